@@ -1,0 +1,33 @@
+/*
+ * A block of bytes to be sent, counted by reference and never changed once it
+ * is shared: one patch or event is encoded and framed once, into one of these,
+ * and every subscriber's send queue holds a slice of it.
+ */
+#ifndef ZKT_BASE_BUFFER_H
+#define ZKT_BASE_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+
+struct zkt_buffer {
+    const struct zkt_allocator *allocator;
+    uint32_t refs;
+    uint32_t len; /* bytes in use */
+    uint8_t data[];
+};
+
+/** A buffer with one reference and @len uninitialised bytes, or NULL. */
+struct zkt_buffer *zkt__buffer_new(const struct zkt_allocator *a, size_t len);
+struct zkt_buffer *zkt__buffer_ref(struct zkt_buffer *buffer);
+/** Takes NULL. */
+void zkt__buffer_unref(struct zkt_buffer *buffer);
+
+/** Bytes to send that somebody else keeps alive. */
+struct zkt_slice {
+    const uint8_t *data;
+    size_t len;
+};
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * Doubly linked lists whose nodes are embedded in what they link, so that
+ * linking never allocates and never fails. A zeroed node is in no list.
+ */
+#ifndef ZKT_BASE_LIST_H
+#define ZKT_BASE_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct zkt_node {
+    struct zkt_node *prev, *next;
+};
+
+struct zkt_list {
+    struct zkt_node head;
+};
+
+static inline void zkt__list_init(struct zkt_list *list)
+{
+    list->head.prev = list->head.next = &list->head;
+}
+
+static inline bool zkt__list_empty(const struct zkt_list *list)
+{
+    return list->head.next == &list->head;
+}
+
+static inline bool zkt__node_linked(const struct zkt_node *node)
+{
+    return node->next != NULL;
+}
+
+static inline void zkt__list_append(struct zkt_list *list,
+                                    struct zkt_node *node)
+{
+    node->prev = list->head.prev;
+    node->next = &list->head;
+    list->head.prev->next = node;
+    list->head.prev = node;
+}
+
+/* Takes a node that is in no list. */
+static inline void zkt__node_unlink(struct zkt_node *node)
+{
+    if (node->next != NULL) {
+        node->prev->next = node->next;
+        node->next->prev = node->prev;
+        node->prev = node->next = NULL;
+    }
+}
+
+/* The first node, or NULL. */
+static inline struct zkt_node *zkt__list_first(const struct zkt_list *list)
+{
+    return zkt__list_empty(list) ? NULL : list->head.next;
+}
+
+/* The node after @node, or NULL at the end. */
+static inline struct zkt_node *zkt__list_after(const struct zkt_list *list,
+                                               const struct zkt_node *node)
+{
+    return node->next == &list->head ? NULL : node->next;
+}
+
+#define ZKT_CONTAINER(node, type, member)                                      \
+    ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * Memory: the caller's allocator, and arenas on top of it. An arena is a chain
+ * of blocks that is released as a whole; one per call holds everything that
+ * lives exactly as long as the call.
+ */
+#ifndef ZKT_BASE_MEMORY_H
+#define ZKT_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "zocket/allocator.h"
+#include "zocket/types.h"
+
+/** The C library's allocator: what NULL stands for in the options. */
+extern const struct zkt_allocator zkt__allocator_default;
+
+/** @size bytes, or NULL. Never called with 0. */
+void *zkt__alloc(const struct zkt_allocator *a, size_t size);
+/** The same, zeroed; NULL also when count * size overflows. */
+void *zkt__alloc_zero(const struct zkt_allocator *a, size_t count, size_t size);
+/** As realloc: on failure NULL, and @block stays as it was. */
+void *zkt__resize(const struct zkt_allocator *a, void *block, size_t size);
+/** Takes NULL. */
+void zkt__release(const struct zkt_allocator *a, void *block);
+
+struct zkt_arena_block;
+
+/*
+ * Zero-initialise and set @allocator, or use zkt__arena_init. Everything given
+ * out is aligned to 16 bytes (strings: to 1).
+ */
+struct zkt_arena {
+    const struct zkt_allocator *allocator;
+    struct zkt_arena_block *blocks; /* newest first */
+    char *at, *end;                 /* what is left of the newest */
+};
+
+void zkt__arena_init(struct zkt_arena *arena, const struct zkt_allocator *a);
+/** Uninitialised memory, aligned to 16; NULL when there is none. */
+void *zkt__arena_alloc(struct zkt_arena *arena, size_t size);
+/** Zeroed; NULL when there is none or count * size overflows. */
+void *zkt__arena_zero(struct zkt_arena *arena, size_t count, size_t size);
+/** A copy with a NUL behind it; .data is NULL when there is no memory. */
+struct zkt_str zkt__arena_str(struct zkt_arena *arena, struct zkt_str text);
+/** Empties the arena and keeps its largest block (up to 64 KiB) for reuse. */
+void zkt__arena_reset(struct zkt_arena *arena);
+/** Releases everything; the arena is as after init. Takes a zeroed one. */
+void zkt__arena_finish(struct zkt_arena *arena);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * Where the runtime takes its memory from, and where it says what went wrong.
+ * The runtime itself never prints, never aborts and never exits.
+ */
+#ifndef ZOCKET_ALLOCATOR_H
+#define ZOCKET_ALLOCATOR_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Three functions with the meaning of malloc, realloc and free, each with
+ * @user in front. They are called from the thread that owns the server or the
+ * client (and, for a client that runs a thread of its own, from that thread).
+ * NULL where one is asked for stands for the C library's.
+ */
+struct zkt_allocator {
+    void *(*alloc)(void *user, size_t size);
+    void *(*resize)(void *user, void *block, size_t size);
+    void (*release)(void *user, void *block);
+    void *user;
+};
+
+enum zkt_log_level {
+    ZKT_LOG_DEBUG,
+    ZKT_LOG_INFO,
+    ZKT_LOG_WARNING,
+    ZKT_LOG_ERROR
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

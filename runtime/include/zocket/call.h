@@ -1,0 +1,97 @@
+/*
+ * Inside a handler: what the running call knows and can do. Every pointer
+ * that is handed out here is good until the call ends, unless said otherwise.
+ * All of it is for the thread that runs the handler, while it runs.
+ */
+#ifndef ZOCKET_CALL_H
+#define ZOCKET_CALL_H
+
+#include "zocket/status.h"
+#include "zocket/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct zkt_call;
+struct zkt_place;
+
+/**
+ * What a handler returns to fail: keeps the text and gives @status back. The
+ * caller reads code and text; for ZKT_INTERNAL the text is only logged. A
+ * code that is not the protocol's becomes ZKT_INTERNAL. An empty text becomes
+ * the code's own.
+ */
+enum zkt_status zkt_fail(struct zkt_call *call, enum zkt_status status,
+                         const char *format, ...) ZKT_PRINTF(3, 4);
+
+/** Text in the call's memory; the empty string when there is none. */
+struct zkt_str zkt_format(struct zkt_call *call, const char *format, ...)
+    ZKT_PRINTF(2, 3);
+
+/**
+ * Zeroed memory of the call, aligned to 16 bytes. NULL when there is none or
+ * count * size overflows; then the call is poisoned and will fail.
+ */
+void *zkt_alloc(struct zkt_call *call, size_t count, size_t size);
+#define ZKT_NEW(call, T, n) ((T *)zkt_alloc((call), (n), sizeof(T)))
+
+/** An unguessable id of @bytes random bytes (1 to 64) in lower-case hex. */
+struct zkt_str zkt_random_id(struct zkt_call *call, size_t bytes);
+/** A random number below @below, evenly spread; 0 for 0. */
+uint32_t zkt_random(struct zkt_call *call, uint32_t below);
+
+/** Milliseconds since the epoch; the same throughout a call. */
+int64_t zkt_now_ms(const struct zkt_call *call);
+/** The connection that called or whose hook runs; "" where there is none. */
+struct zkt_str zkt_client_id(const struct zkt_call *call);
+/** The actorId of the instance. */
+struct zkt_str zkt_instance_id(const struct zkt_call *call);
+/**
+ * Everybody in contact with the instance, in order of arrival: with the
+ * newcomer in `connect`, without the leaver in `disconnect`.
+ */
+struct zkt_str_list zkt_clients(struct zkt_call *call);
+/** The .user of the app's handlers. */
+void *zkt_user(const struct zkt_call *call);
+
+/* ---- emitting events ---- */
+
+enum zkt_target_kind {
+    ZKT_TARGET_NONE, /* a zeroed target reaches nobody */
+    ZKT_TARGET_ALL,
+    ZKT_TARGET_ONLY,
+    ZKT_TARGET_EXCEPT
+};
+
+/**
+ * Whom an event is for; it narrows the set of subscribers and never widens
+ * it. Ids are borrowed until the emit returns.
+ */
+struct zkt_target {
+    enum zkt_target_kind kind;
+    const struct zkt_str *ids; /* NULL: just `one` */
+    size_t len;
+    struct zkt_str one;
+};
+
+struct zkt_target zkt_to_all(void);
+struct zkt_target zkt_to(struct zkt_str id);
+struct zkt_target zkt_to_each(const struct zkt_str *ids, size_t len);
+struct zkt_target zkt_except(struct zkt_str id);
+struct zkt_target zkt_except_each(const struct zkt_str *ids, size_t len);
+
+/* ---- for generated code ---- */
+
+/** The live state of the instance; NULL never. */
+const void *zkt_call_state(const struct zkt_call *call);
+/** The place that is the whole state. */
+struct zkt_place *zkt_call_place(struct zkt_call *call);
+/** Checks, encodes and queues a payload (NULL for an event without one). */
+void zkt_call_emit(struct zkt_call *call, uint32_t event, const void *payload,
+                   struct zkt_target target);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

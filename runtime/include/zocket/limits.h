@@ -1,0 +1,44 @@
+/*
+ * Nothing grows without a limit. This one table gives the members of
+ * struct zkt_limits, the arguments of zkt_serve_main (`--message-bytes N`)
+ * and their help. In options, 0 stands for the default.
+ */
+#ifndef ZOCKET_LIMITS_H
+#define ZOCKET_LIMITS_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* X(name, default, what is limited: what happens at the limit) */
+#define ZKT_LIMITS_TABLE(X)                                                    \
+    X(message_bytes, 1048576, "size of a message that arrives: 1009")          \
+    X(fragments, 1024, "frames of one message: 1009")                          \
+    X(head_bytes, 16384, "size of a request head: 431")                        \
+    X(handshake_ms, 10000, "time for the handshake: closed")                   \
+    X(ping_after_ms, 30000, "silence before a ping")                           \
+    X(pong_within_ms, 5000, "silence after a ping: closed")                    \
+    X(close_ms, 2000, "time for the closing handshake: closed")                \
+    X(accepts_per_turn, 64, "connections accepted in one turn: next turn")     \
+    X(connections, 0, "connections at once, 0 for no limit: closed")           \
+    X(instances, 1000000, "instances alive: RESOURCE_EXHAUSTED")               \
+    X(links, 1024, "instances one connection touches: RESOURCE_EXHAUSTED")     \
+    X(mutations, 65536, "changes of state in one call: INTERNAL")              \
+    X(events, 1024, "events emitted in one call: INTERNAL")                    \
+    X(output_high, 262144, "bytes queued: reading stops, patches collapse")    \
+    X(output_hard, 1048576, "bytes queued: 1013")                              \
+    X(output_stuck_ms, 10000, "time without taking any output: 1013")          \
+    X(protocol_errors, 16, "bad messages of one connection: 1008")
+
+struct zkt_limits {
+#define X(name, value, text) int64_t name;
+    ZKT_LIMITS_TABLE(X)
+#undef X
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

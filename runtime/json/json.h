@@ -1,0 +1,111 @@
+/*
+ * What the layers above need of the JSON layer beside the public codec.h:
+ * setting up readers and writers, reading envelopes and patches token by
+ * token, issues, and checking C values against their type's rules.
+ */
+#ifndef ZKT_JSON_JSON_H
+#define ZKT_JSON_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/memory.h"
+#include "zocket/codec.h"
+
+/* ---- issues ---- */
+
+/* One thing that is wrong with one value. */
+struct zkt_issue {
+    enum zkt_issue_code code;
+    uint32_t depth;              /* steps in path */
+    const struct zkt_step *path; /* in the arena; keys may point to the text */
+    struct zkt_str message;
+};
+
+#define ZKT_ISSUES_MAX 32
+
+/* Zeroed, with @arena set: none yet. */
+struct zkt_issues {
+    struct zkt_arena *arena;
+    uint32_t count; /* kept in items */
+    uint32_t total; /* found, also those over the limit */
+    bool no_memory;
+    struct zkt_issue items[ZKT_ISSUES_MAX];
+};
+
+/** Adds an issue at @path (@depth steps, copied); @message is printf's. */
+void zkt__issue_add(struct zkt_issues *issues, enum zkt_issue_code code,
+                    const struct zkt_step *path, uint32_t depth,
+                    const char *message, ...) ZKT_PRINTF(5, 6);
+
+/**
+ * Writes them as the protocol wants them: `[{"code":…,"path":[…],
+ * "message":…},…]`, the last one saying how many were left out.
+ */
+void zkt__issues_write(const struct zkt_issues *issues,
+                       struct zkt_writer *writer);
+
+/* ---- reading ---- */
+
+/**
+ * Begins to read @len bytes of valid UTF-8 with ZKT_PADDING readable zeros
+ * behind them. @issues may be NULL where only tokens are read.
+ */
+void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
+                      struct zkt_arena *arena, struct zkt_issues *issues);
+
+enum zkt_token {
+    ZKT_TOKEN_NULL,
+    ZKT_TOKEN_BOOL,
+    ZKT_TOKEN_NUMBER,
+    ZKT_TOKEN_STRING,
+    ZKT_TOKEN_ARRAY,
+    ZKT_TOKEN_OBJECT,
+    ZKT_TOKEN_NONE /* the end, or nothing that begins a value */
+};
+
+/** What stands next; consumes white space only. */
+enum zkt_token zkt__reader_peek(struct zkt_reader *reader);
+/** Reads the string that stands next; false: it is none, or malformed. */
+bool zkt__reader_string(struct zkt_reader *reader, struct zkt_str *out);
+/**
+ * Skips one value of any kind, checking that it is well-formed and not deeper
+ * than the limit, without changing the text and without recursion. @out gets
+ * its text (not NUL-terminated).
+ */
+bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out);
+/** Enters the object or array that stands next; false: it is none. */
+bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what);
+/**
+ * Inside an object: the next key, or false at its end (or malformed). A key
+ * without escapes is a view of the text, which is not changed.
+ */
+bool zkt__reader_key(struct zkt_reader *reader, struct zkt_str *key);
+/** Inside an array: whether another item stands next. */
+bool zkt__reader_item(struct zkt_reader *reader);
+/** Nothing but white space is left, and nothing was malformed. */
+bool zkt__reader_done(struct zkt_reader *reader);
+
+/* ---- writing ---- */
+
+void zkt__writer_init(struct zkt_writer *writer,
+                      const struct zkt_allocator *allocator);
+void zkt__writer_finish(struct zkt_writer *writer);
+
+/** @text as a JSON string's inside: escaped, without quotes. */
+void zkt__write_escaped(struct zkt_writer *writer, const char *text,
+                        size_t len);
+
+/* ---- values ---- */
+
+/**
+ * Checks a C value against the rules of its type, all the way down.
+ * Also that its strings are
+ * valid UTF-8, its numbers finite and within the wire's range, its enums
+ * known. Issues begin with the @depth steps of @path. True: nothing wrong.
+ */
+bool zkt__check_value(const struct zkt_type *type, const void *value,
+                      const struct zkt_step *path, uint32_t depth,
+                      struct zkt_issues *issues);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * The socket that a server listens on: accepts so many connections a turn,
+ * hands each to a function, and rests while the process is out of
+ * descriptors or memory.
+ */
+#ifndef ZKT_NET_LISTENER_H
+#define ZKT_NET_LISTENER_H
+
+#include <uv.h>
+
+#include "net/socket.h"
+
+struct zkt_listener {
+    uv_poll_t poll;
+    uv_timer_t retry;
+    int fd;
+    uint32_t per_turn; /* accepts at most */
+    uint32_t handles;  /* of ours that are not closed yet */
+    bool resting;
+    /* Owns @fd from now on. */
+    void (*on_accept)(void *user, int fd, const char *peer);
+    /* Accepting has failed with a libuv error and will be tried again. */
+    void (*on_error)(void *user, int error);
+    void *user;
+};
+
+/** Listens and begins to accept. @port as in zkt__socket_listen; 0 or error. */
+int zkt__listener_open(struct zkt_listener *listener, uv_loop_t *uv,
+                       const char *host, uint16_t *port);
+/** Tries again at once, after resting: a descriptor has become free. */
+void zkt__listener_resume(struct zkt_listener *listener);
+/** Stops listening; done when handles is 0. May be repeated. */
+void zkt__listener_close(struct zkt_listener *listener);
+
+#endif

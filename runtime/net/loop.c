@@ -1,0 +1,365 @@
+/*
+ * See loop.h. A connection costs a poll handle and a few words; the buffer
+ * that is read into belongs to the loop. While a peer is slow its socket is
+ * polled for writing and nothing is copied: what is pending stays in the
+ * core's queue. A connection that ends has sent everything, then half-closes
+ * and waits for the peer to do the same, so that no reset overtakes the close
+ * frame (RFC 6455, section 7.1.1).
+ */
+#include "net/loop.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "net/socket.h"
+
+struct zkt_link {
+    uv_poll_t poll;
+    struct zkt_loop *loop;
+    struct zkt_endpoint *endpoint; /* NULL: detached */
+    struct zkt_node node;          /* in loop->links */
+    struct zkt_node linger;        /* in loop->linger */
+    int64_t linger_until;
+    int fd;
+    int events;   /* what is polled for */
+    bool stalled; /* the peer does not take what we send */
+    bool ended;   /* the peer sends nothing more */
+};
+
+static void on_ready(uv_poll_t *poll, int status, int events);
+
+void zkt__loop_clock(struct zkt_loop *loop)
+{
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    loop->core->now_ms = (int64_t)uv_now(loop->uv);
+    loop->core->wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+}
+
+/* ---- one connection ---- */
+
+static void on_link_gone(uv_handle_t *handle)
+{
+    struct zkt_link *link = handle->data;
+    struct zkt_loop *loop = link->loop;
+    zkt__release(loop->allocator, link);
+    loop->handles--;
+}
+
+/* Drops the socket; the endpoint learns that its transport is gone. */
+static void drop(struct zkt_link *link)
+{
+    struct zkt_loop *loop = link->loop;
+    if (uv_is_closing((uv_handle_t *)&link->poll)) {
+        return;
+    }
+    if (link->endpoint != NULL) {
+        link->endpoint->transport = NULL;
+        link->endpoint->ops->detach(link->endpoint);
+        link->endpoint = NULL;
+    }
+    zkt__node_unlink(&link->node);
+    zkt__node_unlink(&link->linger);
+    uv_poll_stop(&link->poll);
+    zkt__socket_close(link->fd);
+    uv_close((uv_handle_t *)&link->poll, on_link_gone);
+    if (loop->on_link_closed != NULL) {
+        loop->on_link_closed(loop);
+    }
+}
+
+/* Polls for what matters now. */
+static void watch(struct zkt_link *link)
+{
+    const struct zkt_endpoint *e = link->endpoint;
+    int events = 0;
+    if (!link->ended && (e == NULL || e->reading || e->closing)) {
+        events |= UV_READABLE;
+    }
+    if (link->stalled) {
+        events |= UV_WRITABLE;
+    }
+    if (events == 0) {
+        /* Only to learn that it is gone, which is always reported as what was
+         * asked for; nobody sends urgent data. */
+        events = UV_PRIORITIZED;
+    }
+    if (events != link->events) {
+        link->events = events;
+        if (uv_poll_start(&link->poll, events, on_ready) != 0) {
+            drop(link);
+        }
+    }
+}
+
+/* Everything has been sent: waits for the peer to close, for a while. */
+static void linger(struct zkt_link *link)
+{
+    struct zkt_loop *loop = link->loop;
+    zkt__socket_finish_writing(link->fd);
+    link->endpoint->transport = NULL;
+    link->endpoint->ops->detach(link->endpoint);
+    link->endpoint = NULL;
+    link->linger_until = loop->core->now_ms + loop->linger_ms;
+    zkt__list_append(&loop->linger, &link->linger);
+}
+
+/* Sends what is pending. False: the link is dropped. */
+static bool flush(struct zkt_link *link)
+{
+    struct zkt_endpoint *e = link->endpoint;
+    struct zkt_slice slices[ZKT_SOCKET_SLICES];
+    link->stalled = false;
+    for (;;) {
+        const size_t count = e->ops->pending(e, slices, ZKT_SOCKET_SLICES);
+        if (count == 0) {
+            return true;
+        }
+        size_t wanted = 0;
+        for (size_t i = 0; i < count; i++) {
+            wanted += slices[i].len;
+        }
+        const ptrdiff_t put = zkt__socket_write(link->fd, slices, count);
+        if (put < 0 && put != -EAGAIN) {
+            drop(link);
+            return false;
+        }
+        if (put > 0) {
+            e->ops->sent(e, (size_t)put);
+        }
+        if (put < 0 || (size_t)put < wanted) {
+            link->stalled = true;
+            return true;
+        }
+    }
+}
+
+/* Does what the endpoint wants of its transport. */
+static void settle(struct zkt_link *link)
+{
+    struct zkt_endpoint *e = link->endpoint;
+    if (e->aborted) {
+        drop(link);
+        return;
+    }
+    if (!flush(link)) {
+        return;
+    }
+    if (e->aborted || (e->closing && link->ended && !link->stalled)) {
+        drop(link);
+        return;
+    }
+    if (e->closing && !link->stalled) {
+        linger(link);
+    }
+    watch(link);
+}
+
+static void read_once(struct zkt_link *link)
+{
+    struct zkt_loop *loop = link->loop;
+    const ptrdiff_t got = zkt__socket_read(link->fd, loop->read_buffer,
+                                           ZKT_READ_SIZE);
+    if (got == -EAGAIN) {
+        return;
+    }
+    struct zkt_endpoint *e = link->endpoint;
+    if (got < 0 || (got == 0 && e == NULL)) {
+        drop(link);
+        return;
+    }
+    if (e == NULL) {
+        return; /* lingering: what still comes is of no interest */
+    }
+    if (got == 0) {
+        link->ended = true;
+        e->ops->ended(e);
+        return;
+    }
+    e->ops->feed(e, loop->read_buffer, (size_t)got);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct zkt_link *link = poll->data;
+    struct zkt_loop *loop = link->loop;
+    loop->turns++;
+    loop->core->now_ms = (int64_t)uv_now(loop->uv);
+    if (status != 0 || (events & UV_PRIORITIZED) != 0) {
+        drop(link);
+        return;
+    }
+    if ((events & UV_READABLE) != 0) {
+        read_once(link);
+    }
+    if (link->endpoint != NULL) {
+        settle(link);
+    }
+}
+
+int zkt__loop_attach(struct zkt_loop *loop, int fd,
+                     struct zkt_endpoint *endpoint)
+{
+    int error = UV_ENOMEM;
+    struct zkt_link *link = zkt__alloc_zero(loop->allocator, 1,
+                                            sizeof(struct zkt_link));
+    if (link == NULL) {
+        goto fail_alloc;
+    }
+    error = uv_poll_init(loop->uv, &link->poll, fd);
+    if (error != 0) {
+        goto fail_poll;
+    }
+    loop->handles++;
+    link->poll.data = link;
+    link->loop = loop;
+    link->fd = fd;
+    link->endpoint = endpoint;
+    endpoint->transport = link;
+    zkt__list_append(&loop->links, &link->node);
+    settle(link);
+    return 0;
+
+fail_poll:
+    zkt__release(loop->allocator, link);
+fail_alloc:
+    endpoint->ops->detach(endpoint);
+    zkt__socket_close(fd);
+    return error;
+}
+
+/* ---- the loop ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct zkt_loop *loop = timer->data;
+    loop->armed = ZKT_NEVER;
+    loop->turns++;
+    zkt__loop_end_turn(loop);
+}
+
+static void on_check(uv_check_t *check)
+{
+    zkt__loop_end_turn(check->data);
+}
+
+static void drop_lingering(struct zkt_loop *loop)
+{
+    struct zkt_node *node;
+    while ((node = zkt__list_first(&loop->linger)) != NULL) {
+        struct zkt_link *link = ZKT_CONTAINER(node, struct zkt_link, linger);
+        if (link->linger_until > loop->core->now_ms) {
+            return;
+        }
+        drop(link);
+    }
+}
+
+static void flush_dirty(struct zkt_loop *loop)
+{
+    struct zkt_node *node;
+    while ((node = zkt__list_first(&loop->core->dirty)) != NULL) {
+        struct zkt_endpoint *e = ZKT_CONTAINER(node, struct zkt_endpoint,
+                                               dirty);
+        zkt__node_unlink(node);
+        struct zkt_link *link = e->transport;
+        if (link == NULL) {
+            continue;
+        }
+        if (link->stalled && !e->aborted) {
+            watch(link); /* it will be flushed when the peer takes more */
+        } else {
+            settle(link);
+        }
+    }
+}
+
+static void arm(struct zkt_loop *loop)
+{
+    int64_t deadline = loop->core->ops->deadline(loop->core);
+    const struct zkt_node *first = zkt__list_first(&loop->linger);
+    if (first != NULL) {
+        const struct zkt_link *link = ZKT_CONTAINER(first, struct zkt_link,
+                                                    linger);
+        if (link->linger_until < deadline) {
+            deadline = link->linger_until;
+        }
+    }
+    if (deadline == loop->armed) {
+        return;
+    }
+    loop->armed = deadline;
+    if (deadline == ZKT_NEVER) {
+        uv_timer_stop(&loop->timer);
+        return;
+    }
+    const int64_t wait = deadline - (int64_t)uv_now(loop->uv);
+    uv_timer_start(&loop->timer, on_timer, wait > 0 ? (uint64_t)wait : 0, 0);
+}
+
+void zkt__loop_end_turn(struct zkt_loop *loop)
+{
+    if (loop->stopping) {
+        return;
+    }
+    zkt__loop_clock(loop);
+    loop->core->ops->tick(loop->core);
+    flush_dirty(loop);
+    drop_lingering(loop);
+    arm(loop);
+    if (loop->on_turn != NULL) {
+        loop->on_turn(loop);
+    }
+}
+
+int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
+                   const struct zkt_allocator *allocator, int64_t linger_ms)
+{
+    *loop = (struct zkt_loop){
+        .uv = uv,
+        .core = core,
+        .allocator = allocator,
+        .linger_ms = linger_ms,
+        .armed = ZKT_NEVER,
+    };
+    zkt__list_init(&loop->links);
+    zkt__list_init(&loop->linger);
+    loop->read_buffer = zkt__alloc(allocator, ZKT_READ_SIZE);
+    if (loop->read_buffer == NULL) {
+        return UV_ENOMEM;
+    }
+    /* Neither of these two can fail (libuv documents them so). */
+    uv_timer_init(uv, &loop->timer);
+    uv_check_init(uv, &loop->check);
+    uv_check_start(&loop->check, on_check);
+    loop->timer.data = loop->check.data = loop;
+    loop->handles = 2;
+    zkt__loop_clock(loop);
+    return 0;
+}
+
+static void on_handle_gone(uv_handle_t *handle)
+{
+    struct zkt_loop *loop = handle->data;
+    loop->handles--;
+}
+
+void zkt__loop_stop(struct zkt_loop *loop)
+{
+    if (loop->stopping) {
+        return;
+    }
+    loop->stopping = true;
+    struct zkt_node *node;
+    while ((node = zkt__list_first(&loop->links)) != NULL) {
+        drop(ZKT_CONTAINER(node, struct zkt_link, node));
+    }
+    uv_close((uv_handle_t *)&loop->timer, on_handle_gone);
+    uv_close((uv_handle_t *)&loop->check, on_handle_gone);
+}
+
+void zkt__loop_finish(struct zkt_loop *loop)
+{
+    zkt__release(loop->allocator, loop->read_buffer);
+    loop->read_buffer = NULL;
+}

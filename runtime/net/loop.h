@@ -1,0 +1,66 @@
+/*
+ * A core (a server or a client) on a libuv loop: one poll handle per socket,
+ * one timer for all deadlines, one check handle that ends each turn. It knows
+ * the core by base/endpoint.h alone.
+ *
+ * A turn: sockets that are readable are read once each and fed; what a
+ * connection has to send at the end of its read goes out at once, in one
+ * vectored write; then, when every socket has had its share, the core's tick
+ * runs and whatever else became dirty is flushed.
+ */
+#ifndef ZKT_NET_LOOP_H
+#define ZKT_NET_LOOP_H
+
+#include <uv.h>
+
+#include "base/endpoint.h"
+#include "base/memory.h"
+
+#define ZKT_READ_SIZE (64 * 1024) /* read per connection and turn */
+
+struct zkt_loop {
+    uv_loop_t *uv;
+    struct zkt_core *core;
+    const struct zkt_allocator *allocator;
+    uv_timer_t timer;
+    uv_check_t check;
+    struct zkt_list links;  /* every socket that is open */
+    struct zkt_list linger; /* sent all, waiting for the peer, by age */
+    int64_t linger_ms;      /* how long at most */
+    int64_t armed;          /* what the timer is set to */
+    uint64_t turns;         /* in which a socket or the timer was ready */
+    uint32_t handles;       /* of ours that are not closed yet */
+    bool stopping;
+    /* The end of a turn, after the flush; may be NULL. */
+    void (*on_turn)(struct zkt_loop *loop);
+    /* A socket was closed and its descriptor is free; may be NULL. */
+    void (*on_link_closed)(struct zkt_loop *loop);
+    void *user;
+    uint8_t *read_buffer; /* ZKT_READ_SIZE bytes */
+};
+
+/** 0 or a libuv error. @loop stays where it is until it is closed. */
+int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
+                   const struct zkt_allocator *allocator, int64_t linger_ms);
+
+/** Tells the core what time it is. */
+void zkt__loop_clock(struct zkt_loop *loop);
+
+/**
+ * Joins socket @fd to @endpoint. On an error the socket is closed and the
+ * endpoint detached. 0 or a libuv error.
+ */
+int zkt__loop_attach(struct zkt_loop *loop, int fd,
+                     struct zkt_endpoint *endpoint);
+
+/** Ticks, flushes what is dirty, and sets the timer. */
+void zkt__loop_end_turn(struct zkt_loop *loop);
+
+/**
+ * Drops every socket and closes the handles; when the uv loop has run until
+ * handles is 0, zkt__loop_finish frees the rest.
+ */
+void zkt__loop_stop(struct zkt_loop *loop);
+void zkt__loop_finish(struct zkt_loop *loop);
+
+#endif

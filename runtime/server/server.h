@@ -1,0 +1,41 @@
+/*
+ * The server as a core without I/O: what a driver (net's libuv adapter, the
+ * local joiner, a test, a fuzzer) uses to run one. Time and bytes come in
+ * through base/endpoint.h.
+ */
+#ifndef ZKT_SERVER_SERVER_H
+#define ZKT_SERVER_SERVER_H
+
+#include "base/endpoint.h"
+#include "zocket/server.h"
+
+struct zkt_core *zkt__server_core(struct zkt_server *server);
+
+/** The limits in force: the defaults, with the options' overrides. */
+const struct zkt_limits *zkt__server_limits(const struct zkt_server *server);
+
+const struct zkt_allocator *zkt__server_allocator(
+    const struct zkt_server *server);
+
+/** A line for the server's log; at most 1 KiB of it is kept. */
+void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
+                     const char *format, ...) ZKT_PRINTF(3, 4);
+
+/**
+ * A new connection, in its WebSocket handshake. @address is the peer's
+ * (borrowed for the call). NULL: no memory, or a limit is reached; drop the
+ * socket. The endpoint is the server's; the driver ends it with detach.
+ */
+struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
+                                        const char *address);
+
+/**
+ * Begins to end: every connection is closed with 1001 once what is queued for
+ * it has been sent, disconnect hooks run, then every instance's deactivate.
+ */
+void zkt__server_shutdown(struct zkt_server *server);
+
+/** Whether shutdown is complete: no connection is left. */
+bool zkt__server_is_down(const struct zkt_server *server);
+
+#endif

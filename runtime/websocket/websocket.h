@@ -1,0 +1,159 @@
+/*
+ * One WebSocket connection (RFC 6455) without I/O, in either role: bytes in,
+ * whole messages out. It knows nothing of JSON or of what messages mean.
+ *
+ * wslay judges the connection; the common frame does not pay for it. Whole
+ * data frames are unmasked straight into the memory of their receiver, partial
+ * ones are gathered here with size and UTF-8 judged as the bytes arrive, and
+ * control frames, fragments and every violation go to a wslay context that
+ * exists only while it is needed.
+ *
+ * What is sent: data frames are made by the layers above with
+ * zkt__ws_frame_head (a server's frames are not masked, so one frame serves
+ * all) ; control frames, handshakes and refusals come out through `send`.
+ */
+#ifndef ZKT_WEBSOCKET_WEBSOCKET_H
+#define ZKT_WEBSOCKET_WEBSOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "zocket/types.h"
+
+/* Every message handed out has so many readable zero bytes behind its end. */
+#define ZKT_PADDING 32
+
+enum zkt_ws_role {
+    ZKT_WS_SERVER,
+    ZKT_WS_CLIENT
+};
+
+enum zkt_ws_state {
+    ZKT_WS_HANDSHAKE, /* until the head is complete and accepted */
+    ZKT_WS_OPEN,
+    ZKT_WS_CLOSING, /* a close frame was sent; waiting for the peer's */
+    ZKT_WS_CLOSED   /* flush what was sent, then drop the transport */
+};
+
+/* What a server's handshake was asked for; views, good during on_request. */
+struct zkt_ws_request {
+    struct zkt_str target; /* the request target, path and query as sent */
+    struct zkt_str path, query;
+    struct zkt_str host, origin, authorization;
+    bool rfc6902; /* the subprotocol "zocket.rfc6902" was offered */
+};
+
+struct zkt_ws;
+
+struct zkt_ws_callbacks {
+    /*
+     * Server: the request is a correct WebSocket handshake. Answer 101 to
+     * accept, or an HTTP status from 400 to 599 to refuse. With 101, @protocol
+     * may be set to a static string, one of those offered. NULL: accept all.
+     */
+    int (*on_request)(void *user, const struct zkt_ws_request *request,
+                      const char **protocol);
+    /*
+     * The handshake is done (both roles); the first message may be sent.
+     * @protocol is the subprotocol agreed on, or "".
+     */
+    void (*on_open)(void *user, const char *protocol);
+    /*
+     * @len + ZKT_PADDING bytes for a message that is about to be delivered,
+     * or NULL when there is no memory (the connection is closed with 1011).
+     * Asked for only when a message is complete in the bytes at hand; a
+     * message that comes in pieces is gathered in the connection's memory.
+     */
+    uint8_t *(*memory)(void *user, size_t len);
+    /*
+     * A whole message; text is valid UTF-8. @data has ZKT_PADDING zero bytes
+     * behind it, may be changed in place, and is good until the callback
+     * returns (or as long as what `memory` gave, if it came from there).
+     */
+    void (*on_message)(void *user, bool binary, uint8_t *data, size_t len);
+    /* Bytes to send, in order, before anything sent later. Copied by it. */
+    void (*send)(void *user, const void *data, size_t len);
+    /*
+     * The WebSocket is over, once: the peer's close frame (its code, or 1005
+     * for none), a violation (the code we sent), a handshake that failed
+     * (1002; @reason says why, static text), or zkt__ws_close's own code.
+     * No message is delivered after this.
+     */
+    void (*on_close)(void *user, unsigned code, const char *reason);
+};
+
+struct zkt_ws_limits {
+    size_t message;   /* bytes; over it: 1009 */
+    size_t head;      /* bytes of a request or response head; over it: 431 */
+    size_t fragments; /* frames of one message; over it: 1009 */
+};
+
+/*
+ * Kept small: an idle connection costs sizeof(struct zkt_ws) and nothing else.
+ * The struct is visible so that it can be embedded; its members are private.
+ */
+struct zkt_ws {
+    const struct zkt_ws_callbacks *callbacks;
+    void *user;
+    const struct zkt_allocator *allocator;
+    const struct zkt_ws_limits *limits; /* outlives the connection */
+    struct zkt_ws_slow *slow;           /* the wslay context, while needed */
+    uint8_t *gathered;                  /* a partial frame or head */
+    size_t have, want;
+    uint8_t role, state;
+    uint8_t utf8[3]; /* state of the UTF-8 check of a partial text frame */
+    bool told;       /* on_close was called */
+    bool busy;       /* inside feed: what is freed is freed at its end */
+    char key[25];    /* client: the Sec-WebSocket-Key that was sent */
+    struct zkt_str protocols; /* client: what was offered */
+};
+
+/** Server role; does not allocate. All pointers are borrowed. */
+void zkt__ws_init_server(struct zkt_ws *ws,
+                         const struct zkt_ws_callbacks *callbacks, void *user,
+                         const struct zkt_allocator *allocator,
+                         const struct zkt_ws_limits *limits);
+
+/**
+ * Client role. Sends the request at once through `send`. @random is 16 fresh
+ * random bytes for the key; @host is "name:port" as in the URL; @path begins
+ * with '/'; @protocols is a comma-separated offer, or empty.
+ * False when there is no memory for the request.
+ */
+bool zkt__ws_init_client(struct zkt_ws *ws,
+                         const struct zkt_ws_callbacks *callbacks, void *user,
+                         const struct zkt_allocator *allocator,
+                         const struct zkt_ws_limits *limits,
+                         const uint8_t random[16], struct zkt_str host,
+                         struct zkt_str path, struct zkt_str protocols);
+
+/** Takes bytes as they arrive, in any cut; changes them in place. */
+void zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len);
+
+/** Starts the closing handshake with @code (RFC 6455, section 7.4); once. */
+void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason);
+
+/** A ping with an empty payload; ignored unless open. */
+void zkt__ws_ping(struct zkt_ws *ws);
+
+/** Frees what the connection holds; legal inside its callbacks' caller only. */
+void zkt__ws_finish(struct zkt_ws *ws);
+
+/** Largest head that zkt__ws_frame_head writes. */
+#define ZKT_WS_HEAD_MAX 14
+
+/**
+ * Writes the head of a whole, unmasked text frame of @len bytes so that it
+ * ends at @end (the payload begins there); returns the head's length.
+ */
+size_t zkt__ws_frame_head(uint8_t *end, size_t len);
+
+/**
+ * The same for a client: the head carries @mask, and the @len payload bytes
+ * behind @end are masked in place (RFC 6455, section 5.3).
+ */
+size_t zkt__ws_frame_masked(uint8_t *end, size_t len, const uint8_t mask[4]);
+
+#endif

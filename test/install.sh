@@ -1,0 +1,52 @@
+# Installs what is missing, on Debian and as root; sourced by ./examples/run
+# and ./test/run. Says nothing when nothing is missing.
+
+# What each purpose needs: the package behind each command or file.
+packages_build='gcc libc6-dev meson ninja-build pkg-config flex bison libuv1-dev libwslay-dev'
+packages_test="$packages_build g++ clang clang-format libclang-rt-14-dev libcmocka-dev valgrind"
+
+# install_missing build|test
+install_missing()
+{
+    case $1 in
+    build) wanted=$packages_build ;;
+    test) wanted=$packages_test ;;
+    esac
+    # Node comes from Debian only where there is none yet.
+    if [ "$1" = test ]; then
+        command -v node >/dev/null 2>&1 || wanted="$wanted nodejs"
+        command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
+    fi
+    missing=
+    for package in $wanted; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null |
+            grep -q 'ok installed' || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "missing packages; as root: apt-get install$missing" >&2
+        exit 1
+    fi
+    echo "installing$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # a list of words
+    if ! said=$({ apt-get update &&
+        apt-get install -y --no-install-recommends $missing; } 2>&1); then
+        printf '%s\n' "$said" | tail -n 20 >&2
+        exit 1
+    fi
+}
+
+# The packages of test/e2e, each pinned to one version.
+install_node_packages()
+{
+    (
+        cd "$root/test/e2e"
+        if ! cmp -s package.json node_modules/.installed; then
+            echo 'installing node packages'
+            npm install --no-audit --no-fund --no-package-lock \
+                --loglevel=error
+            cp package.json node_modules/.installed
+        fi
+    )
+}
