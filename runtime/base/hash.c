@@ -45,8 +45,8 @@ static inline uint64_t load(const unsigned char *at, size_t len)
     return word;
 }
 
-static inline uint64_t siphash(const struct zkt_hash_key *key,
-                               const void *data, size_t len, unsigned rounds,
+static inline uint64_t siphash(const struct zkt_hash_key *key, const void *data,
+                               size_t len, unsigned rounds,
                                unsigned final_rounds)
 {
     const unsigned char *at = data;
@@ -68,8 +68,7 @@ static inline uint64_t siphash(const struct zkt_hash_key *key,
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-uint64_t zkt__hash(const struct zkt_hash_key *key, const void *data,
-                   size_t len)
+uint64_t zkt__hash(const struct zkt_hash_key *key, const void *data, size_t len)
 {
     return siphash(key, data, len, 1, 3);
 }

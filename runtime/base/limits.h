@@ -7,7 +7,7 @@
 #include "zocket/limits.h"
 
 /** False: one is negative; *@bad is its name. */
-bool zkt__limits_resolve(const struct zkt_limits *given,
-                         struct zkt_limits *out, const char **bad);
+bool zkt__limits_resolve(const struct zkt_limits *given, struct zkt_limits *out,
+                         const char **bad);
 
 #endif

@@ -183,6 +183,35 @@ struct zkt_str zkt__arena_str(struct zkt_arena *arena, struct zkt_str text)
     return (struct zkt_str){ copy, text.len };
 }
 
+static void *arena_allocator_alloc(void *user, size_t size)
+{
+    return zkt__arena_alloc(user, size);
+}
+
+static void *arena_allocator_resize(void *user, void *block, size_t size)
+{
+    (void)user;
+    (void)block;
+    (void)size;
+    return NULL;
+}
+
+static void arena_allocator_release(void *user, void *block)
+{
+    (void)user;
+    (void)block;
+}
+
+struct zkt_allocator zkt__arena_allocator(struct zkt_arena *arena)
+{
+    return (struct zkt_allocator){
+        .alloc = arena_allocator_alloc,
+        .resize = arena_allocator_resize,
+        .release = arena_allocator_release,
+        .user = arena,
+    };
+}
+
 static void release_block(struct zkt_arena *arena,
                           struct zkt_arena_block *block)
 {

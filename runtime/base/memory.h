@@ -24,6 +24,9 @@ void *zkt__resize(const struct zkt_allocator *a, void *block, size_t size);
 /** Takes NULL. */
 void zkt__release(const struct zkt_allocator *a, void *block);
 
+/* Every message handed up has so many readable zero bytes behind its end. */
+#define ZKT_PADDING 32
+
 struct zkt_arena_block;
 
 /*
@@ -43,6 +46,11 @@ void *zkt__arena_alloc(struct zkt_arena *arena, size_t size);
 void *zkt__arena_zero(struct zkt_arena *arena, size_t count, size_t size);
 /** A copy with a NUL behind it; .data is NULL when there is no memory. */
 struct zkt_str zkt__arena_str(struct zkt_arena *arena, struct zkt_str text);
+/**
+ * An allocator that takes from the arena: releasing does nothing, resizing
+ * fails. Good as long as @arena stays where it is.
+ */
+struct zkt_allocator zkt__arena_allocator(struct zkt_arena *arena);
 /** Empties the arena and keeps its largest block (up to 64 KiB) for reuse. */
 void zkt__arena_reset(struct zkt_arena *arena);
 /** Releases everything; the arena is as after init. Takes a zeroed one. */

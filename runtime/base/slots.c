@@ -18,8 +18,8 @@ static bool grow(struct zkt_slots *slots)
     if (slots->capacity > UINT32_MAX / 4) {
         return false;
     }
-    const uint32_t capacity =
-        slots->capacity > 0 ? slots->capacity * 2 : FIRST_CAPACITY;
+    const uint32_t capacity = slots->capacity > 0 ? slots->capacity * 2
+                                                  : FIRST_CAPACITY;
     void **objects = zkt__resize(slots->allocator, slots->objects,
                                  capacity * sizeof(void *));
     if (objects == NULL) {

@@ -22,8 +22,7 @@ struct zkt_str zkt__map_key(const struct zkt_any_map *map, size_t entry_size,
                             size_t position)
 {
     struct zkt_str key;
-    memcpy(&key, (const char *)map->items + position * entry_size,
-           sizeof(key));
+    memcpy(&key, (const char *)map->items + position * entry_size, sizeof(key));
     return key;
 }
 

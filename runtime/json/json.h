@@ -45,6 +45,10 @@ void zkt__issue_add(struct zkt_issues *issues, enum zkt_issue_code code,
 void zkt__issues_write(const struct zkt_issues *issues,
                        struct zkt_writer *writer);
 
+/** Drops the issues from @first on whose step @at says @order. */
+void zkt__issues_drop(struct zkt_issues *issues, uint32_t first, uint32_t at,
+                      uint32_t order);
+
 /* ---- reading ---- */
 
 /**
@@ -52,7 +56,8 @@ void zkt__issues_write(const struct zkt_issues *issues,
  * behind them. @issues may be NULL where only tokens are read.
  */
 void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
-                      struct zkt_arena *arena, struct zkt_issues *issues);
+                      struct zkt_arena *arena, struct zkt_issues *issues,
+                      const struct zkt_hash_key *hash_key);
 
 enum zkt_token {
     ZKT_TOKEN_NULL,
@@ -66,7 +71,14 @@ enum zkt_token {
 
 /** What stands next; consumes white space only. */
 enum zkt_token zkt__reader_peek(struct zkt_reader *reader);
-/** Reads the string that stands next; false: it is none, or malformed. */
+/**
+ * Reads the string that stands next, ending it with a NUL in place. False: it
+ * is none, or malformed. A surrogate escape without its other half is noted,
+ * and stands as U+FFFD.
+ */
+bool zkt__reader_text(struct zkt_reader *reader, struct zkt_str *out,
+                      bool *lone_surrogate);
+/** The same; a lone surrogate is as good as no string. */
 bool zkt__reader_string(struct zkt_reader *reader, struct zkt_str *out);
 /**
  * Skips one value of any kind, checking that it is well-formed and not deeper
@@ -81,10 +93,21 @@ bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what);
  * without escapes is a view of the text, which is not changed.
  */
 bool zkt__reader_key(struct zkt_reader *reader, struct zkt_str *key);
+/** Inside an object: whether another key stands next, which is not read. */
+bool zkt__reader_entry(struct zkt_reader *reader);
 /** Inside an array: whether another item stands next. */
 bool zkt__reader_item(struct zkt_reader *reader);
 /** Nothing but white space is left, and nothing was malformed. */
 bool zkt__reader_done(struct zkt_reader *reader);
+
+/** Skips a value of the wrong type and says so; false. */
+bool zkt__decode_mismatch(struct zkt_reader *reader, const char *expected);
+
+/* A list as every list struct is laid out. */
+struct zkt_any_list {
+    const void *items;
+    size_t len;
+};
 
 /* ---- writing ---- */
 

@@ -22,9 +22,6 @@
 #include "base/memory.h"
 #include "zocket/types.h"
 
-/* Every message handed out has so many readable zero bytes behind its end. */
-#define ZKT_PADDING 32
-
 enum zkt_ws_role {
     ZKT_WS_SERVER,
     ZKT_WS_CLIENT

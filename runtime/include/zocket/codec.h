@@ -52,6 +52,7 @@ struct zkt_step {
 /* ---- reading ---- */
 
 struct zkt_arena;
+struct zkt_hash_key;
 
 /*
  * Set up by the runtime. The members are visible for the inline functions
@@ -61,6 +62,7 @@ struct zkt_reader {
     char *at, *end;          /* end[0 .. ZKT_PADDING) are readable zeros */
     struct zkt_arena *arena; /* where lists, maps and unescaped text go */
     struct zkt_issues *issues;
+    const struct zkt_hash_key *hash_key; /* for the indexes of maps */
     bool lenient;   /* a client: types are checked, rules are not */
     bool malformed; /* not JSON, from here on; everything returns false */
     bool no_memory; /* likewise */
@@ -84,9 +86,8 @@ bool zkt_decode_boxed(struct zkt_reader *, const struct zkt_type *, void *);
 
 /* A JSON object on its way into a struct; lives in a generated decoder. */
 struct zkt_object {
-    struct zkt_str key; /* the current one */
-    uint32_t first_issue;
-    bool more;
+    struct zkt_str key;          /* the current one */
+    uint32_t first_issue, found; /* issues before this object: kept, in all */
     uint64_t seen[ZKT_FIELDS_MAX / 64];
 };
 

@@ -28,7 +28,7 @@ struct zkt_serve_options {
     const struct zkt_allocator *allocator; /* NULL: the C library's */
     void (*log)(void *user, enum zkt_log_level level, const char *text);
     void *log_user;
-    struct zkt_limits limits; /* zero: the defaults */
+    struct zkt_limits limits;   /* zero: the defaults */
     const uint8_t *random_seed; /* 32 bytes, for tests; NULL: the system's */
 };
 

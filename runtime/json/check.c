@@ -1,0 +1,217 @@
+/*
+ * Checking C values that handlers made, by the same rules as what arrives. A
+ * handler can hold things that JSON cannot: bytes that are no UTF-8, NaN, a
+ * number that is no value of its enum, one key twice.
+ */
+#include "base/map.h"
+#include "base/utf8.h"
+#include "json/rules.h"
+
+/* The path of what is being checked. */
+struct walk {
+    struct zkt_issues *issues;
+    uint32_t depth;
+    struct zkt_step path[ZKT_DEPTH_MAX];
+};
+
+static bool check(struct walk *w, const struct zkt_type *type,
+                  const void *value);
+
+static struct zkt_where here(const struct walk *w)
+{
+    return (struct zkt_where){ w->issues, w->path, w->depth };
+}
+
+static bool report(struct walk *w, enum zkt_issue_code code, const char *text)
+{
+    zkt__issue_add(w->issues, code, w->path, w->depth, "%s", text);
+    return false;
+}
+
+static bool check_string(struct walk *w, const struct zkt_type *type,
+                         struct zkt_str text)
+{
+    const struct zkt_where where = here(w);
+    if (text.data == NULL && text.len > 0) {
+        return report(w, ZKT_ISSUE_INVALID_TYPE, "has a length but no text");
+    }
+    if (!zkt__utf8_valid(text.data, text.len)) {
+        return report(w, ZKT_ISSUE_INVALID_FORMAT, "is not valid UTF-8");
+    }
+    return zkt__rule_string(&where, type->of.strings, text);
+}
+
+static bool check_enum(struct walk *w, const struct zkt_type *type, int value)
+{
+    if (value >= 0 && (uint32_t)value < type->of.enums->count) {
+        return true;
+    }
+    return report(w, ZKT_ISSUE_INVALID_VALUE, "is no value of its enum");
+}
+
+/* Goes one step down; false: too deep. */
+static bool enter(struct walk *w)
+{
+    if (w->depth == ZKT_DEPTH_MAX) {
+        return report(w, ZKT_ISSUE_TOO_BIG, "is nested too deeply");
+    }
+    w->depth++;
+    return true;
+}
+
+static bool is_absent(const struct zkt_type *type, const void *value)
+{
+    if (type->kind == ZKT_KIND_OPTIONAL) {
+        return !*(const bool *)value;
+    }
+    const void *box = NULL;
+    if (type->kind == ZKT_KIND_BOXED) {
+        memcpy(&box, value, sizeof(box));
+        return box == NULL;
+    }
+    return false;
+}
+
+static bool check_struct(struct walk *w, const struct zkt_type *type,
+                         const void *value)
+{
+    const struct zkt_struct_info *info = type->of.structs;
+    bool good = true;
+    if (!enter(w)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < info->count; i++) {
+        const struct zkt_field *field = &info->fields[i];
+        const void *member = (const char *)value + field->offset;
+        if (is_absent(field->type, member)) {
+            continue;
+        }
+        w->path[w->depth - 1] =
+            (struct zkt_step){ field->name.data, (uint32_t)field->name.len, i };
+        good = check(w, field->type, member) && good;
+    }
+    w->depth--;
+    return good;
+}
+
+static bool check_list(struct walk *w, const struct zkt_type *type,
+                       const void *value)
+{
+    const struct zkt_list_info *info = type->of.lists;
+    const struct zkt_any_list *list = value;
+    const struct zkt_where where = here(w);
+    if (!zkt__rule_count(&where, info->min, info->max, list->len, "item",
+                         "items") ||
+        !enter(w)) {
+        return false;
+    }
+    bool good = true;
+    for (size_t i = 0; i < list->len; i++) {
+        w->path[w->depth - 1] = (struct zkt_step){ NULL, 0, (uint32_t)i };
+        good = check(w, info->item,
+                     (const char *)list->items + i * info->item->size) &&
+               good;
+    }
+    w->depth--;
+    return good;
+}
+
+static bool check_entry(struct walk *w, const struct zkt_map_info *info,
+                        const struct zkt_any_map *map, size_t i)
+{
+    const struct zkt_str key = zkt__map_key(map, info->entry_size, i);
+    w->path[w->depth - 1] = (struct zkt_step){ key.data, (uint32_t)key.len,
+                                               (uint32_t)i };
+    const struct zkt_where where = here(w);
+    if (!zkt__utf8_valid(key.data, key.len)) {
+        w->path[w->depth - 1] = (struct zkt_step){ NULL, 0, (uint32_t)i };
+        return report(w, ZKT_ISSUE_INVALID_FORMAT,
+                      "its key is not valid UTF-8");
+    }
+    return zkt__rule_map_key(&where, key) &&
+           check(w, info->value,
+                 (const char *)map->items + i * info->entry_size +
+                     info->value_offset);
+}
+
+static bool check_map(struct walk *w, const struct zkt_type *type,
+                      const void *value)
+{
+    const struct zkt_map_info *info = type->of.maps;
+    const struct zkt_any_map *map = value;
+    const struct zkt_where where = here(w);
+    if (!zkt__rule_count(&where, info->min, info->max, map->len, "entry",
+                         "entries") ||
+        !enter(w)) {
+        return false;
+    }
+    bool good = true;
+    for (size_t i = 0; i < map->len; i++) {
+        good = check_entry(w, info, map, i) && good;
+    }
+    w->depth--;
+    return good;
+}
+
+/* What is inside of something that may be absent, and is not. */
+static bool check_inner(struct walk *w, const struct zkt_type *type,
+                        const void *value)
+{
+    const struct zkt_optional_info *info = type->of.optionals;
+    if (type->kind == ZKT_KIND_BOXED) {
+        const void *box;
+        memcpy(&box, value, sizeof(box));
+        return box == NULL || check(w, info->value, box);
+    }
+    return !*(const bool *)value ||
+           check(w, info->value, (const char *)value + info->value_offset);
+}
+
+static bool check(struct walk *w, const struct zkt_type *type,
+                  const void *value)
+{
+    const struct zkt_where where = here(w);
+    switch (type->kind) {
+    case ZKT_KIND_INT32:
+        return zkt__rule_int(&where, type->of.ints, *(const int32_t *)value);
+    case ZKT_KIND_INT64:
+    case ZKT_KIND_TIMESTAMP:
+        return zkt__rule_int(&where, type->of.ints, *(const int64_t *)value);
+    case ZKT_KIND_FLOAT64:
+        return zkt__rule_float(&where, type->of.floats, *(const double *)value);
+    case ZKT_KIND_STRING:
+        return check_string(w, type, *(const struct zkt_str *)value);
+    case ZKT_KIND_ENUM:
+        return check_enum(w, type, *(const int *)value);
+    case ZKT_KIND_STRUCT:
+        return check_struct(w, type, value);
+    case ZKT_KIND_LIST:
+        return check_list(w, type, value);
+    case ZKT_KIND_MAP:
+        return check_map(w, type, value);
+    case ZKT_KIND_OPTIONAL:
+    case ZKT_KIND_NULLABLE:
+    case ZKT_KIND_BOXED:
+        return check_inner(w, type, value);
+    case ZKT_KIND_BOOL:
+    case ZKT_KIND_UINT32:
+    case ZKT_KIND_UINT64:
+    case ZKT_KIND_BYTES:
+    case ZKT_KIND_JSON:
+        return true;
+    }
+    return true;
+}
+
+bool zkt__check_value(const struct zkt_type *type, const void *value,
+                      const struct zkt_step *path, uint32_t depth,
+                      struct zkt_issues *issues)
+{
+    struct walk w;
+    w.issues = issues;
+    w.depth = depth;
+    if (depth > 0) {
+        memcpy(w.path, path, depth * sizeof(*path));
+    }
+    return check(&w, type, value);
+}

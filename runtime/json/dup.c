@@ -1,0 +1,159 @@
+/*
+ * A deep copy in one block: once over the value to measure, once to copy. What
+ * `<type>_dup` is made of; the block is free()'s, as users expect.
+ */
+#include <stdalign.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "json/json.h"
+
+/* Where copies go; with at NULL they are only measured. */
+struct block {
+    char *at;
+    size_t used;
+};
+
+static void dup_inside(struct block *b, const struct zkt_type *type,
+                       void *value);
+
+/* A copy of @size bytes in the block, or NULL while measuring. */
+static void *put(struct block *b, const void *from, size_t size)
+{
+    const size_t alignment = alignof(max_align_t);
+    char *to = b->at != NULL ? b->at + b->used : NULL;
+    if (to != NULL && size > 0) {
+        memcpy(to, from, size);
+    }
+    b->used += (size + alignment - 1) / alignment * alignment;
+    return to;
+}
+
+static void dup_string(struct block *b, struct zkt_str *text)
+{
+    char *to = put(b, text->data, text->len);
+    const size_t alignment = alignof(max_align_t);
+    if (text->len % alignment == 0) {
+        b->used += alignment; /* room for the NUL */
+    }
+    if (to != NULL) {
+        to[text->len] = '\0';
+        text->data = to;
+    }
+}
+
+/* The items of a container, each of which holds values at the offset. */
+static void dup_items(struct block *b, const void **items, size_t len,
+                      size_t size, const struct zkt_type *inner, size_t offset,
+                      bool keys)
+{
+    char *to = put(b, *items, len * size);
+    for (size_t i = 0; i < len; i++) {
+        /* While measuring, a scratch copy keeps the original untouched. */
+        char *item = to != NULL ? to + i * size : NULL;
+        const char *from = (const char *)*items + i * size;
+        if (keys) {
+            struct zkt_str key;
+            memcpy(&key, from, sizeof(key));
+            dup_string(b, &key);
+            if (item != NULL) {
+                memcpy(item, &key, sizeof(key));
+            }
+        }
+        if (inner->owns) {
+            dup_inside(b, inner,
+                       item != NULL ? item + offset
+                                    : (char *)(uintptr_t)(from + offset));
+        }
+    }
+    if (to != NULL) {
+        *items = to;
+    }
+}
+
+static void dup_struct(struct block *b, const struct zkt_type *type,
+                       char *value)
+{
+    const struct zkt_struct_info *info = type->of.structs;
+    for (uint32_t i = 0; i < info->count; i++) {
+        dup_inside(b, info->fields[i].type, value + info->fields[i].offset);
+    }
+}
+
+static void dup_boxed(struct block *b, const struct zkt_type *type, void *value)
+{
+    const struct zkt_type *inner = type->of.optionals->value;
+    void *box;
+    memcpy(&box, value, sizeof(box));
+    if (box == NULL) {
+        return;
+    }
+    void *to = put(b, box, inner->size);
+    dup_inside(b, inner, to != NULL ? to : box);
+    if (to != NULL) {
+        memcpy(value, &to, sizeof(to));
+    }
+}
+
+/* Copies what @value points to; the value itself is in the block already, or
+ * nothing is written while measuring. */
+static void dup_inside(struct block *b, const struct zkt_type *type,
+                       void *value)
+{
+    if (!type->owns) {
+        return;
+    }
+    switch (type->kind) {
+    case ZKT_KIND_STRING: {
+        dup_string(b, value);
+        return;
+    }
+    case ZKT_KIND_STRUCT:
+        dup_struct(b, type, value);
+        return;
+    case ZKT_KIND_LIST: {
+        struct zkt_any_list *list = value;
+        const struct zkt_type *item = type->of.lists->item;
+        dup_items(b, &list->items, list->len, item->size, item, 0, false);
+        return;
+    }
+    case ZKT_KIND_MAP: {
+        struct zkt_any_map *map = value;
+        const struct zkt_map_info *info = type->of.maps;
+        dup_items(b, &map->items, map->len, info->entry_size, info->value,
+                  info->value_offset, true);
+        if (b->at != NULL) {
+            map->index_ = NULL;
+        }
+        return;
+    }
+    case ZKT_KIND_OPTIONAL:
+    case ZKT_KIND_NULLABLE:
+        if (*(const bool *)value) {
+            dup_inside(b, type->of.optionals->value,
+                       (char *)value + type->of.optionals->value_offset);
+        }
+        return;
+    case ZKT_KIND_BOXED:
+        dup_boxed(b, type, value);
+        return;
+    default:
+        return;
+    }
+}
+
+void *zkt_value_dup(const struct zkt_type *type, const void *value)
+{
+    struct block b = { NULL, 0 };
+    (void)put(&b, value, type->size);
+    /* Measuring writes nothing: the cast only serves both passes. */
+    dup_inside(&b, type, (void *)(uintptr_t)value);
+    b.at = malloc(b.used);
+    if (b.at == NULL) {
+        return NULL;
+    }
+    b.used = 0;
+    void *copy = put(&b, value, type->size);
+    dup_inside(&b, type, copy);
+    return copy;
+}

@@ -1,0 +1,125 @@
+/* Issues: collecting them, and their text on the wire. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "json/json.h"
+
+enum {
+    MESSAGE_MAX = 200
+};
+
+/* Fills in an issue; false: no memory. */
+static bool fill(struct zkt_issues *issues, struct zkt_issue *issue,
+                 const struct zkt_step *path, uint32_t depth, const char *text,
+                 size_t len)
+{
+    struct zkt_step *steps = zkt__arena_zero(issues->arena, depth,
+                                             sizeof(struct zkt_step));
+    issue->message = zkt__arena_str(issues->arena,
+                                    (struct zkt_str){ text, len });
+    if (steps == NULL || issue->message.data == NULL) {
+        return false;
+    }
+    if (depth > 0) {
+        memcpy(steps, path, depth * sizeof(struct zkt_step));
+    }
+    issue->path = steps;
+    issue->depth = depth;
+    return true;
+}
+
+void zkt__issue_add(struct zkt_issues *issues, enum zkt_issue_code code,
+                    const struct zkt_step *path, uint32_t depth,
+                    const char *message, ...)
+{
+    issues->total++;
+    if (issues->count == ZKT_ISSUES_MAX) {
+        return;
+    }
+    char text[MESSAGE_MAX];
+    va_list arguments;
+    va_start(arguments, message);
+    int len = vsnprintf(text, sizeof(text), message, arguments);
+    va_end(arguments);
+    len = len < 0 ? 0 : len >= MESSAGE_MAX ? MESSAGE_MAX - 1 : len;
+    struct zkt_issue *issue = &issues->items[issues->count];
+    issue->code = code;
+    if (fill(issues, issue, path, depth, text, (size_t)len)) {
+        issues->count++;
+    } else {
+        issues->no_memory = true;
+    }
+}
+
+void zkt__issues_drop(struct zkt_issues *issues, uint32_t first, uint32_t at,
+                      uint32_t order)
+{
+    uint32_t kept = first;
+    for (uint32_t i = first; i < issues->count; i++) {
+        const struct zkt_issue *issue = &issues->items[i];
+        if (issue->depth <= at || issue->path[at].order != order) {
+            issues->items[kept++] = *issue;
+        }
+    }
+    issues->total -= issues->count - kept;
+    issues->count = kept;
+}
+
+static const char *code_text(enum zkt_issue_code code)
+{
+    static const char *const texts[] = {
+#define X(name, text) [ZKT_ISSUE_##name] = text,
+        ZKT_ISSUE_TABLE(X)
+#undef X
+    };
+    return texts[code];
+}
+
+static void write_path(const struct zkt_issue *issue, struct zkt_writer *w)
+{
+    ZKT_WRITE(w, "[");
+    for (uint32_t i = 0; i < issue->depth; i++) {
+        const struct zkt_step *step = &issue->path[i];
+        if (i > 0) {
+            ZKT_WRITE(w, ",");
+        }
+        if (step->key != NULL) {
+            zkt_write_string(w, (struct zkt_str){ step->key, step->len });
+        } else {
+            zkt_write_int64(w, step->order);
+        }
+    }
+    ZKT_WRITE(w, "]");
+}
+
+static void write_issue(const struct zkt_issue *issue, struct zkt_writer *w)
+{
+    ZKT_WRITE(w, "{\"code\":");
+    zkt_write_string(w, zkt_cstr(code_text(issue->code)));
+    ZKT_WRITE(w, ",\"path\":");
+    write_path(issue, w);
+    ZKT_WRITE(w, ",\"message\":");
+    zkt_write_string(w, issue->message);
+    ZKT_WRITE(w, "}");
+}
+
+void zkt__issues_write(const struct zkt_issues *issues, struct zkt_writer *w)
+{
+    ZKT_WRITE(w, "[");
+    for (uint32_t i = 0; i < issues->count; i++) {
+        if (i > 0) {
+            ZKT_WRITE(w, ",");
+        }
+        write_issue(&issues->items[i], w);
+    }
+    if (issues->total > issues->count) {
+        if (issues->count > 0) {
+            ZKT_WRITE(w, ",");
+        }
+        ZKT_WRITE(w, "{\"code\":\"custom\",\"path\":[],\"message\":\"and ");
+        zkt_write_int64(w, issues->total - issues->count);
+        ZKT_WRITE(w, " more\"}");
+    }
+    ZKT_WRITE(w, "]");
+}

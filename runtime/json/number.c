@@ -1,0 +1,312 @@
+/*
+ * See number.h. Reading: at most 19 digits with a small exponent are exact in
+ * double arithmetic (Clinger's fast path); the rest is the C library's, in the
+ * C locale. Writing: whole numbers and short decimals directly; else the
+ * fewest digits that read back, found by trying.
+ */
+#include "json/number.h"
+
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    EXACT_POWER = 22,  /* 10^22 is the largest power that a double holds */
+    SHORT_DECIMALS = 6 /* decimals that are tried without the C library */
+};
+
+static const int64_t MAX_EXACT = (int64_t)1 << 53;
+
+static const double powers[EXACT_POWER + 1] = {
+    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+};
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static char *skip_digits(char *at)
+{
+    while (is_digit(*at)) {
+        at++;
+    }
+    return at;
+}
+
+char *zkt__number_end(char *at)
+{
+    at += *at == '-';
+    if (!is_digit(*at)) {
+        return NULL;
+    }
+    at = *at == '0' ? at + 1 : skip_digits(at);
+    if (*at == '.') {
+        if (!is_digit(at[1])) {
+            return NULL;
+        }
+        at = skip_digits(at + 1);
+    }
+    if (*at == 'e' || *at == 'E') {
+        at++;
+        at += *at == '+' || *at == '-';
+        if (!is_digit(*at)) {
+            return NULL;
+        }
+        at = skip_digits(at);
+    }
+    return at;
+}
+
+/* A number taken apart: digits * 10^power. */
+struct parts {
+    bool negative, exact; /* exact: digits holds all of them */
+    uint64_t digits;
+    int power;
+};
+
+static void add_digit(struct parts *p, char c)
+{
+    if (p->digits > (UINT64_MAX - 9) / 10) {
+        p->exact = false;
+    } else {
+        p->digits = p->digits * 10 + (uint64_t)(c - '0');
+    }
+}
+
+static int read_power(const char *at, const char *end)
+{
+    const bool negative = *at == '-';
+    int power = 0;
+    for (at += *at == '-' || *at == '+'; at < end && power < 100000; at++) {
+        power = power * 10 + (*at - '0');
+    }
+    return negative ? -power : power;
+}
+
+static struct parts take_apart(const char *at, const char *end)
+{
+    struct parts p = { .negative = *at == '-', .exact = true };
+    at += p.negative;
+    for (; at < end && is_digit(*at); at++) {
+        add_digit(&p, *at);
+    }
+    if (at < end && *at == '.') {
+        for (at++; at < end && is_digit(*at); at++) {
+            add_digit(&p, *at);
+            p.power--;
+        }
+    }
+    if (at < end) {
+        p.power += read_power(at + 1, end);
+    }
+    return p;
+}
+
+/* The C library's reading, in the C locale. */
+static double read_slowly(const char *at)
+{
+    const locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    const locale_t before = c_locale != (locale_t)0 ? uselocale(c_locale)
+                                                    : (locale_t)0;
+    const double value = strtod(at, NULL);
+    if (c_locale != (locale_t)0) {
+        uselocale(before);
+        freelocale(c_locale);
+    }
+    return value;
+}
+
+static double read_real(const struct parts *p, const char *at)
+{
+    double value;
+    if (p->exact && p->digits <= (uint64_t)MAX_EXACT &&
+        p->power >= -EXACT_POWER && p->power <= EXACT_POWER) {
+        value = (double)p->digits;
+        value = p->power < 0 ? value / powers[-p->power]
+                             : value * powers[p->power];
+        return p->negative ? -value : value;
+    }
+    return read_slowly(at);
+}
+
+struct zkt_number zkt__number_read(const char *at, const char *end)
+{
+    const struct parts p = take_apart(at, end);
+    if (p.exact && p.power == 0 && p.digits <= INT64_MAX) {
+        const int64_t value = (int64_t)p.digits;
+        return (struct zkt_number){
+            .whole = true,
+            .integer = p.negative ? -value : value,
+            .real = p.negative ? -(double)value : (double)value,
+        };
+    }
+    struct zkt_number n = { .real = read_real(&p, at) };
+    /* 1.0 and 1e3 are integers by value; past 2^53 nothing is exact. */
+    if (fabs(n.real) <= (double)MAX_EXACT && n.real == floor(n.real)) {
+        n.whole = true;
+        n.integer = (int64_t)n.real;
+    }
+    return n;
+}
+
+/* ---- writing ---- */
+
+static size_t write_unsigned(char *out, uint64_t value)
+{
+    char reversed[20];
+    size_t len = 0;
+    do {
+        reversed[len++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    for (size_t i = 0; i < len; i++) {
+        out[i] = reversed[len - 1 - i];
+    }
+    return len;
+}
+
+size_t zkt__integer_write(char *out, int64_t value)
+{
+    if (value >= 0) {
+        return write_unsigned(out, (uint64_t)value);
+    }
+    out[0] = '-';
+    return 1 + write_unsigned(out + 1, 0 - (uint64_t)value);
+}
+
+/* Decimal digits without trailing zeros, and where the point stands: the
+ * value is 0.DIGITS * 10^point. */
+struct decimal {
+    char digits[24];
+    int count, point;
+};
+
+/* ECMA-262, Number::toString, steps 6 to 12 (n is our point, k our count). */
+static size_t spell(char *out, const struct decimal *d)
+{
+    const int k = d->count, n = d->point;
+    char *at = out;
+    if (n > 0 && n <= 21) {
+        const int whole = k < n ? k : n;
+        memcpy(at, d->digits, (size_t)whole);
+        at += whole;
+        memset(at, '0', (size_t)(n - whole));
+        at += n - whole;
+        if (k > n) {
+            *at++ = '.';
+            memcpy(at, d->digits + n, (size_t)(k - n));
+            at += k - n;
+        }
+        return (size_t)(at - out);
+    }
+    if (n > -6 && n <= 0) {
+        *at++ = '0';
+        *at++ = '.';
+        memset(at, '0', (size_t)-n);
+        at += -n;
+        memcpy(at, d->digits, (size_t)k);
+        return (size_t)(at + k - out);
+    }
+    *at++ = d->digits[0];
+    if (k > 1) {
+        *at++ = '.';
+        memcpy(at, d->digits + 1, (size_t)(k - 1));
+        at += k - 1;
+    }
+    *at++ = 'e';
+    *at++ = n > 0 ? '+' : '-';
+    at += write_unsigned(at, (uint64_t)(n > 0 ? n - 1 : 1 - n));
+    return (size_t)(at - out);
+}
+
+/* @digits without its trailing zeros; it is not 0. */
+static struct decimal make_decimal(uint64_t digits, int power)
+{
+    struct decimal d;
+    d.count = (int)write_unsigned(d.digits, digits);
+    d.point = d.count + power;
+    while (d.count > 1 && d.digits[d.count - 1] == '0') {
+        d.count--;
+    }
+    return d;
+}
+
+/* A value with few decimals: m / 10^k, both exact, so that the division gives
+ * it back only if that is how it would be read. */
+static bool write_short(double value, struct decimal *out)
+{
+    for (int k = 0; k <= SHORT_DECIMALS; k++) {
+        const double scaled = value * powers[k];
+        if (scaled >= 1e15) {
+            return false;
+        }
+        if (scaled == floor(scaled) && scaled / powers[k] == value) {
+            *out = make_decimal((uint64_t)scaled, -k);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* @value with @count significant digits, and whether that reads back. */
+static bool try_digits(double value, int count, uint64_t add,
+                       struct decimal *out)
+{
+    char text[40];
+    snprintf(text, sizeof(text), "%.*e", count - 1, value);
+    uint64_t digits = 0;
+    const char *at = text;
+    for (; *at != 'e'; at++) {
+        if (is_digit(*at)) {
+            digits = digits * 10 + (uint64_t)(*at - '0');
+        }
+    }
+    digits += add;
+    const int power = (int)strtol(at + 1, NULL, 10) - (count - 1);
+    snprintf(text, sizeof(text), "%llue%d", (unsigned long long)digits, power);
+    if (strtod(text, NULL) != value) {
+        return false;
+    }
+    *out = make_decimal(digits, power);
+    return true;
+}
+
+/*
+ * The nearest decimal of so many digits reads back if any does, except at a
+ * power of two, where the doubles below are closer than those above and the
+ * next decimal up may do when the nearest does not.
+ */
+static struct decimal write_shortest(double value)
+{
+    int exponent;
+    const bool power_of_two = frexp(value, &exponent) == 0.5;
+    struct decimal d = { .count = 0 };
+    for (int count = 1; count <= 17; count++) {
+        if (try_digits(value, count, 0, &d) ||
+            (power_of_two && try_digits(value, count, 1, &d))) {
+            break;
+        }
+    }
+    return d;
+}
+
+size_t zkt__real_write(char *out, double value)
+{
+    if (value == 0) {
+        out[0] = '0';
+        return 1;
+    }
+    if (value < 0) {
+        out[0] = '-';
+        return 1 + zkt__real_write(out + 1, -value);
+    }
+    struct decimal d;
+    if (!write_short(value, &d)) {
+        d = write_shortest(value);
+    }
+    return spell(out, &d);
+}

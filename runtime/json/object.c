@@ -1,0 +1,100 @@
+/*
+ * Objects into structs: what a generated decoder does around its switch. The
+ * common path is a few stores per field; duplicates, missing keys and the
+ * order of issues are dealt with only where they occur.
+ */
+#include "json/json.h"
+
+bool zkt_object_open(struct zkt_reader *reader, const struct zkt_type *type,
+                     void *value, struct zkt_object *object)
+{
+    memset(value, 0, type->size);
+    memset(object->seen, 0, sizeof(object->seen));
+    object->first_issue = reader->issues->count;
+    object->found = reader->issues->total;
+    if (zkt__reader_enter(reader, ZKT_TOKEN_OBJECT)) {
+        return true;
+    }
+    return zkt__decode_mismatch(reader, "object");
+}
+
+bool zkt_object_next(struct zkt_reader *reader, struct zkt_object *object)
+{
+    return zkt__reader_key(reader, &object->key);
+}
+
+void zkt_object_field(struct zkt_reader *reader, const struct zkt_type *type,
+                      struct zkt_object *object, uint32_t index)
+{
+    const struct zkt_str name = type->of.structs->fields[index].name;
+    const uint64_t bit = (uint64_t)1 << index % 64;
+    reader->path[reader->depth - 1] =
+        (struct zkt_step){ name.data, (uint32_t)name.len, index };
+    if ((object->seen[index / 64] & bit) != 0) {
+        zkt__issues_drop(reader->issues, object->first_issue, reader->depth - 1,
+                         index);
+    }
+    object->seen[index / 64] |= bit;
+}
+
+void zkt_object_unknown(struct zkt_reader *reader, struct zkt_object *object)
+{
+    (void)object;
+    (void)zkt__reader_skip(reader, NULL);
+}
+
+/* What a field is whose key did not come. */
+static void fill_missing(struct zkt_reader *reader,
+                         const struct zkt_field *field, uint32_t index,
+                         void *value, uint32_t depth)
+{
+    void *member = (char *)value + field->offset;
+    if (field->default_value != NULL) {
+        memcpy(member, field->default_value, field->type->size);
+        return;
+    }
+    memset(member, 0, field->type->size);
+    if (field->type->kind == ZKT_KIND_OPTIONAL ||
+        field->type->kind == ZKT_KIND_BOXED) {
+        return;
+    }
+    reader->path[depth] = (struct zkt_step){ field->name.data,
+                                             (uint32_t)field->name.len, index };
+    zkt__issue_add(reader->issues, ZKT_ISSUE_INVALID_TYPE, reader->path,
+                   depth + 1, "is required");
+}
+
+/* Stable, and short: there are at most ZKT_ISSUES_MAX. */
+static void sort_issues(struct zkt_issues *issues, uint32_t first,
+                        uint32_t depth)
+{
+    for (uint32_t i = first + 1; i < issues->count; i++) {
+        const struct zkt_issue issue = issues->items[i];
+        uint32_t to = i;
+        while (to > first && issues->items[to - 1].path[depth].order >
+                                 issue.path[depth].order) {
+            issues->items[to] = issues->items[to - 1];
+            to--;
+        }
+        issues->items[to] = issue;
+    }
+}
+
+bool zkt_object_close(struct zkt_reader *reader, const struct zkt_type *type,
+                      void *value, struct zkt_object *object)
+{
+    if (reader->malformed || reader->no_memory) {
+        return false;
+    }
+    const struct zkt_struct_info *info = type->of.structs;
+    for (uint32_t i = 0; i < info->count; i++) {
+        if ((object->seen[i / 64] >> i % 64 & 1) == 0) {
+            fill_missing(reader, &info->fields[i], i, value, reader->depth);
+        }
+    }
+    if (reader->issues->total == object->found) {
+        return true;
+    }
+    sort_issues(reader->issues, object->first_issue, reader->depth);
+    return false;
+}

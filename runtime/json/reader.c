@@ -1,0 +1,474 @@
+/*
+ * The pull reader: tokens of JSON text (RFC 8259), read in place. A string is
+ * ended with a NUL where its closing quote was; skipping changes nothing, so
+ * that what was skipped can be read later. Nothing here recurses.
+ */
+#include "json/json.h"
+
+#include "base/utf8.h"
+#include "json/number.h"
+#include "json/scan.h"
+
+void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
+                      struct zkt_arena *arena, struct zkt_issues *issues,
+                      const struct zkt_hash_key *hash_key)
+{
+    reader->at = text;
+    reader->end = text + len;
+    reader->arena = arena;
+    reader->issues = issues;
+    reader->hash_key = hash_key;
+    reader->lenient = false;
+    reader->malformed = false;
+    reader->no_memory = false;
+    reader->depth = 0; /* the path is written before it is read */
+}
+
+static bool fail(struct zkt_reader *reader)
+{
+    reader->malformed = true;
+    return false;
+}
+
+enum zkt_token zkt__reader_peek(struct zkt_reader *reader)
+{
+    if (reader->malformed || reader->no_memory) {
+        return ZKT_TOKEN_NONE;
+    }
+    reader->at = zkt__skip_space(reader->at);
+    switch (*reader->at) {
+    case '{':
+        return ZKT_TOKEN_OBJECT;
+    case '[':
+        return ZKT_TOKEN_ARRAY;
+    case '"':
+        return ZKT_TOKEN_STRING;
+    case 't':
+    case 'f':
+        return ZKT_TOKEN_BOOL;
+    case 'n':
+        return ZKT_TOKEN_NULL;
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9':
+        return ZKT_TOKEN_NUMBER;
+    default:
+        return ZKT_TOKEN_NONE;
+    }
+}
+
+/* ---- strings ---- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The value of four hex digits, or -1. */
+static int read_hex(const char *at)
+{
+    int value = 0;
+    for (int i = 0; i < 4; i++) {
+        const int digit = hex_digit(at[i]);
+        if (digit < 0) {
+            return -1;
+        }
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+static char *write_code_point(char *out, unsigned c)
+{
+    if (c < 0x80) {
+        *out++ = (char)c;
+    } else if (c < 0x800) {
+        *out++ = (char)(0xc0 | c >> 6);
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else if (c < 0x10000) {
+        *out++ = (char)(0xe0 | c >> 12);
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else {
+        *out++ = (char)(0xf0 | c >> 18);
+        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    }
+    return out;
+}
+
+static char short_escape(char c)
+{
+    switch (c) {
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case '"':
+    case '\\':
+    case '/':
+        return c;
+    default:
+        return '\0';
+    }
+}
+
+/* A text on its way from escaped to plain, in place or elsewhere. */
+struct unescape {
+    char *from, *to;
+    bool lone_surrogate;
+};
+
+/* `\uXXXX` at from; two of them for what is past U+FFFF (RFC 8259, section
+ * 7). A surrogate without its other half becomes U+FFFD, and is noted. */
+static bool unescape_unicode(struct unescape *u)
+{
+    const int first = read_hex(u->from + 2);
+    if (first < 0) {
+        return false;
+    }
+    u->from += 6;
+    unsigned c = (unsigned)first;
+    if (c >= 0xd800 && c < 0xe000) {
+        int second = -1;
+        if (c < 0xdc00 && u->from[0] == '\\' && u->from[1] == 'u') {
+            second = read_hex(u->from + 2);
+        }
+        if (second >= 0xdc00 && second < 0xe000) {
+            c = 0x10000 + ((c - 0xd800) << 10) + ((unsigned)second - 0xdc00);
+            u->from += 6;
+        } else {
+            c = 0xfffd;
+            u->lone_surrogate = true;
+        }
+    }
+    u->to = write_code_point(u->to, c);
+    return true;
+}
+
+static bool unescape_one(struct unescape *u)
+{
+    if (u->from[1] == 'u') {
+        return unescape_unicode(u);
+    }
+    const char plain = short_escape(u->from[1]);
+    if (plain == '\0') {
+        return false;
+    }
+    *u->to++ = plain;
+    u->from += 2;
+    return true;
+}
+
+/* From the first backslash to the closing quote, which from is left at. */
+static bool unescape_all(struct unescape *u)
+{
+    while (*u->from != '"') {
+        if (*u->from == '\\') {
+            if (!unescape_one(u)) {
+                return false;
+            }
+            continue;
+        }
+        char *next = zkt__scan_plain(u->from);
+        if (next == u->from) {
+            return false; /* a control character, or the end of the text */
+        }
+        const size_t len = (size_t)(next - u->from);
+        memmove(u->to, u->from, len);
+        u->from += len;
+        u->to += len;
+    }
+    return true;
+}
+
+bool zkt__reader_text(struct zkt_reader *reader, struct zkt_str *out,
+                      bool *lone_surrogate)
+{
+    *lone_surrogate = false;
+    if (zkt__reader_peek(reader) != ZKT_TOKEN_STRING) {
+        return false;
+    }
+    char *start = reader->at + 1;
+    char *end = zkt__scan_plain(start);
+    if (*end == '"') {
+        *end = '\0';
+        *out = (struct zkt_str){ start, (size_t)(end - start) };
+        reader->at = end + 1;
+        return true;
+    }
+    struct unescape u = { .from = end, .to = end };
+    if (!unescape_all(&u)) {
+        return fail(reader);
+    }
+    *u.to = '\0';
+    *out = (struct zkt_str){ start, (size_t)(u.to - start) };
+    reader->at = u.from + 1;
+    *lone_surrogate = u.lone_surrogate;
+    return true;
+}
+
+bool zkt__reader_string(struct zkt_reader *reader, struct zkt_str *out)
+{
+    bool lone_surrogate;
+    return zkt__reader_text(reader, out, &lone_surrogate) && !lone_surrogate;
+}
+
+/* ---- skipping ---- */
+
+/* Past the string whose opening quote is at @at, or NULL. */
+static char *skip_string(char *at)
+{
+    for (at++;;) {
+        at = zkt__scan_plain(at);
+        if (*at == '"') {
+            return at + 1;
+        }
+        if (*at != '\\') {
+            return NULL;
+        }
+        if (at[1] == 'u') {
+            if (read_hex(at + 2) < 0) {
+                return NULL;
+            }
+            at += 6;
+        } else if (short_escape(at[1]) != '\0') {
+            at += 2;
+        } else {
+            return NULL;
+        }
+    }
+}
+
+static char *skip_word(char *at, const char *word, size_t len)
+{
+    return strncmp(at, word, len) == 0 ? at + len : NULL;
+}
+
+/* Past a value that holds no others, or NULL. */
+static char *skip_scalar(char *at)
+{
+    switch (*at) {
+    case '"':
+        return skip_string(at);
+    case 't':
+        return skip_word(at, "true", 4);
+    case 'f':
+        return skip_word(at, "false", 5);
+    case 'n':
+        return skip_word(at, "null", 4);
+    default:
+        return zkt__number_end(at);
+    }
+}
+
+/* Past a key, its colon and the space around it, or NULL. */
+static char *skip_key(char *at)
+{
+    at = zkt__skip_space(at);
+    if (*at != '"') {
+        return NULL;
+    }
+    at = skip_string(at);
+    if (at == NULL) {
+        return NULL;
+    }
+    at = zkt__skip_space(at);
+    return *at == ':' ? zkt__skip_space(at + 1) : NULL;
+}
+
+/* Which containers a skip is inside of: a bit each, 1 for an object. */
+struct nesting {
+    uint64_t objects;
+    uint32_t depth, limit;
+};
+
+/* Enters the container at @at and stands before its first value; if it is
+ * empty, past it. NULL: malformed or too deep. */
+static char *skip_open(struct nesting *in, char *at, bool *empty)
+{
+    const bool object = *at == '{';
+    if (in->depth == in->limit) {
+        return NULL;
+    }
+    at = zkt__skip_space(at + 1);
+    *empty = *at == (object ? '}' : ']');
+    if (*empty) {
+        return at + 1;
+    }
+    in->depth++;
+    in->objects = in->objects << 1 | (object ? 1u : 0u);
+    return object ? skip_key(at) : at;
+}
+
+/* After a value: leaves the containers that end here, and stands before the
+ * next value, or behind everything with depth 0. */
+static char *skip_on(struct nesting *in, char *at)
+{
+    while (in->depth > 0) {
+        const bool object = (in->objects & 1) != 0;
+        at = zkt__skip_space(at);
+        if (*at == ',') {
+            return object ? skip_key(at + 1) : zkt__skip_space(at + 1);
+        }
+        if (*at != (object ? '}' : ']')) {
+            return NULL;
+        }
+        at++;
+        in->depth--;
+        in->objects >>= 1;
+    }
+    return at;
+}
+
+bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
+{
+    if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
+        return fail(reader);
+    }
+    struct nesting in = { .limit = ZKT_DEPTH_MAX - reader->depth };
+    char *start = reader->at;
+    char *at = start;
+    do {
+        bool whole = true;
+        if (*at == '{' || *at == '[') {
+            at = skip_open(&in, at, &whole);
+        } else {
+            at = skip_scalar(at);
+        }
+        if (at != NULL && whole) {
+            at = skip_on(&in, at);
+        }
+        if (at == NULL) {
+            return fail(reader);
+        }
+    } while (in.depth > 0);
+    reader->at = at;
+    if (out != NULL) {
+        *out = (struct zkt_str){ start, (size_t)(at - start) };
+    }
+    return true;
+}
+
+/* ---- walking ---- */
+
+bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what)
+{
+    if (zkt__reader_peek(reader) != what) {
+        return false;
+    }
+    if (reader->depth == ZKT_DEPTH_MAX) {
+        return fail(reader);
+    }
+    reader->depth++;
+    reader->at++;
+    return true;
+}
+
+/* Whether something follows in the container; takes the comma or the end. */
+static bool another(struct zkt_reader *reader, char opening, char closing)
+{
+    if (reader->malformed || reader->no_memory) {
+        return false;
+    }
+    const char before = reader->at[-1];
+    reader->at = zkt__skip_space(reader->at);
+    if (*reader->at == closing) {
+        reader->at++;
+        reader->depth--;
+        return false;
+    }
+    /* Right behind the opening bracket no comma is wanted: that is known by
+     * the byte before, since no value ends with one. */
+    if (before == opening) {
+        return true;
+    }
+    if (*reader->at != ',') {
+        return fail(reader);
+    }
+    reader->at = zkt__skip_space(reader->at + 1);
+    return true;
+}
+
+bool zkt__reader_entry(struct zkt_reader *reader)
+{
+    return another(reader, '{', '}');
+}
+
+/* A key that has escapes, unescaped into the arena: the text stays. */
+static bool copy_key(struct zkt_reader *reader, char *start, char *past,
+                     struct zkt_str *key)
+{
+    const size_t len = (size_t)(past - start);
+    char *copy = zkt__arena_alloc(reader->arena, len + ZKT_PADDING);
+    if (copy == NULL) {
+        reader->no_memory = true;
+        return false;
+    }
+    memcpy(copy, start, len);
+    memset(copy + len, 0, ZKT_PADDING);
+    struct unescape u = { .from = copy, .to = copy };
+    (void)unescape_all(&u); /* it was skipped before, so it is well-formed */
+    *key = (struct zkt_str){ copy, (size_t)(u.to - copy) };
+    *u.to = '\0';
+    return true;
+}
+
+bool zkt__reader_key(struct zkt_reader *reader, struct zkt_str *key)
+{
+    if (!zkt__reader_entry(reader)) {
+        return false;
+    }
+    if (*reader->at != '"') {
+        return fail(reader);
+    }
+    char *start = reader->at + 1;
+    char *end = zkt__scan_plain(start);
+    char *past = *end == '"' ? end + 1 : skip_string(reader->at);
+    if (past == NULL) {
+        return fail(reader);
+    }
+    *key = (struct zkt_str){ start, (size_t)(end - start) };
+    if (*end != '"' && !copy_key(reader, start, past, key)) {
+        return false;
+    }
+    past = zkt__skip_space(past);
+    if (*past != ':') {
+        return fail(reader);
+    }
+    reader->at = past + 1;
+    return true;
+}
+
+bool zkt__reader_item(struct zkt_reader *reader)
+{
+    return another(reader, '[', ']');
+}
+
+bool zkt__reader_done(struct zkt_reader *reader)
+{
+    if (reader->malformed || reader->no_memory) {
+        return false;
+    }
+    reader->at = zkt__skip_space(reader->at);
+    return reader->at == reader->end;
+}

@@ -1,0 +1,158 @@
+/* The writer: bytes that grow, and the text of plain values. */
+#include "json/json.h"
+#include "json/number.h"
+
+enum {
+    FIRST_CAPACITY = 256
+};
+
+void zkt__writer_init(struct zkt_writer *writer,
+                      const struct zkt_allocator *allocator)
+{
+    *writer = (struct zkt_writer){ .allocator = allocator };
+}
+
+void zkt__writer_finish(struct zkt_writer *writer)
+{
+    zkt__release(writer->allocator, writer->data);
+    zkt__writer_init(writer, writer->allocator);
+}
+
+static bool fail(struct zkt_writer *writer)
+{
+    /* No room at all: what follows fails here, too. */
+    writer->failed = true;
+    writer->len = writer->capacity;
+    return false;
+}
+
+bool zkt_write_reserve(struct zkt_writer *writer, size_t size)
+{
+    if (writer->failed || size > SIZE_MAX / 2 - writer->len) {
+        return fail(writer);
+    }
+    const size_t wanted = writer->len + size;
+    if (wanted <= writer->capacity) {
+        return true;
+    }
+    if (writer->limit != 0 && wanted > writer->limit) {
+        return fail(writer);
+    }
+    size_t capacity = writer->capacity > 0 ? writer->capacity * 2
+                                           : FIRST_CAPACITY;
+    capacity = capacity < wanted ? wanted : capacity;
+    char *data = zkt__resize(writer->allocator, writer->data, capacity);
+    if (data == NULL) {
+        return fail(writer);
+    }
+    writer->data = data;
+    writer->capacity = capacity;
+    return true;
+}
+
+void zkt_write_bool(struct zkt_writer *writer, bool value)
+{
+    if (value) {
+        ZKT_WRITE(writer, "true");
+    } else {
+        ZKT_WRITE(writer, "false");
+    }
+}
+
+void zkt_write_int64(struct zkt_writer *writer, int64_t value)
+{
+    if (zkt_write_reserve(writer, ZKT_NUMBER_SIZE)) {
+        writer->len += zkt__integer_write(writer->data + writer->len, value);
+    }
+}
+
+void zkt_write_float64(struct zkt_writer *writer, double value)
+{
+    if (zkt_write_reserve(writer, ZKT_NUMBER_SIZE)) {
+        writer->len += zkt__real_write(writer->data + writer->len, value);
+    }
+}
+
+/* RFC 8259, section 7: what must be escaped, the short way where there is
+ * one. */
+static void write_escape(struct zkt_writer *writer, unsigned char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    static const char names[] = "btn\0fr"; /* from 8 on; 11 has none */
+    char text[6] = { '\\' };
+    size_t len = 2;
+    if (c == '"' || c == '\\') {
+        text[1] = (char)c;
+    } else if (c >= 8 && c <= 13 && names[c - 8] != '\0') {
+        text[1] = names[c - 8];
+    } else {
+        memcpy(text + 1, "u00", 3);
+        text[4] = digits[c >> 4];
+        text[5] = digits[c & 15];
+        len = 6;
+    }
+    zkt_write_raw(writer, text, len);
+}
+
+static bool needs_escape(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
+/* How many bytes from the start need no escape; eight at a time. */
+static size_t plain_length(const char *text, size_t len)
+{
+    const uint64_t ones = 0x0101010101010101u, highs = ones * 0x80;
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8) {
+        uint64_t word;
+        memcpy(&word, text + i, sizeof(word));
+        const uint64_t quote = word ^ ones * '"';
+        const uint64_t slash = word ^ ones * '\\';
+        /* The high bit of a byte that is 0 in quote or slash, or below 0x20
+         * in word; bytes past 0x7f are none of these. */
+        const uint64_t hit = ((quote - ones) | (slash - ones) |
+                              (word - ones * 0x20)) &
+                             ~word & highs;
+        if (hit != 0) {
+            break;
+        }
+    }
+    while (i < len && !needs_escape((unsigned char)text[i])) {
+        i++;
+    }
+    return i;
+}
+
+void zkt__write_escaped(struct zkt_writer *writer, const char *text, size_t len)
+{
+    while (len > 0) {
+        const size_t plain = plain_length(text, len);
+        if (plain > 0) {
+            zkt_write_raw(writer, text, plain);
+        }
+        if (plain == len) {
+            return;
+        }
+        write_escape(writer, (unsigned char)text[plain]);
+        text += plain + 1;
+        len -= plain + 1;
+    }
+}
+
+void zkt_write_string(struct zkt_writer *writer, struct zkt_str value)
+{
+    ZKT_WRITE(writer, "\"");
+    zkt__write_escaped(writer, value.data, value.len);
+    ZKT_WRITE(writer, "\"");
+}
+
+void zkt_write_end(struct zkt_writer *writer, size_t begin)
+{
+    if (writer->len == begin) {
+        ZKT_WRITE(writer, "{");
+    } else if (!writer->failed) {
+        writer->data[begin] = '{';
+    }
+    ZKT_WRITE(writer, "}");
+}
