@@ -11,22 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-
-#ifdef WITH_ASAN
-#include <sanitizer/asan_interface.h>
-#define POISON(at, size)   ASAN_POISON_MEMORY_REGION(at, size)
-#define UNPOISON(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
-#else
-#define POISON(at, size)   ((void)(at), (void)(size))
-#define UNPOISON(at, size) ((void)(at), (void)(size))
-#endif
+#include "base/poison.h"
 
 enum {
     ALIGNMENT = 16,
@@ -112,7 +97,7 @@ static void use_block(struct zkt_arena *arena, struct zkt_arena_block *block)
     arena->blocks = block;
     arena->at = block->bytes;
     arena->end = (char *)block + block->size;
-    POISON(arena->at, (size_t)(arena->end - arena->at));
+    ZKT_POISON(arena->at, (size_t)(arena->end - arena->at));
 }
 
 static bool add_block(struct zkt_arena *arena, size_t wanted)
@@ -151,7 +136,7 @@ void *zkt__arena_alloc(struct zkt_arena *arena, size_t size)
     }
     char *found = arena->at;
     arena->at += wanted;
-    UNPOISON(found, size);
+    ZKT_UNPOISON(found, size);
     return found;
 }
 
@@ -215,7 +200,7 @@ struct zkt_allocator zkt__arena_allocator(struct zkt_arena *arena)
 static void release_block(struct zkt_arena *arena,
                           struct zkt_arena_block *block)
 {
-    UNPOISON(block->bytes, block->size - sizeof(*block));
+    ZKT_UNPOISON(block->bytes, block->size - sizeof(*block));
     zkt__release(arena->allocator, block);
 }
 

@@ -18,6 +18,7 @@
 
 struct zkt_place;
 struct zkt_record;
+struct zkt_retired;
 
 /* Which patch a connection reads; see protocol.md, "Patches". */
 enum zkt_dialect {
@@ -32,11 +33,13 @@ struct zkt_journal {
     struct zkt_place *root;
     struct zkt_record *records;
     uint32_t count, capacity;
-    uint32_t limit;            /* of records; over it the call is poisoned */
-    bool checks;               /* rules are checked; a client's are not */
-    enum zkt_status failure;   /* ZKT_OK until it is poisoned */
-    struct zkt_issues *issues; /* why; also rules broken at commit */
-    const char *reason;        /* static text for what is no issue */
+    uint32_t limit;              /* of records; over it the call is poisoned */
+    int broken;                  /* item counts that are out of bounds now */
+    bool checks;                 /* rules are checked; a client's are not */
+    enum zkt_status failure;     /* ZKT_OK until it is poisoned */
+    struct zkt_issues *issues;   /* why; also rules broken at commit */
+    const char *reason;          /* for what is no issue; lives as the arena */
+    struct zkt_retired *retired; /* outgrown blocks, until the call ends */
 };
 
 /**
@@ -48,9 +51,10 @@ bool zkt__journal_begin(struct zkt_journal *journal,
                         struct zkt_issues *issues, const struct zkt_type *type,
                         void *state, uint32_t limit);
 
-/** Poisons: later writes do nothing. Only the first reason is kept. */
+/** Poisons: later writes do nothing. Only the first reason, which is
+ * printf's, is kept. */
 void zkt__journal_fail(struct zkt_journal *journal, enum zkt_status status,
-                       const char *reason);
+                       const char *reason, ...) ZKT_PRINTF(3, 4);
 
 /** The item counts of what was touched, at the commit. False: poisoned. */
 bool zkt__journal_check(struct zkt_journal *journal);

@@ -1,0 +1,312 @@
+/*
+ * Replaying the journal into a delta tree. An edit finds its piece from a
+ * cursor, so neighbouring edits cost the same whatever the list's size. The
+ * old length of a list is not known while replaying: the run of kept items at
+ * its end is taken as endless, and cut to size when the patch is written.
+ */
+#include "state/delta.h"
+
+#define ENDLESS (UINT32_MAX / 2)
+
+struct replay {
+    struct zkt_arena *arena;
+    bool no_memory;
+};
+
+static struct zkt_delta *new_delta(struct replay *r,
+                                   const struct zkt_type *type)
+{
+    struct zkt_delta *d = zkt__arena_zero(r->arena, 1, sizeof(*d));
+    if (d == NULL) {
+        r->no_memory = true;
+    } else {
+        d->type = type;
+    }
+    return d;
+}
+
+/* An array of the arena with room for one more; the old one is left behind. */
+static void *grown(struct replay *r, void *items, uint32_t count,
+                   uint32_t *capacity, size_t size)
+{
+    if (count < *capacity) {
+        return items;
+    }
+    const uint32_t wanted = *capacity > 0 ? *capacity * 2 : 4;
+    void *larger = zkt__arena_zero(r->arena, wanted, size);
+    if (larger == NULL) {
+        r->no_memory = true;
+        return NULL;
+    }
+    if (count > 0) {
+        memcpy(larger, items, count * size);
+    }
+    *capacity = wanted;
+    return larger;
+}
+
+/* ---- structs and maps ---- */
+
+/*
+ * The entry for a field or key, made when it is new with @had as given. A
+ * search from the newest on: a call that touches one key again and again finds
+ * it at once, and one that touches many has as many records anyway.
+ */
+static struct zkt_touched *touch(struct replay *r, struct zkt_delta *d,
+                                 uint32_t field, struct zkt_str key, bool had)
+{
+    const bool is_struct = d->type->kind == ZKT_KIND_STRUCT;
+    for (uint32_t i = d->touched_count; i-- > 0;) {
+        struct zkt_touched *t = &d->touched[i];
+        if (is_struct ? t->field == field : zkt_str_eq(t->key, key)) {
+            return t;
+        }
+    }
+    struct zkt_touched *all = grown(r, d->touched, d->touched_count,
+                                    &d->touched_capacity, sizeof(*all));
+    if (all == NULL) {
+        return NULL;
+    }
+    d->touched = all;
+    all[d->touched_count] =
+        (struct zkt_touched){ .field = field, .key = key, .had = had };
+    return &all[d->touched_count++];
+}
+
+static void replay_key(struct replay *r, struct zkt_delta *d,
+                       const struct zkt_record *record)
+{
+    const void *old = record->old;
+    bool had = old != NULL;
+    if (record->operation == ZKT_SET) {
+        had = !zkt__is_absent(d->type->of.structs->fields[record->index].type,
+                              old);
+    } else if (record->operation == ZKT_DELETE) {
+        old = (const char *)old + d->type->of.maps->value_offset;
+    }
+    struct zkt_touched *t = touch(r, d, record->index, record->key, had);
+    if (t == NULL || t->dirty) {
+        return;
+    }
+    t->dirty = true;
+    /* What changed inside before is lost with the value: then the old one as
+     * it was at the start of the call is not known any more. */
+    t->original = t->child == NULL && t->had ? old : NULL;
+    t->child = NULL;
+}
+
+/* ---- lists ---- */
+
+static bool insert_piece(struct replay *r, struct zkt_delta *d, uint32_t at,
+                         struct zkt_piece piece)
+{
+    struct zkt_piece *all = grown(r, d->pieces, d->piece_count,
+                                  &d->piece_capacity, sizeof(*all));
+    if (all == NULL) {
+        return false;
+    }
+    d->pieces = all;
+    memmove(all + at + 1, all + at, (d->piece_count - at) * sizeof(*all));
+    all[at] = piece;
+    d->piece_count++;
+    return true;
+}
+
+/* Cuts piece @at so that it has @first items; the rest becomes the next. */
+static bool split_piece(struct replay *r, struct zkt_delta *d, uint32_t at,
+                        uint32_t first)
+{
+    struct zkt_piece rest = d->pieces[at];
+    rest.count -= first;
+    if (!insert_piece(r, d, at + 1, rest)) {
+        return false;
+    }
+    d->pieces[at].count = first;
+    return true;
+}
+
+/*
+ * The piece that begins with the item at @position, cut off before it and,
+ * with @alone, behind it. piece_count when the position is the very end.
+ */
+static uint32_t isolate(struct replay *r, struct zkt_delta *d,
+                        uint32_t position, bool alone)
+{
+    if (d->piece_count == 0 &&
+        !insert_piece(
+            r, d, 0,
+            (struct zkt_piece){ .kind = ZKT_PIECE_KEEP, .count = ENDLESS })) {
+        return 0;
+    }
+    uint32_t i = d->cursor, at = d->cursor_position;
+    if (i >= d->piece_count || at > position) {
+        i = at = 0;
+    }
+    while (i < d->piece_count &&
+           at + zkt__piece_items(&d->pieces[i]) <= position) {
+        at += zkt__piece_items(&d->pieces[i]);
+        i++;
+    }
+    if (i < d->piece_count && position > at) {
+        if (!split_piece(r, d, i, position - at)) {
+            return 0;
+        }
+        at = position;
+        i++;
+    }
+    d->cursor = i;
+    d->cursor_position = at;
+    if (alone && i < d->piece_count && d->pieces[i].count > 1 &&
+        !split_piece(r, d, i, 1)) {
+        return 0;
+    }
+    return i;
+}
+
+static void replay_insert(struct replay *r, struct zkt_delta *d,
+                          uint32_t position)
+{
+    const uint32_t at = isolate(r, d, position, false);
+    if (r->no_memory) {
+        return;
+    }
+    if (at > 0 && d->pieces[at - 1].kind == ZKT_PIECE_NEW) {
+        d->pieces[at - 1].count++;
+        d->cursor = at - 1;
+        d->cursor_position = position - (d->pieces[at - 1].count - 1);
+        return;
+    }
+    insert_piece(r, d, at,
+                 (struct zkt_piece){ .kind = ZKT_PIECE_NEW, .count = 1 });
+}
+
+static void replay_remove_one(struct replay *r, struct zkt_delta *d,
+                              uint32_t position, const void *old)
+{
+    const uint32_t at = isolate(r, d, position, true);
+    if (r->no_memory) {
+        return;
+    }
+    struct zkt_piece *piece = &d->pieces[at];
+    if (piece->kind == ZKT_PIECE_NEW) {
+        d->piece_count--;
+        memmove(piece, piece + 1, (d->piece_count - at) * sizeof(*piece));
+        return;
+    }
+    if (piece->kind == ZKT_PIECE_KEEP) {
+        piece->original = piece->child == NULL ? old : NULL;
+    }
+    piece->kind = ZKT_PIECE_GONE;
+    piece->child = NULL;
+}
+
+static void replay_replace(struct replay *r, struct zkt_delta *d,
+                           const struct zkt_record *record)
+{
+    const uint32_t at = isolate(r, d, record->index, true);
+    if (r->no_memory || d->pieces[at].kind != ZKT_PIECE_KEEP) {
+        return;
+    }
+    struct zkt_piece *piece = &d->pieces[at];
+    piece->kind = ZKT_PIECE_SWAP;
+    piece->original = piece->child == NULL ? record->old : NULL;
+    piece->child = NULL;
+}
+
+static void send_whole(struct zkt_delta *d, const void *original)
+{
+    d->whole = true;
+    d->original = original;
+}
+
+static void replay_list(struct replay *r, struct zkt_delta *d,
+                        const struct zkt_record *record)
+{
+    const size_t size = d->type->of.lists->item->size;
+    switch (record->operation) {
+    case ZKT_INSERT:
+        replay_insert(r, d, record->index);
+        break;
+    case ZKT_REPLACE:
+        replay_replace(r, d, record);
+        break;
+    default:
+        for (uint32_t i = 0; i < record->count && !r->no_memory; i++) {
+            replay_remove_one(r, d, record->index,
+                              (const char *)record->old + i * size);
+            if (d->piece_count > ZKT_PIECES_MAX) {
+                break;
+            }
+        }
+        break;
+    }
+    if (d->piece_count > ZKT_PIECES_MAX) {
+        send_whole(d, NULL);
+    }
+}
+
+/* ---- the walk ---- */
+
+/* The delta one step below, or NULL when it is of no interest: something
+ * above is sent whole anyway. */
+static struct zkt_delta *descend(struct replay *r, struct zkt_delta *d,
+                                 const struct zkt_place *step)
+{
+    struct zkt_delta **child;
+    if (d->whole) {
+        return NULL;
+    }
+    if (step->step == ZKT_STEP_ITEM) {
+        const uint32_t at = isolate(r, d, step->index, true);
+        if (r->no_memory || d->pieces[at].kind != ZKT_PIECE_KEEP) {
+            return NULL;
+        }
+        child = &d->pieces[at].child;
+    } else {
+        struct zkt_touched *t = touch(r, d, step->index, step->key, true);
+        if (t == NULL || t->dirty) {
+            return NULL;
+        }
+        child = &t->child;
+    }
+    if (*child == NULL) {
+        *child = new_delta(r, step->type);
+    }
+    return *child;
+}
+
+static void replay_record(struct replay *r, struct zkt_delta *root,
+                          const struct zkt_record *record)
+{
+    const struct zkt_place *steps[ZKT_DEPTH_MAX];
+    const uint32_t depth = record->where->depth;
+    const struct zkt_place *place = record->where;
+    for (uint32_t i = depth; i-- > 0; place = place->parent) {
+        steps[i] = place;
+    }
+    struct zkt_delta *d = root;
+    for (uint32_t i = 0; i < depth && d != NULL; i++) {
+        d = descend(r, d, steps[i]);
+    }
+    if (d == NULL || d->whole) {
+        return;
+    }
+    if (record->operation == ZKT_CLEAR) {
+        const bool untouched = d->piece_count == 0 && d->touched_count == 0;
+        send_whole(d, untouched ? record->old : NULL);
+    } else if (d->type->kind == ZKT_KIND_LIST) {
+        replay_list(r, d, record);
+    } else {
+        replay_key(r, d, record);
+    }
+}
+
+struct zkt_delta *zkt__delta_build(const struct zkt_journal *journal)
+{
+    struct replay r = { .arena = journal->arena };
+    struct zkt_delta *root = new_delta(&r, journal->root->type);
+    for (uint32_t i = 0; i < journal->count && !r.no_memory; i++) {
+        replay_record(&r, root, &journal->records[i]);
+    }
+    return r.no_memory ? NULL : root;
+}

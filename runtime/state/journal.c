@@ -1,0 +1,684 @@
+/*
+ * The mutators, and undoing what they did. Each does all that can fail first:
+ * checks, copies the argument (which may alias the state), reserves a record;
+ * then it changes the state and writes the record, which cannot fail.
+ */
+#include "state/journal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "state/record.h"
+
+enum {
+    FIRST_RECORDS = 16,
+    REASON_MAX = 200
+};
+
+bool zkt__journal_begin(struct zkt_journal *journal,
+                        const struct zkt_store *store, struct zkt_arena *arena,
+                        struct zkt_issues *issues, const struct zkt_type *type,
+                        void *state, uint32_t limit)
+{
+    *journal = (struct zkt_journal){
+        .store = store,
+        .arena = arena,
+        .limit = limit,
+        .checks = true,
+        .issues = issues,
+        .reason = "",
+    };
+    struct zkt_place *root = zkt__arena_alloc(arena, sizeof(*root));
+    if (root == NULL) {
+        return false;
+    }
+    *root = (struct zkt_place){
+        .journal = journal,
+        .type = type,
+        .at = state,
+        .step = ZKT_STEP_ROOT,
+    };
+    journal->root = root;
+    return true;
+}
+
+void zkt__journal_fail(struct zkt_journal *journal, enum zkt_status status,
+                       const char *reason, ...)
+{
+    if (journal->failure != ZKT_OK) {
+        return;
+    }
+    char text[REASON_MAX];
+    va_list arguments;
+    va_start(arguments, reason);
+    (void)vsnprintf(text, sizeof(text), reason, arguments);
+    va_end(arguments);
+    const struct zkt_str kept = zkt__arena_str(journal->arena, zkt_cstr(text));
+    journal->failure = status;
+    journal->reason = kept.data != NULL ? kept.data : "out of memory";
+}
+
+static void fail_memory(struct zkt_journal *journal)
+{
+    zkt__journal_fail(journal, ZKT_NO_MEMORY, "no memory to change the state");
+}
+
+/* ---- records ---- */
+
+/* Room for one record, or NULL with the journal poisoned. It counts only when
+ * it is committed with journal->count++. */
+static struct zkt_record *reserve(struct zkt_journal *journal)
+{
+    if (journal->count == journal->limit) {
+        zkt__journal_fail(journal, ZKT_INTERNAL,
+                          "more than %u changes in one call", journal->limit);
+        return NULL;
+    }
+    if (journal->count == journal->capacity) {
+        const uint32_t capacity = journal->capacity > 0 ? journal->capacity * 2
+                                                        : FIRST_RECORDS;
+        struct zkt_record *grown = zkt__arena_zero(journal->arena, capacity,
+                                                   sizeof(*grown));
+        if (grown == NULL) {
+            fail_memory(journal);
+            return NULL;
+        }
+        if (journal->count > 0) {
+            memcpy(grown, journal->records, journal->count * sizeof(*grown));
+            /* Inline values have moved along with their records. */
+            for (uint32_t i = 0; i < journal->count; i++) {
+                if (grown[i].old == journal->records[i].small) {
+                    grown[i].old = grown[i].small;
+                }
+            }
+        }
+        journal->records = grown;
+        journal->capacity = capacity;
+    }
+    struct zkt_record *record = &journal->records[journal->count];
+    memset(record, 0, sizeof(*record));
+    return record;
+}
+
+/* Where an old value of @size goes: in the record, or in the arena. */
+static void *reserve_old(struct zkt_journal *journal, struct zkt_record *record,
+                         size_t size)
+{
+    if (size <= sizeof(record->small)) {
+        return record->small;
+    }
+    void *old = zkt__arena_alloc(journal->arena, size);
+    if (old == NULL) {
+        fail_memory(journal);
+    }
+    return old;
+}
+
+/* A record for a change of @where, with room for an old value of @size. */
+static struct zkt_record *begin_record(struct zkt_place *where,
+                                       enum zkt_operation operation,
+                                       size_t size)
+{
+    struct zkt_journal *journal = where->journal;
+    struct zkt_record *record = reserve(journal);
+    if (record == NULL) {
+        return NULL;
+    }
+    record->operation = operation;
+    record->where = where;
+    if (size > 0) {
+        record->old = reserve_old(journal, record, size);
+        if (record->old == NULL) {
+            return NULL;
+        }
+    }
+    return record;
+}
+
+/* Whether a list or map has fewer or more items than it may. */
+static bool breaks_count(const struct zkt_type *type, size_t len)
+{
+    const bool list = type->kind == ZKT_KIND_LIST;
+    const uint32_t min = list ? type->of.lists->min : type->of.maps->min;
+    const uint32_t max = list ? type->of.lists->max : type->of.maps->max;
+    return len < min || (max != UINT32_MAX && len > max);
+}
+
+/* Commits the record that was begun for a list or map that had @before. */
+static void commit_counted(struct zkt_place *where, size_t before)
+{
+    const struct zkt_any_list *now = where->at;
+    where->journal->count++;
+    where->journal->broken += breaks_count(where->type, now->len);
+    where->journal->broken -= breaks_count(where->type, before);
+}
+
+/* ---- values on their way in ---- */
+
+/* Whether @value may stand one step below @where. */
+static bool passes(struct zkt_place *where, struct zkt_step step,
+                   const struct zkt_type *type, const void *value)
+{
+    struct zkt_journal *journal = where->journal;
+    struct zkt_step path[ZKT_DEPTH_MAX];
+    if (!journal->checks) {
+        return true;
+    }
+    const uint32_t depth = zkt__place_path(where, path);
+    path[depth] = step;
+    if (zkt__check_value(type, value, path, depth + 1, journal->issues)) {
+        return true;
+    }
+    zkt__journal_fail(journal, ZKT_INTERNAL, "a value breaks its rules");
+    return false;
+}
+
+/* An owned copy, or false with the journal poisoned. */
+static bool copy_in(struct zkt_journal *journal, const struct zkt_type *type,
+                    void *to, const void *from)
+{
+    if (zkt__value_copy(journal->store, type, to, from)) {
+        return true;
+    }
+    fail_memory(journal);
+    return false;
+}
+
+static void swap_bytes(char *a, char *b, size_t size)
+{
+    char chunk[64];
+    while (size > 0) {
+        const size_t n = size < sizeof(chunk) ? size : sizeof(chunk);
+        memcpy(chunk, a, n);
+        memcpy(a, b, n);
+        memcpy(b, chunk, n);
+        a += n;
+        b += n;
+        size -= n;
+    }
+}
+
+/*
+ * Puts a copy of @value where @member is and its old bytes into a record: the
+ * copy is made in the record, then the two change places.
+ */
+static void exchange(struct zkt_place *where, enum zkt_operation operation,
+                     uint32_t index, struct zkt_str key,
+                     const struct zkt_type *type, void *member,
+                     const void *value)
+{
+    struct zkt_journal *journal = where->journal;
+    struct zkt_record *record = begin_record(where, operation, type->size);
+    if (record == NULL || !copy_in(journal, type, record->old, value)) {
+        return;
+    }
+    record->index = index;
+    record->key = key;
+    swap_bytes(record->old, member, type->size);
+    journal->count++;
+}
+
+/* ---- structs ---- */
+
+static const struct zkt_field *field_of(struct zkt_place *at, int field)
+{
+    const struct zkt_struct_info *info = at->type->of.structs;
+    if (at->type->kind != ZKT_KIND_STRUCT || field < 0 ||
+        (uint32_t)field >= info->count) {
+        zkt__journal_fail(at->journal, ZKT_INTERNAL,
+                          "a place is no struct with such a field");
+        return NULL;
+    }
+    return &info->fields[field];
+}
+
+void zkt_state_set(struct zkt_place *at, int field, const void *value)
+{
+    if (at == NULL || !zkt__place_usable(at)) {
+        return;
+    }
+    const struct zkt_field *f = field_of(at, field);
+    if (f == NULL ||
+        !passes(at, (struct zkt_step){ f->name.data, (uint32_t)f->name.len, 0 },
+                f->type, value)) {
+        return;
+    }
+    exchange(at, ZKT_SET, (uint32_t)field, (struct zkt_str){ NULL, 0 }, f->type,
+             (char *)at->at + f->offset, value);
+}
+
+void zkt_state_unset(struct zkt_place *at, int field)
+{
+    if (at == NULL || !zkt__place_usable(at)) {
+        return;
+    }
+    const struct zkt_field *f = field_of(at, field);
+    if (f == NULL) {
+        return;
+    }
+    struct zkt_record *record = begin_record(at, ZKT_SET, f->type->size);
+    if (record == NULL) {
+        return;
+    }
+    char *member = (char *)at->at + f->offset;
+    record->index = (uint32_t)field;
+    memcpy(record->old, member, f->type->size);
+    memset(member, 0, f->type->size); /* absent, or null */
+    at->journal->count++;
+}
+
+/* ---- lists ---- */
+
+static bool index_is_good(struct zkt_place *list, size_t index, size_t limit)
+{
+    if (index < limit) {
+        return true;
+    }
+    zkt__journal_fail(list->journal, ZKT_INTERNAL,
+                      "index %zu is past the end of %zu items", index,
+                      ((const struct zkt_any_list *)list->at)->len);
+    return false;
+}
+
+void zkt_state_insert(struct zkt_place *at, int field, size_t index,
+                      const void *item)
+{
+    struct zkt_place *where = zkt__place_container(at, field, ZKT_KIND_LIST);
+    if (where == NULL) {
+        return;
+    }
+    struct zkt_journal *journal = where->journal;
+    struct zkt_any_list *list = where->at;
+    const struct zkt_type *type = where->type->of.lists->item;
+    index = index == ZKT_LAST ? list->len : index;
+    if (!index_is_good(where, index, list->len + 1) ||
+        !passes(where, (struct zkt_step){ NULL, 0, (uint32_t)index }, type,
+                item)) {
+        return;
+    }
+    struct zkt_record *record = begin_record(where, ZKT_INSERT, 0);
+    void *copy = zkt__arena_alloc(journal->arena, type->size);
+    if (copy == NULL) {
+        fail_memory(journal);
+    }
+    if (record == NULL || copy == NULL || !copy_in(journal, type, copy, item)) {
+        return;
+    }
+    if (!zkt__list_open(journal->store, list, type->size, index, 1,
+                        journal->arena, &journal->retired)) {
+        zkt__value_release(journal->store, type, copy);
+        fail_memory(journal);
+        return;
+    }
+    memcpy(zkt__list_at(list, type->size, index), copy, type->size);
+    record->index = (uint32_t)index;
+    commit_counted(where, list->len - 1);
+}
+
+void zkt_state_replace(struct zkt_place *at, int field, size_t index,
+                       const void *item)
+{
+    struct zkt_place *where = zkt__place_container(at, field, ZKT_KIND_LIST);
+    if (where == NULL) {
+        return;
+    }
+    const struct zkt_any_list *list = where->at;
+    const struct zkt_type *type = where->type->of.lists->item;
+    if (!index_is_good(where, index, list->len) ||
+        !passes(where, (struct zkt_step){ NULL, 0, (uint32_t)index }, type,
+                item)) {
+        return;
+    }
+    exchange(where, ZKT_REPLACE, (uint32_t)index, (struct zkt_str){ NULL, 0 },
+             type, zkt__list_at(list, type->size, index), item);
+}
+
+void zkt_state_remove(struct zkt_place *at, int field, size_t index,
+                      size_t count)
+{
+    struct zkt_place *where = zkt__place_container(at, field, ZKT_KIND_LIST);
+    if (where == NULL || count == 0) {
+        return;
+    }
+    struct zkt_any_list *list = where->at;
+    const size_t size = where->type->of.lists->item->size;
+    if (!index_is_good(where, index, list->len) ||
+        !index_is_good(
+            where, count > list->len - index ? list->len : index + count - 1,
+            list->len)) {
+        return;
+    }
+    struct zkt_record *record = begin_record(where, ZKT_REMOVE, count * size);
+    if (record == NULL) {
+        return;
+    }
+    record->index = (uint32_t)index;
+    record->count = (uint32_t)count;
+    memcpy(record->old, zkt__list_at(list, size, index), count * size);
+    zkt__list_close(list, size, index, count);
+    commit_counted(where, list->len + count);
+}
+
+/* ---- maps ---- */
+
+static void put_new(struct zkt_place *where, struct zkt_str key,
+                    const void *value)
+{
+    struct zkt_journal *journal = where->journal;
+    const struct zkt_map_info *info = where->type->of.maps;
+    struct zkt_record *record = begin_record(where, ZKT_PUT, 0);
+    void *copy = zkt__arena_alloc(journal->arena, info->value->size);
+    struct zkt_str own_key;
+    if (copy == NULL) {
+        fail_memory(journal);
+    }
+    if (record == NULL || copy == NULL ||
+        !copy_in(journal, &zkt_type_string, &own_key, &key)) {
+        return;
+    }
+    if (!copy_in(journal, info->value, copy, value)) {
+        zkt__value_release(journal->store, &zkt_type_string, &own_key);
+        return;
+    }
+    if (!zkt__map_add(journal->store, where->at, info, own_key, copy,
+                      journal->arena, &journal->retired)) {
+        zkt__value_release(journal->store, &zkt_type_string, &own_key);
+        zkt__value_release(journal->store, info->value, copy);
+        fail_memory(journal);
+        return;
+    }
+    /* The state's key may be freed before the patch is written. */
+    record->key = key;
+    const struct zkt_any_map *map = where->at;
+    commit_counted(where, map->len - 1);
+}
+
+void zkt_state_put(struct zkt_place *at, int field, struct zkt_str key,
+                   const void *value)
+{
+    struct zkt_place *where = zkt__place_container(at, field, ZKT_KIND_MAP);
+    if (where == NULL) {
+        return;
+    }
+    struct zkt_journal *journal = where->journal;
+    const struct zkt_map_info *info = where->type->of.maps;
+    const struct zkt_any_map *map = where->at;
+    if (!passes(where, (struct zkt_step){ key.data, (uint32_t)key.len, 0 },
+                &zkt_type_string, &key) ||
+        !passes(where, (struct zkt_step){ key.data, (uint32_t)key.len, 0 },
+                info->value, value)) {
+        return;
+    }
+    key = zkt__arena_str(journal->arena, key);
+    if (key.data == NULL) {
+        fail_memory(journal);
+        return;
+    }
+    const uint32_t position = zkt__map_position(map, info->entry_size, key);
+    if (position == ZKT_INDEX_NONE) {
+        put_new(where, key, value);
+        return;
+    }
+    exchange(where, ZKT_PUT, position, key, info->value,
+             (char *)(uintptr_t)map->items + position * info->entry_size +
+                 info->value_offset,
+             value);
+}
+
+void zkt_state_delete(struct zkt_place *at, int field, struct zkt_str key)
+{
+    struct zkt_place *where = zkt__place_container(at, field, ZKT_KIND_MAP);
+    if (where == NULL) {
+        return;
+    }
+    struct zkt_journal *journal = where->journal;
+    const struct zkt_map_info *info = where->type->of.maps;
+    const uint32_t position = zkt__map_position(where->at, info->entry_size,
+                                                key);
+    if (position == ZKT_INDEX_NONE) {
+        return;
+    }
+    key = zkt__arena_str(journal->arena, key);
+    if (key.data == NULL) {
+        fail_memory(journal);
+        return;
+    }
+    struct zkt_record *record = begin_record(where, ZKT_DELETE,
+                                             info->entry_size);
+    if (record == NULL) {
+        return;
+    }
+    record->index = position;
+    record->key = key;
+    zkt__map_take(where->at, info, position, record->old);
+    const struct zkt_any_map *map = where->at;
+    commit_counted(where, map->len + 1);
+}
+
+void zkt_state_clear(struct zkt_place *at, int field)
+{
+    if (at == NULL) {
+        return;
+    }
+    struct zkt_place *where = field != ZKT_ITSELF ? zkt_state_edit(at, field)
+                                                  : at;
+    if (where == NULL || !zkt__place_usable(where)) {
+        return;
+    }
+    if (where->type->kind != ZKT_KIND_LIST &&
+        where->type->kind != ZKT_KIND_MAP) {
+        zkt__journal_fail(where->journal, ZKT_INTERNAL,
+                          "a place is no list or map");
+        return;
+    }
+    struct zkt_record *record = begin_record(where, ZKT_CLEAR,
+                                             where->type->size);
+    if (record == NULL) {
+        return;
+    }
+    memcpy(record->old, where->at, where->type->size);
+    memset(where->at, 0, where->type->size);
+    const struct zkt_any_list *before = record->old;
+    commit_counted(where, before->len);
+}
+
+/* ---- the end of a call ---- */
+
+static void report_count(struct zkt_journal *journal,
+                         const struct zkt_place *where, size_t len)
+{
+    struct zkt_step path[ZKT_DEPTH_MAX];
+    const bool list = where->type->kind == ZKT_KIND_LIST;
+    const uint32_t min = list ? where->type->of.lists->min
+                              : where->type->of.maps->min;
+    const uint32_t max = list ? where->type->of.lists->max
+                              : where->type->of.maps->max;
+    const uint32_t depth = zkt__place_path(where, path);
+    zkt__issue_add(
+        journal->issues, len < min ? ZKT_ISSUE_TOO_SMALL : ZKT_ISSUE_TOO_BIG,
+        path, depth, "must have %s %u %s", len < min ? "at least" : "at most",
+        len < min ? min : max, list ? "items" : "entries");
+    zkt__journal_fail(journal, ZKT_INTERNAL,
+                      "a list or map breaks its rules at the commit");
+}
+
+/* Whether nothing later has cut the place that record @i changed. */
+static bool still_there(const struct zkt_journal *journal, uint32_t i)
+{
+    const struct zkt_place *where = journal->records[i].where;
+    for (uint32_t later = i + 1; later < journal->count; later++) {
+        if (zkt__record_cuts(&journal->records[later], where)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool zkt__journal_check(struct zkt_journal *journal)
+{
+    /* Only a count that went out of bounds and did not come back is worth the
+     * search; it may be gone together with what it was in. */
+    for (uint32_t i = 0; journal->broken > 0 && i < journal->count; i++) {
+        const struct zkt_place *where = journal->records[i].where;
+        if (where->type->kind == ZKT_KIND_STRUCT || !still_there(journal, i)) {
+            continue;
+        }
+        const struct zkt_any_list *now = zkt__place_resolve(where);
+        if (breaks_count(where->type, now->len)) {
+            report_count(journal, where, now->len);
+            return false;
+        }
+    }
+    return journal->failure == ZKT_OK;
+}
+
+/* Undoes one record of a list or map, which stands at @at. */
+static void undo_container(const struct zkt_store *store,
+                           const struct zkt_record *record, void *at)
+{
+    const struct zkt_type *type = record->where->type;
+    const struct zkt_type *item = type->of.lists->item;
+    const struct zkt_map_info *info = type->of.maps;
+    void *place;
+    switch (record->operation) {
+    case ZKT_INSERT:
+        zkt__value_release(store, item,
+                           zkt__list_at(at, item->size, record->index));
+        zkt__list_close(at, item->size, record->index, 1);
+        return;
+    case ZKT_REPLACE:
+        place = zkt__list_at(at, item->size, record->index);
+        zkt__value_release(store, item, place);
+        memcpy(place, record->old, item->size);
+        return;
+    case ZKT_REMOVE:
+        zkt__list_reopen(at, item->size, record->index, record->count);
+        memcpy(zkt__list_at(at, item->size, record->index), record->old,
+               record->count * item->size);
+        return;
+    case ZKT_DELETE:
+        zkt__map_put_back(store, at, info, record->index, record->old);
+        return;
+    case ZKT_CLEAR:
+        zkt__value_release(store, type, at);
+        memcpy(at, record->old, type->size);
+        return;
+    case ZKT_PUT:
+    case ZKT_SET:
+        return;
+    }
+}
+
+/* A put is undone with room for the entry that goes, at the end of a list. */
+static void undo_put(const struct zkt_journal *journal,
+                     const struct zkt_record *record, struct zkt_any_map *map)
+{
+    const struct zkt_map_info *info = record->where->type->of.maps;
+    char *entry = (char *)(uintptr_t)map->items;
+    if (record->old != NULL) {
+        entry += record->index * info->entry_size;
+        zkt__value_release(journal->store, info->value,
+                           entry + info->value_offset);
+        memcpy(entry + info->value_offset, record->old, info->value->size);
+        return;
+    }
+    /* A new entry is the last one, and taking that one moves no other: what
+     * it takes out may be released where it stands. */
+    entry += (map->len - 1) * info->entry_size;
+    struct zkt_str key = zkt__map_key(map, info->entry_size, map->len - 1);
+    zkt__map_drop_last(map, info);
+    zkt__value_release(journal->store, info->value, entry + info->value_offset);
+    zkt__value_release(journal->store, &zkt_type_string, &key);
+}
+
+static void undo_set(const struct zkt_journal *journal,
+                     const struct zkt_record *record, void *at)
+{
+    const struct zkt_field *field =
+        &record->where->type->of.structs->fields[record->index];
+    char *member = (char *)at + field->offset;
+    zkt__value_release(journal->store, field->type, member);
+    memcpy(member, record->old, field->type->size);
+}
+
+void zkt__journal_undo(struct zkt_journal *journal)
+{
+    while (journal->count > 0) {
+        const struct zkt_record *record = &journal->records[--journal->count];
+        void *at = zkt__place_resolve(record->where);
+        if (record->operation == ZKT_SET) {
+            undo_set(journal, record, at);
+        } else if (record->operation == ZKT_PUT) {
+            undo_put(journal, record, at);
+        } else {
+            undo_container(journal->store, record, at);
+        }
+    }
+    zkt__retired_free(journal->store, &journal->retired);
+}
+
+static void settle_one(const struct zkt_store *store,
+                       const struct zkt_record *record)
+{
+    const struct zkt_type *type = record->where->type;
+    char *old = record->old;
+    switch (record->operation) {
+    case ZKT_SET:
+        zkt__value_release(store, type->of.structs->fields[record->index].type,
+                           old);
+        return;
+    case ZKT_REPLACE:
+        zkt__value_release(store, type->of.lists->item, old);
+        return;
+    case ZKT_REMOVE:
+        for (uint32_t i = 0; i < record->count; i++) {
+            zkt__value_release(store, type->of.lists->item,
+                               old + i * type->of.lists->item->size);
+        }
+        return;
+    case ZKT_PUT:
+        zkt__value_release(store, type->of.maps->value, old);
+        return;
+    case ZKT_DELETE:
+        zkt__value_release(store, &zkt_type_string, old);
+        zkt__value_release(store, type->of.maps->value,
+                           old + type->of.maps->value_offset);
+        return;
+    case ZKT_CLEAR:
+        zkt__value_release(store, type, old);
+        return;
+    case ZKT_INSERT:
+        return;
+    }
+}
+
+void zkt__journal_settle(struct zkt_journal *journal)
+{
+    for (uint32_t i = 0; i < journal->count; i++) {
+        if (journal->records[i].old != NULL) {
+            settle_one(journal->store, &journal->records[i]);
+        }
+    }
+    journal->count = 0;
+    zkt__retired_free(journal->store, &journal->retired);
+}
+
+void zkt__journal_touched(const struct zkt_journal *journal,
+                          void (*fn)(void *user, uint32_t field), void *user)
+{
+    uint64_t seen[ZKT_FIELDS_MAX / 64] = { 0 };
+    const uint32_t count = journal->root->type->of.structs->count;
+    for (uint32_t i = 0; i < journal->count; i++) {
+        const struct zkt_place *place = journal->records[i].where;
+        uint32_t field = journal->records[i].index;
+        for (; place->parent != NULL; place = place->parent) {
+            field = place->index;
+        }
+        seen[field / 64] |= (uint64_t)1 << field % 64;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if ((seen[i / 64] >> i % 64 & 1) != 0) {
+            fn(user, i);
+        }
+    }
+}

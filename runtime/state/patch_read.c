@@ -1,0 +1,354 @@
+/*
+ * Applying a JSON Patch to a typed state: each operation finds its place by
+ * the schema and goes through the same mutators as a handler's, so a patch
+ * that does not fit is undone like a call that failed.
+ */
+#include <string.h>
+
+#include "state/record.h"
+
+enum verb {
+    VERB_ADD,
+    VERB_REPLACE,
+    VERB_REMOVE,
+    VERB_OTHER
+};
+
+struct operation {
+    enum verb verb;
+    struct zkt_str path;
+    struct zkt_str value; /* JSON; data NULL: none */
+};
+
+struct apply {
+    struct zkt_journal *journal;
+    const struct zkt_hash_key *hash_key;
+    enum zkt_dialect dialect;
+};
+
+enum outcome {
+    FITS,
+    IGNORED, /* below a name that the schema does not have */
+    MISFIT
+};
+
+/* ---- reading an operation ---- */
+
+static enum verb parse_verb(struct zkt_str name)
+{
+    if (zkt_str_eq(name, ZKT_STR("add"))) {
+        return VERB_ADD;
+    }
+    if (zkt_str_eq(name, ZKT_STR("replace"))) {
+        return VERB_REPLACE;
+    }
+    return zkt_str_eq(name, ZKT_STR("remove")) ? VERB_REMOVE : VERB_OTHER;
+}
+
+static bool read_operation(struct zkt_reader *reader, struct operation *out)
+{
+    struct zkt_str key, verb = { NULL, 0 };
+    *out = (struct operation){ .verb = VERB_OTHER };
+    if (!zkt__reader_enter(reader, ZKT_TOKEN_OBJECT)) {
+        return false;
+    }
+    while (zkt__reader_key(reader, &key)) {
+        bool good;
+        if (zkt_str_eq(key, ZKT_STR("op"))) {
+            good = zkt__reader_string(reader, &verb);
+        } else if (zkt_str_eq(key, ZKT_STR("path"))) {
+            good = zkt__reader_string(reader, &out->path);
+        } else if (zkt_str_eq(key, ZKT_STR("value"))) {
+            good = zkt__reader_skip(reader, &out->value);
+        } else {
+            good = zkt__reader_skip(reader, NULL);
+        }
+        if (!good) {
+            return false;
+        }
+    }
+    out->verb = parse_verb(verb);
+    return !reader->malformed && !reader->no_memory && out->path.data != NULL &&
+           out->verb != VERB_OTHER &&
+           (out->verb == VERB_REMOVE || out->value.data != NULL);
+}
+
+/* The next token of a path (RFC 6901, section 3), unescaped in place; false:
+ * an escape is none. @rest begins behind the token's slash. */
+static bool next_token(struct zkt_str *rest, struct zkt_str *token)
+{
+    char *from = (char *)(uintptr_t)rest->data;
+    char *end = from + rest->len, *to = from;
+    token->data = from;
+    while (from < end && *from != '/') {
+        if (*from == '~') {
+            from++;
+            if (from == end || (*from != '0' && *from != '1')) {
+                return false;
+            }
+            *to++ = *from++ == '0' ? '~' : '/';
+        } else {
+            *to++ = *from++;
+        }
+    }
+    token->len = (size_t)(to - token->data);
+    rest->data = from;
+    rest->len = (size_t)(end - from);
+    return true;
+}
+
+/* An array index: no sign, no leading zero (RFC 6901, section 4); `-` is the
+ * length. False: it is none. */
+static bool parse_index(struct zkt_str token, size_t len, size_t *out)
+{
+    size_t index = 0;
+    if (zkt_str_eq(token, ZKT_STR("-"))) {
+        *out = len;
+        return true;
+    }
+    if (token.len == 0 || token.len > 9 ||
+        (token.len > 1 && token.data[0] == '0')) {
+        return false;
+    }
+    for (size_t i = 0; i < token.len; i++) {
+        if (token.data[i] < '0' || token.data[i] > '9') {
+            return false;
+        }
+        index = index * 10 + (size_t)(token.data[i] - '0');
+    }
+    *out = index;
+    return true;
+}
+
+static int find_field(const struct zkt_type *type, struct zkt_str name)
+{
+    for (uint32_t i = 0; i < type->of.structs->count; i++) {
+        if (zkt_str_eq(type->of.structs->fields[i].name, name)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* ---- applying one ---- */
+
+/* A value of @type from the operation's JSON, or NULL. */
+static void *decode(const struct apply *a, const struct zkt_type *type,
+                    const struct operation *op)
+{
+    struct zkt_journal *journal = a->journal;
+    struct zkt_reader reader;
+    void *value = zkt__arena_zero(journal->arena, 1, type->size);
+    if (value == NULL) {
+        zkt__journal_fail(journal, ZKT_NO_MEMORY, "no memory for a value");
+        return NULL;
+    }
+    zkt__reader_init(&reader, (char *)(uintptr_t)op->value.data, op->value.len,
+                     journal->arena, journal->issues, a->hash_key);
+    reader.lenient = true;
+    if (type->decode(&reader, type, value)) {
+        return value;
+    }
+    if (reader.no_memory) {
+        zkt__journal_fail(journal, ZKT_NO_MEMORY, "no memory for a value");
+    }
+    return NULL;
+}
+
+static enum outcome outcome_of(const struct apply *a)
+{
+    return a->journal->failure == ZKT_OK ? FITS : MISFIT;
+}
+
+static enum outcome apply_to_field(const struct apply *a, struct zkt_place *at,
+                                   const struct operation *op,
+                                   struct zkt_str token)
+{
+    const int index = find_field(at->type, token);
+    if (index < 0) {
+        return IGNORED;
+    }
+    const struct zkt_field *field = &at->type->of.structs->fields[index];
+    const bool absent = zkt__is_absent(field->type,
+                                       (char *)at->at + field->offset);
+    if (op->verb != VERB_ADD && absent) {
+        return MISFIT;
+    }
+    if (op->verb == VERB_REMOVE) {
+        if (field->type->kind != ZKT_KIND_OPTIONAL &&
+            field->type->kind != ZKT_KIND_BOXED) {
+            return MISFIT;
+        }
+        zkt_state_unset(at, index);
+        return outcome_of(a);
+    }
+    const void *value = decode(a, field->type, op);
+    if (value == NULL) {
+        return MISFIT;
+    }
+    zkt_state_set(at, index, value);
+    return outcome_of(a);
+}
+
+static enum outcome apply_to_list(const struct apply *a, struct zkt_place *at,
+                                  const struct operation *op,
+                                  struct zkt_str token)
+{
+    const struct zkt_any_list *list = at->at;
+    size_t index;
+    if (!parse_index(token, list->len, &index) || index > list->len ||
+        (op->verb != VERB_ADD && index == list->len)) {
+        return MISFIT;
+    }
+    if (op->verb == VERB_REMOVE) {
+        zkt_state_remove(at, ZKT_ITSELF, index, 1);
+        return outcome_of(a);
+    }
+    const void *value = decode(a, at->type->of.lists->item, op);
+    if (value == NULL) {
+        return MISFIT;
+    }
+    /* The plain dialect's reading of `add`; see protocol.md, "Patches". */
+    const bool overwrite = a->dialect == ZKT_DIALECT_PLAIN && index < list->len;
+    if (op->verb == VERB_REPLACE || overwrite) {
+        zkt_state_replace(at, ZKT_ITSELF, index, value);
+    } else {
+        zkt_state_insert(at, ZKT_ITSELF, index, value);
+    }
+    return outcome_of(a);
+}
+
+static enum outcome apply_to_map(const struct apply *a, struct zkt_place *at,
+                                 const struct operation *op,
+                                 struct zkt_str token)
+{
+    const struct zkt_map_info *info = at->type->of.maps;
+    const bool there = zkt__map_position(at->at, info->entry_size, token) !=
+                       ZKT_INDEX_NONE;
+    if (op->verb != VERB_ADD && !there) {
+        return MISFIT;
+    }
+    if (op->verb == VERB_REMOVE) {
+        zkt_state_delete(at, ZKT_ITSELF, token);
+        return outcome_of(a);
+    }
+    const void *value = decode(a, info->value, op);
+    if (value == NULL) {
+        return MISFIT;
+    }
+    zkt_state_put(at, ZKT_ITSELF, token, value);
+    return outcome_of(a);
+}
+
+/* The path "": every field of the state at once. */
+static enum outcome apply_to_all(const struct apply *a,
+                                 const struct operation *op)
+{
+    struct zkt_place *root = a->journal->root;
+    const struct zkt_struct_info *info = root->type->of.structs;
+    const char *value = op->verb != VERB_REMOVE ? decode(a, root->type, op)
+                                                : NULL;
+    if (value == NULL) {
+        return MISFIT;
+    }
+    for (uint32_t i = 0; i < info->count; i++) {
+        zkt_state_set(root, (int)i, value + info->fields[i].offset);
+    }
+    return outcome_of(a);
+}
+
+/* One step down a path; NULL with IGNORED or MISFIT in *@outcome. */
+static struct zkt_place *descend(struct zkt_place *at, struct zkt_str token,
+                                 enum outcome *outcome)
+{
+    size_t index;
+    int field;
+    *outcome = MISFIT;
+    switch (at->type->kind) {
+    case ZKT_KIND_STRUCT:
+        field = find_field(at->type, token);
+        if (field < 0) {
+            *outcome = IGNORED;
+            return NULL;
+        }
+        return zkt_state_edit(at, field);
+    case ZKT_KIND_LIST:
+        if (!parse_index(token, SIZE_MAX, &index)) {
+            return NULL;
+        }
+        return zkt_state_edit_item(at, ZKT_ITSELF, index);
+    case ZKT_KIND_MAP:
+        return zkt_state_edit_entry(at, ZKT_ITSELF, token);
+    default:
+        return NULL; /* the path goes on below a plain value */
+    }
+}
+
+static enum outcome apply_one(const struct apply *a, const struct operation *op)
+{
+    struct zkt_str rest = op->path, token;
+    struct zkt_place *at = a->journal->root;
+    enum outcome outcome;
+    if (rest.len == 0) {
+        return apply_to_all(a, op);
+    }
+    for (;;) {
+        if (rest.data[0] != '/') {
+            return MISFIT;
+        }
+        rest.data++;
+        rest.len--;
+        if (!next_token(&rest, &token)) {
+            return MISFIT;
+        }
+        if (rest.len == 0) {
+            break;
+        }
+        at = descend(at, token, &outcome);
+        if (at == NULL) {
+            return outcome;
+        }
+    }
+    switch (at->type->kind) {
+    case ZKT_KIND_STRUCT:
+        return apply_to_field(a, at, op, token);
+    case ZKT_KIND_LIST:
+        return apply_to_list(a, at, op, token);
+    case ZKT_KIND_MAP:
+        return apply_to_map(a, at, op, token);
+    default:
+        return MISFIT;
+    }
+}
+
+static bool apply_all(const struct apply *a, struct zkt_reader *reader)
+{
+    struct operation op;
+    if (!zkt__reader_enter(reader, ZKT_TOKEN_ARRAY)) {
+        return false;
+    }
+    while (zkt__reader_item(reader)) {
+        if (!read_operation(reader, &op) || apply_one(a, &op) == MISFIT) {
+            return false;
+        }
+    }
+    return !reader->malformed && !reader->no_memory;
+}
+
+enum zkt_patch_result zkt__patch_apply(struct zkt_journal *journal,
+                                       struct zkt_reader *reader,
+                                       enum zkt_dialect dialect)
+{
+    const struct apply a = {
+        .journal = journal,
+        .hash_key = reader->hash_key,
+        .dialect = dialect,
+    };
+    if (apply_all(&a, reader)) {
+        return ZKT_PATCH_APPLIED;
+    }
+    const bool no_memory = journal->failure == ZKT_NO_MEMORY ||
+                           reader->no_memory;
+    zkt__journal_undo(journal);
+    return no_memory ? ZKT_PATCH_NO_MEMORY : ZKT_PATCH_MISFIT;
+}

@@ -1,0 +1,281 @@
+/*
+ * Places: making them, finding out that they are stale, and where they are.
+ */
+#include "state/record.h"
+
+bool zkt__is_absent(const struct zkt_type *type, const void *value)
+{
+    const void *box;
+    switch (type->kind) {
+    case ZKT_KIND_OPTIONAL:
+        return !*(const bool *)value;
+    case ZKT_KIND_BOXED:
+        memcpy(&box, value, sizeof(box));
+        return box == NULL;
+    default:
+        return false;
+    }
+}
+
+void *zkt__unwrap(const struct zkt_type **type, void *value)
+{
+    const struct zkt_optional_info *info = (*type)->of.optionals;
+    void *box;
+    switch ((*type)->kind) {
+    case ZKT_KIND_OPTIONAL:
+    case ZKT_KIND_NULLABLE:
+        *type = info->value;
+        return *(bool *)value ? (char *)value + info->value_offset : NULL;
+    case ZKT_KIND_BOXED:
+        memcpy(&box, value, sizeof(box));
+        *type = info->value;
+        return box;
+    default:
+        return value;
+    }
+}
+
+/* The value one step below @value, which is of @parent's type; NULL: none. */
+static void *step_down(const struct zkt_place *place,
+                       const struct zkt_place *parent, void *value)
+{
+    const struct zkt_any_list *list = value;
+    const struct zkt_map_info *info = parent->type->of.maps;
+    const struct zkt_type *type;
+    uint32_t position;
+    char *found;
+    switch (place->step) {
+    case ZKT_STEP_FIELD: {
+        const struct zkt_field *field =
+            &parent->type->of.structs->fields[place->index];
+        type = field->type;
+        return zkt__unwrap(&type, (char *)value + field->offset);
+    }
+    case ZKT_STEP_ITEM:
+        type = parent->type->of.lists->item;
+        found = zkt__list_at(list, type->size, place->index);
+        return zkt__unwrap(&type, found);
+    case ZKT_STEP_ENTRY:
+        type = info->value;
+        position = zkt__map_position(value, info->entry_size, place->key);
+        found = (char *)(uintptr_t)((const struct zkt_any_map *)value)->items +
+                position * info->entry_size + info->value_offset;
+        return zkt__unwrap(&type, found);
+    case ZKT_STEP_ROOT:
+        break;
+    }
+    return value;
+}
+
+void *zkt__place_resolve(const struct zkt_place *place)
+{
+    if (place->parent == NULL) {
+        return place->at;
+    }
+    return step_down(place, place->parent, zkt__place_resolve(place->parent));
+}
+
+struct zkt_place *zkt__place_new(struct zkt_place *at, enum zkt_step_kind step,
+                                 const struct zkt_type *type, void *address)
+{
+    struct zkt_journal *journal = at->journal;
+    if (at->depth + 2 >= ZKT_DEPTH_MAX) {
+        zkt__journal_fail(journal, ZKT_INTERNAL,
+                          "the state is nested too deeply");
+        return NULL;
+    }
+    struct zkt_place *place = zkt__arena_alloc(journal->arena, sizeof(*place));
+    if (place == NULL) {
+        zkt__journal_fail(journal, ZKT_NO_MEMORY, "no memory for a place");
+        return NULL;
+    }
+    *place = (struct zkt_place){
+        .journal = journal,
+        .parent = at,
+        .type = type,
+        .at = address,
+        .step = step,
+        .seen = journal->count,
+        .depth = at->depth + 1,
+    };
+    return place;
+}
+
+bool zkt__record_cuts(const struct zkt_record *record,
+                      const struct zkt_place *place)
+{
+    const struct zkt_place *where = record->where;
+    for (; place->parent != NULL; place = place->parent) {
+        if (place->parent->at == where->at &&
+            place->parent->type == where->type &&
+            (place->step != ZKT_STEP_FIELD || record->index == place->index)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool zkt__place_usable(struct zkt_place *place)
+{
+    struct zkt_journal *journal = place->journal;
+    if (journal->failure != ZKT_OK) {
+        return false;
+    }
+    for (; place->seen < journal->count; place->seen++) {
+        if (zkt__record_cuts(&journal->records[place->seen], place)) {
+            zkt__journal_fail(journal, ZKT_INTERNAL,
+                              "a place was used after the list, map or field "
+                              "that it is in was changed");
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *kind_name(enum zkt_kind kind)
+{
+    return kind == ZKT_KIND_LIST ? "list" : "map";
+}
+
+/* The value in @field of the struct at @at; NULL with the reason given. */
+static void *find_field(struct zkt_place *at, int field,
+                        const struct zkt_type **type)
+{
+    const struct zkt_struct_info *info = at->type->of.structs;
+    if (at->type->kind != ZKT_KIND_STRUCT || field < 0 ||
+        (uint32_t)field >= info->count) {
+        zkt__journal_fail(at->journal, ZKT_INTERNAL,
+                          "a place is no struct with such a field");
+        return NULL;
+    }
+    const struct zkt_field *f = &info->fields[field];
+    *type = f->type;
+    void *value = zkt__unwrap(type, (char *)at->at + f->offset);
+    if (value == NULL) {
+        zkt__journal_fail(at->journal, ZKT_INTERNAL, "%.*s is not there",
+                          ZKT_ARG(f->name));
+    }
+    return value;
+}
+
+struct zkt_place *zkt_state_edit(struct zkt_place *at, int field)
+{
+    const struct zkt_type *type;
+    if (at == NULL || !zkt__place_usable(at)) {
+        return NULL;
+    }
+    void *value = find_field(at, field, &type);
+    struct zkt_place *place =
+        value != NULL ? zkt__place_new(at, ZKT_STEP_FIELD, type, value) : NULL;
+    if (place != NULL) {
+        place->index = (uint32_t)field;
+    }
+    return place;
+}
+
+struct zkt_place *zkt__place_container(struct zkt_place *at, int field,
+                                       enum zkt_kind kind)
+{
+    if (at == NULL) {
+        return NULL;
+    }
+    if (field != ZKT_ITSELF) {
+        at = zkt_state_edit(at, field);
+    } else if (!zkt__place_usable(at)) {
+        return NULL;
+    }
+    if (at != NULL && at->type->kind != kind) {
+        zkt__journal_fail(at->journal, ZKT_INTERNAL, "a place is no %s",
+                          kind_name(kind));
+        return NULL;
+    }
+    return at;
+}
+
+/* A place for a value in a container, through what may wrap it. */
+static struct zkt_place *edit_inside(struct zkt_place *container,
+                                     enum zkt_step_kind step,
+                                     const struct zkt_type *type, void *value)
+{
+    value = zkt__unwrap(&type, value);
+    if (value == NULL) {
+        zkt__journal_fail(container->journal, ZKT_INTERNAL,
+                          "the value to be edited is null");
+        return NULL;
+    }
+    return zkt__place_new(container, step, type, value);
+}
+
+struct zkt_place *zkt_state_edit_item(struct zkt_place *at, int field,
+                                      size_t index)
+{
+    struct zkt_place *container = zkt__place_container(at, field,
+                                                       ZKT_KIND_LIST);
+    if (container == NULL) {
+        return NULL;
+    }
+    const struct zkt_any_list *list = container->at;
+    const struct zkt_type *item = container->type->of.lists->item;
+    if (index >= list->len) {
+        zkt__journal_fail(container->journal, ZKT_INTERNAL,
+                          "index %zu is past the end of %zu items", index,
+                          list->len);
+        return NULL;
+    }
+    struct zkt_place *place = edit_inside(
+        container, ZKT_STEP_ITEM, item, zkt__list_at(list, item->size, index));
+    if (place != NULL) {
+        place->index = (uint32_t)index;
+    }
+    return place;
+}
+
+struct zkt_place *zkt_state_edit_entry(struct zkt_place *at, int field,
+                                       struct zkt_str key)
+{
+    struct zkt_place *container = zkt__place_container(at, field, ZKT_KIND_MAP);
+    if (container == NULL) {
+        return NULL;
+    }
+    const struct zkt_map_info *info = container->type->of.maps;
+    const struct zkt_any_map *map = container->at;
+    const uint32_t position = zkt__map_position(map, info->entry_size, key);
+    if (position == ZKT_INDEX_NONE) {
+        zkt__journal_fail(container->journal, ZKT_INTERNAL,
+                          "there is no entry with the key \"%.*s\"",
+                          ZKT_ARG(key));
+        return NULL;
+    }
+    struct zkt_place *place = edit_inside(
+        container, ZKT_STEP_ENTRY, info->value,
+        (char *)(uintptr_t)map->items + position * info->entry_size +
+            info->value_offset);
+    const struct zkt_str copy = zkt__arena_str(container->journal->arena, key);
+    if (place == NULL || copy.data == NULL) {
+        zkt__journal_fail(container->journal, ZKT_NO_MEMORY,
+                          "no memory for a place");
+        return NULL;
+    }
+    place->key = copy;
+    return place;
+}
+
+uint32_t zkt__place_path(const struct zkt_place *place,
+                         struct zkt_step path[ZKT_DEPTH_MAX])
+{
+    const uint32_t depth = place->depth;
+    for (; place->parent != NULL; place = place->parent) {
+        struct zkt_step *step = &path[place->depth - 1];
+        if (place->step == ZKT_STEP_FIELD) {
+            const struct zkt_str name =
+                place->parent->type->of.structs->fields[place->index].name;
+            *step = (struct zkt_step){ name.data, (uint32_t)name.len, 0 };
+        } else if (place->step == ZKT_STEP_ENTRY) {
+            *step = (struct zkt_step){ place->key.data,
+                                       (uint32_t)place->key.len, 0 };
+        } else {
+            *step = (struct zkt_step){ NULL, 0, place->index };
+        }
+    }
+    return depth;
+}
