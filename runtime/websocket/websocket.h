@@ -20,7 +20,12 @@
 #include <stdint.h>
 
 #include "base/memory.h"
+#include "base/random.h"
+#include "base/utf8.h"
 #include "zocket/types.h"
+
+/* The subprotocol whose patches have true inserts; see protocol.md. */
+#define ZKT_WS_PROTOCOL_RFC6902 "zocket.rfc6902"
 
 enum zkt_ws_role {
     ZKT_WS_SERVER,
@@ -97,14 +102,14 @@ struct zkt_ws {
     const struct zkt_allocator *allocator;
     const struct zkt_ws_limits *limits; /* outlives the connection */
     struct zkt_ws_slow *slow;           /* the wslay context, while needed */
-    uint8_t *gathered;                  /* a partial frame or head */
-    size_t have, want;
+    uint8_t *gathered;                  /* a partial frame, or a head */
+    size_t have, want, capacity;        /* bytes of it */
+    struct zkt_random *random;          /* client: for masks and the key */
+    const char *offered;                /* client: subprotocols */
+    struct zkt_utf8 utf8;               /* of a partial text frame */
     uint8_t role, state;
-    uint8_t utf8[3]; /* state of the UTF-8 check of a partial text frame */
-    bool told;       /* on_close was called */
-    bool busy;       /* inside feed: what is freed is freed at its end */
-    char key[25];    /* client: the Sec-WebSocket-Key that was sent */
-    struct zkt_str protocols; /* client: what was offered */
+    bool told;    /* on_close was called */
+    char key[25]; /* client: the Sec-WebSocket-Key that was sent */
 };
 
 /** Server role; does not allocate. All pointers are borrowed. */
@@ -114,17 +119,16 @@ void zkt__ws_init_server(struct zkt_ws *ws,
                          const struct zkt_ws_limits *limits);
 
 /**
- * Client role. Sends the request at once through `send`. @random is 16 fresh
- * random bytes for the key; @host is "name:port" as in the URL; @path begins
- * with '/'; @protocols is a comma-separated offer, or empty.
- * False when there is no memory for the request.
+ * Client role. Sends the request at once through `send`. @host is "name:port"
+ * as in the URL; @path begins with '/'; @offered is a comma-separated list of
+ * subprotocols, or empty, and static. False: no memory for the request.
  */
 bool zkt__ws_init_client(struct zkt_ws *ws,
                          const struct zkt_ws_callbacks *callbacks, void *user,
                          const struct zkt_allocator *allocator,
                          const struct zkt_ws_limits *limits,
-                         const uint8_t random[16], struct zkt_str host,
-                         struct zkt_str path, struct zkt_str protocols);
+                         struct zkt_random *random, struct zkt_str host,
+                         struct zkt_str path, const char *offered);
 
 /** Takes bytes as they arrive, in any cut; changes them in place. */
 void zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len);
@@ -135,7 +139,7 @@ void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason);
 /** A ping with an empty payload; ignored unless open. */
 void zkt__ws_ping(struct zkt_ws *ws);
 
-/** Frees what the connection holds; legal inside its callbacks' caller only. */
+/** Frees what the connection holds; not from its callbacks. */
 void zkt__ws_finish(struct zkt_ws *ws);
 
 /** Largest head that zkt__ws_frame_head writes. */

@@ -1,0 +1,180 @@
+/* See envelope.h. */
+#include "protocol/envelope.h"
+
+enum part_kind {
+    PART_STRING,
+    PART_RAW
+};
+
+/* Where a key's value goes. X(key, member, kind); "type" is apart. */
+#define PARTS(X)                                                               \
+    X("id", id, PART_RAW)                                                      \
+    X("actor", actor, PART_STRING)                                             \
+    X("actorId", actor_id, PART_STRING)                                        \
+    X("method", method, PART_STRING)                                           \
+    X("input", input, PART_RAW)                                                \
+    X("event", event, PART_STRING)                                             \
+    X("payload", payload, PART_RAW)                                            \
+    X("result", result, PART_RAW)                                              \
+    X("patches", patches, PART_RAW)                                            \
+    X("state", state, PART_RAW)                                                \
+    X("error", error, PART_STRING)                                             \
+    X("code", code, PART_STRING)                                               \
+    X("clientId", client_id, PART_STRING)
+
+static struct zkt_str *find_part(struct zkt_envelope *e, struct zkt_str key,
+                                 enum part_kind *kind)
+{
+#define X(name, member, how)                                                   \
+    if (key.len == sizeof(name) - 1 && ZKT_KEY_IS(key, name)) {                \
+        *kind = how;                                                           \
+        return &e->member;                                                     \
+    }
+    PARTS(X)
+#undef X
+    return NULL;
+}
+
+static enum zkt_message parse_type(struct zkt_str name)
+{
+#define X(message, text)                                                       \
+    if (name.len == sizeof(text) - 1 && ZKT_KEY_IS(name, text)) {              \
+        return ZKT_MESSAGE_##message;                                          \
+    }
+    ZKT_MESSAGE_TABLE(X)
+#undef X
+    return ZKT_MESSAGE_UNKNOWN;
+}
+
+/* A string, or what is none and passed over: @out then says so. */
+static bool read_string(struct zkt_reader *reader, struct zkt_str *out)
+{
+    bool lone_surrogate;
+    *out = (struct zkt_str){ NULL, 0 };
+    if (zkt__reader_peek(reader) != ZKT_TOKEN_STRING) {
+        return zkt__reader_skip(reader, NULL);
+    }
+    if (!zkt__reader_text(reader, out, &lone_surrogate)) {
+        return false;
+    }
+    if (lone_surrogate) {
+        *out = (struct zkt_str){ NULL, 0 };
+    }
+    return true;
+}
+
+static bool read_part(struct zkt_envelope *e, struct zkt_reader *reader,
+                      struct zkt_str key)
+{
+    enum part_kind kind;
+    if (key.len == 4 && ZKT_KEY_IS(key, "type")) {
+        struct zkt_str name;
+        const bool good = read_string(reader, &name);
+        e->type = name.data != NULL ? parse_type(name) : ZKT_MESSAGE_NONE;
+        return good;
+    }
+    struct zkt_str *part = find_part(e, key, &kind);
+    if (part != NULL && kind == PART_STRING) {
+        return read_string(reader, part);
+    }
+    return zkt__reader_skip(reader, part);
+}
+
+bool zkt__envelope_read(struct zkt_envelope *out, struct zkt_reader *reader)
+{
+    struct zkt_str key;
+    *out = (struct zkt_envelope){ .type = ZKT_MESSAGE_NONE };
+    if (!zkt__reader_enter(reader, ZKT_TOKEN_OBJECT)) {
+        reader->malformed = true;
+        return false;
+    }
+    while (zkt__reader_key(reader, &key)) {
+        if (!read_part(out, reader, key)) {
+            return false;
+        }
+    }
+    return zkt__reader_done(reader);
+}
+
+/* ---- writing ---- */
+
+static struct zkt_str type_text(enum zkt_message type)
+{
+    static const struct zkt_str texts[] = {
+#define X(name, text) [ZKT_MESSAGE_##name] = ZKT_STR_INIT(text),
+        ZKT_MESSAGE_TABLE(X)
+#undef X
+    };
+    return texts[type];
+}
+
+void zkt__write_welcome(struct zkt_writer *w, struct zkt_str client_id)
+{
+    ZKT_WRITE(w, "{\"type\":\"welcome\",\"clientId\":");
+    zkt_write_string(w, client_id);
+    ZKT_WRITE(w, "}");
+}
+
+void zkt__write_result_begin(struct zkt_writer *w, struct zkt_str id)
+{
+    ZKT_WRITE(w, "{\"type\":\"rpc:result\",\"id\":");
+    zkt_write_raw(w, id.data, id.len);
+}
+
+/* `,"error":…,"code":…}` */
+static void write_failure(struct zkt_writer *w, struct zkt_str error,
+                          enum zkt_status status)
+{
+    ZKT_WRITE(w, ",\"error\":");
+    zkt_write_string(w,
+                     error.len > 0 ? error : zkt_cstr(zkt_status_text(status)));
+    ZKT_WRITE(w, ",\"code\":");
+    zkt_write_string(w, zkt_cstr(zkt_status_name(status)));
+    ZKT_WRITE(w, "}");
+}
+
+void zkt__write_result_error(struct zkt_writer *w, struct zkt_str id,
+                             struct zkt_str error, enum zkt_status status)
+{
+    zkt__write_result_begin(w, id);
+    write_failure(w, error, status);
+}
+
+void zkt__write_address(struct zkt_writer *w, enum zkt_message type,
+                        struct zkt_str actor, struct zkt_str actor_id)
+{
+    const struct zkt_str text = type_text(type);
+    ZKT_WRITE(w, "{\"type\":\"");
+    zkt_write_raw(w, text.data, text.len);
+    ZKT_WRITE(w, "\",\"actor\":");
+    zkt_write_string(w, actor);
+    ZKT_WRITE(w, ",\"actorId\":");
+    zkt_write_string(w, actor_id);
+}
+
+void zkt__write_error(struct zkt_writer *w, struct zkt_str error,
+                      enum zkt_status status)
+{
+    ZKT_WRITE(w, "{\"type\":\"error\"");
+    write_failure(w, error, status);
+}
+
+void zkt__write_sub_error(struct zkt_writer *w, struct zkt_str actor,
+                          struct zkt_str actor_id, struct zkt_str error,
+                          enum zkt_status status)
+{
+    zkt__write_address(w, ZKT_MESSAGE_SUB_ERROR, actor, actor_id);
+    write_failure(w, error, status);
+}
+
+enum zkt_status zkt__status_parse(struct zkt_str code)
+{
+#define X(name, number, text)                                                  \
+    if (ZKT_##name > 0 && ZKT_##name != ZKT_PENDING &&                         \
+        zkt_str_eq(code, ZKT_STR(#name))) {                                    \
+        return ZKT_##name;                                                     \
+    }
+    ZKT_STATUS_TABLE(X)
+#undef X
+    return ZKT_INTERNAL;
+}

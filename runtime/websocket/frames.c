@@ -1,0 +1,336 @@
+/*
+ * The path of the common frame: a whole data frame in the bytes at hand is
+ * unmasked into its receiver's memory; one that comes in pieces is gathered,
+ * unmasked and checked as it arrives. Whatever else there is goes to wslay
+ * from the start of its frame (slow.c), and comes back here behind its end.
+ */
+#include "websocket/frames.h"
+
+#include <string.h>
+
+#include "websocket/handshake.h"
+
+enum {
+    OPCODE_TEXT = 1,
+    OPCODE_BINARY = 2,
+    FIN = 0x80,
+    MASKED = 0x80,
+    GATHER_MIN = 1024
+};
+
+void zkt__ws_init_server(struct zkt_ws *ws,
+                         const struct zkt_ws_callbacks *callbacks, void *user,
+                         const struct zkt_allocator *allocator,
+                         const struct zkt_ws_limits *limits)
+{
+    *ws = (struct zkt_ws){
+        .callbacks = callbacks,
+        .user = user,
+        .allocator = allocator,
+        .limits = limits,
+        .role = ZKT_WS_SERVER,
+        .state = ZKT_WS_HANDSHAKE,
+    };
+}
+
+void zkt__ws_tell(struct zkt_ws *ws, unsigned code, const char *reason)
+{
+    if (!ws->told) {
+        ws->told = true;
+        ws->callbacks->on_close(ws->user, code, reason);
+    }
+}
+
+void zkt__ws_over(struct zkt_ws *ws, unsigned code, const char *reason)
+{
+    ws->state = ZKT_WS_CLOSED;
+    zkt__ws_tell(ws, code, reason);
+}
+
+/* ---- gathering ---- */
+
+void zkt__ws_drop_gathered(struct zkt_ws *ws)
+{
+    zkt__release(ws->allocator, ws->gathered);
+    ws->gathered = NULL;
+    ws->have = ws->want = ws->capacity = 0;
+}
+
+/* Grows with what has arrived, not with what a header promises. */
+bool zkt__ws_gather(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
+{
+    const size_t needed = ws->have + len + ZKT_PADDING;
+    if (needed > ws->capacity) {
+        size_t capacity = ws->capacity * 2;
+        capacity = capacity < GATHER_MIN ? GATHER_MIN : capacity;
+        capacity = capacity < needed ? needed : capacity;
+        uint8_t *grown = zkt__resize(ws->allocator, ws->gathered, capacity);
+        if (grown == NULL) {
+            return false;
+        }
+        ws->gathered = grown;
+        ws->capacity = capacity;
+    }
+    memcpy(ws->gathered + ws->have, bytes, len);
+    ws->have += len;
+    return true;
+}
+
+/* ---- heads ---- */
+
+enum {
+    HEAD_INCOMPLETE = 0,
+    HEAD_SLOW = -1 /* not a frame for the fast path */
+};
+
+/*
+ * The length of the head at @at, with the payload's in *@payload. The fast
+ * path takes final, unfragmented data frames, masked as the role demands, with
+ * the shortest form of their length and within the limit.
+ */
+static int read_head(const struct zkt_ws *ws, const uint8_t *at, size_t len,
+                     uint64_t *payload)
+{
+    const bool masked = ws->role == ZKT_WS_SERVER;
+    const size_t mask_len = masked ? 4 : 0;
+    if (len < 2) {
+        return HEAD_INCOMPLETE;
+    }
+    if ((at[0] != (FIN | OPCODE_TEXT) && at[0] != (FIN | OPCODE_BINARY)) ||
+        ((at[1] & MASKED) != 0) != masked) {
+        return HEAD_SLOW;
+    }
+    const unsigned code = at[1] & 127;
+    const size_t extra = code == 127 ? 8 : code == 126 ? 2 : 0;
+    const size_t head = 2 + extra + mask_len;
+    if (len < head) {
+        return HEAD_INCOMPLETE;
+    }
+    uint64_t value = extra > 0 ? 0 : code;
+    for (size_t i = 0; i < extra; i++) {
+        value = value << 8 | at[2 + i];
+    }
+    const bool shortest = value >= (extra == 8   ? 65536u
+                                    : extra == 2 ? 126u
+                                                 : 0u);
+    if (!shortest || value > ws->limits->message) {
+        return HEAD_SLOW;
+    }
+    *payload = value;
+    return (int)head;
+}
+
+static const uint8_t *mask_of(const uint8_t *head, size_t head_len)
+{
+    return head + head_len - 4;
+}
+
+/* ---- a frame in pieces ---- */
+
+/* Hands what was gathered to wslay as it came, for judgement. */
+static void give_up_gathering(struct zkt_ws *ws, size_t head)
+{
+    uint8_t *gathered = ws->gathered;
+    const size_t have = ws->have;
+    if (ws->role == ZKT_WS_SERVER && have > head) {
+        zkt__ws_mask(gathered + head, gathered + head, have - head,
+                     mask_of(gathered, head), 0);
+    }
+    ws->gathered = NULL;
+    ws->have = ws->want = ws->capacity = 0;
+    (void)zkt__ws_slow_feed(ws, gathered, have);
+    zkt__release(ws->allocator, gathered);
+}
+
+static void deliver_gathered(struct zkt_ws *ws, size_t head)
+{
+    uint8_t *gathered = ws->gathered;
+    const size_t len = ws->have - head;
+    memset(gathered + ws->have, 0, ZKT_PADDING);
+    const bool binary = gathered[0] == (FIN | OPCODE_BINARY);
+    ws->gathered = NULL;
+    ws->have = ws->want = ws->capacity = 0;
+    ws->callbacks->on_message(ws->user, binary, gathered + head, len);
+    zkt__release(ws->allocator, gathered);
+}
+
+/* More of the frame that is being gathered; how many bytes were taken. */
+static size_t gather_more(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
+{
+    uint64_t payload = 0;
+    const size_t head = (size_t)read_head(ws, ws->gathered, ws->have, &payload);
+    const size_t before = ws->have;
+    const size_t left = ws->want - before;
+    const size_t taken = len < left ? len : left;
+    if (!zkt__ws_gather(ws, bytes, taken)) {
+        zkt__ws_close(ws, 1011, "out of memory");
+        return len;
+    }
+    uint8_t *fresh = ws->gathered + before;
+    if (ws->role == ZKT_WS_SERVER) {
+        zkt__ws_mask(fresh, fresh, taken, mask_of(ws->gathered, head),
+                     before - head);
+    }
+    const bool text = ws->gathered[0] == (FIN | OPCODE_TEXT);
+    const bool whole = ws->have == ws->want;
+    if (text && (!zkt__utf8_feed(&ws->utf8, fresh, taken) ||
+                 (whole && ws->utf8.need != 0))) {
+        give_up_gathering(ws, head);
+    } else if (whole) {
+        deliver_gathered(ws, head);
+    }
+    return taken;
+}
+
+/* ---- frames ---- */
+
+static bool whole_is_valid(bool text, bool ascii, const uint8_t *data,
+                           size_t len)
+{
+    return !text || ascii || zkt__utf8_valid(data, len);
+}
+
+/* A frame that is all there. False: it is not valid, let wslay say so. */
+static bool take_whole(struct zkt_ws *ws, const uint8_t *frame, size_t head,
+                       size_t len)
+{
+    const bool text = frame[0] == (FIN | OPCODE_TEXT);
+    uint8_t *memory = ws->callbacks->memory(ws->user, len);
+    if (memory == NULL) {
+        zkt__ws_close(ws, 1011, "out of memory");
+        return true;
+    }
+    bool ascii = false;
+    if (ws->role == ZKT_WS_SERVER) {
+        ascii = zkt__ws_mask(memory, frame + head, len, mask_of(frame, head),
+                             0);
+    } else if (len > 0) {
+        memcpy(memory, frame + head, len);
+    }
+    if (!whole_is_valid(text, ascii, memory, len)) {
+        return false;
+    }
+    memset(memory + len, 0, ZKT_PADDING);
+    ws->callbacks->on_message(ws->user, !text, memory, len);
+    return true;
+}
+
+/* Begins to gather; the head is in the bytes at hand. */
+static size_t begin_gathering(struct zkt_ws *ws, const uint8_t *bytes,
+                              size_t head, uint64_t payload)
+{
+    ws->utf8 = (struct zkt_utf8){ 0 };
+    if (!zkt__ws_gather(ws, bytes, head)) {
+        zkt__ws_close(ws, 1011, "out of memory");
+        return head;
+    }
+    ws->want = head + (size_t)payload;
+    return head;
+}
+
+static size_t take_frame(struct zkt_ws *ws, uint8_t *bytes, size_t len)
+{
+    uint64_t payload = 0;
+    const int head = read_head(ws, bytes, len, &payload);
+    if (head > 0) {
+        const size_t size = (size_t)head + (size_t)payload;
+        if (len < size) {
+            return begin_gathering(ws, bytes, (size_t)head, payload);
+        }
+        if (take_whole(ws, bytes, (size_t)head, (size_t)payload)) {
+            return size;
+        }
+    }
+    return zkt__ws_slow_feed(ws, bytes, len);
+}
+
+void zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len)
+{
+    while (len > 0 && ws->state != ZKT_WS_CLOSED) {
+        size_t taken = len;
+        if (ws->state == ZKT_WS_HANDSHAKE) {
+            taken = zkt__ws_handshake_feed(ws, bytes, len);
+        } else if (ws->state == ZKT_WS_CLOSING && ws->want > 0) {
+            taken = len < ws->want ? len : ws->want;
+            ws->want -= taken;
+        } else if (ws->slow != NULL) {
+            taken = zkt__ws_slow_feed(ws, bytes, len);
+        } else if (ws->gathered != NULL) {
+            taken = gather_more(ws, bytes, len);
+        } else {
+            taken = take_frame(ws, bytes, len);
+        }
+        if (ws->slow != NULL && zkt__ws_slow_idle(ws)) {
+            zkt__ws_slow_end(ws);
+        }
+        bytes += taken;
+        len -= taken;
+    }
+}
+
+void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason)
+{
+    if (ws->state == ZKT_WS_HANDSHAKE) {
+        zkt__ws_over(ws, code, reason);
+        return;
+    }
+    if (ws->state != ZKT_WS_OPEN) {
+        return;
+    }
+    ws->state = ZKT_WS_CLOSING;
+    zkt__ws_slow_close(ws, code, reason);
+    zkt__ws_tell(ws, code, reason);
+}
+
+void zkt__ws_ping(struct zkt_ws *ws)
+{
+    uint8_t frame[6] = { FIN | 9, 0 };
+    size_t len = 2;
+    if (ws->state != ZKT_WS_OPEN) {
+        return;
+    }
+    if (ws->role == ZKT_WS_CLIENT) {
+        const uint64_t mask = zkt__random_next(ws->random);
+        frame[1] |= MASKED;
+        memcpy(frame + 2, &mask, 4);
+        len = 6;
+    }
+    ws->callbacks->send(ws->user, frame, len);
+}
+
+void zkt__ws_finish(struct zkt_ws *ws)
+{
+    zkt__ws_slow_end(ws);
+    if (ws->allocator != NULL) {
+        zkt__ws_drop_gathered(ws);
+    }
+    ws->state = ZKT_WS_CLOSED;
+}
+
+/* ---- making frames ---- */
+
+size_t zkt__ws_frame_head(uint8_t *end, size_t len)
+{
+    if (len < 126) {
+        end[-2] = FIN | OPCODE_TEXT;
+        end[-1] = (uint8_t)len;
+        return 2;
+    }
+    const size_t extra = len < 65536 ? 2 : 8;
+    for (size_t i = 0; i < extra; i++) {
+        end[-1 - (ptrdiff_t)i] = (uint8_t)((uint64_t)len >> 8 * i);
+    }
+    uint8_t *head = end - extra - 2;
+    head[0] = FIN | OPCODE_TEXT;
+    head[1] = extra == 2 ? 126 : 127;
+    return extra + 2;
+}
+
+size_t zkt__ws_frame_masked(uint8_t *end, size_t len, const uint8_t mask[4])
+{
+    const size_t head = zkt__ws_frame_head(end - 4, len);
+    end[-4 - (ptrdiff_t)head + 1] |= MASKED;
+    memcpy(end - 4, mask, 4);
+    zkt__ws_mask(end, end, len, mask, 0);
+    return head + 4;
+}

@@ -1,0 +1,471 @@
+/*
+ * The opening handshake of both roles. A head is gathered up to its empty
+ * line and then judged as a whole; lines end with CR LF, folded lines and
+ * bodies are refused, names are compared without case (RFC 9110, section 5).
+ */
+#include "websocket/handshake.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "websocket/frames.h"
+
+enum {
+    REPLY_MAX = 512,
+    HTTP_OK = 101
+};
+
+void zkt__ws_accept_key(const char *key, char accept[ZKT_WS_ACCEPT_LEN + 1])
+{
+    /* The GUID of RFC 6455, section 1.3. */
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    char text[ZKT_WS_KEY_LEN + sizeof(guid) - 1];
+    uint8_t digest[ZKT_SHA1_SIZE];
+    memcpy(text, key, ZKT_WS_KEY_LEN);
+    memcpy(text + ZKT_WS_KEY_LEN, guid, sizeof(guid) - 1);
+    zkt__sha1(text, sizeof(text), digest);
+    accept[zkt__base64(digest, sizeof(digest), accept)] = '\0';
+}
+
+/* ---- heads ---- */
+
+/* A head on its way through the parser. */
+struct head {
+    const char *at, *end;
+};
+
+static bool same_word(struct zkt_str a, const char *b)
+{
+    return a.len == strlen(b) && strncasecmp(a.data, b, a.len) == 0;
+}
+
+static struct zkt_str strip(struct zkt_str s)
+{
+    while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t')) {
+        s.data++;
+        s.len--;
+    }
+    while (s.len > 0 &&
+           (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t')) {
+        s.len--;
+    }
+    return s;
+}
+
+/* The next line without its end; false: it has a stray CR, LF or NUL. */
+static bool take_line(struct head *h, struct zkt_str *line)
+{
+    const char *at = h->at;
+    while (at < h->end && *at != '\r' && *at != '\n' && *at != '\0') {
+        at++;
+    }
+    if (h->end - at < 2 || at[0] != '\r' || at[1] != '\n') {
+        return false;
+    }
+    *line = (struct zkt_str){ h->at, (size_t)(at - h->at) };
+    h->at = at + 2;
+    return true;
+}
+
+/* A character of a field name (RFC 9110, section 5.6.2). */
+static bool is_token(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+/* `Name: value`; false: no such thing, a folded line among them. */
+static bool split_field(struct zkt_str line, struct zkt_str *name,
+                        struct zkt_str *value)
+{
+    size_t n = 0;
+    while (n < line.len && is_token(line.data[n])) {
+        n++;
+    }
+    if (n == 0 || n == line.len || line.data[n] != ':') {
+        return false;
+    }
+    *name = (struct zkt_str){ line.data, n };
+    *value = strip((struct zkt_str){ line.data + n + 1, line.len - n - 1 });
+    return true;
+}
+
+/* Whether a comma-separated list has @word; @exact: in this very case. */
+static bool list_has(struct zkt_str list, const char *word, bool exact)
+{
+    while (list.len > 0) {
+        const char *comma = memchr(list.data, ',', list.len);
+        const size_t n = comma != NULL ? (size_t)(comma - list.data) : list.len;
+        const struct zkt_str item = strip((struct zkt_str){ list.data, n });
+        if (exact ? zkt_str_eq(item, zkt_cstr(word)) : same_word(item, word)) {
+            return true;
+        }
+        list.data += comma != NULL ? n + 1 : n;
+        list.len -= comma != NULL ? n + 1 : n;
+    }
+    return false;
+}
+
+/* 16 bytes of base64 are 22 digits and two signs of padding. */
+static bool is_key(struct zkt_str key)
+{
+    if (key.len != ZKT_WS_KEY_LEN || key.data[22] != '=' ||
+        key.data[23] != '=') {
+        return false;
+    }
+    for (size_t i = 0; i < 22; i++) {
+        const char c = key.data[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+              (c >= 'A' && c <= 'Z') || c == '+' || c == '/')) {
+            return false;
+        }
+    }
+    /* Of the last digit only two bits are used (RFC 4648, section 3.5). */
+    return strchr("AQgw", key.data[21]) != NULL;
+}
+
+/* ---- server ---- */
+
+struct request {
+    struct zkt_ws_request public;
+    struct zkt_str key, version;
+    bool upgrade, connection, body, twice;
+};
+
+/* A field that may stand once only. */
+static void set_once(struct request *r, struct zkt_str *to,
+                     struct zkt_str value)
+{
+    r->twice = r->twice || to->data != NULL;
+    *to = value;
+}
+
+static void take_field(struct request *r, struct zkt_str name,
+                       struct zkt_str value)
+{
+    if (same_word(name, "Upgrade")) {
+        r->upgrade = r->upgrade || list_has(value, "websocket", false);
+    } else if (same_word(name, "Connection")) {
+        r->connection = r->connection || list_has(value, "upgrade", false);
+    } else if (same_word(name, "Sec-WebSocket-Key")) {
+        set_once(r, &r->key, value);
+    } else if (same_word(name, "Sec-WebSocket-Version")) {
+        set_once(r, &r->version, value);
+    } else if (same_word(name, "Sec-WebSocket-Protocol")) {
+        r->public.rfc6902 = r->public.rfc6902 ||
+                            list_has(value, ZKT_WS_PROTOCOL_RFC6902, true);
+    } else if (same_word(name, "Host")) {
+        set_once(r, &r->public.host, value);
+    } else if (same_word(name, "Origin")) {
+        r->public.origin = value;
+    } else if (same_word(name, "Authorization")) {
+        r->public.authorization = value;
+    } else if (same_word(name, "Content-Length")) {
+        r->body = r->body || !zkt_str_eq(value, ZKT_STR("0"));
+    } else if (same_word(name, "Transfer-Encoding")) {
+        r->body = true;
+    }
+}
+
+/* `GET /path?query HTTP/1.1`; 0 or the status to refuse with. */
+static int take_request_line(struct request *r, struct zkt_str line)
+{
+    static const char get[] = "GET ", version[] = " HTTP/1.1";
+    const size_t get_len = sizeof(get) - 1, version_len = sizeof(version) - 1;
+    const char *space = memchr(line.data, ' ', line.len);
+    if (space == NULL || space == line.data) {
+        return 400;
+    }
+    if (line.len < get_len || memcmp(line.data, get, get_len) != 0) {
+        return 405;
+    }
+    if (line.len < get_len + version_len + 1 ||
+        memcmp(line.data + line.len - version_len, version, version_len) != 0) {
+        return 400;
+    }
+    const struct zkt_str target = { line.data + get_len,
+                                    line.len - get_len - version_len };
+    for (size_t i = 0; i < target.len; i++) {
+        if (target.data[i] <= ' ' || target.data[i] == 0x7f) {
+            return 400;
+        }
+    }
+    if (target.data[0] != '/') {
+        return 400;
+    }
+    const char *mark = memchr(target.data, '?', target.len);
+    r->public.target = r->public.path = target;
+    r->public.query = ZKT_STR("");
+    if (mark != NULL) {
+        r->public.path.len = (size_t)(mark - target.data);
+        r->public.query =
+            (struct zkt_str){ mark + 1, target.len - r->public.path.len - 1 };
+    }
+    return 0;
+}
+
+/* The checks of RFC 6455, section 4.2.1; 0 or the status to refuse with. */
+static int parse_request(struct head *h, struct request *r)
+{
+    struct zkt_str line, name, value;
+    if (!take_line(h, &line)) {
+        return 400;
+    }
+    const int refused = take_request_line(r, line);
+    if (refused != 0) {
+        return refused;
+    }
+    for (;;) {
+        if (!take_line(h, &line)) {
+            return 400;
+        }
+        if (line.len == 0) {
+            break;
+        }
+        if (!split_field(line, &name, &value)) {
+            return 400;
+        }
+        take_field(r, name, value);
+    }
+    if (r->body || r->twice || r->public.host.data == NULL) {
+        return 400;
+    }
+    if (!r->upgrade || !r->connection ||
+        !zkt_str_eq(r->version, ZKT_STR("13"))) {
+        return 426;
+    }
+    return is_key(r->key) ? 0 : 400;
+}
+
+static const char *http_reason(int status)
+{
+    switch (status) {
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 405:
+        return "Method Not Allowed";
+    case 426:
+        return "Upgrade Required";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 503:
+        return "Service Unavailable";
+    default:
+        return "Refused";
+    }
+}
+
+static void refuse(struct zkt_ws *ws, int status)
+{
+    char reply[REPLY_MAX];
+    const char *extra = status == 405 ? "Allow: GET\r\n" : "";
+    if (status == 426) {
+        extra = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    }
+    const int len = snprintf(reply, sizeof(reply),
+                             "HTTP/1.1 %d %s\r\n%sConnection: close\r\n"
+                             "Content-Length: 0\r\n\r\n",
+                             status, http_reason(status), extra);
+    ws->callbacks->send(ws->user, reply, (size_t)len);
+    zkt__ws_over(ws, 1002, "the handshake was refused");
+}
+
+static void accept_request(struct zkt_ws *ws, const struct request *r)
+{
+    char reply[REPLY_MAX], accept[ZKT_WS_ACCEPT_LEN + 1];
+    const char *protocol = NULL;
+    int status = HTTP_OK;
+    if (ws->callbacks->on_request != NULL) {
+        status = ws->callbacks->on_request(ws->user, &r->public, &protocol);
+    }
+    if (status != HTTP_OK) {
+        refuse(ws, status);
+        return;
+    }
+    zkt__ws_accept_key(r->key.data, accept);
+    const int len = snprintf(
+        reply, sizeof(reply),
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
+        accept, protocol != NULL ? "Sec-WebSocket-Protocol: " : "",
+        protocol != NULL ? protocol : "", protocol != NULL ? "\r\n" : "");
+    ws->callbacks->send(ws->user, reply, (size_t)len);
+    ws->state = ZKT_WS_OPEN;
+    if (ws->callbacks->on_open != NULL) {
+        ws->callbacks->on_open(ws->user, protocol != NULL ? protocol : "");
+    }
+}
+
+static void judge_request(struct zkt_ws *ws, struct head *h)
+{
+    struct request r = { .upgrade = false };
+    const int status = parse_request(h, &r);
+    if (status != 0) {
+        refuse(ws, status);
+    } else {
+        accept_request(ws, &r);
+    }
+}
+
+/* ---- client ---- */
+
+struct response {
+    bool upgrade, connection, accept, twice, extensions;
+    struct zkt_str protocol;
+};
+
+static void take_response_field(const struct zkt_ws *ws, struct response *r,
+                                struct zkt_str name, struct zkt_str value)
+{
+    char expected[ZKT_WS_ACCEPT_LEN + 1];
+    if (same_word(name, "Upgrade")) {
+        r->upgrade = same_word(value, "websocket");
+    } else if (same_word(name, "Connection")) {
+        r->connection = r->connection || list_has(value, "upgrade", false);
+    } else if (same_word(name, "Sec-WebSocket-Accept")) {
+        zkt__ws_accept_key(ws->key, expected);
+        r->twice = r->twice || r->accept;
+        r->accept = zkt_str_eq(value, zkt_cstr(expected));
+    } else if (same_word(name, "Sec-WebSocket-Extensions")) {
+        r->extensions = true;
+    } else if (same_word(name, "Sec-WebSocket-Protocol")) {
+        r->twice = r->twice || r->protocol.data != NULL;
+        r->protocol = value;
+    }
+}
+
+/* The checks of RFC 6455, section 4.1; NULL, or what is wrong. */
+static const char *parse_response(const struct zkt_ws *ws, struct head *h,
+                                  struct response *r)
+{
+    static const char expected[] = "HTTP/1.1 101";
+    struct zkt_str line, name, value;
+    if (!take_line(h, &line) || line.len < sizeof(expected) - 1 ||
+        memcmp(line.data, expected, sizeof(expected) - 1) != 0) {
+        return "the server refused the WebSocket handshake";
+    }
+    for (;;) {
+        if (!take_line(h, &line)) {
+            return "the server's handshake is malformed";
+        }
+        if (line.len == 0) {
+            break;
+        }
+        if (!split_field(line, &name, &value)) {
+            return "the server's handshake is malformed";
+        }
+        take_response_field(ws, r, name, value);
+    }
+    if (!r->upgrade || !r->connection || !r->accept || r->twice ||
+        r->extensions) {
+        return "the server's handshake is no answer to ours";
+    }
+    if (r->protocol.data != NULL &&
+        !zkt_str_eq(r->protocol, zkt_cstr(ws->offered))) {
+        return "the server chose a subprotocol that was not offered";
+    }
+    return NULL;
+}
+
+static void judge_response(struct zkt_ws *ws, struct head *h)
+{
+    struct response r = { .upgrade = false };
+    const char *wrong = parse_response(ws, h, &r);
+    if (wrong != NULL) {
+        zkt__ws_over(ws, 1002, wrong);
+        return;
+    }
+    ws->state = ZKT_WS_OPEN;
+    if (ws->callbacks->on_open != NULL) {
+        ws->callbacks->on_open(ws->user,
+                               r.protocol.data != NULL ? ws->offered : "");
+    }
+}
+
+bool zkt__ws_init_client(struct zkt_ws *ws,
+                         const struct zkt_ws_callbacks *callbacks, void *user,
+                         const struct zkt_allocator *allocator,
+                         const struct zkt_ws_limits *limits,
+                         struct zkt_random *random, struct zkt_str host,
+                         struct zkt_str path, const char *offered)
+{
+    zkt__ws_init_server(ws, callbacks, user, allocator, limits);
+    ws->role = ZKT_WS_CLIENT;
+    ws->random = random;
+    ws->offered = offered;
+    const uint64_t bytes[2] = { zkt__random_next(random),
+                                zkt__random_next(random) };
+    uint8_t nonce[sizeof(bytes)];
+    memcpy(nonce, bytes, sizeof(nonce));
+    ws->key[zkt__base64(nonce, sizeof(nonce), ws->key)] = '\0';
+    const size_t size = REPLY_MAX + host.len + path.len + strlen(offered);
+    char *request = zkt__alloc(allocator, size);
+    if (request == NULL) {
+        return false;
+    }
+    const int len = snprintf(
+        request, size,
+        "GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
+        "Sec-WebSocket-Version: 13\r\n%s%s%s\r\n",
+        ZKT_ARG(path), ZKT_ARG(host), ws->key,
+        offered[0] != '\0' ? "Sec-WebSocket-Protocol: " : "", offered,
+        offered[0] != '\0' ? "\r\n" : "");
+    callbacks->send(user, request, (size_t)len);
+    zkt__release(allocator, request);
+    return true;
+}
+
+/* ---- gathering ---- */
+
+/* Where the head ends in the @have bytes gathered, or 0. */
+static size_t find_end(const uint8_t *bytes, size_t have, size_t from)
+{
+    for (size_t i = from > 3 ? from - 3 : 0; i + 4 <= have; i++) {
+        if (memcmp(bytes + i, "\r\n\r\n", 4) == 0) {
+            return i + 4;
+        }
+    }
+    return 0;
+}
+
+size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
+                              size_t len)
+{
+    const size_t before = ws->have;
+    const size_t room = ws->limits->head - before;
+    const size_t taken = len < room ? len : room;
+    if (!zkt__ws_gather(ws, bytes, taken)) {
+        zkt__ws_over(ws, 1011, "out of memory");
+        return len;
+    }
+    const size_t end = find_end(ws->gathered, ws->have, before);
+    if (end == 0) {
+        if (ws->have == ws->limits->head) {
+            if (ws->role == ZKT_WS_SERVER) {
+                refuse(ws, 431);
+            } else {
+                zkt__ws_over(ws, 1002, "the server's handshake is too long");
+            }
+        }
+        return taken;
+    }
+    /* Judged on a block of its own: a callback may end the connection. */
+    uint8_t *gathered = ws->gathered;
+    struct head h = { (const char *)gathered, (const char *)gathered + end };
+    ws->gathered = NULL;
+    ws->have = ws->want = ws->capacity = 0;
+    if (ws->role == ZKT_WS_SERVER) {
+        judge_request(ws, &h);
+    } else {
+        judge_response(ws, &h);
+    }
+    zkt__release(ws->allocator, gathered);
+    return end - before;
+}

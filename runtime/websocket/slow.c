@@ -1,0 +1,237 @@
+/*
+ * wslay, for what is not the common frame. A context exists only from the
+ * start of such a frame to the end of the message that it belongs to. It is
+ * fed one frame at a time, through memory callbacks, and its judgement on
+ * sizes, reserved bits, opcodes, fragments, UTF-8 and close codes is final.
+ */
+#include <string.h>
+#include <wslay/wslay.h>
+
+#include "websocket/frames.h"
+
+struct zkt_ws_slow {
+    wslay_event_context_ptr context;
+    struct zkt_ws *ws;
+    const uint8_t *in; /* what is being fed */
+    size_t in_len;
+    uint64_t fed;      /* bytes given so far */
+    uint64_t boundary; /* where the frame that was begun ends */
+    size_t frames;     /* of the message that is being put together */
+    bool fragmented;   /* inside of one */
+    bool ended;        /* the frame that was begun is complete */
+};
+
+/* ---- callbacks ---- */
+
+static ssize_t on_receive(wslay_event_context_ptr context, uint8_t *buffer,
+                          size_t len, int flags, void *user)
+{
+    struct zkt_ws_slow *slow = user;
+    (void)flags;
+    if (slow->in_len == 0) {
+        wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    const size_t n = len < slow->in_len ? len : slow->in_len;
+    memcpy(buffer, slow->in, n);
+    slow->in += n;
+    slow->in_len -= n;
+    slow->fed += n;
+    return (ssize_t)n;
+}
+
+static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *data,
+                       size_t len, int flags, void *user)
+{
+    struct zkt_ws_slow *slow = user;
+    (void)context;
+    (void)flags;
+    slow->ws->callbacks->send(slow->ws->user, data, len);
+    return (ssize_t)len;
+}
+
+static int on_mask(wslay_event_context_ptr context, uint8_t *buffer, size_t len,
+                   void *user)
+{
+    struct zkt_ws_slow *slow = user;
+    (void)context;
+    for (size_t i = 0; i < len; i++) {
+        buffer[i] = (uint8_t)zkt__random_next(slow->ws->random);
+    }
+    return 0;
+}
+
+static void on_frame_start(wslay_event_context_ptr context,
+                           const struct wslay_event_on_frame_recv_start_arg *a,
+                           void *user)
+{
+    struct zkt_ws_slow *slow = user;
+    const uint64_t len = a->payload_length;
+    const uint64_t mask = slow->ws->role == ZKT_WS_SERVER ? 4 : 0;
+    slow->boundary += 2 + mask + len + (len > 65535 ? 8 : len > 125 ? 2 : 0);
+    slow->ended = false;
+    if (wslay_is_ctrl_frame(a->opcode)) {
+        return;
+    }
+    slow->frames = a->opcode == WSLAY_CONTINUATION_FRAME ? slow->frames + 1 : 1;
+    slow->fragmented = !a->fin;
+    if (slow->frames > slow->ws->limits->fragments) {
+        (void)wslay_event_queue_close(context, WSLAY_CODE_MESSAGE_TOO_BIG, NULL,
+                                      0);
+        wslay_event_shutdown_read(context);
+    }
+}
+
+static void on_frame_end(wslay_event_context_ptr context, void *user)
+{
+    struct zkt_ws_slow *slow = user;
+    (void)context;
+    slow->ended = true;
+}
+
+static void on_message(wslay_event_context_ptr context,
+                       const struct wslay_event_on_msg_recv_arg *a, void *user)
+{
+    struct zkt_ws_slow *slow = user;
+    struct zkt_ws *ws = slow->ws;
+    if (wslay_is_ctrl_frame(a->opcode) || ws->state != ZKT_WS_OPEN ||
+        slow->frames > ws->limits->fragments) {
+        return;
+    }
+    uint8_t *memory = ws->callbacks->memory(ws->user, a->msg_length);
+    if (memory == NULL) {
+        (void)wslay_event_queue_close(context, WSLAY_CODE_INTERNAL_SERVER_ERROR,
+                                      NULL, 0);
+        wslay_event_shutdown_read(context);
+        return;
+    }
+    if (a->msg_length > 0) {
+        memcpy(memory, a->msg, a->msg_length);
+    }
+    memset(memory + a->msg_length, 0, ZKT_PADDING);
+    ws->callbacks->on_message(ws->user, a->opcode == WSLAY_BINARY_FRAME, memory,
+                              a->msg_length);
+}
+
+static const struct wslay_event_callbacks callbacks = {
+    .recv_callback = on_receive,
+    .send_callback = on_send,
+    .genmask_callback = on_mask,
+    .on_frame_recv_start_callback = on_frame_start,
+    .on_frame_recv_end_callback = on_frame_end,
+    .on_msg_recv_callback = on_message,
+};
+
+/* ---- the context ---- */
+
+bool zkt__ws_slow_begin(struct zkt_ws *ws)
+{
+    if (ws->slow != NULL) {
+        return true;
+    }
+    struct zkt_ws_slow *slow = zkt__alloc_zero(ws->allocator, 1,
+                                               sizeof(struct zkt_ws_slow));
+    if (slow == NULL) {
+        zkt__ws_over(ws, 1011, "out of memory");
+        return false;
+    }
+    slow->ws = ws;
+    slow->ended = true;
+    const int failed =
+        ws->role == ZKT_WS_SERVER
+            ? wslay_event_context_server_init(&slow->context, &callbacks, slow)
+            : wslay_event_context_client_init(&slow->context, &callbacks, slow);
+    if (failed != 0) {
+        zkt__release(ws->allocator, slow);
+        zkt__ws_over(ws, 1011, "out of memory");
+        return false;
+    }
+    wslay_event_config_set_max_recv_msg_length(slow->context,
+                                               ws->limits->message);
+    ws->slow = slow;
+    return true;
+}
+
+void zkt__ws_slow_end(struct zkt_ws *ws)
+{
+    if (ws->slow != NULL) {
+        wslay_event_context_free(ws->slow->context);
+        zkt__release(ws->allocator, ws->slow);
+        ws->slow = NULL;
+    }
+}
+
+bool zkt__ws_slow_idle(const struct zkt_ws *ws)
+{
+    const struct zkt_ws_slow *slow = ws->slow;
+    return ws->state == ZKT_WS_OPEN && !slow->fragmented && slow->ended &&
+           slow->fed == slow->boundary &&
+           !wslay_event_want_write(slow->context);
+}
+
+/* Notes that the closing handshake is complete, or that wslay has ended it
+ * over a violation. */
+static void look_for_the_end(struct zkt_ws *ws)
+{
+    wslay_event_context_ptr context = ws->slow->context;
+    if (wslay_event_get_close_received(context)) {
+        zkt__ws_over(ws, wslay_event_get_status_code_received(context),
+                     "the peer closed the connection");
+    } else if (!wslay_event_get_read_enabled(context)) {
+        zkt__ws_over(ws, wslay_event_get_status_code_sent(context),
+                     "the peer broke the protocol");
+    }
+}
+
+/* How many of @len bytes to give at once: up to the end of a frame; byte by
+ * byte through a header, so that wslay never reads past a frame's end. */
+static size_t portion(const struct zkt_ws_slow *slow, size_t len)
+{
+    if (slow->fed < slow->boundary) {
+        const uint64_t left = slow->boundary - slow->fed;
+        return left < len ? (size_t)left : len;
+    }
+    return 1;
+}
+
+size_t zkt__ws_slow_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
+{
+    if (!zkt__ws_slow_begin(ws)) {
+        return len;
+    }
+    struct zkt_ws_slow *slow = ws->slow;
+    const uint8_t *start = bytes;
+    do {
+        const size_t n = portion(slow, len);
+        slow->in = bytes;
+        slow->in_len = n;
+        if (wslay_event_recv(slow->context) != 0) {
+            zkt__ws_over(ws, 1011, "out of memory");
+            break;
+        }
+        (void)wslay_event_send(slow->context);
+        look_for_the_end(ws);
+        bytes += n;
+        len -= n;
+    } while (len > 0 && ws->state != ZKT_WS_CLOSED && !zkt__ws_slow_idle(ws));
+    return (size_t)(bytes - start);
+}
+
+void zkt__ws_slow_close(struct zkt_ws *ws, unsigned code, const char *reason)
+{
+    if (!zkt__ws_slow_begin(ws)) {
+        return;
+    }
+    const size_t len = reason != NULL ? strlen(reason) : 0;
+    (void)wslay_event_queue_close(ws->slow->context, (uint16_t)code,
+                                  (const uint8_t *)reason,
+                                  len < 123 ? len : 123);
+    (void)wslay_event_send(ws->slow->context);
+    if (ws->gathered != NULL) {
+        /* The frame that is under way ends before the peer's close frame:
+         * want is how much of it is still to be passed over. */
+        const size_t left = ws->want - ws->have;
+        zkt__ws_drop_gathered(ws);
+        ws->want = left;
+    }
+}

@@ -1,0 +1,79 @@
+/*
+ * Where templates write: a text that grows, and holes for values of a few
+ * types. Nothing is written to a file here; out of memory ends the program,
+ * as everywhere in the compiler.
+ *
+ * Text of the schema never reaches the output raw: it goes through one of the
+ * wrappers below, which say what it becomes. In a template:
+ *   ${f->c_name}            an identifier or C text that the model made
+ *   ${c_string(f->name)}    a C string literal, with its quotes
+ */
+#ifndef EMIT_H
+#define EMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Zero is an empty text. The text has a NUL behind it unless it is NULL. */
+struct emit {
+    char *text;
+    size_t len, capacity;
+};
+
+/** Releases the text, and makes it empty. */
+void emit_finish(struct emit *out);
+
+void emit_bytes(struct emit *out, const char *bytes, size_t len);
+void emit_text(struct emit *out, const char *text);
+void emit_bool(struct emit *out, bool value);
+void emit_signed(struct emit *out, long long value);
+void emit_unsigned(struct emit *out, unsigned long long value);
+/** The shortest C constant of type double that has this value. */
+void emit_double(struct emit *out, double value);
+
+/* Text that is to become a string literal; made by the functions below. */
+struct emit_c_literal {
+    const char *text;
+    size_t len;
+};
+struct emit_json_literal {
+    const char *text;
+    size_t len;
+};
+
+/**
+ * A C string literal with its quotes, for any UTF-8. What would not be seen in
+ * an editor, or be taken for a trigraph, is escaped.
+ */
+struct emit_c_literal c_string(const char *text);
+/** The same for text that may hold a NUL. */
+struct emit_c_literal c_string_of(const char *text, size_t len);
+/** A JSON string with its quotes (RFC 8259, section 7). */
+struct emit_json_literal json_string(const char *text);
+
+void emit_c_string(struct emit *out, struct emit_c_literal literal);
+void emit_json_string(struct emit *out, struct emit_json_literal literal);
+
+/**
+ * @doc, lines of text, as a comment that is indented by @indent blanks:
+ * nothing at all when it is NULL or empty. No text can end the comment.
+ */
+void emit_comment(struct emit *out, unsigned indent, const char *doc);
+
+#define emit_value(out, value)                                                 \
+    _Generic((value),                                                          \
+        const char *: emit_text,                                               \
+        char *: emit_text,                                                     \
+        bool: emit_bool,                                                       \
+        int: emit_signed,                                                      \
+        long: emit_signed,                                                     \
+        long long: emit_signed,                                                \
+        unsigned: emit_unsigned,                                               \
+        unsigned long: emit_unsigned,                                          \
+        unsigned long long: emit_unsigned,                                     \
+        double: emit_double,                                                   \
+        struct emit_c_literal: emit_c_string,                                  \
+        struct emit_json_literal: emit_json_string)(out, value)
+
+#endif
