@@ -62,6 +62,60 @@ struct zkt_place *zkt_state_edit_item(struct zkt_place *at, int field,
 struct zkt_place *zkt_state_edit_entry(struct zkt_place *at, int field,
                                        struct zkt_str key);
 
+/*
+ * Lists and maps of built-in types that stand inside of lists and maps: the
+ * verbs of a generated header, on a place that one of its functions gave.
+ *   zkt_int32_list_append(demo_doc_edit_series(call, key), 3);
+ */
+#define X(name, type)                                                          \
+    struct zkt_##name##_list_ref {                                             \
+        struct zkt_place *at;                                                  \
+    };                                                                         \
+    struct zkt_##name##_map_ref {                                              \
+        struct zkt_place *at;                                                  \
+    };                                                                         \
+    static inline void zkt_##name##_list_append(                               \
+        struct zkt_##name##_list_ref ref, type item)                           \
+    {                                                                          \
+        zkt_state_insert(ref.at, ZKT_ITSELF, ZKT_LAST, &item);                 \
+    }                                                                          \
+    static inline void zkt_##name##_list_insert(                               \
+        struct zkt_##name##_list_ref ref, size_t index, type item)             \
+    {                                                                          \
+        zkt_state_insert(ref.at, ZKT_ITSELF, index, &item);                    \
+    }                                                                          \
+    static inline void zkt_##name##_list_replace(                              \
+        struct zkt_##name##_list_ref ref, size_t index, type item)             \
+    {                                                                          \
+        zkt_state_replace(ref.at, ZKT_ITSELF, index, &item);                   \
+    }                                                                          \
+    static inline void zkt_##name##_list_remove(                               \
+        struct zkt_##name##_list_ref ref, size_t index, size_t count)          \
+    {                                                                          \
+        zkt_state_remove(ref.at, ZKT_ITSELF, index, count);                    \
+    }                                                                          \
+    static inline void zkt_##name##_list_clear(                                \
+        struct zkt_##name##_list_ref ref)                                      \
+    {                                                                          \
+        zkt_state_clear(ref.at, ZKT_ITSELF);                                   \
+    }                                                                          \
+    static inline void zkt_##name##_map_put(struct zkt_##name##_map_ref ref,   \
+                                            struct zkt_str key, type value)    \
+    {                                                                          \
+        zkt_state_put(ref.at, ZKT_ITSELF, key, &value);                        \
+    }                                                                          \
+    static inline void zkt_##name##_map_remove(                                \
+        struct zkt_##name##_map_ref ref, struct zkt_str key)                   \
+    {                                                                          \
+        zkt_state_delete(ref.at, ZKT_ITSELF, key);                             \
+    }                                                                          \
+    static inline void zkt_##name##_map_clear(struct zkt_##name##_map_ref ref) \
+    {                                                                          \
+        zkt_state_clear(ref.at, ZKT_ITSELF);                                   \
+    }
+ZKT_BUILTIN_TYPES(X)
+#undef X
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,490 @@
+/*
+ * The edge: from a message to the instance that it is for, and from a commit
+ * to those who watch. Links are found from the shorter of the two lists that
+ * they are in; they embed both nodes, so that leaving cannot fail.
+ */
+#include "actor/actor.h"
+#include "server/server.h"
+#include "websocket/websocket.h"
+
+/* ---- frames ---- */
+
+void zkt__frame_begin(struct zkt_writer *w)
+{
+    w->len = 0;
+    w->failed = false;
+    if (zkt_write_reserve(w, ZKT_WS_HEAD_MAX)) {
+        w->len = ZKT_WS_HEAD_MAX;
+    }
+}
+
+/* Puts the head in front of what was written; where the frame begins. */
+static const uint8_t *close_frame(struct zkt_writer *w, size_t *len)
+{
+    uint8_t *payload = (uint8_t *)w->data + ZKT_WS_HEAD_MAX;
+    const size_t size = w->len - ZKT_WS_HEAD_MAX;
+    const size_t head = zkt__ws_frame_head(payload, size);
+    *len = head + size;
+    return payload - head;
+}
+
+/* After something was queued, or could not be. */
+static void note_queued(struct zkt_actors *actors, struct zkt_port *port,
+                        bool good)
+{
+    actors->stats.messages_out++;
+    const size_t hard = (size_t)actors->limits->output_hard;
+    port->touched(port, !good || port->queue.bytes > hard);
+}
+
+void zkt__frame_send(struct zkt_actors *actors, struct zkt_port *port,
+                     struct zkt_writer *w)
+{
+    size_t len;
+    if (!port->open) {
+        return;
+    }
+    if (w->failed) {
+        port->touched(port, true);
+        return;
+    }
+    const uint8_t *frame = close_frame(w, &len);
+    note_queued(actors, port,
+                zkt__queue_copy(&port->queue, actors->allocator, frame, len));
+}
+
+struct zkt_buffer *zkt__frame_share(struct zkt_actors *actors,
+                                    struct zkt_writer *w)
+{
+    size_t len;
+    if (w->failed) {
+        return NULL;
+    }
+    const uint8_t *frame = close_frame(w, &len);
+    struct zkt_buffer *buffer = zkt__buffer_new(actors->allocator, len);
+    if (buffer != NULL) {
+        memcpy(buffer->data, frame, len);
+    }
+    return buffer;
+}
+
+void zkt__frame_queue(struct zkt_actors *actors, struct zkt_port *port,
+                      struct zkt_buffer *frame)
+{
+    if (port->open) {
+        note_queued(actors, port,
+                    zkt__queue_shared(&port->queue, actors->allocator, frame));
+    }
+}
+
+/* ---- links ---- */
+
+static struct zkt_link *find_link(const struct zkt_port *port,
+                                  const struct zkt_instance *instance)
+{
+    const struct zkt_list *list = &port->links;
+    const bool by_port = port->link_count <= instance->link_count;
+    if (!by_port) {
+        list = &instance->links;
+    }
+    for (struct zkt_node *n = zkt__list_first(list); n != NULL;
+         n = zkt__list_after(list, n)) {
+        struct zkt_link *link = by_port
+                                    ? ZKT_CONTAINER(n, struct zkt_link, of_port)
+                                    : ZKT_CONTAINER(n, struct zkt_link,
+                                                    of_instance);
+        if (link->port == port && link->instance == instance) {
+            return link;
+        }
+    }
+    return NULL;
+}
+
+static void run_link_hook(struct zkt_actors *actors, struct zkt_port *port,
+                          const struct zkt_instance *instance,
+                          enum zkt_hook hook)
+{
+    if (instance->actor->hooks[hook].declared) {
+        const struct zkt_request request = {
+            .kind = ZKT_REQUEST_HOOK,
+            .instance = instance->id,
+            .port = port,
+            .hook = hook,
+        };
+        zkt__owner_deliver(actors, &request);
+    }
+}
+
+static struct zkt_link *new_link(struct zkt_actors *actors,
+                                 struct zkt_port *port,
+                                 struct zkt_instance *instance)
+{
+    struct zkt_link *link = zkt__alloc_zero(actors->allocator, 1,
+                                            sizeof(*link));
+    if (link == NULL) {
+        return NULL;
+    }
+    link->port = port;
+    link->instance = instance;
+    zkt__list_append(&port->links, &link->of_port);
+    zkt__list_append(&instance->links, &link->of_instance);
+    port->link_count++;
+    instance->link_count++;
+    run_link_hook(actors, port, instance, ZKT_HOOK_CONNECT);
+    return link;
+}
+
+/*
+ * The link of a valid call or subscription, made at first contact, with the
+ * instance if there is none yet. NULL: a limit, or no memory.
+ */
+static struct zkt_link *contact(struct zkt_actors *actors,
+                                struct zkt_port *port,
+                                const struct zkt_actor *actor,
+                                struct zkt_str name)
+{
+    struct zkt_instance *instance = zkt__owner_find(actors, actor, name);
+    struct zkt_link *link = instance != NULL ? find_link(port, instance) : NULL;
+    if (link != NULL) {
+        return link;
+    }
+    if (port->link_count >= actors->limits->links) {
+        return NULL;
+    }
+    if (instance == NULL) {
+        instance = zkt__owner_create(actors, actor, name);
+    }
+    if (instance == NULL) {
+        return NULL;
+    }
+    link = new_link(actors, port, instance);
+    if (link == NULL) {
+        zkt__owner_drop_idle(actors, instance);
+    }
+    return link;
+}
+
+bool zkt__edge_leave_one(struct zkt_actors *actors, struct zkt_port *port)
+{
+    struct zkt_node *first = zkt__list_first(&port->links);
+    if (first == NULL) {
+        return false;
+    }
+    struct zkt_link *link = ZKT_CONTAINER(first, struct zkt_link, of_port);
+    struct zkt_instance *instance = link->instance;
+    zkt__node_unlink(&link->of_port);
+    zkt__node_unlink(&link->of_instance);
+    port->link_count--;
+    instance->link_count--;
+    instance->subscribers -= link->state;
+    zkt__release(actors->allocator, link);
+    run_link_hook(actors, port, instance, ZKT_HOOK_DISCONNECT);
+    zkt__owner_drop_idle(actors, instance);
+    return true;
+}
+
+/* ---- messages ---- */
+
+static void refuse_call(struct zkt_actors *actors, struct zkt_port *port,
+                        struct zkt_str id, enum zkt_status status,
+                        struct zkt_str text)
+{
+    zkt__frame_begin(&actors->result);
+    zkt__write_result_error(&actors->result, id, text, status);
+    zkt__frame_send(actors, port, &actors->result);
+}
+
+/* `PREFIX: NAME` as an error text, in the call's memory. */
+static struct zkt_str name_it(struct zkt_actors *actors, const char *prefix,
+                              struct zkt_str name)
+{
+    struct zkt_str text = { NULL, 0 };
+    const size_t len = strlen(prefix);
+    char *to = zkt__arena_alloc(&actors->arena, len + name.len + 1);
+    if (to != NULL) {
+        memcpy(to, prefix, len);
+        memcpy(to + len, name.data, name.len);
+        text = (struct zkt_str){ to, len + name.len };
+    }
+    return text;
+}
+
+static const struct zkt_actor *find_actor(const struct zkt_actors *actors,
+                                          struct zkt_str name)
+{
+    const int index = actors->app.info->find_actor(name);
+    return index >= 0 ? actors->app.info->actors[index] : NULL;
+}
+
+/* `Validation failed for METHOD: [issues]`. */
+static void refuse_input(struct zkt_actors *actors, struct zkt_port *port,
+                         struct zkt_str id, const struct zkt_method *method,
+                         const struct zkt_issues *issues)
+{
+    struct zkt_writer *w = &actors->plain;
+    w->len = 0;
+    w->failed = false;
+    ZKT_WRITE(w, "Validation failed for ");
+    zkt_write_raw(w, method->name.data, method->name.len);
+    ZKT_WRITE(w, ": ");
+    zkt__issues_write(issues, w);
+    if (w->failed) {
+        port->touched(port, true);
+        return;
+    }
+    refuse_call(actors, port, id, ZKT_INVALID_ARGUMENT,
+                (struct zkt_str){ w->data, w->len });
+}
+
+/* Reads a call's input into the call's memory. False: answered already. */
+static bool read_input(struct zkt_actors *actors, struct zkt_port *port,
+                       const struct zkt_envelope *message,
+                       const struct zkt_method *method, void **input)
+{
+    /* What stands in for an input that is not there: all defaults, or a null
+     * that is of the wrong type. */
+    char nothing[4 + ZKT_PADDING] = "{}";
+    struct zkt_reader reader;
+    struct zkt_issues issues;
+    if (method->input == NULL) {
+        *input = NULL;
+        return true;
+    }
+    issues.arena = &actors->arena;
+    issues.count = issues.total = 0;
+    issues.no_memory = false;
+    if (method->input->kind != ZKT_KIND_STRUCT) {
+        memcpy(nothing, "null", 4);
+    }
+    const struct zkt_str text = message->input.data != NULL ? message->input
+                                                            : zkt_cstr(nothing);
+    zkt__reader_init(&reader, (char *)(uintptr_t)text.data, text.len,
+                     &actors->arena, &issues, &actors->store.key);
+    *input = zkt__arena_zero(&actors->arena, 1, method->input->size);
+    if (*input != NULL &&
+        method->input->decode(&reader, method->input, *input)) {
+        return true;
+    }
+    if (*input == NULL || reader.no_memory || issues.no_memory) {
+        refuse_call(actors, port, message->id, ZKT_RESOURCE_EXHAUSTED,
+                    ZKT_STR("out of memory"));
+    } else {
+        refuse_input(actors, port, message->id, method, &issues);
+    }
+    return false;
+}
+
+static void receive_call(struct zkt_actors *actors, struct zkt_port *port,
+                         const struct zkt_envelope *message)
+{
+    const struct zkt_actor *actor = find_actor(actors, message->actor);
+    if (actor == NULL) {
+        refuse_call(actors, port, message->id, ZKT_NOT_FOUND,
+                    name_it(actors, "Unknown actor: ", message->actor));
+        return;
+    }
+    const int index = actor->find_method(message->method);
+    if (index < 0) {
+        refuse_call(actors, port, message->id, ZKT_UNIMPLEMENTED,
+                    name_it(actors, "Unknown method: ", message->method));
+        return;
+    }
+    const struct zkt_method *method = &actor->methods[index];
+    void *input;
+    if (!read_input(actors, port, message, method, &input)) {
+        return;
+    }
+    struct zkt_link *link = contact(actors, port, actor, message->actor_id);
+    if (link == NULL) {
+        refuse_call(actors, port, message->id, ZKT_RESOURCE_EXHAUSTED,
+                    ZKT_STR("too many instances"));
+        return;
+    }
+    const struct zkt_request request = {
+        .kind = ZKT_REQUEST_CALL,
+        .instance = link->instance->id,
+        .port = port,
+        .link = link,
+        .method = method,
+        .id = message->id,
+        .input = input,
+    };
+    zkt__owner_deliver(actors, &request);
+}
+
+static void refuse_subscription(struct zkt_actors *actors,
+                                struct zkt_port *port,
+                                const struct zkt_envelope *message,
+                                enum zkt_status status, struct zkt_str text)
+{
+    zkt__frame_begin(&actors->result);
+    zkt__write_sub_error(&actors->result, message->actor, message->actor_id,
+                         text, status);
+    zkt__frame_send(actors, port, &actors->result);
+}
+
+static void receive_subscription(struct zkt_actors *actors,
+                                 struct zkt_port *port,
+                                 const struct zkt_envelope *message)
+{
+    const struct zkt_actor *actor = find_actor(actors, message->actor);
+    if (actor == NULL) {
+        refuse_subscription(actors, port, message, ZKT_NOT_FOUND,
+                            name_it(actors, "Unknown actor: ", message->actor));
+        return;
+    }
+    struct zkt_link *link = contact(actors, port, actor, message->actor_id);
+    if (link == NULL) {
+        refuse_subscription(actors, port, message, ZKT_RESOURCE_EXHAUSTED,
+                            ZKT_STR("too many instances"));
+        return;
+    }
+    const struct zkt_request request = {
+        .kind = message->type == ZKT_MESSAGE_STATE_SUB
+                    ? ZKT_REQUEST_SUBSCRIBE_STATE
+                    : ZKT_REQUEST_SUBSCRIBE_EVENTS,
+        .instance = link->instance->id,
+        .port = port,
+        .link = link,
+    };
+    zkt__owner_deliver(actors, &request);
+}
+
+/* Neither makes an instance nor a contact. */
+static void receive_unsubscription(struct zkt_actors *actors,
+                                   struct zkt_port *port,
+                                   const struct zkt_envelope *message)
+{
+    const struct zkt_actor *actor = find_actor(actors, message->actor);
+    struct zkt_instance *instance = actor != NULL
+                                        ? zkt__owner_find(actors, actor,
+                                                          message->actor_id)
+                                        : NULL;
+    struct zkt_link *link = instance != NULL ? find_link(port, instance) : NULL;
+    if (link == NULL) {
+        return;
+    }
+    if (message->type == ZKT_MESSAGE_EVENT_UNSUB) {
+        link->events = false;
+        return;
+    }
+    instance->subscribers -= link->state;
+    link->state = false;
+    if (link->collapsed) {
+        zkt__queue_drop_tokens(&port->queue, link);
+        link->collapsed = false;
+    }
+}
+
+void zkt__edge_receive(struct zkt_actors *actors, struct zkt_port *port,
+                       const struct zkt_envelope *message)
+{
+    switch (message->type) {
+    case ZKT_MESSAGE_RPC:
+        receive_call(actors, port, message);
+        break;
+    case ZKT_MESSAGE_STATE_SUB:
+    case ZKT_MESSAGE_EVENT_SUB:
+        receive_subscription(actors, port, message);
+        break;
+    default:
+        receive_unsubscription(actors, port, message);
+        break;
+    }
+}
+
+/* ---- publishing ---- */
+
+/*
+ * A patch for one subscriber. One that does not take what it is sent gets no
+ * more patches, but a token for a snapshot in the place of the first.
+ */
+static void send_patch(struct zkt_actors *actors, struct zkt_link *link,
+                       struct zkt_buffer *frame)
+{
+    struct zkt_port *port = link->port;
+    if (link->collapsed || !port->open) {
+        return;
+    }
+    if (port->queue.bytes + frame->len <= (size_t)actors->limits->output_high) {
+        zkt__frame_queue(actors, port, frame);
+        actors->stats.patches++;
+        return;
+    }
+    link->collapsed = zkt__queue_token(&port->queue, actors->allocator, link);
+    port->touched(port, !link->collapsed);
+}
+
+static void publish_patch(struct zkt_actors *actors,
+                          const struct zkt_commit *commit)
+{
+    const struct zkt_list *links = &commit->instance->links;
+    if (commit->patch[ZKT_DIALECT_PLAIN] == NULL) {
+        return;
+    }
+    for (struct zkt_node *n = zkt__list_first(links); n != NULL;
+         n = zkt__list_after(links, n)) {
+        struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link, of_instance);
+        if (link->state) {
+            send_patch(actors, link, commit->patch[link->port->dialect]);
+        }
+    }
+}
+
+static bool is_for(const struct zkt_target *target, struct zkt_str client)
+{
+    bool named = false;
+    if (target->kind == ZKT_TARGET_ALL) {
+        return true;
+    }
+    for (size_t i = 0; i < target->len && !named; i++) {
+        named = zkt_str_eq(target->ids[i], client);
+    }
+    return target->kind == ZKT_TARGET_ONLY     ? named
+           : target->kind == ZKT_TARGET_EXCEPT ? !named
+                                               : false;
+}
+
+static void publish_event(struct zkt_actors *actors,
+                          const struct zkt_instance *instance,
+                          const struct zkt_emitted *event)
+{
+    const struct zkt_list *links = &instance->links;
+    for (struct zkt_node *n = zkt__list_first(links); n != NULL;
+         n = zkt__list_after(links, n)) {
+        const struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link,
+                                                    of_instance);
+        if (link->events &&
+            is_for(&event->target, zkt_cstr(link->port->client_id))) {
+            zkt__frame_queue(actors, link->port, event->frame);
+            actors->stats.events++;
+        }
+    }
+}
+
+void zkt__edge_publish(struct zkt_actors *actors,
+                       const struct zkt_commit *commit)
+{
+    publish_patch(actors, commit);
+    for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
+        publish_event(actors, commit->instance, e);
+    }
+    if (commit->caller != NULL) {
+        zkt__frame_send(actors, commit->caller, commit->result);
+    }
+}
+
+void zkt__edge_settle_queue(struct zkt_actors *actors, struct zkt_port *port)
+{
+    struct zkt_link *link;
+    while ((link = zkt__queue_head_token(&port->queue)) != NULL) {
+        struct zkt_buffer *snapshot = zkt__owner_snapshot(actors,
+                                                          link->instance);
+        if (snapshot == NULL) {
+            port->touched(port, true);
+            return;
+        }
+        link->collapsed = false;
+        zkt__queue_fill_token(&port->queue, snapshot);
+    }
+}

@@ -1,0 +1,312 @@
+/*
+ * Running one message to an instance: the handler, the rules at the commit,
+ * the frames, and the one point from which there is no way back. Everything
+ * that can fail comes before it; after it the commit is published.
+ */
+#include "actor/actor.h"
+#include "server/server.h"
+#include "state/record.h"
+
+static bool begin_call(struct zkt_call *call, struct zkt_actors *actors,
+                       const struct zkt_request *request,
+                       struct zkt_instance *instance)
+{
+    call->actors = actors;
+    call->instance = instance;
+    call->client_id = request->port != NULL ? zkt_cstr(request->port->client_id)
+                                            : ZKT_STR("");
+    call->arena = &actors->arena;
+    call->failure = ZKT_OK;
+    call->error = ZKT_STR("");
+    call->first_event = call->last_event = NULL;
+    call->event_count = 0;
+    call->issues.arena = call->arena;
+    call->issues.count = call->issues.total = 0;
+    call->issues.no_memory = false;
+    return zkt__journal_begin(&call->journal, &actors->store, call->arena,
+                              &call->issues, instance->actor->state,
+                              instance->state,
+                              (uint32_t)actors->limits->mutations);
+}
+
+static void drop_events(struct zkt_call *call)
+{
+    for (struct zkt_emitted *e = call->first_event; e != NULL; e = e->next) {
+        zkt__buffer_unref(e->frame);
+    }
+    call->first_event = call->last_event = NULL;
+}
+
+/* Tells the log why a call failed on our side: reason, and issues if any. */
+static void log_failure(const struct zkt_call *call, const char *reason)
+{
+    struct zkt_writer w;
+    zkt__writer_init(&w, call->actors->allocator);
+    if (call->issues.total > 0) {
+        ZKT_WRITE(&w, ": ");
+        zkt__issues_write(&call->issues, &w);
+    }
+    zkt__server_log(
+        call->actors->server, ZKT_LOG_ERROR, "%.*s \"%.*s\": %s: %s%.*s",
+        ZKT_ARG(call->instance->actor->name), ZKT_ARG(call->instance->name),
+        call->what, reason, w.failed ? 0 : (int)w.len, w.failed ? "" : w.data);
+    zkt__writer_finish(&w);
+}
+
+/* The status of a call whose handler has returned @status: a call that was
+ * poisoned has failed, whatever its handler says. */
+static enum zkt_status judge(struct zkt_call *call, enum zkt_status status)
+{
+    if (status == ZKT_OK && !zkt__journal_check(&call->journal)) {
+        log_failure(call, call->journal.reason);
+        return ZKT_INTERNAL;
+    }
+    if (status == ZKT_OK) {
+        return ZKT_OK;
+    }
+    if (status == ZKT_PENDING) {
+        log_failure(call, "finishing later is not supported yet");
+        return ZKT_INTERNAL;
+    }
+    if (status != call->failure) { /* returned without zkt_fail */
+        (void)zkt_fail(call, status, "%s", zkt_status_text(status));
+    }
+    if (call->failure == ZKT_INTERNAL) {
+        log_failure(call, call->error.len > 0 ? call->error.data
+                                              : "the handler failed");
+    }
+    return call->failure;
+}
+
+/* Writes the result's frame text; false: the result breaks its rules, or
+ * there is no memory. */
+static bool write_result(struct zkt_call *call,
+                         const struct zkt_request *request, const void *result)
+{
+    struct zkt_writer *w = &call->actors->result;
+    const struct zkt_type *type = request->method->result;
+    if (type != NULL &&
+        !zkt__check_value(type, result, NULL, 0, &call->issues)) {
+        log_failure(call, "the result breaks its rules");
+        return false;
+    }
+    zkt__frame_begin(w);
+    zkt__write_result_begin(w, request->id);
+    if (type != NULL) {
+        ZKT_WRITE(w, ",\"result\":");
+        type->encode(w, type, result);
+    }
+    ZKT_WRITE(w, "}");
+    return !w->failed;
+}
+
+/* The frame of a patch whose operations are in @w behind room for it. */
+static struct zkt_buffer *frame_patch(struct zkt_call *call,
+                                      struct zkt_writer *w)
+{
+    ZKT_WRITE(w, "}");
+    return zkt__frame_share(call->actors, w);
+}
+
+/* Begins a patch message; where its operations will begin. */
+static size_t begin_patch(struct zkt_call *call, struct zkt_writer *w)
+{
+    zkt__frame_begin(w);
+    zkt__write_address(w, ZKT_MESSAGE_STATE_PATCH, call->instance->actor->name,
+                       call->instance->name);
+    ZKT_WRITE(w, ",\"patches\":");
+    return w->len;
+}
+
+static bool make_patches(struct zkt_call *call, struct zkt_commit *commit)
+{
+    struct zkt_actors *actors = call->actors;
+    bool same;
+    if (call->instance->subscribers == 0) {
+        return true;
+    }
+    const size_t empty = begin_patch(call, &actors->plain);
+    (void)begin_patch(call, &actors->rfc6902);
+    if (!zkt__journal_patch(&call->journal, &actors->plain, &actors->rfc6902,
+                            &same)) {
+        return false;
+    }
+    if (actors->plain.len == empty && !actors->plain.failed && same) {
+        return true; /* no net change */
+    }
+    commit->patch[ZKT_DIALECT_PLAIN] = frame_patch(call, &actors->plain);
+    commit->patch[ZKT_DIALECT_RFC6902] = same ? commit->patch[ZKT_DIALECT_PLAIN]
+                                              : frame_patch(call,
+                                                            &actors->rfc6902);
+    if (commit->patch[ZKT_DIALECT_PLAIN] == NULL ||
+        commit->patch[ZKT_DIALECT_RFC6902] == NULL) {
+        return false;
+    }
+    if (same) {
+        zkt__buffer_ref(commit->patch[ZKT_DIALECT_PLAIN]);
+    }
+    return true;
+}
+
+static void release_commit(struct zkt_commit *commit)
+{
+    for (size_t i = 0; i < ZKT_DIALECT_COUNT; i++) {
+        zkt__buffer_unref(commit->patch[i]);
+        commit->patch[i] = NULL;
+    }
+}
+
+/* Makes the call final and publishes it; false: no memory, nothing is done. */
+static bool commit_call(struct zkt_call *call,
+                        const struct zkt_request *request)
+{
+    struct zkt_instance *instance = call->instance;
+    struct zkt_commit commit = {
+        .instance = instance,
+        .events = call->first_event,
+        .caller = request->kind == ZKT_REQUEST_CALL ? request->port : NULL,
+        .result = &call->actors->result,
+    };
+    if (!make_patches(call, &commit)) {
+        release_commit(&commit);
+        return false;
+    }
+    if (call->journal.count > 0) {
+        instance->seq++;
+        call->actors->stats.commits++;
+    }
+    commit.epoch = instance->epoch;
+    commit.seq = instance->seq;
+    zkt__journal_settle(&call->journal);
+    zkt__edge_publish(call->actors, &commit);
+    release_commit(&commit);
+    drop_events(call);
+    return true;
+}
+
+/* Tells the caller that its call failed. */
+static void send_failure(struct zkt_call *call,
+                         const struct zkt_request *request,
+                         enum zkt_status status)
+{
+    struct zkt_writer *w = &call->actors->result;
+    const struct zkt_str text = status == ZKT_INTERNAL
+                                    ? ZKT_STR("internal error")
+                                    : call->error;
+    if (request->kind != ZKT_REQUEST_CALL) {
+        call->actors->stats.hook_failures++;
+        zkt__server_log(call->actors->server, ZKT_LOG_WARNING,
+                        "%.*s \"%.*s\": the %s hook failed: %.*s",
+                        ZKT_ARG(call->instance->actor->name),
+                        ZKT_ARG(call->instance->name), call->what,
+                        ZKT_ARG(text));
+        return;
+    }
+    zkt__frame_begin(w);
+    zkt__write_result_error(w, request->id, text, status);
+    zkt__frame_send(call->actors, request->port, w);
+}
+
+static void roll_back(struct zkt_call *call, const struct zkt_request *request,
+                      enum zkt_status status)
+{
+    zkt__journal_undo(&call->journal);
+    drop_events(call);
+    send_failure(call, request, status);
+}
+
+static enum zkt_status invoke(struct zkt_call *call,
+                              const struct zkt_request *request, void *result)
+{
+    const struct zkt_actor *actor = call->instance->actor;
+    const void *handlers;
+    memcpy(&handlers,
+           (const char *)call->actors->app.handlers + actor->handlers_offset,
+           sizeof(handlers));
+    if (request->kind == ZKT_REQUEST_HOOK) {
+        return actor->hooks[request->hook].invoke(call, handlers);
+    }
+    return request->method->invoke(call, handlers, request->input, result);
+}
+
+static const char *name_of(const struct zkt_request *request)
+{
+    static const char *const hooks[] = {
+        [ZKT_HOOK_CONNECT] = "connect",
+        [ZKT_HOOK_DISCONNECT] = "disconnect",
+        [ZKT_HOOK_ACTIVATE] = "activate",
+        [ZKT_HOOK_DEACTIVATE] = "deactivate",
+    };
+    return request->kind == ZKT_REQUEST_HOOK ? hooks[request->hook]
+                                             : request->method->name.data;
+}
+
+static void run_handler(struct zkt_call *call,
+                        const struct zkt_request *request)
+{
+    void *result = NULL;
+    const bool is_call = request->kind == ZKT_REQUEST_CALL;
+    if (is_call && request->method->result != NULL) {
+        result = zkt__arena_zero(call->arena, 1, request->method->result->size);
+        if (result == NULL) {
+            (void)zkt_fail(call, ZKT_RESOURCE_EXHAUSTED, "out of memory");
+            roll_back(call, request, ZKT_RESOURCE_EXHAUSTED);
+            return;
+        }
+    }
+    enum zkt_status status = judge(call, invoke(call, request, result));
+    if (status == ZKT_OK && is_call && !write_result(call, request, result)) {
+        status = ZKT_INTERNAL;
+    }
+    if (status == ZKT_OK && !commit_call(call, request)) {
+        status = ZKT_RESOURCE_EXHAUSTED;
+        call->error = ZKT_STR("out of memory");
+    }
+    if (status != ZKT_OK) {
+        roll_back(call, request, status);
+    }
+}
+
+static void subscribe_state(struct zkt_actors *actors, struct zkt_link *link)
+{
+    struct zkt_buffer *snapshot = zkt__owner_snapshot(actors, link->instance);
+    if (!link->state) {
+        link->state = true;
+        link->instance->subscribers++;
+    }
+    if (snapshot == NULL) {
+        link->port->touched(link->port, true);
+        return;
+    }
+    zkt__frame_queue(actors, link->port, snapshot);
+    zkt__buffer_unref(snapshot);
+}
+
+void zkt__owner_deliver(struct zkt_actors *actors,
+                        const struct zkt_request *request)
+{
+    struct zkt_instance *instance = zkt__slots_find(&actors->instances,
+                                                    request->instance);
+    if (instance == NULL) {
+        return;
+    }
+    if (request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS) {
+        request->link->events = true;
+        return;
+    }
+    if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE) {
+        subscribe_state(actors, request->link);
+        return;
+    }
+    struct zkt_call call;
+    call.what = name_of(request);
+    actors->running = true;
+    actors->stats.calls += request->kind == ZKT_REQUEST_CALL;
+    if (begin_call(&call, actors, request, instance)) {
+        run_handler(&call, request);
+    } else {
+        call.error = ZKT_STR("out of memory");
+        send_failure(&call, request, ZKT_RESOURCE_EXHAUSTED);
+    }
+    actors->running = false;
+}

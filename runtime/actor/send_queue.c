@@ -1,0 +1,181 @@
+/* See send_queue.h. An empty queue holds no memory. */
+#include "actor/send_queue.h"
+
+#include <string.h>
+
+enum {
+    FIRST_CAPACITY = 4,
+    TAIL_SIZE = 1024 /* a private buffer holds at least so much */
+};
+
+static bool reserve(struct zkt_send_queue *q, const struct zkt_allocator *a)
+{
+    if (q->first + q->count < q->capacity) {
+        return true;
+    }
+    if (q->first > 0 && q->first >= q->count) {
+        memmove(q->items, q->items + q->first, q->count * sizeof(*q->items));
+        q->first = 0;
+        return true;
+    }
+    const uint32_t capacity = q->capacity > 0 ? q->capacity * 2
+                                              : FIRST_CAPACITY;
+    struct zkt_queued *items = zkt__resize(a, q->items,
+                                           capacity * sizeof(*items));
+    if (items == NULL) {
+        return false;
+    }
+    q->items = items;
+    q->capacity = capacity;
+    return true;
+}
+
+/* Appends an item; there is room. */
+static void append(struct zkt_send_queue *q, struct zkt_queued item)
+{
+    q->items[q->first + q->count++] = item;
+    q->bytes += item.len;
+    q->tail = NULL;
+}
+
+bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                       struct zkt_buffer *buffer)
+{
+    if (!reserve(q, a)) {
+        return false;
+    }
+    append(q, (struct zkt_queued){ .buffer = zkt__buffer_ref(buffer),
+                                   .len = buffer->len });
+    return true;
+}
+
+bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                     const void *bytes, size_t len)
+{
+    if (len > UINT32_MAX / 2) {
+        return false;
+    }
+    if (q->tail != NULL && q->tail_capacity - q->tail->len >= len) {
+        memcpy(q->tail->data + q->tail->len, bytes, len);
+        q->tail->len += (uint32_t)len;
+        q->items[q->first + q->count - 1].len += (uint32_t)len;
+        q->bytes += len;
+        return true;
+    }
+    if (!reserve(q, a)) {
+        return false;
+    }
+    const size_t size = len < TAIL_SIZE ? TAIL_SIZE : len;
+    struct zkt_buffer *buffer = zkt__buffer_new(a, size);
+    if (buffer == NULL) {
+        return false;
+    }
+    memcpy(buffer->data, bytes, len);
+    buffer->len = (uint32_t)len;
+    append(q, (struct zkt_queued){ .buffer = buffer, .len = (uint32_t)len });
+    q->tail = buffer;
+    q->tail_capacity = (uint32_t)size;
+    return true;
+}
+
+bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                      void *link)
+{
+    if (!reserve(q, a)) {
+        return false;
+    }
+    append(q, (struct zkt_queued){ .link = link });
+    return true;
+}
+
+void *zkt__queue_head_token(const struct zkt_send_queue *q)
+{
+    if (q->count == 0 || q->items[q->first].buffer != NULL) {
+        return NULL;
+    }
+    return q->items[q->first].link;
+}
+
+void zkt__queue_fill_token(struct zkt_send_queue *q, struct zkt_buffer *buffer)
+{
+    q->items[q->first] = (struct zkt_queued){ .buffer = buffer,
+                                              .len = buffer->len };
+    q->bytes += buffer->len;
+}
+
+static void drop_head(struct zkt_send_queue *q)
+{
+    struct zkt_buffer *buffer = q->items[q->first].buffer;
+    q->first++;
+    q->count--;
+    if (q->tail == buffer) {
+        q->tail = NULL;
+    }
+    zkt__buffer_unref(buffer);
+}
+
+void zkt__queue_drop_tokens(struct zkt_send_queue *q, const void *link)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < q->count; i++) {
+        const struct zkt_queued item = q->items[q->first + i];
+        if (item.buffer != NULL || item.link != link) {
+            q->items[q->first + kept++] = item;
+        }
+    }
+    q->count = kept;
+}
+
+size_t zkt__queue_peek(const struct zkt_send_queue *q, struct zkt_slice *out,
+                       size_t max)
+{
+    size_t n = 0;
+    while (n < max && n < q->count) {
+        const struct zkt_queued *item = &q->items[q->first + n];
+        if (item->buffer == NULL) {
+            break;
+        }
+        out[n++] = (struct zkt_slice){ item->buffer->data + item->offset,
+                                       item->len };
+    }
+    return n;
+}
+
+void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                     size_t len)
+{
+    q->bytes -= len;
+    while (len > 0) {
+        struct zkt_queued *item = &q->items[q->first];
+        if (len < item->len) {
+            item->offset += (uint32_t)len;
+            item->len -= (uint32_t)len;
+            return;
+        }
+        len -= item->len;
+        drop_head(q);
+    }
+    if (q->count == 0) {
+        zkt__queue_finish(q, a);
+    }
+}
+
+void zkt__queue_cut(struct zkt_send_queue *q)
+{
+    const bool started = q->count > 0 && q->items[q->first].offset > 0;
+    while (q->count > (started ? 1u : 0u)) {
+        const struct zkt_queued *last = &q->items[q->first + --q->count];
+        q->bytes -= last->len;
+        zkt__buffer_unref(last->buffer);
+    }
+    q->tail = NULL;
+}
+
+void zkt__queue_finish(struct zkt_send_queue *q, const struct zkt_allocator *a)
+{
+    while (q->count > 0) {
+        drop_head(q);
+    }
+    zkt__release(a, q->items);
+    *q = (struct zkt_send_queue){ 0 };
+}

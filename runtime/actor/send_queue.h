@@ -1,0 +1,52 @@
+/*
+ * What waits to be sent on one connection: slices of shared, already framed
+ * buffers, in order. Small private frames of a turn are gathered in one
+ * buffer. A *token* stands where a snapshot is to be sent once it reaches the
+ * head: it is encoded only then, and so is never older than what follows it.
+ */
+#ifndef ZKT_ACTOR_SEND_QUEUE_H
+#define ZKT_ACTOR_SEND_QUEUE_H
+
+#include <stdbool.h>
+
+#include "base/buffer.h"
+
+struct zkt_queued {
+    struct zkt_buffer *buffer; /* NULL: a token */
+    uint32_t offset, len;
+    void *link; /* of a token */
+};
+
+struct zkt_send_queue {
+    struct zkt_queued *items;
+    uint32_t first, count, capacity; /* items[first … first + count) */
+    uint32_t tail_capacity;          /* of the last buffer, if it is private */
+    struct zkt_buffer *tail;         /* that buffer; the last item ends in it */
+    size_t bytes;                    /* queued in all */
+};
+
+/** Queues a slice of the whole of @buffer, taking a reference. */
+bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                       struct zkt_buffer *buffer);
+/** Queues a copy of some bytes. */
+bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                     const void *bytes, size_t len);
+bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                      void *link);
+/** The token at the head, or NULL. */
+void *zkt__queue_head_token(const struct zkt_send_queue *q);
+/** Puts @buffer (its reference taken) in the place of the token at the head. */
+void zkt__queue_fill_token(struct zkt_send_queue *q, struct zkt_buffer *buffer);
+/** Tokens of @link are void from now on. */
+void zkt__queue_drop_tokens(struct zkt_send_queue *q, const void *link);
+/** At most @max slices from the head, up to the next token. */
+size_t zkt__queue_peek(const struct zkt_send_queue *q, struct zkt_slice *out,
+                       size_t max);
+/** The first @len bytes are sent. */
+void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                     size_t len);
+/** Drops everything but a slice that is sent in part already. */
+void zkt__queue_cut(struct zkt_send_queue *q);
+void zkt__queue_finish(struct zkt_send_queue *q, const struct zkt_allocator *a);
+
+#endif

@@ -1,0 +1,397 @@
+/*
+ * A connection between its WebSocket and the edge. It ends in two steps: what
+ * finds out that it is over marks it, and the end of the turn takes it apart,
+ * so that no callback ever pulls something away from under its caller.
+ */
+#include "server/connection.h"
+
+static struct zkt_server *server_of(struct zkt_connection *c)
+{
+    return (struct zkt_server *)(void *)c->endpoint.core;
+}
+
+static struct zkt_connection *from_endpoint(struct zkt_endpoint *e)
+{
+    return ZKT_CONTAINER(e, struct zkt_connection, endpoint);
+}
+
+static struct zkt_connection *from_port(struct zkt_port *port)
+{
+    return ZKT_CONTAINER(port, struct zkt_connection, port);
+}
+
+/* No frame is queued from now on; the rest happens at the end of the turn. */
+static void mark_ending(struct zkt_connection *c)
+{
+    c->port.open = false;
+    if (!zkt__node_linked(&c->ending)) {
+        zkt__list_append(&server_of(c)->ending, &c->ending);
+    }
+    zkt__endpoint_touch(&c->endpoint);
+}
+
+/* ---- time limits ---- */
+
+static void arm(struct zkt_connection *c, struct zkt_list *list, int64_t delay)
+{
+    zkt__timeout_arm(list, &c->phase, c->endpoint.core->now_ms, delay);
+}
+
+/* Something was heard: the silence begins anew. */
+static void note_alive(struct zkt_connection *c)
+{
+    struct zkt_server *server = server_of(c);
+    if (c->ws.state == ZKT_WS_OPEN) {
+        arm(c, &server->silent, server->limits.ping_after_ms);
+    }
+}
+
+/* Output waits, or does not wait any more. */
+static void note_output(struct zkt_connection *c, bool progress)
+{
+    struct zkt_server *server = server_of(c);
+    const size_t bytes = c->port.queue.bytes;
+    const size_t high = (size_t)server->limits.output_high;
+    c->endpoint.reading = bytes <= high;
+    if (c->port.queue.count == 0) {
+        zkt__timeout_cancel(&c->stuck);
+    } else if (progress || !zkt__node_linked(&c->stuck.node)) {
+        zkt__timeout_arm(&server->stuck, &c->stuck, server->core.now_ms,
+                         server->limits.output_stuck_ms);
+    }
+}
+
+static struct zkt_connection *take_due(struct zkt_server *server,
+                                       struct zkt_list *list)
+{
+    struct zkt_timeout *due = zkt__timeouts_take(list, server->core.now_ms);
+    if (due == NULL) {
+        return NULL;
+    }
+    return list == &server->stuck
+               ? ZKT_CONTAINER(due, struct zkt_connection, stuck)
+               : ZKT_CONTAINER(due, struct zkt_connection, phase);
+}
+
+static void drop(struct zkt_connection *c)
+{
+    c->endpoint.aborted = true;
+    mark_ending(c);
+}
+
+void zkt__connections_expire(struct zkt_server *server)
+{
+    struct zkt_connection *c;
+    while ((c = take_due(server, &server->handshakes)) != NULL ||
+           (c = take_due(server, &server->pinged)) != NULL ||
+           (c = take_due(server, &server->closing)) != NULL) {
+        drop(c);
+    }
+    while ((c = take_due(server, &server->silent)) != NULL) {
+        zkt__ws_ping(&c->ws);
+        arm(c, &server->pinged, server->limits.pong_within_ms);
+    }
+    while ((c = take_due(server, &server->stuck)) != NULL) {
+        zkt__connection_close(c, 1013, "too slow");
+    }
+}
+
+/* ---- the port ---- */
+
+static void on_touched(struct zkt_port *port, bool lost)
+{
+    struct zkt_connection *c = from_port(port);
+    if (lost) {
+        zkt__connection_close(c, 1013, "too slow");
+        return;
+    }
+    note_output(c, false);
+    zkt__endpoint_touch(&c->endpoint);
+}
+
+void zkt__connection_close(struct zkt_connection *c, unsigned code,
+                           const char *reason)
+{
+    struct zkt_server *server = server_of(c);
+    if (zkt__node_linked(&c->ending) || c->ws.state == ZKT_WS_CLOSED) {
+        return;
+    }
+    if (code == 1013) {
+        /* What it did not take is in the way of the close frame. */
+        zkt__queue_cut(&c->port.queue);
+        c->endpoint.closing = true;
+    }
+    zkt__ws_close(&c->ws, code, reason);
+    if (c->ws.state == ZKT_WS_CLOSING) {
+        arm(c, &server->closing, server->limits.close_ms);
+    }
+    mark_ending(c);
+}
+
+/* ---- the WebSocket ---- */
+
+static void send_bytes(void *user, const void *data, size_t len)
+{
+    struct zkt_connection *c = user;
+    struct zkt_server *server = server_of(c);
+    if (!zkt__queue_copy(&c->port.queue, server->allocator, data, len)) {
+        drop(c);
+    }
+    zkt__endpoint_touch(&c->endpoint);
+}
+
+static int on_request(void *user, const struct zkt_ws_request *request,
+                      const char **protocol)
+{
+    struct zkt_connection *c = user;
+    if (server_of(c)->down) {
+        return 503;
+    }
+    if (request->rfc6902) {
+        *protocol = ZKT_WS_PROTOCOL_RFC6902;
+        c->port.dialect = ZKT_DIALECT_RFC6902;
+    }
+    return 101;
+}
+
+static void on_open(void *user, const char *protocol)
+{
+    struct zkt_connection *c = user;
+    struct zkt_server *server = server_of(c);
+    struct zkt_writer *w = &server->actors.result;
+    (void)protocol;
+    zkt__random_hex(&server->actors.random, c->client_id, ZKT_CLIENT_ID_BYTES);
+    c->port.open = true;
+    arm(c, &server->silent, server->limits.ping_after_ms);
+    zkt__frame_begin(w);
+    zkt__write_welcome(w, zkt_cstr(c->client_id));
+    zkt__frame_send(&server->actors, &c->port, w);
+}
+
+static uint8_t *message_memory(void *user, size_t len)
+{
+    struct zkt_connection *c = user;
+    return zkt__arena_alloc(&server_of(c)->actors.arena, len + ZKT_PADDING);
+}
+
+/* A message that belongs to no call. */
+static void refuse(struct zkt_connection *c, const char *text)
+{
+    struct zkt_server *server = server_of(c);
+    struct zkt_writer *w = &server->actors.result;
+    server->actors.stats.protocol_errors++;
+    if (++c->protocol_errors >= server->limits.protocol_errors) {
+        zkt__connection_close(c, 1008, "too many bad messages");
+        return;
+    }
+    zkt__frame_begin(w);
+    zkt__write_error(w, zkt_cstr(text), ZKT_INVALID_ARGUMENT);
+    zkt__frame_send(&server->actors, &c->port, w);
+}
+
+enum {
+    ID_MAX = 128,
+    ACTOR_ID_MAX = 256
+};
+
+static bool is_id(struct zkt_str id)
+{
+    if (id.data == NULL) {
+        return false;
+    }
+    const bool string = id.data[0] == '"';
+    const bool number = id.data[0] == '-' ||
+                        (id.data[0] >= '0' && id.data[0] <= '9');
+    return (string && id.len > 2 && id.len <= ID_MAX + 2) ||
+           (number && id.len <= ID_MAX);
+}
+
+/* What is wrong with a message, or NULL. */
+static const char *find_fault(const struct zkt_envelope *m)
+{
+    const bool call = m->type == ZKT_MESSAGE_RPC;
+    if (m->type == ZKT_MESSAGE_NONE) {
+        return "the message has no type";
+    }
+    if (m->type > ZKT_MESSAGE_STATE_UNSUB) {
+        return "the message has an unknown type";
+    }
+    if (call && !is_id(m->id)) {
+        return "the call has no id of 1 to 128 bytes";
+    }
+    if (m->actor.data == NULL) {
+        return "the message has no actor";
+    }
+    if (m->actor_id.data == NULL || m->actor_id.len == 0 ||
+        m->actor_id.len > ACTOR_ID_MAX) {
+        return "the message has no actorId of 1 to 256 bytes";
+    }
+    if (call && m->method.data == NULL) {
+        return "the call has no method";
+    }
+    return NULL;
+}
+
+static void receive(struct zkt_connection *c, uint8_t *data, size_t len)
+{
+    struct zkt_server *server = server_of(c);
+    struct zkt_envelope message;
+    struct zkt_reader reader;
+    zkt__reader_init(&reader, (char *)data, len, &server->actors.arena, NULL,
+                     &server->actors.store.key);
+    if (!zkt__envelope_read(&message, &reader)) {
+        if (reader.no_memory) {
+            zkt__connection_close(c, 1011, "out of memory");
+        } else {
+            refuse(c, "the message is not a JSON object");
+        }
+        return;
+    }
+    const char *fault = find_fault(&message);
+    if (fault != NULL) {
+        refuse(c, fault);
+    } else {
+        zkt__edge_receive(&server->actors, &c->port, &message);
+    }
+}
+
+static void on_message(void *user, bool binary, uint8_t *data, size_t len)
+{
+    struct zkt_connection *c = user;
+    struct zkt_server *server = server_of(c);
+    if (!c->port.open) {
+        return;
+    }
+    server->actors.stats.messages_in++;
+    if (binary) {
+        zkt__connection_close(c, 1003, "text only");
+    } else {
+        receive(c, data, len);
+    }
+    zkt__arena_reset(&server->actors.arena);
+}
+
+static void on_close(void *user, unsigned code, const char *reason)
+{
+    struct zkt_connection *c = user;
+    (void)code;
+    (void)reason;
+    mark_ending(c);
+}
+
+static const struct zkt_ws_callbacks ws_callbacks = {
+    .on_request = on_request,
+    .on_open = on_open,
+    .memory = message_memory,
+    .on_message = on_message,
+    .send = send_bytes,
+    .on_close = on_close,
+};
+
+/* ---- the endpoint ---- */
+
+static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
+{
+    struct zkt_connection *c = from_endpoint(e);
+    zkt__ws_feed(&c->ws, bytes, len);
+    note_alive(c);
+    if (c->ws.state == ZKT_WS_CLOSED) {
+        e->closing = true;
+        mark_ending(c);
+    }
+}
+
+static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
+{
+    struct zkt_connection *c = from_endpoint(e);
+    zkt__edge_settle_queue(&server_of(c)->actors, &c->port);
+    return zkt__queue_peek(&c->port.queue, out, max);
+}
+
+static void sent(struct zkt_endpoint *e, size_t len)
+{
+    struct zkt_connection *c = from_endpoint(e);
+    zkt__queue_sent(&c->port.queue, server_of(c)->allocator, len);
+    note_output(c, true);
+}
+
+static void ended(struct zkt_endpoint *e)
+{
+    struct zkt_connection *c = from_endpoint(e);
+    e->closing = true;
+    mark_ending(c);
+}
+
+static void detach(struct zkt_endpoint *e)
+{
+    struct zkt_connection *c = from_endpoint(e);
+    c->detached = true;
+    zkt__node_unlink(&e->dirty);
+    c->port.open = false;
+    if (!zkt__node_linked(&c->ending)) {
+        zkt__list_append(&server_of(c)->ending, &c->ending);
+    }
+}
+
+static const struct zkt_endpoint_ops endpoint_ops = {
+    .feed = feed,
+    .pending = pending,
+    .sent = sent,
+    .ended = ended,
+    .detach = detach,
+};
+
+struct zkt_connection *zkt__connection_new(struct zkt_server *server)
+{
+    struct zkt_connection *c = zkt__alloc_zero(server->allocator, 1,
+                                               sizeof(*c));
+    if (c == NULL) {
+        return NULL;
+    }
+    c->endpoint.ops = &endpoint_ops;
+    c->endpoint.core = &server->core;
+    c->endpoint.reading = true;
+    c->port.client_id = c->client_id;
+    c->port.touched = on_touched;
+    zkt__list_init(&c->port.links);
+    zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
+                        &server->ws_limits);
+    zkt__list_append(&server->connections, &c->all);
+    server->actors.stats.connections++;
+    arm(c, &server->handshakes, server->limits.handshake_ms);
+    return c;
+}
+
+/* ---- the end ---- */
+
+static void destroy(struct zkt_server *server, struct zkt_connection *c)
+{
+    zkt__node_unlink(&c->ending);
+    zkt__node_unlink(&c->all);
+    zkt__node_unlink(&c->endpoint.dirty);
+    zkt__timeout_cancel(&c->phase);
+    zkt__timeout_cancel(&c->stuck);
+    zkt__ws_finish(&c->ws);
+    zkt__queue_finish(&c->port.queue, server->allocator);
+    zkt__release(server->allocator, c);
+    server->actors.stats.connections--;
+}
+
+void zkt__connections_reap(struct zkt_server *server)
+{
+    struct zkt_node *node = zkt__list_first(&server->ending);
+    while (node != NULL) {
+        struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
+                                                 ending);
+        while (zkt__edge_leave_one(&server->actors, &c->port)) {
+            zkt__arena_reset(&server->actors.arena);
+        }
+        /* Leaving may have ended others: they stand behind in the list. */
+        node = zkt__list_after(&server->ending, node);
+        if (c->detached) {
+            destroy(server, c);
+        } else if (c->ws.state == ZKT_WS_CLOSED) {
+            c->endpoint.closing = true;
+        }
+    }
+}

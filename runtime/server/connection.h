@@ -1,0 +1,51 @@
+/* One connection of a server: its WebSocket, its port, its time limits. */
+#ifndef ZKT_SERVER_CONNECTION_H
+#define ZKT_SERVER_CONNECTION_H
+
+#include "actor/actor.h"
+#include "base/endpoint.h"
+#include "base/timeouts.h"
+#include "server/server.h"
+#include "websocket/websocket.h"
+
+#define ZKT_CLIENT_ID_BYTES 16 /* 128 random bits */
+
+struct zkt_connection {
+    struct zkt_endpoint endpoint;
+    struct zkt_ws ws;
+    struct zkt_port port;
+    struct zkt_node all;      /* in server->connections */
+    struct zkt_node ending;   /* in server->ending, once it is over */
+    struct zkt_timeout phase; /* handshake, silence, pong or close */
+    struct zkt_timeout stuck; /* while output waits */
+    int64_t protocol_errors;
+    bool pinged, detached;
+    char client_id[2 * ZKT_CLIENT_ID_BYTES + 1];
+};
+
+struct zkt_server {
+    struct zkt_core core;
+    struct zkt_serve_options options;
+    const struct zkt_allocator *allocator;
+    struct zkt_limits limits;
+    struct zkt_ws_limits ws_limits;
+    struct zkt_actors actors;
+    struct zkt_list connections; /* all of them */
+    struct zkt_list ending;      /* to be taken apart at the end of the turn */
+    /* Deadlines, one list for each length of time. */
+    struct zkt_list handshakes, silent, pinged, closing, stuck;
+    bool down; /* shutting down */
+    bool deactivated;
+};
+
+/** NULL: no memory. */
+struct zkt_connection *zkt__connection_new(struct zkt_server *server);
+/** Ends it: closing handshake if it is open, and its links in due time. */
+void zkt__connection_close(struct zkt_connection *c, unsigned code,
+                           const char *reason);
+/** Runs every time limit of connections that has passed. */
+void zkt__connections_expire(struct zkt_server *server);
+/** Takes apart what has ended: disconnect hooks, and memory. */
+void zkt__connections_reap(struct zkt_server *server);
+
+#endif

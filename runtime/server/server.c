@@ -1,0 +1,284 @@
+/* The server as a core: making it, its turns, and its end. */
+#include "server/server.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/limits.h"
+#include "server/connection.h"
+
+enum {
+    LOG_MAX = 1024
+};
+
+struct zkt_core *zkt__server_core(struct zkt_server *server)
+{
+    return &server->core;
+}
+
+const struct zkt_limits *zkt__server_limits(const struct zkt_server *server)
+{
+    return &server->limits;
+}
+
+const struct zkt_allocator *zkt__server_allocator(
+    const struct zkt_server *server)
+{
+    return server->allocator;
+}
+
+static void log_text(const struct zkt_serve_options *options,
+                     enum zkt_log_level level, const char *format,
+                     va_list arguments)
+{
+    char text[LOG_MAX];
+    if (options->log != NULL) {
+        (void)vsnprintf(text, sizeof(text), format, arguments);
+        options->log(options->log_user, level, text);
+    }
+}
+
+void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
+                     const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    log_text(&server->options, level, format, arguments);
+    va_end(arguments);
+}
+
+static void log_early(const struct zkt_serve_options *options,
+                      const char *format, ...) ZKT_PRINTF(2, 3);
+
+static void log_early(const struct zkt_serve_options *options,
+                      const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    log_text(options, ZKT_LOG_ERROR, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- turns ---- */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t deadline(const struct zkt_core *core)
+{
+    const struct zkt_server *s = (const struct zkt_server *)(const void *)core;
+    int64_t next = zkt__timeouts_next(&s->handshakes);
+    next = earlier(next, zkt__timeouts_next(&s->silent));
+    next = earlier(next, zkt__timeouts_next(&s->pinged));
+    next = earlier(next, zkt__timeouts_next(&s->closing));
+    return earlier(next, zkt__timeouts_next(&s->stuck));
+}
+
+static void tick(struct zkt_core *core)
+{
+    struct zkt_server *server = (struct zkt_server *)(void *)core;
+    zkt__connections_expire(server);
+    zkt__connections_reap(server);
+    server->actors.stats.instances = server->actors.instances.live;
+    if (server->down && !server->deactivated &&
+        zkt__list_empty(&server->connections)) {
+        server->deactivated = true;
+        zkt__actors_deactivate(&server->actors);
+        zkt__arena_reset(&server->actors.arena);
+    }
+}
+
+static const struct zkt_core_ops core_ops = {
+    .deadline = deadline,
+    .tick = tick,
+};
+
+struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
+                                        const char *address)
+{
+    const int64_t most = server->limits.connections;
+    (void)address;
+    if (server->down ||
+        (most > 0 && server->actors.stats.connections >= (uint64_t)most)) {
+        return NULL;
+    }
+    struct zkt_connection *c = zkt__connection_new(server);
+    return c != NULL ? &c->endpoint : NULL;
+}
+
+void zkt__server_shutdown(struct zkt_server *server)
+{
+    server->down = true;
+    for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
+         n = zkt__list_after(&server->connections, n)) {
+        struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
+        if (c->ws.state == ZKT_WS_HANDSHAKE) {
+            c->endpoint.closing = true;
+        }
+        zkt__connection_close(c, 1001, "the server stops");
+    }
+}
+
+bool zkt__server_is_down(const struct zkt_server *server)
+{
+    return server->down && zkt__list_empty(&server->connections);
+}
+
+void zkt_server_advance(struct zkt_server *server, int64_t ms)
+{
+    if (server == NULL || ms < 0 || server->actors.running) {
+        return;
+    }
+    server->core.now_ms += ms;
+    server->core.wall_ms += ms;
+    tick(&server->core);
+    if (server->core.wake != NULL) {
+        server->core.wake(&server->core);
+    }
+}
+
+void zkt_server_stats(const struct zkt_server *server,
+                      struct zkt_server_stats *out)
+{
+    *out = server->actors.stats;
+    out->instances = server->actors.instances.live;
+}
+
+/* ---- making one ---- */
+
+static bool has_handler(const void *handlers, uint32_t offset)
+{
+    void (*handler)(void);
+    memcpy(&handler, (const char *)handlers + offset, sizeof(handler));
+    return handler != NULL;
+}
+
+/* Names every handler of @actor that is missing; how many. */
+static int find_missing(const struct zkt_app *app,
+                        const struct zkt_actor *actor,
+                        const struct zkt_serve_options *options)
+{
+    static const char *const hooks[] = { "on_connect", "on_disconnect",
+                                         "on_activate", "on_deactivate" };
+    const void *handlers;
+    int missing = 0;
+    memcpy(&handlers, (const char *)app->handlers + actor->handlers_offset,
+           sizeof(handlers));
+    if (handlers == NULL) {
+        log_early(options, "app %s: the handlers of actor %s are missing",
+                  app->info->name, actor->name.data);
+        return 1;
+    }
+    for (uint32_t i = 0; i < actor->method_count; i++) {
+        if (!has_handler(handlers, actor->methods[i].handler_offset)) {
+            log_early(options,
+                      "app %s: actor %s: the handler of method %s "
+                      "is missing",
+                      app->info->name, actor->name.data,
+                      actor->methods[i].name.data);
+            missing++;
+        }
+    }
+    for (size_t i = 0; i < ZKT_HOOK_COUNT; i++) {
+        if (actor->hooks[i].declared &&
+            !has_handler(handlers, actor->hooks[i].handler_offset)) {
+            log_early(options, "app %s: actor %s: the handler %s is missing",
+                      app->info->name, actor->name.data, hooks[i]);
+            missing++;
+        }
+    }
+    return missing;
+}
+
+static enum zkt_status check_app(const struct zkt_app *app,
+                                 const struct zkt_serve_options *options)
+{
+    int missing = 0;
+    if (app->info == NULL || app->handlers == NULL) {
+        log_early(options, "the app has no handlers");
+        return ZKT_MISSING_HANDLER;
+    }
+    for (uint32_t i = 0; i < app->info->actor_count; i++) {
+        missing += find_missing(app, app->info->actors[i], options);
+    }
+    return missing > 0 ? ZKT_MISSING_HANDLER : ZKT_OK;
+}
+
+static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
+                            const struct zkt_serve_options *options)
+{
+    const char *bad = NULL;
+    server->options = *options;
+    if (!zkt__limits_resolve(&options->limits, &server->limits, &bad)) {
+        log_early(options, "the limit %s is negative", bad);
+        return ZKT_BAD_OPTION;
+    }
+    if (!zkt__random_init(&server->actors.random, &server->actors.store.key,
+                          options->random_seed)) {
+        log_early(options, "the system gives no random bytes");
+        return ZKT_SYSTEM;
+    }
+    server->core.ops = &core_ops;
+    server->ws_limits = (struct zkt_ws_limits){
+        .message = (size_t)server->limits.message_bytes,
+        .head = (size_t)server->limits.head_bytes,
+        .fragments = (size_t)server->limits.fragments,
+    };
+    struct zkt_list *lists[] = {
+        &server->core.dirty, &server->connections, &server->ending,
+        &server->handshakes, &server->silent,      &server->pinged,
+        &server->closing,    &server->stuck,
+    };
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        zkt__list_init(lists[i]);
+    }
+    zkt__actors_init(&server->actors, app, server->allocator, &server->limits,
+                     server, &server->core.wall_ms);
+    return ZKT_OK;
+}
+
+enum zkt_status zkt_server_new(struct zkt_app app,
+                               const struct zkt_serve_options *given,
+                               struct zkt_server **out)
+{
+    static const struct zkt_serve_options defaults;
+    const struct zkt_serve_options *options = given != NULL ? given : &defaults;
+    const struct zkt_allocator *allocator = options->allocator != NULL
+                                                ? options->allocator
+                                                : &zkt__allocator_default;
+    enum zkt_status status = check_app(&app, options);
+    if (status != ZKT_OK) {
+        return status;
+    }
+    struct zkt_server *server = zkt__alloc_zero(allocator, 1, sizeof(*server));
+    if (server == NULL) {
+        log_early(options, "out of memory");
+        return ZKT_NO_MEMORY;
+    }
+    server->allocator = allocator;
+    status = init(server, app, options);
+    if (status != ZKT_OK) {
+        zkt__release(allocator, server);
+        return status;
+    }
+    *out = server;
+    return ZKT_OK;
+}
+
+void zkt_server_free(struct zkt_server *server)
+{
+    if (server == NULL || server->actors.running) {
+        return;
+    }
+    server->down = true;
+    for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
+         n = zkt__list_after(&server->connections, n)) {
+        struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
+        c->endpoint.ops->detach(&c->endpoint);
+    }
+    tick(&server->core);
+    zkt__actors_finish(&server->actors);
+    zkt__release(server->allocator, server);
+}

@@ -1,0 +1,191 @@
+/*
+ * Breaking long lines: the last pair of parentheses at the outer level is the
+ * list of arguments (`void (*done)(int a, int b)`); its parts go on lines of
+ * their own where they must, under the first one, or, where even that is too
+ * wide, four columns in. A part that is too long itself is broken the same
+ * way. This knows strings and parentheses and nothing else of C.
+ */
+#include "wrap.h"
+
+#include <string.h>
+
+enum {
+    WIDTH = 80,
+    INDENT = 4
+};
+
+/* Text that will stand in one line or more, and where it begins. */
+struct piece {
+    const char *text;
+    size_t len;
+    size_t column; /* of its first character */
+    size_t indent; /* of the line that it belongs to */
+    size_t tail;   /* characters that must follow it on its last line */
+};
+
+/* The next place after @at that is not in a string that begins there. */
+static size_t skip_string(const char *text, size_t len, size_t at)
+{
+    const char quote = text[at++];
+    while (at < len && text[at] != quote) {
+        at += text[at] == '\\' ? 2 : 1;
+    }
+    return at + 1;
+}
+
+/* Where the last outer pair of parentheses opens and closes. */
+static bool find_arguments(const struct piece *piece, size_t *open,
+                           size_t *close)
+{
+    size_t depth = 0, at = 0, start = 0;
+    bool found = false;
+    while (at < piece->len) {
+        const char c = piece->text[at];
+        if (c == '"') {
+            at = skip_string(piece->text, piece->len, at);
+            continue;
+        }
+        if (c == '(' && depth++ == 0) {
+            start = at;
+        }
+        if (c == ')' && depth > 0 && --depth == 0) {
+            *open = start;
+            *close = at;
+            found = true;
+        }
+        at++;
+    }
+    return found;
+}
+
+/* The length of the argument at @text, up to its comma or to @len. */
+static size_t argument_len(const char *text, size_t len)
+{
+    size_t depth = 0, at = 0;
+    while (at < len && !(text[at] == ',' && depth == 0)) {
+        if (text[at] == '"') {
+            at = skip_string(text, len, at);
+            continue;
+        }
+        depth += text[at] == '(' || text[at] == '{';
+        depth -= text[at] == ')' || text[at] == '}';
+        at++;
+    }
+    return at < len ? at : len;
+}
+
+/* What must stand behind an argument: its comma, or the end of the list. */
+static size_t argument_tail(size_t rest, size_t after)
+{
+    return rest > 0 ? 1 : after;
+}
+
+/* Behind an argument of @n characters: its comma and the blank. */
+static size_t skip_comma(const char *text, size_t len, size_t n)
+{
+    n += n < len;
+    n += n < len && text[n] == ' ';
+    return n;
+}
+
+/* Whether every argument fits when all of them begin at @column. */
+static bool fits(const char *text, size_t len, size_t column, size_t after)
+{
+    while (len > 0) {
+        const size_t n = argument_len(text, len);
+        const size_t next = skip_comma(text, len, n);
+        if (column + n + argument_tail(len - next, after) > WIDTH) {
+            return false;
+        }
+        text += next;
+        len -= next;
+    }
+    return true;
+}
+
+static void emit_line_start(struct emit *out, size_t indent)
+{
+    emit_text(out, "\n");
+    for (size_t i = 0; i < indent; i++) {
+        emit_text(out, " ");
+    }
+}
+
+static void emit_piece(struct emit *out, const struct piece *piece);
+
+static void emit_arguments(struct emit *out, const char *text, size_t len,
+                           size_t column, size_t indent, size_t after)
+{
+    bool is_first = true;
+    while (len > 0) {
+        const size_t n = argument_len(text, len);
+        const size_t next = skip_comma(text, len, n);
+        const size_t tail = argument_tail(len - next, after);
+        if (!is_first && column + 1 + n + tail > WIDTH) {
+            emit_line_start(out, indent);
+            column = indent;
+        } else if (!is_first) {
+            emit_text(out, " ");
+            column++;
+        }
+        const struct piece argument = { text, n, column, column, tail };
+        emit_piece(out, &argument);
+        column += n;
+        if (len > next) {
+            emit_text(out, ",");
+            column++;
+        }
+        is_first = false;
+        text += next;
+        len -= next;
+    }
+}
+
+static void emit_piece(struct emit *out, const struct piece *piece)
+{
+    size_t open, close;
+    if (piece->column + piece->len + piece->tail <= WIDTH ||
+        !find_arguments(piece, &open, &close)) {
+        emit_bytes(out, piece->text, piece->len);
+        return;
+    }
+    const char *arguments = piece->text + open + 1;
+    const size_t len = close - open - 1;
+    const size_t after = piece->len - close + piece->tail;
+    size_t column = piece->column + open + 1;
+    emit_bytes(out, piece->text, open + 1);
+    if (!fits(arguments, len, column, after)) {
+        column = piece->indent + INDENT;
+        emit_line_start(out, column);
+    }
+    emit_arguments(out, arguments, len, column, column, after);
+    emit_bytes(out, piece->text + close, piece->len - close);
+}
+
+static void emit_line(struct emit *out, const char *line, size_t len)
+{
+    const size_t indent = strspn(line, " ");
+    const char first = line[indent];
+    if (len <= WIDTH || first == '#' || first == '/' || first == '*') {
+        emit_bytes(out, line, len);
+        return;
+    }
+    const struct piece whole = { line, len, 0, indent, 0 };
+    emit_piece(out, &whole);
+}
+
+struct emit wrap_lines(const struct emit *text)
+{
+    struct emit out = { 0 };
+    const char *line = text->text != NULL ? text->text : "";
+    while (*line != '\0') {
+        const size_t len = strcspn(line, "\n");
+        emit_line(&out, line, len);
+        if (line[len] == '\0') {
+            break;
+        }
+        emit_text(&out, "\n");
+        line += len + 1;
+    }
+    return out;
+}
