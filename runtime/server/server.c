@@ -126,6 +126,11 @@ bool zkt__server_is_down(const struct zkt_server *server)
     return server->down && zkt__list_empty(&server->connections);
 }
 
+bool zkt__server_is_running(const struct zkt_server *server)
+{
+    return server->actors.running;
+}
+
 void zkt_server_advance(struct zkt_server *server, int64_t ms)
 {
     if (server == NULL || ms < 0 || server->actors.running) {

@@ -21,6 +21,9 @@ const struct zkt_allocator *zkt__server_allocator(
 void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
                      const char *format, ...) ZKT_PRINTF(3, 4);
 
+/** Whether a handler runs right now. */
+bool zkt__server_is_running(const struct zkt_server *server);
+
 /**
  * A new connection, in its WebSocket handshake. @address is the peer's
  * (borrowed for the call). NULL: no memory, or a limit is reached; drop the

@@ -1,0 +1,262 @@
+/*
+ * zkt_client_open_local: a client and a server in one thread, joined by
+ * memory. There is no waiting: when no byte moves, the clock that all of them
+ * share jumps to the next deadline, so a test of a timeout takes no time.
+ */
+#include "client/client.h"
+#include "server/server.h"
+
+/* Everybody who is joined to one server; its driver. */
+struct hub {
+    struct zkt_server *server;
+    struct zkt_core *core; /* the server's */
+    struct zkt_list joints;
+};
+
+/* One client and its two endpoints. */
+struct joint {
+    struct zkt_node node; /* in hub->joints */
+    struct hub *hub;
+    struct zkt_client *client;
+    struct zkt_endpoint *near, *far; /* the client's, the server's; or NULL */
+};
+
+static struct zkt_core *core_of(const struct joint *joint)
+{
+    return zkt__client_core(joint->client);
+}
+
+/* ---- moving bytes ---- */
+
+enum {
+    CHUNK = 16 * 1024
+};
+
+/* Moves what is pending at @from to @to; whether there was any. */
+static bool move_bytes(struct zkt_endpoint *from, struct zkt_endpoint *to)
+{
+    struct zkt_slice slice;
+    uint8_t chunk[CHUNK];
+    bool moved = false;
+    while (from->ops->pending(from, &slice, 1) > 0) {
+        const size_t len = slice.len < CHUNK ? slice.len : CHUNK;
+        memcpy(chunk, slice.data, len);
+        from->ops->sent(from, len);
+        to->ops->feed(to, chunk, len);
+        moved = true;
+    }
+    return moved;
+}
+
+/* Ends the joint when either side wants no more. */
+static bool part(struct joint *joint)
+{
+    if (!joint->near->closing && !joint->near->aborted &&
+        !joint->far->closing && !joint->far->aborted) {
+        return false;
+    }
+    struct zkt_endpoint *near = joint->near, *far = joint->far;
+    joint->near = joint->far = NULL;
+    near->ops->detach(near);
+    far->ops->detach(far);
+    return true;
+}
+
+static bool pump(struct joint *joint)
+{
+    if (joint->near == NULL) {
+        return false;
+    }
+    bool moved = move_bytes(joint->near, joint->far);
+    moved = move_bytes(joint->far, joint->near) || moved;
+    return part(joint) || moved;
+}
+
+/* ---- turns ---- */
+
+static bool is_due(const struct zkt_core *core)
+{
+    return core->ops->deadline(core) <= core->now_ms;
+}
+
+static void copy_clock(const struct hub *hub, struct zkt_core *to)
+{
+    to->now_ms = hub->core->now_ms;
+    to->wall_ms = hub->core->wall_ms;
+}
+
+/* One turn of everybody; whether anything happened. */
+static bool turn(struct hub *hub)
+{
+    bool moved = is_due(hub->core);
+    hub->core->ops->tick(hub->core);
+    struct zkt_node *n = zkt__list_first(&hub->joints);
+    for (; n != NULL; n = zkt__list_after(&hub->joints, n)) {
+        struct joint *joint = ZKT_CONTAINER(n, struct joint, node);
+        copy_clock(hub, core_of(joint));
+        moved = is_due(core_of(joint)) || moved;
+        core_of(joint)->ops->tick(core_of(joint));
+        moved = pump(joint) || moved;
+    }
+    return moved;
+}
+
+/* When the next one of them wants to be woken. */
+static int64_t next_deadline(const struct hub *hub)
+{
+    int64_t next = hub->core->ops->deadline(hub->core);
+    for (const struct zkt_node *n = zkt__list_first(&hub->joints); n != NULL;
+         n = zkt__list_after(&hub->joints, n)) {
+        const struct joint *joint = ZKT_CONTAINER(n, struct joint, node);
+        const int64_t own = core_of(joint)->ops->deadline(core_of(joint));
+        next = own < next ? own : next;
+    }
+    return next;
+}
+
+static void advance(struct hub *hub, int64_t ms)
+{
+    hub->core->now_ms += ms;
+    hub->core->wall_ms += ms;
+}
+
+static enum zkt_status poll_local(void *driver, int timeout_ms)
+{
+    struct joint *joint = driver;
+    struct hub *hub = joint->hub;
+    if (zkt__server_is_running(hub->server)) {
+        return ZKT_FAILED_PRECONDITION;
+    }
+    if (turn(hub)) {
+        return ZKT_OK;
+    }
+    const int64_t next = next_deadline(hub);
+    const int64_t wait = next - hub->core->now_ms;
+    if (timeout_ms >= 0 && wait > timeout_ms) {
+        advance(hub, timeout_ms);
+        return ZKT_DEADLINE_EXCEEDED;
+    }
+    if (next == ZKT_NEVER) {
+        return ZKT_CLOSED; /* nothing will ever happen */
+    }
+    advance(hub, wait > 0 ? wait : 0);
+    (void)turn(hub);
+    return ZKT_OK;
+}
+
+/* zkt_server_advance has moved the server's clock. */
+static void on_wake(struct zkt_core *core)
+{
+    struct hub *hub = core->driver;
+    while (turn(hub)) {
+    }
+}
+
+/* ---- joining and parting ---- */
+
+static void connect_local(void *driver, struct zkt_client *client)
+{
+    struct joint *joint = driver;
+    joint->far = zkt__server_accept(joint->hub->server, "local");
+    if (joint->far == NULL) {
+        zkt__client_connect_failed(client, "the server takes no connection");
+        return;
+    }
+    joint->near = zkt__client_connected(client);
+    if (joint->near == NULL) {
+        joint->far->ops->detach(joint->far);
+        joint->far = NULL;
+    }
+}
+
+static void abort_connect(void *driver, struct zkt_client *client)
+{
+    (void)driver;
+    zkt__client_connect_failed(client, "connecting was given up");
+}
+
+static void leave(struct hub *hub, struct joint *joint)
+{
+    const struct zkt_allocator *allocator = zkt__server_allocator(hub->server);
+    zkt__node_unlink(&joint->node);
+    zkt__release(allocator, joint);
+    if (zkt__list_empty(&hub->joints)) {
+        hub->core->driver = NULL;
+        hub->core->wake = NULL;
+        zkt__release(allocator, hub);
+    }
+}
+
+static void finish_local(void *driver, struct zkt_client *client)
+{
+    struct joint *joint = driver;
+    struct hub *hub = joint->hub;
+    (void)pump(joint);
+    if (joint->near != NULL) {
+        joint->near->closing = true;
+        (void)part(joint);
+    }
+    hub->core->ops->tick(hub->core);
+    zkt__client_free(client);
+    leave(hub, joint);
+}
+
+static const struct zkt_client_driver_ops local_ops = {
+    .connect = connect_local,
+    .abort_connect = abort_connect,
+    .poll = poll_local,
+    .finish = finish_local,
+};
+
+static struct hub *hub_of(struct zkt_server *server)
+{
+    struct zkt_core *core = zkt__server_core(server);
+    if (core->driver != NULL) {
+        return core->driver;
+    }
+    struct hub *hub = zkt__alloc_zero(zkt__server_allocator(server), 1,
+                                      sizeof(*hub));
+    if (hub != NULL) {
+        hub->server = server;
+        hub->core = core;
+        zkt__list_init(&hub->joints);
+        core->driver = hub;
+        core->wake = on_wake;
+    }
+    return hub;
+}
+
+struct zkt_client *zkt_client_open_local(struct zkt_server *server)
+{
+    if (server == NULL) {
+        return NULL;
+    }
+    const struct zkt_allocator *allocator = zkt__server_allocator(server);
+    struct hub *hub = hub_of(server);
+    struct joint *joint = zkt__alloc_zero(allocator, 1, sizeof(*joint));
+    if (hub == NULL || joint == NULL) {
+        goto fail;
+    }
+    const struct zkt_client_options options = { .allocator = allocator };
+    joint->hub = hub;
+    zkt__list_append(&hub->joints, &joint->node);
+    joint->client = zkt__client_new(&options, ZKT_STR("local"), ZKT_STR("/"),
+                                    &local_ops, joint);
+    if (joint->client == NULL) {
+        goto fail;
+    }
+    copy_clock(hub, core_of(joint));
+    return joint->client;
+
+fail:
+    if (joint != NULL) {
+        zkt__node_unlink(&joint->node);
+        zkt__release(allocator, joint);
+    }
+    if (hub != NULL && zkt__list_empty(&hub->joints)) {
+        hub->core->driver = NULL;
+        hub->core->wake = NULL;
+        zkt__release(allocator, hub);
+    }
+    return NULL;
+}
