@@ -3,6 +3,8 @@
  * memory. There is no waiting: when no byte moves, the clock that all of them
  * share jumps to the next deadline, so a test of a timeout takes no time.
  */
+#include <string.h>
+
 #include "client/client.h"
 #include "server/server.h"
 
