@@ -1,0 +1,346 @@
+/*
+ * The syntax of the .zkt language, LALR(1) without conflicts. Actions make
+ * nodes and do nothing else; what the language has and this compiler does not
+ * build yet is noted at its place.
+ */
+%define api.pure full
+%define api.prefix {zkt_}
+%define api.location.type {struct source_range}
+%define parse.error custom
+%define parse.lac full
+%locations
+%expect 0
+%lex-param   { void *scanner }
+%parse-param { void *scanner } { struct parse *p }
+
+%code requires {
+#include "parse.h"
+}
+%code {
+#define YYLLOC_DEFAULT(current, rhs, n)                                        \
+    do {                                                                       \
+        if (n) {                                                               \
+            (current).start = YYRHSLOC(rhs, 1).start;                          \
+            (current).end = YYRHSLOC(rhs, n).end;                              \
+        } else {                                                               \
+            (current).start = (current).end = YYRHSLOC(rhs, 0).end;            \
+        }                                                                      \
+    } while (0)
+
+int zkt_lex(ZKT_STYPE *value, ZKT_LTYPE *at, void *scanner);
+static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
+                      const char *text);
+
+#define NEW(type)       ARENA_NEW(p->arena, struct type)
+#define APPEND(list, node)                                                     \
+    parse_append(p, &(list), (node),                                           \
+                 (list).last != NULL ? (void **)&((__typeof__(node))(list).last)->next : NULL)
+#define LATER(at, what) parse_unsupported(p, at, what)
+}
+
+%union {
+    const char *text;
+    struct ast_name name;
+    struct ast_list list;
+    struct ast_type *type;
+    struct ast_rule *rule;
+    struct ast_number number;
+    struct ast_value *value;
+    struct ast_field *field;
+    struct ast_decl *decl;
+    struct ast_member *member;
+    struct ast_payload payload;
+}
+
+%token <text> IDENTIFIER "a name" STRING "a string" PATTERN "a pattern"
+%token <text> INTEGER "a whole number" NUMBER "a number" QUANTITY "a quantity"
+%token <text> RATE "a rate" STRAY "a stray character"
+%token DOTS "'..'" ARROW "'->'"
+%token <text> APP "app" IMPORT "import" ENUM "enum" STRUCT "struct" STRICT "strict"
+%token <text> TYPE "type" UNION "union" BY "by" ACTOR "actor" STATE "state" PRIVATE "private"
+%token <text> METHOD "method" EVENT "event" ON "on" USE "use" NULL_ "null" MAP "map" CHECK "check"
+%token <text> MIDDLEWARE "middleware" AFTER "after" CONNECTION "connection" ERROR "error"
+%token <text> THROWS "throws" LIMIT "limit" BURST "burst" TIMEOUT "timeout" PROGRESS "progress"
+%token <text> STREAM "stream" TIMER "timer" EVERY "every" DURABLE "durable" HIBERNATE "hibernate"
+%token <text> SYNC "sync" AUDIENCE "audience" TO "to" PRESENCE "presence" BROADCAST "broadcast"
+%token <text> CALLS "calls"
+
+%type <name> name type_name
+%type <text> word word_but_stream
+%type <list> enum_values enum_list fields struct_members actor_members params param_list params_opt
+%type <list> names rules rules_opt values values_opt members members_opt
+%type <decl> decl
+%type <field> field param
+%type <member> actor_member
+%type <payload> payload_opt method_input
+%type <type> type postfix primary method_result
+%type <rule> rule
+%type <number> bound number
+%type <value> value default_opt member wire_opt
+
+%%
+file: decls;
+decls: %empty
+    | decls decl                        { if ($decl != NULL) { struct ast_list l = { p->file->decls, p->last_decl }; APPEND(l, $decl); p->file->decls = l.first; p->last_decl = l.last; } }
+    ;
+
+decl: APP name ';'                      { $$ = NEW(ast_decl); $$->kind = AST_DECL_APP; $$->name = $name; $$->doc = parse_doc(p, @$); }
+    | IMPORT STRING ';'                 { $$ = NULL; LATER(@$, "import"); }
+    | ENUM name '{' enum_values '}'     { $$ = NEW(ast_decl); $$->kind = AST_DECL_ENUM; $$->name = $name; $$->values = $enum_values.first; $$->doc = parse_doc(p, @$); }
+    | STRUCT name '{' struct_members '}'
+                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_STRUCT; $$->name = $name; $$->fields = $struct_members.first; $$->doc = parse_doc(p, @$); }
+    | STRICT STRUCT name '{' struct_members '}'
+                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_STRUCT; $$->name = $name; $$->fields = $struct_members.first; $$->doc = parse_doc(p, @$); LATER(@STRICT, "'strict'"); }
+    | TYPE name '=' type ';'            { $$ = NEW(ast_decl); $$->kind = AST_DECL_TYPE; $$->name = $name; $$->type = $type; $$->doc = parse_doc(p, @$); }
+    | UNION name BY name '{' arms '}'   { $$ = NULL; LATER(@UNION, "a union"); }
+    | ACTOR name actor_mods '{' actor_members '}'
+                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_ACTOR; $$->name = $name; $$->members = $actor_members.first; $$->doc = parse_doc(p, @$); }
+    | MIDDLEWARE name after_opt '{' fields '}'
+                                        { $$ = NULL; LATER(@MIDDLEWARE, "middleware"); }
+    | CONNECTION '{' fields '}'         { $$ = NULL; LATER(@CONNECTION, "'connection'"); }
+    | CONNECTION '{' fields '}' ARROW '{' fields '}'
+                                        { $$ = NULL; LATER(@CONNECTION, "'connection'"); }
+    | ERROR name params_opt '=' name ';'
+                                        { $$ = NULL; LATER(@ERROR, "a typed error"); }
+    | BROADCAST name payload_opt ';'    { $$ = NULL; LATER(@BROADCAST, "a broadcast"); }
+    | error ';'                         { $$ = NULL; yyerrok; }
+    | error '}'                         { $$ = NULL; yyerrok; }
+    ;
+
+enum_values: %empty                     { $$ = (struct ast_list){ NULL, NULL }; }
+    | enum_list
+    | enum_list ','
+    ;
+enum_list: name wire_opt                { struct ast_enum_value *v = NEW(ast_enum_value); v->name = $name; v->wire = $wire_opt; v->doc = parse_doc(p, @name); $$ = (struct ast_list){ NULL, NULL }; APPEND($$, v); }
+    | enum_list ',' name wire_opt       { struct ast_enum_value *v = NEW(ast_enum_value); v->name = $name; v->wire = $wire_opt; v->doc = parse_doc(p, @name); $$ = $1; APPEND($$, v); }
+    ;
+wire_opt: %empty                        { $$ = NULL; }
+    | '=' STRING                        { $$ = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); }
+    ;
+
+arms: arm_list | arm_list ',';
+arm_list: arm | arm_list ',' arm;
+arm: name ':' type;
+after_opt: %empty | AFTER names;
+names: name                             { struct ast_names *n = NEW(ast_names); n->name = $name; $$ = (struct ast_list){ NULL, NULL }; APPEND($$, n); }
+    | names ',' name                    { struct ast_names *n = NEW(ast_names); n->name = $name; $$ = $1; APPEND($$, n); }
+    ;
+
+struct_members: %empty                  { $$ = (struct ast_list){ NULL, NULL }; }
+    | struct_members field              { $$ = $1; APPEND($$, $field); }
+    | struct_members CHECK ';'          { $$ = $1; LATER(@CHECK, "'check'"); }
+    | struct_members error ';'          { $$ = $1; yyerrok; }
+    ;
+fields: %empty                          { $$ = (struct ast_list){ NULL, NULL }; }
+    | fields field                      { $$ = $1; APPEND($$, $field); }
+    | fields error ';'                  { $$ = $1; yyerrok; }
+    ;
+field: name ':' type default_opt audience_opt ';'
+                                        { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @name); }
+    ;
+audience_opt: %empty | TO name          { LATER(@$, "an audience"); };
+default_opt: %empty                     { $$ = NULL; }
+    | '=' value                         { $$ = $value; }
+    ;
+
+actor_mods: %empty | actor_mods actor_mod;
+actor_mod: USE names                    { LATER(@USE, "'use'"); }
+    | DURABLE                           { LATER(@$, "'durable'"); }
+    | HIBERNATE AFTER QUANTITY          { LATER(@$, "'hibernate'"); }
+    ;
+actor_members: %empty                   { $$ = (struct ast_list){ NULL, NULL }; }
+    | actor_members actor_member        { $$ = $1; if ($actor_member != NULL) { APPEND($$, $actor_member); } }
+    ;
+actor_member: STATE sync_opt '{' fields '}'
+                                        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_STATE; $$->name = (struct ast_name){ $STATE, @STATE }; $$->fields = $fields.first; $$->doc = parse_doc(p, @$); }
+    | PRIVATE '{' fields '}'            { $$ = NULL; LATER(@PRIVATE, "private state"); }
+    | METHOD name method_input method_result method_mods ';'
+                                        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_METHOD; $$->name = $name; $$->payload = $method_input; $$->result = $method_result; $$->doc = parse_doc(p, @$); }
+    | METHOD name ';'                   { $$ = NULL; diag_report(p->diag, @name, DIAG_METHOD_PARENS, $name.text); }
+    | EVENT name payload_opt ';'        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_EVENT; $$->name = $name; $$->payload = $payload_opt; $$->doc = parse_doc(p, @$); }
+    | ON names ';'                      { $$ = NEW(ast_member); $$->kind = AST_MEMBER_HOOKS; $$->hooks = $names.first; }
+    | TIMER name params_opt every_opt ';'
+                                        { $$ = NULL; LATER(@TIMER, "a timer"); }
+    | AUDIENCE name ';'                 { $$ = NULL; LATER(@AUDIENCE, "an audience"); }
+    | PRESENCE '{' fields '}'           { $$ = NULL; LATER(@PRESENCE, "presence"); }
+    | error ';'                         { $$ = NULL; yyerrok; }
+    ;
+sync_opt: %empty | SYNC RATE            { LATER(@$, "'sync'"); };
+every_opt: %empty | EVERY QUANTITY;
+method_input: '(' params ')'            { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }
+    | ':' type                          { $$ = (struct ast_payload){ AST_PAYLOAD_TYPE, NULL, $type }; }
+    ;
+method_result: %empty                   { $$ = NULL; }
+    | ARROW type                        { $$ = $type; }
+    | ARROW STREAM type                 { $$ = NULL; LATER(@STREAM, "a stream"); }
+    ;
+method_mods: %empty | method_mods method_mod;
+method_mod: USE names                   { LATER(@USE, "'use'"); }
+    | THROWS names                      { LATER(@THROWS, "'throws'"); }
+    | CALLS names                       { LATER(@CALLS, "'calls'"); }
+    | LIMIT RATE                        { LATER(@LIMIT, "'limit'"); }
+    | LIMIT RATE BURST INTEGER          { LATER(@LIMIT, "'limit'"); }
+    | TIMEOUT QUANTITY                  { LATER(@TIMEOUT, "'timeout'"); }
+    | PROGRESS type                     { LATER(@PROGRESS, "'progress'"); }
+    ;
+payload_opt: %empty                     { $$ = (struct ast_payload){ AST_PAYLOAD_NONE, NULL, NULL }; }
+    | '(' params ')'                    { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }
+    | ':' type                          { $$ = (struct ast_payload){ AST_PAYLOAD_TYPE, NULL, $type }; }
+    ;
+params_opt: %empty                      { $$ = (struct ast_list){ NULL, NULL }; }
+    | '(' params ')'                    { $$ = $params; }
+    ;
+params: %empty                          { $$ = (struct ast_list){ NULL, NULL }; }
+    | param_list
+    | param_list ','
+    ;
+param_list: param                       { $$ = (struct ast_list){ NULL, NULL }; APPEND($$, $param); }
+    | param_list ',' param              { $$ = $1; APPEND($$, $param); }
+    ;
+param: name ':' type default_opt        { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @name); };
+
+type: postfix
+    | postfix '|' NULL_                 { $$ = NEW(ast_type); $$->kind = AST_TYPE_OTHER; $$->at = @$; $$->name.text = "'| null'"; }
+    ;
+postfix: primary
+    | postfix '[' rules_opt ']'         { $$ = NEW(ast_type); $$->kind = AST_TYPE_LIST; $$->at = @$; $$->inner = $1; $$->rules = $rules_opt.first; }
+    | postfix '?'                       { $$ = NEW(ast_type); $$->kind = AST_TYPE_OPTIONAL; $$->at = @$; $$->inner = $1; }
+    ;
+primary: type_name                      { $$ = NEW(ast_type); $$->kind = AST_TYPE_NAME; $$->at = @$; $$->name = $type_name; }
+    | type_name '(' rules_opt ')'       { $$ = NEW(ast_type); $$->kind = AST_TYPE_NAME; $$->at = @$; $$->name = $type_name; $$->rules = $rules_opt.first; }
+    | MAP '<' type '>'                  { $$ = NEW(ast_type); $$->kind = AST_TYPE_MAP; $$->at = @$; $$->inner = $type; }
+    | MAP '<' type '>' '(' rules_opt ')'
+                                        { $$ = NEW(ast_type); $$->kind = AST_TYPE_MAP; $$->at = @$; $$->inner = $type; $$->rules = $rules_opt.first; }
+    | '[' types ']'                     { $$ = NEW(ast_type); $$->kind = AST_TYPE_OTHER; $$->at = @$; $$->name.text = "a tuple"; }
+    | '(' deeper type ')'               { $$ = $type; p->depth--; }
+    ;
+deeper: %empty                          { if (!parse_enter(p, @0)) { YYABORT; } };
+types: type | types ',' type;
+type_name: word_but_stream              { $$ = (struct ast_name){ $1, @$ }; };
+rules_opt: %empty                       { $$ = (struct ast_list){ NULL, NULL }; }
+    | rules
+    ;
+rules: rule                             { $$ = (struct ast_list){ NULL, NULL }; APPEND($$, $rule); }
+    | rules ',' rule                    { $$ = $1; APPEND($$, $rule); }
+    ;
+rule: bound                             { $$ = NEW(ast_rule); $$->at = @$; $$->low = $$->high = $bound; }
+    | DOTS bound                        { $$ = NEW(ast_rule); $$->at = @$; $$->high = $bound; }
+    | bound DOTS                        { $$ = NEW(ast_rule); $$->at = @$; $$->low = $bound; }
+    | bound DOTS bound                  { $$ = NEW(ast_rule); $$->at = @$; $$->low = $1; $$->high = $3; }
+    | bound INTEGER                     { $$ = NEW(ast_rule); $$->at = @$; $$->low = $1; $$->high = $1; diag_report(p->diag, @$, DIAG_DASH_RANGE, arena_printf(p->arena, "%s..%s", $1.text, $INTEGER[0] == '-' ? $INTEGER + 1 : $INTEGER)); }
+    | '>' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_OTHER; $$->at = @$; $$->text = "an exclusive bound"; }
+    | '<' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_OTHER; $$->at = @$; $$->text = "an exclusive bound"; }
+    | '%' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_OTHER; $$->at = @$; $$->text = "'%'"; }
+    | PATTERN                           { $$ = NEW(ast_rule); $$->kind = AST_RULE_OTHER; $$->at = @$; $$->text = "a pattern"; }
+    | word                              { $$ = NEW(ast_rule); $$->kind = AST_RULE_WORD; $$->at = @$; $$->text = $word; }
+    ;
+bound: number
+    | QUANTITY                          { $$ = (struct ast_number){ $QUANTITY, @$, false }; LATER(@$, "a bound with a unit"); }
+    ;
+number: INTEGER                         { $$ = (struct ast_number){ $INTEGER, @$, true }; }
+    | NUMBER                            { $$ = (struct ast_number){ $NUMBER, @$, false }; }
+    ;
+
+value: number                           { $$ = NEW(ast_value); $$->kind = AST_VALUE_NUMBER; $$->at = @$; $$->text = $number.text; $$->whole = $number.whole; }
+    | STRING                            { $$ = parse_string(p, @$, $STRING, @$.end - @$.start); }
+    | name                              { $$ = NEW(ast_value); $$->kind = AST_VALUE_NAME; $$->at = @$; $$->text = $name.text; }
+    | '[' deeper values_opt ']'         { $$ = NEW(ast_value); $$->kind = AST_VALUE_LIST; $$->at = @$; $$->first = $values_opt.first; p->depth--; }
+    | '{' deeper members_opt '}'        { $$ = NEW(ast_value); $$->kind = AST_VALUE_OBJECT; $$->at = @$; $$->first = $members_opt.first; p->depth--; }
+    ;
+values_opt: %empty                      { $$ = (struct ast_list){ NULL, NULL }; } | values | values ',';
+values: value                           { $$ = (struct ast_list){ NULL, NULL }; APPEND($$, $value); }
+    | values ',' value                  { $$ = $1; APPEND($$, $value); }
+    ;
+members_opt: %empty                     { $$ = (struct ast_list){ NULL, NULL }; } | members | members ',';
+members: member                         { $$ = (struct ast_list){ NULL, NULL }; APPEND($$, $member); }
+    | members ',' member                { $$ = $1; APPEND($$, $member); }
+    ;
+member: name ':' value                  { $$ = $value; $$->key = $name; }
+    | STRING ':' value                  { struct ast_value *key = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); $$ = $value; $$->key = (struct ast_name){ key->text, @STRING }; }
+    ;
+
+name: word                              { $$ = (struct ast_name){ $word, @$ }; };
+word: word_but_stream | STREAM;
+word_but_stream: IDENTIFIER | APP | IMPORT | ENUM | STRUCT | STRICT | TYPE | UNION | BY | ACTOR | STATE | PRIVATE | METHOD
+    | EVENT | ON | USE | NULL_ | CHECK | MIDDLEWARE | AFTER | CONNECTION | ERROR | THROWS | LIMIT | BURST
+    | TIMEOUT | PROGRESS | TIMER | EVERY | DURABLE | HIBERNATE | SYNC | AUDIENCE | TO | PRESENCE | BROADCAST
+    | CALLS | MAP
+    ;
+%%
+/* Bison calls this only when it has no memory. */
+static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
+                      const char *text)
+{
+    (void)scanner;
+    diag_report(p->diag, *at, DIAG_SYNTAX, text);
+}
+
+/* What stands there, for a message. */
+static const char *found_text(struct parse *p, struct source_range at,
+                              yysymbol_kind_t token)
+{
+    if (token == YYSYMBOL_YYEOF) {
+        return "the end of the file";
+    }
+    return arena_printf(p->arena, "'%.*s'", (int)(at.end - at.start),
+                        p->source->text + at.start);
+}
+
+/* Of the many words that may stand where a name may, only "a name" is said. */
+static int report_expected(const yypcontext_t *context, bool *semicolon,
+                           char *text, size_t size)
+{
+    enum { SHOWN = 5 };
+    yysymbol_kind_t expected[YYNTOKENS];
+    const int count = yypcontext_expected_tokens(context, expected, YYNTOKENS);
+    bool name = false;
+    int shown = 0;
+    size_t len = 0;
+    for (int i = 0; i < count; i++) {
+        name = name || expected[i] == YYSYMBOL_IDENTIFIER;
+    }
+    for (int i = 0; i < count; i++) {
+        const bool is_word = expected[i] >= YYSYMBOL_APP && expected[i] <= YYSYMBOL_CALLS;
+        *semicolon = *semicolon || expected[i] == YYSYMBOL_59_;
+        if (name && is_word) {
+            continue;
+        }
+        if (shown++ < SHOWN && len < size) {
+            const char *quote = is_word ? "'" : "";
+            len += (size_t)snprintf(text + len, size - len, "%s%s%s%s",
+                                    shown > 1 ? " or " : "", quote,
+                                    yysymbol_name(expected[i]), quote);
+        }
+    }
+    return shown <= SHOWN ? shown : 0;
+}
+
+static int yyreport_syntax_error(const yypcontext_t *context, void *scanner,
+                                 struct parse *p)
+{
+    const struct source_range at = *yypcontext_location(context);
+    const yysymbol_kind_t token = yypcontext_token(context);
+    char expected[256] = "";
+    bool semicolon = false;
+    (void)scanner;
+    const char *found = found_text(p, at, token);
+    if (token == YYSYMBOL_STRAY) {
+        diag_report(p->diag, at, DIAG_STRAY, found);
+        return 0;
+    }
+    const int count =
+        report_expected(context, &semicolon, expected, sizeof(expected));
+    if (semicolon && token == YYSYMBOL_58_) {
+        diag_report(p->diag, at, DIAG_COLON_DEFAULT);
+    } else if (semicolon && token != YYSYMBOL_61_) {
+        diag_report(p->diag, at, DIAG_MISSING_SEMICOLON, found);
+    } else if (count > 0) {
+        diag_report(p->diag, at, DIAG_SYNTAX,
+                    arena_printf(p->arena, "%s stands where %s is expected",
+                                 found, expected));
+    } else {
+        diag_report(p->diag, at, DIAG_SYNTAX,
+                    arena_printf(p->arena, "%s does not belong here", found));
+    }
+    return 0;
+}

@@ -1,0 +1,61 @@
+/*
+ * The emitted files, as functions of the model; and, for the templates, what
+ * they share. Each function is written as a template in a .ct file beside
+ * this header, from which zocketc/tmplc.l makes it.
+ */
+#ifndef TEMPLATES_H
+#define TEMPLATES_H
+
+#include "emit.h"
+#include "model.h"
+
+void emit_types_h(struct emit *out, const struct model *m);
+void emit_types_c(struct emit *out, const struct model *m);
+void emit_server_h(struct emit *out, const struct model *m);
+void emit_server_c(struct emit *out, const struct model *m);
+void emit_client_h(struct emit *out, const struct model *m);
+void emit_client_c(struct emit *out, const struct model *m);
+
+/* ---- common.ct ---- */
+
+void emit_banner(struct emit *out, const struct model *m);
+void emit_extern_c_begin(struct emit *out);
+void emit_extern_c_end(struct emit *out);
+void emit_find(struct emit *out, const char *stem, const char *what,
+               const struct model_lookup *names);
+void emit_events(struct emit *out, const struct model_actor *a);
+
+/* ---- write.ct ---- */
+
+void emit_state_writers(struct emit *out, const struct model_actor *a,
+                        bool body);
+void emit_ref_writers(struct emit *out, const struct model_type *t, bool body);
+void emit_event_emitter(struct emit *out, const struct model_actor *a,
+                        const struct model_event *e, bool body);
+
+/* ---- client.h.ct ---- */
+
+void emit_client_call(struct emit *out, const struct model_actor *a,
+                      const struct model_method *m, bool body);
+void emit_client_begin(struct emit *out, const struct model_actor *a,
+                       const struct model_method *m, bool body);
+void emit_client_on(struct emit *out, const struct model_actor *a,
+                    const struct model_event *e, bool body);
+void emit_client_watch(struct emit *out, const struct model_actor *a,
+                       const struct model_field *f, bool body);
+
+/* ---- words that several templates choose ---- */
+
+/** What follows the head of a function: its body, or the end. */
+static inline const char *end(bool body)
+{
+    return body ? "" : ";";
+}
+
+/** What makes a pointer to the value from a parameter of type @t. */
+static inline const char *address(const struct model_type *t)
+{
+    return t->by_value ? "&" : "";
+}
+
+#endif

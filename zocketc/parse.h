@@ -1,0 +1,54 @@
+/*
+ * From text to AST. The grammar's actions call the functions here, which make
+ * nodes and keep track of what belongs to no node: documentation comments,
+ * and constructs that are not supported yet.
+ */
+#ifndef PARSE_H
+#define PARSE_H
+
+#include "ast.h"
+#include "diag.h"
+
+#define PARSE_DEPTH_MAX 64
+
+struct parse_doc {
+    char *text;
+    size_t len;
+    struct source_range at;
+    uint32_t token; /* the offset of the token behind it */
+    bool used, pending;
+    struct parse_doc *next;
+};
+
+struct parse {
+    struct arena *arena;
+    struct diag *diag;
+    const struct source *source;
+    struct ast_file *file;
+    struct parse_doc *first_doc, *last_doc;
+    struct ast_unsupported *last_unsupported;
+    uint32_t offset; /* of the lexer */
+    int depth;       /* nesting of types and values */
+    void *last_decl;
+};
+
+/** Parses and reports; what was understood is in the file. */
+struct ast_file *parse_file(struct arena *arena, struct diag *diag,
+                            const struct source *source);
+
+/* ---- for the lexer and the grammar ---- */
+
+void *parse_append(struct parse *p, struct ast_list *list, void *node,
+                   void **link_of_last);
+void parse_add_doc(struct parse *p, const char *text, size_t len);
+/** The comment in front of what begins at @at, or NULL. */
+const char *parse_doc(struct parse *p, struct source_range at);
+void parse_unsupported(struct parse *p, struct source_range at,
+                       const char *what);
+/** A string literal's value; @text with its quotes. */
+struct ast_value *parse_string(struct parse *p, struct source_range at,
+                               const char *text, size_t len);
+/** Goes one level down; reports too deep, and false then. */
+bool parse_enter(struct parse *p, struct source_range at);
+
+#endif

@@ -1,0 +1,106 @@
+/* See source.h. Lines are counted only when a message needs them. */
+#include "source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+bool source_read(struct arena *arena, const char *path, struct source *out)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    size_t len = 0, capacity = 16 * 1024;
+    char *text = arena_alloc(arena, capacity + 1);
+    if (file == NULL) {
+        return false;
+    }
+    for (;;) {
+        const size_t got = fread(text + len, 1, capacity - len, file);
+        len += got;
+        if (got == 0) {
+            break;
+        }
+        if (len > SOURCE_SIZE_MAX) {
+            errno = EFBIG;
+            (void)fclose(file);
+            return false;
+        }
+        if (len == capacity) {
+            char *larger = arena_alloc(arena, capacity * 2 + 1);
+            memcpy(larger, text, len);
+            text = larger;
+            capacity *= 2;
+        }
+    }
+    const bool good = !ferror(file);
+    (void)fclose(file);
+    text[len] = '\0';
+    *out = (struct source){ path, text, len };
+    return good;
+}
+
+static bool starts_character(char c)
+{
+    return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+struct source_place source_find(const struct source *source, uint32_t offset)
+{
+    struct source_place place = { 1, 1 };
+    for (uint32_t i = 0; i < offset && i < source->len; i++) {
+        if (source->text[i] == '\n') {
+            place.line++;
+            place.column = 1;
+        } else if (starts_character(source->text[i])) {
+            place.column++;
+        }
+    }
+    return place;
+}
+
+const char *source_line(const struct source *source, uint32_t offset,
+                        size_t *len)
+{
+    size_t start = offset < source->len ? offset : source->len;
+    while (start > 0 && source->text[start - 1] != '\n') {
+        start--;
+    }
+    *len = strcspn(source->text + start, "\r\n");
+    return source->text + start;
+}
+
+/* The length of the valid character at @at, or 0 (RFC 3629, section 4). */
+static size_t character(const unsigned char *at, size_t left)
+{
+    unsigned char low = 0x80, high = 0xbf;
+    if (at[0] < 0x80) {
+        return 1;
+    }
+    if (at[0] < 0xc2 || at[0] > 0xf4) {
+        return 0;
+    }
+    const size_t len = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    low = at[0] == 0xe0 ? 0xa0 : at[0] == 0xf0 ? 0x90 : low;
+    high = at[0] == 0xed ? 0x9f : at[0] == 0xf4 ? 0x8f : high;
+    for (size_t i = 1; i < len; i++) {
+        if (i >= left || at[i] < low || at[i] > high) {
+            return 0;
+        }
+        low = 0x80;
+        high = 0xbf;
+    }
+    return len;
+}
+
+size_t source_find_invalid(const struct source *source)
+{
+    size_t at = 0;
+    while (at < source->len) {
+        const size_t len = character(
+            (const unsigned char *)source->text + at, source->len - at);
+        if (len == 0 || source->text[at] == '\0') {
+            return at;
+        }
+        at += len;
+    }
+    return at;
+}
