@@ -68,9 +68,9 @@ enum ast_value_kind {
 struct ast_value {
     enum ast_value_kind kind;
     struct source_range at;
-    const char *text; /* number, string (unescaped) or name */
-    size_t len;       /* of a string, which may hold NULs */
-    bool whole;       /* of a number */
+    const char *text;        /* number, string (unescaped) or name */
+    size_t len;              /* of a string, which may hold NULs */
+    bool whole;              /* of a number */
     struct ast_value *first; /* items, or values of members */
     struct ast_name key;     /* as a member of an object */
     struct ast_value *next;

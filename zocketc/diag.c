@@ -16,8 +16,7 @@ struct message {
 };
 
 static const struct message messages[] = {
-#define D(symbol, id, severity, text)                                          \
-    [DIAG_##symbol] = { id, text, severity },
+#define D(symbol, id, severity, text) [DIAG_##symbol] = { id, text, severity },
 #include "diag.def"
 #undef D
 };
@@ -75,8 +74,8 @@ static void print(const struct diag *diag, struct source_range range,
     print_line(diag, range, place.line);
 }
 
-void diag_report(struct diag *diag, struct source_range range,
-                 enum diag_id id, ...)
+void diag_report(struct diag *diag, struct source_range range, enum diag_id id,
+                 ...)
 {
     const struct message *message = &messages[id];
     if (message->severity == ERROR) {
@@ -88,8 +87,9 @@ void diag_report(struct diag *diag, struct source_range range,
         return;
     }
     if (diag->errors > DIAG_ERRORS_MAX) {
-        fprintf(diag->out, "zocketc: more than %d errors; the rest is not "
-                           "shown\n",
+        fprintf(diag->out,
+                "zocketc: more than %d errors; the rest is not "
+                "shown\n",
                 DIAG_ERRORS_MAX);
         diag->errors++;
         return;

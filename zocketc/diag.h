@@ -25,8 +25,8 @@ struct diag {
 };
 
 /** Reports at @range; the arguments are those of the message's text. */
-void diag_report(struct diag *diag, struct source_range range,
-                 enum diag_id id, ...);
+void diag_report(struct diag *diag, struct source_range range, enum diag_id id,
+                 ...);
 
 /**
  * The one of @count names that is nearest to @name by edit distance, or NULL

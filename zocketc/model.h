@@ -91,10 +91,10 @@ struct model_type {
     uint32_t min, max; /* STRING, LIST, MAP */
     const char *c_max; /* max as C: "200", "UINT32_MAX" */
     bool trim;
-    const struct model_type *inner;        /* LIST MAP OPTIONAL BOXED */
-    const char *entry;                     /* MAP: stem of the entry struct */
-    const struct model_enum *enumeration;  /* ENUM */
-    const struct model_struct *structure;  /* STRUCT */
+    const struct model_type *inner;       /* LIST MAP OPTIONAL BOXED */
+    const char *entry;                    /* MAP: stem of the entry struct */
+    const struct model_enum *enumeration; /* ENUM */
+    const struct model_struct *structure; /* STRUCT */
 };
 
 struct model_enum_value {
@@ -113,13 +113,13 @@ struct model_enum {
 };
 
 struct model_field {
-    const char *name;   /* "replyTo" */
-    const char *stem;   /* "reply_to": in names of functions */
-    const char *member; /* "reply_to", "delete_" */
-    const char *doc;    /* or NULL */
+    const char *name;          /* "replyTo" */
+    const char *stem;          /* "reply_to": in names of functions */
+    const char *member;        /* "reply_to", "delete_" */
+    const char *doc;           /* or NULL */
     const char *c_declaration; /* "struct zkt_int32_opt reply_to" */
-    const char *c_default; /* constant initialiser, or NULL: none. May use
-                              ZKT_STR_INIT and file-scope compound literals */
+    const char *c_default;     /* constant initialiser, or NULL: none. May use
+                                  ZKT_STR_INIT and file-scope compound literals */
     const struct model_type *type;
     size_t index;
 };
@@ -157,7 +157,7 @@ struct model_event {
     size_t index;
     const struct model_type *payload; /* or NULL */
     const char *c_payload; /* for callbacks: "const struct demo_message
-                              *payload, ", "int32_t payload, ", or "" */
+                            *payload, ", "int32_t payload, ", or "" */
 };
 
 struct model_hook {
@@ -200,13 +200,13 @@ struct model_bound {
 };
 
 struct model {
-    const char *version;   /* of the compiler: "0.1.0" */
-    const char *file_name; /* "chat.zkt", no folder */
-    const char *file_stem; /* "chat" */
-    const char *guard;     /* "CHAT" */
-    const char *app;       /* stem: "demo" */
-    const char *app_name;  /* as in the schema */
-    const char *doc;       /* or NULL */
+    const char *version;            /* of the compiler: "0.1.0" */
+    const char *file_name;          /* "chat.zkt", no folder */
+    const char *file_stem;          /* "chat" */
+    const char *guard;              /* "CHAT" */
+    const char *app;                /* stem: "demo" */
+    const char *app_name;           /* as in the schema */
+    const char *doc;                /* or NULL */
     const struct model_enum *enums; /* in the order of the schema */
     size_t enum_count;
     const struct model_declaration *declarations;

@@ -95,8 +95,8 @@ size_t source_find_invalid(const struct source *source)
 {
     size_t at = 0;
     while (at < source->len) {
-        const size_t len = character(
-            (const unsigned char *)source->text + at, source->len - at);
+        const size_t len = character((const unsigned char *)source->text + at,
+                                     source->len - at);
         if (len == 0 || source->text[at] == '\0') {
             return at;
         }

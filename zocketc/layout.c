@@ -5,7 +5,7 @@
  * wide, four columns in. A part that is too long itself is broken the same
  * way. This knows strings and parentheses and nothing else of C.
  */
-#include "wrap.h"
+#include "layout.h"
 
 #include <string.h>
 
@@ -23,7 +23,7 @@ struct piece {
     size_t tail;   /* characters that must follow it on its last line */
 };
 
-/* The next place after @at that is not in a string that begins there. */
+/* The place behind the string that begins at @at. */
 static size_t skip_string(const char *text, size_t len, size_t at)
 {
     const char quote = text[at++];
@@ -174,18 +174,33 @@ static void emit_line(struct emit *out, const char *line, size_t len)
     emit_piece(out, &whole);
 }
 
-struct emit wrap_lines(const struct emit *text)
+/* Whether a line begins a documentation comment. */
+static bool is_doc(const char *line)
+{
+    return strncmp(line + strspn(line, " "), "/**", 3) == 0;
+}
+
+struct emit layout_code(const struct emit *text)
 {
     struct emit out = { 0 };
     const char *line = text->text != NULL ? text->text : "";
-    while (*line != '\0') {
+    bool blank_is_due = false;
+    char last = '{'; /* character of the line before */
+    for (; *line != '\0'; line += *line == '\n') {
         const size_t len = strcspn(line, "\n");
-        emit_line(&out, line, len);
-        if (line[len] == '\0') {
-            break;
+        if (len == 0) {
+            blank_is_due = true;
+            continue;
         }
+        blank_is_due = blank_is_due || (is_doc(line) && last != '{');
+        if (blank_is_due && out.len > 0) {
+            emit_text(&out, "\n");
+        }
+        blank_is_due = false;
+        emit_line(&out, line, len);
         emit_text(&out, "\n");
-        line += len + 1;
+        line += len;
+        last = line[-1];
     }
     return out;
 }

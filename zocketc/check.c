@@ -1,0 +1,638 @@
+/*
+ * The checker's main line: what is declared, then what it is made of. Each
+ * declaration is looked at whatever was wrong with others, so that one run
+ * shows every mistake.
+ */
+#include "check.h"
+
+#include <string.h>
+
+enum {
+    FIELDS_MAX = 256
+};
+
+void *list_add(struct check *c, struct list *list, const void *item,
+               size_t size)
+{
+    if (list->count == list->capacity) {
+        const size_t capacity = list->capacity > 0 ? list->capacity * 2 : 8;
+        char *grown = arena_alloc(c->arena, capacity * size);
+        if (list->count > 0) {
+            memcpy(grown, list->items, list->count * size);
+        }
+        list->items = grown;
+        list->capacity = capacity;
+    }
+    char *to = (char *)list->items + list->count++ * size;
+    return memcpy(to, item, size);
+}
+
+/* The snake_case of a name; one that has none is reported and kept going. */
+static const char *snake_of(struct check *c, const struct ast_name *name)
+{
+    const char *snake = names_snake(c->arena, name->text);
+    if (snake == NULL) {
+        diag_report(c->diag, name->at, DIAG_BAD_NAME, name->text);
+        return "bad_name";
+    }
+    return snake;
+}
+
+static const char *stem_of(struct check *c, const char *owner,
+                           const struct ast_name *name)
+{
+    return arena_printf(c->arena, "%s_%s", owner, snake_of(c, name));
+}
+
+/* ---- what exists ---- */
+
+/* Names of one scope, as written and as members of C. */
+struct scope {
+    struct names written, members;
+};
+
+/* Takes a name in a scope; says which it is a second of. */
+static void take(struct check *c, struct scope *scope,
+                 const struct ast_name *name, const char *noun)
+{
+    for (const struct names_entry *e = scope->written.first; e != NULL;
+         e = e->next) {
+        if (strcmp(e->text, name->text) == 0) {
+            diag_report(c->diag, name->at, DIAG_DUPLICATE_NAME, noun,
+                        name->text);
+            diag_report(c->diag, e->source.at, DIAG_FIRST_HERE);
+            return;
+        }
+    }
+    struct names_entry *entry = ARENA_NEW(c->arena, struct names_entry);
+    *entry = (struct names_entry){ name->text, *name, scope->written.first };
+    scope->written.first = entry;
+    (void)names_take(&scope->members, c->arena, c->diag, snake_of(c, name),
+                     *name);
+}
+
+static void check_app(struct check *c)
+{
+    const struct ast_decl *app = NULL;
+    for (const struct ast_decl *d = c->file->decls; d != NULL; d = d->next) {
+        if (d->kind != AST_DECL_APP) {
+            continue;
+        }
+        if (app != NULL) {
+            diag_report(c->diag, d->name.at, DIAG_DUPLICATE_APP);
+            diag_report(c->diag, app->name.at, DIAG_FIRST_HERE);
+            continue;
+        }
+        app = d;
+    }
+    c->model->app_name = "app";
+    c->model->app = "app";
+    if (app == NULL) {
+        if (c->diag->errors == 0) {
+            diag_report(c->diag, (struct source_range){ 0, 0 },
+                        DIAG_MISSING_APP);
+        }
+    } else {
+        c->model->app_name = app->name.text;
+        c->model->app = snake_of(c, &app->name);
+        c->model->doc = app->doc;
+    }
+    c->app = c->model->app;
+}
+
+static void declare(struct check *c, const struct ast_decl *decl)
+{
+    const struct symbol *first = check_find(c, decl->name.text);
+    if (first != NULL) {
+        diag_report(c->diag, decl->name.at, DIAG_DUPLICATE_NAME, "type",
+                    decl->name.text);
+        diag_report(c->diag, first->decl->name.at, DIAG_FIRST_HERE);
+        return;
+    }
+    struct symbol *symbol = ARENA_NEW(c->arena, struct symbol);
+    symbol->decl = decl;
+    struct symbol **end = &c->symbols;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = symbol;
+}
+
+/* ---- enums ---- */
+
+static void lower_enum_value(struct check *c, const struct model_enum *e,
+                             const struct ast_enum_value *v,
+                             struct model_enum_value *out)
+{
+    out->doc = v->doc;
+    out->c_name = arena_printf(c->arena, "%s_%s", e->prefix,
+                               names_upper(c->arena, snake_of(c, &v->name)));
+    out->wire = (struct model_text){ v->name.text, strlen(v->name.text) };
+    if (v->wire != NULL) {
+        out->wire = (struct model_text){ v->wire->text, v->wire->len };
+    }
+    (void)names_take(&c->names, c->arena, c->diag, out->c_name, v->name);
+}
+
+static void lower_enum(struct check *c, struct symbol *symbol)
+{
+    const struct ast_decl *decl = symbol->decl;
+    struct model_enum *e = ARENA_NEW(c->arena, struct model_enum);
+    struct scope scope = { 0 };
+    e->name = decl->name.text;
+    e->stem = stem_of(c, c->app, &decl->name);
+    e->prefix = names_upper(c->arena, e->stem);
+    e->doc = decl->doc;
+    (void)names_take(&c->names, c->arena, c->diag, e->stem, decl->name);
+    for (const struct ast_enum_value *v = decl->values; v != NULL;
+         v = v->next) {
+        take(c, &scope, &v->name, "value");
+        e->value_count++;
+    }
+    if (e->value_count == 0) {
+        diag_report(c->diag, decl->name.at, DIAG_EMPTY_ENUM, e->name);
+    }
+    struct model_enum_value *values = arena_alloc(
+        c->arena, (e->value_count + 1) * sizeof(*values));
+    struct model_name *names = arena_alloc(c->arena, (e->value_count + 1) *
+                                                         sizeof(*names));
+    size_t i = 0;
+    for (const struct ast_enum_value *v = decl->values; v != NULL;
+         v = v->next, i++) {
+        lower_enum_value(c, e, v, &values[i]);
+        names[i] = (struct model_name){ values[i].wire.text, i };
+    }
+    e->values = values;
+    e->names = model_lookup_make(c->arena, names, e->value_count);
+    struct model_type *type = ARENA_NEW(c->arena, struct model_type);
+    *type = (struct model_type){
+        .kind = MODEL_ENUM,
+        .c_kind = "ZKT_KIND_ENUM",
+        .c_type = arena_printf(c->arena, "enum %s", e->stem),
+        .c_param = arena_printf(c->arena, "enum %s ", e->stem),
+        .c_item = arena_printf(c->arena, "const enum %s *", e->stem),
+        .c_empty = "0",
+        .stem = e->stem,
+        .table = arena_printf(c->arena, "%s_type_", e->stem),
+        .decoder = "zkt_decode_enum",
+        .encoder = "zkt_encode_enum",
+        .by_value = true,
+        .max = UINT32_MAX,
+        .c_max = "UINT32_MAX",
+        .enumeration = e,
+    };
+    symbol->enumeration = e;
+    symbol->type = type;
+}
+
+/* ---- structs ---- */
+
+/* A struct by its name in C; its fields are lowered later, when all types are
+ * known by name. */
+static struct model_struct *new_struct(struct check *c, const char *name,
+                                       const char *stem, struct ast_name source,
+                                       const struct ast_field *fields)
+{
+    struct model_struct *s = ARENA_NEW(c->arena, struct model_struct);
+    struct model_type *type = ARENA_NEW(c->arena, struct model_type);
+    s->name = name;
+    s->stem = stem;
+    s->type = type;
+    (void)names_take(&c->names, c->arena, c->diag, stem, source);
+    *type = (struct model_type){
+        .kind = MODEL_STRUCT,
+        .c_kind = "ZKT_KIND_STRUCT",
+        .c_type = arena_printf(c->arena, "struct %s", stem),
+        .c_param = arena_printf(c->arena, "const struct %s *", stem),
+        .c_item = arena_printf(c->arena, "const struct %s *", stem),
+        .c_empty = "{ 0 }",
+        .stem = stem,
+        .table = arena_printf(c->arena, "%s_type_", stem),
+        .decoder = arena_printf(c->arena, "%s_type_.decode", stem),
+        .encoder = arena_printf(c->arena, "%s_type_.encode", stem),
+        .is_shared = true,
+        .max = UINT32_MAX,
+        .c_max = "UINT32_MAX",
+        .structure = s,
+    };
+    const struct struct_source entry = { s, fields, source };
+    list_add(c, &c->structs, &entry, sizeof(entry));
+    return s;
+}
+
+static const char *declaration(struct check *c, const struct model_type *type,
+                               const char *member)
+{
+    const size_t len = strlen(type->c_type);
+    const char *blank = type->c_type[len - 1] == '*' ? "" : " ";
+    return arena_printf(c->arena, "%s%s%s", type->c_type, blank, member);
+}
+
+static void lower_field(struct check *c, const struct struct_source *source,
+                        const struct ast_field *ast, size_t index,
+                        struct model_field *out)
+{
+    const struct symbol *owner = check_find(c, source->structure->name);
+    out->name = ast->name.text;
+    out->stem = snake_of(c, &ast->name);
+    out->member = names_member(c->arena, out->stem);
+    out->doc = ast->doc;
+    out->index = index;
+    const struct type_use use = {
+        .table = arena_printf(c->arena, "%s_%s", source->structure->stem,
+                              out->stem),
+        .field = true,
+        .owner = owner != NULL && owner->structure == source->structure
+                     ? owner->decl
+                     : NULL,
+    };
+    out->type = check_type(c, ast->type, use);
+    if (out->type != NULL) {
+        out->c_declaration = declaration(c, out->type, out->member);
+    }
+}
+
+static void lower_fields(struct check *c, const struct struct_source *source)
+{
+    struct model_struct *s = source->structure;
+    struct scope scope = { 0 };
+    size_t count = 0, i = 0;
+    for (const struct ast_field *f = source->fields; f != NULL; f = f->next) {
+        take(c, &scope, &f->name, "field");
+        count++;
+    }
+    if (count > FIELDS_MAX) {
+        diag_report(c->diag, source->name.at, DIAG_TOO_MANY_FIELDS, s->name,
+                    FIELDS_MAX);
+    }
+    struct model_field *fields = arena_alloc(c->arena,
+                                             (count + 1) * sizeof(*fields));
+    struct model_name *names = arena_alloc(c->arena,
+                                           (count + 1) * sizeof(*names));
+    for (const struct ast_field *f = source->fields; f != NULL;
+         f = f->next, i++) {
+        lower_field(c, source, f, i, &fields[i]);
+        names[i] = (struct model_name){ f->name.text, i };
+    }
+    s->fields = fields;
+    s->field_count = count;
+    s->names = model_lookup_make(c->arena, names, count);
+}
+
+static void lower_defaults(struct check *c, const struct struct_source *source)
+{
+    struct model_struct *s = source->structure;
+    struct model_field *fields = (struct model_field *)(uintptr_t)s->fields;
+    size_t i = 0;
+    for (const struct ast_field *f = source->fields; f != NULL;
+         f = f->next, i++) {
+        const struct model_type *type = fields[i].type;
+        if (type == NULL) {
+            continue;
+        }
+        if (f->value != NULL) {
+            fields[i].c_default = check_default(c, &f->name, f->value, type);
+            s->has_defaults = s->has_defaults || fields[i].c_default != NULL;
+        } else if (s->is_state && type->kind != MODEL_OPTIONAL &&
+                   type->kind != MODEL_BOXED) {
+            diag_report(c->diag, f->name.at, DIAG_MISSING_DEFAULT,
+                        f->name.text);
+        }
+    }
+}
+
+/* ---- actors ---- */
+
+static const char *const reserved_methods[] = { "on", "state", "meta", "then",
+                                                NULL };
+static const char *const reserved_actors[] = { "connection", "clientId", "on",
+                                               "then", NULL };
+static const char *const reserved_everywhere[] = { "toJSON", "constructor",
+                                                   "__proto__", "prototype",
+                                                   NULL };
+
+static void check_reserved(struct check *c, const struct ast_name *name,
+                           const char *const *words, const char *noun)
+{
+    const char *const *lists[] = { words, reserved_everywhere };
+    for (size_t l = 0; l < 2; l++) {
+        for (const char *const *w = lists[l]; *w != NULL; w++) {
+            if (strcmp(*w, name->text) == 0) {
+                diag_report(c->diag, name->at, DIAG_RESERVED_NAME, noun,
+                            name->text);
+            }
+        }
+    }
+}
+
+/* The type of a payload: a struct made of parameters, a type, or NULL. */
+static const struct model_type *lower_payload(struct check *c,
+                                              const struct ast_payload *payload,
+                                              const char *stem,
+                                              struct ast_name source)
+{
+    if (payload->kind == AST_PAYLOAD_PARAMS && payload->params != NULL) {
+        return new_struct(c, source.text, stem, source, payload->params)->type;
+    }
+    if (payload->kind == AST_PAYLOAD_TYPE) {
+        const struct type_use use = { .table = stem };
+        return check_type(c, payload->type, use);
+    }
+    return NULL;
+}
+
+static void share(const struct model_type *type)
+{
+    if (type != NULL) {
+        ((struct model_type *)(uintptr_t)type)->is_shared = true;
+    }
+}
+
+static void lower_method(struct check *c, struct model_actor *a,
+                         const struct ast_member *m, struct model_method *out)
+{
+    out->name = m->name.text;
+    out->stem = snake_of(c, &m->name);
+    out->member = names_member(c->arena, out->stem);
+    out->doc = m->doc;
+    check_reserved(c, &m->name, reserved_methods, "a method");
+    out->input = lower_payload(
+        c, &m->payload,
+        arena_printf(c->arena, "%s_%s_input", a->stem, out->stem), m->name);
+    if (m->result != NULL) {
+        const struct type_use use = {
+            .table = arena_printf(c->arena, "%s_%s_result", a->stem, out->stem),
+        };
+        out->result = check_type(c, m->result, use);
+    }
+    share(out->input);
+    share(out->result);
+    out->c_in = out->c_out = out->c_result = "";
+    if (out->input != NULL) {
+        out->c_in = arena_printf(c->arena, ", %sin", out->input->c_param);
+    }
+    if (out->result != NULL) {
+        out->c_out = arena_printf(
+            c->arena, ", %s",
+            declaration(c,
+                        &(struct model_type){
+                            .c_type = arena_printf(c->arena, "%s *",
+                                                   out->result->c_type) },
+                        "out"));
+        out->c_result = arena_printf(c->arena, ", %sresult",
+                                     out->result->c_param);
+    }
+}
+
+static void lower_event(struct check *c, struct model_actor *a,
+                        const struct ast_member *m, struct model_event *out)
+{
+    out->name = m->name.text;
+    out->stem = snake_of(c, &m->name);
+    out->doc = m->doc;
+    out->payload = lower_payload(
+        c, &m->payload,
+        arena_printf(c->arena, "%s_%s_event", a->stem, out->stem), m->name);
+    share(out->payload);
+    out->c_payload = out->payload != NULL
+                         ? arena_printf(c->arena, "%spayload, ",
+                                        out->payload->c_param)
+                         : "";
+}
+
+static const char *const hook_names[] = { "connect", "disconnect", "activate",
+                                          "deactivate" };
+
+static const char *hook_at(const void *user, size_t i)
+{
+    (void)user;
+    return hook_names[i];
+}
+
+static void lower_hook(struct check *c, const struct ast_name *name,
+                       struct model_hook *out)
+{
+    enum {
+        HOOKS = sizeof(hook_names) / sizeof(hook_names[0])
+    };
+    size_t i = 0;
+    while (i < HOOKS && strcmp(hook_names[i], name->text) != 0) {
+        i++;
+    }
+    if (i == HOOKS) {
+        diag_report(c->diag, name->at, DIAG_UNKNOWN_HOOK, name->text);
+        const char *near = diag_nearest(name->text, HOOKS, hook_at, NULL);
+        if (near != NULL) {
+            diag_report(c->diag, name->at, DIAG_DID_YOU_MEAN_WORD, near);
+        }
+    }
+    out->member = arena_printf(c->arena, "on_%s", name->text);
+    out->constant = arena_printf(c->arena, "ZKT_HOOK_%s",
+                                 names_upper(c->arena, name->text));
+}
+
+/* Room for everything of one kind that an actor has. */
+static void *room(struct check *c, const struct ast_decl *decl,
+                  enum ast_member_kind kind, size_t size)
+{
+    size_t count = 1;
+    for (const struct ast_member *m = decl->members; m != NULL; m = m->next) {
+        count += m->kind == kind;
+        for (const struct ast_names *n = m->hooks; n != NULL; n = n->next) {
+            count++;
+        }
+    }
+    return arena_alloc(c->arena, count * size);
+}
+
+static void lower_actor(struct check *c, const struct ast_decl *decl,
+                        struct model_actor *a)
+{
+    const struct ast_member *state = NULL;
+    struct scope handlers = { 0 }, events = { 0 };
+    struct model_method *methods = room(c, decl, AST_MEMBER_METHOD,
+                                        sizeof(*methods));
+    struct model_event *all_events = room(c, decl, AST_MEMBER_EVENT,
+                                          sizeof(*all_events));
+    struct model_hook *hooks = room(c, decl, AST_MEMBER_HOOKS, sizeof(*hooks));
+    struct model_name *names = room(c, decl, AST_MEMBER_METHOD, sizeof(*names));
+    a->name = decl->name.text;
+    a->stem = stem_of(c, c->app, &decl->name);
+    a->member = names_member(c->arena, snake_of(c, &decl->name));
+    a->doc = decl->doc;
+    check_reserved(c, &decl->name, reserved_actors, "an actor");
+    (void)names_take(&c->names, c->arena, c->diag, a->stem, decl->name);
+    for (const struct ast_member *m = decl->members; m != NULL; m = m->next) {
+        switch (m->kind) {
+        case AST_MEMBER_STATE:
+            if (state != NULL) {
+                diag_report(c->diag, m->name.at, DIAG_DUPLICATE_STATE, a->name);
+                diag_report(c->diag, state->name.at, DIAG_FIRST_HERE);
+            } else {
+                state = m;
+            }
+            break;
+        case AST_MEMBER_METHOD:
+            take(c, &handlers, &m->name, "method");
+            lower_method(c, a, m, &methods[a->method_count]);
+            methods[a->method_count].index = a->method_count;
+            names[a->method_count] = (struct model_name){ m->name.text,
+                                                          a->method_count };
+            a->method_count++;
+            break;
+        case AST_MEMBER_EVENT:
+            take(c, &events, &m->name, "event");
+            lower_event(c, a, m, &all_events[a->event_count]);
+            all_events[a->event_count].index = a->event_count;
+            a->event_count++;
+            break;
+        case AST_MEMBER_HOOKS:
+            for (const struct ast_names *n = m->hooks; n != NULL; n = n->next) {
+                lower_hook(c, &n->name, &hooks[a->hook_count]);
+                const struct ast_name as_member = { hooks[a->hook_count].member,
+                                                    n->name.at };
+                take(c, &handlers, &as_member, "handler");
+                a->hook_count++;
+            }
+            break;
+        }
+    }
+    a->methods = methods;
+    a->events = all_events;
+    a->hooks = hooks;
+    a->method_names = model_lookup_make(c->arena, names, a->method_count);
+    struct model_struct *s = new_struct(
+        c, arena_printf(c->arena, "%s.state", a->name),
+        arena_printf(c->arena, "%s_state", a->stem),
+        state != NULL ? state->name : decl->name,
+        state != NULL ? state->fields : NULL);
+    s->is_state = true;
+    a->state = s;
+}
+
+/* ---- all of it ---- */
+
+static void lower_actors(struct check *c)
+{
+    struct scope scope = { 0 };
+    size_t count = 0;
+    for (const struct ast_decl *d = c->file->decls; d != NULL; d = d->next) {
+        count += d->kind == AST_DECL_ACTOR;
+    }
+    struct model_actor *actors = arena_alloc(c->arena,
+                                             (count + 1) * sizeof(*actors));
+    struct model_name *names = arena_alloc(c->arena,
+                                           (count + 1) * sizeof(*names));
+    size_t i = 0;
+    for (const struct ast_decl *d = c->file->decls; d != NULL; d = d->next) {
+        if (d->kind == AST_DECL_ACTOR) {
+            take(c, &scope, &d->name, "actor");
+            lower_actor(c, d, &actors[i]);
+            names[i] = (struct model_name){ d->name.text, i };
+            i++;
+        }
+    }
+    c->model->actors = actors;
+    c->model->actor_count = count;
+    c->model->actor_names = model_lookup_make(c->arena, names, count);
+}
+
+static void lower_types(struct check *c)
+{
+    for (struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        if (s->decl->kind == AST_DECL_ENUM) {
+            lower_enum(c, s);
+        } else if (s->decl->kind == AST_DECL_STRUCT) {
+            s->structure = new_struct(c, s->decl->name.text,
+                                      stem_of(c, c->app, &s->decl->name),
+                                      s->decl->name, s->decl->fields);
+            s->structure->doc = s->decl->doc;
+            s->structure->is_declared = true;
+            s->type = (struct model_type *)(uintptr_t)s->structure->type;
+        }
+    }
+}
+
+/* Whether values of a struct may hold memory: until nothing changes. */
+static void find_owners(struct check *c)
+{
+    const struct struct_source *sources = c->structs.items;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = 0; i < c->structs.count; i++) {
+            const struct model_struct *s = sources[i].structure;
+            struct model_type *type = (struct model_type *)(uintptr_t)s->type;
+            for (size_t f = 0; f < s->field_count && !type->owns; f++) {
+                const struct model_type *field = s->fields[f].type;
+                const bool owns = field != NULL &&
+                                  (field->owns || (field->inner != NULL &&
+                                                   field->inner->owns));
+                type->owns = owns;
+                changed = changed || owns;
+            }
+        }
+    }
+    struct model_type **types = c->types.items;
+    for (size_t i = 0; i < c->types.count; i++) {
+        if (types[i]->kind == MODEL_OPTIONAL) {
+            types[i]->owns = types[i]->inner->owns;
+        }
+    }
+}
+
+static void name_file(struct check *c, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash != NULL ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+    const size_t len = dot != NULL && dot != base ? (size_t)(dot - base)
+                                                  : strlen(base);
+    c->model->file_name = base;
+    c->model->file_stem = arena_text(c->arena, base, len);
+    char *guard = names_upper(c->arena, c->model->file_stem);
+    for (char *g = guard; *g != '\0'; g++) {
+        if (!((*g >= 'A' && *g <= 'Z') || (*g >= '0' && *g <= '9'))) {
+            *g = '_';
+        }
+    }
+    if (guard[0] >= '0' && guard[0] <= '9') {
+        guard = arena_printf(c->arena, "ZKT_%s", guard);
+    }
+    c->model->guard = guard;
+}
+
+const struct model *check_file(struct arena *arena, struct diag *diag,
+                               const struct ast_file *file, const char *path)
+{
+    struct check c = { .arena = arena, .diag = diag, .file = file };
+    c.model = ARENA_NEW(arena, struct model);
+    c.model->version = ZOCKETC_VERSION;
+    name_file(&c, path);
+    check_app(&c);
+    for (const struct ast_decl *d = file->decls; d != NULL; d = d->next) {
+        if (d->kind != AST_DECL_APP && d->kind != AST_DECL_ACTOR) {
+            declare(&c, d);
+        }
+    }
+    lower_types(&c);
+    check_infinite(&c);
+    lower_actors(&c);
+    for (size_t i = 0; i < c.structs.count; i++) {
+        lower_fields(&c, &((const struct struct_source *)c.structs.items)[i]);
+    }
+    for (size_t i = 0; i < c.structs.count; i++) {
+        lower_defaults(&c, &((const struct struct_source *)c.structs.items)[i]);
+    }
+    for (const struct symbol *s = c.symbols; s != NULL; s = s->next) {
+        if (s->decl->kind == AST_DECL_TYPE) { /* also one that nobody uses */
+            (void)check_type(&c, s->decl->type,
+                             (struct type_use){ .table = "unused" });
+        }
+    }
+    if (diag->errors > 0) {
+        return NULL;
+    }
+    find_owners(&c);
+    model_arrange(&c);
+    return c.model;
+}

@@ -1,0 +1,17 @@
+/* The command line of zocketc. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdbool.h>
+
+struct cli {
+    const char *c_server, *c_client; /* folders, or NULL */
+    const char *schema;
+    bool check, help, version;
+};
+
+/** False: a mistake, which was said on standard error. */
+bool cli_parse(struct cli *cli, int argc, char **argv);
+void cli_print_help(void);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * From the model to files: renders the templates into memory and adds them to
+ * the output. What is named after the schema file is decided here.
+ */
+#ifndef GENERATE_H
+#define GENERATE_H
+
+#include "model.h"
+#include "output.h"
+
+/** X_types.[ch] and X_server.[ch], to be written in @directory. */
+void generate_server(const struct model *model, const char *directory,
+                     struct output *output);
+/** X_types.[ch] and X_client.[ch], to be written in @directory. */
+void generate_client(const struct model *model, const char *directory,
+                     struct output *output);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * zocketc: reads a schema, reports what is wrong with it, and writes C. Exit
+ * status 0 is success, 1 mistakes in the schema, 2 usage or files.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "cli.h"
+#include "generate.h"
+#include "output.h"
+#include "parse.h"
+
+enum {
+    STATUS_OK,
+    STATUS_SCHEMA,
+    STATUS_USAGE
+};
+
+static int write_files(const struct model *m, const struct cli *cli)
+{
+    struct output output = { 0 };
+    const char *path = NULL;
+    if (cli->c_server != NULL) {
+        generate_server(m, cli->c_server, &output);
+    }
+    if (cli->c_client != NULL) {
+        generate_client(m, cli->c_client, &output);
+    }
+    const bool good = output_write(&output, &path);
+    if (!good) {
+        fprintf(stderr, "zocketc: cannot write %s: %s\n", path,
+                strerror(errno));
+    }
+    output_finish(&output);
+    return good ? STATUS_OK : STATUS_USAGE;
+}
+
+static int compile(struct arena *arena, const struct cli *cli)
+{
+    struct source source;
+    if (!source_read(arena, cli->schema, &source)) {
+        fprintf(stderr, "zocketc: cannot read %s: %s\n", cli->schema,
+                strerror(errno));
+        return STATUS_USAGE;
+    }
+    struct diag diag = { .source = &source, .out = stderr };
+    const struct ast_file *file = parse_file(arena, &diag, &source);
+    const struct model *m = check_file(arena, &diag, file, cli->schema);
+    if (m == NULL) {
+        return STATUS_SCHEMA;
+    }
+    return cli->check ? STATUS_OK : write_files(m, cli);
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli;
+    if (!cli_parse(&cli, argc, argv)) {
+        return STATUS_USAGE;
+    }
+    if (cli.help) {
+        cli_print_help();
+        return STATUS_OK;
+    }
+    if (cli.version) {
+        printf("zocketc %s\n", ZOCKETC_VERSION);
+        return STATUS_OK;
+    }
+    struct arena arena = { 0 };
+    const int status = compile(&arena, &cli);
+    arena_finish(&arena);
+    return status;
+}

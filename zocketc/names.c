@@ -1,0 +1,121 @@
+/* See names.h. */
+#include "names.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static bool is_upper(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+static bool is_lower_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+char *names_snake(struct arena *arena, const char *name)
+{
+    const size_t len = strlen(name);
+    char *snake = arena_alloc(arena, 2 * len + 2);
+    char *to = snake;
+    for (size_t i = 0; i < len; i++) {
+        const char c = name[i];
+        if (c == '_') {
+            if (to > snake && to[-1] != '_') {
+                *to++ = '_';
+            }
+            continue;
+        }
+        /* A capital begins a word behind a small letter, and before one when
+         * it ends a run of capitals: HTTPNow is http_now. */
+        const bool begins = is_upper(c) && i > 0 &&
+                            (is_lower_or_digit(name[i - 1]) ||
+                             (is_upper(name[i - 1]) && name[i + 1] >= 'a' &&
+                              name[i + 1] <= 'z'));
+        if (begins && to > snake && to[-1] != '_') {
+            *to++ = '_';
+        }
+        *to++ = (char)tolower((unsigned char)c);
+    }
+    while (to > snake && to[-1] == '_') {
+        to--;
+    }
+    *to = '\0';
+    return to > snake && !isdigit((unsigned char)snake[0]) ? snake : NULL;
+}
+
+char *names_upper(struct arena *arena, const char *text)
+{
+    char *upper = arena_text(arena, text, strlen(text));
+    for (char *c = upper; *c != '\0'; c++) {
+        *c = (char)toupper((unsigned char)*c);
+    }
+    return upper;
+}
+
+/* Keywords of C and C++, and macros that common headers define. */
+static const char *const taken[] = {
+    "alignas",   "alignof",       "and",
+    "and_eq",    "asm",           "assert",
+    "auto",      "bitand",        "bitor",
+    "bool",      "break",         "case",
+    "catch",     "char",          "class",
+    "compl",     "complex",       "concept",
+    "const",     "consteval",     "constexpr",
+    "constinit", "const_cast",    "continue",
+    "co_await",  "co_return",     "co_yield",
+    "decltype",  "default",       "delete",
+    "do",        "double",        "dynamic_cast",
+    "else",      "enum",          "errno",
+    "explicit",  "export",        "extern",
+    "false",     "float",         "for",
+    "friend",    "goto",          "i386",
+    "if",        "imaginary",     "inline",
+    "int",       "linux",         "long",
+    "mutable",   "namespace",     "new",
+    "noexcept",  "noreturn",      "not",
+    "not_eq",    "null",          "nullptr",
+    "offsetof",  "operator",      "or",
+    "or_eq",     "private",       "protected",
+    "public",    "register",      "reinterpret_cast",
+    "requires",  "restrict",      "return",
+    "short",     "signed",        "sizeof",
+    "static",    "static_assert", "static_cast",
+    "stderr",    "stdin",         "stdout",
+    "struct",    "switch",        "template",
+    "this",      "thread_local",  "throw",
+    "true",      "try",           "typedef",
+    "typeid",    "typename",      "typeof",
+    "union",     "unix",          "unsigned",
+    "using",     "virtual",       "void",
+    "volatile",  "wchar_t",       "while",
+    "xor",       "xor_eq",
+};
+
+const char *names_member(struct arena *arena, const char *snake)
+{
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (strcmp(snake, taken[i]) == 0) {
+            return arena_printf(arena, "%s_", snake);
+        }
+    }
+    return snake;
+}
+
+bool names_take(struct names *names, struct arena *arena, struct diag *diag,
+                const char *text, struct ast_name source)
+{
+    for (const struct names_entry *e = names->first; e != NULL; e = e->next) {
+        if (strcmp(e->text, text) == 0) {
+            diag_report(diag, source.at, DIAG_NAME_COLLISION, source.text,
+                        text);
+            diag_report(diag, e->source.at, DIAG_FIRST_HERE);
+            return false;
+        }
+    }
+    struct names_entry *entry = ARENA_NEW(arena, struct names_entry);
+    *entry = (struct names_entry){ text, source, names->first };
+    names->first = entry;
+    return true;
+}
