@@ -27,6 +27,8 @@
         }                                                                      \
     } while (0)
 
+#include <string.h>
+
 int zkt_lex(ZKT_STYPE *value, ZKT_LTYPE *at, void *scanner);
 static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
                       const char *text);
@@ -286,6 +288,12 @@ static const char *found_text(struct parse *p, struct source_range at,
                         p->source->text + at.start);
 }
 
+/* Whether a symbol is a sign, as bison quotes it. */
+static bool is_sign(yysymbol_kind_t symbol, const char *quoted)
+{
+    return strcmp(yysymbol_name(symbol), quoted) == 0;
+}
+
 /* Of the many words that may stand where a name may, only "a name" is said. */
 static int report_expected(const yypcontext_t *context, bool *semicolon,
                            char *text, size_t size)
@@ -301,7 +309,7 @@ static int report_expected(const yypcontext_t *context, bool *semicolon,
     }
     for (int i = 0; i < count; i++) {
         const bool is_word = expected[i] >= YYSYMBOL_APP && expected[i] <= YYSYMBOL_CALLS;
-        *semicolon = *semicolon || expected[i] == YYSYMBOL_59_;
+        *semicolon = *semicolon || is_sign(expected[i], "';'");
         if (name && is_word) {
             continue;
         }
@@ -330,9 +338,9 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner,
     }
     const int count =
         report_expected(context, &semicolon, expected, sizeof(expected));
-    if (semicolon && token == YYSYMBOL_58_) {
+    if (semicolon && is_sign(token, "':'")) {
         diag_report(p->diag, at, DIAG_COLON_DEFAULT);
-    } else if (semicolon && token != YYSYMBOL_61_) {
+    } else if (semicolon) {
         diag_report(p->diag, at, DIAG_MISSING_SEMICOLON, found);
     } else if (count > 0) {
         diag_report(p->diag, at, DIAG_SYNTAX,

@@ -51,8 +51,8 @@ struct scope {
     struct names written, members;
 };
 
-/* Takes a name in a scope; says which it is a second of. */
-static void take(struct check *c, struct scope *scope,
+/* Takes a name in a scope; false: it is a second one, which was reported. */
+static bool take(struct check *c, struct scope *scope,
                  const struct ast_name *name, const char *noun)
 {
     for (const struct names_entry *e = scope->written.first; e != NULL;
@@ -61,7 +61,7 @@ static void take(struct check *c, struct scope *scope,
             diag_report(c->diag, name->at, DIAG_DUPLICATE_NAME, noun,
                         name->text);
             diag_report(c->diag, e->source.at, DIAG_FIRST_HERE);
-            return;
+            return false;
         }
     }
     struct names_entry *entry = ARENA_NEW(c->arena, struct names_entry);
@@ -69,6 +69,7 @@ static void take(struct check *c, struct scope *scope,
     scope->written.first = entry;
     (void)names_take(&scope->members, c->arena, c->diag, snake_of(c, name),
                      *name);
+    return true;
 }
 
 static void check_app(struct check *c)
@@ -120,18 +121,23 @@ static void declare(struct check *c, const struct ast_decl *decl)
 
 /* ---- enums ---- */
 
+static const char *constant_of(struct check *c, const struct model_enum *e,
+                               const struct ast_enum_value *v)
+{
+    return arena_printf(c->arena, "%s_%s", e->prefix,
+                        names_upper(c->arena, snake_of(c, &v->name)));
+}
+
 static void lower_enum_value(struct check *c, const struct model_enum *e,
                              const struct ast_enum_value *v,
                              struct model_enum_value *out)
 {
     out->doc = v->doc;
-    out->c_name = arena_printf(c->arena, "%s_%s", e->prefix,
-                               names_upper(c->arena, snake_of(c, &v->name)));
+    out->c_name = constant_of(c, e, v);
     out->wire = (struct model_text){ v->name.text, strlen(v->name.text) };
     if (v->wire != NULL) {
         out->wire = (struct model_text){ v->wire->text, v->wire->len };
     }
-    (void)names_take(&c->names, c->arena, c->diag, out->c_name, v->name);
 }
 
 static void lower_enum(struct check *c, struct symbol *symbol)
@@ -146,7 +152,10 @@ static void lower_enum(struct check *c, struct symbol *symbol)
     (void)names_take(&c->names, c->arena, c->diag, e->stem, decl->name);
     for (const struct ast_enum_value *v = decl->values; v != NULL;
          v = v->next) {
-        take(c, &scope, &v->name, "value");
+        if (take(c, &scope, &v->name, "value")) {
+            (void)names_take(&c->names, c->arena, c->diag, constant_of(c, e, v),
+                             v->name);
+        }
         e->value_count++;
     }
     if (e->value_count == 0) {
@@ -160,7 +169,8 @@ static void lower_enum(struct check *c, struct symbol *symbol)
     for (const struct ast_enum_value *v = decl->values; v != NULL;
          v = v->next, i++) {
         lower_enum_value(c, e, v, &values[i]);
-        names[i] = (struct model_name){ values[i].wire.text, i };
+        names[i] = (struct model_name){ values[i].wire.text, i,
+                                        values[i].wire.len };
     }
     e->values = values;
     e->names = model_lookup_make(c->arena, names, e->value_count);
@@ -258,7 +268,7 @@ static void lower_fields(struct check *c, const struct struct_source *source)
     struct scope scope = { 0 };
     size_t count = 0, i = 0;
     for (const struct ast_field *f = source->fields; f != NULL; f = f->next) {
-        take(c, &scope, &f->name, "field");
+        (void)take(c, &scope, &f->name, "field");
         count++;
     }
     if (count > FIELDS_MAX) {
@@ -272,7 +282,7 @@ static void lower_fields(struct check *c, const struct struct_source *source)
     for (const struct ast_field *f = source->fields; f != NULL;
          f = f->next, i++) {
         lower_field(c, source, f, i, &fields[i]);
-        names[i] = (struct model_name){ f->name.text, i };
+        names[i] = (struct model_name){ f->name.text, i, strlen(f->name.text) };
     }
     s->fields = fields;
     s->field_count = count;
@@ -473,15 +483,16 @@ static void lower_actor(struct check *c, const struct ast_decl *decl,
             }
             break;
         case AST_MEMBER_METHOD:
-            take(c, &handlers, &m->name, "method");
+            (void)take(c, &handlers, &m->name, "method");
             lower_method(c, a, m, &methods[a->method_count]);
             methods[a->method_count].index = a->method_count;
-            names[a->method_count] = (struct model_name){ m->name.text,
-                                                          a->method_count };
+            names[a->method_count] = (struct model_name){
+                m->name.text, a->method_count, strlen(m->name.text)
+            };
             a->method_count++;
             break;
         case AST_MEMBER_EVENT:
-            take(c, &events, &m->name, "event");
+            (void)take(c, &events, &m->name, "event");
             lower_event(c, a, m, &all_events[a->event_count]);
             all_events[a->event_count].index = a->event_count;
             a->event_count++;
@@ -491,7 +502,7 @@ static void lower_actor(struct check *c, const struct ast_decl *decl,
                 lower_hook(c, &n->name, &hooks[a->hook_count]);
                 const struct ast_name as_member = { hooks[a->hook_count].member,
                                                     n->name.at };
-                take(c, &handlers, &as_member, "handler");
+                (void)take(c, &handlers, &as_member, "handler");
                 a->hook_count++;
             }
             break;
@@ -526,9 +537,11 @@ static void lower_actors(struct check *c)
     size_t i = 0;
     for (const struct ast_decl *d = c->file->decls; d != NULL; d = d->next) {
         if (d->kind == AST_DECL_ACTOR) {
-            take(c, &scope, &d->name, "actor");
-            lower_actor(c, d, &actors[i]);
-            names[i] = (struct model_name){ d->name.text, i };
+            if (take(c, &scope, &d->name, "actor")) {
+                lower_actor(c, d, &actors[i]);
+            }
+            names[i] = (struct model_name){ d->name.text, i,
+                                            strlen(d->name.text) };
             i++;
         }
     }
@@ -623,12 +636,14 @@ const struct model *check_file(struct arena *arena, struct diag *diag,
     for (size_t i = 0; i < c.structs.count; i++) {
         lower_defaults(&c, &((const struct struct_source *)c.structs.items)[i]);
     }
+    const size_t used = c.types.count;
     for (const struct symbol *s = c.symbols; s != NULL; s = s->next) {
         if (s->decl->kind == AST_DECL_TYPE) { /* also one that nobody uses */
             (void)check_type(&c, s->decl->type,
                              (struct type_use){ .table = "unused" });
         }
     }
+    c.types.count = used; /* no tables for what was only checked */
     if (diag->errors > 0) {
         return NULL;
     }

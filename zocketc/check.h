@@ -42,7 +42,7 @@ struct check {
     struct symbol *symbols;
     struct names names;       /* C identifiers of the whole app */
     struct list types;        /* struct model_type *: tables to emit */
-    struct list containers;   /* struct model_type *: one for each C type */
+    struct list containers;   /* const char *: stems of containers */
     struct list declarations; /* struct model_declaration */
     struct list refs;         /* struct model_type * */
     struct list bounds;       /* struct model_bound */
@@ -61,6 +61,7 @@ struct type_use {
     const char *table; /* without "_type_" */
     bool field;        /* directly a field or a parameter: '?' is allowed */
     const struct ast_decl *owner; /* the struct it is in, or NULL */
+    int depth;                    /* containers it is in */
 };
 
 void *list_add(struct check *c, struct list *list, const void *item,

@@ -94,7 +94,8 @@ static void float_range(struct check *c, const struct ast_rule *rule,
     }
     if ((rule->low.text != NULL && !isfinite(low)) ||
         (rule->high.text != NULL && !isfinite(high))) {
-        bad_bound(c, isfinite(low) ? &rule->high : &rule->low, type);
+        const bool by_low = rule->low.text != NULL && !isfinite(low);
+        bad_bound(c, by_low ? &rule->low : &rule->high, type);
     } else if (low > high) {
         empty_range(c, rule);
     } else {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "parse.h"
 
 #define WIRE_MAX 9007199254740991 /* 2^53 - 1 */
 
@@ -201,21 +202,21 @@ static void name_struct_type(struct check *c, struct model_type *type)
 }
 
 /* The C identifier of a container is taken by the first use of it. */
-static void take_container(struct check *c, const struct model_type *type,
+static void take_container(struct check *c, const char *stem,
                            struct source_range at)
 {
-    struct model_type **known = c->containers.items;
-    if (strncmp(type->stem, "zkt_", 4) == 0) {
+    const char *const *known = c->containers.items;
+    if (strncmp(stem, "zkt_", 4) == 0) {
         return;
     }
     for (size_t i = 0; i < c->containers.count; i++) {
-        if (strcmp(known[i]->stem, type->stem) == 0) {
+        if (strcmp(known[i], stem) == 0) {
             return;
         }
     }
-    const struct ast_name source = { type->stem, at };
-    (void)names_take(&c->names, c->arena, c->diag, type->stem, source);
-    list_add(c, &c->containers, &type, sizeof(type));
+    const struct ast_name source = { stem, at };
+    (void)names_take(&c->names, c->arena, c->diag, stem, source);
+    list_add(c, &c->containers, &stem, sizeof(stem));
 }
 
 static const struct model_type *container(struct check *c,
@@ -226,7 +227,12 @@ static const struct model_type *container(struct check *c,
     const struct type_use inner_use = {
         .table = arena_printf(c->arena, "%s_%s", use.table,
                               list ? "item" : "value"),
+        .depth = use.depth + 1,
     };
+    if (inner_use.depth > PARSE_DEPTH_MAX) {
+        diag_report(c->diag, ast->at, DIAG_TOO_DEEP, PARSE_DEPTH_MAX);
+        return NULL;
+    }
     const struct model_type *inner = check_type(c, ast->inner, inner_use);
     if (inner == NULL) {
         return NULL;
@@ -247,7 +253,7 @@ static const struct model_type *container(struct check *c,
     name_struct_type(c, &type);
     check_rules(c, ast->rules, &type);
     set_c_max(c, &type);
-    take_container(c, &type, ast->at);
+    take_container(c, type.stem, ast->at);
     return intern(c, &type, use.table);
 }
 
@@ -297,7 +303,7 @@ static const struct model_type *optional(struct check *c,
         type.by_value = true;
         type.owns = true;
     } else {
-        take_container(c, &type, ast->at);
+        take_container(c, type.stem, ast->at);
     }
     return intern(c, &type, use.table);
 }

@@ -3,7 +3,8 @@
  * list of arguments (`void (*done)(int a, int b)`); its parts go on lines of
  * their own where they must, under the first one, or, where even that is too
  * wide, four columns in. A part that is too long itself is broken the same
- * way. This knows strings and parentheses and nothing else of C.
+ * way. The parts of a long initialiser go on lines of their own. This knows
+ * strings, parentheses and braces, and nothing else of C.
  */
 #include "layout.h"
 
@@ -162,6 +163,82 @@ static void emit_piece(struct emit *out, const struct piece *piece)
     emit_bytes(out, piece->text + close, piece->len - close);
 }
 
+/* ---- initialisers ---- */
+
+/* Where the first brace outside of parentheses and strings is; @len: none. */
+static size_t find_brace(const char *text, size_t len)
+{
+    size_t depth = 0, at = 0;
+    while (at < len && !(text[at] == '{' && depth == 0)) {
+        if (text[at] == '"') {
+            at = skip_string(text, len, at);
+            continue;
+        }
+        depth += text[at] == '(';
+        depth -= text[at] == ')';
+        at++;
+    }
+    return at < len ? at : len;
+}
+
+/* Whether @text is `… { … }`, with at most a comma or semicolon behind. */
+static bool is_initialiser(const char *text, size_t len)
+{
+    const bool ends = len > 0 && (text[len - 1] == ',' || text[len - 1] == ';');
+    len -= ends;
+    return len > 0 && text[len - 1] == '}' && find_brace(text, len) < len;
+}
+
+/* Puts the parts between the braces of @text on lines of their own. The text
+ * stands @indent columns in, and @tail characters follow it. */
+static void emit_initialiser(struct emit *out, const char *text, size_t len,
+                             size_t indent, size_t tail)
+{
+    if (indent + len + tail <= WIDTH || !is_initialiser(text, len)) {
+        const struct piece piece = { text, len, indent, indent, tail };
+        emit_piece(out, &piece);
+        return;
+    }
+    size_t at = find_brace(text, len) + 1;
+    size_t end = len;
+    while (text[end - 1] != '}') {
+        end--;
+    }
+    const size_t close = end - 1;
+    emit_bytes(out, text, at);
+    while (at < close) {
+        at += text[at] == ' ';
+        size_t n = argument_len(text + at, close - at);
+        const size_t next = skip_comma(text + at, close - at, n);
+        n -= n > 0 && text[at + n - 1] == ' ';
+        if (n > 0) {
+            emit_line_start(out, indent + INDENT);
+            emit_initialiser(out, text + at, n, indent + INDENT, 1);
+            emit_text(out, ",");
+        }
+        at += next;
+    }
+    emit_line_start(out, indent);
+    emit_bytes(out, text + close, len - close);
+}
+
+/* ---- lines ---- */
+
+/* The blank in front of the name that is defined in `TYPE NAME = {`, or 0. */
+static size_t find_definition(const char *line, size_t len)
+{
+    static const char end[] = " = {";
+    const size_t tail = sizeof(end) - 1;
+    if (len <= tail || memcmp(line + len - tail, end, tail) != 0) {
+        return 0;
+    }
+    size_t at = len - tail;
+    while (at > 0 && line[at - 1] != ' ') {
+        at--;
+    }
+    return at > 0 ? at - 1 : 0;
+}
+
 static void emit_line(struct emit *out, const char *line, size_t len)
 {
     const size_t indent = strspn(line, " ");
@@ -170,7 +247,20 @@ static void emit_line(struct emit *out, const char *line, size_t len)
         emit_bytes(out, line, len);
         return;
     }
-    const struct piece whole = { line, len, 0, indent, 0 };
+    const size_t name = find_definition(line, len);
+    if (name > indent) {
+        emit_bytes(out, line, name);
+        emit_line_start(out, indent + INDENT);
+        emit_bytes(out, line + name + 1, len - name - 1);
+        return;
+    }
+    emit_bytes(out, line, indent);
+    if (is_initialiser(line + indent, len - indent)) {
+        emit_initialiser(out, line + indent, len - indent, indent, 0);
+        return;
+    }
+    const struct piece whole = { line + indent, len - indent, indent, indent,
+                                 0 };
     emit_piece(out, &whole);
 }
 

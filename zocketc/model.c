@@ -3,37 +3,41 @@
  * what follows from the whole, such as which structs stand in a state.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
 
 /* ---- lookups ---- */
 
+static int compare_names(const void *left, const void *right)
+{
+    const struct model_name *a = left, *b = right;
+    if (a->len != b->len) {
+        return a->len < b->len ? -1 : 1;
+    }
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
 struct model_lookup model_lookup_make(struct arena *arena,
                                       const struct model_name *names,
                                       size_t count)
 {
+    struct model_name *sorted = arena_alloc(arena,
+                                            (count + 1) * sizeof(*sorted));
     struct model_group *groups = arena_alloc(arena,
                                              (count + 1) * sizeof(*groups));
     struct model_lookup lookup = { groups, 0 };
-    size_t longest = 0;
     for (size_t i = 0; i < count; i++) {
-        const size_t len = strlen(names[i].text);
-        longest = len > longest ? len : longest;
+        sorted[i] = names[i];
     }
-    for (size_t len = 0; len <= longest; len++) {
-        struct model_name *found = arena_alloc(arena,
-                                               (count + 1) * sizeof(*found));
-        size_t n = 0;
-        for (size_t i = 0; i < count; i++) {
-            if (strlen(names[i].text) == len) {
-                found[n++] = names[i];
-            }
+    qsort(sorted, count, sizeof(*sorted), compare_names);
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || sorted[i].len != sorted[i - 1].len) {
+            groups[lookup.group_count++] =
+                (struct model_group){ sorted[i].len, &sorted[i], 0 };
         }
-        if (n > 0) {
-            groups[lookup.group_count++] = (struct model_group){ len, found,
-                                                                 n };
-        }
+        groups[lookup.group_count - 1].count++;
     }
     return lookup;
 }
@@ -210,6 +214,7 @@ static void order_tables(struct check *c)
     struct model_type **types = c->types.items;
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
         if (s->enumeration != NULL) {
+            s->type->is_shared = true; /* also one that nothing uses */
             list_add(c, &ordered, &s->type, sizeof(s->type));
         }
     }

@@ -46,6 +46,7 @@ struct model_text {
 struct model_name {
     const char *text;
     size_t index;
+    size_t len; /* text may hold a NUL */
 };
 struct model_group {
     size_t len;

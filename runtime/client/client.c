@@ -323,7 +323,10 @@ enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms)
         client->ops->finish(client->driver, client);
         return ZKT_CLOSED;
     }
-    return client->status == ZKT_DISCONNECTED ? ZKT_CLOSED : status;
+    /* What is pending is told before the end is. */
+    const bool over = client->status == ZKT_DISCONNECTED &&
+                      zkt__list_empty(&client->failed);
+    return over ? ZKT_CLOSED : status;
 }
 
 enum zkt_connection zkt_client_status(const struct zkt_client *client)

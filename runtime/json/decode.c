@@ -83,7 +83,7 @@ static bool take_number(struct zkt_reader *reader, const char *expected,
 static bool take_integer(struct zkt_reader *reader, const struct zkt_type *type,
                          const struct zkt_int_rules *widest, int64_t *out)
 {
-    struct zkt_number number;
+    struct zkt_number number = { .whole = false };
     *out = 0;
     if (!take_number(reader, "integer", &number)) {
         return false;

@@ -205,11 +205,17 @@ size_t zkt__ws_slow_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
         const size_t n = portion(slow, len);
         slow->in = bytes;
         slow->in_len = n;
-        if (wslay_event_recv(slow->context) != 0) {
-            zkt__ws_over(ws, 1011, "out of memory");
+        const int failed = wslay_event_recv(slow->context);
+        (void)wslay_event_send(slow->context);
+        if (failed != 0) {
+            /* A header that cannot be: wslay has sent a close frame, without
+             * a code. */
+            const bool memory = failed == WSLAY_ERR_NOMEM;
+            zkt__ws_over(ws, memory ? 1011 : 1002,
+                         memory ? "out of memory"
+                                : "the peer broke the protocol");
             break;
         }
-        (void)wslay_event_send(slow->context);
         look_for_the_end(ws);
         bytes += n;
         len -= n;

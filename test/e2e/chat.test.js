@@ -56,14 +56,14 @@ describe("calls", () => {
     assert.ok(result.joinedAt >= before - 1000);
     assert.ok(result.joinedAt <= Date.now() + 1000);
     const said = await peer.call("chat", room, "say", {
-      text: "hi \u0000 😀 \" \\ \u2028",
+      text: "hi \u0000 😀 \" \\ \u2028.",
     });
     assert.deepEqual(
       { ...said.result, sentAt: 0 },
       {
         id: 1,
         from: "ada",
-        text: "hi \u0000 😀 \" \\ \u2028",
+        text: "hi \u0000 😀 \" \\ \u2028.",
         sentAt: 0,
       },
       "an absent optional is no key at all",

@@ -21,6 +21,7 @@ export async function startServer(program, args = []) {
     };
     child.stdout.on("data", look);
     child.stderr.on("data", look);
+    child.on("error", reject);
     child.on("exit", (code) => reject(new Error(`exit ${code}: ${log}`)));
   });
   child.removeAllListeners("exit");

@@ -64,6 +64,38 @@ static void an_argument_may_be_broken_too(void **state)
         "    void *user);\n");
 }
 
+static void a_long_definition_has_its_name_below(void **state)
+{
+    (void)state;
+    assert_layout(
+        "static const struct a_type_with_a_long_name a_type_with_a_long_name"
+        "_defaults_ = {\n    .a = 1,\n};\n",
+        "static const struct a_type_with_a_long_name\n"
+        "    a_type_with_a_long_name_defaults_ = {\n    .a = 1,\n};\n");
+}
+
+static void initialisers_open_up(void **state)
+{
+    (void)state;
+    assert_layout("    .field = { .first = { (const int32_t[]){ 1, 2 }, 2 }, "
+                  ".second = STRING(\"a, b }\"), .c = 3 },\n",
+                  "    .field = {\n"
+                  "        .first = { (const int32_t[]){ 1, 2 }, 2 },\n"
+                  "        .second = STRING(\"a, b }\"),\n"
+                  "        .c = 3,\n"
+                  "    },\n");
+    assert_layout("    .list = { (const struct a_long_name[]){ { .first = 1, "
+                  ".second = 2 }"
+                  ", { .first = 3, .second = 4 } }, 2 },\n",
+                  "    .list = {\n"
+                  "        (const struct a_long_name[]){\n"
+                  "            { .first = 1, .second = 2 },\n"
+                  "            { .first = 3, .second = 4 },\n"
+                  "        },\n"
+                  "        2,\n"
+                  "    },\n");
+}
+
 static void strings_are_not_broken(void **state)
 {
     (void)state;
@@ -108,6 +140,8 @@ int main(void)
         cmocka_unit_test(arguments_go_below_the_first),
         cmocka_unit_test(wide_arguments_go_to_a_new_line),
         cmocka_unit_test(an_argument_may_be_broken_too),
+        cmocka_unit_test(a_long_definition_has_its_name_below),
+        cmocka_unit_test(initialisers_open_up),
         cmocka_unit_test(strings_are_not_broken),
         cmocka_unit_test(comments_and_directives_stay),
         cmocka_unit_test(blank_lines_come_singly),

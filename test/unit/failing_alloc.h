@@ -1,0 +1,56 @@
+/*
+ * An allocator that fails at one allocation, and counts what is alive: for
+ * running a test once for each allocation that it makes.
+ */
+#ifndef FAILING_ALLOC_H
+#define FAILING_ALLOC_H
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "zocket/allocator.h"
+
+struct failing_alloc {
+    struct zkt_allocator allocator;
+    long fail_at; /* the how-manieth fails, from 1; 0: none */
+    long calls;   /* allocations so far, resizings among them */
+    long live;    /* blocks that were not released */
+};
+
+static inline bool failing_now(struct failing_alloc *f)
+{
+    return ++f->calls == f->fail_at;
+}
+
+static inline void *failing_get(void *user, size_t size)
+{
+    struct failing_alloc *f = user;
+    void *block = failing_now(f) ? NULL : malloc(size);
+    f->live += block != NULL;
+    return block;
+}
+
+static inline void *failing_resize(void *user, void *block, size_t size)
+{
+    struct failing_alloc *f = user;
+    void *grown = failing_now(f) ? NULL : realloc(block, size);
+    f->live += block == NULL && grown != NULL;
+    return grown;
+}
+
+static inline void failing_release(void *user, void *block)
+{
+    struct failing_alloc *f = user;
+    f->live -= block != NULL;
+    free(block);
+}
+
+static inline void failing_alloc_init(struct failing_alloc *f, long fail_at)
+{
+    *f = (struct failing_alloc){
+        .allocator = { failing_get, failing_resize, failing_release, f },
+        .fail_at = fail_at,
+    };
+}
+
+#endif

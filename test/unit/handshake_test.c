@@ -1,0 +1,353 @@
+/* The opening handshake of both roles, whole and byte by byte; close codes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "failing_alloc.h"
+#include "websocket/handshake.h"
+
+#define KEY "dGhlIHNhbXBsZSBub25jZQ=="
+#define GET "GET /chat?room=1 HTTP/1.1\r\n"
+#define HEAD                                                                   \
+    "Host: example.com\r\nUpgrade: WebSocket\r\n"                              \
+    "Connection: keep-alive, Upgrade\r\n"
+#define KEYS "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n"
+
+struct heard {
+    char sent[4096];
+    size_t len;
+    unsigned code;
+    int opened, messages;
+    char protocol[32], path[64], query[64];
+    uint8_t memory[1024];
+};
+
+static int on_request(void *user, const struct zkt_ws_request *request,
+                      const char **protocol)
+{
+    struct heard *h = user;
+    snprintf(h->path, sizeof(h->path), "%.*s", ZKT_ARG(request->path));
+    snprintf(h->query, sizeof(h->query), "%.*s", ZKT_ARG(request->query));
+    if (request->rfc6902) {
+        *protocol = ZKT_WS_PROTOCOL_RFC6902;
+    }
+    return zkt_str_eq(request->path, ZKT_STR("/closed")) ? 403 : 101;
+}
+
+static void on_open(void *user, const char *protocol)
+{
+    struct heard *h = user;
+    h->opened++;
+    snprintf(h->protocol, sizeof(h->protocol), "%s", protocol);
+}
+
+static uint8_t *on_memory(void *user, size_t len)
+{
+    struct heard *h = user;
+    return len + ZKT_PADDING <= sizeof(h->memory) ? h->memory : NULL;
+}
+
+static void on_message(void *user, bool binary, uint8_t *data, size_t len)
+{
+    struct heard *h = user;
+    assert_false(binary);
+    assert_int_equal(len, 5);
+    assert_memory_equal(data, "hello", 5);
+    h->messages++;
+}
+
+static void on_send(void *user, const void *data, size_t len)
+{
+    struct heard *h = user;
+    assert_true(h->len + len < sizeof(h->sent));
+    memcpy(h->sent + h->len, data, len);
+    h->len += len;
+    h->sent[h->len] = '\0';
+}
+
+static void on_close(void *user, unsigned code, const char *reason)
+{
+    struct heard *h = user;
+    assert_int_equal(h->code, 0); /* told once */
+    assert_non_null(reason);
+    h->code = code;
+}
+
+static const struct zkt_ws_callbacks callbacks = {
+    .on_request = on_request,
+    .on_open = on_open,
+    .memory = on_memory,
+    .on_message = on_message,
+    .send = on_send,
+    .on_close = on_close,
+};
+static const struct zkt_ws_limits limits = { 1000, 1024, 16 };
+
+static void feed(struct zkt_ws *ws, const char *text, size_t len, size_t cut)
+{
+    for (size_t at = 0; at < len; at += cut) {
+        uint8_t bytes[2048];
+        const size_t n = len - at < cut ? len - at : cut;
+        memcpy(bytes, text + at, n);
+        zkt__ws_feed(ws, bytes, n);
+    }
+}
+
+static void test_vectors(void **state)
+{
+    char accept[ZKT_WS_ACCEPT_LEN + 1], text[16];
+    uint8_t digest[ZKT_SHA1_SIZE];
+    (void)state;
+    zkt__ws_accept_key(KEY, accept); /* RFC 6455, section 1.3 */
+    assert_string_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    zkt__sha1("abc", 3, digest); /* FIPS 180 */
+    assert_memory_equal(digest,
+                        "\xa9\x99\x3e\x36\x47\x06\x81\x6a\xba\x3e"
+                        "\x25\x71\x78\x50\xc2\x6c\x9c\xd0\xd8\x9d",
+                        20);
+    zkt__sha1("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56,
+              digest);
+    assert_memory_equal(digest,
+                        "\x84\x98\x3e\x44\x1c\x3b\xd2\x6e\xba\xae"
+                        "\x4a\xa1\xf9\x51\x29\xe5\xe5\x46\x70\xf1",
+                        20);
+    text[zkt__base64((const uint8_t *)"fooba", 5, text)] = '\0';
+    assert_string_equal(text, "Zm9vYmE=");
+}
+
+static void test_requests(void **state)
+{
+    static const struct {
+        const char *head;
+        int status;
+    } table[] = {
+        { GET HEAD KEYS "\r\n", 101 },
+        { GET "host:x\r\nupgrade:websocket\r\nCONNECTION:upgrade\r\n" KEYS
+              "\r\n",
+          101 },
+        { GET HEAD KEYS "Content-Length: 0\r\n\r\n", 101 },
+        { "GET /closed HTTP/1.1\r\n" HEAD KEYS "\r\n", 403 },
+        { "POST / HTTP/1.1\r\n" HEAD KEYS "\r\n", 405 },
+        { "GET / HTTP/1.0\r\n" HEAD KEYS "\r\n", 400 },
+        { "GET x HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
+        { "GET /a b HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
+        { "nonsense\r\n\r\n", 400 },
+        { GET KEYS "Upgrade: websocket\r\nConnection: upgrade\r\n\r\n", 400 },
+        { GET "Host: x\r\nConnection: upgrade\r\n" KEYS "\r\n", 426 },
+        { GET "Host: x\r\nUpgrade: websocket\r\n" KEYS "\r\n", 426 },
+        { GET HEAD "Sec-WebSocket-Key: " KEY
+                   "\r\nSec-WebSocket-Version: 8\r\n\r\n",
+          426 },
+        { GET HEAD "Sec-WebSocket-Version: 13\r\n\r\n", 400 },
+        { GET HEAD "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=\r\n"
+                   "Sec-WebSocket-Version: 13\r\n\r\n",
+          400 },
+        { GET HEAD "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR==\r\n"
+                   "Sec-WebSocket-Version: 13\r\n\r\n",
+          400 },
+        { GET HEAD KEYS KEYS "\r\n", 400 },
+        { GET HEAD KEYS "Content-Length: 1\r\n\r\n", 400 },
+        { GET HEAD KEYS "Transfer-Encoding: chunked\r\n\r\n", 400 },
+        { GET HEAD KEYS " folded: yes\r\n\r\n", 400 },
+        { GET HEAD KEYS "No-Colon\r\n\r\n", 400 },
+        { GET HEAD KEYS "X: a\nb\r\n\r\n", 400 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        for (size_t cut = 1; cut < 5000; cut += 4999) {
+            struct zkt_ws ws;
+            struct heard h = { .len = 0 };
+            char expected[32];
+            zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default,
+                                &limits);
+            feed(&ws, table[i].head, strlen(table[i].head), cut);
+            snprintf(expected, sizeof(expected), "HTTP/1.1 %d ",
+                     table[i].status);
+            if (strncmp(h.sent, expected, strlen(expected)) != 0) {
+                fail_msg("request %zu: %s", i, h.sent);
+            }
+            assert_int_equal(h.opened, table[i].status == 101);
+            assert_int_equal(h.code, table[i].status == 101 ? 0 : 1002);
+            zkt__ws_finish(&ws);
+        }
+    }
+}
+
+static void test_what_follows_the_head(void **state)
+{
+    /* A masked "hello", and a protocol that is offered among others. */
+    static const char text[] = GET HEAD KEYS
+        "Sec-WebSocket-Protocol: a, zocket.rfc6902\r\n\r\n"
+        "\x81\x85\x01\x02\x03\x04"
+        "igohn"
+        "\x81\x85\x01\x02\x03\x04"
+        "igohn";
+    (void)state;
+    for (size_t cut = 1; cut < 400; cut += 7) {
+        struct zkt_ws ws;
+        struct heard h = { .len = 0 };
+        zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default,
+                            &limits);
+        feed(&ws, text, sizeof(text) - 1, cut);
+        assert_string_equal(h.path, "/chat");
+        assert_string_equal(h.query, "room=1");
+        assert_string_equal(h.protocol, "zocket.rfc6902");
+        assert_non_null(
+            strstr(h.sent, "Sec-WebSocket-Protocol: zocket.rfc6902\r\n"));
+        assert_int_equal(h.messages, 2);
+        zkt__ws_finish(&ws);
+    }
+}
+
+static void test_a_head_that_is_too_long(void **state)
+{
+    struct zkt_ws ws;
+    struct heard h = { .len = 0 };
+    (void)state;
+    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    feed(&ws, GET, strlen(GET), 100);
+    for (int i = 0; i < 100 && h.len == 0; i++) {
+        feed(&ws, "X: yyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 32, 100);
+    }
+    assert_memory_equal(h.sent, "HTTP/1.1 431 ", 13);
+    zkt__ws_finish(&ws);
+}
+
+/* ---- the client's side ---- */
+
+static void open_client(struct zkt_ws *ws, struct heard *h,
+                        struct zkt_random *random)
+{
+    static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
+    struct zkt_hash_key key;
+    assert_true(zkt__random_init(random, &key, seed));
+    assert_true(zkt__ws_init_client(ws, &callbacks, h, &zkt__allocator_default,
+                                    &limits, random, ZKT_STR("example.com:80"),
+                                    ZKT_STR("/p?q"), "zocket.rfc6902"));
+    assert_non_null(strstr(h->sent, "GET /p?q HTTP/1.1\r\n"
+                                    "Host: example.com:80\r\n"));
+    assert_non_null(
+        strstr(h->sent, "Sec-WebSocket-Protocol: zocket.rfc6902\r\n"));
+    h->len = 0;
+}
+
+static void test_responses(void **state)
+{
+    static const struct {
+        const char *format; /* with the right accept */
+        bool good;
+    } table[] = {
+        { "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: %s\r\n\r\n\x81\x05hello",
+          true },
+        { "HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: %s\r\n\r\n",
+          false },
+        { "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: x%s\r\n\r\n",
+          false },
+        { "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: other\r\n\r\n",
+          false },
+        { "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Extensions: x\r\n\r\n",
+          false },
+        { "HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: %s\r\n\r\n",
+          false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct zkt_ws ws;
+        struct zkt_random random;
+        struct heard h = { .len = 0 };
+        char accept[ZKT_WS_ACCEPT_LEN + 1], response[512];
+        open_client(&ws, &h, &random);
+        zkt__ws_accept_key(ws.key, accept);
+        const int len = snprintf(response, sizeof(response), table[i].format,
+                                 accept);
+        feed(&ws, response, (size_t)len, 3);
+        assert_int_equal(h.opened, table[i].good);
+        assert_int_equal(h.messages, table[i].good);
+        assert_int_equal(h.code, table[i].good ? 0 : 1002);
+        zkt__ws_finish(&ws);
+    }
+}
+
+static void test_closing(void **state)
+{
+    struct zkt_ws ws;
+    struct heard h = { .len = 0 };
+    (void)state;
+    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    ws.state = ZKT_WS_OPEN;
+    /* In the middle of a frame: the rest of it is passed over. */
+    feed(&ws,
+         "\x81\x85\x01\x02\x03\x04"
+         "ig",
+         8, 8);
+    zkt__ws_close(&ws, 1001, "bye");
+    zkt__ws_close(&ws, 1000, "");
+    assert_int_equal(h.code, 1001);
+    assert_int_equal(h.len, 7);
+    assert_memory_equal(h.sent,
+                        "\x88\x05\x03\xe9"
+                        "bye",
+                        7);
+    feed(&ws, "ohn\x81\x85\x01\x02\x03\x04igohn", 14, 2);
+    assert_int_equal(ws.state, ZKT_WS_CLOSING);
+    feed(&ws, "\x88\x82\x00\x00\x00\x00\x03\xe9", 8, 3);
+    assert_int_equal(ws.state, ZKT_WS_CLOSED);
+    assert_int_equal(h.messages, 0);
+    zkt__ws_finish(&ws);
+}
+
+static void test_limits_and_memory(void **state)
+{
+    static const char over[] = "\x81\xfe\x03\xe9\x01\x02\x03\x04?";
+    static const char piece[] = "\x01\x80\x00\x00\x00\x00";
+    struct failing_alloc failing;
+    (void)state;
+    for (long n = 0; n < 4; n++) {
+        struct zkt_ws ws;
+        struct heard h = { .len = 0 };
+        failing_alloc_init(&failing, n);
+        zkt__ws_init_server(&ws, &callbacks, &h, &failing.allocator, &limits);
+        ws.state = ZKT_WS_OPEN;
+        feed(&ws, over, sizeof(over) - 1, 1); /* one byte over the limit */
+        assert_int_equal(h.code, n == 0 || failing.calls < n ? 1009 : 1011);
+        zkt__ws_finish(&ws);
+        assert_int_equal(failing.live, 0);
+    }
+    struct zkt_ws ws;
+    struct heard h = { .len = 0 };
+    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    ws.state = ZKT_WS_OPEN;
+    feed(&ws, piece, 6, 6);
+    for (int i = 0; i < 15; i++) {
+        feed(&ws, "\x00\x80\x00\x00\x00\x00", 6, 6);
+    }
+    assert_int_equal(h.code, 0);
+    feed(&ws, "\x00\x80\x00\x00\x00\x00", 6, 6);
+    assert_int_equal(h.code, 1009); /* one fragment over the limit */
+    zkt__ws_finish(&ws);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_what_follows_the_head),
+        cmocka_unit_test(test_a_head_that_is_too_long),
+        cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_closing),
+        cmocka_unit_test(test_limits_and_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,278 @@
+/* The JSON layer: what is JSON and what is not, strings, numbers, writing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "protocol/envelope.h"
+#include "json/json.h"
+#include "json/number.h"
+
+static const struct zkt_hash_key hash_key = { 1, 2 };
+
+/* A reader on a copy of @text with what must stand behind it. */
+static void read_text(struct zkt_reader *reader, struct zkt_arena *arena,
+                      struct zkt_issues *issues, const char *text, size_t len)
+{
+    char *copy = zkt__arena_zero(arena, len + ZKT_PADDING, 1);
+    memcpy(copy, text, len);
+    zkt__reader_init(reader, copy, len, arena, issues, &hash_key);
+}
+
+static bool is_json(const char *text, size_t len)
+{
+    struct zkt_arena arena;
+    struct zkt_reader reader;
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    read_text(&reader, &arena, NULL, text, len);
+    const bool good = zkt__reader_skip(&reader, NULL) &&
+                      zkt__reader_done(&reader);
+    zkt__arena_finish(&arena);
+    return good;
+}
+
+static void test_what_is_json(void **state)
+{
+    static const char *const good[] = {
+        "0",
+        "-0",
+        "1.5e+10",
+        "\"\"",
+        "[]",
+        "{}",
+        " [ 1 , 2 ] ",
+        "{\"a\":{\"b\":[null,true,false]}}",
+        "\"\\u0000\\ud800 \\\" \\/ \\b\\f\\n\\r\\t\"",
+        "\"\x7f é 😀\"",
+        "[[[[]]],{\"\":0}]",
+        "\t\r\n 1 \t",
+    };
+    static const char *const bad[] = {
+        "",          " ",       "01",       "1.",         ".5",       "+1",
+        "1e",        "-",       "nul",      "truee",      "\"",       "\"\\x\"",
+        "\"\\u12\"", "\"\n\"",  "[",        "[1,]",       "[,1]",     "[1 2]",
+        "{",         "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}",    "{1:1}",
+        "]",         "[}",      "[1]]",     "NaN",        "Infinity", "'a'",
+        "1 2",       "//",      "\v1",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(is_json(good[i], strlen(good[i])));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (is_json(bad[i], strlen(bad[i]))) {
+            fail_msg("taken for JSON: %s", bad[i]);
+        }
+    }
+    assert_false(is_json("1\0", 2));
+    assert_false(is_json("\"a\0b\"", 5));
+}
+
+static void test_depth(void **state)
+{
+    char text[2 * 100001];
+    (void)state;
+    memset(text, '[', 64);
+    memset(text + 64, ']', 64);
+    assert_true(is_json(text, 128));
+    memset(text, '[', 65);
+    memset(text + 65, ']', 65);
+    assert_false(is_json(text, 130));
+    memset(text, '[', 100000);
+    memset(text + 100000, ']', 100000);
+    assert_false(is_json(text, 200000));
+}
+
+static void test_strings(void **state)
+{
+    static const struct {
+        const char *json, *text;
+        size_t len;
+        bool lone;
+    } table[] = {
+        { "\"\"", "", 0, false },
+        { "\"plain text of some length, no escapes\"",
+          "plain text of some length, no escapes", 37, false },
+        { "\"a\\u0000b\"", "a\0b", 3, false },
+        { "\"\\ud83d\\ude00\"", "😀", 4, false },
+        { "\"\\ud83d\"", "\xef\xbf\xbd", 3, true },
+        { "\"\\ude00x\"", "\xef\xbf\xbdx", 4, true },
+        { "\"\\ud83d\\u0041\"",
+          "\xef\xbf\xbd"
+          "A",
+          4, true },
+        { "\"\\n\\\\\\/\\u00e9\\u20ac\"", "\n\\/é€", 8, false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct zkt_arena arena;
+        struct zkt_reader reader;
+        struct zkt_str text;
+        bool lone;
+        zkt__arena_init(&arena, &zkt__allocator_default);
+        read_text(&reader, &arena, NULL, table[i].json, strlen(table[i].json));
+        assert_true(zkt__reader_text(&reader, &text, &lone));
+        assert_int_equal(lone, table[i].lone);
+        assert_int_equal(text.len, table[i].len);
+        assert_memory_equal(text.data, table[i].text, text.len + 1);
+        assert_true(zkt__reader_done(&reader));
+        zkt__arena_finish(&arena);
+    }
+}
+
+/* ECMA-262's spelling of numbers. */
+static void test_numbers(void **state)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } table[] = {
+        { 0, "0" },
+        { -0.0, "0" },
+        { 1, "1" },
+        { -1.5, "-1.5" },
+        { 0.1, "0.1" },
+        { 0.1 + 0.2, "0.30000000000000004" },
+        { 1e20, "100000000000000000000" },
+        { 1e21, "1e+21" },
+        { 123e-20, "1.23e-18" },
+        { 1e-6, "0.000001" },
+        { 1e-7, "1e-7" },
+        { 5e-324, "5e-324" },
+        { 1.7976931348623157e308, "1.7976931348623157e+308" },
+        { 9007199254740993.0, "9007199254740992" },
+        { 4.35, "4.35" },
+        { 5.684341886080802e-14, "5.684341886080802e-14" },
+        { 100, "100" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        char text[ZKT_NUMBER_SIZE + 1];
+        text[zkt__real_write(text, table[i].value)] = '\0';
+        assert_string_equal(text, table[i].text);
+    }
+    char text[ZKT_NUMBER_SIZE + 1];
+    text[zkt__integer_write(text, INT64_MIN)] = '\0';
+    assert_string_equal(text, "-9223372036854775808");
+}
+
+static void test_reading_numbers(void **state)
+{
+    static const struct {
+        const char *text;
+        bool whole;
+        int64_t integer;
+        double real;
+    } table[] = {
+        { "17", true, 17, 17 },
+        { "-9223372036854775807", true, -INT64_MAX, -9223372036854775807.0 },
+        { "1.0", true, 1, 1 },
+        { "1e3", true, 1000, 1000 },
+        { "1.5", false, 0, 1.5 },
+        { "123456789012345678901234567890", false, 0,
+          123456789012345678901234567890.0 },
+        { "0.1000000000000000055511151231257827", false, 0, 0.1 },
+        { "1e-400", true, 0, 0 },
+        { "2.2250738585072011e-308", false, 0, 2.2250738585072011e-308 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        char text[64];
+        strcpy(text, table[i].text);
+        char *end = zkt__number_end(text);
+        assert_ptr_equal(end, text + strlen(text));
+        const struct zkt_number n = zkt__number_read(text, end);
+        assert_int_equal(n.whole, table[i].whole);
+        if (n.whole) {
+            assert_true(n.integer == table[i].integer);
+        }
+        assert_memory_equal(&n.real, &table[i].real, sizeof(n.real));
+    }
+}
+
+static void test_writing(void **state)
+{
+    struct zkt_writer w;
+    (void)state;
+    zkt__writer_init(&w, &zkt__allocator_default);
+    zkt_write_string(&w, (struct zkt_str){ "a\"\\\n\x01\0é/", 9 });
+    assert_int_equal(w.len, strlen("\"a\\\"\\\\\\n\\u0001\\u0000é/\""));
+    assert_memory_equal(w.data, "\"a\\\"\\\\\\n\\u0001\\u0000é/\"", w.len);
+    w.len = 0;
+    zkt_write_end(&w, zkt_write_begin(&w));
+    assert_memory_equal(w.data, "{}", 2);
+    w.limit = w.capacity;
+    for (int i = 0; i < 1000; i++) {
+        ZKT_WRITE(&w, "0123456789");
+    }
+    assert_true(w.failed);
+    zkt__writer_finish(&w);
+}
+
+static void test_envelopes(void **state)
+{
+    static const char text[] =
+        " {\"input\":{\"type\":[1]},\"x\":{},\"actorId\":\"a\\u0041\","
+        "\"id\":17,\"method\":\"m\",\"actor\":\"old\",\"actor\":\"new\","
+        "\"ty\\u0070e\":\"rpc\"} ";
+    struct zkt_arena arena;
+    struct zkt_reader reader;
+    struct zkt_envelope e;
+    (void)state;
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    read_text(&reader, &arena, NULL, text, sizeof(text) - 1);
+    assert_true(zkt__envelope_read(&e, &reader));
+    assert_int_equal(e.type, ZKT_MESSAGE_RPC);
+    assert_string_equal(e.actor.data, "new");
+    assert_string_equal(e.actor_id.data, "aA");
+    assert_int_equal(e.id.len, 2);
+    assert_memory_equal(e.input.data, "{\"type\":[1]}", e.input.len);
+    assert_null(e.event.data);
+    read_text(&reader, &arena, NULL, "{\"type\":\"rpc\"} x", 16);
+    assert_false(zkt__envelope_read(&e, &reader));
+    assert_int_equal(zkt__status_parse(ZKT_STR("ABORTED")), ZKT_ABORTED);
+    assert_int_equal(zkt__status_parse(ZKT_STR("OK")), ZKT_INTERNAL);
+    assert_int_equal(zkt__status_parse(ZKT_STR("CLOSED")), ZKT_INTERNAL);
+    zkt__arena_finish(&arena);
+}
+
+static void test_trim_is_that_of_ecmascript(void **state)
+{
+    static const struct zkt_string_rules rules = { 0, UINT32_MAX, true };
+    struct zkt_type type = zkt_type_string;
+    static const char text[] =
+        "\"\\t\\n\\u000b\\f\\r \\u00a0\\u1680\\u2000\\u200a\\u2028\\u2029"
+        "\\u202f\\u205f\\u3000\\ufeff x \\u0085 y\\u3000\\ufeff\\u00a0 \"";
+    struct zkt_arena arena;
+    struct zkt_issues issues = { .arena = &arena };
+    struct zkt_reader reader;
+    struct zkt_str value;
+    (void)state;
+    type.of.strings = &rules;
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    read_text(&reader, &arena, &issues, text, sizeof(text) - 1);
+    assert_true(zkt_decode_string(&reader, &type, &value));
+    assert_string_equal(value.data, "x \xc2\x85 y");
+    assert_true(zkt__reader_done(&reader));
+    zkt__arena_finish(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_json),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_reading_numbers),
+        cmocka_unit_test(test_writing),
+        cmocka_unit_test(test_envelopes),
+        cmocka_unit_test(test_trim_is_that_of_ecmascript),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

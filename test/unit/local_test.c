@@ -1,0 +1,469 @@
+/*
+ * Servers and clients joined in memory: what handlers do when they misuse the
+ * runtime, what callbacks may do, and what a clock that jumps leads to.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "chat_client.h"
+#include "chat_server.h"
+#include "counter_client.h"
+
+/* ---- a server whose handlers misbehave on demand ---- */
+
+static char log_text[4096];
+
+static void keep_log(void *user, enum zkt_log_level level, const char *text)
+{
+    (void)user;
+    (void)level;
+    snprintf(log_text, sizeof(log_text), "%s", text);
+}
+
+static bool hook_fails;
+
+static enum zkt_status join(struct demo_chat_call *call,
+                            const struct demo_chat_join_input *in,
+                            struct demo_member *out)
+{
+    *out = (struct demo_member){ in->name, zkt_now_ms(call->zkt) };
+    demo_chat_put_members(call, zkt_client_id(call->zkt), out);
+    demo_chat_set_topic(call, in->name);
+    if (zkt_str_eq(in->name, ZKT_STR("index"))) {
+        demo_chat_remove_messages(call, 7, 1);
+    } else if (zkt_str_eq(in->name, ZKT_STR("stale"))) {
+        struct demo_member_ref ref = demo_chat_edit_members(
+            call, zkt_client_id(call->zkt));
+        demo_chat_clear_members(call);
+        demo_member_set_joined_at(ref, 5);
+    } else if (zkt_str_eq(in->name, ZKT_STR("rule"))) {
+        demo_chat_append_messages(call, &(struct demo_message){ .id = 0 });
+    } else if (zkt_str_eq(in->name, ZKT_STR("utf8"))) {
+        demo_chat_set_topic(call, (struct zkt_str){ "\xff", 1 });
+    } else if (zkt_str_eq(in->name, ZKT_STR("result"))) {
+        out->name = ZKT_STR("");
+    } else if (zkt_str_eq(in->name, ZKT_STR("secret"))) {
+        return zkt_fail(call->zkt, ZKT_INTERNAL, "the password is %d", 42);
+    } else if (zkt_str_eq(in->name, ZKT_STR("refused"))) {
+        demo_chat_emit_left(call, &(struct demo_chat_left_event){ in->name },
+                            zkt_to_all());
+        return zkt_fail(call->zkt, ZKT_ABORTED, "no");
+    }
+    return ZKT_OK;
+}
+
+static enum zkt_status say(struct demo_chat_call *call,
+                           const struct demo_chat_say_input *in,
+                           struct demo_message *out)
+{
+    *out = (struct demo_message){
+        .id = call->state->next_id,
+        .from = ZKT_STR("x"),
+        .text = in->text,
+        .reply_to = in->reply_to,
+    };
+    /* One more than fits, and trimmed before the commit: that is legal. */
+    for (int i = 0; i < DEMO_CHAT_MESSAGES_MAX + 1; i++) {
+        demo_chat_append_messages(call, out);
+    }
+    if (!in->reply_to.has) {
+        demo_chat_remove_messages(call, 0, 1);
+    }
+    return ZKT_OK;
+}
+
+static enum zkt_status whisper(struct demo_chat_call *call,
+                               const struct demo_chat_whisper_input *in)
+{
+    demo_chat_emit_left(call, &(struct demo_chat_left_event){ in->text },
+                        zkt_except(in->to));
+    return ZKT_OK;
+}
+
+static enum zkt_status history(struct demo_chat_call *call,
+                               const struct demo_chat_history_input *in,
+                               struct demo_message_list *out)
+{
+    (void)in;
+    *out = call->state->messages;
+    return ZKT_OK;
+}
+
+static enum zkt_status who(struct demo_chat_call *call,
+                           struct demo_member_map *out)
+{
+    *out = call->state->members;
+    return ZKT_OK;
+}
+
+static enum zkt_status set_topic(struct demo_chat_call *call,
+                                 const struct demo_chat_set_topic_input *in)
+{
+    demo_chat_set_topic(call, in->topic);
+    return ZKT_PENDING;
+}
+
+static enum zkt_status leave(struct demo_chat_call *call)
+{
+    demo_chat_remove_members(call, zkt_client_id(call->zkt));
+    return ZKT_OK;
+}
+
+static enum zkt_status on_connect(struct demo_chat_call *call)
+{
+    demo_chat_set_online(call, (int32_t)zkt_clients(call->zkt).len);
+    return hook_fails ? zkt_fail(call->zkt, ZKT_ABORTED, "hook") : ZKT_OK;
+}
+
+static enum zkt_status on_disconnect(struct demo_chat_call *call)
+{
+    demo_chat_set_online(call, (int32_t)zkt_clients(call->zkt).len);
+    return ZKT_OK;
+}
+
+static const struct demo_chat_handlers chat = {
+    .join = join,
+    .say = say,
+    .whisper = whisper,
+    .history = history,
+    .who = who,
+    .set_topic = set_topic,
+    .leave = leave,
+    .on_connect = on_connect,
+    .on_disconnect = on_disconnect,
+};
+static const struct demo_handlers handlers = { .chat = &chat };
+
+struct fixture {
+    struct zkt_server *server;
+    struct zkt_client *client;
+    struct demo_chat *room;
+    struct zkt_reply reply;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    const struct zkt_serve_options options = { .log = keep_log };
+    f = (struct fixture){ 0 };
+    hook_fails = false;
+    log_text[0] = '\0';
+    assert_int_equal(zkt_server_new(demo_app(&handlers), &options, &f.server),
+                     ZKT_OK);
+    f.client = zkt_client_open_local(f.server);
+    f.room = demo_chat_open(f.client, "room");
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    zkt_reply_clear(&f->reply);
+    demo_chat_close(f->room);
+    zkt_client_close(f->client);
+    zkt_server_free(f->server);
+    return 0;
+}
+
+static enum zkt_status call_join(struct fixture *f, const char *name)
+{
+    struct demo_member me;
+    const struct demo_chat_join_input in = { .name = zkt_cstr(name) };
+    return demo_chat_call_join(f->room, &in, &me, &f->reply);
+}
+
+/* ---- handlers ---- */
+
+static void test_poisoned_calls(void **state)
+{
+    static const struct {
+        const char *name, *log;
+    } table[] = {
+        { "index", "chat \"room\": join: index 7 is past the end of 0 items" },
+        { "stale", "chat \"room\": join: a place was used after" },
+        { "rule", "\"path\":[\"messages\",0,\"id\"]" },
+        { "utf8", "\"path\":[\"topic\"],\"message\":\"is not valid UTF-8\"" },
+        { "result", "the result breaks its rules: [{\"code\":\"too_small\"" },
+        { "secret", "the password is 42" },
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_int_equal(call_join(f, table[i].name), ZKT_INTERNAL);
+        assert_string_equal(f->reply.error, "internal error");
+        assert_non_null(strstr(log_text, table[i].log));
+        struct demo_member_map members;
+        assert_int_equal(demo_chat_call_who(f->room, &members, &f->reply),
+                         ZKT_OK);
+        assert_int_equal(members.len, 0); /* rolled back */
+    }
+}
+
+static void on_left(const struct demo_chat_left_event *event, void *user)
+{
+    (void)event;
+    (*(int *)user)++;
+}
+
+static void test_failure_takes_events_back(void **state)
+{
+    struct fixture *f = *state;
+    int left = 0;
+    demo_chat_on_left(f->room, on_left, &left);
+    assert_int_equal(call_join(f, "refused"), ZKT_ABORTED);
+    assert_string_equal(f->reply.error, "no");
+    const struct demo_chat_whisper_input to_others = {
+        .to = zkt_client_own_id(f->client), .text = ZKT_STR("x")
+    };
+    assert_int_equal(demo_chat_call_whisper(f->room, &to_others, &f->reply),
+                     ZKT_OK);
+    assert_int_equal(left, 0); /* except us */
+    const struct demo_chat_whisper_input to_us = { .to = ZKT_STR("nobody"),
+                                                   .text = ZKT_STR("x") };
+    assert_int_equal(demo_chat_call_whisper(f->room, &to_us, &f->reply),
+                     ZKT_OK);
+    assert_int_equal(left, 1);
+}
+
+static void test_counts_are_checked_at_the_commit(void **state)
+{
+    struct fixture *f = *state;
+    struct demo_message message;
+    struct demo_message_list all;
+    struct demo_chat_say_input in = { .text = ZKT_STR("x") };
+    assert_int_equal(demo_chat_call_say(f->room, &in, &message, &f->reply),
+                     ZKT_OK);
+    const struct demo_chat_history_input limit = { .limit = 1 };
+    assert_int_equal(demo_chat_call_history(f->room, &limit, &all, &f->reply),
+                     ZKT_OK);
+    assert_int_equal(all.len, DEMO_CHAT_MESSAGES_MAX);
+    in.reply_to = (struct zkt_int32_opt){ true, 1 };
+    assert_int_equal(demo_chat_call_say(f->room, &in, &message, &f->reply),
+                     ZKT_INTERNAL);
+    assert_non_null(strstr(log_text, "must have at most 200 items"));
+}
+
+static void test_pending_is_not_supported_yet(void **state)
+{
+    struct fixture *f = *state;
+    const struct demo_chat_set_topic_input in = { .topic = ZKT_STR("x") };
+    assert_int_equal(demo_chat_call_set_topic(f->room, &in, &f->reply),
+                     ZKT_INTERNAL);
+    assert_non_null(strstr(log_text, "not supported yet"));
+}
+
+static void test_a_hook_that_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct zkt_server_stats stats;
+    hook_fails = true;
+    assert_int_equal(call_join(f, "ada"), ZKT_OK); /* the instance goes on */
+    zkt_server_stats(f->server, &stats);
+    assert_int_equal(stats.hook_failures, 1);
+    assert_non_null(strstr(log_text, "connect"));
+}
+
+static void test_missing_handlers_are_named(void **state)
+{
+    static const struct demo_chat_handlers empty = { .join = join };
+    const struct demo_handlers some = { .chat = &empty };
+    const struct demo_handlers none = { .chat = NULL };
+    const struct zkt_serve_options options = { .log = keep_log };
+    const struct zkt_serve_options bad = { .log = keep_log,
+                                           .limits = { .message_bytes = -1 } };
+    struct zkt_server *server = NULL;
+    (void)state;
+    assert_int_equal(zkt_server_new(demo_app(&some), &options, &server),
+                     ZKT_MISSING_HANDLER);
+    assert_non_null(strstr(log_text, "on_disconnect"));
+    assert_int_equal(zkt_server_new(demo_app(&none), &options, &server),
+                     ZKT_MISSING_HANDLER);
+    assert_non_null(strstr(log_text, "actor chat"));
+    assert_int_equal(zkt_server_new(demo_app(&handlers), &bad, &server),
+                     ZKT_BAD_OPTION);
+    assert_non_null(strstr(log_text, "message_bytes"));
+    assert_null(server);
+}
+
+/* ---- clients ---- */
+
+static void test_input_is_checked_before_it_is_sent(void **state)
+{
+    struct fixture *f = *state;
+    struct zkt_server_stats stats;
+    assert_int_equal(call_join(f, ""), ZKT_INVALID_ARGUMENT);
+    assert_string_equal(f->reply.error,
+                        "Validation failed for join: [{\"code\":\"too_small\","
+                        "\"path\":[\"name\"],\"message\":\"must have at least "
+                        "1 character\"}]");
+    zkt_server_stats(f->server, &stats);
+    assert_int_equal(stats.messages_in, 0);
+}
+
+struct busy {
+    struct fixture *f;
+    int told, nested;
+    uint64_t self, other;
+};
+
+static void on_other(const struct demo_chat_state *now, void *user)
+{
+    struct busy *busy = user;
+    (void)now;
+    busy->nested++;
+}
+
+/* Everything is legal in a callback: leaving, joining, closing, calling. */
+static void on_state(const struct demo_chat_state *now, void *user)
+{
+    struct busy *busy = user;
+    struct fixture *f = busy->f;
+    assert_non_null(now);
+    busy->told++;
+    zkt_client_off(f->client, busy->other);
+    zkt_client_off(f->client, busy->self);
+    zkt_client_off(f->client, busy->self);
+    demo_chat_subscribe(f->room, on_other, busy);
+    assert_int_equal(call_join(f, "ada"), ZKT_FAILED_PRECONDITION);
+    assert_int_equal(zkt_client_poll(f->client, 0), ZKT_FAILED_PRECONDITION);
+}
+
+static void test_listeners_in_callbacks(void **state)
+{
+    struct fixture *f = *state;
+    struct busy busy = { .f = f };
+    busy.self = demo_chat_subscribe(f->room, on_state, &busy);
+    busy.other = demo_chat_subscribe(f->room, on_other, &busy);
+    for (int i = 0; i < 10; i++) {
+        zkt_client_poll(f->client, 10);
+    }
+    assert_int_equal(busy.told, 1);
+    assert_int_equal(busy.nested, 1); /* the one that joined, in its turn */
+}
+
+static void close_all(const struct zkt_reply *reply, void *user)
+{
+    struct fixture *f = user;
+    assert_int_equal(reply->status, ZKT_OK);
+    demo_chat_close(f->room);
+    zkt_client_close(f->client);
+    f->room = NULL;
+}
+
+static void test_closing_in_a_callback(void **state)
+{
+    struct fixture *f = *state;
+    demo_chat_begin_leave(f->room, close_all, f);
+    for (int i = 0; i < 10 && f->room != NULL; i++) {
+        zkt_client_poll(f->client, 10);
+    }
+    assert_null(f->room);
+    f->client = NULL;
+}
+
+static void on_done(const struct zkt_reply *reply, void *user)
+{
+    snprintf(user, 64, "%s", reply->error);
+}
+
+static void test_closing_rejects_what_is_pending(void **state)
+{
+    struct fixture *f = *state;
+    char error[64] = "";
+    demo_chat_begin_leave(f->room, on_done, error);
+    assert_string_equal(error, ""); /* never inside begin */
+    zkt_client_close(f->client);
+    assert_string_equal(error, "WebSocket client closed");
+    f->client = NULL;
+    struct zkt_reply reply = { 0 }; /* a stale handle is harmless */
+    assert_int_equal(demo_chat_call_leave(f->room, &reply),
+                     ZKT_FAILED_PRECONDITION);
+    assert_null(demo_chat_snapshot(f->room));
+}
+
+static void test_two_clients_stay_in_sync(void **state)
+{
+    struct fixture *f = *state;
+    struct zkt_client *bob = zkt_client_open_local(f->server);
+    struct demo_chat *his = demo_chat_open(bob, "room");
+    struct busy busy = { .f = f };
+    demo_chat_subscribe(f->room, on_other, &busy);
+    demo_chat_subscribe(his, on_other, &busy);
+    assert_int_equal(call_join(f, "ada"), ZKT_OK);
+    for (int i = 0; i < 10; i++) {
+        zkt_client_poll(bob, 10);
+    }
+    const struct demo_chat_state *mine = demo_chat_snapshot(f->room);
+    const struct demo_chat_state *other = demo_chat_snapshot(his);
+    assert_int_equal(mine->members.len, 1);
+    assert_int_equal(other->members.len, 1);
+    assert_int_equal(other->online, 2);
+    assert_string_equal(other->members.items[0].value.name.data, "ada");
+    demo_chat_close(his);
+    zkt_client_close(bob);
+    for (int i = 0; i < 10; i++) {
+        zkt_client_poll(f->client, 10);
+    }
+    assert_int_equal(demo_chat_snapshot(f->room)->online, 1);
+}
+
+static void test_silence_ends_a_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct zkt_server_stats stats;
+    assert_int_equal(call_join(f, "ada"), ZKT_OK);
+    zkt_server_advance(f->server, 29000);
+    zkt_server_stats(f->server, &stats);
+    assert_int_equal(stats.connections, 1);
+    for (int i = 0; i < 10; i++) { /* pings are answered */
+        zkt_server_advance(f->server, 30000);
+    }
+    zkt_server_stats(f->server, &stats);
+    assert_int_equal(stats.connections, 1);
+    assert_int_equal(call_join(f, "again"), ZKT_OK);
+}
+
+static void test_no_client_at_all(void **state)
+{
+    struct demo_counter *counter = demo_counter_open(NULL, "x");
+    struct zkt_reply reply = { 0 };
+    int32_t n = 0;
+    const struct demo_counter_inc_input in = { .by = 1 };
+    (void)state;
+    assert_null(counter);
+    assert_int_equal(demo_counter_call_inc(counter, &in, &n, &reply),
+                     ZKT_FAILED_PRECONDITION);
+    assert_string_equal(reply.error, "there is no client to call with");
+    assert_int_equal(demo_counter_watch_n(counter, NULL, NULL), 0);
+    assert_int_equal(zkt_client_poll(NULL, 0), ZKT_CLOSED);
+    demo_counter_close(counter);
+    zkt_client_close(NULL);
+    assert_null(zkt_client_open("http://nonsense", NULL));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(test_poisoned_calls),
+        T(test_failure_takes_events_back),
+        T(test_counts_are_checked_at_the_commit),
+        T(test_pending_is_not_supported_yet),
+        T(test_a_hook_that_fails),
+        T(test_missing_handlers_are_named),
+        T(test_input_is_checked_before_it_is_sent),
+        T(test_listeners_in_callbacks),
+        T(test_closing_in_a_callback),
+        T(test_closing_rejects_what_is_pending),
+        T(test_two_clients_stay_in_sync),
+        T(test_silence_ends_a_connection),
+        T(test_no_client_at_all),
+    };
+#undef T
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
