@@ -1,0 +1,84 @@
+/*
+ * Any bytes from a client, through the whole server: the handshake, frames,
+ * envelopes, the chat's decoders and handlers. The input is the stream as it
+ * is; one that does not begin with GET is put behind a handshake, and then
+ * every line is the payload of a text frame.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/server.h"
+
+#define main chat_main
+#include "../../examples/chat/server.c"
+#undef main
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void feed(struct zkt_endpoint *e, const void *bytes, size_t len)
+{
+    struct zkt_slice slices[16];
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    memcpy(copy, bytes, len);
+    e->ops->feed(e, copy, len);
+    free(copy);
+    for (size_t n; (n = e->ops->pending(e, slices, 16)) > 0;) {
+        size_t total = 0;
+        for (size_t i = 0; i < n; i++) {
+            total += slices[i].len;
+        }
+        e->ops->sent(e, total);
+    }
+    e->core->now_ms++;
+    e->core->ops->tick(e->core);
+}
+
+/* A masked text frame whose mask is zero. */
+static void feed_frame(struct zkt_endpoint *e, const uint8_t *text, size_t len)
+{
+    uint8_t frame[14 + 4096] = { 0x81 };
+    len = len < 4096 ? len : 4096;
+    size_t head = 2;
+    if (len < 126) {
+        frame[1] = (uint8_t)(0x80 | len);
+    } else {
+        frame[1] = 0x80 | 126;
+        frame[2] = (uint8_t)(len >> 8);
+        frame[3] = (uint8_t)len;
+        head = 4;
+    }
+    memcpy(frame + head + 4, text, len);
+    feed(e, frame, head + 4 + len);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char request[] =
+        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const uint8_t seed[32] = { 1 };
+    const struct zkt_serve_options options = { .random_seed = seed };
+    const struct demo_handlers handlers = { .chat = &chat };
+    struct zkt_server *server = NULL;
+    if (zkt_server_new(demo_app(&handlers), &options, &server) != ZKT_OK) {
+        abort();
+    }
+    struct zkt_endpoint *e = zkt__server_accept(server, "fuzz");
+    if (size > 0 && data[0] == 'G') {
+        feed(e, data, size);
+    } else {
+        feed(e, request, sizeof(request) - 1);
+        const uint8_t *end = data + size;
+        while (data < end) {
+            const uint8_t *line = memchr(data, '\n', (size_t)(end - data));
+            line = line != NULL ? line : end;
+            feed_frame(e, data, (size_t)(line - data));
+            data = line < end ? line + 1 : end;
+        }
+    }
+    e->ops->detach(e);
+    zkt_server_free(server);
+    return 0;
+}

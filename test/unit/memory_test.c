@@ -1,0 +1,301 @@
+/*
+ * Memory in depth: allocators, arenas and shared buffers, each also when the
+ * n-th allocation fails. What base_test.c shows in passing is pinned here to
+ * exact numbers: growth, what a reset keeps, what is poisoned.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "base/poison.h"
+#include "failing_alloc.h"
+
+enum {
+    KIB = 1024,
+    BLOCK_HEAD = 16 /* what a block of an arena takes for itself */
+};
+
+static void test_alloc_zero(void **state)
+{
+    struct failing_alloc failing;
+    (void)state;
+    failing_alloc_init(&failing, 0);
+    uint8_t *zeros = zkt__alloc_zero(&failing.allocator, 5, 3);
+    assert_non_null(zeros);
+    for (size_t i = 0; i < 15; i++) {
+        assert_int_equal(zeros[i], 0);
+    }
+    void *nothing = zkt__alloc_zero(&failing.allocator, 0, 8);
+    assert_non_null(nothing);
+    assert_int_equal(failing.live, 2);
+
+    /* The product would be 0 modulo 2^64: nothing may be asked for. */
+    const long calls = failing.calls;
+    assert_null(zkt__alloc_zero(&failing.allocator, SIZE_MAX / 2 + 1, 2));
+    assert_int_equal(failing.calls, calls);
+
+    zkt__release(&failing.allocator, NULL);
+    zkt__release(&failing.allocator, zeros);
+    zkt__release(&failing.allocator, nothing);
+    assert_int_equal(failing.live, 0);
+}
+
+static void test_resize_failure_keeps_block(void **state)
+{
+    struct failing_alloc failing;
+    (void)state;
+    failing_alloc_init(&failing, 2);
+    char *block = zkt__alloc(&failing.allocator, 4);
+    assert_non_null(block);
+    memcpy(block, "abc", 4);
+    assert_null(zkt__resize(&failing.allocator, block, 4000));
+    assert_string_equal(block, "abc");
+    char *grown = zkt__resize(&failing.allocator, block, 4000);
+    assert_non_null(grown);
+    assert_string_equal(grown, "abc");
+    assert_int_equal(failing.live, 1);
+    zkt__release(&failing.allocator, grown);
+    assert_int_equal(failing.live, 0);
+}
+
+static void test_arena_growth(void **state)
+{
+    struct failing_alloc failing;
+    struct zkt_arena arena;
+    (void)state;
+    failing_alloc_init(&failing, 0);
+    zkt__arena_init(&arena, &failing.allocator);
+    assert_int_equal(failing.calls, 0);
+    for (uint32_t i = 0; i < 64 * KIB; i++) {
+        uint32_t *piece = zkt__arena_alloc(&arena, sizeof(*piece));
+        assert_non_null(piece);
+        assert_int_equal((uintptr_t)piece % 16, 0);
+        *piece = i;
+    }
+    /* 1 + 2 + 4 + 8 + 16 + 32 KiB, then 64 KiB at a time: 1 MiB and heads. */
+    assert_int_equal(failing.calls, 6 + 16);
+    assert_int_equal(failing.live, 6 + 16);
+    zkt__arena_finish(&arena);
+    assert_int_equal(failing.live, 0);
+    zkt__arena_finish(&arena);
+}
+
+/* Allocates @size in an empty arena, resets it and counts what is kept. */
+static long kept_after(size_t size)
+{
+    struct failing_alloc failing;
+    struct zkt_arena arena;
+    failing_alloc_init(&failing, 0);
+    zkt__arena_init(&arena, &failing.allocator);
+    assert_non_null(zkt__arena_alloc(&arena, size));
+    zkt__arena_reset(&arena);
+    const long kept = failing.live;
+    zkt__arena_finish(&arena);
+    assert_int_equal(failing.live, 0);
+    return kept;
+}
+
+static void test_arena_reset(void **state)
+{
+    struct failing_alloc failing;
+    struct zkt_arena arena;
+    (void)state;
+    assert_int_equal(kept_after(1), 1);
+    assert_int_equal(kept_after(64 * KIB - BLOCK_HEAD), 1);
+    assert_int_equal(kept_after(64 * KIB), 0);
+
+    failing_alloc_init(&failing, 0);
+    zkt__arena_init(&arena, &failing.allocator);
+    zkt__arena_reset(&arena);
+    assert_int_equal(failing.calls, 0);
+    long settled = 0;
+    for (int round = 0; round < 50; round++) {
+        for (int i = 0; i < 100; i++) {
+            assert_non_null(zkt__arena_zero(&arena, 10, 10));
+        }
+        zkt__arena_reset(&arena);
+        assert_int_equal(failing.live, 1);
+        settled = round == 10 ? failing.calls : settled;
+    }
+    assert_int_equal(failing.calls, settled);
+
+    /* It is the largest that is kept: as much again needs no memory. */
+    assert_non_null(zkt__arena_alloc(&arena, 40 * KIB));
+    assert_non_null(zkt__arena_alloc(&arena, 60 * KIB));
+    assert_non_null(zkt__arena_alloc(&arena, 100 * KIB));
+    assert_non_null(zkt__arena_alloc(&arena, 8));
+    zkt__arena_reset(&arena);
+    const long calls = failing.calls;
+    assert_non_null(zkt__arena_alloc(&arena, 60 * KIB));
+    assert_int_equal(failing.calls, calls);
+    zkt__arena_finish(&arena);
+    assert_int_equal(failing.live, 0);
+}
+
+/* Every allocation fails once; what came before it stays as it was. */
+static void test_arena_failures(void **state)
+{
+    enum {
+        PIECES = 40,
+        SIZE = 3000
+    };
+    (void)state;
+    long calls = 1;
+    for (long fail_at = 1; fail_at <= calls; fail_at++) {
+        struct failing_alloc failing;
+        struct zkt_arena arena;
+        uint8_t *pieces[PIECES];
+        int failures = 0;
+        failing_alloc_init(&failing, fail_at);
+        zkt__arena_init(&arena, &failing.allocator);
+        for (int i = 0; i < PIECES; i++) {
+            pieces[i] = zkt__arena_alloc(&arena, SIZE);
+            if (pieces[i] == NULL) {
+                failures++;
+                pieces[i] = zkt__arena_alloc(&arena, SIZE);
+            }
+            assert_non_null(pieces[i]);
+            memset(pieces[i], i, SIZE);
+        }
+        for (int i = 0; i < PIECES; i++) {
+            assert_int_equal(pieces[i][0], i);
+            assert_int_equal(pieces[i][SIZE - 1], i);
+        }
+        assert_int_equal(failures, 1);
+        calls = failing.calls - 1;
+        zkt__arena_finish(&arena);
+        assert_int_equal(failing.live, 0);
+    }
+    assert_true(calls >= 3);
+}
+
+static void test_arena_impossible_sizes(void **state)
+{
+    struct failing_alloc failing;
+    struct zkt_arena arena;
+    (void)state;
+    failing_alloc_init(&failing, 0);
+    zkt__arena_init(&arena, &failing.allocator);
+    /* Past SIZE_MAX once the block's head is added; never asked for. */
+    for (size_t less = 0; less < 2 * BLOCK_HEAD; less++) {
+        assert_null(zkt__arena_alloc(&arena, SIZE_MAX - less));
+    }
+    assert_null(zkt__arena_zero(&arena, SIZE_MAX / 2 + 1, 2));
+    const struct zkt_str huge = { "x", SIZE_MAX };
+    assert_null(zkt__arena_str(&arena, huge).data);
+    assert_int_equal(failing.calls, 0);
+    zkt__arena_finish(&arena);
+}
+
+static void test_arena_str(void **state)
+{
+    struct failing_alloc failing;
+    struct zkt_arena arena;
+    (void)state;
+    failing_alloc_init(&failing, 0);
+    zkt__arena_init(&arena, &failing.allocator);
+    const struct zkt_str copy = zkt__arena_str(&arena, ZKT_STR("a\0b"));
+    assert_int_equal(copy.len, 3);
+    assert_memory_equal(copy.data, "a\0b", 4);
+    const struct zkt_str empty = zkt__arena_str(&arena,
+                                                (struct zkt_str){ NULL, 0 });
+    assert_string_equal(empty.data, "");
+    assert_int_equal(empty.len, 0);
+    zkt__arena_finish(&arena);
+
+    failing.fail_at = failing.calls + 1;
+    const struct zkt_str none = zkt__arena_str(&arena, ZKT_STR("abc"));
+    assert_null(none.data);
+    assert_int_equal(none.len, 0);
+    assert_int_equal(failing.live, 0);
+}
+
+static void test_arena_allocator(void **state)
+{
+    struct failing_alloc failing;
+    struct zkt_arena arena;
+    (void)state;
+    failing_alloc_init(&failing, 0);
+    zkt__arena_init(&arena, &failing.allocator);
+    const struct zkt_allocator a = zkt__arena_allocator(&arena);
+    char *block = zkt__alloc(&a, 8);
+    assert_non_null(block);
+    memcpy(block, "1234567", 8);
+    assert_null(zkt__resize(&a, block, 16));
+    zkt__release(&a, block);
+    assert_string_equal(block, "1234567");
+    assert_int_equal(failing.live, 1);
+    zkt__arena_finish(&arena);
+    assert_int_equal(failing.live, 0);
+}
+
+/* Says something only with the address sanitizer. */
+static void test_arena_poison(void **state)
+{
+    struct zkt_arena arena;
+    (void)state;
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    const char *first = zkt__arena_alloc(&arena, 20);
+    assert_non_null(first);
+#ifdef ZKT_WITH_ASAN
+    assert_false(__asan_address_is_poisoned(first));
+    assert_false(__asan_address_is_poisoned(first + 19));
+    assert_true(__asan_address_is_poisoned(first + 20));
+    assert_true(__asan_address_is_poisoned(first + 32));
+    zkt__arena_reset(&arena);
+    assert_true(__asan_address_is_poisoned(first));
+#endif
+    zkt__arena_finish(&arena);
+}
+
+static void test_buffer(void **state)
+{
+    struct failing_alloc failing;
+    (void)state;
+    failing_alloc_init(&failing, 2);
+    struct zkt_buffer *buffer = zkt__buffer_new(&failing.allocator, 100);
+    assert_non_null(buffer);
+    assert_int_equal(buffer->len, 100);
+    memset(buffer->data, 7, 100);
+    assert_ptr_equal(zkt__buffer_ref(buffer), buffer);
+    zkt__buffer_unref(buffer);
+    assert_int_equal(failing.live, 1);
+    assert_int_equal(buffer->data[99], 7);
+    assert_null(zkt__buffer_new(&failing.allocator, 1));
+    zkt__buffer_unref(buffer);
+    zkt__buffer_unref(NULL);
+    assert_int_equal(failing.live, 0);
+
+    struct zkt_buffer *empty = zkt__buffer_new(&failing.allocator, 0);
+    assert_non_null(empty);
+    assert_int_equal(empty->len, 0);
+    zkt__buffer_unref(empty);
+    /* A length that its 32 bits cannot say. */
+    const long calls = failing.calls;
+    assert_null(zkt__buffer_new(&failing.allocator, (size_t)UINT32_MAX + 1));
+    assert_int_equal(failing.calls, calls);
+    assert_int_equal(failing.live, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alloc_zero),
+        cmocka_unit_test(test_resize_failure_keeps_block),
+        cmocka_unit_test(test_arena_growth),
+        cmocka_unit_test(test_arena_reset),
+        cmocka_unit_test(test_arena_failures),
+        cmocka_unit_test(test_arena_impossible_sizes),
+        cmocka_unit_test(test_arena_str),
+        cmocka_unit_test(test_arena_allocator),
+        cmocka_unit_test(test_arena_poison),
+        cmocka_unit_test(test_buffer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,262 @@
+/*
+ * The server core without sockets: bytes in, bytes out. A whole session gives
+ * the same answers to the last byte however it is cut; a subscriber who takes
+ * nothing costs a bounded amount and is brought up to date when it does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/server.h"
+
+#define main chat_main
+#include "../../examples/chat/server.c"
+#undef main
+
+static const uint8_t seed[32] = { 9 };
+
+static struct zkt_server *new_server(void)
+{
+    static const struct demo_handlers handlers = { .chat = &chat };
+    const struct zkt_serve_options options = { .random_seed = seed };
+    struct zkt_server *server = NULL;
+    assert_int_equal(zkt_server_new(demo_app(&handlers), &options, &server),
+                     ZKT_OK);
+    zkt__server_core(server)->wall_ms = 1700000000000;
+    return server;
+}
+
+/* ---- one end of a wire ---- */
+
+struct wire {
+    struct zkt_endpoint *e;
+    char *text; /* all that came */
+    size_t len;
+};
+
+static void drain(struct wire *w)
+{
+    struct zkt_slice slices[8];
+    for (size_t n; (n = w->e->ops->pending(w->e, slices, 8)) > 0;) {
+        size_t total = 0;
+        for (size_t i = 0; i < n; i++) {
+            w->text = realloc(w->text, w->len + total + slices[i].len + 1);
+            memcpy(w->text + w->len + total, slices[i].data, slices[i].len);
+            total += slices[i].len;
+        }
+        w->len += total;
+        w->text[w->len] = '\0';
+        w->e->ops->sent(w->e, total);
+    }
+}
+
+/* Feeds bytes in pieces of @cut; @takes: what comes back is taken. */
+static void feed(struct wire *w, const char *bytes, size_t len, size_t cut,
+                 bool takes)
+{
+    for (size_t at = 0; at < len; at += cut) {
+        uint8_t copy[8192];
+        const size_t n = len - at < cut ? len - at : cut;
+        assert_true(n <= sizeof(copy));
+        memcpy(copy, bytes + at, n);
+        w->e->ops->feed(w->e, copy, n);
+        if (takes) {
+            drain(w);
+        }
+        w->e->core->ops->tick(w->e->core);
+    }
+}
+
+static size_t frame(char *to, const char *text)
+{
+    static const char key[4] = { 1, 2, 3, 4 };
+    const size_t len = strlen(text);
+    size_t head = 2;
+    to[0] = (char)0x81;
+    to[1] = (char)(0x80 | (len < 126 ? len : 126));
+    if (len >= 126) {
+        to[2] = (char)(len >> 8);
+        to[3] = (char)len;
+        head = 4;
+    }
+    memcpy(to + head, key, 4);
+    for (size_t i = 0; i < len; i++) {
+        to[head + 4 + i] = (char)(text[i] ^ key[i & 3]);
+    }
+    return head + 4 + len;
+}
+
+static const char request[] =
+    "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+#define RPC(id, method, input)                                                 \
+    "{\"type\":\"rpc\",\"id\":\"" id "\",\"actor\":\"chat\",\"actorId\":"      \
+    "\"a\",\"method\":\"" method "\",\"input\":" input "}"
+
+static struct wire open_wire(struct zkt_server *server)
+{
+    struct wire w = { .e = zkt__server_accept(server, "test") };
+    assert_non_null(w.e);
+    feed(&w, request, sizeof(request) - 1, 4096, true);
+    return w;
+}
+
+static void send_text(struct wire *w, const char *text, bool takes)
+{
+    char bytes[4096];
+    feed(w, bytes, frame(bytes, text), sizeof(bytes), takes);
+}
+
+static void close_wire(struct wire *w)
+{
+    w->e->ops->detach(w->e);
+    free(w->text);
+}
+
+/* ---- tests ---- */
+
+/* All answers to a session that is cut in pieces of @cut. */
+static char *run_session(size_t cut, size_t *len)
+{
+    static const char *const messages[] = {
+        "{\"type\":\"state:sub\",\"actor\":\"chat\",\"actorId\":\"a\"}",
+        "{\"type\":\"event:sub\",\"actor\":\"chat\",\"actorId\":\"a\"}",
+        RPC("1", "join", "{\"name\":\"  ada \"}"),
+        RPC("2", "say", "{\"text\":\"hello\"}"),
+        RPC("3", "say", "{\"text\":\"\"}"),
+        RPC("4", "history", "{\"limit\":5}"),
+        RPC("5", "nonsense", "{}"),
+        "not json",
+        "{\"type\":\"state:unsub\",\"actor\":\"chat\",\"actorId\":\"a\"}",
+        RPC("6", "leave", "null"),
+    };
+    char bytes[8192];
+    size_t used = sizeof(request) - 1;
+    struct zkt_server *server = new_server();
+    struct wire w = { .e = zkt__server_accept(server, "test") };
+    memcpy(bytes, request, used);
+    for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+        used += frame(bytes + used, messages[i]);
+    }
+    feed(&w, bytes, used, cut, true);
+    char *text = w.text;
+    *len = w.len;
+    w.text = NULL;
+    close_wire(&w);
+    zkt_server_free(server);
+    return text;
+}
+
+static void test_any_cut_gives_the_same_answers(void **state)
+{
+    size_t len, other_len;
+    char *whole = run_session(8192, &len);
+    (void)state;
+    assert_non_null(strstr(whole, "\"id\":\"6\"}"));
+    assert_non_null(strstr(whole, "Validation failed for say"));
+    for (size_t cut = 1; cut < 300; cut = cut * 2 + 1) {
+        char *other = run_session(cut, &other_len);
+        assert_int_equal(other_len, len);
+        assert_memory_equal(other, whole, len);
+        free(other);
+    }
+    free(whole);
+}
+
+static void test_a_subscriber_that_takes_nothing(void **state)
+{
+    enum {
+        CHANGES = 20000
+    };
+    struct zkt_server *server = new_server();
+    struct wire slow = open_wire(server), busy = open_wire(server);
+    struct zkt_server_stats stats;
+    char text[256];
+    (void)state;
+    send_text(&busy, RPC("j", "join", "{\"name\":\"ada\"}"), true);
+    send_text(&slow,
+              "{\"type\":\"state:sub\",\"actor\":\"chat\",\"actorId\":\"a\"}",
+              true);
+    for (int i = 0; i < CHANGES; i++) {
+        snprintf(text, sizeof(text),
+                 RPC("t", "setTopic",
+                     "{\"topic\":\"a topic of some length, number %d\"}"),
+                 i);
+        send_text(&busy, text, true);
+    }
+    zkt_server_stats(server, &stats);
+    assert_int_equal(stats.connections, 2);
+    assert_true(stats.patches < 4000); /* the rest collapsed */
+    slow.len = 0;
+    drain(&slow);
+    assert_true(slow.len < 512 * 1024);
+    snprintf(text, sizeof(text), "number %d\"", CHANGES - 1);
+    assert_non_null(strstr(slow.text, text));
+    assert_non_null(strstr(slow.text, "state:snapshot"));
+    slow.len = 0; /* and it is followed again */
+    send_text(&busy, RPC("t", "setTopic", "{\"topic\":\"once more\"}"), true);
+    drain(&slow);
+    assert_non_null(strstr(slow.text, "once more"));
+    close_wire(&slow);
+    close_wire(&busy);
+    zkt_server_free(server);
+}
+
+static void test_a_caller_that_takes_nothing(void **state)
+{
+    struct zkt_server *server = new_server();
+    struct wire w = open_wire(server);
+    int i = 0;
+    (void)state;
+    /* Results cannot be collapsed: reading stops, then the connection ends. */
+    for (; i < 100000 && !w.e->closing; i++) {
+        send_text(&w, RPC("h", "nonsense", "{}"), false);
+    }
+    assert_true(i < 100000);
+    assert_false(w.e->reading);
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
+static void test_time_limits(void **state)
+{
+    struct zkt_server *server = new_server();
+    struct wire late = { .e = zkt__server_accept(server, "test") };
+    struct wire silent = open_wire(server);
+    (void)state;
+    assert_int_equal(
+        zkt__server_core(server)->ops->deadline(zkt__server_core(server)),
+        10000);
+    zkt_server_advance(server, 9999);
+    assert_false(late.e->aborted);
+    zkt_server_advance(server, 1);
+    assert_true(late.e->aborted); /* no handshake in time */
+    zkt_server_advance(server, 20000);
+    silent.len = 0;
+    drain(&silent);
+    assert_memory_equal(silent.text, "\x89\x00", 2); /* a ping */
+    zkt_server_advance(server, 5000);
+    assert_true(silent.e->aborted); /* and no answer */
+    close_wire(&late);
+    close_wire(&silent);
+    zkt_server_free(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_cut_gives_the_same_answers),
+        cmocka_unit_test(test_a_subscriber_that_takes_nothing),
+        cmocka_unit_test(test_a_caller_that_takes_nothing),
+        cmocka_unit_test(test_time_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
