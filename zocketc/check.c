@@ -99,6 +99,10 @@ static void check_app(struct check *c)
         c->model->doc = app->doc;
     }
     c->app = c->model->app;
+    if (strcmp(c->app, "zkt") == 0) { /* the runtime's own prefix */
+        diag_report(c->diag, app->name.at, DIAG_RESERVED_NAME, "an app",
+                    app->name.text);
+    }
 }
 
 static void declare(struct check *c, const struct ast_decl *decl)
@@ -225,7 +229,11 @@ static struct model_struct *new_struct(struct check *c, const char *name,
         .c_max = "UINT32_MAX",
         .structure = s,
     };
-    const struct struct_source entry = { s, fields, source };
+    const struct struct_source entry = {
+        .structure = s,
+        .fields = fields,
+        .name = source,
+    };
     list_add(c, &c->structs, &entry, sizeof(entry));
     return s;
 }
@@ -257,8 +265,15 @@ static void lower_field(struct check *c, const struct struct_source *source,
                      : NULL,
     };
     out->type = check_type(c, ast->type, use);
-    if (out->type != NULL) {
-        out->c_declaration = declaration(c, out->type, out->member);
+    if (out->type == NULL) {
+        return;
+    }
+    out->c_declaration = declaration(c, out->type, out->member);
+    const char *bound = source->structure->is_state
+                            ? model_bound_name(c, source->structure, out)
+                            : NULL;
+    if (bound != NULL) {
+        (void)names_take(&c->names, c->arena, c->diag, bound, ast->name);
     }
 }
 
@@ -289,8 +304,12 @@ static void lower_fields(struct check *c, const struct struct_source *source)
     s->names = model_lookup_make(c->arena, names, count);
 }
 
-static void lower_defaults(struct check *c, const struct struct_source *source)
+static void lower_defaults(struct check *c, struct struct_source *source)
 {
+    if (source->defaulted) {
+        return;
+    }
+    source->defaulted = true;
     struct model_struct *s = source->structure;
     struct model_field *fields = (struct model_field *)(uintptr_t)s->fields;
     size_t i = 0;
@@ -307,6 +326,16 @@ static void lower_defaults(struct check *c, const struct struct_source *source)
                    type->kind != MODEL_BOXED) {
             diag_report(c->diag, f->name.at, DIAG_MISSING_DEFAULT,
                         f->name.text);
+        }
+    }
+}
+
+void check_struct_defaults(struct check *c, const struct model_struct *s)
+{
+    struct struct_source *sources = c->structs.items;
+    for (size_t i = 0; i < c->structs.count; i++) {
+        if (sources[i].structure == s) {
+            lower_defaults(c, &sources[i]);
         }
     }
 }
@@ -634,7 +663,7 @@ const struct model *check_file(struct arena *arena, struct diag *diag,
         lower_fields(&c, &((const struct struct_source *)c.structs.items)[i]);
     }
     for (size_t i = 0; i < c.structs.count; i++) {
-        lower_defaults(&c, &((const struct struct_source *)c.structs.items)[i]);
+        lower_defaults(&c, &((struct struct_source *)c.structs.items)[i]);
     }
     const size_t used = c.types.count;
     for (const struct symbol *s = c.symbols; s != NULL; s = s->next) {

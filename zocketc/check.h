@@ -54,6 +54,7 @@ struct struct_source {
     struct model_struct *structure;
     const struct ast_field *fields;
     struct ast_name name;
+    bool defaulted; /* its defaults have been looked at */
 };
 
 /* Where a type stands, for the name of its table and what is allowed. */
@@ -63,6 +64,9 @@ struct type_use {
     const struct ast_decl *owner; /* the struct it is in, or NULL */
     int depth;                    /* containers it is in */
 };
+
+/** Looks at the defaults of a struct's fields, once. */
+void check_struct_defaults(struct check *c, const struct model_struct *s);
 
 void *list_add(struct check *c, struct list *list, const void *item,
                size_t size);
@@ -95,6 +99,9 @@ const char *check_default(struct check *c, const struct ast_name *name,
 struct model_lookup model_lookup_make(struct arena *arena,
                                       const struct model_name *names,
                                       size_t count);
+/** The macro for the upper bound of a state's field; NULL: it has none. */
+const char *model_bound_name(struct check *c, const struct model_struct *state,
+                             const struct model_field *field);
 /** Orders what is declared, and sets what only the whole shows. */
 void model_arrange(struct check *c);
 

@@ -267,6 +267,7 @@ static const char *of_struct(const struct look *l,
     if (value->kind != AST_VALUE_OBJECT) {
         return mismatch(l, value, "object");
     }
+    check_struct_defaults(l->c, s);
     bool good = members_are_known(l, value, s, symbol->decl);
     for (size_t i = 0; i < s->field_count; i++) {
         const struct model_field *f = &s->fields[i];

@@ -186,20 +186,28 @@ static void mark_refs(struct arrange *a, const struct model_type *type,
 
 /* ---- bounds ---- */
 
-static void add_bounds(struct check *c, const struct model_actor *actor)
+const char *model_bound_name(struct check *c, const struct model_struct *state,
+                             const struct model_field *field)
 {
-    const char *upper = names_upper(c->arena, actor->stem);
-    for (size_t i = 0; i < actor->state->field_count; i++) {
-        const struct model_field *f = &actor->state->fields[i];
-        const bool counts = f->type->kind == MODEL_LIST ||
-                            f->type->kind == MODEL_MAP ||
-                            f->type->kind == MODEL_STRING;
-        if (counts && f->type->max != UINT32_MAX) {
-            const struct model_bound bound = {
-                arena_printf(c->arena, "%s_%s_MAX", upper,
-                             names_upper(c->arena, f->stem)),
-                f->type->max,
-            };
+    const struct model_type *type = field->type;
+    const size_t actor = strlen(state->stem) - strlen("_state");
+    if ((type->kind != MODEL_LIST && type->kind != MODEL_MAP &&
+         type->kind != MODEL_STRING) ||
+        type->max == UINT32_MAX) {
+        return NULL;
+    }
+    return names_upper(c->arena,
+                       arena_printf(c->arena, "%.*s_%s_max", (int)actor,
+                                    state->stem, field->stem));
+}
+
+static void add_bounds(struct check *c, const struct model_struct *state)
+{
+    for (size_t i = 0; i < state->field_count; i++) {
+        const struct model_field *f = &state->fields[i];
+        const struct model_bound bound = { model_bound_name(c, state, f),
+                                           f->type->max };
+        if (bound.name != NULL) {
             list_add(c, &c->bounds, &bound, sizeof(bound));
         }
     }
@@ -259,7 +267,7 @@ void model_arrange(struct check *c)
     }
     for (size_t i = 0; i < m->actor_count; i++) {
         const struct model_actor *actor = &m->actors[i];
-        add_bounds(c, actor);
+        add_bounds(c, actor->state);
         for (size_t f = 0; f < actor->state->field_count; f++) {
             const struct model_type *type = actor->state->fields[f].type;
             mark_refs(&a, type, type->kind == MODEL_STRUCT);

@@ -108,6 +108,9 @@ static bool same_number(const void *owner, uint32_t position, const void *key,
     assert_int_equal(len, sizeof(wanted));
     assert_true(position < model->len);
     memcpy(&wanted, key, sizeof(wanted));
+    /* Asked only about items whose hash is the same as far as it is kept. */
+    assert_int_equal(model->hashes[model->numbers[position]] >> 32,
+                     model->hashes[wanted] >> 32);
     return model->numbers[position] == wanted;
 }
 

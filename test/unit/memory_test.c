@@ -175,6 +175,23 @@ static void test_arena_failures(void **state)
     assert_true(calls >= 3);
 }
 
+static void test_arena_zero(void **state)
+{
+    struct zkt_arena arena;
+    (void)state;
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    void *dirty = zkt__arena_alloc(&arena, 100);
+    assert_non_null(dirty);
+    memset(dirty, 0xff, 100);
+    zkt__arena_reset(&arena);
+    const uint8_t *zeros = zkt__arena_zero(&arena, 10, 10);
+    assert_ptr_equal(zeros, dirty);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(zeros[i], 0);
+    }
+    zkt__arena_finish(&arena);
+}
+
 static void test_arena_impossible_sizes(void **state)
 {
     struct failing_alloc failing;
@@ -291,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_arena_growth),
         cmocka_unit_test(test_arena_reset),
         cmocka_unit_test(test_arena_failures),
+        cmocka_unit_test(test_arena_zero),
         cmocka_unit_test(test_arena_impossible_sizes),
         cmocka_unit_test(test_arena_str),
         cmocka_unit_test(test_arena_allocator),

@@ -121,6 +121,18 @@ static void close_wire(struct wire *w)
     free(w->text);
 }
 
+/* Whether some text stands among bytes that hold zeros, too. */
+static bool holds(const char *bytes, size_t len, const char *text)
+{
+    const size_t wanted = strlen(text);
+    for (size_t i = 0; i + wanted <= len; i++) {
+        if (memcmp(bytes + i, text, wanted) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- tests ---- */
 
 /* All answers to a session that is cut in pieces of @cut. */
@@ -160,8 +172,8 @@ static void test_any_cut_gives_the_same_answers(void **state)
     size_t len, other_len;
     char *whole = run_session(8192, &len);
     (void)state;
-    assert_non_null(strstr(whole, "\"id\":\"6\"}"));
-    assert_non_null(strstr(whole, "Validation failed for say"));
+    assert_true(holds(whole, len, "\"id\":\"6\"}"));
+    assert_true(holds(whole, len, "Validation failed for say"));
     for (size_t cut = 1; cut < 300; cut = cut * 2 + 1) {
         char *other = run_session(cut, &other_len);
         assert_int_equal(other_len, len);
@@ -199,12 +211,12 @@ static void test_a_subscriber_that_takes_nothing(void **state)
     drain(&slow);
     assert_true(slow.len < 512 * 1024);
     snprintf(text, sizeof(text), "number %d\"", CHANGES - 1);
-    assert_non_null(strstr(slow.text, text));
-    assert_non_null(strstr(slow.text, "state:snapshot"));
+    assert_true(holds(slow.text, slow.len, text));
+    assert_true(holds(slow.text, slow.len, "state:snapshot"));
     slow.len = 0; /* and it is followed again */
     send_text(&busy, RPC("t", "setTopic", "{\"topic\":\"once more\"}"), true);
     drain(&slow);
-    assert_non_null(strstr(slow.text, "once more"));
+    assert_true(holds(slow.text, slow.len, "once more"));
     close_wire(&slow);
     close_wire(&busy);
     zkt_server_free(server);

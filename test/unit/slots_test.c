@@ -71,7 +71,10 @@ static void test_slots_forged(void **state)
     zkt__slots_init(&slots, &zkt__allocator_default);
     const zkt_handle_id id = zkt__slots_add(&slots, &object);
     assert_int_equal(id >> 32, 1);
-    assert_null(zkt__slots_find(&slots, id + 1)); /* a slot never used */
+    /* A slot never used finds nothing, whatever its memory says. */
+    slots.objects[1] = &object;
+    slots.generations[1] = 1;
+    assert_null(zkt__slots_find(&slots, id + 1));
     assert_null(zkt__slots_find(&slots, UINT64_MAX));
     assert_null(zkt__slots_find(&slots, (uint32_t)id)); /* generation 0 */
     zkt__slots_remove(&slots, id);
@@ -221,6 +224,14 @@ static void test_timeouts_order(void **state)
     }
     assert_true(zkt__list_empty(&list));
     assert_int_equal(zkt__timeouts_next(&list), INT64_MAX);
+
+    /* Armed anew, it goes behind those that were armed since. */
+    zkt__timeout_arm(&list, &timeouts[0], 0, DELAY);
+    zkt__timeout_arm(&list, &timeouts[1], 1, DELAY);
+    zkt__timeout_arm(&list, &timeouts[0], 2, DELAY);
+    assert_ptr_equal(zkt__timeouts_take(&list, DELAY + 2), &timeouts[1]);
+    assert_ptr_equal(zkt__timeouts_take(&list, DELAY + 2), &timeouts[0]);
+    assert_null(zkt__timeouts_take(&list, INT64_MAX));
 }
 
 static void test_timeouts_end_of_time(void **state)
