@@ -11,6 +11,9 @@ static bool begin_call(struct zkt_call *call, struct zkt_actors *actors,
                        const struct zkt_request *request,
                        struct zkt_instance *instance)
 {
+    const int64_t mutations = actors->limits->mutations < UINT32_MAX
+                                  ? actors->limits->mutations
+                                  : UINT32_MAX;
     call->actors = actors;
     call->instance = instance;
     call->client_id = request->port != NULL ? zkt_cstr(request->port->client_id)
@@ -25,8 +28,7 @@ static bool begin_call(struct zkt_call *call, struct zkt_actors *actors,
     call->issues.no_memory = false;
     return zkt__journal_begin(&call->journal, &actors->store, call->arena,
                               &call->issues, instance->actor->state,
-                              instance->state,
-                              (uint32_t)actors->limits->mutations);
+                              instance->state, (uint32_t)mutations);
 }
 
 static void drop_events(struct zkt_call *call)

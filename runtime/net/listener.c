@@ -28,7 +28,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct zkt_listener *listener = poll->data;
     (void)status;
     (void)events;
-    for (uint32_t i = 0; i < listener->per_turn; i++) {
+    for (int64_t i = 0; i < listener->per_turn; i++) {
         char peer[ZKT_ADDRESS_TEXT];
         const int fd = zkt__socket_accept(listener->fd, peer);
         if (fd == -EAGAIN) {

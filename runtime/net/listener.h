@@ -14,8 +14,8 @@ struct zkt_listener {
     uv_poll_t poll;
     uv_timer_t retry;
     int fd;
-    uint32_t per_turn; /* accepts at most */
-    uint32_t handles;  /* of ours that are not closed yet */
+    int64_t per_turn; /* accepts at most */
+    uint32_t handles; /* of ours that are not closed yet */
     bool resting;
     /* Owns @fd from now on. */
     void (*on_accept)(void *user, int fd, const char *peer);

@@ -303,6 +303,8 @@ void zkt__loop_end_turn(struct zkt_loop *loop)
         return;
     }
     zkt__loop_clock(loop);
+    /* What is due may run here before the timer does. */
+    loop->turns += loop->core->ops->deadline(loop->core) <= loop->core->now_ms;
     loop->core->ops->tick(loop->core);
     flush_dirty(loop);
     drop_lingering(loop);

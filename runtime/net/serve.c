@@ -137,7 +137,7 @@ static int start(struct serving *s, const struct zkt_serve_options *options)
     s->loop.on_turn = on_turn;
     s->loop.on_link_closed = on_link_closed;
     s->loop.user = s;
-    s->listener.per_turn = (uint32_t)limits->accepts_per_turn;
+    s->listener.per_turn = limits->accepts_per_turn;
     s->listener.on_accept = on_accept;
     s->listener.on_error = on_accept_error;
     s->listener.user = s;
