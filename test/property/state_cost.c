@@ -41,8 +41,7 @@ int main(int argc, char **argv)
             zkt_state_remove(journal.root, leaves, 0, 1);
         }
         zkt_state_insert(journal.root, leaves, ZKT_LAST, &leaf);
-        if (counted &&
-            !zkt__journal_patch(&journal, &plain, &rfc6902, &same)) {
+        if (counted && !zkt__journal_patch(&journal, &plain, &rfc6902, &same)) {
             return 1;
         }
         zkt__journal_settle(&journal);
