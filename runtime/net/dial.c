@@ -211,9 +211,13 @@ static enum zkt_status run_loop(void *driver, int timeout_ms)
     if (timeout_ms > 0) {
         uv_timer_start(&d->patience, on_impatient, (uint64_t)timeout_ms, 0);
     }
-    do {
-        (void)uv_run(&d->uv, d->impatient ? UV_RUN_NOWAIT : UV_RUN_ONCE);
-    } while (d->loop.turns == before && !d->impatient);
+    if (timeout_ms == 0) {
+        (void)uv_run(&d->uv, UV_RUN_NOWAIT);
+    }
+    /* What was due already must not be waited for again. */
+    while (d->loop.turns == before && !d->impatient) {
+        (void)uv_run(&d->uv, UV_RUN_ONCE);
+    }
     uv_timer_stop(&d->patience);
     return d->loop.turns != before ? ZKT_OK : ZKT_DEADLINE_EXCEEDED;
 }
