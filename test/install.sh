@@ -2,7 +2,7 @@
 # and ./test/run. Says nothing when nothing is missing.
 
 # What each purpose needs: the package behind each command or file.
-packages_build='gcc libc6-dev meson ninja-build pkg-config flex bison libuv1-dev libwslay-dev'
+packages_build='gcc libc6-dev meson ninja-build pkg-config flex bison libuv1-dev libwslay-dev libpcre2-dev'
 packages_test="$packages_build g++ clang clang-format libclang-rt-14-dev libcmocka-dev valgrind"
 
 # install_missing build|test

@@ -19,6 +19,7 @@
 #include "protocol/envelope.h"
 #include "state/journal.h"
 #include "zocket/server.h"
+#include "json/pattern.h"
 
 /* One connection as the edge sees it; embedded in the connection. */
 struct zkt_port {
@@ -61,6 +62,8 @@ struct zkt_actors {
     const struct zkt_server *server; /* for its log only */
     const int64_t *wall_ms;
     struct zkt_store store;
+    struct zkt_pattern_cache patterns;
+    struct zkt_rule_context rules;
     struct zkt_random random;
     struct zkt_slots instances;
     struct zkt_index index;

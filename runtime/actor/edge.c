@@ -250,9 +250,7 @@ static bool read_input(struct zkt_actors *actors, struct zkt_port *port,
         *input = NULL;
         return true;
     }
-    issues.arena = &actors->arena;
-    issues.count = issues.total = 0;
-    issues.no_memory = false;
+    zkt__issues_init(&issues, &actors->arena, &actors->rules);
     if (method->input->kind != ZKT_KIND_STRUCT) {
         memcpy(nothing, "null", 4);
     }

@@ -13,6 +13,9 @@ void zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
     actors->server = server;
     actors->wall_ms = wall_ms;
     actors->store.allocator = allocator;
+    actors->patterns.allocator = allocator;
+    actors->rules = (struct zkt_rule_context){ &actors->patterns,
+                                               &actors->app };
     zkt__slots_init(&actors->instances, allocator);
     zkt__arena_init(&actors->arena, allocator);
     zkt__writer_init(&actors->result, allocator);
@@ -183,6 +186,7 @@ void zkt__actors_finish(struct zkt_actors *actors)
     zkt__index_finish(&actors->index, actors->allocator);
     zkt__slots_finish(&actors->instances);
     zkt__arena_finish(&actors->arena);
+    zkt__patterns_finish(&actors->patterns);
     zkt__writer_finish(&actors->result);
     zkt__writer_finish(&actors->plain);
     zkt__writer_finish(&actors->rfc6902);

@@ -23,9 +23,7 @@ static bool begin_call(struct zkt_call *call, struct zkt_actors *actors,
     call->error = ZKT_STR("");
     call->first_event = call->last_event = NULL;
     call->event_count = 0;
-    call->issues.arena = call->arena;
-    call->issues.count = call->issues.total = 0;
-    call->issues.no_memory = false;
+    zkt__issues_init(&call->issues, call->arena, &actors->rules);
     return zkt__journal_begin(&call->journal, &actors->store, call->arena,
                               &call->issues, instance->actor->state,
                               instance->state, (uint32_t)mutations);

@@ -336,7 +336,8 @@ static bool input_is_good(struct zkt_client *client,
                           const struct zkt_remote_method *method,
                           const void *input, struct zkt_writer *text)
 {
-    struct zkt_issues issues = { .arena = &client->arena };
+    struct zkt_issues issues = { .arena = &client->arena,
+                                 .context = &client->rules };
     if (method->input == NULL ||
         zkt__check_value(method->input, input, NULL, 0, &issues)) {
         return true;

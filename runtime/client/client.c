@@ -381,6 +381,8 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
     client->core.ops = &core_ops;
     client->allocator = allocator;
     client->store.allocator = allocator;
+    client->patterns.allocator = allocator;
+    client->rules.patterns = &client->patterns;
     client->ops = ops;
     client->driver = driver;
     struct zkt_list *lists[] = {
@@ -416,6 +418,7 @@ void zkt__client_free(struct zkt_client *client)
     zkt__queue_finish(&client->queue, client->allocator);
     zkt__slots_finish(&client->listeners);
     zkt__arena_finish(&client->arena);
+    zkt__patterns_finish(&client->patterns);
     zkt__writer_finish(&client->writer);
     zkt__value_release(&client->store, &zkt_type_string, &client->host);
     zkt__value_release(&client->store, &zkt_type_string, &client->path);

@@ -10,6 +10,7 @@
 #include "protocol/envelope.h"
 #include "state/journal.h"
 #include "websocket/websocket.h"
+#include "json/pattern.h"
 
 /* A call whose answer is not there yet. */
 struct zkt_pending {
@@ -83,6 +84,8 @@ struct zkt_client {
     struct zkt_ws_limits ws_limits;
     struct zkt_send_queue queue;
     struct zkt_store store;
+    struct zkt_pattern_cache patterns;
+    struct zkt_rule_context rules; /* what is sent is checked before */
     struct zkt_random random;
     struct zkt_str host, path, own_id;
     enum zkt_connection status;

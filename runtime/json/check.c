@@ -41,6 +41,53 @@ static bool check_string(struct walk *w, const struct zkt_type *type,
     return zkt__rule_string(&where, type->of.strings, text);
 }
 
+static bool check_uint64(const struct walk *w, const struct zkt_type *type,
+                         uint64_t value)
+{
+    const struct zkt_where where = here(w);
+    /* Past INT64_MAX it is past what any rule allows, too. */
+    return zkt__rule_int(&where, type->of.ints,
+                         value > INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+
+static bool check_bytes(struct walk *w, const struct zkt_type *type,
+                        const struct zkt_bytes *bytes)
+{
+    const struct zkt_where where = here(w);
+    if (bytes->data == NULL && bytes->len > 0) {
+        return report(w, ZKT_ISSUE_INVALID_TYPE, "has a length but no bytes");
+    }
+    return zkt__rule_bytes(&where, type->of.bytes, bytes->len);
+}
+
+/* Whether the text is one JSON value; the reader wants zeros behind it. */
+static bool check_json(struct walk *w, const struct zkt_json *json)
+{
+    struct zkt_reader reader;
+    if (json->len == 0) {
+        return true;
+    }
+    if (json->text == NULL || !zkt__utf8_valid(json->text, json->len)) {
+        return report(w, ZKT_ISSUE_INVALID_FORMAT, "is not valid UTF-8");
+    }
+    char *copy = json->len < SIZE_MAX - ZKT_PADDING
+                     ? zkt__arena_alloc(w->issues->arena,
+                                        json->len + ZKT_PADDING)
+                     : NULL;
+    if (copy == NULL) {
+        w->issues->no_memory = true;
+        return report(w, ZKT_ISSUE_CUSTOM, "no memory to check it");
+    }
+    memcpy(copy, json->text, json->len);
+    memset(copy + json->len, 0, ZKT_PADDING);
+    zkt__reader_init(&reader, copy, json->len, w->issues->arena, NULL, NULL);
+    reader.depth = w->depth;
+    if (zkt__reader_skip(&reader, NULL) && zkt__reader_done(&reader)) {
+        return true;
+    }
+    return report(w, ZKT_ISSUE_INVALID_FORMAT, "is not JSON");
+}
+
 static bool check_enum(struct walk *w, const struct zkt_type *type, int value)
 {
     if (value >= 0 && (uint32_t)value < type->of.enums->count) {
@@ -91,7 +138,38 @@ static bool check_struct(struct walk *w, const struct zkt_type *type,
         good = check(w, field->type, member) && good;
     }
     w->depth--;
+    const struct zkt_where where = here(w);
+    return good && zkt__rule_check(&where, type, value);
+}
+
+static bool check_tuple(struct walk *w, const struct zkt_type *type,
+                        const void *value)
+{
+    const struct zkt_struct_info *info = type->of.structs;
+    bool good = true;
+    if (!enter(w)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < info->count; i++) {
+        w->path[w->depth - 1] = (struct zkt_step){ NULL, 0, i };
+        good = check(w, info->fields[i].type,
+                     (const char *)value + info->fields[i].offset) &&
+               good;
+    }
+    w->depth--;
     return good;
+}
+
+static bool check_union(struct walk *w, const struct zkt_type *type,
+                        const void *value)
+{
+    const struct zkt_union_info *info = type->of.unions;
+    const int kind = *(const int *)value;
+    if (kind < 0 || (uint32_t)kind >= info->kinds->count) {
+        return report(w, ZKT_ISSUE_INVALID_UNION, "is no kind of its union");
+    }
+    return check(w, info->variants[kind],
+                 (const char *)value + info->value_offset);
 }
 
 static bool check_list(struct walk *w, const struct zkt_type *type,
@@ -113,7 +191,8 @@ static bool check_list(struct walk *w, const struct zkt_type *type,
                good;
     }
     w->depth--;
-    return good;
+    return good &&
+           (!info->unique || zkt__rule_unique(&where, info->item, list));
 }
 
 static bool check_entry(struct walk *w, const struct zkt_map_info *info,
@@ -158,7 +237,7 @@ static bool check_inner(struct walk *w, const struct zkt_type *type,
                         const void *value)
 {
     const struct zkt_optional_info *info = type->of.optionals;
-    if (type->kind == ZKT_KIND_BOXED) {
+    if (type->kind == ZKT_KIND_BOXED || type->kind == ZKT_KIND_BOXED_NULLABLE) {
         const void *box;
         memcpy(&box, value, sizeof(box));
         return box == NULL || check(w, info->value, box);
@@ -177,6 +256,10 @@ static bool check(struct walk *w, const struct zkt_type *type,
     case ZKT_KIND_INT64:
     case ZKT_KIND_TIMESTAMP:
         return zkt__rule_int(&where, type->of.ints, *(const int64_t *)value);
+    case ZKT_KIND_UINT32:
+        return zkt__rule_int(&where, type->of.ints, *(const uint32_t *)value);
+    case ZKT_KIND_UINT64:
+        return check_uint64(w, type, *(const uint64_t *)value);
     case ZKT_KIND_FLOAT64:
         return zkt__rule_float(&where, type->of.floats, *(const double *)value);
     case ZKT_KIND_STRING:
@@ -192,15 +275,32 @@ static bool check(struct walk *w, const struct zkt_type *type,
     case ZKT_KIND_OPTIONAL:
     case ZKT_KIND_NULLABLE:
     case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
         return check_inner(w, type, value);
-    case ZKT_KIND_BOOL:
-    case ZKT_KIND_UINT32:
-    case ZKT_KIND_UINT64:
+    case ZKT_KIND_TUPLE:
+        return check_tuple(w, type, value);
+    case ZKT_KIND_UNION:
+        return check_union(w, type, value);
     case ZKT_KIND_BYTES:
+        return check_bytes(w, type, value);
     case ZKT_KIND_JSON:
+        return check_json(w, value);
+    case ZKT_KIND_BOOL:
         return true;
     }
     return true;
+}
+
+bool zkt__check_place(const struct zkt_type *type, const void *value,
+                      const struct zkt_step *path, uint32_t depth,
+                      struct zkt_issues *issues)
+{
+    const struct zkt_where where = { issues, path, depth };
+    if (type->kind == ZKT_KIND_STRUCT) {
+        return zkt__rule_check(&where, type, value);
+    }
+    return type->kind != ZKT_KIND_LIST || !type->of.lists->unique ||
+           zkt__rule_unique(&where, type->of.lists->item, value);
 }
 
 bool zkt__check_value(const struct zkt_type *type, const void *value,

@@ -5,10 +5,9 @@
  */
 #include <math.h>
 
-#include "base/map.h"
+#include "base/base64.h"
 #include "json/number.h"
 #include "json/rules.h"
-#include "json/scan.h"
 
 static struct zkt_where here(const struct zkt_reader *reader)
 {
@@ -34,12 +33,6 @@ bool zkt__decode_mismatch(struct zkt_reader *reader, const char *expected)
                        reader->depth, "expected %s, got %s", expected,
                        token_name(token));
     }
-    return false;
-}
-
-static bool no_memory(struct zkt_reader *reader)
-{
-    reader->no_memory = true;
     return false;
 }
 
@@ -116,6 +109,26 @@ bool zkt_decode_int32(struct zkt_reader *reader, const struct zkt_type *type,
     return good;
 }
 
+bool zkt_decode_uint32(struct zkt_reader *reader, const struct zkt_type *type,
+                       void *value)
+{
+    int64_t wide;
+    const bool good = take_integer(reader, type, zkt_type_uint32.of.ints,
+                                   &wide);
+    *(uint32_t *)value = (uint32_t)wide;
+    return good;
+}
+
+bool zkt_decode_uint64(struct zkt_reader *reader, const struct zkt_type *type,
+                       void *value)
+{
+    int64_t wide;
+    const bool good = take_integer(reader, type, zkt_type_uint64.of.ints,
+                                   &wide);
+    *(uint64_t *)value = (uint64_t)wide;
+    return good;
+}
+
 bool zkt_decode_int64(struct zkt_reader *reader, const struct zkt_type *type,
                       void *value)
 {
@@ -150,50 +163,6 @@ bool zkt_decode_float64(struct zkt_reader *reader, const struct zkt_type *type,
 
 /* ---- strings and enums ---- */
 
-/* The bytes of the white space or line terminator that begins at @at, or 0
- * (ECMA-262, sections 12.2 and 12.3: what String.prototype.trim removes). */
-static size_t space_at(const unsigned char *at, size_t len)
-{
-    if (len >= 1 && (at[0] == ' ' || (at[0] >= 0x09 && at[0] <= 0x0d))) {
-        return 1;
-    }
-    if (len >= 2 && at[0] == 0xc2 && at[1] == 0xa0) {
-        return 2;
-    }
-    if (len < 3) {
-        return 0;
-    }
-    const unsigned c = (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 |
-                       (at[2] & 0x3fu);
-    const bool three = (at[0] & 0xf0) == 0xe0;
-    const bool space = c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
-                       c == 0x2028 || c == 0x2029 || c == 0x202f ||
-                       c == 0x205f || c == 0x3000 || c == 0xfeff;
-    return three && space ? 3 : 0;
-}
-
-static struct zkt_str trim(struct zkt_str text)
-{
-    const unsigned char *at = (const unsigned char *)text.data;
-    size_t len = text.len, n;
-    while ((n = space_at(at, len)) > 0) {
-        at += n;
-        len -= n;
-    }
-    while (len > 0) {
-        /* The start of the last character. */
-        size_t last = len - 1;
-        while (last > 0 && (at[last] & 0xc0) == 0x80) {
-            last--;
-        }
-        if (space_at(at + last, len - last) == 0) {
-            break;
-        }
-        len = last;
-    }
-    return (struct zkt_str){ (const char *)at, len };
-}
-
 /* Puts the NUL behind a text that became shorter; it stands in what the
  * reader owns, before the place it reads from. */
 static void end_text(struct zkt_reader *reader, struct zkt_str text)
@@ -202,10 +171,9 @@ static void end_text(struct zkt_reader *reader, struct zkt_str text)
     reader->at[-back] = '\0';
 }
 
-bool zkt_decode_string(struct zkt_reader *reader, const struct zkt_type *type,
-                       void *value)
+/* The string that stands next, of which all of it is Unicode. */
+static bool take_text(struct zkt_reader *reader, struct zkt_str *out)
 {
-    struct zkt_str *out = value;
     bool lone_surrogate;
     *out = ZKT_STR("");
     if (zkt__reader_peek(reader) != ZKT_TOKEN_STRING) {
@@ -219,17 +187,65 @@ bool zkt_decode_string(struct zkt_reader *reader, const struct zkt_type *type,
                        reader->depth, "holds half of a surrogate pair");
         return false;
     }
+    return true;
+}
+
+bool zkt_decode_string(struct zkt_reader *reader, const struct zkt_type *type,
+                       void *value)
+{
+    struct zkt_str *out = value;
+    if (!take_text(reader, out)) {
+        return false;
+    }
     if (reader->lenient) {
         return true;
     }
     const struct zkt_string_rules *rules = type->of.strings;
+    /* The text is the reader's: it may change, and the NUL move forward. */
     if (rules->trim) {
-        *out = trim(*out);
-        /* The text is the reader's: the NUL may move forward. */
+        *out = zkt__trim(*out);
         end_text(reader, *out);
+    }
+    if (rules->lower) {
+        zkt__lower(reader->at - (reader->at - out->data), out->len);
     }
     const struct zkt_where where = here(reader);
     return zkt__rule_string(&where, rules, *out);
+}
+
+bool zkt_decode_bytes(struct zkt_reader *reader, const struct zkt_type *type,
+                      void *value)
+{
+    struct zkt_bytes *out = value;
+    struct zkt_str text;
+    *out = (struct zkt_bytes){ NULL, 0 };
+    if (!take_text(reader, &text)) {
+        return false;
+    }
+    /* Bytes are fewer than digits, so they may stand where those did. */
+    uint8_t *bytes = (uint8_t *)(reader->at - (reader->at - text.data));
+    if (!zkt__base64_read(text.data, text.len, bytes, &out->len)) {
+        out->len = 0;
+        zkt__issue_add(reader->issues, ZKT_ISSUE_INVALID_FORMAT, reader->path,
+                       reader->depth, "is not base64");
+        return false;
+    }
+    out->data = bytes;
+    const struct zkt_where where = here(reader);
+    return reader->lenient || zkt__rule_bytes(&where, type->of.bytes, out->len);
+}
+
+bool zkt_decode_json(struct zkt_reader *reader, const struct zkt_type *type,
+                     void *value)
+{
+    struct zkt_str text;
+    (void)type;
+    *(struct zkt_json *)value = (struct zkt_json){ NULL, 0 };
+    if (!zkt__reader_skip(reader, &text)) {
+        return false;
+    }
+    *(struct zkt_json *)value = (struct zkt_json){ text.data, text.len };
+    return true;
 }
 
 bool zkt_decode_enum(struct zkt_reader *reader, const struct zkt_type *type,
@@ -252,252 +268,4 @@ bool zkt_decode_enum(struct zkt_reader *reader, const struct zkt_type *type,
     zkt__issue_add(reader->issues, ZKT_ISSUE_INVALID_VALUE, reader->path,
                    reader->depth, "is no value of %s", type->of.enums->name);
     return false;
-}
-
-/* ---- containers ---- */
-
-/* Items on their way into an array of the arena. */
-struct growing {
-    char *items;
-    size_t len, capacity, size;
-};
-
-/* Room for one more item, zeroed, or NULL. */
-static void *grow(struct zkt_reader *reader, struct growing *g)
-{
-    if (g->len == g->capacity) {
-        const size_t capacity = g->capacity > 0 ? g->capacity * 2 : 4;
-        char *items = zkt__arena_zero(reader->arena, capacity, g->size);
-        if (items == NULL) {
-            no_memory(reader);
-            return NULL;
-        }
-        if (g->len > 0) {
-            memcpy(items, g->items, g->len * g->size);
-        }
-        g->items = items;
-        g->capacity = capacity;
-    }
-    return g->items + g->len++ * g->size;
-}
-
-/* The rest of an array that has too many items, which nobody reads. */
-static bool skip_items(struct zkt_reader *reader)
-{
-    do {
-        if (!zkt__reader_skip(reader, NULL)) {
-            return false;
-        }
-    } while (zkt__reader_item(reader));
-    return !reader->malformed;
-}
-
-bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
-                     void *value)
-{
-    const struct zkt_list_info *info = type->of.lists;
-    struct zkt_any_list *out = value;
-    struct growing g = { .size = info->item->size };
-    *out = (struct zkt_any_list){ NULL, 0 };
-    if (!zkt__reader_enter(reader, ZKT_TOKEN_ARRAY)) {
-        return zkt__decode_mismatch(reader, "array");
-    }
-    const uint32_t limit = reader->lenient ? UINT32_MAX : info->max;
-    bool good = true;
-    size_t count = 0; /* with one more than fits, when there are more */
-    while (zkt__reader_item(reader)) {
-        if (++count > limit) {
-            good = skip_items(reader);
-            break;
-        }
-        reader->path[reader->depth - 1] = (struct zkt_step){ NULL, 0,
-                                                             (uint32_t)g.len };
-        void *item = grow(reader, &g);
-        good = item != NULL && info->item->decode(reader, info->item, item) &&
-               good;
-    }
-    if (reader->malformed || reader->no_memory) {
-        return false;
-    }
-    *out = (struct zkt_any_list){ g.items, g.len };
-    const struct zkt_where where = here(reader);
-    return (reader->lenient || zkt__rule_count(&where, info->min, info->max,
-                                               count, "item", "items")) &&
-           good;
-}
-
-/* A map on its way in. */
-struct building {
-    struct growing entries;
-    struct zkt_map_index *index;
-    uint32_t first_issue;
-};
-
-/* Where @key stands already, or ZKT_INDEX_NONE. */
-static uint32_t find_entry(const struct building *b, struct zkt_str key)
-{
-    const struct zkt_any_map map = { b->entries.items, b->entries.len,
-                                     b->index };
-    return zkt__map_position(&map, b->entries.size, key);
-}
-
-/* Notes the newest entry in the index, making one when there are many. */
-static bool note_entry(struct zkt_reader *reader, struct building *b)
-{
-    const struct zkt_allocator memory = zkt__arena_allocator(reader->arena);
-    const struct zkt_any_map map = { b->entries.items, b->entries.len, NULL };
-    size_t from = b->entries.len - 1;
-    if (b->entries.len <= ZKT_MAP_LINEAR) {
-        return true;
-    }
-    if (b->index == NULL) {
-        b->index = zkt__arena_zero(reader->arena, 1, sizeof(*b->index));
-        if (b->index == NULL) {
-            return no_memory(reader);
-        }
-        b->index->key = *reader->hash_key;
-        from = 0;
-    }
-    if (!zkt__index_reserve(&b->index->index, &memory,
-                            (uint32_t)(b->entries.len - from))) {
-        return no_memory(reader);
-    }
-    for (size_t i = from; i < b->entries.len; i++) {
-        const struct zkt_str key = zkt__map_key(&map, b->entries.size, i);
-        zkt__index_add(&b->index->index,
-                       zkt__hash(&b->index->key, key.data, key.len),
-                       (uint32_t)i);
-    }
-    return true;
-}
-
-/* The key that stands next, ended with a NUL, and its colon. */
-static bool take_key(struct zkt_reader *reader, struct zkt_str *key,
-                     bool *lone_surrogate)
-{
-    if (!zkt__reader_text(reader, key, lone_surrogate)) {
-        reader->malformed = reader->malformed || !reader->no_memory;
-        return false;
-    }
-    reader->at = zkt__skip_space(reader->at);
-    if (*reader->at != ':') {
-        reader->malformed = true;
-        return false;
-    }
-    reader->at++;
-    return true;
-}
-
-/* Whether @key may be one; what is wrong is said at the path of its entry. */
-static bool key_is_good(struct zkt_reader *reader, struct zkt_str key,
-                        bool lone_surrogate)
-{
-    const struct zkt_where where = here(reader);
-    if (lone_surrogate) {
-        zkt__issue_add(reader->issues, ZKT_ISSUE_INVALID_FORMAT, reader->path,
-                       reader->depth, "the key holds half of a surrogate pair");
-        return false;
-    }
-    return zkt__rule_map_key(&where, key);
-}
-
-/* One entry, of which the key is next. */
-static bool take_entry(struct zkt_reader *reader, const struct zkt_type *type,
-                       struct building *b)
-{
-    const struct zkt_map_info *info = type->of.maps;
-    struct zkt_str key;
-    bool lone_surrogate;
-    if (!take_key(reader, &key, &lone_surrogate)) {
-        return false;
-    }
-    uint32_t position = find_entry(b, key);
-    struct zkt_step *step = &reader->path[reader->depth - 1];
-    *step = (struct zkt_step){ key.data, (uint32_t)key.len,
-                               (uint32_t)b->entries.len };
-    if (position != ZKT_INDEX_NONE) {
-        step->order = position;
-        zkt__issues_drop(reader->issues, b->first_issue, reader->depth - 1,
-                         position);
-    } else {
-        position = (uint32_t)b->entries.len;
-        char *entry = grow(reader, &b->entries);
-        if (entry == NULL) {
-            return false;
-        }
-        memcpy(entry, &key, sizeof(key));
-        if (!note_entry(reader, b)) {
-            return false;
-        }
-    }
-    const bool good = key_is_good(reader, key, lone_surrogate);
-    return info->value->decode(reader, info->value,
-                               b->entries.items + position * b->entries.size +
-                                   info->value_offset) &&
-           good;
-}
-
-bool zkt_decode_map(struct zkt_reader *reader, const struct zkt_type *type,
-                    void *value)
-{
-    const struct zkt_map_info *info = type->of.maps;
-    struct zkt_any_map *out = value;
-    struct building b = {
-        .entries = { .size = info->entry_size },
-        .first_issue = reader->issues->count,
-    };
-    const uint32_t found = reader->issues->total;
-    *out = (struct zkt_any_map){ NULL, 0, NULL };
-    if (!zkt__reader_enter(reader, ZKT_TOKEN_OBJECT)) {
-        return zkt__decode_mismatch(reader, "object");
-    }
-    while (zkt__reader_entry(reader)) {
-        (void)take_entry(reader, type, &b);
-    }
-    if (reader->malformed || reader->no_memory) {
-        return false;
-    }
-    *out = (struct zkt_any_map){ b.entries.items, b.entries.len, b.index };
-    const struct zkt_where where = here(reader);
-    if (!reader->lenient) {
-        (void)zkt__rule_count(&where, info->min, info->max, b.entries.len,
-                              "entry", "entries");
-    }
-    return reader->issues->total == found;
-}
-
-/* ---- what may be absent ---- */
-
-static bool take_null(struct zkt_reader *reader)
-{
-    return zkt__reader_peek(reader) == ZKT_TOKEN_NULL &&
-           zkt__reader_skip(reader, NULL);
-}
-
-bool zkt_decode_optional(struct zkt_reader *reader, const struct zkt_type *type,
-                         void *value)
-{
-    const struct zkt_optional_info *info = type->of.optionals;
-    memset(value, 0, type->size);
-    if (take_null(reader)) {
-        return true;
-    }
-    *(bool *)value = true;
-    return info->value->decode(reader, info->value,
-                               (char *)value + info->value_offset);
-}
-
-bool zkt_decode_boxed(struct zkt_reader *reader, const struct zkt_type *type,
-                      void *value)
-{
-    const struct zkt_type *inner = type->of.optionals->value;
-    void *box = NULL;
-    bool good = true;
-    if (!take_null(reader)) {
-        box = zkt__arena_zero(reader->arena, 1, inner->size);
-        good = box != NULL ? inner->decode(reader, inner, box)
-                           : no_memory(reader);
-    }
-    memcpy(value, &box, sizeof(box));
-    return good;
 }

@@ -42,6 +42,14 @@ static void dup_string(struct block *b, struct zkt_str *text)
     }
 }
 
+static void dup_bytes(struct block *b, const void **data, size_t len)
+{
+    const void *to = put(b, *data, len);
+    if (to != NULL) {
+        *data = to;
+    }
+}
+
 /* The items of a container, each of which holds values at the offset. */
 static void dup_items(struct block *b, const void **items, size_t len,
                       size_t size, const struct zkt_type *inner, size_t offset,
@@ -80,6 +88,15 @@ static void dup_struct(struct block *b, const struct zkt_type *type,
     }
 }
 
+static void dup_union(struct block *b, const struct zkt_union_info *info,
+                      char *value)
+{
+    const int kind = *(const int *)(const void *)value;
+    if (kind >= 0 && (uint32_t)kind < info->kinds->count) {
+        dup_inside(b, info->variants[kind], value + info->value_offset);
+    }
+}
+
 static void dup_boxed(struct block *b, const struct zkt_type *type, void *value)
 {
     const struct zkt_type *inner = type->of.optionals->value;
@@ -108,8 +125,30 @@ static void dup_inside(struct block *b, const struct zkt_type *type,
         dup_string(b, value);
         return;
     }
+    case ZKT_KIND_BYTES: {
+        struct zkt_bytes *bytes = value;
+        const void *data = bytes->data;
+        dup_bytes(b, &data, bytes->len);
+        if (b->at != NULL) {
+            bytes->data = data;
+        }
+        return;
+    }
+    case ZKT_KIND_JSON: {
+        struct zkt_json *json = value;
+        struct zkt_str text = { json->text, json->len };
+        dup_string(b, &text);
+        if (b->at != NULL) {
+            json->text = text.data;
+        }
+        return;
+    }
     case ZKT_KIND_STRUCT:
+    case ZKT_KIND_TUPLE:
         dup_struct(b, type, value);
+        return;
+    case ZKT_KIND_UNION:
+        dup_union(b, type->of.unions, value);
         return;
     case ZKT_KIND_LIST: {
         struct zkt_any_list *list = value;
@@ -135,6 +174,7 @@ static void dup_inside(struct block *b, const struct zkt_type *type,
         }
         return;
     case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
         dup_boxed(b, type, value);
         return;
     default:

@@ -1,17 +1,22 @@
 /* The encoders of the built-in kinds, and their type tables. */
 #include <math.h>
 
+#include "base/base64.h"
 #include "base/map.h"
 #include "json/json.h"
 
 #define WIRE_MAX 9007199254740991 /* 2^53 - 1: no reader loses digits */
 #define TIME_MAX 8640000000000000 /* ECMA-262, section 21.4.1.1 */
 
-static const struct zkt_int_rules any_int32 = { INT32_MIN, INT32_MAX };
-static const struct zkt_int_rules any_int64 = { -WIRE_MAX, WIRE_MAX };
-static const struct zkt_int_rules any_timestamp = { -TIME_MAX, TIME_MAX };
-static const struct zkt_float_rules any_float64 = { -INFINITY, INFINITY };
-static const struct zkt_string_rules any_string = { 0, UINT32_MAX, false };
+static const struct zkt_int_rules any_int32 = { INT32_MIN, INT32_MAX, 0 };
+static const struct zkt_int_rules any_uint32 = { 0, UINT32_MAX, 0 };
+static const struct zkt_int_rules any_int64 = { -WIRE_MAX, WIRE_MAX, 0 };
+static const struct zkt_int_rules any_uint64 = { 0, WIRE_MAX, 0 };
+static const struct zkt_int_rules any_timestamp = { -TIME_MAX, TIME_MAX, 0 };
+static const struct zkt_float_rules any_float64 = { .min = -INFINITY,
+                                                    .max = INFINITY };
+static const struct zkt_string_rules any_string = { .max = UINT32_MAX };
+static const struct zkt_bytes_rules any_bytes = { .max = UINT32_MAX };
 
 const struct zkt_type zkt_type_bool = {
     .kind = ZKT_KIND_BOOL,
@@ -25,6 +30,20 @@ const struct zkt_type zkt_type_int32 = {
     .of.ints = &any_int32,
     .decode = zkt_decode_int32,
     .encode = zkt_encode_int32,
+};
+const struct zkt_type zkt_type_uint32 = {
+    .kind = ZKT_KIND_UINT32,
+    .size = sizeof(uint32_t),
+    .of.ints = &any_uint32,
+    .decode = zkt_decode_uint32,
+    .encode = zkt_encode_uint32,
+};
+const struct zkt_type zkt_type_uint64 = {
+    .kind = ZKT_KIND_UINT64,
+    .size = sizeof(uint64_t),
+    .of.ints = &any_uint64,
+    .decode = zkt_decode_uint64,
+    .encode = zkt_encode_int64,
 };
 const struct zkt_type zkt_type_int64 = {
     .kind = ZKT_KIND_INT64,
@@ -56,6 +75,22 @@ const struct zkt_type zkt_type_string = {
     .encode = zkt_encode_string,
 };
 
+const struct zkt_type zkt_type_bytes = {
+    .kind = ZKT_KIND_BYTES,
+    .size = sizeof(struct zkt_bytes),
+    .owns = true,
+    .of.bytes = &any_bytes,
+    .decode = zkt_decode_bytes,
+    .encode = zkt_encode_bytes,
+};
+const struct zkt_type zkt_type_json = {
+    .kind = ZKT_KIND_JSON,
+    .size = sizeof(struct zkt_json),
+    .owns = true,
+    .decode = zkt_decode_json,
+    .encode = zkt_encode_json,
+};
+
 void zkt_encode_bool(struct zkt_writer *writer, const struct zkt_type *type,
                      const void *value)
 {
@@ -68,6 +103,13 @@ void zkt_encode_int32(struct zkt_writer *writer, const struct zkt_type *type,
 {
     (void)type;
     zkt_write_int64(writer, *(const int32_t *)value);
+}
+
+void zkt_encode_uint32(struct zkt_writer *writer, const struct zkt_type *type,
+                       const void *value)
+{
+    (void)type;
+    zkt_write_int64(writer, *(const uint32_t *)value);
 }
 
 void zkt_encode_int64(struct zkt_writer *writer, const struct zkt_type *type,
@@ -89,6 +131,32 @@ void zkt_encode_string(struct zkt_writer *writer, const struct zkt_type *type,
 {
     (void)type;
     zkt_write_string(writer, *(const struct zkt_str *)value);
+}
+
+void zkt_encode_bytes(struct zkt_writer *writer, const struct zkt_type *type,
+                      const void *value)
+{
+    const struct zkt_bytes *bytes = value;
+    (void)type;
+    ZKT_WRITE(writer, "\"");
+    if (bytes->len < SIZE_MAX / 2 &&
+        zkt_write_reserve(writer, ZKT_BASE64_LEN(bytes->len))) {
+        writer->len += zkt__base64(bytes->data, bytes->len,
+                                   writer->data + writer->len);
+    }
+    ZKT_WRITE(writer, "\"");
+}
+
+void zkt_encode_json(struct zkt_writer *writer, const struct zkt_type *type,
+                     const void *value)
+{
+    const struct zkt_json *json = value;
+    (void)type;
+    if (json->len > 0) {
+        zkt_write_raw(writer, json->text, json->len);
+    } else {
+        ZKT_WRITE(writer, "null");
+    }
 }
 
 void zkt_encode_enum(struct zkt_writer *writer, const struct zkt_type *type,

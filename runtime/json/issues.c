@@ -3,10 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+#include "zocket/call.h"
 #include "json/json.h"
 
 enum {
-    MESSAGE_MAX = 200
+    MESSAGE_MAX = 200,
+    FIELD_NAME_MAX = 1024 /* of what a hook names */
 };
 
 /* Fills in an issue; false: no memory. */
@@ -29,27 +32,87 @@ static bool fill(struct zkt_issues *issues, struct zkt_issue *issue,
     return true;
 }
 
-void zkt__issue_add(struct zkt_issues *issues, enum zkt_issue_code code,
-                    const struct zkt_step *path, uint32_t depth,
-                    const char *message, ...)
+/* Formats a message, which ends with a whole character where it is cut. */
+static size_t print(char *text, size_t size, const char *format,
+                    va_list arguments)
+{
+    const int wanted = vsnprintf(text, size, format, arguments);
+    if (wanted < 0) {
+        return 0;
+    }
+    size_t len = (size_t)wanted;
+    if (len >= size) {
+        len = size - 1;
+        while (len > 0 && ((unsigned char)text[len - 1] & 0xc0) == 0x80) {
+            len--;
+        }
+        if (len > 0 && (unsigned char)text[len - 1] >= 0xc0) {
+            len--;
+        }
+    }
+    return len;
+}
+
+static void add(struct zkt_issues *issues, enum zkt_issue_code code,
+                const struct zkt_step *path, uint32_t depth,
+                const char *message, va_list arguments)
 {
     issues->total++;
     if (issues->count == ZKT_ISSUES_MAX) {
         return;
     }
     char text[MESSAGE_MAX];
-    va_list arguments;
-    va_start(arguments, message);
-    int len = vsnprintf(text, sizeof(text), message, arguments);
-    va_end(arguments);
-    len = len < 0 ? 0 : len >= MESSAGE_MAX ? MESSAGE_MAX - 1 : len;
+    const size_t len = print(text, sizeof(text), message, arguments);
+    if (!zkt__utf8_valid(text, len)) { /* a hook's */
+        for (size_t i = 0; i < len; i++) {
+            text[i] = (char)((unsigned char)text[i] < 0x80 ? text[i] : '?');
+        }
+    }
     struct zkt_issue *issue = &issues->items[issues->count];
     issue->code = code;
-    if (fill(issues, issue, path, depth, text, (size_t)len)) {
+    if (fill(issues, issue, path, depth, text, len)) {
         issues->count++;
     } else {
         issues->no_memory = true;
     }
+}
+
+void zkt__issues_init(struct zkt_issues *issues, struct zkt_arena *arena,
+                      const struct zkt_rule_context *context)
+{
+    issues->arena = arena;
+    issues->context = context;
+    issues->base_depth = 0;
+    issues->count = issues->total = 0;
+    issues->no_memory = false;
+}
+
+void zkt__issue_add(struct zkt_issues *issues, enum zkt_issue_code code,
+                    const struct zkt_step *path, uint32_t depth,
+                    const char *message, ...)
+{
+    va_list arguments;
+    va_start(arguments, message);
+    add(issues, code, path, depth, message, arguments);
+    va_end(arguments);
+}
+
+void zkt_issue(struct zkt_issues *issues, const char *field, const char *format,
+               ...)
+{
+    struct zkt_step path[ZKT_DEPTH_MAX + 1];
+    uint32_t depth = issues->base_depth;
+    va_list arguments;
+    if (depth > 0) {
+        memcpy(path, issues->base, depth * sizeof(*path));
+    }
+    const size_t len = field != NULL ? strnlen(field, FIELD_NAME_MAX) : 0;
+    if (field != NULL && zkt__utf8_valid(field, len)) {
+        path[depth++] = (struct zkt_step){ field, (uint32_t)len, UINT32_MAX };
+    }
+    va_start(arguments, format);
+    add(issues, ZKT_ISSUE_CUSTOM, path, depth, format, arguments);
+    va_end(arguments);
 }
 
 void zkt__issues_drop(struct zkt_issues *issues, uint32_t first, uint32_t at,

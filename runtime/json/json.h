@@ -24,14 +24,33 @@ struct zkt_issue {
 
 #define ZKT_ISSUES_MAX 32
 
-/* Zeroed, with @arena set: none yet. */
+/*
+ * What rules need beside the value: compiled patterns, and the app whose
+ * `check;` hooks are called. It belongs to the server or the client.
+ */
+struct zkt_rule_context {
+    struct zkt_pattern_cache *patterns;
+    const struct zkt_app *app; /* NULL: no hooks are called */
+};
+
+/*
+ * Zeroed, with @arena set: none yet. Without @context patterns and hooks are
+ * not looked at.
+ */
 struct zkt_issues {
     struct zkt_arena *arena;
+    const struct zkt_rule_context *context;
+    const struct zkt_step *base; /* where the struct of a running hook is */
+    uint32_t base_depth;
     uint32_t count; /* kept in items */
     uint32_t total; /* found, also those over the limit */
     bool no_memory;
     struct zkt_issue items[ZKT_ISSUES_MAX];
 };
+
+/** As zeroing all of it, but cheaper. */
+void zkt__issues_init(struct zkt_issues *issues, struct zkt_arena *arena,
+                      const struct zkt_rule_context *context);
 
 /** Adds an issue at @path (@depth steps, copied); @message is printf's. */
 void zkt__issue_add(struct zkt_issues *issues, enum zkt_issue_code code,
@@ -95,6 +114,12 @@ bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what);
 bool zkt__reader_key(struct zkt_reader *reader, struct zkt_str *key);
 /** Inside an object: whether another key stands next, which is not read. */
 bool zkt__reader_entry(struct zkt_reader *reader);
+/**
+ * The string that @json, which was skipped, consists of, without a change to
+ * the text; a lone surrogate becomes U+FFFD. False: it is no string.
+ */
+bool zkt__text_copy(struct zkt_reader *reader, struct zkt_str json,
+                    struct zkt_str *out);
 /** Inside an array: whether another item stands next. */
 bool zkt__reader_item(struct zkt_reader *reader);
 /** Nothing but white space is left, and nothing was malformed. */
@@ -128,6 +153,14 @@ void zkt__write_escaped(struct zkt_writer *writer, const char *text,
  * known. Issues begin with the @depth steps of @path. True: nothing wrong.
  */
 bool zkt__check_value(const struct zkt_type *type, const void *value,
+                      const struct zkt_step *path, uint32_t depth,
+                      struct zkt_issues *issues);
+
+/**
+ * Only what a change deep inside of a struct or list can break: its `check;`,
+ * or `unique`.
+ */
+bool zkt__check_place(const struct zkt_type *type, const void *value,
                       const struct zkt_step *path, uint32_t depth,
                       struct zkt_issues *issues);
 

@@ -3,13 +3,18 @@
  * common path is a few stores per field; duplicates, missing keys and the
  * order of issues are dealt with only where they occur.
  */
-#include "json/json.h"
+#include <stdio.h>
+
+#include "json/rules.h"
 
 bool zkt_object_open(struct zkt_reader *reader, const struct zkt_type *type,
                      void *value, struct zkt_object *object)
 {
     memset(value, 0, type->size);
     memset(object->seen, 0, sizeof(object->seen));
+    object->discriminator = reader->discriminator;
+    reader->discriminator.data = NULL;
+    object->unknown_count = 0;
     object->first_issue = reader->issues->count;
     object->found = reader->issues->total;
     if (zkt__reader_enter(reader, ZKT_TOKEN_OBJECT)) {
@@ -37,10 +42,34 @@ void zkt_object_field(struct zkt_reader *reader, const struct zkt_type *type,
     object->seen[index / 64] |= bit;
 }
 
-void zkt_object_unknown(struct zkt_reader *reader, struct zkt_object *object)
+void zkt_object_unknown(struct zkt_reader *reader, const struct zkt_type *type,
+                        struct zkt_object *object)
 {
-    (void)object;
+    if (type->of.structs->strict && !reader->lenient &&
+        (object->discriminator.data == NULL ||
+         !zkt_str_eq(object->key, object->discriminator))) {
+        if (object->unknown_count++ == 0) {
+            object->unknown = object->key;
+        }
+    }
     (void)zkt__reader_skip(reader, NULL);
+}
+
+static void report_unknown(struct zkt_reader *reader,
+                           const struct zkt_object *object)
+{
+    enum {
+        SHOWN = 64 /* bytes of a key */
+    };
+    const struct zkt_str key = object->unknown;
+    const int len = key.len < SHOWN ? (int)key.len : SHOWN;
+    char more[32] = "";
+    if (object->unknown_count > 1) {
+        snprintf(more, sizeof(more), " and %u more", object->unknown_count - 1);
+    }
+    zkt__issue_add(reader->issues, ZKT_ISSUE_UNRECOGNIZED_KEYS, reader->path,
+                   reader->depth, "has an unknown key \"%.*s\"%s", len,
+                   key.data, more);
 }
 
 /* What a field is whose key did not come. */
@@ -92,9 +121,17 @@ bool zkt_object_close(struct zkt_reader *reader, const struct zkt_type *type,
             fill_missing(reader, &info->fields[i], i, value, reader->depth);
         }
     }
-    if (reader->issues->total == object->found) {
-        return true;
+    if (reader->issues->total != object->found) {
+        sort_issues(reader->issues, object->first_issue, reader->depth);
     }
-    sort_issues(reader->issues, object->first_issue, reader->depth);
-    return false;
+    if (object->unknown_count > 0) {
+        report_unknown(reader, object);
+    }
+    if (reader->issues->total != object->found) {
+        return false;
+    }
+    const struct zkt_where where = { reader->issues, reader->path,
+                                     reader->depth };
+    return info->check == 0 || reader->lenient ||
+           zkt__rule_check(&where, type, value);
 }

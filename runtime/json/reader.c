@@ -18,6 +18,7 @@ void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
     reader->arena = arena;
     reader->issues = issues;
     reader->hash_key = hash_key;
+    reader->discriminator.data = NULL;
     reader->lenient = false;
     reader->malformed = false;
     reader->no_memory = false;
@@ -431,6 +432,18 @@ static bool copy_key(struct zkt_reader *reader, char *start, char *past,
     *key = (struct zkt_str){ copy, (size_t)(u.to - copy) };
     *u.to = '\0';
     return true;
+}
+
+bool zkt__text_copy(struct zkt_reader *reader, struct zkt_str json,
+                    struct zkt_str *out)
+{
+    if (json.data[0] != '"') {
+        return false;
+    }
+    char *start = reader->at - (reader->at - json.data) + 1;
+    char *past = start + json.len - 1, *end = zkt__scan_plain(start);
+    *out = (struct zkt_str){ start, (size_t)(end - start) };
+    return *end == '"' || copy_key(reader, start, past, out);
 }
 
 bool zkt__reader_key(struct zkt_reader *reader, struct zkt_str *key)

@@ -4,7 +4,9 @@
 #include <math.h>
 
 #include "base/utf8.h"
+#include "zocket/call.h"
 #include "json/number.h"
+#include "json/pattern.h"
 
 bool zkt__rule_int(const struct zkt_where *where,
                    const struct zkt_int_rules *rules, int64_t value)
@@ -19,6 +21,12 @@ bool zkt__rule_int(const struct zkt_where *where,
         zkt__issue_add(where->issues, ZKT_ISSUE_TOO_BIG, where->path,
                        where->depth, "must be at most %lld",
                        (long long)rules->max);
+        return false;
+    }
+    if (rules->step > 1 && value % rules->step != 0) {
+        zkt__issue_add(where->issues, ZKT_ISSUE_NOT_MULTIPLE_OF, where->path,
+                       where->depth, "must be a multiple of %lld",
+                       (long long)rules->step);
         return false;
     }
     return true;
@@ -42,13 +50,16 @@ bool zkt__rule_float(const struct zkt_where *where,
                        where->depth, "expected a finite number");
         return false;
     }
-    if (value < rules->min) {
-        report_bound(where, ZKT_ISSUE_TOO_SMALL, "must be at least",
+    if (value < rules->min || (rules->above && value == rules->min)) {
+        report_bound(where, ZKT_ISSUE_TOO_SMALL,
+                     rules->above ? "must be more than" : "must be at least",
                      rules->min);
         return false;
     }
-    if (value > rules->max) {
-        report_bound(where, ZKT_ISSUE_TOO_BIG, "must be at most", rules->max);
+    if (value > rules->max || (rules->below && value == rules->max)) {
+        report_bound(where, ZKT_ISSUE_TOO_BIG,
+                     rules->below ? "must be less than" : "must be at most",
+                     rules->max);
         return false;
     }
     return true;
@@ -72,9 +83,9 @@ bool zkt__rule_count(const struct zkt_where *where, uint32_t min, uint32_t max,
     return true;
 }
 
-bool zkt__rule_string(const struct zkt_where *where,
-                      const struct zkt_string_rules *rules,
-                      struct zkt_str value)
+static bool rule_length(const struct zkt_where *where,
+                        const struct zkt_string_rules *rules,
+                        struct zkt_str value)
 {
     /* A code point takes one to four bytes: mostly no need to count. */
     if (value.len <= rules->max && value.len / 4 >= rules->min) {
@@ -83,6 +94,65 @@ bool zkt__rule_string(const struct zkt_where *where,
     return zkt__rule_count(where, rules->min, rules->max,
                            zkt__utf8_count(value.data, value.len), "character",
                            "characters");
+}
+
+static bool rule_pattern(const struct zkt_where *where,
+                         const struct zkt_pattern *pattern,
+                         struct zkt_str value)
+{
+    const struct zkt_rule_context *context = where->issues->context;
+    if (context == NULL) {
+        return true;
+    }
+    switch (zkt__pattern_match(context->patterns, pattern, value)) {
+    case ZKT_MATCHES:
+        return true;
+    case ZKT_MATCH_NO_MEMORY:
+        where->issues->no_memory = true;
+        break;
+    case ZKT_DIFFERS:
+        break;
+    }
+    zkt__issue_add(
+        where->issues, ZKT_ISSUE_INVALID_FORMAT, where->path, where->depth,
+        pattern->is_format ? "is not a valid %.*s" : "does not match %.*s",
+        ZKT_ARG(pattern->shown));
+    return false;
+}
+
+bool zkt__rule_string(const struct zkt_where *where,
+                      const struct zkt_string_rules *rules,
+                      struct zkt_str value)
+{
+    bool good = rule_length(where, rules, value);
+    for (uint32_t i = 0; i < rules->pattern_count; i++) {
+        good = rule_pattern(where, &rules->patterns[i], value) && good;
+    }
+    return good;
+}
+
+bool zkt__rule_bytes(const struct zkt_where *where,
+                     const struct zkt_bytes_rules *rules, size_t len)
+{
+    return zkt__rule_count(where, rules->min, rules->max, len, "byte", "bytes");
+}
+
+bool zkt__rule_check(const struct zkt_where *where, const struct zkt_type *type,
+                     const void *value)
+{
+    struct zkt_issues *issues = where->issues;
+    const uint32_t number = type->of.structs->check;
+    if (number == 0 || issues->context == NULL ||
+        issues->context->app == NULL) {
+        return true;
+    }
+    const struct zkt_app *app = issues->context->app;
+    const uint32_t found = issues->total;
+    issues->base = where->path;
+    issues->base_depth = where->depth;
+    app->info->checks[number - 1].invoke(app->handlers, value, issues);
+    issues->base_depth = 0;
+    return issues->total == found;
 }
 
 bool zkt__rule_map_key(const struct zkt_where *where, struct zkt_str key)

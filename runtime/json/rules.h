@@ -18,16 +18,33 @@ bool zkt__rule_int(const struct zkt_where *where,
                    const struct zkt_int_rules *rules, int64_t value);
 bool zkt__rule_float(const struct zkt_where *where,
                      const struct zkt_float_rules *rules, double value);
-/** Length only: valid UTF-8 is expected. */
+/** Length, then patterns: all that fail. Valid UTF-8 is expected. */
 bool zkt__rule_string(const struct zkt_where *where,
                       const struct zkt_string_rules *rules,
                       struct zkt_str value);
-/** @noun: "item" or "entry"; UINT32_MAX as @max: no bound. */
+bool zkt__rule_bytes(const struct zkt_where *where,
+                     const struct zkt_bytes_rules *rules, size_t len);
+/** @one: "item" or "entry"; UINT32_MAX as @max: no bound. */
 bool zkt__rule_count(const struct zkt_where *where, uint32_t min, uint32_t max,
                      size_t count, const char *one, const char *many);
+
+/** No two items are equal; @item is a scalar, string or enum. */
+bool zkt__rule_unique(const struct zkt_where *where,
+                      const struct zkt_type *item,
+                      const struct zkt_any_list *list);
+/** The `check;` hook of a struct that has one, where there is an app. */
+bool zkt__rule_check(const struct zkt_where *where, const struct zkt_type *type,
+                     const void *value);
 
 #define ZKT_MAP_KEY_MAX 256 /* bytes */
 
 bool zkt__rule_map_key(const struct zkt_where *where, struct zkt_str key);
+
+/* ---- transforms ---- */
+
+/** Without the white space at both ends; a view of @text. */
+struct zkt_str zkt__trim(struct zkt_str text);
+/** ASCII capitals become small letters, in place. */
+void zkt__lower(char *text, size_t len);
 
 #endif

@@ -205,6 +205,14 @@ static enum zkt_status check_app(const struct zkt_app *app,
         log_early(options, "the app has no handlers");
         return ZKT_MISSING_HANDLER;
     }
+    for (uint32_t i = 0; i < app->info->check_count; i++) {
+        const struct zkt_check *check = &app->info->checks[i];
+        if (!has_handler(app->handlers, check->handler_offset)) {
+            log_early(options, "app %s: the handler %s is missing",
+                      app->info->name, check->name);
+            missing++;
+        }
+    }
     for (uint32_t i = 0; i < app->info->actor_count; i++) {
         missing += find_missing(app, app->info->actors[i], options);
     }

@@ -514,13 +514,15 @@ static bool still_there(const struct zkt_journal *journal, uint32_t i)
     return true;
 }
 
-bool zkt__journal_check(struct zkt_journal *journal)
+/* Item counts: only one that went out of bounds and did not come back is
+ * worth the search; it may be gone together with what it was in. */
+static bool check_counts(struct zkt_journal *journal)
 {
-    /* Only a count that went out of bounds and did not come back is worth the
-     * search; it may be gone together with what it was in. */
     for (uint32_t i = 0; journal->broken > 0 && i < journal->count; i++) {
         const struct zkt_place *where = journal->records[i].where;
-        if (where->type->kind == ZKT_KIND_STRUCT || !still_there(journal, i)) {
+        if ((where->type->kind != ZKT_KIND_LIST &&
+             where->type->kind != ZKT_KIND_MAP) ||
+            !still_there(journal, i)) {
             continue;
         }
         const struct zkt_any_list *now = zkt__place_resolve(where);
@@ -529,7 +531,46 @@ bool zkt__journal_check(struct zkt_journal *journal)
             return false;
         }
     }
-    return journal->failure == ZKT_OK;
+    return true;
+}
+
+/* Whether a change inside of it can break a rule of the whole. */
+static bool has_late_rules(const struct zkt_type *type)
+{
+    return (type->kind == ZKT_KIND_STRUCT && type->of.structs->check != 0) ||
+           (type->kind == ZKT_KIND_LIST && type->of.lists->unique);
+}
+
+/* `check;` and `unique` of everything that a change was made inside of. One
+ * change after another in one place asks once. */
+static bool check_late(struct zkt_journal *journal)
+{
+    const void *done = NULL;
+    for (uint32_t i = journal->count; i-- > 0;) {
+        const struct zkt_place *place = journal->records[i].where;
+        for (; place != NULL; place = place->parent) {
+            struct zkt_step path[ZKT_DEPTH_MAX];
+            if (!has_late_rules(place->type) || place->at == done ||
+                !still_there(journal, i)) {
+                continue;
+            }
+            done = place->at;
+            const uint32_t depth = zkt__place_path(place, path);
+            if (!zkt__check_place(place->type, zkt__place_resolve(place), path,
+                                  depth, journal->issues)) {
+                zkt__journal_fail(journal, ZKT_INTERNAL,
+                                  "a value breaks its rules at the commit");
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool zkt__journal_check(struct zkt_journal *journal)
+{
+    return check_counts(journal) && (!journal->checks || check_late(journal)) &&
+           journal->failure == ZKT_OK;
 }
 
 /* Undoes one record of a list or map, which stands at @at. */

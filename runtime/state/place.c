@@ -27,6 +27,7 @@ void *zkt__unwrap(const struct zkt_type **type, void *value)
         *type = info->value;
         return *(bool *)value ? (char *)value + info->value_offset : NULL;
     case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
         memcpy(&box, value, sizeof(box));
         *type = info->value;
         return box;

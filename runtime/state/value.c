@@ -27,6 +27,41 @@ static bool copy_string(const struct zkt_store *store, struct zkt_str *to,
     return true;
 }
 
+/* The same bytes with a NUL behind them, or NULL where there are none. */
+static bool copy_block(const struct zkt_store *store, const void **data,
+                       size_t *to_len, const void *from, size_t len)
+{
+    struct zkt_str text;
+    if (!copy_string(store, &text, (struct zkt_str){ from, len })) {
+        return false;
+    }
+    *data = len > 0 ? text.data : NULL;
+    *to_len = len;
+    return true;
+}
+
+static bool copy_bytes(const struct zkt_store *store, struct zkt_bytes *to,
+                       const struct zkt_bytes *from)
+{
+    const void *data;
+    if (!copy_block(store, &data, &to->len, from->data, from->len)) {
+        return false;
+    }
+    to->data = data;
+    return true;
+}
+
+static bool copy_json(const struct zkt_store *store, struct zkt_json *to,
+                      const struct zkt_json *from)
+{
+    const void *text;
+    if (!copy_block(store, &text, &to->len, from->text, from->len)) {
+        return false;
+    }
+    to->text = text;
+    return true;
+}
+
 static bool copy_struct(const struct zkt_store *store,
                         const struct zkt_type *type, char *to, const char *from)
 {
@@ -39,6 +74,27 @@ static bool copy_struct(const struct zkt_store *store,
         }
     }
     return true;
+}
+
+/* The variant that a union holds, or NULL: an unknown one, of no bytes. */
+static const struct zkt_type *variant_of(const struct zkt_type *type,
+                                         const void *value)
+{
+    const struct zkt_union_info *info = type->of.unions;
+    const int kind = *(const int *)value;
+    return kind >= 0 && (uint32_t)kind < info->kinds->count
+               ? info->variants[kind]
+               : NULL;
+}
+
+static bool copy_union(const struct zkt_store *store,
+                       const struct zkt_type *type, char *to, const char *from)
+{
+    const struct zkt_type *variant = variant_of(type, from);
+    const uint32_t offset = type->of.unions->value_offset;
+    memcpy(to, from, sizeof(int));
+    return variant == NULL ||
+           zkt__value_copy(store, variant, to + offset, from + offset);
 }
 
 static bool copy_list(const struct zkt_store *store,
@@ -126,8 +182,15 @@ static bool copy(const struct zkt_store *store, const struct zkt_type *type,
     switch (type->kind) {
     case ZKT_KIND_STRING:
         return copy_string(store, to, *(const struct zkt_str *)from);
+    case ZKT_KIND_BYTES:
+        return copy_bytes(store, to, from);
+    case ZKT_KIND_JSON:
+        return copy_json(store, to, from);
     case ZKT_KIND_STRUCT:
+    case ZKT_KIND_TUPLE:
         return copy_struct(store, type, to, from);
+    case ZKT_KIND_UNION:
+        return copy_union(store, type, to, from);
     case ZKT_KIND_LIST:
         return copy_list(store, type->of.lists, to, from);
     case ZKT_KIND_MAP:
@@ -142,6 +205,7 @@ static bool copy(const struct zkt_store *store, const struct zkt_type *type,
                                (char *)to + optional->value_offset,
                                (const char *)from + optional->value_offset);
     case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
         return copy_boxed(store, optional->value, to, from);
     default:
         memcpy(to, from, type->size);
@@ -200,11 +264,21 @@ static void release_boxed(const struct zkt_store *store,
     }
 }
 
-static void release_string(const struct zkt_store *store,
-                           const struct zkt_str *text)
+static void release_block(const struct zkt_store *store, const void *data,
+                          size_t len)
 {
-    if (text->len > 0) {
-        zkt__release(store->allocator, (char *)(uintptr_t)text->data);
+    if (len > 0) {
+        zkt__release(store->allocator, (void *)(uintptr_t)data);
+    }
+}
+
+static void release_union(const struct zkt_store *store,
+                          const struct zkt_type *type, char *value)
+{
+    const struct zkt_type *variant = variant_of(type, value);
+    if (variant != NULL) {
+        zkt__value_release(store, variant,
+                           value + type->of.unions->value_offset);
     }
 }
 
@@ -218,9 +292,22 @@ void zkt__value_release(const struct zkt_store *store,
     }
     switch (type->kind) {
     case ZKT_KIND_STRING:
-        release_string(store, value);
+        release_block(store, ((struct zkt_str *)value)->data,
+                      ((struct zkt_str *)value)->len);
+        break;
+    case ZKT_KIND_BYTES:
+        release_block(store, ((struct zkt_bytes *)value)->data,
+                      ((struct zkt_bytes *)value)->len);
+        break;
+    case ZKT_KIND_JSON:
+        release_block(store, ((struct zkt_json *)value)->text,
+                      ((struct zkt_json *)value)->len);
+        break;
+    case ZKT_KIND_UNION:
+        release_union(store, type, value);
         break;
     case ZKT_KIND_STRUCT:
+    case ZKT_KIND_TUPLE:
         for (uint32_t i = 0; i < info->count; i++) {
             zkt__value_release(store, info->fields[i].type,
                                (char *)value + info->fields[i].offset);
@@ -241,6 +328,7 @@ void zkt__value_release(const struct zkt_store *store,
         }
         break;
     case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
         release_boxed(store, type->of.optionals->value, value);
         break;
     default:
@@ -315,6 +403,22 @@ static bool equal_boxed(const struct zkt_type *inner, const void *a,
     return zkt__value_equal(inner, in_a, in_b);
 }
 
+static bool equal_unions(const struct zkt_type *type, const char *a,
+                         const char *b)
+{
+    const struct zkt_type *variant = variant_of(type, a);
+    const uint32_t offset = type->of.unions->value_offset;
+    return memcmp(a, b, sizeof(int)) == 0 &&
+           (variant == NULL ||
+            zkt__value_equal(variant, a + offset, b + offset));
+}
+
+static bool equal_blocks(const void *a, size_t a_len, const void *b,
+                         size_t b_len)
+{
+    return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
+}
+
 bool zkt__value_equal(const struct zkt_type *type, const void *a, const void *b)
 {
     const struct zkt_optional_info *optional = type->of.optionals;
@@ -324,8 +428,19 @@ bool zkt__value_equal(const struct zkt_type *type, const void *a, const void *b)
     case ZKT_KIND_STRING:
         return zkt_str_eq(*(const struct zkt_str *)a,
                           *(const struct zkt_str *)b);
+    case ZKT_KIND_BYTES: {
+        const struct zkt_bytes *x = a, *y = b;
+        return equal_blocks(x->data, x->len, y->data, y->len);
+    }
+    case ZKT_KIND_JSON: {
+        const struct zkt_json *x = a, *y = b;
+        return equal_blocks(x->text, x->len, y->text, y->len);
+    }
     case ZKT_KIND_STRUCT:
+    case ZKT_KIND_TUPLE:
         return equal_structs(type, a, b);
+    case ZKT_KIND_UNION:
+        return equal_unions(type, a, b);
     case ZKT_KIND_LIST:
         return equal_lists(type->of.lists->item, a, b);
     case ZKT_KIND_MAP:
@@ -339,6 +454,7 @@ bool zkt__value_equal(const struct zkt_type *type, const void *a, const void *b)
                                 (const char *)a + optional->value_offset,
                                 (const char *)b + optional->value_offset);
     case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
         return equal_boxed(optional->value, a, b);
     default:
         return memcmp(a, b, type->size) == 0;

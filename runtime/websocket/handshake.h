@@ -2,6 +2,7 @@
 #ifndef ZKT_WEBSOCKET_HANDSHAKE_H
 #define ZKT_WEBSOCKET_HANDSHAKE_H
 
+#include "base/base64.h"
 #include "websocket/websocket.h"
 
 #define ZKT_SHA1_SIZE     20
@@ -10,9 +11,6 @@
 
 /** SHA-1 (FIPS 180-4); the handshake needs it, security does not. */
 void zkt__sha1(const void *data, size_t len, uint8_t digest[ZKT_SHA1_SIZE]);
-
-/** RFC 4648, section 4, with padding; writes no NUL and returns the length. */
-size_t zkt__base64(const uint8_t *data, size_t len, char *out);
 
 /** The Sec-WebSocket-Accept for a key of ZKT_WS_KEY_LEN characters. */
 void zkt__ws_accept_key(const char *key, char accept[ZKT_WS_ACCEPT_LEN + 1]);

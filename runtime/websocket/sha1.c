@@ -1,4 +1,4 @@
-/* SHA-1 and base64, small: nothing of the handshake is worth a dependency. */
+/* SHA-1, small: nothing of the handshake is worth a dependency. */
 #include <string.h>
 
 #include "websocket/handshake.h"
@@ -75,22 +75,4 @@ void zkt__sha1(const void *data, size_t len, uint8_t digest[ZKT_SHA1_SIZE])
     for (size_t i = 0; i < ZKT_SHA1_SIZE; i++) {
         digest[i] = (uint8_t)(hash[i / 4] >> (24 - 8 * (i % 4)));
     }
-}
-
-size_t zkt__base64(const uint8_t *data, size_t len, char *out)
-{
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t written = 0;
-    for (size_t i = 0; i < len; i += 3) {
-        const size_t n = len - i < 3 ? len - i : 3;
-        const uint32_t bits = (uint32_t)data[i] << 16 |
-                              (n > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
-                              (n > 2 ? (uint32_t)data[i + 2] : 0);
-        out[written++] = digits[bits >> 18];
-        out[written++] = digits[bits >> 12 & 63];
-        out[written++] = n > 1 ? digits[bits >> 6 & 63] : '=';
-        out[written++] = n > 2 ? digits[bits & 63] : '=';
-    }
-    return written;
 }

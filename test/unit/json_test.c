@@ -243,7 +243,8 @@ static void test_envelopes(void **state)
 
 static void test_trim_is_that_of_ecmascript(void **state)
 {
-    static const struct zkt_string_rules rules = { 0, UINT32_MAX, true };
+    static const struct zkt_string_rules rules = { .max = UINT32_MAX,
+                                                   .trim = true };
     struct zkt_type type = zkt_type_string;
     static const char text[] =
         "\"\\t\\n\\u000b\\f\\r \\u00a0\\u1680\\u2000\\u200a\\u2028\\u2029"

@@ -24,7 +24,8 @@ struct state {
     struct zkt_int32_opt opt;
 };
 
-static const struct zkt_list_info list_info = { &zkt_type_int32, 0, 1000 };
+static const struct zkt_list_info list_info = { .item = &zkt_type_int32,
+                                               .max = 1000 };
 static const struct zkt_type list_type = {
     .kind = ZKT_KIND_LIST,
     .size = sizeof(struct zkt_int32_list),
@@ -72,7 +73,9 @@ static const struct zkt_field fields[] = {
     { ZKT_STR_INIT("map"), offsetof(struct state, map), &map_type, NULL },
     { ZKT_STR_INIT("opt"), offsetof(struct state, opt), &opt_type, NULL },
 };
-static const struct zkt_struct_info state_info = { "State", fields, 4 };
+static const struct zkt_struct_info state_info = { .name = "State",
+                                                   .fields = fields,
+                                                   .count = 4 };
 static const struct zkt_type type = {
     .kind = ZKT_KIND_STRUCT,
     .size = sizeof(struct state),

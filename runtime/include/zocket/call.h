@@ -55,6 +55,18 @@ struct zkt_str_list zkt_clients(struct zkt_call *call);
 /** The .user of the app's handlers. */
 void *zkt_user(const struct zkt_call *call);
 
+/* ---- checks ---- */
+
+struct zkt_issues;
+
+/**
+ * Inside a `check_…` handler: something is wrong with the struct, or with its
+ * field @field (as on the wire, borrowed; NULL: all of it). May be called more
+ * than once; the client is told all of it, with the code `custom`.
+ */
+void zkt_issue(struct zkt_issues *issues, const char *field, const char *format,
+               ...) ZKT_PRINTF(3, 4);
+
 /* ---- emitting events ---- */
 
 enum zkt_target_kind {

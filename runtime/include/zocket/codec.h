@@ -63,6 +63,8 @@ struct zkt_reader {
     struct zkt_arena *arena; /* where lists, maps and unescaped text go */
     struct zkt_issues *issues;
     const struct zkt_hash_key *hash_key; /* for the indexes of maps */
+    struct zkt_str discriminator; /* a key that the next object has beside
+                                     its fields; data NULL: none */
     bool lenient;   /* a client: types are checked, rules are not */
     bool malformed; /* not JSON, from here on; everything returns false */
     bool no_memory; /* likewise */
@@ -73,20 +75,29 @@ struct zkt_reader {
 /* The decoders of the built-in kinds, as they stand in type tables. */
 bool zkt_decode_bool(struct zkt_reader *, const struct zkt_type *, void *);
 bool zkt_decode_int32(struct zkt_reader *, const struct zkt_type *, void *);
+bool zkt_decode_uint32(struct zkt_reader *, const struct zkt_type *, void *);
 bool zkt_decode_int64(struct zkt_reader *, const struct zkt_type *, void *);
+bool zkt_decode_uint64(struct zkt_reader *, const struct zkt_type *, void *);
 bool zkt_decode_float64(struct zkt_reader *, const struct zkt_type *, void *);
 bool zkt_decode_string(struct zkt_reader *, const struct zkt_type *, void *);
+bool zkt_decode_bytes(struct zkt_reader *, const struct zkt_type *, void *);
+bool zkt_decode_json(struct zkt_reader *, const struct zkt_type *, void *);
 bool zkt_decode_timestamp(struct zkt_reader *, const struct zkt_type *, void *);
 bool zkt_decode_enum(struct zkt_reader *, const struct zkt_type *, void *);
 bool zkt_decode_list(struct zkt_reader *, const struct zkt_type *, void *);
 bool zkt_decode_map(struct zkt_reader *, const struct zkt_type *, void *);
-/* OPTIONAL: null is read as absent. BOXED: the same, through a pointer. */
+bool zkt_decode_tuple(struct zkt_reader *, const struct zkt_type *, void *);
+bool zkt_decode_union(struct zkt_reader *, const struct zkt_type *, void *);
+/* OPTIONAL, NULLABLE: null is read as absent. Boxed: the same, by pointer. */
 bool zkt_decode_optional(struct zkt_reader *, const struct zkt_type *, void *);
 bool zkt_decode_boxed(struct zkt_reader *, const struct zkt_type *, void *);
 
 /* A JSON object on its way into a struct; lives in a generated decoder. */
 struct zkt_object {
-    struct zkt_str key;          /* the current one */
+    struct zkt_str key;           /* the current one */
+    struct zkt_str discriminator; /* a key that is known beside the fields */
+    struct zkt_str unknown;       /* the first unknown key of a strict one */
+    uint32_t unknown_count;
     uint32_t first_issue, found; /* issues before this object: kept, in all */
     uint64_t seen[ZKT_FIELDS_MAX / 64];
 };
@@ -105,8 +116,9 @@ bool zkt_object_next(struct zkt_reader *reader, struct zkt_object *object);
  */
 void zkt_object_field(struct zkt_reader *reader, const struct zkt_type *type,
                       struct zkt_object *object, uint32_t index);
-/** The key is no field's: skips the value. */
-void zkt_object_unknown(struct zkt_reader *reader, struct zkt_object *object);
+/** The key is no field's: skips the value, and notes it if @type is strict. */
+void zkt_object_unknown(struct zkt_reader *reader, const struct zkt_type *type,
+                        struct zkt_object *object);
 /**
  * Ends the object: sets defaults, reports missing keys and puts the issues in
  * the order of the schema. True when there is no issue in all of the object.
@@ -171,12 +183,22 @@ void zkt_encode_bool(struct zkt_writer *, const struct zkt_type *,
                      const void *);
 void zkt_encode_int32(struct zkt_writer *, const struct zkt_type *,
                       const void *);
+void zkt_encode_uint32(struct zkt_writer *, const struct zkt_type *,
+                       const void *);
 void zkt_encode_int64(struct zkt_writer *, const struct zkt_type *,
-                      const void *); /* and timestamps */
+                      const void *); /* and timestamps, and uint64 */
 void zkt_encode_float64(struct zkt_writer *, const struct zkt_type *,
                         const void *);
 void zkt_encode_string(struct zkt_writer *, const struct zkt_type *,
                        const void *);
+void zkt_encode_bytes(struct zkt_writer *, const struct zkt_type *,
+                      const void *);
+void zkt_encode_json(struct zkt_writer *, const struct zkt_type *,
+                     const void *);
+void zkt_encode_tuple(struct zkt_writer *, const struct zkt_type *,
+                      const void *);
+void zkt_encode_union(struct zkt_writer *, const struct zkt_type *,
+                      const void *);
 void zkt_encode_enum(struct zkt_writer *, const struct zkt_type *,
                      const void *);
 void zkt_encode_list(struct zkt_writer *, const struct zkt_type *,

@@ -14,7 +14,7 @@
 #include "zocket/types.h"
 
 /* What generated code was made for; another number stops the compiler. */
-#define ZKT_GENERATED_ABI 1
+#define ZKT_GENERATED_ABI 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,20 +42,42 @@ enum zkt_kind {
     ZKT_KIND_MAP,      /* { const entry *items; size_t len; const void *; } */
     ZKT_KIND_OPTIONAL, /* { bool has; T value; }: the key may be absent */
     ZKT_KIND_NULLABLE, /* { bool has; T value; }: the value may be null */
-    ZKT_KIND_BOXED     /* const T *, NULL: absent; closes a cycle */
+    ZKT_KIND_BOXED,    /* const T *, NULL: absent; closes a cycle */
+    ZKT_KIND_BOXED_NULLABLE, /* const T *, NULL: null; closes a cycle */
+    ZKT_KIND_TUPLE,          /* { A _0; B _1; … }: an array of just these */
+    ZKT_KIND_UNION           /* { enum kind; union { … }; } */
 };
 
 struct zkt_int_rules {
     int64_t min, max; /* inclusive */
+    int64_t step;     /* it is a multiple of this; 0: of anything */
 };
 
 struct zkt_float_rules {
-    double min, max; /* inclusive; infinite where there is no bound */
+    double min, max;   /* inclusive; infinite where there is no bound */
+    bool above, below; /* min, max itself is not allowed */
+};
+
+/*
+ * A pattern that a string must match: already in the form that PCRE2 reads.
+ * Each use is a constant of its own; its address is what it is known by.
+ */
+struct zkt_pattern {
+    struct zkt_str source; /* for PCRE2, with PCRE2_UTF */
+    struct zkt_str shown;  /* as in the schema, for messages; or a format's
+                              name: "email" */
+    bool is_format;
 };
 
 struct zkt_string_rules {
     uint32_t min, max; /* code points, inclusive; UINT32_MAX: no bound */
-    bool trim;
+    bool trim, lower;
+    uint32_t pattern_count;
+    const struct zkt_pattern *patterns;
+};
+
+struct zkt_bytes_rules {
+    uint32_t min, max; /* bytes, inclusive; UINT32_MAX: no bound */
 };
 
 /* The C enum counts from 0 in this order; unknown values are -1. */
@@ -69,6 +91,7 @@ struct zkt_enum_info {
 struct zkt_list_info {
     const struct zkt_type *item;
     uint32_t min, max; /* items, inclusive; UINT32_MAX: no bound */
+    bool unique;       /* no two of them are equal */
 };
 
 struct zkt_map_info {
@@ -77,7 +100,7 @@ struct zkt_map_info {
     uint32_t min, max;                 /* entries, as in a list */
 };
 
-/* OPTIONAL, NULLABLE: where the value stands; BOXED: offset 0, what it is. */
+/* OPTIONAL, NULLABLE: where the value stands; boxed: offset 0, what it is. */
 struct zkt_optional_info {
     const struct zkt_type *value;
     uint32_t value_offset;
@@ -98,6 +121,20 @@ struct zkt_struct_info {
     const char *name; /* as in the schema, for messages */
     const struct zkt_field *fields;
     uint32_t count; /* <= ZKT_FIELDS_MAX */
+    bool strict;    /* an unknown key is an issue */
+    /* The struct has a `check;`: its number in zkt_app_info.checks, from 1 on;
+     * 0: it has none. */
+    uint32_t check;
+};
+
+/* The C value begins with its kind, an enum that counts from 0 in the order
+ * of @variants and is -1 for one that is unknown. */
+struct zkt_union_info {
+    const char *name;             /* as in the schema */
+    struct zkt_str discriminator; /* the key that says which it is */
+    const struct zkt_enum_info *kinds;
+    const struct zkt_type *const *variants; /* structs */
+    uint32_t value_offset;                  /* of every variant */
 };
 
 /*
@@ -114,8 +151,10 @@ struct zkt_type {
         const struct zkt_int_rules *ints;
         const struct zkt_float_rules *floats;
         const struct zkt_string_rules *strings;
+        const struct zkt_bytes_rules *bytes;
         const struct zkt_enum_info *enums;
-        const struct zkt_struct_info *structs;
+        const struct zkt_struct_info *structs; /* and tuples */
+        const struct zkt_union_info *unions;
         const struct zkt_list_info *lists;
         const struct zkt_map_info *maps;
         const struct zkt_optional_info *optionals;
@@ -127,8 +166,9 @@ struct zkt_type {
 };
 
 /* Built-in types without rules of their own. */
-extern const struct zkt_type zkt_type_bool, zkt_type_int32, zkt_type_int64,
-    zkt_type_float64, zkt_type_string, zkt_type_timestamp;
+extern const struct zkt_type zkt_type_bool, zkt_type_int32, zkt_type_uint32,
+    zkt_type_int64, zkt_type_uint64, zkt_type_float64, zkt_type_timestamp,
+    zkt_type_string, zkt_type_bytes, zkt_type_json;
 
 enum zkt_hook {
     ZKT_HOOK_CONNECT,
@@ -173,11 +213,21 @@ struct zkt_actor {
     int (*find_method)(struct zkt_str name);
 };
 
+/* The hook of a struct with `check;`. */
+struct zkt_check {
+    const char *name;        /* of the handler, for messages */
+    uint32_t handler_offset; /* in the app's struct of handlers */
+    void (*invoke)(const void *handlers, const void *value,
+                   struct zkt_issues *issues);
+};
+
 struct zkt_app_info {
     const char *name;
     const struct zkt_actor *const *actors;
     uint32_t actor_count;
     int (*find_actor)(struct zkt_str name); /* index, or -1 */
+    const struct zkt_check *checks;
+    uint32_t check_count;
 };
 
 /** An app with the handlers that implement it; made by `<app>_app()`. */

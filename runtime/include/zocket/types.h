@@ -52,16 +52,28 @@ struct zkt_str zkt_cstr(const char *text);
 /** Whether two strings are the same bytes. */
 bool zkt_str_eq(struct zkt_str a, struct zkt_str b);
 
+/** Any bytes; base64 on the wire. data may be NULL only where len is 0. */
 struct zkt_bytes {
     const uint8_t *data;
     size_t len;
 };
 
-/** One JSON value as text, already checked to be valid. */
+/**
+ * One JSON value as text (RFC 8259). What the runtime hands out is valid; what
+ * it is given is checked. No text at all stands for null. What it hands out
+ * need not have a NUL behind it.
+ */
 struct zkt_json {
     const char *text;
     size_t len;
 };
+
+/** A view of JSON text: ZKT_JSON("{\"a\":[1]}"). */
+#ifdef __cplusplus
+#define ZKT_JSON(s) (zkt_json{ "" s, sizeof(s) - 1 })
+#else
+#define ZKT_JSON(s) ((struct zkt_json){ "" s, sizeof(s) - 1 })
+#endif
 
 /*
  * X(name, C type): what lists, options and maps of built-in types are made of:

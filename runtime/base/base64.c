@@ -1,0 +1,80 @@
+/* See base64.h. */
+#include "base/base64.h"
+
+size_t zkt__base64(const uint8_t *data, size_t len, char *out)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t written = 0;
+    for (size_t i = 0; i < len; i += 3) {
+        const size_t n = len - i < 3 ? len - i : 3;
+        const uint32_t bits = (uint32_t)data[i] << 16 |
+                              (n > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
+                              (n > 2 ? (uint32_t)data[i + 2] : 0);
+        out[written++] = digits[bits >> 18];
+        out[written++] = digits[bits >> 12 & 63];
+        out[written++] = n > 1 ? digits[bits >> 6 & 63] : '=';
+        out[written++] = n > 2 ? digits[bits & 63] : '=';
+    }
+    return written;
+}
+
+enum {
+    NO_DIGIT = 64
+};
+
+static uint32_t digit_of(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return (uint32_t)(c - 'A');
+    }
+    if (c >= 'a' && c <= 'z') {
+        return (uint32_t)(c - 'a') + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return (uint32_t)(c - '0') + 52;
+    }
+    return c == '+' ? 62 : c == '/' ? 63 : NO_DIGIT;
+}
+
+/* The bits of @count digits from the left of 24, or false. */
+static bool read_group(const char *text, size_t count, uint32_t *bits)
+{
+    *bits = 0;
+    for (size_t i = 0; i < 4; i++) {
+        const uint32_t digit = i < count ? digit_of(text[i]) : 0;
+        if (digit == NO_DIGIT) {
+            return false;
+        }
+        *bits = *bits << 6 | digit;
+    }
+    return true;
+}
+
+bool zkt__base64_read(const char *text, size_t len, uint8_t *out,
+                      size_t *out_len)
+{
+    *out_len = 0;
+    if (len % 4 != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i += 4) {
+        const bool last = i + 4 == len;
+        const size_t digits = !last || text[i + 3] != '=' ? 4
+                              : text[i + 2] != '='        ? 3
+                                                          : 2;
+        uint32_t bits;
+        if (!read_group(text + i, digits, &bits)) {
+            return false;
+        }
+        const size_t bytes = digits - 1;
+        /* What is not part of a byte must be zero. */
+        if ((bits & (0xffffffu >> 8 * bytes)) != 0) {
+            return false;
+        }
+        for (size_t b = 0; b < bytes; b++) {
+            out[(*out_len)++] = (uint8_t)(bits >> (16 - 8 * b));
+        }
+    }
+    return true;
+}

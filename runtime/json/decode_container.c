@@ -1,0 +1,274 @@
+/*
+ * The decoders of what holds other values: lists, maps, and what may be
+ * absent. Items grow in the call's memory, since nobody knows their number.
+ */
+#include "base/map.h"
+#include "json/rules.h"
+#include "json/scan.h"
+
+static struct zkt_where here(const struct zkt_reader *reader)
+{
+    return (struct zkt_where){ reader->issues, reader->path, reader->depth };
+}
+
+static bool no_memory(struct zkt_reader *reader)
+{
+    reader->no_memory = true;
+    return false;
+}
+
+/* ---- lists ---- */
+
+/* Items on their way into an array of the arena. */
+struct growing {
+    char *items;
+    size_t len, capacity, size;
+};
+
+/* Room for one more item, zeroed, or NULL. */
+static void *grow(struct zkt_reader *reader, struct growing *g)
+{
+    if (g->len == g->capacity) {
+        const size_t capacity = g->capacity > 0 ? g->capacity * 2 : 4;
+        char *items = zkt__arena_zero(reader->arena, capacity, g->size);
+        if (items == NULL) {
+            no_memory(reader);
+            return NULL;
+        }
+        if (g->len > 0) {
+            memcpy(items, g->items, g->len * g->size);
+        }
+        g->items = items;
+        g->capacity = capacity;
+    }
+    return g->items + g->len++ * g->size;
+}
+
+/* The rest of an array that has too many items, which nobody reads. */
+static bool skip_items(struct zkt_reader *reader)
+{
+    do {
+        if (!zkt__reader_skip(reader, NULL)) {
+            return false;
+        }
+    } while (zkt__reader_item(reader));
+    return !reader->malformed;
+}
+
+bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
+                     void *value)
+{
+    const struct zkt_list_info *info = type->of.lists;
+    struct zkt_any_list *out = value;
+    struct growing g = { .size = info->item->size };
+    *out = (struct zkt_any_list){ NULL, 0 };
+    if (!zkt__reader_enter(reader, ZKT_TOKEN_ARRAY)) {
+        return zkt__decode_mismatch(reader, "array");
+    }
+    const uint32_t limit = reader->lenient ? UINT32_MAX : info->max;
+    bool good = true;
+    size_t count = 0; /* with one more than fits, when there are more */
+    while (zkt__reader_item(reader)) {
+        if (++count > limit) {
+            good = skip_items(reader);
+            break;
+        }
+        reader->path[reader->depth - 1] = (struct zkt_step){ NULL, 0,
+                                                             (uint32_t)g.len };
+        void *item = grow(reader, &g);
+        good = item != NULL && info->item->decode(reader, info->item, item) &&
+               good;
+    }
+    if (reader->malformed || reader->no_memory) {
+        return false;
+    }
+    *out = (struct zkt_any_list){ g.items, g.len };
+    const struct zkt_where where = here(reader);
+    if (reader->lenient) {
+        return good;
+    }
+    good = zkt__rule_count(&where, info->min, info->max, count, "item",
+                           "items") &&
+           good;
+    return (!info->unique || !good ||
+            zkt__rule_unique(&where, info->item, out)) &&
+           good;
+}
+
+/* ---- maps ---- */
+
+/* A map on its way in. */
+struct building {
+    struct growing entries;
+    struct zkt_map_index *index;
+    uint32_t first_issue;
+};
+
+/* Where @key stands already, or ZKT_INDEX_NONE. */
+static uint32_t find_entry(const struct building *b, struct zkt_str key)
+{
+    const struct zkt_any_map map = { b->entries.items, b->entries.len,
+                                     b->index };
+    return zkt__map_position(&map, b->entries.size, key);
+}
+
+/* Notes the newest entry in the index, making one when there are many. */
+static bool note_entry(struct zkt_reader *reader, struct building *b)
+{
+    const struct zkt_allocator memory = zkt__arena_allocator(reader->arena);
+    const struct zkt_any_map map = { b->entries.items, b->entries.len, NULL };
+    size_t from = b->entries.len - 1;
+    if (b->entries.len <= ZKT_MAP_LINEAR) {
+        return true;
+    }
+    if (b->index == NULL) {
+        b->index = zkt__arena_zero(reader->arena, 1, sizeof(*b->index));
+        if (b->index == NULL) {
+            return no_memory(reader);
+        }
+        b->index->key = *reader->hash_key;
+        from = 0;
+    }
+    if (!zkt__index_reserve(&b->index->index, &memory,
+                            (uint32_t)(b->entries.len - from))) {
+        return no_memory(reader);
+    }
+    for (size_t i = from; i < b->entries.len; i++) {
+        const struct zkt_str key = zkt__map_key(&map, b->entries.size, i);
+        zkt__index_add(&b->index->index,
+                       zkt__hash(&b->index->key, key.data, key.len),
+                       (uint32_t)i);
+    }
+    return true;
+}
+
+/* The key that stands next, ended with a NUL, and its colon. */
+static bool take_key(struct zkt_reader *reader, struct zkt_str *key,
+                     bool *lone_surrogate)
+{
+    if (!zkt__reader_text(reader, key, lone_surrogate)) {
+        reader->malformed = reader->malformed || !reader->no_memory;
+        return false;
+    }
+    reader->at = zkt__skip_space(reader->at);
+    if (*reader->at != ':') {
+        reader->malformed = true;
+        return false;
+    }
+    reader->at++;
+    return true;
+}
+
+/* Whether @key may be one; what is wrong is said at the path of its entry. */
+static bool key_is_good(struct zkt_reader *reader, struct zkt_str key,
+                        bool lone_surrogate)
+{
+    const struct zkt_where where = here(reader);
+    if (lone_surrogate) {
+        zkt__issue_add(reader->issues, ZKT_ISSUE_INVALID_FORMAT, reader->path,
+                       reader->depth, "the key holds half of a surrogate pair");
+        return false;
+    }
+    return zkt__rule_map_key(&where, key);
+}
+
+/* One entry, of which the key is next. */
+static bool take_entry(struct zkt_reader *reader, const struct zkt_type *type,
+                       struct building *b)
+{
+    const struct zkt_map_info *info = type->of.maps;
+    struct zkt_str key;
+    bool lone_surrogate;
+    if (!take_key(reader, &key, &lone_surrogate)) {
+        return false;
+    }
+    uint32_t position = find_entry(b, key);
+    struct zkt_step *step = &reader->path[reader->depth - 1];
+    *step = (struct zkt_step){ key.data, (uint32_t)key.len,
+                               (uint32_t)b->entries.len };
+    if (position != ZKT_INDEX_NONE) {
+        step->order = position;
+        zkt__issues_drop(reader->issues, b->first_issue, reader->depth - 1,
+                         position);
+    } else {
+        position = (uint32_t)b->entries.len;
+        char *entry = grow(reader, &b->entries);
+        if (entry == NULL) {
+            return false;
+        }
+        memcpy(entry, &key, sizeof(key));
+        if (!note_entry(reader, b)) {
+            return false;
+        }
+    }
+    const bool good = key_is_good(reader, key, lone_surrogate);
+    return info->value->decode(reader, info->value,
+                               b->entries.items + position * b->entries.size +
+                                   info->value_offset) &&
+           good;
+}
+
+bool zkt_decode_map(struct zkt_reader *reader, const struct zkt_type *type,
+                    void *value)
+{
+    const struct zkt_map_info *info = type->of.maps;
+    struct zkt_any_map *out = value;
+    struct building b = {
+        .entries = { .size = info->entry_size },
+        .first_issue = reader->issues->count,
+    };
+    const uint32_t found = reader->issues->total;
+    *out = (struct zkt_any_map){ NULL, 0, NULL };
+    if (!zkt__reader_enter(reader, ZKT_TOKEN_OBJECT)) {
+        return zkt__decode_mismatch(reader, "object");
+    }
+    while (zkt__reader_entry(reader)) {
+        (void)take_entry(reader, type, &b);
+    }
+    if (reader->malformed || reader->no_memory) {
+        return false;
+    }
+    *out = (struct zkt_any_map){ b.entries.items, b.entries.len, b.index };
+    const struct zkt_where where = here(reader);
+    if (!reader->lenient) {
+        (void)zkt__rule_count(&where, info->min, info->max, b.entries.len,
+                              "entry", "entries");
+    }
+    return reader->issues->total == found;
+}
+
+/* ---- what may be absent ---- */
+
+static bool take_null(struct zkt_reader *reader)
+{
+    return zkt__reader_peek(reader) == ZKT_TOKEN_NULL &&
+           zkt__reader_skip(reader, NULL);
+}
+
+bool zkt_decode_optional(struct zkt_reader *reader, const struct zkt_type *type,
+                         void *value)
+{
+    const struct zkt_optional_info *info = type->of.optionals;
+    memset(value, 0, type->size);
+    if (take_null(reader)) {
+        return true;
+    }
+    *(bool *)value = true;
+    return info->value->decode(reader, info->value,
+                               (char *)value + info->value_offset);
+}
+
+bool zkt_decode_boxed(struct zkt_reader *reader, const struct zkt_type *type,
+                      void *value)
+{
+    const struct zkt_type *inner = type->of.optionals->value;
+    void *box = NULL;
+    bool good = true;
+    if (!take_null(reader)) {
+        box = zkt__arena_zero(reader->arena, 1, inner->size);
+        good = box != NULL ? inner->decode(reader, inner, box)
+                           : no_memory(reader);
+    }
+    memcpy(value, &box, sizeof(box));
+    return good;
+}

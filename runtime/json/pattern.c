@@ -1,0 +1,156 @@
+/* See pattern.h. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "json/pattern.h"
+
+#include <pcre2.h>
+
+enum {
+    FIRST_CAPACITY = 16,
+    MATCH_LIMIT = 100000, /* steps of backtracking */
+    HEAP_LIMIT = 1024     /* KiB */
+};
+
+struct zkt_compiled_pattern {
+    const struct zkt_pattern *pattern; /* NULL: the slot is free */
+    pcre2_code *code;
+};
+
+static void *allocate(size_t size, void *user)
+{
+    return zkt__alloc(user, size);
+}
+
+static void release(void *block, void *user)
+{
+    if (block != NULL) {
+        zkt__release(user, block);
+    }
+}
+
+static bool make_contexts(struct zkt_pattern_cache *cache)
+{
+    if (cache->match != NULL) {
+        return true;
+    }
+    if (cache->memory == NULL) {
+        cache->memory = pcre2_general_context_create(
+            allocate, release, (void *)(uintptr_t)cache->allocator);
+    }
+    if (cache->memory != NULL && cache->limits == NULL) {
+        cache->limits = pcre2_match_context_create(cache->memory);
+    }
+    if (cache->limits == NULL) {
+        return false;
+    }
+    pcre2_set_match_limit(cache->limits, MATCH_LIMIT);
+    pcre2_set_depth_limit(cache->limits, MATCH_LIMIT);
+    pcre2_set_heap_limit(cache->limits, HEAP_LIMIT);
+    cache->match = pcre2_match_data_create(1, cache->memory);
+    return cache->match != NULL;
+}
+
+/* The slot of @pattern, or the free one where it belongs. */
+static struct zkt_compiled_pattern *find(const struct zkt_pattern_cache *cache,
+                                         const struct zkt_pattern *pattern)
+{
+    const uint32_t mask = cache->capacity - 1;
+    uint32_t at = (uint32_t)((uintptr_t)pattern / sizeof(*pattern)) & mask;
+    while (cache->slots[at].pattern != NULL &&
+           cache->slots[at].pattern != pattern) {
+        at = (at + 1) & mask;
+    }
+    return &cache->slots[at];
+}
+
+/* Keeps the slots at most half full. */
+static bool reserve(struct zkt_pattern_cache *cache)
+{
+    if (2 * (cache->count + 1) <= cache->capacity) {
+        return true;
+    }
+    struct zkt_pattern_cache larger = *cache;
+    larger.capacity = cache->capacity > 0 ? cache->capacity * 2
+                                          : FIRST_CAPACITY;
+    larger.slots = zkt__alloc_zero(cache->allocator, larger.capacity,
+                                   sizeof(*larger.slots));
+    if (larger.slots == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < cache->capacity; i++) {
+        if (cache->slots[i].pattern != NULL) {
+            *find(&larger, cache->slots[i].pattern) = cache->slots[i];
+        }
+    }
+    zkt__release(cache->allocator, cache->slots);
+    *cache = larger;
+    return true;
+}
+
+/* The compiler of schemas tried the source before, so what fails is memory. */
+static pcre2_code *compile(const struct zkt_pattern_cache *cache,
+                           const struct zkt_pattern *pattern)
+{
+    int error;
+    size_t offset;
+    pcre2_compile_context *context = pcre2_compile_context_create(
+        cache->memory);
+    if (context == NULL) {
+        return NULL;
+    }
+    pcre2_code *code = pcre2_compile(
+        (PCRE2_SPTR)pattern->source.data, pattern->source.len,
+        PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, &error, &offset, context);
+    pcre2_compile_context_free(context);
+    if (code != NULL) {
+        /* Where there is no JIT, the interpreter does. */
+        (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+    }
+    return code;
+}
+
+static const pcre2_code *code_of(struct zkt_pattern_cache *cache,
+                                 const struct zkt_pattern *pattern)
+{
+    if (!make_contexts(cache) || !reserve(cache)) {
+        return NULL;
+    }
+    struct zkt_compiled_pattern *slot = find(cache, pattern);
+    if (slot->pattern == NULL) {
+        slot->code = compile(cache, pattern);
+        if (slot->code == NULL) {
+            return NULL;
+        }
+        slot->pattern = pattern;
+        cache->count++;
+    }
+    return slot->code;
+}
+
+enum zkt_match zkt__pattern_match(struct zkt_pattern_cache *cache,
+                                  const struct zkt_pattern *pattern,
+                                  struct zkt_str text)
+{
+    const pcre2_code *code = code_of(cache, pattern);
+    if (code == NULL) {
+        return ZKT_MATCH_NO_MEMORY;
+    }
+    const int result = pcre2_match(code, (PCRE2_SPTR)text.data, text.len, 0,
+                                   PCRE2_NO_UTF_CHECK, cache->match,
+                                   cache->limits);
+    if (result == PCRE2_ERROR_NOMEMORY) {
+        return ZKT_MATCH_NO_MEMORY;
+    }
+    return result >= 0 ? ZKT_MATCHES : ZKT_DIFFERS;
+}
+
+void zkt__patterns_finish(struct zkt_pattern_cache *cache)
+{
+    for (uint32_t i = 0; i < cache->capacity; i++) {
+        pcre2_code_free(cache->slots[i].code);
+    }
+    zkt__release(cache->allocator, cache->slots);
+    pcre2_match_data_free(cache->match);
+    pcre2_match_context_free(cache->limits);
+    pcre2_general_context_free(cache->memory);
+    *cache = (struct zkt_pattern_cache){ .allocator = cache->allocator };
+}

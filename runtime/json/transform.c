@@ -1,0 +1,55 @@
+/* Transforms: what is done to a string before its rules are looked at. */
+#include "json/rules.h"
+
+/* The bytes of the white space or line terminator that begins at @at, or 0
+ * (ECMA-262, sections 12.2 and 12.3: what String.prototype.trim removes). */
+static size_t space_at(const unsigned char *at, size_t len)
+{
+    if (len >= 1 && (at[0] == ' ' || (at[0] >= 0x09 && at[0] <= 0x0d))) {
+        return 1;
+    }
+    if (len >= 2 && at[0] == 0xc2 && at[1] == 0xa0) {
+        return 2;
+    }
+    if (len < 3) {
+        return 0;
+    }
+    const unsigned c = (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 |
+                       (at[2] & 0x3fu);
+    const bool three = (at[0] & 0xf0) == 0xe0;
+    const bool space = c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
+                       c == 0x2028 || c == 0x2029 || c == 0x202f ||
+                       c == 0x205f || c == 0x3000 || c == 0xfeff;
+    return three && space ? 3 : 0;
+}
+
+struct zkt_str zkt__trim(struct zkt_str text)
+{
+    const unsigned char *at = (const unsigned char *)text.data;
+    size_t len = text.len, n;
+    while ((n = space_at(at, len)) > 0) {
+        at += n;
+        len -= n;
+    }
+    while (len > 0) {
+        /* The start of the last character. */
+        size_t last = len - 1;
+        while (last > 0 && (at[last] & 0xc0) == 0x80) {
+            last--;
+        }
+        if (space_at(at + last, len - last) == 0) {
+            break;
+        }
+        len = last;
+    }
+    return (struct zkt_str){ (const char *)at, len };
+}
+
+void zkt__lower(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] >= 'A' && text[i] <= 'Z') {
+            text[i] = (char)(text[i] | 0x20);
+        }
+    }
+}
