@@ -8,6 +8,7 @@
 %define api.location.type {struct source_range}
 %define parse.error custom
 %define parse.lac full
+%define lr.default-reduction consistent
 %locations
 %expect 0
 %lex-param   { void *scanner }
@@ -37,6 +38,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 #define APPEND(list, node)                                                     \
     parse_append(p, &(list), (node),                                           \
                  (list).last != NULL ? (void **)&((__typeof__(node))(list).last)->next : NULL)
+#define NO_LIST         ((struct ast_list){ NULL, NULL, { 0, 0 } })
 #define LATER(at, what) parse_unsupported(p, at, what)
 }
 
@@ -69,10 +71,15 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 
 %type <name> name type_name
 %type <text> word word_but_stream
+/* A field called 'to' behind a forgotten ';' is taken for an audience. */
+%nonassoc FORGOTTEN
+%nonassoc TO
+
+%type <list> arms arm_list types
 %type <list> enum_values enum_list fields struct_members actor_members params param_list params_opt
 %type <list> names rules rules_opt values values_opt members members_opt
 %type <decl> decl
-%type <field> field param
+%type <field> field param arm
 %type <member> actor_member
 %type <payload> payload_opt method_input
 %type <type> type postfix primary method_result
@@ -83,18 +90,18 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %%
 file: decls;
 decls: %empty
-    | decls decl                        { if ($decl != NULL) { struct ast_list l = { p->file->decls, p->last_decl }; APPEND(l, $decl); p->file->decls = l.first; p->last_decl = l.last; } }
+    | decls decl                        { if ($decl != NULL) { struct ast_list l = { p->file->decls, p->last_decl, { 0, 0 } }; APPEND(l, $decl); p->file->decls = l.first; p->last_decl = l.last; } }
     ;
 
-decl: APP name ';'                      { $$ = NEW(ast_decl); $$->kind = AST_DECL_APP; $$->name = $name; $$->doc = parse_doc(p, @$); }
-    | IMPORT STRING ';'                 { $$ = NULL; LATER(@$, "import"); }
+decl: APP name end                      { $$ = NEW(ast_decl); $$->kind = AST_DECL_APP; $$->name = $name; $$->doc = parse_doc(p, @$); }
+    | IMPORT STRING end                 { $$ = NEW(ast_decl); $$->kind = AST_DECL_IMPORT; $$->import = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); $$->name = (struct ast_name){ $$->import->text, @STRING }; }
     | ENUM name '{' enum_values '}'     { $$ = NEW(ast_decl); $$->kind = AST_DECL_ENUM; $$->name = $name; $$->values = $enum_values.first; $$->doc = parse_doc(p, @$); }
     | STRUCT name '{' struct_members '}'
-                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_STRUCT; $$->name = $name; $$->fields = $struct_members.first; $$->doc = parse_doc(p, @$); }
+                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_STRUCT; $$->name = $name; $$->fields = $struct_members.first; $$->check = $struct_members.check; $$->doc = parse_doc(p, @$); }
     | STRICT STRUCT name '{' struct_members '}'
-                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_STRUCT; $$->name = $name; $$->fields = $struct_members.first; $$->doc = parse_doc(p, @$); LATER(@STRICT, "'strict'"); }
-    | TYPE name '=' type ';'            { $$ = NEW(ast_decl); $$->kind = AST_DECL_TYPE; $$->name = $name; $$->type = $type; $$->doc = parse_doc(p, @$); }
-    | UNION name BY name '{' arms '}'   { $$ = NULL; LATER(@UNION, "a union"); }
+                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_STRUCT; $$->name = $name; $$->fields = $struct_members.first; $$->check = $struct_members.check; $$->strict = true; $$->doc = parse_doc(p, @$); }
+    | TYPE name '=' type end            { $$ = NEW(ast_decl); $$->kind = AST_DECL_TYPE; $$->name = $name; $$->type = $type; $$->doc = parse_doc(p, @$); }
+    | UNION name BY name '{' arms '}'   { $$ = NEW(ast_decl); $$->kind = AST_DECL_UNION; $$->name = $2; $$->by = $4; $$->fields = $arms.first; $$->doc = parse_doc(p, @$); }
     | ACTOR name actor_mods '{' actor_members '}'
                                         { $$ = NEW(ast_decl); $$->kind = AST_DECL_ACTOR; $$->name = $name; $$->members = $actor_members.first; $$->doc = parse_doc(p, @$); }
     | MIDDLEWARE name after_opt '{' fields '}'
@@ -102,45 +109,59 @@ decl: APP name ';'                      { $$ = NEW(ast_decl); $$->kind = AST_DEC
     | CONNECTION '{' fields '}'         { $$ = NULL; LATER(@CONNECTION, "'connection'"); }
     | CONNECTION '{' fields '}' ARROW '{' fields '}'
                                         { $$ = NULL; LATER(@CONNECTION, "'connection'"); }
-    | ERROR name params_opt '=' name ';'
+    | ERROR name params_opt '=' name end
                                         { $$ = NULL; LATER(@ERROR, "a typed error"); }
-    | BROADCAST name payload_opt ';'    { $$ = NULL; LATER(@BROADCAST, "a broadcast"); }
+    | BROADCAST name payload_opt end    { $$ = NULL; LATER(@BROADCAST, "a broadcast"); }
     | error ';'                         { $$ = NULL; yyerrok; }
     | error '}'                         { $$ = NULL; yyerrok; }
     ;
 
-enum_values: %empty                     { $$ = (struct ast_list){ NULL, NULL }; }
+enum_values: %empty                     { $$ = NO_LIST; }
     | enum_list
     | enum_list ','
     ;
-enum_list: name wire_opt                { struct ast_enum_value *v = NEW(ast_enum_value); v->name = $name; v->wire = $wire_opt; v->doc = parse_doc(p, @name); $$ = (struct ast_list){ NULL, NULL }; APPEND($$, v); }
+enum_list: name wire_opt                { struct ast_enum_value *v = NEW(ast_enum_value); v->name = $name; v->wire = $wire_opt; v->doc = parse_doc(p, @name); $$ = NO_LIST; APPEND($$, v); }
     | enum_list ',' name wire_opt       { struct ast_enum_value *v = NEW(ast_enum_value); v->name = $name; v->wire = $wire_opt; v->doc = parse_doc(p, @name); $$ = $1; APPEND($$, v); }
     ;
 wire_opt: %empty                        { $$ = NULL; }
     | '=' STRING                        { $$ = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); }
     ;
 
-arms: arm_list | arm_list ',';
-arm_list: arm | arm_list ',' arm;
-arm: name ':' type;
+arms: %empty                            { $$ = NO_LIST; }
+    | arm_list
+    | arm_list ','
+    ;
+arm_list: arm                           { $$ = NO_LIST; APPEND($$, $arm); }
+    | arm_list ',' arm                  { $$ = $1; APPEND($$, $arm); }
+    ;
+arm: name ':' type                      { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->doc = parse_doc(p, @name); };
 after_opt: %empty | AFTER names;
-names: name                             { struct ast_names *n = NEW(ast_names); n->name = $name; $$ = (struct ast_list){ NULL, NULL }; APPEND($$, n); }
+names: name                             { struct ast_names *n = NEW(ast_names); n->name = $name; $$ = NO_LIST; APPEND($$, n); }
     | names ',' name                    { struct ast_names *n = NEW(ast_names); n->name = $name; $$ = $1; APPEND($$, n); }
     ;
 
-struct_members: %empty                  { $$ = (struct ast_list){ NULL, NULL }; }
+struct_members: %empty                  { $$ = NO_LIST; }
     | struct_members field              { $$ = $1; APPEND($$, $field); }
-    | struct_members CHECK ';'          { $$ = $1; LATER(@CHECK, "'check'"); }
+    | struct_members CHECK ';'          { $$ = $1; if ($$.check.end > 0) { diag_report(p->diag, @CHECK, DIAG_DUPLICATE_RULE); } $$.check = @CHECK; }
     | struct_members error ';'          { $$ = $1; yyerrok; }
     ;
-fields: %empty                          { $$ = (struct ast_list){ NULL, NULL }; }
+fields: %empty                          { $$ = NO_LIST; }
     | fields field                      { $$ = $1; APPEND($$, $field); }
     | fields error ';'                  { $$ = $1; yyerrok; }
     ;
-field: name ':' type default_opt audience_opt ';'
+field: name ':' type default_opt audience_opt end
                                         { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @name); }
     ;
-audience_opt: %empty | TO name          { LATER(@$, "an audience"); };
+/* What ends a line; a slip is named, and the next line is read as usual. */
+end: ';'
+    | ','                               { diag_report(p->diag, @$, DIAG_COMMA_SEMICOLON); }
+    | %empty %prec FORGOTTEN            { diag_report(p->diag, @$, DIAG_MISSING_SEMICOLON); }
+    ;
+/* The same behind a list of names, which a comma would go on with. */
+list_end: ';'
+    | %empty %prec FORGOTTEN            { diag_report(p->diag, @$, DIAG_MISSING_SEMICOLON); }
+    ;
+audience_opt: %empty %prec FORGOTTEN | TO name          { LATER(@$, "an audience"); };
 default_opt: %empty                     { $$ = NULL; }
     | '=' value                         { $$ = $value; }
     ;
@@ -150,18 +171,20 @@ actor_mod: USE names                    { LATER(@USE, "'use'"); }
     | DURABLE                           { LATER(@$, "'durable'"); }
     | HIBERNATE AFTER QUANTITY          { LATER(@$, "'hibernate'"); }
     ;
-actor_members: %empty                   { $$ = (struct ast_list){ NULL, NULL }; }
+actor_members: %empty                   { $$ = NO_LIST; }
     | actor_members actor_member        { $$ = $1; if ($actor_member != NULL) { APPEND($$, $actor_member); } }
     ;
 actor_member: STATE sync_opt '{' fields '}'
                                         { $$ = NEW(ast_member); $$->kind = AST_MEMBER_STATE; $$->name = (struct ast_name){ $STATE, @STATE }; $$->fields = $fields.first; $$->doc = parse_doc(p, @$); }
-    | PRIVATE '{' fields '}'            { $$ = NULL; LATER(@PRIVATE, "private state"); }
-    | METHOD name method_input method_result method_mods ';'
+    | PRIVATE '{' fields '}'            { $$ = NEW(ast_member); $$->kind = AST_MEMBER_PRIVATE; $$->name = (struct ast_name){ $PRIVATE, @PRIVATE }; $$->fields = $fields.first; $$->doc = parse_doc(p, @$); }
+    | METHOD name method_input method_result method_mods list_end
                                         { $$ = NEW(ast_member); $$->kind = AST_MEMBER_METHOD; $$->name = $name; $$->payload = $method_input; $$->result = $method_result; $$->doc = parse_doc(p, @$); }
+    | METHOD name ARROW type method_mods list_end
+                                        { $$ = NULL; diag_report(p->diag, @name, DIAG_METHOD_PARENS, $name.text); }
     | METHOD name ';'                   { $$ = NULL; diag_report(p->diag, @name, DIAG_METHOD_PARENS, $name.text); }
-    | EVENT name payload_opt ';'        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_EVENT; $$->name = $name; $$->payload = $payload_opt; $$->doc = parse_doc(p, @$); }
-    | ON names ';'                      { $$ = NEW(ast_member); $$->kind = AST_MEMBER_HOOKS; $$->hooks = $names.first; }
-    | TIMER name params_opt every_opt ';'
+    | EVENT name payload_opt end        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_EVENT; $$->name = $name; $$->payload = $payload_opt; $$->doc = parse_doc(p, @$); }
+    | ON names list_end                      { $$ = NEW(ast_member); $$->kind = AST_MEMBER_HOOKS; $$->hooks = $names.first; }
+    | TIMER name params_opt every_opt end
                                         { $$ = NULL; LATER(@TIMER, "a timer"); }
     | AUDIENCE name ';'                 { $$ = NULL; LATER(@AUDIENCE, "an audience"); }
     | PRESENCE '{' fields '}'           { $$ = NULL; LATER(@PRESENCE, "presence"); }
@@ -189,20 +212,20 @@ payload_opt: %empty                     { $$ = (struct ast_payload){ AST_PAYLOAD
     | '(' params ')'                    { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }
     | ':' type                          { $$ = (struct ast_payload){ AST_PAYLOAD_TYPE, NULL, $type }; }
     ;
-params_opt: %empty                      { $$ = (struct ast_list){ NULL, NULL }; }
+params_opt: %empty                      { $$ = NO_LIST; }
     | '(' params ')'                    { $$ = $params; }
     ;
-params: %empty                          { $$ = (struct ast_list){ NULL, NULL }; }
+params: %empty                          { $$ = NO_LIST; }
     | param_list
     | param_list ','
     ;
-param_list: param                       { $$ = (struct ast_list){ NULL, NULL }; APPEND($$, $param); }
+param_list: param                       { $$ = NO_LIST; APPEND($$, $param); }
     | param_list ',' param              { $$ = $1; APPEND($$, $param); }
     ;
 param: name ':' type default_opt        { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @name); };
 
 type: postfix
-    | postfix '|' NULL_                 { $$ = NEW(ast_type); $$->kind = AST_TYPE_OTHER; $$->at = @$; $$->name.text = "'| null'"; }
+    | postfix '|' NULL_                 { $$ = NEW(ast_type); $$->kind = AST_TYPE_NULLABLE; $$->at = @$; $$->inner = $1; }
     ;
 postfix: primary
     | postfix '[' rules_opt ']'         { $$ = NEW(ast_type); $$->kind = AST_TYPE_LIST; $$->at = @$; $$->inner = $1; $$->rules = $rules_opt.first; }
@@ -213,16 +236,19 @@ primary: type_name                      { $$ = NEW(ast_type); $$->kind = AST_TYP
     | MAP '<' type '>'                  { $$ = NEW(ast_type); $$->kind = AST_TYPE_MAP; $$->at = @$; $$->inner = $type; }
     | MAP '<' type '>' '(' rules_opt ')'
                                         { $$ = NEW(ast_type); $$->kind = AST_TYPE_MAP; $$->at = @$; $$->inner = $type; $$->rules = $rules_opt.first; }
-    | '[' types ']'                     { $$ = NEW(ast_type); $$->kind = AST_TYPE_OTHER; $$->at = @$; $$->name.text = "a tuple"; }
+    | '[' deeper types ']'              { $$ = NEW(ast_type); $$->kind = AST_TYPE_TUPLE; $$->at = @$; $$->inner = $types.first; p->depth--; }
+    | '[' deeper types ',' ']'          { $$ = NEW(ast_type); $$->kind = AST_TYPE_TUPLE; $$->at = @$; $$->inner = $types.first; p->depth--; }
     | '(' deeper type ')'               { $$ = $type; p->depth--; }
     ;
 deeper: %empty                          { if (!parse_enter(p, @0)) { YYABORT; } };
-types: type | types ',' type;
+types: type                             { $$ = NO_LIST; APPEND($$, $type); }
+    | types ',' type                    { $$ = $1; APPEND($$, $type); }
+    ;
 type_name: word_but_stream              { $$ = (struct ast_name){ $1, @$ }; };
-rules_opt: %empty                       { $$ = (struct ast_list){ NULL, NULL }; }
+rules_opt: %empty                       { $$ = NO_LIST; }
     | rules
     ;
-rules: rule                             { $$ = (struct ast_list){ NULL, NULL }; APPEND($$, $rule); }
+rules: rule                             { $$ = NO_LIST; APPEND($$, $rule); }
     | rules ',' rule                    { $$ = $1; APPEND($$, $rule); }
     ;
 rule: bound                             { $$ = NEW(ast_rule); $$->at = @$; $$->low = $$->high = $bound; }
@@ -230,14 +256,14 @@ rule: bound                             { $$ = NEW(ast_rule); $$->at = @$; $$->l
     | bound DOTS                        { $$ = NEW(ast_rule); $$->at = @$; $$->low = $bound; }
     | bound DOTS bound                  { $$ = NEW(ast_rule); $$->at = @$; $$->low = $1; $$->high = $3; }
     | bound INTEGER                     { $$ = NEW(ast_rule); $$->at = @$; $$->low = $1; $$->high = $1; diag_report(p->diag, @$, DIAG_DASH_RANGE, arena_printf(p->arena, "%s..%s", $1.text, $INTEGER[0] == '-' ? $INTEGER + 1 : $INTEGER)); }
-    | '>' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_OTHER; $$->at = @$; $$->text = "an exclusive bound"; }
-    | '<' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_OTHER; $$->at = @$; $$->text = "an exclusive bound"; }
-    | '%' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_OTHER; $$->at = @$; $$->text = "'%'"; }
-    | PATTERN                           { $$ = NEW(ast_rule); $$->kind = AST_RULE_OTHER; $$->at = @$; $$->text = "a pattern"; }
+    | '>' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_ABOVE; $$->at = @$; $$->low = $number; }
+    | '<' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_BELOW; $$->at = @$; $$->high = $number; }
+    | '%' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_MULTIPLE; $$->at = @$; $$->low = $number; }
+    | PATTERN                           { $$ = NEW(ast_rule); $$->kind = AST_RULE_PATTERN; $$->at = @$; $$->text = $PATTERN; }
     | word                              { $$ = NEW(ast_rule); $$->kind = AST_RULE_WORD; $$->at = @$; $$->text = $word; }
     ;
 bound: number
-    | QUANTITY                          { $$ = (struct ast_number){ $QUANTITY, @$, false }; LATER(@$, "a bound with a unit"); }
+    | QUANTITY                          { $$ = (struct ast_number){ $QUANTITY, @$, false }; }
     ;
 number: INTEGER                         { $$ = (struct ast_number){ $INTEGER, @$, true }; }
     | NUMBER                            { $$ = (struct ast_number){ $NUMBER, @$, false }; }
@@ -249,12 +275,12 @@ value: number                           { $$ = NEW(ast_value); $$->kind = AST_VA
     | '[' deeper values_opt ']'         { $$ = NEW(ast_value); $$->kind = AST_VALUE_LIST; $$->at = @$; $$->first = $values_opt.first; p->depth--; }
     | '{' deeper members_opt '}'        { $$ = NEW(ast_value); $$->kind = AST_VALUE_OBJECT; $$->at = @$; $$->first = $members_opt.first; p->depth--; }
     ;
-values_opt: %empty                      { $$ = (struct ast_list){ NULL, NULL }; } | values | values ',';
-values: value                           { $$ = (struct ast_list){ NULL, NULL }; APPEND($$, $value); }
+values_opt: %empty                      { $$ = NO_LIST; } | values | values ',';
+values: value                           { $$ = NO_LIST; APPEND($$, $value); }
     | values ',' value                  { $$ = $1; APPEND($$, $value); }
     ;
-members_opt: %empty                     { $$ = (struct ast_list){ NULL, NULL }; } | members | members ',';
-members: member                         { $$ = (struct ast_list){ NULL, NULL }; APPEND($$, $member); }
+members_opt: %empty                     { $$ = NO_LIST; } | members | members ',';
+members: member                         { $$ = NO_LIST; APPEND($$, $member); }
     | members ',' member                { $$ = $1; APPEND($$, $member); }
     ;
 member: name ':' value                  { $$ = $value; $$->key = $name; }
@@ -285,7 +311,7 @@ static const char *found_text(struct parse *p, struct source_range at,
         return "the end of the file";
     }
     return arena_printf(p->arena, "'%.*s'", (int)(at.end - at.start),
-                        p->source->text + at.start);
+                        p->source->text + (at.start - p->source->base));
 }
 
 /* Whether a symbol is a sign, as bison quotes it. */
@@ -338,10 +364,14 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner,
     }
     const int count =
         report_expected(context, &semicolon, expected, sizeof(expected));
-    if (semicolon && is_sign(token, "':'")) {
+    if (semicolon && is_sign(token, "','")) {
+        diag_report(p->diag, at, DIAG_COMMA_SEMICOLON);
+    } else if (semicolon && is_sign(token, "':'")) {
         diag_report(p->diag, at, DIAG_COLON_DEFAULT);
     } else if (semicolon) {
-        diag_report(p->diag, at, DIAG_MISSING_SEMICOLON, found);
+        diag_report(p->diag, at, DIAG_SYNTAX,
+                    arena_printf(p->arena, "%s stands where ';' is expected",
+                                 found));
     } else if (count > 0) {
         diag_report(p->diag, at, DIAG_SYNTAX,
                     arena_printf(p->arena, "%s stands where %s is expected",

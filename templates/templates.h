@@ -28,10 +28,16 @@ void emit_events(struct emit *out, const struct model_actor *a);
 /* ---- write.ct ---- */
 
 void emit_state_writers(struct emit *out, const struct model_actor *a,
-                        bool body);
+                        const struct model_struct *state, bool body);
 void emit_ref_writers(struct emit *out, const struct model_type *t, bool body);
 void emit_event_emitter(struct emit *out, const struct model_actor *a,
                         const struct model_event *e, bool body);
+
+/* ---- types.h.ct and types.c.ct, for what the server alone has ---- */
+
+void emit_declaration(struct emit *out, const struct model_declaration *d);
+void emit_type_code(struct emit *out, const struct model_type *t);
+void emit_map_find(struct emit *out, const struct model_declaration *d);
 
 /* ---- client.h.ct ---- */
 

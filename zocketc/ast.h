@@ -22,11 +22,14 @@ struct ast_names {
 
 enum ast_rule_kind {
     AST_RULE_RANGE, /* low..high, either may be missing; a number alone: both */
-    AST_RULE_WORD,  /* trim */
-    AST_RULE_OTHER  /* what is not supported yet; text names it */
+    AST_RULE_ABOVE, /* >low */
+    AST_RULE_BELOW, /* <high */
+    AST_RULE_MULTIPLE, /* %low */
+    AST_RULE_WORD,     /* trim; text */
+    AST_RULE_PATTERN   /* /…/; text, with its slashes */
 };
 
-/* A number as written. */
+/* A number as written, or one with a unit behind it (64KiB). */
 struct ast_number {
     const char *text; /* NULL: missing */
     struct source_range at;
@@ -45,8 +48,9 @@ enum ast_type_kind {
     AST_TYPE_NAME,
     AST_TYPE_LIST,
     AST_TYPE_MAP,
-    AST_TYPE_OPTIONAL,
-    AST_TYPE_OTHER /* not supported yet; name.text says what */
+    AST_TYPE_OPTIONAL, /* inner? */
+    AST_TYPE_NULLABLE, /* inner | null */
+    AST_TYPE_TUPLE     /* inner is the first element */
 };
 
 struct ast_type {
@@ -55,6 +59,7 @@ struct ast_type {
     struct ast_name name;
     struct ast_rule *rules;
     struct ast_type *inner;
+    struct ast_type *next; /* as an element of a tuple */
 };
 
 enum ast_value_kind {
@@ -106,6 +111,7 @@ struct ast_payload {
 
 enum ast_member_kind {
     AST_MEMBER_STATE,
+    AST_MEMBER_PRIVATE,
     AST_MEMBER_METHOD,
     AST_MEMBER_EVENT,
     AST_MEMBER_HOOKS
@@ -113,7 +119,7 @@ enum ast_member_kind {
 
 struct ast_member {
     enum ast_member_kind kind;
-    struct ast_name name; /* of a method or event; for a state, its keyword */
+    struct ast_name name; /* of a method or event; of a state, its keyword */
     const char *doc;
     struct ast_field *fields;
     struct ast_payload payload;
@@ -124,8 +130,10 @@ struct ast_member {
 
 enum ast_decl_kind {
     AST_DECL_APP,
+    AST_DECL_IMPORT,
     AST_DECL_ENUM,
     AST_DECL_STRUCT,
+    AST_DECL_UNION,
     AST_DECL_TYPE,
     AST_DECL_ACTOR
 };
@@ -134,8 +142,12 @@ struct ast_decl {
     enum ast_decl_kind kind;
     struct ast_name name;
     const char *doc;
+    struct ast_value *import; /* the path */
     struct ast_enum_value *values;
-    struct ast_field *fields;
+    struct ast_field *fields;  /* of a struct; variants of a union */
+    struct ast_name by;        /* of a union: the discriminator */
+    bool strict;               /* a struct */
+    struct source_range check; /* `check;` of a struct; end 0: none */
     struct ast_type *type;
     struct ast_member *members;
     struct ast_decl *next;
@@ -156,6 +168,7 @@ struct ast_file {
 /* A list on its way: the grammar appends in the order of the text. */
 struct ast_list {
     void *first, *last;
+    struct source_range check; /* of the members of a struct */
 };
 
 #endif

@@ -4,12 +4,9 @@
  * shows every mistake.
  */
 #include "check.h"
+#include "emit.h"
 
 #include <string.h>
-
-enum {
-    FIELDS_MAX = 256
-};
 
 void *list_add(struct check *c, struct list *list, const void *item,
                size_t size)
@@ -55,18 +52,16 @@ struct scope {
 static bool take(struct check *c, struct scope *scope,
                  const struct ast_name *name, const char *noun)
 {
-    for (const struct names_entry *e = scope->written.first; e != NULL;
-         e = e->next) {
-        if (strcmp(e->text, name->text) == 0) {
-            diag_report(c->diag, name->at, DIAG_DUPLICATE_NAME, noun,
-                        name->text);
-            diag_report(c->diag, e->source.at, DIAG_FIRST_HERE);
-            return false;
-        }
+    const struct ast_name *first = table_find(&scope->written.taken,
+                                              name->text);
+    if (first != NULL) {
+        diag_report(c->diag, name->at, DIAG_DUPLICATE_NAME, noun, name->text);
+        diag_report(c->diag, first->at, DIAG_FIRST_HERE);
+        return false;
     }
-    struct names_entry *entry = ARENA_NEW(c->arena, struct names_entry);
-    *entry = (struct names_entry){ name->text, *name, scope->written.first };
-    scope->written.first = entry;
+    struct ast_name *kept = ARENA_NEW(c->arena, struct ast_name);
+    *kept = *name;
+    table_put(&scope->written.taken, c->arena, name->text, kept);
     (void)names_take(&scope->members, c->arena, c->diag, snake_of(c, name),
                      *name);
     return true;
@@ -116,11 +111,13 @@ static void declare(struct check *c, const struct ast_decl *decl)
     }
     struct symbol *symbol = ARENA_NEW(c->arena, struct symbol);
     symbol->decl = decl;
-    struct symbol **end = &c->symbols;
-    while (*end != NULL) {
-        end = &(*end)->next;
+    if (c->last_symbol != NULL) {
+        c->last_symbol->next = symbol;
+    } else {
+        c->symbols = symbol;
     }
-    *end = symbol;
+    c->last_symbol = symbol;
+    table_put(&c->symbol_table, c->arena, decl->name.text, symbol);
 }
 
 /* ---- enums ---- */
@@ -144,40 +141,72 @@ static void lower_enum_value(struct check *c, const struct model_enum *e,
     }
 }
 
-static void lower_enum(struct check *c, struct symbol *symbol)
+/* Two values that are one on the wire could not be told apart. */
+static void check_spelling(struct check *c, struct table *spellings,
+                           const struct ast_enum_value *v,
+                           struct model_text wire)
 {
-    const struct ast_decl *decl = symbol->decl;
+    /* A NUL inside is part of it: the length goes first. */
+    struct emit text = { 0 };
+    emit_unsigned(&text, wire.len);
+    emit_json_string(&text, json_string_of(wire.text, wire.len));
+    const char *key = arena_text(c->arena, text.text, text.len);
+    emit_finish(&text);
+    const struct ast_name *first = table_find(spellings, key);
+    if (first == NULL) {
+        table_put(spellings, c->arena, key, (void *)(uintptr_t)&v->name);
+    } else if (strcmp(first->text, v->name.text) != 0) {
+        diag_report(c->diag, v->name.at, DIAG_DUPLICATE_SPELLING, v->name.text,
+                    first->text);
+        diag_report(c->diag, first->at, DIAG_FIRST_HERE);
+    }
+}
+
+/* An enum of @values, under a stem of its own. */
+static struct model_enum *new_enum(struct check *c, const char *name,
+                                   const char *stem, struct ast_name source,
+                                   const struct ast_enum_value *given)
+{
     struct model_enum *e = ARENA_NEW(c->arena, struct model_enum);
     struct scope scope = { 0 };
-    e->name = decl->name.text;
-    e->stem = stem_of(c, c->app, &decl->name);
+    struct table spellings = { 0 };
+    e->name = name;
+    e->stem = stem;
     e->prefix = names_upper(c->arena, e->stem);
-    e->doc = decl->doc;
-    (void)names_take(&c->names, c->arena, c->diag, e->stem, decl->name);
-    for (const struct ast_enum_value *v = decl->values; v != NULL;
-         v = v->next) {
+    (void)names_take(&c->names, c->arena, c->diag, e->stem, source);
+    for (const struct ast_enum_value *v = given; v != NULL; v = v->next) {
         if (take(c, &scope, &v->name, "value")) {
             (void)names_take(&c->names, c->arena, c->diag, constant_of(c, e, v),
                              v->name);
         }
         e->value_count++;
     }
-    if (e->value_count == 0) {
-        diag_report(c->diag, decl->name.at, DIAG_EMPTY_ENUM, e->name);
-    }
     struct model_enum_value *values = arena_alloc(
         c->arena, (e->value_count + 1) * sizeof(*values));
     struct model_name *names = arena_alloc(c->arena, (e->value_count + 1) *
                                                          sizeof(*names));
     size_t i = 0;
-    for (const struct ast_enum_value *v = decl->values; v != NULL;
-         v = v->next, i++) {
+    for (const struct ast_enum_value *v = given; v != NULL; v = v->next, i++) {
         lower_enum_value(c, e, v, &values[i]);
+        check_spelling(c, &spellings, v, values[i].wire);
         names[i] = (struct model_name){ values[i].wire.text, i,
                                         values[i].wire.len };
     }
     e->values = values;
     e->names = model_lookup_make(c->arena, names, e->value_count);
+    return e;
+}
+
+static void lower_enum(struct check *c, struct symbol *symbol)
+{
+    const struct ast_decl *decl = symbol->decl;
+    struct model_enum *e = new_enum(c, decl->name.text,
+                                    stem_of(c, c->app, &decl->name), decl->name,
+                                    decl->values);
+    if (e->value_count == 0) {
+        diag_report(c->diag, decl->name.at, DIAG_EMPTY_ENUM, "enum", e->name);
+    }
+    e->doc = decl->doc;
     struct model_type *type = ARENA_NEW(c->arena, struct model_type);
     *type = (struct model_type){
         .kind = MODEL_ENUM,
@@ -212,6 +241,7 @@ static struct model_struct *new_struct(struct check *c, const char *name,
     s->name = name;
     s->stem = stem;
     s->type = type;
+    s->number = c->structs.count;
     (void)names_take(&c->names, c->arena, c->diag, stem, source);
     *type = (struct model_type){
         .kind = MODEL_STRUCT,
@@ -238,19 +268,10 @@ static struct model_struct *new_struct(struct check *c, const char *name,
     return s;
 }
 
-static const char *declaration(struct check *c, const struct model_type *type,
-                               const char *member)
-{
-    const size_t len = strlen(type->c_type);
-    const char *blank = type->c_type[len - 1] == '*' ? "" : " ";
-    return arena_printf(c->arena, "%s%s%s", type->c_type, blank, member);
-}
-
 static void lower_field(struct check *c, const struct struct_source *source,
                         const struct ast_field *ast, size_t index,
                         struct model_field *out)
 {
-    const struct symbol *owner = check_find(c, source->structure->name);
     out->name = ast->name.text;
     out->stem = snake_of(c, &ast->name);
     out->member = names_member(c->arena, out->stem);
@@ -260,16 +281,17 @@ static void lower_field(struct check *c, const struct struct_source *source,
         .table = arena_printf(c->arena, "%s_%s", source->structure->stem,
                               out->stem),
         .field = true,
-        .owner = owner != NULL && owner->structure == source->structure
-                     ? owner->decl
+        .owner = source->structure->is_declared
+                     ? check_find(c, source->structure->name)
                      : NULL,
     };
     out->type = check_type(c, ast->type, use);
     if (out->type == NULL) {
         return;
     }
-    out->c_declaration = declaration(c, out->type, out->member);
-    const char *bound = source->structure->is_state
+    out->c_declaration = check_declaration(c, out->type, out->member);
+    const struct model_struct *s = source->structure;
+    const char *bound = s->is_state && !s->is_hidden
                             ? model_bound_name(c, source->structure, out)
                             : NULL;
     if (bound != NULL) {
@@ -332,12 +354,111 @@ static void lower_defaults(struct check *c, struct struct_source *source)
 
 void check_struct_defaults(struct check *c, const struct model_struct *s)
 {
-    struct struct_source *sources = c->structs.items;
-    for (size_t i = 0; i < c->structs.count; i++) {
-        if (sources[i].structure == s) {
-            lower_defaults(c, &sources[i]);
+    lower_defaults(c, &((struct struct_source *)c->structs.items)[s->number]);
+}
+
+/* ---- unions ---- */
+
+/* The kinds of a union are an enum made of its variants' names. */
+static struct ast_enum_value *kinds_of(struct check *c,
+                                       const struct ast_decl *decl)
+{
+    struct ast_enum_value *first = NULL, **end = &first;
+    for (const struct ast_field *f = decl->fields; f != NULL; f = f->next) {
+        *end = ARENA_NEW(c->arena, struct ast_enum_value);
+        (*end)->name = f->name;
+        (*end)->doc = f->doc;
+        end = &(*end)->next;
+    }
+    return first;
+}
+
+/* A union by its name in C; its variants are lowered when all are known. */
+static void declare_union(struct check *c, struct symbol *symbol)
+{
+    const struct ast_decl *decl = symbol->decl;
+    struct model_union *u = ARENA_NEW(c->arena, struct model_union);
+    struct model_type *type = ARENA_NEW(c->arena, struct model_type);
+    u->name = decl->name.text;
+    u->stem = stem_of(c, c->app, &decl->name);
+    u->doc = decl->doc;
+    u->discriminator = decl->by.text;
+    u->type = type;
+    (void)names_take(&c->names, c->arena, c->diag, u->stem, decl->name);
+    struct model_enum *kinds = new_enum(
+        c, u->name, arena_printf(c->arena, "%s_kind", u->stem), decl->name,
+        kinds_of(c, decl));
+    if (kinds->value_count == 0) {
+        diag_report(c->diag, decl->name.at, DIAG_EMPTY_ENUM, "union", u->name);
+    }
+    u->kinds = kinds;
+    *type = (struct model_type){
+        .kind = MODEL_UNION,
+        .c_kind = "ZKT_KIND_UNION",
+        .c_type = arena_printf(c->arena, "struct %s", u->stem),
+        .c_param = arena_printf(c->arena, "const struct %s *", u->stem),
+        .c_item = arena_printf(c->arena, "const struct %s *", u->stem),
+        .c_empty = "{ 0 }",
+        .stem = u->stem,
+        .table = arena_printf(c->arena, "%s_type_", u->stem),
+        .decoder = "zkt_decode_union",
+        .encoder = "zkt_encode_union",
+        .is_shared = true,
+        .max = UINT32_MAX,
+        .c_max = "UINT32_MAX",
+        .alternatives = u,
+    };
+    symbol->alternatives = u;
+    symbol->type = type;
+}
+
+static bool has_field(const struct ast_decl *decl, const char *name)
+{
+    for (const struct ast_field *f = decl->fields; f != NULL; f = f->next) {
+        if (strcmp(f->name.text, name) == 0) {
+            return true;
         }
     }
+    return false;
+}
+
+static void lower_variant(struct check *c, const struct ast_decl *decl,
+                          const struct ast_field *f, struct model_variant *out)
+{
+    const struct type_use use = { .table = "unused" };
+    out->name = f->name.text;
+    out->member = names_member(c->arena, snake_of(c, &f->name));
+    out->doc = f->doc;
+    out->type = check_type(c, f->type, use);
+    if (strcmp(out->member, "kind") == 0) {
+        diag_report(c->diag, f->name.at, DIAG_RESERVED_NAME, "a variant",
+                    f->name.text);
+    }
+    if (out->type == NULL) {
+        return;
+    }
+    if (out->type->kind != MODEL_STRUCT) {
+        diag_report(c->diag, f->type->at, DIAG_BAD_VARIANT, f->name.text);
+        out->type = NULL;
+        return;
+    }
+    const struct symbol *s = check_find(c, out->type->structure->name);
+    if (has_field(s->decl, decl->by.text)) {
+        diag_report(c->diag, f->name.at, DIAG_DISCRIMINATOR_FIELD,
+                    s->decl->name.text, decl->by.text);
+    }
+}
+
+static void lower_union(struct check *c, const struct symbol *symbol)
+{
+    struct model_union *u = symbol->alternatives;
+    const struct ast_decl *decl = symbol->decl;
+    struct model_variant *variants = arena_alloc(
+        c->arena, (u->kinds->value_count + 1) * sizeof(*variants));
+    for (const struct ast_field *f = decl->fields; f != NULL; f = f->next) {
+        lower_variant(c, decl, f, &variants[u->variant_count++]);
+    }
+    u->variants = variants;
 }
 
 /* ---- actors ---- */
@@ -382,7 +503,7 @@ static const struct model_type *lower_payload(struct check *c,
 
 static void share(const struct model_type *type)
 {
-    if (type != NULL) {
+    if (type != NULL && strncmp(type->table, "zkt_", 4) != 0) {
         ((struct model_type *)(uintptr_t)type)->is_shared = true;
     }
 }
@@ -413,11 +534,11 @@ static void lower_method(struct check *c, struct model_actor *a,
     if (out->result != NULL) {
         out->c_out = arena_printf(
             c->arena, ", %s",
-            declaration(c,
-                        &(struct model_type){
-                            .c_type = arena_printf(c->arena, "%s *",
-                                                   out->result->c_type) },
-                        "out"));
+            check_declaration(c,
+                              &(struct model_type){
+                                  .c_type = arena_printf(c->arena, "%s *",
+                                                         out->result->c_type) },
+                              "out"));
         out->c_result = arena_printf(c->arena, ", %sresult",
                                      out->result->c_param);
     }
@@ -484,10 +605,56 @@ static void *room(struct check *c, const struct ast_decl *decl,
     return arena_alloc(c->arena, count * size);
 }
 
+static void first_of_kind(struct check *c, const struct model_actor *a,
+                          const struct ast_member *m,
+                          const struct ast_member **first)
+{
+    if (*first != NULL) {
+        diag_report(c->diag, m->name.at, DIAG_DUPLICATE_STATE, a->name,
+                    m->kind == AST_MEMBER_STATE ? "states" : "private states");
+        diag_report(c->diag, (*first)->name.at, DIAG_FIRST_HERE);
+        return;
+    }
+    *first = m;
+}
+
+/* Both states are written through functions of the actor, so their fields
+ * share one scope. */
+static void lower_hidden(struct check *c, struct model_actor *a,
+                         const struct ast_member *state,
+                         const struct ast_member *hidden)
+{
+    struct scope scope = { 0 };
+    const struct ast_field *f = state != NULL ? state->fields : NULL;
+    for (; f != NULL; f = f->next) {
+        if (table_find(&scope.written.taken, f->name.text) == NULL) {
+            table_put(&scope.written.taken, c->arena, f->name.text,
+                      (void *)(uintptr_t)&f->name);
+        }
+    }
+    for (f = hidden->fields; f != NULL; f = f->next) {
+        const struct ast_name *first = table_find(&scope.written.taken,
+                                                  f->name.text);
+        if (first != NULL) {
+            diag_report(c->diag, f->name.at, DIAG_DUPLICATE_NAME, "field",
+                        f->name.text);
+            diag_report(c->diag, first->at, DIAG_FIRST_HERE);
+        }
+    }
+    struct model_struct *s = new_struct(
+        c, arena_printf(c->arena, "%s.private", a->name),
+        arena_printf(c->arena, "%s_hidden", a->stem), hidden->name,
+        hidden->fields);
+    s->is_state = true;
+    s->is_hidden = true;
+    ((struct model_type *)(uintptr_t)s->type)->is_shared = false;
+    a->hidden = s;
+}
+
 static void lower_actor(struct check *c, const struct ast_decl *decl,
                         struct model_actor *a)
 {
-    const struct ast_member *state = NULL;
+    const struct ast_member *state = NULL, *hidden = NULL;
     struct scope handlers = { 0 }, events = { 0 };
     struct model_method *methods = room(c, decl, AST_MEMBER_METHOD,
                                         sizeof(*methods));
@@ -501,15 +668,14 @@ static void lower_actor(struct check *c, const struct ast_decl *decl,
     a->doc = decl->doc;
     check_reserved(c, &decl->name, reserved_actors, "an actor");
     (void)names_take(&c->names, c->arena, c->diag, a->stem, decl->name);
+    (void)names_take(&c->handlers, c->arena, c->diag, a->member, decl->name);
     for (const struct ast_member *m = decl->members; m != NULL; m = m->next) {
         switch (m->kind) {
         case AST_MEMBER_STATE:
-            if (state != NULL) {
-                diag_report(c->diag, m->name.at, DIAG_DUPLICATE_STATE, a->name);
-                diag_report(c->diag, state->name.at, DIAG_FIRST_HERE);
-            } else {
-                state = m;
-            }
+            first_of_kind(c, a, m, &state);
+            break;
+        case AST_MEMBER_PRIVATE:
+            first_of_kind(c, a, m, &hidden);
             break;
         case AST_MEMBER_METHOD:
             (void)take(c, &handlers, &m->name, "method");
@@ -548,6 +714,9 @@ static void lower_actor(struct check *c, const struct ast_decl *decl,
         state != NULL ? state->fields : NULL);
     s->is_state = true;
     a->state = s;
+    if (hidden != NULL) {
+        lower_hidden(c, a, state, hidden);
+    }
 }
 
 /* ---- all of it ---- */
@@ -579,45 +748,98 @@ static void lower_actors(struct check *c)
     c->model->actor_names = model_lookup_make(c->arena, names, count);
 }
 
+/* The hook of a struct with `check;`. */
+static void add_check(struct check *c, struct model_struct *s,
+                      const struct ast_decl *decl)
+{
+    const struct model_check check = {
+        arena_printf(c->arena, "check_%s", snake_of(c, &decl->name)), s
+    };
+    list_add(c, &c->checks, &check, sizeof(check));
+    s->check = c->checks.count;
+    (void)names_take(&c->handlers, c->arena, c->diag, check.member, decl->name);
+}
+
+static void declare_struct(struct check *c, struct symbol *symbol)
+{
+    const struct ast_decl *decl = symbol->decl;
+    struct model_struct *s = new_struct(c, decl->name.text,
+                                        stem_of(c, c->app, &decl->name),
+                                        decl->name, decl->fields);
+    s->doc = decl->doc;
+    s->is_declared = true;
+    s->is_strict = decl->strict;
+    symbol->structure = s;
+    symbol->type = (struct model_type *)(uintptr_t)s->type;
+    if (decl->check.end > 0) {
+        add_check(c, s, decl);
+    }
+}
+
 static void lower_types(struct check *c)
 {
     for (struct symbol *s = c->symbols; s != NULL; s = s->next) {
         if (s->decl->kind == AST_DECL_ENUM) {
             lower_enum(c, s);
         } else if (s->decl->kind == AST_DECL_STRUCT) {
-            s->structure = new_struct(c, s->decl->name.text,
-                                      stem_of(c, c->app, &s->decl->name),
-                                      s->decl->name, s->decl->fields);
-            s->structure->doc = s->decl->doc;
-            s->structure->is_declared = true;
-            s->type = (struct model_type *)(uintptr_t)s->structure->type;
+            declare_struct(c, s);
+        } else if (s->decl->kind == AST_DECL_UNION) {
+            declare_union(c, s);
+        } else if (s->decl->type->kind == AST_TYPE_TUPLE) {
+            (void)names_take(&c->names, c->arena, c->diag,
+                             stem_of(c, c->app, &s->decl->name), s->decl->name);
+        } else {
+            (void)snake_of(c, &s->decl->name);
         }
     }
 }
 
-/* Whether values of a struct may hold memory: until nothing changes. */
+/* Whether a value of @type may hold memory, as far as is known now. */
+static bool owns(const struct model_type *type)
+{
+    if (type == NULL || type->owns) {
+        return type != NULL;
+    }
+    const struct model_struct *s = type->structure;
+    for (size_t i = 0; s != NULL && i < s->field_count; i++) {
+        if (s->fields[i].type != NULL && s->fields[i].type->owns) {
+            return true;
+        }
+    }
+    const struct model_union *u = type->alternatives;
+    for (size_t i = 0; u != NULL && i < u->variant_count; i++) {
+        if (u->variants[i].type != NULL && u->variants[i].type->owns) {
+            return true;
+        }
+    }
+    return type->inner != NULL && type->inner->owns;
+}
+
+static bool find_owner(const struct model_type *type)
+{
+    const bool found = !type->owns && owns(type);
+    if (found) {
+        ((struct model_type *)(uintptr_t)type)->owns = true;
+    }
+    return found;
+}
+
+/* Until nothing changes: what holds an owner is one, too. */
 static void find_owners(struct check *c)
 {
     const struct struct_source *sources = c->structs.items;
+    struct model_type **types = c->types.items;
     for (bool changed = true; changed;) {
         changed = false;
         for (size_t i = 0; i < c->structs.count; i++) {
-            const struct model_struct *s = sources[i].structure;
-            struct model_type *type = (struct model_type *)(uintptr_t)s->type;
-            for (size_t f = 0; f < s->field_count && !type->owns; f++) {
-                const struct model_type *field = s->fields[f].type;
-                const bool owns = field != NULL &&
-                                  (field->owns || (field->inner != NULL &&
-                                                   field->inner->owns));
-                type->owns = owns;
-                changed = changed || owns;
-            }
+            changed = find_owner(sources[i].structure->type) || changed;
         }
-    }
-    struct model_type **types = c->types.items;
-    for (size_t i = 0; i < c->types.count; i++) {
-        if (types[i]->kind == MODEL_OPTIONAL) {
-            types[i]->owns = types[i]->inner->owns;
+        for (size_t i = 0; i < c->types.count; i++) {
+            changed = find_owner(types[i]) || changed;
+        }
+        for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
+            changed = (s->alternatives != NULL && find_owner(s->type)) ||
+                      changed;
         }
     }
 }
@@ -643,6 +865,34 @@ static void name_file(struct check *c, const char *path)
     c->model->guard = guard;
 }
 
+/* Private state comes last, so that what was made before is for all. */
+static void lower_all_fields(struct check *c, bool hidden)
+{
+    const struct struct_source *sources = c->structs.items;
+    for (size_t i = 0; i < c->structs.count; i++) {
+        if (sources[i].structure->is_hidden == hidden) {
+            lower_fields(c, &sources[i]);
+        }
+    }
+}
+
+/* Also those that nobody uses; they get no tables. */
+static void check_aliases(struct check *c)
+{
+    const size_t used = c->types.count;
+    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        if (s->decl->kind == AST_DECL_TYPE && !s->used) {
+            const struct ast_type use = {
+                .kind = AST_TYPE_NAME,
+                .at = s->decl->name.at,
+                .name = s->decl->name,
+            };
+            (void)check_type(c, &use, (struct type_use){ .table = "unused" });
+        }
+    }
+    c->types.count = used;
+}
+
 const struct model *check_file(struct arena *arena, struct diag *diag,
                                const struct ast_file *file, const char *path)
 {
@@ -651,28 +901,28 @@ const struct model *check_file(struct arena *arena, struct diag *diag,
     c.model->version = ZOCKETC_VERSION;
     name_file(&c, path);
     check_app(&c);
+    (void)names_take(&c.handlers, arena, diag, "user",
+                     (struct ast_name){ "user", { 0, 0 } });
     for (const struct ast_decl *d = file->decls; d != NULL; d = d->next) {
         if (d->kind != AST_DECL_APP && d->kind != AST_DECL_ACTOR) {
             declare(&c, d);
         }
     }
+    check_cycles(&c);
     lower_types(&c);
-    check_infinite(&c);
     lower_actors(&c);
-    for (size_t i = 0; i < c.structs.count; i++) {
-        lower_fields(&c, &((const struct struct_source *)c.structs.items)[i]);
+    for (const struct symbol *s = c.symbols; s != NULL; s = s->next) {
+        if (s->alternatives != NULL) {
+            lower_union(&c, s);
+        }
     }
+    lower_all_fields(&c, false);
+    c.public_types = c.types.count;
+    lower_all_fields(&c, true);
     for (size_t i = 0; i < c.structs.count; i++) {
         lower_defaults(&c, &((struct struct_source *)c.structs.items)[i]);
     }
-    const size_t used = c.types.count;
-    for (const struct symbol *s = c.symbols; s != NULL; s = s->next) {
-        if (s->decl->kind == AST_DECL_TYPE) { /* also one that nobody uses */
-            (void)check_type(&c, s->decl->type,
-                             (struct type_use){ .table = "unused" });
-        }
-    }
-    c.types.count = used; /* no tables for what was only checked */
+    check_aliases(&c);
     if (diag->errors > 0) {
         return NULL;
     }

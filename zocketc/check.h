@@ -10,6 +10,7 @@
 #include "diag.h"
 #include "model.h"
 #include "names.h"
+#include "table.h"
 
 /** NULL when an error was reported. @path: the schema's, for its base name. */
 const struct model *check_file(struct arena *arena, struct diag *diag,
@@ -17,13 +18,19 @@ const struct model *check_file(struct arena *arena, struct diag *diag,
 
 /* ---- for the files of the checker ---- */
 
-/* A struct, enum or alias of the schema. */
+#define FIELDS_MAX 256 /* of a struct, and elements of a tuple */
+
+/* A struct, union, enum or alias of the schema. */
 struct symbol {
     const struct ast_decl *decl;
-    struct model_enum *enumeration;
-    struct model_struct *structure;
-    struct model_type *type; /* of a struct or enum; of an alias once used */
-    bool resolving;
+    struct model_enum *enumeration;   /* of an enum; of a union: its kinds */
+    struct model_struct *structure;   /* of a struct */
+    struct model_union *alternatives; /* of a union */
+    struct model_type *type;          /* but for aliases */
+    bool resolving;                   /* an alias, on the way down */
+    bool used;
+    size_t cycle; /* symbols with the same number contain each other, through
+                     '?' and '| null' as well */
     struct symbol *next;
 };
 
@@ -39,14 +46,20 @@ struct check {
     const struct ast_file *file;
     struct model *model;
     const char *app;
-    struct symbol *symbols;
-    struct names names;       /* C identifiers of the whole app */
-    struct list types;        /* struct model_type *: tables to emit */
-    struct list containers;   /* const char *: stems of containers */
-    struct list declarations; /* struct model_declaration */
-    struct list refs;         /* struct model_type * */
-    struct list bounds;       /* struct model_bound */
-    struct list structs;      /* struct struct_source */
+    struct symbol *symbols, *last_symbol;
+    struct table symbol_table; /* struct symbol, by name */
+    struct names names;        /* C identifiers of the whole app */
+    struct names handlers;     /* members of the app's struct of handlers */
+    struct list types;         /* struct model_type *: tables to emit */
+    struct table known_types;  /* the same, by all that makes them differ */
+    struct table containers;   /* struct model_type, by stem */
+    size_t public_types;       /* of types; the others are of private state */
+    struct list checks;        /* struct model_check */
+    int default_depth;         /* structs that are in defaults in structs */
+    struct list declarations;  /* struct model_declaration */
+    struct list refs;          /* struct model_type * */
+    struct list bounds;        /* struct model_bound */
+    struct list structs;       /* struct struct_source */
 };
 
 /* A struct of the model, with the fields that it is made from. */
@@ -61,8 +74,9 @@ struct struct_source {
 struct type_use {
     const char *table; /* without "_type_" */
     bool field;        /* directly a field or a parameter: '?' is allowed */
-    const struct ast_decl *owner; /* the struct it is in, or NULL */
-    int depth;                    /* containers it is in */
+    const struct symbol *owner; /* what it is written in, or NULL */
+    const char *stem;           /* for a tuple: that of its alias, or NULL */
+    int depth;                  /* containers and aliases it is in */
 };
 
 /** Looks at the defaults of a struct's fields, once. */
@@ -77,11 +91,19 @@ struct symbol *check_find(const struct check *c, const char *name);
 const struct model_type *check_type(struct check *c,
                                     const struct ast_type *type,
                                     struct type_use use);
-/** Reports structs that contain themselves by value. */
-void check_infinite(struct check *c);
-/** Whether a struct can be reached from another by value. */
-bool check_reaches(struct check *c, const struct ast_decl *from,
-                   const struct ast_decl *to);
+/** A field or an element: what stands in a C declaration. */
+const char *check_declaration(struct check *c, const struct model_type *type,
+                              const char *member);
+
+/* check_cycles.c */
+/**
+ * Finds out which types contain each other, and reports those that contain
+ * themselves by value or are nested too deeply.
+ */
+void check_cycles(struct check *c);
+/** Whether a value of @type, written in @owner, would close a cycle. */
+bool check_closes_cycle(const struct check *c, const struct ast_type *type,
+                        const struct symbol *owner);
 
 /* check_rules.c */
 /** Puts the rules of @ast into @type; reports those that do not fit. */
@@ -93,6 +115,16 @@ void check_rules(struct check *c, const struct ast_rule *rules,
 const char *check_default(struct check *c, const struct ast_name *name,
                           const struct ast_value *value,
                           const struct model_type *type);
+
+/* pattern.c */
+/**
+ * The pattern /…/ as PCRE2 reads it, checked to mean the same in JavaScript;
+ * NULL with *@error, a text, and *@at, bytes into @text, where it is wrong.
+ */
+const char *pattern_lower(struct arena *arena, const char *text,
+                          const char **error, size_t *at);
+/** Whether a lowered pattern is found in @text. */
+bool pattern_matches(const char *source, const char *text, size_t len);
 
 /* model.c */
 /** Makes a lookup of names with their index. */

@@ -12,7 +12,9 @@ static const char *kind_noun(const struct model_type *type)
     case MODEL_BOOL:
         return "a bool";
     case MODEL_INT32:
+    case MODEL_UINT32:
     case MODEL_INT64:
+    case MODEL_UINT64:
         return "an integer";
     case MODEL_TIMESTAMP:
         return "a timestamp";
@@ -26,15 +28,36 @@ static const char *kind_noun(const struct model_type *type)
         return "a map";
     case MODEL_ENUM:
         return "an enum";
-    default:
+    case MODEL_BYTES:
+        return "bytes";
+    case MODEL_JSON:
+        return "json";
+    case MODEL_UNION:
+        return "a union";
+    case MODEL_TUPLE:
+        return "a tuple";
+    case MODEL_STRUCT:
         return "a struct";
+    default:
+        return "what may be absent";
     }
 }
 
-static bool has_ranges(const struct model_type *type)
+/* Which rules have been given in one pair of brackets. */
+struct given {
+    bool low, high, step, trim, lower, unique;
+};
+
+static bool is_integer(const struct model_type *type)
 {
-    return type->kind != MODEL_BOOL && type->kind != MODEL_ENUM &&
-           type->kind != MODEL_STRUCT && type->kind != MODEL_TIMESTAMP;
+    return type->kind == MODEL_INT32 || type->kind == MODEL_UINT32 ||
+           type->kind == MODEL_INT64 || type->kind == MODEL_UINT64;
+}
+
+static bool has_counts(const struct model_type *type)
+{
+    return type->kind == MODEL_STRING || type->kind == MODEL_BYTES ||
+           type->kind == MODEL_LIST || type->kind == MODEL_MAP;
 }
 
 static void bad_bound(struct check *c, const struct ast_number *bound,
@@ -44,11 +67,24 @@ static void bad_bound(struct check *c, const struct ast_number *bound,
                 kind_noun(type));
 }
 
-static void empty_range(struct check *c, const struct ast_rule *rule)
+static void empty_numbers(struct check *c, const struct ast_rule *rule,
+                          const char *low, const char *high)
 {
-    diag_report(c->diag, rule->at, DIAG_EMPTY_RANGE, rule->low.text,
-                rule->high.text);
+    diag_report(c->diag, rule->at, DIAG_EMPTY_RANGE, low, high);
 }
+
+/* Whether rules of a kind that stands here already are given again. */
+static bool again(struct check *c, const struct ast_rule *rule, bool *given)
+{
+    if (*given) {
+        diag_report(c->diag, rule->at, DIAG_DUPLICATE_RULE);
+        return true;
+    }
+    *given = true;
+    return false;
+}
+
+/* ---- numbers ---- */
 
 /* A bound of an integer; false: reported. */
 static bool read_integer(struct check *c, const struct ast_number *bound,
@@ -65,6 +101,7 @@ static bool read_integer(struct check *c, const struct ast_number *bound,
     return true;
 }
 
+/* An exclusive bound of an integer is an inclusive one beside it. */
 static void integer_range(struct check *c, const struct ast_rule *rule,
                           struct model_type *type)
 {
@@ -74,46 +111,102 @@ static void integer_range(struct check *c, const struct ast_rule *rule,
          !read_integer(c, &rule->high, type, &high))) {
         return;
     }
+    low += rule->kind == AST_RULE_ABOVE;
+    high -= rule->kind == AST_RULE_BELOW;
     if (low > high) {
-        empty_range(c, rule);
+        empty_numbers(c, rule, arena_printf(c->arena, "%lld", (long long)low),
+                      arena_printf(c->arena, "%lld", (long long)high));
         return;
     }
     type->int_min = low;
     type->int_max = high;
 }
 
+static bool read_float(struct check *c, const struct ast_number *bound,
+                       const struct model_type *type, double *out)
+{
+    char *end;
+    *out = strtod(bound->text, &end);
+    if (*end != '\0' || !isfinite(*out) || *out < type->float_min ||
+        *out > type->float_max) {
+        bad_bound(c, bound, type);
+        return false;
+    }
+    return true;
+}
+
 static void float_range(struct check *c, const struct ast_rule *rule,
                         struct model_type *type)
 {
     double low = type->float_min, high = type->float_max;
-    if (rule->low.text != NULL) {
-        low = strtod(rule->low.text, NULL);
+    if ((rule->low.text != NULL && !read_float(c, &rule->low, type, &low)) ||
+        (rule->high.text != NULL && !read_float(c, &rule->high, type, &high))) {
+        return;
     }
-    if (rule->high.text != NULL) {
-        high = strtod(rule->high.text, NULL);
+    const bool above = rule->low.text != NULL ? rule->kind == AST_RULE_ABOVE
+                                              : type->above;
+    const bool below = rule->high.text != NULL ? rule->kind == AST_RULE_BELOW
+                                               : type->below;
+    if (low > high || (!(low < high) && (above || below))) {
+        empty_numbers(c, rule, arena_printf(c->arena, "%g", low),
+                      arena_printf(c->arena, "%g", high));
+        return;
     }
-    if ((rule->low.text != NULL && !isfinite(low)) ||
-        (rule->high.text != NULL && !isfinite(high))) {
-        const bool by_low = rule->low.text != NULL && !isfinite(low);
-        bad_bound(c, by_low ? &rule->low : &rule->high, type);
-    } else if (low > high) {
-        empty_range(c, rule);
+    type->float_min = low;
+    type->float_max = high;
+    type->above = above;
+    type->below = below;
+}
+
+static void multiple_rule(struct check *c, const struct ast_rule *rule,
+                          struct model_type *type)
+{
+    errno = 0;
+    const long long step = strtoll(rule->low.text, NULL, 10);
+    if (!is_integer(type)) {
+        diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
+    } else if (!rule->low.whole || errno != 0 || step < 1 ||
+               step > 9007199254740991) {
+        bad_bound(c, &rule->low, type);
+    } else if (type->int_step > 1 && step % type->int_step != 0) {
+        bad_bound(c, &rule->low, type); /* an alias has one that is not met */
     } else {
-        type->float_min = low;
-        type->float_max = high;
+        type->int_step = step;
     }
+}
+
+/* ---- counts ---- */
+
+/* The bytes of a unit, or 0: there is no such unit. */
+static long long unit_of(const char *unit)
+{
+    static const struct {
+        const char *name;
+        long long bytes;
+    } units[] = { { "", 1 }, { "B", 1 }, { "KiB", 1024 }, { "MiB", 1 << 20 } };
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(units[i].name, unit) == 0) {
+            return units[i].bytes;
+        }
+    }
+    return 0;
 }
 
 static bool read_count(struct check *c, const struct ast_number *bound,
                        const struct model_type *type, uint32_t *out)
 {
+    char *end;
     errno = 0;
-    const long long value = strtoll(bound->text, NULL, 10);
-    if (!bound->whole || errno != 0 || value < 0 || value >= UINT32_MAX / 2) {
+    const long long number = strtoll(bound->text, &end, 10);
+    const long long unit = unit_of(end);
+    const bool has_unit = *end != '\0';
+    if (errno != 0 || number < 0 || unit == 0 ||
+        (has_unit && type->kind != MODEL_BYTES) ||
+        number >= UINT32_MAX / 2 / unit) {
         bad_bound(c, bound, type);
         return false;
     }
-    *out = (uint32_t)value;
+    *out = (uint32_t)(number * unit);
     return true;
 }
 
@@ -125,77 +218,198 @@ static void count_range(struct check *c, const struct ast_rule *rule,
         (rule->high.text != NULL && !read_count(c, &rule->high, type, &high))) {
         return;
     }
+    /* What an alias says already holds as well. */
+    low = low > type->min ? low : type->min;
+    high = high < type->max ? high : type->max;
     if (low > high) {
-        empty_range(c, rule);
+        empty_numbers(c, rule, arena_printf(c->arena, "%u", low),
+                      arena_printf(c->arena, "%u", high));
         return;
     }
     type->min = low;
     type->max = high;
 }
 
-static const char *const words[] = { "trim", "lower", "email",
-                                     "url",  "uuid",  "unique" };
-
-static const char *word_at(const void *user, size_t i)
-{
-    (void)user;
-    return words[i];
-}
-
-static void word_rule(struct check *c, const struct ast_rule *rule,
-                      struct model_type *type)
-{
-    const size_t count = sizeof(words) / sizeof(words[0]);
-    size_t i = 0;
-    while (i < count && strcmp(rule->text, words[i]) != 0) {
-        i++;
-    }
-    if (i == count) {
-        const char *near = diag_nearest(rule->text, count, word_at, NULL);
-        diag_report(c->diag, rule->at, DIAG_UNKNOWN_RULE, rule->text);
-        if (near != NULL) {
-            diag_report(c->diag, rule->at, DIAG_DID_YOU_MEAN_WORD, near);
-        }
-    } else if (type->kind != MODEL_STRING && i != count - 1) {
-        diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
-    } else if (i > 0) {
-        diag_report(c->diag, rule->at, DIAG_UNSUPPORTED,
-                    arena_printf(c->arena, "'%s'", rule->text));
-    } else if (type->trim) {
-        diag_report(c->diag, rule->at, DIAG_DUPLICATE_RULE);
-    } else {
-        type->trim = true;
-    }
-}
-
 static void range_rule(struct check *c, const struct ast_rule *rule,
-                       struct model_type *type)
+                       struct model_type *type, struct given *given)
 {
-    if (!has_ranges(type)) {
+    const bool exclusive = rule->kind != AST_RULE_RANGE;
+    if ((!is_integer(type) && type->kind != MODEL_FLOAT64 &&
+         !has_counts(type)) ||
+        (exclusive && has_counts(type))) {
         diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
-    } else if (type->kind == MODEL_FLOAT64) {
+        return;
+    }
+    if ((rule->low.text != NULL && again(c, rule, &given->low)) ||
+        (rule->high.text != NULL && again(c, rule, &given->high))) {
+        return;
+    }
+    if (type->kind == MODEL_FLOAT64) {
         float_range(c, rule, type);
-    } else if (type->kind == MODEL_INT32 || type->kind == MODEL_INT64) {
+    } else if (is_integer(type)) {
         integer_range(c, rule, type);
     } else {
         count_range(c, rule, type);
     }
 }
 
+/* ---- patterns ---- */
+
+enum {
+    PATTERNS_MAX = 16
+};
+
+static void add_pattern(struct check *c, const struct ast_rule *rule,
+                        struct model_type *type, struct model_pattern pattern)
+{
+    if (type->pattern_count == PATTERNS_MAX) {
+        diag_report(c->diag, rule->at, DIAG_TOO_MANY_PATTERNS, PATTERNS_MAX);
+        return;
+    }
+    struct model_pattern *all = arena_alloc(
+        c->arena, (type->pattern_count + 1) * sizeof(*all));
+    for (size_t i = 0; i < type->pattern_count; i++) {
+        all[i] = type->patterns[i];
+    }
+    all[type->pattern_count++] = pattern;
+    type->patterns = all;
+}
+
+static void pattern_rule(struct check *c, const struct ast_rule *rule,
+                         struct model_type *type)
+{
+    const char *error;
+    size_t at;
+    if (type->kind != MODEL_STRING) {
+        diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
+        return;
+    }
+    const char *source = pattern_lower(c->arena, rule->text, &error, &at);
+    if (source == NULL) {
+        const uint32_t start = rule->at.start + (uint32_t)at;
+        diag_report(c->diag, (struct source_range){ start, start + 1 },
+                    DIAG_BAD_PATTERN, error);
+        return;
+    }
+    add_pattern(
+        c, rule, type,
+        (struct model_pattern){ .source = source, .shown = rule->text });
+}
+
+/* ---- words ---- */
+
+static const struct {
+    const char *word, *pattern;
+} formats[] = {
+#define F(word, pattern) { word, pattern },
+#include "formats.def"
+#undef F
+};
+
+enum {
+    FORMAT_COUNT = sizeof(formats) / sizeof(formats[0]),
+    TRIM = FORMAT_COUNT,
+    LOWER,
+    UNIQUE,
+    WORD_COUNT
+};
+
+static const char *word_at(const void *user, size_t i)
+{
+    static const char *const others[] = { "trim", "lower", "unique" };
+    (void)user;
+    return i < FORMAT_COUNT ? formats[i].word : others[i - FORMAT_COUNT];
+}
+
+static void unknown_word(struct check *c, const struct ast_rule *rule)
+{
+    const char *near = diag_nearest(rule->text, WORD_COUNT, word_at, NULL);
+    diag_report(c->diag, rule->at, DIAG_UNKNOWN_RULE, rule->text);
+    if (near != NULL) {
+        diag_report(c->diag, rule->at, DIAG_DID_YOU_MEAN_WORD, near);
+    }
+}
+
+static void format_rule(struct check *c, const struct ast_rule *rule,
+                        struct model_type *type, size_t format)
+{
+    const char *error;
+    size_t at;
+    for (size_t i = 0; i < type->pattern_count; i++) {
+        if (type->patterns[i].is_format &&
+            strcmp(type->patterns[i].shown, rule->text) == 0) {
+            diag_report(c->diag, rule->at, DIAG_DUPLICATE_RULE);
+            return;
+        }
+    }
+    add_pattern(c, rule, type,
+                (struct model_pattern){
+                    .source = pattern_lower(c->arena, formats[format].pattern,
+                                            &error, &at),
+                    .shown = formats[format].word,
+                    .is_format = true,
+                });
+}
+
+/* Whether items of the type can be compared. */
+static bool is_comparable(const struct model_type *type)
+{
+    return type->kind <= MODEL_STRING || type->kind == MODEL_ENUM;
+}
+
+static void word_rule(struct check *c, const struct ast_rule *rule,
+                      struct model_type *type, struct given *given)
+{
+    size_t i = 0;
+    while (i < WORD_COUNT && strcmp(rule->text, word_at(NULL, i)) != 0) {
+        i++;
+    }
+    const bool fits = i == UNIQUE ? type->kind == MODEL_LIST &&
+                                        is_comparable(type->inner)
+                                  : type->kind == MODEL_STRING;
+    if (i == WORD_COUNT) {
+        unknown_word(c, rule);
+    } else if (!fits) {
+        diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE,
+                    i == UNIQUE && type->kind == MODEL_LIST
+                        ? "a list of such items"
+                        : kind_noun(type));
+    } else if (i < FORMAT_COUNT) {
+        format_rule(c, rule, type, i);
+    } else if (i == TRIM) {
+        type->trim = true;
+        (void)again(c, rule, &given->trim);
+    } else if (i == LOWER) {
+        type->lower = true;
+        (void)again(c, rule, &given->lower);
+    } else {
+        type->unique = true;
+        (void)again(c, rule, &given->unique);
+    }
+}
+
 void check_rules(struct check *c, const struct ast_rule *rules,
                  struct model_type *type)
 {
-    bool range = false;
+    struct given given = { 0 };
     for (const struct ast_rule *rule = rules; rule != NULL; rule = rule->next) {
-        if (rule->kind == AST_RULE_OTHER) {
-            diag_report(c->diag, rule->at, DIAG_UNSUPPORTED, rule->text);
-        } else if (rule->kind == AST_RULE_WORD) {
-            word_rule(c, rule, type);
-        } else if (range) {
-            diag_report(c->diag, rule->at, DIAG_DUPLICATE_RULE);
-        } else {
-            range = true;
-            range_rule(c, rule, type);
+        switch (rule->kind) {
+        case AST_RULE_RANGE:
+        case AST_RULE_ABOVE:
+        case AST_RULE_BELOW:
+            range_rule(c, rule, type, &given);
+            break;
+        case AST_RULE_MULTIPLE:
+            if (!again(c, rule, &given.step)) {
+                multiple_rule(c, rule, type);
+            }
+            break;
+        case AST_RULE_WORD:
+            word_rule(c, rule, type, &given);
+            break;
+        case AST_RULE_PATTERN:
+            pattern_rule(c, rule, type);
+            break;
         }
     }
 }

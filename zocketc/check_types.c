@@ -6,146 +6,135 @@
 #include "parse.h"
 
 #define WIRE_MAX 9007199254740991 /* 2^53 - 1 */
+#define TIME_MAX 8640000000000000 /* ECMA-262, section 21.4.1.1 */
 
 struct builtin {
     const char *name;
     struct model_type type;
 };
 
+#define BUILTIN(kind_, word, c, empty)                                         \
+    .kind = MODEL_##kind_, .c_kind = "ZKT_KIND_" #kind_, .c_type = c,          \
+    .c_param = c " ", .c_item = "const " c " *", .c_empty = empty,             \
+    .table = "zkt_type_" word, .decoder = "zkt_decode_" word, .by_value = true
+
 static const struct builtin builtins[] = {
     { "bool",
-      { .kind = MODEL_BOOL,
-        .c_kind = "ZKT_KIND_BOOL",
-        .c_type = "bool",
-        .c_param = "bool ",
-        .c_item = "const bool *",
-        .c_empty = "false",
-        .table = "zkt_type_bool",
-        .decoder = "zkt_decode_bool",
-        .encoder = "zkt_encode_bool",
-        .by_value = true } },
+      { BUILTIN(BOOL, "bool", "bool", "false"),
+        .encoder = "zkt_encode_bool" } },
     { "int32",
-      { .kind = MODEL_INT32,
-        .c_kind = "ZKT_KIND_INT32",
-        .c_type = "int32_t",
-        .c_param = "int32_t ",
-        .c_item = "const int32_t *",
-        .c_empty = "0",
-        .table = "zkt_type_int32",
-        .decoder = "zkt_decode_int32",
-        .encoder = "zkt_encode_int32",
-        .by_value = true,
-        .int_min = INT32_MIN,
-        .int_max = INT32_MAX } },
+      { BUILTIN(INT32, "int32", "int32_t", "0"), .encoder = "zkt_encode_int32",
+        .int_min = INT32_MIN, .int_max = INT32_MAX } },
+    { "uint32",
+      { BUILTIN(UINT32, "uint32", "uint32_t", "0"),
+        .encoder = "zkt_encode_uint32", .int_max = UINT32_MAX } },
     { "int64",
-      { .kind = MODEL_INT64,
-        .c_kind = "ZKT_KIND_INT64",
-        .c_type = "int64_t",
-        .c_param = "int64_t ",
-        .c_item = "const int64_t *",
-        .c_empty = "0",
-        .table = "zkt_type_int64",
-        .decoder = "zkt_decode_int64",
-        .encoder = "zkt_encode_int64",
-        .by_value = true,
-        .int_min = -WIRE_MAX,
-        .int_max = WIRE_MAX } },
+      { BUILTIN(INT64, "int64", "int64_t", "0"), .encoder = "zkt_encode_int64",
+        .int_min = -WIRE_MAX, .int_max = WIRE_MAX } },
+    { "uint64",
+      { BUILTIN(UINT64, "uint64", "uint64_t", "0"),
+        .encoder = "zkt_encode_int64", .int_max = WIRE_MAX } },
     { "float64",
-      { .kind = MODEL_FLOAT64,
-        .c_kind = "ZKT_KIND_FLOAT64",
-        .c_type = "double",
-        .c_param = "double ",
-        .c_item = "const double *",
-        .c_empty = "0",
-        .table = "zkt_type_float64",
-        .decoder = "zkt_decode_float64",
-        .encoder = "zkt_encode_float64",
-        .by_value = true,
-        .float_min = -INFINITY,
+      { BUILTIN(FLOAT64, "float64", "double", "0"),
+        .encoder = "zkt_encode_float64", .float_min = -INFINITY,
         .float_max = INFINITY } },
     { "timestamp",
-      { .kind = MODEL_TIMESTAMP,
-        .c_kind = "ZKT_KIND_TIMESTAMP",
-        .c_type = "int64_t",
-        .c_param = "int64_t ",
-        .c_item = "const int64_t *",
-        .c_empty = "0",
-        .table = "zkt_type_timestamp",
-        .decoder = "zkt_decode_timestamp",
-        .encoder = "zkt_encode_int64",
-        .by_value = true,
-        .int_min = -8640000000000000,
-        .int_max = 8640000000000000 } },
+      { BUILTIN(TIMESTAMP, "timestamp", "int64_t", "0"),
+        .encoder = "zkt_encode_int64", .int_min = -TIME_MAX,
+        .int_max = TIME_MAX } },
     { "string",
-      { .kind = MODEL_STRING,
-        .c_kind = "ZKT_KIND_STRING",
-        .c_type = "struct zkt_str",
-        .c_param = "struct zkt_str ",
-        .c_item = "const struct zkt_str *",
-        .c_empty = "ZKT_STR_INIT(\"\")",
-        .table = "zkt_type_string",
-        .decoder = "zkt_decode_string",
-        .encoder = "zkt_encode_string",
-        .by_value = true,
-        .owns = true } },
+      { BUILTIN(STRING, "string", "struct zkt_str", "ZKT_STR_INIT(\"\")"),
+        .encoder = "zkt_encode_string", .owns = true } },
+    { "bytes",
+      { BUILTIN(BYTES, "bytes", "struct zkt_bytes", "{ 0 }"),
+        .encoder = "zkt_encode_bytes", .owns = true } },
+    { "json",
+      { BUILTIN(JSON, "json", "struct zkt_json", "{ 0 }"),
+        .encoder = "zkt_encode_json", .owns = true } },
 };
 
 enum {
     BUILTIN_COUNT = sizeof(builtins) / sizeof(builtins[0])
 };
 
-static const char *const later[] = { "uint32", "uint64", "bytes", "json" };
-
 struct symbol *check_find(const struct check *c, const char *name)
 {
-    for (struct symbol *s = c->symbols; s != NULL; s = s->next) {
-        if (strcmp(s->decl->name.text, name) == 0) {
-            return s;
-        }
-    }
-    return NULL;
+    return table_find(&c->symbol_table, name);
+}
+
+const char *check_declaration(struct check *c, const struct model_type *type,
+                              const char *member)
+{
+    const size_t len = strlen(type->c_type);
+    const char *blank = type->c_type[len - 1] == '*' ? "" : " ";
+    return arena_printf(c->arena, "%s%s%s", type->c_type, blank, member);
 }
 
 /* ---- interning ---- */
 
-static bool same(const struct model_type *a, const struct model_type *b)
+static const char *patterns_text(struct check *c, const struct model_type *t)
 {
-    return a->kind == b->kind && strcmp(a->c_type, b->c_type) == 0 &&
-           a->int_min == b->int_min && a->int_max == b->int_max &&
-           !(a->float_min < b->float_min || a->float_min > b->float_min) &&
-           !(a->float_max < b->float_max || a->float_max > b->float_max) &&
-           a->min == b->min && a->max == b->max && a->trim == b->trim &&
-           a->inner == b->inner;
+    const char *text = "";
+    for (size_t i = 0; i < t->pattern_count; i++) {
+        text = arena_printf(c->arena, "%s%zu:%s", text,
+                            strlen(t->patterns[i].shown), t->patterns[i].shown);
+    }
+    return text;
 }
 
-/* The one type that is like @type, made with a table of its own if it is new
- * and the runtime has none. */
-static struct model_type *intern(struct check *c, struct model_type *type,
-                                 const char *table)
+static const char *elements_text(struct check *c, const struct model_type *t)
+{
+    const char *text = "";
+    for (size_t i = 0; t->kind == MODEL_TUPLE && i < t->structure->field_count;
+         i++) {
+        text = arena_printf(c->arena, "%s %p", text,
+                            (const void *)t->structure->fields[i].type);
+    }
+    return text;
+}
+
+/* All that makes one type differ from another. */
+static const char *key_of(struct check *c, const struct model_type *t)
+{
+    return arena_printf(
+        c->arena, "%d %s %lld %lld %lld %a %a %d %d %u %u %d %d %d %p %s %s",
+        (int)t->kind, t->c_type, (long long)t->int_min, (long long)t->int_max,
+        (long long)t->int_step, t->float_min, t->float_max, t->above, t->below,
+        t->min, t->max, t->trim, t->lower, t->unique, (const void *)t->inner,
+        patterns_text(c, t), elements_text(c, t));
+}
+
+/* The runtime's own types are known from the start. */
+static void know_builtins(struct check *c)
 {
     for (size_t i = 0; i < BUILTIN_COUNT; i++) {
-        struct model_type plain = builtins[i].type;
-        plain.max = UINT32_MAX;
-        if (same(&plain, type)) {
-            plain.c_max = type->c_max;
-            plain.stem = "";
-            struct model_type *copy = ARENA_NEW(c->arena, struct model_type);
-            *copy = plain;
-            return copy;
-        }
+        struct model_type *type = ARENA_NEW(c->arena, struct model_type);
+        *type = builtins[i].type;
+        type->max = UINT32_MAX;
+        type->c_max = "UINT32_MAX";
+        type->stem = "";
+        table_put(&c->known_types, c->arena, key_of(c, type), type);
     }
-    struct model_type **known = c->types.items;
-    for (size_t i = 0; i < c->types.count; i++) {
-        if (same(known[i], type)) {
-            return known[i];
-        }
+}
+
+/* The one type that is like @type, made with a table of its own if it is new.
+ */
+static struct model_type *intern(struct check *c, const struct model_type *type,
+                                 const char *table)
+{
+    if (c->known_types.count == 0) {
+        know_builtins(c);
+    }
+    const char *key = key_of(c, type);
+    struct model_type *known = table_find(&c->known_types, key);
+    if (known != NULL) {
+        return known;
     }
     struct model_type *made = ARENA_NEW(c->arena, struct model_type);
     *made = *type;
-    if (made->table == NULL || strncmp(made->table, "zkt_", 4) == 0) {
-        made->table = arena_printf(c->arena, "%s_type_", table);
-    }
+    made->table = arena_printf(c->arena, "%s_type_", table);
     list_add(c, &c->types, &made, sizeof(made));
+    table_put(&c->known_types, c->arena, key, made);
     return made;
 }
 
@@ -156,40 +145,35 @@ static void set_c_max(struct check *c, struct model_type *type)
                       : arena_printf(c->arena, "%u", type->max);
 }
 
-/* ---- containers ---- */
+/* ---- names of what is made of other types ---- */
 
 /* How a type is called in the name of a container of it. */
 static const char *word_of(const struct check *c, const struct model_type *type)
 {
-    switch (type->kind) {
-    case MODEL_BOOL:
-        return "bool";
-    case MODEL_INT32:
-        return "int32";
-    case MODEL_INT64:
-    case MODEL_TIMESTAMP:
-        return "int64";
-    case MODEL_FLOAT64:
-        return "float64";
-    case MODEL_STRING:
-        return "str";
-    default: {
-        const char *prefix = c->app;
-        const size_t len = strlen(prefix);
-        if (strncmp(type->stem, "zkt_", 4) == 0) {
-            return type->stem + 4;
-        }
-        return type->stem + len + 1;
+    static const char *const words[] = {
+        [MODEL_BOOL] = "bool",       [MODEL_INT32] = "int32",
+        [MODEL_UINT32] = "uint32",   [MODEL_INT64] = "int64",
+        [MODEL_UINT64] = "uint64",   [MODEL_FLOAT64] = "float64",
+        [MODEL_TIMESTAMP] = "int64", [MODEL_STRING] = "str",
+        [MODEL_BYTES] = "bytes",     [MODEL_JSON] = "json",
+    };
+    if (type->kind <= MODEL_JSON) {
+        return words[type->kind];
     }
-    }
+    const bool boxed = type->kind == MODEL_BOXED ||
+                       type->kind == MODEL_BOXED_NULLABLE;
+    const char *word = strncmp(type->stem, "zkt_", 4) == 0
+                           ? type->stem + 4
+                           : type->stem + strlen(c->app) + 1;
+    return boxed ? arena_printf(c->arena, "%s_box", word) : word;
 }
 
 static const char *container_stem(struct check *c,
                                   const struct model_type *inner,
                                   const char *suffix)
 {
-    const bool plain = inner->kind <= MODEL_STRING;
-    return arena_printf(c->arena, "%s_%s_%s", plain ? "zkt" : c->app,
+    return arena_printf(c->arena, "%s_%s_%s",
+                        inner->kind <= MODEL_JSON ? "zkt" : c->app,
                         word_of(c, inner), suffix);
 }
 
@@ -201,22 +185,38 @@ static void name_struct_type(struct check *c, struct model_type *type)
     type->c_empty = "{ 0 }";
 }
 
-/* The C identifier of a container is taken by the first use of it. */
-static void take_container(struct check *c, const char *stem,
-                           struct source_range at)
+/*
+ * The C struct of a container is named by the first use of it. Two that have
+ * one name must look alike: "[a_b, c]" and "[a, b_c]" do not.
+ */
+static bool take_container(struct check *c, const struct model_type *type,
+                           const char *shape, struct source_range at)
 {
-    const char *const *known = c->containers.items;
-    if (strncmp(stem, "zkt_", 4) == 0) {
-        return;
+    const char *first = table_find(&c->containers, type->stem);
+    const struct ast_name source = { type->stem, at };
+    if (strncmp(type->stem, "zkt_", 4) == 0) {
+        return true;
     }
-    for (size_t i = 0; i < c->containers.count; i++) {
-        if (strcmp(known[i], stem) == 0) {
-            return;
+    if (first != NULL) {
+        if (strcmp(first, shape) == 0) {
+            return true;
         }
+        diag_report(c->diag, at, DIAG_NAME_COLLISION, "this type", type->stem);
+        return false;
     }
-    const struct ast_name source = { stem, at };
-    (void)names_take(&c->names, c->arena, c->diag, stem, source);
-    list_add(c, &c->containers, &stem, sizeof(stem));
+    table_put(&c->containers, c->arena, type->stem, (void *)(uintptr_t)shape);
+    return names_take(&c->names, c->arena, c->diag, type->stem, source);
+}
+
+/* ---- lists and maps ---- */
+
+static bool too_deep(struct check *c, const struct ast_type *ast, int depth)
+{
+    if (depth <= PARSE_DEPTH_MAX) {
+        return false;
+    }
+    diag_report(c->diag, ast->at, DIAG_TOO_DEEP, PARSE_DEPTH_MAX);
+    return true;
 }
 
 static const struct model_type *container(struct check *c,
@@ -229,8 +229,7 @@ static const struct model_type *container(struct check *c,
                               list ? "item" : "value"),
         .depth = use.depth + 1,
     };
-    if (inner_use.depth > PARSE_DEPTH_MAX) {
-        diag_report(c->diag, ast->at, DIAG_TOO_DEEP, PARSE_DEPTH_MAX);
+    if (too_deep(c, ast, inner_use.depth)) {
         return NULL;
     }
     const struct model_type *inner = check_type(c, ast->inner, inner_use);
@@ -253,30 +252,151 @@ static const struct model_type *container(struct check *c,
     name_struct_type(c, &type);
     check_rules(c, ast->rules, &type);
     set_c_max(c, &type);
-    take_container(c, type.stem, ast->at);
+    (void)take_container(c, &type, inner->c_type, ast->at);
     return intern(c, &type, use.table);
 }
 
-/* ---- what may be absent ---- */
+/* ---- tuples ---- */
+
+/* The elements of a tuple, as fields; NULL: one was wrong, and reported. */
+static struct model_struct *elements(struct check *c,
+                                     const struct ast_type *ast,
+                                     struct type_use use)
+{
+    struct model_struct *s = ARENA_NEW(c->arena, struct model_struct);
+    bool good = true;
+    for (const struct ast_type *e = ast->inner; e != NULL; e = e->next) {
+        s->field_count++;
+    }
+    if (s->field_count > FIELDS_MAX) {
+        diag_report(c->diag, ast->at, DIAG_TOO_MANY_FIELDS, "a tuple",
+                    FIELDS_MAX);
+        return NULL;
+    }
+    struct model_field *fields = arena_alloc(c->arena,
+                                             s->field_count * sizeof(*fields));
+    size_t i = 0;
+    for (const struct ast_type *e = ast->inner; e != NULL; e = e->next, i++) {
+        const struct type_use inner = {
+            .table = arena_printf(c->arena, "%s_%zu", use.table, i),
+            .owner = use.owner,
+            .depth = use.depth,
+        };
+        struct model_field *f = &fields[i];
+        f->member = arena_printf(c->arena, "_%zu", i);
+        f->name = f->stem = f->member + 1;
+        f->index = i;
+        f->type = check_type(c, e, inner);
+        if (f->type != NULL) {
+            f->c_declaration = check_declaration(c, f->type, f->member);
+        }
+        good = good && f->type != NULL;
+    }
+    s->fields = fields;
+    return good ? s : NULL;
+}
+
+static const char *tuple_stem(struct check *c, const struct model_struct *s)
+{
+    const char *stem = arena_printf(c->arena, "%s_tuple", c->app);
+    for (size_t i = 0; i < s->field_count; i++) {
+        stem = arena_printf(c->arena, "%s_%s", stem,
+                            word_of(c, s->fields[i].type));
+    }
+    return stem;
+}
+
+static const char *tuple_shape(struct check *c, const struct model_struct *s)
+{
+    const char *shape = "";
+    for (size_t i = 0; i < s->field_count; i++) {
+        shape = arena_printf(c->arena, "%s%s;", shape,
+                             s->fields[i].type->c_type);
+    }
+    return shape;
+}
+
+static const struct model_type *tuple(struct check *c,
+                                      const struct ast_type *ast,
+                                      struct type_use use)
+{
+    struct model_struct *s = elements(c, ast, use);
+    if (s == NULL) {
+        return NULL;
+    }
+    s->stem = use.stem != NULL ? use.stem : tuple_stem(c, s);
+    s->name = s->stem;
+    struct model_type type = {
+        .kind = MODEL_TUPLE,
+        .c_kind = "ZKT_KIND_TUPLE",
+        .stem = s->stem,
+        .decoder = "zkt_decode_tuple",
+        .encoder = "zkt_encode_tuple",
+        .max = UINT32_MAX,
+        .c_max = "UINT32_MAX",
+        .structure = s,
+    };
+    name_struct_type(c, &type);
+    if (use.stem == NULL &&
+        !take_container(c, &type, tuple_shape(c, s), ast->at)) {
+        return NULL;
+    }
+    struct model_type *made = intern(c, &type, use.table);
+    s->type = made;
+    return made;
+}
+
+/* ---- what may be absent or null ---- */
+
+/* Makes the pointer that a cycle needs of what may be absent. */
+static void box(struct check *c, struct model_type *type)
+{
+    const bool nullable = type->kind == MODEL_NULLABLE;
+    const struct model_type *inner = type->inner;
+    type->kind = nullable ? MODEL_BOXED_NULLABLE : MODEL_BOXED;
+    type->c_kind = nullable ? "ZKT_KIND_BOXED_NULLABLE" : "ZKT_KIND_BOXED";
+    type->stem = inner->stem;
+    type->c_type = inner->c_param;
+    type->c_param = inner->c_param;
+    type->c_item = arena_printf(c->arena, "%sconst *", inner->c_param);
+    type->c_empty = "NULL";
+    type->decoder = "zkt_decode_boxed";
+    type->encoder = "zkt_encode_boxed";
+    type->by_value = true;
+    type->owns = true;
+}
+
+static bool may_be_absent(const struct model_type *type)
+{
+    return type->kind == MODEL_OPTIONAL || type->kind == MODEL_BOXED ||
+           type->kind == MODEL_NULLABLE || type->kind == MODEL_BOXED_NULLABLE;
+}
 
 static const struct model_type *optional(struct check *c,
                                          const struct ast_type *ast,
                                          struct type_use use)
 {
-    if (!use.field) {
+    const bool nullable = ast->kind == AST_TYPE_NULLABLE;
+    const struct type_use inner_use = {
+        .table = arena_printf(c->arena, "%s_value", use.table),
+        .owner = use.owner,
+        .depth = use.depth,
+    };
+    if (!nullable && !use.field) {
         diag_report(c->diag, ast->at, DIAG_MISPLACED_OPTIONAL);
         return NULL;
     }
-    const struct type_use inner_use = {
-        .table = arena_printf(c->arena, "%s_value", use.table),
-    };
     const struct model_type *inner = check_type(c, ast->inner, inner_use);
     if (inner == NULL) {
         return NULL;
     }
+    if (may_be_absent(inner)) {
+        diag_report(c->diag, ast->at, DIAG_DOUBLE_NULL);
+        return NULL;
+    }
     struct model_type type = {
-        .kind = MODEL_OPTIONAL,
-        .c_kind = "ZKT_KIND_OPTIONAL",
+        .kind = nullable ? MODEL_NULLABLE : MODEL_OPTIONAL,
+        .c_kind = nullable ? "ZKT_KIND_NULLABLE" : "ZKT_KIND_OPTIONAL",
         .stem = container_stem(c, inner, "opt"),
         .decoder = "zkt_decode_optional",
         .encoder = "zkt_encode_optional",
@@ -286,55 +406,59 @@ static const struct model_type *optional(struct check *c,
     };
     name_struct_type(c, &type);
     set_c_max(c, &type);
-    const struct symbol *symbol = inner->kind == MODEL_STRUCT
-                                      ? check_find(c, inner->structure->name)
-                                      : NULL;
-    if (symbol != NULL && use.owner != NULL &&
-        check_reaches(c, symbol->decl, use.owner)) {
-        type.kind = MODEL_BOXED;
-        type.c_kind = "ZKT_KIND_BOXED";
-        type.stem = inner->stem;
-        type.c_type = inner->c_param;
-        type.c_param = inner->c_param;
-        type.c_item = arena_printf(c->arena, "%sconst *", inner->c_param);
-        type.c_empty = "NULL";
-        type.decoder = "zkt_decode_boxed";
-        type.encoder = "zkt_encode_boxed";
-        type.by_value = true;
-        type.owns = true;
+    const bool is_struct = inner->kind == MODEL_STRUCT ||
+                           inner->kind == MODEL_UNION ||
+                           inner->kind == MODEL_TUPLE;
+    if (is_struct && check_closes_cycle(c, ast->inner, use.owner)) {
+        box(c, &type);
     } else {
-        take_container(c, type.stem, ast->at);
+        (void)take_container(c, &type, inner->c_type, ast->at);
     }
     return intern(c, &type, use.table);
 }
 
 /* ---- names ---- */
 
-static const char *type_name_at(const void *user, size_t i)
+static const char *builtin_at(const void *user, size_t i)
 {
-    const struct check *c = user;
-    if (i < BUILTIN_COUNT) {
-        return builtins[i].name;
-    }
-    const struct symbol *s = c->symbols;
-    for (size_t n = BUILTIN_COUNT; n < i; n++) {
-        s = s->next;
-    }
-    return s->decl->name.text;
+    (void)user;
+    return builtins[i].name;
+}
+
+struct symbol_list {
+    const struct symbol **items;
+    size_t count;
+};
+
+static const char *symbol_at(const void *user, size_t i)
+{
+    const struct symbol_list *list = user;
+    return list->items[i]->decl->name.text;
 }
 
 static void unknown_type(struct check *c, const struct ast_name *name)
 {
-    size_t count = BUILTIN_COUNT;
+    struct symbol_list list = { NULL, 0 };
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
-        count++;
+        list.count++;
+    }
+    list.items = arena_alloc(c->arena, (list.count + 1) * sizeof(*list.items));
+    list.count = 0;
+    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        list.items[list.count++] = s;
     }
     diag_report(c->diag, name->at, DIAG_UNKNOWN_TYPE, name->text);
-    const char *near = diag_nearest(name->text, count, type_name_at, c);
-    const struct symbol *symbol = near != NULL ? check_find(c, near) : NULL;
-    if (symbol != NULL) {
-        diag_report(c->diag, symbol->decl->name.at, DIAG_DID_YOU_MEAN, near);
-    } else if (near != NULL) {
+    if (c->diag->errors > DIAG_ERRORS_MAX) {
+        return; /* nobody will see it */
+    }
+    const char *near = diag_nearest(name->text, list.count, symbol_at, &list);
+    if (near != NULL) {
+        diag_report(c->diag, check_find(c, near)->decl->name.at,
+                    DIAG_DID_YOU_MEAN, near);
+        return;
+    }
+    near = diag_nearest(name->text, BUILTIN_COUNT, builtin_at, NULL);
+    if (near != NULL) {
         diag_report(c->diag, name->at, DIAG_DID_YOU_MEAN_WORD, near);
     }
 }
@@ -344,19 +468,27 @@ static const struct model_type *alias(struct check *c, struct symbol *symbol,
                                       const struct ast_type *ast,
                                       struct type_use use)
 {
+    const struct ast_decl *decl = symbol->decl;
     if (symbol->resolving) {
-        diag_report(c->diag, symbol->decl->name.at, DIAG_ALIAS_CYCLE,
-                    symbol->decl->name.text);
+        diag_report(c->diag, decl->name.at, DIAG_ALIAS_CYCLE, decl->name.text);
+        return NULL;
+    }
+    use.owner = symbol;
+    use.depth++;
+    const char *snake = names_snake(c->arena, decl->name.text);
+    use.stem = decl->type->kind == AST_TYPE_TUPLE && snake != NULL
+                   ? arena_printf(c->arena, "%s_%s", c->app, snake)
+                   : NULL;
+    if (too_deep(c, ast, use.depth)) {
         return NULL;
     }
     symbol->resolving = true;
-    const struct model_type *type = check_type(c, symbol->decl->type, use);
+    const struct model_type *type = check_type(c, decl->type, use);
     symbol->resolving = false;
     if (type != NULL && ast->rules != NULL) {
         struct model_type narrowed = *type;
         check_rules(c, ast->rules, &narrowed);
         set_c_max(c, &narrowed);
-        narrowed.table = NULL;
         type = intern(c, &narrowed, use.table);
     }
     return type;
@@ -377,18 +509,12 @@ static const struct model_type *named(struct check *c,
             return intern(c, &type, use.table);
         }
     }
-    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-        if (strcmp(name, later[i]) == 0) {
-            diag_report(c->diag, ast->at, DIAG_UNSUPPORTED,
-                        arena_printf(c->arena, "'%s'", name));
-            return NULL;
-        }
-    }
     struct symbol *symbol = check_find(c, name);
     if (symbol == NULL) {
         unknown_type(c, &ast->name);
         return NULL;
     }
+    symbol->used = true;
     if (symbol->decl->kind == AST_DECL_TYPE) {
         return alias(c, symbol, ast, use);
     }
@@ -406,85 +532,12 @@ const struct model_type *check_type(struct check *c,
     case AST_TYPE_MAP:
         return container(c, type, use);
     case AST_TYPE_OPTIONAL:
+    case AST_TYPE_NULLABLE:
         return optional(c, type, use);
+    case AST_TYPE_TUPLE:
+        return tuple(c, type, use);
     case AST_TYPE_NAME:
         return named(c, type, use);
-    case AST_TYPE_OTHER:
-        diag_report(c->diag, type->at, DIAG_UNSUPPORTED, type->name.text);
-        return NULL;
     }
     return NULL;
-}
-
-/* ---- structs in structs ---- */
-
-/* The struct that a field holds by value, through aliases and '?'; NULL: it
- * holds none. *@optional: there is a '?' on the way. */
-static const struct ast_decl *held(const struct check *c,
-                                   const struct ast_type *type, bool *optional)
-{
-    *optional = false;
-    for (int steps = 0; type != NULL && steps < 64; steps++) {
-        if (type->kind == AST_TYPE_OPTIONAL) {
-            *optional = true;
-            type = type->inner;
-            continue;
-        }
-        if (type->kind != AST_TYPE_NAME) {
-            return NULL;
-        }
-        const struct symbol *s = check_find(c, type->name.text);
-        if (s == NULL || s->decl->kind == AST_DECL_ENUM) {
-            return NULL;
-        }
-        if (s->decl->kind == AST_DECL_STRUCT) {
-            return s->decl;
-        }
-        type = s->decl->type;
-    }
-    return NULL;
-}
-
-/* Whether a search from @from comes to @to; @seen: where it has been. */
-static bool search(struct check *c, const struct ast_decl *from,
-                   const struct ast_decl *to, bool through_optional,
-                   struct list *seen)
-{
-    const struct ast_decl **known = seen->items;
-    for (size_t i = 0; i < seen->count; i++) {
-        if (known[i] == from) {
-            return false;
-        }
-    }
-    list_add(c, seen, &from, sizeof(from));
-    for (const struct ast_field *f = from->fields; f != NULL; f = f->next) {
-        bool optional;
-        const struct ast_decl *next = held(c, f->type, &optional);
-        if (next == NULL || (optional && !through_optional)) {
-            continue;
-        }
-        if (next == to || search(c, next, to, through_optional, seen)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool check_reaches(struct check *c, const struct ast_decl *from,
-                   const struct ast_decl *to)
-{
-    struct list seen = { 0 };
-    return from == to || search(c, from, to, true, &seen);
-}
-
-void check_infinite(struct check *c)
-{
-    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
-        struct list seen = { 0 };
-        if (s->decl->kind == AST_DECL_STRUCT &&
-            search(c, s->decl, s->decl, false, &seen)) {
-            diag_report(c->diag, s->decl->name.at, DIAG_INFINITE_TYPE,
-                        s->decl->name.text);
-        }
-    }
 }

@@ -17,6 +17,13 @@ static const char *initialiser(const struct look *l,
                                const struct ast_value *value,
                                const struct model_type *type);
 
+/* What stands in front of the app's own types: too much of it is refused,
+ * since defaults in defaults double with each level. */
+enum {
+    INITIALISER_MAX = 64 * 1024,
+    DEFAULT_DEPTH_MAX = 64
+};
+
 static const char *mismatch(const struct look *l, const struct ast_value *value,
                             const char *noun)
 {
@@ -69,6 +76,11 @@ static const char *of_integer(const struct look *l,
                       arena_printf(l->c->arena, "at most %lld",
                                    (long long)type->int_max));
     }
+    if (type->int_step > 1 && number % type->int_step != 0) {
+        return broken(l, value,
+                      arena_printf(l->c->arena, "a multiple of %lld",
+                                   (long long)type->int_step));
+    }
     return arena_printf(l->c->arena, "%lld", number);
 }
 
@@ -79,8 +91,10 @@ static const char *of_float(const struct look *l, const struct ast_value *value,
         return mismatch(l, value, "number");
     }
     const double number = strtod(value->text, NULL);
-    if (!isfinite(number) || number < type->float_min ||
-        number > type->float_max) {
+    const bool outside = number < type->float_min || number > type->float_max ||
+                         (type->above && !(number > type->float_min)) ||
+                         (type->below && !(number < type->float_max));
+    if (!isfinite(number) || outside) {
         return broken(l, value, "its range");
     }
     struct emit out = { 0 };
@@ -124,11 +138,150 @@ static const char *of_string(const struct look *l,
     if (value->kind != AST_VALUE_STRING) {
         return mismatch(l, value, "string");
     }
+    for (size_t i = 0; i < type->pattern_count; i++) {
+        if (!pattern_matches(type->patterns[i].source, value->text,
+                             value->len)) {
+            return broken(l, value, type->patterns[i].shown);
+        }
+    }
     const char *text = arena_printf(l->c->arena, "ZKT_STR_INIT(%s)",
                                     literal(l->c, value->text, value->len));
     return counted(l, value, type, count_characters(value->text, value->len),
                    "characters", text);
 }
+
+/* ---- bytes ---- */
+
+static int base64_digit(char c)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *digit = c != '\0' ? strchr(digits, c) : NULL;
+    return digit != NULL ? (int)(digit - digits) : -1;
+}
+
+/* Base64 (RFC 4648, section 4), padded and canonical; false: it is none. */
+static bool read_base64(const char *text, size_t len, unsigned char *out,
+                        size_t *count)
+{
+    unsigned bits = 0;
+    size_t digits = len;
+    *count = 0;
+    while (digits > 0 && len - digits < 2 && text[digits - 1] == '=') {
+        digits--;
+    }
+    for (size_t i = 0; i < digits; i++) {
+        const int digit = base64_digit(text[i]);
+        if (digit < 0) {
+            return false;
+        }
+        bits = (bits << 6 | (unsigned)digit) & 0xffffff;
+        if (i % 4 != 0) {
+            out[(*count)++] = (unsigned char)(bits >> (6 - 2 * (i % 4)));
+        }
+    }
+    const unsigned rest = digits % 4 == 2   ? bits & 15
+                          : digits % 4 == 3 ? bits & 3
+                                            : 0;
+    return len % 4 == 0 && rest == 0;
+}
+
+static const char *of_bytes(const struct look *l, const struct ast_value *value,
+                            const struct model_type *type)
+{
+    struct arena *arena = l->c->arena;
+    if (value->kind != AST_VALUE_STRING) {
+        return mismatch(l, value, "string of base64");
+    }
+    unsigned char *bytes = arena_alloc(arena, value->len + 1);
+    size_t count;
+    if (!read_base64(value->text, value->len, bytes, &count)) {
+        return mismatch(l, value, "string of base64");
+    }
+    struct emit out = { 0 };
+    emit_text(&out, count > 0 ? "{ (const uint8_t[]){ " : "{ 0 }");
+    for (size_t i = 0; i < count; i++) {
+        emit_text(&out, i > 0 ? ", " : "");
+        emit_unsigned(&out, bytes[i]);
+    }
+    const char *items = arena_text(arena, out.text, out.len);
+    emit_finish(&out);
+    return counted(l, value, type, count, "bytes",
+                   count > 0 ? arena_printf(arena, "%s }, %zu }", items, count)
+                             : items);
+}
+
+/* ---- json ---- */
+
+static void write_json(struct emit *out, const struct ast_value *value);
+
+static void write_json_members(struct emit *out, const struct ast_value *value)
+{
+    const bool object = value->kind == AST_VALUE_OBJECT;
+    emit_text(out, object ? "{" : "[");
+    for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
+        if (v != value->first) {
+            emit_text(out, ",");
+        }
+        if (object) {
+            emit_json_string(out, json_string(v->key.text));
+            emit_text(out, ":");
+        }
+        write_json(out, v);
+    }
+    emit_text(out, object ? "}" : "]");
+}
+
+static void write_json(struct emit *out, const struct ast_value *value)
+{
+    switch (value->kind) {
+    case AST_VALUE_NUMBER:
+    case AST_VALUE_NAME:
+        emit_text(out, value->text);
+        return;
+    case AST_VALUE_STRING:
+        emit_json_string(out, json_string_of(value->text, value->len));
+        return;
+    case AST_VALUE_LIST:
+    case AST_VALUE_OBJECT:
+        write_json_members(out, value);
+        return;
+    }
+}
+
+/* Whether a literal is JSON: its only names are those that JSON has. */
+static bool is_json(const struct ast_value *value)
+{
+    if (value->kind == AST_VALUE_NAME) {
+        return strcmp(value->text, "null") == 0 ||
+               strcmp(value->text, "true") == 0 ||
+               strcmp(value->text, "false") == 0;
+    }
+    if (value->kind != AST_VALUE_LIST && value->kind != AST_VALUE_OBJECT) {
+        return true;
+    }
+    for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
+        if (!is_json(v)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *of_json(const struct look *l, const struct ast_value *value)
+{
+    if (!is_json(value)) {
+        return mismatch(l, value, "JSON");
+    }
+    struct emit text = { 0 };
+    write_json(&text, value);
+    const char *kept = arena_printf(l->c->arena, "ZKT_STR_INIT(%s)",
+                                    literal(l->c, text.text, text.len));
+    emit_finish(&text);
+    return kept;
+}
+
+/* ---- enums ---- */
 
 static const char *value_name_at(const void *user, size_t i)
 {
@@ -161,34 +314,111 @@ static const char *of_enum(const struct look *l, const struct ast_value *value,
     return NULL;
 }
 
+/* Parts of an initialiser, with commas between them. */
+struct joined {
+    struct emit text;
+    size_t count;
+    bool bad; /* a part was NULL: reported */
+};
+
+static void join(struct joined *j, const char *before, const char *part,
+                 const char *after)
+{
+    if (part == NULL) {
+        j->bad = true;
+        return;
+    }
+    emit_text(&j->text, j->count++ > 0 ? ", " : "");
+    emit_text(&j->text, before);
+    emit_text(&j->text, part);
+    emit_text(&j->text, after);
+}
+
+/* All of it, kept; NULL: reported. Releases @j. */
+static const char *take_joined(const struct look *l,
+                               const struct ast_value *value, struct joined *j)
+{
+    const char *text = NULL;
+    if (j->text.len > INITIALISER_MAX) {
+        diag_report(l->c->diag, value->at, DIAG_LARGE_DEFAULT, l->name->text);
+    } else if (!j->bad) {
+        text = arena_text(l->c->arena, j->count > 0 ? j->text.text : "",
+                          j->text.len);
+    }
+    emit_finish(&j->text);
+    return text;
+}
+
+/* The keys of a literal: one that comes twice is reported. */
+static bool keys_are_good(const struct look *l, const struct ast_value *value)
+{
+    struct table seen = { 0 };
+    bool good = true;
+    for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
+        const struct ast_name *first = table_find(&seen, v->key.text);
+        if (first != NULL) {
+            diag_report(l->c->diag, v->key.at, DIAG_DUPLICATE_NAME, "member",
+                        v->key.text);
+            diag_report(l->c->diag, first->at, DIAG_FIRST_HERE);
+            good = false;
+            continue;
+        }
+        table_put(&seen, l->c->arena, v->key.text, (void *)(uintptr_t)&v->key);
+    }
+    return good;
+}
+
+/* Whether two literals of a type that `unique` allows are the same value. */
+static bool same_value(const struct ast_value *a, const struct ast_value *b)
+{
+    if (a->kind == AST_VALUE_NUMBER && b->kind == AST_VALUE_NUMBER) {
+        const double x = strtod(a->text, NULL), y = strtod(b->text, NULL);
+        return !(x < y) && !(x > y);
+    }
+    if (a->kind == AST_VALUE_STRING && b->kind == AST_VALUE_STRING) {
+        return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
+    }
+    return a->kind == b->kind && a->kind == AST_VALUE_NAME &&
+           strcmp(a->text, b->text) == 0;
+}
+
+static bool is_unique(const struct ast_value *list)
+{
+    for (const struct ast_value *a = list->first; a != NULL; a = a->next) {
+        for (const struct ast_value *b = a->next; b != NULL; b = b->next) {
+            if (same_value(a, b)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static const char *of_list(const struct look *l, const struct ast_value *value,
                            const struct model_type *type)
 {
     struct arena *arena = l->c->arena;
-    const char *items = "";
-    size_t count = 0;
-    bool good = true;
+    struct joined items = { 0 };
     if (value->kind != AST_VALUE_LIST) {
         return mismatch(l, value, "list");
     }
     for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
-        const char *item = initialiser(l, v, type->inner);
-        good = good && item != NULL;
-        items = arena_printf(arena, "%s%s%s", items, count > 0 ? ", " : "",
-                             item != NULL ? item : "");
-        count++;
+        join(&items, "", initialiser(l, v, type->inner), "");
     }
-    if (!good) {
+    const size_t count = items.count;
+    const char *inside = take_joined(l, value, &items);
+    if (inside == NULL) {
         return NULL;
+    }
+    if (type->unique && !is_unique(value)) {
+        return broken(l, value, "unique");
     }
     const char *text = "{ 0 }";
     if (count > 0) {
-        text = arena_printf(
-            arena, "{ (%s[]){ %s }, %zu }",
-            type->inner->kind == MODEL_BOXED
-                ? type->inner->c_type
-                : arena_printf(arena, "const %s", type->inner->c_type),
-            items, count);
+        const bool boxed = type->inner->kind == MODEL_BOXED_NULLABLE;
+        text = arena_printf(arena, "{ (%s%s%s[]){ %s }, %zu }",
+                            boxed ? "" : "const ", type->inner->c_type,
+                            boxed ? "const " : "", inside, count);
     }
     return counted(l, value, type, count, "items", text);
 }
@@ -197,28 +427,27 @@ static const char *of_map(const struct look *l, const struct ast_value *value,
                           const struct model_type *type)
 {
     struct arena *arena = l->c->arena;
-    const char *entries = "";
-    size_t count = 0;
-    bool good = true;
+    struct joined entries = { 0 };
     if (value->kind != AST_VALUE_OBJECT) {
         return mismatch(l, value, "map");
     }
-    for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
-        const char *item = initialiser(l, v, type->inner);
-        good = good && item != NULL;
-        entries = arena_printf(arena, "%s%s{ ZKT_STR_INIT(%s), %s }", entries,
-                               count > 0 ? ", " : "",
-                               literal(l->c, v->key.text, strlen(v->key.text)),
-                               item != NULL ? item : "");
-        count++;
+    if (!keys_are_good(l, value)) {
+        return NULL;
     }
-    if (!good) {
+    for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
+        const char *key = literal(l->c, v->key.text, strlen(v->key.text));
+        join(&entries, arena_printf(arena, "{ ZKT_STR_INIT(%s), ", key),
+             initialiser(l, v, type->inner), " }");
+    }
+    const size_t count = entries.count;
+    const char *inside = take_joined(l, value, &entries);
+    if (inside == NULL) {
         return NULL;
     }
     const char *text = "{ 0 }";
     if (count > 0) {
         text = arena_printf(arena, "{ (const struct %s[]){ %s }, %zu, NULL }",
-                            type->entry, entries, count);
+                            type->entry, inside, count);
     }
     return counted(l, value, type, count, "entries", text);
 }
@@ -234,82 +463,183 @@ static const struct ast_value *find_member(const struct ast_value *value,
     return NULL;
 }
 
+static const char *field_at(const void *user, size_t i)
+{
+    const struct model_struct *s = user;
+    return s->fields[i].name;
+}
+
+/* @also: a member beside the fields, or NULL. */
 static bool members_are_known(const struct look *l,
                               const struct ast_value *value,
-                              const struct model_struct *s,
-                              const struct ast_decl *decl)
+                              const struct model_struct *s, const char *also)
 {
     bool good = true;
     for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
-        const struct ast_field *f = decl->fields;
-        while (f != NULL && strcmp(f->name.text, v->key.text) != 0) {
-            f = f->next;
+        size_t i = 0;
+        while (i < s->field_count &&
+               strcmp(s->fields[i].name, v->key.text) != 0) {
+            i++;
         }
-        if (f == NULL) {
-            diag_report(l->c->diag, v->key.at, DIAG_UNKNOWN_MEMBER, s->name,
-                        v->key.text);
-            good = false;
+        if (i < s->field_count ||
+            (also != NULL && strcmp(also, v->key.text) == 0)) {
+            continue;
         }
+        diag_report(l->c->diag, v->key.at, DIAG_UNKNOWN_MEMBER, s->name,
+                    v->key.text);
+        const char *near = diag_nearest(v->key.text, s->field_count, field_at,
+                                        s);
+        if (near != NULL) {
+            diag_report(l->c->diag, v->key.at, DIAG_DID_YOU_MEAN_WORD, near);
+        }
+        good = false;
     }
     return good;
 }
 
-/* Fields that are not given have their own defaults, or are absent. */
-static const char *of_struct(const struct look *l,
-                             const struct ast_value *value,
-                             const struct model_type *type)
+/* One field of a literal: as given, or its default, or nothing. */
+static void join_field(const struct look *l, const struct ast_value *value,
+                       const struct model_struct *s,
+                       const struct model_field *f, struct joined *out)
 {
-    struct arena *arena = l->c->arena;
+    const struct ast_value *v = find_member(value, f->name);
+    const char *before = arena_printf(l->c->arena, ".%s = ", f->member);
+    if (f->type == NULL) {
+        out->bad = true;
+    } else if (v != NULL) {
+        join(out, before, initialiser(l, v, f->type), "");
+    } else if (f->c_default != NULL) {
+        join(out, before, f->c_default, "");
+    } else if (f->type->kind != MODEL_OPTIONAL &&
+               f->type->kind != MODEL_BOXED) {
+        diag_report(l->c->diag, value->at, DIAG_MISSING_MEMBER, s->name,
+                    f->name);
+        out->bad = true;
+    }
+}
+
+/* Fields that are not given have their own defaults, or are absent. */
+static const char *of_fields(const struct look *l,
+                             const struct ast_value *value,
+                             const struct model_type *type, const char *also)
+{
     const struct model_struct *s = type->structure;
-    const struct symbol *symbol = check_find(l->c, s->name);
-    const char *text = "{ ";
-    size_t given = 0;
+    struct joined out = { 0 };
     if (value->kind != AST_VALUE_OBJECT) {
         return mismatch(l, value, "object");
     }
-    check_struct_defaults(l->c, s);
-    bool good = members_are_known(l, value, s, symbol->decl);
-    for (size_t i = 0; i < s->field_count; i++) {
-        const struct model_field *f = &s->fields[i];
-        const struct ast_value *v = find_member(value, f->name);
-        const char *item = f->c_default;
-        if (f->type == NULL) {
-            return NULL;
-        }
-        if (v != NULL) {
-            item = initialiser(l, v, f->type);
-            good = good && item != NULL;
-        } else if (item == NULL) {
-            if (f->type->kind != MODEL_OPTIONAL &&
-                f->type->kind != MODEL_BOXED) {
-                diag_report(l->c->diag, value->at, DIAG_MISSING_MEMBER, s->name,
-                            f->name);
-                good = false;
-            }
-            continue;
-        }
-        text = arena_printf(arena, "%s%s.%s = %s", text,
-                            given++ > 0 ? ", " : "", f->member,
-                            item != NULL ? item : "");
-    }
-    if (!good) {
+    if (l->c->default_depth == DEFAULT_DEPTH_MAX) {
+        diag_report(l->c->diag, value->at, DIAG_LARGE_DEFAULT, l->name->text);
         return NULL;
     }
-    return given > 0 ? arena_printf(arena, "%s }", text) : "{ 0 }";
+    l->c->default_depth++;
+    check_struct_defaults(l->c, s);
+    out.bad = !keys_are_good(l, value);
+    out.bad = !members_are_known(l, value, s, also) || out.bad;
+    for (size_t i = 0; i < s->field_count; i++) {
+        join_field(l, value, s, &s->fields[i], &out);
+    }
+    l->c->default_depth--;
+    const bool empty = out.count == 0;
+    const char *text = take_joined(l, value, &out);
+    if (text == NULL) {
+        return NULL;
+    }
+    return empty ? "{ 0 }" : arena_printf(l->c->arena, "{ %s }", text);
 }
 
+static const char *of_tuple(const struct look *l, const struct ast_value *value,
+                            const struct model_type *type)
+{
+    const struct model_struct *s = type->structure;
+    struct joined out = { 0 };
+    size_t i = 0;
+    if (value->kind != AST_VALUE_LIST) {
+        return mismatch(l, value, "list");
+    }
+    for (const struct ast_value *v = value->first; v != NULL;
+         v = v->next, i++) {
+        if (i < s->field_count) {
+            join(&out, "", initialiser(l, v, s->fields[i].type), "");
+        }
+    }
+    const char *text = take_joined(l, value, &out);
+    if (i != s->field_count) {
+        return broken(l, value,
+                      arena_printf(l->c->arena, "%zu items", s->field_count));
+    }
+    return text != NULL ? arena_printf(l->c->arena, "{ %s }", text) : NULL;
+}
+
+static const char *variant_at(const void *user, size_t i)
+{
+    const struct model_union *u = user;
+    return u->variants[i].name;
+}
+
+static const char *of_union(const struct look *l, const struct ast_value *value,
+                            const struct model_type *type)
+{
+    const struct model_union *u = type->alternatives;
+    if (value->kind != AST_VALUE_OBJECT) {
+        return mismatch(l, value, "object");
+    }
+    const struct ast_value *kind = find_member(value, u->discriminator);
+    if (kind == NULL ||
+        (kind->kind != AST_VALUE_STRING && kind->kind != AST_VALUE_NAME)) {
+        diag_report(l->c->diag, value->at, DIAG_MISSING_MEMBER, u->name,
+                    u->discriminator);
+        return NULL;
+    }
+    size_t i = 0;
+    while (i < u->variant_count && strcmp(u->variants[i].name, kind->text)) {
+        i++;
+    }
+    if (i == u->variant_count) {
+        diag_report(l->c->diag, kind->at, DIAG_UNKNOWN_VALUE, u->name,
+                    kind->text);
+        const char *near = diag_nearest(kind->text, u->variant_count,
+                                        variant_at, u);
+        if (near != NULL) {
+            diag_report(l->c->diag, kind->at, DIAG_DID_YOU_MEAN_WORD, near);
+        }
+        return NULL;
+    }
+    const struct model_variant *variant = &u->variants[i];
+    const char *inner = variant->type != NULL
+                            ? of_fields(l, value, variant->type,
+                                        u->discriminator)
+                            : NULL;
+    return inner != NULL ? arena_printf(l->c->arena, "{ .kind = %s, .%s = %s }",
+                                        u->kinds->values[i].c_name,
+                                        variant->member, inner)
+                         : NULL;
+}
+
+static bool is_null(const struct ast_value *value)
+{
+    return value->kind == AST_VALUE_NAME && strcmp(value->text, "null") == 0;
+}
+
+/* A value, or null; an optional one is never null in a literal. */
 static const char *of_optional(const struct look *l,
                                const struct ast_value *value,
                                const struct model_type *type)
 {
+    const bool boxed = type->kind == MODEL_BOXED ||
+                       type->kind == MODEL_BOXED_NULLABLE;
+    const bool nullable = type->kind == MODEL_NULLABLE ||
+                          type->kind == MODEL_BOXED_NULLABLE;
+    if (nullable && is_null(value)) {
+        return boxed ? "NULL" : "{ .has = false }";
+    }
     const char *inner = initialiser(l, value, type->inner);
     if (inner == NULL) {
         return NULL;
     }
-    return type->kind == MODEL_BOXED
-               ? arena_printf(l->c->arena, "&(%s const)%s", type->inner->c_type,
-                              inner)
-               : arena_printf(l->c->arena, "{ true, %s }", inner);
+    return boxed ? arena_printf(l->c->arena, "&(%s const)%s",
+                                type->inner->c_type, inner)
+                 : arena_printf(l->c->arena, "{ true, %s }", inner);
 }
 
 static const char *initialiser(const struct look *l,
@@ -323,7 +653,9 @@ static const char *initialiser(const struct look *l,
     case MODEL_BOOL:
         return of_bool(l, value);
     case MODEL_INT32:
+    case MODEL_UINT32:
     case MODEL_INT64:
+    case MODEL_UINT64:
     case MODEL_TIMESTAMP:
         return of_integer(l, value, type);
     case MODEL_FLOAT64:
@@ -332,14 +664,24 @@ static const char *initialiser(const struct look *l,
         return of_string(l, value, type);
     case MODEL_ENUM:
         return of_enum(l, value, type);
+    case MODEL_BYTES:
+        return of_bytes(l, value, type);
+    case MODEL_JSON:
+        return of_json(l, value);
     case MODEL_STRUCT:
-        return of_struct(l, value, type);
+        return of_fields(l, value, type, NULL);
+    case MODEL_TUPLE:
+        return of_tuple(l, value, type);
+    case MODEL_UNION:
+        return of_union(l, value, type);
     case MODEL_LIST:
         return of_list(l, value, type);
     case MODEL_MAP:
         return of_map(l, value, type);
     case MODEL_OPTIONAL:
+    case MODEL_NULLABLE:
     case MODEL_BOXED:
+    case MODEL_BOXED_NULLABLE:
         return of_optional(l, value, type);
     }
     return NULL;

@@ -8,7 +8,8 @@
 enum option_kind {
     OPTION_FLAG,
     OPTION_TEXT,
-    OPTION_LATER /* known, and not supported yet */
+    OPTION_FOLDER, /* may stand several times */
+    OPTION_LATER   /* known, and not supported yet */
 };
 
 struct option {
@@ -22,6 +23,7 @@ static const struct option options[] = {
       offsetof(struct cli, c_server) },
     { "--c-client", "DIR", "write the client and the types in C", OPTION_TEXT,
       offsetof(struct cli, c_client) },
+    { "-I", "DIR", "look for imports in DIR, too", OPTION_FOLDER, 0 },
     { "--check", NULL, "only look for mistakes; write nothing", OPTION_FLAG,
       offsetof(struct cli, check) },
     { "--version", NULL, "print the version", OPTION_FLAG,
@@ -30,7 +32,6 @@ static const struct option options[] = {
     { "--ts", "DIR", NULL, OPTION_LATER, 0 },
     { "--model", "FILE", NULL, OPTION_LATER, 0 },
     { "--depfile", "FILE", NULL, OPTION_LATER, 0 },
-    { "-I", "DIR", NULL, OPTION_LATER, 0 },
 };
 
 enum {
@@ -71,6 +72,8 @@ static bool fail(const char *text, const char *what)
 bool cli_parse(struct cli *cli, int argc, char **argv)
 {
     *cli = (struct cli){ .schema = NULL };
+    int folders = 1;
+    cli->folders = (const char *const *)argv + 1;
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
         if (word[0] != '-' || word[1] == '\0') {
@@ -94,6 +97,13 @@ bool cli_parse(struct cli *cli, int argc, char **argv)
         }
         if (i + 1 == argc) {
             return fail("a value is missing behind", word);
+        }
+        if (option->kind == OPTION_FOLDER) {
+            /* The words of the command line have room for all of them: what
+             * was read already is overwritten. */
+            argv[folders++] = argv[++i];
+            cli->folder_count++;
+            continue;
         }
         memcpy((char *)cli + option->offset, &argv[++i], sizeof(argv[i]));
     }

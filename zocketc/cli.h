@@ -3,10 +3,13 @@
 #define CLI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct cli {
     const char *c_server, *c_client; /* folders, or NULL */
     const char *schema;
+    const char *const *folders; /* of imports */
+    size_t folder_count;
     bool check, help, version;
 };
 

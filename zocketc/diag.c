@@ -30,13 +30,14 @@ static size_t character(const char *at)
 
 /* The line, and carets under the range: a tab stays a tab, so that both line
  * up whatever a tab is worth. */
-static void print_line(const struct diag *diag, struct source_range range,
-                       unsigned number)
+static void print_line(const struct diag *diag, const struct source *source,
+                       struct source_range range, unsigned number)
 {
     size_t len;
-    const char *line = source_line(diag->source, range.start, &len);
-    const size_t first = range.start - (size_t)(line - diag->source->text);
-    size_t last = range.end - (size_t)(line - diag->source->text);
+    const char *line = source_line(source, range.start, &len);
+    const size_t before = source->base + (size_t)(line - source->text);
+    const size_t first = range.start - before;
+    size_t last = range.end - before;
     fprintf(diag->out, "%5u | ", number);
     for (size_t i = 0; i < len; i++) {
         const unsigned char c = (unsigned char)line[i];
@@ -62,16 +63,17 @@ static void print(const struct diag *diag, struct source_range range,
                   const struct message *message, va_list arguments)
 {
     static const char *const names[] = { "error", "warning", "note" };
-    const struct source_place place = source_find(diag->source, range.start);
-    fprintf(diag->out, "%s:%u:%u: %s: ", diag->source->path, place.line,
-            place.column, names[message->severity]);
+    const struct source *source = sources_at(&diag->sources, range.start);
+    const struct source_place place = source_find(source, range.start);
+    fprintf(diag->out, "%s:%u:%u: %s: ", source->path, place.line, place.column,
+            names[message->severity]);
     (void)vfprintf(diag->out, message->text, arguments);
     if (message->severity == NOTE) {
         fputc('\n', diag->out);
         return;
     }
     fprintf(diag->out, " [%s]\n", message->id);
-    print_line(diag, range, place.line);
+    print_line(diag, source, range, place.line);
 }
 
 void diag_report(struct diag *diag, struct source_range range, enum diag_id id,

@@ -19,7 +19,7 @@ enum diag_id {
 #define DIAG_ERRORS_MAX 100
 
 struct diag {
-    const struct source *source;
+    struct sources sources;
     FILE *out; /* NULL: only counts */
     unsigned errors, warnings;
 };

@@ -129,6 +129,11 @@ struct emit_c_literal c_string_of(const char *text, size_t len)
     return (struct emit_c_literal){ text, len };
 }
 
+struct emit_json_literal json_string_of(const char *text, size_t len)
+{
+    return (struct emit_json_literal){ text, len };
+}
+
 struct emit_json_literal json_string(const char *text)
 {
     return (struct emit_json_literal){ text, strlen(text) };

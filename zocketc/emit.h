@@ -51,6 +51,7 @@ struct emit_c_literal c_string(const char *text);
 struct emit_c_literal c_string_of(const char *text, size_t len);
 /** A JSON string with its quotes (RFC 8259, section 7). */
 struct emit_json_literal json_string(const char *text);
+struct emit_json_literal json_string_of(const char *text, size_t len);
 
 void emit_c_string(struct emit *out, struct emit_c_literal literal);
 void emit_json_string(struct emit *out, struct emit_json_literal literal);

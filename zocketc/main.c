@@ -9,8 +9,8 @@
 #include "check.h"
 #include "cli.h"
 #include "generate.h"
+#include "load.h"
 #include "output.h"
-#include "parse.h"
 
 enum {
     STATUS_OK,
@@ -39,14 +39,14 @@ static int write_files(const struct model *m, const struct cli *cli)
 
 static int compile(struct arena *arena, const struct cli *cli)
 {
-    struct source source;
-    if (!source_read(arena, cli->schema, &source)) {
+    const struct load_options load = { cli->folders, cli->folder_count };
+    struct diag diag = { .out = stderr };
+    const struct ast_file *file = load_schema(arena, &diag, cli->schema, &load);
+    if (file == NULL) {
         fprintf(stderr, "zocketc: cannot read %s: %s\n", cli->schema,
                 strerror(errno));
         return STATUS_USAGE;
     }
-    struct diag diag = { .source = &source, .out = stderr };
-    const struct ast_file *file = parse_file(arena, &diag, &source);
     const struct model *m = check_file(arena, &diag, file, cli->schema);
     if (m == NULL) {
         return STATUS_SCHEMA;

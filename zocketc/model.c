@@ -46,7 +46,8 @@ struct model_lookup model_lookup_make(struct arena *arena,
 
 struct arrange {
     struct check *c;
-    struct list done;  /* stems of what is declared, and of entries */
+    struct table done; /* stems of what is declared, and of entries */
+    struct table refs; /* stems of what has a ref */
     struct list later; /* types that pointers mention */
 };
 
@@ -60,13 +61,10 @@ static bool is_runtime(const char *stem)
 /* Notes that @stem is declared; false: it was before. */
 static bool first_time(struct arrange *a, const char *stem)
 {
-    const char *const *done = a->done.items;
-    for (size_t i = 0; i < a->done.count; i++) {
-        if (strcmp(done[i], stem) == 0) {
-            return false;
-        }
+    if (table_find(&a->done, stem) != NULL) {
+        return false;
     }
-    list_add(a->c, &a->done, &stem, sizeof(stem));
+    table_put(&a->done, a->c->arena, stem, (void *)(uintptr_t)stem);
     return true;
 }
 
@@ -86,7 +84,21 @@ static void declare_struct(struct arrange *a, const struct model_type *type)
     for (size_t i = 0; i < s->field_count; i++) {
         declare_type(a, s->fields[i].type);
     }
-    add(a, MODEL_DECLARE_STRUCT, type);
+    add(a,
+        type->kind == MODEL_TUPLE ? MODEL_DECLARE_TUPLE : MODEL_DECLARE_STRUCT,
+        type);
+}
+
+static void declare_union(struct arrange *a, const struct model_type *type)
+{
+    const struct model_union *u = type->alternatives;
+    if (!first_time(a, type->stem)) {
+        return;
+    }
+    for (size_t i = 0; i < u->variant_count; i++) {
+        declare_type(a, u->variants[i].type);
+    }
+    add(a, MODEL_DECLARE_UNION, type);
 }
 
 /* Declares what must be complete where @type stands by value. */
@@ -94,7 +106,11 @@ static void declare_type(struct arrange *a, const struct model_type *type)
 {
     switch (type->kind) {
     case MODEL_STRUCT:
+    case MODEL_TUPLE:
         declare_struct(a, type);
+        break;
+    case MODEL_UNION:
+        declare_union(a, type);
         break;
     case MODEL_LIST:
     case MODEL_MAP:
@@ -107,12 +123,14 @@ static void declare_type(struct arrange *a, const struct model_type *type)
         list_add(a->c, &a->later, &type, sizeof(type));
         break;
     case MODEL_OPTIONAL:
+    case MODEL_NULLABLE:
         declare_type(a, type->inner);
         if (!is_runtime(type->stem) && first_time(a, type->stem)) {
             add(a, MODEL_DECLARE_OPTIONAL, type);
         }
         break;
     case MODEL_BOXED:
+    case MODEL_BOXED_NULLABLE:
         list_add(a->c, &a->later, &type, sizeof(type));
         break;
     default:
@@ -149,7 +167,7 @@ static void mark_refs(struct arrange *a, const struct model_type *type,
                       bool itself)
 {
     struct check *c = a->c;
-    while (type->kind == MODEL_OPTIONAL || type->kind == MODEL_BOXED) {
+    while (type->kind >= MODEL_OPTIONAL) {
         type = type->inner;
         itself = itself || type->kind == MODEL_STRUCT;
     }
@@ -163,15 +181,10 @@ static void mark_refs(struct arrange *a, const struct model_type *type,
     }
     if (marks) {
         mutable->has_ref = true;
-        if (!is_runtime(type->stem)) {
-            const struct model_type *const *refs = c->refs.items;
-            bool known = false;
-            for (size_t i = 0; i < c->refs.count && !known; i++) {
-                known = strcmp(refs[i]->stem, type->stem) == 0;
-            }
-            if (!known) {
-                list_add(c, &c->refs, &type, sizeof(type));
-            }
+        if (!is_runtime(type->stem) &&
+            table_find(&a->refs, type->stem) == NULL) {
+            table_put(&a->refs, c->arena, type->stem, mutable);
+            list_add(c, &c->refs, &type, sizeof(type));
         }
     }
     if (type->kind != MODEL_STRUCT) {
@@ -215,95 +228,154 @@ static void add_bounds(struct check *c, const struct model_struct *state)
 
 /* ---- tables ---- */
 
-/* What is made of others stands behind them; structs are declared before. */
+/*
+ * What is made of others stands behind them; enums are used by all, and
+ * structs and unions declared before. What only private state needs is the
+ * server's alone.
+ */
 static void order_tables(struct check *c)
 {
-    struct list ordered = { 0 };
+    struct list tables = { 0 }, hidden = { 0 };
     struct model_type **types = c->types.items;
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
         if (s->enumeration != NULL) {
             s->type->is_shared = true; /* also one that nothing uses */
-            list_add(c, &ordered, &s->type, sizeof(s->type));
+            list_add(c, &tables, &s->type, sizeof(s->type));
         }
     }
     for (size_t i = 0; i < c->types.count; i++) {
-        list_add(c, &ordered, &types[i], sizeof(types[i]));
+        list_add(c, i < c->public_types ? &tables : &hidden, &types[i],
+                 sizeof(types[i]));
+    }
+    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        if (s->alternatives != NULL) {
+            list_add(c, &tables, &s->type, sizeof(s->type));
+        }
     }
     const struct struct_source *sources = c->structs.items;
     for (size_t i = 0; i < c->structs.count; i++) {
-        list_add(c, &ordered, &sources[i].structure->type,
+        const struct model_struct *s = sources[i].structure;
+        list_add(c, s->is_hidden ? &hidden : &tables, &s->type,
                  sizeof(struct model_type *));
     }
-    c->types = ordered;
+    c->model->types = tables.items;
+    c->model->type_count = tables.count;
+    c->model->hidden_types = hidden.items;
+    c->model->hidden_type_count = hidden.count;
 }
 
 static void collect_enums(struct check *c)
 {
-    size_t count = 0;
+    struct list enums = { 0 };
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
-        count += s->enumeration != NULL;
-    }
-    struct model_enum *enums = arena_alloc(c->arena,
-                                           (count + 1) * sizeof(*enums));
-    count = 0;
-    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
-        if (s->enumeration != NULL) {
-            enums[count++] = *s->enumeration;
+        const struct model_enum *e = s->alternatives != NULL
+                                         ? s->alternatives->kinds
+                                         : s->enumeration;
+        if (e != NULL) {
+            list_add(c, &enums, e, sizeof(*e));
         }
     }
-    c->model->enums = enums;
-    c->model->enum_count = count;
+    c->model->enums = enums.items;
+    c->model->enum_count = enums.count;
+}
+
+static void declare_used(struct arrange *a, const struct model_type *type)
+{
+    if (type != NULL) {
+        declare_type(a, type);
+        declare_later(a);
+    }
+}
+
+static void declare_structs(struct arrange *a, bool hidden)
+{
+    const struct struct_source *sources = a->c->structs.items;
+    for (size_t i = 0; i < a->c->structs.count; i++) {
+        if (sources[i].structure->is_hidden == hidden) {
+            declare_used(a, sources[i].structure->type);
+        }
+    }
+}
+
+static void declare_of_actor(struct arrange *a, const struct model_actor *actor)
+{
+    for (size_t i = 0; i < actor->method_count; i++) {
+        declare_used(a, actor->methods[i].result);
+        declare_used(a, actor->methods[i].input);
+    }
+    for (size_t i = 0; i < actor->event_count; i++) {
+        declare_used(a, actor->events[i].payload);
+    }
+}
+
+/* Everything, what the server alone sees last. */
+static void declare_all(struct check *c)
+{
+    struct model *m = c->model;
+    struct arrange a = { .c = c };
+    struct model_type **types = c->types.items;
+    declare_structs(&a, false);
+    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        if (s->alternatives != NULL) {
+            declare_used(&a, s->type);
+        }
+    }
+    for (size_t i = 0; i < m->actor_count; i++) {
+        declare_of_actor(&a, &m->actors[i]);
+    }
+    for (size_t i = 0; i < c->public_types; i++) {
+        declare_used(&a, types[i]); /* those of nobody's field */
+    }
+    m->declaration_count = c->declarations.count;
+    declare_structs(&a, true);
+    for (size_t i = c->public_types; i < c->types.count; i++) {
+        declare_used(&a, types[i]);
+    }
+    m->declarations = c->declarations.items;
+    m->hidden_declarations = m->declarations + m->declaration_count;
+    m->hidden_declaration_count = c->declarations.count - m->declaration_count;
+}
+
+static void mark_state(struct arrange *a, const struct model_struct *state)
+{
+    for (size_t i = 0; state != NULL && i < state->field_count; i++) {
+        const struct model_type *type = state->fields[i].type;
+        mark_refs(a, type, type->kind == MODEL_STRUCT);
+    }
+}
+
+static bool is_infinite(const struct model_type *type)
+{
+    return type->kind == MODEL_FLOAT64 &&
+           (isinf(type->float_min) != 0 || isinf(type->float_max) != 0);
 }
 
 void model_arrange(struct check *c)
 {
     struct model *m = c->model;
     struct arrange a = { .c = c };
+    struct model_type **types = c->types.items;
     const struct struct_source *sources = c->structs.items;
+    declare_all(c);
+    for (size_t i = 0; i < m->actor_count; i++) {
+        add_bounds(c, m->actors[i].state);
+        mark_state(&a, m->actors[i].state);
+        mark_state(&a, m->actors[i].hidden);
+    }
     for (size_t i = 0; i < c->structs.count; i++) {
-        declare_type(&a, sources[i].structure->type);
-        declare_later(&a);
         m->has_copies = m->has_copies || sources[i].structure->is_declared;
     }
-    for (size_t i = 0; i < m->actor_count; i++) {
-        const struct model_actor *actor = &m->actors[i];
-        add_bounds(c, actor->state);
-        for (size_t f = 0; f < actor->state->field_count; f++) {
-            const struct model_type *type = actor->state->fields[f].type;
-            mark_refs(&a, type, type->kind == MODEL_STRUCT);
-        }
-        for (size_t k = 0; k < actor->method_count; k++) {
-            if (actor->methods[k].result != NULL) {
-                declare_type(&a, actor->methods[k].result);
-            }
-            if (actor->methods[k].input != NULL) {
-                declare_type(&a, actor->methods[k].input);
-            }
-        }
-        for (size_t k = 0; k < actor->event_count; k++) {
-            if (actor->events[k].payload != NULL) {
-                declare_type(&a, actor->events[k].payload);
-            }
-        }
-        declare_later(&a);
-    }
-    struct model_type **types = c->types.items;
     for (size_t i = 0; i < c->types.count; i++) {
-        declare_type(&a, types[i]); /* those of nobody's field */
-        declare_later(&a);
-        m->has_infinity = m->has_infinity ||
-                          (types[i]->kind == MODEL_FLOAT64 &&
-                           (isinf(types[i]->float_min) != 0 ||
-                            isinf(types[i]->float_max) != 0));
+        bool *has = i < c->public_types ? &m->has_infinity
+                                        : &m->hidden_infinity;
+        *has = *has || is_infinite(types[i]);
     }
     collect_enums(c);
     order_tables(c);
-    m->declarations = c->declarations.items;
-    m->declaration_count = c->declarations.count;
-    m->types = c->types.items;
-    m->type_count = c->types.count;
     m->refs = c->refs.items;
     m->ref_count = c->refs.count;
     m->bounds = c->bounds.items;
     m->bound_count = c->bounds.count;
+    m->checks = c->checks.items;
+    m->check_count = c->checks.count;
 }

@@ -16,22 +16,38 @@
 #include <stdint.h>
 
 enum model_kind {
-    MODEL_BOOL,
+    MODEL_BOOL, /* from here on: built in, and in C a type of the runtime */
     MODEL_INT32,
+    MODEL_UINT32,
     MODEL_INT64,
+    MODEL_UINT64,
     MODEL_FLOAT64,
     MODEL_TIMESTAMP,
     MODEL_STRING,
+    MODEL_BYTES,
+    MODEL_JSON,
     MODEL_ENUM,
     MODEL_STRUCT,
+    MODEL_UNION,
+    MODEL_TUPLE,
     MODEL_LIST,
     MODEL_MAP,
-    MODEL_OPTIONAL,
-    MODEL_BOXED /* T? where it closes a cycle: a pointer */
+    MODEL_OPTIONAL,      /* T? */
+    MODEL_NULLABLE,      /* T | null */
+    MODEL_BOXED,         /* T? where it closes a cycle: a pointer */
+    MODEL_BOXED_NULLABLE /* T | null, likewise */
 };
 
 struct model_enum;
 struct model_struct;
+struct model_union;
+
+/* A pattern, or a format, which has a name. */
+struct model_pattern {
+    const char *source; /* for PCRE2 */
+    const char *shown;  /* "/^[a-z]+$/", "email" */
+    bool is_format;
+};
 
 /* Text that may hold any character, NUL too. */
 struct model_text {
@@ -88,14 +104,20 @@ struct model_type {
     /* The rules: of the kind they belong to. No bound is UINT32_MAX, and
      * infinite for floats. */
     int64_t int_min, int_max; /* always narrow enough for the C type */
+    int64_t int_step;         /* a multiple of this; 0: of anything */
     double float_min, float_max;
-    uint32_t min, max; /* STRING, LIST, MAP */
+    bool above, below; /* float_min, float_max itself is not allowed */
+    uint32_t min, max; /* STRING, BYTES, LIST, MAP */
     const char *c_max; /* max as C: "200", "UINT32_MAX" */
-    bool trim;
-    const struct model_type *inner;       /* LIST MAP OPTIONAL BOXED */
+    bool trim, lower;  /* STRING */
+    const struct model_pattern *patterns;
+    size_t pattern_count;
+    bool unique;                          /* LIST */
+    const struct model_type *inner;       /* LIST MAP and what may be absent */
     const char *entry;                    /* MAP: stem of the entry struct */
     const struct model_enum *enumeration; /* ENUM */
-    const struct model_struct *structure; /* STRUCT */
+    const struct model_struct *structure; /* STRUCT; TUPLE: its elements */
+    const struct model_union *alternatives; /* UNION */
 };
 
 struct model_enum_value {
@@ -134,8 +156,36 @@ struct model_struct {
     struct model_lookup names;
     bool has_defaults; /* of at least one field */
     bool is_declared;  /* by a struct of the schema: has dup and free */
-    bool is_state;     /* of an actor */
+    bool is_state;     /* of an actor, also its private one */
+    bool is_hidden;    /* private: only the server sees it */
+    bool is_strict;    /* an unknown key is an error */
+    size_t check;  /* its number among the model's checks, from 1; 0: none */
+    size_t number; /* among all structs */
     const struct model_type *type;
+};
+
+/* One of a union: a struct under a name. */
+struct model_variant {
+    const char *name;   /* "circle", also on the wire */
+    const char *member; /* of the C union: "circle", "delete_" */
+    const char *doc;    /* or NULL */
+    const struct model_type *type;
+};
+
+struct model_union {
+    const char *name, *stem; /* "Shape", "demo_shape" */
+    const char *doc;         /* or NULL */
+    const char *discriminator;
+    const struct model_enum *kinds; /* enum demo_shape_kind */
+    const struct model_variant *variants;
+    size_t variant_count;
+    const struct model_type *type;
+};
+
+/* A hook for a struct with `check;`. */
+struct model_check {
+    const char *member; /* of the app's handlers: "check_message" */
+    const struct model_struct *structure;
 };
 
 struct model_method {
@@ -170,7 +220,8 @@ struct model_actor {
     const char *name, *stem; /* "chat", "demo_chat" */
     const char *member;      /* of the app's handlers: "chat", "delete_" */
     const char *doc;         /* or NULL */
-    const struct model_struct *state; /* without fields where there is none */
+    const struct model_struct *state;  /* without fields where there is none */
+    const struct model_struct *hidden; /* private state; NULL: there is none */
     const struct model_method *methods;
     size_t method_count;
     struct model_lookup method_names;
@@ -184,6 +235,8 @@ struct model_actor {
  * the struct that holds it, its entry after the struct that is its value. */
 enum model_declaration_kind {
     MODEL_DECLARE_STRUCT,
+    MODEL_DECLARE_UNION,
+    MODEL_DECLARE_TUPLE,
     MODEL_DECLARE_LIST,
     MODEL_DECLARE_MAP,
     MODEL_DECLARE_ENTRY,
@@ -212,10 +265,15 @@ struct model {
     size_t enum_count;
     const struct model_declaration *declarations;
     size_t declaration_count;
+    /* What only private state is made of: not for clients. */
+    const struct model_declaration *hidden_declarations;
+    size_t hidden_declaration_count;
     /* Types whose tables are emitted, in an order that C accepts: what a type
      * is made of comes before it, but for structs, which are declared. */
     const struct model_type *const *types;
     size_t type_count;
+    const struct model_type *const *hidden_types;
+    size_t hidden_type_count;
     /* Types with has_ref that are not the runtime's own (zkt_int32_list). */
     const struct model_type *const *refs;
     size_t ref_count;
@@ -224,8 +282,11 @@ struct model {
     const struct model_actor *actors;
     size_t actor_count;
     struct model_lookup actor_names;
-    bool has_infinity; /* in the rules of a float64 */
-    bool has_copies;   /* some struct is_declared */
+    const struct model_check *checks;
+    size_t check_count;
+    bool has_infinity;    /* in the rules of a float64 */
+    bool hidden_infinity; /* in those of private state */
+    bool has_copies;      /* some struct is_declared */
 };
 
 #endif

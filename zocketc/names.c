@@ -106,16 +106,14 @@ const char *names_member(struct arena *arena, const char *snake)
 bool names_take(struct names *names, struct arena *arena, struct diag *diag,
                 const char *text, struct ast_name source)
 {
-    for (const struct names_entry *e = names->first; e != NULL; e = e->next) {
-        if (strcmp(e->text, text) == 0) {
-            diag_report(diag, source.at, DIAG_NAME_COLLISION, source.text,
-                        text);
-            diag_report(diag, e->source.at, DIAG_FIRST_HERE);
-            return false;
-        }
+    const struct ast_name *first = table_find(&names->taken, text);
+    if (first != NULL) {
+        diag_report(diag, source.at, DIAG_NAME_COLLISION, source.text, text);
+        diag_report(diag, first->at, DIAG_FIRST_HERE);
+        return false;
     }
-    struct names_entry *entry = ARENA_NEW(arena, struct names_entry);
-    *entry = (struct names_entry){ text, source, names->first };
-    names->first = entry;
+    struct ast_name *entry = ARENA_NEW(arena, struct ast_name);
+    *entry = source;
+    table_put(&names->taken, arena, text, entry);
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include "ast.h"
 #include "diag.h"
+#include "table.h"
 
 /** `sendHTTPNow` becomes `send_http_now`; NULL: nothing would be left. */
 char *names_snake(struct arena *arena, const char *name);
@@ -14,13 +15,7 @@ const char *names_member(struct arena *arena, const char *snake);
 
 /* Identifiers that are taken, with who took them first. Zeroed: none. */
 struct names {
-    struct names_entry *first;
-};
-
-struct names_entry {
-    const char *text;
-    struct ast_name source;
-    struct names_entry *next;
+    struct table taken; /* struct ast_name */
 };
 
 /** Takes @text for @source; false: it is taken, and that was reported. */

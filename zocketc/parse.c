@@ -24,15 +24,17 @@ void *parse_append(struct parse *p, struct ast_list *list, void *node,
 
 /* ---- documentation ---- */
 
-/* The first byte behind @offset that is neither white space nor comment. */
+/* The offset of the first byte behind @offset that is neither white space nor
+ * comment. */
 static uint32_t next_token(const struct source *source, uint32_t offset)
 {
     const char *text = source->text;
+    offset -= source->base;
     for (;;) {
         offset += (uint32_t)strspn(text + offset, " \t\r\n");
         if (text[offset] != '/' ||
             (text[offset + 1] != '/' && text[offset + 1] != '*')) {
-            return offset;
+            return source->base + offset;
         }
         if (text[offset + 1] == '/') {
             offset += (uint32_t)strcspn(text + offset, "\n");
@@ -40,22 +42,28 @@ static uint32_t next_token(const struct source *source, uint32_t offset)
         }
         const char *end = strstr(text + offset + 2, "*/");
         if (end == NULL) {
-            return offset;
+            return source->base + offset;
         }
         offset = (uint32_t)(end + 2 - text);
     }
 }
 
-/* A comment documents the token behind it, and is complete when that comes. */
-static void close_doc(struct parse *p)
+static struct parse_doc *new_doc(struct parse *p)
 {
-    struct parse_doc *doc = p->last_doc;
-    if (doc != NULL && doc->pending) {
-        doc->pending = false;
-        doc->token = next_token(p->source, doc->at.end);
+    if (p->doc_count == p->doc_capacity) {
+        const size_t capacity = p->doc_capacity > 0 ? 2 * p->doc_capacity : 16;
+        struct parse_doc *docs = arena_alloc(p->arena,
+                                             capacity * sizeof(*docs));
+        if (p->doc_count > 0) {
+            memcpy(docs, p->docs, p->doc_count * sizeof(*docs));
+        }
+        p->docs = docs;
+        p->doc_capacity = capacity;
     }
+    return &p->docs[p->doc_count++];
 }
 
+/* Lines with nothing but other comments between them are one comment. */
 void parse_add_doc(struct parse *p, const char *text, size_t len)
 {
     if (len > 0 && text[0] == ' ') {
@@ -65,40 +73,40 @@ void parse_add_doc(struct parse *p, const char *text, size_t len)
     while (len > 0 && (text[len - 1] == '\r' || text[len - 1] == ' ')) {
         len--;
     }
-    struct parse_doc *last = p->last_doc;
     const uint32_t end = p->offset;
-    if (last != NULL && last->pending &&
-        next_token(p->source, last->at.end) >= end) {
+    const uint32_t token = next_token(p->source, end);
+    struct parse_doc *last = p->doc_count > 0 ? &p->docs[p->doc_count - 1]
+                                              : NULL;
+    if (last != NULL && last->token == token) {
         last->text = arena_printf(p->arena, "%s\n%.*s", last->text, (int)len,
                                   text);
         last->at.end = end;
         return;
     }
-    close_doc(p);
-    struct parse_doc *doc = ARENA_NEW(p->arena, struct parse_doc);
-    doc->text = arena_text(p->arena, text, len);
-    doc->at = (struct source_range){ end - (uint32_t)len, end };
-    doc->pending = true;
-    if (last != NULL) {
-        last->next = doc;
-    } else {
-        p->first_doc = doc;
-    }
-    p->last_doc = doc;
+    *new_doc(p) = (struct parse_doc){
+        .text = arena_text(p->arena, text, len),
+        .at = { end - (uint32_t)len, end },
+        .token = token,
+    };
 }
 
 const char *parse_doc(struct parse *p, struct source_range at)
 {
-    if (p->last_doc != NULL && p->last_doc->at.end <= at.start) {
-        close_doc(p);
-    }
-    for (struct parse_doc *doc = p->first_doc; doc != NULL; doc = doc->next) {
-        if (!doc->used && doc->token == at.start && !doc->pending) {
-            doc->used = true;
-            return doc->text;
+    size_t low = 0, high = p->doc_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (p->docs[middle].token < at.start) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return NULL;
+    if (low == p->doc_count || p->docs[low].token != at.start ||
+        p->docs[low].used) {
+        return NULL;
+    }
+    p->docs[low].used = true;
+    return p->docs[low].text;
 }
 
 /* ---- nodes ---- */
@@ -133,6 +141,25 @@ static unsigned read_hex(const char *text)
     return value;
 }
 
+/* The character whose escape has its `u` at *@i, which is left at its last
+ * digit; two escapes for what is past U+FFFF. UINT32_MAX: there is none. */
+static unsigned read_code_point(const char *text, size_t *i)
+{
+    const unsigned first = read_hex(text + *i + 1);
+    *i += 4;
+    if (first == UINT32_MAX || first < 0xd800 || first >= 0xe000) {
+        return first;
+    }
+    if (first >= 0xdc00 || text[*i + 1] != '\\' || text[*i + 2] != 'u') {
+        return UINT32_MAX;
+    }
+    const unsigned second = read_hex(text + *i + 3);
+    *i += 6;
+    return second >= 0xdc00 && second < 0xe000
+               ? 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+               : UINT32_MAX;
+}
+
 static char *put_code_point(char *to, unsigned c)
 {
     if (c < 0x80) {
@@ -140,15 +167,20 @@ static char *put_code_point(char *to, unsigned c)
     } else if (c < 0x800) {
         *to++ = (char)(0xc0 | c >> 6);
         *to++ = (char)(0x80 | (c & 63));
-    } else {
+    } else if (c < 0x10000) {
         *to++ = (char)(0xe0 | c >> 12);
+        *to++ = (char)(0x80 | (c >> 6 & 63));
+        *to++ = (char)(0x80 | (c & 63));
+    } else {
+        *to++ = (char)(0xf0 | c >> 18);
+        *to++ = (char)(0x80 | (c >> 12 & 63));
         *to++ = (char)(0x80 | (c >> 6 & 63));
         *to++ = (char)(0x80 | (c & 63));
     }
     return to;
 }
 
-/* The escapes of JSON; a surrogate is none, characters stand for themselves. */
+/* The escapes of JSON; other characters stand for themselves. */
 struct ast_value *parse_string(struct parse *p, struct source_range at,
                                const char *text, size_t len)
 {
@@ -166,14 +198,13 @@ struct ast_value *parse_string(struct parse *p, struct source_range at,
         i++;
         const char *escape = strchr(escapes, text[i]);
         if (text[i] == 'u') {
-            const unsigned code = read_hex(text + i + 1);
-            if (code == UINT32_MAX || (code >= 0xd800 && code < 0xe000)) {
+            const unsigned code = read_code_point(text, &i);
+            if (code == UINT32_MAX) {
                 diag_report(p->diag, at, DIAG_SYNTAX,
                             "'\\u' needs four hex digits of a character");
                 break;
             }
             to = put_code_point(to, code);
-            i += 4;
         } else if (escape != NULL) {
             *to++ = plain[escape - escapes];
         } else {
@@ -200,31 +231,35 @@ bool parse_enter(struct parse *p, struct source_range at)
 struct ast_file *parse_file(struct arena *arena, struct diag *diag,
                             const struct source *source)
 {
-    struct parse p = { .arena = arena, .diag = diag, .source = source };
+    struct parse p = {
+        .arena = arena,
+        .diag = diag,
+        .source = source,
+        .offset = source->base,
+    };
     p.file = ARENA_NEW(arena, struct ast_file);
     const size_t invalid = source_find_invalid(source);
     if (invalid < source->len) {
-        const uint32_t at = (uint32_t)invalid;
+        const uint32_t at = source->base + (uint32_t)invalid;
         diag_report(diag, (struct source_range){ at, at + 1 }, DIAG_NOT_UTF8);
         return p.file;
     }
     void *scanner;
     if (zkt_lex_init_extra(&p, &scanner) != 0) {
-        diag_report(diag, (struct source_range){ 0, 0 }, DIAG_SYNTAX,
-                    "out of memory");
+        diag_report(diag, (struct source_range){ p.offset, p.offset },
+                    DIAG_SYNTAX, "out of memory");
         return p.file;
     }
     (void)zkt__scan_bytes(source->text, (int)source->len, scanner);
     (void)zkt_parse(scanner, &p);
     zkt_lex_destroy(scanner);
-    close_doc(&p);
     for (struct ast_unsupported *u = p.file->unsupported; u != NULL;
          u = u->next) {
         diag_report(diag, u->at, DIAG_UNSUPPORTED, u->what);
     }
-    for (struct parse_doc *doc = p.first_doc; doc != NULL; doc = doc->next) {
-        if (!doc->used) {
-            diag_report(diag, doc->at, DIAG_UNUSED_DOC);
+    for (size_t i = 0; i < p.doc_count; i++) {
+        if (!p.docs[i].used) {
+            diag_report(diag, p.docs[i].at, DIAG_UNUSED_DOC);
         }
     }
     return p.file;

@@ -11,13 +11,12 @@
 
 #define PARSE_DEPTH_MAX 64
 
+/* A comment, which documents the token behind it. */
 struct parse_doc {
-    char *text;
-    size_t len;
+    const char *text;
     struct source_range at;
-    uint32_t token; /* the offset of the token behind it */
-    bool used, pending;
-    struct parse_doc *next;
+    uint32_t token; /* its offset */
+    bool used;
 };
 
 struct parse {
@@ -25,14 +24,16 @@ struct parse {
     struct diag *diag;
     const struct source *source;
     struct ast_file *file;
-    struct parse_doc *first_doc, *last_doc;
+    struct parse_doc *docs; /* in the order of the text */
+    size_t doc_count, doc_capacity;
     struct ast_unsupported *last_unsupported;
     uint32_t offset; /* of the lexer */
     int depth;       /* nesting of types and values */
     void *last_decl;
 };
 
-/** Parses and reports; what was understood is in the file. */
+/** Parses and reports; what was understood is in the file. @source is one of
+ * the diag's. */
 struct ast_file *parse_file(struct arena *arena, struct diag *diag,
                             const struct source *source);
 

@@ -34,8 +34,34 @@ bool source_read(struct arena *arena, const char *path, struct source *out)
     const bool good = !ferror(file);
     (void)fclose(file);
     text[len] = '\0';
-    *out = (struct source){ path, text, len };
+    *out = (struct source){ .path = path, .text = text, .len = len };
     return good;
+}
+
+bool sources_add(struct sources *sources, struct source *source)
+{
+    const struct source *last = sources->last;
+    /* One offset more than bytes, so that the end of a file is its own. */
+    source->base = last != NULL ? last->base + (uint32_t)last->len + 1 : 0;
+    if (source->base + source->len > SOURCES_SIZE_MAX) {
+        return false;
+    }
+    if (last != NULL) {
+        sources->last->next = source;
+    } else {
+        sources->first = source;
+    }
+    sources->last = source;
+    return true;
+}
+
+const struct source *sources_at(const struct sources *sources, uint32_t offset)
+{
+    const struct source *found = sources->first;
+    while (found->next != NULL && found->next->base <= offset) {
+        found = found->next;
+    }
+    return found;
 }
 
 static bool starts_character(char c)
@@ -46,6 +72,7 @@ static bool starts_character(char c)
 struct source_place source_find(const struct source *source, uint32_t offset)
 {
     struct source_place place = { 1, 1 };
+    offset -= source->base;
     for (uint32_t i = 0; i < offset && i < source->len; i++) {
         if (source->text[i] == '\n') {
             place.line++;
@@ -60,6 +87,7 @@ struct source_place source_find(const struct source *source, uint32_t offset)
 const char *source_line(const struct source *source, uint32_t offset,
                         size_t *len)
 {
+    offset -= source->base;
     size_t start = offset < source->len ? offset : source->len;
     while (start > 0 && source->text[start - 1] != '\n') {
         start--;

@@ -1,4 +1,8 @@
-/* A schema's text, and finding lines in it. */
+/*
+ * The texts of a schema and of what it imports, and finding lines in them.
+ * All of them share one space of offsets, in which each has a base, so that a
+ * range says by itself which file it is in.
+ */
 #ifndef SOURCE_H
 #define SOURCE_H
 
@@ -8,15 +12,23 @@
 
 #include "arena.h"
 
-#define SOURCE_SIZE_MAX (16u * 1024 * 1024)
+#define SOURCE_SIZE_MAX  (16u * 1024 * 1024)
+#define SOURCES_SIZE_MAX (64u * 1024 * 1024) /* all files of one schema */
 
 struct source {
     const char *path; /* as given, for messages */
     const char *text; /* NUL behind it */
     size_t len;
+    uint32_t base; /* the offset of its first byte */
+    struct source *next;
 };
 
-/* Bytes from start up to end, of the one file. */
+/* Zeroed: none. */
+struct sources {
+    struct source *first, *last;
+};
+
+/* Bytes from start up to end; not past the end of a file. */
 struct source_range {
     uint32_t start, end;
 };
@@ -29,11 +41,17 @@ struct source_place {
 /** Reads a file; false: it cannot be read or is too large, errno says why. */
 bool source_read(struct arena *arena, const char *path, struct source *out);
 
+/** Adds one behind the others, which gives it its base; it is borrowed.
+ * False: together they are too large. */
+bool sources_add(struct sources *sources, struct source *source);
+/** The one that holds @offset. */
+const struct source *sources_at(const struct sources *sources, uint32_t offset);
+
 struct source_place source_find(const struct source *source, uint32_t offset);
 /** The line that holds @offset, without its end. */
 const char *source_line(const struct source *source, uint32_t offset,
                         size_t *len);
-/** The offset of the first byte that is no valid UTF-8, or len. */
+/** The bytes before the first one that is no valid UTF-8, or len. */
 size_t source_find_invalid(const struct source *source);
 
 #endif

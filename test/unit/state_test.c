@@ -25,7 +25,7 @@ struct state {
 };
 
 static const struct zkt_list_info list_info = { .item = &zkt_type_int32,
-                                               .max = 1000 };
+                                                .max = 1000 };
 static const struct zkt_type list_type = {
     .kind = ZKT_KIND_LIST,
     .size = sizeof(struct zkt_int32_list),

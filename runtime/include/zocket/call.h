@@ -97,8 +97,12 @@ struct zkt_target zkt_except_each(const struct zkt_str *ids, size_t len);
 
 /** The live state of the instance; NULL never. */
 const void *zkt_call_state(const struct zkt_call *call);
+/** The same of the private state of an actor that has one. */
+const void *zkt_call_hidden(const struct zkt_call *call);
 /** The place that is the whole state. */
 struct zkt_place *zkt_call_place(struct zkt_call *call);
+/** The place that is the whole private state, where there is one. */
+struct zkt_place *zkt_call_hidden_place(struct zkt_call *call);
 /** Checks, encodes and queues a payload (NULL for an event without one). */
 void zkt_call_emit(struct zkt_call *call, uint32_t event, const void *payload,
                    struct zkt_target target);

@@ -202,7 +202,8 @@ struct zkt_hook_entry {
 /* Server side of an actor. */
 struct zkt_actor {
     struct zkt_str name;
-    const struct zkt_type *state; /* a struct; may have no fields */
+    const struct zkt_type *state;  /* a struct; may have no fields */
+    const struct zkt_type *hidden; /* private state; NULL: there is none */
     const struct zkt_method *methods;
     uint32_t method_count;
     const struct zkt_event *events;

@@ -49,7 +49,7 @@ static const struct zkt_type demo_member_name_type_ = {
 static const struct zkt_type demo_message_id_type_ = {
     .kind = ZKT_KIND_INT32,
     .size = sizeof(int32_t),
-    .of.ints = &(const struct zkt_int_rules){ 1, 2147483647 },
+    .of.ints = &(const struct zkt_int_rules){ 1, 2147483647, 0 },
     .decode = zkt_decode_int32,
     .encode = zkt_encode_int32,
 };
@@ -102,21 +102,10 @@ static const struct zkt_type demo_chat_say_input_text_type_ = {
     .encode = zkt_encode_string,
 };
 
-static const struct zkt_type demo_chat_say_input_reply_to_type_ = {
-    .kind = ZKT_KIND_OPTIONAL,
-    .size = sizeof(struct zkt_int32_opt),
-    .of.optionals = &(const struct zkt_optional_info){
-        .value = &zkt_type_int32,
-        .value_offset = offsetof(struct zkt_int32_opt, value),
-    },
-    .decode = zkt_decode_optional,
-    .encode = zkt_encode_optional,
-};
-
 static const struct zkt_type demo_chat_history_input_limit_type_ = {
     .kind = ZKT_KIND_INT32,
     .size = sizeof(int32_t),
-    .of.ints = &(const struct zkt_int_rules){ 1, 100 },
+    .of.ints = &(const struct zkt_int_rules){ 1, 100, 0 },
     .decode = zkt_decode_int32,
     .encode = zkt_encode_int32,
 };
@@ -197,7 +186,7 @@ static bool decode_demo_member(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -314,7 +303,7 @@ static bool decode_demo_message(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -392,7 +381,7 @@ static bool decode_demo_chat_join_input(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -433,7 +422,7 @@ static const struct zkt_field demo_chat_say_input_fields[] = {
     {
         .name = ZKT_STR_INIT("replyTo"),
         .offset = offsetof(struct demo_chat_say_input, reply_to),
-        .type = &demo_chat_say_input_reply_to_type_,
+        .type = &demo_message_reply_to_type_,
     },
 };
 
@@ -458,13 +447,13 @@ static bool decode_demo_chat_say_input(struct zkt_reader *reader,
         case 7:
             if (ZKT_KEY_IS(object.key, "replyTo")) {
                 zkt_object_field(reader, type, &object, 1);
-                zkt_decode_optional(reader, &demo_chat_say_input_reply_to_type_,
+                zkt_decode_optional(reader, &demo_message_reply_to_type_,
                                     &out->reply_to);
                 continue;
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -539,7 +528,7 @@ static bool decode_demo_chat_whisper_input(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -607,7 +596,7 @@ static bool decode_demo_chat_history_input(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -672,7 +661,7 @@ static bool decode_demo_chat_set_topic_input(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -741,7 +730,7 @@ static bool decode_demo_chat_whispered_event(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -802,7 +791,7 @@ static bool decode_demo_chat_left_event(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -922,7 +911,7 @@ static bool decode_demo_chat_state(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }

@@ -8,7 +8,7 @@
 static const struct zkt_type demo_counter_inc_input_by_type_ = {
     .kind = ZKT_KIND_INT32,
     .size = sizeof(int32_t),
-    .of.ints = &(const struct zkt_int_rules){ 1, 10 },
+    .of.ints = &(const struct zkt_int_rules){ 1, 10, 0 },
     .decode = zkt_decode_int32,
     .encode = zkt_encode_int32,
 };
@@ -48,7 +48,7 @@ static bool decode_demo_counter_inc_input(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -115,7 +115,7 @@ static bool decode_demo_counter_state(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }

@@ -117,7 +117,7 @@ const struct zkt_type odd_single_type_ = {
 const struct zkt_type odd_everything_scalar_input_type_ = {
     .kind = ZKT_KIND_INT32,
     .size = sizeof(int32_t),
-    .of.ints = &(const struct zkt_int_rules){ 1, 5 },
+    .of.ints = &(const struct zkt_int_rules){ 1, 5, 0 },
     .decode = zkt_decode_int32,
     .encode = zkt_encode_int32,
 };
@@ -125,7 +125,7 @@ const struct zkt_type odd_everything_scalar_input_type_ = {
 const struct zkt_type odd_everything_scalar_result_type_ = {
     .kind = ZKT_KIND_INT32,
     .size = sizeof(int32_t),
-    .of.ints = &(const struct zkt_int_rules){ 0, 9 },
+    .of.ints = &(const struct zkt_int_rules){ 0, 9, 0 },
     .decode = zkt_decode_int32,
     .encode = zkt_encode_int32,
 };
@@ -292,7 +292,12 @@ static const struct zkt_type odd_keywords_this_type_ = {
 static const struct zkt_type odd_defaults_share_type_ = {
     .kind = ZKT_KIND_FLOAT64,
     .size = sizeof(double),
-    .of.floats = &(const struct zkt_float_rules){ -INFINITY, 1.0 },
+    .of.floats = &(const struct zkt_float_rules){
+        -INFINITY,
+        1.0,
+        false,
+        false,
+    },
     .decode = zkt_decode_float64,
     .encode = zkt_encode_float64,
 };
@@ -300,7 +305,7 @@ static const struct zkt_type odd_defaults_share_type_ = {
 static const struct zkt_type odd_defaults_whole_type_ = {
     .kind = ZKT_KIND_FLOAT64,
     .size = sizeof(double),
-    .of.floats = &(const struct zkt_float_rules){ 0.5, 64.0 },
+    .of.floats = &(const struct zkt_float_rules){ 0.5, 64.0, false, false },
     .decode = zkt_decode_float64,
     .encode = zkt_encode_float64,
 };
@@ -341,32 +346,6 @@ static const struct zkt_type odd_defaults_absent_type_ = {
     },
     .decode = zkt_decode_optional,
     .encode = zkt_encode_optional,
-};
-
-static const struct zkt_type odd_defaults_numbers_type_ = {
-    .kind = ZKT_KIND_LIST,
-    .size = sizeof(struct zkt_int32_list),
-    .owns = true,
-    .of.lists = &(const struct zkt_list_info){
-        .item = &zkt_type_int32,
-        .max = UINT32_MAX,
-    },
-    .decode = zkt_decode_list,
-    .encode = zkt_encode_list,
-};
-
-static const struct zkt_type odd_defaults_labels_type_ = {
-    .kind = ZKT_KIND_MAP,
-    .size = sizeof(struct zkt_str_map),
-    .owns = true,
-    .of.maps = &(const struct zkt_map_info){
-        .value = &zkt_type_string,
-        .entry_size = sizeof(struct zkt_str_entry),
-        .value_offset = offsetof(struct zkt_str_entry, value),
-        .max = UINT32_MAX,
-    },
-    .decode = zkt_decode_map,
-    .encode = zkt_encode_map,
 };
 
 static const struct zkt_type odd_defaults_inners_type_ = {
@@ -428,24 +407,12 @@ static const struct zkt_type odd_everything_state_defaults_type_ = {
     .encode = zkt_encode_list,
 };
 
-static const struct zkt_type odd_everything_state_grid_item_type_ = {
-    .kind = ZKT_KIND_LIST,
-    .size = sizeof(struct zkt_int32_list),
-    .owns = true,
-    .of.lists = &(const struct zkt_list_info){
-        .item = &zkt_type_int32,
-        .max = UINT32_MAX,
-    },
-    .decode = zkt_decode_list,
-    .encode = zkt_encode_list,
-};
-
 static const struct zkt_type odd_everything_state_grid_type_ = {
     .kind = ZKT_KIND_LIST,
     .size = sizeof(struct odd_int32_list_list),
     .owns = true,
     .of.lists = &(const struct zkt_list_info){
-        .item = &odd_everything_state_grid_item_type_,
+        .item = &odd_defaults_list_type_,
         .max = UINT32_MAX,
     },
     .decode = zkt_decode_list,
@@ -478,26 +445,12 @@ static const struct zkt_type odd_everything_state_series_type_ = {
     .encode = zkt_encode_map,
 };
 
-static const struct zkt_type odd_everything_state_tables_item_item_type_ = {
-    .kind = ZKT_KIND_MAP,
-    .size = sizeof(struct zkt_str_map),
-    .owns = true,
-    .of.maps = &(const struct zkt_map_info){
-        .value = &zkt_type_string,
-        .entry_size = sizeof(struct zkt_str_entry),
-        .value_offset = offsetof(struct zkt_str_entry, value),
-        .max = UINT32_MAX,
-    },
-    .decode = zkt_decode_map,
-    .encode = zkt_encode_map,
-};
-
 static const struct zkt_type odd_everything_state_tables_item_type_ = {
     .kind = ZKT_KIND_LIST,
     .size = sizeof(struct odd_str_map_list),
     .owns = true,
     .of.lists = &(const struct zkt_list_info){
-        .item = &odd_everything_state_tables_item_item_type_,
+        .item = &odd_defaults_map_type_,
         .min = 1,
         .max = 3,
     },
@@ -742,7 +695,7 @@ static bool decode_odd_node(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -817,7 +770,7 @@ static bool decode_odd_left(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -903,7 +856,7 @@ static bool decode_odd_right(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -1169,7 +1122,7 @@ static bool decode_odd_keywords(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -1254,7 +1207,7 @@ static bool decode_odd_empty(struct zkt_reader *reader,
         return false;
     }
     while (zkt_object_next(reader, &object)) {
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -1402,13 +1355,13 @@ static const struct zkt_field odd_defaults_fields[] = {
     {
         .name = ZKT_STR_INIT("numbers"),
         .offset = offsetof(struct odd_defaults, numbers),
-        .type = &odd_defaults_numbers_type_,
+        .type = &odd_defaults_list_type_,
         .default_value = &odd_defaults_defaults_.numbers,
     },
     {
         .name = ZKT_STR_INIT("labels"),
         .offset = offsetof(struct odd_defaults, labels),
-        .type = &odd_defaults_labels_type_,
+        .type = &odd_defaults_map_type_,
         .default_value = &odd_defaults_defaults_.labels,
     },
     {
@@ -1515,8 +1468,7 @@ static bool decode_odd_defaults(struct zkt_reader *reader,
             }
             if (ZKT_KEY_IS(object.key, "labels")) {
                 zkt_object_field(reader, type, &object, 13);
-                zkt_decode_map(reader, &odd_defaults_labels_type_,
-                               &out->labels);
+                zkt_decode_map(reader, &odd_defaults_map_type_, &out->labels);
                 continue;
             }
             if (ZKT_KEY_IS(object.key, "inners")) {
@@ -1529,13 +1481,13 @@ static bool decode_odd_defaults(struct zkt_reader *reader,
         case 7:
             if (ZKT_KEY_IS(object.key, "numbers")) {
                 zkt_object_field(reader, type, &object, 12);
-                zkt_decode_list(reader, &odd_defaults_numbers_type_,
+                zkt_decode_list(reader, &odd_defaults_list_type_,
                                 &out->numbers);
                 continue;
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -1573,9 +1525,9 @@ static void encode_odd_defaults(struct zkt_writer *writer,
     ZKT_WRITE(writer, ",\"title\":");
     zkt_write_string(writer, in->title);
     ZKT_WRITE(writer, ",\"numbers\":");
-    zkt_encode_list(writer, &odd_defaults_numbers_type_, &in->numbers);
+    zkt_encode_list(writer, &odd_defaults_list_type_, &in->numbers);
     ZKT_WRITE(writer, ",\"labels\":");
-    zkt_encode_map(writer, &odd_defaults_labels_type_, &in->labels);
+    zkt_encode_map(writer, &odd_defaults_map_type_, &in->labels);
     ZKT_WRITE(writer, ",\"inner\":");
     odd_inner_type_.encode(writer, &odd_inner_type_, &in->inner);
     ZKT_WRITE(writer, ",\"inners\":");
@@ -1666,7 +1618,7 @@ static bool decode_odd_inner(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -1767,7 +1719,7 @@ static bool decode_odd_everything_delete_input(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -1833,7 +1785,7 @@ static bool decode_odd_everything_odd_input(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -1910,7 +1862,7 @@ static bool decode_odd_everything_class_event(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -2162,7 +2114,7 @@ static bool decode_odd_everything_state(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -2279,7 +2231,7 @@ static bool decode_odd_mute_state(struct zkt_reader *reader,
             }
             break;
         }
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -2323,7 +2275,7 @@ static bool decode_odd_stateless_state(struct zkt_reader *reader,
         return false;
     }
     while (zkt_object_next(reader, &object)) {
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -2358,7 +2310,7 @@ static bool decode_odd_speaker_state(struct zkt_reader *reader,
         return false;
     }
     while (zkt_object_next(reader, &object)) {
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -2393,7 +2345,7 @@ static bool decode_odd_hook_state(struct zkt_reader *reader,
         return false;
     }
     while (zkt_object_next(reader, &object)) {
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }
@@ -2428,7 +2380,7 @@ static bool decode_odd_nothing_state(struct zkt_reader *reader,
         return false;
     }
     while (zkt_object_next(reader, &object)) {
-        zkt_object_unknown(reader, &object);
+        zkt_object_unknown(reader, type, &object);
     }
     return zkt_object_close(reader, type, value, &object);
 }

@@ -1,0 +1,25 @@
+/*
+ * A schema with all that it imports: files are found, read and parsed, each
+ * once, and what they declare is put into one list, the root's last.
+ */
+#ifndef LOAD_H
+#define LOAD_H
+
+#include "ast.h"
+#include "diag.h"
+
+struct load_options {
+    const char *const *folders; /* for imports, behind the file's own */
+    size_t folder_count;
+};
+
+/**
+ * Loads the schema at @path ("-": standard input) into the diag's sources,
+ * the root first. What is wrong with the files is reported; NULL only when
+ * the root cannot be read, and errno says why.
+ */
+const struct ast_file *load_schema(struct arena *arena, struct diag *diag,
+                                   const char *path,
+                                   const struct load_options *options);
+
+#endif
