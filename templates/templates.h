@@ -33,6 +33,11 @@ void emit_ref_writers(struct emit *out, const struct model_type *t, bool body);
 void emit_event_emitter(struct emit *out, const struct model_actor *a,
                         const struct model_event *e, bool body);
 
+/* ---- later.ct ---- */
+
+void emit_later(struct emit *out, const struct model_actor *a,
+                const struct model_method *m, bool body);
+
 /* ---- client.h.ct ---- */
 
 void emit_client_call(struct emit *out, const struct model_actor *a,
