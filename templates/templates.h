@@ -39,6 +39,11 @@ void emit_declaration(struct emit *out, const struct model_declaration *d);
 void emit_type_code(struct emit *out, const struct model_type *t);
 void emit_map_find(struct emit *out, const struct model_declaration *d);
 
+/* ---- later.ct ---- */
+
+void emit_later(struct emit *out, const struct model_actor *a,
+                const struct model_method *m, bool body);
+
 /* ---- client.h.ct ---- */
 
 void emit_client_call(struct emit *out, const struct model_actor *a,

@@ -2,20 +2,30 @@
  * Instances of actors and those who are in contact with them.
  *
  * The *owner* half keeps the instances: their state, and running what is sent
- * to them, one message at a time (owner.c, run.c, call.c). The *edge* half
- * keeps what belongs to connections: links, subscriptions, send queues
- * (edge.c). A message from the edge reaches an instance through one function,
- * zkt__owner_deliver, and names everything by handle; what the owner decides
- * comes back as one record of a commit, which zkt__edge_publish sends on.
+ * to them, one message at a time (owner.c, mailbox.c, run.c, call.c, later.c).
+ * The *edge* half keeps what belongs to connections: links, subscriptions,
+ * send queues (edge.c). A message from the edge reaches an instance through
+ * one function, zkt__owner_deliver; what the owner decides comes back as one
+ * record of a commit, which zkt__edge_publish sends on.
+ *
+ * An idle instance handles a message at once. While one of its handlers has
+ * yet to finish, messages wait in its mailbox, which the end of each turn
+ * empties as far as it may.
  */
 #ifndef ZKT_ACTOR_ACTOR_H
 #define ZKT_ACTOR_ACTOR_H
 
+#include <stdalign.h>
+#include <stddef.h>
+
 #include "actor/send_queue.h"
+#include "base/endpoint.h"
 #include "base/index.h"
 #include "base/list.h"
+#include "base/post.h"
 #include "base/random.h"
 #include "base/slots.h"
+#include "base/timeouts.h"
 #include "protocol/envelope.h"
 #include "state/journal.h"
 #include "zocket/server.h"
@@ -27,11 +37,27 @@ struct zkt_port {
     enum zkt_dialect dialect;
     struct zkt_list links;
     uint32_t link_count;
+    uint32_t waiting; /* calls that are queued or deferred */
     struct zkt_send_queue queue;
     bool open; /* frames may be queued */
     /* Something was queued, or nothing more can be: @lost says that memory
      * or the hard limit was reached and the connection must end. */
     void (*touched)(struct zkt_port *port, bool lost);
+    /* The last link of a port that was left is gone. */
+    void (*emptied)(struct zkt_port *port);
+};
+
+/* Something that waits in a mailbox; embedded, where it must not fail. */
+enum zkt_mail_kind {
+    ZKT_MAIL_MESSAGE, /* a struct zkt_letter */
+    ZKT_MAIL_CONNECT, /* a link's arrival */
+    ZKT_MAIL_LEAVE,   /* a link's departure */
+    ZKT_MAIL_END      /* an instance's end */
+};
+
+struct zkt_mail {
+    struct zkt_node node; /* in the instance's mailbox */
+    enum zkt_mail_kind kind;
 };
 
 /* A connection in contact with an instance. */
@@ -39,8 +65,10 @@ struct zkt_link {
     struct zkt_node of_port, of_instance;
     struct zkt_port *port;
     struct zkt_instance *instance;
+    struct zkt_mail arrival, departure;
     bool state, events; /* subscribed to */
     bool collapsed;     /* a token stands for its patches */
+    bool leaving;
 };
 
 struct zkt_instance {
@@ -53,23 +81,37 @@ struct zkt_instance {
     struct zkt_list links;
     uint32_t link_count;
     uint32_t subscribers; /* links with state */
+    struct zkt_list mailbox;
+    uint32_t mail_count; /* messages in it, and their bytes */
+    size_t mail_bytes;
+    struct zkt_node ready;   /* in actors->ready: mail can be handled */
+    struct zkt_task *parked; /* the call whose handler finishes later */
+    struct zkt_timeout idle; /* until it is evicted */
+    struct zkt_mail end;
+    uint64_t calls;
 };
 
 struct zkt_actors {
     struct zkt_app app;
     const struct zkt_allocator *allocator;
     const struct zkt_limits *limits;
-    const struct zkt_server *server; /* for its log only */
-    const int64_t *wall_ms;
+    struct zkt_server *server;   /* for its log, and for zkt_call_server */
+    const struct zkt_core *core; /* for its clock only */
     struct zkt_store store;
     struct zkt_pattern_cache patterns;
     struct zkt_rule_context rules;
     struct zkt_random random;
     struct zkt_slots instances;
     struct zkt_index index;
-    struct zkt_arena arena; /* of the call that runs */
+    struct zkt_task *task;  /* what arrives is read into; for one message */
+    struct zkt_task *spare; /* takes its place when it is parked, or NULL */
+    struct zkt_post_box *box;
+    struct zkt_list ready;  /* instances that have mail and are free */
+    struct zkt_list parked; /* tasks by the time at which they fail */
+    struct zkt_list idle;   /* instances by the time of their eviction */
     struct zkt_writer result, plain, rfc6902;
-    bool running;
+    bool running;  /* a handler runs */
+    bool stopping; /* nothing new is begun */
     struct zkt_server_stats stats;
 };
 
@@ -78,6 +120,8 @@ enum zkt_request_kind {
     ZKT_REQUEST_CALL,
     ZKT_REQUEST_SUBSCRIBE_STATE,
     ZKT_REQUEST_SUBSCRIBE_EVENTS,
+    ZKT_REQUEST_UNSUBSCRIBE_STATE,
+    ZKT_REQUEST_UNSUBSCRIBE_EVENTS,
     ZKT_REQUEST_HOOK
 };
 
@@ -90,6 +134,14 @@ struct zkt_request {
     enum zkt_hook hook;
     struct zkt_str id; /* of a call, the JSON token */
     const void *input; /* decoded, in the call's memory */
+};
+
+/* A request that waits, with copies of its id and input behind it. */
+struct zkt_letter {
+    struct zkt_mail mail;
+    struct zkt_request request;
+    size_t bytes;
+    alignas(max_align_t) char memory[];
 };
 
 /* An event that a call emitted, framed, with those it is for. */
@@ -112,13 +164,22 @@ struct zkt_commit {
     struct zkt_writer *result; /* text, with room for a head in front */
 };
 
-void zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
+/** False: no memory; finish takes what there is. */
+bool zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
                       const struct zkt_allocator *allocator,
                       const struct zkt_limits *limits,
-                      const struct zkt_server *server, const int64_t *wall_ms);
-/** Deactivates and frees every instance. */
+                      struct zkt_server *server, const struct zkt_core *core);
+/** Frees what is left when every instance has ended. */
 void zkt__actors_finish(struct zkt_actors *actors);
-void zkt__actors_deactivate(struct zkt_actors *actors);
+/** Ends every instance: what waits is refused, `disconnect`, `deactivate`. */
+void zkt__actors_end(struct zkt_actors *actors);
+/** Cancels every deferred call; its caller is told @status and @text. */
+void zkt__actors_cancel(struct zkt_actors *actors, enum zkt_status status,
+                        struct zkt_str text);
+/** Runs every time limit of calls and instances that has passed. */
+void zkt__actors_expire(struct zkt_actors *actors);
+/** When the next of these is due; ZKT_NEVER. */
+int64_t zkt__actors_deadline(const struct zkt_actors *actors);
 
 /* ---- owner ---- */
 
@@ -130,28 +191,81 @@ struct zkt_instance *zkt__owner_find(const struct zkt_actors *actors,
 struct zkt_instance *zkt__owner_create(struct zkt_actors *actors,
                                        const struct zkt_actor *actor,
                                        struct zkt_str name);
-/** Drops the instance if nothing would be missed. */
-void zkt__owner_drop_idle(struct zkt_actors *actors,
-                          struct zkt_instance *instance);
-/** Runs a message; its handler's changes are committed and published. */
+/** Nobody is in contact any more: it may be dropped, or evicted in time. */
+void zkt__owner_settle(struct zkt_actors *actors,
+                       struct zkt_instance *instance);
+/** Handles a message, now or when the instance is free. */
 void zkt__owner_deliver(struct zkt_actors *actors,
                         const struct zkt_request *request);
+/** Runs a hook that is declared; of @port, or NULL: the instance's own. */
+void zkt__owner_run_hook(struct zkt_actors *actors,
+                         struct zkt_instance *instance, struct zkt_port *port,
+                         enum zkt_hook hook);
+/** Ends an instance that is free: deactivate; what waits for it is refused. */
+void zkt__owner_end(struct zkt_actors *actors, struct zkt_instance *instance,
+                    enum zkt_status status, struct zkt_str text);
 /** The frame of a snapshot of the committed state, or NULL: no memory. */
 struct zkt_buffer *zkt__owner_snapshot(struct zkt_actors *actors,
                                        const struct zkt_instance *instance);
 
+/* ---- mailbox ---- */
+
+/** Whether the actors have nothing under way. */
+static inline bool zkt__mailbox_all_free(const struct zkt_actors *actors)
+{
+    return zkt__list_empty(&actors->parked) && zkt__list_empty(&actors->ready);
+}
+/** Whether a message is to be handled at once. */
+static inline bool zkt__mailbox_is_free(const struct zkt_actors *actors,
+                                        const struct zkt_instance *instance)
+{
+    return instance->parked == NULL && !actors->running &&
+           zkt__list_empty(&instance->mailbox);
+}
+/** Queues a copy of @request, or refuses it. */
+void zkt__mailbox_put(struct zkt_actors *actors, struct zkt_instance *instance,
+                      const struct zkt_request *request);
+/** Queues what embeds its mail, behind everything or (@first) before it. */
+void zkt__mailbox_put_own(struct zkt_actors *actors,
+                          struct zkt_instance *instance, struct zkt_mail *mail,
+                          bool first);
+/** Takes the first one out, or NULL. */
+struct zkt_mail *zkt__mailbox_take(struct zkt_actors *actors,
+                                   struct zkt_instance *instance);
+/** The call of the instance is over: what waits is its turn. */
+void zkt__mailbox_resume(struct zkt_actors *actors,
+                         struct zkt_instance *instance);
+/** Handles what waits and can be; so much of it as one turn allows. */
+void zkt__mailbox_drain(struct zkt_actors *actors);
+
 /* ---- edge ---- */
 
+/** Tells who sent @request that it is refused. */
+void zkt__edge_refuse(struct zkt_actors *actors,
+                      const struct zkt_request *request, enum zkt_status status,
+                      struct zkt_str text);
+/** Carries out a subscription message. */
+void zkt__edge_subscribe(struct zkt_actors *actors,
+                         const struct zkt_request *request);
+/** The subscriptions that @link holds end with @status and @text. */
+void zkt__edge_drop_link(struct zkt_actors *actors, struct zkt_link *link,
+                         enum zkt_status status, struct zkt_str text);
+/** @link leaves: `disconnect` runs. The instance may be gone afterwards. */
+void zkt__edge_leave(struct zkt_actors *actors, struct zkt_link *link);
+/** Snapshots that waited for a call of @instance can be sent. */
+void zkt__edge_release(const struct zkt_instance *instance);
 /** Handles a call or a subscription message of the protocol. */
 void zkt__edge_receive(struct zkt_actors *actors, struct zkt_port *port,
                        const struct zkt_envelope *message);
 /** Sends a commit to everybody whom it concerns. */
 void zkt__edge_publish(struct zkt_actors *actors,
                        const struct zkt_commit *commit);
-/** Ends one link of a port that closes, running `disconnect`; false: none. */
-bool zkt__edge_leave_one(struct zkt_actors *actors, struct zkt_port *port);
+/** Every link of a port that closes leaves, now or when its turn comes. */
+void zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port);
 /** Encodes a snapshot whose token has reached the head of the queue. */
 void zkt__edge_settle_queue(struct zkt_actors *actors, struct zkt_port *port);
+/** Whether the head of the queue waits for a call that has yet to finish. */
+bool zkt__edge_is_held(const struct zkt_port *port);
 
 /* ---- frames ---- */
 
@@ -170,9 +284,12 @@ void zkt__frame_queue(struct zkt_actors *actors, struct zkt_port *port,
 /* ---- a call, as the files of this folder see it ---- */
 
 struct zkt_call {
-    struct zkt_actors *actors;
-    struct zkt_instance *instance;
-    struct zkt_str client_id;
+    struct zkt_actors *actors;     /* NULL: cancelled */
+    struct zkt_instance *instance; /* NULL: cancelled */
+    const void *state;
+    void *user; /* of the app */
+    int64_t now_ms;
+    struct zkt_str client_id, instance_id;
     const char *what; /* the method or hook that runs, for the log */
     struct zkt_arena *arena;
     struct zkt_journal journal;
@@ -181,6 +298,48 @@ struct zkt_call {
     struct zkt_str error;
     struct zkt_emitted *first_event, *last_event;
     int64_t event_count;
+    bool ends; /* the instance ends with it */
 };
+
+/* What stands for a call whose handler finishes later. */
+struct zkt_later {
+    struct zkt_posted posted;
+    struct zkt_post_box *box; /* a reference, while it is outstanding */
+    void *empty;              /* the state that a cancelled call sees */
+    zkt_then_invoke *invoke;
+    void (*then)(void);
+    void *user;
+};
+
+/*
+ * A call and its memory. There is one into which what arrives is read; when
+ * its handler is to finish later it is parked at the instance, and another
+ * takes its place. So nothing that the first half has seen ever moves.
+ */
+struct zkt_task {
+    struct zkt_arena arena;
+    struct zkt_call call;
+    struct zkt_request request;
+    struct zkt_letter *message; /* that it came from the mailbox in, or NULL */
+    void *result;
+    bool counted; /* in request.port->waiting */
+    struct zkt_timeout deadline;
+    struct zkt_later later;
+};
+
+/** Another task, or NULL: no memory. */
+struct zkt_task *zkt__task_new(struct zkt_actors *actors);
+/** Frees it, on any thread. Takes NULL. */
+void zkt__task_free(struct zkt_task *task);
+/** Runs a call or hook in actors->task; @message: what it came in, or NULL. */
+void zkt__task_run(struct zkt_actors *actors, const struct zkt_request *request,
+                   struct zkt_instance *instance, struct zkt_letter *message);
+/** Runs the second half of a parked call. */
+void zkt__task_resume(struct zkt_actors *actors, struct zkt_task *task);
+/** Gives a parked call up, and tells its caller why. */
+void zkt__task_cancel(struct zkt_actors *actors, struct zkt_task *task,
+                      enum zkt_status status, struct zkt_str text);
+/** Whoever has its `later` may keep it: it knows nothing of us any more. */
+void zkt__task_detach(struct zkt_task *task);
 
 #endif

@@ -74,7 +74,8 @@ struct zkt_str zkt_random_id(struct zkt_call *call, size_t bytes)
         BYTES_MAX = 64
     };
     bytes = bytes < 1 ? 1 : bytes > BYTES_MAX ? BYTES_MAX : bytes;
-    char *text = zkt_alloc(call, 2 * bytes + 1, 1);
+    char *text = call->actors != NULL ? zkt_alloc(call, 2 * bytes + 1, 1)
+                                      : NULL;
     if (text == NULL) {
         return ZKT_STR("");
     }
@@ -84,7 +85,7 @@ struct zkt_str zkt_random_id(struct zkt_call *call, size_t bytes)
 
 uint32_t zkt_random(struct zkt_call *call, uint32_t below)
 {
-    if (below == 0) {
+    if (below == 0 || call->actors == NULL) {
         return 0;
     }
     /* Values past the last whole multiple would favour small results. */
@@ -98,7 +99,7 @@ uint32_t zkt_random(struct zkt_call *call, uint32_t below)
 
 int64_t zkt_now_ms(const struct zkt_call *call)
 {
-    return *call->actors->wall_ms;
+    return call->now_ms;
 }
 
 struct zkt_str zkt_client_id(const struct zkt_call *call)
@@ -108,15 +109,17 @@ struct zkt_str zkt_client_id(const struct zkt_call *call)
 
 struct zkt_str zkt_instance_id(const struct zkt_call *call)
 {
-    return call->instance->name;
+    return call->instance_id;
 }
 
 struct zkt_str_list zkt_clients(struct zkt_call *call)
 {
     const struct zkt_instance *instance = call->instance;
-    struct zkt_str *ids = zkt_alloc(call, instance->link_count,
-                                    sizeof(struct zkt_str));
+    struct zkt_str *ids = NULL;
     size_t len = 0;
+    if (instance != NULL) {
+        ids = zkt_alloc(call, instance->link_count, sizeof(struct zkt_str));
+    }
     if (ids == NULL) {
         return (struct zkt_str_list){ NULL, 0 };
     }
@@ -131,12 +134,22 @@ struct zkt_str_list zkt_clients(struct zkt_call *call)
 
 void *zkt_user(const struct zkt_call *call)
 {
-    return call->actors->app.user;
+    return call->user;
+}
+
+struct zkt_server *zkt_call_server(const struct zkt_call *call)
+{
+    return call->actors != NULL ? call->actors->server : NULL;
+}
+
+void zkt_destroy(struct zkt_call *call)
+{
+    call->ends = true;
 }
 
 const void *zkt_call_state(const struct zkt_call *call)
 {
-    return call->instance->state;
+    return call->state;
 }
 
 struct zkt_place *zkt_call_place(struct zkt_call *call)
@@ -216,10 +229,10 @@ static struct zkt_buffer *frame_event(struct zkt_call *call,
 void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
                    struct zkt_target target)
 {
-    const struct zkt_event *event = &call->instance->actor->events[index];
     if (call->journal.failure != ZKT_OK) {
         return;
     }
+    const struct zkt_event *event = &call->instance->actor->events[index];
     if (call->event_count++ == call->actors->limits->events) {
         zkt__journal_fail(&call->journal, ZKT_INTERNAL,
                           "too many events in one call");

@@ -100,21 +100,6 @@ static struct zkt_link *find_link(const struct zkt_port *port,
     return NULL;
 }
 
-static void run_link_hook(struct zkt_actors *actors, struct zkt_port *port,
-                          const struct zkt_instance *instance,
-                          enum zkt_hook hook)
-{
-    if (instance->actor->hooks[hook].declared) {
-        const struct zkt_request request = {
-            .kind = ZKT_REQUEST_HOOK,
-            .instance = instance->id,
-            .port = port,
-            .hook = hook,
-        };
-        zkt__owner_deliver(actors, &request);
-    }
-}
-
 static struct zkt_link *new_link(struct zkt_actors *actors,
                                  struct zkt_port *port,
                                  struct zkt_instance *instance)
@@ -130,7 +115,14 @@ static struct zkt_link *new_link(struct zkt_actors *actors,
     zkt__list_append(&instance->links, &link->of_instance);
     port->link_count++;
     instance->link_count++;
-    run_link_hook(actors, port, instance, ZKT_HOOK_CONNECT);
+    zkt__timeout_cancel(&instance->idle);
+    link->arrival.kind = ZKT_MAIL_CONNECT;
+    link->departure.kind = ZKT_MAIL_LEAVE;
+    if (zkt__mailbox_is_free(actors, instance)) {
+        zkt__owner_run_hook(actors, instance, port, ZKT_HOOK_CONNECT);
+    } else if (instance->actor->hooks[ZKT_HOOK_CONNECT].declared) {
+        zkt__mailbox_put_own(actors, instance, &link->arrival, false);
+    }
     return link;
 }
 
@@ -159,28 +151,75 @@ static struct zkt_link *contact(struct zkt_actors *actors,
     }
     link = new_link(actors, port, instance);
     if (link == NULL) {
-        zkt__owner_drop_idle(actors, instance);
+        zkt__owner_settle(actors, instance);
     }
     return link;
 }
 
-bool zkt__edge_leave_one(struct zkt_actors *actors, struct zkt_port *port)
+/* The link is gone; its port may have been waiting for that. */
+static void free_link(struct zkt_actors *actors, struct zkt_link *link)
 {
-    struct zkt_node *first = zkt__list_first(&port->links);
-    if (first == NULL) {
-        return false;
-    }
-    struct zkt_link *link = ZKT_CONTAINER(first, struct zkt_link, of_port);
+    struct zkt_port *port = link->port;
     struct zkt_instance *instance = link->instance;
+    if (link->collapsed) {
+        zkt__queue_drop_tokens(&port->queue, link);
+    }
     zkt__node_unlink(&link->of_port);
     zkt__node_unlink(&link->of_instance);
     port->link_count--;
     instance->link_count--;
     instance->subscribers -= link->state;
     zkt__release(actors->allocator, link);
-    run_link_hook(actors, port, instance, ZKT_HOOK_DISCONNECT);
-    zkt__owner_drop_idle(actors, instance);
-    return true;
+}
+
+void zkt__edge_leave(struct zkt_actors *actors, struct zkt_link *link)
+{
+    struct zkt_port *port = link->port;
+    struct zkt_instance *instance = link->instance;
+    free_link(actors, link);
+    zkt__owner_run_hook(actors, instance, port, ZKT_HOOK_DISCONNECT);
+    zkt__owner_settle(actors, instance);
+    if (port->link_count == 0) {
+        port->emptied(port);
+    }
+}
+
+void zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port)
+{
+    struct zkt_node *node = zkt__list_first(&port->links);
+    while (node != NULL) {
+        struct zkt_link *link = ZKT_CONTAINER(node, struct zkt_link, of_port);
+        struct zkt_instance *instance = link->instance;
+        node = zkt__list_after(&port->links, node);
+        if (link->leaving) {
+            continue;
+        }
+        link->leaving = true;
+        if (zkt__mailbox_is_free(actors, instance)) {
+            zkt__edge_leave(actors, link);
+            zkt__arena_reset(&actors->task->arena);
+        } else {
+            zkt__mailbox_put_own(actors, instance, &link->departure, false);
+        }
+    }
+}
+
+void zkt__edge_drop_link(struct zkt_actors *actors, struct zkt_link *link,
+                         enum zkt_status status, struct zkt_str text)
+{
+    struct zkt_port *port = link->port;
+    const struct zkt_request request = {
+        .kind = ZKT_REQUEST_SUBSCRIBE_STATE,
+        .port = port,
+        .link = link,
+    };
+    if (link->state || link->events) {
+        zkt__edge_refuse(actors, &request, status, text);
+    }
+    free_link(actors, link);
+    if (port->link_count == 0) {
+        port->emptied(port);
+    }
 }
 
 /* ---- messages ---- */
@@ -194,13 +233,37 @@ static void refuse_call(struct zkt_actors *actors, struct zkt_port *port,
     zkt__frame_send(actors, port, &actors->result);
 }
 
+static void refuse_subscription(struct zkt_actors *actors,
+                                struct zkt_port *port, struct zkt_str actor,
+                                struct zkt_str name, enum zkt_status status,
+                                struct zkt_str text)
+{
+    zkt__frame_begin(&actors->result);
+    zkt__write_sub_error(&actors->result, actor, name, text, status);
+    zkt__frame_send(actors, port, &actors->result);
+}
+
+void zkt__edge_refuse(struct zkt_actors *actors,
+                      const struct zkt_request *request, enum zkt_status status,
+                      struct zkt_str text)
+{
+    if (request->kind == ZKT_REQUEST_CALL) {
+        refuse_call(actors, request->port, request->id, status, text);
+    } else if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE ||
+               request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS) {
+        const struct zkt_instance *instance = request->link->instance;
+        refuse_subscription(actors, request->port, instance->actor->name,
+                            instance->name, status, text);
+    }
+}
+
 /* `PREFIX: NAME` as an error text, in the call's memory. */
 static struct zkt_str name_it(struct zkt_actors *actors, const char *prefix,
                               struct zkt_str name)
 {
     struct zkt_str text = { NULL, 0 };
     const size_t len = strlen(prefix);
-    char *to = zkt__arena_alloc(&actors->arena, len + name.len + 1);
+    char *to = zkt__arena_alloc(&actors->task->arena, len + name.len + 1);
     if (to != NULL) {
         memcpy(to, prefix, len);
         memcpy(to + len, name.data, name.len);
@@ -250,15 +313,15 @@ static bool read_input(struct zkt_actors *actors, struct zkt_port *port,
         *input = NULL;
         return true;
     }
-    zkt__issues_init(&issues, &actors->arena, &actors->rules);
+    zkt__issues_init(&issues, &actors->task->arena, &actors->rules);
     if (method->input->kind != ZKT_KIND_STRUCT) {
         memcpy(nothing, "null", 4);
     }
     const struct zkt_str text = message->input.data != NULL ? message->input
                                                             : zkt_cstr(nothing);
     zkt__reader_init(&reader, (char *)(uintptr_t)text.data, text.len,
-                     &actors->arena, &issues, &actors->store.key);
-    *input = zkt__arena_zero(&actors->arena, 1, method->input->size);
+                     &actors->task->arena, &issues, &actors->store.key);
+    *input = zkt__arena_zero(&actors->task->arena, 1, method->input->size);
     if (*input != NULL &&
         method->input->decode(&reader, method->input, *input)) {
         return true;
@@ -289,6 +352,11 @@ static void receive_call(struct zkt_actors *actors, struct zkt_port *port,
     }
     const struct zkt_method *method = &actor->methods[index];
     void *input;
+    if (port->waiting >= actors->limits->pending_calls) {
+        refuse_call(actors, port, message->id, ZKT_RESOURCE_EXHAUSTED,
+                    ZKT_STR("too many calls of the connection wait"));
+        return;
+    }
     if (!read_input(actors, port, message, method, &input)) {
         return;
     }
@@ -310,30 +378,21 @@ static void receive_call(struct zkt_actors *actors, struct zkt_port *port,
     zkt__owner_deliver(actors, &request);
 }
 
-static void refuse_subscription(struct zkt_actors *actors,
-                                struct zkt_port *port,
-                                const struct zkt_envelope *message,
-                                enum zkt_status status, struct zkt_str text)
-{
-    zkt__frame_begin(&actors->result);
-    zkt__write_sub_error(&actors->result, message->actor, message->actor_id,
-                         text, status);
-    zkt__frame_send(actors, port, &actors->result);
-}
-
 static void receive_subscription(struct zkt_actors *actors,
                                  struct zkt_port *port,
                                  const struct zkt_envelope *message)
 {
     const struct zkt_actor *actor = find_actor(actors, message->actor);
     if (actor == NULL) {
-        refuse_subscription(actors, port, message, ZKT_NOT_FOUND,
+        refuse_subscription(actors, port, message->actor, message->actor_id,
+                            ZKT_NOT_FOUND,
                             name_it(actors, "Unknown actor: ", message->actor));
         return;
     }
     struct zkt_link *link = contact(actors, port, actor, message->actor_id);
     if (link == NULL) {
-        refuse_subscription(actors, port, message, ZKT_RESOURCE_EXHAUSTED,
+        refuse_subscription(actors, port, message->actor, message->actor_id,
+                            ZKT_RESOURCE_EXHAUSTED,
                             ZKT_STR("too many instances"));
         return;
     }
@@ -362,21 +421,76 @@ static void receive_unsubscription(struct zkt_actors *actors,
     if (link == NULL) {
         return;
     }
-    if (message->type == ZKT_MESSAGE_EVENT_UNSUB) {
-        link->events = false;
+    const struct zkt_request request = {
+        .kind = message->type == ZKT_MESSAGE_STATE_UNSUB
+                    ? ZKT_REQUEST_UNSUBSCRIBE_STATE
+                    : ZKT_REQUEST_UNSUBSCRIBE_EVENTS,
+        .instance = instance->id,
+        .port = port,
+        .link = link,
+    };
+    zkt__owner_deliver(actors, &request);
+}
+
+static void subscribe_state(struct zkt_actors *actors, struct zkt_link *link)
+{
+    struct zkt_buffer *snapshot = zkt__owner_snapshot(actors, link->instance);
+    if (!link->state) {
+        link->state = true;
+        link->instance->subscribers++;
+    }
+    if (snapshot == NULL) {
+        link->port->touched(link->port, true);
         return;
     }
-    instance->subscribers -= link->state;
+    zkt__frame_queue(actors, link->port, snapshot);
+    zkt__buffer_unref(snapshot);
+}
+
+static void unsubscribe_state(struct zkt_link *link)
+{
+    link->instance->subscribers -= link->state;
     link->state = false;
     if (link->collapsed) {
-        zkt__queue_drop_tokens(&port->queue, link);
+        zkt__queue_drop_tokens(&link->port->queue, link);
         link->collapsed = false;
+    }
+}
+
+void zkt__edge_subscribe(struct zkt_actors *actors,
+                         const struct zkt_request *request)
+{
+    if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE) {
+        subscribe_state(actors, request->link);
+    } else if (request->kind == ZKT_REQUEST_UNSUBSCRIBE_STATE) {
+        unsubscribe_state(request->link);
+    } else {
+        request->link->events = request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS;
+    }
+}
+
+/* Answers what begins something new while the server stops. */
+static void refuse_message(struct zkt_actors *actors, struct zkt_port *port,
+                           const struct zkt_envelope *message)
+{
+    const struct zkt_str text = ZKT_STR("the server stops");
+    if (message->type == ZKT_MESSAGE_RPC) {
+        refuse_call(actors, port, message->id, ZKT_UNAVAILABLE, text);
+    } else {
+        refuse_subscription(actors, port, message->actor, message->actor_id,
+                            ZKT_UNAVAILABLE, text);
     }
 }
 
 void zkt__edge_receive(struct zkt_actors *actors, struct zkt_port *port,
                        const struct zkt_envelope *message)
 {
+    const bool unsubscribes = message->type == ZKT_MESSAGE_STATE_UNSUB ||
+                              message->type == ZKT_MESSAGE_EVENT_UNSUB;
+    if (actors->stopping && !unsubscribes) {
+        refuse_message(actors, port, message);
+        return;
+    }
     switch (message->type) {
     case ZKT_MESSAGE_RPC:
         receive_call(actors, port, message);
@@ -472,10 +586,38 @@ void zkt__edge_publish(struct zkt_actors *actors,
     }
 }
 
+/* Its state is not the committed one: a call has written and not finished. */
+static bool is_dirty(const struct zkt_instance *instance)
+{
+    return instance->parked != NULL && instance->parked->call.journal.count > 0;
+}
+
+bool zkt__edge_is_held(const struct zkt_port *port)
+{
+    const struct zkt_link *link = zkt__queue_head_token(&port->queue);
+    return link != NULL && is_dirty(link->instance);
+}
+
+void zkt__edge_release(const struct zkt_instance *instance)
+{
+    const struct zkt_list *links = &instance->links;
+    for (struct zkt_node *n = zkt__list_first(links); n != NULL;
+         n = zkt__list_after(links, n)) {
+        const struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link,
+                                                    of_instance);
+        if (link->collapsed && link->port->open) {
+            link->port->touched(link->port, false);
+        }
+    }
+}
+
 void zkt__edge_settle_queue(struct zkt_actors *actors, struct zkt_port *port)
 {
     struct zkt_link *link;
     while ((link = zkt__queue_head_token(&port->queue)) != NULL) {
+        if (is_dirty(link->instance)) {
+            return; /* what follows must not overtake it */
+        }
         struct zkt_buffer *snapshot = zkt__owner_snapshot(actors,
                                                           link->instance);
         if (snapshot == NULL) {

@@ -1,26 +1,34 @@
-/* The registry of instances: making, finding and dropping them. */
+/*
+ * The registry of instances: making, finding and ending them. What activate
+ * has begun deactivate ends: each runs once in the life of an instance.
+ */
 #include "actor/actor.h"
 #include "server/server.h"
 
-void zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
+bool zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
                       const struct zkt_allocator *allocator,
                       const struct zkt_limits *limits,
-                      const struct zkt_server *server, const int64_t *wall_ms)
+                      struct zkt_server *server, const struct zkt_core *core)
 {
     actors->app = app;
     actors->allocator = allocator;
     actors->limits = limits;
     actors->server = server;
-    actors->wall_ms = wall_ms;
+    actors->core = core;
     actors->store.allocator = allocator;
     actors->patterns.allocator = allocator;
     actors->rules = (struct zkt_rule_context){ &actors->patterns,
                                                &actors->app };
     zkt__slots_init(&actors->instances, allocator);
-    zkt__arena_init(&actors->arena, allocator);
+    zkt__list_init(&actors->ready);
+    zkt__list_init(&actors->parked);
+    zkt__list_init(&actors->idle);
     zkt__writer_init(&actors->result, allocator);
     zkt__writer_init(&actors->plain, allocator);
     zkt__writer_init(&actors->rfc6902, allocator);
+    actors->box = zkt__post_box_new(allocator);
+    actors->task = zkt__task_new(actors);
+    return actors->box != NULL && actors->task != NULL;
 }
 
 /* Instances are found by actor and name: the hash takes in both. */
@@ -84,6 +92,8 @@ static struct zkt_instance *new_instance(struct zkt_actors *actors,
     instance->epoch = zkt__random_next(&actors->random);
     instance->hash = hash_name(actors, actor, name);
     zkt__list_init(&instance->links);
+    zkt__list_init(&instance->mailbox);
+    instance->end.kind = ZKT_MAIL_END;
     const size_t size = actor->state->size;
     instance->state = zkt__alloc_zero(actors->allocator, 1,
                                       size > 0 ? size : 1);
@@ -97,17 +107,18 @@ static struct zkt_instance *new_instance(struct zkt_actors *actors,
     return instance;
 }
 
-static void run_own_hook(struct zkt_actors *actors,
-                         const struct zkt_instance *instance,
+void zkt__owner_run_hook(struct zkt_actors *actors,
+                         struct zkt_instance *instance, struct zkt_port *port,
                          enum zkt_hook hook)
 {
     if (instance->actor->hooks[hook].declared) {
         const struct zkt_request request = {
             .kind = ZKT_REQUEST_HOOK,
             .instance = instance->id,
+            .port = port,
             .hook = hook,
         };
-        zkt__owner_deliver(actors, &request);
+        zkt__task_run(actors, &request, instance, NULL);
     }
 }
 
@@ -129,25 +140,97 @@ struct zkt_instance *zkt__owner_create(struct zkt_actors *actors,
         return NULL;
     }
     zkt__index_add(&actors->index, instance->hash, (uint32_t)instance->id);
-    run_own_hook(actors, instance, ZKT_HOOK_ACTIVATE);
+    zkt__owner_run_hook(actors, instance, NULL, ZKT_HOOK_ACTIVATE);
     return instance;
 }
 
 static void remove_instance(struct zkt_actors *actors,
                             struct zkt_instance *instance)
 {
+    zkt__node_unlink(&instance->ready);
+    zkt__timeout_cancel(&instance->idle);
     zkt__index_remove(&actors->index, instance->hash, (uint32_t)instance->id);
     zkt__slots_remove(&actors->instances, instance->id);
     free_instance(actors, instance);
 }
 
-void zkt__owner_drop_idle(struct zkt_actors *actors,
-                          struct zkt_instance *instance)
+/* Still in its first state, it is the same as one that is made anew. */
+static bool is_as_new(const struct zkt_instance *instance)
 {
-    /* Still in its first state, it is the same as one that is made anew. */
-    if (instance->link_count == 0 && instance->seq == 0 &&
-        !instance->actor->hooks[ZKT_HOOK_ACTIVATE].declared) {
+    const struct zkt_hook_entry *hooks = instance->actor->hooks;
+    return instance->seq == 0 && !hooks[ZKT_HOOK_ACTIVATE].declared &&
+           !hooks[ZKT_HOOK_DEACTIVATE].declared;
+}
+
+void zkt__owner_settle(struct zkt_actors *actors, struct zkt_instance *instance)
+{
+    if (instance->link_count > 0 || instance->parked != NULL ||
+        !zkt__list_empty(&instance->mailbox)) {
+        return;
+    }
+    if (is_as_new(instance)) {
         remove_instance(actors, instance);
+    } else if (actors->limits->idle_ms > 0) {
+        zkt__timeout_arm(&actors->idle, &instance->idle, actors->core->now_ms,
+                         actors->limits->idle_ms);
+    }
+}
+
+/* What waits learns that it waits in vain. */
+static void refuse_mail(struct zkt_actors *actors,
+                        struct zkt_instance *instance, enum zkt_status status,
+                        struct zkt_str text)
+{
+    struct zkt_mail *mail;
+    while ((mail = zkt__mailbox_take(actors, instance)) != NULL) {
+        if (mail->kind == ZKT_MAIL_MESSAGE) {
+            struct zkt_letter *message = (struct zkt_letter *)(void *)mail;
+            const struct zkt_request *request = &message->request;
+            request->port->waiting -= request->kind == ZKT_REQUEST_CALL;
+            zkt__edge_refuse(actors, request, status, text);
+            zkt__release(actors->allocator, message);
+        }
+    }
+}
+
+void zkt__owner_end(struct zkt_actors *actors, struct zkt_instance *instance,
+                    enum zkt_status status, struct zkt_str text)
+{
+    struct zkt_node *first;
+    zkt__owner_run_hook(actors, instance, NULL, ZKT_HOOK_DEACTIVATE);
+    refuse_mail(actors, instance, status, text);
+    while ((first = zkt__list_first(&instance->links)) != NULL) {
+        zkt__edge_drop_link(actors,
+                            ZKT_CONTAINER(first, struct zkt_link, of_instance),
+                            status, text);
+    }
+    remove_instance(actors, instance);
+}
+
+void zkt__owner_deliver(struct zkt_actors *actors,
+                        const struct zkt_request *request)
+{
+    struct zkt_instance *instance = zkt__slots_find(&actors->instances,
+                                                    request->instance);
+    if (instance == NULL) {
+        return;
+    }
+    if (!zkt__mailbox_is_free(actors, instance)) {
+        zkt__mailbox_put(actors, instance, request);
+        return;
+    }
+    if (request->kind != ZKT_REQUEST_CALL) {
+        zkt__edge_subscribe(actors, request);
+        return;
+    }
+    zkt__task_run(actors, request, instance, NULL);
+    if (instance->parked == NULL &&
+        zkt__list_first(&instance->mailbox) == &instance->end.node &&
+        zkt__node_linked(&instance->end.node)) {
+        /* Who calls next meets a new instance. */
+        (void)zkt__mailbox_take(actors, instance);
+        zkt__owner_end(actors, instance, ZKT_ABORTED,
+                       ZKT_STR("the instance was destroyed"));
     }
 }
 
@@ -165,28 +248,44 @@ struct zkt_buffer *zkt__owner_snapshot(struct zkt_actors *actors,
     return zkt__frame_share(actors, w);
 }
 
-void zkt__actors_deactivate(struct zkt_actors *actors)
+/* Everybody leaves, then the instance ends. */
+static void stop_instance(struct zkt_actors *actors,
+                          struct zkt_instance *instance)
+{
+    const zkt_handle_id id = instance->id;
+    const struct zkt_str text = ZKT_STR("the server stops");
+    struct zkt_node *first;
+    refuse_mail(actors, instance, ZKT_UNAVAILABLE, text);
+    while (instance != NULL &&
+           (first = zkt__list_first(&instance->links)) != NULL) {
+        zkt__edge_leave(actors,
+                        ZKT_CONTAINER(first, struct zkt_link, of_instance));
+        instance = zkt__slots_find(&actors->instances, id);
+    }
+    if (instance != NULL) {
+        zkt__owner_end(actors, instance, ZKT_UNAVAILABLE, text);
+    }
+    zkt__arena_reset(&actors->task->arena);
+}
+
+void zkt__actors_end(struct zkt_actors *actors)
 {
     for (uint32_t i = 0; i < actors->instances.count; i++) {
-        const struct zkt_instance *instance = actors->instances.objects[i];
+        struct zkt_instance *instance = actors->instances.objects[i];
         if (instance != NULL) {
-            run_own_hook(actors, instance, ZKT_HOOK_DEACTIVATE);
+            stop_instance(actors, instance);
         }
     }
 }
 
 void zkt__actors_finish(struct zkt_actors *actors)
 {
-    for (uint32_t i = 0; i < actors->instances.count; i++) {
-        struct zkt_instance *instance = actors->instances.objects[i];
-        if (instance != NULL) {
-            remove_instance(actors, instance);
-        }
-    }
     zkt__index_finish(&actors->index, actors->allocator);
     zkt__slots_finish(&actors->instances);
-    zkt__arena_finish(&actors->arena);
     zkt__patterns_finish(&actors->patterns);
+    zkt__task_free(actors->task);
+    zkt__task_free(actors->spare);
+    zkt__post_box_unref(actors->box);
     zkt__writer_finish(&actors->result);
     zkt__writer_finish(&actors->plain);
     zkt__writer_finish(&actors->rfc6902);

@@ -1,28 +1,34 @@
 /*
- * Running one message to an instance: the handler, the rules at the commit,
- * the frames, and the one point from which there is no way back. Everything
- * that can fail comes before it; after it the commit is published.
+ * Running a call or a hook of an instance: the handler, the rules at the
+ * commit, the frames, and the one point from which there is no way back.
+ * Everything that can fail comes before it; after it the commit is published.
+ * A call whose handler finishes later is parked at the instance with all that
+ * it has done so far, and goes on from there.
  */
 #include "actor/actor.h"
 #include "server/server.h"
 #include "state/record.h"
 
-static bool begin_call(struct zkt_call *call, struct zkt_actors *actors,
-                       const struct zkt_request *request,
+static bool begin_call(struct zkt_actors *actors, struct zkt_task *task,
                        struct zkt_instance *instance)
 {
+    struct zkt_call *call = &task->call;
+    const struct zkt_port *port = task->request.port;
     const int64_t mutations = actors->limits->mutations < UINT32_MAX
                                   ? actors->limits->mutations
                                   : UINT32_MAX;
     call->actors = actors;
     call->instance = instance;
-    call->client_id = request->port != NULL ? zkt_cstr(request->port->client_id)
-                                            : ZKT_STR("");
-    call->arena = &actors->arena;
+    call->state = instance->state;
+    call->user = actors->app.user;
+    call->client_id = port != NULL ? zkt_cstr(port->client_id) : ZKT_STR("");
+    call->instance_id = instance->name;
+    call->arena = &task->arena;
     call->failure = ZKT_OK;
     call->error = ZKT_STR("");
     call->first_event = call->last_event = NULL;
     call->event_count = 0;
+    call->ends = false;
     zkt__issues_init(&call->issues, call->arena, &actors->rules);
     return zkt__journal_begin(&call->journal, &actors->store, call->arena,
                               &call->issues, instance->actor->state,
@@ -65,7 +71,7 @@ static enum zkt_status judge(struct zkt_call *call, enum zkt_status status)
         return ZKT_OK;
     }
     if (status == ZKT_PENDING) {
-        log_failure(call, "finishing later is not supported yet");
+        log_failure(call, "the handler is pending, but has not deferred");
         return ZKT_INTERNAL;
     }
     if (status != call->failure) { /* returned without zkt_fail */
@@ -241,21 +247,22 @@ static const char *name_of(const struct zkt_request *request)
                                              : request->method->name.data;
 }
 
-static void run_handler(struct zkt_call *call,
-                        const struct zkt_request *request)
+/* The second half of the call is what the resumer gave. */
+static enum zkt_status invoke_then(struct zkt_task *task)
 {
-    void *result = NULL;
-    const bool is_call = request->kind == ZKT_REQUEST_CALL;
-    if (is_call && request->method->result != NULL) {
-        result = zkt__arena_zero(call->arena, 1, request->method->result->size);
-        if (result == NULL) {
-            (void)zkt_fail(call, ZKT_RESOURCE_EXHAUSTED, "out of memory");
-            roll_back(call, request, ZKT_RESOURCE_EXHAUSTED);
-            return;
-        }
-    }
-    enum zkt_status status = judge(call, invoke(call, request, result));
-    if (status == ZKT_OK && is_call && !write_result(call, request, result)) {
+    const struct zkt_later *later = &task->later;
+    return later->invoke(&task->call, later->then, task->request.input,
+                         task->result, later->user);
+}
+
+/* Commits what the call did, or takes it back. Whether it was committed. */
+static bool settle_call(struct zkt_task *task, enum zkt_status status)
+{
+    struct zkt_call *call = &task->call;
+    const struct zkt_request *request = &task->request;
+    status = judge(call, status);
+    if (status == ZKT_OK && request->kind == ZKT_REQUEST_CALL &&
+        !write_result(call, request, task->result)) {
         status = ZKT_INTERNAL;
     }
     if (status == ZKT_OK && !commit_call(call, request)) {
@@ -265,48 +272,146 @@ static void run_handler(struct zkt_call *call,
     if (status != ZKT_OK) {
         roll_back(call, request, status);
     }
+    return status == ZKT_OK;
 }
 
-static void subscribe_state(struct zkt_actors *actors, struct zkt_link *link)
+/* ---- tasks ---- */
+
+static bool is_outstanding(const struct zkt_task *task)
 {
-    struct zkt_buffer *snapshot = zkt__owner_snapshot(actors, link->instance);
-    if (!link->state) {
-        link->state = true;
-        link->instance->subscribers++;
-    }
-    if (snapshot == NULL) {
-        link->port->touched(link->port, true);
-        return;
-    }
-    zkt__frame_queue(actors, link->port, snapshot);
-    zkt__buffer_unref(snapshot);
+    return task->later.box != NULL;
 }
 
-void zkt__owner_deliver(struct zkt_actors *actors,
-                        const struct zkt_request *request)
+/* The message that is read next is read into another task. */
+static void replace_task(struct zkt_actors *actors)
 {
-    struct zkt_instance *instance = zkt__slots_find(&actors->instances,
-                                                    request->instance);
-    if (instance == NULL) {
+    actors->task = actors->spare;
+    actors->spare = NULL;
+}
+
+static void recycle(struct zkt_actors *actors, struct zkt_task *task)
+{
+    if (actors->spare != NULL) {
+        zkt__task_free(task);
         return;
     }
-    if (request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS) {
-        request->link->events = true;
-        return;
+    zkt__arena_reset(&task->arena);
+    actors->spare = task;
+}
+
+/* The instance keeps the call until it is resumed. */
+static void park(struct zkt_actors *actors, struct zkt_task *task)
+{
+    if (task != actors->task) {
+        return; /* it was parked before; its deadline stays */
     }
-    if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE) {
-        subscribe_state(actors, request->link);
-        return;
+    replace_task(actors);
+    task->call.instance->parked = task;
+    if (!task->counted) {
+        task->counted = true;
+        task->request.port->waiting++;
     }
-    struct zkt_call call;
-    call.what = name_of(request);
-    actors->running = true;
-    actors->stats.calls += request->kind == ZKT_REQUEST_CALL;
-    if (begin_call(&call, actors, request, instance)) {
-        run_handler(&call, request);
+    zkt__timeout_arm(&actors->parked, &task->deadline, actors->core->now_ms,
+                     actors->limits->handler_ms);
+    actors->stats.deferred++;
+}
+
+/* The call is over; its task serves the next one, unless it is kept. */
+static void finish(struct zkt_actors *actors, struct zkt_task *task)
+{
+    struct zkt_instance *instance = task->call.instance;
+    const bool parked = instance->parked == task;
+    if (task->counted) {
+        task->request.port->waiting--;
+        task->counted = false;
+    }
+    if (is_outstanding(task)) {
+        if (!parked) {
+            replace_task(actors);
+        }
+        zkt__task_detach(task);
     } else {
-        call.error = ZKT_STR("out of memory");
-        send_failure(&call, request, ZKT_RESOURCE_EXHAUSTED);
+        zkt__release(actors->allocator, task->message);
+        task->message = NULL;
+        if (parked) {
+            recycle(actors, task);
+        }
     }
+    if (parked) {
+        zkt__timeout_cancel(&task->deadline);
+        actors->stats.deferred--;
+        instance->parked = NULL;
+        zkt__mailbox_resume(actors, instance);
+        zkt__edge_release(instance);
+    }
+}
+
+/* Runs one half of a call that has begun. */
+static void execute(struct zkt_actors *actors, struct zkt_task *task)
+{
+    struct zkt_instance *instance = task->call.instance;
+    const bool again = task == instance->parked;
+    actors->running = true;
+    task->call.now_ms = actors->core->wall_ms;
+    const enum zkt_status status = again ? invoke_then(task)
+                                         : invoke(&task->call, &task->request,
+                                                  task->result);
+    if (status == ZKT_PENDING && is_outstanding(task)) {
+        actors->running = false;
+        park(actors, task);
+        return;
+    }
+    const bool ends = settle_call(task, status) && task->call.ends;
     actors->running = false;
+    finish(actors, task);
+    if (ends) {
+        zkt__mailbox_put_own(actors, instance, &instance->end, true);
+    }
+}
+
+static bool make_result(struct zkt_task *task)
+{
+    const struct zkt_request *request = &task->request;
+    task->result = NULL;
+    if (request->kind == ZKT_REQUEST_CALL && request->method->result != NULL) {
+        task->result = zkt__arena_zero(&task->arena, 1,
+                                       request->method->result->size);
+        return task->result != NULL;
+    }
+    return true;
+}
+
+void zkt__task_run(struct zkt_actors *actors, const struct zkt_request *request,
+                   struct zkt_instance *instance, struct zkt_letter *message)
+{
+    struct zkt_task *task = actors->task;
+    const bool is_call = request->kind == ZKT_REQUEST_CALL;
+    task->request = *request;
+    task->message = message;
+    task->counted = message != NULL;
+    task->later.box = NULL;
+    task->call.what = name_of(request);
+    actors->stats.calls += is_call;
+    instance->calls += is_call;
+    if (begin_call(actors, task, instance) && make_result(task)) {
+        execute(actors, task);
+        return;
+    }
+    task->call.error = ZKT_STR("out of memory");
+    send_failure(&task->call, request, ZKT_RESOURCE_EXHAUSTED);
+    finish(actors, task);
+}
+
+void zkt__task_resume(struct zkt_actors *actors, struct zkt_task *task)
+{
+    execute(actors, task);
+}
+
+void zkt__task_cancel(struct zkt_actors *actors, struct zkt_task *task,
+                      enum zkt_status status, struct zkt_str text)
+{
+    task->call.failure = status;
+    task->call.error = text;
+    roll_back(&task->call, &task->request, status);
+    finish(actors, task);
 }

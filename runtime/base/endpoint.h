@@ -75,6 +75,9 @@ struct zkt_core {
     /* Wakes the driver when something became dirty outside its calls; may
      * be NULL. */
     void (*wake)(struct zkt_core *core);
+    /* The core is about to be freed and its endpoints are detached: the
+     * driver forgets it. May be NULL. */
+    void (*abandon)(struct zkt_core *core);
 };
 
 /** Puts @e on its core's dirty list, once. */

@@ -40,6 +40,15 @@ static inline void zkt__list_append(struct zkt_list *list,
     list->head.prev = node;
 }
 
+static inline void zkt__list_prepend(struct zkt_list *list,
+                                     struct zkt_node *node)
+{
+    node->prev = &list->head;
+    node->next = list->head.next;
+    list->head.next->prev = node;
+    list->head.next = node;
+}
+
 /* Takes a node that is in no list. */
 static inline void zkt__node_unlink(struct zkt_node *node)
 {

@@ -182,18 +182,26 @@ static void dup_inside(struct block *b, const struct zkt_type *type,
     }
 }
 
-void *zkt_value_dup(const struct zkt_type *type, const void *value)
+size_t zkt__value_measure(const struct zkt_type *type, const void *value)
 {
     struct block b = { NULL, 0 };
     (void)put(&b, value, type->size);
     /* Measuring writes nothing: the cast only serves both passes. */
     dup_inside(&b, type, (void *)(uintptr_t)value);
-    b.at = malloc(b.used);
-    if (b.at == NULL) {
-        return NULL;
-    }
-    b.used = 0;
+    return b.used;
+}
+
+void *zkt__value_dup_into(const struct zkt_type *type, const void *value,
+                          void *block)
+{
+    struct block b = { block, 0 };
     void *copy = put(&b, value, type->size);
     dup_inside(&b, type, copy);
     return copy;
+}
+
+void *zkt_value_dup(const struct zkt_type *type, const void *value)
+{
+    void *block = malloc(zkt__value_measure(type, value));
+    return block != NULL ? zkt__value_dup_into(type, value, block) : NULL;
 }

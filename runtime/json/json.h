@@ -164,4 +164,10 @@ bool zkt__check_place(const struct zkt_type *type, const void *value,
                       const struct zkt_step *path, uint32_t depth,
                       struct zkt_issues *issues);
 
+/** The bytes that a deep copy of @value takes, in one block. */
+size_t zkt__value_measure(const struct zkt_type *type, const void *value);
+/** Makes that copy in @block, aligned as for malloc; it begins there. */
+void *zkt__value_dup_into(const struct zkt_type *type, const void *value,
+                          void *block);
+
 #endif

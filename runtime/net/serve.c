@@ -95,7 +95,7 @@ static void stop_now(struct serving *s)
 static void on_turn(struct zkt_loop *loop)
 {
     struct serving *s = loop->user;
-    if (s->stopping && zkt__server_is_down(s->server) &&
+    if (s->stopping && zkt_server_is_down(s->server) &&
         zkt__list_empty(&loop->links)) {
         stop_now(s);
     }
@@ -112,7 +112,7 @@ static void on_signal(uv_signal_t *handle, int number)
     s->stopping = true;
     zkt__listener_close(&s->listener);
     zkt__loop_clock(&s->loop);
-    zkt__server_shutdown(s->server);
+    zkt_server_shutdown(s->server);
     zkt__loop_end_turn(&s->loop);
 }
 

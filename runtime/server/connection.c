@@ -92,15 +92,30 @@ void zkt__connections_expire(struct zkt_server *server)
         arm(c, &server->pinged, server->limits.pong_within_ms);
     }
     while ((c = take_due(server, &server->stuck)) != NULL) {
-        zkt__connection_close(c, 1013, "too slow");
+        if (zkt__edge_is_held(&c->port)) {
+            note_output(c, true); /* it is we who let it wait */
+        } else {
+            zkt__connection_close(c, 1013, "too slow");
+        }
     }
 }
 
 /* ---- the port ---- */
 
+static void on_emptied(struct zkt_port *port)
+{
+    struct zkt_connection *c = from_port(port);
+    if (c->detached && !zkt__node_linked(&c->ending)) {
+        zkt__list_append(&server_of(c)->ending, &c->ending);
+    }
+}
+
 static void on_touched(struct zkt_port *port, bool lost)
 {
     struct zkt_connection *c = from_port(port);
+    if (c->detached) {
+        return;
+    }
     if (lost) {
         zkt__connection_close(c, 1013, "too slow");
         return;
@@ -113,7 +128,8 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason)
 {
     struct zkt_server *server = server_of(c);
-    if (zkt__node_linked(&c->ending) || c->ws.state == ZKT_WS_CLOSED) {
+    if (c->detached || zkt__node_linked(&c->ending) ||
+        c->ws.state == ZKT_WS_CLOSED) {
         return;
     }
     if (code == 1013) {
@@ -144,7 +160,7 @@ static int on_request(void *user, const struct zkt_ws_request *request,
                       const char **protocol)
 {
     struct zkt_connection *c = user;
-    if (server_of(c)->down) {
+    if (server_of(c)->phase != ZKT_SERVING) {
         return 503;
     }
     if (request->rfc6902) {
@@ -170,8 +186,30 @@ static void on_open(void *user, const char *protocol)
 
 static uint8_t *message_memory(void *user, size_t len)
 {
-    struct zkt_connection *c = user;
-    return zkt__arena_alloc(&server_of(c)->actors.arena, len + ZKT_PADDING);
+    struct zkt_server *server = server_of(user);
+    server->lent = zkt__arena_alloc(&server->actors.task->arena,
+                                    len + ZKT_PADDING);
+    return server->lent;
+}
+
+/*
+ * The message in the call's memory: a call may outlast its connection's. One
+ * that was gathered from pieces is moved there. NULL: no memory.
+ */
+static uint8_t *own_message(struct zkt_server *server, uint8_t *data,
+                            size_t len)
+{
+    const bool lent = data == server->lent;
+    server->lent = NULL;
+    if (lent) {
+        return data;
+    }
+    uint8_t *copy = zkt__arena_alloc(&server->actors.task->arena,
+                                     len + ZKT_PADDING);
+    if (copy != NULL) {
+        memcpy(copy, data, len + ZKT_PADDING);
+    }
+    return copy;
 }
 
 /* A message that belongs to no call. */
@@ -237,8 +275,13 @@ static void receive(struct zkt_connection *c, uint8_t *data, size_t len)
     struct zkt_server *server = server_of(c);
     struct zkt_envelope message;
     struct zkt_reader reader;
-    zkt__reader_init(&reader, (char *)data, len, &server->actors.arena, NULL,
-                     &server->actors.store.key);
+    data = own_message(server, data, len);
+    if (data == NULL) {
+        zkt__connection_close(c, 1011, "out of memory");
+        return;
+    }
+    zkt__reader_init(&reader, (char *)data, len, &server->actors.task->arena,
+                     NULL, &server->actors.store.key);
     if (!zkt__envelope_read(&message, &reader)) {
         if (reader.no_memory) {
             zkt__connection_close(c, 1011, "out of memory");
@@ -268,7 +311,7 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
     } else {
         receive(c, data, len);
     }
-    zkt__arena_reset(&server->actors.arena);
+    zkt__arena_reset(&server->actors.task->arena);
 }
 
 static void on_close(void *user, unsigned code, const char *reason)
@@ -353,6 +396,7 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
     c->endpoint.reading = true;
     c->port.client_id = c->client_id;
     c->port.touched = on_touched;
+    c->port.emptied = on_emptied;
     zkt__list_init(&c->port.links);
     zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
                         &server->ws_limits);
@@ -364,17 +408,23 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
 
 /* ---- the end ---- */
 
+/* The transport is gone. What is left serves those who still name the port. */
+static void retire(struct zkt_server *server, struct zkt_connection *c)
+{
+    if (zkt__node_linked(&c->all)) {
+        zkt__node_unlink(&c->all);
+        zkt__node_unlink(&c->endpoint.dirty);
+        zkt__timeout_cancel(&c->phase);
+        zkt__timeout_cancel(&c->stuck);
+        zkt__ws_finish(&c->ws);
+        server->actors.stats.connections--;
+    }
+}
+
 static void destroy(struct zkt_server *server, struct zkt_connection *c)
 {
-    zkt__node_unlink(&c->ending);
-    zkt__node_unlink(&c->all);
-    zkt__node_unlink(&c->endpoint.dirty);
-    zkt__timeout_cancel(&c->phase);
-    zkt__timeout_cancel(&c->stuck);
-    zkt__ws_finish(&c->ws);
     zkt__queue_finish(&c->port.queue, server->allocator);
     zkt__release(server->allocator, c);
-    server->actors.stats.connections--;
 }
 
 void zkt__connections_reap(struct zkt_server *server)
@@ -383,13 +433,15 @@ void zkt__connections_reap(struct zkt_server *server)
     while (node != NULL) {
         struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
                                                  ending);
-        while (zkt__edge_leave_one(&server->actors, &c->port)) {
-            zkt__arena_reset(&server->actors.arena);
-        }
+        zkt__edge_leave_all(&server->actors, &c->port);
         /* Leaving may have ended others: they stand behind in the list. */
         node = zkt__list_after(&server->ending, node);
         if (c->detached) {
-            destroy(server, c);
+            zkt__node_unlink(&c->ending);
+            retire(server, c);
+            if (c->port.link_count == 0) {
+                destroy(server, c);
+            }
         } else if (c->ws.state == ZKT_WS_CLOSED) {
             c->endpoint.closing = true;
         }

@@ -23,6 +23,14 @@ struct zkt_connection {
     char client_id[2 * ZKT_CLIENT_ID_BYTES + 1];
 };
 
+/* How far a server has come; see zkt_server_shutdown. */
+enum zkt_phase {
+    ZKT_SERVING,
+    ZKT_DRAINING, /* what runs may finish; nothing is begun */
+    ZKT_CLOSING,  /* hooks have run; connections close */
+    ZKT_DOWN
+};
+
 struct zkt_server {
     struct zkt_core core;
     struct zkt_serve_options options;
@@ -30,12 +38,14 @@ struct zkt_server {
     struct zkt_limits limits;
     struct zkt_ws_limits ws_limits;
     struct zkt_actors actors;
-    struct zkt_list connections; /* all of them */
+    struct zkt_list connections; /* all that have a transport */
     struct zkt_list ending;      /* to be taken apart at the end of the turn */
     /* Deadlines, one list for each length of time. */
     struct zkt_list handshakes, silent, pinged, closing, stuck;
-    bool down; /* shutting down */
-    bool deactivated;
+    enum zkt_phase phase;
+    int64_t drained_by; /* while draining: when the rest is cancelled */
+    uint8_t *lent;      /* the message's memory, from the call's arena */
+    bool ticking;       /* the end of a turn is under way, or the very end */
 };
 
 /** NULL: no memory. */

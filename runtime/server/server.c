@@ -1,4 +1,4 @@
-/* The server as a core: making it, its turns, and its end. */
+/* The server as a core: making it, its turns, and freeing it. */
 #include "server/server.h"
 
 #include <stdarg.h>
@@ -73,21 +73,28 @@ static int64_t deadline(const struct zkt_core *core)
     next = earlier(next, zkt__timeouts_next(&s->silent));
     next = earlier(next, zkt__timeouts_next(&s->pinged));
     next = earlier(next, zkt__timeouts_next(&s->closing));
-    return earlier(next, zkt__timeouts_next(&s->stuck));
+    next = earlier(next, zkt__timeouts_next(&s->stuck));
+    next = earlier(next, zkt__actors_deadline(&s->actors));
+    if (s->phase == ZKT_DRAINING) {
+        next = earlier(next, s->drained_by);
+    }
+    return zkt__post_waits(s->actors.box) ? s->core.now_ms : next;
 }
 
 static void tick(struct zkt_core *core)
 {
     struct zkt_server *server = (struct zkt_server *)(void *)core;
-    zkt__connections_expire(server);
-    zkt__connections_reap(server);
-    server->actors.stats.instances = server->actors.instances.live;
-    if (server->down && !server->deactivated &&
-        zkt__list_empty(&server->connections)) {
-        server->deactivated = true;
-        zkt__actors_deactivate(&server->actors);
-        zkt__arena_reset(&server->actors.arena);
+    if (zkt__server_is_running(server)) {
+        return;
     }
+    server->ticking = true;
+    zkt__post_run(server->actors.box, server);
+    zkt__connections_expire(server);
+    zkt__actors_expire(&server->actors);
+    zkt__mailbox_drain(&server->actors);
+    zkt__connections_reap(server);
+    zkt__server_stop(server);
+    server->ticking = false;
 }
 
 static const struct zkt_core_ops core_ops = {
@@ -100,7 +107,7 @@ struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
 {
     const int64_t most = server->limits.connections;
     (void)address;
-    if (server->down ||
+    if (server->phase != ZKT_SERVING ||
         (most > 0 && server->actors.stats.connections >= (uint64_t)most)) {
         return NULL;
     }
@@ -108,40 +115,32 @@ struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
     return c != NULL ? &c->endpoint : NULL;
 }
 
-void zkt__server_shutdown(struct zkt_server *server)
-{
-    server->down = true;
-    for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
-         n = zkt__list_after(&server->connections, n)) {
-        struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
-        if (c->ws.state == ZKT_WS_HANDSHAKE) {
-            c->endpoint.closing = true;
-        }
-        zkt__connection_close(c, 1001, "the server stops");
-    }
-}
-
-bool zkt__server_is_down(const struct zkt_server *server)
-{
-    return server->down && zkt__list_empty(&server->connections);
-}
-
 bool zkt__server_is_running(const struct zkt_server *server)
 {
-    return server->actors.running;
+    return server->actors.running || server->ticking;
+}
+
+struct zkt_post_box *zkt__server_box(struct zkt_server *server)
+{
+    return server->actors.box;
+}
+
+void zkt__server_wake(struct zkt_server *server)
+{
+    if (!zkt__server_is_running(server) && server->core.wake != NULL) {
+        server->core.wake(&server->core);
+    }
 }
 
 void zkt_server_advance(struct zkt_server *server, int64_t ms)
 {
-    if (server == NULL || ms < 0 || server->actors.running) {
+    if (server == NULL || ms < 0 || zkt__server_is_running(server)) {
         return;
     }
     server->core.now_ms += ms;
     server->core.wall_ms += ms;
     tick(&server->core);
-    if (server->core.wake != NULL) {
-        server->core.wake(&server->core);
-    }
+    zkt__server_wake(server);
 }
 
 void zkt_server_stats(const struct zkt_server *server,
@@ -247,8 +246,12 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         zkt__list_init(lists[i]);
     }
-    zkt__actors_init(&server->actors, app, server->allocator, &server->limits,
-                     server, &server->core.wall_ms);
+    if (!zkt__actors_init(&server->actors, app, server->allocator,
+                          &server->limits, server, &server->core)) {
+        zkt__actors_finish(&server->actors);
+        log_early(options, "out of memory");
+        return ZKT_NO_MEMORY;
+    }
     return ZKT_OK;
 }
 
@@ -282,16 +285,26 @@ enum zkt_status zkt_server_new(struct zkt_app app,
 
 void zkt_server_free(struct zkt_server *server)
 {
-    if (server == NULL || server->actors.running) {
+    if (server == NULL || zkt__server_is_running(server)) {
         return;
     }
-    server->down = true;
+    server->ticking = true; /* whoever is called back now may free nothing */
+    server->phase = ZKT_DOWN;
     for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
          n = zkt__list_after(&server->connections, n)) {
         struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
         c->endpoint.ops->detach(&c->endpoint);
     }
-    tick(&server->core);
+    if (server->core.abandon != NULL) {
+        server->core.abandon(&server->core);
+    }
+    zkt__actors_cancel(&server->actors, ZKT_UNAVAILABLE,
+                       ZKT_STR("the server stops"));
+    zkt__post_close(server->actors.box);
+    zkt__post_run(server->actors.box, server);
+    zkt__connections_reap(server);
+    zkt__actors_end(&server->actors);
+    zkt__connections_reap(server);
     zkt__actors_finish(&server->actors);
     zkt__release(server->allocator, server);
 }

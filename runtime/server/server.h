@@ -7,6 +7,7 @@
 #define ZKT_SERVER_SERVER_H
 
 #include "base/endpoint.h"
+#include "base/post.h"
 #include "zocket/server.h"
 
 struct zkt_core *zkt__server_core(struct zkt_server *server);
@@ -21,7 +22,7 @@ const struct zkt_allocator *zkt__server_allocator(
 void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
                      const char *format, ...) ZKT_PRINTF(3, 4);
 
-/** Whether a handler runs right now. */
+/** Whether a handler runs right now, or the end of a turn. */
 bool zkt__server_is_running(const struct zkt_server *server);
 
 /**
@@ -32,13 +33,13 @@ bool zkt__server_is_running(const struct zkt_server *server);
 struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
                                         const char *address);
 
-/**
- * Begins to end: every connection is closed with 1001 once what is queued for
- * it has been sent, disconnect hooks run, then every instance's deactivate.
- */
-void zkt__server_shutdown(struct zkt_server *server);
+/** Tells the driver that there is something to do, unless it knows. */
+void zkt__server_wake(struct zkt_server *server);
 
-/** Whether shutdown is complete: no connection is left. */
-bool zkt__server_is_down(const struct zkt_server *server);
+/** Takes the next step of a shutdown, when its time has come. */
+void zkt__server_stop(struct zkt_server *server);
+
+/** What other threads post into. */
+struct zkt_post_box *zkt__server_box(struct zkt_server *server);
 
 #endif

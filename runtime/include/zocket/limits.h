@@ -25,6 +25,13 @@ extern "C" {
     X(connections, 0, "connections at once, 0 for no limit: closed")           \
     X(instances, 1000000, "instances alive: RESOURCE_EXHAUSTED")               \
     X(links, 1024, "instances one connection touches: RESOURCE_EXHAUSTED")     \
+    X(pending_calls, 256, "calls of one connection: RESOURCE_EXHAUSTED")       \
+    X(mailbox_messages, 1024, "waiting per instance: RESOURCE_EXHAUSTED")      \
+    X(mailbox_bytes, 8388608, "of them: RESOURCE_EXHAUSTED")                   \
+    X(mailbox_per_turn, 32, "of them handled in one turn: next turn")          \
+    X(handler_ms, 30000, "for a deferred handler: DEADLINE_EXCEEDED")          \
+    X(idle_ms, 0, "without contact until eviction, 0 for never")               \
+    X(drain_ms, 5000, "for deferred calls when the server stops: cancelled")   \
     X(mutations, 65536, "changes of state in one call: INTERNAL")              \
     X(events, 1024, "events emitted in one call: INTERNAL")                    \
     X(output_high, 262144, "bytes queued: reading stops, patches collapse")    \

@@ -57,8 +57,75 @@ enum zkt_status zkt_server_new(struct zkt_app app,
                                const struct zkt_serve_options *options,
                                struct zkt_server **out) ZKT_MUST_USE;
 
-/** Ends every connection and instance. Takes NULL. Not from a callback. */
+/**
+ * Ends every connection and instance at once: `disconnect` and `deactivate`
+ * run, calls that have yet to finish are cancelled (call.h), what was posted
+ * is run. Takes NULL. From a callback or a posted function it does nothing.
+ */
 void zkt_server_free(struct zkt_server *server);
+
+/*
+ * ---- stopping ----
+ *
+ * zkt_server_shutdown ends a server in phases, each turn as far as it can:
+ * 1. No connection is accepted, and what would begin something new (a call, a
+ *    subscription) is refused with UNAVAILABLE; calls that run or wait finish.
+ *    After the limit drain_ms those that have not are cancelled.
+ * 2. `disconnect` runs for whoever is in contact with an instance, then each
+ *    instance's `deactivate`.
+ * 3. What is queued is sent, then every connection closes with 1001. One that
+ *    does not answer within the limit close_ms is dropped.
+ */
+
+/**
+ * Begins to stop; again: does nothing. Legal in every callback, and on other
+ * threads by zkt_post. zkt_serve returns when it is done.
+ */
+void zkt_server_shutdown(struct zkt_server *server);
+
+/** Whether a shutdown is complete: the server can be freed. */
+bool zkt_server_is_down(const struct zkt_server *server);
+
+/* ---- other threads ---- */
+
+/**
+ * Runs @fn on the server's thread, between turns, in the order of posting.
+ * From any thread; the one function of this header that is. ZKT_OK: it runs
+ * exactly once, at the latest within zkt_server_free. ZKT_NO_MEMORY, or
+ * ZKT_CLOSED while the server is freed: it does not. Takes memory from the
+ * server's allocator, on the calling thread.
+ */
+enum zkt_status zkt_post(struct zkt_server *server,
+                         void (*fn)(struct zkt_server *server, void *user),
+                         void *user) ZKT_MUST_USE;
+
+/* ---- instances ---- */
+
+/** One instance; the strings are good as long as it is. */
+struct zkt_instance_info {
+    struct zkt_str actor, id;
+    uint32_t clients;     /* in contact */
+    uint32_t subscribers; /* to its state */
+    uint32_t queued;      /* messages that wait */
+    bool deferred;        /* one of its calls has yet to finish */
+    uint64_t calls;       /* since it was made */
+};
+
+/** Calls @each for every instance that is alive, in no order. */
+void zkt_server_instances(const struct zkt_server *server,
+                          void (*each)(const struct zkt_instance_info *info,
+                                       void *user),
+                          void *user);
+
+/**
+ * Ends an instance, when what waits for it has been handled and at the end of
+ * the turn at the earliest: `deactivate` runs, messages that have come after
+ * this are refused with ABORTED, subscribers are told by sub:error, and its
+ * state is gone. The next contact makes a new one. ZKT_NOT_FOUND: there is
+ * none. See also zkt_destroy (call.h).
+ */
+enum zkt_status zkt_server_destroy(struct zkt_server *server,
+                                   struct zkt_str actor, struct zkt_str id);
 
 /**
  * Moves the clock of a server without sockets by @ms, and runs what falls
@@ -69,7 +136,8 @@ void zkt_server_advance(struct zkt_server *server, int64_t ms);
 /** What has been counted so far. */
 struct zkt_server_stats {
     uint64_t connections, instances; /* alive now */
-    uint64_t calls, commits, patches, events, hook_failures;
+    uint64_t deferred, queued;       /* calls and messages that wait now */
+    uint64_t calls, commits, patches, events, hook_failures, evictions;
     uint64_t protocol_errors, messages_in, messages_out;
 };
 void zkt_server_stats(const struct zkt_server *server,

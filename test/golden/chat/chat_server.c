@@ -151,6 +151,214 @@ void demo_chat_emit_left(struct demo_chat_call *call,
     zkt_call_emit(call->zkt, 2, payload, target);
 }
 
+typedef enum zkt_status then_demo_chat_join(
+    struct demo_chat_call *call, const struct demo_chat_join_input *in,
+    struct demo_member *out, void *user);
+
+static enum zkt_status finish_demo_chat_join(struct zkt_call *zkt,
+                                             void (*then)(void),
+                                             const void *input, void *result,
+                                             void *user)
+{
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    return ((then_demo_chat_join *)then)(&call, input, result, user);
+}
+
+struct demo_chat_join_later *demo_chat_defer_join(struct demo_chat_call *call)
+{
+    return (struct demo_chat_join_later *)zkt_call_defer(call->zkt, 0);
+}
+
+void demo_chat_resume_join(
+    struct demo_chat_join_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            const struct demo_chat_join_input *in,
+                            struct demo_member *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_join,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_demo_chat_say(struct demo_chat_call *call,
+                                           const struct demo_chat_say_input *in,
+                                           struct demo_message *out,
+                                           void *user);
+
+static enum zkt_status finish_demo_chat_say(struct zkt_call *zkt,
+                                            void (*then)(void),
+                                            const void *input, void *result,
+                                            void *user)
+{
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    return ((then_demo_chat_say *)then)(&call, input, result, user);
+}
+
+struct demo_chat_say_later *demo_chat_defer_say(struct demo_chat_call *call)
+{
+    return (struct demo_chat_say_later *)zkt_call_defer(call->zkt, 1);
+}
+
+void demo_chat_resume_say(
+    struct demo_chat_say_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            const struct demo_chat_say_input *in,
+                            struct demo_message *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_say,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_demo_chat_whisper(
+    struct demo_chat_call *call, const struct demo_chat_whisper_input *in,
+    void *user);
+
+static enum zkt_status finish_demo_chat_whisper(struct zkt_call *zkt,
+                                                void (*then)(void),
+                                                const void *input, void *result,
+                                                void *user)
+{
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    (void)result;
+    return ((then_demo_chat_whisper *)then)(&call, input, user);
+}
+
+struct demo_chat_whisper_later *demo_chat_defer_whisper(
+    struct demo_chat_call *call)
+{
+    return (struct demo_chat_whisper_later *)zkt_call_defer(call->zkt, 2);
+}
+
+void demo_chat_resume_whisper(
+    struct demo_chat_whisper_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            const struct demo_chat_whisper_input *in,
+                            void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_whisper,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_demo_chat_history(
+    struct demo_chat_call *call, const struct demo_chat_history_input *in,
+    struct demo_message_list *out, void *user);
+
+static enum zkt_status finish_demo_chat_history(struct zkt_call *zkt,
+                                                void (*then)(void),
+                                                const void *input, void *result,
+                                                void *user)
+{
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    return ((then_demo_chat_history *)then)(&call, input, result, user);
+}
+
+struct demo_chat_history_later *demo_chat_defer_history(
+    struct demo_chat_call *call)
+{
+    return (struct demo_chat_history_later *)zkt_call_defer(call->zkt, 3);
+}
+
+void demo_chat_resume_history(
+    struct demo_chat_history_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            const struct demo_chat_history_input *in,
+                            struct demo_message_list *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_history,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_demo_chat_who(struct demo_chat_call *call,
+                                           struct demo_member_map *out,
+                                           void *user);
+
+static enum zkt_status finish_demo_chat_who(struct zkt_call *zkt,
+                                            void (*then)(void),
+                                            const void *input, void *result,
+                                            void *user)
+{
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    return ((then_demo_chat_who *)then)(&call, result, user);
+}
+
+struct demo_chat_who_later *demo_chat_defer_who(struct demo_chat_call *call)
+{
+    return (struct demo_chat_who_later *)zkt_call_defer(call->zkt, 4);
+}
+
+void demo_chat_resume_who(
+    struct demo_chat_who_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            struct demo_member_map *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_who,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_demo_chat_set_topic(
+    struct demo_chat_call *call, const struct demo_chat_set_topic_input *in,
+    void *user);
+
+static enum zkt_status finish_demo_chat_set_topic(struct zkt_call *zkt,
+                                                  void (*then)(void),
+                                                  const void *input,
+                                                  void *result, void *user)
+{
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    (void)result;
+    return ((then_demo_chat_set_topic *)then)(&call, input, user);
+}
+
+struct demo_chat_set_topic_later *demo_chat_defer_set_topic(
+    struct demo_chat_call *call)
+{
+    return (struct demo_chat_set_topic_later *)zkt_call_defer(call->zkt, 5);
+}
+
+void demo_chat_resume_set_topic(
+    struct demo_chat_set_topic_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            const struct demo_chat_set_topic_input *in,
+                            void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_set_topic,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_demo_chat_leave(struct demo_chat_call *call,
+                                             void *user);
+
+static enum zkt_status finish_demo_chat_leave(struct zkt_call *zkt,
+                                              void (*then)(void),
+                                              const void *input, void *result,
+                                              void *user)
+{
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((then_demo_chat_leave *)then)(&call, user);
+}
+
+struct demo_chat_leave_later *demo_chat_defer_leave(struct demo_chat_call *call)
+{
+    return (struct demo_chat_leave_later *)zkt_call_defer(call->zkt, 6);
+}
+
+void demo_chat_resume_leave(
+    struct demo_chat_leave_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_leave,
+                     (void (*)(void))then, user);
+}
+
 static enum zkt_status invoke_demo_chat_join(struct zkt_call *zkt,
                                              const void *handlers,
                                              const void *input, void *result)

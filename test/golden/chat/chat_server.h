@@ -84,6 +84,69 @@ void demo_chat_emit_left(struct demo_chat_call *call,
                          const struct demo_chat_left_event *payload,
                          struct zkt_target target);
 
+/*
+ * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
+ * resumes with the second half of it, once. See zocket/call.h.
+ */
+
+struct demo_chat_join_later;
+struct demo_chat_join_later *demo_chat_defer_join(struct demo_chat_call *call);
+void demo_chat_resume_join(
+    struct demo_chat_join_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            const struct demo_chat_join_input *in,
+                            struct demo_member *out, void *user),
+    void *user);
+struct demo_chat_say_later;
+struct demo_chat_say_later *demo_chat_defer_say(struct demo_chat_call *call);
+void demo_chat_resume_say(
+    struct demo_chat_say_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            const struct demo_chat_say_input *in,
+                            struct demo_message *out, void *user),
+    void *user);
+struct demo_chat_whisper_later;
+struct demo_chat_whisper_later *demo_chat_defer_whisper(
+    struct demo_chat_call *call);
+void demo_chat_resume_whisper(
+    struct demo_chat_whisper_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            const struct demo_chat_whisper_input *in,
+                            void *user),
+    void *user);
+struct demo_chat_history_later;
+struct demo_chat_history_later *demo_chat_defer_history(
+    struct demo_chat_call *call);
+void demo_chat_resume_history(
+    struct demo_chat_history_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            const struct demo_chat_history_input *in,
+                            struct demo_message_list *out, void *user),
+    void *user);
+struct demo_chat_who_later;
+struct demo_chat_who_later *demo_chat_defer_who(struct demo_chat_call *call);
+void demo_chat_resume_who(
+    struct demo_chat_who_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            struct demo_member_map *out, void *user),
+    void *user);
+struct demo_chat_set_topic_later;
+struct demo_chat_set_topic_later *demo_chat_defer_set_topic(
+    struct demo_chat_call *call);
+void demo_chat_resume_set_topic(
+    struct demo_chat_set_topic_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call,
+                            const struct demo_chat_set_topic_input *in,
+                            void *user),
+    void *user);
+struct demo_chat_leave_later;
+struct demo_chat_leave_later *demo_chat_defer_leave(
+    struct demo_chat_call *call);
+void demo_chat_resume_leave(
+    struct demo_chat_leave_later *later,
+    enum zkt_status (*then)(struct demo_chat_call *call, void *user),
+    void *user);
+
 /** The handlers of chat; all of them must be set. */
 struct demo_chat_handlers {
     enum zkt_status (*join)(struct demo_chat_call *call,

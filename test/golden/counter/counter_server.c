@@ -10,6 +10,65 @@ void demo_counter_set_n(struct demo_counter_call *call, int32_t value)
     zkt_state_set(zkt_call_place(call->zkt), 0, &value);
 }
 
+typedef enum zkt_status then_demo_counter_inc(
+    struct demo_counter_call *call, const struct demo_counter_inc_input *in,
+    int32_t *out, void *user);
+
+static enum zkt_status finish_demo_counter_inc(struct zkt_call *zkt,
+                                               void (*then)(void),
+                                               const void *input, void *result,
+                                               void *user)
+{
+    struct demo_counter_call call = { zkt, zkt_call_state(zkt) };
+    return ((then_demo_counter_inc *)then)(&call, input, result, user);
+}
+
+struct demo_counter_inc_later *demo_counter_defer_inc(
+    struct demo_counter_call *call)
+{
+    return (struct demo_counter_inc_later *)zkt_call_defer(call->zkt, 0);
+}
+
+void demo_counter_resume_inc(
+    struct demo_counter_inc_later *later,
+    enum zkt_status (*then)(struct demo_counter_call *call,
+                            const struct demo_counter_inc_input *in,
+                            int32_t *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_demo_counter_inc,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_demo_counter_reset(struct demo_counter_call *call,
+                                                void *user);
+
+static enum zkt_status finish_demo_counter_reset(struct zkt_call *zkt,
+                                                 void (*then)(void),
+                                                 const void *input,
+                                                 void *result, void *user)
+{
+    struct demo_counter_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((then_demo_counter_reset *)then)(&call, user);
+}
+
+struct demo_counter_reset_later *demo_counter_defer_reset(
+    struct demo_counter_call *call)
+{
+    return (struct demo_counter_reset_later *)zkt_call_defer(call->zkt, 1);
+}
+
+void demo_counter_resume_reset(
+    struct demo_counter_reset_later *later,
+    enum zkt_status (*then)(struct demo_counter_call *call, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_demo_counter_reset,
+                     (void (*)(void))then, user);
+}
+
 static enum zkt_status invoke_demo_counter_inc(struct zkt_call *zkt,
                                                const void *handlers,
                                                const void *input, void *result)

@@ -24,6 +24,28 @@ struct demo_counter_call {
 
 void demo_counter_set_n(struct demo_counter_call *call, int32_t value);
 
+/*
+ * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
+ * resumes with the second half of it, once. See zocket/call.h.
+ */
+
+struct demo_counter_inc_later;
+struct demo_counter_inc_later *demo_counter_defer_inc(
+    struct demo_counter_call *call);
+void demo_counter_resume_inc(
+    struct demo_counter_inc_later *later,
+    enum zkt_status (*then)(struct demo_counter_call *call,
+                            const struct demo_counter_inc_input *in,
+                            int32_t *out, void *user),
+    void *user);
+struct demo_counter_reset_later;
+struct demo_counter_reset_later *demo_counter_defer_reset(
+    struct demo_counter_call *call);
+void demo_counter_resume_reset(
+    struct demo_counter_reset_later *later,
+    enum zkt_status (*then)(struct demo_counter_call *call, void *user),
+    void *user);
+
 /** The handlers of counter; all of them must be set. */
 struct demo_counter_handlers {
     /** Adds to the number and returns the new one. */

@@ -1009,6 +1009,305 @@ void odd_everything_emit_no_params(struct odd_everything_call *call,
     zkt_call_emit(call->zkt, 6, NULL, target);
 }
 
+typedef enum zkt_status then_odd_everything_delete(
+    struct odd_everything_call *call,
+    const struct odd_everything_delete_input *in, struct odd_keywords *out,
+    void *user);
+
+static enum zkt_status finish_odd_everything_delete(struct zkt_call *zkt,
+                                                    void (*then)(void),
+                                                    const void *input,
+                                                    void *result, void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    return ((then_odd_everything_delete *)then)(&call, input, result, user);
+}
+
+struct odd_everything_delete_later *odd_everything_defer_delete(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_delete_later *)zkt_call_defer(call->zkt, 0);
+}
+
+void odd_everything_resume_delete(
+    struct odd_everything_delete_later *later,
+    enum zkt_status (*then)(struct odd_everything_call *call,
+                            const struct odd_everything_delete_input *in,
+                            struct odd_keywords *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_delete,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_odd_everything_scalar(
+    struct odd_everything_call *call, int32_t in, int32_t *out, void *user);
+
+static enum zkt_status finish_odd_everything_scalar(struct zkt_call *zkt,
+                                                    void (*then)(void),
+                                                    const void *input,
+                                                    void *result, void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    const int32_t in = *(const int32_t *)input;
+    return ((then_odd_everything_scalar *)then)(&call, in, result, user);
+}
+
+struct odd_everything_scalar_later *odd_everything_defer_scalar(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_scalar_later *)zkt_call_defer(call->zkt, 1);
+}
+
+void odd_everything_resume_scalar(
+    struct odd_everything_scalar_later *later,
+    enum zkt_status (*then)(struct odd_everything_call *call, int32_t in,
+                            int32_t *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_scalar,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_odd_everything_text(
+    struct odd_everything_call *call, struct zkt_str in, struct zkt_str *out,
+    void *user);
+
+static enum zkt_status finish_odd_everything_text(struct zkt_call *zkt,
+                                                  void (*then)(void),
+                                                  const void *input,
+                                                  void *result, void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    const struct zkt_str in = *(const struct zkt_str *)input;
+    return ((then_odd_everything_text *)then)(&call, in, result, user);
+}
+
+struct odd_everything_text_later *odd_everything_defer_text(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_text_later *)zkt_call_defer(call->zkt, 2);
+}
+
+void odd_everything_resume_text(
+    struct odd_everything_text_later *later,
+    enum zkt_status (*then)(struct odd_everything_call *call, struct zkt_str in,
+                            struct zkt_str *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_text,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_odd_everything_node(
+    struct odd_everything_call *call, const struct odd_node *in,
+    struct odd_node_list *out, void *user);
+
+static enum zkt_status finish_odd_everything_node(struct zkt_call *zkt,
+                                                  void (*then)(void),
+                                                  const void *input,
+                                                  void *result, void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    return ((then_odd_everything_node *)then)(&call, input, result, user);
+}
+
+struct odd_everything_node_later *odd_everything_defer_node(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_node_later *)zkt_call_defer(call->zkt, 3);
+}
+
+void odd_everything_resume_node(
+    struct odd_everything_node_later *later,
+    enum zkt_status (*then)(struct odd_everything_call *call,
+                            const struct odd_node *in,
+                            struct odd_node_list *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_node,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_odd_everything_nothing(
+    struct odd_everything_call *call, void *user);
+
+static enum zkt_status finish_odd_everything_nothing(struct zkt_call *zkt,
+                                                     void (*then)(void),
+                                                     const void *input,
+                                                     void *result, void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((then_odd_everything_nothing *)then)(&call, user);
+}
+
+struct odd_everything_nothing_later *odd_everything_defer_nothing(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_nothing_later *)zkt_call_defer(call->zkt, 4);
+}
+
+void odd_everything_resume_nothing(
+    struct odd_everything_nothing_later *later,
+    enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_nothing,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_odd_everything_level(
+    struct odd_everything_call *call, enum odd_level in, enum odd_level *out,
+    void *user);
+
+static enum zkt_status finish_odd_everything_level(struct zkt_call *zkt,
+                                                   void (*then)(void),
+                                                   const void *input,
+                                                   void *result, void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    const enum odd_level in = *(const enum odd_level *)input;
+    return ((then_odd_everything_level *)then)(&call, in, result, user);
+}
+
+struct odd_everything_level_later *odd_everything_defer_level(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_level_later *)zkt_call_defer(call->zkt, 5);
+}
+
+void odd_everything_resume_level(
+    struct odd_everything_level_later *later,
+    enum zkt_status (*then)(struct odd_everything_call *call, enum odd_level in,
+                            enum odd_level *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_level,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_odd_everything_items(
+    struct odd_everything_call *call, const struct odd_node_list *in,
+    struct odd_node_list_map *out, void *user);
+
+static enum zkt_status finish_odd_everything_items(struct zkt_call *zkt,
+                                                   void (*then)(void),
+                                                   const void *input,
+                                                   void *result, void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    return ((then_odd_everything_items *)then)(&call, input, result, user);
+}
+
+struct odd_everything_items_later *odd_everything_defer_items(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_items_later *)zkt_call_defer(call->zkt, 6);
+}
+
+void odd_everything_resume_items(
+    struct odd_everything_items_later *later,
+    enum zkt_status (*then)(struct odd_everything_call *call,
+                            const struct odd_node_list *in,
+                            struct odd_node_list_map *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_items,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_odd_everything_flags(
+    struct odd_everything_call *call, const struct zkt_bool_map *in, bool *out,
+    void *user);
+
+static enum zkt_status finish_odd_everything_flags(struct zkt_call *zkt,
+                                                   void (*then)(void),
+                                                   const void *input,
+                                                   void *result, void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    return ((then_odd_everything_flags *)then)(&call, input, result, user);
+}
+
+struct odd_everything_flags_later *odd_everything_defer_flags(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_flags_later *)zkt_call_defer(call->zkt, 7);
+}
+
+void odd_everything_resume_flags(
+    struct odd_everything_flags_later *later,
+    enum zkt_status (*then)(struct odd_everything_call *call,
+                            const struct zkt_bool_map *in, bool *out,
+                            void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_flags,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_odd_everything_empty(
+    struct odd_everything_call *call, const struct odd_empty *in,
+    struct odd_empty *out, void *user);
+
+static enum zkt_status finish_odd_everything_empty(struct zkt_call *zkt,
+                                                   void (*then)(void),
+                                                   const void *input,
+                                                   void *result, void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    return ((then_odd_everything_empty *)then)(&call, input, result, user);
+}
+
+struct odd_everything_empty_later *odd_everything_defer_empty(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_empty_later *)zkt_call_defer(call->zkt, 8);
+}
+
+void odd_everything_resume_empty(
+    struct odd_everything_empty_later *later,
+    enum zkt_status (*then)(struct odd_everything_call *call,
+                            const struct odd_empty *in, struct odd_empty *out,
+                            void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_empty,
+                     (void (*)(void))then, user);
+}
+
+typedef enum zkt_status then_odd_everything_odd(
+    struct odd_everything_call *call, const struct odd_everything_odd_input *in,
+    double *out, void *user);
+
+static enum zkt_status finish_odd_everything_odd(struct zkt_call *zkt,
+                                                 void (*then)(void),
+                                                 const void *input,
+                                                 void *result, void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    return ((then_odd_everything_odd *)then)(&call, input, result, user);
+}
+
+struct odd_everything_odd_later *odd_everything_defer_odd(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_odd_later *)zkt_call_defer(call->zkt, 9);
+}
+
+void odd_everything_resume_odd(
+    struct odd_everything_odd_later *later,
+    enum zkt_status (*then)(struct odd_everything_call *call,
+                            const struct odd_everything_odd_input *in,
+                            double *out, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_odd,
+                     (void (*)(void))then, user);
+}
+
 static enum zkt_status invoke_odd_everything_delete(struct zkt_call *zkt,
                                                     const void *handlers,
                                                     const void *input,
@@ -1365,6 +1664,35 @@ static const struct zkt_actor odd_mute_actor = {
 };
 
 /* ---- stateless ---- */
+
+typedef enum zkt_status then_odd_stateless_ping(struct odd_stateless_call *call,
+                                                void *user);
+
+static enum zkt_status finish_odd_stateless_ping(struct zkt_call *zkt,
+                                                 void (*then)(void),
+                                                 const void *input,
+                                                 void *result, void *user)
+{
+    struct odd_stateless_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((then_odd_stateless_ping *)then)(&call, user);
+}
+
+struct odd_stateless_ping_later *odd_stateless_defer_ping(
+    struct odd_stateless_call *call)
+{
+    return (struct odd_stateless_ping_later *)zkt_call_defer(call->zkt, 0);
+}
+
+void odd_stateless_resume_ping(
+    struct odd_stateless_ping_later *later,
+    enum zkt_status (*then)(struct odd_stateless_call *call, void *user),
+    void *user)
+{
+    zkt_later_resume((struct zkt_later *)later, finish_odd_stateless_ping,
+                     (void (*)(void))then, user);
+}
 
 static enum zkt_status invoke_odd_stateless_ping(struct zkt_call *zkt,
                                                  const void *handlers,

@@ -1,0 +1,99 @@
+/* See post.h. Nothing runs while the lock is held but the wake function. */
+#include "base/post.h"
+
+struct zkt_post_box *zkt__post_box_new(const struct zkt_allocator *allocator)
+{
+    struct zkt_post_box *box = zkt__alloc_zero(allocator, 1, sizeof(*box));
+    if (box == NULL) {
+        return NULL;
+    }
+    if (pthread_mutex_init(&box->lock, NULL) != 0) {
+        zkt__release(allocator, box);
+        return NULL;
+    }
+    box->allocator = allocator;
+    box->refs = 1;
+    return box;
+}
+
+void zkt__post_box_ref(struct zkt_post_box *box)
+{
+    pthread_mutex_lock(&box->lock);
+    box->refs++;
+    pthread_mutex_unlock(&box->lock);
+}
+
+void zkt__post_box_unref(struct zkt_post_box *box)
+{
+    if (box == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&box->lock);
+    const bool last = --box->refs == 0;
+    pthread_mutex_unlock(&box->lock);
+    if (last) {
+        pthread_mutex_destroy(&box->lock);
+        zkt__release(box->allocator, box);
+    }
+}
+
+void zkt__post_box_on_wake(struct zkt_post_box *box, void (*wake)(void *user),
+                           void *user)
+{
+    pthread_mutex_lock(&box->lock);
+    box->wake = wake;
+    box->wake_user = user;
+    if (wake != NULL && box->first != NULL) {
+        wake(user); /* what came before there was anybody to wake */
+    }
+    pthread_mutex_unlock(&box->lock);
+}
+
+bool zkt__post(struct zkt_post_box *box, struct zkt_posted *posted)
+{
+    pthread_mutex_lock(&box->lock);
+    const bool open = !box->closed;
+    if (open) {
+        posted->next = NULL;
+        if (box->last != NULL) {
+            box->last->next = posted;
+        } else {
+            box->first = posted;
+        }
+        box->last = posted;
+        if (box->wake != NULL) {
+            box->wake(box->wake_user);
+        }
+    }
+    pthread_mutex_unlock(&box->lock);
+    return open;
+}
+
+bool zkt__post_waits(struct zkt_post_box *box)
+{
+    pthread_mutex_lock(&box->lock);
+    const bool waits = box->first != NULL;
+    pthread_mutex_unlock(&box->lock);
+    return waits;
+}
+
+void zkt__post_run(struct zkt_post_box *box, void *owner)
+{
+    pthread_mutex_lock(&box->lock);
+    struct zkt_posted *posted = box->first;
+    box->first = box->last = NULL;
+    pthread_mutex_unlock(&box->lock);
+    while (posted != NULL) {
+        struct zkt_posted *next = posted->next;
+        posted->run(posted, owner);
+        posted = next;
+    }
+}
+
+void zkt__post_close(struct zkt_post_box *box)
+{
+    pthread_mutex_lock(&box->lock);
+    box->closed = true;
+    box->wake = NULL;
+    pthread_mutex_unlock(&box->lock);
+}

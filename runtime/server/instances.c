@@ -1,0 +1,83 @@
+/* Work from other threads, and what a program may know of instances and do. */
+#include "server/connection.h"
+
+/* ---- posting ---- */
+
+struct posted_function {
+    struct zkt_posted posted;
+    const struct zkt_allocator *allocator;
+    void (*fn)(struct zkt_server *server, void *user);
+    void *user;
+};
+
+static void run_function(struct zkt_posted *posted, void *owner)
+{
+    struct posted_function *work = (struct posted_function *)(void *)posted;
+    work->fn(owner, work->user);
+    zkt__release(work->allocator, work);
+}
+
+enum zkt_status zkt_post(struct zkt_server *server,
+                         void (*fn)(struct zkt_server *server, void *user),
+                         void *user)
+{
+    const struct zkt_allocator *allocator = server->allocator;
+    struct posted_function *work = zkt__alloc(allocator, sizeof(*work));
+    if (work == NULL) {
+        return ZKT_NO_MEMORY;
+    }
+    *work = (struct posted_function){
+        .posted = { .run = run_function },
+        .allocator = allocator,
+        .fn = fn,
+        .user = user,
+    };
+    if (!zkt__post(server->actors.box, &work->posted)) {
+        zkt__release(allocator, work);
+        return ZKT_CLOSED;
+    }
+    return ZKT_OK;
+}
+
+/* ---- instances ---- */
+
+void zkt_server_instances(const struct zkt_server *server,
+                          void (*each)(const struct zkt_instance_info *info,
+                                       void *user),
+                          void *user)
+{
+    const struct zkt_slots *slots = &server->actors.instances;
+    for (uint32_t i = 0; i < slots->count; i++) {
+        const struct zkt_instance *instance = slots->objects[i];
+        if (instance == NULL) {
+            continue;
+        }
+        const struct zkt_instance_info info = {
+            .actor = instance->actor->name,
+            .id = instance->name,
+            .clients = instance->link_count,
+            .subscribers = instance->subscribers,
+            .queued = instance->mail_count,
+            .deferred = instance->parked != NULL,
+            .calls = instance->calls,
+        };
+        each(&info, user);
+    }
+}
+
+enum zkt_status zkt_server_destroy(struct zkt_server *server,
+                                   struct zkt_str actor, struct zkt_str id)
+{
+    struct zkt_actors *actors = &server->actors;
+    const int index = actors->app.info->find_actor(actor);
+    struct zkt_instance *instance = NULL;
+    if (index >= 0) {
+        instance = zkt__owner_find(actors, actors->app.info->actors[index], id);
+    }
+    if (instance == NULL) {
+        return ZKT_NOT_FOUND;
+    }
+    zkt__mailbox_put_own(actors, instance, &instance->end, false);
+    zkt__server_wake(server);
+    return ZKT_OK;
+}

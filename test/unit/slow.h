@@ -1,0 +1,306 @@
+/*
+ * A server of slow.zkt whose handlers finish when a test says so, with wires
+ * to it. `trace` tells in which order handlers and hooks ran.
+ */
+#ifndef SLOW_H
+#define SLOW_H
+
+#include <stdio.h>
+
+#include "failing_alloc.h"
+#include "slow_server.h"
+#include "wire.h"
+
+/* What handlers and hooks have done, one word each. */
+static char trace[8192];
+
+static inline void note(const char *what, struct zkt_str of)
+{
+    const size_t len = strlen(trace);
+    snprintf(trace + len, sizeof(trace) - len, "%s%s%s%.*s", len > 0 ? " " : "",
+             what, of.len > 0 ? ":" : "", ZKT_ARG(of));
+}
+
+/* ---- calls that wait to be resumed ---- */
+
+enum {
+    HELD_MAX = 8
+};
+
+static struct slow_job_add_later *held[HELD_MAX];
+static size_t held_count;
+static bool hook_fails;
+
+static inline enum zkt_status add_now(struct slow_job_call *call,
+                                      const struct slow_job_add_input *in,
+                                      int32_t *out)
+{
+    slow_job_set_n(call, call->state->n + in->by);
+    slow_job_emit_added(call, &(struct slow_job_added_event){ call->state->n },
+                        zkt_to_all());
+    *out = call->state->n;
+    return ZKT_OK;
+}
+
+/* The second half; @user counts how often it ran, and cancelled ones. */
+struct ran {
+    int times, cancelled;
+    bool again; /* defer once more */
+};
+
+static inline enum zkt_status add_later(struct slow_job_call *call,
+                                        const struct slow_job_add_input *in,
+                                        int32_t *out, void *user)
+{
+    struct ran *ran = user;
+    ran->times++;
+    note("then", in->note);
+    if (zkt_cancelled(call->zkt)) {
+        ran->cancelled++;
+        /* Nothing of this does anything, and none of it does harm. */
+        assert_int_equal(call->state->n, 0);
+        assert_null(zkt_call_server(call->zkt));
+        assert_int_equal(zkt_clients(call->zkt).len, 0);
+        assert_int_equal(zkt_random(call->zkt, 9), 0);
+        assert_int_equal(zkt_random_id(call->zkt, 4).len, 0);
+        assert_int_equal(zkt_client_id(call->zkt).len, 32);
+        assert_string_equal(zkt_format(call->zkt, "%d", 7).data, "7");
+        assert_null(slow_job_defer_add(call));
+        slow_job_set_trail(call, ZKT_STR("never"));
+        zkt_destroy(call->zkt);
+        return add_now(call, in, out);
+    }
+    if (ran->again) {
+        ran->again = false;
+        held[held_count] = slow_job_defer_add(call);
+        assert_non_null(held[held_count++]);
+        return ZKT_PENDING;
+    }
+    return zkt_str_eq(in->note, ZKT_STR("later-fail"))
+               ? zkt_fail(call->zkt, ZKT_ABORTED, "in vain")
+               : add_now(call, in, out);
+}
+
+static inline void resume(size_t i, struct ran *ran)
+{
+    slow_job_resume_add(held[i], add_later, ran);
+}
+
+/* ---- handlers ---- */
+
+static struct ran early;
+
+static enum zkt_status add(struct slow_job_call *call,
+                           const struct slow_job_add_input *in, int32_t *out)
+{
+    note("add", in->note);
+    if (in->note.len < 5 || memcmp(in->note.data, "later", 5) != 0) {
+        return add_now(call, in, out);
+    }
+    if (zkt_str_eq(in->note, ZKT_STR("later-dirty"))) {
+        slow_job_set_trail(call, ZKT_STR("dirty"));
+    }
+    held[held_count] = slow_job_defer_add(call);
+    if (held[held_count] == NULL) {
+        return ZKT_OK; /* poisoned */
+    }
+    held_count++;
+    if (zkt_str_eq(in->note, ZKT_STR("later-twice"))) {
+        assert_null(slow_job_defer_add(call));
+    }
+    if (zkt_str_eq(in->note, ZKT_STR("later-early"))) {
+        early = (struct ran){ 0 };
+        resume(held_count - 1, &early);
+        assert_int_equal(early.times, 0);
+    }
+    return zkt_str_eq(in->note, ZKT_STR("later-not"))
+               ? zkt_fail(call->zkt, ZKT_ABORTED, "not later")
+               : ZKT_PENDING;
+}
+
+static enum zkt_status build(struct slow_job_call *call,
+                             const struct slow_job_build_input *in,
+                             struct slow_part *out)
+{
+    (void)call;
+    note("build", in->part.name);
+    *out = in->part;
+    return ZKT_OK;
+}
+
+static enum zkt_status mark(struct slow_job_call *call,
+                            const struct slow_job_mark_input *in)
+{
+    note("mark", in->note);
+    if (zkt_str_eq(in->note, ZKT_STR("wrong"))) {
+        assert_null(slow_job_defer_add(call));
+        return ZKT_PENDING;
+    }
+    if (zkt_str_eq(in->note, ZKT_STR("shutdown"))) {
+        zkt_server_shutdown(zkt_call_server(call->zkt));
+    }
+    if (zkt_str_eq(in->note, ZKT_STR("other"))) {
+        assert_int_equal(zkt_server_destroy(zkt_call_server(call->zkt),
+                                            ZKT_STR("job"), ZKT_STR("b")),
+                         ZKT_OK);
+    }
+    slow_job_set_trail(call, zkt_format(call->zkt, "%.*s %.*s",
+                                        ZKT_ARG(call->state->trail),
+                                        ZKT_ARG(in->note)));
+    return ZKT_OK;
+}
+
+static enum zkt_status end_it(struct slow_job_call *call)
+{
+    note("end", zkt_instance_id(call->zkt));
+    zkt_destroy(call->zkt);
+    return ZKT_OK;
+}
+
+static enum zkt_status run_hook(struct slow_job_call *call, const char *name)
+{
+    note(name, zkt_instance_id(call->zkt));
+    if (zkt_clients(call->zkt).len == 99) {
+        return ZKT_OK;
+    }
+    return hook_fails ? zkt_fail(call->zkt, ZKT_ABORTED, "hook") : ZKT_OK;
+}
+
+static enum zkt_status on_connect(struct slow_job_call *call)
+{
+    return run_hook(call, "connect");
+}
+
+static enum zkt_status on_disconnect(struct slow_job_call *call)
+{
+    return run_hook(call, "disconnect");
+}
+
+static enum zkt_status on_activate(struct slow_job_call *call)
+{
+    return run_hook(call, "activate");
+}
+
+static enum zkt_status on_deactivate(struct slow_job_call *call)
+{
+    slow_job_set_n(call, -1);
+    return run_hook(call, "deactivate");
+}
+
+static enum zkt_status set(struct slow_plain_call *call,
+                           const struct slow_plain_set_input *in)
+{
+    slow_plain_set_n(call, in->n);
+    return ZKT_OK;
+}
+
+static const struct slow_job_handlers job_handlers = {
+    .add = add,
+    .build = build,
+    .mark = mark,
+    .end = end_it,
+    .on_connect = on_connect,
+    .on_disconnect = on_disconnect,
+    .on_activate = on_activate,
+    .on_deactivate = on_deactivate,
+};
+static const struct slow_plain_handlers plain_handlers = { .set = set };
+static const struct slow_handlers slow_handlers = {
+    .job = &job_handlers,
+    .plain = &plain_handlers,
+};
+
+/* ---- a server and what is said to it ---- */
+
+static inline struct zkt_server *new_slow_server(
+    const struct zkt_limits *limits, const struct zkt_allocator *allocator)
+{
+    static const uint8_t seed[32] = { 7 };
+    struct zkt_serve_options options = { .random_seed = seed,
+                                         .allocator = allocator };
+    struct zkt_server *server = NULL;
+    if (limits != NULL) {
+        options.limits = *limits;
+    }
+    trace[0] = '\0';
+    held_count = 0;
+    hook_fails = false;
+    assert_int_equal(
+        zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
+    return server;
+}
+
+#define SLOW_CALL(id, instance, method, input)                                 \
+    "{\"type\":\"rpc\",\"id\":\"" id                                           \
+    "\",\"actor\":\"job\",\"actorId\":\"" instance "\",\"method\":\"" method   \
+    "\",\"input\":" input "}"
+#define ADD(id, instance, by, text)                                            \
+    SLOW_CALL(id, instance, "add", "{\"by\":" by ",\"note\":\"" text "\"}")
+#define MARK(id, instance, text)                                               \
+    SLOW_CALL(id, instance, "mark", "{\"note\":\"" text "\"}")
+#define SUB(what, instance)                                                    \
+    "{\"type\":\"" what "\",\"actor\":\"job\",\"actorId\":\"" instance "\"}"
+
+/* The text frames and close codes that came since the last time, one a line;
+ * good until the next call. */
+static inline const char *said(struct wire *w)
+{
+    static char lines[64 * 1024];
+    size_t used = 0, at = 0;
+    drain(w);
+    while (at + 2 <= w->len) {
+        const uint8_t *head = (const uint8_t *)w->text + at;
+        size_t len = head[1] & 0x7f, skip = 2;
+        if (len == 126) {
+            len = (size_t)(head[2] << 8 | head[3]);
+            skip = 4;
+        }
+        if ((head[0] & 0x0f) == 8) {
+            used += (size_t)snprintf(lines + used, sizeof(lines) - used,
+                                     "close %d\n", head[2] << 8 | head[3]);
+        } else if ((head[0] & 0x0f) == 1) {
+            used += (size_t)snprintf(lines + used, sizeof(lines) - used,
+                                     "%.*s\n", (int)len, w->text + at + skip);
+        }
+        at += skip + len;
+    }
+    lines[used] = '\0';
+    w->len = 0;
+    return lines;
+}
+
+/* A wire whose welcome has been read. */
+static inline struct wire open_slow(struct zkt_server *server)
+{
+    struct wire w = open_wire(server);
+    w.len = 0;
+    return w;
+}
+
+/* Says something and gives what comes back at once. */
+static inline const char *ask(struct wire *w, const char *text)
+{
+    send_text(w, text, true);
+    return said(w);
+}
+
+static inline void turn(struct zkt_server *server)
+{
+    zkt__server_core(server)->ops->tick(zkt__server_core(server));
+}
+
+static inline struct zkt_server_stats stats_of(const struct zkt_server *server)
+{
+    struct zkt_server_stats stats;
+    zkt_server_stats(server, &stats);
+    return stats;
+}
+
+#define RESULT(id, value)                                                      \
+    "{\"type\":\"rpc:result\",\"id\":\"" id "\",\"result\":" value "}\n"
+#define DONE(id) "{\"type\":\"rpc:result\",\"id\":\"" id "\"}\n"
+#define REFUSED(id, text, code)                                                \
+    "{\"type\":\"rpc:result\",\"id\":\"" id "\",\"error\":\"" text             \
+    "\",\"code\":\"" code "\"}\n"
+
+#endif
