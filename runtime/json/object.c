@@ -40,6 +40,7 @@ void zkt_object_field(struct zkt_reader *reader, const struct zkt_type *type,
 void zkt_object_unknown(struct zkt_reader *reader, struct zkt_object *object)
 {
     (void)object;
+    reader->unknown_fields++;
     (void)zkt__reader_skip(reader, NULL);
 }
 
