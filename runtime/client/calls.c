@@ -1,6 +1,8 @@
 /*
- * Calls: blocking and asynchronous, and the replies to them. A call that is
- * begun before the socket is open waits as text; `done` is told exactly once.
+ * Calls that are under way, and what becomes of them: an answer, a timeout,
+ * the end of the connection. One that is begun while the socket is not open
+ * waits as text; one that was sent is never sent again, for a method may not
+ * bear it. `done` is told exactly once.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,53 +19,6 @@ static struct zkt_pending *from_node(struct zkt_node *node)
                          struct zkt_pending, timeout);
 }
 
-/* ---- replies ---- */
-
-/* The arena of a blocking call's reply, made when it is needed. */
-static struct zkt_arena *reply_arena(const struct zkt_client *client,
-                                     struct zkt_reply *reply)
-{
-    if (reply->memory_ == NULL) {
-        struct zkt_arena *arena = zkt__alloc(client->allocator, sizeof(*arena));
-        if (arena != NULL) {
-            zkt__arena_init(arena, client->allocator);
-        }
-        reply->memory_ = arena;
-    }
-    return reply->memory_;
-}
-
-void zkt_reply_clear(struct zkt_reply *reply)
-{
-    if (reply == NULL) {
-        return;
-    }
-    struct zkt_arena *arena = reply->memory_;
-    if (arena != NULL) {
-        const struct zkt_allocator *allocator = arena->allocator;
-        zkt__arena_finish(arena);
-        zkt__release(allocator, arena);
-    }
-    *reply = (struct zkt_reply){ .status = ZKT_OK, .error = "" };
-}
-
-/* Gives a blocking call's reply its outcome; the text is copied. */
-static void set_reply(const struct zkt_client *client, struct zkt_reply *reply,
-                      enum zkt_status status, struct zkt_str error)
-{
-    reply->status = status;
-    reply->error = "";
-    if (status == ZKT_OK) {
-        return;
-    }
-    reply->error = zkt_status_text(status);
-    struct zkt_arena *arena = reply_arena(client, reply);
-    if (arena != NULL && error.len > 0) {
-        const struct zkt_str copy = zkt__arena_str(arena, error);
-        reply->error = copy.data != NULL ? copy.data : reply->error;
-    }
-}
-
 /* ---- the end of a call ---- */
 
 static void free_pending(struct zkt_client *client, struct zkt_pending *p)
@@ -71,41 +26,46 @@ static void free_pending(struct zkt_client *client, struct zkt_pending *p)
     zkt__timeout_cancel(&p->timeout);
     zkt__release(client->allocator, (char *)(uintptr_t)p->unsent.data);
     if (p->spare_of != NULL) {
-        struct zkt_handle *handle = p->spare_of;
-        handle->spare_used = false;
-        if (handle->closed) {
-            zkt__release(client->allocator, handle);
-        }
+        p->spare_of->spare_used = false;
     } else {
         zkt__release(client->allocator, p);
     }
 }
 
+static void end_wait(const struct zkt_client *client, bool *over)
+{
+    if (client->ops->end_wait != NULL) {
+        client->ops->end_wait(client->driver, over);
+    } else {
+        *over = true;
+    }
+}
+
 /* Tells the one who called; @result is in memory that outlives the callback,
- * or NULL. */
+ * or NULL. The callback may close the handle whose spare the call was. */
 static void finish_call(struct zkt_client *client, struct zkt_pending *p,
                         enum zkt_status status, struct zkt_str error,
                         const void *result)
 {
-    zkt__timeout_cancel(&p->timeout);
-    if (p->reply != NULL) {
-        set_reply(client, p->reply, status, error);
-        if (result != NULL) {
-            memcpy(p->out, result, p->result->size);
-        }
-        *p->over = true;
-    } else {
-        const struct zkt_reply reply = {
-            .status = status,
-            .error = error.len > 0      ? error.data
-                     : status == ZKT_OK ? ""
-                                        : zkt_status_text(status),
-        };
-        client->depth++;
-        p->thunk(p->done, &reply, result, p->user);
-        client->depth--;
-    }
+    const struct zkt_pending call = *p;
     free_pending(client, p);
+    if (call.reply != NULL) {
+        zkt__reply_set(client, call.reply, status, error);
+        if (result != NULL) {
+            memcpy(call.out, result, call.result->size);
+        }
+        end_wait(client, call.over);
+        return;
+    }
+    const struct zkt_reply reply = {
+        .status = status,
+        .error = error.len > 0      ? error.data
+                 : status == ZKT_OK ? ""
+                                    : zkt_status_text(status),
+    };
+    client->depth++;
+    call.thunk(call.done, &reply, result, call.user);
+    client->depth--;
 }
 
 static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
@@ -125,13 +85,18 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
     finish_call(client, p, p->status, error, NULL);
 }
 
-void zkt__calls_fail(struct zkt_client *client, enum zkt_status status)
+void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
+                     bool all)
 {
-    struct zkt_node *node;
-    while ((node = zkt__list_first(&client->calls)) != NULL) {
-        from_node(node)->status = status;
-        zkt__node_unlink(node);
-        zkt__list_append(&client->failed, node);
+    struct zkt_node *node = zkt__list_first(&client->calls);
+    while (node != NULL) {
+        struct zkt_pending *p = from_node(node);
+        node = zkt__list_after(&client->calls, node);
+        if (all || p->unsent.len == 0) {
+            p->status = status;
+            zkt__node_unlink(&p->timeout.node);
+            zkt__list_append(&client->failed, &p->timeout.node);
+        }
     }
 }
 
@@ -144,9 +109,14 @@ void zkt__calls_expire(struct zkt_client *client)
         p->status = ZKT_DEADLINE_EXCEEDED;
         zkt__list_append(&client->failed, &p->timeout.node);
     }
+    /* One that is begun meanwhile, and fails, is told in the next turn. */
+    const struct zkt_node *last = client->failed.head.prev;
     struct zkt_node *node;
     while ((node = zkt__list_first(&client->failed)) != NULL) {
         finish_failed(client, from_node(node));
+        if (node == last) {
+            break;
+        }
     }
 }
 
@@ -193,7 +163,9 @@ static void *decode_result(struct zkt_client *client, struct zkt_arena *arena,
     zkt__reader_init(&reader, text, json.len, arena, &issues,
                      &client->store.key);
     reader.lenient = true;
-    return type->decode(&reader, type, value) ? value : NULL;
+    const bool good = type->decode(&reader, type, value);
+    zkt__count_unknown(client, &reader);
+    return good ? value : NULL;
 }
 
 void zkt__calls_answer(struct zkt_client *client,
@@ -206,25 +178,22 @@ void zkt__calls_answer(struct zkt_client *client,
         return; /* timed out before, or never ours */
     }
     if (message->error.data != NULL) {
-        /* A plain server sends no code: then INTERNAL is all we know. */
-        finish_call(client, p,
-                    message->code.data != NULL
-                        ? zkt__status_parse(message->code)
-                        : ZKT_INTERNAL,
-                    message->error, NULL);
+        finish_call(client, p, zkt__error_code(message), message->error, NULL);
         return;
     }
     if (p->result == NULL) {
         finish_call(client, p, ZKT_OK, ZKT_STR(""), NULL);
         return;
     }
-    struct zkt_arena *arena = p->reply != NULL ? reply_arena(client, p->reply)
-                                               : &client->arena;
+    struct zkt_arena *arena = p->reply != NULL
+                                  ? zkt__reply_arena(client, p->reply)
+                                  : &client->arena;
     const void *result = decode_result(client, arena, p->result,
                                        message->result);
     if (result != NULL) {
         finish_call(client, p, ZKT_OK, ZKT_STR(""), result);
     } else {
+        client->stats.misfits++;
         finish_call(client, p, ZKT_INTERNAL,
                     ZKT_STR("the result does not fit the schema"), NULL);
     }
@@ -285,31 +254,47 @@ static bool keep_text(struct zkt_client *client, struct zkt_pending *p)
     return true;
 }
 
-/* Sends the call or keeps it for later. One that cannot be is failed at the
- * next tick. */
-static void submit(struct zkt_client *client, struct zkt_handle *handle,
-                   const struct zkt_remote_method *method, const void *input,
-                   struct zkt_pending *p)
+/* Writes the call and sends it, or keeps it until the socket is open. */
+static enum zkt_status dispatch(struct zkt_client *client,
+                                const struct zkt_entry *entry,
+                                const struct zkt_remote_method *method,
+                                const void *input, struct zkt_pending *p)
 {
+    if (client->close_wanted) {
+        return ZKT_CANCELLED;
+    }
+    if (client->status == ZKT_DISCONNECTED) {
+        return ZKT_UNAVAILABLE;
+    }
+    struct zkt_writer *w = zkt__client_write(client);
+    write_call(client, w, entry, method, input, p->number);
+    if (w->failed || (!zkt__client_is_open(client) && !keep_text(client, p))) {
+        return ZKT_RESOURCE_EXHAUSTED;
+    }
+    if (zkt__client_is_open(client)) {
+        zkt__client_send(client); /* which may fail it */
+    }
+    return p->status;
+}
+
+void zkt__call_submit(struct zkt_handle *handle, uint32_t index,
+                      const void *input, struct zkt_pending *p)
+{
+    struct zkt_client *client = handle->client;
+    const struct zkt_remote_method *method =
+        &handle->entry->actor->methods[index];
     const int64_t limit = client->options.rpc_timeout_ms;
+    zkt__client_clock(client);
+    client->stats.calls++;
     p->method = method->name;
     p->result = method->result;
     p->number = ++client->next_call;
     zkt__timeout_arm(&client->calls, &p->timeout, client->core.now_ms,
                      limit > 0 ? limit : INT64_MAX);
     if (p->status == ZKT_OK) {
-        struct zkt_writer *w = zkt__client_write(client);
-        write_call(client, w, handle->entry, method, input, p->number);
-        if (w->failed ||
-            (!zkt__client_is_open(client) && !keep_text(client, p))) {
-            p->status = ZKT_RESOURCE_EXHAUSTED;
-        } else if (client->status == ZKT_DISCONNECTED) {
-            p->status = ZKT_UNAVAILABLE;
-        } else if (zkt__client_is_open(client)) {
-            zkt__client_send(client);
-        }
+        p->status = dispatch(client, handle->entry, method, input, p);
     }
-    if (p->status != ZKT_OK) {
+    if (p->status != ZKT_OK) { /* told at the next tick */
         zkt__node_unlink(&p->timeout.node);
         zkt__list_append(&client->failed, &p->timeout.node);
     }
@@ -318,113 +303,19 @@ static void submit(struct zkt_client *client, struct zkt_handle *handle,
 
 void zkt__calls_flush(struct zkt_client *client)
 {
-    for (struct zkt_node *n = zkt__list_first(&client->calls); n != NULL;
-         n = zkt__list_after(&client->calls, n)) {
+    struct zkt_node *n = zkt__list_first(&client->calls);
+    while (n != NULL && zkt__client_is_open(client)) {
         struct zkt_pending *p = from_node(n);
-        if (p->unsent.len > 0) {
+        const struct zkt_str text = p->unsent;
+        n = zkt__list_after(&client->calls, n);
+        if (text.len > 0) {
             struct zkt_writer *w = zkt__client_write(client);
-            zkt_write_raw(w, p->unsent.data, p->unsent.len);
-            zkt__client_send(client);
-            zkt__release(client->allocator, (char *)(uintptr_t)p->unsent.data);
+            zkt_write_raw(w, text.data, text.len);
             p->unsent = (struct zkt_str){ NULL, 0 };
+            zkt__client_send(client);
+            zkt__release(client->allocator, (char *)(uintptr_t)text.data);
         }
     }
-}
-
-/* Whether the input keeps its rules; what is wrong goes into @text. */
-static bool input_is_good(struct zkt_client *client,
-                          const struct zkt_remote_method *method,
-                          const void *input, struct zkt_writer *text)
-{
-    struct zkt_issues issues = { .arena = &client->arena,
-                                 .context = &client->rules };
-    if (method->input == NULL ||
-        zkt__check_value(method->input, input, NULL, 0, &issues)) {
-        return true;
-    }
-    ZKT_WRITE(text, "Validation failed for ");
-    zkt_write_raw(text, method->name.data, method->name.len);
-    ZKT_WRITE(text, ": ");
-    zkt__issues_write(&issues, text);
-    zkt_write_raw(text, "", 1);
-    return false;
-}
-
-/* A handle that cannot call: closed, or none at all. */
-static enum zkt_status refuse(struct zkt_reply *reply, enum zkt_status status,
-                              const char *text)
-{
-    if (reply != NULL) {
-        reply->status = status;
-        reply->error = text;
-    }
-    return status;
-}
-
-static enum zkt_status wait_for(struct zkt_client *client, const bool *over)
-{
-    client->blocking++;
-    while (!*over) {
-        const enum zkt_status status = client->ops->poll(client->driver, -1);
-        if (status != ZKT_OK && status != ZKT_DEADLINE_EXCEEDED) {
-            zkt__calls_fail(client, ZKT_UNAVAILABLE);
-            zkt__calls_expire(client);
-        }
-    }
-    client->blocking--;
-    return ZKT_OK;
-}
-
-enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
-                                const void *input, void *result,
-                                struct zkt_reply *given)
-{
-    struct zkt_reply own = { .status = ZKT_OK, .error = "" };
-    struct zkt_reply *reply = given != NULL ? given : &own;
-    if (handle == NULL || handle->client == NULL) {
-        return refuse(given, ZKT_FAILED_PRECONDITION,
-                      "there is no client to call with");
-    }
-    struct zkt_client *client = handle->client;
-    const struct zkt_remote_method *method =
-        &handle->entry->actor->methods[index];
-    if (client->depth > 0) {
-        return refuse(given, ZKT_FAILED_PRECONDITION,
-                      "a blocking call inside a callback");
-    }
-    if (given == NULL && method->result != NULL && method->result->owns) {
-        return refuse(given, ZKT_INVALID_ARGUMENT, "");
-    }
-    struct zkt_writer text;
-    zkt__writer_init(&text, client->allocator);
-    if (!input_is_good(client, method, input, &text)) {
-        set_reply(client, reply, ZKT_INVALID_ARGUMENT,
-                  text.failed ? ZKT_STR("") : zkt_cstr(text.data));
-    } else {
-        bool over = false;
-        struct zkt_pending *p = zkt__alloc_zero(client->allocator, 1,
-                                                sizeof(*p));
-        if (p == NULL) {
-            set_reply(client, reply, ZKT_RESOURCE_EXHAUSTED,
-                      ZKT_STR("out of memory"));
-        } else {
-            p->reply = reply;
-            p->out = result;
-            p->over = &over;
-            submit(client, handle, method, input, p);
-            (void)wait_for(client, &over);
-        }
-    }
-    zkt__writer_finish(&text);
-    zkt__arena_reset(&client->arena);
-    const enum zkt_status status = reply->status;
-    if (given == NULL) {
-        zkt_reply_clear(&own);
-    }
-    if (client->close_wanted && client->blocking == 0) {
-        client->ops->finish(client->driver, client);
-    }
-    return status;
 }
 
 /* A pending call for an asynchronous one: without memory the handle's spare;
@@ -453,7 +344,7 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
     struct zkt_reply refused = { .status = ZKT_FAILED_PRECONDITION,
                                  .error = "there is no client to call with" };
     struct zkt_pending *p = NULL;
-    if (handle != NULL && handle->client != NULL) {
+    if (handle != NULL && handle->client != NULL && !handle->closed) {
         p = new_pending(handle);
         refused.status = ZKT_RESOURCE_EXHAUSTED;
         refused.error = "out of memory";
@@ -463,11 +354,8 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
         thunk(done, &refused, NULL, user);
         return;
     }
-    struct zkt_client *client = handle->client;
-    const struct zkt_remote_method *method =
-        &handle->entry->actor->methods[index];
     p->thunk = thunk;
     p->done = done;
     p->user = user;
-    submit(client, handle, method, input, p);
+    zkt__call_submit(handle, index, input, p);
 }

@@ -1,6 +1,7 @@
 /*
- * The client as a core: its connection, its turns, and its end. Reconnecting
- * is not part of it yet: a connection that is lost stays lost.
+ * The client as an object: its options, its turns, its making and its end, and
+ * the small questions that can be asked of it. What the connection does is
+ * connection.c's.
  */
 #include "client/client.h"
 
@@ -11,8 +12,6 @@
 
 enum {
     LOG_MAX = 1024,
-    DEFAULT_TIMEOUT_MS = 10000,
-    DEFAULT_MESSAGE_BYTES = 64 * 1024 * 1024,
     HEAD_BYTES = 16 * 1024,
     FRAGMENTS = 1024
 };
@@ -22,12 +21,7 @@ static struct zkt_client *from_core(const struct zkt_core *core)
     return (struct zkt_client *)(uintptr_t)core;
 }
 
-static struct zkt_client *from_endpoint(struct zkt_endpoint *e)
-{
-    return ZKT_CONTAINER(e, struct zkt_client, endpoint);
-}
-
-void zkt__client_log(const struct zkt_client *client, enum zkt_log_level level,
+void zkt__client_log(struct zkt_client *client, enum zkt_log_level level,
                      const char *format, ...)
 {
     char text[LOG_MAX];
@@ -38,7 +32,9 @@ void zkt__client_log(const struct zkt_client *client, enum zkt_log_level level,
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    client->depth++;
     client->options.log(client->options.log_user, level, text);
+    client->depth--;
 }
 
 struct zkt_core *zkt__client_core(struct zkt_client *client)
@@ -46,9 +42,19 @@ struct zkt_core *zkt__client_core(struct zkt_client *client)
     return &client->core;
 }
 
-bool zkt__client_is_open(const struct zkt_client *client)
+bool zkt__client_close_wanted(const struct zkt_client *client)
 {
-    return client->attached && client->ws.state == ZKT_WS_OPEN;
+    return client->close_wanted;
+}
+
+bool zkt__client_is_in_callback(const struct zkt_client *client)
+{
+    return client->depth > 0;
+}
+
+bool zkt__client_is_busy(const struct zkt_client *client)
+{
+    return client->depth > 0 || client->blocking > 0;
 }
 
 void zkt__client_touch(struct zkt_client *client)
@@ -58,211 +64,59 @@ void zkt__client_touch(struct zkt_client *client)
     }
 }
 
-/* ---- sending ---- */
-
-struct zkt_writer *zkt__client_write(struct zkt_client *client)
+void zkt__client_clock(struct zkt_client *client)
 {
-    struct zkt_writer *w = &client->writer;
-    w->len = 0;
-    w->failed = false;
-    if (zkt_write_reserve(w, ZKT_WS_HEAD_MAX)) {
-        w->len = ZKT_WS_HEAD_MAX;
-    }
-    return w;
-}
-
-static void send_bytes(void *user, const void *data, size_t len)
-{
-    struct zkt_client *client = user;
-    if (!zkt__queue_copy(&client->queue, client->allocator, data, len)) {
-        zkt__client_lost(client, "out of memory");
-        return;
-    }
-    zkt__endpoint_touch(&client->endpoint);
-}
-
-void zkt__client_send(struct zkt_client *client)
-{
-    struct zkt_writer *w = &client->writer;
-    if (w->failed) {
-        zkt__client_lost(client, "out of memory");
-        return;
-    }
-    uint8_t *payload = (uint8_t *)w->data + ZKT_WS_HEAD_MAX;
-    const size_t len = w->len - ZKT_WS_HEAD_MAX;
-    const uint64_t bits = zkt__random_next(&client->random);
-    uint8_t mask[4];
-    memcpy(mask, &bits, sizeof(mask));
-    const size_t head = zkt__ws_frame_masked(payload, len, mask);
-    send_bytes(client, payload - head, head + len);
-}
-
-/* ---- the connection's end ---- */
-
-void zkt__client_lost(struct zkt_client *client, const char *reason)
-{
-    if (client->status == ZKT_DISCONNECTED) {
-        return;
-    }
-    zkt__client_log(client, ZKT_LOG_WARNING, "the connection is lost: %s",
-                    reason);
-    client->status = ZKT_DISCONNECTED;
-    zkt__timeout_cancel(&client->connecting);
-    zkt__calls_fail(client, ZKT_UNAVAILABLE);
-    if (client->attached) {
-        client->endpoint.closing = true;
-        zkt__endpoint_touch(&client->endpoint);
+    if (client->ops->clock != NULL) {
+        client->ops->clock(client->driver);
     }
 }
 
-static void on_close(void *user, unsigned code, const char *reason)
+/* ---- other threads ---- */
+
+static bool is_foreign(const struct zkt_client *client)
 {
-    struct zkt_client *client = user;
-    (void)code;
-    zkt__client_lost(client, reason);
+    return client->ops->is_foreign != NULL &&
+           client->ops->is_foreign(client->driver);
 }
 
-/* ---- receiving ---- */
-
-static void on_open(void *user, const char *protocol)
-{
-    struct zkt_client *client = user;
-    client->status = ZKT_CONNECTED;
-    client->dialect = protocol[0] != '\0' ? ZKT_DIALECT_RFC6902
-                                          : ZKT_DIALECT_PLAIN;
-    zkt__timeout_cancel(&client->connecting);
-    zkt__store_resubscribe(client);
-    zkt__calls_flush(client);
-}
-
-static uint8_t *message_memory(void *user, size_t len)
-{
-    struct zkt_client *client = user;
-    return zkt__arena_alloc(&client->arena, len + ZKT_PADDING);
-}
-
-static void receive(struct zkt_client *client,
-                    const struct zkt_envelope *message)
-{
-    switch (message->type) {
-    case ZKT_MESSAGE_WELCOME:
-        if (message->client_id.data != NULL) {
-            zkt__value_release(&client->store, &zkt_type_string,
-                               &client->own_id);
-            (void)zkt__value_copy(&client->store, &zkt_type_string,
-                                  &client->own_id, &message->client_id);
-        }
-        break;
-    case ZKT_MESSAGE_RPC_RESULT:
-        zkt__calls_answer(client, message);
-        break;
-    case ZKT_MESSAGE_ERROR:
-        zkt__client_log(client, ZKT_LOG_ERROR, "the server says: %.*s",
-                        message->error.data != NULL ? (int)message->error.len
-                                                    : 0,
-                        message->error.data != NULL ? message->error.data : "");
-        break;
-    default: /* what a newer server has beyond these is passed over */
-        zkt__store_receive(client, message);
-        break;
-    }
-}
-
-static void on_message(void *user, bool binary, uint8_t *data, size_t len)
-{
-    struct zkt_client *client = user;
-    struct zkt_envelope message;
-    struct zkt_reader reader;
-    zkt__reader_init(&reader, (char *)data, len, &client->arena, NULL,
-                     &client->store.key);
-    if (!binary && zkt__envelope_read(&message, &reader)) {
-        receive(client, &message);
-    } else {
-        zkt__client_log(client, ZKT_LOG_WARNING,
-                        "a message of the server is not a JSON object");
-    }
-    zkt__arena_reset(&client->arena);
-}
-
-static const struct zkt_ws_callbacks ws_callbacks = {
-    .on_open = on_open,
-    .memory = message_memory,
-    .on_message = on_message,
-    .send = send_bytes,
-    .on_close = on_close,
+struct errand {
+    struct zkt_client *client;
+    void (*fn)(void *user);
+    void *user;
+    bool over;
 };
 
-/* ---- the endpoint ---- */
-
-static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
+static void run_errand(void *user)
 {
-    struct zkt_client *client = from_endpoint(e);
-    zkt__ws_feed(&client->ws, bytes, len);
-    if (client->ws.state == ZKT_WS_CLOSED) {
-        zkt__client_lost(client, "it was closed");
-        e->closing = true;
+    struct errand *errand = user;
+    errand->fn(errand->user);
+    errand->client->ops->end_wait(errand->client->driver, &errand->over);
+}
+
+void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
+                     void *user)
+{
+    if (!is_foreign(client)) {
+        fn(user);
+        return;
     }
+    struct errand errand = { client, fn, user, false };
+    client->ops->wait(client->driver, run_errand, &errand, &errand.over);
 }
 
-static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
+enum zkt_status zkt_client_post(struct zkt_client *client,
+                                zkt_posted_function *fn, void *user)
 {
-    return zkt__queue_peek(&from_endpoint(e)->queue, out, max);
+    return client != NULL ? client->ops->post(client->driver, fn, user)
+                          : ZKT_CLOSED;
 }
 
-static void sent(struct zkt_endpoint *e, size_t len)
+void zkt__client_run_posted(struct zkt_client *client, zkt_posted_function *fn,
+                            void *user)
 {
-    struct zkt_client *client = from_endpoint(e);
-    zkt__queue_sent(&client->queue, client->allocator, len);
-}
-
-static void ended(struct zkt_endpoint *e)
-{
-    zkt__client_lost(from_endpoint(e), "the server closed it");
-    e->closing = true;
-}
-
-static void detach(struct zkt_endpoint *e)
-{
-    struct zkt_client *client = from_endpoint(e);
-    zkt__node_unlink(&e->dirty);
-    client->attached = false;
-    zkt__client_lost(client, "the server is gone");
-    zkt__queue_finish(&client->queue, client->allocator);
-}
-
-static const struct zkt_endpoint_ops endpoint_ops = {
-    .feed = feed,
-    .pending = pending,
-    .sent = sent,
-    .ended = ended,
-    .detach = detach,
-};
-
-struct zkt_endpoint *zkt__client_connected(struct zkt_client *client)
-{
-    if (client->status == ZKT_DISCONNECTED) {
-        return NULL;
-    }
-    client->endpoint = (struct zkt_endpoint){
-        .ops = &endpoint_ops,
-        .core = &client->core,
-        .reading = true,
-    };
-    client->attached = true;
-    if (!zkt__ws_init_client(&client->ws, &ws_callbacks, client,
-                             client->allocator, &client->ws_limits,
-                             &client->random, client->host, client->path,
-                             ZKT_WS_PROTOCOL_RFC6902)) {
-        client->attached = false;
-        zkt__client_lost(client, "out of memory");
-        return NULL;
-    }
-    return &client->endpoint;
-}
-
-void zkt__client_connect_failed(struct zkt_client *client, const char *reason)
-{
-    zkt__client_lost(client, reason);
+    client->depth++;
+    fn(client, user);
+    client->depth--;
 }
 
 /* ---- turns ---- */
@@ -271,35 +125,25 @@ static int64_t deadline(const struct zkt_core *core)
 {
     const struct zkt_client *client = from_core(core);
     const int64_t calls = zkt__timeouts_next(&client->calls);
-    const int64_t connecting = zkt__timeouts_next(&client->connect_timeouts);
-    if (!client->started || client->changed ||
+    const int64_t connection = zkt__connection_deadline(client);
+    if (client->depth > 0) {
+        return ZKT_NEVER;
+    }
+    if (client->changed || client->told_status != client->status ||
         !zkt__list_empty(&client->failed)) {
         return core->now_ms;
     }
-    return calls < connecting ? calls : connecting;
-}
-
-static void start(struct zkt_client *client)
-{
-    const int64_t limit = client->options.connect_timeout_ms;
-    client->started = true;
-    if (limit > 0) {
-        zkt__timeout_arm(&client->connect_timeouts, &client->connecting,
-                         client->core.now_ms, limit);
-    }
-    client->ops->connect(client->driver, client);
+    return calls < connection ? calls : connection;
 }
 
 static void tick(struct zkt_core *core)
 {
     struct zkt_client *client = from_core(core);
-    if (!client->started) {
-        start(client);
+    if (client->depth > 0) {
+        return; /* a callback moves the clock: its own turn is not over */
     }
-    if (zkt__timeouts_take(&client->connect_timeouts, core->now_ms) != NULL) {
-        client->ops->abort_connect(client->driver, client);
-        zkt__client_lost(client, "connecting took too long");
-    }
+    zkt__connection_tick(client);
+    zkt__status_tell(client);
     zkt__calls_expire(client);
     zkt__store_settle(client);
 }
@@ -314,7 +158,7 @@ enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms)
     if (client == NULL) {
         return ZKT_CLOSED;
     }
-    if (client->depth > 0) {
+    if (client->ops->poll == NULL || zkt__client_is_busy(client)) {
         return ZKT_FAILED_PRECONDITION;
     }
     const enum zkt_status status = client->ops->poll(
@@ -325,13 +169,43 @@ enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms)
     }
     /* What is pending is told before the end is. */
     const bool over = client->status == ZKT_DISCONNECTED &&
+                      client->told_status == ZKT_DISCONNECTED &&
                       zkt__list_empty(&client->failed);
     return over ? ZKT_CLOSED : status;
 }
 
+/* ---- questions ---- */
+
+struct status_question {
+    const struct zkt_client *client;
+    enum zkt_connection answer;
+};
+
+static void answer_status(void *user)
+{
+    struct status_question *question = user;
+    question->answer = question->client->status;
+}
+
 enum zkt_connection zkt_client_status(const struct zkt_client *client)
 {
-    return client != NULL ? client->status : ZKT_DISCONNECTED;
+    struct status_question question = { client, ZKT_DISCONNECTED };
+    if (client != NULL) {
+        zkt__client_run((struct zkt_client *)(uintptr_t)client, answer_status,
+                        &question);
+    }
+    return question.answer;
+}
+
+const char *zkt_connection_name(enum zkt_connection status)
+{
+    static const char *const names[] = {
+        [ZKT_CONNECTING] = "connecting",
+        [ZKT_CONNECTED] = "connected",
+        [ZKT_RECONNECTING] = "reconnecting",
+        [ZKT_DISCONNECTED] = "disconnected",
+    };
+    return status <= ZKT_DISCONNECTED ? names[status] : "unknown";
 }
 
 struct zkt_str zkt_client_own_id(const struct zkt_client *client)
@@ -340,29 +214,64 @@ struct zkt_str zkt_client_own_id(const struct zkt_client *client)
                                                          : ZKT_STR("");
 }
 
+void zkt_client_stats(const struct zkt_client *client,
+                      struct zkt_client_stats *out)
+{
+    *out = client != NULL ? client->stats : (struct zkt_client_stats){ 0 };
+}
+
 /* ---- making and ending ---- */
 
-static void set_defaults(struct zkt_client *client,
-                         const struct zkt_client_options *given)
+static void set_default(int64_t *option, int64_t value)
+{
+    if (*option == 0) {
+        *option = value;
+    }
+}
+
+static void set_options(struct zkt_client *client,
+                        const struct zkt_client_options *given)
 {
     struct zkt_client_options *options = &client->options;
     if (given != NULL) {
         *options = *given;
     }
-    if (options->rpc_timeout_ms == 0) {
-        options->rpc_timeout_ms = DEFAULT_TIMEOUT_MS;
+#define X(name, value, text) set_default(&options->name, value);
+    ZKT_CLIENT_LIMITS_TABLE(X)
+#undef X
+    if (options->reconnect_min_ms < 0) {
+        options->reconnect_min_ms = 0;
     }
-    if (options->connect_timeout_ms == 0) {
-        options->connect_timeout_ms = DEFAULT_TIMEOUT_MS;
+    if (options->reconnect_max_ms < options->reconnect_min_ms) {
+        options->reconnect_max_ms = options->reconnect_min_ms;
     }
-    if (options->message_bytes == 0) {
-        options->message_bytes = DEFAULT_MESSAGE_BYTES;
+    if (options->reconnect_jitter > 100) {
+        options->reconnect_jitter = 100;
+    }
+    if (options->stable_after_ms < 0) {
+        options->stable_after_ms = 0;
+    }
+    if (options->pong_within_ms < 0) {
+        options->ping_after_ms = -1;
     }
     client->ws_limits = (struct zkt_ws_limits){
-        .message = options->message_bytes,
+        .message = options->message_bytes > 0 ? (size_t)options->message_bytes
+                                              : SIZE_MAX,
         .head = HEAD_BYTES,
         .fragments = FRAGMENTS,
     };
+}
+
+static void init_lists(struct zkt_client *client)
+{
+    struct zkt_list *lists[] = {
+        &client->core.dirty,       &client->calls,   &client->failed,
+        &client->entries,          &client->handles, &client->closed,
+        &client->status_listeners,
+    };
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        zkt__list_init(lists[i]);
+    }
 }
 
 struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
@@ -385,17 +294,12 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
     client->rules.patterns = &client->patterns;
     client->ops = ops;
     client->driver = driver;
-    struct zkt_list *lists[] = {
-        &client->core.dirty, &client->calls,   &client->failed,
-        &client->entries,    &client->handles, &client->connect_timeouts
-    };
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        zkt__list_init(lists[i]);
-    }
+    init_lists(client);
     zkt__slots_init(&client->listeners, allocator);
     zkt__arena_init(&client->arena, allocator);
     zkt__writer_init(&client->writer, allocator);
-    set_defaults(client, options);
+    set_options(client, options);
+    zkt__connection_init(client);
     if (!zkt__random_init(&client->random, &client->store.key,
                           client->options.random_seed) ||
         !zkt__value_copy(&client->store, &zkt_type_string, &client->host,
@@ -410,9 +314,14 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
 
 void zkt__client_free(struct zkt_client *client)
 {
+    client->close_wanted = true;
     client->status = ZKT_DISCONNECTED;
-    zkt__calls_fail(client, ZKT_CANCELLED);
-    zkt__calls_expire(client);
+    zkt__handles_abandon(client);
+    zkt__status_tell(client);
+    zkt__calls_fail(client, ZKT_CANCELLED, true);
+    while (!zkt__list_empty(&client->failed)) {
+        zkt__calls_expire(client);
+    }
     zkt__store_free(client);
     zkt__ws_finish(&client->ws);
     zkt__queue_finish(&client->queue, client->allocator);
@@ -428,16 +337,20 @@ void zkt__client_free(struct zkt_client *client)
 
 void zkt_client_close(struct zkt_client *client)
 {
-    if (client == NULL || client->close_wanted) {
+    if (client == NULL) {
+        return;
+    }
+    if (is_foreign(client)) {
+        client->ops->close(client->driver, client);
+        return;
+    }
+    if (client->close_wanted) {
         return;
     }
     client->close_wanted = true;
-    zkt__calls_fail(client, ZKT_CANCELLED);
-    if (client->attached) {
-        zkt__ws_close(&client->ws, 1000, "");
-    }
-    client->status = ZKT_DISCONNECTED;
-    if (client->depth == 0 && client->blocking == 0) {
+    zkt__calls_fail(client, ZKT_CANCELLED, true);
+    zkt__connection_end(client);
+    if (!zkt__client_is_busy(client)) {
         client->ops->finish(client->driver, client);
     }
 }

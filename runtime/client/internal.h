@@ -35,15 +35,18 @@ struct zkt_pending {
 enum zkt_listener_kind {
     ZKT_LISTEN_EVENT,
     ZKT_LISTEN_STATE,
-    ZKT_LISTEN_FIELD
+    ZKT_LISTEN_FIELD,
+    ZKT_LISTEN_ERROR, /* of an instance */
+    ZKT_LISTEN_STATUS /* of the client */
 };
 
 struct zkt_listener {
-    struct zkt_node node; /* in entry->listeners, in order of arrival */
+    struct zkt_node node; /* in the listeners of an entry or of the client, in
+                             order of arrival */
     zkt_handle_id id;
     enum zkt_listener_kind kind;
-    uint32_t index; /* event or field */
-    struct zkt_handle *handle;
+    uint32_t index;            /* event or field */
+    struct zkt_handle *handle; /* NULL: the client's */
     zkt_listener_thunk *thunk;
     zkt_any_function *fn;
     void *user;
@@ -60,17 +63,26 @@ struct zkt_entry {
     uint32_t handles;
     bool state_sent, events_sent; /* subscriptions that the server has */
     bool known;                   /* state holds a snapshot */
-    bool misfit;                  /* a fresh snapshot was asked for */
+    bool awaiting;                /* no patch counts before the next snapshot */
+    bool misfit;                  /* the last snapshot or patch did not fit */
     void *state;                  /* owned; zeroed until known */
 };
 
 struct zkt_handle {
-    struct zkt_node node;      /* in client->handles */
+    struct zkt_node node;      /* in client->handles or client->closed */
     struct zkt_client *client; /* NULL: the client is closed */
     const struct zkt_allocator *allocator;
     struct zkt_entry *entry;
     struct zkt_pending spare; /* for a call that finds no memory */
     bool spare_used, closed;
+};
+
+/* How far the connection is. */
+enum zkt_phase {
+    ZKT_PHASE_WAITING, /* for dial_at; a former transport may linger */
+    ZKT_PHASE_DIALING, /* the driver looks for a transport */
+    ZKT_PHASE_HANDSHAKE,
+    ZKT_PHASE_OPEN
 };
 
 struct zkt_client {
@@ -88,42 +100,119 @@ struct zkt_client {
     struct zkt_rule_context rules; /* what is sent is checked before */
     struct zkt_random random;
     struct zkt_str host, path, own_id;
-    enum zkt_connection status;
+    enum zkt_connection status, told_status;
+    enum zkt_phase phase;
     enum zkt_dialect dialect;
+    int64_t dial_at;        /* while waiting; ZKT_NEVER: not again */
+    int64_t connect_due;    /* when an attempt has taken too long */
+    int64_t stable_at;      /* when an open connection has proved stable */
+    int64_t quiet_at;       /* when silence asks for a ping, or is the end */
+    uint32_t attempts;      /* since a connection was stable */
     struct zkt_list calls;  /* pending, by deadline */
     struct zkt_list failed; /* to be told at the next tick */
     struct zkt_list entries, handles;
+    struct zkt_list closed; /* handles, so that closing twice is harmless */
+    struct zkt_list status_listeners;
+    uint32_t closed_count;
     struct zkt_slots listeners;
     struct zkt_arena arena; /* of the message that is being read */
     struct zkt_writer writer;
-    struct zkt_timeout connecting;
-    struct zkt_list connect_timeouts;
+    struct zkt_client_stats stats;
     uint64_t next_call;
     uint32_t depth;    /* callbacks that are running */
     uint32_t blocking; /* calls that block */
-    bool started, attached, close_wanted;
+    bool dialing;      /* the driver owes an answer */
+    bool attached;     /* the driver has our endpoint */
+    bool pinged;       /* and nothing was heard since */
+    bool close_wanted;
     bool changed; /* entries or listeners are to be looked at */
 };
 
 /* client.c */
+/** Runs @fn now, or on the client's thread and waits, if that is another. */
+void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
+                     void *user);
+/** Something is to be done at the next tick: wakes the driver. */
+void zkt__client_touch(struct zkt_client *client);
+/** Brings the clock up to date, for what begins outside of a turn. */
+void zkt__client_clock(struct zkt_client *client);
+
+/* connection.c */
+void zkt__connection_init(struct zkt_client *client);
 bool zkt__client_is_open(const struct zkt_client *client);
 /** Empties the writer, with room for a frame's head. */
 struct zkt_writer *zkt__client_write(struct zkt_client *client);
 /** Queues what was written; without memory the connection ends. */
 void zkt__client_send(struct zkt_client *client);
-/** Ends the connection: everything pending fails with "WebSocket closed". */
+/** Ends the connection: what was sent fails with "WebSocket closed". */
 void zkt__client_lost(struct zkt_client *client, const char *reason);
-/** Something is to be done at the next tick: wakes the driver. */
-void zkt__client_touch(struct zkt_client *client);
+/** Says goodbye; there will be no other connection. */
+void zkt__connection_end(struct zkt_client *client);
+/** When the connection wants a tick. */
+int64_t zkt__connection_deadline(const struct zkt_client *client);
+void zkt__connection_tick(struct zkt_client *client);
+/** Tells a change of status, if there is one and it is legal now. */
+void zkt__status_tell(struct zkt_client *client);
+
+/* receive.c */
+/** A message of the server; changed in place. */
+void zkt__client_receive(struct zkt_client *client, bool binary, char *text,
+                         size_t len);
+/** The status that an error of the server stands for. */
+enum zkt_status zkt__error_code(const struct zkt_envelope *message);
+/** Adds what @reader passed over to the statistics. */
+void zkt__count_unknown(struct zkt_client *client,
+                        const struct zkt_reader *reader);
+/** Tells the listeners for errors of @e, and the log. */
+void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
+                        enum zkt_status status, const char *format, ...)
+    ZKT_PRINTF(4, 5);
 
 /* calls.c */
+/** Begins a call; the outcome goes where @p says. Input was checked. */
+void zkt__call_submit(struct zkt_handle *handle, uint32_t method,
+                      const void *input, struct zkt_pending *p);
 void zkt__calls_flush(struct zkt_client *client);
-void zkt__calls_fail(struct zkt_client *client, enum zkt_status status);
+/** Fails those that were sent, or @all of them; they are told later. */
+void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
+                     bool all);
 void zkt__calls_expire(struct zkt_client *client);
 void zkt__calls_answer(struct zkt_client *client,
                        const struct zkt_envelope *message);
 
+/* blocking.c */
+/** The arena of a blocking call's reply, made when it is needed; NULL. */
+struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
+                                   struct zkt_reply *reply);
+/** Gives a blocking call's reply its outcome; the text is copied. */
+void zkt__reply_set(const struct zkt_client *client, struct zkt_reply *reply,
+                    enum zkt_status status, struct zkt_str error);
+
+/* handle.c */
+struct zkt_entry *zkt__entry_find(const struct zkt_client *client,
+                                  struct zkt_str actor, struct zkt_str id);
+void zkt__entry_free(struct zkt_client *client, struct zkt_entry *e);
+/** Frees the listeners of @list that are gone. */
+void zkt__listeners_sweep(struct zkt_client *client, struct zkt_list *list);
+/** Every handle is stale from now on. */
+void zkt__handles_abandon(struct zkt_client *client);
+
+/* What listeners are told, and which ones. */
+struct zkt_news {
+    enum zkt_listener_kind kind;
+    bool fresh_only;
+    uint32_t event;
+    const uint64_t *fields; /* changed ones, a bit each; NULL: all */
+    const void *payload;
+};
+/** @e is NULL for the client's own listeners. Those who join meanwhile are
+ * not called, those who leave neither. */
+void zkt__listeners_tell(struct zkt_client *client, struct zkt_list *list,
+                         const struct zkt_entry *e,
+                         const struct zkt_news *news);
+
 /* store.c */
+/** A new connection: sends every subscription again. */
 void zkt__store_resubscribe(struct zkt_client *client);
 void zkt__store_receive(struct zkt_client *client,
                         const struct zkt_envelope *message);

@@ -139,6 +139,7 @@ bool zkt_decode_union(struct zkt_reader *reader, const struct zkt_type *type,
                                (char *)value + info->value_offset);
     }
     if (found == FOUND && reader->lenient) {
+        reader->unknown_values++;
         return zkt__reader_skip(reader, NULL); /* of a newer server */
     }
     return no_kind(reader, info, found);

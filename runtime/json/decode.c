@@ -262,6 +262,7 @@ bool zkt_decode_enum(struct zkt_reader *reader, const struct zkt_type *type,
         return false;
     }
     *out = type->of.enums->find(text);
+    reader->unknown_values += *out < 0;
     if (*out >= 0 || reader->lenient) {
         return true;
     }

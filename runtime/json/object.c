@@ -45,10 +45,12 @@ void zkt_object_field(struct zkt_reader *reader, const struct zkt_type *type,
 void zkt_object_unknown(struct zkt_reader *reader, const struct zkt_type *type,
                         struct zkt_object *object)
 {
-    if (type->of.structs->strict && !reader->lenient &&
-        (object->discriminator.data == NULL ||
-         !zkt_str_eq(object->key, object->discriminator))) {
-        if (object->unknown_count++ == 0) {
+    const bool known = object->discriminator.data != NULL &&
+                       zkt_str_eq(object->key, object->discriminator);
+    if (!known) {
+        reader->unknown_fields++;
+        if (type->of.structs->strict && !reader->lenient &&
+            object->unknown_count++ == 0) {
             object->unknown = object->key;
         }
     }

@@ -22,6 +22,8 @@ void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
     reader->lenient = false;
     reader->malformed = false;
     reader->no_memory = false;
+    reader->unknown_fields = 0;
+    reader->unknown_values = 0;
     reader->depth = 0; /* the path is written before it is read */
 }
 

@@ -1,199 +1,147 @@
 /*
- * zkt_client_open: a client core on a libuv loop of its own, which runs while
- * zkt_client_poll or a blocking call does. Names are resolved by libuv's
- * threads; the addresses found are tried one after the other.
+ * zkt_client_open: a client core on a libuv loop, in one of three ways. The
+ * loop is the client's and runs while zkt_client_poll or a blocking call does;
+ * or it is the user's, and then the client only ever adds to it and closes
+ * what it added; or it is the client's and a thread of its own runs it. They
+ * differ in who runs the loop and in how things end, and in nothing else.
  */
-#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/client.h"
+#include "net/inbox.h"
 #include "net/loop.h"
+#include "net/search.h"
 #include "net/socket.h"
 #include "net/url.h"
 
-struct dialer;
-
-/* One address that is being connected to. */
-struct attempt {
-    uv_poll_t poll;
-    struct dialer *dialer;
-    int fd;
-};
-
 struct dialer {
-    uv_loop_t uv;
+    uv_loop_t own; /* unless the loop is the user's */
     struct zkt_loop loop;
     struct zkt_client *client;
     const struct zkt_allocator *allocator;
     struct zkt_url url; /* its views point into text */
-    uv_getaddrinfo_t resolve;
-    struct addrinfo *found;      /* by the resolver; freed with the search */
-    const struct addrinfo *next; /* to be tried */
-    struct attempt *attempt;     /* the address being tried, or NULL */
-    uv_timer_t patience;         /* the timeout of one zkt_client_poll */
-    int error;                   /* of the last address that was tried */
-    bool resolving, impatient;
+    struct zkt_search search;
+    struct zkt_inbox inbox;
+    uv_async_t wake;     /* something is in the inbox, or is to be done */
+    uv_timer_t patience; /* the timeout of one zkt_client_poll */
+    pthread_t thread;
+    bool impatient;
+    bool finishing;
+    bool joined; /* the one who closes waits for the thread */
     char text[];
 };
 
 /* ---- connecting ---- */
 
-static void end_search(struct dialer *d)
+static void on_search_end(void *user, int socket_or_error)
 {
-    uv_freeaddrinfo(d->found);
-    d->found = NULL;
-    d->next = NULL;
-    d->loop.turns++;
-}
-
-static void on_attempt_gone(uv_handle_t *handle)
-{
-    struct attempt *attempt = handle->data;
-    struct dialer *d = attempt->dialer;
-    d->loop.handles--;
-    zkt__release(d->allocator, attempt);
-}
-
-/* Ends the attempt and hands out its socket. */
-static int end_attempt(struct dialer *d)
-{
-    struct attempt *attempt = d->attempt;
-    const int fd = attempt->fd;
-    d->attempt = NULL;
-    uv_poll_stop(&attempt->poll);
-    uv_close((uv_handle_t *)&attempt->poll, on_attempt_gone);
-    return fd;
-}
-
-static void try_next(struct dialer *d);
-
-static void on_attempt_ready(uv_poll_t *poll, int status, int events)
-{
-    struct attempt *attempt = poll->data;
-    struct dialer *d = attempt->dialer;
-    (void)events;
-    const int fd = end_attempt(d);
-    d->error = zkt__socket_connected(fd);
-    if (d->error == 0 && status != 0) {
-        d->error = status;
-    }
-    if (d->error != 0) {
-        zkt__socket_close(fd);
-        try_next(d);
+    struct dialer *d = user;
+    if (d->finishing) {
         return;
     }
-    end_search(d);
     zkt__loop_clock(&d->loop);
+    if (socket_or_error < 0) {
+        zkt__client_connect_failed(d->client, uv_strerror(socket_or_error));
+        return;
+    }
     struct zkt_endpoint *endpoint = zkt__client_connected(d->client);
     if (endpoint == NULL) {
-        zkt__socket_close(fd);
-    } else {
-        (void)zkt__loop_attach(&d->loop, fd, endpoint); /* or it detaches */
+        zkt__socket_close(socket_or_error);
+    } else { /* or it detaches */
+        (void)zkt__loop_attach(&d->loop, socket_or_error, endpoint);
     }
-}
-
-/* 0, or a libuv error: then this address is not being tried. */
-static int begin_attempt(struct dialer *d, const struct addrinfo *address)
-{
-    const int fd = zkt__socket_connect(address->ai_addr, address->ai_addrlen);
-    if (fd < 0) {
-        return fd;
-    }
-    struct attempt *attempt = zkt__alloc_zero(d->allocator, 1,
-                                              sizeof(struct attempt));
-    int error = attempt != NULL ? uv_poll_init(&d->uv, &attempt->poll, fd)
-                                : UV_ENOMEM;
-    if (error != 0) {
-        zkt__release(d->allocator, attempt);
-        zkt__socket_close(fd);
-        return error;
-    }
-    attempt->poll.data = attempt;
-    attempt->dialer = d;
-    attempt->fd = fd;
-    d->attempt = attempt;
-    d->loop.handles++;
-    error = uv_poll_start(&attempt->poll, UV_WRITABLE, on_attempt_ready);
-    if (error != 0) {
-        zkt__socket_close(end_attempt(d));
-    }
-    return error;
-}
-
-static void try_next(struct dialer *d)
-{
-    while (d->next != NULL) {
-        const struct addrinfo *address = d->next;
-        d->next = address->ai_next;
-        d->error = begin_attempt(d, address);
-        if (d->error == 0) {
-            return;
-        }
-    }
-    end_search(d);
-    zkt__client_connect_failed(d->client, uv_strerror(d->error));
-}
-
-static void on_resolved(uv_getaddrinfo_t *request, int status,
-                        struct addrinfo *found)
-{
-    struct dialer *d = request->data;
-    d->resolving = false;
-    d->found = found;
-    d->next = found;
-    d->error = status;
-    if (d->loop.stopping) {
-        end_search(d);
-        return;
-    }
-    zkt__loop_clock(&d->loop);
-    try_next(d);
 }
 
 static void dial(void *driver, struct zkt_client *client)
 {
     struct dialer *d = driver;
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC,
-        .ai_socktype = SOCK_STREAM,
-    };
-    char port[6];
-    snprintf(port, sizeof(port), "%u", (unsigned)d->url.port);
-    d->resolve.data = d;
-    const int error = uv_getaddrinfo(&d->uv, &d->resolve, on_resolved,
-                                     d->url.host, port, &hints);
-    if (error != 0) {
-        zkt__client_connect_failed(client, uv_strerror(error));
-        return;
-    }
-    d->resolving = true;
-}
-
-/* Drops what is being tried. A resolver that runs finds nothing to try. */
-static void drop_search(struct dialer *d)
-{
-    if (d->attempt != NULL) {
-        zkt__socket_close(end_attempt(d));
-    }
-    if (d->resolving) {
-        (void)uv_cancel((uv_req_t *)&d->resolve);
-    }
+    (void)client;
+    zkt__search_begin(&d->search);
 }
 
 static void abort_dial(void *driver, struct zkt_client *client)
 {
     struct dialer *d = driver;
     (void)client;
-    drop_search(d);
-    if (!d->resolving) {
-        end_search(d);
-        zkt__client_connect_failed(d->client, "connecting took too long");
-    } /* else on_resolved answers, with the cancellation or with what it found
-       */
+    zkt__search_abort(&d->search);
 }
 
-/* ---- running ---- */
+static void update_clock(void *driver)
+{
+    struct dialer *d = driver;
+    uv_update_time(d->loop.uv);
+    zkt__loop_clock(&d->loop);
+}
+
+/* ---- from outside of the loop's callbacks ---- */
+
+static void wake_loop(void *user)
+{
+    struct dialer *d = user;
+    (void)uv_async_send(&d->wake);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct dialer *d = wake->data;
+    if (!d->finishing && zkt__inbox_run(&d->inbox, d->client)) {
+        d->loop.turns++;
+    }
+}
+
+/* On a user's loop: the end of its turn may be far away. */
+static void on_touch(struct zkt_core *core)
+{
+    struct dialer *d = core->driver;
+    if (!zkt__client_is_busy(d->client)) {
+        wake_loop(d);
+    }
+}
+
+static enum zkt_status post(void *driver, zkt_posted_function *fn, void *user)
+{
+    struct dialer *d = driver;
+    return zkt__inbox_post(&d->inbox, fn, user);
+}
+
+/* ---- ending ---- */
+
+static void destroy(struct dialer *d)
+{
+    const bool own = d->loop.uv == &d->own;
+    zkt__loop_finish(&d->loop);
+    if (own) {
+        (void)uv_loop_close(&d->own);
+    }
+    zkt__inbox_finish(&d->inbox);
+    zkt__release(d->allocator, d);
+}
+
+static void on_handle_gone(uv_handle_t *handle)
+{
+    struct dialer *d = handle->data;
+    zkt__loop_handle_gone(&d->loop);
+}
+
+/* Ends the client and begins to close everything; when the loop has run until
+ * handles is 0, the dialer can be destroyed. */
+static void begin_finish(struct dialer *d)
+{
+    d->finishing = true;
+    zkt__inbox_close(&d->inbox);
+    (void)zkt__inbox_run(&d->inbox, d->client);
+    uv_update_time(d->loop.uv);
+    zkt__loop_end_turn(&d->loop); /* the goodbye, if the socket takes it */
+    zkt__search_abort(&d->search);
+    zkt__loop_stop(&d->loop);
+    zkt__client_free(d->client);
+    uv_close((uv_handle_t *)&d->wake, on_handle_gone);
+    uv_close((uv_handle_t *)&d->patience, on_handle_gone);
+}
+
+/* ---- the client's loop, run by zkt_client_poll ---- */
 
 static void on_impatient(uv_timer_t *timer)
 {
@@ -205,63 +153,193 @@ static enum zkt_status run_loop(void *driver, int timeout_ms)
 {
     struct dialer *d = driver;
     const uint64_t before = d->loop.turns;
-    uv_update_time(&d->uv);
+    uv_update_time(&d->own);
     zkt__loop_end_turn(&d->loop);
     d->impatient = timeout_ms == 0;
     if (timeout_ms > 0) {
         uv_timer_start(&d->patience, on_impatient, (uint64_t)timeout_ms, 0);
     }
     if (timeout_ms == 0) {
-        (void)uv_run(&d->uv, UV_RUN_NOWAIT);
+        (void)uv_run(&d->own, UV_RUN_NOWAIT);
     }
     /* What was due already must not be waited for again. */
     while (d->loop.turns == before && !d->impatient) {
-        (void)uv_run(&d->uv, UV_RUN_ONCE);
+        (void)uv_run(&d->own, UV_RUN_ONCE);
     }
     uv_timer_stop(&d->patience);
     return d->loop.turns != before ? ZKT_OK : ZKT_DEADLINE_EXCEEDED;
 }
 
-static void on_patience_gone(uv_handle_t *handle)
-{
-    struct dialer *d = handle->data;
-    d->loop.handles--;
-}
-
-static void destroy(struct dialer *d)
-{
-    zkt__loop_finish(&d->loop);
-    (void)uv_loop_close(&d->uv);
-    zkt__release(d->allocator, d);
-}
-
-static void finish(void *driver, struct zkt_client *client)
+static void finish_polled(void *driver, struct zkt_client *client)
 {
     struct dialer *d = driver;
-    uv_update_time(&d->uv);
-    zkt__loop_end_turn(&d->loop); /* the goodbye, if the socket takes it */
-    drop_search(d);
-    zkt__loop_stop(&d->loop);
-    uv_close((uv_handle_t *)&d->patience, on_patience_gone);
-    while (d->loop.handles > 0 || d->resolving) {
-        (void)uv_run(&d->uv, UV_RUN_ONCE);
+    (void)client;
+    begin_finish(d);
+    while (d->loop.handles > 0) {
+        (void)uv_run(&d->own, UV_RUN_ONCE);
     }
-    zkt__client_free(client);
     destroy(d);
 }
 
-static const struct zkt_client_driver_ops dialer_ops = {
+static const struct zkt_client_driver_ops polled_ops = {
     .connect = dial,
     .abort_connect = abort_dial,
     .poll = run_loop,
-    .finish = finish,
+    .finish = finish_polled,
+    .post = post,
+    .clock = update_clock,
 };
+
+/* ---- the user's loop ---- */
+
+/* A client that was closed in a callback ends with the turn. */
+static void on_turn(struct zkt_loop *loop)
+{
+    struct dialer *d = loop->user;
+    if (!d->finishing && zkt__client_close_wanted(d->client) &&
+        !zkt__client_is_busy(d->client)) {
+        begin_finish(d);
+    }
+}
+
+static void on_stopped(struct zkt_loop *loop)
+{
+    destroy(loop->user);
+}
+
+static void finish_elsewhere(void *driver, struct zkt_client *client)
+{
+    (void)client;
+    begin_finish(driver);
+}
+
+static const struct zkt_client_driver_ops guest_ops = {
+    .connect = dial,
+    .abort_connect = abort_dial,
+    .finish = finish_elsewhere,
+    .post = post,
+    .clock = update_clock,
+};
+
+static void settle_in(struct dialer *d)
+{
+    struct zkt_core *core = zkt__client_core(d->client);
+    core->driver = d;
+    core->wake = on_touch;
+    d->loop.on_turn = on_turn;
+    d->loop.on_stopped = on_stopped;
+    wake_loop(d); /* for the first turn */
+}
+
+/* ---- a thread of the client's own ---- */
+
+static void *run_thread(void *user)
+{
+    struct dialer *d = user;
+    /* Whoever started us holds it until `thread` is written. */
+    pthread_mutex_lock(&d->inbox.mutex);
+    pthread_mutex_unlock(&d->inbox.mutex);
+    uv_update_time(&d->own);
+    zkt__loop_end_turn(&d->loop);
+    while (d->loop.handles > 0) {
+        (void)uv_run(&d->own, UV_RUN_ONCE);
+    }
+    if (!d->joined) { /* closed in a callback: nobody waits for us */
+        (void)pthread_detach(d->thread);
+        destroy(d);
+    }
+    return NULL;
+}
+
+static bool is_foreign(void *driver)
+{
+    const struct dialer *d = driver;
+    return !pthread_equal(pthread_self(), d->thread);
+}
+
+struct visit {
+    void (*fn)(void *user);
+    void *user;
+};
+
+static void run_visit(struct zkt_client *client, void *user)
+{
+    const struct visit *visit = user;
+    (void)client;
+    visit->fn(visit->user);
+}
+
+static void wait_for(void *driver, void (*fn)(void *user), void *user,
+                     bool *over)
+{
+    struct dialer *d = driver;
+    struct visit visit = { fn, user };
+    zkt__inbox_wait(&d->inbox, run_visit, &visit, over);
+}
+
+static void end_wait(void *driver, bool *over)
+{
+    struct dialer *d = driver;
+    zkt__inbox_end_wait(&d->inbox, over);
+}
+
+struct goodbye {
+    struct dialer *dialer;
+    bool over;
+};
+
+static void say_goodbye(struct zkt_client *client, void *user)
+{
+    struct goodbye *goodbye = user;
+    struct dialer *d = goodbye->dialer;
+    d->joined = true;
+    zkt_client_close(client);
+    zkt__inbox_end_wait(&d->inbox, &goodbye->over);
+}
+
+static void close_thread(void *driver, struct zkt_client *client)
+{
+    struct dialer *d = driver;
+    struct goodbye goodbye = { d, false };
+    (void)client;
+    zkt__inbox_wait(&d->inbox, say_goodbye, &goodbye, &goodbye.over);
+    if (goodbye.over) {
+        (void)pthread_join(d->thread, NULL);
+        destroy(d);
+    }
+}
+
+static const struct zkt_client_driver_ops thread_ops = {
+    .connect = dial,
+    .abort_connect = abort_dial,
+    .finish = finish_elsewhere,
+    .post = post,
+    .clock = update_clock,
+    .is_foreign = is_foreign,
+    .wait = wait_for,
+    .end_wait = end_wait,
+    .close = close_thread,
+};
+
+/* Signals are for the threads of the program. */
+static int start_thread(struct dialer *d)
+{
+    sigset_t all, before;
+    d->loop.on_turn = on_turn;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(&d->inbox.mutex);
+    const int error = pthread_create(&d->thread, NULL, run_thread, d);
+    pthread_mutex_unlock(&d->inbox.mutex);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
 
 /* ---- opening ---- */
 
 static void report(const struct zkt_client_options *options, const char *text)
 {
-    if (options != NULL && options->log != NULL) {
+    if (options->log != NULL) {
         options->log(options->log_user, ZKT_LOG_ERROR, text);
     }
 }
@@ -270,8 +348,7 @@ static void report(const struct zkt_client_options *options, const char *text)
 static struct dialer *new_dialer(const char *url,
                                  const struct zkt_client_options *options)
 {
-    const struct zkt_allocator *allocator = options != NULL &&
-                                                    options->allocator != NULL
+    const struct zkt_allocator *allocator = options->allocator != NULL
                                                 ? options->allocator
                                                 : &zkt__allocator_default;
     const size_t len = strlen(url);
@@ -281,58 +358,131 @@ static struct dialer *new_dialer(const char *url,
         d->allocator = allocator;
         memcpy(d->text, url, len + 1);
         (void)zkt__url_parse(d->text, &d->url); /* it was parsed before */
+        d->search = (struct zkt_search){
+            .loop = &d->loop,
+            .host = d->url.host,
+            .port = d->url.port,
+            .on_end = on_search_end,
+            .user = d,
+        };
     }
     return d;
 }
 
-/* The loop and the client in it; 0, or a libuv error and nothing is left. */
-static int start(struct dialer *d, const struct zkt_client_options *options)
+static const struct zkt_client_driver_ops *ops_for(
+    const struct zkt_client_options *options)
 {
-    int error = uv_loop_init(&d->uv);
-    if (error != 0) {
-        return error;
+    if (options->loop != NULL) {
+        return &guest_ops;
     }
+    return options->thread ? &thread_ops : &polled_ops;
+}
+
+/* Gives up a dialer whose loop has handles already. */
+static void abandon(struct dialer *d)
+{
+    d->finishing = true;
+    d->loop.on_stopped = d->loop.uv != &d->own ? on_stopped : NULL;
+    zkt__loop_stop(&d->loop);
+    zkt__client_free(d->client);
+    if (d->loop.uv == &d->own) {
+        while (d->loop.handles > 0) {
+            (void)uv_run(&d->own, UV_RUN_ONCE);
+        }
+        destroy(d);
+    }
+}
+
+/* The client and its handles in @uv; 0, or a libuv error and @d is gone. */
+static int move_in(struct dialer *d, uv_loop_t *uv,
+                   const struct zkt_client_options *options)
+{
+    int error = UV_ENOMEM;
     d->client = zkt__client_new(options, d->url.authority, d->url.path,
-                                &dialer_ops, d);
+                                ops_for(options), d);
     if (d->client == NULL) {
-        error = UV_ENOMEM;
         goto fail_client;
     }
-    error = zkt__loop_init(&d->loop, &d->uv, zkt__client_core(d->client),
+    error = -zkt__inbox_init(&d->inbox, d->allocator, wake_loop, d);
+    if (error != 0) {
+        goto fail_inbox;
+    }
+    error = zkt__loop_init(&d->loop, uv, zkt__client_core(d->client),
                            d->allocator, 0);
     if (error != 0) {
         goto fail_loop;
     }
-    uv_timer_init(&d->uv, &d->patience);
-    d->patience.data = d;
-    d->loop.handles++;
+    d->loop.user = d;
+    error = uv_async_init(uv, &d->wake, on_wake);
+    if (error != 0) {
+        abandon(d);
+        return error;
+    }
+    uv_timer_init(uv, &d->patience);
+    d->wake.data = d->patience.data = d;
+    d->loop.handles += 2;
     return 0;
 
 fail_loop:
+    zkt__inbox_finish(&d->inbox);
+fail_inbox:
     zkt__client_free(d->client);
 fail_client:
-    (void)uv_loop_close(&d->uv);
+    if (uv == &d->own) {
+        (void)uv_loop_close(uv);
+    }
+    zkt__release(d->allocator, d);
+    return error;
+}
+
+/* 0, or a libuv error and @d is gone. */
+static int start(struct dialer *d, const struct zkt_client_options *options)
+{
+    int error = 0;
+    if (options->loop == NULL) {
+        error = uv_loop_init(&d->own);
+        if (error != 0) {
+            zkt__release(d->allocator, d);
+            return error;
+        }
+    }
+    error = move_in(d, options->loop != NULL ? options->loop : &d->own,
+                    options);
+    if (error == 0 && options->loop != NULL) {
+        settle_in(d);
+    }
+    if (error == 0 && options->thread) {
+        error = start_thread(d);
+        if (error != 0) {
+            finish_polled(d, d->client);
+        }
+    }
     return error;
 }
 
 struct zkt_client *zkt_client_open(const char *url,
-                                   const struct zkt_client_options *options)
+                                   const struct zkt_client_options *given)
 {
+    struct zkt_client_options options = { 0 };
     struct zkt_url parsed;
+    if (given != NULL) {
+        options = *given;
+    }
     const char *wrong = zkt__url_parse(url, &parsed);
     if (wrong != NULL) {
         char text[128];
         snprintf(text, sizeof(text), "cannot open the URL: %s", wrong);
-        report(options, text);
+        report(&options, text);
         return NULL;
     }
-    struct dialer *d = new_dialer(url, options);
-    const int error = d != NULL ? start(d, options) : UV_ENOMEM;
+    if (options.loop != NULL && options.thread) {
+        report(&options, "a client has a loop of yours or a thread, not both");
+        return NULL;
+    }
+    struct dialer *d = new_dialer(url, &options);
+    const int error = d != NULL ? start(d, &options) : UV_ENOMEM;
     if (error != 0) {
-        report(options, uv_strerror(error));
-        if (d != NULL) {
-            zkt__release(d->allocator, d);
-        }
+        report(&options, uv_strerror(error));
         return NULL;
     }
     return d->client;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "net/inbox.h"
 #include "server/server.h"
 
 /* Everybody who is joined to one server; its driver. */
@@ -21,6 +22,7 @@ struct joint {
     struct hub *hub;
     struct zkt_client *client;
     struct zkt_endpoint *near, *far; /* the client's, the server's; or NULL */
+    struct zkt_inbox inbox;
 };
 
 static struct zkt_core *core_of(const struct joint *joint)
@@ -96,6 +98,9 @@ static bool turn(struct hub *hub)
     for (; n != NULL; n = zkt__list_after(&hub->joints, n)) {
         struct joint *joint = ZKT_CONTAINER(n, struct joint, node);
         copy_clock(hub, core_of(joint));
+        moved = (!zkt__client_is_in_callback(joint->client) &&
+                 zkt__inbox_run(&joint->inbox, joint->client)) ||
+                moved;
         moved = is_due(core_of(joint)) || moved;
         core_of(joint)->ops->tick(core_of(joint));
         moved = pump(joint) || moved;
@@ -193,6 +198,8 @@ static void finish_local(void *driver, struct zkt_client *client)
 {
     struct joint *joint = driver;
     struct hub *hub = joint->hub;
+    zkt__inbox_close(&joint->inbox);
+    (void)zkt__inbox_run(&joint->inbox, client);
     (void)pump(joint);
     if (joint->near != NULL) {
         joint->near->closing = true;
@@ -200,7 +207,15 @@ static void finish_local(void *driver, struct zkt_client *client)
     }
     hub->core->ops->tick(hub->core);
     zkt__client_free(client);
+    zkt__inbox_finish(&joint->inbox);
     leave(hub, joint);
+}
+
+static enum zkt_status post_local(void *driver, zkt_posted_function *fn,
+                                  void *user)
+{
+    struct joint *joint = driver;
+    return zkt__inbox_post(&joint->inbox, fn, user);
 }
 
 static const struct zkt_client_driver_ops local_ops = {
@@ -208,6 +223,7 @@ static const struct zkt_client_driver_ops local_ops = {
     .abort_connect = abort_connect,
     .poll = poll_local,
     .finish = finish_local,
+    .post = post_local,
 };
 
 static struct hub *hub_of(struct zkt_server *server)
@@ -239,12 +255,19 @@ struct zkt_client *zkt_client_open_local(struct zkt_server *server)
     if (hub == NULL || joint == NULL) {
         goto fail;
     }
-    const struct zkt_client_options options = { .allocator = allocator };
+    const struct zkt_client_options options = {
+        .allocator = allocator,
+        .ping_after_ms = -1, /* memory does not fall silent */
+    };
+    if (zkt__inbox_init(&joint->inbox, allocator, NULL, NULL) != 0) {
+        goto fail;
+    }
     joint->hub = hub;
     zkt__list_append(&hub->joints, &joint->node);
     joint->client = zkt__client_new(&options, ZKT_STR("local"), ZKT_STR("/"),
                                     &local_ops, joint);
     if (joint->client == NULL) {
+        zkt__inbox_finish(&joint->inbox);
         goto fail;
     }
     copy_clock(hub, core_of(joint));

@@ -40,6 +40,9 @@ struct zkt_journal {
     struct zkt_issues *issues;   /* why; also rules broken at commit */
     const char *reason;          /* for what is no issue; lives as the arena */
     struct zkt_retired *retired; /* outgrown blocks, until the call ends */
+
+    /* What a patch has that the schema has not. */
+    uint32_t unknown_fields, unknown_values;
 };
 
 /**

@@ -146,7 +146,10 @@ static void *decode(const struct apply *a, const struct zkt_type *type,
     zkt__reader_init(&reader, (char *)(uintptr_t)op->value.data, op->value.len,
                      journal->arena, journal->issues, a->hash_key);
     reader.lenient = true;
-    if (type->decode(&reader, type, value)) {
+    const bool good = type->decode(&reader, type, value);
+    journal->unknown_fields += reader.unknown_fields;
+    journal->unknown_values += reader.unknown_values;
+    if (good) {
         return value;
     }
     if (reader.no_memory) {
@@ -328,9 +331,13 @@ static bool apply_all(const struct apply *a, struct zkt_reader *reader)
         return false;
     }
     while (zkt__reader_item(reader)) {
-        if (!read_operation(reader, &op) || apply_one(a, &op) == MISFIT) {
+        const enum outcome outcome = read_operation(reader, &op)
+                                         ? apply_one(a, &op)
+                                         : MISFIT;
+        if (outcome == MISFIT) {
             return false;
         }
+        a->journal->unknown_fields += outcome == IGNORED;
     }
     return !reader->malformed && !reader->no_memory;
 }

@@ -85,7 +85,8 @@ static void test_a_server_that_is_silent(void **state)
 
 static void test_connecting_takes_too_long(void **state)
 {
-    const struct zkt_client_options options = { .connect_timeout_ms = 50 };
+    const struct zkt_client_options options = { .connect_timeout_ms = 50,
+                                                .no_reconnect = true };
     struct zkt_reply reply = { 0 };
     char url[64];
     const int fd = listen_silently(url);
@@ -110,8 +111,10 @@ static void test_nobody_listens(void **state)
     char url[64];
     (void)state;
     failing_alloc_init(&failing, 0);
-    const struct zkt_client_options options = { .allocator =
-                                                    &failing.allocator };
+    const struct zkt_client_options options = {
+        .allocator = &failing.allocator,
+        .no_reconnect = true,
+    };
     close(listen_silently(url));
     struct zkt_client *client = zkt_client_open(url, &options);
     struct demo_counter *counter = demo_counter_open(client, "x");

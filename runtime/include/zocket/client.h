@@ -1,8 +1,13 @@
 /*
- * Clients. One client is one connection; handles to actors are opened on it
- * by generated functions. A client belongs to the thread that made it; every
- * function is legal in every callback, except blocking calls, which give
- * ZKT_FAILED_PRECONDITION there.
+ * Clients. One client is one connection at a time, which it opens again when
+ * it is lost; handles to actors are opened on it by generated functions.
+ *
+ * It is driven in one of three ways: by zkt_client_poll, by a libuv loop of
+ * yours (options.loop), or by a thread of its own (options.thread). A client
+ * belongs to one thread, the one that made it or its own; every function is
+ * legal there in every callback, except calls that block and zkt_client_poll,
+ * which give ZKT_FAILED_PRECONDITION. From other threads zkt_client_post is
+ * legal, and nothing else, unless it is said here.
  */
 #ifndef ZOCKET_CLIENT_H
 #define ZOCKET_CLIENT_H
@@ -20,17 +25,48 @@ struct zkt_client;
 struct zkt_server;
 
 enum zkt_connection {
-    ZKT_CONNECTING,
-    ZKT_CONNECTED,
-    ZKT_RECONNECTING,
-    ZKT_DISCONNECTED
+    ZKT_CONNECTING,   /* until the first connection, however often it fails */
+    ZKT_CONNECTED,    /* subscriptions have been sent */
+    ZKT_RECONNECTING, /* the connection was lost; the next attempt is due */
+    ZKT_DISCONNECTED  /* closed, or lost with reconnection off: for good */
 };
+
+/** "connecting", …; static. */
+const char *zkt_connection_name(enum zkt_connection status);
+
+/*
+ * X(name, default, what it is). In options 0 stands for the default, and a
+ * negative number turns the thing off.
+ */
+#define ZKT_CLIENT_LIMITS_TABLE(X)                                             \
+    X(rpc_timeout_ms, 10000, "a call: waiting for the socket and the answer")  \
+    X(connect_timeout_ms, 10000, "one attempt: name, socket and handshake")    \
+    X(message_bytes, 67108864, "size of a message that arrives: 1009")         \
+    X(reconnect_min_ms, 250, "before the first new attempt; then doubled")     \
+    X(reconnect_max_ms, 2000, "before any new attempt, at most")               \
+    X(reconnect_jitter, 50, "percent of a delay, of which a random part goes") \
+    X(stable_after_ms, 5000,                                                   \
+      "a connection this old begins at the first delay")                       \
+    X(ping_after_ms, 30000, "silence before a ping")                           \
+    X(pong_within_ms, 5000, "silence after a ping: the connection is lost")
 
 /** All zero is a good set of options. */
 struct zkt_client_options {
-    int64_t rpc_timeout_ms;     /* 0: 10 000; negative: none */
-    int64_t connect_timeout_ms; /* 0: 10 000; negative: none */
-    size_t message_bytes;       /* largest message accepted; 0: 64 MiB */
+#define X(name, value, text) int64_t name;
+    ZKT_CLIENT_LIMITS_TABLE(X)
+#undef X
+    bool no_reconnect; /* a connection that is lost, or fails, is the end */
+    /*
+     * Yours, borrowed until the client is closed and the loop has run once
+     * more: then the client lives in it, needs no zkt_client_poll, and cannot
+     * make blocking calls. It keeps the loop alive until it is closed.
+     */
+    struct uv_loop_s *loop;
+    /*
+     * The client runs on a thread of its own: callbacks run there, blocking
+     * calls may be made from all others. Not together with loop.
+     */
+    bool thread;
     const struct zkt_allocator *allocator; /* NULL: the C library's */
     void (*log)(void *user, enum zkt_log_level level, const char *text);
     void *log_user;
@@ -39,8 +75,9 @@ struct zkt_client_options {
 
 /**
  * Starts to connect to "ws://host:port/path" and returns at once. NULL when
- * the URL is no such thing or there is no memory (the log says which). All
- * functions of a client take NULL, so that only the first error matters.
+ * the URL is no such thing, options contradict each other, or there is no
+ * memory or thread (the log says which). All functions of a client take NULL,
+ * so that only the first error matters.
  */
 struct zkt_client *zkt_client_open(const char *url,
                                    const struct zkt_client_options *options);
@@ -54,25 +91,64 @@ struct zkt_client *zkt_client_open_local(struct zkt_server *server);
 /**
  * Runs the client's loop until something happened or @timeout_ms is over
  * (negative: no limit). ZKT_OK: callbacks may have run. ZKT_DEADLINE_EXCEEDED:
- * nothing happened. ZKT_CLOSED: the connection is gone and will not come back.
- * ZKT_FAILED_PRECONDITION: called in a callback.
+ * nothing happened. ZKT_CLOSED: it is disconnected for good.
+ * ZKT_FAILED_PRECONDITION: called in a callback, or the loop or thread is not
+ * the caller's to run.
  */
 enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms);
 
 /**
  * Rejects what is pending with "WebSocket client closed", says goodbye, and
  * frees the client; handles that are still open become stale but must still be
- * closed. In a callback it takes effect when the callback has returned.
+ * closed. In a callback it takes effect when the callback has returned. A
+ * client with a thread may be closed from any; from another than its own it
+ * returns when the thread has ended.
  */
 void zkt_client_close(struct zkt_client *client);
 
-/** Removes a listener of any kind; an id that is gone is harmless. */
+/**
+ * Runs @fn on the client's thread, in its next turn: from any thread, at any
+ * time before zkt_client_close. What was posted before the end still runs,
+ * once. ZKT_OK, or ZKT_NO_MEMORY and it will not run. The allocator is called
+ * from the thread that posts.
+ */
+typedef void zkt_posted_function(struct zkt_client *client, void *user);
+enum zkt_status zkt_client_post(struct zkt_client *client,
+                                zkt_posted_function *fn, void *user);
+
+/**
+ * Calls @on_status in the turn of every change, in order, and not for what it
+ * is now. The result is for zkt_client_off; 0: no memory.
+ */
+uint64_t zkt_client_on_status(struct zkt_client *client,
+                              void (*on_status)(enum zkt_connection status,
+                                                void *user),
+                              void *user);
+
+/**
+ * Removes a listener of any kind, which is not called again; an id that is
+ * gone is harmless. From any thread, if the client has one of its own.
+ */
 void zkt_client_off(struct zkt_client *client, uint64_t listener);
 
+/** From any thread, if the client has one of its own. */
 enum zkt_connection zkt_client_status(const struct zkt_client *client);
 
 /** The id that the server gave this connection; "" before it did. */
 struct zkt_str zkt_client_own_id(const struct zkt_client *client);
+
+/** What has been counted so far. */
+struct zkt_client_stats {
+    uint64_t connections, drops; /* opened, and of those lost */
+    uint64_t calls, messages_in, messages_out;
+    uint64_t snapshots, patches, events; /* that fitted */
+    uint64_t misfits; /* snapshots, patches, events, results that did not */
+    uint64_t errors;  /* that the server sent, or listeners were told */
+    /* What a newer server sent and was passed over: */
+    uint64_t unknown_messages, unknown_events, unknown_fields, unknown_values;
+};
+void zkt_client_stats(const struct zkt_client *client,
+                      struct zkt_client_stats *out);
 
 /**
  * The outcome of a call. For blocking calls: zero to start, owns what one or
@@ -91,9 +167,17 @@ void zkt_reply_clear(struct zkt_reply *reply);
 struct zkt_handle;
 typedef void zkt_any_function(void);
 
+/* Opening, closing, listening and blocking calls are legal from any thread, if
+ * the client has one of its own. */
+
+/** Handles to one instance share what is known of it. */
 struct zkt_handle *zkt_handle_open(struct zkt_client *client,
                                    const struct zkt_remote_actor *actor,
                                    const char *id);
+/**
+ * The last one to close unsubscribes, in the next turn. As long as the client
+ * is open, closing one of the last 256 again is harmless.
+ */
 void zkt_handle_close(struct zkt_handle *handle);
 
 /** Blocks until the answer is there; @result may borrow from @reply. */
@@ -109,7 +193,8 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
                       zkt_any_function *done, void *user);
 /**
  * Listeners: @thunk gets the payload of an event, the state, or a pointer to
- * the value of a field. 0 when there is no memory.
+ * the value of a field; one for the state or a field is told what is known in
+ * the next turn. 0 when there is no memory.
  */
 typedef void zkt_listener_thunk(zkt_any_function *fn, const void *value,
                                 void *user);
@@ -122,6 +207,16 @@ uint64_t zkt_handle_subscribe(struct zkt_handle *handle,
 uint64_t zkt_handle_watch(struct zkt_handle *handle, uint32_t field,
                           zkt_listener_thunk *thunk, zkt_any_function *fn,
                           void *user);
+/**
+ * What goes wrong with an instance outside of calls: a subscription that was
+ * refused, an event or, twice in a row, a state that does not fit the schema;
+ * then the state is unknown until the next connection. It subscribes to
+ * nothing.
+ */
+uint64_t zkt_handle_on_error(struct zkt_handle *handle,
+                             void (*on_error)(const struct zkt_reply *error,
+                                              void *user),
+                             void *user);
 /** The state as last known, or NULL. */
 const void *zkt_handle_snapshot(const struct zkt_handle *handle);
 

@@ -68,6 +68,7 @@ struct zkt_reader {
     bool lenient;   /* a client: types are checked, rules are not */
     bool malformed; /* not JSON, from here on; everything returns false */
     bool no_memory; /* likewise */
+    uint32_t unknown_fields, unknown_values; /* that were passed over */
     uint32_t depth;
     struct zkt_step path[ZKT_DEPTH_MAX];
 };

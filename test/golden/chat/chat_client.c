@@ -418,3 +418,10 @@ uint64_t demo_chat_watch_next_id(struct demo_chat *handle,
                             watch_demo_chat_next_id,
                             (zkt_any_function *)on_change, user);
 }
+
+uint64_t demo_chat_subscribe_errors(
+    struct demo_chat *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user)
+{
+    return zkt_handle_on_error((struct zkt_handle *)handle, on_error, user);
+}

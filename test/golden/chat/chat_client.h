@@ -17,7 +17,7 @@ struct demo_chat;
 /** A handle to the instance @id; NULL when there is no memory. */
 struct demo_chat *demo_chat_open(struct zkt_client *client, const char *id);
 
-/** Ends all listeners of the handle. Takes NULL. */
+/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
 void demo_chat_close(struct demo_chat *handle);
 
 /* Calls that block until the answer is there; it may borrow from the reply. */
@@ -126,6 +126,12 @@ uint64_t demo_chat_watch_online(struct demo_chat *handle,
 uint64_t demo_chat_watch_next_id(struct demo_chat *handle,
                                  void (*on_change)(int32_t value, void *user),
                                  void *user);
+
+/* What goes wrong outside of calls; see zkt_handle_on_error. */
+
+uint64_t demo_chat_subscribe_errors(
+    struct demo_chat *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user);
 
 #ifdef __cplusplus
 }

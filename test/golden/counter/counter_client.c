@@ -122,3 +122,10 @@ uint64_t demo_counter_watch_n(struct demo_counter *handle,
                             watch_demo_counter_n, (zkt_any_function *)on_change,
                             user);
 }
+
+uint64_t demo_counter_subscribe_errors(
+    struct demo_counter *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user)
+{
+    return zkt_handle_on_error((struct zkt_handle *)handle, on_error, user);
+}

@@ -17,7 +17,7 @@ struct demo_counter;
 struct demo_counter *demo_counter_open(struct zkt_client *client,
                                        const char *id);
 
-/** Ends all listeners of the handle. Takes NULL. */
+/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
 void demo_counter_close(struct demo_counter *handle);
 
 /* Calls that block until the answer is there; it may borrow from the reply. */
@@ -53,6 +53,12 @@ uint64_t demo_counter_subscribe(
 uint64_t demo_counter_watch_n(struct demo_counter *handle,
                               void (*on_change)(int32_t value, void *user),
                               void *user);
+
+/* What goes wrong outside of calls; see zkt_handle_on_error. */
+
+uint64_t demo_counter_subscribe_errors(
+    struct demo_counter *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user);
 
 #ifdef __cplusplus
 }

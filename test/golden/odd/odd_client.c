@@ -790,6 +790,13 @@ uint64_t odd_everything_watch_delete(
                             (zkt_any_function *)on_change, user);
 }
 
+uint64_t odd_everything_subscribe_errors(
+    struct odd_everything *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user)
+{
+    return zkt_handle_on_error((struct zkt_handle *)handle, on_error, user);
+}
+
 /* ---- mute ---- */
 
 static const struct zkt_remote_actor odd_mute_actor = {
@@ -858,6 +865,13 @@ uint64_t odd_mute_watch_title(
     return zkt_handle_watch((struct zkt_handle *)handle, 1,
                             watch_odd_mute_title, (zkt_any_function *)on_change,
                             user);
+}
+
+uint64_t odd_mute_subscribe_errors(
+    struct odd_mute *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user)
+{
+    return zkt_handle_on_error((struct zkt_handle *)handle, on_error, user);
 }
 
 /* ---- stateless ---- */
@@ -933,6 +947,13 @@ uint64_t odd_stateless_subscribe(
                                 (zkt_any_function *)on_state, user);
 }
 
+uint64_t odd_stateless_subscribe_errors(
+    struct odd_stateless *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user)
+{
+    return zkt_handle_on_error((struct zkt_handle *)handle, on_error, user);
+}
+
 /* ---- speaker ---- */
 
 static const struct zkt_event odd_speaker_events[] = {
@@ -997,6 +1018,13 @@ uint64_t odd_speaker_subscribe(
                                 (zkt_any_function *)on_state, user);
 }
 
+uint64_t odd_speaker_subscribe_errors(
+    struct odd_speaker *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user)
+{
+    return zkt_handle_on_error((struct zkt_handle *)handle, on_error, user);
+}
+
 /* ---- hook ---- */
 
 static const struct zkt_remote_actor odd_hook_actor = {
@@ -1034,6 +1062,13 @@ uint64_t odd_hook_subscribe(
     return zkt_handle_subscribe((struct zkt_handle *)handle,
                                 give_odd_hook_state_,
                                 (zkt_any_function *)on_state, user);
+}
+
+uint64_t odd_hook_subscribe_errors(
+    struct odd_hook *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user)
+{
+    return zkt_handle_on_error((struct zkt_handle *)handle, on_error, user);
 }
 
 /* ---- nothing ---- */
@@ -1075,4 +1110,11 @@ uint64_t odd_nothing_subscribe(
     return zkt_handle_subscribe((struct zkt_handle *)handle,
                                 give_odd_nothing_state_,
                                 (zkt_any_function *)on_state, user);
+}
+
+uint64_t odd_nothing_subscribe_errors(
+    struct odd_nothing *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user)
+{
+    return zkt_handle_on_error((struct zkt_handle *)handle, on_error, user);
 }

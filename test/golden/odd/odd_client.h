@@ -17,7 +17,7 @@ struct odd_everything;
 struct odd_everything *odd_everything_open(struct zkt_client *client,
                                            const char *id);
 
-/** Ends all listeners of the handle. Takes NULL. */
+/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
 void odd_everything_close(struct odd_everything *handle);
 
 /* Calls that block until the answer is there; it may borrow from the reply. */
@@ -200,6 +200,12 @@ uint64_t odd_everything_watch_delete(
     struct odd_everything *handle,
     void (*on_change)(struct zkt_str value, void *user), void *user);
 
+/* What goes wrong outside of calls; see zkt_handle_on_error. */
+
+uint64_t odd_everything_subscribe_errors(
+    struct odd_everything *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user);
+
 /* ---- mute ---- */
 
 /** Nothing but a state. */
@@ -208,7 +214,7 @@ struct odd_mute;
 /** A handle to the instance @id; NULL when there is no memory. */
 struct odd_mute *odd_mute_open(struct zkt_client *client, const char *id);
 
-/** Ends all listeners of the handle. Takes NULL. */
+/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
 void odd_mute_close(struct odd_mute *handle);
 
 /* The state: now, and whenever it or one of its fields has changed. */
@@ -226,6 +232,12 @@ uint64_t odd_mute_watch_title(
     struct odd_mute *handle,
     void (*on_change)(struct zkt_str value, void *user), void *user);
 
+/* What goes wrong outside of calls; see zkt_handle_on_error. */
+
+uint64_t odd_mute_subscribe_errors(
+    struct odd_mute *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user);
+
 /* ---- stateless ---- */
 
 /** Nothing but a method. */
@@ -235,7 +247,7 @@ struct odd_stateless;
 struct odd_stateless *odd_stateless_open(struct zkt_client *client,
                                          const char *id);
 
-/** Ends all listeners of the handle. Takes NULL. */
+/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
 void odd_stateless_close(struct odd_stateless *handle);
 
 /* Calls that block until the answer is there; it may borrow from the reply. */
@@ -261,6 +273,12 @@ uint64_t odd_stateless_subscribe(
     void (*on_state)(const struct odd_stateless_state *state, void *user),
     void *user);
 
+/* What goes wrong outside of calls; see zkt_handle_on_error. */
+
+uint64_t odd_stateless_subscribe_errors(
+    struct odd_stateless *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user);
+
 /* ---- speaker ---- */
 
 /** Nothing but an event. */
@@ -269,7 +287,7 @@ struct odd_speaker;
 /** A handle to the instance @id; NULL when there is no memory. */
 struct odd_speaker *odd_speaker_open(struct zkt_client *client, const char *id);
 
-/** Ends all listeners of the handle. Takes NULL. */
+/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
 void odd_speaker_close(struct odd_speaker *handle);
 
 /* Events. What is returned is for zkt_client_off; 0: no memory. */
@@ -286,6 +304,12 @@ uint64_t odd_speaker_subscribe(
     void (*on_state)(const struct odd_speaker_state *state, void *user),
     void *user);
 
+/* What goes wrong outside of calls; see zkt_handle_on_error. */
+
+uint64_t odd_speaker_subscribe_errors(
+    struct odd_speaker *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user);
+
 /* ---- hook ---- */
 
 /** Nothing but a hook. */
@@ -294,7 +318,7 @@ struct odd_hook;
 /** A handle to the instance @id; NULL when there is no memory. */
 struct odd_hook *odd_hook_open(struct zkt_client *client, const char *id);
 
-/** Ends all listeners of the handle. Takes NULL. */
+/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
 void odd_hook_close(struct odd_hook *handle);
 
 /* The state: now, and whenever it or one of its fields has changed. */
@@ -305,6 +329,12 @@ uint64_t odd_hook_subscribe(
     void (*on_state)(const struct odd_hook_state *state, void *user),
     void *user);
 
+/* What goes wrong outside of calls; see zkt_handle_on_error. */
+
+uint64_t odd_hook_subscribe_errors(
+    struct odd_hook *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user);
+
 /* ---- nothing ---- */
 
 /** Nothing at all. */
@@ -313,7 +343,7 @@ struct odd_nothing;
 /** A handle to the instance @id; NULL when there is no memory. */
 struct odd_nothing *odd_nothing_open(struct zkt_client *client, const char *id);
 
-/** Ends all listeners of the handle. Takes NULL. */
+/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
 void odd_nothing_close(struct odd_nothing *handle);
 
 /* The state: now, and whenever it or one of its fields has changed. */
@@ -324,6 +354,12 @@ uint64_t odd_nothing_subscribe(
     struct odd_nothing *handle,
     void (*on_state)(const struct odd_nothing_state *state, void *user),
     void *user);
+
+/* What goes wrong outside of calls; see zkt_handle_on_error. */
+
+uint64_t odd_nothing_subscribe_errors(
+    struct odd_nothing *handle,
+    void (*on_error)(const struct zkt_reply *error, void *user), void *user);
 
 #ifdef __cplusplus
 }

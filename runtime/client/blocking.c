@@ -1,0 +1,191 @@
+/*
+ * Calls that block, and the replies that own what they returned. A call from
+ * the client's own thread runs its turns until the answer is there; one from
+ * another thread is handed over and waited for.
+ */
+#include "client/internal.h"
+
+/* ---- replies ---- */
+
+struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
+                                   struct zkt_reply *reply)
+{
+    if (reply->memory_ == NULL) {
+        struct zkt_arena *arena = zkt__alloc(client->allocator, sizeof(*arena));
+        if (arena != NULL) {
+            zkt__arena_init(arena, client->allocator);
+        }
+        reply->memory_ = arena;
+    }
+    return reply->memory_;
+}
+
+void zkt_reply_clear(struct zkt_reply *reply)
+{
+    if (reply == NULL) {
+        return;
+    }
+    struct zkt_arena *arena = reply->memory_;
+    if (arena != NULL) {
+        const struct zkt_allocator *allocator = arena->allocator;
+        zkt__arena_finish(arena);
+        zkt__release(allocator, arena);
+    }
+    *reply = (struct zkt_reply){ .status = ZKT_OK, .error = "" };
+}
+
+void zkt__reply_set(const struct zkt_client *client, struct zkt_reply *reply,
+                    enum zkt_status status, struct zkt_str error)
+{
+    reply->status = status;
+    reply->error = "";
+    if (status == ZKT_OK) {
+        return;
+    }
+    reply->error = zkt_status_text(status);
+    struct zkt_arena *arena = zkt__reply_arena(client, reply);
+    if (arena != NULL && error.len > 0) {
+        const struct zkt_str copy = zkt__arena_str(arena, error);
+        reply->error = copy.data != NULL ? copy.data : reply->error;
+    }
+}
+
+/* ---- calls ---- */
+
+/* A blocking call on its way; lives in the caller's frame. */
+struct call {
+    struct zkt_handle *handle;
+    struct zkt_client *client;
+    uint32_t method;
+    const void *input;
+    void *result;
+    struct zkt_reply *reply;
+    bool reply_is_ours; /* nobody keeps what the result borrows */
+    bool over;
+};
+
+static void refuse(struct call *call, enum zkt_status status, const char *text)
+{
+    zkt__reply_set(call->client, call->reply, status, zkt_cstr(text));
+    if (call->client->ops->end_wait != NULL) {
+        call->client->ops->end_wait(call->client->driver, &call->over);
+    } else {
+        call->over = true;
+    }
+}
+
+/* Whether the input keeps its rules; what is wrong goes into @text. */
+static bool input_is_good(struct zkt_client *client,
+                          const struct zkt_remote_method *method,
+                          const void *input, struct zkt_writer *text)
+{
+    struct zkt_issues issues = { .arena = &client->arena,
+                                 .context = &client->rules };
+    const bool good = method->input == NULL ||
+                      zkt__check_value(method->input, input, NULL, 0, &issues);
+    if (!good) {
+        ZKT_WRITE(text, "Validation failed for ");
+        zkt_write_raw(text, method->name.data, method->name.len);
+        ZKT_WRITE(text, ": ");
+        zkt__issues_write(&issues, text);
+        zkt_write_raw(text, "", 1);
+    }
+    return good;
+}
+
+/* On the client's thread: checks the input and submits the call. */
+static void begin(void *user)
+{
+    struct call *call = user;
+    struct zkt_client *client = call->client;
+    struct zkt_pending *p;
+    struct zkt_writer text;
+    if (call->handle->closed) {
+        refuse(call, ZKT_FAILED_PRECONDITION, "the handle is closed");
+        return;
+    }
+    const struct zkt_remote_method *method =
+        &call->handle->entry->actor->methods[call->method];
+    zkt__writer_init(&text, client->allocator);
+    if (call->reply_is_ours && method->result != NULL && method->result->owns) {
+        refuse(call, ZKT_INVALID_ARGUMENT, "");
+    } else if (!input_is_good(client, method, call->input, &text)) {
+        refuse(call, ZKT_INVALID_ARGUMENT, text.failed ? "" : text.data);
+    } else if ((p = zkt__alloc_zero(client->allocator, 1, sizeof(*p))) ==
+               NULL) {
+        refuse(call, ZKT_RESOURCE_EXHAUSTED, "out of memory");
+    } else {
+        p->reply = call->reply;
+        p->out = call->result;
+        p->over = &call->over;
+        zkt__call_submit(call->handle, call->method, call->input, p);
+    }
+    zkt__writer_finish(&text);
+    zkt__arena_reset(&client->arena);
+}
+
+/* Runs turns until the call is over. */
+static void run_until_over(struct call *call)
+{
+    struct zkt_client *client = call->client;
+    client->blocking++;
+    begin(call);
+    while (!call->over) {
+        const enum zkt_status status = client->ops->poll(client->driver, -1);
+        if (status != ZKT_OK && status != ZKT_DEADLINE_EXCEEDED) {
+            zkt__calls_fail(client, ZKT_UNAVAILABLE, true);
+            zkt__calls_expire(client);
+        }
+    }
+    client->blocking--;
+}
+
+static enum zkt_status refuse_here(struct zkt_reply *reply,
+                                   enum zkt_status status, const char *text)
+{
+    if (reply != NULL) {
+        reply->status = status;
+        reply->error = text;
+    }
+    return status;
+}
+
+enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
+                                const void *input, void *result,
+                                struct zkt_reply *given)
+{
+    struct zkt_reply own = { .status = ZKT_OK, .error = "" };
+    if (handle == NULL || handle->client == NULL) {
+        return refuse_here(given, ZKT_FAILED_PRECONDITION,
+                           "there is no client to call with");
+    }
+    struct zkt_client *client = handle->client;
+    struct call call = {
+        .handle = handle,
+        .client = client,
+        .method = index,
+        .input = input,
+        .result = result,
+        .reply = given != NULL ? given : &own,
+        .reply_is_ours = given == NULL,
+    };
+    if (client->ops->is_foreign != NULL &&
+        client->ops->is_foreign(client->driver)) {
+        client->ops->wait(client->driver, begin, &call, &call.over);
+    } else if (client->depth > 0 || client->ops->poll == NULL) {
+        return refuse_here(given, ZKT_FAILED_PRECONDITION,
+                           client->depth > 0
+                               ? "a blocking call inside a callback"
+                               : "a blocking call on a loop of others");
+    } else {
+        run_until_over(&call);
+        if (client->close_wanted && client->blocking == 0) {
+            client->ops->finish(client->driver, client);
+        }
+    }
+    const enum zkt_status status = call.reply->status;
+    if (given == NULL) {
+        zkt_reply_clear(&own);
+    }
+    return status;
+}

@@ -1,0 +1,397 @@
+/*
+ * The connection of a client: when there is to be one, what comes in and goes
+ * out, how it is found dead, and when the next attempt is due. Backoff is a
+ * time in the core's clock, `dial_at`; the tick asks the driver to connect
+ * once that is reached and the transport of before is gone. Nothing here
+ * knows sockets.
+ *
+ * A connection counts as stable, which resets the backoff, only after a while
+ * and not at the handshake: a server that accepts and then fails is otherwise
+ * hit at full speed by all of its clients.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "client/internal.h"
+
+enum {
+    DOUBLINGS = 30, /* of a delay, at most: far past any cap */
+    REASON_MAX = 128,
+    JITTER_STEPS = 1 << 20
+};
+
+static struct zkt_client *from_endpoint(struct zkt_endpoint *e)
+{
+    return ZKT_CONTAINER(e, struct zkt_client, endpoint);
+}
+
+bool zkt__client_is_open(const struct zkt_client *client)
+{
+    return client->phase == ZKT_PHASE_OPEN && client->attached;
+}
+
+static int64_t later(const struct zkt_client *client, int64_t ms)
+{
+    return client->core.now_ms > ZKT_NEVER - ms ? ZKT_NEVER
+                                                : client->core.now_ms + ms;
+}
+
+/* ---- status ---- */
+
+void zkt__status_tell(struct zkt_client *client)
+{
+    while (client->depth == 0 && client->told_status != client->status) {
+        const enum zkt_connection status = client->status;
+        const struct zkt_news news = { .kind = ZKT_LISTEN_STATUS,
+                                       .payload = &status };
+        client->told_status = status;
+        zkt__listeners_tell(client, &client->status_listeners, NULL, &news);
+    }
+}
+
+/* Two changes in one turn are two changes to a listener. */
+static void set_status(struct zkt_client *client, enum zkt_connection status)
+{
+    if (client->status != status) {
+        zkt__status_tell(client);
+        client->status = client->close_wanted ? ZKT_DISCONNECTED : status;
+    }
+}
+
+/* ---- the next attempt ---- */
+
+/* The delay before it: doubled with each, and a random part of it taken off,
+ * so that the clients of a server that fell do not come back as one. */
+static int64_t next_delay(struct zkt_client *client)
+{
+    const struct zkt_client_options *options = &client->options;
+    int64_t delay = options->reconnect_min_ms;
+    for (uint32_t i = 0; i < client->attempts; i++) {
+        delay = delay > options->reconnect_max_ms / 2
+                    ? options->reconnect_max_ms
+                    : delay * 2;
+    }
+    if (client->attempts < DOUBLINGS) {
+        client->attempts++;
+    }
+    if (options->reconnect_jitter <= 0) {
+        return delay;
+    }
+    const double random = (double)(zkt__random_next(&client->random) %
+                                   JITTER_STEPS) /
+                          JITTER_STEPS;
+    const double most = (double)delay * (double)options->reconnect_jitter / 100;
+    return delay - (int64_t)(most * random);
+}
+
+static void go_waiting(struct zkt_client *client, bool again)
+{
+    client->phase = ZKT_PHASE_WAITING;
+    client->connect_due = ZKT_NEVER;
+    client->quiet_at = ZKT_NEVER;
+    client->dial_at = again ? later(client, next_delay(client)) : ZKT_NEVER;
+}
+
+void zkt__client_lost(struct zkt_client *client, const char *reason)
+{
+    if (client->phase == ZKT_PHASE_WAITING) {
+        return;
+    }
+    const bool again = !client->options.no_reconnect && !client->close_wanted;
+    const bool was_open = client->phase == ZKT_PHASE_OPEN;
+    if (was_open) {
+        client->stats.drops++;
+        if (client->core.now_ms >= client->stable_at) {
+            client->attempts = 0;
+        }
+    }
+    go_waiting(client, again);
+    if (was_open || !again) {
+        zkt__calls_fail(client, ZKT_UNAVAILABLE, !again);
+    }
+    if (client->attached) {
+        client->endpoint.closing = true;
+        zkt__endpoint_touch(&client->endpoint);
+    }
+    zkt__client_log(client, ZKT_LOG_WARNING, "%s: %s",
+                    was_open ? "the connection is lost" : "cannot connect",
+                    reason);
+    if (!again) {
+        set_status(client, ZKT_DISCONNECTED);
+    } else if (was_open) {
+        set_status(client, ZKT_RECONNECTING);
+    }
+}
+
+void zkt__connection_end(struct zkt_client *client)
+{
+    go_waiting(client, false);
+    if (client->attached) {
+        zkt__ws_close(&client->ws, 1000, "");
+    }
+    client->status = ZKT_DISCONNECTED;
+}
+
+/* ---- sending ---- */
+
+struct zkt_writer *zkt__client_write(struct zkt_client *client)
+{
+    struct zkt_writer *w = &client->writer;
+    w->len = 0;
+    w->failed = false;
+    if (zkt_write_reserve(w, ZKT_WS_HEAD_MAX)) {
+        w->len = ZKT_WS_HEAD_MAX;
+    }
+    return w;
+}
+
+static void send_bytes(void *user, const void *data, size_t len)
+{
+    struct zkt_client *client = user;
+    if (!zkt__queue_copy(&client->queue, client->allocator, data, len)) {
+        zkt__client_lost(client, "out of memory");
+        return;
+    }
+    zkt__endpoint_touch(&client->endpoint);
+}
+
+void zkt__client_send(struct zkt_client *client)
+{
+    struct zkt_writer *w = &client->writer;
+    if (w->failed) {
+        zkt__client_lost(client, "out of memory");
+        return;
+    }
+    uint8_t *payload = (uint8_t *)w->data + ZKT_WS_HEAD_MAX;
+    const size_t len = w->len - ZKT_WS_HEAD_MAX;
+    const uint64_t bits = zkt__random_next(&client->random);
+    uint8_t mask[4];
+    memcpy(mask, &bits, sizeof(mask));
+    const size_t head = zkt__ws_frame_masked(payload, len, mask);
+    client->stats.messages_out++;
+    send_bytes(client, payload - head, head + len);
+}
+
+/* ---- receiving ---- */
+
+/* The peer was heard: a ping is due only after another silence. */
+static void note_heard(struct zkt_client *client)
+{
+    client->pinged = false;
+    client->quiet_at = client->phase == ZKT_PHASE_OPEN &&
+                               client->options.ping_after_ms > 0
+                           ? later(client, client->options.ping_after_ms)
+                           : ZKT_NEVER;
+}
+
+static void on_close(void *user, unsigned code, const char *reason)
+{
+    struct zkt_client *client = user;
+    (void)code;
+    zkt__client_lost(client, reason);
+}
+
+static void on_open(void *user, const char *protocol)
+{
+    struct zkt_client *client = user;
+    if (client->phase != ZKT_PHASE_HANDSHAKE) {
+        return;
+    }
+    client->phase = ZKT_PHASE_OPEN;
+    client->connect_due = ZKT_NEVER;
+    client->stable_at = later(client, client->options.stable_after_ms);
+    client->stats.connections++;
+    note_heard(client);
+    client->dialect = protocol[0] != '\0' ? ZKT_DIALECT_RFC6902
+                                          : ZKT_DIALECT_PLAIN;
+    zkt__store_resubscribe(client);
+    zkt__calls_flush(client);
+    if (client->phase == ZKT_PHASE_OPEN) {
+        set_status(client, ZKT_CONNECTED);
+    }
+}
+
+static uint8_t *message_memory(void *user, size_t len)
+{
+    struct zkt_client *client = user;
+    return zkt__arena_alloc(&client->arena, len + ZKT_PADDING);
+}
+
+static void on_message(void *user, bool binary, uint8_t *data, size_t len)
+{
+    struct zkt_client *client = user;
+    if (client->phase == ZKT_PHASE_OPEN) {
+        zkt__client_receive(client, binary, (char *)data, len);
+    }
+    zkt__arena_reset(&client->arena);
+}
+
+static const struct zkt_ws_callbacks ws_callbacks = {
+    .on_open = on_open,
+    .memory = message_memory,
+    .on_message = on_message,
+    .send = send_bytes,
+    .on_close = on_close,
+};
+
+/* ---- the endpoint ---- */
+
+static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
+{
+    struct zkt_client *client = from_endpoint(e);
+    if (client->phase == ZKT_PHASE_WAITING) {
+        return; /* what still comes is of no interest */
+    }
+    note_heard(client);
+    zkt__ws_feed(&client->ws, bytes, len);
+    if (client->ws.state == ZKT_WS_CLOSED) {
+        zkt__client_lost(client, "it was closed");
+        e->closing = true;
+    }
+}
+
+static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
+{
+    return zkt__queue_peek(&from_endpoint(e)->queue, out, max);
+}
+
+static void sent(struct zkt_endpoint *e, size_t len)
+{
+    struct zkt_client *client = from_endpoint(e);
+    zkt__queue_sent(&client->queue, client->allocator, len);
+}
+
+static void ended(struct zkt_endpoint *e)
+{
+    zkt__client_lost(from_endpoint(e), "the server closed it");
+    e->closing = true;
+}
+
+static void detach(struct zkt_endpoint *e)
+{
+    struct zkt_client *client = from_endpoint(e);
+    zkt__node_unlink(&e->dirty);
+    client->attached = false;
+    zkt__client_lost(client, "the server is gone");
+    zkt__queue_finish(&client->queue, client->allocator);
+    zkt__ws_finish(&client->ws);
+}
+
+static const struct zkt_endpoint_ops endpoint_ops = {
+    .feed = feed,
+    .pending = pending,
+    .sent = sent,
+    .ended = ended,
+    .detach = detach,
+};
+
+/* ---- connecting ---- */
+
+void zkt__connection_init(struct zkt_client *client)
+{
+    client->phase = ZKT_PHASE_WAITING;
+    client->dial_at = 0; /* at the first tick */
+    client->connect_due = ZKT_NEVER;
+    client->quiet_at = ZKT_NEVER;
+}
+
+static void dial(struct zkt_client *client)
+{
+    const int64_t limit = client->options.connect_timeout_ms;
+    client->phase = ZKT_PHASE_DIALING;
+    client->connect_due = limit > 0 ? later(client, limit) : ZKT_NEVER;
+    client->dialing = true;
+    client->ops->connect(client->driver, client);
+}
+
+struct zkt_endpoint *zkt__client_connected(struct zkt_client *client)
+{
+    client->dialing = false;
+    if (client->phase != ZKT_PHASE_DIALING) {
+        return NULL; /* it took too long, or the client is closed */
+    }
+    client->phase = ZKT_PHASE_HANDSHAKE;
+    client->endpoint = (struct zkt_endpoint){
+        .ops = &endpoint_ops,
+        .core = &client->core,
+        .reading = true,
+    };
+    client->attached = true;
+    if (!zkt__ws_init_client(&client->ws, &ws_callbacks, client,
+                             client->allocator, &client->ws_limits,
+                             &client->random, client->host, client->path,
+                             ZKT_WS_PROTOCOL_RFC6902)) {
+        client->attached = false;
+        zkt__node_unlink(&client->endpoint.dirty);
+        zkt__client_lost(client, "out of memory");
+        return NULL;
+    }
+    return &client->endpoint;
+}
+
+void zkt__client_connect_failed(struct zkt_client *client, const char *reason)
+{
+    client->dialing = false;
+    zkt__client_lost(client, reason);
+}
+
+/* ---- turns ---- */
+
+int64_t zkt__connection_deadline(const struct zkt_client *client)
+{
+    int64_t next = client->connect_due < client->quiet_at ? client->connect_due
+                                                          : client->quiet_at;
+    const bool clearing = client->dialing ||
+                          (client->attached && client->endpoint.aborted);
+    if (client->phase == ZKT_PHASE_WAITING && !clearing &&
+        client->dial_at < next) {
+        next = client->dial_at;
+    }
+    return next;
+}
+
+static void give_up_connecting(struct zkt_client *client)
+{
+    char reason[REASON_MAX];
+    snprintf(reason, sizeof(reason),
+             "WebSocket did not connect within %" PRId64 "ms",
+             client->options.connect_timeout_ms);
+    zkt__client_lost(client, reason);
+    if (client->dialing) {
+        client->ops->abort_connect(client->driver, client);
+    }
+}
+
+/* Nothing was heard for so long: asks, and after that gives up. */
+static void end_silence(struct zkt_client *client)
+{
+    if (client->pinged) {
+        zkt__client_lost(client, "the server does not answer");
+        return;
+    }
+    client->pinged = true;
+    client->quiet_at = later(client, client->options.pong_within_ms);
+    zkt__ws_ping(&client->ws);
+}
+
+void zkt__connection_tick(struct zkt_client *client)
+{
+    const int64_t now = client->core.now_ms;
+    if (client->connect_due <= now) {
+        give_up_connecting(client);
+    }
+    if (client->quiet_at <= now) {
+        end_silence(client);
+    }
+    if (client->phase != ZKT_PHASE_WAITING || client->dial_at > now ||
+        client->dialing) {
+        return;
+    }
+    if (client->attached) {
+        /* The old one does not take our goodbye: it has had its time. */
+        client->endpoint.aborted = true;
+        zkt__endpoint_touch(&client->endpoint);
+    } else {
+        dial(client);
+    }
+}

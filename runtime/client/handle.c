@@ -1,0 +1,396 @@
+/*
+ * Handles to instances, and who listens to what. All handles to one instance
+ * share one entry. Listeners may come and go in each other's callbacks: one
+ * that goes is marked, and freed at the end of the turn; one that comes is
+ * first called in the next.
+ */
+#include "client/internal.h"
+
+enum {
+    CLOSED_MAX = 256 /* closed handles that are still known */
+};
+
+/* ---- entries ---- */
+
+struct zkt_entry *zkt__entry_find(const struct zkt_client *client,
+                                  struct zkt_str actor, struct zkt_str id)
+{
+    for (struct zkt_node *n = zkt__list_first(&client->entries); n != NULL;
+         n = zkt__list_after(&client->entries, n)) {
+        struct zkt_entry *e = ZKT_CONTAINER(n, struct zkt_entry, node);
+        if (zkt_str_eq(e->actor->name, actor) && zkt_str_eq(e->id, id)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+void zkt__entry_free(struct zkt_client *client, struct zkt_entry *e)
+{
+    zkt__node_unlink(&e->node);
+    if (e->state != NULL) {
+        zkt__value_release(&client->store, e->actor->state, e->state);
+        zkt__release(client->allocator, e->state);
+    }
+    zkt__value_release(&client->store, &zkt_type_string, &e->id);
+    zkt__release(client->allocator, e);
+}
+
+static struct zkt_entry *new_entry(struct zkt_client *client,
+                                   const struct zkt_remote_actor *actor,
+                                   struct zkt_str id)
+{
+    struct zkt_entry *e = zkt__alloc_zero(client->allocator, 1, sizeof(*e));
+    if (e == NULL) {
+        return NULL;
+    }
+    e->actor = actor;
+    zkt__list_init(&e->listeners);
+    const size_t size = actor->state->size;
+    e->state = zkt__alloc_zero(client->allocator, 1, size > 0 ? size : 1);
+    if (e->state == NULL ||
+        !zkt__value_copy(&client->store, &zkt_type_string, &e->id, &id)) {
+        zkt__entry_free(client, e);
+        return NULL;
+    }
+    zkt__list_append(&client->entries, &e->node);
+    return e;
+}
+
+/* ---- handles ---- */
+
+struct opening {
+    struct zkt_client *client;
+    const struct zkt_remote_actor *actor;
+    const char *id;
+    struct zkt_handle *handle;
+};
+
+static void open_handle(void *user)
+{
+    struct opening *o = user;
+    struct zkt_client *client = o->client;
+    struct zkt_handle *handle = zkt__alloc_zero(client->allocator, 1,
+                                                sizeof(*handle));
+    struct zkt_entry *e = zkt__entry_find(client, o->actor->name,
+                                          zkt_cstr(o->id));
+    if (e == NULL && handle != NULL) {
+        e = new_entry(client, o->actor, zkt_cstr(o->id));
+    }
+    if (handle == NULL || e == NULL) {
+        zkt__release(client->allocator, handle);
+        return;
+    }
+    e->handles++;
+    handle->client = client;
+    handle->allocator = client->allocator;
+    handle->entry = e;
+    zkt__list_append(&client->handles, &handle->node);
+    o->handle = handle;
+}
+
+struct zkt_handle *zkt_handle_open(struct zkt_client *client,
+                                   const struct zkt_remote_actor *actor,
+                                   const char *id)
+{
+    struct opening o = { client, actor, id, NULL };
+    if (client != NULL) {
+        zkt__client_run(client, open_handle, &o);
+    }
+    return o.handle;
+}
+
+static void kill_listener(struct zkt_client *client, struct zkt_listener *l)
+{
+    if (!l->dead) {
+        l->dead = true;
+        zkt__slots_remove(&client->listeners, l->id);
+        client->changed = true;
+    }
+}
+
+static void kill_all(struct zkt_client *client, struct zkt_list *list,
+                     const struct zkt_handle *handle)
+{
+    for (struct zkt_node *n = zkt__list_first(list); n != NULL;
+         n = zkt__list_after(list, n)) {
+        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
+        if (handle == NULL || l->handle == handle) {
+            kill_listener(client, l);
+        }
+    }
+}
+
+/* Keeps a handle that was closed for a while, so that closing it again finds
+ * what it is. One whose spare is a pending call stays until that is over. */
+static void bury(struct zkt_client *client, struct zkt_handle *handle)
+{
+    zkt__node_unlink(&handle->node);
+    zkt__list_append(&client->closed, &handle->node);
+    if (client->closed_count < CLOSED_MAX) {
+        client->closed_count++;
+        return;
+    }
+    struct zkt_node *oldest = zkt__list_first(&client->closed);
+    struct zkt_handle *old = ZKT_CONTAINER(oldest, struct zkt_handle, node);
+    zkt__node_unlink(oldest);
+    if (old->spare_used) {
+        zkt__list_append(&client->closed, oldest);
+        client->closed_count++;
+    } else {
+        zkt__release(client->allocator, old);
+    }
+}
+
+static void close_handle(void *user)
+{
+    struct zkt_handle *handle = user;
+    struct zkt_client *client = handle->client;
+    if (handle->closed) {
+        return;
+    }
+    kill_all(client, &handle->entry->listeners, handle);
+    handle->entry->handles--;
+    handle->entry = NULL;
+    handle->closed = true;
+    client->changed = true;
+    bury(client, handle);
+    zkt__client_touch(client);
+}
+
+void zkt_handle_close(struct zkt_handle *handle)
+{
+    if (handle == NULL) {
+        return;
+    }
+    if (handle->client == NULL) {
+        zkt__release(handle->allocator, handle);
+    } else {
+        zkt__client_run(handle->client, close_handle, handle);
+    }
+}
+
+void zkt__handles_abandon(struct zkt_client *client)
+{
+    struct zkt_node *n;
+    while ((n = zkt__list_first(&client->handles)) != NULL) {
+        struct zkt_handle *handle = ZKT_CONTAINER(n, struct zkt_handle, node);
+        zkt__node_unlink(n);
+        handle->client = NULL;
+        handle->entry = NULL;
+    }
+}
+
+/* ---- listeners ---- */
+
+struct listening {
+    struct zkt_client *client;
+    struct zkt_handle *handle; /* NULL: the client's */
+    enum zkt_listener_kind kind;
+    uint32_t index;
+    zkt_listener_thunk *thunk;
+    zkt_any_function *fn;
+    void *user;
+    uint64_t id;
+};
+
+static void add_listener(void *user)
+{
+    struct listening *wish = user;
+    struct zkt_client *client = wish->client;
+    struct zkt_listener *l = NULL;
+    if (wish->handle == NULL || !wish->handle->closed) {
+        l = zkt__alloc_zero(client->allocator, 1, sizeof(*l));
+    }
+    if (l == NULL) {
+        return;
+    }
+    l->id = zkt__slots_add(&client->listeners, l);
+    if (l->id == 0) {
+        zkt__release(client->allocator, l);
+        return;
+    }
+    l->kind = wish->kind;
+    l->index = wish->index;
+    l->handle = wish->handle;
+    l->thunk = wish->thunk;
+    l->fn = wish->fn;
+    l->user = wish->user;
+    l->fresh = l->kind == ZKT_LISTEN_STATE || l->kind == ZKT_LISTEN_FIELD;
+    zkt__list_append(wish->handle != NULL ? &wish->handle->entry->listeners
+                                          : &client->status_listeners,
+                     &l->node);
+    client->changed = true;
+    wish->id = l->id;
+    zkt__client_touch(client);
+}
+
+static uint64_t listen(struct zkt_handle *handle, enum zkt_listener_kind kind,
+                       uint32_t index, zkt_listener_thunk *thunk,
+                       zkt_any_function *fn, void *user)
+{
+    if (handle == NULL || handle->client == NULL) {
+        return 0;
+    }
+    struct listening wish = {
+        .client = handle->client,
+        .handle = handle,
+        .kind = kind,
+        .index = index,
+        .thunk = thunk,
+        .fn = fn,
+        .user = user,
+    };
+    zkt__client_run(wish.client, add_listener, &wish);
+    return wish.id;
+}
+
+uint64_t zkt_handle_on(struct zkt_handle *handle, uint32_t event,
+                       zkt_listener_thunk *thunk, zkt_any_function *fn,
+                       void *user)
+{
+    return listen(handle, ZKT_LISTEN_EVENT, event, thunk, fn, user);
+}
+
+uint64_t zkt_handle_subscribe(struct zkt_handle *handle,
+                              zkt_listener_thunk *thunk, zkt_any_function *fn,
+                              void *user)
+{
+    return listen(handle, ZKT_LISTEN_STATE, 0, thunk, fn, user);
+}
+
+uint64_t zkt_handle_watch(struct zkt_handle *handle, uint32_t field,
+                          zkt_listener_thunk *thunk, zkt_any_function *fn,
+                          void *user)
+{
+    return listen(handle, ZKT_LISTEN_FIELD, field, thunk, fn, user);
+}
+
+static void give_error(zkt_any_function *fn, const void *value, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    ((function *)fn)(value, user);
+}
+
+uint64_t zkt_handle_on_error(struct zkt_handle *handle,
+                             void (*on_error)(const struct zkt_reply *error,
+                                              void *user),
+                             void *user)
+{
+    return listen(handle, ZKT_LISTEN_ERROR, 0, give_error,
+                  (zkt_any_function *)on_error, user);
+}
+
+static void give_status(zkt_any_function *fn, const void *value, void *user)
+{
+    typedef void function(enum zkt_connection, void *);
+    ((function *)fn)(*(const enum zkt_connection *)value, user);
+}
+
+uint64_t zkt_client_on_status(struct zkt_client *client,
+                              void (*on_status)(enum zkt_connection status,
+                                                void *user),
+                              void *user)
+{
+    struct listening wish = {
+        .client = client,
+        .kind = ZKT_LISTEN_STATUS,
+        .thunk = give_status,
+        .fn = (zkt_any_function *)on_status,
+        .user = user,
+    };
+    if (client != NULL) {
+        zkt__client_run(client, add_listener, &wish);
+    }
+    return wish.id;
+}
+
+struct leaving {
+    struct zkt_client *client;
+    uint64_t id;
+};
+
+static void remove_listener(void *user)
+{
+    const struct leaving *leaving = user;
+    struct zkt_listener *l = zkt__slots_find(&leaving->client->listeners,
+                                             leaving->id);
+    if (l != NULL) {
+        kill_listener(leaving->client, l);
+        zkt__client_touch(leaving->client);
+    }
+}
+
+void zkt_client_off(struct zkt_client *client, uint64_t listener)
+{
+    struct leaving leaving = { client, listener };
+    if (client != NULL) {
+        zkt__client_run(client, remove_listener, &leaving);
+    }
+}
+
+void zkt__listeners_sweep(struct zkt_client *client, struct zkt_list *list)
+{
+    struct zkt_node *n = zkt__list_first(list);
+    while (n != NULL) {
+        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
+        n = zkt__list_after(list, n);
+        if (l->dead) {
+            zkt__node_unlink(&l->node);
+            zkt__release(client->allocator, l);
+        }
+    }
+}
+
+/* ---- telling ---- */
+
+/* Calls one listener with what it listens to. */
+static void tell(struct zkt_client *client, const struct zkt_entry *e,
+                 struct zkt_listener *l, const void *payload)
+{
+    const void *value = payload;
+    if (l->kind == ZKT_LISTEN_STATE) {
+        value = e->state;
+    } else if (l->kind == ZKT_LISTEN_FIELD) {
+        value = (const char *)e->state +
+                e->actor->state->of.structs->fields[l->index].offset;
+    }
+    l->fresh = false;
+    client->depth++;
+    l->thunk(l->fn, value, l->user);
+    client->depth--;
+}
+
+static bool concerns(const struct zkt_listener *l, const struct zkt_news *news)
+{
+    if (l->dead || (news->fresh_only && !l->fresh)) {
+        return false;
+    }
+    switch (l->kind) {
+    case ZKT_LISTEN_EVENT:
+        return news->kind == ZKT_LISTEN_EVENT && l->index == news->event;
+    case ZKT_LISTEN_FIELD:
+        return news->kind == ZKT_LISTEN_STATE &&
+               (news->fields == NULL || l->fresh ||
+                (news->fields[l->index / 64] >> l->index % 64 & 1) != 0);
+    default:
+        return news->kind == l->kind;
+    }
+}
+
+/* The last one is noted first: whoever joins meanwhile is not called. A client
+ * that was closed meanwhile tells its own end and nothing else. */
+void zkt__listeners_tell(struct zkt_client *client, struct zkt_list *list,
+                         const struct zkt_entry *e, const struct zkt_news *news)
+{
+    const struct zkt_node *last = list->head.prev;
+    struct zkt_node *n = zkt__list_first(list);
+    while (n != NULL) {
+        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
+        if (concerns(l, news) &&
+            (!client->close_wanted || l->kind == ZKT_LISTEN_STATUS)) {
+            tell(client, e, l, news->payload);
+        }
+        n = n == last ? NULL : zkt__list_after(list, n);
+    }
+}

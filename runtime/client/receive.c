@@ -1,0 +1,119 @@
+/*
+ * What a client makes of a message: the envelope is read here, what is in it
+ * goes to the one whom it concerns. What a newer server has beyond this is
+ * passed over and counted.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "client/internal.h"
+
+enum {
+    REPORT_MAX = 512
+};
+
+void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
+                        enum zkt_status status, const char *format, ...)
+{
+    char text[REPORT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    const struct zkt_reply reply = { .status = status, .error = text };
+    const struct zkt_news news = { .kind = ZKT_LISTEN_ERROR,
+                                   .payload = &reply };
+    client->stats.errors++;
+    zkt__client_log(client, ZKT_LOG_ERROR, "%.*s \"%.*s\": %s",
+                    ZKT_ARG(e->actor->name), ZKT_ARG(e->id), text);
+    zkt__listeners_tell(client, &e->listeners, e, &news);
+}
+
+void zkt__count_unknown(struct zkt_client *client,
+                        const struct zkt_reader *reader)
+{
+    client->stats.unknown_fields += reader->unknown_fields;
+    client->stats.unknown_values += reader->unknown_values;
+}
+
+static struct zkt_str or_empty(struct zkt_str text)
+{
+    return text.data != NULL ? text : ZKT_STR("");
+}
+
+/* A plain server sends no code: then INTERNAL is all we know. */
+enum zkt_status zkt__error_code(const struct zkt_envelope *message)
+{
+    return message->code.data != NULL ? zkt__status_parse(message->code)
+                                      : ZKT_INTERNAL;
+}
+
+static void receive_welcome(struct zkt_client *client,
+                            const struct zkt_envelope *message)
+{
+    if (message->client_id.data != NULL) {
+        zkt__value_release(&client->store, &zkt_type_string, &client->own_id);
+        (void)zkt__value_copy(&client->store, &zkt_type_string, &client->own_id,
+                              &message->client_id);
+    }
+}
+
+static void receive_sub_error(struct zkt_client *client,
+                              const struct zkt_envelope *message)
+{
+    struct zkt_entry *e = NULL;
+    if (message->actor.data != NULL && message->actor_id.data != NULL) {
+        e = zkt__entry_find(client, message->actor, message->actor_id);
+    }
+    if (e != NULL) {
+        zkt__client_report(client, e, zkt__error_code(message),
+                           "the subscription was refused: %.*s",
+                           ZKT_ARG(or_empty(message->error)));
+    }
+}
+
+static void receive(struct zkt_client *client,
+                    const struct zkt_envelope *message)
+{
+    switch (message->type) {
+    case ZKT_MESSAGE_WELCOME:
+        receive_welcome(client, message);
+        break;
+    case ZKT_MESSAGE_RPC_RESULT:
+        zkt__calls_answer(client, message);
+        break;
+    case ZKT_MESSAGE_EVENT:
+    case ZKT_MESSAGE_STATE_SNAPSHOT:
+    case ZKT_MESSAGE_STATE_PATCH:
+        zkt__store_receive(client, message);
+        break;
+    case ZKT_MESSAGE_SUB_ERROR:
+        receive_sub_error(client, message);
+        break;
+    case ZKT_MESSAGE_ERROR:
+        client->stats.errors++;
+        zkt__client_log(client, ZKT_LOG_ERROR, "the server says: %.*s",
+                        ZKT_ARG(or_empty(message->error)));
+        break;
+    default:
+        client->stats.unknown_messages++;
+        break;
+    }
+}
+
+void zkt__client_receive(struct zkt_client *client, bool binary, char *text,
+                         size_t len)
+{
+    struct zkt_envelope message;
+    struct zkt_reader reader;
+    client->stats.messages_in++;
+    zkt__reader_init(&reader, text, len, &client->arena, NULL,
+                     &client->store.key);
+    if (!binary && zkt__envelope_read(&message, &reader)) {
+        receive(client, &message);
+        return;
+    }
+    client->stats.unknown_messages++;
+    zkt__client_log(client, ZKT_LOG_WARNING,
+                    "a message of the server is not a JSON object");
+}

@@ -1,0 +1,153 @@
+/* See search.h. */
+#include "net/search.h"
+
+#include <stdio.h>
+
+#include "net/socket.h"
+
+/* One address that is being connected to. */
+struct zkt_attempt {
+    uv_poll_t poll;
+    struct zkt_search *search; /* while it is the current one */
+    struct zkt_loop *loop;
+    int fd;
+};
+
+static void end_search(struct zkt_search *s, int socket_or_error)
+{
+    uv_freeaddrinfo(s->found);
+    s->found = NULL;
+    s->next = NULL;
+    s->loop->turns++;
+    s->on_end(s->user, socket_or_error);
+}
+
+static void on_attempt_gone(uv_handle_t *handle)
+{
+    struct zkt_attempt *attempt = handle->data;
+    struct zkt_loop *loop = attempt->loop;
+    zkt__release(loop->allocator, attempt);
+    zkt__loop_handle_gone(loop);
+}
+
+/* Ends the attempt and hands out its socket. */
+static int end_attempt(struct zkt_search *s)
+{
+    struct zkt_attempt *attempt = s->attempt;
+    const int fd = attempt->fd;
+    s->attempt = NULL;
+    uv_poll_stop(&attempt->poll);
+    uv_close((uv_handle_t *)&attempt->poll, on_attempt_gone);
+    return fd;
+}
+
+static void try_next(struct zkt_search *s);
+
+static void on_attempt_ready(uv_poll_t *poll, int status, int events)
+{
+    struct zkt_attempt *attempt = poll->data;
+    struct zkt_search *s = attempt->search;
+    (void)events;
+    const int fd = end_attempt(s);
+    s->error = zkt__socket_connected(fd);
+    if (s->error == 0 && status != 0) {
+        s->error = status;
+    }
+    if (s->error == 0) {
+        end_search(s, fd);
+    } else {
+        zkt__socket_close(fd);
+        try_next(s);
+    }
+}
+
+/* 0, or a libuv error: then this address is not being tried. */
+static int begin_attempt(struct zkt_search *s, const struct addrinfo *address)
+{
+    const struct zkt_allocator *allocator = s->loop->allocator;
+    const int fd = zkt__socket_connect(address->ai_addr, address->ai_addrlen);
+    if (fd < 0) {
+        return fd;
+    }
+    struct zkt_attempt *attempt = zkt__alloc_zero(allocator, 1,
+                                                  sizeof(*attempt));
+    int error = attempt != NULL ? uv_poll_init(s->loop->uv, &attempt->poll, fd)
+                                : UV_ENOMEM;
+    if (error != 0) {
+        zkt__release(allocator, attempt);
+        zkt__socket_close(fd);
+        return error;
+    }
+    attempt->poll.data = attempt;
+    attempt->search = s;
+    attempt->loop = s->loop;
+    attempt->fd = fd;
+    s->attempt = attempt;
+    s->loop->handles++;
+    error = uv_poll_start(&attempt->poll, UV_WRITABLE, on_attempt_ready);
+    if (error != 0) {
+        zkt__socket_close(end_attempt(s));
+    }
+    return error;
+}
+
+static void try_next(struct zkt_search *s)
+{
+    while (s->next != NULL) {
+        const struct addrinfo *address = s->next;
+        s->next = address->ai_next;
+        s->error = begin_attempt(s, address);
+        if (s->error == 0) {
+            return;
+        }
+    }
+    end_search(s, s->error);
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status,
+                        struct addrinfo *found)
+{
+    struct zkt_search *s = request->data;
+    struct zkt_loop *loop = s->loop;
+    s->resolving = false;
+    s->found = found;
+    s->next = found;
+    s->error = status;
+    if (s->unwanted) {
+        end_search(s, UV_ECANCELED);
+    } else {
+        try_next(s);
+    }
+    zkt__loop_handle_gone(loop);
+}
+
+void zkt__search_begin(struct zkt_search *s)
+{
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC,
+        .ai_socktype = SOCK_STREAM,
+    };
+    char port[6];
+    snprintf(port, sizeof(port), "%u", (unsigned)s->port);
+    s->resolve.data = s;
+    s->unwanted = false;
+    const int error = uv_getaddrinfo(s->loop->uv, &s->resolve, on_resolved,
+                                     s->host, port, &hints);
+    if (error != 0) {
+        end_search(s, error);
+        return;
+    }
+    s->resolving = true;
+    s->loop->handles++;
+}
+
+void zkt__search_abort(struct zkt_search *s)
+{
+    if (s->resolving) {
+        s->unwanted = true;
+        (void)uv_cancel((uv_req_t *)&s->resolve);
+    } else if (s->attempt != NULL) {
+        zkt__socket_close(end_attempt(s));
+        end_search(s, UV_ECANCELED);
+    }
+}

@@ -1,0 +1,79 @@
+/*
+ * A server program for a test in C: started, killed and started again on the
+ * port that it had. What it says is read until it says where it listens.
+ */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct program {
+    pid_t pid;
+    char url[128];
+    char port[8];
+};
+
+/* Runs @arguments with @port behind them, its output into the pipe @out. */
+static inline void program_exec(char *const *arguments, const char *port,
+                                const int out[2])
+{
+    char *all[8];
+    char flag[] = "--port", number[8];
+    size_t n = 0;
+    for (; arguments[n] != NULL && n < 4; n++) {
+        all[n] = arguments[n];
+    }
+    snprintf(number, sizeof(number), "%s", port);
+    all[n++] = flag;
+    all[n++] = number;
+    all[n] = NULL;
+    (void)dup2(out[1], STDOUT_FILENO);
+    (void)dup2(out[1], STDERR_FILENO);
+    (void)close(out[0]);
+    (void)close(out[1]);
+    (void)execv(all[0], all);
+    _exit(127);
+}
+
+/* Starts it and waits until it listens; false: it does not. */
+static inline bool program_start(struct program *p, char *const *arguments,
+                                 const char *port)
+{
+    int out[2];
+    char line[512];
+    bool listening = false;
+    if (pipe(out) != 0) {
+        return false;
+    }
+    p->pid = fork();
+    if (p->pid == 0) {
+        program_exec(arguments, port, out);
+    }
+    (void)close(out[1]);
+    FILE *lines = fdopen(out[0], "r");
+    while (!listening && fgets(line, sizeof(line), lines) != NULL) {
+        listening = sscanf(line, "listening on %127s", p->url) == 1;
+    }
+    if (listening) {
+        snprintf(p->port, sizeof(p->port), "%s", strrchr(p->url, ':') + 1);
+    }
+    /* The end that is read stays open, or what it says later kills it. */
+    return listening;
+}
+
+static inline void program_kill(struct program *p)
+{
+    if (p->pid > 0) {
+        (void)kill(p->pid, SIGKILL);
+        (void)waitpid(p->pid, NULL, 0);
+        p->pid = 0;
+    }
+}
+
+#endif

@@ -1,0 +1,694 @@
+/*
+ * What a client makes of states and events, against a server that is written
+ * out: subscriptions, handles, listeners in each other's way, patches that do
+ * not fit, and what a newer server sends.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "evolve_client.h"
+#include "failing_alloc.h"
+#include "fake_server.h"
+
+#define MESSAGE(type, id)                                                      \
+    "{\"type\":\"" type "\",\"actor\":\"doc\",\"actorId\":\"" id "\""
+#define SUB(id)         MESSAGE("state:sub", id) "}\n"
+#define UNSUB(id)       MESSAGE("state:unsub", id) "}\n"
+#define EVENT_SUB(id)   MESSAGE("event:sub", id) "}\n"
+#define EVENT_UNSUB(id) MESSAGE("event:unsub", id) "}\n"
+#define SNAPSHOT(state) MESSAGE("state:snapshot", "a") ",\"state\":" state "}"
+#define PATCH(patches)  MESSAGE("state:patch", "a") ",\"patches\":" patches "}"
+#define EVENT(event)    MESSAGE("event", "a") ",\"event\":" event "}"
+#define STATE(n)        "{\"n\":" #n ",\"level\":\"low\",\"list\":[],\"items\":{}}"
+#define SET_N(n)        "[{\"op\":\"replace\",\"path\":\"/n\",\"value\":" #n "}]"
+
+static const struct zkt_client_options plain = { .reconnect_jitter = -1 };
+
+/* A client that is connected. */
+struct fixture {
+    struct fake fake;
+    struct test_doc *doc; /* the instance "a" */
+};
+
+static void connect(struct fixture *t)
+{
+    struct fake *f = &t->fake;
+    t->doc = test_doc_open(fake_open(f, plain), "a");
+    fake_turn(f);
+    fake_accept(f);
+}
+
+static void disconnect(struct fixture *t)
+{
+    test_doc_close(t->doc);
+    fake_close(&t->fake);
+}
+
+static struct zkt_client_stats stats_of(const struct fixture *t)
+{
+    struct zkt_client_stats stats;
+    zkt_client_stats(t->fake.client, &stats);
+    return stats;
+}
+
+/* ---- listeners that count ---- */
+
+struct seen {
+    int states, fields, hits, quiets, errors;
+    int32_t n;             /* of the last state */
+    enum test_level level; /* of the last event */
+    int32_t by;
+    enum zkt_status status; /* of the last error */
+    char error[128];
+};
+
+static void on_state(const struct test_doc_state *now, void *user)
+{
+    struct seen *seen = user;
+    seen->states++;
+    seen->n = now->n;
+}
+
+static void on_n(int32_t n, void *user)
+{
+    struct seen *seen = user;
+    seen->fields++;
+    seen->n = n;
+}
+
+static void on_hit(const struct test_doc_hit_event *event, void *user)
+{
+    struct seen *seen = user;
+    seen->hits++;
+    seen->level = event->level;
+    seen->by = event->by;
+}
+
+static void on_quiet(void *user)
+{
+    struct seen *seen = user;
+    seen->quiets++;
+}
+
+static void on_error(const struct zkt_reply *error, void *user)
+{
+    struct seen *seen = user;
+    seen->errors++;
+    seen->status = error->status;
+    snprintf(seen->error, sizeof(seen->error), "%s", error->error);
+}
+
+/* ---- subscriptions and handles ---- */
+
+static void test_the_first_subscribes_and_the_last_unsubscribes(void **state)
+{
+    struct fixture t;
+    struct seen seen = { 0 };
+    (void)state;
+    connect(&t);
+    struct zkt_client *client = t.fake.client;
+    assert_string_equal(fake_sent(&t.fake), "");
+    const uint64_t first = test_doc_subscribe(t.doc, on_state, &seen);
+    assert_string_equal(fake_sent(&t.fake), SUB("a"));
+    const uint64_t second = test_doc_watch_n(t.doc, on_n, &seen);
+    const uint64_t event = test_doc_on_hit(t.doc, on_hit, &seen);
+    assert_string_equal(fake_sent(&t.fake), EVENT_SUB("a"));
+    const uint64_t other = test_doc_on_quiet(t.doc, on_quiet, &seen);
+    test_doc_subscribe_errors(t.doc, on_error, &seen);
+    zkt_client_off(client, first);
+    zkt_client_off(client, event);
+    assert_string_equal(fake_sent(&t.fake), "");
+    zkt_client_off(client, other);
+    assert_string_equal(fake_sent(&t.fake), EVENT_UNSUB("a"));
+    zkt_client_off(client, second);
+    zkt_client_off(client, second);
+    zkt_client_off(client, 12345);
+    assert_string_equal(fake_sent(&t.fake), UNSUB("a"));
+    disconnect(&t);
+}
+
+static void test_handles_share_and_count(void **state)
+{
+    struct fixture t;
+    struct seen seen = { 0 };
+    (void)state;
+    connect(&t);
+    struct test_doc *same = test_doc_open(t.fake.client, "a");
+    struct test_doc *other = test_doc_open(t.fake.client, "b");
+    test_doc_subscribe(t.doc, on_state, &seen);
+    test_doc_subscribe(same, on_state, &seen);
+    test_doc_subscribe(other, on_state, &seen);
+    assert_string_equal(fake_sent(&t.fake), SUB("a") SUB("b"));
+    fake_say(&t.fake, SNAPSHOT(STATE(4)));
+    assert_int_equal(seen.states, 2);
+    assert_ptr_equal(test_doc_snapshot(t.doc), test_doc_snapshot(same));
+    assert_null(test_doc_snapshot(other));
+    test_doc_close(t.doc);
+    test_doc_close(t.doc);
+    test_doc_close(t.doc);
+    assert_null(test_doc_snapshot(t.doc));
+    assert_int_equal(test_doc_subscribe(t.doc, on_state, &seen), 0);
+    assert_string_equal(fake_sent(&t.fake), "");
+    fake_say(&t.fake, PATCH(SET_N(5)));
+    assert_int_equal(seen.states, 3);
+    test_doc_close(same);
+    assert_string_equal(t.fake.sent, ""); /* on the next turn */
+    assert_string_equal(fake_sent(&t.fake), UNSUB("a"));
+    /* Late news of an instance that nobody has is nobody's. */
+    fake_say(&t.fake, SNAPSHOT(STATE(6)));
+    fake_say(&t.fake, EVENT("\"quiet\""));
+    assert_int_equal(seen.states, 3);
+    test_doc_close(other);
+    disconnect(&t);
+}
+
+static void test_released_and_taken_again_in_one_turn(void **state)
+{
+    struct fixture t;
+    struct seen seen = { 0 };
+    (void)state;
+    connect(&t);
+    test_doc_subscribe(t.doc, on_state, &seen);
+    assert_string_equal(fake_sent(&t.fake), SUB("a"));
+    fake_say(&t.fake, SNAPSHOT(STATE(1)));
+    test_doc_close(t.doc);
+    t.doc = test_doc_open(t.fake.client, "a");
+    test_doc_subscribe(t.doc, on_state, &seen);
+    assert_int_equal(test_doc_snapshot(t.doc)->n, 1);
+    assert_string_equal(fake_sent(&t.fake), "");
+    assert_int_equal(seen.states, 2); /* the new one is told what is known */
+    disconnect(&t);
+}
+
+static void test_many_handles_closed_twice(void **state)
+{
+    struct fixture t;
+    (void)state;
+    connect(&t);
+    for (int i = 0; i < 1000; i++) {
+        struct test_doc *doc = test_doc_open(t.fake.client, "a");
+        assert_non_null(doc);
+        test_doc_close(doc);
+        test_doc_close(doc);
+        fake_turn(&t.fake);
+    }
+    assert_string_equal(fake_sent(&t.fake), "");
+    disconnect(&t);
+}
+
+static void test_a_handle_that_outlives_its_client(void **state)
+{
+    struct fixture t;
+    struct seen seen = { 0 };
+    struct zkt_reply reply = { 0 };
+    (void)state;
+    connect(&t);
+    test_doc_subscribe(t.doc, on_state, &seen);
+    fake_close(&t.fake);
+    assert_null(test_doc_snapshot(t.doc));
+    assert_int_equal(test_doc_subscribe(t.doc, on_state, &seen), 0);
+    assert_int_equal(test_doc_subscribe_errors(t.doc, on_error, &seen), 0);
+    assert_int_equal(test_doc_call_ping(t.doc, &reply),
+                     ZKT_FAILED_PRECONDITION);
+    test_doc_close(t.doc);
+}
+
+/* ---- state ---- */
+
+static void test_snapshots_and_patches(void **state)
+{
+    struct fixture t;
+    struct seen all = { 0 }, n = { 0 }, late = { 0 };
+    (void)state;
+    connect(&t);
+    test_doc_subscribe(t.doc, on_state, &all);
+    test_doc_watch_n(t.doc, on_n, &n);
+    fake_turn(&t.fake);
+    fake_say(&t.fake, PATCH(SET_N(9))); /* before it is known: passed over */
+    assert_int_equal(all.states, 0);
+    fake_say(&t.fake, SNAPSHOT(STATE(1)));
+    assert_int_equal(all.states, 1);
+    assert_int_equal(n.fields, 1);
+    fake_say(&t.fake, PATCH("[{\"op\":\"add\",\"path\":\"/note\","
+                            "\"value\":\"x\"}]"));
+    assert_int_equal(all.states, 2);
+    assert_int_equal(n.fields, 1); /* not its field */
+    fake_say(&t.fake, PATCH(SET_N(2)));
+    assert_int_equal(n.fields, 2);
+    assert_int_equal(n.n, 2);
+    test_doc_watch_n(t.doc, on_n, &late);
+    assert_int_equal(late.fields, 0);
+    fake_turn(&t.fake);
+    assert_int_equal(late.fields, 1); /* at once, as the state is known */
+    assert_int_equal(late.n, 2);
+    assert_int_equal(n.fields, 2);
+    assert_int_equal(stats_of(&t).snapshots, 1);
+    assert_int_equal(stats_of(&t).patches, 2);
+    disconnect(&t);
+}
+
+static void test_state_is_in_sync_after_a_drop(void **state)
+{
+    struct fixture t;
+    struct seen all = { 0 }, n = { 0 }, hits = { 0 };
+    (void)state;
+    connect(&t);
+    test_doc_subscribe(t.doc, on_state, &all);
+    test_doc_watch_n(t.doc, on_n, &n);
+    test_doc_on_hit(t.doc, on_hit, &hits);
+    fake_turn(&t.fake);
+    fake_say(&t.fake, SNAPSHOT(STATE(1)));
+    fake_detach(&t.fake);
+    fake_turn(&t.fake);
+    assert_int_equal(test_doc_snapshot(t.doc)->n, 1); /* as last known */
+    struct test_doc *other = test_doc_open(t.fake.client, "b");
+    test_doc_on_quiet(other, on_quiet, &hits);
+    (void)fake_sent(&t.fake);
+    fake_advance(&t.fake, 250);
+    fake_accept(&t.fake);
+    assert_string_equal(fake_sent(&t.fake),
+                        SUB("a") EVENT_SUB("a") EVENT_SUB("b"));
+    fake_say(&t.fake, PATCH(SET_N(7))); /* of no snapshot that we have */
+    assert_int_equal(test_doc_snapshot(t.doc)->n, 1);
+    fake_say(&t.fake, SNAPSHOT("{\"n\":1,\"level\":\"high\",\"list\":[5],"
+                               "\"items\":{}}"));
+    assert_int_equal(all.states, 2);
+    assert_int_equal(n.fields, 1); /* it is what it was */
+    assert_int_equal(test_doc_snapshot(t.doc)->list.len, 1);
+    fake_say(&t.fake, PATCH(SET_N(8)));
+    assert_int_equal(n.n, 8);
+    assert_int_equal(stats_of(&t).connections, 2);
+    assert_int_equal(stats_of(&t).drops, 1);
+    test_doc_close(other);
+    disconnect(&t);
+}
+
+/* The last listener left while there was no connection. */
+static void test_what_is_not_wanted_is_not_sent_again(void **state)
+{
+    struct fixture t;
+    struct seen seen = { 0 };
+    (void)state;
+    connect(&t);
+    const uint64_t id = test_doc_subscribe(t.doc, on_state, &seen);
+    assert_string_equal(fake_sent(&t.fake), SUB("a"));
+    fake_detach(&t.fake);
+    zkt_client_off(t.fake.client, id);
+    fake_advance(&t.fake, 250);
+    fake_advance(&t.fake, 0);
+    fake_accept(&t.fake);
+    assert_string_equal(fake_sent(&t.fake), "");
+    assert_null(test_doc_snapshot(t.doc));
+    disconnect(&t);
+}
+
+/* `add` in the middle: a plain server means it to overwrite. */
+static void test_two_dialects(void **state)
+{
+    static const char patch[] = PATCH(
+        "[{\"op\":\"add\",\"path\":\"/list/0\",\"value\":9}]");
+    static const char snapshot[] = SNAPSHOT(
+        "{\"n\":0,\"level\":\"low\",\"list\":[1,2],\"items\":{}}");
+    (void)state;
+    for (int plain_server = 0; plain_server < 2; plain_server++) {
+        struct fake f;
+        struct seen seen = { 0 };
+        struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+        test_doc_subscribe(doc, on_state, &seen);
+        fake_turn(&f);
+        fake_attach(&f);
+        fake_shake(&f, plain_server ? NULL : "zocket.rfc6902");
+        fake_say(&f, snapshot);
+        fake_say(&f, patch);
+        const struct test_doc_state *now = test_doc_snapshot(doc);
+        assert_int_equal(seen.states, 2);
+        assert_int_equal(now->list.len, plain_server ? 2 : 3);
+        assert_int_equal(now->list.items[0], 9);
+        assert_int_equal(now->list.items[1], plain_server ? 2 : 1);
+        test_doc_close(doc);
+        fake_close(&f);
+    }
+}
+
+/* ---- what does not fit ---- */
+
+#define MISFIT                                                                 \
+    PATCH("[{\"op\":\"replace\",\"path\":\"/n\",\"value\":3},"                 \
+          "{\"op\":\"remove\",\"path\":\"/list/7\"}]")
+
+static void follow(struct fixture *t, struct seen *seen)
+{
+    *seen = (struct seen){ 0 };
+    connect(t);
+    test_doc_subscribe(t->doc, on_state, seen);
+    test_doc_subscribe_errors(t->doc, on_error, seen);
+    assert_string_equal(fake_sent(&t->fake), SUB("a"));
+    fake_say(&t->fake, SNAPSHOT(STATE(1)));
+}
+
+static void test_a_misfit_asks_for_a_snapshot(void **state)
+{
+    struct fixture t;
+    struct seen seen;
+    (void)state;
+    follow(&t, &seen);
+    fake_say(&t.fake, MISFIT);
+    assert_string_equal(fake_sent(&t.fake), SUB("a"));
+    assert_int_equal(test_doc_snapshot(t.doc)->n, 1); /* not by halves */
+    /* What was under way belongs to the state that we do not have. */
+    fake_say(&t.fake, MISFIT);
+    fake_say(&t.fake, PATCH(SET_N(5)));
+    assert_int_equal(test_doc_snapshot(t.doc)->n, 1);
+    assert_string_equal(fake_sent(&t.fake), "");
+    fake_say(&t.fake, SNAPSHOT(STATE(6)));
+    fake_say(&t.fake, PATCH(SET_N(7)));
+    assert_int_equal(seen.n, 7);
+    assert_int_equal(seen.errors, 0);
+    /* One that fitted came between: this is a first one again. */
+    fake_say(&t.fake, MISFIT);
+    assert_string_equal(fake_sent(&t.fake), SUB("a"));
+    assert_int_equal(seen.errors, 0);
+    assert_int_equal(stats_of(&t).misfits, 2);
+    disconnect(&t);
+}
+
+static void test_a_second_misfit_is_an_error(void **state)
+{
+    struct fixture t;
+    struct seen seen;
+    (void)state;
+    follow(&t, &seen);
+    fake_say(&t.fake, MISFIT);
+    fake_say(&t.fake, SNAPSHOT(STATE(2)));
+    (void)fake_sent(&t.fake);
+    fake_say(&t.fake, MISFIT);
+    assert_int_equal(seen.errors, 1);
+    assert_int_equal(seen.status, ZKT_INTERNAL);
+    assert_string_equal(seen.error, "the state does not fit the schema");
+    assert_null(test_doc_snapshot(t.doc));
+    assert_string_equal(fake_sent(&t.fake), "");
+    fake_say(&t.fake, PATCH(SET_N(5)));
+    fake_say(&t.fake, MISFIT);
+    assert_int_equal(seen.errors, 1);
+    /* The next connection begins anew. */
+    fake_detach(&t.fake);
+    fake_turn(&t.fake);
+    fake_advance(&t.fake, 250);
+    fake_accept(&t.fake);
+    fake_say(&t.fake, SNAPSHOT(STATE(8)));
+    assert_int_equal(test_doc_snapshot(t.doc)->n, 8);
+    assert_int_equal(seen.n, 8);
+    disconnect(&t);
+}
+
+static void test_snapshots_that_do_not_fit(void **state)
+{
+    struct fixture t;
+    struct seen seen = { 0 };
+    (void)state;
+    connect(&t);
+    test_doc_subscribe(t.doc, on_state, &seen);
+    test_doc_subscribe_errors(t.doc, on_error, &seen);
+    (void)fake_sent(&t.fake);
+    fake_say(&t.fake, SNAPSHOT("{\"n\":\"one\"}"));
+    assert_string_equal(fake_sent(&t.fake), SUB("a"));
+    assert_int_equal(seen.errors, 0);
+    fake_say(&t.fake, SNAPSHOT("[]"));
+    assert_int_equal(seen.errors, 1);
+    assert_string_equal(fake_sent(&t.fake), "");
+    assert_int_equal(seen.states, 0);
+    disconnect(&t);
+}
+
+static void test_refused_subscriptions_and_events_that_do_not_fit(void **state)
+{
+    struct fixture t;
+    struct seen seen = { 0 };
+    (void)state;
+    connect(&t);
+    test_doc_on_hit(t.doc, on_hit, &seen);
+    test_doc_subscribe_errors(t.doc, on_error, &seen);
+    fake_turn(&t.fake);
+    fake_say(&t.fake,
+             MESSAGE("sub:error",
+                     "a") ",\"error\":\"not here\",\"code\":\"NOT_FOUND\"}");
+    assert_int_equal(seen.errors, 1);
+    assert_int_equal(seen.status, ZKT_NOT_FOUND);
+    assert_string_equal(seen.error, "the subscription was refused: not here");
+    fake_say(&t.fake, EVENT("\"hit\",\"payload\":{\"by\":1}"));
+    assert_int_equal(seen.errors, 2);
+    assert_string_equal(seen.error, "an event hit does not fit the schema");
+    fake_say(&t.fake, EVENT("\"hit\""));
+    assert_int_equal(seen.errors, 3);
+    assert_int_equal(seen.hits, 0);
+    fake_say(&t.fake, MESSAGE("sub:error", "elsewhere") "}");
+    fake_say(&t.fake, "{\"type\":\"sub:error\"}");
+    fake_say(&t.fake, "{\"type\":\"event\",\"actor\":\"doc\"}");
+    assert_int_equal(seen.errors, 3);
+    disconnect(&t);
+}
+
+/* ---- a newer server ---- */
+
+static void test_what_a_newer_server_has(void **state)
+{
+    struct fixture t;
+    struct seen seen;
+    (void)state;
+    follow(&t, &seen);
+    test_doc_on_hit(t.doc, on_hit, &seen);
+    fake_turn(&t.fake);
+    fake_say(&t.fake,
+             SNAPSHOT("{\"n\":2,\"level\":\"extreme\",\"list\":[],\"items\":"
+                      "{\"x\":{\"name\":\"x\",\"level\":\"high\",\"size\":4}},"
+                      "\"colour\":{\"r\":1}}"));
+    const struct test_doc_state *now = test_doc_snapshot(t.doc);
+    assert_int_equal(now->n, 2);
+    assert_int_equal(now->level, TEST_LEVEL_UNKNOWN_);
+    assert_string_equal(now->items.items[0].value.name.data, "x");
+    assert_int_equal(stats_of(&t).unknown_fields, 2);
+    assert_int_equal(stats_of(&t).unknown_values, 1);
+    fake_say(&t.fake,
+             PATCH("[{\"op\":\"replace\",\"path\":\"/colour/r\",\"value\":2},"
+                   "{\"op\":\"add\",\"path\":\"/items/x/size\",\"value\":5},"
+                   "{\"op\":\"replace\",\"path\":\"/items/x/level\","
+                   "\"value\":\"huge\"},"
+                   "{\"op\":\"replace\",\"path\":\"/n\",\"value\":3}]"));
+    assert_int_equal(now->n, 3);
+    assert_int_equal(now->items.items[0].value.level, TEST_LEVEL_UNKNOWN_);
+    assert_int_equal(stats_of(&t).unknown_fields, 4);
+    assert_int_equal(stats_of(&t).unknown_values, 2);
+    fake_say(&t.fake, EVENT("\"hit\",\"payload\":{\"level\":\"huge\",\"by\":3,"
+                            "\"from\":\"y\"}"));
+    assert_int_equal(seen.hits, 1);
+    assert_int_equal(seen.level, TEST_LEVEL_UNKNOWN_);
+    assert_int_equal(seen.by, 3);
+    fake_say(&t.fake, EVENT("\"exploded\",\"payload\":{}"));
+    assert_int_equal(stats_of(&t).unknown_fields, 5);
+    assert_int_equal(stats_of(&t).unknown_values, 3);
+    assert_int_equal(stats_of(&t).unknown_events, 1);
+    assert_int_equal(stats_of(&t).events, 1);
+    assert_int_equal(stats_of(&t).misfits, 0);
+    assert_int_equal(seen.errors, 0);
+    disconnect(&t);
+}
+
+/* ---- listeners in each other's way ---- */
+
+struct meddler {
+    struct fixture *t;
+    int told;
+    uint64_t victim;
+    struct seen *joins; /* a listener to add */
+};
+
+static void meddle(const struct test_doc_state *now, void *user)
+{
+    struct meddler *m = user;
+    (void)now;
+    m->told++;
+    zkt_client_off(m->t->fake.client, m->victim);
+    if (m->joins != NULL) {
+        test_doc_subscribe(m->t->doc, on_state, m->joins);
+        m->joins = NULL;
+    }
+}
+
+static void test_listeners_leave_and_join(void **state)
+{
+    struct fixture t;
+    struct seen before = { 0 }, victim = { 0 }, after = { 0 }, joined = { 0 };
+    (void)state;
+    connect(&t);
+    struct meddler m = { .t = &t, .joins = &joined };
+    test_doc_subscribe(t.doc, on_state, &before);
+    const uint64_t self = test_doc_subscribe(t.doc, meddle, &m);
+    m.victim = test_doc_subscribe(t.doc, on_state, &victim);
+    test_doc_subscribe(t.doc, on_state, &after);
+    fake_turn(&t.fake);
+    fake_say(&t.fake, SNAPSHOT(STATE(1)));
+    assert_int_equal(before.states, 1);
+    assert_int_equal(m.told, 1);
+    assert_int_equal(victim.states, 0);
+    assert_int_equal(after.states, 1);
+    assert_int_equal(joined.states, 0);
+    fake_turn(&t.fake);
+    assert_int_equal(joined.states, 1);
+    m.victim = self; /* the next time it leaves itself */
+    fake_say(&t.fake, PATCH(SET_N(2)));
+    fake_say(&t.fake, PATCH(SET_N(3)));
+    assert_int_equal(m.told, 2);
+    assert_int_equal(before.states, 3);
+    assert_int_equal(after.states, 3);
+    assert_int_equal(joined.states, 3);
+    disconnect(&t);
+}
+
+static void close_doc(const struct test_doc_state *now, void *user)
+{
+    struct meddler *m = user;
+    assert_int_equal(now->n, 1);
+    m->told++;
+    test_doc_close(m->t->doc);
+    assert_int_equal(now->n, 1); /* still good */
+}
+
+static void test_closing_a_handle_in_its_listener(void **state)
+{
+    struct fixture t;
+    struct seen after = { 0 }, other = { 0 };
+    (void)state;
+    connect(&t);
+    struct meddler m = { .t = &t };
+    struct test_doc *same = test_doc_open(t.fake.client, "a");
+    test_doc_subscribe(t.doc, close_doc, &m);
+    test_doc_subscribe(t.doc, on_state, &after);
+    test_doc_subscribe(same, on_state, &other);
+    (void)fake_sent(&t.fake);
+    fake_say(&t.fake, SNAPSHOT(STATE(1)));
+    assert_int_equal(m.told, 1);
+    assert_int_equal(after.states, 0); /* its handle is closed */
+    assert_int_equal(other.states, 1);
+    assert_string_equal(fake_sent(&t.fake), "");
+    test_doc_close(same);
+    assert_string_equal(fake_sent(&t.fake), UNSUB("a"));
+    disconnect(&t); /* closes the handle once more */
+}
+
+static void close_client(const struct test_doc_hit_event *event, void *user)
+{
+    struct meddler *m = user;
+    m->told++;
+    zkt_client_close(m->t->fake.client);
+    zkt_client_close(m->t->fake.client);
+    test_doc_close(m->t->doc);
+    assert_int_equal(event->by, 1); /* the message is still there */
+}
+
+static void test_closing_the_client_in_a_listener(void **state)
+{
+    struct fixture t;
+    struct seen after = { 0 };
+    (void)state;
+    connect(&t);
+    struct meddler m = { .t = &t };
+    struct test_doc *other = test_doc_open(t.fake.client, "b");
+    test_doc_on_hit(t.doc, close_client, &m);
+    test_doc_on_hit(t.doc, on_hit, &after);
+    fake_turn(&t.fake);
+    fake_say(&t.fake,
+             EVENT("\"hit\",\"payload\":{\"level\":\"low\",\"by\":1}"));
+    fake_say(&t.fake,
+             EVENT("\"hit\",\"payload\":{\"level\":\"low\",\"by\":2}"));
+    assert_int_equal(m.told, 1);
+    assert_int_equal(after.hits, 0);
+    fake_turn(&t.fake);
+    assert_true(t.fake.finished);
+    assert_int_equal(t.fake.closes, 1);
+    test_doc_close(other);
+}
+
+/* ---- no memory ---- */
+
+static bool session_with_failure(long n)
+{
+    struct zkt_client_options options = plain;
+    struct failing_alloc failing;
+    struct seen seen = { 0 };
+    struct fake f;
+    failing_alloc_init(&failing, n);
+    options.allocator = &failing.allocator;
+    struct zkt_client *client = fake_open(&f, options);
+    struct test_doc *doc = test_doc_open(client, "a");
+    test_doc_subscribe(doc, on_state, &seen);
+    test_doc_subscribe_errors(doc, on_error, &seen);
+    for (int i = 0; doc != NULL && i < 4; i++) {
+        fake_turn(&f);
+        if (f.asked) {
+            fake_attach(&f);
+        }
+        if (f.endpoint != NULL && f.raw_len > 0 && f.raw[0] == 'G') {
+            fake_shake(&f, NULL);
+        }
+        if (f.endpoint != NULL) {
+            fake_say(&f, SNAPSHOT("{\"n\":1,\"level\":\"low\",\"list\":[1],"
+                                  "\"items\":{\"x\":{\"name\":\"long enough "
+                                  "to need memory\"}}}"));
+            fake_say(&f, PATCH("[{\"op\":\"add\",\"path\":\"/list/1\","
+                               "\"value\":2}]"));
+        }
+        fake_advance(&f, 1000);
+    }
+    const struct test_doc_state *now = test_doc_snapshot(doc);
+    if (now != NULL) { /* whole, whatever failed */
+        assert_int_equal(now->n, 1);
+        assert_int_equal(now->items.len, 1);
+        assert_in_range(now->list.len, 1, 2);
+    }
+    assert_int_equal(seen.errors, 0); /* having no memory is no misfit */
+    test_doc_close(doc);
+    if (client != NULL) {
+        fake_close(&f);
+    }
+    assert_int_equal(failing.live, 0);
+    return failing.calls >= n;
+}
+
+static void test_every_allocation_of_a_session(void **state)
+{
+    long n = 1;
+    (void)state;
+    while (session_with_failure(n)) {
+        n++;
+    }
+    assert_true(n > 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_first_subscribes_and_the_last_unsubscribes),
+        cmocka_unit_test(test_handles_share_and_count),
+        cmocka_unit_test(test_released_and_taken_again_in_one_turn),
+        cmocka_unit_test(test_many_handles_closed_twice),
+        cmocka_unit_test(test_a_handle_that_outlives_its_client),
+        cmocka_unit_test(test_snapshots_and_patches),
+        cmocka_unit_test(test_state_is_in_sync_after_a_drop),
+        cmocka_unit_test(test_what_is_not_wanted_is_not_sent_again),
+        cmocka_unit_test(test_two_dialects),
+        cmocka_unit_test(test_a_misfit_asks_for_a_snapshot),
+        cmocka_unit_test(test_a_second_misfit_is_an_error),
+        cmocka_unit_test(test_snapshots_that_do_not_fit),
+        cmocka_unit_test(test_refused_subscriptions_and_events_that_do_not_fit),
+        cmocka_unit_test(test_what_a_newer_server_has),
+        cmocka_unit_test(test_listeners_leave_and_join),
+        cmocka_unit_test(test_closing_a_handle_in_its_listener),
+        cmocka_unit_test(test_closing_the_client_in_a_listener),
+        cmocka_unit_test(test_every_allocation_of_a_session),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

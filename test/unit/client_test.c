@@ -1,0 +1,815 @@
+/*
+ * The client's connection on a clock of our own: when it connects, and again
+ * after a loss; what becomes of calls, timeouts and silence; who is told of
+ * it. client_store_test.c has state, events and handles.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "evolve_client.h"
+#include "failing_alloc.h"
+#include "fake_server.h"
+
+#define WELCOME "{\"type\":\"welcome\",\"clientId\":\"me\"}"
+#define SUB     "{\"type\":\"state:sub\",\"actor\":\"doc\",\"actorId\":\"a\"}\n"
+#define RPC(id, method)                                                        \
+    "{\"type\":\"rpc\",\"id\":\"rpc_" id "_0\",\"actor\":\"doc\","             \
+    "\"actorId\":\"a\",\"method\":\"" method "\"}\n"
+
+static const struct zkt_client_options plain = { .reconnect_jitter = -1 };
+
+/* How a call ended. */
+struct outcome {
+    int count;
+    enum zkt_status status;
+    char error[128];
+};
+
+static void on_done(const struct zkt_reply *reply, void *user)
+{
+    struct outcome *outcome = user;
+    outcome->count++;
+    outcome->status = reply->status;
+    snprintf(outcome->error, sizeof(outcome->error), "%s", reply->error);
+}
+
+/* What a status listener has seen, a letter each. */
+struct history {
+    char text[64];
+    size_t len;
+};
+
+static void on_status(enum zkt_connection status, void *user)
+{
+    struct history *history = user;
+    history->text[history->len++] = zkt_connection_name(status)[0];
+    if (status == ZKT_CONNECTED) {
+        history->text[history->len - 1] = 'C'; /* connecting is c */
+    }
+}
+
+/* ---- connecting ---- */
+
+static void test_connects_at_the_first_tick(void **state)
+{
+    struct fake f;
+    struct history seen = { .len = 0 };
+    (void)state;
+    struct zkt_client *client = fake_open(&f, plain);
+    zkt_client_on_status(client, on_status, &seen);
+    assert_int_equal(f.dials, 0);
+    assert_true(fake_deadline(&f) <= 0);
+    fake_turn(&f);
+    assert_int_equal(f.dials, 1);
+    assert_int_equal(zkt_client_status(client), ZKT_CONNECTING);
+    fake_turn(&f);
+    assert_int_equal(f.dials, 1); /* one at a time */
+    fake_accept(&f);
+    assert_int_equal(zkt_client_status(client), ZKT_CONNECTED);
+    fake_say(&f, WELCOME);
+    assert_string_equal(zkt_client_own_id(client).data, "me");
+    fake_close(&f);
+    assert_string_equal(seen.text, "Cd");
+    assert_true(f.finished);
+}
+
+/* Drops the connection; how long until the next attempt. */
+static int64_t drop_and_wait(struct fake *f)
+{
+    const int dials = f->dials;
+    fake_detach(f);
+    fake_turn(f);
+    assert_int_equal(f->dials, dials);
+    const int64_t wait = fake_deadline(f) - f->core->now_ms;
+    fake_advance(f, wait - 1);
+    assert_int_equal(f->dials, dials); /* not a millisecond too early */
+    fake_advance(f, 1);
+    assert_int_equal(f->dials, dials + 1);
+    return wait;
+}
+
+static void test_backoff_doubles_and_stays(void **state)
+{
+    static const int64_t expected[] = { 250, 500, 1000, 2000, 2000, 2000 };
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    for (size_t i = 0; i < 6; i++) {
+        fake_accept(&f);
+        assert_int_equal(drop_and_wait(&f), expected[i]);
+    }
+    fake_close(&f);
+}
+
+static void test_attempts_that_fail_back_off(void **state)
+{
+    static const int64_t expected[] = { 100, 200, 400, 500, 500 };
+    struct zkt_client_options options = plain;
+    struct history seen = { .len = 0 };
+    struct fake f;
+    (void)state;
+    options.reconnect_min_ms = 100;
+    options.reconnect_max_ms = 500;
+    zkt_client_on_status(fake_open(&f, options), on_status, &seen);
+    fake_turn(&f);
+    for (size_t i = 0; i < 5; i++) {
+        fake_refuse(&f);
+        assert_string_equal(f.log, "cannot connect: refused");
+        assert_int_equal(fake_deadline(&f) - f.core->now_ms, expected[i]);
+        assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTING);
+        fake_advance(&f, expected[i]);
+    }
+    assert_int_equal(f.dials, 6);
+    fake_accept(&f);
+    assert_string_equal(seen.text, "C");
+    fake_close(&f);
+}
+
+static void test_jitter_stays_within_bounds(void **state)
+{
+    static const int64_t most[] = { 250, 500, 1000, 2000, 2000 };
+    int64_t low = INT64_MAX, high = 0;
+    (void)state;
+    for (uint8_t seed = 0; seed < 200; seed++) {
+        const uint8_t bytes[ZKT_SEED_SIZE] = { seed };
+        const struct zkt_client_options options = { .random_seed = bytes };
+        struct fake f;
+        fake_open(&f, options);
+        fake_turn(&f);
+        for (size_t i = 0; i < 5; i++) {
+            fake_refuse(&f);
+            const int64_t wait = fake_deadline(&f) - f.core->now_ms;
+            assert_in_range(wait, most[i] / 2, most[i]);
+            low = wait * 1000 / most[i] < low ? wait * 1000 / most[i] : low;
+            high = wait * 1000 / most[i] > high ? wait * 1000 / most[i] : high;
+            fake_advance(&f, wait);
+        }
+        fake_close(&f);
+    }
+    /* And makes use of all of that range. */
+    assert_true(low < 520 && high > 980);
+}
+
+static void test_only_a_stable_connection_resets_the_backoff(void **state)
+{
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_accept(&f);
+    assert_int_equal(drop_and_wait(&f), 250);
+    fake_accept(&f);
+    fake_advance(&f, 4999);
+    assert_int_equal(drop_and_wait(&f), 500);
+    fake_accept(&f);
+    fake_advance(&f, 5000);
+    assert_int_equal(drop_and_wait(&f), 250);
+    fake_close(&f);
+}
+
+static void test_reconnection_can_be_turned_off(void **state)
+{
+    struct zkt_client_options options = plain;
+    struct history seen = { .len = 0 };
+    struct outcome first = { 0 }, second = { 0 };
+    struct fake f;
+    (void)state;
+    options.no_reconnect = true;
+    struct zkt_client *client = fake_open(&f, options);
+    zkt_client_on_status(client, on_status, &seen);
+    struct test_doc *doc = test_doc_open(client, "a");
+    fake_turn(&f);
+    fake_accept(&f);
+    test_doc_begin_ping(doc, on_done, &first);
+    fake_detach(&f);
+    assert_int_equal(first.count, 0);
+    fake_turn(&f);
+    assert_int_equal(first.status, ZKT_UNAVAILABLE);
+    assert_string_equal(first.error, "WebSocket closed");
+    assert_string_equal(seen.text, "Cd");
+    test_doc_begin_ping(doc, on_done, &second);
+    assert_int_equal(second.count, 0); /* never inside begin */
+    fake_turn(&f);
+    assert_string_equal(second.error, "WebSocket closed");
+    assert_int_equal(zkt_client_poll(client, -1), ZKT_CLOSED);
+    assert_true(fake_deadline(&f) == ZKT_NEVER);
+    assert_int_equal(f.dials, 1);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
+static void test_connecting_has_a_limit(void **state)
+{
+    struct zkt_client_options options = plain;
+    struct fake f;
+    (void)state;
+    options.connect_timeout_ms = 3000;
+    fake_open(&f, options);
+    fake_turn(&f);
+    fake_advance(&f, 2999);
+    assert_int_equal(f.aborts, 0);
+    fake_advance(&f, 1);
+    assert_int_equal(f.aborts, 1);
+    assert_string_equal(f.log,
+                        "cannot connect: WebSocket did not connect within "
+                        "3000ms");
+    assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTING);
+    fake_advance(&f, 250);
+    assert_int_equal(f.dials, 2);
+    /* The handshake counts. */
+    fake_advance(&f, 1000);
+    fake_attach(&f);
+    fake_advance(&f, 1999);
+    assert_non_null(f.endpoint);
+    fake_advance(&f, 1);
+    assert_null(f.endpoint);
+    assert_int_equal(f.aborts, 1);
+    fake_advance(&f, 500);
+    assert_int_equal(f.dials, 3);
+    fake_close(&f);
+}
+
+/* A driver whose resolver hangs: the next attempt waits for its answer, and
+ * what it found too late is not taken. */
+static void test_an_abort_may_take_its_time(void **state)
+{
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    f.lazy = true;
+    fake_turn(&f);
+    fake_advance(&f, 10000);
+    assert_int_equal(f.aborts, 1);
+    fake_advance(&f, 60000);
+    assert_int_equal(f.dials, 1);
+    assert_true(fake_deadline(&f) == ZKT_NEVER);
+    assert_null(zkt__client_connected(f.client));
+    fake_turn(&f);
+    assert_int_equal(f.dials, 2);
+    fake_accept(&f);
+    assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTED);
+    fake_close(&f);
+}
+
+static void test_limits_can_be_turned_off(void **state)
+{
+    struct zkt_client_options options = plain;
+    struct outcome outcome = { 0 };
+    struct fake f;
+    (void)state;
+    options.connect_timeout_ms = options.rpc_timeout_ms = -1;
+    options.ping_after_ms = -1;
+    struct test_doc *doc = test_doc_open(fake_open(&f, options), "a");
+    fake_turn(&f);
+    test_doc_begin_ping(doc, on_done, &outcome);
+    fake_turn(&f);
+    assert_true(fake_deadline(&f) == ZKT_NEVER);
+    fake_advance(&f, (int64_t)1 << 40);
+    fake_accept(&f);
+    fake_advance(&f, (int64_t)1 << 40);
+    assert_int_equal(outcome.count, 0);
+    assert_true(fake_deadline(&f) == ZKT_NEVER);
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_1_0\"}");
+    assert_int_equal(outcome.count, 1);
+    assert_int_equal(outcome.status, ZKT_OK);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
+static void test_the_server_refuses_the_handshake(void **state)
+{
+    static const char refusal[] = "HTTP/1.1 503 Unavailable\r\n\r\n";
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_attach(&f);
+    fake_feed(&f, refusal, strlen(refusal));
+    fake_turn(&f);
+    assert_null(f.endpoint);
+    assert_string_equal(f.log, "cannot connect: the server refused the "
+                               "WebSocket handshake");
+    fake_advance(&f, 250);
+    assert_int_equal(f.dials, 2);
+    fake_close(&f);
+}
+
+static void test_a_close_frame_is_a_drop(void **state)
+{
+    static const uint8_t going[] = { 0x88, 2, 0x03, 0xe9 };
+    struct history seen = { .len = 0 };
+    struct fake f;
+    (void)state;
+    zkt_client_on_status(fake_open(&f, plain), on_status, &seen);
+    fake_turn(&f);
+    fake_attach(&f);
+    fake_shake(&f, NULL);
+    /* In the bytes of the handshake's turn: both changes are told. */
+    fake_feed(&f, going, sizeof(going));
+    fake_turn(&f);
+    assert_string_equal(seen.text, "Cr");
+    assert_null(f.endpoint);
+    assert_int_equal(f.closes, 1); /* it was answered */
+    fake_advance(&f, 250);
+    fake_accept(&f);
+    assert_string_equal(seen.text, "CrC");
+    fake_close(&f);
+    assert_string_equal(seen.text, "CrCd");
+}
+
+/* The peer takes nothing, so our goodbye never leaves: when the next attempt
+ * is due the old transport is dropped. */
+static void test_a_transport_that_hangs_is_dropped(void **state)
+{
+    static const uint8_t going[] = { 0x88, 2, 0x03, 0xe9 };
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_accept(&f);
+    fake_feed(&f, going, sizeof(going));
+    f.core->ops->tick(f.core);
+    assert_true(f.endpoint->closing);
+    assert_false(f.endpoint->aborted);
+    assert_int_equal(fake_deadline(&f), 250);
+    f.core->now_ms += 250;
+    f.core->ops->tick(f.core);
+    assert_true(f.endpoint->aborted);
+    assert_int_equal(f.dials, 1);
+    assert_true(fake_deadline(&f) == ZKT_NEVER);
+    fake_detach(&f);
+    fake_turn(&f);
+    assert_int_equal(f.dials, 2);
+    fake_close(&f);
+}
+
+static void test_silence_is_asked_and_then_ended(void **state)
+{
+    static const uint8_t pong[] = { 0x8a, 0 };
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_accept(&f);
+    fake_advance(&f, 20000);
+    fake_say(&f, WELCOME);
+    fake_advance(&f, 29999);
+    assert_int_equal(f.pings, 0);
+    fake_advance(&f, 1);
+    assert_int_equal(f.pings, 1);
+    fake_advance(&f, 4999);
+    fake_feed(&f, pong, sizeof(pong));
+    fake_advance(&f, 29999);
+    assert_int_equal(f.pings, 1);
+    fake_advance(&f, 1);
+    assert_int_equal(f.pings, 2);
+    fake_advance(&f, 5000);
+    assert_int_equal(zkt_client_status(f.client), ZKT_RECONNECTING);
+    assert_null(f.endpoint);
+    fake_close(&f);
+}
+
+/* ---- calls ---- */
+
+struct name_seen {
+    int count;
+    enum zkt_status status;
+    char name[32], error[64];
+};
+
+static void on_name(const struct zkt_reply *reply, struct zkt_str name,
+                    void *user)
+{
+    struct name_seen *seen = user;
+    seen->count++;
+    seen->status = reply->status;
+    snprintf(seen->name, sizeof(seen->name), "%.*s", ZKT_ARG(name));
+    snprintf(seen->error, sizeof(seen->error), "%s", reply->error);
+}
+
+static void ignore_state(const struct test_doc_state *now, void *user)
+{
+    (void)now;
+    (void)user;
+}
+
+static void test_a_drop_rejects_what_was_sent(void **state)
+{
+    struct outcome sent = { 0 }, meanwhile = { 0 };
+    struct name_seen name = { 0 };
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    test_doc_subscribe(doc, ignore_state, NULL);
+    fake_turn(&f);
+    fake_accept(&f);
+    assert_string_equal(fake_sent(&f), SUB);
+    test_doc_begin_ping(doc, on_done, &sent);
+    assert_string_equal(fake_sent(&f), RPC("1", "ping"));
+    fake_detach(&f);
+    test_doc_begin_name(doc, on_name, &name);
+    fake_turn(&f);
+    assert_int_equal(sent.count, 1);
+    assert_int_equal(sent.status, ZKT_UNAVAILABLE);
+    assert_string_equal(sent.error, "WebSocket closed");
+    fake_advance(&f, 250);
+    test_doc_begin_ping(doc, on_done, &meanwhile);
+    fake_refuse(&f); /* an attempt that fails rejects nothing */
+    fake_turn(&f);
+    assert_int_equal(meanwhile.count, 0);
+    fake_advance(&f, 500);
+    fake_accept(&f);
+    /* Subscriptions first; what was sent before is not sent again. */
+    assert_string_equal(fake_sent(&f), SUB RPC("2", "name") RPC("3", "ping"));
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_1_0\"}");
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_3_0\"}");
+    assert_int_equal(sent.count, 1);
+    assert_int_equal(meanwhile.count, 1);
+    assert_int_equal(meanwhile.status, ZKT_OK);
+    assert_int_equal(name.count, 0);
+    test_doc_close(doc);
+    fake_close(&f);
+    assert_string_equal(name.error, "WebSocket client closed");
+}
+
+static void test_a_timeout_covers_waiting_and_answer(void **state)
+{
+    struct outcome waiting = { 0 }, sent = { 0 };
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    test_doc_begin_ping(doc, on_done, &waiting);
+    fake_turn(&f);
+    fake_advance(&f, 4000);
+    test_doc_begin_ping(doc, on_done, &sent);
+    fake_advance(&f, 5999);
+    assert_int_equal(waiting.count, 0);
+    fake_advance(&f, 1);
+    assert_int_equal(waiting.count, 1);
+    assert_int_equal(waiting.status, ZKT_DEADLINE_EXCEEDED);
+    assert_string_equal(waiting.error, "RPC \"ping\" timed out after 10000ms");
+    fake_advance(&f, 250);
+    fake_accept(&f);
+    assert_string_equal(fake_sent(&f), RPC("2", "ping"));
+    fake_advance(&f, 3749);
+    assert_int_equal(sent.count, 0);
+    fake_advance(&f, 1);
+    assert_int_equal(sent.count, 1);
+    assert_string_equal(sent.error, "RPC \"ping\" timed out after 10000ms");
+    /* An answer that comes too late is nobody's. */
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_2_0\"}");
+    assert_int_equal(sent.count, 1);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
+static void answer_ping(struct fake *f)
+{
+    if (f->endpoint == NULL) {
+        fake_accept(f);
+    } else {
+        fake_say(f, "{\"type\":\"rpc:result\",\"id\":\"rpc_1_0\"}");
+    }
+}
+
+static void drop_in_call(struct fake *f)
+{
+    if (f->asked) {
+        fake_accept(f);
+    } else if (f->endpoint != NULL) {
+        fake_detach(f);
+    }
+}
+
+static void test_blocking_calls_wait_and_fail_alike(void **state)
+{
+    struct zkt_reply reply = { 0 };
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    fake_turn(&f);
+    f.on_poll = answer_ping;
+    assert_int_equal(test_doc_call_ping(doc, &reply), ZKT_OK);
+    f.on_poll = drop_in_call;
+    assert_int_equal(test_doc_call_ping(doc, &reply), ZKT_UNAVAILABLE);
+    assert_string_equal(reply.error, "WebSocket closed");
+    zkt_reply_clear(&reply);
+    test_doc_close(doc);
+    assert_int_equal(test_doc_call_ping(doc, &reply), ZKT_FAILED_PRECONDITION);
+    assert_string_equal(reply.error, "the handle is closed");
+    zkt_reply_clear(&reply);
+    fake_close(&f);
+}
+
+/* A server that speaks plain Zocket: no codes, no welcome, no subprotocol. */
+static void test_answers_of_a_plain_server(void **state)
+{
+    struct name_seen seen = { 0 };
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    fake_turn(&f);
+    fake_attach(&f);
+    fake_shake(&f, NULL);
+    fake_turn(&f);
+    assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTED);
+    assert_string_equal(zkt_client_own_id(f.client).data, "");
+    test_doc_begin_name(doc, on_name, &seen);
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_1_0\","
+                 "\"error\":\"Forbidden\"}");
+    assert_int_equal(seen.status, ZKT_INTERNAL);
+    assert_string_equal(seen.error, "Forbidden");
+    assert_string_equal(seen.name, "");
+    test_doc_begin_name(doc, on_name, &seen);
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_2_0\","
+                 "\"error\":\"no\",\"code\":\"ABORTED\"}");
+    assert_int_equal(seen.status, ZKT_ABORTED);
+    test_doc_begin_name(doc, on_name, &seen);
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_3_0\","
+                 "\"result\":\"ada\"}");
+    assert_int_equal(seen.status, ZKT_OK);
+    assert_string_equal(seen.name, "ada");
+    test_doc_begin_name(doc, on_name, &seen);
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_4_0\",\"result\":7}");
+    assert_int_equal(seen.status, ZKT_INTERNAL);
+    assert_string_equal(seen.error, "the result does not fit the schema");
+    assert_int_equal(seen.count, 4);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
+/* Answers to nobody and for nobody: nothing happens. */
+static void test_answers_that_are_none(void **state)
+{
+    static const char *const messages[] = {
+        "{\"type\":\"rpc:result\",\"id\":\"rpc_9_0\"}",
+        "{\"type\":\"rpc:result\",\"id\":\"rpc_\"}",
+        "{\"type\":\"rpc:result\",\"id\":\"rpc_99999999999999999999999_0\"}",
+        "{\"type\":\"rpc:result\",\"id\":7}",
+        "{\"type\":\"rpc:result\",\"id\":\"other\",\"error\":\"x\"}",
+        "{\"type\":\"rpc:result\"}",
+        "{\"type\":\"error\",\"error\":\"you are wrong\"}",
+        "{\"type\":\"error\"}",
+        "{\"type\":\"welcome\"}",
+        "{\"type\":\"from the future\",\"x\":[1,{}]}",
+        "{}",
+        "[]",
+        "not JSON",
+        "{\"type\":\"rpc\",\"id\":\"rpc_1_0\"}",
+    };
+    struct zkt_client_stats stats;
+    struct outcome outcome = { 0 };
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    fake_turn(&f);
+    fake_accept(&f);
+    test_doc_begin_ping(doc, on_done, &outcome);
+    for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+        fake_say(&f, messages[i]);
+        fake_turn(&f);
+    }
+    assert_int_equal(outcome.count, 0);
+    assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTED);
+    zkt_client_stats(f.client, &stats);
+    assert_int_equal(stats.messages_in, 14);
+    assert_int_equal(stats.errors, 2);
+    assert_int_equal(stats.unknown_messages, 5);
+    assert_int_equal(stats.calls, 1);
+    assert_int_equal(stats.messages_out, 1);
+    assert_int_equal(stats.connections, 1);
+    assert_int_equal(stats.drops, 0);
+    test_doc_close(doc);
+    fake_close(&f);
+    assert_int_equal(outcome.count, 1);
+    assert_string_equal(outcome.error, "WebSocket client closed");
+}
+
+/* ---- callbacks that do things ---- */
+
+struct stubborn {
+    struct test_doc *doc;
+    int count;
+};
+
+static void on_failed(const struct zkt_reply *reply, void *user)
+{
+    struct stubborn *s = user;
+    assert_int_not_equal(reply->status, ZKT_OK);
+    if (++s->count < 1000) {
+        test_doc_begin_ping(s->doc, on_failed, s);
+    }
+}
+
+/* Trying again in the callback of a failure is one more try in a turn. */
+static void test_trying_again_at_once(void **state)
+{
+    struct zkt_client_options options = plain;
+    struct fake f;
+    (void)state;
+    options.no_reconnect = true;
+    struct stubborn s = { test_doc_open(fake_open(&f, options), "a"), 0 };
+    fake_turn(&f);
+    fake_refuse(&f);
+    test_doc_begin_ping(s.doc, on_failed, &s);
+    for (int i = 1; i <= 5; i++) {
+        fake_turn(&f);
+        assert_int_equal(s.count, i);
+    }
+    s.count = 1000;
+    test_doc_close(s.doc);
+    fake_close(&f);
+}
+
+struct quitter {
+    struct fake *f;
+    struct test_doc *doc;
+    int told;
+};
+
+static void quit_on_status(enum zkt_connection status, void *user)
+{
+    struct quitter *q = user;
+    q->told++;
+    if (status == ZKT_CONNECTED) {
+        test_doc_close(q->doc);
+        zkt_client_close(q->f->client);
+    }
+}
+
+static void test_closing_in_a_status_listener(void **state)
+{
+    struct history seen = { .len = 0 };
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    struct quitter q = { &f, test_doc_open(f.client, "a"), 0 };
+    zkt_client_on_status(f.client, quit_on_status, &q);
+    zkt_client_on_status(f.client, on_status, &seen);
+    fake_turn(&f);
+    fake_accept(&f);
+    assert_true(f.finished);
+    assert_int_equal(q.told, 2);
+    assert_string_equal(seen.text, "Cd");
+}
+
+static void leave_on_status(enum zkt_connection status, void *user)
+{
+    struct quitter *q = user;
+    (void)status;
+    q->told++;
+    zkt_client_off(q->f->client, (uint64_t)(uintptr_t)q->doc);
+}
+
+static void test_a_status_listener_leaves(void **state)
+{
+    struct history seen = { .len = 0 };
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    struct quitter q = { &f, NULL, 0 };
+    zkt_client_on_status(f.client, leave_on_status, &q);
+    const uint64_t id = zkt_client_on_status(f.client, on_status, &seen);
+    q.doc = (struct test_doc *)(uintptr_t)id;
+    fake_turn(&f);
+    fake_accept(&f);
+    assert_int_equal(q.told, 1);
+    assert_string_equal(seen.text, ""); /* the first one sent it away */
+    fake_close(&f);
+    assert_int_equal(q.told, 2);
+}
+
+static void quit_on_log(struct fake *f)
+{
+    zkt_client_close(f->client);
+}
+
+static void test_closing_in_the_log(void **state)
+{
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    f.on_log = quit_on_log;
+    fake_turn(&f);
+    fake_refuse(&f);
+    fake_turn(&f);
+    assert_true(f.finished);
+    assert_int_equal(f.dials, 1);
+}
+
+static void post_begin(struct zkt_client *client, void *user)
+{
+    struct zkt_reply reply = { 0 };
+    struct test_doc *doc = user;
+    assert_int_equal(zkt_client_poll(client, 0), ZKT_FAILED_PRECONDITION);
+    assert_int_equal(test_doc_call_ping(doc, &reply), ZKT_FAILED_PRECONDITION);
+}
+
+static void test_what_is_posted_is_a_callback(void **state)
+{
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    assert_int_equal(zkt_client_post(f.client, post_begin, doc), ZKT_OK);
+    assert_int_equal(zkt_client_post(NULL, post_begin, doc), ZKT_CLOSED);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
+/* ---- no memory ---- */
+
+/* Does what the server has to, a few times over; the first connection is
+ * dropped if @drop. */
+static void keep_up(struct fake *f, bool drop)
+{
+    for (int i = 0; i < 4; i++) {
+        if (f->asked) {
+            fake_attach(f);
+        }
+        if (f->endpoint != NULL && f->raw_len > 0 && f->raw[0] == 'G') {
+            fake_shake(f, NULL);
+        }
+        fake_turn(f);
+        if (f->endpoint != NULL && drop && i == 0) {
+            fake_detach(f);
+        }
+        fake_advance(f, 2000);
+    }
+}
+
+/* A session with a drop in it, in which the @n-th allocation fails. */
+static bool session_with_failure(long n)
+{
+    struct zkt_client_options options = plain;
+    struct outcome first = { 0 }, second = { 0 };
+    struct history seen = { .len = 0 };
+    struct failing_alloc failing;
+    struct fake f;
+    failing_alloc_init(&failing, n);
+    options.allocator = &failing.allocator;
+    struct zkt_client *client = fake_open(&f, options);
+    struct test_doc *doc = test_doc_open(client, "a");
+    zkt_client_on_status(client, on_status, &seen);
+    if (doc != NULL) {
+        fake_turn(&f);
+        test_doc_begin_ping(doc, on_done, &first);
+        keep_up(&f, true);
+        test_doc_begin_ping(doc, on_done, &second);
+        keep_up(&f, false);
+        assert_int_equal(zkt_client_status(client), ZKT_CONNECTED);
+    }
+    test_doc_close(doc);
+    if (client != NULL) {
+        fake_close(&f);
+        assert_int_equal(first.count, doc != NULL);
+        assert_int_equal(second.count, doc != NULL);
+    }
+    assert_int_equal(failing.live, 0);
+    return failing.calls >= n;
+}
+
+static void test_every_allocation_of_a_session(void **state)
+{
+    long n = 1;
+    (void)state;
+    while (session_with_failure(n)) {
+        n++;
+    }
+    assert_true(n > 15);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_connects_at_the_first_tick),
+        cmocka_unit_test(test_backoff_doubles_and_stays),
+        cmocka_unit_test(test_attempts_that_fail_back_off),
+        cmocka_unit_test(test_jitter_stays_within_bounds),
+        cmocka_unit_test(test_only_a_stable_connection_resets_the_backoff),
+        cmocka_unit_test(test_reconnection_can_be_turned_off),
+        cmocka_unit_test(test_connecting_has_a_limit),
+        cmocka_unit_test(test_an_abort_may_take_its_time),
+        cmocka_unit_test(test_limits_can_be_turned_off),
+        cmocka_unit_test(test_the_server_refuses_the_handshake),
+        cmocka_unit_test(test_a_close_frame_is_a_drop),
+        cmocka_unit_test(test_a_transport_that_hangs_is_dropped),
+        cmocka_unit_test(test_silence_is_asked_and_then_ended),
+        cmocka_unit_test(test_a_drop_rejects_what_was_sent),
+        cmocka_unit_test(test_a_timeout_covers_waiting_and_answer),
+        cmocka_unit_test(test_blocking_calls_wait_and_fail_alike),
+        cmocka_unit_test(test_answers_of_a_plain_server),
+        cmocka_unit_test(test_answers_that_are_none),
+        cmocka_unit_test(test_trying_again_at_once),
+        cmocka_unit_test(test_closing_in_a_status_listener),
+        cmocka_unit_test(test_a_status_listener_leaves),
+        cmocka_unit_test(test_closing_in_the_log),
+        cmocka_unit_test(test_what_is_posted_is_a_callback),
+        cmocka_unit_test(test_every_allocation_of_a_session),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
