@@ -22,6 +22,8 @@ static const struct option options[] = {
       offsetof(struct cli, c_server) },
     { "--c-client", "DIR", "write the client and the types in C", OPTION_TEXT,
       offsetof(struct cli, c_client) },
+    { "--depfile", "FILE", "write a rule with all inputs, for make and ninja",
+      OPTION_TEXT, offsetof(struct cli, depfile) },
     { "--check", NULL, "only look for mistakes; write nothing", OPTION_FLAG,
       offsetof(struct cli, check) },
     { "--version", NULL, "print the version", OPTION_FLAG,
@@ -29,7 +31,6 @@ static const struct option options[] = {
     { "--help", NULL, "print this", OPTION_FLAG, offsetof(struct cli, help) },
     { "--ts", "DIR", NULL, OPTION_LATER, 0 },
     { "--model", "FILE", NULL, OPTION_LATER, 0 },
-    { "--depfile", "FILE", NULL, OPTION_LATER, 0 },
     { "-I", "DIR", NULL, OPTION_LATER, 0 },
 };
 

@@ -6,6 +6,7 @@
 
 struct cli {
     const char *c_server, *c_client; /* folders, or NULL */
+    const char *depfile;             /* to write, or NULL */
     const char *schema;
     bool check, help, version;
 };
