@@ -4,6 +4,7 @@
 # What each purpose needs: the package behind each command or file.
 packages_build='gcc libc6-dev meson ninja-build pkg-config flex bison libuv1-dev libwslay-dev libpcre2-dev'
 packages_test="$packages_build g++ clang clang-format libclang-rt-14-dev libcmocka-dev valgrind"
+packages_test="$packages_test make cmake gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
 # install_missing build|test
 install_missing()
@@ -35,6 +36,31 @@ install_missing()
         printf '%s\n' "$said" | tail -n 20 >&2
         exit 1
     fi
+}
+
+# What test/packaging needs of the libraries for another machine: unpacked, not
+# installed, so that the system stays one of one architecture.
+install_sysroot()
+{
+    sysroot=$root/build/sysroot-arm64
+    [ ! -f "$sysroot/.complete" ] || return 0
+    echo 'unpacking libraries for arm64'
+    mkdir -p "$sysroot/apt/lists/partial" "$sysroot/apt/archives/partial"
+    : >"$sysroot/apt/status"
+    (
+        cd "$sysroot/apt"
+        set -- -o Dir::State::Lists="$PWD/lists" \
+            -o Dir::State::Status="$PWD/status" -o Dir::Cache="$PWD" \
+            -o APT::Architecture=arm64 -o APT::Architectures=arm64
+        apt-get "$@" update
+        apt-get "$@" download libuv1-dev libuv1 libwslay-dev libwslay1 \
+            libpcre2-dev libpcre2-8-0
+        for package in *.deb; do
+            dpkg -x "$package" "$sysroot"
+        done
+    ) >"$sysroot/log" 2>&1 || { cat "$sysroot/log" >&2; exit 1; }
+    rm -r "$sysroot/apt"
+    touch "$sysroot/.complete"
 }
 
 # The packages of test/e2e, each pinned to one version.

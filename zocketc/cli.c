@@ -23,6 +23,8 @@ static const struct option options[] = {
       offsetof(struct cli, c_server) },
     { "--c-client", "DIR", "write the client and the types in C", OPTION_TEXT,
       offsetof(struct cli, c_client) },
+    { "--depfile", "FILE", "write a rule with all inputs, for make and ninja",
+      OPTION_TEXT, offsetof(struct cli, depfile) },
     { "-I", "DIR", "look for imports in DIR, too", OPTION_FOLDER, 0 },
     { "--check", NULL, "only look for mistakes; write nothing", OPTION_FLAG,
       offsetof(struct cli, check) },
@@ -31,7 +33,6 @@ static const struct option options[] = {
     { "--help", NULL, "print this", OPTION_FLAG, offsetof(struct cli, help) },
     { "--ts", "DIR", NULL, OPTION_LATER, 0 },
     { "--model", "FILE", NULL, OPTION_LATER, 0 },
-    { "--depfile", "FILE", NULL, OPTION_LATER, 0 },
 };
 
 enum {

@@ -7,6 +7,7 @@
 
 struct cli {
     const char *c_server, *c_client; /* folders, or NULL */
+    const char *depfile;             /* to write, or NULL */
     const char *schema;
     const char *const *folders; /* of imports */
     size_t folder_count;

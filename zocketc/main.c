@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "cli.h"
+#include "depfile.h"
 #include "generate.h"
 #include "load.h"
 #include "output.h"
@@ -18,6 +19,20 @@ enum {
     STATUS_USAGE
 };
 
+static void add_depfile(const struct cli *cli, struct output *output)
+{
+    struct emit text = { 0 }, folder = { 0 };
+    depfile_emit(&text, output, &cli->schema, 1);
+    const char *slash = strrchr(cli->depfile, '/');
+    if (slash == NULL) {
+        output_add(output, ".", cli->depfile, &text);
+        return;
+    }
+    emit_bytes(&folder, cli->depfile, (size_t)(slash - cli->depfile));
+    output_add(output, folder.text, slash + 1, &text);
+    emit_finish(&folder);
+}
+
 static int write_files(const struct model *m, const struct cli *cli)
 {
     struct output output = { 0 };
@@ -27,6 +42,9 @@ static int write_files(const struct model *m, const struct cli *cli)
     }
     if (cli->c_client != NULL) {
         generate_client(m, cli->c_client, &output);
+    }
+    if (cli->depfile != NULL) {
+        add_depfile(cli, &output);
     }
     const bool good = output_write(&output, &path);
     if (!good) {
