@@ -6,70 +6,67 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "check.h"
-#include "cli.h"
-#include "generate.h"
-#include "output.h"
-#include "parse.h"
+#include "commands.h"
 
-enum {
-    STATUS_OK,
-    STATUS_SCHEMA,
-    STATUS_USAGE
-};
-
-static int write_files(const struct model *m, const struct cli *cli)
+bool command_read(struct arena *arena, const struct cli *cli, const char *path,
+                  struct source *source, struct diag *diag)
 {
-    struct output output = { 0 };
-    const char *path = NULL;
-    if (cli->c_server != NULL) {
-        generate_server(m, cli->c_server, &output);
+    if (!source_read(arena, path, source)) {
+        fprintf(stderr, "zocketc: cannot read %s: %s\n", path, strerror(errno));
+        return false;
     }
-    if (cli->c_client != NULL) {
-        generate_client(m, cli->c_client, &output);
+    if (strcmp(path, "-") == 0) {
+        source->path = cli->name != NULL ? cli->name : "<stdin>";
     }
-    const bool good = output_write(&output, &path);
-    if (!good) {
-        fprintf(stderr, "zocketc: cannot write %s: %s\n", path,
-                strerror(errno));
+    *diag = (struct diag){ .source = source, .out = stderr };
+    diag->json = cli->diagnostics != NULL &&
+                 strcmp(cli->diagnostics, "json") == 0;
+    const char *bad = cli->warn != NULL
+                          ? diag_set_warnings(arena, diag, cli->warn)
+                          : NULL;
+    if (bad != NULL) {
+        fprintf(stderr, "zocketc: --warn: %s\n", bad);
     }
-    output_finish(&output);
-    return good ? STATUS_OK : STATUS_USAGE;
+    return bad == NULL;
 }
 
-static int compile(struct arena *arena, const struct cli *cli)
+static int run(struct arena *arena, const struct cli *cli)
 {
-    struct source source;
-    if (!source_read(arena, cli->schema, &source)) {
-        fprintf(stderr, "zocketc: cannot read %s: %s\n", cli->schema,
-                strerror(errno));
-        return STATUS_USAGE;
+    static int (*const commands[])(struct arena *, const struct cli *) = {
+        [CLI_COMPILE] = command_compile,
+        [CLI_FMT] = command_fmt,
+        [CLI_BREAKING] = NULL,
+    };
+    if (cli->help) {
+        cli_print_help();
+    } else if (cli->version) {
+        printf("zocketc %s\n", ZOCKETC_VERSION);
+    } else if (cli->man) {
+        cli_print_man();
+    } else if (cli->completion != NULL) {
+        cli_print_completion(cli->completion);
+    } else {
+        if (commands[cli->command] == NULL) {
+            fprintf(stderr, "zocketc: breaking is not supported yet\n");
+            return STATUS_USAGE;
+        }
+        return commands[cli->command](arena, cli);
     }
-    struct diag diag = { .source = &source, .out = stderr };
-    const struct ast_file *file = parse_file(arena, &diag, &source);
-    const struct model *m = check_file(arena, &diag, file, cli->schema);
-    if (m == NULL) {
-        return STATUS_SCHEMA;
-    }
-    return cli->check ? STATUS_OK : write_files(m, cli);
+    return STATUS_OK;
 }
 
 int main(int argc, char **argv)
 {
-    struct cli cli;
-    if (!cli_parse(&cli, argc, argv)) {
-        return STATUS_USAGE;
-    }
-    if (cli.help) {
-        cli_print_help();
-        return STATUS_OK;
-    }
-    if (cli.version) {
-        printf("zocketc %s\n", ZOCKETC_VERSION);
-        return STATUS_OK;
-    }
     struct arena arena = { 0 };
-    const int status = compile(&arena, &cli);
+    struct cli cli;
+    int status = STATUS_USAGE;
+    if (cli_parse(&arena, &cli, argc, argv)) {
+        status = run(&arena, &cli);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "zocketc: cannot write to standard output\n");
+        status = STATUS_USAGE;
+    }
     arena_finish(&arena);
     return status;
 }

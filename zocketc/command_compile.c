@@ -1,0 +1,95 @@
+/*
+ * zocketc FILE: checks a schema and writes what the options ask for, all of it
+ * or nothing.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "commands.h"
+#include "depfile.h"
+#include "generate.h"
+#include "output.h"
+#include "parse.h"
+
+/* What a schema's files are called after. */
+static const char *stem_of(struct arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash != NULL ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+    return arena_text(arena, base,
+                      dot != NULL && dot != base ? (size_t)(dot - base)
+                                                 : strlen(base));
+}
+
+static int print_outputs(struct arena *arena, const struct cli *cli)
+{
+    struct output output = { 0 };
+    const bool input = strcmp(cli->files.items[0], "-") == 0;
+    const char *path = input && cli->name != NULL ? cli->name
+                                                  : cli->files.items[0];
+    generate_names(stem_of(arena, path), cli->c_server, cli->c_client, &output);
+    if (cli->model != NULL && strcmp(cli->model, "-") != 0) {
+        struct emit none = { 0 };
+        output_add_path(&output, cli->model, &none);
+    }
+    for (size_t i = 0; i < output.count; i++) {
+        printf("%s\n", output.files[i].path);
+    }
+    output_finish(&output);
+    return STATUS_OK;
+}
+
+static void add_depfile(const struct cli *cli, const struct source *source,
+                        struct output *output)
+{
+    /* Every file that was read, in the order in which it was. */
+    const char *const sources[] = { source->path };
+    struct emit text = { 0 };
+    depfile_emit(&text, output, sources, 1);
+    output_add_path(output, cli->depfile, &text);
+}
+
+static int write_files(const struct model *m, const struct cli *cli,
+                       const struct source *source)
+{
+    struct output output = { 0 };
+    const char *path = NULL;
+    if (cli->c_server != NULL) {
+        generate_server(m, cli->c_server, &output);
+    }
+    if (cli->c_client != NULL) {
+        generate_client(m, cli->c_client, &output);
+    }
+    if (cli->depfile != NULL) {
+        add_depfile(cli, source, &output);
+    }
+    const bool good = output_write(&output, &path);
+    if (!good) {
+        fprintf(stderr, "zocketc: cannot write %s: %s\n", path,
+                strerror(errno));
+    }
+    output_finish(&output);
+    return good ? STATUS_OK : STATUS_USAGE;
+}
+
+int command_compile(struct arena *arena, const struct cli *cli)
+{
+    struct source source;
+    struct diag diag;
+    if (cli->print_outputs) {
+        return print_outputs(arena, cli);
+    }
+    if (!command_read(arena, cli, cli->files.items[0], &source, &diag)) {
+        return STATUS_USAGE;
+    }
+    const struct ast_file *file = parse_file(arena, &diag, &source);
+    const struct model *m = check_file(arena, &diag, file, source.path);
+    diag_finish(&diag);
+    if (m == NULL || diag.errors > 0) {
+        return STATUS_SCHEMA;
+    }
+    return cli->check ? STATUS_OK : write_files(m, cli, &source);
+}
