@@ -97,6 +97,7 @@ static void check_app(struct check *c)
         c->model->app_name = app->name.text;
         c->model->app = snake_of(c, &app->name);
         c->model->doc = app->doc;
+        c->model->at = app->name.at;
     }
     c->app = c->model->app;
     if (strcmp(c->app, "zkt") == 0) { /* the runtime's own prefix */
@@ -136,6 +137,8 @@ static void lower_enum_value(struct check *c, const struct model_enum *e,
                              const struct ast_enum_value *v,
                              struct model_enum_value *out)
 {
+    out->name = v->name.text;
+    out->at = v->name.at;
     out->doc = v->doc;
     out->c_name = constant_of(c, e, v);
     out->wire = (struct model_text){ v->name.text, strlen(v->name.text) };
@@ -150,6 +153,7 @@ static void lower_enum(struct check *c, struct symbol *symbol)
     struct model_enum *e = ARENA_NEW(c->arena, struct model_enum);
     struct scope scope = { 0 };
     e->name = decl->name.text;
+    e->at = decl->name.at;
     e->stem = stem_of(c, c->app, &decl->name);
     e->prefix = names_upper(c->arena, e->stem);
     e->doc = decl->doc;
@@ -211,6 +215,7 @@ static struct model_struct *new_struct(struct check *c, const char *name,
     struct model_type *type = ARENA_NEW(c->arena, struct model_type);
     s->name = name;
     s->stem = stem;
+    s->at = source.at;
     s->type = type;
     (void)names_take(&c->names, c->arena, c->diag, stem, source);
     *type = (struct model_type){
@@ -256,6 +261,8 @@ static void lower_field(struct check *c, const struct struct_source *source,
     out->member = names_member(c->arena, out->stem);
     out->doc = ast->doc;
     out->index = index;
+    out->at = ast->name.at;
+    out->value = ast->value;
     const struct type_use use = {
         .table = arena_printf(c->arena, "%s_%s", source->structure->stem,
                               out->stem),
@@ -394,6 +401,7 @@ static void lower_method(struct check *c, struct model_actor *a,
     out->stem = snake_of(c, &m->name);
     out->member = names_member(c->arena, out->stem);
     out->doc = m->doc;
+    out->at = m->name.at;
     check_reserved(c, &m->name, reserved_methods, "a method");
     out->input = lower_payload(
         c, &m->payload,
@@ -429,6 +437,7 @@ static void lower_event(struct check *c, struct model_actor *a,
     out->name = m->name.text;
     out->stem = snake_of(c, &m->name);
     out->doc = m->doc;
+    out->at = m->name.at;
     out->payload = lower_payload(
         c, &m->payload,
         arena_printf(c->arena, "%s_%s_event", a->stem, out->stem), m->name);
@@ -499,6 +508,7 @@ static void lower_actor(struct check *c, const struct ast_decl *decl,
     a->stem = stem_of(c, c->app, &decl->name);
     a->member = names_member(c->arena, snake_of(c, &decl->name));
     a->doc = decl->doc;
+    a->at = decl->name.at;
     check_reserved(c, &decl->name, reserved_actors, "an actor");
     (void)names_take(&c->names, c->arena, c->diag, a->stem, decl->name);
     for (const struct ast_member *m = decl->members; m != NULL; m = m->next) {

@@ -50,7 +50,7 @@ const struct cli_option cli_options[] = {
     { "--model", "FILE", "write the checked schema as JSON; - prints it",
       "write the checked schema as JSON, for generators of other languages and "
       "for tools; - prints it",
-      CLI_LATER, COMPILE, offsetof(struct cli, model) },
+      CLI_TEXT, COMPILE, offsetof(struct cli, model) },
     { "--depfile", "FILE", "write what was read, in the syntax of make",
       "write a rule in the syntax of make: what is written depends on the "
       "schema and on everything that it imports",

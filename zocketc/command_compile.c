@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "depfile.h"
 #include "generate.h"
+#include "model_json.h"
 #include "output.h"
 #include "parse.h"
 
@@ -52,8 +53,22 @@ static void add_depfile(const struct cli *cli, const struct source *source,
     output_add_path(output, cli->depfile, &text);
 }
 
-static int write_files(const struct model *m, const struct cli *cli,
-                       const struct source *source)
+/* The model as JSON; printed, or added to what is written. */
+static void add_model(struct arena *arena, const struct model *m,
+                      const char *path, struct output *output)
+{
+    struct emit text = { 0 };
+    tree_print(&text, model_describe(arena, m));
+    if (strcmp(path, "-") == 0) {
+        (void)fwrite(text.text, 1, text.len, stdout);
+        emit_finish(&text);
+    } else {
+        output_add_path(output, path, &text);
+    }
+}
+
+static int write_files(struct arena *arena, const struct model *m,
+                       const struct cli *cli, const struct source *source)
 {
     struct output output = { 0 };
     const char *path = NULL;
@@ -62,6 +77,9 @@ static int write_files(const struct model *m, const struct cli *cli,
     }
     if (cli->c_client != NULL) {
         generate_client(m, cli->c_client, &output);
+    }
+    if (cli->model != NULL) {
+        add_model(arena, m, cli->model, &output);
     }
     if (cli->depfile != NULL) {
         add_depfile(cli, source, &output);
@@ -91,5 +109,5 @@ int command_compile(struct arena *arena, const struct cli *cli)
     if (m == NULL || diag.errors > 0) {
         return STATUS_SCHEMA;
     }
-    return cli->check ? STATUS_OK : write_files(m, cli, &source);
+    return cli->check ? STATUS_OK : write_files(arena, m, cli, &source);
 }

@@ -35,7 +35,6 @@ static int run(struct arena *arena, const struct cli *cli)
     static int (*const commands[])(struct arena *, const struct cli *) = {
         [CLI_COMPILE] = command_compile,
         [CLI_FMT] = command_fmt,
-        [CLI_BREAKING] = NULL,
     };
     if (cli->help) {
         cli_print_help();
@@ -46,10 +45,6 @@ static int run(struct arena *arena, const struct cli *cli)
     } else if (cli->completion != NULL) {
         cli_print_completion(cli->completion);
     } else {
-        if (commands[cli->command] == NULL) {
-            fprintf(stderr, "zocketc: breaking is not supported yet\n");
-            return STATUS_USAGE;
-        }
         return commands[cli->command](arena, cli);
     }
     return STATUS_OK;

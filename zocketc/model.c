@@ -255,6 +255,18 @@ static void collect_enums(struct check *c)
     c->model->enum_count = count;
 }
 
+static void collect_structs(struct check *c)
+{
+    struct list structs = { 0 };
+    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        if (s->structure != NULL) {
+            list_add(c, &structs, &s->structure, sizeof(s->structure));
+        }
+    }
+    c->model->structs = structs.items;
+    c->model->struct_count = structs.count;
+}
+
 void model_arrange(struct check *c)
 {
     struct model *m = c->model;
@@ -297,6 +309,7 @@ void model_arrange(struct check *c)
                             isinf(types[i]->float_max) != 0));
     }
     collect_enums(c);
+    collect_structs(c);
     order_tables(c);
     m->declarations = c->declarations.items;
     m->declaration_count = c->declarations.count;

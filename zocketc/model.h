@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "source.h"
+
 enum model_kind {
     MODEL_BOOL,
     MODEL_INT32,
@@ -30,6 +32,7 @@ enum model_kind {
     MODEL_BOXED /* T? where it closes a cycle: a pointer */
 };
 
+struct ast_value;
 struct model_enum;
 struct model_struct;
 
@@ -99,6 +102,8 @@ struct model_type {
 };
 
 struct model_enum_value {
+    const char *name;       /* "member" */
+    struct source_range at; /* here and below: the name, in the schema */
     struct model_text wire; /* the spelling */
     const char *c_name;     /* "DEMO_ROLE_MEMBER" */
     const char *doc;        /* NULL: none; lines end in \n but for the last */
@@ -106,6 +111,7 @@ struct model_enum_value {
 
 struct model_enum {
     const char *name, *stem; /* "Role", "demo_role" */
+    struct source_range at;
     const char *prefix;      /* "DEMO_ROLE" */
     const char *doc;         /* or NULL */
     const struct model_enum_value *values;
@@ -123,11 +129,14 @@ struct model_field {
                                   ZKT_STR_INIT and file-scope compound literals */
     const struct model_type *type;
     size_t index;
+    struct source_range at;
+    const struct ast_value *value; /* the default as written, or NULL */
 };
 
 /* A struct of the schema, or one made for a state, an input, a payload. */
 struct model_struct {
     const char *name, *stem; /* "Message", "demo_message" */
+    struct source_range at;
     const char *doc;         /* or NULL */
     const struct model_field *fields;
     size_t field_count;
@@ -140,6 +149,7 @@ struct model_struct {
 
 struct model_method {
     const char *name, *stem; /* "setTopic", "set_topic" */
+    struct source_range at;
     const char *member;      /* of the handlers: "set_topic", "delete_" */
     const char *doc;         /* or NULL */
     size_t index;
@@ -154,6 +164,7 @@ struct model_method {
 
 struct model_event {
     const char *name, *stem;
+    struct source_range at;
     const char *doc; /* or NULL */
     size_t index;
     const struct model_type *payload; /* or NULL */
@@ -168,6 +179,7 @@ struct model_hook {
 
 struct model_actor {
     const char *name, *stem; /* "chat", "demo_chat" */
+    struct source_range at;
     const char *member;      /* of the app's handlers: "chat", "delete_" */
     const char *doc;         /* or NULL */
     const struct model_struct *state; /* without fields where there is none */
@@ -207,9 +219,12 @@ struct model {
     const char *guard;              /* "CHAT" */
     const char *app;                /* stem: "demo" */
     const char *app_name;           /* as in the schema */
+    struct source_range at;         /* of the app's name */
     const char *doc;                /* or NULL */
     const struct model_enum *enums; /* in the order of the schema */
     size_t enum_count;
+    const struct model_struct *const *structs; /* declared ones, likewise */
+    size_t struct_count;
     const struct model_declaration *declarations;
     size_t declaration_count;
     /* Types whose tables are emitted, in an order that C accepts: what a type
