@@ -92,6 +92,7 @@ static void check_app(struct check *c)
         c->model->app_name = app->name.text;
         c->model->app = snake_of(c, &app->name);
         c->model->doc = app->doc;
+        c->model->at = app->name.at;
     }
     c->app = c->model->app;
     if (strcmp(c->app, "zkt") == 0) { /* the runtime's own prefix */
@@ -133,6 +134,8 @@ static void lower_enum_value(struct check *c, const struct model_enum *e,
                              const struct ast_enum_value *v,
                              struct model_enum_value *out)
 {
+    out->name = v->name.text;
+    out->at = v->name.at;
     out->doc = v->doc;
     out->c_name = constant_of(c, e, v);
     out->wire = (struct model_text){ v->name.text, strlen(v->name.text) };
@@ -171,6 +174,7 @@ static struct model_enum *new_enum(struct check *c, const char *name,
     struct scope scope = { 0 };
     struct table spellings = { 0 };
     e->name = name;
+    e->at = source.at;
     e->stem = stem;
     e->prefix = names_upper(c->arena, e->stem);
     (void)names_take(&c->names, c->arena, c->diag, e->stem, source);
@@ -240,6 +244,7 @@ static struct model_struct *new_struct(struct check *c, const char *name,
     struct model_type *type = ARENA_NEW(c->arena, struct model_type);
     s->name = name;
     s->stem = stem;
+    s->at = source.at;
     s->type = type;
     s->number = c->structs.count;
     (void)names_take(&c->names, c->arena, c->diag, stem, source);
@@ -277,6 +282,8 @@ static void lower_field(struct check *c, const struct struct_source *source,
     out->member = names_member(c->arena, out->stem);
     out->doc = ast->doc;
     out->index = index;
+    out->at = ast->name.at;
+    out->value = ast->value;
     const struct type_use use = {
         .table = arena_printf(c->arena, "%s_%s", source->structure->stem,
                               out->stem),
@@ -391,6 +398,8 @@ static void declare_union(struct check *c, struct symbol *symbol)
     if (kinds->value_count == 0) {
         diag_report(c->diag, decl->name.at, DIAG_EMPTY_ENUM, "union", u->name);
     }
+    kinds->of_union = true;
+    u->at = decl->name.at;
     u->kinds = kinds;
     *type = (struct model_type){
         .kind = MODEL_UNION,
@@ -429,6 +438,7 @@ static void lower_variant(struct check *c, const struct ast_decl *decl,
     out->name = f->name.text;
     out->member = names_member(c->arena, snake_of(c, &f->name));
     out->doc = f->doc;
+    out->at = f->name.at;
     out->type = check_type(c, f->type, use);
     if (strcmp(out->member, "kind") == 0) {
         diag_report(c->diag, f->name.at, DIAG_RESERVED_NAME, "a variant",
@@ -515,6 +525,7 @@ static void lower_method(struct check *c, struct model_actor *a,
     out->stem = snake_of(c, &m->name);
     out->member = names_member(c->arena, out->stem);
     out->doc = m->doc;
+    out->at = m->name.at;
     check_reserved(c, &m->name, reserved_methods, "a method");
     out->input = lower_payload(
         c, &m->payload,
@@ -560,6 +571,7 @@ static void lower_event(struct check *c, struct model_actor *a,
     out->name = m->name.text;
     out->stem = snake_of(c, &m->name);
     out->doc = m->doc;
+    out->at = m->name.at;
     out->payload = lower_payload(
         c, &m->payload,
         arena_printf(c->arena, "%s_%s_event", a->stem, out->stem), m->name);
@@ -677,6 +689,7 @@ static void lower_actor(struct check *c, const struct ast_decl *decl,
     a->stem = stem_of(c, c->app, &decl->name);
     a->member = names_member(c->arena, snake_of(c, &decl->name));
     a->doc = decl->doc;
+    a->at = decl->name.at;
     check_reserved(c, &decl->name, reserved_actors, "an actor");
     (void)names_take(&c->names, c->arena, c->diag, a->stem, decl->name);
     (void)names_take(&c->handlers, c->arena, c->diag, a->member, decl->name);

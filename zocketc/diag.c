@@ -2,12 +2,14 @@
 #include "diag.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum severity {
     ERROR,
     WARNING,
-    NOTE
+    NOTE,
+    EXTRA /* a warning that is shown only if it is asked for */
 };
 
 struct message {
@@ -59,16 +61,17 @@ static void print_line(const struct diag *diag, const struct source *source,
     fputc('\n', diag->out);
 }
 
-static void print(const struct diag *diag, struct source_range range,
-                  const struct message *message, va_list arguments)
+static const char *const severity_names[] = { "error", "warning", "note" };
+
+static void print_text(struct diag *diag, struct source_range range,
+                       const struct message *message, enum severity severity,
+                       const char *text)
 {
-    static const char *const names[] = { "error", "warning", "note" };
     const struct source *source = sources_at(&diag->sources, range.start);
     const struct source_place place = source_find(source, range.start);
-    fprintf(diag->out, "%s:%u:%u: %s: ", source->path, place.line, place.column,
-            names[message->severity]);
-    (void)vfprintf(diag->out, message->text, arguments);
-    if (message->severity == NOTE) {
+    fprintf(diag->out, "%s:%u:%u: %s: %s", source->path, place.line,
+            place.column, severity_names[severity], text);
+    if (severity == NOTE) {
         fputc('\n', diag->out);
         return;
     }
@@ -76,31 +79,207 @@ static void print(const struct diag *diag, struct source_range range,
     print_line(diag, source, range, place.line);
 }
 
+/* ---- JSON ---- */
+
+static void emit_place(struct emit *out, const struct source *source,
+                       const char *key, uint32_t offset)
+{
+    const struct source_place place = source_find(source, offset);
+    emit_text(out, ",\"");
+    emit_text(out, key);
+    emit_text(out, "\":{\"line\":");
+    emit_unsigned(out, place.line);
+    emit_text(out, ",\"column\":");
+    emit_unsigned(out, place.column);
+    emit_text(out, "}");
+}
+
+/* A message up to its notes, or one of them. */
+static void emit_message(struct emit *out, const struct diag *diag,
+                         struct source_range range,
+                         const struct message *message, enum severity severity,
+                         const char *text)
+{
+    emit_text(out, "{\"file\":");
+    const struct source *source = sources_at(&diag->sources, range.start);
+    emit_json_string(out, json_string(source->path));
+    emit_place(out, source, "start", range.start);
+    emit_place(out, source, "end", range.end);
+    emit_text(out, ",\"severity\":\"");
+    emit_text(out, severity_names[severity]);
+    emit_text(out, "\",\"id\":\"");
+    emit_text(out, message->id);
+    emit_text(out, "\",\"message\":");
+    emit_json_string(out, json_string(text));
+}
+
+void diag_finish(struct diag *diag)
+{
+    if (diag->pending.len > 0) {
+        emit_text(&diag->pending, "]}\n");
+        (void)fwrite(diag->pending.text, 1, diag->pending.len, diag->out);
+    }
+    emit_finish(&diag->pending);
+    diag->notes = 0;
+}
+
+static void print_json(struct diag *diag, struct source_range range,
+                       const struct message *message, enum severity severity,
+                       const char *text)
+{
+    if (severity == NOTE) {
+        emit_text(&diag->pending, diag->notes++ > 0 ? "," : "");
+        emit_message(&diag->pending, diag, range, message, severity, text);
+        emit_text(&diag->pending, "}");
+        return;
+    }
+    diag_finish(diag);
+    emit_message(&diag->pending, diag, range, message, severity, text);
+    emit_text(&diag->pending, ",\"notes\":[");
+}
+
+/* ---- which messages ---- */
+
+/* False: it is not to be shown. */
+static bool find_severity(struct diag *diag, enum diag_id id,
+                          enum severity *out)
+{
+    static const enum severity of_level[] = {
+        [DIAG_LEVEL_WARNING] = WARNING,
+        [DIAG_LEVEL_ERROR] = ERROR,
+    };
+    const enum severity usual = messages[id].severity;
+    const unsigned char level = diag->levels[id];
+    if (usual == NOTE) {
+        *out = NOTE;
+        return !diag->hides_notes;
+    }
+    *out = level == DIAG_LEVEL_USUAL ? usual : of_level[level];
+    diag->hides_notes = level == DIAG_LEVEL_OFF || *out == EXTRA;
+    return !diag->hides_notes;
+}
+
+static void print_too_many(struct diag *diag)
+{
+    if (!diag->json) {
+        fprintf(diag->out,
+                "zocketc: more than %d errors; the rest is not shown\n",
+                DIAG_ERRORS_MAX);
+    }
+    diag->errors++;
+}
+
 void diag_report(struct diag *diag, struct source_range range, enum diag_id id,
                  ...)
 {
     const struct message *message = &messages[id];
-    if (message->severity == ERROR) {
-        diag->errors++;
-    } else if (message->severity == WARNING) {
-        diag->warnings++;
+    enum severity severity;
+    if (!find_severity(diag, id, &severity)) {
+        return;
     }
+    diag->errors += severity == ERROR;
+    diag->warnings += severity == WARNING;
     if (diag->out == NULL || diag->errors > DIAG_ERRORS_MAX + 1) {
         return;
     }
     if (diag->errors > DIAG_ERRORS_MAX) {
-        fprintf(diag->out,
-                "zocketc: more than %d errors; the rest is not "
-                "shown\n",
-                DIAG_ERRORS_MAX);
-        diag->errors++;
+        print_too_many(diag);
         return;
     }
-    va_list arguments;
+    va_list arguments, again;
     va_start(arguments, id);
-    print(diag, range, message, arguments);
+    va_copy(again, arguments);
+    const int len = vsnprintf(NULL, 0, message->text, arguments);
+    char *text = len >= 0 ? malloc((size_t)len + 1) : NULL;
+    if (text != NULL) {
+        (void)vsnprintf(text, (size_t)len + 1, message->text, again);
+        (diag->json ? print_json : print_text)(diag, range, message, severity,
+                                               text);
+    }
+    free(text);
+    va_end(again);
     va_end(arguments);
 }
+
+/* ---- --warn ---- */
+
+static bool is_warning(size_t id)
+{
+    return messages[id].severity == WARNING || messages[id].severity == EXTRA;
+}
+
+static const char *warning_at(const void *user, size_t i)
+{
+    (void)user;
+    return is_warning(i) ? messages[i].id : "";
+}
+
+static bool set_one(struct diag *diag, const char *id, enum diag_level level)
+{
+    for (size_t i = 0; i < DIAG_COUNT; i++) {
+        if (is_warning(i) && strcmp(messages[i].id, id) == 0) {
+            diag->levels[i] = (unsigned char)level;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_all(struct diag *diag, enum diag_level level)
+{
+    for (size_t i = 0; i < DIAG_COUNT; i++) {
+        const bool shown = messages[i].severity == WARNING ||
+                           diag->levels[i] == DIAG_LEVEL_WARNING;
+        const bool off = diag->levels[i] == DIAG_LEVEL_OFF;
+        if (is_warning(i) && (level != DIAG_LEVEL_ERROR || (shown && !off))) {
+            diag->levels[i] = (unsigned char)level;
+        }
+    }
+}
+
+/* False: the word is none. */
+static bool set_word(struct diag *diag, const char *word)
+{
+    if (strcmp(word, "all") == 0 || word[0] == '\0') {
+        set_all(diag, DIAG_LEVEL_WARNING);
+    } else if (strcmp(word, "none") == 0) {
+        set_all(diag, DIAG_LEVEL_OFF);
+    } else if (strcmp(word, "error") == 0) {
+        set_all(diag, DIAG_LEVEL_ERROR);
+    } else if (strncmp(word, "error=", 6) == 0) {
+        return set_one(diag, word + 6, DIAG_LEVEL_ERROR);
+    } else if (strncmp(word, "no-", 3) == 0) {
+        return set_one(diag, word + 3, DIAG_LEVEL_OFF);
+    } else {
+        return set_one(diag, word, DIAG_LEVEL_WARNING);
+    }
+    return true;
+}
+
+const char *diag_set_warnings(struct arena *arena, struct diag *diag,
+                              const char *words)
+{
+    for (;;) {
+        const size_t len = strcspn(words, ",");
+        const char *word = arena_text(arena, words, len);
+        if (!set_word(diag, word)) {
+            const char *id = strncmp(word, "error=", 6) == 0 ? word + 6 : word;
+            id = strncmp(id, "no-", 3) == 0 ? id + 3 : id;
+            const char *near = diag_nearest(id, DIAG_COUNT, warning_at, NULL);
+            return near == NULL
+                       ? arena_printf(arena, "unknown warning '%s'", id)
+                       : arena_printf(
+                             arena, "unknown warning '%s'; did you mean '%s'?",
+                             id, near);
+        }
+        if (words[len] == '\0') {
+            return NULL;
+        }
+        words += len + 1;
+    }
+}
+
+/* ---- suggestions ---- */
 
 enum {
     NAME_MAX_COMPARED = 64

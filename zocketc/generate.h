@@ -15,4 +15,9 @@ void generate_server(const struct model *model, const char *directory,
 void generate_client(const struct model *model, const char *directory,
                      struct output *output);
 
+/** Adds the same files without their content, for their names; @stem is what
+ * they are named after, a folder that is NULL is left out. */
+void generate_names(const char *stem, const char *c_server,
+                    const char *c_client, struct output *output);
+
 #endif

@@ -203,7 +203,10 @@ const struct ast_file *load_schema(struct arena *arena, struct diag *diag,
     if (root == NULL) {
         return NULL;
     }
-    const char *real = real_path(&l, path);
+    if (strcmp(path, "-") == 0) {
+        root->source.path = options->name;
+    }
+    const char *real = real_path(&l, root->source.path);
     if (real != NULL) {
         table_put(&l.files, arena, real, root);
     }

@@ -11,6 +11,7 @@
 struct load_options {
     const char *const *folders; /* for imports, behind the file's own */
     size_t folder_count;
+    const char *name; /* of standard input, in messages and for imports */
 };
 
 /**

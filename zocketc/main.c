@@ -6,88 +6,71 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "check.h"
-#include "cli.h"
-#include "depfile.h"
-#include "generate.h"
+#include "commands.h"
 #include "load.h"
-#include "output.h"
 
-enum {
-    STATUS_OK,
-    STATUS_SCHEMA,
-    STATUS_USAGE
-};
-
-static void add_depfile(const struct cli *cli, struct output *output)
+bool command_begin(struct arena *arena, const struct cli *cli,
+                   struct diag *diag)
 {
-    struct emit text = { 0 }, folder = { 0 };
-    depfile_emit(&text, output, &cli->schema, 1);
-    const char *slash = strrchr(cli->depfile, '/');
-    if (slash == NULL) {
-        output_add(output, ".", cli->depfile, &text);
-        return;
+    *diag = (struct diag){ .out = stderr };
+    diag->json = cli->diagnostics != NULL &&
+                 strcmp(cli->diagnostics, "json") == 0;
+    const char *bad = cli->warn != NULL
+                          ? diag_set_warnings(arena, diag, cli->warn)
+                          : NULL;
+    if (bad != NULL) {
+        fprintf(stderr, "zocketc: --warn: %s\n", bad);
     }
-    emit_bytes(&folder, cli->depfile, (size_t)(slash - cli->depfile));
-    output_add(output, folder.text, slash + 1, &text);
-    emit_finish(&folder);
+    return bad == NULL;
 }
 
-static int write_files(const struct model *m, const struct cli *cli)
+const struct ast_file *command_load(struct arena *arena, const struct cli *cli,
+                                    const char *path, struct diag *diag)
 {
-    struct output output = { 0 };
-    const char *path = NULL;
-    if (cli->c_server != NULL) {
-        generate_server(m, cli->c_server, &output);
-    }
-    if (cli->c_client != NULL) {
-        generate_client(m, cli->c_client, &output);
-    }
-    if (cli->depfile != NULL) {
-        add_depfile(cli, &output);
-    }
-    const bool good = output_write(&output, &path);
-    if (!good) {
-        fprintf(stderr, "zocketc: cannot write %s: %s\n", path,
-                strerror(errno));
-    }
-    output_finish(&output);
-    return good ? STATUS_OK : STATUS_USAGE;
-}
-
-static int compile(struct arena *arena, const struct cli *cli)
-{
-    const struct load_options load = { cli->folders, cli->folder_count };
-    struct diag diag = { .out = stderr };
-    const struct ast_file *file = load_schema(arena, &diag, cli->schema, &load);
+    const struct load_options options = {
+        .folders = cli->include.items,
+        .folder_count = cli->include.count,
+        .name = cli->name != NULL ? cli->name : "<stdin>",
+    };
+    const struct ast_file *file = load_schema(arena, diag, path, &options);
     if (file == NULL) {
-        fprintf(stderr, "zocketc: cannot read %s: %s\n", cli->schema,
-                strerror(errno));
-        return STATUS_USAGE;
+        fprintf(stderr, "zocketc: cannot read %s: %s\n", path, strerror(errno));
     }
-    const struct model *m = check_file(arena, &diag, file, cli->schema);
-    if (m == NULL) {
-        return STATUS_SCHEMA;
+    return file;
+}
+
+static int run(struct arena *arena, const struct cli *cli)
+{
+    static int (*const commands[])(struct arena *, const struct cli *) = {
+        [CLI_COMPILE] = command_compile,
+        [CLI_FMT] = command_fmt,
+    };
+    if (cli->help) {
+        cli_print_help();
+    } else if (cli->version) {
+        printf("zocketc %s\n", ZOCKETC_VERSION);
+    } else if (cli->man) {
+        cli_print_man();
+    } else if (cli->completion != NULL) {
+        cli_print_completion(cli->completion);
+    } else {
+        return commands[cli->command](arena, cli);
     }
-    return cli->check ? STATUS_OK : write_files(m, cli);
+    return STATUS_OK;
 }
 
 int main(int argc, char **argv)
 {
-    struct cli cli;
-    if (!cli_parse(&cli, argc, argv)) {
-        return STATUS_USAGE;
-    }
-    if (cli.help) {
-        cli_print_help();
-        return STATUS_OK;
-    }
-    if (cli.version) {
-        printf("zocketc %s\n", ZOCKETC_VERSION);
-        return STATUS_OK;
-    }
     struct arena arena = { 0 };
-    const int status = compile(&arena, &cli);
+    struct cli cli;
+    int status = STATUS_USAGE;
+    if (cli_parse(&arena, &cli, argc, argv)) {
+        status = run(&arena, &cli);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "zocketc: cannot write to standard output\n");
+        status = STATUS_USAGE;
+    }
     arena_finish(&arena);
     return status;
 }

@@ -350,6 +350,22 @@ static bool is_infinite(const struct model_type *type)
            (isinf(type->float_min) != 0 || isinf(type->float_max) != 0);
 }
 
+static void collect_structs(struct check *c)
+{
+    struct list structs = { 0 }, unions = { 0 };
+    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        if (s->structure != NULL) {
+            list_add(c, &structs, &s->structure, sizeof(s->structure));
+        } else if (s->alternatives != NULL) {
+            list_add(c, &unions, &s->alternatives, sizeof(s->alternatives));
+        }
+    }
+    c->model->structs = structs.items;
+    c->model->struct_count = structs.count;
+    c->model->unions = unions.items;
+    c->model->union_count = unions.count;
+}
+
 void model_arrange(struct check *c)
 {
     struct model *m = c->model;
@@ -371,6 +387,7 @@ void model_arrange(struct check *c)
         *has = *has || is_infinite(types[i]);
     }
     collect_enums(c);
+    collect_structs(c);
     order_tables(c);
     m->refs = c->refs.items;
     m->ref_count = c->refs.count;

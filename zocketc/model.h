@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "source.h"
+
 enum model_kind {
     MODEL_BOOL, /* from here on: built in, and in C a type of the runtime */
     MODEL_INT32,
@@ -38,6 +40,7 @@ enum model_kind {
     MODEL_BOXED_NULLABLE /* T | null, likewise */
 };
 
+struct ast_value;
 struct model_enum;
 struct model_struct;
 struct model_union;
@@ -121,6 +124,8 @@ struct model_type {
 };
 
 struct model_enum_value {
+    const char *name;       /* "member" */
+    struct source_range at; /* here and below: the name, in the schema */
     struct model_text wire; /* the spelling */
     const char *c_name;     /* "DEMO_ROLE_MEMBER" */
     const char *doc;        /* NULL: none; lines end in \n but for the last */
@@ -128,11 +133,13 @@ struct model_enum_value {
 
 struct model_enum {
     const char *name, *stem; /* "Role", "demo_role" */
-    const char *prefix;      /* "DEMO_ROLE" */
-    const char *doc;         /* or NULL */
+    struct source_range at;
+    const char *prefix; /* "DEMO_ROLE" */
+    const char *doc;    /* or NULL */
     const struct model_enum_value *values;
     size_t value_count;
     struct model_lookup names;
+    bool of_union; /* made of the variants of one */
 };
 
 struct model_field {
@@ -145,12 +152,15 @@ struct model_field {
                                   ZKT_STR_INIT and file-scope compound literals */
     const struct model_type *type;
     size_t index;
+    struct source_range at;
+    const struct ast_value *value; /* the default as written, or NULL */
 };
 
 /* A struct of the schema, or one made for a state, an input, a payload. */
 struct model_struct {
     const char *name, *stem; /* "Message", "demo_message" */
-    const char *doc;         /* or NULL */
+    struct source_range at;
+    const char *doc; /* or NULL */
     const struct model_field *fields;
     size_t field_count;
     struct model_lookup names;
@@ -166,6 +176,7 @@ struct model_struct {
 
 /* One of a union: a struct under a name. */
 struct model_variant {
+    struct source_range at;
     const char *name;   /* "circle", also on the wire */
     const char *member; /* of the C union: "circle", "delete_" */
     const char *doc;    /* or NULL */
@@ -173,6 +184,7 @@ struct model_variant {
 };
 
 struct model_union {
+    struct source_range at;
     const char *name, *stem; /* "Shape", "demo_shape" */
     const char *doc;         /* or NULL */
     const char *discriminator;
@@ -190,8 +202,9 @@ struct model_check {
 
 struct model_method {
     const char *name, *stem; /* "setTopic", "set_topic" */
-    const char *member;      /* of the handlers: "set_topic", "delete_" */
-    const char *doc;         /* or NULL */
+    struct source_range at;
+    const char *member; /* of the handlers: "set_topic", "delete_" */
+    const char *doc;    /* or NULL */
     size_t index;
     const struct model_type *input;  /* or NULL */
     const struct model_type *result; /* or NULL */
@@ -204,6 +217,7 @@ struct model_method {
 
 struct model_event {
     const char *name, *stem;
+    struct source_range at;
     const char *doc; /* or NULL */
     size_t index;
     const struct model_type *payload; /* or NULL */
@@ -218,8 +232,9 @@ struct model_hook {
 
 struct model_actor {
     const char *name, *stem; /* "chat", "demo_chat" */
-    const char *member;      /* of the app's handlers: "chat", "delete_" */
-    const char *doc;         /* or NULL */
+    struct source_range at;
+    const char *member; /* of the app's handlers: "chat", "delete_" */
+    const char *doc;    /* or NULL */
     const struct model_struct *state;  /* without fields where there is none */
     const struct model_struct *hidden; /* private state; NULL: there is none */
     const struct model_method *methods;
@@ -260,9 +275,14 @@ struct model {
     const char *guard;              /* "CHAT" */
     const char *app;                /* stem: "demo" */
     const char *app_name;           /* as in the schema */
+    struct source_range at;         /* of the app's name */
     const char *doc;                /* or NULL */
     const struct model_enum *enums; /* in the order of the schema */
     size_t enum_count;
+    const struct model_struct *const *structs; /* declared ones, likewise */
+    size_t struct_count;
+    const struct model_union *const *unions; /* likewise */
+    size_t union_count;
     const struct model_declaration *declarations;
     size_t declaration_count;
     /* What only private state is made of: not for clients. */

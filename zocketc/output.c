@@ -32,10 +32,9 @@ static char *join(const char *a, const char *between, const char *b)
     return text;
 }
 
-void output_add(struct output *output, const char *directory, const char *name,
-                struct emit *text)
+/* Takes @path and @text. */
+static void add(struct output *output, char *path, struct emit *text)
 {
-    char *path = join(directory, "/", name);
     for (size_t i = 0; i < output->count; i++) {
         if (strcmp(output->files[i].path, path) == 0) {
             free(path);
@@ -51,6 +50,17 @@ void output_add(struct output *output, const char *directory, const char *name,
     output->files[output->count++] = (struct output_file){ .path = path,
                                                            .text = *text };
     *text = (struct emit){ 0 };
+}
+
+void output_add(struct output *output, const char *directory, const char *name,
+                struct emit *text)
+{
+    add(output, join(directory, "/", name), text);
+}
+
+void output_add_path(struct output *output, const char *path, struct emit *text)
+{
+    add(output, join(path, "", ""), text);
 }
 
 /* Whether the file is there with just this content. */
@@ -77,7 +87,8 @@ static bool is_equal(const struct output_file *file)
 static bool make_folder(struct output *output, const char *path)
 {
     char *folder = join(path, "", "");
-    *strrchr(folder, '/') = '\0';
+    char *slash = strrchr(folder, '/');
+    *(slash != NULL ? slash : folder) = '\0';
     if (folder[0] == '\0' || mkdir(folder, 0777) != 0) {
         const bool there = folder[0] == '\0' || errno == EEXIST;
         free(folder);
@@ -105,11 +116,12 @@ static bool write_all(int descriptor, const char *bytes, size_t len)
 }
 
 /* Writes the content beside its place. */
-static bool write_temporary(struct output_file *file)
+static bool write_temporary(struct output_file *file, bool keep_mode)
 {
     struct stat status;
     char suffix[32];
-    if (stat(file->path, &status) == 0 && !S_ISREG(status.st_mode)) {
+    const bool there = stat(file->path, &status) == 0;
+    if (there && !S_ISREG(status.st_mode)) {
         errno = S_ISDIR(status.st_mode) ? EISDIR : EEXIST;
         return false;
     }
@@ -122,7 +134,9 @@ static bool write_temporary(struct output_file *file)
         return false;
     }
     file->temporary = temporary;
-    const bool written = write_all(descriptor, file->text.text, file->text.len);
+    const bool written = (!there || !keep_mode ||
+                          fchmod(descriptor, status.st_mode & 07777) == 0) &&
+                         write_all(descriptor, file->text.text, file->text.len);
     const int error = errno;
     if (close(descriptor) != 0) {
         return false;
@@ -153,8 +167,8 @@ static void take_back(struct output *output)
 
 static bool prepare(struct output *output, struct output_file *file)
 {
-    return is_equal(file) ||
-           (make_folder(output, file->path) && write_temporary(file));
+    return is_equal(file) || (make_folder(output, file->path) &&
+                              write_temporary(file, output->keep_mode));
 }
 
 bool output_write(struct output *output, const char **path)

@@ -22,6 +22,7 @@ struct output {
     size_t count, capacity;
     char **made; /* folders that did not exist before */
     size_t made_count;
+    bool keep_mode; /* a file that is replaced hands on its permissions */
 };
 
 /**
@@ -30,6 +31,10 @@ struct output {
  */
 void output_add(struct output *output, const char *directory, const char *name,
                 struct emit *text);
+
+/** The same with the path as a whole. */
+void output_add_path(struct output *output, const char *path,
+                     struct emit *text);
 
 /**
  * Writes what changed. A missing folder is made if the one above is there.
