@@ -63,6 +63,12 @@ static inline const char *end(bool body)
     return body ? "" : ";";
 }
 
+/** What a call holds beside the state, in its initialiser. */
+static inline const char *hidden(const struct model_actor *a)
+{
+    return a->hidden != NULL ? ", zkt_call_hidden(zkt)" : "";
+}
+
 /** What makes a pointer to the value from a parameter of type @t. */
 static inline const char *address(const struct model_type *t)
 {

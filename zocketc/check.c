@@ -555,16 +555,6 @@ static void lower_method(struct check *c, struct model_actor *a,
     }
 }
 
-/* The struct that stands for a call of the method that finishes later. */
-static void take_later(struct check *c, const struct model_actor *a,
-                       const struct ast_name *name,
-                       const struct model_method *method)
-{
-    (void)names_take(
-        &c->names, c->arena, c->diag,
-        arena_printf(c->arena, "%s_%s_later", a->stem, method->stem), *name);
-}
-
 static void lower_event(struct check *c, struct model_actor *a,
                         const struct ast_member *m, struct model_event *out)
 {
@@ -678,7 +668,6 @@ static void lower_actor(struct check *c, const struct ast_decl *decl,
 {
     const struct ast_member *state = NULL, *hidden = NULL;
     struct scope handlers = { 0 }, events = { 0 };
-    bool fresh;
     struct model_method *methods = room(c, decl, AST_MEMBER_METHOD,
                                         sizeof(*methods));
     struct model_event *all_events = room(c, decl, AST_MEMBER_EVENT,
@@ -702,11 +691,8 @@ static void lower_actor(struct check *c, const struct ast_decl *decl,
             first_of_kind(c, a, m, &hidden);
             break;
         case AST_MEMBER_METHOD:
-            fresh = take(c, &handlers, &m->name, "method");
+            (void)take(c, &handlers, &m->name, "method");
             lower_method(c, a, m, &methods[a->method_count]);
-            if (fresh) {
-                take_later(c, a, &m->name, &methods[a->method_count]);
-            }
             methods[a->method_count].index = a->method_count;
             names[a->method_count] = (struct model_name){
                 m->name.text, a->method_count, strlen(m->name.text)
@@ -955,5 +941,6 @@ const struct model *check_file(struct arena *arena, struct diag *diag,
     }
     find_owners(&c);
     model_arrange(&c);
-    return c.model;
+    check_identifiers(&c);
+    return diag->errors == 0 ? c.model : NULL;
 }

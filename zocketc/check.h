@@ -49,6 +49,7 @@ struct check {
     struct symbol *symbols, *last_symbol;
     struct table symbol_table; /* struct symbol, by name */
     struct names names;        /* C identifiers of the whole app */
+    struct names functions;    /* the same for functions */
     struct names handlers;     /* members of the app's struct of handlers */
     struct list types;         /* struct model_type *: tables to emit */
     struct table known_types;  /* the same, by all that makes them differ */
@@ -104,6 +105,10 @@ void check_cycles(struct check *c);
 /** Whether a value of @type, written in @owner, would close a cycle. */
 bool check_closes_cycle(const struct check *c, const struct ast_type *type,
                         const struct symbol *owner);
+
+/* check_identifiers.c */
+/** Reports identifiers of C that two things would share; of a whole model. */
+void check_identifiers(struct check *c);
 
 /* check_rules.c */
 /** Puts the rules of @ast into @type; reports those that do not fit. */

@@ -77,6 +77,7 @@ struct zkt_instance {
     struct zkt_str name; /* the actorId; owned */
     uint64_t hash;
     void *state;         /* owned by the store */
+    void *hidden;        /* the private state, likewise; NULL: none */
     uint64_t epoch, seq; /* seq counts commits that changed something */
     struct zkt_list links;
     uint32_t link_count;
@@ -286,13 +287,14 @@ void zkt__frame_queue(struct zkt_actors *actors, struct zkt_port *port,
 struct zkt_call {
     struct zkt_actors *actors;     /* NULL: cancelled */
     struct zkt_instance *instance; /* NULL: cancelled */
-    const void *state;
+    const void *state, *hidden;
     void *user; /* of the app */
     int64_t now_ms;
     struct zkt_str client_id, instance_id;
     const char *what; /* the method or hook that runs, for the log */
     struct zkt_arena *arena;
     struct zkt_journal journal;
+    struct zkt_journal hidden_journal; /* where there is private state */
     struct zkt_issues issues;
     enum zkt_status failure; /* by zkt_fail */
     struct zkt_str error;
@@ -304,8 +306,8 @@ struct zkt_call {
 /* What stands for a call whose handler finishes later. */
 struct zkt_later {
     struct zkt_posted posted;
-    struct zkt_post_box *box; /* a reference, while it is outstanding */
-    void *empty;              /* the state that a cancelled call sees */
+    struct zkt_post_box *box;   /* a reference, while it is outstanding */
+    void *empty, *empty_hidden; /* the states that a cancelled call sees */
     zkt_then_invoke *invoke;
     void (*then)(void);
     void *user;

@@ -152,9 +152,19 @@ const void *zkt_call_state(const struct zkt_call *call)
     return call->state;
 }
 
+const void *zkt_call_hidden(const struct zkt_call *call)
+{
+    return call->hidden;
+}
+
 struct zkt_place *zkt_call_place(struct zkt_call *call)
 {
     return call->journal.root;
+}
+
+struct zkt_place *zkt_call_hidden_place(struct zkt_call *call)
+{
+    return call->hidden != NULL ? call->hidden_journal.root : NULL;
 }
 
 /* ---- events ---- */

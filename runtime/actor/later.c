@@ -54,15 +54,20 @@ static const char *find_obstacle(const struct zkt_task *task, uint32_t method)
 static bool prepare_cancelling(struct zkt_actors *actors, struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
-    const size_t size = call->instance->actor->state->size;
+    const struct zkt_actor *actor = call->instance->actor;
     if (task == actors->task && actors->spare == NULL) {
         actors->spare = zkt__task_new(actors);
     }
     const struct zkt_str client = zkt__arena_str(call->arena, call->client_id);
     const struct zkt_str id = zkt__arena_str(call->arena, call->instance_id);
-    task->later.empty = zkt__arena_zero(call->arena, 1, size > 0 ? size : 1);
+    task->later.empty = zkt__arena_zero(call->arena, 1, actor->state->size);
+    task->later.empty_hidden = actor->hidden != NULL
+                                   ? zkt__arena_zero(call->arena, 1,
+                                                     actor->hidden->size)
+                                   : NULL;
     if ((task == actors->task && actors->spare == NULL) ||
-        client.data == NULL || id.data == NULL || task->later.empty == NULL) {
+        client.data == NULL || id.data == NULL || task->later.empty == NULL ||
+        (actor->hidden != NULL && task->later.empty_hidden == NULL)) {
         return false;
     }
     call->client_id = client;
@@ -132,15 +137,25 @@ void zkt_later_resume(struct zkt_later *later, zkt_then_invoke *invoke,
 
 /* ---- cancelling ---- */
 
+/* Writes do nothing from now on. */
+static void cancel_journal(struct zkt_journal *journal, void *empty)
+{
+    journal->failure = ZKT_CANCELLED;
+    journal->count = 0;
+    journal->root->at = empty;
+}
+
 void zkt__task_detach(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
     call->actors = NULL;
     call->instance = NULL;
     call->state = task->later.empty;
-    call->journal.failure = ZKT_CANCELLED;
-    call->journal.count = 0;
-    call->journal.root->at = task->later.empty;
+    cancel_journal(&call->journal, task->later.empty);
+    if (call->hidden != NULL) {
+        call->hidden = task->later.empty_hidden;
+        cancel_journal(&call->hidden_journal, task->later.empty_hidden);
+    }
     task->request.port = NULL;
     task->request.link = NULL;
     if (task->result != NULL) {

@@ -67,15 +67,33 @@ struct zkt_instance *zkt__owner_find(const struct zkt_actors *actors,
     return slot != ZKT_INDEX_NONE ? actors->instances.objects[slot] : NULL;
 }
 
+static void free_state(const struct zkt_actors *actors,
+                       const struct zkt_type *type, void *state)
+{
+    if (state != NULL) {
+        zkt__value_release(&actors->store, type, state);
+        zkt__release(actors->allocator, state);
+    }
+}
+
+/* A state as its defaults make it, or NULL. */
+static void *new_state(const struct zkt_actors *actors,
+                       const struct zkt_type *type)
+{
+    void *state = zkt__alloc_zero(actors->allocator, 1, type->size);
+    if (state != NULL && !zkt__value_default(&actors->store, type, state)) {
+        zkt__release(actors->allocator, state);
+        return NULL;
+    }
+    return state;
+}
+
 static void free_instance(struct zkt_actors *actors,
                           struct zkt_instance *instance)
 {
     zkt__value_release(&actors->store, &zkt_type_string, &instance->name);
-    if (instance->state != NULL) {
-        zkt__value_release(&actors->store, instance->actor->state,
-                           instance->state);
-        zkt__release(actors->allocator, instance->state);
-    }
+    free_state(actors, instance->actor->state, instance->state);
+    free_state(actors, instance->actor->hidden, instance->hidden);
     zkt__release(actors->allocator, instance);
 }
 
@@ -94,13 +112,13 @@ static struct zkt_instance *new_instance(struct zkt_actors *actors,
     zkt__list_init(&instance->links);
     zkt__list_init(&instance->mailbox);
     instance->end.kind = ZKT_MAIL_END;
-    const size_t size = actor->state->size;
-    instance->state = zkt__alloc_zero(actors->allocator, 1,
-                                      size > 0 ? size : 1);
+    instance->state = new_state(actors, actor->state);
+    instance->hidden = actor->hidden != NULL ? new_state(actors, actor->hidden)
+                                             : NULL;
     if (instance->state == NULL ||
+        (actor->hidden != NULL && instance->hidden == NULL) ||
         !zkt__value_copy(&actors->store, &zkt_type_string, &instance->name,
-                         &name) ||
-        !zkt__value_default(&actors->store, actor->state, instance->state)) {
+                         &name)) {
         free_instance(actors, instance);
         return NULL;
     }

@@ -20,6 +20,7 @@ static bool begin_call(struct zkt_actors *actors, struct zkt_task *task,
     call->actors = actors;
     call->instance = instance;
     call->state = instance->state;
+    call->hidden = instance->hidden;
     call->user = actors->app.user;
     call->client_id = port != NULL ? zkt_cstr(port->client_id) : ZKT_STR("");
     call->instance_id = instance->name;
@@ -32,8 +33,51 @@ static bool begin_call(struct zkt_actors *actors, struct zkt_task *task,
     zkt__issues_init(&call->issues, call->arena, &actors->rules);
     return zkt__journal_begin(&call->journal, &actors->store, call->arena,
                               &call->issues, instance->actor->state,
-                              instance->state, (uint32_t)mutations);
+                              instance->state, (uint32_t)mutations) &&
+           (instance->hidden == NULL ||
+            zkt__journal_begin(&call->hidden_journal, &actors->store,
+                               call->arena, &call->issues,
+                               instance->actor->hidden, instance->hidden,
+                               (uint32_t)mutations));
 }
+
+/* ---- both journals: the state's, and the private state's ---- */
+
+/* NULL, or why what was written cannot be committed. */
+static const char *check_journals(struct zkt_call *call)
+{
+    if (!zkt__journal_check(&call->journal)) {
+        return call->journal.reason;
+    }
+    if (call->hidden != NULL && !zkt__journal_check(&call->hidden_journal)) {
+        return call->hidden_journal.reason;
+    }
+    return NULL;
+}
+
+static bool has_written(const struct zkt_call *call)
+{
+    return call->journal.count > 0 ||
+           (call->hidden != NULL && call->hidden_journal.count > 0);
+}
+
+static void settle_journals(struct zkt_call *call)
+{
+    zkt__journal_settle(&call->journal);
+    if (call->hidden != NULL) {
+        zkt__journal_settle(&call->hidden_journal);
+    }
+}
+
+static void undo_journals(struct zkt_call *call)
+{
+    zkt__journal_undo(&call->journal);
+    if (call->hidden != NULL) {
+        zkt__journal_undo(&call->hidden_journal);
+    }
+}
+
+/* ---- the end of a call ---- */
 
 static void drop_events(struct zkt_call *call)
 {
@@ -63,11 +107,12 @@ static void log_failure(const struct zkt_call *call, const char *reason)
  * poisoned has failed, whatever its handler says. */
 static enum zkt_status judge(struct zkt_call *call, enum zkt_status status)
 {
-    if (status == ZKT_OK && !zkt__journal_check(&call->journal)) {
-        log_failure(call, call->journal.reason);
-        return ZKT_INTERNAL;
-    }
     if (status == ZKT_OK) {
+        const char *reason = check_journals(call);
+        if (reason != NULL) {
+            log_failure(call, reason);
+            return ZKT_INTERNAL;
+        }
         return ZKT_OK;
     }
     if (status == ZKT_PENDING) {
@@ -177,13 +222,13 @@ static bool commit_call(struct zkt_call *call,
         release_commit(&commit);
         return false;
     }
-    if (call->journal.count > 0) {
+    if (has_written(call)) {
         instance->seq++;
         call->actors->stats.commits++;
     }
     commit.epoch = instance->epoch;
     commit.seq = instance->seq;
-    zkt__journal_settle(&call->journal);
+    settle_journals(call);
     zkt__edge_publish(call->actors, &commit);
     release_commit(&commit);
     drop_events(call);
@@ -216,7 +261,7 @@ static void send_failure(struct zkt_call *call,
 static void roll_back(struct zkt_call *call, const struct zkt_request *request,
                       enum zkt_status status)
 {
-    zkt__journal_undo(&call->journal);
+    undo_journals(call);
     drop_events(call);
     send_failure(call, request, status);
 }
