@@ -942,5 +942,6 @@ const struct model *check_file(struct arena *arena, struct diag *diag,
     find_owners(&c);
     model_arrange(&c);
     check_identifiers(&c);
+    check_warnings(&c);
     return diag->errors == 0 ? c.model : NULL;
 }

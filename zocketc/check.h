@@ -29,6 +29,7 @@ struct symbol {
     struct model_type *type;          /* but for aliases */
     bool resolving;                   /* an alias, on the way down */
     bool used;
+    bool reached; /* from an actor */
     size_t cycle; /* symbols with the same number contain each other, through
                      '?' and '| null' as well */
     struct symbol *next;
@@ -109,6 +110,10 @@ bool check_closes_cycle(const struct check *c, const struct ast_type *type,
 /* check_identifiers.c */
 /** Reports identifiers of C that two things would share; of a whole model. */
 void check_identifiers(struct check *c);
+
+/* check_warnings.c */
+/** Of a whole model. */
+void check_warnings(struct check *c);
 
 /* check_rules.c */
 /** Puts the rules of @ast into @type; reports those that do not fit. */
