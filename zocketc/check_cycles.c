@@ -244,9 +244,7 @@ bool check_closes_cycle(const struct check *c, const struct ast_type *type,
         }
         return false;
     }
-    if (type->kind == AST_TYPE_OPTIONAL || type->kind == AST_TYPE_NULLABLE) {
-        return check_closes_cycle(c, type->inner, owner);
-    }
+    /* What may be null inside of it is a pointer already, where it must be. */
     const struct symbol *s = type->kind == AST_TYPE_NAME
                                  ? check_find(c, type->name.text)
                                  : NULL;

@@ -243,6 +243,164 @@ static enum outcome apply_to_map(const struct apply *a, struct zkt_place *at,
     return outcome_of(a);
 }
 
+/* ---- inside of tuples and unions, which are set whole ---- */
+
+/* The field, item or entry that @token means, as what holds it; NULL: none. */
+static void *find_step(struct zkt_place *at, struct zkt_str token,
+                       const struct zkt_type **type)
+{
+    const struct zkt_any_list *list = at->at;
+    const struct zkt_map_info *info = at->type->of.maps;
+    size_t index;
+    uint32_t position;
+    int field;
+    switch (at->type->kind) {
+    case ZKT_KIND_STRUCT:
+        field = find_field(at->type, token);
+        if (field < 0) {
+            return NULL;
+        }
+        *type = at->type->of.structs->fields[field].type;
+        return (char *)at->at + at->type->of.structs->fields[field].offset;
+    case ZKT_KIND_LIST:
+        *type = at->type->of.lists->item;
+        return parse_index(token, list->len, &index) && index < list->len
+                   ? zkt__list_at(list, (*type)->size, index)
+                   : NULL;
+    case ZKT_KIND_MAP:
+        *type = info->value;
+        position = zkt__map_position(at->at, info->entry_size, token);
+        return position != ZKT_INDEX_NONE
+                   ? (char *)(uintptr_t)((const struct zkt_any_map *)at->at)
+                             ->items +
+                         position * info->entry_size + info->value_offset
+                   : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* One step down inside of a copy, by value only; NULL: there is none. */
+static char *step_inside(const struct zkt_type **type, char *value,
+                         struct zkt_str token, enum outcome *outcome)
+{
+    size_t index;
+    *outcome = MISFIT;
+    if ((*type)->kind == ZKT_KIND_UNION) {
+        const struct zkt_union_info *info = (*type)->of.unions;
+        const int kind = *(const int *)(const void *)value;
+        if (kind < 0 || (uint32_t)kind >= info->kinds->count ||
+            zkt_str_eq(token, info->discriminator)) {
+            return NULL;
+        }
+        value += info->value_offset;
+        *type = info->variants[kind];
+    }
+    if ((*type)->kind == ZKT_KIND_TUPLE) {
+        if (!parse_index(token, SIZE_MAX, &index) ||
+            index >= (*type)->of.structs->count) {
+            return NULL;
+        }
+    } else if ((*type)->kind == ZKT_KIND_STRUCT) {
+        const int field = find_field(*type, token);
+        if (field < 0) {
+            *outcome = IGNORED;
+            return NULL;
+        }
+        index = (size_t)field;
+    } else {
+        return NULL;
+    }
+    const struct zkt_field *field = &(*type)->of.structs->fields[index];
+    *type = field->type;
+    return value + field->offset;
+}
+
+/* Puts the operation's value where @rest leads to in a copy of a value. */
+static enum outcome change_inside(const struct apply *a,
+                                  const struct zkt_type *type, char *value,
+                                  struct zkt_str rest,
+                                  const struct operation *op)
+{
+    struct zkt_str token;
+    enum outcome outcome;
+    while (rest.len > 0) {
+        rest.data++;
+        rest.len--;
+        value = zkt__unwrap(&type, value);
+        if (value == NULL || !next_token(&rest, &token)) {
+            return MISFIT;
+        }
+        value = step_inside(&type, value, token, &outcome);
+        if (value == NULL) {
+            return outcome;
+        }
+    }
+    const bool absent = zkt__is_absent(type, value);
+    if (op->verb == VERB_REMOVE) {
+        if (absent ||
+            (type->kind != ZKT_KIND_OPTIONAL && type->kind != ZKT_KIND_BOXED)) {
+            return MISFIT;
+        }
+        memset(value, 0, type->size);
+        return FITS;
+    }
+    const void *decoded = op->verb == VERB_REPLACE && absent
+                              ? NULL
+                              : decode(a, type, op);
+    if (decoded == NULL) {
+        return MISFIT;
+    }
+    memcpy(value, decoded, type->size);
+    return FITS;
+}
+
+/* Sets the whole of what @token means in @at to @value. */
+static enum outcome set_whole(const struct apply *a, struct zkt_place *at,
+                              struct zkt_str token, const void *value)
+{
+    size_t index = 0;
+    if (at->type->kind == ZKT_KIND_STRUCT) {
+        zkt_state_set(at, find_field(at->type, token), value);
+    } else if (at->type->kind == ZKT_KIND_LIST) {
+        (void)parse_index(token, SIZE_MAX, &index);
+        zkt_state_replace(at, ZKT_ITSELF, index, value);
+    } else {
+        zkt_state_put(at, ZKT_ITSELF, token, value);
+    }
+    return outcome_of(a);
+}
+
+/* Whether @token means a tuple or a union: a path goes on inside of it. */
+static bool is_whole(struct zkt_place *at, struct zkt_str token)
+{
+    const struct zkt_type *type;
+    void *value = find_step(at, token, &type);
+    return value != NULL && zkt__unwrap(&type, value) != NULL &&
+           (type->kind == ZKT_KIND_TUPLE || type->kind == ZKT_KIND_UNION);
+}
+
+/* The rest of a path inside of such a value: a copy is changed and set. What
+ * stands in it by pointer is not reached, and asks for a snapshot. */
+static enum outcome apply_inside(const struct apply *a, struct zkt_place *at,
+                                 const struct operation *op,
+                                 struct zkt_str token, struct zkt_str rest)
+{
+    const struct zkt_type *type;
+    const void *value = find_step(at, token, &type);
+    char *copy = zkt__arena_alloc(a->journal->arena, type->size);
+    if (copy == NULL) {
+        zkt__journal_fail(a->journal, ZKT_NO_MEMORY, "no memory for a value");
+        return MISFIT;
+    }
+    memcpy(copy, value, type->size);
+    const bool boxed = type->kind == ZKT_KIND_BOXED ||
+                       type->kind == ZKT_KIND_BOXED_NULLABLE;
+    const enum outcome outcome = boxed ? MISFIT
+                                       : change_inside(a, type, copy, rest, op);
+    return outcome == FITS ? set_whole(a, at, token, copy) : outcome;
+}
+
 /* The path "": every field of the state at once. */
 static enum outcome apply_to_all(const struct apply *a,
                                  const struct operation *op)
@@ -306,6 +464,9 @@ static enum outcome apply_one(const struct apply *a, const struct operation *op)
         }
         if (rest.len == 0) {
             break;
+        }
+        if (is_whole(at, token)) {
+            return apply_inside(a, at, op, token, rest);
         }
         at = descend(at, token, &outcome);
         if (at == NULL) {

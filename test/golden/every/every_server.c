@@ -525,7 +525,8 @@ struct every_node_ref every_node_edit_by(struct every_node_ref ref,
 void every_node_set_twin(struct every_node_ref ref,
                          const struct every_tuple_node_box_int32 *value)
 {
-    zkt_state_set(ref.at, 4, &value);
+    const struct every_tuple_node_box_int32_opt some = { true, *value };
+    zkt_state_set(ref.at, 4, &some);
 }
 
 void every_node_unset_twin(struct every_node_ref ref)

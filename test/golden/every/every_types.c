@@ -309,14 +309,15 @@ static const struct zkt_type every_node_twin_value_type_ = {
 };
 
 static const struct zkt_type every_node_twin_type_ = {
-    .kind = ZKT_KIND_BOXED_NULLABLE,
-    .size = sizeof(const struct every_tuple_node_box_int32 *),
+    .kind = ZKT_KIND_NULLABLE,
+    .size = sizeof(struct every_tuple_node_box_int32_opt),
     .owns = true,
     .of.optionals = &(const struct zkt_optional_info){
         .value = &every_node_twin_value_type_,
+        .value_offset = offsetof(struct every_tuple_node_box_int32_opt, value),
     },
-    .decode = zkt_decode_boxed,
-    .encode = zkt_encode_boxed,
+    .decode = zkt_decode_optional,
+    .encode = zkt_encode_optional,
 };
 
 static const struct zkt_type every_account_email_type_ = {
@@ -1263,7 +1264,7 @@ void every_negate_free(struct every_negate *copy)
 static const struct every_node every_node_defaults_ = {
     .kids = { 0 },
     .by = { 0 },
-    .twin = NULL,
+    .twin = { .has = false },
 };
 
 static const struct zkt_field every_node_fields[] = {
@@ -1327,7 +1328,7 @@ static bool decode_every_node(struct zkt_reader *reader,
             }
             if (ZKT_KEY_IS(object.key, "twin")) {
                 zkt_object_field(reader, type, &object, 4);
-                zkt_decode_boxed(reader, &every_node_twin_type_, &out->twin);
+                zkt_decode_optional(reader, &every_node_twin_type_, &out->twin);
                 continue;
             }
             break;
@@ -1361,7 +1362,7 @@ static void encode_every_node(struct zkt_writer *writer,
     ZKT_WRITE(writer, ",\"by\":");
     zkt_encode_map(writer, &every_node_by_type_, &in->by);
     ZKT_WRITE(writer, ",\"twin\":");
-    zkt_encode_boxed(writer, &every_node_twin_type_, &in->twin);
+    zkt_encode_optional(writer, &every_node_twin_type_, &in->twin);
     zkt_write_end(writer, begin);
 }
 
@@ -2127,7 +2128,12 @@ const struct zkt_type every_doc_moved_event_type_ = {
 static const struct every_doc_state every_doc_state_defaults_ = {
     .account = { .has = false },
     .shapes = { 0 },
-    .tree = { .value = 1, .kids = { 0 }, .by = { 0 }, .twin = NULL },
+    .tree = {
+        .value = 1,
+        .kids = { 0 },
+        .by = { 0 },
+        .twin = { .has = false },
+    },
     .points = { 0 },
     .expr = { .has = false },
     .count = 0,

@@ -131,12 +131,22 @@ struct every_node_map {
     const void *index_;
 };
 
+struct every_tuple_node_box_int32 {
+    const struct every_node *_0;
+    int32_t _1;
+};
+
+struct every_tuple_node_box_int32_opt {
+    bool has;
+    struct every_tuple_node_box_int32 value;
+};
+
 struct every_node {
     int32_t value;
     const struct every_node *next;
     struct every_node_list kids;
     struct every_node_map by;
-    const struct every_tuple_node_box_int32 *twin;
+    struct every_tuple_node_box_int32_opt twin;
 };
 
 /** What the schema gives the fields by default; the others are zero. */
@@ -154,11 +164,6 @@ struct every_node_entry {
 /** The value under @key, or NULL; good until the map changes. */
 const struct every_node *every_node_map_find(const struct every_node_map *map,
                                              struct zkt_str key);
-
-struct every_tuple_node_box_int32 {
-    const struct every_node *_0;
-    int32_t _1;
-};
 
 struct every_float64_list_list {
     const struct zkt_float64_list *items;
