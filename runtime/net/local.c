@@ -214,7 +214,8 @@ static struct hub *hub_of(struct zkt_server *server)
 {
     struct zkt_core *core = zkt__server_core(server);
     if (core->driver != NULL) {
-        return core->driver;
+        /* A server that listens has another driver. */
+        return core->wake == on_wake ? core->driver : NULL;
     }
     struct hub *hub = zkt__alloc_zero(zkt__server_allocator(server), 1,
                                       sizeof(*hub));

@@ -36,6 +36,14 @@ void zkt__loop_clock(struct zkt_loop *loop)
     loop->core->wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
 }
 
+void zkt__loop_handle_gone(struct zkt_loop *loop)
+{
+    loop->handles--;
+    if (loop->handles == 0 && loop->stopping && loop->on_stopped != NULL) {
+        loop->on_stopped(loop);
+    }
+}
+
 /* ---- one connection ---- */
 
 static void on_link_gone(uv_handle_t *handle)
@@ -43,7 +51,7 @@ static void on_link_gone(uv_handle_t *handle)
     struct zkt_link *link = handle->data;
     struct zkt_loop *loop = link->loop;
     zkt__release(loop->allocator, link);
-    loop->handles--;
+    zkt__loop_handle_gone(loop);
 }
 
 /* Drops the socket; the endpoint learns that its transport is gone. */
@@ -342,8 +350,7 @@ int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
 
 static void on_handle_gone(uv_handle_t *handle)
 {
-    struct zkt_loop *loop = handle->data;
-    loop->handles--;
+    zkt__loop_handle_gone(handle->data);
 }
 
 void zkt__loop_stop(struct zkt_loop *loop)

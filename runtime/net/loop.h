@@ -35,6 +35,8 @@ struct zkt_loop {
     void (*on_turn)(struct zkt_loop *loop);
     /* A socket was closed and its descriptor is free; may be NULL. */
     void (*on_link_closed)(struct zkt_loop *loop);
+    /* It was stopped and handles is 0: it may be freed; may be NULL. */
+    void (*on_stopped)(struct zkt_loop *loop);
     void *user;
     uint8_t *read_buffer; /* ZKT_READ_SIZE bytes */
 };
@@ -52,6 +54,9 @@ void zkt__loop_clock(struct zkt_loop *loop);
  */
 int zkt__loop_attach(struct zkt_loop *loop, int fd,
                      struct zkt_endpoint *endpoint);
+
+/** A handle that is counted in handles was closed. */
+void zkt__loop_handle_gone(struct zkt_loop *loop);
 
 /** Ticks, flushes what is dirty, and sets the timer. */
 void zkt__loop_end_turn(struct zkt_loop *loop);

@@ -416,7 +416,7 @@ static void count(struct zkt_server *server, void *user)
 static void post_again(struct zkt_server *server, void *user)
 {
     int *posted = user;
-    const enum zkt_status status = zkt_post(server, count, posted);
+    const enum zkt_status status = zkt_server_post(server, count, posted);
     assert_int_equal(status, *posted == 0 ? ZKT_OK : ZKT_CLOSED);
 }
 
@@ -425,13 +425,13 @@ static void test_posting(void **state)
     struct zkt_server *server = new_slow_server(NULL, NULL);
     int posted = 0;
     (void)state;
-    assert_int_equal(zkt_post(server, post_again, &posted), ZKT_OK);
+    assert_int_equal(zkt_server_post(server, post_again, &posted), ZKT_OK);
     turn(server);
     assert_int_equal(posted, 0); /* the next turn's */
     turn(server);
     assert_int_equal(posted, 1);
-    assert_int_equal(zkt_post(server, count, &posted), ZKT_OK);
-    assert_int_equal(zkt_post(server, post_again, &posted), ZKT_OK);
+    assert_int_equal(zkt_server_post(server, count, &posted), ZKT_OK);
+    assert_int_equal(zkt_server_post(server, post_again, &posted), ZKT_OK);
     zkt_server_free(server);
     assert_int_equal(posted, 2);
 }
