@@ -143,6 +143,35 @@ static void test_deferring_again(void **state)
     zkt_server_free(server);
 }
 
+/* Several at once: their memory is used again, or freed. */
+static void test_many_instances_wait(void **state)
+{
+    struct zkt_server *server = new_slow_server(NULL, NULL);
+    struct wire w = open_slow(server);
+    struct ran ran = { 0 };
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        held_count = 0;
+        (void)ask(&w, ADD("1", "x", "1", "later"));
+        (void)ask(&w, ADD("2", "y", "1", "later-dirty"));
+        (void)ask(&w, ADD("3", "z", "1", "later"));
+        assert_int_equal(stats_of(server).deferred, 3);
+        resume(2, &ran);
+        resume(0, &ran);
+        resume(1, &ran);
+        turn(server);
+        const char *answers = said(&w);
+        const char *third = strstr(answers, "\"id\":\"3\"");
+        const char *first = strstr(answers, "\"id\":\"1\"");
+        const char *second = strstr(answers, "\"id\":\"2\"");
+        assert_non_null(third);
+        assert_true(first > third && second > first);
+    }
+    assert_int_equal(ran.times, 9);
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
 /* Resumed before the handler has returned; and deferred, but not pending. */
 static void test_odd_orders(void **state)
 {
@@ -495,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_everything_waits_in_order),
         cmocka_unit_test(test_calls_own_their_bytes),
         cmocka_unit_test(test_deferring_again),
+        cmocka_unit_test(test_many_instances_wait),
         cmocka_unit_test(test_odd_orders),
         cmocka_unit_test(test_the_deadline),
         cmocka_unit_test(test_limits),
