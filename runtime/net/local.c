@@ -13,6 +13,7 @@ struct hub {
     struct zkt_server *server;
     struct zkt_core *core; /* the server's */
     struct zkt_list joints;
+    bool turning;
 };
 
 /* One client and its two endpoints. */
@@ -122,6 +123,18 @@ static void advance(struct hub *hub, int64_t ms)
     hub->core->wall_ms += ms;
 }
 
+/* A turn that no callback within it begins anew. */
+static bool turn_once(struct hub *hub)
+{
+    if (hub->turning) {
+        return false;
+    }
+    hub->turning = true;
+    const bool moved = turn(hub);
+    hub->turning = false;
+    return moved;
+}
+
 static enum zkt_status poll_local(void *driver, int timeout_ms)
 {
     struct joint *joint = driver;
@@ -129,7 +142,7 @@ static enum zkt_status poll_local(void *driver, int timeout_ms)
     if (zkt__server_is_running(hub->server)) {
         return ZKT_FAILED_PRECONDITION;
     }
-    if (turn(hub)) {
+    if (turn_once(hub)) {
         return ZKT_OK;
     }
     const int64_t next = next_deadline(hub);
@@ -142,7 +155,7 @@ static enum zkt_status poll_local(void *driver, int timeout_ms)
         return ZKT_CLOSED; /* nothing will ever happen */
     }
     advance(hub, wait > 0 ? wait : 0);
-    (void)turn(hub);
+    (void)turn_once(hub);
     return ZKT_OK;
 }
 
@@ -150,7 +163,7 @@ static enum zkt_status poll_local(void *driver, int timeout_ms)
 static void on_wake(struct zkt_core *core)
 {
     struct hub *hub = core->driver;
-    while (turn(hub)) {
+    while (turn_once(hub)) {
     }
 }
 

@@ -297,6 +297,67 @@ static void test_listening_without_memory(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* ---- no loop ---- */
+
+struct meddler {
+    struct zkt_server *server;
+    int count;
+};
+
+static void meddle(const struct zkt_reply *reply, int32_t result, void *user)
+{
+    struct meddler *meddler = user;
+    struct zkt_server_stats stats;
+    assert_int_equal(reply->status, ZKT_OK);
+    assert_int_equal(result, 1);
+    meddler->count++;
+    assert_int_equal(
+        zkt_server_destroy(meddler->server, ZKT_STR("counter"), ZKT_STR("x")),
+        ZKT_OK);
+    zkt_server_advance(meddler->server, 10);
+    zkt_server_stats(meddler->server, &stats);
+    assert_int_equal(stats.instances, 0);
+    zkt_server_shutdown(meddler->server);
+}
+
+/* Every function of a server is legal in a callback of a client. */
+static void test_a_local_client_meddles(void **state)
+{
+    struct seen seen = { 0 };
+    struct answer answer = { 0 };
+    struct zkt_server *server = new_server(&seen);
+    struct meddler meddler = { .server = server };
+    struct zkt_client *client = zkt_client_open_local(server);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    int ran = 0;
+    (void)state;
+    demo_counter_begin_inc(x, &(struct demo_counter_inc_input){ .by = 7 },
+                           on_inc, &answer);
+    while (held == NULL) {
+        assert_int_equal(zkt_client_poll(client, 0), ZKT_OK);
+    }
+    demo_counter_resume_inc(held, inc_later, &ran);
+    held = NULL;
+    while (answer.count == 0) {
+        assert_int_equal(zkt_client_poll(client, 0), ZKT_OK);
+    }
+    assert_int_equal(answer.value, 70);
+    assert_int_equal(
+        zkt_server_destroy(server, ZKT_STR("counter"), ZKT_STR("x")), ZKT_OK);
+    demo_counter_begin_inc(x, &(struct demo_counter_inc_input){ .by = 1 },
+                           meddle, &meddler);
+    while (meddler.count == 0) {
+        assert_int_equal(zkt_client_poll(client, 0), ZKT_OK);
+    }
+    for (int i = 0; i < 1000 && !zkt_server_is_down(server); i++) {
+        (void)zkt_client_poll(client, 0);
+    }
+    assert_true(zkt_server_is_down(server));
+    demo_counter_close(x);
+    zkt_client_close(client);
+    zkt_server_free(server);
+}
+
 /* ---- zkt_serve ---- */
 
 static void raise_it(struct zkt_server *server, void *user)
@@ -341,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_freeing_a_server_that_listens),
         cmocka_unit_test(test_what_cannot_start),
         cmocka_unit_test(test_listening_without_memory),
+        cmocka_unit_test(test_a_local_client_meddles),
         cmocka_unit_test(test_serving_until_a_signal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

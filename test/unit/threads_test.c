@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -345,12 +346,58 @@ static void test_freeing_under_workers(void **state)
     }
 }
 
+static void raise_it(struct zkt_server *server, void *user)
+{
+    (void)server;
+    (void)user;
+    raise(SIGTERM);
+}
+
+static void raise_both(struct zkt_server *server, void *user)
+{
+    raise_it(server, user);
+    assert_int_equal(zkt_server_post(server, raise_it, NULL), ZKT_OK);
+}
+
+/* A server waits for its calls at the first signal, not at the second. */
+static void test_two_signals(void **state)
+{
+    struct pool pool;
+    struct host host;
+    char url[64];
+    (void)state;
+    start_pool(&pool);
+    start_host(&host, &pool);
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u", (unsigned)host.port);
+    struct zkt_client *client = zkt_client_open(url, NULL);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    const struct demo_counter_inc_input one = { .by = 1 };
+    demo_counter_begin_inc(x, &one, ignore_inc, NULL);
+    for (size_t count = 0; count == 0;) {
+        (void)zkt_client_poll(client, 0);
+        pthread_mutex_lock(&pool.lock);
+        count = pool.count;
+        pthread_mutex_unlock(&pool.lock);
+    }
+    assert_int_equal(zkt_server_post(host.server, raise_both, NULL), ZKT_OK);
+    assert_int_equal(pthread_join(host.thread, NULL), 0);
+    assert_int_equal(host.status, 0);
+    pthread_cond_destroy(&host.ready);
+    pthread_mutex_destroy(&host.lock);
+    demo_counter_close(x);
+    zkt_client_close(client);
+    start_workers(&pool); /* they finish it without a server */
+    end_pool(&pool);
+    assert_int_equal(pool.cancelled, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_workers_finish_calls),
         cmocka_unit_test(test_posting_from_many_threads),
         cmocka_unit_test(test_freeing_under_workers),
+        cmocka_unit_test(test_two_signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
