@@ -49,7 +49,7 @@ struct zkt_port {
 
 /* Something that waits in a mailbox; embedded, where it must not fail. */
 enum zkt_mail_kind {
-    ZKT_MAIL_MESSAGE, /* a struct zkt_letter */
+    ZKT_MAIL_LETTER,  /* a struct zkt_letter */
     ZKT_MAIL_CONNECT, /* a link's arrival */
     ZKT_MAIL_LEAVE,   /* a link's departure */
     ZKT_MAIL_END      /* an instance's end */
@@ -322,7 +322,7 @@ struct zkt_task {
     struct zkt_arena arena;
     struct zkt_call call;
     struct zkt_request request;
-    struct zkt_letter *message; /* that it came from the mailbox in, or NULL */
+    struct zkt_letter *letter; /* that it came from the mailbox in, or NULL */
     void *result;
     bool counted; /* in request.port->waiting */
     struct zkt_timeout deadline;
@@ -333,9 +333,9 @@ struct zkt_task {
 struct zkt_task *zkt__task_new(struct zkt_actors *actors);
 /** Frees it, on any thread. Takes NULL. */
 void zkt__task_free(struct zkt_task *task);
-/** Runs a call or hook in actors->task; @message: what it came in, or NULL. */
+/** Runs a call or hook in actors->task; @letter: what it came in, or NULL. */
 void zkt__task_run(struct zkt_actors *actors, const struct zkt_request *request,
-                   struct zkt_instance *instance, struct zkt_letter *message);
+                   struct zkt_instance *instance, struct zkt_letter *letter);
 /** Runs the second half of a parked call. */
 void zkt__task_resume(struct zkt_actors *actors, struct zkt_task *task);
 /** Gives a parked call up, and tells its caller why. */

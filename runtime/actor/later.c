@@ -25,7 +25,7 @@ void zkt__task_free(struct zkt_task *task)
         return;
     }
     const struct zkt_allocator *allocator = task->arena.allocator;
-    zkt__release(allocator, task->message);
+    zkt__release(allocator, task->letter);
     zkt__arena_finish(&task->arena);
     zkt__release(allocator, task);
 }

@@ -28,23 +28,23 @@ static size_t measure(const struct zkt_request *request)
 static struct zkt_letter *copy(const struct zkt_allocator *allocator,
                                const struct zkt_request *request, size_t bytes)
 {
-    struct zkt_letter *message = zkt__alloc(allocator, bytes);
-    if (message == NULL) {
+    struct zkt_letter *letter = zkt__alloc(allocator, bytes);
+    if (letter == NULL) {
         return NULL;
     }
-    message->mail = (struct zkt_mail){ .kind = ZKT_MAIL_MESSAGE };
-    message->request = *request;
-    message->bytes = bytes;
+    letter->mail = (struct zkt_mail){ .kind = ZKT_MAIL_LETTER };
+    letter->request = *request;
+    letter->bytes = bytes;
     if (request->id.len > 0) {
-        memcpy(message->memory, request->id.data, request->id.len);
-        message->request.id.data = message->memory;
+        memcpy(letter->memory, request->id.data, request->id.len);
+        letter->request.id.data = letter->memory;
     }
     if (request->input != NULL) {
-        message->request.input = zkt__value_dup_into(
+        letter->request.input = zkt__value_dup_into(
             request->method->input, request->input,
-            message->memory + aligned(request->id.len));
+            letter->memory + aligned(request->id.len));
     }
-    return message;
+    return letter;
 }
 
 /* It has mail: its turn comes when no call of it is under way. */
@@ -69,10 +69,10 @@ static void take_out(struct zkt_actors *actors, struct zkt_instance *instance,
                      struct zkt_mail *mail)
 {
     zkt__node_unlink(&mail->node);
-    if (mail->kind == ZKT_MAIL_MESSAGE) {
-        const struct zkt_letter *message = (struct zkt_letter *)(void *)mail;
+    if (mail->kind == ZKT_MAIL_LETTER) {
+        const struct zkt_letter *letter = (struct zkt_letter *)(void *)mail;
         instance->mail_count--;
-        instance->mail_bytes -= message->bytes;
+        instance->mail_bytes -= letter->bytes;
         actors->stats.queued--;
     }
 }
@@ -88,12 +88,12 @@ static void unsubscribe_now(struct zkt_actors *actors,
     struct zkt_node *node = zkt__list_first(&instance->mailbox);
     while (node != NULL) {
         struct zkt_mail *mail = ZKT_CONTAINER(node, struct zkt_mail, node);
-        struct zkt_letter *message = (struct zkt_letter *)(void *)mail;
+        struct zkt_letter *letter = (struct zkt_letter *)(void *)mail;
         node = zkt__list_after(&instance->mailbox, node);
-        if (mail->kind == ZKT_MAIL_MESSAGE &&
-            undoes(request, &message->request)) {
+        if (mail->kind == ZKT_MAIL_LETTER &&
+            undoes(request, &letter->request)) {
             take_out(actors, instance, mail);
-            zkt__release(actors->allocator, message);
+            zkt__release(actors->allocator, letter);
         }
     }
     zkt__edge_subscribe(actors, request);
@@ -110,18 +110,18 @@ void zkt__mailbox_put(struct zkt_actors *actors, struct zkt_instance *instance,
 {
     const size_t bytes = measure(request);
     const struct zkt_limits *limits = actors->limits;
-    struct zkt_letter *message = NULL;
+    struct zkt_letter *letter = NULL;
     struct zkt_str reason = ZKT_STR("too many messages wait for the instance");
     if (instance->mail_count < limits->mailbox_messages &&
         bytes <= (size_t)limits->mailbox_bytes - instance->mail_bytes) {
-        message = copy(actors->allocator, request, bytes);
+        letter = copy(actors->allocator, request, bytes);
         reason = ZKT_STR("out of memory");
     }
-    if (message == NULL && is_unsubscription(request)) {
+    if (letter == NULL && is_unsubscription(request)) {
         unsubscribe_now(actors, instance, request);
         return;
     }
-    if (message == NULL) {
+    if (letter == NULL) {
         zkt__edge_refuse(actors, request, ZKT_RESOURCE_EXHAUSTED, reason);
         return;
     }
@@ -129,7 +129,7 @@ void zkt__mailbox_put(struct zkt_actors *actors, struct zkt_instance *instance,
     instance->mail_count++;
     instance->mail_bytes += bytes;
     actors->stats.queued++;
-    zkt__list_append(&instance->mailbox, &message->mail.node);
+    zkt__list_append(&instance->mailbox, &letter->mail.node);
     make_ready(actors, instance);
 }
 
@@ -173,15 +173,15 @@ void zkt__mailbox_resume(struct zkt_actors *actors,
     }
 }
 
-static void handle_message(struct zkt_actors *actors,
-                           struct zkt_instance *instance,
-                           struct zkt_letter *message)
+static void handle_letter(struct zkt_actors *actors,
+                          struct zkt_instance *instance,
+                          struct zkt_letter *letter)
 {
-    if (message->request.kind == ZKT_REQUEST_CALL) {
-        zkt__task_run(actors, &message->request, instance, message);
+    if (letter->request.kind == ZKT_REQUEST_CALL) {
+        zkt__task_run(actors, &letter->request, instance, letter);
     } else {
-        zkt__edge_subscribe(actors, &message->request);
-        zkt__release(actors->allocator, message);
+        zkt__edge_subscribe(actors, &letter->request);
+        zkt__release(actors->allocator, letter);
     }
 }
 
@@ -191,8 +191,8 @@ static void handle(struct zkt_actors *actors, struct zkt_instance *instance,
 {
     struct zkt_link *link;
     switch (mail->kind) {
-    case ZKT_MAIL_MESSAGE:
-        handle_message(actors, instance, (struct zkt_letter *)(void *)mail);
+    case ZKT_MAIL_LETTER:
+        handle_letter(actors, instance, (struct zkt_letter *)(void *)mail);
         break;
     case ZKT_MAIL_CONNECT:
         link = ZKT_CONTAINER(mail, struct zkt_link, arrival);

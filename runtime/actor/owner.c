@@ -201,12 +201,12 @@ static void refuse_mail(struct zkt_actors *actors,
 {
     struct zkt_mail *mail;
     while ((mail = zkt__mailbox_take(actors, instance)) != NULL) {
-        if (mail->kind == ZKT_MAIL_MESSAGE) {
-            struct zkt_letter *message = (struct zkt_letter *)(void *)mail;
-            const struct zkt_request *request = &message->request;
+        if (mail->kind == ZKT_MAIL_LETTER) {
+            struct zkt_letter *letter = (struct zkt_letter *)(void *)mail;
+            const struct zkt_request *request = &letter->request;
             request->port->waiting -= request->kind == ZKT_REQUEST_CALL;
             zkt__edge_refuse(actors, request, status, text);
-            zkt__release(actors->allocator, message);
+            zkt__release(actors->allocator, letter);
         }
     }
 }

@@ -361,33 +361,39 @@ static void park(struct zkt_actors *actors, struct zkt_task *task)
     actors->stats.deferred++;
 }
 
+/* The instance waits for it no longer. */
+static void unpark(struct zkt_actors *actors, struct zkt_task *task)
+{
+    struct zkt_instance *instance = task->call.instance;
+    zkt__timeout_cancel(&task->deadline);
+    actors->stats.deferred--;
+    instance->parked = NULL;
+    zkt__mailbox_resume(actors, instance);
+    zkt__edge_release(instance);
+}
+
 /* The call is over; its task serves the next one, unless it is kept. */
 static void finish(struct zkt_actors *actors, struct zkt_task *task)
 {
-    struct zkt_instance *instance = task->call.instance;
-    const bool parked = instance->parked == task;
+    const bool parked = task->call.instance->parked == task;
     if (task->counted) {
         task->request.port->waiting--;
         task->counted = false;
+    }
+    if (parked) {
+        unpark(actors, task);
     }
     if (is_outstanding(task)) {
         if (!parked) {
             replace_task(actors);
         }
         zkt__task_detach(task);
-    } else {
-        zkt__release(actors->allocator, task->message);
-        task->message = NULL;
-        if (parked) {
-            recycle(actors, task);
-        }
+        return;
     }
+    zkt__release(actors->allocator, task->letter);
+    task->letter = NULL;
     if (parked) {
-        zkt__timeout_cancel(&task->deadline);
-        actors->stats.deferred--;
-        instance->parked = NULL;
-        zkt__mailbox_resume(actors, instance);
-        zkt__edge_release(instance);
+        recycle(actors, task);
     }
 }
 
@@ -427,13 +433,13 @@ static bool make_result(struct zkt_task *task)
 }
 
 void zkt__task_run(struct zkt_actors *actors, const struct zkt_request *request,
-                   struct zkt_instance *instance, struct zkt_letter *message)
+                   struct zkt_instance *instance, struct zkt_letter *letter)
 {
     struct zkt_task *task = actors->task;
     const bool is_call = request->kind == ZKT_REQUEST_CALL;
     task->request = *request;
-    task->message = message;
-    task->counted = message != NULL;
+    task->letter = letter;
+    task->counted = letter != NULL;
     task->later.box = NULL;
     task->call.what = name_of(request);
     actors->stats.calls += is_call;

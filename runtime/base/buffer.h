@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/memory.h"
+#include "zocket/slice.h"
 
 struct zkt_buffer {
     const struct zkt_allocator *allocator;
@@ -23,11 +24,5 @@ struct zkt_buffer *zkt__buffer_new(const struct zkt_allocator *a, size_t len);
 struct zkt_buffer *zkt__buffer_ref(struct zkt_buffer *buffer);
 /** Takes NULL. */
 void zkt__buffer_unref(struct zkt_buffer *buffer);
-
-/** Bytes to send that somebody else keeps alive. */
-struct zkt_slice {
-    const uint8_t *data;
-    size_t len;
-};
 
 #endif

@@ -75,8 +75,8 @@ struct zkt_core {
     /* Wakes the driver when something became dirty outside its calls; may
      * be NULL. */
     void (*wake)(struct zkt_core *core);
-    /* The core is about to be freed and its endpoints are detached: the
-     * driver forgets it. May be NULL. */
+    /* The core is about to be freed: the driver detaches what it has, and
+     * forgets the core. May be NULL. */
     void (*abandon)(struct zkt_core *core);
 };
 

@@ -80,7 +80,9 @@ void zkt__listener_resume(struct zkt_listener *listener)
 static void on_handle_gone(uv_handle_t *handle)
 {
     struct zkt_listener *listener = handle->data;
-    listener->handles--;
+    if (--listener->handles == 0) {
+        listener->on_closed(listener->user);
+    }
 }
 
 void zkt__listener_close(struct zkt_listener *listener)

@@ -21,6 +21,8 @@ struct zkt_listener {
     void (*on_accept)(void *user, int fd, const char *peer);
     /* Accepting has failed with a libuv error and will be tried again. */
     void (*on_error)(void *user, int error);
+    /* It was closed, and handles is 0. */
+    void (*on_closed)(void *user);
     void *user;
 };
 
@@ -29,7 +31,7 @@ int zkt__listener_open(struct zkt_listener *listener, uv_loop_t *uv,
                        const char *host, uint16_t *port);
 /** Tries again at once, after resting: a descriptor has become free. */
 void zkt__listener_resume(struct zkt_listener *listener);
-/** Stops listening; done when handles is 0. May be repeated. */
+/** Stops listening, in time; takes one whose fd is -1. May be repeated. */
 void zkt__listener_close(struct zkt_listener *listener);
 
 #endif

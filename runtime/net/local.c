@@ -14,6 +14,7 @@ struct hub {
     struct zkt_server *server;
     struct zkt_core *core; /* the server's */
     struct zkt_list joints;
+    bool turning;
 };
 
 /* One client and its two endpoints. */
@@ -127,6 +128,18 @@ static void advance(struct hub *hub, int64_t ms)
     hub->core->wall_ms += ms;
 }
 
+/* A turn that no callback within it begins anew. */
+static bool turn_once(struct hub *hub)
+{
+    if (hub->turning) {
+        return false;
+    }
+    hub->turning = true;
+    const bool moved = turn(hub);
+    hub->turning = false;
+    return moved;
+}
+
 static enum zkt_status poll_local(void *driver, int timeout_ms)
 {
     struct joint *joint = driver;
@@ -134,7 +147,7 @@ static enum zkt_status poll_local(void *driver, int timeout_ms)
     if (zkt__server_is_running(hub->server)) {
         return ZKT_FAILED_PRECONDITION;
     }
-    if (turn(hub)) {
+    if (turn_once(hub)) {
         return ZKT_OK;
     }
     const int64_t next = next_deadline(hub);
@@ -147,7 +160,7 @@ static enum zkt_status poll_local(void *driver, int timeout_ms)
         return ZKT_CLOSED; /* nothing will ever happen */
     }
     advance(hub, wait > 0 ? wait : 0);
-    (void)turn(hub);
+    (void)turn_once(hub);
     return ZKT_OK;
 }
 
@@ -155,7 +168,7 @@ static enum zkt_status poll_local(void *driver, int timeout_ms)
 static void on_wake(struct zkt_core *core)
 {
     struct hub *hub = core->driver;
-    while (turn(hub)) {
+    while (turn_once(hub)) {
     }
 }
 
@@ -230,7 +243,8 @@ static struct hub *hub_of(struct zkt_server *server)
 {
     struct zkt_core *core = zkt__server_core(server);
     if (core->driver != NULL) {
-        return core->driver;
+        /* A server that listens has another driver. */
+        return core->wake == on_wake ? core->driver : NULL;
     }
     struct hub *hub = zkt__alloc_zero(zkt__server_allocator(server), 1,
                                       sizeof(*hub));

@@ -17,9 +17,10 @@ static void run_function(struct zkt_posted *posted, void *owner)
     zkt__release(work->allocator, work);
 }
 
-enum zkt_status zkt_post(struct zkt_server *server,
-                         void (*fn)(struct zkt_server *server, void *user),
-                         void *user)
+enum zkt_status zkt_server_post(struct zkt_server *server,
+                                void (*fn)(struct zkt_server *server,
+                                           void *user),
+                                void *user)
 {
     const struct zkt_allocator *allocator = server->allocator;
     struct posted_function *work = zkt__alloc(allocator, sizeof(*work));

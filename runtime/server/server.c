@@ -21,6 +21,12 @@ const struct zkt_limits *zkt__server_limits(const struct zkt_server *server)
     return &server->limits;
 }
 
+const struct zkt_serve_options *zkt__server_options(
+    const struct zkt_server *server)
+{
+    return &server->options;
+}
+
 const struct zkt_allocator *zkt__server_allocator(
     const struct zkt_server *server)
 {
@@ -290,13 +296,13 @@ void zkt_server_free(struct zkt_server *server)
     }
     server->ticking = true; /* whoever is called back now may free nothing */
     server->phase = ZKT_DOWN;
+    if (server->core.abandon != NULL) {
+        server->core.abandon(&server->core);
+    }
     for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
          n = zkt__list_after(&server->connections, n)) {
         struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
         c->endpoint.ops->detach(&c->endpoint);
-    }
-    if (server->core.abandon != NULL) {
-        server->core.abandon(&server->core);
     }
     zkt__actors_cancel(&server->actors, ZKT_UNAVAILABLE,
                        ZKT_STR("the server stops"));

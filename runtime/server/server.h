@@ -15,6 +15,9 @@ struct zkt_core *zkt__server_core(struct zkt_server *server);
 /** The limits in force: the defaults, with the options' overrides. */
 const struct zkt_limits *zkt__server_limits(const struct zkt_server *server);
 
+const struct zkt_serve_options *zkt__server_options(
+    const struct zkt_server *server);
+
 const struct zkt_allocator *zkt__server_allocator(
     const struct zkt_server *server);
 
@@ -35,6 +38,9 @@ struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
 
 /** Tells the driver that there is something to do, unless it knows. */
 void zkt__server_wake(struct zkt_server *server);
+
+/** Whether a shutdown has begun. */
+bool zkt__server_is_stopping(const struct zkt_server *server);
 
 /** Takes the next step of a shutdown, when its time has come. */
 void zkt__server_stop(struct zkt_server *server);

@@ -16,6 +16,11 @@ void zkt_server_shutdown(struct zkt_server *server)
     zkt__server_wake(server);
 }
 
+bool zkt__server_is_stopping(const struct zkt_server *server)
+{
+    return server->phase != ZKT_SERVING;
+}
+
 bool zkt_server_is_down(const struct zkt_server *server)
 {
     return server->phase == ZKT_DOWN;

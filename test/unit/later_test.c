@@ -143,6 +143,35 @@ static void test_deferring_again(void **state)
     zkt_server_free(server);
 }
 
+/* Several at once: their memory is used again, or freed. */
+static void test_many_instances_wait(void **state)
+{
+    struct zkt_server *server = new_slow_server(NULL, NULL);
+    struct wire w = open_slow(server);
+    struct ran ran = { 0 };
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        held_count = 0;
+        (void)ask(&w, ADD("1", "x", "1", "later"));
+        (void)ask(&w, ADD("2", "y", "1", "later-dirty"));
+        (void)ask(&w, ADD("3", "z", "1", "later"));
+        assert_int_equal(stats_of(server).deferred, 3);
+        resume(2, &ran);
+        resume(0, &ran);
+        resume(1, &ran);
+        turn(server);
+        const char *answers = said(&w);
+        const char *third = strstr(answers, "\"id\":\"3\"");
+        const char *first = strstr(answers, "\"id\":\"1\"");
+        const char *second = strstr(answers, "\"id\":\"2\"");
+        assert_non_null(third);
+        assert_true(first > third && second > first);
+    }
+    assert_int_equal(ran.times, 9);
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
 /* Resumed before the handler has returned; and deferred, but not pending. */
 static void test_odd_orders(void **state)
 {
@@ -416,7 +445,7 @@ static void count(struct zkt_server *server, void *user)
 static void post_again(struct zkt_server *server, void *user)
 {
     int *posted = user;
-    const enum zkt_status status = zkt_post(server, count, posted);
+    const enum zkt_status status = zkt_server_post(server, count, posted);
     assert_int_equal(status, *posted == 0 ? ZKT_OK : ZKT_CLOSED);
 }
 
@@ -425,13 +454,13 @@ static void test_posting(void **state)
     struct zkt_server *server = new_slow_server(NULL, NULL);
     int posted = 0;
     (void)state;
-    assert_int_equal(zkt_post(server, post_again, &posted), ZKT_OK);
+    assert_int_equal(zkt_server_post(server, post_again, &posted), ZKT_OK);
     turn(server);
     assert_int_equal(posted, 0); /* the next turn's */
     turn(server);
     assert_int_equal(posted, 1);
-    assert_int_equal(zkt_post(server, count, &posted), ZKT_OK);
-    assert_int_equal(zkt_post(server, post_again, &posted), ZKT_OK);
+    assert_int_equal(zkt_server_post(server, count, &posted), ZKT_OK);
+    assert_int_equal(zkt_server_post(server, post_again, &posted), ZKT_OK);
     zkt_server_free(server);
     assert_int_equal(posted, 2);
 }
@@ -495,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_everything_waits_in_order),
         cmocka_unit_test(test_calls_own_their_bytes),
         cmocka_unit_test(test_deferring_again),
+        cmocka_unit_test(test_many_instances_wait),
         cmocka_unit_test(test_odd_orders),
         cmocka_unit_test(test_the_deadline),
         cmocka_unit_test(test_limits),

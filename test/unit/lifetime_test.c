@@ -310,7 +310,7 @@ static void test_a_shutdown_of_nothing(void **state)
 {
     struct zkt_server *server = new_slow_server(NULL, NULL);
     (void)state;
-    assert_int_equal(zkt_post(server, stop, NULL), ZKT_OK);
+    assert_int_equal(zkt_server_post(server, stop, NULL), ZKT_OK);
     assert_false(zkt_server_is_down(server));
     turn(server);
     assert_true(zkt_server_is_down(server));

@@ -17,6 +17,7 @@ extern "C" {
 #endif
 
 struct zkt_server;
+struct uv_loop_s; /* libuv's uv_loop_t */
 
 /** All zero is a good set of options. Strings are borrowed until it ends. */
 struct zkt_serve_options {
@@ -24,6 +25,12 @@ struct zkt_serve_options {
     uint16_t port;    /* 0: any free one */
     /* Called once, when connections are accepted; @port is the real one. */
     void (*on_listening)(void *user, uint16_t port);
+    /* Called once by zkt_serve, before it listens: for whoever will want to
+     * post to the server, or to stop it. */
+    void (*on_start)(void *user, struct zkt_server *server);
+    /* Called once, when nothing is left of the server on its loop; by
+     * zkt_serve when the server has been freed. */
+    void (*on_stopped)(void *user);
     void *user;
     const struct zkt_allocator *allocator; /* NULL: the C library's */
     void (*log)(void *user, enum zkt_log_level level, const char *text);
@@ -33,9 +40,11 @@ struct zkt_serve_options {
 };
 
 /**
- * Runs a server until SIGTERM or SIGINT, and returns the exit status for
- * main: 0, or 1 when it could not start. Without a log of yours it says what
- * happens on standard error; when it listens, `listening on ws://HOST:PORT`.
+ * Runs a server until SIGTERM, SIGINT or zkt_server_shutdown, stops it in
+ * phases (see there; a second signal drops what is left), and returns the exit
+ * status for main: 0, or 1 when it could not start. Without a log of yours it
+ * says what happens on standard error; when it listens,
+ * `listening on ws://HOST:PORT`.
  */
 int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
 
@@ -56,6 +65,21 @@ int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *options,
 enum zkt_status zkt_server_new(struct zkt_app app,
                                const struct zkt_serve_options *options,
                                struct zkt_server **out) ZKT_MUST_USE;
+
+/**
+ * Serves on a libuv loop of yours, which you run: listens with the options'
+ * host and port, and says so in the log and by on_listening. From now on the
+ * server belongs to the loop's thread. zkt_server_shutdown ends it: its
+ * handles close, on_stopped is called, and then it can be freed. It can also
+ * be freed before, outside of callbacks; then the loop has to run once more to
+ * close the handles. Signals are yours to watch.
+ *
+ * ZKT_OK, ZKT_NO_MEMORY, ZKT_SYSTEM (the log says what), or
+ * ZKT_FAILED_PRECONDITION: it listens already, has local clients, or stops.
+ * After an error on_stopped is called when the loop has run, or at once.
+ */
+enum zkt_status zkt_server_listen(struct zkt_server *server,
+                                  struct uv_loop_s *loop) ZKT_MUST_USE;
 
 /**
  * Ends every connection and instance at once: `disconnect` and `deactivate`
@@ -79,7 +103,7 @@ void zkt_server_free(struct zkt_server *server);
 
 /**
  * Begins to stop; again: does nothing. Legal in every callback, and on other
- * threads by zkt_post. zkt_serve returns when it is done.
+ * threads by zkt_server_post. zkt_serve returns when it is done.
  */
 void zkt_server_shutdown(struct zkt_server *server);
 
@@ -95,9 +119,10 @@ bool zkt_server_is_down(const struct zkt_server *server);
  * ZKT_CLOSED while the server is freed: it does not. Takes memory from the
  * server's allocator, on the calling thread.
  */
-enum zkt_status zkt_post(struct zkt_server *server,
-                         void (*fn)(struct zkt_server *server, void *user),
-                         void *user) ZKT_MUST_USE;
+enum zkt_status zkt_server_post(struct zkt_server *server,
+                                void (*fn)(struct zkt_server *server,
+                                           void *user),
+                                void *user) ZKT_MUST_USE;
 
 /* ---- instances ---- */
 

@@ -5,6 +5,7 @@
 #include "zocket/allocator.h"
 #include "zocket/call.h"
 #include "zocket/client.h"
+#include "zocket/embed.h"
 #include "zocket/server.h"
 #include "zocket/status.h"
 #include "zocket/types.h"

@@ -1,0 +1,113 @@
+/*
+ * A server without any loop, for a loop of yours: the core has no sockets and
+ * no clock. You give it bytes as they arrive and the time, and it gives you
+ * bytes to send and the time at which it wants to be called. examples/embed is
+ * a whole server over plain poll(2); tests, fuzzers, other event loops and
+ * transports (TLS, pipes, shared memory) are made in the same way. On libuv,
+ * zkt_server_listen (server.h) does all of this.
+ *
+ * A turn of your loop:
+ * 1. zkt_server_clock, once something has happened.
+ * 2. zkt_endpoint_feed for each connection that bytes have arrived on, not too
+ *    much at once (64 KiB): calls run in it, one after the other.
+ * 3. zkt_server_tick: what is due, and what was put off to the end of a turn.
+ * 4. For each connection that zkt_server_changed gives: send what is pending,
+ *    then look at its fate, and at whether it is to be read from.
+ * 5. Sleep until a socket is ready, zkt_server_timeout has passed, or another
+ *    thread wakes you (zkt_server_on_wake).
+ *
+ * All of it belongs to the server's thread, outside of callbacks.
+ */
+#ifndef ZOCKET_EMBED_H
+#define ZOCKET_EMBED_H
+
+#include "zocket/server.h"
+#include "zocket/slice.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One connection. It belongs to the server; see zkt_endpoint_detach. */
+struct zkt_endpoint;
+
+/* ---- the server ---- */
+
+/**
+ * Sets the clock: @now_ms is monotonic and has any beginning, @wall_ms counts
+ * from the epoch. Before the first of these both are 0.
+ */
+void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
+                      int64_t wall_ms);
+
+/**
+ * Ends a turn: runs what is due, what waits in mailboxes and what was posted,
+ * and frees connections that were detached.
+ */
+void zkt_server_tick(struct zkt_server *server);
+
+/** Milliseconds until zkt_server_tick is due, for poll(2); -1: never. */
+int zkt_server_timeout(const struct zkt_server *server);
+
+/**
+ * The next connection whose pending bytes, fate or wish to be read may have
+ * changed since it was given here last, or NULL.
+ */
+struct zkt_endpoint *zkt_server_changed(struct zkt_server *server);
+
+/**
+ * @wake is called when another thread has posted something (zkt_server_post,
+ * or a call that is resumed): on that thread, with a lock held, so that it can
+ * do no more than to wake you, such as to write to a pipe. NULL: nobody is
+ * woken, and what was posted waits for the next tick.
+ */
+void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
+                        void *user);
+
+/* ---- connections ---- */
+
+/**
+ * A new connection, whose first bytes are a WebSocket handshake. @address is
+ * the peer's, borrowed for the call; @user is for zkt_endpoint_user. NULL: no
+ * memory, a limit is reached, or the server stops; drop the socket.
+ */
+struct zkt_endpoint *zkt_server_accept(struct zkt_server *server,
+                                       const char *address, void *user);
+void *zkt_endpoint_user(const struct zkt_endpoint *endpoint);
+
+/** Bytes have arrived; they are changed in place. */
+void zkt_endpoint_feed(struct zkt_endpoint *endpoint, void *bytes, size_t len);
+
+/**
+ * What is to be sent, in order: at most @max slices, whose number is returned.
+ * They are good until the next zkt_endpoint_sent, _feed or zkt_server_tick.
+ */
+size_t zkt_endpoint_pending(struct zkt_endpoint *endpoint,
+                            struct zkt_slice *out, size_t max);
+/** The first @len bytes of what is pending have been sent. */
+void zkt_endpoint_sent(struct zkt_endpoint *endpoint, size_t len);
+
+/** The peer will send nothing more (end of file). */
+void zkt_endpoint_ended(struct zkt_endpoint *endpoint);
+
+/**
+ * The transport is gone, for whatever reason. The endpoint is not to be
+ * touched from now on; it is freed by the next tick, or when the calls that
+ * it waits for have finished.
+ */
+void zkt_endpoint_detach(struct zkt_endpoint *endpoint);
+
+/** Whether to read: not while it takes too little of what is sent to it. */
+bool zkt_endpoint_reading(const struct zkt_endpoint *endpoint);
+
+enum zkt_fate {
+    ZKT_FATE_OPEN,
+    ZKT_FATE_CLOSE, /* send what is pending, then close and detach */
+    ZKT_FATE_DROP   /* close and detach now */
+};
+enum zkt_fate zkt_endpoint_fate(const struct zkt_endpoint *endpoint);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,28 @@
+/*
+ * A server on a libuv loop: its listening socket, its connections, and what
+ * wakes it from other threads. It owns itself: when the server is down, or is
+ * freed, it closes its handles, and is gone when the loop has closed them.
+ */
+#ifndef ZKT_NET_SERVING_H
+#define ZKT_NET_SERVING_H
+
+#include <uv.h>
+
+#include "server/server.h"
+
+struct zkt_serving;
+
+/**
+ * Listens with the options' host and port, and says so in the log and by
+ * on_listening. @on_gone is called when nothing is left on the loop. NULL:
+ * the log says why not, *@error is a libuv error, and @on_gone is called as
+ * soon as the loop has run.
+ */
+struct zkt_serving *zkt__serving_open(struct zkt_server *server, uv_loop_t *uv,
+                                      void (*on_gone)(void *user), void *user,
+                                      int *error);
+
+/** Drops every connection and closes everything, now. */
+void zkt__serving_stop(struct zkt_serving *serving);
+
+#endif

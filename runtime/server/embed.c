@@ -1,0 +1,108 @@
+/*
+ * zocket/embed.h: the endpoint interface (base/endpoint.h) for drivers outside
+ * of the runtime, one line each.
+ */
+#include "zocket/embed.h"
+
+#include <limits.h>
+
+#include "server/server.h"
+
+/* ---- the server ---- */
+
+void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
+                      int64_t wall_ms)
+{
+    struct zkt_core *core = zkt__server_core(server);
+    core->now_ms = now_ms;
+    core->wall_ms = wall_ms;
+}
+
+void zkt_server_tick(struct zkt_server *server)
+{
+    struct zkt_core *core = zkt__server_core(server);
+    core->ops->tick(core);
+}
+
+int zkt_server_timeout(const struct zkt_server *server)
+{
+    /* The core is the head of the server, which is not changed. */
+    const struct zkt_core *core = (const struct zkt_core *)(const void *)server;
+    const int64_t due = core->ops->deadline(core);
+    if (due == ZKT_NEVER) {
+        return -1;
+    }
+    const int64_t wait = due - core->now_ms;
+    return wait <= 0 ? 0 : wait > INT_MAX ? INT_MAX : (int)wait;
+}
+
+struct zkt_endpoint *zkt_server_changed(struct zkt_server *server)
+{
+    struct zkt_node *node = zkt__list_first(&zkt__server_core(server)->dirty);
+    if (node == NULL) {
+        return NULL;
+    }
+    zkt__node_unlink(node);
+    return ZKT_CONTAINER(node, struct zkt_endpoint, dirty);
+}
+
+void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
+                        void *user)
+{
+    zkt__post_box_on_wake(zkt__server_box(server), wake, user);
+}
+
+/* ---- connections ---- */
+
+struct zkt_endpoint *zkt_server_accept(struct zkt_server *server,
+                                       const char *address, void *user)
+{
+    struct zkt_endpoint *endpoint = zkt__server_accept(server, address);
+    if (endpoint != NULL) {
+        endpoint->transport = user;
+    }
+    return endpoint;
+}
+
+void *zkt_endpoint_user(const struct zkt_endpoint *endpoint)
+{
+    return endpoint->transport;
+}
+
+void zkt_endpoint_feed(struct zkt_endpoint *endpoint, void *bytes, size_t len)
+{
+    endpoint->ops->feed(endpoint, bytes, len);
+}
+
+size_t zkt_endpoint_pending(struct zkt_endpoint *endpoint,
+                            struct zkt_slice *out, size_t max)
+{
+    return endpoint->ops->pending(endpoint, out, max);
+}
+
+void zkt_endpoint_sent(struct zkt_endpoint *endpoint, size_t len)
+{
+    endpoint->ops->sent(endpoint, len);
+}
+
+void zkt_endpoint_ended(struct zkt_endpoint *endpoint)
+{
+    endpoint->ops->ended(endpoint);
+}
+
+void zkt_endpoint_detach(struct zkt_endpoint *endpoint)
+{
+    endpoint->ops->detach(endpoint);
+}
+
+bool zkt_endpoint_reading(const struct zkt_endpoint *endpoint)
+{
+    return endpoint->reading || endpoint->closing;
+}
+
+enum zkt_fate zkt_endpoint_fate(const struct zkt_endpoint *endpoint)
+{
+    return endpoint->aborted   ? ZKT_FATE_DROP
+           : endpoint->closing ? ZKT_FATE_CLOSE
+                               : ZKT_FATE_OPEN;
+}

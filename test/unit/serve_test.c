@@ -1,0 +1,409 @@
+/*
+ * Servers on libuv loops: one of the user's, and that of zkt_serve; how they
+ * stop, and what happens when they cannot start.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+#include "counter_client.h"
+#include "counter_server.h"
+#include "failing_alloc.h"
+
+static struct demo_counter_inc_later *held;
+
+static enum zkt_status inc(struct demo_counter_call *call,
+                           const struct demo_counter_inc_input *in,
+                           int32_t *out)
+{
+    if (in->by == 7) {
+        held = demo_counter_defer_inc(call);
+        return ZKT_PENDING;
+    }
+    demo_counter_set_n(call, call->state->n + in->by);
+    *out = call->state->n;
+    return ZKT_OK;
+}
+
+static enum zkt_status inc_later(struct demo_counter_call *call,
+                                 const struct demo_counter_inc_input *in,
+                                 int32_t *out, void *user)
+{
+    int *ran = user;
+    (*ran)++;
+    demo_counter_set_n(call, call->state->n + 10 * in->by);
+    *out = call->state->n;
+    return ZKT_OK;
+}
+
+static enum zkt_status reset(struct demo_counter_call *call)
+{
+    zkt_server_shutdown(zkt_call_server(call->zkt));
+    return ZKT_OK;
+}
+
+static const struct demo_counter_handlers counter = { .inc = inc,
+                                                      .reset = reset };
+static const struct demo_handlers handlers = { .counter = &counter };
+
+/* What the options' functions have seen. */
+struct seen {
+    uint16_t port;
+    int listening, stopped;
+    struct zkt_server *server;
+};
+
+static void on_listening(void *user, uint16_t port)
+{
+    struct seen *seen = user;
+    seen->listening++;
+    seen->port = port;
+}
+
+static void on_stopped(void *user)
+{
+    struct seen *seen = user;
+    seen->stopped++;
+}
+
+static void ignore_log(void *user, enum zkt_log_level level, const char *text)
+{
+    (void)user;
+    (void)level;
+    (void)text;
+}
+
+static struct zkt_serve_options options_for(struct seen *seen)
+{
+    return (struct zkt_serve_options){
+        .on_listening = on_listening,
+        .on_stopped = on_stopped,
+        .user = seen,
+        .log = ignore_log,
+    };
+}
+
+static struct zkt_server *new_server(struct seen *seen)
+{
+    const struct zkt_serve_options options = options_for(seen);
+    struct zkt_server *server = NULL;
+    assert_int_equal(zkt_server_new(demo_app(&handlers), &options, &server),
+                     ZKT_OK);
+    return server;
+}
+
+/* ---- a loop of our own ---- */
+
+struct answer {
+    int count, status;
+    int32_t value;
+};
+
+static void on_inc(const struct zkt_reply *reply, int32_t result, void *user)
+{
+    struct answer *answer = user;
+    answer->count++;
+    answer->status = (int)reply->status;
+    answer->value = result;
+}
+
+static void on_reset(const struct zkt_reply *reply, void *user)
+{
+    struct answer *answer = user;
+    answer->count++;
+    answer->status = (int)reply->status;
+}
+
+/* Runs both sides until @count is reached. */
+static void run_until(uv_loop_t *loop, struct zkt_client *client,
+                      const int *count, int wanted)
+{
+    while (*count < wanted) {
+        (void)uv_run(loop, UV_RUN_NOWAIT);
+        (void)zkt_client_poll(client, 0);
+    }
+}
+
+static void test_a_loop_of_the_users(void **state)
+{
+    struct seen seen = { 0 };
+    struct answer answer = { 0 };
+    struct zkt_server *server = new_server(&seen);
+    uv_loop_t loop;
+    char url[64];
+    int ran = 0;
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(zkt_server_listen(server, &loop), ZKT_OK);
+    assert_int_equal(zkt_server_listen(server, &loop), ZKT_FAILED_PRECONDITION);
+    assert_null(zkt_client_open_local(server));
+    assert_int_equal(seen.listening, 1);
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u", (unsigned)seen.port);
+    struct zkt_client *client = zkt_client_open(url, NULL);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    demo_counter_begin_inc(x, &(struct demo_counter_inc_input){ .by = 1 },
+                           on_inc, &answer);
+    run_until(&loop, client, &answer.count, 1);
+    assert_int_equal(answer.value, 1);
+    demo_counter_begin_inc(x, &(struct demo_counter_inc_input){ .by = 7 },
+                           on_inc, &answer);
+    while (held == NULL) {
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+        (void)zkt_client_poll(client, 0);
+    }
+    demo_counter_resume_inc(held, inc_later, &ran);
+    held = NULL;
+    run_until(&loop, client, &answer.count, 2);
+    assert_int_equal(answer.value, 71);
+    assert_int_equal(ran, 1);
+    /* A handler stops the server; the loop ends by itself. */
+    demo_counter_begin_reset(x, on_reset, &answer);
+    run_until(&loop, client, &answer.count, 3);
+    assert_int_equal(answer.status, ZKT_OK);
+    demo_counter_close(x);
+    zkt_client_close(client);
+    assert_int_equal(seen.stopped, 0);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(seen.stopped, 1);
+    assert_true(zkt_server_is_down(server));
+    zkt_server_free(server);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+/* What is asked for outside of a turn wakes a loop that sleeps. */
+static void destroy_it(uv_timer_t *timer)
+{
+    struct zkt_server *server = timer->data;
+    assert_int_equal(
+        zkt_server_destroy(server, ZKT_STR("counter"), ZKT_STR("x")), ZKT_OK);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+static void test_the_loop_is_woken(void **state)
+{
+    struct seen seen = { 0 };
+    struct answer answer = { 0 };
+    struct zkt_server *server = new_server(&seen);
+    struct zkt_server_stats stats = { 0 };
+    uv_loop_t loop;
+    uv_timer_t timer;
+    char url[64];
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(zkt_server_listen(server, &loop), ZKT_OK);
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u", (unsigned)seen.port);
+    struct zkt_client *client = zkt_client_open(url, NULL);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    demo_counter_begin_inc(x, &(struct demo_counter_inc_input){ .by = 1 },
+                           on_inc, &answer);
+    run_until(&loop, client, &answer.count, 1);
+    uv_timer_init(&loop, &timer);
+    timer.data = server;
+    uv_timer_start(&timer, destroy_it, 0, 0);
+    do {
+        (void)uv_run(&loop, UV_RUN_ONCE); /* blocks, unless it is woken */
+        zkt_server_stats(server, &stats);
+    } while (stats.instances > 0);
+    zkt_server_shutdown(server);
+    demo_counter_close(x);
+    zkt_client_close(client);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    zkt_server_free(server);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void test_freeing_a_server_that_listens(void **state)
+{
+    struct seen seen = { 0 };
+    struct answer answer = { 0 };
+    struct zkt_server *server = new_server(&seen);
+    uv_loop_t loop;
+    char url[64];
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(zkt_server_listen(server, &loop), ZKT_OK);
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u", (unsigned)seen.port);
+    struct zkt_client *client = zkt_client_open(url, NULL);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    demo_counter_begin_inc(x, &(struct demo_counter_inc_input){ .by = 1 },
+                           on_inc, &answer);
+    run_until(&loop, client, &answer.count, 1);
+    zkt_server_free(server);
+    assert_int_equal(seen.stopped, 0);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(seen.stopped, 1);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    demo_counter_close(x);
+    zkt_client_close(client);
+}
+
+static void test_what_cannot_start(void **state)
+{
+    struct seen first = { 0 }, second = { 0 };
+    struct zkt_server *a = new_server(&first);
+    uv_loop_t loop;
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(zkt_server_listen(a, &loop), ZKT_OK);
+    struct zkt_serve_options options = options_for(&second);
+    struct zkt_server *b = NULL;
+    options.port = first.port; /* taken */
+    assert_int_equal(zkt_server_new(demo_app(&handlers), &options, &b), ZKT_OK);
+    assert_int_equal(zkt_server_listen(b, &loop), ZKT_SYSTEM);
+    (void)uv_run(&loop, UV_RUN_NOWAIT);
+    assert_int_equal(second.listening, 0);
+    assert_int_equal(second.stopped, 1);
+    zkt_server_free(b);
+    assert_int_equal(zkt_serve(demo_app(&handlers), &options), 1);
+    zkt_server_shutdown(a);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(first.stopped, 1);
+    assert_int_equal(zkt_server_listen(a, &loop), ZKT_FAILED_PRECONDITION);
+    zkt_server_free(a);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void test_listening_without_memory(void **state)
+{
+    uv_loop_t loop;
+    long n = 1;
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    for (bool failed = true; failed; n++) {
+        struct failing_alloc failing;
+        struct seen seen = { 0 };
+        struct zkt_serve_options options = options_for(&seen);
+        struct zkt_server *server = NULL;
+        failing_alloc_init(&failing, 0);
+        options.allocator = &failing.allocator;
+        assert_int_equal(zkt_server_new(demo_app(&handlers), &options, &server),
+                         ZKT_OK);
+        failing.fail_at = failing.calls + n;
+        failed = zkt_server_listen(server, &loop) != ZKT_OK;
+        assert_int_equal(failed, failing.calls >= failing.fail_at);
+        zkt_server_free(server);
+        assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+        assert_int_equal(seen.stopped, 1);
+        assert_int_equal(failing.live, 0);
+    }
+    assert_int_equal(n, 4);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+/* ---- no loop ---- */
+
+struct meddler {
+    struct zkt_server *server;
+    int count;
+};
+
+static void meddle(const struct zkt_reply *reply, int32_t result, void *user)
+{
+    struct meddler *meddler = user;
+    struct zkt_server_stats stats;
+    assert_int_equal(reply->status, ZKT_OK);
+    assert_int_equal(result, 1);
+    meddler->count++;
+    assert_int_equal(
+        zkt_server_destroy(meddler->server, ZKT_STR("counter"), ZKT_STR("x")),
+        ZKT_OK);
+    zkt_server_advance(meddler->server, 10);
+    zkt_server_stats(meddler->server, &stats);
+    assert_int_equal(stats.instances, 0);
+    zkt_server_shutdown(meddler->server);
+}
+
+/* Every function of a server is legal in a callback of a client. */
+static void test_a_local_client_meddles(void **state)
+{
+    struct seen seen = { 0 };
+    struct answer answer = { 0 };
+    struct zkt_server *server = new_server(&seen);
+    struct meddler meddler = { .server = server };
+    struct zkt_client *client = zkt_client_open_local(server);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    int ran = 0;
+    (void)state;
+    demo_counter_begin_inc(x, &(struct demo_counter_inc_input){ .by = 7 },
+                           on_inc, &answer);
+    while (held == NULL) {
+        assert_int_equal(zkt_client_poll(client, 0), ZKT_OK);
+    }
+    demo_counter_resume_inc(held, inc_later, &ran);
+    held = NULL;
+    while (answer.count == 0) {
+        assert_int_equal(zkt_client_poll(client, 0), ZKT_OK);
+    }
+    assert_int_equal(answer.value, 70);
+    assert_int_equal(
+        zkt_server_destroy(server, ZKT_STR("counter"), ZKT_STR("x")), ZKT_OK);
+    demo_counter_begin_inc(x, &(struct demo_counter_inc_input){ .by = 1 },
+                           meddle, &meddler);
+    while (meddler.count == 0) {
+        assert_int_equal(zkt_client_poll(client, 0), ZKT_OK);
+    }
+    for (int i = 0; i < 1000 && !zkt_server_is_down(server); i++) {
+        (void)zkt_client_poll(client, 0);
+    }
+    assert_true(zkt_server_is_down(server));
+    demo_counter_close(x);
+    zkt_client_close(client);
+    zkt_server_free(server);
+}
+
+/* ---- zkt_serve ---- */
+
+static void raise_it(struct zkt_server *server, void *user)
+{
+    (void)server;
+    raise(*(int *)user);
+}
+
+static int signal_number;
+
+static void post_signal(void *user, struct zkt_server *server)
+{
+    struct seen *seen = user;
+    seen->server = server;
+    if (signal_number == 0) {
+        zkt_server_shutdown(server); /* before it has begun */
+        return;
+    }
+    assert_int_equal(zkt_server_post(server, raise_it, &signal_number), ZKT_OK);
+}
+
+static void test_serving_until_a_signal(void **state)
+{
+    static const int signals[] = { SIGTERM, SIGINT, 0 };
+    (void)state;
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        struct seen seen = { 0 };
+        struct zkt_serve_options options = options_for(&seen);
+        signal_number = signals[i];
+        options.on_start = post_signal;
+        assert_int_equal(zkt_serve(demo_app(&handlers), &options), 0);
+        assert_non_null(seen.server);
+        assert_int_equal(seen.stopped, 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_loop_of_the_users),
+        cmocka_unit_test(test_the_loop_is_woken),
+        cmocka_unit_test(test_freeing_a_server_that_listens),
+        cmocka_unit_test(test_what_cannot_start),
+        cmocka_unit_test(test_listening_without_memory),
+        cmocka_unit_test(test_a_local_client_meddles),
+        cmocka_unit_test(test_serving_until_a_signal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,403 @@
+/*
+ * Other threads: posting to a server, and resuming calls of it, while it
+ * serves, while it stops and after it was freed. For the thread sanitizer,
+ * which says whether what is shared is guarded.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+#include "counter_client.h"
+#include "counter_server.h"
+
+enum {
+    WORKERS = 3,
+    CALLS = 300,
+    QUEUE = 512
+};
+
+/* ---- calls that workers finish ---- */
+
+struct pool {
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    struct demo_counter_inc_later *waiting[QUEUE];
+    size_t count;
+    bool over;
+    int taken, finished, cancelled; /* the last two by `then` */
+    pthread_t threads[WORKERS];
+};
+
+static struct pool *pool_of(struct demo_counter_call *call)
+{
+    return zkt_user(call->zkt);
+}
+
+/* Runs on the server's thread, or on a worker's when there is no server. */
+static enum zkt_status finish_inc(struct demo_counter_call *call,
+                                  const struct demo_counter_inc_input *in,
+                                  int32_t *out, void *user)
+{
+    struct pool *pool = user;
+    pthread_mutex_lock(&pool->lock);
+    pool->finished++;
+    pool->cancelled += zkt_cancelled(call->zkt);
+    pthread_mutex_unlock(&pool->lock);
+    demo_counter_set_n(call, call->state->n + in->by);
+    *out = call->state->n;
+    return ZKT_OK;
+}
+
+static enum zkt_status inc(struct demo_counter_call *call,
+                           const struct demo_counter_inc_input *in,
+                           int32_t *out)
+{
+    struct pool *pool = pool_of(call);
+    struct demo_counter_inc_later *later = demo_counter_defer_inc(call);
+    (void)in;
+    (void)out;
+    pthread_mutex_lock(&pool->lock);
+    pool->waiting[pool->count++] = later;
+    pthread_cond_signal(&pool->filled);
+    pthread_mutex_unlock(&pool->lock);
+    return ZKT_PENDING;
+}
+
+static enum zkt_status reset(struct demo_counter_call *call)
+{
+    demo_counter_set_n(call, 0);
+    return ZKT_OK;
+}
+
+static const struct demo_counter_handlers counter = { .inc = inc,
+                                                      .reset = reset };
+
+static struct demo_counter_inc_later *take(struct pool *pool)
+{
+    struct demo_counter_inc_later *later = NULL;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->count == 0 && !pool->over) {
+        pthread_cond_wait(&pool->filled, &pool->lock);
+    }
+    if (pool->count > 0) {
+        later = pool->waiting[--pool->count];
+        pool->taken++;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return later;
+}
+
+static void *work(void *user)
+{
+    struct pool *pool = user;
+    struct demo_counter_inc_later *later;
+    while ((later = take(pool)) != NULL) {
+        demo_counter_resume_inc(later, finish_inc, pool);
+    }
+    return NULL;
+}
+
+static void start_pool(struct pool *pool)
+{
+    *pool = (struct pool){ 0 };
+    assert_int_equal(pthread_mutex_init(&pool->lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&pool->filled, NULL), 0);
+}
+
+static void start_workers(struct pool *pool)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        assert_int_equal(pthread_create(&pool->threads[i], NULL, work, pool),
+                         0);
+    }
+}
+
+/* Waits until every call was resumed. */
+static void end_pool(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->over = true;
+    pthread_cond_broadcast(&pool->filled);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < WORKERS; i++) {
+        assert_int_equal(pthread_join(pool->threads[i], NULL), 0);
+    }
+    pthread_cond_destroy(&pool->filled);
+    pthread_mutex_destroy(&pool->lock);
+}
+
+/* ---- a server on a thread of its own ---- */
+
+struct host {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t ready;
+    struct demo_handlers handlers;
+    struct zkt_server *server;
+    uint16_t port;
+    int status;
+};
+
+static void on_start(void *user, struct zkt_server *server)
+{
+    struct host *host = user;
+    pthread_mutex_lock(&host->lock);
+    host->server = server;
+    pthread_mutex_unlock(&host->lock);
+}
+
+static void on_listening(void *user, uint16_t port)
+{
+    struct host *host = user;
+    pthread_mutex_lock(&host->lock);
+    host->port = port;
+    pthread_cond_signal(&host->ready);
+    pthread_mutex_unlock(&host->lock);
+}
+
+static void ignore_log(void *user, enum zkt_log_level level, const char *text)
+{
+    (void)user;
+    (void)level;
+    (void)text;
+}
+
+static void *serve(void *user)
+{
+    struct host *host = user;
+    const struct zkt_serve_options options = {
+        .on_start = on_start,
+        .on_listening = on_listening,
+        .user = host,
+        .log = ignore_log,
+    };
+    host->status = zkt_serve(demo_app(&host->handlers), &options);
+    return NULL;
+}
+
+static void start_host(struct host *host, struct pool *pool)
+{
+    *host = (struct host){ .handlers = { .user = pool, .counter = &counter } };
+    assert_int_equal(pthread_mutex_init(&host->lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&host->ready, NULL), 0);
+    assert_int_equal(pthread_create(&host->thread, NULL, serve, host), 0);
+    pthread_mutex_lock(&host->lock);
+    while (host->port == 0) {
+        pthread_cond_wait(&host->ready, &host->lock);
+    }
+    pthread_mutex_unlock(&host->lock);
+}
+
+static void stop(struct zkt_server *server, void *user)
+{
+    (void)user;
+    zkt_server_shutdown(server);
+}
+
+static void end_host(struct host *host)
+{
+    assert_int_equal(zkt_server_post(host->server, stop, NULL), ZKT_OK);
+    assert_int_equal(pthread_join(host->thread, NULL), 0);
+    assert_int_equal(host->status, 0);
+    pthread_cond_destroy(&host->ready);
+    pthread_mutex_destroy(&host->lock);
+}
+
+/* ---- tests ---- */
+
+static void on_inc(const struct zkt_reply *reply, int32_t result, void *user)
+{
+    int *done = user;
+    (void)result;
+    assert_int_equal(reply->status, ZKT_OK);
+    (*done)++;
+}
+
+static void test_workers_finish_calls(void **state)
+{
+    struct pool pool;
+    struct host host;
+    struct zkt_reply reply = { 0 };
+    char url[64];
+    int done = 0, begun = 0;
+    int32_t sum = 0;
+    (void)state;
+    start_pool(&pool);
+    start_workers(&pool);
+    start_host(&host, &pool);
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u", (unsigned)host.port);
+    struct zkt_client *client = zkt_client_open(url, NULL);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    struct demo_counter *y = demo_counter_open(client, "y");
+    const struct demo_counter_inc_input one = { .by = 1 };
+    while (done < CALLS) {
+        for (; begun < CALLS && begun - done < 100; begun++) {
+            demo_counter_begin_inc(begun % 3 == 0 ? y : x, &one, on_inc, &done);
+        }
+        (void)zkt_client_poll(client, 0);
+    }
+    assert_int_equal(demo_counter_call_inc(x, &one, &sum, &reply), ZKT_OK);
+    assert_int_equal(sum, 2 * CALLS / 3 + 1);
+    zkt_reply_clear(&reply);
+    demo_counter_close(x);
+    demo_counter_close(y);
+    zkt_client_close(client);
+    end_host(&host);
+    end_pool(&pool);
+    assert_int_equal(pool.finished, CALLS + 1);
+    assert_int_equal(pool.cancelled, 0);
+}
+
+static void count(struct zkt_server *server, void *user)
+{
+    (void)server;
+    (*(int *)user)++; /* on one thread only */
+}
+
+struct poster {
+    struct zkt_server *server;
+    int *counter;
+    pthread_t thread;
+};
+
+static void *post_many(void *user)
+{
+    struct poster *poster = user;
+    for (int i = 0; i < CALLS; i++) {
+        assert_int_equal(
+            zkt_server_post(poster->server, count, poster->counter), ZKT_OK);
+    }
+    return NULL;
+}
+
+static void test_posting_from_many_threads(void **state)
+{
+    struct pool pool;
+    struct host host;
+    struct poster posters[WORKERS];
+    int counter_ = 0;
+    (void)state;
+    start_pool(&pool);
+    start_workers(&pool);
+    start_host(&host, &pool);
+    for (int i = 0; i < WORKERS; i++) {
+        posters[i] = (struct poster){ host.server, &counter_, 0 };
+        assert_int_equal(
+            pthread_create(&posters[i].thread, NULL, post_many, &posters[i]),
+            0);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        assert_int_equal(pthread_join(posters[i].thread, NULL), 0);
+    }
+    end_host(&host);
+    end_pool(&pool);
+    assert_int_equal(counter_, WORKERS * CALLS);
+}
+
+static void ignore_inc(const struct zkt_reply *reply, int32_t result,
+                       void *user)
+{
+    (void)reply;
+    (void)result;
+    (void)user;
+}
+
+/* Workers resume while the server is freed: each `then` runs once. */
+static void test_freeing_under_workers(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct pool pool;
+        struct zkt_server *server = NULL;
+        char id[] = "a";
+        start_pool(&pool);
+        const struct demo_handlers handlers = { .user = &pool,
+                                                .counter = &counter };
+        assert_int_equal(zkt_server_new(demo_app(&handlers), NULL, &server),
+                         ZKT_OK);
+        struct zkt_client *client = zkt_client_open_local(server);
+        const struct demo_counter_inc_input one = { .by = 1 };
+        struct demo_counter *rooms[26];
+        for (int i = 0; i < 26; i++, id[0]++) {
+            rooms[i] = demo_counter_open(client, id);
+            demo_counter_begin_inc(rooms[i], &one, ignore_inc, NULL);
+        }
+        while (pool.count < 26) {
+            (void)zkt_client_poll(client, 0);
+        }
+        for (int i = 0; i < 26; i++) {
+            demo_counter_close(rooms[i]);
+        }
+        zkt_client_close(client);
+        start_workers(&pool);
+        zkt_server_free(server);
+        end_pool(&pool);
+        assert_int_equal(pool.taken, 26);
+        assert_int_equal(pool.finished, 26);
+        assert_true(pool.cancelled <= 26);
+    }
+}
+
+static void raise_it(struct zkt_server *server, void *user)
+{
+    (void)server;
+    (void)user;
+    raise(SIGTERM);
+}
+
+static void raise_both(struct zkt_server *server, void *user)
+{
+    raise_it(server, user);
+    assert_int_equal(zkt_server_post(server, raise_it, NULL), ZKT_OK);
+}
+
+/* A server waits for its calls at the first signal, not at the second. */
+static void test_two_signals(void **state)
+{
+    struct pool pool;
+    struct host host;
+    char url[64];
+    (void)state;
+    start_pool(&pool);
+    start_host(&host, &pool);
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u", (unsigned)host.port);
+    struct zkt_client *client = zkt_client_open(url, NULL);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    const struct demo_counter_inc_input one = { .by = 1 };
+    demo_counter_begin_inc(x, &one, ignore_inc, NULL);
+    for (size_t count = 0; count == 0;) {
+        (void)zkt_client_poll(client, 0);
+        pthread_mutex_lock(&pool.lock);
+        count = pool.count;
+        pthread_mutex_unlock(&pool.lock);
+    }
+    assert_int_equal(zkt_server_post(host.server, raise_both, NULL), ZKT_OK);
+    assert_int_equal(pthread_join(host.thread, NULL), 0);
+    assert_int_equal(host.status, 0);
+    pthread_cond_destroy(&host.ready);
+    pthread_mutex_destroy(&host.lock);
+    demo_counter_close(x);
+    zkt_client_close(client);
+    start_workers(&pool); /* they finish it without a server */
+    end_pool(&pool);
+    assert_int_equal(pool.cancelled, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_workers_finish_calls),
+        cmocka_unit_test(test_posting_from_many_threads),
+        cmocka_unit_test(test_freeing_under_workers),
+        cmocka_unit_test(test_two_signals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
