@@ -112,8 +112,8 @@ struct model_enum_value {
 struct model_enum {
     const char *name, *stem; /* "Role", "demo_role" */
     struct source_range at;
-    const char *prefix;      /* "DEMO_ROLE" */
-    const char *doc;         /* or NULL */
+    const char *prefix; /* "DEMO_ROLE" */
+    const char *doc;    /* or NULL */
     const struct model_enum_value *values;
     size_t value_count;
     struct model_lookup names;
@@ -137,7 +137,7 @@ struct model_field {
 struct model_struct {
     const char *name, *stem; /* "Message", "demo_message" */
     struct source_range at;
-    const char *doc;         /* or NULL */
+    const char *doc; /* or NULL */
     const struct model_field *fields;
     size_t field_count;
     struct model_lookup names;
@@ -150,8 +150,8 @@ struct model_struct {
 struct model_method {
     const char *name, *stem; /* "setTopic", "set_topic" */
     struct source_range at;
-    const char *member;      /* of the handlers: "set_topic", "delete_" */
-    const char *doc;         /* or NULL */
+    const char *member; /* of the handlers: "set_topic", "delete_" */
+    const char *doc;    /* or NULL */
     size_t index;
     const struct model_type *input;  /* or NULL */
     const struct model_type *result; /* or NULL */
@@ -180,8 +180,8 @@ struct model_hook {
 struct model_actor {
     const char *name, *stem; /* "chat", "demo_chat" */
     struct source_range at;
-    const char *member;      /* of the app's handlers: "chat", "delete_" */
-    const char *doc;         /* or NULL */
+    const char *member; /* of the app's handlers: "chat", "delete_" */
+    const char *doc;    /* or NULL */
     const struct model_struct *state; /* without fields where there is none */
     const struct model_method *methods;
     size_t method_count;

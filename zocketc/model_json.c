@@ -28,8 +28,7 @@ static const char *const kind_names[] = {
 static void add_integer(struct arena *arena, struct tree *to, const char *key,
                         long long value)
 {
-    tree_add(to, key,
-             tree_number(arena, arena_printf(arena, "%lld", value)));
+    tree_add(to, key, tree_number(arena, arena_printf(arena, "%lld", value)));
 }
 
 static void add_double(struct arena *arena, struct tree *to, const char *key,
@@ -255,8 +254,7 @@ static struct tree *describe_enum(struct arena *arena,
         const struct model_enum_value *v = &e->values[i];
         struct tree *value = describe_named(arena, v->at, v->name, v->c_name,
                                             v->doc);
-        tree_add(value, "wire",
-                 tree_string(arena, v->wire.text, v->wire.len));
+        tree_add(value, "wire", tree_string(arena, v->wire.text, v->wire.len));
         tree_add(values, NULL, value);
     }
     return to;
@@ -339,8 +337,8 @@ static void add_events(struct arena *arena, struct tree *to,
 static struct tree *describe_actor(struct arena *arena,
                                    const struct model_actor *actor)
 {
-    struct tree *to = describe_named(arena, actor->at, actor->name,
-                                     actor->stem, actor->doc);
+    struct tree *to = describe_named(arena, actor->at, actor->name, actor->stem,
+                                     actor->doc);
     if (actor->state->field_count > 0) {
         tree_add(to, "state", describe_object(arena, actor->state));
     }

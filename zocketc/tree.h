@@ -39,8 +39,7 @@ struct tree *tree_number(struct arena *arena, const char *text);
 struct tree *tree_bool(struct arena *arena, bool truth);
 
 /** Adds @child to a list, where @key is NULL, or to an object; gives it. */
-struct tree *tree_add(struct tree *parent, const char *key,
-                      struct tree *child);
+struct tree *tree_add(struct tree *parent, const char *key, struct tree *child);
 /** Adds a string; nothing when @text is NULL. */
 void tree_add_text(struct arena *arena, struct tree *parent, const char *key,
                    const char *text);
