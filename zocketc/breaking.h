@@ -117,6 +117,10 @@ void breaking_rules(struct breaking *b, const struct tree *old,
                     const struct tree *new, const struct breaking_place *place);
 
 /* breaking_decls.c */
+/** Whether a type of this kind ("struct") is called otherwise in C. */
+void breaking_own_names(struct breaking *b, const struct tree *old,
+                        const struct tree *new, const char *kind,
+                        const struct breaking_place *place);
 /** What an enum, a struct or a union has become. */
 void breaking_declaration(struct breaking *b, const struct breaking_pair *pair);
 

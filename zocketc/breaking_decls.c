@@ -14,6 +14,26 @@ static const char *own_name(const struct tree *model, const struct tree *item)
     return strncmp(name, app, len) == 0 ? name + len : name;
 }
 
+void breaking_own_names(struct breaking *b, const struct tree *old,
+                        const struct tree *new, const char *kind,
+                        const struct breaking_place *place)
+{
+    const char *name = tree_text(new, "name");
+    if (strcmp(own_name(b->old, old), own_name(b->new, new)) == 0) {
+        return;
+    }
+    struct breaking_finding *f = breaking_report(
+        b, BREAKING_TYPE_RENAMED, place,
+        name[0] != '\0'
+            ? arena_printf(b->arena, "%s '%s' stands where %s stood", kind,
+                           name, place->label)
+            : arena_printf(b->arena, "%s has another type in C", place->label));
+    breaking_because(b, f, true, BREAKS_SOURCE,
+                     arena_printf(b->arena, "%s %s is %s %s now", kind,
+                                  tree_text(old, "c"), kind,
+                                  tree_text(new, "c")));
+}
+
 static const struct tree *find_wire(const struct tree *values,
                                     const struct tree *value)
 {
@@ -153,7 +173,8 @@ static void compare_unions(struct breaking *b, const struct tree *old,
                            const struct tree *new,
                            const struct breaking_place *place)
 {
-    const char *o = tree_text(old, "by"), *n = tree_text(new, "by");
+    const char *o = tree_text(old, "discriminator");
+    const char *n = tree_text(new, "discriminator");
     if (strcmp(o, n) != 0) {
         const bool in = (place->uses & USE_INPUT) != 0;
         const bool out = (place->uses & USE_OUTPUT) != 0;
@@ -171,6 +192,20 @@ static void compare_unions(struct breaking *b, const struct tree *old,
     compare_variants(b, old, new, place);
 }
 
+/* A hook that the server implements for a struct. */
+static void compare_checks(struct breaking *b, const struct tree *old,
+                           const struct tree *new,
+                           const struct breaking_place *place)
+{
+    if (tree_truth(old, "check") && !tree_truth(new, "check")) {
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_HOOK_REMOVED, place,
+            arena_printf(b->arena, "the check of %s is gone", place->label));
+        breaking_because(b, f, true, BREAKS_SOURCE,
+                         "handlers have no member for it");
+    }
+}
+
 void breaking_declaration(struct breaking *b, const struct breaking_pair *pair)
 {
     const struct tree *old = pair->old, *new = pair->new;
@@ -181,22 +216,14 @@ void breaking_declaration(struct breaking *b, const struct breaking_pair *pair)
         arena_printf(b->arena, "%s '%s'", kind, tree_text(old, "name")),
         old->at, new->at, pair->uses, false
     };
-    if (strcmp(own_name(b->old, old), own_name(b->new, new)) != 0) {
-        struct breaking_finding *f = breaking_report(
-            b, BREAKING_TYPE_RENAMED, &place,
-            arena_printf(b->arena, "%s '%s' stands where %s stood", kind,
-                         tree_text(new, "name"), place.label));
-        breaking_because(b, f, true, BREAKS_SOURCE,
-                         arena_printf(b->arena, "%s %s is %s %s now", kind,
-                                      tree_text(old, "c"), kind,
-                                      tree_text(new, "c")));
-    }
+    breaking_own_names(b, old, new, kind, &place);
     if (kind[0] == 'e') {
         compare_values(b, old, new, &place);
     } else if (kind[0] == 'u') {
         compare_unions(b, old, new, &place);
     } else {
         breaking_rules(b, old, new, &place);
+        compare_checks(b, old, new, &place);
         breaking_fields(b, old, new, &place);
     }
 }

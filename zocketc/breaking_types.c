@@ -111,7 +111,7 @@ static bool includes(const struct tree *outer, const struct tree *inner)
     return true;
 }
 
-/* Each pattern or format narrows: more of them is tighter. */
+/* Each pattern narrows, and a format is one: more of them is tighter. */
 static enum change compare_lists(const struct tree *old, const struct tree *new)
 {
     const bool more = includes(new, old), less = includes(old, new);
@@ -149,9 +149,8 @@ static const struct {
     { "unique", "'unique'", compare_flags },
     { "strict", "'strict'", compare_flags },
     { "check", "'check'", compare_flags },
-    { "step", "'%'", compare_steps },
+    { "multipleOf", "'%'", compare_steps },
     { "patterns", "the patterns", compare_lists },
-    { "formats", "the formats", compare_lists },
     { "trim", "'trim'", compare_others },
     { "lower", "'lower'", compare_others },
 };
@@ -328,6 +327,7 @@ static void compare_tuples(struct breaking *b, const struct tree *old,
                            const struct tree *new,
                            const struct breaking_place *place)
 {
+    breaking_own_names(b, old, new, "struct", place);
     const struct tree *o = tree_find(old, "items")->first;
     const struct tree *n = tree_find(new, "items")->first;
     for (unsigned i = 0; o != NULL && n != NULL;

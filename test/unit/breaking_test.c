@@ -167,6 +167,9 @@ static void tuples(void **state)
     assert_types("{'kind':'tuple','items':[{'kind':'int32'}]}",
                  "{'kind':'tuple','items':[{'kind':'int32'},{'kind':'bool'}]}",
                  "type-changed SC, type-changed csC, type-changed csC");
+    assert_types("{'kind':'tuple','c':'demo_point','items':[]}",
+                 "{'kind':'tuple','c':'demo_place','items':[]}",
+                 "type-renamed C, type-renamed C, type-renamed C");
 }
 
 static void bounds(void **state)
@@ -187,26 +190,29 @@ static void bounds(void **state)
 static void steps(void **state)
 {
     (void)state;
-    assert_types("{'kind':'int32'}", "{'kind':'int32','step':5}",
+    assert_types("{'kind':'int32'}", "{'kind':'int32','multipleOf':5}",
                  "rule-tightened S, rule-tightened c");
-    assert_types("{'kind':'int32','step':10}", "{'kind':'int32','step':5}",
-                 "rule-loosened s");
-    assert_types("{'kind':'int32','step':2}", "{'kind':'int32','step':3}",
+    assert_types("{'kind':'int32','multipleOf':10}",
+                 "{'kind':'int32','multipleOf':5}", "rule-loosened s");
+    assert_types("{'kind':'int32','multipleOf':2}",
+                 "{'kind':'int32','multipleOf':3}",
                  "rule-changed S, rule-changed cs");
 }
 
 static void patterns(void **state)
 {
     (void)state;
-    assert_types("{'kind':'string','patterns':['/a/']}",
-                 "{'kind':'string','patterns':['/b/','/a/']}",
-                 "rule-tightened S, rule-tightened c");
-    assert_types("{'kind':'string','patterns':['/a/']}", "{'kind':'string'}",
-                 "rule-loosened s");
-    assert_types("{'kind':'string','patterns':['/a/']}",
-                 "{'kind':'string','patterns':['/b/']}",
+    assert_types(
+        "{'kind':'string','patterns':[{'pattern':'/a/'}]}",
+        "{'kind':'string','patterns':[{'pattern':'/b/'},{'pattern':'/a/'}]}",
+        "rule-tightened S, rule-tightened c");
+    assert_types("{'kind':'string','patterns':[{'pattern':'/a/'}]}",
+                 "{'kind':'string'}", "rule-loosened s");
+    assert_types("{'kind':'string','patterns':[{'pattern':'/a/'}]}",
+                 "{'kind':'string','patterns':[{'pattern':'/b/'}]}",
                  "rule-changed S, rule-changed cs");
-    assert_types("{'kind':'string'}", "{'kind':'string','formats':['email']}",
+    assert_types("{'kind':'string'}",
+                 "{'kind':'string','patterns':[{'format':'email'}]}",
                  "rule-tightened S, rule-tightened c");
     assert_types("{'kind':'string','lower':true}", "{'kind':'string'}",
                  "rule-changed S, rule-changed cs");
@@ -246,7 +252,8 @@ static void assert_declared(const char *kind, const char *old, const char *new,
 #define CIRCLE "{'name':'circle','type':{'kind':'struct','name':'Circle'}}"
 #define BOX    "{'name':'box','type':{'kind':'struct','name':'Box'}}"
 #define UNION(by, variants)                                                    \
-    "{'name':'T','c':'demo_t','by':'" by "','variants':[" variants "]}"
+    "{'name':'T','c':'demo_t','discriminator':'" by "','variants':[" variants  \
+    "]}"
 
 static void unions(void **state)
 {
@@ -272,7 +279,7 @@ static void strictness(void **state)
     assert_declared("struct", STRUCT("'strict':true,'fields':[]"),
                     STRUCT("'fields':[]"), "rule-loosened s");
     assert_declared("struct", STRUCT("'check':true,'fields':[]"),
-                    STRUCT("'fields':[]"), "rule-loosened s");
+                    STRUCT("'fields':[]"), "rule-loosened s, hook-removed C");
     assert_declared(
         "struct",
         STRUCT("'strict':true,'fields':[{'name':'x','optional':true,"
