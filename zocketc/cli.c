@@ -114,20 +114,6 @@ static const char *option_name(const void *user, size_t i)
     return cli_options[i].help != NULL ? cli_options[i].name : "--";
 }
 
-static bool unknown_option(struct arena *arena, const char *word)
-{
-    const char *name = arena_text(arena, word, strcspn(word, "="));
-    const char *near = diag_nearest(name, OPTION_COUNT, option_name, NULL);
-    if (near == NULL) {
-        return fail("unknown option", name);
-    }
-    fprintf(stderr,
-            "zocketc: unknown option '%s'; did you mean '%s'? See zocketc "
-            "--help\n",
-            name, near);
-    return false;
-}
-
 /* ---- one option ---- */
 
 /* The option that @word is; *@value: what is joined to its name, or NULL. */
@@ -152,6 +138,23 @@ static const struct cli_option *find(const char *word, const char **value)
         }
     }
     return NULL;
+}
+
+static bool unknown_option(struct arena *arena, const char *word)
+{
+    const char *name = arena_text(arena, word, strcspn(word, "=")), *value;
+    if (find(name, &value) != NULL) {
+        return fail("no value belongs behind", name);
+    }
+    const char *near = diag_nearest(name, OPTION_COUNT, option_name, NULL);
+    if (near == NULL) {
+        return fail("unknown option", name);
+    }
+    fprintf(stderr,
+            "zocketc: unknown option '%s'; did you mean '%s'? See zocketc "
+            "--help\n",
+            name, near);
+    return false;
 }
 
 /* Whether @value is one of the words that an option takes. */

@@ -29,31 +29,41 @@ static int print_form(const struct cli_option *option)
                   option->name, option->argument);
 }
 
+/* The options of a command, but for those that all have. */
+static void print_taken(size_t command)
+{
+    printf("\n%s takes", cli_commands[command].name);
+    for (size_t i = 0; i < cli_option_count; i++) {
+        const struct cli_option *option = &cli_options[i];
+        const unsigned all = (1u << CLI_COMMAND_COUNT) - 1;
+        if (option->help != NULL && (option->commands & 1u << command) != 0 &&
+            option->commands != all) {
+            printf(" %s", option->name);
+        }
+    }
+}
+
 void cli_print_help(void)
 {
     enum {
-        HELP_COLUMN = 25
+        HELP_COLUMN = 28
     };
     print_usage();
     printf("\nTurns a schema into C, lays schemas out (fmt), or says what a "
-           "change of one\nbreaks (breaking).\n");
-    for (size_t c = 0; c < CLI_COMMAND_COUNT; c++) {
-        printf("\n%s:\n",
-               cli_commands[c].name != NULL ? cli_commands[c].name : "options");
-        for (size_t i = 0; i < cli_option_count; i++) {
-            const struct cli_option *option = &cli_options[i];
-            const unsigned lower = (1u << c) - 1;
-            if (option->help == NULL || (option->commands & 1u << c) == 0 ||
-                (option->commands & lower & 1u) != 0) {
-                continue; /* what the compiler has, too, is listed there */
-            }
+           "change of one\nbreaks (breaking). FILE may be - for standard "
+           "input.\n\n");
+    for (size_t i = 0; i < cli_option_count; i++) {
+        if (cli_options[i].help != NULL) {
             printf("  ");
-            const int len = print_form(option);
+            const int len = print_form(&cli_options[i]);
             printf("%*s%s\n", len < HELP_COLUMN ? HELP_COLUMN - len : 1, "",
-                   option->help);
+                   cli_options[i].help);
         }
     }
-    printf("\nExit status: 0, 1 (mistakes in the schema; what --check or "
+    for (size_t c = 1; c < CLI_COMMAND_COUNT; c++) {
+        print_taken(c);
+    }
+    printf("\n\nExit status: 0, 1 (mistakes in the schema; what --check or "
            "breaking found),\n2 (usage, files).\n");
 }
 

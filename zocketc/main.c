@@ -44,6 +44,7 @@ static int run(struct arena *arena, const struct cli *cli)
     static int (*const commands[])(struct arena *, const struct cli *) = {
         [CLI_COMPILE] = command_compile,
         [CLI_FMT] = command_fmt,
+        [CLI_BREAKING] = command_breaking,
     };
     if (cli->help) {
         cli_print_help();

@@ -332,7 +332,9 @@ static void declare_all(struct check *c)
         declare_used(&a, types[i]);
     }
     m->declarations = c->declarations.items;
-    m->hidden_declarations = m->declarations + m->declaration_count;
+    m->hidden_declarations = m->declarations != NULL
+                                 ? m->declarations + m->declaration_count
+                                 : NULL;
     m->hidden_declaration_count = c->declarations.count - m->declaration_count;
 }
 

@@ -1,0 +1,544 @@
+/*
+ * See breaking.h. Two passes: the first follows the types from what actors
+ * send, receive and store, and notes for each named type which ways it is
+ * used; the second compares everything once, actors first, then named types.
+ */
+#include "breaking.h"
+
+#include <string.h>
+
+static const char *const id_texts[] = {
+#define B(symbol, id) [BREAKING_##symbol] = id,
+#include "breaking.def"
+#undef B
+};
+
+const char *breaking_id_text(enum breaking_id id)
+{
+    return id_texts[id];
+}
+
+struct breaking_finding *breaking_report(struct breaking *b,
+                                         enum breaking_id id,
+                                         const struct breaking_place *place,
+                                         const char *text)
+{
+    struct breaking_finding *finding = ARENA_NEW(b->arena,
+                                                 struct breaking_finding);
+    finding->id = id;
+    finding->old = place->old;
+    finding->new = place->new;
+    finding->text = text;
+    if (b->last != NULL) {
+        b->last->next = finding;
+    } else {
+        b->first = finding;
+    }
+    b->last = finding;
+    return finding;
+}
+
+void breaking_because(struct breaking *b, struct breaking_finding *finding,
+                      bool holds, enum breaking_who who, const char *why)
+{
+    if (!holds) {
+        return;
+    }
+    struct breaking_reason *reason = ARENA_NEW(b->arena,
+                                               struct breaking_reason);
+    reason->who = who;
+    reason->why = why;
+    finding->breaks |= who;
+    if (finding->last != NULL) {
+        finding->last->next = reason;
+    } else {
+        finding->first = reason;
+    }
+    finding->last = reason;
+}
+
+const char *breaking_print(struct breaking *b, const struct tree *value)
+{
+    struct emit out = { 0 };
+    if (value == NULL) {
+        return "nothing";
+    }
+    tree_print_line(&out, value);
+    const char *text = arena_text(b->arena, out.text, out.len);
+    emit_finish(&out);
+    return text;
+}
+
+const struct tree *breaking_find(const struct tree *list, const char *name)
+{
+    const struct tree *item = list != NULL ? list->first : NULL;
+    while (item != NULL && strcmp(tree_text(item, "name"), name) != 0) {
+        item = item->next;
+    }
+    return item;
+}
+
+/* ---- pass 1: which ways types are used ---- */
+
+static const char *const sections[][2] = { { "enum", "enums" },
+                                           { "struct", "structs" },
+                                           { "union", "unions" } };
+
+enum {
+    SECTIONS = sizeof(sections) / sizeof(sections[0])
+};
+
+const struct tree *breaking_declared(const struct tree *model,
+                                     const struct tree *type)
+{
+    for (size_t i = 0; i < SECTIONS; i++) {
+        if (strcmp(tree_text(type, "kind"), sections[i][0]) == 0) {
+            return breaking_find(tree_find(model, sections[i][1]),
+                                 tree_text(type, "name"));
+        }
+    }
+    return NULL;
+}
+
+static void follow_type(struct breaking *b, const struct tree *old,
+                        const struct tree *new, unsigned uses);
+
+/* Follows fields, variants, whatever has a name and a type. */
+static void follow_list(struct breaking *b, const struct tree *old,
+                        const struct tree *new, unsigned uses)
+{
+    for (const struct tree *o = old != NULL ? old->first : NULL; o != NULL;
+         o = o->next) {
+        const struct tree *n = breaking_find(new, tree_text(o, "name"));
+        if (n != NULL) {
+            follow_type(b, tree_find(o, "type"), tree_find(n, "type"), uses);
+        }
+    }
+}
+
+static void follow_members(struct breaking *b, const struct tree *old,
+                           const struct tree *new, unsigned uses)
+{
+    follow_list(b, tree_find(old, "fields"), tree_find(new, "fields"), uses);
+    follow_list(b, tree_find(old, "variants"), tree_find(new, "variants"),
+                uses);
+}
+
+static void follow_pair(struct breaking *b, const struct tree *old,
+                        const struct tree *new, unsigned uses)
+{
+    struct breaking_pair *pair = b->pairs;
+    while (pair != NULL && (pair->old != old || pair->new != new)) {
+        pair = pair->next;
+    }
+    if (pair == NULL) {
+        pair = ARENA_NEW(b->arena, struct breaking_pair);
+        pair->old = old;
+        pair->new = new;
+        if (b->last_pair != NULL) {
+            b->last_pair->next = pair;
+        } else {
+            b->pairs = pair;
+        }
+        b->last_pair = pair;
+    } else if ((pair->uses | uses) == pair->uses) {
+        return;
+    }
+    pair->uses |= uses;
+    follow_members(b, old, new, pair->uses);
+}
+
+/* What parameters and structs have in common: fields. */
+static const struct tree *fields_of(const struct tree *model,
+                                    const struct tree *type)
+{
+    return strcmp(tree_text(type, "kind"), "object") == 0
+               ? type
+               : breaking_declared(model, type);
+}
+
+static void follow_type(struct breaking *b, const struct tree *old,
+                        const struct tree *new, unsigned uses)
+{
+    if (old == NULL || new == NULL) {
+        return;
+    }
+    const bool old_null = strcmp(tree_text(old, "kind"), "nullable") == 0;
+    const bool new_null = strcmp(tree_text(new, "kind"), "nullable") == 0;
+    if (old_null != new_null) {
+        follow_type(b, old_null ? tree_find(old, "of") : old,
+                    new_null ? tree_find(new, "of") : new, uses);
+        return;
+    }
+    const struct tree *o = breaking_declared(b->old, old);
+    const struct tree *n = breaking_declared(b->new, new);
+    if (o != NULL && n != NULL) {
+        if (strcmp(tree_text(old, "kind"), tree_text(new, "kind")) == 0) {
+            follow_pair(b, o, n, uses);
+        }
+        return;
+    }
+    follow_members(b, fields_of(b->old, old), fields_of(b->new, new), uses);
+    follow_type(b, tree_find(old, "of"), tree_find(new, "of"), uses);
+    const struct tree *items = tree_find(old, "items");
+    const struct tree *others = tree_find(new, "items");
+    if (items != NULL && others != NULL) {
+        n = others->first;
+        for (o = items->first; o != NULL && n != NULL;
+             o = o->next, n = n->next) {
+            follow_type(b, o, n, uses);
+        }
+    }
+}
+
+static void follow_calls(struct breaking *b, const struct tree *old,
+                         const struct tree *new)
+{
+    for (const struct tree *o = old->first; o != NULL; o = o->next) {
+        const struct tree *n = breaking_find(new, tree_text(o, "name"));
+        follow_type(b, tree_find(o, "input"), tree_find(n, "input"), USE_INPUT);
+        follow_type(b, tree_find(o, "result"), tree_find(n, "result"),
+                    USE_OUTPUT);
+        follow_type(b, tree_find(o, "payload"), tree_find(n, "payload"),
+                    USE_OUTPUT);
+    }
+}
+
+static void follow_actors(struct breaking *b)
+{
+    const struct tree *actors = tree_find(b->new, "actors");
+    for (const struct tree *o = tree_find(b->old, "actors")->first; o != NULL;
+         o = o->next) {
+        const struct tree *n = breaking_find(actors, tree_text(o, "name"));
+        if (n == NULL) {
+            continue;
+        }
+        follow_calls(b, tree_find(o, "methods"), tree_find(n, "methods"));
+        follow_calls(b, tree_find(o, "events"), tree_find(n, "events"));
+        follow_type(b, tree_find(o, "state"), tree_find(n, "state"),
+                    USE_OUTPUT | USE_STORED);
+        follow_type(b, tree_find(o, "private"), tree_find(n, "private"),
+                    USE_STORED);
+    }
+}
+
+/* Types that nothing leads to are part of the C interface all the same. */
+static void follow_rest(struct breaking *b)
+{
+    for (size_t i = 0; i < SECTIONS; i++) {
+        const struct tree *list = tree_find(b->old, sections[i][1]);
+        for (const struct tree *o = list != NULL ? list->first : NULL;
+             o != NULL; o = o->next) {
+            const struct breaking_pair *pair = b->pairs;
+            while (pair != NULL && pair->old != o) {
+                pair = pair->next;
+            }
+            const struct tree *n = breaking_find(
+                tree_find(b->new, sections[i][1]), tree_text(o, "name"));
+            if (pair == NULL && n != NULL) {
+                follow_pair(b, o, n, 0);
+            }
+        }
+    }
+}
+
+/* ---- pass 2: actors ---- */
+
+static const char *quoted(struct breaking *b, const char *noun,
+                          const struct tree *item)
+{
+    return arena_printf(b->arena, "%s '%s'", noun, tree_text(item, "name"));
+}
+
+/* Whether a call without it is refused. */
+static bool is_needed(const struct tree *model, const struct tree *input)
+{
+    const struct tree *fields = tree_find(fields_of(model, input), "fields");
+    if (fields == NULL) {
+        return true;
+    }
+    for (const struct tree *f = fields->first; f != NULL; f = f->next) {
+        if (!tree_truth(f, "optional") && tree_find(f, "default") == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void payload_added(struct breaking *b, const struct tree *new,
+                          const struct breaking_place *place)
+{
+    struct breaking_finding *f = breaking_report(
+        b, BREAKING_PAYLOAD_ADDED, place,
+        arena_printf(b->arena, "%s is new", place->label));
+    const bool input = place->uses == USE_INPUT;
+    breaking_because(b, f, input && is_needed(b->new, new), BREAKS_CLIENT,
+                     "call without it, and are refused");
+    breaking_because(b, f, !input, BREAKS_SERVER,
+                     "do not send it, and newer clients cannot do without");
+    breaking_because(b, f, true, BREAKS_SOURCE,
+                     "functions and handlers have one argument more");
+}
+
+static void payload_removed(struct breaking *b, const struct tree *old,
+                            const struct breaking_place *place)
+{
+    struct breaking_finding *f = breaking_report(
+        b, BREAKING_PAYLOAD_REMOVED, place,
+        arena_printf(b->arena, "%s is gone", place->label));
+    const bool input = place->uses == USE_INPUT;
+    breaking_because(b, f, input && is_needed(b->old, old), BREAKS_SERVER,
+                     "refuse a call without it");
+    breaking_because(b, f, !input, BREAKS_CLIENT, "cannot do without it");
+    breaking_because(b, f, true, BREAKS_SOURCE,
+                     "functions and handlers have one argument less");
+}
+
+/* Parameters may become a struct with the same fields, and the reverse: only
+ * C sees a difference. */
+static void compare_objects(struct breaking *b, const struct tree *old,
+                            const struct tree *new,
+                            const struct breaking_place *place)
+{
+    const char *old_c = tree_text(fields_of(b->old, old), "c");
+    const char *new_c = tree_text(fields_of(b->new, new), "c");
+    if (strcmp(tree_text(old, "kind"), tree_text(new, "kind")) != 0) {
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_TYPE_RENAMED, place,
+            arena_printf(b->arena, "%s has another type in C", place->label));
+        breaking_because(
+            b, f, true, BREAKS_SOURCE,
+            arena_printf(b->arena, "struct %s is struct %s now", old_c, new_c));
+    }
+    breaking_fields(b, fields_of(b->old, old), fields_of(b->new, new), place);
+}
+
+static bool is_object(const struct tree *model, const struct tree *type)
+{
+    return tree_find(fields_of(model, type), "fields") != NULL;
+}
+
+/* An input, a result or a payload. */
+static void compare_payload(struct breaking *b, const struct tree *old,
+                            const struct tree *new,
+                            const struct breaking_place *place)
+{
+    if (old == NULL && new != NULL) {
+        payload_added(b, new, place);
+    } else if (old != NULL && new == NULL) {
+        payload_removed(b, old, place);
+    } else if (old != NULL) {
+        const bool named = strcmp(tree_text(old, "kind"), "struct") == 0 &&
+                           strcmp(tree_text(new, "kind"), "struct") == 0;
+        const bool objects = !named && is_object(b->old, old) &&
+                             is_object(b->new, new);
+        (objects ? compare_objects : breaking_type)(b, old, new, place);
+    }
+}
+
+static struct breaking_place at(const char *label, const struct tree *old,
+                                const struct tree *new, unsigned uses)
+{
+    return (struct breaking_place){ label, old->at, new->at, uses, false };
+}
+
+/* What is in the old list only: gone, or under another name; gives that. */
+static const struct tree *report_lost(
+    struct breaking *b, const struct tree *item, const struct tree *own,
+    const struct tree *other, const struct tree *scope, const char *noun,
+    const enum breaking_id ids[2])
+{
+    const struct tree *renamed = breaking_renamed(item, own, other);
+    const char *label = quoted(b, noun, item);
+    const struct breaking_place place = at(
+        label, item, renamed != NULL ? renamed : scope, 0);
+    struct breaking_finding *f = breaking_report(
+        b, renamed != NULL ? ids[1] : ids[0], &place,
+        renamed != NULL ? arena_printf(b->arena, "%s is called '%s' now", label,
+                                       tree_text(renamed, "name"))
+                        : arena_printf(b->arena, "%s is gone", label));
+    const bool event = ids[0] == BREAKING_EVENT_REMOVED;
+    breaking_because(b, f, true, BREAKS_CLIENT,
+                     event ? "wait for it in vain" : "use it, and are refused");
+    breaking_because(b, f, renamed != NULL, BREAKS_SERVER,
+                     event ? "send it under the old name"
+                           : "know it under the old name only");
+    breaking_because(b, f, tree_find(item, "state") != NULL, BREAKS_STATE,
+                     "nobody reads it any more");
+    breaking_because(b, f, true, BREAKS_SOURCE,
+                     "what was generated for it is gone");
+    return renamed;
+}
+
+static void compare_methods(struct breaking *b, const struct tree *old,
+                            const struct tree *new)
+{
+    static const enum breaking_id lost[] = { BREAKING_METHOD_REMOVED,
+                                             BREAKING_METHOD_RENAMED };
+    const struct tree *methods = tree_find(old, "methods");
+    const struct tree *others = tree_find(new, "methods");
+    for (const struct tree *o = methods->first; o != NULL; o = o->next) {
+        const struct tree *n = breaking_find(others, tree_text(o, "name"));
+        if (n == NULL) {
+            (void)report_lost(b, o, methods, others, new, "method", lost);
+            continue;
+        }
+        const char *label = quoted(b, "method", o);
+        struct breaking_place place = at(
+            arena_printf(b->arena, "the input of %s", label), o, n, USE_INPUT);
+        compare_payload(b, tree_find(o, "input"), tree_find(n, "input"),
+                        &place);
+        place = at(arena_printf(b->arena, "the result of %s", label), o, n,
+                   USE_OUTPUT);
+        compare_payload(b, tree_find(o, "result"), tree_find(n, "result"),
+                        &place);
+    }
+}
+
+static void compare_events(struct breaking *b, const struct tree *old,
+                           const struct tree *new)
+{
+    static const enum breaking_id lost[] = { BREAKING_EVENT_REMOVED,
+                                             BREAKING_EVENT_RENAMED };
+    const struct tree *events = tree_find(old, "events");
+    const struct tree *others = tree_find(new, "events");
+    for (const struct tree *o = events->first; o != NULL; o = o->next) {
+        const struct tree *n = breaking_find(others, tree_text(o, "name"));
+        if (n == NULL) {
+            (void)report_lost(b, o, events, others, new, "event", lost);
+            continue;
+        }
+        const struct breaking_place place = at(
+            arena_printf(b->arena, "the payload of event '%s'",
+                         tree_text(o, "name")),
+            o, n, USE_OUTPUT);
+        compare_payload(b, tree_find(o, "payload"), tree_find(n, "payload"),
+                        &place);
+    }
+}
+
+static void compare_hooks(struct breaking *b, const struct tree *old,
+                          const struct tree *new)
+{
+    for (const struct tree *o = tree_find(old, "hooks")->first; o != NULL;
+         o = o->next) {
+        const struct tree *n = tree_find(new, "hooks")->first;
+        while (n != NULL && strcmp(o->text, n->text) != 0) {
+            n = n->next;
+        }
+        if (n == NULL) {
+            const struct breaking_place place = at("", o, new, 0);
+            struct breaking_finding *f = breaking_report(
+                b, BREAKING_HOOK_REMOVED, &place,
+                arena_printf(b->arena, "hook '%s' of actor '%s' is gone",
+                             o->text, tree_text(old, "name")));
+            breaking_because(
+                b, f, true, BREAKS_SOURCE,
+                arena_printf(b->arena, "handlers have no 'on_%s'", o->text));
+        }
+    }
+}
+
+/* A state, also one that is not there. */
+static void compare_state(struct breaking *b, const struct tree *old,
+                          const struct tree *new, const char *key,
+                          const char *noun, unsigned uses)
+{
+    const struct tree *o = tree_find(old, key), *n = tree_find(new, key);
+    if (o != NULL || n != NULL) {
+        struct breaking_place place = at(
+            arena_printf(b->arena, "%s of actor '%s'", noun,
+                         tree_text(old, "name")),
+            o != NULL ? o : old, n != NULL ? n : new, uses);
+        place.is_state = true;
+        breaking_fields(b, o, n, &place);
+    }
+}
+
+static void compare_actors(struct breaking *b)
+{
+    static const enum breaking_id lost[] = { BREAKING_ACTOR_REMOVED,
+                                             BREAKING_ACTOR_RENAMED };
+    const struct tree *actors = tree_find(b->old, "actors");
+    const struct tree *others = tree_find(b->new, "actors");
+    for (const struct tree *o = actors->first; o != NULL; o = o->next) {
+        const struct tree *n = breaking_find(others, tree_text(o, "name"));
+        if (n == NULL) {
+            (void)report_lost(b, o, actors, others, b->new, "actor", lost);
+            continue;
+        }
+        compare_state(b, o, n, "state", "the state", USE_OUTPUT | USE_STORED);
+        compare_state(b, o, n, "private", "the private state", USE_STORED);
+        compare_methods(b, o, n);
+        compare_events(b, o, n);
+        compare_hooks(b, o, n);
+    }
+}
+
+/* ---- pass 2: the rest ---- */
+
+static void compare_apps(struct breaking *b)
+{
+    const char *old = tree_text(b->old, "app");
+    const char *new = tree_text(b->new, "app");
+    if (strcmp(old, new) != 0) {
+        const struct breaking_place place = at("", b->old, b->new, 0);
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_APP_RENAMED, &place,
+            arena_printf(b->arena, "app '%s' is called '%s' now", old, new));
+        breaking_because(b, f, true, BREAKS_SOURCE,
+                         arena_printf(b->arena,
+                                      "every name begins with '%s_', not "
+                                      "'%s_'",
+                                      tree_text(b->new, "c"),
+                                      tree_text(b->old, "c")));
+    }
+}
+
+/* Declared types that are gone, and did not become another one. */
+static void compare_lists(struct breaking *b, const char *kind,
+                          const char *section)
+{
+    const struct tree *list = tree_find(b->old, section);
+    for (const struct tree *o = list != NULL ? list->first : NULL; o != NULL;
+         o = o->next) {
+        const struct breaking_pair *pair = b->pairs;
+        while (pair != NULL && pair->old != o) {
+            pair = pair->next;
+        }
+        if (pair == NULL) {
+            const struct breaking_place place = at("", o, b->new, 0);
+            struct breaking_finding *f = breaking_report(
+                b, BREAKING_TYPE_REMOVED, &place,
+                arena_printf(b->arena, "%s is gone", quoted(b, kind, o)));
+            breaking_because(b, f, true, BREAKS_SOURCE,
+                             "what was generated for it is gone");
+        }
+    }
+}
+
+struct breaking_finding *breaking_compare(struct arena *arena,
+                                          const struct tree *old,
+                                          const struct tree *new)
+{
+    struct breaking b = { .arena = arena, .old = old, .new = new };
+    follow_actors(&b);
+    follow_rest(&b);
+    compare_apps(&b);
+    compare_actors(&b);
+    for (const struct breaking_pair *p = b.pairs; p != NULL; p = p->next) {
+        breaking_declaration(&b, p);
+    }
+    for (size_t i = 0; i < SECTIONS; i++) {
+        compare_lists(&b, sections[i][0], sections[i][1]);
+    }
+    struct breaking_finding **link = &b.first;
+    while (*link != NULL) {
+        if ((*link)->breaks == 0) {
+            *link = (*link)->next;
+        } else {
+            link = &(*link)->next;
+        }
+    }
+    return b.first;
+}
