@@ -24,6 +24,7 @@ static struct zkt_pending *from_node(struct zkt_node *node)
 static void free_pending(struct zkt_client *client, struct zkt_pending *p)
 {
     zkt__timeout_cancel(&p->timeout);
+    client->pending--;
     zkt__release(client->allocator, (char *)(uintptr_t)p->unsent.data);
     if (p->spare_of != NULL) {
         p->spare_of->spare_used = false;
@@ -71,7 +72,9 @@ static void finish_call(struct zkt_client *client, struct zkt_pending *p,
 static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
 {
     char text[ERROR_MAX];
-    struct zkt_str error = ZKT_STR("out of memory");
+    const struct zkt_str kept = p->unsent; /* may be the error, below */
+    struct zkt_str error = kept;
+    p->unsent = (struct zkt_str){ NULL, 0 };
     if (p->status == ZKT_DEADLINE_EXCEEDED) {
         snprintf(text, sizeof(text),
                  "RPC \"%.*s\" timed out after %" PRId64 "ms",
@@ -81,8 +84,13 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
         error = ZKT_STR("WebSocket closed");
     } else if (p->status == ZKT_CANCELLED) {
         error = ZKT_STR("WebSocket client closed");
+    } else if (p->status == ZKT_RESOURCE_EXHAUSTED) {
+        error = client->pending > client->options.pending_calls
+                    ? ZKT_STR("too many calls at once")
+                    : ZKT_STR("out of memory");
     }
     finish_call(client, p, p->status, error, NULL);
+    zkt__release(client->allocator, (char *)(uintptr_t)kept.data);
 }
 
 void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
@@ -254,6 +262,23 @@ static bool keep_text(struct zkt_client *client, struct zkt_pending *p)
     return true;
 }
 
+bool zkt__call_check(struct zkt_client *client,
+                     const struct zkt_remote_method *method, const void *input,
+                     struct zkt_writer *text)
+{
+    struct zkt_issues issues = { .arena = &client->arena };
+    const bool good = method->input == NULL ||
+                      zkt__check_value(method->input, input, NULL, 0, &issues);
+    if (!good) {
+        ZKT_WRITE(text, "Validation failed for ");
+        zkt_write_raw(text, method->name.data, method->name.len);
+        ZKT_WRITE(text, ": ");
+        zkt__issues_write(&issues, text);
+        zkt_write_raw(text, "", 1);
+    }
+    return good;
+}
+
 /* Writes the call and sends it, or keeps it until the socket is open. */
 static enum zkt_status dispatch(struct zkt_client *client,
                                 const struct zkt_entry *entry,
@@ -265,6 +290,10 @@ static enum zkt_status dispatch(struct zkt_client *client,
     }
     if (client->status == ZKT_DISCONNECTED) {
         return ZKT_UNAVAILABLE;
+    }
+    if (client->options.pending_calls >= 0 &&
+        client->pending > client->options.pending_calls) {
+        return ZKT_RESOURCE_EXHAUSTED;
     }
     struct zkt_writer *w = zkt__client_write(client);
     write_call(client, w, entry, method, input, p->number);
@@ -286,6 +315,7 @@ void zkt__call_submit(struct zkt_handle *handle, uint32_t index,
     const int64_t limit = client->options.rpc_timeout_ms;
     zkt__client_clock(client);
     client->stats.calls++;
+    client->pending++;
     p->method = method->name;
     p->result = method->result;
     p->number = ++client->next_call;
@@ -334,6 +364,24 @@ static struct zkt_pending *new_pending(struct zkt_handle *handle)
     return p;
 }
 
+/* What is wrong with the input is told like any failure: later. */
+static void check_input(const struct zkt_handle *handle, uint32_t index,
+                        const void *input, struct zkt_pending *p)
+{
+    struct zkt_client *client = handle->client;
+    struct zkt_writer text;
+    zkt__writer_init(&text, client->allocator);
+    if (!zkt__call_check(client, &handle->entry->actor->methods[index], input,
+                         &text)) {
+        p->status = ZKT_INVALID_ARGUMENT;
+        if (!text.failed) {
+            p->unsent = (struct zkt_str){ text.data, text.len - 1 };
+            return;
+        }
+    }
+    zkt__writer_finish(&text);
+}
+
 void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
                       const void *input,
                       void (*thunk)(zkt_any_function *done,
@@ -357,5 +405,8 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
     p->thunk = thunk;
     p->done = done;
     p->user = user;
+    if (p->status == ZKT_OK) {
+        check_input(handle, index, input, p);
+    }
     zkt__call_submit(handle, index, input, p);
 }

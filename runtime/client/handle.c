@@ -4,9 +4,11 @@
  * that goes is marked, and freed at the end of the turn; one that comes is
  * first called in the next.
  */
+#include "base/utf8.h"
 #include "client/internal.h"
 
 enum {
+    ID_MAX = 256,
     CLOSED_MAX = 256 /* closed handles that are still known */
 };
 
@@ -70,12 +72,17 @@ static void open_handle(void *user)
 {
     struct opening *o = user;
     struct zkt_client *client = o->client;
+    const struct zkt_str id = zkt_cstr(o->id);
+    if (id.len == 0 || id.len > ID_MAX || !zkt__utf8_valid(id.data, id.len)) {
+        zkt__client_log(client, ZKT_LOG_ERROR,
+                        "the id of an instance is 1 to 256 bytes of UTF-8");
+        return;
+    }
     struct zkt_handle *handle = zkt__alloc_zero(client->allocator, 1,
                                                 sizeof(*handle));
-    struct zkt_entry *e = zkt__entry_find(client, o->actor->name,
-                                          zkt_cstr(o->id));
+    struct zkt_entry *e = zkt__entry_find(client, o->actor->name, id);
     if (e == NULL && handle != NULL) {
-        e = new_entry(client, o->actor, zkt_cstr(o->id));
+        e = new_entry(client, o->actor, id);
     }
     if (handle == NULL || e == NULL) {
         zkt__release(client->allocator, handle);

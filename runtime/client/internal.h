@@ -17,7 +17,8 @@ struct zkt_pending {
     struct zkt_str method;
     const struct zkt_type *result; /* NULL: none */
     uint64_t number;               /* of its id */
-    struct zkt_str unsent;         /* its text, until the socket is open */
+    struct zkt_str unsent;         /* its text, until the socket is open; of
+                                      one with a bad input what is wrong */
     enum zkt_status status;        /* of one that has failed */
     struct zkt_handle *spare_of;   /* it is that handle's spare */
     /* Asynchronous calls: */
@@ -116,6 +117,7 @@ struct zkt_client {
     struct zkt_writer writer;
     struct zkt_client_stats stats;
     uint64_t next_call;
+    int64_t pending;   /* calls that are under way or to be told */
     uint32_t depth;    /* callbacks that are running */
     uint32_t blocking; /* calls that block */
     bool dialing;      /* the driver owes an answer */
@@ -166,6 +168,10 @@ void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
     ZKT_PRINTF(4, 5);
 
 /* calls.c */
+/** Whether the input keeps its rules; what is wrong goes into @text. */
+bool zkt__call_check(struct zkt_client *client,
+                     const struct zkt_remote_method *method, const void *input,
+                     struct zkt_writer *text);
 /** Begins a call; the outcome goes where @p says. Input was checked. */
 void zkt__call_submit(struct zkt_handle *handle, uint32_t method,
                       const void *input, struct zkt_pending *p);

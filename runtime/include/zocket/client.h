@@ -41,6 +41,7 @@ const char *zkt_connection_name(enum zkt_connection status);
 #define ZKT_CLIENT_LIMITS_TABLE(X)                                             \
     X(rpc_timeout_ms, 10000, "a call: waiting for the socket and the answer")  \
     X(connect_timeout_ms, 10000, "one attempt: name, socket and handshake")    \
+    X(pending_calls, 65536, "calls under way at once: RESOURCE_EXHAUSTED")     \
     X(message_bytes, 67108864, "size of a message that arrives: 1009")         \
     X(reconnect_min_ms, 250, "before the first new attempt; then doubled")     \
     X(reconnect_max_ms, 2000, "before any new attempt, at most")               \
@@ -170,7 +171,10 @@ typedef void zkt_any_function(void);
 /* Opening, closing, listening and blocking calls are legal from any thread, if
  * the client has one of its own. */
 
-/** Handles to one instance share what is known of it. */
+/**
+ * Handles to one instance share what is known of it. NULL when there is no
+ * memory, or @id is not what the protocol allows: 1 to 256 bytes of UTF-8.
+ */
 struct zkt_handle *zkt_handle_open(struct zkt_client *client,
                                    const struct zkt_remote_actor *actor,
                                    const char *id);
