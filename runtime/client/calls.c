@@ -382,6 +382,31 @@ static void check_input(const struct zkt_handle *handle, uint32_t index,
     zkt__writer_finish(&text);
 }
 
+struct beginning {
+    struct zkt_handle *handle;
+    uint32_t method;
+    const void *input;
+    struct zkt_pending call; /* what is told, and where */
+    bool begun;
+};
+
+static void begin(void *user)
+{
+    struct beginning *b = user;
+    struct zkt_pending *p = b->handle->closed ? NULL : new_pending(b->handle);
+    if (p == NULL) {
+        return;
+    }
+    p->thunk = b->call.thunk;
+    p->done = b->call.done;
+    p->user = b->call.user;
+    if (p->status == ZKT_OK) {
+        check_input(b->handle, b->method, b->input, p);
+    }
+    zkt__call_submit(b->handle, b->method, b->input, p);
+    b->begun = true;
+}
+
 void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
                       const void *input,
                       void (*thunk)(zkt_any_function *done,
@@ -389,24 +414,23 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
                                     const void *result, void *user),
                       zkt_any_function *done, void *user)
 {
+    struct beginning b = {
+        .handle = handle,
+        .method = index,
+        .input = input,
+        .call = { .thunk = thunk, .done = done, .user = user },
+    };
     struct zkt_reply refused = { .status = ZKT_FAILED_PRECONDITION,
                                  .error = "there is no client to call with" };
-    struct zkt_pending *p = NULL;
-    if (handle != NULL && handle->client != NULL && !handle->closed) {
-        p = new_pending(handle);
-        refused.status = ZKT_RESOURCE_EXHAUSTED;
-        refused.error = "out of memory";
+    if (handle != NULL && handle->client != NULL) {
+        zkt__client_run(handle->client, begin, &b);
+        refused.status = handle->closed ? ZKT_FAILED_PRECONDITION
+                                        : ZKT_RESOURCE_EXHAUSTED;
+        refused.error = handle->closed ? "the handle is closed"
+                                       : "out of memory";
     }
-    if (p == NULL) {
+    if (!b.begun) {
         /* Nothing can be kept for later: the one case of a call from here. */
         thunk(done, &refused, NULL, user);
-        return;
     }
-    p->thunk = thunk;
-    p->done = done;
-    p->user = user;
-    if (p->status == ZKT_OK) {
-        check_input(handle, index, input, p);
-    }
-    zkt__call_submit(handle, index, input, p);
 }

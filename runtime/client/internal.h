@@ -3,6 +3,7 @@
 #define ZKT_CLIENT_INTERNAL_H
 
 #include "actor/send_queue.h"
+#include "base/index.h"
 #include "base/random.h"
 #include "base/slots.h"
 #include "base/timeouts.h"
@@ -60,6 +61,7 @@ struct zkt_entry {
     const struct zkt_remote_actor *actor;
     struct zkt_str id;
     struct zkt_list listeners;
+    uint32_t position; /* in client->table */
     uint32_t handles;
     bool state_sent, events_sent; /* subscriptions that the server has */
     bool known;                   /* state holds a snapshot */
@@ -109,7 +111,10 @@ struct zkt_client {
     struct zkt_list calls;  /* pending, by deadline */
     struct zkt_list failed; /* to be told at the next tick */
     struct zkt_list entries, handles;
-    struct zkt_list closed; /* handles, so that closing twice is harmless */
+    struct zkt_entry **table; /* the entries, for the index */
+    struct zkt_index by_name;
+    uint32_t count, capacity; /* of the table */
+    struct zkt_list closed;   /* handles, so that closing twice is harmless */
     struct zkt_list status_listeners;
     uint32_t closed_count;
     struct zkt_slots listeners;
@@ -191,10 +196,18 @@ struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
 void zkt__reply_set(const struct zkt_client *client, struct zkt_reply *reply,
                     enum zkt_status status, struct zkt_str error);
 
-/* handle.c */
+/* entry.c */
 struct zkt_entry *zkt__entry_find(const struct zkt_client *client,
                                   struct zkt_str actor, struct zkt_str id);
+/** One that is not there yet; NULL: no memory. */
+struct zkt_entry *zkt__entry_new(struct zkt_client *client,
+                                 const struct zkt_remote_actor *actor,
+                                 struct zkt_str id);
 void zkt__entry_free(struct zkt_client *client, struct zkt_entry *e);
+/** When all of them have been freed. */
+void zkt__entries_finish(struct zkt_client *client);
+
+/* handle.c */
 /** Frees the listeners of @list that are gone. */
 void zkt__listeners_sweep(struct zkt_client *client, struct zkt_list *list);
 /** Every handle is stale from now on. */

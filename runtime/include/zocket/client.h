@@ -23,6 +23,7 @@ extern "C" {
 
 struct zkt_client;
 struct zkt_server;
+struct uv_loop_s; /* libuv's */
 
 enum zkt_connection {
     ZKT_CONNECTING,   /* until the first connection, however often it fails */
@@ -168,8 +169,8 @@ void zkt_reply_clear(struct zkt_reply *reply);
 struct zkt_handle;
 typedef void zkt_any_function(void);
 
-/* Opening, closing, listening and blocking calls are legal from any thread, if
- * the client has one of its own. */
+/* Opening, closing, listening and calling are legal from any thread, if the
+ * client has one of its own; a snapshot is for callbacks alone. */
 
 /**
  * Handles to one instance share what is known of it. NULL when there is no
@@ -188,7 +189,11 @@ void zkt_handle_close(struct zkt_handle *handle);
 enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t method,
                                 const void *input, void *result,
                                 struct zkt_reply *reply);
-/** Calls @thunk with @done, once and never before it returns. */
+/**
+ * Calls @thunk with @done, once, and never inside of this; only where there is
+ * no client, or no memory at all, it is called from here. @input is encoded
+ * before it returns.
+ */
 void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
                       const void *input,
                       void (*thunk)(zkt_any_function *done,
