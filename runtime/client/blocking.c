@@ -74,6 +74,23 @@ static void refuse(struct call *call, enum zkt_status status, const char *text)
     }
 }
 
+bool zkt__call_input_good(struct zkt_client *client,
+                          const struct zkt_remote_method *method,
+                          const void *input, struct zkt_writer *text)
+{
+    struct zkt_issues issues = { .arena = &client->arena };
+    const bool good = method->input == NULL ||
+                      zkt__check_value(method->input, input, NULL, 0, &issues);
+    if (!good) {
+        ZKT_WRITE(text, "Validation failed for ");
+        zkt_write_raw(text, method->name.data, method->name.len);
+        ZKT_WRITE(text, ": ");
+        zkt__issues_write(&issues, text);
+        zkt_write_raw(text, "", 1);
+    }
+    return good;
+}
+
 /* On the client's thread: checks the input and submits the call. */
 static void begin(void *user)
 {
@@ -90,7 +107,7 @@ static void begin(void *user)
     zkt__writer_init(&text, client->allocator);
     if (call->reply_is_ours && method->result != NULL && method->result->owns) {
         refuse(call, ZKT_INVALID_ARGUMENT, "");
-    } else if (!zkt__call_check(client, method, call->input, &text)) {
+    } else if (!zkt__call_input_good(client, method, call->input, &text)) {
         refuse(call, ZKT_INVALID_ARGUMENT, text.failed ? "" : text.data);
     } else if ((p = zkt__alloc_zero(client->allocator, 1, sizeof(*p))) ==
                NULL) {

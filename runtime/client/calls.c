@@ -262,23 +262,6 @@ static bool keep_text(struct zkt_client *client, struct zkt_pending *p)
     return true;
 }
 
-bool zkt__call_check(struct zkt_client *client,
-                     const struct zkt_remote_method *method, const void *input,
-                     struct zkt_writer *text)
-{
-    struct zkt_issues issues = { .arena = &client->arena };
-    const bool good = method->input == NULL ||
-                      zkt__check_value(method->input, input, NULL, 0, &issues);
-    if (!good) {
-        ZKT_WRITE(text, "Validation failed for ");
-        zkt_write_raw(text, method->name.data, method->name.len);
-        ZKT_WRITE(text, ": ");
-        zkt__issues_write(&issues, text);
-        zkt_write_raw(text, "", 1);
-    }
-    return good;
-}
-
 /* Writes the call and sends it, or keeps it until the socket is open. */
 static enum zkt_status dispatch(struct zkt_client *client,
                                 const struct zkt_entry *entry,
@@ -371,8 +354,8 @@ static void check_input(const struct zkt_handle *handle, uint32_t index,
     struct zkt_client *client = handle->client;
     struct zkt_writer text;
     zkt__writer_init(&text, client->allocator);
-    if (!zkt__call_check(client, &handle->entry->actor->methods[index], input,
-                         &text)) {
+    if (!zkt__call_input_good(client, &handle->entry->actor->methods[index],
+                              input, &text)) {
         p->status = ZKT_INVALID_ARGUMENT;
         if (!text.failed) {
             p->unsent = (struct zkt_str){ text.data, text.len - 1 };

@@ -173,10 +173,6 @@ void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
     ZKT_PRINTF(4, 5);
 
 /* calls.c */
-/** Whether the input keeps its rules; what is wrong goes into @text. */
-bool zkt__call_check(struct zkt_client *client,
-                     const struct zkt_remote_method *method, const void *input,
-                     struct zkt_writer *text);
 /** Begins a call; the outcome goes where @p says. Input was checked. */
 void zkt__call_submit(struct zkt_handle *handle, uint32_t method,
                       const void *input, struct zkt_pending *p);
@@ -189,6 +185,10 @@ void zkt__calls_answer(struct zkt_client *client,
                        const struct zkt_envelope *message);
 
 /* blocking.c */
+/** Whether the input keeps its rules; what is wrong goes into @text. */
+bool zkt__call_input_good(struct zkt_client *client,
+                          const struct zkt_remote_method *method,
+                          const void *input, struct zkt_writer *text);
 /** The arena of a blocking call's reply, made when it is needed; NULL. */
 struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
                                    struct zkt_reply *reply);
