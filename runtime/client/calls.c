@@ -24,6 +24,7 @@ static struct zkt_pending *from_node(struct zkt_node *node)
 static void free_pending(struct zkt_client *client, struct zkt_pending *p)
 {
     zkt__timeout_cancel(&p->timeout);
+    client->pending--;
     zkt__release(client->allocator, (char *)(uintptr_t)p->unsent.data);
     if (p->spare_of != NULL) {
         p->spare_of->spare_used = false;
@@ -71,7 +72,9 @@ static void finish_call(struct zkt_client *client, struct zkt_pending *p,
 static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
 {
     char text[ERROR_MAX];
-    struct zkt_str error = ZKT_STR("out of memory");
+    const struct zkt_str kept = p->unsent; /* may be the error, below */
+    struct zkt_str error = kept;
+    p->unsent = (struct zkt_str){ NULL, 0 };
     if (p->status == ZKT_DEADLINE_EXCEEDED) {
         snprintf(text, sizeof(text),
                  "RPC \"%.*s\" timed out after %" PRId64 "ms",
@@ -81,8 +84,13 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
         error = ZKT_STR("WebSocket closed");
     } else if (p->status == ZKT_CANCELLED) {
         error = ZKT_STR("WebSocket client closed");
+    } else if (p->status == ZKT_RESOURCE_EXHAUSTED) {
+        error = client->pending > client->options.pending_calls
+                    ? ZKT_STR("too many calls at once")
+                    : ZKT_STR("out of memory");
     }
     finish_call(client, p, p->status, error, NULL);
+    zkt__release(client->allocator, (char *)(uintptr_t)kept.data);
 }
 
 void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
@@ -266,6 +274,10 @@ static enum zkt_status dispatch(struct zkt_client *client,
     if (client->status == ZKT_DISCONNECTED) {
         return ZKT_UNAVAILABLE;
     }
+    if (client->options.pending_calls >= 0 &&
+        client->pending > client->options.pending_calls) {
+        return ZKT_RESOURCE_EXHAUSTED;
+    }
     struct zkt_writer *w = zkt__client_write(client);
     write_call(client, w, entry, method, input, p->number);
     if (w->failed || (!zkt__client_is_open(client) && !keep_text(client, p))) {
@@ -286,6 +298,7 @@ void zkt__call_submit(struct zkt_handle *handle, uint32_t index,
     const int64_t limit = client->options.rpc_timeout_ms;
     zkt__client_clock(client);
     client->stats.calls++;
+    client->pending++;
     p->method = method->name;
     p->result = method->result;
     p->number = ++client->next_call;
@@ -334,6 +347,49 @@ static struct zkt_pending *new_pending(struct zkt_handle *handle)
     return p;
 }
 
+/* What is wrong with the input is told like any failure: later. */
+static void check_input(const struct zkt_handle *handle, uint32_t index,
+                        const void *input, struct zkt_pending *p)
+{
+    struct zkt_client *client = handle->client;
+    struct zkt_writer text;
+    zkt__writer_init(&text, client->allocator);
+    if (!zkt__call_input_good(client, &handle->entry->actor->methods[index],
+                              input, &text)) {
+        p->status = ZKT_INVALID_ARGUMENT;
+        if (!text.failed) {
+            p->unsent = (struct zkt_str){ text.data, text.len - 1 };
+            return;
+        }
+    }
+    zkt__writer_finish(&text);
+}
+
+struct beginning {
+    struct zkt_handle *handle;
+    uint32_t method;
+    const void *input;
+    struct zkt_pending call; /* what is told, and where */
+    bool begun;
+};
+
+static void begin(void *user)
+{
+    struct beginning *b = user;
+    struct zkt_pending *p = b->handle->closed ? NULL : new_pending(b->handle);
+    if (p == NULL) {
+        return;
+    }
+    p->thunk = b->call.thunk;
+    p->done = b->call.done;
+    p->user = b->call.user;
+    if (p->status == ZKT_OK) {
+        check_input(b->handle, b->method, b->input, p);
+    }
+    zkt__call_submit(b->handle, b->method, b->input, p);
+    b->begun = true;
+}
+
 void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
                       const void *input,
                       void (*thunk)(zkt_any_function *done,
@@ -341,21 +397,23 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
                                     const void *result, void *user),
                       zkt_any_function *done, void *user)
 {
+    struct beginning b = {
+        .handle = handle,
+        .method = index,
+        .input = input,
+        .call = { .thunk = thunk, .done = done, .user = user },
+    };
     struct zkt_reply refused = { .status = ZKT_FAILED_PRECONDITION,
                                  .error = "there is no client to call with" };
-    struct zkt_pending *p = NULL;
-    if (handle != NULL && handle->client != NULL && !handle->closed) {
-        p = new_pending(handle);
-        refused.status = ZKT_RESOURCE_EXHAUSTED;
-        refused.error = "out of memory";
+    if (handle != NULL && handle->client != NULL) {
+        zkt__client_run(handle->client, begin, &b);
+        refused.status = handle->closed ? ZKT_FAILED_PRECONDITION
+                                        : ZKT_RESOURCE_EXHAUSTED;
+        refused.error = handle->closed ? "the handle is closed"
+                                       : "out of memory";
     }
-    if (p == NULL) {
+    if (!b.begun) {
         /* Nothing can be kept for later: the one case of a call from here. */
         thunk(done, &refused, NULL, user);
-        return;
     }
-    p->thunk = thunk;
-    p->done = done;
-    p->user = user;
-    zkt__call_submit(handle, index, input, p);
 }

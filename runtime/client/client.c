@@ -352,5 +352,7 @@ void zkt_client_close(struct zkt_client *client)
     zkt__connection_end(client);
     if (!zkt__client_is_busy(client)) {
         client->ops->finish(client->driver, client);
+    } else {
+        zkt__client_touch(client);
     }
 }

@@ -4,58 +4,13 @@
  * that goes is marked, and freed at the end of the turn; one that comes is
  * first called in the next.
  */
+#include "base/utf8.h"
 #include "client/internal.h"
 
 enum {
+    ID_MAX = 256,
     CLOSED_MAX = 256 /* closed handles that are still known */
 };
-
-/* ---- entries ---- */
-
-struct zkt_entry *zkt__entry_find(const struct zkt_client *client,
-                                  struct zkt_str actor, struct zkt_str id)
-{
-    for (struct zkt_node *n = zkt__list_first(&client->entries); n != NULL;
-         n = zkt__list_after(&client->entries, n)) {
-        struct zkt_entry *e = ZKT_CONTAINER(n, struct zkt_entry, node);
-        if (zkt_str_eq(e->actor->name, actor) && zkt_str_eq(e->id, id)) {
-            return e;
-        }
-    }
-    return NULL;
-}
-
-void zkt__entry_free(struct zkt_client *client, struct zkt_entry *e)
-{
-    zkt__node_unlink(&e->node);
-    if (e->state != NULL) {
-        zkt__value_release(&client->store, e->actor->state, e->state);
-        zkt__release(client->allocator, e->state);
-    }
-    zkt__value_release(&client->store, &zkt_type_string, &e->id);
-    zkt__release(client->allocator, e);
-}
-
-static struct zkt_entry *new_entry(struct zkt_client *client,
-                                   const struct zkt_remote_actor *actor,
-                                   struct zkt_str id)
-{
-    struct zkt_entry *e = zkt__alloc_zero(client->allocator, 1, sizeof(*e));
-    if (e == NULL) {
-        return NULL;
-    }
-    e->actor = actor;
-    zkt__list_init(&e->listeners);
-    const size_t size = actor->state->size;
-    e->state = zkt__alloc_zero(client->allocator, 1, size > 0 ? size : 1);
-    if (e->state == NULL ||
-        !zkt__value_copy(&client->store, &zkt_type_string, &e->id, &id)) {
-        zkt__entry_free(client, e);
-        return NULL;
-    }
-    zkt__list_append(&client->entries, &e->node);
-    return e;
-}
 
 /* ---- handles ---- */
 
@@ -70,12 +25,17 @@ static void open_handle(void *user)
 {
     struct opening *o = user;
     struct zkt_client *client = o->client;
+    const struct zkt_str id = zkt_cstr(o->id);
+    if (id.len == 0 || id.len > ID_MAX || !zkt__utf8_valid(id.data, id.len)) {
+        zkt__client_log(client, ZKT_LOG_ERROR,
+                        "the id of an instance is 1 to 256 bytes of UTF-8");
+        return;
+    }
     struct zkt_handle *handle = zkt__alloc_zero(client->allocator, 1,
                                                 sizeof(*handle));
-    struct zkt_entry *e = zkt__entry_find(client, o->actor->name,
-                                          zkt_cstr(o->id));
+    struct zkt_entry *e = zkt__entry_find(client, o->actor->name, id);
     if (e == NULL && handle != NULL) {
-        e = new_entry(client, o->actor, zkt_cstr(o->id));
+        e = zkt__entry_new(client, o->actor, id);
     }
     if (handle == NULL || e == NULL) {
         zkt__release(client->allocator, handle);

@@ -3,6 +3,7 @@
 #define ZKT_CLIENT_INTERNAL_H
 
 #include "actor/send_queue.h"
+#include "base/index.h"
 #include "base/random.h"
 #include "base/slots.h"
 #include "base/timeouts.h"
@@ -18,7 +19,8 @@ struct zkt_pending {
     struct zkt_str method;
     const struct zkt_type *result; /* NULL: none */
     uint64_t number;               /* of its id */
-    struct zkt_str unsent;         /* its text, until the socket is open */
+    struct zkt_str unsent;         /* its text, until the socket is open; of
+                                      one with a bad input what is wrong */
     enum zkt_status status;        /* of one that has failed */
     struct zkt_handle *spare_of;   /* it is that handle's spare */
     /* Asynchronous calls: */
@@ -60,6 +62,7 @@ struct zkt_entry {
     const struct zkt_remote_actor *actor;
     struct zkt_str id;
     struct zkt_list listeners;
+    uint32_t position; /* in client->table */
     uint32_t handles;
     bool state_sent, events_sent; /* subscriptions that the server has */
     bool known;                   /* state holds a snapshot */
@@ -111,7 +114,10 @@ struct zkt_client {
     struct zkt_list calls;  /* pending, by deadline */
     struct zkt_list failed; /* to be told at the next tick */
     struct zkt_list entries, handles;
-    struct zkt_list closed; /* handles, so that closing twice is harmless */
+    struct zkt_entry **table; /* the entries, for the index */
+    struct zkt_index by_name;
+    uint32_t count, capacity; /* of the table */
+    struct zkt_list closed;   /* handles, so that closing twice is harmless */
     struct zkt_list status_listeners;
     uint32_t closed_count;
     struct zkt_slots listeners;
@@ -119,6 +125,7 @@ struct zkt_client {
     struct zkt_writer writer;
     struct zkt_client_stats stats;
     uint64_t next_call;
+    int64_t pending;   /* calls that are under way or to be told */
     uint32_t depth;    /* callbacks that are running */
     uint32_t blocking; /* calls that block */
     bool dialing;      /* the driver owes an answer */
@@ -181,6 +188,10 @@ void zkt__calls_answer(struct zkt_client *client,
                        const struct zkt_envelope *message);
 
 /* blocking.c */
+/** Whether the input keeps its rules; what is wrong goes into @text. */
+bool zkt__call_input_good(struct zkt_client *client,
+                          const struct zkt_remote_method *method,
+                          const void *input, struct zkt_writer *text);
 /** The arena of a blocking call's reply, made when it is needed; NULL. */
 struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
                                    struct zkt_reply *reply);
@@ -188,10 +199,18 @@ struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
 void zkt__reply_set(const struct zkt_client *client, struct zkt_reply *reply,
                     enum zkt_status status, struct zkt_str error);
 
-/* handle.c */
+/* entry.c */
 struct zkt_entry *zkt__entry_find(const struct zkt_client *client,
                                   struct zkt_str actor, struct zkt_str id);
+/** One that is not there yet; NULL: no memory. */
+struct zkt_entry *zkt__entry_new(struct zkt_client *client,
+                                 const struct zkt_remote_actor *actor,
+                                 struct zkt_str id);
 void zkt__entry_free(struct zkt_client *client, struct zkt_entry *e);
+/** When all of them have been freed. */
+void zkt__entries_finish(struct zkt_client *client);
+
+/* handle.c */
 /** Frees the listeners of @list that are gone. */
 void zkt__listeners_sweep(struct zkt_client *client, struct zkt_list *list);
 /** Every handle is stale from now on. */

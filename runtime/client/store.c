@@ -322,6 +322,7 @@ void zkt__store_free(struct zkt_client *client)
         end_listeners(client, &e->listeners);
         zkt__entry_free(client, e);
     }
+    zkt__entries_finish(client);
     end_listeners(client, &client->status_listeners);
     while ((n = zkt__list_first(&client->closed)) != NULL) {
         zkt__node_unlink(n);

@@ -91,11 +91,13 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
-/* On a user's loop: the end of its turn may be far away. */
+/* On a user's loop: the end of its turn may be far away. In a callback it is
+ * near, but for the log's, which may be called at any time. */
 static void on_touch(struct zkt_core *core)
 {
     struct dialer *d = core->driver;
-    if (!zkt__client_is_busy(d->client)) {
+    if (!zkt__client_is_busy(d->client) ||
+        zkt__client_close_wanted(d->client)) {
         wake_loop(d);
     }
 }

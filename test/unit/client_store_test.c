@@ -200,6 +200,43 @@ static void test_many_handles_closed_twice(void **state)
     disconnect(&t);
 }
 
+/* Each is found, whichever went before. */
+static void test_many_instances(void **state)
+{
+    enum {
+        MANY = 200
+    };
+    static struct test_doc *docs[MANY];
+    struct seen seen = { 0 };
+    struct fixture t;
+    char text[128];
+    int expected = 0;
+    (void)state;
+    connect(&t);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(text, sizeof(text), "%d", i);
+        docs[i] = test_doc_open(t.fake.client, text);
+        test_doc_on_quiet(docs[i], on_quiet, &seen);
+    }
+    for (int gone = 0; gone < MANY; gone++) {
+        const int last = gone * 77 % MANY; /* in no order */
+        fake_turn(&t.fake);
+        for (int i = 0; i < MANY; i++) {
+            snprintf(text, sizeof(text),
+                     "{\"type\":\"event\",\"actor\":\"doc\","
+                     "\"actorId\":\"%d\",\"event\":\"quiet\"}",
+                     i);
+            expected += docs[i] != NULL;
+            fake_say(&t.fake, text);
+        }
+        assert_int_equal(seen.quiets, expected);
+        test_doc_close(docs[last]);
+        docs[last] = NULL;
+        t.fake.sent[0] = '\0';
+    }
+    disconnect(&t);
+}
+
 static void test_a_handle_that_outlives_its_client(void **state)
 {
     struct fixture t;
@@ -675,6 +712,7 @@ int main(void)
         cmocka_unit_test(test_handles_share_and_count),
         cmocka_unit_test(test_released_and_taken_again_in_one_turn),
         cmocka_unit_test(test_many_handles_closed_twice),
+        cmocka_unit_test(test_many_instances),
         cmocka_unit_test(test_a_handle_that_outlives_its_client),
         cmocka_unit_test(test_snapshots_and_patches),
         cmocka_unit_test(test_state_is_in_sync_after_a_drop),

@@ -26,7 +26,7 @@ static const struct zkt_client_options plain = { .reconnect_jitter = -1 };
 struct outcome {
     int count;
     enum zkt_status status;
-    char error[128];
+    char error[160];
 };
 
 static void on_done(const struct zkt_reply *reply, void *user)
@@ -506,6 +506,82 @@ static void test_blocking_calls_wait_and_fail_alike(void **state)
     fake_close(&f);
 }
 
+static void on_number(const struct zkt_reply *reply, int32_t n, void *user)
+{
+    (void)n;
+    on_done(reply, user);
+}
+
+static void test_an_input_is_checked_before_it_is_sent(void **state)
+{
+    const struct test_doc_add_input bad = { .by = 11 };
+    struct outcome outcome = { 0 };
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    fake_turn(&f);
+    fake_accept(&f);
+    test_doc_begin_add(doc, &bad, on_number, &outcome);
+    assert_int_equal(outcome.count, 0); /* never inside begin */
+    assert_string_equal(fake_sent(&f), "");
+    assert_int_equal(outcome.count, 1);
+    assert_int_equal(outcome.status, ZKT_INVALID_ARGUMENT);
+    assert_string_equal(outcome.error,
+                        "Validation failed for add: [{\"code\":\"too_big\","
+                        "\"path\":[\"by\"],\"message\":\"must be at most "
+                        "10\"}]");
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
+static void test_calls_are_bounded(void **state)
+{
+    struct zkt_client_options options = plain;
+    struct outcome good = { 0 }, bad = { 0 }, after = { 0 };
+    struct fake f;
+    (void)state;
+    options.pending_calls = 3;
+    struct test_doc *doc = test_doc_open(fake_open(&f, options), "a");
+    fake_turn(&f);
+    for (int i = 0; i < 3; i++) {
+        test_doc_begin_ping(doc, on_done, &good);
+    }
+    test_doc_begin_ping(doc, on_done, &bad);
+    fake_turn(&f);
+    assert_int_equal(bad.status, ZKT_RESOURCE_EXHAUSTED);
+    assert_string_equal(bad.error, "too many calls at once");
+    fake_accept(&f);
+    assert_string_equal(fake_sent(&f),
+                        RPC("1", "ping") RPC("2", "ping") RPC("3", "ping"));
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_2_0\"}");
+    test_doc_begin_ping(doc, on_done, &after);
+    assert_string_equal(fake_sent(&f), RPC("5", "ping"));
+    assert_int_equal(good.count, 1);
+    assert_int_equal(good.status, ZKT_OK);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
+static void test_ids_of_instances(void **state)
+{
+    char long_id[258];
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    memset(long_id, 'x', 257);
+    long_id[257] = '\0';
+    assert_null(test_doc_open(f.client, ""));
+    assert_null(test_doc_open(f.client, NULL));
+    assert_null(test_doc_open(f.client, "\xff"));
+    assert_null(test_doc_open(f.client, long_id));
+    assert_string_equal(f.log,
+                        "the id of an instance is 1 to 256 bytes of UTF-8");
+    struct test_doc *doc = test_doc_open(f.client, long_id + 1);
+    assert_non_null(doc);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
 /* A server that speaks plain Zocket: no codes, no welcome, no subprotocol. */
 static void test_answers_of_a_plain_server(void **state)
 {
@@ -802,6 +878,9 @@ int main(void)
         cmocka_unit_test(test_a_drop_rejects_what_was_sent),
         cmocka_unit_test(test_a_timeout_covers_waiting_and_answer),
         cmocka_unit_test(test_blocking_calls_wait_and_fail_alike),
+        cmocka_unit_test(test_an_input_is_checked_before_it_is_sent),
+        cmocka_unit_test(test_calls_are_bounded),
+        cmocka_unit_test(test_ids_of_instances),
         cmocka_unit_test(test_answers_of_a_plain_server),
         cmocka_unit_test(test_answers_that_are_none),
         cmocka_unit_test(test_trying_again_at_once),

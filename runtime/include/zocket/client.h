@@ -23,6 +23,7 @@ extern "C" {
 
 struct zkt_client;
 struct zkt_server;
+struct uv_loop_s; /* libuv's */
 
 enum zkt_connection {
     ZKT_CONNECTING,   /* until the first connection, however often it fails */
@@ -41,6 +42,7 @@ const char *zkt_connection_name(enum zkt_connection status);
 #define ZKT_CLIENT_LIMITS_TABLE(X)                                             \
     X(rpc_timeout_ms, 10000, "a call: waiting for the socket and the answer")  \
     X(connect_timeout_ms, 10000, "one attempt: name, socket and handshake")    \
+    X(pending_calls, 65536, "calls under way at once: RESOURCE_EXHAUSTED")     \
     X(message_bytes, 67108864, "size of a message that arrives: 1009")         \
     X(reconnect_min_ms, 250, "before the first new attempt; then doubled")     \
     X(reconnect_max_ms, 2000, "before any new attempt, at most")               \
@@ -167,10 +169,13 @@ void zkt_reply_clear(struct zkt_reply *reply);
 struct zkt_handle;
 typedef void zkt_any_function(void);
 
-/* Opening, closing, listening and blocking calls are legal from any thread, if
- * the client has one of its own. */
+/* Opening, closing, listening and calling are legal from any thread, if the
+ * client has one of its own; a snapshot is for callbacks alone. */
 
-/** Handles to one instance share what is known of it. */
+/**
+ * Handles to one instance share what is known of it. NULL when there is no
+ * memory, or @id is not what the protocol allows: 1 to 256 bytes of UTF-8.
+ */
 struct zkt_handle *zkt_handle_open(struct zkt_client *client,
                                    const struct zkt_remote_actor *actor,
                                    const char *id);
@@ -184,7 +189,11 @@ void zkt_handle_close(struct zkt_handle *handle);
 enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t method,
                                 const void *input, void *result,
                                 struct zkt_reply *reply);
-/** Calls @thunk with @done, once and never before it returns. */
+/**
+ * Calls @thunk with @done, once, and never inside of this; only where there is
+ * no client, or no memory at all, it is called from here. @input is encoded
+ * before it returns.
+ */
 void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
                       const void *input,
                       void (*thunk)(zkt_any_function *done,

@@ -13,7 +13,7 @@ extern "C" {
 
 struct demo_counter;
 
-/** A handle to the instance @id; NULL when there is no memory. */
+/** A handle to the instance @id, 1 to 256 bytes; NULL: it is not, no memory. */
 struct demo_counter *demo_counter_open(struct zkt_client *client,
                                        const char *id);
 

@@ -1,0 +1,132 @@
+/*
+ * Any bytes from a server, through the whole client: a line is the payload of
+ * a text frame, or begins with what is to happen instead: R raw bytes in place
+ * of a frame, D the connection is lost, T the clock moves, S listeners come or
+ * go. Whatever a server says, the client goes on, and its state stays whole.
+ */
+#include <stdlib.h>
+
+#include "chat_client.h"
+#include "fake_server.h"
+
+#include "json/json.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct session {
+    struct fake fake;
+    struct demo_chat *room;
+    uint64_t state, topic, said;
+    long told;
+};
+
+static void on_state(const struct demo_chat_state *now, void *user)
+{
+    struct session *s = user;
+    struct zkt_writer w;
+    zkt__writer_init(&w, &zkt__allocator_default);
+    demo_chat_state_type_.encode(&w, &demo_chat_state_type_, now);
+    zkt__writer_finish(&w);
+    s->told++;
+}
+
+static void on_topic(struct zkt_str topic, void *user)
+{
+    struct session *s = user;
+    s->told += topic.data[topic.len] == '\0';
+}
+
+static void on_said(const struct demo_message *message, void *user)
+{
+    struct session *s = user;
+    s->told += (long)message->text.len;
+}
+
+static void on_done(const struct zkt_reply *reply,
+                    const struct demo_message *message, void *user)
+{
+    struct session *s = user;
+    s->told += (long)strlen(reply->error) + message->id;
+}
+
+static void begin_call(struct session *s)
+{
+    const struct demo_chat_say_input in = { .text = ZKT_STR("hello") };
+    demo_chat_begin_say(s->room, &in, on_done, s);
+}
+
+static void toggle(struct session *s)
+{
+    if (s->state != 0) {
+        zkt_client_off(s->fake.client, s->state);
+        zkt_client_off(s->fake.client, s->said);
+        s->state = s->said = 0;
+        return;
+    }
+    s->state = demo_chat_subscribe(s->room, on_state, s);
+    s->said = demo_chat_on_said(s->room, on_said, s);
+}
+
+static void say(struct session *s, const uint8_t *line, size_t len)
+{
+    char text[4096];
+    len = len < sizeof(text) ? len : sizeof(text) - 1;
+    memcpy(text, line, len);
+    text[len] = '\0';
+    fake_say(&s->fake, text);
+}
+
+static void run_line(struct session *s, const uint8_t *line, size_t len)
+{
+    struct fake *f = &s->fake;
+    if (f->asked) {
+        fake_accept(f);
+    }
+    switch (len > 0 ? line[0] : 'T') {
+    case 'D':
+        if (f->endpoint != NULL) {
+            fake_detach(f);
+        }
+        break;
+    case 'T':
+        fake_advance(f, len > 1 ? line[1] * 100 : 10);
+        break;
+    case 'S':
+        toggle(s);
+        begin_call(s);
+        break;
+    case 'R':
+        if (f->endpoint != NULL) {
+            fake_feed(f, line + 1, len - 1 < 4096 ? len - 1 : 4096);
+        }
+        break;
+    default:
+        if (f->endpoint != NULL) {
+            say(s, line, len);
+        }
+    }
+    (void)fake_sent(f);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct zkt_client_options options = { .reconnect_min_ms = 1,
+                                                .reconnect_max_ms = 1 };
+    static struct session s;
+    s = (struct session){ .told = 0 };
+    s.room = demo_chat_open(fake_open(&s.fake, options), "r");
+    s.topic = demo_chat_watch_topic(s.room, on_topic, &s);
+    toggle(&s);
+    begin_call(&s);
+    fake_turn(&s.fake);
+    while (size > 0) {
+        const uint8_t *end = memchr(data, '\n', size);
+        const size_t len = end != NULL ? (size_t)(end - data) : size;
+        run_line(&s, data, len);
+        data += len + (end != NULL);
+        size -= len + (end != NULL);
+    }
+    demo_chat_close(s.room);
+    fake_close(&s.fake);
+    return 0;
+}
