@@ -13,7 +13,7 @@ extern "C" {
 
 struct every_doc;
 
-/** A handle to the instance @id; NULL when there is no memory. */
+/** A handle to the instance @id, 1 to 256 bytes; NULL: it is not, no memory. */
 struct every_doc *every_doc_open(struct zkt_client *client, const char *id);
 
 /** Ends all listeners of the handle. Takes NULL; twice is harmless. */
