@@ -247,6 +247,7 @@ types: type                             { $$ = NO_LIST; APPEND($$, $type); }
 type_name: word_but_stream              { $$ = (struct ast_name){ $1, @$ }; };
 rules_opt: %empty                       { $$ = NO_LIST; }
     | rules
+    | rules ','
     ;
 rules: rule                             { $$ = NO_LIST; APPEND($$, $rule); }
     | rules ',' rule                    { $$ = $1; APPEND($$, $rule); }

@@ -78,8 +78,8 @@ bool zkt__call_input_good(struct zkt_client *client,
                           const struct zkt_remote_method *method,
                           const void *input, struct zkt_writer *text)
 {
-    struct zkt_issues issues = { .arena = &client->arena,
-                                 .context = &client->rules };
+    struct zkt_issues issues;
+    zkt__issues_init(&issues, &client->arena, &client->rules);
     const bool good = method->input == NULL ||
                       zkt__check_value(method->input, input, NULL, 0, &issues);
     if (!good) {

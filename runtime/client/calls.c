@@ -158,7 +158,8 @@ static void *decode_result(struct zkt_client *client, struct zkt_arena *arena,
                            const struct zkt_type *type, struct zkt_str json)
 {
     struct zkt_reader reader;
-    struct zkt_issues issues = { .arena = arena };
+    struct zkt_issues issues;
+    zkt__issues_init(&issues, arena, NULL);
     if (arena == NULL || json.data == NULL) {
         return NULL;
     }

@@ -61,7 +61,8 @@ static void receive_snapshot(struct zkt_client *client, struct zkt_entry *e,
 {
     const struct zkt_type *type = e->actor->state;
     uint64_t fields[ZKT_FIELDS_MAX / 64] = { 0 };
-    struct zkt_issues issues = { .arena = &client->arena };
+    struct zkt_issues issues;
+    zkt__issues_init(&issues, &client->arena, NULL);
     struct zkt_reader reader;
     void *decoded = zkt__arena_zero(&client->arena, 1, type->size);
     void *owned = zkt__arena_zero(&client->arena, 1, type->size);
@@ -103,7 +104,8 @@ static void receive_patch(struct zkt_client *client, struct zkt_entry *e,
                           struct zkt_str json)
 {
     uint64_t fields[ZKT_FIELDS_MAX / 64] = { 0 };
-    struct zkt_issues issues = { .arena = &client->arena };
+    struct zkt_issues issues;
+    zkt__issues_init(&issues, &client->arena, NULL);
     struct zkt_journal journal;
     struct zkt_reader reader;
     if (!e->known || e->awaiting) {
@@ -143,7 +145,8 @@ static void receive_patch(struct zkt_client *client, struct zkt_entry *e,
 static void *decode_payload(struct zkt_client *client,
                             const struct zkt_type *type, struct zkt_str json)
 {
-    struct zkt_issues issues = { .arena = &client->arena };
+    struct zkt_issues issues;
+    zkt__issues_init(&issues, &client->arena, NULL);
     struct zkt_reader reader;
     void *payload = zkt__arena_zero(&client->arena, 1, type->size);
     if (payload == NULL || json.data == NULL) {
