@@ -917,7 +917,8 @@ const struct model *check_file(struct arena *arena, struct diag *diag,
     (void)names_take(&c.handlers, arena, diag, "user",
                      (struct ast_name){ "user", { 0, 0 } });
     for (const struct ast_decl *d = file->decls; d != NULL; d = d->next) {
-        if (d->kind != AST_DECL_APP && d->kind != AST_DECL_ACTOR) {
+        if (d->kind != AST_DECL_APP && d->kind != AST_DECL_IMPORT &&
+            d->kind != AST_DECL_ACTOR) {
             declare(&c, d);
         }
     }
