@@ -107,6 +107,7 @@ static void on_emptied(struct zkt_port *port)
     struct zkt_connection *c = from_port(port);
     if (c->detached && !zkt__node_linked(&c->ending)) {
         zkt__list_append(&server_of(c)->ending, &c->ending);
+        server_of(c)->left = true;
     }
 }
 
@@ -369,6 +370,7 @@ static void detach(struct zkt_endpoint *e)
 {
     struct zkt_connection *c = from_endpoint(e);
     c->detached = true;
+    server_of(c)->left = true;
     zkt__node_unlink(&e->dirty);
     c->port.open = false;
     if (!zkt__node_linked(&c->ending)) {
@@ -430,6 +432,7 @@ static void destroy(struct zkt_server *server, struct zkt_connection *c)
 void zkt__connections_reap(struct zkt_server *server)
 {
     struct zkt_node *node = zkt__list_first(&server->ending);
+    server->left = false;
     while (node != NULL) {
         struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
                                                  ending);
