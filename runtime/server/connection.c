@@ -419,14 +419,9 @@ static void retire(struct zkt_server *server, struct zkt_connection *c)
         zkt__timeout_cancel(&c->phase);
         zkt__timeout_cancel(&c->stuck);
         zkt__ws_finish(&c->ws);
+        zkt__queue_finish(&c->port.queue, server->allocator);
         server->actors.stats.connections--;
     }
-}
-
-static void destroy(struct zkt_server *server, struct zkt_connection *c)
-{
-    zkt__queue_finish(&c->port.queue, server->allocator);
-    zkt__release(server->allocator, c);
 }
 
 void zkt__connections_reap(struct zkt_server *server)
@@ -443,7 +438,7 @@ void zkt__connections_reap(struct zkt_server *server)
             zkt__node_unlink(&c->ending);
             retire(server, c);
             if (c->port.link_count == 0) {
-                destroy(server, c);
+                zkt__release(server->allocator, c);
             }
         } else if (c->ws.state == ZKT_WS_CLOSED) {
             c->endpoint.closing = true;

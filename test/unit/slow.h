@@ -30,6 +30,7 @@ enum {
 static struct slow_job_add_later *held[HELD_MAX];
 static size_t held_count;
 static bool hook_fails;
+static const char *hook_that_ends; /* its instance, or NULL */
 
 static inline enum zkt_status add_now(struct slow_job_call *call,
                                       const struct slow_job_add_input *in,
@@ -171,6 +172,9 @@ static enum zkt_status run_hook(struct slow_job_call *call, const char *name,
 {
     note(name, zkt_instance_id(call->zkt));
     (*count)++;
+    if (hook_that_ends != NULL && strcmp(name, hook_that_ends) == 0) {
+        zkt_destroy(call->zkt);
+    }
     return hook_fails ? zkt_fail(call->zkt, ZKT_ABORTED, "hook") : ZKT_OK;
 }
 
@@ -233,6 +237,10 @@ static inline struct zkt_server *new_slow_server(
     trace[0] = '\0';
     held_count = 0;
     hook_fails = false;
+    hook_that_ends = NULL;
+    hooks = (struct hook_counts){ 0 };
+    early_ran = (struct ran){ 0 };
+    early_resumed = 0;
     assert_int_equal(
         zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
     return server;
