@@ -107,6 +107,7 @@ static void on_emptied(struct zkt_port *port)
     struct zkt_connection *c = from_port(port);
     if (c->detached && !zkt__node_linked(&c->ending)) {
         zkt__list_append(&server_of(c)->ending, &c->ending);
+        server_of(c)->left = true;
     }
 }
 
@@ -369,6 +370,7 @@ static void detach(struct zkt_endpoint *e)
 {
     struct zkt_connection *c = from_endpoint(e);
     c->detached = true;
+    server_of(c)->left = true;
     zkt__node_unlink(&e->dirty);
     c->port.open = false;
     if (!zkt__node_linked(&c->ending)) {
@@ -417,19 +419,15 @@ static void retire(struct zkt_server *server, struct zkt_connection *c)
         zkt__timeout_cancel(&c->phase);
         zkt__timeout_cancel(&c->stuck);
         zkt__ws_finish(&c->ws);
+        zkt__queue_finish(&c->port.queue, server->allocator);
         server->actors.stats.connections--;
     }
-}
-
-static void destroy(struct zkt_server *server, struct zkt_connection *c)
-{
-    zkt__queue_finish(&c->port.queue, server->allocator);
-    zkt__release(server->allocator, c);
 }
 
 void zkt__connections_reap(struct zkt_server *server)
 {
     struct zkt_node *node = zkt__list_first(&server->ending);
+    server->left = false;
     while (node != NULL) {
         struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
                                                  ending);
@@ -440,7 +438,7 @@ void zkt__connections_reap(struct zkt_server *server)
             zkt__node_unlink(&c->ending);
             retire(server, c);
             if (c->port.link_count == 0) {
-                destroy(server, c);
+                zkt__release(server->allocator, c);
             }
         } else if (c->ws.state == ZKT_WS_CLOSED) {
             c->endpoint.closing = true;

@@ -45,6 +45,7 @@ struct zkt_server {
     enum zkt_phase phase;
     int64_t drained_by; /* while draining: when the rest is cancelled */
     uint8_t *lent;      /* the message's memory, from the call's arena */
+    bool left;          /* a connection was detached: a turn is due */
     bool ticking;       /* the end of a turn is under way, or the very end */
 };
 

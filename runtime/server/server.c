@@ -81,10 +81,8 @@ static int64_t deadline(const struct zkt_core *core)
     next = earlier(next, zkt__timeouts_next(&s->closing));
     next = earlier(next, zkt__timeouts_next(&s->stuck));
     next = earlier(next, zkt__actors_deadline(&s->actors));
-    if (s->phase == ZKT_DRAINING) {
-        next = earlier(next, s->drained_by);
-    }
-    return zkt__post_waits(s->actors.box) ? s->core.now_ms : next;
+    next = earlier(next, zkt__server_stop_due(s));
+    return s->left || zkt__post_waits(s->actors.box) ? s->core.now_ms : next;
 }
 
 static void tick(struct zkt_core *core)

@@ -44,6 +44,8 @@ bool zkt__server_is_stopping(const struct zkt_server *server);
 
 /** Takes the next step of a shutdown, when its time has come. */
 void zkt__server_stop(struct zkt_server *server);
+/** When that is; ZKT_NEVER. */
+int64_t zkt__server_stop_due(const struct zkt_server *server);
 
 /** What other threads post into. */
 struct zkt_post_box *zkt__server_box(struct zkt_server *server);

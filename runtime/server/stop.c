@@ -36,6 +36,14 @@ static bool is_over(const struct zkt_server *server)
     return server->core.now_ms >= server->drained_by;
 }
 
+int64_t zkt__server_stop_due(const struct zkt_server *server)
+{
+    if (server->phase == ZKT_DRAINING) {
+        return is_drained(server) ? server->core.now_ms : server->drained_by;
+    }
+    return ZKT_NEVER;
+}
+
 /* The hooks run first, so that what they say goes out before the close. */
 static void close_all(struct zkt_server *server)
 {

@@ -193,7 +193,7 @@ static void test_odd_orders(void **state)
                         REFUSED("4", "internal error", "INTERNAL"));
     assert_string_equal(ask(&w, ADD("5", "x", "1", "later-early")),
                         RESULT("5", "2"));
-    assert_int_equal(early.times, 1);
+    assert_int_equal(early_ran.times, 1);
     zkt_later_resume(NULL, NULL, NULL, NULL);
     close_wire(&w);
     zkt_server_free(server);

@@ -99,6 +99,32 @@ static void test_failing_hooks(void **state)
     zkt_server_free(server);
 }
 
+static void test_hooks_that_end_their_instance(void **state)
+{
+    static const char *const names[] = { "activate", "connect", "disconnect",
+                                         "deactivate" };
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct zkt_server *server = new_slow_server(NULL, NULL);
+        struct wire w = open_slow(server), other = open_slow(server);
+        hook_that_ends = names[i];
+        const char *answer = ask(&w, ADD("1", "x", "5", ""));
+        assert_string_equal(answer, i < 2 ? REFUSED("1", DESTROYED, "ABORTED")
+                                          : RESULT("1", "5"));
+        assert_int_equal(stats_of(server).instances, i < 2 ? 0 : 1);
+        (void)ask(&other, SUB("state:sub", "x"));
+        close_wire(&w);
+        turn(server);
+        turn(server);
+        assert_int_equal(stats_of(server).instances, i == 3);
+        assert_int_equal(hooks.activate, i < 2 ? 2 : 1);
+        assert_int_equal(hooks.deactivate, i < 2 ? 2 : i == 2);
+        close_wire(&other);
+        zkt_server_free(server);
+        assert_int_equal(hooks.activate, hooks.deactivate);
+    }
+}
+
 /* ---- listing ---- */
 
 struct listed {
@@ -324,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_a_handler_ends_its_instance),
         cmocka_unit_test(test_ending_an_instance_by_function),
         cmocka_unit_test(test_failing_hooks),
+        cmocka_unit_test(test_hooks_that_end_their_instance),
         cmocka_unit_test(test_listing_instances),
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_nothing_is_evicted_unasked),

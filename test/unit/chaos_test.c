@@ -1,0 +1,248 @@
+/*
+ * Everything at once, at random: calls that finish now, later, in vain or too
+ * late, subscriptions, wires that break, instances that end, time that passes,
+ * and a server that stops. Whatever the order, every call of a wire that stays
+ * is answered once, those of one instance in order; every second half runs
+ * once; activate and deactivate are a pair; nothing leaks.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "slow.h"
+
+enum {
+    WIRES = 4,
+    INSTANCES = 3,
+    STEPS = 400,
+    CALLS_MAX = STEPS * 2
+};
+
+struct caller {
+    struct wire wire;
+    bool open;
+    int answered; /* of the calls below */
+    int begun;
+    bool waits[CALLS_MAX];
+    int instance[CALLS_MAX];
+    int last[INSTANCES]; /* the latest call that was answered well */
+};
+
+struct chaos {
+    struct zkt_server *server;
+    struct caller callers[WIRES];
+    struct ran ran;
+    int resumed;
+    uint64_t random;
+};
+
+static uint32_t below(struct chaos *c, uint32_t n)
+{
+    c->random = c->random * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(c->random >> 33) % n;
+}
+
+/* ---- answers ---- */
+
+static void take_answer(struct caller *caller, const char *line)
+{
+    static const char head[] = "{\"type\":\"rpc:result\",\"id\":\"";
+    if (strncmp(line, head, sizeof(head) - 1) != 0) {
+        return;
+    }
+    char *end;
+    const long id = strtol(line + sizeof(head) - 1, &end, 10);
+    assert_in_range(id, 0, caller->begun - 1);
+    assert_true(caller->waits[id]);
+    caller->waits[id] = false;
+    caller->answered++;
+    if (strncmp(end, "\",\"error\"", 9) != 0) {
+        int *last = &caller->last[caller->instance[id]];
+        assert_true(id > *last);
+        *last = (int)id;
+    }
+}
+
+static void read_answers(struct chaos *c)
+{
+    for (int i = 0; i < WIRES; i++) {
+        struct caller *caller = &c->callers[i];
+        if (!caller->open) {
+            continue;
+        }
+        for (const char *line = said(&caller->wire); *line != '\0';
+             line = strchr(line, '\n') + 1) {
+            take_answer(caller, line);
+        }
+    }
+}
+
+/* ---- steps ---- */
+
+static void open_one(struct chaos *c, struct caller *caller)
+{
+    *caller = (struct caller){ .last = { -1, -1, -1 } };
+    caller->wire.e = zkt__server_accept(c->server, "test");
+    if (caller->wire.e != NULL) {
+        feed(&caller->wire, request, sizeof(request) - 1, 4096, true);
+        caller->wire.len = 0;
+        caller->open = true;
+    }
+}
+
+static void call(struct chaos *c, struct caller *caller)
+{
+    static const char *const notes[] = {
+        "now",       "now",        "now",         "later",       "later-dirty",
+        "later-not", "later-fail", "later-twice", "later-early",
+    };
+    const int instance = (int)below(c, INSTANCES);
+    const uint32_t note = below(c, sizeof(notes) / sizeof(notes[0]) + 1);
+    char text[256];
+    if (note == sizeof(notes) / sizeof(notes[0])) {
+        snprintf(text, sizeof(text), SLOW_CALL("%d", "%c", "end", "null"),
+                 caller->begun, 'a' + instance);
+    } else {
+        snprintf(text, sizeof(text), ADD("%d", "%c", "1", "%s"), caller->begun,
+                 'a' + instance, notes[note]);
+    }
+    caller->instance[caller->begun] = instance;
+    caller->waits[caller->begun++] = true;
+    send_text(&caller->wire, text, below(c, 4) > 0);
+}
+
+static void subscribe(struct chaos *c, struct caller *caller)
+{
+    static const char *const kinds[] = { "state:sub", "state:unsub",
+                                         "event:sub", "event:unsub" };
+    char text[128];
+    snprintf(text, sizeof(text), SUB("%s", "%c"), kinds[below(c, 4)],
+             'a' + (int)below(c, INSTANCES));
+    send_text(&caller->wire, text, true);
+}
+
+static void resume_one(struct chaos *c)
+{
+    if (held_count > 0) {
+        const size_t i = below(c, (uint32_t)held_count);
+        struct slow_job_add_later *later = held[i];
+        held[i] = held[--held_count];
+        c->resumed++;
+        c->ran.again = below(c, 4) == 0;
+        slow_job_resume_add(later, add_later, &c->ran);
+    }
+}
+
+static void destroy_one(struct chaos *c)
+{
+    const char name[2] = { (char)('a' + (int)below(c, INSTANCES)), '\0' };
+    (void)zkt_server_destroy(c->server, ZKT_STR("job"), zkt_cstr(name));
+}
+
+static void step(struct chaos *c)
+{
+    struct caller *caller = &c->callers[below(c, WIRES)];
+    const uint32_t what = below(c, 100);
+    trace[0] = '\0';
+    if (!caller->open) {
+        open_one(c, caller);
+    } else if (what < 45) {
+        call(c, caller);
+    } else if (what < 60) {
+        subscribe(c, caller);
+    } else if (what < 80) {
+        resume_one(c);
+    } else if (what < 84) {
+        caller->open = false;
+        close_wire(&caller->wire);
+    } else if (what < 88) {
+        destroy_one(c);
+    } else if (what < 92) {
+        zkt_server_advance(c->server, below(c, 8000));
+    } else {
+        turn(c->server);
+    }
+    if (below(c, 3) == 0) {
+        read_answers(c);
+    }
+}
+
+/* Lets everything come to its end, in one of several ways. */
+static void finish(struct chaos *c)
+{
+    if (below(c, 3) == 0) {
+        zkt_server_shutdown(c->server);
+        zkt_server_advance(c->server, 5000);
+    }
+    c->ran.again = false;
+    while (held_count > 0 && below(c, 20) > 0) {
+        resume_one(c);
+        c->ran.again = false;
+        turn(c->server);
+    }
+    do { /* calls that nobody resumes reach their deadlines */
+        zkt_server_advance(c->server, 2000);
+        read_answers(c);
+    } while (stats_of(c->server).deferred + stats_of(c->server).queued > 0);
+    for (int i = 0; i < WIRES; i++) {
+        struct caller *caller = &c->callers[i];
+        /* One that took nothing for too long is closed. */
+        if (caller->open && !caller->wire.e->aborted &&
+            !caller->wire.e->closing) {
+            assert_int_equal(caller->answered, caller->begun);
+        }
+        if (caller->open) {
+            close_wire(&caller->wire);
+        }
+    }
+    zkt_server_free(c->server);
+    while (held_count > 0) { /* nobody is left to resume them but us */
+        resume_one(c);
+    }
+}
+
+static void run(uint64_t seed)
+{
+    const struct zkt_limits few = { .mailbox_messages = 4,
+                                    .pending_calls = 6,
+                                    .mailbox_per_turn = 2,
+                                    .idle_ms = 3000,
+                                    .ping_after_ms = INT32_MAX };
+    const struct zkt_limits many = { .ping_after_ms = INT32_MAX };
+    struct chaos *c = calloc(1, sizeof(*c));
+    struct failing_alloc counting;
+    failing_alloc_init(&counting, 0);
+    c->random = seed;
+    c->server = new_slow_server(seed % 2 == 0 ? &few : &many,
+                                &counting.allocator);
+    for (int i = 0; i < STEPS; i++) {
+        step(c);
+    }
+    finish(c);
+    assert_int_equal(c->ran.times, c->resumed);
+    assert_int_equal(early_ran.times, early_resumed);
+    assert_int_equal(hooks.activate, hooks.deactivate);
+    assert_true(hooks.disconnect <= hooks.connect);
+    assert_true(hooks.activate > 0 && hooks.disconnect > 0);
+    assert_int_equal(counting.live, 0);
+    free(c);
+}
+
+static void test_chaos(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        run(seed);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_chaos),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

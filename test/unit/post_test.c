@@ -1,0 +1,141 @@
+/*
+ * The box that other threads post into, the list's both ends, and copies of
+ * values in one block: what mailboxes are made of.
+ */
+#include <setjmp.h>
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/list.h"
+#include "base/post.h"
+#include "failing_alloc.h"
+#include "slow_types.h"
+#include "json/json.h"
+
+struct job {
+    struct zkt_posted posted;
+    char name;
+    struct job *next; /* posted when this one runs */
+    struct zkt_post_box *box;
+};
+
+static void run_job(struct zkt_posted *posted, void *owner)
+{
+    struct job *job = (struct job *)(void *)posted;
+    char *ran = owner;
+    ran[strlen(ran)] = job->name;
+    if (job->next != NULL) {
+        assert_true(zkt__post(job->box, &job->next->posted));
+    }
+}
+
+static void count(void *user)
+{
+    (*(int *)user)++;
+}
+
+static void test_posting(void **state)
+{
+    struct failing_alloc alloc;
+    char ran[8] = "";
+    int woken = 0;
+    (void)state;
+    failing_alloc_init(&alloc, 0);
+    struct zkt_post_box *box = zkt__post_box_new(&alloc.allocator);
+    struct job c = { { NULL, run_job }, 'c', NULL, box };
+    struct job a = { { NULL, run_job }, 'a', &c, box };
+    struct job b = { { NULL, run_job }, 'b', NULL, box };
+    assert_true(zkt__post(box, &a.posted));
+    assert_true(zkt__post_waits(box));
+    zkt__post_box_on_wake(box, count, &woken);
+    assert_int_equal(woken, 1); /* for what was there */
+    assert_true(zkt__post(box, &b.posted));
+    assert_int_equal(woken, 2);
+    zkt__post_run(box, ran);
+    assert_string_equal(ran, "ab"); /* what is new waits for the next time */
+    assert_int_equal(woken, 3);
+    assert_true(zkt__post_waits(box));
+    zkt__post_close(box);
+    assert_false(zkt__post(box, &b.posted));
+    assert_int_equal(woken, 3);
+    zkt__post_run(box, ran);
+    assert_string_equal(ran, "abc");
+    assert_false(zkt__post_waits(box));
+    zkt__post_run(box, ran);
+    assert_string_equal(ran, "abc");
+    zkt__post_box_ref(box);
+    zkt__post_box_unref(box);
+    assert_int_equal(alloc.live, 1);
+    zkt__post_box_unref(box);
+    assert_int_equal(alloc.live, 0);
+    zkt__post_box_unref(NULL);
+    failing_alloc_init(&alloc, 1);
+    assert_null(zkt__post_box_new(&alloc.allocator));
+}
+
+static void test_both_ends_of_a_list(void **state)
+{
+    struct zkt_list list;
+    struct zkt_node a = { NULL, NULL }, b = a, c = a;
+    (void)state;
+    zkt__list_init(&list);
+    zkt__list_prepend(&list, &b);
+    zkt__list_append(&list, &c);
+    zkt__list_prepend(&list, &a);
+    assert_ptr_equal(zkt__list_first(&list), &a);
+    assert_ptr_equal(zkt__list_after(&list, &a), &b);
+    assert_ptr_equal(zkt__list_after(&list, &b), &c);
+    assert_null(zkt__list_after(&list, &c));
+    zkt__node_unlink(&a);
+    assert_ptr_equal(zkt__list_first(&list), &b);
+    zkt__list_prepend(&list, &a);
+    assert_ptr_equal(list.head.prev, &c);
+    assert_ptr_equal(b.prev, &a);
+}
+
+/* All of a value stands in a block of exactly the size that was measured. */
+static void test_a_copy_in_a_block(void **state)
+{
+    const int32_t sizes[] = { 1, 2, 3 };
+    const struct slow_part parent = { .name = ZKT_STR("the parent") };
+    const struct slow_part part = {
+        .name = ZKT_STR("sixteen letters!"),
+        .sizes = { sizes, 3 },
+        .parent = &parent,
+    };
+    (void)state;
+    const size_t size = zkt__value_measure(&slow_part_type_, &part);
+    char *block = malloc(size);
+    assert_non_null(block);
+    const struct slow_part *copy = zkt__value_dup_into(&slow_part_type_, &part,
+                                                       block);
+    assert_ptr_equal(copy, block);
+    assert_string_equal(copy->name.data, "sixteen letters!");
+    assert_int_equal(copy->sizes.len, 3);
+    assert_int_equal(copy->sizes.items[2], 3);
+    assert_string_equal(copy->parent->name.data, "the parent");
+    const char *inside[] = { copy->name.data, (const char *)copy->sizes.items,
+                             (const char *)copy->parent,
+                             copy->parent->name.data };
+    for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+        assert_true(inside[i] > block && inside[i] < block + size);
+        assert_int_equal((uintptr_t)inside[i] % alignof(max_align_t), 0);
+    }
+    free(block);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_posting),
+        cmocka_unit_test(test_both_ends_of_a_list),
+        cmocka_unit_test(test_a_copy_in_a_block),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
