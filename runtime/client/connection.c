@@ -362,10 +362,12 @@ static void give_up_connecting(struct zkt_client *client)
     }
 }
 
-/* Nothing was heard for so long: asks, and after that gives up. */
+/* Nothing was heard for so long: asks, and after that gives up. A driver that
+ * did not run for a while has not read what may be there: then asks again. */
 static void end_silence(struct zkt_client *client)
 {
-    if (client->pinged) {
+    const int64_t late = client->core.now_ms - client->quiet_at;
+    if (client->pinged && late < client->options.pong_within_ms) {
         zkt__client_lost(client, "the server does not answer");
         return;
     }

@@ -17,7 +17,7 @@ static void end_search(struct zkt_search *s, int socket_or_error)
 {
     uv_freeaddrinfo(s->found);
     s->found = NULL;
-    s->next = NULL;
+    s->left = 0;
     s->loop->turns++;
     s->on_end(s->user, socket_or_error);
 }
@@ -54,6 +54,7 @@ static void on_attempt_ready(uv_poll_t *poll, int status, int events)
         s->error = status;
     }
     if (s->error == 0) {
+        s->turn--; /* it answers: the first one next time, too */
         end_search(s, fd);
     } else {
         zkt__socket_close(fd);
@@ -91,12 +92,22 @@ static int begin_attempt(struct zkt_search *s, const struct addrinfo *address)
     return error;
 }
 
+/* The address whose turn it is. */
+static const struct addrinfo *take_address(struct zkt_search *s)
+{
+    const struct addrinfo *address = s->found;
+    for (uint32_t i = s->turn % s->count; i > 0; i--) {
+        address = address->ai_next;
+    }
+    s->turn++;
+    s->left--;
+    return address;
+}
+
 static void try_next(struct zkt_search *s)
 {
-    while (s->next != NULL) {
-        const struct addrinfo *address = s->next;
-        s->next = address->ai_next;
-        s->error = begin_attempt(s, address);
+    while (s->left > 0) {
+        s->error = begin_attempt(s, take_address(s));
         if (s->error == 0) {
             return;
         }
@@ -111,7 +122,11 @@ static void on_resolved(uv_getaddrinfo_t *request, int status,
     struct zkt_loop *loop = s->loop;
     s->resolving = false;
     s->found = found;
-    s->next = found;
+    s->count = 0;
+    for (const struct addrinfo *a = found; a != NULL; a = a->ai_next) {
+        s->count++;
+    }
+    s->left = s->count;
     s->error = status;
     if (s->unwanted) {
         end_search(s, UV_ECANCELED);

@@ -1,6 +1,8 @@
 /*
  * From a name to a connected socket: libuv's threads resolve it, and the
- * addresses found are tried one after the other. One search at a time.
+ * addresses found are tried one after the other. One search at a time. One
+ * that was given up begins with another address the next time, so that an
+ * address which never answers does not hide the others.
  */
 #ifndef ZKT_NET_SEARCH_H
 #define ZKT_NET_SEARCH_H
@@ -18,7 +20,8 @@ struct zkt_search {
     void *user;
     uv_getaddrinfo_t resolve;
     struct addrinfo *found;      /* by the resolver; freed with the search */
-    const struct addrinfo *next; /* to be tried */
+    uint32_t count, left;        /* addresses: found, not tried yet */
+    uint32_t turn;               /* the next one to be tried, modulo count */
     struct zkt_attempt *attempt; /* the address being tried, or NULL */
     int error;                   /* of the last address that was tried */
     bool resolving, unwanted;

@@ -374,7 +374,45 @@ static void test_silence_is_asked_and_then_ended(void **state)
     fake_close(&f);
 }
 
+/* Whoever did not poll for a while has not read the answer, either. */
+static void test_a_client_that_slept_asks_again(void **state)
+{
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_accept(&f);
+    fake_advance(&f, 30000);
+    assert_int_equal(f.pings, 1);
+    fake_advance(&f, 10000);
+    assert_int_equal(f.pings, 2);
+    assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTED);
+    fake_advance(&f, 9999);
+    assert_int_equal(zkt_client_status(f.client), ZKT_RECONNECTING);
+    fake_close(&f);
+}
+
 /* ---- calls ---- */
+
+/* The clock of the last turn may be long ago: a call has all of its time. */
+static void test_a_call_after_a_long_silence(void **state)
+{
+    struct outcome outcome = { 0 };
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    fake_turn(&f);
+    f.slept = 8000;
+    test_doc_begin_ping(doc, on_done, &outcome);
+    fake_turn(&f);
+    assert_int_equal(outcome.count, 0);
+    fake_advance(&f, 9999);
+    assert_int_equal(outcome.count, 0);
+    fake_advance(&f, 1);
+    assert_int_equal(outcome.count, 1);
+    test_doc_close(doc);
+    fake_close(&f);
+}
 
 struct name_seen {
     int count;
@@ -875,6 +913,8 @@ int main(void)
         cmocka_unit_test(test_a_close_frame_is_a_drop),
         cmocka_unit_test(test_a_transport_that_hangs_is_dropped),
         cmocka_unit_test(test_silence_is_asked_and_then_ended),
+        cmocka_unit_test(test_a_client_that_slept_asks_again),
+        cmocka_unit_test(test_a_call_after_a_long_silence),
         cmocka_unit_test(test_a_drop_rejects_what_was_sent),
         cmocka_unit_test(test_a_timeout_covers_waiting_and_answer),
         cmocka_unit_test(test_blocking_calls_wait_and_fail_alike),

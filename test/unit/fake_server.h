@@ -18,6 +18,7 @@ struct fake {
     struct zkt_client *client;
     struct zkt_core *core;
     struct zkt_endpoint *endpoint; /* NULL: no transport */
+    int64_t slept;                 /* what the clock has not been told yet */
     int dials, aborts;
     bool asked;             /* to connect, and has not answered */
     bool finished;          /* the client is gone */
@@ -155,6 +156,13 @@ static inline enum zkt_status fake_post(void *driver, zkt_posted_function *fn,
     return ZKT_OK;
 }
 
+static inline void fake_clock(void *driver)
+{
+    struct fake *f = driver;
+    f->core->now_ms += f->slept;
+    f->slept = 0;
+}
+
 static inline void fake_log(void *user, enum zkt_log_level level,
                             const char *text)
 {
@@ -176,6 +184,7 @@ static inline struct zkt_client *fake_open(struct fake *f,
         .poll = fake_poll,
         .finish = fake_finish,
         .post = fake_post,
+        .clock = fake_clock,
     };
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
     *f = (struct fake){ .client = NULL };

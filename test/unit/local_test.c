@@ -428,6 +428,69 @@ static void test_silence_ends_a_connection(void **state)
     assert_int_equal(call_join(f, "again"), ZKT_OK);
 }
 
+/* The server ends a connection over a message that is too long for it; the
+ * clock jumps over the delay, and everything is as before. */
+static void test_a_local_client_comes_back(void **state)
+{
+    const struct zkt_serve_options options = { .log = keep_log,
+                                               .limits.message_bytes = 300 };
+    const struct demo_chat_join_input join = { .name = ZKT_STR("ada") };
+    struct busy busy = { .told = 0 };
+    struct zkt_server *server = NULL;
+    struct zkt_reply reply = { 0 };
+    struct demo_member me;
+    struct demo_message message;
+    char text[1000];
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    const struct demo_chat_say_input say = { .text = { text, sizeof(text) } };
+    assert_int_equal(zkt_server_new(demo_app(&handlers), &options, &server),
+                     ZKT_OK);
+    struct zkt_client *client = zkt_client_open_local(server);
+    struct demo_chat *room = demo_chat_open(client, "room");
+    demo_chat_subscribe(room, on_other, &busy);
+    assert_int_equal(demo_chat_call_join(room, &join, &me, &reply), ZKT_OK);
+    assert_int_equal(demo_chat_call_say(room, &say, &message, &reply),
+                     ZKT_UNAVAILABLE);
+    assert_string_equal(reply.error, "WebSocket closed");
+    assert_int_equal(zkt_client_status(client), ZKT_RECONNECTING);
+    const int before = busy.nested;
+    assert_int_equal(demo_chat_call_join(room, &join, &me, &reply), ZKT_OK);
+    assert_int_equal(zkt_client_status(client), ZKT_CONNECTED);
+    assert_true(busy.nested > before);
+    assert_int_equal(demo_chat_snapshot(room)->members.len, 2);
+    assert_int_equal(demo_chat_snapshot(room)->online, 1);
+    zkt_reply_clear(&reply);
+    demo_chat_close(room);
+    zkt_client_close(client);
+    zkt_server_free(server);
+}
+
+static void count_posted(struct zkt_client *client, void *user)
+{
+    int *count = user;
+    (*count)++;
+    if (*count == 1) {
+        assert_int_equal(zkt_client_post(client, count_posted, user), ZKT_OK);
+    }
+}
+
+static void test_posting_to_a_local_client(void **state)
+{
+    struct fixture *f = *state;
+    int count = 0;
+    assert_int_equal(zkt_client_post(f->client, count_posted, &count), ZKT_OK);
+    assert_int_equal(count, 0);
+    zkt_client_poll(f->client, 0);
+    assert_int_equal(count, 1); /* what it posts is for the next turn */
+    zkt_client_poll(f->client, 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(zkt_client_post(f->client, count_posted, &count), ZKT_OK);
+    zkt_client_close(f->client);
+    f->client = NULL;
+    assert_int_equal(count, 3);
+}
+
 static void test_no_client_at_all(void **state)
 {
     struct demo_counter *counter = demo_counter_open(NULL, "x");
@@ -462,6 +525,8 @@ int main(void)
         T(test_closing_rejects_what_is_pending),
         T(test_two_clients_stay_in_sync),
         T(test_silence_ends_a_connection),
+        T(test_a_local_client_comes_back),
+        T(test_posting_to_a_local_client),
         T(test_no_client_at_all),
     };
 #undef T

@@ -169,8 +169,11 @@ void zkt_reply_clear(struct zkt_reply *reply);
 struct zkt_handle;
 typedef void zkt_any_function(void);
 
-/* Opening, closing, listening and calling are legal from any thread, if the
- * client has one of its own; a snapshot is for callbacks alone. */
+/*
+ * Opening, closing, listening and calling are legal from any thread, if the
+ * client has one of its own; a snapshot is for callbacks alone. From another
+ * thread each waits for the client's: hold no lock that a callback takes.
+ */
 
 /**
  * Handles to one instance share what is known of it. NULL when there is no

@@ -1,0 +1,176 @@
+/*
+ * A name with several addresses, some of which refuse or never answer: the
+ * resolver is one of ours, which says what the test wants.
+ */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "zocket/client.h"
+
+enum {
+    ADDRESSES = 3
+};
+
+/* What the name "many" resolves to: ports on this machine. */
+static struct sockaddr_in addresses[ADDRESSES];
+static int address_count;
+
+static struct addrinfo *make_result(void)
+{
+    struct addrinfo *all = calloc(ADDRESSES, sizeof(*all));
+    assert_non_null(all);
+    for (int i = 0; i < address_count; i++) {
+        all[i] = (struct addrinfo){
+            .ai_family = AF_INET,
+            .ai_socktype = SOCK_STREAM,
+            .ai_addr = (struct sockaddr *)&addresses[i],
+            .ai_addrlen = sizeof(addresses[i]),
+            .ai_next = i + 1 < address_count ? &all[i + 1] : NULL,
+        };
+    }
+    return all;
+}
+
+/* In place of the C library's, for the whole program. */
+int getaddrinfo(const char *name, const char *service,
+                const struct addrinfo *hints, struct addrinfo **result)
+{
+    (void)service;
+    (void)hints;
+    if (strcmp(name, "many") != 0) {
+        return EAI_NONAME;
+    }
+    *result = make_result();
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *result)
+{
+    free(result);
+}
+
+static int make_socket(struct sockaddr_in *address, int backlog)
+{
+    socklen_t len = sizeof(*address);
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    *address = (struct sockaddr_in){ .sin_family = AF_INET };
+    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)address, len), 0);
+    if (backlog >= 0) {
+        assert_int_equal(listen(fd, backlog), 0);
+    }
+    assert_int_equal(getsockname(fd, (struct sockaddr *)address, &len), 0);
+    return fd;
+}
+
+/* An address that never answers: its queue is full, and nobody accepts. */
+struct hole {
+    int listener, fillers[8];
+};
+
+static void make_hole(struct hole *hole, struct sockaddr_in *address)
+{
+    hole->listener = make_socket(address, 0);
+    for (int i = 0; i < 8; i++) {
+        hole->fillers[i] = socket(AF_INET, SOCK_STREAM, 0);
+        (void)fcntl(hole->fillers[i], F_SETFL, O_NONBLOCK);
+        (void)connect(hole->fillers[i], (struct sockaddr *)address,
+                      sizeof(*address));
+    }
+}
+
+static void close_hole(const struct hole *hole)
+{
+    for (int i = 0; i < 8; i++) {
+        close(hole->fillers[i]);
+    }
+    close(hole->listener);
+}
+
+/* Polls until @listener has a connection, and takes it. */
+static int wait_for_connection(struct zkt_client *client, int listener)
+{
+    int fd;
+    while ((fd = accept(listener, NULL, NULL)) < 0) {
+        zkt_client_poll(client, 10);
+    }
+    return fd;
+}
+
+static int make_live(struct sockaddr_in *address)
+{
+    const int fd = make_socket(address, 8);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return fd;
+}
+
+static void test_refused_addresses_are_passed(void **state)
+{
+    (void)state;
+    close(make_socket(&addresses[0], -1));
+    close(make_socket(&addresses[1], -1));
+    const int live = make_live(&addresses[2]);
+    address_count = 3;
+    const struct zkt_client_options options = { .no_reconnect = true };
+    struct zkt_client *client = zkt_client_open("ws://many:1", &options);
+    close(wait_for_connection(client, live));
+    zkt_client_close(client);
+    close(live);
+}
+
+/* It is given up with the attempt; the next attempt begins behind it. */
+static void test_an_address_that_never_answers(void **state)
+{
+    struct hole hole;
+    (void)state;
+    make_hole(&hole, &addresses[0]);
+    const int live = make_live(&addresses[1]);
+    address_count = 2;
+    const struct zkt_client_options options = {
+        .connect_timeout_ms = 100,
+        .reconnect_min_ms = 1,
+        .reconnect_max_ms = 1,
+    };
+    struct zkt_client *client = zkt_client_open("ws://many:1", &options);
+    const int first = wait_for_connection(client, live);
+    close(first); /* and after a drop the one that answered comes first */
+    close(wait_for_connection(client, live));
+    zkt_client_close(client);
+    close(live);
+    close_hole(&hole);
+}
+
+static void test_a_name_that_is_none(void **state)
+{
+    const struct zkt_client_options options = { .no_reconnect = true };
+    (void)state;
+    struct zkt_client *client = zkt_client_open("ws://none:1", &options);
+    while (zkt_client_status(client) != ZKT_DISCONNECTED) {
+        zkt_client_poll(client, -1);
+    }
+    assert_int_equal(zkt_client_poll(client, -1), ZKT_CLOSED);
+    zkt_client_close(client);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused_addresses_are_passed),
+        cmocka_unit_test(test_an_address_that_never_answers),
+        cmocka_unit_test(test_a_name_that_is_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
