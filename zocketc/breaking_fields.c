@@ -254,6 +254,32 @@ static void compare_field(struct breaking *b, const struct tree *old,
     }
 }
 
+static bool has_defaults(const struct tree *object)
+{
+    const struct tree *fields = tree_find(object, "fields");
+    const struct tree *f = fields != NULL ? fields->first : NULL;
+    while (f != NULL && tree_find(f, "default") == NULL) {
+        f = f->next;
+    }
+    return f != NULL;
+}
+
+/* A struct with a default has a function that gives all of them. */
+static void compare_functions(struct breaking *b, const struct tree *old,
+                              const struct tree *new,
+                              const struct breaking_place *place)
+{
+    if (!place->is_state && has_defaults(old) && !has_defaults(new)) {
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_DEFAULT_REMOVED, place,
+            arena_printf(b->arena, "no field of %s has a default any more",
+                         place->label));
+        breaking_because(b, f, true, BREAKS_SOURCE,
+                         arena_printf(b->arena, "%s_defaults() is gone",
+                                      tree_text(old, "c")));
+    }
+}
+
 void breaking_fields(struct breaking *b, const struct tree *old,
                      const struct tree *new, const struct breaking_place *place)
 {
@@ -270,6 +296,7 @@ void breaking_fields(struct breaking *b, const struct tree *old,
                        place);
         }
     }
+    compare_functions(b, old, new, place);
     const struct tree *n = others != NULL ? others->first : NULL;
     for (; n != NULL; n = n->next) {
         if (breaking_find(fields, tree_text(n, "name")) == NULL &&

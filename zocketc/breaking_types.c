@@ -95,13 +95,20 @@ static void bound_changed(struct breaking *b, const struct tree *old,
         place);
 }
 
-/* Whether all items of a list are in another one. */
+/* What a pattern or a format is called in the schema. */
+static const char *pattern_text(const struct tree *pattern)
+{
+    const char *format = tree_text(pattern, "format");
+    return format[0] != '\0' ? format : tree_text(pattern, "pattern");
+}
+
+/* Whether all patterns of a list are in another one. */
 static bool includes(const struct tree *outer, const struct tree *inner)
 {
     for (const struct tree *i = inner != NULL ? inner->first : NULL; i != NULL;
          i = i->next) {
         const struct tree *o = outer != NULL ? outer->first : NULL;
-        while (o != NULL && !tree_equal(o, i)) {
+        while (o != NULL && strcmp(pattern_text(o), pattern_text(i)) != 0) {
             o = o->next;
         }
         if (o == NULL) {
@@ -111,64 +118,93 @@ static bool includes(const struct tree *outer, const struct tree *inner)
     return true;
 }
 
-/* Each pattern narrows, and a format is one: more of them is tighter. */
-static enum change compare_lists(const struct tree *old, const struct tree *new)
+/* The patterns as one would write them. */
+static const char *print_patterns(struct breaking *b, const struct tree *list)
 {
-    const bool more = includes(new, old), less = includes(old, new);
-    return more && less ? SAME : more ? TIGHTER : less ? LOOSER : OTHER;
+    const char *text = "";
+    for (const struct tree *t = list != NULL ? list->first : NULL; t != NULL;
+         t = t->next) {
+        text = arena_printf(b->arena, "%s%s%s", text,
+                            text[0] != '\0' ? ", " : "", pattern_text(t));
+    }
+    return text[0] != '\0' ? text : "none";
 }
 
-static enum change compare_flags(const struct tree *old, const struct tree *new)
+/* Each pattern narrows, and a format is one: more of them is tighter. */
+static void patterns_changed(struct breaking *b, const struct tree *old,
+                             const struct tree *new,
+                             const struct breaking_place *place)
 {
-    const bool o = old != NULL && old->truth, n = new != NULL &&new->truth;
-    return o == n ? SAME : n ? TIGHTER : LOOSER;
+    const struct tree *o = tree_find(old, "patterns");
+    const struct tree *n = tree_find(new, "patterns");
+    const bool more = includes(n, o), less = includes(o, n);
+    rule_changed(
+        b,
+        more && less ? SAME
+        : more       ? TIGHTER
+        : less       ? LOOSER
+                     : OTHER,
+        arena_printf(b->arena, "the patterns of %s were %s and are %s now",
+                     place->label, print_patterns(b, o), print_patterns(b, n)),
+        place);
 }
 
 /* A multiple of a multiple is one of the number, too. */
-static enum change compare_steps(const struct tree *old, const struct tree *new)
+static void step_changed(struct breaking *b, const struct tree *old,
+                         const struct tree *new,
+                         const struct breaking_place *place)
 {
-    const long long o = old != NULL ? strtoll(old->text, NULL, 10) : 1;
-    const long long n = new != NULL ? strtoll(new->text, NULL, 10) : 1;
-    return o == n                 ? SAME
-           : o != 0 && n % o == 0 ? TIGHTER
-           : n != 0 && o % n == 0 ? LOOSER
-                                  : OTHER;
+    const struct tree *o = tree_find(old, "multipleOf");
+    const struct tree *n = tree_find(new, "multipleOf");
+    const long long was = o != NULL ? strtoll(o->text, NULL, 10) : 1;
+    const long long is = n != NULL ? strtoll(n->text, NULL, 10) : 1;
+    rule_changed(b,
+                 was == is                   ? SAME
+                 : was != 0 && is % was == 0 ? TIGHTER
+                 : is != 0 && was % is == 0  ? LOOSER
+                                             : OTHER,
+                 arena_printf(b->arena, "'%%' of %s was %s and is %s now",
+                              place->label, breaking_print(b, o),
+                              breaking_print(b, n)),
+                 place);
 }
 
-/* Anything else: transforms, and what is new in a schema language. */
-static enum change compare_others(const struct tree *old,
-                                  const struct tree *new)
+/* Words that are there or not. */
+static void words_changed(struct breaking *b, const struct tree *old,
+                          const struct tree *new,
+                          const struct breaking_place *place)
 {
-    return tree_equal(old, new) ? SAME : OTHER;
+    static const struct {
+        const char *word;
+        bool narrows; /* a transform does not: it changes what arrives */
+    } words[] = {
+        { "unique", true }, { "strict", true }, { "check", true },
+        { "trim", false },  { "lower", false },
+    };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        const bool was = tree_truth(old, words[i].word);
+        const bool is = tree_truth(new, words[i].word);
+        rule_changed(
+            b,
+            was == is           ? SAME
+            : !words[i].narrows ? OTHER
+            : is                ? TIGHTER
+                                : LOOSER,
+            arena_printf(b->arena,
+                         is ? "%s has '%s' now" : "%s has no '%s' any more",
+                         place->label, words[i].word),
+            place);
+    }
 }
-
-static const struct {
-    const char *key, *noun;
-    enum change (*compare)(const struct tree *old, const struct tree *new);
-} rules[] = {
-    { "unique", "'unique'", compare_flags },
-    { "strict", "'strict'", compare_flags },
-    { "check", "'check'", compare_flags },
-    { "multipleOf", "'%'", compare_steps },
-    { "patterns", "the patterns", compare_lists },
-    { "trim", "'trim'", compare_others },
-    { "lower", "'lower'", compare_others },
-};
 
 void breaking_rules(struct breaking *b, const struct tree *old,
                     const struct tree *new, const struct breaking_place *place)
 {
     bound_changed(b, old, new, true, place);
     bound_changed(b, old, new, false, place);
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        const struct tree *o = tree_find(old, rules[i].key);
-        const struct tree *n = tree_find(new, rules[i].key);
-        rule_changed(b, rules[i].compare(o, n),
-                     arena_printf(b->arena, "%s of %s: was %s, is %s now",
-                                  rules[i].noun, place->label,
-                                  breaking_print(b, o), breaking_print(b, n)),
-                     place);
-    }
+    step_changed(b, old, new, place);
+    patterns_changed(b, old, new, place);
+    words_changed(b, old, new, place);
 }
 
 /* ---- numbers ---- */

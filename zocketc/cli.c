@@ -88,6 +88,7 @@ const struct cli_option cli_options[] = {
       offsetof(struct cli, version) },
     { "--help", NULL, "print this", "print a short help", CLI_FLAG, ALL,
       offsetof(struct cli, help) },
+    { "-h", NULL, NULL, NULL, CLI_FLAG, ALL, offsetof(struct cli, help) },
     /* For the build. */
     { "--print-man", NULL, NULL, NULL, CLI_FLAG, COMPILE,
       offsetof(struct cli, man) },
@@ -111,7 +112,7 @@ static bool fail(const char *text, const char *what)
 static const char *option_name(const void *user, size_t i)
 {
     (void)user;
-    return cli_options[i].help != NULL ? cli_options[i].name : "--";
+    return cli_options[i].help != NULL ? cli_options[i].name : "";
 }
 
 /* ---- one option ---- */
@@ -133,7 +134,7 @@ static const struct cli_option *find(const char *word, const char **value)
             (*value)++;
             return option;
         }
-        if (len == 2) { /* -IDIR */
+        if (len == 2 && option->argument != NULL) { /* -IDIR */
             return option;
         }
     }
@@ -146,7 +147,9 @@ static bool unknown_option(struct arena *arena, const char *word)
     if (find(name, &value) != NULL) {
         return fail("no value belongs behind", name);
     }
-    const char *near = diag_nearest(name, OPTION_COUNT, option_name, NULL);
+    const char *near = name[1] == '-'
+                           ? diag_nearest(name, OPTION_COUNT, option_name, NULL)
+                           : NULL;
     if (near == NULL) {
         return fail("unknown option", name);
     }

@@ -46,7 +46,7 @@ static void print_taken(size_t command)
 void cli_print_help(void)
 {
     enum {
-        HELP_COLUMN = 28
+        HELP_COLUMN = 29
     };
     print_usage();
     printf("\nTurns a schema into C, lays schemas out (fmt), or says what a "

@@ -86,6 +86,22 @@ static struct emit essence(const char *text, size_t len)
     return out;
 }
 
+/* Whether two texts differ in blanks and separators only: a reading of its own,
+ * which knows nothing of tokens. */
+static bool same_ink(const char *a, const char *b)
+{
+    static const char skipped[] = " \t\r\n,;";
+    for (;;) {
+        a += strspn(a, skipped);
+        b += strspn(b, skipped);
+        if (*a != *b || *a == '\0') {
+            return *a == *b;
+        }
+        a++;
+        b++;
+    }
+}
+
 static struct emit format(const char *text, size_t len)
 {
     struct arena arena = { 0 };
@@ -117,6 +133,9 @@ static void check(const char *text, size_t len)
     struct emit after = essence(once.text, once.len);
     if (strcmp(before.text, after.text) != 0) {
         fail("the tokens differ", text, &once);
+    }
+    if (!same_ink(text, once.text)) {
+        fail("something is lost", text, &once);
     }
     if (strcmp(once.text, twice.text) != 0) {
         printf("==== again\n%s\n", twice.text);
