@@ -180,7 +180,8 @@ static inline struct zkt_json random_json(void)
     return (struct zkt_json){ text, strlen(text) };
 }
 
-/* Deep down, what may be absent or null is. */
+/* Deep down, what may be absent or null is. The JSON null that is there is not
+ * told from one that is not. */
 static inline void random_optional(struct zkt_arena *arena,
                                    const struct zkt_type *type, void *out,
                                    unsigned depth)
@@ -188,8 +189,11 @@ static inline void random_optional(struct zkt_arena *arena,
     const struct zkt_optional_info *info = type->of.optionals;
     if (depth <= 5 && random_below(2) != 0) {
         *(bool *)out = true;
-        random_value(arena, info->value, (char *)out + info->value_offset,
-                     depth + 1);
+        void *value = (char *)out + info->value_offset;
+        do {
+            random_value(arena, info->value, value, depth + 1);
+        } while (info->value->kind == ZKT_KIND_JSON &&
+                 strcmp(((struct zkt_json *)value)->text, "null") == 0);
     }
 }
 
