@@ -160,13 +160,26 @@ static bool check_tuple(struct walk *w, const struct zkt_type *type,
     return good;
 }
 
+/* As a decoder says it: at the key that tells the kinds apart. */
+static bool report_kind(struct walk *w, const struct zkt_union_info *info)
+{
+    const struct zkt_str key = info->discriminator;
+    if (!enter(w)) {
+        return false;
+    }
+    w->path[w->depth - 1] = (struct zkt_step){ key.data, (uint32_t)key.len, 0 };
+    (void)report(w, ZKT_ISSUE_INVALID_UNION, "is no kind of its union");
+    w->depth--;
+    return false;
+}
+
 static bool check_union(struct walk *w, const struct zkt_type *type,
                         const void *value)
 {
     const struct zkt_union_info *info = type->of.unions;
     const int kind = *(const int *)value;
     if (kind < 0 || (uint32_t)kind >= info->kinds->count) {
-        return report(w, ZKT_ISSUE_INVALID_UNION, "is no kind of its union");
+        return report_kind(w, info);
     }
     return check(w, info->variants[kind],
                  (const char *)value + info->value_offset);

@@ -160,7 +160,10 @@ int main(int argc, char **argv)
     }
     broken_rule();
     for (long i = 0; i < rounds; i++) {
-        round_trip(i % 2 == 0 ? &zoo_tree_state_type_ : &zoo_branch_type_);
+        static const struct zkt_type *const types[] = { &zoo_tree_state_type_,
+                                                        &zoo_branch_type_,
+                                                        &zoo_chain_type_ };
+        round_trip(types[i % 3]);
         for (int k = 0; k < 10; k++) {
             double_trip();
         }

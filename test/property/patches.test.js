@@ -6,7 +6,7 @@ import { test } from "node:test";
 import jsonpatch from "../e2e/node_modules/fast-json-patch/index.mjs";
 import { applyPlain } from "../e2e/peer.js";
 
-const ROUNDS = 3000;
+const ROUNDS = 2000;
 
 test("both readings of random patches give the new state", () => {
   const run = spawnSync(process.env.STATE_PATCH, ["--dump", `${ROUNDS}`], {

@@ -1,14 +1,18 @@
 /*
  * Random values of any type, by its table: small ones, with many equal parts,
- * so that changes meet. Strings hold what must be escaped.
+ * so that changes meet. Strings hold what must be escaped. The rules of
+ * numbers, counts and `unique` are kept; those of strings only where the
+ * program says how.
  */
 #ifndef RANDOM_VALUE_H
 #define RANDOM_VALUE_H
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/map.h"
+#include "state/value.h"
 #include "json/json.h"
 
 static uint64_t random_seed = 1;
@@ -34,26 +38,79 @@ static inline struct zkt_str random_text(struct zkt_arena *arena)
 static void random_value(struct zkt_arena *arena, const struct zkt_type *type,
                          void *out, unsigned depth);
 
-static inline double random_real(void)
+/* Makes a string that keeps rules; NULL: they are not looked at. */
+static struct zkt_str (*random_ruled_text)(
+    struct zkt_arena *arena, const struct zkt_string_rules *rules) = NULL;
+
+static inline int64_t random_int(const struct zkt_int_rules *rules)
+{
+    const int64_t step = rules->step > 1 ? rules->step : 1;
+    const int64_t low = rules->min / step + (rules->min % step > 0);
+    const int64_t high = rules->max / step - (rules->max % step < 0);
+    const unsigned what = random_below(8);
+    int64_t k = what == 0 ? low : what == 1 ? high : random_below(4) - 1;
+    k = k < low ? low : k > high ? high : k;
+    return k * step;
+}
+
+static inline bool real_fits(const struct zkt_float_rules *rules, double value)
+{
+    return (rules->above ? value > rules->min : value >= rules->min) &&
+           (rules->below ? value < rules->max : value <= rules->max);
+}
+
+static inline double random_real(const struct zkt_float_rules *rules)
 {
     static const double values[] = { 0,       1,      -1,        0.5,
                                      0.1,     1e21,   1e-7,      3e5,
                                      1.0 / 3, 5e-324, 123456.789 };
-    return values[random_below(11)];
+    for (int i = 0; i < 20; i++) {
+        const double value = values[random_below(11)];
+        if (real_fits(rules, value)) {
+            return value;
+        }
+    }
+    if (isfinite(rules->min) && isfinite(rules->max)) {
+        return rules->min + (rules->max - rules->min) / 2;
+    }
+    return isfinite(rules->min) ? rules->min + 1 : rules->max - 1;
+}
+
+/* How many there are of what has @min to @max; few where it is deep. */
+static inline size_t random_count(uint32_t min, uint32_t max, unsigned usual,
+                                  unsigned depth)
+{
+    const size_t wanted = depth > 3 ? 0 : random_below(usual);
+    return wanted < min ? min : wanted > max ? max : wanted;
+}
+
+/* Whether one of the first @count items is equal to the one behind them. */
+static inline bool is_repeated(const struct zkt_type *item, const char *items,
+                               size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (zkt__value_equal(item, items + i * item->size,
+                             items + count * item->size)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static inline void random_list(struct zkt_arena *arena,
                                const struct zkt_type *type, void *out,
                                unsigned depth)
 {
-    const struct zkt_type *item = type->of.lists->item;
+    const struct zkt_list_info *info = type->of.lists;
+    const struct zkt_type *item = info->item;
     struct zkt_any_list *list = out;
-    list->len = depth > 3 ? 0 : random_below(5);
-    char *items = zkt__arena_zero(arena, list->len + 1, item->size);
-    for (size_t i = 0; i < list->len; i++) {
-        random_value(arena, item, items + i * item->size, depth + 1);
-    }
+    const size_t wanted = random_count(info->min, info->max, 5, depth);
+    char *items = zkt__arena_zero(arena, wanted + 1, item->size);
     list->items = items;
+    for (unsigned tries = 0; list->len < wanted && tries < 1000; tries++) {
+        random_value(arena, item, items + list->len * item->size, depth + 1);
+        list->len += !info->unique || !is_repeated(item, items, list->len);
+    }
 }
 
 static inline void random_map(struct zkt_arena *arena,
@@ -62,10 +119,11 @@ static inline void random_map(struct zkt_arena *arena,
 {
     const struct zkt_map_info *info = type->of.maps;
     struct zkt_any_map *map = out;
-    const size_t wanted = depth > 3 ? 0 : random_below(12);
+    const size_t wanted = random_count(info->min, info->max, 12, depth);
     char *items = zkt__arena_zero(arena, wanted + 1, info->entry_size);
     map->items = items;
-    for (size_t i = 0; i < wanted; i++) {
+    for (unsigned tries = 0; map->len < wanted && tries < 2 * wanted + 50;
+         tries++) {
         const struct zkt_str key = random_text(arena);
         if (zkt__map_position(map, info->entry_size, key) != ZKT_INDEX_NONE) {
             continue;
@@ -87,34 +145,120 @@ static inline void random_struct(struct zkt_arena *arena,
     }
 }
 
-/* @out gets a value that keeps no rules beyond its type's. */
-static void random_value(struct zkt_arena *arena, const struct zkt_type *type,
-                         void *out, unsigned depth)
+static inline void random_union(struct zkt_arena *arena,
+                                const struct zkt_type *type, void *out,
+                                unsigned depth)
 {
-    const struct zkt_optional_info *optional = type->of.optionals;
-    memset(out, 0, type->size);
+    const struct zkt_union_info *info = type->of.unions;
+    const unsigned kind = random_below(info->kinds->count);
+    *(int *)out = (int)kind;
+    random_value(arena, info->variants[kind], (char *)out + info->value_offset,
+                 depth);
+}
+
+static inline struct zkt_bytes random_bytes(struct zkt_arena *arena,
+                                            const struct zkt_bytes_rules *rules)
+{
+    const size_t len = random_count(rules->min, rules->max, 6, 0);
+    uint8_t *data = zkt__arena_zero(arena, len + 1, 1);
+    for (size_t i = 0; i < len; i++) {
+        data[i] = (uint8_t)(random_below(2) ? random_below(256) : 0);
+    }
+    return (struct zkt_bytes){ data, len };
+}
+
+static inline struct zkt_json random_json(void)
+{
+    static const char *const texts[] = { "null",
+                                         "true",
+                                         "-1.50",
+                                         "\"\\u00e9\"",
+                                         "[]",
+                                         "[1, {\"a\":[]}]",
+                                         "{ \"b\" : null }" };
+    const char *text = texts[random_below(7)];
+    return (struct zkt_json){ text, strlen(text) };
+}
+
+/* Deep down, what may be absent or null is. The JSON null that is there is not
+ * told from one that is not. */
+static inline void random_optional(struct zkt_arena *arena,
+                                   const struct zkt_type *type, void *out,
+                                   unsigned depth)
+{
+    const struct zkt_optional_info *info = type->of.optionals;
+    if (depth <= 5 && random_below(2) != 0) {
+        *(bool *)out = true;
+        void *value = (char *)out + info->value_offset;
+        do {
+            random_value(arena, info->value, value, depth + 1);
+        } while (info->value->kind == ZKT_KIND_JSON &&
+                 strcmp(((struct zkt_json *)value)->text, "null") == 0);
+    }
+}
+
+static inline void random_boxed(struct zkt_arena *arena,
+                                const struct zkt_type *type, void *out,
+                                unsigned depth)
+{
+    const struct zkt_type *inner = type->of.optionals->value;
+    if (depth <= 3 && random_below(2) != 0) {
+        void *box = zkt__arena_zero(arena, 1, inner->size);
+        random_value(arena, inner, box, depth + 1);
+        memcpy(out, &box, sizeof(box));
+    }
+}
+
+static inline void random_scalar(struct zkt_arena *arena,
+                                 const struct zkt_type *type, void *out)
+{
     switch (type->kind) {
     case ZKT_KIND_BOOL:
         *(bool *)out = random_below(2) != 0;
         break;
     case ZKT_KIND_INT32:
-        *(int32_t *)out = (int32_t)random_below(4) - 1;
+        *(int32_t *)out = (int32_t)random_int(type->of.ints);
+        break;
+    case ZKT_KIND_UINT32:
+        *(uint32_t *)out = (uint32_t)random_int(type->of.ints);
         break;
     case ZKT_KIND_INT64:
+    case ZKT_KIND_UINT64: /* never past INT64_MAX */
     case ZKT_KIND_TIMESTAMP:
-        *(int64_t *)out = random_below(2) ? 9007199254740991 : 7;
+        *(int64_t *)out = random_int(type->of.ints);
         break;
     case ZKT_KIND_FLOAT64:
-        *(double *)out = random_real();
+        *(double *)out = random_real(type->of.floats);
         break;
     case ZKT_KIND_STRING:
-        *(struct zkt_str *)out = random_text(arena);
+        *(struct zkt_str *)out = random_ruled_text != NULL
+                                     ? random_ruled_text(arena,
+                                                         type->of.strings)
+                                     : random_text(arena);
         break;
-    case ZKT_KIND_ENUM:
+    case ZKT_KIND_BYTES:
+        *(struct zkt_bytes *)out = random_bytes(arena, type->of.bytes);
+        break;
+    case ZKT_KIND_JSON:
+        *(struct zkt_json *)out = random_json();
+        break;
+    default:
         *(int *)out = (int)random_below(type->of.enums->count);
         break;
+    }
+}
+
+static void random_value(struct zkt_arena *arena, const struct zkt_type *type,
+                         void *out, unsigned depth)
+{
+    memset(out, 0, type->size);
+    switch (type->kind) {
     case ZKT_KIND_STRUCT:
+    case ZKT_KIND_TUPLE:
         random_struct(arena, type, out, depth);
+        break;
+    case ZKT_KIND_UNION:
+        random_union(arena, type, out, depth);
         break;
     case ZKT_KIND_LIST:
         random_list(arena, type, out, depth);
@@ -123,20 +267,15 @@ static void random_value(struct zkt_arena *arena, const struct zkt_type *type,
         random_map(arena, type, out, depth);
         break;
     case ZKT_KIND_OPTIONAL:
-        *(bool *)out = random_below(2) != 0;
-        if (*(bool *)out) {
-            random_value(arena, optional->value,
-                         (char *)out + optional->value_offset, depth + 1);
-        }
+    case ZKT_KIND_NULLABLE:
+        random_optional(arena, type, out, depth);
         break;
     case ZKT_KIND_BOXED:
-        if (depth <= 3 && random_below(2) != 0) {
-            void *box = zkt__arena_zero(arena, 1, optional->value->size);
-            random_value(arena, optional->value, box, depth + 1);
-            memcpy(out, &box, sizeof(box));
-        }
+    case ZKT_KIND_BOXED_NULLABLE:
+        random_boxed(arena, type, out, depth);
         break;
     default:
+        random_scalar(arena, type, out);
         break;
     }
 }

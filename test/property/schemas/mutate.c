@@ -1,0 +1,751 @@
+/* See mutate.h. Nothing here uses the runtime's own encoders and rules. */
+#include "mutate.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/map.h"
+
+static void write_value(struct mutation *m, const struct zkt_type *type,
+                        const void *value);
+
+static void put(struct mutation *m, const char *text)
+{
+    zkt_write_raw(m->w, text, strlen(text));
+}
+
+/* ---- sites ---- */
+
+/* Whether this is the site to change. */
+static bool is_target(struct mutation *m, const char *what)
+{
+    if (m->quiet > 0 || m->sites++ != m->target) {
+        return false;
+    }
+    m->what = what;
+    return true;
+}
+
+/* One where what is written has @code as its only issue, at this place. */
+static bool breaks(struct mutation *m, const char *what,
+                   enum zkt_issue_code code, bool by_rule)
+{
+    if (!is_target(m, what)) {
+        return false;
+    }
+    m->by_rule = by_rule;
+    m->expected.code = code;
+    m->expected.depth = m->depth;
+    memcpy(m->expected.path, m->path, m->depth * sizeof(*m->path));
+    return true;
+}
+
+/* The same, at a key of this place. */
+static bool breaks_key(struct mutation *m, const char *what,
+                       enum zkt_issue_code code, bool by_rule,
+                       struct zkt_str key)
+{
+    if (!breaks(m, what, code, by_rule)) {
+        return false;
+    }
+    m->expected.path[m->expected.depth++] =
+        (struct zkt_step){ key.data, (uint32_t)key.len, 0 };
+    return true;
+}
+
+static bool means_the_same(struct mutation *m, const char *what)
+{
+    if (!is_target(m, what)) {
+        return false;
+    }
+    m->harmless = true;
+    return true;
+}
+
+/* The member, of @type, becomes the value at @to, or absent. */
+static void note_change(struct mutation *m, const struct zkt_type *type,
+                        const void *member, const void *to)
+{
+    m->member = (void *)(uintptr_t)member;
+    m->member_size = type->size;
+    m->becomes = to;
+}
+
+static void step(struct mutation *m, struct zkt_str key, uint32_t order)
+{
+    m->path[m->depth - 1] = (struct zkt_step){ key.data, (uint32_t)key.len,
+                                               order };
+}
+
+/* ---- wrong tokens ---- */
+
+static const struct zkt_type *inside(const struct zkt_type *type)
+{
+    switch (type->kind) {
+    case ZKT_KIND_OPTIONAL:
+    case ZKT_KIND_NULLABLE:
+    case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
+        return type->of.optionals->value;
+    default:
+        return type;
+    }
+}
+
+/* A JSON value that is none of the type; NULL: there is none. */
+static const char *wrong_token(const struct zkt_type *type, unsigned which)
+{
+    static const char *const of_text[] = { "7", "[]", "false" };
+    static const char *const of_number[] = { "\"7\"", "true", "{}" };
+    static const char *const of_object[] = { "[]", "\"{}\"", "0" };
+    static const char *const of_array[] = { "{}", "\"[]\"", "1e3" };
+    static const char *const of_bool[] = { "0", "\"true\"", "[true]" };
+    switch (inside(type)->kind) {
+    case ZKT_KIND_BOOL:
+        return of_bool[which % 3];
+    case ZKT_KIND_STRING:
+    case ZKT_KIND_BYTES:
+    case ZKT_KIND_ENUM:
+        return of_text[which % 3];
+    case ZKT_KIND_STRUCT:
+    case ZKT_KIND_UNION:
+    case ZKT_KIND_MAP:
+        return of_object[which % 3];
+    case ZKT_KIND_LIST:
+    case ZKT_KIND_TUPLE:
+        return of_array[which % 3];
+    case ZKT_KIND_JSON:
+        return NULL;
+    default:
+        return of_number[which % 3];
+    }
+}
+
+static bool write_wrong_type(struct mutation *m, const struct zkt_type *type)
+{
+    const bool nullable = m->nullable || type->kind == ZKT_KIND_JSON;
+    const char *token = wrong_token(type, m->sites);
+    m->nullable = false;
+    if (!nullable && breaks(m, "null", ZKT_ISSUE_INVALID_TYPE, false)) {
+        put(m, "null");
+        return true;
+    }
+    if (token != NULL &&
+        breaks(m, "wrong type", ZKT_ISSUE_INVALID_TYPE, false)) {
+        put(m, token);
+        return true;
+    }
+    return false;
+}
+
+/* ---- numbers ---- */
+
+static void put_integer(struct mutation *m, int64_t value)
+{
+    zkt_write_int64(m->w, value);
+}
+
+/* Beside a good one in the range, but no multiple of the step. */
+static int64_t beside(const struct zkt_int_rules *rules, int64_t value)
+{
+    return value < rules->max ? value + 1 : value - 1;
+}
+
+static void write_integer(struct mutation *m, const struct zkt_int_rules *rules,
+                          int64_t value)
+{
+    char text[40];
+    if (breaks(m, "below", ZKT_ISSUE_TOO_SMALL, true)) {
+        put_integer(m, rules->min - 1);
+    } else if (breaks(m, "above", ZKT_ISSUE_TOO_BIG, true)) {
+        put_integer(m, rules->max + 1);
+    } else if (breaks(m, "far below", ZKT_ISSUE_TOO_SMALL, false)) {
+        put(m, "-1e300");
+    } else if (breaks(m, "far above", ZKT_ISSUE_TOO_BIG, false)) {
+        put(m, "18446744073709551616");
+    } else if (breaks(m, "fraction", ZKT_ISSUE_INVALID_TYPE, false)) {
+        put(m, "1.5");
+    } else if (rules->step > 1 && rules->min < rules->max &&
+               breaks(m, "no multiple", ZKT_ISSUE_NOT_MULTIPLE_OF, true)) {
+        put_integer(m, beside(rules, value));
+    } else if (means_the_same(m, "as 1.0")) {
+        put_integer(m, value);
+        put(m, ".0");
+    } else if (means_the_same(m, "as 10e-1")) {
+        snprintf(text, sizeof(text), "%lld0E-1", (long long)value);
+        put(m, value == 0 ? "-0" : text);
+    } else {
+        put_integer(m, value);
+    }
+}
+
+static void write_real(struct mutation *m, const struct zkt_float_rules *rules,
+                       double value)
+{
+    if (isfinite(rules->min) && breaks(m, "below", ZKT_ISSUE_TOO_SMALL, true)) {
+        zkt_write_float64(
+            m->w, rules->above ? rules->min : nextafter(rules->min, -INFINITY));
+    } else if (isfinite(rules->max) &&
+               breaks(m, "above", ZKT_ISSUE_TOO_BIG, true)) {
+        zkt_write_float64(m->w, rules->below ? rules->max
+                                             : nextafter(rules->max, INFINITY));
+    } else if (breaks(m, "not finite", ZKT_ISSUE_INVALID_TYPE, false)) {
+        put(m, "1e999");
+    } else {
+        zkt_write_float64(m->w, value);
+    }
+}
+
+/* ---- strings ---- */
+
+static bool matches(const struct samples *samples,
+                    const struct zkt_pattern *pattern,
+                    const struct sample *sample)
+{
+    for (size_t i = 0; i < samples->pattern_count; i++) {
+        if (zkt_str_eq(samples->patterns[i], pattern->shown)) {
+            return sample->matches[i] == '1';
+        }
+    }
+    fprintf(stderr, "unknown pattern %.*s\n", ZKT_ARG(pattern->shown));
+    return false;
+}
+
+static size_t count_code_points(struct zkt_str text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        count += ((unsigned char)text.data[i] & 0xc0) != 0x80;
+    }
+    return count;
+}
+
+unsigned sample_faults(const struct samples *samples,
+                       const struct zkt_string_rules *rules,
+                       const struct sample *sample, enum zkt_issue_code *code)
+{
+    const size_t len = count_code_points(sample->text);
+    unsigned faults = 0;
+    if (len < rules->min || len > rules->max) {
+        *code = len < rules->min ? ZKT_ISSUE_TOO_SMALL : ZKT_ISSUE_TOO_BIG;
+        faults++;
+    }
+    for (uint32_t i = 0; i < rules->pattern_count; i++) {
+        if (!matches(samples, &rules->patterns[i], sample)) {
+            *code = ZKT_ISSUE_INVALID_FORMAT;
+            faults++;
+        }
+    }
+    return faults;
+}
+
+/* A sample with @code as its only fault, that transforms leave alone. */
+static const struct sample *find_faulty(const struct mutation *m,
+                                        const struct zkt_string_rules *rules,
+                                        enum zkt_issue_code wanted)
+{
+    const size_t start = m->sites % (m->samples->count + 1);
+    for (size_t i = 0; i < m->samples->count; i++) {
+        const struct sample *s =
+            &m->samples->items[(start + i) % m->samples->count];
+        enum zkt_issue_code code;
+        const bool stays = (s->trimmed || !rules->trim) &&
+                           (s->lowered || !rules->lower);
+        if (stays && sample_faults(m->samples, rules, s, &code) == 1 &&
+            code == wanted) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static bool write_faulty_string(struct mutation *m,
+                                const struct zkt_string_rules *rules)
+{
+    static const struct {
+        const char *what;
+        enum zkt_issue_code code;
+    } faults[] = { { "short string", ZKT_ISSUE_TOO_SMALL },
+                   { "long string", ZKT_ISSUE_TOO_BIG },
+                   { "pattern", ZKT_ISSUE_INVALID_FORMAT } };
+    for (size_t i = 0; i < 3; i++) {
+        const struct sample *s = find_faulty(m, rules, faults[i].code);
+        if (s != NULL && breaks(m, faults[i].what, faults[i].code, true)) {
+            zkt_write_string(m->w, s->text);
+            return true;
+        }
+    }
+    const bool bounded = rules->pattern_count == 0 && rules->max < 5000;
+    if (bounded && breaks(m, "one too long", ZKT_ISSUE_TOO_BIG, true)) {
+        put(m, "\"");
+        for (uint32_t i = 0; i <= rules->max; i++) {
+            put(m, "😀");
+        }
+        put(m, "\"");
+        return true;
+    }
+    return false;
+}
+
+static void put_upper(struct mutation *m, struct zkt_str text)
+{
+    const size_t start = m->w->len;
+    zkt_write_string(m->w, text);
+    for (size_t i = start; i < m->w->len && !m->w->failed; i++) {
+        char *c = &m->w->data[i];
+        if (*c == '\\') {
+            i += m->w->data[i + 1] == 'u' ? 5 : 1; /* escapes stay */
+        } else if (*c >= 'a' && *c <= 'z') {
+            *c = (char)(*c - 'a' + 'A');
+        }
+    }
+}
+
+static void put_spaced(struct mutation *m, struct zkt_str text)
+{
+    put(m, "\"\\ufeff\\t\xe2\x80\xa8 ");
+    const size_t middle = m->w->len;
+    zkt_write_string(m->w, text);
+    if (!m->w->failed) { /* without its quotes */
+        m->w->len--;
+        memmove(m->w->data + middle, m->w->data + middle + 1,
+                m->w->len - middle - 1);
+        m->w->len--;
+    }
+    put(m, "\xc2\xa0\\r\\n\\u3000\"");
+}
+
+static void write_string(struct mutation *m,
+                         const struct zkt_string_rules *rules,
+                         struct zkt_str text)
+{
+    if (breaks(m, "lone surrogate", ZKT_ISSUE_INVALID_FORMAT, false)) {
+        put(m, "\"a\\ud83dz\"");
+    } else if (write_faulty_string(m, rules)) {
+        return;
+    } else if (rules->trim && means_the_same(m, "trim")) {
+        put_spaced(m, text);
+    } else if (rules->lower && means_the_same(m, "lower")) {
+        put_upper(m, text);
+    } else {
+        zkt_write_string(m->w, text);
+    }
+}
+
+/* ---- bytes ---- */
+
+static void put_base64(struct mutation *m, const uint8_t *data, size_t len)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    put(m, "\"");
+    for (size_t i = 0; i < len; i += 3) {
+        const size_t left = len - i;
+        const unsigned bits = (unsigned)data[i] << 16 |
+                              (left > 1 ? (unsigned)data[i + 1] << 8 : 0) |
+                              (left > 2 ? data[i + 2] : 0u);
+        const char four[] = { digits[bits >> 18], digits[bits >> 12 & 63],
+                              left > 1 ? digits[bits >> 6 & 63] : '=',
+                              left > 2 ? digits[bits & 63] : '=' };
+        zkt_write_raw(m->w, four, 4);
+    }
+    put(m, "\"");
+}
+
+static void write_bytes(struct mutation *m, const struct zkt_bytes_rules *rules,
+                        const struct zkt_bytes *bytes)
+{
+    static const uint8_t zeros[8192];
+    static const char *const bad[] = { "\"A\"",    "\"AB==\"",  "\"AAA\"",
+                                       "\"AA-_\"", "\"AAAA=\"", "\" AAA\"" };
+    if (rules->min > 0 && breaks(m, "few bytes", ZKT_ISSUE_TOO_SMALL, true)) {
+        put_base64(m, zeros, rules->min - 1);
+    } else if (rules->max < sizeof(zeros) &&
+               breaks(m, "many bytes", ZKT_ISSUE_TOO_BIG, true)) {
+        put_base64(m, zeros, rules->max + 1);
+    } else if (breaks(m, "bad base64", ZKT_ISSUE_INVALID_FORMAT, false)) {
+        put(m, bad[m->sites % 6]);
+    } else {
+        put_base64(m, bytes->data, bytes->len);
+    }
+}
+
+static void write_enum(struct mutation *m, const struct zkt_type *type,
+                       int value)
+{
+    if (breaks(m, "unknown value", ZKT_ISSUE_INVALID_VALUE, true)) {
+        put(m, "\"no value of any\"");
+    } else {
+        zkt_write_string(m->w, type->of.enums->values[value]);
+    }
+}
+
+/* ---- structs ---- */
+
+static bool is_there(const struct zkt_type *type, const void *value)
+{
+    const void *box;
+    switch (type->kind) {
+    case ZKT_KIND_OPTIONAL:
+    case ZKT_KIND_NULLABLE:
+        return *(const bool *)value;
+    case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
+        memcpy(&box, value, sizeof(box));
+        return box != NULL;
+    default:
+        return true;
+    }
+}
+
+static bool may_be_absent(const struct zkt_type *type)
+{
+    return type->kind == ZKT_KIND_OPTIONAL || type->kind == ZKT_KIND_BOXED;
+}
+
+static void put_key(struct mutation *m, struct zkt_str key, size_t start)
+{
+    if (m->w->len > start + 1) {
+        put(m, ",");
+    }
+    zkt_write_string(m->w, key);
+    put(m, ":");
+}
+
+/* What can be done about the key itself; true: no more of the field. */
+static bool change_field(struct mutation *m, const struct zkt_field *field,
+                         const void *member, size_t start)
+{
+    const bool absent = may_be_absent(field->type);
+    const char *token = wrong_token(field->type, m->sites);
+    if (!absent && field->default_value == NULL &&
+        breaks_key(m, "missing key", ZKT_ISSUE_INVALID_TYPE, false,
+                   field->name)) {
+        return true;
+    }
+    if ((absent || field->default_value != NULL) &&
+        means_the_same(m, absent ? "absent" : "default")) {
+        note_change(m, field->type, member, field->default_value);
+        return true;
+    }
+    if (absent && means_the_same(m, "null for absent")) {
+        note_change(m, field->type, member, NULL);
+        put_key(m, field->name, start);
+        put(m, "null");
+        return true;
+    }
+    if (token != NULL && is_there(field->type, member) &&
+        means_the_same(m, "key twice")) {
+        put_key(m, field->name, start);
+        put(m, token);
+    }
+    return false;
+}
+
+static void write_field(struct mutation *m, const struct zkt_field *field,
+                        uint32_t index, const void *value, size_t start)
+{
+    const void *member = (const char *)value + field->offset;
+    step(m, field->name, index);
+    m->depth--;
+    const bool done = change_field(m, field, member, start);
+    m->depth++;
+    if (done ||
+        (may_be_absent(field->type) && !is_there(field->type, member))) {
+        return;
+    }
+    put_key(m, field->name, start);
+    write_value(m, field->type, member);
+}
+
+static void write_unknown_key(struct mutation *m,
+                              const struct zkt_struct_info *info, size_t start)
+{
+    bool write = false;
+    if (info->strict) {
+        write = breaks(m, "strict", ZKT_ISSUE_UNRECOGNIZED_KEYS, false);
+    } else {
+        write = means_the_same(m, "unknown key");
+    }
+    if (write) {
+        put_key(m, ZKT_STR("no field of any"), start);
+        put(m, "{\"a\":[1,null,\"\\u0000\"]}");
+    }
+}
+
+/* The fields of an object that began at @start; @discriminator: its key. */
+static void write_fields(struct mutation *m, const struct zkt_type *type,
+                         const void *value, size_t start)
+{
+    const struct zkt_struct_info *info = type->of.structs;
+    const bool backwards = info->count > 1 && means_the_same(m, "backwards");
+    write_unknown_key(m, info, start);
+    m->depth++;
+    for (uint32_t i = 0; i < info->count; i++) {
+        const uint32_t index = backwards ? info->count - 1 - i : i;
+        write_field(m, &info->fields[index], index, value, start);
+    }
+    m->depth--;
+    m->checks += info->check != 0;
+    if (info->check != 0 && breaks(m, "check", ZKT_ISSUE_CUSTOM, true)) {
+        m->failing_check = m->checks;
+    }
+}
+
+static void write_struct(struct mutation *m, const struct zkt_type *type,
+                         const void *value)
+{
+    const size_t start = m->w->len;
+    put(m, "{");
+    write_fields(m, type, value, start);
+    put(m, "}");
+}
+
+static void write_union(struct mutation *m, const struct zkt_type *type,
+                        const void *value)
+{
+    const struct zkt_union_info *info = type->of.unions;
+    const int kind = *(const int *)value;
+    const struct zkt_str key = info->discriminator;
+    const size_t start = m->w->len;
+    const char *bad = NULL;
+    if (breaks_key(m, "unknown kind", ZKT_ISSUE_INVALID_UNION, true, key)) {
+        bad = "\"no kind of any\"";
+    } else if (breaks_key(m, "kind is no text", ZKT_ISSUE_INVALID_UNION, false,
+                          key)) {
+        bad = "0";
+    }
+    const bool without = breaks_key(m, "no kind", ZKT_ISSUE_INVALID_UNION,
+                                    false, key);
+    const bool last = means_the_same(m, "kind last");
+    put(m, "{");
+    if (bad != NULL) {
+        put_key(m, key, start);
+        put(m, bad);
+    } else if (!last && !without) {
+        put_key(m, key, start);
+        zkt_write_string(m->w, info->kinds->values[kind]);
+    }
+    write_fields(m, info->variants[kind],
+                 (const char *)value + info->value_offset, start);
+    if (last) {
+        put_key(m, key, start);
+        zkt_write_string(m->w, info->kinds->values[kind]);
+    }
+    put(m, "}");
+}
+
+/* ---- lists, tuples, maps ---- */
+
+/* How many items are written, of those there are or more. */
+static size_t wrong_count(struct mutation *m, uint32_t min, uint32_t max,
+                          size_t len)
+{
+    if (min > 0 && breaks(m, "few items", ZKT_ISSUE_TOO_SMALL, true)) {
+        return min - 1;
+    }
+    if (max < 300 && len > 0 &&
+        breaks(m, "many items", ZKT_ISSUE_TOO_BIG, true)) {
+        return max + 1;
+    }
+    return len;
+}
+
+static void write_item(struct mutation *m, const struct zkt_list_info *info,
+                       const struct zkt_any_list *list, size_t i, size_t from)
+{
+    put(m, i > 0 ? "," : "");
+    m->quiet += i != from;
+    step(m, (struct zkt_str){ NULL, 0 }, (uint32_t)i);
+    write_value(m, info->item,
+                (const char *)list->items + from * info->item->size);
+    m->quiet -= i != from;
+}
+
+static void write_list(struct mutation *m, const struct zkt_type *type,
+                       const struct zkt_any_list *list)
+{
+    const struct zkt_list_info *info = type->of.lists;
+    const size_t count = wrong_count(m, info->min, info->max, list->len);
+    const bool twice = info->unique && count == list->len && count > 1 &&
+                       breaks(m, "unique", ZKT_ISSUE_CUSTOM, true);
+    put(m, "[");
+    m->depth++;
+    for (size_t i = 0; i < count; i++) {
+        const bool copied = i >= list->len || (twice && i + 1 == count);
+        write_item(m, info, list, i, copied ? 0 : i);
+    }
+    m->depth--;
+    put(m, "]");
+}
+
+static void write_tuple(struct mutation *m, const struct zkt_type *type,
+                        const void *value)
+{
+    const struct zkt_struct_info *info = type->of.structs;
+    uint32_t count = info->count;
+    if (breaks(m, "short tuple", ZKT_ISSUE_TOO_SMALL, false)) {
+        count--;
+    }
+    const bool longer = breaks(m, "long tuple", ZKT_ISSUE_TOO_BIG, false);
+    put(m, "[");
+    m->depth++;
+    for (uint32_t i = 0; i < count; i++) {
+        put(m, i > 0 ? "," : "");
+        step(m, (struct zkt_str){ NULL, 0 }, i);
+        write_value(m, info->fields[i].type,
+                    (const char *)value + info->fields[i].offset);
+    }
+    m->depth--;
+    put(m, longer ? ",null]" : "]");
+}
+
+static void write_entry(struct mutation *m, const struct zkt_map_info *info,
+                        const struct zkt_any_map *map, size_t i, size_t start)
+{
+    const char *entry = (const char *)map->items + i * info->entry_size;
+    const struct zkt_str key = zkt__map_key(map, info->entry_size, i);
+    const char *token = wrong_token(info->value, m->sites);
+    static char longest[257];
+    memset(longest, 'k', sizeof(longest));
+    const struct zkt_str too_long = { longest, sizeof(longest) };
+    m->depth--;
+    const bool rename = breaks_key(m, "long key", ZKT_ISSUE_TOO_BIG, true,
+                                   too_long);
+    if (token != NULL && means_the_same(m, "key twice")) {
+        put_key(m, key, start);
+        put(m, token);
+    }
+    m->depth++;
+    step(m, rename ? too_long : key, (uint32_t)i);
+    put_key(m, rename ? too_long : key, start);
+    write_value(m, info->value, entry + info->value_offset);
+}
+
+/* @count entries more, with keys of their own. */
+static void write_more(struct mutation *m, const struct zkt_map_info *info,
+                       const struct zkt_any_map *map, size_t count,
+                       size_t start)
+{
+    m->quiet++;
+    for (size_t i = 0; i < count; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "more %zu", i);
+        put_key(m, zkt_cstr(key), start);
+        write_value(m, info->value,
+                    (const char *)map->items + info->value_offset);
+    }
+    m->quiet--;
+}
+
+static void write_map(struct mutation *m, const struct zkt_type *type,
+                      const struct zkt_any_map *map)
+{
+    const struct zkt_map_info *info = type->of.maps;
+    const size_t count = wrong_count(m, info->min, info->max, map->len);
+    const size_t start = m->w->len;
+    put(m, "{");
+    m->depth++;
+    for (size_t i = 0; i < count && i < map->len; i++) {
+        write_entry(m, info, map, i, start);
+    }
+    if (count > map->len) {
+        write_more(m, info, map, count - map->len, start);
+    }
+    m->depth--;
+    put(m, "}");
+}
+
+/* ---- any value ---- */
+
+static void write_scalar(struct mutation *m, const struct zkt_type *type,
+                         const void *value)
+{
+    const struct zkt_json *json = value;
+    switch (type->kind) {
+    case ZKT_KIND_BOOL:
+        put(m, *(const bool *)value ? "true" : "false");
+        break;
+    case ZKT_KIND_INT32:
+        write_integer(m, type->of.ints, *(const int32_t *)value);
+        break;
+    case ZKT_KIND_UINT32:
+        write_integer(m, type->of.ints, *(const uint32_t *)value);
+        break;
+    case ZKT_KIND_FLOAT64:
+        write_real(m, type->of.floats, *(const double *)value);
+        break;
+    case ZKT_KIND_STRING:
+        write_string(m, type->of.strings, *(const struct zkt_str *)value);
+        break;
+    case ZKT_KIND_BYTES:
+        write_bytes(m, type->of.bytes, value);
+        break;
+    case ZKT_KIND_JSON:
+        zkt_write_raw(m->w, json->text, json->len);
+        break;
+    case ZKT_KIND_ENUM:
+        write_enum(m, type, *(const int *)value);
+        break;
+    default:
+        write_integer(m, type->of.ints, *(const int64_t *)value);
+        break;
+    }
+}
+
+static void write_inside(struct mutation *m, const struct zkt_type *type,
+                         const void *value)
+{
+    const struct zkt_optional_info *info = type->of.optionals;
+    const void *box;
+    m->nullable = true;
+    if (!is_there(type, value)) {
+        m->nullable = false;
+        put(m, "null");
+    } else if (type->kind == ZKT_KIND_OPTIONAL ||
+               type->kind == ZKT_KIND_NULLABLE) {
+        write_value(m, info->value, (const char *)value + info->value_offset);
+    } else {
+        memcpy(&box, value, sizeof(box));
+        write_value(m, info->value, box);
+    }
+}
+
+static void write_value(struct mutation *m, const struct zkt_type *type,
+                        const void *value)
+{
+    if (type != inside(type)) {
+        write_inside(m, type, value);
+        return;
+    }
+    if (write_wrong_type(m, type)) {
+        return;
+    }
+    switch (type->kind) {
+    case ZKT_KIND_STRUCT:
+        write_struct(m, type, value);
+        break;
+    case ZKT_KIND_LIST:
+        write_list(m, type, value);
+        break;
+    case ZKT_KIND_MAP:
+        write_map(m, type, value);
+        break;
+    case ZKT_KIND_TUPLE:
+        write_tuple(m, type, value);
+        break;
+    case ZKT_KIND_UNION:
+        write_union(m, type, value);
+        break;
+    default:
+        write_scalar(m, type, value);
+        break;
+    }
+}
+
+void mutation_write(struct mutation *m, const struct zkt_type *type,
+                    const void *value)
+{
+    write_value(m, type, value);
+}
