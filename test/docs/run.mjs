@@ -12,13 +12,14 @@
 //   <!-- test: fields -->                zkt: what stands in a struct
 //   <!-- test: refused ID [members|fields] -->   the compiler says so
 //   <!-- test: formats -->               zkt: as zocketc/formats.def has them
-//   <!-- test: file NAME.c of chat.zkt -->       c: compiled, and kept
-//   <!-- test: program NAME.c of chat.zkt -->    c: also linked
-//   <!-- test: runs NAME.c of chat.zkt -->       c: also run, to exit status 0
+//   <!-- test: file NAME of chat.zkt -->         c: compiled, and kept
+//   <!-- test: program NAME.c … of chat.zkt -->  c: also linked, with others
+//   <!-- test: runs NAME.c … of chat.zkt -->     c: also run, to exit status 0
 //   <!-- test: functions of chat.zkt -->         c: compiled
 //   <!-- test: lines of chat.zkt (PARAMETERS) [-> RESULT] -->  c: in a function
 //   <!-- test: excerpt of chat.zkt -->   c: stands in a generated header
 //   <!-- test: excerpt of zocket -->     c: stands in a header of the runtime
+//   <!-- test: excerpt of FOLDER/FILE -->        c: stands in that file
 //   <!-- test: frames with NAME -->      text: said to a program of the page
 //   <!-- test: exit N -->                console: how the last command ends
 //   <!-- test: unit -->                  ini: a unit of systemd
@@ -246,23 +247,28 @@ function flat(text) {
   return text.replaceAll(/\s+/g, " ").replaceAll(/\( /g, "(").trim();
 }
 
-async function checkExcerpt(page, listing, name) {
+/** The files that an excerpt may be of. */
+async function filesOf(page, name) {
+  if (name.includes("/")) return [path.join(root, name)];
   const folder = name === "zocket" ? path.join(headers, "zocket")
                                    : await page.generated(name);
-  const files = fs.readdirSync(folder).filter((f) => f.endsWith(".h"));
-  const all = flat(
-    files.map((f) => fs.readFileSync(path.join(folder, f), "utf8")).join("\n"),
-  );
+  return fs.readdirSync(folder).filter((f) => f.endsWith(".h"))
+    .map((f) => path.join(folder, f));
+}
+
+async function checkExcerpt(page, listing, name) {
+  const files = await filesOf(page, name);
+  const all = flat(files.map((f) => fs.readFileSync(f, "utf8")).join("\n"));
   for (const part of listing.text.split(/\n\s*\n/)) {
     if (!all.includes(flat(part))) {
-      throw new Error(`no header has this:\n${part}`);
+      throw new Error(`it does not stand there:\n${part}`);
     }
   }
 }
 
 async function checkC(page, listing) {
   const m =
-    /^(file|program|runs) (\S+\.c) of (\S+)$|^(functions) of (\S+)(?: given: (.*))?$|^(lines) of (\S+) \((.*)\)(?: -> (.*))?$|^(excerpt) of (\S+)$/.exec(
+    /^(file|program|runs) ([^ ]+(?: [^ ]+\.c)*) of (\S+)$|^(functions) of (\S+)(?: given: (.*))?$|^(lines) of (\S+) \((.*)\)(?: -> (.*))?$|^(excerpt) of (\S+)$/.exec(
       listing.mark,
     );
   if (!m) unknown(listing);
@@ -283,13 +289,17 @@ async function checkC(page, listing) {
   await compile(listing, source, [folder], RELAXED);
 }
 
-async function checkProgram(page, listing, kind, name, schema) {
+async function checkProgram(page, listing, kind, names, schema) {
+  const [name, ...others] = names.split(" ");
   const folder = await page.generated(schema);
-  fs.writeFileSync(page.file(name), listing.text.replaceAll("3000", page.port));
+  fs.writeFileSync(page.file(name), listing.text.replaceAll(/\b3000\b/g, page.port));
+  if (name.endsWith(".h")) return; // whoever includes it compiles it
   const object = await compile(listing, page.file(name), [folder], []);
   if (kind === "file") return;
   const program = page.file(name.replace(/\.c$/, ""));
-  await run(cc, [object, ...(await page.objects(schema)), ...link, "-o", program]);
+  const own = others.map((other) => page.file(other.replace(/\.c$/, ".o")));
+  await run(cc, [object, ...own, ...(await page.objects(schema)), ...link, "-o",
+    program]);
   if (kind === "runs") {
     await run(program, [], { timeout: PATIENCE_MS });
   }
@@ -396,7 +406,7 @@ async function checkConsole(page, listing) {
   const exit = /^(?:exit (\d+))?$/.exec(listing.mark);
   if (!exit) unknown(listing);
   const commands = commandsOf({
-    text: listing.text.replaceAll("3000", page.port),
+    text: listing.text.replaceAll(/\b3000\b/g, page.port),
   });
   const shell = new Shell(page);
   try {
@@ -505,10 +515,13 @@ async function test(title, check) {
   }
 }
 
-/** Those that make files for others come first, and in their order. */
+/** What is said to servers, and run, comes behind what is compiled for it. */
 async function checkPage(name) {
   const page = new Page(name, await freePort());
-  for (const listing of listingsOf(name)) {
+  const all = listingsOf(name);
+  const talks = (l) => l.language === "text" || l.language === "console";
+  const ordered = [...all.filter((l) => !talks(l)), ...all.filter(talks)];
+  for (const listing of ordered) {
     const what = `${name}:${listing.line}: ${listing.language}`;
     await test(`${what} ${listing.mark.split(" ")[0]}`.trim(), () =>
       (checks[listing.language] ?? checkNothing)(page, listing));
