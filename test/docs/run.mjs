@@ -1,0 +1,550 @@
+// Compiles and runs every listing of the documentation, and follows its links.
+//
+//   node run.mjs WORK ZOCKETC CC LINK…      prints TAP
+//
+// WORK is made anew; LINK is what a program needs to be linked. A fence is
+// told what it is by its language and by a comment on the line before it,
+// which a reader does not see:
+//
+//   <!-- test: schema chat.zkt -->       zkt: whole; kept for what comes later
+//   <!-- test: fragment -->              zkt: declarations (no comment: this)
+//   <!-- test: members -->               zkt: what stands in an actor
+//   <!-- test: fields -->                zkt: what stands in a struct
+//   <!-- test: refused ID [members|fields] -->   the compiler says so
+//   <!-- test: formats -->               zkt: as zocketc/formats.def has them
+//   <!-- test: file NAME of chat.zkt -->         c: compiled, and kept
+//   <!-- test: program NAME.c … of chat.zkt -->  c: also linked, with others
+//   <!-- test: runs NAME.c … of chat.zkt -->     c: also run, to exit status 0
+//   <!-- test: functions of chat.zkt -->         c: compiled
+//   <!-- test: lines of chat.zkt (PARAMETERS) [-> RESULT] -->  c: in a function
+//   <!-- test: excerpt of chat.zkt -->   c: stands in a generated header
+//   <!-- test: excerpt of zocket -->     c: stands in a header of the runtime
+//   <!-- test: excerpt of FOLDER/FILE -->        c: stands in that file
+//   <!-- test: frames with NAME -->      text: said to a program of the page
+//   <!-- test: exit N -->                console: how the last command ends
+//   <!-- test: unit -->                  ini: a unit of systemd
+//   <!-- test: nginx -->                 nginx: blocks and directives
+//
+// `given: …` at the end of a comment is put before a fragment or functions.
+// console is run as it stands, with its output, where the page's files are
+// ('...' stands for any lines); json is parsed; sh is parsed, and options of
+// zocketc that it names must exist. meson, cmake and make are test/packaging's.
+// Port 3000 is replaced by one that is free.
+import { execFile, execFileSync, spawn } from "node:child_process";
+import fs from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { promisify } from "node:util";
+import { frames } from "./frames.mjs";
+import { badLinks } from "./links.mjs";
+
+const PATIENCE_MS = 30000; // sanitizers are slow; nothing waits this long
+const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
+const root = path.resolve(here, "../..");
+const [folder, compiler, cc, ...link] = process.argv.slice(2);
+const work = path.resolve(folder);
+const zocketc = path.resolve(compiler);
+const headers = path.join(root, "runtime/include");
+const run = promisify(execFile);
+const WARNINGS = [
+  "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow",
+  "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror",
+];
+
+// ---- reading ----
+
+/** The listings of a page: language, mark, text and line. */
+function listingsOf(page) {
+  const lines = fs.readFileSync(path.join(root, page), "utf8").split("\n");
+  const found = [];
+  for (let i = 0; i < lines.length; i++) {
+    const fence = /^```(\S*)(.*)$/.exec(lines[i]);
+    if (!fence) continue;
+    const end = lines.indexOf("```", i + 1);
+    if (end < 0) throw new Error(`${page}:${i + 1}: a fence without an end`);
+    const mark = /^<!-- test: (.*) -->$/.exec(lines[i - 1] ?? "");
+    found.push({
+      page,
+      line: i + 1,
+      language: fence[1],
+      mark: mark ? mark[1] : "",
+      text: lines.slice(i + 1, end).join("\n") + "\n",
+    });
+    i = end;
+  }
+  return found;
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(String(port)));
+    });
+  });
+}
+
+// ---- pages ----
+
+/** What the listings of one page make, in a folder of its own. */
+class Page {
+  constructor(name, port) {
+    this.name = name;
+    this.port = port;
+    this.folder = path.join(work, name.replaceAll(/\W/g, "-"));
+    this.schemas = new Map(); // name: promise of the folder of its code
+    fs.mkdirSync(path.join(this.folder, "files"), { recursive: true });
+  }
+
+  file(name) {
+    return path.join(this.folder, "files", name);
+  }
+
+  /** A new folder for one listing. */
+  scratch(listing) {
+    const folder = path.join(this.folder, `line-${listing.line}`);
+    fs.mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+
+  /** The folder of what zocketc makes of a schema that stands on the page. */
+  generated(name) {
+    if (!this.schemas.has(name)) {
+      this.schemas.set(name, this.#generate(name));
+    }
+    return this.schemas.get(name);
+  }
+
+  async #generate(name) {
+    const folder = path.join(this.folder, name.replace(/\.zkt$/, ""));
+    if (!fs.existsSync(this.file(name))) {
+      throw new Error(`the page has no schema ${name} before this`);
+    }
+    fs.mkdirSync(folder, { recursive: true });
+    await run(zocketc, [
+      "--c-server", folder, "--c-client", folder, this.file(name),
+    ]);
+    return folder;
+  }
+
+  /** The objects of a schema's code, compiled once. */
+  async objects(name) {
+    const folder = await this.generated(name);
+    this.built ??= new Map();
+    if (!this.built.has(name)) this.built.set(name, this.#compileAll(folder));
+    return this.built.get(name);
+  }
+
+  async #compileAll(folder) {
+    const sources = fs.readdirSync(folder).filter((f) => f.endsWith(".c"));
+    return Promise.all(
+      sources.map(async (f) => {
+        const object = path.join(folder, f + ".o");
+        await run(cc, ["-std=c11", ...WARNINGS, `-I${headers}`, `-I${folder}`, "-c",
+          path.join(folder, f), "-o", object]);
+        return object;
+      }),
+    );
+  }
+}
+
+// ---- zkt ----
+
+/** A part of a schema as a whole one; the first line stays the first. */
+function whole(text, kind, given) {
+  const app = /^app \w+;/m.test(text) ? "" : "app demo; ";
+  const before = given ? `${app}${given} ` : app;
+  if (kind === "members") return `${before}actor listing {\n${text}}\n`;
+  if (kind === "fields") return `${before}struct Listing {\n${text}}\n`;
+  return before + text;
+}
+
+/** Listings show the one style; of mistakes nothing is asked. */
+async function checkLayout(page, listing, kind) {
+  const file = path.join(page.scratch(listing), "layout.zkt");
+  const around = { members: "actor listing", fields: "struct Listing" }[kind];
+  const text = listing.text.trimEnd() + "\n";
+  fs.writeFileSync(file, around ? `${around} {\n${text}}\n` : text);
+  await run(zocketc, ["fmt", file]);
+  const laidOut = fs.readFileSync(file, "utf8");
+  const wanted = around ? laidOut.replace(/^.*\n/, "").replace(/}\n$/, "")
+                        : laidOut;
+  if (wanted !== text) throw new Error(`zocketc fmt lays it out so:\n${wanted}`);
+}
+
+/** A whole schema, a part of one, or one that is refused. */
+async function checkSchema(page, listing) {
+  const [mark, given] = listing.mark.split(/ ?given: /);
+  const words = mark === "" ? ["fragment"] : mark.split(" ");
+  const imports = ["-I", path.join(page.folder, "files")];
+  if (words[0] !== "refused") await checkLayout(page, listing, words[0]);
+  if (words[0] === "schema") {
+    fs.mkdirSync(path.dirname(page.file(words[1])), { recursive: true });
+    fs.writeFileSync(page.file(words[1]), listing.text);
+    if (/^app \w+;/m.test(listing.text)) {
+      await run(zocketc, ["--check", ...imports, page.file(words[1])]);
+    }
+    return;
+  }
+  const refused = words[0] === "refused";
+  const kind = refused ? (words[2] ?? "fragment") : words[0];
+  if (words[0] === "formats") checkFormats(listing);
+  else if (!["fragment", "members", "fields"].includes(kind)) unknown(listing);
+  const file = path.join(page.scratch(listing), "listing.zkt");
+  fs.writeFileSync(file, whole(listing.text, kind, given));
+  const said = await run(zocketc, ["--check", ...imports, file]).then(
+    () => "",
+    (e) => e.stderr,
+  );
+  if (!refused && said !== "") throw new Error(said);
+  if (refused && !said.includes(`[${words[1]}]`)) {
+    throw new Error(`expected [${words[1]}], but zocketc said:\n${said}`);
+  }
+}
+
+/** The well-known formats are those that the compiler has. */
+function checkFormats(listing) {
+  const table = fs.readFileSync(path.join(root, "zocketc/formats.def"), "utf8");
+  const known = [...table.matchAll(/^F\("(\w+)", ("(?:[^"\\]|\\.)*")\)/gm)];
+  const said = [...listing.text.matchAll(/^type (\w+) = string\((.*)\);$/gm)];
+  for (const [, word, text] of known) {
+    const found = said.find(([, name]) => name.toLowerCase() === word);
+    if (!found || found[2] !== JSON.parse(text)) {
+      throw new Error(`formats.def has for ${word}: ${JSON.parse(text)}`);
+    }
+  }
+  if (said.length !== known.length) throw new Error("formats.def has others");
+}
+
+// ---- C ----
+
+const RELAXED = [
+  "-Wno-unused-parameter", "-Wno-unused-variable", "-Wno-unused-function",
+  "-Wno-unused-but-set-variable",
+];
+
+async function compile(listing, source, folders, flags) {
+  const object = source.replace(/\.c$/, ".o");
+  await run(cc, [
+    ...WARNINGS, ...flags, ...folders.map((f) => `-I${f}`),
+    `-I${headers}`, "-c", source, "-o", object,
+  ]);
+  return object;
+}
+
+function preface(name) {
+  const stem = name.replace(/\.zkt$/, "");
+  return `#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "${stem}_client.h"
+#include "${stem}_server.h"
+`;
+}
+
+/** Text as it stands somewhere, whatever the layout. */
+function flat(text) {
+  return text.replaceAll(/\s+/g, " ").replaceAll(/\( /g, "(").trim();
+}
+
+/** The files that an excerpt may be of. */
+async function filesOf(page, name) {
+  if (name.includes("/")) return [path.join(root, name)];
+  const folder = name === "zocket" ? path.join(headers, "zocket")
+                                   : await page.generated(name);
+  return fs.readdirSync(folder).filter((f) => f.endsWith(".h"))
+    .map((f) => path.join(folder, f));
+}
+
+async function checkExcerpt(page, listing, name) {
+  const files = await filesOf(page, name);
+  const all = flat(files.map((f) => fs.readFileSync(f, "utf8")).join("\n"));
+  for (const part of listing.text.split(/\n\s*\n/)) {
+    if (!all.includes(flat(part))) {
+      throw new Error(`it does not stand there:\n${part}`);
+    }
+  }
+}
+
+async function checkC(page, listing) {
+  const m =
+    /^(file|program|runs) ([^ ]+(?: [^ ]+\.c)*) of (\S+)$|^(functions) of (\S+)(?: given: (.*))?$|^(lines) of (\S+) \((.*)\)(?: -> (.*))?$|^(excerpt) of (\S+)$/.exec(
+      listing.mark,
+    );
+  if (!m) unknown(listing);
+  if (m[11]) return checkExcerpt(page, listing, m[12]);
+  const line = `#line ${listing.line + 1} "${listing.page}"\n`;
+  const name = m[3] ?? m[5] ?? m[8];
+  const folder = await page.generated(name);
+  if (m[1]) return checkProgram(page, listing, m[1], m[2], name);
+  const source = path.join(page.scratch(listing), "listing.c");
+  const result = m[10] ?? "void";
+  const head = `${result} listing(${m[9] || "void"})`;
+  fs.writeFileSync(
+    source,
+    m[4]
+      ? `${preface(name)}${m[6] ?? ""}\n${line}${listing.text}`
+      : `${preface(name)}${head};\n${head}\n{\n${line}${listing.text}}\n`,
+  );
+  await compile(listing, source, [folder], RELAXED);
+}
+
+async function checkProgram(page, listing, kind, names, schema) {
+  const [name, ...others] = names.split(" ");
+  const folder = await page.generated(schema);
+  fs.writeFileSync(page.file(name), listing.text.replaceAll(/\b3000\b/g, page.port));
+  if (name.endsWith(".h")) return; // whoever includes it compiles it
+  const object = await compile(listing, page.file(name), [folder], []);
+  if (kind === "file") return;
+  const program = page.file(name.replace(/\.c$/, ""));
+  const own = others.map((other) => page.file(other.replace(/\.c$/, ".o")));
+  await run(cc, [object, ...own, ...(await page.objects(schema)), ...link, "-o",
+    program]);
+  if (kind === "runs") {
+    await run(program, [], { timeout: PATIENCE_MS });
+  }
+}
+
+// ---- commands ----
+
+/** Commands and what each prints: [{ command, output }]. */
+function commandsOf(listing) {
+  const all = [];
+  for (const line of listing.text.trimEnd().split("\n")) {
+    const last = all.at(-1);
+    if (line.startsWith("$ ")) {
+      all.push({ command: line.slice(2), output: [] });
+    } else if (last?.command.endsWith("\\") && line.startsWith("> ")) {
+      last.command += "\n" + line.slice(2);
+    } else if (last) {
+      last.output.push(line);
+    } else {
+      throw new Error("a listing of commands begins with '$ '");
+    }
+  }
+  return all;
+}
+
+/** Whether @got is what is wanted, of which a line '...' is any lines. */
+function same(wanted, got) {
+  const quoted = wanted.map((line) =>
+    line === "..." ? "(?:.*\\n)*?"
+                   : line.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&") + "\\n",
+  );
+  return new RegExp(`^${quoted.join("")}$`).test(got);
+}
+
+/** A shell that is told one command after the other. */
+class Shell {
+  #text = "";
+  #notify = () => {};
+
+  constructor(page) {
+    const bin = tools();
+    this.child = spawn("sh", [], {
+      cwd: path.join(page.folder, "files"),
+      detached: true,
+      env: {
+        ...process.env,
+        PATH: `${bin}:${process.env.PATH}`,
+        PKG_CONFIG_PATH: bin,
+        LC_ALL: "C.UTF-8",
+      },
+    });
+    this.child.stdin.write("exec 2>&1\n");
+    this.child.stdout.on("data", (data) => {
+      this.#text += data;
+      this.#notify();
+    });
+  }
+
+  /** Its exit status, and what it printed; waits for what is wanted. */
+  async say(command, wanted) {
+    this.#text = "";
+    this.child.stdin.write(`${command}\necho "status $?"\n`);
+    const ends = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const m = /^status (\d+)\n/m.exec(this.#text);
+      const text = this.#text.replace(/^status \d+\n/m, "");
+      const background = command.endsWith("&");
+      if (m && (same(wanted, text) || !background || Date.now() > ends)) {
+        return { status: Number(m[1]), text };
+      }
+      if (Date.now() > ends) return { status: -1, text };
+      await new Promise((resolve) => {
+        this.#notify = resolve;
+        setTimeout(resolve, 1000);
+      });
+    }
+  }
+
+  end() {
+    try {
+      process.kill(-this.child.pid, "SIGKILL");
+    } catch {
+      // it has ended already
+    }
+  }
+}
+
+/** A folder with what commands need: this zocketc, this compiler. */
+function tools() {
+  const bin = path.join(work, "bin");
+  if (fs.existsSync(bin)) return bin;
+  fs.mkdirSync(bin);
+  fs.symlinkSync(zocketc, path.join(bin, "zocketc"));
+  const flags = link.filter((l) => l.startsWith("-fsanitize")).join(" ");
+  fs.writeFileSync(path.join(bin, "cc"),
+    `#!/bin/sh\nexec ${cc} ${flags} "$@"\n`, { mode: 0o755 });
+  fs.writeFileSync(path.join(bin, "zocket.pc"),
+    `Name: zocket\nDescription: -\nVersion: 0.1.0\nCflags: -I${headers}\n` +
+    `Libs: ${link.join(" ")}\nzocketc=${bin}/zocketc\n`);
+  return bin;
+}
+
+async function checkConsole(page, listing) {
+  const exit = /^(?:exit (\d+))?$/.exec(listing.mark);
+  if (!exit) unknown(listing);
+  const commands = commandsOf({
+    text: listing.text.replaceAll(/\b3000\b/g, page.port),
+  });
+  const shell = new Shell(page);
+  try {
+    for (const [i, { command, output }] of commands.entries()) {
+      const last = i === commands.length - 1;
+      const wanted = last && exit[1] ? Number(exit[1]) : 0;
+      const got = await shell.say(command, output);
+      if (got.status !== wanted || !same(output, got.text)) {
+        throw new Error(`$ ${command}\nexit ${got.status}, printed:\n${got.text}` +
+          `instead of exit ${wanted}:\n${output.join("\n")}`);
+      }
+    }
+  } finally {
+    shell.end();
+  }
+}
+
+/** Shell that is not run: it parses, and zocketc has these options. */
+async function checkShell(page, listing) {
+  execFileSync("sh", ["-n"], { input: listing.text, stdio: "pipe" });
+  const help = execFileSync(zocketc, ["--help"]).toString();
+  for (const [command] of listing.text.matchAll(/^.*\bzocketc\b.*$/gm)) {
+    for (const [option] of command.matchAll(/--[a-z][a-z-]*/g)) {
+      if (!help.includes(option)) throw new Error(`zocketc has no ${option}`);
+    }
+  }
+}
+
+// ---- data ----
+
+async function checkJson(page, listing) {
+  try {
+    JSON.parse(listing.text);
+  } catch {
+    for (const line of listing.text.trimEnd().split("\n")) JSON.parse(line);
+  }
+}
+
+async function checkUnit(page, listing) {
+  if (listing.mark !== "unit") unknown(listing);
+  for (const line of listing.text.trimEnd().split("\n")) {
+    if (!/^(\[[A-Z][a-z]+\]|[A-Z]\w*=.*|)$/.test(line)) {
+      throw new Error(`no line of a unit: ${line}`);
+    }
+  }
+}
+
+async function checkNginx(page, listing) {
+  if (listing.mark !== "nginx") unknown(listing);
+  let depth = 0;
+  for (const line of listing.text.trimEnd().split("\n")) {
+    if (!/^\s*([^{};]+[{;]|\}|)$/.test(line)) throw new Error(line);
+    depth += line.endsWith("{") ? 1 : line.trim() === "}" ? -1 : 0;
+    if (depth < 0) break;
+  }
+  if (depth !== 0) throw new Error("the braces do not match");
+}
+
+/** Frames that a server of the page answers: '>' is sent, '<' comes. */
+async function checkFrames(page, listing) {
+  const m = /^frames with (\S+)$/.exec(listing.mark);
+  if (!m) unknown(listing);
+  await frames(page.file(m[1]), listing.text);
+}
+
+function unknown(listing) {
+  throw new Error(`nothing is known of ${listing.language || "a fence"}` +
+    ` that is marked '${listing.mark}'`);
+}
+
+/** A fence of a language that nobody checks. */
+async function checkNothing(page, listing) {
+  unknown(listing);
+}
+
+const checks = {
+  zkt: checkSchema,
+  c: checkC,
+  console: checkConsole,
+  sh: checkShell,
+  json: checkJson,
+  text: checkFrames,
+  ini: checkUnit,
+  nginx: checkNginx,
+  meson: async () => {},
+  cmake: async () => {},
+  make: async () => {},
+};
+
+// ---- all of them ----
+
+let count = 0;
+let bad = 0;
+async function test(title, check) {
+  let error = null;
+  try {
+    await check();
+  } catch (e) {
+    error = e.stderr || e.message || String(e);
+  }
+  count++;
+  console.log(`${error === null ? "ok" : "not ok"} ${count} - ${title}`);
+  if (error !== null) {
+    bad++;
+    console.log(error.trimEnd().replaceAll(/^/gm, "# "));
+  }
+}
+
+/** What is said to servers, and run, comes behind what is compiled for it. */
+async function checkPage(name) {
+  const page = new Page(name, await freePort());
+  const all = listingsOf(name);
+  const talks = (l) => l.language === "text" || l.language === "console";
+  const ordered = [...all.filter((l) => !talks(l)), ...all.filter(talks)];
+  for (const listing of ordered) {
+    const what = `${name}:${listing.line}: ${listing.language}`;
+    await test(`${what} ${listing.mark.split(" ")[0]}`.trim(), () =>
+      (checks[listing.language] ?? checkNothing)(page, listing));
+  }
+}
+
+fs.rmSync(work, { recursive: true, force: true });
+fs.mkdirSync(work, { recursive: true });
+const only = process.env.DOCS_ONLY;
+const pages = ["README.md",
+  ...fs.readdirSync(path.join(root, "docs")).filter((f) => f.endsWith(".md"))
+    .sort().map((f) => `docs/${f}`)];
+await test("links lead somewhere", async () => {
+  const all = badLinks(root, [...pages, "CONTRIBUTING.md"]);
+  if (all.length > 0) throw new Error(all.join("\n"));
+});
+// Pages whose listings have a test of their own: test/diag/documented,
+// test/docs/run, test/breaking/run, test/fmt/run.
+const elsewhere = ["diagnostics", "client", "breaking", "zocketc"]
+  .map((name) => `docs/${name}.md`);
+await Promise.all(pages
+  .filter((p) => !elsewhere.includes(p) && (!only || p.includes(only)))
+  .map(checkPage));
+console.log(`1..${count}`);
+process.exit(bad > 0 ? 1 : 0);
