@@ -68,6 +68,7 @@ struct zkt_link {
     struct zkt_mail arrival, departure;
     bool state, events; /* subscribed to */
     bool collapsed;     /* a token stands for its patches */
+    bool connected;     /* `connect` has had its turn: so will `disconnect` */
     bool leaving;
 };
 
@@ -251,6 +252,8 @@ void zkt__edge_subscribe(struct zkt_actors *actors,
 /** The subscriptions that @link holds end with @status and @text. */
 void zkt__edge_drop_link(struct zkt_actors *actors, struct zkt_link *link,
                          enum zkt_status status, struct zkt_str text);
+/** @link arrives: `connect` runs. */
+void zkt__edge_arrive(struct zkt_actors *actors, struct zkt_link *link);
 /** @link leaves: `disconnect` runs. The instance may be gone afterwards. */
 void zkt__edge_leave(struct zkt_actors *actors, struct zkt_link *link);
 /** Snapshots that waited for a call of @instance can be sent. */

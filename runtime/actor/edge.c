@@ -100,6 +100,12 @@ static struct zkt_link *find_link(const struct zkt_port *port,
     return NULL;
 }
 
+void zkt__edge_arrive(struct zkt_actors *actors, struct zkt_link *link)
+{
+    link->connected = true;
+    zkt__owner_run_hook(actors, link->instance, link->port, ZKT_HOOK_CONNECT);
+}
+
 static struct zkt_link *new_link(struct zkt_actors *actors,
                                  struct zkt_port *port,
                                  struct zkt_instance *instance)
@@ -119,8 +125,8 @@ static struct zkt_link *new_link(struct zkt_actors *actors,
     link->arrival.kind = ZKT_MAIL_CONNECT;
     link->departure.kind = ZKT_MAIL_LEAVE;
     if (zkt__mailbox_is_free(actors, instance)) {
-        zkt__owner_run_hook(actors, instance, port, ZKT_HOOK_CONNECT);
-    } else if (instance->actor->hooks[ZKT_HOOK_CONNECT].declared) {
+        zkt__edge_arrive(actors, link);
+    } else {
         zkt__mailbox_put_own(actors, instance, &link->arrival, false);
     }
     return link;
@@ -176,8 +182,11 @@ void zkt__edge_leave(struct zkt_actors *actors, struct zkt_link *link)
 {
     struct zkt_port *port = link->port;
     struct zkt_instance *instance = link->instance;
+    const bool connected = link->connected;
     free_link(actors, link);
-    zkt__owner_run_hook(actors, instance, port, ZKT_HOOK_DISCONNECT);
+    if (connected) {
+        zkt__owner_run_hook(actors, instance, port, ZKT_HOOK_DISCONNECT);
+    }
     zkt__owner_settle(actors, instance);
     if (port->link_count == 0) {
         port->emptied(port);

@@ -196,7 +196,7 @@ static void handle(struct zkt_actors *actors, struct zkt_instance *instance,
         break;
     case ZKT_MAIL_CONNECT:
         link = ZKT_CONTAINER(mail, struct zkt_link, arrival);
-        zkt__owner_run_hook(actors, instance, link->port, ZKT_HOOK_CONNECT);
+        zkt__edge_arrive(actors, link);
         break;
     case ZKT_MAIL_LEAVE:
         link = ZKT_CONTAINER(mail, struct zkt_link, departure);

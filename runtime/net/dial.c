@@ -149,6 +149,7 @@ static void on_impatient(uv_timer_t *timer)
 {
     struct dialer *d = timer->data;
     d->impatient = true;
+    uv_stop(timer->loop); /* it ran before the poll, which must not wait */
 }
 
 static enum zkt_status run_loop(void *driver, int timeout_ms)

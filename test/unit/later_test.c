@@ -419,6 +419,9 @@ static void test_freeing_a_server(void **state)
     (void)ask(&w, ADD("1", "x", "1", "later-dirty"));
     (void)ask(&w, ADD("2", "y", "1", "later-detached"));
     (void)ask(&w, ADD("3", "y", "1", "waits in vain"));
+    /* Who has not been let in does not leave, either. */
+    struct wire late_comer = open_slow(server);
+    (void)ask(&late_comer, ADD("4", "y", "1", "waits in vain"));
     trace[0] = '\0';
     resume(0, &early);
     zkt_server_free(server);
@@ -431,6 +434,7 @@ static void test_freeing_a_server(void **state)
     assert_int_equal(late.cancelled, 1);
     assert_string_equal(trace, "then:later-detached");
     free(w.text);
+    free(late_comer.text);
 }
 
 static void count(struct zkt_server *server, void *user)

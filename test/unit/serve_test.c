@@ -177,6 +177,30 @@ static void test_a_loop_of_the_users(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+static void free_server(void *user)
+{
+    struct seen *seen = user;
+    seen->stopped++;
+    zkt_server_free(seen->server);
+}
+
+static void test_freed_when_it_has_stopped(void **state)
+{
+    struct seen seen = { 0 };
+    struct zkt_serve_options options = options_for(&seen);
+    uv_loop_t loop;
+    (void)state;
+    options.on_stopped = free_server;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(
+        zkt_server_new(demo_app(&handlers), &options, &seen.server), ZKT_OK);
+    assert_int_equal(zkt_server_listen(seen.server, &loop), ZKT_OK);
+    zkt_server_shutdown(seen.server);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(seen.stopped, 1);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 /* What is asked for outside of a turn wakes a loop that sleeps. */
 static void destroy_it(uv_timer_t *timer)
 {
@@ -398,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_loop_of_the_users),
+        cmocka_unit_test(test_freed_when_it_has_stopped),
         cmocka_unit_test(test_the_loop_is_woken),
         cmocka_unit_test(test_freeing_a_server_that_listens),
         cmocka_unit_test(test_what_cannot_start),

@@ -70,9 +70,10 @@ enum zkt_status zkt_server_new(struct zkt_app app,
  * Serves on a libuv loop of yours, which you run: listens with the options'
  * host and port, and says so in the log and by on_listening. From now on the
  * server belongs to the loop's thread. zkt_server_shutdown ends it: its
- * handles close, on_stopped is called, and then it can be freed. It can also
- * be freed before, outside of callbacks; then the loop has to run once more to
- * close the handles. Signals are yours to watch.
+ * handles close, on_stopped is called, and then, or in it, it can be freed. It
+ * can also be freed before, outside of callbacks; then the loop has to run
+ * once more to close the handles, and on_stopped is called without a server.
+ * Signals are yours to watch.
  *
  * ZKT_OK, ZKT_NO_MEMORY, ZKT_SYSTEM (the log says what), or
  * ZKT_FAILED_PRECONDITION: it listens already, has local clients, or stops.
