@@ -222,8 +222,11 @@ static bool parts(const struct format *f, size_t i)
         return false;
     }
     if (is(f, i, ";") || is(f, i, ",") || is(f, i, ")") || is(f, i, "]") ||
-        is(f, i, "?") || is(f, i, "..") || is(f, i, ":")) {
+        is(f, i, "?") || is(f, i, ":")) {
         return false;
+    }
+    if (is(f, i, "..")) {
+        return is(f, i - 1, ",");
     }
     if (is(f, i, "<") || is(f, i, ">")) {
         return is_bound(f, i);
