@@ -518,6 +518,20 @@ static void join_field(const struct look *l, const struct ast_value *value,
     }
 }
 
+/* A struct whose fields are all absent. The first is named, since gcc wants
+ * braces around the zero of one that is a struct. */
+static const char *of_nothing(const struct look *l,
+                              const struct model_struct *s)
+{
+    if (s->field_count == 0) {
+        return "{ 0 }";
+    }
+    const struct model_field *first = &s->fields[0];
+    return arena_printf(l->c->arena, "{ .%s = %s }", first->member,
+                        first->type->kind == MODEL_BOXED ? "NULL"
+                                                         : "{ .has = false }");
+}
+
 /* Fields that are not given have their own defaults, or are absent. */
 static const char *of_fields(const struct look *l,
                              const struct ast_value *value,
@@ -545,7 +559,7 @@ static const char *of_fields(const struct look *l,
     if (text == NULL) {
         return NULL;
     }
-    return empty ? "{ 0 }" : arena_printf(l->c->arena, "{ %s }", text);
+    return empty ? of_nothing(l, s) : arena_printf(l->c->arena, "{ %s }", text);
 }
 
 static const char *of_tuple(const struct look *l, const struct ast_value *value,

@@ -264,6 +264,46 @@ static void order_tables(struct check *c)
     c->model->hidden_type_count = hidden.count;
 }
 
+static void share(const struct model_type *type)
+{
+    if (!is_runtime(type->table)) {
+        ((struct model_type *)(uintptr_t)type)->is_shared = true;
+    }
+}
+
+/* The tables that those of @type and its code name. */
+static void share_parts(const struct model_type *type)
+{
+    const struct model_struct *s = type->structure;
+    for (size_t i = 0; s != NULL && i < s->field_count; i++) {
+        share(s->fields[i].type);
+        if (s->fields[i].type->inner != NULL) {
+            share(s->fields[i].type->inner);
+        }
+    }
+    if (type->inner != NULL) {
+        share(type->inner);
+    }
+}
+
+/* What stands in the types' file and is named by private state in another. */
+static void share_with_hidden(struct check *c)
+{
+    const struct struct_source *sources = c->structs.items;
+    struct model_type **types = c->types.items;
+    for (size_t i = c->public_types; i < c->types.count; i++) {
+        share_parts(types[i]);
+    }
+    for (size_t i = 0; i < c->structs.count; i++) {
+        if (sources[i].structure->is_hidden) {
+            share_parts(sources[i].structure->type);
+        }
+    }
+    for (size_t i = c->public_types; i < c->types.count; i++) {
+        types[i]->is_shared = false; /* they stand where they are named */
+    }
+}
+
 static void collect_enums(struct check *c)
 {
     struct list enums = { 0 };
@@ -391,6 +431,7 @@ void model_arrange(struct check *c)
     collect_enums(c);
     collect_structs(c);
     order_tables(c);
+    share_with_hidden(c);
     m->refs = c->refs.items;
     m->ref_count = c->refs.count;
     m->bounds = c->bounds.items;

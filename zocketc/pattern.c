@@ -264,7 +264,7 @@ static bool take_count(struct pattern *p)
     emit_unsigned(&p->out, low);
     if (take(p, ",")) {
         emit_text(&p->out, ",");
-        if (take_number(p, &high)) {
+        if (peek(p) != '}' && take_number(p, &high)) {
             emit_unsigned(&p->out, high);
         }
     }

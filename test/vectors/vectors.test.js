@@ -1,0 +1,57 @@
+// The vectors of strings, by JavaScript alone: what `zocketc --model` says of
+// the rules of each group, done by String.prototype.trim, code points and
+// regular expressions in `u` mode.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+const { ZOCKETC, VECTORS_SCHEMA } = process.env;
+const run = spawnSync(ZOCKETC, ["--model", "-", VECTORS_SCHEMA], { encoding: "utf8", maxBuffer: 1 << 28 });
+assert.equal(run.status, 0, run.stderr);
+const model = JSON.parse(run.stdout);
+
+// The formats are patterns in the compiler's table, whose C strings are JSON's.
+const table = readFileSync(new URL("../../zocketc/formats.def", import.meta.url), "utf8");
+const formats = Object.fromEntries(
+  [...table.matchAll(/^F\(("\w+"), (".*")\)$/gm)].map((m) => m.slice(1).map(JSON.parse)),
+);
+
+/** What the compiler gives PCRE2, which JavaScript reads alike. */
+const lowered = ({ pcre2 }) => new RegExp(pcre2.replaceAll("\\x{", "\\u{"), "u");
+const written = ({ pattern, format }) => new RegExp((pattern ?? formats[format]).slice(1, -1), "u");
+
+function judge(rules, text) {
+  if (!text.isWellFormed()) return { issues: ["invalid_format"] };
+  let value = rules.trim ? text.trim() : text;
+  if (rules.lower) value = value.replace(/[A-Z]/g, (c) => c.toLowerCase());
+  const length = [...value].length;
+  const issues = [];
+  if (length < (rules.min ?? 0)) issues.push("too_small");
+  if (length > (rules.max ?? Infinity)) issues.push("too_big");
+  for (const pattern of rules.patterns ?? []) {
+    const found = written(pattern).test(value);
+    assert.equal(lowered(pattern).test(value), found, `${pattern.pcre2} of ${JSON.stringify(value)}`);
+    if (!found) issues.push("invalid_format");
+  }
+  return issues.length > 0 ? { issues } : { value };
+}
+
+let judged = 0;
+for (const name of ["strings", "patterns", "formats"]) {
+  const { groups } = JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), "utf8"));
+  const { methods } = model.actors.find((actor) => actor.name === name);
+  groups.forEach(({ type, cases }, i) => {
+    test(`${name}: ${type}`, () => {
+      const { input } = methods[i];
+      for (const { json, value, issues } of cases) {
+        const text = JSON.parse(json);
+        if (typeof text !== "string") continue;
+        const expected = issues === undefined ? { value } : { issues: issues.map(({ code }) => code) };
+        assert.deepEqual(judge(input.kind === undefined ? {} : input, text), expected, json);
+        judged++;
+      }
+    });
+  });
+}
+test("all of them were strings", () => assert.ok(judged > 1000, `${judged}`));
