@@ -34,15 +34,16 @@ import { execFile, execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { frames } from "./frames.mjs";
 import { badLinks } from "./links.mjs";
 
 const PATIENCE_MS = 30000; // sanitizers are slow; nothing waits this long
-const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
+const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, "../..");
-const [folder, zocketc, cc, ...link] = process.argv.slice(2);
-const work = path.resolve(folder);
+const [work, zocketc] = process.argv.slice(2, 4).map((p) => path.resolve(p));
+const [cc, ...link] = process.argv.slice(4);
 const headers = path.join(root, "runtime/include");
 const run = promisify(execFile);
 const WARNINGS = [
