@@ -30,11 +30,12 @@
 // ('...' stands for any lines); json is parsed; sh is parsed, and options of
 // zocketc that it names must exist. meson, cmake and make are test/packaging's.
 // Port 3000 is replaced by one that is free.
-import { execFile, execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
+import { runCommands } from "./console.mjs";
 import { frames } from "./frames.mjs";
 import { badLinks } from "./links.mjs";
 
@@ -308,86 +309,6 @@ async function checkProgram(page, listing, kind, names, schema) {
 
 // ---- commands ----
 
-/** Commands and what each prints: [{ command, output }]. */
-function commandsOf(listing) {
-  const all = [];
-  for (const line of listing.text.trimEnd().split("\n")) {
-    const last = all.at(-1);
-    if (line.startsWith("$ ")) {
-      all.push({ command: line.slice(2), output: [] });
-    } else if (last?.command.endsWith("\\") && line.startsWith("> ")) {
-      last.command += "\n" + line.slice(2);
-    } else if (last) {
-      last.output.push(line);
-    } else {
-      throw new Error("a listing of commands begins with '$ '");
-    }
-  }
-  return all;
-}
-
-/** Whether @got is what is wanted, of which a line '...' is any lines. */
-function same(wanted, got) {
-  const quoted = wanted.map((line) =>
-    line === "..." ? "(?:.*\\n)*?"
-                   : line.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&") + "\\n",
-  );
-  return new RegExp(`^${quoted.join("")}$`).test(got);
-}
-
-/** A shell that is told one command after the other. */
-class Shell {
-  #text = "";
-  #notify = () => {};
-
-  constructor(page) {
-    const bin = tools();
-    this.child = spawn("sh", [], {
-      cwd: path.join(page.folder, "files"),
-      detached: true,
-      env: {
-        ...process.env,
-        PATH: `${bin}:${process.env.PATH}`,
-        PKG_CONFIG_PATH: bin,
-        LC_ALL: "C.UTF-8",
-      },
-    });
-    this.child.stdin.write("exec 2>&1\n");
-    this.child.stdout.on("data", (data) => {
-      this.#text += data;
-      this.#notify();
-    });
-  }
-
-  /** Its exit status, and what it printed; waits for what is wanted. */
-  async say(command, wanted) {
-    this.#text = "";
-    this.child.stdin.write(`${command}\necho "status $?"\n`);
-    const ends = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const m = /^status (\d+)\n/m.exec(this.#text);
-      const text = this.#text.replace(/^status \d+\n/m, "");
-      const background = command.endsWith("&");
-      if (m && (same(wanted, text) || !background || Date.now() > ends)) {
-        return { status: Number(m[1]), text };
-      }
-      if (Date.now() > ends) return { status: -1, text };
-      await new Promise((resolve) => {
-        this.#notify = resolve;
-        setTimeout(resolve, 1000);
-      });
-    }
-  }
-
-  end() {
-    try {
-      process.kill(-this.child.pid, "SIGKILL");
-    } catch {
-      // it has ended already
-    }
-  }
-}
-
 /** A folder with what commands need: this zocketc, this compiler. */
 function tools() {
   const bin = path.join(work, "bin");
@@ -406,23 +327,8 @@ function tools() {
 async function checkConsole(page, listing) {
   const exit = /^(?:exit (\d+))?$/.exec(listing.mark);
   if (!exit) unknown(listing);
-  const commands = commandsOf({
-    text: listing.text.replaceAll(/\b3000\b/g, page.port),
-  });
-  const shell = new Shell(page);
-  try {
-    for (const [i, { command, output }] of commands.entries()) {
-      const last = i === commands.length - 1;
-      const wanted = last && exit[1] ? Number(exit[1]) : 0;
-      const got = await shell.say(command, output);
-      if (got.status !== wanted || !same(output, got.text)) {
-        throw new Error(`$ ${command}\nexit ${got.status}, printed:\n${got.text}` +
-          `instead of exit ${wanted}:\n${output.join("\n")}`);
-      }
-    }
-  } finally {
-    shell.end();
-  }
+  await runCommands(listing.text.replaceAll(/\b3000\b/g, page.port),
+    path.join(page.folder, "files"), tools(), Number(exit[1] ?? 0));
 }
 
 /** Shell that is not run: it parses, and zocketc has these options. */
