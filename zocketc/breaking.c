@@ -1,7 +1,7 @@
 /*
- * See breaking.h. Two passes: the first follows the types from what actors
- * send, receive and store, and notes for each named type which ways it is
- * used; the second compares everything once, actors first, then named types.
+ * See breaking.h. First it is found out which ways types are used
+ * (breaking_uses.c); then everything is compared once: actors, and what they
+ * have, here; then the named types.
  */
 #include "breaking.h"
 
@@ -78,171 +78,7 @@ const struct tree *breaking_find(const struct tree *list, const char *name)
     return item;
 }
 
-/* ---- pass 1: which ways types are used ---- */
-
-static const char *const sections[][2] = { { "enum", "enums" },
-                                           { "struct", "structs" },
-                                           { "union", "unions" } };
-
-enum {
-    SECTIONS = sizeof(sections) / sizeof(sections[0])
-};
-
-const struct tree *breaking_declared(const struct tree *model,
-                                     const struct tree *type)
-{
-    for (size_t i = 0; i < SECTIONS; i++) {
-        if (strcmp(tree_text(type, "kind"), sections[i][0]) == 0) {
-            return breaking_find(tree_find(model, sections[i][1]),
-                                 tree_text(type, "name"));
-        }
-    }
-    return NULL;
-}
-
-static void follow_type(struct breaking *b, const struct tree *old,
-                        const struct tree *new, unsigned uses);
-
-/* Follows fields, variants, whatever has a name and a type. */
-static void follow_list(struct breaking *b, const struct tree *old,
-                        const struct tree *new, unsigned uses)
-{
-    for (const struct tree *o = old != NULL ? old->first : NULL; o != NULL;
-         o = o->next) {
-        const struct tree *n = breaking_find(new, tree_text(o, "name"));
-        if (n != NULL) {
-            follow_type(b, tree_find(o, "type"), tree_find(n, "type"), uses);
-        }
-    }
-}
-
-static void follow_members(struct breaking *b, const struct tree *old,
-                           const struct tree *new, unsigned uses)
-{
-    follow_list(b, tree_find(old, "fields"), tree_find(new, "fields"), uses);
-    follow_list(b, tree_find(old, "variants"), tree_find(new, "variants"),
-                uses);
-}
-
-static void follow_pair(struct breaking *b, const struct tree *old,
-                        const struct tree *new, unsigned uses)
-{
-    struct breaking_pair *pair = b->pairs;
-    while (pair != NULL && (pair->old != old || pair->new != new)) {
-        pair = pair->next;
-    }
-    if (pair == NULL) {
-        pair = ARENA_NEW(b->arena, struct breaking_pair);
-        pair->old = old;
-        pair->new = new;
-        if (b->last_pair != NULL) {
-            b->last_pair->next = pair;
-        } else {
-            b->pairs = pair;
-        }
-        b->last_pair = pair;
-    } else if ((pair->uses | uses) == pair->uses) {
-        return;
-    }
-    pair->uses |= uses;
-    follow_members(b, old, new, pair->uses);
-}
-
-/* What parameters and structs have in common: fields. */
-static const struct tree *fields_of(const struct tree *model,
-                                    const struct tree *type)
-{
-    return strcmp(tree_text(type, "kind"), "object") == 0
-               ? type
-               : breaking_declared(model, type);
-}
-
-static void follow_type(struct breaking *b, const struct tree *old,
-                        const struct tree *new, unsigned uses)
-{
-    if (old == NULL || new == NULL) {
-        return;
-    }
-    const bool old_null = strcmp(tree_text(old, "kind"), "nullable") == 0;
-    const bool new_null = strcmp(tree_text(new, "kind"), "nullable") == 0;
-    if (old_null != new_null) {
-        follow_type(b, old_null ? tree_find(old, "of") : old,
-                    new_null ? tree_find(new, "of") : new, uses);
-        return;
-    }
-    const struct tree *o = breaking_declared(b->old, old);
-    const struct tree *n = breaking_declared(b->new, new);
-    if (o != NULL && n != NULL) {
-        if (strcmp(tree_text(old, "kind"), tree_text(new, "kind")) == 0) {
-            follow_pair(b, o, n, uses);
-        }
-        return;
-    }
-    follow_members(b, fields_of(b->old, old), fields_of(b->new, new), uses);
-    follow_type(b, tree_find(old, "of"), tree_find(new, "of"), uses);
-    const struct tree *items = tree_find(old, "items");
-    const struct tree *others = tree_find(new, "items");
-    if (items != NULL && others != NULL) {
-        n = others->first;
-        for (o = items->first; o != NULL && n != NULL;
-             o = o->next, n = n->next) {
-            follow_type(b, o, n, uses);
-        }
-    }
-}
-
-static void follow_calls(struct breaking *b, const struct tree *old,
-                         const struct tree *new)
-{
-    for (const struct tree *o = old->first; o != NULL; o = o->next) {
-        const struct tree *n = breaking_find(new, tree_text(o, "name"));
-        follow_type(b, tree_find(o, "input"), tree_find(n, "input"), USE_INPUT);
-        follow_type(b, tree_find(o, "result"), tree_find(n, "result"),
-                    USE_OUTPUT);
-        follow_type(b, tree_find(o, "payload"), tree_find(n, "payload"),
-                    USE_OUTPUT);
-    }
-}
-
-static void follow_actors(struct breaking *b)
-{
-    const struct tree *actors = tree_find(b->new, "actors");
-    for (const struct tree *o = tree_find(b->old, "actors")->first; o != NULL;
-         o = o->next) {
-        const struct tree *n = breaking_find(actors, tree_text(o, "name"));
-        if (n == NULL) {
-            continue;
-        }
-        follow_calls(b, tree_find(o, "methods"), tree_find(n, "methods"));
-        follow_calls(b, tree_find(o, "events"), tree_find(n, "events"));
-        follow_type(b, tree_find(o, "state"), tree_find(n, "state"),
-                    USE_OUTPUT | USE_STORED);
-        follow_type(b, tree_find(o, "private"), tree_find(n, "private"),
-                    USE_STORED);
-    }
-}
-
-/* Types that nothing leads to are part of the C interface all the same. */
-static void follow_rest(struct breaking *b)
-{
-    for (size_t i = 0; i < SECTIONS; i++) {
-        const struct tree *list = tree_find(b->old, sections[i][1]);
-        for (const struct tree *o = list != NULL ? list->first : NULL;
-             o != NULL; o = o->next) {
-            const struct breaking_pair *pair = b->pairs;
-            while (pair != NULL && pair->old != o) {
-                pair = pair->next;
-            }
-            const struct tree *n = breaking_find(
-                tree_find(b->new, sections[i][1]), tree_text(o, "name"));
-            if (pair == NULL && n != NULL) {
-                follow_pair(b, o, n, 0);
-            }
-        }
-    }
-}
-
-/* ---- pass 2: actors ---- */
+/* ---- actors ---- */
 
 static const char *quoted(struct breaking *b, const char *noun,
                           const struct tree *item)
@@ -253,7 +89,8 @@ static const char *quoted(struct breaking *b, const char *noun,
 /* Whether a call without it is refused. */
 static bool is_needed(const struct tree *model, const struct tree *input)
 {
-    const struct tree *fields = tree_find(fields_of(model, input), "fields");
+    const struct tree *fields = tree_find(breaking_members(model, input),
+                                          "fields");
     if (fields == NULL) {
         return true;
     }
@@ -300,8 +137,8 @@ static void compare_objects(struct breaking *b, const struct tree *old,
                             const struct tree *new,
                             const struct breaking_place *place)
 {
-    const char *old_c = tree_text(fields_of(b->old, old), "c");
-    const char *new_c = tree_text(fields_of(b->new, new), "c");
+    const char *old_c = tree_text(breaking_members(b->old, old), "c");
+    const char *new_c = tree_text(breaking_members(b->new, new), "c");
     if (strcmp(tree_text(old, "kind"), tree_text(new, "kind")) != 0) {
         struct breaking_finding *f = breaking_report(
             b, BREAKING_TYPE_RENAMED, place,
@@ -310,12 +147,13 @@ static void compare_objects(struct breaking *b, const struct tree *old,
             b, f, true, BREAKS_SOURCE,
             arena_printf(b->arena, "struct %s is struct %s now", old_c, new_c));
     }
-    breaking_fields(b, fields_of(b->old, old), fields_of(b->new, new), place);
+    breaking_fields(b, breaking_members(b->old, old),
+                    breaking_members(b->new, new), place);
 }
 
 static bool is_object(const struct tree *model, const struct tree *type)
 {
-    return tree_find(fields_of(model, type), "fields") != NULL;
+    return tree_find(breaking_members(model, type), "fields") != NULL;
 }
 
 /* An input, a result or a payload. */
@@ -475,7 +313,7 @@ static void compare_actors(struct breaking *b)
     }
 }
 
-/* ---- pass 2: the rest ---- */
+/* ---- the rest ---- */
 
 static void compare_apps(struct breaking *b)
 {
@@ -522,15 +360,14 @@ struct breaking_finding *breaking_compare(struct arena *arena,
                                           const struct tree *new)
 {
     struct breaking b = { .arena = arena, .old = old, .new = new };
-    follow_actors(&b);
-    follow_rest(&b);
+    breaking_follow(&b);
     compare_apps(&b);
     compare_actors(&b);
     for (const struct breaking_pair *p = b.pairs; p != NULL; p = p->next) {
         breaking_declaration(&b, p);
     }
-    for (size_t i = 0; i < SECTIONS; i++) {
-        compare_lists(&b, sections[i][0], sections[i][1]);
+    for (size_t i = 0; i < BREAKING_SECTIONS; i++) {
+        compare_lists(&b, breaking_sections[i][0], breaking_sections[i][1]);
     }
     struct breaking_finding **link = &b.first;
     while (*link != NULL) {

@@ -94,9 +94,21 @@ void breaking_because(struct breaking *b, struct breaking_finding *finding,
 const char *breaking_print(struct breaking *b, const struct tree *value);
 /** The item of a list with this name, or NULL; @list may be NULL. */
 const struct tree *breaking_find(const struct tree *list, const char *name);
+
+/* breaking_uses.c */
+enum {
+    BREAKING_SECTIONS = 3
+};
+/** Kinds of named types, and the members of a model that declare them. */
+extern const char *const breaking_sections[BREAKING_SECTIONS][2];
+/** Fills the pairs. */
+void breaking_follow(struct breaking *b);
 /** The struct, enum or union that a type names, or NULL. */
 const struct tree *breaking_declared(const struct tree *model,
                                      const struct tree *type);
+/** What has the fields of a type: parameters or a struct, or NULL. */
+const struct tree *breaking_members(const struct tree *model,
+                                    const struct tree *type);
 
 /* breaking_fields.c */
 /** Compares the fields of two objects or structs. */
