@@ -48,7 +48,8 @@ struct scope {
     struct names written, members;
 };
 
-/* Takes a name in a scope; false: it is a second one, which was reported. */
+/* Takes a name in a scope; false: it is a second one, as written or in C, and
+ * was reported. */
 static bool take(struct check *c, struct scope *scope,
                  const struct ast_name *name, const char *noun)
 {
@@ -62,9 +63,8 @@ static bool take(struct check *c, struct scope *scope,
     struct ast_name *kept = ARENA_NEW(c->arena, struct ast_name);
     *kept = *name;
     table_put(&scope->written.taken, c->arena, name->text, kept);
-    (void)names_take(&scope->members, c->arena, c->diag, snake_of(c, name),
-                     *name);
-    return true;
+    return names_take(&scope->members, c->arena, c->diag, snake_of(c, name),
+                      *name);
 }
 
 static void check_app(struct check *c)
@@ -109,6 +109,11 @@ static void declare(struct check *c, const struct ast_decl *decl)
                     decl->name.text);
         diag_report(c->diag, first->decl->name.at, DIAG_FIRST_HERE);
         return;
+    }
+    if (check_is_builtin(decl->name.text) ||
+        strcmp(decl->name.text, "stream") == 0) {
+        diag_report(c->diag, decl->name.at, DIAG_RESERVED_NAME, "a type",
+                    decl->name.text);
     }
     struct symbol *symbol = ARENA_NEW(c->arena, struct symbol);
     symbol->decl = decl;

@@ -88,6 +88,8 @@ void *list_add(struct check *c, struct list *list, const void *item,
                size_t size);
 
 /* check_types.c */
+/** Whether a type of the language itself is called @name. */
+bool check_is_builtin(const char *name);
 struct symbol *check_find(const struct check *c, const char *name);
 /** NULL: reported. */
 const struct model_type *check_type(struct check *c,

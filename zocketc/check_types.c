@@ -57,6 +57,16 @@ enum {
     BUILTIN_COUNT = sizeof(builtins) / sizeof(builtins[0])
 };
 
+bool check_is_builtin(const char *name)
+{
+    for (size_t i = 0; i < BUILTIN_COUNT; i++) {
+        if (strcmp(name, builtins[i].name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct symbol *check_find(const struct check *c, const char *name)
 {
     return table_find(&c->symbol_table, name);

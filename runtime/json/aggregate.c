@@ -25,12 +25,12 @@ bool zkt_decode_tuple(struct zkt_reader *reader, const struct zkt_type *type,
     }
     uint32_t count = 0;
     for (; zkt__reader_item(reader); count++) {
+        reader->path[reader->depth - 1] = (struct zkt_step){ NULL, 0, count };
         if (count >= info->count) {
             (void)zkt__reader_skip(reader, NULL);
             continue;
         }
         const struct zkt_field *element = &info->fields[count];
-        reader->path[reader->depth - 1] = (struct zkt_step){ NULL, 0, count };
         good = element->type->decode(reader, element->type,
                                      (char *)value + element->offset) &&
                good;
@@ -80,6 +80,8 @@ static enum found find_kind(struct zkt_reader *reader,
     }
     while (zkt__reader_key(reader, &key)) {
         const bool is_it = zkt_str_eq(key, info->discriminator);
+        reader->path[reader->depth - 1] =
+            (struct zkt_step){ key.data, (uint32_t)key.len, UINT32_MAX };
         struct zkt_str text;
         (void)zkt__reader_peek(reader);
         if (zkt__reader_skip(reader, &text) && is_it) {
@@ -124,10 +126,6 @@ bool zkt_decode_union(struct zkt_reader *reader, const struct zkt_type *type,
     *(int *)value = -1;
     if (zkt__reader_peek(reader) != ZKT_TOKEN_OBJECT) {
         return zkt__decode_mismatch(reader, "object");
-    }
-    if (reader->depth == ZKT_DEPTH_MAX) {
-        reader->malformed = true;
-        return false;
     }
     const enum found found = find_kind(reader, info, &kind);
     const int index = found == FOUND ? info->kinds->find(kind) : -1;

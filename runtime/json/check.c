@@ -80,12 +80,16 @@ static bool check_json(struct walk *w, const struct zkt_json *json)
     }
     memcpy(copy, json->text, json->len);
     memset(copy + json->len, 0, ZKT_PADDING);
-    zkt__reader_init(&reader, copy, json->len, w->issues->arena, NULL, NULL);
+    const uint32_t found = w->issues->total;
+    zkt__reader_init(&reader, copy, json->len, w->issues->arena, w->issues,
+                     NULL);
     reader.depth = w->depth;
+    memcpy(reader.path, w->path, w->depth * sizeof(*w->path));
     if (zkt__reader_skip(&reader, NULL) && zkt__reader_done(&reader)) {
         return true;
     }
-    return report(w, ZKT_ISSUE_INVALID_FORMAT, "is not JSON");
+    return w->issues->total == found &&
+           report(w, ZKT_ISSUE_INVALID_FORMAT, "is not JSON");
 }
 
 static bool check_enum(struct walk *w, const struct zkt_type *type, int value)

@@ -69,12 +69,12 @@ bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
     bool good = true;
     size_t count = 0; /* with one more than fits, when there are more */
     while (zkt__reader_item(reader)) {
+        reader->path[reader->depth - 1] = (struct zkt_step){ NULL, 0,
+                                                             (uint32_t)g.len };
         if (++count > limit) {
             good = skip_items(reader);
             break;
         }
-        reader->path[reader->depth - 1] = (struct zkt_step){ NULL, 0,
-                                                             (uint32_t)g.len };
         void *item = grow(reader, &g);
         good = item != NULL && info->item->decode(reader, info->item, item) &&
                good;

@@ -100,9 +100,10 @@ bool zkt__reader_text(struct zkt_reader *reader, struct zkt_str *out,
 /** The same; a lone surrogate is as good as no string. */
 bool zkt__reader_string(struct zkt_reader *reader, struct zkt_str *out);
 /**
- * Skips one value of any kind, checking that it is well-formed and not deeper
- * than the limit, without changing the text and without recursion. @out gets
- * its text (not NUL-terminated).
+ * Skips one value of any kind, checking that it is well-formed, without
+ * changing the text and without recursion. @out gets its text (not
+ * NUL-terminated). What is deeper than the limit is an issue; where none are
+ * collected it is skipped all the same, for who reads it later to refuse.
  */
 bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out);
 /** Enters the object or array that stands next; false: it is none. */

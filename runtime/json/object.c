@@ -54,6 +54,9 @@ void zkt_object_unknown(struct zkt_reader *reader, const struct zkt_type *type,
             object->unknown = object->key;
         }
     }
+    reader->path[reader->depth - 1] = (struct zkt_step){
+        object->key.data, (uint32_t)object->key.len, UINT32_MAX
+    };
     (void)zkt__reader_skip(reader, NULL);
 }
 

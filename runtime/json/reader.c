@@ -33,6 +33,16 @@ static bool fail(struct zkt_reader *reader)
     return false;
 }
 
+/* A limit of ours, not a mistake of the text: it is reported like a rule. */
+static bool fail_deep(struct zkt_reader *reader)
+{
+    if (reader->issues != NULL) {
+        zkt__issue_add(reader->issues, ZKT_ISSUE_TOO_BIG, reader->path,
+                       reader->depth, "is nested too deeply");
+    }
+    return fail(reader);
+}
+
 enum zkt_token zkt__reader_peek(struct zkt_reader *reader)
 {
     if (reader->malformed || reader->no_memory) {
@@ -299,27 +309,58 @@ static char *skip_key(char *at)
     return *at == ':' ? zkt__skip_space(at + 1) : NULL;
 }
 
-/* Which containers a skip is inside of: a bit each, 1 for an object. */
+/*
+ * Which containers a skip is inside of: a bit each, 1 for an object. There is
+ * room for the usual number of them; a text that goes deeper pays for it.
+ */
 struct nesting {
-    uint64_t objects;
-    uint32_t depth, limit;
+    uint64_t first, *words;
+    size_t depth, capacity;
+    bool deeper; /* than the limit */
 };
 
+/* Room for all the levels that the rest of the text can have. */
+static bool reserve_levels(struct zkt_reader *reader, struct nesting *in,
+                           const char *at)
+{
+    const size_t words = in->capacity / 64 +
+                         (size_t)(reader->end - at) / 2 / 64 + 1;
+    uint64_t *larger = zkt__arena_zero(reader->arena, words, sizeof(*larger));
+    if (larger == NULL) {
+        reader->no_memory = true;
+        return false;
+    }
+    memcpy(larger, in->words, in->capacity / 64 * sizeof(*larger));
+    in->words = larger;
+    in->capacity = words * 64;
+    return true;
+}
+
+static bool is_in_object(const struct nesting *in)
+{
+    const size_t level = in->depth - 1;
+    return (in->words[level / 64] >> level % 64 & 1) != 0;
+}
+
 /* Enters the container at @at and stands before its first value; if it is
- * empty, past it. NULL: malformed or too deep. */
-static char *skip_open(struct nesting *in, char *at, bool *empty)
+ * empty, past it. NULL: malformed. */
+static char *skip_open(struct zkt_reader *reader, struct nesting *in, char *at,
+                       bool *empty)
 {
     const bool object = *at == '{';
-    if (in->depth == in->limit) {
-        return NULL;
-    }
+    const uint64_t bit = (uint64_t)1 << in->depth % 64;
+    in->deeper = in->deeper || reader->depth + in->depth >= ZKT_DEPTH_MAX;
     at = zkt__skip_space(at + 1);
     *empty = *at == (object ? '}' : ']');
     if (*empty) {
         return at + 1;
     }
+    if (in->depth == in->capacity && !reserve_levels(reader, in, at)) {
+        return NULL;
+    }
+    uint64_t *word = &in->words[in->depth / 64];
+    *word = object ? *word | bit : *word & ~bit;
     in->depth++;
-    in->objects = in->objects << 1 | (object ? 1u : 0u);
     return object ? skip_key(at) : at;
 }
 
@@ -328,7 +369,7 @@ static char *skip_open(struct nesting *in, char *at, bool *empty)
 static char *skip_on(struct nesting *in, char *at)
 {
     while (in->depth > 0) {
-        const bool object = (in->objects & 1) != 0;
+        const bool object = is_in_object(in);
         at = zkt__skip_space(at);
         if (*at == ',') {
             return object ? skip_key(at + 1) : zkt__skip_space(at + 1);
@@ -338,7 +379,6 @@ static char *skip_on(struct nesting *in, char *at)
         }
         at++;
         in->depth--;
-        in->objects >>= 1;
     }
     return at;
 }
@@ -348,13 +388,14 @@ bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
     if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
         return fail(reader);
     }
-    struct nesting in = { .limit = ZKT_DEPTH_MAX - reader->depth };
+    struct nesting in = { .capacity = 64 };
     char *start = reader->at;
     char *at = start;
+    in.words = &in.first;
     do {
         bool whole = true;
         if (*at == '{' || *at == '[') {
-            at = skip_open(&in, at, &whole);
+            at = skip_open(reader, &in, at, &whole);
         } else {
             at = skip_scalar(at);
         }
@@ -365,6 +406,9 @@ bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
             return fail(reader);
         }
     } while (in.depth > 0);
+    if (in.deeper && reader->issues != NULL) {
+        return fail_deep(reader);
+    }
     reader->at = at;
     if (out != NULL) {
         *out = (struct zkt_str){ start, (size_t)(at - start) };
@@ -380,7 +424,7 @@ bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what)
         return false;
     }
     if (reader->depth == ZKT_DEPTH_MAX) {
-        return fail(reader);
+        return fail_deep(reader);
     }
     reader->depth++;
     reader->at++;

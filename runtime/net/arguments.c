@@ -41,7 +41,8 @@ static void print_name(const char *name)
     for (; *name != '\0'; name++) {
         width += printf("%c", *name == '_' ? '-' : *name);
     }
-    printf(" N%*s", width < 24 ? 24 - width : 1, "");
+    width += printf(" N");
+    printf("%*s", width < 24 ? 24 - width : 1, "");
 }
 
 static void print_help(const char *program)

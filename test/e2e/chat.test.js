@@ -363,6 +363,24 @@ describe("errors", () => {
     }
   });
 
+  test("what is nested too deeply is a mistake of the input", async () => {
+    const deep = (n) => "[".repeat(n) + "]".repeat(n);
+    for (const [levels, expected] of [
+      [63, []],
+      [64, [["too_big", ["extra"]]]],
+      [50000, [["too_big", ["extra"]]]],
+    ]) {
+      peer.sendText(
+        `{"type":"rpc","id":"d","actor":"chat","actorId":"${room}",` +
+          `"method":"history","input":{"extra":${deep(levels)}}}`,
+      );
+      const message = await peer.next();
+      assert.equal(message.id, "d");
+      if (expected.length > 0) assert.deepEqual(issues(message), expected);
+      else assert.ok(!message.error);
+    }
+  });
+
   test("a lone surrogate is no text", async () => {
     peer.sendText(
       `{"type":"rpc","id":"s","actor":"chat","actorId":"${room}",` +
@@ -461,12 +479,14 @@ describe("errors", () => {
     assert.equal((await noisy.closed).code, 1009);
   });
 
-  test("JSON that is too deep is refused", async () => {
+  test("JSON is JSON at any depth", async () => {
     const noisy = await Peer.open(server.url);
-    noisy.sendText(
+    const call = (input) =>
       `{"type":"rpc","id":"d","actor":"chat","actorId":"x","method":"who",` +
-        `"input":${"[".repeat(100000)}${"]".repeat(100000)}}`,
-    );
+      `"input":${input}}`;
+    noisy.sendText(call("[".repeat(100000) + "]".repeat(100000)));
+    assert.equal((await noisy.next()).type, "rpc:result"); // nobody reads it
+    noisy.sendText(call("[".repeat(100000) + "}" + "]".repeat(99999)));
     assert.equal((await noisy.next()).type, "error");
     const { result } = await noisy.call("chat", "x", "who");
     assert.deepEqual(result, {});

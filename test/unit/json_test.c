@@ -82,9 +82,14 @@ static void test_depth(void **state)
     assert_true(is_json(text, 128));
     memset(text, '[', 65);
     memset(text + 65, ']', 65);
+    assert_true(is_json(text, 130)); /* deeper than what is decoded */
+    text[100] = '}';
     assert_false(is_json(text, 130));
     memset(text, '[', 100000);
     memset(text + 100000, ']', 100000);
+    assert_true(is_json(text, 200000));
+    assert_false(is_json(text, 199999));
+    text[100000] = '}';
     assert_false(is_json(text, 200000));
 }
 
