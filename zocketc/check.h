@@ -81,8 +81,36 @@ struct type_use {
     int depth;                  /* containers and aliases it is in */
 };
 
+/* Names of one scope, as written and as members of C. Zeroed: none. */
+struct scope {
+    struct names written, members;
+};
+
+/* check.c */
+/** The snake_case of a name; one that has none is reported and kept going. */
+const char *check_snake(struct check *c, const struct ast_name *name);
+/** OWNER_NAME. */
+const char *check_stem(struct check *c, const char *owner,
+                       const struct ast_name *name);
+/** Takes a name in a scope; false: it is a second one, as written or in C, and
+ * was reported. */
+bool check_take(struct check *c, struct scope *scope,
+                const struct ast_name *name, const char *noun);
+
+/* check_decls.c */
+/** A struct by its name in C; its fields are lowered by check_members. */
+struct model_struct *check_new_struct(struct check *c, const char *name,
+                                      const char *stem, struct ast_name source,
+                                      const struct ast_field *fields);
+/** Every enum, struct and union, by name. */
+void check_declarations(struct check *c);
+/** What they and all other structs are made of, with defaults. */
+void check_members(struct check *c);
 /** Looks at the defaults of a struct's fields, once. */
 void check_struct_defaults(struct check *c, const struct model_struct *s);
+
+/* check_actors.c */
+void check_actors(struct check *c);
 
 void *list_add(struct check *c, struct list *list, const void *item,
                size_t size);
