@@ -285,7 +285,7 @@ members: member                         { $$ = NO_LIST; APPEND($$, $member); }
     | members ',' member                { $$ = $1; APPEND($$, $member); }
     ;
 member: name ':' value                  { $$ = $value; $$->key = $name; }
-    | STRING ':' value                  { struct ast_value *key = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); $$ = $value; $$->key = (struct ast_name){ key->text, @STRING }; }
+    | STRING ':' value                  { struct ast_value *key = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); $$ = $value; $$->key = (struct ast_name){ key->text, @STRING }; parse_key(p, key); }
     ;
 
 name: word                              { $$ = (struct ast_name){ $word, @$ }; };

@@ -21,7 +21,8 @@ static const char *initialiser(const struct look *l,
  * since defaults in defaults double with each level. */
 enum {
     INITIALISER_MAX = 64 * 1024,
-    DEFAULT_DEPTH_MAX = 64
+    DEFAULT_DEPTH_MAX = 64,
+    MAP_KEY_MAX = 256 /* bytes */
 };
 
 static const char *mismatch(const struct look *l, const struct ast_value *value,
@@ -90,7 +91,7 @@ static const char *of_float(const struct look *l, const struct ast_value *value,
     if (value->kind != AST_VALUE_NUMBER) {
         return mismatch(l, value, "number");
     }
-    const double number = strtod(value->text, NULL);
+    const double number = strtod(value->text, NULL) + 0.0; /* -0 is 0 */
     const bool outside = number < type->float_min || number > type->float_max ||
                          (type->above && !(number > type->float_min)) ||
                          (type->below && !(number < type->float_max));
@@ -436,6 +437,10 @@ static const char *of_map(const struct look *l, const struct ast_value *value,
     }
     for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
         const char *key = literal(l->c, v->key.text, strlen(v->key.text));
+        if (strlen(v->key.text) > MAP_KEY_MAX) {
+            (void)broken(l, v, "keys of at most 256 bytes");
+            entries.bad = true;
+        }
         join(&entries, arena_printf(arena, "{ ZKT_STR_INIT(%s), ", key),
              initialiser(l, v, type->inner), " }");
     }

@@ -315,11 +315,11 @@ static struct tree *describe_value(struct arena *arena,
                                    const struct ast_value *value,
                                    const struct model_type *type)
 {
-    if (type->kind == MODEL_JSON) {
-        return describe_json(arena, value);
-    }
     if (type->kind >= MODEL_OPTIONAL) {
         type = type->inner;
+    }
+    if (type->kind == MODEL_JSON) {
+        return describe_json(arena, value);
     }
     switch (value->kind) {
     case AST_VALUE_NUMBER:

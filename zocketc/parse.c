@@ -217,6 +217,14 @@ struct ast_value *parse_string(struct parse *p, struct source_range at,
     return value;
 }
 
+void parse_key(struct parse *p, const struct ast_value *key)
+{
+    if (strlen(key->text) != key->len) {
+        diag_report(p->diag, key->at, DIAG_SYNTAX,
+                    "the key of a member cannot hold '\\u0000'");
+    }
+}
+
 bool parse_enter(struct parse *p, struct source_range at)
 {
     if (++p->depth <= PARSE_DEPTH_MAX) {

@@ -49,6 +49,8 @@ void parse_unsupported(struct parse *p, struct source_range at,
 /** A string literal's value; @text with its quotes. */
 struct ast_value *parse_string(struct parse *p, struct source_range at,
                                const char *text, size_t len);
+/** Reports a string that cannot be a key of a literal. */
+void parse_key(struct parse *p, const struct ast_value *key);
 /** Goes one level down; reports too deep, and false then. */
 bool parse_enter(struct parse *p, struct source_range at);
 

@@ -252,10 +252,13 @@ static bool take_number(struct pattern *p, unsigned *out)
     return p->at > start;
 }
 
-/* `{2}`, `{2,}`, `{2,3}`, of which the brace was taken. */
-static bool take_count(struct pattern *p)
+/* `{2}`, `{2,}`, `{2,3}`, of which the brace was taken. What is repeated was
+ * written from @start on; none of it is nothing, where PCRE2 10.42 takes a '^'
+ * in it for an anchor all the same. */
+static bool take_count(struct pattern *p, size_t start)
 {
     unsigned low, high;
+    bool bounded = true;
     if (!take_number(p, &low)) {
         return fail(p, "a '{' that begins no count; write '\\{'");
     }
@@ -264,11 +267,16 @@ static bool take_count(struct pattern *p)
     emit_unsigned(&p->out, low);
     if (take(p, ",")) {
         emit_text(&p->out, ",");
-        if (peek(p) != '}' && take_number(p, &high)) {
+        bounded = peek(p) != '}';
+        if (bounded && take_number(p, &high)) {
             emit_unsigned(&p->out, high);
         }
     }
     emit_text(&p->out, "}");
+    if (bounded && high == 0) {
+        p->out.len = start;
+        emit_text(&p->out, "(?:)");
+    }
     if (!take(p, "}") || low > high) {
         return fail(p, "a count that is none");
     }
@@ -277,7 +285,7 @@ static bool take_count(struct pattern *p)
 }
 
 /* What says how often; nothing where nothing stands. */
-static bool take_quantifier(struct pattern *p, bool allowed)
+static bool take_quantifier(struct pattern *p, bool allowed, size_t start)
 {
     static const char *const signs[] = { "*", "+", "?" };
     bool found = false;
@@ -288,7 +296,7 @@ static bool take_quantifier(struct pattern *p, bool allowed)
         }
     }
     if (!found && take(p, "{")) {
-        if (!take_count(p)) {
+        if (!take_count(p, start)) {
             return false;
         }
         found = true;
@@ -396,11 +404,13 @@ static bool take_alternatives(struct pattern *p)
 {
     while (p->at < p->len && peek(p) != ')') {
         bool repeatable;
+        const size_t start = p->out.len;
         if (take(p, "|")) {
             emit_text(&p->out, "|");
             continue;
         }
-        if (!take_atom(p, &repeatable) || !take_quantifier(p, repeatable)) {
+        if (!take_atom(p, &repeatable) ||
+            !take_quantifier(p, repeatable, start)) {
             return false;
         }
     }

@@ -7,14 +7,15 @@
  *   zkt__check_value says the same of a value that a client would take;
  * - one thing said in another way (a key twice, a default left out, white
  *   space that is trimmed, a union's kind last) is the value that it means;
- * - what states are at first keeps their own rules.
+ * - what states are at first keeps their own rules;
+ * - random changes of states come as patches, or are refused and taken back.
  */
 #include "driver.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "../random_value.h"
+#include "../random_patch.h"
 #include "mutate.h"
 #include "zocket/call.h"
 #include "json/pattern.h"
@@ -307,6 +308,22 @@ static void try_first_state(const struct zkt_type *type)
     zkt__arena_finish(&arena);
 }
 
+static void try_changes(const struct zkt_type *type, long rounds)
+{
+    const struct zkt_store store = { &zkt__allocator_default, hash_key };
+    for (long i = 0; i < rounds; i++) {
+        struct patch_round round;
+        patch_round_init(&round, &store, type);
+        round.context = &context;
+        patch_round_run(&round);
+        if (round.wrong != NULL) {
+            fail(round.wrong, round.before.data, round.before.len);
+        }
+        count(round.refused ? "changes refused" : "changes");
+        patch_round_finish(&round);
+    }
+}
+
 static void try_type(const struct zkt_type *type, long rounds)
 {
     for (long i = 0; type != NULL && i < rounds; i++) {
@@ -317,9 +334,11 @@ static void try_type(const struct zkt_type *type, long rounds)
 static void try_actor(const struct zkt_actor *actor, long rounds)
 {
     try_first_state(actor->state);
+    try_changes(actor->state, rounds);
     try_type(actor->state, rounds);
     if (actor->hidden != NULL) {
         try_first_state(actor->hidden);
+        try_changes(actor->hidden, rounds);
         try_type(actor->hidden, rounds);
     }
     for (uint32_t i = 0; i < actor->method_count; i++) {

@@ -38,7 +38,7 @@ struct mutation {
     struct zkt_step path[ZKT_DEPTH_MAX];
 };
 
-/** Writes @value; the members up to @target are set, the others zero. */
+/** Writes @value; @m has its writer, samples and target, and is else zero. */
 void mutation_write(struct mutation *m, const struct zkt_type *type,
                     const void *value);
 
