@@ -169,7 +169,7 @@ static bool key_is_good(struct zkt_reader *reader, struct zkt_str key,
                        reader->depth, "the key holds half of a surrogate pair");
         return false;
     }
-    return zkt__rule_map_key(&where, key);
+    return reader->lenient || zkt__rule_map_key(&where, key);
 }
 
 /* One entry, of which the key is next. */
