@@ -1,4 +1,8 @@
-/* See pattern.h. */
+/*
+ * See pattern.h. The limits of a match grow with the text, a few steps and
+ * bytes for each of its bytes: so what takes a number of steps in proportion
+ * to the text always ends, and what takes a power of it is given up.
+ */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "json/pattern.h"
 
@@ -6,8 +10,12 @@
 
 enum {
     FIRST_CAPACITY = 16,
-    MATCH_LIMIT = 100000, /* steps of backtracking */
-    HEAP_LIMIT = 1024     /* KiB */
+    STEPS = 100000, /* of backtracking, at least */
+    STEPS_PER_BYTE = 16,
+    STACK = 256 * 1024, /* bytes, of which backtracking takes some */
+    STACK_PER_BYTE = 128,
+    STACK_FIRST = 32 * 1024,
+    SHORT_TEXT = 8 * 1024 /* bytes; the stack for it is kept */
 };
 
 struct zkt_compiled_pattern {
@@ -42,11 +50,40 @@ static bool make_contexts(struct zkt_pattern_cache *cache)
     if (cache->limits == NULL) {
         return false;
     }
-    pcre2_set_match_limit(cache->limits, MATCH_LIMIT);
-    pcre2_set_depth_limit(cache->limits, MATCH_LIMIT);
-    pcre2_set_heap_limit(cache->limits, HEAP_LIMIT);
     cache->match = pcre2_match_data_create(1, cache->memory);
     return cache->match != NULL;
+}
+
+/* Memory that machine code backtracks in, enough for @len bytes; or NULL,
+ * where there is none or no machine code, which does with less. */
+static pcre2_jit_stack *new_stack(const struct zkt_pattern_cache *cache,
+                                  size_t len)
+{
+    return pcre2_jit_stack_create(STACK_FIRST, STACK + len * STACK_PER_BYTE,
+                                  cache->memory);
+}
+
+/* Sets the limits for a text of @len bytes; what is returned is to be freed
+ * after the match. */
+static pcre2_jit_stack *set_limits(struct zkt_pattern_cache *cache, size_t len)
+{
+    const size_t steps = STEPS + len * STEPS_PER_BYTE;
+    const size_t kib = (STACK + len * STACK_PER_BYTE) / 1024;
+    const uint32_t limit = steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX;
+    pcre2_set_match_limit(cache->limits, limit);
+    pcre2_set_depth_limit(cache->limits, limit);
+    pcre2_set_heap_limit(cache->limits,
+                         kib < UINT32_MAX ? (uint32_t)kib : UINT32_MAX);
+    if (len <= SHORT_TEXT) {
+        if (cache->stack == NULL) {
+            cache->stack = new_stack(cache, SHORT_TEXT);
+        }
+        pcre2_jit_stack_assign(cache->limits, NULL, cache->stack);
+        return NULL;
+    }
+    pcre2_jit_stack *own = new_stack(cache, len);
+    pcre2_jit_stack_assign(cache->limits, NULL, own);
+    return own;
 }
 
 /* The slot of @pattern, or the free one where it belongs. */
@@ -134,10 +171,16 @@ enum zkt_match zkt__pattern_match(struct zkt_pattern_cache *cache,
     if (code == NULL) {
         return ZKT_MATCH_NO_MEMORY;
     }
+    pcre2_jit_stack *stack = set_limits(cache, text.len);
     const int result = pcre2_match(code, (PCRE2_SPTR)text.data, text.len, 0,
                                    PCRE2_NO_UTF_CHECK, cache->match,
                                    cache->limits);
-    if (result == PCRE2_ERROR_NOMEMORY) {
+    pcre2_jit_stack_assign(cache->limits, NULL, NULL);
+    pcre2_jit_stack_free(stack);
+    const bool no_stack = text.len <= SHORT_TEXT ? cache->stack == NULL
+                                                 : stack == NULL;
+    if (result == PCRE2_ERROR_NOMEMORY ||
+        (result == PCRE2_ERROR_JIT_STACKLIMIT && no_stack)) {
         return ZKT_MATCH_NO_MEMORY;
     }
     return result >= 0 ? ZKT_MATCHES : ZKT_DIFFERS;
@@ -150,6 +193,7 @@ void zkt__patterns_finish(struct zkt_pattern_cache *cache)
     }
     zkt__release(cache->allocator, cache->slots);
     pcre2_match_data_free(cache->match);
+    pcre2_jit_stack_free(cache->stack);
     pcre2_match_context_free(cache->limits);
     pcre2_general_context_free(cache->memory);
     *cache = (struct zkt_pattern_cache){ .allocator = cache->allocator };

@@ -14,9 +14,9 @@ struct zkt_compiled_pattern;
 /* Zeroed but for @allocator: empty. */
 struct zkt_pattern_cache {
     const struct zkt_allocator *allocator;
-    void *memory, *limits, *match;      /* PCRE2's contexts */
-    struct zkt_compiled_pattern *slots; /* by the address of a pattern */
-    uint32_t count, capacity;           /* a power of two, or 0 */
+    void *memory, *limits, *match, *stack; /* PCRE2's */
+    struct zkt_compiled_pattern *slots;    /* by the address of a pattern */
+    uint32_t count, capacity;              /* a power of two, or 0 */
 };
 
 enum zkt_match {
