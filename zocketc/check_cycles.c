@@ -6,12 +6,21 @@
  * of all edges say where pointers are needed; of the strong edges alone, what
  * could never end.
  */
+#include <string.h>
+
 #include "check.h"
 #include "parse.h"
 
+enum edge_kind {
+    EDGE_STRONG, /* by value */
+    EDGE_WEAK,   /* may be absent or null */
+    EDGE_NEEDED  /* an item of a list that has a minimum: by pointer, but there
+                    is no value without one */
+};
+
 struct edge {
     size_t to;
-    bool weak;
+    enum edge_kind kind;
 };
 
 struct node {
@@ -45,30 +54,45 @@ static bool is_node(const struct symbol *s)
     return s->decl->kind != AST_DECL_ENUM;
 }
 
-/* Edges for what stands in @type by value. */
+static bool has_minimum(const struct ast_type *type)
+{
+    for (const struct ast_rule *r = type->rules; r != NULL; r = r->next) {
+        if (r->kind == AST_RULE_RANGE && r->low.text != NULL &&
+            strcmp(r->low.text, "0") != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Edges for what stands in @type. */
 static void add_edges(struct graph *g, struct node *node,
-                      const struct ast_type *type, bool weak)
+                      const struct ast_type *type, enum edge_kind kind)
 {
     switch (type->kind) {
     case AST_TYPE_OPTIONAL:
     case AST_TYPE_NULLABLE:
-        add_edges(g, node, type->inner, true);
+        add_edges(g, node, type->inner, EDGE_WEAK);
         return;
     case AST_TYPE_TUPLE:
         for (const struct ast_type *e = type->inner; e != NULL; e = e->next) {
-            add_edges(g, node, e, weak);
+            add_edges(g, node, e, kind);
         }
         return;
     case AST_TYPE_NAME: {
         const struct symbol *s = check_find(g->c, type->name.text);
         if (s != NULL && is_node(s)) {
-            const struct edge edge = { s->cycle, weak };
+            const struct edge edge = { s->cycle, kind };
             list_add(g->c, &g->edges, &edge, sizeof(edge));
             node->edge_count++;
         }
         return;
     }
     case AST_TYPE_LIST:
+        if (kind != EDGE_WEAK && has_minimum(type)) {
+            add_edges(g, node, type->inner, EDGE_NEEDED);
+        }
+        return;
     case AST_TYPE_MAP:
         return; /* by pointer */
     }
@@ -95,11 +119,11 @@ static void make_graph(struct graph *g)
         node->symbol = s;
         node->first_edge = g->edges.count;
         if (s->decl->type != NULL) {
-            add_edges(g, node, s->decl->type, false);
+            add_edges(g, node, s->decl->type, EDGE_STRONG);
         }
         for (const struct ast_field *f = s->decl->fields; f != NULL;
              f = f->next) {
-            add_edges(g, node, f->type, false);
+            add_edges(g, node, f->type, EDGE_STRONG);
         }
     }
 }
@@ -124,6 +148,13 @@ static void note_child(struct node *node, const struct node *child)
                                                  : node->depth;
 }
 
+/* Whether an edge is one of the graph that is looked at now. */
+static bool counts(const struct graph *g, const struct edge *edge)
+{
+    return edge->kind == EDGE_STRONG ||
+           edge->kind == (g->strong_only ? EDGE_NEEDED : EDGE_WEAK);
+}
+
 /* Follows the next edge of the node at the end of the path; false: none. */
 static bool follow(struct graph *g, struct node *node)
 {
@@ -131,7 +162,7 @@ static bool follow(struct graph *g, struct node *node)
         const struct edge *edge = edge_at(g,
                                           node->first_edge + node->next_edge++);
         struct node *to = &g->nodes[edge->to];
-        if (edge->weak && g->strong_only) {
+        if (!counts(g, edge)) {
             continue;
         }
         if (to->index == 0) {
@@ -153,7 +184,7 @@ static bool has_edge_to_itself(const struct graph *g, const struct node *node)
 {
     for (size_t i = 0; i < node->edge_count; i++) {
         const struct edge *edge = edge_at(g, node->first_edge + i);
-        if (&g->nodes[edge->to] == node && !(edge->weak && g->strong_only)) {
+        if (&g->nodes[edge->to] == node && counts(g, edge)) {
             return true;
         }
     }
