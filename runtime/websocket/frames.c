@@ -13,6 +13,7 @@
 enum {
     OPCODE_TEXT = 1,
     OPCODE_BINARY = 2,
+    OPCODE_PING = 9,
     FIN = 0x80,
     MASKED = 0x80,
     GATHER_MIN = 1024
@@ -282,20 +283,35 @@ void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason)
     zkt__ws_tell(ws, code, reason);
 }
 
-void zkt__ws_ping(struct zkt_ws *ws)
+void zkt__ws_control(struct zkt_ws *ws, unsigned opcode, unsigned code)
 {
-    uint8_t frame[6] = { FIN | 9, 0 };
+    uint8_t frame[2 + 4 + 2] = { (uint8_t)(FIN | opcode), 0 };
     size_t len = 2;
-    if (ws->state != ZKT_WS_OPEN) {
-        return;
-    }
+    uint8_t *payload = frame + 2;
     if (ws->role == ZKT_WS_CLIENT) {
         const uint64_t mask = zkt__random_next(ws->random);
-        frame[1] |= MASKED;
         memcpy(frame + 2, &mask, 4);
+        payload = frame + 6;
         len = 6;
     }
+    if (code != 0) {
+        payload[0] = (uint8_t)(code >> 8);
+        payload[1] = (uint8_t)code;
+        frame[1] = 2;
+        len += 2;
+    }
+    if (ws->role == ZKT_WS_CLIENT) {
+        frame[1] |= MASKED;
+        zkt__ws_mask(payload, payload, frame[1] & 127, frame + 2, 0);
+    }
     ws->callbacks->send(ws->user, frame, len);
+}
+
+void zkt__ws_ping(struct zkt_ws *ws)
+{
+    if (ws->state == ZKT_WS_OPEN) {
+        zkt__ws_control(ws, OPCODE_PING, 0);
+    }
 }
 
 void zkt__ws_finish(struct zkt_ws *ws)

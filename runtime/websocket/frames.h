@@ -9,6 +9,11 @@
 bool zkt__ws_mask(uint8_t *to, const uint8_t *from, size_t len,
                   const uint8_t key[4], size_t offset);
 
+#define ZKT_WS_CLOSE_FRAME 8 /* its opcode (RFC 6455, section 11.8) */
+
+/** Sends a control frame with a close code in it, or, with 0, nothing. */
+void zkt__ws_control(struct zkt_ws *ws, unsigned opcode, unsigned code);
+
 /** Appends to what is gathered; false: no memory. */
 bool zkt__ws_gather(struct zkt_ws *ws, const uint8_t *bytes, size_t len);
 

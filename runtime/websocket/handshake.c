@@ -169,11 +169,53 @@ static void take_field(struct request *r, struct zkt_str name,
     }
 }
 
+/* HTTP/1.1 or a later one (RFC 6455, section 4.2.1) that is read alike. */
+static bool is_version(const char *text)
+{
+    return memcmp(text, " HTTP/1.", 8) == 0 && text[8] >= '1' && text[8] <= '9';
+}
+
+/* What a target may consist of, percent signs for all else; a fragment has no
+ * place in it (RFC 6455, section 3). */
+static bool is_target(struct zkt_str target)
+{
+    for (size_t i = 0; i < target.len; i++) {
+        const unsigned char c = (unsigned char)target.data[i];
+        if (c <= ' ' || c >= 0x7f || c == '#') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A target's path and query, also behind `http://host`, as some proxies and
+ * clients have it (RFC 6455, section 4.1); an empty path is "/". */
+static struct zkt_str resource_of(struct zkt_str target)
+{
+    static const char *const schemes[] = { "http://", "https://" };
+    for (size_t i = 0; i < 2; i++) {
+        const size_t len = strlen(schemes[i]);
+        if (target.len > len &&
+            strncasecmp(target.data, schemes[i], len) == 0) {
+            target.data += len;
+            target.len -= len;
+            const size_t host = strcspn(target.data, "/? ");
+            if (host == 0 || host > target.len || target.data[host] == '?') {
+                return (struct zkt_str){ NULL, 0 };
+            }
+            return host == target.len ? ZKT_STR("/")
+                                      : (struct zkt_str){ target.data + host,
+                                                          target.len - host };
+        }
+    }
+    return target;
+}
+
 /* `GET /path?query HTTP/1.1`; 0 or the status to refuse with. */
 static int take_request_line(struct request *r, struct zkt_str line)
 {
-    static const char get[] = "GET ", version[] = " HTTP/1.1";
-    const size_t get_len = sizeof(get) - 1, version_len = sizeof(version) - 1;
+    static const char get[] = "GET ";
+    const size_t get_len = sizeof(get) - 1, version_len = 9;
     const char *space = memchr(line.data, ' ', line.len);
     if (space == NULL || space == line.data) {
         return 400;
@@ -182,26 +224,22 @@ static int take_request_line(struct request *r, struct zkt_str line)
         return 405;
     }
     if (line.len < get_len + version_len + 1 ||
-        memcmp(line.data + line.len - version_len, version, version_len) != 0) {
+        !is_version(line.data + line.len - version_len)) {
         return 400;
     }
     const struct zkt_str target = { line.data + get_len,
                                     line.len - get_len - version_len };
-    for (size_t i = 0; i < target.len; i++) {
-        if (target.data[i] <= ' ' || target.data[i] == 0x7f) {
-            return 400;
-        }
-    }
-    if (target.data[0] != '/') {
+    const struct zkt_str resource = resource_of(target);
+    if (!is_target(target) || resource.len == 0 || resource.data[0] != '/') {
         return 400;
     }
-    const char *mark = memchr(target.data, '?', target.len);
-    r->public.target = r->public.path = target;
+    const char *mark = memchr(resource.data, '?', resource.len);
+    r->public.target = r->public.path = resource;
     r->public.query = ZKT_STR("");
     if (mark != NULL) {
-        r->public.path.len = (size_t)(mark - target.data);
+        r->public.path.len = (size_t)(mark - resource.data);
         r->public.query =
-            (struct zkt_str){ mark + 1, target.len - r->public.path.len - 1 };
+            (struct zkt_str){ mark + 1, resource.len - r->public.path.len - 1 };
     }
     return 0;
 }
@@ -345,9 +383,11 @@ static const char *parse_response(const struct zkt_ws *ws, struct head *h,
                                   struct response *r)
 {
     static const char expected[] = "HTTP/1.1 101";
+    const size_t len = sizeof(expected) - 1;
     struct zkt_str line, name, value;
-    if (!take_line(h, &line) || line.len < sizeof(expected) - 1 ||
-        memcmp(line.data, expected, sizeof(expected) - 1) != 0) {
+    if (!take_line(h, &line) || line.len < len ||
+        memcmp(line.data, expected, len) != 0 ||
+        (line.len > len && line.data[len] != ' ')) {
         return "the server refused the WebSocket handshake";
     }
     for (;;) {

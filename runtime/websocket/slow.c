@@ -9,6 +9,10 @@
 
 #include "websocket/frames.h"
 
+enum {
+    CLOSE_FRAME_MAX = 2 + 4 + 125 /* RFC 6455, section 5.5 */
+};
+
 struct zkt_ws_slow {
     wslay_event_context_ptr context;
     struct zkt_ws *ws;
@@ -18,7 +22,11 @@ struct zkt_ws_slow {
     uint64_t boundary; /* where the frame that was begun ends */
     size_t frames;     /* of the message that is being put together */
     bool fragmented;   /* inside of one */
+    bool closing;      /* the frame that was begun is a close frame */
     bool ended;        /* the frame that was begun is complete */
+    unsigned verdict;  /* on a close frame, where it is not wslay's; or 0 */
+    size_t held;       /* bytes of one that is not given yet */
+    uint8_t hold[CLOSE_FRAME_MAX];
 };
 
 /* ---- callbacks ---- */
@@ -70,6 +78,7 @@ static void on_frame_start(wslay_event_context_ptr context,
     const uint64_t mask = slow->ws->role == ZKT_WS_SERVER ? 4 : 0;
     slow->boundary += 2 + mask + len + (len > 65535 ? 8 : len > 125 ? 2 : 0);
     slow->ended = false;
+    slow->closing = a->opcode == WSLAY_CONNECTION_CLOSE;
     if (wslay_is_ctrl_frame(a->opcode)) {
         return;
     }
@@ -79,6 +88,29 @@ static void on_frame_start(wslay_event_context_ptr context,
         (void)wslay_event_queue_close(context, WSLAY_CODE_MESSAGE_TOO_BIG, NULL,
                                       0);
         wslay_event_shutdown_read(context);
+    }
+}
+
+/*
+ * Two verdicts on close frames are not wslay's: it takes half of a code for
+ * none (RFC 6455, section 5.5.1), and the codes that were registered later,
+ * 1012 to 1014, for violations (IANA, "WebSocket Close Code Number Registry").
+ * They are answered here: once a close frame is queued, wslay queues no other.
+ */
+static void on_chunk(wslay_event_context_ptr context,
+                     const struct wslay_event_on_frame_recv_chunk_arg *a,
+                     void *user)
+{
+    struct zkt_ws_slow *slow = user;
+    if (!slow->closing || a->data_length == 0) {
+        return;
+    }
+    const unsigned code = a->data_length < 2
+                              ? WSLAY_CODE_PROTOCOL_ERROR
+                              : (unsigned)(a->data[0] << 8 | a->data[1]);
+    if (a->data_length < 2 || (code >= 1012 && code <= 1014)) {
+        slow->verdict = code;
+        (void)wslay_event_queue_close(context, (uint16_t)code, NULL, 0);
     }
 }
 
@@ -118,6 +150,7 @@ static const struct wslay_event_callbacks callbacks = {
     .send_callback = on_send,
     .genmask_callback = on_mask,
     .on_frame_recv_start_callback = on_frame_start,
+    .on_frame_recv_chunk_callback = on_chunk,
     .on_frame_recv_end_callback = on_frame_end,
     .on_msg_recv_callback = on_message,
 };
@@ -165,7 +198,7 @@ bool zkt__ws_slow_idle(const struct zkt_ws *ws)
 {
     const struct zkt_ws_slow *slow = ws->slow;
     return ws->state == ZKT_WS_OPEN && !slow->fragmented && slow->ended &&
-           slow->fed == slow->boundary &&
+           slow->fed == slow->boundary && slow->held == 0 &&
            !wslay_event_want_write(slow->context);
 }
 
@@ -174,13 +207,33 @@ bool zkt__ws_slow_idle(const struct zkt_ws *ws)
 static void look_for_the_end(struct zkt_ws *ws)
 {
     wslay_event_context_ptr context = ws->slow->context;
-    if (wslay_event_get_close_received(context)) {
-        zkt__ws_over(ws, wslay_event_get_status_code_received(context),
-                     "the peer closed the connection");
-    } else if (!wslay_event_get_read_enabled(context)) {
-        zkt__ws_over(ws, wslay_event_get_status_code_sent(context),
-                     "the peer broke the protocol");
+    const bool received = wslay_event_get_close_received(context);
+    const bool reading = wslay_event_get_read_enabled(context);
+    unsigned code = ws->slow->verdict;
+    if (received || !reading) {
+        const bool broken = code != 0 ? code == WSLAY_CODE_PROTOCOL_ERROR
+                                      : !received;
+        if (code == 0) {
+            code = received ? wslay_event_get_status_code_received(context)
+                            : wslay_event_get_status_code_sent(context);
+        }
+        zkt__ws_over(ws, code,
+                     broken ? "the peer broke the protocol"
+                            : "the peer closed the connection");
     }
+}
+
+/* wslay could not go on: of a header that cannot be, it has queued a close
+ * frame without a code. Ours says why (RFC 6455, section 7.1.7). */
+static void fail_connection(struct zkt_ws *ws, int error)
+{
+    const bool memory = error == WSLAY_ERR_NOMEM;
+    const unsigned code = memory ? 1011 : 1002;
+    if (ws->state == ZKT_WS_OPEN) {
+        zkt__ws_control(ws, ZKT_WS_CLOSE_FRAME, code);
+    }
+    zkt__ws_over(ws, code,
+                 memory ? "out of memory" : "the peer broke the protocol");
 }
 
 /* How many of @len bytes to give at once: up to the end of a frame; byte by
@@ -194,6 +247,51 @@ static size_t portion(const struct zkt_ws_slow *slow, size_t len)
     return 1;
 }
 
+/* How long the close frame is that is being held, as far as that is known; one
+ * that cannot be is as long as what shows it. */
+static size_t close_size(const struct zkt_ws_slow *slow)
+{
+    const bool masked = slow->ws->role == ZKT_WS_SERVER;
+    const size_t len = slow->hold[1] & 127;
+    if (slow->held < 2 || len > 125 || (slow->hold[1] >> 7 != 0) != masked) {
+        return 2;
+    }
+    return 2 + (masked ? 4 : 0) + len;
+}
+
+/*
+ * A close frame is given whole: wslay passes over two bytes, the code, of every
+ * piece of one before it looks whether the reason is UTF-8. How many of the
+ * bytes were taken; what is to be given is in, nothing while there is more to
+ * come.
+ */
+static size_t hold_close(struct zkt_ws_slow *slow, const uint8_t *bytes,
+                         size_t len)
+{
+    size_t n = 0;
+    while (n < len && (slow->held == 0 || slow->held < close_size(slow))) {
+        slow->hold[slow->held++] = bytes[n++];
+    }
+    const bool whole = slow->held >= close_size(slow);
+    slow->in = slow->hold;
+    slow->in_len = whole ? slow->held : 0;
+    slow->held = whole ? 0 : slow->held;
+    return n;
+}
+
+/* Sets what is given next; how many of the bytes that takes. */
+static size_t take(struct zkt_ws_slow *slow, const uint8_t *bytes, size_t len)
+{
+    const bool starts = slow->fed == slow->boundary &&
+                        bytes[0] == (0x80 | ZKT_WS_CLOSE_FRAME);
+    if (slow->held > 0 || starts) {
+        return hold_close(slow, bytes, len);
+    }
+    slow->in = bytes;
+    slow->in_len = portion(slow, len);
+    return slow->in_len;
+}
+
 size_t zkt__ws_slow_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 {
     if (!zkt__ws_slow_begin(ws)) {
@@ -202,20 +300,13 @@ size_t zkt__ws_slow_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
     struct zkt_ws_slow *slow = ws->slow;
     const uint8_t *start = bytes;
     do {
-        const size_t n = portion(slow, len);
-        slow->in = bytes;
-        slow->in_len = n;
+        const size_t n = take(slow, bytes, len);
         const int failed = wslay_event_recv(slow->context);
-        (void)wslay_event_send(slow->context);
         if (failed != 0) {
-            /* A header that cannot be: wslay has sent a close frame, without
-             * a code. */
-            const bool memory = failed == WSLAY_ERR_NOMEM;
-            zkt__ws_over(ws, memory ? 1011 : 1002,
-                         memory ? "out of memory"
-                                : "the peer broke the protocol");
+            fail_connection(ws, failed);
             break;
         }
+        (void)wslay_event_send(slow->context);
         look_for_the_end(ws);
         bytes += n;
         len -= n;

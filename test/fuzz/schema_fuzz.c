@@ -1,6 +1,7 @@
 /*
- * The front end of the compiler on any bytes: reports, never crashes. What
- * parses is laid out twice, what is right is described and compared to itself.
+ * The compiler on any bytes: reports, never crashes. What parses is laid out
+ * twice; what is right is described, compared to itself, and goes through the
+ * templates. A form feed stands between two schemas, which are compared.
  */
 #include <stdint.h>
 #include <string.h>
@@ -8,10 +9,23 @@
 #include "breaking.h"
 #include "check.h"
 #include "format.h"
+#include "layout.h"
 #include "model_json.h"
 #include "parse.h"
+#include "templates.h"
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static FILE *nowhere; /* where messages go */
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    nowhere = fopen("/dev/null", "w");
+    return nowhere != NULL ? 0 : 1;
+}
 
 static void check_format(struct arena *arena, const struct source *source)
 {
@@ -31,37 +45,68 @@ static void check_format(struct arena *arena, const struct source *source)
     emit_finish(&twice);
 }
 
-static void check_model(struct arena *arena, const struct model *model)
+/* What is written for a model. */
+static void check_templates(const struct model *model)
 {
+    static void (*const emitters[])(struct emit *, const struct model *) = {
+        emit_types_h,  emit_types_c,  emit_server_h,
+        emit_server_c, emit_client_h, emit_client_c,
+    };
+    for (size_t i = 0; i < sizeof(emitters) / sizeof(emitters[0]); i++) {
+        struct emit raw = { 0 };
+        emitters[i](&raw, model);
+        struct emit code = layout_code(&raw);
+        emit_finish(&raw);
+        emit_finish(&code);
+    }
+}
+
+/* Parses, lays out, checks; the description of what is right, or NULL. */
+static const struct tree *run(struct arena *arena, const char *path,
+                              const uint8_t *data, size_t size)
+{
+    struct source source = {
+        .path = path,
+        .text = arena_text(arena, (const char *)data, size),
+        .len = size,
+    };
+    struct diag diag = { .out = nowhere, .json = size % 2 != 0 };
     struct emit text = { 0 };
-    const struct tree *tree = model_describe(arena, model);
+    (void)sources_add(&diag.sources, &source);
+    const struct ast_file *file = parse_file(arena, &diag, &source);
+    if (diag.errors == 0) {
+        check_format(arena, &source);
+    }
+    const struct model *m = check_file(arena, &diag, file, source.path);
+    diag_finish(&diag);
+    if ((m == NULL) != (diag.errors > 0)) {
+        __builtin_trap();
+    }
+    if (m == NULL) {
+        return NULL;
+    }
+    const struct tree *tree = model_describe(arena, m);
     tree_print(&text, tree);
+    emit_finish(&text);
     if (breaking_compare(arena, tree, tree) != NULL) {
         __builtin_trap();
     }
-    emit_finish(&text);
+    check_templates(m);
+    return tree;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena arena = { 0 };
-    struct source source = {
-        .path = "fuzz.zkt",
-        .text = arena_text(&arena, (const char *)data, size),
-        .len = size,
-    };
-    struct diag diag = { .out = NULL };
-    (void)sources_add(&diag.sources, &source);
-    const struct ast_file *file = parse_file(&arena, &diag, &source);
-    if (diag.errors == 0) {
-        check_format(&arena, &source);
-    }
-    const struct model *m = check_file(&arena, &diag, file, source.path);
-    if ((m == NULL) != (diag.errors > 0)) {
-        __builtin_trap();
-    }
-    if (m != NULL) {
-        check_model(&arena, m);
+    const uint8_t *cut = size > 0 ? memchr(data, '\f', size) : NULL;
+    const size_t len = cut != NULL ? (size_t)(cut - data) : size;
+    const struct tree *old = run(&arena, "fuzz.zkt", data, len);
+    if (cut != NULL) {
+        const struct tree *new = run(&arena, "new.zkt", cut + 1,
+                                     size - len - 1);
+        if (old != NULL && new != NULL) {
+            (void)breaking_compare(&arena, old, new);
+        }
     }
     arena_finish(&arena);
     return 0;

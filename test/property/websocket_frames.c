@@ -1,20 +1,13 @@
 /*
  * Random streams of frames, good and bad, cut at random places: through our
  * path and through wslay fed one byte at a time. Same messages, same replies,
- * same close; 1002 and 1007 count as one, since wslay itself says the one or
- * the other of some streams, by how they are cut.
+ * same close, as far as websocket_outcome.h says.
  *
  *   websocket_frames [STREAMS [SEED]]
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <wslay/wslay.h>
-
-#include "websocket/websocket.h"
+#include "websocket_outcome.h"
 
 enum {
-    MESSAGE_MAX = 40000,
     STREAM_MAX = 1 << 20
 };
 
@@ -26,172 +19,20 @@ static unsigned below(unsigned n)
     return (unsigned)(seed >> 33) % n;
 }
 
-/* ---- what a stream led to ---- */
-
-struct outcome {
-    uint8_t *messages, *replies;
-    size_t messages_len, replies_len;
-    unsigned code; /* of the close; 0: none */
-};
-
-static void append(uint8_t **to, size_t *len, const void *bytes, size_t n)
-{
-    if (n > 0) {
-        *to = realloc(*to, *len + n);
-        memcpy(*to + *len, bytes, n);
-        *len += n;
-    }
-}
-
-static void note_message(struct outcome *o, bool binary, const uint8_t *data,
-                         size_t len)
-{
-    const uint32_t head[2] = { binary ? 2u : 1u, (uint32_t)len };
-    append(&o->messages, &o->messages_len, head, sizeof(head));
-    append(&o->messages, &o->messages_len, data, len);
-}
-
-static void free_outcome(struct outcome *o)
-{
-    free(o->messages);
-    free(o->replies);
-    *o = (struct outcome){ 0 };
-}
-
-/* ---- ours ---- */
-
-static uint8_t memory[MESSAGE_MAX + ZKT_PADDING];
-
-static uint8_t *our_memory(void *user, size_t len)
-{
-    (void)user;
-    return len <= MESSAGE_MAX ? memory : NULL;
-}
-
-static void our_message(void *user, bool binary, uint8_t *data, size_t len)
-{
-    for (size_t i = 0; i < ZKT_PADDING; i++) {
-        if (data[len + i] != 0) {
-            fprintf(stderr, "no zeros behind a message\n");
-            exit(1);
-        }
-    }
-    note_message(user, binary, data, len);
-}
-
-static void our_send(void *user, const void *data, size_t len)
-{
-    struct outcome *o = user;
-    append(&o->replies, &o->replies_len, data, len);
-}
-
-static void our_close(void *user, unsigned code, const char *reason)
-{
-    struct outcome *o = user;
-    (void)reason;
-    o->code = code;
-}
-
-static const struct zkt_ws_callbacks callbacks = {
-    .memory = our_memory,
-    .on_message = our_message,
-    .send = our_send,
-    .on_close = our_close,
-};
-static const struct zkt_ws_limits limits = {
-    .message = MESSAGE_MAX,
-    .head = 1024,
-    .fragments = 1024,
-};
+/* ---- what a stream leads to ---- */
 
 static void run_ours(const uint8_t *bytes, size_t len, unsigned cut,
                      struct outcome *o)
 {
     struct zkt_ws ws;
-    zkt__ws_init_server(&ws, &callbacks, o, &zkt__allocator_default, &limits);
-    ws.state = ZKT_WS_OPEN; /* the handshake is another test's */
+    our_begin(&ws, o, ZKT_WS_SERVER, NULL);
     for (size_t at = 0; at < len;) {
         size_t n = cut == 0 ? len : cut == 1 ? 1 : 1 + below(cut);
         n = n > len - at ? len - at : n;
-        uint8_t *copy = malloc(n); /* so that reading past it is caught */
-        memcpy(copy, bytes + at, n);
-        zkt__ws_feed(&ws, copy, n);
-        free(copy);
+        our_feed(&ws, bytes + at, n);
         at += n;
     }
     zkt__ws_finish(&ws);
-}
-
-/* ---- wslay ---- */
-
-struct reference {
-    const uint8_t *in;
-    size_t len;
-    struct outcome *o;
-};
-
-static ssize_t ref_receive(wslay_event_context_ptr context, uint8_t *buffer,
-                           size_t len, int flags, void *user)
-{
-    struct reference *r = user;
-    (void)flags;
-    (void)len;
-    if (r->len == 0) {
-        wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
-        return -1;
-    }
-    *buffer = *r->in++;
-    r->len--;
-    return 1;
-}
-
-static ssize_t ref_send(wslay_event_context_ptr context, const uint8_t *data,
-                        size_t len, int flags, void *user)
-{
-    struct reference *r = user;
-    (void)context;
-    (void)flags;
-    our_send(r->o, data, len);
-    return (ssize_t)len;
-}
-
-static void ref_message(wslay_event_context_ptr context,
-                        const struct wslay_event_on_msg_recv_arg *a, void *user)
-{
-    struct reference *r = user;
-    (void)context;
-    if (!wslay_is_ctrl_frame(a->opcode)) {
-        note_message(r->o, a->opcode == WSLAY_BINARY_FRAME, a->msg,
-                     a->msg_length);
-    }
-}
-
-static void run_reference(const uint8_t *bytes, size_t len, struct outcome *o)
-{
-    static const struct wslay_event_callbacks reference_callbacks = {
-        .recv_callback = ref_receive,
-        .send_callback = ref_send,
-        .on_msg_recv_callback = ref_message,
-    };
-    struct reference r = { .o = o };
-    wslay_event_context_ptr context;
-    wslay_event_context_server_init(&context, &reference_callbacks, &r);
-    wslay_event_config_set_max_recv_msg_length(context, MESSAGE_MAX);
-    bool failed = false;
-    for (size_t i = 0; i < len && wslay_event_get_read_enabled(context); i++) {
-        r.in = bytes + i;
-        r.len = 1;
-        failed = wslay_event_recv(context) != 0;
-        wslay_event_send(context);
-    }
-    if (failed) {
-        o->code = 1002; /* a header that cannot be: closed without a code */
-    } else if (wslay_event_get_close_received(context)) {
-        o->code = wslay_event_get_status_code_received(context);
-    } else if (!wslay_event_get_read_enabled(context)) {
-        o->code = wslay_event_get_status_code_sent(context);
-    }
-    wslay_event_context_free(context);
 }
 
 /* ---- streams ---- */
@@ -302,24 +143,10 @@ static size_t make_stream(uint8_t *to)
     return len;
 }
 
-static unsigned class_of(unsigned code)
-{
-    return code == 1007 ? 1002 : code;
-}
-
-/* The code in a reply's close frame belongs to the same class, too. */
-static bool same_replies(const struct outcome *a, const struct outcome *b)
-{
-    if (a->replies_len != b->replies_len) {
-        return false;
-    }
-    return a->replies_len == 0 || class_of(a->code) == 1002 ||
-           memcmp(a->replies, b->replies, a->replies_len) == 0;
-}
-
 int main(int argc, char **argv)
 {
     static uint8_t stream[STREAM_MAX];
+    static struct outcome ours, reference;
     static const unsigned cuts[] = { 0, 1, 200, 20000 };
     const long streams = argc > 1 ? atol(argv[1]) : 20000;
     long different = 0, closed = 0;
@@ -328,16 +155,13 @@ int main(int argc, char **argv)
     }
     for (long i = 0; i < streams; i++) {
         const size_t len = make_stream(stream);
-        struct outcome ours = { 0 }, reference = { 0 };
+        outcome_begin(&ours);
+        outcome_begin(&reference);
         unsigned cut = cuts[below(4)];
         cut = cut == 1 && len > 3000 ? 200 : cut;
-        run_reference(stream, len, &reference);
+        run_reference(stream, len, ZKT_WS_SERVER, &reference);
         run_ours(stream, len, cut, &ours);
-        if (ours.messages_len != reference.messages_len ||
-            (ours.messages_len > 0 && memcmp(ours.messages, reference.messages,
-                                             ours.messages_len) != 0) ||
-            class_of(ours.code) != class_of(reference.code) ||
-            !same_replies(&ours, &reference)) {
+        if (!same_outcome(&ours, &reference, ZKT_WS_SERVER)) {
             if (different++ < 5) {
                 fprintf(stderr,
                         "stream %ld, cut %u: messages %zu and %zu bytes, "
@@ -348,8 +172,8 @@ int main(int argc, char **argv)
             }
         }
         closed += reference.code != 0;
-        free_outcome(&ours);
-        free_outcome(&reference);
+        outcome_end(&ours);
+        outcome_end(&reference);
     }
     printf("%ld streams, %ld differ; %ld ended with a close\n", streams,
            different, closed);

@@ -127,6 +127,22 @@ static void test_requests(void **state)
         int status;
     } table[] = {
         { GET HEAD KEYS "\r\n", 101 },
+        /* RFC 6455, section 4.1: an absolute URI; 4.2.1: a later version. */
+        { "GET http://x:1/chat HTTP/1.1\r\n" HEAD KEYS "\r\n", 101 },
+        { "GET HTTPS://x HTTP/1.1\r\n" HEAD KEYS "\r\n", 101 },
+        { "GET / HTTP/1.2\r\n" HEAD KEYS "\r\n", 101 },
+        { "GET http://x/closed HTTP/1.1\r\n" HEAD KEYS "\r\n", 403 },
+        { "GET http:// HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
+        { "GET http:///a HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
+        { "GET http://x?a HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
+        { "GET ftp://x/ HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
+        /* Section 3: no fragment; RFC 3986: nothing but ASCII. */
+        { "GET /a#b HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
+        { "GET /\xc3\xa9 HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
+        { "GET / HTTP/1.x\r\n" HEAD KEYS "\r\n", 400 },
+        { "GET / HTTP/2.0\r\n" HEAD KEYS "\r\n", 400 },
+        { "GET  HTTP/1.1\r\n" HEAD KEYS "\r\n", 400 },
+        { "GE\r\n\r\n", 400 },
         { GET "host:x\r\nupgrade:websocket\r\nCONNECTION:upgrade\r\n" KEYS
               "\r\n",
           101 },
@@ -258,6 +274,24 @@ static void test_responses(void **state)
           "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Extensions: x\r\n\r\n",
           false },
         { "HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: %s\r\n\r\n",
+          false },
+        /* RFC 6455, section 4.1, 1: a status code that only begins so. */
+        { "HTTP/1.1 1010 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: %s\r\n\r\n",
+          false },
+        /* 2, 3: names of any case, spaces around values; a list of one. */
+        { "HTTP/1.1 101\r\nuPgRaDe:  WEBSOCKET\r\nconnection:x,UPGRADE\t\r\n"
+          "sec-websocket-accept: %s \r\n\r\n\x81\x05hello",
+          true },
+        /* 4: the accept key once, and right. */
+        { "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Accept: x\r\n\r\n",
+          false },
+        { "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "\r\n",
+          false },
+        { "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: close\r\n"
           "Sec-WebSocket-Accept: %s\r\n\r\n",
           false },
     };

@@ -1,0 +1,75 @@
+/*
+ * A WebSocket client that sends every message back until the connection ends,
+ * and then prints the close code: what a conformance suite's server asks for.
+ * With --print, messages are printed and not sent back.
+ *
+ *   echo_client URL [--message BYTES] [--print 1]
+ */
+#include <stdio.h>
+
+#include "echo.h"
+#include "net/search.h"
+#include "net/socket.h"
+#include "net/url.h"
+
+struct client {
+    struct echo_core echo;
+    struct zkt_loop loop;
+    struct zkt_search search;
+    struct zkt_url url;
+    bool failed;
+};
+
+static void on_found(void *user, int socket_or_error)
+{
+    struct client *c = user;
+    struct zkt_endpoint *e = NULL;
+    if (socket_or_error >= 0) {
+        e = echo_connect(&c->echo, c->url.authority, c->url.path);
+    }
+    c->failed = e == NULL ||
+                zkt__loop_attach(&c->loop, socket_or_error, e) != 0;
+    if (c->failed) {
+        fprintf(stderr, "cannot connect\n");
+        zkt__loop_stop(&c->loop);
+    }
+}
+
+static void on_link_closed(struct zkt_loop *loop)
+{
+    zkt__loop_stop(loop);
+}
+
+int main(int argc, char **argv)
+{
+    static struct client c;
+    uv_loop_t uv;
+    const long message = echo_option(argc, argv, "--message", 1 << 24);
+    const char *wrong = argc < 2 ? "there is none"
+                                 : zkt__url_parse(argv[1], &c.url);
+    if (wrong != NULL) {
+        fprintf(stderr, "the URL: %s\n", wrong);
+        return 2;
+    }
+    if (!echo_init(&c.echo, (size_t)message) || uv_loop_init(&uv) != 0 ||
+        zkt__loop_init(&c.loop, &uv, &c.echo.core, &zkt__allocator_default,
+                       2000) != 0) {
+        fprintf(stderr, "cannot start\n");
+        return 1;
+    }
+    c.echo.prints = echo_option(argc, argv, "--print", 0) != 0;
+    c.loop.on_link_closed = on_link_closed;
+    c.search = (struct zkt_search){
+        .loop = &c.loop,
+        .host = c.url.host,
+        .port = c.url.port,
+        .on_end = on_found,
+        .user = &c,
+    };
+    zkt__search_begin(&c.search);
+    uv_run(&uv, UV_RUN_DEFAULT);
+    zkt__loop_finish(&c.loop);
+    echo_finish(&c.echo);
+    printf("closed with %u\n", c.echo.code);
+    return uv_loop_close(&uv) != 0 || c.failed;
+}

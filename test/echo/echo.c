@@ -1,0 +1,278 @@
+/*
+ * See echo.h. A message goes into its connection's memory, and its frame into
+ * the connection's queue, which is one block; while that is long, nothing is
+ * read, so that a peer who does not read costs no more than the limit.
+ */
+#include "echo.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct echo {
+    struct zkt_endpoint endpoint;
+    struct zkt_node node;
+    struct zkt_ws ws;
+    uint8_t *message; /* the one that is being delivered */
+    uint8_t *queue;   /* to be sent, from begin to end */
+    size_t begin, end, capacity;
+    bool detached;
+};
+
+static struct echo *from_endpoint(struct zkt_endpoint *e)
+{
+    return ZKT_CONTAINER(e, struct echo, endpoint);
+}
+
+static struct echo_core *core_of(struct echo *c)
+{
+    return ZKT_CONTAINER(c->endpoint.core, struct echo_core, core);
+}
+
+/* ---- sending ---- */
+
+/* Room for @len more bytes at the queue's end, or NULL. */
+static uint8_t *reserve(struct echo *c, size_t len)
+{
+    if (c->begin == c->end) {
+        c->begin = c->end = 0;
+    }
+    if (c->capacity - c->end < len) {
+        const size_t capacity = 2 * c->capacity + len;
+        uint8_t *grown = realloc(c->queue, capacity);
+        if (grown == NULL) {
+            c->endpoint.aborted = true;
+            return NULL;
+        }
+        c->queue = grown;
+        c->capacity = capacity;
+    }
+    return c->queue + c->end;
+}
+
+static void on_send(void *user, const void *data, size_t len)
+{
+    struct echo *c = user;
+    uint8_t *to = reserve(c, len);
+    if (to != NULL) {
+        memcpy(to, data, len);
+        c->end += len;
+    }
+    zkt__endpoint_touch(&c->endpoint);
+}
+
+/* ---- receiving ---- */
+
+static uint8_t *on_memory(void *user, size_t len)
+{
+    struct echo *c = user;
+    free(c->message);
+    c->message = malloc(len + ZKT_PADDING);
+    return c->message;
+}
+
+static void on_message(void *user, bool binary, uint8_t *data, size_t len)
+{
+    struct echo *c = user;
+    if (core_of(c)->prints) {
+        printf("%.*s\n", (int)len, (const char *)data);
+        return;
+    }
+    uint8_t *to = reserve(c, ZKT_WS_HEAD_MAX + len);
+    if (to == NULL) {
+        return;
+    }
+    uint8_t *payload = to + ZKT_WS_HEAD_MAX;
+    memcpy(payload, data, len);
+    size_t head;
+    if (c->ws.role == ZKT_WS_CLIENT) {
+        const uint64_t bits = zkt__random_next(&core_of(c)->random);
+        uint8_t mask[4];
+        memcpy(mask, &bits, sizeof(mask));
+        head = zkt__ws_frame_masked(payload, len, mask);
+    } else {
+        head = zkt__ws_frame_head(payload, len);
+    }
+    memmove(to, payload - head, head + len);
+    to[0] = (uint8_t)(0x80 | (binary ? 2 : 1));
+    c->end += head + len;
+    zkt__endpoint_touch(&c->endpoint);
+}
+
+static void on_close(void *user, unsigned code, const char *reason)
+{
+    struct echo *c = user;
+    (void)reason;
+    core_of(c)->code = code;
+}
+
+static const struct zkt_ws_callbacks callbacks = {
+    .memory = on_memory,
+    .on_message = on_message,
+    .send = on_send,
+    .on_close = on_close,
+};
+
+/* ---- the endpoint ---- */
+
+/* Reads only while what is to be sent is short; closes when all is said. */
+static void settle(struct echo *c)
+{
+    c->endpoint.reading = c->end - c->begin <= core_of(c)->limits.message;
+    c->endpoint.closing = c->endpoint.closing || c->ws.state == ZKT_WS_CLOSED;
+    zkt__endpoint_touch(&c->endpoint);
+}
+
+static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
+{
+    struct echo *c = from_endpoint(e);
+    zkt__ws_feed(&c->ws, bytes, len);
+    settle(c);
+}
+
+static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
+{
+    struct echo *c = from_endpoint(e);
+    if (max == 0 || c->begin == c->end) {
+        return 0;
+    }
+    out[0] = (struct zkt_slice){ c->queue + c->begin, c->end - c->begin };
+    return 1;
+}
+
+static void sent(struct zkt_endpoint *e, size_t len)
+{
+    struct echo *c = from_endpoint(e);
+    c->begin += len;
+    settle(c);
+}
+
+static void ended(struct zkt_endpoint *e)
+{
+    e->closing = true;
+    zkt__endpoint_touch(e);
+}
+
+static void detach(struct zkt_endpoint *e)
+{
+    struct echo *c = from_endpoint(e);
+    zkt__node_unlink(&e->dirty);
+    c->detached = true;
+}
+
+static const struct zkt_endpoint_ops endpoint_ops = {
+    .feed = feed,
+    .pending = pending,
+    .sent = sent,
+    .ended = ended,
+    .detach = detach,
+};
+
+static struct echo *new_connection(struct echo_core *core)
+{
+    struct echo *c = calloc(1, sizeof(*c));
+    if (c == NULL) {
+        return NULL;
+    }
+    c->endpoint.ops = &endpoint_ops;
+    c->endpoint.core = &core->core;
+    c->endpoint.reading = true;
+    zkt__list_append(&core->connections, &c->node);
+    return c;
+}
+
+struct zkt_endpoint *echo_accept(struct echo_core *core)
+{
+    struct echo *c = new_connection(core);
+    if (c == NULL) {
+        return NULL;
+    }
+    zkt__ws_init_server(&c->ws, &callbacks, c, &zkt__allocator_default,
+                        &core->limits);
+    return &c->endpoint;
+}
+
+struct zkt_endpoint *echo_connect(struct echo_core *core, struct zkt_str host,
+                                  struct zkt_str path)
+{
+    struct echo *c = new_connection(core);
+    if (c == NULL ||
+        !zkt__ws_init_client(&c->ws, &callbacks, c, &zkt__allocator_default,
+                             &core->limits, &core->random, host, path, "")) {
+        return NULL; /* the core still has it, and frees it */
+    }
+    return &c->endpoint;
+}
+
+/* ---- the core ---- */
+
+static int64_t deadline(const struct zkt_core *core)
+{
+    (void)core;
+    return ZKT_NEVER;
+}
+
+static void free_connection(struct echo *c)
+{
+    zkt__node_unlink(&c->node);
+    zkt__node_unlink(&c->endpoint.dirty);
+    zkt__ws_finish(&c->ws);
+    free(c->message);
+    free(c->queue);
+    free(c);
+}
+
+static void tick(struct zkt_core *base)
+{
+    struct echo_core *core = ZKT_CONTAINER(base, struct echo_core, core);
+    struct zkt_node *node = zkt__list_first(&core->connections);
+    while (node != NULL) {
+        struct echo *c = ZKT_CONTAINER(node, struct echo, node);
+        node = zkt__list_after(&core->connections, node);
+        if (c->detached) {
+            free_connection(c);
+        }
+    }
+}
+
+bool echo_init(struct echo_core *core, size_t message)
+{
+    static const struct zkt_core_ops ops = { deadline, tick };
+    struct zkt_hash_key unused;
+    *core = (struct echo_core){
+        .core.ops = &ops,
+        .limits = { .message = message, .head = 16384, .fragments = message },
+    };
+    zkt__list_init(&core->core.dirty);
+    zkt__list_init(&core->connections);
+    return zkt__random_init(&core->random, &unused, NULL);
+}
+
+void echo_close_all(struct echo_core *core, unsigned code)
+{
+    for (struct zkt_node *node = zkt__list_first(&core->connections);
+         node != NULL; node = zkt__list_after(&core->connections, node)) {
+        struct echo *c = ZKT_CONTAINER(node, struct echo, node);
+        zkt__ws_close(&c->ws, code, "");
+        c->endpoint.closing = true; /* it need not hear the answer */
+        zkt__endpoint_touch(&c->endpoint);
+    }
+}
+
+void echo_finish(struct echo_core *core)
+{
+    struct zkt_node *node;
+    while ((node = zkt__list_first(&core->connections)) != NULL) {
+        free_connection(ZKT_CONTAINER(node, struct echo, node));
+    }
+}
+
+long echo_option(int argc, char **argv, const char *name, long standard)
+{
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], name) == 0) {
+            return strtol(argv[i + 1], NULL, 10);
+        }
+    }
+    return standard;
+}

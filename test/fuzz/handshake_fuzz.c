@@ -1,0 +1,143 @@
+/*
+ * Any bytes as the head of a handshake, of a request or of a response: judged
+ * the same whole and in pieces. The first byte says which role, and into how
+ * many pieces.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "websocket/handshake.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct heard {
+    char *sent;
+    size_t len;
+    unsigned code;
+    int opened, messages, state;
+    size_t seen; /* bytes of what a request was asked for */
+};
+
+static int on_request(void *user, const struct zkt_ws_request *request,
+                      const char **protocol)
+{
+    struct heard *h = user;
+    const struct zkt_str *parts[] = {
+        &request->target, &request->path,   &request->query,
+        &request->host,   &request->origin, &request->authorization
+    };
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        for (size_t k = 0; k < parts[i]->len; k++) {
+            h->seen += (unsigned char)parts[i]->data[k];
+        }
+    }
+    if (request->path.data[0] != '/') {
+        abort();
+    }
+    *protocol = request->rfc6902 ? ZKT_WS_PROTOCOL_RFC6902 : NULL;
+    return request->query.len == 1 ? 403 : 101;
+}
+
+static void on_open(void *user, const char *protocol)
+{
+    struct heard *h = user;
+    h->opened += 1 + (protocol[0] != '\0');
+}
+
+static uint8_t *on_memory(void *user, size_t len)
+{
+    static uint8_t memory[4096];
+    (void)user;
+    return len + ZKT_PADDING <= sizeof(memory) ? memory : NULL;
+}
+
+static void on_message(void *user, bool binary, uint8_t *data, size_t len)
+{
+    struct heard *h = user;
+    (void)binary;
+    (void)data;
+    (void)len;
+    h->messages++;
+}
+
+static void on_send(void *user, const void *bytes, size_t len)
+{
+    struct heard *h = user;
+    h->sent = realloc(h->sent, h->len + len);
+    memcpy(h->sent + h->len, bytes, len);
+    h->len += len;
+}
+
+static void on_close(void *user, unsigned code, const char *reason)
+{
+    struct heard *h = user;
+    if (h->code != 0 || reason == NULL) {
+        abort();
+    }
+    h->code = code;
+}
+
+static void run(const uint8_t *data, size_t size, bool client, size_t cut,
+                struct heard *h)
+{
+    static const struct zkt_ws_callbacks callbacks = {
+        .on_request = on_request,
+        .on_open = on_open,
+        .memory = on_memory,
+        .on_message = on_message,
+        .send = on_send,
+        .on_close = on_close,
+    };
+    static const struct zkt_ws_limits limits = { 1000, 2048, 16 };
+    static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
+    struct zkt_random random;
+    struct zkt_hash_key key;
+    struct zkt_ws ws;
+    if (!zkt__random_init(&random, &key, seed)) {
+        abort();
+    }
+    zkt__ws_init_server(&ws, &callbacks, h, &zkt__allocator_default, &limits);
+    if (client) {
+        (void)zkt__ws_init_client(&ws, &callbacks, h, &zkt__allocator_default,
+                                  &limits, &random, ZKT_STR("x:80"),
+                                  ZKT_STR("/"), ZKT_WS_PROTOCOL_RFC6902);
+        /* The example of RFC 6455, section 1.3: a corpus can answer it. */
+        memcpy(ws.key, "dGhlIHNhbXBsZSBub25jZQ==", sizeof(ws.key));
+        h->len = 0;
+    }
+    for (size_t at = 0; at < size; at += cut) {
+        const size_t n = size - at < cut ? size - at : cut;
+        uint8_t *copy = malloc(n);
+        memcpy(copy, data + at, n);
+        zkt__ws_feed(&ws, copy, n);
+        free(copy);
+    }
+    h->state = ws.state;
+    zkt__ws_finish(&ws);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2) {
+        return 0;
+    }
+    const bool client = (data[0] & 1) != 0;
+    struct heard whole = { .len = 0 }, cut = { .len = 0 };
+    run(data + 1, size - 1, client, size, &whole);
+    run(data + 1, size - 1, client, 1 + (data[0] >> 1), &cut);
+    /* What follows a head that is good is frames, and theirs is another
+     * fuzzer; a client's replies to them are masked by chance. */
+    if (whole.opened != cut.opened || whole.messages != cut.messages ||
+        whole.state != cut.state || whole.seen != cut.seen ||
+        (whole.code == 0) != (cut.code == 0) || whole.len != cut.len) {
+        abort();
+    }
+    if (whole.opened == 0 && whole.len > 0 &&
+        memcmp(whole.sent, cut.sent, whole.len) != 0) {
+        abort();
+    }
+    free(whole.sent);
+    free(cut.sent);
+    return 0;
+}

@@ -1,0 +1,254 @@
+/*
+ * What a stream of frames leads to, by our path and by wslay fed one byte at a
+ * time: messages, replies, the close. Both must be the same, in either role,
+ * but for what wslay is known to do otherwise: it says 1002 or 1007 of some
+ * streams by how they are cut; it does not know the codes 1012 to 1014; a
+ * header that cannot be is answered with a close frame that has no code; half
+ * of a close code is none; and the reason in a close frame that comes in pieces
+ * is not looked at.
+ */
+#ifndef WEBSOCKET_OUTCOME_H
+#define WEBSOCKET_OUTCOME_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wslay/wslay.h>
+
+#include "websocket/websocket.h"
+
+enum {
+    OUTCOME_MESSAGE_MAX = 40000
+};
+
+struct outcome {
+    uint8_t *messages, *replies;
+    size_t messages_len, replies_len;
+    unsigned code; /* of the close; 0: none */
+    uint8_t memory[OUTCOME_MESSAGE_MAX + ZKT_PADDING];
+};
+
+static inline void outcome_append(uint8_t **to, size_t *len, const void *bytes,
+                                  size_t n)
+{
+    if (n > 0) {
+        *to = realloc(*to, *len + n);
+        memcpy(*to + *len, bytes, n);
+        *len += n;
+    }
+}
+
+static inline void outcome_message(struct outcome *o, bool binary,
+                                   const uint8_t *data, size_t len)
+{
+    const uint32_t head[2] = { binary ? 2u : 1u, (uint32_t)len };
+    outcome_append(&o->messages, &o->messages_len, head, sizeof(head));
+    outcome_append(&o->messages, &o->messages_len, data, len);
+}
+
+static inline void outcome_begin(struct outcome *o)
+{
+    o->messages = o->replies = NULL;
+    o->messages_len = o->replies_len = 0;
+    o->code = 0;
+}
+
+static inline void outcome_end(struct outcome *o)
+{
+    free(o->messages);
+    free(o->replies);
+    outcome_begin(o);
+}
+
+/* ---- ours ---- */
+
+static inline uint8_t *our_memory(void *user, size_t len)
+{
+    struct outcome *o = user;
+    return len <= OUTCOME_MESSAGE_MAX ? o->memory : NULL;
+}
+
+static inline void our_message(void *user, bool binary, uint8_t *data,
+                               size_t len)
+{
+    for (size_t i = 0; i < ZKT_PADDING; i++) {
+        if (data[len + i] != 0) {
+            fprintf(stderr, "no zeros behind a message\n");
+            abort();
+        }
+    }
+    outcome_message(user, binary, data, len);
+}
+
+static inline void our_send(void *user, const void *data, size_t len)
+{
+    struct outcome *o = user;
+    outcome_append(&o->replies, &o->replies_len, data, len);
+}
+
+static inline void our_close(void *user, unsigned code, const char *reason)
+{
+    struct outcome *o = user;
+    (void)reason;
+    o->code = code;
+}
+
+/* A WebSocket whose handshake is done; @random is for a client's masks. */
+static inline void our_begin(struct zkt_ws *ws, struct outcome *o,
+                             enum zkt_ws_role role, struct zkt_random *random)
+{
+    static const struct zkt_ws_callbacks callbacks = {
+        .memory = our_memory,
+        .on_message = our_message,
+        .send = our_send,
+        .on_close = our_close,
+    };
+    static const struct zkt_ws_limits limits = {
+        .message = OUTCOME_MESSAGE_MAX,
+        .head = 1024,
+        .fragments = 1024,
+    };
+    zkt__ws_init_server(ws, &callbacks, o, &zkt__allocator_default, &limits);
+    ws->role = (uint8_t)role;
+    ws->random = random;
+    ws->state = ZKT_WS_OPEN;
+}
+
+/* In a block of its own, so that reading past it is caught. */
+static inline void our_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
+{
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    memcpy(copy, bytes, len);
+    zkt__ws_feed(ws, copy, len);
+    free(copy);
+}
+
+/* ---- wslay ---- */
+
+struct reference {
+    const uint8_t *in;
+    size_t len;
+    struct outcome *o;
+    bool bad_reason;
+};
+
+static inline ssize_t ref_receive(wslay_event_context_ptr context,
+                                  uint8_t *buffer, size_t len, int flags,
+                                  void *user)
+{
+    struct reference *r = user;
+    (void)flags;
+    (void)len;
+    if (r->len == 0) {
+        wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    *buffer = *r->in++;
+    r->len--;
+    return 1;
+}
+
+static inline ssize_t ref_send(wslay_event_context_ptr context,
+                               const uint8_t *data, size_t len, int flags,
+                               void *user)
+{
+    struct reference *r = user;
+    (void)context;
+    (void)flags;
+    if (!r->bad_reason) {
+        our_send(r->o, data, len);
+    }
+    return (ssize_t)len;
+}
+
+static inline int ref_mask(wslay_event_context_ptr context, uint8_t *buffer,
+                           size_t len, void *user)
+{
+    (void)context;
+    (void)user;
+    memset(buffer, 0, len);
+    return 0;
+}
+
+static inline void ref_message(wslay_event_context_ptr context,
+                               const struct wslay_event_on_msg_recv_arg *a,
+                               void *user)
+{
+    struct reference *r = user;
+    (void)context;
+    r->bad_reason = a->opcode == WSLAY_CONNECTION_CLOSE &&
+                    (a->msg_length == 1 ||
+                     (a->msg_length > 2 &&
+                      !zkt__utf8_valid(a->msg + 2, a->msg_length - 2)));
+    if (!wslay_is_ctrl_frame(a->opcode)) {
+        outcome_message(r->o, a->opcode == WSLAY_BINARY_FRAME, a->msg,
+                        a->msg_length);
+    }
+}
+
+static inline void run_reference(const uint8_t *bytes, size_t len,
+                                 enum zkt_ws_role role, struct outcome *o)
+{
+    static const struct wslay_event_callbacks callbacks = {
+        .recv_callback = ref_receive,
+        .send_callback = ref_send,
+        .genmask_callback = ref_mask,
+        .on_msg_recv_callback = ref_message,
+    };
+    struct reference r = { .o = o };
+    wslay_event_context_ptr context;
+    const int refused =
+        role == ZKT_WS_SERVER
+            ? wslay_event_context_server_init(&context, &callbacks, &r)
+            : wslay_event_context_client_init(&context, &callbacks, &r);
+    if (refused != 0) {
+        abort();
+    }
+    wslay_event_config_set_max_recv_msg_length(context, OUTCOME_MESSAGE_MAX);
+    bool failed = false;
+    for (size_t i = 0; i < len && wslay_event_get_read_enabled(context); i++) {
+        r.in = bytes + i;
+        r.len = 1;
+        failed = wslay_event_recv(context) != 0;
+        if (failed) {
+            break;
+        }
+        wslay_event_send(context);
+    }
+    if (failed || r.bad_reason) {
+        static const uint8_t close[8] = { 0x88, 2, 3, 0xea };
+        our_send(o, close, role == ZKT_WS_SERVER ? 4 : 8);
+        o->code = 1002;
+    } else if (wslay_event_get_close_received(context)) {
+        o->code = wslay_event_get_status_code_received(context);
+    } else if (!wslay_event_get_read_enabled(context)) {
+        o->code = wslay_event_get_status_code_sent(context);
+    }
+    wslay_event_context_free(context);
+}
+
+/* ---- comparing ---- */
+
+static inline unsigned class_of(unsigned code)
+{
+    return code == 1007 || (code >= 1012 && code <= 1014) ? 1002 : code;
+}
+
+/* A client's replies are masked by chance; of a violation only the length of
+ * the close frame is looked at. */
+static inline bool same_outcome(const struct outcome *a,
+                                const struct outcome *b, enum zkt_ws_role role)
+{
+    if (a->messages_len != b->messages_len ||
+        a->replies_len != b->replies_len ||
+        class_of(a->code) != class_of(b->code)) {
+        return false;
+    }
+    const bool compare = role == ZKT_WS_SERVER && class_of(a->code) != 1002;
+    return (a->messages_len == 0 ||
+            memcmp(a->messages, b->messages, a->messages_len) == 0) &&
+           (!compare || a->replies_len == 0 ||
+            memcmp(a->replies, b->replies, a->replies_len) == 0);
+}
+
+#endif
