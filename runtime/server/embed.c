@@ -14,7 +14,9 @@ void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
                       int64_t wall_ms)
 {
     struct zkt_core *core = zkt__server_core(server);
-    core->now_ms = now_ms;
+    if (now_ms > core->now_ms) {
+        core->now_ms = now_ms;
+    }
     core->wall_ms = wall_ms;
 }
 
@@ -53,6 +55,11 @@ void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
 }
 
 /* ---- connections ---- */
+
+bool zkt_server_accepting(struct zkt_server *server)
+{
+    return zkt__server_is_open(server);
+}
 
 struct zkt_endpoint *zkt_server_accept(struct zkt_server *server,
                                        const char *address, void *user)

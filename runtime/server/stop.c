@@ -65,6 +65,7 @@ void zkt__server_stop(struct zkt_server *server)
 {
     if (server->phase == ZKT_DRAINING &&
         (is_drained(server) || is_over(server))) {
+        server->actors.stats.reached.drain_ms += !is_drained(server);
         close_all(server);
     }
     if (server->phase == ZKT_CLOSING && zkt__list_empty(&server->connections)) {

@@ -178,8 +178,13 @@ static void look_for_the_end(struct zkt_ws *ws)
         zkt__ws_over(ws, wslay_event_get_status_code_received(context),
                      "the peer closed the connection");
     } else if (!wslay_event_get_read_enabled(context)) {
-        zkt__ws_over(ws, wslay_event_get_status_code_sent(context),
-                     "the peer broke the protocol");
+        const unsigned code = wslay_event_get_status_code_sent(context);
+        if (code == WSLAY_CODE_MESSAGE_TOO_BIG) {
+            zkt__ws_reached(ws, ws->slow->frames > ws->limits->fragments
+                                    ? ZKT_WS_LIMIT_FRAGMENTS
+                                    : ZKT_WS_LIMIT_MESSAGE);
+        }
+        zkt__ws_over(ws, code, "the peer broke the protocol");
     }
 }
 

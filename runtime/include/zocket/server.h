@@ -49,10 +49,11 @@ struct zkt_serve_options {
 int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
 
 /**
- * zkt_serve for a main: @options are the defaults, and the arguments `--port
- * N`, `--host ADDRESS` and one for each limit (`--message-bytes N`, …) change
- * them; `--help` lists them all on standard output. A wrong argument is said
- * on standard error, and the exit status is 2.
+ * zkt_serve for a main: @options are the defaults. The environment changes
+ * them (ZOCKET_PORT, ZOCKET_HOST, and one variable for each limit:
+ * ZOCKET_MESSAGE_BYTES, …), and after it the arguments do: `--port N`, `--host
+ * ADDRESS`, `--message-bytes N`, …; `--help` lists them all on standard
+ * output. A wrong one is said on standard error, and the exit status is 2.
  */
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *options,
                    int argc, char **argv);
@@ -165,6 +166,7 @@ struct zkt_server_stats {
     uint64_t deferred, queued;       /* calls and messages that wait now */
     uint64_t calls, commits, patches, events, hook_failures, evictions;
     uint64_t protocol_errors, messages_in, messages_out;
+    struct zkt_limit_counts reached;
 };
 void zkt_server_stats(const struct zkt_server *server,
                       struct zkt_server_stats *out);
