@@ -84,7 +84,11 @@ void zkt__listener_resume(struct zkt_listener *listener)
     if (listener->resting && listener->fd >= 0) {
         listener->resting = false;
         uv_timer_stop(&listener->retry);
-        uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+        const int error = uv_poll_start(&listener->poll, UV_READABLE,
+                                        on_readable);
+        if (error != 0) {
+            rest_a_while(listener, error);
+        }
     }
 }
 
