@@ -147,6 +147,7 @@ void zkt__serving_stop(struct zkt_serving *s)
     }
     s->stopped = true;
     leave_core(s);
+    zkt__server_change_thread(s->server);
     zkt__listener_close(&s->listener);
     zkt__loop_stop(&s->loop);
     uv_close((uv_handle_t *)&s->async, on_async_gone);
@@ -303,7 +304,8 @@ enum zkt_status zkt_server_listen(struct zkt_server *server,
 {
     const struct zkt_serve_options *options = zkt__server_options(server);
     int error;
-    if (zkt__server_core(server)->driver != NULL ||
+    if (!zkt__server_may_call(server, "zkt_server_listen") ||
+        zkt__server_core(server)->driver != NULL ||
         zkt__server_is_running(server) || zkt__server_is_stopping(server)) {
         return ZKT_FAILED_PRECONDITION;
     }
@@ -311,6 +313,7 @@ enum zkt_status zkt_server_listen(struct zkt_server *server,
                           options->on_stopped != NULL ? options->on_stopped
                                                       : ignore,
                           options->user, &error) != NULL) {
+        zkt__server_change_thread(server); /* the loop's */
         return ZKT_OK;
     }
     return error == UV_ENOMEM ? ZKT_NO_MEMORY : ZKT_SYSTEM;

@@ -4,6 +4,7 @@
 
 #include "actor/actor.h"
 #include "base/endpoint.h"
+#include "base/owner.h"
 #include "base/timeouts.h"
 #include "server/admission.h"
 #include "server/server.h"
@@ -35,6 +36,7 @@ enum zkt_phase {
 
 struct zkt_server {
     struct zkt_core core;
+    struct zkt_owner owner;
     struct zkt_serve_options options;
     const struct zkt_allocator *allocator;
     struct zkt_limits limits;

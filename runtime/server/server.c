@@ -65,6 +65,25 @@ static void log_early(const struct zkt_serve_options *options,
     va_end(arguments);
 }
 
+/* ---- threads ---- */
+
+bool zkt__server_may_call(const struct zkt_server *server, const char *what)
+{
+    if (zkt__owner_may_call(&server->owner)) {
+        return true;
+    }
+    zkt__server_log(server, ZKT_LOG_ERROR,
+                    "%s was called on another thread than the server's; "
+                    "zkt_server_post is for that",
+                    what);
+    return false;
+}
+
+void zkt__server_change_thread(struct zkt_server *server)
+{
+    zkt__owner_leave(&server->owner);
+}
+
 /* ---- turns ---- */
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -92,6 +111,7 @@ static void tick(struct zkt_core *core)
     if (zkt__server_is_running(server)) {
         return;
     }
+    zkt__owner_claim_free(&server->owner);
     server->ticking = true;
     zkt__post_run(server->actors.box, server);
     zkt__connections_expire(server);
@@ -207,7 +227,9 @@ void zkt__server_wake(struct zkt_server *server)
 
 void zkt_server_advance(struct zkt_server *server, int64_t ms)
 {
-    if (server == NULL || ms < 0 || zkt__server_is_running(server)) {
+    if (server == NULL || ms < 0 ||
+        !zkt__server_may_call(server, "zkt_server_advance") ||
+        zkt__server_is_running(server)) {
         return;
     }
     server->core.now_ms += ms;
@@ -219,6 +241,10 @@ void zkt_server_advance(struct zkt_server *server, int64_t ms)
 void zkt_server_stats(const struct zkt_server *server,
                       struct zkt_server_stats *out)
 {
+    *out = (struct zkt_server_stats){ 0 };
+    if (!zkt__server_may_call(server, "zkt_server_stats")) {
+        return;
+    }
     *out = server->actors.stats;
     out->instances = server->actors.instances.live;
 }
@@ -349,6 +375,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
         return ZKT_NO_MEMORY;
     }
     server->allocator = allocator;
+    zkt__owner_claim(&server->owner);
     status = init(server, app, options);
     if (status != ZKT_OK) {
         zkt__release(allocator, server);
@@ -360,7 +387,8 @@ enum zkt_status zkt_server_new(struct zkt_app app,
 
 void zkt_server_free(struct zkt_server *server)
 {
-    if (server == NULL || zkt__server_is_running(server)) {
+    if (server == NULL || !zkt__server_may_call(server, "zkt_server_free") ||
+        zkt__server_is_running(server)) {
         return;
     }
     server->ticking = true; /* whoever is called back now may free nothing */

@@ -25,6 +25,15 @@ const struct zkt_allocator *zkt__server_allocator(
 void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
                      const char *format, ...) ZKT_PRINTF(3, 4);
 
+/**
+ * Whether the calling thread may call @what. If not, the log says so, on that
+ * thread. Builds with NDEBUG do not look.
+ */
+bool zkt__server_may_call(const struct zkt_server *server, const char *what);
+
+/** The server is of the thread that runs its next turn. */
+void zkt__server_change_thread(struct zkt_server *server);
+
 /** Whether a handler runs right now, or the end of a turn. */
 bool zkt__server_is_running(const struct zkt_server *server);
 

@@ -7,7 +7,9 @@
 
 void zkt_server_shutdown(struct zkt_server *server)
 {
-    if (server == NULL || server->phase != ZKT_SERVING) {
+    if (server == NULL ||
+        !zkt__server_may_call(server, "zkt_server_shutdown") ||
+        server->phase != ZKT_SERVING) {
         return;
     }
     server->phase = ZKT_DRAINING;

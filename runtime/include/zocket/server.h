@@ -1,7 +1,10 @@
 /*
  * Servers. zkt_serve runs one until it is told to stop; zkt_server_new makes
  * one without sockets, for tests (zkt_client_open_local) and other loops.
- * A server belongs to the thread that made it.
+ * A server belongs to the thread that made it, or to that of the loop it
+ * listens on. Builds of the library without NDEBUG check that: what another
+ * thread calls does nothing but to say so in the log, on that thread, and
+ * fails.
  */
 #ifndef ZOCKET_SERVER_H
 #define ZOCKET_SERVER_H
@@ -149,7 +152,8 @@ void zkt_server_instances(const struct zkt_server *server,
  * the turn at the earliest: `deactivate` runs, messages that have come after
  * this are refused with ABORTED, subscribers are told by sub:error, and its
  * state is gone. The next contact makes a new one. ZKT_NOT_FOUND: there is
- * none. See also zkt_destroy (call.h).
+ * none. ZKT_FAILED_PRECONDITION: the thread is not the server's. See also
+ * zkt_destroy (call.h).
  */
 enum zkt_status zkt_server_destroy(struct zkt_server *server,
                                    struct zkt_str actor, struct zkt_str id);
