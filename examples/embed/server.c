@@ -125,6 +125,7 @@ static void run(struct zkt_server *server)
             }
         }
         zkt_server_tick(server);
+        fds[0].events = zkt_server_accepting(server) ? POLLIN : 0;
         for (int i = 1; i < MOST; i++) {
             if (peers[i] != NULL) {
                 settle(i);

@@ -38,6 +38,7 @@ struct zkt_port {
     struct zkt_list links;
     uint32_t link_count;
     uint32_t waiting; /* calls that are queued or deferred */
+    uint32_t subscriptions;
     struct zkt_send_queue queue;
     bool open; /* frames may be queued */
     /* Something was queued, or nothing more can be: @lost says that memory
@@ -189,7 +190,7 @@ int64_t zkt__actors_deadline(const struct zkt_actors *actors);
 struct zkt_instance *zkt__owner_find(const struct zkt_actors *actors,
                                      const struct zkt_actor *actor,
                                      struct zkt_str name);
-/** Makes one and activates it. NULL: no memory, or the limit is reached. */
+/** Makes one and activates it. NULL: no memory. */
 struct zkt_instance *zkt__owner_create(struct zkt_actors *actors,
                                        const struct zkt_actor *actor,
                                        struct zkt_str name);
@@ -264,8 +265,12 @@ void zkt__edge_receive(struct zkt_actors *actors, struct zkt_port *port,
 /** Sends a commit to everybody whom it concerns. */
 void zkt__edge_publish(struct zkt_actors *actors,
                        const struct zkt_commit *commit);
-/** Every link of a port that closes leaves, now or when its turn comes. */
-void zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port);
+/**
+ * Links of a port that closes leave, now or when their turn comes; each takes
+ * one off *@left. False: there was no more to take, and some have yet to.
+ */
+bool zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port,
+                         int64_t *left);
 /** Encodes a snapshot whose token has reached the head of the queue. */
 void zkt__edge_settle_queue(struct zkt_actors *actors, struct zkt_port *port);
 /** Whether the head of the queue waits for a call that has yet to finish. */

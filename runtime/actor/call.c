@@ -244,6 +244,7 @@ void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
     }
     const struct zkt_event *event = &call->instance->actor->events[index];
     if (call->event_count++ == call->actors->limits->events) {
+        call->actors->stats.reached.events++;
         zkt__journal_fail(&call->journal, ZKT_INTERNAL,
                           "too many events in one call");
         return;

@@ -34,7 +34,9 @@ static void note_queued(struct zkt_actors *actors, struct zkt_port *port,
 {
     actors->stats.messages_out++;
     const size_t hard = (size_t)actors->limits->output_hard;
-    port->touched(port, !good || port->queue.bytes > hard);
+    const bool over = port->queue.bytes - port->queue.exempt > hard;
+    actors->stats.reached.output_hard += over;
+    port->touched(port, !good || over);
 }
 
 void zkt__frame_send(struct zkt_actors *actors, struct zkt_port *port,
@@ -134,12 +136,12 @@ static struct zkt_link *new_link(struct zkt_actors *actors,
 
 /*
  * The link of a valid call or subscription, made at first contact, with the
- * instance if there is none yet. NULL: a limit, or no memory.
+ * instance if there is none yet. NULL: *@reason is why not.
  */
 static struct zkt_link *contact(struct zkt_actors *actors,
                                 struct zkt_port *port,
                                 const struct zkt_actor *actor,
-                                struct zkt_str name)
+                                struct zkt_str name, struct zkt_str *reason)
 {
     struct zkt_instance *instance = zkt__owner_find(actors, actor, name);
     struct zkt_link *link = instance != NULL ? find_link(port, instance) : NULL;
@@ -147,6 +149,16 @@ static struct zkt_link *contact(struct zkt_actors *actors,
         return link;
     }
     if (port->link_count >= actors->limits->links) {
+        actors->stats.reached.links++;
+        *reason = ZKT_STR("the connection is in contact with too many "
+                          "instances");
+        return NULL;
+    }
+    *reason = ZKT_STR("out of memory");
+    if (instance == NULL &&
+        actors->instances.live >= actors->limits->instances) {
+        actors->stats.reached.instances++;
+        *reason = ZKT_STR("too many instances");
         return NULL;
     }
     if (instance == NULL) {
@@ -173,6 +185,7 @@ static void free_link(struct zkt_actors *actors, struct zkt_link *link)
     zkt__node_unlink(&link->of_port);
     zkt__node_unlink(&link->of_instance);
     port->link_count--;
+    port->subscriptions -= (uint32_t)link->state + (uint32_t)link->events;
     instance->link_count--;
     instance->subscribers -= link->state;
     zkt__release(actors->allocator, link);
@@ -193,7 +206,8 @@ void zkt__edge_leave(struct zkt_actors *actors, struct zkt_link *link)
     }
 }
 
-void zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port)
+bool zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port,
+                         int64_t *left)
 {
     struct zkt_node *node = zkt__list_first(&port->links);
     while (node != NULL) {
@@ -203,6 +217,9 @@ void zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port)
         if (link->leaving) {
             continue;
         }
+        if ((*left)-- <= 0) {
+            return false;
+        }
         link->leaving = true;
         if (zkt__mailbox_is_free(actors, instance)) {
             zkt__edge_leave(actors, link);
@@ -211,6 +228,7 @@ void zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port)
             zkt__mailbox_put_own(actors, instance, &link->departure, false);
         }
     }
+    return true;
 }
 
 void zkt__edge_drop_link(struct zkt_actors *actors, struct zkt_link *link,
@@ -362,6 +380,7 @@ static void receive_call(struct zkt_actors *actors, struct zkt_port *port,
     const struct zkt_method *method = &actor->methods[index];
     void *input;
     if (port->waiting >= actors->limits->pending_calls) {
+        actors->stats.reached.pending_calls++;
         refuse_call(actors, port, message->id, ZKT_RESOURCE_EXHAUSTED,
                     ZKT_STR("too many calls of the connection wait"));
         return;
@@ -369,10 +388,11 @@ static void receive_call(struct zkt_actors *actors, struct zkt_port *port,
     if (!read_input(actors, port, message, method, &input)) {
         return;
     }
-    struct zkt_link *link = contact(actors, port, actor, message->actor_id);
+    struct zkt_str reason;
+    struct zkt_link *link = contact(actors, port, actor, message->actor_id,
+                                    &reason);
     if (link == NULL) {
-        refuse_call(actors, port, message->id, ZKT_RESOURCE_EXHAUSTED,
-                    ZKT_STR("too many instances"));
+        refuse_call(actors, port, message->id, ZKT_RESOURCE_EXHAUSTED, reason);
         return;
     }
     const struct zkt_request request = {
@@ -398,11 +418,12 @@ static void receive_subscription(struct zkt_actors *actors,
                             name_it(actors, "Unknown actor: ", message->actor));
         return;
     }
-    struct zkt_link *link = contact(actors, port, actor, message->actor_id);
+    struct zkt_str reason;
+    struct zkt_link *link = contact(actors, port, actor, message->actor_id,
+                                    &reason);
     if (link == NULL) {
         refuse_subscription(actors, port, message->actor, message->actor_id,
-                            ZKT_RESOURCE_EXHAUSTED,
-                            ZKT_STR("too many instances"));
+                            ZKT_RESOURCE_EXHAUSTED, reason);
         return;
     }
     const struct zkt_request request = {
@@ -441,23 +462,59 @@ static void receive_unsubscription(struct zkt_actors *actors,
     zkt__owner_deliver(actors, &request);
 }
 
+/* Bytes that are queued behind snapshots. */
+static size_t queued_bytes(const struct zkt_port *port)
+{
+    return port->queue.bytes - port->queue.exempt;
+}
+
+/* Its state from here on comes as a snapshot, once what is before it is sent.
+ */
+static void collapse(struct zkt_actors *actors, struct zkt_link *link)
+{
+    actors->stats.reached.output_high++;
+    link->collapsed = zkt__queue_token(&link->port->queue, actors->allocator,
+                                       link);
+    link->port->touched(link->port, !link->collapsed);
+}
+
+static void send_snapshot(struct zkt_actors *actors, struct zkt_link *link)
+{
+    struct zkt_port *port = link->port;
+    if (link->collapsed || !port->open) {
+        return;
+    }
+    if (port->queue.bytes > (size_t)actors->limits->output_high) {
+        collapse(actors, link); /* so that at most one is in memory */
+        return;
+    }
+    struct zkt_buffer *snapshot = zkt__owner_snapshot(actors, link->instance);
+    if (snapshot == NULL) {
+        port->touched(port, true);
+        return;
+    }
+    const bool good = zkt__queue_shared(&port->queue, actors->allocator,
+                                        snapshot);
+    if (good) {
+        zkt__queue_exempt_last(&port->queue);
+    }
+    note_queued(actors, port, good);
+    zkt__buffer_unref(snapshot);
+}
+
 static void subscribe_state(struct zkt_actors *actors, struct zkt_link *link)
 {
-    struct zkt_buffer *snapshot = zkt__owner_snapshot(actors, link->instance);
     if (!link->state) {
         link->state = true;
         link->instance->subscribers++;
+        link->port->subscriptions++;
     }
-    if (snapshot == NULL) {
-        link->port->touched(link->port, true);
-        return;
-    }
-    zkt__frame_queue(actors, link->port, snapshot);
-    zkt__buffer_unref(snapshot);
+    send_snapshot(actors, link);
 }
 
 static void unsubscribe_state(struct zkt_link *link)
 {
+    link->port->subscriptions -= link->state;
     link->instance->subscribers -= link->state;
     link->state = false;
     if (link->collapsed) {
@@ -466,15 +523,32 @@ static void unsubscribe_state(struct zkt_link *link)
     }
 }
 
+static bool is_one_too_many(const struct zkt_actors *actors,
+                            const struct zkt_request *request)
+{
+    const struct zkt_link *link = request->link;
+    const bool adds =
+        (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE && !link->state) ||
+        (request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS && !link->events);
+    return adds && link->port->subscriptions >= actors->limits->subscriptions;
+}
+
 void zkt__edge_subscribe(struct zkt_actors *actors,
                          const struct zkt_request *request)
 {
-    if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE) {
-        subscribe_state(actors, request->link);
+    struct zkt_link *link = request->link;
+    if (is_one_too_many(actors, request)) {
+        actors->stats.reached.subscriptions++;
+        zkt__edge_refuse(actors, request, ZKT_RESOURCE_EXHAUSTED,
+                         ZKT_STR("too many subscriptions of the connection"));
+    } else if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE) {
+        subscribe_state(actors, link);
     } else if (request->kind == ZKT_REQUEST_UNSUBSCRIBE_STATE) {
-        unsubscribe_state(request->link);
+        unsubscribe_state(link);
     } else {
-        request->link->events = request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS;
+        link->port->subscriptions -= link->events;
+        link->events = request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS;
+        link->port->subscriptions += link->events;
     }
 }
 
@@ -527,13 +601,13 @@ static void send_patch(struct zkt_actors *actors, struct zkt_link *link,
     if (link->collapsed || !port->open) {
         return;
     }
-    if (port->queue.bytes + frame->len <= (size_t)actors->limits->output_high) {
+    if (queued_bytes(port) + frame->len <=
+        (size_t)actors->limits->output_high) {
         zkt__frame_queue(actors, port, frame);
         actors->stats.patches++;
         return;
     }
-    link->collapsed = zkt__queue_token(&port->queue, actors->allocator, link);
-    port->touched(port, !link->collapsed);
+    collapse(actors, link);
 }
 
 static void publish_patch(struct zkt_actors *actors,

@@ -187,6 +187,7 @@ void zkt__actors_cancel(struct zkt_actors *actors, enum zkt_status status,
 static void give_up(struct zkt_actors *actors, struct zkt_task *task)
 {
     const struct zkt_call *call = &task->call;
+    actors->stats.reached.handler_ms++;
     zkt__server_log(actors->server, ZKT_LOG_WARNING,
                     "%.*s \"%.*s\": %s: it did not finish in time",
                     ZKT_ARG(call->instance->actor->name),
@@ -198,6 +199,7 @@ static void give_up(struct zkt_actors *actors, struct zkt_task *task)
 static void evict(struct zkt_actors *actors, struct zkt_instance *instance)
 {
     actors->stats.evictions++;
+    actors->stats.reached.idle_ms++;
     zkt__owner_end(actors, instance, ZKT_ABORTED,
                    ZKT_STR("the instance was evicted"));
     zkt__arena_reset(&actors->task->arena);
@@ -207,8 +209,9 @@ void zkt__actors_expire(struct zkt_actors *actors)
 {
     const int64_t now = actors->core->now_ms;
     struct zkt_timeout *due;
-    while (zkt__timeouts_next(&actors->parked) <= now) {
-        give_up(actors, first_parked(actors));
+    struct zkt_task *task;
+    while ((task = first_parked(actors)) != NULL && task->deadline.due <= now) {
+        give_up(actors, task);
     }
     while ((due = zkt__timeouts_take(&actors->idle, now)) != NULL) {
         evict(actors, ZKT_CONTAINER(due, struct zkt_instance, idle));

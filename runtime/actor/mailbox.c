@@ -112,8 +112,11 @@ void zkt__mailbox_put(struct zkt_actors *actors, struct zkt_instance *instance,
     const struct zkt_limits *limits = actors->limits;
     struct zkt_letter *letter = NULL;
     struct zkt_str reason = ZKT_STR("too many messages wait for the instance");
-    if (instance->mail_count < limits->mailbox_messages &&
-        bytes <= (size_t)limits->mailbox_bytes - instance->mail_bytes) {
+    if (instance->mail_count >= limits->mailbox_messages) {
+        actors->stats.reached.mailbox_messages++;
+    } else if (bytes > (size_t)limits->mailbox_bytes - instance->mail_bytes) {
+        actors->stats.reached.mailbox_bytes++;
+    } else {
         letter = copy(actors->allocator, request, bytes);
         reason = ZKT_STR("out of memory");
     }
@@ -219,6 +222,7 @@ static void drain_one(struct zkt_actors *actors, struct zkt_instance *instance)
             return;
         }
         if (left-- == 0) {
+            actors->stats.reached.mailbox_per_turn++;
             make_ready(actors, instance);
             return;
         }

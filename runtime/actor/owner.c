@@ -144,8 +144,7 @@ struct zkt_instance *zkt__owner_create(struct zkt_actors *actors,
                                        const struct zkt_actor *actor,
                                        struct zkt_str name)
 {
-    if (actors->instances.live >= actors->limits->instances ||
-        !zkt__index_reserve(&actors->index, actors->allocator, 1)) {
+    if (!zkt__index_reserve(&actors->index, actors->allocator, 1)) {
         return NULL;
     }
     struct zkt_instance *instance = new_instance(actors, actor, name);

@@ -110,6 +110,9 @@ static enum zkt_status judge(struct zkt_call *call, enum zkt_status status)
     if (status == ZKT_OK) {
         const char *reason = check_journals(call);
         if (reason != NULL) {
+            call->actors->stats.reached.mutations +=
+                call->journal.over ||
+                (call->hidden != NULL && call->hidden_journal.over);
             log_failure(call, reason);
             return ZKT_INTERNAL;
         }

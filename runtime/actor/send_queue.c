@@ -78,6 +78,13 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
     return true;
 }
 
+void zkt__queue_exempt_last(struct zkt_send_queue *q)
+{
+    struct zkt_queued *last = &q->items[q->first + q->count - 1];
+    last->exempt = true;
+    q->exempt += last->len;
+}
+
 bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
                       void *link)
 {
@@ -99,8 +106,10 @@ void *zkt__queue_head_token(const struct zkt_send_queue *q)
 void zkt__queue_fill_token(struct zkt_send_queue *q, struct zkt_buffer *buffer)
 {
     q->items[q->first] = (struct zkt_queued){ .buffer = buffer,
-                                              .len = buffer->len };
+                                              .len = buffer->len,
+                                              .exempt = true };
     q->bytes += buffer->len;
+    q->exempt += buffer->len;
 }
 
 static void drop_head(struct zkt_send_queue *q)
@@ -147,6 +156,9 @@ void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
     q->bytes -= len;
     while (len > 0) {
         struct zkt_queued *item = &q->items[q->first];
+        if (item->exempt) {
+            q->exempt -= len < item->len ? len : item->len;
+        }
         if (len < item->len) {
             item->offset += (uint32_t)len;
             item->len -= (uint32_t)len;
@@ -166,6 +178,7 @@ void zkt__queue_cut(struct zkt_send_queue *q)
     while (q->count > (started ? 1u : 0u)) {
         const struct zkt_queued *last = &q->items[q->first + --q->count];
         q->bytes -= last->len;
+        q->exempt -= last->exempt ? last->len : 0;
         zkt__buffer_unref(last->buffer);
     }
     q->tail = NULL;

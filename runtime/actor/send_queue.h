@@ -14,7 +14,8 @@
 struct zkt_queued {
     struct zkt_buffer *buffer; /* NULL: a token */
     uint32_t offset, len;
-    void *link; /* of a token */
+    void *link;  /* of a token */
+    bool exempt; /* a snapshot: does not count towards the hard limit */
 };
 
 struct zkt_send_queue {
@@ -23,6 +24,7 @@ struct zkt_send_queue {
     uint32_t tail_capacity;          /* of the last buffer, if it is private */
     struct zkt_buffer *tail;         /* that buffer; the last item ends in it */
     size_t bytes;                    /* queued in all */
+    size_t exempt;                   /* of them, in snapshots */
 };
 
 /** Queues a slice of the whole of @buffer, taking a reference. */
@@ -31,11 +33,14 @@ bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
 /** Queues a copy of some bytes. */
 bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
                      const void *bytes, size_t len);
+/** The last slice, one of a shared buffer, is a snapshot. */
+void zkt__queue_exempt_last(struct zkt_send_queue *q);
 bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
                       void *link);
 /** The token at the head, or NULL. */
 void *zkt__queue_head_token(const struct zkt_send_queue *q);
-/** Puts @buffer (its reference taken) in the place of the token at the head. */
+/** Puts a snapshot (its reference taken) in the place of the token at the
+ * head. */
 void zkt__queue_fill_token(struct zkt_send_queue *q, struct zkt_buffer *buffer);
 /** Tokens of @link are void from now on. */
 void zkt__queue_drop_tokens(struct zkt_send_queue *q, const void *link);

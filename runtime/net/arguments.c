@@ -1,7 +1,8 @@
 /*
- * zkt_serve_main: options from a program's arguments. What there is comes from
- * the table of limits, so it cannot be forgotten here.
+ * zkt_serve_main: options from a program's environment and its arguments. What
+ * there is comes from the table of limits, so it cannot be forgotten here.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,6 +25,10 @@ static const struct argument limits[] = {
 #undef X
 };
 
+enum {
+    LIMIT_COUNT = sizeof(limits) / sizeof(limits[0])
+};
+
 /* Whether `--some-name` is what the table calls some_name. */
 static bool same_name(const char *argument, const char *name)
 {
@@ -42,18 +47,19 @@ static void print_name(const char *name)
         width += printf("%c", *name == '_' ? '-' : *name);
     }
     width += printf(" N");
-    printf("%*s", width < 24 ? 24 - width : 1, "");
+    printf("%*s", width < 26 ? 26 - width : 1, "");
 }
 
 static void print_help(const char *program)
 {
     printf("usage: %s [options]\n"
-           "  --port N              to listen on; 0: any free one\n"
-           "  --host ADDRESS        numeric; 0.0.0.0 for all interfaces\n"
+           "  --port N                to listen on; 0: any free one\n"
+           "  --host ADDRESS          numeric; 0.0.0.0 for all interfaces\n"
            "  --help\n"
+           "the same in the environment: ZOCKET_PORT, ZOCKET_MESSAGE_BYTES\n"
            "limits, with what happens when one is reached:\n",
            program);
-    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
         print_name(limits[i].name);
         printf("%s (%" PRId64 ")\n", limits[i].text, limits[i].value);
     }
@@ -71,40 +77,87 @@ static bool parse_number(const char *text, int64_t max, int64_t *out)
     return true;
 }
 
+/* Sets a limit; @name is how @value was given. False: said what is wrong. */
+static bool take_limit(struct zkt_serve_options *options,
+                       const struct argument *limit, const char *name,
+                       const char *value)
+{
+    int64_t number;
+    if (!parse_number(value, INT64_MAX, &number)) {
+        fprintf(stderr, "%s: '%s' is no number\n", name, value);
+        return false;
+    }
+    memcpy((char *)&options->limits + limit->offset, &number, sizeof(number));
+    return true;
+}
+
+static bool take_port(struct zkt_serve_options *options, const char *name,
+                      const char *value)
+{
+    int64_t number;
+    if (!parse_number(value, UINT16_MAX, &number)) {
+        fprintf(stderr, "%s: '%s' is no number from 0 to 65535\n", name, value);
+        return false;
+    }
+    options->port = (uint16_t)number;
+    return true;
+}
+
 /* Takes one argument and its value; false: said what is wrong. */
 static bool take(struct zkt_serve_options *options, const char *argument,
                  const char *value)
 {
-    int64_t number;
     if (strcmp(argument, "--host") == 0) {
         options->host = value;
         return true;
     }
     if (strcmp(argument, "--port") == 0) {
-        if (!parse_number(value, UINT16_MAX, &number)) {
-            fprintf(stderr, "%s: '%s' is no number from 0 to 65535\n", argument,
-                    value);
-            return false;
-        }
-        options->port = (uint16_t)number;
-        return true;
+        return take_port(options, argument, value);
     }
-    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-        if (strncmp(argument, "--", 2) != 0 ||
-            !same_name(argument + 2, limits[i].name)) {
-            continue;
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
+        if (strncmp(argument, "--", 2) == 0 &&
+            same_name(argument + 2, limits[i].name)) {
+            return take_limit(options, &limits[i], argument, value);
         }
-        if (!parse_number(value, INT64_MAX, &number)) {
-            fprintf(stderr, "%s: '%s' is no number\n", argument, value);
-            return false;
-        }
-        memcpy((char *)&options->limits + limits[i].offset, &number,
-               sizeof(number));
-        return true;
     }
     fprintf(stderr, "unknown argument '%s'; --help lists what there is\n",
             argument);
     return false;
+}
+
+/* ---- the environment ---- */
+
+/* ZOCKET_SOME_NAME for some_name. A name is at most so long. */
+#define VARIABLE_MAX 64
+
+static const char *name_variable(const char *name, char out[VARIABLE_MAX])
+{
+    const int len = snprintf(out, VARIABLE_MAX, "ZOCKET_%s", name);
+    for (int i = 0; i < len && i < VARIABLE_MAX; i++) {
+        out[i] = (char)toupper((unsigned char)out[i]);
+    }
+    return out;
+}
+
+/* False: said what is wrong. */
+static bool take_environment(struct zkt_serve_options *options)
+{
+    const char *host = getenv("ZOCKET_HOST");
+    const char *port = getenv("ZOCKET_PORT");
+    if (host != NULL) {
+        options->host = host;
+    }
+    if (port != NULL && !take_port(options, "ZOCKET_PORT", port)) {
+        return false;
+    }
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
+        char name[VARIABLE_MAX];
+        const char *value = getenv(name_variable(limits[i].name, name));
+        if (value != NULL && !take_limit(options, &limits[i], name, value)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *given,
@@ -114,11 +167,16 @@ int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *given,
     if (given != NULL) {
         options = *given;
     }
-    for (int i = 1; i < argc; i += 2) {
+    for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             print_help(argv[0]);
             return 0;
         }
+    }
+    if (!take_environment(&options)) {
+        return 2;
+    }
+    for (int i = 1; i < argc; i += 2) {
         if (i + 1 == argc) {
             fprintf(stderr, "%s: a value is missing\n", argv[i]);
             return 2;

@@ -411,7 +411,7 @@ static int move_in(struct dialer *d, uv_loop_t *uv,
         goto fail_inbox;
     }
     error = zkt__loop_init(&d->loop, uv, zkt__client_core(d->client),
-                           d->allocator, 0);
+                           d->allocator, 0, ZKT_READ_SIZE);
     if (error != 0) {
         goto fail_loop;
     }

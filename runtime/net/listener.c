@@ -14,11 +14,17 @@ static void on_retry(uv_timer_t *timer)
     zkt__listener_resume(timer->data);
 }
 
-/* Out of something: a poll that stays on would spin. */
-static void rest(struct zkt_listener *listener, int error)
+/* A poll that stays on would spin. */
+static void rest(struct zkt_listener *listener)
 {
     listener->resting = true;
     uv_poll_stop(&listener->poll);
+}
+
+/* The process is out of something, which may come back unseen. */
+static void rest_a_while(struct zkt_listener *listener, int error)
+{
+    rest(listener);
     uv_timer_start(&listener->retry, on_retry, RETRY_MS, 0);
     listener->on_error(listener->user, error);
 }
@@ -30,6 +36,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     for (int64_t i = 0; i < listener->per_turn; i++) {
         char peer[ZKT_ADDRESS_TEXT];
+        if (!listener->is_open(listener->user)) {
+            rest(listener);
+            return;
+        }
         const int fd = zkt__socket_accept(listener->fd, peer);
         if (fd == -EAGAIN) {
             return;
@@ -38,11 +48,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             continue; /* that one was gone before we looked */
         }
         if (fd < 0) {
-            rest(listener, fd);
+            rest_a_while(listener, fd);
             return;
         }
         listener->on_accept(listener->user, fd, peer);
     }
+    (*listener->turns_full)++;
 }
 
 int zkt__listener_open(struct zkt_listener *listener, uv_loop_t *uv,
@@ -73,7 +84,11 @@ void zkt__listener_resume(struct zkt_listener *listener)
     if (listener->resting && listener->fd >= 0) {
         listener->resting = false;
         uv_timer_stop(&listener->retry);
-        uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+        const int error = uv_poll_start(&listener->poll, UV_READABLE,
+                                        on_readable);
+        if (error != 0) {
+            rest_a_while(listener, error);
+        }
     }
 }
 

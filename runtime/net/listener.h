@@ -1,7 +1,7 @@
 /*
  * The socket that a server listens on: accepts so many connections a turn,
- * hands each to a function, and rests while the process is out of
- * descriptors or memory.
+ * hands each to a function, and rests while its owner wants no more, or the
+ * process is out of descriptors or memory.
  */
 #ifndef ZKT_NET_LISTENER_H
 #define ZKT_NET_LISTENER_H
@@ -17,6 +17,9 @@ struct zkt_listener {
     int64_t per_turn; /* accepts at most */
     uint32_t handles; /* of ours that are not closed yet */
     bool resting;
+    uint64_t *turns_full; /* counts turns in which per_turn was reached */
+    /* Whether to accept one more; when not, resume is called in time. */
+    bool (*is_open)(void *user);
     /* Owns @fd from now on. */
     void (*on_accept)(void *user, int fd, const char *peer);
     /* Accepting has failed with a libuv error and will be tried again. */
@@ -29,7 +32,8 @@ struct zkt_listener {
 /** Listens and begins to accept. @port as in zkt__socket_listen; 0 or error. */
 int zkt__listener_open(struct zkt_listener *listener, uv_loop_t *uv,
                        const char *host, uint16_t *port);
-/** Tries again at once, after resting: a descriptor has become free. */
+/** Tries again at once, after resting: a descriptor has become free, or the
+ * owner wants more. */
 void zkt__listener_resume(struct zkt_listener *listener);
 /** Stops listening, in time; takes one whose fd is -1. May be repeated. */
 void zkt__listener_close(struct zkt_listener *listener);

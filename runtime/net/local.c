@@ -260,7 +260,8 @@ static struct hub *hub_of(struct zkt_server *server)
 
 struct zkt_client *zkt_client_open_local(struct zkt_server *server)
 {
-    if (server == NULL) {
+    if (server == NULL ||
+        !zkt__server_may_call(server, "zkt_client_open_local")) {
         return NULL;
     }
     const struct zkt_allocator *allocator = zkt__server_allocator(server);

@@ -70,6 +70,7 @@ static void drop(struct zkt_link *link)
     zkt__node_unlink(&link->linger);
     uv_poll_stop(&link->poll);
     zkt__socket_close(link->fd);
+    loop->sockets--;
     uv_close((uv_handle_t *)&link->poll, on_link_gone);
     if (loop->on_link_closed != NULL) {
         loop->on_link_closed(loop);
@@ -167,7 +168,7 @@ static void read_once(struct zkt_link *link)
 {
     struct zkt_loop *loop = link->loop;
     const ptrdiff_t got = zkt__socket_read(link->fd, loop->read_buffer,
-                                           ZKT_READ_SIZE);
+                                           loop->read_size);
     if (got == -EAGAIN) {
         return;
     }
@@ -219,6 +220,7 @@ int zkt__loop_attach(struct zkt_loop *loop, int fd,
         goto fail_poll;
     }
     loop->handles++;
+    loop->sockets++;
     link->poll.data = link;
     link->loop = loop;
     link->fd = fd;
@@ -323,18 +325,20 @@ void zkt__loop_end_turn(struct zkt_loop *loop)
 }
 
 int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
-                   const struct zkt_allocator *allocator, int64_t linger_ms)
+                   const struct zkt_allocator *allocator, int64_t linger_ms,
+                   size_t read_size)
 {
     *loop = (struct zkt_loop){
         .uv = uv,
         .core = core,
         .allocator = allocator,
         .linger_ms = linger_ms,
+        .read_size = read_size,
         .armed = ZKT_NEVER,
     };
     zkt__list_init(&loop->links);
     zkt__list_init(&loop->linger);
-    loop->read_buffer = zkt__alloc(allocator, ZKT_READ_SIZE);
+    loop->read_buffer = zkt__alloc(allocator, read_size);
     if (loop->read_buffer == NULL) {
         return UV_ENOMEM;
     }

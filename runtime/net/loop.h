@@ -16,7 +16,7 @@
 #include "base/endpoint.h"
 #include "base/memory.h"
 
-#define ZKT_READ_SIZE (64 * 1024) /* read per connection and turn */
+#define ZKT_READ_SIZE (64 * 1024) /* read per connection and turn, usually */
 
 struct zkt_loop {
     uv_loop_t *uv;
@@ -38,12 +38,15 @@ struct zkt_loop {
     /* It was stopped and handles is 0: it may be freed; may be NULL. */
     void (*on_stopped)(struct zkt_loop *loop);
     void *user;
-    uint8_t *read_buffer; /* ZKT_READ_SIZE bytes */
+    uint32_t sockets; /* that are open */
+    uint8_t *read_buffer;
+    size_t read_size; /* of it: read per connection and turn */
 };
 
 /** 0 or a libuv error. @loop stays where it is until it is closed. */
 int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
-                   const struct zkt_allocator *allocator, int64_t linger_ms);
+                   const struct zkt_allocator *allocator, int64_t linger_ms,
+                   size_t read_size);
 
 /** Tells the core what time it is. */
 void zkt__loop_clock(struct zkt_loop *loop);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "net/listener.h"
 #include "net/loop.h"
@@ -20,10 +21,29 @@ struct zkt_serving {
 
 /* ---- connections ---- */
 
-static void on_accept(void *user, int fd, const char *peer)
+static bool is_open(void *user)
 {
     struct zkt_serving *s = user;
     zkt__loop_clock(&s->loop);
+    return zkt__server_is_open(s->server);
+}
+
+/* Sockets that are about to close count, too: descriptors do not run out. */
+static bool has_room(const struct zkt_serving *s)
+{
+    const int64_t most = zkt__server_limits(s->server)->connections;
+    return most == 0 ||
+           (uint64_t)s->loop.sockets < (uint64_t)most + ZKT_REFUSED_MAX;
+}
+
+static void on_accept(void *user, int fd, const char *peer)
+{
+    struct zkt_serving *s = user;
+    if (!has_room(s)) {
+        zkt__server_reached(s->server)->connections++;
+        zkt__socket_close(fd);
+        return;
+    }
     struct zkt_endpoint *endpoint = zkt__server_accept(s->server, peer);
     if (endpoint == NULL) {
         zkt__socket_close(fd);
@@ -44,10 +64,17 @@ static void on_accept_error(void *user, int error)
                     uv_strerror(error));
 }
 
+/* What makes accepting wait may have passed. */
+static void resume_accepting(struct zkt_serving *s)
+{
+    if (s->listener.resting && zkt__server_is_open(s->server)) {
+        zkt__listener_resume(&s->listener);
+    }
+}
+
 static void on_link_closed(struct zkt_loop *loop)
 {
-    struct zkt_serving *s = loop->user;
-    zkt__listener_resume(&s->listener);
+    resume_accepting(loop->user);
 }
 
 /* ---- waking ---- */
@@ -120,6 +147,7 @@ void zkt__serving_stop(struct zkt_serving *s)
     }
     s->stopped = true;
     leave_core(s);
+    zkt__server_change_thread(s->server);
     zkt__listener_close(&s->listener);
     zkt__loop_stop(&s->loop);
     uv_close((uv_handle_t *)&s->async, on_async_gone);
@@ -136,6 +164,8 @@ static void on_turn(struct zkt_loop *loop)
     struct zkt_serving *s = loop->user;
     if (zkt__server_is_stopping(s->server)) {
         zkt__listener_close(&s->listener);
+    } else if (!uv_is_active((const uv_handle_t *)&s->listener.retry)) {
+        resume_accepting(s); /* otherwise it waits for a descriptor */
     }
     if (zkt_server_is_down(s->server) && zkt__list_empty(&loop->links)) {
         zkt__serving_stop(s);
@@ -160,11 +190,28 @@ static int listen_on(struct zkt_serving *s, const char *host, uint16_t *port)
     return 0;
 }
 
+/* Some descriptors are left for what else a process opens. */
+static void limit_connections(struct zkt_server *server)
+{
+    enum {
+        SPARE = 64
+    };
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+        files.rlim_cur != RLIM_INFINITY && files.rlim_cur <= INT32_MAX) {
+        const int64_t most = (int64_t)files.rlim_cur;
+        zkt__server_limit_connections(server, most > 2 * SPARE ? most - SPARE
+                                              : most > 1       ? most / 2
+                                                               : 1);
+    }
+}
+
 static int start(struct zkt_serving *s)
 {
     const struct zkt_serve_options *options = zkt__server_options(s->server);
     struct zkt_core *core = zkt__server_core(s->server);
     uint16_t port = options->port;
+    limit_connections(s->server);
     const int error = listen_on(
         s, options->host != NULL ? options->host : "127.0.0.1", &port);
     if (error != 0) {
@@ -195,13 +242,15 @@ static struct zkt_serving *new_serving(struct zkt_server *server, uv_loop_t *uv,
     s->server = server;
     s->allocator = allocator;
     *error = zkt__loop_init(&s->loop, uv, zkt__server_core(server), allocator,
-                            limits->close_ms);
+                            limits->close_ms, (size_t)limits->read_per_turn);
     if (*error != 0) {
         zkt__release(allocator, s);
         return NULL;
     }
     s->listener.fd = -1;
     s->listener.per_turn = limits->accepts_per_turn;
+    s->listener.turns_full = &zkt__server_reached(server)->accepts_per_turn;
+    s->listener.is_open = is_open;
     s->listener.on_accept = on_accept;
     s->listener.on_error = on_accept_error;
     s->listener.on_closed = on_listener_closed;
@@ -255,7 +304,8 @@ enum zkt_status zkt_server_listen(struct zkt_server *server,
 {
     const struct zkt_serve_options *options = zkt__server_options(server);
     int error;
-    if (zkt__server_core(server)->driver != NULL ||
+    if (!zkt__server_may_call(server, "zkt_server_listen") ||
+        zkt__server_core(server)->driver != NULL ||
         zkt__server_is_running(server) || zkt__server_is_stopping(server)) {
         return ZKT_FAILED_PRECONDITION;
     }
@@ -263,6 +313,7 @@ enum zkt_status zkt_server_listen(struct zkt_server *server,
                           options->on_stopped != NULL ? options->on_stopped
                                                       : ignore,
                           options->user, &error) != NULL) {
+        zkt__server_change_thread(server); /* the loop's */
         return ZKT_OK;
     }
     return error == UV_ENOMEM ? ZKT_NO_MEMORY : ZKT_SYSTEM;

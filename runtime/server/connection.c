@@ -20,9 +20,16 @@ static struct zkt_connection *from_port(struct zkt_port *port)
     return ZKT_CONTAINER(port, struct zkt_connection, port);
 }
 
+static void end_handshake(struct zkt_connection *c)
+{
+    server_of(c)->admission.half_open -= c->half_open;
+    c->half_open = false;
+}
+
 /* No frame is queued from now on; the rest happens at the end of the turn. */
 static void mark_ending(struct zkt_connection *c)
 {
+    end_handshake(c);
     c->port.open = false;
     if (!zkt__node_linked(&c->ending)) {
         zkt__list_append(&server_of(c)->ending, &c->ending);
@@ -50,9 +57,10 @@ static void note_alive(struct zkt_connection *c)
 static void note_output(struct zkt_connection *c, bool progress)
 {
     struct zkt_server *server = server_of(c);
-    const size_t bytes = c->port.queue.bytes;
-    const size_t high = (size_t)server->limits.output_high;
-    c->endpoint.reading = bytes <= high;
+    const size_t bytes = c->port.queue.bytes - c->port.queue.exempt;
+    const bool high = bytes > (size_t)server->limits.output_high;
+    server->actors.stats.reached.output_high += high && c->endpoint.reading;
+    c->endpoint.reading = !high;
     if (c->port.queue.count == 0) {
         zkt__timeout_cancel(&c->stuck);
     } else if (progress || !zkt__node_linked(&c->stuck.node)) {
@@ -79,15 +87,25 @@ static void drop(struct zkt_connection *c)
     mark_ending(c);
 }
 
-void zkt__connections_expire(struct zkt_server *server)
+static void drop_due(struct zkt_server *server, struct zkt_list *list,
+                     uint64_t *reached)
 {
     struct zkt_connection *c;
-    while ((c = take_due(server, &server->handshakes)) != NULL ||
-           (c = take_due(server, &server->pinged)) != NULL ||
-           (c = take_due(server, &server->closing)) != NULL) {
+    while ((c = take_due(server, list)) != NULL) {
+        (*reached)++;
         drop(c);
     }
+}
+
+void zkt__connections_expire(struct zkt_server *server)
+{
+    struct zkt_limit_counts *reached = &server->actors.stats.reached;
+    struct zkt_connection *c;
+    drop_due(server, &server->handshakes, &reached->handshake_ms);
+    drop_due(server, &server->pinged, &reached->pong_within_ms);
+    drop_due(server, &server->closing, &reached->close_ms);
     while ((c = take_due(server, &server->silent)) != NULL) {
+        reached->ping_after_ms++;
         zkt__ws_ping(&c->ws);
         arm(c, &server->pinged, server->limits.pong_within_ms);
     }
@@ -95,6 +113,7 @@ void zkt__connections_expire(struct zkt_server *server)
         if (zkt__edge_is_held(&c->port)) {
             note_output(c, true); /* it is we who let it wait */
         } else {
+            reached->output_stuck_ms++;
             zkt__connection_close(c, 1013, "too slow");
         }
     }
@@ -179,6 +198,7 @@ static void on_open(void *user, const char *protocol)
     (void)protocol;
     zkt__random_hex(&server->actors.random, c->client_id, ZKT_CLIENT_ID_BYTES);
     c->port.open = true;
+    end_handshake(c);
     arm(c, &server->silent, server->limits.ping_after_ms);
     zkt__frame_begin(w);
     zkt__write_welcome(w, zkt_cstr(c->client_id));
@@ -220,6 +240,7 @@ static void refuse(struct zkt_connection *c, const char *text)
     struct zkt_writer *w = &server->actors.result;
     server->actors.stats.protocol_errors++;
     if (++c->protocol_errors >= server->limits.protocol_errors) {
+        server->actors.stats.reached.protocol_errors++;
         zkt__connection_close(c, 1008, "too many bad messages");
         return;
     }
@@ -323,6 +344,14 @@ static void on_close(void *user, unsigned code, const char *reason)
     mark_ending(c);
 }
 
+static void on_limit(void *user, enum zkt_ws_limit limit)
+{
+    struct zkt_limit_counts *reached = &server_of(user)->actors.stats.reached;
+    reached->message_bytes += limit == ZKT_WS_LIMIT_MESSAGE;
+    reached->fragments += limit == ZKT_WS_LIMIT_FRAGMENTS;
+    reached->head_bytes += limit == ZKT_WS_LIMIT_HEAD;
+}
+
 static const struct zkt_ws_callbacks ws_callbacks = {
     .on_request = on_request,
     .on_open = on_open,
@@ -330,6 +359,7 @@ static const struct zkt_ws_callbacks ws_callbacks = {
     .on_message = on_message,
     .send = send_bytes,
     .on_close = on_close,
+    .on_limit = on_limit,
 };
 
 /* ---- the endpoint ---- */
@@ -337,6 +367,9 @@ static const struct zkt_ws_callbacks ws_callbacks = {
 static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
 {
     struct zkt_connection *c = from_endpoint(e);
+    struct zkt_server *server = server_of(c);
+    server->actors.stats.reached.read_per_turn +=
+        len >= (size_t)server->limits.read_per_turn;
     zkt__ws_feed(&c->ws, bytes, len);
     note_alive(c);
     if (c->ws.state == ZKT_WS_CLOSED) {
@@ -357,6 +390,9 @@ static void sent(struct zkt_endpoint *e, size_t len)
     struct zkt_connection *c = from_endpoint(e);
     zkt__queue_sent(&c->port.queue, server_of(c)->allocator, len);
     note_output(c, true);
+    if (c->port.queue.count > 0) {
+        note_alive(c); /* it takes what fills its window; a ping would wait */
+    }
 }
 
 static void ended(struct zkt_endpoint *e)
@@ -369,6 +405,7 @@ static void ended(struct zkt_endpoint *e)
 static void detach(struct zkt_endpoint *e)
 {
     struct zkt_connection *c = from_endpoint(e);
+    end_handshake(c);
     c->detached = true;
     server_of(c)->left = true;
     zkt__node_unlink(&e->dirty);
@@ -404,8 +441,17 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
                         &server->ws_limits);
     zkt__list_append(&server->connections, &c->all);
     server->actors.stats.connections++;
+    server->admission.half_open++;
+    c->half_open = true;
     arm(c, &server->handshakes, server->limits.handshake_ms);
     return c;
+}
+
+void zkt__connection_refuse(struct zkt_connection *c, int status)
+{
+    zkt__ws_refuse(&c->ws, status);
+    c->endpoint.closing = true;
+    arm(c, &server_of(c)->closing, server_of(c)->limits.close_ms);
 }
 
 /* ---- the end ---- */
@@ -420,18 +466,26 @@ static void retire(struct zkt_server *server, struct zkt_connection *c)
         zkt__timeout_cancel(&c->stuck);
         zkt__ws_finish(&c->ws);
         zkt__queue_finish(&c->port.queue, server->allocator);
+        zkt__address_leave(&server->admission, server->allocator, c->address);
         server->actors.stats.connections--;
     }
 }
 
-void zkt__connections_reap(struct zkt_server *server)
+void zkt__connections_reap(struct zkt_server *server, int64_t links)
 {
     struct zkt_node *node = zkt__list_first(&server->ending);
+    int64_t ends = links;
     server->left = false;
     while (node != NULL) {
         struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
                                                  ending);
-        zkt__edge_leave_all(&server->actors, &c->port);
+        ends -= c->detached;
+        if (ends < 0 ||
+            !zkt__edge_leave_all(&server->actors, &c->port, &links)) {
+            server->actors.stats.reached.leaves_per_turn++;
+            server->left = true;
+            return;
+        }
         /* Leaving may have ended others: they stand behind in the list. */
         node = zkt__list_after(&server->ending, node);
         if (c->detached) {

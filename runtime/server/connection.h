@@ -4,7 +4,9 @@
 
 #include "actor/actor.h"
 #include "base/endpoint.h"
+#include "base/owner.h"
 #include "base/timeouts.h"
+#include "server/admission.h"
 #include "server/server.h"
 #include "websocket/websocket.h"
 
@@ -14,12 +16,13 @@ struct zkt_connection {
     struct zkt_endpoint endpoint;
     struct zkt_ws ws;
     struct zkt_port port;
-    struct zkt_node all;      /* in server->connections */
-    struct zkt_node ending;   /* in server->ending, once it is over */
-    struct zkt_timeout phase; /* handshake, silence, pong or close */
-    struct zkt_timeout stuck; /* while output waits */
+    struct zkt_node all;         /* in server->connections */
+    struct zkt_node ending;      /* in server->ending, once it is over */
+    struct zkt_timeout phase;    /* handshake, silence, pong or close */
+    struct zkt_timeout stuck;    /* while output waits */
+    struct zkt_address *address; /* that it counts for, or NULL */
     int64_t protocol_errors;
-    bool pinged, detached;
+    bool half_open, detached;
     char client_id[2 * ZKT_CLIENT_ID_BYTES + 1];
 };
 
@@ -33,10 +36,12 @@ enum zkt_phase {
 
 struct zkt_server {
     struct zkt_core core;
+    struct zkt_owner owner;
     struct zkt_serve_options options;
     const struct zkt_allocator *allocator;
     struct zkt_limits limits;
     struct zkt_ws_limits ws_limits;
+    struct zkt_admission admission;
     struct zkt_actors actors;
     struct zkt_list connections; /* all that have a transport */
     struct zkt_list ending;      /* to be taken apart at the end of the turn */
@@ -51,12 +56,17 @@ struct zkt_server {
 
 /** NULL: no memory. */
 struct zkt_connection *zkt__connection_new(struct zkt_server *server);
+/** Answers one that has just been made with an HTTP status. */
+void zkt__connection_refuse(struct zkt_connection *c, int status);
 /** Ends it: closing handshake if it is open, and its links in due time. */
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason);
 /** Runs every time limit of connections that has passed. */
 void zkt__connections_expire(struct zkt_server *server);
-/** Takes apart what has ended: disconnect hooks, and memory. */
-void zkt__connections_reap(struct zkt_server *server);
+/**
+ * Takes apart what has ended: disconnect hooks, and memory. At most @links
+ * contacts end, and as many connections; the rest has the next turn.
+ */
+void zkt__connections_reap(struct zkt_server *server, int64_t links);
 
 #endif

@@ -14,14 +14,21 @@ void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
                       int64_t wall_ms)
 {
     struct zkt_core *core = zkt__server_core(server);
-    core->now_ms = now_ms;
+    if (!zkt__server_may_call(server, "zkt_server_clock")) {
+        return;
+    }
+    if (now_ms > core->now_ms) {
+        core->now_ms = now_ms;
+    }
     core->wall_ms = wall_ms;
 }
 
 void zkt_server_tick(struct zkt_server *server)
 {
     struct zkt_core *core = zkt__server_core(server);
-    core->ops->tick(core);
+    if (zkt__server_may_call(server, "zkt_server_tick")) {
+        core->ops->tick(core);
+    }
 }
 
 int zkt_server_timeout(const struct zkt_server *server)
@@ -54,9 +61,26 @@ void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
 
 /* ---- connections ---- */
 
+/* Whether the calling thread may use an endpoint; one here is a server's. */
+static bool may_use(const struct zkt_endpoint *endpoint, const char *what)
+{
+    const struct zkt_core *core = endpoint->core;
+    return zkt__server_may_call((const struct zkt_server *)(const void *)core,
+                                what);
+}
+
+bool zkt_server_accepting(struct zkt_server *server)
+{
+    return zkt__server_may_call(server, "zkt_server_accepting") &&
+           zkt__server_is_open(server);
+}
+
 struct zkt_endpoint *zkt_server_accept(struct zkt_server *server,
                                        const char *address, void *user)
 {
+    if (!zkt__server_may_call(server, "zkt_server_accept")) {
+        return NULL;
+    }
     struct zkt_endpoint *endpoint = zkt__server_accept(server, address);
     if (endpoint != NULL) {
         endpoint->transport = user;
@@ -71,7 +95,9 @@ void *zkt_endpoint_user(const struct zkt_endpoint *endpoint)
 
 void zkt_endpoint_feed(struct zkt_endpoint *endpoint, void *bytes, size_t len)
 {
-    endpoint->ops->feed(endpoint, bytes, len);
+    if (may_use(endpoint, "zkt_endpoint_feed")) {
+        endpoint->ops->feed(endpoint, bytes, len);
+    }
 }
 
 size_t zkt_endpoint_pending(struct zkt_endpoint *endpoint,
@@ -92,7 +118,9 @@ void zkt_endpoint_ended(struct zkt_endpoint *endpoint)
 
 void zkt_endpoint_detach(struct zkt_endpoint *endpoint)
 {
-    endpoint->ops->detach(endpoint);
+    if (may_use(endpoint, "zkt_endpoint_detach")) {
+        endpoint->ops->detach(endpoint);
+    }
 }
 
 bool zkt_endpoint_reading(const struct zkt_endpoint *endpoint)

@@ -48,6 +48,9 @@ void zkt_server_instances(const struct zkt_server *server,
                           void *user)
 {
     const struct zkt_slots *slots = &server->actors.instances;
+    if (!zkt__server_may_call(server, "zkt_server_instances")) {
+        return;
+    }
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct zkt_instance *instance = slots->objects[i];
         if (instance == NULL) {
@@ -70,6 +73,9 @@ enum zkt_status zkt_server_destroy(struct zkt_server *server,
                                    struct zkt_str actor, struct zkt_str id)
 {
     struct zkt_actors *actors = &server->actors;
+    if (!zkt__server_may_call(server, "zkt_server_destroy")) {
+        return ZKT_FAILED_PRECONDITION;
+    }
     const int index = actors->app.info->find_actor(actor);
     struct zkt_instance *instance = NULL;
     if (index >= 0) {

@@ -65,6 +65,25 @@ static void log_early(const struct zkt_serve_options *options,
     va_end(arguments);
 }
 
+/* ---- threads ---- */
+
+bool zkt__server_may_call(const struct zkt_server *server, const char *what)
+{
+    if (zkt__owner_may_call(&server->owner)) {
+        return true;
+    }
+    zkt__server_log(server, ZKT_LOG_ERROR,
+                    "%s was called on another thread than the server's; "
+                    "zkt_server_post is for that",
+                    what);
+    return false;
+}
+
+void zkt__server_change_thread(struct zkt_server *server)
+{
+    zkt__owner_leave(&server->owner);
+}
+
 /* ---- turns ---- */
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -82,6 +101,7 @@ static int64_t deadline(const struct zkt_core *core)
     next = earlier(next, zkt__timeouts_next(&s->stuck));
     next = earlier(next, zkt__actors_deadline(&s->actors));
     next = earlier(next, zkt__server_stop_due(s));
+    next = earlier(next, zkt__admission_due(&s->admission, &s->limits));
     return s->left || zkt__post_waits(s->actors.box) ? s->core.now_ms : next;
 }
 
@@ -91,13 +111,17 @@ static void tick(struct zkt_core *core)
     if (zkt__server_is_running(server)) {
         return;
     }
+    zkt__owner_claim_free(&server->owner);
     server->ticking = true;
     zkt__post_run(server->actors.box, server);
     zkt__connections_expire(server);
     zkt__actors_expire(&server->actors);
     zkt__mailbox_drain(&server->actors);
-    zkt__connections_reap(server);
+    zkt__connections_reap(server, server->limits.leaves_per_turn);
     zkt__server_stop(server);
+    if (server->admission.held) {
+        (void)zkt__server_is_open(server);
+    }
     server->ticking = false;
 }
 
@@ -106,17 +130,82 @@ static const struct zkt_core_ops core_ops = {
     .tick = tick,
 };
 
+/* ---- accepting ---- */
+
+bool zkt__server_is_open(struct zkt_server *server)
+{
+    return server->phase == ZKT_SERVING &&
+           zkt__admission_is_open(&server->admission, &server->limits,
+                                  server->core.now_ms,
+                                  &server->actors.stats.reached);
+}
+
+/* Counts a connection for its address. False: no memory. */
+static bool take_address(struct zkt_server *server, struct zkt_connection *c,
+                         const char *address)
+{
+    return server->limits.per_address == 0 ||
+           zkt__address_take(&server->admission, server->allocator, address,
+                             &c->address);
+}
+
+/* The HTTP status that a new connection is refused with, or 0. */
+static int judge(struct zkt_server *server, const struct zkt_connection *c)
+{
+    const struct zkt_limits *limits = &server->limits;
+    struct zkt_limit_counts *reached = &server->actors.stats.reached;
+    if (limits->connections > 0 &&
+        server->actors.stats.connections > (uint64_t)limits->connections) {
+        reached->connections++;
+        return 503;
+    }
+    if (c->address != NULL &&
+        zkt__address_count(c->address) > limits->per_address) {
+        reached->per_address++;
+        return 503;
+    }
+    return 0;
+}
+
 struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
                                         const char *address)
 {
     const int64_t most = server->limits.connections;
-    (void)address;
-    if (server->phase != ZKT_SERVING ||
-        (most > 0 && server->actors.stats.connections >= (uint64_t)most)) {
+    if (!zkt__server_is_open(server)) {
+        return NULL;
+    }
+    zkt__admission_count(&server->admission, &server->limits,
+                         server->core.now_ms);
+    if (most > 0 &&
+        server->actors.stats.connections >= (uint64_t)most + ZKT_REFUSED_MAX) {
+        server->actors.stats.reached.connections++;
         return NULL;
     }
     struct zkt_connection *c = zkt__connection_new(server);
-    return c != NULL ? &c->endpoint : NULL;
+    if (c == NULL) {
+        return NULL;
+    }
+    if (!take_address(server, c, address)) {
+        c->endpoint.ops->detach(&c->endpoint);
+        return NULL;
+    }
+    const int status = judge(server, c);
+    if (status != 0) {
+        zkt__connection_refuse(c, status);
+    }
+    return &c->endpoint;
+}
+
+void zkt__server_limit_connections(struct zkt_server *server, int64_t most)
+{
+    if (server->limits.connections == 0) {
+        server->limits.connections = most;
+    }
+}
+
+struct zkt_limit_counts *zkt__server_reached(struct zkt_server *server)
+{
+    return &server->actors.stats.reached;
 }
 
 bool zkt__server_is_running(const struct zkt_server *server)
@@ -138,7 +227,9 @@ void zkt__server_wake(struct zkt_server *server)
 
 void zkt_server_advance(struct zkt_server *server, int64_t ms)
 {
-    if (server == NULL || ms < 0 || zkt__server_is_running(server)) {
+    if (server == NULL || ms < 0 ||
+        !zkt__server_may_call(server, "zkt_server_advance") ||
+        zkt__server_is_running(server)) {
         return;
     }
     server->core.now_ms += ms;
@@ -150,6 +241,10 @@ void zkt_server_advance(struct zkt_server *server, int64_t ms)
 void zkt_server_stats(const struct zkt_server *server,
                       struct zkt_server_stats *out)
 {
+    *out = (struct zkt_server_stats){ 0 };
+    if (!zkt__server_may_call(server, "zkt_server_stats")) {
+        return;
+    }
     *out = server->actors.stats;
     out->instances = server->actors.instances.live;
 }
@@ -250,6 +345,8 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         zkt__list_init(lists[i]);
     }
+    zkt__admission_init(&server->admission, server->allocator,
+                        &server->actors.store.key);
     if (!zkt__actors_init(&server->actors, app, server->allocator,
                           &server->limits, server, &server->core)) {
         zkt__actors_finish(&server->actors);
@@ -278,6 +375,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
         return ZKT_NO_MEMORY;
     }
     server->allocator = allocator;
+    zkt__owner_claim(&server->owner);
     status = init(server, app, options);
     if (status != ZKT_OK) {
         zkt__release(allocator, server);
@@ -289,7 +387,8 @@ enum zkt_status zkt_server_new(struct zkt_app app,
 
 void zkt_server_free(struct zkt_server *server)
 {
-    if (server == NULL || zkt__server_is_running(server)) {
+    if (server == NULL || !zkt__server_may_call(server, "zkt_server_free") ||
+        zkt__server_is_running(server)) {
         return;
     }
     server->ticking = true; /* whoever is called back now may free nothing */
@@ -306,9 +405,10 @@ void zkt_server_free(struct zkt_server *server)
                        ZKT_STR("the server stops"));
     zkt__post_close(server->actors.box);
     zkt__post_run(server->actors.box, server);
-    zkt__connections_reap(server);
+    zkt__connections_reap(server, INT64_MAX);
     zkt__actors_end(&server->actors);
-    zkt__connections_reap(server);
+    zkt__connections_reap(server, INT64_MAX);
     zkt__actors_finish(&server->actors);
+    zkt__admission_finish(&server->admission);
     zkt__release(server->allocator, server);
 }

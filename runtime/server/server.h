@@ -25,8 +25,32 @@ const struct zkt_allocator *zkt__server_allocator(
 void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
                      const char *format, ...) ZKT_PRINTF(3, 4);
 
+/**
+ * Whether the calling thread may call @what. If not, the log says so, on that
+ * thread. Builds with NDEBUG do not look.
+ */
+bool zkt__server_may_call(const struct zkt_server *server, const char *what);
+
+/** The server is of the thread that runs its next turn. */
+void zkt__server_change_thread(struct zkt_server *server);
+
 /** Whether a handler runs right now, or the end of a turn. */
 bool zkt__server_is_running(const struct zkt_server *server);
+
+/**
+ * Whether a connection may be accepted now. When it may not, ask again at the
+ * end of a turn; the core's deadline is early enough for that.
+ */
+bool zkt__server_is_open(struct zkt_server *server);
+
+/* So many connections over the limit are told that they are refused. */
+#define ZKT_REFUSED_MAX 32
+
+/** As many connections at once, if the options do not say how many. */
+void zkt__server_limit_connections(struct zkt_server *server, int64_t most);
+
+/** What counts how often limits are reached, for those that a driver keeps. */
+struct zkt_limit_counts *zkt__server_reached(struct zkt_server *server);
 
 /**
  * A new connection, in its WebSocket handshake. @address is the peer's

@@ -7,7 +7,9 @@
 
 void zkt_server_shutdown(struct zkt_server *server)
 {
-    if (server == NULL || server->phase != ZKT_SERVING) {
+    if (server == NULL ||
+        !zkt__server_may_call(server, "zkt_server_shutdown") ||
+        server->phase != ZKT_SERVING) {
         return;
     }
     server->phase = ZKT_DRAINING;
@@ -65,6 +67,7 @@ void zkt__server_stop(struct zkt_server *server)
 {
     if (server->phase == ZKT_DRAINING &&
         (is_drained(server) || is_over(server))) {
+        server->actors.stats.reached.drain_ms += !is_drained(server);
         close_all(server);
     }
     if (server->phase == ZKT_CLOSING && zkt__list_empty(&server->connections)) {

@@ -70,6 +70,7 @@ static void fail_memory(struct zkt_journal *journal)
 static struct zkt_record *reserve(struct zkt_journal *journal)
 {
     if (journal->count == journal->limit) {
+        journal->over = true;
         zkt__journal_fail(journal, ZKT_INTERNAL,
                           "more than %u changes in one call", journal->limit);
         return NULL;

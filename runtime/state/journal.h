@@ -35,6 +35,7 @@ struct zkt_journal {
     uint32_t count, capacity;
     uint32_t limit;              /* of records; over it the call is poisoned */
     int broken;                  /* item counts that are out of bounds now */
+    bool over;                   /* a write would have gone over it */
     bool checks;                 /* rules are checked; a client's are not */
     enum zkt_status failure;     /* ZKT_OK until it is poisoned */
     struct zkt_issues *issues;   /* why; also rules broken at commit */

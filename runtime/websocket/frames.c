@@ -42,6 +42,13 @@ void zkt__ws_tell(struct zkt_ws *ws, unsigned code, const char *reason)
     }
 }
 
+void zkt__ws_reached(struct zkt_ws *ws, enum zkt_ws_limit limit)
+{
+    if (ws->callbacks->on_limit != NULL) {
+        ws->callbacks->on_limit(ws->user, limit);
+    }
+}
+
 void zkt__ws_over(struct zkt_ws *ws, unsigned code, const char *reason)
 {
     ws->state = ZKT_WS_CLOSED;

@@ -22,6 +22,8 @@ void zkt__ws_drop_gathered(struct zkt_ws *ws);
 
 /** The WebSocket is over: CLOSED, and on_close told, if it was not. */
 void zkt__ws_over(struct zkt_ws *ws, unsigned code, const char *reason);
+/** Tells on_limit, if there is one. */
+void zkt__ws_reached(struct zkt_ws *ws, enum zkt_ws_limit limit);
 /** Tells on_close, once. */
 void zkt__ws_tell(struct zkt_ws *ws, unsigned code, const char *reason);
 

@@ -299,7 +299,7 @@ static const char *http_reason(int status)
     }
 }
 
-static void refuse(struct zkt_ws *ws, int status)
+void zkt__ws_refuse(struct zkt_ws *ws, int status)
 {
     char reply[REPLY_MAX];
     const char *extra = status == 405 ? "Allow: GET\r\n" : "";
@@ -323,7 +323,7 @@ static void accept_request(struct zkt_ws *ws, const struct request *r)
         status = ws->callbacks->on_request(ws->user, &r->public, &protocol);
     }
     if (status != HTTP_OK) {
-        refuse(ws, status);
+        zkt__ws_refuse(ws, status);
         return;
     }
     zkt__ws_accept_key(r->key.data, accept);
@@ -345,7 +345,7 @@ static void judge_request(struct zkt_ws *ws, struct head *h)
     struct request r = { .upgrade = false };
     const int status = parse_request(h, &r);
     if (status != 0) {
-        refuse(ws, status);
+        zkt__ws_refuse(ws, status);
     } else {
         accept_request(ws, &r);
     }
@@ -489,7 +489,8 @@ size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
     if (end == 0) {
         if (ws->have == ws->limits->head) {
             if (ws->role == ZKT_WS_SERVER) {
-                refuse(ws, 431);
+                zkt__ws_reached(ws, ZKT_WS_LIMIT_HEAD);
+                zkt__ws_refuse(ws, 431);
             } else {
                 zkt__ws_over(ws, 1002, "the server's handshake is too long");
             }

@@ -217,6 +217,11 @@ static void look_for_the_end(struct zkt_ws *ws)
             code = received ? wslay_event_get_status_code_received(context)
                             : wslay_event_get_status_code_sent(context);
         }
+        if (!received && code == WSLAY_CODE_MESSAGE_TOO_BIG) {
+            zkt__ws_reached(ws, ws->slow->frames > ws->limits->fragments
+                                    ? ZKT_WS_LIMIT_FRAGMENTS
+                                    : ZKT_WS_LIMIT_MESSAGE);
+        }
         zkt__ws_over(ws, code,
                      broken ? "the peer broke the protocol"
                             : "the peer closed the connection");

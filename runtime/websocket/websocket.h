@@ -47,6 +47,13 @@ struct zkt_ws_request {
     bool rfc6902; /* the subprotocol "zocket.rfc6902" was offered */
 };
 
+/* A limit of struct zkt_ws_limits that the peer went over. */
+enum zkt_ws_limit {
+    ZKT_WS_LIMIT_MESSAGE,
+    ZKT_WS_LIMIT_FRAGMENTS,
+    ZKT_WS_LIMIT_HEAD
+};
+
 struct zkt_ws;
 
 struct zkt_ws_callbacks {
@@ -84,6 +91,8 @@ struct zkt_ws_callbacks {
      * No message is delivered after this.
      */
     void (*on_close)(void *user, unsigned code, const char *reason);
+    /* Before on_close, when that is because of a limit; may be NULL. */
+    void (*on_limit)(void *user, enum zkt_ws_limit limit);
 };
 
 struct zkt_ws_limits {
@@ -135,6 +144,12 @@ void zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len);
 
 /** Starts the closing handshake with @code (RFC 6455, section 7.4); once. */
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason);
+
+/**
+ * Server, before it has been fed: refuses the handshake with an HTTP status,
+ * whatever would be asked for.
+ */
+void zkt__ws_refuse(struct zkt_ws *ws, int status);
 
 /** A ping with an empty payload; ignored unless open. */
 void zkt__ws_ping(struct zkt_ws *ws);

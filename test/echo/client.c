@@ -53,7 +53,7 @@ int main(int argc, char **argv)
     }
     if (!echo_init(&c.echo, (size_t)message) || uv_loop_init(&uv) != 0 ||
         zkt__loop_init(&c.loop, &uv, &c.echo.core, &zkt__allocator_default,
-                       2000) != 0) {
+                       2000, 64 * 1024) != 0) {
         fprintf(stderr, "cannot start\n");
         return 1;
     }

@@ -15,6 +15,7 @@ struct server {
     struct zkt_listener listener;
     uv_signal_t term;
     bool stopping;
+    uint64_t turns_full; /* nobody asks */
 };
 
 static void on_accept(void *user, int fd, const char *peer)
@@ -59,6 +60,12 @@ static void on_term(uv_signal_t *signal, int number)
     s->stopping = true;
 }
 
+static bool is_open(void *user)
+{
+    (void)user;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static struct server s;
@@ -67,7 +74,7 @@ int main(int argc, char **argv)
     const long message = echo_option(argc, argv, "--message", 1 << 20);
     if (!echo_init(&s.echo, (size_t)message) || uv_loop_init(&uv) != 0 ||
         zkt__loop_init(&s.loop, &uv, &s.echo.core, &zkt__allocator_default,
-                       2000) != 0) {
+                       2000, 64 * 1024) != 0) {
         fprintf(stderr, "cannot start\n");
         return 1;
     }
@@ -75,6 +82,8 @@ int main(int argc, char **argv)
     s.loop.on_turn = on_turn;
     s.listener = (struct zkt_listener){
         .per_turn = 64,
+        .turns_full = &s.turns_full,
+        .is_open = is_open,
         .on_accept = on_accept,
         .on_error = on_error,
         .on_closed = on_closed,

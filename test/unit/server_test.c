@@ -107,6 +107,7 @@ static void test_a_subscriber_that_takes_nothing(void **state)
                      "{\"topic\":\"a topic of some length, number %d\"}"),
                  i);
         send_text(&busy, text, true);
+        busy.len = 0;
     }
     zkt_server_stats(server, &stats);
     assert_int_equal(stats.connections, 2);

@@ -17,6 +17,7 @@
 
 #include "counter_client.h"
 #include "counter_server.h"
+#include "zocket/embed.h"
 
 enum {
     WORKERS = 3,
@@ -144,6 +145,8 @@ struct host {
     struct zkt_server *server;
     uint16_t port;
     int status;
+    int complaints; /* of the log, about calls of other threads */
+    char last[128]; /* the last of them */
 };
 
 static void on_start(void *user, struct zkt_server *server)
@@ -163,11 +166,16 @@ static void on_listening(void *user, uint16_t port)
     pthread_mutex_unlock(&host->lock);
 }
 
-static void ignore_log(void *user, enum zkt_log_level level, const char *text)
+static void keep_complaint(void *user, enum zkt_log_level level,
+                           const char *text)
 {
-    (void)user;
-    (void)level;
-    (void)text;
+    struct host *host = user;
+    if (level == ZKT_LOG_ERROR && strstr(text, "another thread") != NULL) {
+        pthread_mutex_lock(&host->lock);
+        host->complaints++;
+        snprintf(host->last, sizeof(host->last), "%s", text);
+        pthread_mutex_unlock(&host->lock);
+    }
 }
 
 static void *serve(void *user)
@@ -177,7 +185,8 @@ static void *serve(void *user)
         .on_start = on_start,
         .on_listening = on_listening,
         .user = host,
-        .log = ignore_log,
+        .log = keep_complaint,
+        .log_user = host,
     };
     host->status = zkt_serve(demo_app(&host->handlers), &options);
     return NULL;
@@ -391,6 +400,125 @@ static void test_two_signals(void **state)
     assert_int_equal(pool.cancelled, 1);
 }
 
+#ifndef NDEBUG
+static void count_instances(const struct zkt_instance_info *info, void *user)
+{
+    int *count = user;
+    (void)info;
+    (*count)++;
+}
+
+static void assert_complaint(struct host *host, int number, const char *what)
+{
+    char expected[128];
+    snprintf(expected, sizeof(expected),
+             "%s was called on another thread than the server's; "
+             "zkt_server_post is for that",
+             what);
+    pthread_mutex_lock(&host->lock);
+    assert_int_equal(host->complaints, number);
+    assert_string_equal(host->last, expected);
+    pthread_mutex_unlock(&host->lock);
+}
+
+/* All of it fails and says so; the server does not notice. */
+static void test_calls_of_other_threads(void **state)
+{
+    struct pool pool;
+    struct host host;
+    struct zkt_server_stats stats = { .calls = 1 };
+    char url[64];
+    int count = 0;
+    (void)state;
+    start_pool(&pool);
+    start_workers(&pool);
+    start_host(&host, &pool);
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u", (unsigned)host.port);
+    struct zkt_client *client = zkt_client_open(url, NULL);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    struct zkt_reply reply = { 0 };
+    const struct demo_counter_inc_input one = { .by = 1 };
+    int32_t n = 0;
+    assert_int_equal(demo_counter_call_inc(x, &one, &n, &reply), ZKT_OK);
+    zkt_server_shutdown(host.server);
+    assert_complaint(&host, 1, "zkt_server_shutdown");
+    zkt_server_free(host.server);
+    assert_complaint(&host, 2, "zkt_server_free");
+    assert_int_equal(
+        zkt_server_destroy(host.server, ZKT_STR("counter"), ZKT_STR("x")),
+        ZKT_FAILED_PRECONDITION);
+    assert_complaint(&host, 3, "zkt_server_destroy");
+    zkt_server_instances(host.server, count_instances, &count);
+    assert_int_equal(count, 0);
+    assert_complaint(&host, 4, "zkt_server_instances");
+    zkt_server_stats(host.server, &stats);
+    assert_int_equal(stats.calls, 0);
+    assert_complaint(&host, 5, "zkt_server_stats");
+    zkt_server_advance(host.server, 1000000);
+    assert_complaint(&host, 6, "zkt_server_advance");
+    zkt_server_clock(host.server, 1, 1);
+    assert_complaint(&host, 7, "zkt_server_clock");
+    zkt_server_tick(host.server);
+    assert_complaint(&host, 8, "zkt_server_tick");
+    assert_false(zkt_server_accepting(host.server));
+    assert_complaint(&host, 9, "zkt_server_accepting");
+    assert_null(zkt_server_accept(host.server, "here", NULL));
+    assert_complaint(&host, 10, "zkt_server_accept");
+    assert_null(zkt_client_open_local(host.server));
+    assert_complaint(&host, 11, "zkt_client_open_local");
+    uv_loop_t loop;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(zkt_server_listen(host.server, &loop),
+                     ZKT_FAILED_PRECONDITION);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_complaint(&host, 12, "zkt_server_listen");
+    assert_int_equal(demo_counter_call_inc(x, &one, &n, &reply), ZKT_OK);
+    assert_int_equal(n, 2);
+    zkt_reply_clear(&reply);
+    demo_counter_close(x);
+    zkt_client_close(client);
+    end_host(&host);
+    end_pool(&pool);
+    assert_int_equal(host.complaints, 12);
+}
+
+struct elsewhere {
+    struct zkt_server *server;
+    uv_loop_t loop;
+};
+
+static void *run_elsewhere(void *user)
+{
+    struct elsewhere *e = user;
+    (void)uv_run(&e->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+/* What listens belongs to who runs the loop, and in the end to nobody. */
+static void test_a_server_changes_its_thread(void **state)
+{
+    struct host host = { .handlers = { .counter = &counter } };
+    const struct zkt_serve_options options = { .log = keep_complaint,
+                                               .log_user = &host };
+    struct elsewhere e;
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_mutex_init(&host.lock, NULL), 0);
+    assert_int_equal(
+        zkt_server_new(demo_app(&host.handlers), &options, &e.server), ZKT_OK);
+    assert_int_equal(uv_loop_init(&e.loop), 0);
+    assert_int_equal(zkt_server_listen(e.server, &e.loop), ZKT_OK);
+    assert_int_equal(zkt_server_post(e.server, stop, NULL), ZKT_OK);
+    assert_int_equal(pthread_create(&thread, NULL, run_elsewhere, &e), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(zkt_server_is_down(e.server));
+    zkt_server_free(e.server);
+    assert_int_equal(uv_loop_close(&e.loop), 0);
+    assert_int_equal(host.complaints, 0);
+    pthread_mutex_destroy(&host.lock);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +526,10 @@ int main(void)
         cmocka_unit_test(test_posting_from_many_threads),
         cmocka_unit_test(test_freeing_under_workers),
         cmocka_unit_test(test_two_signals),
+#ifndef NDEBUG
+        cmocka_unit_test(test_calls_of_other_threads),
+        cmocka_unit_test(test_a_server_changes_its_thread),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,8 +34,9 @@ struct zkt_endpoint;
 /* ---- the server ---- */
 
 /**
- * Sets the clock: @now_ms is monotonic and has any beginning, @wall_ms counts
- * from the epoch. Before the first of these both are 0.
+ * Sets the clock: @now_ms is monotonic and begins at 0 or later, @wall_ms
+ * counts from the epoch. Before the first of these both are 0. A @now_ms that
+ * is earlier than the one before counts as no time passing.
  */
 void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
                       int64_t wall_ms);
@@ -67,9 +68,17 @@ void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
 /* ---- connections ---- */
 
 /**
+ * Whether to accept connections: not while too many are in their handshake, or
+ * have come in this second, and not when the server stops. Ask before each,
+ * and, when the answer was no, after each zkt_server_tick.
+ */
+bool zkt_server_accepting(struct zkt_server *server);
+
+/**
  * A new connection, whose first bytes are a WebSocket handshake. @address is
  * the peer's, borrowed for the call; @user is for zkt_endpoint_user. NULL: no
- * memory, a limit is reached, or the server stops; drop the socket.
+ * memory, a limit is reached, or the server stops; drop the socket. One that
+ * is refused with an HTTP status is an endpoint whose fate is to be closed.
  */
 struct zkt_endpoint *zkt_server_accept(struct zkt_server *server,
                                        const char *address, void *user);

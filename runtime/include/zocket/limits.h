@@ -1,7 +1,9 @@
 /*
  * Nothing grows without a limit. This one table gives the members of
- * struct zkt_limits, the arguments of zkt_serve_main (`--message-bytes N`)
- * and their help. In options, 0 stands for the default.
+ * struct zkt_limits, the arguments of zkt_serve_main (`--message-bytes N`),
+ * its environment (ZOCKET_MESSAGE_BYTES), their help, and the counters of
+ * zkt_server_stats that say how often each was reached. In options, 0 stands
+ * for the default.
  */
 #ifndef ZOCKET_LIMITS_H
 #define ZOCKET_LIMITS_H
@@ -21,10 +23,16 @@ extern "C" {
     X(ping_after_ms, 30000, "silence before a ping")                           \
     X(pong_within_ms, 5000, "silence after a ping: closed")                    \
     X(close_ms, 2000, "time for the closing handshake: closed")                \
+    X(half_open, 1024, "connections in their handshake: accepting waits")      \
     X(accepts_per_turn, 64, "connections accepted in one turn: next turn")     \
-    X(connections, 0, "connections at once, 0 for no limit: closed")           \
+    X(accepts_per_second, 0, "of them in a second, 0 for no limit: waits")     \
+    X(connections, 0, "connections at once, 0 for descriptors - 64: 503")      \
+    X(per_address, 0, "connections from one address, 0 for no limit: 503")     \
+    X(read_per_turn, 65536, "bytes read of one connection: next turn")         \
+    X(leaves_per_turn, 256, "contacts that end in one turn: next turn")        \
     X(instances, 1000000, "instances alive: RESOURCE_EXHAUSTED")               \
     X(links, 1024, "instances one connection touches: RESOURCE_EXHAUSTED")     \
+    X(subscriptions, 1024, "of one connection: RESOURCE_EXHAUSTED")            \
     X(pending_calls, 256, "calls of one connection: RESOURCE_EXHAUSTED")       \
     X(mailbox_messages, 1024, "waiting per instance: RESOURCE_EXHAUSTED")      \
     X(mailbox_bytes, 8388608, "of them: RESOURCE_EXHAUSTED")                   \
@@ -41,6 +49,13 @@ extern "C" {
 
 struct zkt_limits {
 #define X(name, value, text) int64_t name;
+    ZKT_LIMITS_TABLE(X)
+#undef X
+};
+
+/** How often each limit was reached. */
+struct zkt_limit_counts {
+#define X(name, value, text) uint64_t name;
     ZKT_LIMITS_TABLE(X)
 #undef X
 };

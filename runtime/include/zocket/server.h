@@ -1,7 +1,10 @@
 /*
  * Servers. zkt_serve runs one until it is told to stop; zkt_server_new makes
  * one without sockets, for tests (zkt_client_open_local) and other loops.
- * A server belongs to the thread that made it.
+ * A server belongs to the thread that made it, or to that of the loop it
+ * listens on. Builds of the library without NDEBUG check that: what another
+ * thread calls does nothing but to say so in the log, on that thread, and
+ * fails.
  */
 #ifndef ZOCKET_SERVER_H
 #define ZOCKET_SERVER_H
@@ -49,10 +52,11 @@ struct zkt_serve_options {
 int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
 
 /**
- * zkt_serve for a main: @options are the defaults, and the arguments `--port
- * N`, `--host ADDRESS` and one for each limit (`--message-bytes N`, …) change
- * them; `--help` lists them all on standard output. A wrong argument is said
- * on standard error, and the exit status is 2.
+ * zkt_serve for a main: @options are the defaults. The environment changes
+ * them (ZOCKET_PORT, ZOCKET_HOST, and one variable for each limit:
+ * ZOCKET_MESSAGE_BYTES, …), and after it the arguments do: `--port N`, `--host
+ * ADDRESS`, `--message-bytes N`, …; `--help` lists them all on standard
+ * output. A wrong one is said on standard error, and the exit status is 2.
  */
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *options,
                    int argc, char **argv);
@@ -148,7 +152,8 @@ void zkt_server_instances(const struct zkt_server *server,
  * the turn at the earliest: `deactivate` runs, messages that have come after
  * this are refused with ABORTED, subscribers are told by sub:error, and its
  * state is gone. The next contact makes a new one. ZKT_NOT_FOUND: there is
- * none. See also zkt_destroy (call.h).
+ * none. ZKT_FAILED_PRECONDITION: the thread is not the server's. See also
+ * zkt_destroy (call.h).
  */
 enum zkt_status zkt_server_destroy(struct zkt_server *server,
                                    struct zkt_str actor, struct zkt_str id);
@@ -165,6 +170,7 @@ struct zkt_server_stats {
     uint64_t deferred, queued;       /* calls and messages that wait now */
     uint64_t calls, commits, patches, events, hook_failures, evictions;
     uint64_t protocol_errors, messages_in, messages_out;
+    struct zkt_limit_counts reached;
 };
 void zkt_server_stats(const struct zkt_server *server,
                       struct zkt_server_stats *out);

@@ -1,0 +1,841 @@
+/*
+ * Every limit of a server, one test for each: what happens one step before it,
+ * what it answers, and that it is counted. The last test looks whether the
+ * table of limits holds one that no test has reached.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "slow.h"
+#include "zocket/embed.h"
+
+/* ---- servers ---- */
+
+static struct zkt_limit_counts total; /* of all tests */
+
+/* Changes the state, or emits, so often in one call: `change:3`, `emit:3`. */
+static enum zkt_status mark_often(struct slow_job_call *call,
+                                  const struct slow_job_mark_input *in)
+{
+    int changes = 0, events = 0;
+    char note[201];
+    snprintf(note, sizeof(note), "%.*s", ZKT_ARG(in->note));
+    if (sscanf(note, "change:%d", &changes) != 1 &&
+        sscanf(note, "emit:%d", &events) != 1) {
+        return mark(call, in);
+    }
+    for (int i = 0; i < changes; i++) {
+        slow_job_set_n(call, i);
+    }
+    for (int i = 0; i < events; i++) {
+        slow_job_emit_added(call, &(struct slow_job_added_event){ i },
+                            zkt_to_all());
+    }
+    return ZKT_OK;
+}
+
+static struct zkt_server *serve(struct zkt_limits limits)
+{
+    static struct slow_job_handlers job;
+    static const struct slow_handlers handlers = { .job = &job,
+                                                   .plain = &plain_handlers };
+    static const uint8_t seed[32] = { 11 };
+    const struct zkt_serve_options options = { .limits = limits,
+                                               .random_seed = seed };
+    struct zkt_server *server = NULL;
+    job = job_handlers;
+    job.mark = mark_often;
+    trace[0] = '\0';
+    held_count = 0;
+    hooks = (struct hook_counts){ 0 };
+    hook_fails = false;
+    hook_that_ends = NULL;
+    assert_int_equal(zkt_server_new(slow_app(&handlers), &options, &server),
+                     ZKT_OK);
+    return server;
+}
+
+static struct zkt_limit_counts reached(const struct zkt_server *server)
+{
+    return stats_of(server).reached;
+}
+
+/* Ends a server and adds what it has counted. */
+static void finish(struct zkt_server *server)
+{
+    const struct zkt_limit_counts counts = reached(server);
+#define X(name, value, text) total.name += counts.name;
+    ZKT_LIMITS_TABLE(X)
+#undef X
+    zkt_server_free(server);
+}
+
+static struct wire knock(struct zkt_server *server, const char *address)
+{
+    return (struct wire){ .e = zkt__server_accept(server, address) };
+}
+
+/* The handshake of one that was accepted. */
+static void enter(struct wire *w)
+{
+    feed(w, request, sizeof(request) - 1, 4096, true);
+    w->len = 0;
+}
+
+static void send_bytes(struct wire *w, const char *bytes, size_t len)
+{
+    feed(w, bytes, len, 8192, true);
+}
+
+/* ---- arriving ---- */
+
+static void test_message_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .message_bytes = sizeof(MARK("1", "x", "")) - 1 });
+    struct wire w = open_slow(server);
+    (void)state;
+    assert_string_equal(ask(&w, MARK("1", "x", "")), DONE("1"));
+    assert_int_equal(reached(server).message_bytes, 0);
+    assert_string_equal(ask(&w, MARK("1", "x", "y")), "close 1009\n");
+    assert_int_equal(reached(server).message_bytes, 1);
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_fragments(void **state)
+{
+    static const char begin[] = "\x01\x80\0\0\0\0", more[] = "\0\x80\0\0\0\0";
+    struct zkt_server *server = serve((struct zkt_limits){ .fragments = 3 });
+    struct wire w = open_slow(server);
+    (void)state;
+    send_bytes(&w, begin, 6);
+    send_bytes(&w, more, 6);
+    send_bytes(&w, more, 6);
+    assert_string_equal(said(&w), "");
+    send_bytes(&w, more, 6);
+    assert_string_equal(said(&w), "close 1009\n");
+    assert_int_equal(reached(server).fragments, 1);
+    assert_int_equal(reached(server).message_bytes, 0);
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_head_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .head_bytes = sizeof(request) - 1 });
+    struct wire w = open_slow(server), long_one = knock(server, "b");
+    (void)state;
+    assert_int_equal(reached(server).head_bytes, 0);
+    send_bytes(&long_one, "GET / HTTP/1.1\r\nX-Long: ", 24);
+    send_bytes(&long_one, request, sizeof(request) - 1);
+    assert_memory_equal(long_one.text, "HTTP/1.1 431 ", 13);
+    assert_int_equal(zkt_endpoint_fate(long_one.e), ZKT_FATE_CLOSE);
+    assert_int_equal(reached(server).head_bytes, 1);
+    close_wire(&w);
+    close_wire(&long_one);
+    finish(server);
+}
+
+static void test_handshake_ms(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .handshake_ms = 500 });
+    struct wire w = knock(server, "a");
+    (void)state;
+    for (int i = 0; i < 5; i++) { /* a drip does not buy time */
+        assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+        send_bytes(&w, request + i, 1);
+        zkt_server_advance(server, 100);
+    }
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_DROP);
+    assert_int_equal(reached(server).handshake_ms, 1);
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_silence(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .ping_after_ms = 100, .pong_within_ms = 50 });
+    struct wire w = open_slow(server);
+    (void)state;
+    zkt_server_advance(server, 99);
+    drain(&w);
+    assert_int_equal(w.len, 0);
+    zkt_server_advance(server, 1);
+    drain(&w);
+    assert_int_equal(w.len, 2);
+    assert_memory_equal(w.text, "\x89\0", 2);
+    assert_int_equal(reached(server).ping_after_ms, 1);
+    zkt_server_advance(server, 49);
+    send_bytes(&w, "\x8a\x80\0\0\0\0", 6); /* a pong */
+    zkt_server_advance(server, 100);
+    assert_int_equal(reached(server).ping_after_ms, 2);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    zkt_server_advance(server, 50);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_DROP);
+    assert_int_equal(reached(server).pong_within_ms, 1);
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_close_ms(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .close_ms = 100, .drain_ms = 50 });
+    struct wire w = open_slow(server);
+    (void)state;
+    assert_string_equal(ask(&w, ADD("1", "x", "1", "later")), "");
+    zkt_server_shutdown(server);
+    zkt_server_advance(server, 49);
+    assert_int_equal(reached(server).drain_ms, 0);
+    zkt_server_advance(server, 1);
+    assert_int_equal(reached(server).drain_ms, 1);
+    assert_string_equal(said(&w), REFUSED("1", "the server stops",
+                                          "UNAVAILABLE") "close 1001\n");
+    zkt_server_advance(server, 99);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    zkt_server_advance(server, 1);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_DROP);
+    assert_int_equal(reached(server).close_ms, 1);
+    close_wire(&w);
+    struct ran ran = { 0 };
+    resume(0, &ran);
+    turn(server);
+    assert_int_equal(ran.cancelled, 1);
+    finish(server);
+}
+
+/* ---- who comes in ---- */
+
+static void test_half_open(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .half_open = 2 });
+    struct wire a = knock(server, "a"), b = knock(server, "b");
+    (void)state;
+    assert_false(zkt_server_accepting(server));
+    assert_null(zkt_server_accept(server, "c", NULL));
+    assert_int_equal(reached(server).half_open, 1); /* once, not per try */
+    enter(&a);
+    assert_true(zkt_server_accepting(server));
+    struct wire c = knock(server, "c");
+    assert_false(zkt_server_accepting(server));
+    assert_int_equal(reached(server).half_open, 2);
+    close_wire(&b); /* gone before its handshake */
+    assert_true(zkt_server_accepting(server));
+    struct wire d = knock(server, "d");
+    send_bytes(&c, "nonsense\r\n\r\n", 12); /* refused */
+    assert_memory_equal(c.text, "HTTP/1.1 400 ", 13);
+    assert_true(zkt_server_accepting(server));
+    struct wire e = knock(server, "e");
+    assert_false(zkt_server_accepting(server));
+    zkt_server_advance(server, 10000); /* too late */
+    assert_true(zkt_server_accepting(server));
+    close_wire(&a);
+    close_wire(&c);
+    close_wire(&d);
+    close_wire(&e);
+    finish(server);
+}
+
+static void test_accepts_per_second(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .accepts_per_second = 2 });
+    (void)state;
+    zkt_server_clock(server, 5000, 0);
+    struct wire a = knock(server, "a");
+    zkt_server_clock(server, 5400, 0);
+    struct wire b = knock(server, "b");
+    enter(&a);
+    enter(&b);
+    assert_int_equal(zkt_server_timeout(server), 30000);
+    assert_false(zkt_server_accepting(server));
+    assert_null(zkt_server_accept(server, "c", NULL));
+    assert_int_equal(reached(server).accepts_per_second, 1);
+    assert_int_equal(zkt_server_timeout(server), 600); /* it wakes for it */
+    zkt_server_clock(server, 6000, 0);
+    zkt_server_tick(server);
+    assert_true(zkt_server_timeout(server) > 600);
+    assert_true(zkt_server_accepting(server));
+    struct wire c = knock(server, "c"), d = knock(server, "d");
+    assert_non_null(c.e);
+    assert_non_null(d.e);
+    assert_false(zkt_server_accepting(server));
+    close_wire(&a);
+    close_wire(&b);
+    close_wire(&c);
+    close_wire(&d);
+    finish(server);
+}
+
+static void assert_refused(struct wire *w)
+{
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                                 "Connection: close\r\n"
+                                 "Content-Length: 0\r\n\r\n";
+    assert_non_null(w->e);
+    drain(w);
+    assert_string_equal(w->text, answer);
+    assert_int_equal(zkt_endpoint_fate(w->e), ZKT_FATE_CLOSE);
+    send_bytes(w, request, sizeof(request) - 1); /* what it says is nothing */
+    assert_string_equal(w->text, answer);
+}
+
+static void test_connections(void **state)
+{
+    struct wire more[ZKT_REFUSED_MAX];
+    struct zkt_server *server = serve((struct zkt_limits){ .connections = 2 });
+    struct wire a = open_slow(server), b = open_slow(server);
+    (void)state;
+    assert_int_equal(reached(server).connections, 0);
+    for (size_t i = 0; i < ZKT_REFUSED_MAX; i++) {
+        more[i] = knock(server, "c");
+        assert_refused(&more[i]);
+    }
+    assert_null(zkt_server_accept(server, "c", NULL)); /* without an answer */
+    assert_int_equal(reached(server).connections, ZKT_REFUSED_MAX + 1);
+    close_wire(&more[0]);
+    close_wire(&a);
+    turn(server);
+    for (size_t i = 1; i < ZKT_REFUSED_MAX; i++) {
+        close_wire(&more[i]);
+    }
+    turn(server);
+    struct wire again = open_slow(server);
+    assert_string_equal(ask(&again, MARK("1", "x", "y")), DONE("1"));
+    close_wire(&again);
+    close_wire(&b);
+    finish(server);
+}
+
+/* One that is refused and does not go is dropped. */
+static void test_refused_and_still_there(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .connections = 1 });
+    struct wire a = open_slow(server), b = knock(server, "b");
+    (void)state;
+    zkt_server_advance(server, 2000);
+    assert_int_equal(zkt_endpoint_fate(b.e), ZKT_FATE_DROP);
+    close_wire(&a);
+    close_wire(&b);
+    finish(server);
+}
+
+static void test_per_address(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .per_address = 2 });
+    struct wire a = knock(server, "10.0.0.1"), b = knock(server, "10.0.0.1");
+    struct wire c = knock(server, "10.0.0.1"), d = knock(server, "10.0.0.10");
+    (void)state;
+    enter(&a);
+    enter(&b);
+    assert_refused(&c);
+    enter(&d);
+    assert_string_equal(ask(&d, MARK("1", "x", "y")), DONE("1"));
+    assert_int_equal(reached(server).per_address, 1);
+    close_wire(&a);
+    close_wire(&c);
+    turn(server);
+    c = knock(server, "10.0.0.1");
+    enter(&c);
+    assert_string_equal(ask(&c, MARK("2", "x", "y")), DONE("2"));
+    assert_int_equal(reached(server).per_address, 1);
+    close_wire(&b);
+    close_wire(&c);
+    close_wire(&d);
+    finish(server);
+}
+
+/* Every allocation of a connection whose address is counted fails once. */
+static void test_addresses_without_memory(void **state)
+{
+    (void)state;
+    for (long fail_at = 1;; fail_at++) {
+        struct failing_alloc f;
+        failing_alloc_init(&f, 0);
+        const struct zkt_limits limits = { .per_address = 1 };
+        struct zkt_server *server = new_slow_server(&limits, &f.allocator);
+        f.fail_at = f.calls + fail_at;
+        struct wire w = knock(server, "10.0.0.1");
+        const bool failed = f.calls >= f.fail_at;
+        assert_int_equal(w.e == NULL, failed);
+        f.fail_at = 0;
+        if (!failed) {
+            close_wire(&w);
+        }
+        turn(server);
+        w = knock(server, "10.0.0.1"); /* nothing was counted in vain */
+        assert_non_null(w.e);
+        enter(&w);
+        assert_string_equal(ask(&w, MARK("1", "x", "y")), DONE("1"));
+        close_wire(&w);
+        zkt_server_free(server);
+        assert_int_equal(f.live, 0);
+        if (!failed) {
+            assert_true(fail_at > 2);
+            break;
+        }
+    }
+}
+
+/* ---- work ---- */
+
+static void test_read_per_turn(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .read_per_turn = 200 });
+    struct wire w = open_slow(server);
+    const uint64_t before = reached(server).read_per_turn;
+    (void)state;
+    feed(&w, "\x81\xfe\x01\x2c\0\0\0\0", 8, 8, true);
+    assert_int_equal(reached(server).read_per_turn, before);
+    char text[300];
+    memset(text, ' ', sizeof(text));
+    feed(&w, text, 300, 200, true); /* 200 and 100 */
+    assert_int_equal(reached(server).read_per_turn, before + 1);
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_leaves_per_turn(void **state)
+{
+    enum {
+        INSTANCES = 25,
+        PER_TURN = 10
+    };
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .leaves_per_turn = PER_TURN });
+    struct wire w = open_slow(server);
+    (void)state;
+    for (int i = 0; i < INSTANCES; i++) {
+        char text[256];
+        snprintf(
+            text, sizeof(text),
+            "{\"type\":\"event:sub\",\"actor\":\"job\",\"actorId\":\"%d\"}", i);
+        assert_string_equal(ask(&w, text), "");
+    }
+    close_wire(&w);
+    assert_int_equal(zkt_server_timeout(server), 0);
+    turn(server);
+    assert_int_equal(hooks.disconnect, PER_TURN);
+    assert_int_equal(stats_of(server).connections, 1);
+    assert_int_equal(zkt_server_timeout(server), 0); /* it goes on at once */
+    turn(server);
+    assert_int_equal(hooks.disconnect, 2 * PER_TURN);
+    assert_int_equal(reached(server).leaves_per_turn, 2);
+    turn(server);
+    assert_int_equal(hooks.disconnect, INSTANCES);
+    assert_int_equal(stats_of(server).connections, 0);
+    assert_int_equal(zkt_server_timeout(server), -1);
+    assert_int_equal(reached(server).leaves_per_turn, 2);
+    finish(server);
+}
+
+static void test_instances(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .instances = 2 });
+    struct wire w = open_slow(server);
+    (void)state;
+    assert_string_equal(ask(&w, MARK("1", "a", "y")), DONE("1"));
+    assert_string_equal(ask(&w, MARK("2", "b", "y")), DONE("2"));
+    assert_string_equal(
+        ask(&w, MARK("3", "c", "y")),
+        REFUSED("3", "too many instances", "RESOURCE_EXHAUSTED"));
+    assert_string_equal(
+        ask(&w, SUB("state:sub", "c")),
+        "{\"type\":\"sub:error\",\"actor\":\"job\",\"actorId\":\"c\",\"error\":"
+        "\"too many instances\",\"code\":\"RESOURCE_EXHAUSTED\"}\n");
+    assert_int_equal(reached(server).instances, 2);
+    assert_int_equal(zkt_server_destroy(server, ZKT_STR("job"), ZKT_STR("a")),
+                     ZKT_OK);
+    turn(server);
+    assert_string_equal(ask(&w, MARK("4", "c", "y")), DONE("4"));
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_links(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .links = 1 });
+    struct wire w = open_slow(server), other = open_slow(server);
+    (void)state;
+    assert_string_equal(ask(&w, MARK("1", "a", "y")), DONE("1"));
+    assert_string_equal(ask(&w, MARK("2", "a", "y")), DONE("2"));
+    assert_string_equal(
+        ask(&w, MARK("3", "b", "y")),
+        REFUSED("3", "the connection is in contact with too many instances",
+                "RESOURCE_EXHAUSTED"));
+    assert_int_equal(reached(server).links, 1);
+    assert_int_equal(stats_of(server).instances, 1);
+    assert_string_equal(ask(&other, MARK("4", "b", "y")), DONE("4"));
+    close_wire(&w);
+    close_wire(&other);
+    finish(server);
+}
+
+#define TOO_MANY_SUBSCRIPTIONS(instance)                                       \
+    "{\"type\":\"sub:error\",\"actor\":\"job\",\"actorId\":\"" instance        \
+    "\",\"error\":\"too many subscriptions of the connection\","               \
+    "\"code\":\"RESOURCE_EXHAUSTED\"}\n"
+
+static void test_subscriptions(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .subscriptions = 2 });
+    struct wire w = open_slow(server), other = open_slow(server);
+    (void)state;
+    assert_string_equal(ask(&w, SUB("event:sub", "a")), "");
+    assert_string_equal(ask(&w, SUB("event:sub", "a")), ""); /* the same one */
+    assert_non_null(strstr(ask(&w, SUB("state:sub", "a")), "state:snapshot"));
+    assert_string_equal(ask(&w, SUB("event:sub", "b")),
+                        TOO_MANY_SUBSCRIPTIONS("b"));
+    assert_string_equal(ask(&w, SUB("state:sub", "b")),
+                        TOO_MANY_SUBSCRIPTIONS("b"));
+    assert_int_equal(reached(server).subscriptions, 2);
+    assert_non_null(strstr(ask(&w, SUB("state:sub", "a")), "state:snapshot"));
+    assert_string_equal(ask(&other, SUB("event:sub", "b")), "");
+    assert_string_equal(ask(&w, SUB("event:unsub", "a")), "");
+    assert_string_equal(ask(&w, SUB("event:unsub", "a")), "");
+    assert_string_equal(ask(&w, SUB("event:sub", "b")), "");
+    /* The end of an instance ends what was subscribed to it. */
+    assert_int_equal(zkt_server_destroy(server, ZKT_STR("job"), ZKT_STR("a")),
+                     ZKT_OK);
+    turn(server);
+    assert_non_null(strstr(said(&w), "sub:error"));
+    assert_string_equal(ask(&w, SUB("event:sub", "c")), "");
+    assert_string_equal(ask(&w, SUB("event:sub", "d")),
+                        TOO_MANY_SUBSCRIPTIONS("d"));
+    close_wire(&w);
+    close_wire(&other);
+    finish(server);
+}
+
+static void test_waiting(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .pending_calls = 3,
+                             .mailbox_messages = 3,
+                             .mailbox_bytes = 1500,
+                             .mailbox_per_turn = 1 });
+    struct wire a = open_slow(server), b = open_slow(server);
+    struct ran ran = { 0 };
+    (void)state;
+    assert_string_equal(ask(&a, ADD("1", "x", "1", "later")), "");
+    assert_string_equal(ask(&a, ADD("2", "x", "1", "")), "");
+    assert_string_equal(ask(&a, ADD("3", "x", "1", "")), "");
+    assert_string_equal(ask(&a, ADD("4", "x", "1", "")),
+                        REFUSED("4", "too many calls of the connection wait",
+                                "RESOURCE_EXHAUSTED"));
+    assert_int_equal(reached(server).pending_calls, 1);
+    assert_string_equal(ask(&b, ADD("5", "x", "1", "")), "");
+    assert_string_equal(ask(&b, ADD("6", "x", "1", "")),
+                        REFUSED("6", "too many messages wait for the instance",
+                                "RESOURCE_EXHAUSTED"));
+    assert_int_equal(reached(server).mailbox_messages, 1);
+    resume(0, &ran);
+    turn(server);
+    assert_string_equal(said(&a), RESULT("1", "1") RESULT("2", "2"));
+    assert_int_equal(reached(server).mailbox_per_turn, 1);
+    turn(server);
+    assert_string_equal(said(&a), RESULT("3", "3"));
+    turn(server); /* the arrival of b */
+    turn(server);
+    assert_string_equal(said(&b), RESULT("5", "4"));
+    assert_int_equal(reached(server).mailbox_per_turn, 3);
+    assert_int_equal(reached(server).mailbox_bytes, 0);
+    close_wire(&a);
+    close_wire(&b);
+    finish(server);
+}
+
+static void test_mailbox_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .mailbox_bytes = 16 });
+    struct wire w = open_slow(server);
+    struct ran ran = { 0 };
+    (void)state;
+    assert_string_equal(ask(&w, ADD("1", "x", "1", "later")), "");
+    assert_string_equal(ask(&w, ADD("2", "x", "1", "")),
+                        REFUSED("2", "too many messages wait for the instance",
+                                "RESOURCE_EXHAUSTED"));
+    assert_int_equal(reached(server).mailbox_bytes, 1);
+    assert_int_equal(reached(server).mailbox_messages, 0);
+    resume(0, &ran);
+    turn(server);
+    assert_string_equal(said(&w), RESULT("1", "1"));
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_handler_ms(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .handler_ms = 70 });
+    struct wire w = open_slow(server);
+    struct ran ran = { 0 };
+    (void)state;
+    assert_string_equal(ask(&w, ADD("1", "x", "1", "later-dirty")), "");
+    zkt_server_advance(server, 69);
+    assert_string_equal(said(&w), "");
+    zkt_server_advance(server, 1);
+    assert_string_equal(said(&w),
+                        REFUSED("1", "the handler did not finish in time",
+                                "DEADLINE_EXCEEDED"));
+    assert_int_equal(reached(server).handler_ms, 1);
+    resume(0, &ran);
+    turn(server);
+    assert_int_equal(ran.cancelled, 1);
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_idle_ms(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .idle_ms = 70 });
+    struct wire w = open_slow(server);
+    (void)state;
+    assert_string_equal(ask(&w, MARK("1", "x", "y")), DONE("1"));
+    close_wire(&w);
+    turn(server);
+    zkt_server_advance(server, 69);
+    assert_int_equal(stats_of(server).instances, 1);
+    zkt_server_advance(server, 1);
+    assert_int_equal(stats_of(server).instances, 0);
+    assert_int_equal(reached(server).idle_ms, 1);
+    finish(server);
+}
+
+static void test_mutations_and_events(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .mutations = 3, .events = 2 });
+    struct wire w = open_slow(server);
+    (void)state;
+    (void)ask(&w, SUB("event:sub", "x"));
+    assert_string_equal(ask(&w, MARK("1", "x", "change:3")), DONE("1"));
+    assert_string_equal(ask(&w, MARK("2", "x", "change:4")),
+                        REFUSED("2", "internal error", "INTERNAL"));
+    assert_int_equal(reached(server).mutations, 1);
+    assert_non_null(strstr(ask(&w, MARK("3", "x", "emit:2")), DONE("3")));
+    assert_string_equal(ask(&w, MARK("4", "x", "emit:3")), /* none of them */
+                        REFUSED("4", "internal error", "INTERNAL"));
+    assert_int_equal(reached(server).events, 1);
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_protocol_errors(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .protocol_errors = 2 });
+    struct wire w = open_slow(server);
+    (void)state;
+    assert_non_null(strstr(ask(&w, "[]"), "INVALID_ARGUMENT"));
+    assert_int_equal(reached(server).protocol_errors, 0);
+    assert_string_equal(ask(&w, "[]"), "close 1008\n");
+    assert_int_equal(reached(server).protocol_errors, 1);
+    close_wire(&w);
+    finish(server);
+}
+
+/* ---- a slow reader ---- */
+
+/* A state of more than 4000 bytes, at instance x. */
+static void grow(struct wire *w)
+{
+    char text[600];
+    for (int i = 0; i < 19; i++) {
+        snprintf(text, sizeof(text), MARK("1", "x", "%0200d"), i);
+        assert_string_equal(ask(w, text), DONE("1"));
+    }
+}
+
+static void test_a_snapshot_larger_than_the_queue(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .output_high = 500, .output_hard = 1000 });
+    struct wire busy = open_slow(server), slow = open_slow(server);
+    (void)state;
+    grow(&busy);
+    send_text(&slow, SUB("state:sub", "x"), false);
+    assert_int_equal(zkt_endpoint_fate(slow.e), ZKT_FATE_OPEN);
+    assert_true(zkt_endpoint_reading(slow.e));
+    /* Another one waits until this one has been taken. */
+    send_text(&slow, SUB("state:sub", "x"), false);
+    send_text(&slow, SUB("state:sub", "y"), false);
+    assert_int_equal(reached(server).output_high, 2);
+    drain(&slow);
+    const char *first = strstr(slow.text + 4, "state:snapshot");
+    assert_non_null(first);
+    const char *all = said(&slow);
+    size_t snapshots = 0;
+    for (const char *at = all; (at = strstr(at, "state:snapshot")) != NULL;
+         at++) {
+        snapshots++;
+    }
+    assert_int_equal(snapshots, 3);
+    assert_int_equal(reached(server).output_hard, 0);
+    close_wire(&busy);
+    close_wire(&slow);
+    finish(server);
+}
+
+static void test_output_high(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .output_high = 500, .output_hard = 100000 });
+    struct wire busy = open_slow(server), slow = open_slow(server);
+    (void)state;
+    send_text(&slow, SUB("state:sub", "x"), false);
+    for (int i = 0; i < 100; i++) {
+        (void)ask(&busy, ADD("1", "x", "1", ""));
+    }
+    assert_int_equal(reached(server).output_high, 1);
+    assert_true(stats_of(server).patches < 10);
+    assert_true(zkt_endpoint_reading(slow.e));
+    const char *all = said(&slow);
+    const char *last = strstr(all, "\"n\":100");
+    assert_non_null(last);
+    assert_string_equal(last, "\"n\":100,\"trail\":\"\"}}\n"); /* at the end */
+    /* Results do not collapse: reading stops. */
+    for (int i = 0; i < 20; i++) {
+        send_text(&slow, ADD("1", "y", "1", ""), false);
+    }
+    assert_false(zkt_endpoint_reading(slow.e));
+    assert_int_equal(reached(server).output_high, 2);
+    (void)said(&slow);
+    assert_true(zkt_endpoint_reading(slow.e));
+    close_wire(&busy);
+    close_wire(&slow);
+    finish(server);
+}
+
+static void test_output_hard(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .output_high = 500, .output_hard = 1000 });
+    struct wire busy = open_slow(server), slow = open_slow(server);
+    int calls = 0;
+    (void)state;
+    send_text(&slow, SUB("event:sub", "x"), false);
+    while (zkt_endpoint_fate(slow.e) == ZKT_FATE_OPEN && calls < 1000) {
+        (void)ask(&busy, ADD("1", "x", "1", ""));
+        calls++;
+    }
+    assert_true(calls < 20);
+    assert_int_equal(zkt_endpoint_fate(slow.e), ZKT_FATE_CLOSE);
+    assert_int_equal(reached(server).output_hard, 1);
+    assert_string_equal(said(&slow), "close 1013\n");
+    close_wire(&busy);
+    close_wire(&slow);
+    finish(server);
+}
+
+static void test_output_stuck_ms(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .output_stuck_ms = 100 });
+    struct wire w = open_slow(server);
+    struct zkt_slice slice;
+    (void)state;
+    send_text(&w, SUB("state:sub", "x"), false);
+    zkt_server_advance(server, 99);
+    assert_int_equal(zkt_endpoint_pending(w.e, &slice, 1), 1);
+    zkt_endpoint_sent(w.e, 1); /* some progress */
+    zkt_server_advance(server, 99);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    zkt_server_advance(server, 1);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    assert_int_equal(reached(server).output_stuck_ms, 1);
+    /* The frame that was begun ends, so that the close can be read. */
+    drain(&w);
+    assert_memory_equal(w.text + w.len - 12,
+                        "\x88\x0a\x03\xf5"
+                        "too slow",
+                        12);
+    close_wire(&w);
+    finish(server);
+}
+
+/* ---- time ---- */
+
+static void test_time_jumps(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ 0 });
+    struct wire w = open_slow(server);
+    (void)state;
+    zkt_server_clock(server, INT64_C(1) << 40, 5);
+    zkt_server_tick(server);
+    drain(&w);
+    assert_memory_equal(w.text, "\x89\0", 2); /* asked first, not dropped */
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    zkt_server_clock(server, 7, 5); /* backwards: it stands still */
+    zkt_server_tick(server);
+    assert_int_equal(zkt_server_timeout(server), 5000);
+    w.len = 0;
+    assert_string_equal(ask(&w, MARK("1", "x", "y")), DONE("1"));
+    zkt_server_clock(server, INT64_MAX, INT64_MAX);
+    zkt_server_tick(server);
+    assert_string_equal(ask(&w, MARK("2", "x", "y")), DONE("2"));
+    close_wire(&w);
+    finish(server);
+}
+
+/* ---- all of them ---- */
+
+static void test_no_limit_is_forgotten(void **state)
+{
+    (void)state;
+    total.accepts_per_turn++; /* net's: see serve_test.c */
+#define X(name, value, text)                                                   \
+    if (total.name == 0) {                                                     \
+        fail_msg("no test reaches %s", #name);                                 \
+    }
+    ZKT_LIMITS_TABLE(X)
+#undef X
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_message_bytes),
+        cmocka_unit_test(test_fragments),
+        cmocka_unit_test(test_head_bytes),
+        cmocka_unit_test(test_handshake_ms),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_close_ms),
+        cmocka_unit_test(test_half_open),
+        cmocka_unit_test(test_accepts_per_second),
+        cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_refused_and_still_there),
+        cmocka_unit_test(test_per_address),
+        cmocka_unit_test(test_addresses_without_memory),
+        cmocka_unit_test(test_read_per_turn),
+        cmocka_unit_test(test_leaves_per_turn),
+        cmocka_unit_test(test_instances),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_subscriptions),
+        cmocka_unit_test(test_waiting),
+        cmocka_unit_test(test_mailbox_bytes),
+        cmocka_unit_test(test_handler_ms),
+        cmocka_unit_test(test_idle_ms),
+        cmocka_unit_test(test_mutations_and_events),
+        cmocka_unit_test(test_protocol_errors),
+        cmocka_unit_test(test_a_snapshot_larger_than_the_queue),
+        cmocka_unit_test(test_output_high),
+        cmocka_unit_test(test_output_hard),
+        cmocka_unit_test(test_output_stuck_ms),
+        cmocka_unit_test(test_time_jumps),
+        cmocka_unit_test(test_no_limit_is_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

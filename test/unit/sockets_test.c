@@ -1,0 +1,702 @@
+/*
+ * Sockets that misbehave: every system call that can fail does so once, in
+ * each way that it can; peers reset their connection in every state; the
+ * process runs out of descriptors. The linker puts the functions below in the
+ * place of the real ones (--wrap), which costs the library nothing. Whatever
+ * fails, one connection or the start is lost and nothing else.
+ */
+#define _GNU_SOURCE /* accept4 */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+#include "counter_client.h"
+#include "counter_server.h"
+#include "failing_alloc.h"
+#include "net/serving.h"
+#include "wire.h"
+
+/* ---- calls that fail ---- */
+
+static struct {
+    bool armed;
+    long calls, fail_at; /* the how-manieth fails, from 1 */
+    int way;             /* which of the errors of the function */
+    const char *failed;  /* its name */
+} fault;
+
+static void arm(long fail_at, int way)
+{
+    fault.armed = true;
+    fault.calls = 0;
+    fault.fail_at = fail_at;
+    fault.way = way;
+    fault.failed = NULL;
+}
+
+/* Whether this call is the one; errno is set then. */
+static bool fails(const char *name, const int *errors, int count)
+{
+    if (!fault.armed || ++fault.calls != fault.fail_at) {
+        return false;
+    }
+    fault.failed = name;
+    errno = errors[fault.way % count];
+    return true;
+}
+
+#define FAILS(name, ...)                                                       \
+    fails(name, (const int[]){ __VA_ARGS__ },                                  \
+          (int)(sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int)))
+
+/* A call of one of these is one that fails, or the real one. */
+#define WRAP(type, name, parameters, arguments, ...)                           \
+    type __real_##name parameters;                                             \
+    type __wrap_##name parameters;                                             \
+    type __wrap_##name parameters                                              \
+    {                                                                          \
+        return FAILS(#name, __VA_ARGS__) ? (type)-1 : __real_##name arguments; \
+    }
+/* The same for functions that return the error. */
+#define WRAP_UV(name, parameters, arguments)                                   \
+    int __real_##name parameters;                                              \
+    int __wrap_##name parameters;                                              \
+    int __wrap_##name parameters                                               \
+    {                                                                          \
+        return FAILS(#name, ENOMEM, EMFILE) ? -errno                           \
+                                            : __real_##name arguments;         \
+    }
+
+WRAP(int, socket, (int domain, int type, int protocol),
+     (domain, type, protocol), EMFILE, ENOBUFS)
+WRAP(int, bind, (int fd, const struct sockaddr *to, socklen_t len),
+     (fd, to, len), EADDRINUSE)
+WRAP(int, listen, (int fd, int backlog), (fd, backlog), EADDRINUSE)
+WRAP(int, getsockname, (int fd, struct sockaddr *out, socklen_t *len),
+     (fd, out, len), ENOBUFS)
+WRAP(int, setsockopt,
+     (int fd, int level, int name, const void *value, socklen_t len),
+     (fd, level, name, value, len), ENOBUFS)
+WRAP(int, getsockopt,
+     (int fd, int level, int name, void *value, socklen_t *len),
+     (fd, level, name, value, len), ENOBUFS)
+WRAP(int, accept4, (int fd, struct sockaddr *out, socklen_t *len, int flags),
+     (fd, out, len, flags), EMFILE, ECONNABORTED, EINTR, ENOMEM, EAGAIN)
+WRAP(int, connect, (int fd, const struct sockaddr *to, socklen_t len),
+     (fd, to, len), ECONNREFUSED, EADDRNOTAVAIL)
+WRAP(ssize_t, recv, (int fd, void *to, size_t size, int flags),
+     (fd, to, size, flags), ECONNRESET, EINTR, ENOMEM, EAGAIN)
+WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
+     (fd, message, flags), EPIPE, EINTR, ENOBUFS, EAGAIN)
+WRAP(int, shutdown, (int fd, int how), (fd, how), ENOTCONN)
+WRAP_UV(uv_loop_init, (uv_loop_t * loop), (loop))
+WRAP_UV(uv_poll_init, (uv_loop_t * loop, uv_poll_t *poll, int fd),
+        (loop, poll, fd))
+WRAP_UV(uv_poll_start, (uv_poll_t * poll, int events, uv_poll_cb cb),
+        (poll, events, cb))
+WRAP_UV(uv_async_init, (uv_loop_t * loop, uv_async_t *async, uv_async_cb cb),
+        (loop, async, cb))
+WRAP_UV(uv_signal_init, (uv_loop_t * loop, uv_signal_t *handle), (loop, handle))
+WRAP_UV(uv_signal_start, (uv_signal_t * handle, uv_signal_cb cb, int number),
+        (handle, cb, number))
+
+/* ---- a server ---- */
+
+static struct demo_counter_inc_later *held;
+
+static enum zkt_status inc(struct demo_counter_call *call,
+                           const struct demo_counter_inc_input *in,
+                           int32_t *out)
+{
+    if (in->by == 7) {
+        held = demo_counter_defer_inc(call);
+        return ZKT_PENDING;
+    }
+    demo_counter_set_n(call, call->state->n + in->by);
+    *out = call->state->n;
+    return ZKT_OK;
+}
+
+static enum zkt_status reset(struct demo_counter_call *call)
+{
+    demo_counter_set_n(call, 0);
+    return ZKT_OK;
+}
+
+static const struct demo_counter_handlers counter = { .inc = inc,
+                                                      .reset = reset };
+static const struct demo_handlers handlers = { .counter = &counter };
+
+struct site {
+    struct failing_alloc memory;
+    uv_loop_t loop;
+    struct zkt_server *server;
+    uint16_t port;
+    int warnings;
+};
+
+static void on_listening(void *user, uint16_t port)
+{
+    struct site *site = user;
+    site->port = port;
+}
+
+static void count_warnings(void *user, enum zkt_log_level level,
+                           const char *text)
+{
+    struct site *site = user;
+    (void)text;
+    site->warnings += level >= ZKT_LOG_WARNING;
+}
+
+static enum zkt_status open_site(struct site *site, struct zkt_limits limits)
+{
+    const struct zkt_serve_options options = {
+        .on_listening = on_listening,
+        .user = site,
+        .allocator = &site->memory.allocator,
+        .log = count_warnings,
+        .log_user = site,
+        .limits = limits,
+    };
+    *site = (struct site){ .port = 0 };
+    failing_alloc_init(&site->memory, 0);
+    assert_int_equal(
+        zkt_server_new(demo_app(&handlers), &options, &site->server), ZKT_OK);
+    assert_int_equal(__real_uv_loop_init(&site->loop), 0);
+    return zkt_server_listen(site->server, &site->loop);
+}
+
+static void step(struct site *site)
+{
+    (void)uv_run(&site->loop, UV_RUN_NOWAIT);
+}
+
+static struct zkt_server_stats stats_of(const struct site *site)
+{
+    struct zkt_server_stats stats;
+    zkt_server_stats(site->server, &stats);
+    return stats;
+}
+
+static void close_site(struct site *site)
+{
+    zkt_server_shutdown(site->server);
+    assert_int_equal(uv_run(&site->loop, UV_RUN_DEFAULT), 0);
+    zkt_server_free(site->server);
+    assert_int_equal(uv_run(&site->loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&site->loop), 0);
+    assert_int_equal(site->memory.live, 0);
+}
+
+/* ---- peers ---- */
+
+struct peer {
+    int fd;
+    char text[4096];
+    size_t len;
+};
+
+static struct peer knock(const struct site *site)
+{
+    struct peer peer = { .fd = __real_socket(AF_INET, SOCK_STREAM, 0) };
+    struct sockaddr_in to = {
+        .sin_family = AF_INET,
+        .sin_port = htons(site->port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    assert_true(peer.fd >= 0);
+    assert_int_equal(
+        __real_connect(peer.fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    return peer;
+}
+
+static void say(const struct peer *peer, const char *bytes, size_t len)
+{
+    assert_int_equal(send(peer->fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
+}
+
+static void say_text(const struct peer *peer, const char *text)
+{
+    char bytes[1024];
+    say(peer, bytes, frame(bytes, text));
+}
+
+/* Takes what has come; false: the end. */
+static bool hear(struct peer *peer)
+{
+    const size_t room = sizeof(peer->text) - 1 - peer->len;
+    const ssize_t got = __real_recv(peer->fd, peer->text + peer->len, room,
+                                    MSG_DONTWAIT);
+    if (got > 0) {
+        peer->len += (size_t)got;
+        peer->text[peer->len] = '\0';
+    }
+    return got > 0 || (got < 0 && errno == EAGAIN);
+}
+
+/* Runs the server until the peer has heard @text. */
+static void wait_for(struct site *site, struct peer *peer, const char *text)
+{
+    while (!holds(peer->text, peer->len, text)) {
+        step(site);
+        assert_true(hear(peer));
+    }
+    peer->len = 0;
+}
+
+static void enter(struct site *site, struct peer *peer)
+{
+    say(peer, request, sizeof(request) - 1);
+    wait_for(site, peer, "\"welcome\"");
+}
+
+#define INC(id, instance, by)                                                  \
+    "{\"type\":\"rpc\",\"id\":\"" id                                           \
+    "\",\"actor\":\"counter\",\"actorId\":\"" instance                         \
+    "\",\"method\":\"inc\",\"input\":{\"by\":" by "}}"
+
+/* Somebody new is served. */
+static void serve_somebody(struct site *site)
+{
+    struct peer peer = knock(site);
+    enter(site, &peer);
+    say_text(&peer, INC("z", "somebody", "1"));
+    wait_for(site, &peer, "\"id\":\"z\",\"result\":");
+    close(peer.fd);
+}
+
+static int count_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        count += fcntl(fd, F_GETFD) != -1;
+    }
+    return count;
+}
+
+/* ---- every call fails once ---- */
+
+static void on_inc(const struct zkt_reply *reply, int32_t result, void *user)
+{
+    int *answers = user;
+    (void)reply;
+    (void)result;
+    (*answers)++;
+}
+
+/* A client calls; it gets one answer, whatever that is. */
+static void run_client(struct site *site)
+{
+    const struct zkt_client_options options = { .rpc_timeout_ms = 1000,
+                                                .reconnect_min_ms = 1,
+                                                .reconnect_max_ms = 5 };
+    char url[64];
+    int answers = 0;
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u", (unsigned)site->port);
+    struct zkt_client *client = zkt_client_open(url, &options);
+    if (client == NULL) {
+        return;
+    }
+    struct demo_counter *x = demo_counter_open(client, "x");
+    assert_non_null(x);
+    demo_counter_begin_inc(x, &(struct demo_counter_inc_input){ .by = 1 },
+                           on_inc, &answers);
+    while (answers == 0) {
+        step(site);
+        (void)zkt_client_poll(client, 0);
+    }
+    assert_int_equal(answers, 1);
+    demo_counter_close(x);
+    zkt_client_close(client);
+    step(site);
+}
+
+/* False: there are not so many calls. */
+static bool run_session(long fail_at, int way)
+{
+    const int descriptors = count_descriptors();
+    struct site site;
+    arm(fail_at, way);
+    const enum zkt_status status = open_site(&site, (struct zkt_limits){ 0 });
+    if (status == ZKT_OK) {
+        run_client(&site);
+        fault.armed = false;
+        serve_somebody(&site);
+    } else {
+        assert_true(status == ZKT_SYSTEM || status == ZKT_NO_MEMORY);
+        assert_non_null(fault.failed);
+        assert_int_equal(site.warnings, 1); /* the log says why */
+    }
+    fault.armed = false;
+    close_site(&site);
+    assert_int_equal(count_descriptors(), descriptors);
+    return fault.failed != NULL;
+}
+
+static void test_every_system_call(void **state)
+{
+    enum {
+        WAYS = 5
+    };
+    bool ended = false;
+    uv_loop_t first; /* opens what libuv keeps for the process */
+    (void)state;
+    assert_int_equal(uv_loop_init(&first), 0);
+    assert_int_equal(uv_loop_close(&first), 0);
+    assert_false(run_session(0, 0));
+    for (long n = 1; !ended; n++) {
+        ended = !run_session(n, 0);
+        for (int way = 1; way < WAYS && !ended; way++) {
+            (void)run_session(n, way);
+        }
+        assert_true(!ended || n > 25);
+    }
+}
+
+/* ---- a server of its own loop ---- */
+
+static void stop_at_once(void *user, struct zkt_server *server)
+{
+    (void)user;
+    zkt_server_shutdown(server);
+}
+
+static void test_every_system_call_of_a_start(void **state)
+{
+    struct site site = { 0 };
+    const int descriptors = count_descriptors();
+    (void)state;
+    for (long n = 1;; n++) {
+        const struct zkt_serve_options options = {
+            .on_start = stop_at_once,
+            .user = &site,
+            .allocator = &site.memory.allocator,
+            .log = count_warnings,
+            .log_user = &site,
+        };
+        failing_alloc_init(&site.memory, 0);
+        site.warnings = 0;
+        arm(n, 0);
+        const int status = zkt_serve(demo_app(&handlers), &options);
+        fault.armed = false;
+        assert_int_equal(site.memory.live, 0);
+        assert_int_equal(count_descriptors(), descriptors);
+        if (fault.failed == NULL) {
+            assert_int_equal(status, 0);
+            assert_true(n > 8);
+            break;
+        }
+        assert_int_equal(status, 1);
+        assert_int_equal(site.warnings, 1); /* the log says why */
+    }
+}
+
+/* ---- resets ---- */
+
+static void reset_peer(struct peer *peer)
+{
+    const struct linger now = { .l_onoff = 1 };
+    assert_int_equal(
+        __real_setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)),
+        0);
+    close(peer->fd);
+}
+
+static void do_nothing(struct site *site, struct peer *peer)
+{
+    (void)site;
+    (void)peer;
+}
+
+static void half_a_head(struct site *site, struct peer *peer)
+{
+    (void)site;
+    say(peer, request, 20);
+}
+
+static void a_bad_head(struct site *site, struct peer *peer)
+{
+    (void)site;
+    say(peer, "nonsense\r\n\r\n", 12);
+}
+
+static void open_it(struct site *site, struct peer *peer)
+{
+    enter(site, peer);
+}
+
+static void half_a_frame(struct site *site, struct peer *peer)
+{
+    enter(site, peer);
+    say(peer, "\x81\xfe\x01\x00\0\0\0\0{", 9);
+}
+
+static void half_a_message(struct site *site, struct peer *peer)
+{
+    enter(site, peer);
+    say(peer, "\x01\x80\0\0\0\0", 6);
+}
+
+static void a_call_and_gone(struct site *site, struct peer *peer)
+{
+    enter(site, peer);
+    say_text(peer, INC("1", "shared", "1"));
+}
+
+static void a_call_that_waits(struct site *site, struct peer *peer)
+{
+    enter(site, peer);
+    held = NULL;
+    say_text(peer, INC("1", "waits", "7"));
+    while (held == NULL) {
+        step(site);
+    }
+    say_text(peer, INC("2", "waits", "1"));
+}
+
+static void subscribed(struct site *site, struct peer *peer)
+{
+    enter(site, peer);
+    say_text(peer, "{\"type\":\"state:sub\",\"actor\":\"counter\","
+                   "\"actorId\":\"shared\"}");
+}
+
+static void closing(struct site *site, struct peer *peer)
+{
+    enter(site, peer);
+    say(peer, "\x88\x82\0\0\0\0\x03\xe8", 8);
+}
+
+static void broke_the_protocol(struct site *site, struct peer *peer)
+{
+    enter(site, peer);
+    say(peer, "\xff\xff", 2);
+}
+
+static void lingering(struct site *site, struct peer *peer)
+{
+    broke_the_protocol(site, peer);
+    while (hear(peer)) { /* until the server has half-closed */
+        step(site);
+    }
+}
+
+static enum zkt_status inc_then(struct demo_counter_call *call,
+                                const struct demo_counter_inc_input *in,
+                                int32_t *out, void *user)
+{
+    (void)call;
+    (void)in;
+    (void)user;
+    *out = 0;
+    return ZKT_OK;
+}
+
+static void test_resets_in_every_state(void **state)
+{
+    static void (*const states[])(struct site *, struct peer *) = {
+        do_nothing,   half_a_head,    a_bad_head,         open_it,
+        half_a_frame, half_a_message, a_call_and_gone,    a_call_that_waits,
+        subscribed,   closing,        broke_the_protocol, lingering,
+    };
+    const int descriptors = count_descriptors();
+    struct site site;
+    (void)state;
+    assert_int_equal(open_site(&site, (struct zkt_limits){ 0 }), ZKT_OK);
+    struct peer bystander = knock(&site);
+    enter(&site, &bystander);
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        for (int steps = 0; steps < 4; steps++) {
+            struct peer peer = knock(&site);
+            held = NULL;
+            states[i](&site, &peer);
+            for (int k = 0; k < steps; k++) {
+                step(&site);
+            }
+            reset_peer(&peer);
+            say_text(&bystander, INC("b", "shared", "1"));
+            wait_for(&site, &bystander, "\"id\":\"b\",\"result\":");
+            if (held != NULL) {
+                demo_counter_resume_inc(held, inc_then, NULL);
+            }
+            while (stats_of(&site).connections > 1) {
+                step(&site);
+            }
+        }
+    }
+    close(bystander.fd);
+    while (stats_of(&site).connections > 0) {
+        step(&site);
+    }
+    assert_int_equal(stats_of(&site).deferred, 0);
+    close_site(&site);
+    assert_int_equal(count_descriptors(), descriptors);
+}
+
+/* ---- who is accepted ---- */
+
+static void test_descriptors_run_out(void **state)
+{
+    struct site site;
+    struct rlimit before;
+    int taken[1024], count = 0;
+    (void)state;
+    assert_int_equal(
+        open_site(&site, (struct zkt_limits){ .connections = 100000 }), ZKT_OK);
+    struct peer peer = knock(&site);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit few = before;
+    few.rlim_cur = 200;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while ((taken[count] = dup(peer.fd)) >= 0) {
+        count++;
+    }
+    while (site.warnings == 0) {
+        step(&site);
+    }
+    assert_int_equal(stats_of(&site).connections, 0);
+    while (count > 0) {
+        close(taken[--count]);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    enter(&site, &peer);
+    close(peer.fd);
+    close_site(&site);
+}
+
+static void test_descriptors_bound_connections(void **state)
+{
+    struct site site;
+    struct rlimit before;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlim_t of[] = { 1000, 129, 128, 100 };
+    const int64_t expected[] = { 936, 65, 64, 50 };
+    for (size_t i = 0; i < 4; i++) {
+        struct rlimit few = before;
+        few.rlim_cur = of[i];
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        assert_int_equal(open_site(&site, (struct zkt_limits){ 0 }), ZKT_OK);
+        assert_int_equal(zkt__server_limits(site.server)->connections,
+                         expected[i]);
+        close_site(&site);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void test_one_connection_too_many(void **state)
+{
+    enum {
+        MORE = 40 /* of them 32 are answered, and linger */
+    };
+    struct site site;
+    struct peer more[MORE];
+    int answered = 0, ended = 0;
+    (void)state;
+    assert_int_equal(open_site(&site, (struct zkt_limits){ .connections = 1 }),
+                     ZKT_OK);
+    struct peer first = knock(&site);
+    enter(&site, &first);
+    for (int i = 0; i < MORE; i++) {
+        more[i] = knock(&site);
+    }
+    while (stats_of(&site).reached.connections < MORE) {
+        step(&site);
+    }
+    for (int i = 0; i < MORE; i++) {
+        while (hear(&more[i])) {
+            step(&site);
+        }
+        answered += holds(more[i].text, more[i].len, "HTTP/1.1 503 ");
+        ended++;
+        close(more[i].fd);
+    }
+    assert_int_equal(ended, MORE);
+    assert_int_equal(answered, 32);
+    close(first.fd);
+    while (stats_of(&site).connections > 0) {
+        step(&site);
+    }
+    serve_somebody(&site);
+    close_site(&site);
+}
+
+static void test_accepting_waits(void **state)
+{
+    struct site site;
+    (void)state;
+    assert_int_equal(
+        open_site(&site,
+                  (struct zkt_limits){ .half_open = 1, .accepts_per_turn = 1 }),
+        ZKT_OK);
+    struct peer a = knock(&site), b = knock(&site), c = knock(&site);
+    say(&b, request, sizeof(request) - 1);
+    for (int i = 0; i < 10; i++) {
+        step(&site);
+    }
+    assert_int_equal(stats_of(&site).connections, 1);
+    assert_int_equal(stats_of(&site).reached.half_open, 1);
+    assert_int_equal(stats_of(&site).reached.accepts_per_turn, 1);
+    enter(&site, &a);
+    wait_for(&site, &b, "\"welcome\"");
+    enter(&site, &c);
+    assert_int_equal(stats_of(&site).connections, 3);
+    close(a.fd);
+    close(b.fd);
+    close(c.fd);
+    close_site(&site);
+}
+
+/* What is over in a second is accepted in the next. */
+static void test_accepting_waits_for_time(void **state)
+{
+    struct site site;
+    (void)state;
+    assert_int_equal(
+        open_site(&site, (struct zkt_limits){ .accepts_per_second = 2 }),
+        ZKT_OK);
+    struct peer a = knock(&site), b = knock(&site), c = knock(&site);
+    enter(&site, &a);
+    enter(&site, &b);
+    say(&c, request, sizeof(request) - 1);
+    const int64_t before = (int64_t)uv_now(&site.loop);
+    while (stats_of(&site).connections < 3) {
+        (void)uv_run(&site.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(stats_of(&site).reached.accepts_per_second, 1);
+    assert_true((int64_t)uv_now(&site.loop) - before > 100);
+    wait_for(&site, &c, "\"welcome\"");
+    close(a.fd);
+    close(b.fd);
+    close(c.fd);
+    close_site(&site);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_system_call),
+        cmocka_unit_test(test_every_system_call_of_a_start),
+        cmocka_unit_test(test_resets_in_every_state),
+        cmocka_unit_test(test_descriptors_run_out),
+        cmocka_unit_test(test_descriptors_bound_connections),
+        cmocka_unit_test(test_one_connection_too_many),
+        cmocka_unit_test(test_accepting_waits),
+        cmocka_unit_test(test_accepting_waits_for_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
