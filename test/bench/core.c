@@ -345,6 +345,7 @@ static void read_text(struct bench *b, const char *text,
     }
     zkt__reader_init(&reader, (char *)(uintptr_t)message.input.data,
                      message.input.len, &b->arena, &issues, NULL);
+    reader.plain = message.plain;
     if (!type->decode(&reader, type, input)) {
         fail("not decoded");
     }
