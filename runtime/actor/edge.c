@@ -602,7 +602,7 @@ static bool is_dirty(const struct zkt_instance *instance)
     return instance->parked != NULL && instance->parked->call.journal.count > 0;
 }
 
-bool zkt__edge_is_held(const struct zkt_port *port)
+bool zkt__edge_is_held(struct zkt_port *port)
 {
     const struct zkt_link *link = zkt__queue_head_token(&port->queue);
     return link != NULL && is_dirty(link->instance);
