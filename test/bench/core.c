@@ -12,15 +12,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "core_server.h"
+#include "handlers.h"
 #include "protocol/envelope.h"
 #include "zocket/zocket.h"
 
 enum {
     SUBSCRIBERS = 1000,
     PEERS_MAX = SUBSCRIBERS + 1,
-    CAPPED = 100,
-    LINES = 65000, /* of 101 bytes each with quotes and comma: 6.7 MB */
     ROUNDS = 7,
     SLICES = 16,
     FRAME_MAX = 8192
@@ -31,67 +29,6 @@ static void fail(const char *what)
     fprintf(stderr, "core: %s\n", what);
     exit(1);
 }
-
-/* ---- the handlers ---- */
-
-static enum zkt_status increment(struct bench_counter_call *call,
-                                 const struct bench_counter_increment_input *in,
-                                 int32_t *out)
-{
-    bench_counter_set_n(call, (call->state->n + in->by) % 1000000);
-    *out = call->state->n;
-    return ZKT_OK;
-}
-
-static enum zkt_status save(struct bench_store_call *call,
-                            const struct bench_store_save_input *in,
-                            int32_t *out)
-{
-    (void)call;
-    *out = (int32_t)in->text.len;
-    return ZKT_OK;
-}
-
-static enum zkt_status append(struct bench_store_call *call,
-                              const struct bench_store_append_input *in)
-{
-    if (call->state->recent.len == CAPPED) {
-        bench_store_remove_recent(call, 0, 1);
-    }
-    bench_store_append_recent(call, in->text);
-    return ZKT_OK;
-}
-
-static enum zkt_status fill(struct bench_store_call *call,
-                            const struct bench_store_fill_input *in)
-{
-    static const char line[] = "a line of the state of which there are many, "
-                               "so that it has a size which is worth a figure "
-                               "of its own";
-    for (int32_t i = 0; i < in->count; i++) {
-        bench_store_append_lines(call, (struct zkt_str){ line, 98 });
-    }
-    return ZKT_OK;
-}
-
-static enum zkt_status score(struct bench_store_call *call,
-                             const struct bench_store_score_input *in)
-{
-    for (int32_t i = 0; i < in->count; i++) {
-        char key[16];
-        const int len = snprintf(key, sizeof(key), "%d", in->from + i);
-        bench_store_put_scores(call, (struct zkt_str){ key, (size_t)len }, i);
-    }
-    return ZKT_OK;
-}
-
-static const struct bench_counter_handlers counter = { .increment = increment };
-static const struct bench_store_handlers store = {
-    .save = save,
-    .append = append,
-    .fill = fill,
-    .score = score,
-};
 
 /* ---- a server and its peers ---- */
 
@@ -250,7 +187,7 @@ static void prepare_text(struct bench *b)
 
 static void prepare_append(struct bench *b)
 {
-    for (int i = 0; i < CAPPED; i++) {
+    for (int i = 0; i < BENCH_CAPPED; i++) {
         say(b, b->peers[0], APPEND);
     }
     load(b, APPEND);
@@ -414,13 +351,11 @@ static double cpu_ns(void)
 
 static void begin(struct bench *b, const struct work *work)
 {
-    static const struct bench_handlers handlers = { .counter = &counter,
-                                                    .store = &store };
     static const struct zkt_serve_options options = {
         .limits = { .output_high = 1 << 28, .output_hard = 1 << 28 },
     };
     memset(b, 0, sizeof(*b));
-    if (zkt_server_new(bench_app(&handlers), &options, &b->server) != ZKT_OK) {
+    if (zkt_server_new(bench_app(&bench_all), &options, &b->server) != ZKT_OK) {
         fail("no server");
     }
     connect_peer(b);
