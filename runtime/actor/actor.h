@@ -274,7 +274,7 @@ bool zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port,
 /** Encodes a snapshot whose token has reached the head of the queue. */
 void zkt__edge_settle_queue(struct zkt_actors *actors, struct zkt_port *port);
 /** Whether the head of the queue waits for a call that has yet to finish. */
-bool zkt__edge_is_held(const struct zkt_port *port);
+bool zkt__edge_is_held(struct zkt_port *port);
 
 /* ---- frames ---- */
 

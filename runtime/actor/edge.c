@@ -348,6 +348,7 @@ static bool read_input(struct zkt_actors *actors, struct zkt_port *port,
                                                             : zkt_cstr(nothing);
     zkt__reader_init(&reader, (char *)(uintptr_t)text.data, text.len,
                      &actors->task->arena, &issues, &actors->store.key);
+    reader.plain = message->plain;
     *input = zkt__arena_zero(&actors->task->arena, 1, method->input->size);
     if (*input != NULL &&
         method->input->decode(&reader, method->input, *input)) {
@@ -675,7 +676,7 @@ static bool is_dirty(const struct zkt_instance *instance)
     return instance->parked != NULL && instance->parked->call.journal.count > 0;
 }
 
-bool zkt__edge_is_held(const struct zkt_port *port)
+bool zkt__edge_is_held(struct zkt_port *port)
 {
     const struct zkt_link *link = zkt__queue_head_token(&port->queue);
     return link != NULL && is_dirty(link->instance);

@@ -5,11 +5,27 @@
 
 enum {
     FIRST_CAPACITY = 4,
-    TAIL_SIZE = 1024 /* a private buffer holds at least so much */
+    /* A private buffer holds at least so much: with its head and malloc's the
+     * most that glibc keeps at hand for the next one. */
+    TAIL_SIZE = 1008
 };
+
+static struct zkt_queued *items_of(struct zkt_send_queue *q)
+{
+    return q->capacity > 0 ? q->items + q->first : &q->one;
+}
+
+static bool is_token(const struct zkt_queued *item)
+{
+    return item->len == 0;
+}
 
 static bool reserve(struct zkt_send_queue *q, const struct zkt_allocator *a)
 {
+    if (q->count == 0) {
+        q->first = 0;
+        return true;
+    }
     if (q->first + q->count < q->capacity) {
         return true;
     }
@@ -25,6 +41,9 @@ static bool reserve(struct zkt_send_queue *q, const struct zkt_allocator *a)
     if (items == NULL) {
         return false;
     }
+    if (q->capacity == 0) {
+        items[0] = q->one;
+    }
     q->items = items;
     q->capacity = capacity;
     return true;
@@ -33,7 +52,7 @@ static bool reserve(struct zkt_send_queue *q, const struct zkt_allocator *a)
 /* Appends an item; there is room. */
 static void append(struct zkt_send_queue *q, struct zkt_queued item)
 {
-    q->items[q->first + q->count++] = item;
+    items_of(q)[q->count++] = item;
     q->bytes += item.len;
     q->tail = NULL;
 }
@@ -44,7 +63,7 @@ bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
     if (!reserve(q, a)) {
         return false;
     }
-    append(q, (struct zkt_queued){ .buffer = zkt__buffer_ref(buffer),
+    append(q, (struct zkt_queued){ .of.buffer = zkt__buffer_ref(buffer),
                                    .len = buffer->len });
     return true;
 }
@@ -52,13 +71,13 @@ bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
 bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
                      const void *bytes, size_t len)
 {
-    if (len > UINT32_MAX / 2) {
-        return false;
+    if (len == 0 || len > UINT32_MAX / 2) {
+        return len == 0;
     }
     if (q->tail != NULL && q->tail_capacity - q->tail->len >= len) {
         memcpy(q->tail->data + q->tail->len, bytes, len);
         q->tail->len += (uint32_t)len;
-        q->items[q->first + q->count - 1].len += (uint32_t)len;
+        items_of(q)[q->count - 1].len += (uint32_t)len;
         q->bytes += len;
         return true;
     }
@@ -72,7 +91,7 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
     }
     memcpy(buffer->data, bytes, len);
     buffer->len = (uint32_t)len;
-    append(q, (struct zkt_queued){ .buffer = buffer, .len = (uint32_t)len });
+    append(q, (struct zkt_queued){ .of.buffer = buffer, .len = (uint32_t)len });
     q->tail = buffer;
     q->tail_capacity = (uint32_t)size;
     return true;
@@ -80,7 +99,7 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
 
 void zkt__queue_exempt_last(struct zkt_send_queue *q)
 {
-    struct zkt_queued *last = &q->items[q->first + q->count - 1];
+    struct zkt_queued *last = &items_of(q)[q->count - 1];
     last->exempt = true;
     q->exempt += last->len;
 }
@@ -91,30 +110,29 @@ bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
     if (!reserve(q, a)) {
         return false;
     }
-    append(q, (struct zkt_queued){ .link = link });
+    append(q, (struct zkt_queued){ .of.link = link });
     return true;
 }
 
-void *zkt__queue_head_token(const struct zkt_send_queue *q)
+void *zkt__queue_head_token(struct zkt_send_queue *q)
 {
-    if (q->count == 0 || q->items[q->first].buffer != NULL) {
-        return NULL;
-    }
-    return q->items[q->first].link;
+    const struct zkt_queued *head = items_of(q);
+    return q->count > 0 && is_token(head) ? head->of.link : NULL;
 }
 
 void zkt__queue_fill_token(struct zkt_send_queue *q, struct zkt_buffer *buffer)
 {
-    q->items[q->first] = (struct zkt_queued){ .buffer = buffer,
-                                              .len = buffer->len,
-                                              .exempt = true };
+    *items_of(q) = (struct zkt_queued){ .of.buffer = buffer,
+                                        .len = buffer->len,
+                                        .exempt = true };
     q->bytes += buffer->len;
     q->exempt += buffer->len;
 }
 
 static void drop_head(struct zkt_send_queue *q)
 {
-    struct zkt_buffer *buffer = q->items[q->first].buffer;
+    const struct zkt_queued *head = items_of(q);
+    struct zkt_buffer *buffer = is_token(head) ? NULL : head->of.buffer;
     q->first++;
     q->count--;
     if (q->tail == buffer) {
@@ -125,27 +143,26 @@ static void drop_head(struct zkt_send_queue *q)
 
 void zkt__queue_drop_tokens(struct zkt_send_queue *q, const void *link)
 {
+    struct zkt_queued *items = items_of(q);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < q->count; i++) {
-        const struct zkt_queued item = q->items[q->first + i];
-        if (item.buffer != NULL || item.link != link) {
-            q->items[q->first + kept++] = item;
+        if (!is_token(&items[i]) || items[i].of.link != link) {
+            items[kept++] = items[i];
         }
     }
     q->count = kept;
 }
 
-size_t zkt__queue_peek(const struct zkt_send_queue *q, struct zkt_slice *out,
+size_t zkt__queue_peek(struct zkt_send_queue *q, struct zkt_slice *out,
                        size_t max)
 {
+    const struct zkt_queued *items = items_of(q);
     size_t n = 0;
-    while (n < max && n < q->count) {
-        const struct zkt_queued *item = &q->items[q->first + n];
-        if (item->buffer == NULL) {
-            break;
-        }
-        out[n++] = (struct zkt_slice){ item->buffer->data + item->offset,
-                                       item->len };
+    while (n < max && n < q->count && !is_token(&items[n])) {
+        const struct zkt_buffer *buffer = items[n].of.buffer;
+        out[n] = (struct zkt_slice){ buffer->data + items[n].offset,
+                                     items[n].len };
+        n++;
     }
     return n;
 }
@@ -155,7 +172,7 @@ void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
 {
     q->bytes -= len;
     while (len > 0) {
-        struct zkt_queued *item = &q->items[q->first];
+        struct zkt_queued *item = items_of(q);
         if (item->exempt) {
             q->exempt -= len < item->len ? len : item->len;
         }
@@ -174,12 +191,13 @@ void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
 
 void zkt__queue_cut(struct zkt_send_queue *q)
 {
-    const bool started = q->count > 0 && q->items[q->first].offset > 0;
+    const struct zkt_queued *items = items_of(q);
+    const bool started = q->count > 0 && items[0].offset > 0;
     while (q->count > (started ? 1u : 0u)) {
-        const struct zkt_queued *last = &q->items[q->first + --q->count];
+        const struct zkt_queued *last = &items[--q->count];
         q->bytes -= last->len;
         q->exempt -= last->exempt ? last->len : 0;
-        zkt__buffer_unref(last->buffer);
+        zkt__buffer_unref(is_token(last) ? NULL : last->of.buffer);
     }
     q->tail = NULL;
 }
@@ -189,6 +207,8 @@ void zkt__queue_finish(struct zkt_send_queue *q, const struct zkt_allocator *a)
     while (q->count > 0) {
         drop_head(q);
     }
-    zkt__release(a, q->items);
+    if (q->capacity > 0) {
+        zkt__release(a, q->items);
+    }
     *q = (struct zkt_send_queue){ 0 };
 }

@@ -12,14 +12,17 @@
 #include "base/buffer.h"
 
 struct zkt_queued {
-    struct zkt_buffer *buffer; /* NULL: a token */
-    uint32_t offset, len;
-    void *link;  /* of a token */
+    union {
+        struct zkt_buffer *buffer;
+        void *link; /* of a token */
+    } of;
+    uint32_t offset, len; /* len 0: a token; no slice is empty */
     bool exempt; /* a snapshot: does not count towards the hard limit */
 };
 
 struct zkt_send_queue {
-    struct zkt_queued *items;
+    struct zkt_queued *items;        /* while there is more than one */
+    struct zkt_queued one;           /* else: most often there is one */
     uint32_t first, count, capacity; /* items[first … first + count) */
     uint32_t tail_capacity;          /* of the last buffer, if it is private */
     struct zkt_buffer *tail;         /* that buffer; the last item ends in it */
@@ -38,14 +41,14 @@ void zkt__queue_exempt_last(struct zkt_send_queue *q);
 bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
                       void *link);
 /** The token at the head, or NULL. */
-void *zkt__queue_head_token(const struct zkt_send_queue *q);
+void *zkt__queue_head_token(struct zkt_send_queue *q);
 /** Puts a snapshot (its reference taken) in the place of the token at the
  * head. */
 void zkt__queue_fill_token(struct zkt_send_queue *q, struct zkt_buffer *buffer);
 /** Tokens of @link are void from now on. */
 void zkt__queue_drop_tokens(struct zkt_send_queue *q, const void *link);
 /** At most @max slices from the head, up to the next token. */
-size_t zkt__queue_peek(const struct zkt_send_queue *q, struct zkt_slice *out,
+size_t zkt__queue_peek(struct zkt_send_queue *q, struct zkt_slice *out,
                        size_t max);
 /** The first @len bytes are sent. */
 void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,

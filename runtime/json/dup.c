@@ -112,6 +112,24 @@ static void dup_boxed(struct block *b, const struct zkt_type *type, void *value)
     }
 }
 
+/* The entries stand in the same order, so their index is good as it is. */
+static void dup_index(struct block *b, struct zkt_any_map *map)
+{
+    const struct zkt_map_index *index = map->index_;
+    if (index == NULL) {
+        return;
+    }
+    struct zkt_map_index *to = put(b, index, sizeof(*index));
+    const size_t slots = index->index.slots != NULL
+                             ? (size_t)index->index.mask + 1
+                             : 0;
+    uint64_t *copied = put(b, index->index.slots, slots * sizeof(uint64_t));
+    if (to != NULL) {
+        to->index.slots = slots > 0 ? copied : NULL;
+        map->index_ = to;
+    }
+}
+
 /* Copies what @value points to; the value itself is in the block already, or
  * nothing is written while measuring. */
 static void dup_inside(struct block *b, const struct zkt_type *type,
@@ -161,9 +179,7 @@ static void dup_inside(struct block *b, const struct zkt_type *type,
         const struct zkt_map_info *info = type->of.maps;
         dup_items(b, &map->items, map->len, info->entry_size, info->value,
                   info->value_offset, true);
-        if (b->at != NULL) {
-            map->index_ = NULL;
-        }
+        dup_index(b, map);
         return;
     }
     case ZKT_KIND_OPTIONAL:

@@ -155,17 +155,26 @@ struct zkt_number zkt__number_read(const char *at, const char *end)
 
 /* ---- writing ---- */
 
+/* 00 to 99 */
+static const char pairs[] = "0001020304050607080910111213141516171819"
+                            "2021222324252627282930313233343536373839"
+                            "4041424344454647484950515253545556575859"
+                            "6061626364656667686970717273747576777879"
+                            "8081828384858687888990919293949596979899";
+
 static size_t write_unsigned(char *out, uint64_t value)
 {
-    char reversed[20];
-    size_t len = 0;
-    do {
-        reversed[len++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    for (size_t i = 0; i < len; i++) {
-        out[i] = reversed[len - 1 - i];
+    char digits[20], *at = digits + sizeof(digits);
+    for (; value >= 100; value /= 100) {
+        at -= 2;
+        memcpy(at, &pairs[value % 100 * 2], 2);
     }
+    *--at = pairs[value * 2 + 1];
+    if (value >= 10) {
+        *--at = pairs[value * 2];
+    }
+    const size_t len = (size_t)(digits + sizeof(digits) - at);
+    memcpy(out, at, len);
     return len;
 }
 

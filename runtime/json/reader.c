@@ -19,6 +19,7 @@ void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
     reader->issues = issues;
     reader->hash_key = hash_key;
     reader->discriminator.data = NULL;
+    reader->plain = (struct zkt_str){ NULL, 0 };
     reader->lenient = false;
     reader->malformed = false;
     reader->no_memory = false;
@@ -43,39 +44,32 @@ static bool fail_deep(struct zkt_reader *reader)
     return fail(reader);
 }
 
-enum zkt_token zkt__reader_peek(struct zkt_reader *reader)
+/* What begins with a byte, plus one, so that all others are zero: nothing. */
+static const uint8_t begins[256] = {
+    ['{'] = ZKT_TOKEN_OBJECT + 1, ['['] = ZKT_TOKEN_ARRAY + 1,
+    ['"'] = ZKT_TOKEN_STRING + 1, ['t'] = ZKT_TOKEN_BOOL + 1,
+    ['f'] = ZKT_TOKEN_BOOL + 1,   ['n'] = ZKT_TOKEN_NULL + 1,
+    ['-'] = ZKT_TOKEN_NUMBER + 1, ['0'] = ZKT_TOKEN_NUMBER + 1,
+    ['1'] = ZKT_TOKEN_NUMBER + 1, ['2'] = ZKT_TOKEN_NUMBER + 1,
+    ['3'] = ZKT_TOKEN_NUMBER + 1, ['4'] = ZKT_TOKEN_NUMBER + 1,
+    ['5'] = ZKT_TOKEN_NUMBER + 1, ['6'] = ZKT_TOKEN_NUMBER + 1,
+    ['7'] = ZKT_TOKEN_NUMBER + 1, ['8'] = ZKT_TOKEN_NUMBER + 1,
+    ['9'] = ZKT_TOKEN_NUMBER + 1,
+};
+
+static inline enum zkt_token peek(struct zkt_reader *reader)
 {
     if (reader->malformed || reader->no_memory) {
         return ZKT_TOKEN_NONE;
     }
     reader->at = zkt__skip_space(reader->at);
-    switch (*reader->at) {
-    case '{':
-        return ZKT_TOKEN_OBJECT;
-    case '[':
-        return ZKT_TOKEN_ARRAY;
-    case '"':
-        return ZKT_TOKEN_STRING;
-    case 't':
-    case 'f':
-        return ZKT_TOKEN_BOOL;
-    case 'n':
-        return ZKT_TOKEN_NULL;
-    case '-':
-    case '0':
-    case '1':
-    case '2':
-    case '3':
-    case '4':
-    case '5':
-    case '6':
-    case '7':
-    case '8':
-    case '9':
-        return ZKT_TOKEN_NUMBER;
-    default:
-        return ZKT_TOKEN_NONE;
-    }
+    const unsigned token = begins[(unsigned char)*reader->at];
+    return token > 0 ? (enum zkt_token)(token - 1) : ZKT_TOKEN_NONE;
+}
+
+enum zkt_token zkt__reader_peek(struct zkt_reader *reader)
+{
+    return peek(reader);
 }
 
 /* ---- strings ---- */
@@ -218,11 +212,13 @@ bool zkt__reader_text(struct zkt_reader *reader, struct zkt_str *out,
                       bool *lone_surrogate)
 {
     *lone_surrogate = false;
-    if (zkt__reader_peek(reader) != ZKT_TOKEN_STRING) {
+    if (peek(reader) != ZKT_TOKEN_STRING) {
         return false;
     }
     char *start = reader->at + 1;
-    char *end = zkt__scan_plain(start);
+    /* A long one may have been looked through when it was skipped. */
+    char *end = start == reader->plain.data ? start + reader->plain.len
+                                            : zkt__scan_plain(start);
     if (*end == '"') {
         *end = '\0';
         *out = (struct zkt_str){ start, (size_t)(end - start) };
@@ -249,10 +245,14 @@ bool zkt__reader_string(struct zkt_reader *reader, struct zkt_str *out)
 /* ---- skipping ---- */
 
 /* Past the string whose opening quote is at @at, or NULL. */
-static char *skip_string(char *at)
+static char *skip_string(struct zkt_reader *reader, char *at)
 {
-    for (at++;;) {
-        at = zkt__scan_plain(at);
+    char *start = at + 1;
+    at = zkt__scan_plain(start);
+    if ((size_t)(at - start) > reader->plain.len) {
+        reader->plain = (struct zkt_str){ start, (size_t)(at - start) };
+    }
+    for (;; at = zkt__scan_plain(at)) {
         if (*at == '"') {
             return at + 1;
         }
@@ -278,11 +278,11 @@ static char *skip_word(char *at, const char *word, size_t len)
 }
 
 /* Past a value that holds no others, or NULL. */
-static char *skip_scalar(char *at)
+static char *skip_scalar(struct zkt_reader *reader, char *at)
 {
     switch (*at) {
     case '"':
-        return skip_string(at);
+        return skip_string(reader, at);
     case 't':
         return skip_word(at, "true", 4);
     case 'f':
@@ -295,13 +295,13 @@ static char *skip_scalar(char *at)
 }
 
 /* Past a key, its colon and the space around it, or NULL. */
-static char *skip_key(char *at)
+static char *skip_key(struct zkt_reader *reader, char *at)
 {
     at = zkt__skip_space(at);
     if (*at != '"') {
         return NULL;
     }
-    at = skip_string(at);
+    at = skip_string(reader, at);
     if (at == NULL) {
         return NULL;
     }
@@ -314,15 +314,16 @@ static char *skip_key(char *at)
  * room for the usual number of them; a text that goes deeper pays for it.
  */
 struct nesting {
+    struct zkt_reader *reader;
     uint64_t first, *words;
     size_t depth, capacity;
     bool deeper; /* than the limit */
 };
 
 /* Room for all the levels that the rest of the text can have. */
-static bool reserve_levels(struct zkt_reader *reader, struct nesting *in,
-                           const char *at)
+static bool reserve_levels(struct nesting *in, const char *at)
 {
+    struct zkt_reader *reader = in->reader;
     const size_t words = in->capacity / 64 +
                          (size_t)(reader->end - at) / 2 / 64 + 1;
     uint64_t *larger = zkt__arena_zero(reader->arena, words, sizeof(*larger));
@@ -344,9 +345,9 @@ static bool is_in_object(const struct nesting *in)
 
 /* Enters the container at @at and stands before its first value; if it is
  * empty, past it. NULL: malformed. */
-static char *skip_open(struct zkt_reader *reader, struct nesting *in, char *at,
-                       bool *empty)
+static char *skip_open(struct nesting *in, char *at, bool *empty)
 {
+    struct zkt_reader *reader = in->reader;
     const bool object = *at == '{';
     const uint64_t bit = (uint64_t)1 << in->depth % 64;
     in->deeper = in->deeper || reader->depth + in->depth >= ZKT_DEPTH_MAX;
@@ -355,13 +356,13 @@ static char *skip_open(struct zkt_reader *reader, struct nesting *in, char *at,
     if (*empty) {
         return at + 1;
     }
-    if (in->depth == in->capacity && !reserve_levels(reader, in, at)) {
+    if (in->depth == in->capacity && !reserve_levels(in, at)) {
         return NULL;
     }
     uint64_t *word = &in->words[in->depth / 64];
     *word = object ? *word | bit : *word & ~bit;
     in->depth++;
-    return object ? skip_key(at) : at;
+    return object ? skip_key(reader, at) : at;
 }
 
 /* After a value: leaves the containers that end here, and stands before the
@@ -372,7 +373,8 @@ static char *skip_on(struct nesting *in, char *at)
         const bool object = is_in_object(in);
         at = zkt__skip_space(at);
         if (*at == ',') {
-            return object ? skip_key(at + 1) : zkt__skip_space(at + 1);
+            return object ? skip_key(in->reader, at + 1)
+                          : zkt__skip_space(at + 1);
         }
         if (*at != (object ? '}' : ']')) {
             return NULL;
@@ -385,19 +387,19 @@ static char *skip_on(struct nesting *in, char *at)
 
 bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
 {
-    if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
+    if (peek(reader) == ZKT_TOKEN_NONE) {
         return fail(reader);
     }
-    struct nesting in = { .capacity = 64 };
+    struct nesting in = { .reader = reader, .capacity = 64 };
     char *start = reader->at;
     char *at = start;
     in.words = &in.first;
     do {
         bool whole = true;
         if (*at == '{' || *at == '[') {
-            at = skip_open(reader, &in, at, &whole);
+            at = skip_open(&in, at, &whole);
         } else {
-            at = skip_scalar(at);
+            at = skip_scalar(reader, at);
         }
         if (at != NULL && whole) {
             at = skip_on(&in, at);
@@ -420,7 +422,7 @@ bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
 
 bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what)
 {
-    if (zkt__reader_peek(reader) != what) {
+    if (peek(reader) != what) {
         return false;
     }
     if (reader->depth == ZKT_DEPTH_MAX) {
@@ -432,7 +434,8 @@ bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what)
 }
 
 /* Whether something follows in the container; takes the comma or the end. */
-static bool another(struct zkt_reader *reader, char opening, char closing)
+static inline bool another(struct zkt_reader *reader, char opening,
+                           char closing)
 {
     if (reader->malformed || reader->no_memory) {
         return false;
@@ -502,7 +505,7 @@ bool zkt__reader_key(struct zkt_reader *reader, struct zkt_str *key)
     }
     char *start = reader->at + 1;
     char *end = zkt__scan_plain(start);
-    char *past = *end == '"' ? end + 1 : skip_string(reader->at);
+    char *past = *end == '"' ? end + 1 : skip_string(reader, reader->at);
     if (past == NULL) {
         return fail(reader);
     }

@@ -18,24 +18,42 @@ static inline bool zkt__is_plain(unsigned char c)
     return c >= 0x20 && c != '"' && c != '\\';
 }
 
+#ifdef __SSE2__
+/*
+ * Zero where a byte is no plain character: a quote differs from 0x20 in one
+ * bit, so with that bit turned it is, as controls are, at most 0x20.
+ */
+static inline __m128i zkt__mark_plain(const char *at)
+{
+    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
+    const __m128i low = _mm_subs_epu8(_mm_xor_si128(x, _mm_set1_epi8(2)),
+                                      _mm_set1_epi8(0x20));
+    return _mm_min_epu8(low, _mm_xor_si128(x, _mm_set1_epi8('\\')));
+}
+
+static inline unsigned zkt__zero_bytes(__m128i x)
+{
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_setzero_si128()));
+}
+#endif
+
 /* The first byte that is no plain character of a string: a quote, a
- * backslash, a control character, or the zero behind the text. */
+ * backslash, a control character, or the zero behind the text. It looks at
+ * most ZKT_PADDING bytes ahead of that. */
 static inline char *zkt__scan_plain(char *at)
 {
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"');
-    const __m128i escape = _mm_set1_epi8('\\');
-    const __m128i control = _mm_set1_epi8(0x1f);
-    for (;;) {
-        const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
-        const __m128i stop = _mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, escape)),
-            _mm_cmpeq_epi8(_mm_min_epu8(x, control), x));
-        const unsigned mask = (unsigned)_mm_movemask_epi8(stop);
-        if (mask != 0) {
-            return at + __builtin_ctz(mask);
+    unsigned stop = zkt__zero_bytes(zkt__mark_plain(at));
+    if (stop != 0) {
+        return at + __builtin_ctz(stop);
+    }
+    for (at += 16;; at += 32) {
+        const __m128i first = zkt__mark_plain(at);
+        const __m128i second = zkt__mark_plain(at + 16);
+        if (zkt__zero_bytes(_mm_min_epu8(first, second)) != 0) {
+            stop = zkt__zero_bytes(first) | zkt__zero_bytes(second) << 16;
+            return at + __builtin_ctz(stop);
         }
-        at += 16;
     }
 #else
     while (zkt__is_plain((unsigned char)*at)) {
@@ -47,7 +65,8 @@ static inline char *zkt__scan_plain(char *at)
 
 static inline char *zkt__skip_space(char *at)
 {
-    while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') {
+    while ((unsigned char)*at <= ' ' &&
+           (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) {
         at++;
     }
     return at;

@@ -68,10 +68,10 @@ static void drop(struct zkt_link *link)
     }
     zkt__node_unlink(&link->node);
     zkt__node_unlink(&link->linger);
-    uv_poll_stop(&link->poll);
-    zkt__socket_close(link->fd);
     loop->sockets--;
+    /* Closing the handle takes the socket out of the poll, so before it. */
     uv_close((uv_handle_t *)&link->poll, on_link_gone);
+    zkt__socket_close(link->fd);
     if (loop->on_link_closed != NULL) {
         loop->on_link_closed(loop);
     }

@@ -138,9 +138,22 @@ ptrdiff_t zkt__socket_read(int fd, void *buffer, size_t size)
     return got < 0 ? -errno : got;
 }
 
+/* Most often there is one slice, for which send is the shorter way. */
+static ptrdiff_t write_one(int fd, const struct zkt_slice *slice)
+{
+    ptrdiff_t put;
+    do {
+        put = send(fd, slice->data, slice->len, MSG_NOSIGNAL);
+    } while (put < 0 && errno == EINTR);
+    return put < 0 ? -errno : put;
+}
+
 ptrdiff_t zkt__socket_write(int fd, const struct zkt_slice *slices,
                             size_t count)
 {
+    if (count == 1) {
+        return write_one(fd, slices);
+    }
     struct iovec vectors[ZKT_SOCKET_SLICES];
     for (size_t i = 0; i < count; i++) {
         /* sendmsg does not write through it; iovec serves both ways. */

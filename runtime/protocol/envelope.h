@@ -44,13 +44,15 @@ struct zkt_envelope {
     struct zkt_str error, code;
     /* input, result, payload, state, patches: raw JSON */
     struct zkt_str input, result, payload, state, patches;
+    struct zkt_str plain; /* the reader's, for the one that reads a span */
 };
 
 /**
  * Reads one message whole. False: not one JSON object, or no memory (see
  * reader->malformed, reader->no_memory). Keys come in any order; unknown ones
  * are skipped; of equal ones the last counts. Bytes in the spans are as they
- * came, with ZKT_PADDING readable bytes behind the whole text.
+ * came, with ZKT_PADDING readable bytes behind the whole text. A call as
+ * clients print it is recognised whole; the result is the same.
  */
 bool zkt__envelope_read(struct zkt_envelope *out, struct zkt_reader *reader);
 

@@ -8,8 +8,13 @@
 
 #define ENDLESS (UINT32_MAX / 2)
 
+enum {
+    TOUCHED_LINEAR = 8 /* fields or keys that are searched without an index */
+};
+
 struct replay {
     struct zkt_arena *arena;
+    struct zkt_hash_key key;
     bool no_memory;
 };
 
@@ -47,20 +52,74 @@ static void *grown(struct replay *r, void *items, uint32_t count,
 
 /* ---- structs and maps ---- */
 
-/*
- * The entry for a field or key, made when it is new with @had as given. A
- * search from the newest on: a call that touches one key again and again finds
- * it at once, and one that touches many has as many records anyway.
- */
+/* A field of a struct, or the key of an entry. */
+static bool is_touched(const struct zkt_delta *d, uint32_t position,
+                       uint32_t field, struct zkt_str key)
+{
+    const struct zkt_touched *t = &d->touched[position];
+    return d->type->kind == ZKT_KIND_STRUCT ? t->field == field
+                                            : zkt_str_eq(t->key, key);
+}
+
+static bool same_touched(const void *owner, uint32_t position, const void *key,
+                         size_t len)
+{
+    const struct zkt_touched *wanted = key;
+    (void)len;
+    return is_touched(owner, position, wanted->field, wanted->key);
+}
+
+static uint64_t hash_touched(const struct replay *r, const struct zkt_delta *d,
+                             uint32_t field, struct zkt_str key)
+{
+    return d->type->kind == ZKT_KIND_STRUCT
+               ? zkt__hash(&r->key, &field, sizeof(field))
+               : zkt__hash(&r->key, key.data, key.len);
+}
+
+/* Few are searched from the newest on: a call that touches one key again and
+ * again finds it at once. ZKT_INDEX_NONE: it is new. */
+static uint32_t find_touched(const struct replay *r, const struct zkt_delta *d,
+                             uint32_t field, struct zkt_str key)
+{
+    if (d->index.used > 0) {
+        const struct zkt_touched wanted = { .field = field, .key = key };
+        return zkt__index_find(&d->index, hash_touched(r, d, field, key),
+                               same_touched, d, &wanted, sizeof(wanted));
+    }
+    for (uint32_t i = d->touched_count; i-- > 0;) {
+        if (is_touched(d, i, field, key)) {
+            return i;
+        }
+    }
+    return ZKT_INDEX_NONE;
+}
+
+/* Puts those into the index that are not in it, once there are many. */
+static void index_touched(struct replay *r, struct zkt_delta *d)
+{
+    const struct zkt_allocator memory = zkt__arena_allocator(r->arena);
+    if (d->touched_count <= TOUCHED_LINEAR) {
+        return;
+    }
+    if (!zkt__index_reserve(&d->index, &memory,
+                            d->touched_count - d->index.used)) {
+        r->no_memory = true;
+        return;
+    }
+    for (uint32_t i = d->index.used; i < d->touched_count; i++) {
+        const struct zkt_touched *t = &d->touched[i];
+        zkt__index_add(&d->index, hash_touched(r, d, t->field, t->key), i);
+    }
+}
+
+/* The entry for a field or key, made when it is new with @had as given. */
 static struct zkt_touched *touch(struct replay *r, struct zkt_delta *d,
                                  uint32_t field, struct zkt_str key, bool had)
 {
-    const bool is_struct = d->type->kind == ZKT_KIND_STRUCT;
-    for (uint32_t i = d->touched_count; i-- > 0;) {
-        struct zkt_touched *t = &d->touched[i];
-        if (is_struct ? t->field == field : zkt_str_eq(t->key, key)) {
-            return t;
-        }
+    const uint32_t found = find_touched(r, d, field, key);
+    if (found != ZKT_INDEX_NONE) {
+        return &d->touched[found];
     }
     struct zkt_touched *all = grown(r, d->touched, d->touched_count,
                                     &d->touched_capacity, sizeof(*all));
@@ -70,7 +129,9 @@ static struct zkt_touched *touch(struct replay *r, struct zkt_delta *d,
     d->touched = all;
     all[d->touched_count] =
         (struct zkt_touched){ .field = field, .key = key, .had = had };
-    return &all[d->touched_count++];
+    d->touched_count++;
+    index_touched(r, d);
+    return r->no_memory ? NULL : &all[d->touched_count - 1];
 }
 
 static void replay_key(struct replay *r, struct zkt_delta *d,
@@ -303,7 +364,7 @@ static void replay_record(struct replay *r, struct zkt_delta *root,
 
 struct zkt_delta *zkt__delta_build(const struct zkt_journal *journal)
 {
-    struct replay r = { .arena = journal->arena };
+    struct replay r = { .arena = journal->arena, .key = journal->store->key };
     struct zkt_delta *root = new_delta(&r, journal->root->type);
     for (uint32_t i = 0; i < journal->count && !r.no_memory; i++) {
         replay_record(&r, root, &journal->records[i]);

@@ -42,6 +42,7 @@ struct zkt_delta {
     const void *original; /* whole: the old container; NULL: not known */
     struct zkt_touched *touched;
     uint32_t touched_count, touched_capacity;
+    struct zkt_index index; /* of touched, where there are many */
     struct zkt_piece *pieces;
     uint32_t piece_count, piece_capacity;
     uint32_t cursor, cursor_position; /* the piece last edited, and where its

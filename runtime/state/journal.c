@@ -11,7 +11,7 @@
 #include "state/record.h"
 
 enum {
-    FIRST_RECORDS = 16,
+    FIRST_RECORDS = 4,
     REASON_MAX = 200
 };
 
@@ -78,8 +78,8 @@ static struct zkt_record *reserve(struct zkt_journal *journal)
     if (journal->count == journal->capacity) {
         const uint32_t capacity = journal->capacity > 0 ? journal->capacity * 2
                                                         : FIRST_RECORDS;
-        struct zkt_record *grown = zkt__arena_zero(journal->arena, capacity,
-                                                   sizeof(*grown));
+        struct zkt_record *grown = zkt__arena_alloc(journal->arena,
+                                                    capacity * sizeof(*grown));
         if (grown == NULL) {
             fail_memory(journal);
             return NULL;

@@ -46,6 +46,14 @@ bool zkt__ws_mask(uint8_t *to, const uint8_t *from, size_t len,
     for (; i + 16 <= len; i += 16) {
         seen |= mask_lane(to + i, from + i, wide);
     }
+    if (i + 8 <= len) {
+        uint64_t word;
+        memcpy(&word, from + i, sizeof(word));
+        word ^= wide;
+        memcpy(to + i, &word, sizeof(word));
+        seen |= word;
+        i += 8;
+    }
     uint8_t rest = 0;
     for (; i < len; i++) {
         to[i] = from[i] ^ turned[i & 3];

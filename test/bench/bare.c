@@ -1,7 +1,11 @@
 /*
  * The floor to measure against: receives WebSocket messages and answers each
  * with the same bytes, but for the call's id, which stands where the load
- * generator is known to put it. It knows nothing of JSON.
+ * generator is known to put it; what came at once is answered at once. It
+ * knows nothing of JSON.
+ *
+ *   bare           answers
+ *   bare fanout    also sends the same bytes to every other connection
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -17,14 +21,21 @@
 #include "websocket/handshake.h"
 
 enum {
-    DESCRIPTORS = 1024,
-    ROOM = 16 * 1024,
+    DESCRIPTORS = 2048,
+    ROOM = 128 * 1024,
+    REPLY_MAX = 128,
+    CALLS_MAX = 1024, /* that are answered at once */
     EVENTS = 64,
-    ID_AT = 19, /* behind {"type":"rpc","id": */
-    FRAME_HEAD = 8
+    ID_AT = 19 /* behind {"type":"rpc","id": */
 };
 
-static bool is_open[DESCRIPTORS];
+static struct peer {
+    char *bytes; /* what has come and is not answered */
+    size_t have;
+    bool open;
+} peers[DESCRIPTORS];
+static int last; /* the largest descriptor so far */
+static bool fans_out;
 
 static void check(bool good, const char *what)
 {
@@ -52,17 +63,17 @@ static void upgrade(int fd, const char *head)
         "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
         accept);
     put(fd, reply, (size_t)len);
-    is_open[fd] = true;
+    peers[fd].open = true;
 }
 
-/* Answers the one frame of a message below 64 KiB. */
-static void answer(int fd, const uint8_t *frame)
+/* The answer to one frame of a message below 64 KiB; its length. */
+static size_t answer(const uint8_t *frame, size_t head, char *reply)
 {
+    static const char begin[] = "..{\"type\":\"rpc:result\",\"id\":";
     static const char end[] = ",\"result\":1}";
-    const size_t head = (frame[1] & 127) == 126 ? FRAME_HEAD : FRAME_HEAD - 2;
-    char reply[128] = "..{\"type\":\"rpc:result\",\"id\":";
-    size_t len = strlen(reply), quotes = 0;
-    for (size_t i = ID_AT; quotes < 2; i++) {
+    size_t len = sizeof(begin) - 1, quotes = 0;
+    memcpy(reply, begin, len);
+    for (size_t i = ID_AT; quotes < 2 && len < REPLY_MAX - sizeof(end); i++) {
         const char c = (char)(frame[head + i] ^ frame[head - 4 + (i & 3)]);
         quotes += c == '"';
         reply[len++] = c;
@@ -71,43 +82,114 @@ static void answer(int fd, const uint8_t *frame)
     len += sizeof(end) - 1;
     reply[0] = (char)0x81;
     reply[1] = (char)(len - 2);
-    put(fd, reply, len);
+    return len;
 }
 
-static void serve(int epoll, int listener, int fd)
+/* A patch as ours is, to all but @fd. */
+static void fan_out(int fd)
 {
-    static char bytes[ROOM + 1];
-    if (fd == listener) {
-        struct epoll_event event = { .events = EPOLLIN };
-        const int on = 1;
-        event.data.fd = accept(listener, NULL, NULL);
-        check(event.data.fd >= 0 && event.data.fd < DESCRIPTORS, "accept");
-        setsockopt(event.data.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        is_open[event.data.fd] = false;
-        check(epoll_ctl(epoll, EPOLL_CTL_ADD, event.data.fd, &event) == 0,
-              "epoll_ctl");
-        return;
+    static const char patch[] =
+        "\x81\x6d{\"type\":\"state:patch\",\"actor\":\"counter\",\"actorId\":"
+        "\"x\",\"patches\":[{\"op\":\"replace\",\"path\":\"/n\",\"value\":"
+        "12345}]}";
+    _Static_assert(sizeof(patch) - 3 == 0x6d, "the frame's length");
+    for (int i = 0; i <= last; i++) {
+        if (i != fd && peers[i].open) {
+            put(i, patch, sizeof(patch) - 1);
+        }
     }
-    const ssize_t len = recv(fd, bytes, ROOM, 0);
+}
+
+/* The size of the frame at @at, or 0: not all of it is there. */
+static size_t measure(const uint8_t *at, size_t left, size_t *head)
+{
+    *head = left > 1 && (at[1] & 127) == 126 ? 8 : 6;
+    if (left < *head) {
+        return 0;
+    }
+    const size_t len = *head == 8 ? (size_t)(at[2] << 8 | at[3])
+                                  : (size_t)(at[1] & 127);
+    return left - *head >= len ? *head + len : 0;
+}
+
+/* {"type":"rpc", or a subscription. */
+static bool is_call(const uint8_t *frame, size_t head)
+{
+    return (frame[head + 9] ^ frame[head - 4 + 1]) == 'r';
+}
+
+static void answer_all(int fd, struct peer *peer)
+{
+    static const char snapshot[] = "\x81\x19{\"type\":\"state:snapshot\"}";
+    static char replies[CALLS_MAX * REPLY_MAX];
+    size_t at = 0, len = 0, head, size;
+    const uint8_t *bytes = (const uint8_t *)peer->bytes;
+    while (len + REPLY_MAX <= sizeof(replies) &&
+           (size = measure(bytes + at, peer->have - at, &head)) > 0) {
+        if (!is_call(bytes + at, head)) {
+            memcpy(replies + len, snapshot, sizeof(snapshot) - 1);
+            len += sizeof(snapshot) - 1;
+        } else {
+            if (fans_out) {
+                fan_out(fd);
+            }
+            len += answer(bytes + at, head, replies + len);
+        }
+        at += size;
+    }
+    memmove(peer->bytes, peer->bytes + at, peer->have - at);
+    peer->have -= at;
+    if (len > 0) {
+        put(fd, replies, len);
+    }
+}
+
+static void welcome(int epoll, int listener)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+    const int on = 1;
+    const int fd = accept(listener, NULL, NULL);
+    check(fd >= 0 && fd < DESCRIPTORS, "accept");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    peers[fd].open = false;
+    peers[fd].have = 0;
+    if (peers[fd].bytes == NULL) {
+        peers[fd].bytes = malloc(ROOM + 1);
+        check(peers[fd].bytes != NULL, "malloc");
+    }
+    last = fd > last ? fd : last;
+    event.data.fd = fd;
+    check(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
+}
+
+static void serve(int fd)
+{
+    struct peer *peer = &peers[fd];
+    const ssize_t len = recv(fd, peer->bytes + peer->have, ROOM - peer->have,
+                             0);
     if (len <= 0) {
+        peer->open = false;
         close(fd);
         return;
     }
-    bytes[len] = '\0';
-    if (is_open[fd]) {
-        answer(fd, (const uint8_t *)bytes);
-    } else {
-        upgrade(fd, bytes);
+    peer->have += (size_t)len;
+    if (peer->open) {
+        answer_all(fd, peer);
+        return;
     }
+    peer->bytes[peer->have] = '\0';
+    peer->have = 0;
+    upgrade(fd, peer->bytes);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct sockaddr_in address = { .sin_family = AF_INET };
     socklen_t len = sizeof(address);
     const int listener = socket(AF_INET, SOCK_STREAM, 0);
     const int epoll = epoll_create1(0);
     struct epoll_event event = { .events = EPOLLIN, .data.fd = listener };
+    fans_out = argc > 1 && strcmp(argv[1], "fanout") == 0;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     check(bind(listener, (struct sockaddr *)&address, len) == 0 &&
               listen(listener, DESCRIPTORS) == 0 &&
@@ -120,7 +202,11 @@ int main(void)
         struct epoll_event events[EVENTS];
         const int ready = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < ready; i++) {
-            serve(epoll, listener, events[i].data.fd);
+            if (events[i].data.fd == listener) {
+                welcome(epoll, listener);
+            } else {
+                serve(events[i].data.fd);
+            }
         }
     }
 }

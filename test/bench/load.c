@@ -1,48 +1,82 @@
 /*
- * A closed loop of calls over many connections, one in flight on each. Every
- * reply must carry the id of the call and no error. Prints calls per second of
- * the server's CPU time, which holds on a machine that is shared, and the mean
- * round trip.
+ * The load: connections over loopback, in one thread, each with some calls in
+ * flight. Every reply must carry the id of the oldest call of its connection
+ * and no error, every subscriber must get every change: a wrong answer is not
+ * a fast one. What is printed is per second of the server's CPU time, which
+ * holds on a machine that is shared; round trips are in microseconds.
  *
- *   load PORT PID CONNECTIONS CALLS ACTOR ID METHOD INPUT [watch]
+ *   load call PORT PID CONNECTIONS DEPTH CALLS ACTOR ID METHOD INPUT
+ *       prints: calls per CPU second, mean round trip
+ *   load fanout PORT PID SUBSCRIBERS DEPTH ROUNDS ACTOR ID METHOD INPUT
+ *       prints: deliveries per CPU second, mean time of a round; DEPTH calls
+ *       are one round
+ *   load snapshot PORT PID TIMES ACTOR ID
+ *       prints: median round trip, bytes
+ *   load churn PORT PID TIMES ACTOR ID METHOD INPUT
+ *       connects, calls once, closes; prints: times per CPU second
+ *   load hold PORT PID CONNECTIONS ACTOR METHOD INPUT
+ *       prints: bytes of the server's memory for an idle connection, and for
+ *       one with a subscription to an instance of its own that it has called
+ *   load memory PORT PID
+ *       prints: KiB of the server's memory
  *
- * With `watch` the first connection subscribes to the state of the instance,
- * and takes the patches in between.
+ * An ID that ends in `*` gives every connection an instance of its own, an
+ * INPUT that is a number is a text of so many letters. Masks are zeros, which
+ * is as much work to take off.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-    CONNECTIONS_MAX = 512,
-    ROOM = 16 * 1024 * 1024
+    CONNECTIONS_MAX = 12000,
+    EVENTS = 256,
+    FIRST_ROOM = 1024,
+    ID_DIGITS = 8,
+    PATIENCE_MS = 30000
 };
 
 struct connection {
     int fd;
-    long call; /* in flight */
+    long asked, answered; /* calls; their number is their id */
+    long patches;
+    size_t snapshot; /* bytes of the last one */
+    char *call;      /* a frame, with the id's digits at id_at */
+    size_t call_len, id_at;
     char *bytes;
-    size_t have;
+    size_t have, room;
 };
 
 static struct connection connections[CONNECTIONS_MAX];
-static long started, finished, wanted, patches;
-static const char *actor, *instance, *method, *input;
+static int epoll;
+static uint16_t port;
+static const char *pid;
 
 static void fail(const char *what)
 {
-    fprintf(stderr, "load: %s\n", what);
+    fprintf(stderr, "load: %.200s\n", what);
     exit(1);
 }
+
+static void check(bool good, const char *what)
+{
+    if (!good) {
+        perror(what);
+        exit(1);
+    }
+}
+
+/* ---- the clock, and the server's ---- */
 
 static double now(void)
 {
@@ -51,120 +85,226 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* User and system time of a process, in seconds. */
-static double cpu_of(const char *pid)
+/* The first line of a file of the server's in /proc. */
+static void read_proc(const char *name, char *line, int size)
 {
-    char path[64], text[1024] = "";
-    unsigned long user = 0, system = 0;
-    snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
     FILE *file = fopen(path, "r");
-    if (file == NULL || fgets(text, sizeof(text), file) == NULL) {
+    if (file == NULL || fgets(line, size, file) == NULL) {
         fail("the server is gone");
     }
     fclose(file);
-    const char *at = strrchr(text, ')');
-    if (at == NULL ||
-        sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-               &user, &system) != 2) {
-        fail("the server's times cannot be read");
-    }
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* A masked text frame; the mask is zero, which is as much work to take off. */
-static void send_frame(const struct connection *c, const char *text, size_t len)
+/* Seconds on a CPU. */
+static double cpu(void)
 {
-    char frame[2048] = { (char)0x81 };
-    size_t head = 2;
+    char line[128];
+    read_proc("schedstat", line, sizeof(line));
+    return (double)strtoull(line, NULL, 10) * 1e-9;
+}
+
+/* Bytes of memory that are there. */
+static double resident(void)
+{
+    char line[128];
+    unsigned long pages = 0;
+    read_proc("statm", line, sizeof(line));
+    if (sscanf(line, "%*u %lu", &pages) != 1) {
+        fail("the server's memory cannot be read");
+    }
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* ---- sending ---- */
+
+static void put(const struct connection *c, const char *bytes, size_t len)
+{
+    check(send(c->fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len, "send");
+}
+
+/* A text frame under a mask of zeros, from malloc. */
+static char *make_frame(const char *text, size_t *size, size_t *head)
+{
+    const size_t len = strlen(text);
+    *head = len < 126 ? 6 : 8;
+    char *frame = calloc(1, *head + len);
+    check(frame != NULL && len < 65536, "memory");
+    frame[0] = (char)0x81;
     frame[1] = (char)(0x80 | (len < 126 ? len : 126));
     if (len >= 126) {
         frame[2] = (char)(len >> 8);
         frame[3] = (char)len;
-        head = 4;
     }
-    memcpy(frame + head + 4, text, len);
-    head += 4 + len;
-    if (send(c->fd, frame, head, MSG_NOSIGNAL) != (ssize_t)head) {
-        fail("send");
+    memcpy(frame + *head, text, len);
+    *size = *head + len;
+    return frame;
+}
+
+static void say(struct connection *c, const char *text)
+{
+    size_t len, head;
+    char *frame = make_frame(text, &len, &head);
+    put(c, frame, len);
+    free(frame);
+}
+
+static void spell_id(char *to, long id)
+{
+    for (int i = ID_DIGITS; i-- > 0; id /= 10) {
+        to[i] = (char)('0' + id % 10);
     }
 }
 
-static void call(struct connection *c)
+/* Asks @count times, in one write. */
+static void ask(struct connection *c, long count)
 {
-    char text[1024];
-    c->call = ++started;
-    const int len = snprintf(
-        text, sizeof(text),
-        "{\"type\":\"rpc\",\"id\":\"%ld\",\"actor\":\"%s\",\"actorId\":\"%s\","
-        "\"method\":\"%s\",\"input\":%s}",
-        c->call, actor, instance, method, input);
-    send_frame(c, text, (size_t)len);
+    static char bytes[1 << 20];
+    size_t len = 0;
+    for (long i = 0; i < count; i++) {
+        spell_id(c->call + c->id_at, ++c->asked);
+        check(len + c->call_len <= sizeof(bytes), "too many bytes at once");
+        memcpy(bytes + len, c->call, c->call_len);
+        len += c->call_len;
+    }
+    put(c, bytes, len);
+}
+
+/* `room*` is `room12` for the twelfth. */
+static void name_instance(char *to, size_t size, const char *id, long number)
+{
+    const size_t len = strlen(id);
+    if (len > 0 && id[len - 1] == '*') {
+        snprintf(to, size, "%.*s%ld", (int)(len - 1), id, number);
+    } else {
+        snprintf(to, size, "%s", id);
+    }
+}
+
+static void set_call(struct connection *c, char **what)
+{
+    static const char begin[] = "{\"type\":\"rpc\",\"id\":\"";
+    static char text[16384], input[12000], id[64];
+    const long letters = strtol(what[3], NULL, 10);
+    name_instance(id, sizeof(id), what[1], c - connections);
+    snprintf(input, sizeof(input), "%s", what[3]);
+    if (letters > 0 && letters < 10000) {
+        static char many[10001];
+        memset(many, 'x', (size_t)letters);
+        many[letters] = '\0';
+        snprintf(input, sizeof(input), "{\"text\":\"%s\"}", many);
+    }
+    snprintf(text, sizeof(text),
+             "%s00000000\",\"actor\":\"%s\",\"actorId\":\"%s\",\"method\":"
+             "\"%s\",\"input\":%s}",
+             begin, what[0], id, what[2], input);
+    size_t head;
+    free(c->call);
+    c->call = make_frame(text, &c->call_len, &head);
+    c->id_at = head + sizeof(begin) - 1;
+}
+
+/* @what: `state:sub` or `state:unsub`. */
+static void subscribe(struct connection *c, const char *what, char **names)
+{
+    char text[256], id[64];
+    name_instance(id, sizeof(id), names[1], c - connections);
+    snprintf(text, sizeof(text),
+             "{\"type\":\"%s\",\"actor\":\"%s\",\"actorId\":\"%s\"}", what,
+             names[0], id);
+    say(c, text);
+}
+
+/* ---- receiving ---- */
+
+static bool begins(const char *text, size_t len, const char *with)
+{
+    return len >= strlen(with) && memcmp(text, with, strlen(with)) == 0;
 }
 
 static void take_message(struct connection *c, char *text, size_t len)
 {
-    char expected[64];
-    const char kept = text[len];
-    text[len] = '\0';
-    snprintf(expected, sizeof(expected),
-             "{\"type\":\"rpc:result\",\"id\":\"%ld\"", c->call);
-    if (strncmp(text, expected, strlen(expected)) == 0) {
-        if (strstr(text, "\"error\"") != NULL) {
+    char expected[] = "{\"type\":\"rpc:result\",\"id\":\"00000000\"";
+    if (begins(text, len, "{\"type\":\"state:patch\"")) {
+        c->patches++;
+    } else if (begins(text, len, "{\"type\":\"state:snapshot\"")) {
+        c->snapshot = len;
+    } else if (begins(text, len, "{\"type\":\"rpc:result\"")) {
+        spell_id(expected + sizeof(expected) - 2 - ID_DIGITS, ++c->answered);
+        if (!begins(text, len, expected) ||
+            memmem(text, len, "\"error\"", 7) != NULL) {
             fail(text);
         }
-        finished++;
-        c->call = 0;
-        if (started < wanted) {
-            call(c);
-        }
-    } else if (strncmp(text, "{\"type\":\"state:patch\"", 21) == 0) {
-        patches++;
-    } else if (strncmp(text, "{\"type\":\"welcome\"", 17) != 0 &&
-               strncmp(text, "{\"type\":\"state:snapshot\"", 24) != 0) {
+    } else if (!begins(text, len, "{\"type\":\"welcome\"")) {
         fail(text);
     }
-    text[len] = kept;
+}
+
+/* The length of the frame at @at and of its head; 0: not all there. */
+static size_t measure(const uint8_t *at, size_t left, size_t *head)
+{
+    size_t len = left >= 2 ? at[1] : 0;
+    *head = len == 126 ? 4 : len == 127 ? 10 : 2;
+    if (left < *head) {
+        return 0;
+    }
+    for (size_t i = 2; i < *head; i++) {
+        len = (i == 2 ? 0 : len << 8) | at[i];
+    }
+    return left - *head >= len ? *head + len : 0;
 }
 
 /* Takes whole frames off the front. */
 static void take_frames(struct connection *c)
 {
-    size_t at = 0;
-    for (;;) {
-        const uint8_t *f = (const uint8_t *)c->bytes + at;
-        const size_t left = c->have - at;
-        size_t head = 2, len = left >= 2 ? f[1] : 0;
-        if (len == 126) {
-            head = 4;
-            len = left >= head ? (size_t)(f[2] << 8 | f[3]) : 0;
-        } else if (len == 127) {
-            head = 10;
-            len = 0;
-            for (size_t i = 2; left >= head && i < 10; i++) {
-                len = len << 8 | f[i];
-            }
-        }
-        if (left < head || left - head < len) {
-            break;
-        }
-        take_message(c, c->bytes + at + head, len);
-        at += head + len;
+    size_t at = 0, head, size;
+    while ((size = measure((const uint8_t *)c->bytes + at, c->have - at,
+                           &head)) > 0) {
+        take_message(c, c->bytes + at + head, size - head);
+        at += size;
     }
-    memmove(c->bytes, c->bytes + at, c->have - at);
-    c->have -= at;
+    if (at > 0) {
+        memmove(c->bytes, c->bytes + at, c->have - at);
+        c->have -= at;
+    }
 }
 
 static void receive(struct connection *c)
 {
-    const ssize_t got = recv(c->fd, c->bytes + c->have, ROOM - 1 - c->have, 0);
+    if (c->room - c->have < FIRST_ROOM) {
+        c->room = c->room > 0 ? c->room * 2 : 2 * FIRST_ROOM;
+        c->bytes = realloc(c->bytes, c->room);
+        check(c->bytes != NULL, "memory");
+    }
+    const ssize_t got = recv(c->fd, c->bytes + c->have, c->room - c->have, 0);
     if (got <= 0) {
         fail("the connection was closed");
     }
     c->have += (size_t)got;
-    take_frames(c);
 }
 
-static void open_connection(struct connection *c, uint16_t port)
+/* Waits, and calls @fn for each connection that has received something. */
+static void turn(void (*fn)(struct connection *c, void *user), void *user)
+{
+    struct epoll_event events[EVENTS];
+    const int ready = epoll_wait(epoll, events, EVENTS, PATIENCE_MS);
+    if (ready <= 0) {
+        fail("the server is silent");
+    }
+    for (int i = 0; i < ready; i++) {
+        struct connection *c = events[i].data.ptr;
+        receive(c);
+        take_frames(c);
+        if (fn != NULL) {
+            fn(c, user);
+        }
+    }
+}
+
+/* ---- connections ---- */
+
+static void open_connection(struct connection *c)
 {
     static const char request[] =
         "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
@@ -175,73 +315,230 @@ static void open_connection(struct connection *c, uint16_t port)
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
-    c->bytes = malloc(ROOM);
+    check(c->fd >= 0, "socket");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (connect(c->fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        send(c->fd, request, sizeof(request) - 1, 0) < 0) {
-        fail("cannot connect");
-    }
+    check(connect(c->fd, (struct sockaddr *)&address, sizeof(address)) == 0,
+          "connect");
+    put(c, request, sizeof(request) - 1);
     for (char *end = NULL; end == NULL;) {
-        const ssize_t got = recv(c->fd, c->bytes + c->have, ROOM - 1 - c->have,
-                                 0);
-        if (got <= 0) {
-            fail("no handshake");
-        }
-        c->have += (size_t)got;
-        c->bytes[c->have] = '\0';
-        end = strstr(c->bytes, "\r\n\r\n");
+        receive(c);
+        end = memmem(c->bytes, c->have, "\r\n\r\n", 4);
         if (end != NULL) {
             c->have -= (size_t)(end + 4 - c->bytes);
             memmove(c->bytes, end + 4, c->have);
         }
     }
     take_frames(c);
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
+    check(epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) == 0, "epoll_ctl");
+}
+
+static int open_all(const char *text)
+{
+    struct rlimit files;
+    const int count = atoi(text);
+    if (count < 1 || count > CONNECTIONS_MAX) {
+        fail("1 to 12000 connections");
+    }
+    check(getrlimit(RLIMIT_NOFILE, &files) == 0, "getrlimit");
+    files.rlim_cur = files.rlim_max;
+    check(setrlimit(RLIMIT_NOFILE, &files) == 0, "setrlimit");
+    for (int i = 0; i < count; i++) {
+        open_connection(&connections[i]);
+    }
+    return count;
+}
+
+/* One call, and its answer. */
+static void call_once(struct connection *c)
+{
+    ask(c, 1);
+    while (c->answered < c->asked) {
+        receive(c);
+        take_frames(c);
+    }
+}
+
+/* ---- the modes ---- */
+
+struct calls {
+    long started, finished, wanted;
+};
+
+static void ask_again(struct connection *c, void *user)
+{
+    struct calls *calls = user;
+    static long seen[CONNECTIONS_MAX];
+    long *known = &seen[c - connections];
+    const long news = c->answered - *known;
+    const long left = calls->wanted - calls->started;
+    const long more = news < left ? news : left;
+    *known = c->answered;
+    calls->finished += news;
+    calls->started += more;
+    if (more > 0) {
+        ask(c, more);
+    }
+}
+
+static void run_calls(char **a)
+{
+    const int count = open_all(a[0]);
+    const long depth = atol(a[1]);
+    struct calls calls = { .wanted = atol(a[2]) };
+    for (int i = 0; i < count; i++) {
+        set_call(&connections[i], a + 3);
+    }
+    const double used = cpu(), begun = now();
+    for (int i = 0; i < count && calls.started < calls.wanted; i++) {
+        calls.started += depth;
+        ask(&connections[i], depth);
+    }
+    calls.wanted = calls.wanted > calls.started ? calls.wanted : calls.started;
+    while (calls.finished < calls.wanted) {
+        turn(ask_again, &calls);
+    }
+    printf("%.0f %.2f\n", (double)calls.wanted / (cpu() - used),
+           (now() - begun) / (double)calls.wanted * count * (double)depth *
+               1e6);
+}
+
+struct round {
+    long patches; /* to come in all, for those who have not got them */
+    int waiting;
+};
+
+static void note_round(struct connection *c, void *user)
+{
+    struct round *round = user;
+    if (c != connections && c->patches >= round->patches) {
+        round->waiting--;
+        c->patches -= round->patches;
+    }
+}
+
+static void run_fanout(char **a)
+{
+    struct connection *driver = connections;
+    char text[16];
+    snprintf(text, sizeof(text), "%d", atoi(a[0]) + 1);
+    const int count = open_all(text) - 1;
+    const long depth = atol(a[1]), rounds = atol(a[2]);
+    set_call(driver, a + 3);
+    call_once(driver);
+    for (int i = 1; i <= count; i++) {
+        subscribe(&connections[i], "state:sub", a + 3);
+        receive(&connections[i]);
+        take_frames(&connections[i]);
+        connections[i].patches = 0;
+    }
+    const double used = cpu(), begun = now();
+    for (long i = 0; i < rounds; i++) {
+        struct round round = { .patches = depth, .waiting = count };
+        ask(driver, depth);
+        while (round.waiting > 0 || driver->answered < driver->asked) {
+            turn(note_round, &round);
+        }
+    }
+    printf("%.0f %.2f\n", (double)(rounds * depth) * count / (cpu() - used),
+           (now() - begun) / (double)rounds * 1e6);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void run_snapshots(char **a)
+{
+    enum {
+        TIMES_MAX = 1000
+    };
+    static double took[TIMES_MAX];
+    struct connection *c = connections;
+    const int times = atoi(a[0]) < TIMES_MAX ? atoi(a[0]) : TIMES_MAX;
+    (void)open_all("1");
+    for (int i = 0; i < times; i++) {
+        c->snapshot = 0;
+        const double begun = now();
+        subscribe(c, "state:sub", a + 1);
+        while (c->snapshot == 0) {
+            receive(c);
+            take_frames(c);
+        }
+        took[i] = (now() - begun) * 1e6;
+        subscribe(c, "state:unsub", a + 1);
+    }
+    qsort(took, (size_t)times, sizeof(took[0]), compare);
+    printf("%.0f %zu\n", took[times / 2], c->snapshot);
+}
+
+static void run_churn(char **a)
+{
+    struct connection *c = connections;
+    const long times = atol(a[0]);
+    set_call(c, a + 1);
+    const double used = cpu();
+    for (long i = 0; i < times; i++) {
+        c->have = 0;
+        open_connection(c);
+        call_once(c);
+        close(c->fd);
+    }
+    printf("%.0f\n", (double)times / (cpu() - used));
+}
+
+static void run_hold(char **a)
+{
+    const struct timespec pause = { .tv_nsec = 200000000 };
+    char id[] = "own*";
+    char *call[] = { a[1], id, a[2], a[3] };
+    const double before = resident();
+    const int count = open_all(a[0]);
+    nanosleep(&pause, NULL);
+    const double idle = resident();
+    for (int i = 0; i < count; i++) {
+        struct connection *c = &connections[i];
+        set_call(c, call);
+        call_once(c);
+        subscribe(c, "state:sub", call);
+        while (c->snapshot == 0) {
+            receive(c);
+            take_frames(c);
+        }
+    }
+    nanosleep(&pause, NULL);
+    printf("%.0f %.0f\n", (idle - before) / count,
+           (resident() - before) / count);
+}
+
+static void run_memory(char **a)
+{
+    (void)a;
+    printf("%.0f\n", resident() / 1024);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 9) {
-        fail("usage: load PORT PID CONNECTIONS CALLS ACTOR ID METHOD INPUT "
-             "[watch]");
-    }
-    const int count = atoi(argv[3]);
-    struct pollfd polls[CONNECTIONS_MAX];
-    wanted = atol(argv[4]);
-    actor = argv[5];
-    instance = argv[6];
-    method = argv[7];
-    input = argv[8];
-    if (count < 1 || count > CONNECTIONS_MAX) {
-        fail("1 to 512 connections");
-    }
-    for (int i = 0; i < count; i++) {
-        open_connection(&connections[i], (uint16_t)atoi(argv[1]));
-        polls[i] = (struct pollfd){ connections[i].fd, POLLIN, 0 };
-    }
-    if (argc > 9) {
-        char text[256];
-        const int len = snprintf(text, sizeof(text),
-                                 "{\"type\":\"state:sub\",\"actor\":\"%s\","
-                                 "\"actorId\":\"%s\"}",
-                                 actor, instance);
-        send_frame(&connections[0], text, (size_t)len);
-    }
-    const double cpu = cpu_of(argv[2]), begin = now();
-    for (int i = 0; i < count && started < wanted; i++) {
-        call(&connections[i]);
-    }
-    while (finished < wanted) {
-        if (poll(polls, (nfds_t)count, 20000) <= 0) {
-            fail("the server is silent");
-        }
-        for (int i = 0; i < count; i++) {
-            if (polls[i].revents != 0) {
-                receive(&connections[i]);
-            }
+    static const struct {
+        const char *name;
+        int arguments;
+        void (*run)(char **arguments);
+    } modes[] = {
+        { "call", 7, run_calls },         { "fanout", 7, run_fanout },
+        { "snapshot", 3, run_snapshots }, { "churn", 5, run_churn },
+        { "hold", 4, run_hold },          { "memory", 0, run_memory },
+    };
+    epoll = epoll_create1(0);
+    for (size_t i = 0; argc >= 4 && i < sizeof(modes) / sizeof(modes[0]); i++) {
+        if (strcmp(argv[1], modes[i].name) == 0 &&
+            argc == 4 + modes[i].arguments) {
+            port = (uint16_t)atoi(argv[2]);
+            pid = argv[3];
+            modes[i].run(argv + 4);
+            return 0;
         }
     }
-    const double used = cpu_of(argv[2]) - cpu, took = now() - begin;
-    printf("%.0f %.2f %ld\n", used > 0 ? (double)wanted / used : 0,
-           took / (double)wanted * (double)count * 1e6, patches);
-    return 0;
+    fail("usage: see the beginning of load.c");
 }

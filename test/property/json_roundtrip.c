@@ -54,7 +54,7 @@ static void round_trip(const struct zkt_type *type)
         !zkt__value_equal(type, value, back)) {
         fail("another value came back", w.data, w.len);
     }
-    void *copy = zkt_value_dup(type, value);
+    void *copy = zkt_value_dup(type, back);
     if (copy == NULL || !zkt__value_equal(type, value, copy)) {
         fail("a copy is another value", w.data, w.len);
     }

@@ -246,6 +246,88 @@ static void test_envelopes(void **state)
     zkt__arena_finish(&arena);
 }
 
+/* What is recognised whole, and what differs from that in one place. */
+static void test_calls_in_the_usual_order(void **state)
+{
+#define CALL                                                                   \
+    "{\"type\":\"rpc\",\"id\":\"i7\",\"actor\":\"a\",\"actorId\":\"one\","
+#define LONG "0123456789abcdef0123456789abcdef0123456789abcdef"
+    static const struct {
+        const char *text, *actor_id, *method, *input;
+    } cases[] = {
+        { CALL "\"method\":\"m\"}", "one", "m", NULL },
+        { CALL "\"method\":\"m\",\"input\":{\"x\":[1,\"" LONG "\"]}}", "one",
+          "m", "{\"x\":[1,\"" LONG "\"]}" },
+        { CALL "\"method\":\"m\",\"input\":7 }", "one", "m", "7" },
+        { CALL "\"method\":\"m\",\"input\":7} ", "one", "m", "7" },
+        { CALL "\"method\":\"m\" ,\"input\":7}", "one", "m", "7" },
+        { CALL "\"method\":\"\\u006d\",\"input\":7}", "one", "m", "7" },
+        { CALL "\"method\":\"m\",\"input\":7,\"actorId\":\"two\"}", "two", "m",
+          "7" },
+        { CALL "\"method\":\"m\",\"input\":7,\"input\":8}", "one", "m", "8" },
+        { CALL "\"method\":\"m\",\"input\":7", NULL, NULL, NULL },
+        { CALL "\"method\":\"m\",\"input\":}", NULL, NULL, NULL },
+        { CALL "\"method\":\"m\",\"input\":7}}", NULL, NULL, NULL },
+        { CALL "\"method\":\"m", NULL, NULL, NULL },
+        { CALL "\"method\":\"m\"", NULL, NULL, NULL },
+    };
+    struct zkt_arena arena;
+    struct zkt_reader reader;
+    struct zkt_envelope e;
+    (void)state;
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *input = cases[i].input;
+        read_text(&reader, &arena, NULL, cases[i].text, strlen(cases[i].text));
+        assert_int_equal(zkt__envelope_read(&e, &reader),
+                         cases[i].method != NULL);
+        if (cases[i].method == NULL) {
+            assert_false(reader.no_memory);
+            continue;
+        }
+        assert_int_equal(e.type, ZKT_MESSAGE_RPC);
+        assert_int_equal(e.id.len, 4);
+        assert_memory_equal(e.id.data, "\"i7\"", 4);
+        assert_string_equal(e.actor.data, "a");
+        assert_string_equal(e.actor_id.data, cases[i].actor_id);
+        assert_string_equal(e.method.data, cases[i].method);
+        assert_int_equal(e.input.len, input != NULL ? strlen(input) : 0);
+        if (input != NULL) {
+            assert_memory_equal(e.input.data, input, e.input.len);
+        }
+    }
+    zkt__arena_finish(&arena);
+#undef CALL
+#undef LONG
+}
+
+/* Every length around the steps in which text is looked through. */
+static void test_texts_end_where_they_end(void **state)
+{
+    static const char stops[] = { '"', '\\', '\x1f', '\x01' };
+    struct zkt_arena arena;
+    struct zkt_reader reader;
+    (void)state;
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    for (size_t len = 0; len < 100; len++) {
+        for (size_t i = 0; i < sizeof(stops); i++) {
+            char text[128] = { '"' };
+            struct zkt_str out;
+            /* What is plain though it is near to what is not. */
+            memset(text + 1, "\x7f !#[]\xa2\xdc"[len % 8], len);
+            text[1 + len] = stops[i];
+            memcpy(text + 2 + len, "n\"", 2);
+            read_text(&reader, &arena, NULL, text, len + 4);
+            const bool good = zkt__reader_string(&reader, &out);
+            assert_int_equal(good, i < 2);
+            if (good) {
+                assert_int_equal(out.len, i == 0 ? len : len + 1);
+            }
+        }
+    }
+    zkt__arena_finish(&arena);
+}
+
 static void test_trim_is_that_of_ecmascript(void **state)
 {
     static const struct zkt_string_rules rules = { .max = UINT32_MAX,
@@ -278,6 +360,8 @@ int main(void)
         cmocka_unit_test(test_reading_numbers),
         cmocka_unit_test(test_writing),
         cmocka_unit_test(test_envelopes),
+        cmocka_unit_test(test_calls_in_the_usual_order),
+        cmocka_unit_test(test_texts_end_where_they_end),
         cmocka_unit_test(test_trim_is_that_of_ecmascript),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,10 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/map.h"
 #include "failing_alloc.h"
 #include "state/journal.h"
 
@@ -257,6 +259,57 @@ static void test_map_keys_are_escaped(void **state)
     assert_patch(b, MAPPED, MAPPED);
 }
 
+/* More than are searched without an index; each comes out once, in order, as
+ * it is in the end, and those that came and went do not. */
+static void test_many_keys(void **state)
+{
+    struct bench *b = *state;
+    char expected[2048] = "[";
+    for (int32_t times = 1; times <= 3; times++) {
+        for (int32_t i = 0; i < 20; i++) {
+            char key[2] = { (char)('A' + i), '\0' };
+            const int32_t value = 100 * times + i;
+            zkt_state_put(root(b), MAP, zkt_cstr(key), &value);
+        }
+    }
+    zkt_state_delete(root(b), MAP, ZKT_STR("A"));
+    zkt_state_delete(root(b), MAP, ZKT_STR("M"));
+    for (int32_t i = 1; i < 20; i++) {
+        char one[80];
+        snprintf(one, sizeof(one),
+                 "%s{\"op\":\"add\",\"path\":\"/map/%c\",\"value\":%d}",
+                 i > 1 ? "," : "", 'A' + i, 300 + i);
+        strcat(expected, i != 12 ? one : "");
+    }
+    strcat(expected, "]");
+    assert_patch(b, expected, expected);
+}
+
+/* A copy in one block finds its keys by an index, too. */
+static void test_a_copy_of_a_map_is_indexed(void **state)
+{
+    struct bench *b = *state;
+    const int32_t seven = 7;
+    for (int32_t i = 0; i < 20; i++) {
+        char key[2] = { (char)('A' + i), '\0' };
+        zkt_state_put(root(b), MAP, zkt_cstr(key), &seven);
+    }
+    const size_t size = zkt__value_measure(&type, &b->state);
+    struct state *copy = zkt_value_dup(&type, &b->state);
+    assert_non_null(copy);
+    assert_non_null(copy->map.index_);
+    assert_ptr_not_equal(copy->map.index_, b->state.map.index_);
+    assert_true((const char *)copy->map.index_ < (const char *)copy + size);
+    for (int32_t i = 0; i < 21; i++) {
+        char key[2] = { (char)('A' + i), '\0' };
+        const uint32_t at = zkt__map_position((struct zkt_any_map *)&copy->map,
+                                              sizeof(struct zkt_int32_entry),
+                                              zkt_cstr(key));
+        assert_int_equal(at, i < 20 ? (uint32_t)i + 2 : ZKT_INDEX_NONE);
+    }
+    free(copy);
+}
+
 static void test_clear_and_fill_with_the_same(void **state)
 {
     struct bench *b = *state;
@@ -347,6 +400,8 @@ int main(void)
         T(test_remove_and_insert_the_same_vanish),
         T(test_insert_in_the_middle),
         T(test_map_keys_are_escaped),
+        T(test_many_keys),
+        T(test_a_copy_of_a_map_is_indexed),
         T(test_clear_and_fill_with_the_same),
         T(test_limits_of_a_call),
         T(test_bad_writes_poison),

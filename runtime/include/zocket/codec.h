@@ -65,9 +65,11 @@ struct zkt_reader {
     const struct zkt_hash_key *hash_key; /* for the indexes of maps */
     struct zkt_str discriminator; /* a key that the next object has beside
                                      its fields; data NULL: none */
-    bool lenient;   /* a client: types are checked, rules are not */
-    bool malformed; /* not JSON, from here on; everything returns false */
-    bool no_memory; /* likewise */
+    struct zkt_str plain; /* the longest plain beginning of a string that was
+                             skipped: it is not looked through again */
+    bool lenient;         /* a client: types are checked, rules are not */
+    bool malformed;       /* not JSON, from here on; everything returns false */
+    bool no_memory;       /* likewise */
     uint32_t unknown_fields, unknown_values; /* that were passed over */
     uint32_t depth;
     struct zkt_step path[ZKT_DEPTH_MAX];

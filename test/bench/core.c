@@ -1,0 +1,412 @@
+/*
+ * The core without sockets: a server that is fed with frames in memory and
+ * whose output is thrown away, so that what is counted is ours and nothing
+ * of the kernel's. Every reply is looked at, if only briefly.
+ *
+ *   core               ns of CPU time of every work, the best of some rounds
+ *   core WORK COUNT    does one of them so often, and prints nothing: what
+ *                      test/bench/instructions runs under callgrind
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "handlers.h"
+#include "protocol/envelope.h"
+#include "zocket/zocket.h"
+
+enum {
+    SUBSCRIBERS = 1000,
+    PEERS_MAX = SUBSCRIBERS + 1,
+    ROUNDS = 7,
+    SLICES = 16,
+    FRAME_MAX = 8192
+};
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "core: %s\n", what);
+    exit(1);
+}
+
+/* ---- a server and its peers ---- */
+
+struct bench {
+    struct zkt_server *server;
+    struct zkt_endpoint *peers[PEERS_MAX];
+    size_t peer_count;
+    char frame[FRAME_MAX]; /* what the first peer sends */
+    size_t frame_len;
+    char reply[256]; /* the last bytes of what came last */
+    size_t bytes, slices;
+    struct zkt_arena arena;
+    int64_t turn;
+};
+
+static void keep_reply(struct bench *b, const struct zkt_slice *slice)
+{
+    const size_t len = slice->len < sizeof(b->reply) - 1 ? slice->len
+                                                         : sizeof(b->reply) - 1;
+    memcpy(b->reply, slice->data + slice->len - len, len);
+    b->reply[len] = '\0';
+}
+
+/* The rest of a turn of a loop. */
+static void end_turn(struct bench *b)
+{
+    struct zkt_endpoint *e;
+    zkt_server_tick(b->server);
+    while ((e = zkt_server_changed(b->server)) != NULL) {
+        struct zkt_slice slices[SLICES];
+        size_t count;
+        while ((count = zkt_endpoint_pending(e, slices, SLICES)) > 0) {
+            size_t len = 0;
+            for (size_t i = 0; i < count; i++) {
+                len += slices[i].len;
+            }
+            if (e == b->peers[0]) {
+                keep_reply(b, &slices[count - 1]);
+            }
+            b->bytes += len;
+            b->slices += count;
+            zkt_endpoint_sent(e, len);
+        }
+    }
+}
+
+static void feed(struct bench *b, struct zkt_endpoint *e, const char *bytes,
+                 size_t len)
+{
+    char copy[FRAME_MAX];
+    memcpy(copy, bytes, len);
+    b->turn++;
+    zkt_server_clock(b->server, b->turn, b->turn);
+    zkt_endpoint_feed(e, copy, len);
+    end_turn(b);
+}
+
+/* A masked text frame. */
+static size_t make_frame(char *to, const char *text, size_t len)
+{
+    static const char key[4] = { 1, 2, 3, 4 };
+    const size_t head = len < 126 ? 2 : 4;
+    to[0] = (char)0x81;
+    to[1] = (char)(0x80 | (len < 126 ? len : 126));
+    if (head == 4) {
+        to[2] = (char)(len >> 8);
+        to[3] = (char)len;
+    }
+    memcpy(to + head, key, sizeof(key));
+    for (size_t i = 0; i < len; i++) {
+        to[head + 4 + i] = (char)(text[i] ^ key[i & 3]);
+    }
+    return head + 4 + len;
+}
+
+static void say(struct bench *b, struct zkt_endpoint *e, const char *text)
+{
+    char frame[FRAME_MAX];
+    feed(b, e, frame, make_frame(frame, text, strlen(text)));
+    if (strstr(b->reply, "\"error\"") != NULL) {
+        fail(b->reply);
+    }
+}
+
+static struct zkt_endpoint *connect_peer(struct bench *b)
+{
+    static const char request[] =
+        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    struct zkt_endpoint *e = zkt_server_accept(b->server, "x", NULL);
+    if (e == NULL) {
+        fail("no endpoint");
+    }
+    b->peers[b->peer_count++] = e;
+    feed(b, e, request, sizeof(request) - 1);
+    return e;
+}
+
+static const char *call_text(const char *actor, const char *method,
+                             const char *input)
+{
+    static char text[FRAME_MAX];
+    snprintf(text, sizeof(text),
+             "{\"type\":\"rpc\",\"id\":\"rpc_1234\",\"actor\":\"%s\","
+             "\"actorId\":\"instance-1\",\"method\":\"%s\",\"input\":%s}",
+             actor, method, input);
+    return text;
+}
+
+/* From now on the first peer sends @text. */
+static void load(struct bench *b, const char *text)
+{
+    b->frame_len = make_frame(b->frame, text, strlen(text));
+}
+
+static void send_once(struct bench *b)
+{
+    feed(b, b->peers[0], b->frame, b->frame_len);
+}
+
+/* ---- the work ---- */
+
+#define INCREMENT call_text("counter", "increment", "{\"by\":1}")
+#define APPEND    call_text("store", "append", "{\"text\":\"one more line\"}")
+#define SUBSCRIBE(actor)                                                       \
+    "{\"type\":\"state:sub\",\"actor\":\"" actor                               \
+    "\",\"actorId\":\"instance-1\"}"
+
+static const char *text_call(void)
+{
+    static char input[4096 + 16];
+    strcpy(input, "{\"text\":\"");
+    memset(input + 9, 'x', 4096);
+    strcpy(input + 9 + 4096, "\"}");
+    return call_text("store", "save", input);
+}
+
+static void prepare_call(struct bench *b)
+{
+    load(b, INCREMENT);
+    send_once(b);
+    if (strstr(b->reply, "\"result\":1}") == NULL) {
+        fail(b->reply);
+    }
+}
+
+static void prepare_text(struct bench *b)
+{
+    load(b, text_call());
+    send_once(b);
+    if (strstr(b->reply, "\"result\":4096}") == NULL) {
+        fail(b->reply);
+    }
+}
+
+static void prepare_append(struct bench *b)
+{
+    for (int i = 0; i < BENCH_CAPPED; i++) {
+        say(b, b->peers[0], APPEND);
+    }
+    load(b, APPEND);
+}
+
+static void prepare_watched(struct bench *b)
+{
+    prepare_append(b);
+    say(b, connect_peer(b), SUBSCRIBE("store"));
+}
+
+static void prepare_fanout(struct bench *b)
+{
+    prepare_call(b);
+    for (int i = 0; i < SUBSCRIBERS; i++) {
+        say(b, connect_peer(b), SUBSCRIBE("counter"));
+    }
+}
+
+/* Eight calls in one turn: one write for each subscriber. */
+static void send_eight(struct bench *b)
+{
+    for (int i = 0; i < 8; i++) {
+        char copy[FRAME_MAX];
+        memcpy(copy, b->frame, b->frame_len);
+        zkt_endpoint_feed(b->peers[0], copy, b->frame_len);
+    }
+    end_turn(b);
+}
+
+static void prepare_snapshot(struct bench *b)
+{
+    say(b, b->peers[0], call_text("store", "fill", "{\"count\":65000}"));
+    load(b, SUBSCRIBE("store"));
+    b->bytes = 0;
+    send_once(b);
+    if (b->bytes < 6000000) {
+        fail("the snapshot is small");
+    }
+}
+
+static void send_snapshot(struct bench *b)
+{
+    say(b, b->peers[0],
+        "{\"type\":\"state:unsub\",\"actor\":\"store\",\"actorId\":"
+        "\"instance-1\"}");
+    send_once(b);
+}
+
+static void prepare_scores(struct bench *b)
+{
+    say(b, connect_peer(b), SUBSCRIBE("store"));
+    load(b, call_text("store", "score", "{\"from\":0,\"count\":1000}"));
+    send_once(b);
+}
+
+static void prepare_new(struct bench *b)
+{
+    (void)b;
+}
+
+/* A connection that calls once. */
+static void come_and_go(struct bench *b)
+{
+    struct zkt_endpoint *e = connect_peer(b);
+    b->peer_count--;
+    say(b, e, INCREMENT);
+    zkt_endpoint_detach(e);
+    end_turn(b);
+}
+
+/* ---- reading alone ---- */
+
+static void read_text(struct bench *b, const char *text,
+                      const struct zkt_type *type)
+{
+    const size_t len = strlen(text);
+    struct zkt_reader reader;
+    struct zkt_issues issues;
+    struct zkt_envelope message;
+    char *copy = zkt__arena_alloc(&b->arena, len + ZKT_PADDING);
+    void *input = zkt__arena_zero(&b->arena, 1, type->size);
+    if (copy == NULL || input == NULL) {
+        fail("no memory");
+    }
+    memcpy(copy, text, len);
+    memset(copy + len, 0, ZKT_PADDING);
+    zkt__issues_init(&issues, &b->arena, NULL);
+    zkt__reader_init(&reader, copy, len, &b->arena, NULL, NULL);
+    if (!zkt__envelope_read(&message, &reader)) {
+        fail("not read");
+    }
+    zkt__reader_init(&reader, (char *)(uintptr_t)message.input.data,
+                     message.input.len, &b->arena, &issues, NULL);
+    reader.plain = message.plain;
+    if (!type->decode(&reader, type, input)) {
+        fail("not decoded");
+    }
+    zkt__arena_reset(&b->arena);
+}
+
+static void prepare_reading(struct bench *b)
+{
+    zkt__arena_init(&b->arena, &zkt__allocator_default);
+}
+
+static void read_call(struct bench *b)
+{
+    static char text[FRAME_MAX];
+    if (text[0] == '\0') {
+        strcpy(text, INCREMENT);
+    }
+    read_text(b, text, &bench_counter_increment_input_type_);
+}
+
+static void read_4k(struct bench *b)
+{
+    static char text[FRAME_MAX];
+    if (text[0] == '\0') {
+        strcpy(text, text_call());
+    }
+    read_text(b, text, &bench_store_save_input_type_);
+}
+
+/* ---- measuring ---- */
+
+static const struct work {
+    const char *name;
+    void (*prepare)(struct bench *b);
+    void (*once)(struct bench *b);
+    long count;
+    const char *what;
+} works[] = {
+    { "call", prepare_call, send_once, 50000, "a call of 109 bytes" },
+    { "text", prepare_text, send_once, 50000, "a call with a text of 4 KiB" },
+    { "append", prepare_append, send_once, 50000,
+      "an append to a list capped at 100" },
+    { "watched", prepare_watched, send_once, 20000,
+      "the same with one subscriber" },
+    { "fanout", prepare_fanout, send_once, 100,
+      "a change for 1000 subscribers" },
+    { "fanout8", prepare_fanout, send_eight, 20,
+      "eight changes of a turn for 1000 subscribers" },
+    { "snapshot", prepare_snapshot, send_snapshot, 5, "a snapshot of 6.7 MB" },
+    { "scores", prepare_scores, send_once, 50,
+      "1000 keys of a map put in one call" },
+    { "churn", prepare_new, come_and_go, 10000,
+      "connect, call, close, and the instance with it" },
+    { "read", prepare_reading, read_call, 100000,
+      "reading a call of 109 bytes" },
+    { "read4k", prepare_reading, read_4k, 100000,
+      "reading a call with a text of 4 KiB" },
+};
+
+static double cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void begin(struct bench *b, const struct work *work)
+{
+    static const struct zkt_serve_options options = {
+        .limits = { .output_high = 1 << 28, .output_hard = 1 << 28 },
+    };
+    memset(b, 0, sizeof(*b));
+    if (zkt_server_new(bench_app(&bench_all), &options, &b->server) != ZKT_OK) {
+        fail("no server");
+    }
+    connect_peer(b);
+    work->prepare(b);
+}
+
+static void finish(struct bench *b)
+{
+    zkt_server_free(b->server);
+    if (b->arena.allocator != NULL) {
+        zkt__arena_finish(&b->arena);
+    }
+}
+
+static void do_work(struct bench *b, const struct work *work, long count)
+{
+    for (long i = 0; i < count; i++) {
+        work->once(b);
+    }
+    if (strstr(b->reply, "\"error\"") != NULL) {
+        fail(b->reply);
+    }
+}
+
+static void measure(struct bench *b, const struct work *work)
+{
+    double best = 0;
+    begin(b, work);
+    for (int i = 0; i < ROUNDS; i++) {
+        const double before = cpu_ns();
+        do_work(b, work, work->count);
+        const double took = (cpu_ns() - before) / (double)work->count;
+        best = i == 0 || took < best ? took : best;
+    }
+    finish(b);
+    printf("%-10s %12.0f ns   %s\n", work->name, best, work->what);
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench b;
+    const size_t count = sizeof(works) / sizeof(works[0]);
+    for (size_t i = 0; i < count; i++) {
+        if (argc < 2) {
+            measure(&b, &works[i]);
+        } else if (strcmp(works[i].name, argv[1]) == 0) {
+            begin(&b, &works[i]);
+            do_work(&b, &works[i], argc > 2 ? atol(argv[2]) : 1);
+            finish(&b);
+            return 0;
+        }
+    }
+    return argc < 2 ? 0 : 2;
+}

@@ -1,0 +1,7 @@
+/* A server with the handlers that are measured, on sockets. */
+#include "handlers.h"
+
+int main(int argc, char **argv)
+{
+    return zkt_serve_main(bench_app(&bench_all), NULL, argc, argv);
+}
