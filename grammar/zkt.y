@@ -72,8 +72,8 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %type <name> name type_name
 %type <text> word word_but_stream
 /* A field called 'to' behind a forgotten ';' is taken for an audience. */
-%nonassoc FORGOTTEN
-%nonassoc TO
+%precedence FORGOTTEN
+%precedence TO
 
 %type <list> arms arm_list types
 %type <list> enum_values enum_list fields struct_members actor_members params param_list params_opt
