@@ -261,7 +261,7 @@ static size_t close_size(const struct zkt_ws_slow *slow)
     if (slow->held < 2 || len > 125 || (slow->hold[1] >> 7 != 0) != masked) {
         return 2;
     }
-    return 2 + (masked ? 4 : 0) + len;
+    return (masked ? 6u : 2u) + len;
 }
 
 /*
