@@ -108,7 +108,9 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *given)
                         uv_strerror(error));
     } else {
         if (options.on_start != NULL) {
+            zkt__server_begin_callback(r.server);
             options.on_start(options.user, r.server);
+            zkt__server_end_callback(r.server);
         }
         error = run(&r);
         (void)uv_loop_close(&r.uv);

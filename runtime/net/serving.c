@@ -222,7 +222,9 @@ static int start(struct zkt_serving *s)
     core->abandon = abandon;
     zkt__post_box_on_wake(zkt__server_box(s->server), wake, s);
     if (options->on_listening != NULL) {
+        zkt__server_begin_callback(s->server);
         options->on_listening(options->user, port);
+        zkt__server_end_callback(s->server);
     }
     zkt__loop_end_turn(&s->loop);
     return 0;

@@ -1,6 +1,7 @@
 /* See admission.h. A second is counted from the first that comes in it. */
 #include "server/admission.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 enum {
@@ -111,10 +112,31 @@ static struct zkt_address *new_address(struct zkt_admission *admission,
     return address;
 }
 
+/*
+ * What an address is counted as: one of IPv6 as its network of 64 bits, since
+ * whoever has one of these has all of it; of IPv4 in the form of IPv6 as IPv4;
+ * other texts as they are.
+ */
+static const char *name_network(const char *text, char out[INET6_ADDRSTRLEN])
+{
+    struct in6_addr address;
+    if (inet_pton(AF_INET6, text, &address) != 1) {
+        return text;
+    }
+    const bool v4 = IN6_IS_ADDR_V4MAPPED(&address);
+    if (!v4) {
+        memset(address.s6_addr + 8, 0, 8);
+    }
+    return inet_ntop(v4 ? AF_INET : AF_INET6, address.s6_addr + (v4 ? 12 : 0),
+                     out, INET6_ADDRSTRLEN);
+}
+
 bool zkt__address_take(struct zkt_admission *admission,
-                       const struct zkt_allocator *allocator, const char *text,
+                       const struct zkt_allocator *allocator, const char *given,
                        struct zkt_address **out)
 {
+    char network[INET6_ADDRSTRLEN];
+    const char *text = name_network(given, network);
     const size_t len = strlen(text);
     const uint64_t hash = zkt__hash(&admission->key, text, len);
     const uint32_t slot = zkt__index_find(&admission->index, hash, same_address,

@@ -43,8 +43,8 @@ void zkt__admission_count(struct zkt_admission *admission,
                           const struct zkt_limits *limits, int64_t now_ms);
 
 /**
- * One more of the numeric @address; *@out is to be let go when it leaves, or
- * NULL: not counted. False: no memory.
+ * One more of the numeric @address, or of its network if it is of IPv6; *@out
+ * is to be let go when it leaves. False: no memory.
  */
 bool zkt__address_take(struct zkt_admission *admission,
                        const struct zkt_allocator *allocator,

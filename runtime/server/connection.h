@@ -52,6 +52,7 @@ struct zkt_server {
     uint8_t *lent;      /* the message's memory, from the call's arena */
     bool left;          /* a connection was detached: a turn is due */
     bool ticking;       /* the end of a turn is under way, or the very end */
+    uint32_t callbacks; /* that run and are no handlers: the log's, … */
 };
 
 /** NULL: no memory. */

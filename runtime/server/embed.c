@@ -61,12 +61,20 @@ void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
 
 /* ---- connections ---- */
 
-/* Whether the calling thread may use an endpoint; one here is a server's. */
+/* The endpoints of this interface are a server's. */
+static const struct zkt_server *server_of(const struct zkt_endpoint *endpoint)
+{
+    return (const struct zkt_server *)(const void *)endpoint->core;
+}
+
 static bool may_use(const struct zkt_endpoint *endpoint, const char *what)
 {
-    const struct zkt_core *core = endpoint->core;
-    return zkt__server_may_call((const struct zkt_server *)(const void *)core,
-                                what);
+    return zkt__server_may_call(server_of(endpoint), what);
+}
+
+static bool is_in_callback(const struct zkt_endpoint *endpoint)
+{
+    return zkt__server_is_running(server_of(endpoint));
 }
 
 bool zkt_server_accepting(struct zkt_server *server)
@@ -95,14 +103,24 @@ void *zkt_endpoint_user(const struct zkt_endpoint *endpoint)
 
 void zkt_endpoint_feed(struct zkt_endpoint *endpoint, void *bytes, size_t len)
 {
-    if (may_use(endpoint, "zkt_endpoint_feed")) {
-        endpoint->ops->feed(endpoint, bytes, len);
+    if (!may_use(endpoint, "zkt_endpoint_feed")) {
+        return;
     }
+    if (is_in_callback(endpoint)) {
+        /* A call's memory is in use; without these the rest has no sense. */
+        endpoint->aborted = true;
+        zkt__endpoint_touch(endpoint);
+        return;
+    }
+    endpoint->ops->feed(endpoint, bytes, len);
 }
 
 size_t zkt_endpoint_pending(struct zkt_endpoint *endpoint,
                             struct zkt_slice *out, size_t max)
 {
+    if (is_in_callback(endpoint)) {
+        return 0; /* a state may be half changed */
+    }
     return endpoint->ops->pending(endpoint, out, max);
 }
 

@@ -13,7 +13,9 @@ struct posted_function {
 static void run_function(struct zkt_posted *posted, void *owner)
 {
     struct posted_function *work = (struct posted_function *)(void *)posted;
+    zkt__server_begin_callback(owner);
     work->fn(owner, work->user);
+    zkt__server_end_callback(owner);
     zkt__release(work->allocator, work);
 }
 
@@ -65,7 +67,9 @@ void zkt_server_instances(const struct zkt_server *server,
             .deferred = instance->parked != NULL,
             .calls = instance->calls,
         };
+        zkt__server_begin_callback(server);
         each(&info, user);
+        zkt__server_end_callback(server);
     }
 }
 

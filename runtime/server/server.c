@@ -48,9 +48,11 @@ void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
                      const char *format, ...)
 {
     va_list arguments;
+    zkt__server_begin_callback(server);
     va_start(arguments, format);
     log_text(&server->options, level, format, arguments);
     va_end(arguments);
+    zkt__server_end_callback(server);
 }
 
 static void log_early(const struct zkt_serve_options *options,
@@ -72,10 +74,10 @@ bool zkt__server_may_call(const struct zkt_server *server, const char *what)
     if (zkt__owner_may_call(&server->owner)) {
         return true;
     }
-    zkt__server_log(server, ZKT_LOG_ERROR,
-                    "%s was called on another thread than the server's; "
-                    "zkt_server_post is for that",
-                    what);
+    log_early(&server->options,
+              "%s was called on another thread than the server's; "
+              "zkt_server_post is for that",
+              what);
     return false;
 }
 
@@ -210,7 +212,23 @@ struct zkt_limit_counts *zkt__server_reached(struct zkt_server *server)
 
 bool zkt__server_is_running(const struct zkt_server *server)
 {
-    return server->actors.running || server->ticking;
+    return server->actors.running || server->ticking || server->callbacks > 0;
+}
+
+/* A server is never const: what only looks at it may have it so. */
+static struct zkt_server *writable(const struct zkt_server *server)
+{
+    return (struct zkt_server *)(uintptr_t)server;
+}
+
+void zkt__server_begin_callback(const struct zkt_server *server)
+{
+    writable(server)->callbacks++;
+}
+
+void zkt__server_end_callback(const struct zkt_server *server)
+{
+    writable(server)->callbacks--;
 }
 
 struct zkt_post_box *zkt__server_box(struct zkt_server *server)

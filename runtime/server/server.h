@@ -34,7 +34,14 @@ bool zkt__server_may_call(const struct zkt_server *server, const char *what);
 /** The server is of the thread that runs its next turn. */
 void zkt__server_change_thread(struct zkt_server *server);
 
-/** Whether a handler runs right now, or the end of a turn. */
+/**
+ * Around a callback that is no handler: what must not happen in callbacks does
+ * nothing meanwhile.
+ */
+void zkt__server_begin_callback(const struct zkt_server *server);
+void zkt__server_end_callback(const struct zkt_server *server);
+
+/** Whether a callback runs right now, or the end of a turn. */
 bool zkt__server_is_running(const struct zkt_server *server);
 
 /**

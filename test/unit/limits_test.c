@@ -355,6 +355,36 @@ static void test_per_address(void **state)
     finish(server);
 }
 
+static void test_networks(void **state)
+{
+    static const char *const same[][2] = {
+        { "2001:db8::1", "2001:db8:0:0:ffff::2" },
+        { "::ffff:10.0.0.1", "10.0.0.1" },
+        { "::1", "::2" },
+        { "local", "local" },
+    };
+    static const char *const others[][2] = {
+        { "2001:db8::1", "2001:db8:0:1::1" },
+        { "::ffff:10.0.0.1", "::ffff:10.0.0.2" },
+        { "::1", "::ffff:0.0.0.1" },
+        { "local", "" },
+    };
+    (void)state;
+    for (size_t i = 0; i < 8; i++) {
+        const bool is_same = i < 4;
+        const char *const *pair = is_same ? same[i] : others[i - 4];
+        struct zkt_server *server = serve(
+            (struct zkt_limits){ .per_address = 1 });
+        struct wire a = knock(server, pair[0]), b = knock(server, pair[1]);
+        assert_int_equal(zkt_endpoint_fate(a.e), ZKT_FATE_OPEN);
+        assert_int_equal(zkt_endpoint_fate(b.e),
+                         is_same ? ZKT_FATE_CLOSE : ZKT_FATE_OPEN);
+        close_wire(&a);
+        close_wire(&b);
+        finish(server);
+    }
+}
+
 /* Every allocation of a connection whose address is counted fails once. */
 static void test_addresses_without_memory(void **state)
 {
@@ -818,6 +848,7 @@ int main(void)
         cmocka_unit_test(test_connections),
         cmocka_unit_test(test_refused_and_still_there),
         cmocka_unit_test(test_per_address),
+        cmocka_unit_test(test_networks),
         cmocka_unit_test(test_addresses_without_memory),
         cmocka_unit_test(test_read_per_turn),
         cmocka_unit_test(test_leaves_per_turn),

@@ -1,0 +1,214 @@
+/*
+ * zkt_serve_main: options, environment and arguments, of which the later
+ * count more; every limit can be set in each of the three ways.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "counter_server.h"
+#include "server/server.h"
+
+static enum zkt_status inc(struct demo_counter_call *call,
+                           const struct demo_counter_inc_input *in,
+                           int32_t *out)
+{
+    (void)call;
+    *out = in->by;
+    return ZKT_OK;
+}
+
+static enum zkt_status reset(struct demo_counter_call *call)
+{
+    (void)call;
+    return ZKT_OK;
+}
+
+static const struct demo_counter_handlers counter = { .inc = inc,
+                                                      .reset = reset };
+static const struct demo_handlers handlers = { .counter = &counter };
+
+/* What a server that was started had. */
+struct started {
+    int count;
+    struct zkt_limits limits;
+    char host[32];
+    uint16_t port;
+};
+
+static void on_start(void *user, struct zkt_server *server)
+{
+    struct started *started = user;
+    const char *host = zkt__server_options(server)->host;
+    started->count++;
+    started->limits = *zkt__server_limits(server);
+    started->port = zkt__server_options(server)->port;
+    snprintf(started->host, sizeof(started->host), "%s",
+             host != NULL ? host : "");
+    zkt_server_shutdown(server);
+}
+
+static void ignore_log(void *user, enum zkt_log_level level, const char *text)
+{
+    (void)user;
+    (void)level;
+    (void)text;
+}
+
+static int serve(struct started *started, struct zkt_limits limits, int argc,
+                 const char *const *arguments)
+{
+    char *argv[8] = { NULL };
+    const struct zkt_serve_options options = {
+        .on_start = on_start,
+        .user = started,
+        .log = ignore_log,
+        .limits = limits,
+    };
+    *started = (struct started){ 0 };
+    assert_true(argc < 8);
+    for (int i = 0; i < argc; i++) {
+        argv[i] = strdup(arguments[i]);
+    }
+    const int status = zkt_serve_main(demo_app(&handlers), &options, argc,
+                                      argv);
+    for (int i = 0; i < argc; i++) {
+        free(argv[i]);
+    }
+    return status;
+}
+
+#define SERVE(started, limits, ...)                                            \
+    serve(started, limits,                                                     \
+          (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)),     \
+          (const char *[]){ __VA_ARGS__ })
+
+static const struct zkt_limits none;
+
+static void test_what_counts_more(void **state)
+{
+    struct started s;
+    const struct zkt_limits given = { .links = 11,
+                                      .events = 12,
+                                      .fragments = 13 };
+    (void)state;
+    assert_int_equal(setenv("ZOCKET_EVENTS", "22", 1), 0);
+    assert_int_equal(setenv("ZOCKET_FRAGMENTS", "23", 1), 0);
+    assert_int_equal(setenv("ZOCKET_HOST", "127.0.0.2", 1), 0);
+    assert_int_equal(setenv("ZOCKET_PORT", "0", 1), 0);
+    assert_int_equal(SERVE(&s, given, "x", "--fragments", "33"), 0);
+    assert_int_equal(s.count, 1);
+    assert_int_equal(s.limits.links, 11);
+    assert_int_equal(s.limits.events, 22);
+    assert_int_equal(s.limits.fragments, 33);
+    assert_int_equal(s.limits.mutations, 65536);
+    assert_string_equal(s.host, "127.0.0.2");
+    assert_int_equal(SERVE(&s, given, "x", "--host", "127.0.0.3"), 0);
+    assert_string_equal(s.host, "127.0.0.3");
+    assert_int_equal(unsetenv("ZOCKET_EVENTS"), 0);
+    assert_int_equal(unsetenv("ZOCKET_FRAGMENTS"), 0);
+    assert_int_equal(unsetenv("ZOCKET_HOST"), 0);
+    assert_int_equal(unsetenv("ZOCKET_PORT"), 0);
+}
+
+/* `some_name` as a variable of the environment, and as an argument. */
+static void spell(const char *name, char variable[64], char argument[64])
+{
+    size_t i = 0;
+    snprintf(variable, 64, "ZOCKET_%s", name);
+    snprintf(argument, 64, "--%s", name);
+    for (i = 0; variable[i] != '\0'; i++) {
+        if (variable[i] >= 'a' && variable[i] <= 'z') {
+            variable[i] = (char)(variable[i] - 'a' + 'A');
+        }
+    }
+    for (i = 0; argument[i] != '\0'; i++) {
+        argument[i] = argument[i] == '_' ? '-' : argument[i];
+    }
+}
+
+static void test_every_limit(void **state)
+{
+    struct started s;
+    char variable[64], argument[64];
+    (void)state;
+#define X(name, value, text)                                                   \
+    spell(#name, variable, argument);                                          \
+    assert_int_equal(setenv(variable, "41", 1), 0);                            \
+    assert_int_equal(SERVE(&s, none, "x"), 0);                                 \
+    assert_int_equal(s.limits.name, 41);                                       \
+    assert_int_equal(SERVE(&s, none, "x", argument, "42"), 0);                 \
+    assert_int_equal(s.limits.name, 42);                                       \
+    assert_int_equal(unsetenv(variable), 0);                                   \
+    assert_int_equal(SERVE(&s, none, "x", argument, "0"), 0);                  \
+    assert_int_equal(s.limits.name, (value));
+    ZKT_LIMITS_TABLE(X)
+#undef X
+}
+
+/* What a call says on standard error, on which it ends with status 2. */
+static void assert_complaint(const char *expected, int argc,
+                             const char *const *arguments)
+{
+    int ends[2], status = 0;
+    char text[256] = "";
+    assert_int_equal(pipe(ends), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct started s;
+        dup2(ends[1], STDERR_FILENO);
+        _exit(serve(&s, none, argc, arguments) + s.count);
+    }
+    close(ends[1]);
+    size_t len = 0;
+    for (ssize_t n; (n = read(ends[0], text + len, sizeof(text) - len)) > 0;) {
+        len += (size_t)n;
+    }
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 2);
+    assert_string_equal(text, expected);
+}
+
+#define COMPLAINS(expected, ...)                                               \
+    assert_complaint(                                                          \
+        expected,                                                              \
+        (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)),       \
+        (const char *[]){ __VA_ARGS__ })
+
+static void test_what_is_wrong(void **state)
+{
+    (void)state;
+    COMPLAINS("--events: '-1' is no number\n", "x", "--events", "-1");
+    COMPLAINS("--events: a value is missing\n", "x", "--events");
+    COMPLAINS("--port: '65536' is no number from 0 to 65535\n", "x", "--port",
+              "65536");
+    COMPLAINS("unknown argument '--event'; --help lists what there is\n", "x",
+              "--event", "1");
+    assert_int_equal(setenv("ZOCKET_EVENTS", "many", 1), 0);
+    COMPLAINS("ZOCKET_EVENTS: 'many' is no number\n", "x");
+    assert_int_equal(unsetenv("ZOCKET_EVENTS"), 0);
+    assert_int_equal(setenv("ZOCKET_PORT", "", 1), 0);
+    COMPLAINS("ZOCKET_PORT: '' is no number from 0 to 65535\n", "x");
+    assert_int_equal(unsetenv("ZOCKET_PORT"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_counts_more),
+        cmocka_unit_test(test_every_limit),
+        cmocka_unit_test(test_what_is_wrong),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
