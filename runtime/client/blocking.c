@@ -159,6 +159,10 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
                            "there is no client to call with");
     }
     struct zkt_client *client = handle->client;
+    if (!zkt__client_may_call(client)) {
+        return refuse_here(given, ZKT_FAILED_PRECONDITION,
+                           "called on another thread than the client's");
+    }
     struct call call = {
         .handle = handle,
         .client = client,

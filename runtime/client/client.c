@@ -79,6 +79,20 @@ static bool is_foreign(const struct zkt_client *client)
            client->ops->is_foreign(client->driver);
 }
 
+bool zkt__client_may_call(const struct zkt_client *client)
+{
+    if (client->ops->poll == NULL || client->ops->is_foreign != NULL ||
+        zkt__owner_may_call(&client->owner)) {
+        return true;
+    }
+    if (client->options.log != NULL) {
+        client->options.log(client->options.log_user, ZKT_LOG_ERROR,
+                            "the client was called on another thread than "
+                            "its own; zkt_client_post is for that");
+    }
+    return false;
+}
+
 struct errand {
     struct zkt_client *client;
     void (*fn)(void *user);
@@ -96,6 +110,9 @@ static void run_errand(void *user)
 void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
                      void *user)
 {
+    if (!zkt__client_may_call(client)) {
+        return;
+    }
     if (!is_foreign(client)) {
         fn(user);
         return;
@@ -158,7 +175,8 @@ enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms)
     if (client == NULL) {
         return ZKT_CLOSED;
     }
-    if (client->ops->poll == NULL || zkt__client_is_busy(client)) {
+    if (client->ops->poll == NULL || !zkt__client_may_call(client) ||
+        zkt__client_is_busy(client)) {
         return ZKT_FAILED_PRECONDITION;
     }
     const enum zkt_status status = client->ops->poll(
@@ -299,6 +317,7 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
     zkt__arena_init(&client->arena, allocator);
     zkt__writer_init(&client->writer, allocator);
     set_options(client, options);
+    zkt__owner_claim(&client->owner);
     zkt__connection_init(client);
     if (!zkt__random_init(&client->random, &client->store.key,
                           client->options.random_seed) ||
@@ -337,7 +356,7 @@ void zkt__client_free(struct zkt_client *client)
 
 void zkt_client_close(struct zkt_client *client)
 {
-    if (client == NULL) {
+    if (client == NULL || !zkt__client_may_call(client)) {
         return;
     }
     if (is_foreign(client)) {

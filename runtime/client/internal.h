@@ -4,6 +4,7 @@
 
 #include "actor/send_queue.h"
 #include "base/index.h"
+#include "base/owner.h"
 #include "base/random.h"
 #include "base/slots.h"
 #include "base/timeouts.h"
@@ -90,6 +91,7 @@ enum zkt_phase {
 
 struct zkt_client {
     struct zkt_core core;
+    struct zkt_owner owner;
     struct zkt_endpoint endpoint;
     struct zkt_client_options options;
     const struct zkt_allocator *allocator;

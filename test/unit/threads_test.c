@@ -482,6 +482,60 @@ static void test_calls_of_other_threads(void **state)
     assert_int_equal(host.complaints, 12);
 }
 
+/* What another thread does with a client that is polled. */
+struct stranger {
+    struct zkt_client *client;
+    struct demo_counter *x;
+    int answers;
+};
+
+static void count_answer(const struct zkt_reply *reply, int32_t result,
+                         void *user)
+{
+    int *answers = user;
+    (void)result;
+    assert_int_not_equal(reply->status, ZKT_OK);
+    (*answers)++;
+}
+
+static void *be_strange(void *user)
+{
+    struct stranger *s = user;
+    const struct demo_counter_inc_input one = { .by = 1 };
+    struct zkt_reply reply = { 0 };
+    int32_t n = 0;
+    assert_null(demo_counter_open(s->client, "y"));
+    assert_int_equal(zkt_client_poll(s->client, 0), ZKT_FAILED_PRECONDITION);
+    assert_int_equal(demo_counter_call_inc(s->x, &one, &n, &reply),
+                     ZKT_FAILED_PRECONDITION);
+    zkt_reply_clear(&reply);
+    demo_counter_begin_inc(s->x, &one, count_answer, &s->answers);
+    demo_counter_close(s->x);
+    zkt_client_close(s->client);
+    return NULL;
+}
+
+static void test_clients_on_other_threads(void **state)
+{
+    struct host host = { .handlers = { .counter = &counter } };
+    const struct zkt_client_options options = { .log = keep_complaint,
+                                                .log_user = &host };
+    struct stranger s = { .client = zkt_client_open("ws://127.0.0.1:1",
+                                                    &options) };
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_mutex_init(&host.lock, NULL), 0);
+    s.x = demo_counter_open(s.client, "x");
+    assert_non_null(s.x);
+    assert_int_equal(pthread_create(&thread, NULL, be_strange, &s), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(host.complaints, 6);
+    demo_counter_close(s.x);
+    zkt_client_close(s.client);
+    assert_int_equal(s.answers, 1);
+    pthread_mutex_destroy(&host.lock);
+}
+
 struct elsewhere {
     struct zkt_server *server;
     uv_loop_t loop;
@@ -528,6 +582,7 @@ int main(void)
         cmocka_unit_test(test_two_signals),
 #ifndef NDEBUG
         cmocka_unit_test(test_calls_of_other_threads),
+        cmocka_unit_test(test_clients_on_other_threads),
         cmocka_unit_test(test_a_server_changes_its_thread),
 #endif
     };
