@@ -545,7 +545,13 @@ static const char *of_fields(const struct look *l,
     if (text == NULL) {
         return NULL;
     }
-    return empty ? "{ 0 }" : arena_printf(l->c->arena, "{ %s }", text);
+    if (empty && s->field_count > 0) {
+        /* gcc wants the braces of what the first member begins with. */
+        text = arena_printf(l->c->arena, ".%s = %s", s->fields[0].member,
+                            s->fields[0].type->c_empty);
+    }
+    return s->field_count == 0 ? "{ 0 }"
+                               : arena_printf(l->c->arena, "{ %s }", text);
 }
 
 static const char *of_tuple(const struct look *l, const struct ast_value *value,
