@@ -63,6 +63,27 @@ static struct parse_doc *new_doc(struct parse *p)
     return &p->docs[p->doc_count++];
 }
 
+/* One more line of a comment, or its first. */
+static void append_line(struct parse *p, struct parse_doc *doc,
+                        const char *text, size_t len)
+{
+    const bool first = doc->text == NULL;
+    if (doc->capacity < doc->len + len + 2) {
+        doc->capacity = 2 * doc->capacity + len + 2;
+        char *grown = arena_alloc(p->arena, doc->capacity);
+        if (!first) {
+            memcpy(grown, doc->text, doc->len);
+        }
+        doc->text = grown;
+    }
+    if (!first) {
+        doc->text[doc->len++] = '\n';
+    }
+    memcpy(doc->text + doc->len, text, len);
+    doc->len += len;
+    doc->text[doc->len] = '\0';
+}
+
 /* Lines with nothing but other comments between them are one comment. */
 void parse_add_doc(struct parse *p, const char *text, size_t len)
 {
@@ -74,20 +95,20 @@ void parse_add_doc(struct parse *p, const char *text, size_t len)
         len--;
     }
     const uint32_t end = p->offset;
-    const uint32_t token = next_token(p->source, end);
     struct parse_doc *last = p->doc_count > 0 ? &p->docs[p->doc_count - 1]
                                               : NULL;
-    if (last != NULL && last->token == token) {
-        last->text = arena_printf(p->arena, "%s\n%.*s", last->text, (int)len,
-                                  text);
+    /* What stood between the last one and its token still stands there. */
+    if (last != NULL && last->token >= end) {
+        append_line(p, last, text, len);
         last->at.end = end;
         return;
     }
-    *new_doc(p) = (struct parse_doc){
-        .text = arena_text(p->arena, text, len),
+    struct parse_doc *doc = new_doc(p);
+    *doc = (struct parse_doc){
         .at = { end - (uint32_t)len, end },
-        .token = token,
+        .token = next_token(p->source, end),
     };
+    append_line(p, doc, text, len);
 }
 
 const char *parse_doc(struct parse *p, struct source_range at)

@@ -13,7 +13,8 @@
 
 /* A comment, which documents the token behind it. */
 struct parse_doc {
-    const char *text;
+    char *text;
+    size_t len, capacity; /* of the text; it grows by the line */
     struct source_range at;
     uint32_t token; /* its offset */
     bool used;
