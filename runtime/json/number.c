@@ -14,6 +14,7 @@
 
 enum {
     EXACT_POWER = 22,  /* 10^22 is the largest power that a double holds */
+    PLAIN_DIGITS = 18, /* of an integer that surely fits */
     SHORT_DECIMALS = 6 /* decimals that are tried without the C library */
 };
 
@@ -58,6 +59,22 @@ char *zkt__number_end(char *at)
         }
         at = skip_digits(at);
     }
+    return at;
+}
+
+char *zkt__integer_read(char *at, int64_t *out)
+{
+    const bool negative = *at == '-';
+    const char *start = at + negative;
+    int64_t value = 0;
+    for (at += negative; is_digit(*at) && at - start < PLAIN_DIGITS; at++) {
+        value = value * 10 + (*at - '0');
+    }
+    if (at == start || (*start == '0' && at > start + 1) || is_digit(*at) ||
+        *at == '.' || *at == 'e' || *at == 'E') {
+        return NULL;
+    }
+    *out = negative ? -value : value;
     return at;
 }
 
