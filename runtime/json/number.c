@@ -6,6 +6,7 @@
  */
 #include "json/number.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -304,14 +305,16 @@ static bool try_digits(double value, int count, uint64_t add,
 /*
  * The nearest decimal of so many digits reads back if any does, except at a
  * power of two, where the doubles below are closer than those above and the
- * next decimal up may do when the nearest does not.
+ * next decimal up may do when the nearest does not. A decimal of DBL_DIG
+ * digits survives the way through a normal double, so whatever is no longer
+ * than that is found at once, with zeros behind it.
  */
 static struct decimal write_shortest(double value)
 {
     int exponent;
     const bool power_of_two = frexp(value, &exponent) == 0.5;
     struct decimal d = { .count = 0 };
-    for (int count = 1; count <= 17; count++) {
+    for (int count = value < DBL_MIN ? 1 : DBL_DIG; count <= 17; count++) {
         if (try_digits(value, count, 0, &d) ||
             (power_of_two && try_digits(value, count, 1, &d))) {
             break;
