@@ -61,7 +61,14 @@ static bool take_number(struct zkt_reader *reader, const char *expected,
     if (zkt__reader_peek(reader) != ZKT_TOKEN_NUMBER) {
         return zkt__decode_mismatch(reader, expected);
     }
-    char *end = zkt__number_end(reader->at);
+    char *end = zkt__integer_read(reader->at, &out->integer);
+    if (end != NULL) {
+        out->whole = true;
+        out->real = (double)out->integer;
+        reader->at = end;
+        return true;
+    }
+    end = zkt__number_end(reader->at);
     if (end == NULL) {
         reader->malformed = true;
         return false;

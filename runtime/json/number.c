@@ -6,6 +6,7 @@
  */
 #include "json/number.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 enum {
     EXACT_POWER = 22,  /* 10^22 is the largest power that a double holds */
+    PLAIN_DIGITS = 18, /* of an integer that surely fits */
     SHORT_DECIMALS = 6 /* decimals that are tried without the C library */
 };
 
@@ -58,6 +60,22 @@ char *zkt__number_end(char *at)
         }
         at = skip_digits(at);
     }
+    return at;
+}
+
+char *zkt__integer_read(char *at, int64_t *out)
+{
+    const bool negative = *at == '-';
+    const char *start = at + negative;
+    int64_t value = 0;
+    for (at += negative; is_digit(*at) && at - start < PLAIN_DIGITS; at++) {
+        value = value * 10 + (*at - '0');
+    }
+    if (at == start || (*start == '0' && at > start + 1) || is_digit(*at) ||
+        *at == '.' || *at == 'e' || *at == 'E') {
+        return NULL;
+    }
+    *out = negative ? -value : value;
     return at;
 }
 
@@ -287,14 +305,16 @@ static bool try_digits(double value, int count, uint64_t add,
 /*
  * The nearest decimal of so many digits reads back if any does, except at a
  * power of two, where the doubles below are closer than those above and the
- * next decimal up may do when the nearest does not.
+ * next decimal up may do when the nearest does not. A decimal of DBL_DIG
+ * digits survives the way through a normal double, so whatever is no longer
+ * than that is found at once, with zeros behind it.
  */
 static struct decimal write_shortest(double value)
 {
     int exponent;
     const bool power_of_two = frexp(value, &exponent) == 0.5;
     struct decimal d = { .count = 0 };
-    for (int count = 1; count <= 17; count++) {
+    for (int count = value < DBL_MIN ? 1 : DBL_DIG; count <= 17; count++) {
         if (try_digits(value, count, 0, &d) ||
             (power_of_two && try_digits(value, count, 1, &d))) {
             break;

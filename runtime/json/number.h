@@ -21,6 +21,12 @@ char *zkt__number_end(char *at);
 /** Reads the number at @at, which zkt__number_end found good. */
 struct zkt_number zkt__number_read(const char *at, const char *end);
 
+/**
+ * Reads a plain integer, as most numbers are, in one go: its end, or NULL when
+ * another number stands at @at, or none, or one of more than 18 digits.
+ */
+char *zkt__integer_read(char *at, int64_t *out);
+
 #define ZKT_NUMBER_SIZE 32 /* enough for any */
 
 /** Writes without a NUL; the length. */

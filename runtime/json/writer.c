@@ -1,6 +1,7 @@
 /* The writer: bytes that grow, and the text of plain values. */
 #include "json/json.h"
 #include "json/number.h"
+#include "json/scan.h"
 
 enum {
     FIRST_CAPACITY = 256
@@ -94,16 +95,19 @@ static void write_escape(struct zkt_writer *writer, unsigned char c)
     zkt_write_raw(writer, text, len);
 }
 
-static bool needs_escape(unsigned char c)
-{
-    return c < 0x20 || c == '"' || c == '\\';
-}
-
-/* How many bytes from the start need no escape; eight at a time. */
+/* How many bytes from the start need no escape; sixteen or eight at a time. */
 static size_t plain_length(const char *text, size_t len)
 {
     const uint64_t ones = 0x0101010101010101u, highs = ones * 0x80;
     size_t i = 0;
+#ifdef __SSE2__
+    for (; i + 16 <= len; i += 16) {
+        const unsigned stop = zkt__zero_bytes(zkt__mark_plain(text + i));
+        if (stop != 0) {
+            return i + (size_t)__builtin_ctz(stop);
+        }
+    }
+#endif
     for (; i + 8 <= len; i += 8) {
         uint64_t word;
         memcpy(&word, text + i, sizeof(word));
@@ -118,7 +122,7 @@ static size_t plain_length(const char *text, size_t len)
             break;
         }
     }
-    while (i < len && !needs_escape((unsigned char)text[i])) {
+    while (i < len && zkt__is_plain((unsigned char)text[i])) {
         i++;
     }
     return i;

@@ -166,6 +166,39 @@ static void test_numbers(void **state)
     assert_string_equal(text, "-9223372036854775808");
 }
 
+static void test_reading_plain_integers(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t len; /* 0: left to the general way */
+        int64_t value;
+    } table[] = {
+        { "0", 1, 0 },
+        { "-0", 2, 0 },
+        { "17,", 2, 17 },
+        { "-9]", 2, -9 },
+        { "999999999999999999", 18, 999999999999999999 },
+        { "-999999999999999999", 19, -999999999999999999 },
+        { "1000000000000000000", 0, 0 },
+        { "00", 0, 0 },
+        { "-01", 0, 0 },
+        { "-", 0, 0 },
+        { "x", 0, 0 },
+        { "1.5", 0, 0 },
+        { "1e3", 0, 0 },
+        { "1E3", 0, 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        char text[32];
+        int64_t value = 0;
+        strcpy(text, table[i].text);
+        const char *end = zkt__integer_read(text, &value);
+        assert_ptr_equal(end, table[i].len > 0 ? text + table[i].len : NULL);
+        assert_true(value == table[i].value);
+    }
+}
+
 static void test_reading_numbers(void **state)
 {
     static const struct {
@@ -357,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_reading_plain_integers),
         cmocka_unit_test(test_reading_numbers),
         cmocka_unit_test(test_writing),
         cmocka_unit_test(test_envelopes),
