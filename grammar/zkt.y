@@ -38,6 +38,14 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 #define APPEND(list, node)                                                     \
     parse_append(p, &(list), (node),                                           \
                  (list).last != NULL ? (void **)&((__typeof__(node))(list).last)->next : NULL)
+/* Goes on after a mistake, while anybody will read of the next one. */
+#define RECOVER                                                                \
+    do {                                                                       \
+        yyerrok;                                                               \
+        if (p->diag->errors > DIAG_ERRORS_MAX) {                               \
+            YYABORT;                                                           \
+        }                                                                      \
+    } while (0)
 #define NO_LIST         ((struct ast_list){ NULL, NULL, { 0, 0 } })
 #define LATER(at, what) parse_unsupported(p, at, what)
 }
@@ -112,8 +120,8 @@ decl: APP name end                      { $$ = NEW(ast_decl); $$->kind = AST_DEC
     | ERROR name params_opt '=' name end
                                         { $$ = NULL; LATER(@ERROR, "a typed error"); }
     | BROADCAST name payload_opt end    { $$ = NULL; LATER(@BROADCAST, "a broadcast"); }
-    | error ';'                         { $$ = NULL; yyerrok; }
-    | error '}'                         { $$ = NULL; yyerrok; }
+    | error ';'                         { $$ = NULL; RECOVER; }
+    | error '}'                         { $$ = NULL; RECOVER; }
     ;
 
 enum_values: %empty                     { $$ = NO_LIST; }
@@ -143,11 +151,11 @@ names: name                             { struct ast_names *n = NEW(ast_names); 
 struct_members: %empty                  { $$ = NO_LIST; }
     | struct_members field              { $$ = $1; APPEND($$, $field); }
     | struct_members CHECK ';'          { $$ = $1; if ($$.check.end > 0) { diag_report(p->diag, @CHECK, DIAG_DUPLICATE_RULE); } $$.check = @CHECK; }
-    | struct_members error ';'          { $$ = $1; yyerrok; }
+    | struct_members error ';'          { $$ = $1; RECOVER; }
     ;
 fields: %empty                          { $$ = NO_LIST; }
     | fields field                      { $$ = $1; APPEND($$, $field); }
-    | fields error ';'                  { $$ = $1; yyerrok; }
+    | fields error ';'                  { $$ = $1; RECOVER; }
     ;
 field: name ':' type default_opt audience_opt end
                                         { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @name); }
@@ -188,7 +196,7 @@ actor_member: STATE sync_opt '{' fields '}'
                                         { $$ = NULL; LATER(@TIMER, "a timer"); }
     | AUDIENCE name ';'                 { $$ = NULL; LATER(@AUDIENCE, "an audience"); }
     | PRESENCE '{' fields '}'           { $$ = NULL; LATER(@PRESENCE, "presence"); }
-    | error ';'                         { $$ = NULL; yyerrok; }
+    | error ';'                         { $$ = NULL; RECOVER; }
     ;
 sync_opt: %empty | SYNC RATE            { LATER(@$, "'sync'"); };
 every_opt: %empty | EVERY QUANTITY;

@@ -223,7 +223,9 @@ const struct model *check_file(struct arena *arena, struct diag *diag,
             declare(&c, d);
         }
     }
-    check_cycles(&c);
+    if (!check_cycles(&c)) {
+        return NULL;
+    }
     check_declarations(&c);
     check_actors(&c);
     check_members(&c);

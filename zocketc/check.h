@@ -26,7 +26,7 @@ struct symbol {
     struct model_enum *enumeration;   /* of an enum; of a union: its kinds */
     struct model_struct *structure;   /* of a struct */
     struct model_union *alternatives; /* of a union */
-    struct model_type *type;          /* but for aliases */
+    struct model_type *type;          /* of an alias, once it is known */
     bool resolving;                   /* an alias, on the way down */
     bool used;
     bool reached; /* from an actor */
@@ -130,9 +130,10 @@ const char *check_declaration(struct check *c, const struct model_type *type,
 /* check_cycles.c */
 /**
  * Finds out which types contain each other, and reports those that contain
- * themselves by value or are nested too deeply.
+ * themselves by value, are nested too deeply, or too large. False: so large
+ * that nothing more can be looked at.
  */
-void check_cycles(struct check *c);
+bool check_cycles(struct check *c);
 /** Whether a value of @type, written in @owner, would close a cycle. */
 bool check_closes_cycle(const struct check *c, const struct ast_type *type,
                         const struct symbol *owner);

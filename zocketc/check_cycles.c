@@ -29,7 +29,12 @@ struct node {
     size_t index, low; /* from 1; 0: not seen */
     bool on_stack, infinite;
     size_t next_edge;
-    int depth; /* of what it contains by value, with itself */
+    int depth;        /* of what it contains by value, with itself */
+    size_t own, size; /* values of its own; of all that it contains */
+};
+
+enum {
+    SIZE_LIMIT = 10000 /* values in one: nobody means more */
 };
 
 struct graph {
@@ -118,12 +123,14 @@ static void make_graph(struct graph *g)
         struct node *node = &g->nodes[s->cycle];
         node->symbol = s;
         node->first_edge = g->edges.count;
+        node->own = 1;
         if (s->decl->type != NULL) {
             add_edges(g, node, s->decl->type, EDGE_STRONG);
         }
         for (const struct ast_field *f = s->decl->fields; f != NULL;
              f = f->next) {
             add_edges(g, node, f->type, EDGE_STRONG);
+            node->own++;
         }
     }
 }
@@ -137,6 +144,7 @@ static void enter(struct graph *g, size_t n)
     node->on_stack = true;
     node->next_edge = 0;
     node->depth = 1;
+    node->size = node->own;
     g->stack[g->stack_count++] = n;
     g->path[g->path_count++] = n;
 }
@@ -175,6 +183,7 @@ static bool follow(struct graph *g, struct node *node)
         } else {
             node->depth = to->depth + 1 > node->depth ? to->depth + 1
                                                       : node->depth;
+            node->size += node->size <= SIZE_LIMIT ? to->size : 0;
         }
     }
     return false;
@@ -252,13 +261,34 @@ static void report(const struct graph *g)
     }
 }
 
-void check_cycles(struct check *c)
+/* Of several that contain each other only the innermost. */
+static bool report_size(const struct graph *g)
+{
+    bool good = true;
+    for (size_t i = 0; i < g->node_count; i++) {
+        const struct node *node = &g->nodes[i];
+        bool inner = node->size > SIZE_LIMIT;
+        good = good && !inner;
+        for (size_t e = 0; e < node->edge_count && inner; e++) {
+            const struct edge *edge = edge_at(g, node->first_edge + e);
+            inner = !counts(g, edge) || g->nodes[edge->to].size <= SIZE_LIMIT;
+        }
+        if (inner) {
+            diag_report(g->c->diag, node->symbol->decl->name.at, DIAG_TOO_LARGE,
+                        node->symbol->decl->name.text, SIZE_LIMIT);
+        }
+    }
+    return good;
+}
+
+bool check_cycles(struct check *c)
 {
     struct graph g = { .c = c };
     make_graph(&g);
     find_components(&g, true);
     report(&g);
     find_components(&g, false);
+    return report_size(&g);
 }
 
 bool check_closes_cycle(const struct check *c, const struct ast_type *type,

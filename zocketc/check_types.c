@@ -449,6 +449,10 @@ static const char *symbol_at(const void *user, size_t i)
 static void unknown_type(struct check *c, const struct ast_name *name)
 {
     struct symbol_list list = { NULL, 0 };
+    diag_report(c->diag, name->at, DIAG_UNKNOWN_TYPE, name->text);
+    if (c->diag->errors > DIAG_ERRORS_MAX) {
+        return; /* nobody will see it */
+    }
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
         list.count++;
     }
@@ -456,10 +460,6 @@ static void unknown_type(struct check *c, const struct ast_name *name)
     list.count = 0;
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
         list.items[list.count++] = s;
-    }
-    diag_report(c->diag, name->at, DIAG_UNKNOWN_TYPE, name->text);
-    if (c->diag->errors > DIAG_ERRORS_MAX) {
-        return; /* nobody will see it */
     }
     const char *near = diag_nearest(name->text, list.count, symbol_at, &list);
     if (near != NULL) {
@@ -479,6 +479,9 @@ static const struct model_type *alias(struct check *c, struct symbol *symbol,
                                       struct type_use use)
 {
     const struct ast_decl *decl = symbol->decl;
+    if (symbol->type != NULL && ast->rules == NULL) {
+        return symbol->type; /* it was looked at before */
+    }
     if (symbol->resolving) {
         diag_report(c->diag, decl->name.at, DIAG_ALIAS_CYCLE, decl->name.text);
         return NULL;
@@ -495,6 +498,9 @@ static const struct model_type *alias(struct check *c, struct symbol *symbol,
     symbol->resolving = true;
     const struct model_type *type = check_type(c, decl->type, use);
     symbol->resolving = false;
+    if (type != NULL && decl->type->kind != AST_TYPE_OPTIONAL) {
+        symbol->type = (struct model_type *)(uintptr_t)type;
+    }
     if (type != NULL && ast->rules != NULL) {
         struct model_type narrowed = *type;
         check_rules(c, ast->rules, &narrowed);

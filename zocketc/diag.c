@@ -30,35 +30,68 @@ static size_t character(const char *at)
     return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 }
 
-/* The line, and carets under the range: a tab stays a tab, so that both line
- * up whatever a tab is worth. */
-static void print_line(const struct diag *diag, const struct source *source,
-                       struct source_range range, unsigned number)
+enum {
+    SHOWN_BEFORE = 200, /* bytes of a long line, in front of the place */
+    SHOWN = 400
+};
+
+static void emit_byte(struct emit *out, char byte)
+{
+    emit_bytes(out, &byte, 1);
+}
+
+/* A blank or a sign for each character up to @end; a tab stays a tab, so that
+ * both line up whatever a tab is worth. Where that ends. */
+static size_t emit_signs(struct emit *out, const char *line, size_t at,
+                         size_t end, char sign)
+{
+    for (; at < end; at += character(line + at)) {
+        emit_byte(out, sign == ' ' && line[at] == '\t' ? '\t' : sign);
+    }
+    return at;
+}
+
+/* The line, or of a long one what is around the place, and carets under the
+ * range. */
+static void emit_line(struct emit *out, const struct source *source,
+                      struct source_range range, unsigned number)
 {
     size_t len;
     const char *line = source_line(source, range.start, &len);
     const size_t before = source->base + (size_t)(line - source->text);
     const size_t first = range.start - before;
-    size_t last = range.end - before;
-    fprintf(diag->out, "%5u | ", number);
-    for (size_t i = 0; i < len; i++) {
+    size_t last = range.end - before, from = 0;
+    if (len > SHOWN && first > SHOWN_BEFORE) {
+        from = first - SHOWN_BEFORE;
+        while (from < len && ((unsigned char)line[from] & 0xc0) == 0x80) {
+            from++;
+        }
+    }
+    const size_t to = len - from > SHOWN ? from + SHOWN : len;
+    last = last > to ? to : last;
+    char head[24];
+    snprintf(head, sizeof(head), "%5u | ", number);
+    emit_text(out, head);
+    for (size_t i = from; i < to; i++) {
         const unsigned char c = (unsigned char)line[i];
-        fputc((c < 0x20 && c != '\t') || c == 0x7f ? '?' : c, diag->out);
+        emit_byte(out, (c < 0x20 && c != '\t') || c == 0x7f ? '?' : line[i]);
     }
-    fputs("\n      | ", diag->out);
-    last = last > len ? len : last;
-    size_t i = 0;
-    for (; i < first && i < len; i += character(line + i)) {
-        fputc(line[i] == '\t' ? '\t' : ' ', diag->out);
-    }
-    fputc('^', diag->out);
-    if (i < len) {
-        i += character(line + i);
-    }
-    for (; i < last; i += character(line + i)) {
-        fputc('~', diag->out);
-    }
-    fputc('\n', diag->out);
+    emit_text(out, "\n      | ");
+    size_t at = emit_signs(out, line, from, first < to ? first : to, ' ');
+    emit_byte(out, '^');
+    at += at < to ? character(line + at) : 0;
+    (void)emit_signs(out, line, at, last, '~');
+    emit_byte(out, '\n');
+}
+
+/* In one piece: standard error has no buffer of its own. */
+static void print_line(const struct diag *diag, const struct source *source,
+                       struct source_range range, unsigned number)
+{
+    struct emit out = { 0 };
+    emit_line(&out, source, range, number);
+    (void)fwrite(out.text, 1, out.len, diag->out);
+    emit_finish(&out);
 }
 
 static const char *const severity_names[] = { "error", "warning", "note" };

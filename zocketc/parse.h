@@ -28,8 +28,9 @@ struct parse {
     struct parse_doc *docs; /* in the order of the text */
     size_t doc_count, doc_capacity;
     struct ast_unsupported *last_unsupported;
-    uint32_t offset; /* of the lexer */
-    int depth;       /* nesting of types and values */
+    uint32_t offset;             /* of the lexer */
+    struct source_range comment; /* where the one it is in began */
+    int depth;                   /* nesting of types and values */
     void *last_decl;
 };
 
