@@ -35,9 +35,8 @@ static void check_spelling(struct check *c, struct table *spellings,
                            const struct ast_enum_value *v,
                            struct model_text wire)
 {
-    /* A NUL inside is part of it: the length goes first. */
+    /* As JSON, since a NUL may be inside. */
     struct emit text = { 0 };
-    emit_unsigned(&text, wire.len);
     emit_json_string(&text, json_string_of(wire.text, wire.len));
     const char *key = arena_text(c->arena, text.text, text.len);
     emit_finish(&text);

@@ -36,7 +36,7 @@ static void load_imports(struct load *l, struct file *file);
 
 /* ---- finding ---- */
 
-/* The real path of @folder/@name, or NULL: there is no such file. */
+/* The real path of @path, or NULL: there is no such file. */
 static const char *real_path(struct load *l, const char *path)
 {
     char *real = realpath(path, NULL);
@@ -57,22 +57,25 @@ static const char *folder_of(struct load *l, const char *path)
                : "";
 }
 
-/* The path by which an import is read; NULL: reported, with all folders. */
+/* The path by which an import is read, and *@real for it; NULL: reported,
+ * with all folders. */
 static const char *find_import(struct load *l, const struct file *from,
-                               const struct ast_name *name)
+                               const struct ast_name *name, const char **real)
 {
     const char *folder = folder_of(l, from->source.path);
     const char *path = arena_printf(l->arena, "%s%s", folder, name->text);
     if (name->text[0] == '/') {
         path = name->text;
     }
-    if (real_path(l, path) != NULL) {
+    *real = real_path(l, path);
+    if (*real != NULL) {
         return path;
     }
     for (size_t i = 0; i < l->options->folder_count; i++) {
         path = arena_printf(l->arena, "%s/%s", l->options->folders[i],
                             name->text);
-        if (real_path(l, path) != NULL) {
+        *real = real_path(l, path);
+        if (*real != NULL) {
             return path;
         }
     }
@@ -157,11 +160,11 @@ static void parse(struct load *l, struct file *file)
 static void load_import(struct load *l, const struct file *from,
                         const struct ast_name *name)
 {
-    const char *path = find_import(l, from, name);
+    const char *real;
+    const char *path = find_import(l, from, name, &real);
     if (path == NULL) {
         return;
     }
-    const char *real = real_path(l, path);
     struct file *file = table_find(&l->files, real);
     if (file != NULL && file->loading) {
         diag_report(l->diag, name->at, DIAG_IMPORT_CYCLE, name->text);

@@ -110,19 +110,6 @@ static bool enter(struct walk *w)
     return true;
 }
 
-static bool is_absent(const struct zkt_type *type, const void *value)
-{
-    if (type->kind == ZKT_KIND_OPTIONAL) {
-        return !*(const bool *)value;
-    }
-    const void *box = NULL;
-    if (type->kind == ZKT_KIND_BOXED) {
-        memcpy(&box, value, sizeof(box));
-        return box == NULL;
-    }
-    return false;
-}
-
 static bool check_struct(struct walk *w, const struct zkt_type *type,
                          const void *value)
 {
@@ -133,13 +120,10 @@ static bool check_struct(struct walk *w, const struct zkt_type *type,
     }
     for (uint32_t i = 0; i < info->count; i++) {
         const struct zkt_field *field = &info->fields[i];
-        const void *member = (const char *)value + field->offset;
-        if (is_absent(field->type, member)) {
-            continue;
-        }
         w->path[w->depth - 1] =
             (struct zkt_step){ field->name.data, (uint32_t)field->name.len, i };
-        good = check(w, field->type, member) && good;
+        good = check(w, field->type, (const char *)value + field->offset) &&
+               good;
     }
     w->depth--;
     const struct zkt_where where = here(w);
