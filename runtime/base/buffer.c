@@ -9,7 +9,7 @@ struct zkt_buffer *zkt__buffer_new(const struct zkt_allocator *a, size_t len)
     struct zkt_buffer *buffer = zkt__alloc(a, sizeof(struct zkt_buffer) + len);
     if (buffer != NULL) {
         buffer->allocator = a;
-        buffer->refs = 1;
+        atomic_init(&buffer->refs, 1);
         buffer->len = (uint32_t)len;
     }
     return buffer;
@@ -17,13 +17,18 @@ struct zkt_buffer *zkt__buffer_new(const struct zkt_allocator *a, size_t len)
 
 struct zkt_buffer *zkt__buffer_ref(struct zkt_buffer *buffer)
 {
-    buffer->refs++;
+    atomic_fetch_add_explicit(&buffer->refs, 1, memory_order_relaxed);
     return buffer;
 }
 
 void zkt__buffer_unref(struct zkt_buffer *buffer)
 {
-    if (buffer != NULL && --buffer->refs == 0) {
+    if (buffer == NULL) {
+        return;
+    }
+    /* Whoever lets go last has to see what all others did before. */
+    if (atomic_fetch_sub_explicit(&buffer->refs, 1, memory_order_acq_rel) ==
+        1) {
         zkt__release(buffer->allocator, buffer);
     }
 }

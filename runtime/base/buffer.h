@@ -1,11 +1,12 @@
 /*
  * A block of bytes to be sent, counted by reference and never changed once it
  * is shared: one patch or event is encoded and framed once, into one of these,
- * and every subscriber's send queue holds a slice of it.
+ * and every subscriber's send queue holds a slice of it, on any thread.
  */
 #ifndef ZKT_BASE_BUFFER_H
 #define ZKT_BASE_BUFFER_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,7 @@
 
 struct zkt_buffer {
     const struct zkt_allocator *allocator;
-    uint32_t refs;
+    _Atomic(uint32_t) refs;
     uint32_t len; /* bytes in use */
     uint8_t data[];
 };

@@ -49,24 +49,50 @@ void zkt__post_box_on_wake(struct zkt_post_box *box, void (*wake)(void *user),
     pthread_mutex_unlock(&box->lock);
 }
 
+static void wake(const struct zkt_post_box *box)
+{
+    if (box->wake != NULL) {
+        box->wake(box->wake_user);
+    }
+}
+
+static void append(struct zkt_post_box *box, struct zkt_posted *first,
+                   struct zkt_posted *last)
+{
+    last->next = NULL;
+    if (box->last != NULL) {
+        box->last->next = first;
+    } else {
+        box->first = first;
+    }
+    box->last = last;
+    wake(box);
+}
+
 bool zkt__post(struct zkt_post_box *box, struct zkt_posted *posted)
 {
     pthread_mutex_lock(&box->lock);
     const bool open = !box->closed;
     if (open) {
-        posted->next = NULL;
-        if (box->last != NULL) {
-            box->last->next = posted;
-        } else {
-            box->first = posted;
-        }
-        box->last = posted;
-        if (box->wake != NULL) {
-            box->wake(box->wake_user);
-        }
+        append(box, posted, posted);
     }
     pthread_mutex_unlock(&box->lock);
     return open;
+}
+
+void zkt__post_all(struct zkt_post_box *box, struct zkt_posted *first,
+                   struct zkt_posted *last)
+{
+    pthread_mutex_lock(&box->lock);
+    append(box, first, last);
+    pthread_mutex_unlock(&box->lock);
+}
+
+void zkt__post_wake(struct zkt_post_box *box)
+{
+    pthread_mutex_lock(&box->lock);
+    wake(box);
+    pthread_mutex_unlock(&box->lock);
 }
 
 bool zkt__post_waits(struct zkt_post_box *box)

@@ -44,6 +44,14 @@ void zkt__post_box_on_wake(struct zkt_post_box *box, void (*wake)(void *user),
                            void *user);
 /** Any thread: false when the box is closed; @posted is then the caller's. */
 bool zkt__post(struct zkt_post_box *box, struct zkt_posted *posted);
+/**
+ * The same for several, @first to @last, which are linked already; also while
+ * the box is closed, for those who know that its owner runs it once more.
+ */
+void zkt__post_all(struct zkt_post_box *box, struct zkt_posted *first,
+                   struct zkt_posted *last);
+/** Wakes the owner, who will find what to do. */
+void zkt__post_wake(struct zkt_post_box *box);
 /** Whether something waits to be run. */
 bool zkt__post_waits(struct zkt_post_box *box);
 /** Owner: runs what was posted up to now, in order. */

@@ -16,19 +16,22 @@ struct zkt_address {
     char text[];
 };
 
-void zkt__admission_init(struct zkt_admission *admission,
+bool zkt__admission_init(struct zkt_admission *admission,
                          const struct zkt_allocator *allocator,
                          const struct zkt_hash_key *key)
 {
     zkt__slots_init(&admission->slots, allocator);
+    atomic_init(&admission->held, false);
     admission->second_ends = INT64_MIN;
     admission->key = *key;
+    return pthread_mutex_init(&admission->lock, NULL) == 0;
 }
 
 void zkt__admission_finish(struct zkt_admission *admission)
 {
     zkt__index_finish(&admission->index, admission->slots.allocator);
     zkt__slots_finish(&admission->slots);
+    pthread_mutex_destroy(&admission->lock);
 }
 
 /* ---- waiting ---- */
@@ -44,39 +47,61 @@ bool zkt__admission_is_open(struct zkt_admission *admission,
                             const struct zkt_limits *limits, int64_t now_ms,
                             struct zkt_limit_counts *reached)
 {
+    pthread_mutex_lock(&admission->lock);
     const bool full = admission->half_open >= limits->half_open;
     const bool fast = is_too_fast(admission, limits, now_ms);
-    if (!full && !fast) {
-        admission->held = false;
-        return true;
-    }
-    if (!admission->held) {
-        admission->held = true;
+    const bool was_held = atomic_exchange(&admission->held, full || fast);
+    pthread_mutex_unlock(&admission->lock);
+    if ((full || fast) && !was_held) {
         reached->half_open += full;
         reached->accepts_per_second += fast;
     }
-    return false;
+    return !full && !fast;
 }
 
-int64_t zkt__admission_due(const struct zkt_admission *admission,
+int64_t zkt__admission_due(struct zkt_admission *admission,
                            const struct zkt_limits *limits)
 {
-    const bool waits = admission->held &&
-                       admission->half_open < limits->half_open;
-    return waits ? admission->second_ends : INT64_MAX;
+    int64_t due = INT64_MAX;
+    if (!atomic_load(&admission->held)) {
+        return due;
+    }
+    pthread_mutex_lock(&admission->lock);
+    if (admission->half_open < limits->half_open) {
+        due = admission->second_ends;
+    }
+    pthread_mutex_unlock(&admission->lock);
+    return due;
 }
 
-void zkt__admission_count(struct zkt_admission *admission,
-                          const struct zkt_limits *limits, int64_t now_ms)
+int64_t zkt__admission_enter(struct zkt_admission *admission,
+                             const struct zkt_limits *limits, int64_t now_ms)
 {
-    if (limits->accepts_per_second == 0) {
-        return;
-    }
-    if (now_ms >= admission->second_ends) {
+    pthread_mutex_lock(&admission->lock);
+    const int64_t count = ++admission->connections;
+    admission->half_open++;
+    if (limits->accepts_per_second > 0 && now_ms >= admission->second_ends) {
         admission->second_ends = now_ms + SECOND_MS;
         admission->in_second = 0;
     }
     admission->in_second++;
+    pthread_mutex_unlock(&admission->lock);
+    return count;
+}
+
+int64_t zkt__admission_count(struct zkt_admission *admission)
+{
+    pthread_mutex_lock(&admission->lock);
+    const int64_t count = admission->connections;
+    pthread_mutex_unlock(&admission->lock);
+    return count;
+}
+
+void zkt__admission_shake_hands(struct zkt_admission *admission)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->half_open--;
+    pthread_mutex_unlock(&admission->lock);
 }
 
 /* ---- addresses ---- */
@@ -90,10 +115,10 @@ static bool same_address(const void *owner, uint32_t slot, const void *key,
 }
 
 static struct zkt_address *new_address(struct zkt_admission *admission,
-                                       const struct zkt_allocator *allocator,
                                        const char *text, size_t len,
                                        uint64_t hash)
 {
+    const struct zkt_allocator *allocator = admission->slots.allocator;
     if (!zkt__index_reserve(&admission->index, allocator, 1)) {
         return NULL;
     }
@@ -131,41 +156,47 @@ static const char *name_network(const char *text, char out[INET6_ADDRSTRLEN])
                      out, INET6_ADDRSTRLEN);
 }
 
-bool zkt__address_take(struct zkt_admission *admission,
-                       const struct zkt_allocator *allocator, const char *given,
-                       struct zkt_address **out)
+/* The one of this network, made if there is none yet; NULL: no memory. */
+static struct zkt_address *find_address(struct zkt_admission *admission,
+                                        const char *text)
 {
-    char network[INET6_ADDRSTRLEN];
-    const char *text = name_network(given, network);
     const size_t len = strlen(text);
     const uint64_t hash = zkt__hash(&admission->key, text, len);
     const uint32_t slot = zkt__index_find(&admission->index, hash, same_address,
                                           admission, text, len);
-    struct zkt_address *address = slot != ZKT_INDEX_NONE
-                                      ? admission->slots.objects[slot]
-                                      : new_address(admission, allocator, text,
-                                                    len, hash);
-    if (address == NULL) {
-        return false;
-    }
-    address->count++;
-    *out = address;
-    return true;
+    return slot != ZKT_INDEX_NONE ? admission->slots.objects[slot]
+                                  : new_address(admission, text, len, hash);
 }
 
-int64_t zkt__address_count(const struct zkt_address *address)
+int64_t zkt__admission_take_address(struct zkt_admission *admission,
+                                    const char *address,
+                                    struct zkt_address **out)
 {
-    return address->count;
+    char network[INET6_ADDRSTRLEN];
+    const char *text = name_network(address, network);
+    pthread_mutex_lock(&admission->lock);
+    *out = find_address(admission, text);
+    const int64_t count = *out != NULL ? ++(*out)->count : 0;
+    pthread_mutex_unlock(&admission->lock);
+    return count;
 }
 
-void zkt__address_leave(struct zkt_admission *admission,
-                        const struct zkt_allocator *allocator,
-                        struct zkt_address *address)
+static void leave_address(struct zkt_admission *admission,
+                          struct zkt_address *address)
 {
     if (address == NULL || --address->count > 0) {
         return;
     }
     zkt__index_remove(&admission->index, address->hash, (uint32_t)address->id);
     zkt__slots_remove(&admission->slots, address->id);
-    zkt__release(allocator, address);
+    zkt__release(admission->slots.allocator, address);
+}
+
+void zkt__admission_leave(struct zkt_admission *admission,
+                          struct zkt_address *address)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->connections--;
+    leave_address(admission, address);
+    pthread_mutex_unlock(&admission->lock);
 }

@@ -22,8 +22,11 @@ static struct zkt_connection *from_port(struct zkt_port *port)
 
 static void end_handshake(struct zkt_connection *c)
 {
-    server_of(c)->admission.half_open -= c->half_open;
-    c->half_open = false;
+    if (c->half_open) {
+        c->half_open = false;
+        zkt__admission_shake_hands(&server_of(c)->shards->admission);
+        zkt__shards_reopen(server_of(c));
+    }
 }
 
 /* No frame is queued from now on; the rest happens at the end of the turn. */
@@ -440,8 +443,6 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
     zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
                         &server->ws_limits);
     zkt__list_append(&server->connections, &c->all);
-    server->actors.stats.connections++;
-    server->admission.half_open++;
     c->half_open = true;
     arm(c, &server->handshakes, server->limits.handshake_ms);
     return c;
@@ -466,8 +467,7 @@ static void retire(struct zkt_server *server, struct zkt_connection *c)
         zkt__timeout_cancel(&c->stuck);
         zkt__ws_finish(&c->ws);
         zkt__queue_finish(&c->port.queue, server->allocator);
-        zkt__address_leave(&server->admission, server->allocator, c->address);
-        server->actors.stats.connections--;
+        zkt__admission_leave(&server->shards->admission, c->address);
     }
 }
 

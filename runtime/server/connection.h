@@ -6,8 +6,8 @@
 #include "base/endpoint.h"
 #include "base/owner.h"
 #include "base/timeouts.h"
-#include "server/admission.h"
 #include "server/server.h"
+#include "server/shards.h"
 #include "websocket/websocket.h"
 
 #define ZKT_CLIENT_ID_BYTES 16 /* 128 random bits */
@@ -26,22 +26,19 @@ struct zkt_connection {
     char client_id[2 * ZKT_CLIENT_ID_BYTES + 1];
 };
 
-/* How far a server has come; see zkt_server_shutdown. */
-enum zkt_phase {
-    ZKT_SERVING,
-    ZKT_DRAINING, /* what runs may finish; nothing is begun */
-    ZKT_CLOSING,  /* hooks have run; connections close */
-    ZKT_DOWN
-};
-
+/*
+ * A server, or one shard of it: all that one thread has for itself. What its
+ * shards share stands behind @shards.
+ */
 struct zkt_server {
     struct zkt_core core;
+    struct zkt_shards *shards;
+    uint32_t self; /* which of them it is; 0: the one that the user has */
     struct zkt_owner owner;
     struct zkt_serve_options options;
     const struct zkt_allocator *allocator;
     struct zkt_limits limits;
     struct zkt_ws_limits ws_limits;
-    struct zkt_admission admission;
     struct zkt_actors actors;
     struct zkt_list connections; /* all that have a transport */
     struct zkt_list ending;      /* to be taken apart at the end of the turn */
@@ -49,6 +46,7 @@ struct zkt_server {
     struct zkt_list handshakes, silent, pinged, closing, stuck;
     enum zkt_phase phase;
     int64_t drained_by; /* while draining: when the rest is cancelled */
+    bool complete;      /* ended: what others had to say has arrived */
     uint8_t *lent;      /* the message's memory, from the call's arena */
     bool left;          /* a connection was detached: a turn is due */
     bool ticking;       /* the end of a turn is under way, or the very end */

@@ -49,9 +49,11 @@ void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
 {
     va_list arguments;
     zkt__server_begin_callback(server);
+    pthread_mutex_lock(&server->shards->log_lock);
     va_start(arguments, format);
     log_text(&server->options, level, format, arguments);
     va_end(arguments);
+    pthread_mutex_unlock(&server->shards->log_lock);
     zkt__server_end_callback(server);
 }
 
@@ -103,7 +105,10 @@ static int64_t deadline(const struct zkt_core *core)
     next = earlier(next, zkt__timeouts_next(&s->stuck));
     next = earlier(next, zkt__actors_deadline(&s->actors));
     next = earlier(next, zkt__server_stop_due(s));
-    next = earlier(next, zkt__admission_due(&s->admission, &s->limits));
+    if (s->self == 0) {
+        next = earlier(next,
+                       zkt__admission_due(&s->shards->admission, &s->limits));
+    }
     return s->left || zkt__post_waits(s->actors.box) ? s->core.now_ms : next;
 }
 
@@ -115,15 +120,17 @@ static void tick(struct zkt_core *core)
     }
     zkt__owner_claim_free(&server->owner);
     server->ticking = true;
+    zkt__server_look_around(server);
     zkt__post_run(server->actors.box, server);
     zkt__connections_expire(server);
     zkt__actors_expire(&server->actors);
     zkt__mailbox_drain(&server->actors);
     zkt__connections_reap(server, server->limits.leaves_per_turn);
     zkt__server_stop(server);
-    if (server->admission.held) {
+    if (server->self == 0 && atomic_load(&server->shards->admission.held)) {
         (void)zkt__server_is_open(server);
     }
+    zkt__shards_end_turn(server);
     server->ticking = false;
 }
 
@@ -137,71 +144,88 @@ static const struct zkt_core_ops core_ops = {
 bool zkt__server_is_open(struct zkt_server *server)
 {
     return server->phase == ZKT_SERVING &&
-           zkt__admission_is_open(&server->admission, &server->limits,
+           zkt__admission_is_open(&server->shards->admission, &server->limits,
                                   server->core.now_ms,
                                   &server->actors.stats.reached);
 }
 
-/* Counts a connection for its address. False: no memory. */
-static bool take_address(struct zkt_server *server, struct zkt_connection *c,
-                         const char *address)
+bool zkt__server_admit(struct zkt_server *server)
 {
-    return server->limits.per_address == 0 ||
-           zkt__address_take(&server->admission, server->allocator, address,
-                             &c->address);
+    struct zkt_admission *admission = &server->shards->admission;
+    const int64_t most = server->limits.connections;
+    if (!zkt__server_is_open(server)) {
+        return false;
+    }
+    const int64_t count = zkt__admission_enter(admission, &server->limits,
+                                               server->core.now_ms);
+    if (most > 0 && count > most + ZKT_REFUSED_MAX) {
+        zkt__admission_shake_hands(admission);
+        zkt__admission_leave(admission, NULL);
+        server->actors.stats.reached.connections++;
+        return false;
+    }
+    return true;
 }
 
-/* The HTTP status that a new connection is refused with, or 0. */
-static int judge(struct zkt_server *server, const struct zkt_connection *c)
+static bool are_too_many(struct zkt_server *server)
 {
-    const struct zkt_limits *limits = &server->limits;
+    const int64_t most = server->limits.connections;
+    return most > 0 && zkt__admission_count(&server->shards->admission) > most;
+}
+
+/* Counts a connection for its address, and refuses it if there are too many.
+ * False: no memory. */
+static bool judge(struct zkt_server *server, struct zkt_connection *c,
+                  const char *address)
+{
     struct zkt_limit_counts *reached = &server->actors.stats.reached;
-    if (limits->connections > 0 &&
-        server->actors.stats.connections > (uint64_t)limits->connections) {
+    const int64_t most = server->limits.per_address;
+    const int64_t count = most > 0 ? zkt__admission_take_address(
+                                         &server->shards->admission, address,
+                                         &c->address)
+                                   : 0;
+    if (most > 0 && count == 0) {
+        return false;
+    }
+    if (are_too_many(server)) {
         reached->connections++;
-        return 503;
-    }
-    if (c->address != NULL &&
-        zkt__address_count(c->address) > limits->per_address) {
+        zkt__connection_refuse(c, 503);
+    } else if (count > most) {
         reached->per_address++;
-        return 503;
+        zkt__connection_refuse(c, 503);
     }
-    return 0;
+    return true;
+}
+
+struct zkt_endpoint *zkt__server_receive(struct zkt_server *server,
+                                         const char *address)
+{
+    struct zkt_connection *c = zkt__connection_new(server);
+    if (c == NULL) {
+        zkt__admission_shake_hands(&server->shards->admission);
+        zkt__admission_leave(&server->shards->admission, NULL);
+        return NULL;
+    }
+    if (!judge(server, c, address)) {
+        c->endpoint.ops->detach(&c->endpoint);
+        return NULL;
+    }
+    return &c->endpoint;
 }
 
 struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
                                         const char *address)
 {
-    const int64_t most = server->limits.connections;
-    if (!zkt__server_is_open(server)) {
-        return NULL;
-    }
-    zkt__admission_count(&server->admission, &server->limits,
-                         server->core.now_ms);
-    if (most > 0 &&
-        server->actors.stats.connections >= (uint64_t)most + ZKT_REFUSED_MAX) {
-        server->actors.stats.reached.connections++;
-        return NULL;
-    }
-    struct zkt_connection *c = zkt__connection_new(server);
-    if (c == NULL) {
-        return NULL;
-    }
-    if (!take_address(server, c, address)) {
-        c->endpoint.ops->detach(&c->endpoint);
-        return NULL;
-    }
-    const int status = judge(server, c);
-    if (status != 0) {
-        zkt__connection_refuse(c, status);
-    }
-    return &c->endpoint;
+    return zkt__server_admit(server) ? zkt__server_receive(server, address)
+                                     : NULL;
 }
 
 void zkt__server_limit_connections(struct zkt_server *server, int64_t most)
 {
-    if (server->limits.connections == 0) {
-        server->limits.connections = most;
+    for (uint32_t i = 0; i < server->shards->count; i++) {
+        struct zkt_limits *limits = &server->shards->all[i]->limits;
+        limits->connections = limits->connections > 0 ? limits->connections
+                                                      : most;
     }
 }
 
@@ -263,8 +287,7 @@ void zkt_server_stats(const struct zkt_server *server,
     if (!zkt__server_may_call(server, "zkt_server_stats")) {
         return;
     }
-    *out = server->actors.stats;
-    out->instances = server->actors.instances.live;
+    zkt__shards_sum_stats(server, out);
 }
 
 /* ---- making one ---- */
@@ -335,6 +358,18 @@ static enum zkt_status check_app(const struct zkt_app *app,
     return missing > 0 ? ZKT_MISSING_HANDLER : ZKT_OK;
 }
 
+/* No two shards draw the same, whatever the seed. */
+static bool init_random(struct zkt_server *server, const uint8_t *given)
+{
+    uint8_t seed[ZKT_SEED_SIZE];
+    if (given != NULL) {
+        memcpy(seed, given, sizeof(seed));
+        seed[0] ^= (uint8_t)server->self;
+    }
+    return zkt__random_init(&server->actors.random, &server->actors.store.key,
+                            given != NULL ? seed : NULL);
+}
+
 static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
                             const struct zkt_serve_options *options)
 {
@@ -344,8 +379,7 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         log_early(options, "the limit %s is negative", bad);
         return ZKT_BAD_OPTION;
     }
-    if (!zkt__random_init(&server->actors.random, &server->actors.store.key,
-                          options->random_seed)) {
+    if (!init_random(server, options->random_seed)) {
         log_early(options, "the system gives no random bytes");
         return ZKT_SYSTEM;
     }
@@ -363,8 +397,6 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         zkt__list_init(lists[i]);
     }
-    zkt__admission_init(&server->admission, server->allocator,
-                        &server->actors.store.key);
     if (!zkt__actors_init(&server->actors, app, server->allocator,
                           &server->limits, server, &server->core)) {
         zkt__actors_finish(&server->actors);
@@ -372,6 +404,61 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         return ZKT_NO_MEMORY;
     }
     return ZKT_OK;
+}
+
+/* A shard, but for what it shares with others. *@out only on success. */
+static enum zkt_status new_shard(struct zkt_app app,
+                                 const struct zkt_serve_options *options,
+                                 const struct zkt_allocator *allocator,
+                                 uint32_t self, struct zkt_server **out)
+{
+    struct zkt_server *server = zkt__alloc_zero(allocator, 1, sizeof(*server));
+    if (server == NULL) {
+        log_early(options, "out of memory");
+        return ZKT_NO_MEMORY;
+    }
+    server->allocator = allocator;
+    server->self = self;
+    zkt__owner_claim(&server->owner);
+    const enum zkt_status status = init(server, app, options);
+    if (status != ZKT_OK) {
+        zkt__release(allocator, server);
+        return status;
+    }
+    *out = server;
+    return ZKT_OK;
+}
+
+static void free_shard(struct zkt_server *server)
+{
+    if (server != NULL) {
+        zkt__actors_finish(&server->actors);
+        zkt__release(server->allocator, server);
+    }
+}
+
+/* Frees every shard there is, and what they share. */
+static void free_shards(struct zkt_shards *shards)
+{
+    for (uint32_t i = 0; i < shards->count; i++) {
+        free_shard(shards->all[i]);
+    }
+    zkt__shards_free(shards);
+}
+
+/* All shards but the first, which brings what they share. */
+static enum zkt_status add_shards(struct zkt_server *first, struct zkt_app app,
+                                  const struct zkt_serve_options *options)
+{
+    struct zkt_shards *shards = first->shards;
+    enum zkt_status status = ZKT_OK;
+    for (uint32_t i = 1; i < shards->count && status == ZKT_OK; i++) {
+        status = new_shard(app, options, shards->allocator, i, &shards->all[i]);
+        if (status == ZKT_OK) {
+            shards->all[i]->shards = shards;
+        }
+    }
+    return status;
 }
 
 enum zkt_status zkt_server_new(struct zkt_app app,
@@ -383,37 +470,46 @@ enum zkt_status zkt_server_new(struct zkt_app app,
     const struct zkt_allocator *allocator = options->allocator != NULL
                                                 ? options->allocator
                                                 : &zkt__allocator_default;
+    const uint32_t threads = options->threads > 0 ? options->threads : 1;
+    struct zkt_server *first;
     enum zkt_status status = check_app(&app, options);
     if (status != ZKT_OK) {
         return status;
     }
-    struct zkt_server *server = zkt__alloc_zero(allocator, 1, sizeof(*server));
-    if (server == NULL) {
-        log_early(options, "out of memory");
-        return ZKT_NO_MEMORY;
+    if (threads > ZKT_THREADS_MAX) {
+        log_early(options, "more threads than %d", ZKT_THREADS_MAX);
+        return ZKT_BAD_OPTION;
     }
-    server->allocator = allocator;
-    zkt__owner_claim(&server->owner);
-    status = init(server, app, options);
+    status = new_shard(app, options, allocator, 0, &first);
     if (status != ZKT_OK) {
-        zkt__release(allocator, server);
         return status;
     }
-    *out = server;
+    first->shards = zkt__shards_new(allocator, threads,
+                                    &first->actors.store.key);
+    if (first->shards == NULL) {
+        log_early(options, "out of memory");
+        free_shard(first);
+        return ZKT_NO_MEMORY;
+    }
+    first->shards->all[0] = first;
+    status = add_shards(first, app, options);
+    if (status != ZKT_OK) {
+        free_shards(first->shards);
+        return status;
+    }
+    *out = first;
     return ZKT_OK;
 }
 
-void zkt_server_free(struct zkt_server *server)
+/* ---- freeing one ---- */
+
+/* Nothing comes from outside any more, and nothing outlasts it. */
+static void cut_off(struct zkt_server *server)
 {
-    if (server == NULL || !zkt__server_may_call(server, "zkt_server_free") ||
-        zkt__server_is_running(server)) {
-        return;
-    }
     server->ticking = true; /* whoever is called back now may free nothing */
     server->phase = ZKT_DOWN;
-    if (server->core.abandon != NULL) {
-        server->core.abandon(&server->core);
-    }
+    server->actors.stopping = true;
+    zkt__server_change_thread(server);
     for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
          n = zkt__list_after(&server->connections, n)) {
         struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
@@ -422,11 +518,46 @@ void zkt_server_free(struct zkt_server *server)
     zkt__actors_cancel(&server->actors, ZKT_UNAVAILABLE,
                        ZKT_STR("the server stops"));
     zkt__post_close(server->actors.box);
-    zkt__post_run(server->actors.box, server);
-    zkt__connections_reap(server, INT64_MAX);
-    zkt__actors_end(&server->actors);
-    zkt__connections_reap(server, INT64_MAX);
-    zkt__actors_finish(&server->actors);
-    zkt__admission_finish(&server->admission);
-    zkt__release(server->allocator, server);
+}
+
+/* Runs what shards have for each other, until none has anything. */
+static void settle(struct zkt_shards *shards)
+{
+    bool again = true;
+    while (again) {
+        again = false;
+        for (uint32_t i = 0; i < shards->count; i++) {
+            struct zkt_server *server = shards->all[i];
+            zkt__post_run(server->actors.box, server);
+            zkt__connections_reap(server, INT64_MAX);
+            zkt__shards_end_turn(server);
+        }
+        for (uint32_t i = 0; i < shards->count; i++) {
+            again = again || zkt__post_waits(shards->all[i]->actors.box);
+        }
+    }
+}
+
+void zkt_server_free(struct zkt_server *server)
+{
+    if (server == NULL || !zkt__server_may_call(server, "zkt_server_free") ||
+        zkt__server_is_running(server)) {
+        return;
+    }
+    struct zkt_shards *shards = server->shards;
+    server->ticking = true;
+    if (server->core.abandon != NULL) {
+        server->core.abandon(&server->core);
+    }
+    atomic_store(&shards->stopping, true);
+    atomic_store(&shards->down, shards->count);
+    for (uint32_t i = 0; i < shards->count; i++) {
+        cut_off(shards->all[i]);
+    }
+    settle(shards);
+    for (uint32_t i = 0; i < shards->count; i++) {
+        zkt__actors_end(&shards->all[i]->actors);
+    }
+    settle(shards);
+    free_shards(shards);
 }

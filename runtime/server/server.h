@@ -67,12 +67,23 @@ struct zkt_limit_counts *zkt__server_reached(struct zkt_server *server);
 struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
                                         const char *address);
 
+/**
+ * The two halves of accept, for a driver that accepts on one thread and hands
+ * the socket to another. False: a limit is reached. If it is true, one call of
+ * receive has to follow, on any shard of the server.
+ */
+bool zkt__server_admit(struct zkt_server *server);
+struct zkt_endpoint *zkt__server_receive(struct zkt_server *server,
+                                         const char *address);
+
 /** Tells the driver that there is something to do, unless it knows. */
 void zkt__server_wake(struct zkt_server *server);
 
 /** Whether a shutdown has begun. */
 bool zkt__server_is_stopping(const struct zkt_server *server);
 
+/** Before what others have sent is taken: whether it is their last. */
+void zkt__server_look_around(struct zkt_server *server);
 /** Takes the next step of a shutdown, when its time has come. */
 void zkt__server_stop(struct zkt_server *server);
 /** When that is; ZKT_NEVER. */

@@ -22,6 +22,8 @@ extern "C" {
 struct zkt_server;
 struct uv_loop_s; /* libuv's uv_loop_t */
 
+#define ZKT_THREADS_MAX 64
+
 /** All zero is a good set of options. Strings are borrowed until it ends. */
 struct zkt_serve_options {
     const char *host; /* to listen on; NULL: "127.0.0.1". "0.0.0.0": all */
@@ -38,7 +40,10 @@ struct zkt_serve_options {
     const struct zkt_allocator *allocator; /* NULL: the C library's */
     void (*log)(void *user, enum zkt_log_level level, const char *text);
     void *log_user;
-    struct zkt_limits limits;   /* zero: the defaults */
+    struct zkt_limits limits; /* zero: the defaults */
+    /* That connections and instances are spread over, up to ZKT_THREADS_MAX; 0
+     * is one. See "Threads" below. */
+    uint32_t threads;
     const uint8_t *random_seed; /* 32 bytes, for tests; NULL: the system's */
 };
 

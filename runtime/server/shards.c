@@ -1,0 +1,157 @@
+/* See shards.h. */
+#include "server/shards.h"
+
+#include "server/connection.h"
+
+static bool init_log_lock(struct zkt_shards *shards)
+{
+    pthread_mutexattr_t attributes;
+    if (pthread_mutexattr_init(&attributes) != 0) {
+        return false;
+    }
+    const bool good = pthread_mutexattr_settype(&attributes,
+                                                PTHREAD_MUTEX_RECURSIVE) == 0 &&
+                      pthread_mutex_init(&shards->log_lock, &attributes) == 0;
+    pthread_mutexattr_destroy(&attributes);
+    return good;
+}
+
+static bool init_locks(struct zkt_shards *shards,
+                       const struct zkt_hash_key *key)
+{
+    if (!init_log_lock(shards)) {
+        return false;
+    }
+    if (pthread_mutex_init(&shards->lock, NULL) != 0) {
+        goto fail_lock;
+    }
+    if (!zkt__admission_init(&shards->admission, shards->allocator, key)) {
+        goto fail_admission;
+    }
+    return true;
+
+fail_admission:
+    pthread_mutex_destroy(&shards->lock);
+fail_lock:
+    pthread_mutex_destroy(&shards->log_lock);
+    return false;
+}
+
+static void free_arrays(struct zkt_shards *shards)
+{
+    zkt__release(shards->allocator, shards->all);
+    zkt__release(shards->allocator, shards->drained);
+    zkt__release(shards->allocator, shards->stats);
+    zkt__release(shards->allocator, shards);
+}
+
+struct zkt_shards *zkt__shards_new(const struct zkt_allocator *allocator,
+                                   uint32_t count,
+                                   const struct zkt_hash_key *key)
+{
+    struct zkt_shards *shards = zkt__alloc_zero(allocator, 1, sizeof(*shards));
+    if (shards == NULL) {
+        return NULL;
+    }
+    shards->allocator = allocator;
+    shards->count = count;
+    shards->all = zkt__alloc_zero(allocator, count, sizeof(*shards->all));
+    shards->drained = zkt__alloc_zero(allocator, count, sizeof(bool));
+    shards->stats = zkt__alloc_zero(allocator, count, sizeof(*shards->stats));
+    if (shards->all == NULL || shards->drained == NULL ||
+        shards->stats == NULL || !init_locks(shards, key)) {
+        free_arrays(shards);
+        return NULL;
+    }
+    return shards;
+}
+
+void zkt__shards_free(struct zkt_shards *shards)
+{
+    if (shards == NULL) {
+        return;
+    }
+    zkt__admission_finish(&shards->admission);
+    pthread_mutex_destroy(&shards->lock);
+    pthread_mutex_destroy(&shards->log_lock);
+    free_arrays(shards);
+}
+
+void zkt__shards_wake(const struct zkt_shards *shards)
+{
+    for (uint32_t i = 0; i < shards->count; i++) {
+        zkt__post_wake(shards->all[i]->actors.box);
+    }
+}
+
+void zkt__shards_reopen(const struct zkt_server *server)
+{
+    const struct zkt_shards *shards = server->shards;
+    if (server->self != 0 && atomic_load(&shards->admission.held)) {
+        zkt__post_wake(shards->all[0]->actors.box);
+    }
+}
+
+/* ---- figures ---- */
+
+static void own_stats(const struct zkt_server *server,
+                      struct zkt_server_stats *out)
+{
+    *out = server->actors.stats;
+    out->instances = server->actors.instances.live;
+}
+
+void zkt__shards_end_turn(struct zkt_server *server)
+{
+    struct zkt_shards *shards = server->shards;
+    if (shards->count > 1) {
+        pthread_mutex_lock(&shards->lock);
+        own_stats(server, &shards->stats[server->self]);
+        pthread_mutex_unlock(&shards->lock);
+    }
+}
+
+/* Every figure is a number of the same type, so they are added as an array. */
+static void add(struct zkt_server_stats *to,
+                const struct zkt_server_stats *stats)
+{
+    uint64_t sums[sizeof(*to) / sizeof(uint64_t)];
+    uint64_t more[sizeof(*to) / sizeof(uint64_t)];
+    _Static_assert(sizeof(sums) == sizeof(*to), "uint64_t, and nothing else");
+    memcpy(sums, to, sizeof(sums));
+    memcpy(more, stats, sizeof(more));
+    for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+        sums[i] += more[i];
+    }
+    memcpy(to, sums, sizeof(sums));
+}
+
+void zkt__shards_sum_stats(const struct zkt_server *server,
+                           struct zkt_server_stats *out)
+{
+    struct zkt_shards *shards = server->shards;
+    own_stats(server, out);
+    pthread_mutex_lock(&shards->lock);
+    for (uint32_t i = 0; i < shards->count; i++) {
+        if (i != server->self) {
+            add(out, &shards->stats[i]);
+        }
+    }
+    pthread_mutex_unlock(&shards->lock);
+    out->connections = (uint64_t)zkt__admission_count(&shards->admission);
+}
+
+/* ---- stopping ---- */
+
+bool zkt__shards_note_drained(struct zkt_shards *shards, uint32_t shard,
+                              bool drained)
+{
+    bool all = true;
+    pthread_mutex_lock(&shards->lock);
+    shards->drained[shard] = drained;
+    for (uint32_t i = 0; i < shards->count; i++) {
+        all = all && shards->drained[i];
+    }
+    pthread_mutex_unlock(&shards->lock);
+    return all;
+}
