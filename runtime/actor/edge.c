@@ -3,7 +3,7 @@
  * to those who watch. Links are found from the shorter of the two lists that
  * they are in; they embed both nodes, so that leaving cannot fail.
  */
-#include "actor/actor.h"
+#include "actor/remote.h"
 #include "server/server.h"
 #include "websocket/websocket.h"
 
@@ -108,21 +108,19 @@ void zkt__edge_arrive(struct zkt_actors *actors, struct zkt_link *link)
     zkt__owner_run_hook(actors, link->instance, link->port, ZKT_HOOK_CONNECT);
 }
 
-static struct zkt_link *new_link(struct zkt_actors *actors,
-                                 struct zkt_port *port,
-                                 struct zkt_instance *instance)
+void zkt__edge_join(struct zkt_actors *actors, struct zkt_link *link,
+                    struct zkt_port *port, struct zkt_instance *instance)
 {
-    struct zkt_link *link = zkt__alloc_zero(actors->allocator, 1,
-                                            sizeof(*link));
-    if (link == NULL) {
-        return NULL;
-    }
     link->port = port;
     link->instance = instance;
     zkt__list_append(&port->links, &link->of_port);
     zkt__list_append(&instance->links, &link->of_instance);
     port->link_count++;
     instance->link_count++;
+    instance->guests += zkt__is_guest(actors, port);
+    if (zkt__is_stub(actors, instance)) {
+        return; /* the owner will have it arrive */
+    }
     zkt__timeout_cancel(&instance->idle);
     link->arrival.kind = ZKT_MAIL_CONNECT;
     link->departure.kind = ZKT_MAIL_LEAVE;
@@ -130,6 +128,19 @@ static struct zkt_link *new_link(struct zkt_actors *actors,
         zkt__edge_arrive(actors, link);
     } else {
         zkt__mailbox_put_own(actors, instance, &link->arrival, false);
+    }
+}
+
+static struct zkt_link *new_link(struct zkt_actors *actors,
+                                 struct zkt_port *port,
+                                 struct zkt_instance *instance)
+{
+    struct zkt_link *link = zkt__is_stub(actors, instance)
+                                ? zkt__remote_link(actors, port, instance)
+                                : zkt__alloc_zero(actors->allocator, 1,
+                                                  sizeof(*link));
+    if (link != NULL) {
+        zkt__edge_join(actors, link, port, instance);
     }
     return link;
 }
@@ -154,28 +165,21 @@ static struct zkt_link *contact(struct zkt_actors *actors,
                           "instances");
         return NULL;
     }
-    *reason = ZKT_STR("out of memory");
-    if (instance == NULL &&
-        actors->instances.live >= actors->limits->instances) {
-        actors->stats.reached.instances++;
-        *reason = ZKT_STR("too many instances");
-        return NULL;
-    }
     if (instance == NULL) {
-        instance = zkt__owner_create(actors, actor, name);
+        instance = zkt__owner_create(actors, actor, name, reason);
     }
     if (instance == NULL) {
         return NULL;
     }
     link = new_link(actors, port, instance);
     if (link == NULL) {
+        *reason = ZKT_STR("out of memory");
         zkt__owner_settle(actors, instance);
     }
     return link;
 }
 
-/* The link is gone; its port may have been waiting for that. */
-static void free_link(struct zkt_actors *actors, struct zkt_link *link)
+void zkt__edge_part(struct zkt_actors *actors, struct zkt_link *link)
 {
     struct zkt_port *port = link->port;
     struct zkt_instance *instance = link->instance;
@@ -188,7 +192,20 @@ static void free_link(struct zkt_actors *actors, struct zkt_link *link)
     port->subscriptions -= (uint32_t)link->state + (uint32_t)link->events;
     instance->link_count--;
     instance->subscribers -= link->state;
-    zkt__release(actors->allocator, link);
+    instance->guests -= zkt__is_guest(actors, port);
+    link->instance = NULL;
+    link->state = link->events = link->connected = false;
+}
+
+/* The link is gone; its port may have been waiting for that. A guest's is
+ * there as long as its route. */
+static void free_link(struct zkt_actors *actors, struct zkt_link *link)
+{
+    const bool guest = zkt__is_guest(actors, link->port);
+    zkt__edge_part(actors, link);
+    if (!guest) {
+        zkt__release(actors->allocator, link);
+    }
 }
 
 void zkt__edge_leave(struct zkt_actors *actors, struct zkt_link *link)
@@ -221,7 +238,9 @@ bool zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port,
             return false;
         }
         link->leaving = true;
-        if (zkt__mailbox_is_free(actors, instance)) {
+        if (zkt__is_stub(actors, instance)) {
+            zkt__remote_leave(actors, link);
+        } else if (zkt__mailbox_is_free(actors, instance)) {
             zkt__edge_leave(actors, link);
             zkt__arena_reset(&actors->task->arena);
         } else {
@@ -240,7 +259,9 @@ void zkt__edge_drop_link(struct zkt_actors *actors, struct zkt_link *link,
         .port = port,
         .link = link,
     };
-    if (link->state || link->events) {
+    if ((link->state || link->events) && zkt__is_guest(actors, port)) {
+        zkt__remote_notify(actors, link, status, text);
+    } else if (link->state || link->events) {
         zkt__edge_refuse(actors, &request, status, text);
     }
     free_link(actors, link);
@@ -250,6 +271,16 @@ void zkt__edge_drop_link(struct zkt_actors *actors, struct zkt_link *link,
 }
 
 /* ---- messages ---- */
+
+void zkt__edge_answer(struct zkt_actors *actors,
+                      const struct zkt_request *request, struct zkt_writer *w)
+{
+    if (request->answer != NULL) {
+        zkt__remote_answer(actors, request, zkt__frame_share(actors, w), false);
+    } else {
+        zkt__frame_send(actors, request->port, w);
+    }
+}
 
 static void refuse_call(struct zkt_actors *actors, struct zkt_port *port,
                         struct zkt_str id, enum zkt_status status,
@@ -270,11 +301,30 @@ static void refuse_subscription(struct zkt_actors *actors,
     zkt__frame_send(actors, port, &actors->result);
 }
 
+/* The same for a request of another shard's connection. */
+static void refuse_remote(struct zkt_actors *actors,
+                          const struct zkt_request *request,
+                          enum zkt_status status, struct zkt_str text)
+{
+    struct zkt_writer *w = &actors->result;
+    const struct zkt_instance *stub =
+        zkt__route_of_guest(request->link)->link.instance;
+    zkt__frame_begin(w);
+    if (request->kind == ZKT_REQUEST_CALL) {
+        zkt__write_result_error(w, request->id, text, status);
+    } else {
+        zkt__write_sub_error(w, stub->actor->name, stub->name, text, status);
+    }
+    zkt__remote_answer(actors, request, zkt__frame_share(actors, w), true);
+}
+
 void zkt__edge_refuse(struct zkt_actors *actors,
                       const struct zkt_request *request, enum zkt_status status,
                       struct zkt_str text)
 {
-    if (request->kind == ZKT_REQUEST_CALL) {
+    if (request->answer != NULL) {
+        refuse_remote(actors, request, status, text);
+    } else if (request->kind == ZKT_REQUEST_CALL) {
         refuse_call(actors, request->port, request->id, status, text);
     } else if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE ||
                request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS) {
@@ -479,17 +529,16 @@ static void collapse(struct zkt_actors *actors, struct zkt_link *link)
     link->port->touched(link->port, !link->collapsed);
 }
 
-static void send_snapshot(struct zkt_actors *actors, struct zkt_link *link)
+/* A snapshot would be one too many in memory: one is to come later. */
+static bool must_collapse(const struct zkt_actors *actors,
+                          const struct zkt_port *port)
 {
-    struct zkt_port *port = link->port;
-    if (link->collapsed || !port->open) {
-        return;
-    }
-    if (port->queue.bytes > (size_t)actors->limits->output_high) {
-        collapse(actors, link); /* so that at most one is in memory */
-        return;
-    }
-    struct zkt_buffer *snapshot = zkt__owner_snapshot(actors, link->instance);
+    return port->queue.bytes > (size_t)actors->limits->output_high;
+}
+
+static void queue_snapshot(struct zkt_actors *actors, struct zkt_port *port,
+                           struct zkt_buffer *snapshot)
+{
     if (snapshot == NULL) {
         port->touched(port, true);
         return;
@@ -500,27 +549,111 @@ static void send_snapshot(struct zkt_actors *actors, struct zkt_link *link)
         zkt__queue_exempt_last(&port->queue);
     }
     note_queued(actors, port, good);
-    zkt__buffer_unref(snapshot);
 }
 
-static void subscribe_state(struct zkt_actors *actors, struct zkt_link *link)
+static void send_snapshot(struct zkt_actors *actors, struct zkt_link *link)
 {
+    struct zkt_port *port = link->port;
+    if (link->collapsed || !port->open) {
+        return;
+    }
+    if (must_collapse(actors, port)) {
+        collapse(actors, link);
+    } else if (zkt__is_stub(actors, link->instance)) {
+        zkt__remote_fetch(actors, link);
+    } else {
+        struct zkt_buffer *snapshot = zkt__owner_snapshot(actors,
+                                                          link->instance);
+        queue_snapshot(actors, port, snapshot);
+        zkt__buffer_unref(snapshot);
+    }
+}
+
+static void fill_token(struct zkt_link *link, struct zkt_buffer *snapshot)
+{
+    link->collapsed = false;
+    zkt__queue_fill_token(&link->port->queue, snapshot);
+}
+
+void zkt__edge_take_snapshot(struct zkt_actors *actors, struct zkt_link *link,
+                             struct zkt_buffer *snapshot)
+{
+    struct zkt_port *port = link->port;
+    link->waits = false;
+    if (!port->open) {
+        return;
+    }
+    if (link->collapsed && snapshot != NULL) {
+        /* It was asked for when its token had reached the head. */
+        fill_token(link, zkt__buffer_ref(snapshot));
+        port->touched(port, false);
+    } else if (must_collapse(actors, port)) {
+        collapse(actors, link);
+    } else {
+        queue_snapshot(actors, port, snapshot);
+    }
+}
+
+static void subscribe_state(struct zkt_actors *actors,
+                            const struct zkt_request *request)
+{
+    struct zkt_link *link = request->link;
     if (!link->state) {
         link->state = true;
         link->instance->subscribers++;
         link->port->subscriptions++;
     }
-    send_snapshot(actors, link);
+    if (request->answer != NULL) {
+        zkt__remote_note(request);
+        zkt__remote_answer(actors, request,
+                           zkt__owner_snapshot(actors, link->instance), false);
+    } else {
+        send_snapshot(actors, link);
+    }
 }
 
-static void unsubscribe_state(struct zkt_link *link)
+void zkt__edge_unsubscribe_state(struct zkt_link *link)
 {
     link->port->subscriptions -= link->state;
     link->instance->subscribers -= link->state;
-    link->state = false;
+    link->state = link->waits = false;
     if (link->collapsed) {
         zkt__queue_drop_tokens(&link->port->queue, link);
         link->collapsed = false;
+    }
+}
+
+static void subscribe_events(struct zkt_actors *actors,
+                             const struct zkt_request *request)
+{
+    struct zkt_link *link = request->link;
+    link->port->subscriptions += !link->events;
+    link->events = true;
+    if (zkt__is_stub(actors, link->instance)) {
+        zkt__remote_send(actors, request);
+    } else if (request->answer != NULL) {
+        zkt__remote_note(request);
+        zkt__remote_drop_answer(actors, request);
+    }
+}
+
+void zkt__edge_unsubscribe_events(struct zkt_link *link)
+{
+    link->port->subscriptions -= link->events;
+    link->events = false;
+}
+
+static void unsubscribe(struct zkt_actors *actors,
+                        const struct zkt_request *request)
+{
+    struct zkt_link *link = request->link;
+    if (request->kind == ZKT_REQUEST_UNSUBSCRIBE_STATE) {
+        zkt__edge_unsubscribe_state(link);
+    } else {
+        zkt__edge_unsubscribe_events(link);
+    }
+    if (zkt__is_stub(actors, link->instance)) {
+        zkt__remote_send(actors, request);
     }
 }
 
@@ -537,19 +670,16 @@ static bool is_one_too_many(const struct zkt_actors *actors,
 void zkt__edge_subscribe(struct zkt_actors *actors,
                          const struct zkt_request *request)
 {
-    struct zkt_link *link = request->link;
     if (is_one_too_many(actors, request)) {
         actors->stats.reached.subscriptions++;
         zkt__edge_refuse(actors, request, ZKT_RESOURCE_EXHAUSTED,
                          ZKT_STR("too many subscriptions of the connection"));
     } else if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE) {
-        subscribe_state(actors, link);
-    } else if (request->kind == ZKT_REQUEST_UNSUBSCRIBE_STATE) {
-        unsubscribe_state(link);
+        subscribe_state(actors, request);
+    } else if (request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS) {
+        subscribe_events(actors, request);
     } else {
-        link->port->subscriptions -= link->events;
-        link->events = request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS;
-        link->port->subscriptions += link->events;
+        unsubscribe(actors, request);
     }
 }
 
@@ -599,7 +729,7 @@ static void send_patch(struct zkt_actors *actors, struct zkt_link *link,
                        struct zkt_buffer *frame)
 {
     struct zkt_port *port = link->port;
-    if (link->collapsed || !port->open) {
+    if (link->collapsed || link->waits || !port->open) {
         return;
     }
     if (queued_bytes(port) + frame->len <=
@@ -621,7 +751,7 @@ static void publish_patch(struct zkt_actors *actors,
     for (struct zkt_node *n = zkt__list_first(links); n != NULL;
          n = zkt__list_after(links, n)) {
         struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link, of_instance);
-        if (link->state) {
+        if (link->state && !zkt__is_guest(actors, link->port)) {
             send_patch(actors, link, commit->patch[link->port->dialect]);
         }
     }
@@ -650,7 +780,7 @@ static void publish_event(struct zkt_actors *actors,
          n = zkt__list_after(links, n)) {
         const struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link,
                                                     of_instance);
-        if (link->events &&
+        if (link->events && !zkt__is_guest(actors, link->port) &&
             is_for(&event->target, zkt_cstr(link->port->client_id))) {
             zkt__frame_queue(actors, link->port, event->frame);
             actors->stats.events++;
@@ -665,8 +795,8 @@ void zkt__edge_publish(struct zkt_actors *actors,
     for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
         publish_event(actors, commit->instance, e);
     }
-    if (commit->caller != NULL) {
-        zkt__frame_send(actors, commit->caller, commit->result);
+    if (commit->call != NULL) {
+        zkt__edge_answer(actors, commit->call, commit->result);
     }
 }
 
@@ -679,7 +809,7 @@ static bool is_dirty(const struct zkt_instance *instance)
 bool zkt__edge_is_held(struct zkt_port *port)
 {
     const struct zkt_link *link = zkt__queue_head_token(&port->queue);
-    return link != NULL && is_dirty(link->instance);
+    return link != NULL && (link->waits || is_dirty(link->instance));
 }
 
 void zkt__edge_release(const struct zkt_instance *instance)
@@ -699,8 +829,12 @@ void zkt__edge_settle_queue(struct zkt_actors *actors, struct zkt_port *port)
 {
     struct zkt_link *link;
     while ((link = zkt__queue_head_token(&port->queue)) != NULL) {
-        if (is_dirty(link->instance)) {
+        if (link->waits || is_dirty(link->instance)) {
             return; /* what follows must not overtake it */
+        }
+        if (zkt__is_stub(actors, link->instance)) {
+            zkt__remote_fetch(actors, link);
+            return;
         }
         struct zkt_buffer *snapshot = zkt__owner_snapshot(actors,
                                                           link->instance);
@@ -708,7 +842,6 @@ void zkt__edge_settle_queue(struct zkt_actors *actors, struct zkt_port *port)
             port->touched(port, true);
             return;
         }
-        link->collapsed = false;
-        zkt__queue_fill_token(&port->queue, snapshot);
+        fill_token(link, snapshot);
     }
 }

@@ -5,7 +5,7 @@
  * A call whose handler finishes later is parked at the instance with all that
  * it has done so far, and goes on from there.
  */
-#include "actor/actor.h"
+#include "actor/remote.h"
 #include "server/server.h"
 #include "state/record.h"
 
@@ -218,10 +218,11 @@ static bool commit_call(struct zkt_call *call,
     struct zkt_commit commit = {
         .instance = instance,
         .events = call->first_event,
-        .caller = request->kind == ZKT_REQUEST_CALL ? request->port : NULL,
+        .call = request->kind == ZKT_REQUEST_CALL ? request : NULL,
         .result = &call->actors->result,
     };
-    if (!make_patches(call, &commit)) {
+    if (!make_patches(call, &commit) ||
+        !zkt__remote_prepare(call->actors, &commit)) {
         release_commit(&commit);
         return false;
     }
@@ -232,6 +233,7 @@ static bool commit_call(struct zkt_call *call,
     commit.epoch = instance->epoch;
     commit.seq = instance->seq;
     settle_journals(call);
+    zkt__remote_publish(call->actors, &commit);
     zkt__edge_publish(call->actors, &commit);
     release_commit(&commit);
     drop_events(call);
@@ -258,7 +260,7 @@ static void send_failure(struct zkt_call *call,
     }
     zkt__frame_begin(w);
     zkt__write_result_error(w, request->id, text, status);
-    zkt__frame_send(call->actors, request->port, w);
+    zkt__edge_answer(call->actors, request, w);
 }
 
 static void roll_back(struct zkt_call *call, const struct zkt_request *request,

@@ -437,6 +437,7 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
     c->endpoint.core = &server->core;
     c->endpoint.reading = true;
     c->port.client_id = c->client_id;
+    c->port.shard = server->self;
     c->port.touched = on_touched;
     c->port.emptied = on_emptied;
     zkt__list_init(&c->port.links);

@@ -224,12 +224,14 @@ static const struct slow_handlers slow_handlers = {
 
 /* ---- a server and what is said to it ---- */
 
-static inline struct zkt_server *new_slow_server(
-    const struct zkt_limits *limits, const struct zkt_allocator *allocator)
+static inline struct zkt_server *new_slow_shards(
+    const struct zkt_limits *limits, const struct zkt_allocator *allocator,
+    uint32_t threads)
 {
     static const uint8_t seed[32] = { 7 };
     struct zkt_serve_options options = { .random_seed = seed,
-                                         .allocator = allocator };
+                                         .allocator = allocator,
+                                         .threads = threads };
     struct zkt_server *server = NULL;
     if (limits != NULL) {
         options.limits = *limits;
@@ -244,6 +246,12 @@ static inline struct zkt_server *new_slow_server(
     assert_int_equal(
         zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
     return server;
+}
+
+static inline struct zkt_server *new_slow_server(
+    const struct zkt_limits *limits, const struct zkt_allocator *allocator)
+{
+    return new_slow_shards(limits, allocator, 1);
 }
 
 #define SLOW_CALL(id, instance, method, input)                                 \
