@@ -18,6 +18,7 @@
 #include <stdalign.h>
 #include <stddef.h>
 
+#include "actor/history.h"
 #include "actor/send_queue.h"
 #include "base/endpoint.h"
 #include "base/index.h"
@@ -83,7 +84,8 @@ struct zkt_instance {
     uint64_t epoch, seq; /* seq counts commits that changed something */
     struct zkt_list links;
     uint32_t link_count;
-    uint32_t subscribers; /* links with state */
+    uint32_t subscribers;        /* links with state */
+    struct zkt_history *history; /* kept for newcomers; NULL: nothing yet */
     struct zkt_list mailbox;
     uint32_t mail_count; /* messages in it, and their bytes */
     size_t mail_bytes;
@@ -113,6 +115,7 @@ struct zkt_actors {
     struct zkt_list parked; /* tasks by the time at which they fail */
     struct zkt_list idle;   /* instances by the time of their eviction */
     struct zkt_writer result, plain, rfc6902;
+    struct zkt_history_cache histories;
     bool running;  /* a handler runs */
     bool stopping; /* nothing new is begun */
     struct zkt_server_stats stats;
@@ -207,9 +210,12 @@ void zkt__owner_run_hook(struct zkt_actors *actors,
 /** Ends an instance that is free: deactivate; what waits for it is refused. */
 void zkt__owner_end(struct zkt_actors *actors, struct zkt_instance *instance,
                     enum zkt_status status, struct zkt_str text);
-/** The frame of a snapshot of the committed state, or NULL: no memory. */
-struct zkt_buffer *zkt__owner_snapshot(struct zkt_actors *actors,
-                                       const struct zkt_instance *instance);
+/** Whether the committed state can be had: kept, or no call has changed it and
+ * has yet to finish. */
+bool zkt__owner_can_recap(const struct zkt_instance *instance);
+/** What brings a newcomer to the committed state. False: no memory. */
+bool zkt__owner_recap(struct zkt_actors *actors, struct zkt_instance *instance,
+                      enum zkt_dialect dialect, struct zkt_recap *out);
 
 /* ---- mailbox ---- */
 
