@@ -18,6 +18,7 @@
 #include <stdalign.h>
 #include <stddef.h>
 
+#include "actor/history.h"
 #include "actor/send_queue.h"
 #include "base/endpoint.h"
 #include "base/index.h"
@@ -85,9 +86,10 @@ struct zkt_instance {
     uint64_t epoch, seq; /* seq counts commits that changed something */
     struct zkt_list links;
     uint32_t link_count;
-    uint32_t subscribers; /* links with state */
-    uint32_t guests;      /* links that are guests (actor/remote.h) */
-    uint32_t home;        /* the shard it lives on; another's: a stub */
+    uint32_t subscribers;        /* links with state */
+    uint32_t guests;             /* links that are guests (actor/remote.h) */
+    uint32_t home;               /* the shard it lives on; another's: a stub */
+    struct zkt_history *history; /* kept for newcomers; NULL: nothing yet */
     struct zkt_list mailbox;
     uint32_t mail_count; /* messages in it, and their bytes */
     size_t mail_bytes;
@@ -120,6 +122,7 @@ struct zkt_actors {
     struct zkt_list parked; /* tasks by the time at which they fail */
     struct zkt_list idle;   /* instances by the time of their eviction */
     struct zkt_writer result, plain, rfc6902;
+    struct zkt_history_cache histories;
     bool running;  /* a handler runs */
     bool stopping; /* nothing new is begun */
     bool ended;    /* nor is what has begun elsewhere */
@@ -244,9 +247,12 @@ void zkt__owner_run_hook(struct zkt_actors *actors,
 /** Ends an instance that is free: deactivate; what waits for it is refused. */
 void zkt__owner_end(struct zkt_actors *actors, struct zkt_instance *instance,
                     enum zkt_status status, struct zkt_str text);
-/** The frame of a snapshot of the committed state, or NULL: no memory. */
-struct zkt_buffer *zkt__owner_snapshot(struct zkt_actors *actors,
-                                       const struct zkt_instance *instance);
+/** Whether the committed state can be had: kept, or no call has changed it and
+ * has yet to finish. */
+bool zkt__owner_can_recap(const struct zkt_instance *instance);
+/** What brings a newcomer to the committed state. False: no memory. */
+bool zkt__owner_recap(struct zkt_actors *actors, struct zkt_instance *instance,
+                      enum zkt_dialect dialect, struct zkt_recap *out);
 
 /* ---- mailbox ---- */
 
@@ -303,9 +309,10 @@ void zkt__edge_subscribe(struct zkt_actors *actors,
 /** Sends who made @request, a call, its result, which is in @w. */
 void zkt__edge_answer(struct zkt_actors *actors,
                       const struct zkt_request *request, struct zkt_writer *w);
-/** A snapshot (NULL: no memory) that @link's owner was asked for is here. */
+/** The snapshot that @link's owner was asked for is here; if it has none there
+ * was no memory. */
 void zkt__edge_take_snapshot(struct zkt_actors *actors, struct zkt_link *link,
-                             struct zkt_buffer *snapshot);
+                             const struct zkt_recap *recap);
 /** @link is not subscribed any more, to state or to events. */
 void zkt__edge_unsubscribe_state(struct zkt_link *link);
 void zkt__edge_unsubscribe_events(struct zkt_link *link);

@@ -7,22 +7,33 @@
 #include "server/server.h"
 #include "websocket/websocket.h"
 
-/* ---- frames ---- */
+/*
+ * ---- frames ----
+ *
+ * A frame is written behind room for its head and for a struct zkt_buffer. A
+ * large one is shared without being copied: its block becomes the buffer.
+ */
+enum {
+    HEAD_MAX = 10, /* of a server: no mask */
+    FRONT = sizeof(struct zkt_buffer) + HEAD_MAX,
+    LARGE = 65536,       /* a payload of so much has a head of HEAD_MAX */
+    KEPT_MAX = 4 * LARGE /* a writer that grew further is not kept */
+};
 
 void zkt__frame_begin(struct zkt_writer *w)
 {
     w->len = 0;
     w->failed = false;
-    if (zkt_write_reserve(w, ZKT_WS_HEAD_MAX)) {
-        w->len = ZKT_WS_HEAD_MAX;
+    if (zkt_write_reserve(w, FRONT)) {
+        w->len = FRONT;
     }
 }
 
 /* Puts the head in front of what was written; where the frame begins. */
 static const uint8_t *close_frame(struct zkt_writer *w, size_t *len)
 {
-    uint8_t *payload = (uint8_t *)w->data + ZKT_WS_HEAD_MAX;
-    const size_t size = w->len - ZKT_WS_HEAD_MAX;
+    uint8_t *payload = (uint8_t *)w->data + FRONT;
+    const size_t size = w->len - FRONT;
     const size_t head = zkt__ws_frame_head(payload, size);
     *len = head + size;
     return payload - head;
@@ -39,6 +50,41 @@ static void note_queued(struct zkt_actors *actors, struct zkt_port *port,
     port->touched(port, !good || over);
 }
 
+static bool is_large(const struct zkt_writer *w)
+{
+    return w->len >= FRONT + LARGE;
+}
+
+/* The block of a large frame as a buffer, or NULL: too large. */
+static struct zkt_buffer *take_frame(struct zkt_writer *w)
+{
+    size_t len;
+    (void)close_frame(w, &len);
+    if (len > UINT32_MAX) {
+        return NULL;
+    }
+    if (w->capacity - w->len > len / 16) {
+        char *fitting = zkt__resize(w->allocator, w->data, w->len);
+        w->data = fitting != NULL ? fitting : w->data;
+    }
+    struct zkt_buffer *buffer = zkt__buffer_take(w->allocator, w->data,
+                                                 (uint32_t)len);
+    zkt__writer_init(w, w->allocator);
+    return buffer;
+}
+
+static void send_large(struct zkt_actors *actors, struct zkt_port *port,
+                       struct zkt_writer *w)
+{
+    struct zkt_buffer *frame = take_frame(w);
+    if (frame == NULL) {
+        port->touched(port, true);
+        return;
+    }
+    zkt__frame_queue(actors, port, frame);
+    zkt__buffer_unref(frame);
+}
+
 void zkt__frame_send(struct zkt_actors *actors, struct zkt_port *port,
                      struct zkt_writer *w)
 {
@@ -50,6 +96,10 @@ void zkt__frame_send(struct zkt_actors *actors, struct zkt_port *port,
         port->touched(port, true);
         return;
     }
+    if (is_large(w)) {
+        send_large(actors, port, w);
+        return;
+    }
     const uint8_t *frame = close_frame(w, &len);
     note_queued(actors, port,
                 zkt__queue_copy(&port->queue, actors->allocator, frame, len));
@@ -59,13 +109,19 @@ struct zkt_buffer *zkt__frame_share(struct zkt_actors *actors,
                                     struct zkt_writer *w)
 {
     size_t len;
-    if (w->failed) {
-        return NULL;
+    if (!w->failed && is_large(w)) {
+        return take_frame(w);
     }
-    const uint8_t *frame = close_frame(w, &len);
-    struct zkt_buffer *buffer = zkt__buffer_new(actors->allocator, len);
-    if (buffer != NULL) {
-        memcpy(buffer->data, frame, len);
+    struct zkt_buffer *buffer = NULL;
+    if (!w->failed) {
+        const uint8_t *frame = close_frame(w, &len);
+        buffer = zkt__buffer_new(actors->allocator, len);
+        if (buffer != NULL) {
+            memcpy(buffer->data, frame, len);
+        }
+    }
+    if (w->capacity > KEPT_MAX) {
+        zkt__writer_finish(w);
     }
     return buffer;
 }
@@ -536,24 +592,54 @@ static bool must_collapse(const struct zkt_actors *actors,
     return port->queue.bytes > (size_t)actors->limits->output_high;
 }
 
-static void queue_snapshot(struct zkt_actors *actors, struct zkt_port *port,
-                           struct zkt_buffer *snapshot)
+/* Whoever queues it counts its last frame. */
+static void count_recap(struct zkt_actors *actors,
+                        const struct zkt_recap *recap)
 {
-    if (snapshot == NULL) {
-        port->touched(port, true);
-        return;
-    }
-    const bool good = zkt__queue_shared(&port->queue, actors->allocator,
-                                        snapshot);
-    if (good) {
-        zkt__queue_exempt_last(&port->queue);
-    }
+    actors->stats.snapshots++;
+    actors->stats.patches += recap->patch_count;
+    actors->stats.messages_out += recap->patch_count;
+}
+
+static void queue_recap(struct zkt_actors *actors, struct zkt_port *port,
+                        const struct zkt_recap *recap)
+{
+    const bool good = zkt__queue_recap(&port->queue, actors->allocator, recap);
+    count_recap(actors, recap);
     note_queued(actors, port, good);
+}
+
+/* Puts it in the place of @link's token, which is at the head. */
+static bool fill_token(struct zkt_actors *actors, struct zkt_link *link,
+                       const struct zkt_recap *recap)
+{
+    struct zkt_port *port = link->port;
+    if (!zkt__queue_fill_token(&port->queue, actors->allocator, recap)) {
+        port->touched(port, true);
+        return false;
+    }
+    count_recap(actors, recap);
+    actors->stats.messages_out++;
+    link->collapsed = false;
+    return true;
+}
+
+/* False: no memory, and the connection ends. */
+static bool take_recap(struct zkt_actors *actors, struct zkt_link *link,
+                       struct zkt_recap *recap)
+{
+    struct zkt_port *port = link->port;
+    if (!zkt__owner_recap(actors, link->instance, port->dialect, recap)) {
+        port->touched(port, true);
+        return false;
+    }
+    return true;
 }
 
 static void send_snapshot(struct zkt_actors *actors, struct zkt_link *link)
 {
     struct zkt_port *port = link->port;
+    struct zkt_recap recap;
     if (link->collapsed || !port->open) {
         return;
     }
@@ -561,36 +647,31 @@ static void send_snapshot(struct zkt_actors *actors, struct zkt_link *link)
         collapse(actors, link);
     } else if (zkt__is_stub(actors, link->instance)) {
         zkt__remote_fetch(actors, link);
-    } else {
-        struct zkt_buffer *snapshot = zkt__owner_snapshot(actors,
-                                                          link->instance);
-        queue_snapshot(actors, port, snapshot);
-        zkt__buffer_unref(snapshot);
+    } else if (take_recap(actors, link, &recap)) {
+        queue_recap(actors, port, &recap);
+        zkt__buffer_unref(recap.snapshot);
     }
 }
 
-static void fill_token(struct zkt_link *link, struct zkt_buffer *snapshot)
-{
-    link->collapsed = false;
-    zkt__queue_fill_token(&link->port->queue, snapshot);
-}
-
 void zkt__edge_take_snapshot(struct zkt_actors *actors, struct zkt_link *link,
-                             struct zkt_buffer *snapshot)
+                             const struct zkt_recap *recap)
 {
     struct zkt_port *port = link->port;
     link->waits = false;
     if (!port->open) {
         return;
     }
-    if (link->collapsed && snapshot != NULL) {
+    if (recap->snapshot == NULL) {
+        port->touched(port, true);
+    } else if (link->collapsed) {
         /* It was asked for when its token had reached the head. */
-        fill_token(link, zkt__buffer_ref(snapshot));
-        port->touched(port, false);
+        if (fill_token(actors, link, recap)) {
+            port->touched(port, false);
+        }
     } else if (must_collapse(actors, port)) {
         collapse(actors, link);
     } else {
-        queue_snapshot(actors, port, snapshot);
+        queue_recap(actors, port, recap);
     }
 }
 
@@ -605,8 +686,7 @@ static void subscribe_state(struct zkt_actors *actors,
     }
     if (request->answer != NULL) {
         zkt__remote_note(request);
-        zkt__remote_answer(actors, request,
-                           zkt__owner_snapshot(actors, link->instance), false);
+        zkt__remote_recap(actors, request);
     } else {
         send_snapshot(actors, link);
     }
@@ -800,16 +880,11 @@ void zkt__edge_publish(struct zkt_actors *actors,
     }
 }
 
-/* Its state is not the committed one: a call has written and not finished. */
-static bool is_dirty(const struct zkt_instance *instance)
-{
-    return instance->parked != NULL && instance->parked->call.journal.count > 0;
-}
-
 bool zkt__edge_is_held(struct zkt_port *port)
 {
     const struct zkt_link *link = zkt__queue_head_token(&port->queue);
-    return link != NULL && (link->waits || is_dirty(link->instance));
+    return link != NULL &&
+           (link->waits || !zkt__owner_can_recap(link->instance));
 }
 
 void zkt__edge_release(const struct zkt_instance *instance)
@@ -829,19 +904,21 @@ void zkt__edge_settle_queue(struct zkt_actors *actors, struct zkt_port *port)
 {
     struct zkt_link *link;
     while ((link = zkt__queue_head_token(&port->queue)) != NULL) {
-        if (link->waits || is_dirty(link->instance)) {
+        struct zkt_recap recap;
+        if (link->waits || !zkt__owner_can_recap(link->instance)) {
             return; /* what follows must not overtake it */
         }
         if (zkt__is_stub(actors, link->instance)) {
             zkt__remote_fetch(actors, link);
             return;
         }
-        struct zkt_buffer *snapshot = zkt__owner_snapshot(actors,
-                                                          link->instance);
-        if (snapshot == NULL) {
-            port->touched(port, true);
+        if (!take_recap(actors, link, &recap)) {
             return;
         }
-        fill_token(link, snapshot);
+        const bool good = fill_token(actors, link, &recap);
+        zkt__buffer_unref(recap.snapshot);
+        if (!good) {
+            return;
+        }
     }
 }

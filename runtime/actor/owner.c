@@ -26,6 +26,9 @@ bool zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
     zkt__writer_init(&actors->result, allocator);
     zkt__writer_init(&actors->plain, allocator);
     zkt__writer_init(&actors->rfc6902, allocator);
+    zkt__history_init(&actors->histories, allocator,
+                      (size_t)limits->cache_bytes,
+                      &actors->stats.reached.cache_bytes);
     actors->box = zkt__post_box_new(allocator);
     actors->task = zkt__task_new(actors);
     return actors->box != NULL && actors->task != NULL;
@@ -91,6 +94,7 @@ static void *new_state(const struct zkt_actors *actors,
 static void free_instance(struct zkt_actors *actors,
                           struct zkt_instance *instance)
 {
+    zkt__history_free(&actors->histories, instance->history);
     zkt__value_release(&actors->store, &zkt_type_string, &instance->name);
     free_state(actors, instance->actor->state, instance->state);
     free_state(actors, instance->actor->hidden, instance->hidden);
@@ -338,12 +342,29 @@ void zkt__owner_deliver_letter(struct zkt_actors *actors,
     end_if_destroyed(actors, instance);
 }
 
-struct zkt_buffer *zkt__owner_snapshot(struct zkt_actors *actors,
-                                       const struct zkt_instance *instance)
+/* ---- snapshots ---- */
+
+/* A call has changed the state and has yet to finish. */
+static bool is_dirty(const struct zkt_instance *instance)
+{
+    return instance->parked != NULL && instance->parked->call.journal.count > 0;
+}
+
+bool zkt__owner_can_recap(const struct zkt_instance *instance)
+{
+    return zkt__history_is_kept(instance->history) || !is_dirty(instance);
+}
+
+/* The frame of a snapshot of the state as it is, or NULL: no memory. */
+static struct zkt_buffer *encode_snapshot(struct zkt_actors *actors,
+                                          const struct zkt_instance *instance)
 {
     const struct zkt_type *type = instance->actor->state;
     struct zkt_writer *w = &actors->plain;
     zkt__frame_begin(w);
+    if (!zkt_write_reserve(w, zkt__history_guess(instance->history))) {
+        zkt__frame_begin(w); /* it was a guess; so much may not be needed */
+    }
     zkt__write_address(w, ZKT_MESSAGE_STATE_SNAPSHOT, instance->actor->name,
                        instance->name);
     ZKT_WRITE(w, ",\"state\":");
@@ -351,6 +372,25 @@ struct zkt_buffer *zkt__owner_snapshot(struct zkt_actors *actors,
     ZKT_WRITE(w, "}");
     return zkt__frame_share(actors, w);
 }
+
+bool zkt__owner_recap(struct zkt_actors *actors, struct zkt_instance *instance,
+                      enum zkt_dialect dialect, struct zkt_recap *out)
+{
+    struct zkt_history_cache *cache = &actors->histories;
+    if (zkt__history_recap(cache, instance->history, dialect, out)) {
+        actors->stats.snapshots_cached++;
+        return true;
+    }
+    struct zkt_buffer *snapshot = encode_snapshot(actors, instance);
+    if (snapshot == NULL) {
+        return false;
+    }
+    zkt__history_keep(cache, &instance->history, snapshot);
+    *out = (struct zkt_recap){ .snapshot = snapshot };
+    return true;
+}
+
+/* ---- stopping ---- */
 
 /* Everybody leaves, then the instance ends. */
 static void stop_instance(struct zkt_actors *actors,

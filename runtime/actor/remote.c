@@ -116,6 +116,10 @@ void zkt__remote_uncount(struct zkt_actors *actors)
 static void free_answer(struct zkt_actors *actors, struct zkt_answer *answer)
 {
     zkt__buffer_unref(answer->frame);
+    for (uint32_t i = 0; i < answer->patch_count; i++) {
+        zkt__buffer_unref(answer->patches[i]);
+    }
+    zkt__release(actors->allocator, answer->patches);
     zkt__release(actors->allocator, answer->notice);
     zkt__release(actors->allocator, answer);
 }
@@ -140,7 +144,9 @@ static void take_state_answer(struct zkt_actors *actors,
     const bool last = answer->serial == route->state_serial && link->state;
     if (!answer->refused) {
         if (last) {
-            zkt__edge_take_snapshot(actors, link, answer->frame);
+            const struct zkt_recap recap = { answer->frame, answer->patches,
+                                             answer->patch_count };
+            zkt__edge_take_snapshot(actors, link, &recap);
         }
         return;
     }
@@ -486,6 +492,39 @@ void zkt__remote_answer(struct zkt_actors *actors,
     answer->frame = frame;
     answer->refused = refused;
     send(actors, answer->route->port.shard, &answer->posted);
+}
+
+/* Keeps what @recap borrows. False: no memory. */
+static bool keep_patches(struct zkt_actors *actors, struct zkt_answer *answer,
+                         const struct zkt_recap *recap)
+{
+    if (recap->patch_count == 0) {
+        return true;
+    }
+    answer->patches = zkt__alloc_zero(actors->allocator, recap->patch_count,
+                                      sizeof(*answer->patches));
+    if (answer->patches == NULL) {
+        return false;
+    }
+    answer->patch_count = recap->patch_count;
+    for (uint32_t i = 0; i < recap->patch_count; i++) {
+        answer->patches[i] = zkt__buffer_ref(recap->patches[i]);
+    }
+    return true;
+}
+
+void zkt__remote_recap(struct zkt_actors *actors,
+                       const struct zkt_request *request)
+{
+    struct zkt_link *guest = request->link;
+    struct zkt_recap recap = { 0 };
+    if (zkt__owner_recap(actors, guest->instance, guest->port->dialect,
+                         &recap) &&
+        !keep_patches(actors, request->answer, &recap)) {
+        zkt__buffer_unref(recap.snapshot);
+        recap.snapshot = NULL;
+    }
+    zkt__remote_answer(actors, request, recap.snapshot, false);
 }
 
 void zkt__remote_drop_answer(struct zkt_actors *actors,

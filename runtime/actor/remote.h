@@ -77,8 +77,11 @@ struct zkt_answer {
     struct zkt_notice *notice; /* for the guest, if it has none; or NULL */
     enum zkt_request_kind of;
     uint32_t serial;
-    bool refused;             /* a subscription was */
-    struct zkt_buffer *frame; /* NULL: there was no memory for it */
+    bool refused; /* a subscription was */
+    /* NULL: there was no memory for it. A snapshot's patches come with it. */
+    struct zkt_buffer *frame;
+    struct zkt_buffer **patches;
+    uint32_t patch_count;
 };
 
 /* What one commit says to those on one shard. */
@@ -144,6 +147,9 @@ static inline struct zkt_route *zkt__route_of_guest(struct zkt_link *guest)
 void zkt__remote_answer(struct zkt_actors *actors,
                         const struct zkt_request *request,
                         struct zkt_buffer *frame, bool refused);
+/** Answers @request, a subscription, with a snapshot. */
+void zkt__remote_recap(struct zkt_actors *actors,
+                       const struct zkt_request *request);
 /** The subscriptions of @guest end with the instance. */
 void zkt__remote_notify(struct zkt_actors *actors, struct zkt_link *guest,
                         enum zkt_status status, struct zkt_str text);

@@ -210,6 +210,19 @@ static void release_commit(struct zkt_commit *commit)
     }
 }
 
+/* What newcomers are given follows the state: a change that nobody watches has
+ * no patch, and one that was watched and has none has changed nothing. */
+static void keep_history(struct zkt_call *call, const struct zkt_commit *commit)
+{
+    struct zkt_history_cache *cache = &call->actors->histories;
+    struct zkt_history *history = call->instance->history;
+    if (commit->patch[ZKT_DIALECT_PLAIN] != NULL) {
+        zkt__history_add(cache, history, commit->patch);
+    } else if (call->journal.count > 0 && call->instance->subscribers == 0) {
+        zkt__history_drop(cache, history);
+    }
+}
+
 /* Makes the call final and publishes it; false: no memory, nothing is done. */
 static bool commit_call(struct zkt_call *call,
                         const struct zkt_request *request)
@@ -232,6 +245,7 @@ static bool commit_call(struct zkt_call *call,
     }
     commit.epoch = instance->epoch;
     commit.seq = instance->seq;
+    keep_history(call, &commit);
     settle_journals(call);
     zkt__remote_publish(call->actors, &commit);
     zkt__edge_publish(call->actors, &commit);

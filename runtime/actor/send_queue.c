@@ -20,22 +20,26 @@ static bool is_token(const struct zkt_queued *item)
     return item->len == 0;
 }
 
-static bool reserve(struct zkt_send_queue *q, const struct zkt_allocator *a)
+/* Makes room for @more items. */
+static bool reserve(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                    uint32_t more)
 {
+    const uint32_t wanted = q->count + more;
+    uint32_t capacity = q->capacity > 0 ? q->capacity * 2 : FIRST_CAPACITY;
     if (q->count == 0) {
         q->first = 0;
+    }
+    if (q->first + wanted <= (q->capacity > 0 ? q->capacity : 1)) {
         return true;
     }
-    if (q->first + q->count < q->capacity) {
-        return true;
-    }
-    if (q->first > 0 && q->first >= q->count) {
+    if (q->first > 0 && q->first >= q->count && wanted <= q->capacity) {
         memmove(q->items, q->items + q->first, q->count * sizeof(*q->items));
         q->first = 0;
         return true;
     }
-    const uint32_t capacity = q->capacity > 0 ? q->capacity * 2
-                                              : FIRST_CAPACITY;
+    while (capacity < q->first + wanted) {
+        capacity *= 2;
+    }
     struct zkt_queued *items = zkt__resize(a, q->items,
                                            capacity * sizeof(*items));
     if (items == NULL) {
@@ -60,7 +64,7 @@ static void append(struct zkt_send_queue *q, struct zkt_queued item)
 bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
                        struct zkt_buffer *buffer)
 {
-    if (!reserve(q, a)) {
+    if (!reserve(q, a, 1)) {
         return false;
     }
     append(q, (struct zkt_queued){ .of.buffer = zkt__buffer_ref(buffer),
@@ -81,7 +85,7 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
         q->bytes += len;
         return true;
     }
-    if (!reserve(q, a)) {
+    if (!reserve(q, a, 1)) {
         return false;
     }
     const size_t size = len < TAIL_SIZE ? TAIL_SIZE : len;
@@ -97,17 +101,42 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
     return true;
 }
 
-void zkt__queue_exempt_last(struct zkt_send_queue *q)
+/* Puts one frame of a recap into its place. */
+static void put(struct zkt_send_queue *q, struct zkt_queued *at,
+                struct zkt_buffer *frame)
 {
-    struct zkt_queued *last = &items_of(q)[q->count - 1];
-    last->exempt = true;
-    q->exempt += last->len;
+    *at = (struct zkt_queued){ .of.buffer = zkt__buffer_ref(frame),
+                               .len = frame->len,
+                               .exempt = true };
+    q->bytes += frame->len;
+    q->exempt += frame->len;
+}
+
+static void put_recap(struct zkt_send_queue *q, struct zkt_queued *at,
+                      const struct zkt_recap *recap)
+{
+    put(q, at, recap->snapshot);
+    for (uint32_t i = 0; i < recap->patch_count; i++) {
+        put(q, at + 1 + i, recap->patches[i]);
+    }
+}
+
+bool zkt__queue_recap(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                      const struct zkt_recap *recap)
+{
+    if (!reserve(q, a, 1 + recap->patch_count)) {
+        return false;
+    }
+    put_recap(q, items_of(q) + q->count, recap);
+    q->count += 1 + recap->patch_count;
+    q->tail = NULL;
+    return true;
 }
 
 bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
                       void *link)
 {
-    if (!reserve(q, a)) {
+    if (!reserve(q, a, 1)) {
         return false;
     }
     append(q, (struct zkt_queued){ .of.link = link });
@@ -120,13 +149,19 @@ void *zkt__queue_head_token(struct zkt_send_queue *q)
     return q->count > 0 && is_token(head) ? head->of.link : NULL;
 }
 
-void zkt__queue_fill_token(struct zkt_send_queue *q, struct zkt_buffer *buffer)
+bool zkt__queue_fill_token(struct zkt_send_queue *q,
+                           const struct zkt_allocator *a,
+                           const struct zkt_recap *recap)
 {
-    *items_of(q) = (struct zkt_queued){ .of.buffer = buffer,
-                                        .len = buffer->len,
-                                        .exempt = true };
-    q->bytes += buffer->len;
-    q->exempt += buffer->len;
+    const uint32_t more = recap->patch_count;
+    if (!reserve(q, a, more)) {
+        return false;
+    }
+    struct zkt_queued *head = items_of(q);
+    memmove(head + 1 + more, head + 1, (q->count - 1) * sizeof(*head));
+    put_recap(q, head, recap);
+    q->count += more;
+    return true;
 }
 
 static void drop_head(struct zkt_send_queue *q)

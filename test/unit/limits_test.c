@@ -749,6 +749,32 @@ static void test_output_high(void **state)
     finish(server);
 }
 
+#define LINE_FEEDS                                                             \
+    "\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n"
+
+static void test_cache_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .cache_bytes = 4000 });
+    struct wire busy = open_slow(server);
+    (void)state;
+    assert_string_equal(ask(&busy, MARK("1", "x", "small")), DONE("1"));
+    (void)ask(&busy, SUB("state:sub", "x"));
+    assert_int_equal(reached(server).cache_bytes, 0);
+    for (int i = 0; i < 20; i++) { /* of which each is two on the wire */
+        (void)ask(&busy, MARK("1", "x", LINE_FEEDS LINE_FEEDS LINE_FEEDS));
+    }
+    for (int i = 0; i < 10; i++) {
+        char text[600];
+        snprintf(text, sizeof(text), MARK("1", "x", "%0200d"), i);
+        (void)ask(&busy, text);
+    }
+    (void)ask(&busy, SUB("state:sub", "x"));
+    assert_int_equal(reached(server).cache_bytes, 1);
+    close_wire(&busy);
+    finish(server);
+}
+
 static void test_output_hard(void **state)
 {
     struct zkt_server *server = serve(
@@ -864,6 +890,7 @@ int main(void)
         cmocka_unit_test(test_a_snapshot_larger_than_the_queue),
         cmocka_unit_test(test_output_high),
         cmocka_unit_test(test_output_hard),
+        cmocka_unit_test(test_cache_bytes),
         cmocka_unit_test(test_output_stuck_ms),
         cmocka_unit_test(test_time_jumps),
         cmocka_unit_test(test_no_limit_is_forgotten),

@@ -275,6 +275,7 @@ static void test_limits_defaults(void **state)
     assert_int_equal(limits.links, 1024);
     assert_int_equal(limits.mutations, 65536);
     assert_int_equal(limits.events, 1024);
+    assert_int_equal(limits.cache_bytes, 64 << 20);
     assert_int_equal(limits.output_high, 256 << 10);
     assert_int_equal(limits.output_hard, 1 << 20);
     assert_int_equal(limits.output_stuck_ms, 10000);

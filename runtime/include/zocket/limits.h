@@ -42,6 +42,7 @@ extern "C" {
     X(drain_ms, 5000, "for deferred calls when the server stops: cancelled")   \
     X(mutations, 65536, "changes of state in one call: INTERNAL")              \
     X(events, 1024, "events emitted in one call: INTERNAL")                    \
+    X(cache_bytes, 67108864, "of snapshots for newcomers: encoded anew")       \
     X(output_high, 262144, "bytes queued: reading stops, patches collapse")    \
     X(output_hard, 1048576, "bytes queued: 1013")                              \
     X(output_stuck_ms, 10000, "time without taking any output: 1013")          \
