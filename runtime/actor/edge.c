@@ -349,7 +349,7 @@ static bool read_input(struct zkt_actors *actors, struct zkt_port *port,
     zkt__reader_init(&reader, (char *)(uintptr_t)text.data, text.len,
                      &actors->task->arena, &issues, &actors->store.key);
     reader.plain = message->plain;
-    *input = zkt__arena_zero(&actors->task->arena, 1, method->input->size);
+    *input = zkt__arena_alloc(&actors->task->arena, method->input->size);
     if (*input != NULL &&
         method->input->decode(&reader, method->input, *input)) {
         return true;

@@ -11,25 +11,23 @@
 bool zkt__rule_int(const struct zkt_where *where,
                    const struct zkt_int_rules *rules, int64_t value)
 {
+    if (zkt__rule_int_holds(rules, value)) {
+        return true;
+    }
     if (value < rules->min) {
         zkt__issue_add(where->issues, ZKT_ISSUE_TOO_SMALL, where->path,
                        where->depth, "must be at least %lld",
                        (long long)rules->min);
-        return false;
-    }
-    if (value > rules->max) {
+    } else if (value > rules->max) {
         zkt__issue_add(where->issues, ZKT_ISSUE_TOO_BIG, where->path,
                        where->depth, "must be at most %lld",
                        (long long)rules->max);
-        return false;
-    }
-    if (rules->step > 1 && value % rules->step != 0) {
+    } else {
         zkt__issue_add(where->issues, ZKT_ISSUE_NOT_MULTIPLE_OF, where->path,
                        where->depth, "must be a multiple of %lld",
                        (long long)rules->step);
-        return false;
     }
-    return true;
+    return false;
 }
 
 static void report_bound(const struct zkt_where *where,

@@ -14,6 +14,13 @@ struct zkt_where {
     uint32_t depth;
 };
 
+/** Whether zkt__rule_int would have nothing to say. */
+static inline bool zkt__rule_int_holds(const struct zkt_int_rules *rules,
+                                       int64_t value)
+{
+    return value >= rules->min && value <= rules->max &&
+           (rules->step <= 1 || value % rules->step == 0);
+}
 bool zkt__rule_int(const struct zkt_where *where,
                    const struct zkt_int_rules *rules, int64_t value);
 bool zkt__rule_float(const struct zkt_where *where,

@@ -270,7 +270,7 @@ static void read_text(struct bench *b, const char *text,
     struct zkt_issues issues;
     struct zkt_envelope message;
     char *copy = zkt__arena_alloc(&b->arena, len + ZKT_PADDING);
-    void *input = zkt__arena_zero(&b->arena, 1, type->size);
+    void *input = zkt__arena_alloc(&b->arena, type->size);
     if (copy == NULL || input == NULL) {
         fail("no memory");
     }
