@@ -651,7 +651,7 @@ static void publish_event(struct zkt_actors *actors,
         const struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link,
                                                     of_instance);
         if (link->events &&
-            is_for(&event->target, zkt_cstr(link->port->client_id))) {
+            is_for(&event->target, zkt__port_client(link->port))) {
             zkt__frame_queue(actors, link->port, event->frame);
             actors->stats.events++;
         }

@@ -171,6 +171,12 @@ bool zkt__check_value(const struct zkt_type *type, const void *value,
                       struct zkt_issues *issues);
 
 /**
+ * Whether one look shows that @value is right: it holds no others, keeps its
+ * rules and has none that take longer. False: zkt__check_value knows.
+ */
+bool zkt__check_glance(const struct zkt_type *type, const void *value);
+
+/**
  * Only what a change deep inside of a struct or list can break: its `check;`,
  * or `unique`.
  */

@@ -85,11 +85,8 @@ static bool rule_length(const struct zkt_where *where,
                         const struct zkt_string_rules *rules,
                         struct zkt_str value)
 {
-    /* A code point takes one to four bytes: mostly no need to count. */
-    if (value.len <= rules->max && value.len / 4 >= rules->min) {
-        return true;
-    }
-    return zkt__rule_count(where, rules->min, rules->max,
+    return zkt__rule_length_holds(rules, value) ||
+           zkt__rule_count(where, rules->min, rules->max,
                            zkt__utf8_count(value.data, value.len), "character",
                            "characters");
 }

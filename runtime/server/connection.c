@@ -201,7 +201,7 @@ static void on_open(void *user, const char *protocol)
     end_handshake(c);
     arm(c, &server->silent, server->limits.ping_after_ms);
     zkt__frame_begin(w);
-    zkt__write_welcome(w, zkt_cstr(c->client_id));
+    zkt__write_welcome(w, zkt__port_client(&c->port));
     zkt__frame_send(&server->actors, &c->port, w);
 }
 
@@ -434,6 +434,7 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
     c->endpoint.core = &server->core;
     c->endpoint.reading = true;
     c->port.client_id = c->client_id;
+    c->port.client_id_len = 2 * ZKT_CLIENT_ID_BYTES;
     c->port.touched = on_touched;
     c->port.emptied = on_emptied;
     zkt__list_init(&c->port.links);
