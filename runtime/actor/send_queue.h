@@ -30,6 +30,22 @@ struct zkt_send_queue {
     size_t exempt;                   /* of them, in snapshots */
 };
 
+/** The first item; the others follow. */
+static inline struct zkt_queued *zkt__queue_items(struct zkt_send_queue *q)
+{
+    return q->capacity > 0 ? q->items + q->first : &q->one;
+}
+static inline bool zkt__queue_is_token(const struct zkt_queued *item)
+{
+    return item->len == 0;
+}
+/** The token at the head, or NULL. */
+static inline void *zkt__queue_head_token(struct zkt_send_queue *q)
+{
+    const struct zkt_queued *head = zkt__queue_items(q);
+    return q->count > 0 && zkt__queue_is_token(head) ? head->of.link : NULL;
+}
+
 /** Queues a slice of the whole of @buffer, taking a reference. */
 bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
                        struct zkt_buffer *buffer);
@@ -40,8 +56,6 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
 void zkt__queue_exempt_last(struct zkt_send_queue *q);
 bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
                       void *link);
-/** The token at the head, or NULL. */
-void *zkt__queue_head_token(struct zkt_send_queue *q);
 /** Puts a snapshot (its reference taken) in the place of the token at the
  * head. */
 void zkt__queue_fill_token(struct zkt_send_queue *q, struct zkt_buffer *buffer);

@@ -381,7 +381,9 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
 static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 {
     struct zkt_connection *c = from_endpoint(e);
-    zkt__edge_settle_queue(&server_of(c)->actors, &c->port);
+    if (zkt__queue_head_token(&c->port.queue) != NULL) {
+        zkt__edge_settle_queue(&server_of(c)->actors, &c->port);
+    }
     return zkt__queue_peek(&c->port.queue, out, max);
 }
 
