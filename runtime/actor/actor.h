@@ -35,6 +35,7 @@
 /* One connection as the edge sees it; embedded in the connection. */
 struct zkt_port {
     const char *client_id;
+    uint32_t client_id_len;
     enum zkt_dialect dialect;
     struct zkt_list links;
     uint32_t link_count;
@@ -49,6 +50,11 @@ struct zkt_port {
     /* The last link of a port that was left is gone. */
     void (*emptied)(struct zkt_port *port);
 };
+
+static inline struct zkt_str zkt__port_client(const struct zkt_port *port)
+{
+    return (struct zkt_str){ port->client_id, port->client_id_len };
+}
 
 /* Something that waits in a mailbox; embedded, where it must not fail. */
 enum zkt_mail_kind {

@@ -455,7 +455,7 @@ static bool read_input(struct zkt_actors *actors, struct zkt_port *port,
     zkt__reader_init(&reader, (char *)(uintptr_t)text.data, text.len,
                      &actors->task->arena, &issues, &actors->store.key);
     reader.plain = message->plain;
-    *input = zkt__arena_zero(&actors->task->arena, 1, method->input->size);
+    *input = zkt__arena_alloc(&actors->task->arena, method->input->size);
     if (*input != NULL &&
         method->input->decode(&reader, method->input, *input)) {
         return true;
@@ -861,7 +861,7 @@ static void publish_event(struct zkt_actors *actors,
         const struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link,
                                                     of_instance);
         if (link->events && !zkt__is_guest(actors, link->port) &&
-            is_for(&event->target, zkt_cstr(link->port->client_id))) {
+            is_for(&event->target, zkt__port_client(link->port))) {
             zkt__frame_queue(actors, link->port, event->frame);
             actors->stats.events++;
         }

@@ -365,6 +365,7 @@ struct zkt_link *zkt__remote_link(struct zkt_actors *actors,
     route->edge = actors;
     route->owner = actors->remote->peers->actors[stub->home];
     route->port.client_id = port->client_id;
+    route->port.client_id_len = port->client_id_len;
     route->port.dialect = port->dialect;
     route->port.shard = actors->self;
     route->port.open = true;

@@ -22,7 +22,7 @@ static bool begin_call(struct zkt_actors *actors, struct zkt_task *task,
     call->state = instance->state;
     call->hidden = instance->hidden;
     call->user = actors->app.user;
-    call->client_id = port != NULL ? zkt_cstr(port->client_id) : ZKT_STR("");
+    call->client_id = port != NULL ? zkt__port_client(port) : ZKT_STR("");
     call->instance_id = instance->name;
     call->arena = &task->arena;
     call->failure = ZKT_OK;

@@ -31,6 +31,22 @@ struct zkt_send_queue {
     size_t exempt;                   /* of them, in recaps */
 };
 
+/** The first item; the others follow. */
+static inline struct zkt_queued *zkt__queue_items(struct zkt_send_queue *q)
+{
+    return q->capacity > 0 ? q->items + q->first : &q->one;
+}
+static inline bool zkt__queue_is_token(const struct zkt_queued *item)
+{
+    return item->len == 0;
+}
+/** The token at the head, or NULL. */
+static inline void *zkt__queue_head_token(struct zkt_send_queue *q)
+{
+    const struct zkt_queued *head = zkt__queue_items(q);
+    return q->count > 0 && zkt__queue_is_token(head) ? head->of.link : NULL;
+}
+
 /** Queues a slice of the whole of @buffer, taking a reference. */
 bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
                        struct zkt_buffer *buffer);
@@ -42,8 +58,6 @@ bool zkt__queue_recap(struct zkt_send_queue *q, const struct zkt_allocator *a,
                       const struct zkt_recap *recap);
 bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
                       void *link);
-/** The token at the head, or NULL. */
-void *zkt__queue_head_token(struct zkt_send_queue *q);
 /** Puts these in the place of the token at the head, taking references. */
 bool zkt__queue_fill_token(struct zkt_send_queue *q,
                            const struct zkt_allocator *a,

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "zocket/codec.h"
+#include "json/scan.h"
 
 /* ---- issues ---- */
 
@@ -88,8 +89,20 @@ enum zkt_token {
     ZKT_TOKEN_NONE /* the end, or nothing that begins a value */
 };
 
+/* What begins with a byte, plus one, so that all others are zero: nothing. */
+extern const uint8_t zkt__token_begins[256];
+
 /** What stands next; consumes white space only. */
-enum zkt_token zkt__reader_peek(struct zkt_reader *reader);
+static inline enum zkt_token zkt__reader_peek(struct zkt_reader *reader)
+{
+    if (reader->malformed || reader->no_memory) {
+        return ZKT_TOKEN_NONE;
+    }
+    reader->at = zkt__skip_space(reader->at);
+    const unsigned token = zkt__token_begins[(unsigned char)*reader->at];
+    return token > 0 ? (enum zkt_token)(token - 1) : ZKT_TOKEN_NONE;
+}
+
 /**
  * Reads the string that stands next, ending it with a NUL in place. False: it
  * is none, or malformed. A surrogate escape without its other half is noted,
@@ -156,6 +169,12 @@ void zkt__write_escaped(struct zkt_writer *writer, const char *text,
 bool zkt__check_value(const struct zkt_type *type, const void *value,
                       const struct zkt_step *path, uint32_t depth,
                       struct zkt_issues *issues);
+
+/**
+ * Whether one look shows that @value is right: it holds no others, keeps its
+ * rules and has none that take longer. False: zkt__check_value knows.
+ */
+bool zkt__check_glance(const struct zkt_type *type, const void *value);
 
 /**
  * Only what a change deep inside of a struct or list can break: its `check;`,

@@ -204,7 +204,7 @@ static void on_open(void *user, const char *protocol)
     end_handshake(c);
     arm(c, &server->silent, server->limits.ping_after_ms);
     zkt__frame_begin(w);
-    zkt__write_welcome(w, zkt_cstr(c->client_id));
+    zkt__write_welcome(w, zkt__port_client(&c->port));
     zkt__frame_send(&server->actors, &c->port, w);
 }
 
@@ -384,7 +384,9 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
 static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 {
     struct zkt_connection *c = from_endpoint(e);
-    zkt__edge_settle_queue(&server_of(c)->actors, &c->port);
+    if (zkt__queue_head_token(&c->port.queue) != NULL) {
+        zkt__edge_settle_queue(&server_of(c)->actors, &c->port);
+    }
     return zkt__queue_peek(&c->port.queue, out, max);
 }
 
@@ -438,6 +440,7 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
     c->endpoint.reading = true;
     c->port.client_id = c->client_id;
     c->port.shard = server->self;
+    c->port.client_id_len = 2 * ZKT_CLIENT_ID_BYTES;
     c->port.touched = on_touched;
     c->port.emptied = on_emptied;
     zkt__list_init(&c->port.links);

@@ -162,7 +162,7 @@ static bool passes(struct zkt_place *where, struct zkt_step step,
 {
     struct zkt_journal *journal = where->journal;
     struct zkt_step path[ZKT_DEPTH_MAX];
-    if (!journal->checks) {
+    if (!journal->checks || zkt__check_glance(type, value)) {
         return true;
     }
     const uint32_t depth = zkt__place_path(where, path);
@@ -200,8 +200,9 @@ static void swap_bytes(char *a, char *b, size_t size)
 }
 
 /*
- * Puts a copy of @value where @member is and its old bytes into a record: the
- * copy is made in the record, then the two change places.
+ * Puts a copy of @value, which may be part of the state, where @member is and
+ * its old bytes into a record. What owns memory is copied in the record, where
+ * failing does no harm, and then the two change places.
  */
 static void exchange(struct zkt_place *where, enum zkt_operation operation,
                      uint32_t index, struct zkt_str key,
@@ -210,12 +211,19 @@ static void exchange(struct zkt_place *where, enum zkt_operation operation,
 {
     struct zkt_journal *journal = where->journal;
     struct zkt_record *record = begin_record(where, operation, type->size);
-    if (record == NULL || !copy_in(journal, type, record->old, value)) {
+    if (record == NULL) {
+        return;
+    }
+    if (!type->owns) {
+        memcpy(record->old, member, type->size);
+        memmove(member, value, type->size);
+    } else if (copy_in(journal, type, record->old, value)) {
+        swap_bytes(record->old, member, type->size);
+    } else {
         return;
     }
     record->index = index;
     record->key = key;
-    swap_bytes(record->old, member, type->size);
     journal->count++;
 }
 
@@ -659,6 +667,15 @@ void zkt__journal_undo(struct zkt_journal *journal)
     zkt__retired_free(journal->store, &journal->retired);
 }
 
+/* Most old values own nothing. */
+static void release_old(const struct zkt_store *store,
+                        const struct zkt_type *type, void *old)
+{
+    if (type->owns) {
+        zkt__value_release(store, type, old);
+    }
+}
+
 static void settle_one(const struct zkt_store *store,
                        const struct zkt_record *record)
 {
@@ -666,11 +683,10 @@ static void settle_one(const struct zkt_store *store,
     char *old = record->old;
     switch (record->operation) {
     case ZKT_SET:
-        zkt__value_release(store, type->of.structs->fields[record->index].type,
-                           old);
+        release_old(store, type->of.structs->fields[record->index].type, old);
         return;
     case ZKT_REPLACE:
-        zkt__value_release(store, type->of.lists->item, old);
+        release_old(store, type->of.lists->item, old);
         return;
     case ZKT_REMOVE:
         for (uint32_t i = 0; i < record->count; i++) {
@@ -679,7 +695,7 @@ static void settle_one(const struct zkt_store *store,
         }
         return;
     case ZKT_PUT:
-        zkt__value_release(store, type->of.maps->value, old);
+        release_old(store, type->of.maps->value, old);
         return;
     case ZKT_DELETE:
         zkt__value_release(store, &zkt_type_string, old);
