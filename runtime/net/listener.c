@@ -34,12 +34,29 @@ static void rest_a_while(struct zkt_listener *listener, int error)
     listener->on_error(listener->user, error);
 }
 
+/*
+ * How many to accept: one, since asking for another one that is not there is a
+ * system call for nothing; twice as many as the last time, if that was just
+ * before.
+ */
+static int64_t allow(struct zkt_listener *listener)
+{
+    const uint64_t batch = listener->poller->batches;
+    const bool again = listener->batch + 1 == batch;
+    const int64_t most = listener->per_turn;
+    listener->batch = batch;
+    listener->allowed = again ? listener->allowed * 2 : 1;
+    listener->allowed = listener->allowed < most ? listener->allowed : most;
+    return listener->allowed;
+}
+
 static void on_readable(struct zkt_source *source, uint32_t events)
 {
     struct zkt_listener *listener = ZKT_CONTAINER(source, struct zkt_listener,
                                                   source);
+    const int64_t most = allow(listener);
     (void)events;
-    for (int64_t i = 0; i < listener->per_turn; i++) {
+    for (int64_t i = 0; i < most; i++) {
         struct sockaddr_storage peer;
         if (!listener->is_open(listener->user)) {
             rest(listener);
@@ -58,7 +75,7 @@ static void on_readable(struct zkt_source *source, uint32_t events)
         }
         listener->on_accept(listener->user, fd, (struct sockaddr *)&peer);
     }
-    (*listener->turns_full)++;
+    *listener->turns_full += most == listener->per_turn;
 }
 
 int zkt__listener_open(struct zkt_listener *listener, struct zkt_poller *poller,
@@ -69,6 +86,7 @@ int zkt__listener_open(struct zkt_listener *listener, struct zkt_poller *poller,
         return fd;
     }
     listener->poller = poller;
+    listener->allowed = 1;
     listener->source = (struct zkt_source){ .on_ready = on_readable, .fd = fd };
     uv_timer_init(poller->uv, &listener->retry);
     listener->retry.data = listener;

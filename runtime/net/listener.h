@@ -14,6 +14,8 @@ struct zkt_listener {
     struct zkt_source source; /* its fd is -1 when it is not open */
     uv_timer_t retry;
     int64_t per_turn; /* accepts at most */
+    int64_t allowed;  /* of these, this time */
+    uint64_t batch;   /* the poller's, in which it was ready last */
     uint32_t handles; /* of ours that are not closed yet */
     bool resting;
     uint64_t *turns_full; /* counts turns in which per_turn was reached */

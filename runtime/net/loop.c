@@ -304,14 +304,16 @@ static void arm(struct zkt_loop *loop)
     uv_timer_start(&loop->timer, on_timer, wait > 0 ? (uint64_t)wait : 0, 0);
 }
 
-void zkt__loop_end_turn(struct zkt_loop *loop)
+/* The clock has just been read. */
+static void end_turn(struct zkt_loop *loop)
 {
     if (loop->stopping) {
         return;
     }
-    zkt__loop_clock(loop);
-    /* What is due may run here before the timer does. */
-    loop->turns += loop->core->ops->deadline(loop->core) <= loop->core->now_ms;
+    if (loop->counts) { /* what is due may run here before the timer does */
+        loop->turns += loop->core->ops->deadline(loop->core) <=
+                       loop->core->now_ms;
+    }
     loop->core->ops->tick(loop->core);
     flush_dirty(loop);
     drop_lingering(loop);
@@ -320,6 +322,12 @@ void zkt__loop_end_turn(struct zkt_loop *loop)
     if (loop->on_turn != NULL) {
         loop->on_turn(loop);
     }
+}
+
+void zkt__loop_end_turn(struct zkt_loop *loop)
+{
+    zkt__loop_clock(loop);
+    end_turn(loop);
 }
 
 static void on_poller_wake(struct zkt_poller *poller)
@@ -371,7 +379,7 @@ int zkt__loop_run(struct zkt_loop *loop)
     loop->handles++; /* it outlives this */
     while (!loop->stopping) {
         if (!zkt__poller_turn(&loop->poller)) {
-            zkt__loop_end_turn(loop);
+            end_turn(loop);
         }
     }
     zkt__loop_handle_gone(loop);

@@ -32,6 +32,7 @@ struct zkt_loop {
     int64_t linger_ms;       /* how long at most */
     int64_t armed;           /* what the timer is set to: never too late */
     uint64_t turns;          /* in which a socket was ready, or something due */
+    bool counts;             /* somebody looks at turns */
     uint32_t handles;        /* of ours that are not closed yet */
     bool stopping;
     /* The end of a turn, after the flush; may be NULL. */

@@ -37,6 +37,7 @@ static void take_batch(struct zkt_poller *poller, int timeout)
     if (poller->alone) {
         uv_update_time(poller->uv);
     }
+    poller->batches++;
     poller->next = batch;
     poller->end = batch + count;
     poller->on_wake(poller);

@@ -30,8 +30,9 @@ struct zkt_poller {
     uv_loop_t *uv;
     uv_poll_t nested; /* epoll, within libuv's */
     int epoll;
-    bool nests; /* libuv waits for it */
-    bool alone; /* it waits itself; until the first source, neither */
+    bool nests;       /* libuv waits for it */
+    bool alone;       /* it waits itself; until the first source, neither */
+    uint64_t batches; /* of sources that were ready, so far */
     /* What is ready and has not had its turn yet. */
     struct epoll_event *next, *end;
     struct zkt_source backend; /* what libuv waits for */
