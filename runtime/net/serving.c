@@ -23,8 +23,7 @@ struct zkt_serving {
 
 static bool is_open(void *user)
 {
-    struct zkt_serving *s = user;
-    zkt__loop_clock(&s->loop);
+    const struct zkt_serving *s = user;
     return zkt__server_is_open(s->server);
 }
 
@@ -36,25 +35,42 @@ static bool has_room(const struct zkt_serving *s)
            (uint64_t)s->loop.sockets < (uint64_t)most + ZKT_REFUSED_MAX;
 }
 
-static void on_accept(void *user, int fd, const char *peer)
+/* What @peer is called, if that matters. */
+static const char *name_peer(const struct zkt_serving *s,
+                             const struct sockaddr *peer,
+                             char text[ZKT_ADDRESS_TEXT])
+{
+    if (zkt__server_limits(s->server)->per_address == 0) {
+        return "";
+    }
+    zkt__socket_spell(peer, text);
+    return text;
+}
+
+static void on_accept(void *user, int fd, const struct sockaddr *peer)
 {
     struct zkt_serving *s = user;
+    char text[ZKT_ADDRESS_TEXT];
     if (!has_room(s)) {
         zkt__server_reached(s->server)->connections++;
         zkt__socket_close(fd);
         return;
     }
-    struct zkt_endpoint *endpoint = zkt__server_accept(s->server, peer);
+    struct zkt_endpoint *endpoint = zkt__server_accept(
+        s->server, name_peer(s, peer, text));
     if (endpoint == NULL) {
         zkt__socket_close(fd);
         return;
     }
     const int error = zkt__loop_attach(&s->loop, fd, endpoint);
-    if (error != 0) {
-        zkt__server_log(s->server, ZKT_LOG_WARNING,
-                        "a connection from %s was dropped: %s", peer,
-                        uv_strerror(error));
+    if (error == 0) {
+        zkt__loop_read_early(&s->loop, endpoint);
+        return;
     }
+    zkt__socket_spell(peer, text);
+    zkt__server_log(s->server, ZKT_LOG_WARNING,
+                    "a connection from %s was dropped: %s", text,
+                    uv_strerror(error));
 }
 
 static void on_accept_error(void *user, int error)
@@ -176,7 +192,8 @@ static void on_turn(struct zkt_loop *loop)
 
 static int listen_on(struct zkt_serving *s, const char *host, uint16_t *port)
 {
-    const int error = zkt__listener_open(&s->listener, s->loop.uv, host, port);
+    const int error = zkt__listener_open(&s->listener, &s->loop.poller, host,
+                                         port);
     if (error != 0) {
         zkt__server_log(
             s->server, ZKT_LOG_ERROR, "cannot listen on %s port %u: %s", host,
@@ -249,7 +266,7 @@ static struct zkt_serving *new_serving(struct zkt_server *server, uv_loop_t *uv,
         zkt__release(allocator, s);
         return NULL;
     }
-    s->listener.fd = -1;
+    s->listener.source.fd = -1;
     s->listener.per_turn = limits->accepts_per_turn;
     s->listener.turns_full = &zkt__server_reached(server)->accepts_per_turn;
     s->listener.is_open = is_open;
@@ -292,6 +309,17 @@ struct zkt_serving *zkt__serving_open(struct zkt_server *server, uv_loop_t *uv,
         return NULL;
     }
     return s;
+}
+
+int zkt__serving_run(struct zkt_serving *s)
+{
+    const int error = zkt__loop_run(&s->loop);
+    if (error != 0) {
+        zkt__server_log(s->server, ZKT_LOG_ERROR,
+                        "cannot serve on the loop: %s", uv_strerror(error));
+        zkt__serving_stop(s);
+    }
+    return error;
 }
 
 /* ---- a loop of the user's ---- */
