@@ -20,8 +20,27 @@ enum {
     KEPT_MAX = 4 * LARGE /* a writer that grew further is not kept */
 };
 
+enum {
+    KEPT_ROOM = 64 * 1024 /* as an arena keeps */
+};
+
+/* By halves: one large frame is not paid for as long as the server lives, and
+ * many of them, with small ones in between, do not begin anew each. */
+static void give_back_room(struct zkt_writer *w)
+{
+    const size_t half = w->capacity / 2;
+    char *data = zkt__resize(w->allocator, w->data, half);
+    if (data != NULL) {
+        w->data = data;
+        w->capacity = half;
+    }
+}
+
 void zkt__frame_begin(struct zkt_writer *w)
 {
+    if (w->capacity > KEPT_ROOM && w->len < w->capacity / 8) {
+        give_back_room(w);
+    }
     w->len = 0;
     w->failed = false;
     if (zkt_write_reserve(w, FRONT)) {
