@@ -171,9 +171,9 @@ static void *decode_result(struct zkt_client *client, struct zkt_arena *arena,
     memcpy(text, json.data, json.len);
     zkt__reader_init(&reader, text, json.len, arena, &issues,
                      &client->store.key);
-    reader.lenient = true;
+    zkt__client_tolerate(client, &reader);
     const bool good = type->decode(&reader, type, value);
-    zkt__count_unknown(client, &reader);
+    zkt__count_passed(client, &reader);
     return good ? value : NULL;
 }
 

@@ -12,8 +12,7 @@
 
 enum {
     LOG_MAX = 1024,
-    HEAD_BYTES = 16 * 1024,
-    FRAGMENTS = 1024
+    HEAD_BYTES = 16 * 1024
 };
 
 static struct zkt_client *from_core(const struct zkt_core *core)
@@ -269,6 +268,9 @@ static void set_options(struct zkt_client *client,
     if (options->stable_after_ms < 0) {
         options->stable_after_ms = 0;
     }
+    if (options->json_depth < 0 || options->json_depth > ZKT_DEPTH_MAX) {
+        options->json_depth = ZKT_DEPTH_MAX; /* there is no room for more */
+    }
     if (options->pong_within_ms < 0) {
         options->ping_after_ms = -1;
     }
@@ -276,7 +278,8 @@ static void set_options(struct zkt_client *client,
         .message = options->message_bytes > 0 ? (size_t)options->message_bytes
                                               : SIZE_MAX,
         .head = HEAD_BYTES,
-        .fragments = FRAGMENTS,
+        .fragments = options->fragments > 0 ? (size_t)options->fragments
+                                            : SIZE_MAX,
     };
 }
 

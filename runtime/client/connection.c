@@ -226,12 +226,19 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
     zkt__arena_reset(&client->arena);
 }
 
+static void on_limit(void *user, enum zkt_ws_limit limit)
+{
+    struct zkt_client *client = user;
+    client->stats.over_limit += limit != ZKT_WS_LIMIT_HEAD;
+}
+
 static const struct zkt_ws_callbacks ws_callbacks = {
     .on_open = on_open,
     .memory = message_memory,
     .on_message = on_message,
     .send = send_bytes,
     .on_close = on_close,
+    .on_limit = on_limit,
 };
 
 /* ---- the endpoint ---- */

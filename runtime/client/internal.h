@@ -169,9 +169,12 @@ void zkt__client_receive(struct zkt_client *client, bool binary, char *text,
                          size_t len);
 /** The status that an error of the server stands for. */
 enum zkt_status zkt__error_code(const struct zkt_envelope *message);
-/** Adds what @reader passed over to the statistics. */
-void zkt__count_unknown(struct zkt_client *client,
-                        const struct zkt_reader *reader);
+/** @reader will read what the server says: as far as it is understood. */
+void zkt__client_tolerate(const struct zkt_client *client,
+                          struct zkt_reader *reader);
+/** Adds what @reader passed over, or would not read, to the statistics. */
+void zkt__count_passed(struct zkt_client *client,
+                       const struct zkt_reader *reader);
 /** Tells the listeners for errors of @e, and the log. */
 void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
                         enum zkt_status status, const char *format, ...)

@@ -9,6 +9,7 @@
 
 enum {
     MESSAGE_MAX = 200,
+    FIRST_CAPACITY = 4,
     FIELD_NAME_MAX = 1024 /* of what a hook names */
 };
 
@@ -30,6 +31,35 @@ static bool fill(struct zkt_issues *issues, struct zkt_issue *issue,
     issue->path = steps;
     issue->depth = depth;
     return true;
+}
+
+/* Room for one more; false: no memory. */
+static bool reserve(struct zkt_issues *issues)
+{
+    if (issues->count < issues->capacity) {
+        return true;
+    }
+    const uint32_t capacity = issues->capacity > 0 ? issues->capacity * 2
+                                                   : FIRST_CAPACITY;
+    struct zkt_issue *items = zkt__arena_zero(issues->arena, capacity,
+                                              sizeof(*items));
+    if (items == NULL) {
+        return false;
+    }
+    if (issues->count > 0) {
+        memcpy(items, issues->items, issues->count * sizeof(*items));
+    }
+    issues->items = items;
+    issues->capacity = capacity;
+    return true;
+}
+
+/* How many are listed. */
+static uint32_t most(const struct zkt_issues *issues)
+{
+    return issues->context != NULL && issues->context->issues_max > 0
+               ? issues->context->issues_max
+               : ZKT_ISSUES_DEFAULT;
 }
 
 /* Formats a message, which ends with a whole character where it is cut. */
@@ -58,7 +88,11 @@ static void add(struct zkt_issues *issues, enum zkt_issue_code code,
                 const char *message, va_list arguments)
 {
     issues->total++;
-    if (issues->count == ZKT_ISSUES_MAX) {
+    if (issues->count >= most(issues)) {
+        return;
+    }
+    if (!reserve(issues)) {
+        issues->no_memory = true;
         return;
     }
     char text[MESSAGE_MAX];
@@ -83,7 +117,8 @@ void zkt__issues_init(struct zkt_issues *issues, struct zkt_arena *arena,
     issues->arena = arena;
     issues->context = context;
     issues->base_depth = 0;
-    issues->count = issues->total = 0;
+    issues->count = issues->capacity = issues->total = 0;
+    issues->items = NULL;
     issues->no_memory = false;
 }
 

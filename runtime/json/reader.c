@@ -25,6 +25,8 @@ void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
     reader->no_memory = false;
     reader->unknown_fields = 0;
     reader->unknown_values = 0;
+    reader->too_deep = false;
+    reader->depth_max = ZKT_DEPTH_MAX;
     reader->depth = 0; /* the path is written before it is read */
 }
 
@@ -41,6 +43,7 @@ static bool fail_deep(struct zkt_reader *reader)
         zkt__issue_add(reader->issues, ZKT_ISSUE_TOO_BIG, reader->path,
                        reader->depth, "is nested too deeply");
     }
+    reader->too_deep = true;
     return fail(reader);
 }
 
@@ -350,7 +353,7 @@ static char *skip_open(struct nesting *in, char *at, bool *empty)
     struct zkt_reader *reader = in->reader;
     const bool object = *at == '{';
     const uint64_t bit = (uint64_t)1 << in->depth % 64;
-    in->deeper = in->deeper || reader->depth + in->depth >= ZKT_DEPTH_MAX;
+    in->deeper = in->deeper || reader->depth + in->depth >= reader->depth_max;
     at = zkt__skip_space(at + 1);
     *empty = *at == (object ? '}' : ']');
     if (*empty) {
@@ -425,7 +428,7 @@ bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what)
     if (peek(reader) != what) {
         return false;
     }
-    if (reader->depth == ZKT_DEPTH_MAX) {
+    if (reader->depth == reader->depth_max) {
         return fail_deep(reader);
     }
     reader->depth++;

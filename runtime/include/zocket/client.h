@@ -46,6 +46,8 @@ const char *zkt_connection_name(enum zkt_connection status);
     X(connect_timeout_ms, 10000, "one attempt: name, socket and handshake")    \
     X(pending_calls, 65536, "calls under way at once: RESOURCE_EXHAUSTED")     \
     X(message_bytes, 67108864, "size of a message that arrives: 1009")         \
+    X(fragments, 1024, "frames of one message: 1009")                          \
+    X(json_depth, 64, "containers in each other, 64 at most: a misfit")        \
     X(reconnect_min_ms, 250, "before the first new attempt; then doubled")     \
     X(reconnect_max_ms, 2000, "before any new attempt, at most")               \
     X(reconnect_jitter, 50, "percent of a delay, of which a random part goes") \
@@ -146,6 +148,8 @@ struct zkt_client_stats {
     uint64_t connections, drops; /* opened, and of those lost */
     uint64_t calls, messages_in, messages_out;
     uint64_t snapshots, patches, events; /* that fitted */
+    uint64_t
+        over_limit;   /* messages over message_bytes, fragments, json_depth */
     uint64_t misfits; /* snapshots, patches, events, results that did not */
     uint64_t errors;  /* that the server sent, or listeners were told */
     /* What a newer server sent and was passed over: */
