@@ -51,6 +51,13 @@ bool zkt__client_is_in_callback(const struct zkt_client *client)
     return client->depth > 0;
 }
 
+bool zkt__client_may_poll(const struct zkt_client *client)
+{
+    return client->ops->poll != NULL && client->depth == 0 &&
+           (client->ops->may_poll == NULL ||
+            client->ops->may_poll(client->driver));
+}
+
 bool zkt__client_is_busy(const struct zkt_client *client)
 {
     return client->depth > 0 || client->blocking > 0;
@@ -174,8 +181,8 @@ enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms)
     if (client == NULL) {
         return ZKT_CLOSED;
     }
-    if (client->ops->poll == NULL || !zkt__client_may_call(client) ||
-        zkt__client_is_busy(client)) {
+    if (!zkt__client_may_call(client) || zkt__client_is_busy(client) ||
+        !zkt__client_may_poll(client)) {
         return ZKT_FAILED_PRECONDITION;
     }
     const enum zkt_status status = client->ops->poll(
@@ -338,12 +345,13 @@ void zkt__client_free(struct zkt_client *client)
 {
     client->close_wanted = true;
     client->status = ZKT_DISCONNECTED;
-    zkt__handles_abandon(client);
+    client->ending = true;
     zkt__status_tell(client);
     zkt__calls_fail(client, ZKT_CANCELLED, true);
     while (!zkt__list_empty(&client->failed)) {
         zkt__calls_expire(client);
     }
+    zkt__handles_abandon(client);
     zkt__store_free(client);
     zkt__ws_finish(&client->ws);
     zkt__queue_finish(&client->queue, client->allocator);

@@ -30,6 +30,8 @@ struct zkt_client_driver_ops {
     void (*finish)(void *driver, struct zkt_client *client);
     /* zkt_client_post, from any thread. */
     enum zkt_status (*post)(void *driver, zkt_posted_function *fn, void *user);
+    /* Whether a turn may be run now. NULL: always, outside of callbacks. */
+    bool (*may_poll)(const void *driver);
     /* Bring the core's clock up to date. NULL: it always is. */
     void (*clock)(void *driver);
 

@@ -134,6 +134,7 @@ struct zkt_client {
     bool attached;     /* the driver has our endpoint */
     bool pinged;       /* and nothing was heard since */
     bool close_wanted;
+    bool ending;  /* the last callbacks run: nothing is begun in them */
     bool changed; /* entries or listeners are to be looked at */
 };
 
@@ -141,6 +142,8 @@ struct zkt_client {
 /** Runs @fn now, or on the client's thread and waits, if that is another. */
 void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
                      void *user);
+/** Whether its turns are the caller's to run, and this is no callback. */
+bool zkt__client_may_poll(const struct zkt_client *client);
 /** Something is to be done at the next tick: wakes the driver. */
 void zkt__client_touch(struct zkt_client *client);
 /** Brings the clock up to date, for what begins outside of a turn. */

@@ -200,8 +200,9 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t method,
                                 struct zkt_reply *reply);
 /**
  * Calls @thunk with @done, once, and never inside of this; only where there is
- * no client, or no memory at all, it is called from here. @input is encoded
- * before it returns.
+ * no client any more, or no memory at all, it is called from here, with
+ * ZKT_FAILED_PRECONDITION or ZKT_RESOURCE_EXHAUSTED: who tries again in @done
+ * must not do so for the first. @input is encoded before it returns.
  */
 void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
                       const void *input,
