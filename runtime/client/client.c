@@ -85,18 +85,42 @@ static bool is_foreign(const struct zkt_client *client)
            client->ops->is_foreign(client->driver);
 }
 
-bool zkt__client_may_call(const struct zkt_client *client)
+static void complain(const struct zkt_client *client)
 {
-    if (client->ops->poll == NULL || client->ops->is_foreign != NULL ||
-        zkt__owner_may_call(&client->owner)) {
-        return true;
-    }
     if (client->options.log != NULL) {
         client->options.log(client->options.log_user, ZKT_LOG_ERROR,
                             "the client was called on another thread than "
                             "its own; zkt_client_post is for that");
     }
+}
+
+bool zkt__client_may_call(const struct zkt_client *client)
+{
+    if (client->ops->is_foreign != NULL ||
+        zkt__owner_may_call(&client->owner)) {
+        return true;
+    }
+    complain(client);
     return false;
+}
+
+bool zkt__client_may_look(const struct zkt_client *client)
+{
+#ifndef NDEBUG
+    if (is_foreign(client)) {
+        complain(client);
+        return false;
+    }
+#endif
+    return zkt__client_may_call(client);
+}
+
+/* Turns that are not ours to run may be run by any thread, in turn. */
+void zkt__client_note_thread(struct zkt_client *client)
+{
+    if (client->ops->poll == NULL) {
+        zkt__owner_claim(&client->owner);
+    }
 }
 
 struct errand {
@@ -137,6 +161,7 @@ enum zkt_status zkt_client_post(struct zkt_client *client,
 void zkt__client_run_posted(struct zkt_client *client, zkt_posted_function *fn,
                             void *user)
 {
+    zkt__client_note_thread(client);
     client->depth++;
     fn(client, user);
     client->depth--;
@@ -165,6 +190,7 @@ static void tick(struct zkt_core *core)
     if (client->depth > 0) {
         return; /* a callback moves the clock: its own turn is not over */
     }
+    zkt__client_note_thread(client);
     zkt__connection_tick(client);
     zkt__status_tell(client);
     zkt__calls_expire(client);
@@ -234,14 +260,18 @@ const char *zkt_connection_name(enum zkt_connection status)
 
 struct zkt_str zkt_client_own_id(const struct zkt_client *client)
 {
-    return client != NULL && client->own_id.data != NULL ? client->own_id
-                                                         : ZKT_STR("");
+    return client != NULL && zkt__client_may_look(client) &&
+                   client->own_id.data != NULL
+               ? client->own_id
+               : ZKT_STR("");
 }
 
 void zkt_client_stats(const struct zkt_client *client,
                       struct zkt_client_stats *out)
 {
-    *out = client != NULL ? client->stats : (struct zkt_client_stats){ 0 };
+    *out = client != NULL && zkt__client_may_look(client)
+               ? client->stats
+               : (struct zkt_client_stats){ 0 };
 }
 
 /* ---- making and ending ---- */
@@ -327,7 +357,9 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
     zkt__arena_init(&client->arena, allocator);
     zkt__writer_init(&client->writer, allocator);
     set_options(client, options);
-    zkt__owner_claim(&client->owner);
+    if (ops->poll != NULL) { /* others: whoever runs the loop */
+        zkt__owner_claim(&client->owner);
+    }
     zkt__connection_init(client);
     if (!zkt__random_init(&client->random, &client->store.key,
                           client->options.random_seed) ||

@@ -246,6 +246,7 @@ static const struct zkt_ws_callbacks ws_callbacks = {
 static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
 {
     struct zkt_client *client = from_endpoint(e);
+    zkt__client_note_thread(client);
     if (client->phase == ZKT_PHASE_WAITING) {
         return; /* what still comes is of no interest */
     }

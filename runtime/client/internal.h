@@ -142,6 +142,11 @@ struct zkt_client {
 /** Runs @fn now, or on the client's thread and waits, if that is another. */
 void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
                      void *user);
+/** As zkt__client_may_call, for what is for callbacks alone if the client has
+ * a thread. */
+bool zkt__client_may_look(const struct zkt_client *client);
+/** The thread that drives a client on a loop of others is its own. */
+void zkt__client_note_thread(struct zkt_client *client);
 /** Whether its turns are the caller's to run, and this is no callback. */
 bool zkt__client_may_poll(const struct zkt_client *client);
 /** Something is to be done at the next tick: wakes the driver. */

@@ -10,7 +10,8 @@
 
 const void *zkt_handle_snapshot(const struct zkt_handle *handle)
 {
-    if (handle == NULL || handle->client == NULL || handle->closed ||
+    if (handle == NULL || handle->client == NULL ||
+        !zkt__client_may_look(handle->client) || handle->closed ||
         !handle->entry->known) {
         return NULL;
     }

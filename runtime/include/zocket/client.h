@@ -4,12 +4,12 @@
  *
  * It is driven in one of three ways: by zkt_client_poll, by a libuv loop of
  * yours (options.loop), or by a thread of its own (options.thread). A client
- * belongs to one thread, the one that made it or its own; every function is
- * legal there in every callback, except calls that block and zkt_client_poll,
- * which give ZKT_FAILED_PRECONDITION. From other threads zkt_client_post is
- * legal, and nothing else, unless it is said here. Builds of the library
- * without NDEBUG check that for clients that are polled: what another thread
- * calls does nothing but to say so in the log, on that thread, and fails.
+ * belongs to one thread: its own, the one that runs your loop, or the one that
+ * made it; every function is legal there in every callback, except calls that
+ * block and zkt_client_poll, which give ZKT_FAILED_PRECONDITION. From other
+ * threads zkt_client_post is legal, and nothing else, unless it is said here.
+ * Builds of the library without NDEBUG check that: what another thread calls
+ * does nothing but to say so in the log, on that thread, and fails.
  */
 #ifndef ZOCKET_CLIENT_H
 #define ZOCKET_CLIENT_H
