@@ -10,7 +10,8 @@
 enum {
     MESSAGE_MAX = 200,
     FIRST_CAPACITY = 4,
-    FIELD_NAME_MAX = 1024 /* of what a hook names */
+    LISTED_MAX = 64 * 1024, /* bytes of what is listed, or nearly so */
+    FIELD_NAME_MAX = 1024   /* of what a hook names */
 };
 
 /* Fills in an issue; false: no memory. */
@@ -119,6 +120,7 @@ void zkt__issues_init(struct zkt_issues *issues, struct zkt_arena *arena,
     issues->base_depth = 0;
     issues->count = issues->capacity = issues->total = 0;
     issues->items = NULL;
+    issues->hard_matches = 0;
     issues->no_memory = false;
 }
 
@@ -202,21 +204,40 @@ static void write_issue(const struct zkt_issue *issue, struct zkt_writer *w)
     ZKT_WRITE(w, "}");
 }
 
+/* How long an issue's text is, but for escapes. */
+static size_t measure(const struct zkt_issue *issue)
+{
+    size_t size = issue->message.len;
+    for (uint32_t i = 0; i < issue->depth; i++) {
+        size += issue->path[i].key != NULL ? issue->path[i].len : 0;
+    }
+    return size;
+}
+
+/* A long key of a client's is in the path of all that is wrong below it: the
+ * list must not be many times as long as the input. */
 void zkt__issues_write(const struct zkt_issues *issues, struct zkt_writer *w)
 {
+    uint32_t listed = 0;
+    size_t size = 0;
     ZKT_WRITE(w, "[");
-    for (uint32_t i = 0; i < issues->count; i++) {
-        if (i > 0) {
+    while (listed < issues->count) {
+        const struct zkt_issue *issue = &issues->items[listed];
+        size += measure(issue);
+        if (size > LISTED_MAX) {
+            break;
+        }
+        if (listed++ > 0) {
             ZKT_WRITE(w, ",");
         }
-        write_issue(&issues->items[i], w);
+        write_issue(issue, w);
     }
-    if (issues->total > issues->count) {
-        if (issues->count > 0) {
+    if (issues->total > listed) {
+        if (listed > 0) {
             ZKT_WRITE(w, ",");
         }
         ZKT_WRITE(w, "{\"code\":\"custom\",\"path\":[],\"message\":\"and ");
-        zkt_write_int64(w, issues->total - issues->count);
+        zkt_write_int64(w, issues->total - listed);
         ZKT_WRITE(w, " more\"}");
     }
     ZKT_WRITE(w, "]");

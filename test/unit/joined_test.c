@@ -229,7 +229,7 @@ static void run_session(int poller)
 {
     begin_inc(0, 1);
     begin_inc(0, 7);
-    (void)zkt_server_post(j.server, on_server_post, NULL);
+    assert_int_equal(zkt_server_post(j.server, on_server_post, NULL), ZKT_OK);
     (void)zkt_client_post(j.clients[0], on_post, NULL);
     for (int i = 0; i < 20 && j.clients[poller] != NULL; i++) {
         struct zkt_client *polled = j.clients[poller];
@@ -282,7 +282,7 @@ static void test_the_last_one_ends_in_a_turn(void **state)
 {
     (void)state;
     begin_session(IN_SERVER_POST, CLOSE_ALL);
-    (void)zkt_server_post(j.server, on_server_post, NULL);
+    assert_int_equal(zkt_server_post(j.server, on_server_post, NULL), ZKT_OK);
     zkt_server_advance(j.server, 1);
     assert_true(j.done);
     open_client(0);

@@ -697,6 +697,34 @@ static void test_json_depth(void **state)
     finish(server);
 }
 
+/* What takes little room in JSON and much in memory. */
+static void test_call_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .message_bytes = 4096, .call_bytes = 4096 });
+    struct wire w = open_slow(server);
+    char text[4000];
+    (void)state;
+    for (int words = 100; words <= 500; words += 400) {
+        size_t len = (size_t)snprintf(
+            text, sizeof(text), "%s",
+            "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"plain\","
+            "\"actorId\":\"x\",\"method\":\"spell\","
+            "\"input\":{\"words\":[\"a\"");
+        for (int i = 1; i < words; i++) {
+            len += (size_t)snprintf(text + len, sizeof(text) - len, ",\"a\"");
+        }
+        snprintf(text + len, sizeof(text) - len, "]}}");
+        assert_string_equal(ask(&w, text), words == 100
+                                               ? DONE("1")
+                                               : REFUSED("1", "out of memory",
+                                                         "RESOURCE_EXHAUSTED"));
+        assert_int_equal(reached(server).call_bytes, words == 500);
+    }
+    close_wire(&w);
+    finish(server);
+}
+
 static void test_issues(void **state)
 {
     struct zkt_server *server = serve((struct zkt_limits){ .issues = 2 });
@@ -965,6 +993,7 @@ int main(void)
         cmocka_unit_test(test_idle_ms),
         cmocka_unit_test(test_mutations_and_events),
         cmocka_unit_test(test_json_depth),
+        cmocka_unit_test(test_call_bytes),
         cmocka_unit_test(test_issues),
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_protocol_errors),

@@ -222,6 +222,14 @@ static enum zkt_status thin(struct slow_plain_call *call,
     return ZKT_OK;
 }
 
+static enum zkt_status spell(struct slow_plain_call *call,
+                             const struct slow_plain_spell_input *in)
+{
+    (void)call;
+    (void)in;
+    return ZKT_OK;
+}
+
 static const struct slow_job_handlers job_handlers = {
     .add = add,
     .build = build,
@@ -233,7 +241,8 @@ static const struct slow_job_handlers job_handlers = {
     .on_deactivate = on_deactivate,
 };
 static const struct slow_plain_handlers plain_handlers = { .set = set,
-                                                           .thin = thin };
+                                                           .thin = thin,
+                                                           .spell = spell };
 static const struct slow_handlers slow_handlers = {
     .job = &job_handlers,
     .plain = &plain_handlers,

@@ -20,6 +20,8 @@ extern "C" {
     X(fragments, 1024, "frames of one message: 1009")                          \
     X(json_depth, 64, "containers in each other, at most 64: invalid")         \
     X(issues, 32, "failures listed of an input, at most 1024: a count")        \
+    X(call_bytes, 67108864,                                                    \
+      "of memory in one call, past its message: RESOURCE_EXHAUSTED")           \
     X(head_bytes, 16384, "size of a request head: 431")                        \
     X(handshake_ms, 10000, "time for the handshake: closed")                   \
     X(ping_after_ms, 30000, "silence before a ping")                           \
