@@ -474,11 +474,14 @@ static bool read_input(struct zkt_actors *actors, struct zkt_port *port,
     zkt__reader_init(&reader, (char *)(uintptr_t)text.data, text.len,
                      &actors->task->arena, &issues, &actors->store.key);
     reader.plain = message->plain;
+    reader.depth_max = (uint32_t)actors->limits->json_depth;
     *input = zkt__arena_alloc(&actors->task->arena, method->input->size);
     if (*input != NULL &&
         method->input->decode(&reader, method->input, *input)) {
         return true;
     }
+    actors->stats.reached.json_depth += reader.too_deep;
+    actors->stats.reached.issues += issues.total > issues.count;
     if (*input == NULL || reader.no_memory || issues.no_memory) {
         refuse_call(actors, port, message->id, ZKT_RESOURCE_EXHAUSTED,
                     ZKT_STR("out of memory"));

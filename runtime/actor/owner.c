@@ -17,8 +17,11 @@ bool zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
     actors->core = core;
     actors->store.allocator = allocator;
     actors->patterns.allocator = allocator;
-    actors->rules = (struct zkt_rule_context){ &actors->patterns,
-                                               &actors->app };
+    actors->rules = (struct zkt_rule_context){
+        .patterns = &actors->patterns,
+        .app = &actors->app,
+        .issues_max = (uint32_t)limits->issues,
+    };
     zkt__slots_init(&actors->instances, allocator);
     zkt__list_init(&actors->ready);
     zkt__list_init(&actors->parked);

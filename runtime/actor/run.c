@@ -9,14 +9,18 @@
 #include "server/server.h"
 #include "state/record.h"
 
+/* A limit as what counts it. */
+static uint32_t bounded(int64_t limit)
+{
+    return limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
+}
+
 static bool begin_call(struct zkt_actors *actors, struct zkt_task *task,
                        struct zkt_instance *instance)
 {
     struct zkt_call *call = &task->call;
     const struct zkt_port *port = task->request.port;
-    const int64_t mutations = actors->limits->mutations < UINT32_MAX
-                                  ? actors->limits->mutations
-                                  : UINT32_MAX;
+    const uint32_t mutations = bounded(actors->limits->mutations);
     call->actors = actors;
     call->instance = instance;
     call->state = instance->state;
@@ -33,12 +37,12 @@ static bool begin_call(struct zkt_actors *actors, struct zkt_task *task,
     zkt__issues_init(&call->issues, call->arena, &actors->rules);
     return zkt__journal_begin(&call->journal, &actors->store, call->arena,
                               &call->issues, instance->actor->state,
-                              instance->state, (uint32_t)mutations) &&
+                              instance->state, mutations) &&
            (instance->hidden == NULL ||
             zkt__journal_begin(&call->hidden_journal, &actors->store,
                                call->arena, &call->issues,
                                instance->actor->hidden, instance->hidden,
-                               (uint32_t)mutations));
+                               mutations));
 }
 
 /* ---- both journals: the state's, and the private state's ---- */
@@ -181,10 +185,12 @@ static bool make_patches(struct zkt_call *call, struct zkt_commit *commit)
     }
     const size_t empty = begin_patch(call, &actors->plain);
     (void)begin_patch(call, &actors->rfc6902);
+    call->journal.pieces_max = bounded(actors->limits->pieces);
     if (!zkt__journal_patch(&call->journal, &actors->plain, &actors->rfc6902,
                             &same)) {
         return false;
     }
+    actors->stats.reached.pieces += call->journal.cut;
     if (actors->plain.len == empty && !actors->plain.failed && same) {
         return true; /* no net change */
     }

@@ -112,10 +112,17 @@ static bool add_block(struct zkt_arena *arena, size_t wanted)
     if (size < wanted + head) {
         size = wanted + head;
     }
+    if (arena->limit > 0 && size > arena->limit - arena->size) {
+        if (arena->reached != NULL) {
+            (*arena->reached)++;
+        }
+        return false;
+    }
     struct zkt_arena_block *block = zkt__alloc(arena->allocator, size);
     if (block == NULL) {
         return false;
     }
+    arena->size += size;
     block->older = arena->blocks;
     block->size = size;
     use_block(arena, block);
@@ -216,9 +223,12 @@ void zkt__arena_reset(struct zkt_arena *arena)
         }
         block = older;
     }
-    zkt__arena_init(arena, arena->allocator);
+    arena->blocks = NULL;
+    arena->at = arena->end = NULL;
+    arena->size = 0;
     if (kept != NULL) {
         kept->older = NULL;
+        arena->size = kept->size;
         use_block(arena, kept);
     }
 }

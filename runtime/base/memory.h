@@ -40,6 +40,8 @@ struct zkt_arena {
     const struct zkt_allocator *allocator;
     struct zkt_arena_block *blocks; /* newest first */
     char *at, *end;                 /* what is left of the newest */
+    size_t size, limit;             /* of all blocks; limit 0: none */
+    uint64_t *reached;              /* counts how often the limit was; NULL */
 };
 
 void zkt__arena_init(struct zkt_arena *arena, const struct zkt_allocator *a);
@@ -68,7 +70,10 @@ struct zkt_str zkt__arena_str(struct zkt_arena *arena, struct zkt_str text);
  * fails. Good as long as @arena stays where it is.
  */
 struct zkt_allocator zkt__arena_allocator(struct zkt_arena *arena);
-/** Empties the arena and keeps its largest block (up to 64 KiB) for reuse. */
+/**
+ * Empties the arena and keeps its largest block (up to 64 KiB) for reuse, and
+ * its limit.
+ */
 void zkt__arena_reset(struct zkt_arena *arena);
 /** Releases everything; the arena is as after init. Takes a zeroed one. */
 void zkt__arena_finish(struct zkt_arena *arena);

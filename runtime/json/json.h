@@ -23,7 +23,7 @@ struct zkt_issue {
     struct zkt_str message;
 };
 
-#define ZKT_ISSUES_MAX 32
+#define ZKT_ISSUES_DEFAULT 32 /* that are listed */
 
 /*
  * What rules need beside the value: compiled patterns, and the app whose
@@ -32,6 +32,7 @@ struct zkt_issue {
 struct zkt_rule_context {
     struct zkt_pattern_cache *patterns;
     const struct zkt_app *app; /* NULL: no hooks are called */
+    uint32_t issues_max;       /* that are listed; 0: the default */
 };
 
 /*
@@ -43,10 +44,11 @@ struct zkt_issues {
     const struct zkt_rule_context *context;
     const struct zkt_step *base; /* where the struct of a running hook is */
     uint32_t base_depth;
-    uint32_t count; /* kept in items */
-    uint32_t total; /* found, also those over the limit */
+    uint32_t count, capacity; /* kept in items */
+    uint32_t hard_matches;    /* of patterns, that took long */
+    uint32_t total;           /* found, also those over the limit */
     bool no_memory;
-    struct zkt_issue items[ZKT_ISSUES_MAX];
+    struct zkt_issue *items; /* in the arena */
 };
 
 /** As zeroing all of it, but cheaper. */
@@ -73,7 +75,8 @@ void zkt__issues_drop(struct zkt_issues *issues, uint32_t first, uint32_t at,
 
 /**
  * Begins to read @len bytes of valid UTF-8 with ZKT_PADDING readable zeros
- * behind them. @issues may be NULL where only tokens are read.
+ * behind them. @issues may be NULL where only tokens are read. A lower limit
+ * of depth may be set afterwards.
  */
 void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
                       struct zkt_arena *arena, struct zkt_issues *issues,

@@ -98,7 +98,7 @@ static void fill_missing(struct zkt_reader *reader,
                    depth + 1, "is required");
 }
 
-/* Stable, and short: there are at most ZKT_ISSUES_MAX. */
+/* Stable, and short: so many are not listed. */
 static void sort_issues(struct zkt_issues *issues, uint32_t first,
                         uint32_t depth)
 {

@@ -25,6 +25,8 @@ void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
     reader->no_memory = false;
     reader->unknown_fields = 0;
     reader->unknown_values = 0;
+    reader->too_deep = false;
+    reader->depth_max = ZKT_DEPTH_MAX;
     reader->depth = 0; /* the path is written before it is read */
 }
 
@@ -41,6 +43,7 @@ static bool fail_deep(struct zkt_reader *reader)
         zkt__issue_add(reader->issues, ZKT_ISSUE_TOO_BIG, reader->path,
                        reader->depth, "is nested too deeply");
     }
+    reader->too_deep = true;
     return fail(reader);
 }
 
@@ -301,7 +304,7 @@ static inline char *skip_key(struct zkt_reader *reader, char *at)
 
 /*
  * Which containers a skip is inside of: a bit each, 1 for an object. There is
- * room for as many as the limit allows; a text that goes deeper pays for it.
+ * room for the usual number of them; a text that goes deeper pays for it.
  */
 struct nesting {
     struct zkt_reader *reader;
@@ -325,7 +328,6 @@ static bool reserve_levels(struct nesting *in, const char *at)
     memcpy(larger, in->words, (in->depth + 63) / 64 * sizeof(*larger));
     in->words = larger;
     in->capacity = words * 64;
-    in->deeper = true;
     return true;
 }
 
@@ -335,6 +337,8 @@ static inline char *skip_open(struct nesting *in, char *at, bool *empty)
 {
     const bool object = *at == '{';
     const uint64_t bit = (uint64_t)1 << in->depth % 64;
+    const struct zkt_reader *reader = in->reader;
+    in->deeper = in->deeper || reader->depth + in->depth >= reader->depth_max;
     if (in->depth == in->capacity && !reserve_levels(in, at)) {
         return NULL;
     }
@@ -423,7 +427,7 @@ bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what)
     if (zkt__reader_peek(reader) != what) {
         return false;
     }
-    if (reader->depth == ZKT_DEPTH_MAX) {
+    if (reader->depth == reader->depth_max) {
         return fail_deep(reader);
     }
     reader->depth++;

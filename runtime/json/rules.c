@@ -99,7 +99,8 @@ static bool rule_pattern(const struct zkt_where *where,
     if (context == NULL) {
         return true;
     }
-    switch (zkt__pattern_match(context->patterns, pattern, value)) {
+    switch (zkt__pattern_match(context->patterns, pattern, value,
+                               &where->issues->hard_matches)) {
     case ZKT_MATCHES:
         return true;
     case ZKT_MATCH_NO_MEMORY:

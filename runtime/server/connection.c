@@ -107,11 +107,6 @@ void zkt__connections_expire(struct zkt_server *server)
     drop_due(server, &server->handshakes, &reached->handshake_ms);
     drop_due(server, &server->pinged, &reached->pong_within_ms);
     drop_due(server, &server->closing, &reached->close_ms);
-    while ((c = take_due(server, &server->silent)) != NULL) {
-        reached->ping_after_ms++;
-        zkt__ws_ping(&c->ws);
-        arm(c, &server->pinged, server->limits.pong_within_ms);
-    }
     while ((c = take_due(server, &server->stuck)) != NULL) {
         if (zkt__edge_is_held(&c->port)) {
             note_output(c, true); /* it is we who let it wait */
@@ -119,6 +114,11 @@ void zkt__connections_expire(struct zkt_server *server)
             reached->output_stuck_ms++;
             zkt__connection_close(c, 1013, "too slow");
         }
+    }
+    while ((c = take_due(server, &server->silent)) != NULL) {
+        reached->ping_after_ms++;
+        zkt__ws_ping(&c->ws);
+        arm(c, &server->pinged, server->limits.pong_within_ms);
     }
 }
 
@@ -176,6 +176,7 @@ static void send_bytes(void *user, const void *data, size_t len)
     if (!zkt__queue_copy(&c->port.queue, server->allocator, data, len)) {
         drop(c);
     }
+    note_output(c, false); /* pings are read no faster than pongs are taken */
     zkt__endpoint_touch(&c->endpoint);
 }
 

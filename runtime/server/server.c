@@ -377,7 +377,7 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
     const char *bad = NULL;
     server->options = *options;
     if (!zkt__limits_resolve(&options->limits, &server->limits, &bad)) {
-        log_early(options, "the limit %s is negative", bad);
+        log_early(options, "the limit %s is out of its range", bad);
         return ZKT_BAD_OPTION;
     }
     if (!init_random(server, options->random_seed)) {

@@ -22,7 +22,8 @@ struct operation {
 
 struct apply {
     struct zkt_journal *journal;
-    const struct zkt_hash_key *hash_key;
+    struct zkt_reader *reader; /* of the patch */
+    uint32_t depth_max;        /* of a value in it */
     enum zkt_dialect dialect;
 };
 
@@ -144,11 +145,13 @@ static void *decode(const struct apply *a, const struct zkt_type *type,
         return NULL;
     }
     zkt__reader_init(&reader, (char *)(uintptr_t)op->value.data, op->value.len,
-                     journal->arena, journal->issues, a->hash_key);
+                     journal->arena, journal->issues, a->reader->hash_key);
     reader.lenient = true;
+    reader.depth_max = a->depth_max;
     const bool good = type->decode(&reader, type, value);
     journal->unknown_fields += reader.unknown_fields;
     journal->unknown_values += reader.unknown_values;
+    a->reader->too_deep = a->reader->too_deep || reader.too_deep;
     if (good) {
         return value;
     }
@@ -509,9 +512,11 @@ enum zkt_patch_result zkt__patch_apply(struct zkt_journal *journal,
 {
     const struct apply a = {
         .journal = journal,
-        .hash_key = reader->hash_key,
+        .reader = reader,
+        .depth_max = reader->depth_max,
         .dialect = dialect,
     };
+    reader->depth_max = ZKT_DEPTH_MAX; /* what is around values is ours */
     if (apply_all(&a, reader)) {
         return ZKT_PATCH_APPLIED;
     }

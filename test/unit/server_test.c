@@ -134,14 +134,16 @@ static void test_a_caller_that_takes_nothing(void **state)
 {
     struct zkt_server *server = new_server();
     struct wire w = open_wire(server);
+    bool stopped = false;
     int i = 0;
     (void)state;
     /* Results cannot be collapsed: reading stops, then the connection ends. */
     for (; i < 100000 && !w.e->closing; i++) {
         send_text(&w, RPC("h", "nonsense", "{}"), false);
+        stopped = stopped || !w.e->reading;
     }
     assert_true(i < 100000);
-    assert_false(w.e->reading);
+    assert_true(stopped);
     close_wire(&w);
     zkt_server_free(server);
 }
