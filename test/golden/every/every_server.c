@@ -426,8 +426,9 @@ void every_account_set_point(struct every_account_ref ref,
     zkt_state_set(ref.at, 21, value);
 }
 
-void every_account_set_mixed(struct every_account_ref ref,
-                             const struct every_tuple_str_int32_opt_suit *value)
+void every_account_set_mixed(
+    struct every_account_ref ref,
+    const struct every_tuple3_str_2_int32_opt_suit *value)
 {
     zkt_state_set(ref.at, 22, value);
 }
@@ -523,9 +524,9 @@ struct every_node_ref every_node_edit_by(struct every_node_ref ref,
 }
 
 void every_node_set_twin(struct every_node_ref ref,
-                         const struct every_tuple_node_box_int32 *value)
+                         const struct every_tuple2_2_node_box_int32 *value)
 {
-    const struct every_tuple_node_box_int32_opt some = { true, *value };
+    const struct every_tuple2_2_node_box_int32_opt some = { true, *value };
     zkt_state_set(ref.at, 4, &some);
 }
 

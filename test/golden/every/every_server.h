@@ -126,7 +126,7 @@ void every_account_set_point(struct every_account_ref ref,
                              const struct every_point *value);
 void every_account_set_mixed(
     struct every_account_ref ref,
-    const struct every_tuple_str_int32_opt_suit *value);
+    const struct every_tuple3_str_2_int32_opt_suit *value);
 
 void every_node_set_value(struct every_node_ref ref, int32_t value);
 
@@ -157,7 +157,7 @@ struct every_node_ref every_node_edit_by(struct every_node_ref ref,
                                          struct zkt_str key);
 
 void every_node_set_twin(struct every_node_ref ref,
-                         const struct every_tuple_node_box_int32 *value);
+                         const struct every_tuple2_2_node_box_int32 *value);
 void every_node_unset_twin(struct every_node_ref ref);
 
 /* ---- doc ---- */
