@@ -137,22 +137,13 @@ static struct zkt_record *begin_record(struct zkt_place *where,
     return record;
 }
 
-/* Whether a list or map has fewer or more items than it may. */
-static bool breaks_count(const struct zkt_type *type, size_t len)
-{
-    const bool list = type->kind == ZKT_KIND_LIST;
-    const uint32_t min = list ? type->of.lists->min : type->of.maps->min;
-    const uint32_t max = list ? type->of.lists->max : type->of.maps->max;
-    return len < min || (max != UINT32_MAX && len > max);
-}
-
 /* Commits the record that was begun for a list or map that had @before. */
 static void commit_counted(struct zkt_place *where, size_t before)
 {
     const struct zkt_any_list *now = where->at;
     where->journal->count++;
-    where->journal->broken += breaks_count(where->type, now->len);
-    where->journal->broken -= breaks_count(where->type, before);
+    where->journal->broken += zkt__breaks_count(where->type, now->len);
+    where->journal->broken -= zkt__breaks_count(where->type, before);
 }
 
 /* ---- values on their way in ---- */
@@ -493,95 +484,6 @@ void zkt_state_clear(struct zkt_place *at, int field)
 }
 
 /* ---- the end of a call ---- */
-
-static void report_count(struct zkt_journal *journal,
-                         const struct zkt_place *where, size_t len)
-{
-    struct zkt_step path[ZKT_DEPTH_MAX];
-    const bool list = where->type->kind == ZKT_KIND_LIST;
-    const uint32_t min = list ? where->type->of.lists->min
-                              : where->type->of.maps->min;
-    const uint32_t max = list ? where->type->of.lists->max
-                              : where->type->of.maps->max;
-    const uint32_t depth = zkt__place_path(where, path);
-    zkt__issue_add(
-        journal->issues, len < min ? ZKT_ISSUE_TOO_SMALL : ZKT_ISSUE_TOO_BIG,
-        path, depth, "must have %s %u %s", len < min ? "at least" : "at most",
-        len < min ? min : max, list ? "items" : "entries");
-    zkt__journal_fail(journal, ZKT_INTERNAL,
-                      "a list or map breaks its rules at the commit");
-}
-
-/* Whether nothing later has cut the place that record @i changed. */
-static bool still_there(const struct zkt_journal *journal, uint32_t i)
-{
-    const struct zkt_place *where = journal->records[i].where;
-    for (uint32_t later = i + 1; later < journal->count; later++) {
-        if (zkt__record_cuts(&journal->records[later], where)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Item counts: only one that went out of bounds and did not come back is
- * worth the search; it may be gone together with what it was in. */
-static bool check_counts(struct zkt_journal *journal)
-{
-    for (uint32_t i = 0; journal->broken > 0 && i < journal->count; i++) {
-        const struct zkt_place *where = journal->records[i].where;
-        if ((where->type->kind != ZKT_KIND_LIST &&
-             where->type->kind != ZKT_KIND_MAP) ||
-            !still_there(journal, i)) {
-            continue;
-        }
-        const struct zkt_any_list *now = zkt__place_resolve(where);
-        if (breaks_count(where->type, now->len)) {
-            report_count(journal, where, now->len);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Whether a change inside of it can break a rule of the whole. */
-static bool has_late_rules(const struct zkt_type *type)
-{
-    return (type->kind == ZKT_KIND_STRUCT && type->of.structs->check != 0) ||
-           (type->kind == ZKT_KIND_LIST && type->of.lists->unique);
-}
-
-/* `check;` and `unique` of everything that a change was made inside of. One
- * change after another in one place asks once. */
-static bool check_late(struct zkt_journal *journal)
-{
-    const void *done = NULL;
-    for (uint32_t i = journal->count; i-- > 0;) {
-        const struct zkt_place *place = journal->records[i].where;
-        for (; place != NULL; place = place->parent) {
-            struct zkt_step path[ZKT_DEPTH_MAX];
-            if (!has_late_rules(place->type) || place->at == done ||
-                !still_there(journal, i)) {
-                continue;
-            }
-            done = place->at;
-            const uint32_t depth = zkt__place_path(place, path);
-            if (!zkt__check_place(place->type, zkt__place_resolve(place), path,
-                                  depth, journal->issues)) {
-                zkt__journal_fail(journal, ZKT_INTERNAL,
-                                  "a value breaks its rules at the commit");
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-bool zkt__journal_check(struct zkt_journal *journal)
-{
-    return check_counts(journal) && (!journal->checks || check_late(journal)) &&
-           journal->failure == ZKT_OK;
-}
 
 /* Undoes one record of a list or map, which stands at @at. */
 static void undo_container(const struct zkt_store *store,
