@@ -45,12 +45,14 @@ int zkt_socket_listen(const char *host, uint16_t *port)
 struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
                                               int listener, void *user, int *fd)
 {
-    char peer[ZKT_ADDRESS_TEXT];
-    const int accepted = zkt__socket_accept(listener, peer);
+    struct sockaddr_storage peer;
+    char address[ZKT_ADDRESS_TEXT];
+    const int accepted = zkt__socket_accept(listener, &peer);
     if (accepted < 0) {
         return NULL;
     }
-    struct zkt_endpoint *endpoint = zkt_server_accept(server, peer, user);
+    zkt__socket_spell((struct sockaddr *)&peer, address);
+    struct zkt_endpoint *endpoint = zkt_server_accept(server, address, user);
     if (endpoint == NULL) {
         zkt__socket_close(accepted);
         return NULL;
