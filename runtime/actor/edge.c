@@ -63,7 +63,8 @@ static struct zkt_buffer *take_frame(struct zkt_writer *w)
     if (len > UINT32_MAX) {
         return NULL;
     }
-    if (w->capacity - w->len > len / 16) {
+    /* A little room to spare costs nothing: its pages were never touched. */
+    if (w->capacity - w->len > len / 4) {
         char *fitting = zkt__resize(w->allocator, w->data, w->len);
         w->data = fitting != NULL ? fitting : w->data;
     }

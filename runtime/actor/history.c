@@ -87,20 +87,21 @@ void zkt__history_keep(struct zkt_history_cache *cache,
     if (snapshot->len < ZKT_HISTORY_SMALLEST) {
         return;
     }
-    if (size_of(snapshot) > cache->limit) {
-        (*cache->reached)++; /* nobody has to go for what has no room anyway */
-        return;
-    }
     if (*history == NULL) {
         *history = zkt__alloc_zero(cache->allocator, 1, sizeof(**history));
     }
     struct zkt_history *h = *history;
-    if (h != NULL) {
-        h->snapshot = zkt__buffer_ref(snapshot);
-        h->size = snapshot->len;
-        zkt__list_append(&cache->used, &h->node);
-        take(cache, h, size_of(snapshot));
+    if (h == NULL) {
+        return;
     }
+    h->size = snapshot->len;
+    if (size_of(snapshot) > cache->limit) {
+        (*cache->reached)++; /* nobody has to go for what has no room anyway */
+        return;
+    }
+    h->snapshot = zkt__buffer_ref(snapshot);
+    zkt__list_append(&cache->used, &h->node);
+    take(cache, h, size_of(snapshot));
 }
 
 /* Room for one more patch. */
