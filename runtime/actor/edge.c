@@ -572,6 +572,8 @@ static void subscribe_state(struct zkt_actors *actors, struct zkt_link *link)
         link->state = true;
         link->instance->subscribers++;
         link->port->subscriptions++;
+    } else {
+        zkt__owner_refresh(actors, link->instance);
     }
     send_snapshot(actors, link);
 }

@@ -54,6 +54,14 @@ void zkt__history_drop(struct zkt_history_cache *cache, struct zkt_history *h)
     h->bytes = h->cost = 0;
 }
 
+void zkt__history_refresh(struct zkt_history_cache *cache,
+                          struct zkt_history *h)
+{
+    if (h != NULL && h->count > 0) {
+        zkt__history_drop(cache, h);
+    }
+}
+
 void zkt__history_free(struct zkt_history_cache *cache, struct zkt_history *h)
 {
     zkt__history_drop(cache, h);

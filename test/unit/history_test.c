@@ -405,6 +405,26 @@ static void test_dialects(void **state)
     zkt_server_free(server);
 }
 
+/* Who asks again is sent neither the snapshot nor a patch of before: it may
+ * have asked because one of these did not fit. */
+static void test_asking_again(void **state)
+{
+    struct wire writer;
+    struct zkt_server *server = begin(&writer);
+    (void)state;
+    subscribe(&writer, "x");
+    expect(&writer, snapshot("x", 0, line_of('a', LINE)), "");
+    expect_snapshots(server, 2, 1);
+    call(&writer, "x", "set", "{\"n\":1}");
+    (void)said(&writer);
+    subscribe(&writer, "x");
+    expect(&writer, snapshot("x", 1, line_of('a', LINE)), "");
+    expect_newcomer(server, snapshot("x", 1, line_of('a', LINE)), "");
+    expect_snapshots(server, 4, 2);
+    close_wire(&writer);
+    zkt_server_free(server);
+}
+
 /* ---- what does not change the state, and what nobody watches ---- */
 
 static void test_what_changes_nothing(void **state)
@@ -705,6 +725,7 @@ int main(void)
         cmocka_unit_test(test_too_many_patches),
         cmocka_unit_test(test_a_big_change),
         cmocka_unit_test(test_dialects),
+        cmocka_unit_test(test_asking_again),
         cmocka_unit_test(test_what_changes_nothing),
         cmocka_unit_test(test_a_change_that_nobody_watches),
         cmocka_unit_test(test_destroyed),
