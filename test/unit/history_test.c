@@ -66,6 +66,13 @@ static enum zkt_status later(struct recap_board_call *call,
     return held != NULL ? ZKT_PENDING : ZKT_OK;
 }
 
+static enum zkt_status read_lines(struct recap_board_call *call,
+                                  struct zkt_str_list *out)
+{
+    *out = call->state->lines;
+    return ZKT_OK;
+}
+
 static enum zkt_status then(struct recap_board_call *call,
                             const struct recap_board_later_input *in,
                             void *user)
@@ -90,6 +97,7 @@ static struct zkt_server *serve(struct zkt_limits limits,
         .insert = insert,
         .hide = hide,
         .fail = fail_it,
+        .read = read_lines,
         .later = later,
         .end = end,
     };
@@ -425,6 +433,58 @@ static void test_asking_again(void **state)
     zkt_server_free(server);
 }
 
+/* ---- large frames, which are shared without being copied ---- */
+
+enum {
+    LARGE_LINE = 30000
+};
+
+/* Two lines, and one more with which the text of a snapshot of x has @size
+ * bytes; the same as in JSON. Good until the next. */
+static const char *fill(struct wire *w, size_t size)
+{
+    static char lines[80000];
+    const size_t frame = strlen(snapshot("x", 0, "")) - 1;
+    const size_t rest = size - frame - 2 * LARGE_LINE - strlen("\"\",") * 3 + 1;
+    tell(w, "x", "append", text_of("text", 'a', LARGE_LINE));
+    tell(w, "x", "append", text_of("text", 'b', LARGE_LINE));
+    tell(w, "x", "append", text_of("text", 'c', rest));
+    const int len = snprintf(lines, sizeof(lines), "%s,%s",
+                             line_of('a', LARGE_LINE),
+                             line_of('b', LARGE_LINE));
+    snprintf(lines + len, sizeof(lines) - (size_t)len, ",%s",
+             line_of('c', rest));
+    return lines;
+}
+
+static void test_large_frames(void **state)
+{
+    static const size_t sizes[] = { 65535, 65536, 65537, 75000 };
+    static char result[80000];
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct zkt_server *server = serve((struct zkt_limits){ 0 }, NULL);
+        struct wire writer = visit(server);
+        const char *lines = fill(&writer, sizes[i]);
+        for (int k = 0; k < 3; k++) {
+            const char *text = snapshot("x", 0, lines);
+            assert_int_equal(strlen(text) - 1, sizes[i]);
+            expect_newcomer(server, text, "");
+        }
+        expect_snapshots(server, 3, 2);
+        call(&writer, "x", "read", "");
+        snprintf(result, sizeof(result),
+                 "{\"type\":\"rpc:result\",\"id\":\"1\",\"result\":[%s]}\n",
+                 lines);
+        expect(&writer, result, "");
+        /* What is written next begins small again. */
+        tell(&writer, "x", "set", "{\"n\":1}");
+        expect_newcomer(server, snapshot("x", 1, lines), "");
+        close_wire(&writer);
+        zkt_server_free(server);
+    }
+}
+
 /* ---- what does not change the state, and what nobody watches ---- */
 
 static void test_what_changes_nothing(void **state)
@@ -664,14 +724,18 @@ static size_t count_of(const char *text, const char *what)
  * allocation, once: whoever still has a connection has the state as it is.
  * False: there were fewer allocations.
  */
-static bool run_without_memory(long n)
+static bool run_without_memory(long n, bool large)
 {
     struct failing_alloc failing;
     failing_alloc_init(&failing, 0);
     struct zkt_server *server = serve((struct zkt_limits){ 0 },
                                       &failing.allocator);
     struct wire writer = visit(server), w[3];
-    tell(&writer, "x", "append", text_of("text", 'a', LINE));
+    if (large) {
+        (void)fill(&writer, 70000);
+    } else {
+        tell(&writer, "x", "append", text_of("text", 'a', LINE));
+    }
     for (int i = 0; i < 3; i++) {
         w[i] = visit(server);
     }
@@ -709,12 +773,14 @@ static bool run_without_memory(long n)
 
 static void test_without_memory(void **state)
 {
-    long n = 1;
     (void)state;
-    while (run_without_memory(n)) {
-        n++;
+    for (int large = 0; large < 2; large++) {
+        long n = 1;
+        while (run_without_memory(n, large)) {
+            n++;
+        }
+        assert_true(n > 10);
     }
-    assert_true(n > 10);
 }
 
 int main(void)
@@ -726,6 +792,7 @@ int main(void)
         cmocka_unit_test(test_a_big_change),
         cmocka_unit_test(test_dialects),
         cmocka_unit_test(test_asking_again),
+        cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_what_changes_nothing),
         cmocka_unit_test(test_a_change_that_nobody_watches),
         cmocka_unit_test(test_destroyed),
