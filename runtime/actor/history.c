@@ -91,11 +91,9 @@ void zkt__history_keep(struct zkt_history_cache *cache,
                        struct zkt_history **history,
                        struct zkt_buffer *snapshot)
 {
+    const bool small = snapshot->len < ZKT_HISTORY_SMALLEST;
     zkt__history_drop(cache, *history);
-    if (snapshot->len < ZKT_HISTORY_SMALLEST) {
-        return;
-    }
-    if (*history == NULL) {
+    if (*history == NULL && !small) {
         *history = zkt__alloc_zero(cache->allocator, 1, sizeof(**history));
     }
     struct zkt_history *h = *history;
@@ -103,6 +101,9 @@ void zkt__history_keep(struct zkt_history_cache *cache,
         return;
     }
     h->size = snapshot->len;
+    if (small) {
+        return;
+    }
     if (size_of(snapshot) > cache->limit) {
         (*cache->reached)++; /* nobody has to go for what has no room anyway */
         return;

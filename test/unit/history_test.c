@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "actor/history.h"
 #include "failing_alloc.h"
 #include "recap_server.h"
 #include "wire.h"
@@ -706,6 +707,30 @@ static void test_patches_in_the_budget(void **state)
     zkt_server_free(server);
 }
 
+/* The next snapshot is thought to be as large as the last, kept or not. */
+static void test_the_guess(void **state)
+{
+    static const uint32_t sizes[] = { 4095, 4096, 10001, 64000, 4095, 32 };
+    struct zkt_history_cache cache;
+    struct zkt_history *history = NULL;
+    uint64_t reached = 0;
+    (void)state;
+    zkt__history_init(&cache, &zkt__allocator_default, 20000, &reached);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct zkt_buffer *b = zkt__buffer_new(&zkt__allocator_default,
+                                               sizes[i]);
+        assert_non_null(b);
+        zkt__history_keep(&cache, &history, b);
+        zkt__buffer_unref(b);
+        assert_int_equal(zkt__history_guess(history),
+                         i == 0 ? 0 : sizes[i] + sizes[i] / 32);
+        assert_int_equal(zkt__history_is_kept(history), i == 1 || i == 2);
+    }
+    assert_int_equal(reached, 1);
+    assert_int_equal(cache.bytes, 0);
+    zkt__history_free(&cache, history);
+}
+
 /* ---- without memory ---- */
 
 static size_t count_of(const char *text, const char *what)
@@ -799,6 +824,7 @@ int main(void)
         cmocka_unit_test(test_what_is_exempt),
         cmocka_unit_test(test_the_budget),
         cmocka_unit_test(test_patches_in_the_budget),
+        cmocka_unit_test(test_the_guess),
         cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
