@@ -256,6 +256,9 @@ void zkt__owner_end(struct zkt_actors *actors, struct zkt_instance *instance,
 /** Whether the committed state can be had: kept, or no call has changed it and
  * has yet to finish. */
 bool zkt__owner_can_recap(const struct zkt_instance *instance);
+/** The next recap is to be a snapshot of the committed state alone. */
+void zkt__owner_refresh(struct zkt_actors *actors,
+                        struct zkt_instance *instance);
 /** What brings a newcomer to the committed state. False: no memory. */
 bool zkt__owner_recap(struct zkt_actors *actors, struct zkt_instance *instance,
                       enum zkt_dialect dialect, struct zkt_recap *out);

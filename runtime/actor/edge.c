@@ -82,7 +82,8 @@ static struct zkt_buffer *take_frame(struct zkt_writer *w)
     if (len > UINT32_MAX) {
         return NULL;
     }
-    if (w->capacity - w->len > len / 16) {
+    /* A little room to spare costs nothing: its pages were never touched. */
+    if (w->capacity - w->len > len / 4) {
         char *fitting = zkt__resize(w->allocator, w->data, w->len);
         w->data = fitting != NULL ? fitting : w->data;
     }
@@ -705,6 +706,8 @@ static void subscribe_state(struct zkt_actors *actors,
         link->state = true;
         link->instance->subscribers++;
         link->port->subscriptions++;
+    } else {
+        zkt__owner_refresh(actors, link->instance);
     }
     if (request->answer != NULL) {
         zkt__remote_note(request);

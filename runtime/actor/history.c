@@ -54,6 +54,14 @@ void zkt__history_drop(struct zkt_history_cache *cache, struct zkt_history *h)
     h->bytes = h->cost = 0;
 }
 
+void zkt__history_refresh(struct zkt_history_cache *cache,
+                          struct zkt_history *h)
+{
+    if (h != NULL && h->count > 0) {
+        zkt__history_drop(cache, h);
+    }
+}
+
 void zkt__history_free(struct zkt_history_cache *cache, struct zkt_history *h)
 {
     zkt__history_drop(cache, h);
@@ -83,24 +91,26 @@ void zkt__history_keep(struct zkt_history_cache *cache,
                        struct zkt_history **history,
                        struct zkt_buffer *snapshot)
 {
+    const bool small = snapshot->len < ZKT_HISTORY_SMALLEST;
     zkt__history_drop(cache, *history);
-    if (snapshot->len < ZKT_HISTORY_SMALLEST) {
+    if (*history == NULL && !small) {
+        *history = zkt__alloc_zero(cache->allocator, 1, sizeof(**history));
+    }
+    struct zkt_history *h = *history;
+    if (h == NULL) {
+        return;
+    }
+    h->size = snapshot->len;
+    if (small) {
         return;
     }
     if (size_of(snapshot) > cache->limit) {
         (*cache->reached)++; /* nobody has to go for what has no room anyway */
         return;
     }
-    if (*history == NULL) {
-        *history = zkt__alloc_zero(cache->allocator, 1, sizeof(**history));
-    }
-    struct zkt_history *h = *history;
-    if (h != NULL) {
-        h->snapshot = zkt__buffer_ref(snapshot);
-        h->size = snapshot->len;
-        zkt__list_append(&cache->used, &h->node);
-        take(cache, h, size_of(snapshot));
-    }
+    h->snapshot = zkt__buffer_ref(snapshot);
+    zkt__list_append(&cache->used, &h->node);
+    take(cache, h, size_of(snapshot));
 }
 
 /* Room for one more patch. */

@@ -10,7 +10,8 @@
  * each its bytes and 256 more for a place in the queue and for being applied
  * at the other end. Past that everything is dropped, and the next newcomer
  * pays for a snapshot that those after it share. It is dropped as well by a
- * change that nobody watches, of which there is no patch.
+ * change that nobody watches, of which there is no patch, and by a subscriber
+ * that asks again: one of these patches may be what it could not apply.
  *
  * All that is kept counts towards one budget of the owner; over it, what was
  * used least recently is dropped. An instance that has never sent a snapshot
@@ -87,6 +88,10 @@ void zkt__history_add(struct zkt_history_cache *cache,
 /** Keeps nothing any more. @history may be NULL. */
 void zkt__history_drop(struct zkt_history_cache *cache,
                        struct zkt_history *history);
+
+/** Drops a snapshot that patches have followed. @history may be NULL. */
+void zkt__history_refresh(struct zkt_history_cache *cache,
+                          struct zkt_history *history);
 
 /** False: nothing is kept; *@out is untouched. @history may be NULL. */
 bool zkt__history_recap(struct zkt_history_cache *cache,

@@ -376,6 +376,12 @@ static struct zkt_buffer *encode_snapshot(struct zkt_actors *actors,
     return zkt__frame_share(actors, w);
 }
 
+void zkt__owner_refresh(struct zkt_actors *actors,
+                        struct zkt_instance *instance)
+{
+    zkt__history_refresh(&actors->histories, instance->history);
+}
+
 bool zkt__owner_recap(struct zkt_actors *actors, struct zkt_instance *instance,
                       enum zkt_dialect dialect, struct zkt_recap *out)
 {

@@ -222,6 +222,9 @@ static void keep_history(struct zkt_call *call, const struct zkt_commit *commit)
 {
     struct zkt_history_cache *cache = &call->actors->histories;
     struct zkt_history *history = call->instance->history;
+    if (history == NULL) {
+        return;
+    }
     if (commit->patch[ZKT_DIALECT_PLAIN] != NULL) {
         zkt__history_add(cache, history, commit->patch);
     } else if (call->journal.count > 0 && call->instance->subscribers == 0) {

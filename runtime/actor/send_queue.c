@@ -10,18 +10,10 @@ enum {
     TAIL_SIZE = 1008
 };
 
-/* Makes room for @more items. */
-static bool reserve(struct zkt_send_queue *q, const struct zkt_allocator *a,
-                    uint32_t more)
+static bool grow(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                 uint32_t wanted)
 {
-    const uint32_t wanted = q->count + more;
     uint32_t capacity = q->capacity > 0 ? q->capacity * 2 : FIRST_CAPACITY;
-    if (q->count == 0) {
-        q->first = 0;
-    }
-    if (q->first + wanted <= (q->capacity > 0 ? q->capacity : 1)) {
-        return true;
-    }
     if (q->first > 0 && q->first >= q->count && wanted <= q->capacity) {
         memmove(q->items, q->items + q->first, q->count * sizeof(*q->items));
         q->first = 0;
@@ -41,6 +33,20 @@ static bool reserve(struct zkt_send_queue *q, const struct zkt_allocator *a,
     q->items = items;
     q->capacity = capacity;
     return true;
+}
+
+/* Makes room for @more items. */
+static inline bool reserve(struct zkt_send_queue *q,
+                           const struct zkt_allocator *a, uint32_t more)
+{
+    if (q->count == 0) {
+        q->first = 0;
+        if (more == 1) {
+            return true;
+        }
+    }
+    return more == 0 || q->first + q->count + more <= q->capacity ||
+           grow(q, a, q->count + more);
 }
 
 /* Appends an item; there is room. */

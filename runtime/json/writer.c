@@ -144,10 +144,64 @@ void zkt__write_escaped(struct zkt_writer *writer, const char *text, size_t len)
     }
 }
 
+#ifdef __SSE2__
+/* Copies sixteen bytes; a bit for each that needs an escape. */
+static inline unsigned copy_block(char *to, const char *text)
+{
+    memcpy(to, text, 16);
+    return zkt__zero_bytes(zkt__mark_plain(text));
+}
+#endif
+
+/*
+ * Copies text to @to up to the first byte that needs an escape; how much that
+ * is. It may write up to @len bytes, and never more.
+ */
+static size_t copy_plain(char *to, const char *text, size_t len)
+{
+#ifdef __SSE2__
+    size_t i = 0;
+    unsigned stop = 0;
+    while (stop == 0 && i + 32 <= len) {
+        stop = copy_block(to + i, text + i);
+        stop |= copy_block(to + i + 16, text + i + 16) << 16;
+        i += 32;
+    }
+    if (stop != 0) {
+        return i - 32 + (size_t)__builtin_ctz(stop);
+    }
+    while (len >= 16 && i < len) {
+        /* What is left at the end is done with some of what is before it. */
+        i = i + 16 <= len ? i : len - 16;
+        stop = copy_block(to + i, text + i);
+        if (stop != 0) {
+            return i + (size_t)__builtin_ctz(stop);
+        }
+        i += 16;
+    }
+    if (len >= 16) {
+        return len;
+    }
+#endif
+    const size_t plain = plain_length(text, len);
+    if (plain > 0) {
+        memcpy(to, text, plain);
+    }
+    return plain;
+}
+
 void zkt_write_string(struct zkt_writer *writer, struct zkt_str value)
 {
-    ZKT_WRITE(writer, "\"");
-    zkt__write_escaped(writer, value.data, value.len);
+    if (value.len > SIZE_MAX - 2 || !zkt_write_reserve(writer, value.len + 2)) {
+        return;
+    }
+    char *to = writer->data + writer->len;
+    *to++ = '"';
+    const size_t plain = copy_plain(to, value.data, value.len);
+    writer->len += 1 + plain;
+    if (plain < value.len) {
+        zkt__write_escaped(writer, value.data + plain, value.len - plain);
+    }
     ZKT_WRITE(writer, "\"");
 }
 

@@ -229,6 +229,12 @@ static void prepare_snapshot(struct bench *b)
     }
 }
 
+/* The same, with a server that keeps it. */
+static void prepare_cached(struct bench *b)
+{
+    prepare_snapshot(b);
+}
+
 static void send_snapshot(struct bench *b)
 {
     say(b, b->peers[0],
@@ -333,6 +339,7 @@ static const struct work {
     { "fanout8", prepare_fanout, send_eight, 20,
       "eight changes of a turn for 1000 subscribers" },
     { "snapshot", prepare_snapshot, send_snapshot, 5, "a snapshot of 6.7 MB" },
+    { "cached", prepare_cached, send_snapshot, 5, "the same from the cache" },
     { "scores", prepare_scores, send_once, 50,
       "1000 keys of a map put in one call" },
     { "churn", prepare_churn, come_and_go, 10000,
@@ -352,8 +359,11 @@ static double cpu_ns(void)
 
 static void begin(struct bench *b, const struct work *work)
 {
-    static const struct zkt_serve_options options = {
-        .limits = { .output_high = 1 << 28, .output_hard = 1 << 28 },
+    const struct zkt_serve_options options = {
+        .limits = { .output_high = 1 << 28,
+                    .output_hard = 1 << 28,
+                    /* Room for none, or as usual. */
+                    .cache_bytes = work->prepare == prepare_snapshot },
     };
     memset(b, 0, sizeof(*b));
     if (zkt_server_new(bench_app(&bench_all), &options, &b->server) != ZKT_OK) {

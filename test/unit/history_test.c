@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "actor/history.h"
 #include "failing_alloc.h"
 #include "recap_server.h"
 #include "wire.h"
@@ -66,6 +67,13 @@ static enum zkt_status later(struct recap_board_call *call,
     return held != NULL ? ZKT_PENDING : ZKT_OK;
 }
 
+static enum zkt_status read_lines(struct recap_board_call *call,
+                                  struct zkt_str_list *out)
+{
+    *out = call->state->lines;
+    return ZKT_OK;
+}
+
 static enum zkt_status then(struct recap_board_call *call,
                             const struct recap_board_later_input *in,
                             void *user)
@@ -90,6 +98,7 @@ static struct zkt_server *serve(struct zkt_limits limits,
         .insert = insert,
         .hide = hide,
         .fail = fail_it,
+        .read = read_lines,
         .later = later,
         .end = end,
     };
@@ -405,6 +414,78 @@ static void test_dialects(void **state)
     zkt_server_free(server);
 }
 
+/* Who asks again is sent neither the snapshot nor a patch of before: it may
+ * have asked because one of these did not fit. */
+static void test_asking_again(void **state)
+{
+    struct wire writer;
+    struct zkt_server *server = begin(&writer);
+    (void)state;
+    subscribe(&writer, "x");
+    expect(&writer, snapshot("x", 0, line_of('a', LINE)), "");
+    expect_snapshots(server, 2, 1);
+    call(&writer, "x", "set", "{\"n\":1}");
+    (void)said(&writer);
+    subscribe(&writer, "x");
+    expect(&writer, snapshot("x", 1, line_of('a', LINE)), "");
+    expect_newcomer(server, snapshot("x", 1, line_of('a', LINE)), "");
+    expect_snapshots(server, 4, 2);
+    close_wire(&writer);
+    zkt_server_free(server);
+}
+
+/* ---- large frames, which are shared without being copied ---- */
+
+enum {
+    LARGE_LINE = 30000
+};
+
+/* Two lines, and one more with which the text of a snapshot of x has @size
+ * bytes; the same as in JSON. Good until the next. */
+static const char *fill(struct wire *w, size_t size)
+{
+    static char lines[80000];
+    const size_t frame = strlen(snapshot("x", 0, "")) - 1;
+    const size_t rest = size - frame - 2 * LARGE_LINE - strlen("\"\",") * 3 + 1;
+    tell(w, "x", "append", text_of("text", 'a', LARGE_LINE));
+    tell(w, "x", "append", text_of("text", 'b', LARGE_LINE));
+    tell(w, "x", "append", text_of("text", 'c', rest));
+    const int len = snprintf(lines, sizeof(lines), "%s,%s",
+                             line_of('a', LARGE_LINE),
+                             line_of('b', LARGE_LINE));
+    snprintf(lines + len, sizeof(lines) - (size_t)len, ",%s",
+             line_of('c', rest));
+    return lines;
+}
+
+static void test_large_frames(void **state)
+{
+    static const size_t sizes[] = { 65535, 65536, 65537, 75000 };
+    static char result[80000];
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct zkt_server *server = serve((struct zkt_limits){ 0 }, NULL);
+        struct wire writer = visit(server);
+        const char *lines = fill(&writer, sizes[i]);
+        for (int k = 0; k < 3; k++) {
+            const char *text = snapshot("x", 0, lines);
+            assert_int_equal(strlen(text) - 1, sizes[i]);
+            expect_newcomer(server, text, "");
+        }
+        expect_snapshots(server, 3, 2);
+        call(&writer, "x", "read", "");
+        snprintf(result, sizeof(result),
+                 "{\"type\":\"rpc:result\",\"id\":\"1\",\"result\":[%s]}\n",
+                 lines);
+        expect(&writer, result, "");
+        /* What is written next begins small again. */
+        tell(&writer, "x", "set", "{\"n\":1}");
+        expect_newcomer(server, snapshot("x", 1, lines), "");
+        close_wire(&writer);
+        zkt_server_free(server);
+    }
+}
+
 /* ---- what does not change the state, and what nobody watches ---- */
 
 static void test_what_changes_nothing(void **state)
@@ -494,6 +575,7 @@ static void test_a_call_that_has_yet_to_finish(void **state)
  */
 static void test_a_token(void **state)
 {
+    static char all[4 * LINE];
     struct zkt_server *server = serve(
         (struct zkt_limits){ .output_high = 500, .output_hard = 600 }, NULL);
     struct wire writer = visit(server), slow = visit(server);
@@ -507,13 +589,10 @@ static void test_a_token(void **state)
     tell(&writer, "x", "append", "{\"text\":\"b\"}");
     call(&writer, "x", "later", "{\"n\":5}");
     expect_snapshots(server, 1, 0);
-    char all[2][3 * LINE];
-    snprintf(all[0], sizeof(all[0]), "%s",
-             snapshot("x", 0, line_of('a', LINE)));
-    snprintf(all[1], sizeof(all[1]),
-             "%s%s" PATCH("x", SET_N(1)) PATCH("x", ADD(1, "b")) DONE DONE,
-             all[0], all[0]);
-    assert_string_equal(said(&slow), all[1]);
+    strcpy(all, snapshot("x", 0, line_of('a', LINE)));
+    strcat(all, snapshot("x", 0, line_of('a', LINE)));
+    strcat(all, PATCH("x", SET_N(1)) PATCH("x", ADD(1, "b")) DONE DONE);
+    assert_string_equal(said(&slow), all);
     expect_snapshots(server, 2, 1);
     assert_int_equal(stats_of(server).patches, 2);
     recap_board_resume_later(held, then, NULL);
@@ -534,7 +613,7 @@ static void test_what_is_exempt(void **state)
     char first[33000], rest[33000] = "";
     (void)state;
     tell(&writer, "x", "append", text_of("text", 'a', 30000));
-    snprintf(first, sizeof(first), "%s", snapshot("x", 0, line_of('a', 30000)));
+    strcpy(first, snapshot("x", 0, line_of('a', 30000)));
     subscribe(&watcher, "x");
     expect(&watcher, first, "");
     for (int i = 1; i < 20; i++) {
@@ -628,6 +707,30 @@ static void test_patches_in_the_budget(void **state)
     zkt_server_free(server);
 }
 
+/* The next snapshot is thought to be as large as the last, kept or not. */
+static void test_the_guess(void **state)
+{
+    static const uint32_t sizes[] = { 4095, 4096, 10001, 64000, 4095, 32 };
+    struct zkt_history_cache cache;
+    struct zkt_history *history = NULL;
+    uint64_t reached = 0;
+    (void)state;
+    zkt__history_init(&cache, &zkt__allocator_default, 20000, &reached);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct zkt_buffer *b = zkt__buffer_new(&zkt__allocator_default,
+                                               sizes[i]);
+        assert_non_null(b);
+        zkt__history_keep(&cache, &history, b);
+        zkt__buffer_unref(b);
+        assert_int_equal(zkt__history_guess(history),
+                         i == 0 ? 0 : sizes[i] + sizes[i] / 32);
+        assert_int_equal(zkt__history_is_kept(history), i == 1 || i == 2);
+    }
+    assert_int_equal(reached, 1);
+    assert_int_equal(cache.bytes, 0);
+    zkt__history_free(&cache, history);
+}
+
 /* ---- without memory ---- */
 
 static size_t count_of(const char *text, const char *what)
@@ -644,14 +747,18 @@ static size_t count_of(const char *text, const char *what)
  * allocation, once: whoever still has a connection has the state as it is.
  * False: there were fewer allocations.
  */
-static bool run_without_memory(long n)
+static bool run_without_memory(long n, bool large)
 {
     struct failing_alloc failing;
     failing_alloc_init(&failing, 0);
     struct zkt_server *server = serve((struct zkt_limits){ 0 },
                                       &failing.allocator);
     struct wire writer = visit(server), w[3];
-    tell(&writer, "x", "append", text_of("text", 'a', LINE));
+    if (large) {
+        (void)fill(&writer, 70000);
+    } else {
+        tell(&writer, "x", "append", text_of("text", 'a', LINE));
+    }
     for (int i = 0; i < 3; i++) {
         w[i] = visit(server);
     }
@@ -689,12 +796,14 @@ static bool run_without_memory(long n)
 
 static void test_without_memory(void **state)
 {
-    long n = 1;
     (void)state;
-    while (run_without_memory(n)) {
-        n++;
+    for (int large = 0; large < 2; large++) {
+        long n = 1;
+        while (run_without_memory(n, large)) {
+            n++;
+        }
+        assert_true(n > 10);
     }
-    assert_true(n > 10);
 }
 
 int main(void)
@@ -705,6 +814,8 @@ int main(void)
         cmocka_unit_test(test_too_many_patches),
         cmocka_unit_test(test_a_big_change),
         cmocka_unit_test(test_dialects),
+        cmocka_unit_test(test_asking_again),
+        cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_what_changes_nothing),
         cmocka_unit_test(test_a_change_that_nobody_watches),
         cmocka_unit_test(test_destroyed),
@@ -713,6 +824,7 @@ int main(void)
         cmocka_unit_test(test_what_is_exempt),
         cmocka_unit_test(test_the_budget),
         cmocka_unit_test(test_patches_in_the_budget),
+        cmocka_unit_test(test_the_guess),
         cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -252,6 +253,49 @@ static void test_writing(void **state)
     zkt__writer_finish(&w);
 }
 
+/* A text of @len letters with a quote at @at, at the very end of what the
+ * writer has room for. */
+static void write_with_quote(size_t len, size_t at)
+{
+    enum {
+        ROOM = 256 /* that a writer begins with */
+    };
+    struct zkt_writer w;
+    char *text = malloc(len + 1), expected[ROOM];
+    assert_non_null(text);
+    memset(text, 'x', len);
+    zkt__writer_init(&w, &zkt__allocator_default);
+    while (w.len < ROOM - len - 2) {
+        ZKT_WRITE(&w, ".");
+    }
+    const size_t begin = w.len;
+    memset(expected, 'x', sizeof(expected));
+    expected[0] = expected[len + 1] = '"';
+    if (at < len) {
+        text[at] = '"';
+        expected[len + 1] = 'x';
+        memcpy(expected + 1 + at, "\\\"", 2);
+        expected[len + 2] = '"';
+    }
+    text = realloc(text, len > 0 ? len : 1); /* nothing is read behind it */
+    zkt_write_string(&w, (struct zkt_str){ text, len });
+    assert_false(w.failed);
+    assert_int_equal(w.len, begin + len + 2 + (at < len));
+    assert_memory_equal(w.data + begin, expected, w.len - begin);
+    free(text);
+    zkt__writer_finish(&w);
+}
+
+static void test_writing_text(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len <= 100; len++) {
+        for (size_t at = 0; at <= len; at++) { /* at the end: none */
+            write_with_quote(len, at);
+        }
+    }
+}
+
 static void test_envelopes(void **state)
 {
     static const char text[] =
@@ -393,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_reading_plain_integers),
         cmocka_unit_test(test_reading_numbers),
         cmocka_unit_test(test_writing),
+        cmocka_unit_test(test_writing_text),
         cmocka_unit_test(test_envelopes),
         cmocka_unit_test(test_calls_in_the_usual_order),
         cmocka_unit_test(test_texts_end_where_they_end),
