@@ -38,6 +38,7 @@ struct zkt_port {
     uint32_t client_id_len;
     enum zkt_dialect dialect;
     struct zkt_list links;
+    struct zkt_link *recent; /* found last; it is most often the next, too */
     uint32_t link_count;
     uint32_t waiting; /* calls that are queued or deferred */
     uint32_t subscriptions;

@@ -221,6 +221,19 @@ static struct zkt_link *new_link(struct zkt_actors *actors,
     return link;
 }
 
+/* The link of @port to the instance of this name, or NULL: the one that was
+ * found last, if it is that. */
+static struct zkt_link *find_recent(const struct zkt_port *port,
+                                    const struct zkt_actor *actor,
+                                    struct zkt_str name)
+{
+    struct zkt_link *link = port->recent;
+    return link != NULL && link->instance->actor == actor &&
+                   zkt_str_eq(link->instance->name, name)
+               ? link
+               : NULL;
+}
+
 /*
  * The link of a valid call or subscription, made at first contact, with the
  * instance if there is none yet. NULL: *@reason is why not.
@@ -230,9 +243,14 @@ static struct zkt_link *contact(struct zkt_actors *actors,
                                 const struct zkt_actor *actor,
                                 struct zkt_str name, struct zkt_str *reason)
 {
-    struct zkt_instance *instance = zkt__owner_find(actors, actor, name);
-    struct zkt_link *link = instance != NULL ? find_link(port, instance) : NULL;
+    struct zkt_link *link = find_recent(port, actor, name);
     if (link != NULL) {
+        return link;
+    }
+    struct zkt_instance *instance = zkt__owner_find(actors, actor, name);
+    link = instance != NULL ? find_link(port, instance) : NULL;
+    if (link != NULL) {
+        port->recent = link;
         return link;
     }
     if (port->link_count >= actors->limits->links) {
@@ -252,6 +270,7 @@ static struct zkt_link *contact(struct zkt_actors *actors,
         *reason = ZKT_STR("out of memory");
         zkt__owner_settle(actors, instance);
     }
+    port->recent = link;
     return link;
 }
 
@@ -261,6 +280,9 @@ void zkt__edge_part(struct zkt_actors *actors, struct zkt_link *link)
     struct zkt_instance *instance = link->instance;
     if (link->collapsed) {
         zkt__queue_drop_tokens(&port->queue, link);
+    }
+    if (port->recent == link) {
+        port->recent = NULL;
     }
     zkt__node_unlink(&link->of_port);
     zkt__node_unlink(&link->of_instance);

@@ -1,17 +1,18 @@
 /*
  * See number.h. Reading: at most 19 digits with a small exponent are exact in
- * double arithmetic (Clinger's fast path); the rest is the C library's, in the
- * C locale. Writing: whole numbers and short decimals directly; else the
- * fewest digits that read back, found by trying.
+ * double arithmetic (Clinger's fast path), most others are decided by 128 bits
+ * of a power of ten; the rest is the C library's, in the C locale. Writing:
+ * whole numbers and short decimals directly; else the fewest digits that read
+ * back, found by the same powers of ten.
  */
 #include "json/number.h"
 
-#include <float.h>
 #include <locale.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "json/ten.h"
 
 enum {
     EXACT_POWER = 22,  /* 10^22 is the largest power that a double holds */
@@ -138,6 +139,59 @@ static double read_slowly(const char *at)
     return value;
 }
 
+/* A binary number of 192 bits, the highest word first, rounded to 53 bits;
+ * *@shift is what its highest bit lacks to the left. */
+static uint64_t round_to_double(const uint64_t words[3], unsigned *shift)
+{
+    const uint64_t half = 0x400;
+    uint64_t top = words[0], rest = words[1] | words[2];
+    *shift = top >> 63 == 0;
+    if (*shift > 0) {
+        top = top << 1 | words[1] >> 63;
+        rest = words[1] << 1 | words[2];
+    }
+    const uint64_t digits = top >> 11, left = top & 0x7ff;
+    const bool up = left > half ||
+                    (left == half && (rest != 0 || (digits & 1) != 0));
+    return digits + up;
+}
+
+/*
+ * The nearest double, by a power of ten that is a little too large at most:
+ * when the product and the least that it may stand for round alike, that is
+ * it. False: they do not, or it is no common number.
+ */
+static bool read_product(const struct parts *p, double *out)
+{
+    enum {
+        POWER_MAX = 280 /* with 19 digits neither too large nor subnormal */
+    };
+    if (!p->exact || p->digits == 0 || p->power < -POWER_MAX ||
+        p->power > POWER_MAX) {
+        return false;
+    }
+    const int zeros = __builtin_clzll(p->digits);
+    const uint64_t digits = p->digits << zeros;
+    const struct zkt_ten ten = zkt__ten(p->power);
+    uint64_t words[3], middle;
+    words[2] = zkt__ten_multiply(digits, ten.low, &middle);
+    words[1] = zkt__ten_multiply(digits, ten.high, &words[0]) + middle;
+    words[0] += words[1] < middle;
+    const uint64_t error = ten.exact ? 0 : digits;
+    uint64_t least[3] = { words[0], words[1], words[2] - error };
+    least[1] -= words[2] < error;
+    least[0] -= words[2] < error && words[1] == 0;
+    unsigned shift, least_shift;
+    const uint64_t rounded = round_to_double(words, &shift);
+    if (rounded != round_to_double(least, &least_shift) ||
+        shift != least_shift) {
+        return false;
+    }
+    *out = ldexp((double)rounded,
+                 zkt__ten_log2(p->power) + 64 - 52 - zeros - (int)shift);
+    return true;
+}
+
 static double read_real(const struct parts *p, const char *at)
 {
     double value;
@@ -146,6 +200,9 @@ static double read_real(const struct parts *p, const char *at)
         value = (double)p->digits;
         value = p->power < 0 ? value / powers[-p->power]
                              : value * powers[p->power];
+        return p->negative ? -value : value;
+    }
+    if (read_product(p, &value)) {
         return p->negative ? -value : value;
     }
     return read_slowly(at);
@@ -273,56 +330,62 @@ static bool write_short(double value, struct decimal *out)
         if (scaled >= 1e15) {
             return false;
         }
-        if (scaled == floor(scaled) && scaled / powers[k] == value) {
-            *out = make_decimal((uint64_t)scaled, -k);
+        const uint64_t whole = (uint64_t)scaled;
+        if (scaled == (double)whole && scaled / powers[k] == value) {
+            *out = make_decimal(whole, -k);
             return true;
         }
     }
     return false;
 }
 
-/* @value with @count significant digits, and whether that reads back. */
-static bool try_digits(double value, int count, uint64_t add,
-                       struct decimal *out)
+/* The product of a power of ten and @quarters, a fourth of which is a number
+ * of the wanted digits, rounded down; but an even one from which something was
+ * cut is made odd, so that it compares as what it stands for. */
+static uint64_t scale(const struct zkt_ten *ten, uint64_t quarters)
 {
-    char text[40];
-    snprintf(text, sizeof(text), "%.*e", count - 1, value);
-    uint64_t digits = 0;
-    const char *at = text;
-    for (; *at != 'e'; at++) {
-        if (is_digit(*at)) {
-            digits = digits * 10 + (uint64_t)(*at - '0');
-        }
-    }
-    digits += add;
-    const int power = (int)strtol(at + 1, NULL, 10) - (count - 1);
-    snprintf(text, sizeof(text), "%llue%d", (unsigned long long)digits, power);
-    if (strtod(text, NULL) != value) {
-        return false;
-    }
-    *out = make_decimal(digits, power);
-    return true;
+    uint64_t middle, high;
+    (void)zkt__ten_multiply(ten->low, quarters, &middle);
+    const uint64_t low = zkt__ten_multiply(ten->high, quarters, &high) + middle;
+    return (high + (low < middle)) | (low > 1);
 }
 
 /*
- * The nearest decimal of so many digits reads back if any does, except at a
- * power of two, where the doubles below are closer than those above and the
- * next decimal up may do when the nearest does not. A decimal of DBL_DIG
- * digits survives the way through a normal double, so whatever is no longer
- * than that is found at once, with zeros behind it.
+ * The decimal with the fewest digits among those that read back to @value, and
+ * the nearest of these: Raffaello Giulietti, "The Schubfach way to render
+ * doubles". There is at most one multiple of 10^(power + 1) between the
+ * middles to both neighbours, and else one of 10^power is the nearest.
  */
 static struct decimal write_shortest(double value)
 {
-    int exponent;
-    const bool power_of_two = frexp(value, &exponent) == 0.5;
-    struct decimal d = { .count = 0 };
-    for (int count = value < DBL_MIN ? 1 : DBL_DIG; count <= 17; count++) {
-        if (try_digits(value, count, 0, &d) ||
-            (power_of_two && try_digits(value, count, 1, &d))) {
-            break;
-        }
+    const uint64_t first = (uint64_t)1 << 52;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    const uint64_t fraction = bits & (first - 1);
+    const int exponent = (int)(bits >> 52);
+    const uint64_t c = exponent > 0 ? first | fraction : fraction;
+    const int q = (exponent > 0 ? exponent : 1) - 1075;
+    /* At a power of two the neighbour below is half as far away. */
+    const bool closer = fraction == 0 && exponent > 1;
+    /* The logarithms to base ten of 2 and of 4/3, times 2^22. */
+    const int power = zkt__ten_floor(
+        (int64_t)q * 1262611 - (closer ? 524031 : 0), 22);
+    const int h = q + zkt__ten_log2(-power) + 1;
+    const struct zkt_ten ten = zkt__ten(-power);
+    const uint64_t middle = scale(&ten, 4 * c << h);
+    /* A tie is read as the even one. */
+    const uint64_t lower = scale(&ten, (4 * c - 2 + closer) << h) + (c & 1);
+    const uint64_t upper = scale(&ten, (4 * c + 2) << h) - (c & 1);
+    const uint64_t below = middle / 4, short_below = below / 10;
+    const bool short_down = lower <= 40 * short_below;
+    const bool short_up = 40 * short_below + 40 <= upper;
+    if (below >= 10 && short_down != short_up) {
+        return make_decimal(short_below + short_up, power + 1);
     }
-    return d;
+    const bool down = lower <= 4 * below, up = 4 * below + 4 <= upper;
+    const bool nearer_up = middle > 4 * below + 2 ||
+                           (middle == 4 * below + 2 && (below & 1) != 0);
+    return make_decimal(below + (down != up ? up : nearer_up), power);
 }
 
 size_t zkt__real_write(char *out, double value)

@@ -80,13 +80,13 @@ static uint64_t hash_touched(const struct replay *r, const struct zkt_delta *d,
 
 /* Few are searched from the newest on: a call that touches one key again and
  * again finds it at once. ZKT_INDEX_NONE: it is new. */
-static uint32_t find_touched(const struct replay *r, const struct zkt_delta *d,
-                             uint32_t field, struct zkt_str key)
+static uint32_t find_touched(const struct zkt_delta *d, uint32_t field,
+                             struct zkt_str key, uint64_t hash)
 {
     if (d->index.used > 0) {
         const struct zkt_touched wanted = { .field = field, .key = key };
-        return zkt__index_find(&d->index, hash_touched(r, d, field, key),
-                               same_touched, d, &wanted, sizeof(wanted));
+        return zkt__index_find(&d->index, hash, same_touched, d, &wanted,
+                               sizeof(wanted));
     }
     for (uint32_t i = d->touched_count; i-- > 0;) {
         if (is_touched(d, i, field, key)) {
@@ -96,8 +96,9 @@ static uint32_t find_touched(const struct replay *r, const struct zkt_delta *d,
     return ZKT_INDEX_NONE;
 }
 
-/* Puts those into the index that are not in it, once there are many. */
-static void index_touched(struct replay *r, struct zkt_delta *d)
+/* Puts the newest, which has @hash, into the index; once there are many, all
+ * of them. */
+static void index_touched(struct replay *r, struct zkt_delta *d, uint64_t hash)
 {
     const struct zkt_allocator memory = zkt__arena_allocator(r->arena);
     if (d->touched_count <= TOUCHED_LINEAR) {
@@ -108,7 +109,11 @@ static void index_touched(struct replay *r, struct zkt_delta *d)
         r->no_memory = true;
         return;
     }
-    for (uint32_t i = d->index.used; i < d->touched_count; i++) {
+    if (d->index.used > 0) {
+        zkt__index_add(&d->index, hash, d->index.used);
+        return;
+    }
+    for (uint32_t i = 0; i < d->touched_count; i++) {
         const struct zkt_touched *t = &d->touched[i];
         zkt__index_add(&d->index, hash_touched(r, d, t->field, t->key), i);
     }
@@ -118,7 +123,9 @@ static void index_touched(struct replay *r, struct zkt_delta *d)
 static struct zkt_touched *touch(struct replay *r, struct zkt_delta *d,
                                  uint32_t field, struct zkt_str key, bool had)
 {
-    const uint32_t found = find_touched(r, d, field, key);
+    const uint64_t hash = d->index.used > 0 ? hash_touched(r, d, field, key)
+                                            : 0;
+    const uint32_t found = find_touched(d, field, key, hash);
     if (found != ZKT_INDEX_NONE) {
         return &d->touched[found];
     }
@@ -131,7 +138,7 @@ static struct zkt_touched *touch(struct replay *r, struct zkt_delta *d,
     all[d->touched_count] =
         (struct zkt_touched){ .field = field, .key = key, .had = had };
     d->touched_count++;
-    index_touched(r, d);
+    index_touched(r, d, hash);
     return r->no_memory ? NULL : &all[d->touched_count - 1];
 }
 

@@ -319,6 +319,45 @@ static void read_4k(struct bench *b)
     read_text(b, text, &bench_store_save_input_type_);
 }
 
+/* A hundred numbers of sixteen or seventeen digits, as drawings have them. */
+static void write_reals(struct bench *b)
+{
+    struct zkt_writer w;
+    zkt__writer_init(&w, &zkt__allocator_default);
+    for (int i = 1; i <= 100; i++) {
+        zkt_write_float64(&w, 1000.0 * i / 7);
+        ZKT_WRITE(&w, " ");
+    }
+    if (w.failed || w.len >= sizeof(b->frame) - ZKT_PADDING) {
+        fail("not written");
+    }
+    memcpy(b->frame, w.data, w.len);
+    memset(b->frame + w.len, 0, ZKT_PADDING);
+    b->frame_len = w.len;
+    zkt__writer_finish(&w);
+}
+
+static void prepare_reals(struct bench *b)
+{
+    prepare_reading(b);
+    write_reals(b);
+}
+
+static void read_reals(struct bench *b)
+{
+    struct zkt_reader reader;
+    struct zkt_issues issues;
+    double value;
+    zkt__issues_init(&issues, &b->arena, NULL);
+    zkt__reader_init(&reader, b->frame, b->frame_len, &b->arena, &issues, NULL);
+    for (int i = 1; i <= 100; i++) {
+        if (!zkt_decode_float64(&reader, &zkt_type_float64, &value) ||
+            value != 1000.0 * i / 7) {
+            fail("not read");
+        }
+    }
+}
+
 /* ---- measuring ---- */
 
 static const struct work {
@@ -348,6 +387,10 @@ static const struct work {
       "reading a call of 109 bytes" },
     { "read4k", prepare_reading, read_4k, 100000,
       "reading a call with a text of 4 KiB" },
+    { "readreals", prepare_reals, read_reals, 1000,
+      "reading a hundred numbers of 17 digits" },
+    { "reals", prepare_reals, write_reals, 1000,
+      "printing a hundred numbers of 17 digits" },
 };
 
 static double cpu_ns(void)

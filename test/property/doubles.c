@@ -1,9 +1,11 @@
 /*
  * Prints random doubles for doubles.test.js: the bits in hexadecimal, and the
  * text that the writer gives. Some have few digits, some are subnormal, some
- * stand next to a power of two.
+ * stand next to a power of two. Each is read back, and so is a random decimal,
+ * as the C library does.
  */
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,12 +49,36 @@ static double random_double(void)
     return value;
 }
 
+/* Whether @text, which has a NUL behind it, is read as strtod does. */
+static bool reads_alike(const char *text)
+{
+    const struct zkt_number read = zkt__number_read(text, text + strlen(text));
+    const double wanted = strtod(text, NULL);
+    if (memcmp(&read.real, &wanted, sizeof(wanted)) != 0) {
+        fprintf(stderr, "%s is read as %.17g\n", text, read.real);
+        return false;
+    }
+    return true;
+}
+
+/* Of up to 19 digits, all powers there are and some beyond. */
+static bool reads_a_decimal(void)
+{
+    const uint64_t digits = (uint64_t)random_below(0xffffffffu) << 32 |
+                            random_below(0xffffffffu);
+    char text[64];
+    snprintf(text, sizeof(text), "%llue%d",
+             (unsigned long long)(digits >> random_below(60)),
+             (int)random_below(660) - 340);
+    return reads_alike(text);
+}
+
 int main(int argc, char **argv)
 {
     const long rounds = argc > 1 ? atol(argv[1]) : 1000;
     seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     for (long i = 0; i < rounds; i++) {
-        char text[ZKT_NUMBER_SIZE];
+        char text[ZKT_NUMBER_SIZE + 1];
         uint64_t bits;
         const double value = random_double();
         if (!isfinite(value)) {
@@ -60,7 +86,11 @@ int main(int argc, char **argv)
         }
         memcpy(&bits, &value, sizeof(bits));
         const size_t len = zkt__real_write(text, value);
-        printf("%016llx %.*s\n", (unsigned long long)bits, (int)len, text);
+        text[len] = '\0';
+        if (!reads_alike(text) || !reads_a_decimal()) {
+            return 1;
+        }
+        printf("%016llx %s\n", (unsigned long long)bits, text);
     }
     return 0;
 }
