@@ -41,6 +41,12 @@ struct zkt_core *zkt__client_core(struct zkt_client *client)
     return &client->core;
 }
 
+int64_t zkt__client_close_ms(const struct zkt_client *client)
+{
+    const int64_t ms = client->options.close_ms;
+    return ms > 0 ? ms : 0;
+}
+
 bool zkt__client_close_wanted(const struct zkt_client *client)
 {
     return client->close_wanted;

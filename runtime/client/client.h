@@ -61,6 +61,8 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
                                    void *driver);
 void zkt__client_free(struct zkt_client *client);
 
+/** How long a driver waits for the server to close, at most. */
+int64_t zkt__client_close_ms(const struct zkt_client *client);
 struct zkt_core *zkt__client_core(struct zkt_client *client);
 
 /**

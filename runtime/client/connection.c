@@ -93,6 +93,16 @@ static void go_waiting(struct zkt_client *client, bool again)
     client->dial_at = again ? later(client, next_delay(client)) : ZKT_NEVER;
 }
 
+/* Whoever has said goodbye waits for the server to close, and whoever has not
+ * has nothing to wait for. */
+static void end_transport(struct zkt_client *client, bool was_open)
+{
+    const bool good = was_open && client->ws.state != ZKT_WS_OPEN;
+    client->endpoint.closing = true;
+    client->endpoint.aborted = client->endpoint.aborted || !good;
+    zkt__endpoint_touch(&client->endpoint);
+}
+
 void zkt__client_lost(struct zkt_client *client, const char *reason)
 {
     if (client->phase == ZKT_PHASE_WAITING) {
@@ -111,8 +121,7 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
         zkt__calls_fail(client, ZKT_UNAVAILABLE, !again);
     }
     if (client->attached) {
-        client->endpoint.closing = true;
-        zkt__endpoint_touch(&client->endpoint);
+        end_transport(client, was_open);
     }
     zkt__client_log(client, ZKT_LOG_WARNING, "%s: %s",
                     was_open ? "the connection is lost" : "cannot connect",
@@ -126,9 +135,11 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
 
 void zkt__connection_end(struct zkt_client *client)
 {
+    const bool was_open = client->phase == ZKT_PHASE_OPEN;
     go_waiting(client, false);
     if (client->attached) {
         zkt__ws_close(&client->ws, 1000, "");
+        end_transport(client, was_open);
     }
     client->status = ZKT_DISCONNECTED;
 }

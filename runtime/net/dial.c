@@ -137,7 +137,7 @@ static void begin_finish(struct dialer *d)
     uv_update_time(d->loop.uv);
     zkt__loop_end_turn(&d->loop); /* the goodbye, if the socket takes it */
     zkt__search_abort(&d->search);
-    zkt__loop_stop(&d->loop);
+    zkt__loop_retire(&d->loop);
     zkt__client_free(d->client);
     uv_close((uv_handle_t *)&d->wake, on_handle_gone);
     uv_close((uv_handle_t *)&d->patience, on_handle_gone);
@@ -411,12 +411,13 @@ static int move_in(struct dialer *d, uv_loop_t *uv,
         goto fail_inbox;
     }
     error = zkt__loop_init(&d->loop, uv, zkt__client_core(d->client),
-                           d->allocator, 0, ZKT_READ_SIZE);
+                           d->allocator, zkt__client_close_ms(d->client),
+                           ZKT_READ_SIZE);
     if (error != 0) {
         goto fail_loop;
     }
     d->loop.user = d;
-    d->loop.counts = true;
+    d->loop.counts = d->loop.is_client = true;
     error = uv_async_init(uv, &d->wake, on_wake);
     if (error != 0) {
         abandon(d);

@@ -1,7 +1,9 @@
 /*
  * zkt_client_open_local: a client and a server in one thread, joined by
  * memory. There is no waiting: when no byte moves, the clock that all of them
- * share jumps to the next deadline, so a test of a timeout takes no time.
+ * share jumps to the next deadline, so a test of a timeout takes no time. Only
+ * a poll without a limit that finds no deadline waits: for another thread to
+ * post something, to the server or to any of the clients.
  */
 #include <string.h>
 
@@ -9,8 +11,16 @@
 #include "net/inbox.h"
 #include "server/server.h"
 
+/* Rung when another thread has posted something. */
+struct bell {
+    pthread_mutex_t mutex;
+    pthread_cond_t rings;
+    bool rung;
+};
+
 /* Everybody who is joined to one server; its driver. */
 struct hub {
+    struct bell bell;
     struct zkt_server *server;
     struct zkt_core *core; /* the server's */
     struct zkt_list joints;
@@ -32,6 +42,47 @@ struct joint {
 static struct zkt_core *core_of(const struct joint *joint)
 {
     return zkt__client_core(joint->client);
+}
+
+/* ---- waiting for other threads ---- */
+
+static bool bell_init(struct bell *bell)
+{
+    if (pthread_mutex_init(&bell->mutex, NULL) != 0) {
+        return false;
+    }
+    if (pthread_cond_init(&bell->rings, NULL) != 0) {
+        pthread_mutex_destroy(&bell->mutex);
+        return false;
+    }
+    return true;
+}
+
+static void bell_finish(struct bell *bell)
+{
+    pthread_cond_destroy(&bell->rings);
+    pthread_mutex_destroy(&bell->mutex);
+}
+
+/* From any thread. */
+static void ring(void *user)
+{
+    struct hub *hub = user;
+    pthread_mutex_lock(&hub->bell.mutex);
+    hub->bell.rung = true;
+    pthread_cond_signal(&hub->bell.rings);
+    pthread_mutex_unlock(&hub->bell.mutex);
+}
+
+/* Waits until it rings, unless it has since the last time. */
+static void wait_for_bell(struct bell *bell)
+{
+    pthread_mutex_lock(&bell->mutex);
+    while (!bell->rung) {
+        pthread_cond_wait(&bell->rings, &bell->mutex);
+    }
+    bell->rung = false;
+    pthread_mutex_unlock(&bell->mutex);
 }
 
 /* ---- moving bytes ---- */
@@ -141,8 +192,10 @@ static void advance(struct hub *hub, int64_t ms)
 static void release_empty(struct hub *hub)
 {
     if (hub->users == 0 && zkt__list_empty(&hub->joints)) {
+        zkt__post_box_on_wake(zkt__server_box(hub->server), NULL, NULL);
         hub->core->driver = NULL;
         hub->core->wake = NULL;
+        bell_finish(&hub->bell);
         zkt__release(zkt__server_allocator(hub->server), hub);
     }
 }
@@ -198,7 +251,9 @@ static enum zkt_status run_turn(struct hub *hub, int timeout_ms)
         return ZKT_DEADLINE_EXCEEDED;
     }
     if (next == ZKT_NEVER) {
-        return ZKT_CLOSED; /* nothing will ever happen */
+        wait_for_bell(&hub->bell);
+        (void)turn_once(hub);
+        return ZKT_OK;
     }
     advance(hub, wait > 0 ? wait : 0);
     (void)turn_once(hub);
@@ -319,13 +374,16 @@ static struct hub *hub_of(struct zkt_server *server)
     }
     struct hub *hub = zkt__alloc_zero(zkt__server_allocator(server), 1,
                                       sizeof(*hub));
-    if (hub != NULL) {
-        hub->server = server;
-        hub->core = core;
-        zkt__list_init(&hub->joints);
-        core->driver = hub;
-        core->wake = on_wake;
+    if (hub == NULL || !bell_init(&hub->bell)) {
+        zkt__release(zkt__server_allocator(server), hub);
+        return NULL;
     }
+    hub->server = server;
+    hub->core = core;
+    zkt__list_init(&hub->joints);
+    core->driver = hub;
+    core->wake = on_wake;
+    zkt__post_box_on_wake(zkt__server_box(server), ring, hub);
     return hub;
 }
 
@@ -345,7 +403,7 @@ struct zkt_client *zkt_client_open_local(struct zkt_server *server)
         .allocator = allocator,
         .ping_after_ms = -1, /* memory does not fall silent */
     };
-    if (zkt__inbox_init(&joint->inbox, allocator, NULL, NULL) != 0) {
+    if (zkt__inbox_init(&joint->inbox, allocator, ring, hub) != 0) {
         goto fail;
     }
     joint->hub = hub;

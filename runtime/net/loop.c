@@ -4,7 +4,8 @@
  * polled for writing and nothing is copied: what is pending stays in the
  * core's queue. A connection that ends has sent everything, then half-closes
  * and waits for the peer to do the same, so that no reset overtakes the close
- * frame (RFC 6455, section 7.1.1).
+ * frame (RFC 6455, section 7.1.1); that of a client waits alone, since the
+ * server is to be the first.
  */
 #include "net/loop.h"
 
@@ -27,6 +28,9 @@ struct zkt_link {
 void zkt__loop_clock(struct zkt_loop *loop)
 {
     struct timespec wall;
+    if (loop->core == NULL) {
+        return;
+    }
     clock_gettime(CLOCK_REALTIME, &wall);
     loop->core->now_ms = (int64_t)uv_now(loop->uv);
     loop->core->wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
@@ -97,11 +101,13 @@ static void watch(struct zkt_link *link)
 static void linger(struct zkt_link *link)
 {
     struct zkt_loop *loop = link->loop;
-    zkt__socket_finish_writing(link->source.fd);
+    if (!loop->is_client) {
+        zkt__socket_finish_writing(link->source.fd);
+    }
     link->endpoint->transport = NULL;
     link->endpoint->ops->detach(link->endpoint);
     link->endpoint = NULL;
-    link->linger_until = loop->core->now_ms + loop->linger_ms;
+    link->linger_until = (int64_t)uv_now(loop->uv) + loop->linger_ms;
     zkt__list_append(&loop->linger, &link->linger);
 }
 
@@ -258,7 +264,7 @@ static void drop_lingering(struct zkt_loop *loop)
     struct zkt_node *node;
     while ((node = zkt__list_first(&loop->linger)) != NULL) {
         struct zkt_link *link = ZKT_CONTAINER(node, struct zkt_link, linger);
-        if (link->linger_until > loop->core->now_ms) {
+        if (link->linger_until > (int64_t)uv_now(loop->uv)) {
             return;
         }
         drop(link);
@@ -286,7 +292,9 @@ static void flush_dirty(struct zkt_loop *loop)
 
 static void arm(struct zkt_loop *loop)
 {
-    int64_t deadline = loop->core->ops->deadline(loop->core);
+    int64_t deadline = loop->core != NULL
+                           ? loop->core->ops->deadline(loop->core)
+                           : ZKT_NEVER;
     const struct zkt_node *first = zkt__list_first(&loop->linger);
     if (first != NULL) {
         const struct zkt_link *link = ZKT_CONTAINER(first, struct zkt_link,
@@ -304,10 +312,39 @@ static void arm(struct zkt_loop *loop)
     uv_timer_start(&loop->timer, on_timer, wait > 0 ? (uint64_t)wait : 0, 0);
 }
 
+/* A turn without a core. */
+static void end_retired(struct zkt_loop *loop)
+{
+    drop_lingering(loop);
+    free_dropped(loop);
+    arm(loop);
+    if (zkt__list_empty(&loop->links)) {
+        zkt__loop_stop(loop);
+    }
+}
+
+void zkt__loop_retire(struct zkt_loop *loop)
+{
+    struct zkt_node *node = zkt__list_first(&loop->links);
+    while (node != NULL) {
+        struct zkt_link *link = ZKT_CONTAINER(node, struct zkt_link, node);
+        node = zkt__list_after(&loop->links, node);
+        if (link->endpoint != NULL) {
+            drop(link);
+        }
+    }
+    loop->core = NULL;
+    end_retired(loop);
+}
+
 /* The clock has just been read. */
 static void end_turn(struct zkt_loop *loop)
 {
     if (loop->stopping) {
+        return;
+    }
+    if (loop->core == NULL) {
+        end_retired(loop);
         return;
     }
     if (loop->counts) { /* what is due may run here before the timer does */

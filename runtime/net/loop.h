@@ -21,7 +21,7 @@
 
 struct zkt_loop {
     uv_loop_t *uv;
-    struct zkt_core *core;
+    struct zkt_core *core; /* NULL: gone, and the last ones linger */
     const struct zkt_allocator *allocator;
     struct zkt_poller poller;
     uv_timer_t timer;
@@ -30,6 +30,7 @@ struct zkt_loop {
     struct zkt_list dropped; /* closed, and freed when the turn ends */
     struct zkt_list linger;  /* sent all, waiting for the peer, by age */
     int64_t linger_ms;       /* how long at most */
+    bool is_client;          /* the peer is to close first */
     int64_t armed;           /* what the timer is set to: never too late */
     uint64_t turns;          /* in which a socket was ready, or something due */
     bool counts;             /* somebody looks at turns */
@@ -80,6 +81,12 @@ void zkt__loop_handle_gone(struct zkt_loop *loop);
 
 /** Ticks, flushes what is dirty, and sets the timer. */
 void zkt__loop_end_turn(struct zkt_loop *loop);
+
+/**
+ * The core is about to be freed: stops, when those who have said goodbye and
+ * wait for their peer have had their time.
+ */
+void zkt__loop_retire(struct zkt_loop *loop);
 
 /**
  * Drops every socket and closes the handles; when the uv loop has run until

@@ -17,6 +17,10 @@
  *   load hold PORT PID CONNECTIONS ACTOR METHOD INPUT
  *       prints: bytes of the server's memory for an idle connection, and for
  *       one with a subscription to an instance of its own that it has called
+ *   load leave PORT PID CONNECTIONS SUBSCRIPTIONS ACTOR METHOD INPUT
+ *       that many connections, each subscribed to that many instances of its
+ *       own, are reset at once; prints: the longest round trip of a bystander
+ *       meanwhile, in milliseconds
  *   load memory PORT PID
  *       prints: KiB of the server's memory
  *
@@ -27,6 +31,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,6 +40,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -482,6 +488,86 @@ static void run_hold(char **a)
            (resident() - before) / count);
 }
 
+/* One subscription after the other, to instances of its own. */
+static void subscribe_often(struct connection *c, char **call, int times)
+{
+    char id[32];
+    char *names[] = { call[0], id };
+    for (int i = 0; i < times; i++) {
+        snprintf(id, sizeof(id), "left%dof*", i);
+        c->snapshot = 0;
+        subscribe(c, "state:sub", names);
+        while (c->snapshot == 0) {
+            receive(c);
+            take_frames(c);
+        }
+    }
+}
+
+static void reset_all(const struct connection *first, int count)
+{
+    const struct linger now = { .l_onoff = 1 };
+    for (int i = 0; i < count; i++) {
+        setsockopt(first[i].fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        close(first[i].fd);
+    }
+}
+
+/* Says that it begins, calls until @other is closed, and often after that; the
+ * longest round trip, in seconds. */
+static double stand_by(struct connection *c, int other)
+{
+    int left = 3000;
+    struct pollfd end = { .fd = other };
+    check(write(other, "", 1) == 1, "write");
+    double longest = 0, begun = now();
+    while (left > 0) {
+        call_once(c);
+        const double ended = now();
+        longest = ended - begun > longest ? ended - begun : longest;
+        left -= poll(&end, 1, 0) != 0;
+        begun = now();
+    }
+    return longest;
+}
+
+/* The bystander is another process: what the resets take of this one is not
+ * the server's. */
+static void run_leave(char **a)
+{
+    char text[16], id[] = "bystander";
+    char *call[] = { a[2], id, a[3], a[4] };
+    int ends[2]; /* ours, and the bystander's */
+    char begun;
+    snprintf(text, sizeof(text), "%d", atoi(a[0]) + 1);
+    const int count = open_all(text);
+    set_call(connections, call);
+    call_once(connections);
+    for (int i = 1; i < count; i++) {
+        subscribe_often(&connections[i], call, atoi(a[1]));
+    }
+    check(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair");
+    const pid_t bystander = fork();
+    check(bystander >= 0, "fork");
+    if (bystander == 0) {
+        close(ends[0]);
+        for (int i = 1; i < count; i++) {
+            close(connections[i].fd);
+        }
+        close(epoll);
+        printf("%.1f\n", stand_by(connections, ends[1]) * 1e3);
+        fflush(stdout);
+        _exit(0);
+    }
+    close(ends[1]);
+    check(read(ends[0], &begun, 1) == 1, "the bystander");
+    reset_all(connections + 1, count - 1);
+    close(ends[0]);
+    int status = 0;
+    check(waitpid(bystander, &status, 0) == bystander && status == 0,
+          "the bystander");
+}
+
 static void run_memory(char **a)
 {
     (void)a;
@@ -497,7 +583,8 @@ int main(int argc, char **argv)
     } modes[] = {
         { "call", 7, run_calls },         { "fanout", 7, run_fanout },
         { "snapshot", 3, run_snapshots }, { "churn", 5, run_churn },
-        { "hold", 4, run_hold },          { "memory", 0, run_memory },
+        { "hold", 4, run_hold },          { "leave", 5, run_leave },
+        { "memory", 0, run_memory },
     };
     epoll = epoll_create1(0);
     for (size_t i = 0; argc >= 4 && i < sizeof(modes) / sizeof(modes[0]); i++) {

@@ -2,6 +2,7 @@
  * Servers and clients joined in memory: what handlers do when they misuse the
  * runtime, what callbacks may do, and what a clock that jumps leads to.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -491,6 +492,80 @@ static void test_posting_to_a_local_client(void **state)
     assert_int_equal(count, 3);
 }
 
+/* What another thread does while this one polls. */
+struct poster {
+    struct zkt_server *server;
+    struct zkt_client *client;
+    bool ran;
+};
+
+static void note_client(struct zkt_client *client, void *user)
+{
+    struct poster *p = user;
+    assert_ptr_equal(client, p->client);
+    p->ran = true;
+}
+
+static void note_server(struct zkt_server *server, void *user)
+{
+    struct poster *p = user;
+    assert_ptr_equal(server, p->server);
+    p->ran = true;
+}
+
+static void *post_to_client(void *user)
+{
+    struct poster *p = user;
+    return zkt_client_post(p->client, note_client, p) == ZKT_OK ? p : NULL;
+}
+
+static void *post_to_server(void *user)
+{
+    struct poster *p = user;
+    return zkt_server_post(p->server, note_server, p) == ZKT_OK ? p : NULL;
+}
+
+/* @polled waits without a limit for what @post does on another thread. */
+static void wait_for_post(struct poster *p, struct zkt_client *polled,
+                          void *(*post)(void *user))
+{
+    pthread_t thread;
+    void *good;
+    p->ran = false;
+    assert_int_equal(pthread_create(&thread, NULL, post, p), 0);
+    while (!p->ran) {
+        assert_int_equal(zkt_client_poll(polled, -1), ZKT_OK);
+    }
+    assert_int_equal(pthread_join(thread, &good), 0);
+    assert_ptr_equal(good, p);
+}
+
+/* Nothing is due, ever: there is nothing to jump to. */
+static void test_a_post_ends_a_poll_without_a_limit(void **state)
+{
+    const struct zkt_serve_options options = {
+        .log = keep_log,
+        .limits = { .ping_after_ms = INT64_MAX },
+    };
+    struct poster p = { .ran = false };
+    (void)state;
+    assert_int_equal(zkt_server_new(demo_app(&handlers), &options, &p.server),
+                     ZKT_OK);
+    p.client = zkt_client_open_local(p.server);
+    struct zkt_client *other = zkt_client_open_local(p.server);
+    while (zkt_client_status(p.client) != ZKT_CONNECTED ||
+           zkt_client_status(other) != ZKT_CONNECTED) {
+        zkt_client_poll(p.client, 0);
+    }
+    wait_for_post(&p, p.client, post_to_client);
+    wait_for_post(&p, p.client, post_to_server);
+    wait_for_post(&p, other, post_to_client);
+    zkt_client_close(other);
+    wait_for_post(&p, p.client, post_to_server);
+    zkt_client_close(p.client);
+    zkt_server_free(p.server);
+}
+
 static void test_no_client_at_all(void **state)
 {
     struct demo_counter *counter = demo_counter_open(NULL, "x");
@@ -527,6 +602,7 @@ int main(void)
         T(test_silence_ends_a_connection),
         T(test_a_local_client_comes_back),
         T(test_posting_to_a_local_client),
+        T(test_a_post_ends_a_poll_without_a_limit),
         T(test_no_client_at_all),
     };
 #undef T

@@ -31,6 +31,7 @@
 #include "counter_server.h"
 #include "failing_alloc.h"
 #include "net/serving.h"
+#include "websocket/handshake.h"
 #include "wire.h"
 
 /* ---- calls that fail ---- */
@@ -131,6 +132,17 @@ WRAP_UV(uv_async_init, (uv_loop_t * loop, uv_async_t *async, uv_async_cb cb),
 WRAP_UV(uv_signal_init, (uv_loop_t * loop, uv_signal_t *handle), (loop, handle))
 WRAP_UV(uv_signal_start, (uv_signal_t * handle, uv_signal_cb cb, int number),
         (handle, cb, number))
+
+/* ---- a clock that stands still, and is set forward ---- */
+
+static uint64_t stands_at; /* 0: it is the real one */
+
+uint64_t __real_uv_now(const uv_loop_t *loop);
+uint64_t __wrap_uv_now(const uv_loop_t *loop);
+uint64_t __wrap_uv_now(const uv_loop_t *loop)
+{
+    return stands_at != 0 ? stands_at : __real_uv_now(loop);
+}
 
 /* ---- a server ---- */
 
@@ -323,7 +335,9 @@ static void run_client(struct site *site)
 {
     const struct zkt_client_options options = { .rpc_timeout_ms = 1000,
                                                 .reconnect_min_ms = 1,
-                                                .reconnect_max_ms = 5 };
+                                                .reconnect_max_ms = 5,
+                                                /* the server is in our hands */
+                                                .close_ms = -1 };
     char url[64];
     int answers = 0;
     snprintf(url, sizeof(url), "ws://127.0.0.1:%u", (unsigned)site->port);
@@ -474,6 +488,142 @@ static void test_every_system_call_of_a_start(void **state)
     (void)state;
     run_starts(true);
     run_starts(false);
+}
+
+/* ---- how a client leaves ---- */
+
+/* A client in a loop of its own, and a server that is played by the test. */
+struct visit {
+    uv_loop_t loop;
+    struct zkt_client *client;
+    int listener;
+    struct peer server; /* its end of the connection */
+};
+
+static void open_visit(struct visit *v)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET };
+    socklen_t len = sizeof(at);
+    char url[64];
+    *v = (struct visit){ .listener = __real_socket(AF_INET, SOCK_STREAM, 0) };
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(__real_bind(v->listener, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(__real_listen(v->listener, 1), 0);
+    assert_int_equal(
+        __real_getsockname(v->listener, (struct sockaddr *)&at, &len), 0);
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u",
+             (unsigned)ntohs(at.sin_port));
+    assert_int_equal(__real_uv_loop_init(&v->loop), 0);
+    v->client = zkt_client_open(
+        url, &(struct zkt_client_options){ .loop = &v->loop });
+    assert_non_null(v->client);
+}
+
+/* Runs the client until the server has heard @text. */
+static void wait_for_client(struct visit *v, const char *text)
+{
+    while (!holds(v->server.text, v->server.len, text)) {
+        (void)uv_run(&v->loop, UV_RUN_NOWAIT);
+        assert_true(hear(&v->server));
+    }
+}
+
+static void shake_hands(struct visit *v)
+{
+    static const char name[] = "Sec-WebSocket-Key: ";
+    char accept[ZKT_WS_ACCEPT_LEN + 1], reply[256];
+    struct pollfd knocks = { .fd = v->listener, .events = POLLIN };
+    while (poll(&knocks, 1, 0) == 0) {
+        (void)uv_run(&v->loop, UV_RUN_NOWAIT);
+    }
+    v->server.fd = __real_accept4(v->listener, NULL, NULL, SOCK_NONBLOCK);
+    assert_true(v->server.fd >= 0);
+    wait_for_client(v, "\r\n\r\n");
+    zkt__ws_accept_key(strstr(v->server.text, name) + sizeof(name) - 1, accept);
+    const int len = snprintf(reply, sizeof(reply),
+                             "HTTP/1.1 101 Switching Protocols\r\n"
+                             "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                             "Sec-WebSocket-Accept: %s\r\n\r\n",
+                             accept);
+    say(&v->server, reply, (size_t)len);
+    while (zkt_client_status(v->client) != ZKT_CONNECTED) {
+        (void)uv_run(&v->loop, UV_RUN_NOWAIT);
+    }
+    v->server.len = 0;
+}
+
+static void end_visit(struct visit *v)
+{
+    while (uv_run(&v->loop, UV_RUN_NOWAIT) != 0) {
+    }
+    assert_int_equal(uv_loop_close(&v->loop), 0);
+    close(v->server.fd);
+    close(v->listener);
+    stands_at = 0;
+}
+
+static void run_ten_turns(struct visit *v)
+{
+    for (int i = 0; i < 10; i++) {
+        assert_int_not_equal(uv_run(&v->loop, UV_RUN_NOWAIT), 0);
+        assert_true(hear(&v->server));
+    }
+}
+
+/* The client says goodbye, and its socket is open until its time is over. */
+static void leave(struct visit *v)
+{
+    stands_at = __real_uv_now(&v->loop);
+    zkt_client_close(v->client);
+    wait_for_client(v, "\x88\x82"); /* a close frame, masked, with a code */
+    assert_int_equal(v->server.len, 8);
+    stands_at += 1999;
+    run_ten_turns(v);
+}
+
+static void test_the_server_closes_first(void **state)
+{
+    struct visit v;
+    (void)state;
+    open_visit(&v);
+    shake_hands(&v);
+    leave(&v);
+    say(&v.server, "\x88\x02\x03\xe8", 4);
+    run_ten_turns(&v);
+    assert_int_equal(__real_shutdown(v.server.fd, SHUT_WR), 0);
+    end_visit(&v);
+}
+
+static void test_the_server_does_not_close(void **state)
+{
+    struct visit v;
+    (void)state;
+    open_visit(&v);
+    shake_hands(&v);
+    leave(&v);
+    stands_at++;
+    while (hear(&v.server)) {
+        (void)uv_run(&v.loop, UV_RUN_NOWAIT);
+    }
+    end_visit(&v);
+}
+
+/* Nothing was agreed on that could be ended well. */
+static void test_leaving_before_the_handshake(void **state)
+{
+    struct visit v;
+    struct pollfd knocks = { .events = POLLIN };
+    (void)state;
+    open_visit(&v);
+    knocks.fd = v.listener;
+    while (poll(&knocks, 1, 0) == 0) {
+        (void)uv_run(&v.loop, UV_RUN_NOWAIT);
+    }
+    v.server.fd = __real_accept4(v.listener, NULL, NULL, SOCK_NONBLOCK);
+    wait_for_client(&v, "\r\n\r\n");
+    zkt_client_close(v.client);
+    assert_false(hear(&v.server));
+    end_visit(&v);
 }
 
 /* ---- resets ---- */
@@ -762,6 +912,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_system_call),
         cmocka_unit_test(test_nothing_is_delayed),
+        cmocka_unit_test(test_the_server_closes_first),
+        cmocka_unit_test(test_the_server_does_not_close),
+        cmocka_unit_test(test_leaving_before_the_handshake),
         cmocka_unit_test(test_every_system_call_of_a_start),
         cmocka_unit_test(test_resets_in_every_state),
         cmocka_unit_test(test_descriptors_run_out),

@@ -54,7 +54,8 @@ const char *zkt_connection_name(enum zkt_connection status);
     X(stable_after_ms, 5000,                                                   \
       "a connection this old begins at the first delay")                       \
     X(ping_after_ms, 30000, "silence before a ping")                           \
-    X(pong_within_ms, 5000, "silence after a ping: the connection is lost")
+    X(pong_within_ms, 5000, "silence after a ping: the connection is lost")    \
+    X(close_ms, 2000, "time for the server to close, after the goodbye")
 
 /** All zero is a good set of options. */
 struct zkt_client_options {
@@ -106,7 +107,10 @@ enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms);
 /**
  * Rejects what is pending with "WebSocket client closed", says goodbye, and
  * frees the client; handles that are still open become stale but must still be
- * closed. In a callback it takes effect when the callback has returned. A
+ * closed. In a callback it takes effect when the callback has returned. The
+ * socket is left open until the server has closed it or close_ms have passed
+ * (RFC 6455, section 7.1.1): in your loop, if you gave it one; otherwise this
+ * waits for it. A
  * client with a thread may be closed from any; from another than its own it
  * returns when the thread has ended.
  */
