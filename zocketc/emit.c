@@ -18,7 +18,7 @@ void emit_finish(struct emit *out)
     *out = (struct emit){ 0 };
 }
 
-static void reserve(struct emit *out, size_t more)
+void emit_reserve(struct emit *out, size_t more)
 {
     if (out->capacity - out->len > more) {
         return;
@@ -36,19 +36,12 @@ static void reserve(struct emit *out, size_t more)
     out->capacity = capacity;
 }
 
-void emit_bytes(struct emit *out, const char *bytes, size_t len)
+void emit_blanks(struct emit *out, size_t count)
 {
-    reserve(out, len);
-    if (len > 0) {
-        memcpy(out->text + out->len, bytes, len);
-    }
-    out->len += len;
+    emit_reserve(out, count);
+    memset(out->text + out->len, ' ', count);
+    out->len += count;
     out->text[out->len] = '\0';
-}
-
-void emit_text(struct emit *out, const char *text)
-{
-    emit_bytes(out, text, strlen(text));
 }
 
 void emit_bool(struct emit *out, bool value)
@@ -193,13 +186,6 @@ void emit_json_string(struct emit *out, struct emit_json_literal literal)
 
 /* ---- comments ---- */
 
-static void emit_indent(struct emit *out, unsigned indent)
-{
-    for (unsigned i = 0; i < indent; i++) {
-        emit_text(out, " ");
-    }
-}
-
 /* Whether a blank must stand between two characters of a comment: comments
  * neither end nor nest, and hold no trigraph. */
 static bool must_part(char a, char b)
@@ -241,7 +227,7 @@ void emit_comment(struct emit *out, unsigned indent, const char *doc)
         return;
     }
     size_t len = strcspn(doc, "\n");
-    emit_indent(out, indent);
+    emit_blanks(out, indent);
     if (doc[len] == '\0' && indent + len + COMMENT_MARKS <= COLUMNS) {
         emit_text(out, "/** ");
         emit_comment_line(out, doc, len);
@@ -250,7 +236,7 @@ void emit_comment(struct emit *out, unsigned indent, const char *doc)
     }
     emit_text(out, "/**\n");
     for (;;) {
-        emit_indent(out, indent);
+        emit_blanks(out, indent);
         emit_text(out, len > 0 ? " * " : " *");
         emit_comment_line(out, doc, len);
         emit_text(out, "\n");
@@ -260,6 +246,6 @@ void emit_comment(struct emit *out, unsigned indent, const char *doc)
         doc += len + 1;
         len = strcspn(doc, "\n");
     }
-    emit_indent(out, indent);
+    emit_blanks(out, indent);
     emit_text(out, " */\n");
 }

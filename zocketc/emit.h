@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /** Zero is an empty text. The text has a NUL behind it unless it is NULL. */
 struct emit {
@@ -24,8 +25,27 @@ struct emit {
 /** Releases the text, and makes it empty. */
 void emit_finish(struct emit *out);
 
-void emit_bytes(struct emit *out, const char *bytes, size_t len);
-void emit_text(struct emit *out, const char *text);
+/** Makes room for @more characters and a NUL. */
+void emit_reserve(struct emit *out, size_t more);
+
+static inline void emit_bytes(struct emit *out, const char *bytes, size_t len)
+{
+    if (out->capacity - out->len <= len) {
+        emit_reserve(out, len);
+    }
+    if (len > 0) {
+        memcpy(out->text + out->len, bytes, len);
+    }
+    out->len += len;
+    out->text[out->len] = '\0';
+}
+
+static inline void emit_text(struct emit *out, const char *text)
+{
+    emit_bytes(out, text, strlen(text));
+}
+
+void emit_blanks(struct emit *out, size_t count);
 void emit_bool(struct emit *out, bool value);
 void emit_signed(struct emit *out, long long value);
 void emit_unsigned(struct emit *out, unsigned long long value);

@@ -20,8 +20,9 @@ void format_newline(struct format *f)
 
 void format_pad(struct format *f, size_t column)
 {
-    for (; f->column < column; f->column++) {
-        emit_text(f->out, " ");
+    if (f->column < column) {
+        emit_blanks(f->out, column - f->column);
+        f->column = column;
     }
 }
 

@@ -30,27 +30,43 @@ enum {
     FILES = sizeof(server_files) / sizeof(server_files[0])
 };
 
+static struct emit name_file(const char *stem, const char *ending)
+{
+    struct emit name = { 0 };
+    emit_text(&name, stem);
+    emit_text(&name, ending);
+    return name;
+}
+
 /* Takes @code. */
 static void add_file(const char *stem, const char *directory,
                      const char *ending, struct emit *code,
                      struct output *output)
 {
-    struct emit name = { 0 };
-    emit_text(&name, stem);
-    emit_text(&name, ending);
+    struct emit name = name_file(stem, ending);
     output_add(output, directory, name.text, code);
     emit_finish(&name);
+}
+
+static struct emit generate(const struct file *file, const struct model *model)
+{
+    struct emit raw = { 0 };
+    file->emit(&raw, model);
+    struct emit code = layout_code(&raw);
+    emit_finish(&raw);
+    return code;
 }
 
 static void generate_files(const struct model *model, const char *directory,
                            const struct file *files, struct output *output)
 {
     for (size_t i = 0; i < FILES; i++) {
-        struct emit raw = { 0 };
-        files[i].emit(&raw, model);
-        struct emit code = layout_code(&raw);
-        add_file(model->file_stem, directory, files[i].ending, &code, output);
-        emit_finish(&raw);
+        struct emit name = name_file(model->file_stem, files[i].ending);
+        if (!output_has(output, directory, name.text)) {
+            struct emit code = generate(&files[i], model);
+            output_add(output, directory, name.text, &code);
+        }
+        emit_finish(&name);
     }
 }
 

@@ -8,6 +8,7 @@
  */
 #include "layout.h"
 
+#include <limits.h>
 #include <string.h>
 
 enum {
@@ -34,13 +35,27 @@ static size_t skip_string(const char *text, size_t len, size_t at)
     return at + 1;
 }
 
+/* The next character from @at on that this knows; @len: there is none. Most
+ * are part of names, and many lines are looked through. */
+static size_t next_mark(const char *text, size_t len, size_t at)
+{
+    static const bool marks[UCHAR_MAX + 1] = {
+        ['"'] = true, ['('] = true, [')'] = true,
+        ['{'] = true, ['}'] = true, [','] = true,
+    };
+    while (at < len && !marks[(unsigned char)text[at]]) {
+        at++;
+    }
+    return at;
+}
+
 /* Where the last outer pair of parentheses opens and closes. */
 static bool find_arguments(const struct piece *piece, size_t *open,
                            size_t *close)
 {
     size_t depth = 0, at = 0, start = 0;
     bool found = false;
-    while (at < piece->len) {
+    while ((at = next_mark(piece->text, piece->len, at)) < piece->len) {
         const char c = piece->text[at];
         if (c == '"') {
             at = skip_string(piece->text, piece->len, at);
@@ -63,7 +78,8 @@ static bool find_arguments(const struct piece *piece, size_t *open,
 static size_t argument_len(const char *text, size_t len)
 {
     size_t depth = 0, at = 0;
-    while (at < len && !(text[at] == ',' && depth == 0)) {
+    while ((at = next_mark(text, len, at)) < len &&
+           !(text[at] == ',' && depth == 0)) {
         if (text[at] == '"') {
             at = skip_string(text, len, at);
             continue;
@@ -107,9 +123,7 @@ static bool fits(const char *text, size_t len, size_t column, size_t after)
 static void emit_line_start(struct emit *out, size_t indent)
 {
     emit_text(out, "\n");
-    for (size_t i = 0; i < indent; i++) {
-        emit_text(out, " ");
-    }
+    emit_blanks(out, indent);
 }
 
 static void emit_piece(struct emit *out, const struct piece *piece);
@@ -169,7 +183,8 @@ static void emit_piece(struct emit *out, const struct piece *piece)
 static size_t find_brace(const char *text, size_t len)
 {
     size_t depth = 0, at = 0;
-    while (at < len && !(text[at] == '{' && depth == 0)) {
+    while ((at = next_mark(text, len, at)) < len &&
+           !(text[at] == '{' && depth == 0)) {
         if (text[at] == '"') {
             at = skip_string(text, len, at);
             continue;

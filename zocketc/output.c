@@ -32,15 +32,32 @@ static char *join(const char *a, const char *between, const char *b)
     return text;
 }
 
-/* Takes @path and @text. */
-static void add(struct output *output, char *path, struct emit *text)
+static bool has_path(const struct output *output, const char *path)
 {
     for (size_t i = 0; i < output->count; i++) {
         if (strcmp(output->files[i].path, path) == 0) {
-            free(path);
-            emit_finish(text);
-            return;
+            return true;
         }
+    }
+    return false;
+}
+
+bool output_has(const struct output *output, const char *directory,
+                const char *name)
+{
+    char *path = join(directory, "/", name);
+    const bool has = has_path(output, path);
+    free(path);
+    return has;
+}
+
+/* Takes @path and @text. */
+static void add(struct output *output, char *path, struct emit *text)
+{
+    if (has_path(output, path)) {
+        free(path);
+        emit_finish(text);
+        return;
     }
     if (output->count == output->capacity) {
         output->capacity = output->capacity > 0 ? output->capacity * 2 : 8;

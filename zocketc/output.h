@@ -36,6 +36,10 @@ void output_add(struct output *output, const char *directory, const char *name,
 void output_add_path(struct output *output, const char *path,
                      struct emit *text);
 
+/** Whether DIRECTORY/NAME is in it already, and need not be made again. */
+bool output_has(const struct output *output, const char *directory,
+                const char *name);
+
 /**
  * Writes what changed. A missing folder is made if the one above is there.
  * False: a file or folder could not be written, *@path names it (good until

@@ -46,16 +46,26 @@ static void add(struct reader *r, enum token_kind kind, size_t start,
     r->newlines = 0;
 }
 
+/* Where the comment with stars at @start ends. */
+static size_t find_close(const struct source *source, size_t start)
+{
+    const char *text = source->text;
+    for (size_t at = start + 2; at + 1 < source->len; at++) {
+        if (text[at] == '*' && text[at + 1] == '/') {
+            return at + 2;
+        }
+    }
+    return source->len;
+}
+
 /* A comment at @start; gives its end. */
 static size_t add_comment(struct reader *r, size_t start)
 {
     const char *text = r->source->text + start;
     if (text[1] == '*') {
-        const char *close = strstr(text + 2, "*/");
-        const size_t len = close != NULL ? (size_t)(close + 2 - text)
-                                         : strlen(text);
-        add(r, TOKEN_BLOCK, start, start + len);
-        return start + len;
+        const size_t end = find_close(r->source, start);
+        add(r, TOKEN_BLOCK, start, end);
+        return end;
     }
     const size_t len = strcspn(text, "\n");
     size_t shown = len;
