@@ -59,6 +59,14 @@ static const char *check_journals(struct zkt_call *call)
     return NULL;
 }
 
+/* What they could not take was for memory, and nobody's mistake. */
+static bool lacked_memory(const struct zkt_call *call)
+{
+    return call->journal.failure == ZKT_NO_MEMORY ||
+           (call->hidden != NULL &&
+            call->hidden_journal.failure == ZKT_NO_MEMORY);
+}
+
 static bool has_written(const struct zkt_call *call)
 {
     return call->journal.count > 0 ||
@@ -118,7 +126,8 @@ static enum zkt_status judge(struct zkt_call *call, enum zkt_status status)
                 call->journal.over ||
                 (call->hidden != NULL && call->hidden_journal.over);
             log_failure(call, reason);
-            return ZKT_INTERNAL;
+            call->error = ZKT_STR("out of memory");
+            return lacked_memory(call) ? ZKT_RESOURCE_EXHAUSTED : ZKT_INTERNAL;
         }
         return ZKT_OK;
     }

@@ -213,8 +213,8 @@ enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms)
     if (client == NULL) {
         return ZKT_CLOSED;
     }
-    if (!zkt__client_may_call(client) || zkt__client_is_busy(client) ||
-        !zkt__client_may_poll(client)) {
+    if (client->ops->poll == NULL || !zkt__client_may_call(client) ||
+        zkt__client_is_busy(client) || !zkt__client_may_poll(client)) {
         return ZKT_FAILED_PRECONDITION;
     }
     const enum zkt_status status = client->ops->poll(

@@ -584,6 +584,162 @@ static void test_closing_on_its_own_thread(void **state)
     wait_for_status(&s, ZKT_DISCONNECTED);
 }
 
+/* ---- closing in every callback, of each kind of client ---- */
+
+enum where {
+    AT_STATUS,
+    AT_STATE,
+    AT_REPLY,
+    AT_POST,
+    PLACES
+};
+
+/* One that closes its handle and its client, in the callback @where, and then
+ * goes on as if nothing had happened. */
+struct closer {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct zkt_client *client;
+    struct demo_counter *counter;
+    enum where where;
+    bool acted, over;
+    int begun, told;
+};
+
+static void after_the_end(const struct zkt_reply *reply, int32_t n, void *user)
+{
+    struct closer *c = user;
+    (void)n;
+    assert_int_not_equal(reply->status, ZKT_OK);
+    c->told++;
+}
+
+static void act(struct closer *c, enum where where)
+{
+    const struct demo_counter_inc_input one = { .by = 1 };
+    struct zkt_reply reply = { 0 };
+    int32_t n;
+    if (c->acted || c->where != where) {
+        return;
+    }
+    c->acted = true;
+    c->begun++;
+    demo_counter_begin_inc(c->counter, &one, after_the_end, c);
+    zkt_client_close(c->client);
+    zkt_client_close(c->client);
+    c->begun++;
+    demo_counter_begin_inc(c->counter, &one, after_the_end, c);
+    assert_int_equal(demo_counter_call_inc(c->counter, &one, &n, &reply),
+                     ZKT_FAILED_PRECONDITION);
+    zkt_reply_clear(&reply);
+    assert_int_equal(zkt_client_poll(c->client, 0), ZKT_FAILED_PRECONDITION);
+    struct demo_counter *another = demo_counter_open(c->client, "y");
+    demo_counter_watch_n(another, on_n, NULL);
+    demo_counter_close(another);
+    demo_counter_close(c->counter);
+    demo_counter_close(c->counter);
+    assert_null(demo_counter_snapshot(c->counter));
+    zkt_client_off(c->client, 1);
+}
+
+static void closer_on_status(enum zkt_connection status, void *user)
+{
+    struct closer *c = user;
+    if (status == ZKT_CONNECTED) {
+        act(c, AT_STATUS);
+    } else if (status == ZKT_DISCONNECTED) {
+        pthread_mutex_lock(&c->mutex);
+        c->over = true;
+        pthread_cond_broadcast(&c->changed);
+        pthread_mutex_unlock(&c->mutex);
+    }
+}
+
+static void closer_on_n(int32_t n, void *user)
+{
+    (void)n;
+    act(user, AT_STATE);
+}
+
+static void closer_on_inc(const struct zkt_reply *reply, int32_t n, void *user)
+{
+    struct closer *c = user;
+    (void)reply;
+    (void)n;
+    c->told++;
+    act(c, AT_REPLY);
+}
+
+static void closer_on_post(struct zkt_client *client, void *user)
+{
+    struct closer *c = user;
+    const struct demo_counter_inc_input one = { .by = 1 };
+    zkt_client_on_status(client, closer_on_status, c);
+    demo_counter_watch_n(c->counter, closer_on_n, c);
+    c->begun++;
+    demo_counter_begin_inc(c->counter, &one, closer_on_inc, c);
+    act(c, AT_POST);
+}
+
+static void open_closer(struct closer *c, enum where where,
+                        struct zkt_client_options options)
+{
+    *c = (struct closer){ .where = where };
+    pthread_mutex_init(&c->mutex, NULL);
+    pthread_cond_init(&c->changed, NULL);
+    options.reconnect_min_ms = 5;
+    c->client = zkt_client_open(server.url, &options);
+    assert_non_null(c->client);
+    c->counter = demo_counter_open(c->client, "x");
+    assert_int_equal(zkt_client_post(c->client, closer_on_post, c), ZKT_OK);
+}
+
+static void finish_closer(struct closer *c)
+{
+    assert_true(c->acted);
+    assert_int_equal(c->told, c->begun);
+    pthread_cond_destroy(&c->changed);
+    pthread_mutex_destroy(&c->mutex);
+}
+
+static void test_closing_in_any_callback(void **state)
+{
+    const struct zkt_client_options none = { 0 };
+    struct closer c;
+    uv_loop_t loop;
+    (void)state;
+    for (int where = 0; where < PLACES; where++) {
+        open_closer(&c, (enum where)where, none);
+        while (zkt_client_poll(c.client, -1) != ZKT_CLOSED) {
+        }
+        finish_closer(&c);
+        assert_int_equal(uv_loop_init(&loop), 0);
+        open_closer(&c, (enum where)where,
+                    (struct zkt_client_options){ .loop = &loop });
+        assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+        assert_int_equal(uv_loop_close(&loop), 0);
+        finish_closer(&c);
+    }
+}
+
+/* On a thread that nobody waits for: it may outlive this function. */
+static void test_closing_in_any_callback_of_a_thread(void **state)
+{
+    static struct closer closers[PLACES];
+    (void)state;
+    for (int where = 0; where < PLACES; where++) {
+        struct closer *c = &closers[where];
+        open_closer(c, (enum where)where,
+                    (struct zkt_client_options){ .thread = true });
+        pthread_mutex_lock(&c->mutex);
+        while (!c->over) {
+            pthread_cond_wait(&c->changed, &c->mutex);
+        }
+        pthread_mutex_unlock(&c->mutex);
+        assert_true(c->acted);
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -599,6 +755,8 @@ int main(void)
         T(test_many_threads_call),
         T(test_closing_ends_what_others_wait_for),
         T(test_closing_on_its_own_thread),
+        T(test_closing_in_any_callback),
+        T(test_closing_in_any_callback_of_a_thread),
     };
 #undef T
     server_arguments[0] = getenv("COUNTER_SERVER");

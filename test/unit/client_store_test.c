@@ -694,19 +694,31 @@ static void test_closing_the_client_in_a_listener(void **state)
 
 /* ---- no memory ---- */
 
+static void on_pinged(const struct zkt_reply *reply, void *user)
+{
+    int *told = user;
+    assert_non_null(reply->error);
+    (*told)++;
+}
+
+/* The connection is lost in it, and comes back; calls are under way. */
 static bool session_with_failure(long n)
 {
     struct zkt_client_options options = plain;
     struct failing_alloc failing;
     struct seen seen = { 0 };
     struct fake f;
+    int begun = 0, told = 0;
     failing_alloc_init(&failing, n);
+    options.rpc_timeout_ms = 1500;
     options.allocator = &failing.allocator;
     struct zkt_client *client = fake_open(&f, options);
     struct test_doc *doc = test_doc_open(client, "a");
     test_doc_subscribe(doc, on_state, &seen);
     test_doc_subscribe_errors(doc, on_error, &seen);
-    for (int i = 0; doc != NULL && i < 4; i++) {
+    for (int i = 0; doc != NULL && i < 8; i++) {
+        begun++;
+        test_doc_begin_ping(doc, on_pinged, &told);
         fake_turn(&f);
         if (f.asked) {
             fake_attach(&f);
@@ -721,6 +733,9 @@ static bool session_with_failure(long n)
             fake_say(&f, PATCH("[{\"op\":\"add\",\"path\":\"/list/1\","
                                "\"value\":2}]"));
         }
+        if (f.endpoint != NULL && i % 3 == 2) {
+            fake_detach(&f);
+        }
         fake_advance(&f, 1000);
     }
     const struct test_doc_state *now = test_doc_snapshot(doc);
@@ -734,6 +749,7 @@ static bool session_with_failure(long n)
     if (client != NULL) {
         fake_close(&f);
     }
+    assert_int_equal(told, begun);
     assert_int_equal(failing.live, 0);
     return failing.calls >= n;
 }

@@ -1,6 +1,7 @@
 /*
- * An allocator that fails at one allocation, and counts what is alive: for
- * running a test once for each allocation that it makes.
+ * An allocator that fails at one allocation, or from there on for a while, and
+ * counts what is alive: for running a test once for each allocation that it
+ * makes.
  */
 #ifndef FAILING_ALLOC_H
 #define FAILING_ALLOC_H
@@ -12,14 +13,17 @@
 
 struct failing_alloc {
     struct zkt_allocator allocator;
-    long fail_at; /* the how-manieth fails, from 1; 0: none */
-    long calls;   /* allocations so far, resizings among them */
-    long live;    /* blocks that were not released */
+    long fail_at;    /* the how-manieth fails, from 1; 0: none */
+    long fail_count; /* so many in a row; 0: one */
+    long calls;      /* allocations so far, resizings among them */
+    long live;       /* blocks that were not released */
 };
 
 static inline bool failing_now(struct failing_alloc *f)
 {
-    return ++f->calls == f->fail_at;
+    const long past = ++f->calls - f->fail_at;
+    return f->fail_at > 0 && past >= 0 &&
+           past < (f->fail_count > 0 ? f->fail_count : 1);
 }
 
 static inline void *failing_get(void *user, size_t size)

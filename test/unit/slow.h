@@ -202,6 +202,9 @@ static enum zkt_status on_deactivate(struct slow_job_call *call)
 static enum zkt_status set(struct slow_plain_call *call,
                            const struct slow_plain_set_input *in)
 {
+    slow_plain_put_names(call, zkt_format(call->zkt, "%d", in->n),
+                         ZKT_STR("the number before"));
+    slow_plain_set_before(call, call->state->n);
     slow_plain_set_n(call, in->n);
     return ZKT_OK;
 }

@@ -1,0 +1,114 @@
+// Clients that mean harm, over raw sockets, all at once: while they do their
+// worst, somebody else is served, and the server grows no more than its limits
+// say. CHAT_SERVER names the program. Nothing here waits for a time: what goes
+// on is counted in the calls of the one who is served.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import net from "node:net";
+import { test } from "node:test";
+import { Peer, startServer } from "./peer.js";
+
+const rss = (server) =>
+  1024 *
+  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.child.pid}/status`, "utf8"))[1]);
+
+const request =
+  "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/** A frame, masked with zeros. */
+function frame(opcode, payload, fin = true) {
+  const body = Buffer.from(payload);
+  const head = Buffer.alloc(body.length < 126 ? 6 : 8);
+  head[0] = (fin ? 0x80 : 0) | opcode;
+  if (body.length < 126) {
+    head[1] = 0x80 | body.length;
+  } else {
+    head[1] = 0x80 | 126;
+    head.writeUInt16BE(body.length, 2);
+  }
+  return Buffer.concat([head, body]);
+}
+
+const text = (message) => frame(1, JSON.stringify(message));
+const repeat = (bytes, count) => Buffer.concat(Array.from({ length: count }, () => bytes));
+
+/** A socket that is in, unless it says what to begin with, and reads nothing
+ * from then on. */
+async function intrude(server, first = request) {
+  const { hostname, port } = new URL(server.url);
+  const socket = net.connect({ host: hostname, port: Number(port) });
+  socket.on("error", () => {}); // it is thrown out: that is the answer
+  await once(socket, "connect");
+  socket.write(first);
+  if (first === request) await once(socket, "data");
+  socket.pause();
+  return socket;
+}
+
+const address = { actor: "chat", actorId: "room" };
+const history = text({ type: "rpc", id: "h", ...address, method: "history", input: { limit: 100 } });
+const subscribe = text({ type: "state:sub", ...address });
+const unsubscribe = text({ type: "state:unsub", ...address });
+let made = 0;
+
+// What each of them says, over and over, as fast as it is taken.
+const attacks = {
+  "pings without end": () => repeat(frame(9, "x".repeat(125)), 500),
+  "empty pings": () => repeat(frame(9, ""), 5000),
+  "calls with long answers": () => repeat(history, 300),
+  "a storm of subscriptions": () => repeat(Buffer.concat([subscribe, unsubscribe]), 300),
+  "subscriptions, again and again": () => repeat(subscribe, 500),
+  "fragments of nothing": () => repeat(frame(0, "", false), 200),
+  "messages that are none": () => repeat(frame(1, "["), 500),
+  "deep JSON": () => frame(1, "[".repeat(60000)),
+  "as many instances as it may": () =>
+    Buffer.concat(
+      Array.from({ length: 300 }, () =>
+        text({ type: "event:sub", actor: "chat", actorId: `room ${made++}` }),
+      ),
+    ),
+  "unknown methods of long names": () =>
+    text({ type: "rpc", id: "u", ...address, method: "m".repeat(30000) }),
+  "closes, and talks on": () => Buffer.concat([frame(8, "\x03\xe8"), repeat(frame(9, ""), 100)]),
+  "not a WebSocket at all": () => repeat(Buffer.from("X-Header: and so on\r\n"), 1000),
+};
+
+test("while many attack, one is served, and memory stays bounded", async (t) => {
+  // What the address sanitizer keeps of freed memory is none of the server's.
+  process.env.ASAN_OPTIONS = `${process.env.ASAN_OPTIONS ?? ""}:quarantine_size_mb=4`;
+  const server = await startServer(process.env.CHAT_SERVER);
+  t.after(() => server.child.kill("SIGKILL"));
+  const bystander = await Peer.open(server.url);
+  await bystander.call("chat", "room", "join", { name: "ada" });
+  for (let i = 0; i < 200; i++) {
+    await bystander.call("chat", "room", "say", { text: `${i} `.repeat(40) });
+  }
+  const before = rss(server);
+  const sockets = [];
+  for (const [name, say] of Object.entries(attacks)) {
+    for (let i = 0; i < 3; i++) {
+      const first = name === "not a WebSocket at all" ? "GET / HTTP/1.1\r\n" : request;
+      const socket = await intrude(server, first);
+      if (name === "fragments of nothing") socket.write(frame(1, "", false));
+      sockets.push({ socket, say });
+    }
+  }
+  for (let i = 0; i < 60; i++) {
+    for (const { socket, say } of sockets) {
+      if (!socket.destroyed && !socket.writableNeedDrain) socket.write(say());
+    }
+    const { result } = await bystander.call("chat", "room", "history", { limit: 1 });
+    assert.equal(result.length, 1);
+  }
+  // 36 connections, each with 256 KiB of output at most, a message of 1 MiB,
+  // and what an allocator, or a sanitizer, makes of that.
+  assert.ok(rss(server) - before < 64 * 1024 * 1024, `${before} bytes became ${rss(server)}`);
+  for (const { socket } of sockets) socket.destroy();
+  const late = await Peer.open(server.url);
+  await late.call("chat", "room", "join", { name: "bob" });
+  await late.close();
+  await bystander.close();
+  await server.stop();
+});

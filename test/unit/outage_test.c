@@ -1,0 +1,200 @@
+/*
+ * What a server does beside answering calls, with an allocator that fails
+ * once, at every allocation in turn, or that has nothing at all for a while:
+ * a subscriber that is collapsed, instances that are destroyed or evicted,
+ * private state, calls that are deferred, and each phase of a shutdown.
+ * Whatever fails, nothing leaks, what is refused says why, and others go on.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "slow.h"
+#include "zocket/embed.h"
+
+static const struct zkt_limits limits = {
+    .output_high = 400,
+    .output_hard = 4000,
+    .idle_ms = 1000,
+    .drain_ms = 500,
+    .ping_after_ms = INT32_MAX,
+};
+
+/* Every answer is a result or an error that has a text. */
+static void assert_answers(const char *lines)
+{
+    const char *at = lines;
+    while ((at = strstr(at, "\"rpc:result\"")) != NULL) {
+        const char *end = strchr(at, '\n');
+        const char *error = strstr(at, "\"error\":\"");
+        assert_non_null(end);
+        assert_true(error == NULL || error > end || error[9] != '"');
+        at = end;
+    }
+}
+
+static bool is_open(const struct wire *w)
+{
+    return w->e != NULL && zkt_endpoint_fate(w->e) == ZKT_FATE_OPEN;
+}
+
+static void hear(struct wire *w)
+{
+    if (w->e != NULL) {
+        assert_answers(said(w));
+    }
+}
+
+static void tell(struct wire *w, const char *text, bool takes)
+{
+    if (is_open(w)) {
+        send_text(w, text, takes);
+        if (takes) {
+            assert_answers(said(w));
+        }
+    }
+}
+
+static struct wire arrive(struct zkt_server *server)
+{
+    struct wire w = { .e = zkt__server_accept(server, "test") };
+    if (w.e != NULL) {
+        feed(&w, request, sizeof(request) - 1, 4096, true);
+        w.len = 0;
+    }
+    return w;
+}
+
+static void leave(struct wire *w)
+{
+    if (w->e != NULL) {
+        close_wire(w);
+    }
+}
+
+#define SET(id, instance, n)                                                   \
+    "{\"type\":\"rpc\",\"id\":\"" id                                           \
+    "\",\"actor\":\"plain\",\"actorId\":\"" instance                           \
+    "\",\"method\":\"set\",\"input\":{\"n\":" n "}}"
+
+/* One takes nothing while another works; then it does, and sees the end. */
+static void collapse(struct zkt_server *server, struct wire *busy)
+{
+    struct wire slow = arrive(server);
+    tell(&slow, SUB("state:sub", "x"), false);
+    for (int i = 0; i < 12; i++) {
+        tell(busy, ADD("a", "x", "1", ""), true);
+        tell(busy, MARK("m", "x", "y"), true);
+    }
+    if (is_open(&slow)) {
+        const char *all = said(&slow);
+        const char *last = strstr(all, "state:snapshot");
+        assert_true(last != NULL || strstr(all, "sub:error") != NULL ||
+                    !is_open(&slow));
+    }
+    leave(&slow);
+    turn(server);
+}
+
+/* Instances that end, by all ways there are. */
+static void end_instances(struct zkt_server *server, struct wire *w)
+{
+    tell(w, SUB("state:sub", "y"), true);
+    tell(w, ADD("1", "y", "1", ""), true);
+    (void)zkt_server_destroy(server, ZKT_STR("job"), ZKT_STR("y"));
+    turn(server);
+    hear(w);
+    tell(w, SLOW_CALL("2", "z", "end", "null"), true);
+    turn(server);
+    struct wire brief = arrive(server);
+    tell(&brief, SET("3", "p", "5"), true);
+    tell(&brief, SET("4", "p", "6"), true);
+    leave(&brief);
+    turn(server);
+    zkt_server_advance(server, 1000); /* evicted */
+    zkt_server_advance(server, 1000);
+}
+
+/* A call that is under way when the server stops, and what comes after. */
+static void stop(struct zkt_server *server, struct wire *w, struct ran *ran)
+{
+    tell(w, ADD("5", "d", "1", "later-dirty"), true);
+    tell(w, ADD("6", "d", "1", "waits"), true);
+    zkt_server_shutdown(server);
+    tell(w, ADD("7", "e", "1", "too late"), true);
+    zkt_server_advance(server, 500);
+    hear(w);
+    if (held_count > 0) {
+        resume(0, ran);
+    }
+    zkt_server_advance(server, 2000);
+    leave(w);
+}
+
+/* From the @n-th allocation on so many fail. */
+static bool run(long n, long count)
+{
+    struct failing_alloc failing;
+    struct ran ran = { 0 };
+    failing_alloc_init(&failing, 0);
+    struct zkt_server *server = new_slow_server(&limits, &failing.allocator);
+    struct wire witness = open_slow(server);
+    assert_string_equal(ask(&witness, ADD("w", "w", "1", "")),
+                        RESULT("w", "1"));
+    failing.calls = 0;
+    failing.fail_at = n;
+    failing.fail_count = count;
+    struct wire busy = arrive(server);
+    collapse(server, &busy);
+    end_instances(server, &busy);
+    const bool failed = failing.calls >= n;
+    if (count == 1 && failed) { /* it has seen nothing of it */
+        assert_string_equal(ask(&witness, ADD("w", "w", "1", "")),
+                            RESULT("w", "2"));
+    }
+    stop(server, &busy, &ran);
+    leave(&witness);
+    turn(server);
+    assert_true(zkt_server_is_down(server));
+    const bool all = failed || failing.calls >= n;
+    failing.fail_at = 0;
+    assert_int_equal(ran.times, held_count);
+    zkt_server_free(server);
+    assert_int_equal(failing.live, 0);
+    assert_true(hooks.deactivate <= hooks.activate); /* it needs memory */
+    return all;
+}
+
+static void test_every_allocation(void **state)
+{
+    long n = 1;
+    (void)state;
+    while (run(n, 1)) {
+        n++;
+    }
+    assert_true(n > 100);
+}
+
+/* No memory for so long that nothing which is tried again succeeds. */
+static void test_no_memory_for_a_while(void **state)
+{
+    long n = 1;
+    (void)state;
+    while (run(n, 20)) {
+        n += 3;
+    }
+    assert_true(n > 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_allocation),
+        cmocka_unit_test(test_no_memory_for_a_while),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
