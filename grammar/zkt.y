@@ -329,6 +329,40 @@ static bool is_sign(yysymbol_kind_t symbol, const char *quoted)
     return strcmp(yysymbol_name(symbol), quoted) == 0;
 }
 
+static bool expects(const yypcontext_t *context, const char *quoted)
+{
+    yysymbol_kind_t expected[YYNTOKENS];
+    const int count = yypcontext_expected_tokens(context, expected, YYNTOKENS);
+    for (int i = 0; i < count; i++) {
+        if (is_sign(expected[i], quoted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where people slip who know other languages: advice, or NULL. */
+static const char *advice(const yypcontext_t *context, yysymbol_kind_t token)
+{
+    static const struct {
+        const char *found, *expected, *unless, *text;
+    } slips[] = {
+        { "':'", "'->'", "", "a result is written with '->', not ':'" },
+        { "'?'", "':'", "", "'?' stands behind the type, not behind the name" },
+        { "'<'", "'['", "", "only 'map' has '<' and '>'; a list is written 'T[]'" },
+        { "','", "'>'", "", "a map is written 'map<T>': its keys are strings" },
+        { "'{'", "'['", "';'", "'{' is no type: a struct is declared, and used by its name" },
+    };
+    for (size_t i = 0; i < sizeof(slips) / sizeof(slips[0]); i++) {
+        if (is_sign(token, slips[i].found) &&
+            expects(context, slips[i].expected) &&
+            !expects(context, slips[i].unless)) {
+            return slips[i].text;
+        }
+    }
+    return NULL;
+}
+
 /* Of the many words that may stand where a name may, only "a name" is said. */
 static int report_expected(const yypcontext_t *context, bool *semicolon,
                            char *text, size_t size)
@@ -368,7 +402,14 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner,
     (void)scanner;
     const char *found = found_text(p, at, token);
     if (token == YYSYMBOL_STRAY) {
-        diag_report(p->diag, at, DIAG_STRAY, found);
+        const bool quote = strcmp(found, "'''") == 0;
+        diag_report(p->diag, at, DIAG_STRAY,
+                    quote ? "'''; text stands in double quotes" : found);
+        return 0;
+    }
+    const char *slip = advice(context, token);
+    if (slip != NULL) {
+        diag_report(p->diag, at, DIAG_SYNTAX, slip);
         return 0;
     }
     const int count =

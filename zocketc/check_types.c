@@ -453,6 +453,28 @@ static const char *builtin_at(const void *user, size_t i)
     return builtins[i].name;
 }
 
+/* What other languages call some of them. */
+static const char *foreign(const char *name)
+{
+    static const struct {
+        const char *foreign, *ours;
+    } words[] = {
+        { "number", "float64" }, { "float", "float64" },
+        { "double", "float64" }, { "integer", "int32" },
+        { "long", "int64" },     { "boolean", "bool" },
+        { "text", "string" },    { "date", "timestamp" },
+        { "Date", "timestamp" }, { "time", "timestamp" },
+        { "any", "json" },       { "object", "json" },
+        { "unknown", "json" },   { "buffer", "bytes" },
+    };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(name, words[i].foreign) == 0) {
+            return words[i].ours;
+        }
+    }
+    return NULL;
+}
+
 struct symbol_list {
     const struct symbol **items;
     size_t count;
@@ -485,7 +507,10 @@ static void unknown_type(struct check *c, const struct ast_name *name)
                     DIAG_DID_YOU_MEAN, near);
         return;
     }
-    near = diag_nearest(name->text, BUILTIN_COUNT, builtin_at, NULL);
+    near = foreign(name->text);
+    if (near == NULL) {
+        near = diag_nearest(name->text, BUILTIN_COUNT, builtin_at, NULL);
+    }
     if (near != NULL) {
         diag_report(c->diag, name->at, DIAG_DID_YOU_MEAN_WORD, near);
     }

@@ -584,8 +584,12 @@ static const char *of_tuple(const struct look *l, const struct ast_value *value,
     }
     const char *text = take_joined(l, value, &out);
     if (i != s->field_count) {
-        return broken(l, value,
-                      arena_printf(l->c->arena, "%zu items", s->field_count));
+        return broken(
+            l, value,
+            arena_printf(
+                l->c->arena,
+                "it is a tuple of just %zu %s; a list is written 'T[]'",
+                s->field_count, s->field_count == 1 ? "item" : "items"));
     }
     return text != NULL ? arena_printf(l->c->arena, "{ %s }", text) : NULL;
 }

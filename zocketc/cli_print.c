@@ -51,7 +51,8 @@ void cli_print_help(void)
     print_usage();
     printf("\nTurns a schema into C, lays schemas out (fmt), or says what a "
            "change of one\nbreaks (breaking). FILE may be - for standard "
-           "input.\n\n");
+           "input. A schema with nothing\nto write is looked through for "
+           "mistakes.\n\n");
     for (size_t i = 0; i < cli_option_count; i++) {
         if (cli_options[i].help != NULL) {
             printf("  ");

@@ -14,7 +14,8 @@ extern "C" {
 /** A room, named by its actorId. */
 struct demo_chat;
 
-/** A handle to the instance @id, 1 to 256 bytes; NULL: it is not, no memory. */
+/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
+ * no memory. */
 struct demo_chat *demo_chat_open(struct zkt_client *client, const char *id);
 
 /** Ends all listeners of the handle. Takes NULL; twice is harmless. */

@@ -13,7 +13,8 @@ extern "C" {
 
 struct every_doc;
 
-/** A handle to the instance @id, 1 to 256 bytes; NULL: it is not, no memory. */
+/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
+ * no memory. */
 struct every_doc *every_doc_open(struct zkt_client *client, const char *id);
 
 /** Ends all listeners of the handle. Takes NULL; twice is harmless. */

@@ -13,7 +13,8 @@ extern "C" {
 
 struct odd_everything;
 
-/** A handle to the instance @id, 1 to 256 bytes; NULL: it is not, no memory. */
+/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
+ * no memory. */
 struct odd_everything *odd_everything_open(struct zkt_client *client,
                                            const char *id);
 
@@ -211,7 +212,8 @@ uint64_t odd_everything_subscribe_errors(
 /** Nothing but a state. */
 struct odd_mute;
 
-/** A handle to the instance @id, 1 to 256 bytes; NULL: it is not, no memory. */
+/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
+ * no memory. */
 struct odd_mute *odd_mute_open(struct zkt_client *client, const char *id);
 
 /** Ends all listeners of the handle. Takes NULL; twice is harmless. */
@@ -243,7 +245,8 @@ uint64_t odd_mute_subscribe_errors(
 /** Nothing but a method. */
 struct odd_stateless;
 
-/** A handle to the instance @id, 1 to 256 bytes; NULL: it is not, no memory. */
+/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
+ * no memory. */
 struct odd_stateless *odd_stateless_open(struct zkt_client *client,
                                          const char *id);
 
@@ -284,7 +287,8 @@ uint64_t odd_stateless_subscribe_errors(
 /** Nothing but an event. */
 struct odd_speaker;
 
-/** A handle to the instance @id, 1 to 256 bytes; NULL: it is not, no memory. */
+/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
+ * no memory. */
 struct odd_speaker *odd_speaker_open(struct zkt_client *client, const char *id);
 
 /** Ends all listeners of the handle. Takes NULL; twice is harmless. */
@@ -315,7 +319,8 @@ uint64_t odd_speaker_subscribe_errors(
 /** Nothing but a hook. */
 struct odd_hook;
 
-/** A handle to the instance @id, 1 to 256 bytes; NULL: it is not, no memory. */
+/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
+ * no memory. */
 struct odd_hook *odd_hook_open(struct zkt_client *client, const char *id);
 
 /** Ends all listeners of the handle. Takes NULL; twice is harmless. */
@@ -340,7 +345,8 @@ uint64_t odd_hook_subscribe_errors(
 /** Nothing at all. */
 struct odd_nothing;
 
-/** A handle to the instance @id, 1 to 256 bytes; NULL: it is not, no memory. */
+/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
+ * no memory. */
 struct odd_nothing *odd_nothing_open(struct zkt_client *client, const char *id);
 
 /** Ends all listeners of the handle. Takes NULL; twice is harmless. */
