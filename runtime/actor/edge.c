@@ -80,6 +80,7 @@ static struct zkt_buffer *take_frame(struct zkt_writer *w)
     size_t len;
     (void)close_frame(w, &len);
     if (len > UINT32_MAX) {
+        zkt__writer_finish(w);
         return NULL;
     }
     /* A little room to spare costs nothing: its pages were never touched. */
