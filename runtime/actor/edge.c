@@ -16,12 +16,8 @@
 enum {
     HEAD_MAX = 10, /* of a server: no mask */
     FRONT = sizeof(struct zkt_buffer) + HEAD_MAX,
-    LARGE = 65536,       /* a payload of so much has a head of HEAD_MAX */
-    KEPT_MAX = 4 * LARGE /* a writer that grew further is not kept */
-};
-
-enum {
-    KEPT_ROOM = 64 * 1024 /* as an arena keeps */
+    LARGE = 65536,    /* a payload of so much has a head of HEAD_MAX */
+    KEPT_ROOM = 65536 /* of a writer, as an arena keeps */
 };
 
 /* By halves: one large frame is not paid for as long as the server lives, and
@@ -130,19 +126,16 @@ struct zkt_buffer *zkt__frame_share(struct zkt_actors *actors,
                                     struct zkt_writer *w)
 {
     size_t len;
-    if (!w->failed && is_large(w)) {
+    if (w->failed) {
+        return NULL;
+    }
+    if (is_large(w)) {
         return take_frame(w);
     }
-    struct zkt_buffer *buffer = NULL;
-    if (!w->failed) {
-        const uint8_t *frame = close_frame(w, &len);
-        buffer = zkt__buffer_new(actors->allocator, len);
-        if (buffer != NULL) {
-            memcpy(buffer->data, frame, len);
-        }
-    }
-    if (w->capacity > KEPT_MAX) {
-        zkt__writer_finish(w);
+    const uint8_t *frame = close_frame(w, &len);
+    struct zkt_buffer *buffer = zkt__buffer_new(actors->allocator, len);
+    if (buffer != NULL) {
+        memcpy(buffer->data, frame, len);
     }
     return buffer;
 }

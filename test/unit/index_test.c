@@ -276,7 +276,7 @@ static void check_map(const struct zkt_str_map *map)
 static void test_map(void **state)
 {
     struct zkt_str_map map = { entries, 4, NULL };
-    struct zkt_map_index index = { .key = { 11, 12 } };
+    struct zkt_map_index index = { .key = { 11, 12 }, .items = entries };
     struct failing_alloc failing;
     (void)state;
     failing_alloc_init(&failing, 0);
@@ -289,12 +289,13 @@ static void test_map(void **state)
     assert_true(zkt__index_reserve(&index.index, &failing.allocator, 3));
     for (uint32_t i = 0; i < 3; i++) {
         const struct zkt_str key = entries[i].key;
-        /* It is the index that is asked: not in it, not there. */
-        assert_null(zkt_str_map_find(&map, key));
+        check_map(&map); /* one that has not all of it is not asked */
         zkt__index_add(&index.index, zkt__hash(&index.key, key.data, key.len),
                        i);
     }
     check_map(&map);
+    index.key.k0++; /* it is asked: what it does not have is not there */
+    assert_null(zkt_str_map_find(&map, ZKT_STR("one")));
     zkt__index_finish(&index.index, &failing.allocator);
     assert_int_equal(failing.live, 0);
 }
