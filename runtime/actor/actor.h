@@ -120,8 +120,9 @@ struct zkt_actors {
     struct zkt_list parked; /* tasks by the time at which they fail */
     struct zkt_list idle;   /* instances by the time of their eviction */
     struct zkt_writer result, plain, rfc6902;
-    bool running;  /* a handler runs */
-    bool stopping; /* nothing new is begun */
+    struct zkt_buffer *spare_buffer; /* of the send queues, or NULL */
+    bool running;                    /* a handler runs */
+    bool stopping;                   /* nothing new is begun */
     struct zkt_server_stats stats;
 };
 

@@ -100,6 +100,7 @@ struct zkt_client {
     struct zkt_ws ws;
     struct zkt_ws_limits ws_limits;
     struct zkt_send_queue queue;
+    struct zkt_buffer *spare_buffer; /* of the queue, or NULL */
     struct zkt_store store;
     struct zkt_pattern_cache patterns;
     struct zkt_rule_context rules; /* what is sent is checked before */

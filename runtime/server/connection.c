@@ -170,7 +170,8 @@ static void send_bytes(void *user, const void *data, size_t len)
 {
     struct zkt_connection *c = user;
     struct zkt_server *server = server_of(c);
-    if (!zkt__queue_copy(&c->port.queue, server->allocator, data, len)) {
+    if (!zkt__queue_copy(&c->port.queue, server->allocator,
+                         &server->actors.spare_buffer, data, len)) {
         drop(c);
     }
     zkt__endpoint_touch(&c->endpoint);
@@ -390,7 +391,9 @@ static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 static void sent(struct zkt_endpoint *e, size_t len)
 {
     struct zkt_connection *c = from_endpoint(e);
-    zkt__queue_sent(&c->port.queue, server_of(c)->allocator, len);
+    struct zkt_server *server = server_of(c);
+    zkt__queue_sent(&c->port.queue, server->allocator,
+                    &server->actors.spare_buffer, len);
     note_output(c, true);
     if (c->port.queue.count > 0) {
         note_alive(c); /* it takes what fills its window; a ping would wait */
