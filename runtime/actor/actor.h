@@ -130,9 +130,10 @@ struct zkt_actors {
     struct zkt_list idle;   /* instances by the time of their eviction */
     struct zkt_writer result, plain, rfc6902;
     struct zkt_history_cache histories;
-    bool running;  /* a handler runs */
-    bool stopping; /* nothing new is begun */
-    bool ended;    /* nor is what has begun elsewhere */
+    struct zkt_buffer *spare_buffer; /* of the send queues, or NULL */
+    bool running;                    /* a handler runs */
+    bool stopping;                   /* nothing new is begun */
+    bool ended;                      /* nor is what has begun elsewhere */
     struct zkt_server_stats stats;
 };
 

@@ -119,7 +119,8 @@ void zkt__frame_send(struct zkt_actors *actors, struct zkt_port *port,
     }
     const uint8_t *frame = close_frame(w, &len);
     note_queued(actors, port,
-                zkt__queue_copy(&port->queue, actors->allocator, frame, len));
+                zkt__queue_copy(&port->queue, actors->allocator,
+                                &actors->spare_buffer, frame, len));
 }
 
 struct zkt_buffer *zkt__frame_share(struct zkt_actors *actors,

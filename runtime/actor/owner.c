@@ -441,6 +441,7 @@ void zkt__actors_finish(struct zkt_actors *actors)
     zkt__task_free(actors->spare);
     zkt__post_box_unref(actors->box);
     zkt__release(actors->allocator, actors->remote);
+    zkt__buffer_unref(actors->spare_buffer);
     zkt__writer_finish(&actors->result);
     zkt__writer_finish(&actors->plain);
     zkt__writer_finish(&actors->rfc6902);

@@ -68,8 +68,20 @@ bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
     return true;
 }
 
+/* A buffer for @len private bytes, and more where they are few; or NULL. */
+static struct zkt_buffer *private_buffer(const struct zkt_allocator *a,
+                                         struct zkt_buffer **spare, size_t len)
+{
+    struct zkt_buffer *kept = *spare;
+    if (len > TAIL_SIZE || kept == NULL) {
+        return zkt__buffer_new(a, len < TAIL_SIZE ? TAIL_SIZE : len);
+    }
+    *spare = NULL;
+    return kept;
+}
+
 bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
-                     const void *bytes, size_t len)
+                     struct zkt_buffer **spare, const void *bytes, size_t len)
 {
     if (len == 0 || len > UINT32_MAX / 2) {
         return len == 0;
@@ -84,8 +96,7 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
     if (!reserve(q, a, 1)) {
         return false;
     }
-    const size_t size = len < TAIL_SIZE ? TAIL_SIZE : len;
-    struct zkt_buffer *buffer = zkt__buffer_new(a, size);
+    struct zkt_buffer *buffer = private_buffer(a, spare, len);
     if (buffer == NULL) {
         return false;
     }
@@ -93,7 +104,7 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
     buffer->len = (uint32_t)len;
     append(q, (struct zkt_queued){ .of.buffer = buffer, .len = (uint32_t)len });
     q->tail = buffer;
-    q->tail_capacity = (uint32_t)size;
+    q->tail_capacity = (uint32_t)(len < TAIL_SIZE ? TAIL_SIZE : len);
     return true;
 }
 
@@ -154,15 +165,20 @@ bool zkt__queue_fill_token(struct zkt_send_queue *q,
     return true;
 }
 
-static void drop_head(struct zkt_send_queue *q)
+/* Drops the first item, whose buffer may become the spare one. */
+static void drop_head(struct zkt_send_queue *q, struct zkt_buffer **spare)
 {
     const struct zkt_queued *head = zkt__queue_items(q);
     struct zkt_buffer *buffer = zkt__queue_is_token(head) ? NULL
                                                           : head->of.buffer;
     q->first++;
     q->count--;
-    if (q->tail == buffer) {
+    if (buffer != NULL && q->tail == buffer) {
         q->tail = NULL;
+        if (*spare == NULL && q->tail_capacity == TAIL_SIZE) {
+            *spare = buffer;
+            return;
+        }
     }
     zkt__buffer_unref(buffer);
 }
@@ -193,8 +209,17 @@ size_t zkt__queue_peek(struct zkt_send_queue *q, struct zkt_slice *out,
     return n;
 }
 
+/* An empty queue as it was at first. */
+static void reset(struct zkt_send_queue *q, const struct zkt_allocator *a)
+{
+    if (q->capacity > 0) {
+        zkt__release(a, q->items);
+    }
+    *q = (struct zkt_send_queue){ 0 };
+}
+
 void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
-                     size_t len)
+                     struct zkt_buffer **spare, size_t len)
 {
     q->bytes -= len;
     while (len > 0) {
@@ -208,10 +233,10 @@ void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
             return;
         }
         len -= item->len;
-        drop_head(q);
+        drop_head(q, spare);
     }
     if (q->count == 0) {
-        zkt__queue_finish(q, a);
+        reset(q, a);
     }
 }
 
@@ -230,11 +255,10 @@ void zkt__queue_cut(struct zkt_send_queue *q)
 
 void zkt__queue_finish(struct zkt_send_queue *q, const struct zkt_allocator *a)
 {
+    struct zkt_buffer *last = NULL;
     while (q->count > 0) {
-        drop_head(q);
+        drop_head(q, &last);
     }
-    if (q->capacity > 0) {
-        zkt__release(a, q->items);
-    }
-    *q = (struct zkt_send_queue){ 0 };
+    zkt__buffer_unref(last);
+    reset(q, a);
 }

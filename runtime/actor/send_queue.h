@@ -50,9 +50,13 @@ static inline void *zkt__queue_head_token(struct zkt_send_queue *q)
 /** Queues a slice of the whole of @buffer, taking a reference. */
 bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
                        struct zkt_buffer *buffer);
-/** Queues a copy of some bytes. */
+/**
+ * Queues a copy of some bytes. *@spare is a private buffer that no queue uses,
+ * or NULL: one for all queues of a server or client, who releases it in the
+ * end.
+ */
 bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
-                     const void *bytes, size_t len);
+                     struct zkt_buffer **spare, const void *bytes, size_t len);
 /** Queues a snapshot and the patches since, taking references. */
 bool zkt__queue_recap(struct zkt_send_queue *q, const struct zkt_allocator *a,
                       const struct zkt_recap *recap);
@@ -69,7 +73,7 @@ size_t zkt__queue_peek(struct zkt_send_queue *q, struct zkt_slice *out,
                        size_t max);
 /** The first @len bytes are sent. */
 void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
-                     size_t len);
+                     struct zkt_buffer **spare, size_t len);
 /** Drops everything but a slice that is sent in part already. */
 void zkt__queue_cut(struct zkt_send_queue *q);
 void zkt__queue_finish(struct zkt_send_queue *q, const struct zkt_allocator *a);

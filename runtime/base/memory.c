@@ -209,6 +209,10 @@ void zkt__arena_reset(struct zkt_arena *arena)
 {
     struct zkt_arena_block *kept = NULL;
     struct zkt_arena_block *block = arena->blocks;
+    if (block != NULL && block->older == NULL && block->size <= BLOCK_MAX) {
+        use_block(arena, block);
+        return;
+    }
     while (block != NULL) {
         struct zkt_arena_block *older = block->older;
         if (block->size > BLOCK_MAX) {

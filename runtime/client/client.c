@@ -393,6 +393,7 @@ void zkt__client_free(struct zkt_client *client)
     zkt__store_free(client);
     zkt__ws_finish(&client->ws);
     zkt__queue_finish(&client->queue, client->allocator);
+    zkt__buffer_unref(client->spare_buffer);
     zkt__slots_finish(&client->listeners);
     zkt__arena_finish(&client->arena);
     zkt__patterns_finish(&client->patterns);

@@ -160,7 +160,8 @@ struct zkt_writer *zkt__client_write(struct zkt_client *client)
 static void send_bytes(void *user, const void *data, size_t len)
 {
     struct zkt_client *client = user;
-    if (!zkt__queue_copy(&client->queue, client->allocator, data, len)) {
+    if (!zkt__queue_copy(&client->queue, client->allocator,
+                         &client->spare_buffer, data, len)) {
         zkt__client_lost(client, "out of memory");
         return;
     }
@@ -291,7 +292,8 @@ static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 static void sent(struct zkt_endpoint *e, size_t len)
 {
     struct zkt_client *client = from_endpoint(e);
-    zkt__queue_sent(&client->queue, client->allocator, len);
+    zkt__queue_sent(&client->queue, client->allocator, &client->spare_buffer,
+                    len);
     if (client->queue.count == 0) {
         client->unsent_control = 0;
     }

@@ -101,6 +101,7 @@ struct zkt_client {
     struct zkt_ws_limits ws_limits;
     struct zkt_send_queue queue;
     size_t unsent_control; /* bytes of control frames, since it was empty */
+    struct zkt_buffer *spare_buffer; /* of the queue, or NULL */
     struct zkt_store store;
     struct zkt_pattern_cache patterns;
     struct zkt_rule_context rules; /* what is sent is checked before */

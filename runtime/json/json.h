@@ -78,9 +78,27 @@ void zkt__issues_drop(struct zkt_issues *issues, uint32_t first, uint32_t at,
  * behind them. @issues may be NULL where only tokens are read. A lower limit
  * of depth may be set afterwards.
  */
-void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
-                      struct zkt_arena *arena, struct zkt_issues *issues,
-                      const struct zkt_hash_key *hash_key);
+static inline void zkt__reader_init(struct zkt_reader *reader, char *text,
+                                    size_t len, struct zkt_arena *arena,
+                                    struct zkt_issues *issues,
+                                    const struct zkt_hash_key *hash_key)
+{
+    reader->at = text;
+    reader->end = text + len;
+    reader->arena = arena;
+    reader->issues = issues;
+    reader->hash_key = hash_key;
+    reader->discriminator.data = NULL;
+    reader->plain = (struct zkt_str){ NULL, 0 };
+    reader->lenient = false;
+    reader->malformed = false;
+    reader->no_memory = false;
+    reader->unknown_fields = 0;
+    reader->unknown_values = 0;
+    reader->too_deep = false;
+    reader->depth_max = ZKT_DEPTH_MAX;
+    reader->depth = 0; /* the path is written before it is read */
+}
 
 enum zkt_token {
     ZKT_TOKEN_NULL,

@@ -9,27 +9,6 @@
 #include "json/number.h"
 #include "json/scan.h"
 
-void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
-                      struct zkt_arena *arena, struct zkt_issues *issues,
-                      const struct zkt_hash_key *hash_key)
-{
-    reader->at = text;
-    reader->end = text + len;
-    reader->arena = arena;
-    reader->issues = issues;
-    reader->hash_key = hash_key;
-    reader->discriminator.data = NULL;
-    reader->plain = (struct zkt_str){ NULL, 0 };
-    reader->lenient = false;
-    reader->malformed = false;
-    reader->no_memory = false;
-    reader->unknown_fields = 0;
-    reader->unknown_values = 0;
-    reader->too_deep = false;
-    reader->depth_max = ZKT_DEPTH_MAX;
-    reader->depth = 0; /* the path is written before it is read */
-}
-
 static bool fail(struct zkt_reader *reader)
 {
     reader->malformed = true;

@@ -173,7 +173,8 @@ static void send_bytes(void *user, const void *data, size_t len)
 {
     struct zkt_connection *c = user;
     struct zkt_server *server = server_of(c);
-    if (!zkt__queue_copy(&c->port.queue, server->allocator, data, len)) {
+    if (!zkt__queue_copy(&c->port.queue, server->allocator,
+                         &server->actors.spare_buffer, data, len)) {
         drop(c);
     }
     note_output(c, false); /* pings are read no faster than pongs are taken */
@@ -394,7 +395,9 @@ static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 static void sent(struct zkt_endpoint *e, size_t len)
 {
     struct zkt_connection *c = from_endpoint(e);
-    zkt__queue_sent(&c->port.queue, server_of(c)->allocator, len);
+    struct zkt_server *server = server_of(c);
+    zkt__queue_sent(&c->port.queue, server->allocator,
+                    &server->actors.spare_buffer, len);
     note_output(c, true);
     if (c->port.queue.count > 0) {
         note_alive(c); /* it takes what fills its window; a ping would wait */

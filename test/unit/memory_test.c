@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "actor/send_queue.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/poison.h"
@@ -300,6 +301,44 @@ static void test_buffer(void **state)
     assert_int_equal(failing.live, 0);
 }
 
+/* What one queue has sent is the next one's buffer; one that holds more than
+ * usual is not kept, and one that is still shared stays as it is. */
+static void test_spare_buffer(void **state)
+{
+    struct failing_alloc failing;
+    struct zkt_send_queue one = { 0 }, other = { 0 };
+    struct zkt_buffer *spare = NULL;
+    struct zkt_slice slice;
+    static char large[4096];
+    (void)state;
+    failing_alloc_init(&failing, 0);
+    const struct zkt_allocator *a = &failing.allocator;
+    assert_true(zkt__queue_copy(&one, a, &spare, "abc", 3));
+    zkt__queue_sent(&one, a, &spare, 1);
+    assert_null(spare);
+    zkt__queue_sent(&one, a, &spare, 2);
+    assert_non_null(spare);
+    const uint8_t *const kept = spare->data;
+    assert_true(zkt__queue_copy(&other, a, &spare, large, sizeof(large)));
+    zkt__queue_sent(&other, a, &spare, sizeof(large));
+    assert_ptr_equal(spare->data, kept);
+    assert_true(zkt__queue_copy(&other, a, &spare, "de", 2));
+    assert_null(spare);
+    assert_int_equal(zkt__queue_peek(&other, &slice, 1), 1);
+    assert_ptr_equal(slice.data, kept);
+    assert_int_equal(slice.len, 2);
+    assert_memory_equal(slice.data, "de", 2);
+    zkt__queue_finish(&other, a);
+    assert_null(spare);
+
+    struct zkt_buffer *shared = zkt__buffer_new(a, 4);
+    assert_true(zkt__queue_shared(&one, a, shared));
+    zkt__queue_sent(&one, a, &spare, 4);
+    assert_null(spare);
+    zkt__buffer_unref(shared);
+    assert_int_equal(failing.live, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_arena_allocator),
         cmocka_unit_test(test_arena_poison),
         cmocka_unit_test(test_buffer),
+        cmocka_unit_test(test_spare_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
