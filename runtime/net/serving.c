@@ -180,7 +180,8 @@ static void on_turn(struct zkt_loop *loop)
     struct zkt_serving *s = loop->user;
     if (zkt__server_is_stopping(s->server)) {
         zkt__listener_close(&s->listener);
-    } else if (!uv_is_active((const uv_handle_t *)&s->listener.retry)) {
+    } else if (s->listener.resting &&
+               !uv_is_active((const uv_handle_t *)&s->listener.retry)) {
         resume_accepting(s); /* otherwise it waits for a descriptor */
     }
     if (zkt_server_is_down(s->server) && zkt__list_empty(&loop->links)) {

@@ -1,7 +1,9 @@
 /*
  * Servers on libuv loops: one of the user's, and that of zkt_serve; how they
- * stop, and what happens when they cannot start.
+ * stop, what happens when they cannot start, and that time passes in them.
  */
+#include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <cmocka.h>
@@ -58,6 +62,9 @@ struct seen {
     uint16_t port;
     int listening, stopped;
     struct zkt_server *server;
+    pthread_t thread; /* of somebody who connects */
+    int closed;       /* connections, by the server */
+    enum zkt_status posted;
 };
 
 static void on_listening(void *user, uint16_t port)
@@ -418,6 +425,59 @@ static void test_serving_until_a_signal(void **state)
     }
 }
 
+static void keep_server(void *user, struct zkt_server *server)
+{
+    struct seen *seen = user;
+    seen->server = server;
+}
+
+static void shut_down(struct zkt_server *server, void *user)
+{
+    (void)user;
+    zkt_server_shutdown(server);
+}
+
+/* Connects twice and says nothing, until the server has had enough. */
+static void *knock_silently(void *user)
+{
+    struct seen *seen = user;
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(seen->port) };
+    char byte;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (int i = 0; i < 2; i++) {
+        const int fd = socket(AF_INET, SOCK_STREAM, 0);
+        const bool good = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+        seen->closed += good && recv(fd, &byte, 1, 0) == 0;
+        close(fd);
+    }
+    seen->posted = zkt_server_post(seen->server, shut_down, NULL);
+    return NULL;
+}
+
+static void listen_to_thread(void *user, uint16_t port)
+{
+    struct seen *seen = user;
+    seen->port = port;
+    assert_int_equal(pthread_create(&seen->thread, NULL, knock_silently, seen),
+                     0);
+}
+
+/* Between the two nothing is ready: its own timers must wake the loop. */
+static void test_time_passes_while_serving(void **state)
+{
+    struct seen seen = { 0 };
+    struct zkt_serve_options options = options_for(&seen);
+    (void)state;
+    options.on_start = keep_server;
+    options.on_listening = listen_to_thread;
+    options.limits.handshake_ms = 20;
+    assert_int_equal(zkt_serve(demo_app(&handlers), &options), 0);
+    assert_int_equal(pthread_join(seen.thread, NULL), 0);
+    assert_int_equal(seen.closed, 2);
+    assert_int_equal(seen.posted, ZKT_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_listening_without_memory),
         cmocka_unit_test(test_a_local_client_meddles),
         cmocka_unit_test(test_serving_until_a_signal),
+        cmocka_unit_test(test_time_passes_while_serving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

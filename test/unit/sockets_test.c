@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -144,7 +145,23 @@ uint64_t __wrap_uv_now(const uv_loop_t *loop)
     return stands_at != 0 ? stands_at : __real_uv_now(loop);
 }
 
+static int64_t wall_ms; /* 0: the real one */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *out);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+{
+    if (wall_ms == 0 || clock != CLOCK_REALTIME) {
+        return __real_clock_gettime(clock, out);
+    }
+    *out = (struct timespec){ .tv_sec = wall_ms / 1000,
+                              .tv_nsec = wall_ms % 1000 * 1000000 };
+    return 0;
+}
+
 /* ---- a server ---- */
+
+static int64_t called_at; /* by the server's clock */
 
 static struct demo_counter_inc_later *held;
 
@@ -156,6 +173,7 @@ static enum zkt_status inc(struct demo_counter_call *call,
         held = demo_counter_defer_inc(call);
         return ZKT_PENDING;
     }
+    called_at = zkt_now_ms(call->zkt);
     demo_counter_set_n(call, call->state->n + in->by);
     *out = call->state->n;
     return ZKT_OK;
@@ -433,6 +451,23 @@ static void test_nothing_is_delayed(void **state)
     assert_int_equal(__real_getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len),
                      0);
     assert_int_not_equal(on, 0);
+    close(peer.fd);
+    close_site(&site);
+}
+
+/* However long nothing was ready before. */
+static void test_a_call_is_told_the_time(void **state)
+{
+    struct site site;
+    (void)state;
+    assert_int_equal(open_site(&site, (struct zkt_limits){ 0 }), ZKT_OK);
+    struct peer peer = knock(&site);
+    enter(&site, &peer);
+    wall_ms = 1234567890123;
+    say_text(&peer, INC("1", "x", "1"));
+    wait_for(&site, &peer, "\"id\":\"1\",\"result\":");
+    assert_int_equal(called_at, wall_ms);
+    wall_ms = 0;
     close(peer.fd);
     close_site(&site);
 }
@@ -912,6 +947,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_system_call),
         cmocka_unit_test(test_nothing_is_delayed),
+        cmocka_unit_test(test_a_call_is_told_the_time),
         cmocka_unit_test(test_the_server_closes_first),
         cmocka_unit_test(test_the_server_does_not_close),
         cmocka_unit_test(test_leaving_before_the_handshake),
