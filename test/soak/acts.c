@@ -353,22 +353,13 @@ static void act(struct peer *p)
 void peers_act(void)
 {
     struct peer *p = &peers[below(PEERS)];
-    switch (p->state) {
-    case PEER_AWAY:
-        come(p);
-        break;
-    case PEER_SHAKING:
-    case PEER_REFUSED:
-    case PEER_DOOMED:
+    if (p->state != PEER_UP) { /* on its way out, or out already */
         soak_await(is_away, p, "the end of a connection");
-        break;
-    case PEER_UP:
-        if (p->stalled) {
-            peer_stall(p, false);
-        } else {
-            act(p);
-        }
-        break;
+        come(p);
+    } else if (p->stalled) {
+        peer_stall(p, false);
+    } else {
+        act(p);
     }
 }
 

@@ -5,8 +5,8 @@
  * be none left: exit status 3.
  *
  * SOAK_FAULT in the environment makes one of the handlers bad, so that tests
- * can see it noticed: `memory` and `descriptor` are lost, an `answer` is
- * wrong, a `state` is not what subscribers were told.
+ * can see it noticed: `memory`, a `block` of the runtime's, and a `descriptor`
+ * are lost, an `answer` is wrong, a `state` is not what subscribers were told.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -92,6 +92,7 @@ static const struct zkt_allocator allocator = { take, resize, give_back, NULL };
 static enum {
     FAULT_NONE,
     FAULT_MEMORY,
+    FAULT_BLOCK,
     FAULT_DESCRIPTOR,
     FAULT_ANSWER,
     FAULT_STATE
@@ -99,8 +100,8 @@ static enum {
 
 static void read_fault(void)
 {
-    static const char *const names[] = { "", "memory", "descriptor", "answer",
-                                         "state" };
+    static const char *const names[] = { "",           "memory", "block",
+                                         "descriptor", "answer", "state" };
     const char *name = getenv("SOAK_FAULT");
     for (int i = 1; name != NULL && i <= FAULT_STATE; i++) {
         if (strcmp(name, names[i]) == 0) {
@@ -119,6 +120,8 @@ static void be_bad(struct soak_ledger_call *call, int64_t *out)
         if (lost != NULL) {
             memset(lost, 1, LOST_BYTES); /* so that there are pages of it */
         }
+    } else if (fault == FAULT_BLOCK) {
+        lost = take(NULL, 1);
     } else if (fault == FAULT_DESCRIPTOR && turn % 64 == 0) {
         (void)dup(STDERR_FILENO);
     } else if (fault == FAULT_ANSWER && turn % 64 == 0) {

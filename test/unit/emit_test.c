@@ -41,6 +41,22 @@ static void values_become_text(void **state)
         "x = truefalse-742949672959-922337203685477580818446744073709551615");
 }
 
+static void blanks_are_as_many_as_wanted(void **state)
+{
+    (void)state;
+    struct emit out = { 0 };
+    emit_blanks(&out, 0);
+    assert_emitted(out, "");
+    emit_text(&out, "a");
+    emit_blanks(&out, 3);
+    emit_text(&out, "b");
+    assert_emitted(out, "a   b");
+    emit_blanks(&out, 5000); /* more than there is room for at first */
+    assert_int_equal(out.len, 5000);
+    assert_int_equal(strspn(out.text, " "), 5000);
+    emit_finish(&out);
+}
+
 static void doubles_are_constants_of_that_type(void **state)
 {
     (void)state;
@@ -183,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_become_text),
+        cmocka_unit_test(blanks_are_as_many_as_wanted),
         cmocka_unit_test(doubles_are_constants_of_that_type),
         cmocka_unit_test(c_strings_are_escaped),
         cmocka_unit_test(c_strings_may_hold_nul),

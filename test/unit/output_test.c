@@ -90,6 +90,9 @@ static void writes_files_in_a_new_folder(void **state)
     struct output output = { 0 };
     const char *failed = NULL;
     add(&output, in_folder("new"), "a.h", "one\n");
+    assert_true(output_has(&output, in_folder("new"), "a.h"));
+    assert_false(output_has(&output, in_folder("new"), "a.c"));
+    assert_false(output_has(&output, folder, "a.h"));
     add(&output, in_folder("new"), "a.c", "two\n");
     assert_true(output_write(&output, &failed));
     output_finish(&output);
