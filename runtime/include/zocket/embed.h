@@ -16,9 +16,9 @@
  * 5. Sleep until a socket is ready, zkt_server_timeout has passed, or another
  *    thread wakes you (zkt_server_on_wake).
  *
- * All of it belongs to the server's thread, and outside of callbacks. In one,
- * a tick does nothing, nothing is pending, and an endpoint that is fed is
- * dropped.
+ * All of it belongs to the server's thread, which builds without NDEBUG check,
+ * and outside of callbacks. In one, a tick does nothing, nothing is pending,
+ * and an endpoint that is fed is dropped.
  */
 #ifndef ZOCKET_EMBED_H
 #define ZOCKET_EMBED_H
