@@ -704,6 +704,38 @@ static void test_answers_that_are_none(void **state)
     assert_string_equal(outcome.error, "WebSocket client closed");
 }
 
+/* Clocks that jump: the one on the wall names calls, the other one ends them,
+ * both ways. */
+static void test_clocks_that_jump(void **state)
+{
+    struct outcome first = { 0 }, second = { 0 }, third = { 0 };
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    fake_turn(&f);
+    fake_accept(&f);
+    (void)fake_sent(&f);
+    f.core->wall_ms = -1;
+    test_doc_begin_ping(doc, on_done, &first);
+    assert_non_null(strstr(fake_sent(&f), "\"rpc_1_3w5e11264sgsf\""));
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_1_3w5e11264sgsf\"}");
+    assert_int_equal(first.count, 1);
+    assert_int_equal(first.status, ZKT_OK);
+    fake_advance(&f, 9000);
+    test_doc_begin_ping(doc, on_done, &second);
+    f.core->now_ms -= 9000;
+    fake_turn(&f);
+    test_doc_begin_ping(doc, on_done, &third);
+    assert_true(fake_deadline(&f) > f.core->now_ms);
+    fake_advance(&f, 9000 + 10000);
+    assert_int_equal(second.status, ZKT_DEADLINE_EXCEEDED);
+    assert_int_equal(third.status, ZKT_DEADLINE_EXCEEDED);
+    assert_int_equal(second.count + third.count, 2);
+    assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTED);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
 /* A server that asks for pongs and does not take them is none. */
 static void test_pings_without_end(void **state)
 {
@@ -950,6 +982,7 @@ int main(void)
         cmocka_unit_test(test_ids_of_instances),
         cmocka_unit_test(test_answers_of_a_plain_server),
         cmocka_unit_test(test_answers_that_are_none),
+        cmocka_unit_test(test_clocks_that_jump),
         cmocka_unit_test(test_pings_without_end),
         cmocka_unit_test(test_trying_again_at_once),
         cmocka_unit_test(test_closing_in_a_status_listener),

@@ -119,8 +119,9 @@ void zkt_client_close(struct zkt_client *client);
 /**
  * Runs @fn on the client's thread, in its next turn: from any thread, at any
  * time before zkt_client_close. What was posted before the end still runs,
- * once. ZKT_OK, or ZKT_NO_MEMORY and it will not run. The allocator is called
- * from the thread that posts.
+ * once. ZKT_OK, or it will not run: ZKT_NO_MEMORY, or ZKT_CLOSED in the last
+ * callbacks of a client that ends. The allocator is called from the thread
+ * that posts.
  */
 typedef void zkt_posted_function(struct zkt_client *client, void *user);
 enum zkt_status zkt_client_post(struct zkt_client *client,

@@ -19,9 +19,9 @@
  * Over sockets, zkt_server_read_clock is step 1, zkt_endpoint_receive step 2,
  * and zkt_endpoint_send step 4.
  *
- * All of it belongs to the server's thread, and outside of callbacks. In one,
- * a tick does nothing, nothing is pending, and an endpoint that is fed is
- * dropped.
+ * All of it belongs to the server's thread, which builds without NDEBUG check,
+ * and outside of callbacks. In one, a tick does nothing, nothing is pending,
+ * and an endpoint that is fed is dropped.
  */
 #ifndef ZOCKET_EMBED_H
 #define ZOCKET_EMBED_H
