@@ -276,7 +276,9 @@ static void check_map(const struct zkt_str_map *map)
 static void test_map(void **state)
 {
     struct zkt_str_map map = { entries, 4, NULL };
-    struct zkt_map_index index = { .key = { 11, 12 } };
+    struct zkt_map_index index = { .key = { 11, 12 }, .items = entries };
+    const struct zkt_str third = entries[2].key;
+    struct zkt_str_entry others[3];
     struct failing_alloc failing;
     (void)state;
     failing_alloc_init(&failing, 0);
@@ -289,12 +291,22 @@ static void test_map(void **state)
     assert_true(zkt__index_reserve(&index.index, &failing.allocator, 3));
     for (uint32_t i = 0; i < 3; i++) {
         const struct zkt_str key = entries[i].key;
-        /* It is the index that is asked: not in it, not there. */
-        assert_null(zkt_str_map_find(&map, key));
         zkt__index_add(&index.index, zkt__hash(&index.key, key.data, key.len),
                        i);
     }
     check_map(&map);
+    /* It is the index that is asked: not where it looks, not there. */
+    zkt__index_remove(&index.index,
+                      zkt__hash(&index.key, third.data, third.len), 2);
+    zkt__index_add(&index.index, 13, 2);
+    assert_null(zkt_str_map_find(&map, third));
+    /* But not about others than its own, be they as many or not. */
+    memcpy(others, entries, sizeof(others));
+    map.items = others;
+    assert_ptr_equal(zkt_str_map_find(&map, third), &others[2].value);
+    map.items = entries;
+    map.len = 4;
+    assert_ptr_equal(zkt_str_map_find(&map, third), &entries[2].value);
     zkt__index_finish(&index.index, &failing.allocator);
     assert_int_equal(failing.live, 0);
 }
