@@ -24,7 +24,8 @@ static void on_inc(const struct zkt_reply *reply, int32_t n, void *user)
 int main(int argc, char **argv)
 {
     const char *url = argc > 1 ? argv[1] : "ws://127.0.0.1:3000";
-    struct zkt_client *client = zkt_client_open(url, NULL);
+    const struct zkt_client_options options = { .log = zkt_log_to_stderr };
+    struct zkt_client *client = zkt_client_open(url, &options);
     struct demo_counter *counter = demo_counter_open(client, "main");
     demo_counter_watch_n(counter, on_n, NULL);
 

@@ -68,13 +68,16 @@ int main(int argc, char **argv)
 {
     const struct lamp_lamp_handlers lamp = { .toggle = toggle };
     const struct lamp_handlers handlers = { .lamp = &lamp };
+    const struct zkt_serve_options options = { .log = zkt_log_to_stderr };
     struct zkt_server *server;
     uint16_t port = argc > 2 ? (uint16_t)atoi(argv[2]) : 3000;
     const int listener = zkt_socket_listen("127.0.0.1", &port);
-    if (listener < 0 ||
-        zkt_server_new(lamp_app(&handlers), NULL, &server) != ZKT_OK) {
-        perror("cannot start");
+    if (listener < 0) {
+        perror("cannot listen");
         return 1;
+    }
+    if (zkt_server_new(lamp_app(&handlers), &options, &server) != ZKT_OK) {
+        return 1; /* the log has said why */
     }
     signal(SIGTERM, on_signal);
     fprintf(stderr, "listening on ws://127.0.0.1:%d\n", port);

@@ -3,7 +3,6 @@
  * to exit status.
  */
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "net/serving.h"
@@ -15,19 +14,6 @@ struct runner {
     uv_signal_t terminate, interrupt;
     bool signalled;
 };
-
-static void log_to_stderr(void *user, enum zkt_log_level level,
-                          const char *text)
-{
-    static const char *const prefix[] = {
-        [ZKT_LOG_DEBUG] = "debug: ",
-        [ZKT_LOG_INFO] = "",
-        [ZKT_LOG_WARNING] = "warning: ",
-        [ZKT_LOG_ERROR] = "error: ",
-    };
-    (void)user;
-    fprintf(stderr, "%s%s\n", prefix[level], text);
-}
 
 /* ---- signals ---- */
 
@@ -99,7 +85,7 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *given)
         options = *given;
     }
     if (options.log == NULL) {
-        options.log = log_to_stderr;
+        options.log = zkt_log_to_stderr;
     }
     struct runner r = { 0 };
     if (zkt_server_new(app, &options, &r.server) != ZKT_OK) {

@@ -34,6 +34,13 @@ enum zkt_log_level {
     ZKT_LOG_ERROR
 };
 
+/**
+ * For the log of options: a line on standard error, as it is or behind
+ * "warning: " or "error: ". What zkt_serve has when it is given none. @user is
+ * not looked at. From any thread.
+ */
+void zkt_log_to_stderr(void *user, enum zkt_log_level level, const char *text);
+
 #ifdef __cplusplus
 }
 #endif
