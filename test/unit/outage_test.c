@@ -176,7 +176,7 @@ static void test_every_allocation(void **state)
     while (run(n, 1)) {
         n++;
     }
-    assert_true(n > 100);
+    assert_true(n > 80);
 }
 
 /* No memory for so long that nothing which is tried again succeeds. */
@@ -187,7 +187,7 @@ static void test_no_memory_for_a_while(void **state)
     while (run(n, 20)) {
         n += 3;
     }
-    assert_true(n > 100);
+    assert_true(n > 80);
 }
 
 int main(void)
