@@ -35,6 +35,9 @@ void emit_event_emitter(struct emit *out, const struct model_actor *a,
 
 /* ---- types.h.ct and types.c.ct, for what the server alone has ---- */
 
+void emit_enum_declarations(struct emit *out, const struct model *m,
+                            bool hidden);
+void emit_enum_codes(struct emit *out, const struct model *m, bool hidden);
 void emit_declaration(struct emit *out, const struct model_declaration *d);
 void emit_type_code(struct emit *out, const struct model_type *t);
 void emit_map_find(struct emit *out, const struct model_declaration *d);

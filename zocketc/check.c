@@ -226,6 +226,7 @@ const struct model *check_file(struct arena *arena, struct diag *diag,
     if (!check_cycles(&c)) {
         return NULL;
     }
+    check_reach(&c);
     check_declarations(&c);
     check_actors(&c);
     check_members(&c);

@@ -29,9 +29,11 @@ struct symbol {
     struct model_type *type;          /* of an alias, once it is known */
     bool resolving;                   /* an alias, on the way down */
     bool used;
-    bool reached; /* from an actor */
-    size_t cycle; /* symbols with the same number contain each other, through
-                     '?' and '| null' as well */
+    bool is_reached; /* from an actor */
+    bool is_public;  /* for clients as well; see check_reach.c */
+    bool is_stored;  /* in private state */
+    size_t cycle;    /* symbols with the same number contain each other, through
+                        '?' and '| null' as well */
     struct symbol *next;
 };
 
@@ -137,6 +139,10 @@ bool check_cycles(struct check *c);
 /** Whether a value of @type, written in @owner, would close a cycle. */
 bool check_closes_cycle(const struct check *c, const struct ast_type *type,
                         const struct symbol *owner);
+
+/* check_reach.c */
+/** Finds out what clients see of the types that are declared. */
+void check_reach(struct check *c);
 
 /* check_identifiers.c */
 /** Reports identifiers of C that two things would share; of a whole model. */

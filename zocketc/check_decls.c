@@ -96,6 +96,7 @@ static void lower_enum(struct check *c, struct symbol *symbol)
         diag_report(c->diag, decl->name.at, DIAG_EMPTY_ENUM, "enum", e->name);
     }
     e->doc = decl->doc;
+    e->is_hidden = !symbol->is_public;
     struct model_type *type = ARENA_NEW(c->arena, struct model_type);
     *type = (struct model_type){
         .kind = MODEL_ENUM,
@@ -109,6 +110,7 @@ static void lower_enum(struct check *c, struct symbol *symbol)
         .decoder = "zkt_decode_enum",
         .encoder = "zkt_encode_enum",
         .by_value = true,
+        .is_shared = symbol->is_public, /* also one that nothing uses */
         .max = UINT32_MAX,
         .c_max = "UINT32_MAX",
         .enumeration = e,
@@ -284,6 +286,7 @@ static void declare_union(struct check *c, struct symbol *symbol)
         diag_report(c->diag, decl->name.at, DIAG_EMPTY_ENUM, "union", u->name);
     }
     kinds->of_union = true;
+    kinds->is_hidden = !symbol->is_public;
     u->at = decl->name.at;
     u->kinds = kinds;
     *type = (struct model_type){
@@ -297,7 +300,7 @@ static void declare_union(struct check *c, struct symbol *symbol)
         .table = arena_printf(c->arena, "%s_type_", u->stem),
         .decoder = "zkt_decode_union",
         .encoder = "zkt_encode_union",
-        .is_shared = true,
+        .is_shared = symbol->is_public,
         .max = UINT32_MAX,
         .c_max = "UINT32_MAX",
         .alternatives = u,
@@ -379,8 +382,10 @@ static void declare_struct(struct check *c, struct symbol *symbol)
     s->doc = decl->doc;
     s->is_declared = true;
     s->is_strict = decl->strict;
+    s->is_hidden = !symbol->is_public;
     symbol->structure = s;
     symbol->type = (struct model_type *)(uintptr_t)s->type;
+    symbol->type->is_shared = symbol->is_public;
     if (decl->check.end > 0) {
         add_check(c, s, decl);
     }
@@ -405,7 +410,7 @@ void check_declarations(struct check *c)
     }
 }
 
-/* Private state comes last, so that what was made before is for all. */
+/* What is private comes last, so that what was made before is for all. */
 static void lower_all_fields(struct check *c, bool hidden)
 {
     const struct struct_source *sources = c->structs.items;

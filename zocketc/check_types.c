@@ -197,7 +197,7 @@ static void name_struct_type(struct check *c, struct model_type *type)
 
 /*
  * The C struct of a container is named by the first use of it. Two that have
- * one name must look alike: "[a_b, c]" and "[a, b_c]" do not.
+ * one name must look alike: string[][] and Str[][] of a struct Str do not.
  */
 static bool take_container(struct check *c, const struct model_type *type,
                            const char *shape, struct source_range at)
@@ -306,12 +306,30 @@ static struct model_struct *elements(struct check *c,
     return good ? s : NULL;
 }
 
+static size_t count_parts(const char *word)
+{
+    size_t parts = 1;
+    for (; *word != '\0'; word++) {
+        parts += *word == '_';
+    }
+    return parts;
+}
+
+/*
+ * A tuple's name says how many elements it has, and of an element how many
+ * parts its own name has, if several. So [T[]] is tuple1_2_t_list, and [T][]
+ * is tuple1_t_list: nothing can be read in two ways.
+ */
 static const char *tuple_stem(struct check *c, const struct model_struct *s)
 {
-    const char *stem = arena_printf(c->arena, "%s_tuple", c->app);
+    const char *stem = arena_printf(c->arena, "%s_tuple%zu", c->app,
+                                    s->field_count);
     for (size_t i = 0; i < s->field_count; i++) {
-        stem = arena_printf(c->arena, "%s_%s", stem,
-                            word_of(c, s->fields[i].type));
+        const char *word = word_of(c, s->fields[i].type);
+        const size_t parts = count_parts(word);
+        stem = parts > 1
+                   ? arena_printf(c->arena, "%s_%zu_%s", stem, parts, word)
+                   : arena_printf(c->arena, "%s_%s", stem, word);
     }
     return stem;
 }

@@ -1,82 +1,23 @@
 /*
  * What is no mistake, but rarely meant: types that no actor uses, and inputs
- * whose size the client alone decides. Both are found on a checked schema, by
- * work lists, since a chain of types may be long.
+ * whose size the client alone decides. Both are found on a checked schema, the
+ * second by a work list, since a chain of types may be long.
  */
 #include "check.h"
 
 /* ---- unused types ---- */
-
-struct reach {
-    struct check *c;
-    struct list open; /* struct symbol * */
-};
-
-static void reach_type(struct reach *r, const struct ast_type *type)
-{
-    if (type->kind != AST_TYPE_NAME) {
-        for (const struct ast_type *t = type->inner; t != NULL; t = t->next) {
-            reach_type(r, t);
-        }
-        return;
-    }
-    struct symbol *s = check_find(r->c, type->name.text);
-    if (s != NULL && !s->reached) {
-        s->reached = true;
-        list_add(r->c, &r->open, &s, sizeof(s));
-    }
-}
-
-static void reach_fields(struct reach *r, const struct ast_field *fields)
-{
-    for (const struct ast_field *f = fields; f != NULL; f = f->next) {
-        reach_type(r, f->type);
-    }
-}
-
-static void reach_actor(struct reach *r, const struct ast_decl *actor)
-{
-    for (const struct ast_member *m = actor->members; m != NULL; m = m->next) {
-        reach_fields(r, m->fields);
-        reach_fields(r, m->payload.params);
-        if (m->payload.type != NULL) {
-            reach_type(r, m->payload.type);
-        }
-        if (m->result != NULL) {
-            reach_type(r, m->result);
-        }
-    }
-}
-
-static void reach_all(struct reach *r)
-{
-    for (const struct ast_decl *d = r->c->file->decls; d != NULL; d = d->next) {
-        if (d->kind == AST_DECL_ACTOR) {
-            reach_actor(r, d);
-        }
-    }
-    for (size_t i = 0; i < r->open.count; i++) {
-        const struct symbol *s = ((struct symbol **)r->open.items)[i];
-        reach_fields(r, s->decl->fields);
-        if (s->decl->type != NULL) {
-            reach_type(r, s->decl->type);
-        }
-    }
-}
 
 /* Only of the schema itself: what is imported is for several, and one
  * without actors is for others. */
 static void warn_unused(struct check *c)
 {
     const struct source *root = c->diag->sources.first;
-    struct reach r = { .c = c };
     if (c->model->actor_count == 0) {
         return;
     }
-    reach_all(&r);
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
         const struct ast_name *name = &s->decl->name;
-        if (!s->reached && name->at.start < root->base + root->len) {
+        if (!s->is_reached && name->at.start < root->base + root->len) {
             diag_report(c->diag, name->at, DIAG_UNUSED_TYPE, name->text);
         }
     }

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum {
-    TYPE_MAX = 40 /* a wider type does not move the others' defaults */
+    NAME_MAX = 60, /* a wider name does not move the others' types, */
+    TYPE_MAX = 40  /* nor a wider type the others' defaults */
 };
 
 /* A declaration, or a comment that stands alone. */
@@ -192,7 +193,8 @@ static void put_field(struct format *f, const struct item *item,
 {
     const size_t rest = item->rest;
     format_range(f, item->first, item->first + 2, FORMAT_TYPE);
-    format_pad(f, columns->type);
+    format_pad(f,
+               f->column + 1 > columns->type ? f->column + 1 : columns->type);
     format_range(f, item->first + 2, rest, FORMAT_TYPE);
     if (is(f, rest, ";")) {
         format_text(f, ";", 1);
@@ -274,10 +276,12 @@ static struct columns measure_run(struct format *f, const struct item *items,
     struct columns columns = { 0 };
     for (size_t i = 0; i < count; i++) {
         if (items[i].rest > 0) {
-            const size_t width = f->indent + 1 +
-                                 format_width(f, items[i].first,
+            const size_t width = format_width(f, items[i].first,
                                               items[i].first + 2);
-            columns.type = width > columns.type ? width : columns.type;
+            const size_t column = f->indent + 1 + width;
+            columns.type = width <= NAME_MAX && column > columns.type
+                               ? column
+                               : columns.type;
         }
     }
     for (size_t i = 0; i < count; i++) {

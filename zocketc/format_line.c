@@ -310,31 +310,38 @@ static void put_trailing(struct format *f, size_t from, size_t to)
     }
 }
 
-/* Whether a comment stands on a line with nothing but comments. */
-static bool is_alone(const struct format *f, size_t i, size_t close)
+/* The end of the comments from @i on that stand on a line with nothing else;
+ * @i: there are none. */
+static size_t find_alone(const struct format *f, size_t i, size_t close)
 {
     if (i == close || !is_comment(f, i)) {
-        return false;
+        return i;
     }
-    while (!ends_line(f, i) && i + 1 < close && is_comment(f, i + 1) &&
-           f->tokens[i + 1].newlines == 0) {
-        i++;
+    size_t last = i;
+    while (!ends_line(f, last) && last + 1 < close && is_comment(f, last + 1) &&
+           f->tokens[last + 1].newlines == 0) {
+        last++;
     }
-    return ends_line(f, i) || i + 1 == close || f->tokens[i + 1].newlines > 0;
+    const bool alone = ends_line(f, last) || last + 1 == close ||
+                       f->tokens[last + 1].newlines > 0;
+    return alone ? last + 1 : i;
 }
 
 /* Comments on lines of their own; gives what comes behind them. */
 static size_t put_leading(struct format *f, size_t i, size_t close, bool first)
 {
-    for (;; i++, first = false) {
+    for (;; first = false) {
         if (i < close && f->tokens[i].newlines > 1 && !first) {
             format_newline(f);
         }
-        if (!is_alone(f, i, close)) {
+        const size_t end = find_alone(f, i, close);
+        if (end == i) {
             return i;
         }
-        format_comment(f, &f->tokens[i]);
-        format_newline(f);
+        for (; i < end; i++) {
+            format_comment(f, &f->tokens[i]);
+            format_newline(f);
+        }
     }
 }
 

@@ -235,12 +235,12 @@ static void add_bounds(struct check *c, const struct model_struct *state)
  */
 static void order_tables(struct check *c)
 {
-    struct list tables = { 0 }, hidden = { 0 };
+    struct list tables = { 0 }, hidden = { 0 }, forward = { 0 };
     struct model_type **types = c->types.items;
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
         if (s->enumeration != NULL) {
-            s->type->is_shared = true; /* also one that nothing uses */
-            list_add(c, &tables, &s->type, sizeof(s->type));
+            list_add(c, s->is_public ? &tables : &hidden, &s->type,
+                     sizeof(s->type));
         }
     }
     for (size_t i = 0; i < c->types.count; i++) {
@@ -249,7 +249,12 @@ static void order_tables(struct check *c)
     }
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
         if (s->alternatives != NULL) {
-            list_add(c, &tables, &s->type, sizeof(s->type));
+            list_add(c, s->is_public ? &tables : &hidden, &s->type,
+                     sizeof(s->type));
+        }
+        if (!s->is_public &&
+            (s->alternatives != NULL || s->structure != NULL)) {
+            list_add(c, &forward, &s->type, sizeof(s->type));
         }
     }
     const struct struct_source *sources = c->structs.items;
@@ -258,6 +263,8 @@ static void order_tables(struct check *c)
         list_add(c, s->is_hidden ? &hidden : &tables, &s->type,
                  sizeof(struct model_type *));
     }
+    c->model->forward_types = forward.items;
+    c->model->forward_count = forward.count;
     c->model->types = tables.items;
     c->model->type_count = tables.count;
     c->model->hidden_types = hidden.items;
@@ -299,8 +306,10 @@ static void share_with_hidden(struct check *c)
             share_parts(sources[i].structure->type);
         }
     }
-    for (size_t i = c->public_types; i < c->types.count; i++) {
-        types[i]->is_shared = false; /* they stand where they are named */
+    struct model_type *const *hidden =
+        (struct model_type *const *)(uintptr_t)c->model->hidden_types;
+    for (size_t i = 0; i < c->model->hidden_type_count; i++) {
+        hidden[i]->is_shared = false; /* they stand where they are named */
     }
 }
 
@@ -337,6 +346,15 @@ static void declare_structs(struct arrange *a, bool hidden)
     }
 }
 
+static void declare_unions(struct arrange *a, bool hidden)
+{
+    for (const struct symbol *s = a->c->symbols; s != NULL; s = s->next) {
+        if (s->alternatives != NULL && s->is_public != hidden) {
+            declare_used(a, s->type);
+        }
+    }
+}
+
 static void declare_of_actor(struct arrange *a, const struct model_actor *actor)
 {
     for (size_t i = 0; i < actor->method_count; i++) {
@@ -355,11 +373,7 @@ static void declare_all(struct check *c)
     struct arrange a = { .c = c };
     struct model_type **types = c->types.items;
     declare_structs(&a, false);
-    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
-        if (s->alternatives != NULL) {
-            declare_used(&a, s->type);
-        }
-    }
+    declare_unions(&a, false);
     for (size_t i = 0; i < m->actor_count; i++) {
         declare_of_actor(&a, &m->actors[i]);
     }
@@ -368,6 +382,7 @@ static void declare_all(struct check *c)
     }
     m->declaration_count = c->declarations.count;
     declare_structs(&a, true);
+    declare_unions(&a, true);
     for (size_t i = c->public_types; i < c->types.count; i++) {
         declare_used(&a, types[i]);
     }
@@ -421,7 +436,9 @@ void model_arrange(struct check *c)
         mark_state(&a, m->actors[i].hidden);
     }
     for (size_t i = 0; i < c->structs.count; i++) {
-        m->has_copies = m->has_copies || sources[i].structure->is_declared;
+        const struct model_struct *s = sources[i].structure;
+        bool *has = s->is_hidden ? &m->hidden_copies : &m->has_copies;
+        *has = *has || s->is_declared;
     }
     for (size_t i = 0; i < c->types.count; i++) {
         bool *has = i < c->public_types ? &m->has_infinity

@@ -139,7 +139,8 @@ struct model_enum {
     const struct model_enum_value *values;
     size_t value_count;
     struct model_lookup names;
-    bool of_union; /* made of the variants of one */
+    bool of_union;  /* made of the variants of one */
+    bool is_hidden; /* only private state has it: for the server alone */
 };
 
 struct model_field {
@@ -167,7 +168,7 @@ struct model_struct {
     bool has_defaults; /* of at least one field */
     bool is_declared;  /* by a struct of the schema: has dup and free */
     bool is_state;     /* of an actor, also its private one */
-    bool is_hidden;    /* private: only the server sees it */
+    bool is_hidden;    /* a private state, or only in one: the server's */
     bool is_strict;    /* an unknown key is an error */
     size_t check;  /* its number among the model's checks, from 1; 0: none */
     size_t number; /* among all structs */
@@ -294,6 +295,9 @@ struct model {
     size_t type_count;
     const struct model_type *const *hidden_types;
     size_t hidden_type_count;
+    /* Of these, the structs and unions that are declared. */
+    const struct model_type *const *forward_types;
+    size_t forward_count;
     /* Types with has_ref that are not the runtime's own (zkt_int32_list). */
     const struct model_type *const *refs;
     size_t ref_count;
@@ -307,6 +311,7 @@ struct model {
     bool has_infinity;    /* in the rules of a float64 */
     bool hidden_infinity; /* in those of private state */
     bool has_copies;      /* some struct is_declared */
+    bool hidden_copies;   /* one of private state's */
 };
 
 #endif

@@ -371,6 +371,7 @@ static struct tree *describe_enum(struct arena *arena,
         tree_add(value, "wire", tree_string(arena, v->wire.text, v->wire.len));
         tree_add(values, NULL, value);
     }
+    add_flag(arena, to, "private", e->is_hidden);
     return to;
 }
 
@@ -484,6 +485,7 @@ static struct tree *describe_union(struct arena *arena,
         tree_add(variant, "type", describe_type(arena, v->type));
         tree_add(variants, NULL, variant);
     }
+    add_flag(arena, to, "private", u->kinds->is_hidden);
     return to;
 }
 
@@ -512,6 +514,7 @@ struct tree *model_describe(struct arena *arena, const struct model *model)
         add_fields(arena, described, s);
         add_flag(arena, described, "strict", s->is_strict);
         add_flag(arena, described, "check", s->check > 0);
+        add_flag(arena, described, "private", s->is_hidden);
         tree_add(structs, NULL, described);
     }
     struct tree *unions = tree_add(to, "unions", tree_new(arena, TREE_LIST));

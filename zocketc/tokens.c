@@ -19,12 +19,6 @@ struct reader {
     unsigned newlines;
 };
 
-bool token_is(const struct token *token, const char *text)
-{
-    return token->len == strlen(text) &&
-           memcmp(token->text, text, token->len) == 0;
-}
-
 bool token_is_comment(const struct token *token)
 {
     return token->kind == TOKEN_LINE || token->kind == TOKEN_DOC ||

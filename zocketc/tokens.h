@@ -6,6 +6,8 @@
 #ifndef TOKENS_H
 #define TOKENS_H
 
+#include <string.h>
+
 #include "source.h"
 
 enum token_kind {
@@ -34,7 +36,13 @@ struct tokens {
 /** Reads all of @source, which is valid UTF-8; the texts are the source's. */
 struct tokens tokens_read(struct arena *arena, const struct source *source);
 
-bool token_is(const struct token *token, const char *text);
+/** Its first character decides most of the time. */
+static inline bool token_is(const struct token *token, const char *text)
+{
+    return token->text[0] == text[0] && token->len == strlen(text) &&
+           memcmp(token->text, text, token->len) == 0;
+}
+
 bool token_is_comment(const struct token *token);
 
 #endif

@@ -18,6 +18,7 @@
 #include <stdalign.h>
 #include <stddef.h>
 
+#include "actor/history.h"
 #include "actor/send_queue.h"
 #include "base/endpoint.h"
 #include "base/index.h"
@@ -34,19 +35,26 @@
 /* One connection as the edge sees it; embedded in the connection. */
 struct zkt_port {
     const char *client_id;
+    uint32_t client_id_len;
     enum zkt_dialect dialect;
     struct zkt_list links;
     uint32_t link_count;
     uint32_t waiting; /* calls that are queued or deferred */
     uint32_t subscriptions;
     struct zkt_send_queue queue;
-    bool open; /* frames may be queued */
+    uint32_t shard; /* that it is on */
+    bool open;      /* frames may be queued */
     /* Something was queued, or nothing more can be: @lost says that memory
      * or the hard limit was reached and the connection must end. */
     void (*touched)(struct zkt_port *port, bool lost);
     /* The last link of a port that was left is gone. */
     void (*emptied)(struct zkt_port *port);
 };
+
+static inline struct zkt_str zkt__port_client(const struct zkt_port *port)
+{
+    return (struct zkt_str){ port->client_id, port->client_id_len };
+}
 
 /* Something that waits in a mailbox; embedded, where it must not fail. */
 enum zkt_mail_kind {
@@ -69,6 +77,7 @@ struct zkt_link {
     struct zkt_mail arrival, departure;
     bool state, events; /* subscribed to */
     bool collapsed;     /* a token stands for its patches */
+    bool waits;         /* a snapshot is under way: patches before it are old */
     bool connected;     /* `connect` has had its turn: so will `disconnect` */
     bool leaving;
 };
@@ -83,7 +92,10 @@ struct zkt_instance {
     uint64_t epoch, seq; /* seq counts commits that changed something */
     struct zkt_list links;
     uint32_t link_count;
-    uint32_t subscribers; /* links with state */
+    uint32_t subscribers;        /* links with state */
+    uint32_t guests;             /* links that are guests (actor/remote.h) */
+    uint32_t home;               /* the shard it lives on; another's: a stub */
+    struct zkt_history *history; /* kept for newcomers; NULL: nothing yet */
     struct zkt_list mailbox;
     uint32_t mail_count; /* messages in it, and their bytes */
     size_t mail_bytes;
@@ -96,6 +108,8 @@ struct zkt_instance {
 
 struct zkt_actors {
     struct zkt_app app;
+    uint32_t self;             /* the shard that this is */
+    struct zkt_remote *remote; /* contact with others; NULL: there are none */
     const struct zkt_allocator *allocator;
     const struct zkt_limits *limits;
     struct zkt_server *server;   /* for its log, and for zkt_call_server */
@@ -105,6 +119,7 @@ struct zkt_actors {
     struct zkt_rule_context rules;
     struct zkt_random random;
     struct zkt_slots instances;
+    uint32_t stubs; /* among them */
     struct zkt_index index;
     struct zkt_task *task;  /* what arrives is read into; for one message */
     struct zkt_task *spare; /* takes its place when it is parked, or NULL */
@@ -113,8 +128,10 @@ struct zkt_actors {
     struct zkt_list parked; /* tasks by the time at which they fail */
     struct zkt_list idle;   /* instances by the time of their eviction */
     struct zkt_writer result, plain, rfc6902;
+    struct zkt_history_cache histories;
     bool running;  /* a handler runs */
     bool stopping; /* nothing new is begun */
+    bool ended;    /* nor is what has begun elsewhere */
     struct zkt_server_stats stats;
 };
 
@@ -137,6 +154,10 @@ struct zkt_request {
     enum zkt_hook hook;
     struct zkt_str id; /* of a call, the JSON token */
     const void *input; /* decoded, in the call's memory */
+    /* From another shard: what its answer goes in, and which one of a link's
+     * subscriptions it is. */
+    struct zkt_answer *answer;
+    uint32_t serial;
 };
 
 /* A request that waits, with copies of its id and input behind it. */
@@ -144,6 +165,9 @@ struct zkt_letter {
     struct zkt_mail mail;
     struct zkt_request request;
     size_t bytes;
+    /* While it travels between shards. */
+    struct zkt_posted posted;
+    struct zkt_route *route;
     alignas(max_align_t) char memory[];
 };
 
@@ -163,9 +187,24 @@ struct zkt_commit {
     uint64_t epoch, seq;
     struct zkt_buffer *patch[ZKT_DIALECT_COUNT]; /* NULL: nothing changed */
     const struct zkt_emitted *events;
-    struct zkt_port *caller;   /* NULL: nobody waits for a result */
-    struct zkt_writer *result; /* text, with room for a head in front */
+    const struct zkt_request *call; /* NULL: nobody waits for a result */
+    struct zkt_writer *result;      /* text, with room for a head in front */
+    struct zkt_bulletin *bulletins; /* the same, for other shards */
 };
+
+/** Whether @instance stands for one that lives on another shard. */
+static inline bool zkt__is_stub(const struct zkt_actors *actors,
+                                const struct zkt_instance *instance)
+{
+    return instance->home != actors->self;
+}
+
+/** Whether @port stands for a connection of another shard. */
+static inline bool zkt__is_guest(const struct zkt_actors *actors,
+                                 const struct zkt_port *port)
+{
+    return port->shard != actors->self;
+}
 
 /** False: no memory; finish takes what there is. */
 bool zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
@@ -190,16 +229,23 @@ int64_t zkt__actors_deadline(const struct zkt_actors *actors);
 struct zkt_instance *zkt__owner_find(const struct zkt_actors *actors,
                                      const struct zkt_actor *actor,
                                      struct zkt_str name);
-/** Makes one and activates it. NULL: no memory. */
+/**
+ * Makes one, and activates it; or a stub, if another shard has it or will. Of
+ * what there is none here. NULL: *@reason is why not.
+ */
 struct zkt_instance *zkt__owner_create(struct zkt_actors *actors,
                                        const struct zkt_actor *actor,
-                                       struct zkt_str name);
+                                       struct zkt_str name,
+                                       struct zkt_str *reason);
 /** Nobody is in contact any more: it may be dropped, or evicted in time. */
 void zkt__owner_settle(struct zkt_actors *actors,
                        struct zkt_instance *instance);
 /** Handles a message, now or when the instance is free. */
 void zkt__owner_deliver(struct zkt_actors *actors,
                         const struct zkt_request *request);
+/** The same for one that came in a letter, which is taken. */
+void zkt__owner_deliver_letter(struct zkt_actors *actors,
+                               struct zkt_letter *letter);
 /** Runs a hook that is declared; of @port, or NULL: the instance's own. */
 void zkt__owner_run_hook(struct zkt_actors *actors,
                          struct zkt_instance *instance, struct zkt_port *port,
@@ -207,9 +253,12 @@ void zkt__owner_run_hook(struct zkt_actors *actors,
 /** Ends an instance that is free: deactivate; what waits for it is refused. */
 void zkt__owner_end(struct zkt_actors *actors, struct zkt_instance *instance,
                     enum zkt_status status, struct zkt_str text);
-/** The frame of a snapshot of the committed state, or NULL: no memory. */
-struct zkt_buffer *zkt__owner_snapshot(struct zkt_actors *actors,
-                                       const struct zkt_instance *instance);
+/** Whether the committed state can be had: kept, or no call has changed it and
+ * has yet to finish. */
+bool zkt__owner_can_recap(const struct zkt_instance *instance);
+/** What brings a newcomer to the committed state. False: no memory. */
+bool zkt__owner_recap(struct zkt_actors *actors, struct zkt_instance *instance,
+                      enum zkt_dialect dialect, struct zkt_recap *out);
 
 /* ---- mailbox ---- */
 
@@ -225,9 +274,22 @@ static inline bool zkt__mailbox_is_free(const struct zkt_actors *actors,
     return instance->parked == NULL && !actors->running &&
            zkt__list_empty(&instance->mailbox);
 }
+/** What a letter with @request takes. */
+size_t zkt__letter_measure(const struct zkt_request *request);
+/** A copy that owns what @request borrows; NULL: no memory. */
+struct zkt_letter *zkt__letter_new(const struct zkt_allocator *allocator,
+                                   const struct zkt_request *request,
+                                   size_t bytes);
 /** Queues a copy of @request, or refuses it. */
 void zkt__mailbox_put(struct zkt_actors *actors, struct zkt_instance *instance,
                       const struct zkt_request *request);
+/** Queues @letter itself, or refuses it; it is taken. */
+void zkt__mailbox_put_letter(struct zkt_actors *actors,
+                             struct zkt_instance *instance,
+                             struct zkt_letter *letter);
+/** Handles @letter now, and frees it when that is over. */
+void zkt__mailbox_open(struct zkt_actors *actors, struct zkt_instance *instance,
+                       struct zkt_letter *letter);
 /** Queues what embeds its mail, behind everything or (@first) before it. */
 void zkt__mailbox_put_own(struct zkt_actors *actors,
                           struct zkt_instance *instance, struct zkt_mail *mail,
@@ -250,6 +312,21 @@ void zkt__edge_refuse(struct zkt_actors *actors,
 /** Carries out a subscription message. */
 void zkt__edge_subscribe(struct zkt_actors *actors,
                          const struct zkt_request *request);
+/** Sends who made @request, a call, its result, which is in @w. */
+void zkt__edge_answer(struct zkt_actors *actors,
+                      const struct zkt_request *request, struct zkt_writer *w);
+/** The snapshot that @link's owner was asked for is here; if it has none there
+ * was no memory. */
+void zkt__edge_take_snapshot(struct zkt_actors *actors, struct zkt_link *link,
+                             const struct zkt_recap *recap);
+/** @link is not subscribed any more, to state or to events. */
+void zkt__edge_unsubscribe_state(struct zkt_link *link);
+void zkt__edge_unsubscribe_events(struct zkt_link *link);
+/** @port, whose link this becomes, and @instance are in contact. */
+void zkt__edge_join(struct zkt_actors *actors, struct zkt_link *link,
+                    struct zkt_port *port, struct zkt_instance *instance);
+/** They are no longer; of a guest's link the memory stays. */
+void zkt__edge_part(struct zkt_actors *actors, struct zkt_link *link);
 /** The subscriptions that @link holds end with @status and @text. */
 void zkt__edge_drop_link(struct zkt_actors *actors, struct zkt_link *link,
                          enum zkt_status status, struct zkt_str text);

@@ -127,7 +127,7 @@ struct zkt_str_list zkt_clients(struct zkt_call *call)
          n != NULL; n = zkt__list_after(&instance->links, n)) {
         const struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link,
                                                     of_instance);
-        ids[len++] = zkt_cstr(link->port->client_id);
+        ids[len++] = zkt__port_client(link->port);
     }
     return (struct zkt_str_list){ ids, len };
 }

@@ -3,26 +3,56 @@
  * to those who watch. Links are found from the shorter of the two lists that
  * they are in; they embed both nodes, so that leaving cannot fail.
  */
-#include "actor/actor.h"
+#include "actor/remote.h"
 #include "server/server.h"
 #include "websocket/websocket.h"
 
-/* ---- frames ---- */
+/*
+ * ---- frames ----
+ *
+ * A frame is written behind room for its head and for a struct zkt_buffer. A
+ * large one is shared without being copied: its block becomes the buffer.
+ */
+enum {
+    HEAD_MAX = 10, /* of a server: no mask */
+    FRONT = sizeof(struct zkt_buffer) + HEAD_MAX,
+    LARGE = 65536,       /* a payload of so much has a head of HEAD_MAX */
+    KEPT_MAX = 4 * LARGE /* a writer that grew further is not kept */
+};
+
+enum {
+    KEPT_ROOM = 64 * 1024 /* as an arena keeps */
+};
+
+/* By halves: one large frame is not paid for as long as the server lives, and
+ * many of them, with small ones in between, do not begin anew each. */
+static void give_back_room(struct zkt_writer *w)
+{
+    const size_t half = w->capacity / 2;
+    char *data = zkt__resize(w->allocator, w->data, half);
+    if (data != NULL) {
+        w->data = data;
+        w->capacity = half;
+    }
+}
 
 void zkt__frame_begin(struct zkt_writer *w)
 {
+    if (w->capacity > KEPT_ROOM && w->len < w->capacity / 8) {
+        give_back_room(w);
+    }
     w->len = 0;
     w->failed = false;
-    if (zkt_write_reserve(w, ZKT_WS_HEAD_MAX)) {
-        w->len = ZKT_WS_HEAD_MAX;
+    if (zkt_write_reserve(w, FRONT)) {
+        w->len = FRONT;
     }
 }
 
 /* Puts the head in front of what was written; where the frame begins. */
 static const uint8_t *close_frame(struct zkt_writer *w, size_t *len)
 {
-    uint8_t *payload = (uint8_t *)w->data + ZKT_WS_HEAD_MAX;
-    const size_t size = w->len - ZKT_WS_HEAD_MAX;
+    uint8_t *payload = (uint8_t *)w->data + FRONT;
+    const size_t size = w->len - FRONT;
     const size_t head = zkt__ws_frame_head(payload, size);
     *len = head + size;
     return payload - head;
@@ -39,6 +69,41 @@ static void note_queued(struct zkt_actors *actors, struct zkt_port *port,
     port->touched(port, !good || over);
 }
 
+static bool is_large(const struct zkt_writer *w)
+{
+    return w->len >= FRONT + LARGE;
+}
+
+/* The block of a large frame as a buffer, or NULL: too large. */
+static struct zkt_buffer *take_frame(struct zkt_writer *w)
+{
+    size_t len;
+    (void)close_frame(w, &len);
+    if (len > UINT32_MAX) {
+        return NULL;
+    }
+    if (w->capacity - w->len > len / 16) {
+        char *fitting = zkt__resize(w->allocator, w->data, w->len);
+        w->data = fitting != NULL ? fitting : w->data;
+    }
+    struct zkt_buffer *buffer = zkt__buffer_take(w->allocator, w->data,
+                                                 (uint32_t)len);
+    zkt__writer_init(w, w->allocator);
+    return buffer;
+}
+
+static void send_large(struct zkt_actors *actors, struct zkt_port *port,
+                       struct zkt_writer *w)
+{
+    struct zkt_buffer *frame = take_frame(w);
+    if (frame == NULL) {
+        port->touched(port, true);
+        return;
+    }
+    zkt__frame_queue(actors, port, frame);
+    zkt__buffer_unref(frame);
+}
+
 void zkt__frame_send(struct zkt_actors *actors, struct zkt_port *port,
                      struct zkt_writer *w)
 {
@@ -50,6 +115,10 @@ void zkt__frame_send(struct zkt_actors *actors, struct zkt_port *port,
         port->touched(port, true);
         return;
     }
+    if (is_large(w)) {
+        send_large(actors, port, w);
+        return;
+    }
     const uint8_t *frame = close_frame(w, &len);
     note_queued(actors, port,
                 zkt__queue_copy(&port->queue, actors->allocator, frame, len));
@@ -59,13 +128,19 @@ struct zkt_buffer *zkt__frame_share(struct zkt_actors *actors,
                                     struct zkt_writer *w)
 {
     size_t len;
-    if (w->failed) {
-        return NULL;
+    if (!w->failed && is_large(w)) {
+        return take_frame(w);
     }
-    const uint8_t *frame = close_frame(w, &len);
-    struct zkt_buffer *buffer = zkt__buffer_new(actors->allocator, len);
-    if (buffer != NULL) {
-        memcpy(buffer->data, frame, len);
+    struct zkt_buffer *buffer = NULL;
+    if (!w->failed) {
+        const uint8_t *frame = close_frame(w, &len);
+        buffer = zkt__buffer_new(actors->allocator, len);
+        if (buffer != NULL) {
+            memcpy(buffer->data, frame, len);
+        }
+    }
+    if (w->capacity > KEPT_MAX) {
+        zkt__writer_finish(w);
     }
     return buffer;
 }
@@ -108,21 +183,19 @@ void zkt__edge_arrive(struct zkt_actors *actors, struct zkt_link *link)
     zkt__owner_run_hook(actors, link->instance, link->port, ZKT_HOOK_CONNECT);
 }
 
-static struct zkt_link *new_link(struct zkt_actors *actors,
-                                 struct zkt_port *port,
-                                 struct zkt_instance *instance)
+void zkt__edge_join(struct zkt_actors *actors, struct zkt_link *link,
+                    struct zkt_port *port, struct zkt_instance *instance)
 {
-    struct zkt_link *link = zkt__alloc_zero(actors->allocator, 1,
-                                            sizeof(*link));
-    if (link == NULL) {
-        return NULL;
-    }
     link->port = port;
     link->instance = instance;
     zkt__list_append(&port->links, &link->of_port);
     zkt__list_append(&instance->links, &link->of_instance);
     port->link_count++;
     instance->link_count++;
+    instance->guests += zkt__is_guest(actors, port);
+    if (zkt__is_stub(actors, instance)) {
+        return; /* the owner will have it arrive */
+    }
     zkt__timeout_cancel(&instance->idle);
     link->arrival.kind = ZKT_MAIL_CONNECT;
     link->departure.kind = ZKT_MAIL_LEAVE;
@@ -130,6 +203,19 @@ static struct zkt_link *new_link(struct zkt_actors *actors,
         zkt__edge_arrive(actors, link);
     } else {
         zkt__mailbox_put_own(actors, instance, &link->arrival, false);
+    }
+}
+
+static struct zkt_link *new_link(struct zkt_actors *actors,
+                                 struct zkt_port *port,
+                                 struct zkt_instance *instance)
+{
+    struct zkt_link *link = zkt__is_stub(actors, instance)
+                                ? zkt__remote_link(actors, port, instance)
+                                : zkt__alloc_zero(actors->allocator, 1,
+                                                  sizeof(*link));
+    if (link != NULL) {
+        zkt__edge_join(actors, link, port, instance);
     }
     return link;
 }
@@ -154,28 +240,21 @@ static struct zkt_link *contact(struct zkt_actors *actors,
                           "instances");
         return NULL;
     }
-    *reason = ZKT_STR("out of memory");
-    if (instance == NULL &&
-        actors->instances.live >= actors->limits->instances) {
-        actors->stats.reached.instances++;
-        *reason = ZKT_STR("too many instances");
-        return NULL;
-    }
     if (instance == NULL) {
-        instance = zkt__owner_create(actors, actor, name);
+        instance = zkt__owner_create(actors, actor, name, reason);
     }
     if (instance == NULL) {
         return NULL;
     }
     link = new_link(actors, port, instance);
     if (link == NULL) {
+        *reason = ZKT_STR("out of memory");
         zkt__owner_settle(actors, instance);
     }
     return link;
 }
 
-/* The link is gone; its port may have been waiting for that. */
-static void free_link(struct zkt_actors *actors, struct zkt_link *link)
+void zkt__edge_part(struct zkt_actors *actors, struct zkt_link *link)
 {
     struct zkt_port *port = link->port;
     struct zkt_instance *instance = link->instance;
@@ -188,7 +267,20 @@ static void free_link(struct zkt_actors *actors, struct zkt_link *link)
     port->subscriptions -= (uint32_t)link->state + (uint32_t)link->events;
     instance->link_count--;
     instance->subscribers -= link->state;
-    zkt__release(actors->allocator, link);
+    instance->guests -= zkt__is_guest(actors, port);
+    link->instance = NULL;
+    link->state = link->events = link->connected = false;
+}
+
+/* The link is gone; its port may have been waiting for that. A guest's is
+ * there as long as its route. */
+static void free_link(struct zkt_actors *actors, struct zkt_link *link)
+{
+    const bool guest = zkt__is_guest(actors, link->port);
+    zkt__edge_part(actors, link);
+    if (!guest) {
+        zkt__release(actors->allocator, link);
+    }
 }
 
 void zkt__edge_leave(struct zkt_actors *actors, struct zkt_link *link)
@@ -221,7 +313,9 @@ bool zkt__edge_leave_all(struct zkt_actors *actors, struct zkt_port *port,
             return false;
         }
         link->leaving = true;
-        if (zkt__mailbox_is_free(actors, instance)) {
+        if (zkt__is_stub(actors, instance)) {
+            zkt__remote_leave(actors, link);
+        } else if (zkt__mailbox_is_free(actors, instance)) {
             zkt__edge_leave(actors, link);
             zkt__arena_reset(&actors->task->arena);
         } else {
@@ -240,7 +334,9 @@ void zkt__edge_drop_link(struct zkt_actors *actors, struct zkt_link *link,
         .port = port,
         .link = link,
     };
-    if (link->state || link->events) {
+    if ((link->state || link->events) && zkt__is_guest(actors, port)) {
+        zkt__remote_notify(actors, link, status, text);
+    } else if (link->state || link->events) {
         zkt__edge_refuse(actors, &request, status, text);
     }
     free_link(actors, link);
@@ -250,6 +346,16 @@ void zkt__edge_drop_link(struct zkt_actors *actors, struct zkt_link *link,
 }
 
 /* ---- messages ---- */
+
+void zkt__edge_answer(struct zkt_actors *actors,
+                      const struct zkt_request *request, struct zkt_writer *w)
+{
+    if (request->answer != NULL) {
+        zkt__remote_answer(actors, request, zkt__frame_share(actors, w), false);
+    } else {
+        zkt__frame_send(actors, request->port, w);
+    }
+}
 
 static void refuse_call(struct zkt_actors *actors, struct zkt_port *port,
                         struct zkt_str id, enum zkt_status status,
@@ -270,11 +376,30 @@ static void refuse_subscription(struct zkt_actors *actors,
     zkt__frame_send(actors, port, &actors->result);
 }
 
+/* The same for a request of another shard's connection. */
+static void refuse_remote(struct zkt_actors *actors,
+                          const struct zkt_request *request,
+                          enum zkt_status status, struct zkt_str text)
+{
+    struct zkt_writer *w = &actors->result;
+    const struct zkt_instance *stub =
+        zkt__route_of_guest(request->link)->link.instance;
+    zkt__frame_begin(w);
+    if (request->kind == ZKT_REQUEST_CALL) {
+        zkt__write_result_error(w, request->id, text, status);
+    } else {
+        zkt__write_sub_error(w, stub->actor->name, stub->name, text, status);
+    }
+    zkt__remote_answer(actors, request, zkt__frame_share(actors, w), true);
+}
+
 void zkt__edge_refuse(struct zkt_actors *actors,
                       const struct zkt_request *request, enum zkt_status status,
                       struct zkt_str text)
 {
-    if (request->kind == ZKT_REQUEST_CALL) {
+    if (request->answer != NULL) {
+        refuse_remote(actors, request, status, text);
+    } else if (request->kind == ZKT_REQUEST_CALL) {
         refuse_call(actors, request->port, request->id, status, text);
     } else if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE ||
                request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS) {
@@ -349,11 +474,14 @@ static bool read_input(struct zkt_actors *actors, struct zkt_port *port,
     zkt__reader_init(&reader, (char *)(uintptr_t)text.data, text.len,
                      &actors->task->arena, &issues, &actors->store.key);
     reader.plain = message->plain;
-    *input = zkt__arena_zero(&actors->task->arena, 1, method->input->size);
+    reader.depth_max = (uint32_t)actors->limits->json_depth;
+    *input = zkt__arena_alloc(&actors->task->arena, method->input->size);
     if (*input != NULL &&
         method->input->decode(&reader, method->input, *input)) {
         return true;
     }
+    actors->stats.reached.json_depth += reader.too_deep;
+    actors->stats.reached.issues += issues.total > issues.count;
     if (*input == NULL || reader.no_memory || issues.no_memory) {
         refuse_call(actors, port, message->id, ZKT_RESOURCE_EXHAUSTED,
                     ZKT_STR("out of memory"));
@@ -479,48 +607,155 @@ static void collapse(struct zkt_actors *actors, struct zkt_link *link)
     link->port->touched(link->port, !link->collapsed);
 }
 
+/* A snapshot would be one too many in memory: one is to come later. */
+static bool must_collapse(const struct zkt_actors *actors,
+                          const struct zkt_port *port)
+{
+    return port->queue.bytes > (size_t)actors->limits->output_high;
+}
+
+/* Whoever queues it counts its last frame. */
+static void count_recap(struct zkt_actors *actors,
+                        const struct zkt_recap *recap)
+{
+    actors->stats.snapshots++;
+    actors->stats.patches += recap->patch_count;
+    actors->stats.messages_out += recap->patch_count;
+}
+
+static void queue_recap(struct zkt_actors *actors, struct zkt_port *port,
+                        const struct zkt_recap *recap)
+{
+    const bool good = zkt__queue_recap(&port->queue, actors->allocator, recap);
+    count_recap(actors, recap);
+    note_queued(actors, port, good);
+}
+
+/* Puts it in the place of @link's token, which is at the head. */
+static bool fill_token(struct zkt_actors *actors, struct zkt_link *link,
+                       const struct zkt_recap *recap)
+{
+    struct zkt_port *port = link->port;
+    if (!zkt__queue_fill_token(&port->queue, actors->allocator, recap)) {
+        port->touched(port, true);
+        return false;
+    }
+    count_recap(actors, recap);
+    actors->stats.messages_out++;
+    link->collapsed = false;
+    return true;
+}
+
+/* False: no memory, and the connection ends. */
+static bool take_recap(struct zkt_actors *actors, struct zkt_link *link,
+                       struct zkt_recap *recap)
+{
+    struct zkt_port *port = link->port;
+    if (!zkt__owner_recap(actors, link->instance, port->dialect, recap)) {
+        port->touched(port, true);
+        return false;
+    }
+    return true;
+}
+
 static void send_snapshot(struct zkt_actors *actors, struct zkt_link *link)
 {
     struct zkt_port *port = link->port;
+    struct zkt_recap recap;
     if (link->collapsed || !port->open) {
         return;
     }
-    if (port->queue.bytes > (size_t)actors->limits->output_high) {
-        collapse(actors, link); /* so that at most one is in memory */
-        return;
+    if (must_collapse(actors, port)) {
+        collapse(actors, link);
+    } else if (zkt__is_stub(actors, link->instance)) {
+        zkt__remote_fetch(actors, link);
+    } else if (take_recap(actors, link, &recap)) {
+        queue_recap(actors, port, &recap);
+        zkt__buffer_unref(recap.snapshot);
     }
-    struct zkt_buffer *snapshot = zkt__owner_snapshot(actors, link->instance);
-    if (snapshot == NULL) {
-        port->touched(port, true);
-        return;
-    }
-    const bool good = zkt__queue_shared(&port->queue, actors->allocator,
-                                        snapshot);
-    if (good) {
-        zkt__queue_exempt_last(&port->queue);
-    }
-    note_queued(actors, port, good);
-    zkt__buffer_unref(snapshot);
 }
 
-static void subscribe_state(struct zkt_actors *actors, struct zkt_link *link)
+void zkt__edge_take_snapshot(struct zkt_actors *actors, struct zkt_link *link,
+                             const struct zkt_recap *recap)
 {
+    struct zkt_port *port = link->port;
+    link->waits = false;
+    if (!port->open) {
+        return;
+    }
+    if (recap->snapshot == NULL) {
+        port->touched(port, true);
+    } else if (link->collapsed) {
+        /* It was asked for when its token had reached the head. */
+        if (fill_token(actors, link, recap)) {
+            port->touched(port, false);
+        }
+    } else if (must_collapse(actors, port)) {
+        collapse(actors, link);
+    } else {
+        queue_recap(actors, port, recap);
+    }
+}
+
+static void subscribe_state(struct zkt_actors *actors,
+                            const struct zkt_request *request)
+{
+    struct zkt_link *link = request->link;
     if (!link->state) {
         link->state = true;
         link->instance->subscribers++;
         link->port->subscriptions++;
     }
-    send_snapshot(actors, link);
+    if (request->answer != NULL) {
+        zkt__remote_note(request);
+        zkt__remote_recap(actors, request);
+    } else {
+        send_snapshot(actors, link);
+    }
 }
 
-static void unsubscribe_state(struct zkt_link *link)
+void zkt__edge_unsubscribe_state(struct zkt_link *link)
 {
     link->port->subscriptions -= link->state;
     link->instance->subscribers -= link->state;
-    link->state = false;
+    link->state = link->waits = false;
     if (link->collapsed) {
         zkt__queue_drop_tokens(&link->port->queue, link);
         link->collapsed = false;
+    }
+}
+
+static void subscribe_events(struct zkt_actors *actors,
+                             const struct zkt_request *request)
+{
+    struct zkt_link *link = request->link;
+    link->port->subscriptions += !link->events;
+    link->events = true;
+    if (zkt__is_stub(actors, link->instance)) {
+        zkt__remote_send(actors, request);
+    } else if (request->answer != NULL) {
+        zkt__remote_note(request);
+        zkt__remote_drop_answer(actors, request);
+    }
+}
+
+void zkt__edge_unsubscribe_events(struct zkt_link *link)
+{
+    link->port->subscriptions -= link->events;
+    link->events = false;
+}
+
+static void unsubscribe(struct zkt_actors *actors,
+                        const struct zkt_request *request)
+{
+    struct zkt_link *link = request->link;
+    if (request->kind == ZKT_REQUEST_UNSUBSCRIBE_STATE) {
+        zkt__edge_unsubscribe_state(link);
+    } else {
+        zkt__edge_unsubscribe_events(link);
+    }
+    if (zkt__is_stub(actors, link->instance)) {
+        zkt__remote_send(actors, request);
     }
 }
 
@@ -537,19 +772,16 @@ static bool is_one_too_many(const struct zkt_actors *actors,
 void zkt__edge_subscribe(struct zkt_actors *actors,
                          const struct zkt_request *request)
 {
-    struct zkt_link *link = request->link;
     if (is_one_too_many(actors, request)) {
         actors->stats.reached.subscriptions++;
         zkt__edge_refuse(actors, request, ZKT_RESOURCE_EXHAUSTED,
                          ZKT_STR("too many subscriptions of the connection"));
     } else if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE) {
-        subscribe_state(actors, link);
-    } else if (request->kind == ZKT_REQUEST_UNSUBSCRIBE_STATE) {
-        unsubscribe_state(link);
+        subscribe_state(actors, request);
+    } else if (request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS) {
+        subscribe_events(actors, request);
     } else {
-        link->port->subscriptions -= link->events;
-        link->events = request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS;
-        link->port->subscriptions += link->events;
+        unsubscribe(actors, request);
     }
 }
 
@@ -599,7 +831,7 @@ static void send_patch(struct zkt_actors *actors, struct zkt_link *link,
                        struct zkt_buffer *frame)
 {
     struct zkt_port *port = link->port;
-    if (link->collapsed || !port->open) {
+    if (link->collapsed || link->waits || !port->open) {
         return;
     }
     if (queued_bytes(port) + frame->len <=
@@ -621,7 +853,7 @@ static void publish_patch(struct zkt_actors *actors,
     for (struct zkt_node *n = zkt__list_first(links); n != NULL;
          n = zkt__list_after(links, n)) {
         struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link, of_instance);
-        if (link->state) {
+        if (link->state && !zkt__is_guest(actors, link->port)) {
             send_patch(actors, link, commit->patch[link->port->dialect]);
         }
     }
@@ -650,8 +882,8 @@ static void publish_event(struct zkt_actors *actors,
          n = zkt__list_after(links, n)) {
         const struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link,
                                                     of_instance);
-        if (link->events &&
-            is_for(&event->target, zkt_cstr(link->port->client_id))) {
+        if (link->events && !zkt__is_guest(actors, link->port) &&
+            is_for(&event->target, zkt__port_client(link->port))) {
             zkt__frame_queue(actors, link->port, event->frame);
             actors->stats.events++;
         }
@@ -665,21 +897,16 @@ void zkt__edge_publish(struct zkt_actors *actors,
     for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
         publish_event(actors, commit->instance, e);
     }
-    if (commit->caller != NULL) {
-        zkt__frame_send(actors, commit->caller, commit->result);
+    if (commit->call != NULL) {
+        zkt__edge_answer(actors, commit->call, commit->result);
     }
-}
-
-/* Its state is not the committed one: a call has written and not finished. */
-static bool is_dirty(const struct zkt_instance *instance)
-{
-    return instance->parked != NULL && instance->parked->call.journal.count > 0;
 }
 
 bool zkt__edge_is_held(struct zkt_port *port)
 {
     const struct zkt_link *link = zkt__queue_head_token(&port->queue);
-    return link != NULL && is_dirty(link->instance);
+    return link != NULL &&
+           (link->waits || !zkt__owner_can_recap(link->instance));
 }
 
 void zkt__edge_release(const struct zkt_instance *instance)
@@ -699,16 +926,21 @@ void zkt__edge_settle_queue(struct zkt_actors *actors, struct zkt_port *port)
 {
     struct zkt_link *link;
     while ((link = zkt__queue_head_token(&port->queue)) != NULL) {
-        if (is_dirty(link->instance)) {
+        struct zkt_recap recap;
+        if (link->waits || !zkt__owner_can_recap(link->instance)) {
             return; /* what follows must not overtake it */
         }
-        struct zkt_buffer *snapshot = zkt__owner_snapshot(actors,
-                                                          link->instance);
-        if (snapshot == NULL) {
-            port->touched(port, true);
+        if (zkt__is_stub(actors, link->instance)) {
+            zkt__remote_fetch(actors, link);
             return;
         }
-        link->collapsed = false;
-        zkt__queue_fill_token(&port->queue, snapshot);
+        if (!take_recap(actors, link, &recap)) {
+            return;
+        }
+        const bool good = fill_token(actors, link, &recap);
+        zkt__buffer_unref(recap.snapshot);
+        if (!good) {
+            return;
+        }
     }
 }

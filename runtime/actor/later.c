@@ -14,7 +14,11 @@ struct zkt_task *zkt__task_new(struct zkt_actors *actors)
     struct zkt_task *task = zkt__alloc_zero(actors->allocator, 1,
                                             sizeof(*task));
     if (task != NULL) {
+        const struct zkt_limits *limits = actors->limits;
         zkt__arena_init(&task->arena, actors->allocator);
+        task->arena.limit = (size_t)limits->call_bytes +
+                            (size_t)limits->message_bytes;
+        task->arena.reached = &actors->stats.reached.call_bytes;
     }
     return task;
 }
@@ -148,6 +152,7 @@ static void cancel_journal(struct zkt_journal *journal, void *empty)
 void zkt__task_detach(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
+    task->arena.reached = NULL; /* of a server that may go */
     call->actors = NULL;
     call->instance = NULL;
     call->state = task->later.empty;

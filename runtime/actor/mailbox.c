@@ -5,7 +5,7 @@
  * it is about. The end of a turn handles what can be; nothing is handled here
  * while a handler runs.
  */
-#include "actor/actor.h"
+#include "actor/remote.h"
 
 /* ---- putting in ---- */
 
@@ -15,7 +15,7 @@ static size_t aligned(size_t size)
     return (size + alignment - 1) / alignment * alignment;
 }
 
-static size_t measure(const struct zkt_request *request)
+size_t zkt__letter_measure(const struct zkt_request *request)
 {
     size_t size = sizeof(struct zkt_letter) + aligned(request->id.len);
     if (request->input != NULL) {
@@ -24,9 +24,9 @@ static size_t measure(const struct zkt_request *request)
     return size;
 }
 
-/* A copy that owns what @request borrows; NULL: no memory. */
-static struct zkt_letter *copy(const struct zkt_allocator *allocator,
-                               const struct zkt_request *request, size_t bytes)
+struct zkt_letter *zkt__letter_new(const struct zkt_allocator *allocator,
+                                   const struct zkt_request *request,
+                                   size_t bytes)
 {
     struct zkt_letter *letter = zkt__alloc(allocator, bytes);
     if (letter == NULL) {
@@ -93,6 +93,7 @@ static void unsubscribe_now(struct zkt_actors *actors,
         if (mail->kind == ZKT_MAIL_LETTER &&
             undoes(request, &letter->request)) {
             take_out(actors, instance, mail);
+            zkt__remote_drop_answer(actors, &letter->request);
             zkt__release(actors->allocator, letter);
         }
     }
@@ -105,35 +106,71 @@ static bool is_unsubscription(const struct zkt_request *request)
            request->kind == ZKT_REQUEST_UNSUBSCRIBE_EVENTS;
 }
 
-void zkt__mailbox_put(struct zkt_actors *actors, struct zkt_instance *instance,
-                      const struct zkt_request *request)
+static bool has_room(struct zkt_actors *actors,
+                     const struct zkt_instance *instance, size_t bytes)
 {
-    const size_t bytes = measure(request);
     const struct zkt_limits *limits = actors->limits;
-    struct zkt_letter *letter = NULL;
-    struct zkt_str reason = ZKT_STR("too many messages wait for the instance");
     if (instance->mail_count >= limits->mailbox_messages) {
         actors->stats.reached.mailbox_messages++;
-    } else if (bytes > (size_t)limits->mailbox_bytes - instance->mail_bytes) {
+        return false;
+    }
+    if (bytes > (size_t)limits->mailbox_bytes - instance->mail_bytes) {
         actors->stats.reached.mailbox_bytes++;
-    } else {
-        letter = copy(actors->allocator, request, bytes);
-        reason = ZKT_STR("out of memory");
+        return false;
     }
-    if (letter == NULL && is_unsubscription(request)) {
+    return true;
+}
+
+static void refuse(struct zkt_actors *actors, struct zkt_instance *instance,
+                   const struct zkt_request *request, struct zkt_str reason)
+{
+    if (is_unsubscription(request)) {
         unsubscribe_now(actors, instance, request);
-        return;
-    }
-    if (letter == NULL) {
+    } else {
         zkt__edge_refuse(actors, request, ZKT_RESOURCE_EXHAUSTED, reason);
-        return;
     }
-    request->port->waiting += request->kind == ZKT_REQUEST_CALL;
+}
+
+static void put(struct zkt_actors *actors, struct zkt_instance *instance,
+                struct zkt_letter *letter)
+{
+    letter->request.port->waiting += letter->request.kind == ZKT_REQUEST_CALL;
     instance->mail_count++;
-    instance->mail_bytes += bytes;
+    instance->mail_bytes += letter->bytes;
     actors->stats.queued++;
     zkt__list_append(&instance->mailbox, &letter->mail.node);
     make_ready(actors, instance);
+}
+
+static const char full[] = "too many messages wait for the instance";
+
+void zkt__mailbox_put(struct zkt_actors *actors, struct zkt_instance *instance,
+                      const struct zkt_request *request)
+{
+    const size_t bytes = zkt__letter_measure(request);
+    if (!has_room(actors, instance, bytes)) {
+        refuse(actors, instance, request, zkt_cstr(full));
+        return;
+    }
+    struct zkt_letter *letter = zkt__letter_new(actors->allocator, request,
+                                                bytes);
+    if (letter == NULL) {
+        refuse(actors, instance, request, ZKT_STR("out of memory"));
+        return;
+    }
+    put(actors, instance, letter);
+}
+
+void zkt__mailbox_put_letter(struct zkt_actors *actors,
+                             struct zkt_instance *instance,
+                             struct zkt_letter *letter)
+{
+    if (has_room(actors, instance, letter->bytes)) {
+        put(actors, instance, letter);
+        return;
+    }
+    refuse(actors, instance, &letter->request, zkt_cstr(full));
+    zkt__release(actors->allocator, letter);
 }
 
 void zkt__mailbox_put_own(struct zkt_actors *actors,
@@ -176,9 +213,8 @@ void zkt__mailbox_resume(struct zkt_actors *actors,
     }
 }
 
-static void handle_letter(struct zkt_actors *actors,
-                          struct zkt_instance *instance,
-                          struct zkt_letter *letter)
+void zkt__mailbox_open(struct zkt_actors *actors, struct zkt_instance *instance,
+                       struct zkt_letter *letter)
 {
     if (letter->request.kind == ZKT_REQUEST_CALL) {
         zkt__task_run(actors, &letter->request, instance, letter);
@@ -195,7 +231,7 @@ static void handle(struct zkt_actors *actors, struct zkt_instance *instance,
     struct zkt_link *link;
     switch (mail->kind) {
     case ZKT_MAIL_LETTER:
-        handle_letter(actors, instance, (struct zkt_letter *)(void *)mail);
+        zkt__mailbox_open(actors, instance, (struct zkt_letter *)(void *)mail);
         break;
     case ZKT_MAIL_CONNECT:
         link = ZKT_CONTAINER(mail, struct zkt_link, arrival);

@@ -2,7 +2,7 @@
  * The registry of instances: making, finding and ending them. What activate
  * has begun deactivate ends: each runs once in the life of an instance.
  */
-#include "actor/actor.h"
+#include "actor/remote.h"
 #include "server/server.h"
 
 bool zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
@@ -17,8 +17,11 @@ bool zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
     actors->core = core;
     actors->store.allocator = allocator;
     actors->patterns.allocator = allocator;
-    actors->rules = (struct zkt_rule_context){ &actors->patterns,
-                                               &actors->app };
+    actors->rules = (struct zkt_rule_context){
+        .patterns = &actors->patterns,
+        .app = &actors->app,
+        .issues_max = (uint32_t)limits->issues,
+    };
     zkt__slots_init(&actors->instances, allocator);
     zkt__list_init(&actors->ready);
     zkt__list_init(&actors->parked);
@@ -26,6 +29,9 @@ bool zkt__actors_init(struct zkt_actors *actors, struct zkt_app app,
     zkt__writer_init(&actors->result, allocator);
     zkt__writer_init(&actors->plain, allocator);
     zkt__writer_init(&actors->rfc6902, allocator);
+    zkt__history_init(&actors->histories, allocator,
+                      (size_t)limits->cache_bytes,
+                      &actors->stats.reached.cache_bytes);
     actors->box = zkt__post_box_new(allocator);
     actors->task = zkt__task_new(actors);
     return actors->box != NULL && actors->task != NULL;
@@ -91,15 +97,29 @@ static void *new_state(const struct zkt_actors *actors,
 static void free_instance(struct zkt_actors *actors,
                           struct zkt_instance *instance)
 {
+    zkt__history_free(&actors->histories, instance->history);
     zkt__value_release(&actors->store, &zkt_type_string, &instance->name);
     free_state(actors, instance->actor->state, instance->state);
     free_state(actors, instance->actor->hidden, instance->hidden);
     zkt__release(actors->allocator, instance);
 }
 
+/* False: no memory. */
+static bool fill_states(struct zkt_actors *actors,
+                        struct zkt_instance *instance)
+{
+    const struct zkt_actor *actor = instance->actor;
+    instance->state = new_state(actors, actor->state);
+    instance->hidden = actor->hidden != NULL ? new_state(actors, actor->hidden)
+                                             : NULL;
+    return instance->state != NULL &&
+           (actor->hidden == NULL || instance->hidden != NULL);
+}
+
+/* One on the shard @home; only on its own it has states. */
 static struct zkt_instance *new_instance(struct zkt_actors *actors,
                                          const struct zkt_actor *actor,
-                                         struct zkt_str name)
+                                         struct zkt_str name, uint32_t home)
 {
     struct zkt_instance *instance = zkt__alloc_zero(actors->allocator, 1,
                                                     sizeof(*instance));
@@ -107,18 +127,15 @@ static struct zkt_instance *new_instance(struct zkt_actors *actors,
         return NULL;
     }
     instance->actor = actor;
+    instance->home = home;
     instance->epoch = zkt__random_next(&actors->random);
     instance->hash = hash_name(actors, actor, name);
     zkt__list_init(&instance->links);
     zkt__list_init(&instance->mailbox);
     instance->end.kind = ZKT_MAIL_END;
-    instance->state = new_state(actors, actor->state);
-    instance->hidden = actor->hidden != NULL ? new_state(actors, actor->hidden)
-                                             : NULL;
-    if (instance->state == NULL ||
-        (actor->hidden != NULL && instance->hidden == NULL) ||
-        !zkt__value_copy(&actors->store, &zkt_type_string, &instance->name,
-                         &name)) {
+    if (!zkt__value_copy(&actors->store, &zkt_type_string, &instance->name,
+                         &name) ||
+        (home == actors->self && !fill_states(actors, instance))) {
         free_instance(actors, instance);
         return NULL;
     }
@@ -140,14 +157,15 @@ void zkt__owner_run_hook(struct zkt_actors *actors,
     }
 }
 
-struct zkt_instance *zkt__owner_create(struct zkt_actors *actors,
-                                       const struct zkt_actor *actor,
-                                       struct zkt_str name)
+/* NULL: no memory. */
+static struct zkt_instance *add_instance(struct zkt_actors *actors,
+                                         const struct zkt_actor *actor,
+                                         struct zkt_str name, uint32_t home)
 {
     if (!zkt__index_reserve(&actors->index, actors->allocator, 1)) {
         return NULL;
     }
-    struct zkt_instance *instance = new_instance(actors, actor, name);
+    struct zkt_instance *instance = new_instance(actors, actor, name, home);
     if (instance == NULL) {
         return NULL;
     }
@@ -157,8 +175,44 @@ struct zkt_instance *zkt__owner_create(struct zkt_actors *actors,
         return NULL;
     }
     zkt__index_add(&actors->index, instance->hash, (uint32_t)instance->id);
-    zkt__owner_run_hook(actors, instance, NULL, ZKT_HOOK_ACTIVATE);
     return instance;
+}
+
+struct zkt_instance *zkt__owner_create(struct zkt_actors *actors,
+                                       const struct zkt_actor *actor,
+                                       struct zkt_str name,
+                                       struct zkt_str *reason)
+{
+    uint32_t home = actors->self;
+    *reason = ZKT_STR("out of memory");
+    if (!zkt__remote_take(actors, actor, name, &home)) {
+        return NULL;
+    }
+    const bool here = home == actors->self;
+    struct zkt_instance *instance = NULL;
+    if (here && !zkt__remote_count(actors)) {
+        actors->stats.reached.instances++;
+        *reason = ZKT_STR("too many instances");
+        goto fail_count;
+    }
+    instance = add_instance(actors, actor, name, home);
+    if (instance == NULL) {
+        goto fail_add;
+    }
+    if (here) {
+        zkt__owner_run_hook(actors, instance, NULL, ZKT_HOOK_ACTIVATE);
+    } else {
+        actors->stubs++;
+    }
+    return instance;
+
+fail_add:
+    if (here) {
+        zkt__remote_uncount(actors);
+    }
+fail_count:
+    zkt__remote_release(actors, actor, name);
+    return NULL;
 }
 
 static void remove_instance(struct zkt_actors *actors,
@@ -166,6 +220,12 @@ static void remove_instance(struct zkt_actors *actors,
 {
     zkt__node_unlink(&instance->ready);
     zkt__timeout_cancel(&instance->idle);
+    if (zkt__is_stub(actors, instance)) {
+        actors->stubs--;
+    } else {
+        zkt__remote_uncount(actors);
+    }
+    zkt__remote_release(actors, instance->actor, instance->name);
     zkt__index_remove(&actors->index, instance->hash, (uint32_t)instance->id);
     zkt__slots_remove(&actors->instances, instance->id);
     free_instance(actors, instance);
@@ -185,7 +245,7 @@ void zkt__owner_settle(struct zkt_actors *actors, struct zkt_instance *instance)
         !zkt__list_empty(&instance->mailbox)) {
         return;
     }
-    if (is_as_new(instance)) {
+    if (zkt__is_stub(actors, instance) || is_as_new(instance)) {
         remove_instance(actors, instance);
     } else if (actors->limits->idle_ms > 0) {
         zkt__timeout_arm(&actors->idle, &instance->idle, actors->core->now_ms,
@@ -224,12 +284,40 @@ void zkt__owner_end(struct zkt_actors *actors, struct zkt_instance *instance,
     remove_instance(actors, instance);
 }
 
+/* The flags are the edge's; what they mean is for the owner to know. */
+static void deliver_elsewhere(struct zkt_actors *actors,
+                              const struct zkt_request *request)
+{
+    if (request->kind == ZKT_REQUEST_CALL) {
+        zkt__remote_send(actors, request);
+    } else {
+        zkt__edge_subscribe(actors, request);
+    }
+}
+
+/* Who calls next meets a new instance. */
+static void end_if_destroyed(struct zkt_actors *actors,
+                             struct zkt_instance *instance)
+{
+    if (instance->parked == NULL &&
+        zkt__list_first(&instance->mailbox) == &instance->end.node &&
+        zkt__node_linked(&instance->end.node)) {
+        (void)zkt__mailbox_take(actors, instance);
+        zkt__owner_end(actors, instance, ZKT_ABORTED,
+                       ZKT_STR("the instance was destroyed"));
+    }
+}
+
 void zkt__owner_deliver(struct zkt_actors *actors,
                         const struct zkt_request *request)
 {
     struct zkt_instance *instance = zkt__slots_find(&actors->instances,
                                                     request->instance);
     if (instance == NULL) {
+        return;
+    }
+    if (zkt__is_stub(actors, instance)) {
+        deliver_elsewhere(actors, request);
         return;
     }
     if (!zkt__mailbox_is_free(actors, instance)) {
@@ -241,22 +329,45 @@ void zkt__owner_deliver(struct zkt_actors *actors,
         return;
     }
     zkt__task_run(actors, request, instance, NULL);
-    if (instance->parked == NULL &&
-        zkt__list_first(&instance->mailbox) == &instance->end.node &&
-        zkt__node_linked(&instance->end.node)) {
-        /* Who calls next meets a new instance. */
-        (void)zkt__mailbox_take(actors, instance);
-        zkt__owner_end(actors, instance, ZKT_ABORTED,
-                       ZKT_STR("the instance was destroyed"));
-    }
+    end_if_destroyed(actors, instance);
 }
 
-struct zkt_buffer *zkt__owner_snapshot(struct zkt_actors *actors,
-                                       const struct zkt_instance *instance)
+void zkt__owner_deliver_letter(struct zkt_actors *actors,
+                               struct zkt_letter *letter)
+{
+    struct zkt_instance *instance = zkt__slots_find(&actors->instances,
+                                                    letter->request.instance);
+    if (!zkt__mailbox_is_free(actors, instance)) {
+        zkt__mailbox_put_letter(actors, instance, letter);
+        return;
+    }
+    zkt__mailbox_open(actors, instance, letter);
+    end_if_destroyed(actors, instance);
+}
+
+/* ---- snapshots ---- */
+
+/* A call has changed the state and has yet to finish. */
+static bool is_dirty(const struct zkt_instance *instance)
+{
+    return instance->parked != NULL && instance->parked->call.journal.count > 0;
+}
+
+bool zkt__owner_can_recap(const struct zkt_instance *instance)
+{
+    return zkt__history_is_kept(instance->history) || !is_dirty(instance);
+}
+
+/* The frame of a snapshot of the state as it is, or NULL: no memory. */
+static struct zkt_buffer *encode_snapshot(struct zkt_actors *actors,
+                                          const struct zkt_instance *instance)
 {
     const struct zkt_type *type = instance->actor->state;
     struct zkt_writer *w = &actors->plain;
     zkt__frame_begin(w);
+    if (!zkt_write_reserve(w, zkt__history_guess(instance->history))) {
+        zkt__frame_begin(w); /* it was a guess; so much may not be needed */
+    }
     zkt__write_address(w, ZKT_MESSAGE_STATE_SNAPSHOT, instance->actor->name,
                        instance->name);
     ZKT_WRITE(w, ",\"state\":");
@@ -264,6 +375,25 @@ struct zkt_buffer *zkt__owner_snapshot(struct zkt_actors *actors,
     ZKT_WRITE(w, "}");
     return zkt__frame_share(actors, w);
 }
+
+bool zkt__owner_recap(struct zkt_actors *actors, struct zkt_instance *instance,
+                      enum zkt_dialect dialect, struct zkt_recap *out)
+{
+    struct zkt_history_cache *cache = &actors->histories;
+    if (zkt__history_recap(cache, instance->history, dialect, out)) {
+        actors->stats.snapshots_cached++;
+        return true;
+    }
+    struct zkt_buffer *snapshot = encode_snapshot(actors, instance);
+    if (snapshot == NULL) {
+        return false;
+    }
+    zkt__history_keep(cache, &instance->history, snapshot);
+    *out = (struct zkt_recap){ .snapshot = snapshot };
+    return true;
+}
+
+/* ---- stopping ---- */
 
 /* Everybody leaves, then the instance ends. */
 static void stop_instance(struct zkt_actors *actors,
@@ -287,9 +417,10 @@ static void stop_instance(struct zkt_actors *actors,
 
 void zkt__actors_end(struct zkt_actors *actors)
 {
+    actors->ended = true;
     for (uint32_t i = 0; i < actors->instances.count; i++) {
         struct zkt_instance *instance = actors->instances.objects[i];
-        if (instance != NULL) {
+        if (instance != NULL && !zkt__is_stub(actors, instance)) {
             stop_instance(actors, instance);
         }
     }
@@ -303,6 +434,7 @@ void zkt__actors_finish(struct zkt_actors *actors)
     zkt__task_free(actors->task);
     zkt__task_free(actors->spare);
     zkt__post_box_unref(actors->box);
+    zkt__release(actors->allocator, actors->remote);
     zkt__writer_finish(&actors->result);
     zkt__writer_finish(&actors->plain);
     zkt__writer_finish(&actors->rfc6902);

@@ -5,24 +5,28 @@
  * A call whose handler finishes later is parked at the instance with all that
  * it has done so far, and goes on from there.
  */
-#include "actor/actor.h"
+#include "actor/remote.h"
 #include "server/server.h"
 #include "state/record.h"
+
+/* A limit as what counts it. */
+static uint32_t bounded(int64_t limit)
+{
+    return limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
+}
 
 static bool begin_call(struct zkt_actors *actors, struct zkt_task *task,
                        struct zkt_instance *instance)
 {
     struct zkt_call *call = &task->call;
     const struct zkt_port *port = task->request.port;
-    const int64_t mutations = actors->limits->mutations < UINT32_MAX
-                                  ? actors->limits->mutations
-                                  : UINT32_MAX;
+    const uint32_t mutations = bounded(actors->limits->mutations);
     call->actors = actors;
     call->instance = instance;
     call->state = instance->state;
     call->hidden = instance->hidden;
     call->user = actors->app.user;
-    call->client_id = port != NULL ? zkt_cstr(port->client_id) : ZKT_STR("");
+    call->client_id = port != NULL ? zkt__port_client(port) : ZKT_STR("");
     call->instance_id = instance->name;
     call->arena = &task->arena;
     call->failure = ZKT_OK;
@@ -33,12 +37,12 @@ static bool begin_call(struct zkt_actors *actors, struct zkt_task *task,
     zkt__issues_init(&call->issues, call->arena, &actors->rules);
     return zkt__journal_begin(&call->journal, &actors->store, call->arena,
                               &call->issues, instance->actor->state,
-                              instance->state, (uint32_t)mutations) &&
+                              instance->state, mutations) &&
            (instance->hidden == NULL ||
             zkt__journal_begin(&call->hidden_journal, &actors->store,
                                call->arena, &call->issues,
                                instance->actor->hidden, instance->hidden,
-                               (uint32_t)mutations));
+                               mutations));
 }
 
 /* ---- both journals: the state's, and the private state's ---- */
@@ -181,10 +185,12 @@ static bool make_patches(struct zkt_call *call, struct zkt_commit *commit)
     }
     const size_t empty = begin_patch(call, &actors->plain);
     (void)begin_patch(call, &actors->rfc6902);
+    call->journal.pieces_max = bounded(actors->limits->pieces);
     if (!zkt__journal_patch(&call->journal, &actors->plain, &actors->rfc6902,
                             &same)) {
         return false;
     }
+    actors->stats.reached.pieces += call->journal.cut;
     if (actors->plain.len == empty && !actors->plain.failed && same) {
         return true; /* no net change */
     }
@@ -210,6 +216,19 @@ static void release_commit(struct zkt_commit *commit)
     }
 }
 
+/* What newcomers are given follows the state: a change that nobody watches has
+ * no patch, and one that was watched and has none has changed nothing. */
+static void keep_history(struct zkt_call *call, const struct zkt_commit *commit)
+{
+    struct zkt_history_cache *cache = &call->actors->histories;
+    struct zkt_history *history = call->instance->history;
+    if (commit->patch[ZKT_DIALECT_PLAIN] != NULL) {
+        zkt__history_add(cache, history, commit->patch);
+    } else if (call->journal.count > 0 && call->instance->subscribers == 0) {
+        zkt__history_drop(cache, history);
+    }
+}
+
 /* Makes the call final and publishes it; false: no memory, nothing is done. */
 static bool commit_call(struct zkt_call *call,
                         const struct zkt_request *request)
@@ -218,10 +237,11 @@ static bool commit_call(struct zkt_call *call,
     struct zkt_commit commit = {
         .instance = instance,
         .events = call->first_event,
-        .caller = request->kind == ZKT_REQUEST_CALL ? request->port : NULL,
+        .call = request->kind == ZKT_REQUEST_CALL ? request : NULL,
         .result = &call->actors->result,
     };
-    if (!make_patches(call, &commit)) {
+    if (!make_patches(call, &commit) ||
+        !zkt__remote_prepare(call->actors, &commit)) {
         release_commit(&commit);
         return false;
     }
@@ -231,7 +251,9 @@ static bool commit_call(struct zkt_call *call,
     }
     commit.epoch = instance->epoch;
     commit.seq = instance->seq;
+    keep_history(call, &commit);
     settle_journals(call);
+    zkt__remote_publish(call->actors, &commit);
     zkt__edge_publish(call->actors, &commit);
     release_commit(&commit);
     drop_events(call);
@@ -258,7 +280,7 @@ static void send_failure(struct zkt_call *call,
     }
     zkt__frame_begin(w);
     zkt__write_result_error(w, request->id, text, status);
-    zkt__frame_send(call->actors, request->port, w);
+    zkt__edge_answer(call->actors, request, w);
 }
 
 static void roll_back(struct zkt_call *call, const struct zkt_request *request,

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "actor/history.h"
 #include "base/buffer.h"
 
 struct zkt_queued {
@@ -17,7 +18,7 @@ struct zkt_queued {
         void *link; /* of a token */
     } of;
     uint32_t offset, len; /* len 0: a token; no slice is empty */
-    bool exempt; /* a snapshot: does not count towards the hard limit */
+    bool exempt; /* of a recap: does not count towards the hard limit */
 };
 
 struct zkt_send_queue {
@@ -27,8 +28,24 @@ struct zkt_send_queue {
     uint32_t tail_capacity;          /* of the last buffer, if it is private */
     struct zkt_buffer *tail;         /* that buffer; the last item ends in it */
     size_t bytes;                    /* queued in all */
-    size_t exempt;                   /* of them, in snapshots */
+    size_t exempt;                   /* of them, in recaps */
 };
+
+/** The first item; the others follow. */
+static inline struct zkt_queued *zkt__queue_items(struct zkt_send_queue *q)
+{
+    return q->capacity > 0 ? q->items + q->first : &q->one;
+}
+static inline bool zkt__queue_is_token(const struct zkt_queued *item)
+{
+    return item->len == 0;
+}
+/** The token at the head, or NULL. */
+static inline void *zkt__queue_head_token(struct zkt_send_queue *q)
+{
+    const struct zkt_queued *head = zkt__queue_items(q);
+    return q->count > 0 && zkt__queue_is_token(head) ? head->of.link : NULL;
+}
 
 /** Queues a slice of the whole of @buffer, taking a reference. */
 bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
@@ -36,15 +53,15 @@ bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
 /** Queues a copy of some bytes. */
 bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
                      const void *bytes, size_t len);
-/** The last slice, one of a shared buffer, is a snapshot. */
-void zkt__queue_exempt_last(struct zkt_send_queue *q);
+/** Queues a snapshot and the patches since, taking references. */
+bool zkt__queue_recap(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                      const struct zkt_recap *recap);
 bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
                       void *link);
-/** The token at the head, or NULL. */
-void *zkt__queue_head_token(struct zkt_send_queue *q);
-/** Puts a snapshot (its reference taken) in the place of the token at the
- * head. */
-void zkt__queue_fill_token(struct zkt_send_queue *q, struct zkt_buffer *buffer);
+/** Puts these in the place of the token at the head, taking references. */
+bool zkt__queue_fill_token(struct zkt_send_queue *q,
+                           const struct zkt_allocator *a,
+                           const struct zkt_recap *recap);
 /** Tokens of @link are void from now on. */
 void zkt__queue_drop_tokens(struct zkt_send_queue *q, const void *link);
 /** At most @max slices from the head, up to the next token. */

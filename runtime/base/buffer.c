@@ -7,11 +7,16 @@ struct zkt_buffer *zkt__buffer_new(const struct zkt_allocator *a, size_t len)
         return NULL;
     }
     struct zkt_buffer *buffer = zkt__alloc(a, sizeof(struct zkt_buffer) + len);
-    if (buffer != NULL) {
-        buffer->allocator = a;
-        atomic_init(&buffer->refs, 1);
-        buffer->len = (uint32_t)len;
-    }
+    return buffer != NULL ? zkt__buffer_take(a, buffer, (uint32_t)len) : NULL;
+}
+
+struct zkt_buffer *zkt__buffer_take(const struct zkt_allocator *a, void *block,
+                                    uint32_t len)
+{
+    struct zkt_buffer *buffer = block;
+    buffer->allocator = a;
+    atomic_init(&buffer->refs, 1);
+    buffer->len = len;
     return buffer;
 }
 

@@ -22,6 +22,12 @@ struct zkt_buffer {
 
 /** A buffer with one reference and @len uninitialised bytes, or NULL. */
 struct zkt_buffer *zkt__buffer_new(const struct zkt_allocator *a, size_t len);
+/**
+ * The same of a block of @a's that has room for a struct zkt_buffer in front
+ * of its @len bytes; the block is the buffer's from now on.
+ */
+struct zkt_buffer *zkt__buffer_take(const struct zkt_allocator *a, void *block,
+                                    uint32_t len);
 struct zkt_buffer *zkt__buffer_ref(struct zkt_buffer *buffer);
 /** Takes NULL. */
 void zkt__buffer_unref(struct zkt_buffer *buffer);

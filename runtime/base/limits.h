@@ -6,7 +6,7 @@
 
 #include "zocket/limits.h"
 
-/** False: one is negative; *@bad is its name. */
+/** False: one is negative, or more than it can be; *@bad is its name. */
 bool zkt__limits_resolve(const struct zkt_limits *given, struct zkt_limits *out,
                          const char **bad);
 

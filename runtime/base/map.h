@@ -12,10 +12,13 @@
 /* Up to so many entries a map does without an index. */
 #define ZKT_MAP_LINEAR 8
 
-/* What a map's index_ points to. */
+/* What a map's index_ points to. It says what it is of: a copy of the map's
+ * struct whose items or len a user has changed has the pointer as well, and is
+ * searched without the index. */
 struct zkt_map_index {
     struct zkt_hash_key key;
     struct zkt_index index;
+    const void *items;
 };
 
 /** Any map, whatever its entries are; what the public structs begin with. */

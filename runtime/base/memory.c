@@ -11,10 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/poison.h"
-
 enum {
-    ALIGNMENT = 16,
     BLOCK_MIN = 1024,
     BLOCK_MAX = 64 * 1024 /* also the largest that a reset keeps */
 };
@@ -78,7 +75,7 @@ void zkt__release(const struct zkt_allocator *a, void *block)
 struct zkt_arena_block {
     struct zkt_arena_block *older;
     size_t size; /* of the whole block */
-    alignas(ALIGNMENT) char bytes[];
+    alignas(ZKT_ARENA_ALIGNMENT) char bytes[];
 };
 
 void zkt__arena_init(struct zkt_arena *arena, const struct zkt_allocator *a)
@@ -88,7 +85,8 @@ void zkt__arena_init(struct zkt_arena *arena, const struct zkt_allocator *a)
 
 static size_t align_up(size_t size)
 {
-    return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    return (size + ZKT_ARENA_ALIGNMENT - 1) &
+           ~(size_t)(ZKT_ARENA_ALIGNMENT - 1);
 }
 
 /* Makes @block, which holds nothing, the one that is allocated from. */
@@ -108,36 +106,39 @@ static bool add_block(struct zkt_arena *arena, size_t wanted)
         size = arena->blocks->size * 2;
         size = size < BLOCK_MAX ? size : BLOCK_MAX;
     }
-    if (wanted > SIZE_MAX - head - ALIGNMENT) {
+    if (wanted > SIZE_MAX - head - ZKT_ARENA_ALIGNMENT) {
         return false;
     }
     if (size < wanted + head) {
         size = wanted + head;
     }
+    if (arena->limit > 0 && size > arena->limit - arena->size) {
+        if (arena->reached != NULL) {
+            (*arena->reached)++;
+        }
+        return false;
+    }
     struct zkt_arena_block *block = zkt__alloc(arena->allocator, size);
     if (block == NULL) {
         return false;
     }
+    arena->size += size;
     block->older = arena->blocks;
     block->size = size;
     use_block(arena, block);
     return true;
 }
 
-void *zkt__arena_alloc(struct zkt_arena *arena, size_t size)
+void *zkt__arena_grow(struct zkt_arena *arena, size_t size)
 {
-    if (size > SIZE_MAX - ALIGNMENT) {
+    if (size == 0) {
+        return zkt__arena_alloc(arena, 1);
+    }
+    if (size > SIZE_MAX - ZKT_ARENA_ALIGNMENT ||
+        !add_block(arena, align_up(size))) {
         return NULL;
     }
-    const size_t wanted = align_up(size > 0 ? size : 1);
-    if ((size_t)(arena->end - arena->at) < wanted &&
-        !add_block(arena, wanted)) {
-        return NULL;
-    }
-    char *found = arena->at;
-    arena->at += wanted;
-    ZKT_UNPOISON(found, size);
-    return found;
+    return zkt__arena_alloc(arena, size);
 }
 
 void *zkt__arena_zero(struct zkt_arena *arena, size_t count, size_t size)
@@ -222,9 +223,12 @@ void zkt__arena_reset(struct zkt_arena *arena)
         }
         block = older;
     }
-    zkt__arena_init(arena, arena->allocator);
+    arena->blocks = NULL;
+    arena->at = arena->end = NULL;
+    arena->size = 0;
     if (kept != NULL) {
         kept->older = NULL;
+        arena->size = kept->size;
         use_block(arena, kept);
     }
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/poison.h"
 #include "zocket/allocator.h"
 #include "zocket/types.h"
 
@@ -27,6 +28,8 @@ void zkt__release(const struct zkt_allocator *a, void *block);
 /* Every message handed up has so many readable zero bytes behind its end. */
 #define ZKT_PADDING 32
 
+#define ZKT_ARENA_ALIGNMENT 16
+
 struct zkt_arena_block;
 
 /*
@@ -37,11 +40,27 @@ struct zkt_arena {
     const struct zkt_allocator *allocator;
     struct zkt_arena_block *blocks; /* newest first */
     char *at, *end;                 /* what is left of the newest */
+    size_t size, limit;             /* of all blocks; limit 0: none */
+    uint64_t *reached;              /* counts how often the limit was; NULL */
 };
 
 void zkt__arena_init(struct zkt_arena *arena, const struct zkt_allocator *a);
+/** What zkt__arena_alloc does when the newest block has no room. */
+void *zkt__arena_grow(struct zkt_arena *arena, size_t size);
 /** Uninitialised memory, aligned to 16; NULL when there is none. */
-void *zkt__arena_alloc(struct zkt_arena *arena, size_t size);
+static inline void *zkt__arena_alloc(struct zkt_arena *arena, size_t size)
+{
+    /* Both ends are aligned, so what fits does so rounded up, too. A size of
+     * 0 wraps around and does not. */
+    if (size - 1 >= (size_t)(arena->end - arena->at)) {
+        return zkt__arena_grow(arena, size);
+    }
+    char *found = arena->at;
+    arena->at += (size + ZKT_ARENA_ALIGNMENT - 1) / ZKT_ARENA_ALIGNMENT *
+                 ZKT_ARENA_ALIGNMENT;
+    ZKT_UNPOISON(found, size);
+    return found;
+}
 /** Zeroed; NULL when there is none or count * size overflows. */
 void *zkt__arena_zero(struct zkt_arena *arena, size_t count, size_t size);
 /** A copy with a NUL behind it; .data is NULL when there is no memory. */
@@ -51,7 +70,10 @@ struct zkt_str zkt__arena_str(struct zkt_arena *arena, struct zkt_str text);
  * fails. Good as long as @arena stays where it is.
  */
 struct zkt_allocator zkt__arena_allocator(struct zkt_arena *arena);
-/** Empties the arena and keeps its largest block (up to 64 KiB) for reuse. */
+/**
+ * Empties the arena and keeps its largest block (up to 64 KiB) for reuse, and
+ * its limit.
+ */
 void zkt__arena_reset(struct zkt_arena *arena);
 /** Releases everything; the arena is as after init. Takes a zeroed one. */
 void zkt__arena_finish(struct zkt_arena *arena);

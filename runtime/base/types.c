@@ -44,7 +44,8 @@ uint32_t zkt__map_position(const struct zkt_any_map *map, size_t entry_size,
                            struct zkt_str key)
 {
     const struct zkt_map_index *index = map->index_;
-    if (index != NULL) {
+    if (index != NULL && index->items == map->items &&
+        index->index.used == map->len) {
         const struct indexed owner = { map, entry_size };
         return zkt__index_find(&index->index,
                                zkt__hash(&index->key, key.data, key.len),

@@ -175,11 +175,11 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
     if (client->ops->is_foreign != NULL &&
         client->ops->is_foreign(client->driver)) {
         client->ops->wait(client->driver, begin, &call, &call.over);
-    } else if (client->depth > 0 || client->ops->poll == NULL) {
+    } else if (!zkt__client_may_poll(client)) {
         return refuse_here(given, ZKT_FAILED_PRECONDITION,
-                           client->depth > 0
-                               ? "a blocking call inside a callback"
-                               : "a blocking call on a loop of others");
+                           client->ops->poll == NULL && client->depth == 0
+                               ? "a blocking call on a loop of others"
+                               : "a blocking call inside a callback");
     } else {
         run_until_over(&call);
         if (client->close_wanted && client->blocking == 0) {

@@ -171,9 +171,9 @@ static void *decode_result(struct zkt_client *client, struct zkt_arena *arena,
     memcpy(text, json.data, json.len);
     zkt__reader_init(&reader, text, json.len, arena, &issues,
                      &client->store.key);
-    reader.lenient = true;
+    zkt__client_tolerate(client, &reader);
     const bool good = type->decode(&reader, type, value);
-    zkt__count_unknown(client, &reader);
+    zkt__count_passed(client, &reader);
     return good ? value : NULL;
 }
 
@@ -371,13 +371,21 @@ struct beginning {
     uint32_t method;
     const void *input;
     struct zkt_pending call; /* what is told, and where */
+    const char *refusal;     /* NULL: out of memory */
     bool begun;
 };
 
 static void begin(void *user)
 {
     struct beginning *b = user;
-    struct zkt_pending *p = b->handle->closed ? NULL : new_pending(b->handle);
+    struct zkt_pending *p = NULL;
+    b->refusal = NULL;
+    if (b->handle->closed || b->handle->client->ending) {
+        b->refusal = b->handle->closed ? "the handle is closed"
+                                       : "the client is closed";
+        return;
+    }
+    p = new_pending(b->handle);
     if (p == NULL) {
         return;
     }
@@ -403,15 +411,15 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
         .method = index,
         .input = input,
         .call = { .thunk = thunk, .done = done, .user = user },
+        .refusal = "called on another thread than the client's",
     };
     struct zkt_reply refused = { .status = ZKT_FAILED_PRECONDITION,
                                  .error = "there is no client to call with" };
     if (handle != NULL && handle->client != NULL) {
         zkt__client_run(handle->client, begin, &b);
-        refused.status = handle->closed ? ZKT_FAILED_PRECONDITION
-                                        : ZKT_RESOURCE_EXHAUSTED;
-        refused.error = handle->closed ? "the handle is closed"
-                                       : "out of memory";
+        refused.status = b.refusal != NULL ? ZKT_FAILED_PRECONDITION
+                                           : ZKT_RESOURCE_EXHAUSTED;
+        refused.error = b.refusal != NULL ? b.refusal : "out of memory";
     }
     if (!b.begun) {
         /* Nothing can be kept for later: the one case of a call from here. */

@@ -12,8 +12,7 @@
 
 enum {
     LOG_MAX = 1024,
-    HEAD_BYTES = 16 * 1024,
-    FRAGMENTS = 1024
+    HEAD_BYTES = 16 * 1024
 };
 
 static struct zkt_client *from_core(const struct zkt_core *core)
@@ -52,6 +51,13 @@ bool zkt__client_is_in_callback(const struct zkt_client *client)
     return client->depth > 0;
 }
 
+bool zkt__client_may_poll(const struct zkt_client *client)
+{
+    return client->ops->poll != NULL && client->depth == 0 &&
+           (client->ops->may_poll == NULL ||
+            client->ops->may_poll(client->driver));
+}
+
 bool zkt__client_is_busy(const struct zkt_client *client)
 {
     return client->depth > 0 || client->blocking > 0;
@@ -79,18 +85,42 @@ static bool is_foreign(const struct zkt_client *client)
            client->ops->is_foreign(client->driver);
 }
 
-bool zkt__client_may_call(const struct zkt_client *client)
+static void complain(const struct zkt_client *client)
 {
-    if (client->ops->poll == NULL || client->ops->is_foreign != NULL ||
-        zkt__owner_may_call(&client->owner)) {
-        return true;
-    }
     if (client->options.log != NULL) {
         client->options.log(client->options.log_user, ZKT_LOG_ERROR,
                             "the client was called on another thread than "
                             "its own; zkt_client_post is for that");
     }
+}
+
+bool zkt__client_may_call(const struct zkt_client *client)
+{
+    if (client->ops->is_foreign != NULL ||
+        zkt__owner_may_call(&client->owner)) {
+        return true;
+    }
+    complain(client);
     return false;
+}
+
+bool zkt__client_may_look(const struct zkt_client *client)
+{
+#ifndef NDEBUG
+    if (is_foreign(client)) {
+        complain(client);
+        return false;
+    }
+#endif
+    return zkt__client_may_call(client);
+}
+
+/* Turns that are not ours to run may be run by any thread, in turn. */
+void zkt__client_note_thread(struct zkt_client *client)
+{
+    if (client->ops->poll == NULL) {
+        zkt__owner_claim(&client->owner);
+    }
 }
 
 struct errand {
@@ -131,6 +161,7 @@ enum zkt_status zkt_client_post(struct zkt_client *client,
 void zkt__client_run_posted(struct zkt_client *client, zkt_posted_function *fn,
                             void *user)
 {
+    zkt__client_note_thread(client);
     client->depth++;
     fn(client, user);
     client->depth--;
@@ -159,6 +190,7 @@ static void tick(struct zkt_core *core)
     if (client->depth > 0) {
         return; /* a callback moves the clock: its own turn is not over */
     }
+    zkt__client_note_thread(client);
     zkt__connection_tick(client);
     zkt__status_tell(client);
     zkt__calls_expire(client);
@@ -175,8 +207,8 @@ enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms)
     if (client == NULL) {
         return ZKT_CLOSED;
     }
-    if (client->ops->poll == NULL || !zkt__client_may_call(client) ||
-        zkt__client_is_busy(client)) {
+    if (!zkt__client_may_call(client) || zkt__client_is_busy(client) ||
+        !zkt__client_may_poll(client)) {
         return ZKT_FAILED_PRECONDITION;
     }
     const enum zkt_status status = client->ops->poll(
@@ -228,14 +260,18 @@ const char *zkt_connection_name(enum zkt_connection status)
 
 struct zkt_str zkt_client_own_id(const struct zkt_client *client)
 {
-    return client != NULL && client->own_id.data != NULL ? client->own_id
-                                                         : ZKT_STR("");
+    return client != NULL && zkt__client_may_look(client) &&
+                   client->own_id.data != NULL
+               ? client->own_id
+               : ZKT_STR("");
 }
 
 void zkt_client_stats(const struct zkt_client *client,
                       struct zkt_client_stats *out)
 {
-    *out = client != NULL ? client->stats : (struct zkt_client_stats){ 0 };
+    *out = client != NULL && zkt__client_may_look(client)
+               ? client->stats
+               : (struct zkt_client_stats){ 0 };
 }
 
 /* ---- making and ending ---- */
@@ -269,6 +305,9 @@ static void set_options(struct zkt_client *client,
     if (options->stable_after_ms < 0) {
         options->stable_after_ms = 0;
     }
+    if (options->json_depth < 0 || options->json_depth > ZKT_DEPTH_MAX) {
+        options->json_depth = ZKT_DEPTH_MAX; /* there is no room for more */
+    }
     if (options->pong_within_ms < 0) {
         options->ping_after_ms = -1;
     }
@@ -276,7 +315,8 @@ static void set_options(struct zkt_client *client,
         .message = options->message_bytes > 0 ? (size_t)options->message_bytes
                                               : SIZE_MAX,
         .head = HEAD_BYTES,
-        .fragments = FRAGMENTS,
+        .fragments = options->fragments > 0 ? (size_t)options->fragments
+                                            : SIZE_MAX,
     };
 }
 
@@ -317,7 +357,9 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
     zkt__arena_init(&client->arena, allocator);
     zkt__writer_init(&client->writer, allocator);
     set_options(client, options);
-    zkt__owner_claim(&client->owner);
+    if (ops->poll != NULL) { /* others: whoever runs the loop */
+        zkt__owner_claim(&client->owner);
+    }
     zkt__connection_init(client);
     if (!zkt__random_init(&client->random, &client->store.key,
                           client->options.random_seed) ||
@@ -335,12 +377,13 @@ void zkt__client_free(struct zkt_client *client)
 {
     client->close_wanted = true;
     client->status = ZKT_DISCONNECTED;
-    zkt__handles_abandon(client);
+    client->ending = true;
     zkt__status_tell(client);
     zkt__calls_fail(client, ZKT_CANCELLED, true);
     while (!zkt__list_empty(&client->failed)) {
         zkt__calls_expire(client);
     }
+    zkt__handles_abandon(client);
     zkt__store_free(client);
     zkt__ws_finish(&client->ws);
     zkt__queue_finish(&client->queue, client->allocator);

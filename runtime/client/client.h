@@ -30,6 +30,8 @@ struct zkt_client_driver_ops {
     void (*finish)(void *driver, struct zkt_client *client);
     /* zkt_client_post, from any thread. */
     enum zkt_status (*post)(void *driver, zkt_posted_function *fn, void *user);
+    /* Whether a turn may be run now. NULL: always, outside of callbacks. */
+    bool (*may_poll)(const void *driver);
     /* Bring the core's clock up to date. NULL: it always is. */
     void (*clock)(void *driver);
 
@@ -76,9 +78,10 @@ void zkt__client_run_posted(struct zkt_client *client, zkt_posted_function *fn,
 /** zkt_client_close was called in a callback: finish when the turn ends. */
 bool zkt__client_close_wanted(const struct zkt_client *client);
 /**
- * Whether the calling thread may use the client; if not, the log says so. A
- * user's loop may run on any thread, and a client with a thread of its own
- * hands over what comes from others; for the rest it is the one that made it.
+ * Whether the calling thread may use the client; if not, the log says so. On
+ * a user's loop it is the one that ran the loop last, a client with a thread
+ * of its own hands over what comes from others; for the rest it is the one
+ * that made it.
  */
 bool zkt__client_may_call(const struct zkt_client *client);
 bool zkt__client_is_in_callback(const struct zkt_client *client);

@@ -15,7 +15,8 @@
 #include "client/internal.h"
 
 enum {
-    DOUBLINGS = 30, /* of a delay, at most: far past any cap */
+    CONTROL_MAX = 256 * 1024, /* bytes of control frames that wait */
+    DOUBLINGS = 30,           /* of a delay, at most: far past any cap */
     REASON_MAX = 128,
     JITTER_STEPS = 1 << 20
 };
@@ -155,6 +156,19 @@ static void send_bytes(void *user, const void *data, size_t len)
     zkt__endpoint_touch(&client->endpoint);
 }
 
+/* What the WebSocket itself sends: pongs, for the most part. A server that
+ * asks for them and does not take them has no good in mind. */
+static void send_control(void *user, const void *data, size_t len)
+{
+    struct zkt_client *client = user;
+    client->unsent_control += len;
+    if (client->unsent_control > CONTROL_MAX) {
+        zkt__client_lost(client, "the server does not take what it asks for");
+        return;
+    }
+    send_bytes(client, data, len);
+}
+
 void zkt__client_send(struct zkt_client *client)
 {
     struct zkt_writer *w = &client->writer;
@@ -226,12 +240,19 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
     zkt__arena_reset(&client->arena);
 }
 
+static void on_limit(void *user, enum zkt_ws_limit limit)
+{
+    struct zkt_client *client = user;
+    client->stats.over_limit += limit != ZKT_WS_LIMIT_HEAD;
+}
+
 static const struct zkt_ws_callbacks ws_callbacks = {
     .on_open = on_open,
     .memory = message_memory,
     .on_message = on_message,
-    .send = send_bytes,
+    .send = send_control,
     .on_close = on_close,
+    .on_limit = on_limit,
 };
 
 /* ---- the endpoint ---- */
@@ -239,6 +260,7 @@ static const struct zkt_ws_callbacks ws_callbacks = {
 static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
 {
     struct zkt_client *client = from_endpoint(e);
+    zkt__client_note_thread(client);
     if (client->phase == ZKT_PHASE_WAITING) {
         return; /* what still comes is of no interest */
     }
@@ -259,6 +281,9 @@ static void sent(struct zkt_endpoint *e, size_t len)
 {
     struct zkt_client *client = from_endpoint(e);
     zkt__queue_sent(&client->queue, client->allocator, len);
+    if (client->queue.count == 0) {
+        client->unsent_control = 0;
+    }
 }
 
 static void ended(struct zkt_endpoint *e)
@@ -317,6 +342,7 @@ struct zkt_endpoint *zkt__client_connected(struct zkt_client *client)
         .reading = true,
     };
     client->attached = true;
+    client->unsent_control = 0;
     if (!zkt__ws_init_client(&client->ws, &ws_callbacks, client,
                              client->allocator, &client->ws_limits,
                              &client->random, client->host, client->path,

@@ -26,6 +26,9 @@ static void open_handle(void *user)
     struct opening *o = user;
     struct zkt_client *client = o->client;
     const struct zkt_str id = zkt_cstr(o->id);
+    if (client->ending) {
+        return;
+    }
     if (id.len == 0 || id.len > ID_MAX || !zkt__utf8_valid(id.data, id.len)) {
         zkt__client_log(client, ZKT_LOG_ERROR,
                         "the id of an instance is 1 to 256 bytes of UTF-8");

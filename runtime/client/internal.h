@@ -100,6 +100,7 @@ struct zkt_client {
     struct zkt_ws ws;
     struct zkt_ws_limits ws_limits;
     struct zkt_send_queue queue;
+    size_t unsent_control; /* bytes of control frames, since it was empty */
     struct zkt_store store;
     struct zkt_pattern_cache patterns;
     struct zkt_rule_context rules; /* what is sent is checked before */
@@ -134,6 +135,7 @@ struct zkt_client {
     bool attached;     /* the driver has our endpoint */
     bool pinged;       /* and nothing was heard since */
     bool close_wanted;
+    bool ending;  /* the last callbacks run: nothing is begun in them */
     bool changed; /* entries or listeners are to be looked at */
 };
 
@@ -141,6 +143,13 @@ struct zkt_client {
 /** Runs @fn now, or on the client's thread and waits, if that is another. */
 void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
                      void *user);
+/** As zkt__client_may_call, for what is for callbacks alone if the client has
+ * a thread. */
+bool zkt__client_may_look(const struct zkt_client *client);
+/** The thread that drives a client on a loop of others is its own. */
+void zkt__client_note_thread(struct zkt_client *client);
+/** Whether its turns are the caller's to run, and this is no callback. */
+bool zkt__client_may_poll(const struct zkt_client *client);
 /** Something is to be done at the next tick: wakes the driver. */
 void zkt__client_touch(struct zkt_client *client);
 /** Brings the clock up to date, for what begins outside of a turn. */
@@ -169,9 +178,12 @@ void zkt__client_receive(struct zkt_client *client, bool binary, char *text,
                          size_t len);
 /** The status that an error of the server stands for. */
 enum zkt_status zkt__error_code(const struct zkt_envelope *message);
-/** Adds what @reader passed over to the statistics. */
-void zkt__count_unknown(struct zkt_client *client,
-                        const struct zkt_reader *reader);
+/** @reader will read what the server says: as far as it is understood. */
+void zkt__client_tolerate(const struct zkt_client *client,
+                          struct zkt_reader *reader);
+/** Adds what @reader passed over, or would not read, to the statistics. */
+void zkt__count_passed(struct zkt_client *client,
+                       const struct zkt_reader *reader);
 /** Tells the listeners for errors of @e, and the log. */
 void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
                         enum zkt_status status, const char *format, ...)

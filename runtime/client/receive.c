@@ -29,9 +29,17 @@ void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
     zkt__listeners_tell(client, &e->listeners, e, &news);
 }
 
-void zkt__count_unknown(struct zkt_client *client,
-                        const struct zkt_reader *reader)
+void zkt__client_tolerate(const struct zkt_client *client,
+                          struct zkt_reader *reader)
 {
+    reader->lenient = true;
+    reader->depth_max = (uint32_t)client->options.json_depth;
+}
+
+void zkt__count_passed(struct zkt_client *client,
+                       const struct zkt_reader *reader)
+{
+    client->stats.over_limit += reader->too_deep;
     client->stats.unknown_fields += reader->unknown_fields;
     client->stats.unknown_values += reader->unknown_values;
 }

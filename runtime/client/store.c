@@ -10,7 +10,8 @@
 
 const void *zkt_handle_snapshot(const struct zkt_handle *handle)
 {
-    if (handle == NULL || handle->client == NULL || handle->closed ||
+    if (handle == NULL || handle->client == NULL ||
+        !zkt__client_may_look(handle->client) || handle->closed ||
         !handle->entry->known) {
         return NULL;
     }
@@ -72,9 +73,9 @@ static void receive_snapshot(struct zkt_client *client, struct zkt_entry *e,
     }
     zkt__reader_init(&reader, (char *)(uintptr_t)json.data, json.len,
                      &client->arena, &issues, &client->store.key);
-    reader.lenient = true;
+    zkt__client_tolerate(client, &reader);
     const bool good = type->decode(&reader, type, decoded);
-    zkt__count_unknown(client, &reader);
+    zkt__count_passed(client, &reader);
     if (!good) {
         on_misfit(client, e);
         return;
@@ -119,10 +120,12 @@ static void receive_patch(struct zkt_client *client, struct zkt_entry *e,
     journal.checks = false;
     zkt__reader_init(&reader, (char *)(uintptr_t)json.data, json.len,
                      &client->arena, &issues, &client->store.key);
+    zkt__client_tolerate(client, &reader);
     const enum zkt_patch_result result = zkt__patch_apply(&journal, &reader,
                                                           client->dialect);
-    client->stats.unknown_fields += journal.unknown_fields;
-    client->stats.unknown_values += journal.unknown_values;
+    reader.unknown_fields = journal.unknown_fields;
+    reader.unknown_values = journal.unknown_values;
+    zkt__count_passed(client, &reader);
     switch (result) {
     case ZKT_PATCH_APPLIED:
         break;
@@ -154,9 +157,9 @@ static void *decode_payload(struct zkt_client *client,
     }
     zkt__reader_init(&reader, (char *)(uintptr_t)json.data, json.len,
                      &client->arena, &issues, &client->store.key);
-    reader.lenient = true;
+    zkt__client_tolerate(client, &reader);
     const bool good = type->decode(&reader, type, payload);
-    zkt__count_unknown(client, &reader);
+    zkt__count_passed(client, &reader);
     return good ? payload : NULL;
 }
 

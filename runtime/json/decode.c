@@ -88,7 +88,6 @@ static bool take_integer(struct zkt_reader *reader, const struct zkt_type *type,
     if (!take_number(reader, "integer", &number)) {
         return false;
     }
-    const struct zkt_where where = here(reader);
     const struct zkt_int_rules *rules = reader->lenient ? widest
                                                         : type->of.ints;
     if (!number.whole) {
@@ -100,8 +99,9 @@ static bool take_integer(struct zkt_reader *reader, const struct zkt_type *type,
         /* Past 2^53 there are only whole numbers, and all are too far. */
         number.integer = number.real < 0 ? INT64_MIN : INT64_MAX;
     }
-    if (!zkt__rule_int(&where, rules, number.integer)) {
-        return false;
+    if (!zkt__rule_int_holds(rules, number.integer)) {
+        const struct zkt_where where = here(reader);
+        return zkt__rule_int(&where, rules, number.integer);
     }
     *out = number.integer;
     return true;

@@ -126,6 +126,7 @@ static void dup_index(struct block *b, struct zkt_any_map *map)
     uint64_t *copied = put(b, index->index.slots, slots * sizeof(uint64_t));
     if (to != NULL) {
         to->index.slots = slots > 0 ? copied : NULL;
+        to->items = map->items;
         map->index_ = to;
     }
 }

@@ -9,7 +9,9 @@
 
 enum {
     MESSAGE_MAX = 200,
-    FIELD_NAME_MAX = 1024 /* of what a hook names */
+    FIRST_CAPACITY = 4,
+    LISTED_MAX = 64 * 1024, /* bytes of what is listed, or nearly so */
+    FIELD_NAME_MAX = 1024   /* of what a hook names */
 };
 
 /* Fills in an issue; false: no memory. */
@@ -30,6 +32,35 @@ static bool fill(struct zkt_issues *issues, struct zkt_issue *issue,
     issue->path = steps;
     issue->depth = depth;
     return true;
+}
+
+/* Room for one more; false: no memory. */
+static bool reserve(struct zkt_issues *issues)
+{
+    if (issues->count < issues->capacity) {
+        return true;
+    }
+    const uint32_t capacity = issues->capacity > 0 ? issues->capacity * 2
+                                                   : FIRST_CAPACITY;
+    struct zkt_issue *items = zkt__arena_zero(issues->arena, capacity,
+                                              sizeof(*items));
+    if (items == NULL) {
+        return false;
+    }
+    if (issues->count > 0) {
+        memcpy(items, issues->items, issues->count * sizeof(*items));
+    }
+    issues->items = items;
+    issues->capacity = capacity;
+    return true;
+}
+
+/* How many are listed. */
+static uint32_t most(const struct zkt_issues *issues)
+{
+    return issues->context != NULL && issues->context->issues_max > 0
+               ? issues->context->issues_max
+               : ZKT_ISSUES_DEFAULT;
 }
 
 /* Formats a message, which ends with a whole character where it is cut. */
@@ -58,7 +89,11 @@ static void add(struct zkt_issues *issues, enum zkt_issue_code code,
                 const char *message, va_list arguments)
 {
     issues->total++;
-    if (issues->count == ZKT_ISSUES_MAX) {
+    if (issues->count >= most(issues)) {
+        return;
+    }
+    if (!reserve(issues)) {
+        issues->no_memory = true;
         return;
     }
     char text[MESSAGE_MAX];
@@ -83,7 +118,9 @@ void zkt__issues_init(struct zkt_issues *issues, struct zkt_arena *arena,
     issues->arena = arena;
     issues->context = context;
     issues->base_depth = 0;
-    issues->count = issues->total = 0;
+    issues->count = issues->capacity = issues->total = 0;
+    issues->items = NULL;
+    issues->hard_matches = 0;
     issues->no_memory = false;
 }
 
@@ -167,21 +204,40 @@ static void write_issue(const struct zkt_issue *issue, struct zkt_writer *w)
     ZKT_WRITE(w, "}");
 }
 
+/* How long an issue's text is, but for escapes. */
+static size_t measure(const struct zkt_issue *issue)
+{
+    size_t size = issue->message.len;
+    for (uint32_t i = 0; i < issue->depth; i++) {
+        size += issue->path[i].key != NULL ? issue->path[i].len : 0;
+    }
+    return size;
+}
+
+/* A long key of a client's is in the path of all that is wrong below it: the
+ * list must not be many times as long as the input. */
 void zkt__issues_write(const struct zkt_issues *issues, struct zkt_writer *w)
 {
+    uint32_t listed = 0;
+    size_t size = 0;
     ZKT_WRITE(w, "[");
-    for (uint32_t i = 0; i < issues->count; i++) {
-        if (i > 0) {
+    while (listed < issues->count) {
+        const struct zkt_issue *issue = &issues->items[listed];
+        size += measure(issue);
+        if (size > LISTED_MAX) {
+            break;
+        }
+        if (listed++ > 0) {
             ZKT_WRITE(w, ",");
         }
-        write_issue(&issues->items[i], w);
+        write_issue(issue, w);
     }
-    if (issues->total > issues->count) {
-        if (issues->count > 0) {
+    if (issues->total > listed) {
+        if (listed > 0) {
             ZKT_WRITE(w, ",");
         }
         ZKT_WRITE(w, "{\"code\":\"custom\",\"path\":[],\"message\":\"and ");
-        zkt_write_int64(w, issues->total - issues->count);
+        zkt_write_int64(w, issues->total - listed);
         ZKT_WRITE(w, " more\"}");
     }
     ZKT_WRITE(w, "]");

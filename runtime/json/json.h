@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "zocket/codec.h"
+#include "json/scan.h"
 
 /* ---- issues ---- */
 
@@ -22,7 +23,7 @@ struct zkt_issue {
     struct zkt_str message;
 };
 
-#define ZKT_ISSUES_MAX 32
+#define ZKT_ISSUES_DEFAULT 32 /* that are listed */
 
 /*
  * What rules need beside the value: compiled patterns, and the app whose
@@ -31,6 +32,7 @@ struct zkt_issue {
 struct zkt_rule_context {
     struct zkt_pattern_cache *patterns;
     const struct zkt_app *app; /* NULL: no hooks are called */
+    uint32_t issues_max;       /* that are listed; 0: the default */
 };
 
 /*
@@ -42,10 +44,11 @@ struct zkt_issues {
     const struct zkt_rule_context *context;
     const struct zkt_step *base; /* where the struct of a running hook is */
     uint32_t base_depth;
-    uint32_t count; /* kept in items */
-    uint32_t total; /* found, also those over the limit */
+    uint32_t count, capacity; /* kept in items */
+    uint32_t hard_matches;    /* of patterns, that took long */
+    uint32_t total;           /* found, also those over the limit */
     bool no_memory;
-    struct zkt_issue items[ZKT_ISSUES_MAX];
+    struct zkt_issue *items; /* in the arena */
 };
 
 /** As zeroing all of it, but cheaper. */
@@ -72,7 +75,8 @@ void zkt__issues_drop(struct zkt_issues *issues, uint32_t first, uint32_t at,
 
 /**
  * Begins to read @len bytes of valid UTF-8 with ZKT_PADDING readable zeros
- * behind them. @issues may be NULL where only tokens are read.
+ * behind them. @issues may be NULL where only tokens are read. A lower limit
+ * of depth may be set afterwards.
  */
 void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
                       struct zkt_arena *arena, struct zkt_issues *issues,
@@ -88,8 +92,20 @@ enum zkt_token {
     ZKT_TOKEN_NONE /* the end, or nothing that begins a value */
 };
 
+/* What begins with a byte, plus one, so that all others are zero: nothing. */
+extern const uint8_t zkt__token_begins[256];
+
 /** What stands next; consumes white space only. */
-enum zkt_token zkt__reader_peek(struct zkt_reader *reader);
+static inline enum zkt_token zkt__reader_peek(struct zkt_reader *reader)
+{
+    if (reader->malformed || reader->no_memory) {
+        return ZKT_TOKEN_NONE;
+    }
+    reader->at = zkt__skip_space(reader->at);
+    const unsigned token = zkt__token_begins[(unsigned char)*reader->at];
+    return token > 0 ? (enum zkt_token)(token - 1) : ZKT_TOKEN_NONE;
+}
+
 /**
  * Reads the string that stands next, ending it with a NUL in place. False: it
  * is none, or malformed. A surrogate escape without its other half is noted,
@@ -156,6 +172,12 @@ void zkt__write_escaped(struct zkt_writer *writer, const char *text,
 bool zkt__check_value(const struct zkt_type *type, const void *value,
                       const struct zkt_step *path, uint32_t depth,
                       struct zkt_issues *issues);
+
+/**
+ * Whether one look shows that @value is right: it holds no others, keeps its
+ * rules and has none that take longer. False: zkt__check_value knows.
+ */
+bool zkt__check_glance(const struct zkt_type *type, const void *value);
 
 /**
  * Only what a change deep inside of a struct or list can break: its `check;`,

@@ -182,7 +182,11 @@ static const char pairs[] = "0001020304050607080910111213141516171819"
 
 static size_t write_unsigned(char *out, uint64_t value)
 {
-    char digits[20], *at = digits + sizeof(digits);
+    size_t len = value < 10 ? 1 : 2;
+    for (uint64_t rest = value / 100; rest > 0; rest /= 100) {
+        len += rest < 10 ? 1 : 2;
+    }
+    char *at = out + len;
     for (; value >= 100; value /= 100) {
         at -= 2;
         memcpy(at, &pairs[value % 100 * 2], 2);
@@ -191,8 +195,6 @@ static size_t write_unsigned(char *out, uint64_t value)
     if (value >= 10) {
         *--at = pairs[value * 2];
     }
-    const size_t len = (size_t)(digits + sizeof(digits) - at);
-    memcpy(out, at, len);
     return len;
 }
 

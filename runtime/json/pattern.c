@@ -1,7 +1,9 @@
 /*
  * See pattern.h. The limits of a match grow with the text, a few steps and
  * bytes for each of its bytes: so what takes a number of steps in proportion
- * to the text always ends, and what takes a power of it is given up.
+ * to the text always ends, and what takes a power of it is given up. Most
+ * matches end early, so the first limit is low; a higher one is tried only so
+ * often for one input.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "json/pattern.h"
@@ -10,7 +12,8 @@
 
 enum {
     FIRST_CAPACITY = 16,
-    STEPS = 100000, /* of backtracking, at least */
+    STEPS = 1000, /* of backtracking, at least */
+    STEPS_HARD = 100000,
     STEPS_PER_BYTE = 16,
     STACK = 256 * 1024, /* bytes, of which backtracking takes some */
     STACK_PER_BYTE = 128,
@@ -65,9 +68,10 @@ static pcre2_jit_stack *new_stack(const struct zkt_pattern_cache *cache,
 
 /* Sets the limits for a text of @len bytes; what is returned is to be freed
  * after the match. */
-static pcre2_jit_stack *set_limits(struct zkt_pattern_cache *cache, size_t len)
+static pcre2_jit_stack *set_limits(struct zkt_pattern_cache *cache, size_t len,
+                                   size_t least)
 {
-    const size_t steps = STEPS + len * STEPS_PER_BYTE;
+    const size_t steps = least + len * STEPS_PER_BYTE;
     const size_t kib = (STACK + len * STACK_PER_BYTE) / 1024;
     const uint32_t limit = steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX;
     pcre2_set_match_limit(cache->limits, limit);
@@ -163,15 +167,11 @@ static const pcre2_code *code_of(struct zkt_pattern_cache *cache,
     return slot->code;
 }
 
-enum zkt_match zkt__pattern_match(struct zkt_pattern_cache *cache,
-                                  const struct zkt_pattern *pattern,
-                                  struct zkt_str text)
+/* One try with at least so many steps; PCRE2's result. */
+static int try_match(struct zkt_pattern_cache *cache, const pcre2_code *code,
+                     struct zkt_str text, size_t least)
 {
-    const pcre2_code *code = code_of(cache, pattern);
-    if (code == NULL) {
-        return ZKT_MATCH_NO_MEMORY;
-    }
-    pcre2_jit_stack *stack = set_limits(cache, text.len);
+    pcre2_jit_stack *stack = set_limits(cache, text.len, least);
     const int result = pcre2_match(code, (PCRE2_SPTR)text.data, text.len, 0,
                                    PCRE2_NO_UTF_CHECK, cache->match,
                                    cache->limits);
@@ -179,8 +179,27 @@ enum zkt_match zkt__pattern_match(struct zkt_pattern_cache *cache,
     pcre2_jit_stack_free(stack);
     const bool no_stack = text.len <= SHORT_TEXT ? cache->stack == NULL
                                                  : stack == NULL;
-    if (result == PCRE2_ERROR_NOMEMORY ||
-        (result == PCRE2_ERROR_JIT_STACKLIMIT && no_stack)) {
+    return result == PCRE2_ERROR_JIT_STACKLIMIT && no_stack
+               ? PCRE2_ERROR_NOMEMORY
+               : result;
+}
+
+enum zkt_match zkt__pattern_match(struct zkt_pattern_cache *cache,
+                                  const struct zkt_pattern *pattern,
+                                  struct zkt_str text, uint32_t *hard)
+{
+    const pcre2_code *code = code_of(cache, pattern);
+    if (code == NULL) {
+        return ZKT_MATCH_NO_MEMORY;
+    }
+    int result = try_match(cache, code, text, STEPS);
+    if ((result == PCRE2_ERROR_MATCHLIMIT ||
+         result == PCRE2_ERROR_DEPTHLIMIT) &&
+        *hard < ZKT_HARD_MATCHES_MAX) {
+        (*hard)++;
+        result = try_match(cache, code, text, STEPS_HARD);
+    }
+    if (result == PCRE2_ERROR_NOMEMORY) {
         return ZKT_MATCH_NO_MEMORY;
     }
     return result >= 0 ? ZKT_MATCHES : ZKT_DIFFERS;

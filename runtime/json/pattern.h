@@ -25,10 +25,18 @@ enum zkt_match {
     ZKT_MATCH_NO_MEMORY
 };
 
-/** Whether @pattern is found in @text, which is valid UTF-8. */
+/* So many hard matches of one input are tried. */
+#define ZKT_HARD_MATCHES_MAX 64
+
+/**
+ * Whether @pattern is found in @text, which is valid UTF-8. What takes more
+ * than a few steps for each byte is tried harder, and counted in *@hard; not
+ * any more when there were too many. So what one input costs is in proportion
+ * to its size, however many texts are in it.
+ */
 enum zkt_match zkt__pattern_match(struct zkt_pattern_cache *cache,
                                   const struct zkt_pattern *pattern,
-                                  struct zkt_str text);
+                                  struct zkt_str text, uint32_t *hard);
 
 void zkt__patterns_finish(struct zkt_pattern_cache *cache);
 

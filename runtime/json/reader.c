@@ -25,6 +25,8 @@ void zkt__reader_init(struct zkt_reader *reader, char *text, size_t len,
     reader->no_memory = false;
     reader->unknown_fields = 0;
     reader->unknown_values = 0;
+    reader->too_deep = false;
+    reader->depth_max = ZKT_DEPTH_MAX;
     reader->depth = 0; /* the path is written before it is read */
 }
 
@@ -41,11 +43,11 @@ static bool fail_deep(struct zkt_reader *reader)
         zkt__issue_add(reader->issues, ZKT_ISSUE_TOO_BIG, reader->path,
                        reader->depth, "is nested too deeply");
     }
+    reader->too_deep = true;
     return fail(reader);
 }
 
-/* What begins with a byte, plus one, so that all others are zero: nothing. */
-static const uint8_t begins[256] = {
+const uint8_t zkt__token_begins[256] = {
     ['{'] = ZKT_TOKEN_OBJECT + 1, ['['] = ZKT_TOKEN_ARRAY + 1,
     ['"'] = ZKT_TOKEN_STRING + 1, ['t'] = ZKT_TOKEN_BOOL + 1,
     ['f'] = ZKT_TOKEN_BOOL + 1,   ['n'] = ZKT_TOKEN_NULL + 1,
@@ -56,21 +58,6 @@ static const uint8_t begins[256] = {
     ['7'] = ZKT_TOKEN_NUMBER + 1, ['8'] = ZKT_TOKEN_NUMBER + 1,
     ['9'] = ZKT_TOKEN_NUMBER + 1,
 };
-
-static inline enum zkt_token peek(struct zkt_reader *reader)
-{
-    if (reader->malformed || reader->no_memory) {
-        return ZKT_TOKEN_NONE;
-    }
-    reader->at = zkt__skip_space(reader->at);
-    const unsigned token = begins[(unsigned char)*reader->at];
-    return token > 0 ? (enum zkt_token)(token - 1) : ZKT_TOKEN_NONE;
-}
-
-enum zkt_token zkt__reader_peek(struct zkt_reader *reader)
-{
-    return peek(reader);
-}
 
 /* ---- strings ---- */
 
@@ -212,7 +199,7 @@ bool zkt__reader_text(struct zkt_reader *reader, struct zkt_str *out,
                       bool *lone_surrogate)
 {
     *lone_surrogate = false;
-    if (peek(reader) != ZKT_TOKEN_STRING) {
+    if (zkt__reader_peek(reader) != ZKT_TOKEN_STRING) {
         return false;
     }
     char *start = reader->at + 1;
@@ -244,14 +231,9 @@ bool zkt__reader_string(struct zkt_reader *reader, struct zkt_str *out)
 
 /* ---- skipping ---- */
 
-/* Past the string whose opening quote is at @at, or NULL. */
-static char *skip_string(struct zkt_reader *reader, char *at)
+/* Past the rest of a string that has escapes, or NULL. */
+static char *skip_escaped(char *at)
 {
-    char *start = at + 1;
-    at = zkt__scan_plain(start);
-    if ((size_t)(at - start) > reader->plain.len) {
-        reader->plain = (struct zkt_str){ start, (size_t)(at - start) };
-    }
     for (;; at = zkt__scan_plain(at)) {
         if (*at == '"') {
             return at + 1;
@@ -272,13 +254,24 @@ static char *skip_string(struct zkt_reader *reader, char *at)
     }
 }
 
-static char *skip_word(char *at, const char *word, size_t len)
+/* Past the string whose opening quote is at @at, or NULL. */
+static inline char *skip_string(struct zkt_reader *reader, char *at)
 {
-    return strncmp(at, word, len) == 0 ? at + len : NULL;
+    char *start = at + 1, *end = zkt__scan_plain(start);
+    if ((size_t)(end - start) > reader->plain.len) {
+        reader->plain = (struct zkt_str){ start, (size_t)(end - start) };
+    }
+    return *end == '"' ? end + 1 : skip_escaped(end);
+}
+
+/* Past @word, or NULL; as many bytes may be read beyond the text. */
+static inline char *skip_word(char *at, const char *word, size_t len)
+{
+    return memcmp(at, word, len) == 0 ? at + len : NULL;
 }
 
 /* Past a value that holds no others, or NULL. */
-static char *skip_scalar(struct zkt_reader *reader, char *at)
+static inline char *skip_scalar(struct zkt_reader *reader, char *at)
 {
     switch (*at) {
     case '"':
@@ -295,7 +288,7 @@ static char *skip_scalar(struct zkt_reader *reader, char *at)
 }
 
 /* Past a key, its colon and the space around it, or NULL. */
-static char *skip_key(struct zkt_reader *reader, char *at)
+static inline char *skip_key(struct zkt_reader *reader, char *at)
 {
     at = zkt__skip_space(at);
     if (*at != '"') {
@@ -317,83 +310,92 @@ struct nesting {
     struct zkt_reader *reader;
     uint64_t first, *words;
     size_t depth, capacity;
-    bool deeper; /* than the limit */
+    bool in_object; /* the innermost one */
+    bool deeper;    /* than the limit */
 };
 
 /* Room for all the levels that the rest of the text can have. */
 static bool reserve_levels(struct nesting *in, const char *at)
 {
     struct zkt_reader *reader = in->reader;
-    const size_t words = in->capacity / 64 +
-                         (size_t)(reader->end - at) / 2 / 64 + 1;
+    const size_t words = (in->capacity + (size_t)(reader->end - at) / 2) / 64 +
+                         1;
     uint64_t *larger = zkt__arena_zero(reader->arena, words, sizeof(*larger));
     if (larger == NULL) {
         reader->no_memory = true;
         return false;
     }
-    memcpy(larger, in->words, in->capacity / 64 * sizeof(*larger));
+    memcpy(larger, in->words, (in->depth + 63) / 64 * sizeof(*larger));
     in->words = larger;
     in->capacity = words * 64;
     return true;
 }
 
-static bool is_in_object(const struct nesting *in)
-{
-    const size_t level = in->depth - 1;
-    return (in->words[level / 64] >> level % 64 & 1) != 0;
-}
-
 /* Enters the container at @at and stands before its first value; if it is
  * empty, past it. NULL: malformed. */
-static char *skip_open(struct nesting *in, char *at, bool *empty)
+static inline char *skip_open(struct nesting *in, char *at, bool *empty)
 {
-    struct zkt_reader *reader = in->reader;
     const bool object = *at == '{';
     const uint64_t bit = (uint64_t)1 << in->depth % 64;
-    in->deeper = in->deeper || reader->depth + in->depth >= ZKT_DEPTH_MAX;
+    const struct zkt_reader *reader = in->reader;
+    in->deeper = in->deeper || reader->depth + in->depth >= reader->depth_max;
+    if (in->depth == in->capacity && !reserve_levels(in, at)) {
+        return NULL;
+    }
     at = zkt__skip_space(at + 1);
     *empty = *at == (object ? '}' : ']');
     if (*empty) {
         return at + 1;
     }
-    if (in->depth == in->capacity && !reserve_levels(in, at)) {
-        return NULL;
-    }
     uint64_t *word = &in->words[in->depth / 64];
     *word = object ? *word | bit : *word & ~bit;
     in->depth++;
-    return object ? skip_key(reader, at) : at;
+    in->in_object = object;
+    return object ? skip_key(in->reader, at) : at;
+}
+
+/* Leaves the innermost container. */
+static inline void skip_close(struct nesting *in)
+{
+    if (--in->depth > 0) {
+        const size_t level = in->depth - 1;
+        in->in_object = (in->words[level / 64] >> level % 64 & 1) != 0;
+    }
 }
 
 /* After a value: leaves the containers that end here, and stands before the
  * next value, or behind everything with depth 0. */
-static char *skip_on(struct nesting *in, char *at)
+static inline char *skip_on(struct nesting *in, char *at)
 {
     while (in->depth > 0) {
-        const bool object = is_in_object(in);
         at = zkt__skip_space(at);
         if (*at == ',') {
-            return object ? skip_key(in->reader, at + 1)
-                          : zkt__skip_space(at + 1);
+            return in->in_object ? skip_key(in->reader, at + 1)
+                                 : zkt__skip_space(at + 1);
         }
-        if (*at != (object ? '}' : ']')) {
+        if (*at != (in->in_object ? '}' : ']')) {
             return NULL;
         }
         at++;
-        in->depth--;
+        skip_close(in);
     }
     return at;
 }
 
 bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
 {
-    if (peek(reader) == ZKT_TOKEN_NONE) {
+    if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
         return fail(reader);
     }
-    struct nesting in = { .reader = reader, .capacity = 64 };
+    struct nesting in;
+    in.reader = reader;
+    in.words = &in.first;
+    in.first = 0;
+    in.depth = 0;
+    in.capacity = ZKT_DEPTH_MAX - reader->depth;
+    in.deeper = false;
     char *start = reader->at;
     char *at = start;
-    in.words = &in.first;
     do {
         bool whole = true;
         if (*at == '{' || *at == '[') {
@@ -422,10 +424,10 @@ bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
 
 bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what)
 {
-    if (peek(reader) != what) {
+    if (zkt__reader_peek(reader) != what) {
         return false;
     }
-    if (reader->depth == ZKT_DEPTH_MAX) {
+    if (reader->depth == reader->depth_max) {
         return fail_deep(reader);
     }
     reader->depth++;

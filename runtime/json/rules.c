@@ -11,25 +11,23 @@
 bool zkt__rule_int(const struct zkt_where *where,
                    const struct zkt_int_rules *rules, int64_t value)
 {
+    if (zkt__rule_int_holds(rules, value)) {
+        return true;
+    }
     if (value < rules->min) {
         zkt__issue_add(where->issues, ZKT_ISSUE_TOO_SMALL, where->path,
                        where->depth, "must be at least %lld",
                        (long long)rules->min);
-        return false;
-    }
-    if (value > rules->max) {
+    } else if (value > rules->max) {
         zkt__issue_add(where->issues, ZKT_ISSUE_TOO_BIG, where->path,
                        where->depth, "must be at most %lld",
                        (long long)rules->max);
-        return false;
-    }
-    if (rules->step > 1 && value % rules->step != 0) {
+    } else {
         zkt__issue_add(where->issues, ZKT_ISSUE_NOT_MULTIPLE_OF, where->path,
                        where->depth, "must be a multiple of %lld",
                        (long long)rules->step);
-        return false;
     }
-    return true;
+    return false;
 }
 
 static void report_bound(const struct zkt_where *where,
@@ -87,11 +85,8 @@ static bool rule_length(const struct zkt_where *where,
                         const struct zkt_string_rules *rules,
                         struct zkt_str value)
 {
-    /* A code point takes one to four bytes: mostly no need to count. */
-    if (value.len <= rules->max && value.len / 4 >= rules->min) {
-        return true;
-    }
-    return zkt__rule_count(where, rules->min, rules->max,
+    return zkt__rule_length_holds(rules, value) ||
+           zkt__rule_count(where, rules->min, rules->max,
                            zkt__utf8_count(value.data, value.len), "character",
                            "characters");
 }
@@ -104,7 +99,8 @@ static bool rule_pattern(const struct zkt_where *where,
     if (context == NULL) {
         return true;
     }
-    switch (zkt__pattern_match(context->patterns, pattern, value)) {
+    switch (zkt__pattern_match(context->patterns, pattern, value,
+                               &where->issues->hard_matches)) {
     case ZKT_MATCHES:
         return true;
     case ZKT_MATCH_NO_MEMORY:

@@ -14,8 +14,21 @@ struct zkt_where {
     uint32_t depth;
 };
 
+/** Whether zkt__rule_int would have nothing to say. */
+static inline bool zkt__rule_int_holds(const struct zkt_int_rules *rules,
+                                       int64_t value)
+{
+    return value >= rules->min && value <= rules->max &&
+           (rules->step <= 1 || value % rules->step == 0);
+}
 bool zkt__rule_int(const struct zkt_where *where,
                    const struct zkt_int_rules *rules, int64_t value);
+/** A code point takes one to four bytes: mostly no need to count. */
+static inline bool zkt__rule_length_holds(const struct zkt_string_rules *rules,
+                                          struct zkt_str value)
+{
+    return value.len <= rules->max && value.len / 4 >= rules->min;
+}
 bool zkt__rule_float(const struct zkt_where *where,
                      const struct zkt_float_rules *rules, double value);
 /** Length, then patterns: all that fail. Valid UTF-8 is expected. */

@@ -416,6 +416,7 @@ static int move_in(struct dialer *d, uv_loop_t *uv,
         goto fail_loop;
     }
     d->loop.user = d;
+    d->loop.counts = true;
     error = uv_async_init(uv, &d->wake, on_wake);
     if (error != 0) {
         abandon(d);

@@ -1,8 +1,6 @@
 /* See driver.h. */
 #include "net/driver.h"
 
-#include "net/socket.h"
-
 static void on_async(uv_async_t *async)
 {
     struct zkt_driver *d = async->data;
@@ -90,19 +88,36 @@ void zkt__driver_stop(struct zkt_driver *d)
 
 /* ---- connections ---- */
 
-bool zkt__driver_take(struct zkt_driver *d, int fd, const char *peer)
+/* What @peer is called, if that matters. */
+static const char *name_peer(const struct zkt_driver *d,
+                             const struct sockaddr *peer,
+                             char text[ZKT_ADDRESS_TEXT])
 {
-    struct zkt_endpoint *endpoint = zkt__server_receive(d->server, peer);
+    if (zkt__server_limits(d->server)->per_address == 0) {
+        return "";
+    }
+    zkt__socket_spell(peer, text);
+    return text;
+}
+
+bool zkt__driver_take(struct zkt_driver *d, int fd, const struct sockaddr *peer)
+{
+    char text[ZKT_ADDRESS_TEXT];
+    struct zkt_endpoint *endpoint = zkt__server_receive(
+        d->server, name_peer(d, peer, text));
     int error = UV_ENOMEM;
     if (endpoint == NULL) {
         zkt__socket_close(fd);
     } else {
         error = zkt__loop_attach(&d->loop, fd, endpoint);
     }
-    if (error != 0) {
-        zkt__server_log(d->server, ZKT_LOG_WARNING,
-                        "a connection from %s was dropped: %s", peer,
-                        uv_strerror(error));
+    if (error == 0) {
+        zkt__loop_read_early(&d->loop, endpoint);
+        return true;
     }
-    return error == 0;
+    zkt__socket_spell(peer, text);
+    zkt__server_log(d->server, ZKT_LOG_WARNING,
+                    "a connection from %s was dropped: %s", text,
+                    uv_strerror(error));
+    return false;
 }

@@ -7,6 +7,7 @@
 #define ZKT_NET_DRIVER_H
 
 #include "net/loop.h"
+#include "net/socket.h"
 #include "server/server.h"
 
 struct zkt_driver {
@@ -32,7 +33,8 @@ void zkt__driver_join(struct zkt_driver *driver,
  * The shard receives a connection that was admitted, on its own thread. False:
  * the socket is closed already, and the log says why.
  */
-bool zkt__driver_take(struct zkt_driver *driver, int fd, const char *peer);
+bool zkt__driver_take(struct zkt_driver *driver, int fd,
+                      const struct sockaddr *peer);
 
 /** Wakes it, until it is stopped: from any thread. */
 void zkt__driver_wake(struct zkt_driver *driver);

@@ -3,11 +3,16 @@
 
 #include <errno.h>
 
+#include "base/list.h"
+
 enum {
     RETRY_MS = 100
 };
 
-static void on_readable(uv_poll_t *poll, int status, int events);
+static int watch(struct zkt_listener *listener)
+{
+    return zkt__poller_watch(listener->poller, &listener->source, EPOLLIN);
+}
 
 static void on_retry(uv_timer_t *timer)
 {
@@ -18,7 +23,7 @@ static void on_retry(uv_timer_t *timer)
 static void rest(struct zkt_listener *listener)
 {
     listener->resting = true;
-    uv_poll_stop(&listener->poll);
+    zkt__poller_forget(listener->poller, &listener->source);
 }
 
 /* The process is out of something, which may come back unseen. */
@@ -29,18 +34,35 @@ static void rest_a_while(struct zkt_listener *listener, int error)
     listener->on_error(listener->user, error);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+/*
+ * How many to accept: one, since asking for another one that is not there is a
+ * system call for nothing; twice as many as the last time, if that was just
+ * before.
+ */
+static int64_t allow(struct zkt_listener *listener)
 {
-    struct zkt_listener *listener = poll->data;
-    (void)status;
+    const uint64_t batch = listener->poller->batches;
+    const bool again = listener->batch + 1 == batch;
+    const int64_t most = listener->per_turn;
+    listener->batch = batch;
+    listener->allowed = again ? listener->allowed * 2 : 1;
+    listener->allowed = listener->allowed < most ? listener->allowed : most;
+    return listener->allowed;
+}
+
+static void on_readable(struct zkt_source *source, uint32_t events)
+{
+    struct zkt_listener *listener = ZKT_CONTAINER(source, struct zkt_listener,
+                                                  source);
+    const int64_t most = allow(listener);
     (void)events;
-    for (int64_t i = 0; i < listener->per_turn; i++) {
-        char peer[ZKT_ADDRESS_TEXT];
+    for (int64_t i = 0; i < most; i++) {
+        struct sockaddr_storage peer;
         if (!listener->is_open(listener->user)) {
             rest(listener);
             return;
         }
-        const int fd = zkt__socket_accept(listener->fd, peer);
+        const int fd = zkt__socket_accept(source->fd, &peer);
         if (fd == -EAGAIN) {
             return;
         }
@@ -51,28 +73,25 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             rest_a_while(listener, fd);
             return;
         }
-        listener->on_accept(listener->user, fd, peer);
+        listener->on_accept(listener->user, fd, (struct sockaddr *)&peer);
     }
-    (*listener->turns_full)++;
+    *listener->turns_full += most == listener->per_turn;
 }
 
-int zkt__listener_open(struct zkt_listener *listener, uv_loop_t *uv,
+int zkt__listener_open(struct zkt_listener *listener, struct zkt_poller *poller,
                        const char *host, uint16_t *port)
 {
     const int fd = zkt__socket_listen(host, port);
     if (fd < 0) {
         return fd;
     }
-    int error = uv_poll_init(uv, &listener->poll, fd);
-    if (error != 0) {
-        zkt__socket_close(fd);
-        return error;
-    }
-    listener->fd = fd;
-    listener->poll.data = listener->retry.data = listener;
-    uv_timer_init(uv, &listener->retry);
-    listener->handles = 2;
-    error = uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    listener->poller = poller;
+    listener->allowed = 1;
+    listener->source = (struct zkt_source){ .on_ready = on_readable, .fd = fd };
+    uv_timer_init(poller->uv, &listener->retry);
+    listener->retry.data = listener;
+    listener->handles = 1;
+    const int error = watch(listener);
     if (error != 0) {
         zkt__listener_close(listener);
     }
@@ -81,11 +100,10 @@ int zkt__listener_open(struct zkt_listener *listener, uv_loop_t *uv,
 
 void zkt__listener_resume(struct zkt_listener *listener)
 {
-    if (listener->resting && listener->fd >= 0) {
+    if (listener->resting && listener->source.fd >= 0) {
         listener->resting = false;
         uv_timer_stop(&listener->retry);
-        const int error = uv_poll_start(&listener->poll, UV_READABLE,
-                                        on_readable);
+        const int error = watch(listener);
         if (error != 0) {
             rest_a_while(listener, error);
         }
@@ -102,12 +120,11 @@ static void on_handle_gone(uv_handle_t *handle)
 
 void zkt__listener_close(struct zkt_listener *listener)
 {
-    if (listener->handles == 0 || listener->fd < 0) {
+    if (listener->handles == 0 || listener->source.fd < 0) {
         return;
     }
-    uv_poll_stop(&listener->poll);
-    zkt__socket_close(listener->fd);
-    listener->fd = -1;
-    uv_close((uv_handle_t *)&listener->poll, on_handle_gone);
+    zkt__poller_forget(listener->poller, &listener->source);
+    zkt__socket_close(listener->source.fd);
+    listener->source.fd = -1;
     uv_close((uv_handle_t *)&listener->retry, on_handle_gone);
 }

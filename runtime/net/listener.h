@@ -6,22 +6,23 @@
 #ifndef ZKT_NET_LISTENER_H
 #define ZKT_NET_LISTENER_H
 
-#include <uv.h>
-
+#include "net/poller.h"
 #include "net/socket.h"
 
 struct zkt_listener {
-    uv_poll_t poll;
+    struct zkt_poller *poller;
+    struct zkt_source source; /* its fd is -1 when it is not open */
     uv_timer_t retry;
-    int fd;
     int64_t per_turn; /* accepts at most */
+    int64_t allowed;  /* of these, this time */
+    uint64_t batch;   /* the poller's, in which it was ready last */
     uint32_t handles; /* of ours that are not closed yet */
     bool resting;
     uint64_t *turns_full; /* counts turns in which per_turn was reached */
     /* Whether to accept one more; when not, resume is called in time. */
     bool (*is_open)(void *user);
     /* Owns @fd from now on. */
-    void (*on_accept)(void *user, int fd, const char *peer);
+    void (*on_accept)(void *user, int fd, const struct sockaddr *peer);
     /* Accepting has failed with a libuv error and will be tried again. */
     void (*on_error)(void *user, int error);
     /* It was closed, and handles is 0. */
@@ -30,7 +31,7 @@ struct zkt_listener {
 };
 
 /** Listens and begins to accept. @port as in zkt__socket_listen; 0 or error. */
-int zkt__listener_open(struct zkt_listener *listener, uv_loop_t *uv,
+int zkt__listener_open(struct zkt_listener *listener, struct zkt_poller *poller,
                        const char *host, uint16_t *port);
 /** Tries again at once, after resting: a descriptor has become free, or the
  * owner wants more. */

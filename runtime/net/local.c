@@ -14,6 +14,7 @@ struct hub {
     struct zkt_server *server;
     struct zkt_core *core; /* the server's */
     struct zkt_list joints;
+    uint32_t users; /* that go on to use it: it is not freed meanwhile */
     bool turning;
 };
 
@@ -24,6 +25,8 @@ struct joint {
     struct zkt_client *client;
     struct zkt_endpoint *near, *far; /* the client's, the server's; or NULL */
     struct zkt_inbox inbox;
+    bool polling;   /* it is polled: who polls it finishes it */
+    bool finishing; /* its last callbacks run */
 };
 
 static struct zkt_core *core_of(const struct joint *joint)
@@ -90,6 +93,18 @@ static void copy_clock(const struct hub *hub, struct zkt_core *to)
     to->wall_ms = hub->core->wall_ms;
 }
 
+/* One turn of a client; whether anything happened. */
+static bool turn_joint(struct joint *joint)
+{
+    struct zkt_core *core = core_of(joint);
+    copy_clock(joint->hub, core);
+    bool moved = !zkt__client_is_in_callback(joint->client) &&
+                 zkt__inbox_run(&joint->inbox, joint->client);
+    moved = is_due(core) || moved;
+    core->ops->tick(core);
+    return pump(joint) || moved;
+}
+
 /* One turn of everybody; whether anything happened. */
 static bool turn(struct hub *hub)
 {
@@ -98,13 +113,7 @@ static bool turn(struct hub *hub)
     struct zkt_node *n = zkt__list_first(&hub->joints);
     for (; n != NULL; n = zkt__list_after(&hub->joints, n)) {
         struct joint *joint = ZKT_CONTAINER(n, struct joint, node);
-        copy_clock(hub, core_of(joint));
-        moved = (!zkt__client_is_in_callback(joint->client) &&
-                 zkt__inbox_run(&joint->inbox, joint->client)) ||
-                moved;
-        moved = is_due(core_of(joint)) || moved;
-        core_of(joint)->ops->tick(core_of(joint));
-        moved = pump(joint) || moved;
+        moved = (!joint->finishing && turn_joint(joint)) || moved;
     }
     return moved;
 }
@@ -128,25 +137,57 @@ static void advance(struct hub *hub, int64_t ms)
     hub->core->wall_ms += ms;
 }
 
-/* A turn that no callback within it begins anew. */
+/* The hub of nobody, once nobody uses it. */
+static void release_empty(struct hub *hub)
+{
+    if (hub->users == 0 && zkt__list_empty(&hub->joints)) {
+        hub->core->driver = NULL;
+        hub->core->wake = NULL;
+        zkt__release(zkt__server_allocator(hub->server), hub);
+    }
+}
+
+static void finish_joint(struct joint *joint);
+
+/* One that was closed in a callback, of its own or of others, and can end. */
+static struct joint *find_closed(const struct hub *hub)
+{
+    for (struct zkt_node *n = zkt__list_first(&hub->joints); n != NULL;
+         n = zkt__list_after(&hub->joints, n)) {
+        struct joint *joint = ZKT_CONTAINER(n, struct joint, node);
+        if (!joint->polling && !joint->finishing &&
+            zkt__client_close_wanted(joint->client) &&
+            !zkt__client_is_busy(joint->client)) {
+            return joint;
+        }
+    }
+    return NULL;
+}
+
+/* A turn that no callback within it begins anew. False: nothing happened, or
+ * nobody is left. */
 static bool turn_once(struct hub *hub)
 {
+    struct joint *closed;
     if (hub->turning) {
         return false;
     }
+    hub->users++;
     hub->turning = true;
-    const bool moved = turn(hub);
+    bool moved = turn(hub);
     hub->turning = false;
+    while ((closed = find_closed(hub)) != NULL) {
+        finish_joint(closed);
+        moved = true;
+    }
+    moved = moved && !zkt__list_empty(&hub->joints);
+    hub->users--;
+    release_empty(hub);
     return moved;
 }
 
-static enum zkt_status poll_local(void *driver, int timeout_ms)
+static enum zkt_status run_turn(struct hub *hub, int timeout_ms)
 {
-    struct joint *joint = driver;
-    struct hub *hub = joint->hub;
-    if (zkt__server_is_running(hub->server)) {
-        return ZKT_FAILED_PRECONDITION;
-    }
     if (turn_once(hub)) {
         return ZKT_OK;
     }
@@ -162,6 +203,22 @@ static enum zkt_status poll_local(void *driver, int timeout_ms)
     advance(hub, wait > 0 ? wait : 0);
     (void)turn_once(hub);
     return ZKT_OK;
+}
+
+static enum zkt_status poll_local(void *driver, int timeout_ms)
+{
+    struct joint *joint = driver;
+    joint->polling = true;
+    const enum zkt_status status = run_turn(joint->hub, timeout_ms);
+    joint->polling = false;
+    return status;
+}
+
+/* Not in a callback of the server, nor of another client that is joined. */
+static bool may_poll(const void *driver)
+{
+    const struct joint *joint = driver;
+    return !joint->hub->turning && !zkt__server_is_running(joint->hub->server);
 }
 
 /* zkt_server_advance has moved the server's clock. */
@@ -195,33 +252,46 @@ static void abort_connect(void *driver, struct zkt_client *client)
     zkt__client_connect_failed(client, "connecting was given up");
 }
 
-static void leave(struct hub *hub, struct joint *joint)
+/* What the peer has yet to see, and its end. In a callback of the server it
+ * sees the end alone: it cannot be fed. */
+static void say_goodbye(struct joint *joint)
 {
-    const struct zkt_allocator *allocator = zkt__server_allocator(hub->server);
-    zkt__node_unlink(&joint->node);
-    zkt__release(allocator, joint);
-    if (zkt__list_empty(&hub->joints)) {
-        hub->core->driver = NULL;
-        hub->core->wake = NULL;
-        zkt__release(allocator, hub);
+    const struct hub *hub = joint->hub;
+    if (!zkt__server_is_running(hub->server)) {
+        (void)pump(joint);
     }
-}
-
-static void finish_local(void *driver, struct zkt_client *client)
-{
-    struct joint *joint = driver;
-    struct hub *hub = joint->hub;
-    zkt__inbox_close(&joint->inbox);
-    (void)zkt__inbox_run(&joint->inbox, client);
-    (void)pump(joint);
     if (joint->near != NULL) {
         joint->near->closing = true;
         (void)part(joint);
     }
     hub->core->ops->tick(hub->core);
-    zkt__client_free(client);
+}
+
+static void finish_joint(struct joint *joint)
+{
+    struct hub *hub = joint->hub;
+    joint->finishing = true;
+    hub->users++;
+    zkt__inbox_close(&joint->inbox);
+    (void)zkt__inbox_run(&joint->inbox, joint->client);
+    say_goodbye(joint);
+    zkt__client_free(joint->client);
     zkt__inbox_finish(&joint->inbox);
-    leave(hub, joint);
+    zkt__node_unlink(&joint->node);
+    zkt__release(zkt__server_allocator(hub->server), joint);
+    hub->users--;
+    release_empty(hub);
+}
+
+/* In the middle of a turn it waits for the turn's end, which finds it; and if
+ * it is polled, for the one who does. */
+static void finish_local(void *driver, struct zkt_client *client)
+{
+    struct joint *joint = driver;
+    (void)client;
+    if (!joint->hub->turning && !joint->polling) {
+        finish_joint(joint);
+    }
 }
 
 static enum zkt_status post_local(void *driver, zkt_posted_function *fn,
@@ -235,6 +305,7 @@ static const struct zkt_client_driver_ops local_ops = {
     .connect = connect_local,
     .abort_connect = abort_connect,
     .poll = poll_local,
+    .may_poll = may_poll,
     .finish = finish_local,
     .post = post_local,
 };
@@ -293,10 +364,8 @@ fail:
         zkt__node_unlink(&joint->node);
         zkt__release(allocator, joint);
     }
-    if (hub != NULL && zkt__list_empty(&hub->joints)) {
-        hub->core->driver = NULL;
-        hub->core->wake = NULL;
-        zkt__release(allocator, hub);
+    if (hub != NULL) {
+        release_empty(hub);
     }
     return NULL;
 }

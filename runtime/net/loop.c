@@ -1,6 +1,6 @@
 /*
- * See loop.h. A connection costs a poll handle and a few words; the buffer
- * that is read into belongs to the loop. While a peer is slow its socket is
+ * See loop.h. A connection costs a few words; the buffer that is read into
+ * belongs to the loop. While a peer is slow its socket is
  * polled for writing and nothing is copied: what is pending stays in the
  * core's queue. A connection that ends has sent everything, then half-closes
  * and waits for the peer to do the same, so that no reset overtakes the close
@@ -14,19 +14,15 @@
 #include "net/socket.h"
 
 struct zkt_link {
-    uv_poll_t poll;
+    struct zkt_source source;
     struct zkt_loop *loop;
     struct zkt_endpoint *endpoint; /* NULL: detached */
     struct zkt_node node;          /* in loop->links */
     struct zkt_node linger;        /* in loop->linger */
     int64_t linger_until;
-    int fd;
-    int events;   /* what is polled for */
     bool stalled; /* the peer does not take what we send */
     bool ended;   /* the peer sends nothing more */
 };
-
-static void on_ready(uv_poll_t *poll, int status, int events);
 
 void zkt__loop_clock(struct zkt_loop *loop)
 {
@@ -46,58 +42,54 @@ void zkt__loop_handle_gone(struct zkt_loop *loop)
 
 /* ---- one connection ---- */
 
-static void on_link_gone(uv_handle_t *handle)
-{
-    struct zkt_link *link = handle->data;
-    struct zkt_loop *loop = link->loop;
-    zkt__release(loop->allocator, link);
-    zkt__loop_handle_gone(loop);
-}
-
-/* Drops the socket; the endpoint learns that its transport is gone. */
+/* Drops the socket; the endpoint learns that its transport is gone. What runs
+ * now may still look at the link, which is freed when the turn ends. */
 static void drop(struct zkt_link *link)
 {
     struct zkt_loop *loop = link->loop;
-    if (uv_is_closing((uv_handle_t *)&link->poll)) {
+    if (link->source.fd < 0) {
         return;
     }
+    zkt__node_unlink(&link->node);
+    zkt__node_unlink(&link->linger);
+    zkt__list_append(&loop->dropped, &link->node);
+    zkt__poller_forget(&loop->poller, &link->source);
+    zkt__socket_close(link->source.fd);
+    link->source.fd = -1;
+    loop->sockets--;
     if (link->endpoint != NULL) {
         link->endpoint->transport = NULL;
         link->endpoint->ops->detach(link->endpoint);
         link->endpoint = NULL;
     }
-    zkt__node_unlink(&link->node);
-    zkt__node_unlink(&link->linger);
-    loop->sockets--;
-    /* Closing the handle takes the socket out of the poll, so before it. */
-    uv_close((uv_handle_t *)&link->poll, on_link_gone);
-    zkt__socket_close(link->fd);
     if (loop->on_link_closed != NULL) {
         loop->on_link_closed(loop);
     }
 }
 
-/* Polls for what matters now. */
+static void free_dropped(struct zkt_loop *loop)
+{
+    struct zkt_node *node;
+    while ((node = zkt__list_first(&loop->dropped)) != NULL) {
+        zkt__node_unlink(node);
+        zkt__release(loop->allocator,
+                     ZKT_CONTAINER(node, struct zkt_link, node));
+    }
+}
+
+/* Watches for what matters now; for nothing, it still learns of a reset. */
 static void watch(struct zkt_link *link)
 {
     const struct zkt_endpoint *e = link->endpoint;
-    int events = 0;
+    uint32_t events = 0;
     if (!link->ended && (e == NULL || e->reading || e->closing)) {
-        events |= UV_READABLE;
+        events |= EPOLLIN;
     }
     if (link->stalled) {
-        events |= UV_WRITABLE;
+        events |= EPOLLOUT;
     }
-    if (events == 0) {
-        /* Only to learn that it is gone, which is always reported as what was
-         * asked for; nobody sends urgent data. */
-        events = UV_PRIORITIZED;
-    }
-    if (events != link->events) {
-        link->events = events;
-        if (uv_poll_start(&link->poll, events, on_ready) != 0) {
-            drop(link);
-        }
+    if (zkt__poller_watch(&link->loop->poller, &link->source, events) != 0) {
+        drop(link);
     }
 }
 
@@ -105,7 +97,7 @@ static void watch(struct zkt_link *link)
 static void linger(struct zkt_link *link)
 {
     struct zkt_loop *loop = link->loop;
-    zkt__socket_finish_writing(link->fd);
+    zkt__socket_finish_writing(link->source.fd);
     link->endpoint->transport = NULL;
     link->endpoint->ops->detach(link->endpoint);
     link->endpoint = NULL;
@@ -128,7 +120,7 @@ static bool flush(struct zkt_link *link)
         for (size_t i = 0; i < count; i++) {
             wanted += slices[i].len;
         }
-        const ptrdiff_t put = zkt__socket_write(link->fd, slices, count);
+        const ptrdiff_t put = zkt__socket_write(link->source.fd, slices, count);
         if (put < 0 && put != -EAGAIN) {
             drop(link);
             return false;
@@ -167,7 +159,7 @@ static void settle(struct zkt_link *link)
 static void read_once(struct zkt_link *link)
 {
     struct zkt_loop *loop = link->loop;
-    const ptrdiff_t got = zkt__socket_read(link->fd, loop->read_buffer,
+    const ptrdiff_t got = zkt__socket_read(link->source.fd, loop->read_buffer,
                                            loop->read_size);
     if (got == -EAGAIN) {
         return;
@@ -188,17 +180,16 @@ static void read_once(struct zkt_link *link)
     e->ops->feed(e, loop->read_buffer, (size_t)got);
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+static void on_ready(struct zkt_source *source, uint32_t events)
 {
-    struct zkt_link *link = poll->data;
-    struct zkt_loop *loop = link->loop;
-    loop->turns++;
-    loop->core->now_ms = (int64_t)uv_now(loop->uv);
-    if (status != 0 || (events & UV_PRIORITIZED) != 0) {
+    struct zkt_link *link = ZKT_CONTAINER(source, struct zkt_link, source);
+    const bool reads = (source->events & EPOLLIN) != 0;
+    link->loop->turns++;
+    if ((events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && !reads)) {
         drop(link);
         return;
     }
-    if ((events & UV_READABLE) != 0) {
+    if (reads && (events & (EPOLLIN | EPOLLHUP)) != 0) {
         read_once(link);
     }
     if (link->endpoint != NULL) {
@@ -215,27 +206,37 @@ int zkt__loop_attach(struct zkt_loop *loop, int fd,
     if (link == NULL) {
         goto fail_alloc;
     }
-    error = uv_poll_init(loop->uv, &link->poll, fd);
+    link->source = (struct zkt_source){ .on_ready = on_ready, .fd = fd };
+    error = zkt__poller_watch(&loop->poller, &link->source, EPOLLIN);
     if (error != 0) {
-        goto fail_poll;
+        goto fail_watch;
     }
-    loop->handles++;
     loop->sockets++;
-    link->poll.data = link;
     link->loop = loop;
-    link->fd = fd;
     link->endpoint = endpoint;
     endpoint->transport = link;
     zkt__list_append(&loop->links, &link->node);
     settle(link);
     return 0;
 
-fail_poll:
+fail_watch:
     zkt__release(loop->allocator, link);
 fail_alloc:
     endpoint->ops->detach(endpoint);
     zkt__socket_close(fd);
     return error;
+}
+
+void zkt__loop_read_early(struct zkt_loop *loop, struct zkt_endpoint *endpoint)
+{
+    struct zkt_link *link = endpoint->transport;
+    if (link != NULL && endpoint->reading) {
+        loop->turns++;
+        read_once(link);
+        if (link->endpoint != NULL) {
+            settle(link);
+        }
+    }
 }
 
 /* ---- the loop ---- */
@@ -244,7 +245,6 @@ static void on_timer(uv_timer_t *timer)
 {
     struct zkt_loop *loop = timer->data;
     loop->armed = ZKT_NEVER;
-    loop->turns++;
     zkt__loop_end_turn(loop);
 }
 
@@ -295,33 +295,44 @@ static void arm(struct zkt_loop *loop)
             deadline = link->linger_until;
         }
     }
-    if (deadline == loop->armed) {
+    /* One that goes off early costs less than one that is set each turn. */
+    if (deadline >= loop->armed) {
         return;
     }
     loop->armed = deadline;
-    if (deadline == ZKT_NEVER) {
-        uv_timer_stop(&loop->timer);
-        return;
-    }
     const int64_t wait = deadline - (int64_t)uv_now(loop->uv);
     uv_timer_start(&loop->timer, on_timer, wait > 0 ? (uint64_t)wait : 0, 0);
 }
 
-void zkt__loop_end_turn(struct zkt_loop *loop)
+/* The clock has just been read. */
+static void end_turn(struct zkt_loop *loop)
 {
     if (loop->stopping) {
         return;
     }
-    zkt__loop_clock(loop);
-    /* What is due may run here before the timer does. */
-    loop->turns += loop->core->ops->deadline(loop->core) <= loop->core->now_ms;
+    if (loop->counts) { /* what is due may run here before the timer does */
+        loop->turns += loop->core->ops->deadline(loop->core) <=
+                       loop->core->now_ms;
+    }
     loop->core->ops->tick(loop->core);
     flush_dirty(loop);
     drop_lingering(loop);
+    free_dropped(loop);
     arm(loop);
     if (loop->on_turn != NULL) {
         loop->on_turn(loop);
     }
+}
+
+void zkt__loop_end_turn(struct zkt_loop *loop)
+{
+    zkt__loop_clock(loop);
+    end_turn(loop);
+}
+
+static void on_poller_wake(struct zkt_poller *poller)
+{
+    zkt__loop_clock(ZKT_CONTAINER(poller, struct zkt_loop, poller));
 }
 
 int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
@@ -338,18 +349,47 @@ int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
     };
     zkt__list_init(&loop->links);
     zkt__list_init(&loop->linger);
+    zkt__list_init(&loop->dropped);
     loop->read_buffer = zkt__alloc(allocator, read_size);
     if (loop->read_buffer == NULL) {
         return UV_ENOMEM;
     }
+    const int error = zkt__poller_init(&loop->poller, uv);
+    if (error != 0) {
+        zkt__loop_finish(loop);
+        return error;
+    }
+    loop->poller.on_wake = on_poller_wake;
     /* Neither of these two can fail (libuv documents them so). */
     uv_timer_init(uv, &loop->timer);
     uv_check_init(uv, &loop->check);
     uv_check_start(&loop->check, on_check);
     loop->timer.data = loop->check.data = loop;
-    loop->handles = 2;
+    loop->handles = 3;
     zkt__loop_clock(loop);
     return 0;
+}
+
+int zkt__loop_take_over(struct zkt_loop *loop)
+{
+    return loop->stopping ? 0 : zkt__poller_take_over(&loop->poller);
+}
+
+void zkt__loop_run(struct zkt_loop *loop)
+{
+    loop->handles++; /* it outlives this */
+    while (!loop->stopping) {
+        if (!zkt__poller_turn(&loop->poller)) {
+            end_turn(loop);
+        }
+    }
+    zkt__loop_handle_gone(loop);
+}
+
+static void on_poller_gone(uv_handle_t *handle)
+{
+    struct zkt_poller *poller = handle->data;
+    zkt__loop_handle_gone(ZKT_CONTAINER(poller, struct zkt_loop, poller));
 }
 
 static void on_handle_gone(uv_handle_t *handle)
@@ -369,10 +409,12 @@ void zkt__loop_stop(struct zkt_loop *loop)
     }
     uv_close((uv_handle_t *)&loop->timer, on_handle_gone);
     uv_close((uv_handle_t *)&loop->check, on_handle_gone);
+    zkt__poller_close(&loop->poller, on_poller_gone);
 }
 
 void zkt__loop_finish(struct zkt_loop *loop)
 {
+    free_dropped(loop);
     zkt__release(loop->allocator, loop->read_buffer);
     loop->read_buffer = NULL;
 }

@@ -1,7 +1,7 @@
 /*
- * A core (a server or a client) on a libuv loop: one poll handle per socket,
- * one timer for all deadlines, one check handle that ends each turn. It knows
- * the core by base/endpoint.h alone.
+ * A core (a server or a client) on a libuv loop: a poller for its sockets, one
+ * timer for all deadlines, one check handle that ends each turn. It knows the
+ * core by base/endpoint.h alone.
  *
  * A turn: sockets that are readable are read once each and fed; what a
  * connection has to send at the end of its read goes out at once, in one
@@ -15,6 +15,7 @@
 
 #include "base/endpoint.h"
 #include "base/memory.h"
+#include "net/poller.h"
 
 #define ZKT_READ_SIZE (64 * 1024) /* read per connection and turn, usually */
 
@@ -22,14 +23,17 @@ struct zkt_loop {
     uv_loop_t *uv;
     struct zkt_core *core;
     const struct zkt_allocator *allocator;
+    struct zkt_poller poller;
     uv_timer_t timer;
     uv_check_t check;
-    struct zkt_list links;  /* every socket that is open */
-    struct zkt_list linger; /* sent all, waiting for the peer, by age */
-    int64_t linger_ms;      /* how long at most */
-    int64_t armed;          /* what the timer is set to */
-    uint64_t turns;         /* in which a socket or the timer was ready */
-    uint32_t handles;       /* of ours that are not closed yet */
+    struct zkt_list links;   /* every socket that is open */
+    struct zkt_list dropped; /* closed, and freed when the turn ends */
+    struct zkt_list linger;  /* sent all, waiting for the peer, by age */
+    int64_t linger_ms;       /* how long at most */
+    int64_t armed;           /* what the timer is set to: never too late */
+    uint64_t turns;          /* in which a socket was ready, or something due */
+    bool counts;             /* somebody looks at turns */
+    uint32_t handles;        /* of ours that are not closed yet */
     bool stopping;
     /* The end of a turn, after the flush; may be NULL. */
     void (*on_turn)(struct zkt_loop *loop);
@@ -57,6 +61,22 @@ void zkt__loop_clock(struct zkt_loop *loop);
  */
 int zkt__loop_attach(struct zkt_loop *loop, int fd,
                      struct zkt_endpoint *endpoint);
+
+/**
+ * What whoever has connected to @endpoint's socket has written already, it
+ * reads now rather than in another turn.
+ */
+void zkt__loop_read_early(struct zkt_loop *loop, struct zkt_endpoint *endpoint);
+
+/**
+ * The uv loop has no other owner, and nobody else runs it: zkt__loop_run does,
+ * for less than uv_run, and nothing else may. 0 or a libuv error: then it can
+ * only be stopped.
+ */
+int zkt__loop_take_over(struct zkt_loop *loop);
+
+/** Runs it until it is stopped. Handles may still be closing then. */
+void zkt__loop_run(struct zkt_loop *loop);
 
 /** A handle that is counted in handles was closed. */
 void zkt__loop_handle_gone(struct zkt_loop *loop);

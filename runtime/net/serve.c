@@ -84,6 +84,9 @@ static int run(struct runner *r)
     } else {
         r->serving = zkt__serving_open(r->server, &r->uv, on_gone, r, &error);
     }
+    if (r->serving != NULL) {
+        error = zkt__serving_run(r->serving);
+    }
     /* What does not close is a defect of ours, and hangs a test. */
     (void)uv_run(&r->uv, UV_RUN_DEFAULT);
     return error;

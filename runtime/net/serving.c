@@ -23,8 +23,7 @@ struct zkt_serving {
 
 static bool is_open(void *user)
 {
-    struct zkt_serving *s = user;
-    zkt__loop_clock(&s->driver.loop);
+    const struct zkt_serving *s = user;
     return zkt__server_is_open(s->driver.server);
 }
 
@@ -37,7 +36,7 @@ static bool has_room(const struct zkt_serving *s)
     return most == 0 || sockets < (uint64_t)most + ZKT_REFUSED_MAX;
 }
 
-static void on_accept(void *user, int fd, const char *peer)
+static void on_accept(void *user, int fd, const struct sockaddr *peer)
 {
     struct zkt_serving *s = user;
     if (!has_room(s)) {
@@ -138,8 +137,8 @@ static void on_turn(struct zkt_loop *loop)
 static int listen_on(struct zkt_serving *s, const char *host, uint16_t *port)
 {
     struct zkt_server *server = s->driver.server;
-    const int error = zkt__listener_open(&s->listener, s->driver.loop.uv, host,
-                                         port);
+    const int error = zkt__listener_open(&s->listener, &s->driver.loop.poller,
+                                         host, port);
     if (error != 0) {
         zkt__server_log(
             server, ZKT_LOG_ERROR, "cannot listen on %s port %u: %s", host,
@@ -213,7 +212,7 @@ static int init(struct zkt_serving *s, struct zkt_server *server, uv_loop_t *uv)
     s->driver.loop.on_link_closed = on_link_closed;
     s->driver.loop.on_stopped = on_loop_stopped;
     s->driver.loop.user = s;
-    s->listener.fd = -1;
+    s->listener.source.fd = -1;
     s->listener.per_turn = zkt__server_limits(server)->accepts_per_turn;
     s->listener.turns_full = &zkt__server_reached(server)->accepts_per_turn;
     s->listener.is_open = is_open;
@@ -260,6 +259,19 @@ struct zkt_serving *zkt__serving_open(struct zkt_server *server, uv_loop_t *uv,
         return NULL;
     }
     return s;
+}
+
+int zkt__serving_run(struct zkt_serving *s)
+{
+    const int error = zkt__loop_take_over(&s->driver.loop);
+    if (error == 0) {
+        zkt__loop_run(&s->driver.loop);
+    } else {
+        zkt__server_log(s->driver.server, ZKT_LOG_ERROR,
+                        "cannot serve on the loop: %s", uv_strerror(error));
+        zkt__serving_stop(s);
+    }
+    return error;
 }
 
 /* ---- a loop of the user's ---- */

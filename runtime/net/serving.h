@@ -24,6 +24,12 @@ struct zkt_serving *zkt__serving_open(struct zkt_server *server, uv_loop_t *uv,
                                       int *error);
 
 /**
+ * Runs the loop, which nobody else uses, until the server is down or freed;
+ * then what closes still has to. 0 or a libuv error, which the log has.
+ */
+int zkt__serving_run(struct zkt_serving *serving);
+
+/**
  * Drops every connection and closes everything, now; waits until each of the
  * other threads has ended its turn.
  */

@@ -21,8 +21,12 @@
  */
 int zkt__socket_listen(const char *host, uint16_t *port);
 
-/** The next connection, or an error (-EAGAIN: none). @peer: numeric. */
-int zkt__socket_accept(int listener, char peer[ZKT_ADDRESS_TEXT]);
+/** The next connection, or an error (-EAGAIN: none). */
+int zkt__socket_accept(int listener, struct sockaddr_storage *peer);
+
+/** The numeric address of @peer, or an empty text. */
+void zkt__socket_spell(const struct sockaddr *peer,
+                       char text[ZKT_ADDRESS_TEXT]);
 
 /** Begins to connect; writable means done. Returns the socket or an error. */
 int zkt__socket_connect(const struct sockaddr *address, socklen_t len);

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "net/driver.h"
 #include "net/socket.h"
@@ -38,7 +38,7 @@ struct zkt_workers {
 struct arrival {
     struct zkt_posted posted;
     int fd;
-    char peer[ZKT_ADDRESS_TEXT];
+    struct sockaddr_storage peer;
 };
 
 /* ---- on a worker's thread ---- */
@@ -57,7 +57,8 @@ static void arrive(struct zkt_posted *posted, void *owner)
     struct zkt_server *server = w->driver.server;
     if (atomic_load(&w->told) || zkt__server_is_stopping(server)) {
         turn_away(w, server, arrival->fd);
-    } else if (!zkt__driver_take(&w->driver, arrival->fd, arrival->peer)) {
+    } else if (!zkt__driver_take(&w->driver, arrival->fd,
+                                 (struct sockaddr *)&arrival->peer)) {
         atomic_fetch_sub(&w->sockets, 1);
     }
     zkt__release(w->workers->allocator, arrival);
@@ -100,7 +101,8 @@ static void *run(void *user)
 {
     struct worker *w = user;
     zkt__loop_end_turn(&w->driver.loop);
-    (void)uv_run(&w->uv, UV_RUN_DEFAULT);
+    zkt__loop_run(&w->driver.loop);
+    (void)uv_run(&w->uv, UV_RUN_DEFAULT); /* what closes */
     atomic_store(&w->finished, true);
     w->workers->wake(w->workers->user);
     return NULL;
@@ -154,6 +156,11 @@ static int start(struct worker *w, struct zkt_server *shard)
     w->driver.loop.on_turn = on_turn;
     w->driver.loop.on_link_closed = on_link_closed;
     w->driver.loop.user = w;
+    error = zkt__loop_take_over(&w->driver.loop);
+    if (error != 0) {
+        zkt__driver_stop(&w->driver);
+        return error;
+    }
     zkt__driver_join(&w->driver, NULL);
     zkt__post_box_on_wake(w->box, wake_worker, w);
     zkt__server_change_thread(shard);
@@ -230,8 +237,9 @@ static struct worker *find_idlest(struct zkt_workers *workers, uint32_t most)
 }
 
 bool zkt__workers_offer(struct zkt_workers *workers, uint32_t own, int fd,
-                        const char *peer)
+                        const struct sockaddr *peer)
 {
+    char text[ZKT_ADDRESS_TEXT];
     struct worker *w = find_idlest(workers, own);
     if (w == NULL) {
         return false;
@@ -240,13 +248,14 @@ bool zkt__workers_offer(struct zkt_workers *workers, uint32_t own, int fd,
     struct arrival *arrival = zkt__alloc(workers->allocator, sizeof(*arrival));
     if (arrival == NULL) {
         turn_away(w, workers->server, fd);
+        zkt__socket_spell(peer, text);
         zkt__server_log(workers->server, ZKT_LOG_WARNING,
-                        "a connection from %s was dropped: %s", peer,
+                        "a connection from %s was dropped: %s", text,
                         uv_strerror(UV_ENOMEM));
         return true;
     }
     *arrival = (struct arrival){ .posted.run = arrive, .fd = fd };
-    snprintf(arrival->peer, sizeof(arrival->peer), "%s", peer);
+    memcpy(&arrival->peer, peer, sizeof(arrival->peer));
     /* Nobody accepts any more when the first of the boxes closes. */
     (void)zkt__post(w->box, &arrival->posted);
     return true;

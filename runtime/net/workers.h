@@ -7,6 +7,8 @@
 #ifndef ZKT_NET_WORKERS_H
 #define ZKT_NET_WORKERS_H
 
+#include <sys/socket.h>
+
 #include "server/server.h"
 
 struct zkt_workers;
@@ -25,10 +27,10 @@ uint32_t zkt__workers_sockets(const struct zkt_workers *workers);
 /**
  * Offers them a socket that was admitted. True: one of them has fewer than
  * @own, and owns it now, or it was lost and the log says why. False, always so
- * for NULL: it stays the caller's.
+ * for NULL: it stays the caller's. @peer stands in a struct sockaddr_storage.
  */
 bool zkt__workers_offer(struct zkt_workers *workers, uint32_t own, int fd,
-                        const char *peer);
+                        const struct sockaddr *peer);
 
 /** Whether no thread has anything to do any more; true for NULL. */
 bool zkt__workers_are_finished(const struct zkt_workers *workers);

@@ -107,11 +107,6 @@ void zkt__connections_expire(struct zkt_server *server)
     drop_due(server, &server->handshakes, &reached->handshake_ms);
     drop_due(server, &server->pinged, &reached->pong_within_ms);
     drop_due(server, &server->closing, &reached->close_ms);
-    while ((c = take_due(server, &server->silent)) != NULL) {
-        reached->ping_after_ms++;
-        zkt__ws_ping(&c->ws);
-        arm(c, &server->pinged, server->limits.pong_within_ms);
-    }
     while ((c = take_due(server, &server->stuck)) != NULL) {
         if (zkt__edge_is_held(&c->port)) {
             note_output(c, true); /* it is we who let it wait */
@@ -119,6 +114,11 @@ void zkt__connections_expire(struct zkt_server *server)
             reached->output_stuck_ms++;
             zkt__connection_close(c, 1013, "too slow");
         }
+    }
+    while ((c = take_due(server, &server->silent)) != NULL) {
+        reached->ping_after_ms++;
+        zkt__ws_ping(&c->ws);
+        arm(c, &server->pinged, server->limits.pong_within_ms);
     }
 }
 
@@ -176,6 +176,7 @@ static void send_bytes(void *user, const void *data, size_t len)
     if (!zkt__queue_copy(&c->port.queue, server->allocator, data, len)) {
         drop(c);
     }
+    note_output(c, false); /* pings are read no faster than pongs are taken */
     zkt__endpoint_touch(&c->endpoint);
 }
 
@@ -204,7 +205,7 @@ static void on_open(void *user, const char *protocol)
     end_handshake(c);
     arm(c, &server->silent, server->limits.ping_after_ms);
     zkt__frame_begin(w);
-    zkt__write_welcome(w, zkt_cstr(c->client_id));
+    zkt__write_welcome(w, zkt__port_client(&c->port));
     zkt__frame_send(&server->actors, &c->port, w);
 }
 
@@ -384,7 +385,9 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
 static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 {
     struct zkt_connection *c = from_endpoint(e);
-    zkt__edge_settle_queue(&server_of(c)->actors, &c->port);
+    if (zkt__queue_head_token(&c->port.queue) != NULL) {
+        zkt__edge_settle_queue(&server_of(c)->actors, &c->port);
+    }
     return zkt__queue_peek(&c->port.queue, out, max);
 }
 
@@ -437,6 +440,8 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
     c->endpoint.core = &server->core;
     c->endpoint.reading = true;
     c->port.client_id = c->client_id;
+    c->port.shard = server->self;
+    c->port.client_id_len = 2 * ZKT_CLIENT_ID_BYTES;
     c->port.touched = on_touched;
     c->port.emptied = on_emptied;
     zkt__list_init(&c->port.links);

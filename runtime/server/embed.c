@@ -35,6 +35,9 @@ int zkt_server_timeout(const struct zkt_server *server)
 {
     /* The core is the head of the server, which is not changed. */
     const struct zkt_core *core = (const struct zkt_core *)(const void *)server;
+    if (!zkt__server_may_call(server, "zkt_server_timeout")) {
+        return -1;
+    }
     const int64_t due = core->ops->deadline(core);
     if (due == ZKT_NEVER) {
         return -1;
@@ -45,6 +48,9 @@ int zkt_server_timeout(const struct zkt_server *server)
 
 struct zkt_endpoint *zkt_server_changed(struct zkt_server *server)
 {
+    if (!zkt__server_may_call(server, "zkt_server_changed")) {
+        return NULL;
+    }
     struct zkt_node *node = zkt__list_first(&zkt__server_core(server)->dirty);
     if (node == NULL) {
         return NULL;
@@ -56,7 +62,9 @@ struct zkt_endpoint *zkt_server_changed(struct zkt_server *server)
 void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
                         void *user)
 {
-    zkt__post_box_on_wake(zkt__server_box(server), wake, user);
+    if (zkt__server_may_call(server, "zkt_server_on_wake")) {
+        zkt__post_box_on_wake(zkt__server_box(server), wake, user);
+    }
 }
 
 /* ---- connections ---- */
@@ -98,7 +106,7 @@ struct zkt_endpoint *zkt_server_accept(struct zkt_server *server,
 
 void *zkt_endpoint_user(const struct zkt_endpoint *endpoint)
 {
-    return endpoint->transport;
+    return may_use(endpoint, "zkt_endpoint_user") ? endpoint->transport : NULL;
 }
 
 void zkt_endpoint_feed(struct zkt_endpoint *endpoint, void *bytes, size_t len)
@@ -118,7 +126,8 @@ void zkt_endpoint_feed(struct zkt_endpoint *endpoint, void *bytes, size_t len)
 size_t zkt_endpoint_pending(struct zkt_endpoint *endpoint,
                             struct zkt_slice *out, size_t max)
 {
-    if (is_in_callback(endpoint)) {
+    if (!may_use(endpoint, "zkt_endpoint_pending") ||
+        is_in_callback(endpoint)) {
         return 0; /* a state may be half changed */
     }
     return endpoint->ops->pending(endpoint, out, max);
@@ -126,12 +135,16 @@ size_t zkt_endpoint_pending(struct zkt_endpoint *endpoint,
 
 void zkt_endpoint_sent(struct zkt_endpoint *endpoint, size_t len)
 {
-    endpoint->ops->sent(endpoint, len);
+    if (may_use(endpoint, "zkt_endpoint_sent")) {
+        endpoint->ops->sent(endpoint, len);
+    }
 }
 
 void zkt_endpoint_ended(struct zkt_endpoint *endpoint)
 {
-    endpoint->ops->ended(endpoint);
+    if (may_use(endpoint, "zkt_endpoint_ended")) {
+        endpoint->ops->ended(endpoint);
+    }
 }
 
 void zkt_endpoint_detach(struct zkt_endpoint *endpoint)
@@ -143,11 +156,15 @@ void zkt_endpoint_detach(struct zkt_endpoint *endpoint)
 
 bool zkt_endpoint_reading(const struct zkt_endpoint *endpoint)
 {
-    return endpoint->reading || endpoint->closing;
+    return may_use(endpoint, "zkt_endpoint_reading") &&
+           (endpoint->reading || endpoint->closing);
 }
 
 enum zkt_fate zkt_endpoint_fate(const struct zkt_endpoint *endpoint)
 {
+    if (!may_use(endpoint, "zkt_endpoint_fate")) {
+        return ZKT_FATE_OPEN;
+    }
     return endpoint->aborted   ? ZKT_FATE_DROP
            : endpoint->closing ? ZKT_FATE_CLOSE
                                : ZKT_FATE_OPEN;

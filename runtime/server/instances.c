@@ -1,4 +1,5 @@
 /* Work from other threads, and what a program may know of instances and do. */
+#include "actor/remote.h"
 #include "server/connection.h"
 
 /* ---- posting ---- */
@@ -55,7 +56,7 @@ void zkt_server_instances(const struct zkt_server *server,
     }
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct zkt_instance *instance = slots->objects[i];
-        if (instance == NULL) {
+        if (instance == NULL || zkt__is_stub(&server->actors, instance)) {
             continue;
         }
         const struct zkt_instance_info info = {
@@ -81,14 +82,17 @@ enum zkt_status zkt_server_destroy(struct zkt_server *server,
         return ZKT_FAILED_PRECONDITION;
     }
     const int index = actors->app.info->find_actor(actor);
-    struct zkt_instance *instance = NULL;
-    if (index >= 0) {
-        instance = zkt__owner_find(actors, actors->app.info->actors[index], id);
-    }
-    if (instance == NULL) {
+    if (index < 0) {
         return ZKT_NOT_FOUND;
     }
-    zkt__mailbox_put_own(actors, instance, &instance->end, false);
+    const struct zkt_actor *of = actors->app.info->actors[index];
+    struct zkt_instance *instance = zkt__owner_find(actors, of, id);
+    enum zkt_status status = ZKT_OK;
+    if (instance != NULL && !zkt__is_stub(actors, instance)) {
+        zkt__mailbox_put_own(actors, instance, &instance->end, false);
+    } else {
+        status = zkt__remote_destroy(actors, of, id);
+    }
     zkt__server_wake(server);
-    return ZKT_OK;
+    return status;
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "actor/remote.h"
 #include "base/limits.h"
 #include "server/connection.h"
 
@@ -395,7 +396,7 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
     const char *bad = NULL;
     server->options = *options;
     if (!zkt__limits_resolve(&options->limits, &server->limits, &bad)) {
-        log_early(options, "the limit %s is negative", bad);
+        log_early(options, "the limit %s is out of its range", bad);
         return ZKT_BAD_OPTION;
     }
     if (!init_random(server, options->random_seed)) {
@@ -480,6 +481,21 @@ static enum zkt_status add_shards(struct zkt_server *first, struct zkt_app app,
     return status;
 }
 
+/* They can reach each other's instances. False: no memory. */
+static bool join_shards(struct zkt_shards *shards)
+{
+    if (shards->count == 1) {
+        return true;
+    }
+    shards->peers = zkt__peers_new(shards->allocator, shards->count,
+                                   &shards->all[0]->actors.store.key);
+    bool good = shards->peers != NULL;
+    for (uint32_t i = 0; i < shards->count && good; i++) {
+        good = zkt__remote_join(&shards->all[i]->actors, shards->peers, i);
+    }
+    return good;
+}
+
 enum zkt_status zkt_server_new(struct zkt_app app,
                                const struct zkt_serve_options *given,
                                struct zkt_server **out)
@@ -512,6 +528,10 @@ enum zkt_status zkt_server_new(struct zkt_app app,
     }
     first->shards->all[0] = first;
     status = add_shards(first, app, options);
+    if (status == ZKT_OK && !join_shards(first->shards)) {
+        log_early(options, "out of memory");
+        status = ZKT_NO_MEMORY;
+    }
     if (status != ZKT_OK) {
         free_shards(first->shards);
         return status;

@@ -1,6 +1,7 @@
 /* See shards.h. */
 #include "server/shards.h"
 
+#include "actor/remote.h"
 #include "server/connection.h"
 
 static bool init_log_lock(struct zkt_shards *shards)
@@ -71,6 +72,7 @@ void zkt__shards_free(struct zkt_shards *shards)
     if (shards == NULL) {
         return;
     }
+    zkt__peers_free(shards->peers);
     zkt__admission_finish(&shards->admission);
     pthread_mutex_destroy(&shards->lock);
     pthread_mutex_destroy(&shards->log_lock);
@@ -98,12 +100,13 @@ static void own_stats(const struct zkt_server *server,
                       struct zkt_server_stats *out)
 {
     *out = server->actors.stats;
-    out->instances = server->actors.instances.live;
+    out->instances = server->actors.instances.live - server->actors.stubs;
 }
 
 void zkt__shards_end_turn(struct zkt_server *server)
 {
     struct zkt_shards *shards = server->shards;
+    zkt__remote_flush(&server->actors);
     if (shards->count > 1) {
         pthread_mutex_lock(&shards->lock);
         own_stats(server, &shards->stats[server->self]);

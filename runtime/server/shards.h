@@ -25,6 +25,7 @@ struct zkt_shards {
     uint32_t count;
     struct zkt_server **all; /* by shard; NULL: not made yet */
     struct zkt_admission admission;
+    struct zkt_peers *peers;  /* NULL: there is one shard */
     pthread_mutex_t log_lock; /* recursive: a log may call what logs */
     atomic_bool stopping;     /* a shutdown has begun */
     atomic_bool ending;      /* its second phase has: nothing drains any more */

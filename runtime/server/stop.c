@@ -5,6 +5,7 @@
  * ended its instances may still hear of others' until all have ended theirs;
  * what they have said by then has arrived when its next turn is over.
  */
+#include "actor/remote.h"
 #include "server/connection.h"
 
 static void begin(struct zkt_server *server)
@@ -41,7 +42,9 @@ bool zkt_server_is_down(const struct zkt_server *server)
 
 static bool is_drained(const struct zkt_server *server)
 {
-    return zkt__mailbox_all_free(&server->actors);
+    const struct zkt_actors *actors = &server->actors;
+    return zkt__mailbox_all_free(actors) &&
+           (actors->remote == NULL || actors->remote->away == 0);
 }
 
 static bool is_over(const struct zkt_server *server)

@@ -264,6 +264,9 @@ static bool open_last(const struct zkt_store *store, struct zkt_any_map *map,
                                      arena, retired);
     map->items = list.items;
     map->len = list.len;
+    if (map->index_ != NULL) {
+        index_of(map)->items = list.items;
+    }
     return good;
 }
 

@@ -15,6 +15,7 @@ enum {
 struct replay {
     struct zkt_arena *arena;
     struct zkt_hash_key key;
+    uint32_t pieces_max, cut;
     bool no_memory;
 };
 
@@ -295,13 +296,14 @@ static void replay_list(struct replay *r, struct zkt_delta *d,
         for (uint32_t i = 0; i < record->count && !r->no_memory; i++) {
             replay_remove_one(r, d, record->index,
                               (const char *)record->old + i * size);
-            if (d->piece_count > ZKT_PIECES_MAX) {
+            if (d->piece_count > r->pieces_max) {
                 break;
             }
         }
         break;
     }
-    if (d->piece_count > ZKT_PIECES_MAX) {
+    if (d->piece_count > r->pieces_max) {
+        r->cut++;
         send_whole(d, NULL);
     }
 }
@@ -362,12 +364,15 @@ static void replay_record(struct replay *r, struct zkt_delta *root,
     }
 }
 
-struct zkt_delta *zkt__delta_build(const struct zkt_journal *journal)
+struct zkt_delta *zkt__delta_build(struct zkt_journal *journal)
 {
-    struct replay r = { .arena = journal->arena, .key = journal->store->key };
+    struct replay r = { .arena = journal->arena,
+                        .key = journal->store->key,
+                        .pieces_max = journal->pieces_max };
     struct zkt_delta *root = new_delta(&r, journal->root->type);
     for (uint32_t i = 0; i < journal->count && !r.no_memory; i++) {
         replay_record(&r, root, &journal->records[i]);
     }
+    journal->cut = r.cut;
     return r.no_memory ? NULL : root;
 }

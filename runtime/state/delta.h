@@ -9,9 +9,6 @@
 
 #include "state/record.h"
 
-/* More pieces in one list than this, and the list is sent whole. */
-#define ZKT_PIECES_MAX 256
-
 enum zkt_piece_kind {
     ZKT_PIECE_KEEP, /* a run of old items, perhaps one changed inside */
     ZKT_PIECE_NEW,  /* a run of new items */
@@ -49,8 +46,8 @@ struct zkt_delta {
                                          items begin now */
 };
 
-/** Replays a journal. NULL: no memory. */
-struct zkt_delta *zkt__delta_build(const struct zkt_journal *journal);
+/** Replays a journal, and counts its lists that are cut. NULL: no memory. */
+struct zkt_delta *zkt__delta_build(struct zkt_journal *journal);
 
 /** The items that a piece has now. */
 static inline uint32_t zkt__piece_items(const struct zkt_piece *piece)

@@ -24,6 +24,7 @@ bool zkt__journal_begin(struct zkt_journal *journal,
         .store = store,
         .arena = arena,
         .limit = limit,
+        .pieces_max = ZKT_PIECES_DEFAULT,
         .checks = true,
         .issues = issues,
         .reason = "",
@@ -136,22 +137,13 @@ static struct zkt_record *begin_record(struct zkt_place *where,
     return record;
 }
 
-/* Whether a list or map has fewer or more items than it may. */
-static bool breaks_count(const struct zkt_type *type, size_t len)
-{
-    const bool list = type->kind == ZKT_KIND_LIST;
-    const uint32_t min = list ? type->of.lists->min : type->of.maps->min;
-    const uint32_t max = list ? type->of.lists->max : type->of.maps->max;
-    return len < min || (max != UINT32_MAX && len > max);
-}
-
 /* Commits the record that was begun for a list or map that had @before. */
 static void commit_counted(struct zkt_place *where, size_t before)
 {
     const struct zkt_any_list *now = where->at;
     where->journal->count++;
-    where->journal->broken += breaks_count(where->type, now->len);
-    where->journal->broken -= breaks_count(where->type, before);
+    where->journal->broken += zkt__breaks_count(where->type, now->len);
+    where->journal->broken -= zkt__breaks_count(where->type, before);
 }
 
 /* ---- values on their way in ---- */
@@ -162,7 +154,7 @@ static bool passes(struct zkt_place *where, struct zkt_step step,
 {
     struct zkt_journal *journal = where->journal;
     struct zkt_step path[ZKT_DEPTH_MAX];
-    if (!journal->checks) {
+    if (!journal->checks || zkt__check_glance(type, value)) {
         return true;
     }
     const uint32_t depth = zkt__place_path(where, path);
@@ -200,8 +192,9 @@ static void swap_bytes(char *a, char *b, size_t size)
 }
 
 /*
- * Puts a copy of @value where @member is and its old bytes into a record: the
- * copy is made in the record, then the two change places.
+ * Puts a copy of @value, which may be part of the state, where @member is and
+ * its old bytes into a record. What owns memory is copied in the record, where
+ * failing does no harm, and then the two change places.
  */
 static void exchange(struct zkt_place *where, enum zkt_operation operation,
                      uint32_t index, struct zkt_str key,
@@ -210,12 +203,19 @@ static void exchange(struct zkt_place *where, enum zkt_operation operation,
 {
     struct zkt_journal *journal = where->journal;
     struct zkt_record *record = begin_record(where, operation, type->size);
-    if (record == NULL || !copy_in(journal, type, record->old, value)) {
+    if (record == NULL) {
+        return;
+    }
+    if (!type->owns) {
+        memcpy(record->old, member, type->size);
+        memmove(member, value, type->size);
+    } else if (copy_in(journal, type, record->old, value)) {
+        swap_bytes(record->old, member, type->size);
+    } else {
         return;
     }
     record->index = index;
     record->key = key;
-    swap_bytes(record->old, member, type->size);
     journal->count++;
 }
 
@@ -485,95 +485,6 @@ void zkt_state_clear(struct zkt_place *at, int field)
 
 /* ---- the end of a call ---- */
 
-static void report_count(struct zkt_journal *journal,
-                         const struct zkt_place *where, size_t len)
-{
-    struct zkt_step path[ZKT_DEPTH_MAX];
-    const bool list = where->type->kind == ZKT_KIND_LIST;
-    const uint32_t min = list ? where->type->of.lists->min
-                              : where->type->of.maps->min;
-    const uint32_t max = list ? where->type->of.lists->max
-                              : where->type->of.maps->max;
-    const uint32_t depth = zkt__place_path(where, path);
-    zkt__issue_add(
-        journal->issues, len < min ? ZKT_ISSUE_TOO_SMALL : ZKT_ISSUE_TOO_BIG,
-        path, depth, "must have %s %u %s", len < min ? "at least" : "at most",
-        len < min ? min : max, list ? "items" : "entries");
-    zkt__journal_fail(journal, ZKT_INTERNAL,
-                      "a list or map breaks its rules at the commit");
-}
-
-/* Whether nothing later has cut the place that record @i changed. */
-static bool still_there(const struct zkt_journal *journal, uint32_t i)
-{
-    const struct zkt_place *where = journal->records[i].where;
-    for (uint32_t later = i + 1; later < journal->count; later++) {
-        if (zkt__record_cuts(&journal->records[later], where)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Item counts: only one that went out of bounds and did not come back is
- * worth the search; it may be gone together with what it was in. */
-static bool check_counts(struct zkt_journal *journal)
-{
-    for (uint32_t i = 0; journal->broken > 0 && i < journal->count; i++) {
-        const struct zkt_place *where = journal->records[i].where;
-        if ((where->type->kind != ZKT_KIND_LIST &&
-             where->type->kind != ZKT_KIND_MAP) ||
-            !still_there(journal, i)) {
-            continue;
-        }
-        const struct zkt_any_list *now = zkt__place_resolve(where);
-        if (breaks_count(where->type, now->len)) {
-            report_count(journal, where, now->len);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Whether a change inside of it can break a rule of the whole. */
-static bool has_late_rules(const struct zkt_type *type)
-{
-    return (type->kind == ZKT_KIND_STRUCT && type->of.structs->check != 0) ||
-           (type->kind == ZKT_KIND_LIST && type->of.lists->unique);
-}
-
-/* `check;` and `unique` of everything that a change was made inside of. One
- * change after another in one place asks once. */
-static bool check_late(struct zkt_journal *journal)
-{
-    const void *done = NULL;
-    for (uint32_t i = journal->count; i-- > 0;) {
-        const struct zkt_place *place = journal->records[i].where;
-        for (; place != NULL; place = place->parent) {
-            struct zkt_step path[ZKT_DEPTH_MAX];
-            if (!has_late_rules(place->type) || place->at == done ||
-                !still_there(journal, i)) {
-                continue;
-            }
-            done = place->at;
-            const uint32_t depth = zkt__place_path(place, path);
-            if (!zkt__check_place(place->type, zkt__place_resolve(place), path,
-                                  depth, journal->issues)) {
-                zkt__journal_fail(journal, ZKT_INTERNAL,
-                                  "a value breaks its rules at the commit");
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-bool zkt__journal_check(struct zkt_journal *journal)
-{
-    return check_counts(journal) && (!journal->checks || check_late(journal)) &&
-           journal->failure == ZKT_OK;
-}
-
 /* Undoes one record of a list or map, which stands at @at. */
 static void undo_container(const struct zkt_store *store,
                            const struct zkt_record *record, void *at)
@@ -659,6 +570,15 @@ void zkt__journal_undo(struct zkt_journal *journal)
     zkt__retired_free(journal->store, &journal->retired);
 }
 
+/* Most old values own nothing. */
+static void release_old(const struct zkt_store *store,
+                        const struct zkt_type *type, void *old)
+{
+    if (type->owns) {
+        zkt__value_release(store, type, old);
+    }
+}
+
 static void settle_one(const struct zkt_store *store,
                        const struct zkt_record *record)
 {
@@ -666,11 +586,10 @@ static void settle_one(const struct zkt_store *store,
     char *old = record->old;
     switch (record->operation) {
     case ZKT_SET:
-        zkt__value_release(store, type->of.structs->fields[record->index].type,
-                           old);
+        release_old(store, type->of.structs->fields[record->index].type, old);
         return;
     case ZKT_REPLACE:
-        zkt__value_release(store, type->of.lists->item, old);
+        release_old(store, type->of.lists->item, old);
         return;
     case ZKT_REMOVE:
         for (uint32_t i = 0; i < record->count; i++) {
@@ -679,7 +598,7 @@ static void settle_one(const struct zkt_store *store,
         }
         return;
     case ZKT_PUT:
-        zkt__value_release(store, type->of.maps->value, old);
+        release_old(store, type->of.maps->value, old);
         return;
     case ZKT_DELETE:
         zkt__value_release(store, &zkt_type_string, old);

@@ -20,6 +20,9 @@ struct zkt_place;
 struct zkt_record;
 struct zkt_retired;
 
+/* More pieces in one list than this, and the list is sent whole. */
+#define ZKT_PIECES_DEFAULT 256
+
 /* Which patch a connection reads; see protocol.md, "Patches". */
 enum zkt_dialect {
     ZKT_DIALECT_PLAIN,   /* `add` to an array only at its end */
@@ -34,6 +37,8 @@ struct zkt_journal {
     struct zkt_record *records;
     uint32_t count, capacity;
     uint32_t limit;              /* of records; over it the call is poisoned */
+    uint32_t pieces_max;         /* of a list in a patch; may be set */
+    uint32_t cut;                /* lists that were sent whole for that */
     int broken;                  /* item counts that are out of bounds now */
     bool over;                   /* a write would have gone over it */
     bool checks;                 /* rules are checked; a client's are not */

@@ -22,7 +22,8 @@ struct operation {
 
 struct apply {
     struct zkt_journal *journal;
-    const struct zkt_hash_key *hash_key;
+    struct zkt_reader *reader; /* of the patch */
+    uint32_t depth_max;        /* of a value in it */
     enum zkt_dialect dialect;
 };
 
@@ -144,11 +145,13 @@ static void *decode(const struct apply *a, const struct zkt_type *type,
         return NULL;
     }
     zkt__reader_init(&reader, (char *)(uintptr_t)op->value.data, op->value.len,
-                     journal->arena, journal->issues, a->hash_key);
+                     journal->arena, journal->issues, a->reader->hash_key);
     reader.lenient = true;
+    reader.depth_max = a->depth_max;
     const bool good = type->decode(&reader, type, value);
     journal->unknown_fields += reader.unknown_fields;
     journal->unknown_values += reader.unknown_values;
+    a->reader->too_deep = a->reader->too_deep || reader.too_deep;
     if (good) {
         return value;
     }
@@ -226,9 +229,8 @@ static enum outcome apply_to_map(const struct apply *a, struct zkt_place *at,
                                  struct zkt_str token)
 {
     const struct zkt_map_info *info = at->type->of.maps;
-    const bool there = zkt__map_position(at->at, info->entry_size, token) !=
-                       ZKT_INDEX_NONE;
-    if (op->verb != VERB_ADD && !there) {
+    if (op->verb != VERB_ADD &&
+        zkt__map_position(at->at, info->entry_size, token) == ZKT_INDEX_NONE) {
         return MISFIT;
     }
     if (op->verb == VERB_REMOVE) {
@@ -243,42 +245,77 @@ static enum outcome apply_to_map(const struct apply *a, struct zkt_place *at,
     return outcome_of(a);
 }
 
-/* ---- inside of tuples and unions, which are set whole ---- */
+/* ---- on the way ---- */
 
-/* The field, item or entry that @token means, as what holds it; NULL: none. */
-static void *find_step(struct zkt_place *at, struct zkt_str token,
-                       const struct zkt_type **type)
+/* What a token of the path means in a struct, list or map. */
+struct step {
+    enum zkt_step_kind kind;
+    size_t index; /* field or item */
+    struct zkt_str key;
+    const struct zkt_type *type;
+    char *value;
+};
+
+static enum outcome find_member(const struct zkt_place *at, struct step *step)
+{
+    const int index = find_field(at->type, step->key);
+    if (index < 0) {
+        return IGNORED;
+    }
+    const struct zkt_field *field = &at->type->of.structs->fields[index];
+    step->kind = ZKT_STEP_FIELD;
+    step->index = (size_t)index;
+    step->type = field->type;
+    step->value = (char *)at->at + field->offset;
+    return FITS;
+}
+
+static enum outcome find_item(const struct zkt_place *at, struct step *step)
 {
     const struct zkt_any_list *list = at->at;
+    if (!parse_index(step->key, SIZE_MAX, &step->index) ||
+        step->index >= list->len) {
+        return MISFIT;
+    }
+    step->kind = ZKT_STEP_ITEM;
+    step->type = at->type->of.lists->item;
+    step->value = zkt__list_at(list, step->type->size, step->index);
+    return FITS;
+}
+
+static enum outcome find_entry(const struct zkt_place *at, struct step *step)
+{
     const struct zkt_map_info *info = at->type->of.maps;
-    size_t index;
-    uint32_t position;
-    int field;
+    const struct zkt_any_map *map = at->at;
+    const uint32_t position = zkt__map_position(map, info->entry_size,
+                                                step->key);
+    if (position == ZKT_INDEX_NONE) {
+        return MISFIT;
+    }
+    step->kind = ZKT_STEP_ENTRY;
+    step->type = info->value;
+    step->value = (char *)(uintptr_t)map->items + position * info->entry_size +
+                  info->value_offset;
+    return FITS;
+}
+
+static enum outcome find_step(const struct zkt_place *at, struct zkt_str token,
+                              struct step *step)
+{
+    *step = (struct step){ .key = token };
     switch (at->type->kind) {
     case ZKT_KIND_STRUCT:
-        field = find_field(at->type, token);
-        if (field < 0) {
-            return NULL;
-        }
-        *type = at->type->of.structs->fields[field].type;
-        return (char *)at->at + at->type->of.structs->fields[field].offset;
+        return find_member(at, step);
     case ZKT_KIND_LIST:
-        *type = at->type->of.lists->item;
-        return parse_index(token, list->len, &index) && index < list->len
-                   ? zkt__list_at(list, (*type)->size, index)
-                   : NULL;
+        return find_item(at, step);
     case ZKT_KIND_MAP:
-        *type = info->value;
-        position = zkt__map_position(at->at, info->entry_size, token);
-        return position != ZKT_INDEX_NONE
-                   ? (char *)(uintptr_t)((const struct zkt_any_map *)at->at)
-                             ->items +
-                         position * info->entry_size + info->value_offset
-                   : NULL;
+        return find_entry(at, step);
     default:
-        return NULL;
+        return MISFIT; /* the path goes on below a plain value */
     }
 }
+
+/* ---- inside of tuples and unions, which are set whole ---- */
 
 /* One step down inside of a copy, by value only; NULL: there is none. */
 static char *step_inside(const struct zkt_type **type, char *value,
@@ -355,50 +392,38 @@ static enum outcome change_inside(const struct apply *a,
     return FITS;
 }
 
-/* Sets the whole of what @token means in @at to @value. */
+/* Sets the whole of what @step found in @at to @value. */
 static enum outcome set_whole(const struct apply *a, struct zkt_place *at,
-                              struct zkt_str token, const void *value)
+                              const struct step *step, const void *value)
 {
-    size_t index = 0;
-    if (at->type->kind == ZKT_KIND_STRUCT) {
-        zkt_state_set(at, find_field(at->type, token), value);
-    } else if (at->type->kind == ZKT_KIND_LIST) {
-        (void)parse_index(token, SIZE_MAX, &index);
-        zkt_state_replace(at, ZKT_ITSELF, index, value);
+    if (step->kind == ZKT_STEP_FIELD) {
+        zkt_state_set(at, (int)step->index, value);
+    } else if (step->kind == ZKT_STEP_ITEM) {
+        zkt_state_replace(at, ZKT_ITSELF, step->index, value);
     } else {
-        zkt_state_put(at, ZKT_ITSELF, token, value);
+        zkt_state_put(at, ZKT_ITSELF, step->key, value);
     }
     return outcome_of(a);
-}
-
-/* Whether @token means a tuple or a union: a path goes on inside of it. */
-static bool is_whole(struct zkt_place *at, struct zkt_str token)
-{
-    const struct zkt_type *type;
-    void *value = find_step(at, token, &type);
-    return value != NULL && zkt__unwrap(&type, value) != NULL &&
-           (type->kind == ZKT_KIND_TUPLE || type->kind == ZKT_KIND_UNION);
 }
 
 /* The rest of a path inside of such a value: a copy is changed and set. What
  * stands in it by pointer is not reached, and asks for a snapshot. */
 static enum outcome apply_inside(const struct apply *a, struct zkt_place *at,
                                  const struct operation *op,
-                                 struct zkt_str token, struct zkt_str rest)
+                                 const struct step *step, struct zkt_str rest)
 {
-    const struct zkt_type *type;
-    const void *value = find_step(at, token, &type);
+    const struct zkt_type *type = step->type;
     char *copy = zkt__arena_alloc(a->journal->arena, type->size);
     if (copy == NULL) {
         zkt__journal_fail(a->journal, ZKT_NO_MEMORY, "no memory for a value");
         return MISFIT;
     }
-    memcpy(copy, value, type->size);
+    memcpy(copy, step->value, type->size);
     const bool boxed = type->kind == ZKT_KIND_BOXED ||
                        type->kind == ZKT_KIND_BOXED_NULLABLE;
     const enum outcome outcome = boxed ? MISFIT
                                        : change_inside(a, type, copy, rest, op);
-    return outcome == FITS ? set_whole(a, at, token, copy) : outcome;
+    return outcome == FITS ? set_whole(a, at, step, copy) : outcome;
 }
 
 /* The path "": every field of the state at once. */
@@ -418,61 +443,29 @@ static enum outcome apply_to_all(const struct apply *a,
     return outcome_of(a);
 }
 
-/* One step down a path; NULL with IGNORED or MISFIT in *@outcome. */
-static struct zkt_place *descend(struct zkt_place *at, struct zkt_str token,
-                                 enum outcome *outcome)
+/* The place of what @step found, whose value is at @value; NULL: no memory. */
+static struct zkt_place *descend(struct zkt_place *at, const struct step *step,
+                                 const struct zkt_type *type, void *value)
 {
-    size_t index;
-    int field;
-    *outcome = MISFIT;
-    switch (at->type->kind) {
-    case ZKT_KIND_STRUCT:
-        field = find_field(at->type, token);
-        if (field < 0) {
-            *outcome = IGNORED;
-            return NULL;
-        }
-        return zkt_state_edit(at, field);
-    case ZKT_KIND_LIST:
-        if (!parse_index(token, SIZE_MAX, &index)) {
-            return NULL;
-        }
-        return zkt_state_edit_item(at, ZKT_ITSELF, index);
-    case ZKT_KIND_MAP:
-        return zkt_state_edit_entry(at, ZKT_ITSELF, token);
-    default:
-        return NULL; /* the path goes on below a plain value */
+    struct zkt_place *place = zkt__place_new(at, step->kind, type, value);
+    if (place == NULL) {
+        return NULL;
     }
+    place->index = (uint32_t)step->index;
+    if (step->kind == ZKT_STEP_ENTRY) {
+        place->key = zkt__arena_str(at->journal->arena, step->key);
+        if (place->key.data == NULL) {
+            zkt__journal_fail(at->journal, ZKT_NO_MEMORY,
+                              "no memory for a place");
+            return NULL;
+        }
+    }
+    return place;
 }
 
-static enum outcome apply_one(const struct apply *a, const struct operation *op)
+static enum outcome apply_last(const struct apply *a, struct zkt_place *at,
+                               const struct operation *op, struct zkt_str token)
 {
-    struct zkt_str rest = op->path, token;
-    struct zkt_place *at = a->journal->root;
-    enum outcome outcome;
-    if (rest.len == 0) {
-        return apply_to_all(a, op);
-    }
-    for (;;) {
-        if (rest.data[0] != '/') {
-            return MISFIT;
-        }
-        rest.data++;
-        rest.len--;
-        if (!next_token(&rest, &token)) {
-            return MISFIT;
-        }
-        if (rest.len == 0) {
-            break;
-        }
-        if (is_whole(at, token)) {
-            return apply_inside(a, at, op, token, rest);
-        }
-        at = descend(at, token, &outcome);
-        if (at == NULL) {
-            return outcome;
-        }
-    }
     switch (at->type->kind) {
     case ZKT_KIND_STRUCT:
         return apply_to_field(a, at, op, token);
@@ -483,6 +476,42 @@ static enum outcome apply_one(const struct apply *a, const struct operation *op)
     default:
         return MISFIT;
     }
+}
+
+/* Each token is looked up once: what it means says whether the path goes on
+ * from a place, or inside of a value that is set whole. */
+static enum outcome apply_one(const struct apply *a, const struct operation *op)
+{
+    struct zkt_str rest = op->path, token;
+    struct zkt_place *at = a->journal->root;
+    struct step step;
+    if (rest.len == 0) {
+        return apply_to_all(a, op);
+    }
+    while (at != NULL && rest.data[0] == '/') {
+        rest.data++;
+        rest.len--;
+        if (!next_token(&rest, &token)) {
+            return MISFIT;
+        }
+        if (rest.len == 0) {
+            return apply_last(a, at, op, token);
+        }
+        const enum outcome found = find_step(at, token, &step);
+        if (found != FITS) {
+            return found;
+        }
+        const struct zkt_type *type = step.type;
+        void *value = zkt__unwrap(&type, step.value);
+        if (value == NULL) {
+            return MISFIT;
+        }
+        if (type->kind == ZKT_KIND_TUPLE || type->kind == ZKT_KIND_UNION) {
+            return apply_inside(a, at, op, &step, rest);
+        }
+        at = descend(at, &step, type, value);
+    }
+    return MISFIT;
 }
 
 static bool apply_all(const struct apply *a, struct zkt_reader *reader)
@@ -509,9 +538,11 @@ enum zkt_patch_result zkt__patch_apply(struct zkt_journal *journal,
 {
     const struct apply a = {
         .journal = journal,
-        .hash_key = reader->hash_key,
+        .reader = reader,
+        .depth_max = reader->depth_max,
         .dialect = dialect,
     };
+    reader->depth_max = ZKT_DEPTH_MAX; /* what is around values is ours */
     if (apply_all(&a, reader)) {
         return ZKT_PATCH_APPLIED;
     }

@@ -57,6 +57,9 @@ void *zkt__place_resolve(const struct zkt_place *place);
 struct zkt_place *zkt__place_new(struct zkt_place *at, enum zkt_step_kind step,
                                  const struct zkt_type *type, void *address);
 
+/** Whether a list or map of @type may not have @len items. */
+bool zkt__breaks_count(const struct zkt_type *type, size_t len);
+
 /** Whether @record changed a list, map or field on the way to @place. */
 bool zkt__record_cuts(const struct zkt_record *record,
                       const struct zkt_place *place);

@@ -56,32 +56,39 @@ static struct zkt_str strip(struct zkt_str s)
 /* The next line without its end; false: it has a stray CR, LF or NUL. */
 static bool take_line(struct head *h, struct zkt_str *line)
 {
-    const char *at = h->at;
-    while (at < h->end && *at != '\r' && *at != '\n' && *at != '\0') {
-        at++;
-    }
-    if (h->end - at < 2 || at[0] != '\r' || at[1] != '\n') {
+    const char *end = memchr(h->at, '\n', (size_t)(h->end - h->at));
+    if (end == NULL || end == h->at || end[-1] != '\r') {
         return false;
     }
-    *line = (struct zkt_str){ h->at, (size_t)(at - h->at) };
-    h->at = at + 2;
-    return true;
+    *line = (struct zkt_str){ h->at, (size_t)(end - h->at) - 1 };
+    h->at = end + 1;
+    return memchr(line->data, '\r', line->len) == NULL &&
+           memchr(line->data, '\0', line->len) == NULL;
 }
 
-/* A character of a field name (RFC 9110, section 5.6.2). */
-static bool is_token(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-           (c >= 'A' && c <= 'Z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
+/* The characters of a field name (RFC 9110, section 5.6.2). */
+static const uint8_t is_token[256] = {
+    ['!'] = 1, ['#'] = 1, ['$'] = 1,  ['%'] = 1, ['&'] = 1, ['*'] = 1,
+    ['+'] = 1, ['-'] = 1, ['.'] = 1,  ['^'] = 1, ['_'] = 1, ['`'] = 1,
+    ['|'] = 1, ['~'] = 1, ['\''] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1,
+    ['3'] = 1, ['4'] = 1, ['5'] = 1,  ['6'] = 1, ['7'] = 1, ['8'] = 1,
+    ['9'] = 1, ['A'] = 1, ['B'] = 1,  ['C'] = 1, ['D'] = 1, ['E'] = 1,
+    ['F'] = 1, ['G'] = 1, ['H'] = 1,  ['I'] = 1, ['J'] = 1, ['K'] = 1,
+    ['L'] = 1, ['M'] = 1, ['N'] = 1,  ['O'] = 1, ['P'] = 1, ['Q'] = 1,
+    ['R'] = 1, ['S'] = 1, ['T'] = 1,  ['U'] = 1, ['V'] = 1, ['W'] = 1,
+    ['X'] = 1, ['Y'] = 1, ['Z'] = 1,  ['a'] = 1, ['b'] = 1, ['c'] = 1,
+    ['d'] = 1, ['e'] = 1, ['f'] = 1,  ['g'] = 1, ['h'] = 1, ['i'] = 1,
+    ['j'] = 1, ['k'] = 1, ['l'] = 1,  ['m'] = 1, ['n'] = 1, ['o'] = 1,
+    ['p'] = 1, ['q'] = 1, ['r'] = 1,  ['s'] = 1, ['t'] = 1, ['u'] = 1,
+    ['v'] = 1, ['w'] = 1, ['x'] = 1,  ['y'] = 1, ['z'] = 1
+};
 
 /* `Name: value`; false: no such thing, a folded line among them. */
 static bool split_field(struct zkt_str line, struct zkt_str *name,
                         struct zkt_str *value)
 {
     size_t n = 0;
-    while (n < line.len && is_token(line.data[n])) {
+    while (n < line.len && is_token[(unsigned char)line.data[n]]) {
         n++;
     }
     if (n == 0 || n == line.len || line.data[n] != ':') {
@@ -316,7 +323,10 @@ void zkt__ws_refuse(struct zkt_ws *ws, int status)
 
 static void accept_request(struct zkt_ws *ws, const struct request *r)
 {
-    char reply[REPLY_MAX], accept[ZKT_WS_ACCEPT_LEN + 1];
+    static const char begin[] =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Accept: ";
+    char reply[REPLY_MAX];
     const char *protocol = NULL;
     int status = HTTP_OK;
     if (ws->callbacks->on_request != NULL) {
@@ -326,14 +336,16 @@ static void accept_request(struct zkt_ws *ws, const struct request *r)
         zkt__ws_refuse(ws, status);
         return;
     }
-    zkt__ws_accept_key(r->key.data, accept);
-    const int len = snprintf(
-        reply, sizeof(reply),
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
-        accept, protocol != NULL ? "Sec-WebSocket-Protocol: " : "",
-        protocol != NULL ? protocol : "", protocol != NULL ? "\r\n" : "");
-    ws->callbacks->send(ws->user, reply, (size_t)len);
+    size_t len = sizeof(begin) - 1;
+    memcpy(reply, begin, len);
+    zkt__ws_accept_key(r->key.data, reply + len);
+    len += ZKT_WS_ACCEPT_LEN;
+    if (protocol != NULL) {
+        len += (size_t)snprintf(reply + len, sizeof(reply) - len,
+                                "\r\nSec-WebSocket-Protocol: %.128s", protocol);
+    }
+    memcpy(reply + len, "\r\n\r\n", 4);
+    ws->callbacks->send(ws->user, reply, len + 4);
     ws->state = ZKT_WS_OPEN;
     if (ws->callbacks->on_open != NULL) {
         ws->callbacks->on_open(ws->user, protocol != NULL ? protocol : "");
@@ -464,12 +476,16 @@ bool zkt__ws_init_client(struct zkt_ws *ws,
 
 /* ---- gathering ---- */
 
-/* Where the head ends in the @have bytes gathered, or 0. */
-static size_t find_end(const uint8_t *bytes, size_t have, size_t from)
+/* Where the head ends in the @have bytes gathered, or 0; the first @before of
+ * them were looked at already. */
+static size_t find_end(const uint8_t *bytes, size_t have, size_t before)
 {
-    for (size_t i = from > 3 ? from - 3 : 0; i + 4 <= have; i++) {
-        if (memcmp(bytes + i, "\r\n\r\n", 4) == 0) {
-            return i + 4;
+    const uint8_t *at = bytes + before;
+    const uint8_t *end = bytes + have;
+    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        at++;
+        if (at - bytes >= 4 && memcmp(at - 4, "\r\n\r\n", 4) == 0) {
+            return (size_t)(at - bytes);
         }
     }
     return 0;

@@ -26,15 +26,22 @@ static inline uint64_t mask_lane(uint8_t *to, const uint8_t *from, uint64_t key)
     return lane.a | lane.b;
 }
 
+/* The key from @offset on, twice; so it is the same in any order of bytes. */
+static inline uint64_t turn_key(const uint8_t key[4], size_t offset)
+{
+    uint8_t twice[8];
+    uint32_t turned;
+    memcpy(twice, key, 4);
+    memcpy(twice + 4, key, 4);
+    memcpy(&turned, twice + (offset & 3), sizeof(turned));
+    return (uint64_t)turned << 32 | turned;
+}
+
 bool zkt__ws_mask(uint8_t *to, const uint8_t *from, size_t len,
                   const uint8_t key[4], size_t offset)
 {
-    uint8_t turned[8];
-    for (size_t i = 0; i < sizeof(turned); i++) {
-        turned[i] = key[(offset + i) & 3];
-    }
-    uint64_t wide, seen = 0;
-    memcpy(&wide, turned, sizeof(wide));
+    const uint64_t wide = turn_key(key, offset);
+    uint64_t seen = 0;
     size_t i = 0;
     for (; i + 64 <= len; i += 64) {
         uint64_t a = mask_lane(to + i, from + i, wide);
@@ -54,10 +61,17 @@ bool zkt__ws_mask(uint8_t *to, const uint8_t *from, size_t len,
         seen |= word;
         i += 8;
     }
-    uint8_t rest = 0;
-    for (; i < len; i++) {
-        to[i] = from[i] ^ turned[i & 3];
-        rest |= to[i];
+    if (i + 4 <= len) {
+        uint32_t word;
+        memcpy(&word, from + i, sizeof(word));
+        word ^= (uint32_t)wide;
+        memcpy(to + i, &word, sizeof(word));
+        seen |= word;
+        i += 4;
     }
-    return ((seen & 0x8080808080808080u) | (rest & 0x80)) == 0;
+    for (; i < len; i++) {
+        to[i] = from[i] ^ key[(offset + i) & 3];
+        seen |= to[i];
+    }
+    return (seen & 0x8080808080808080u) == 0;
 }

@@ -244,9 +244,10 @@ static void prepare_scores(struct bench *b)
     send_once(b);
 }
 
-static void prepare_new(struct bench *b)
+/* What connections that come and go have to say. */
+static void prepare_churn(struct bench *b)
 {
-    (void)b;
+    load(b, INCREMENT);
 }
 
 /* A connection that calls once. */
@@ -254,7 +255,7 @@ static void come_and_go(struct bench *b)
 {
     struct zkt_endpoint *e = connect_peer(b);
     b->peer_count--;
-    say(b, e, INCREMENT);
+    feed(b, e, b->frame, b->frame_len);
     zkt_endpoint_detach(e);
     end_turn(b);
 }
@@ -269,7 +270,7 @@ static void read_text(struct bench *b, const char *text,
     struct zkt_issues issues;
     struct zkt_envelope message;
     char *copy = zkt__arena_alloc(&b->arena, len + ZKT_PADDING);
-    void *input = zkt__arena_zero(&b->arena, 1, type->size);
+    void *input = zkt__arena_alloc(&b->arena, type->size);
     if (copy == NULL || input == NULL) {
         fail("no memory");
     }
@@ -334,7 +335,7 @@ static const struct work {
     { "snapshot", prepare_snapshot, send_snapshot, 5, "a snapshot of 6.7 MB" },
     { "scores", prepare_scores, send_once, 50,
       "1000 keys of a map put in one call" },
-    { "churn", prepare_new, come_and_go, 10000,
+    { "churn", prepare_churn, come_and_go, 10000,
       "connect, call, close, and the instance with it" },
     { "read", prepare_reading, read_call, 100000,
       "reading a call of 109 bytes" },

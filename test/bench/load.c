@@ -38,6 +38,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "frames.h"
+
 enum {
     CONNECTIONS_MAX = 12000,
     EVENTS = 256,
@@ -124,28 +126,11 @@ static void put(const struct connection *c, const char *bytes, size_t len)
     check(send(c->fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len, "send");
 }
 
-/* A text frame under a mask of zeros, from malloc. */
-static char *make_frame(const char *text, size_t *size, size_t *head)
-{
-    const size_t len = strlen(text);
-    *head = len < 126 ? 6 : 8;
-    char *frame = calloc(1, *head + len);
-    check(frame != NULL && len < 65536, "memory");
-    frame[0] = (char)0x81;
-    frame[1] = (char)(0x80 | (len < 126 ? len : 126));
-    if (len >= 126) {
-        frame[2] = (char)(len >> 8);
-        frame[3] = (char)len;
-    }
-    memcpy(frame + *head, text, len);
-    *size = *head + len;
-    return frame;
-}
-
 static void say(struct connection *c, const char *text)
 {
     size_t len, head;
-    char *frame = make_frame(text, &len, &head);
+    char *frame = make_frame(0x81, text, strlen(text), &len, &head);
+    check(frame != NULL, "memory");
     put(c, frame, len);
     free(frame);
 }
@@ -201,7 +186,8 @@ static void set_call(struct connection *c, char **what)
              begin, what[0], id, what[2], input);
     size_t head;
     free(c->call);
-    c->call = make_frame(text, &c->call_len, &head);
+    c->call = make_frame(0x81, text, strlen(text), &c->call_len, &head);
+    check(c->call != NULL, "memory");
     c->id_at = head + sizeof(begin) - 1;
 }
 
@@ -241,26 +227,12 @@ static void take_message(struct connection *c, char *text, size_t len)
     }
 }
 
-/* The length of the frame at @at and of its head; 0: not all there. */
-static size_t measure(const uint8_t *at, size_t left, size_t *head)
-{
-    size_t len = left >= 2 ? at[1] : 0;
-    *head = len == 126 ? 4 : len == 127 ? 10 : 2;
-    if (left < *head) {
-        return 0;
-    }
-    for (size_t i = 2; i < *head; i++) {
-        len = (i == 2 ? 0 : len << 8) | at[i];
-    }
-    return left - *head >= len ? *head + len : 0;
-}
-
 /* Takes whole frames off the front. */
 static void take_frames(struct connection *c)
 {
     size_t at = 0, head, size;
-    while ((size = measure((const uint8_t *)c->bytes + at, c->have - at,
-                           &head)) > 0) {
+    while ((size = measure_frame((const uint8_t *)c->bytes + at, c->have - at,
+                                 &head)) > 0) {
         take_message(c, c->bytes + at + head, size - head);
         at += size;
     }
@@ -306,10 +278,7 @@ static void turn(void (*fn)(struct connection *c, void *user), void *user)
 
 static void open_connection(struct connection *c)
 {
-    static const char request[] =
-        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const char request[] = FRAMES_REQUEST("");
     struct sockaddr_in address = { .sin_family = AF_INET };
     const int on = 1;
     address.sin_port = htons(port);

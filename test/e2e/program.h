@@ -17,16 +17,17 @@ struct program {
     pid_t pid;
     char url[128];
     char port[8];
+    FILE *lines; /* what else it says, for who wants to read it */
 };
 
 /* Runs @arguments with @port behind them, its output into the pipe @out. */
 static inline void program_exec(char *const *arguments, const char *port,
                                 const int out[2])
 {
-    char *all[8];
+    char *all[64];
     char flag[] = "--port", number[8];
     size_t n = 0;
-    for (; arguments[n] != NULL && n < 4; n++) {
+    for (; arguments[n] != NULL && n < 60; n++) {
         all[n] = arguments[n];
     }
     snprintf(number, sizeof(number), "%s", port);
@@ -56,8 +57,8 @@ static inline bool program_start(struct program *p, char *const *arguments,
         program_exec(arguments, port, out);
     }
     (void)close(out[1]);
-    FILE *lines = fdopen(out[0], "r");
-    while (!listening && fgets(line, sizeof(line), lines) != NULL) {
+    p->lines = fdopen(out[0], "r");
+    while (!listening && fgets(line, sizeof(line), p->lines) != NULL) {
         listening = sscanf(line, "listening on %127s", p->url) == 1;
     }
     if (listening) {

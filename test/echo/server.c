@@ -18,7 +18,7 @@ struct server {
     uint64_t turns_full; /* nobody asks */
 };
 
-static void on_accept(void *user, int fd, const char *peer)
+static void on_accept(void *user, int fd, const struct sockaddr *peer)
 {
     struct server *s = user;
     (void)peer;
@@ -89,7 +89,8 @@ int main(int argc, char **argv)
         .on_closed = on_closed,
         .user = &s,
     };
-    const int error = zkt__listener_open(&s.listener, &uv, "127.0.0.1", &port);
+    const int error = zkt__listener_open(&s.listener, &s.loop.poller,
+                                         "127.0.0.1", &port);
     if (error != 0) {
         fprintf(stderr, "port %u: %s\n", port, uv_strerror(error));
         return 1;

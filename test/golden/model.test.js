@@ -58,17 +58,21 @@ for (const name of models) {
 
   test(`${name}: names in C are those of the header`, () => {
     const model = parse(name)
-    const header = read(name, `${name}_types.h`)
+    const shared = read(name, `${name}_types.h`)
+    const server = read(name, `${name}_server.h`)
     for (const s of model.structs) {
+      const header = s.private ? server : shared
+      if (s.private) assert.doesNotMatch(shared, new RegExp(`\\b${s.c}\\b`))
       assert.match(header, new RegExp(`^struct ${s.c} \\{$`, 'm'))
       for (const f of s.fields) assert.match(header, new RegExp(`\\b${f.c};$`, 'm'))
     }
     for (const e of model.enums) {
+      const header = e.private ? server : shared
       assert.match(header, new RegExp(`^enum ${e.c} \\{$`, 'm'))
       for (const v of e.values) assert.match(header, new RegExp(`^ +${v.c}\\b`, 'm'))
     }
     for (const actor of model.actors) {
-      if (actor.state) assert.match(header, new RegExp(`^struct ${actor.state.c} \\{$`, 'm'))
+      if (actor.state) assert.match(shared, new RegExp(`^struct ${actor.state.c} \\{$`, 'm'))
     }
   })
 

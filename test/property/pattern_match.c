@@ -62,8 +62,8 @@ int main(void)
             pattern = zkt__arena_zero(&arena, 1, sizeof(*pattern));
             pattern->source = text;
         } else if (pattern != NULL) {
-            const enum zkt_match match = zkt__pattern_match(&cache, pattern,
-                                                            text);
+            const enum zkt_match match = zkt__pattern_match(
+                &cache, pattern, text, &(uint32_t){ 0 });
             puts(match == ZKT_MATCHES                ? "1"
                  : is_limited(pattern->source, text) ? "?"
                                                      : "0");

@@ -3,7 +3,8 @@
  * late, subscriptions, wires that break, instances that end, time that passes,
  * and a server that stops. Whatever the order, every call of a wire that stays
  * is answered once, those of one instance in order; every second half runs
- * once; activate and deactivate are a pair; nothing leaks.
+ * once; activate and deactivate are a pair; nothing leaks. A server has one to
+ * three shards here, whose turns come in any order, on one thread.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "server/connection.h"
 #include "slow.h"
 
 enum {
@@ -33,6 +35,7 @@ struct caller {
 
 struct chaos {
     struct zkt_server *server;
+    uint32_t shards;
     struct caller callers[WIRES];
     struct ran ran;
     int resumed;
@@ -43,6 +46,26 @@ static uint32_t below(struct chaos *c, uint32_t n)
 {
     c->random = c->random * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(c->random >> 33) % n;
+}
+
+static struct zkt_server *shard_of(struct chaos *c, uint32_t i)
+{
+    return c->server->shards->all[i % c->shards];
+}
+
+static struct zkt_server *any_shard(struct chaos *c)
+{
+    return shard_of(c, below(c, c->shards));
+}
+
+/* Time passes for all, and what they send each other arrives. */
+static void advance(struct chaos *c, int64_t ms)
+{
+    for (uint32_t round = 0; round < 4; round++) {
+        for (uint32_t i = 0; i < c->shards; i++) {
+            zkt_server_advance(shard_of(c, i), round == 0 ? ms : 0);
+        }
+    }
 }
 
 /* ---- answers ---- */
@@ -85,7 +108,8 @@ static void read_answers(struct chaos *c)
 static void open_one(struct chaos *c, struct caller *caller)
 {
     *caller = (struct caller){ .last = { -1, -1, -1 } };
-    caller->wire.e = zkt__server_accept(c->server, "test");
+    caller->wire.e = zkt__server_accept(
+        shard_of(c, (uint32_t)(caller - c->callers)), "test");
     if (caller->wire.e != NULL) {
         feed(&caller->wire, request, sizeof(request) - 1, 4096, true);
         caller->wire.len = 0;
@@ -139,7 +163,7 @@ static void resume_one(struct chaos *c)
 static void destroy_one(struct chaos *c)
 {
     const char name[2] = { (char)('a' + (int)below(c, INSTANCES)), '\0' };
-    (void)zkt_server_destroy(c->server, ZKT_STR("job"), zkt_cstr(name));
+    (void)zkt_server_destroy(any_shard(c), ZKT_STR("job"), zkt_cstr(name));
 }
 
 static void step(struct chaos *c)
@@ -161,9 +185,9 @@ static void step(struct chaos *c)
     } else if (what < 88) {
         destroy_one(c);
     } else if (what < 92) {
-        zkt_server_advance(c->server, below(c, 8000));
+        advance(c, below(c, 8000));
     } else {
-        turn(c->server);
+        turn(any_shard(c));
     }
     if (below(c, 3) == 0) {
         read_answers(c);
@@ -174,19 +198,21 @@ static void step(struct chaos *c)
 static void finish(struct chaos *c)
 {
     if (below(c, 3) == 0) {
-        zkt_server_shutdown(c->server);
-        zkt_server_advance(c->server, 5000);
+        zkt_server_shutdown(any_shard(c));
+        advance(c, 5000);
     }
     c->ran.again = false;
     while (held_count > 0 && below(c, 20) > 0) {
         resume_one(c);
         c->ran.again = false;
-        turn(c->server);
+        turn(any_shard(c));
     }
     do { /* calls that nobody resumes reach their deadlines */
-        zkt_server_advance(c->server, 2000);
+        advance(c, 2000);
         read_answers(c);
     } while (stats_of(c->server).deferred + stats_of(c->server).queued > 0);
+    advance(c, 0); /* the last answers may be on their way */
+    read_answers(c);
     for (int i = 0; i < WIRES; i++) {
         struct caller *caller = &c->callers[i];
         /* One that took nothing for too long is closed. */
@@ -204,7 +230,7 @@ static void finish(struct chaos *c)
     }
 }
 
-static void run(uint64_t seed)
+static void run(uint64_t seed, uint32_t shards)
 {
     const struct zkt_limits few = { .mailbox_messages = 4,
                                     .pending_calls = 6,
@@ -216,8 +242,9 @@ static void run(uint64_t seed)
     struct failing_alloc counting;
     failing_alloc_init(&counting, 0);
     c->random = seed;
-    c->server = new_slow_server(seed % 2 == 0 ? &few : &many,
-                                &counting.allocator);
+    c->shards = shards;
+    c->server = new_slow_shards(seed % 2 == 0 ? &few : &many,
+                                &counting.allocator, shards);
     for (int i = 0; i < STEPS; i++) {
         step(c);
     }
@@ -234,8 +261,8 @@ static void run(uint64_t seed)
 static void test_chaos(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
-        run(seed);
+    for (uint64_t seed = 1; seed <= 600; seed++) {
+        run(seed, 1 + (uint32_t)(seed % 3));
     }
 }
 

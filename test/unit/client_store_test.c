@@ -461,6 +461,49 @@ static void test_snapshots_that_do_not_fit(void **state)
     disconnect(&t);
 }
 
+/* The limits of what arrives: nesting, and frames. */
+static void test_limits_of_messages(void **state)
+{
+    static const char begin[] = "\x01\x01{", more[] = "\0\0";
+    struct zkt_client_options options = plain;
+    struct fixture t;
+    struct fake *f = &t.fake;
+    (void)state;
+    options.json_depth = 3;
+    options.fragments = 2;
+    t.doc = test_doc_open(fake_open(f, options), "a");
+    test_doc_subscribe(t.doc, on_state, &(struct seen){ 0 });
+    fake_turn(f);
+    fake_accept(f);
+    assert_string_equal(fake_sent(f), SUB("a"));
+#define WITH(extra)                                                            \
+    "{\"n\":1,\"level\":\"low\",\"list\":[],\"items\":{}" extra "}"
+    fake_say(f, SNAPSHOT(WITH(",\"x\":[[]]")));
+    assert_int_equal(stats_of(&t).snapshots, 1);
+    assert_int_equal(stats_of(&t).over_limit, 0);
+    fake_say(f, PATCH("[{\"op\":\"add\",\"path\":\"/items/k\",\"value\":"
+                      "{\"name\":\"b\",\"x\":[[]]}}]"));
+    assert_int_equal(stats_of(&t).patches, 1);
+    fake_say(f, SNAPSHOT(WITH(",\"x\":[[[]]]")));
+    assert_int_equal(stats_of(&t).over_limit, 1);
+    assert_int_equal(stats_of(&t).misfits, 1);
+    fake_say(f, SNAPSHOT(WITH("")));
+    fake_say(f, PATCH("[{\"op\":\"add\",\"path\":\"/items/k\",\"value\":"
+                      "{\"name\":\"b\",\"x\":[[[]]]}}]"));
+#undef WITH
+    assert_int_equal(stats_of(&t).over_limit, 2);
+    assert_int_equal(stats_of(&t).patches, 1);
+    fake_feed(f, begin, 3);
+    fake_feed(f, more, 2);
+    assert_int_equal(stats_of(&t).over_limit, 2);
+    assert_int_equal(zkt_client_status(f->client), ZKT_CONNECTED);
+    fake_feed(f, more, 2);
+    assert_int_equal(stats_of(&t).over_limit, 3);
+    fake_turn(f);
+    assert_int_equal(zkt_client_status(f->client), ZKT_RECONNECTING);
+    disconnect(&t);
+}
+
 static void test_refused_subscriptions_and_events_that_do_not_fit(void **state)
 {
     struct fixture t;
@@ -721,6 +764,7 @@ int main(void)
         cmocka_unit_test(test_a_misfit_asks_for_a_snapshot),
         cmocka_unit_test(test_a_second_misfit_is_an_error),
         cmocka_unit_test(test_snapshots_that_do_not_fit),
+        cmocka_unit_test(test_limits_of_messages),
         cmocka_unit_test(test_refused_subscriptions_and_events_that_do_not_fit),
         cmocka_unit_test(test_what_a_newer_server_has),
         cmocka_unit_test(test_listeners_leave_and_join),

@@ -704,6 +704,33 @@ static void test_answers_that_are_none(void **state)
     assert_string_equal(outcome.error, "WebSocket client closed");
 }
 
+/* A server that asks for pongs and does not take them is none. */
+static void test_pings_without_end(void **state)
+{
+    uint8_t ping[127] = { 0x89, 125 };
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_accept(&f);
+    for (int i = 0; i < 10000; i++) { /* they are taken: there is no end */
+        fake_feed(&f, ping, sizeof(ping));
+        f.raw_len = 0;
+        fake_turn(&f);
+    }
+    assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTED);
+    int pings = 0;
+    while (zkt_client_status(f.client) == ZKT_CONNECTED && pings < 10000) {
+        fake_feed(&f, ping, sizeof(ping));
+        pings++;
+    }
+    assert_int_equal(pings, 256 * 1024 / 131 + 1);
+    assert_string_equal(f.log, "the connection is lost: the server does not "
+                               "take what it asks for");
+    fake_detach(&f);
+    fake_close(&f);
+}
+
 /* ---- callbacks that do things ---- */
 
 struct stubborn {
@@ -923,6 +950,7 @@ int main(void)
         cmocka_unit_test(test_ids_of_instances),
         cmocka_unit_test(test_answers_of_a_plain_server),
         cmocka_unit_test(test_answers_that_are_none),
+        cmocka_unit_test(test_pings_without_end),
         cmocka_unit_test(test_trying_again_at_once),
         cmocka_unit_test(test_closing_in_a_status_listener),
         cmocka_unit_test(test_a_status_listener_leaves),

@@ -663,6 +663,138 @@ static void test_mutations_and_events(void **state)
     finish(server);
 }
 
+#define BUILD(id, part)                                                        \
+    SLOW_CALL(id, "x", "build", "{\"part\":" part ",\"more\":[]}")
+#define INVALID(id, issues)                                                    \
+    REFUSED(id, "Validation failed for build: [" issues "]", "INVALID_ARGUMENT")
+#define ISSUE(code, path, text)                                                \
+    "{\\\"code\\\":\\\"" code "\\\",\\\"path\\\":[" path                       \
+    "],\\\"message\\\":\\\"" text "\\\"}"
+
+static void test_json_depth(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .json_depth = 3 });
+    struct wire w = open_slow(server);
+    (void)state;
+    assert_non_null(
+        strstr(ask(&w, BUILD("1", "{\"name\":\"a\",\"sizes\":[1]}")),
+               "\"id\":\"1\",\"result\""));
+    assert_int_equal(reached(server).json_depth, 0);
+    assert_string_equal(
+        ask(&w, BUILD("2", "{\"name\":\"a\",\"sizes\":[],\"parent\":"
+                           "{\"name\":\"b\",\"sizes\":[]}}")),
+        INVALID("2",
+                ISSUE("too_big", "\\\"part\\\",\\\"parent\\\",\\\"sizes\\\"",
+                      "is nested too deeply")));
+    assert_int_equal(reached(server).json_depth, 1);
+    /* What is passed over counts likewise. */
+    assert_string_equal(ask(&w, BUILD("3", "{\"name\":\"a\",\"sizes\":[],"
+                                           "\"x\":[[]]}")),
+                        INVALID("3", ISSUE("too_big", "\\\"part\\\",\\\"x\\\"",
+                                           "is nested too deeply")));
+    assert_int_equal(reached(server).json_depth, 2);
+    close_wire(&w);
+    finish(server);
+}
+
+/* What takes little room in JSON and much in memory. */
+static void test_call_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .message_bytes = 4096, .call_bytes = 4096 });
+    struct wire w = open_slow(server);
+    char text[4000];
+    (void)state;
+    for (int words = 100; words <= 500; words += 400) {
+        size_t len = (size_t)snprintf(
+            text, sizeof(text), "%s",
+            "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"plain\","
+            "\"actorId\":\"x\",\"method\":\"spell\","
+            "\"input\":{\"words\":[\"a\"");
+        for (int i = 1; i < words; i++) {
+            len += (size_t)snprintf(text + len, sizeof(text) - len, ",\"a\"");
+        }
+        snprintf(text + len, sizeof(text) - len, "]}}");
+        assert_string_equal(ask(&w, text), words == 100
+                                               ? DONE("1")
+                                               : REFUSED("1", "out of memory",
+                                                         "RESOURCE_EXHAUSTED"));
+        assert_int_equal(reached(server).call_bytes, words == 500);
+    }
+    close_wire(&w);
+    finish(server);
+}
+
+static void test_issues(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .issues = 2 });
+    struct wire w = open_slow(server);
+    (void)state;
+#define AT(i, what)                                                            \
+    ISSUE("invalid_type", "\\\"part\\\",\\\"sizes\\\"," i,                     \
+          "expected integer, got " what)
+    assert_string_equal(
+        ask(&w, BUILD("1", "{\"name\":\"a\",\"sizes\":[{},[]]}")),
+        INVALID("1", AT("0", "object") "," AT("1", "array")));
+    assert_int_equal(reached(server).issues, 0);
+    assert_string_equal(
+        ask(&w, BUILD("2", "{\"name\":\"a\",\"sizes\":[{},1,[],{},null]}")),
+        INVALID("2", AT("0", "object") "," AT("2", "array") "," ISSUE(
+                         "custom", "", "and 2 more")));
+#undef AT
+    assert_int_equal(reached(server).issues, 1);
+    close_wire(&w);
+    finish(server);
+    /* More than there is room for at first. */
+    server = serve((struct zkt_limits){ .issues = 100 });
+    w = open_slow(server);
+    const char *answer = ask(
+        &w, BUILD("1", "{\"name\":\"a\",\"sizes\":["
+                       "[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],"
+                       "[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[]"
+                       "]}"));
+    int listed = 0;
+    for (const char *at = answer; (at = strstr(at, "invalid_type")) != NULL;
+         at++) {
+        listed++;
+    }
+    assert_int_equal(listed, 36);
+    assert_null(strstr(answer, "more"));
+    close_wire(&w);
+    finish(server);
+}
+
+#define THIN(id)                                                               \
+    "{\"type\":\"rpc\",\"id\":\"" id "\",\"actor\":\"plain\",\"actorId\":"     \
+    "\"x\",\"method\":\"thin\",\"input\":{\"len\":6}}"
+#define PATCH(patches)                                                         \
+    "{\"type\":\"state:patch\",\"actor\":\"plain\",\"actorId\":\"x\","         \
+    "\"patches\":[" patches "]}\n"
+
+static void test_pieces(void **state)
+{
+    (void)state;
+    for (int64_t pieces = 4; pieces <= 8; pieces += 4) {
+        struct zkt_server *server = serve(
+            (struct zkt_limits){ .pieces = pieces });
+        struct wire w = open_slow(server);
+        (void)ask(&w, THIN("1"));
+        (void)ask(&w, "{\"type\":\"state:sub\",\"actor\":\"plain\","
+                      "\"actorId\":\"x\"}");
+        assert_string_equal(
+            ask(&w, THIN("2")),
+            pieces == 4 ? PATCH("{\"op\":\"replace\",\"path\":\"/row\","
+                                "\"value\":[0,2,4]}") DONE("2")
+                        : PATCH("{\"op\":\"remove\",\"path\":\"/row/5\"},"
+                                "{\"op\":\"remove\",\"path\":\"/row/3\"},"
+                                "{\"op\":\"remove\",\"path\":\"/row/1\"}")
+                              DONE("2"));
+        assert_int_equal(reached(server).pieces, pieces == 4);
+        close_wire(&w);
+        finish(server);
+    }
+}
+
 static void test_protocol_errors(void **state)
 {
     struct zkt_server *server = serve(
@@ -746,6 +878,32 @@ static void test_output_high(void **state)
     assert_true(zkt_endpoint_reading(slow.e));
     close_wire(&busy);
     close_wire(&slow);
+    finish(server);
+}
+
+#define LINE_FEEDS                                                             \
+    "\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n"
+
+static void test_cache_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .cache_bytes = 4000 });
+    struct wire busy = open_slow(server);
+    (void)state;
+    assert_string_equal(ask(&busy, MARK("1", "x", "small")), DONE("1"));
+    (void)ask(&busy, SUB("state:sub", "x"));
+    assert_int_equal(reached(server).cache_bytes, 0);
+    for (int i = 0; i < 20; i++) { /* of which each is two on the wire */
+        (void)ask(&busy, MARK("1", "x", LINE_FEEDS LINE_FEEDS LINE_FEEDS));
+    }
+    for (int i = 0; i < 10; i++) {
+        char text[600];
+        snprintf(text, sizeof(text), MARK("1", "x", "%0200d"), i);
+        (void)ask(&busy, text);
+    }
+    (void)ask(&busy, SUB("state:sub", "x"));
+    assert_int_equal(reached(server).cache_bytes, 1);
+    close_wire(&busy);
     finish(server);
 }
 
@@ -860,10 +1018,15 @@ int main(void)
         cmocka_unit_test(test_handler_ms),
         cmocka_unit_test(test_idle_ms),
         cmocka_unit_test(test_mutations_and_events),
+        cmocka_unit_test(test_json_depth),
+        cmocka_unit_test(test_call_bytes),
+        cmocka_unit_test(test_issues),
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_protocol_errors),
         cmocka_unit_test(test_a_snapshot_larger_than_the_queue),
         cmocka_unit_test(test_output_high),
         cmocka_unit_test(test_output_hard),
+        cmocka_unit_test(test_cache_bytes),
         cmocka_unit_test(test_output_stuck_ms),
         cmocka_unit_test(test_time_jumps),
         cmocka_unit_test(test_no_limit_is_forgotten),

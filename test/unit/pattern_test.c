@@ -43,7 +43,8 @@ static void test_long_texts_match(void **state)
     fill("ab");
     for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
         if (zkt__pattern_match(&cache, &patterns[i],
-                               (struct zkt_str){ text, LONG }) != ZKT_MATCHES) {
+                               (struct zkt_str){ text, LONG },
+                               &(uint32_t){ 0 }) != ZKT_MATCHES) {
             fail_msg("pattern %zu does not match a long text", i);
         }
     }
@@ -58,12 +59,39 @@ static void test_steps_are_bounded(void **state)
     (void)state;
     fill("a");
     text[100] = '!';
-    assert_int_equal(
-        zkt__pattern_match(&cache, &pattern, (struct zkt_str){ text, 101 }),
-        ZKT_DIFFERS);
-    assert_int_equal(
-        zkt__pattern_match(&cache, &pattern, (struct zkt_str){ text, 100 }),
-        ZKT_MATCHES);
+    assert_int_equal(zkt__pattern_match(&cache, &pattern,
+                                        (struct zkt_str){ text, 101 },
+                                        &(uint32_t){ 0 }),
+                     ZKT_DIFFERS);
+    assert_int_equal(zkt__pattern_match(&cache, &pattern,
+                                        (struct zkt_str){ text, 100 },
+                                        &(uint32_t){ 0 }),
+                     ZKT_MATCHES);
+    zkt__patterns_finish(&cache);
+}
+
+/* What takes more steps than most is tried, so often for one input. */
+static void test_hard_matches_are_few(void **state)
+{
+    static const struct zkt_pattern pattern = PATTERN("^(?:a?){12}a{12}$");
+    const struct zkt_str easy = ZKT_STR("aaaaaaaaaaaaaaaaaaaaaaaa");
+    const struct zkt_str hard = ZKT_STR("aaaaaaaaaaaa");
+    struct zkt_pattern_cache cache = { .allocator = &zkt__allocator_default };
+    uint32_t tried = 0;
+    (void)state;
+    assert_int_equal(zkt__pattern_match(&cache, &pattern, easy, &tried),
+                     ZKT_MATCHES);
+    assert_int_equal(tried, 0);
+    for (uint32_t i = 1; i <= ZKT_HARD_MATCHES_MAX; i++) {
+        assert_int_equal(zkt__pattern_match(&cache, &pattern, hard, &tried),
+                         ZKT_MATCHES);
+        assert_int_equal(tried, i);
+    }
+    assert_int_equal(zkt__pattern_match(&cache, &pattern, hard, &tried),
+                     ZKT_DIFFERS);
+    assert_int_equal(zkt__pattern_match(&cache, &pattern, easy, &tried),
+                     ZKT_MATCHES);
+    assert_int_equal(tried, ZKT_HARD_MATCHES_MAX);
     zkt__patterns_finish(&cache);
 }
 
@@ -77,11 +105,12 @@ static void test_every_allocation_may_fail(void **state)
         struct failing_alloc failing;
         failing_alloc_init(&failing, fails);
         struct zkt_pattern_cache cache = { .allocator = &failing.allocator };
-        match = zkt__pattern_match(&cache, &pattern, abc);
+        match = zkt__pattern_match(&cache, &pattern, abc, &(uint32_t){ 0 });
         assert_int_not_equal(match, ZKT_DIFFERS);
         if (match == ZKT_MATCH_NO_MEMORY) { /* and the next time it works */
-            assert_int_equal(zkt__pattern_match(&cache, &pattern, abc),
-                             ZKT_MATCHES);
+            assert_int_equal(
+                zkt__pattern_match(&cache, &pattern, abc, &(uint32_t){ 0 }),
+                ZKT_MATCHES);
         }
         zkt__patterns_finish(&cache);
         assert_int_equal(failing.live, 0);
@@ -94,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_long_texts_match),
         cmocka_unit_test(test_steps_are_bounded),
+        cmocka_unit_test(test_hard_matches_are_few),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("pattern", tests, NULL, NULL);

@@ -275,6 +275,7 @@ static void test_limits_defaults(void **state)
     assert_int_equal(limits.links, 1024);
     assert_int_equal(limits.mutations, 65536);
     assert_int_equal(limits.events, 1024);
+    assert_int_equal(limits.cache_bytes, 64 << 20);
     assert_int_equal(limits.output_high, 256 << 10);
     assert_int_equal(limits.output_hard, 1 << 20);
     assert_int_equal(limits.output_stuck_ms, 10000);
@@ -287,16 +288,31 @@ static void test_limits_rows(void **state)
     (void)state;
 #define X(row, value, text)                                                    \
     {                                                                          \
-        struct zkt_limits limits, given = { .row = 77 };                       \
+        struct zkt_limits limits, given = { .row = 41 };                       \
         const char *bad = NULL;                                                \
         assert_true(zkt__limits_resolve(&given, &limits, &bad));               \
-        assert_int_equal(limits.row, 77);                                      \
+        assert_int_equal(limits.row, 41);                                      \
         given.row = -1;                                                        \
         assert_false(zkt__limits_resolve(&given, &limits, &bad));              \
         assert_string_equal(bad, #row);                                        \
     }
     ZKT_LIMITS_TABLE(X)
 #undef X
+}
+
+/* What cannot be more than so much is refused, and not lowered. */
+static void test_limits_of_limits(void **state)
+{
+    struct zkt_limits limits, given = { .json_depth = 64, .issues = 1024 };
+    const char *bad = NULL;
+    (void)state;
+    assert_true(zkt__limits_resolve(&given, &limits, &bad));
+    given.json_depth = 65;
+    assert_false(zkt__limits_resolve(&given, &limits, &bad));
+    assert_string_equal(bad, "json_depth");
+    given = (struct zkt_limits){ .issues = 1025 };
+    assert_false(zkt__limits_resolve(&given, &limits, &bad));
+    assert_string_equal(bad, "issues");
 }
 
 int main(void)
@@ -312,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_timeouts_end_of_time),
         cmocka_unit_test(test_limits_defaults),
         cmocka_unit_test(test_limits_rows),
+        cmocka_unit_test(test_limits_of_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,6 +206,30 @@ static enum zkt_status set(struct slow_plain_call *call,
     return ZKT_OK;
 }
 
+/* Makes the row so long; or, if it is, takes every second item out of it. */
+static enum zkt_status thin(struct slow_plain_call *call,
+                            const struct slow_plain_thin_input *in)
+{
+    if (call->state->row.len == 0) {
+        for (uint32_t i = 0; i < in->len; i++) {
+            slow_plain_append_row(call, (int32_t)i);
+        }
+        return ZKT_OK;
+    }
+    for (size_t i = call->state->row.len / 2; i-- > 0;) {
+        slow_plain_remove_row(call, 2 * i + 1, 1);
+    }
+    return ZKT_OK;
+}
+
+static enum zkt_status spell(struct slow_plain_call *call,
+                             const struct slow_plain_spell_input *in)
+{
+    (void)call;
+    (void)in;
+    return ZKT_OK;
+}
+
 static const struct slow_job_handlers job_handlers = {
     .add = add,
     .build = build,
@@ -216,7 +240,9 @@ static const struct slow_job_handlers job_handlers = {
     .on_activate = on_activate,
     .on_deactivate = on_deactivate,
 };
-static const struct slow_plain_handlers plain_handlers = { .set = set };
+static const struct slow_plain_handlers plain_handlers = { .set = set,
+                                                           .thin = thin,
+                                                           .spell = spell };
 static const struct slow_handlers slow_handlers = {
     .job = &job_handlers,
     .plain = &plain_handlers,
@@ -224,12 +250,14 @@ static const struct slow_handlers slow_handlers = {
 
 /* ---- a server and what is said to it ---- */
 
-static inline struct zkt_server *new_slow_server(
-    const struct zkt_limits *limits, const struct zkt_allocator *allocator)
+static inline struct zkt_server *new_slow_shards(
+    const struct zkt_limits *limits, const struct zkt_allocator *allocator,
+    uint32_t threads)
 {
     static const uint8_t seed[32] = { 7 };
     struct zkt_serve_options options = { .random_seed = seed,
-                                         .allocator = allocator };
+                                         .allocator = allocator,
+                                         .threads = threads };
     struct zkt_server *server = NULL;
     if (limits != NULL) {
         options.limits = *limits;
@@ -244,6 +272,12 @@ static inline struct zkt_server *new_slow_server(
     assert_int_equal(
         zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
     return server;
+}
+
+static inline struct zkt_server *new_slow_server(
+    const struct zkt_limits *limits, const struct zkt_allocator *allocator)
+{
+    return new_slow_shards(limits, allocator, 1);
 }
 
 #define SLOW_CALL(id, instance, method, input)                                 \

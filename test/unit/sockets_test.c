@@ -9,15 +9,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -101,7 +105,22 @@ WRAP(ssize_t, recv, (int fd, void *to, size_t size, int flags),
      (fd, to, size, flags), ECONNRESET, EINTR, ENOMEM, EAGAIN)
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
      (fd, message, flags), EPIPE, EINTR, ENOBUFS, EAGAIN)
+WRAP(ssize_t, send, (int fd, const void *bytes, size_t len, int flags),
+     (fd, bytes, len, flags), EPIPE, EINTR, ENOBUFS, EAGAIN)
+WRAP(int, epoll_create1, (int flags), (flags), EMFILE, ENOMEM)
+WRAP(int, timerfd_create, (int clock, int flags), (clock, flags), EMFILE)
 WRAP(int, shutdown, (int fd, int how), (fd, how), ENOTCONN)
+
+/* To watch no longer needs nothing that can run out. */
+int __real_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
+{
+    const bool bad = what != EPOLL_CTL_DEL &&
+                     FAILS("epoll_ctl", ENOMEM, ENOSPC);
+    return bad ? -1 : __real_epoll_ctl(epoll, what, fd, event);
+}
+
 WRAP_UV(uv_loop_init, (uv_loop_t * loop), (loop))
 WRAP_UV(uv_poll_init, (uv_loop_t * loop, uv_poll_t *poll, int fd),
         (loop, poll, fd))
@@ -226,7 +245,8 @@ static struct peer knock(const struct site *site)
 
 static void say(const struct peer *peer, const char *bytes, size_t len)
 {
-    assert_int_equal(send(peer->fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
+    assert_int_equal(__real_send(peer->fd, bytes, len, MSG_NOSIGNAL),
+                     (ssize_t)len);
 }
 
 static void say_text(const struct peer *peer, const char *text)
@@ -367,6 +387,42 @@ static void test_every_system_call(void **state)
     }
 }
 
+/* The server's end of @peer's connection. */
+static int find_other_end(const struct peer *peer)
+{
+    struct sockaddr_in own, other;
+    socklen_t len = sizeof(own);
+    assert_int_equal(
+        __real_getsockname(peer->fd, (struct sockaddr *)&own, &len), 0);
+    for (int fd = 0; fd < 1024; fd++) {
+        len = sizeof(other);
+        if (getpeername(fd, (struct sockaddr *)&other, &len) == 0 &&
+            len == sizeof(other) && other.sin_port == own.sin_port) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+/* No reply waits for the acknowledgement of the one before. */
+static void test_nothing_is_delayed(void **state)
+{
+    struct site site;
+    int on = 0;
+    socklen_t len = sizeof(on);
+    (void)state;
+    assert_int_equal(open_site(&site, (struct zkt_limits){ 0 }), ZKT_OK);
+    struct peer peer = knock(&site);
+    enter(&site, &peer);
+    const int fd = find_other_end(&peer);
+    assert_true(fd >= 0);
+    assert_int_equal(__real_getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len),
+                     0);
+    assert_int_not_equal(on, 0);
+    close(peer.fd);
+    close_site(&site);
+}
+
 /* ---- a server of its own loop ---- */
 
 static void stop_at_once(void *user, struct zkt_server *server)
@@ -375,14 +431,22 @@ static void stop_at_once(void *user, struct zkt_server *server)
     zkt_server_shutdown(server);
 }
 
-static void test_every_system_call_of_a_start(void **state)
+static void stop_by_signal(void *user, uint16_t port)
+{
+    (void)user;
+    (void)port;
+    (void)raise(SIGTERM);
+}
+
+/* Stops before its loop runs, or by what its loop does. */
+static void run_starts(bool early)
 {
     struct site site = { 0 };
     const int descriptors = count_descriptors();
-    (void)state;
     for (long n = 1;; n++) {
         const struct zkt_serve_options options = {
-            .on_start = stop_at_once,
+            .on_start = early ? stop_at_once : NULL,
+            .on_listening = early ? NULL : stop_by_signal,
             .user = &site,
             .allocator = &site.memory.allocator,
             .log = count_warnings,
@@ -397,12 +461,19 @@ static void test_every_system_call_of_a_start(void **state)
         assert_int_equal(count_descriptors(), descriptors);
         if (fault.failed == NULL) {
             assert_int_equal(status, 0);
-            assert_true(n > 8);
+            assert_true(n > (early ? 12 : 15));
             break;
         }
         assert_int_equal(status, 1);
         assert_int_equal(site.warnings, 1); /* the log says why */
     }
+}
+
+static void test_every_system_call_of_a_start(void **state)
+{
+    (void)state;
+    run_starts(true);
+    run_starts(false);
 }
 
 /* ---- resets ---- */
@@ -690,6 +761,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_system_call),
+        cmocka_unit_test(test_nothing_is_delayed),
         cmocka_unit_test(test_every_system_call_of_a_start),
         cmocka_unit_test(test_resets_in_every_state),
         cmocka_unit_test(test_descriptors_run_out),

@@ -299,6 +299,9 @@ static void test_a_copy_of_a_map_is_indexed(void **state)
     assert_non_null(copy);
     assert_non_null(copy->map.index_);
     assert_ptr_not_equal(copy->map.index_, b->state.map.index_);
+    const struct zkt_map_index *index = copy->map.index_;
+    assert_ptr_equal(index->items, copy->map.items); /* it is searched in */
+    assert_int_equal(index->index.used, copy->map.len);
     assert_true((const char *)copy->map.index_ < (const char *)copy + size);
     for (int32_t i = 0; i < 21; i++) {
         char key[2] = { (char)('A' + i), '\0' };
@@ -308,6 +311,37 @@ static void test_a_copy_of_a_map_is_indexed(void **state)
         assert_int_equal(at, i < 20 ? (uint32_t)i + 2 : ZKT_INDEX_NONE);
     }
     free(copy);
+}
+
+static const int32_t *find(const struct zkt_int32_map *map, const char *key)
+{
+    return zkt_int32_map_find(map, zkt_cstr(key));
+}
+
+/* Whoever makes another map of one need not know that there is an index. */
+static void test_a_map_that_was_edited_by_hand(void **state)
+{
+    struct bench *b = *state;
+    struct zkt_int32_entry other[20];
+    for (int32_t i = 0; i < 20; i++) {
+        char key[2] = { (char)('A' + i), '\0' };
+        zkt_state_put(root(b), MAP, zkt_cstr(key), &i);
+    }
+    struct zkt_int32_map edited = b->state.map;
+    edited.len = 3;
+    assert_int_equal(*find(&edited, "A"), 0);
+    assert_null(find(&edited, "B"));
+    edited = b->state.map;
+    for (size_t i = 0; i < 20; i++) {
+        other[i] = edited.items[21 - i];
+    }
+    edited.items = other;
+    edited.len = 20;
+    for (int32_t i = 0; i < 20; i++) {
+        char key[2] = { (char)('A' + i), '\0' };
+        assert_int_equal(*find(&edited, key), i);
+    }
+    assert_null(find(&edited, "a/b"));
 }
 
 static void test_clear_and_fill_with_the_same(void **state)
@@ -402,6 +436,7 @@ int main(void)
         T(test_map_keys_are_escaped),
         T(test_many_keys),
         T(test_a_copy_of_a_map_is_indexed),
+        T(test_a_map_that_was_edited_by_hand),
         T(test_clear_and_fill_with_the_same),
         T(test_limits_of_a_call),
         T(test_bad_writes_poison),

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/endpoint.h"
 #include "counter_client.h"
 #include "counter_server.h"
 #include "zocket/embed.h"
@@ -482,7 +483,54 @@ static void test_calls_of_other_threads(void **state)
     assert_int_equal(host.complaints, 12);
 }
 
-/* What another thread does with a client that is polled. */
+/* The calls of zocket/embed.h, each of which says so. */
+static void *embed_strangely(void *user)
+{
+    struct zkt_endpoint *e = user;
+    struct zkt_server *server = (struct zkt_server *)(void *)e->core;
+    struct zkt_slice slice;
+    char byte[] = "x";
+    assert_int_equal(zkt_server_timeout(server), -1);
+    assert_null(zkt_server_changed(server));
+    zkt_server_on_wake(server, NULL, NULL);
+    assert_null(zkt_endpoint_user(e));
+    assert_int_equal(zkt_endpoint_pending(e, &slice, 1), 0);
+    assert_false(zkt_endpoint_reading(e));
+    assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_OPEN);
+    zkt_endpoint_feed(e, byte, 1);
+    zkt_endpoint_sent(e, 1);
+    zkt_endpoint_ended(e);
+    zkt_endpoint_detach(e);
+    return NULL;
+}
+
+static void test_endpoints_on_other_threads(void **state)
+{
+    struct host host = { .handlers = { .counter = &counter } };
+    const struct zkt_serve_options options = { .log = keep_complaint,
+                                               .log_user = &host };
+    struct zkt_server *server = NULL;
+    struct zkt_slice slice;
+    char nonsense[] = "nonsense\r\n\r\n";
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_mutex_init(&host.lock, NULL), 0);
+    assert_int_equal(
+        zkt_server_new(demo_app(&host.handlers), &options, &server), ZKT_OK);
+    struct zkt_endpoint *e = zkt_server_accept(server, "here", &host);
+    zkt_endpoint_feed(e, nonsense, sizeof(nonsense) - 1);
+    assert_int_equal(pthread_create(&thread, NULL, embed_strangely, e), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(host.complaints, 11);
+    assert_ptr_equal(zkt_endpoint_user(e), &host); /* nothing has happened */
+    assert_int_equal(zkt_endpoint_pending(e, &slice, 1), 1);
+    assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_CLOSE);
+    zkt_endpoint_detach(e);
+    zkt_server_free(server);
+    pthread_mutex_destroy(&host.lock);
+}
+
+/* What another thread does with a client that is polled, or on a loop. */
 struct stranger {
     struct zkt_client *client;
     struct demo_counter *x;
@@ -498,12 +546,30 @@ static void count_answer(const struct zkt_reply *reply, int32_t result,
     (*answers)++;
 }
 
+static void on_nothing(enum zkt_connection status, void *user)
+{
+    (void)status;
+    (void)user;
+}
+
+/* What is not for other threads even if the client has its own. */
+static void look_strangely(const struct stranger *s)
+{
+    struct zkt_client_stats stats = { .calls = 1 };
+    zkt_client_stats(s->client, &stats);
+    assert_int_equal(stats.calls, 0);
+    assert_int_equal(zkt_client_own_id(s->client).len, 0);
+    assert_null(demo_counter_snapshot(s->x));
+}
+
 static void *be_strange(void *user)
 {
     struct stranger *s = user;
     const struct demo_counter_inc_input one = { .by = 1 };
     struct zkt_reply reply = { 0 };
     int32_t n = 0;
+    assert_int_equal(zkt_client_on_status(s->client, on_nothing, NULL), 0);
+    assert_int_equal(zkt_client_status(s->client), ZKT_DISCONNECTED);
     assert_null(demo_counter_open(s->client, "y"));
     assert_int_equal(zkt_client_poll(s->client, 0), ZKT_FAILED_PRECONDITION);
     assert_int_equal(demo_counter_call_inc(s->x, &one, &n, &reply),
@@ -512,6 +578,7 @@ static void *be_strange(void *user)
     demo_counter_begin_inc(s->x, &one, count_answer, &s->answers);
     demo_counter_close(s->x);
     zkt_client_close(s->client);
+    look_strangely(s);
     return NULL;
 }
 
@@ -529,10 +596,69 @@ static void test_clients_on_other_threads(void **state)
     assert_non_null(s.x);
     assert_int_equal(pthread_create(&thread, NULL, be_strange, &s), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(host.complaints, 6);
+    assert_int_equal(host.complaints, 11);
     demo_counter_close(s.x);
     zkt_client_close(s.client);
     assert_int_equal(s.answers, 1);
+    pthread_mutex_destroy(&host.lock);
+}
+
+static void note_ran(struct zkt_client *client, void *user)
+{
+    bool *ran = user;
+    assert_non_null(client);
+    *ran = true;
+}
+
+/* A loop's client is of the thread that ran the loop last, and before that of
+ * whoever has it. */
+static void test_a_loops_client_on_other_threads(void **state)
+{
+    struct host host = { .handlers = { .counter = &counter } };
+    uv_loop_t loop;
+    const struct zkt_client_options options = { .log = keep_complaint,
+                                                .log_user = &host,
+                                                .loop = &loop };
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_mutex_init(&host.lock, NULL), 0);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    struct stranger s = { .client = zkt_client_open("ws://127.0.0.1:1",
+                                                    &options) };
+    s.x = demo_counter_open(s.client, "x");
+    bool ran = false;
+    assert_int_equal(zkt_client_post(s.client, note_ran, &ran), ZKT_OK);
+    while (!ran) {
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, be_strange, &s), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(host.complaints, 11);
+    assert_int_equal(s.answers, 1);
+    demo_counter_close(s.x);
+    zkt_client_close(s.client);
+    (void)uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    pthread_mutex_destroy(&host.lock);
+}
+
+static void test_looking_at_a_threads_client(void **state)
+{
+    struct host host = { .handlers = { .counter = &counter } };
+    const struct zkt_client_options options = { .log = keep_complaint,
+                                                .log_user = &host,
+                                                .thread = true };
+    (void)state;
+    assert_int_equal(pthread_mutex_init(&host.lock, NULL), 0);
+    struct stranger s = { .client = zkt_client_open("ws://127.0.0.1:1",
+                                                    &options) };
+    s.x = demo_counter_open(s.client, "x");
+    assert_non_null(s.x);
+    look_strangely(&s);
+    assert_int_equal(zkt_client_status(s.client), ZKT_CONNECTING); /* legal */
+    demo_counter_close(s.x);
+    zkt_client_close(s.client);
+    assert_int_equal(host.complaints, 3);
     pthread_mutex_destroy(&host.lock);
 }
 
@@ -582,7 +708,10 @@ int main(void)
         cmocka_unit_test(test_two_signals),
 #ifndef NDEBUG
         cmocka_unit_test(test_calls_of_other_threads),
+        cmocka_unit_test(test_endpoints_on_other_threads),
         cmocka_unit_test(test_clients_on_other_threads),
+        cmocka_unit_test(test_a_loops_client_on_other_threads),
+        cmocka_unit_test(test_looking_at_a_threads_client),
         cmocka_unit_test(test_a_server_changes_its_thread),
 #endif
     };

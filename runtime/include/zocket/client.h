@@ -4,12 +4,12 @@
  *
  * It is driven in one of three ways: by zkt_client_poll, by a libuv loop of
  * yours (options.loop), or by a thread of its own (options.thread). A client
- * belongs to one thread, the one that made it or its own; every function is
- * legal there in every callback, except calls that block and zkt_client_poll,
- * which give ZKT_FAILED_PRECONDITION. From other threads zkt_client_post is
- * legal, and nothing else, unless it is said here. Builds of the library
- * without NDEBUG check that for clients that are polled: what another thread
- * calls does nothing but to say so in the log, on that thread, and fails.
+ * belongs to one thread: its own, the one that runs your loop, or the one that
+ * made it; every function is legal there in every callback, except calls that
+ * block and zkt_client_poll, which give ZKT_FAILED_PRECONDITION. From other
+ * threads zkt_client_post is legal, and nothing else, unless it is said here.
+ * Builds of the library without NDEBUG check that: what another thread calls
+ * does nothing but to say so in the log, on that thread, and fails.
  */
 #ifndef ZOCKET_CLIENT_H
 #define ZOCKET_CLIENT_H
@@ -46,6 +46,8 @@ const char *zkt_connection_name(enum zkt_connection status);
     X(connect_timeout_ms, 10000, "one attempt: name, socket and handshake")    \
     X(pending_calls, 65536, "calls under way at once: RESOURCE_EXHAUSTED")     \
     X(message_bytes, 67108864, "size of a message that arrives: 1009")         \
+    X(fragments, 1024, "frames of one message: 1009")                          \
+    X(json_depth, 64, "containers in each other, 64 at most: a misfit")        \
     X(reconnect_min_ms, 250, "before the first new attempt; then doubled")     \
     X(reconnect_max_ms, 2000, "before any new attempt, at most")               \
     X(reconnect_jitter, 50, "percent of a delay, of which a random part goes") \
@@ -146,6 +148,8 @@ struct zkt_client_stats {
     uint64_t connections, drops; /* opened, and of those lost */
     uint64_t calls, messages_in, messages_out;
     uint64_t snapshots, patches, events; /* that fitted */
+    uint64_t
+        over_limit;   /* messages over message_bytes, fragments, json_depth */
     uint64_t misfits; /* snapshots, patches, events, results that did not */
     uint64_t errors;  /* that the server sent, or listeners were told */
     /* What a newer server sent and was passed over: */
@@ -196,8 +200,9 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t method,
                                 struct zkt_reply *reply);
 /**
  * Calls @thunk with @done, once, and never inside of this; only where there is
- * no client, or no memory at all, it is called from here. @input is encoded
- * before it returns.
+ * no client any more, or no memory at all, it is called from here, with
+ * ZKT_FAILED_PRECONDITION or ZKT_RESOURCE_EXHAUSTED: who tries again in @done
+ * must not do so for the first. @input is encoded before it returns.
  */
 void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
                       const void *input,

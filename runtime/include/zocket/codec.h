@@ -70,8 +70,9 @@ struct zkt_reader {
     bool lenient;         /* a client: types are checked, rules are not */
     bool malformed;       /* not JSON, from here on; everything returns false */
     bool no_memory;       /* likewise */
+    bool too_deep;        /* malformed for a limit of ours: depth_max */
     uint32_t unknown_fields, unknown_values; /* that were passed over */
-    uint32_t depth;
+    uint32_t depth, depth_max; /* containers around what is read; at most */
     struct zkt_step path[ZKT_DEPTH_MAX];
 };
 

@@ -1,10 +1,11 @@
 /*
  * A server without any loop, for a loop of yours: the core has no sockets and
  * no clock. You give it bytes as they arrive and the time, and it gives you
- * bytes to send and the time at which it wants to be called. examples/embed is
- * a whole server over plain poll(2); tests, fuzzers, other event loops and
- * transports (TLS, pipes, shared memory) are made in the same way. On libuv,
- * zkt_server_listen (server.h) does all of this.
+ * bytes to send and the time at which it wants to be called. Tests, fuzzers,
+ * other event loops and transports (TLS, pipes, shared memory) are made in this
+ * way. For loops over plain sockets the last part of this header does the
+ * reading and writing; examples/embed is a whole server over poll(2). On libuv,
+ * zkt_server_listen (server.h) does all of it.
  *
  * A turn of your loop:
  * 1. zkt_server_clock, once something has happened.
@@ -15,6 +16,8 @@
  *    then look at its fate, and at whether it is to be read from.
  * 5. Sleep until a socket is ready, zkt_server_timeout has passed, or another
  *    thread wakes you (zkt_server_on_wake).
+ * Over sockets, zkt_server_read_clock is step 1, zkt_endpoint_receive step 2,
+ * and zkt_endpoint_send step 4.
  *
  * All of it belongs to the server's thread, and outside of callbacks. In one,
  * a tick does nothing, nothing is pending, and an endpoint that is fed is
@@ -117,6 +120,39 @@ enum zkt_fate {
     ZKT_FATE_DROP   /* close and detach now */
 };
 enum zkt_fate zkt_endpoint_fate(const struct zkt_endpoint *endpoint);
+
+/* ---- the same over sockets ---- */
+
+/** zkt_server_clock with the system's clocks. */
+void zkt_server_read_clock(struct zkt_server *server);
+
+/**
+ * Listens on the numeric address @host, IPv4 or IPv6. *@port is 0 for any free
+ * one, and the real one afterwards. Returns a non-blocking socket, which is
+ * yours to close, or -1 with the reason in errno. On any thread.
+ */
+int zkt_socket_listen(const char *host, uint16_t *port);
+
+/**
+ * zkt_server_accept of the next connection of @listener, which is a
+ * non-blocking socket. Its own is put into *@fd: non-blocking as well, and
+ * yours to close once the endpoint is detached. NULL: there is none, or it was
+ * refused and closed; *@fd is as before.
+ */
+struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
+                                              int listener, void *user,
+                                              int *fd);
+
+/** Reads what has arrived on the non-blocking socket @fd, and feeds it: some
+ * 64 KiB at most, for others want their turn, too. */
+void zkt_endpoint_receive(struct zkt_endpoint *endpoint, int fd);
+
+/**
+ * Sends what is pending, as far as the non-blocking socket @fd takes it, and
+ * says what to wait for now: POLLIN, POLLOUT, both or 0, as in poll(2). -1:
+ * the connection is over and @endpoint is detached; close @fd.
+ */
+int zkt_endpoint_send(struct zkt_endpoint *endpoint, int fd);
 
 #ifdef __cplusplus
 }

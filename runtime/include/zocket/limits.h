@@ -18,6 +18,10 @@ extern "C" {
 #define ZKT_LIMITS_TABLE(X)                                                    \
     X(message_bytes, 1048576, "size of a message that arrives: 1009")          \
     X(fragments, 1024, "frames of one message: 1009")                          \
+    X(json_depth, 64, "containers in each other, at most 64: invalid")         \
+    X(issues, 32, "failures listed of an input, at most 1024: a count")        \
+    X(call_bytes, 67108864,                                                    \
+      "of memory in one call, past its message: RESOURCE_EXHAUSTED")           \
     X(head_bytes, 16384, "size of a request head: 431")                        \
     X(handshake_ms, 10000, "time for the handshake: closed")                   \
     X(ping_after_ms, 30000, "silence before a ping")                           \
@@ -42,6 +46,8 @@ extern "C" {
     X(drain_ms, 5000, "for deferred calls when the server stops: cancelled")   \
     X(mutations, 65536, "changes of state in one call: INTERNAL")              \
     X(events, 1024, "events emitted in one call: INTERNAL")                    \
+    X(cache_bytes, 67108864, "of snapshots for newcomers: encoded anew")       \
+    X(pieces, 256, "runs of a changed list in its patch: sent whole")          \
     X(output_high, 262144, "bytes queued: reading stops, patches collapse")    \
     X(output_hard, 1048576, "bytes queued: 1013")                              \
     X(output_stuck_ms, 10000, "time without taking any output: 1013")          \

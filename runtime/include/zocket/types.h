@@ -81,7 +81,9 @@ struct zkt_json {
  *   struct zkt_int32_opt  { bool has; int32_t value; };
  *   struct zkt_int32_map  { const struct zkt_int32_entry *items; ... };
  * A map's items keep the order of insertion until one is removed (the last
- * one then takes its place); index_ is the runtime's.
+ * one then takes its place). index_ is the runtime's, which looks whether it
+ * is of these items: in a copy of the struct, items and len may be changed
+ * without a thought of it.
  */
 #define ZKT_BUILTIN_TYPES(X)                                                   \
     X(bool, bool)                                                              \

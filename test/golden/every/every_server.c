@@ -2,8 +2,121 @@
 #include "every_server.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "zocket/codec.h"
+
+/* ---- of private state: what others name before it is defined ---- */
+
+static const struct zkt_type every_grant_type_;
+static const struct zkt_type every_never_type_;
+static const struct zkt_type every_expiry_type_;
+static const struct zkt_type every_moment_type_;
+
+/* ---- enum every_right ---- */
+
+static const struct zkt_str every_right_values[] = {
+    ZKT_STR_INIT("read"),
+    ZKT_STR_INIT("read+write"),
+};
+
+const char *every_right_name(enum every_right value)
+{
+    const int number = (int)value;
+    return number >= 0 && number < 2 ? every_right_values[number].data : "";
+}
+
+static int find_every_right(struct zkt_str name)
+{
+    switch (name.len) {
+    case 4:
+        if (ZKT_KEY_IS(name, "read")) {
+            return 0;
+        }
+        break;
+    case 10:
+        if (ZKT_KEY_IS(name, "read+write")) {
+            return 1;
+        }
+        break;
+    }
+    return -1;
+}
+
+static const struct zkt_enum_info every_right_info = {
+    .name = "Right",
+    .values = every_right_values,
+    .count = 2,
+    .find = find_every_right,
+};
+
+/* ---- enum every_expiry_kind ---- */
+
+static const struct zkt_str every_expiry_kind_values[] = {
+    ZKT_STR_INIT("at"),
+    ZKT_STR_INIT("never"),
+};
+
+const char *every_expiry_kind_name(enum every_expiry_kind value)
+{
+    const int number = (int)value;
+    return number >= 0 && number < 2 ? every_expiry_kind_values[number].data : "";
+}
+
+static int find_every_expiry_kind(struct zkt_str name)
+{
+    switch (name.len) {
+    case 2:
+        if (ZKT_KEY_IS(name, "at")) {
+            return 0;
+        }
+        break;
+    case 5:
+        if (ZKT_KEY_IS(name, "never")) {
+            return 1;
+        }
+        break;
+    }
+    return -1;
+}
+
+static const struct zkt_enum_info every_expiry_kind_info = {
+    .name = "Expiry",
+    .values = every_expiry_kind_values,
+    .count = 2,
+    .find = find_every_expiry_kind,
+};
+
+static const struct zkt_type every_right_type_ = {
+    .kind = ZKT_KIND_ENUM,
+    .size = sizeof(enum every_right),
+    .of.enums = &every_right_info,
+    .decode = zkt_decode_enum,
+    .encode = zkt_encode_enum,
+};
+
+static const struct zkt_type every_grant_by_type_ = {
+    .kind = ZKT_KIND_STRING,
+    .size = sizeof(struct zkt_str),
+    .owns = true,
+    .of.strings = &(const struct zkt_string_rules){
+        .max = 40,
+    },
+    .decode = zkt_decode_string,
+    .encode = zkt_encode_string,
+};
+
+static const struct zkt_type every_moment_why_type_ = {
+    .kind = ZKT_KIND_OPTIONAL,
+    .size = sizeof(struct every_expr_opt),
+    .owns = true,
+    .of.optionals = &(const struct zkt_optional_info){
+        .value = &every_expr_type_,
+        .value_offset = offsetof(struct every_expr_opt, value),
+    },
+    .decode = zkt_decode_optional,
+    .encode = zkt_encode_optional,
+};
 
 static const struct zkt_type every_doc_hidden_tokens_type_ = {
     .kind = ZKT_KIND_MAP,
@@ -39,6 +152,258 @@ static const struct zkt_type every_doc_hidden_limit_of_type_ = {
     .encode = zkt_encode_float64,
 };
 
+static const struct zkt_type every_doc_hidden_grants_type_ = {
+    .kind = ZKT_KIND_MAP,
+    .size = sizeof(struct every_grant_map),
+    .owns = true,
+    .of.maps = &(const struct zkt_map_info){
+        .value = &every_grant_type_,
+        .entry_size = sizeof(struct every_grant_entry),
+        .value_offset = offsetof(struct every_grant_entry, value),
+        .max = UINT32_MAX,
+    },
+    .decode = zkt_decode_map,
+    .encode = zkt_encode_map,
+};
+
+static const struct zkt_type *const every_expiry_variants[] = {
+    &every_moment_type_,
+    &every_never_type_,
+};
+
+static const struct zkt_type every_expiry_type_ = {
+    .kind = ZKT_KIND_UNION,
+    .size = sizeof(struct every_expiry),
+    .owns = true,
+    .of.unions = &(const struct zkt_union_info){
+        .name = "Expiry",
+        .discriminator = ZKT_STR_INIT("how"),
+        .kinds = &every_expiry_kind_info,
+        .variants = every_expiry_variants,
+        .value_offset = offsetof(struct every_expiry, at),
+    },
+    .decode = zkt_decode_union,
+    .encode = zkt_encode_union,
+};
+
+/* ---- struct every_grant ---- */
+
+static const struct every_grant every_grant_defaults_ = {
+    .right = EVERY_RIGHT_READ,
+};
+
+static const struct zkt_field every_grant_fields[] = {
+    {
+        .name = ZKT_STR_INIT("by"),
+        .offset = offsetof(struct every_grant, by),
+        .type = &every_grant_by_type_,
+    },
+    {
+        .name = ZKT_STR_INIT("right"),
+        .offset = offsetof(struct every_grant, right),
+        .type = &every_right_type_,
+        .default_value = &every_grant_defaults_.right,
+    },
+};
+
+static bool decode_every_grant(struct zkt_reader *reader,
+                               const struct zkt_type *type, void *value)
+{
+    struct every_grant *out = value;
+    struct zkt_object object;
+    if (!zkt_object_open(reader, type, value, &object)) {
+        return false;
+    }
+    while (zkt_object_next(reader, &object)) {
+        switch (object.key.len) {
+        case 2:
+            if (ZKT_KEY_IS(object.key, "by")) {
+                zkt_object_field(reader, type, &object, 0);
+                zkt_decode_string(reader, &every_grant_by_type_, &out->by);
+                continue;
+            }
+            break;
+        case 5:
+            if (ZKT_KEY_IS(object.key, "right")) {
+                zkt_object_field(reader, type, &object, 1);
+                zkt_decode_enum(reader, &every_right_type_, &out->right);
+                continue;
+            }
+            break;
+        }
+        zkt_object_unknown(reader, type, &object);
+    }
+    return zkt_object_close(reader, type, value, &object);
+}
+
+static void encode_every_grant(struct zkt_writer *writer,
+                               const struct zkt_type *type, const void *value)
+{
+    const struct every_grant *in = value;
+    const size_t begin = zkt_write_begin(writer);
+    (void)type;
+    ZKT_WRITE(writer, ",\"by\":");
+    zkt_write_string(writer, in->by);
+    ZKT_WRITE(writer, ",\"right\":");
+    zkt_encode_enum(writer, &every_right_type_, &in->right);
+    zkt_write_end(writer, begin);
+}
+
+static const struct zkt_type every_grant_type_ = {
+    .kind = ZKT_KIND_STRUCT,
+    .size = sizeof(struct every_grant),
+    .owns = true,
+    .of.structs = &(const struct zkt_struct_info){
+        .name = "Grant",
+        .fields = every_grant_fields,
+        .count = 2,
+    },
+    .decode = decode_every_grant,
+    .encode = encode_every_grant,
+};
+
+struct every_grant every_grant_defaults(void)
+{
+    return every_grant_defaults_;
+}
+
+struct every_grant *every_grant_dup(const struct every_grant *value)
+{
+    return zkt_value_dup(&every_grant_type_, value);
+}
+
+void every_grant_free(struct every_grant *copy)
+{
+    free(copy);
+}
+
+/* ---- struct every_never ---- */
+
+static bool decode_every_never(struct zkt_reader *reader,
+                               const struct zkt_type *type, void *value)
+{
+    struct zkt_object object;
+    if (!zkt_object_open(reader, type, value, &object)) {
+        return false;
+    }
+    while (zkt_object_next(reader, &object)) {
+        zkt_object_unknown(reader, type, &object);
+    }
+    return zkt_object_close(reader, type, value, &object);
+}
+
+static void encode_every_never(struct zkt_writer *writer,
+                               const struct zkt_type *type, const void *value)
+{
+    const size_t begin = zkt_write_begin(writer);
+    (void)type;
+    (void)value;
+    zkt_write_end(writer, begin);
+}
+
+static const struct zkt_type every_never_type_ = {
+    .kind = ZKT_KIND_STRUCT,
+    .size = sizeof(struct every_never),
+    .of.structs = &(const struct zkt_struct_info){
+        .name = "Never",
+    },
+    .decode = decode_every_never,
+    .encode = encode_every_never,
+};
+
+struct every_never *every_never_dup(const struct every_never *value)
+{
+    return zkt_value_dup(&every_never_type_, value);
+}
+
+void every_never_free(struct every_never *copy)
+{
+    free(copy);
+}
+
+/* ---- struct every_moment ---- */
+
+static const struct zkt_field every_moment_fields[] = {
+    {
+        .name = ZKT_STR_INIT("time"),
+        .offset = offsetof(struct every_moment, time),
+        .type = &zkt_type_timestamp,
+    },
+    {
+        .name = ZKT_STR_INIT("why"),
+        .offset = offsetof(struct every_moment, why),
+        .type = &every_moment_why_type_,
+    },
+};
+
+static bool decode_every_moment(struct zkt_reader *reader,
+                                const struct zkt_type *type, void *value)
+{
+    struct every_moment *out = value;
+    struct zkt_object object;
+    if (!zkt_object_open(reader, type, value, &object)) {
+        return false;
+    }
+    while (zkt_object_next(reader, &object)) {
+        switch (object.key.len) {
+        case 3:
+            if (ZKT_KEY_IS(object.key, "why")) {
+                zkt_object_field(reader, type, &object, 1);
+                zkt_decode_optional(reader, &every_moment_why_type_, &out->why);
+                continue;
+            }
+            break;
+        case 4:
+            if (ZKT_KEY_IS(object.key, "time")) {
+                zkt_object_field(reader, type, &object, 0);
+                zkt_decode_timestamp(reader, &zkt_type_timestamp, &out->time);
+                continue;
+            }
+            break;
+        }
+        zkt_object_unknown(reader, type, &object);
+    }
+    return zkt_object_close(reader, type, value, &object);
+}
+
+static void encode_every_moment(struct zkt_writer *writer,
+                                const struct zkt_type *type, const void *value)
+{
+    const struct every_moment *in = value;
+    const size_t begin = zkt_write_begin(writer);
+    (void)type;
+    ZKT_WRITE(writer, ",\"time\":");
+    zkt_write_int64(writer, in->time);
+    if (in->why.has) {
+        ZKT_WRITE(writer, ",\"why\":");
+        zkt_encode_union(writer, &every_expr_type_, &in->why.value);
+    }
+    zkt_write_end(writer, begin);
+}
+
+static const struct zkt_type every_moment_type_ = {
+    .kind = ZKT_KIND_STRUCT,
+    .size = sizeof(struct every_moment),
+    .owns = true,
+    .of.structs = &(const struct zkt_struct_info){
+        .name = "Moment",
+        .fields = every_moment_fields,
+        .count = 2,
+    },
+    .decode = decode_every_moment,
+    .encode = encode_every_moment,
+};
+
+struct every_moment *every_moment_dup(const struct every_moment *value)
+{
+    return zkt_value_dup(&every_moment_type_, value);
+}
+
+void every_moment_free(struct every_moment *copy)
+{
+    free(copy);
+}
+
 /* ---- struct every_doc_hidden ---- */
 
 static const struct every_doc_hidden every_doc_hidden_defaults_ = {
@@ -46,6 +411,8 @@ static const struct every_doc_hidden every_doc_hidden_defaults_ = {
     .tokens = { 0 },
     .odds = { 0 },
     .limit_of = 3.0,
+    .grants = { 0 },
+    .expiry = { .kind = EVERY_EXPIRY_KIND_NEVER, .never = { 0 } },
 };
 
 static const struct zkt_field every_doc_hidden_fields[] = {
@@ -72,6 +439,18 @@ static const struct zkt_field every_doc_hidden_fields[] = {
         .offset = offsetof(struct every_doc_hidden, limit_of),
         .type = &every_doc_hidden_limit_of_type_,
         .default_value = &every_doc_hidden_defaults_.limit_of,
+    },
+    {
+        .name = ZKT_STR_INIT("grants"),
+        .offset = offsetof(struct every_doc_hidden, grants),
+        .type = &every_doc_hidden_grants_type_,
+        .default_value = &every_doc_hidden_defaults_.grants,
+    },
+    {
+        .name = ZKT_STR_INIT("expiry"),
+        .offset = offsetof(struct every_doc_hidden, expiry),
+        .type = &every_expiry_type_,
+        .default_value = &every_doc_hidden_defaults_.expiry,
     },
 };
 
@@ -105,6 +484,17 @@ static bool decode_every_doc_hidden(struct zkt_reader *reader,
                                &out->tokens);
                 continue;
             }
+            if (ZKT_KEY_IS(object.key, "grants")) {
+                zkt_object_field(reader, type, &object, 4);
+                zkt_decode_map(reader, &every_doc_hidden_grants_type_,
+                               &out->grants);
+                continue;
+            }
+            if (ZKT_KEY_IS(object.key, "expiry")) {
+                zkt_object_field(reader, type, &object, 5);
+                zkt_decode_union(reader, &every_expiry_type_, &out->expiry);
+                continue;
+            }
             break;
         case 7:
             if (ZKT_KEY_IS(object.key, "limitOf")) {
@@ -135,6 +525,10 @@ static void encode_every_doc_hidden(struct zkt_writer *writer,
     zkt_encode_list(writer, &every_doc_hidden_odds_type_, &in->odds);
     ZKT_WRITE(writer, ",\"limitOf\":");
     zkt_write_float64(writer, in->limit_of);
+    ZKT_WRITE(writer, ",\"grants\":");
+    zkt_encode_map(writer, &every_doc_hidden_grants_type_, &in->grants);
+    ZKT_WRITE(writer, ",\"expiry\":");
+    zkt_encode_union(writer, &every_expiry_type_, &in->expiry);
     zkt_write_end(writer, begin);
 }
 
@@ -145,11 +539,18 @@ static const struct zkt_type every_doc_hidden_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "doc.private",
         .fields = every_doc_hidden_fields,
-        .count = 4,
+        .count = 6,
     },
     .decode = decode_every_doc_hidden,
     .encode = encode_every_doc_hidden,
 };
+
+const struct every_grant *every_grant_map_find(
+    const struct every_grant_map *map, struct zkt_str key)
+{
+    return zkt_map_find(map, sizeof(struct every_grant_entry),
+                        offsetof(struct every_grant_entry, value), key);
+}
 
 /* ---- places ---- */
 
@@ -426,8 +827,9 @@ void every_account_set_point(struct every_account_ref ref,
     zkt_state_set(ref.at, 21, value);
 }
 
-void every_account_set_mixed(struct every_account_ref ref,
-                             const struct every_tuple_str_int32_opt_suit *value)
+void every_account_set_mixed(
+    struct every_account_ref ref,
+    const struct every_tuple3_str_2_int32_opt_suit *value)
 {
     zkt_state_set(ref.at, 22, value);
 }
@@ -523,15 +925,25 @@ struct every_node_ref every_node_edit_by(struct every_node_ref ref,
 }
 
 void every_node_set_twin(struct every_node_ref ref,
-                         const struct every_tuple_node_box_int32 *value)
+                         const struct every_tuple2_2_node_box_int32 *value)
 {
-    const struct every_tuple_node_box_int32_opt some = { true, *value };
+    const struct every_tuple2_2_node_box_int32_opt some = { true, *value };
     zkt_state_set(ref.at, 4, &some);
 }
 
 void every_node_unset_twin(struct every_node_ref ref)
 {
     zkt_state_unset(ref.at, 4);
+}
+
+void every_grant_set_by(struct every_grant_ref ref, struct zkt_str value)
+{
+    zkt_state_set(ref.at, 0, &value);
+}
+
+void every_grant_set_right(struct every_grant_ref ref, enum every_right value)
+{
+    zkt_state_set(ref.at, 1, &value);
 }
 
 /* ---- doc ---- */
@@ -764,6 +1176,36 @@ void every_doc_clear_odds(struct every_doc_call *call)
 void every_doc_set_limit_of(struct every_doc_call *call, double value)
 {
     zkt_state_set(zkt_call_hidden_place(call->zkt), 3, &value);
+}
+
+void every_doc_put_grants(struct every_doc_call *call, struct zkt_str key,
+                          const struct every_grant *value)
+{
+    zkt_state_put(zkt_call_hidden_place(call->zkt), 4, key, value);
+}
+
+void every_doc_remove_grants(struct every_doc_call *call, struct zkt_str key)
+{
+    zkt_state_delete(zkt_call_hidden_place(call->zkt), 4, key);
+}
+
+void every_doc_clear_grants(struct every_doc_call *call)
+{
+    zkt_state_clear(zkt_call_hidden_place(call->zkt), 4);
+}
+
+struct every_grant_ref every_doc_edit_grants(struct every_doc_call *call,
+                                             struct zkt_str key)
+{
+    return (struct every_grant_ref){
+        zkt_state_edit_entry(zkt_call_hidden_place(call->zkt), 4, key),
+    };
+}
+
+void every_doc_set_expiry(struct every_doc_call *call,
+                          const struct every_expiry *value)
+{
+    zkt_state_set(zkt_call_hidden_place(call->zkt), 5, value);
 }
 
 void every_doc_emit_drawn(struct every_doc_call *call,

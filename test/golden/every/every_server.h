@@ -10,9 +10,71 @@
 extern "C" {
 #endif
 
+enum every_right {
+    EVERY_RIGHT_UNKNOWN_ = -1, /* sent by a newer schema */
+    EVERY_RIGHT_READ,
+    EVERY_RIGHT_WRITE,
+};
+
+/** The value as it is on the wire; "" for one that is not in the schema. */
+const char *every_right_name(enum every_right value);
+
+enum every_expiry_kind {
+    EVERY_EXPIRY_KIND_UNKNOWN_ = -1, /* sent by a newer schema */
+    EVERY_EXPIRY_KIND_AT,
+    EVERY_EXPIRY_KIND_NEVER,
+};
+
+/** The value as it is on the wire; "" for one that is not in the schema. */
+const char *every_expiry_kind_name(enum every_expiry_kind value);
+
+/** Only private state has these: no client sees them. */
+struct every_grant {
+    struct zkt_str by;
+    enum every_right right;
+};
+
+/** What the schema gives the fields by default; the others are zero. */
+struct every_grant every_grant_defaults(void);
+
+/** A deep copy in one block, for every_grant_free; NULL: no memory. */
+struct every_grant *every_grant_dup(const struct every_grant *value);
+void every_grant_free(struct every_grant *copy);
+
+struct every_never {
+    char nothing_;
+};
+
+/** A deep copy in one block, for every_never_free; NULL: no memory. */
+struct every_never *every_never_dup(const struct every_never *value);
+void every_never_free(struct every_never *copy);
+
+struct every_moment {
+    int64_t time;
+    struct every_expr_opt why;
+};
+
+/** A deep copy in one block, for every_moment_free; NULL: no memory. */
+struct every_moment *every_moment_dup(const struct every_moment *value);
+void every_moment_free(struct every_moment *copy);
+
 struct every_float64_opt_list {
     const struct zkt_float64_opt *items;
     size_t len;
+};
+
+struct every_grant_map {
+    const struct every_grant_entry *items;
+    size_t len;
+    const void *index_;
+};
+
+struct every_expiry {
+    enum every_expiry_kind kind;
+    union {
+        struct every_moment at;
+        struct every_never never;
+    };
 };
 
 struct every_doc_hidden {
@@ -20,7 +82,18 @@ struct every_doc_hidden {
     struct zkt_int64_map tokens;
     struct every_float64_opt_list odds;
     double limit_of;
+    struct every_grant_map grants;
+    struct every_expiry expiry;
 };
+
+struct every_grant_entry {
+    struct zkt_str key;
+    struct every_grant value;
+};
+
+/** The value under @key, or NULL; good until the map changes. */
+const struct every_grant *every_grant_map_find(
+    const struct every_grant_map *map, struct zkt_str key);
 
 /*
  * Places in the state: structs and containers inside of others. An edit
@@ -32,6 +105,10 @@ struct every_account_ref {
 };
 
 struct every_node_ref {
+    struct zkt_place *at;
+};
+
+struct every_grant_ref {
     struct zkt_place *at;
 };
 
@@ -126,7 +203,7 @@ void every_account_set_point(struct every_account_ref ref,
                              const struct every_point *value);
 void every_account_set_mixed(
     struct every_account_ref ref,
-    const struct every_tuple_str_int32_opt_suit *value);
+    const struct every_tuple3_str_2_int32_opt_suit *value);
 
 void every_node_set_value(struct every_node_ref ref, int32_t value);
 
@@ -157,8 +234,11 @@ struct every_node_ref every_node_edit_by(struct every_node_ref ref,
                                          struct zkt_str key);
 
 void every_node_set_twin(struct every_node_ref ref,
-                         const struct every_tuple_node_box_int32 *value);
+                         const struct every_tuple2_2_node_box_int32 *value);
 void every_node_unset_twin(struct every_node_ref ref);
+
+void every_grant_set_by(struct every_grant_ref ref, struct zkt_str value);
+void every_grant_set_right(struct every_grant_ref ref, enum every_right value);
 
 /* ---- doc ---- */
 
@@ -248,6 +328,16 @@ void every_doc_remove_odds(struct every_doc_call *call, size_t index,
 void every_doc_clear_odds(struct every_doc_call *call);
 
 void every_doc_set_limit_of(struct every_doc_call *call, double value);
+
+void every_doc_put_grants(struct every_doc_call *call, struct zkt_str key,
+                          const struct every_grant *value);
+void every_doc_remove_grants(struct every_doc_call *call, struct zkt_str key);
+void every_doc_clear_grants(struct every_doc_call *call);
+struct every_grant_ref every_doc_edit_grants(struct every_doc_call *call,
+                                             struct zkt_str key);
+
+void every_doc_set_expiry(struct every_doc_call *call,
+                          const struct every_expiry *value);
 
 /* Emitting events, which are sent when the call has succeeded. */
 

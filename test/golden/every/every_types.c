@@ -286,18 +286,18 @@ static const struct zkt_type every_node_twin_value_0_type_ = {
 
 static const struct zkt_field every_node_twin_value_type_elements[] = {
     {
-        .offset = offsetof(struct every_tuple_node_box_int32, _0),
+        .offset = offsetof(struct every_tuple2_2_node_box_int32, _0),
         .type = &every_node_twin_value_0_type_,
     },
     {
-        .offset = offsetof(struct every_tuple_node_box_int32, _1),
+        .offset = offsetof(struct every_tuple2_2_node_box_int32, _1),
         .type = &zkt_type_int32,
     },
 };
 
 static const struct zkt_type every_node_twin_value_type_ = {
     .kind = ZKT_KIND_TUPLE,
-    .size = sizeof(struct every_tuple_node_box_int32),
+    .size = sizeof(struct every_tuple2_2_node_box_int32),
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "a tuple",
@@ -310,11 +310,12 @@ static const struct zkt_type every_node_twin_value_type_ = {
 
 static const struct zkt_type every_node_twin_type_ = {
     .kind = ZKT_KIND_NULLABLE,
-    .size = sizeof(struct every_tuple_node_box_int32_opt),
+    .size = sizeof(struct every_tuple2_2_node_box_int32_opt),
     .owns = true,
     .of.optionals = &(const struct zkt_optional_info){
         .value = &every_node_twin_value_type_,
-        .value_offset = offsetof(struct every_tuple_node_box_int32_opt, value),
+        .value_offset = offsetof(struct every_tuple2_2_node_box_int32_opt,
+                                 value),
     },
     .decode = zkt_decode_optional,
     .encode = zkt_encode_optional,
@@ -627,22 +628,22 @@ static const struct zkt_type every_account_names_type_ = {
 
 static const struct zkt_field every_account_mixed_type_elements[] = {
     {
-        .offset = offsetof(struct every_tuple_str_int32_opt_suit, _0),
+        .offset = offsetof(struct every_tuple3_str_2_int32_opt_suit, _0),
         .type = &zkt_type_string,
     },
     {
-        .offset = offsetof(struct every_tuple_str_int32_opt_suit, _1),
+        .offset = offsetof(struct every_tuple3_str_2_int32_opt_suit, _1),
         .type = &every_account_by_name_value_type_,
     },
     {
-        .offset = offsetof(struct every_tuple_str_int32_opt_suit, _2),
+        .offset = offsetof(struct every_tuple3_str_2_int32_opt_suit, _2),
         .type = &every_suit_type_,
     },
 };
 
 static const struct zkt_type every_account_mixed_type_ = {
     .kind = ZKT_KIND_TUPLE,
-    .size = sizeof(struct every_tuple_str_int32_opt_suit),
+    .size = sizeof(struct every_tuple3_str_2_int32_opt_suit),
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "a tuple",

@@ -131,14 +131,14 @@ struct every_node_map {
     const void *index_;
 };
 
-struct every_tuple_node_box_int32 {
+struct every_tuple2_2_node_box_int32 {
     const struct every_node *_0;
     int32_t _1;
 };
 
-struct every_tuple_node_box_int32_opt {
+struct every_tuple2_2_node_box_int32_opt {
     bool has;
-    struct every_tuple_node_box_int32 value;
+    struct every_tuple2_2_node_box_int32 value;
 };
 
 struct every_node {
@@ -146,7 +146,7 @@ struct every_node {
     const struct every_node *next;
     struct every_node_list kids;
     struct every_node_map by;
-    struct every_tuple_node_box_int32_opt twin;
+    struct every_tuple2_2_node_box_int32_opt twin;
 };
 
 /** What the schema gives the fields by default; the others are zero. */
@@ -195,7 +195,7 @@ struct every_shape {
     };
 };
 
-struct every_tuple_str_int32_opt_suit {
+struct every_tuple3_str_2_int32_opt_suit {
     struct zkt_str _0;
     struct zkt_int32_opt _1;
     enum every_suit _2;
@@ -224,7 +224,7 @@ struct every_account {
     struct zkt_str_opt nick;
     struct zkt_str_opt names;
     struct every_point point;
-    struct every_tuple_str_int32_opt_suit mixed;
+    struct every_tuple3_str_2_int32_opt_suit mixed;
 };
 
 /** What the schema gives the fields by default; the others are zero. */

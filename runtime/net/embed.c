@@ -1,0 +1,121 @@
+/*
+ * What zocket/embed.h has for loops over sockets: listening, accepting, and
+ * one call each for the input and the output of a connection, with the system's
+ * clocks. It is made of the rest of that header, and holds nothing: the loop
+ * keeps the descriptors and asks poll, epoll or kqueue itself.
+ */
+#include "zocket/embed.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+
+#include "base/endpoint.h"
+#include "net/socket.h"
+
+enum {
+    CHUNK = 16 * 1024,
+    CHUNKS = 4, /* for one connection and turn */
+    SLICES = 16
+};
+
+static int64_t read_clock(clockid_t clock)
+{
+    struct timespec t;
+    (void)clock_gettime(clock, &t); /* both of them exist */
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void zkt_server_read_clock(struct zkt_server *server)
+{
+    zkt_server_clock(server, read_clock(CLOCK_MONOTONIC),
+                     read_clock(CLOCK_REALTIME));
+}
+
+int zkt_socket_listen(const char *host, uint16_t *port)
+{
+    const int fd = zkt__socket_listen(host, port);
+    if (fd < 0) {
+        errno = -fd;
+        return -1;
+    }
+    return fd;
+}
+
+struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
+                                              int listener, void *user, int *fd)
+{
+    struct sockaddr_storage peer;
+    char address[ZKT_ADDRESS_TEXT];
+    const int accepted = zkt__socket_accept(listener, &peer);
+    if (accepted < 0) {
+        return NULL;
+    }
+    zkt__socket_spell((struct sockaddr *)&peer, address);
+    struct zkt_endpoint *endpoint = zkt_server_accept(server, address, user);
+    if (endpoint == NULL) {
+        zkt__socket_close(accepted);
+        return NULL;
+    }
+    *fd = accepted;
+    return endpoint;
+}
+
+static bool is_for_later(ptrdiff_t error)
+{
+    return error == -EAGAIN || error == -EWOULDBLOCK;
+}
+
+/* The transport is broken: the fate says so from now on. */
+static void abort_endpoint(struct zkt_endpoint *endpoint)
+{
+    endpoint->aborted = true;
+    zkt__endpoint_touch(endpoint);
+}
+
+void zkt_endpoint_receive(struct zkt_endpoint *endpoint, int fd)
+{
+    char bytes[CHUNK];
+    if (!zkt_endpoint_reading(endpoint) && zkt__socket_connected(fd) != 0) {
+        abort_endpoint(endpoint); /* poll would go on saying so */
+        return;
+    }
+    for (int i = 0; i < CHUNKS && zkt_endpoint_reading(endpoint); i++) {
+        const ptrdiff_t got = zkt__socket_read(fd, bytes, sizeof(bytes));
+        if (got > 0) {
+            zkt_endpoint_feed(endpoint, bytes, (size_t)got);
+        } else if (got == 0) {
+            zkt_endpoint_ended(endpoint);
+        } else if (!is_for_later(got)) {
+            abort_endpoint(endpoint);
+        }
+        if (got < CHUNK || zkt_endpoint_fate(endpoint) == ZKT_FATE_DROP) {
+            return;
+        }
+    }
+}
+
+int zkt_endpoint_send(struct zkt_endpoint *endpoint, int fd)
+{
+    struct zkt_slice slices[SLICES];
+    bool stuck = false;
+    size_t count;
+    while (!stuck && zkt_endpoint_fate(endpoint) != ZKT_FATE_DROP &&
+           (count = zkt_endpoint_pending(endpoint, slices, SLICES)) > 0) {
+        const ptrdiff_t sent = zkt__socket_write(fd, slices, count);
+        if (sent >= 0) {
+            zkt_endpoint_sent(endpoint, (size_t)sent);
+        } else if (is_for_later(sent)) {
+            stuck = true;
+        } else {
+            abort_endpoint(endpoint);
+        }
+    }
+    const enum zkt_fate fate = zkt_endpoint_fate(endpoint);
+    if (fate == ZKT_FATE_DROP || (fate == ZKT_FATE_CLOSE && !stuck)) {
+        zkt_endpoint_detach(endpoint);
+        return -1;
+    }
+    return (zkt_endpoint_reading(endpoint) ? POLLIN : 0) |
+           (stuck ? POLLOUT : 0);
+}

@@ -1,0 +1,257 @@
+/*
+ * What can only be judged when a call ends: item counts, `unique` and
+ * `check;`. A place that a later change has cut off is not judged, and none
+ * is judged twice. Both are looked up by address in an index that lives as
+ * long as the check, so the cost is that of the changes, however many.
+ */
+#include "state/record.h"
+
+struct late {
+    struct zkt_journal *journal;
+    struct zkt_allocator memory; /* the call's */
+    bool *gone;                  /* by record: its place has been cut off */
+    struct zkt_index cuts;       /* records, by what they changed */
+    struct zkt_index judged;     /* of places, below */
+    const struct zkt_place **places;
+    uint32_t count, capacity;
+};
+
+/* What a change cuts off: all that is in a list or map, or one field. */
+struct target {
+    const void *at;
+    const struct zkt_type *type;
+    uint32_t field; /* of a struct */
+};
+
+bool zkt__breaks_count(const struct zkt_type *type, size_t len)
+{
+    const bool list = type->kind == ZKT_KIND_LIST;
+    const uint32_t min = list ? type->of.lists->min : type->of.maps->min;
+    const uint32_t max = list ? type->of.lists->max : type->of.maps->max;
+    return len < min || (max != UINT32_MAX && len > max);
+}
+
+/* ---- what has been cut off ---- */
+
+static struct target target_at(const struct zkt_place *where, uint32_t field)
+{
+    const bool fields = where->type->kind == ZKT_KIND_STRUCT;
+    return (struct target){ where->at, where->type, fields ? field : 0 };
+}
+
+static uint64_t hash_target(const struct late *l, const struct target *t)
+{
+    const uint64_t key[2] = { (uintptr_t)t->at, t->field };
+    return zkt__hash(&l->journal->store->key, key, sizeof(key));
+}
+
+static bool same_target(const void *owner, uint32_t position, const void *key,
+                        size_t len)
+{
+    const struct zkt_record *record =
+        &((const struct zkt_journal *)owner)->records[position];
+    const struct target mine = target_at(record->where, record->index);
+    const struct target *wanted = key;
+    (void)len;
+    return mine.at == wanted->at && mine.type == wanted->type &&
+           mine.field == wanted->field;
+}
+
+static bool is_cut(const struct late *l, const struct target *t)
+{
+    return zkt__index_find(&l->cuts, hash_target(l, t), same_target, l->journal,
+                           t, sizeof(*t)) != ZKT_INDEX_NONE;
+}
+
+/* Whether any of the records in the index has cut @place off. */
+static bool is_cut_off(const struct late *l, const struct zkt_place *place)
+{
+    for (; place->parent != NULL; place = place->parent) {
+        const struct target t = target_at(place->parent, place->index);
+        if (is_cut(l, &t)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Goes from the last record to the first, so that the index holds those after
+ * it. False: no memory. */
+static bool find_gone(struct late *l)
+{
+    const struct zkt_journal *journal = l->journal;
+    l->gone = zkt__arena_zero(journal->arena, journal->count, sizeof(bool));
+    if (l->gone == NULL) {
+        return false;
+    }
+    if (journal->count == 1) {
+        return true;
+    }
+    if (!zkt__index_reserve(&l->cuts, &l->memory, journal->count)) {
+        return false;
+    }
+    for (uint32_t i = journal->count; i-- > 0;) {
+        const struct zkt_record *record = &journal->records[i];
+        const struct target t = target_at(record->where, record->index);
+        l->gone[i] = is_cut_off(l, record->where);
+        if (!is_cut(l, &t)) {
+            zkt__index_add(&l->cuts, hash_target(l, &t), i);
+        }
+    }
+    return true;
+}
+
+/* ---- item counts ---- */
+
+static void report_count(struct zkt_journal *journal,
+                         const struct zkt_place *where, size_t len)
+{
+    struct zkt_step path[ZKT_DEPTH_MAX];
+    const bool list = where->type->kind == ZKT_KIND_LIST;
+    const uint32_t min = list ? where->type->of.lists->min
+                              : where->type->of.maps->min;
+    const uint32_t max = list ? where->type->of.lists->max
+                              : where->type->of.maps->max;
+    const uint32_t depth = zkt__place_path(where, path);
+    zkt__issue_add(
+        journal->issues, len < min ? ZKT_ISSUE_TOO_SMALL : ZKT_ISSUE_TOO_BIG,
+        path, depth, "must have %s %u %s", len < min ? "at least" : "at most",
+        len < min ? min : max, list ? "items" : "entries");
+    zkt__journal_fail(journal, ZKT_INTERNAL,
+                      "a list or map breaks its rules at the commit");
+}
+
+/* Only a count that went out of bounds and did not come back is worth the
+ * search; it may be gone together with what it was in. */
+static bool check_counts(const struct late *l)
+{
+    struct zkt_journal *journal = l->journal;
+    for (uint32_t i = 0; journal->broken > 0 && i < journal->count; i++) {
+        const struct zkt_place *where = journal->records[i].where;
+        if (l->gone[i] || (where->type->kind != ZKT_KIND_LIST &&
+                           where->type->kind != ZKT_KIND_MAP)) {
+            continue;
+        }
+        const struct zkt_any_list *now = zkt__place_resolve(where);
+        if (zkt__breaks_count(where->type, now->len)) {
+            report_count(journal, where, now->len);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- `check;` and `unique` ---- */
+
+/* Whether a change inside of it can break a rule of the whole. */
+static bool has_late_rules(const struct zkt_type *type)
+{
+    return (type->kind == ZKT_KIND_STRUCT && type->of.structs->check != 0) ||
+           (type->kind == ZKT_KIND_LIST && type->of.lists->unique);
+}
+
+static bool any_late_rules(const struct zkt_journal *journal)
+{
+    for (uint32_t i = 0; journal->checks && i < journal->count; i++) {
+        const struct zkt_place *place = journal->records[i].where;
+        for (; place != NULL; place = place->parent) {
+            if (has_late_rules(place->type)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool same_place(const void *owner, uint32_t position, const void *key,
+                       size_t len)
+{
+    const struct zkt_place *mine =
+        ((const struct late *)owner)->places[position];
+    const struct zkt_place *wanted = key;
+    (void)len;
+    return mine->at == wanted->at && mine->type == wanted->type;
+}
+
+static bool grow_judged(struct late *l)
+{
+    if (l->count < l->capacity) {
+        return true;
+    }
+    const uint32_t capacity = l->capacity > 0 ? l->capacity * 2 : 4;
+    const struct zkt_place **grown = zkt__arena_alloc(
+        l->journal->arena, capacity * sizeof(*grown));
+    if (grown == NULL) {
+        return false;
+    }
+    if (l->count > 0) {
+        memcpy(grown, l->places, l->count * sizeof(*grown));
+    }
+    l->places = grown;
+    l->capacity = capacity;
+    return zkt__index_reserve(&l->judged, &l->memory, capacity - l->count);
+}
+
+/* Whether @place has been judged already; from now on it has. */
+static bool judged(struct late *l, const struct zkt_place *place)
+{
+    const uint64_t key = (uintptr_t)place->at;
+    const uint64_t hash = zkt__hash(&l->journal->store->key, &key, sizeof(key));
+    if (zkt__index_find(&l->judged, hash, same_place, l, place,
+                        sizeof(*place)) != ZKT_INDEX_NONE) {
+        return true;
+    }
+    if (!grow_judged(l)) {
+        zkt__journal_fail(l->journal, ZKT_NO_MEMORY,
+                          "no memory to check rules");
+        return false;
+    }
+    l->places[l->count] = place;
+    zkt__index_add(&l->judged, hash, l->count++);
+    return false;
+}
+
+static void judge(struct zkt_journal *journal, const struct zkt_place *place)
+{
+    struct zkt_step path[ZKT_DEPTH_MAX];
+    const uint32_t depth = zkt__place_path(place, path);
+    if (!zkt__check_place(place->type, zkt__place_resolve(place), path, depth,
+                          journal->issues)) {
+        zkt__journal_fail(journal, ZKT_INTERNAL,
+                          "a value breaks its rules at the commit");
+    }
+}
+
+/* Everything that the changes were made inside of, the newest first. */
+static void check_rules(struct late *l)
+{
+    struct zkt_journal *journal = l->journal;
+    for (uint32_t i = journal->count; i-- > 0;) {
+        const struct zkt_place *place = l->gone[i] ? NULL
+                                                   : journal->records[i].where;
+        for (; place != NULL && journal->failure == ZKT_OK;
+             place = place->parent) {
+            if (has_late_rules(place->type) && !judged(l, place)) {
+                judge(journal, place);
+            }
+        }
+    }
+}
+
+bool zkt__journal_check(struct zkt_journal *journal)
+{
+    struct late l = {
+        .journal = journal,
+        .memory = zkt__arena_allocator(journal->arena),
+    };
+    const bool rules = any_late_rules(journal);
+    if (journal->failure != ZKT_OK || (!rules && journal->broken == 0)) {
+        return journal->failure == ZKT_OK;
+    }
+    if (!find_gone(&l)) {
+        zkt__journal_fail(journal, ZKT_NO_MEMORY, "no memory to check rules");
+    } else if (check_counts(&l) && rules) {
+        check_rules(&l);
+    }
+    return journal->failure == ZKT_OK;
+}

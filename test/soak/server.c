@@ -1,0 +1,620 @@
+/*
+ * The server that is soaked. Its handlers keep to what soak.zkt says of them;
+ * a thread of its own finishes calls later, now the oldest and now the newest.
+ * All memory of the runtime is counted, and when the server is gone there must
+ * be none left: exit status 3.
+ *
+ * SOAK_FAULT in the environment makes one of the handlers bad, so that tests
+ * can see it noticed: `memory` and `descriptor` are lost, an `answer` is
+ * wrong, a `state` is not what subscribers were told.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "soak_server.h"
+
+enum {
+    ENTRIES_MAX = SOAK_LEDGER_ENTRIES_MAX,
+    LATELY_MAX = 8,
+    LOST_BYTES = 16384
+};
+
+/* Counted by every thread that there is. */
+static struct {
+    atomic_ullong activations, deactivations, arrivals, departures, deferrals,
+        halves, cancelled, complaints, blocks, bytes, adds;
+} counted;
+
+/* ---- memory ---- */
+
+/* In front of each block; as large as what it must not bring out of line. */
+union head {
+    size_t size;
+    max_align_t align;
+};
+
+static void *count_block(union head *head, size_t size)
+{
+    if (head == NULL) {
+        return NULL;
+    }
+    head->size = size;
+    atomic_fetch_add(&counted.blocks, 1);
+    atomic_fetch_add(&counted.bytes, size);
+    return head + 1;
+}
+
+static void discount(const union head *head)
+{
+    atomic_fetch_sub(&counted.blocks, 1);
+    atomic_fetch_sub(&counted.bytes, head->size);
+}
+
+static void *take(void *user, size_t size)
+{
+    (void)user;
+    return count_block(malloc(sizeof(union head) + size), size);
+}
+
+static void give_back(void *user, void *block)
+{
+    union head *head = block;
+    (void)user;
+    if (block != NULL) {
+        discount(head - 1);
+        free(head - 1);
+    }
+}
+
+static void *resize(void *user, void *block, size_t size)
+{
+    union head *head = block;
+    if (block == NULL) {
+        return take(user, size);
+    }
+    const union head before = head[-1];
+    head = realloc(head - 1, sizeof(union head) + size);
+    if (head == NULL) {
+        return NULL;
+    }
+    discount(&before);
+    return count_block(head, size);
+}
+
+static const struct zkt_allocator allocator = { take, resize, give_back, NULL };
+
+/* ---- faults ---- */
+
+static enum {
+    FAULT_NONE,
+    FAULT_MEMORY,
+    FAULT_DESCRIPTOR,
+    FAULT_ANSWER,
+    FAULT_STATE
+} fault;
+
+static void read_fault(void)
+{
+    static const char *const names[] = { "", "memory", "descriptor", "answer",
+                                         "state" };
+    const char *name = getenv("SOAK_FAULT");
+    for (int i = 1; name != NULL && i <= FAULT_STATE; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            fault = i;
+        }
+    }
+}
+
+/* What a bad handler does once in a while. */
+static void be_bad(struct soak_ledger_call *call, int64_t *out)
+{
+    static char *volatile lost;
+    const unsigned long long turn = atomic_fetch_add(&counted.adds, 1);
+    if (fault == FAULT_MEMORY) {
+        lost = malloc(LOST_BYTES);
+        if (lost != NULL) {
+            memset(lost, 1, LOST_BYTES); /* so that there are pages of it */
+        }
+    } else if (fault == FAULT_DESCRIPTOR && turn % 64 == 0) {
+        (void)dup(STDERR_FILENO);
+    } else if (fault == FAULT_ANSWER && turn % 64 == 0) {
+        *out -= 1000;
+    }
+    (void)call;
+}
+
+/* ---- calls that another thread finishes ---- */
+
+struct job {
+    struct job *next, *before;
+    struct soak_ledger_add_later_later *add; /* one of the two */
+    struct soak_room_say_later_later *say;
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t news;
+    pthread_t thread;
+    struct job *newest, *oldest;
+    bool stops;
+} later = { .mutex = PTHREAD_MUTEX_INITIALIZER,
+            .news = PTHREAD_COND_INITIALIZER };
+
+/* From malloc, and freed by the second half; NULL: no memory. */
+static struct job *make_job(void)
+{
+    return calloc(1, sizeof(struct job));
+}
+
+static enum zkt_status hand_over(struct job *job)
+{
+    atomic_fetch_add(&counted.deferrals, 1);
+    pthread_mutex_lock(&later.mutex);
+    job->before = later.newest;
+    if (later.newest != NULL) {
+        later.newest->next = job;
+    } else {
+        later.oldest = job;
+    }
+    later.newest = job;
+    pthread_cond_signal(&later.news);
+    pthread_mutex_unlock(&later.mutex);
+    return ZKT_PENDING;
+}
+
+/* The oldest or the newest; NULL: there is none, and it is over. */
+static struct job *wait_for_job(bool oldest)
+{
+    pthread_mutex_lock(&later.mutex);
+    while (later.oldest == NULL && !later.stops) {
+        pthread_cond_wait(&later.news, &later.mutex);
+    }
+    struct job *job = oldest ? later.oldest : later.newest;
+    if (job != NULL) {
+        *(job->next != NULL ? &job->next->before : &later.newest) = job->before;
+        *(job->before != NULL ? &job->before->next : &later.oldest) = job->next;
+    }
+    pthread_mutex_unlock(&later.mutex);
+    return job;
+}
+
+static void end_job(struct zkt_call *call, struct job *job)
+{
+    atomic_fetch_add(&counted.halves, 1);
+    if (zkt_cancelled(call)) {
+        atomic_fetch_add(&counted.cancelled, 1);
+    }
+    free(job);
+}
+
+/* ---- ledgers ---- */
+
+static void change(struct soak_ledger_call *call)
+{
+    const struct soak_ledger_changed_event event = { call->state->version + 1 };
+    soak_ledger_set_version(call, event.version);
+    soak_ledger_emit_changed(call, &event, zkt_to_all());
+}
+
+static enum zkt_status add(struct soak_ledger_call *call,
+                           const struct soak_ledger_add_input *in, int64_t *out)
+{
+    const struct zkt_str id = zkt_client_id(call->zkt);
+    soak_ledger_set_total(call, call->state->total + in->by);
+    if (call->hidden->lately.len == LATELY_MAX) {
+        soak_ledger_remove_lately(call, 0, 1);
+    }
+    soak_ledger_append_lately(call, (struct zkt_str){ id.data, 16 });
+    change(call);
+    *out = call->state->total;
+    be_bad(call, out);
+    return ZKT_OK;
+}
+
+static enum zkt_status then_add(struct soak_ledger_call *call,
+                                const struct soak_ledger_add_later_input *in,
+                                int64_t *out, void *user)
+{
+    end_job(call->zkt, user);
+    soak_ledger_set_total(call, call->state->total + in->by);
+    change(call);
+    *out = call->state->total;
+    return ZKT_OK;
+}
+
+static enum zkt_status add_later(struct soak_ledger_call *call,
+                                 const struct soak_ledger_add_later_input *in,
+                                 int64_t *out)
+{
+    struct job *job = make_job();
+    (void)in;
+    (void)out;
+    if (job == NULL) {
+        return zkt_fail(call->zkt, ZKT_INTERNAL, "no memory");
+    }
+    job->add = soak_ledger_defer_add_later(call);
+    if (job->add == NULL) {
+        free(job);
+        return ZKT_OK; /* which fails */
+    }
+    return hand_over(job);
+}
+
+static enum zkt_status add_in_vain(
+    struct soak_ledger_call *call,
+    const struct soak_ledger_add_in_vain_input *in)
+{
+    soak_ledger_set_total(call, call->state->total + in->by);
+    soak_ledger_clear_entries(call);
+    soak_ledger_put_scores(call, ZKT_STR("vain"), in->by);
+    soak_ledger_set_note(call, ZKT_STR("in vain"));
+    change(call);
+    return zkt_fail(call->zkt, ZKT_ABORTED, "in vain");
+}
+
+static void remove_some(struct soak_ledger_call *call, size_t at, size_t count)
+{
+    int32_t sum = call->state->sum;
+    for (size_t i = at; i < at + count; i++) {
+        sum -= call->state->entries.items[i].value;
+    }
+    soak_ledger_set_sum(call, sum);
+    soak_ledger_remove_entries(call, at, count);
+}
+
+static enum zkt_status insert(struct soak_ledger_call *call,
+                              const struct soak_ledger_insert_input *in)
+{
+    if (call->state->entries.len == ENTRIES_MAX) {
+        remove_some(call, in->at % ENTRIES_MAX, 1);
+    }
+    const size_t at = in->at % (call->state->entries.len + 1);
+    soak_ledger_insert_entries(call, at, &in->entry);
+    soak_ledger_set_sum(call, call->state->sum + in->entry.value);
+    change(call);
+    return ZKT_OK;
+}
+
+static enum zkt_status remove_entries(struct soak_ledger_call *call,
+                                      const struct soak_ledger_remove_input *in)
+{
+    const size_t len = call->state->entries.len;
+    if (len == 0) {
+        return ZKT_OK;
+    }
+    const size_t at = in->at % len;
+    remove_some(call, at, len - at < in->count ? len - at : in->count);
+    change(call);
+    return ZKT_OK;
+}
+
+static enum zkt_status put(struct soak_ledger_call *call,
+                           const struct soak_ledger_put_input *in)
+{
+    const struct zkt_int32_map *scores = &call->state->scores;
+    if (scores->len == SOAK_LEDGER_SCORES_MAX &&
+        zkt_int32_map_find(scores, in->key) == NULL) {
+        soak_ledger_remove_scores(call, scores->items[0].key);
+    }
+    soak_ledger_put_scores(call, in->key, in->value);
+    change(call);
+    return ZKT_OK;
+}
+
+static enum zkt_status drop(struct soak_ledger_call *call,
+                            const struct soak_ledger_drop_input *in)
+{
+    if (zkt_int32_map_find(&call->state->scores, in->key) != NULL) {
+        soak_ledger_remove_scores(call, in->key);
+        change(call);
+    }
+    return ZKT_OK;
+}
+
+static enum zkt_status annotate(struct soak_ledger_call *call,
+                                const struct soak_ledger_annotate_input *in)
+{
+    if (in->text.has) {
+        soak_ledger_set_note(call, in->text.value);
+    } else {
+        soak_ledger_unset_note(call);
+    }
+    change(call);
+    return ZKT_OK;
+}
+
+static enum zkt_status read_ledger(struct soak_ledger_call *call,
+                                   struct soak_book *out)
+{
+    const struct soak_ledger_state *state = call->state;
+    *out = (struct soak_book){
+        .version = state->version,
+        .total = state->total + (fault == FAULT_STATE),
+        .sum = state->sum,
+        .entries = state->entries,
+        .scores = state->scores,
+        .note = state->note,
+    };
+    return ZKT_OK;
+}
+
+static enum zkt_status ledger_arrival(struct soak_ledger_call *call)
+{
+    atomic_fetch_add(&counted.arrivals, 1);
+    soak_ledger_set_contacts(call, call->hidden->contacts + 1);
+    return ZKT_OK;
+}
+
+static enum zkt_status ledger_departure(struct soak_ledger_call *call)
+{
+    atomic_fetch_add(&counted.departures, 1);
+    soak_ledger_set_contacts(call, call->hidden->contacts - 1);
+    return ZKT_OK;
+}
+
+static enum zkt_status ledger_begin(struct soak_ledger_call *call)
+{
+    (void)call;
+    atomic_fetch_add(&counted.activations, 1);
+    return ZKT_OK;
+}
+
+static enum zkt_status ledger_end(struct soak_ledger_call *call)
+{
+    atomic_fetch_add(&counted.deactivations, 1);
+    return call->hidden->contacts == 0
+               ? ZKT_OK
+               : zkt_fail(call->zkt, ZKT_INTERNAL, "some are here still");
+}
+
+static const struct soak_ledger_handlers ledger = {
+    .add = add,
+    .add_later = add_later,
+    .add_in_vain = add_in_vain,
+    .insert = insert,
+    .remove = remove_entries,
+    .put = put,
+    .drop = drop,
+    .annotate = annotate,
+    .read = read_ledger,
+    .on_connect = ledger_arrival,
+    .on_disconnect = ledger_departure,
+    .on_activate = ledger_begin,
+    .on_deactivate = ledger_end,
+};
+
+/* ---- rooms ---- */
+
+static void speak(struct soak_room_call *call, struct zkt_str text)
+{
+    const struct soak_room_heard_event event = { text };
+    if (call->state->said.len == SOAK_ROOM_SAID_MAX) {
+        soak_room_remove_said(call, 0, 1);
+    }
+    soak_room_append_said(call, text);
+    soak_room_emit_heard(call, &event, zkt_to_all());
+}
+
+static enum zkt_status say(struct soak_room_call *call,
+                           const struct soak_room_say_input *in)
+{
+    const struct zkt_str id = zkt_client_id(call->zkt);
+    const uint32_t *times = zkt_uint32_map_find(&call->state->people, id);
+    soak_room_put_people(call, id, times == NULL ? 1 : *times + 1);
+    speak(call, in->text);
+    return ZKT_OK;
+}
+
+static enum zkt_status then_say(struct soak_room_call *call,
+                                const struct soak_room_say_later_input *in,
+                                void *user)
+{
+    end_job(call->zkt, user);
+    speak(call, in->text);
+    return ZKT_OK;
+}
+
+static enum zkt_status say_later(struct soak_room_call *call,
+                                 const struct soak_room_say_later_input *in)
+{
+    struct job *job = make_job();
+    (void)in;
+    if (job == NULL) {
+        return zkt_fail(call->zkt, ZKT_INTERNAL, "no memory");
+    }
+    job->say = soak_room_defer_say_later(call);
+    if (job->say == NULL) {
+        free(job);
+        return ZKT_OK; /* which fails */
+    }
+    return hand_over(job);
+}
+
+static enum zkt_status read_room(struct soak_room_call *call, uint32_t *out)
+{
+    *out = (uint32_t)call->state->said.len;
+    return ZKT_OK;
+}
+
+static enum zkt_status end_room(struct soak_room_call *call)
+{
+    zkt_destroy(call->zkt);
+    return ZKT_OK;
+}
+
+static enum zkt_status room_departure(struct soak_room_call *call)
+{
+    const struct zkt_str id = zkt_client_id(call->zkt);
+    if (zkt_uint32_map_find(&call->state->people, id) != NULL) {
+        soak_room_remove_people(call, id);
+    }
+    return ZKT_OK;
+}
+
+static enum zkt_status room_begin(struct soak_room_call *call)
+{
+    (void)call;
+    atomic_fetch_add(&counted.activations, 1);
+    return ZKT_OK;
+}
+
+static enum zkt_status room_end(struct soak_room_call *call)
+{
+    (void)call;
+    atomic_fetch_add(&counted.deactivations, 1);
+    return ZKT_OK;
+}
+
+static const struct soak_room_handlers room = {
+    .say = say,
+    .say_later = say_later,
+    .read = read_room,
+    .end = end_room,
+    .on_disconnect = room_departure,
+    .on_activate = room_begin,
+    .on_deactivate = room_end,
+};
+
+/* ---- hoses, plain ones, the meter ---- */
+
+static enum zkt_status flood(struct soak_hose_call *call,
+                             const struct soak_hose_flood_input *in,
+                             uint32_t *out)
+{
+    *out = call->state->version + 1;
+    char *text = zkt_alloc(call->zkt, in->letters + 1, 1);
+    if (text != NULL) {
+        memset(text, 'a' + (int)(*out % 26), in->letters);
+        soak_hose_set_text(call, (struct zkt_str){ text, in->letters });
+        soak_hose_set_version(call, *out);
+    }
+    return ZKT_OK;
+}
+
+static enum zkt_status keep(struct soak_hose_call *call,
+                            const struct soak_hose_keep_input *in,
+                            uint32_t *out)
+{
+    (void)call;
+    *out = (uint32_t)in->text.len;
+    return ZKT_OK;
+}
+
+static enum zkt_status read_hose(struct soak_hose_call *call, uint32_t *out)
+{
+    *out = call->state->version;
+    return ZKT_OK;
+}
+
+static enum zkt_status peek(struct soak_plain_call *call, int32_t *out)
+{
+    *out = call->state->n;
+    return ZKT_OK;
+}
+
+static enum zkt_status read_meter(struct soak_meter_call *call,
+                                  struct soak_counts *out)
+{
+    struct zkt_server_stats stats;
+    zkt_server_stats(zkt_call_server(call->zkt), &stats);
+    *out = (struct soak_counts){
+        .connections = stats.connections,
+        .instances = stats.instances,
+        .deferred = stats.deferred,
+        .queued = stats.queued,
+        .calls = stats.calls,
+        .commits = stats.commits,
+        .patches = stats.patches,
+        .events = stats.events,
+        .evictions = stats.evictions,
+        .hook_failures = stats.hook_failures,
+        .errors = stats.protocol_errors,
+        .collapses = stats.reached.output_high,
+        .overflows = stats.reached.output_hard + stats.reached.output_stuck_ms,
+        .activations = atomic_load(&counted.activations),
+        .deactivations = atomic_load(&counted.deactivations),
+        .arrivals = atomic_load(&counted.arrivals),
+        .departures = atomic_load(&counted.departures),
+        .deferrals = atomic_load(&counted.deferrals),
+        .halves = atomic_load(&counted.halves),
+        .cancelled = atomic_load(&counted.cancelled),
+        .complaints = atomic_load(&counted.complaints),
+        .blocks = atomic_load(&counted.blocks),
+        .bytes = atomic_load(&counted.bytes),
+    };
+    return ZKT_OK;
+}
+
+static const struct soak_hose_handlers hose = { .flood = flood,
+                                                .keep = keep,
+                                                .read = read_hose };
+static const struct soak_plain_handlers plain = { .peek = peek };
+static const struct soak_meter_handlers meter = { .read = read_meter };
+
+/* ---- from start to end ---- */
+
+static void *finish_calls(void *user)
+{
+    struct job *job;
+    (void)user;
+    for (bool oldest = true; (job = wait_for_job(oldest)) != NULL;
+         oldest = !oldest) {
+        if (job->add != NULL) {
+            soak_ledger_resume_add_later(job->add, then_add, job);
+        } else {
+            soak_room_resume_say_later(job->say, then_say, job);
+        }
+    }
+    return NULL;
+}
+
+static void take_log(void *user, enum zkt_log_level level, const char *text)
+{
+    (void)user;
+    if (level >= ZKT_LOG_WARNING) {
+        atomic_fetch_add(&counted.complaints, 1);
+    }
+    if (level >= ZKT_LOG_INFO) {
+        fprintf(stderr, "%s\n", text);
+    }
+}
+
+static void stop_finishing(void)
+{
+    pthread_mutex_lock(&later.mutex);
+    later.stops = true;
+    pthread_cond_signal(&later.news);
+    pthread_mutex_unlock(&later.mutex);
+    pthread_join(later.thread, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    const struct soak_handlers handlers = { .ledger = &ledger,
+                                            .room = &room,
+                                            .hose = &hose,
+                                            .plain = &plain,
+                                            .meter = &meter };
+    const struct zkt_serve_options options = { .allocator = &allocator,
+                                               .log = take_log };
+    read_fault();
+    if (pthread_create(&later.thread, NULL, finish_calls, NULL) != 0) {
+        return 1;
+    }
+    const int status = zkt_serve_main(soak_app(&handlers), &options, argc,
+                                      argv);
+    stop_finishing();
+    const unsigned long long left = atomic_load(&counted.blocks);
+    if (left > 0) {
+        fprintf(stderr,
+                "the server is gone and %llu blocks of memory are "
+                "left\n",
+                left);
+        return 3;
+    }
+    return status;
+}

@@ -1,0 +1,398 @@
+/*
+ * A server under mixed load, for as long as is wanted: connections that call,
+ * subscribe, leave, are reset in the middle of a frame, do not read, or say
+ * what is wrong; the library's clients, which find back; instances that come
+ * and go; calls that end later. All of it is checked as it goes.
+ *
+ *   soak [--rounds N | --minutes N | --hours N] [--seed N] SERVER [ARGUMENT…]
+ *
+ * Load comes in rounds of so many steps. After each everybody leaves, and when
+ * the server is as empty as before the first one, what it has is sampled; at
+ * the end samples.c judges whether that has grown. How long it takes decides
+ * on nothing but the number of rounds. Last, the server is told to stop amid
+ * load, and must end well, with no memory left (server.c).
+ */
+#include "soak.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <time.h>
+
+#include "clients.h"
+#include "peer.h"
+#include "samples.h"
+
+enum {
+    STEPS = 1500, /* of a round */
+    PROGRESS_MS = 10000,
+    ROUNDS = 15, /* unless a time is given */
+    ARGUMENTS_MAX = 48
+};
+
+struct soak soak;
+
+struct wishes {
+    long rounds;
+    uint64_t milliseconds; /* 0: so many rounds */
+    uint64_t seed;
+    char *arguments[ARGUMENTS_MAX];
+};
+
+/* ---- what the parts share ---- */
+
+void soak_fail(const char *format, ...)
+{
+    va_list arguments;
+    fflush(stdout);
+    fprintf(stderr, "soak: round %ld, step %ld: ", soak.round, soak.step);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "\n");
+    program_kill(&soak.server);
+    _exit(1);
+}
+
+uint32_t below(uint32_t n)
+{
+    soak.random = soak.random * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(((soak.random >> 32) * n) >> 32);
+}
+
+static void on_impatience(uv_timer_t *timer)
+{
+    soak_fail("waited too long for %s", (const char *)timer->data);
+}
+
+void soak_await(bool (*done)(void *user), void *user, const char *what)
+{
+    if (done(user)) {
+        return;
+    }
+    soak.patience.data = (void *)(uintptr_t)what;
+    uv_timer_start(&soak.patience, on_impatience, PATIENCE_MS, 0);
+    while (!done(user)) {
+        (void)uv_run(&soak.loop, UV_RUN_ONCE);
+    }
+    uv_timer_stop(&soak.patience);
+}
+
+static bool has_room(void *user)
+{
+    (void)user;
+    return soak.in_flight < IN_FLIGHT_MAX;
+}
+
+void soak_make_room(void)
+{
+    soak_await(has_room, NULL, "answers to calls");
+}
+
+const char *place_actor(int place)
+{
+    return place_is_ledger(place) ? "ledger"
+           : place_is_room(place) ? "room"
+           : place == PASSING     ? "plain"
+                                  : "hose";
+}
+
+void place_id(int place, char id[32])
+{
+    static unsigned long passing;
+    if (place == PASSING) {
+        snprintf(id, 32, "passing %lu", ++passing);
+    } else {
+        snprintf(id, 32, "%d of round %ld", place, soak.round);
+    }
+}
+
+int place_find(struct zkt_str id)
+{
+    int place = -1;
+    long round = -1;
+    return sscanf(id.data, "%d of round %ld", &place, &round) == 2 &&
+                   place >= 0 && place < PASSING && round == soak.round
+               ? place
+               : -1;
+}
+
+/* ---- the server ---- */
+
+/* What it says goes on to standard error, so that it never waits for us. */
+struct echo {
+    uv_pipe_t pipe;
+    char bytes[4096];
+    bool ended;
+};
+
+static struct echo echo;
+
+static void give_bytes(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
+{
+    struct echo *e = handle->data;
+    (void)size;
+    *buffer = uv_buf_init(e->bytes, sizeof(e->bytes));
+}
+
+static void on_said(uv_stream_t *stream, ssize_t len, const uv_buf_t *bytes)
+{
+    if (len > 0) {
+        fwrite(bytes->base, 1, (size_t)len, stderr);
+    } else if (len < 0) {
+        echo.ended = true;
+        uv_close((uv_handle_t *)stream, NULL);
+    }
+}
+
+static void start_server(char **arguments)
+{
+    SOAK_CHECK(program_start(&soak.server, arguments, "0"),
+               "the server does not start");
+    echo.pipe.data = &echo;
+    SOAK_CHECK(
+        uv_pipe_init(&soak.loop, &echo.pipe, 0) == 0 &&
+            uv_pipe_open(&echo.pipe, dup(fileno(soak.server.lines))) == 0 &&
+            uv_read_start((uv_stream_t *)&echo.pipe, give_bytes, on_said) == 0,
+        "cannot read what the server says");
+}
+
+static bool has_ended(void *user)
+{
+    return ((const struct echo *)user)->ended;
+}
+
+/* It is told to stop while calls are under way, and must end well. */
+static void stop_server(void)
+{
+    int status = 0;
+    soak.stopping = true;
+    soak.round++;
+    soak.step = 0;
+    peers_crowd();
+    SOAK_CHECK(kill(soak.server.pid, SIGTERM) == 0, "cannot stop the server");
+    soak_await(peers_are_away, NULL, "the end of all connections");
+    meter_close();
+    soak_await(has_ended, &echo, "the end of the server");
+    SOAK_CHECK(waitpid(soak.server.pid, &status, 0) == soak.server.pid,
+               "the server is lost");
+    soak.server.pid = 0;
+    SOAK_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+               "the server ends with status %d", status);
+    fclose(soak.server.lines);
+}
+
+/* ---- rounds ---- */
+
+static void on_pause(uv_timer_t *timer)
+{
+    *(bool *)timer->data = true;
+}
+
+static bool is_set(void *user)
+{
+    return *(bool *)user;
+}
+
+/* Gives what ends by itself a moment; how long does not matter. */
+static void pause_a_moment(void)
+{
+    static uv_timer_t timer;
+    bool over = false;
+    (void)uv_timer_init(&soak.loop, &timer);
+    timer.data = &over;
+    uv_timer_start(&timer, on_pause, 5, 0);
+    soak_await(is_set, &over, "a moment");
+}
+
+static bool is_empty(const struct soak_counts *c)
+{
+    return c->connections == 1 && c->instances == 1 && c->deferred == 0 &&
+           c->queued == 0 && c->activations == c->deactivations &&
+           c->arrivals == c->departures && c->deferrals == c->halves;
+}
+
+/* Everybody has left: until the server has nothing but who asks. */
+static void empty_server(struct soak_counts *counts)
+{
+    const uint64_t begun = uv_now(&soak.loop);
+    meter_read(counts);
+    while (!is_empty(counts)) {
+        SOAK_CHECK(uv_now(&soak.loop) - begun < PATIENCE_MS,
+                   "not empty: %" PRIu64 " connections, %" PRIu64
+                   " instances, %" PRIu64 " deferred, %" PRIu64
+                   " queued; began %" PRIu64 ", ended %" PRIu64
+                   "; came %" PRIu64 ", left %" PRIu64 "; deferred %" PRIu64
+                   ", finished %" PRIu64,
+                   counts->connections, counts->instances, counts->deferred,
+                   counts->queued, counts->activations, counts->deactivations,
+                   counts->arrivals, counts->departures, counts->deferrals,
+                   counts->halves);
+        pause_a_moment();
+        meter_read(counts);
+    }
+    SOAK_CHECK(counts->hook_failures == 0 && counts->complaints == 0 &&
+                   counts->overflows == 0,
+               "%" PRIu64 " hooks failed, %" PRIu64 " complaints, %" PRIu64
+               " overflows",
+               counts->hook_failures, counts->complaints, counts->overflows);
+}
+
+static void run_round(struct soak_counts *counts)
+{
+    soak.round++;
+    memset(soak.added, 0, sizeof(soak.added));
+    memset(soak.doubtful, 0, sizeof(soak.doubtful));
+    clients_open();
+    for (soak.step = 1; soak.step <= STEPS; soak.step++) {
+        if (once_in(6)) {
+            clients_act();
+        } else {
+            peers_act();
+        }
+        (void)uv_run(&soak.loop, UV_RUN_NOWAIT);
+    }
+    peers_settle();
+    peers_compare();
+    clients_compare();
+    SOAK_CHECK(soak.in_flight == 0, "%d calls are lost", soak.in_flight);
+    peers_leave();
+    clients_close();
+    empty_server(counts);
+    samples_take(counts);
+}
+
+static void say_progress(uint64_t since)
+{
+    static uint64_t said;
+    const uint64_t now = uv_now(&soak.loop);
+    if (soak.round == 1 || now - said >= PROGRESS_MS) {
+        const struct sample last = samples_last();
+        printf("soak: %5" PRIu64 " s, %5ld rounds, %9" PRIu64
+               " calls, %9" PRIu64 " patches, resident %" PRIu64
+               " KiB, %" PRIu64 " descriptors, %" PRIu64 " blocks of %" PRIu64
+               " bytes\n",
+               (now - since) / 1000, soak.round, soak.calls, soak.patches,
+               last.resident / 1024, last.descriptors, last.blocks, last.bytes);
+        fflush(stdout);
+        said = now;
+    }
+}
+
+static void say_summary(const struct soak_counts *c, uint64_t since)
+{
+    printf("soak: %" PRIu64 " calls answered, %" PRIu64
+           " states compared, %" PRIu64 " patches, %" PRIu64
+           " snapshots, %" PRIu64 " of them for slow readers, %" PRIu64
+           " events, %" PRIu64 " resets, %" PRIu64
+           " clients found back, %" PRIu64
+           " refused as their room ended, %" PRIu64 " pings, %" PRIu64
+           " bad messages; closed with",
+           soak.calls, soak.compared, soak.patches, soak.snapshots,
+           soak.collapses, soak.events, soak.resets, soak.drops, soak.ended,
+           soak.pings, soak.bad_messages);
+    for (int code = 1000; code < 1016; code++) {
+        if (soak.closes[code] > 0) {
+            printf(" %d: %" PRIu64, code, soak.closes[code]);
+        }
+    }
+    printf("\nsoak: the server: %" PRIu64 " calls, %" PRIu64
+           " commits, %" PRIu64 " patches, %" PRIu64 " events, %" PRIu64
+           " instances, %" PRIu64 " evicted, %" PRIu64
+           " calls finished later, %" PRIu64 " bad messages\n",
+           c->calls, c->commits, c->patches, c->events, c->activations,
+           c->evictions, c->deferrals, c->errors);
+    printf("soak: good, %ld rounds in %" PRIu64 " s\n", soak.round,
+           (uv_now(&soak.loop) - since) / 1000);
+}
+
+/* What a soak that sees nothing would be worth nothing for. */
+static void check_it_was_all_there(void)
+{
+    SOAK_CHECK(soak.compared > 0 && soak.collapses > 0 && soak.drops > 0 &&
+                   soak.ended > 0 && soak.events > 0 && soak.resets > 0 &&
+                   soak.bad_messages > 0 && soak.closes[1000] > 0,
+               "something of what is to be soaked never happened");
+}
+
+static void run(const struct wishes *wishes)
+{
+    struct soak_counts counts = { 0 };
+    uv_update_time(&soak.loop);
+    const uint64_t begun = uv_now(&soak.loop);
+    meter_open();
+    while (soak.round < wishes->rounds ||
+           uv_now(&soak.loop) - begun < wishes->milliseconds) {
+        run_round(&counts);
+        say_progress(begun);
+    }
+    samples_judge();
+    check_it_was_all_there();
+    stop_server();
+    say_summary(&counts, begun);
+}
+
+/* ---- arguments ---- */
+
+static _Noreturn void explain(void)
+{
+    fprintf(stderr, "usage: soak [--rounds N | --minutes N | --hours N] "
+                    "[--seed N] SERVER [ARGUMENT...]\n");
+    exit(2);
+}
+
+/* Times do not decide on anything here, so none of the server's may. */
+static void read_arguments(struct wishes *w, int argc, char **argv)
+{
+    static char *const always[] = {
+        "--idle-ms",        "20",     "--ping-after-ms",   "500",
+        "--pong-within-ms", "600000", "--output-stuck-ms", "600000",
+        "--output-high",    "65536",  "--handshake-ms",    "600000",
+        "--close-ms",       "600000", "--handler-ms",      "600000",
+        "--drain-ms",       "600000",
+    };
+    int i = 1, n = 0;
+    for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
+        const long value = strtol(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--seed") == 0) {
+            w->seed = strtoull(argv[i + 1], NULL, 10);
+        } else if (strcmp(argv[i], "--rounds") == 0 && value > 0) {
+            w->rounds = value;
+        } else if (strcmp(argv[i], "--minutes") == 0 && value > 0) {
+            w->milliseconds = (uint64_t)value * 60000;
+        } else if (strcmp(argv[i], "--hours") == 0 && value > 0) {
+            w->milliseconds = (uint64_t)value * 3600000;
+        } else {
+            explain();
+        }
+    }
+    if (i >= argc || argc - i > 20) {
+        explain();
+    }
+    w->arguments[n++] = argv[i++];
+    for (size_t k = 0; k < sizeof(always) / sizeof(always[0]); k++) {
+        w->arguments[n++] = always[k];
+    }
+    while (i < argc) {
+        w->arguments[n++] = argv[i++];
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct wishes wishes = { .rounds = ROUNDS, .seed = 1 };
+    read_arguments(&wishes, argc, argv);
+    soak.random = wishes.seed;
+    (void)below(1);
+    SOAK_CHECK(uv_loop_init(&soak.loop) == 0 &&
+                   uv_timer_init(&soak.loop, &soak.patience) == 0,
+               "no loop");
+    start_server(wishes.arguments);
+    run(&wishes);
+    for (int i = 0; i < PEERS; i++) {
+        peer_finish(&peers[i]);
+    }
+    samples_finish();
+    uv_close((uv_handle_t *)&soak.patience, NULL);
+    (void)uv_run(&soak.loop, UV_RUN_DEFAULT);
+    return 0;
+}

@@ -1,0 +1,413 @@
+/*
+ * A client that means harm and knows how a server is built: what it says is
+ * made to cost much, to make the server keep much, or to wait for it. What is
+ * kept is counted in bytes, at its most; what is said is counted, too. Nothing
+ * here looks at a clock.
+ */
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "slow.h"
+#include "zocket/embed.h"
+
+/* ---- memory, counted in bytes ---- */
+
+static size_t used, peak;
+
+static void count_block(void *block, bool comes)
+{
+    const size_t size = block != NULL ? malloc_usable_size(block) : 0;
+    used = comes ? used + size : used - size;
+    peak = used > peak ? used : peak;
+}
+
+static void *get(void *user, size_t size)
+{
+    (void)user;
+    void *block = malloc(size);
+    count_block(block, true);
+    return block;
+}
+
+static void *resize(void *user, void *block, size_t size)
+{
+    (void)user;
+    count_block(block, false);
+    void *grown = realloc(block, size);
+    count_block(grown != NULL ? grown : block, true);
+    return grown;
+}
+
+static void release(void *user, void *block)
+{
+    (void)user;
+    count_block(block, false);
+    free(block);
+}
+
+static const struct zkt_allocator counting = { get, resize, release, NULL };
+
+/* ---- a server, and what is said to it ---- */
+
+enum {
+    KIB = 1024,
+    MIB = 1024 * KIB
+};
+
+static struct zkt_server *server;
+static size_t before; /* bytes in use when the peer was there */
+
+static struct wire begin(struct zkt_limits limits)
+{
+    used = 0;
+    server = new_slow_server(&limits, &counting);
+    struct wire w = open_slow(server);
+    before = peak = used;
+    return w;
+}
+
+static void end(struct wire *w)
+{
+    close_wire(w);
+    zkt_server_free(server);
+    assert_int_equal(used, 0);
+}
+
+/* What the peer has made the server keep, at its most. */
+static size_t kept(void)
+{
+    return peak - before;
+}
+
+/* A message of any length, whose text is not masked: a mask of zeros. */
+static void say_long(struct wire *w, const char *text, size_t len)
+{
+    char head[14] = { (char)0x81, (char)0xff };
+    for (int i = 0; i < 8; i++) {
+        head[2 + i] = (char)((uint64_t)len >> 8 * (7 - i));
+    }
+    feed(w, head, sizeof(head), sizeof(head), false);
+    feed(w, text, len, 8192, false);
+}
+
+/* PREFIX, then PIECE until there are @len bytes of it, then SUFFIX. */
+static char *repeat(const char *prefix, const char *piece, size_t len,
+                    const char *suffix, size_t *out)
+{
+    const size_t first = strlen(prefix), each = strlen(piece);
+    const size_t last = strlen(suffix), times = len / each;
+    char *text = malloc(first + times * each + last + 1);
+    memcpy(text, prefix, first);
+    for (size_t i = 0; i < times; i++) {
+        memcpy(text + first + i * each, piece, each);
+    }
+    memcpy(text + first + times * each, suffix, last + 1);
+    *out = first + times * each + last;
+    return text;
+}
+
+/* Says such a message, and gives what is answered. */
+static const char *ask_long(struct wire *w, const char *prefix,
+                            const char *piece, size_t len, const char *suffix)
+{
+    size_t total;
+    char *text = repeat(prefix, piece, len, suffix, &total);
+    say_long(w, text, total);
+    free(text);
+    return said(w);
+}
+
+#define BUILD                                                                  \
+    "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"job\",\"actorId\":\"x\","      \
+    "\"method\":\"build\",\"input\":"
+#define SPELL                                                                  \
+    "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"plain\",\"actorId\":\"x\","    \
+    "\"method\":\"spell\",\"input\":"
+
+/* ---- frames ---- */
+
+static const struct zkt_limits no_limits;
+
+/* Pings for ever, of one that takes no pong: it is not read any further. */
+static void test_pings_without_end(void **state)
+{
+    char flood[8192];
+    size_t len = 0;
+    int rounds = 0;
+    struct wire w = begin(no_limits);
+    (void)state;
+    while (len + 131 <= sizeof(flood)) {
+        memcpy(flood + len, "\x89\xfd\0\0\0\0", 6);
+        memset(flood + len + 6, 'x', 125);
+        len += 131;
+    }
+    while (zkt_endpoint_reading(w.e) && rounds < 1000) {
+        feed(&w, flood, len, len, false);
+        rounds++;
+    }
+    assert_true(rounds < 40);
+    assert_true(kept() < 600 * KIB);
+    assert_int_equal(stats_of(server).reached.output_high, 1);
+    drain(&w); /* one that takes them goes on */
+    assert_true(zkt_endpoint_reading(w.e));
+    assert_int_equal(w.len, (size_t)rounds * len / 131 * 127);
+    w.len = 0;
+    feed(&w, flood, len, len, false);
+    zkt_server_advance(server, 9999);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    zkt_server_advance(server, 1);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    assert_int_equal(stats_of(server).reached.output_stuck_ms, 1);
+    end(&w);
+}
+
+/* Half of a frame costs what has come of it, not what its head promises. */
+static void test_half_frames(void **state)
+{
+    static const char heads[][15] = {
+        "\x81\xff\0\0\0\0\0\x0f\xff\xff\0\0\0\0", /* nearly a MiB */
+        "\x01\xff\0\0\0\0\0\x0f\xff\xff\0\0\0\0", /* of a fragment */
+    };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct wire w = begin(no_limits);
+        feed(&w, heads[i], 14, 14, true);
+        for (int j = 0; j < 1000; j++) {
+            feed(&w, "x", 1, 1, true);
+            zkt_server_advance(server, 29000);
+        }
+        assert_true(kept() < 20 * KIB);
+        assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+        zkt_server_advance(server, 30000);
+        zkt_server_advance(server, 5000);
+        assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_DROP);
+        end(&w);
+    }
+}
+
+/* Fragments of one byte: so many, and what they cost is in proportion. */
+static void test_tiny_fragments(void **state)
+{
+    struct wire w = begin(no_limits);
+    (void)state;
+    feed(&w, "\x01\x81\0\0\0\0x", 7, 7, true);
+    for (int i = 1; i < 1024; i++) {
+        feed(&w, "\0\x81\0\0\0\0x", 7, 7, true);
+        feed(&w, "\x89\x80\0\0\0\0", 6, 6, true); /* pings do not count */
+    }
+    w.len = 0;
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    assert_true(kept() < 64 * KIB);
+    feed(&w, "\0\x81\0\0\0\0x", 7, 7, true);
+    assert_string_equal(said(&w), "close 1009\n");
+    end(&w);
+}
+
+/* It says goodbye, does not go, does not take what is there, and talks on. */
+static void test_a_close_that_does_not_end(void **state)
+{
+    char junk[4096];
+    struct wire w = begin(no_limits);
+    (void)state;
+    memset(junk, 'x', sizeof(junk));
+    send_text(&w, SUB("state:sub", "x"), false);
+    feed(&w, "\x88\x82\0\0\0\0\x03\xe8", 8, 8, false);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    int seconds = 0;
+    while (zkt_endpoint_fate(w.e) == ZKT_FATE_CLOSE && seconds < 100) {
+        feed(&w, junk, sizeof(junk), sizeof(junk), false);
+        zkt_server_advance(server, 1000);
+        seconds++;
+    }
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_DROP);
+    assert_true(seconds <= 35); /* as one that is silent */
+    assert_true(kept() < 20 * KIB);
+    end(&w);
+}
+
+/* ---- subscriptions and answers ---- */
+
+/* A short message asks for a long answer, again and again. */
+static void test_a_storm_of_subscriptions(void **state)
+{
+    struct wire busy = begin((struct zkt_limits){ .output_high = 16 * KIB });
+    struct wire w = open_slow(server);
+    (void)state;
+    for (int i = 0; i < 19; i++) { /* a state of nearly 4 KB */
+        char text[600];
+        snprintf(text, sizeof(text), MARK("1", "x", "%0200d"), i);
+        (void)ask(&busy, text);
+    }
+    for (int i = 0; i < 5000; i++) {
+        send_text(&w, SUB("state:sub", "x"), false);
+        if (i % 3 == 0) {
+            send_text(&w, SUB("state:unsub", "x"), false);
+        }
+        if (i % 100 == 0) {
+            send_text(&w, SUB("event:sub", "x"), false);
+            send_text(&w, SUB("event:unsub", "x"), false);
+        }
+    }
+    assert_true(kept() < 80 * KIB);
+    close_wire(&busy);
+    end(&w);
+}
+
+/* ---- JSON ---- */
+
+#define TOO_DEEP "is nested too deeply"
+
+static void test_deep_json(void **state)
+{
+    struct wire w = begin(no_limits);
+    (void)state;
+    const char *answer = ask_long(&w, BUILD "{\"part\":", "[", MIB - 4 * KIB,
+                                  "");
+    assert_non_null(strstr(answer, "the message is not a JSON object"));
+    /* Well-formed, in a field, and in one that is unknown. */
+    static const char *const places[] = { "{\"part\":", "{\"x\":" };
+    for (size_t i = 0; i < 2; i++) {
+        char prefix[256];
+        size_t len, total;
+        snprintf(prefix, sizeof(prefix), "%s%s", BUILD, places[i]);
+        char *closing = repeat("", "]", 400 * KIB, "}}", &len);
+        char *text = repeat(prefix, "[", 400 * KIB, closing, &total);
+        say_long(&w, text, total);
+        assert_non_null(strstr(said(&w), TOO_DEEP));
+        free(text);
+        free(closing);
+    }
+    assert_true(kept() < 4 * MIB);
+    end(&w);
+}
+
+/* Much that is wrong: the first are listed, the rest is counted. */
+static void test_many_issues(void **state)
+{
+    struct wire w = begin(no_limits);
+    (void)state;
+    const char *answer = ask_long(&w, SPELL "{\"words\":[", "0,", MIB - 4 * KIB,
+                                  "0]}}");
+    assert_non_null(strstr(answer, "and 522209 more"));
+    assert_int_equal(stats_of(server).reached.issues, 1);
+    assert_true(kept() < 24 * MIB); /* what the list takes, while it grows */
+    end(&w);
+}
+
+/* A long key is in the path of what is wrong below it, but not in an answer
+ * that is longer than the question. */
+static void test_long_keys(void **state)
+{
+    struct wire w = begin(no_limits);
+    (void)state;
+    const char *answer = ask_long(
+        &w, BUILD "{\"part\":{\"name\":\"a\",\"sizes\":[]},\"more\":[{\"", "k",
+        900 * KIB, "\":\"bad\"}]}}");
+    assert_non_null(strstr(answer, "build: [{\\\"code\\\":\\\"custom\\\","
+                                   "\\\"path\\\":[],\\\"message\\\":"
+                                   "\\\"and 2 more\\\"}]"));
+    answer = ask_long(&w,
+                      BUILD "{\"part\":{\"name\":\"a\",\"sizes\":[]},"
+                            "\"more\":[],\"",
+                      "k", 900 * KIB, "\":1}}");
+    assert_non_null(strstr(answer, "\"id\":\"1\""));
+    assert_true(kept() < 6 * MIB);
+    end(&w);
+}
+
+/* Short JSON that is long in memory, over and over: the last one counts, but
+ * all of them are read. */
+static void test_memory_of_a_call(void **state)
+{
+    enum {
+        CALL = 256 * KIB
+    };
+    struct wire w = begin((struct zkt_limits){ .call_bytes = CALL });
+    (void)state;
+    assert_string_equal(
+        ask_long(&w, SPELL "{\"words\":[\"a\"", ",\"a\"", 900 * KIB, "]}}"),
+        REFUSED("1", "out of memory", "RESOURCE_EXHAUSTED"));
+    assert_int_equal(stats_of(server).reached.call_bytes, 1);
+    assert_string_equal(ask_long(&w, SPELL "{\"words\":[]",
+                                 ",\"words\":[\"a\",\"a\",\"a\"]", 900 * KIB,
+                                 "}}"),
+                        REFUSED("1", "out of memory", "RESOURCE_EXHAUSTED"));
+    assert_int_equal(stats_of(server).reached.call_bytes, 2);
+    assert_true(kept() < MIB + CALL + 3 * MIB); /* and what arrives, twice */
+    assert_string_equal(ask(&w, MARK("2", "x", "y")), DONE("2"));
+    end(&w);
+}
+
+/* Numbers of a million digits, of every kind. */
+static void test_long_numbers(void **state)
+{
+    static const char *const fronts[] = { "1", "0.", "1e", "-1.1e-", "1e+" };
+    struct wire w = begin(no_limits);
+    (void)state;
+    for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++) {
+        char prefix[256];
+        snprintf(prefix, sizeof(prefix), "%s%s%s",
+                 SPELL "{\"words\":[],\"at\":", fronts[i], i == 1 ? "0" : "");
+        const char *answer = ask_long(&w, prefix, "9", 900 * KIB, "}}");
+        assert_non_null(strstr(answer, "\"id\":\"1\""));
+    }
+    assert_true(kept() < 6 * MIB);
+    end(&w);
+}
+
+/* Many words, each of which takes as many steps as there may be. */
+static void test_many_hard_words(void **state)
+{
+    struct wire w = begin(no_limits);
+    (void)state;
+    const char *answer = ask_long(&w, SPELL "{\"words\":[\"a\"",
+                                  ",\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"",
+                                  900 * KIB, "]}}");
+    assert_non_null(strstr(answer, "does not match"));
+    assert_non_null(strstr(answer, " more"));
+    end(&w);
+}
+
+/* Keys that would collide under a hash that everybody knows. */
+static void test_hashes_are_seeded(void **state)
+{
+    const struct slow_handlers *handlers = &slow_handlers;
+    struct zkt_server *a = NULL, *b = NULL;
+    (void)state;
+    assert_int_equal(zkt_server_new(slow_app(handlers), NULL, &a), ZKT_OK);
+    assert_int_equal(zkt_server_new(slow_app(handlers), NULL, &b), ZKT_OK);
+    struct wire v = open_wire(a), w = open_wire(b);
+    /* The id of a client is of the same random numbers. */
+    assert_int_equal(v.len, w.len);
+    assert_memory_not_equal(v.text, w.text, v.len);
+    close_wire(&v);
+    close_wire(&w);
+    zkt_server_free(a);
+    zkt_server_free(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pings_without_end),
+        cmocka_unit_test(test_half_frames),
+        cmocka_unit_test(test_tiny_fragments),
+        cmocka_unit_test(test_a_close_that_does_not_end),
+        cmocka_unit_test(test_a_storm_of_subscriptions),
+        cmocka_unit_test(test_deep_json),
+        cmocka_unit_test(test_many_issues),
+        cmocka_unit_test(test_long_keys),
+        cmocka_unit_test(test_memory_of_a_call),
+        cmocka_unit_test(test_long_numbers),
+        cmocka_unit_test(test_many_hard_words),
+        cmocka_unit_test(test_hashes_are_seeded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,295 @@
+/*
+ * What is judged when a call ends: a rule of the whole that a change inside
+ * of it broke, unless a later change has cut it off. With one change, a few
+ * and so many that indexes grow, and with every allocation failing in turn.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "failing_alloc.h"
+#include "state/journal.h"
+
+/* ---- a state by hand: { "rows": [{ "marks": [1] } …], "one": {…} } ----
+ * Marks are unique and at most three. */
+
+struct row {
+    struct zkt_int32_list marks;
+};
+
+struct row_list {
+    const struct row *items;
+    size_t len;
+};
+
+struct state {
+    struct row_list rows;
+    struct row one;
+};
+
+enum {
+    ROWS,
+    ONE,
+    MARKS = 0,
+    MANY = 200
+};
+
+static const struct zkt_list_info marks_info = { .item = &zkt_type_int32,
+                                                 .max = 3,
+                                                 .unique = true };
+static const struct zkt_type marks_type = {
+    .kind = ZKT_KIND_LIST,
+    .size = sizeof(struct zkt_int32_list),
+    .owns = true,
+    .of.lists = &marks_info,
+};
+static const struct zkt_field row_fields[] = {
+    { ZKT_STR_INIT("marks"), offsetof(struct row, marks), &marks_type, NULL },
+};
+static const struct zkt_struct_info row_info = { .name = "Row",
+                                                 .fields = row_fields,
+                                                 .count = 1 };
+static const struct zkt_type row_type = {
+    .kind = ZKT_KIND_STRUCT,
+    .size = sizeof(struct row),
+    .owns = true,
+    .of.structs = &row_info,
+};
+static const struct zkt_list_info rows_info = { .item = &row_type,
+                                                .max = UINT32_MAX };
+static const struct zkt_type rows_type = {
+    .kind = ZKT_KIND_LIST,
+    .size = sizeof(struct row_list),
+    .owns = true,
+    .of.lists = &rows_info,
+};
+static const struct zkt_field fields[] = {
+    { ZKT_STR_INIT("rows"), offsetof(struct state, rows), &rows_type, NULL },
+    { ZKT_STR_INIT("one"), offsetof(struct state, one), &row_type, NULL },
+};
+static const struct zkt_struct_info state_info = { .name = "State",
+                                                   .fields = fields,
+                                                   .count = 2 };
+static const struct zkt_type type = {
+    .kind = ZKT_KIND_STRUCT,
+    .size = sizeof(struct state),
+    .owns = true,
+    .of.structs = &state_info,
+};
+
+static const int32_t first_mark = 1;
+static const struct row row = { .marks = { &first_mark, 1 } };
+
+/* ---- one journal at a time ---- */
+
+struct bench {
+    struct failing_alloc failing;
+    struct zkt_store store;
+    struct zkt_arena arena;
+    struct zkt_issues issues;
+    struct zkt_journal journal;
+    struct state state;
+};
+
+static void begin(struct bench *b)
+{
+    b->issues = (struct zkt_issues){ .arena = &b->arena };
+    assert_true(zkt__journal_begin(&b->journal, &b->store, &b->arena,
+                                   &b->issues, &type, &b->state, 10 * MANY));
+}
+
+static int set_up(void **state)
+{
+    static struct bench b;
+    b = (struct bench){ .issues.count = 0 };
+    failing_alloc_init(&b.failing, 0);
+    b.store.allocator = &b.failing.allocator;
+    zkt__arena_init(&b.arena, &b.failing.allocator);
+    begin(&b);
+    for (size_t i = 0; i < MANY; i++) {
+        zkt_state_insert(b.journal.root, ROWS, ZKT_LAST, &row);
+    }
+    zkt_state_set(b.journal.root, ONE, &row);
+    assert_true(zkt__journal_check(&b.journal));
+    zkt__journal_settle(&b.journal);
+    begin(&b);
+    *state = &b;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct bench *b = *state;
+    zkt__journal_undo(&b->journal);
+    zkt__value_release(&b->store, &type, &b->state);
+    zkt__arena_finish(&b->arena);
+    assert_int_equal(b->failing.live, 0);
+    return 0;
+}
+
+static void mark(struct bench *b, size_t index, int32_t value)
+{
+    zkt_state_insert(zkt_state_edit_item(b->journal.root, ROWS, index), MARKS,
+                     ZKT_LAST, &value);
+}
+
+/* Marks the rows from @from on but for one, so that there are many records. */
+static void mark_all(struct bench *b, size_t from, size_t but)
+{
+    for (size_t i = from; i < MANY; i++) {
+        if (i != but) {
+            mark(b, i, 2);
+        }
+    }
+}
+
+/* The check fails with one issue, at @path. */
+static void assert_broken(struct bench *b, const char *message, size_t row_at)
+{
+    assert_int_equal(b->journal.failure, ZKT_OK);
+    assert_false(zkt__journal_check(&b->journal));
+    assert_int_equal(b->journal.failure, ZKT_INTERNAL);
+    assert_int_equal(b->issues.count, 1);
+    const struct zkt_issue *issue = &b->issues.items[0];
+    assert_true(zkt_str_eq(issue->message, zkt_cstr(message)));
+    assert_int_equal(issue->depth, 3);
+    assert_int_equal(issue->path[1].order, row_at);
+}
+
+static void assert_good(struct bench *b)
+{
+    assert_true(zkt__journal_check(&b->journal));
+    assert_int_equal(b->journal.failure, ZKT_OK);
+    assert_int_equal(b->issues.total, 0);
+}
+
+/* ---- the tests ---- */
+
+static void test_one_change(void **state)
+{
+    struct bench *b = *state;
+    mark(b, 7, 1);
+    assert_broken(b, "items 0 and 1 are equal", 7);
+}
+
+static void test_one_of_many(void **state)
+{
+    struct bench *b = *state;
+    mark_all(b, 0, 50);
+    mark(b, 50, 1);
+    mark(b, 60, 3);
+    assert_broken(b, "items 0 and 1 are equal", 50);
+}
+
+static void test_what_is_mended_is_good(void **state)
+{
+    struct bench *b = *state;
+    mark(b, 3, 1);
+    mark_all(b, 4, MANY);
+    zkt_state_remove(zkt_state_edit_item(b->journal.root, ROWS, 3), MARKS, 0,
+                     1);
+    assert_good(b);
+}
+
+static void test_what_is_replaced_is_not_judged(void **state)
+{
+    struct bench *b = *state;
+    mark(b, 3, 1);
+    mark_all(b, 0, 3);
+    zkt_state_replace(b->journal.root, ROWS, 3, &row);
+    assert_good(b);
+}
+
+/* The rows move, so a place in them means nothing any more. */
+static void test_what_is_removed_is_not_judged(void **state)
+{
+    struct bench *b = *state;
+    mark(b, 0, 1);
+    zkt_state_remove(b->journal.root, ROWS, 0, 1);
+    assert_good(b);
+}
+
+/* Of a struct, only the field that was set. */
+static void test_one_field_is_replaced(void **state)
+{
+    struct bench *b = *state;
+    mark(b, 9, 1);
+    zkt_state_set(b->journal.root, ONE, &row);
+    assert_broken(b, "items 0 and 1 are equal", 9);
+}
+
+static void test_counts(void **state)
+{
+    struct bench *b = *state;
+    for (int32_t i = 2; i < 5; i++) {
+        mark(b, 5, i);
+        mark(b, 6, i);
+    }
+    mark_all(b, 10, MANY);
+    zkt_state_remove(zkt_state_edit_item(b->journal.root, ROWS, 5), MARKS, 0,
+                     1);
+    assert_broken(b, "must have at most 3 items", 6);
+}
+
+static void test_counts_that_are_gone(void **state)
+{
+    struct bench *b = *state;
+    for (int32_t i = 2; i < 5; i++) {
+        mark(b, 5, i);
+    }
+    mark_all(b, 10, MANY);
+    zkt_state_clear(b->journal.root, ROWS);
+    assert_good(b);
+}
+
+/* The check itself takes memory when there are many changes. */
+static void test_no_memory(void **state)
+{
+    struct bench *b = *state;
+    for (long n = 1; n < 40; n++) {
+        zkt__journal_undo(&b->journal);
+        zkt__arena_finish(&b->arena);
+        zkt__arena_init(&b->arena, &b->failing.allocator);
+        begin(b);
+        for (int round = 2; round < 4; round++) {
+            for (size_t i = 0; i < MANY; i++) {
+                mark(b, i, round);
+            }
+        }
+        assert_int_equal(b->journal.failure, ZKT_OK);
+        b->failing.fail_at = b->failing.calls + n;
+        const bool good = zkt__journal_check(&b->journal);
+        const bool failed = b->failing.calls >= b->failing.fail_at;
+        b->failing.fail_at = 0;
+        assert_int_equal(b->journal.failure, failed ? ZKT_NO_MEMORY : ZKT_OK);
+        assert_int_equal(good, !failed);
+        if (!failed) {
+            assert_true(n > 1);
+            return;
+        }
+    }
+    fail_msg("it never stopped failing");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(test_one_change),
+        T(test_one_of_many),
+        T(test_what_is_mended_is_good),
+        T(test_what_is_replaced_is_not_judged),
+        T(test_what_is_removed_is_not_judged),
+        T(test_one_field_is_replaced),
+        T(test_counts),
+        T(test_counts_that_are_gone),
+        T(test_no_memory),
+    };
+#undef T
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

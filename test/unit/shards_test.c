@@ -1,0 +1,711 @@
+/*
+ * A server with two shards whose turns a test takes, on one thread: wire `a`
+ * is a connection of the first, wire `b` of the second. What crosses arrives
+ * when both have had their turns, so a test decides what is under way.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "actor/remote.h"
+#include "server/connection.h"
+#include "slow.h"
+
+struct pair {
+    struct zkt_server *server;
+    struct wire a, b;
+};
+
+static struct zkt_server *shard(const struct pair *p, uint32_t i)
+{
+    return p->server->shards->all[i];
+}
+
+/* Everything that is under way arrives, and what that brings about. */
+static void settle(const struct pair *p)
+{
+    for (uint32_t i = 0; i < 8; i++) {
+        turn(shard(p, i % 2));
+    }
+}
+
+static struct pair open_pair(const struct zkt_limits *limits,
+                             const struct zkt_allocator *allocator)
+{
+    struct pair p = { .server = new_slow_shards(limits, allocator, 2) };
+    p.a = open_slow(shard(&p, 0));
+    p.b = open_slow(shard(&p, 1));
+    return p;
+}
+
+/* Those in contact with an instance that is destroyed are not disconnected. */
+static void close_pair_but(struct pair *p, int dropped)
+{
+    close_wire(&p->a);
+    close_wire(&p->b);
+    zkt_server_free(p->server);
+    assert_int_equal(hooks.activate, hooks.deactivate);
+    assert_int_equal(hooks.connect, hooks.disconnect + dropped);
+}
+
+static void close_pair(struct pair *p)
+{
+    close_pair_but(p, 0);
+}
+
+/* Says something and gives what comes back when it has arrived. */
+static const char *ask_across(const struct pair *p, struct wire *w,
+                              const char *text)
+{
+    send_text(w, text, true);
+    settle(p);
+    return said(w);
+}
+
+#define SNAPSHOT(id, n, trail)                                                 \
+    "{\"type\":\"state:snapshot\",\"actor\":\"job\",\"actorId\":\"" id         \
+    "\",\"state\":{\"n\":" n ",\"trail\":\"" trail "\"}}\n"
+#define PATCH(id, n)                                                           \
+    "{\"type\":\"state:patch\",\"actor\":\"job\",\"actorId\":\"" id            \
+    "\",\"patches\":[{\"op\":\"replace\",\"path\":\"/n\",\"value\":" n "}]}\n"
+#define ADDED(id, n)                                                           \
+    "{\"type\":\"event\",\"actor\":\"job\",\"actorId\":\"" id                  \
+    "\",\"event\":\"added\",\"payload\":{\"n\":" n "}}\n"
+#define GONE(id, text, code)                                                   \
+    "{\"type\":\"sub:error\",\"actor\":\"job\",\"actorId\":\"" id              \
+    "\",\"error\":\"" text "\",\"code\":\"" code "\"}\n"
+#define DESTROYED "the instance was destroyed"
+
+/* ---- what everybody sees ---- */
+
+static void test_a_call_across(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    (void)state;
+    assert_string_equal(ask(&p.a, ADD("1", "x", "5", "")), RESULT("1", "5"));
+    assert_string_equal(ask(&p.b, ADD("2", "x", "2", "")), ""); /* under way */
+    settle(&p);
+    assert_string_equal(said(&p.b), RESULT("2", "7"));
+    assert_string_equal(ask_across(&p, &p.b, ADD("3", "x", "true", "")),
+                        REFUSED("3",
+                                "Validation failed for add: "
+                                "[{\\\"code\\\":\\\"invalid_type\\\",\\\"path"
+                                "\\\":[\\\"by\\\"],\\\"message\\\":\\\"expected"
+                                " integer, got boolean\\\"}]",
+                                "INVALID_ARGUMENT"));
+    assert_string_equal(ask_across(&p, &p.b, MARK("4", "x", "wrong")),
+                        REFUSED("4", "internal error", "INTERNAL"));
+    assert_int_equal(hooks.activate, 1);
+    assert_int_equal(hooks.connect, 2);
+    assert_int_equal(stats_of(p.server).instances, 1);
+    assert_int_equal(stats_of(shard(&p, 1)).instances, 1);
+    assert_int_equal(stats_of(p.server).calls, 3);
+    assert_int_equal(stats_of(p.server).connections, 2);
+    close_pair(&p);
+}
+
+static void test_order_across(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    (void)state;
+    (void)ask(&p.a, SUB("state:sub", "x"));
+    (void)ask(&p.a, SUB("event:sub", "x"));
+    assert_string_equal(ask_across(&p, &p.b, SUB("state:sub", "x")),
+                        SNAPSHOT("x", "0", ""));
+    assert_string_equal(ask_across(&p, &p.b, SUB("event:sub", "x")), "");
+    /* A patch, then its events, then the result: for the caller. */
+    assert_string_equal(ask_across(&p, &p.b, ADD("1", "x", "1", "")),
+                        PATCH("x", "1") ADDED("x", "1") RESULT("1", "1"));
+    assert_string_equal(said(&p.a), PATCH("x", "1") ADDED("x", "1"));
+    assert_string_equal(ask(&p.a, ADD("2", "x", "1", "")),
+                        PATCH("x", "2") ADDED("x", "2") RESULT("2", "2"));
+    settle(&p);
+    assert_string_equal(said(&p.b), PATCH("x", "2") ADDED("x", "2"));
+    /* Several of one turn arrive as several frames. */
+    send_text(&p.b, ADD("3", "x", "1", ""), false);
+    send_text(&p.b, ADD("4", "x", "1", ""), false);
+    settle(&p);
+    assert_string_equal(said(&p.b),
+                        PATCH("x", "3") ADDED("x", "3") RESULT("3", "3")
+                            PATCH("x", "4") ADDED("x", "4") RESULT("4", "4"));
+    close_pair(&p);
+}
+
+/* What is under way when a subscription is given up is of no interest, and
+ * the last one counts. */
+static void test_changing_one_s_mind(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    (void)state;
+    (void)ask(&p.a, ADD("1", "x", "1", ""));
+    send_text(&p.b, SUB("state:sub", "x"), true);
+    send_text(&p.b, SUB("state:unsub", "x"), true);
+    settle(&p);
+    (void)ask(&p.a, ADD("2", "x", "1", ""));
+    settle(&p);
+    assert_string_equal(said(&p.b), "");
+    send_text(&p.b, SUB("state:sub", "x"), true);
+    send_text(&p.b, SUB("state:unsub", "x"), true);
+    send_text(&p.b, SUB("state:sub", "x"), true);
+    send_text(&p.b, SUB("event:sub", "x"), true);
+    send_text(&p.b, SUB("event:unsub", "x"), true);
+    settle(&p);
+    assert_string_equal(said(&p.b), SNAPSHOT("x", "2", ""));
+    (void)ask(&p.a, ADD("3", "x", "1", ""));
+    settle(&p);
+    assert_string_equal(said(&p.b), PATCH("x", "3"));
+    /* Once more while subscribed: a fresh snapshot, nothing twice. */
+    send_text(&p.b, SUB("state:sub", "x"), true);
+    (void)ask(&p.a, ADD("4", "x", "1", ""));
+    settle(&p);
+    assert_string_equal(said(&p.b), SNAPSHOT("x", "4", ""));
+    (void)ask(&p.a, ADD("5", "x", "1", ""));
+    settle(&p);
+    assert_string_equal(said(&p.b), PATCH("x", "5"));
+    close_pair(&p);
+}
+
+/* To unsubscribe from what is not there makes nothing. */
+static void test_unsubscribing_from_nothing(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    (void)state;
+    assert_string_equal(ask_across(&p, &p.b, SUB("state:unsub", "x")), "");
+    assert_string_equal(ask_across(&p, &p.b, ADD("1", "x", "1", "")),
+                        RESULT("1", "1"));
+    (void)ask_across(&p, &p.a, ADD("2", "x", "1", ""));
+    assert_int_equal(zkt_server_destroy(p.server, ZKT_STR("job"), ZKT_STR("x")),
+                     ZKT_OK);
+    settle(&p);
+    /* The contact is still there, the instance is not. */
+    assert_string_equal(ask_across(&p, &p.a, SUB("state:unsub", "x")), "");
+    assert_string_equal(ask_across(&p, &p.a, SUB("event:unsub", "x")), "");
+    assert_int_equal(stats_of(p.server).instances, 0);
+    close_pair_but(&p, 2);
+}
+
+/* ---- who is there ---- */
+
+struct seen {
+    int count;
+    uint32_t clients, subscribers;
+};
+
+static void see(const struct zkt_instance_info *info, void *user)
+{
+    struct seen *seen = user;
+    seen->count++;
+    seen->clients = info->clients;
+    seen->subscribers = info->subscribers;
+}
+
+static void test_contacts(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    struct seen seen = { 0 };
+    (void)state;
+    (void)ask(&p.a, SUB("state:sub", "x"));
+    (void)ask_across(&p, &p.b, SUB("state:sub", "x"));
+    zkt_server_instances(p.server, see, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.clients, 2);
+    assert_int_equal(seen.subscribers, 2);
+    seen = (struct seen){ 0 };
+    zkt_server_instances(shard(&p, 1), see, &seen); /* a stub is none */
+    assert_int_equal(seen.count, 0);
+    close_wire(&p.b);
+    settle(&p);
+    assert_int_equal(hooks.disconnect, 1);
+    zkt_server_instances(p.server, see, &seen);
+    assert_int_equal(seen.clients, 1);
+    assert_int_equal(seen.subscribers, 1);
+    p.b = open_slow(shard(&p, 1));
+    assert_string_equal(ask_across(&p, &p.b, SUB("state:sub", "x")),
+                        SNAPSHOT("x", "0", ""));
+    close_pair(&p);
+}
+
+/* A name may move when nobody refers to it any more. */
+static void test_homes(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    uint32_t home;
+    struct zkt_directory *directory = &p.server->shards->peers->directory;
+    const struct zkt_actor *job = p.server->actors.app.info->actors[0];
+    (void)state;
+    assert_false(zkt__directory_find(directory, job, ZKT_STR("x"), &home));
+    (void)ask_across(&p, &p.b, ADD("1", "x", "1", ""));
+    assert_true(zkt__directory_find(directory, job, ZKT_STR("x"), &home));
+    assert_int_equal(home, 1);
+    (void)ask_across(&p, &p.a, ADD("2", "x", "1", ""));
+    (void)ask_across(&p, &p.b, SLOW_CALL("3", "x", "end", "null"));
+    assert_int_equal(stats_of(p.server).instances, 0);
+    /* `a` is in contact with the name. */
+    assert_true(zkt__directory_find(directory, job, ZKT_STR("x"), &home));
+    assert_int_equal(home, 1);
+    close_wire(&p.a);
+    settle(&p);
+    assert_false(zkt__directory_find(directory, job, ZKT_STR("x"), &home));
+    p.a = open_slow(shard(&p, 0));
+    assert_string_equal(ask_across(&p, &p.a, ADD("4", "x", "1", "")),
+                        RESULT("4", "1"));
+    assert_true(zkt__directory_find(directory, job, ZKT_STR("x"), &home));
+    assert_int_equal(home, 0);
+    close_pair_but(&p, 2);
+}
+
+/* ---- ends ---- */
+
+static void test_the_end_of_an_instance(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    (void)state;
+    (void)ask(&p.a, ADD("1", "x", "1", ""));
+    (void)ask_across(&p, &p.b, SUB("state:sub", "x"));
+    (void)ask_across(&p, &p.b, SUB("event:sub", "x"));
+    /* From the other shard, which has no instance but knows of one. */
+    assert_int_equal(
+        zkt_server_destroy(shard(&p, 1), ZKT_STR("job"), ZKT_STR("x")), ZKT_OK);
+    assert_int_equal(
+        zkt_server_destroy(shard(&p, 1), ZKT_STR("job"), ZKT_STR("y")),
+        ZKT_NOT_FOUND);
+    settle(&p);
+    assert_int_equal(hooks.deactivate, 1);
+    assert_string_equal(said(&p.b),
+                        PATCH("x", "-1") GONE("x", DESTROYED, "ABORTED"));
+    /* Not subscribed any more; what comes next meets a new one. */
+    assert_string_equal(ask_across(&p, &p.b, ADD("2", "x", "3", "")),
+                        RESULT("2", "3"));
+    assert_int_equal(hooks.activate, 2);
+    assert_int_equal(hooks.connect, 3);
+    assert_string_equal(ask_across(&p, &p.b, SUB("state:sub", "x")),
+                        SNAPSHOT("x", "3", ""));
+    /* One that is under way when it ends is not ended by it. */
+    assert_int_equal(zkt_server_destroy(p.server, ZKT_STR("job"), ZKT_STR("x")),
+                     ZKT_OK);
+    turn(shard(&p, 0));
+    send_text(&p.b, SUB("state:sub", "x"), true);
+    settle(&p);
+    assert_string_equal(said(&p.b), SNAPSHOT("x", "0", ""));
+    close_pair_but(&p, 3);
+}
+
+/* Its owner is busy: what comes from elsewhere waits, and is not lost. */
+static void test_a_busy_owner(void **state)
+{
+    const struct zkt_limits few = { .mailbox_messages = 2, .pending_calls = 2 };
+    struct pair p = open_pair(&few, NULL);
+    struct ran ran = { 0 };
+    (void)state;
+    (void)ask(&p.a, ADD("1", "x", "1", "later-dirty"));
+    assert_string_equal(ask_across(&p, &p.b, ADD("2", "x", "1", "")), "");
+    assert_string_equal(ask_across(&p, &p.b, SUB("state:sub", "x")), "");
+    assert_string_equal(ask_across(&p, &p.b, SUB("event:sub", "x")),
+                        GONE("x", "too many messages wait for the instance",
+                             "RESOURCE_EXHAUSTED"));
+    assert_string_equal(ask_across(&p, &p.b, ADD("3", "x", "1", "")),
+                        REFUSED("3", "too many messages wait for the instance",
+                                "RESOURCE_EXHAUSTED"));
+    assert_int_equal(stats_of(p.server).queued, 2);
+    resume(0, &ran);
+    settle(&p);
+    assert_string_equal(said(&p.a), RESULT("1", "1"));
+    assert_string_equal(said(&p.b),
+                        RESULT("2", "2") SNAPSHOT("x", "2", "dirty"));
+    /* Calls that wait elsewhere are the connection's own. */
+    (void)ask(&p.a, ADD("4", "x", "1", "later"));
+    (void)ask_across(&p, &p.b, ADD("5", "x", "1", ""));
+    (void)ask_across(&p, &p.b, ADD("6", "x", "1", ""));
+    assert_string_equal(ask_across(&p, &p.b, ADD("7", "y", "1", "")),
+                        REFUSED("7", "too many calls of the connection wait",
+                                "RESOURCE_EXHAUSTED"));
+    assert_int_equal(stats_of(p.server).reached.pending_calls, 1);
+    /* No room for these: they count all the same. */
+    (void)ask_across(&p, &p.b, SUB("state:unsub", "x"));
+    resume(1, &ran);
+    settle(&p);
+    assert_string_equal(said(&p.b), RESULT("5", "4") RESULT("6", "5"));
+    close_pair(&p);
+}
+
+static void test_a_caller_that_leaves(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    struct ran ran = { 0 };
+    (void)state;
+    (void)ask(&p.a, ADD("1", "x", "1", ""));
+    (void)ask_across(&p, &p.b, ADD("2", "x", "1", "later"));
+    close_wire(&p.b);
+    settle(&p);
+    assert_int_equal(hooks.disconnect, 0); /* after its call */
+    resume(0, &ran);
+    settle(&p);
+    assert_int_equal(ran.times, 1);
+    assert_int_equal(hooks.disconnect, 1);
+    p.b = open_slow(shard(&p, 1));
+    assert_string_equal(ask_across(&p, &p.b, ADD("3", "x", "1", "")),
+                        RESULT("3", "3"));
+    close_pair(&p);
+}
+
+static void test_a_deadline(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    struct ran ran = { 0 };
+    (void)state;
+    (void)ask(&p.a, ADD("1", "x", "1", ""));
+    (void)ask_across(&p, &p.b, ADD("2", "x", "1", "later"));
+    zkt_server_advance(p.server, 30000);
+    settle(&p);
+    assert_string_equal(said(&p.b),
+                        REFUSED("2", "the handler did not finish in time",
+                                "DEADLINE_EXCEEDED"));
+    resume(0, &ran);
+    assert_string_equal(ask_across(&p, &p.b, ADD("3", "x", "1", "")),
+                        RESULT("3", "2"));
+    assert_int_equal(ran.cancelled, 1);
+    close_pair(&p);
+}
+
+/* ---- limits ---- */
+
+static void test_limits(void **state)
+{
+    const struct zkt_limits few = { .instances = 1, .connections = 2 };
+    struct pair p = open_pair(&few, NULL);
+    (void)state;
+    (void)ask(&p.a, ADD("1", "x", "1", ""));
+    assert_string_equal(
+        ask_across(&p, &p.b, ADD("2", "y", "1", "")),
+        REFUSED("2", "too many instances", "RESOURCE_EXHAUSTED"));
+    assert_string_equal(ask_across(&p, &p.b, SUB("state:sub", "y")),
+                        GONE("y", "too many instances", "RESOURCE_EXHAUSTED"));
+    assert_string_equal(ask_across(&p, &p.b, ADD("3", "x", "1", "")),
+                        RESULT("3", "2"));
+    (void)ask(&p.a, SLOW_CALL("4", "x", "end", "null"));
+    assert_string_equal(ask_across(&p, &p.b, ADD("5", "y", "1", "")),
+                        RESULT("5", "1"));
+    /* The contact with the old one stays; there is no room for a new one. */
+    assert_string_equal(
+        ask_across(&p, &p.b, ADD("6", "x", "1", "")),
+        REFUSED("6", "too many instances", "RESOURCE_EXHAUSTED"));
+    assert_int_equal(stats_of(p.server).reached.instances, 3);
+    struct wire third = { .e = zkt__server_accept(shard(&p, 0), "test") };
+    assert_non_null(third.e);
+    assert_true(third.e->closing);
+    drain(&third);
+    assert_true(holds(third.text, third.len, "503"));
+    close_wire(&third);
+    assert_int_equal(stats_of(p.server).reached.connections, 1);
+    close_pair_but(&p, 2);
+}
+
+/* A subscriber that takes nothing gets one snapshot in the end. */
+static void test_a_slow_subscriber(void **state)
+{
+    const struct zkt_limits few = { .output_high = 400,
+                                    .output_stuck_ms = 60000 };
+    struct pair p = open_pair(&few, NULL);
+    (void)state;
+    (void)ask(&p.a, ADD("1", "x", "1", ""));
+    (void)ask_across(&p, &p.b, SUB("state:sub", "x"));
+    for (int i = 0; i < 20; i++) {
+        (void)ask(&p.a, ADD("2", "x", "1", ""));
+        turn(shard(&p, 1));
+    }
+    assert_true(stats_of(p.server).reached.output_high > 0);
+    char *before = strdup(said(&p.b));
+    assert_null(strstr(before, "snapshot"));
+    assert_non_null(strstr(before, PATCH("x", "2")));
+    assert_null(strstr(before, PATCH("x", "21")));
+    free(before);
+    /* The token has reached the head, and the snapshot is asked for. */
+    settle(&p);
+    assert_string_equal(said(&p.b), SNAPSHOT("x", "21", ""));
+    (void)ask(&p.a, ADD("3", "x", "1", ""));
+    settle(&p);
+    assert_string_equal(said(&p.b), PATCH("x", "22"));
+    /* One that gives up while its snapshot is under way. */
+    for (int i = 0; i < 20; i++) {
+        (void)ask(&p.a, ADD("4", "x", "1", ""));
+        turn(shard(&p, 1));
+    }
+    (void)said(&p.b);
+    send_text(&p.b, SUB("state:unsub", "x"), true);
+    settle(&p);
+    assert_string_equal(said(&p.b), "");
+    assert_string_equal(ask_across(&p, &p.b, ADD("5", "x", "1", "")),
+                        RESULT("5", "43"));
+    close_pair(&p);
+}
+
+/* ---- stopping ---- */
+
+static void test_a_shutdown(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    struct ran ran = { 0 };
+    (void)state;
+    (void)ask(&p.a, SUB("state:sub", "x"));
+    (void)ask_across(&p, &p.b, SUB("state:sub", "x"));
+    (void)ask_across(&p, &p.b, ADD("1", "x", "1", "later"));
+    send_text(&p.b, ADD("2", "x", "1", "now"), true); /* under way */
+    zkt_server_shutdown(shard(&p, 1));
+    settle(&p);
+    assert_string_equal(said(&p.b), "");
+    assert_string_equal(ask(&p.b, ADD("3", "x", "1", "")),
+                        REFUSED("3", "the server stops", "UNAVAILABLE"));
+    resume(0, &ran);
+    settle(&p);
+    assert_string_equal(said(&p.b),
+                        PATCH("x", "1") RESULT("1", "1") PATCH("x", "2")
+                            RESULT("2", "2") "close 1001\n");
+    assert_string_equal(said(&p.a),
+                        PATCH("x", "1") PATCH("x", "2") "close 1001\n");
+    assert_int_equal(hooks.disconnect, 2);
+    assert_int_equal(hooks.deactivate, 1);
+    assert_false(zkt_server_is_down(p.server));
+    close_wire(&p.a);
+    close_wire(&p.b);
+    settle(&p);
+    assert_true(zkt_server_is_down(p.server));
+    zkt_server_free(p.server);
+}
+
+static void test_a_shutdown_that_waits_in_vain(void **state)
+{
+    struct pair p = open_pair(NULL, NULL);
+    struct ran ran = { 0 };
+    (void)state;
+    (void)ask(&p.a, ADD("1", "x", "1", ""));
+    (void)ask_across(&p, &p.b, ADD("2", "x", "1", "later"));
+    zkt_server_shutdown(p.server);
+    settle(&p);
+    zkt_server_advance(shard(&p, 1), 5000);
+    settle(&p);
+    assert_string_equal(said(&p.b), REFUSED("2", "the server stops",
+                                            "UNAVAILABLE") "close 1001\n");
+    assert_int_equal(stats_of(p.server).reached.drain_ms, 1);
+    close_wire(&p.a);
+    close_wire(&p.b);
+    zkt_server_free(p.server);
+    resume(0, &ran);
+    assert_int_equal(ran.cancelled, 1);
+}
+
+static void test_options(void **state)
+{
+    const struct zkt_serve_options many = { .threads = ZKT_THREADS_MAX + 1 };
+    struct zkt_server *server;
+    (void)state;
+    assert_int_equal(zkt_server_new(slow_app(&slow_handlers), &many, &server),
+                     ZKT_BAD_OPTION);
+}
+
+/* ---- memory ---- */
+
+/* What a wire says in a session, and whether it has all come back. */
+static void play(struct pair *p)
+{
+    struct ran ran = { 0 };
+    (void)ask_across(p, &p->a, SUB("state:sub", "x"));
+    (void)ask_across(p, &p->b, SUB("state:sub", "x"));
+    (void)ask_across(p, &p->b, SUB("event:sub", "x"));
+    (void)ask_across(p, &p->b, ADD("1", "x", "1", ""));
+    (void)ask_across(p, &p->a, ADD("2", "x", "1", "later"));
+    (void)ask_across(p, &p->b, ADD("3", "x", "1", "now"));
+    (void)ask_across(p, &p->b, SUB("event:unsub", "x"));
+    while (held_count > 0) {
+        resume(--held_count, &ran);
+    }
+    settle(p);
+    (void)zkt_server_destroy(shard(p, 1), ZKT_STR("job"), ZKT_STR("x"));
+    settle(p);
+    (void)ask_across(p, &p->b, ADD("4", "x", "1", "now"));
+}
+
+static const struct zkt_port *port_of(const struct wire *w)
+{
+    return &ZKT_CONTAINER(w->e, struct zkt_connection, endpoint)->port;
+}
+
+/* Each allocation of a session fails once: nothing leaks, the other side goes
+ * on, and so does whoever was not told otherwise. */
+static void test_no_memory(void **state)
+{
+    struct failing_alloc counting;
+    (void)state;
+    failing_alloc_init(&counting, 0);
+    struct pair p = open_pair(NULL, &counting.allocator);
+    const long before = counting.calls;
+    play(&p);
+    const long count = counting.calls - before;
+    close_wire(&p.a);
+    close_wire(&p.b);
+    zkt_server_free(p.server);
+    assert_int_equal(counting.live, 0);
+    assert_true(count > 30);
+    for (long i = 1; i <= count; i++) {
+        failing_alloc_init(&counting, 0);
+        p = open_pair(NULL, &counting.allocator);
+        counting.fail_at = counting.calls + i;
+        play(&p);
+        /* Both can still be served, unless one was told to go. */
+        const bool a = port_of(&p.a)->open;
+        const bool b = port_of(&p.b)->open;
+        assert_true(a || b);
+        if (a) {
+            assert_non_null(strstr(ask_across(&p, &p.a, ADD("8", "z", "1", "")),
+                                   RESULT("8", "1")));
+        }
+        if (b) {
+            assert_non_null(
+                strstr(ask_across(&p, &p.b, ADD("9", "z", "1", "")),
+                       "\"type\":\"rpc:result\",\"id\":\"9\",\"result\""));
+        }
+        close_wire(&p.a);
+        close_wire(&p.b);
+        zkt_server_free(p.server);
+        assert_int_equal(counting.live, 0);
+    }
+}
+
+/* ---- copies of a state, at random ---- */
+
+enum {
+    WATCHERS = 6,
+    NAMES = 3
+};
+
+struct watcher {
+    struct wire wire;
+    bool subscribed[NAMES];
+    bool known[NAMES];
+    long n[NAMES]; /* as it has been told */
+};
+
+/* What `"VALUE":` of the line says. */
+static long number_after(const char *line, const char *key)
+{
+    const char *at = strstr(line, key);
+    assert_non_null(at);
+    return strtol(at + strlen(key), NULL, 10);
+}
+
+static void listen(struct watcher *w)
+{
+    for (const char *line = said(&w->wire); *line != '\0';
+         line = strchr(line, '\n') + 1) {
+        const char *id = strstr(line, "\"actorId\":\"");
+        const bool snapshot = strncmp(line, "{\"type\":\"state:s", 16) == 0;
+        if (!snapshot && strncmp(line, "{\"type\":\"state:p", 16) != 0) {
+            continue;
+        }
+        const int name = id[11] - 'a';
+        assert_true(w->subscribed[name]);
+        assert_true(snapshot || w->known[name]); /* no patch comes first */
+        const long n = number_after(line, snapshot ? "\"n\":" : "\"value\":");
+        /* Every change adds one: none is missed, none doubled. */
+        assert_true(snapshot || n == w->n[name] + 1);
+        w->known[name] = true;
+        w->n[name] = n;
+    }
+}
+
+static uint32_t below(uint64_t *random, uint32_t n)
+{
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*random >> 33) % n;
+}
+
+static void act(struct watcher *w, uint64_t *random, long sums[NAMES])
+{
+    const uint32_t name = below(random, NAMES);
+    const uint32_t what = below(random, 8);
+    const bool takes = below(random, 3) > 0;
+    char text[256];
+    if (what == 0) {
+        listen(w);
+    }
+    if (what == 0 && port_of(&w->wire)->queue.count > 0) {
+        return; /* what waits behind a snapshot would still come */
+    }
+    if (what == 0) {
+        w->subscribed[name] = w->known[name] = false;
+        snprintf(text, sizeof(text), SUB("state:unsub", "%c"), 'a' + (int)name);
+    } else if (what <= 2) {
+        w->subscribed[name] = true;
+        snprintf(text, sizeof(text), SUB("state:sub", "%c"), 'a' + (int)name);
+    } else {
+        sums[name]++;
+        snprintf(text, sizeof(text), ADD("1", "%c", "1", ""), 'a' + (int)name);
+    }
+    send_text(&w->wire, text, takes);
+}
+
+static void watch_at_random(uint64_t seed)
+{
+    const struct zkt_limits few = { .output_high = 600,
+                                    .ping_after_ms = INT32_MAX };
+    struct pair p = {
+        .server = new_slow_shards(seed % 2 == 0 ? &few : NULL, NULL, 2),
+    };
+    struct watcher watchers[WATCHERS] = { 0 };
+    long sums[NAMES] = { 0 };
+    uint64_t random = seed;
+    for (uint32_t i = 0; i < WATCHERS; i++) {
+        watchers[i].wire = open_slow(shard(&p, i % 2));
+    }
+    for (int step = 0; step < 300; step++) {
+        act(&watchers[below(&random, WATCHERS)], &random, sums);
+        turn(shard(&p, below(&random, 2)));
+        listen(&watchers[below(&random, WATCHERS)]);
+    }
+    for (uint32_t round = 0; round < 4 * WATCHERS; round++) {
+        settle(&p);
+        listen(&watchers[round % WATCHERS]);
+    }
+    for (uint32_t i = 0; i < WATCHERS; i++) {
+        for (uint32_t name = 0; name < NAMES; name++) {
+            assert_true(!watchers[i].subscribed[name] ||
+                        watchers[i].n[name] == sums[name]);
+        }
+        close_wire(&watchers[i].wire);
+    }
+    zkt_server_free(p.server);
+}
+
+static void test_copies(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        watch_at_random(seed);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_call_across),
+        cmocka_unit_test(test_order_across),
+        cmocka_unit_test(test_changing_one_s_mind),
+        cmocka_unit_test(test_unsubscribing_from_nothing),
+        cmocka_unit_test(test_contacts),
+        cmocka_unit_test(test_homes),
+        cmocka_unit_test(test_the_end_of_an_instance),
+        cmocka_unit_test(test_a_busy_owner),
+        cmocka_unit_test(test_a_caller_that_leaves),
+        cmocka_unit_test(test_a_deadline),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_a_slow_subscriber),
+        cmocka_unit_test(test_a_shutdown),
+        cmocka_unit_test(test_a_shutdown_that_waits_in_vain),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_copies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
