@@ -296,6 +296,20 @@ static void test_threads_that_do_not_start(void **state)
     close_site(&site);
 }
 
+/* The loop's async handle, and no other thread. */
+static void test_one_thread_starts_none(void **state)
+{
+    struct site site;
+    (void)state;
+    make_site(&site, 1, (struct zkt_limits){ 0 });
+    fault.calls = 0;
+    fault.fail_at = 2;
+    assert_int_equal(zkt_server_listen(site.server, &site.loop), ZKT_OK);
+    assert_int_equal(fault.calls, 1);
+    fault.fail_at = 0;
+    close_site(&site);
+}
+
 static void test_no_memory_for_threads(void **state)
 {
     long n = 1;
@@ -348,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_stopped_before_it_serves),
         cmocka_unit_test(test_a_second_signal),
         cmocka_unit_test(test_threads_that_do_not_start),
+        cmocka_unit_test(test_one_thread_starts_none),
         cmocka_unit_test(test_no_memory_for_threads),
         cmocka_unit_test(test_a_port_that_is_taken),
     };
