@@ -55,10 +55,11 @@ static void print_help(const char *program)
     printf("usage: %s [options]\n"
            "  --port N                to listen on; 0: any free one\n"
            "  --host ADDRESS          numeric; 0.0.0.0 for all interfaces\n"
+           "  --threads N             that share the work, at most %d (1)\n"
            "  --help\n"
            "the same in the environment: ZOCKET_PORT, ZOCKET_MESSAGE_BYTES\n"
            "limits, with what happens when one is reached:\n",
-           program);
+           program, ZKT_THREADS_MAX);
     for (size_t i = 0; i < LIMIT_COUNT; i++) {
         print_name(limits[i].name);
         printf("%s (%" PRId64 ")\n", limits[i].text, limits[i].value);
@@ -103,6 +104,19 @@ static bool take_port(struct zkt_serve_options *options, const char *name,
     return true;
 }
 
+static bool take_threads(struct zkt_serve_options *options, const char *name,
+                         const char *value)
+{
+    int64_t number;
+    if (!parse_number(value, ZKT_THREADS_MAX, &number) || number == 0) {
+        fprintf(stderr, "%s: '%s' is no number from 1 to %d\n", name, value,
+                ZKT_THREADS_MAX);
+        return false;
+    }
+    options->threads = (uint32_t)number;
+    return true;
+}
+
 /* Takes one argument and its value; false: said what is wrong. */
 static bool take(struct zkt_serve_options *options, const char *argument,
                  const char *value)
@@ -113,6 +127,9 @@ static bool take(struct zkt_serve_options *options, const char *argument,
     }
     if (strcmp(argument, "--port") == 0) {
         return take_port(options, argument, value);
+    }
+    if (strcmp(argument, "--threads") == 0) {
+        return take_threads(options, argument, value);
     }
     for (size_t i = 0; i < LIMIT_COUNT; i++) {
         if (strncmp(argument, "--", 2) == 0 &&
@@ -144,10 +161,14 @@ static bool take_environment(struct zkt_serve_options *options)
 {
     const char *host = getenv("ZOCKET_HOST");
     const char *port = getenv("ZOCKET_PORT");
+    const char *threads = getenv("ZOCKET_THREADS");
     if (host != NULL) {
         options->host = host;
     }
     if (port != NULL && !take_port(options, "ZOCKET_PORT", port)) {
+        return false;
+    }
+    if (threads != NULL && !take_threads(options, "ZOCKET_THREADS", threads)) {
         return false;
     }
     for (size_t i = 0; i < LIMIT_COUNT; i++) {

@@ -407,12 +407,13 @@ int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
     return 0;
 }
 
-int zkt__loop_run(struct zkt_loop *loop)
+int zkt__loop_take_over(struct zkt_loop *loop)
 {
-    const int error = loop->stopping ? 0 : zkt__poller_take_over(&loop->poller);
-    if (error != 0) {
-        return error;
-    }
+    return loop->stopping ? 0 : zkt__poller_take_over(&loop->poller);
+}
+
+void zkt__loop_run(struct zkt_loop *loop)
+{
     loop->handles++; /* it outlives this */
     while (!loop->stopping) {
         if (!zkt__poller_turn(&loop->poller)) {
@@ -420,7 +421,6 @@ int zkt__loop_run(struct zkt_loop *loop)
         }
     }
     zkt__loop_handle_gone(loop);
-    return 0;
 }
 
 static void on_poller_gone(uv_handle_t *handle)

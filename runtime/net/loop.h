@@ -70,11 +70,14 @@ int zkt__loop_attach(struct zkt_loop *loop, int fd,
 void zkt__loop_read_early(struct zkt_loop *loop, struct zkt_endpoint *endpoint);
 
 /**
- * Runs the uv loop, of which nobody else is the owner, until it is stopped:
- * as uv_run would, for less. Handles may still be closing then. 0 or a libuv
- * error: it did not run.
+ * The uv loop has no other owner, and nobody else runs it: zkt__loop_run does,
+ * for less than uv_run, and nothing else may. 0 or a libuv error: then it can
+ * only be stopped.
  */
-int zkt__loop_run(struct zkt_loop *loop);
+int zkt__loop_take_over(struct zkt_loop *loop);
+
+/** Runs it until it is stopped. Handles may still be closing then. */
+void zkt__loop_run(struct zkt_loop *loop);
 
 /** A handle that is counted in handles was closed. */
 void zkt__loop_handle_gone(struct zkt_loop *loop);

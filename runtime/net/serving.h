@@ -1,7 +1,8 @@
 /*
- * A server on a libuv loop: its listening socket, its connections, and what
- * wakes it from other threads. It owns itself: when the server is down, or is
- * freed, it closes its handles, and is gone when the loop has closed them.
+ * A server on a libuv loop: its listening socket, and its connections, which
+ * are spread over the loop and the server's other threads. It owns itself: when
+ * the server is down, or is freed, it closes its handles, and is gone when the
+ * loop has closed them.
  */
 #ifndef ZKT_NET_SERVING_H
 #define ZKT_NET_SERVING_H
@@ -28,7 +29,10 @@ struct zkt_serving *zkt__serving_open(struct zkt_server *server, uv_loop_t *uv,
  */
 int zkt__serving_run(struct zkt_serving *serving);
 
-/** Drops every connection and closes everything, now. */
+/**
+ * Drops every connection and closes everything, now; waits until each of the
+ * other threads has ended its turn.
+ */
 void zkt__serving_stop(struct zkt_serving *serving);
 
 #endif

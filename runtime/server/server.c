@@ -77,11 +77,24 @@ bool zkt__server_may_call(const struct zkt_server *server, const char *what)
     if (zkt__owner_may_call(&server->owner)) {
         return true;
     }
+    pthread_mutex_lock(&server->shards->log_lock);
     log_early(&server->options,
               "%s was called on another thread than the server's; "
               "zkt_server_post is for that",
               what);
+    pthread_mutex_unlock(&server->shards->log_lock);
     return false;
+}
+
+uint32_t zkt__server_shard_count(const struct zkt_server *server)
+{
+    return server->shards->count;
+}
+
+struct zkt_server *zkt__server_shard(const struct zkt_server *server,
+                                     uint32_t shard)
+{
+    return server->shards->all[shard];
 }
 
 void zkt__server_change_thread(struct zkt_server *server)
@@ -198,13 +211,19 @@ static bool judge(struct zkt_server *server, struct zkt_connection *c,
     return true;
 }
 
+void zkt__server_turn_away(struct zkt_server *server)
+{
+    zkt__admission_shake_hands(&server->shards->admission);
+    zkt__admission_leave(&server->shards->admission, NULL);
+    zkt__shards_reopen(server);
+}
+
 struct zkt_endpoint *zkt__server_receive(struct zkt_server *server,
                                          const char *address)
 {
     struct zkt_connection *c = zkt__connection_new(server);
     if (c == NULL) {
-        zkt__admission_shake_hands(&server->shards->admission);
-        zkt__admission_leave(&server->shards->admission, NULL);
+        zkt__server_turn_away(server);
         return NULL;
     }
     if (!judge(server, c, address)) {

@@ -70,11 +70,18 @@ struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
 /**
  * The two halves of accept, for a driver that accepts on one thread and hands
  * the socket to another. False: a limit is reached. If it is true, one call of
- * receive has to follow, on any shard of the server.
+ * receive or of turn_away has to follow, on any shard of the server.
  */
 bool zkt__server_admit(struct zkt_server *server);
 struct zkt_endpoint *zkt__server_receive(struct zkt_server *server,
                                          const char *address);
+/** Instead of receive, for a socket that is lost between the two. */
+void zkt__server_turn_away(struct zkt_server *server);
+
+/** How many shards a server has, and one of them; 0 is what the user has. */
+uint32_t zkt__server_shard_count(const struct zkt_server *server);
+struct zkt_server *zkt__server_shard(const struct zkt_server *server,
+                                     uint32_t shard);
 
 /** Tells the driver that there is something to do, unless it knows. */
 void zkt__server_wake(struct zkt_server *server);

@@ -42,6 +42,7 @@ struct started {
     struct zkt_limits limits;
     char host[32];
     uint16_t port;
+    uint32_t threads;
 };
 
 static void on_start(void *user, struct zkt_server *server)
@@ -51,6 +52,7 @@ static void on_start(void *user, struct zkt_server *server)
     started->count++;
     started->limits = *zkt__server_limits(server);
     started->port = zkt__server_options(server)->port;
+    started->threads = zkt__server_options(server)->threads;
     snprintf(started->host, sizeof(started->host), "%s",
              host != NULL ? host : "");
     zkt_server_shutdown(server);
@@ -117,6 +119,23 @@ static void test_what_counts_more(void **state)
     assert_int_equal(unsetenv("ZOCKET_FRAGMENTS"), 0);
     assert_int_equal(unsetenv("ZOCKET_HOST"), 0);
     assert_int_equal(unsetenv("ZOCKET_PORT"), 0);
+}
+
+static void test_threads(void **state)
+{
+    struct started s;
+    (void)state;
+    assert_int_equal(SERVE(&s, none, "x"), 0);
+    assert_int_equal(s.threads, 0); /* which is one */
+    assert_int_equal(setenv("ZOCKET_THREADS", "2", 1), 0);
+    assert_int_equal(SERVE(&s, none, "x"), 0);
+    assert_int_equal(s.threads, 2);
+    assert_int_equal(SERVE(&s, none, "x", "--threads", "3"), 0);
+    assert_int_equal(s.threads, 3);
+    assert_int_equal(unsetenv("ZOCKET_THREADS"), 0);
+    assert_int_equal(SERVE(&s, none, "x", "--threads", "64"), 0);
+    assert_int_equal(s.threads, 64);
+    assert_int_equal(s.count, 1);
 }
 
 /* `some_name` as a variable of the environment, and as an argument. */
@@ -193,6 +212,10 @@ static void test_what_is_wrong(void **state)
     COMPLAINS("--events: a value is missing\n", "x", "--events");
     COMPLAINS("--port: '65536' is no number from 0 to 65535\n", "x", "--port",
               "65536");
+    COMPLAINS("--threads: '65' is no number from 1 to 64\n", "x", "--threads",
+              "65");
+    COMPLAINS("--threads: '0' is no number from 1 to 64\n", "x", "--threads",
+              "0");
     COMPLAINS("unknown argument '--event'; --help lists what there is\n", "x",
               "--event", "1");
     assert_int_equal(setenv("ZOCKET_EVENTS", "many", 1), 0);
@@ -201,12 +224,16 @@ static void test_what_is_wrong(void **state)
     assert_int_equal(setenv("ZOCKET_PORT", "", 1), 0);
     COMPLAINS("ZOCKET_PORT: '' is no number from 0 to 65535\n", "x");
     assert_int_equal(unsetenv("ZOCKET_PORT"), 0);
+    assert_int_equal(setenv("ZOCKET_THREADS", "two", 1), 0);
+    COMPLAINS("ZOCKET_THREADS: 'two' is no number from 1 to 64\n", "x");
+    assert_int_equal(unsetenv("ZOCKET_THREADS"), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_counts_more),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_every_limit),
         cmocka_unit_test(test_what_is_wrong),
     };

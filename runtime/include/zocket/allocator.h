@@ -14,10 +14,10 @@ extern "C" {
 /**
  * Three functions with the meaning of malloc, realloc and free, each with
  * @user in front. They are called from the thread that owns the server or the
- * client (and, for a client that runs a thread of its own, from that thread),
- * and from threads that post (zkt_server_post) or resume a call after its
- * server was freed: who does such a thing gives functions that any thread may
- * call, and keeps the struct until the last one is done. NULL where one is
+ * client (and from the threads that either runs of its own), and from threads
+ * that post (zkt_server_post) or resume a call after its server was freed: who
+ * does such a thing gives functions that any thread may call, at the same time,
+ * and keeps the struct until the last one is done. NULL where one is
  * asked for stands for the C library's.
  */
 struct zkt_allocator {

@@ -2,9 +2,9 @@
  * Servers. zkt_serve runs one until it is told to stop; zkt_server_new makes
  * one without sockets, for tests (zkt_client_open_local) and other loops.
  * A server belongs to the thread that made it, or to that of the loop it
- * listens on. Builds of the library without NDEBUG check that: what another
- * thread calls does nothing but to say so in the log, on that thread, and
- * fails.
+ * listens on; it can have others of its own ("Threads" below). Builds of the
+ * library without NDEBUG check that: what another thread calls does nothing
+ * but to say so in the log, on that thread, and fails.
  */
 #ifndef ZOCKET_SERVER_H
 #define ZOCKET_SERVER_H
@@ -58,10 +58,11 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
 
 /**
  * zkt_serve for a main: @options are the defaults. The environment changes
- * them (ZOCKET_PORT, ZOCKET_HOST, and one variable for each limit:
- * ZOCKET_MESSAGE_BYTES, …), and after it the arguments do: `--port N`, `--host
- * ADDRESS`, `--message-bytes N`, …; `--help` lists them all on standard
- * output. A wrong one is said on standard error, and the exit status is 2.
+ * them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_THREADS, and one variable for each
+ * limit: ZOCKET_MESSAGE_BYTES, …), and after it the arguments do: `--port N`,
+ * `--host ADDRESS`, `--threads N`, `--message-bytes N`, …; `--help` lists them
+ * all on standard output. A wrong one is said on standard error, and the exit
+ * status is 2.
  */
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *options,
                    int argc, char **argv);
@@ -99,6 +100,35 @@ enum zkt_status zkt_server_listen(struct zkt_server *server,
 void zkt_server_free(struct zkt_server *server);
 
 /*
+ * ---- Threads ----
+ *
+ * With options.threads = N, zkt_serve and zkt_server_listen start N - 1 threads
+ * more, which end before on_stopped is called, or within zkt_server_free. The
+ * first thread listens. Connections are spread over all: each goes to the
+ * thread that has fewest. An instance lives on the thread on which it was first
+ * touched, until it ends.
+ *
+ * - Handlers, hooks, posted functions and second halves of one instance run one
+ *   at a time, on its thread; those of different instances may run at the same
+ *   time on different threads. What they share (the handlers' `user`, globals)
+ *   has to be safe for that. `check_…` handlers run for any message on any of
+ *   the threads.
+ * - zkt_call_server gives the server as the handler's thread sees it. What is
+ *   asked of it concerns that thread: zkt_server_instances lists the instances
+ *   that live there, zkt_server_post runs there. With the server that you made
+ *   both concern the first thread. zkt_server_stats adds all of them up, the
+ *   others as of their last turns; zkt_server_shutdown stops all.
+ * - The options' log is called by one thread at a time, whichever it is. Their
+ *   other functions are called on the first. The allocator has to be callable
+ *   on all threads at the same time.
+ * - Limits are the server's as a whole, but for those of one instance, one
+ *   connection or one turn.
+ * - The threads block every signal but those of a thread's own mistakes.
+ *
+ * Without sockets (local clients, embed.h) a server uses its first thread only.
+ */
+
+/*
  * ---- stopping ----
  *
  * zkt_server_shutdown ends a server in phases, each turn as far as it can:
@@ -112,8 +142,9 @@ void zkt_server_free(struct zkt_server *server);
  */
 
 /**
- * Begins to stop; again: does nothing. Legal in every callback, and on other
- * threads by zkt_server_post. zkt_serve returns when it is done.
+ * Begins to stop; again: does nothing. Legal in every callback, on whichever of
+ * the server's threads that runs, and on other threads by zkt_server_post.
+ * zkt_serve returns when it is done.
  */
 void zkt_server_shutdown(struct zkt_server *server);
 
@@ -123,9 +154,10 @@ bool zkt_server_is_down(const struct zkt_server *server);
 /* ---- other threads ---- */
 
 /**
- * Runs @fn on the server's thread, between turns, in the order of posting.
- * From any thread; the one function of this header that is. ZKT_OK: it runs
- * exactly once, at the latest within zkt_server_free. ZKT_NO_MEMORY, or
+ * Runs @fn on the server's thread, between turns, in the order of posting; with
+ * threads, on that of the server which it is given (zkt_call_server: the
+ * handler's). From any thread; the one function of this header that is. ZKT_OK:
+ * it runs exactly once, at the latest within zkt_server_free. ZKT_NO_MEMORY, or
  * ZKT_CLOSED while the server is freed: it does not. Takes memory from the
  * server's allocator, on the calling thread.
  */
@@ -146,7 +178,7 @@ struct zkt_instance_info {
     uint64_t calls;       /* since it was made */
 };
 
-/** Calls @each for every instance that is alive, in no order. */
+/** Calls @each for every instance that is alive on the thread, in no order. */
 void zkt_server_instances(const struct zkt_server *server,
                           void (*each)(const struct zkt_instance_info *info,
                                        void *user),

@@ -1,0 +1,123 @@
+/* See driver.h. */
+#include "net/driver.h"
+
+static void on_async(uv_async_t *async)
+{
+    struct zkt_driver *d = async->data;
+    if (d->on_wake != NULL && !d->loop.stopping) {
+        zkt__loop_clock(&d->loop);
+        d->on_wake(d);
+    }
+    zkt__loop_end_turn(&d->loop);
+}
+
+static void on_async_gone(uv_handle_t *handle)
+{
+    struct zkt_driver *d = handle->data;
+    zkt__loop_handle_gone(&d->loop);
+}
+
+int zkt__driver_init(struct zkt_driver *d, struct zkt_server *server,
+                     uv_loop_t *uv)
+{
+    const struct zkt_limits *limits = zkt__server_limits(server);
+    int error = zkt__loop_init(&d->loop, uv, zkt__server_core(server),
+                               zkt__server_allocator(server), limits->close_ms,
+                               (size_t)limits->read_per_turn);
+    if (error != 0) {
+        return error;
+    }
+    error = uv_async_init(uv, &d->async, on_async);
+    if (error != 0) {
+        zkt__loop_stop(&d->loop);
+        return error;
+    }
+    d->async.data = d;
+    d->loop.handles++;
+    d->server = server;
+    return 0;
+}
+
+/* ---- waking ---- */
+
+void zkt__driver_wake(struct zkt_driver *d)
+{
+    (void)uv_async_send(&d->async);
+}
+
+static void wake(void *user)
+{
+    zkt__driver_wake(user);
+}
+
+static void wake_core(struct zkt_core *core)
+{
+    zkt__driver_wake(core->driver);
+}
+
+void zkt__driver_join(struct zkt_driver *d,
+                      void (*abandon)(struct zkt_core *core))
+{
+    struct zkt_core *core = zkt__server_core(d->server);
+    core->driver = d;
+    core->wake = wake_core;
+    core->abandon = abandon;
+    zkt__post_box_on_wake(zkt__server_box(d->server), wake, d);
+}
+
+static void leave(struct zkt_driver *d)
+{
+    struct zkt_core *core = zkt__server_core(d->server);
+    zkt__post_box_on_wake(zkt__server_box(d->server), NULL, NULL);
+    core->driver = NULL;
+    core->wake = NULL;
+    core->abandon = NULL;
+    zkt__server_change_thread(d->server);
+}
+
+void zkt__driver_stop(struct zkt_driver *d)
+{
+    if (d->server == NULL) {
+        return;
+    }
+    leave(d);
+    zkt__loop_stop(&d->loop);
+    uv_close((uv_handle_t *)&d->async, on_async_gone);
+    d->server = NULL;
+}
+
+/* ---- connections ---- */
+
+/* What @peer is called, if that matters. */
+static const char *name_peer(const struct zkt_driver *d,
+                             const struct sockaddr *peer,
+                             char text[ZKT_ADDRESS_TEXT])
+{
+    if (zkt__server_limits(d->server)->per_address == 0) {
+        return "";
+    }
+    zkt__socket_spell(peer, text);
+    return text;
+}
+
+bool zkt__driver_take(struct zkt_driver *d, int fd, const struct sockaddr *peer)
+{
+    char text[ZKT_ADDRESS_TEXT];
+    struct zkt_endpoint *endpoint = zkt__server_receive(
+        d->server, name_peer(d, peer, text));
+    int error = UV_ENOMEM;
+    if (endpoint == NULL) {
+        zkt__socket_close(fd);
+    } else {
+        error = zkt__loop_attach(&d->loop, fd, endpoint);
+    }
+    if (error == 0) {
+        zkt__loop_read_early(&d->loop, endpoint);
+        return true;
+    }
+    zkt__socket_spell(peer, text);
+    zkt__server_log(d->server, ZKT_LOG_WARNING,
+                    "a connection from %s was dropped: %s", text,
+                    uv_strerror(error));
+    return false;
+}

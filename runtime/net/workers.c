@@ -1,0 +1,304 @@
+/*
+ * See workers.h. What a worker is sent comes through a box of its own and not
+ * its shard's: so whatever it does not take any more, it can give up when it
+ * stops, and nothing of net remains in the shard.
+ */
+#include "net/workers.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "net/driver.h"
+#include "net/socket.h"
+
+struct worker {
+    struct zkt_driver driver;
+    struct zkt_workers *workers;
+    struct zkt_post_box *box; /* of struct arrival */
+    uv_loop_t uv;
+    pthread_t thread;
+    bool has_loop, has_thread;
+    atomic_uint sockets; /* in its loop or on their way to it */
+    atomic_bool told;    /* to stop at once */
+    atomic_bool finished;
+};
+
+struct zkt_workers {
+    const struct zkt_allocator *allocator;
+    struct zkt_server *server;
+    void (*wake)(void *user);
+    void *user;
+    uint32_t count;
+    struct worker all[];
+};
+
+/* A socket on its way from the thread that accepted it. */
+struct arrival {
+    struct zkt_posted posted;
+    int fd;
+    struct sockaddr_storage peer;
+};
+
+/* ---- on a worker's thread ---- */
+
+static void turn_away(struct worker *w, struct zkt_server *server, int fd)
+{
+    zkt__socket_close(fd);
+    atomic_fetch_sub(&w->sockets, 1);
+    zkt__server_turn_away(server);
+}
+
+static void arrive(struct zkt_posted *posted, void *owner)
+{
+    struct arrival *arrival = ZKT_CONTAINER(posted, struct arrival, posted);
+    struct worker *w = owner;
+    struct zkt_server *server = w->driver.server;
+    if (atomic_load(&w->told) || zkt__server_is_stopping(server)) {
+        turn_away(w, server, arrival->fd);
+    } else if (!zkt__driver_take(&w->driver, arrival->fd,
+                                 (struct sockaddr *)&arrival->peer)) {
+        atomic_fetch_sub(&w->sockets, 1);
+    }
+    zkt__release(w->workers->allocator, arrival);
+}
+
+static void on_link_closed(struct zkt_loop *loop)
+{
+    struct worker *w = loop->user;
+    atomic_fetch_sub(&w->sockets, 1);
+}
+
+/* What has not arrived by now is turned away, and nobody wakes it any more. */
+static void stop(struct worker *w)
+{
+    zkt__post_close(w->box);
+    zkt__post_run(w->box, w);
+    zkt__driver_stop(&w->driver);
+}
+
+static void on_wake(struct zkt_driver *driver)
+{
+    struct worker *w = ZKT_CONTAINER(driver, struct worker, driver);
+    if (atomic_load(&w->told)) {
+        stop(w);
+    } else {
+        zkt__post_run(w->box, w);
+    }
+}
+
+static void on_turn(struct zkt_loop *loop)
+{
+    struct worker *w = loop->user;
+    if (atomic_load(&w->told) || (zkt_server_is_down(w->driver.server) &&
+                                  zkt__list_empty(&loop->links))) {
+        stop(w);
+    }
+}
+
+static void *run(void *user)
+{
+    struct worker *w = user;
+    zkt__loop_end_turn(&w->driver.loop);
+    zkt__loop_run(&w->driver.loop);
+    (void)uv_run(&w->uv, UV_RUN_DEFAULT); /* what closes */
+    atomic_store(&w->finished, true);
+    w->workers->wake(w->workers->user);
+    return NULL;
+}
+
+/* ---- starting ---- */
+
+/* From any thread. */
+static void wake_worker(void *user)
+{
+    struct worker *w = user;
+    zkt__driver_wake(&w->driver);
+}
+
+/*
+ * Signals are for the threads of the program; only those by which a thread
+ * learns of its own mistake are not blocked, as a handler may report them.
+ */
+static int create_thread(struct worker *w)
+{
+    static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+                               SIGABRT, SIGSYS, SIGTRAP };
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        sigdelset(&blocked, own[i]);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    const int error = pthread_create(&w->thread, NULL, run, w);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+/* 0 or a libuv error; what was made by then is finish's. */
+static int start(struct worker *w, struct zkt_server *shard)
+{
+    w->box = zkt__post_box_new(w->workers->allocator);
+    if (w->box == NULL) {
+        return UV_ENOMEM;
+    }
+    int error = uv_loop_init(&w->uv);
+    if (error != 0) {
+        return error;
+    }
+    w->has_loop = true;
+    error = zkt__driver_init(&w->driver, shard, &w->uv);
+    if (error != 0) {
+        return error;
+    }
+    w->driver.on_wake = on_wake;
+    w->driver.loop.on_turn = on_turn;
+    w->driver.loop.on_link_closed = on_link_closed;
+    w->driver.loop.user = w;
+    error = zkt__loop_take_over(&w->driver.loop);
+    if (error != 0) {
+        zkt__driver_stop(&w->driver);
+        return error;
+    }
+    zkt__driver_join(&w->driver, NULL);
+    zkt__post_box_on_wake(w->box, wake_worker, w);
+    zkt__server_change_thread(shard);
+    error = create_thread(w);
+    if (error != 0) {
+        stop(w);
+        return error;
+    }
+    w->has_thread = true;
+    return 0;
+}
+
+int zkt__workers_open(struct zkt_server *server, void (*wake)(void *user),
+                      void *user, struct zkt_workers **out)
+{
+    const struct zkt_allocator *allocator = zkt__server_allocator(server);
+    const uint32_t count = zkt__server_shard_count(server) - 1;
+    int error = UV_ENOMEM;
+    *out = NULL;
+    if (count == 0) {
+        return 0;
+    }
+    struct zkt_workers *workers = zkt__alloc_zero(
+        allocator, 1, sizeof(*workers) + count * sizeof(struct worker));
+    if (workers == NULL) {
+        goto fail_alloc;
+    }
+    workers->allocator = allocator;
+    workers->server = server;
+    workers->wake = wake;
+    workers->user = user;
+    workers->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        workers->all[i].workers = workers;
+        error = start(&workers->all[i], zkt__server_shard(server, i + 1));
+        if (error != 0) {
+            goto fail_start;
+        }
+    }
+    *out = workers;
+    return 0;
+
+fail_start:
+    zkt__workers_stop(workers);
+fail_alloc:
+    zkt__server_log(server, ZKT_LOG_ERROR, "cannot start %u threads: %s",
+                    (unsigned)count, uv_strerror(error));
+    return error;
+}
+
+/* ---- sockets ---- */
+
+uint32_t zkt__workers_sockets(const struct zkt_workers *workers)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; workers != NULL && i < workers->count; i++) {
+        sum += atomic_load(&workers->all[i].sockets);
+    }
+    return sum;
+}
+
+/* The one that has fewest, and fewer than @most; NULL: none has. */
+static struct worker *find_idlest(struct zkt_workers *workers, uint32_t most)
+{
+    struct worker *idlest = NULL;
+    for (uint32_t i = 0; workers != NULL && i < workers->count; i++) {
+        const uint32_t sockets = atomic_load(&workers->all[i].sockets);
+        if (sockets < most) {
+            idlest = &workers->all[i];
+            most = sockets;
+        }
+    }
+    return idlest;
+}
+
+bool zkt__workers_offer(struct zkt_workers *workers, uint32_t own, int fd,
+                        const struct sockaddr *peer)
+{
+    char text[ZKT_ADDRESS_TEXT];
+    struct worker *w = find_idlest(workers, own);
+    if (w == NULL) {
+        return false;
+    }
+    atomic_fetch_add(&w->sockets, 1);
+    struct arrival *arrival = zkt__alloc(workers->allocator, sizeof(*arrival));
+    if (arrival == NULL) {
+        turn_away(w, workers->server, fd);
+        zkt__socket_spell(peer, text);
+        zkt__server_log(workers->server, ZKT_LOG_WARNING,
+                        "a connection from %s was dropped: %s", text,
+                        uv_strerror(UV_ENOMEM));
+        return true;
+    }
+    *arrival = (struct arrival){ .posted.run = arrive, .fd = fd };
+    memcpy(&arrival->peer, peer, sizeof(arrival->peer));
+    /* Nobody accepts any more when the first of the boxes closes. */
+    (void)zkt__post(w->box, &arrival->posted);
+    return true;
+}
+
+/* ---- stopping ---- */
+
+bool zkt__workers_are_finished(const struct zkt_workers *workers)
+{
+    bool finished = true;
+    for (uint32_t i = 0; workers != NULL && i < workers->count; i++) {
+        finished = finished && atomic_load(&workers->all[i].finished);
+    }
+    return finished;
+}
+
+/* Its thread is over, or there never was one: closes what is left. */
+static void finish(struct worker *w)
+{
+    if (w->has_loop) {
+        (void)uv_run(&w->uv, UV_RUN_DEFAULT);
+        zkt__loop_finish(&w->driver.loop);
+        (void)uv_loop_close(&w->uv);
+    }
+    zkt__post_box_unref(w->box);
+}
+
+void zkt__workers_stop(struct zkt_workers *workers)
+{
+    if (workers == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < workers->count; i++) {
+        if (workers->all[i].has_thread) {
+            atomic_store(&workers->all[i].told, true);
+            zkt__post_wake(workers->all[i].box);
+        }
+    }
+    for (uint32_t i = 0; i < workers->count; i++) {
+        if (workers->all[i].has_thread) {
+            (void)pthread_join(workers->all[i].thread, NULL);
+        }
+        finish(&workers->all[i]);
+    }
+    zkt__release(workers->allocator, workers);
+}
