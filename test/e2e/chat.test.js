@@ -14,6 +14,15 @@ before(async () => {
 });
 after(() => server.stop());
 
+/** What @peer has been told of the rooms so far. */
+async function heard(peer, ...rooms) {
+  const all = [];
+  for (const room of rooms) {
+    all.push(...(await peer.drain("chat", room, "who")));
+  }
+  return all;
+}
+
 async function member(room, name, protocols) {
   const peer = await Peer.open(server.url, protocols);
   const joined = await peer.call("chat", room, "join", { name });
@@ -178,10 +187,11 @@ describe("state", () => {
 
   test("unsubscribing from what was never subscribed does nothing", async () => {
     const peer = await Peer.open(server.url);
+    const room = newRoom();
     for (const type of ["state:unsub", "event:unsub"]) {
-      peer.send({ type, actor: "chat", actorId: newRoom() });
+      peer.send({ type, actor: "chat", actorId: room });
     }
-    assert.deepEqual(await peer.drain(), []);
+    assert.deepEqual(await heard(peer, room), []);
     await peer.close();
   });
 
@@ -206,8 +216,8 @@ describe("state", () => {
         await guest.close();
       }
     }
-    (await plain.drain()).forEach(follow);
-    for (const message of await rfc.drain()) {
+    (await heard(plain, room)).forEach(follow);
+    for (const message of await heard(rfc, room)) {
       if (message.type === "state:patch") {
         rfcState = jsonpatch.applyPatch(
           rfcState,
@@ -225,8 +235,8 @@ describe("state", () => {
       if (fresh.online === 3) break;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    (await plain.drain()).forEach(follow);
-    for (const message of await rfc.drain()) {
+    (await heard(plain, room)).forEach(follow);
+    for (const message of await heard(rfc, room)) {
       if (message.type === "state:patch") {
         rfcState = jsonpatch.applyPatch(rfcState, message.patches).newDocument;
       }
@@ -245,11 +255,11 @@ describe("events", () => {
     const eve = await member(room, "eve");
     for (const peer of [ada, bob]) {
       peer.send({ type: "event:sub", actor: "chat", actorId: room });
-      await peer.drain();
+      await heard(peer, room);
     }
     await ada.call("chat", room, "whisper", { to: bob.id, text: "psst" });
     await ada.call("chat", room, "whisper", { to: eve.id, text: "psst" });
-    const [whispered, ...rest] = await bob.drain();
+    const [whispered, ...rest] = await heard(bob, room);
     assert.deepEqual(whispered, {
       type: "event",
       actor: "chat",
@@ -258,12 +268,12 @@ describe("events", () => {
       payload: { from: "ada", text: "psst" },
     });
     assert.deepEqual(rest, []);
-    assert.deepEqual(await ada.drain(), []);
-    assert.deepEqual(await eve.drain(), [], "a target only narrows");
+    assert.deepEqual(await heard(ada, room), []);
+    assert.deepEqual(await heard(eve, room), [], "a target only narrows");
     bob.send({ type: "event:unsub", actor: "chat", actorId: room });
-    await bob.drain();
+    await heard(bob, room);
     await ada.call("chat", room, "say", { text: "all" });
-    assert.deepEqual(await bob.drain(), []);
+    assert.deepEqual(await heard(bob, room), []);
     await Promise.all([ada, bob, eve].map((peer) => peer.close()));
   });
 
@@ -276,7 +286,7 @@ describe("events", () => {
     for (const room of [first, second]) {
       bob.send({ type: "event:sub", actor: "chat", actorId: room });
     }
-    await bob.drain();
+    await heard(bob, first, second);
     ada.socket.terminate(); // no closing handshake: it vanishes
     const left = [await bob.next(), await bob.next()];
     assert.deepEqual(left.map((m) => m.actorId).sort(), [first, second].sort());

@@ -123,9 +123,12 @@ export class Peer {
     return message.state;
   }
 
-  /** Whatever has arrived when a round trip is over. */
-  async drain() {
-    const { before } = await this.call("no such actor", "x", "ping");
+  /**
+   * Whatever has arrived when a round trip to an instance is over: what it has
+   * said before is not overtaken, on whatever thread it lives.
+   */
+  async drain(actor, actorId, method) {
+    const { before } = await this.call(actor, actorId, method);
     return before;
   }
 
