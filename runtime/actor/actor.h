@@ -160,6 +160,7 @@ struct zkt_request {
      * subscriptions it is. */
     struct zkt_answer *answer;
     uint32_t serial;
+    bool token; /* it is not the client who asks, but a token for a snapshot */
 };
 
 /* A request that waits, with copies of its id and input behind it. */
@@ -320,10 +321,13 @@ void zkt__edge_subscribe(struct zkt_actors *actors,
 /** Sends who made @request, a call, its result, which is in @w. */
 void zkt__edge_answer(struct zkt_actors *actors,
                       const struct zkt_request *request, struct zkt_writer *w);
-/** The snapshot that @link's owner was asked for is here; if it has none there
- * was no memory. */
+/** What @link's owner has answered a subscription with; if it has no snapshot
+ * there was no memory. */
 void zkt__edge_take_snapshot(struct zkt_actors *actors, struct zkt_link *link,
                              const struct zkt_recap *recap);
+/** The same for @link's token, which is at the head of its queue. */
+void zkt__edge_take_token(struct zkt_actors *actors, struct zkt_link *link,
+                          const struct zkt_recap *recap);
 /** @link is not subscribed any more, to state or to events. */
 void zkt__edge_unsubscribe_state(struct zkt_link *link);
 void zkt__edge_unsubscribe_events(struct zkt_link *link);

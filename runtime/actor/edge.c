@@ -676,7 +676,9 @@ static bool take_recap(struct zkt_actors *actors, struct zkt_link *link,
     return true;
 }
 
-static void send_snapshot(struct zkt_actors *actors, struct zkt_link *link)
+/* @again: the link is subscribed already. */
+static void send_snapshot(struct zkt_actors *actors, struct zkt_link *link,
+                          bool again)
 {
     struct zkt_port *port = link->port;
     struct zkt_recap recap;
@@ -686,7 +688,8 @@ static void send_snapshot(struct zkt_actors *actors, struct zkt_link *link)
     if (must_collapse(actors, port)) {
         collapse(actors, link);
     } else if (zkt__is_stub(actors, link->instance)) {
-        zkt__remote_fetch(actors, link);
+        zkt__remote_fetch(actors, link,
+                          again ? ZKT_FETCH_AGAIN : ZKT_FETCH_FIRST);
     } else if (take_recap(actors, link, &recap)) {
         queue_recap(actors, port, &recap);
         zkt__buffer_unref(recap.snapshot);
@@ -697,21 +700,31 @@ void zkt__edge_take_snapshot(struct zkt_actors *actors, struct zkt_link *link,
                              const struct zkt_recap *recap)
 {
     struct zkt_port *port = link->port;
-    link->waits = false;
     if (!port->open) {
         return;
     }
     if (recap->snapshot == NULL) {
         port->touched(port, true);
     } else if (link->collapsed) {
-        /* It was asked for when its token had reached the head. */
-        if (fill_token(actors, link, recap)) {
-            port->touched(port, false);
-        }
-    } else if (must_collapse(actors, port)) {
-        collapse(actors, link);
-    } else {
+        port->touched(port, false); /* its token will bring a newer one */
+    } else if (!must_collapse(actors, port)) {
         queue_recap(actors, port, recap);
+    } else if (link->state) {
+        collapse(actors, link);
+    }
+}
+
+void zkt__edge_take_token(struct zkt_actors *actors, struct zkt_link *link,
+                          const struct zkt_recap *recap)
+{
+    struct zkt_port *port = link->port;
+    if (!port->open || !link->collapsed) {
+        return;
+    }
+    if (recap->snapshot == NULL) {
+        port->touched(port, true);
+    } else if (fill_token(actors, link, recap)) {
+        port->touched(port, false);
     }
 }
 
@@ -719,18 +732,19 @@ static void subscribe_state(struct zkt_actors *actors,
                             const struct zkt_request *request)
 {
     struct zkt_link *link = request->link;
-    if (!link->state) {
+    const bool again = link->state;
+    if (!again) {
         link->state = true;
         link->instance->subscribers++;
         link->port->subscriptions++;
-    } else {
+    } else if (!request->token) {
         zkt__owner_refresh(actors, link->instance);
     }
     if (request->answer != NULL) {
         zkt__remote_note(request);
         zkt__remote_recap(actors, request);
     } else {
-        send_snapshot(actors, link);
+        send_snapshot(actors, link, again);
     }
 }
 
@@ -942,16 +956,31 @@ void zkt__edge_release(const struct zkt_instance *instance)
     }
 }
 
+/* Whether its token must stay for now: what follows must not overtake it. */
+static bool must_wait(struct zkt_actors *actors, struct zkt_link *link)
+{
+    if (link->waits || !zkt__owner_can_recap(link->instance)) {
+        return true;
+    }
+    if (zkt__is_stub(actors, link->instance)) {
+        zkt__remote_fetch(actors, link, ZKT_FETCH_TOKEN);
+        return true;
+    }
+    return false;
+}
+
 void zkt__edge_settle_queue(struct zkt_actors *actors, struct zkt_port *port)
 {
     struct zkt_link *link;
     while ((link = zkt__queue_head_token(&port->queue)) != NULL) {
         struct zkt_recap recap;
-        if (link->waits || !zkt__owner_can_recap(link->instance)) {
-            return; /* what follows must not overtake it */
+        if (!port->open) {
+            /* Nobody wants it any more, and the close must not wait. */
+            zkt__queue_drop_tokens(&port->queue, link);
+            link->collapsed = false;
+            continue;
         }
-        if (zkt__is_stub(actors, link->instance)) {
-            zkt__remote_fetch(actors, link);
+        if (must_wait(actors, link)) {
             return;
         }
         if (!take_recap(actors, link, &recap)) {

@@ -58,14 +58,16 @@ static void send(struct zkt_actors *actors, uint32_t shard,
         outbox->first = posted;
     }
     outbox->last = posted;
+    actors->remote->unsent = true;
 }
 
 void zkt__remote_flush(struct zkt_actors *actors)
 {
-    if (actors->remote == NULL) {
+    if (!zkt__remote_is_due(actors)) {
         return;
     }
     const struct zkt_peers *peers = actors->remote->peers;
+    actors->remote->unsent = false;
     for (uint32_t i = 0; i < peers->count; i++) {
         struct zkt_outbox *outbox = &actors->remote->outboxes[i];
         if (outbox->first != NULL) {
@@ -134,26 +136,32 @@ static void queue_frame(struct zkt_actors *actors, struct zkt_port *port,
     }
 }
 
-/* An answer to a subscription that is not the link's last one is of one that
- * it has given up. */
+/*
+ * Every subscription of a client's is answered, also one that it has given up
+ * meanwhile; but patches are for the link after the one that counts. What a
+ * token has asked for is of no use when the token is gone.
+ */
 static void take_state_answer(struct zkt_actors *actors,
                               struct zkt_route *route,
                               const struct zkt_answer *answer)
 {
+    const struct zkt_recap recap = { answer->frame, answer->patches,
+                                     answer->patch_count };
     struct zkt_link *link = &route->link;
-    const bool last = answer->serial == route->state_serial && link->state;
-    if (!answer->refused) {
-        if (last) {
-            const struct zkt_recap recap = { answer->frame, answer->patches,
-                                             answer->patch_count };
-            zkt__edge_take_snapshot(actors, link, &recap);
+    const bool counts = answer->serial == route->awaited && link->waits;
+    if (counts) {
+        link->waits = false;
+    }
+    if (answer->refused) {
+        if (answer->serial == route->state_serial) {
+            zkt__edge_unsubscribe_state(link);
         }
-        return;
+        queue_frame(actors, link->port, answer->frame);
+    } else if (!answer->token) {
+        zkt__edge_take_snapshot(actors, link, &recap);
+    } else if (counts) {
+        zkt__edge_take_token(actors, link, &recap);
     }
-    if (last) {
-        zkt__edge_unsubscribe_state(link);
-    }
-    queue_frame(actors, link->port, answer->frame);
 }
 
 static void take_events_answer(struct zkt_actors *actors,
@@ -204,6 +212,10 @@ static void on_notice(struct zkt_posted *posted, void *server)
     };
     if (state) {
         zkt__edge_unsubscribe_state(link);
+    } else if (link->state) {
+        /* It has asked anew, of another instance: nothing fits before that. */
+        route->awaited = route->state_serial;
+        link->waits = true;
     }
     if (events) {
         zkt__edge_unsubscribe_events(link);
@@ -395,6 +407,7 @@ static struct zkt_answer *new_answer(struct zkt_actors *actors,
     answer->route = route;
     answer->of = request->kind;
     answer->serial = request->serial;
+    answer->token = request->token;
     if (request->kind != ZKT_REQUEST_CALL) {
         answer->notice = zkt__alloc_zero(actors->allocator, 1,
                                          sizeof(*answer->notice));
@@ -462,15 +475,21 @@ void zkt__remote_send(struct zkt_actors *actors,
     }
 }
 
-void zkt__remote_fetch(struct zkt_actors *actors, struct zkt_link *link)
+void zkt__remote_fetch(struct zkt_actors *actors, struct zkt_link *link,
+                       enum zkt_fetch why)
 {
+    struct zkt_route *route = route_of(link);
     const struct zkt_request request = {
         .kind = ZKT_REQUEST_SUBSCRIBE_STATE,
         .port = link->port,
         .link = link,
-        .serial = ++route_of(link)->state_serial,
+        .serial = ++route->state_serial,
+        .token = why == ZKT_FETCH_TOKEN,
     };
-    link->waits = true;
+    if (why != ZKT_FETCH_AGAIN) {
+        route->awaited = request.serial;
+        link->waits = true;
+    }
     if (!send_letter(actors, &request)) {
         link->port->touched(link->port, true);
     }

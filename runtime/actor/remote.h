@@ -43,6 +43,7 @@ struct zkt_outbox {
 struct zkt_remote {
     struct zkt_peers *peers;
     uint64_t away; /* calls that others have yet to answer */
+    bool unsent;   /* an outbox has something */
     struct zkt_outbox outboxes[];
 };
 
@@ -51,6 +52,7 @@ struct zkt_route {
     struct zkt_actors *edge, *owner; /* never change */
     struct zkt_link link; /* the edge's half; its instance is the stub */
     uint32_t state_serial, event_serial; /* of the last subscriptions */
+    uint32_t awaited; /* from which state's on patches are for the link */
     /* The owner's half. */
     struct zkt_link guest; /* its instance is NULL before there is one */
     struct zkt_port port;  /* that the guest is of */
@@ -77,6 +79,7 @@ struct zkt_answer {
     struct zkt_notice *notice; /* for the guest, if it has none; or NULL */
     enum zkt_request_kind of;
     uint32_t serial;
+    bool token;   /* it was asked for by one */
     bool refused; /* a subscription was */
     /* NULL: there was no memory for it. A snapshot's patches come with it. */
     struct zkt_buffer *frame;
@@ -105,6 +108,12 @@ bool zkt__remote_join(struct zkt_actors *actors, struct zkt_peers *peers,
                       uint32_t self);
 /** Posts what was sent in this turn. */
 void zkt__remote_flush(struct zkt_actors *actors);
+/** Whether there is something to post: what is sent between turns waits for
+ * the next one. */
+static inline bool zkt__remote_is_due(const struct zkt_actors *actors)
+{
+    return actors->remote != NULL && actors->remote->unsent;
+}
 /**
  * A reference to a name; *@home, which is given as one's own, is its shard.
  * False: no memory. With one thread there is nothing to take.
@@ -131,8 +140,16 @@ struct zkt_link *zkt__remote_link(struct zkt_actors *actors,
 /** Sends a call, or an (un)subscription whose flags are set already. */
 void zkt__remote_send(struct zkt_actors *actors,
                       const struct zkt_request *request);
-/** Asks for a snapshot, for a link that is subscribed. */
-void zkt__remote_fetch(struct zkt_actors *actors, struct zkt_link *link);
+/* Why a link wants a snapshot. */
+enum zkt_fetch {
+    ZKT_FETCH_FIRST, /* it has subscribed: patches are for it afterwards */
+    ZKT_FETCH_AGAIN, /* it has subscribed once more */
+    ZKT_FETCH_TOKEN  /* its token is at the head of the queue */
+};
+
+/** Asks for a snapshot. */
+void zkt__remote_fetch(struct zkt_actors *actors, struct zkt_link *link,
+                       enum zkt_fetch why);
 /** Tells that @link leaves; it is gone when the owner has answered. */
 void zkt__remote_leave(struct zkt_actors *actors, struct zkt_link *link);
 

@@ -123,7 +123,10 @@ static int64_t deadline(const struct zkt_core *core)
         next = earlier(next,
                        zkt__admission_due(&s->shards->admission, &s->limits));
     }
-    return s->left || zkt__post_waits(s->actors.box) ? s->core.now_ms : next;
+    return s->left || zkt__remote_is_due(&s->actors) ||
+                   zkt__post_waits(s->actors.box)
+               ? s->core.now_ms
+               : next;
 }
 
 static void tick(struct zkt_core *core)
