@@ -193,6 +193,7 @@ int zkt__workers_open(struct zkt_server *server, void (*wake)(void *user),
     workers->wake = wake;
     workers->user = user;
     workers->count = count;
+    zkt__server_run_shards(server, count + 1);
     for (uint32_t i = 0; i < count; i++) {
         workers->all[i].workers = workers;
         error = start(&workers->all[i], zkt__server_shard(server, i + 1));
@@ -205,6 +206,7 @@ int zkt__workers_open(struct zkt_server *server, void (*wake)(void *user),
 
 fail_start:
     zkt__workers_stop(workers);
+    zkt__server_run_shards(server, 1);
 fail_alloc:
     zkt__server_log(server, ZKT_LOG_ERROR, "cannot start %u threads: %s",
                     (unsigned)count, uv_strerror(error));

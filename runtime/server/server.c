@@ -97,6 +97,11 @@ struct zkt_server *zkt__server_shard(const struct zkt_server *server,
     return server->shards->all[shard];
 }
 
+void zkt__server_run_shards(struct zkt_server *server, uint32_t count)
+{
+    server->shards->running = count;
+}
+
 void zkt__server_change_thread(struct zkt_server *server)
 {
     zkt__owner_leave(&server->owner);
@@ -592,7 +597,7 @@ void zkt_server_free(struct zkt_server *server)
         server->core.abandon(&server->core);
     }
     atomic_store(&shards->stopping, true);
-    atomic_store(&shards->down, shards->count);
+    atomic_store(&shards->down, shards->running);
     for (uint32_t i = 0; i < shards->count; i++) {
         cut_off(shards->all[i]);
     }

@@ -83,6 +83,12 @@ uint32_t zkt__server_shard_count(const struct zkt_server *server);
 struct zkt_server *zkt__server_shard(const struct zkt_server *server,
                                      uint32_t shard);
 
+/**
+ * From now on the turns of the first @count shards are taken, of all or of one;
+ * none of the others has done anything yet. Before their threads begin.
+ */
+void zkt__server_run_shards(struct zkt_server *server, uint32_t count);
+
 /** Tells the driver that there is something to do, unless it knows. */
 void zkt__server_wake(struct zkt_server *server);
 

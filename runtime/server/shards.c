@@ -56,6 +56,7 @@ struct zkt_shards *zkt__shards_new(const struct zkt_allocator *allocator,
     }
     shards->allocator = allocator;
     shards->count = count;
+    shards->running = 1;
     shards->all = zkt__alloc_zero(allocator, count, sizeof(*shards->all));
     shards->drained = zkt__alloc_zero(allocator, count, sizeof(bool));
     shards->stats = zkt__alloc_zero(allocator, count, sizeof(*shards->stats));
@@ -152,7 +153,7 @@ bool zkt__shards_note_drained(struct zkt_shards *shards, uint32_t shard,
     bool all = true;
     pthread_mutex_lock(&shards->lock);
     shards->drained[shard] = drained;
-    for (uint32_t i = 0; i < shards->count; i++) {
+    for (uint32_t i = 0; i < shards->running; i++) {
         all = all && shards->drained[i];
     }
     pthread_mutex_unlock(&shards->lock);

@@ -23,6 +23,7 @@ enum zkt_phase {
 struct zkt_shards {
     const struct zkt_allocator *allocator;
     uint32_t count;
+    uint32_t running; /* of them, whose turns are taken: the first, or all */
     struct zkt_server **all; /* by shard; NULL: not made yet */
     struct zkt_admission admission;
     struct zkt_peers *peers;  /* NULL: there is one shard */

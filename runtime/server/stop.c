@@ -20,7 +20,7 @@ void zkt_server_shutdown(struct zkt_server *server)
     if (server == NULL || atomic_load(&server->shards->stopping)) {
         return;
     }
-    if (server->shards->count > 1) {
+    if (server->shards->running > 1) {
         atomic_store(&server->shards->stopping, true);
         zkt__shards_wake(server->shards);
     } else if (zkt__server_may_call(server, "zkt_server_shutdown")) {
@@ -37,7 +37,7 @@ bool zkt__server_is_stopping(const struct zkt_server *server)
 
 bool zkt_server_is_down(const struct zkt_server *server)
 {
-    return atomic_load(&server->shards->down) == server->shards->count;
+    return atomic_load(&server->shards->down) == server->shards->running;
 }
 
 static bool is_drained(const struct zkt_server *server)
@@ -54,7 +54,7 @@ static bool is_over(const struct zkt_server *server)
 
 static bool have_all_ended(const struct zkt_server *server)
 {
-    return atomic_load(&server->shards->ended) == server->shards->count;
+    return atomic_load(&server->shards->ended) == server->shards->running;
 }
 
 int64_t zkt__server_stop_due(const struct zkt_server *server)
@@ -64,7 +64,7 @@ int64_t zkt__server_stop_due(const struct zkt_server *server)
     case ZKT_SERVING:
         return atomic_load(&server->shards->stopping) ? now : ZKT_NEVER;
     case ZKT_DRAINING:
-        return server->shards->count == 1 && is_drained(server)
+        return server->shards->running == 1 && is_drained(server)
                    ? now
                    : server->drained_by;
     case ZKT_ENDED:
@@ -100,10 +100,10 @@ static void end_instances(struct zkt_server *server)
     zkt__actors_end(&server->actors);
     zkt__shards_end_turn(server);
     if (atomic_fetch_add(&server->shards->ended, 1) + 1 ==
-        server->shards->count) {
+        server->shards->running) {
         zkt__shards_wake(server->shards);
     }
-    server->complete = server->shards->count == 1;
+    server->complete = server->shards->running == 1;
 }
 
 static void close_connections(struct zkt_server *server)
@@ -123,7 +123,7 @@ static void go_down(struct zkt_server *server)
 {
     server->phase = ZKT_DOWN;
     if (atomic_fetch_add(&server->shards->down, 1) + 1 ==
-        server->shards->count) {
+        server->shards->running) {
         zkt__shards_wake(server->shards);
     }
 }

@@ -245,6 +245,7 @@ static void run(uint64_t seed, uint32_t shards)
     c->shards = shards;
     c->server = new_slow_shards(seed % 2 == 0 ? &few : &many,
                                 &counting.allocator, shards);
+    zkt__server_run_shards(c->server, shards);
     for (int i = 0; i < STEPS; i++) {
         step(c);
     }

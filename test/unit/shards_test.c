@@ -41,6 +41,7 @@ static struct pair open_pair(const struct zkt_limits *limits,
                              const struct zkt_allocator *allocator)
 {
     struct pair p = { .server = new_slow_shards(limits, allocator, 2) };
+    zkt__server_run_shards(p.server, 2);
     p.a = open_slow(shard(&p, 0));
     p.b = open_slow(shard(&p, 1));
     return p;
@@ -581,6 +582,22 @@ static void test_a_shutdown_that_waits_in_vain(void **state)
     assert_int_equal(ran.cancelled, 1);
 }
 
+/* One that does not listen has no threads, and uses its first shard alone. */
+static void test_a_shutdown_without_threads(void **state)
+{
+    struct zkt_server *server = new_slow_shards(NULL, NULL, 2);
+    struct wire w = open_slow(server);
+    (void)state;
+    assert_string_equal(ask(&w, ADD("1", "x", "1", "")), RESULT("1", "1"));
+    zkt_server_shutdown(server);
+    turn(server);
+    assert_string_equal(said(&w), "close 1001\n");
+    close_wire(&w);
+    turn(server);
+    assert_true(zkt_server_is_down(server));
+    zkt_server_free(server);
+}
+
 static void test_options(void **state)
 {
     const struct zkt_serve_options many = { .threads = ZKT_THREADS_MAX + 1 };
@@ -788,6 +805,7 @@ int main(void)
         cmocka_unit_test(test_a_close_that_does_not_wait),
         cmocka_unit_test(test_a_shutdown),
         cmocka_unit_test(test_a_shutdown_that_waits_in_vain),
+        cmocka_unit_test(test_a_shutdown_without_threads),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_copies),
