@@ -66,6 +66,7 @@ static void append(struct zkt_post_box *box, struct zkt_posted *first,
         box->first = first;
     }
     box->last = last;
+    atomic_store_explicit(&box->filled, true, memory_order_release);
     wake(box);
 }
 
@@ -95,19 +96,20 @@ void zkt__post_wake(struct zkt_post_box *box)
     pthread_mutex_unlock(&box->lock);
 }
 
-bool zkt__post_waits(struct zkt_post_box *box)
+bool zkt__post_waits(const struct zkt_post_box *box)
 {
-    pthread_mutex_lock(&box->lock);
-    const bool waits = box->first != NULL;
-    pthread_mutex_unlock(&box->lock);
-    return waits;
+    return atomic_load_explicit(&box->filled, memory_order_acquire);
 }
 
 void zkt__post_run(struct zkt_post_box *box, void *owner)
 {
+    if (!zkt__post_waits(box)) {
+        return; /* what comes now wakes the owner */
+    }
     pthread_mutex_lock(&box->lock);
     struct zkt_posted *posted = box->first;
     box->first = box->last = NULL;
+    atomic_store_explicit(&box->filled, false, memory_order_relaxed);
     pthread_mutex_unlock(&box->lock);
     while (posted != NULL) {
         struct zkt_posted *next = posted->next;

@@ -8,6 +8,7 @@
 #define ZKT_BASE_POST_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/memory.h"
@@ -20,6 +21,7 @@ struct zkt_posted {
 };
 
 struct zkt_post_box {
+    atomic_bool filled; /* changes under the lock; is looked at without it */
     pthread_mutex_t lock;
     const struct zkt_allocator *allocator;
     /* All of these under the lock. */
@@ -53,7 +55,7 @@ void zkt__post_all(struct zkt_post_box *box, struct zkt_posted *first,
 /** Wakes the owner, who will find what to do. */
 void zkt__post_wake(struct zkt_post_box *box);
 /** Whether something waits to be run. */
-bool zkt__post_waits(struct zkt_post_box *box);
+bool zkt__post_waits(const struct zkt_post_box *box);
 /** Owner: runs what was posted up to now, in order. */
 void zkt__post_run(struct zkt_post_box *box, void *owner);
 /** Owner: nothing can be posted from now on; what was stays to be run. */

@@ -14,6 +14,10 @@
 
 #include "net/socket.h"
 
+enum {
+    WRITE_PER_TURN = 4 * 1024 * 1024
+};
+
 struct zkt_link {
     struct zkt_source source;
     struct zkt_loop *loop;
@@ -111,11 +115,16 @@ static void linger(struct zkt_link *link)
     zkt__list_append(&loop->linger, &link->linger);
 }
 
-/* Sends what is pending. False: the link is dropped. */
+/*
+ * Sends what is pending, so much of it as one connection may in a turn: one
+ * that is owed many snapshots and reads fast must not keep the others waiting.
+ * False: the link is dropped.
+ */
 static bool flush(struct zkt_link *link)
 {
     struct zkt_endpoint *e = link->endpoint;
     struct zkt_slice slices[ZKT_SOCKET_SLICES];
+    size_t left = WRITE_PER_TURN;
     link->stalled = false;
     for (;;) {
         const size_t count = e->ops->pending(e, slices, ZKT_SOCKET_SLICES);
@@ -134,10 +143,11 @@ static bool flush(struct zkt_link *link)
         if (put > 0) {
             e->ops->sent(e, (size_t)put);
         }
-        if (put < 0 || (size_t)put < wanted) {
+        if (put < 0 || (size_t)put < wanted || (size_t)put >= left) {
             link->stalled = true;
             return true;
         }
+        left -= (size_t)put;
     }
 }
 
