@@ -33,7 +33,7 @@ export async function frames(program, text) {
         throw new Error(`neither '> ' nor '< ': ${line}`);
       }
     }
-    assert.deepEqual(await peer.drain(), []);
+    assert.deepEqual(await peer.drain("no such actor", "x", "nothing"), []);
   } finally {
     await peer.close();
     await server.stop();
