@@ -126,6 +126,13 @@ static void free_answer(struct zkt_actors *actors, struct zkt_answer *answer)
     zkt__release(actors->allocator, answer);
 }
 
+/* Patches are for the link again after its last subscription. */
+static void wait_for_last(struct zkt_route *route)
+{
+    route->awaited = route->state_serial;
+    route->link.waits = true;
+}
+
 static void queue_frame(struct zkt_actors *actors, struct zkt_port *port,
                         struct zkt_buffer *frame)
 {
@@ -134,6 +141,21 @@ static void queue_frame(struct zkt_actors *actors, struct zkt_port *port,
     } else {
         port->touched(port, true);
     }
+}
+
+/* @counts: patches were to be for the link from this answer on; now they are
+ * from that of the next subscription. */
+static void take_state_refusal(struct zkt_actors *actors,
+                               struct zkt_route *route,
+                               const struct zkt_answer *answer, bool counts)
+{
+    struct zkt_link *link = &route->link;
+    if (answer->serial == route->state_serial) {
+        zkt__edge_unsubscribe_state(link);
+    } else if (counts) {
+        wait_for_last(route);
+    }
+    queue_frame(actors, link->port, answer->frame);
 }
 
 /*
@@ -153,10 +175,7 @@ static void take_state_answer(struct zkt_actors *actors,
         link->waits = false;
     }
     if (answer->refused) {
-        if (answer->serial == route->state_serial) {
-            zkt__edge_unsubscribe_state(link);
-        }
-        queue_frame(actors, link->port, answer->frame);
+        take_state_refusal(actors, route, answer, counts);
     } else if (!answer->token) {
         zkt__edge_take_snapshot(actors, link, &recap);
     } else if (counts) {
@@ -213,9 +232,7 @@ static void on_notice(struct zkt_posted *posted, void *server)
     if (state) {
         zkt__edge_unsubscribe_state(link);
     } else if (link->state) {
-        /* It has asked anew, of another instance: nothing fits before that. */
-        route->awaited = route->state_serial;
-        link->waits = true;
+        wait_for_last(route); /* it has asked anew, of another instance */
     }
     if (events) {
         zkt__edge_unsubscribe_events(link);

@@ -303,6 +303,36 @@ static void test_the_end_of_an_instance(void **state)
     close_pair_but(&p, 3);
 }
 
+/* The first of two subscriptions is refused: patches begin with the second. */
+static void test_a_subscription_that_is_refused(void **state)
+{
+    const struct zkt_limits few = { .mailbox_messages = 1 };
+    struct pair p = open_pair(&few, NULL);
+    struct wire c = open_slow(shard(&p, 1));
+    struct ran ran = { 0 };
+    (void)state;
+    (void)ask(&p.a, ADD("0", "x", "1", ""));
+    (void)ask_across(&p, &c, SUB("state:sub", "x"));
+    (void)ask(&p.a, ADD("1", "x", "1", "later"));
+    (void)ask(&p.a, ADD("2", "x", "1", "later")); /* the mailbox is full */
+    send_text(&p.b, SUB("state:sub", "x"), true);
+    turn(shard(&p, 0)); /* refused, which `b` has yet to learn */
+    resume(0, &ran);
+    turn(shard(&p, 0));
+    resume(1, &ran);
+    turn(shard(&p, 0));
+    send_text(&p.b, SUB("state:sub", "x"), true);
+    settle(&p);
+    assert_string_equal(said(&p.b),
+                        GONE("x", "too many messages wait for the instance",
+                             "RESOURCE_EXHAUSTED") SNAPSHOT("x", "3", ""));
+    (void)ask(&p.a, ADD("3", "x", "1", ""));
+    settle(&p);
+    assert_string_equal(said(&p.b), PATCH("x", "4"));
+    close_wire(&c);
+    close_pair(&p);
+}
+
 /* Its owner is busy: what comes from elsewhere waits, and is not lost. */
 static void test_a_busy_owner(void **state)
 {
@@ -796,6 +826,7 @@ int main(void)
         cmocka_unit_test(test_contacts),
         cmocka_unit_test(test_homes),
         cmocka_unit_test(test_the_end_of_an_instance),
+        cmocka_unit_test(test_a_subscription_that_is_refused),
         cmocka_unit_test(test_a_busy_owner),
         cmocka_unit_test(test_a_caller_that_leaves),
         cmocka_unit_test(test_a_deadline),
