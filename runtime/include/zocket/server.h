@@ -189,7 +189,8 @@ void zkt_server_instances(const struct zkt_server *server,
  * the turn at the earliest: `deactivate` runs, messages that have come after
  * this are refused with ABORTED, subscribers are told by sub:error, and its
  * state is gone. The next contact makes a new one. ZKT_NOT_FOUND: there is
- * none. ZKT_FAILED_PRECONDITION: the thread is not the server's. See also
+ * none. ZKT_FAILED_PRECONDITION: the thread is not the server's. ZKT_NO_MEMORY:
+ * to tell the thread that it lives on, if there are several. See also
  * zkt_destroy (call.h).
  */
 enum zkt_status zkt_server_destroy(struct zkt_server *server,
