@@ -15,7 +15,7 @@
 #include "net/socket.h"
 
 enum {
-    WRITE_PER_TURN = 4 * 1024 * 1024
+    WRITE_PER_TURN = 16 * 1024 * 1024
 };
 
 struct zkt_link {
