@@ -11,6 +11,9 @@
  * An idle instance handles a message at once. While one of its handlers has
  * yet to finish, messages wait in its mailbox, which the end of each turn
  * empties as far as it may.
+ *
+ * A server with several threads has one of these for each; remote.h says how
+ * they reach each other's instances. What newcomers are sent is in history.h.
  */
 #ifndef ZKT_ACTOR_ACTOR_H
 #define ZKT_ACTOR_ACTOR_H
