@@ -679,6 +679,9 @@ static void closer_on_post(struct zkt_client *client, void *user)
     c->begun++;
     demo_counter_begin_inc(c->counter, &one, closer_on_inc, c);
     act(c, AT_POST);
+    if (zkt_client_status(client) == ZKT_CONNECTED) {
+        act(c, AT_STATUS); /* on its own thread it was faster than we */
+    }
 }
 
 static void open_closer(struct closer *c, enum where where,
