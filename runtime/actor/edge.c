@@ -394,36 +394,36 @@ static void refuse_subscription(struct zkt_actors *actors,
     zkt__frame_send(actors, port, &actors->result);
 }
 
-/* The same for a request of another shard's connection. */
-static void refuse_remote(struct zkt_actors *actors,
-                          const struct zkt_request *request,
-                          enum zkt_status status, struct zkt_str text)
+/* What a request is for. A guest's may have no instance: it has a stub. */
+static const struct zkt_instance *subject_of(const struct zkt_request *request)
 {
-    struct zkt_writer *w = &actors->result;
-    const struct zkt_instance *stub =
-        zkt__route_of_guest(request->link)->link.instance;
-    zkt__frame_begin(w);
-    if (request->kind == ZKT_REQUEST_CALL) {
-        zkt__write_result_error(w, request->id, text, status);
-    } else {
-        zkt__write_sub_error(w, stub->actor->name, stub->name, text, status);
-    }
-    zkt__remote_answer(actors, request, zkt__frame_share(actors, w), true);
+    return request->answer != NULL
+               ? zkt__route_of_guest(request->link)->link.instance
+               : request->link->instance;
 }
 
 void zkt__edge_refuse(struct zkt_actors *actors,
                       const struct zkt_request *request, enum zkt_status status,
                       struct zkt_str text)
 {
+    struct zkt_writer *w = &actors->result;
+    if (request->kind != ZKT_REQUEST_CALL &&
+        request->kind != ZKT_REQUEST_SUBSCRIBE_STATE &&
+        request->kind != ZKT_REQUEST_SUBSCRIBE_EVENTS) {
+        return;
+    }
+    zkt__frame_begin(w);
+    if (request->kind == ZKT_REQUEST_CALL) {
+        zkt__write_result_error(w, request->id, text, status);
+    } else {
+        const struct zkt_instance *subject = subject_of(request);
+        zkt__write_sub_error(w, subject->actor->name, subject->name, text,
+                             status);
+    }
     if (request->answer != NULL) {
-        refuse_remote(actors, request, status, text);
-    } else if (request->kind == ZKT_REQUEST_CALL) {
-        refuse_call(actors, request->port, request->id, status, text);
-    } else if (request->kind == ZKT_REQUEST_SUBSCRIBE_STATE ||
-               request->kind == ZKT_REQUEST_SUBSCRIBE_EVENTS) {
-        const struct zkt_instance *instance = request->link->instance;
-        refuse_subscription(actors, request->port, instance->actor->name,
-                            instance->name, status, text);
+        zkt__remote_answer(actors, request, zkt__frame_share(actors, w), true);
+    } else {
+        zkt__frame_send(actors, request->port, w);
     }
 }
 
