@@ -550,12 +550,18 @@ enum zkt_status zkt_server_new(struct zkt_app app,
 
 /* ---- freeing one ---- */
 
-/* Nothing comes from outside any more, and nothing outlasts it. */
+/*
+ * Nothing comes from outside any more, nothing begins, and nothing outlasts it.
+ * A message that another shard has sent before is refused when it arrives: a
+ * call that began now would be deferred behind the last time that such calls
+ * are cancelled.
+ */
 static void cut_off(struct zkt_server *server)
 {
     server->ticking = true; /* whoever is called back now may free nothing */
     server->phase = ZKT_DOWN;
     server->actors.stopping = true;
+    server->actors.ended = true;
     zkt__server_change_thread(server);
     for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
          n = zkt__list_after(&server->connections, n)) {

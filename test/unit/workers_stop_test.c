@@ -122,6 +122,43 @@ static void test_freeing_while_connections_are_open(void **state)
     }
 }
 
+/* Calls, some of which are deferred, are on their way from thread to thread
+ * when it is freed. */
+static void test_freeing_while_calls_cross(void **state)
+{
+    enum {
+        COUNT = 6,
+        CALLS = 20
+    };
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct site site;
+        struct peer peers[COUNT];
+        open_site(&site, 3, (struct zkt_limits){ 0 });
+        for (int k = 0; k < COUNT; k++) {
+            peers[k] = visit(&site);
+            char name[2] = { (char)('a' + k), '\0' };
+            (void)call(&site, &peers[k], name, 1);
+        }
+        for (int n = 0; n < CALLS; n++) {
+            for (int k = 0; k < COUNT; k++) {
+                const char name[2] = { (char)('a' + (k + n) % COUNT), '\0' };
+                begin_call(&peers[k], name, n == 2 + i % 8 ? 7 : 1);
+            }
+        }
+        for (int k = 0; k < i % 5; k++) {
+            step(&site);
+        }
+        zkt_server_free(site.server);
+        resume_all();
+        assert_int_equal(shared.resumed, shared.cancelled);
+        for (int k = 0; k < COUNT; k++) {
+            close(peers[k].fd);
+        }
+        leave_site(&site);
+    }
+}
+
 /* Sockets are on their way from thread to thread when it stops. */
 static void test_stopping_while_connections_come(void **state)
 {
@@ -358,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_all_threads_stop_in_phases),
         cmocka_unit_test(test_a_handler_stops_the_server),
         cmocka_unit_test(test_freeing_while_connections_are_open),
+        cmocka_unit_test(test_freeing_while_calls_cross),
         cmocka_unit_test(test_stopping_while_connections_come),
         cmocka_unit_test(test_stopped_before_it_serves),
         cmocka_unit_test(test_a_second_signal),
