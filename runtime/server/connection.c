@@ -185,7 +185,7 @@ static int on_request(void *user, const struct zkt_ws_request *request,
                       const char **protocol)
 {
     struct zkt_connection *c = user;
-    if (server_of(c)->phase != ZKT_SERVING) {
+    if (server_of(c)->life != ZKT_LIFE_SERVING) {
         return 503;
     }
     if (request->rfc6902) {

@@ -44,13 +44,11 @@ struct zkt_server {
     struct zkt_list ending;      /* to be taken apart at the end of the turn */
     /* Deadlines, one list for each length of time. */
     struct zkt_list handshakes, silent, pinged, closing, stuck;
-    enum zkt_phase phase;
+    enum zkt_life life;
     int64_t drained_by; /* while draining: when the rest is cancelled */
-    bool complete;      /* ended: what others had to say has arrived */
     uint8_t *lent;      /* the message's memory, from the call's arena */
     bool left;          /* a connection was detached: a turn is due */
-    bool ticking;       /* the end of a turn is under way, or the very end */
-    uint32_t callbacks; /* that run and are no handlers: the log's, … */
+    uint32_t busy;      /* turns and callbacks under way: nothing is freed */
 };
 
 /** NULL: no memory. */

@@ -99,7 +99,7 @@ struct zkt_server *zkt__server_shard(const struct zkt_server *server,
 
 void zkt__server_run_shards(struct zkt_server *server, uint32_t count)
 {
-    server->shards->running = count;
+    server->shards->lives.running = count;
 }
 
 void zkt__server_change_thread(struct zkt_server *server)
@@ -123,7 +123,7 @@ static int64_t deadline(const struct zkt_core *core)
     next = earlier(next, zkt__timeouts_next(&s->closing));
     next = earlier(next, zkt__timeouts_next(&s->stuck));
     next = earlier(next, zkt__actors_deadline(&s->actors));
-    next = earlier(next, zkt__server_stop_due(s));
+    next = earlier(next, zkt__life_due(s));
     if (s->self == 0) {
         next = earlier(next,
                        zkt__admission_due(&s->shards->admission, &s->limits));
@@ -141,19 +141,19 @@ static void tick(struct zkt_core *core)
         return;
     }
     zkt__owner_claim_free(&server->owner);
-    server->ticking = true;
-    zkt__server_look_around(server);
+    zkt__server_begin_callback(server);
+    zkt__life_begin_turn(server);
     zkt__post_run(server->actors.box, server);
     zkt__connections_expire(server);
     zkt__actors_expire(&server->actors);
     zkt__mailbox_drain(&server->actors);
     zkt__connections_reap(server, server->limits.leaves_per_turn);
-    zkt__server_stop(server);
+    zkt__life_end_turn(server);
     if (server->self == 0 && atomic_load(&server->shards->admission.held)) {
         (void)zkt__server_is_open(server);
     }
     zkt__shards_end_turn(server);
-    server->ticking = false;
+    zkt__server_end_callback(server);
 }
 
 static const struct zkt_core_ops core_ops = {
@@ -165,7 +165,7 @@ static const struct zkt_core_ops core_ops = {
 
 bool zkt__server_is_open(struct zkt_server *server)
 {
-    return server->phase == ZKT_SERVING &&
+    return server->life == ZKT_LIFE_SERVING &&
            zkt__admission_is_open(&server->shards->admission, &server->limits,
                                   server->core.now_ms,
                                   &server->actors.stats.reached);
@@ -264,7 +264,8 @@ struct zkt_limit_counts *zkt__server_reached(struct zkt_server *server)
 
 bool zkt__server_is_running(const struct zkt_server *server)
 {
-    return server->actors.running || server->ticking || server->callbacks > 0;
+    return server->actors.running || server->busy > 0 ||
+           server->life == ZKT_LIFE_FREED;
 }
 
 /* A server is never const: what only looks at it may have it so. */
@@ -275,12 +276,12 @@ static struct zkt_server *writable(const struct zkt_server *server)
 
 void zkt__server_begin_callback(const struct zkt_server *server)
 {
-    writable(server)->callbacks++;
+    writable(server)->busy++;
 }
 
 void zkt__server_end_callback(const struct zkt_server *server)
 {
-    writable(server)->callbacks--;
+    writable(server)->busy--;
 }
 
 struct zkt_post_box *zkt__server_box(struct zkt_server *server)
@@ -558,10 +559,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
  */
 static void cut_off(struct zkt_server *server)
 {
-    server->ticking = true; /* whoever is called back now may free nothing */
-    server->phase = ZKT_DOWN;
-    server->actors.stopping = true;
-    server->actors.ended = true;
+    zkt__life_enter(server, ZKT_LIFE_FREED);
     zkt__server_change_thread(server);
     for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
          n = zkt__list_after(&server->connections, n)) {
@@ -598,12 +596,11 @@ void zkt_server_free(struct zkt_server *server)
         return;
     }
     struct zkt_shards *shards = server->shards;
-    server->ticking = true;
+    zkt__server_begin_callback(server); /* whoever is called may free nothing */
     if (server->core.abandon != NULL) {
         server->core.abandon(&server->core);
     }
-    atomic_store(&shards->stopping, true);
-    atomic_store(&shards->down, shards->running);
+    atomic_store(&shards->lives.goal, ZKT_LIFE_FREED);
     for (uint32_t i = 0; i < shards->count; i++) {
         cut_off(shards->all[i]);
     }

@@ -35,8 +35,8 @@ bool zkt__server_may_call(const struct zkt_server *server, const char *what);
 void zkt__server_change_thread(struct zkt_server *server);
 
 /**
- * Around a callback that is no handler: what must not happen in callbacks does
- * nothing meanwhile.
+ * Around a callback that is no handler, and around a turn: what must not happen
+ * in callbacks does nothing meanwhile.
  */
 void zkt__server_begin_callback(const struct zkt_server *server);
 void zkt__server_end_callback(const struct zkt_server *server);
@@ -94,13 +94,6 @@ void zkt__server_wake(struct zkt_server *server);
 
 /** Whether a shutdown has begun. */
 bool zkt__server_is_stopping(const struct zkt_server *server);
-
-/** Before what others have sent is taken: whether it is their last. */
-void zkt__server_look_around(struct zkt_server *server);
-/** Takes the next step of a shutdown, when its time has come. */
-void zkt__server_stop(struct zkt_server *server);
-/** When that is; ZKT_NEVER. */
-int64_t zkt__server_stop_due(const struct zkt_server *server);
 
 /** What other threads post into. */
 struct zkt_post_box *zkt__server_box(struct zkt_server *server);

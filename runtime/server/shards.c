@@ -41,7 +41,6 @@ fail_lock:
 static void free_arrays(struct zkt_shards *shards)
 {
     zkt__release(shards->allocator, shards->all);
-    zkt__release(shards->allocator, shards->drained);
     zkt__release(shards->allocator, shards->stats);
     zkt__release(shards->allocator, shards);
 }
@@ -56,12 +55,11 @@ struct zkt_shards *zkt__shards_new(const struct zkt_allocator *allocator,
     }
     shards->allocator = allocator;
     shards->count = count;
-    shards->running = 1;
+    shards->lives.running = 1;
     shards->all = zkt__alloc_zero(allocator, count, sizeof(*shards->all));
-    shards->drained = zkt__alloc_zero(allocator, count, sizeof(bool));
     shards->stats = zkt__alloc_zero(allocator, count, sizeof(*shards->stats));
-    if (shards->all == NULL || shards->drained == NULL ||
-        shards->stats == NULL || !init_locks(shards, key)) {
+    if (shards->all == NULL || shards->stats == NULL ||
+        !init_locks(shards, key)) {
         free_arrays(shards);
         return NULL;
     }
@@ -143,19 +141,4 @@ void zkt__shards_sum_stats(const struct zkt_server *server,
     }
     pthread_mutex_unlock(&shards->lock);
     out->connections = (uint64_t)zkt__admission_count(&shards->admission);
-}
-
-/* ---- stopping ---- */
-
-bool zkt__shards_note_drained(struct zkt_shards *shards, uint32_t shard,
-                              bool drained)
-{
-    bool all = true;
-    pthread_mutex_lock(&shards->lock);
-    shards->drained[shard] = drained;
-    for (uint32_t i = 0; i < shards->running; i++) {
-        all = all && shards->drained[i];
-    }
-    pthread_mutex_unlock(&shards->lock);
-    return all;
 }

@@ -1,0 +1,192 @@
+/* See life.h. Nothing here waits; zkt__life_due says when a step is due. */
+#include "server/life.h"
+
+#include "actor/remote.h"
+#include "server/connection.h"
+
+/* Whether all shards are to go at least so far. */
+static bool is_goal(const struct zkt_server *server, enum zkt_life life)
+{
+    return atomic_load(&server->shards->lives.goal) >= life;
+}
+
+/* Moves the goal of all shards on. Whether it was not as far before. */
+static bool set_goal(struct zkt_shards *shards, enum zkt_life life)
+{
+    enum zkt_life before = atomic_load(&shards->lives.goal);
+    while (before < life) {
+        if (atomic_compare_exchange_weak(&shards->lives.goal, &before, life)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void zkt__life_enter(struct zkt_server *server, enum zkt_life life)
+{
+    server->life = life;
+    server->actors.stopping = life >= ZKT_LIFE_DRAINING;
+    server->actors.ended = life >= ZKT_LIFE_ENDED;
+}
+
+static void begin(struct zkt_server *server)
+{
+    zkt__life_enter(server, ZKT_LIFE_DRAINING);
+    server->drained_by = server->core.now_ms + server->limits.drain_ms;
+}
+
+void zkt_server_shutdown(struct zkt_server *server)
+{
+    if (server == NULL || is_goal(server, ZKT_LIFE_DRAINING)) {
+        return;
+    }
+    if (server->shards->lives.running > 1) {
+        (void)set_goal(server->shards, ZKT_LIFE_DRAINING);
+        zkt__shards_wake(server->shards);
+    } else if (zkt__server_may_call(server, "zkt_server_shutdown")) {
+        (void)set_goal(server->shards, ZKT_LIFE_DRAINING);
+        begin(server);
+        zkt__server_wake(server);
+    }
+}
+
+bool zkt__server_is_stopping(const struct zkt_server *server)
+{
+    return is_goal(server, ZKT_LIFE_DRAINING);
+}
+
+bool zkt_server_is_down(const struct zkt_server *server)
+{
+    const struct zkt_lives *lives = &server->shards->lives;
+    return atomic_load(&lives->down) == lives->running ||
+           is_goal(server, ZKT_LIFE_FREED);
+}
+
+/* ---- when ---- */
+
+static bool is_drained(const struct zkt_server *server)
+{
+    const struct zkt_actors *actors = &server->actors;
+    return zkt__mailbox_all_free(actors) &&
+           (actors->remote == NULL || actors->remote->away == 0);
+}
+
+static bool have_all_ended(const struct zkt_server *server)
+{
+    const struct zkt_lives *lives = &server->shards->lives;
+    return atomic_load(&lives->ended) == lives->running;
+}
+
+int64_t zkt__life_due(const struct zkt_server *server)
+{
+    const int64_t now = server->core.now_ms;
+    switch (server->life) {
+    case ZKT_LIFE_SERVING:
+        return is_goal(server, ZKT_LIFE_DRAINING) ? now : ZKT_NEVER;
+    case ZKT_LIFE_DRAINING:
+        return server->shards->lives.running == 1 && is_drained(server)
+                   ? now
+                   : server->drained_by;
+    case ZKT_LIFE_ENDED:
+        return have_all_ended(server) ? now : ZKT_NEVER;
+    case ZKT_LIFE_SETTLED:
+        return now;
+    case ZKT_LIFE_CLOSING:
+    case ZKT_LIFE_DOWN:
+    case ZKT_LIFE_FREED:
+        break;
+    }
+    return ZKT_NEVER;
+}
+
+/* Notes whether this shard is drained. Whether all are. */
+static bool are_all_drained(struct zkt_server *server, bool drained)
+{
+    struct zkt_lives *lives = &server->shards->lives;
+    const uint64_t all = UINT64_MAX >> (ZKT_THREADS_MAX - lives->running);
+    const uint64_t own = (uint64_t)1 << server->self;
+    _Static_assert(ZKT_THREADS_MAX == 64, "a shard has a bit");
+    if (!drained) {
+        atomic_fetch_and(&lives->drained, ~own);
+        return false;
+    }
+    return (atomic_fetch_or(&lives->drained, own) | own) == all;
+}
+
+/* Whether calls have had the time they get, on this shard or on another. */
+static bool is_time_to_end(struct zkt_server *server)
+{
+    const bool drained = is_drained(server);
+    if ((are_all_drained(server, drained) ||
+         server->core.now_ms >= server->drained_by) &&
+        set_goal(server->shards, ZKT_LIFE_ENDED)) {
+        server->actors.stats.reached.drain_ms += !drained;
+        zkt__shards_wake(server->shards);
+    }
+    return is_goal(server, ZKT_LIFE_ENDED);
+}
+
+/* ---- steps ---- */
+
+/* The hooks run first, so that what they say goes out before the close. */
+static void end_instances(struct zkt_server *server)
+{
+    struct zkt_lives *lives = &server->shards->lives;
+    zkt__actors_cancel(&server->actors, ZKT_UNAVAILABLE,
+                       ZKT_STR("the server stops"));
+    zkt__life_enter(server, ZKT_LIFE_ENDED);
+    zkt__actors_end(&server->actors);
+    zkt__shards_end_turn(server);
+    if (atomic_fetch_add(&lives->ended, 1) + 1 == lives->running) {
+        zkt__shards_wake(server->shards);
+    }
+    if (lives->running == 1) {
+        zkt__life_enter(server, ZKT_LIFE_SETTLED); /* nobody else speaks */
+    }
+}
+
+static void close_connections(struct zkt_server *server)
+{
+    zkt__life_enter(server, ZKT_LIFE_CLOSING);
+    for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
+         n = zkt__list_after(&server->connections, n)) {
+        struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
+        if (c->ws.state == ZKT_WS_HANDSHAKE) {
+            c->endpoint.closing = true;
+        }
+        zkt__connection_close(c, 1001, "the server stops");
+    }
+}
+
+static void go_down(struct zkt_server *server)
+{
+    struct zkt_lives *lives = &server->shards->lives;
+    zkt__life_enter(server, ZKT_LIFE_DOWN);
+    if (atomic_fetch_add(&lives->down, 1) + 1 == lives->running) {
+        zkt__shards_wake(server->shards);
+    }
+}
+
+void zkt__life_begin_turn(struct zkt_server *server)
+{
+    if (server->life == ZKT_LIFE_ENDED && have_all_ended(server)) {
+        zkt__life_enter(server, ZKT_LIFE_SETTLED);
+    }
+}
+
+void zkt__life_end_turn(struct zkt_server *server)
+{
+    if (server->life == ZKT_LIFE_SERVING && zkt__server_is_stopping(server)) {
+        begin(server);
+    }
+    if (server->life == ZKT_LIFE_DRAINING && is_time_to_end(server)) {
+        end_instances(server);
+    }
+    if (server->life == ZKT_LIFE_SETTLED) {
+        close_connections(server);
+    }
+    if (server->life == ZKT_LIFE_CLOSING &&
+        zkt__list_empty(&server->connections)) {
+        go_down(server);
+    }
+}
