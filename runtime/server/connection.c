@@ -20,22 +20,35 @@ static struct zkt_connection *from_port(struct zkt_port *port)
     return ZKT_CONTAINER(port, struct zkt_connection, port);
 }
 
-static void end_handshake(struct zkt_connection *c)
+static void reach(struct zkt_connection *c, enum zkt_stage stage)
 {
-    if (c->half_open) {
-        c->half_open = false;
+    const enum zkt_stage before = c->stage;
+    if (stage <= before) {
+        return;
+    }
+    c->stage = stage;
+    if (before == ZKT_STAGE_HANDSHAKE) {
         zkt__admission_shake_hands(&server_of(c)->shards->admission);
         zkt__shards_reopen(server_of(c));
+    }
+}
+
+/* The end of the turn takes apart what can be by then. */
+static void take_apart(struct zkt_connection *c)
+{
+    if (!zkt__node_linked(&c->ending)) {
+        zkt__list_append(&server_of(c)->ending, &c->ending);
     }
 }
 
 /* No frame is queued from now on; the rest happens at the end of the turn. */
 static void mark_ending(struct zkt_connection *c)
 {
-    end_handshake(c);
+    reach(c, ZKT_STAGE_OVER);
     c->port.open = false;
-    if (!zkt__node_linked(&c->ending)) {
-        zkt__list_append(&server_of(c)->ending, &c->ending);
+    c->endpoint.closing = c->endpoint.closing || c->ws.state == ZKT_WS_CLOSED;
+    if (c->port.link_count > 0) {
+        take_apart(c);
     }
     zkt__endpoint_touch(&c->endpoint);
 }
@@ -127,16 +140,15 @@ void zkt__connections_expire(struct zkt_server *server)
 static void on_emptied(struct zkt_port *port)
 {
     struct zkt_connection *c = from_port(port);
-    if (c->detached && !zkt__node_linked(&c->ending)) {
-        zkt__list_append(&server_of(c)->ending, &c->ending);
-        server_of(c)->left = true;
+    if (c->stage == ZKT_STAGE_DETACHED) {
+        take_apart(c);
     }
 }
 
 static void on_touched(struct zkt_port *port, bool lost)
 {
     struct zkt_connection *c = from_port(port);
-    if (c->detached) {
+    if (c->stage == ZKT_STAGE_DETACHED) {
         return;
     }
     if (lost) {
@@ -151,8 +163,7 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason)
 {
     struct zkt_server *server = server_of(c);
-    if (c->detached || zkt__node_linked(&c->ending) ||
-        c->ws.state == ZKT_WS_CLOSED) {
+    if (c->stage >= ZKT_STAGE_OVER || c->ws.state == ZKT_WS_CLOSED) {
         return;
     }
     if (code == 1013) {
@@ -203,7 +214,7 @@ static void on_open(void *user, const char *protocol)
     (void)protocol;
     zkt__random_hex(&server->actors.random, c->client_id, ZKT_CLIENT_ID_BYTES);
     c->port.open = true;
-    end_handshake(c);
+    reach(c, ZKT_STAGE_OPEN);
     arm(c, &server->silent, server->limits.ping_after_ms);
     zkt__frame_begin(w);
     zkt__write_welcome(w, zkt__port_client(&c->port));
@@ -378,7 +389,6 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     zkt__ws_feed(&c->ws, bytes, len);
     note_alive(c);
     if (c->ws.state == ZKT_WS_CLOSED) {
-        e->closing = true;
         mark_ending(c);
     }
 }
@@ -414,14 +424,10 @@ static void ended(struct zkt_endpoint *e)
 static void detach(struct zkt_endpoint *e)
 {
     struct zkt_connection *c = from_endpoint(e);
-    end_handshake(c);
-    c->detached = true;
-    server_of(c)->left = true;
+    reach(c, ZKT_STAGE_DETACHED);
     zkt__node_unlink(&e->dirty);
     c->port.open = false;
-    if (!zkt__node_linked(&c->ending)) {
-        zkt__list_append(&server_of(c)->ending, &c->ending);
-    }
+    take_apart(c);
 }
 
 static const struct zkt_endpoint_ops endpoint_ops = {
@@ -451,7 +457,6 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
     zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
                         &server->ws_limits);
     zkt__list_append(&server->connections, &c->all);
-    c->half_open = true;
     arm(c, &server->handshakes, server->limits.handshake_ms);
     return c;
 }
@@ -479,31 +484,32 @@ static void retire(struct zkt_server *server, struct zkt_connection *c)
     }
 }
 
+/* What is left when its contacts have ended. */
+static void finish(struct zkt_server *server, struct zkt_connection *c)
+{
+    zkt__node_unlink(&c->ending);
+    if (c->stage == ZKT_STAGE_DETACHED) {
+        retire(server, c);
+        if (c->port.link_count == 0) {
+            zkt__release(server->allocator, c);
+        }
+    }
+}
+
 void zkt__connections_reap(struct zkt_server *server, int64_t links)
 {
-    struct zkt_node *node = zkt__list_first(&server->ending);
+    struct zkt_node *node;
     int64_t ends = links;
-    server->left = false;
-    while (node != NULL) {
+    /* Leaving may end others: they stand behind in the list. */
+    while ((node = zkt__list_first(&server->ending)) != NULL) {
         struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
                                                  ending);
-        ends -= c->detached;
+        ends -= c->stage == ZKT_STAGE_DETACHED;
         if (ends < 0 ||
             !zkt__edge_leave_all(&server->actors, &c->port, &links)) {
             server->actors.stats.reached.leaves_per_turn++;
-            server->left = true;
             return;
         }
-        /* Leaving may have ended others: they stand behind in the list. */
-        node = zkt__list_after(&server->ending, node);
-        if (c->detached) {
-            zkt__node_unlink(&c->ending);
-            retire(server, c);
-            if (c->port.link_count == 0) {
-                zkt__release(server->allocator, c);
-            }
-        } else if (c->ws.state == ZKT_WS_CLOSED) {
-            c->endpoint.closing = true;
-        }
+        finish(server, c);
     }
 }

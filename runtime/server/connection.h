@@ -12,17 +12,25 @@
 
 #define ZKT_CLIENT_ID_BYTES 16 /* 128 random bits */
 
+/* How far a connection has come; it never goes back. */
+enum zkt_stage {
+    ZKT_STAGE_HANDSHAKE,
+    ZKT_STAGE_OPEN,
+    ZKT_STAGE_OVER,    /* nothing is queued; its contacts end */
+    ZKT_STAGE_DETACHED /* its transport is gone */
+};
+
 struct zkt_connection {
     struct zkt_endpoint endpoint;
     struct zkt_ws ws;
     struct zkt_port port;
     struct zkt_node all;         /* in server->connections */
-    struct zkt_node ending;      /* in server->ending, once it is over */
+    struct zkt_node ending;      /* in server->ending */
     struct zkt_timeout phase;    /* handshake, silence, pong or close */
     struct zkt_timeout stuck;    /* while output waits */
     struct zkt_address *address; /* that it counts for, or NULL */
     int64_t protocol_errors;
-    bool half_open, detached;
+    enum zkt_stage stage;
     char client_id[2 * ZKT_CLIENT_ID_BYTES + 1];
 };
 
@@ -41,13 +49,12 @@ struct zkt_server {
     struct zkt_ws_limits ws_limits;
     struct zkt_actors actors;
     struct zkt_list connections; /* all that have a transport */
-    struct zkt_list ending;      /* to be taken apart at the end of the turn */
+    struct zkt_list ending;      /* over: the end of a turn takes them apart */
     /* Deadlines, one list for each length of time. */
     struct zkt_list handshakes, silent, pinged, closing, stuck;
     enum zkt_life life;
     int64_t drained_by; /* while draining: when the rest is cancelled */
     uint8_t *lent;      /* the message's memory, from the call's arena */
-    bool left;          /* a connection was detached: a turn is due */
     uint32_t busy;      /* turns and callbacks under way: nothing is freed */
 };
 

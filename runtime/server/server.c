@@ -128,7 +128,7 @@ static int64_t deadline(const struct zkt_core *core)
         next = earlier(next,
                        zkt__admission_due(&s->shards->admission, &s->limits));
     }
-    return s->left || zkt__remote_is_due(&s->actors) ||
+    return !zkt__list_empty(&s->ending) || zkt__remote_is_due(&s->actors) ||
                    zkt__post_waits(s->actors.box)
                ? s->core.now_ms
                : next;
