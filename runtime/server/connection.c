@@ -44,7 +44,11 @@ static void take_apart(struct zkt_connection *c)
 /* No frame is queued from now on; the rest happens at the end of the turn. */
 static void mark_ending(struct zkt_connection *c)
 {
-    reach(c, ZKT_STAGE_OVER);
+    if (c->stage < ZKT_STAGE_OVER) {
+        reach(c, ZKT_STAGE_OVER);
+        zkt__deadline_begin(c, ZKT_DEADLINE_CLOSING);
+        zkt__timeout_cancel(&c->deadlines.message.timeout);
+    }
     c->port.open = false;
     c->endpoint.closing = c->endpoint.closing || c->ws.state == ZKT_WS_CLOSED;
     if (c->port.link_count > 0) {
@@ -53,86 +57,21 @@ static void mark_ending(struct zkt_connection *c)
     zkt__endpoint_touch(&c->endpoint);
 }
 
-/* ---- time limits ---- */
-
-static void arm(struct zkt_connection *c, struct zkt_list *list, int64_t delay)
+void zkt__connection_drop(struct zkt_connection *c)
 {
-    zkt__timeout_arm(list, &c->phase, c->endpoint.core->now_ms, delay);
-}
-
-/* Something was heard: the silence begins anew. */
-static void note_alive(struct zkt_connection *c)
-{
-    struct zkt_server *server = server_of(c);
-    if (c->ws.state == ZKT_WS_OPEN) {
-        arm(c, &server->silent, server->limits.ping_after_ms);
-    }
+    c->endpoint.aborted = true;
+    mark_ending(c);
 }
 
 /* Output waits, or does not wait any more. */
-static void note_output(struct zkt_connection *c, bool progress)
+static void note_output(struct zkt_connection *c, size_t taken)
 {
     struct zkt_server *server = server_of(c);
     const size_t bytes = c->port.queue.bytes - c->port.queue.exempt;
     const bool high = bytes > (size_t)server->limits.output_high;
     server->actors.stats.reached.output_high += high && c->endpoint.reading;
     c->endpoint.reading = !high;
-    if (c->port.queue.count == 0) {
-        zkt__timeout_cancel(&c->stuck);
-    } else if (progress || !zkt__node_linked(&c->stuck.node)) {
-        zkt__timeout_arm(&server->stuck, &c->stuck, server->core.now_ms,
-                         server->limits.output_stuck_ms);
-    }
-}
-
-static struct zkt_connection *take_due(struct zkt_server *server,
-                                       struct zkt_list *list)
-{
-    struct zkt_timeout *due = zkt__timeouts_take(list, server->core.now_ms);
-    if (due == NULL) {
-        return NULL;
-    }
-    return list == &server->stuck
-               ? ZKT_CONTAINER(due, struct zkt_connection, stuck)
-               : ZKT_CONTAINER(due, struct zkt_connection, phase);
-}
-
-static void drop(struct zkt_connection *c)
-{
-    c->endpoint.aborted = true;
-    mark_ending(c);
-}
-
-static void drop_due(struct zkt_server *server, struct zkt_list *list,
-                     uint64_t *reached)
-{
-    struct zkt_connection *c;
-    while ((c = take_due(server, list)) != NULL) {
-        (*reached)++;
-        drop(c);
-    }
-}
-
-void zkt__connections_expire(struct zkt_server *server)
-{
-    struct zkt_limit_counts *reached = &server->actors.stats.reached;
-    struct zkt_connection *c;
-    drop_due(server, &server->handshakes, &reached->handshake_ms);
-    drop_due(server, &server->pinged, &reached->pong_within_ms);
-    drop_due(server, &server->closing, &reached->close_ms);
-    while ((c = take_due(server, &server->stuck)) != NULL) {
-        if (zkt__edge_is_held(&c->port)) {
-            note_output(c, true); /* it is we who let it wait */
-        } else {
-            reached->output_stuck_ms++;
-            zkt__connection_close(c, 1013, "too slow");
-        }
-    }
-    while ((c = take_due(server, &server->silent)) != NULL) {
-        reached->ping_after_ms++;
-        zkt__ws_ping(&c->ws);
-        arm(c, &server->pinged, server->limits.pong_within_ms);
-    }
+    zkt__deadline_output(c, taken);
 }
 
 /* ---- the port ---- */
@@ -155,14 +94,13 @@ static void on_touched(struct zkt_port *port, bool lost)
         zkt__connection_close(c, 1013, "too slow");
         return;
     }
-    note_output(c, false);
+    note_output(c, 0);
     zkt__endpoint_touch(&c->endpoint);
 }
 
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason)
 {
-    struct zkt_server *server = server_of(c);
     if (c->stage >= ZKT_STAGE_OVER || c->ws.state == ZKT_WS_CLOSED) {
         return;
     }
@@ -172,9 +110,6 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
         c->endpoint.closing = true;
     }
     zkt__ws_close(&c->ws, code, reason);
-    if (c->ws.state == ZKT_WS_CLOSING) {
-        arm(c, &server->closing, server->limits.close_ms);
-    }
     mark_ending(c);
 }
 
@@ -186,9 +121,9 @@ static void send_bytes(void *user, const void *data, size_t len)
     struct zkt_server *server = server_of(c);
     if (!zkt__queue_copy(&c->port.queue, server->allocator,
                          &server->actors.spare_buffer, data, len)) {
-        drop(c);
+        zkt__connection_drop(c);
     }
-    note_output(c, false); /* pings are read no faster than pongs are taken */
+    note_output(c, 0); /* pings are read no faster than pongs are taken */
     zkt__endpoint_touch(&c->endpoint);
 }
 
@@ -215,7 +150,7 @@ static void on_open(void *user, const char *protocol)
     zkt__random_hex(&server->actors.random, c->client_id, ZKT_CLIENT_ID_BYTES);
     c->port.open = true;
     reach(c, ZKT_STAGE_OPEN);
-    arm(c, &server->silent, server->limits.ping_after_ms);
+    zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
     zkt__frame_begin(w);
     zkt__write_welcome(w, zkt__port_client(&c->port));
     zkt__frame_send(&server->actors, &c->port, w);
@@ -387,7 +322,7 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     server->actors.stats.reached.read_per_turn +=
         len >= (size_t)server->limits.read_per_turn;
     zkt__ws_feed(&c->ws, bytes, len);
-    note_alive(c);
+    zkt__deadline_heard(c);
     if (c->ws.state == ZKT_WS_CLOSED) {
         mark_ending(c);
     }
@@ -408,10 +343,7 @@ static void sent(struct zkt_endpoint *e, size_t len)
     struct zkt_server *server = server_of(c);
     zkt__queue_sent(&c->port.queue, server->allocator,
                     &server->actors.spare_buffer, len);
-    note_output(c, true);
-    if (c->port.queue.count > 0) {
-        note_alive(c); /* it takes what fills its window; a ping would wait */
-    }
+    note_output(c, len);
 }
 
 static void ended(struct zkt_endpoint *e)
@@ -457,7 +389,7 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
     zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
                         &server->ws_limits);
     zkt__list_append(&server->connections, &c->all);
-    arm(c, &server->handshakes, server->limits.handshake_ms);
+    zkt__deadline_begin(c, ZKT_DEADLINE_HANDSHAKE);
     return c;
 }
 
@@ -465,7 +397,6 @@ void zkt__connection_refuse(struct zkt_connection *c, int status)
 {
     zkt__ws_refuse(&c->ws, status);
     c->endpoint.closing = true;
-    arm(c, &server_of(c)->closing, server_of(c)->limits.close_ms);
 }
 
 /* ---- the end ---- */
@@ -476,8 +407,7 @@ static void retire(struct zkt_server *server, struct zkt_connection *c)
     if (zkt__node_linked(&c->all)) {
         zkt__node_unlink(&c->all);
         zkt__node_unlink(&c->endpoint.dirty);
-        zkt__timeout_cancel(&c->phase);
-        zkt__timeout_cancel(&c->stuck);
+        zkt__deadlines_cancel(c);
         zkt__ws_finish(&c->ws);
         zkt__queue_finish(&c->port.queue, server->allocator);
         zkt__admission_leave(&server->shards->admission, c->address);

@@ -5,7 +5,7 @@
 #include "actor/actor.h"
 #include "base/endpoint.h"
 #include "base/owner.h"
-#include "base/timeouts.h"
+#include "server/deadlines.h"
 #include "server/server.h"
 #include "server/shards.h"
 #include "websocket/websocket.h"
@@ -24,10 +24,9 @@ struct zkt_connection {
     struct zkt_endpoint endpoint;
     struct zkt_ws ws;
     struct zkt_port port;
-    struct zkt_node all;         /* in server->connections */
-    struct zkt_node ending;      /* in server->ending */
-    struct zkt_timeout phase;    /* handshake, silence, pong or close */
-    struct zkt_timeout stuck;    /* while output waits */
+    struct zkt_node all;    /* in server->connections */
+    struct zkt_node ending; /* in server->ending */
+    struct zkt_deadlines deadlines;
     struct zkt_address *address; /* that it counts for, or NULL */
     int64_t protocol_errors;
     enum zkt_stage stage;
@@ -50,8 +49,8 @@ struct zkt_server {
     struct zkt_actors actors;
     struct zkt_list connections; /* all that have a transport */
     struct zkt_list ending;      /* over: the end of a turn takes them apart */
-    /* Deadlines, one list for each length of time. */
-    struct zkt_list handshakes, silent, pinged, closing, stuck;
+    struct zkt_list deadlines[ZKT_DEADLINE_COUNT];
+    struct zkt_list gathering; /* that have gathered a part of something */
     enum zkt_life life;
     int64_t drained_by; /* while draining: when the rest is cancelled */
     uint8_t *lent;      /* the message's memory, from the call's arena */
@@ -65,8 +64,8 @@ void zkt__connection_refuse(struct zkt_connection *c, int status);
 /** Ends it: closing handshake if it is open, and its links in due time. */
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason);
-/** Runs every time limit of connections that has passed. */
-void zkt__connections_expire(struct zkt_server *server);
+/** Ends it at once, whatever is queued. */
+void zkt__connection_drop(struct zkt_connection *c);
 /**
  * Takes apart what has ended: disconnect hooks, and memory. At most @links
  * contacts end, and as many connections; the rest has the next turn.

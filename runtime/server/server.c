@@ -117,11 +117,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t deadline(const struct zkt_core *core)
 {
     const struct zkt_server *s = (const struct zkt_server *)(const void *)core;
-    int64_t next = zkt__timeouts_next(&s->handshakes);
-    next = earlier(next, zkt__timeouts_next(&s->silent));
-    next = earlier(next, zkt__timeouts_next(&s->pinged));
-    next = earlier(next, zkt__timeouts_next(&s->closing));
-    next = earlier(next, zkt__timeouts_next(&s->stuck));
+    int64_t next = zkt__deadlines_next(s);
     next = earlier(next, zkt__actors_deadline(&s->actors));
     next = earlier(next, zkt__life_due(s));
     if (s->self == 0) {
@@ -144,7 +140,7 @@ static void tick(struct zkt_core *core)
     zkt__server_begin_callback(server);
     zkt__life_begin_turn(server);
     zkt__post_run(server->actors.box, server);
-    zkt__connections_expire(server);
+    zkt__deadlines_expire(server);
     zkt__actors_expire(&server->actors);
     zkt__mailbox_drain(&server->actors);
     zkt__connections_reap(server, server->limits.leaves_per_turn);
@@ -418,14 +414,10 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         .head = (size_t)server->limits.head_bytes,
         .fragments = (size_t)server->limits.fragments,
     };
-    struct zkt_list *lists[] = {
-        &server->core.dirty, &server->connections, &server->ending,
-        &server->handshakes, &server->silent,      &server->pinged,
-        &server->closing,    &server->stuck,
-    };
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        zkt__list_init(lists[i]);
-    }
+    zkt__list_init(&server->core.dirty);
+    zkt__list_init(&server->connections);
+    zkt__list_init(&server->ending);
+    zkt__deadlines_init(server);
     if (!zkt__actors_init(&server->actors, app, server->allocator,
                           &server->limits, server, &server->core)) {
         zkt__actors_finish(&server->actors);

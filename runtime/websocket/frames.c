@@ -158,6 +158,7 @@ static void deliver_gathered(struct zkt_ws *ws, size_t head)
     const bool binary = gathered[0] == (FIN | OPCODE_BINARY);
     ws->gathered = NULL;
     ws->have = ws->want = ws->capacity = 0;
+    ws->completed++;
     ws->callbacks->on_message(ws->user, binary, gathered + head, len);
     zkt__release(ws->allocator, gathered);
 }
@@ -219,6 +220,7 @@ static bool take_whole(struct zkt_ws *ws, const uint8_t *frame, size_t head,
         return false;
     }
     memset(memory + len, 0, ZKT_PADDING);
+    ws->completed++;
     ws->callbacks->on_message(ws->user, !text, memory, len);
     return true;
 }
@@ -269,11 +271,22 @@ void zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len)
             taken = take_frame(ws, bytes, len);
         }
         if (ws->slow != NULL && zkt__ws_slow_idle(ws)) {
+            ws->completed++;
             zkt__ws_slow_end(ws);
         }
         bytes += taken;
         len -= taken;
     }
+}
+
+size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory)
+{
+    if (ws->slow != NULL) {
+        const size_t payload = zkt__ws_slow_partial(ws, memory);
+        return payload > 0 ? payload : 1; /* it is there since a frame began */
+    }
+    *memory = ws->capacity;
+    return ws->have;
 }
 
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason)

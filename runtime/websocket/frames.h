@@ -39,5 +39,7 @@ bool zkt__ws_slow_begin(struct zkt_ws *ws);
 /** Sends a close frame through wslay, and waits for the answer. */
 void zkt__ws_slow_close(struct zkt_ws *ws, unsigned code, const char *reason);
 void zkt__ws_slow_end(struct zkt_ws *ws);
+/** Payload that wslay has of a message that has begun; *@memory is for it. */
+size_t zkt__ws_slow_partial(const struct zkt_ws *ws, size_t *memory);
 
 #endif

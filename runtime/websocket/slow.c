@@ -21,7 +21,10 @@ struct zkt_ws_slow {
     uint64_t fed;      /* bytes given so far */
     uint64_t boundary; /* where the frame that was begun ends */
     size_t frames;     /* of the message that is being put together */
+    size_t payload;    /* of it, so far */
+    uint64_t promised; /* the same by its heads, which is what wslay takes */
     bool fragmented;   /* inside of one */
+    bool control;      /* the frame that was begun is a control frame */
     bool closing;      /* the frame that was begun is a close frame */
     bool ended;        /* the frame that was begun is complete */
     unsigned verdict;  /* on a close frame, where it is not wslay's; or 0 */
@@ -79,10 +82,14 @@ static void on_frame_start(wslay_event_context_ptr context,
     slow->boundary += 2 + mask + len + (len > 65535 ? 8 : len > 125 ? 2 : 0);
     slow->ended = false;
     slow->closing = a->opcode == WSLAY_CONNECTION_CLOSE;
-    if (wslay_is_ctrl_frame(a->opcode)) {
+    slow->control = wslay_is_ctrl_frame(a->opcode);
+    if (slow->control) {
         return;
     }
-    slow->frames = a->opcode == WSLAY_CONTINUATION_FRAME ? slow->frames + 1 : 1;
+    const bool continued = a->opcode == WSLAY_CONTINUATION_FRAME;
+    slow->frames = continued ? slow->frames + 1 : 1;
+    slow->payload = continued ? slow->payload : 0;
+    slow->promised = (continued ? slow->promised : 0) + len;
     slow->fragmented = !a->fin;
     if (slow->frames > slow->ws->limits->fragments) {
         (void)wslay_event_queue_close(context, WSLAY_CODE_MESSAGE_TOO_BIG, NULL,
@@ -102,6 +109,7 @@ static void on_chunk(wslay_event_context_ptr context,
                      void *user)
 {
     struct zkt_ws_slow *slow = user;
+    slow->payload += slow->control ? 0 : a->data_length;
     if (!slow->closing || a->data_length == 0) {
         return;
     }
@@ -192,6 +200,14 @@ void zkt__ws_slow_end(struct zkt_ws *ws)
         zkt__release(ws->allocator, ws->slow);
         ws->slow = NULL;
     }
+}
+
+size_t zkt__ws_slow_partial(const struct zkt_ws *ws, size_t *memory)
+{
+    const struct zkt_ws_slow *slow = ws->slow;
+    const size_t most = ws->limits->message;
+    *memory = slow->promised < most ? (size_t)slow->promised : most;
+    return slow->payload;
 }
 
 bool zkt__ws_slow_idle(const struct zkt_ws *ws)

@@ -116,6 +116,7 @@ struct zkt_ws {
     struct zkt_random *random;          /* client: for masks and the key */
     const char *offered;                /* client: subprotocols */
     struct zkt_utf8 utf8;               /* of a partial text frame */
+    uint32_t completed; /* messages, and control frames between them */
     uint8_t role, state;
     bool told;    /* on_close was called */
     char key[25]; /* client: the Sec-WebSocket-Key that was sent */
@@ -141,6 +142,12 @@ bool zkt__ws_init_client(struct zkt_ws *ws,
 
 /** Takes bytes as they arrive, in any cut; changes them in place. */
 void zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len);
+
+/**
+ * Bytes that have arrived of a message, a control frame or a head that has
+ * begun and is not complete; 0: nothing has. @memory is what they are kept in.
+ */
+size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory);
 
 /** Starts the closing handshake with @code (RFC 6455, section 7.4); once. */
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason);

@@ -109,6 +109,69 @@ static void test_message_bytes(void **state)
     finish(server);
 }
 
+static const char half[] = "\x81\xfe\x03\xe8\0\0\0\0"; /* of 1000 bytes */
+
+static void test_message_ms(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .message_ms = 1000, .progress_rate = 10 });
+    struct wire w = open_slow(server);
+    (void)state;
+    send_bytes(&w, half, 8);
+    zkt_server_advance(server, 999);
+    send_bytes(&w, "xx", 2); /* with the head it is just enough */
+    zkt_server_advance(server, 1);
+    send_bytes(&w, "xxxxxxxxx", 9);
+    zkt_server_advance(server, 999);
+    assert_string_equal(said(&w), "");
+    zkt_server_advance(server, 1);
+    assert_string_equal(said(&w), "close 1013\n");
+    assert_int_equal(reached(server).message_ms, 1);
+    assert_int_equal(reached(server).progress_rate, 1);
+    close_wire(&w);
+    finish(server);
+}
+
+/* The largest part of a message goes, whoever has come over the limit. */
+static void test_gathered_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .gathered_bytes = 6000 });
+    struct wire a = open_slow(server), b = open_slow(server);
+    struct wire c = open_slow(server);
+    char bytes[2008] = { 0 };
+    (void)state;
+    memcpy(bytes, "\x81\xfe\x0f\xa0", 4); /* of 4000 bytes */
+    send_bytes(&a, bytes, 8);
+    send_bytes(&b, bytes, 2008);
+    assert_int_equal(stats_of(server).gathered, 1024 + 2048);
+    send_bytes(&b, bytes + 8, 200);
+    assert_int_equal(stats_of(server).gathered, 1024 + 4096);
+    assert_int_equal(reached(server).gathered_bytes, 0);
+    send_bytes(&c, bytes, 8);
+    assert_string_equal(said(&b), "close 1013\n");
+    assert_string_equal(said(&c), "");
+    assert_int_equal(reached(server).gathered_bytes, 1);
+    assert_int_equal(stats_of(server).gathered, 1024 + 1024);
+    /* A head of a request counts as well; its answer would be no frame. */
+    struct wire d = knock(server, "d");
+    send_bytes(&d, request, 50);
+    assert_int_equal(stats_of(server).gathered, 3 * 1024);
+    memset(bytes, 'x', sizeof(bytes));
+    send_bytes(&d, bytes, sizeof(bytes));
+    assert_int_equal(zkt_endpoint_fate(d.e), ZKT_FATE_OPEN);
+    send_bytes(&d, bytes, sizeof(bytes));
+    assert_int_equal(zkt_endpoint_fate(d.e), ZKT_FATE_DROP);
+    assert_int_equal(stats_of(server).gathered, 1024 + 1024);
+    close_wire(&a);
+    close_wire(&c);
+    close_wire(&d);
+    close_wire(&b);
+    zkt_server_tick(server);
+    assert_int_equal(stats_of(server).gathered, 0);
+    finish(server);
+}
+
 static void test_fragments(void **state)
 {
     static const char begin[] = "\x01\x80\0\0\0\0", more[] = "\0\x80\0\0\0\0";
@@ -931,19 +994,23 @@ static void test_output_hard(void **state)
 static void test_output_stuck_ms(void **state)
 {
     struct zkt_server *server = serve(
-        (struct zkt_limits){ .output_stuck_ms = 100 });
+        (struct zkt_limits){ .output_stuck_ms = 100, .progress_rate = 100 });
     struct wire w = open_slow(server);
     struct zkt_slice slice;
     (void)state;
     send_text(&w, SUB("state:sub", "x"), false);
     zkt_server_advance(server, 99);
     assert_int_equal(zkt_endpoint_pending(w.e, &slice, 1), 1);
-    zkt_endpoint_sent(w.e, 1); /* some progress */
+    zkt_endpoint_sent(w.e, 10); /* just enough */
+    zkt_server_advance(server, 1);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    zkt_endpoint_sent(w.e, 9);
     zkt_server_advance(server, 99);
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
     zkt_server_advance(server, 1);
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
     assert_int_equal(reached(server).output_stuck_ms, 1);
+    assert_int_equal(reached(server).progress_rate, 1);
     /* The frame that was begun ends, so that the close can be read. */
     drain(&w);
     assert_memory_equal(w.text + w.len - 12,
@@ -996,6 +1063,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message_bytes),
+        cmocka_unit_test(test_message_ms),
+        cmocka_unit_test(test_gathered_bytes),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_head_bytes),
         cmocka_unit_test(test_handshake_ms),

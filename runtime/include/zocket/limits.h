@@ -17,6 +17,9 @@ extern "C" {
 /* X(name, default, what is limited: what happens at the limit) */
 #define ZKT_LIMITS_TABLE(X)                                                    \
     X(message_bytes, 1048576, "size of a message that arrives: 1009")          \
+    X(message_ms, 10000, "time for progress of one that has begun: 1013")      \
+    X(gathered_bytes, 268435456, "of all that have begun: the largest, 1013")  \
+    X(progress_rate, 1024, "bytes a second that are progress: 1013")           \
     X(fragments, 1024, "frames of one message: 1009")                          \
     X(json_depth, 64, "containers in each other, at most 64: invalid")         \
     X(issues, 32, "failures listed of an input, at most 1024: a count")        \
@@ -50,7 +53,7 @@ extern "C" {
     X(pieces, 256, "runs of a changed list in its patch: sent whole")          \
     X(output_high, 262144, "bytes queued: reading stops, patches collapse")    \
     X(output_hard, 1048576, "bytes queued: 1013")                              \
-    X(output_stuck_ms, 10000, "time without taking any output: 1013")          \
+    X(output_stuck_ms, 10000, "time for progress in taking output: 1013")      \
     X(protocol_errors, 16, "bad messages of one connection: 1008")
 
 struct zkt_limits {

@@ -206,6 +206,7 @@ void zkt_server_advance(struct zkt_server *server, int64_t ms);
 struct zkt_server_stats {
     uint64_t connections, instances; /* alive now */
     uint64_t deferred, queued;       /* calls and messages that wait now */
+    uint64_t gathered; /* bytes taken now by messages that have begun */
     uint64_t calls, commits, patches, events, hook_failures, evictions;
     uint64_t snapshots, snapshots_cached; /* sent; of them, not encoded anew */
     uint64_t protocol_errors, messages_in, messages_out;

@@ -1,0 +1,301 @@
+/* See deadlines.h. All rows of a kind last equally long: a list of each. */
+#include "server/deadlines.h"
+
+#include "server/connection.h"
+
+static struct zkt_server *server_of(const struct zkt_connection *c)
+{
+    return (struct zkt_server *)(void *)c->endpoint.core;
+}
+
+static int64_t duration(const struct zkt_server *server, enum zkt_deadline row)
+{
+    switch (row) {
+#define CONNECTION(name, limit, extended, bounded, end)                        \
+    case ZKT_DEADLINE_##name:                                                  \
+        return server->limits.limit;
+#include "server/deadlines.def"
+    case ZKT_DEADLINE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static void arm(struct zkt_server *server, enum zkt_deadline row,
+                struct zkt_timeout *timeout)
+{
+    zkt__timeout_arm(&server->deadlines[row], timeout, server->core.now_ms,
+                     duration(server, row));
+}
+
+void zkt__deadlines_init(struct zkt_server *server)
+{
+    for (int row = 0; row < ZKT_DEADLINE_COUNT; row++) {
+        zkt__list_init(&server->deadlines[row]);
+    }
+    zkt__list_init(&server->gathering);
+}
+
+int64_t zkt__deadlines_next(const struct zkt_server *server)
+{
+    int64_t next = ZKT_NEVER;
+    for (int row = 0; row < ZKT_DEADLINE_COUNT; row++) {
+        const int64_t due = zkt__timeouts_next(&server->deadlines[row]);
+        next = due < next ? due : next;
+    }
+    return next;
+}
+
+void zkt__deadline_begin(struct zkt_connection *c, enum zkt_deadline row)
+{
+    c->deadlines.row = row;
+    arm(server_of(c), row, &c->deadlines.phase);
+}
+
+/* ---- windows ---- */
+
+/* Bytes that are progress in the time of @row. */
+static size_t progress_of(const struct zkt_server *server,
+                          enum zkt_deadline row)
+{
+    enum {
+        SECOND_MS = 1000
+    };
+    const int64_t rate = server->limits.progress_rate;
+    const int64_t ms = duration(server, row);
+    const int64_t bytes = ms > INT64_MAX / rate ? INT64_MAX
+                                                : ms * rate / SECOND_MS;
+    return bytes > 0 ? (size_t)bytes : 1;
+}
+
+/* At most @most can be asked for: it is all that there is. */
+static void open_window(struct zkt_server *server, enum zkt_deadline row,
+                        struct zkt_window *window, size_t most)
+{
+    const size_t wanted = progress_of(server, row);
+    window->done = 0;
+    window->wanted = wanted < most ? wanted : most;
+    arm(server, row, &window->timeout);
+}
+
+static bool is_open(const struct zkt_window *window)
+{
+    return zkt__node_linked(&window->timeout.node);
+}
+
+/* ---- what has arrived of a message ---- */
+
+static void set_gathered(struct zkt_connection *c, size_t bytes)
+{
+    struct zkt_server *server = server_of(c);
+    struct zkt_deadlines *d = &c->deadlines;
+    server->actors.stats.gathered += bytes - d->gathered;
+    d->gathered = bytes;
+    if (bytes == 0) {
+        zkt__node_unlink(&d->node);
+    } else if (!zkt__node_linked(&d->node)) {
+        zkt__list_append(&server->gathering, &d->node);
+    }
+}
+
+static struct zkt_connection *find_largest(const struct zkt_server *server)
+{
+    struct zkt_connection *largest = NULL;
+    for (struct zkt_node *n = zkt__list_first(&server->gathering); n != NULL;
+         n = zkt__list_after(&server->gathering, n)) {
+        struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection,
+                                                 deadlines.node);
+        if (largest == NULL ||
+            c->deadlines.gathered > largest->deadlines.gathered) {
+            largest = c;
+        }
+    }
+    return largest;
+}
+
+/* Each shard has its share of what the server may gather. */
+static void relieve(struct zkt_server *server)
+{
+    const size_t most = (size_t)server->limits.gathered_bytes /
+                        server->shards->lives.running;
+    while (server->actors.stats.gathered > most) {
+        struct zkt_connection *c = find_largest(server);
+        set_gathered(c, 0);
+        server->actors.stats.reached.gathered_bytes++;
+        if (c->stage == ZKT_STAGE_HANDSHAKE) {
+            zkt__connection_drop(c);
+        } else {
+            zkt__connection_close(c, 1013, "too much is under way");
+        }
+    }
+}
+
+/*
+ * What is heard is life, but for the bytes of a message that was under way
+ * before: for these the silence goes on, so that a ping is sent; it cannot be
+ * answered before the frame has ended, and so they are life while it waits.
+ */
+static void break_silence(struct zkt_connection *c, bool dribbles)
+{
+    if (!dribbles) {
+        zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
+    } else if (c->deadlines.row == ZKT_DEADLINE_PONG) {
+        zkt__deadline_begin(c, ZKT_DEADLINE_PONG);
+    }
+}
+
+static void follow_message(struct zkt_connection *c, size_t partial)
+{
+    struct zkt_server *server = server_of(c);
+    struct zkt_window *message = &c->deadlines.message;
+    const bool completed = c->ws.completed != c->deadlines.completed;
+    const bool goes_on = partial > 0 && !completed && is_open(message);
+    c->deadlines.completed = c->ws.completed;
+    break_silence(c, goes_on);
+    if (partial == 0) {
+        zkt__timeout_cancel(&message->timeout);
+    } else if (!goes_on) {
+        open_window(server, ZKT_DEADLINE_MESSAGE, message, SIZE_MAX);
+        c->deadlines.paused = !c->endpoint.reading;
+    }
+}
+
+void zkt__deadline_heard(struct zkt_connection *c)
+{
+    size_t memory;
+    const size_t partial = zkt__ws_partial(&c->ws, &memory);
+    set_gathered(c, c->stage < ZKT_STAGE_OVER ? memory : 0);
+    if (c->stage == ZKT_STAGE_OPEN) {
+        follow_message(c, partial);
+    }
+    relieve(server_of(c));
+}
+
+/* The time of a message is over, unless there was progress. */
+static void judge_message(struct zkt_connection *c)
+{
+    struct zkt_server *server = server_of(c);
+    struct zkt_limit_counts *reached = &server->actors.stats.reached;
+    struct zkt_window *message = &c->deadlines.message;
+    size_t memory;
+    const size_t partial = zkt__ws_partial(&c->ws, &memory);
+    if (partial >= message->wanted || c->deadlines.paused) {
+        const size_t wanted = progress_of(server, ZKT_DEADLINE_MESSAGE);
+        open_window(server, ZKT_DEADLINE_MESSAGE, message, SIZE_MAX);
+        message->wanted = partial + wanted;
+        c->deadlines.paused = !c->endpoint.reading;
+        return;
+    }
+    reached->message_ms++;
+    reached->progress_rate += partial > 1;
+    zkt__connection_close(c, 1013, "too slow");
+}
+
+/* ---- output ---- */
+
+void zkt__deadline_output(struct zkt_connection *c, size_t taken)
+{
+    struct zkt_window *output = &c->deadlines.output;
+    output->done += taken;
+    c->deadlines.paused = c->deadlines.paused || !c->endpoint.reading;
+    if (c->port.queue.count == 0) {
+        zkt__timeout_cancel(&output->timeout);
+    } else if (!is_open(output)) {
+        open_window(server_of(c), ZKT_DEADLINE_OUTPUT, output,
+                    c->port.queue.bytes);
+    }
+    if (taken > 0 && c->stage == ZKT_STAGE_OPEN && c->port.queue.count > 0) {
+        /* It takes what fills its window; a ping would wait. */
+        zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
+    }
+}
+
+static void judge_output(struct zkt_connection *c)
+{
+    struct zkt_server *server = server_of(c);
+    struct zkt_limit_counts *reached = &server->actors.stats.reached;
+    struct zkt_window *output = &c->deadlines.output;
+    /* A token that is held waits for us. */
+    if (output->done >= output->wanted || zkt__edge_is_held(&c->port)) {
+        open_window(server, ZKT_DEADLINE_OUTPUT, output, c->port.queue.bytes);
+        return;
+    }
+    reached->output_stuck_ms++;
+    reached->progress_rate += output->done > 0;
+    zkt__connection_close(c, 1013, "too slow");
+}
+
+/* ---- the end ---- */
+
+static void drop(struct zkt_connection *c, uint64_t *reached)
+{
+    (*reached)++;
+    zkt__connection_drop(c);
+}
+
+static void expire(struct zkt_connection *c, enum zkt_deadline row)
+{
+    struct zkt_limit_counts *reached = &server_of(c)->actors.stats.reached;
+    switch (row) {
+    case ZKT_DEADLINE_HANDSHAKE:
+        drop(c, &reached->handshake_ms);
+        break;
+    case ZKT_DEADLINE_MESSAGE:
+        judge_message(c);
+        break;
+    case ZKT_DEADLINE_OUTPUT:
+        judge_output(c);
+        break;
+    case ZKT_DEADLINE_SILENCE:
+        reached->ping_after_ms++;
+        zkt__ws_ping(&c->ws);
+        zkt__deadline_begin(c, ZKT_DEADLINE_PONG);
+        break;
+    case ZKT_DEADLINE_PONG:
+        drop(c, &reached->pong_within_ms);
+        break;
+    case ZKT_DEADLINE_CLOSING:
+        drop(c, &reached->close_ms);
+        break;
+    case ZKT_DEADLINE_COUNT:
+        break;
+    }
+}
+
+static struct zkt_connection *connection_of(struct zkt_timeout *due,
+                                            enum zkt_deadline row)
+{
+    return row == ZKT_DEADLINE_MESSAGE
+               ? ZKT_CONTAINER(due, struct zkt_connection,
+                               deadlines.message.timeout)
+           : row == ZKT_DEADLINE_OUTPUT
+               ? ZKT_CONTAINER(due, struct zkt_connection,
+                               deadlines.output.timeout)
+               : ZKT_CONTAINER(due, struct zkt_connection, deadlines.phase);
+}
+
+void zkt__deadlines_expire(struct zkt_server *server)
+{
+    /* Silence comes last: what it begins is not due in the same turn. */
+    static const enum zkt_deadline order[] = {
+        ZKT_DEADLINE_HANDSHAKE, ZKT_DEADLINE_PONG,   ZKT_DEADLINE_CLOSING,
+        ZKT_DEADLINE_MESSAGE,   ZKT_DEADLINE_OUTPUT, ZKT_DEADLINE_SILENCE,
+    };
+    _Static_assert(sizeof(order) / sizeof(order[0]) == ZKT_DEADLINE_COUNT,
+                   "every row expires");
+    for (size_t i = 0; i < ZKT_DEADLINE_COUNT; i++) {
+        struct zkt_list *list = &server->deadlines[order[i]];
+        struct zkt_timeout *due;
+        while ((due = zkt__timeouts_take(list, server->core.now_ms)) != NULL) {
+            expire(connection_of(due, order[i]), order[i]);
+        }
+    }
+}
+
+void zkt__deadlines_cancel(struct zkt_connection *c)
+{
+    zkt__timeout_cancel(&c->deadlines.phase);
+    zkt__timeout_cancel(&c->deadlines.message.timeout);
+    zkt__timeout_cancel(&c->deadlines.output.timeout);
+    set_gathered(c, 0);
+}

@@ -1,0 +1,57 @@
+/*
+ * The time that connections have for what they have begun (deadlines.def), and
+ * the memory of messages that have. A connection waits for one of the fixed
+ * rows at a time, and beside it may have a message and output under way, which
+ * have to make progress.
+ */
+#ifndef ZKT_SERVER_DEADLINES_H
+#define ZKT_SERVER_DEADLINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/timeouts.h"
+
+struct zkt_connection;
+struct zkt_server;
+
+enum zkt_deadline {
+#define CONNECTION(name, limit, extended, bounded, end) ZKT_DEADLINE_##name,
+#include "server/deadlines.def"
+    ZKT_DEADLINE_COUNT
+};
+
+/* A stretch of time in which so much has to be done. */
+struct zkt_window {
+    struct zkt_timeout timeout;
+    size_t done, wanted; /* bytes */
+};
+
+/* A connection's deadlines. */
+struct zkt_deadlines {
+    struct zkt_timeout phase; /* of a fixed row, or of one that is heard */
+    enum zkt_deadline row;    /* that phase is of */
+    struct zkt_window message, output;
+    bool paused;          /* it was not read from in the message's window */
+    uint32_t completed;   /* messages, as of the last time */
+    size_t gathered;      /* memory of what has begun and is not complete */
+    struct zkt_node node; /* in server->gathering, if there is any */
+};
+
+void zkt__deadlines_init(struct zkt_server *server);
+/** When the next one is due; ZKT_NEVER. */
+int64_t zkt__deadlines_next(const struct zkt_server *server);
+/** Ends everything whose time is over. */
+void zkt__deadlines_expire(struct zkt_server *server);
+
+/** Begins one of the rows that are not of a window. */
+void zkt__deadline_begin(struct zkt_connection *c, enum zkt_deadline row);
+/** @c was fed. Another connection, or this one, may be closed if all of them
+ * have gathered too much. */
+void zkt__deadline_heard(struct zkt_connection *c);
+/** @c has taken so many bytes of its output, or (0) may have more. */
+void zkt__deadline_output(struct zkt_connection *c, size_t taken);
+/** @c waits for nothing any more. */
+void zkt__deadlines_cancel(struct zkt_connection *c);
+
+#endif
