@@ -88,24 +88,12 @@ void zkt__driver_stop(struct zkt_driver *d)
 
 /* ---- connections ---- */
 
-/* What @peer is called, if that matters. */
-static const char *name_peer(const struct zkt_driver *d,
-                             const struct sockaddr *peer,
-                             char text[ZKT_ADDRESS_TEXT])
-{
-    if (zkt__server_limits(d->server)->per_address == 0) {
-        return "";
-    }
-    zkt__socket_spell(peer, text);
-    return text;
-}
-
 bool zkt__driver_take(struct zkt_driver *d, int fd, const struct sockaddr *peer)
 {
     char text[ZKT_ADDRESS_TEXT];
-    struct zkt_endpoint *endpoint = zkt__server_receive(
-        d->server, name_peer(d, peer, text));
     int error = UV_ENOMEM;
+    zkt__socket_spell(peer, text);
+    struct zkt_endpoint *endpoint = zkt__server_receive(d->server, text);
     if (endpoint == NULL) {
         zkt__socket_close(fd);
     } else {
@@ -115,7 +103,6 @@ bool zkt__driver_take(struct zkt_driver *d, int fd, const struct sockaddr *peer)
         zkt__loop_read_early(&d->loop, endpoint);
         return true;
     }
-    zkt__socket_spell(peer, text);
     zkt__server_log(d->server, ZKT_LOG_WARNING,
                     "a connection from %s was dropped: %s", text,
                     uv_strerror(error));

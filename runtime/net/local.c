@@ -289,7 +289,7 @@ static void on_wake(struct zkt_core *core)
 static void connect_local(void *driver, struct zkt_client *client)
 {
     struct joint *joint = driver;
-    joint->far = zkt__server_accept(joint->hub->server, "local");
+    joint->far = zkt__server_accept(joint->hub->server, "");
     if (joint->far == NULL) {
         zkt__client_connect_failed(client, "the server takes no connection");
         return;

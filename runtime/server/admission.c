@@ -5,23 +5,33 @@
 #include <string.h>
 
 enum {
-    SECOND_MS = 1000
+    SECOND_MS = 1000,
+    SHARE = 16 /* of all instances that one address may have has this many */
 };
 
 struct zkt_address {
     zkt_handle_id id;
     uint64_t hash;
-    int64_t count;
+    int64_t connections, instances;
+    int64_t half_open;      /* of the connections */
+    struct zkt_list knocks; /* these, the oldest first */
+    struct zkt_node node;   /* in admission->knocking, if there are any */
     size_t len;
     char text[];
 };
 
 bool zkt__admission_init(struct zkt_admission *admission,
                          const struct zkt_allocator *allocator,
+                         const struct zkt_limits *limits,
                          const struct zkt_hash_key *key)
 {
+    const int64_t share = (limits->instances + SHARE - 1) / SHARE;
     zkt__slots_init(&admission->slots, allocator);
-    atomic_init(&admission->held, false);
+    zkt__list_init(&admission->knocking);
+    zkt__list_init(&admission->given_up);
+    admission->instances_most = limits->instances_per_address > 0
+                                    ? limits->instances_per_address
+                                    : share;
     admission->second_ends = INT64_MIN;
     admission->key = *key;
     return pthread_mutex_init(&admission->lock, NULL) == 0;
@@ -48,7 +58,8 @@ bool zkt__admission_is_open(struct zkt_admission *admission,
                             struct zkt_limit_counts *reached)
 {
     pthread_mutex_lock(&admission->lock);
-    const bool full = admission->half_open >= limits->half_open;
+    const bool full = admission->half_open >= limits->half_open &&
+                      zkt__list_empty(&admission->knocking);
     const bool fast = is_too_fast(admission, limits, now_ms);
     const bool was_held = atomic_exchange(&admission->held, full || fast);
     pthread_mutex_unlock(&admission->lock);
@@ -67,7 +78,8 @@ int64_t zkt__admission_due(struct zkt_admission *admission,
         return due;
     }
     pthread_mutex_lock(&admission->lock);
-    if (admission->half_open < limits->half_open) {
+    if (admission->half_open < limits->half_open ||
+        !zkt__list_empty(&admission->knocking)) {
         due = admission->second_ends;
     }
     pthread_mutex_unlock(&admission->lock);
@@ -97,11 +109,126 @@ int64_t zkt__admission_count(struct zkt_admission *admission)
     return count;
 }
 
-void zkt__admission_shake_hands(struct zkt_admission *admission)
+/* ---- handshakes ---- */
+
+void zkt__admission_knock(struct zkt_admission *admission,
+                          struct zkt_knock *knock, struct zkt_address *address,
+                          uint32_t shard)
 {
+    if (address == NULL) {
+        return; /* nobody's share; it is counted all the same */
+    }
     pthread_mutex_lock(&admission->lock);
-    admission->half_open--;
+    knock->address = address;
+    knock->shard = shard;
+    zkt__list_append(&address->knocks, &knock->node);
+    if (address->half_open++ == 0) {
+        zkt__list_append(&admission->knocking, &address->node);
+    }
     pthread_mutex_unlock(&admission->lock);
+}
+
+/* It is none of its address's any more, nor of all. */
+static void uncount(struct zkt_admission *admission, struct zkt_knock *knock)
+{
+    struct zkt_address *address = knock->address;
+    admission->half_open--;
+    zkt__node_unlink(&knock->node);
+    if (address != NULL && --address->half_open == 0) {
+        zkt__node_unlink(&address->node);
+    }
+}
+
+void zkt__admission_shake_hands(struct zkt_admission *admission,
+                                struct zkt_knock *knock)
+{
+    struct zkt_knock none = { 0 };
+    pthread_mutex_lock(&admission->lock);
+    if (knock == NULL || !knock->given_up) {
+        uncount(admission, knock != NULL ? knock : &none);
+    } else {
+        zkt__node_unlink(&knock->node); /* if it was not taken yet */
+    }
+    pthread_mutex_unlock(&admission->lock);
+}
+
+/* Of two that have equally many, the one that has had some for longer. */
+static struct zkt_address *find_busiest(const struct zkt_admission *admission)
+{
+    struct zkt_address *most = NULL;
+    for (struct zkt_node *n = zkt__list_first(&admission->knocking); n != NULL;
+         n = zkt__list_after(&admission->knocking, n)) {
+        struct zkt_address *a = ZKT_CONTAINER(n, struct zkt_address, node);
+        if (most == NULL || a->half_open > most->half_open) {
+            most = a;
+        }
+    }
+    return most;
+}
+
+static uint64_t bit_of(uint32_t shard)
+{
+    return (uint64_t)1 << shard;
+}
+
+static void give_up(struct zkt_admission *admission, struct zkt_knock *knock)
+{
+    uncount(admission, knock);
+    knock->given_up = true;
+    zkt__list_append(&admission->given_up, &knock->node);
+    atomic_fetch_or(&admission->waiting, bit_of(knock->shard));
+}
+
+bool zkt__admission_make_room(struct zkt_admission *admission,
+                              const struct zkt_limits *limits, uint32_t *shard)
+{
+    struct zkt_address *address = NULL;
+    pthread_mutex_lock(&admission->lock);
+    if (admission->half_open > limits->half_open) {
+        address = find_busiest(admission);
+    }
+    if (address != NULL) {
+        struct zkt_knock *oldest = ZKT_CONTAINER(
+            zkt__list_first(&address->knocks), struct zkt_knock, node);
+        *shard = oldest->shard;
+        give_up(admission, oldest);
+    }
+    pthread_mutex_unlock(&admission->lock);
+    return address != NULL;
+}
+
+bool zkt__admission_waits(const struct zkt_admission *admission, uint32_t shard)
+{
+    return (atomic_load(&admission->waiting) & bit_of(shard)) != 0;
+}
+
+/* The first that was given up of those on @shard. */
+static struct zkt_knock *find_given_up(const struct zkt_admission *admission,
+                                       uint32_t shard)
+{
+    struct zkt_node *n = zkt__list_first(&admission->given_up);
+    while (n != NULL &&
+           ZKT_CONTAINER(n, struct zkt_knock, node)->shard != shard) {
+        n = zkt__list_after(&admission->given_up, n);
+    }
+    return n != NULL ? ZKT_CONTAINER(n, struct zkt_knock, node) : NULL;
+}
+
+struct zkt_knock *zkt__admission_take_given_up(struct zkt_admission *admission,
+                                               uint32_t shard)
+{
+    if (!zkt__admission_waits(admission, shard)) {
+        return NULL;
+    }
+    pthread_mutex_lock(&admission->lock);
+    struct zkt_knock *knock = find_given_up(admission, shard);
+    if (knock != NULL) {
+        zkt__node_unlink(&knock->node);
+    } else {
+        atomic_fetch_and(&admission->waiting, ~bit_of(shard));
+    }
+    pthread_mutex_unlock(&admission->lock);
+    return knock;
 }
 
 /* ---- addresses ---- */
@@ -127,6 +254,7 @@ static struct zkt_address *new_address(struct zkt_admission *admission,
         return NULL;
     }
     *address = (struct zkt_address){ .hash = hash, .len = len };
+    zkt__list_init(&address->knocks);
     memcpy(address->text, text, len);
     address->id = zkt__slots_add(&admission->slots, address);
     if (address->id == 0) {
@@ -174,22 +302,27 @@ int64_t zkt__admission_take_address(struct zkt_admission *admission,
 {
     char network[INET6_ADDRSTRLEN];
     const char *text = name_network(address, network);
+    *out = NULL;
+    if (text[0] == '\0') {
+        return 1;
+    }
     pthread_mutex_lock(&admission->lock);
     *out = find_address(admission, text);
-    const int64_t count = *out != NULL ? ++(*out)->count : 0;
+    const int64_t count = *out != NULL ? ++(*out)->connections : 0;
     pthread_mutex_unlock(&admission->lock);
     return count;
 }
 
-static void leave_address(struct zkt_admission *admission,
-                          struct zkt_address *address)
+/* Nothing of it is left, unless there is. */
+static void settle_address(struct zkt_admission *admission,
+                           struct zkt_address *address)
 {
-    if (address == NULL || --address->count > 0) {
-        return;
+    if (address->connections == 0 && address->instances == 0) {
+        zkt__index_remove(&admission->index, address->hash,
+                          (uint32_t)address->id);
+        zkt__slots_remove(&admission->slots, address->id);
+        zkt__release(admission->slots.allocator, address);
     }
-    zkt__index_remove(&admission->index, address->hash, (uint32_t)address->id);
-    zkt__slots_remove(&admission->slots, address->id);
-    zkt__release(admission->slots.allocator, address);
 }
 
 void zkt__admission_leave(struct zkt_admission *admission,
@@ -197,6 +330,34 @@ void zkt__admission_leave(struct zkt_admission *admission,
 {
     pthread_mutex_lock(&admission->lock);
     admission->connections--;
-    leave_address(admission, address);
+    if (address != NULL) {
+        address->connections--;
+        settle_address(admission, address);
+    }
+    pthread_mutex_unlock(&admission->lock);
+}
+
+bool zkt__admission_take_instance(struct zkt_admission *admission,
+                                  struct zkt_address *address)
+{
+    if (address == NULL) {
+        return true;
+    }
+    pthread_mutex_lock(&admission->lock);
+    const bool free = address->instances < admission->instances_most;
+    address->instances += free;
+    pthread_mutex_unlock(&admission->lock);
+    return free;
+}
+
+void zkt__admission_release_instance(struct zkt_admission *admission,
+                                     struct zkt_address *address)
+{
+    if (address == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&admission->lock);
+    address->instances--;
+    settle_address(admission, address);
     pthread_mutex_unlock(&admission->lock);
 }

@@ -1,9 +1,14 @@
 /*
  * Who may become a connection: how many are in their handshake, how many have
- * come in this second, how many there are, and how many of one address. The
- * first two make accepting wait, so that the system's queue holds what comes;
- * the last two are answered. Addresses are counted only if that limit is set.
- * All threads of a server count in one of these, under its lock.
+ * come in this second, how many there are, and how many of one address. When
+ * too many have come in a second, accepting waits, so that the system's queue
+ * holds what comes. When too many are in their handshake, the oldest of those
+ * of the address that has most of them makes room for the next. The rest are
+ * answered.
+ *
+ * An address has a record as long as it has connections, or instances that it
+ * has made: these are charged to it, so that nobody alone can use up all of
+ * them. All threads of a server count in one of these, under its lock.
  */
 #ifndef ZKT_SERVER_ADMISSION_H
 #define ZKT_SERVER_ADMISSION_H
@@ -13,20 +18,33 @@
 #include <stdbool.h>
 
 #include "base/index.h"
+#include "base/list.h"
 #include "base/slots.h"
 #include "zocket/limits.h"
 
 struct zkt_address;
 
+/* A handshake; embedded in the connection. All of it under the lock. */
+struct zkt_knock {
+    struct zkt_node node; /* among its address's, or those to be dropped */
+    struct zkt_address *address;
+    uint32_t shard;
+    bool given_up; /* to be dropped, and not counted any more */
+};
+
 struct zkt_admission {
-    atomic_bool held; /* accepting waits */
+    atomic_bool held;          /* accepting waits */
+    _Atomic(uint64_t) waiting; /* a bit for each shard that is to drop some */
+    int64_t instances_most;    /* of one address */
     pthread_mutex_t lock;
     /* All of these under the lock. */
     int64_t connections;
-    int64_t half_open;      /* of them, in their handshake */
-    int64_t second_ends;    /* of the second that is counted in */
-    int64_t in_second;      /* accepted in it */
-    struct zkt_slots slots; /* addresses that have connections */
+    int64_t half_open;        /* of them, in their handshake */
+    int64_t second_ends;      /* of the second that is counted in */
+    int64_t in_second;        /* accepted in it */
+    struct zkt_list knocking; /* addresses that have handshakes under way */
+    struct zkt_list given_up; /* handshakes that are to be dropped */
+    struct zkt_slots slots;   /* addresses */
     struct zkt_index index;
     struct zkt_hash_key key;
 };
@@ -34,6 +52,7 @@ struct zkt_admission {
 /** @key hashes addresses. False: the system has no lock for it. */
 bool zkt__admission_init(struct zkt_admission *admission,
                          const struct zkt_allocator *allocator,
+                         const struct zkt_limits *limits,
                          const struct zkt_hash_key *key);
 void zkt__admission_finish(struct zkt_admission *admission);
 
@@ -49,19 +68,55 @@ int64_t zkt__admission_enter(struct zkt_admission *admission,
                              const struct zkt_limits *limits, int64_t now_ms);
 /** How many there are. */
 int64_t zkt__admission_count(struct zkt_admission *admission);
-/** A handshake is over, in whatever way. */
-void zkt__admission_shake_hands(struct zkt_admission *admission);
 /** One is gone, and its address, if it was counted for one. */
 void zkt__admission_leave(struct zkt_admission *admission,
                           struct zkt_address *address);
 
+/* ---- handshakes ---- */
+
+/**
+ * @knock, of @address (or NULL) and on @shard, is under way from now on: it may
+ * be given up for another one, until shake_hands.
+ */
+void zkt__admission_knock(struct zkt_admission *admission,
+                          struct zkt_knock *knock, struct zkt_address *address,
+                          uint32_t shard);
+/** A handshake is over, in whatever way; NULL: it had not got to knock. */
+void zkt__admission_shake_hands(struct zkt_admission *admission,
+                                struct zkt_knock *knock);
+/**
+ * Gives up a handshake if there are more than half_open of them. True: *@shard
+ * has to be told.
+ */
+bool zkt__admission_make_room(struct zkt_admission *admission,
+                              const struct zkt_limits *limits, uint32_t *shard);
+/** Whether a handshake of @shard was given up. */
+bool zkt__admission_waits(const struct zkt_admission *admission,
+                          uint32_t shard);
+/** The next of these, or NULL. Between this and shake_hands it is the shard's.
+ */
+struct zkt_knock *zkt__admission_take_given_up(struct zkt_admission *admission,
+                                               uint32_t shard);
+
+/* ---- addresses ---- */
+
 /**
  * One more of the numeric @address, or of its network if it is of IPv6; *@out
  * is to be let go when it leaves. Returns how many there are of it, or 0: no
- * memory.
+ * memory. "" is no address: *@out is NULL, nothing is counted, and 1 returned.
  */
 int64_t zkt__admission_take_address(struct zkt_admission *admission,
                                     const char *address,
                                     struct zkt_address **out);
+
+/**
+ * Charges an instance to the address of the connection that makes it. False:
+ * there are as many of it as there may be. NULL is charged nothing.
+ */
+bool zkt__admission_take_instance(struct zkt_admission *admission,
+                                  struct zkt_address *address);
+/** The instance has ended. Takes NULL. */
+void zkt__admission_release_instance(struct zkt_admission *admission,
+                                     struct zkt_address *address);
 
 #endif

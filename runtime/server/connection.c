@@ -28,7 +28,7 @@ static void reach(struct zkt_connection *c, enum zkt_stage stage)
     }
     c->stage = stage;
     if (before == ZKT_STAGE_HANDSHAKE) {
-        zkt__admission_shake_hands(&server_of(c)->shards->admission);
+        zkt__admission_shake_hands(&server_of(c)->shards->admission, &c->knock);
         zkt__shards_reopen(server_of(c));
     }
 }
@@ -61,6 +61,17 @@ void zkt__connection_drop(struct zkt_connection *c)
 {
     c->endpoint.aborted = true;
     mark_ending(c);
+}
+
+void zkt__connections_make_room(struct zkt_server *server)
+{
+    struct zkt_admission *admission = &server->shards->admission;
+    struct zkt_knock *knock;
+    while ((knock = zkt__admission_take_given_up(admission, server->self)) !=
+           NULL) {
+        zkt__connection_drop(
+            ZKT_CONTAINER(knock, struct zkt_connection, knock));
+    }
 }
 
 /* Output waits, or does not wait any more. */

@@ -28,6 +28,7 @@ struct zkt_connection {
     struct zkt_node ending; /* in server->ending */
     struct zkt_deadlines deadlines;
     struct zkt_address *address; /* that it counts for, or NULL */
+    struct zkt_knock knock;      /* its handshake, while that is under way */
     int64_t protocol_errors;
     enum zkt_stage stage;
     char client_id[2 * ZKT_CLIENT_ID_BYTES + 1];
@@ -64,6 +65,8 @@ void zkt__connection_refuse(struct zkt_connection *c, int status);
 /** Ends it: closing handshake if it is open, and its links in due time. */
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason);
+/** Drops those whose handshake was given up for others'. */
+void zkt__connections_make_room(struct zkt_server *server);
 /** Ends it at once, whatever is queued. */
 void zkt__connection_drop(struct zkt_connection *c);
 /**

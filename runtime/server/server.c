@@ -124,7 +124,9 @@ static int64_t deadline(const struct zkt_core *core)
         next = earlier(next,
                        zkt__admission_due(&s->shards->admission, &s->limits));
     }
-    return !zkt__list_empty(&s->ending) || zkt__remote_is_due(&s->actors) ||
+    return !zkt__list_empty(&s->ending) ||
+                   zkt__admission_waits(&s->shards->admission, s->self) ||
+                   zkt__remote_is_due(&s->actors) ||
                    zkt__post_waits(s->actors.box)
                ? s->core.now_ms
                : next;
@@ -140,6 +142,7 @@ static void tick(struct zkt_core *core)
     zkt__server_begin_callback(server);
     zkt__life_begin_turn(server);
     zkt__post_run(server->actors.box, server);
+    zkt__connections_make_room(server);
     zkt__deadlines_expire(server);
     zkt__actors_expire(&server->actors);
     zkt__mailbox_drain(&server->actors);
@@ -167,6 +170,17 @@ bool zkt__server_is_open(struct zkt_server *server)
                                   &server->actors.stats.reached);
 }
 
+/* Whoever is told drops it at the end of its next turn. */
+static void make_room(struct zkt_server *server)
+{
+    struct zkt_shards *shards = server->shards;
+    uint32_t shard;
+    if (zkt__admission_make_room(&shards->admission, &server->limits, &shard)) {
+        server->actors.stats.reached.half_open++;
+        zkt__post_wake(shards->all[shard]->actors.box);
+    }
+}
+
 bool zkt__server_admit(struct zkt_server *server)
 {
     struct zkt_admission *admission = &server->shards->admission;
@@ -177,11 +191,12 @@ bool zkt__server_admit(struct zkt_server *server)
     const int64_t count = zkt__admission_enter(admission, &server->limits,
                                                server->core.now_ms);
     if (most > 0 && count > most + ZKT_REFUSED_MAX) {
-        zkt__admission_shake_hands(admission);
+        zkt__admission_shake_hands(admission, NULL);
         zkt__admission_leave(admission, NULL);
         server->actors.stats.reached.connections++;
         return false;
     }
+    make_room(server);
     return true;
 }
 
@@ -197,18 +212,18 @@ static bool judge(struct zkt_server *server, struct zkt_connection *c,
                   const char *address)
 {
     struct zkt_limit_counts *reached = &server->actors.stats.reached;
+    struct zkt_admission *admission = &server->shards->admission;
     const int64_t most = server->limits.per_address;
-    const int64_t count = most > 0 ? zkt__admission_take_address(
-                                         &server->shards->admission, address,
-                                         &c->address)
-                                   : 0;
-    if (most > 0 && count == 0) {
+    const int64_t count = zkt__admission_take_address(admission, address,
+                                                      &c->address);
+    if (count == 0) {
         return false;
     }
+    zkt__admission_knock(admission, &c->knock, c->address, server->self);
     if (are_too_many(server)) {
         reached->connections++;
         zkt__connection_refuse(c, 503);
-    } else if (count > most) {
+    } else if (most > 0 && count > most) {
         reached->per_address++;
         zkt__connection_refuse(c, 503);
     }
@@ -217,7 +232,7 @@ static bool judge(struct zkt_server *server, struct zkt_connection *c,
 
 void zkt__server_turn_away(struct zkt_server *server)
 {
-    zkt__admission_shake_hands(&server->shards->admission);
+    zkt__admission_shake_hands(&server->shards->admission, NULL);
     zkt__admission_leave(&server->shards->admission, NULL);
     zkt__shards_reopen(server);
 }
@@ -230,7 +245,7 @@ struct zkt_endpoint *zkt__server_receive(struct zkt_server *server,
         zkt__server_turn_away(server);
         return NULL;
     }
-    if (!judge(server, c, address)) {
+    if (!judge(server, c, address != NULL ? address : "")) {
         c->endpoint.ops->detach(&c->endpoint);
         return NULL;
     }
@@ -520,7 +535,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
     if (status != ZKT_OK) {
         return status;
     }
-    first->shards = zkt__shards_new(allocator, threads,
+    first->shards = zkt__shards_new(allocator, threads, &first->limits,
                                     &first->actors.store.key);
     if (first->shards == NULL) {
         log_early(options, "out of memory");

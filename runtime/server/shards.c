@@ -18,6 +18,7 @@ static bool init_log_lock(struct zkt_shards *shards)
 }
 
 static bool init_locks(struct zkt_shards *shards,
+                       const struct zkt_limits *limits,
                        const struct zkt_hash_key *key)
 {
     if (!init_log_lock(shards)) {
@@ -26,7 +27,8 @@ static bool init_locks(struct zkt_shards *shards,
     if (pthread_mutex_init(&shards->lock, NULL) != 0) {
         goto fail_lock;
     }
-    if (!zkt__admission_init(&shards->admission, shards->allocator, key)) {
+    if (!zkt__admission_init(&shards->admission, shards->allocator, limits,
+                             key)) {
         goto fail_admission;
     }
     return true;
@@ -47,6 +49,7 @@ static void free_arrays(struct zkt_shards *shards)
 
 struct zkt_shards *zkt__shards_new(const struct zkt_allocator *allocator,
                                    uint32_t count,
+                                   const struct zkt_limits *limits,
                                    const struct zkt_hash_key *key)
 {
     struct zkt_shards *shards = zkt__alloc_zero(allocator, 1, sizeof(*shards));
@@ -59,7 +62,7 @@ struct zkt_shards *zkt__shards_new(const struct zkt_allocator *allocator,
     shards->all = zkt__alloc_zero(allocator, count, sizeof(*shards->all));
     shards->stats = zkt__alloc_zero(allocator, count, sizeof(*shards->stats));
     if (shards->all == NULL || shards->stats == NULL ||
-        !init_locks(shards, key)) {
+        !init_locks(shards, limits, key)) {
         free_arrays(shards);
         return NULL;
     }

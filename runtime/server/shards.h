@@ -26,6 +26,7 @@ struct zkt_shards {
 /** What @count shards share, none of which is there yet; NULL: no memory. */
 struct zkt_shards *zkt__shards_new(const struct zkt_allocator *allocator,
                                    uint32_t count,
+                                   const struct zkt_limits *limits,
                                    const struct zkt_hash_key *key);
 /** Frees it; the shards are gone. Takes NULL. */
 void zkt__shards_free(struct zkt_shards *shards);

@@ -279,33 +279,81 @@ static void test_close_ms(void **state)
 
 /* ---- who comes in ---- */
 
+static enum zkt_fate fate_of(const struct wire *w)
+{
+    return zkt_endpoint_fate(w->e);
+}
+
+/* The oldest of the address that has most makes room. */
 static void test_half_open(void **state)
 {
-    struct zkt_server *server = serve((struct zkt_limits){ .half_open = 2 });
+    struct zkt_server *server = serve((struct zkt_limits){ .half_open = 3 });
     struct wire a = knock(server, "a"), b = knock(server, "b");
+    struct wire b2 = knock(server, "b"), c, d;
     (void)state;
-    assert_false(zkt_server_accepting(server));
-    assert_null(zkt_server_accept(server, "c", NULL));
-    assert_int_equal(reached(server).half_open, 1); /* once, not per try */
-    enter(&a);
     assert_true(zkt_server_accepting(server));
-    struct wire c = knock(server, "c");
-    assert_false(zkt_server_accepting(server));
+    assert_int_equal(reached(server).half_open, 0);
+    c = knock(server, "c");
+    assert_int_equal(reached(server).half_open, 1);
+    assert_int_equal(zkt_server_timeout(server), 0); /* a turn is due */
+    turn(server);
+    assert_int_equal(fate_of(&a), ZKT_FATE_OPEN);
+    assert_int_equal(fate_of(&b), ZKT_FATE_DROP);
+    assert_int_equal(fate_of(&b2), ZKT_FATE_OPEN);
+    /* One that gets on before its turn comes stays. */
+    d = knock(server, "d");
     assert_int_equal(reached(server).half_open, 2);
-    close_wire(&b); /* gone before its handshake */
-    assert_true(zkt_server_accepting(server));
-    struct wire d = knock(server, "d");
-    send_bytes(&c, "nonsense\r\n\r\n", 12); /* refused */
+    enter(&a);
+    turn(server);
+    assert_int_equal(fate_of(&a), ZKT_FATE_OPEN);
+    assert_string_equal(ask(&a, MARK("1", "x", "")), DONE("1"));
+    /* What ends in another way needs no room to be made. */
+    close_wire(&b2);
+    send_bytes(&c, "nonsense\r\n\r\n", 12);
     assert_memory_equal(c.text, "HTTP/1.1 400 ", 13);
-    assert_true(zkt_server_accepting(server));
-    struct wire e = knock(server, "e");
-    assert_false(zkt_server_accepting(server));
-    zkt_server_advance(server, 10000); /* too late */
-    assert_true(zkt_server_accepting(server));
+    struct wire e = knock(server, "e"), f = knock(server, "f");
+    assert_int_equal(reached(server).half_open, 2);
     close_wire(&a);
+    close_wire(&b);
     close_wire(&c);
     close_wire(&d);
     close_wire(&e);
+    close_wire(&f);
+    finish(server);
+}
+
+/* Those without an address are counted, and nobody's. */
+static void test_half_open_of_nobody(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .half_open = 2, .per_address = 1 });
+    struct wire a = knock(server, NULL), b = knock(server, "");
+    (void)state;
+    assert_false(zkt_server_accepting(server));
+    enter(&a);
+    assert_true(zkt_server_accepting(server));
+    enter(&b);
+    assert_string_equal(ask(&b, MARK("1", "x", "")), DONE("1"));
+    close_wire(&a);
+    close_wire(&b);
+    finish(server);
+}
+
+/* Nobody can go for others while all are between two threads. */
+static void test_half_open_on_the_way(void **state)
+{
+    struct zkt_server *server = serve((struct zkt_limits){ .half_open = 2 });
+    (void)state;
+    assert_true(zkt__server_admit(server));
+    assert_true(zkt__server_admit(server));
+    assert_false(zkt_server_accepting(server));
+    assert_null(zkt_server_accept(server, "c", NULL));
+    assert_int_equal(reached(server).half_open, 1); /* once, not per try */
+    zkt__server_turn_away(server);
+    assert_true(zkt_server_accepting(server));
+    struct wire a = { .e = zkt__server_receive(server, "a") };
+    zkt__server_turn_away(server);
+    close_wire(&a);
     finish(server);
 }
 
@@ -1050,7 +1098,8 @@ static void test_time_jumps(void **state)
 static void test_no_limit_is_forgotten(void **state)
 {
     (void)state;
-    total.accepts_per_turn++; /* net's: see serve_test.c */
+    total.accepts_per_turn++;      /* net's: see serve_test.c */
+    total.instances_per_address++; /* see admission_test.c */
 #define X(name, value, text)                                                   \
     if (total.name == 0) {                                                     \
         fail_msg("no test reaches %s", #name);                                 \
@@ -1071,6 +1120,8 @@ int main(void)
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_close_ms),
         cmocka_unit_test(test_half_open),
+        cmocka_unit_test(test_half_open_of_nobody),
+        cmocka_unit_test(test_half_open_on_the_way),
         cmocka_unit_test(test_accepts_per_second),
         cmocka_unit_test(test_connections),
         cmocka_unit_test(test_refused_and_still_there),

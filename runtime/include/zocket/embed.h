@@ -73,17 +73,20 @@ void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
 /* ---- connections ---- */
 
 /**
- * Whether to accept connections: not while too many are in their handshake, or
- * have come in this second, and not when the server stops. Ask before each,
- * and, when the answer was no, after each zkt_server_tick.
+ * Whether to accept connections: not while too many have come in this second,
+ * and not when the server stops. Ask before each, and, when the answer was no,
+ * after each zkt_server_tick. When too many are in their handshake, accepting
+ * one more drops the oldest of the address that has most of them.
  */
 bool zkt_server_accepting(struct zkt_server *server);
 
 /**
  * A new connection, whose first bytes are a WebSocket handshake. @address is
- * the peer's, borrowed for the call; @user is for zkt_endpoint_user. NULL: no
- * memory, a limit is reached, or the server stops; drop the socket. One that
- * is refused with an HTTP status is an endpoint whose fate is to be closed.
+ * the peer's, as text, borrowed for the call, and what limits per address look
+ * at; NULL or "": none, and nothing is charged to it. @user is for
+ * zkt_endpoint_user. NULL: no memory, a limit is reached, or the server stops;
+ * drop the socket. One that is refused with an HTTP status is an endpoint whose
+ * fate is to be closed.
  */
 struct zkt_endpoint *zkt_server_accept(struct zkt_server *server,
                                        const char *address, void *user);

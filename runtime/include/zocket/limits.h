@@ -30,7 +30,7 @@ extern "C" {
     X(ping_after_ms, 30000, "silence before a ping")                           \
     X(pong_within_ms, 5000, "silence after a ping: closed")                    \
     X(close_ms, 2000, "time for the closing handshake: closed")                \
-    X(half_open, 1024, "connections in their handshake: accepting waits")      \
+    X(half_open, 1024, "connections in their handshake: the oldest goes")      \
     X(accepts_per_turn, 64, "connections accepted in one turn: next turn")     \
     X(accepts_per_second, 0, "of them in a second, 0 for no limit: waits")     \
     X(connections, 0, "connections at once, 0 for descriptors - 64: 503")      \
@@ -38,6 +38,8 @@ extern "C" {
     X(read_per_turn, 65536, "bytes read of one connection: next turn")         \
     X(leaves_per_turn, 256, "contacts that end in one turn: next turn")        \
     X(instances, 1000000, "instances alive: RESOURCE_EXHAUSTED")               \
+    X(instances_per_address, 0,                                                \
+      "of them made by one, 0 for a sixteenth: RESOURCE_EXHAUSTED")            \
     X(links, 1024, "instances one connection touches: RESOURCE_EXHAUSTED")     \
     X(subscriptions, 1024, "of one connection: RESOURCE_EXHAUSTED")            \
     X(pending_calls, 256, "calls of one connection: RESOURCE_EXHAUSTED")       \

@@ -1,0 +1,290 @@
+/*
+ * What is charged to an address: the instances that its connections have made,
+ * also when these have gone, and handshakes that make room for others'.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "failing_alloc.h"
+#include "server/admission.h"
+
+static const struct zkt_hash_key key = { 1, 2 };
+
+static const struct zkt_limits few = { .instances = 33, .half_open = 2 };
+
+static void begin(struct zkt_admission *admission, struct failing_alloc *alloc,
+                  const struct zkt_limits *limits)
+{
+    *admission = (struct zkt_admission){ 0 };
+    failing_alloc_init(alloc, 0);
+    assert_true(
+        zkt__admission_init(admission, &alloc->allocator, limits, &key));
+}
+
+static void end(struct zkt_admission *admission,
+                const struct failing_alloc *alloc)
+{
+    zkt__admission_finish(admission);
+    assert_int_equal(alloc->live, 0);
+}
+
+static struct zkt_address *come(struct zkt_admission *admission,
+                                const char *text, int64_t count)
+{
+    struct zkt_address *address = NULL;
+    (void)zkt__admission_enter(admission, &few, 0);
+    zkt__admission_shake_hands(admission, NULL);
+    assert_int_equal(zkt__admission_take_address(admission, text, &address),
+                     count);
+    return address;
+}
+
+static void test_a_share_of_the_instances(void **state)
+{
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    (void)state;
+    begin(&admission, &alloc, &few);
+    struct zkt_address *a = come(&admission, "10.0.0.1", 1);
+    struct zkt_address *b = come(&admission, "10.0.0.2", 1);
+    for (int i = 0; i < 3; i++) { /* a sixteenth of 33, rounded up */
+        assert_true(zkt__admission_take_instance(&admission, a));
+    }
+    assert_false(zkt__admission_take_instance(&admission, a));
+    assert_true(zkt__admission_take_instance(&admission, b));
+    zkt__admission_release_instance(&admission, a);
+    assert_true(zkt__admission_take_instance(&admission, a));
+    assert_false(zkt__admission_take_instance(&admission, a));
+    zkt__admission_leave(&admission, a);
+    zkt__admission_leave(&admission, b);
+    zkt__admission_release_instance(&admission, b);
+    for (int i = 0; i < 3; i++) {
+        zkt__admission_release_instance(&admission, a);
+    }
+    end(&admission, &alloc);
+}
+
+static void test_a_number_of_one_s_own(void **state)
+{
+    const struct zkt_limits two = { .instances = 100,
+                                    .instances_per_address = 2 };
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    (void)state;
+    begin(&admission, &alloc, &two);
+    struct zkt_address *a = come(&admission, "10.0.0.1", 1);
+    assert_true(zkt__admission_take_instance(&admission, a));
+    assert_true(zkt__admission_take_instance(&admission, a));
+    assert_false(zkt__admission_take_instance(&admission, a));
+    zkt__admission_release_instance(&admission, a);
+    zkt__admission_release_instance(&admission, a);
+    zkt__admission_leave(&admission, a);
+    end(&admission, &alloc);
+}
+
+/* Coming anew does not make them another's. */
+static void test_a_record_outlives_connections(void **state)
+{
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    (void)state;
+    begin(&admission, &alloc, &few);
+    struct zkt_address *a = come(&admission, "2001:db8::1", 1);
+    for (int i = 0; i < 3; i++) {
+        assert_true(zkt__admission_take_instance(&admission, a));
+    }
+    zkt__admission_leave(&admission, a);
+    /* Another one of the same network. */
+    struct zkt_address *again = come(&admission, "2001:db8::ffff:2", 1);
+    assert_ptr_equal(again, a);
+    assert_false(zkt__admission_take_instance(&admission, again));
+    struct zkt_address *other = come(&admission, "2001:db8:0:1::1", 1);
+    assert_true(zkt__admission_take_instance(&admission, other));
+    zkt__admission_leave(&admission, other);
+    zkt__admission_release_instance(&admission, other);
+    for (int i = 0; i < 3; i++) {
+        zkt__admission_release_instance(&admission, a);
+    }
+    zkt__admission_leave(&admission, a);
+    end(&admission, &alloc);
+}
+
+/* What has no address is the program's own, and charged to nobody. */
+static void test_no_address(void **state)
+{
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    (void)state;
+    begin(&admission, &alloc, &few);
+    assert_null(come(&admission, "", 1));
+    for (int i = 0; i < 100; i++) {
+        assert_true(zkt__admission_take_instance(&admission, NULL));
+    }
+    zkt__admission_release_instance(&admission, NULL);
+    zkt__admission_leave(&admission, NULL);
+    assert_int_equal(zkt__admission_count(&admission), 0);
+    assert_int_equal(alloc.calls, 0);
+    end(&admission, &alloc);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for (long i = 1; i <= 6; i++) {
+        struct failing_alloc alloc;
+        struct zkt_admission admission;
+        struct zkt_address *a = NULL;
+        begin(&admission, &alloc, &few);
+        alloc.fail_at = i;
+        const int64_t count = zkt__admission_take_address(&admission, "a", &a);
+        assert_int_equal(count, a != NULL);
+        assert_true(i < 6 || a != NULL);
+        if (a != NULL) {
+            zkt__admission_leave(&admission, a);
+        }
+        end(&admission, &alloc);
+    }
+}
+
+/* ---- handshakes ---- */
+
+static void test_who_makes_room(void **state)
+{
+    static const struct zkt_limits six = { .instances = 16, .half_open = 6 };
+    static const char *const texts[] = { "a", "b", "b", "c", "c", "c" };
+    static const int order[] = { 3, 1, 4, 0, 2, 5 }; /* they go in */
+    struct zkt_address *addresses[6];
+    struct zkt_knock knocks[6] = { 0 };
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    uint32_t shard = 0;
+    (void)state;
+    begin(&admission, &alloc, &six);
+    for (uint32_t i = 0; i < 6; i++) {
+        (void)zkt__admission_enter(&admission, &six, 0);
+        (void)zkt__admission_take_address(&admission, texts[i], &addresses[i]);
+        zkt__admission_knock(&admission, &knocks[i], addresses[i], i % 3);
+        assert_false(zkt__admission_make_room(&admission, &six, &shard));
+    }
+    for (int i = 0; i < 6; i++) {
+        (void)zkt__admission_enter(&admission, &six, 0);
+        assert_true(zkt__admission_make_room(&admission, &six, &shard));
+        assert_int_equal(shard, order[i] % 3);
+        assert_true(zkt__admission_waits(&admission, shard));
+        assert_ptr_equal(zkt__admission_take_given_up(&admission, shard),
+                         &knocks[order[i]]);
+        assert_null(zkt__admission_take_given_up(&admission, shard));
+        assert_false(zkt__admission_waits(&admission, shard));
+        zkt__admission_shake_hands(&admission, &knocks[order[i]]);
+    }
+    /* Six are on their way, and nobody is left to go. */
+    assert_int_equal(admission.half_open, 6);
+    (void)zkt__admission_enter(&admission, &six, 0);
+    assert_false(zkt__admission_make_room(&admission, &six, &shard));
+    for (int i = 0; i < 7; i++) {
+        zkt__admission_shake_hands(&admission, NULL);
+        zkt__admission_leave(&admission, NULL);
+    }
+    for (int i = 0; i < 6; i++) {
+        zkt__admission_leave(&admission, addresses[i]);
+    }
+    assert_int_equal(admission.half_open, 0);
+    assert_int_equal(admission.connections, 0);
+    end(&admission, &alloc);
+}
+
+/* One that was given up shakes hands before its shard has looked. */
+static void test_just_in_time(void **state)
+{
+    struct zkt_knock knocks[3] = { 0 };
+    struct zkt_address *addresses[3];
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    uint32_t shard = 0;
+    (void)state;
+    begin(&admission, &alloc, &few);
+    for (uint32_t i = 0; i < 3; i++) {
+        (void)zkt__admission_enter(&admission, &few, 0);
+        assert_int_equal(zkt__admission_make_room(&admission, &few, &shard),
+                         i == 2);
+        (void)zkt__admission_take_address(&admission, "a", &addresses[i]);
+        zkt__admission_knock(&admission, &knocks[i], addresses[i], 0);
+    }
+    zkt__admission_shake_hands(&admission, &knocks[0]);
+    assert_true(zkt__admission_waits(&admission, 0));
+    assert_null(zkt__admission_take_given_up(&admission, 0));
+    assert_int_equal(admission.half_open, 2);
+    for (int i = 1; i < 3; i++) {
+        zkt__admission_shake_hands(&admission, &knocks[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        zkt__admission_leave(&admission, addresses[i]);
+    }
+    assert_int_equal(admission.half_open, 0);
+    end(&admission, &alloc);
+}
+
+/* ---- threads ---- */
+
+enum {
+    THREADS = 4,
+    ROUNDS = 2000
+};
+
+static void *take_and_release(void *user)
+{
+    struct zkt_admission *admission = user;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct zkt_address *a = NULL;
+        (void)zkt__admission_enter(admission, &few, 0);
+        (void)zkt__admission_take_address(admission, i % 2 == 0 ? "a" : "b",
+                                          &a);
+        zkt__admission_shake_hands(admission, NULL);
+        const bool taken = a != NULL &&
+                           zkt__admission_take_instance(admission, a);
+        zkt__admission_leave(admission, a);
+        if (taken) {
+            zkt__admission_release_instance(admission, a);
+        }
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    pthread_t threads[THREADS];
+    struct zkt_admission admission = { 0 };
+    (void)state;
+    assert_true(
+        zkt__admission_init(&admission, &zkt__allocator_default, &few, &key));
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, take_and_release, &admission), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_int_equal(admission.connections, 0);
+    assert_int_equal(admission.half_open, 0);
+    assert_int_equal(admission.slots.live, 0);
+    zkt__admission_finish(&admission);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_share_of_the_instances),
+        cmocka_unit_test(test_a_number_of_one_s_own),
+        cmocka_unit_test(test_a_record_outlives_connections),
+        cmocka_unit_test(test_no_address),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_who_makes_room),
+        cmocka_unit_test(test_just_in_time),
+        cmocka_unit_test(test_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
