@@ -277,7 +277,7 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
         return; /* what still comes is of no interest */
     }
     note_heard(client);
-    zkt__ws_feed(&client->ws, bytes, len);
+    (void)zkt__ws_feed(&client->ws, bytes, len);
     if (client->ws.state == ZKT_WS_CLOSED) {
         zkt__client_lost(client, "it was closed");
         e->closing = true;

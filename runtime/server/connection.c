@@ -332,7 +332,7 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     struct zkt_server *server = server_of(c);
     server->actors.stats.reached.read_per_turn +=
         len >= (size_t)server->limits.read_per_turn;
-    zkt__ws_feed(&c->ws, bytes, len);
+    (void)zkt__ws_feed(&c->ws, bytes, len);
     zkt__deadline_heard(c);
     if (c->ws.state == ZKT_WS_CLOSED) {
         mark_ending(c);

@@ -52,6 +52,7 @@ void zkt__ws_reached(struct zkt_ws *ws, enum zkt_ws_limit limit)
 void zkt__ws_over(struct zkt_ws *ws, unsigned code, const char *reason)
 {
     ws->state = ZKT_WS_CLOSED;
+    ws->paused = false;
     zkt__ws_tell(ws, code, reason);
 }
 
@@ -254,29 +255,59 @@ static size_t take_frame(struct zkt_ws *ws, uint8_t *bytes, size_t len)
     return zkt__ws_slow_feed(ws, bytes, len);
 }
 
-void zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len)
+/* What is left of a frame whose gathering a close has ended. */
+static size_t skip(struct zkt_ws *ws, size_t len)
 {
-    while (len > 0 && ws->state != ZKT_WS_CLOSED) {
-        size_t taken = len;
-        if (ws->state == ZKT_WS_HANDSHAKE) {
-            taken = zkt__ws_handshake_feed(ws, bytes, len);
-        } else if (ws->state == ZKT_WS_CLOSING && ws->want > 0) {
-            taken = len < ws->want ? len : ws->want;
-            ws->want -= taken;
-        } else if (ws->slow != NULL) {
-            taken = zkt__ws_slow_feed(ws, bytes, len);
-        } else if (ws->gathered != NULL) {
-            taken = gather_more(ws, bytes, len);
-        } else {
-            taken = take_frame(ws, bytes, len);
-        }
+    const size_t taken = len < ws->want ? len : ws->want;
+    ws->want -= taken;
+    return taken;
+}
+
+/* Consumes at least one byte, and nothing behind the end of a message. */
+static size_t feed_step(struct zkt_ws *ws, uint8_t *bytes, size_t len)
+{
+    if (ws->state == ZKT_WS_HANDSHAKE) {
+        return zkt__ws_handshake_feed(ws, bytes, len);
+    }
+    if (ws->state == ZKT_WS_CLOSING && ws->want > 0) {
+        return skip(ws, len);
+    }
+    if (ws->slow != NULL) {
+        return zkt__ws_slow_feed(ws, bytes, len);
+    }
+    if (ws->gathered != NULL) {
+        return gather_more(ws, bytes, len);
+    }
+    return take_frame(ws, bytes, len);
+}
+
+size_t zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len)
+{
+    size_t taken = 0;
+    while (taken < len && ws->state != ZKT_WS_CLOSED && !ws->paused) {
+        taken += feed_step(ws, bytes + taken, len - taken);
         if (ws->slow != NULL && zkt__ws_slow_idle(ws)) {
             ws->completed++;
             zkt__ws_slow_end(ws);
         }
-        bytes += taken;
-        len -= taken;
     }
+    /* Nothing that follows a close is of interest. */
+    return ws->state == ZKT_WS_CLOSED ? len : taken;
+}
+
+void zkt__ws_pause(struct zkt_ws *ws)
+{
+    ws->paused = ws->state == ZKT_WS_HANDSHAKE || ws->state == ZKT_WS_OPEN;
+}
+
+void zkt__ws_resume(struct zkt_ws *ws)
+{
+    ws->paused = false;
+}
+
+bool zkt__ws_is_paused(const struct zkt_ws *ws)
+{
+    return ws->paused;
 }
 
 size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory)
@@ -299,6 +330,7 @@ void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason)
         return;
     }
     ws->state = ZKT_WS_CLOSING;
+    ws->paused = false;
     zkt__ws_slow_close(ws, code, reason);
     zkt__ws_tell(ws, code, reason);
 }

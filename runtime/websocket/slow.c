@@ -331,7 +331,8 @@ size_t zkt__ws_slow_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
         look_for_the_end(ws);
         bytes += n;
         len -= n;
-    } while (len > 0 && ws->state != ZKT_WS_CLOSED && !zkt__ws_slow_idle(ws));
+    } while (len > 0 && ws->state != ZKT_WS_CLOSED && !ws->paused &&
+             !zkt__ws_slow_idle(ws));
     return (size_t)(bytes - start);
 }
 

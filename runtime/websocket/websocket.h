@@ -119,6 +119,7 @@ struct zkt_ws {
     uint32_t completed; /* messages, and control frames between them */
     uint8_t role, state;
     bool told;    /* on_close was called */
+    bool paused;  /* nothing is consumed until zkt__ws_resume */
     char key[25]; /* client: the Sec-WebSocket-Key that was sent */
 };
 
@@ -140,8 +141,26 @@ bool zkt__ws_init_client(struct zkt_ws *ws,
                          struct zkt_random *random, struct zkt_str host,
                          struct zkt_str path, const char *offered);
 
-/** Takes bytes as they arrive, in any cut; changes them in place. */
-void zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len);
+/**
+ * Takes bytes as they arrive, in any cut; changes them in place. Returns how
+ * many it consumed: all of them, unless it was paused. The caller keeps the
+ * rest, as it is, and feeds it again before anything that arrives later.
+ */
+size_t zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len);
+
+/**
+ * From a callback: the feed that is under way returns behind the frame that it
+ * is in, so at most the message at hand is delivered. Otherwise: the next feed
+ * consumes nothing. Has no effect on a WebSocket that is closing or closed,
+ * and ends when it is closed, since no message is delivered from then on.
+ */
+void zkt__ws_pause(struct zkt_ws *ws);
+
+/** Ends a pause, if there is one; the caller then feeds what it has kept. */
+void zkt__ws_resume(struct zkt_ws *ws);
+
+/** Returns true while the WebSocket is paused. */
+bool zkt__ws_is_paused(const struct zkt_ws *ws);
 
 /**
  * Bytes that have arrived of a message, a control frame or a head that has

@@ -20,6 +20,7 @@ static void run_ours(const uint8_t *data, size_t size, enum zkt_ws_role role,
     }
     our_begin(&ws, o, role, &random);
     const unsigned most = sizes[cuts & 7];
+    o->pauses = cuts >> 6;
     unsigned state = cuts;
     for (size_t at = 0; at < size;) {
         state = state * 1103515245u + 12345u;

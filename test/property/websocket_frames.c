@@ -1,7 +1,7 @@
 /*
  * Random streams of frames, good and bad, cut at random places: through our
- * path and through wslay fed one byte at a time. Same messages, same replies,
- * same close, as far as websocket_outcome.h says.
+ * path, half of them with pauses, and through wslay fed one byte at a time.
+ * Same messages, same replies, same close, as far as websocket_outcome.h says.
  *
  *   websocket_frames [STREAMS [SEED]]
  */
@@ -26,9 +26,13 @@ static void run_ours(const uint8_t *bytes, size_t len, unsigned cut,
 {
     struct zkt_ws ws;
     our_begin(&ws, o, ZKT_WS_SERVER, NULL);
+    o->pauses = below(2);
     for (size_t at = 0; at < len;) {
         size_t n = cut == 0 ? len : cut == 1 ? 1 : 1 + below(cut);
         n = n > len - at ? len - at : n;
+        if (our_chance(o)) {
+            zkt__ws_pause(&ws);
+        }
         our_feed(&ws, bytes + at, n);
         at += n;
     }

@@ -25,6 +25,8 @@ struct outcome {
     uint8_t *messages, *replies;
     size_t messages_len, replies_len;
     unsigned code; /* of the close; 0: none */
+    struct zkt_ws *ws;
+    uint32_t pauses; /* state of the chance to pause; 0: never */
     uint8_t memory[OUTCOME_MESSAGE_MAX + ZKT_PADDING];
 };
 
@@ -51,6 +53,7 @@ static inline void outcome_begin(struct outcome *o)
     o->messages = o->replies = NULL;
     o->messages_len = o->replies_len = 0;
     o->code = 0;
+    o->pauses = 0;
 }
 
 static inline void outcome_end(struct outcome *o)
@@ -68,9 +71,26 @@ static inline uint8_t *our_memory(void *user, size_t len)
     return len <= OUTCOME_MESSAGE_MAX ? o->memory : NULL;
 }
 
+static inline bool our_chance(struct outcome *o)
+{
+    if (o->pauses != 0) {
+        o->pauses = o->pauses * 1664525u + 1013904223u;
+        o->pauses += o->pauses == 0;
+    }
+    return o->pauses >> 30 == 3;
+}
+
 static inline void our_message(void *user, bool binary, uint8_t *data,
                                size_t len)
 {
+    struct outcome *o = user;
+    if (zkt__ws_is_paused(o->ws)) {
+        fprintf(stderr, "a message during a pause\n");
+        abort();
+    }
+    if (our_chance(o)) {
+        zkt__ws_pause(o->ws);
+    }
     for (size_t i = 0; i < ZKT_PADDING; i++) {
         if (data[len + i] != 0) {
             fprintf(stderr, "no zeros behind a message\n");
@@ -109,17 +129,32 @@ static inline void our_begin(struct zkt_ws *ws, struct outcome *o,
         .fragments = 1024,
     };
     zkt__ws_init_server(ws, &callbacks, o, &zkt__allocator_default, &limits);
+    o->ws = ws;
     ws->role = (uint8_t)role;
     ws->random = random;
     ws->state = ZKT_WS_OPEN;
 }
 
-/* In a block of its own, so that reading past it is caught. */
+/* In a block of its own, so that reading past it is caught; again and again
+ * where a message has paused it. */
 static inline void our_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
     memcpy(copy, bytes, len);
-    zkt__ws_feed(ws, copy, len);
+    size_t taken = 0;
+    for (;;) {
+        const size_t n = zkt__ws_feed(ws, copy + taken, len - taken);
+        taken += n;
+        if (taken == len) {
+            break;
+        }
+        if (!zkt__ws_is_paused(ws) ||
+            zkt__ws_feed(ws, copy + taken, len - taken) != 0) {
+            fprintf(stderr, "a pause that is none\n");
+            abort();
+        }
+        zkt__ws_resume(ws);
+    }
     free(copy);
 }
 

@@ -94,7 +94,7 @@ static void feed(struct zkt_ws *ws, const char *text, size_t len, size_t cut)
         uint8_t bytes[2048];
         const size_t n = len - at < cut ? len - at : cut;
         memcpy(bytes, text + at, n);
-        zkt__ws_feed(ws, bytes, n);
+        assert_int_equal(zkt__ws_feed(ws, bytes, n), n);
     }
 }
 

@@ -22,6 +22,9 @@ enum {
 /* ---- one connection ---- */
 
 struct heard {
+    struct zkt_ws *ws;
+    bool pauses;          /* at every message */
+    bool pauses_sent;     /* at every reply */
     char text[BYTES_MAX]; /* "t:hello " for a message, "b:" if binary */
     uint8_t sent[BYTES_MAX];
     size_t text_len, sent_len;
@@ -40,6 +43,10 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
     struct heard *h = user;
     const char *show = len > 100 ? "long" : (const char *)data;
     assert_int_equal(h->code, 0); /* none after the close */
+    assert_false(zkt__ws_is_paused(h->ws));
+    if (h->pauses) {
+        zkt__ws_pause(h->ws);
+    }
     h->text_len += (size_t)snprintf(h->text + h->text_len,
                                     sizeof(h->text) - h->text_len, "%c:%s ",
                                     binary ? 'b' : 't', show);
@@ -49,6 +56,9 @@ static void on_send(void *user, const void *data, size_t len)
 {
     struct heard *h = user;
     assert_true(h->sent_len + len <= sizeof(h->sent));
+    if (h->pauses_sent) {
+        zkt__ws_pause(h->ws);
+    }
     memcpy(h->sent + h->sent_len, data, len);
     h->sent_len += len;
 }
@@ -581,7 +591,19 @@ static const struct row table[] = {
       GOOD },
 };
 
-static void run_row(const struct row *row, bool client, size_t cut)
+/* Feeds all of it; behind every pause, what was left of it. */
+static void feed(struct zkt_ws *ws, uint8_t *bytes, size_t len)
+{
+    size_t taken = zkt__ws_feed(ws, bytes, len);
+    while (taken < len) {
+        assert_true(zkt__ws_is_paused(ws));
+        zkt__ws_resume(ws);
+        taken += zkt__ws_feed(ws, bytes + taken, len - taken);
+    }
+    zkt__ws_resume(ws);
+}
+
+static void run_row(const struct row *row, bool client, size_t cut, bool pauses)
 {
     static struct heard h;
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
@@ -596,13 +618,15 @@ static void run_row(const struct row *row, bool client, size_t cut)
         len += put_frame(bytes + len, &row->frames[i], masked);
     }
     memset(&h, 0, sizeof(h));
+    h.ws = &ws;
+    h.pauses = pauses;
     assert_true(zkt__random_init(&random, &key, seed));
     zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
     ws.role = client ? ZKT_WS_CLIENT : ZKT_WS_SERVER;
     ws.random = &random;
     ws.state = ZKT_WS_OPEN;
     for (size_t at = 0; at < len; at += cut) {
-        zkt__ws_feed(&ws, bytes + at, len - at < cut ? len - at : cut);
+        feed(&ws, bytes + at, len - at < cut ? len - at : cut);
     }
     describe_replies(&h, client, replies);
     if (strcmp(h.text, row->messages) != 0 ||
@@ -622,16 +646,123 @@ static void test_frames(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         for (size_t k = 0; k < sizeof(cuts) / sizeof(cuts[0]); k++) {
-            run_row(&table[i], false, cuts[k]);
-            run_row(&table[i], true, cuts[k]);
+            run_row(&table[i], false, cuts[k], false);
+            run_row(&table[i], true, cuts[k], false);
+            run_row(&table[i], false, cuts[k], true);
+            run_row(&table[i], true, cuts[k], true);
         }
     }
+}
+
+/* ---- pauses ---- */
+
+/* A server's WebSocket that is open and pauses at every message. */
+static void begin_pausing(struct zkt_ws *ws, struct heard *h)
+{
+    memset(h, 0, sizeof(*h));
+    h->ws = ws;
+    h->pauses = true;
+    zkt__ws_init_server(ws, &callbacks, h, &zkt__allocator_default, &limits);
+    ws->state = ZKT_WS_OPEN;
+}
+
+static size_t put_frames(uint8_t *to, const struct frame *frames, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        len += put_frame(to + len, &frames[i], true);
+    }
+    return len;
+}
+
+static void test_pause(void **state)
+{
+    static const struct frame frames[] = {
+        { 0x81, "one", 0, 0, 0, 0 },   { 0x01, "tw", 0, 0, 0, 0 },
+        { 0x89, "ping", 0, 0, 0, 0 },  { 0x80, "o", 0, 0, 0, 0 },
+        { 0x81, "three", 0, 0, 0, 0 },
+    };
+    static struct heard h;
+    uint8_t bytes[BYTES_MAX];
+    struct zkt_ws ws;
+    (void)state;
+    const size_t len = put_frames(bytes, frames, 5);
+    begin_pausing(&ws, &h);
+    size_t at = zkt__ws_feed(&ws, bytes, len);
+    assert_int_equal(at, put_frames(bytes, frames, 1));
+    put_frames(bytes, frames, 5);
+    assert_string_equal(h.text, "t:one ");
+    assert_int_equal(zkt__ws_feed(&ws, bytes + at, len - at), 0);
+    assert_true(zkt__ws_is_paused(&ws));
+    zkt__ws_resume(&ws);
+    at += zkt__ws_feed(&ws, bytes + at, len - at);
+    assert_string_equal(h.text, "t:one t:two ");
+    assert_int_equal(h.sent_len, 2 + 4); /* the pong */
+    zkt__ws_resume(&ws);
+    assert_int_equal(zkt__ws_feed(&ws, bytes + at, len - at), len - at);
+    assert_string_equal(h.text, "t:one t:two t:three ");
+    zkt__ws_finish(&ws);
+}
+
+/* Replies stop it as well, in the middle of a fragmented message. */
+static void test_pause_at_reply(void **state)
+{
+    static const struct frame frames[] = {
+        { 0x01, "on", 0, 0, 0, 0 },
+        { 0x89, "ping", 0, 0, 0, 0 },
+        { 0x80, "e", 0, 0, 0, 0 },
+    };
+    static struct heard h;
+    uint8_t bytes[BYTES_MAX];
+    struct zkt_ws ws;
+    (void)state;
+    const size_t pinged = put_frames(bytes, frames, 2);
+    const size_t len = put_frames(bytes, frames, 3);
+    begin_pausing(&ws, &h);
+    h.pauses_sent = true;
+    assert_int_equal(zkt__ws_feed(&ws, bytes, len), pinged);
+    zkt__ws_resume(&ws);
+    assert_int_equal(zkt__ws_feed(&ws, bytes + pinged, len - pinged),
+                     len - pinged);
+    assert_string_equal(h.text, "t:one ");
+    zkt__ws_finish(&ws);
+}
+
+/* A close ends the pause: the peer's answer to it must be read. */
+static void test_pause_and_close(void **state)
+{
+    static const struct frame frames[] = {
+        { 0x81, "one", 0, 0, 0, 0 },
+        { 0x81, "two", 0, 0, 0, 0 },
+        { 0x88, "\x03\xe8", 0, 0, 0, 0 },
+    };
+    static struct heard h;
+    uint8_t bytes[BYTES_MAX];
+    struct zkt_ws ws;
+    (void)state;
+    const size_t len = put_frames(bytes, frames, 3);
+    begin_pausing(&ws, &h);
+    const size_t at = zkt__ws_feed(&ws, bytes, len);
+    assert_true(at < len);
+    zkt__ws_close(&ws, 1001, "");
+    assert_false(zkt__ws_is_paused(&ws));
+    zkt__ws_pause(&ws);
+    assert_false(zkt__ws_is_paused(&ws));
+    assert_int_equal(zkt__ws_feed(&ws, bytes + at, len - at), len - at);
+    assert_int_equal(ws.state, ZKT_WS_CLOSED);
+    assert_string_equal(h.text, "t:one ");
+    zkt__ws_pause(&ws);
+    assert_int_equal(zkt__ws_feed(&ws, bytes, len), len);
+    zkt__ws_finish(&ws);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_pause_at_reply),
+        cmocka_unit_test(test_pause_and_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
