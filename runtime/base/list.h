@@ -72,6 +72,18 @@ static inline struct zkt_node *zkt__list_after(const struct zkt_list *list,
     return node->next == &list->head ? NULL : node->next;
 }
 
+/* Appends all nodes of @from to @to; @from is empty afterwards. */
+static inline void zkt__list_move(struct zkt_list *to, struct zkt_list *from)
+{
+    if (!zkt__list_empty(from)) {
+        from->head.next->prev = to->head.prev;
+        from->head.prev->next = &to->head;
+        to->head.prev->next = from->head.next;
+        to->head.prev = from->head.prev;
+        zkt__list_init(from);
+    }
+}
+
 #define ZKT_CONTAINER(node, type, member)                                      \
     ((type *)(void *)((char *)(node)-offsetof(type, member)))
 

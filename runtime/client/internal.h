@@ -2,7 +2,6 @@
 #ifndef ZKT_CLIENT_INTERNAL_H
 #define ZKT_CLIENT_INTERNAL_H
 
-#include "actor/send_queue.h"
 #include "base/index.h"
 #include "base/owner.h"
 #include "base/random.h"
@@ -10,6 +9,7 @@
 #include "base/timeouts.h"
 #include "client/client.h"
 #include "protocol/envelope.h"
+#include "protocol/send_queue.h"
 #include "state/journal.h"
 #include "websocket/websocket.h"
 #include "json/pattern.h"

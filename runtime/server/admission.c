@@ -13,6 +13,7 @@ struct zkt_address {
     zkt_handle_id id;
     uint64_t hash;
     int64_t connections, instances;
+    int64_t refs;           /* of those who may still make instances */
     int64_t half_open;      /* of the connections */
     struct zkt_list knocks; /* these, the oldest first */
     struct zkt_node node;   /* in admission->knocking, if there are any */
@@ -317,7 +318,8 @@ int64_t zkt__admission_take_address(struct zkt_admission *admission,
 static void settle_address(struct zkt_admission *admission,
                            struct zkt_address *address)
 {
-    if (address->connections == 0 && address->instances == 0) {
+    if (address->connections == 0 && address->instances == 0 &&
+        address->refs == 0) {
         zkt__index_remove(&admission->index, address->hash,
                           (uint32_t)address->id);
         zkt__slots_remove(&admission->slots, address->id);
@@ -335,6 +337,27 @@ void zkt__admission_leave(struct zkt_admission *admission,
         settle_address(admission, address);
     }
     pthread_mutex_unlock(&admission->lock);
+}
+
+void zkt__admission_keep(struct zkt_admission *admission,
+                         struct zkt_address *address)
+{
+    if (address != NULL) {
+        pthread_mutex_lock(&admission->lock);
+        address->refs++;
+        pthread_mutex_unlock(&admission->lock);
+    }
+}
+
+void zkt__admission_forget(struct zkt_admission *admission,
+                           struct zkt_address *address)
+{
+    if (address != NULL) {
+        pthread_mutex_lock(&admission->lock);
+        address->refs--;
+        settle_address(admission, address);
+        pthread_mutex_unlock(&admission->lock);
+    }
 }
 
 bool zkt__admission_take_instance(struct zkt_admission *admission,

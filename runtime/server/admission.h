@@ -71,6 +71,13 @@ int64_t zkt__admission_count(struct zkt_admission *admission);
 /** One is gone, and its address, if it was counted for one. */
 void zkt__admission_leave(struct zkt_admission *admission,
                           struct zkt_address *address);
+/** Keeps the record of @address, which may be NULL, until it is forgotten: a
+ * connection that is gone may have messages on their way that make instances.
+ */
+void zkt__admission_keep(struct zkt_admission *admission,
+                         struct zkt_address *address);
+void zkt__admission_forget(struct zkt_admission *admission,
+                           struct zkt_address *address);
 
 /* ---- handshakes ---- */
 

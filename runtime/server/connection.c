@@ -1,7 +1,7 @@
 /*
- * A connection between its WebSocket and the edge. It ends in two steps: what
- * finds out that it is over marks it, and the end of the turn takes it apart,
- * so that no callback ever pulls something away from under its caller.
+ * A connection between its WebSocket and its session. It ends in two steps:
+ * what finds out that it is over marks it, and the end of the turn takes it
+ * apart, so that no callback ever pulls something away from under its caller.
  */
 #include "server/connection.h"
 
@@ -15,9 +15,9 @@ static struct zkt_connection *from_endpoint(struct zkt_endpoint *e)
     return ZKT_CONTAINER(e, struct zkt_connection, endpoint);
 }
 
-static struct zkt_connection *from_port(struct zkt_port *port)
+static struct zkt_connection *from_session(struct zkt_session *session)
 {
-    return ZKT_CONTAINER(port, struct zkt_connection, port);
+    return ZKT_CONTAINER(session, struct zkt_connection, session);
 }
 
 static void reach(struct zkt_connection *c, enum zkt_stage stage)
@@ -49,9 +49,9 @@ static void mark_ending(struct zkt_connection *c)
         zkt__deadline_begin(c, ZKT_DEADLINE_CLOSING);
         zkt__timeout_cancel(&c->deadlines.message.timeout);
     }
-    c->port.open = false;
+    c->session.open = false;
     c->endpoint.closing = c->endpoint.closing || c->ws.state == ZKT_WS_CLOSED;
-    if (c->port.link_count > 0) {
+    if (c->session.contact_count > 0) {
         take_apart(c);
     }
     zkt__endpoint_touch(&c->endpoint);
@@ -74,40 +74,119 @@ void zkt__connections_make_room(struct zkt_server *server)
     }
 }
 
-/* Output waits, or does not wait any more. */
-static void note_output(struct zkt_connection *c, size_t taken)
+/* Whether more may be read from the peer, and handled. */
+static bool may_receive(struct zkt_connection *c)
 {
-    struct zkt_server *server = server_of(c);
-    const size_t bytes = c->port.queue.bytes - c->port.queue.exempt;
-    const bool high = bytes > (size_t)server->limits.output_high;
-    server->actors.stats.reached.output_high += high && c->endpoint.reading;
-    c->endpoint.reading = !high;
-    zkt__deadline_output(c, taken);
+    return zkt__session_may_receive(&server_of(c)->host, &c->session);
 }
 
-/* ---- the port ---- */
-
-static void on_emptied(struct zkt_port *port)
+/* Reading follows what may be handled: it stops with bytes at hand. */
+static void note_reading(struct zkt_connection *c)
 {
-    struct zkt_connection *c = from_port(port);
+    struct zkt_server *server = server_of(c);
+    const bool may = may_receive(c);
+    const bool high = zkt__queue_backlog(&c->session.queue) >
+                      (size_t)server->limits.output_high;
+    server->host.stats.reached.output_high += high && c->endpoint.reading;
+    c->endpoint.reading = may && c->held == NULL;
+    if (may && c->held != NULL && !zkt__node_linked(&c->backlog)) {
+        zkt__list_append(&server->backlog, &c->backlog);
+    }
+}
+
+/* Far too much waits, or does not any more. */
+static void note_bloat(struct zkt_connection *c)
+{
+    struct zkt_server *server = server_of(c);
+    const size_t most = (size_t)server->limits.output_hard;
+    if (zkt__queue_behind(&c->session.queue) / ZKT_BLOATED <= most) {
+        zkt__node_unlink(&c->bloated);
+    } else if (!zkt__node_linked(&c->bloated)) {
+        c->bloated_in = server->turn;
+        zkt__list_append(&server->bloated, &c->bloated);
+    }
+}
+
+/* Whether output is as it should be: a little of it, whose time is running, for
+ * one that is read from. */
+static inline bool is_in_order(const struct zkt_connection *c)
+{
+    const struct zkt_server *server =
+        (const struct zkt_server *)(const void *)c->endpoint.core;
+    return c->endpoint.reading && !zkt__node_linked(&c->bloated) &&
+           zkt__queue_backlog(&c->session.queue) <= server->output_little;
+}
+
+/* Output waits. */
+static inline void note_queued(struct zkt_connection *c)
+{
+    if (!is_in_order(c)) {
+        note_reading(c);
+        note_bloat(c);
+        zkt__deadline_output(c, 0);
+    } else if (!zkt__deadline_output_runs(&c->deadlines)) {
+        zkt__deadline_output(c, 0);
+    }
+}
+
+/* So many bytes of output wait no longer. */
+static inline void note_taken(struct zkt_connection *c, size_t taken)
+{
+    if (!is_in_order(c)) {
+        note_reading(c);
+        note_bloat(c);
+    }
+    if (c->session.queue.count > 0) {
+        zkt__deadline_output(c, taken);
+    } else {
+        zkt__deadline_output_over(&c->deadlines);
+    }
+}
+
+void zkt__connections_relieve(struct zkt_server *server)
+{
+    struct zkt_node *node;
+    while ((node = zkt__list_first(&server->bloated)) != NULL) {
+        struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
+                                                 bloated);
+        if (c->bloated_in == server->turn) {
+            return; /* nothing could be sent so far */
+        }
+        zkt__node_unlink(node);
+        server->host.stats.reached.output_hard++;
+        zkt__connection_close(c, 1013, "too slow");
+    }
+}
+
+/* ---- the session ---- */
+
+static void on_emptied(struct zkt_session *session)
+{
+    struct zkt_connection *c = from_session(session);
     if (c->stage == ZKT_STAGE_DETACHED) {
         take_apart(c);
     }
 }
 
-static void on_touched(struct zkt_port *port, bool lost)
+static void on_changed(struct zkt_session *session)
 {
-    struct zkt_connection *c = from_port(port);
-    if (c->stage == ZKT_STAGE_DETACHED) {
-        return;
+    struct zkt_connection *c = from_session(session);
+    if (c->stage != ZKT_STAGE_DETACHED) {
+        note_queued(c);
+        zkt__endpoint_touch(&c->endpoint);
     }
-    if (lost) {
-        zkt__connection_close(c, 1013, "too slow");
-        return;
-    }
-    note_output(c, 0);
-    zkt__endpoint_touch(&c->endpoint);
 }
+
+static void on_lost(struct zkt_session *session)
+{
+    zkt__connection_close(from_session(session), 1011, "out of memory");
+}
+
+static const struct zkt_session_events session_events = {
+    .changed = on_changed,
+    .lost = on_lost,
+    .emptied = on_emptied,
+};
 
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason)
@@ -115,9 +194,9 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
     if (c->stage >= ZKT_STAGE_OVER || c->ws.state == ZKT_WS_CLOSED) {
         return;
     }
-    if (code == 1013) {
+    if (code == 1013 || code == 1011) {
         /* What it did not take is in the way of the close frame. */
-        zkt__queue_cut(&c->port.queue);
+        zkt__session_cut(&server_of(c)->host, &c->session);
         c->endpoint.closing = true;
     }
     zkt__ws_close(&c->ws, code, reason);
@@ -126,15 +205,30 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
 
 /* ---- the WebSocket ---- */
 
+/* Stops handling what has arrived: for the session's sake, or because others
+ * have their turn. */
+static void pause_if_due(struct zkt_connection *c)
+{
+    struct zkt_server *server = server_of(c);
+    if (server->host.budget <= server->round_ends || !may_receive(c)) {
+        server->host.stats.reached.pending_calls +=
+            c->session.waiting >= server->limits.pending_calls;
+        zkt__ws_pause(&c->ws);
+        note_reading(c);
+    }
+}
+
 static void send_bytes(void *user, const void *data, size_t len)
 {
     struct zkt_connection *c = user;
     struct zkt_server *server = server_of(c);
-    if (!zkt__queue_copy(&c->port.queue, server->allocator,
-                         &server->actors.spare_buffer, data, len)) {
+    zkt__host_spend(&server->host, ZKT_COST_FRAME);
+    if (!zkt__queue_copy(&c->session.queue, server->allocator,
+                         &server->sessions.spare_buffer, data, len)) {
         zkt__connection_drop(c);
     }
-    note_output(c, 0); /* pings are read no faster than pongs are taken */
+    note_queued(c);
+    pause_if_due(c); /* pings are read no faster than pongs are taken */
     zkt__endpoint_touch(&c->endpoint);
 }
 
@@ -147,7 +241,7 @@ static int on_request(void *user, const struct zkt_ws_request *request,
     }
     if (request->rfc6902) {
         *protocol = ZKT_WS_PROTOCOL_RFC6902;
-        c->port.dialect = ZKT_DIALECT_RFC6902;
+        c->session.peer.dialect = ZKT_DIALECT_RFC6902;
     }
     return 101;
 }
@@ -156,22 +250,21 @@ static void on_open(void *user, const char *protocol)
 {
     struct zkt_connection *c = user;
     struct zkt_server *server = server_of(c);
-    struct zkt_writer *w = &server->actors.result;
+    struct zkt_writer *w = &server->host.result;
     (void)protocol;
-    zkt__random_hex(&server->actors.random, c->client_id, ZKT_CLIENT_ID_BYTES);
-    c->port.open = true;
+    zkt__random_hex(&server->host.random, c->client_id, ZKT_CLIENT_ID_BYTES);
+    c->session.open = true;
     reach(c, ZKT_STAGE_OPEN);
     zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
     zkt__frame_begin(w);
-    zkt__write_welcome(w, zkt__port_client(&c->port));
-    zkt__frame_send(&server->actors, &c->port, w);
+    zkt__write_welcome(w, c->session.peer.client_id);
+    zkt__session_send(&server->host, &c->session, w);
 }
 
 static uint8_t *message_memory(void *user, size_t len)
 {
     struct zkt_server *server = server_of(user);
-    server->lent = zkt__arena_alloc(&server->actors.task->arena,
-                                    len + ZKT_PADDING);
+    server->lent = zkt__arena_alloc(server->host.arena, len + ZKT_PADDING);
     return server->lent;
 }
 
@@ -187,8 +280,7 @@ static uint8_t *own_message(struct zkt_server *server, uint8_t *data,
     if (lent) {
         return data;
     }
-    uint8_t *copy = zkt__arena_alloc(&server->actors.task->arena,
-                                     len + ZKT_PADDING);
+    uint8_t *copy = zkt__arena_alloc(server->host.arena, len + ZKT_PADDING);
     if (copy != NULL) {
         memcpy(copy, data, len + ZKT_PADDING);
     }
@@ -199,16 +291,16 @@ static uint8_t *own_message(struct zkt_server *server, uint8_t *data,
 static void refuse(struct zkt_connection *c, const char *text)
 {
     struct zkt_server *server = server_of(c);
-    struct zkt_writer *w = &server->actors.result;
-    server->actors.stats.protocol_errors++;
+    struct zkt_writer *w = &server->host.result;
+    server->host.stats.protocol_errors++;
     if (++c->protocol_errors >= server->limits.protocol_errors) {
-        server->actors.stats.reached.protocol_errors++;
+        server->host.stats.reached.protocol_errors++;
         zkt__connection_close(c, 1008, "too many bad messages");
         return;
     }
     zkt__frame_begin(w);
     zkt__write_error(w, zkt_cstr(text), ZKT_INVALID_ARGUMENT);
-    zkt__frame_send(&server->actors, &c->port, w);
+    zkt__session_send(&server->host, &c->session, w);
 }
 
 enum {
@@ -264,8 +356,8 @@ static void receive(struct zkt_connection *c, uint8_t *data, size_t len)
         zkt__connection_close(c, 1011, "out of memory");
         return;
     }
-    zkt__reader_init(&reader, (char *)data, len, &server->actors.task->arena,
-                     NULL, &server->actors.store.key);
+    zkt__reader_init(&reader, (char *)data, len, server->host.arena, NULL,
+                     &server->host.store.key);
     if (!zkt__envelope_read(&message, &reader)) {
         if (reader.no_memory) {
             zkt__connection_close(c, 1011, "out of memory");
@@ -278,7 +370,7 @@ static void receive(struct zkt_connection *c, uint8_t *data, size_t len)
     if (fault != NULL) {
         refuse(c, fault);
     } else {
-        zkt__edge_receive(&server->actors, &c->port, &message);
+        zkt__session_receive(&server->host, &c->session, &message);
     }
 }
 
@@ -286,16 +378,18 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
 {
     struct zkt_connection *c = user;
     struct zkt_server *server = server_of(c);
-    if (!c->port.open) {
+    if (!c->session.open) {
         return;
     }
-    server->actors.stats.messages_in++;
+    server->host.stats.messages_in++;
+    zkt__host_spend(&server->host, ZKT_COST_MESSAGE + len);
     if (binary) {
         zkt__connection_close(c, 1003, "text only");
     } else {
         receive(c, data, len);
     }
-    zkt__arena_reset(&server->actors.task->arena);
+    zkt__arena_reset(server->host.arena);
+    pause_if_due(c);
 }
 
 static void on_close(void *user, unsigned code, const char *reason)
@@ -308,7 +402,7 @@ static void on_close(void *user, unsigned code, const char *reason)
 
 static void on_limit(void *user, enum zkt_ws_limit limit)
 {
-    struct zkt_limit_counts *reached = &server_of(user)->actors.stats.reached;
+    struct zkt_limit_counts *reached = &server_of(user)->host.stats.reached;
     reached->message_bytes += limit == ZKT_WS_LIMIT_MESSAGE;
     reached->fragments += limit == ZKT_WS_LIMIT_FRAGMENTS;
     reached->head_bytes += limit == ZKT_WS_LIMIT_HEAD;
@@ -326,42 +420,129 @@ static const struct zkt_ws_callbacks ws_callbacks = {
 
 /* ---- the endpoint ---- */
 
+static void drop_held(struct zkt_connection *c)
+{
+    zkt__release(server_of(c)->allocator, c->held);
+    zkt__node_unlink(&c->backlog);
+    c->held = NULL;
+    c->held_at = c->held_len = 0;
+}
+
+/* Keeps bytes that are not handled in this round. A driver that goes on to
+ * read is stopped. */
+static void hold(struct zkt_connection *c, const uint8_t *bytes, size_t len)
+{
+    const struct zkt_server *server = server_of(c);
+    const size_t have = c->held_len - c->held_at;
+    if (have / ZKT_HELD_READS > (size_t)server->limits.read_per_turn) {
+        zkt__connection_close(c, 1013, "too much at once");
+        return;
+    }
+    uint8_t *held = zkt__alloc(server->allocator, have + len);
+    if (held == NULL) {
+        zkt__connection_close(c, 1011, "out of memory");
+        return;
+    }
+    if (have > 0) {
+        memcpy(held, c->held + c->held_at, have);
+    }
+    memcpy(held + have, bytes, len);
+    drop_held(c);
+    c->held = held;
+    c->held_len = have + len;
+}
+
+/* Gives the WebSocket a connection's share of one round. Returns the number of
+ * bytes that it took. */
+static size_t handle_bytes(struct zkt_connection *c, uint8_t *bytes, size_t len)
+{
+    struct zkt_server *server = server_of(c);
+    const int64_t ends = server->host.budget - ZKT_ROUND_WORK;
+    server->round_ends = ends > 0 ? ends : 0;
+    zkt__ws_resume(&c->ws);
+    const size_t used = zkt__ws_feed(&c->ws, bytes, len);
+    zkt__deadline_heard(c);
+    if (c->ws.state == ZKT_WS_CLOSED) {
+        mark_ending(c);
+        return len;
+    }
+    return used;
+}
+
+/* The peer has said all that it will, and all of it is handled. */
+static void finish_input(struct zkt_connection *c)
+{
+    c->endpoint.closing = true;
+    mark_ending(c);
+}
+
+static void go_on(struct zkt_connection *c)
+{
+    c->held_at += handle_bytes(c, c->held + c->held_at,
+                               c->held_len - c->held_at);
+    if (c->held_at >= c->held_len) {
+        drop_held(c);
+        if (c->input_ended) {
+            finish_input(c);
+        }
+    }
+    note_reading(c);
+    zkt__endpoint_touch(&c->endpoint);
+}
+
+void zkt__connections_go_on(struct zkt_server *server)
+{
+    struct zkt_node *node;
+    while (server->host.budget > 0 &&
+           (node = zkt__list_first(&server->backlog)) != NULL) {
+        struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
+                                                 backlog);
+        zkt__node_unlink(node);
+        if (may_receive(c)) {
+            go_on(c);
+        }
+    }
+}
+
 static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
 {
     struct zkt_connection *c = from_endpoint(e);
     struct zkt_server *server = server_of(c);
-    server->actors.stats.reached.read_per_turn +=
+    size_t used = 0;
+    server->host.stats.reached.read_per_turn +=
         len >= (size_t)server->limits.read_per_turn;
-    (void)zkt__ws_feed(&c->ws, bytes, len);
-    zkt__deadline_heard(c);
-    if (c->ws.state == ZKT_WS_CLOSED) {
-        mark_ending(c);
+    if (c->held == NULL && may_receive(c) && server->host.budget > 0) {
+        used = handle_bytes(c, bytes, len);
+    }
+    if (used < len) {
+        hold(c, bytes + used, len - used);
+        note_reading(c);
     }
 }
 
 static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 {
     struct zkt_connection *c = from_endpoint(e);
-    if (zkt__queue_head_token(&c->port.queue) != NULL) {
-        zkt__edge_settle_queue(&server_of(c)->actors, &c->port);
+    if (zkt__session_is_held(&c->session)) {
+        zkt__session_fill(&server_of(c)->host, &c->session);
     }
-    return zkt__queue_peek(&c->port.queue, out, max);
+    return zkt__queue_peek(&c->session.queue, out, max);
 }
 
 static void sent(struct zkt_endpoint *e, size_t len)
 {
     struct zkt_connection *c = from_endpoint(e);
-    struct zkt_server *server = server_of(c);
-    zkt__queue_sent(&c->port.queue, server->allocator,
-                    &server->actors.spare_buffer, len);
-    note_output(c, len);
+    zkt__session_sent(&server_of(c)->host, &c->session, len);
+    note_taken(c, len);
 }
 
 static void ended(struct zkt_endpoint *e)
 {
     struct zkt_connection *c = from_endpoint(e);
-    e->closing = true;
-    mark_ending(c);
+    c->input_ended = true;
+    if (c->held == NULL) {
+        finish_input(c);
+    }
 }
 
 static void detach(struct zkt_endpoint *e)
@@ -369,7 +550,8 @@ static void detach(struct zkt_endpoint *e)
     struct zkt_connection *c = from_endpoint(e);
     reach(c, ZKT_STAGE_DETACHED);
     zkt__node_unlink(&e->dirty);
-    c->port.open = false;
+    drop_held(c);
+    c->session.open = false;
     take_apart(c);
 }
 
@@ -391,12 +573,11 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
     c->endpoint.ops = &endpoint_ops;
     c->endpoint.core = &server->core;
     c->endpoint.reading = true;
-    c->port.client_id = c->client_id;
-    c->port.shard = server->self;
-    c->port.client_id_len = 2 * ZKT_CLIENT_ID_BYTES;
-    c->port.touched = on_touched;
-    c->port.emptied = on_emptied;
-    zkt__list_init(&c->port.links);
+    c->session.peer.shard = server->self;
+    c->session.peer.client_id = (struct zkt_str){ c->client_id,
+                                                  2 * ZKT_CLIENT_ID_BYTES };
+    c->session.events = &session_events;
+    zkt__list_init(&c->session.contacts);
     zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
                         &server->ws_limits);
     zkt__list_append(&server->connections, &c->all);
@@ -412,15 +593,16 @@ void zkt__connection_refuse(struct zkt_connection *c, int status)
 
 /* ---- the end ---- */
 
-/* The transport is gone. What is left serves those who still name the port. */
+/* The transport is gone. The session stays until its contacts have left. */
 static void retire(struct zkt_server *server, struct zkt_connection *c)
 {
     if (zkt__node_linked(&c->all)) {
         zkt__node_unlink(&c->all);
         zkt__node_unlink(&c->endpoint.dirty);
         zkt__deadlines_cancel(c);
+        zkt__node_unlink(&c->bloated);
         zkt__ws_finish(&c->ws);
-        zkt__queue_finish(&c->port.queue, server->allocator);
+        zkt__session_finish(&server->host, &c->session);
         zkt__admission_leave(&server->shards->admission, c->address);
     }
 }
@@ -431,24 +613,26 @@ static void finish(struct zkt_server *server, struct zkt_connection *c)
     zkt__node_unlink(&c->ending);
     if (c->stage == ZKT_STAGE_DETACHED) {
         retire(server, c);
-        if (c->port.link_count == 0) {
+        if (c->session.contact_count == 0) {
+            zkt__admission_forget(&server->shards->admission,
+                                  c->session.peer.payer);
             zkt__release(server->allocator, c);
         }
     }
 }
 
-void zkt__connections_reap(struct zkt_server *server, int64_t links)
+void zkt__connections_reap(struct zkt_server *server, int64_t leaves)
 {
     struct zkt_node *node;
-    int64_t ends = links;
+    int64_t ends = leaves;
     /* Leaving may end others: they stand behind in the list. */
     while ((node = zkt__list_first(&server->ending)) != NULL) {
         struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
                                                  ending);
         ends -= c->stage == ZKT_STAGE_DETACHED;
         if (ends < 0 ||
-            !zkt__edge_leave_all(&server->actors, &c->port, &links)) {
-            server->actors.stats.reached.leaves_per_turn++;
+            !zkt__session_leave(&server->host, &c->session, &leaves)) {
+            server->host.stats.reached.leaves_per_turn++;
             return;
         }
         finish(server, c);

@@ -1,16 +1,26 @@
-/* One connection of a server: its WebSocket, its port, its time limits. */
+/* One connection of a server: its WebSocket, its session, its time limits. */
 #ifndef ZKT_SERVER_CONNECTION_H
 #define ZKT_SERVER_CONNECTION_H
 
-#include "actor/actor.h"
 #include "base/endpoint.h"
 #include "base/owner.h"
+#include "instance/instance.h"
 #include "server/deadlines.h"
 #include "server/server.h"
 #include "server/shards.h"
+#include "session/session.h"
 #include "websocket/websocket.h"
 
 #define ZKT_CLIENT_ID_BYTES 16 /* 128 random bits */
+
+/* Times output_hard that are too much, however fast a peer takes them. */
+#define ZKT_BLOATED 16
+
+/* So many reads are kept of a connection that is not to be read from. */
+#define ZKT_HELD_READS 4
+
+/* A connection's share of the budget of a turn before others have theirs. */
+#define ZKT_ROUND_WORK 100000
 
 /* How far a connection has come; it never goes back. */
 enum zkt_stage {
@@ -23,10 +33,16 @@ enum zkt_stage {
 struct zkt_connection {
     struct zkt_endpoint endpoint;
     struct zkt_ws ws;
-    struct zkt_port port;
+    struct zkt_session session;
     struct zkt_node all;    /* in server->connections */
     struct zkt_node ending; /* in server->ending */
     struct zkt_deadlines deadlines;
+    struct zkt_node backlog; /* in server->backlog: bytes to go on with */
+    uint8_t *held;           /* bytes that have yet to be handled, or NULL */
+    size_t held_at, held_len;
+    bool input_ended;            /* the peer will send no more */
+    struct zkt_node bloated;     /* in server->bloated: far too much waits */
+    uint64_t bloated_in;         /* the turn in which that began */
     struct zkt_address *address; /* that it counts for, or NULL */
     struct zkt_knock knock;      /* its handshake, while that is under way */
     int64_t protocol_errors;
@@ -47,14 +63,22 @@ struct zkt_server {
     const struct zkt_allocator *allocator;
     struct zkt_limits limits;
     struct zkt_ws_limits ws_limits;
-    struct zkt_actors actors;
+    struct zkt_host host;
+    struct zkt_sessions sessions;
+    struct zkt_instances instances;
     struct zkt_list connections; /* all that have a transport */
     struct zkt_list ending;      /* over: the end of a turn takes them apart */
     struct zkt_list deadlines[ZKT_DEADLINE_COUNT];
+    int64_t next_deadline;     /* none of them is due before */
     struct zkt_list gathering; /* that have gathered a part of something */
+    struct zkt_list backlog;   /* that have bytes to go on with */
+    struct zkt_list bloated;   /* whose output is far over its limit */
+    size_t output_little;      /* bytes that reach no limit of output */
+    uint64_t turn;             /* number of this one */
+    int64_t round_ends;        /* budget at which a connection's round ends */
     enum zkt_life life;
     int64_t drained_by; /* while draining: when the rest is cancelled */
-    uint8_t *lent;      /* the message's memory, from the call's arena */
+    uint8_t *lent;      /* memory of the message, from the arena */
     uint32_t busy;      /* turns and callbacks under way: nothing is freed */
 };
 
@@ -62,17 +86,22 @@ struct zkt_server {
 struct zkt_connection *zkt__connection_new(struct zkt_server *server);
 /** Answers one that has just been made with an HTTP status. */
 void zkt__connection_refuse(struct zkt_connection *c, int status);
-/** Ends it: closing handshake if it is open, and its links in due time. */
+/** Ends it: closing handshake if it is open, and its contacts in due time. */
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason);
 /** Drops those whose handshake was given up for others'. */
 void zkt__connections_make_room(struct zkt_server *server);
+/** Goes on with bytes that have arrived, in rounds, while the budget lasts. */
+void zkt__connections_go_on(struct zkt_server *server);
+/** Closes those that hold far too much output, also after a turn in which it
+ * could be sent. */
+void zkt__connections_relieve(struct zkt_server *server);
 /** Ends it at once, whatever is queued. */
 void zkt__connection_drop(struct zkt_connection *c);
 /**
- * Takes apart what has ended: disconnect hooks, and memory. At most @links
+ * Takes apart what has ended: disconnect hooks, and memory. At most @leaves
  * contacts end, and as many connections; the rest has the next turn.
  */
-void zkt__connections_reap(struct zkt_server *server, int64_t links);
+void zkt__connections_reap(struct zkt_server *server, int64_t leaves);
 
 #endif

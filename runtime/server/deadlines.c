@@ -26,6 +26,9 @@ static void arm(struct zkt_server *server, enum zkt_deadline row,
 {
     zkt__timeout_arm(&server->deadlines[row], timeout, server->core.now_ms,
                      duration(server, row));
+    if (timeout->due < server->next_deadline) {
+        server->next_deadline = timeout->due;
+    }
 }
 
 void zkt__deadlines_init(struct zkt_server *server)
@@ -34,6 +37,7 @@ void zkt__deadlines_init(struct zkt_server *server)
         zkt__list_init(&server->deadlines[row]);
     }
     zkt__list_init(&server->gathering);
+    server->next_deadline = ZKT_NEVER;
 }
 
 int64_t zkt__deadlines_next(const struct zkt_server *server)
@@ -72,15 +76,27 @@ static size_t progress_of(const struct zkt_server *server,
 static void open_window(struct zkt_server *server, enum zkt_deadline row,
                         struct zkt_window *window, size_t most)
 {
-    const size_t wanted = progress_of(server, row);
     window->done = 0;
-    window->wanted = wanted < most ? wanted : most;
+    window->most = most;
     arm(server, row, &window->timeout);
+}
+
+/* Bytes that had to be done in the window. */
+static size_t wanted_of(const struct zkt_server *server, enum zkt_deadline row,
+                        const struct zkt_window *window)
+{
+    const size_t wanted = progress_of(server, row);
+    return wanted < window->most ? wanted : window->most;
+}
+
+static bool is_armed(const struct zkt_timeout *timeout)
+{
+    return zkt__node_linked(&timeout->node);
 }
 
 static bool is_open(const struct zkt_window *window)
 {
-    return zkt__node_linked(&window->timeout.node);
+    return is_armed(&window->timeout);
 }
 
 /* ---- what has arrived of a message ---- */
@@ -89,7 +105,7 @@ static void set_gathered(struct zkt_connection *c, size_t bytes)
 {
     struct zkt_server *server = server_of(c);
     struct zkt_deadlines *d = &c->deadlines;
-    server->actors.stats.gathered += bytes - d->gathered;
+    server->host.stats.gathered += bytes - d->gathered;
     d->gathered = bytes;
     if (bytes == 0) {
         zkt__node_unlink(&d->node);
@@ -118,10 +134,10 @@ static void relieve(struct zkt_server *server)
 {
     const size_t most = (size_t)server->limits.gathered_bytes /
                         server->shards->lives.running;
-    while (server->actors.stats.gathered > most) {
+    while (server->host.stats.gathered > most) {
         struct zkt_connection *c = find_largest(server);
         set_gathered(c, 0);
-        server->actors.stats.reached.gathered_bytes++;
+        server->host.stats.reached.gathered_bytes++;
         if (c->stage == ZKT_STAGE_HANDSHAKE) {
             zkt__connection_drop(c);
         } else {
@@ -164,6 +180,12 @@ void zkt__deadline_heard(struct zkt_connection *c)
 {
     size_t memory;
     const size_t partial = zkt__ws_partial(&c->ws, &memory);
+    if ((partial | memory | c->deadlines.gathered) == 0 &&
+        c->stage == ZKT_STAGE_OPEN && !is_open(&c->deadlines.message)) {
+        c->deadlines.completed = c->ws.completed;
+        zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
+        return;
+    }
     set_gathered(c, c->stage < ZKT_STAGE_OVER ? memory : 0);
     if (c->stage == ZKT_STAGE_OPEN) {
         follow_message(c, partial);
@@ -175,14 +197,14 @@ void zkt__deadline_heard(struct zkt_connection *c)
 static void judge_message(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
-    struct zkt_limit_counts *reached = &server->actors.stats.reached;
+    struct zkt_limit_counts *reached = &server->host.stats.reached;
     struct zkt_window *message = &c->deadlines.message;
     size_t memory;
     const size_t partial = zkt__ws_partial(&c->ws, &memory);
-    if (partial >= message->wanted || c->deadlines.paused) {
-        const size_t wanted = progress_of(server, ZKT_DEADLINE_MESSAGE);
+    const size_t wanted = wanted_of(server, ZKT_DEADLINE_MESSAGE, message);
+    if (partial >= message->done + wanted || c->deadlines.paused) {
         open_window(server, ZKT_DEADLINE_MESSAGE, message, SIZE_MAX);
-        message->wanted = partial + wanted;
+        message->done = partial; /* so much was there before */
         c->deadlines.paused = !c->endpoint.reading;
         return;
     }
@@ -193,18 +215,35 @@ static void judge_message(struct zkt_connection *c)
 
 /* ---- output ---- */
 
+/* More than output_hard waits behind the message that is being sent, or does
+ * no longer. */
+static void follow_excess(struct zkt_connection *c)
+{
+    struct zkt_server *server = server_of(c);
+    struct zkt_timeout *excess = &c->deadlines.excess;
+    if (zkt__queue_behind(&c->session.queue) <=
+        (size_t)server->limits.output_hard) {
+        zkt__timeout_cancel(excess);
+    } else if (!is_armed(excess)) {
+        arm(server, ZKT_DEADLINE_EXCESS, excess);
+    }
+}
+
 void zkt__deadline_output(struct zkt_connection *c, size_t taken)
 {
     struct zkt_window *output = &c->deadlines.output;
+    if (c->session.queue.count == 0) {
+        zkt__deadline_output_over(&c->deadlines);
+        return;
+    }
+    if (!is_open(output)) {
+        open_window(server_of(c), ZKT_DEADLINE_OUTPUT, output,
+                    c->session.queue.bytes);
+    }
     output->done += taken;
     c->deadlines.paused = c->deadlines.paused || !c->endpoint.reading;
-    if (c->port.queue.count == 0) {
-        zkt__timeout_cancel(&output->timeout);
-    } else if (!is_open(output)) {
-        open_window(server_of(c), ZKT_DEADLINE_OUTPUT, output,
-                    c->port.queue.bytes);
-    }
-    if (taken > 0 && c->stage == ZKT_STAGE_OPEN && c->port.queue.count > 0) {
+    follow_excess(c);
+    if (taken > 0 && c->stage == ZKT_STAGE_OPEN) {
         /* It takes what fills its window; a ping would wait. */
         zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
     }
@@ -213,11 +252,13 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
 static void judge_output(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
-    struct zkt_limit_counts *reached = &server->actors.stats.reached;
+    struct zkt_limit_counts *reached = &server->host.stats.reached;
     struct zkt_window *output = &c->deadlines.output;
-    /* A token that is held waits for us. */
-    if (output->done >= output->wanted || zkt__edge_is_held(&c->port)) {
-        open_window(server, ZKT_DEADLINE_OUTPUT, output, c->port.queue.bytes);
+    /* A placeholder waits for us. */
+    if (output->done >= wanted_of(server, ZKT_DEADLINE_OUTPUT, output) ||
+        zkt__session_is_held(&c->session)) {
+        open_window(server, ZKT_DEADLINE_OUTPUT, output,
+                    c->session.queue.bytes);
         return;
     }
     reached->output_stuck_ms++;
@@ -235,7 +276,7 @@ static void drop(struct zkt_connection *c, uint64_t *reached)
 
 static void expire(struct zkt_connection *c, enum zkt_deadline row)
 {
-    struct zkt_limit_counts *reached = &server_of(c)->actors.stats.reached;
+    struct zkt_limit_counts *reached = &server_of(c)->host.stats.reached;
     switch (row) {
     case ZKT_DEADLINE_HANDSHAKE:
         drop(c, &reached->handshake_ms);
@@ -245,6 +286,11 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
         break;
     case ZKT_DEADLINE_OUTPUT:
         judge_output(c);
+        break;
+    case ZKT_DEADLINE_EXCESS:
+        reached->output_hard++;
+        reached->output_hard_ms++;
+        zkt__connection_close(c, 1013, "too slow");
         break;
     case ZKT_DEADLINE_SILENCE:
         reached->ping_after_ms++;
@@ -271,6 +317,8 @@ static struct zkt_connection *connection_of(struct zkt_timeout *due,
            : row == ZKT_DEADLINE_OUTPUT
                ? ZKT_CONTAINER(due, struct zkt_connection,
                                deadlines.output.timeout)
+           : row == ZKT_DEADLINE_EXCESS
+               ? ZKT_CONTAINER(due, struct zkt_connection, deadlines.excess)
                : ZKT_CONTAINER(due, struct zkt_connection, deadlines.phase);
 }
 
@@ -279,7 +327,8 @@ void zkt__deadlines_expire(struct zkt_server *server)
     /* Silence comes last: what it begins is not due in the same turn. */
     static const enum zkt_deadline order[] = {
         ZKT_DEADLINE_HANDSHAKE, ZKT_DEADLINE_PONG,   ZKT_DEADLINE_CLOSING,
-        ZKT_DEADLINE_MESSAGE,   ZKT_DEADLINE_OUTPUT, ZKT_DEADLINE_SILENCE,
+        ZKT_DEADLINE_MESSAGE,   ZKT_DEADLINE_OUTPUT, ZKT_DEADLINE_EXCESS,
+        ZKT_DEADLINE_SILENCE,
     };
     _Static_assert(sizeof(order) / sizeof(order[0]) == ZKT_DEADLINE_COUNT,
                    "every row expires");
@@ -290,6 +339,7 @@ void zkt__deadlines_expire(struct zkt_server *server)
             expire(connection_of(due, order[i]), order[i]);
         }
     }
+    server->next_deadline = zkt__deadlines_next(server);
 }
 
 void zkt__deadlines_cancel(struct zkt_connection *c)
@@ -297,5 +347,6 @@ void zkt__deadlines_cancel(struct zkt_connection *c)
     zkt__timeout_cancel(&c->deadlines.phase);
     zkt__timeout_cancel(&c->deadlines.message.timeout);
     zkt__timeout_cancel(&c->deadlines.output.timeout);
+    zkt__timeout_cancel(&c->deadlines.excess);
     set_gathered(c, 0);
 }

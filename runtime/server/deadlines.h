@@ -24,7 +24,8 @@ enum zkt_deadline {
 /* A stretch of time in which so much has to be done. */
 struct zkt_window {
     struct zkt_timeout timeout;
-    size_t done, wanted; /* bytes */
+    size_t done; /* bytes */
+    size_t most; /* bytes that there are to be done */
 };
 
 /* A connection's deadlines. */
@@ -32,6 +33,7 @@ struct zkt_deadlines {
     struct zkt_timeout phase; /* of a fixed row, or of one that is heard */
     enum zkt_deadline row;    /* that phase is of */
     struct zkt_window message, output;
+    struct zkt_timeout excess; /* while more than output_hard waits */
     bool paused;          /* it was not read from in the message's window */
     uint32_t completed;   /* messages, as of the last time */
     size_t gathered;      /* memory of what has begun and is not complete */
@@ -41,7 +43,7 @@ struct zkt_deadlines {
 void zkt__deadlines_init(struct zkt_server *server);
 /** When the next one is due; ZKT_NEVER. */
 int64_t zkt__deadlines_next(const struct zkt_server *server);
-/** Ends everything whose time is over. */
+/** Ends everything whose time is over; once it is server->next_deadline. */
 void zkt__deadlines_expire(struct zkt_server *server);
 
 /** Begins one of the rows that are not of a window. */
@@ -49,8 +51,20 @@ void zkt__deadline_begin(struct zkt_connection *c, enum zkt_deadline row);
 /** @c was fed. Another connection, or this one, may be closed if all of them
  * have gathered too much. */
 void zkt__deadline_heard(struct zkt_connection *c);
-/** @c has taken so many bytes of its output, or (0) may have more. */
+/** @c has taken so many bytes of its output, or (0) may have more; some waits.
+ */
 void zkt__deadline_output(struct zkt_connection *c, size_t taken);
+/** Whether the time of output runs. */
+static inline bool zkt__deadline_output_runs(const struct zkt_deadlines *d)
+{
+    return zkt__node_linked(&d->output.timeout.node);
+}
+/** No output waits. */
+static inline void zkt__deadline_output_over(struct zkt_deadlines *d)
+{
+    zkt__timeout_cancel(&d->output.timeout);
+    zkt__timeout_cancel(&d->excess);
+}
 /** @c waits for nothing any more. */
 void zkt__deadlines_cancel(struct zkt_connection *c);
 

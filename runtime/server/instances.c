@@ -1,5 +1,4 @@
 /* Work from other threads, and what a program may know of instances and do. */
-#include "actor/remote.h"
 #include "server/connection.h"
 
 /* ---- posting ---- */
@@ -36,7 +35,7 @@ enum zkt_status zkt_server_post(struct zkt_server *server,
         .fn = fn,
         .user = user,
     };
-    if (!zkt__post(server->actors.box, &work->posted)) {
+    if (!zkt__post(server->host.box, &work->posted)) {
         zkt__release(allocator, work);
         return ZKT_CLOSED;
     }
@@ -50,19 +49,19 @@ void zkt_server_instances(const struct zkt_server *server,
                                        void *user),
                           void *user)
 {
-    const struct zkt_slots *slots = &server->actors.instances;
+    const struct zkt_slots *slots = &server->instances.all;
     if (!zkt__server_may_call(server, "zkt_server_instances")) {
         return;
     }
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct zkt_instance *instance = slots->objects[i];
-        if (instance == NULL || zkt__is_stub(&server->actors, instance)) {
+        if (instance == NULL) {
             continue;
         }
         const struct zkt_instance_info info = {
             .actor = instance->actor->name,
-            .id = instance->name,
-            .clients = instance->link_count,
+            .id = instance->location->name,
+            .clients = instance->contact_count,
             .subscribers = instance->subscribers,
             .queued = instance->mail_count,
             .deferred = instance->parked != NULL,
@@ -77,21 +76,21 @@ void zkt_server_instances(const struct zkt_server *server,
 enum zkt_status zkt_server_destroy(struct zkt_server *server,
                                    struct zkt_str actor, struct zkt_str id)
 {
-    struct zkt_actors *actors = &server->actors;
+    struct zkt_host *host = &server->host;
     if (!zkt__server_may_call(server, "zkt_server_destroy")) {
         return ZKT_FAILED_PRECONDITION;
     }
-    const int index = actors->app.info->find_actor(actor);
+    const int index = host->app.info->find_actor(actor);
     if (index < 0) {
         return ZKT_NOT_FOUND;
     }
-    const struct zkt_actor *of = actors->app.info->actors[index];
-    struct zkt_instance *instance = zkt__owner_find(actors, of, id);
+    const struct zkt_actor *of = host->app.info->actors[index];
+    const struct zkt_location *location = zkt__location_find(host, of, id);
     enum zkt_status status = ZKT_OK;
-    if (instance != NULL && !zkt__is_stub(actors, instance)) {
-        zkt__mailbox_put_own(actors, instance, &instance->end, false);
+    if (location != NULL && location->instance != NULL) {
+        zkt__instance_destroy(host, location->instance);
     } else {
-        status = zkt__remote_destroy(actors, of, id);
+        status = zkt__group_destroy(host, of, id);
     }
     zkt__server_wake(server);
     return status;

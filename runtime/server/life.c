@@ -1,7 +1,6 @@
 /* See life.h. Nothing here waits; zkt__life_due says when a step is due. */
 #include "server/life.h"
 
-#include "actor/remote.h"
 #include "server/connection.h"
 
 /* Whether all shards are to go at least so far. */
@@ -25,8 +24,8 @@ static bool set_goal(struct zkt_shards *shards, enum zkt_life life)
 void zkt__life_enter(struct zkt_server *server, enum zkt_life life)
 {
     server->life = life;
-    server->actors.stopping = life >= ZKT_LIFE_DRAINING;
-    server->actors.ended = life >= ZKT_LIFE_ENDED;
+    server->host.stopping = life >= ZKT_LIFE_DRAINING;
+    server->instances.ended = life >= ZKT_LIFE_ENDED;
 }
 
 static void begin(struct zkt_server *server)
@@ -66,9 +65,8 @@ bool zkt_server_is_down(const struct zkt_server *server)
 
 static bool is_drained(const struct zkt_server *server)
 {
-    const struct zkt_actors *actors = &server->actors;
-    return zkt__mailbox_all_free(actors) &&
-           (actors->remote == NULL || actors->remote->away == 0);
+    return zkt__instances_all_free(&server->host) &&
+           server->sessions.waiting == 0;
 }
 
 static bool have_all_ended(const struct zkt_server *server)
@@ -120,7 +118,7 @@ static bool is_time_to_end(struct zkt_server *server)
     if ((are_all_drained(server, drained) ||
          server->core.now_ms >= server->drained_by) &&
         set_goal(server->shards, ZKT_LIFE_ENDED)) {
-        server->actors.stats.reached.drain_ms += !drained;
+        server->host.stats.reached.drain_ms += !drained;
         zkt__shards_wake(server->shards);
     }
     return is_goal(server, ZKT_LIFE_ENDED);
@@ -132,10 +130,10 @@ static bool is_time_to_end(struct zkt_server *server)
 static void end_instances(struct zkt_server *server)
 {
     struct zkt_lives *lives = &server->shards->lives;
-    zkt__actors_cancel(&server->actors, ZKT_UNAVAILABLE,
-                       ZKT_STR("the server stops"));
+    zkt__instances_cancel(&server->host, ZKT_UNAVAILABLE,
+                          ZKT_STR("the server stops"));
     zkt__life_enter(server, ZKT_LIFE_ENDED);
-    zkt__actors_end(&server->actors);
+    zkt__instances_end(&server->host);
     zkt__shards_end_turn(server);
     if (atomic_fetch_add(&lives->ended, 1) + 1 == lives->running) {
         zkt__shards_wake(server->shards);

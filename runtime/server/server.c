@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "actor/remote.h"
 #include "base/limits.h"
 #include "server/connection.h"
 
@@ -45,17 +44,29 @@ static void log_text(const struct zkt_serve_options *options,
     }
 }
 
+/* A server is never const: what only looks at it may have it so. */
+static struct zkt_server *writable(const struct zkt_server *server)
+{
+    return (struct zkt_server *)(uintptr_t)server;
+}
+
+static void log_line(struct zkt_server *server, enum zkt_log_level level,
+                     const char *format, va_list arguments)
+{
+    zkt__server_begin_callback(server);
+    pthread_mutex_lock(&server->shards->log_lock);
+    log_text(&server->options, level, format, arguments);
+    pthread_mutex_unlock(&server->shards->log_lock);
+    zkt__server_end_callback(server);
+}
+
 void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
                      const char *format, ...)
 {
     va_list arguments;
-    zkt__server_begin_callback(server);
-    pthread_mutex_lock(&server->shards->log_lock);
     va_start(arguments, format);
-    log_text(&server->options, level, format, arguments);
+    log_line(writable(server), level, format, arguments);
     va_end(arguments);
-    pthread_mutex_unlock(&server->shards->log_lock);
-    zkt__server_end_callback(server);
 }
 
 static void log_early(const struct zkt_serve_options *options,
@@ -118,7 +129,7 @@ static int64_t deadline(const struct zkt_core *core)
 {
     const struct zkt_server *s = (const struct zkt_server *)(const void *)core;
     int64_t next = zkt__deadlines_next(s);
-    next = earlier(next, zkt__actors_deadline(&s->actors));
+    next = earlier(next, zkt__instances_due(&s->instances));
     next = earlier(next, zkt__life_due(s));
     if (s->self == 0) {
         next = earlier(next,
@@ -126,10 +137,34 @@ static int64_t deadline(const struct zkt_core *core)
     }
     return !zkt__list_empty(&s->ending) ||
                    zkt__admission_waits(&s->shards->admission, s->self) ||
-                   zkt__remote_is_due(&s->actors) ||
-                   zkt__post_waits(s->actors.box)
+                   zkt__group_waits(&s->host) ||
+                   !zkt__list_empty(&s->instances.ready) ||
+                   !zkt__list_empty(&s->backlog) ||
+                   !zkt__list_empty(&s->bloated) || zkt__post_waits(s->host.box)
                ? s->core.now_ms
                : next;
+}
+
+/* The rest of the turn's budget: for messages from other shards, mailboxes,
+ * and bytes that have arrived. What is left over has the next turn. */
+static void work(struct zkt_server *server)
+{
+    struct zkt_host *host = &server->host;
+    if (host->group != NULL) {
+        zkt__group_receive(host);
+    }
+    if (zkt__sessions_wait(&server->sessions)) {
+        zkt__sessions_wake(host);
+    }
+    if (zkt__instances_wait(&server->instances)) {
+        zkt__instances_drain(host);
+    }
+    if (!zkt__list_empty(&server->backlog)) {
+        zkt__connections_go_on(server);
+    }
+    host->stats.reached.turn_work += host->budget <= 0;
+    host->budget = server->limits.turn_work;
+    server->turn++;
 }
 
 static void tick(struct zkt_core *core)
@@ -139,20 +174,37 @@ static void tick(struct zkt_core *core)
         return;
     }
     zkt__owner_claim_free(&server->owner);
-    zkt__server_begin_callback(server);
-    zkt__life_begin_turn(server);
-    zkt__post_run(server->actors.box, server);
-    zkt__connections_make_room(server);
-    zkt__deadlines_expire(server);
-    zkt__actors_expire(&server->actors);
-    zkt__mailbox_drain(&server->actors);
-    zkt__connections_reap(server, server->limits.leaves_per_turn);
-    zkt__life_end_turn(server);
+    server->busy++;
+    if (server->life == ZKT_LIFE_ENDED) {
+        zkt__life_begin_turn(server);
+    }
+    zkt__post_run(server->host.box, server);
+    if (zkt__admission_waits(&server->shards->admission, server->self)) {
+        zkt__connections_make_room(server);
+    }
+    if (server->core.now_ms >= server->next_deadline) {
+        zkt__deadlines_expire(server);
+    }
+    if (!zkt__list_empty(&server->bloated)) {
+        zkt__connections_relieve(server);
+    }
+    if (server->core.now_ms >= zkt__instances_due(&server->instances)) {
+        zkt__instances_expire(&server->host);
+    }
+    work(server);
+    if (!zkt__list_empty(&server->ending)) {
+        zkt__connections_reap(server, server->limits.leaves_per_turn);
+    }
+    if (server->life != ZKT_LIFE_SERVING || zkt__server_is_stopping(server)) {
+        zkt__life_end_turn(server);
+    }
     if (server->self == 0 && atomic_load(&server->shards->admission.held)) {
         (void)zkt__server_is_open(server);
     }
-    zkt__shards_end_turn(server);
-    zkt__server_end_callback(server);
+    if (server->shards->count > 1) {
+        zkt__shards_end_turn(server);
+    }
+    server->busy--;
 }
 
 static const struct zkt_core_ops core_ops = {
@@ -167,7 +219,7 @@ bool zkt__server_is_open(struct zkt_server *server)
     return server->life == ZKT_LIFE_SERVING &&
            zkt__admission_is_open(&server->shards->admission, &server->limits,
                                   server->core.now_ms,
-                                  &server->actors.stats.reached);
+                                  &server->host.stats.reached);
 }
 
 /* Whoever is told drops it at the end of its next turn. */
@@ -176,8 +228,8 @@ static void make_room(struct zkt_server *server)
     struct zkt_shards *shards = server->shards;
     uint32_t shard;
     if (zkt__admission_make_room(&shards->admission, &server->limits, &shard)) {
-        server->actors.stats.reached.half_open++;
-        zkt__post_wake(shards->all[shard]->actors.box);
+        server->host.stats.reached.half_open++;
+        zkt__post_wake(shards->all[shard]->host.box);
     }
 }
 
@@ -193,7 +245,7 @@ bool zkt__server_admit(struct zkt_server *server)
     if (most > 0 && count > most + ZKT_REFUSED_MAX) {
         zkt__admission_shake_hands(admission, NULL);
         zkt__admission_leave(admission, NULL);
-        server->actors.stats.reached.connections++;
+        server->host.stats.reached.connections++;
         return false;
     }
     make_room(server);
@@ -211,7 +263,7 @@ static bool are_too_many(struct zkt_server *server)
 static bool judge(struct zkt_server *server, struct zkt_connection *c,
                   const char *address)
 {
-    struct zkt_limit_counts *reached = &server->actors.stats.reached;
+    struct zkt_limit_counts *reached = &server->host.stats.reached;
     struct zkt_admission *admission = &server->shards->admission;
     const int64_t most = server->limits.per_address;
     const int64_t count = zkt__admission_take_address(admission, address,
@@ -219,6 +271,8 @@ static bool judge(struct zkt_server *server, struct zkt_connection *c,
     if (count == 0) {
         return false;
     }
+    zkt__admission_keep(admission, c->address);
+    c->session.peer.payer = c->address;
     zkt__admission_knock(admission, &c->knock, c->address, server->self);
     if (are_too_many(server)) {
         reached->connections++;
@@ -270,19 +324,13 @@ void zkt__server_limit_connections(struct zkt_server *server, int64_t most)
 
 struct zkt_limit_counts *zkt__server_reached(struct zkt_server *server)
 {
-    return &server->actors.stats.reached;
+    return &server->host.stats.reached;
 }
 
 bool zkt__server_is_running(const struct zkt_server *server)
 {
-    return server->actors.running || server->busy > 0 ||
+    return server->host.running || server->busy > 0 ||
            server->life == ZKT_LIFE_FREED;
-}
-
-/* A server is never const: what only looks at it may have it so. */
-static struct zkt_server *writable(const struct zkt_server *server)
-{
-    return (struct zkt_server *)(uintptr_t)server;
 }
 
 void zkt__server_begin_callback(const struct zkt_server *server)
@@ -297,7 +345,7 @@ void zkt__server_end_callback(const struct zkt_server *server)
 
 struct zkt_post_box *zkt__server_box(struct zkt_server *server)
 {
-    return server->actors.box;
+    return server->host.box;
 }
 
 void zkt__server_wake(struct zkt_server *server)
@@ -406,8 +454,56 @@ static bool init_random(struct zkt_server *server, const uint8_t *given)
         memcpy(seed, given, sizeof(seed));
         seed[0] ^= (uint8_t)server->self;
     }
-    return zkt__random_init(&server->actors.random, &server->actors.store.key,
+    return zkt__random_init(&server->host.random, &server->host.store.key,
                             given != NULL ? seed : NULL);
+}
+
+static struct zkt_server *server_of(struct zkt_host *host)
+{
+    return ZKT_CONTAINER(host, struct zkt_server, host);
+}
+
+static bool charge(struct zkt_host *host, void *payer)
+{
+    struct zkt_server *server = server_of(host);
+    const bool good = zkt__admission_take_instance(&server->shards->admission,
+                                                   payer);
+    host->stats.reached.instances_per_address += !good;
+    return good;
+}
+
+static void refund(struct zkt_host *host, void *payer)
+{
+    zkt__admission_release_instance(&server_of(host)->shards->admission, payer);
+}
+
+/* Both sides of the seam, on what they stand on. Returns false if there is no
+ * memory. */
+static bool init_host(struct zkt_server *server, struct zkt_app app)
+{
+    static const struct zkt_receivers receivers = {
+        .to_instance = zkt__instances_take,
+        .to_session = zkt__sessions_take,
+    };
+    struct zkt_host *host = &server->host;
+    host->shard = server->self;
+    host->server = server;
+    host->log = log_line;
+    host->charge = charge;
+    host->refund = refund;
+    host->receivers = &receivers;
+    host->sessions = &server->sessions;
+    zkt__sessions_init(&server->sessions, server->allocator);
+    return zkt__host_init(host, app, server->allocator, &server->limits,
+                          &server->core) &&
+           zkt__instances_init(&server->instances, host);
+}
+
+static void finish_host(struct zkt_server *server)
+{
+    zkt__instances_finish(&server->instances);
+    zkt__sessions_finish(&server->sessions, server->allocator);
+    zkt__host_finish(&server->host);
 }
 
 static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
@@ -432,10 +528,15 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
     zkt__list_init(&server->core.dirty);
     zkt__list_init(&server->connections);
     zkt__list_init(&server->ending);
+    server->output_little = (size_t)(server->limits.output_high <
+                                             server->limits.output_hard
+                                         ? server->limits.output_high
+                                         : server->limits.output_hard);
+    zkt__list_init(&server->backlog);
+    zkt__list_init(&server->bloated);
     zkt__deadlines_init(server);
-    if (!zkt__actors_init(&server->actors, app, server->allocator,
-                          &server->limits, server, &server->core)) {
-        zkt__actors_finish(&server->actors);
+    if (!init_host(server, app)) {
+        finish_host(server);
         log_early(options, "out of memory");
         return ZKT_NO_MEMORY;
     }
@@ -468,7 +569,7 @@ static enum zkt_status new_shard(struct zkt_app app,
 static void free_shard(struct zkt_server *server)
 {
     if (server != NULL) {
-        zkt__actors_finish(&server->actors);
+        finish_host(server);
         zkt__release(server->allocator, server);
     }
 }
@@ -503,13 +604,12 @@ static bool join_shards(struct zkt_shards *shards)
     if (shards->count == 1) {
         return true;
     }
-    shards->peers = zkt__peers_new(shards->allocator, shards->count,
-                                   &shards->all[0]->actors.store.key);
-    bool good = shards->peers != NULL;
-    for (uint32_t i = 0; i < shards->count && good; i++) {
-        good = zkt__remote_join(&shards->all[i]->actors, shards->peers, i);
+    shards->group = zkt__group_new(shards->allocator, shards->count,
+                                   &shards->all[0]->host.store.key);
+    for (uint32_t i = 0; i < shards->count && shards->group != NULL; i++) {
+        zkt__group_join(shards->group, &shards->all[i]->host);
     }
-    return good;
+    return shards->group != NULL;
 }
 
 enum zkt_status zkt_server_new(struct zkt_app app,
@@ -536,7 +636,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
         return status;
     }
     first->shards = zkt__shards_new(allocator, threads, &first->limits,
-                                    &first->actors.store.key);
+                                    &first->host.store.key);
     if (first->shards == NULL) {
         log_early(options, "out of memory");
         free_shard(first);
@@ -573,9 +673,9 @@ static void cut_off(struct zkt_server *server)
         struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
         c->endpoint.ops->detach(&c->endpoint);
     }
-    zkt__actors_cancel(&server->actors, ZKT_UNAVAILABLE,
-                       ZKT_STR("the server stops"));
-    zkt__post_close(server->actors.box);
+    zkt__instances_cancel(&server->host, ZKT_UNAVAILABLE,
+                          ZKT_STR("the server stops"));
+    zkt__post_close(server->host.box);
 }
 
 /* Runs what shards have for each other, until none has anything. */
@@ -586,12 +686,15 @@ static void settle(struct zkt_shards *shards)
         again = false;
         for (uint32_t i = 0; i < shards->count; i++) {
             struct zkt_server *server = shards->all[i];
-            zkt__post_run(server->actors.box, server);
+            server->host.budget = INT64_MAX;
+            zkt__post_run(server->host.box, server);
+            zkt__group_receive(&server->host);
             zkt__connections_reap(server, INT64_MAX);
             zkt__shards_end_turn(server);
         }
         for (uint32_t i = 0; i < shards->count; i++) {
-            again = again || zkt__post_waits(shards->all[i]->actors.box);
+            again = again || zkt__post_waits(shards->all[i]->host.box) ||
+                    zkt__group_waits(&shards->all[i]->host);
         }
     }
 }
@@ -613,7 +716,7 @@ void zkt_server_free(struct zkt_server *server)
     }
     settle(shards);
     for (uint32_t i = 0; i < shards->count; i++) {
-        zkt__actors_end(&shards->all[i]->actors);
+        zkt__instances_end(&shards->all[i]->host);
     }
     settle(shards);
     free_shards(shards);

@@ -1,7 +1,6 @@
 /* See shards.h. */
 #include "server/shards.h"
 
-#include "actor/remote.h"
 #include "server/connection.h"
 
 static bool init_log_lock(struct zkt_shards *shards)
@@ -74,7 +73,7 @@ void zkt__shards_free(struct zkt_shards *shards)
     if (shards == NULL) {
         return;
     }
-    zkt__peers_free(shards->peers);
+    zkt__group_free(shards->group);
     zkt__admission_finish(&shards->admission);
     pthread_mutex_destroy(&shards->lock);
     pthread_mutex_destroy(&shards->log_lock);
@@ -84,7 +83,7 @@ void zkt__shards_free(struct zkt_shards *shards)
 void zkt__shards_wake(const struct zkt_shards *shards)
 {
     for (uint32_t i = 0; i < shards->count; i++) {
-        zkt__post_wake(shards->all[i]->actors.box);
+        zkt__post_wake(shards->all[i]->host.box);
     }
 }
 
@@ -92,7 +91,7 @@ void zkt__shards_reopen(const struct zkt_server *server)
 {
     const struct zkt_shards *shards = server->shards;
     if (server->self != 0 && atomic_load(&shards->admission.held)) {
-        zkt__post_wake(shards->all[0]->actors.box);
+        zkt__post_wake(shards->all[0]->host.box);
     }
 }
 
@@ -101,15 +100,15 @@ void zkt__shards_reopen(const struct zkt_server *server)
 static void own_stats(const struct zkt_server *server,
                       struct zkt_server_stats *out)
 {
-    *out = server->actors.stats;
-    out->instances = server->actors.instances.live - server->actors.stubs;
+    *out = server->host.stats;
+    out->instances = server->instances.all.live;
 }
 
 void zkt__shards_end_turn(struct zkt_server *server)
 {
     struct zkt_shards *shards = server->shards;
-    zkt__remote_flush(&server->actors);
-    if (shards->count > 1) {
+    if (shards->group != NULL) {
+        zkt__group_flush(&server->host);
         pthread_mutex_lock(&shards->lock);
         own_stats(server, &shards->stats[server->self]);
         pthread_mutex_unlock(&shards->lock);

@@ -15,7 +15,7 @@ struct zkt_shards {
     uint32_t count;
     struct zkt_server **all; /* by shard; NULL: not made yet */
     struct zkt_admission admission;
-    struct zkt_peers *peers;  /* NULL: there is one shard */
+    struct zkt_group *group;  /* NULL: there is one shard */
     pthread_mutex_t log_lock; /* recursive: a log may call what logs */
     struct zkt_lives lives;
     pthread_mutex_t lock;

@@ -279,8 +279,10 @@ static void step(struct peer *p, struct zkt_server *server)
 
 static const struct zkt_instance *find(struct zkt_server *server)
 {
-    struct zkt_actors *actors = &server->actors;
-    return zkt__owner_find(actors, actors->app.info->actors[0], ZKT_STR("a"));
+    const struct zkt_host *host = &server->host;
+    const struct zkt_location *location = zkt__location_find(
+        host, host->app.info->actors[0], ZKT_STR("a"));
+    return location != NULL ? location->instance : NULL;
 }
 
 /* Whoever has taken everything has the state as it is. */

@@ -111,6 +111,26 @@ static bool is_over_OUTPUT(struct world *t)
            stats_of(t->server).reached.output_stuck_ms == 1;
 }
 
+/* Somebody's events are more than it takes, though it takes some. */
+static void begin_EXCESS(struct world *t)
+{
+    struct wire busy = open_wire(t->server);
+    enter(t);
+    send_text(&t->w, SUB("event:sub", "x"), true);
+    for (int i = 0; i < 40; i++) {
+        send_text(&busy, ADD("1", "x", "1", ""), true);
+    }
+    close_wire(&busy);
+}
+
+#define drip_EXCESS drip_OUTPUT
+
+static bool is_over_EXCESS(struct world *t)
+{
+    return zkt_endpoint_fate(t->w.e) == ZKT_FATE_CLOSE &&
+           stats_of(t->server).reached.output_hard_ms == 1;
+}
+
 static void begin_SILENCE(struct world *t)
 {
     enter(t);
@@ -241,6 +261,8 @@ static struct zkt_limits limits_for(const struct row *row)
         .handshake_ms = 100 * TIME,
         .message_ms = 100 * TIME,
         .output_stuck_ms = 100 * TIME,
+        .output_hard = 1000,
+        .output_hard_ms = 100 * TIME,
         .ping_after_ms = row->begin == begin_PONG ? 30000 : 100 * TIME,
         .pong_within_ms = 100 * TIME,
         .close_ms = 100 * TIME,
@@ -408,6 +430,7 @@ static void test_a_message_that_is_not_read(void **state)
     zkt_server_advance(server, 5500);
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
     drain(&w);
+    turn(server); /* goes on with what has arrived */
     assert_true(zkt_endpoint_reading(w.e));
     zkt_server_advance(server, 999);
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);

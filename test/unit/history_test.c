@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "actor/history.h"
 #include "failing_alloc.h"
+#include "instance/snapshot_cache.h"
 #include "recap_server.h"
 #include "wire.h"
 #include "zocket/embed.h"
@@ -548,11 +548,11 @@ static void test_a_call_that_has_yet_to_finish(void **state)
     struct wire w = visit(server);
     (void)state;
     call(&writer, "x", "later", "{\"n\":5}");
-    subscribe(&w, "x");
-    assert_string_equal(said(&w), ""); /* it waits for its turn */
+    subscribe(&w, "x"); /* to what is committed, at once */
+    expect(&w, snapshot("x", 0, line_of('a', LINE)), "");
     recap_board_resume_later(held, then, NULL);
     zkt_server_tick(server);
-    expect(&w, snapshot("x", 0, line_of('a', LINE)), PATCH("x", SET_N(6)));
+    assert_string_equal(said(&w), PATCH("x", SET_N(6)));
     call(&writer, "x", "later", "{\"n\":8}");
     (void)said(&writer);
     zkt_server_advance(server, 30000);
@@ -711,24 +711,24 @@ static void test_patches_in_the_budget(void **state)
 static void test_the_guess(void **state)
 {
     static const uint32_t sizes[] = { 4095, 4096, 10001, 64000, 4095, 32 };
-    struct zkt_history_cache cache;
-    struct zkt_history *history = NULL;
+    struct zkt_snapshot_cache cache;
+    struct zkt_snapshot_log *log = NULL;
     uint64_t reached = 0;
     (void)state;
-    zkt__history_init(&cache, &zkt__allocator_default, 20000, &reached);
+    zkt__snapshot_log_init(&cache, &zkt__allocator_default, 20000, &reached);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct zkt_buffer *b = zkt__buffer_new(&zkt__allocator_default,
                                                sizes[i]);
         assert_non_null(b);
-        zkt__history_keep(&cache, &history, b);
+        zkt__snapshot_log_keep(&cache, &log, b);
         zkt__buffer_unref(b);
-        assert_int_equal(zkt__history_guess(history),
+        assert_int_equal(zkt__snapshot_log_guess(log),
                          i == 0 ? 0 : sizes[i] + sizes[i] / 32);
-        assert_int_equal(zkt__history_is_kept(history), i == 1 || i == 2);
+        assert_int_equal(zkt__snapshot_log_is_kept(log), i == 1 || i == 2);
     }
     assert_int_equal(reached, 1);
     assert_int_equal(cache.bytes, 0);
-    zkt__history_free(&cache, history);
+    zkt__snapshot_log_free(&cache, log);
 }
 
 /* ---- without memory ---- */

@@ -583,7 +583,8 @@ static void test_leaves_per_turn(void **state)
 
 static void test_instances(void **state)
 {
-    struct zkt_server *server = serve((struct zkt_limits){ .instances = 2 });
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .instances = 2, .instances_per_address = 2 });
     struct wire w = open_slow(server);
     (void)state;
     assert_string_equal(ask(&w, MARK("1", "a", "y")), DONE("1"));
@@ -664,8 +665,8 @@ static void test_waiting(void **state)
 {
     struct zkt_server *server = serve(
         (struct zkt_limits){ .pending_calls = 3,
-                             .mailbox_messages = 3,
-                             .mailbox_bytes = 1500,
+                             .mailbox_messages = 5,
+                             .mailbox_bytes = 3000,
                              .mailbox_per_turn = 1 });
     struct wire a = open_slow(server), b = open_slow(server);
     struct ran ran = { 0 };
@@ -673,25 +674,29 @@ static void test_waiting(void **state)
     assert_string_equal(ask(&a, ADD("1", "x", "1", "later")), "");
     assert_string_equal(ask(&a, ADD("2", "x", "1", "")), "");
     assert_string_equal(ask(&a, ADD("3", "x", "1", "")), "");
-    assert_string_equal(ask(&a, ADD("4", "x", "1", "")),
-                        REFUSED("4", "too many calls of the connection wait",
-                                "RESOURCE_EXHAUSTED"));
-    assert_int_equal(reached(server).pending_calls, 1);
+    assert_string_equal(ask(&a, ADD("4", "x", "1", "")), ""); /* not read */
+    assert_true(reached(server).pending_calls > 0);
     assert_string_equal(ask(&b, ADD("5", "x", "1", "")), "");
-    assert_string_equal(ask(&b, ADD("6", "x", "1", "")),
-                        REFUSED("6", "too many messages wait for the instance",
+    assert_string_equal(ask(&b, ADD("6", "x", "1", "")), "");
+    assert_string_equal(ask(&b, ADD("7", "x", "1", "")),
+                        REFUSED("7", "too many messages wait for the instance",
                                 "RESOURCE_EXHAUSTED"));
     assert_int_equal(reached(server).mailbox_messages, 1);
     resume(0, &ran);
     turn(server);
     assert_string_equal(said(&a), RESULT("1", "1") RESULT("2", "2"));
     assert_int_equal(reached(server).mailbox_per_turn, 1);
+    turn(server); /* the arrival of b */
+    assert_string_equal(said(&a), "");
     turn(server);
     assert_string_equal(said(&a), RESULT("3", "3"));
-    turn(server); /* the arrival of b */
     turn(server);
     assert_string_equal(said(&b), RESULT("5", "4"));
-    assert_int_equal(reached(server).mailbox_per_turn, 3);
+    turn(server);
+    assert_string_equal(said(&a), RESULT("4", "5"));
+    turn(server);
+    assert_string_equal(said(&b), RESULT("6", "6"));
+    assert_int_equal(reached(server).mailbox_per_turn, 6);
     assert_int_equal(reached(server).mailbox_bytes, 0);
     close_wire(&a);
     close_wire(&b);
@@ -985,7 +990,10 @@ static void test_output_high(void **state)
     }
     assert_false(zkt_endpoint_reading(slow.e));
     assert_int_equal(reached(server).output_high, 2);
-    (void)said(&slow);
+    for (int i = 0; i < 20; i++) {
+        (void)said(&slow);
+        turn(server); /* goes on with what it has sent */
+    }
     assert_true(zkt_endpoint_reading(slow.e));
     close_wire(&busy);
     close_wire(&slow);
@@ -1018,6 +1026,33 @@ static void test_cache_bytes(void **state)
     finish(server);
 }
 
+/* More than the limit is let be for a while, for those who take it. */
+static void test_output_hard_ms(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .output_high = 500, .output_hard = 1000 });
+    struct wire busy = open_slow(server);
+    struct wire slow = open_slow(server), quick = open_slow(server);
+    (void)state;
+    send_text(&slow, SUB("event:sub", "x"), true);
+    send_text(&quick, SUB("event:sub", "x"), true);
+    for (int i = 0; i < 40; i++) {
+        (void)ask(&busy, ADD("1", "x", "1", ""));
+    }
+    zkt_server_advance(server, 999);
+    (void)said(&quick);
+    assert_int_equal(zkt_endpoint_fate(slow.e), ZKT_FATE_OPEN);
+    zkt_server_advance(server, 1);
+    assert_int_equal(zkt_endpoint_fate(slow.e), ZKT_FATE_CLOSE);
+    assert_int_equal(zkt_endpoint_fate(quick.e), ZKT_FATE_OPEN);
+    assert_int_equal(reached(server).output_hard_ms, 1);
+    assert_non_null(strstr(said(&slow), "close 1013\n"));
+    close_wire(&busy);
+    close_wire(&slow);
+    close_wire(&quick);
+    finish(server);
+}
+
 static void test_output_hard(void **state)
 {
     struct zkt_server *server = serve(
@@ -1030,7 +1065,7 @@ static void test_output_hard(void **state)
         (void)ask(&busy, ADD("1", "x", "1", ""));
         calls++;
     }
-    assert_true(calls < 20);
+    assert_true(calls > 10 && calls < 300); /* sixteen times as much */
     assert_int_equal(zkt_endpoint_fate(slow.e), ZKT_FATE_CLOSE);
     assert_int_equal(reached(server).output_hard, 1);
     assert_string_equal(said(&slow), "close 1013\n");
@@ -1093,6 +1128,154 @@ static void test_time_jumps(void **state)
     finish(server);
 }
 
+/* ---- work, memory, and other threads ---- */
+
+/* Calls that arrive in one piece are handled in several turns. */
+static void test_turn_work(void **state)
+{
+    enum {
+        CALLS = 20
+    };
+    struct zkt_server *server = serve((struct zkt_limits){ .turn_work = 9000 });
+    struct wire w = open_slow(server), other = open_slow(server);
+    char bytes[4096];
+    size_t len = 0;
+    int turns = 0;
+    (void)state;
+    for (int i = 0; i < CALLS; i++) {
+        len += frame(bytes + len, ADD("1", "x", "1", ""));
+    }
+    w.e->ops->feed(w.e, (uint8_t *)bytes, len);
+    assert_false(zkt_endpoint_reading(w.e));
+    /* Somebody else has its turn between them. */
+    turn(server);
+    assert_string_equal(ask(&other, ADD("2", "y", "1", "")), RESULT("2", "1"));
+    while (!zkt_endpoint_reading(w.e) && turns < CALLS) {
+        assert_int_equal(zkt_server_timeout(server), 0);
+        turn(server);
+        turns++;
+    }
+    assert_true(turns > 2 && turns < CALLS);
+    drain(&w);
+    assert_true(holds(w.text, w.len, "\"result\":20"));
+    assert_true(reached(server).turn_work > 2);
+    close_wire(&w);
+    close_wire(&other);
+    finish(server);
+}
+
+static void test_deferred_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .deferred_bytes = 1 });
+    struct wire w = open_slow(server);
+    struct ran ran = { 0 };
+    (void)state;
+    assert_string_equal(
+        ask(&w, ADD("1", "c", "1", "later")),
+        REFUSED("1", "too much memory is held by calls that have yet to finish",
+                "RESOURCE_EXHAUSTED"));
+    assert_int_equal(reached(server).deferred_bytes, 1);
+    assert_int_equal(stats_of(server).deferred, 0);
+    resume(0, &ran);
+    turn(server);
+    assert_int_equal(ran.cancelled, 1);
+    assert_string_equal(ask(&w, ADD("2", "c", "1", "")), RESULT("2", "1"));
+    close_wire(&w);
+    finish(server);
+}
+
+/* A message that could not be delivered fails its call. */
+static void test_output_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .output_bytes = 300 });
+    struct wire w = open_slow(server);
+    char text[600];
+    (void)state;
+    snprintf(text, sizeof(text), MARK("1", "x", "%0200d"), 0);
+    assert_string_equal(ask(&w, text), DONE("1"));
+    (void)ask(&w, SUB("state:sub", "x"));
+    snprintf(text, sizeof(text), MARK("2", "x", "%0100d"), 0);
+    assert_string_equal(ask(&w, text), REFUSED("2", "too large to be delivered",
+                                               "RESOURCE_EXHAUSTED"));
+    assert_int_equal(reached(server).output_bytes, 1);
+    assert_non_null(strstr(ask(&w, ADD("3", "x", "1", "")), RESULT("3", "1")));
+    close_wire(&w);
+    finish(server);
+}
+
+/* Slow readers get their snapshots one after the other. */
+static void test_snapshot_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .output_high = 300, .snapshot_bytes = 50 });
+    struct wire busy = open_slow(server);
+    struct wire slow[2] = { open_slow(server), open_slow(server) };
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        (void)ask(&slow[i], SUB("state:sub", "x"));
+    }
+    for (int i = 0; i < 10; i++) {
+        (void)ask(&busy, ADD("1", "x", "1", ""));
+    }
+    for (int i = 0; i < 2; i++) {
+        struct zkt_slice slices[8];
+        size_t len = 0;
+        const size_t n = zkt_endpoint_pending(slow[i].e, slices, 8);
+        for (size_t k = 0; k < n; k++) {
+            len += slices[k].len;
+        }
+        zkt_endpoint_sent(slow[i].e, len);
+        (void)zkt_endpoint_pending(slow[i].e, slices, 8);
+    }
+    assert_true(reached(server).snapshot_bytes > 0);
+    assert_string_equal(said(&slow[1]), "");
+    assert_non_null(strstr(said(&slow[0]), "\"n\":10"));
+    turn(server);
+    assert_non_null(strstr(said(&slow[1]), "\"n\":10"));
+    close_wire(&busy);
+    close_wire(&slow[0]);
+    close_wire(&slow[1]);
+    finish(server);
+}
+
+/* A connection that sends another thread more than that takes is not read. */
+static void send_across(struct zkt_limits limits)
+{
+    struct zkt_server *server = new_slow_shards(&limits, NULL, 2);
+    struct zkt_server *other = zkt__server_shard(server, 1);
+    zkt__server_run_shards(server, 2);
+    struct wire a = open_slow(server), b = open_slow(other);
+    assert_string_equal(ask(&a, ADD("1", "x", "1", "")), RESULT("1", "1"));
+    for (int i = 0; i < 8 && zkt_endpoint_reading(b.e); i++) {
+        send_text(&b, ADD("2", "x", "1", ""), true);
+    }
+    assert_false(zkt_endpoint_reading(b.e));
+    send_text(&b, ADD("3", "x", "1", ""), true); /* waits */
+    for (int i = 0; i < 8; i++) {
+        turn(i % 2 == 0 ? server : other);
+        drain(&b);
+    }
+    assert_true(zkt_endpoint_reading(b.e));
+    assert_true(holds(b.text, b.len, "\"id\":\"3\",\"result\":"));
+    close_wire(&a);
+    close_wire(&b);
+    finish(server);
+}
+
+static void test_channel_messages(void **state)
+{
+    (void)state;
+    send_across((struct zkt_limits){ .channel_messages = 3 });
+}
+
+static void test_channel_bytes(void **state)
+{
+    (void)state;
+    send_across((struct zkt_limits){ .channel_bytes = 600 });
+}
+
 /* ---- all of them ---- */
 
 static void test_no_limit_is_forgotten(void **state)
@@ -1146,9 +1329,16 @@ int main(void)
         cmocka_unit_test(test_a_snapshot_larger_than_the_queue),
         cmocka_unit_test(test_output_high),
         cmocka_unit_test(test_output_hard),
+        cmocka_unit_test(test_output_hard_ms),
         cmocka_unit_test(test_cache_bytes),
         cmocka_unit_test(test_output_stuck_ms),
         cmocka_unit_test(test_time_jumps),
+        cmocka_unit_test(test_turn_work),
+        cmocka_unit_test(test_deferred_bytes),
+        cmocka_unit_test(test_output_bytes),
+        cmocka_unit_test(test_snapshot_bytes),
+        cmocka_unit_test(test_channel_messages),
+        cmocka_unit_test(test_channel_bytes),
         cmocka_unit_test(test_no_limit_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,11 +11,11 @@
 
 #include <cmocka.h>
 
-#include "actor/send_queue.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/poison.h"
 #include "failing_alloc.h"
+#include "protocol/send_queue.h"
 
 enum {
     KIB = 1024,

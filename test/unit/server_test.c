@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "actor/actor.h"
 #include "failing_alloc.h"
+#include "protocol/frame.h"
 #include "server/server.h"
 #include "wire.h"
 #include "json/json.h"

@@ -45,8 +45,13 @@ extern "C" {
     X(pending_calls, 256, "calls of one connection: RESOURCE_EXHAUSTED")       \
     X(mailbox_messages, 1024, "waiting per instance: RESOURCE_EXHAUSTED")      \
     X(mailbox_bytes, 8388608, "of them: RESOURCE_EXHAUSTED")                   \
+    X(turn_work, 4000000, "work of one turn, in ns of about: next turn")       \
+    X(channel_messages, 4096, "on their way to a thread: reading waits")       \
+    X(channel_bytes, 16777216, "of them: reading waits")                       \
     X(mailbox_per_turn, 32, "of them handled in one turn: next turn")          \
     X(handler_ms, 30000, "for a deferred handler: DEADLINE_EXCEEDED")          \
+    X(deferred_bytes, 268435456,                                               \
+      "of memory in deferred calls: RESOURCE_EXHAUSTED")                       \
     X(idle_ms, 0, "without contact until eviction, 0 for never")               \
     X(drain_ms, 5000, "for deferred calls when the server stops: cancelled")   \
     X(mutations, 65536, "changes of state in one call: INTERNAL")              \
@@ -54,7 +59,10 @@ extern "C" {
     X(cache_bytes, 67108864, "of snapshots for newcomers: encoded anew")       \
     X(pieces, 256, "runs of a changed list in its patch: sent whole")          \
     X(output_high, 262144, "bytes queued: reading stops, patches collapse")    \
-    X(output_hard, 1048576, "bytes queued: 1013")                              \
+    X(output_hard, 1048576, "bytes queued behind a message: see below")        \
+    X(output_hard_ms, 1000, "for more than that; for 16 times, none: 1013")    \
+    X(output_bytes, 67108864, "of one message: RESOURCE_EXHAUSTED")            \
+    X(snapshot_bytes, 268435456, "of snapshots for slow readers: they wait")   \
     X(output_stuck_ms, 10000, "time for progress in taking output: 1013")      \
     X(protocol_errors, 16, "bad messages of one connection: 1008")
 

@@ -1,5 +1,5 @@
 /* See directory.h. */
-#include "actor/directory.h"
+#include "shard/directory.h"
 
 #include <string.h>
 

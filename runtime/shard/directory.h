@@ -6,8 +6,8 @@
  * instance and make it anew meanwhile. Any thread may ask: the names are
  * spread over several locks.
  */
-#ifndef ZKT_ACTOR_DIRECTORY_H
-#define ZKT_ACTOR_DIRECTORY_H
+#ifndef ZKT_SHARD_DIRECTORY_H
+#define ZKT_SHARD_DIRECTORY_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "actor/actor.h"
-#include "state/record.h"
+#include "instance/internal.h"
+#include "protocol/envelope.h"
 
 /* Text in the call's memory; data NULL without memory. */
 static struct zkt_str format_text(struct zkt_call *call, const char *format,
@@ -55,12 +55,14 @@ struct zkt_str zkt_format(struct zkt_call *call, const char *format, ...)
                           "no memory for a text");
         return ZKT_STR("");
     }
+    call->keeps = true;
     return text;
 }
 
 void *zkt_alloc(struct zkt_call *call, size_t count, size_t size)
 {
     void *memory = zkt__arena_zero(call->arena, count, size);
+    call->keeps = true;
     if (memory == NULL) {
         zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
                           "no memory for the handler");
@@ -74,25 +76,24 @@ struct zkt_str zkt_random_id(struct zkt_call *call, size_t bytes)
         BYTES_MAX = 64
     };
     bytes = bytes < 1 ? 1 : bytes > BYTES_MAX ? BYTES_MAX : bytes;
-    char *text = call->actors != NULL ? zkt_alloc(call, 2 * bytes + 1, 1)
-                                      : NULL;
+    char *text = call->host != NULL ? zkt_alloc(call, 2 * bytes + 1, 1) : NULL;
     if (text == NULL) {
         return ZKT_STR("");
     }
-    zkt__random_hex(&call->actors->random, text, bytes);
+    zkt__random_hex(&call->host->random, text, bytes);
     return (struct zkt_str){ text, 2 * bytes };
 }
 
 uint32_t zkt_random(struct zkt_call *call, uint32_t below)
 {
-    if (below == 0 || call->actors == NULL) {
+    if (below == 0 || call->host == NULL) {
         return 0;
     }
     /* Values past the last whole multiple would favour small results. */
     const uint64_t last = UINT64_MAX - UINT64_MAX % below;
     uint64_t value;
     do {
-        value = zkt__random_next(&call->actors->random);
+        value = zkt__random_next(&call->host->random);
     } while (value >= last);
     return (uint32_t)(value % below);
 }
@@ -118,16 +119,16 @@ struct zkt_str_list zkt_clients(struct zkt_call *call)
     struct zkt_str *ids = NULL;
     size_t len = 0;
     if (instance != NULL) {
-        ids = zkt_alloc(call, instance->link_count, sizeof(struct zkt_str));
+        ids = zkt_alloc(call, instance->contact_count, sizeof(struct zkt_str));
     }
     if (ids == NULL) {
         return (struct zkt_str_list){ NULL, 0 };
     }
-    for (const struct zkt_node *n = zkt__list_first(&instance->links);
-         n != NULL; n = zkt__list_after(&instance->links, n)) {
-        const struct zkt_link *link = ZKT_CONTAINER(n, struct zkt_link,
-                                                    of_instance);
-        ids[len++] = zkt__port_client(link->port);
+    for (struct zkt_node *n = zkt__list_first(&instance->attachments);
+         n != NULL; n = zkt__list_after(&instance->attachments, n)) {
+        const struct zkt_contact *contact = zkt__contact_of(
+            ZKT_CONTAINER(n, struct zkt_attachment, of_instance));
+        ids[len++] = contact->peer->client_id;
     }
     return (struct zkt_str_list){ ids, len };
 }
@@ -139,7 +140,7 @@ void *zkt_user(const struct zkt_call *call)
 
 struct zkt_server *zkt_call_server(const struct zkt_call *call)
 {
-    return call->actors != NULL ? call->actors->server : NULL;
+    return call->host != NULL ? call->host->server : NULL;
 }
 
 void zkt_destroy(struct zkt_call *call)
@@ -154,7 +155,7 @@ const void *zkt_call_state(const struct zkt_call *call)
 
 const void *zkt_call_hidden(const struct zkt_call *call)
 {
-    return call->hidden;
+    return call->private_state;
 }
 
 struct zkt_place *zkt_call_place(struct zkt_call *call)
@@ -164,7 +165,7 @@ struct zkt_place *zkt_call_place(struct zkt_call *call)
 
 struct zkt_place *zkt_call_hidden_place(struct zkt_call *call)
 {
-    return call->hidden != NULL ? call->hidden_journal.root : NULL;
+    return call->private_state != NULL ? call->private_journal.root : NULL;
 }
 
 /* ---- events ---- */
@@ -217,15 +218,16 @@ static bool keep_target(struct zkt_call *call, struct zkt_target *target)
     return true;
 }
 
+/* Returns NULL with the call poisoned: no memory, or too large. */
 static struct zkt_buffer *frame_event(struct zkt_call *call,
                                       const struct zkt_event *event,
                                       const void *payload)
 {
-    struct zkt_writer *w = &call->actors->plain;
+    struct zkt_writer *w = &call->host->plain;
     const struct zkt_instance *instance = call->instance;
     zkt__frame_begin(w);
     zkt__write_address(w, ZKT_MESSAGE_EVENT, instance->actor->name,
-                       instance->name);
+                       instance->location->name);
     ZKT_WRITE(w, ",\"event\":");
     zkt_write_string(w, event->name);
     if (event->payload != NULL) {
@@ -233,7 +235,25 @@ static struct zkt_buffer *frame_event(struct zkt_call *call,
         event->payload->encode(w, event->payload, payload);
     }
     ZKT_WRITE(w, "}");
-    return zkt__frame_share(call->actors, w);
+    if (!zkt__call_fits(call, "an event", zkt__frame_payload(w))) {
+        return NULL;
+    }
+    struct zkt_buffer *frame = zkt__frame_share(w);
+    if (frame == NULL) {
+        zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
+                          "no memory for an event");
+    }
+    return frame;
+}
+
+static void append_event(struct zkt_call *call, struct zkt_emitted *emitted)
+{
+    if (call->last_event != NULL) {
+        call->last_event->next = emitted;
+    } else {
+        call->first_event = emitted;
+    }
+    call->last_event = emitted;
 }
 
 void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
@@ -243,8 +263,8 @@ void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
         return;
     }
     const struct zkt_event *event = &call->instance->actor->events[index];
-    if (call->event_count++ == call->actors->limits->events) {
-        call->actors->stats.reached.events++;
+    if (call->event_count++ == call->host->limits->events) {
+        call->host->stats.reached.events++;
         zkt__journal_fail(&call->journal, ZKT_INTERNAL,
                           "too many events in one call");
         return;
@@ -265,15 +285,7 @@ void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
     }
     emitted->target = target;
     emitted->frame = frame_event(call, event, payload);
-    if (emitted->frame == NULL) {
-        zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
-                          "no memory for an event");
-        return;
+    if (emitted->frame != NULL) {
+        append_event(call, emitted);
     }
-    if (call->last_event != NULL) {
-        call->last_event->next = emitted;
-    } else {
-        call->first_event = emitted;
-    }
-    call->last_event = emitted;
 }

@@ -1,19 +1,19 @@
 /*
- * See history.h. Patches stand in one array for each dialect, so that what a
- * newcomer is sent is a run of pointers, whatever it speaks. Where the
- * dialects do not differ both point to the same frame, which counts once.
+ * See snapshot_cache.h. Patches stand in one array for each dialect, so that
+ * what a new subscriber is sent is a run of pointers, whatever it speaks. Where
+ * the dialects do not differ both point to the same frame, which counts once.
  */
-#include "actor/history.h"
+#include "instance/snapshot_cache.h"
 
 enum {
     FIRST_CAPACITY = 4
 };
 
-void zkt__history_init(struct zkt_history_cache *cache,
-                       const struct zkt_allocator *allocator, size_t limit,
-                       uint64_t *reached)
+void zkt__snapshot_log_init(struct zkt_snapshot_cache *cache,
+                            const struct zkt_allocator *allocator, size_t limit,
+                            uint64_t *reached)
 {
-    *cache = (struct zkt_history_cache){
+    *cache = (struct zkt_snapshot_cache){
         .allocator = allocator,
         .limit = limit,
         .reached = reached,
@@ -21,12 +21,12 @@ void zkt__history_init(struct zkt_history_cache *cache,
     zkt__list_init(&cache->used);
 }
 
-size_t zkt__history_guess(const struct zkt_history *history)
+size_t zkt__snapshot_log_guess(const struct zkt_snapshot_log *log)
 {
-    return history != NULL ? history->size + history->size / 32 : 0;
+    return log != NULL ? log->size + log->size / 32 : 0;
 }
 
-static void unref_patches(struct zkt_history *h)
+static void unref_patches(struct zkt_snapshot_log *h)
 {
     for (size_t d = 0; d < ZKT_DIALECT_COUNT; d++) {
         for (uint32_t i = 0; i < h->count; i++) {
@@ -36,9 +36,10 @@ static void unref_patches(struct zkt_history *h)
     h->count = 0;
 }
 
-void zkt__history_drop(struct zkt_history_cache *cache, struct zkt_history *h)
+void zkt__snapshot_log_drop(struct zkt_snapshot_cache *cache,
+                            struct zkt_snapshot_log *h)
 {
-    if (!zkt__history_is_kept(h)) {
+    if (!zkt__snapshot_log_is_kept(h)) {
         return;
     }
     unref_patches(h);
@@ -51,25 +52,26 @@ void zkt__history_drop(struct zkt_history_cache *cache, struct zkt_history *h)
     h->snapshot = NULL;
     zkt__node_unlink(&h->node);
     cache->bytes -= h->bytes;
-    h->bytes = h->cost = 0;
+    h->bytes = h->catch_up_cost = 0;
 }
 
-void zkt__history_refresh(struct zkt_history_cache *cache,
-                          struct zkt_history *h)
+void zkt__snapshot_log_refresh(struct zkt_snapshot_cache *cache,
+                               struct zkt_snapshot_log *h)
 {
     if (h != NULL && h->count > 0) {
-        zkt__history_drop(cache, h);
+        zkt__snapshot_log_drop(cache, h);
     }
 }
 
-void zkt__history_free(struct zkt_history_cache *cache, struct zkt_history *h)
+void zkt__snapshot_log_free(struct zkt_snapshot_cache *cache,
+                            struct zkt_snapshot_log *h)
 {
-    zkt__history_drop(cache, h);
+    zkt__snapshot_log_drop(cache, h);
     zkt__release(cache->allocator, h);
 }
 
 /* @h takes @bytes more of the budget; somebody may have to go, @h as well. */
-static void take(struct zkt_history_cache *cache, struct zkt_history *h,
+static void take(struct zkt_snapshot_cache *cache, struct zkt_snapshot_log *h,
                  size_t bytes)
 {
     h->bytes += bytes;
@@ -77,8 +79,8 @@ static void take(struct zkt_history_cache *cache, struct zkt_history *h,
     while (cache->bytes > cache->limit) {
         struct zkt_node *first = zkt__list_first(&cache->used);
         (*cache->reached)++;
-        zkt__history_drop(cache,
-                          ZKT_CONTAINER(first, struct zkt_history, node));
+        zkt__snapshot_log_drop(
+            cache, ZKT_CONTAINER(first, struct zkt_snapshot_log, node));
     }
 }
 
@@ -87,16 +89,16 @@ static size_t size_of(const struct zkt_buffer *buffer)
     return sizeof(*buffer) + buffer->len;
 }
 
-void zkt__history_keep(struct zkt_history_cache *cache,
-                       struct zkt_history **history,
-                       struct zkt_buffer *snapshot)
+void zkt__snapshot_log_keep(struct zkt_snapshot_cache *cache,
+                            struct zkt_snapshot_log **log,
+                            struct zkt_buffer *snapshot)
 {
-    const bool small = snapshot->len < ZKT_HISTORY_SMALLEST;
-    zkt__history_drop(cache, *history);
-    if (*history == NULL && !small) {
-        *history = zkt__alloc_zero(cache->allocator, 1, sizeof(**history));
+    const bool small = snapshot->len < ZKT_SNAPSHOT_LOG_SMALLEST;
+    zkt__snapshot_log_drop(cache, *log);
+    if (*log == NULL && !small) {
+        *log = zkt__alloc_zero(cache->allocator, 1, sizeof(**log));
     }
-    struct zkt_history *h = *history;
+    struct zkt_snapshot_log *h = *log;
     if (h == NULL) {
         return;
     }
@@ -114,7 +116,8 @@ void zkt__history_keep(struct zkt_history_cache *cache,
 }
 
 /* Room for one more patch. */
-static bool reserve(struct zkt_history_cache *cache, struct zkt_history *h)
+static bool reserve(struct zkt_snapshot_cache *cache,
+                    struct zkt_snapshot_log *h)
 {
     const uint32_t capacity = h->capacity > 0 ? h->capacity * 2
                                               : FIRST_CAPACITY;
@@ -140,19 +143,21 @@ static size_t cost_of(struct zkt_buffer *const patch[ZKT_DIALECT_COUNT])
     for (size_t d = 0; d < ZKT_DIALECT_COUNT; d++) {
         len = patch[d]->len > len ? patch[d]->len : len;
     }
-    return len + ZKT_HISTORY_HANDLING;
+    return len + ZKT_SNAPSHOT_LOG_HANDLING;
 }
 
-void zkt__history_add(struct zkt_history_cache *cache, struct zkt_history *h,
-                      struct zkt_buffer *const patch[ZKT_DIALECT_COUNT])
+void zkt__snapshot_log_add(struct zkt_snapshot_cache *cache,
+                           struct zkt_snapshot_log *h,
+                           struct zkt_buffer *const patch[ZKT_DIALECT_COUNT])
 {
     size_t bytes = 0;
-    if (!zkt__history_is_kept(h)) {
+    if (!zkt__snapshot_log_is_kept(h)) {
         return;
     }
-    h->cost += cost_of(patch);
-    if (h->cost > h->snapshot->len / ZKT_HISTORY_SHARE || !reserve(cache, h)) {
-        zkt__history_drop(cache, h);
+    h->catch_up_cost += cost_of(patch);
+    if (h->catch_up_cost > h->snapshot->len / ZKT_SNAPSHOT_LOG_SHARE ||
+        !reserve(cache, h)) {
+        zkt__snapshot_log_drop(cache, h);
         return;
     }
     for (size_t d = 0; d < ZKT_DIALECT_COUNT; d++) {
@@ -164,15 +169,17 @@ void zkt__history_add(struct zkt_history_cache *cache, struct zkt_history *h,
     take(cache, h, bytes);
 }
 
-bool zkt__history_recap(struct zkt_history_cache *cache, struct zkt_history *h,
-                        enum zkt_dialect dialect, struct zkt_recap *out)
+bool zkt__snapshot_log_catch_up(struct zkt_snapshot_cache *cache,
+                                struct zkt_snapshot_log *h,
+                                enum zkt_dialect dialect,
+                                struct zkt_catch_up *out)
 {
-    if (!zkt__history_is_kept(h)) {
+    if (!zkt__snapshot_log_is_kept(h)) {
         return false;
     }
     zkt__node_unlink(&h->node);
     zkt__list_append(&cache->used, &h->node);
-    *out = (struct zkt_recap){
+    *out = (struct zkt_catch_up){
         .snapshot = zkt__buffer_ref(h->snapshot),
         .patches = h->patches[dialect],
         .patch_count = h->count,

@@ -1,5 +1,5 @@
-/* See send_queue.h. An empty queue holds no memory. */
-#include "actor/send_queue.h"
+/* See send_queue.h. */
+#include "protocol/send_queue.h"
 
 #include <string.h>
 
@@ -108,7 +108,7 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
     return true;
 }
 
-/* Puts one frame of a recap into its place. */
+/* Puts one frame of a catch-up into its place. */
 static void put(struct zkt_send_queue *q, struct zkt_queued *at,
                 struct zkt_buffer *frame)
 {
@@ -119,48 +119,48 @@ static void put(struct zkt_send_queue *q, struct zkt_queued *at,
     q->exempt += frame->len;
 }
 
-static void put_recap(struct zkt_send_queue *q, struct zkt_queued *at,
-                      const struct zkt_recap *recap)
+static void put_catch_up(struct zkt_send_queue *q, struct zkt_queued *at,
+                         const struct zkt_catch_up *catch_up)
 {
-    put(q, at, recap->snapshot);
-    for (uint32_t i = 0; i < recap->patch_count; i++) {
-        put(q, at + 1 + i, recap->patches[i]);
+    put(q, at, catch_up->snapshot);
+    for (uint32_t i = 0; i < catch_up->patch_count; i++) {
+        put(q, at + 1 + i, catch_up->patches[i]);
     }
 }
 
-bool zkt__queue_recap(struct zkt_send_queue *q, const struct zkt_allocator *a,
-                      const struct zkt_recap *recap)
+bool zkt__queue_catch_up(struct zkt_send_queue *q,
+                         const struct zkt_allocator *a,
+                         const struct zkt_catch_up *catch_up)
 {
-    if (!reserve(q, a, 1 + recap->patch_count)) {
+    if (!reserve(q, a, 1 + catch_up->patch_count)) {
         return false;
     }
-    put_recap(q, zkt__queue_items(q) + q->count, recap);
-    q->count += 1 + recap->patch_count;
+    put_catch_up(q, zkt__queue_items(q) + q->count, catch_up);
+    q->count += 1 + catch_up->patch_count;
     q->tail = NULL;
     return true;
 }
 
-bool zkt__queue_token(struct zkt_send_queue *q, const struct zkt_allocator *a,
-                      void *link)
+bool zkt__queue_placeholder(struct zkt_send_queue *q,
+                            const struct zkt_allocator *a, uint64_t subscriber)
 {
     if (!reserve(q, a, 1)) {
         return false;
     }
-    append(q, (struct zkt_queued){ .of.link = link });
+    append(q, (struct zkt_queued){ .of.subscriber = subscriber });
     return true;
 }
 
-bool zkt__queue_fill_token(struct zkt_send_queue *q,
-                           const struct zkt_allocator *a,
-                           const struct zkt_recap *recap)
+bool zkt__queue_fill(struct zkt_send_queue *q, const struct zkt_allocator *a,
+                     const struct zkt_catch_up *catch_up)
 {
-    const uint32_t more = recap->patch_count;
+    const uint32_t more = catch_up->patch_count;
     if (!reserve(q, a, more)) {
         return false;
     }
     struct zkt_queued *head = zkt__queue_items(q);
     memmove(head + 1 + more, head + 1, (q->count - 1) * sizeof(*head));
-    put_recap(q, head, recap);
+    put_catch_up(q, head, catch_up);
     q->count += more;
     return true;
 }
@@ -169,8 +169,9 @@ bool zkt__queue_fill_token(struct zkt_send_queue *q,
 static void drop_head(struct zkt_send_queue *q, struct zkt_buffer **spare)
 {
     const struct zkt_queued *head = zkt__queue_items(q);
-    struct zkt_buffer *buffer = zkt__queue_is_token(head) ? NULL
-                                                          : head->of.buffer;
+    struct zkt_buffer *buffer = zkt__queue_is_placeholder(head)
+                                    ? NULL
+                                    : head->of.buffer;
     q->first++;
     q->count--;
     if (buffer != NULL && q->tail == buffer) {
@@ -183,24 +184,12 @@ static void drop_head(struct zkt_send_queue *q, struct zkt_buffer **spare)
     zkt__buffer_unref(buffer);
 }
 
-void zkt__queue_drop_tokens(struct zkt_send_queue *q, const void *link)
-{
-    struct zkt_queued *items = zkt__queue_items(q);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < q->count; i++) {
-        if (!zkt__queue_is_token(&items[i]) || items[i].of.link != link) {
-            items[kept++] = items[i];
-        }
-    }
-    q->count = kept;
-}
-
 size_t zkt__queue_peek(struct zkt_send_queue *q, struct zkt_slice *out,
                        size_t max)
 {
     const struct zkt_queued *items = zkt__queue_items(q);
     size_t n = 0;
-    while (n < max && n < q->count && !zkt__queue_is_token(&items[n])) {
+    while (n < max && n < q->count && !zkt__queue_is_placeholder(&items[n])) {
         const struct zkt_buffer *buffer = items[n].of.buffer;
         out[n] = (struct zkt_slice){ buffer->data + items[n].offset,
                                      items[n].len };
@@ -216,6 +205,22 @@ static void reset(struct zkt_send_queue *q, const struct zkt_allocator *a)
         zkt__release(a, q->items);
     }
     *q = (struct zkt_send_queue){ 0 };
+}
+
+void zkt__queue_skip(struct zkt_send_queue *q, const struct zkt_allocator *a)
+{
+    q->first++;
+    q->count--;
+    if (q->count == 0) {
+        reset(q, a);
+    }
+}
+
+size_t zkt__queue_behind(struct zkt_send_queue *q)
+{
+    const struct zkt_queued *head = zkt__queue_items(q);
+    const size_t sending = q->count > 0 && !head->exempt ? head->len : 0;
+    return zkt__queue_backlog(q) - sending;
 }
 
 void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
@@ -248,7 +253,8 @@ void zkt__queue_cut(struct zkt_send_queue *q)
         const struct zkt_queued *last = &items[--q->count];
         q->bytes -= last->len;
         q->exempt -= last->exempt ? last->len : 0;
-        zkt__buffer_unref(zkt__queue_is_token(last) ? NULL : last->of.buffer);
+        zkt__buffer_unref(zkt__queue_is_placeholder(last) ? NULL
+                                                          : last->of.buffer);
     }
     q->tail = NULL;
 }

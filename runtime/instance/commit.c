@@ -1,0 +1,358 @@
+/*
+ * The commit of a call: the rules, the frames, and the one point from which
+ * there is no way back. Everything that can fail comes before it; after it the
+ * commit is published, to each shard that has subscribers, and the caller gets
+ * its result last.
+ */
+#include "instance/internal.h"
+#include "protocol/envelope.h"
+
+/* ---- both journals: the state's, and the private state's ---- */
+
+/* NULL, or why what was written cannot be committed. */
+static const char *check_journals(struct zkt_call *call)
+{
+    if (!zkt__journal_check(&call->journal)) {
+        return call->journal.reason;
+    }
+    if (call->private_state != NULL &&
+        !zkt__journal_check(&call->private_journal)) {
+        return call->private_journal.reason;
+    }
+    return NULL;
+}
+
+/* ZKT_OK, or why the first of the two that is poisoned is. */
+static enum zkt_status failure_of(const struct zkt_call *call)
+{
+    return call->journal.failure != ZKT_OK || call->private_state == NULL
+               ? call->journal.failure
+               : call->private_journal.failure;
+}
+
+static bool has_written(const struct zkt_call *call)
+{
+    return call->journal.count > 0 ||
+           (call->private_state != NULL && call->private_journal.count > 0);
+}
+
+static void settle_journals(struct zkt_call *call)
+{
+    zkt__journal_settle(&call->journal);
+    if (call->private_state != NULL) {
+        zkt__journal_settle(&call->private_journal);
+    }
+}
+
+static void drop_events(struct zkt_call *call)
+{
+    for (struct zkt_emitted *e = call->first_event; e != NULL; e = e->next) {
+        zkt__buffer_unref(e->frame);
+    }
+    call->first_event = call->last_event = NULL;
+}
+
+void zkt__call_undo(struct zkt_call *call)
+{
+    zkt__journal_undo(&call->journal);
+    if (call->private_state != NULL) {
+        zkt__journal_undo(&call->private_journal);
+    }
+    drop_events(call);
+}
+
+static enum zkt_status no_memory(struct zkt_call *call)
+{
+    call->error = ZKT_STR("out of memory");
+    return ZKT_RESOURCE_EXHAUSTED;
+}
+
+enum zkt_status zkt__call_check(struct zkt_call *call)
+{
+    const char *reason = check_journals(call);
+    if (reason == NULL) {
+        return ZKT_OK;
+    }
+    call->host->stats.reached.mutations += call->journal.over ||
+                                           (call->private_state != NULL &&
+                                            call->private_journal.over);
+    zkt__call_log(call, reason);
+    switch (failure_of(call)) {
+    case ZKT_NO_MEMORY:
+        return no_memory(call);
+    case ZKT_RESOURCE_EXHAUSTED:
+        call->error = ZKT_STR("too large to be delivered");
+        return ZKT_RESOURCE_EXHAUSTED;
+    default:
+        return ZKT_INTERNAL;
+    }
+}
+
+/* ---- frames ---- */
+
+bool zkt__call_fits(struct zkt_call *call, const char *what, size_t size)
+{
+    struct zkt_host *host = call->host;
+    if (size <= (size_t)host->limits->output_bytes) {
+        return true;
+    }
+    host->stats.reached.output_bytes++;
+    zkt__journal_fail(&call->journal, ZKT_RESOURCE_EXHAUSTED,
+                      "%s of %zu bytes is over the limit output_bytes, %lld",
+                      what, size, (long long)host->limits->output_bytes);
+    return false;
+}
+
+/* Writes the result's message. */
+static enum zkt_status write_result(struct zkt_task *task)
+{
+    struct zkt_call *call = &task->call;
+    struct zkt_host *host = call->host;
+    struct zkt_writer *w = &host->result;
+    const struct zkt_type *type = task->m.of.call.method->result;
+    if (type != NULL &&
+        !zkt__check_value(type, task->result, NULL, 0, &call->issues)) {
+        zkt__call_log(call, "the result breaks its rules");
+        return ZKT_INTERNAL;
+    }
+    zkt__frame_begin(w);
+    zkt__write_result_begin(w, task->m.of.call.id);
+    if (type != NULL) {
+        ZKT_WRITE(w, ",\"result\":");
+        type->encode(w, type, task->result);
+    }
+    ZKT_WRITE(w, "}");
+    if (w->failed) {
+        return no_memory(call);
+    }
+    return zkt__call_fits(call, "the result", zkt__frame_payload(w))
+               ? ZKT_OK
+               : zkt__call_check(call);
+}
+
+/* The frame of a patch whose operations are in @w behind room for it. */
+static struct zkt_buffer *frame_patch(struct zkt_host *host,
+                                      struct zkt_writer *w)
+{
+    ZKT_WRITE(w, "}");
+    zkt__host_spend(host, zkt__frame_payload(w));
+    return zkt__frame_share(w);
+}
+
+/* Begins a patch message; where its operations will begin. */
+static size_t begin_patch(const struct zkt_call *call, struct zkt_writer *w)
+{
+    zkt__frame_begin(w);
+    zkt__write_address(w, ZKT_MESSAGE_STATE_PATCH, call->instance->actor->name,
+                       call->instance->location->name);
+    ZKT_WRITE(w, ",\"patches\":");
+    return w->len;
+}
+
+/* Makes the frames of both dialects, which may be one and the same. */
+static enum zkt_status frame_patches(struct zkt_call *call,
+                                     struct zkt_commit *commit, bool same)
+{
+    struct zkt_host *host = call->host;
+    struct zkt_buffer **patch = commit->patch;
+    if (!zkt__call_fits(call, "the patch", zkt__frame_payload(&host->plain))) {
+        return zkt__call_check(call);
+    }
+    patch[ZKT_DIALECT_PLAIN] = frame_patch(host, &host->plain);
+    patch[ZKT_DIALECT_RFC6902] = same ? patch[ZKT_DIALECT_PLAIN]
+                                      : frame_patch(host, &host->rfc6902);
+    if (patch[ZKT_DIALECT_PLAIN] == NULL ||
+        patch[ZKT_DIALECT_RFC6902] == NULL) {
+        return no_memory(call);
+    }
+    if (same) {
+        zkt__buffer_ref(patch[ZKT_DIALECT_PLAIN]);
+    }
+    return ZKT_OK;
+}
+
+static enum zkt_status make_patches(struct zkt_call *call,
+                                    struct zkt_commit *commit)
+{
+    struct zkt_host *host = call->host;
+    bool same;
+    const size_t empty = begin_patch(call, &host->plain);
+    (void)begin_patch(call, &host->rfc6902);
+    call->journal.pieces_max = zkt__bounded(host->limits->pieces);
+    if (!zkt__journal_patch(&call->journal, &host->plain, &host->rfc6902,
+                            &same)) {
+        return no_memory(call);
+    }
+    host->stats.reached.pieces += call->journal.cut;
+    if (host->plain.len == empty && !host->plain.failed && same) {
+        return ZKT_OK; /* no net change */
+    }
+    return frame_patches(call, commit, same);
+}
+
+/* Both or none were made, unless there was no memory. */
+static void release_patches(const struct zkt_commit *commit)
+{
+    for (size_t i = 0; i < ZKT_DIALECT_COUNT; i++) {
+        if (commit->patch[i] != NULL) {
+            zkt__buffer_unref(commit->patch[i]);
+        }
+    }
+}
+
+/* ---- publishing ---- */
+
+/* Whether a commit says something to the subscribers of a shard. */
+static bool concerns(const struct zkt_commit *commit,
+                     const struct zkt_audience *audience)
+{
+    return (audience->subscribed[ZKT_TOPIC_STATE] > 0 &&
+            commit->patch[ZKT_DIALECT_PLAIN] != NULL) ||
+           (audience->subscribed[ZKT_TOPIC_EVENTS] > 0 &&
+            commit->events != NULL);
+}
+
+static struct zkt_msg commit_message(const struct zkt_commit *commit,
+                                     const struct zkt_audience *audience)
+{
+    return (struct zkt_msg){ .kind = ZKT_MSG_COMMIT,
+                             .of.commit = { audience->location, commit } };
+}
+
+/* Makes what the messages to other shards need, a carrier each, linked by
+ * @carriers. Returns false if there is no memory. */
+static bool reserve_carriers(struct zkt_call *call,
+                             const struct zkt_commit *commit,
+                             struct zkt_list *carriers)
+{
+    const struct zkt_audience *a = call->instance->others;
+    for (; a != NULL; a = a->next) {
+        struct zkt_msg *carrier = NULL;
+        const struct zkt_msg m = commit_message(commit, a);
+        if (!concerns(commit, a)) {
+            continue;
+        }
+        if (!zkt__deliver_reserve(call->host, a->shard, &m, &carrier)) {
+            return false;
+        }
+        zkt__list_append(carriers, &carrier->node);
+    }
+    return true;
+}
+
+static struct zkt_msg *take_carrier(struct zkt_list *carriers)
+{
+    struct zkt_node *node = zkt__list_first(carriers);
+    if (node == NULL) {
+        return NULL;
+    }
+    zkt__node_unlink(node);
+    return ZKT_CONTAINER(node, struct zkt_msg, node);
+}
+
+static void drop_carriers(const struct zkt_host *host,
+                          struct zkt_list *carriers)
+{
+    struct zkt_msg *carrier;
+    while ((carrier = take_carrier(carriers)) != NULL) {
+        zkt__msg_free(host->allocator, carrier);
+    }
+}
+
+static void publish(struct zkt_call *call, const struct zkt_commit *commit,
+                    struct zkt_list *carriers)
+{
+    struct zkt_instance *instance = call->instance;
+    for (const struct zkt_audience *a = instance->others; a != NULL;
+         a = a->next) {
+        if (concerns(commit, a)) {
+            struct zkt_msg m = commit_message(commit, a);
+            (void)zkt__deliver(call->host, a->shard, &m,
+                               take_carrier(carriers));
+        }
+    }
+    if (concerns(commit, &instance->own)) {
+        struct zkt_msg m = commit_message(commit, &instance->own);
+        (void)zkt__deliver(call->host, instance->own.shard, &m, NULL);
+    }
+}
+
+/* The log of new subscribers follows the state: a change that nobody watches
+ * has no patch, and one that was watched and has none has changed nothing. */
+static void keep_log(struct zkt_call *call, const struct zkt_commit *commit)
+{
+    struct zkt_snapshot_cache *cache = &call->host->instances->snapshots;
+    struct zkt_snapshot_log *log = call->instance->log;
+    if (log == NULL) {
+        return;
+    }
+    if (commit->patch[ZKT_DIALECT_PLAIN] != NULL) {
+        zkt__snapshot_log_add(cache, log, commit->patch);
+    } else if (call->journal.count > 0 && call->instance->subscribers == 0) {
+        zkt__snapshot_log_drop(cache, log);
+    }
+}
+
+/* From here on there is no way back. */
+static void make_final(struct zkt_call *call, const struct zkt_commit *commit,
+                       struct zkt_list *carriers)
+{
+    struct zkt_instance *instance = call->instance;
+    call->host->stats.commits += commit->seq - instance->seq;
+    instance->seq = commit->seq;
+    keep_log(call, commit);
+    settle_journals(call);
+    publish(call, commit, carriers);
+}
+
+/* The same where no other shard is concerned. */
+static enum zkt_status commit_here(struct zkt_call *call,
+                                   const struct zkt_commit *commit)
+{
+    struct zkt_list none;
+    zkt__list_init(&none);
+    make_final(call, commit, &none);
+    return ZKT_OK;
+}
+
+static enum zkt_status commit_everywhere(struct zkt_call *call,
+                                         const struct zkt_commit *commit)
+{
+    struct zkt_list carriers;
+    enum zkt_status status = ZKT_OK;
+    zkt__list_init(&carriers);
+    if (reserve_carriers(call, commit, &carriers)) {
+        make_final(call, commit, &carriers);
+    } else {
+        status = no_memory(call);
+    }
+    drop_carriers(call->host, &carriers);
+    return status;
+}
+
+enum zkt_status zkt__task_commit(struct zkt_task *task)
+{
+    struct zkt_call *call = &task->call;
+    struct zkt_commit commit = {
+        .epoch = call->instance->epoch,
+        .seq = call->instance->seq + (uint64_t)has_written(call),
+        .events = call->first_event,
+    };
+    enum zkt_status status = task->is_hook ? ZKT_OK : write_result(task);
+    if (status == ZKT_OK && call->instance->subscribers > 0) {
+        status = make_patches(call, &commit);
+    }
+    if (status == ZKT_OK) {
+        status = call->instance->others == NULL
+                     ? commit_here(call, &commit)
+                     : commit_everywhere(call, &commit);
+    }
+    release_patches(&commit);
+    if (status == ZKT_OK) {
+        if (!task->is_hook) {
+            zkt__task_reply(call->host, task);
+        }
+        drop_events(call);
+    }
+    return status;
+}

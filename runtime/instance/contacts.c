@@ -1,0 +1,340 @@
+/*
+ * The instance's half of contacts: attaching, subscriptions, and refusals.
+ */
+#include "instance/internal.h"
+#include "protocol/envelope.h"
+
+/* ---- attaching ---- */
+
+/* The contacts of a shard; made for the first of another one. NULL: no
+ * memory. */
+static struct zkt_audience *find_audience(const struct zkt_host *host,
+                                          struct zkt_instance *instance,
+                                          const struct zkt_contact *contact)
+{
+    const uint32_t shard = contact->peer->shard;
+    if (shard == host->shard) {
+        return &instance->own;
+    }
+    struct zkt_audience *a = instance->others;
+    while (a != NULL && a->shard != shard) {
+        a = a->next;
+    }
+    if (a == NULL) {
+        a = zkt__alloc_zero(host->allocator, 1, sizeof(*a));
+    } else {
+        return a;
+    }
+    if (a != NULL) {
+        a->shard = shard;
+        a->location = contact->location;
+        a->next = instance->others;
+        instance->others = a;
+    }
+    return a;
+}
+
+static void drop_audience(const struct zkt_host *host,
+                          struct zkt_instance *instance,
+                          struct zkt_audience *audience)
+{
+    struct zkt_audience **at = &instance->others;
+    if (audience == &instance->own || audience->contacts > 0) {
+        return;
+    }
+    while (*at != audience) {
+        at = &(*at)->next;
+    }
+    *at = audience->next;
+    zkt__release(host->allocator, audience);
+}
+
+/* Returns false if there is no memory. */
+static bool join(const struct zkt_host *host, struct zkt_contact *contact,
+                 struct zkt_instance *instance)
+{
+    struct zkt_attachment *attachment = &contact->attachment;
+    struct zkt_audience *audience = find_audience(host, instance, contact);
+    if (audience == NULL) {
+        return false;
+    }
+    attachment->instance = instance;
+    attachment->audience = audience;
+    audience->contacts++;
+    instance->contact_count++;
+    zkt__list_append(&instance->attachments, &attachment->of_instance);
+    zkt__timeout_cancel(&instance->idle);
+    return true;
+}
+
+/* This shard's location of the name that @contact is about, with a reference;
+ * NULL: no memory. */
+static struct zkt_location *own_location(struct zkt_host *host,
+                                         const struct zkt_contact *contact)
+{
+    struct zkt_location *location = contact->location;
+    if (contact->peer->shard != host->shard) {
+        return zkt__location_take(host, location->actor, location->name);
+    }
+    zkt__location_ref(location);
+    return location;
+}
+
+bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
+                 struct zkt_str *reason)
+{
+    *reason = ZKT_STR("out of memory");
+    if (contact->attachment.instance != NULL) {
+        return true;
+    }
+    struct zkt_location *location = own_location(host, contact);
+    if (location == NULL) {
+        return false;
+    }
+    struct zkt_instance *instance = location->instance;
+    if (instance == NULL) {
+        instance = zkt__instance_create(host, location, contact->peer->payer,
+                                        reason);
+    }
+    const bool good = instance != NULL && join(host, contact, instance);
+    if (instance != NULL && !good) {
+        zkt__instance_release_if_unused(host, instance);
+    }
+    zkt__location_release(host, location);
+    return good;
+}
+
+/* Adds @by, 1 or -1, to the counts of subscribers. */
+static void count_subscriber(struct zkt_attachment *attachment,
+                             enum zkt_topic topic, int by)
+{
+    attachment->subscribed[topic] = by > 0;
+    attachment->audience->subscribed[topic] += (uint32_t)by;
+    if (topic == ZKT_TOPIC_STATE) {
+        attachment->instance->subscribers += (uint32_t)by;
+    }
+}
+
+static void drop_subscription(struct zkt_contact *contact, enum zkt_topic topic)
+{
+    struct zkt_attachment *attachment = &contact->attachment;
+    if (attachment->subscribed[topic]) {
+        count_subscriber(attachment, topic, -1);
+    }
+    if (topic == ZKT_TOPIC_STATE) {
+        zkt__node_unlink(&attachment->wants);
+    }
+}
+
+void zkt__detach(struct zkt_host *host, struct zkt_contact *contact)
+{
+    struct zkt_attachment *attachment = &contact->attachment;
+    struct zkt_instance *instance = attachment->instance;
+    for (size_t i = 0; i < ZKT_TOPIC_COUNT; i++) {
+        drop_subscription(contact, (enum zkt_topic)i);
+    }
+    zkt__node_unlink(&attachment->of_instance);
+    zkt__node_unlink(&attachment->turn);
+    instance->contact_count--;
+    attachment->audience->contacts--;
+    drop_audience(host, instance, attachment->audience);
+    attachment->audience = NULL;
+    attachment->instance = NULL;
+    attachment->connected = false;
+}
+
+void zkt__attachment_disconnect(struct zkt_host *host,
+                                struct zkt_contact *contact)
+{
+    struct zkt_instance *instance = contact->attachment.instance;
+    const bool connected = contact->attachment.connected;
+    zkt__detach(host, contact);
+    if (connected) {
+        zkt__instance_run_hook(host, instance, contact, ZKT_HOOK_DISCONNECT);
+    }
+}
+
+void zkt__contact_say_left(struct zkt_host *host, struct zkt_contact *contact)
+{
+    struct zkt_msg left = { .kind = ZKT_MSG_LEFT, .contact = contact };
+    (void)zkt__deliver(host, contact->peer->shard, &left, &contact->leave);
+}
+
+/* ---- subscriptions ---- */
+
+/* Keeps the block that tells the end of a subscription, unless there is one. */
+static void keep_closing(const struct zkt_host *host,
+                         struct zkt_attachment *attachment, struct zkt_msg *m)
+{
+    struct zkt_msg *closing = m->of.subscribe.closing;
+    m->of.subscribe.closing = NULL;
+    if (attachment->closing == NULL) {
+        attachment->closing = closing;
+    } else {
+        zkt__release(host->allocator, closing);
+    }
+}
+
+static void reply_catch_up(struct zkt_host *host, struct zkt_contact *contact,
+                           struct zkt_msg *carrier, bool refreshes)
+{
+    struct zkt_msg m = { .kind = ZKT_MSG_CATCH_UP,
+                         .contact = contact,
+                         .of.catch_up.refreshes = refreshes };
+    if (!zkt__instance_catch_up(host, contact->attachment.instance,
+                                contact->peer->dialect, &m.of.catch_up.what)) {
+        m.of.catch_up.what = (struct zkt_catch_up){ NULL, NULL, 0 };
+    }
+    struct zkt_buffer *snapshot = m.of.catch_up.what.snapshot;
+    (void)zkt__deliver(host, contact->peer->shard, &m, carrier);
+    zkt__buffer_unref(snapshot);
+}
+
+/* The subscriber is in. One that asks again may have a patch that it could not
+ * apply: it gets a snapshot without any. */
+static void grant(struct zkt_host *host, struct zkt_contact *contact,
+                  enum zkt_topic topic)
+{
+    struct zkt_attachment *attachment = &contact->attachment;
+    if (!attachment->subscribed[topic]) {
+        count_subscriber(attachment, topic, 1);
+    } else if (topic == ZKT_TOPIC_STATE) {
+        zkt__snapshot_log_refresh(&host->instances->snapshots,
+                                  attachment->instance->log);
+    }
+}
+
+/* Handles a subscribe. */
+void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
+                            struct zkt_msg *carrier)
+{
+    struct zkt_contact *contact = m->contact;
+    const enum zkt_topic topic = m->topic;
+    keep_closing(host, &contact->attachment, m);
+    if (!m->of.subscribe.is_void) {
+        grant(host, contact, topic);
+    }
+    if (topic == ZKT_TOPIC_STATE && m->of.subscribe.defers) {
+        struct zkt_msg reply = { .kind = ZKT_MSG_CATCH_UP,
+                                 .contact = contact,
+                                 .of.catch_up.deferred = true };
+        (void)zkt__deliver(host, contact->peer->shard, &reply, carrier);
+    } else if (topic == ZKT_TOPIC_STATE) {
+        reply_catch_up(host, contact, carrier, false);
+    } else {
+        struct zkt_msg reply = { .kind = ZKT_MSG_SUBSCRIBED,
+                                 .contact = contact };
+        (void)zkt__deliver(host, contact->peer->shard, &reply, carrier);
+    }
+}
+
+/* The carrier of a snapshot message, and of its reply. */
+static struct zkt_msg *refresh_carrier(const struct zkt_host *host,
+                                       struct zkt_contact *contact)
+{
+    return contact->peer->shard != host->shard ? &contact->carriers[0].snapshot
+                                               : NULL;
+}
+
+void zkt__instance_serve_wanting(struct zkt_host *host,
+                                 struct zkt_instance *instance)
+{
+    struct zkt_node *node;
+    while ((node = zkt__list_first(&instance->wanting)) != NULL) {
+        struct zkt_contact *contact = zkt__contact_of(
+            ZKT_CONTAINER(node, struct zkt_attachment, wants));
+        zkt__node_unlink(node);
+        reply_catch_up(host, contact, refresh_carrier(host, contact), true);
+    }
+}
+
+/* A slow reader wants a snapshot. One whose instance has ended has been told
+ * so; nothing is made for it. */
+void zkt__contact_take_snapshot(struct zkt_host *host,
+                                struct zkt_contact *contact)
+{
+    struct zkt_attachment *attachment = &contact->attachment;
+    if (attachment->instance == NULL) {
+        return;
+    }
+    if (zkt__instance_has_committed(attachment->instance)) {
+        reply_catch_up(host, contact, refresh_carrier(host, contact), true);
+    } else if (!zkt__node_linked(&attachment->wants)) {
+        zkt__list_append(&attachment->instance->wanting, &attachment->wants);
+    }
+}
+
+/* Subscriptions to @topic that wait are answered in time, but do not count. */
+static void void_waiting(struct zkt_contact *contact, enum zkt_topic topic)
+{
+    const struct zkt_list *mailbox = &contact->attachment.mailbox;
+    for (struct zkt_node *n = zkt__list_first(mailbox); n != NULL;
+         n = zkt__list_after(mailbox, n)) {
+        struct zkt_msg *m = ZKT_CONTAINER(n, struct zkt_msg, node);
+        if (m->kind == ZKT_MSG_SUBSCRIBE && m->topic == topic) {
+            m->of.subscribe.is_void = true;
+        }
+    }
+}
+
+/* An unsubscribe is never refused, and need not wait: what waits before it is
+ * voided. */
+void zkt__contact_unsubscribe(const struct zkt_host *host, struct zkt_msg *m,
+                              struct zkt_msg *carrier)
+{
+    if (m->contact->attachment.instance != NULL) {
+        void_waiting(m->contact, m->topic);
+        drop_subscription(m->contact, m->topic);
+    }
+    zkt__msg_free(host->allocator, carrier);
+}
+
+/* ---- refusing ---- */
+
+static void refuse_call(struct zkt_host *host, const struct zkt_msg *m,
+                        struct zkt_msg *carrier, enum zkt_status status,
+                        struct zkt_str text)
+{
+    void *body = m->of.call.body;
+    struct zkt_msg reply = { .kind = ZKT_MSG_RESULT,
+                             .contact = m->contact,
+                             .of.result.text = &host->result };
+    zkt__frame_begin(&host->result);
+    zkt__write_result_error(&host->result, m->of.call.id, text, status);
+    if (carrier != NULL) {
+        carrier->of.call.body = NULL;
+    }
+    (void)zkt__deliver(host, m->contact->peer->shard, &reply, carrier);
+    zkt__release(host->allocator, body);
+}
+
+static void refuse_subscription(struct zkt_host *host, struct zkt_msg *m,
+                                struct zkt_msg *carrier, enum zkt_status status,
+                                struct zkt_str text)
+{
+    struct zkt_msg reply = {
+        .kind = ZKT_MSG_CLOSED,
+        .topic = m->topic,
+        .contact = m->contact,
+        .of.closed = { .status = status, .text = text, .refused = true }
+    };
+    zkt__release(host->allocator, m->of.subscribe.closing);
+    m->of.subscribe.closing = NULL;
+    if (m->contact->attachment.instance != NULL) {
+        drop_subscription(m->contact, m->topic);
+    }
+    (void)zkt__deliver(host, m->contact->peer->shard, &reply, carrier);
+}
+
+void zkt__instance_refuse(struct zkt_host *host, struct zkt_msg *m,
+                          struct zkt_msg *carrier, enum zkt_status status,
+                          struct zkt_str text)
+{
+    if (m->kind == ZKT_MSG_CALL) {
+        refuse_call(host, m, carrier, status, text);
+    } else if (m->kind == ZKT_MSG_SUBSCRIBE) {
+        refuse_subscription(host, m, carrier, status, text);
+    } else {
+        zkt__msg_free(host->allocator, carrier);
+    }
+}

@@ -1,0 +1,305 @@
+/*
+ * Calls that finish later: the task that such a call lives in, the handle for
+ * the thread that resumes it, and what becomes of both when the call ends
+ * first. A handle is the task itself: resuming posts it to the server's
+ * thread, which cannot fail. A task that was detached knows neither server
+ * nor instance, and belongs to whoever resumes it.
+ */
+#include "instance/internal.h"
+
+struct zkt_task *zkt__task_new(struct zkt_host *host)
+{
+    struct zkt_task *task = zkt__alloc_zero(host->allocator, 1, sizeof(*task));
+    if (task != NULL) {
+        const struct zkt_limits *limits = host->limits;
+        zkt__arena_init(&task->arena, host->allocator);
+        task->arena.limit = (size_t)limits->call_bytes +
+                            (size_t)limits->message_bytes;
+        task->arena.reached = &host->stats.reached.call_bytes;
+    }
+    return task;
+}
+
+void zkt__task_free(struct zkt_task *task)
+{
+    if (task == NULL) {
+        return;
+    }
+    const struct zkt_allocator *allocator = task->arena.allocator;
+    zkt__release(allocator, task->body);
+    zkt__arena_finish(&task->arena);
+    zkt__release(allocator, task);
+}
+
+static struct zkt_task *task_of(struct zkt_later *later)
+{
+    return ZKT_CONTAINER(later, struct zkt_task, later);
+}
+
+/* ---- deferring ---- */
+
+/* Why the call that runs cannot be deferred, or NULL. */
+static const char *find_obstacle(const struct zkt_task *task, uint32_t method)
+{
+    if (task->is_hook) {
+        return "a hook cannot finish later";
+    }
+    if (task->m.of.call.method !=
+        &task->call.instance->actor->methods[method]) {
+        return "deferred as a call of another method";
+    }
+    return task->later.box != NULL ? "deferred twice" : NULL;
+}
+
+/* All that a cancelled call will need, so that cancelling cannot fail. */
+static bool prepare_cancelling(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_call *call = &task->call;
+    const struct zkt_actor *actor = call->instance->actor;
+    struct zkt_instances *instances = host->instances;
+    const bool first = task == instances->task;
+    if (first && instances->spare == NULL) {
+        instances->spare = zkt__task_new(host);
+    }
+    const struct zkt_str client = zkt__arena_str(call->arena, call->client_id);
+    const struct zkt_str id = zkt__arena_str(call->arena, call->instance_id);
+    task->later.empty = zkt__arena_zero(call->arena, 1, actor->state->size);
+    task->later.empty_private = actor->hidden != NULL
+                                    ? zkt__arena_zero(call->arena, 1,
+                                                      actor->hidden->size)
+                                    : NULL;
+    if ((first && instances->spare == NULL) || client.data == NULL ||
+        id.data == NULL || task->later.empty == NULL ||
+        (actor->hidden != NULL && task->later.empty_private == NULL)) {
+        return false;
+    }
+    call->client_id = client;
+    call->instance_id = id;
+    return true;
+}
+
+static void run_cancelled(struct zkt_task *task)
+{
+    const struct zkt_later *later = &task->later;
+    (void)later->invoke(&task->call, later->then, task->m.of.call.input,
+                        task->result, later->user);
+    zkt__post_box_unref(later->box);
+    zkt__task_free(task);
+}
+
+static void run_posted(struct zkt_posted *posted, void *owner)
+{
+    struct zkt_task *task = task_of(
+        ZKT_CONTAINER(posted, struct zkt_later, posted));
+    (void)owner;
+    if (task->call.host == NULL) {
+        run_cancelled(task);
+        return;
+    }
+    zkt__post_box_unref(task->later.box);
+    task->later.box = NULL;
+    zkt__task_resume(task->call.host, task);
+}
+
+struct zkt_later *zkt_call_defer(struct zkt_call *call, uint32_t method)
+{
+    struct zkt_task *task = ZKT_CONTAINER(call, struct zkt_task, call);
+    struct zkt_host *host = call->host;
+    if (host == NULL) {
+        return NULL;
+    }
+    const char *obstacle = find_obstacle(task, method);
+    if (obstacle != NULL) {
+        zkt__journal_fail(&call->journal, ZKT_INTERNAL, "%s", obstacle);
+        return NULL;
+    }
+    if (!prepare_cancelling(host, task)) {
+        zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
+                          "no memory to finish later");
+        return NULL;
+    }
+    task->later.posted.run = run_posted;
+    task->later.box = host->box;
+    zkt__post_box_ref(host->box);
+    return &task->later;
+}
+
+void zkt_later_resume(struct zkt_later *later, zkt_then_invoke *invoke,
+                      void (*then)(void), void *user)
+{
+    if (later == NULL) {
+        return;
+    }
+    later->invoke = invoke;
+    later->then = then;
+    later->user = user;
+    if (!zkt__post(later->box, &later->posted)) {
+        run_cancelled(task_of(later)); /* the server is gone */
+    }
+}
+
+/* ---- cancelling ---- */
+
+/* Writes do nothing from now on. */
+static void cancel_journal(struct zkt_journal *journal, void *empty)
+{
+    journal->failure = ZKT_CANCELLED;
+    journal->count = 0;
+    journal->root->at = empty;
+}
+
+/* Zeroed states of the type that the cancelled call would write to. */
+static bool copy_states(struct zkt_call *call, struct zkt_later *later,
+                        const struct zkt_actor *actor, struct zkt_arena *to)
+{
+    later->empty = zkt__arena_zero(to, 1, actor->state->size);
+    later->empty_private = actor->hidden != NULL
+                               ? zkt__arena_zero(to, 1, actor->hidden->size)
+                               : NULL;
+    return later->empty != NULL &&
+           zkt__journal_begin(&call->journal, call->journal.store, to,
+                              &call->issues, actor->state, later->empty, 0) &&
+           (actor->hidden == NULL ||
+            (later->empty_private != NULL &&
+             zkt__journal_begin(&call->private_journal, call->journal.store, to,
+                                &call->issues, actor->hidden,
+                                later->empty_private, 0)));
+}
+
+/* Everything that a cancelled call still has, into another arena. Returns
+ * false if there is no memory. */
+static bool copy_rest(struct zkt_task *task, const struct zkt_actor *actor,
+                      struct zkt_arena *to)
+{
+    struct zkt_call *call = &task->call;
+    const struct zkt_method *method = task->m.of.call.method;
+    const struct zkt_str client = zkt__arena_str(to, call->client_id);
+    const struct zkt_str id = zkt__arena_str(to, call->instance_id);
+    const void *input = task->m.of.call.input;
+    void *result = NULL;
+    if (input != NULL && task->body == NULL) {
+        void *copy = zkt__arena_alloc(to,
+                                      zkt__value_measure(method->input, input));
+        input = copy != NULL ? zkt__value_dup_into(method->input, input, copy)
+                             : NULL;
+    }
+    if (task->result != NULL) {
+        result = zkt__arena_zero(to, 1, method->result->size);
+    }
+    if (client.data == NULL || id.data == NULL ||
+        (input == NULL) != (task->m.of.call.input == NULL) ||
+        (result == NULL) != (task->result == NULL) ||
+        !copy_states(call, &task->later, actor, to)) {
+        return false;
+    }
+    call->client_id = client;
+    call->instance_id = id;
+    task->m.of.call.input = input;
+    task->result = result;
+    return true;
+}
+
+/* Gives back what a cancelled call holds but does not need, if its handler has
+ * not taken memory that it may still use. Without memory nothing changes. */
+static void shrink(struct zkt_task *task)
+{
+    struct zkt_call *call = &task->call;
+    /* Of `later` no more: another thread may be resuming it. */
+    void *const empty = task->later.empty;
+    void *const empty_private = task->later.empty_private;
+    const struct zkt_journal journals[] = { call->journal,
+                                            call->private_journal };
+    struct zkt_arena small;
+    if (call->keeps) {
+        return;
+    }
+    zkt__arena_init(&small, task->arena.allocator);
+    if (!copy_rest(task, call->instance->actor, &small)) {
+        task->later.empty = empty;
+        task->later.empty_private = empty_private;
+        call->journal = journals[0];
+        call->private_journal = journals[1];
+        zkt__arena_finish(&small);
+        return;
+    }
+    zkt__arena_finish(&task->arena);
+    task->arena = small;
+    call->journal.arena = call->private_journal.arena = &task->arena;
+}
+
+void zkt__task_detach(struct zkt_task *task)
+{
+    struct zkt_call *call = &task->call;
+    shrink(task);
+    task->arena.reached = NULL; /* of a server that may go */
+    call->host = NULL;
+    call->instance = NULL;
+    call->state = task->later.empty;
+    cancel_journal(&call->journal, task->later.empty);
+    if (call->private_state != NULL) {
+        call->private_state = task->later.empty_private;
+        cancel_journal(&call->private_journal, task->later.empty_private);
+    }
+    task->m.contact = NULL;
+    task->carrier = NULL;
+    if (task->result != NULL) {
+        memset(task->result, 0, task->m.of.call.method->result->size);
+    }
+}
+
+bool zkt_cancelled(const struct zkt_call *call)
+{
+    return call->host == NULL;
+}
+
+/* ---- time ---- */
+
+static struct zkt_task *first_parked(const struct zkt_host *host)
+{
+    struct zkt_node *first = zkt__list_first(&host->instances->parked);
+    return first != NULL ? ZKT_CONTAINER(first, struct zkt_task, deadline.node)
+                         : NULL;
+}
+
+void zkt__instances_cancel(struct zkt_host *host, enum zkt_status status,
+                           struct zkt_str text)
+{
+    struct zkt_task *task;
+    while ((task = first_parked(host)) != NULL) {
+        zkt__task_cancel(host, task, status, text);
+    }
+}
+
+static void give_up(struct zkt_host *host, struct zkt_task *task)
+{
+    const struct zkt_call *call = &task->call;
+    host->stats.reached.handler_ms++;
+    zkt__host_log(host, ZKT_LOG_WARNING,
+                  "%.*s \"%.*s\": %s: it did not finish in time",
+                  ZKT_ARG(call->instance->actor->name),
+                  ZKT_ARG(call->instance->location->name), call->name);
+    zkt__task_cancel(host, task, ZKT_DEADLINE_EXCEEDED,
+                     ZKT_STR("the handler did not finish in time"));
+}
+
+static void evict(struct zkt_host *host, struct zkt_instance *instance)
+{
+    host->stats.evictions++;
+    host->stats.reached.idle_ms++;
+    zkt__instance_end(host, instance, ZKT_ABORTED,
+                      ZKT_STR("the instance was evicted"));
+    zkt__arena_reset(host->arena);
+}
+
+void zkt__instances_expire(struct zkt_host *host)
+{
+    const int64_t now = host->clock->now_ms;
+    struct zkt_timeout *due;
+    struct zkt_task *task;
+    while ((task = first_parked(host)) != NULL && task->deadline.due <= now) {
+        give_up(host, task);
+    }
+    while ((due = zkt__timeouts_take(&host->instances->idle, now)) != NULL) {
+        evict(host, ZKT_CONTAINER(due, struct zkt_instance, idle));
+    }
+}

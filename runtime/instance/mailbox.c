@@ -1,0 +1,248 @@
+/*
+ * Messages that wait for an instance: in order for each contact, bounded by
+ * number and by bytes for all. A message that waits stands in a block of its
+ * own; the one by which a contact leaves is part of the contact, and cannot
+ * fail. The mailbox is served in rounds, a message of each contact, so nobody
+ * waits behind all that somebody else has sent.
+ *
+ * A contact may have no more messages waiting than there are places left: one
+ * alone fills half of the mailbox, two a third each, and there is always room
+ * for the next one.
+ */
+#include "instance/internal.h"
+
+/* ---- putting in ---- */
+
+void zkt__mailbox_make_ready(struct zkt_host *host,
+                             struct zkt_instance *instance)
+{
+    if (instance->parked == NULL && !zkt__node_linked(&instance->ready)) {
+        zkt__list_append(&host->instances->ready, &instance->ready);
+    }
+}
+
+bool zkt__mailbox_is_starved(struct zkt_host *host,
+                             const struct zkt_instance *instance)
+{
+    const struct zkt_audience *a = instance->others;
+    while (a != NULL && zkt__group_has_credit(host, a->shard)) {
+        a = a->next;
+    }
+    return a != NULL;
+}
+
+void zkt__mailbox_append(struct zkt_host *host, struct zkt_contact *contact,
+                         struct zkt_msg *m)
+{
+    struct zkt_attachment *attachment = &contact->attachment;
+    struct zkt_instance *instance = attachment->instance;
+    zkt__list_append(&attachment->mailbox, &m->node);
+    if (!zkt__node_linked(&attachment->turn)) {
+        zkt__list_append(&instance->turns, &attachment->turn);
+    }
+    zkt__mailbox_make_ready(host, instance);
+}
+
+static bool has_room(struct zkt_host *host, const struct zkt_attachment *of,
+                     size_t bytes)
+{
+    const struct zkt_limits *limits = host->limits;
+    const struct zkt_instance *instance = of->instance;
+    const size_t places = (size_t)limits->mailbox_messages;
+    const size_t room = (size_t)limits->mailbox_bytes;
+    if (of->mail_count + instance->mail_count >= places) {
+        host->stats.reached.mailbox_messages++;
+        return false;
+    }
+    if (of->mail_bytes + instance->mail_bytes + bytes > room) {
+        host->stats.reached.mailbox_bytes++;
+        return false;
+    }
+    return true;
+}
+
+/* Counts a message that waits (@by is 1), or no longer does (-1). Leaving does
+ * not count: it has its memory, and cannot be refused. */
+static void count(struct zkt_host *host, struct zkt_attachment *attachment,
+                  const struct zkt_msg *m, int by)
+{
+    const size_t bytes = by > 0 ? m->bytes : (size_t)0 - m->bytes;
+    if (m->kind == ZKT_MSG_LEAVE) {
+        return;
+    }
+    attachment->mail_count += (uint32_t)by;
+    attachment->mail_bytes += bytes;
+    attachment->instance->mail_count += (uint32_t)by;
+    attachment->instance->mail_bytes += bytes;
+    host->stats.queued += (uint64_t)(int64_t)by;
+}
+
+void zkt__mailbox_put(struct zkt_host *host, struct zkt_msg *m,
+                      struct zkt_msg *carrier)
+{
+    struct zkt_attachment *attachment = &m->contact->attachment;
+    if (!has_room(host, attachment, zkt__msg_size(m))) {
+        zkt__instance_refuse(host, m, carrier, ZKT_RESOURCE_EXHAUSTED,
+                             ZKT_STR("too many messages wait for the "
+                                     "instance"));
+        return;
+    }
+    struct zkt_msg *block = carrier != NULL ? carrier
+                                            : zkt__msg_pack(host->allocator, m);
+    if (block == NULL) {
+        zkt__instance_refuse(host, m, NULL, ZKT_RESOURCE_EXHAUSTED,
+                             ZKT_STR("out of memory"));
+        return;
+    }
+    count(host, attachment, block, 1);
+    zkt__mailbox_append(host, m->contact, block);
+}
+
+/* ---- taking out ---- */
+
+struct zkt_msg *zkt__mailbox_take(struct zkt_host *host,
+                                  struct zkt_contact *contact)
+{
+    struct zkt_attachment *attachment = &contact->attachment;
+    struct zkt_node *node = zkt__list_first(&attachment->mailbox);
+    if (node == NULL) {
+        return NULL;
+    }
+    struct zkt_msg *m = ZKT_CONTAINER(node, struct zkt_msg, node);
+    zkt__node_unlink(node);
+    count(host, attachment, m, -1);
+    return m;
+}
+
+/* Takes the first message out; others of the contact wait for its next turn.
+ */
+static struct zkt_msg *take_next(struct zkt_host *host,
+                                 struct zkt_attachment *attachment)
+{
+    struct zkt_msg *m = zkt__mailbox_take(host, zkt__contact_of(attachment));
+    if (!zkt__list_empty(&attachment->mailbox)) {
+        zkt__list_append(&attachment->instance->turns, &attachment->turn);
+    }
+    return m;
+}
+
+/* Runs `connect`; the message stays, unless it is handled with it. */
+static void connect_first(struct zkt_host *host,
+                          struct zkt_attachment *attachment)
+{
+    struct zkt_msg *m = zkt__mailbox_take(host, zkt__contact_of(attachment));
+    const bool leaves = m->kind == ZKT_MSG_LEAVE;
+    if (zkt__attachment_connect(host, m, leaves ? NULL : m)) {
+        if (!zkt__list_empty(&attachment->mailbox)) {
+            zkt__list_append(&attachment->instance->turns, &attachment->turn);
+        }
+        return;
+    }
+    zkt__list_prepend(&attachment->mailbox, &m->node);
+    zkt__list_append(&attachment->instance->turns, &attachment->turn);
+    count(host, attachment, m, 1);
+}
+
+/* One message of the contact whose turn it is, or its `connect`. Whether the
+ * instance is still there afterwards is for its handle to say. */
+static void take_turn(struct zkt_host *host,
+                      const struct zkt_instance *instance)
+{
+    struct zkt_attachment *attachment = ZKT_CONTAINER(
+        zkt__list_first(&instance->turns), struct zkt_attachment, turn);
+    zkt__node_unlink(&attachment->turn);
+    if (attachment->connected) {
+        struct zkt_msg *m = take_next(host, attachment);
+        zkt__instance_handle(host, m, m);
+    } else {
+        connect_first(host, attachment);
+    }
+    zkt__arena_reset(host->arena);
+}
+
+static bool ends(const struct zkt_instance *instance)
+{
+    return instance->ends_now ||
+           (instance->ending && zkt__list_empty(&instance->turns));
+}
+
+/* Serves one instance; false: it has no more to do for now. */
+static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
+{
+    if (instance->parked != NULL) {
+        return false;
+    }
+    if (ends(instance)) {
+        zkt__instance_end(host, instance, ZKT_ABORTED,
+                          ZKT_STR("the instance was destroyed"));
+        zkt__arena_reset(host->arena);
+        return false;
+    }
+    if (zkt__list_empty(&instance->turns)) {
+        return false;
+    }
+    if (zkt__mailbox_is_starved(host, instance)) {
+        zkt__list_append(&host->instances->starved, &instance->ready);
+        return false;
+    }
+    take_turn(host, instance);
+    return true;
+}
+
+/* Serves an instance while it may. */
+static void serve(struct zkt_host *host, struct zkt_instance *instance)
+{
+    const zkt_handle_id id = instance->id;
+    int64_t left = host->limits->mailbox_per_turn;
+    while (instance != NULL && serve_one(host, instance)) {
+        instance = zkt__slots_find(&host->instances->all, id);
+        if (instance != NULL && (--left == 0 || host->budget <= 0)) {
+            host->stats.reached.mailbox_per_turn++;
+            zkt__mailbox_make_ready(host, instance);
+            return;
+        }
+    }
+}
+
+/* Instances that had no credit are ready once they have. */
+static void wake_starved(struct zkt_host *host)
+{
+    struct zkt_instances *instances = host->instances;
+    struct zkt_list turn;
+    struct zkt_node *node;
+    zkt__list_init(&turn);
+    zkt__list_move(&turn, &instances->starved);
+    while ((node = zkt__list_first(&turn)) != NULL) {
+        const struct zkt_instance *instance = ZKT_CONTAINER(
+            node, struct zkt_instance, ready);
+        zkt__node_unlink(node);
+        zkt__list_append(zkt__mailbox_is_starved(host, instance)
+                             ? &instances->starved
+                             : &instances->ready,
+                         node);
+    }
+}
+
+void zkt__instances_drain(struct zkt_host *host)
+{
+    struct zkt_instances *instances = host->instances;
+    /* Those that are ready now; one that becomes ready has the next turn. */
+    struct zkt_list turn;
+    struct zkt_node *node;
+    wake_starved(host);
+    zkt__list_init(&turn);
+    zkt__list_move(&turn, &instances->ready);
+    while (host->budget > 0 && (node = zkt__list_first(&turn)) != NULL) {
+        zkt__node_unlink(node);
+        serve(host, ZKT_CONTAINER(node, struct zkt_instance, ready));
+    }
+    /* The others come first in the next turn. */
+    zkt__list_move(&turn, &instances->ready);
+    zkt__list_move(&instances->ready, &turn);
+}
+
+bool zkt__instances_all_free(const struct zkt_host *host)
+{
+    return zkt__list_empty(&host->instances->parked) &&
+           !zkt__instances_wait(host->instances);
+}

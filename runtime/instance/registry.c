@@ -1,0 +1,349 @@
+/*
+ * The registry of instances: making and ending them. What `activate` has begun
+ * `deactivate` ends: each runs once in the life of an instance.
+ */
+#include "instance/internal.h"
+#include "protocol/envelope.h"
+
+bool zkt__instances_init(struct zkt_instances *instances, struct zkt_host *host)
+{
+    host->instances = instances;
+    zkt__slots_init(&instances->all, host->allocator);
+    zkt__list_init(&instances->ready);
+    zkt__list_init(&instances->starved);
+    zkt__list_init(&instances->parked);
+    zkt__list_init(&instances->idle);
+    zkt__snapshot_log_init(&instances->snapshots, host->allocator,
+                           (size_t)host->limits->cache_bytes,
+                           &host->stats.reached.cache_bytes);
+    instances->task = zkt__task_new(host);
+    host->arena = instances->task != NULL ? &instances->task->arena : NULL;
+    return instances->task != NULL;
+}
+
+void zkt__instances_finish(struct zkt_instances *instances)
+{
+    zkt__slots_finish(&instances->all);
+    zkt__task_free(instances->task);
+    zkt__task_free(instances->spare);
+}
+
+/* ---- making ---- */
+
+static void free_state(const struct zkt_host *host, const struct zkt_type *type,
+                       void *state)
+{
+    if (state != NULL) {
+        zkt__value_release(&host->store, type, state);
+        zkt__release(host->allocator, state);
+    }
+}
+
+/* A state as its defaults make it, or NULL. */
+static void *new_state(const struct zkt_host *host, const struct zkt_type *type)
+{
+    void *state = zkt__alloc_zero(host->allocator, 1, type->size);
+    if (state != NULL && !zkt__value_default(&host->store, type, state)) {
+        zkt__release(host->allocator, state);
+        return NULL;
+    }
+    return state;
+}
+
+static void free_instance(struct zkt_host *host, struct zkt_instance *instance)
+{
+    zkt__snapshot_log_free(&host->instances->snapshots, instance->log);
+    free_state(host, instance->actor->state, instance->state);
+    free_state(host, instance->actor->hidden, instance->private_state);
+    zkt__release(host->allocator, instance);
+}
+
+/* Returns false if there is no memory. */
+static bool fill_states(const struct zkt_host *host,
+                        struct zkt_instance *instance)
+{
+    const struct zkt_actor *actor = instance->actor;
+    instance->state = new_state(host, actor->state);
+    instance->private_state = actor->hidden != NULL
+                                  ? new_state(host, actor->hidden)
+                                  : NULL;
+    return instance->state != NULL &&
+           (actor->hidden == NULL || instance->private_state != NULL);
+}
+
+static struct zkt_instance *new_instance(struct zkt_host *host,
+                                         struct zkt_location *location)
+{
+    struct zkt_instance *instance = zkt__alloc_zero(host->allocator, 1,
+                                                    sizeof(*instance));
+    if (instance == NULL) {
+        return NULL;
+    }
+    instance->location = location;
+    instance->actor = location->actor;
+    instance->epoch = zkt__random_next(&host->random);
+    instance->own.shard = host->shard;
+    instance->own.location = location;
+    zkt__list_init(&instance->attachments);
+    zkt__list_init(&instance->turns);
+    zkt__list_init(&instance->wanting);
+    if (!fill_states(host, instance)) {
+        goto fail;
+    }
+    instance->id = zkt__slots_add(&host->instances->all, instance);
+    if (instance->id == 0) {
+        goto fail;
+    }
+    return instance;
+
+fail:
+    free_instance(host, instance);
+    return NULL;
+}
+
+/* Counts one more, for the server and for whom it is charged to. */
+static bool account(struct zkt_host *host, void *payer, struct zkt_str *reason)
+{
+    if (!zkt__group_count(host, host->instances->all.live)) {
+        host->stats.reached.instances++;
+        *reason = ZKT_STR("too many instances");
+        return false;
+    }
+    if (host->charge != NULL && !host->charge(host, payer)) {
+        zkt__group_uncount(host);
+        *reason = ZKT_STR("too many instances of one address");
+        return false;
+    }
+    return true;
+}
+
+static void unaccount(struct zkt_host *host, void *payer)
+{
+    zkt__group_uncount(host);
+    if (host->refund != NULL) {
+        host->refund(host, payer);
+    }
+}
+
+struct zkt_instance *zkt__instance_create(struct zkt_host *host,
+                                          struct zkt_location *location,
+                                          void *payer, struct zkt_str *reason)
+{
+    if (!account(host, payer, reason)) {
+        return NULL;
+    }
+    struct zkt_instance *instance = new_instance(host, location);
+    if (instance == NULL) {
+        unaccount(host, payer);
+        *reason = ZKT_STR("out of memory");
+        return NULL;
+    }
+    instance->payer = payer;
+    location->instance = instance;
+    zkt__location_ref(location);
+    zkt__instance_run_hook(host, instance, NULL, ZKT_HOOK_ACTIVATE);
+    return instance;
+}
+
+/* ---- ending ---- */
+
+static void remove_instance(struct zkt_host *host,
+                            struct zkt_instance *instance)
+{
+    struct zkt_location *location = instance->location;
+    zkt__node_unlink(&instance->ready);
+    zkt__timeout_cancel(&instance->idle);
+    unaccount(host, instance->payer);
+    zkt__slots_remove(&host->instances->all, instance->id);
+    location->instance = NULL;
+    free_instance(host, instance);
+    zkt__location_release(host, location);
+}
+
+/* Still in its first state, it is the same as one that is made anew. */
+static bool is_as_new(const struct zkt_instance *instance)
+{
+    const struct zkt_hook_entry *hooks = instance->actor->hooks;
+    return instance->seq == 0 && !hooks[ZKT_HOOK_ACTIVATE].declared &&
+           !hooks[ZKT_HOOK_DEACTIVATE].declared;
+}
+
+void zkt__instance_release_if_unused(struct zkt_host *host,
+                                     struct zkt_instance *instance)
+{
+    if (instance->contact_count > 0 || instance->parked != NULL ||
+        instance->ending || instance->ends_now) {
+        return;
+    }
+    if (is_as_new(instance)) {
+        remove_instance(host, instance);
+    } else if (host->limits->idle_ms > 0) {
+        zkt__timeout_arm(&host->instances->idle, &instance->idle,
+                         host->clock->now_ms, host->limits->idle_ms);
+    }
+}
+
+static struct zkt_contact *first_contact(const struct zkt_instance *instance)
+{
+    struct zkt_node *first = zkt__list_first(&instance->attachments);
+    return first != NULL ? zkt__contact_of(ZKT_CONTAINER(
+                               first, struct zkt_attachment, of_instance))
+                         : NULL;
+}
+
+/* Refuses what waits; leaving is no message that can be refused. */
+static void refuse_mail(struct zkt_host *host, struct zkt_contact *contact,
+                        enum zkt_status status, struct zkt_str text,
+                        bool *leaves)
+{
+    struct zkt_msg *m;
+    *leaves = false;
+    while ((m = zkt__mailbox_take(host, contact)) != NULL) {
+        if (m->kind == ZKT_MSG_LEAVE) {
+            *leaves = true;
+        } else {
+            zkt__instance_refuse(host, m, m, status, text);
+        }
+    }
+}
+
+void zkt__contact_say_ended(struct zkt_host *host, struct zkt_contact *contact)
+{
+    const uint32_t shard = contact->peer->shard;
+    struct zkt_msg ended = { .kind = ZKT_MSG_ENDED, .contact = contact };
+    if (shard == host->shard) {
+        (void)zkt__deliver(host, shard, &ended, NULL);
+    } else if (!atomic_exchange(&contact->carriers[0].ended_travels, true)) {
+        (void)zkt__deliver(host, shard, &ended, &contact->carriers[0].ended);
+    }
+}
+
+/* Tells a contact's session that its subscriptions have ended. */
+static void close_subscriptions(struct zkt_host *host,
+                                struct zkt_contact *contact,
+                                enum zkt_status status, struct zkt_str text)
+{
+    struct zkt_msg closed = { .kind = ZKT_MSG_CLOSED,
+                              .contact = contact,
+                              .of.closed = { .status = status, .text = text } };
+    struct zkt_msg *carrier = contact->attachment.closing;
+    contact->attachment.closing = NULL;
+    (void)zkt__deliver(host, contact->peer->shard, &closed, carrier);
+}
+
+static void end_contact(struct zkt_host *host, struct zkt_contact *contact,
+                        enum zkt_status status, struct zkt_str text)
+{
+    const bool *to = contact->attachment.subscribed;
+    const bool subscribed = to[ZKT_TOPIC_STATE] || to[ZKT_TOPIC_EVENTS];
+    bool leaves;
+    refuse_mail(host, contact, status, text, &leaves);
+    zkt__detach(host, contact);
+    if (leaves) {
+        zkt__contact_say_left(host, contact);
+        return;
+    }
+    if (subscribed) {
+        close_subscriptions(host, contact, status, text);
+    }
+    zkt__contact_say_ended(host, contact);
+}
+
+void zkt__instance_end(struct zkt_host *host, struct zkt_instance *instance,
+                       enum zkt_status status, struct zkt_str text)
+{
+    struct zkt_contact *contact;
+    instance->ending = true; /* nobody else drops it */
+    zkt__instance_run_hook(host, instance, NULL, ZKT_HOOK_DEACTIVATE);
+    while ((contact = first_contact(instance)) != NULL) {
+        end_contact(host, contact, status, text);
+    }
+    remove_instance(host, instance);
+}
+
+void zkt__instance_destroy(struct zkt_host *host, struct zkt_instance *instance)
+{
+    instance->ending = true;
+    zkt__mailbox_make_ready(host, instance);
+}
+
+/* ---- snapshots ---- */
+
+/* A call has changed the state and has yet to finish. */
+static bool is_dirty(const struct zkt_instance *instance)
+{
+    return instance->parked != NULL && instance->parked->call.journal.count > 0;
+}
+
+bool zkt__instance_has_committed(const struct zkt_instance *instance)
+{
+    return zkt__snapshot_log_is_kept(instance->log) || !is_dirty(instance);
+}
+
+/* The frame of a snapshot of the state as it is, or NULL: no memory. */
+static struct zkt_buffer *encode_snapshot(struct zkt_host *host,
+                                          const struct zkt_instance *instance)
+{
+    const struct zkt_type *type = instance->actor->state;
+    struct zkt_writer *w = &host->plain;
+    zkt__frame_begin(w);
+    if (!zkt_write_reserve(w, zkt__snapshot_log_guess(instance->log))) {
+        zkt__frame_begin(w); /* it was a guess; so much may not be needed */
+    }
+    zkt__write_address(w, ZKT_MESSAGE_STATE_SNAPSHOT, instance->actor->name,
+                       instance->location->name);
+    ZKT_WRITE(w, ",\"state\":");
+    type->encode(w, type, instance->state);
+    ZKT_WRITE(w, "}");
+    zkt__host_spend(host, zkt__frame_payload(w));
+    return zkt__frame_share(w);
+}
+
+bool zkt__instance_catch_up(struct zkt_host *host,
+                            struct zkt_instance *instance,
+                            enum zkt_dialect dialect, struct zkt_catch_up *out)
+{
+    struct zkt_snapshot_cache *cache = &host->instances->snapshots;
+    if (zkt__snapshot_log_catch_up(cache, instance->log, dialect, out)) {
+        host->stats.snapshots_cached++;
+        return true;
+    }
+    struct zkt_buffer *snapshot = encode_snapshot(host, instance);
+    if (snapshot == NULL) {
+        return false;
+    }
+    zkt__snapshot_log_keep(cache, &instance->log, snapshot);
+    *out = (struct zkt_catch_up){ .snapshot = snapshot };
+    return true;
+}
+
+/* ---- stopping ---- */
+
+/* Everybody is disconnected, then the instance ends. */
+static void stop_instance(struct zkt_host *host, struct zkt_instance *instance)
+{
+    const struct zkt_str text = ZKT_STR("the server stops");
+    struct zkt_contact *contact;
+    bool leaves;
+    instance->ending = true; /* nobody else drops it */
+    while ((contact = first_contact(instance)) != NULL) {
+        refuse_mail(host, contact, ZKT_UNAVAILABLE, text, &leaves);
+        zkt__attachment_disconnect(host, contact);
+        if (leaves) {
+            zkt__contact_say_left(host, contact);
+        }
+    }
+    zkt__instance_end(host, instance, ZKT_UNAVAILABLE, text);
+    zkt__arena_reset(host->arena);
+}
+
+void zkt__instances_end(struct zkt_host *host)
+{
+    struct zkt_instances *instances = host->instances;
+    instances->ended = true;
+    for (uint32_t i = 0; i < instances->all.count; i++) {
+        if (instances->all.objects[i] != NULL) {
+            stop_instance(host, instances->all.objects[i]);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+/*
+ * Messages that come up from sessions: each is handled at once if its instance
+ * is free, and waits in the mailbox if not.
+ */
+#include "instance/internal.h"
+
+static void leave_now(struct zkt_host *host, struct zkt_contact *contact)
+{
+    struct zkt_instance *instance = contact->attachment.instance;
+    zkt__attachment_disconnect(host, contact);
+    zkt__instance_release_if_unused(host, instance);
+    zkt__contact_say_left(host, contact);
+}
+
+static void take_leave(struct zkt_host *host, struct zkt_contact *contact)
+{
+    const struct zkt_instance *instance = contact->attachment.instance;
+    if (instance == NULL) {
+        zkt__contact_say_left(host, contact);
+    } else if (zkt__mailbox_is_free(host, instance)) {
+        leave_now(host, contact);
+    } else {
+        zkt__mailbox_append(host, contact, &contact->leave);
+    }
+}
+
+void zkt__instance_handle(struct zkt_host *host, struct zkt_msg *m,
+                          struct zkt_msg *carrier)
+{
+    zkt__host_spend(host, ZKT_COST_CALL);
+    if (m->is_late) {
+        zkt__instance_refuse(host, m, carrier, ZKT_ABORTED,
+                             ZKT_STR("the instance was destroyed"));
+    } else if (m->kind == ZKT_MSG_CALL) {
+        zkt__task_call(host, m, carrier);
+    } else if (m->kind == ZKT_MSG_SUBSCRIBE) {
+        zkt__contact_subscribe(host, m, carrier);
+    } else {
+        leave_now(host, m->contact);
+    }
+}
+
+bool zkt__attachment_connect(struct zkt_host *host, struct zkt_msg *m,
+                             struct zkt_msg *carrier)
+{
+    struct zkt_contact *contact = m->contact;
+    struct zkt_attachment *attachment = &contact->attachment;
+    const bool first = m->kind == ZKT_MSG_SUBSCRIBE &&
+                       m->topic == ZKT_TOPIC_EVENTS;
+    attachment->connected = true;
+    if (first) {
+        zkt__contact_subscribe(host, m, carrier);
+    }
+    zkt__instance_run_hook(host, attachment->instance, contact,
+                           ZKT_HOOK_CONNECT);
+    return first;
+}
+
+/* Whether a snapshot can be given although the instance is busy: not before
+ * `connect` has run, and not before what the client sent earlier. */
+static bool is_answered_at_once(const struct zkt_msg *m)
+{
+    const struct zkt_attachment *attachment = &m->contact->attachment;
+    const struct zkt_instance *instance = attachment->instance;
+    return m->kind == ZKT_MSG_SUBSCRIBE && m->topic == ZKT_TOPIC_STATE &&
+           zkt__list_empty(&attachment->mailbox) &&
+           (attachment->connected ||
+            !instance->actor->hooks[ZKT_HOOK_CONNECT].declared) &&
+           zkt__instance_has_committed(instance);
+}
+
+/* A call has ended the instance. */
+static void end_if_due(struct zkt_host *host, struct zkt_instance *instance)
+{
+    if (instance->ends_now && instance->parked == NULL) {
+        zkt__instance_end(host, instance, ZKT_ABORTED,
+                          ZKT_STR("the instance was destroyed"));
+    }
+}
+
+/* Handles a message at once, unless `connect` has ended that. */
+static bool handle_free(struct zkt_host *host, struct zkt_msg *m,
+                        struct zkt_msg *carrier)
+{
+    const struct zkt_attachment *attachment = &m->contact->attachment;
+    if (!attachment->connected) {
+        if (zkt__attachment_connect(host, m, carrier)) {
+            return true;
+        }
+        if (!zkt__mailbox_is_free(host, attachment->instance)) {
+            return false;
+        }
+    }
+    zkt__instance_handle(host, m, carrier);
+    return true;
+}
+
+/* A call or a subscribe whose contact is attached. */
+static void dispatch(struct zkt_host *host, struct zkt_msg *m,
+                     struct zkt_msg *carrier)
+{
+    struct zkt_instance *instance = m->contact->attachment.instance;
+    if (zkt__mailbox_is_free(host, instance)) {
+        if (!handle_free(host, m, carrier)) {
+            zkt__mailbox_put(host, m, carrier);
+        }
+        end_if_due(host, instance);
+    } else if (is_answered_at_once(m)) {
+        m->contact->attachment.connected = true;
+        zkt__instance_handle(host, m, carrier);
+    } else {
+        zkt__mailbox_put(host, m, carrier);
+    }
+}
+
+/* Whether the end of the instance that @contact is or would be attached to is
+ * due. */
+static bool is_ending(const struct zkt_host *host,
+                      const struct zkt_contact *contact)
+{
+    const struct zkt_instance *instance = contact->attachment.instance;
+    if (instance == NULL) {
+        const struct zkt_location *location = contact->location;
+        if (contact->peer->shard != host->shard) {
+            location = zkt__location_find(host, location->actor,
+                                          location->name);
+        }
+        instance = location != NULL ? location->instance : NULL;
+    }
+    return instance != NULL && instance->ending;
+}
+
+/* Refuses a message. Its contact need not stay if there is no instance. */
+static void turn_away(struct zkt_host *host, struct zkt_msg *m,
+                      struct zkt_msg *carrier, enum zkt_status status,
+                      struct zkt_str text)
+{
+    struct zkt_contact *contact = m->contact;
+    const bool attached = contact->attachment.instance != NULL;
+    zkt__instance_refuse(host, m, carrier, status, text);
+    if (!attached) {
+        zkt__contact_say_ended(host, contact);
+    }
+}
+
+/* Answers stay in order: what comes behind messages that wait, waits. */
+static void take_late(struct zkt_host *host, struct zkt_msg *m,
+                      struct zkt_msg *carrier)
+{
+    const struct zkt_attachment *attachment = &m->contact->attachment;
+    if (attachment->instance == NULL || zkt__list_empty(&attachment->mailbox)) {
+        turn_away(host, m, carrier, ZKT_ABORTED,
+                  ZKT_STR("the instance was destroyed"));
+    } else {
+        m->is_late = true;
+        zkt__mailbox_put(host, m, carrier);
+    }
+}
+
+static void take_request(struct zkt_host *host, struct zkt_msg *m,
+                         struct zkt_msg *carrier)
+{
+    struct zkt_str reason;
+    if (host->instances->ended) {
+        turn_away(host, m, carrier, ZKT_UNAVAILABLE,
+                  ZKT_STR("the server stops"));
+    } else if (is_ending(host, m->contact)) {
+        take_late(host, m, carrier);
+    } else if (!zkt__attach(host, m->contact, &reason)) {
+        turn_away(host, m, carrier, ZKT_RESOURCE_EXHAUSTED, reason);
+    } else {
+        dispatch(host, m, carrier);
+    }
+}
+
+static void take_destroy(struct zkt_host *host, const struct zkt_msg *m,
+                         struct zkt_msg *carrier)
+{
+    const struct zkt_location *location = zkt__location_find(
+        host, m->of.destroy.actor, m->of.destroy.name);
+    if (location != NULL && location->instance != NULL) {
+        zkt__instance_destroy(host, location->instance);
+    }
+    zkt__msg_free(host->allocator, carrier);
+}
+
+void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
+                         struct zkt_msg *carrier)
+{
+    switch (m->kind) {
+    case ZKT_MSG_CALL:
+    case ZKT_MSG_SUBSCRIBE:
+        take_request(host, m, carrier);
+        break;
+    case ZKT_MSG_UNSUBSCRIBE:
+        zkt__contact_unsubscribe(host, m, carrier);
+        break;
+    case ZKT_MSG_SNAPSHOT:
+        zkt__contact_take_snapshot(host, m->contact);
+        break;
+    case ZKT_MSG_LEAVE:
+        take_leave(host, m->contact);
+        break;
+    case ZKT_MSG_DESTROY:
+        take_destroy(host, m, carrier);
+        break;
+    case ZKT_MSG_RESULT:
+    case ZKT_MSG_CATCH_UP:
+    case ZKT_MSG_SUBSCRIBED:
+    case ZKT_MSG_CLOSED:
+    case ZKT_MSG_COMMIT:
+    case ZKT_MSG_LEFT:
+    case ZKT_MSG_ENDED:
+        break; /* for sessions */
+    }
+}

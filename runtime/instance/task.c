@@ -1,0 +1,357 @@
+/*
+ * Running a call or a hook of an instance: the handler, and what becomes of
+ * what it did. A call whose handler finishes later is parked at the instance
+ * with all that it has done so far, and goes on from there (deferred.c).
+ */
+#include "instance/internal.h"
+#include "protocol/envelope.h"
+
+/* ---- beginning ---- */
+
+static bool begin_journals(struct zkt_call *call)
+{
+    const struct zkt_host *host = call->host;
+    const struct zkt_instance *instance = call->instance;
+    const uint32_t mutations = zkt__bounded(host->limits->mutations);
+    return zkt__journal_begin(&call->journal, &host->store, call->arena,
+                              &call->issues, instance->actor->state,
+                              instance->state, mutations) &&
+           (instance->private_state == NULL ||
+            zkt__journal_begin(&call->private_journal, &host->store,
+                               call->arena, &call->issues,
+                               instance->actor->hidden, instance->private_state,
+                               mutations));
+}
+
+/* Returns false if there is no memory. */
+static bool begin_call(struct zkt_host *host, struct zkt_task *task,
+                       struct zkt_instance *instance)
+{
+    struct zkt_call *call = &task->call;
+    const struct zkt_contact *contact = task->m.contact;
+    call->host = host;
+    call->instance = instance;
+    call->state = instance->state;
+    call->private_state = instance->private_state;
+    call->user = host->app.user;
+    call->client_id = contact != NULL ? contact->peer->client_id : ZKT_STR("");
+    call->instance_id = instance->location->name;
+    call->arena = &task->arena;
+    call->failure = ZKT_OK;
+    call->error = ZKT_STR("");
+    call->first_event = call->last_event = NULL;
+    call->event_count = 0;
+    call->ends = call->keeps = false;
+    zkt__issues_init(&call->issues, call->arena, &host->rules);
+    return begin_journals(call);
+}
+
+static bool make_result(struct zkt_task *task)
+{
+    const struct zkt_type *type = task->is_hook
+                                      ? NULL
+                                      : task->m.of.call.method->result;
+    task->result = NULL;
+    if (type != NULL) {
+        task->result = zkt__arena_zero(&task->arena, 1, type->size);
+        return task->result != NULL;
+    }
+    return true;
+}
+
+/* ---- the end of a call ---- */
+
+void zkt__call_log(const struct zkt_call *call, const char *reason)
+{
+    struct zkt_writer w;
+    zkt__writer_init(&w, call->host->allocator);
+    if (call->issues.total > 0) {
+        ZKT_WRITE(&w, ": ");
+        zkt__issues_write(&call->issues, &w);
+    }
+    zkt__host_log(call->host, ZKT_LOG_ERROR, "%.*s \"%.*s\": %s: %s%.*s",
+                  ZKT_ARG(call->instance->actor->name),
+                  ZKT_ARG(call->instance->location->name), call->name, reason,
+                  w.failed ? 0 : (int)w.len, w.failed ? "" : w.data);
+    zkt__writer_finish(&w);
+}
+
+/* Tells the caller that its call failed. */
+static void send_failure(struct zkt_host *host, struct zkt_task *task,
+                         enum zkt_status status)
+{
+    const struct zkt_call *call = &task->call;
+    const struct zkt_str text = status == ZKT_INTERNAL
+                                    ? ZKT_STR("internal error")
+                                    : call->error;
+    if (task->is_hook) {
+        host->stats.hook_failures++;
+        zkt__host_log(
+            host, ZKT_LOG_WARNING, "%.*s \"%.*s\": the %s hook failed: %.*s",
+            ZKT_ARG(call->instance->actor->name),
+            ZKT_ARG(call->instance->location->name), call->name, ZKT_ARG(text));
+        return;
+    }
+    zkt__frame_begin(&host->result);
+    zkt__write_result_error(&host->result, task->m.of.call.id, text, status);
+    zkt__task_reply(host, task);
+}
+
+void zkt__task_reply(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_msg reply = { .kind = ZKT_MSG_RESULT,
+                             .contact = task->m.contact,
+                             .of.result.text = &host->result };
+    struct zkt_msg *carrier = task->carrier;
+    task->carrier = NULL;
+    (void)zkt__deliver(host, task->m.contact->peer->shard, &reply, carrier);
+}
+
+/* The status of a call whose handler has returned @status: one that was
+ * poisoned has failed, whatever its handler says. */
+static enum zkt_status find_status(struct zkt_call *call,
+                                   enum zkt_status status)
+{
+    if (status == ZKT_OK) {
+        return zkt__call_check(call);
+    }
+    if (status == ZKT_PENDING) {
+        zkt__call_log(call, "the handler is pending, but has not deferred");
+        return ZKT_INTERNAL;
+    }
+    if (status != call->failure) { /* returned without zkt_fail */
+        (void)zkt_fail(call, status, "%s", zkt_status_text(status));
+    }
+    if (call->failure == ZKT_INTERNAL) {
+        zkt__call_log(call, call->error.len > 0 ? call->error.data
+                                                : "the handler failed");
+    }
+    return call->failure;
+}
+
+/* Commits what the call did, or takes it back. Returns whether it was
+ * committed. */
+static bool settle_call(struct zkt_host *host, struct zkt_task *task,
+                        enum zkt_status status)
+{
+    status = find_status(&task->call, status);
+    if (status == ZKT_OK) {
+        status = zkt__task_commit(task);
+    }
+    if (status != ZKT_OK) {
+        zkt__call_undo(&task->call);
+        send_failure(host, task, status);
+    }
+    return status == ZKT_OK;
+}
+
+/* ---- tasks ---- */
+
+static bool is_outstanding(const struct zkt_task *task)
+{
+    return task->later.box != NULL;
+}
+
+/* The message that is read next is read into another task. */
+static void replace_task(struct zkt_host *host)
+{
+    struct zkt_instances *instances = host->instances;
+    instances->task = instances->spare;
+    instances->spare = NULL;
+    host->arena = &instances->task->arena;
+}
+
+static void recycle(struct zkt_host *host, struct zkt_task *task)
+{
+    if (host->instances->spare != NULL) {
+        zkt__task_free(task);
+        return;
+    }
+    zkt__arena_reset(&task->arena);
+    host->instances->spare = task;
+}
+
+static bool is_over_budget(const struct zkt_host *host)
+{
+    return host->instances->deferred_bytes >
+           (size_t)host->limits->deferred_bytes;
+}
+
+/* The instance keeps the call until it is resumed. */
+static void park(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_instances *instances = host->instances;
+    if (task != instances->task) {
+        return; /* it was parked before; its deadline stays */
+    }
+    replace_task(host);
+    task->call.instance->parked = task;
+    task->parked_bytes = task->arena.size;
+    instances->deferred_bytes += task->parked_bytes;
+    zkt__timeout_arm(&instances->parked, &task->deadline, host->clock->now_ms,
+                     host->limits->handler_ms);
+    host->stats.deferred++;
+    if (is_over_budget(host)) {
+        host->stats.reached.deferred_bytes++;
+        zkt__task_cancel(host, task, ZKT_RESOURCE_EXHAUSTED,
+                         ZKT_STR("too much memory is held by calls that have "
+                                 "yet to finish"));
+    }
+}
+
+/* The instance waits for it no longer. */
+static void unpark(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_instance *instance = task->call.instance;
+    zkt__timeout_cancel(&task->deadline);
+    host->stats.deferred--;
+    host->instances->deferred_bytes -= task->parked_bytes;
+    instance->parked = NULL;
+    zkt__instance_serve_wanting(host, instance);
+    if (!zkt__list_empty(&instance->turns) || instance->ending) {
+        zkt__mailbox_make_ready(host, instance);
+    }
+}
+
+static void release_body(struct zkt_host *host, struct zkt_task *task)
+{
+    zkt__release(host->allocator, task->body);
+    task->body = NULL;
+}
+
+/* The call is over; its task serves the next one, unless it is kept. */
+static void finish(struct zkt_host *host, struct zkt_task *task)
+{
+    const bool parked = task->call.instance->parked == task;
+    if (parked) {
+        unpark(host, task);
+    }
+    if (is_outstanding(task)) {
+        if (!parked) {
+            replace_task(host);
+        }
+        zkt__task_detach(task);
+        return;
+    }
+    release_body(host, task);
+    if (parked) {
+        recycle(host, task);
+    }
+}
+
+/* ---- running ---- */
+
+static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_call *call = &task->call;
+    const struct zkt_actor *actor = call->instance->actor;
+    const void *handlers;
+    memcpy(&handlers, (const char *)host->app.handlers + actor->handlers_offset,
+           sizeof(handlers));
+    if (task->is_hook) {
+        return actor->hooks[task->hook].invoke(call, handlers);
+    }
+    return task->m.of.call.method->invoke(call, handlers, task->m.of.call.input,
+                                          task->result);
+}
+
+/* The second half of the call is what the resumer gave. */
+static enum zkt_status invoke_then(struct zkt_task *task)
+{
+    const struct zkt_later *later = &task->later;
+    return later->invoke(&task->call, later->then, task->m.of.call.input,
+                         task->result, later->user);
+}
+
+/* Runs one half of a call that has begun. */
+static void execute(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_instance *instance = task->call.instance;
+    const bool again = task == instance->parked;
+    host->running = true;
+    task->call.now_ms = host->clock->wall_ms;
+    const enum zkt_status status = again ? invoke_then(task)
+                                         : invoke(host, task);
+    if (status == ZKT_PENDING && is_outstanding(task)) {
+        host->running = false;
+        park(host, task);
+        return;
+    }
+    const bool ends = settle_call(host, task, status) && task->call.ends;
+    host->running = false;
+    instance->ends_now = instance->ends_now || ends;
+    finish(host, task);
+    if (ends) {
+        zkt__mailbox_make_ready(host, instance);
+    }
+}
+
+/* Runs the call or hook that has been put into the task. */
+static void run(struct zkt_host *host, struct zkt_instance *instance)
+{
+    struct zkt_task *task = host->instances->task;
+    task->later.box = NULL;
+    if (begin_call(host, task, instance) && make_result(task)) {
+        execute(host, task);
+        return;
+    }
+    task->call.error = ZKT_STR("out of memory");
+    send_failure(host, task, ZKT_RESOURCE_EXHAUSTED);
+    finish(host, task);
+}
+
+void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
+                    struct zkt_msg *carrier)
+{
+    struct zkt_task *task = host->instances->task;
+    struct zkt_instance *instance = m->contact->attachment.instance;
+    task->m = *m;
+    task->is_hook = false;
+    task->carrier = carrier;
+    task->body = m->of.call.body;
+    if (carrier != NULL) {
+        carrier->of.call.body = NULL;
+    }
+    task->call.name = m->of.call.method->name.data;
+    host->stats.calls++;
+    instance->calls++;
+    run(host, instance);
+}
+
+void zkt__instance_run_hook(struct zkt_host *host,
+                            struct zkt_instance *instance,
+                            struct zkt_contact *contact, enum zkt_hook hook)
+{
+    static const char *const names[] = {
+        [ZKT_HOOK_CONNECT] = "connect",
+        [ZKT_HOOK_DISCONNECT] = "disconnect",
+        [ZKT_HOOK_ACTIVATE] = "activate",
+        [ZKT_HOOK_DEACTIVATE] = "deactivate",
+    };
+    struct zkt_task *task = host->instances->task;
+    if (!instance->actor->hooks[hook].declared) {
+        return;
+    }
+    task->m.contact = contact;
+    task->is_hook = true;
+    task->hook = hook;
+    task->carrier = NULL;
+    task->body = NULL;
+    task->call.name = names[hook];
+    run(host, instance);
+}
+
+void zkt__task_resume(struct zkt_host *host, struct zkt_task *task)
+{
+    execute(host, task);
+}
+
+void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
+                      enum zkt_status status, struct zkt_str text)
+{
+    task->call.failure = status;
+    task->call.error = text;
+    zkt__call_undo(&task->call);
+    send_failure(host, task, status);
+    finish(host, task);
+}

@@ -1,0 +1,96 @@
+/*
+ * See frame.h. Room for a struct zkt_buffer stands in front of the head, too:
+ * the block of a large frame becomes the buffer, and is not copied.
+ */
+#include "protocol/frame.h"
+
+#include <string.h>
+
+#include "websocket/websocket.h"
+
+enum {
+    HEAD_MAX = 10, /* of a server: no mask */
+    FRONT = sizeof(struct zkt_buffer) + HEAD_MAX,
+    LARGE = 65536,    /* a payload of so much has a head of HEAD_MAX */
+    KEPT_ROOM = 65536 /* of a writer, as an arena keeps */
+};
+
+/* By halves: one large frame is not paid for as long as the server lives, and
+ * many of them, with small ones in between, do not begin anew each. */
+static void give_back_room(struct zkt_writer *w)
+{
+    const size_t half = w->capacity / 2;
+    char *data = zkt__resize(w->allocator, w->data, half);
+    if (data != NULL) {
+        w->data = data;
+        w->capacity = half;
+    }
+}
+
+void zkt__frame_begin(struct zkt_writer *w)
+{
+    if (w->capacity > KEPT_ROOM && w->len < w->capacity / 8) {
+        give_back_room(w);
+    }
+    w->len = 0;
+    w->failed = false;
+    if (zkt_write_reserve(w, FRONT)) {
+        w->len = FRONT;
+    }
+}
+
+bool zkt__frame_is_large(const struct zkt_writer *w)
+{
+    return w->len >= FRONT + LARGE;
+}
+
+size_t zkt__frame_payload(const struct zkt_writer *w)
+{
+    return w->len < FRONT ? 0 : w->len - FRONT;
+}
+
+const uint8_t *zkt__frame_close(struct zkt_writer *w, size_t *len)
+{
+    uint8_t *payload = (uint8_t *)w->data + FRONT;
+    const size_t size = w->len - FRONT;
+    const size_t head = zkt__ws_frame_head(payload, size);
+    *len = head + size;
+    return payload - head;
+}
+
+/* The block of a large frame as a buffer, or NULL: too large. */
+static struct zkt_buffer *take_block(struct zkt_writer *w)
+{
+    size_t len;
+    (void)zkt__frame_close(w, &len);
+    if (len > UINT32_MAX) {
+        zkt__writer_finish(w);
+        return NULL;
+    }
+    /* A little room to spare costs nothing: its pages were never touched. */
+    if (w->capacity - w->len > len / 4) {
+        char *fitting = zkt__resize(w->allocator, w->data, w->len);
+        w->data = fitting != NULL ? fitting : w->data;
+    }
+    struct zkt_buffer *buffer = zkt__buffer_take(w->allocator, w->data,
+                                                 (uint32_t)len);
+    zkt__writer_init(w, w->allocator);
+    return buffer;
+}
+
+struct zkt_buffer *zkt__frame_share(struct zkt_writer *w)
+{
+    size_t len;
+    if (w->failed) {
+        return NULL;
+    }
+    if (zkt__frame_is_large(w)) {
+        return take_block(w);
+    }
+    const uint8_t *frame = zkt__frame_close(w, &len);
+    struct zkt_buffer *buffer = zkt__buffer_new(w->allocator, len);
+    if (buffer != NULL) {
+        memcpy(buffer->data, frame, len);
+    }
+    return buffer;
+}

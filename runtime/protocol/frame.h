@@ -1,0 +1,38 @@
+/*
+ * Text frames of a WebSocket, as a server sends them. A message is written
+ * behind room for its head, so that framing moves nothing: begin a frame,
+ * write the message, then copy the frame out or share it.
+ *
+ *     zkt__frame_begin(w);
+ *     zkt__write_welcome(w, client_id);
+ *     struct zkt_buffer *frame = zkt__frame_share(w);
+ */
+#ifndef ZKT_PROTOCOL_FRAME_H
+#define ZKT_PROTOCOL_FRAME_H
+
+#include "base/buffer.h"
+#include "json/json.h"
+
+/** Empties @w and leaves room for a frame's head. */
+void zkt__frame_begin(struct zkt_writer *w);
+
+/** Whether sharing the frame in @w moves its memory instead of copying it. */
+bool zkt__frame_is_large(const struct zkt_writer *w);
+
+/** Length of the message in @w so far, in bytes. */
+size_t zkt__frame_payload(const struct zkt_writer *w);
+
+/**
+ * Writes the head. Returns where the frame begins, and its length in *@len;
+ * good until @w is used again.
+ */
+const uint8_t *zkt__frame_close(struct zkt_writer *w, size_t *len);
+
+/**
+ * Returns the frame as a buffer with one reference, or NULL if there is no
+ * memory, if writing has failed, or if it is 4 GiB long. A large frame takes
+ * the memory of @w with it.
+ */
+struct zkt_buffer *zkt__frame_share(struct zkt_writer *w);
+
+#endif

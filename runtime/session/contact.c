@@ -1,0 +1,293 @@
+/*
+ * Contacts of sessions with names of instances. They are found by session and
+ * name in one index of the shard, and by handle; a contact lives until its
+ * instance has answered its leave, also when its session has closed before.
+ */
+#include <string.h>
+
+#include "session/internal.h"
+#include "shard/group.h"
+
+/* ---- finding ---- */
+
+struct pair_key {
+    const struct zkt_session *session;
+    const struct zkt_actor *actor;
+    struct zkt_str name;
+};
+
+static uint64_t hash_pair(const struct zkt_host *host,
+                          const struct pair_key *pair)
+{
+    struct zkt_hash_key key = host->store.key;
+    key.k0 ^= (uint64_t)(uintptr_t)pair->actor;
+    key.k1 ^= (uint64_t)(uintptr_t)pair->session;
+    return zkt__hash(&key, pair->name.data, pair->name.len);
+}
+
+static bool same_pair(const void *owner, uint32_t slot, const void *key,
+                      size_t len)
+{
+    const struct zkt_sessions *sessions = owner;
+    const struct zkt_contact *contact = sessions->contacts.objects[slot];
+    const struct pair_key *pair = key;
+    (void)len;
+    return contact->session == pair->session &&
+           contact->location->actor == pair->actor &&
+           zkt_str_eq(contact->location->name, pair->name);
+}
+
+static struct zkt_contact *find(const struct zkt_sessions *sessions,
+                                const struct pair_key *pair, uint64_t hash)
+{
+    const uint32_t slot = zkt__index_find(&sessions->by_pair, hash, same_pair,
+                                          sessions, pair, sizeof(*pair));
+    return slot != ZKT_INDEX_NONE ? sessions->contacts.objects[slot] : NULL;
+}
+
+/* The contact that was found last, if it is the one that is looked for. */
+static struct zkt_contact *find_recent(const struct zkt_session *session,
+                                       const struct zkt_actor *actor,
+                                       struct zkt_str name)
+{
+    struct zkt_contact *contact = session->recent;
+    return contact != NULL && contact->location->actor == actor &&
+                   zkt_str_eq(contact->location->name, name)
+               ? contact
+               : NULL;
+}
+
+struct zkt_contact *zkt__contact_find(const struct zkt_host *host,
+                                      struct zkt_session *session,
+                                      const struct zkt_actor *actor,
+                                      struct zkt_str name)
+{
+    const struct pair_key pair = { session, actor, name };
+    struct zkt_contact *contact = find_recent(session, actor, name);
+    if (contact == NULL) {
+        contact = find(host->sessions, &pair, hash_pair(host, &pair));
+    }
+    return contact;
+}
+
+/* ---- making ---- */
+
+static struct zkt_contact *new_contact(struct zkt_host *host,
+                                       struct zkt_session *session,
+                                       struct zkt_location *location)
+{
+    const bool far = location->home != host->shard;
+    struct zkt_contact *contact = zkt__alloc_zero(
+        host->allocator, 1,
+        sizeof(*contact) + (far ? sizeof(contact->carriers[0]) : 0));
+    if (contact != NULL) {
+        contact->session = session;
+        contact->peer = &session->peer;
+        contact->location = location;
+        zkt__list_init(&contact->attachment.mailbox);
+    }
+    return contact;
+}
+
+/* NULL: no memory. */
+static struct zkt_contact *add(struct zkt_host *host,
+                               const struct pair_key *pair,
+                               struct zkt_session *session, uint64_t hash)
+{
+    struct zkt_sessions *sessions = host->sessions;
+    if (!zkt__index_reserve(&sessions->by_pair, host->allocator, 1)) {
+        return NULL;
+    }
+    struct zkt_location *location = zkt__location_take(host, pair->actor,
+                                                       pair->name);
+    if (location == NULL) {
+        return NULL;
+    }
+    struct zkt_contact *contact = new_contact(host, session, location);
+    if (contact == NULL) {
+        goto fail_contact;
+    }
+    contact->id = zkt__slots_add(&sessions->contacts, contact);
+    if (contact->id == 0) {
+        goto fail_slot;
+    }
+    zkt__index_add(&sessions->by_pair, hash, (uint32_t)contact->id);
+    zkt__list_append(&session->contacts, &contact->of_session);
+    session->contact_count++;
+    return contact;
+
+fail_slot:
+    zkt__release(host->allocator, contact);
+fail_contact:
+    zkt__location_release(host, location);
+    return NULL;
+}
+
+struct zkt_contact *zkt__contact_make(struct zkt_host *host,
+                                      struct zkt_session *session,
+                                      const struct zkt_actor *actor,
+                                      struct zkt_str name,
+                                      struct zkt_str *reason)
+{
+    const struct pair_key pair = { session, actor, name };
+    struct zkt_contact *contact = find_recent(session, actor, name);
+    if (contact != NULL) {
+        return contact;
+    }
+    const uint64_t hash = hash_pair(host, &pair);
+    contact = find(host->sessions, &pair, hash);
+    if (contact != NULL) {
+        session->recent = contact;
+        return contact;
+    }
+    if (session->contact_count >= host->limits->links) {
+        host->stats.reached.links++;
+        *reason = ZKT_STR("the connection is in contact with too many "
+                          "instances");
+        return NULL;
+    }
+    contact = add(host, &pair, session, hash);
+    if (contact == NULL) {
+        *reason = ZKT_STR("out of memory");
+    }
+    session->recent = contact;
+    return contact;
+}
+
+/* ---- leaving ---- */
+
+/* Nothing finds it from now on; the next message makes a new one. */
+static void forget(struct zkt_host *host, struct zkt_contact *contact)
+{
+    struct zkt_sessions *sessions = host->sessions;
+    struct zkt_session *session = contact->session;
+    const struct zkt_location *location = contact->location;
+    const struct pair_key pair = { session, location->actor, location->name };
+    zkt__index_remove(&sessions->by_pair, hash_pair(host, &pair),
+                      (uint32_t)contact->id);
+    if (session->recent == contact) {
+        session->recent = NULL;
+    }
+}
+
+void zkt__contact_leave(struct zkt_host *host, struct zkt_contact *contact)
+{
+    if (contact->leaving) {
+        return;
+    }
+    contact->leaving = true;
+    zkt__node_unlink(&contact->of_session);
+    forget(host, contact);
+    contact->leave = (struct zkt_msg){ .kind = ZKT_MSG_LEAVE,
+                                       .contact = contact };
+    (void)zkt__deliver(host, contact->location->home, &contact->leave,
+                       &contact->leave);
+}
+
+void zkt__contact_leave_if_unused(struct zkt_host *host,
+                                  struct zkt_contact *contact)
+{
+    bool used = contact->calls > 0;
+    for (size_t i = 0; i < ZKT_TOPIC_COUNT; i++) {
+        used = used || contact->subs[i].state != ZKT_SUB_OFF ||
+               contact->subs[i].owed > 0;
+    }
+    if (!used) {
+        zkt__contact_leave(host, contact);
+    }
+}
+
+void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact)
+{
+    struct zkt_sessions *sessions = host->sessions;
+    struct zkt_session *session = contact->session;
+    for (size_t i = 0; i < ZKT_TOPIC_COUNT; i++) {
+        zkt__session_sub_clear(host, contact, (enum zkt_topic)i);
+    }
+    zkt__node_unlink(&contact->of_session);
+    session->contact_count--;
+    zkt__slots_remove(&sessions->contacts, contact->id);
+    zkt__location_release(host, contact->location);
+    zkt__release(host->allocator, contact->attachment.closing);
+    zkt__release(host->allocator, contact);
+    if (session->contact_count == 0) {
+        session->events->emptied(session);
+    }
+}
+
+bool zkt__session_leave(struct zkt_host *host, struct zkt_session *session,
+                        int64_t *left)
+{
+    struct zkt_node *node;
+    while ((node = zkt__list_first(&session->contacts)) != NULL) {
+        if ((*left)-- <= 0) {
+            return false;
+        }
+        zkt__contact_leave(host,
+                           ZKT_CONTAINER(node, struct zkt_contact, of_session));
+        zkt__arena_reset(host->arena);
+    }
+    return true;
+}
+
+/* ---- clients ---- */
+
+static bool same_client(const void *owner, uint32_t slot, const void *key,
+                        size_t len)
+{
+    const struct zkt_sessions *sessions = owner;
+    const struct zkt_session *session = sessions->named.objects[slot];
+    return zkt_str_eq(session->peer.client_id, (struct zkt_str){ key, len });
+}
+
+static uint64_t hash_client(const struct zkt_host *host, struct zkt_str client)
+{
+    return zkt__hash(&host->store.key, client.data, client.len);
+}
+
+bool zkt__session_name(struct zkt_host *host, struct zkt_session *session)
+{
+    struct zkt_sessions *sessions = host->sessions;
+    if (session->id != 0) {
+        return true;
+    }
+    if (!zkt__index_reserve(&sessions->by_client, host->allocator, 1)) {
+        return false;
+    }
+    session->id = zkt__slots_add(&sessions->named, session);
+    if (session->id == 0) {
+        return false;
+    }
+    zkt__index_add(&sessions->by_client,
+                   hash_client(host, session->peer.client_id),
+                   (uint32_t)session->id);
+    return true;
+}
+
+void zkt__session_finish(struct zkt_host *host, struct zkt_session *session)
+{
+    struct zkt_sessions *sessions = host->sessions;
+    zkt__session_drop_output(host, session);
+    zkt__node_unlink(&session->starved);
+    if (session->id != 0) {
+        zkt__index_remove(&sessions->by_client,
+                          hash_client(host, session->peer.client_id),
+                          (uint32_t)session->id);
+        zkt__slots_remove(&sessions->named, session->id);
+        session->id = 0;
+    }
+}
+
+struct zkt_contact *zkt__contact_of_client(const struct zkt_host *host,
+                                           const struct zkt_location *location,
+                                           struct zkt_str client)
+{
+    const struct zkt_sessions *sessions = host->sessions;
+    const uint32_t slot = zkt__index_find(
+        &sessions->by_client, hash_client(host, client), same_client, sessions,
+        client.data, client.len);
+    return slot != ZKT_INDEX_NONE
+               ? zkt__contact_find(host, sessions->named.objects[slot],
+                                   location->actor, location->name)
+               : NULL;
+}

@@ -1,0 +1,263 @@
+/*
+ * From a message of the protocol to a message of the seam: names are looked
+ * up, the input is read into the call's memory, and the contact is made.
+ */
+#include <string.h>
+
+#include "session/internal.h"
+#include "shard/group.h"
+
+void zkt__session_refuse_call(struct zkt_host *host,
+                              struct zkt_session *session, struct zkt_str id,
+                              enum zkt_status status, struct zkt_str text)
+{
+    zkt__frame_begin(&host->result);
+    zkt__write_result_error(&host->result, id, text, status);
+    zkt__session_send(host, session, &host->result);
+}
+
+void zkt__session_refuse_subscription(struct zkt_host *host,
+                                      struct zkt_session *session,
+                                      struct zkt_str actor, struct zkt_str name,
+                                      enum zkt_status status,
+                                      struct zkt_str text)
+{
+    zkt__frame_begin(&host->result);
+    zkt__write_sub_error(&host->result, actor, name, text, status);
+    zkt__session_send(host, session, &host->result);
+}
+
+/* Answers a message, in whichever way it is answered. */
+static void refuse(struct zkt_host *host, struct zkt_session *session,
+                   const struct zkt_envelope *message, enum zkt_status status,
+                   struct zkt_str text)
+{
+    if (message->type == ZKT_MESSAGE_RPC) {
+        zkt__session_refuse_call(host, session, message->id, status, text);
+    } else {
+        zkt__session_refuse_subscription(host, session, message->actor,
+                                         message->actor_id, status, text);
+    }
+}
+
+/* `PREFIX: NAME` as an error text, in the call's memory. */
+static struct zkt_str join(const struct zkt_host *host, const char *prefix,
+                           struct zkt_str name)
+{
+    struct zkt_str text = { NULL, 0 };
+    const size_t len = strlen(prefix);
+    char *to = zkt__arena_alloc(host->arena, len + name.len + 1);
+    if (to != NULL) {
+        memcpy(to, prefix, len);
+        memcpy(to + len, name.data, name.len);
+        text = (struct zkt_str){ to, len + name.len };
+    }
+    return text;
+}
+
+static const struct zkt_actor *find_actor(const struct zkt_host *host,
+                                          struct zkt_str name)
+{
+    const int index = host->app.info->find_actor(name);
+    return index >= 0 ? host->app.info->actors[index] : NULL;
+}
+
+/* ---- calls ---- */
+
+/* `Validation failed for METHOD: [issues]`. */
+static void refuse_input(struct zkt_host *host, struct zkt_session *session,
+                         struct zkt_str id, const struct zkt_method *method,
+                         const struct zkt_issues *issues)
+{
+    struct zkt_writer *w = &host->plain;
+    w->len = 0;
+    w->failed = false;
+    ZKT_WRITE(w, "Validation failed for ");
+    zkt_write_raw(w, method->name.data, method->name.len);
+    ZKT_WRITE(w, ": ");
+    zkt__issues_write(issues, w);
+    if (w->failed) {
+        session->events->lost(session);
+        return;
+    }
+    zkt__session_refuse_call(host, session, id, ZKT_INVALID_ARGUMENT,
+                             (struct zkt_str){ w->data, w->len });
+}
+
+/* Reads a call's input into the call's memory. False: answered already. */
+static bool read_input(struct zkt_host *host, struct zkt_session *session,
+                       const struct zkt_envelope *message,
+                       const struct zkt_method *method, void **input)
+{
+    /* What stands in for an input that is not there: all defaults, or a null
+     * that is of the wrong type. */
+    char nothing[4 + ZKT_PADDING] = "{}";
+    struct zkt_reader reader;
+    struct zkt_issues issues;
+    if (method->input == NULL) {
+        *input = NULL;
+        return true;
+    }
+    zkt__issues_init(&issues, host->arena, &host->rules);
+    if (method->input->kind != ZKT_KIND_STRUCT) {
+        memcpy(nothing, "null", 4);
+    }
+    const struct zkt_str text = message->input.data != NULL ? message->input
+                                                            : zkt_cstr(nothing);
+    zkt__reader_init(&reader, (char *)(uintptr_t)text.data, text.len,
+                     host->arena, &issues, &host->store.key);
+    reader.plain = message->plain;
+    reader.depth_max = (uint32_t)host->limits->json_depth;
+    *input = zkt__arena_alloc(host->arena, method->input->size);
+    if (*input != NULL &&
+        method->input->decode(&reader, method->input, *input)) {
+        return true;
+    }
+    host->stats.reached.json_depth += reader.too_deep;
+    host->stats.reached.issues += issues.total > issues.count;
+    if (*input == NULL || reader.no_memory || issues.no_memory) {
+        zkt__session_refuse_call(host, session, message->id,
+                                 ZKT_RESOURCE_EXHAUSTED,
+                                 ZKT_STR("out of memory"));
+    } else {
+        refuse_input(host, session, message->id, method, &issues);
+    }
+    return false;
+}
+
+static void send_call(struct zkt_host *host, struct zkt_contact *contact,
+                      struct zkt_msg *m)
+{
+    struct zkt_session *session = contact->session;
+    const uint32_t home = contact->location->home;
+    contact->calls++;
+    session->waiting++;
+    host->sessions->waiting++;
+    if (!zkt__deliver(host, home, m, NULL)) {
+        contact->calls--;
+        session->waiting--;
+        host->sessions->waiting--;
+        zkt__session_refuse_call(host, session, m->of.call.id,
+                                 ZKT_RESOURCE_EXHAUSTED,
+                                 ZKT_STR("out of memory"));
+    }
+    zkt__session_await_credit(host, session, home);
+}
+
+static void receive_call(struct zkt_host *host, struct zkt_session *session,
+                         const struct zkt_envelope *message,
+                         const struct zkt_actor *actor)
+{
+    const int index = actor->find_method(message->method);
+    if (index < 0) {
+        zkt__session_refuse_call(
+            host, session, message->id, ZKT_UNIMPLEMENTED,
+            join(host, "Unknown method: ", message->method));
+        return;
+    }
+    const struct zkt_method *method = &actor->methods[index];
+    void *input;
+    if (!read_input(host, session, message, method, &input)) {
+        return;
+    }
+    struct zkt_str reason;
+    struct zkt_contact *contact = zkt__contact_make(host, session, actor,
+                                                    message->actor_id, &reason);
+    if (contact == NULL) {
+        zkt__session_refuse_call(host, session, message->id,
+                                 ZKT_RESOURCE_EXHAUSTED, reason);
+        return;
+    }
+    struct zkt_msg m = {
+        .kind = ZKT_MSG_CALL,
+        .contact = contact,
+        .of.call = { .method = method, .id = message->id, .input = input }
+    };
+    send_call(host, contact, &m);
+}
+
+/* ---- subscriptions ---- */
+
+static bool is_one_too_many(const struct zkt_host *host,
+                            const struct zkt_contact *contact,
+                            enum zkt_topic topic)
+{
+    return contact->subs[topic].state == ZKT_SUB_OFF &&
+           contact->session->subscriptions >= host->limits->subscriptions;
+}
+
+/* NULL, or why @contact may not subscribe. */
+static const char *find_obstacle(struct zkt_host *host,
+                                 struct zkt_contact *contact,
+                                 enum zkt_topic topic)
+{
+    if (is_one_too_many(host, contact, topic)) {
+        host->stats.reached.subscriptions++;
+        return "too many subscriptions of the connection";
+    }
+    if (topic == ZKT_TOPIC_EVENTS &&
+        !zkt__session_name(host, contact->session)) {
+        return "out of memory";
+    }
+    return NULL;
+}
+
+static void receive_subscription(struct zkt_host *host,
+                                 struct zkt_session *session,
+                                 const struct zkt_envelope *message,
+                                 const struct zkt_actor *actor)
+{
+    const enum zkt_topic topic = message->type == ZKT_MESSAGE_STATE_SUB
+                                     ? ZKT_TOPIC_STATE
+                                     : ZKT_TOPIC_EVENTS;
+    struct zkt_str reason = ZKT_STR("");
+    struct zkt_contact *contact = zkt__contact_make(host, session, actor,
+                                                    message->actor_id, &reason);
+    const char *obstacle = contact != NULL ? find_obstacle(host, contact, topic)
+                                           : reason.data;
+    if (obstacle != NULL) {
+        refuse(host, session, message, ZKT_RESOURCE_EXHAUSTED,
+               zkt_cstr(obstacle));
+        return;
+    }
+    zkt__session_sub_ask(host, contact, topic);
+}
+
+/* Makes neither an instance nor a contact. */
+static void receive_unsubscription(struct zkt_host *host,
+                                   struct zkt_session *session,
+                                   const struct zkt_envelope *message,
+                                   const struct zkt_actor *actor)
+{
+    struct zkt_contact *contact = zkt__contact_find(host, session, actor,
+                                                    message->actor_id);
+    if (contact != NULL) {
+        zkt__session_sub_drop(host, contact,
+                              message->type == ZKT_MESSAGE_STATE_UNSUB
+                                  ? ZKT_TOPIC_STATE
+                                  : ZKT_TOPIC_EVENTS);
+    }
+}
+
+void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
+                          const struct zkt_envelope *message)
+{
+    const bool unsubscribes = message->type == ZKT_MESSAGE_STATE_UNSUB ||
+                              message->type == ZKT_MESSAGE_EVENT_UNSUB;
+    const struct zkt_actor *actor = find_actor(host, message->actor);
+    if (actor == NULL) {
+        if (!unsubscribes) {
+            refuse(host, session, message, ZKT_NOT_FOUND,
+                   join(host, "Unknown actor: ", message->actor));
+        }
+    } else if (unsubscribes) {
+        receive_unsubscription(host, session, message, actor);
+    } else if (host->stopping) {
+        refuse(host, session, message, ZKT_UNAVAILABLE,
+               ZKT_STR("the server stops"));
+    } else if (message->type == ZKT_MESSAGE_RPC) {
+        receive_call(host, session, message, actor);
+    } else {
+        receive_subscription(host, session, message, actor);
+    }
+}

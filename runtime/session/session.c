@@ -1,0 +1,399 @@
+/* A session's output, and the messages that come down to it: see session.h. */
+#include "session/session.h"
+
+#include <string.h>
+
+#include "session/internal.h"
+#include "shard/group.h"
+
+void zkt__sessions_init(struct zkt_sessions *sessions,
+                        const struct zkt_allocator *allocator)
+{
+    zkt__slots_init(&sessions->contacts, allocator);
+    zkt__slots_init(&sessions->named, allocator);
+    zkt__list_init(&sessions->starved);
+    zkt__list_init(&sessions->heavy);
+}
+
+void zkt__sessions_finish(struct zkt_sessions *sessions,
+                          const struct zkt_allocator *allocator)
+{
+    zkt__index_finish(&sessions->by_pair, allocator);
+    zkt__index_finish(&sessions->by_client, allocator);
+    zkt__slots_finish(&sessions->contacts);
+    zkt__slots_finish(&sessions->named);
+    zkt__buffer_unref(sessions->spare_buffer);
+}
+
+/* ---- output ---- */
+
+void zkt__session_note_queued(struct zkt_host *host,
+                              struct zkt_session *session, bool good)
+{
+    host->stats.messages_out++;
+    if (good) {
+        session->events->changed(session);
+    } else {
+        session->events->lost(session);
+    }
+}
+
+void zkt__session_send_shared(struct zkt_host *host,
+                              struct zkt_session *session,
+                              struct zkt_buffer *frame)
+{
+    if (session->open) {
+        zkt__host_spend(host, ZKT_COST_FRAME);
+        zkt__session_note_queued(
+            host, session,
+            zkt__queue_shared(&session->queue, host->allocator, frame));
+    }
+}
+
+static void send_large(struct zkt_host *host, struct zkt_session *session,
+                       struct zkt_writer *w)
+{
+    struct zkt_buffer *frame = zkt__frame_share(w);
+    if (frame == NULL) {
+        session->events->lost(session);
+        return;
+    }
+    zkt__session_send_shared(host, session, frame);
+    zkt__buffer_unref(frame);
+}
+
+void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
+                       struct zkt_writer *w)
+{
+    if (!session->open) {
+        return;
+    }
+    if (w->failed) {
+        session->events->lost(session);
+        return;
+    }
+    if (zkt__frame_is_large(w)) {
+        send_large(host, session, w);
+        return;
+    }
+    size_t len;
+    const uint8_t *frame = zkt__frame_close(w, &len);
+    zkt__host_spend(host, ZKT_COST_FRAME + len);
+    zkt__session_note_queued(host, session,
+                             zkt__queue_copy(&session->queue, host->allocator,
+                                             &host->sessions->spare_buffer,
+                                             frame, len));
+}
+
+/* Keeps account of the snapshots that sessions hold. */
+static void note_exempt(struct zkt_host *host, struct zkt_session *session,
+                        size_t before)
+{
+    struct zkt_sessions *sessions = host->sessions;
+    sessions->snapshot_bytes += session->queue.exempt - before;
+}
+
+bool zkt__session_queue_catch_up(struct zkt_host *host,
+                                 struct zkt_session *session,
+                                 const struct zkt_catch_up *what, bool fill)
+{
+    struct zkt_send_queue *queue = &session->queue;
+    const size_t before = queue->exempt;
+    const bool good = fill ? zkt__queue_fill(queue, host->allocator, what)
+                           : zkt__queue_catch_up(queue, host->allocator, what);
+    note_exempt(host, session, before);
+    host->stats.snapshots++;
+    host->stats.patches += what->patch_count;
+    host->stats.messages_out += what->patch_count;
+    zkt__session_note_queued(host, session, good);
+    return good;
+}
+
+void zkt__session_sent_exempt(struct zkt_host *host,
+                              struct zkt_session *session, size_t len)
+{
+    const size_t before = session->queue.exempt;
+    zkt__queue_sent(&session->queue, host->allocator,
+                    &host->sessions->spare_buffer, len);
+    note_exempt(host, session, before);
+}
+
+void zkt__session_cut(struct zkt_host *host, struct zkt_session *session)
+{
+    const size_t before = session->queue.exempt;
+    zkt__queue_cut(&session->queue);
+    note_exempt(host, session, before);
+}
+
+void zkt__session_drop_output(struct zkt_host *host,
+                              struct zkt_session *session)
+{
+    const size_t before = session->queue.exempt;
+    zkt__queue_finish(&session->queue, host->allocator);
+    note_exempt(host, session, before);
+}
+
+/* ---- placeholders at the head ---- */
+
+/* The contact whose placeholder is at the head, if that still counts. */
+static struct zkt_contact *find_head(const struct zkt_host *host,
+                                     struct zkt_session *session, bool *any)
+{
+    zkt_handle_id id;
+    *any = zkt__queue_head_placeholder(&session->queue, &id);
+    struct zkt_contact *contact =
+        *any ? zkt__slots_find(&host->sessions->contacts, id) : NULL;
+    return contact != NULL && contact->void_placeholders == 0 && session->open
+               ? contact
+               : NULL;
+}
+
+/* Removes a placeholder that counts no longer. */
+static void skip_head(const struct zkt_host *host, struct zkt_session *session)
+{
+    zkt_handle_id id = 0;
+    (void)zkt__queue_head_placeholder(&session->queue, &id);
+    struct zkt_contact *contact = zkt__slots_find(&host->sessions->contacts,
+                                                  id);
+    if (contact != NULL && contact->void_placeholders > 0) {
+        contact->void_placeholders--;
+    }
+    zkt__queue_skip(&session->queue, host->allocator);
+}
+
+/* Whether one more snapshot may be held in memory for a slow reader. */
+static bool has_room(const struct zkt_host *host)
+{
+    return host->sessions->snapshot_bytes <=
+           (size_t)host->limits->snapshot_bytes;
+}
+
+void zkt__session_fill(struct zkt_host *host, struct zkt_session *session)
+{
+    struct zkt_sessions *sessions = host->sessions;
+    bool any;
+    struct zkt_contact *contact;
+    while ((contact = find_head(host, session, &any)) != NULL || any) {
+        if (contact == NULL) {
+            skip_head(host, session);
+            continue;
+        }
+        if (contact->subs[ZKT_TOPIC_STATE].state == ZKT_SUB_FETCHING) {
+            return;
+        }
+        if (!has_room(host)) {
+            host->stats.reached.snapshot_bytes++;
+            if (!zkt__node_linked(&session->starved)) {
+                zkt__list_append(&sessions->heavy, &session->starved);
+            }
+            return;
+        }
+        zkt__session_sub_fetch(host, contact);
+    }
+}
+
+/* ---- messages from instances ---- */
+
+/* One call less is under way. */
+static void take_result(struct zkt_host *host, struct zkt_msg *m)
+{
+    struct zkt_contact *contact = m->contact;
+    struct zkt_session *session = contact->session;
+    contact->calls--;
+    session->waiting--;
+    host->sessions->waiting--;
+    if (m->of.result.text != NULL) {
+        zkt__session_send(host, session, m->of.result.text);
+    } else if (m->of.result.frame != NULL) {
+        zkt__session_send_shared(host, session, m->of.result.frame);
+    } else if (session->open) {
+        session->events->lost(session);
+    }
+}
+
+static void publish_patch(struct zkt_host *host, struct zkt_location *location,
+                          const struct zkt_commit *commit)
+{
+    struct zkt_node *n = zkt__list_first(&location->watchers);
+    while (n != NULL && commit->patch[ZKT_DIALECT_PLAIN] != NULL) {
+        struct zkt_contact *contact = ZKT_CONTAINER(n, struct zkt_contact,
+                                                    subs[ZKT_TOPIC_STATE].live);
+        /* One that falls behind is taken out of the list. */
+        n = zkt__list_after(&location->watchers, n);
+        zkt__session_sub_patch(host, contact,
+                               commit->patch[contact->peer->dialect]);
+    }
+}
+
+static void send_event(struct zkt_host *host, const struct zkt_contact *contact,
+                       const struct zkt_emitted *event)
+{
+    zkt__session_send_shared(host, contact->session, event->frame);
+    host->stats.events++;
+}
+
+/* The contact of a client, if it listens. */
+static struct zkt_contact *find_listener(const struct zkt_host *host,
+                                         const struct zkt_location *location,
+                                         struct zkt_str client)
+{
+    struct zkt_contact *contact = zkt__contact_of_client(host, location,
+                                                         client);
+    return contact != NULL &&
+                   contact->subs[ZKT_TOPIC_EVENTS].state == ZKT_SUB_LIVE
+               ? contact
+               : NULL;
+}
+
+/* Marks the listeners that @event names, or takes the marks away. */
+static void mark_named(const struct zkt_host *host,
+                       const struct zkt_location *location,
+                       const struct zkt_emitted *event, bool marked)
+{
+    for (size_t i = 0; i < event->target.len; i++) {
+        struct zkt_contact *contact = find_listener(host, location,
+                                                    event->target.ids[i]);
+        if (contact != NULL) {
+            contact->marked = marked;
+        }
+    }
+}
+
+/* Sends to the clients that @event names, to each once. */
+static void send_to_named(struct zkt_host *host,
+                          const struct zkt_location *location,
+                          const struct zkt_emitted *event)
+{
+    for (size_t i = 0; i < event->target.len; i++) {
+        struct zkt_contact *contact = find_listener(host, location,
+                                                    event->target.ids[i]);
+        if (contact != NULL && !contact->marked) {
+            contact->marked = true;
+            send_event(host, contact, event);
+        }
+    }
+    mark_named(host, location, event, false);
+}
+
+static void send_to_unmarked(struct zkt_host *host,
+                             const struct zkt_location *location,
+                             const struct zkt_emitted *event)
+{
+    const struct zkt_list *listeners = &location->listeners;
+    for (struct zkt_node *n = zkt__list_first(listeners); n != NULL;
+         n = zkt__list_after(listeners, n)) {
+        const struct zkt_contact *contact = ZKT_CONTAINER(
+            n, struct zkt_contact, subs[ZKT_TOPIC_EVENTS].live);
+        if (!contact->marked) {
+            send_event(host, contact, event);
+        }
+    }
+}
+
+static void publish_event(struct zkt_host *host,
+                          const struct zkt_location *location,
+                          const struct zkt_emitted *event)
+{
+    switch (event->target.kind) {
+    case ZKT_TARGET_ALL:
+        send_to_unmarked(host, location, event);
+        break;
+    case ZKT_TARGET_EXCEPT:
+        mark_named(host, location, event, true);
+        send_to_unmarked(host, location, event);
+        mark_named(host, location, event, false);
+        break;
+    case ZKT_TARGET_ONLY:
+        send_to_named(host, location, event);
+        break;
+    case ZKT_TARGET_NONE:
+        break;
+    }
+}
+
+static void take_commit(struct zkt_host *host, const struct zkt_msg *m)
+{
+    struct zkt_location *location = m->of.commit.location;
+    const struct zkt_commit *commit = m->of.commit.what;
+    publish_patch(host, location, commit);
+    for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
+        publish_event(host, location, e);
+    }
+}
+
+void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
+{
+    switch (m->kind) {
+    case ZKT_MSG_RESULT:
+        take_result(host, m);
+        break;
+    case ZKT_MSG_CATCH_UP:
+        zkt__session_sub_catch_up(host, m);
+        break;
+    case ZKT_MSG_SUBSCRIBED:
+        zkt__session_sub_confirm(host, m->contact);
+        break;
+    case ZKT_MSG_CLOSED:
+        zkt__session_sub_close(host, m);
+        break;
+    case ZKT_MSG_COMMIT:
+        take_commit(host, m);
+        break;
+    case ZKT_MSG_LEFT:
+        zkt__contact_free(host, m->contact);
+        break;
+    case ZKT_MSG_ENDED:
+        if (m->contact->location->home != host->shard) {
+            atomic_store(&m->contact->carriers[0].ended_travels, false);
+        }
+        zkt__contact_leave_if_unused(host, m->contact);
+        break;
+    case ZKT_MSG_CALL:
+    case ZKT_MSG_SUBSCRIBE:
+    case ZKT_MSG_UNSUBSCRIBE:
+    case ZKT_MSG_SNAPSHOT:
+    case ZKT_MSG_LEAVE:
+    case ZKT_MSG_DESTROY:
+        break; /* for instances */
+    }
+}
+
+/* ---- waiting ---- */
+
+void zkt__session_await_credit(struct zkt_host *host,
+                               struct zkt_session *session, uint32_t shard)
+{
+    if (host->group != NULL && !zkt__group_has_credit(host, shard) &&
+        !zkt__node_linked(&session->starved)) {
+        session->awaited = shard;
+        zkt__list_append(&host->sessions->starved, &session->starved);
+    }
+}
+
+static struct zkt_session *first_of(const struct zkt_list *list)
+{
+    struct zkt_node *node = zkt__list_first(list);
+    return node != NULL ? ZKT_CONTAINER(node, struct zkt_session, starved)
+                        : NULL;
+}
+
+void zkt__sessions_wake(struct zkt_host *host)
+{
+    struct zkt_sessions *sessions = host->sessions;
+    struct zkt_list turn;
+    struct zkt_session *session;
+    zkt__list_init(&turn);
+    zkt__list_move(&turn, &sessions->starved);
+    while ((session = first_of(&turn)) != NULL) {
+        zkt__node_unlink(&session->starved);
+        if (zkt__group_has_credit(host, session->awaited)) {
+            session->events->changed(session);
+        } else {
+            zkt__list_append(&sessions->starved, &session->starved);
+        }
+    }
+    while (has_room(host) && (session = first_of(&sessions->heavy)) != NULL) {
+        zkt__node_unlink(&session->starved);
+        session->events->changed(session);
+    }
+}

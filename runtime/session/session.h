@@ -1,0 +1,135 @@
+/*
+ * Connections as the actors see them: contacts, subscriptions, and the queue
+ * of what is to be sent. A message of the protocol comes in by
+ * zkt__session_receive and goes on to an instance as a message of the seam
+ * (shard/message.h); those that come down are handled by zkt__sessions_take.
+ * Nothing here knows on which thread an instance lives.
+ */
+#ifndef ZKT_SESSION_SESSION_H
+#define ZKT_SESSION_SESSION_H
+
+#include "protocol/envelope.h"
+#include "protocol/send_queue.h"
+#include "shard/message.h"
+
+struct zkt_session_events {
+    /* Frames were queued, or more may be received again. */
+    void (*changed)(struct zkt_session *session);
+    /* Nothing more can be queued, there is no memory: the connection ends. */
+    void (*lost)(struct zkt_session *session);
+    /* The last contact of a session that was left is gone. */
+    void (*emptied)(struct zkt_session *session);
+};
+
+/* One connection; embedded in the server's. */
+struct zkt_session {
+    struct zkt_peer peer; /* set before it is open */
+    const struct zkt_session_events *events;
+    bool open;        /* frames may be queued */
+    zkt_handle_id id; /* in sessions->named; 0: it subscribes to no events */
+    uint32_t contact_count;
+    uint32_t waiting; /* calls and subscriptions without an answer */
+    uint32_t subscriptions;
+    struct zkt_list contacts;   /* that do not leave yet */
+    struct zkt_contact *recent; /* found last; most often the next, too */
+    struct zkt_node starved;    /* in sessions->starved or ->heavy */
+    uint32_t awaited;           /* the shard to which it has no credit */
+    struct zkt_send_queue queue;
+};
+
+/* All of a shard. */
+struct zkt_sessions {
+    struct zkt_slots contacts; /* their handles stand in placeholders */
+    struct zkt_index by_pair;  /* contacts by session and name */
+    struct zkt_slots named;    /* sessions that events may be sent to */
+    struct zkt_index by_client;
+    /* Sessions that wait: for credit of a channel, and for the memory of a
+     * snapshot. */
+    struct zkt_list starved, heavy;
+    size_t snapshot_bytes; /* in queues, of snapshots in place of patches */
+    uint64_t waiting;      /* of all sessions */
+    struct zkt_buffer *spare_buffer; /* of the send queues, or NULL */
+};
+
+void zkt__sessions_init(struct zkt_sessions *sessions,
+                        const struct zkt_allocator *allocator);
+void zkt__sessions_finish(struct zkt_sessions *sessions,
+                          const struct zkt_allocator *allocator);
+
+/** Handles a message from an instance (struct zkt_receivers). */
+void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m);
+static inline bool zkt__sessions_wait(const struct zkt_sessions *sessions)
+{
+    return !zkt__list_empty(&sessions->starved) ||
+           !zkt__list_empty(&sessions->heavy);
+}
+/** Sessions that have waited for credit, or for memory, go on if they can;
+ * once a turn. */
+void zkt__sessions_wake(struct zkt_host *host);
+
+/* ---- one session ---- */
+
+/** Handles a call or a subscription message of the protocol. */
+void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
+                          const struct zkt_envelope *message);
+/**
+ * Whether the next message may be received: not while too many calls are under
+ * way, while output waits, or while a channel has no credit.
+ */
+static inline bool zkt__session_may_receive(const struct zkt_host *host,
+                                            const struct zkt_session *session)
+{
+    enum {
+        ITEMS_MAX = 512 /* placeholders have no bytes, but take memory */
+    };
+    return session->waiting < host->limits->pending_calls &&
+           session->queue.count <= ITEMS_MAX &&
+           zkt__queue_backlog(&session->queue) <=
+               (size_t)host->limits->output_high &&
+           !zkt__node_linked(&session->starved);
+}
+/**
+ * Contacts of a session that has closed leave; each takes one off *@left.
+ * Returns false if there was no more to take and some have yet to leave.
+ */
+bool zkt__session_leave(struct zkt_host *host, struct zkt_session *session,
+                        int64_t *left);
+/** Drops what is queued, but for a frame that is sent in part already. */
+void zkt__session_cut(struct zkt_host *host, struct zkt_session *session);
+/** Nothing can be sent any more; its contacts may still leave. */
+void zkt__session_finish(struct zkt_host *host, struct zkt_session *session);
+/** Brings the head of the queue into a state to be sent: a placeholder becomes
+ * a snapshot, or asks for one. */
+void zkt__session_fill(struct zkt_host *host, struct zkt_session *session);
+/** The first @len bytes of the queue, in which a snapshot stands, are sent. */
+void zkt__session_sent_exempt(struct zkt_host *host,
+                              struct zkt_session *session, size_t len);
+/** The first @len bytes of the queue are sent. */
+static inline void zkt__session_sent(struct zkt_host *host,
+                                     struct zkt_session *session, size_t len)
+{
+    if (session->queue.exempt > 0) {
+        zkt__session_sent_exempt(host, session, len);
+    } else {
+        zkt__queue_sent(&session->queue, host->allocator,
+                        &host->sessions->spare_buffer, len);
+    }
+}
+/** Whether a placeholder is at the head of the queue. */
+static inline bool zkt__session_is_held(struct zkt_session *session)
+{
+    uint64_t subscriber;
+    return zkt__queue_head_placeholder(&session->queue, &subscriber);
+}
+
+/* ---- output ---- */
+
+/** Queues the frame that was written to @w. */
+void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
+                       struct zkt_writer *w);
+/** Queues a shared frame. */
+void zkt__session_send_shared(struct zkt_host *host,
+                              struct zkt_session *session,
+                              struct zkt_buffer *frame);
+
+#endif

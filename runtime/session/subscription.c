@@ -1,0 +1,313 @@
+/*
+ * A subscription of a client, to the state or to the events of an instance,
+ * as a state machine. `owed` counts answers that are on their way: each
+ * subscribe of the client's is answered by the instance exactly once.
+ *
+ *              | ask      | drop   | answered  | refused | ended | over  | head
+ *   off        | asked ↑s | -      | (sent)    | ✗       | -     | -     | skip
+ *   asked      | asked ↑s | off ↑u | live      | off ✗   | asked | -     | skip
+ *   live       | live  ↑s | off ↑u | live      | off ✗   | off ✗ | confl.| skip
+ *   conflated  | -        | off ↑u | -         | off ✗   | off ✗ | -     |
+ * fetching ↑f fetching   | -        | off ↑u | live      | off ✗   | off ✗ | -
+ * | wait
+ *
+ * ↑s subscribe, ↑u unsubscribe, ↑f snapshot go up; ✗ the client is told by
+ * sub:error. "answered" and "refused" stand for the answer that is the last
+ * one owed: an earlier one belongs to a subscription that was given up, and is
+ * passed on to the client without a change of state. "ended": the instance
+ * has, while nothing is owed; with an answer owed a new instance has been
+ * asked already, so that live becomes asked, and nobody is told. "over": a
+ * patch, or the answer, does not fit into the queue. "head": the placeholder
+ * has reached the head of the queue; the answer to ↑f takes fetching to live.
+ * Events are never conflated. When a connection closes its contacts leave, and
+ * the subscriptions with them.
+ */
+#include "session/internal.h"
+#include "shard/group.h"
+
+static struct zkt_list *live_list(struct zkt_contact *contact,
+                                  enum zkt_topic topic)
+{
+    struct zkt_location *location = contact->location;
+    return topic == ZKT_TOPIC_STATE ? &location->watchers
+                                    : &location->listeners;
+}
+
+/* Every change of state goes through here. */
+static void enter(struct zkt_contact *contact, enum zkt_topic topic,
+                  enum zkt_subscription_state state)
+{
+    struct zkt_subscription *sub = &contact->subs[topic];
+    struct zkt_session *session = contact->session;
+    session->subscriptions += (sub->state == ZKT_SUB_OFF) -
+                              (uint32_t)(state == ZKT_SUB_OFF);
+    if (state == ZKT_SUB_LIVE && sub->state != ZKT_SUB_LIVE) {
+        zkt__list_append(live_list(contact, topic), &sub->live);
+    } else if (state != ZKT_SUB_LIVE) {
+        zkt__node_unlink(&sub->live);
+    }
+    if (sub->state == ZKT_SUB_CONFLATED || sub->state == ZKT_SUB_FETCHING) {
+        /* Its placeholder counts no longer, unless that has been filled. */
+        contact->void_placeholders += state == ZKT_SUB_OFF;
+    }
+    sub->state = state;
+}
+
+/* A placeholder stands for what comes from here on, until it is sent. */
+static void conflate(struct zkt_host *host, struct zkt_contact *contact)
+{
+    struct zkt_session *session = contact->session;
+    host->stats.reached.output_high++;
+    if (!zkt__queue_placeholder(&session->queue, host->allocator,
+                                contact->id)) {
+        session->events->lost(session);
+        return;
+    }
+    enter(contact, ZKT_TOPIC_STATE, ZKT_SUB_CONFLATED);
+    session->events->changed(session);
+}
+
+/* ---- from the client ---- */
+
+/* Whether one more snapshot would be one too many in memory: it is better
+ * encoded when the reader has taken what is queued. */
+static bool is_behind(const struct zkt_host *host,
+                      const struct zkt_session *session)
+{
+    return session->queue.bytes > (size_t)host->limits->output_high;
+}
+
+/* Sends a subscribe, which has to be answered. */
+static void subscribe(struct zkt_host *host, struct zkt_contact *contact,
+                      enum zkt_topic topic)
+{
+    struct zkt_subscription *sub = &contact->subs[topic];
+    struct zkt_msg m = { .kind = ZKT_MSG_SUBSCRIBE,
+                         .topic = topic,
+                         .contact = contact,
+                         .of.subscribe.defers = topic == ZKT_TOPIC_STATE &&
+                                                is_behind(host,
+                                                          contact->session) };
+    struct zkt_session *session = contact->session;
+    const uint32_t home = contact->location->home;
+    sub->owed++;
+    session->waiting++;
+    host->sessions->waiting++;
+    if (!zkt__deliver(host, home, &m, NULL)) {
+        sub->owed--;
+        session->waiting--;
+        host->sessions->waiting--;
+        session->events->lost(session);
+    }
+    /* The contact may be gone, with an instance that ended at once. */
+    zkt__session_await_credit(host, session, home);
+}
+
+void zkt__session_sub_ask(struct zkt_host *host, struct zkt_contact *contact,
+                          enum zkt_topic topic)
+{
+    switch (contact->subs[topic].state) {
+    case ZKT_SUB_OFF:
+        enter(contact, topic, ZKT_SUB_ASKED);
+        subscribe(host, contact, topic);
+        break;
+    case ZKT_SUB_LIVE:
+        if (topic == ZKT_TOPIC_STATE && is_behind(host, contact->session)) {
+            conflate(host, contact);
+            break;
+        }
+        subscribe(host, contact, topic);
+        break;
+    case ZKT_SUB_ASKED:
+        subscribe(host, contact, topic);
+        break;
+    case ZKT_SUB_CONFLATED:
+    case ZKT_SUB_FETCHING:
+    case ZKT_SUB_STATES:
+        break; /* a newer snapshot is to come anyway */
+    }
+}
+
+void zkt__session_sub_drop(struct zkt_host *host, struct zkt_contact *contact,
+                           enum zkt_topic topic)
+{
+    struct zkt_msg m = { .kind = ZKT_MSG_UNSUBSCRIBE,
+                         .topic = topic,
+                         .contact = contact };
+    if (contact->subs[topic].state == ZKT_SUB_OFF) {
+        return;
+    }
+    enter(contact, topic, ZKT_SUB_OFF);
+    /* Without memory the instance goes on to send, and nobody listens. */
+    (void)zkt__deliver(host, contact->location->home, &m, NULL);
+    contact->session->events->changed(contact->session);
+}
+
+void zkt__session_sub_clear(struct zkt_host *host, struct zkt_contact *contact,
+                            enum zkt_topic topic)
+{
+    (void)host;
+    enter(contact, topic, ZKT_SUB_OFF);
+}
+
+/* ---- output ---- */
+
+void zkt__session_sub_patch(struct zkt_host *host, struct zkt_contact *contact,
+                            struct zkt_buffer *frame)
+{
+    struct zkt_session *session = contact->session;
+    if (!session->open) {
+        return;
+    }
+    if (zkt__queue_backlog(&session->queue) + frame->len >
+        (size_t)host->limits->output_high) {
+        conflate(host, contact);
+        return;
+    }
+    zkt__session_send_shared(host, session, frame);
+    host->stats.patches++;
+}
+
+/* ---- from the instance ---- */
+
+/* One answer less is owed; whether it was the last. */
+static bool take_answer(struct zkt_host *host, struct zkt_contact *contact,
+                        enum zkt_topic topic)
+{
+    struct zkt_subscription *sub = &contact->subs[topic];
+    sub->owed--;
+    contact->session->waiting--;
+    host->sessions->waiting--;
+    return sub->owed == 0;
+}
+
+/* Passes on the answer to a subscribe. A snapshot too many in memory becomes a
+ * placeholder, if the client still wants it. */
+static void send_answer(struct zkt_host *host, struct zkt_contact *contact,
+                        const struct zkt_msg *m)
+{
+    struct zkt_session *session = contact->session;
+    if (!m->of.catch_up.deferred && !is_behind(host, session)) {
+        (void)zkt__session_queue_catch_up(host, session, &m->of.catch_up.what,
+                                          false);
+    } else if (contact->subs[ZKT_TOPIC_STATE].state == ZKT_SUB_LIVE) {
+        conflate(host, contact);
+    }
+}
+
+static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
+{
+    struct zkt_contact *contact = m->contact;
+    const bool last = take_answer(host, contact, ZKT_TOPIC_STATE);
+    const enum zkt_subscription_state state =
+        contact->subs[ZKT_TOPIC_STATE].state;
+    struct zkt_session *session = contact->session;
+    if (m->of.catch_up.what.snapshot == NULL && !m->of.catch_up.deferred) {
+        session->events->lost(session);
+        return;
+    }
+    if (last && state == ZKT_SUB_ASKED) {
+        enter(contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
+    }
+    if (session->open && state != ZKT_SUB_CONFLATED &&
+        state != ZKT_SUB_FETCHING) {
+        send_answer(host, contact, m);
+    }
+}
+
+/* The snapshot that stands for patches which were not passed on. */
+static void take_refresh(struct zkt_host *host, struct zkt_contact *contact,
+                         const struct zkt_catch_up *what)
+{
+    struct zkt_session *session = contact->session;
+    if (contact->subs[ZKT_TOPIC_STATE].state != ZKT_SUB_FETCHING ||
+        !session->open) {
+        return;
+    }
+    if (what->snapshot == NULL) {
+        session->events->lost(session);
+    } else if (zkt__session_queue_catch_up(host, session, what, true)) {
+        enter(contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
+        session->events->changed(session);
+    }
+}
+
+void zkt__session_sub_catch_up(struct zkt_host *host, struct zkt_msg *m)
+{
+    if (m->of.catch_up.refreshes) {
+        take_refresh(host, m->contact, &m->of.catch_up.what);
+    } else {
+        take_snapshot(host, m);
+    }
+}
+
+void zkt__session_sub_confirm(struct zkt_host *host,
+                              struct zkt_contact *contact)
+{
+    const bool last = take_answer(host, contact, ZKT_TOPIC_EVENTS);
+    if (last && contact->subs[ZKT_TOPIC_EVENTS].state == ZKT_SUB_ASKED) {
+        enter(contact, ZKT_TOPIC_EVENTS, ZKT_SUB_LIVE);
+    }
+    contact->session->events->changed(contact->session);
+}
+
+static void tell(struct zkt_host *host, const struct zkt_msg *m)
+{
+    const struct zkt_contact *contact = m->contact;
+    const struct zkt_location *location = contact->location;
+    zkt__session_refuse_subscription(host, contact->session,
+                                     location->actor->name, location->name,
+                                     m->of.closed.status, m->of.closed.text);
+}
+
+static void take_refusal(struct zkt_host *host, const struct zkt_msg *m)
+{
+    struct zkt_contact *contact = m->contact;
+    if (take_answer(host, contact, m->topic)) {
+        enter(contact, m->topic, ZKT_SUB_OFF);
+    }
+    tell(host, m);
+}
+
+/* Takes the end of one subscription; whether the client is to be told. */
+static bool take_end(struct zkt_contact *contact, enum zkt_topic topic)
+{
+    const struct zkt_subscription *sub = &contact->subs[topic];
+    if (sub->state == ZKT_SUB_OFF || sub->state == ZKT_SUB_ASKED) {
+        return false;
+    }
+    const bool asked = sub->owed > 0;
+    enter(contact, topic, ZKT_SUB_OFF);
+    if (asked) {
+        enter(contact, topic, ZKT_SUB_ASKED);
+    }
+    return !asked;
+}
+
+void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m)
+{
+    struct zkt_contact *contact = m->contact;
+    if (m->of.closed.refused) {
+        take_refusal(host, m);
+        return;
+    }
+    const bool state = take_end(contact, ZKT_TOPIC_STATE);
+    const bool events = take_end(contact, ZKT_TOPIC_EVENTS);
+    if (state || events) {
+        tell(host, m);
+    }
+    contact->session->events->changed(contact->session);
+}
+
+/* ---- placeholders ---- */
+
+void zkt__session_sub_fetch(struct zkt_host *host, struct zkt_contact *contact)
+{
+    struct zkt_msg m = { .kind = ZKT_MSG_SNAPSHOT, .contact = contact };
+    struct zkt_location *location = contact->location;
+    struct zkt_msg *carrier = location->home != host->shard
+                                  ? &contact->carriers[0].snapshot
+                                  : NULL;
+    enter(contact, ZKT_TOPIC_STATE, ZKT_SUB_FETCHING);
+    (void)zkt__deliver(host, location->home, &m, carrier);
+}

@@ -1,0 +1,47 @@
+/*
+ * Messages to other shards: see zkt__deliver.
+ */
+#include "shard/group.h"
+
+/* Takes what a subscribe needs to travel: a second block, for the end of the
+ * subscription. Returns NULL if there is no memory. */
+static struct zkt_msg *pack_up(const struct zkt_allocator *allocator,
+                               const struct zkt_msg *m)
+{
+    struct zkt_msg *copy = zkt__msg_pack(allocator, m);
+    if (copy == NULL || m->kind != ZKT_MSG_SUBSCRIBE) {
+        return copy;
+    }
+    copy->of.subscribe.closing = zkt__alloc_zero(allocator, 1, sizeof(*copy));
+    if (copy->of.subscribe.closing == NULL) {
+        zkt__release(allocator, copy);
+        return NULL;
+    }
+    return copy;
+}
+
+bool zkt__deliver_there(struct zkt_host *host, uint32_t to, struct zkt_msg *m,
+                        struct zkt_msg *carrier)
+{
+    if (carrier == NULL) {
+        carrier = pack_up(host->allocator, m);
+        if (carrier == NULL) {
+            return false;
+        }
+    } else if (m->kind != ZKT_MSG_COMMIT) {
+        zkt__msg_carry(host->allocator, carrier, m);
+    }
+    zkt__channel_send(zkt__group_channel(host, to), carrier);
+    return true;
+}
+
+bool zkt__deliver_reserve(struct zkt_host *host, uint32_t to,
+                          const struct zkt_msg *m, struct zkt_msg **carrier)
+{
+    *carrier = NULL;
+    if (to != host->shard) {
+        *carrier = zkt__msg_pack_commit(host->allocator, m);
+        return *carrier != NULL;
+    }
+    return true;
+}

@@ -1,0 +1,66 @@
+/*
+ * The shards of a server with several threads: their channels, the directory
+ * that says where each name lives, and how many instances there are in all.
+ * With one thread there is no group, and every name lives here.
+ */
+#ifndef ZKT_SHARD_GROUP_H
+#define ZKT_SHARD_GROUP_H
+
+#include "shard/channel.h"
+#include "shard/directory.h"
+
+struct zkt_group {
+    const struct zkt_allocator *allocator;
+    uint32_t count;
+    uint32_t made;                /* channels that were initialised */
+    struct zkt_host **hosts;      /* by shard */
+    struct zkt_channel *channels; /* [from * count + to] */
+    struct zkt_directory directory;
+    _Atomic(uint64_t) instances; /* alive on all of them */
+};
+
+/** NULL: no memory. */
+struct zkt_group *zkt__group_new(const struct zkt_allocator *allocator,
+                                 uint32_t count,
+                                 const struct zkt_hash_key *key);
+/** Adds @host as its shard number; before any of them runs. */
+void zkt__group_join(struct zkt_group *group, struct zkt_host *host);
+/** Frees it, and every message that is on its way. Takes NULL. */
+void zkt__group_free(struct zkt_group *group);
+
+/** The channel from @host to the shard @to. */
+static inline struct zkt_channel *zkt__group_channel(
+    const struct zkt_host *host, uint32_t to)
+{
+    const struct zkt_group *group = host->group;
+    return &group->channels[host->shard * group->count + to];
+}
+
+/** Whether @host may send more to the shard @to; always to itself. */
+bool zkt__group_has_credit(struct zkt_host *host, uint32_t to);
+
+/** Handles messages from other shards while the budget of the turn lasts. */
+void zkt__group_receive(struct zkt_host *host);
+/** Hands over messages to other shards, at the end of a turn. */
+void zkt__group_flush(struct zkt_host *host);
+/** Whether messages wait to be handled, or to be handed over. */
+bool zkt__group_waits(const struct zkt_host *host);
+
+/** Takes a reference to a name in the directory; *@home, given as one's own,
+ * is its shard. Returns false if there is no memory. */
+bool zkt__group_place(const struct zkt_host *host,
+                      const struct zkt_actor *actor, struct zkt_str name,
+                      uint32_t *home);
+/** Drops that reference. */
+void zkt__group_forget(const struct zkt_host *host,
+                       const struct zkt_actor *actor, struct zkt_str name);
+/** Asks the shard of a name to end its instance, with DESTROY. */
+enum zkt_status zkt__group_destroy(struct zkt_host *host,
+                                   const struct zkt_actor *actor,
+                                   struct zkt_str name);
+/** Counts one more instance; false: there are as many as there may be.
+ * @alive: on this shard. */
+bool zkt__group_count(const struct zkt_host *host, uint32_t alive);
+void zkt__group_uncount(const struct zkt_host *host);
+
+#endif

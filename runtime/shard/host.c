@@ -1,0 +1,47 @@
+/* See host.h. */
+#include "shard/host.h"
+
+bool zkt__host_init(struct zkt_host *host, struct zkt_app app,
+                    const struct zkt_allocator *allocator,
+                    const struct zkt_limits *limits,
+                    const struct zkt_core *clock)
+{
+    host->app = app;
+    host->allocator = allocator;
+    host->limits = limits;
+    host->clock = clock;
+    host->store.allocator = allocator;
+    host->patterns.allocator = allocator;
+    host->rules = (struct zkt_rule_context){
+        .patterns = &host->patterns,
+        .app = &host->app,
+        .issues_max = (uint32_t)limits->issues,
+    };
+    host->budget = limits->turn_work;
+    zkt__slots_init(&host->locations, allocator);
+    zkt__writer_init(&host->result, allocator);
+    zkt__writer_init(&host->plain, allocator);
+    zkt__writer_init(&host->rfc6902, allocator);
+    host->box = zkt__post_box_new(allocator);
+    return host->box != NULL;
+}
+
+void zkt__host_finish(struct zkt_host *host)
+{
+    zkt__index_finish(&host->by_name, host->allocator);
+    zkt__slots_finish(&host->locations);
+    zkt__patterns_finish(&host->patterns);
+    zkt__post_box_unref(host->box);
+    zkt__writer_finish(&host->result);
+    zkt__writer_finish(&host->plain);
+    zkt__writer_finish(&host->rfc6902);
+}
+
+void zkt__host_log(const struct zkt_host *host, enum zkt_log_level level,
+                   const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    host->log(host->server, level, format, arguments);
+    va_end(arguments);
+}

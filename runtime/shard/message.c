@@ -1,0 +1,313 @@
+/* Messages in blocks of their own: see message.h. */
+#include "shard/message.h"
+
+#include <string.h>
+
+/* ---- up ---- */
+
+static size_t aligned(size_t size)
+{
+    const size_t alignment = alignof(max_align_t);
+    return (size + alignment - 1) / alignment * alignment;
+}
+
+/* Of a call's id and input. */
+static size_t measure_body(const struct zkt_msg *m)
+{
+    size_t size = aligned(m->of.call.id.len);
+    if (m->of.call.input != NULL) {
+        size += zkt__value_measure(m->of.call.method->input, m->of.call.input);
+    }
+    return size;
+}
+
+static size_t measure_behind(const struct zkt_msg *m)
+{
+    return m->kind == ZKT_MSG_CALL      ? measure_body(m)
+           : m->kind == ZKT_MSG_DESTROY ? m->of.destroy.name.len
+                                        : 0;
+}
+
+size_t zkt__msg_size(const struct zkt_msg *m)
+{
+    return sizeof(*m) + measure_behind(m);
+}
+
+/* Copies what a call points to. Returns false if there is no memory. */
+static bool pack_call(const struct zkt_allocator *allocator, struct zkt_msg *to)
+{
+    const size_t size = measure_body(to);
+    const struct zkt_str id = to->of.call.id;
+    char *body = zkt__alloc(allocator, size > 0 ? size : 1);
+    if (body == NULL) {
+        return false;
+    }
+    memcpy(body, id.data, id.len);
+    to->of.call.body = body;
+    to->of.call.id.data = body;
+    if (to->of.call.input != NULL) {
+        to->of.call.input = zkt__value_dup_into(to->of.call.method->input,
+                                                to->of.call.input,
+                                                body + aligned(id.len));
+    }
+    return true;
+}
+
+struct zkt_msg *zkt__msg_pack(const struct zkt_allocator *allocator,
+                              const struct zkt_msg *m)
+{
+    const size_t behind = m->kind == ZKT_MSG_DESTROY ? measure_behind(m) : 0;
+    struct zkt_msg *copy = zkt__alloc(allocator, sizeof(*copy) + behind);
+    if (copy == NULL) {
+        return NULL;
+    }
+    *copy = *m;
+    copy->node = (struct zkt_node){ NULL, NULL };
+    copy->bytes = zkt__msg_size(m);
+    if (m->kind == ZKT_MSG_DESTROY) {
+        memcpy(copy + 1, m->of.destroy.name.data, behind);
+        copy->of.destroy.name.data = (const char *)(copy + 1);
+    } else if (m->kind == ZKT_MSG_CALL && !pack_call(allocator, copy)) {
+        zkt__release(allocator, copy);
+        return NULL;
+    }
+    return copy;
+}
+
+/* ---- down ---- */
+
+/* Keeps patches that a catch-up borrows. Returns false if there is no memory.
+ */
+static bool keep_patches(const struct zkt_allocator *allocator,
+                         struct zkt_catch_up *what)
+{
+    if (what->patch_count == 0) {
+        return true;
+    }
+    struct zkt_buffer **kept = zkt__alloc_zero(allocator, what->patch_count,
+                                               sizeof(*kept));
+    if (kept == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < what->patch_count; i++) {
+        kept[i] = zkt__buffer_ref(what->patches[i]);
+    }
+    what->patches = kept;
+    return true;
+}
+
+static void own_catch_up(const struct zkt_allocator *allocator,
+                         struct zkt_msg *m)
+{
+    struct zkt_catch_up *what = &m->of.catch_up.what;
+    if (what->snapshot == NULL) {
+        return;
+    }
+    if (!keep_patches(allocator, what)) {
+        *what = (struct zkt_catch_up){ NULL, NULL, 0 };
+        return;
+    }
+    zkt__buffer_ref(what->snapshot);
+    m->bytes += what->snapshot->len;
+}
+
+static void own_result(struct zkt_msg *m)
+{
+    if (m->of.result.text != NULL) {
+        m->of.result.frame = zkt__frame_share(m->of.result.text);
+        m->of.result.text = NULL;
+    } else if (m->of.result.frame != NULL) {
+        zkt__buffer_ref(m->of.result.frame);
+    }
+    m->bytes += m->of.result.frame != NULL ? m->of.result.frame->len : 0;
+}
+
+void zkt__msg_carry(const struct zkt_allocator *allocator,
+                    struct zkt_msg *carrier, const struct zkt_msg *m)
+{
+    if (carrier != m) {
+        *carrier = *m;
+    }
+    carrier->node = (struct zkt_node){ NULL, NULL };
+    carrier->bytes = sizeof(*carrier);
+    if (carrier->kind == ZKT_MSG_RESULT) {
+        own_result(carrier);
+    } else if (carrier->kind == ZKT_MSG_CATCH_UP) {
+        own_catch_up(allocator, carrier);
+    }
+}
+
+/* ---- commits ---- */
+
+struct carried_commit {
+    struct zkt_msg m;
+    struct zkt_commit commit;
+    /* Events, then their ids, then the texts of these. */
+};
+
+static size_t measure_events(const struct zkt_emitted *events)
+{
+    size_t size = 0;
+    for (const struct zkt_emitted *e = events; e != NULL; e = e->next) {
+        size += sizeof(*e) + e->target.len * sizeof(struct zkt_str);
+        for (size_t i = 0; i < e->target.len; i++) {
+            size += e->target.ids[i].len;
+        }
+    }
+    return size;
+}
+
+/* A copy of @ids, whose texts go to *@text. */
+static struct zkt_str *copy_ids(struct zkt_str *to, const struct zkt_str *ids,
+                                size_t len, char **text)
+{
+    for (size_t i = 0; i < len; i++) {
+        memcpy(*text, ids[i].data, ids[i].len);
+        to[i] = (struct zkt_str){ *text, ids[i].len };
+        *text += ids[i].len;
+    }
+    return to;
+}
+
+/* Copies events to @at, which has room: all structs, then all texts. */
+static struct zkt_emitted *copy_events(const struct zkt_emitted *events,
+                                       void *at)
+{
+    struct zkt_emitted *first = NULL;
+    struct zkt_emitted **next = &first;
+    struct zkt_emitted *copy = at;
+    size_t ids = 0;
+    size_t count = 0;
+    for (const struct zkt_emitted *e = events; e != NULL; e = e->next) {
+        ids += e->target.len;
+        count++;
+    }
+    struct zkt_str *id = (struct zkt_str *)(void *)(copy + count);
+    char *text = (char *)(id + ids);
+    for (const struct zkt_emitted *e = events; e != NULL; e = e->next) {
+        *copy = *e;
+        copy->next = NULL;
+        copy->frame = zkt__buffer_ref(e->frame);
+        copy->target.ids = copy_ids(id, e->target.ids, e->target.len, &text);
+        id += e->target.len;
+        *next = copy;
+        next = &copy->next;
+        copy++;
+    }
+    return first;
+}
+
+static size_t frame_bytes(const struct zkt_commit *commit)
+{
+    const struct zkt_buffer *const *patch =
+        (const struct zkt_buffer *const *)commit->patch;
+    size_t bytes = patch[0] != NULL ? patch[0]->len : 0;
+    bytes += patch[1] != NULL && patch[1] != patch[0] ? patch[1]->len : 0;
+    for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
+        bytes += e->frame->len;
+    }
+    return bytes;
+}
+
+struct zkt_msg *zkt__msg_pack_commit(const struct zkt_allocator *allocator,
+                                     const struct zkt_msg *m)
+{
+    const struct zkt_commit *commit = m->of.commit.what;
+    const size_t events = measure_events(commit->events);
+    struct carried_commit *copy = zkt__alloc(allocator, sizeof(*copy) + events);
+    if (copy == NULL) {
+        return NULL;
+    }
+    copy->m = *m;
+    copy->m.bytes = sizeof(*copy) + events + frame_bytes(commit);
+    copy->m.of.commit.what = &copy->commit;
+    copy->commit = *commit;
+    copy->commit.events = copy_events(commit->events, copy + 1);
+    for (size_t i = 0; i < ZKT_DIALECT_COUNT; i++) {
+        if (commit->patch[i] != NULL) {
+            zkt__buffer_ref(commit->patch[i]);
+        }
+    }
+    return &copy->m;
+}
+
+static void release_commit(const struct zkt_commit *commit)
+{
+    for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
+        zkt__buffer_unref(e->frame);
+    }
+    for (size_t i = 0; i < ZKT_DIALECT_COUNT; i++) {
+        zkt__buffer_unref(commit->patch[i]);
+    }
+}
+
+/* ---- the end ---- */
+
+static void release_catch_up(const struct zkt_allocator *allocator,
+                             const struct zkt_catch_up *what)
+{
+    for (uint32_t i = 0; i < what->patch_count; i++) {
+        zkt__buffer_unref(what->patches[i]);
+    }
+    if (what->patch_count > 0) {
+        zkt__release(allocator, (void *)(uintptr_t)what->patches);
+    }
+    zkt__buffer_unref(what->snapshot);
+}
+
+static void release_content(const struct zkt_allocator *allocator,
+                            struct zkt_msg *m)
+{
+    switch (m->kind) {
+    case ZKT_MSG_CALL:
+        zkt__release(allocator, m->of.call.body);
+        break;
+    case ZKT_MSG_SUBSCRIBE:
+        zkt__release(allocator, m->of.subscribe.closing);
+        break;
+    case ZKT_MSG_RESULT:
+        zkt__buffer_unref(m->of.result.frame);
+        break;
+    case ZKT_MSG_CATCH_UP:
+        release_catch_up(allocator, &m->of.catch_up.what);
+        break;
+    case ZKT_MSG_COMMIT:
+        release_commit(m->of.commit.what);
+        break;
+    case ZKT_MSG_UNSUBSCRIBE:
+    case ZKT_MSG_SNAPSHOT:
+    case ZKT_MSG_LEAVE:
+    case ZKT_MSG_DESTROY:
+    case ZKT_MSG_SUBSCRIBED:
+    case ZKT_MSG_CLOSED:
+    case ZKT_MSG_LEFT:
+    case ZKT_MSG_ENDED:
+        break;
+    }
+}
+
+bool zkt__msg_is_embedded(const struct zkt_msg *m)
+{
+    switch (m->kind) {
+    case ZKT_MSG_SNAPSHOT:
+    case ZKT_MSG_LEAVE:
+    case ZKT_MSG_LEFT:
+    case ZKT_MSG_ENDED:
+        return true;
+    case ZKT_MSG_CATCH_UP:
+        return m->of.catch_up.refreshes;
+    default:
+        return false;
+    }
+}
+
+void zkt__msg_free(const struct zkt_allocator *allocator, struct zkt_msg *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    release_content(allocator, m);
+    if (!zkt__msg_is_embedded(m)) {
+        zkt__release(allocator, m);
+    }
+}
