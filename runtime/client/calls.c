@@ -10,7 +10,8 @@
 #include "client/internal.h"
 
 enum {
-    ERROR_MAX = 256
+    ERROR_MAX = 256,
+    ID_MAX = 48 /* `"rpc_N_M"`, and room to spare */
 };
 
 static struct zkt_pending *from_node(struct zkt_node *node)
@@ -19,10 +20,78 @@ static struct zkt_pending *from_node(struct zkt_node *node)
                          struct zkt_pending, timeout);
 }
 
+/* ---- calls by their number ---- */
+
+/* Writes @value so that it ends at @end; where it begins. */
+static char *print_digits(char *end, uint64_t value, unsigned base)
+{
+    do {
+        const unsigned digit = (unsigned)(value % base);
+        *--end = (char)(digit < 10 ? '0' + digit : 'a' + digit - 10);
+        value /= base;
+    } while (value != 0);
+    return end;
+}
+
+/* `"rpc_<number>_<milliseconds in base 36>"`; a view of @memory. */
+static struct zkt_str print_id(char memory[ID_MAX], const struct zkt_pending *p)
+{
+    static const char begin[] = "\"rpc_";
+    char *end = memory + ID_MAX;
+    char *at = end;
+    *--at = '"';
+    at = print_digits(at, p->stamp, 36);
+    *--at = '_';
+    at = print_digits(at, p->number, 10);
+    at -= sizeof(begin) - 1;
+    memcpy(at, begin, sizeof(begin) - 1);
+    return (struct zkt_str){ at, (size_t)(end - at) };
+}
+
+static uint64_t hash_number(const struct zkt_client *client, uint64_t number)
+{
+    return zkt__hash(&client->store.key, (const char *)&number, sizeof(number));
+}
+
+static bool has_number(const void *owner, uint32_t position, const void *key,
+                       size_t len)
+{
+    const struct zkt_client *client = owner;
+    const struct zkt_pending *p = client->sent.objects[position];
+    (void)len;
+    return p->number == *(const uint64_t *)key;
+}
+
+/* Makes it found by its number. Returns false if there is no memory. */
+static bool enter_call(struct zkt_client *client, struct zkt_pending *p)
+{
+    if (!zkt__index_reserve(&client->by_number, client->allocator, 1)) {
+        return false;
+    }
+    p->slot = zkt__slots_add(&client->sent, p);
+    if (p->slot != 0) {
+        zkt__index_add(&client->by_number, hash_number(client, p->number),
+                       (uint32_t)p->slot);
+    }
+    return p->slot != 0;
+}
+
+/* A late answer finds nothing from now on. */
+static void leave_call(struct zkt_client *client, struct zkt_pending *p)
+{
+    if (p->slot != 0) {
+        zkt__index_remove(&client->by_number, hash_number(client, p->number),
+                          (uint32_t)p->slot);
+        zkt__slots_remove(&client->sent, p->slot);
+        p->slot = 0;
+    }
+}
+
 /* ---- the end of a call ---- */
 
 static void free_pending(struct zkt_client *client, struct zkt_pending *p)
 {
+    leave_call(client, p);
     zkt__timeout_cancel(&p->timeout);
     client->pending--;
     zkt__release(client->allocator, (char *)(uintptr_t)p->unsent.data);
@@ -93,6 +162,16 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
     zkt__release(client->allocator, (char *)(uintptr_t)kept.data);
 }
 
+/* It is told of its end at the next tick. */
+static void give_up(struct zkt_client *client, struct zkt_pending *p,
+                    enum zkt_status status)
+{
+    leave_call(client, p);
+    p->status = status;
+    zkt__node_unlink(&p->timeout.node);
+    zkt__list_append(&client->failed, &p->timeout.node);
+}
+
 void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
                      bool all)
 {
@@ -101,9 +180,7 @@ void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
         struct zkt_pending *p = from_node(node);
         node = zkt__list_after(&client->calls, node);
         if (all || p->unsent.len == 0) {
-            p->status = status;
-            zkt__node_unlink(&p->timeout.node);
-            zkt__list_append(&client->failed, &p->timeout.node);
+            give_up(client, p, status);
         }
     }
 }
@@ -113,9 +190,8 @@ void zkt__calls_expire(struct zkt_client *client)
     struct zkt_timeout *due;
     while ((due = zkt__timeouts_take(&client->calls, client->core.now_ms)) !=
            NULL) {
-        struct zkt_pending *p = ZKT_CONTAINER(due, struct zkt_pending, timeout);
-        p->status = ZKT_DEADLINE_EXCEEDED;
-        zkt__list_append(&client->failed, &p->timeout.node);
+        give_up(client, ZKT_CONTAINER(due, struct zkt_pending, timeout),
+                ZKT_DEADLINE_EXCEEDED);
     }
     /* One that is begun meanwhile, and fails, is told in the next turn. */
     const struct zkt_node *last = client->failed.head.prev;
@@ -130,27 +206,36 @@ void zkt__calls_expire(struct zkt_client *client)
 
 /* ---- answers ---- */
 
-/* The pending call with this id token, oldest first, or NULL. */
+/* The number in an id token, or 0: it is none of ours. */
+static uint64_t parse_number(struct zkt_str id)
+{
+    static const char begin[] = "\"rpc_";
+    const size_t len = sizeof(begin) - 1;
+    uint64_t number = 0;
+    if (id.len < len || memcmp(id.data, begin, len) != 0) {
+        return 0;
+    }
+    /* Whatever it is, the call that it finds must have this very id. */
+    for (size_t i = len; i < id.len && id.data[i] != '_'; i++) {
+        number = number * 10 + (uint64_t)(id.data[i] - '0');
+    }
+    return number;
+}
+
+/* The call that was sent with this id token, or NULL. */
 static struct zkt_pending *find_call(const struct zkt_client *client,
                                      struct zkt_str id)
 {
-    uint64_t number = 0;
-    if (id.len < 7 || memcmp(id.data, "\"rpc_", 5) != 0) {
+    char text[ID_MAX];
+    const uint64_t number = parse_number(id);
+    const uint32_t at = zkt__index_find(&client->by_number,
+                                        hash_number(client, number), has_number,
+                                        client, &number, sizeof(number));
+    if (at == ZKT_INDEX_NONE) {
         return NULL;
     }
-    for (size_t i = 5; i < id.len && id.data[i] != '_'; i++) {
-        if (id.data[i] < '0' || id.data[i] > '9') {
-            return NULL;
-        }
-        number = number * 10 + (uint64_t)(id.data[i] - '0');
-    }
-    for (struct zkt_node *n = zkt__list_first(&client->calls); n != NULL;
-         n = zkt__list_after(&client->calls, n)) {
-        if (from_node(n)->number == number && from_node(n)->unsent.len == 0) {
-            return from_node(n);
-        }
-    }
-    return NULL;
+    struct zkt_pending *p = client->sent.objects[at];
+    return p->unsent.len == 0 && zkt_str_eq(print_id(text, p), id) ? p : NULL;
 }
 
 /* Decodes a result in @arena, which keeps its text; NULL: it does not fit. */
@@ -210,32 +295,14 @@ void zkt__calls_answer(struct zkt_client *client,
 
 /* ---- beginning ---- */
 
-/* Milliseconds in base 36 behind `rpc_N_`. */
-static void write_id(struct zkt_client *client, struct zkt_writer *w,
-                     uint64_t number)
-{
-    char text[16];
-    size_t len = sizeof(text);
-    uint64_t ms = (uint64_t)client->core.wall_ms;
-    do {
-        const unsigned digit = (unsigned)(ms % 36);
-        text[--len] = (char)(digit < 10 ? '0' + digit : 'a' + digit - 10);
-        ms /= 36;
-    } while (ms != 0);
-    ZKT_WRITE(w, "\"rpc_");
-    zkt_write_int64(w, (int64_t)number);
-    ZKT_WRITE(w, "_");
-    zkt_write_raw(w, text + len, sizeof(text) - len);
-    ZKT_WRITE(w, "\"");
-}
-
-static void write_call(struct zkt_client *client, struct zkt_writer *w,
-                       const struct zkt_entry *entry,
+static void write_call(struct zkt_writer *w, const struct zkt_entry *entry,
                        const struct zkt_remote_method *method,
-                       const void *input, uint64_t number)
+                       const void *input, const struct zkt_pending *p)
 {
+    char memory[ID_MAX];
+    const struct zkt_str id = print_id(memory, p);
     ZKT_WRITE(w, "{\"type\":\"rpc\",\"id\":");
-    write_id(client, w, number);
+    zkt_write_raw(w, id.data, id.len);
     ZKT_WRITE(w, ",\"actor\":");
     zkt_write_string(w, entry->actor->name);
     ZKT_WRITE(w, ",\"actorId\":");
@@ -280,8 +347,9 @@ static enum zkt_status dispatch(struct zkt_client *client,
         return ZKT_RESOURCE_EXHAUSTED;
     }
     struct zkt_writer *w = zkt__client_write(client);
-    write_call(client, w, entry, method, input, p->number);
-    if (w->failed || (!zkt__client_is_open(client) && !keep_text(client, p))) {
+    write_call(w, entry, method, input, p);
+    if (w->failed || !enter_call(client, p) ||
+        (!zkt__client_is_open(client) && !keep_text(client, p))) {
         return ZKT_RESOURCE_EXHAUSTED;
     }
     if (zkt__client_is_open(client)) {
@@ -303,14 +371,14 @@ void zkt__call_submit(struct zkt_handle *handle, uint32_t index,
     p->method = method->name;
     p->result = method->result;
     p->number = ++client->next_call;
+    p->stamp = (uint64_t)client->core.wall_ms;
     zkt__timeout_arm(&client->calls, &p->timeout, client->core.now_ms,
                      limit > 0 ? limit : INT64_MAX);
     if (p->status == ZKT_OK) {
         p->status = dispatch(client, handle->entry, method, input, p);
     }
-    if (p->status != ZKT_OK) { /* told at the next tick */
-        zkt__node_unlink(&p->timeout.node);
-        zkt__list_append(&client->failed, &p->timeout.node);
+    if (p->status != ZKT_OK) {
+        give_up(client, p, p->status);
     }
     zkt__client_touch(client);
 }

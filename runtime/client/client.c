@@ -360,6 +360,7 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
     client->driver = driver;
     init_lists(client);
     zkt__slots_init(&client->listeners, allocator);
+    zkt__slots_init(&client->sent, allocator);
     zkt__arena_init(&client->arena, allocator);
     zkt__writer_init(&client->writer, allocator);
     set_options(client, options);
@@ -395,6 +396,8 @@ void zkt__client_free(struct zkt_client *client)
     zkt__queue_finish(&client->queue, client->allocator);
     zkt__buffer_unref(client->spare_buffer);
     zkt__slots_finish(&client->listeners);
+    zkt__slots_finish(&client->sent);
+    zkt__index_finish(&client->by_number, client->allocator);
     zkt__arena_finish(&client->arena);
     zkt__patterns_finish(&client->patterns);
     zkt__writer_finish(&client->writer);

@@ -19,7 +19,8 @@ struct zkt_pending {
     struct zkt_timeout timeout; /* in client->calls, or in client->failed */
     struct zkt_str method;
     const struct zkt_type *result; /* NULL: none */
-    uint64_t number;               /* of its id */
+    uint64_t number, stamp;        /* of its id; no two have one number */
+    zkt_handle_id slot;            /* in client->sent; 0: none */
     struct zkt_str unsent;         /* its text, until the socket is open; of
                                       one with a bad input what is wrong */
     enum zkt_status status;        /* of one that has failed */
@@ -110,12 +111,14 @@ struct zkt_client {
     enum zkt_connection status, told_status;
     enum zkt_phase phase;
     enum zkt_dialect dialect;
-    int64_t dial_at;        /* while waiting; ZKT_NEVER: not again */
-    int64_t connect_due;    /* when an attempt has taken too long */
-    int64_t stable_at;      /* when an open connection has proved stable */
-    int64_t quiet_at;       /* when silence asks for a ping, or is the end */
-    uint32_t attempts;      /* since a connection was stable */
-    struct zkt_list calls;  /* pending, by deadline */
+    int64_t dial_at;       /* while waiting; ZKT_NEVER: not again */
+    int64_t connect_due;   /* when an attempt has taken too long */
+    int64_t stable_at;     /* when an open connection has proved stable */
+    int64_t quiet_at;      /* when silence asks for a ping, or is the end */
+    uint32_t attempts;     /* since a connection was stable */
+    struct zkt_list calls; /* pending, by deadline */
+    struct zkt_slots sent; /* the same, for the index */
+    struct zkt_index by_number;
     struct zkt_list failed; /* to be told at the next tick */
     struct zkt_list entries, handles;
     struct zkt_entry **table; /* the entries, for the index */

@@ -664,6 +664,11 @@ static void test_answers_that_are_none(void **state)
         "{\"type\":\"rpc:result\",\"id\":\"rpc_9_0\"}",
         "{\"type\":\"rpc:result\",\"id\":\"rpc_\"}",
         "{\"type\":\"rpc:result\",\"id\":\"rpc_99999999999999999999999_0\"}",
+        "{\"type\":\"rpc:result\",\"id\":\"rpc_18446744073709551617_0\"}",
+        "{\"type\":\"rpc:result\",\"id\":\"rpc_01_0\"}",
+        "{\"type\":\"rpc:result\",\"id\":\"rpc_1_1\"}",
+        "{\"type\":\"rpc:result\",\"id\":\"rpc_1_\"}",
+        "{\"type\":\"rpc:result\",\"id\":\"rpc_1\"}",
         "{\"type\":\"rpc:result\",\"id\":7}",
         "{\"type\":\"rpc:result\",\"id\":\"other\",\"error\":\"x\"}",
         "{\"type\":\"rpc:result\"}",
@@ -691,7 +696,7 @@ static void test_answers_that_are_none(void **state)
     assert_int_equal(outcome.count, 0);
     assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTED);
     zkt_client_stats(f.client, &stats);
-    assert_int_equal(stats.messages_in, 14);
+    assert_int_equal(stats.messages_in, 19);
     assert_int_equal(stats.errors, 2);
     assert_int_equal(stats.unknown_messages, 5);
     assert_int_equal(stats.calls, 1);
