@@ -92,6 +92,7 @@ static void leave_call(struct zkt_client *client, struct zkt_pending *p)
 static void free_pending(struct zkt_client *client, struct zkt_pending *p)
 {
     leave_call(client, p);
+    zkt__node_unlink(&p->order.node);
     zkt__timeout_cancel(&p->timeout);
     client->pending--;
     zkt__release(client->allocator, (char *)(uintptr_t)p->unsent.data);
@@ -168,6 +169,7 @@ static void give_up(struct zkt_client *client, struct zkt_pending *p,
 {
     leave_call(client, p);
     p->status = status;
+    zkt__node_unlink(&p->order.node);
     zkt__node_unlink(&p->timeout.node);
     zkt__list_append(&client->failed, &p->timeout.node);
 }
@@ -327,10 +329,13 @@ static bool keep_text(struct zkt_client *client, struct zkt_pending *p)
     }
     memcpy(text, w->data + ZKT_WS_HEAD_MAX, len);
     p->unsent = (struct zkt_str){ text, len };
+    p->order.is_call = true;
+    zkt__list_append(&client->unsent, &p->order.node);
     return true;
 }
 
-/* Writes the call and sends it, or keeps it until the socket is open. */
+/* Writes the call and sends it, behind the subscriptions that were made before,
+ * or keeps it until the socket is open. */
 static enum zkt_status dispatch(struct zkt_client *client,
                                 const struct zkt_entry *entry,
                                 const struct zkt_remote_method *method,
@@ -346,6 +351,7 @@ static enum zkt_status dispatch(struct zkt_client *client,
         client->pending > client->options.pending_calls) {
         return ZKT_RESOURCE_EXHAUSTED;
     }
+    zkt__unsent_flush(client);
     struct zkt_writer *w = zkt__client_write(client);
     write_call(w, entry, method, input, p);
     if (w->failed || !enter_call(client, p) ||
@@ -383,21 +389,14 @@ void zkt__call_submit(struct zkt_handle *handle, uint32_t index,
     zkt__client_touch(client);
 }
 
-void zkt__calls_flush(struct zkt_client *client)
+void zkt__call_send(struct zkt_client *client, struct zkt_pending *p)
 {
-    struct zkt_node *n = zkt__list_first(&client->calls);
-    while (n != NULL && zkt__client_is_open(client)) {
-        struct zkt_pending *p = from_node(n);
-        const struct zkt_str text = p->unsent;
-        n = zkt__list_after(&client->calls, n);
-        if (text.len > 0) {
-            struct zkt_writer *w = zkt__client_write(client);
-            zkt_write_raw(w, text.data, text.len);
-            p->unsent = (struct zkt_str){ NULL, 0 };
-            zkt__client_send(client);
-            zkt__release(client->allocator, (char *)(uintptr_t)text.data);
-        }
-    }
+    const struct zkt_str text = p->unsent;
+    struct zkt_writer *w = zkt__client_write(client);
+    zkt_write_raw(w, text.data, text.len);
+    p->unsent = (struct zkt_str){ NULL, 0 };
+    zkt__client_send(client);
+    zkt__release(client->allocator, (char *)(uintptr_t)text.data);
 }
 
 /* A pending call for an asynchronous one: without memory the handle's spare;

@@ -183,11 +183,14 @@ static int64_t deadline(const struct zkt_core *core)
     if (client->depth > 0) {
         return ZKT_NEVER;
     }
-    if (client->changed || client->told_status != client->status ||
+    if (zkt__store_is_unsettled(client) ||
+        client->told_status != client->status ||
         !zkt__list_empty(&client->failed)) {
         return core->now_ms;
     }
-    return calls < connection ? calls : connection;
+    const int64_t next = calls < connection ? calls : connection;
+    const int64_t retry = zkt__subscriptions_deadline(client);
+    return retry < next ? retry : next;
 }
 
 static void tick(struct zkt_core *core)
@@ -201,6 +204,7 @@ static void tick(struct zkt_core *core)
     zkt__status_tell(client);
     zkt__calls_expire(client);
     zkt__store_settle(client);
+    zkt__subscriptions_tick(client); /* of those that are still wanted */
 }
 
 static const struct zkt_core_ops core_ops = {
@@ -329,10 +333,22 @@ static void set_options(struct zkt_client *client,
 static void init_lists(struct zkt_client *client)
 {
     struct zkt_list *lists[] = {
-        &client->core.dirty,       &client->calls,   &client->failed,
-        &client->entries,          &client->handles, &client->closed,
+        &client->core.dirty,
+        &client->calls,
+        &client->failed,
+        &client->entries,
+        &client->handles,
+        &client->closed,
         &client->status_listeners,
+        &client->unsent,
+        &client->settled,
+        &client->dirty,
+        &client->fresh,
+        &client->dead,
     };
+    for (size_t i = 0; i < ZKT_SUB_DELAYS; i++) {
+        zkt__list_init(&client->retries[i]);
+    }
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         zkt__list_init(lists[i]);
     }

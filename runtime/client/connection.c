@@ -31,7 +31,7 @@ bool zkt__client_is_open(const struct zkt_client *client)
     return client->phase == ZKT_PHASE_OPEN && client->attached;
 }
 
-static int64_t later(const struct zkt_client *client, int64_t ms)
+int64_t zkt__later(const struct zkt_client *client, int64_t ms)
 {
     return client->core.now_ms > ZKT_NEVER - ms ? ZKT_NEVER
                                                 : client->core.now_ms + ms;
@@ -61,19 +61,15 @@ static void set_status(struct zkt_client *client, enum zkt_connection status)
 
 /* ---- the next attempt ---- */
 
-/* The delay before it: doubled with each, and a random part of it taken off,
- * so that the clients of a server that fell do not come back as one. */
-static int64_t next_delay(struct zkt_client *client)
+/* Random, so that the clients of a server that fell do not come back as one. */
+int64_t zkt__backoff(struct zkt_client *client, uint32_t attempts)
 {
     const struct zkt_client_options *options = &client->options;
     int64_t delay = options->reconnect_min_ms;
-    for (uint32_t i = 0; i < client->attempts; i++) {
+    for (uint32_t i = 0; i < attempts; i++) {
         delay = delay > options->reconnect_max_ms / 2
                     ? options->reconnect_max_ms
                     : delay * 2;
-    }
-    if (client->attempts < DOUBLINGS) {
-        client->attempts++;
     }
     if (options->reconnect_jitter <= 0) {
         return delay;
@@ -85,12 +81,22 @@ static int64_t next_delay(struct zkt_client *client)
     return delay - (int64_t)(most * random);
 }
 
+static int64_t next_delay(struct zkt_client *client)
+{
+    const int64_t delay = zkt__backoff(client, client->attempts);
+    if (client->attempts < DOUBLINGS) {
+        client->attempts++;
+    }
+    return delay;
+}
+
 static void go_waiting(struct zkt_client *client, bool again)
 {
     client->phase = ZKT_PHASE_WAITING;
     client->connect_due = ZKT_NEVER;
     client->quiet_at = ZKT_NEVER;
-    client->dial_at = again ? later(client, next_delay(client)) : ZKT_NEVER;
+    client->dial_at = again ? zkt__later(client, next_delay(client))
+                            : ZKT_NEVER;
 }
 
 /* Whoever has said goodbye waits for the server to close, and whoever has not
@@ -120,6 +126,7 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
     if (was_open || !again) {
         zkt__calls_fail(client, ZKT_UNAVAILABLE, !again);
     }
+    zkt__subscriptions_lost(client);
     if (client->attached) {
         end_transport(client, was_open);
     }
@@ -137,6 +144,7 @@ void zkt__connection_end(struct zkt_client *client)
 {
     const bool was_open = client->phase == ZKT_PHASE_OPEN;
     go_waiting(client, false);
+    zkt__subscriptions_lost(client);
     if (client->attached) {
         zkt__ws_close(&client->ws, 1000, "");
         end_transport(client, was_open);
@@ -206,7 +214,7 @@ static void note_heard(struct zkt_client *client)
     client->pinged = false;
     client->quiet_at = client->phase == ZKT_PHASE_OPEN &&
                                client->options.ping_after_ms > 0
-                           ? later(client, client->options.ping_after_ms)
+                           ? zkt__later(client, client->options.ping_after_ms)
                            : ZKT_NEVER;
 }
 
@@ -225,13 +233,12 @@ static void on_open(void *user, const char *protocol)
     }
     client->phase = ZKT_PHASE_OPEN;
     client->connect_due = ZKT_NEVER;
-    client->stable_at = later(client, client->options.stable_after_ms);
+    client->stable_at = zkt__later(client, client->options.stable_after_ms);
     client->stats.connections++;
     note_heard(client);
     client->dialect = protocol[0] != '\0' ? ZKT_DIALECT_RFC6902
                                           : ZKT_DIALECT_PLAIN;
-    zkt__store_resubscribe(client);
-    zkt__calls_flush(client);
+    zkt__unsent_flush(client);
     if (client->phase == ZKT_PHASE_OPEN) {
         set_status(client, ZKT_CONNECTED);
     }
@@ -337,7 +344,7 @@ static void dial(struct zkt_client *client)
 {
     const int64_t limit = client->options.connect_timeout_ms;
     client->phase = ZKT_PHASE_DIALING;
-    client->connect_due = limit > 0 ? later(client, limit) : ZKT_NEVER;
+    client->connect_due = limit > 0 ? zkt__later(client, limit) : ZKT_NEVER;
     client->dialing = true;
     client->ops->connect(client->driver, client);
 }
@@ -411,7 +418,7 @@ static void end_silence(struct zkt_client *client)
         return;
     }
     client->pinged = true;
-    client->quiet_at = later(client, client->options.pong_within_ms);
+    client->quiet_at = zkt__later(client, client->options.pong_within_ms);
     zkt__ws_ping(&client->ws);
 }
 

@@ -77,6 +77,8 @@ struct zkt_entry *zkt__entry_new(struct zkt_client *client,
     }
     e->actor = actor;
     zkt__list_init(&e->listeners);
+    zkt__subscription_init(&e->of_state, e, false);
+    zkt__subscription_init(&e->of_events, e, true);
     const size_t size = actor->state->size;
     e->state = zkt__alloc_zero(client->allocator, 1, size > 0 ? size : 1);
     if (e->state == NULL || !reserve(client) ||
@@ -102,6 +104,7 @@ void zkt__entry_free(struct zkt_client *client, struct zkt_entry *e)
         client->table[last->position] = last;
     }
     zkt__node_unlink(&e->node);
+    zkt__node_unlink(&e->dirty);
     release(client, e);
 }
 

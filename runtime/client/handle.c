@@ -45,6 +45,7 @@ static void open_handle(void *user)
         return;
     }
     e->handles++;
+    zkt__list_init(&handle->listeners);
     handle->client = client;
     handle->allocator = client->allocator;
     handle->entry = e;
@@ -63,24 +64,65 @@ struct zkt_handle *zkt_handle_open(struct zkt_client *client,
     return o.handle;
 }
 
-static void kill_listener(struct zkt_client *client, struct zkt_listener *l)
+/* Its listeners or handles have changed: looked at when the turn ends. */
+static void mark(struct zkt_client *client, struct zkt_entry *e)
 {
-    if (!l->dead) {
-        l->dead = true;
-        zkt__slots_remove(&client->listeners, l->id);
-        client->changed = true;
+    if (!zkt__node_linked(&e->dirty)) {
+        zkt__list_append(&client->dirty, &e->dirty);
     }
 }
 
-static void kill_all(struct zkt_client *client, struct zkt_list *list,
-                     const struct zkt_handle *handle)
+/* The subscription that a listener needs, or NULL. */
+static struct zkt_subscription *needs(const struct zkt_listener *l)
 {
-    for (struct zkt_node *n = zkt__list_first(list); n != NULL;
-         n = zkt__list_after(list, n)) {
-        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
-        if (handle == NULL || l->handle == handle) {
-            kill_listener(client, l);
-        }
+    switch (l->kind) {
+    case ZKT_LISTEN_STATE:
+    case ZKT_LISTEN_FIELD:
+        return &l->handle->entry->of_state;
+    case ZKT_LISTEN_EVENT:
+        return &l->handle->entry->of_events;
+    default:
+        return NULL;
+    }
+}
+
+/* Every one that joins is an event where the server has refused. */
+static void join(struct zkt_client *client, struct zkt_subscription *sub)
+{
+    if (sub->listeners++ == 0 || sub->state == ZKT_SUB_CLOSED) {
+        zkt__subscription_step(client, sub, ZKT_SUB_ON_JOINED);
+    }
+}
+
+static void leave(struct zkt_client *client, struct zkt_subscription *sub)
+{
+    if (--sub->listeners == 0) {
+        zkt__subscription_step(client, sub, ZKT_SUB_ON_LEFT);
+    }
+}
+
+static void kill_listener(struct zkt_client *client, struct zkt_listener *l)
+{
+    if (l->dead) {
+        return;
+    }
+    l->dead = true;
+    zkt__slots_remove(&client->listeners, l->id);
+    zkt__node_unlink(&l->of_handle);
+    zkt__node_unlink(&l->fresh);
+    zkt__list_append(&client->dead, &l->grave);
+    struct zkt_subscription *sub = needs(l);
+    if (sub != NULL) {
+        leave(client, sub);
+        mark(client, sub->entry);
+    }
+}
+
+static void kill_all(struct zkt_client *client, struct zkt_handle *handle)
+{
+    struct zkt_node *n;
+    while ((n = zkt__list_first(&handle->listeners)) != NULL) {
+        kill_listener(client, ZKT_CONTAINER(n, struct zkt_listener, of_handle));
     }
 }
 
@@ -112,11 +154,11 @@ static void close_handle(void *user)
     if (handle->closed) {
         return;
     }
-    kill_all(client, &handle->entry->listeners, handle);
+    kill_all(client, handle);
     handle->entry->handles--;
+    mark(client, handle->entry);
     handle->entry = NULL;
     handle->closed = true;
-    client->changed = true;
     bury(client, handle);
     zkt__client_touch(client);
 }
@@ -179,12 +221,20 @@ static void add_listener(void *user)
     l->thunk = wish->thunk;
     l->fn = wish->fn;
     l->user = wish->user;
-    l->fresh = l->kind == ZKT_LISTEN_STATE || l->kind == ZKT_LISTEN_FIELD;
+    wish->id = l->id;
     zkt__list_append(wish->handle != NULL ? &wish->handle->entry->listeners
                                           : &client->status_listeners,
                      &l->node);
-    client->changed = true;
-    wish->id = l->id;
+    if (wish->handle != NULL) {
+        zkt__list_append(&wish->handle->listeners, &l->of_handle);
+    }
+    if (l->kind == ZKT_LISTEN_STATE || l->kind == ZKT_LISTEN_FIELD) {
+        zkt__list_append(&client->fresh, &l->fresh);
+    }
+    struct zkt_subscription *sub = needs(l);
+    if (sub != NULL) {
+        join(client, sub);
+    }
     zkt__client_touch(client);
 }
 
@@ -292,16 +342,27 @@ void zkt_client_off(struct zkt_client *client, uint64_t listener)
     }
 }
 
-void zkt__listeners_sweep(struct zkt_client *client, struct zkt_list *list)
+void zkt__listeners_sweep(struct zkt_client *client)
 {
-    struct zkt_node *n = zkt__list_first(list);
-    while (n != NULL) {
+    struct zkt_node *n;
+    while ((n = zkt__list_first(&client->dead)) != NULL) {
+        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, grave);
+        zkt__node_unlink(n);
+        zkt__node_unlink(&l->node);
+        zkt__release(client->allocator, l);
+    }
+}
+
+void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list)
+{
+    struct zkt_node *n;
+    while ((n = zkt__list_first(list)) != NULL) {
         struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
-        n = zkt__list_after(list, n);
-        if (l->dead) {
-            zkt__node_unlink(&l->node);
-            zkt__release(client->allocator, l);
-        }
+        zkt__node_unlink(n);
+        zkt__node_unlink(&l->of_handle);
+        zkt__node_unlink(&l->fresh);
+        zkt__node_unlink(&l->grave);
+        zkt__release(client->allocator, l);
     }
 }
 
@@ -318,7 +379,7 @@ static void tell(struct zkt_client *client, const struct zkt_entry *e,
         value = (const char *)e->state +
                 e->actor->state->of.structs->fields[l->index].offset;
     }
-    l->fresh = false;
+    zkt__node_unlink(&l->fresh);
     client->depth++;
     l->thunk(l->fn, value, l->user);
     client->depth--;
@@ -326,7 +387,7 @@ static void tell(struct zkt_client *client, const struct zkt_entry *e,
 
 static bool concerns(const struct zkt_listener *l, const struct zkt_news *news)
 {
-    if (l->dead || (news->fresh_only && !l->fresh)) {
+    if (l->dead) {
         return false;
     }
     switch (l->kind) {
@@ -334,7 +395,7 @@ static bool concerns(const struct zkt_listener *l, const struct zkt_news *news)
         return news->kind == ZKT_LISTEN_EVENT && l->index == news->event;
     case ZKT_LISTEN_FIELD:
         return news->kind == ZKT_LISTEN_STATE &&
-               (news->fields == NULL || l->fresh ||
+               (news->fields == NULL || zkt__node_linked(&l->fresh) ||
                 (news->fields[l->index / 64] >> l->index % 64 & 1) != 0);
     default:
         return news->kind == l->kind;
@@ -355,5 +416,25 @@ void zkt__listeners_tell(struct zkt_client *client, struct zkt_list *list,
             tell(client, e, l, news->payload);
         }
         n = n == last ? NULL : zkt__list_after(list, n);
+    }
+}
+
+/* Those who join meanwhile have their turn in the next one. */
+void zkt__listeners_tell_fresh(struct zkt_client *client)
+{
+    struct zkt_list now;
+    struct zkt_node *n;
+    zkt__list_init(&now);
+    while ((n = zkt__list_first(&client->fresh)) != NULL) {
+        zkt__node_unlink(n);
+        zkt__list_append(&now, n);
+    }
+    while ((n = zkt__list_first(&now)) != NULL) {
+        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, fresh);
+        const struct zkt_entry *e = l->handle->entry;
+        zkt__node_unlink(n);
+        if (e->known && !client->close_wanted) {
+            tell(client, e, l, NULL);
+        }
     }
 }

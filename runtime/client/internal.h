@@ -8,6 +8,7 @@
 #include "base/slots.h"
 #include "base/timeouts.h"
 #include "client/client.h"
+#include "client/subscription.h"
 #include "protocol/envelope.h"
 #include "protocol/send_queue.h"
 #include "state/journal.h"
@@ -17,6 +18,7 @@
 /* A call whose answer is not there yet. */
 struct zkt_pending {
     struct zkt_timeout timeout; /* in client->calls, or in client->failed */
+    struct zkt_unsent order;    /* until it is sent */
     struct zkt_str method;
     const struct zkt_type *result; /* NULL: none */
     uint64_t number, stamp;        /* of its id; no two have one number */
@@ -47,6 +49,10 @@ enum zkt_listener_kind {
 struct zkt_listener {
     struct zkt_node node; /* in the listeners of an entry or of the client, in
                              order of arrival */
+    struct zkt_node of_handle; /* in the handle's, until it is dead */
+    struct zkt_node fresh;     /* in client->fresh until it has been told the
+                                  state that is known */
+    struct zkt_node grave; /* in client->dead, freed at the end of the turn */
     zkt_handle_id id;
     enum zkt_listener_kind kind;
     uint32_t index;            /* event or field */
@@ -54,23 +60,22 @@ struct zkt_listener {
     zkt_listener_thunk *thunk;
     zkt_any_function *fn;
     void *user;
-    bool dead;  /* freed at the end of the turn */
-    bool fresh; /* has not been told the state that is known */
+    bool dead;
 };
 
 /* One instance that the client knows: what its handles share. */
 struct zkt_entry {
-    struct zkt_node node; /* in client->entries */
+    struct zkt_node node;  /* in client->entries */
+    struct zkt_node dirty; /* in client->dirty: its listeners or handles have
+                              changed in this turn */
     const struct zkt_remote_actor *actor;
     struct zkt_str id;
     struct zkt_list listeners;
     uint32_t position; /* in client->table */
     uint32_t handles;
-    bool state_sent, events_sent; /* subscriptions that the server has */
-    bool known;                   /* state holds a snapshot */
-    bool awaiting;                /* no patch counts before the next snapshot */
-    bool misfit;                  /* the last snapshot or patch did not fit */
-    void *state;                  /* owned; zeroed until known */
+    struct zkt_subscription of_state, of_events;
+    bool known;  /* state holds a snapshot, if perhaps an old one */
+    void *state; /* owned; zeroed until known */
 };
 
 struct zkt_handle {
@@ -78,6 +83,7 @@ struct zkt_handle {
     struct zkt_client *client; /* NULL: the client is closed */
     const struct zkt_allocator *allocator;
     struct zkt_entry *entry;
+    struct zkt_list listeners;
     struct zkt_pending spare; /* for a call that finds no memory */
     bool spare_used, closed;
 };
@@ -119,9 +125,15 @@ struct zkt_client {
     struct zkt_list calls; /* pending, by deadline */
     struct zkt_slots sent; /* the same, for the index */
     struct zkt_index by_number;
-    struct zkt_list failed; /* to be told at the next tick */
+    struct zkt_list failed;  /* to be told at the next tick */
+    struct zkt_list unsent;  /* struct zkt_unsent, in the program's order */
+    struct zkt_list settled; /* subscriptions that have nothing to send */
+    struct zkt_list retries[ZKT_SUB_DELAYS]; /* those WAITING, by delay */
+    uint32_t waiting;                        /* that many */
     struct zkt_list entries, handles;
-    struct zkt_entry **table; /* the entries, for the index */
+    struct zkt_list dirty;       /* entries */
+    struct zkt_list fresh, dead; /* listeners */
+    struct zkt_entry **table;    /* the entries, for the index */
     struct zkt_index by_name;
     uint32_t count, capacity; /* of the table */
     struct zkt_list closed;   /* handles, so that closing twice is harmless */
@@ -139,8 +151,7 @@ struct zkt_client {
     bool attached;     /* the driver has our endpoint */
     bool pinged;       /* and nothing was heard since */
     bool close_wanted;
-    bool ending;  /* the last callbacks run: nothing is begun in them */
-    bool changed; /* entries or listeners are to be looked at */
+    bool ending; /* the last callbacks run: nothing is begun in them */
 };
 
 /* client.c */
@@ -173,6 +184,10 @@ void zkt__connection_end(struct zkt_client *client);
 /** When the connection wants a tick. */
 int64_t zkt__connection_deadline(const struct zkt_client *client);
 void zkt__connection_tick(struct zkt_client *client);
+/** @ms from now. */
+int64_t zkt__later(const struct zkt_client *client, int64_t ms);
+/** A delay that doubles with @attempts, of which a random part is taken off. */
+int64_t zkt__backoff(struct zkt_client *client, uint32_t attempts);
 /** Tells a change of status, if there is one and it is legal now. */
 void zkt__status_tell(struct zkt_client *client);
 
@@ -197,7 +212,8 @@ void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
 /** Begins a call; the outcome goes where @p says. Input was checked. */
 void zkt__call_submit(struct zkt_handle *handle, uint32_t method,
                       const void *input, struct zkt_pending *p);
-void zkt__calls_flush(struct zkt_client *client);
+/** Sends one that was kept until the socket is open. */
+void zkt__call_send(struct zkt_client *client, struct zkt_pending *p);
 /** Fails those that were sent, or @all of them; they are told later. */
 void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
                      bool all);
@@ -229,15 +245,18 @@ void zkt__entry_free(struct zkt_client *client, struct zkt_entry *e);
 void zkt__entries_finish(struct zkt_client *client);
 
 /* handle.c */
-/** Frees the listeners of @list that are gone. */
-void zkt__listeners_sweep(struct zkt_client *client, struct zkt_list *list);
+/** Frees the listeners that are gone. */
+void zkt__listeners_sweep(struct zkt_client *client);
+/** Tells those that have joined what is known. */
+void zkt__listeners_tell_fresh(struct zkt_client *client);
+/** Frees all listeners of @list. */
+void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list);
 /** Every handle is stale from now on. */
 void zkt__handles_abandon(struct zkt_client *client);
 
 /* What listeners are told, and which ones. */
 struct zkt_news {
     enum zkt_listener_kind kind;
-    bool fresh_only;
     uint32_t event;
     const uint64_t *fields; /* changed ones, a bit each; NULL: all */
     const void *payload;
@@ -249,10 +268,10 @@ void zkt__listeners_tell(struct zkt_client *client, struct zkt_list *list,
                          const struct zkt_news *news);
 
 /* store.c */
-/** A new connection: sends every subscription again. */
-void zkt__store_resubscribe(struct zkt_client *client);
 void zkt__store_receive(struct zkt_client *client,
                         const struct zkt_envelope *message);
+/** Whether zkt__store_settle has something to do. */
+bool zkt__store_is_unsettled(const struct zkt_client *client);
 /** Tells fresh listeners, subscribes and unsubscribes, frees what is dead. */
 void zkt__store_settle(struct zkt_client *client);
 void zkt__store_free(struct zkt_client *client);

@@ -74,8 +74,12 @@ static void receive_sub_error(struct zkt_client *client,
         e = zkt__entry_find(client, message->actor, message->actor_id);
     }
     if (e != NULL) {
+        const bool live = zkt__subscription_is_live(&e->of_state) ||
+                          zkt__subscription_is_live(&e->of_events);
+        zkt__subscriptions_refused(client, e, zkt__error_code(message));
         zkt__client_report(client, e, zkt__error_code(message),
-                           "the subscription was refused: %.*s",
+                           "the subscription %s: %.*s",
+                           live ? "has ended" : "was refused",
                            ZKT_ARG(or_empty(message->error)));
     }
 }

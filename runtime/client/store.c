@@ -1,10 +1,7 @@
 /*
  * What a client knows of instances: their typed state, which snapshots replace
- * and patches change in place, and the subscriptions that are to be kept. A
- * patch that does not fit leaves the state as it was; a fresh snapshot is
- * asked for, and what comes before it is passed over. If what follows does not
- * fit either, schema and server are at odds: the state is unknown from then
- * on, and the listeners for errors are told.
+ * and patches change in place. A patch that does not fit leaves the state as it
+ * was; what becomes of the subscription then is subscription.h's.
  */
 #include "client/internal.h"
 
@@ -20,28 +17,11 @@ const void *zkt_handle_snapshot(const struct zkt_handle *handle)
 
 /* ---- state ---- */
 
-static void send_subscription(struct zkt_client *client,
-                              const struct zkt_entry *e, enum zkt_message type)
-{
-    struct zkt_writer *w = zkt__client_write(client);
-    zkt__write_address(w, type, e->actor->name, e->id);
-    ZKT_WRITE(w, "}");
-    zkt__client_send(client);
-}
-
-/* A snapshot or patch does not fit: asks for a fresh snapshot, once. */
+/* A snapshot or patch does not fit. */
 static void on_misfit(struct zkt_client *client, struct zkt_entry *e)
 {
     client->stats.misfits++;
-    e->awaiting = true;
-    if (!e->misfit) {
-        e->misfit = true;
-        send_subscription(client, e, ZKT_MESSAGE_STATE_SUB);
-        return;
-    }
-    e->known = false;
-    zkt__client_report(client, e, ZKT_INTERNAL,
-                       "the state does not fit the schema");
+    zkt__subscription_step(client, &e->of_state, ZKT_SUB_ON_MISMATCH);
 }
 
 static void note_changed(const struct zkt_type *type, const char *before,
@@ -90,7 +70,7 @@ static void receive_snapshot(struct zkt_client *client, struct zkt_entry *e,
     const struct zkt_news news = { .kind = ZKT_LISTEN_STATE,
                                    .fields = e->known ? fields : NULL };
     e->known = true;
-    e->awaiting = false;
+    zkt__subscription_step(client, &e->of_state, ZKT_SUB_ON_SNAPSHOT);
     client->stats.snapshots++;
     zkt__listeners_tell(client, &e->listeners, e, &news);
 }
@@ -109,7 +89,7 @@ static void receive_patch(struct zkt_client *client, struct zkt_entry *e,
     zkt__issues_init(&issues, &client->arena, NULL);
     struct zkt_journal journal;
     struct zkt_reader reader;
-    if (!e->known || e->awaiting) {
+    if (!e->known || !zkt__subscription_is_live(&e->of_state)) {
         return; /* a snapshot is on its way */
     }
     if (!zkt__journal_begin(&journal, &client->store, &client->arena, &issues,
@@ -136,7 +116,7 @@ static void receive_patch(struct zkt_client *client, struct zkt_entry *e,
         zkt__client_lost(client, "out of memory");
         return;
     }
-    e->misfit = false;
+    zkt__subscription_step(client, &e->of_state, ZKT_SUB_ON_PATCHED);
     client->stats.patches++;
     zkt__journal_touched(&journal, note_field, fields);
     zkt__journal_settle(&journal);
@@ -190,6 +170,7 @@ static void receive_event(struct zkt_client *client, struct zkt_entry *e,
     const struct zkt_news news = { .kind = ZKT_LISTEN_EVENT,
                                    .event = index,
                                    .payload = payload };
+    zkt__subscription_step(client, &e->of_events, ZKT_SUB_ON_SNAPSHOT);
     client->stats.events++;
     zkt__listeners_tell(client, &e->listeners, e, &news);
 }
@@ -204,8 +185,8 @@ void zkt__store_receive(struct zkt_client *client,
     if (e == NULL) {
         return; /* of an instance that was let go of meanwhile */
     }
-    if (message->type == ZKT_MESSAGE_STATE_SNAPSHOT && e->state_sent &&
-        message->state.data != NULL) {
+    if (message->type == ZKT_MESSAGE_STATE_SNAPSHOT &&
+        e->of_state.state != ZKT_SUB_OFF && message->state.data != NULL) {
         receive_snapshot(client, e, message->state);
     } else if (message->type == ZKT_MESSAGE_STATE_PATCH &&
                message->patches.data != NULL) {
@@ -218,106 +199,38 @@ void zkt__store_receive(struct zkt_client *client,
 
 /* ---- the end of a turn ---- */
 
-/* What the listeners of @e want the server to send. */
-static void find_wanted(const struct zkt_entry *e, bool *state, bool *events)
-{
-    *state = *events = false;
-    for (struct zkt_node *n = zkt__list_first(&e->listeners); n != NULL;
-         n = zkt__list_after(&e->listeners, n)) {
-        const struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener,
-                                                     node);
-        const bool is_state = l->kind == ZKT_LISTEN_STATE ||
-                              l->kind == ZKT_LISTEN_FIELD;
-        *state = *state || (!l->dead && is_state);
-        *events = *events || (!l->dead && l->kind == ZKT_LISTEN_EVENT);
-    }
-}
-
-/* Brings one subscription to what is wanted. */
-static void reconcile(struct zkt_client *client, struct zkt_entry *e,
-                      bool wanted, bool *sent, enum zkt_message sub,
-                      enum zkt_message unsub)
-{
-    if (wanted != *sent && zkt__client_is_open(client)) {
-        *sent = wanted;
-        send_subscription(client, e, wanted ? sub : unsub);
-    }
-}
-
-/* Subscribes and unsubscribes; whether the state is wanted. */
-static bool reconcile_both(struct zkt_client *client, struct zkt_entry *e)
-{
-    bool state, events;
-    find_wanted(e, &state, &events);
-    reconcile(client, e, state, &e->state_sent, ZKT_MESSAGE_STATE_SUB,
-              ZKT_MESSAGE_STATE_UNSUB);
-    reconcile(client, e, events, &e->events_sent, ZKT_MESSAGE_EVENT_SUB,
-              ZKT_MESSAGE_EVENT_UNSUB);
-    return state;
-}
-
+/* What nobody listens to, or has a handle to, goes; with a connection it has
+ * just been unsubscribed. */
 static void settle_entry(struct zkt_client *client, struct zkt_entry *e)
 {
-    zkt__listeners_sweep(client, &e->listeners);
-    if (!reconcile_both(client, e)) {
-        e->known = false; /* what is no longer followed grows stale */
-        e->misfit = e->awaiting = false;
-    }
+    zkt__subscription_drop(client, &e->of_state);
+    zkt__subscription_drop(client, &e->of_events);
     if (e->handles == 0) {
         zkt__entry_free(client, e);
     }
 }
 
-/* Listeners that joined are told what is known. */
-static void tell_fresh(struct zkt_client *client)
+bool zkt__store_is_unsettled(const struct zkt_client *client)
 {
-    const struct zkt_news fresh = { .kind = ZKT_LISTEN_STATE,
-                                    .fresh_only = true };
-    for (struct zkt_node *n = zkt__list_first(&client->entries); n != NULL;
-         n = zkt__list_after(&client->entries, n)) {
-        struct zkt_entry *e = ZKT_CONTAINER(n, struct zkt_entry, node);
-        if (e->known) {
-            zkt__listeners_tell(client, &e->listeners, e, &fresh);
-        }
-    }
+    return !zkt__list_empty(&client->dirty) ||
+           !zkt__list_empty(&client->dead) ||
+           !zkt__list_empty(&client->fresh) ||
+           (zkt__client_is_open(client) && !zkt__list_empty(&client->unsent));
 }
 
 void zkt__store_settle(struct zkt_client *client)
 {
-    if (!client->changed || client->depth > 0) {
+    struct zkt_node *n;
+    if (client->depth > 0) {
         return;
     }
-    client->changed = false;
-    tell_fresh(client);
-    zkt__listeners_sweep(client, &client->status_listeners);
-    struct zkt_node *n = zkt__list_first(&client->entries);
-    while (n != NULL) {
-        struct zkt_entry *e = ZKT_CONTAINER(n, struct zkt_entry, node);
-        n = zkt__list_after(&client->entries, n);
-        settle_entry(client, e);
+    zkt__listeners_tell_fresh(client);
+    zkt__listeners_sweep(client);
+    zkt__unsent_flush(client);
+    while ((n = zkt__list_first(&client->dirty)) != NULL) {
+        zkt__node_unlink(n);
+        settle_entry(client, ZKT_CONTAINER(n, struct zkt_entry, dirty));
     }
-}
-
-void zkt__store_resubscribe(struct zkt_client *client)
-{
-    for (struct zkt_node *n = zkt__list_first(&client->entries);
-         n != NULL && zkt__client_is_open(client);
-         n = zkt__list_after(&client->entries, n)) {
-        struct zkt_entry *e = ZKT_CONTAINER(n, struct zkt_entry, node);
-        e->state_sent = e->events_sent = false;
-        e->awaiting = true; /* patches go with the snapshot of their time */
-        e->misfit = false;
-        (void)reconcile_both(client, e);
-    }
-}
-
-static void end_listeners(struct zkt_client *client, struct zkt_list *list)
-{
-    for (struct zkt_node *n = zkt__list_first(list); n != NULL;
-         n = zkt__list_after(list, n)) {
-        ZKT_CONTAINER(n, struct zkt_listener, node)->dead = true;
-    }
-    zkt__listeners_sweep(client, list);
 }
 
 void zkt__store_free(struct zkt_client *client)
@@ -325,11 +238,11 @@ void zkt__store_free(struct zkt_client *client)
     struct zkt_node *n;
     while ((n = zkt__list_first(&client->entries)) != NULL) {
         struct zkt_entry *e = ZKT_CONTAINER(n, struct zkt_entry, node);
-        end_listeners(client, &e->listeners);
+        zkt__listeners_free(client, &e->listeners);
         zkt__entry_free(client, e);
     }
     zkt__entries_finish(client);
-    end_listeners(client, &client->status_listeners);
+    zkt__listeners_free(client, &client->status_listeners);
     while ((n = zkt__list_first(&client->closed)) != NULL) {
         zkt__node_unlink(n);
         zkt__release(client->allocator,

@@ -532,6 +532,267 @@ static void test_refused_subscriptions_and_events_that_do_not_fit(void **state)
     disconnect(&t);
 }
 
+/* ---- subscriptions that are refused, or end ---- */
+
+#define REFUSED(code)                                                          \
+    MESSAGE("sub:error", "a") ",\"error\":\"no\",\"code\":\"" code "\"}"
+#define RPC(id)                                                                \
+    "{\"type\":\"rpc\",\"id\":\"rpc_" id "_0\",\"actor\":\"doc\","             \
+    "\"actorId\":\"a\",\"method\":\"ping\"}\n"
+
+/* How long until "a" is asked for again, and nothing else happens. */
+static int64_t wait_for_sub(struct fixture *t)
+{
+    struct fake *f = &t->fake;
+    assert_string_equal(fake_sent(f), "");
+    const int64_t wait = fake_deadline(f) - f->core->now_ms;
+    fake_advance(f, wait - 1);
+    assert_string_equal(fake_sent(f), "");
+    fake_advance(f, 1);
+    assert_string_equal(fake_sent(f), SUB("a"));
+    return wait;
+}
+
+static void test_a_refusal_that_passes(void **state)
+{
+    static const char *const codes[] = {
+        REFUSED("UNAVAILABLE"), REFUSED("RESOURCE_EXHAUSTED"),
+        REFUSED("ABORTED"),     REFUSED("DEADLINE_EXCEEDED"),
+        REFUSED("UNAVAILABLE"),
+    };
+    static const int64_t expected[] = { 250, 500, 1000, 2000, 2000 };
+    struct fixture t;
+    struct seen seen = { 0 };
+    (void)state;
+    connect(&t);
+    test_doc_subscribe(t.doc, on_state, &seen);
+    test_doc_subscribe_errors(t.doc, on_error, &seen);
+    assert_string_equal(fake_sent(&t.fake), SUB("a"));
+    for (int i = 0; i < 5; i++) {
+        fake_say(&t.fake, codes[i]);
+        assert_int_equal(seen.errors, i + 1);
+        /* Who joins meanwhile does not make it any faster. */
+        test_doc_watch_n(t.doc, on_n, &seen);
+        assert_int_equal(wait_for_sub(&t), expected[i]);
+    }
+    fake_say(&t.fake, SNAPSHOT(STATE(3)));
+    assert_int_equal(test_doc_snapshot(t.doc)->n, 3);
+    /* One that has held begins at the first delay again. */
+    fake_advance(&t.fake, 5000);
+    fake_say(&t.fake, PATCH(SET_N(4)));
+    fake_say(&t.fake, REFUSED("UNAVAILABLE"));
+    assert_string_equal(fake_sent(&t.fake), SUB("a"));
+    fake_say(&t.fake, REFUSED("UNAVAILABLE"));
+    assert_int_equal(wait_for_sub(&t), 250);
+    disconnect(&t);
+}
+
+/* An instance that ends makes room for another one; one that does nothing but
+ * end is not asked for without a pause. */
+static void test_an_instance_that_ends(void **state)
+{
+    struct fixture t;
+    struct seen seen, late = { 0 };
+    (void)state;
+    follow(&t, &seen);
+    fake_say(&t.fake, REFUSED("ABORTED"));
+    assert_int_equal(seen.errors, 1);
+    assert_string_equal(seen.error, "the subscription has ended: no");
+    assert_string_equal(fake_sent(&t.fake), SUB("a"));
+    fake_say(&t.fake, PATCH(SET_N(7))); /* of the one before */
+    assert_int_equal(seen.states, 1);
+    test_doc_subscribe(t.doc, on_state, &late);
+    assert_string_equal(fake_sent(&t.fake), "");
+    fake_say(&t.fake, SNAPSHOT(STATE(9)));
+    fake_say(&t.fake, PATCH(SET_N(10)));
+    assert_int_equal(seen.n, 10);
+    assert_int_equal(late.n, 10);
+    fake_say(&t.fake, REFUSED("ABORTED"));
+    assert_int_equal(wait_for_sub(&t), 250);
+    fake_say(&t.fake, SNAPSHOT(STATE(11)));
+    fake_say(&t.fake, REFUSED("ABORTED"));
+    assert_int_equal(wait_for_sub(&t), 500);
+    disconnect(&t);
+}
+
+static void test_a_refusal_for_good(void **state)
+{
+    struct fixture t;
+    struct seen seen;
+    (void)state;
+    follow(&t, &seen);
+    test_doc_on_hit(t.doc, on_hit, &seen);
+    assert_string_equal(fake_sent(&t.fake), EVENT_SUB("a"));
+    fake_say(&t.fake, REFUSED("PERMISSION_DENIED"));
+    assert_null(test_doc_snapshot(t.doc));
+    fake_say(&t.fake, PATCH(SET_N(2)));
+    assert_int_equal(seen.states, 1);
+    fake_advance(&t.fake, 25000);
+    assert_string_equal(fake_sent(&t.fake), "");
+    /* A listener that joins is a reason to ask again. */
+    test_doc_watch_n(t.doc, on_n, &seen);
+    assert_string_equal(fake_sent(&t.fake), SUB("a"));
+    fake_say(&t.fake, REFUSED("NOT_FOUND"));
+    test_doc_on_quiet(t.doc, on_quiet, &seen);
+    assert_string_equal(fake_sent(&t.fake), EVENT_SUB("a"));
+    /* And so is a new connection. */
+    fake_say(&t.fake, REFUSED("UNAUTHENTICATED"));
+    fake_detach(&t.fake);
+    fake_turn(&t.fake);
+    fake_advance(&t.fake, 250);
+    fake_accept(&t.fake);
+    assert_string_equal(fake_sent(&t.fake), SUB("a") EVENT_SUB("a"));
+    disconnect(&t);
+}
+
+static void test_leaving_while_it_is_refused(void **state)
+{
+    static const char *const codes[] = { REFUSED("UNAVAILABLE"),
+                                         REFUSED("NOT_FOUND") };
+    struct seen seen = { 0 };
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct fixture t;
+        connect(&t);
+        const uint64_t id = test_doc_subscribe(t.doc, on_state, &seen);
+        assert_string_equal(fake_sent(&t.fake), SUB("a"));
+        fake_say(&t.fake, codes[i]);
+        zkt_client_off(t.fake.client, id);
+        fake_advance(&t.fake, 5000);
+        assert_string_equal(fake_sent(&t.fake), ""); /* there is none */
+        fake_say(&t.fake, SNAPSHOT(STATE(1)));
+        assert_null(test_doc_snapshot(t.doc));
+        test_doc_subscribe(t.doc, on_state, &seen);
+        assert_string_equal(fake_sent(&t.fake), SUB("a"));
+        disconnect(&t);
+    }
+    assert_int_equal(seen.states, 0);
+}
+
+/* A refusal of a subscription that was let go of, and made anew: the snapshot
+ * says that the new one was accepted. */
+static void test_a_refusal_that_is_not_true(void **state)
+{
+    struct fixture t;
+    struct seen seen = { 0 };
+    (void)state;
+    connect(&t);
+    test_doc_subscribe(t.doc, on_state, &seen);
+    fake_turn(&t.fake);
+    fake_say(&t.fake, REFUSED("UNAVAILABLE"));
+    fake_say(&t.fake, SNAPSHOT(STATE(1)));
+    fake_say(&t.fake, PATCH(SET_N(2)));
+    assert_int_equal(seen.n, 2);
+    (void)fake_sent(&t.fake);
+    fake_advance(&t.fake, 5000);
+    assert_string_equal(fake_sent(&t.fake), "");
+    disconnect(&t);
+}
+
+/* Many wait at once, each for its time, whatever part of it is cut off. */
+static void test_many_refusals(void **state)
+{
+    enum {
+        MANY = 100
+    };
+    static struct test_doc *docs[MANY];
+    struct zkt_client_options options = { .ping_after_ms = -1 };
+    struct fixture t;
+    struct seen seen = { 0 };
+    char text[128];
+    (void)state;
+    t.doc = test_doc_open(fake_open(&t.fake, options), "a");
+    fake_turn(&t.fake);
+    fake_accept(&t.fake);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(text, sizeof(text), "%d", i);
+        docs[i] = test_doc_open(t.fake.client, text);
+        test_doc_subscribe(docs[i], on_state, &seen);
+    }
+    fake_turn(&t.fake);
+    t.fake.sent[0] = '\0';
+    for (int i = 0; i < MANY; i++) {
+        snprintf(text, sizeof(text),
+                 "{\"type\":\"sub:error\",\"actor\":\"doc\","
+                 "\"actorId\":\"%d\",\"code\":\"UNAVAILABLE\"}",
+                 i);
+        fake_say(&t.fake, text);
+    }
+    assert_in_range(fake_deadline(&t.fake) - t.fake.core->now_ms, 125, 250);
+    struct zkt_client_stats before = stats_of(&t);
+    fake_advance(&t.fake, 124);
+    assert_int_equal(stats_of(&t).messages_out, before.messages_out);
+    fake_advance(&t.fake, 126);
+    assert_int_equal(stats_of(&t).messages_out, before.messages_out + MANY);
+    for (int i = 0; i < MANY; i++) {
+        test_doc_close(docs[i]);
+    }
+    disconnect(&t);
+}
+
+/* ---- the order of the program ---- */
+
+static void ignore_reply(const struct zkt_reply *reply, void *user)
+{
+    (void)reply;
+    (void)user;
+}
+
+static void test_calls_do_not_overtake_subscriptions(void **state)
+{
+    struct fixture t;
+    struct seen seen = { 0 };
+    (void)state;
+    connect(&t);
+    struct zkt_client *client = t.fake.client;
+    test_doc_on_hit(t.doc, on_hit, &seen);
+    uint64_t id = test_doc_subscribe(t.doc, on_state, &seen);
+    test_doc_begin_ping(t.doc, ignore_reply, NULL);
+    zkt_client_off(client, id);
+    test_doc_begin_ping(t.doc, ignore_reply, NULL);
+    id = test_doc_watch_n(t.doc, on_n, &seen);
+    assert_string_equal(fake_sent(&t.fake), EVENT_SUB("a") SUB("a") RPC("1")
+                                                UNSUB("a") RPC("2") SUB("a"));
+    /* What cancels out between two calls is not sent. */
+    test_doc_begin_ping(t.doc, ignore_reply, NULL);
+    zkt_client_off(client, id);
+    test_doc_watch_n(t.doc, on_n, &seen);
+    test_doc_begin_ping(t.doc, ignore_reply, NULL);
+    assert_string_equal(fake_sent(&t.fake), RPC("3") RPC("4"));
+    disconnect(&t);
+}
+
+static void test_order_without_a_connection(void **state)
+{
+    struct fixture t;
+    struct seen seen = { 0 };
+    (void)state;
+    connect(&t);
+    struct zkt_client *client = t.fake.client;
+    struct test_doc *other = test_doc_open(client, "b");
+    struct test_doc *third = test_doc_open(client, "c");
+    test_doc_on_quiet(other, on_quiet, &seen);
+    test_doc_subscribe(t.doc, on_state, &seen);
+    const uint64_t gone = test_doc_subscribe(third, on_state, &seen);
+    assert_string_equal(fake_sent(&t.fake), EVENT_SUB("b") SUB("a") SUB("c"));
+    fake_detach(&t.fake);
+    test_doc_begin_ping(t.doc, ignore_reply, NULL);
+    const uint64_t id = test_doc_on_hit(t.doc, on_hit, &seen);
+    test_doc_begin_ping(t.doc, ignore_reply, NULL);
+    zkt_client_off(client, gone);
+    fake_turn(&t.fake);
+    zkt_client_off(client, id);
+    test_doc_on_hit(t.doc, on_hit, &seen); /* anew: after the second call */
+    fake_turn(&t.fake);
+    fake_advance(&t.fake, 250);
+    fake_accept(&t.fake);
+    assert_string_equal(fake_sent(&t.fake), EVENT_SUB("b") SUB("a") RPC("1")
+                                                RPC("2") EVENT_SUB("a"));
+    test_doc_close(other);
+    test_doc_close(third);
+    disconnect(&t);
+}
+
 /* ---- a newer server ---- */
 
 static void test_what_a_newer_server_has(void **state)
@@ -782,6 +1043,14 @@ int main(void)
         cmocka_unit_test(test_snapshots_that_do_not_fit),
         cmocka_unit_test(test_limits_of_messages),
         cmocka_unit_test(test_refused_subscriptions_and_events_that_do_not_fit),
+        cmocka_unit_test(test_a_refusal_that_passes),
+        cmocka_unit_test(test_an_instance_that_ends),
+        cmocka_unit_test(test_a_refusal_for_good),
+        cmocka_unit_test(test_leaving_while_it_is_refused),
+        cmocka_unit_test(test_a_refusal_that_is_not_true),
+        cmocka_unit_test(test_many_refusals),
+        cmocka_unit_test(test_calls_do_not_overtake_subscriptions),
+        cmocka_unit_test(test_order_without_a_connection),
         cmocka_unit_test(test_what_a_newer_server_has),
         cmocka_unit_test(test_listeners_leave_and_join),
         cmocka_unit_test(test_closing_a_handle_in_its_listener),

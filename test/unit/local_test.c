@@ -413,6 +413,56 @@ static void test_two_clients_stay_in_sync(void **state)
     assert_int_equal(demo_chat_snapshot(f->room)->online, 1);
 }
 
+/* The instance ends, and its follower follows the next one. */
+static void test_a_new_instance_is_followed(void **state)
+{
+    struct fixture *f = *state;
+    struct zkt_client *bob = zkt_client_open_local(f->server);
+    struct demo_chat *his = demo_chat_open(bob, "room");
+    struct busy busy = { .f = f };
+    demo_chat_subscribe(his, on_other, &busy);
+    assert_int_equal(call_join(f, "ada"), ZKT_OK);
+    while (zkt_client_poll(bob, 0) == ZKT_OK) {
+    }
+    assert_int_equal(demo_chat_snapshot(his)->members.len, 1);
+    assert_int_equal(
+        zkt_server_destroy(f->server, ZKT_STR("chat"), ZKT_STR("room")),
+        ZKT_OK);
+    while (zkt_client_poll(bob, 0) == ZKT_OK) {
+    }
+    assert_int_equal(demo_chat_snapshot(his)->members.len, 0);
+    assert_int_equal(call_join(f, "eve"), ZKT_OK);
+    while (zkt_client_poll(bob, 0) == ZKT_OK) {
+    }
+    const struct demo_member_map *members = &demo_chat_snapshot(his)->members;
+    assert_int_equal(members->len, 1);
+    assert_string_equal(members->items[0].value.name.data, "eve");
+    demo_chat_close(his);
+    zkt_client_close(bob);
+}
+
+static void count_left(const struct demo_chat_left_event *event, void *user)
+{
+    int *count = user;
+    (void)event;
+    (*count)++;
+}
+
+/* Who subscribes before it calls is told of its own call. */
+static void test_the_event_of_a_call(void **state)
+{
+    struct fixture *f = *state;
+    const struct demo_chat_whisper_input in = { .to = ZKT_STR("nobody"),
+                                                .text = ZKT_STR("x") };
+    int count = 0;
+    while (zkt_client_poll(f->client, 0) == ZKT_OK) {
+    }
+    assert_int_equal(zkt_client_status(f->client), ZKT_CONNECTED);
+    demo_chat_on_left(f->room, count_left, &count);
+    assert_int_equal(demo_chat_call_whisper(f->room, &in, &f->reply), ZKT_OK);
+    assert_int_equal(count, 1);
+}
+
 static void test_silence_ends_a_connection(void **state)
 {
     struct fixture *f = *state;
@@ -599,6 +649,8 @@ int main(void)
         T(test_closing_in_a_callback),
         T(test_closing_rejects_what_is_pending),
         T(test_two_clients_stay_in_sync),
+        T(test_a_new_instance_is_followed),
+        T(test_the_event_of_a_call),
         T(test_silence_ends_a_connection),
         T(test_a_local_client_comes_back),
         T(test_posting_to_a_local_client),

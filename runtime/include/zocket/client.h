@@ -233,9 +233,12 @@ uint64_t zkt_handle_watch(struct zkt_handle *handle, uint32_t field,
                           void *user);
 /**
  * What goes wrong with an instance outside of calls: a subscription that was
- * refused, an event or, twice in a row, a state that does not fit the schema;
- * then the state is unknown until the next connection. It subscribes to
- * nothing.
+ * refused or ended by the server, an event or, twice in a row, a state that
+ * does not fit the schema; then the state is unknown until the next connection.
+ * It subscribes to nothing. What was refused or ended with UNAVAILABLE,
+ * RESOURCE_EXHAUSTED, ABORTED or DEADLINE_EXCEEDED is asked for again by
+ * itself; with another status, when a listener joins or after the next
+ * connection.
  */
 uint64_t zkt_handle_on_error(struct zkt_handle *handle,
                              void (*on_error)(const struct zkt_reply *error,

@@ -1,0 +1,340 @@
+/* See subscription.h. */
+#include "client/internal.h"
+
+enum action {
+    IGNORE, /* the state stays */
+    MOVE,   /* the state changes, and no more */
+    QUEUE,  /* it has its turn to be sent */
+    ASK,    /* sends that it is wanted */
+    LEAVE,  /* sends that it is not; what was known grows stale */
+    FORGET, /* what was known is void */
+    BACK_OFF,
+    GIVE_UP /* as FORGET, and listeners for errors are told */
+};
+
+struct step {
+    uint8_t action, next;
+};
+
+#define STATE(name) [ZKT_SUB_##name]
+#define ON(name)    [ZKT_SUB_ON_##name]
+#define TO(name)    ZKT_SUB_##name
+
+static const struct step table[ZKT_SUB_STATE_COUNT][ZKT_SUB_EVENT_COUNT] = {
+    STATE(OFF) = {
+        ON(JOINED)   = { QUEUE,    TO(OFF) },
+        ON(WANTED)   = { ASK,      TO(ASKED) },
+        ON(UNWANTED) = { FORGET,   TO(OFF) },
+    },
+    STATE(ASKED) = {
+        ON(JOINED)   = { QUEUE,    TO(ASKED) },
+        ON(LEFT)     = { QUEUE,    TO(ASKED) },
+        ON(UNWANTED) = { LEAVE,    TO(OFF) },
+        ON(LOST)     = { MOVE,     TO(OFF) },
+        ON(SNAPSHOT) = { MOVE,     TO(LIVE) },
+        ON(MISMATCH) = { ASK,      TO(FETCHING) },
+        ON(REFUSED)  = { BACK_OFF, TO(WAITING) },
+        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+    },
+    STATE(LIVE) = {
+        ON(JOINED)   = { QUEUE,    TO(LIVE) },
+        ON(LEFT)     = { QUEUE,    TO(LIVE) },
+        ON(UNWANTED) = { LEAVE,    TO(OFF) },
+        ON(LOST)     = { MOVE,     TO(OFF) },
+        ON(MISMATCH) = { ASK,      TO(FETCHING) },
+        ON(REFUSED)  = { BACK_OFF, TO(WAITING) },
+        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+    },
+    STATE(FETCHING) = {
+        ON(JOINED)   = { QUEUE,    TO(FETCHING) },
+        ON(LEFT)     = { QUEUE,    TO(FETCHING) },
+        ON(UNWANTED) = { LEAVE,    TO(OFF) },
+        ON(LOST)     = { MOVE,     TO(OFF) },
+        ON(SNAPSHOT) = { MOVE,     TO(RESYNCED) },
+        ON(MISMATCH) = { GIVE_UP,  TO(MISMATCHED) },
+        ON(REFUSED)  = { BACK_OFF, TO(WAITING) },
+        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+    },
+    STATE(RESYNCED) = {
+        ON(JOINED)   = { QUEUE,    TO(RESYNCED) },
+        ON(LEFT)     = { QUEUE,    TO(RESYNCED) },
+        ON(UNWANTED) = { LEAVE,    TO(OFF) },
+        ON(LOST)     = { MOVE,     TO(OFF) },
+        ON(PATCHED)  = { MOVE,     TO(LIVE) },
+        ON(MISMATCH) = { GIVE_UP,  TO(MISMATCHED) },
+        ON(REFUSED)  = { BACK_OFF, TO(WAITING) },
+        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+    },
+    STATE(WAITING) = {
+        ON(JOINED)   = { QUEUE,    TO(WAITING) },
+        ON(LEFT)     = { QUEUE,    TO(WAITING) },
+        ON(UNWANTED) = { FORGET,   TO(OFF) },
+        ON(LOST)     = { MOVE,     TO(OFF) },
+        ON(SNAPSHOT) = { MOVE,     TO(LIVE) },
+        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+        ON(DUE)      = { ASK,      TO(ASKED) },
+    },
+    STATE(CLOSED) = {
+        ON(JOINED)   = { QUEUE,    TO(OFF) },
+        ON(LEFT)     = { QUEUE,    TO(CLOSED) },
+        ON(UNWANTED) = { FORGET,   TO(OFF) },
+        ON(LOST)     = { MOVE,     TO(OFF) },
+        ON(SNAPSHOT) = { MOVE,     TO(LIVE) },
+    },
+    STATE(MISMATCHED) = {
+        ON(JOINED)   = { QUEUE,    TO(MISMATCHED) },
+        ON(LEFT)     = { QUEUE,    TO(MISMATCHED) },
+        ON(UNWANTED) = { LEAVE,    TO(OFF) },
+        ON(LOST)     = { MOVE,     TO(OFF) },
+        ON(SNAPSHOT) = { MOVE,     TO(RESYNCED) },
+        ON(REFUSED)  = { BACK_OFF, TO(WAITING) },
+        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+    },
+};
+
+void zkt__subscription_init(struct zkt_subscription *sub,
+                            struct zkt_entry *entry, bool of_events)
+{
+    sub->entry = entry;
+    sub->of_events = of_events;
+}
+
+bool zkt__subscription_is_live(const struct zkt_subscription *sub)
+{
+    return sub->state == ZKT_SUB_LIVE || sub->state == ZKT_SUB_RESYNCED;
+}
+
+/* ---- actions ---- */
+
+static void send(struct zkt_client *client, const struct zkt_subscription *sub,
+                 bool wanted)
+{
+    const struct zkt_entry *e = sub->entry;
+    struct zkt_writer *w = zkt__client_write(client);
+    enum zkt_message type = wanted ? ZKT_MESSAGE_STATE_SUB
+                                   : ZKT_MESSAGE_STATE_UNSUB;
+    if (sub->of_events) {
+        type = wanted ? ZKT_MESSAGE_EVENT_SUB : ZKT_MESSAGE_EVENT_UNSUB;
+    }
+    zkt__write_address(w, type, e->actor->name, e->id);
+    ZKT_WRITE(w, "}");
+    zkt__client_send(client);
+}
+
+static void forget(const struct zkt_subscription *sub)
+{
+    if (!sub->of_events) {
+        sub->entry->known = false;
+    }
+}
+
+/*
+ * The first time that one ends which was accepted, it is asked for again at
+ * once: an instance that ends makes room for another one. After that, and
+ * where it was refused, after a delay that doubles until one has held. The due
+ * times of a list never fall, so that the first one is due first: by jitter
+ * alone they would.
+ */
+static void back_off(struct zkt_client *client, struct zkt_subscription *sub,
+                     bool accepted)
+{
+    const int64_t now = client->core.now_ms;
+    if (now - sub->asked_at >= client->options.stable_after_ms) {
+        sub->attempts = 0;
+    }
+    if (sub->attempts == 0 && !accepted) {
+        sub->attempts = 1;
+    }
+    const uint32_t level = sub->attempts;
+    struct zkt_list *list = &client->retries[level];
+    int64_t due = now;
+    if (level > 0) {
+        due = zkt__later(client, zkt__backoff(client, level - 1));
+    }
+    if (!zkt__list_empty(list)) {
+        const struct zkt_timeout *last = ZKT_CONTAINER(
+            list->head.prev, struct zkt_timeout, node);
+        due = last->due > due ? last->due : due;
+    }
+    sub->retry.due = due;
+    zkt__list_append(list, &sub->retry.node);
+    client->waiting++;
+    if (sub->attempts < ZKT_SUB_DELAYS - 1) {
+        sub->attempts++;
+    }
+}
+
+static void queue(struct zkt_client *client, struct zkt_subscription *sub)
+{
+    zkt__node_unlink(&sub->unsent.node);
+    zkt__list_append(&client->unsent, &sub->unsent.node);
+}
+
+/* The last thing that a step does: what is sent may end the connection, and
+ * that is a step of all subscriptions. */
+static void act(struct zkt_client *client, struct zkt_subscription *sub,
+                enum action action, enum zkt_sub_state before)
+{
+    switch (action) {
+    case IGNORE:
+    case MOVE:
+        break;
+    case QUEUE:
+        queue(client, sub);
+        break;
+    case ASK:
+        sub->asked_at = client->core.now_ms;
+        send(client, sub, true);
+        break;
+    case LEAVE:
+        forget(sub);
+        send(client, sub, false);
+        break;
+    case FORGET:
+        forget(sub);
+        break;
+    case BACK_OFF:
+        back_off(client, sub, before != ZKT_SUB_ASKED);
+        break;
+    case GIVE_UP:
+        forget(sub);
+        sub->refused = ZKT_INTERNAL;
+        zkt__client_report(client, sub->entry, ZKT_INTERNAL,
+                           "the state does not fit the schema");
+        break;
+    }
+}
+
+void zkt__subscription_step(struct zkt_client *client,
+                            struct zkt_subscription *sub,
+                            enum zkt_sub_event event)
+{
+    const enum zkt_sub_state before = sub->state;
+    const struct step step = table[before][event];
+    if (step.action == IGNORE) {
+        return;
+    }
+    sub->state = step.next;
+    if (before == ZKT_SUB_WAITING && sub->state != before) {
+        client->waiting -= zkt__node_linked(&sub->retry.node);
+        zkt__timeout_cancel(&sub->retry);
+    }
+    if (sub->state == ZKT_SUB_OFF) {
+        sub->attempts = 0;
+    }
+    act(client, sub, step.action, before);
+}
+
+/* ---- what has yet to be sent ---- */
+
+/* It stands among the settled ones while it is sent: if that ends the
+ * connection, it is queued again with all of them. */
+static void send_change(struct zkt_client *client, struct zkt_subscription *sub)
+{
+    zkt__list_append(&client->settled, &sub->unsent.node);
+    zkt__subscription_step(client, sub,
+                           sub->listeners > 0 ? ZKT_SUB_ON_WANTED
+                                              : ZKT_SUB_ON_UNWANTED);
+    if (sub->listeners == 0) {
+        zkt__node_unlink(&sub->unsent.node);
+    }
+}
+
+void zkt__unsent_flush(struct zkt_client *client)
+{
+    struct zkt_node *node;
+    while (zkt__client_is_open(client) &&
+           (node = zkt__list_first(&client->unsent)) != NULL) {
+        struct zkt_unsent *unsent = ZKT_CONTAINER(node, struct zkt_unsent,
+                                                  node);
+        zkt__node_unlink(node);
+        if (unsent->is_call) {
+            zkt__call_send(client,
+                           ZKT_CONTAINER(unsent, struct zkt_pending, order));
+        } else {
+            send_change(client,
+                        ZKT_CONTAINER(unsent, struct zkt_subscription, unsent));
+        }
+    }
+}
+
+static struct zkt_subscription *from_node(struct zkt_node *node)
+{
+    struct zkt_unsent *unsent = ZKT_CONTAINER(node, struct zkt_unsent, node);
+    return unsent->is_call
+               ? NULL
+               : ZKT_CONTAINER(unsent, struct zkt_subscription, unsent);
+}
+
+/* What was sent comes before what has yet to be, in the same order. */
+void zkt__subscriptions_lost(struct zkt_client *client)
+{
+    for (struct zkt_node *n = zkt__list_first(&client->unsent); n != NULL;
+         n = zkt__list_after(&client->unsent, n)) {
+        struct zkt_subscription *sub = from_node(n);
+        if (sub != NULL) {
+            zkt__subscription_step(client, sub, ZKT_SUB_ON_LOST);
+        }
+    }
+    while (!zkt__list_empty(&client->settled)) {
+        struct zkt_node *last = client->settled.head.prev;
+        zkt__subscription_step(client, from_node(last), ZKT_SUB_ON_LOST);
+        zkt__node_unlink(last);
+        zkt__list_prepend(&client->unsent, last);
+    }
+}
+
+void zkt__subscription_drop(struct zkt_client *client,
+                            struct zkt_subscription *sub)
+{
+    if (sub->listeners == 0 && sub->state == ZKT_SUB_OFF) {
+        zkt__node_unlink(&sub->unsent.node);
+        zkt__subscription_step(client, sub, ZKT_SUB_ON_UNWANTED);
+    }
+}
+
+/* ---- refusals ---- */
+
+static bool passes(enum zkt_status status)
+{
+    return status == ZKT_UNAVAILABLE || status == ZKT_RESOURCE_EXHAUSTED ||
+           status == ZKT_ABORTED || status == ZKT_DEADLINE_EXCEEDED;
+}
+
+/* The message does not say which of the two it is about, so it is about both:
+ * one that goes on nevertheless is asked for once more, which does no harm. */
+void zkt__subscriptions_refused(struct zkt_client *client,
+                                struct zkt_entry *entry, enum zkt_status status)
+{
+    struct zkt_subscription *both[] = { &entry->of_state, &entry->of_events };
+    for (size_t i = 0; i < 2; i++) {
+        both[i]->refused = status;
+        zkt__subscription_step(client, both[i],
+                               passes(status) ? ZKT_SUB_ON_REFUSED
+                                              : ZKT_SUB_ON_DENIED);
+    }
+}
+
+int64_t zkt__subscriptions_deadline(const struct zkt_client *client)
+{
+    int64_t next = ZKT_NEVER;
+    for (size_t i = 0; client->waiting > 0 && i < ZKT_SUB_DELAYS; i++) {
+        const int64_t due = zkt__timeouts_next(&client->retries[i]);
+        next = due < next ? due : next;
+    }
+    return next;
+}
+
+void zkt__subscriptions_tick(struct zkt_client *client)
+{
+    struct zkt_timeout *due;
+    for (size_t i = 0; client->waiting > 0 && i < ZKT_SUB_DELAYS; i++) {
+        while ((due = zkt__timeouts_take(&client->retries[i],
+                                         client->core.now_ms)) != NULL) {
+            client->waiting--;
+            zkt__subscription_step(
+                client, ZKT_CONTAINER(due, struct zkt_subscription, retry),
+                ZKT_SUB_ON_DUE);
+        }
+    }
+}

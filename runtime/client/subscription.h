@@ -1,0 +1,117 @@
+/*
+ * A subscription of a client to the state or to the events of one instance, as
+ * a state machine.
+ *
+ *   state       what it means
+ *   OFF         the server has none of ours, or there is no connection
+ *   ASKED       it was asked for; nothing has come yet
+ *   LIVE        what came fits; patches apply
+ *   FETCHING    something did not fit: a fresh snapshot was asked for
+ *   RESYNCED    that came; until a patch fits, another mismatch is the end
+ *   WAITING     refused, or ended, for a reason that passes: asked again later
+ *   CLOSED      refused for good: until a listener joins, or a new connection
+ *   MISMATCHED  schema and server are at odds: until a new connection
+ *
+ *   event       when
+ *   JOINED      a listener joins
+ *   LEFT        the last listener has left
+ *   WANTED      its turn to be sent has come, and there are listeners
+ *   UNWANTED    the same, and there are none; or there is no connection
+ *   LOST        the connection is lost; what is still wanted is queued again
+ *   SNAPSHOT    a snapshot that fits; of events: an event
+ *   PATCHED     a patch that fits
+ *   MISMATCH    a snapshot or patch that does not
+ *   REFUSED     sub:error, for a reason that passes; also an instance's end
+ *   DENIED      sub:error, for another reason
+ *   DUE         the backoff is over
+ *
+ * The table itself is in subscription.c. The server's conflation is no state
+ * here: it is a snapshot that comes while LIVE.
+ */
+#ifndef ZKT_CLIENT_SUBSCRIPTION_H
+#define ZKT_CLIENT_SUBSCRIPTION_H
+
+#include "base/timeouts.h"
+#include "zocket/status.h"
+
+struct zkt_client;
+struct zkt_entry;
+
+enum zkt_sub_state {
+    ZKT_SUB_OFF,
+    ZKT_SUB_ASKED,
+    ZKT_SUB_LIVE,
+    ZKT_SUB_FETCHING,
+    ZKT_SUB_RESYNCED,
+    ZKT_SUB_WAITING,
+    ZKT_SUB_CLOSED,
+    ZKT_SUB_MISMATCHED,
+    ZKT_SUB_STATE_COUNT
+};
+
+enum zkt_sub_event {
+    ZKT_SUB_ON_JOINED,
+    ZKT_SUB_ON_LEFT,
+    ZKT_SUB_ON_WANTED,
+    ZKT_SUB_ON_UNWANTED,
+    ZKT_SUB_ON_LOST,
+    ZKT_SUB_ON_SNAPSHOT,
+    ZKT_SUB_ON_PATCHED,
+    ZKT_SUB_ON_MISMATCH,
+    ZKT_SUB_ON_REFUSED,
+    ZKT_SUB_ON_DENIED,
+    ZKT_SUB_ON_DUE,
+    ZKT_SUB_EVENT_COUNT
+};
+
+/* What has yet to be sent, in the order of the program: a call, or that a
+ * subscription may have to change. */
+struct zkt_unsent {
+    struct zkt_node node; /* in client->unsent; a subscription that has nothing
+                             to send: in client->settled */
+    bool is_call;
+};
+
+struct zkt_subscription {
+    struct zkt_unsent unsent;
+    struct zkt_timeout retry; /* in one of client->retries, while WAITING */
+    struct zkt_entry *entry;
+    enum zkt_sub_state state;
+    bool of_events;
+    uint32_t listeners;
+    enum zkt_status refused; /* the last time that it was */
+    uint32_t attempts; /* refused or ended so often, without having held */
+    int64_t asked_at;
+};
+
+/*
+ * How long a subscription waits is one of so many delays, each with a list of
+ * its own; the first is no delay at all.
+ */
+#define ZKT_SUB_DELAYS 24
+
+void zkt__subscription_init(struct zkt_subscription *sub,
+                            struct zkt_entry *entry, bool of_events);
+/** Something has happened to @sub. */
+void zkt__subscription_step(struct zkt_client *client,
+                            struct zkt_subscription *sub,
+                            enum zkt_sub_event event);
+/** Whether patches apply to what is known. */
+bool zkt__subscription_is_live(const struct zkt_subscription *sub);
+
+/** Sends what has yet to be sent, in order. */
+void zkt__unsent_flush(struct zkt_client *client);
+/** The connection is lost: whatever was sent for subscriptions is void. */
+void zkt__subscriptions_lost(struct zkt_client *client);
+/** Nobody listens any more, and nothing can be sent. */
+void zkt__subscription_drop(struct zkt_client *client,
+                            struct zkt_subscription *sub);
+/** The server refused, or ended, what @entry is subscribed to. */
+void zkt__subscriptions_refused(struct zkt_client *client,
+                                struct zkt_entry *entry,
+                                enum zkt_status status);
+/** When the next one is to be asked for again; ZKT_NEVER. */
+int64_t zkt__subscriptions_deadline(const struct zkt_client *client);
+void zkt__subscriptions_tick(struct zkt_client *client);
+
+#endif
