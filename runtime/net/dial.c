@@ -86,7 +86,11 @@ static void wake_loop(void *user)
 static void on_wake(uv_async_t *wake)
 {
     struct dialer *d = wake->data;
-    if (!d->finishing && zkt__inbox_run(&d->inbox, d->client)) {
+    if (d->finishing) {
+        return;
+    }
+    zkt__search_look(&d->search);
+    if (zkt__inbox_run(&d->inbox, d->client)) {
         d->loop.turns++;
     }
 }
@@ -136,7 +140,7 @@ static void begin_finish(struct dialer *d)
     (void)zkt__inbox_run(&d->inbox, d->client);
     uv_update_time(d->loop.uv);
     zkt__loop_end_turn(&d->loop); /* the goodbye, if the socket takes it */
-    zkt__search_abort(&d->search);
+    zkt__search_finish(&d->search);
     zkt__loop_retire(&d->loop);
     zkt__client_free(d->client);
     uv_close((uv_handle_t *)&d->wake, on_handle_gone);
@@ -366,6 +370,7 @@ static struct dialer *new_dialer(const char *url,
             .host = d->url.host,
             .port = d->url.port,
             .on_end = on_search_end,
+            .wake = wake_loop,
             .user = d,
         };
     }

@@ -1,8 +1,6 @@
 /* See search.h. */
 #include "net/search.h"
 
-#include <stdio.h>
-
 #include "net/socket.h"
 
 /* One address that is being connected to. */
@@ -15,8 +13,10 @@ struct zkt_attempt {
 
 static void end_search(struct zkt_search *s, int socket_or_error)
 {
-    uv_freeaddrinfo(s->found);
-    s->found = NULL;
+    if (s->found != NULL) {
+        freeaddrinfo(s->found);
+        s->found = NULL;
+    }
     s->left = 0;
     s->loop->turns++;
     s->on_end(s->user, socket_or_error);
@@ -115,54 +115,58 @@ static void try_next(struct zkt_search *s)
     end_search(s, s->error);
 }
 
-static void on_resolved(uv_getaddrinfo_t *request, int status,
-                        struct addrinfo *found)
+/* Tries what was found. */
+static void begin_attempts(struct zkt_search *s)
 {
-    struct zkt_search *s = request->data;
-    struct zkt_loop *loop = s->loop;
-    s->resolving = false;
-    s->found = found;
     s->count = 0;
-    for (const struct addrinfo *a = found; a != NULL; a = a->ai_next) {
+    for (const struct addrinfo *a = s->found; a != NULL; a = a->ai_next) {
         s->count++;
     }
     s->left = s->count;
-    s->error = status;
-    if (s->unwanted) {
-        end_search(s, UV_ECANCELED);
-    } else {
-        try_next(s);
+    try_next(s);
+}
+
+void zkt__search_look(struct zkt_search *s)
+{
+    if (s->resolving && zkt__lookup_take(s->lookup, &s->found, &s->error)) {
+        s->lookup = NULL;
+        s->resolving = false;
+        begin_attempts(s);
     }
-    zkt__loop_handle_gone(loop);
 }
 
 void zkt__search_begin(struct zkt_search *s)
 {
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC,
-        .ai_socktype = SOCK_STREAM,
-    };
-    char port[6];
-    snprintf(port, sizeof(port), "%u", (unsigned)s->port);
-    s->resolve.data = s;
-    s->unwanted = false;
-    const int error = uv_getaddrinfo(s->loop->uv, &s->resolve, on_resolved,
-                                     s->host, port, &hints);
-    if (error != 0) {
-        end_search(s, error);
+    s->error = zkt__resolve_numeric(s->host, s->port, &s->found);
+    if (s->error == 0) {
+        begin_attempts(s);
+        return;
+    }
+    if (s->lookup == NULL) {
+        s->lookup = zkt__lookup_begin(s->host, s->port, s->wake, s->user);
+    }
+    if (s->lookup == NULL) {
+        end_search(s, UV_EAGAIN);
         return;
     }
     s->resolving = true;
-    s->loop->handles++;
+    zkt__search_look(s); /* one that was begun before may have ended */
 }
 
 void zkt__search_abort(struct zkt_search *s)
 {
     if (s->resolving) {
-        s->unwanted = true;
-        (void)uv_cancel((uv_req_t *)&s->resolve);
+        s->resolving = false;
+        end_search(s, UV_ECANCELED);
     } else if (s->attempt != NULL) {
         zkt__socket_close(end_attempt(s));
         end_search(s, UV_ECANCELED);
     }
+}
+
+void zkt__search_finish(struct zkt_search *s)
+{
+    zkt__search_abort(s);
+    zkt__lookup_forget(s->lookup);
+    s->lookup = NULL;
 }

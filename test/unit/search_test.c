@@ -1,11 +1,13 @@
 /*
- * A name with several addresses, some of which refuse or never answer: the
- * resolver is one of ours, which says what the test wants.
+ * A name with several addresses, some of which refuse or never answer, and
+ * names that take their time: the resolver is one of ours, which says what the
+ * test wants, and answers "slow" when the test says so.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -44,13 +47,59 @@ static struct addrinfo *make_result(void)
     return all;
 }
 
+/* Those who ask for "slow" wait for this. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static bool held;
+static int waiting, lookups;
+
+static void hold_names(bool hold)
+{
+    pthread_mutex_lock(&mutex);
+    held = hold;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void wait_until_waiting(int count)
+{
+    pthread_mutex_lock(&mutex);
+    while (waiting != count) {
+        pthread_cond_wait(&changed, &mutex);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+static void look_up(bool slow)
+{
+    pthread_mutex_lock(&mutex);
+    lookups++;
+    waiting++;
+    pthread_cond_broadcast(&changed);
+    while (slow && held) {
+        pthread_cond_wait(&changed, &mutex);
+    }
+    waiting--;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
+}
+
 /* In place of the C library's, for the whole program. */
 int getaddrinfo(const char *name, const char *service,
                 const struct addrinfo *hints, struct addrinfo **result)
 {
-    (void)service;
-    (void)hints;
-    if (strcmp(name, "many") != 0) {
+    struct in_addr address;
+    if (inet_pton(AF_INET, name, &address) == 1) {
+        *result = make_result();
+        (*result)->ai_next = NULL;
+        addresses[0].sin_port = htons((uint16_t)atoi(service));
+        return 0;
+    }
+    if ((hints->ai_flags & AI_NUMERICHOST) != 0) {
+        abort(); /* on whatever thread this is */
+    }
+    look_up(strcmp(name, "slow") == 0);
+    if (strcmp(name, "many") != 0 && strcmp(name, "slow") != 0) {
         return EAI_NONAME;
     }
     *result = make_result();
@@ -165,12 +214,117 @@ static void test_a_name_that_is_none(void **state)
     zkt_client_close(client);
 }
 
+/* ---- names that take their time ---- */
+
+/* As many names as there are threads wait for an answer; neither numeric
+ * addresses nor closing wait with them. */
+static void test_slow_names_keep_nobody_waiting(void **state)
+{
+    enum {
+        SLOW = 64,
+        MORE = 3 /* for which there is no thread */
+    };
+    static struct zkt_client *slow[SLOW + MORE];
+    char url[32];
+    (void)state;
+    hold_names(true);
+    for (int i = 0; i < SLOW + MORE; i++) {
+        slow[i] = zkt_client_open("ws://slow:1", NULL);
+        zkt_client_poll(slow[i], 0);
+    }
+    wait_until_waiting(SLOW);
+    const int live = make_live(&addresses[0]);
+    address_count = 1;
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%d",
+             ntohs(addresses[0].sin_port));
+    const int before = lookups;
+    struct zkt_client *client = zkt_client_open(url, NULL);
+    close(wait_for_connection(client, live));
+    assert_int_equal(lookups, before);
+    for (int i = 0; i < SLOW + MORE; i++) {
+        zkt_client_close(slow[i]);
+    }
+    zkt_client_close(client);
+    assert_int_equal(lookups, before);
+    hold_names(false);
+    wait_until_waiting(0);
+    assert_int_equal(lookups, before); /* nobody wants the others any more */
+    close(live);
+}
+
+/* A name that takes longer than an attempt is looked up once, and found. */
+static void test_a_name_slower_than_an_attempt(void **state)
+{
+    const struct zkt_client_options options = {
+        .connect_timeout_ms = 1,
+        .reconnect_min_ms = 1,
+        .reconnect_max_ms = 1,
+    };
+    (void)state;
+    const int live = make_live(&addresses[0]);
+    address_count = 1;
+    hold_names(true);
+    const int before = lookups;
+    struct zkt_client *client = zkt_client_open("ws://slow:1", &options);
+    for (int i = 0; i < 50; i++) {
+        zkt_client_poll(client, 1);
+    }
+    wait_until_waiting(1);
+    assert_int_equal(lookups, before + 1);
+    hold_names(false);
+    close(wait_for_connection(client, live));
+    zkt_client_close(client);
+    wait_until_waiting(0);
+    close(live);
+}
+
+/* A child of fork leaves by exit, whatever was looked up before it, or is being
+ * looked up; and it may look up names of its own. */
+static void leave_by_exit(bool connects)
+{
+    int status = -1;
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        const struct zkt_client_options options = { .no_reconnect = true };
+        struct zkt_client *client =
+            connects ? zkt_client_open("ws://none:1", &options) : NULL;
+        while (zkt_client_poll(client, -1) != ZKT_CLOSED) {
+        }
+        zkt_client_close(client);
+        exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_fork(void **state)
+{
+    (void)state;
+    test_a_name_that_is_none(state);
+    leave_by_exit(false);
+    leave_by_exit(true);
+    hold_names(true);
+    struct zkt_client *client = zkt_client_open("ws://slow:1", NULL);
+    zkt_client_poll(client, 0);
+    wait_until_waiting(1);
+    leave_by_exit(false);
+    leave_by_exit(true);
+    zkt_client_close(client);
+    hold_names(false);
+    wait_until_waiting(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused_addresses_are_passed),
         cmocka_unit_test(test_an_address_that_never_answers),
         cmocka_unit_test(test_a_name_that_is_none),
+        cmocka_unit_test(test_slow_names_keep_nobody_waiting),
+        cmocka_unit_test(test_a_name_slower_than_an_attempt),
+        cmocka_unit_test(test_fork),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

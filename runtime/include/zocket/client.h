@@ -10,6 +10,15 @@
  * threads zkt_client_post is legal, and nothing else, unless it is said here.
  * Builds of the library without NDEBUG check that: what another thread calls
  * does nothing but to say so in the log, on that thread, and fails.
+ *
+ * A numeric address is connected to at once. Any other name is looked up on a
+ * thread that the library starts and that ends with it (64 at most in a
+ * process), so that a resolver that does not answer delays no other client, and
+ * no zkt_client_close. What such a thread holds comes from the C library's
+ * allocator, not from yours.
+ *
+ * A child of fork may exec, exit and open clients of its own. The clients of
+ * its parent are not for it: it must not call, poll or close them.
  */
 #ifndef ZOCKET_CLIENT_H
 #define ZOCKET_CLIENT_H
