@@ -13,7 +13,8 @@
 
 enum {
     REPLY_MAX = 512,
-    HTTP_OK = 101
+    HTTP_OK = 101,
+    INTERIM_MAX = 16 /* responses before the final one */
 };
 
 void zkt__ws_accept_key(const char *key, char accept[ZKT_WS_ACCEPT_LEN + 1])
@@ -390,18 +391,39 @@ static void take_response_field(const struct zkt_ws *ws, struct response *r,
     }
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* `HTTP/1.x NNN reason` (RFC 9112, section 4); the status, or 0. */
+static int take_status_line(struct head *h, struct zkt_str *reason)
+{
+    static const char version[] = "HTTP/1.";
+    struct zkt_str line;
+    if (!take_line(h, &line) || line.len < 12 ||
+        memcmp(line.data, version, sizeof(version) - 1) != 0 ||
+        !is_digit(line.data[7]) || line.data[8] != ' ' ||
+        (line.len > 12 && line.data[12] != ' ')) {
+        return 0;
+    }
+    int status = 0;
+    for (size_t i = 9; i < 12; i++) {
+        if (!is_digit(line.data[i])) {
+            return 0;
+        }
+        status = status * 10 + line.data[i] - '0';
+    }
+    *reason = strip((struct zkt_str){ line.data + 12, line.len - 12 });
+    /* To switch protocols takes HTTP/1.1 (RFC 9110, section 7.8). */
+    return status == HTTP_OK && line.data[7] == '0' ? 0 : status;
+}
+
 /* The checks of RFC 6455, section 4.1; NULL, or what is wrong. */
 static const char *parse_response(const struct zkt_ws *ws, struct head *h,
                                   struct response *r)
 {
-    static const char expected[] = "HTTP/1.1 101";
-    const size_t len = sizeof(expected) - 1;
     struct zkt_str line, name, value;
-    if (!take_line(h, &line) || line.len < len ||
-        memcmp(line.data, expected, len) != 0 ||
-        (line.len > len && line.data[len] != ' ')) {
-        return "the server refused the WebSocket handshake";
-    }
     for (;;) {
         if (!take_line(h, &line)) {
             return "the server's handshake is malformed";
@@ -428,6 +450,22 @@ static const char *parse_response(const struct zkt_ws *ws, struct head *h,
 static void judge_response(struct zkt_ws *ws, struct head *h)
 {
     struct response r = { .upgrade = false };
+    struct zkt_str reason = ZKT_STR("");
+    const int status = take_status_line(h, &reason);
+    /* "A client MUST be able to parse one or more 1xx responses received prior
+     * to a final response" (RFC 9110, section 15.2). */
+    if (status >= 100 && status < 200 && status != HTTP_OK &&
+        ws->interim < INTERIM_MAX) {
+        ws->interim++;
+        return;
+    }
+    if (status != HTTP_OK) {
+        if (status != 0 && ws->callbacks->on_verdict != NULL) {
+            ws->callbacks->on_verdict(ws->user, (unsigned)status, reason);
+        }
+        zkt__ws_over(ws, 1002, "the server refused the WebSocket handshake");
+        return;
+    }
     const char *wrong = parse_response(ws, h, &r);
     if (wrong != NULL) {
         zkt__ws_over(ws, 1002, wrong);

@@ -218,6 +218,25 @@ bool zkt__ws_slow_idle(const struct zkt_ws *ws)
            !wslay_event_want_write(slow->context);
 }
 
+/* The reason in the close frame that was given last, which is still held. */
+static void tell_verdict(struct zkt_ws *ws, unsigned code)
+{
+    struct zkt_ws_slow *slow = ws->slow;
+    const size_t len = slow->hold[1] & 127;
+    const size_t head = ws->role == ZKT_WS_SERVER ? 6 : 2;
+    uint8_t payload[CLOSE_FRAME_MAX];
+    if (ws->callbacks->on_verdict == NULL) {
+        return;
+    }
+    memcpy(payload, slow->hold + head, len);
+    if (ws->role == ZKT_WS_SERVER) {
+        (void)zkt__ws_mask(payload, payload, len, slow->hold + 2, 0);
+    }
+    const struct zkt_str reason = { (const char *)payload + 2,
+                                    len > 2 ? len - 2 : 0 };
+    ws->callbacks->on_verdict(ws->user, code, reason);
+}
+
 /* Notes that the closing handshake is complete, or that wslay has ended it
  * over a violation. */
 static void look_for_the_end(struct zkt_ws *ws)
@@ -232,6 +251,9 @@ static void look_for_the_end(struct zkt_ws *ws)
         if (code == 0) {
             code = received ? wslay_event_get_status_code_received(context)
                             : wslay_event_get_status_code_sent(context);
+        }
+        if (!broken && !ws->told) {
+            tell_verdict(ws, code);
         }
         if (!received && code == WSLAY_CODE_MESSAGE_TOO_BIG) {
             zkt__ws_reached(ws, ws->slow->frames > ws->limits->fragments

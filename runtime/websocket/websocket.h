@@ -91,6 +91,12 @@ struct zkt_ws_callbacks {
      * No message is delivered after this.
      */
     void (*on_close)(void *user, unsigned code, const char *reason);
+    /*
+     * What the peer says for the end, before on_close: the status of a refused
+     * handshake and its reason phrase, which may be anything (client), or the
+     * code of its close frame, 1005 for none, and the reason. May be NULL.
+     */
+    void (*on_verdict)(void *user, unsigned code, struct zkt_str text);
     /* Before on_close, when that is because of a limit; may be NULL. */
     void (*on_limit)(void *user, enum zkt_ws_limit limit);
 };
@@ -121,6 +127,8 @@ struct zkt_ws {
     bool told;    /* on_close was called */
     bool paused;  /* nothing is consumed until zkt__ws_resume */
     char key[25]; /* client: the Sec-WebSocket-Key that was sent */
+    /* Client: responses that came before the final one. */
+    uint8_t interim;
 };
 
 /** Server role; does not allocate. All pointers are borrowed. */

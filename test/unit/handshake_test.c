@@ -280,6 +280,19 @@ static void test_responses(void **state)
         { "HTTP/1.1 1010 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
           "Sec-WebSocket-Accept: %s\r\n\r\n",
           false },
+        { "HTTP/1.0 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: %s\r\n\r\n",
+          false },
+        /* RFC 9110, section 15.2: those before the final one. */
+        { "HTTP/1.1 100 Continue\r\n\r\n"
+          "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+          "HTTP/1.0 199\r\n\r\n"
+          "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: %s\r\n\r\n\x81\x05hello",
+          true },
+        { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\n\r\n%.0s", false },
+        { "HTTP/1.1 1x0 Continue\r\n\r\n%.0s", false },
+        { "HTTP/1.1 099 Continue\r\n\r\n%.0s", false },
         /* 2, 3: names of any case, spaces around values; a list of one. */
         { "HTTP/1.1 101\r\nuPgRaDe:  WEBSOCKET\r\nconnection:x,UPGRADE\t\r\n"
           "sec-websocket-accept: %s \r\n\r\n\x81\x05hello",
@@ -311,6 +324,25 @@ static void test_responses(void **state)
         assert_int_equal(h.code, table[i].good ? 0 : 1002);
         zkt__ws_finish(&ws);
     }
+}
+
+/* They have to come to an end. */
+static void test_interim_responses_are_bounded(void **state)
+{
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct zkt_ws ws;
+    struct zkt_random random;
+    struct heard h = { .len = 0 };
+    int count = 0;
+    (void)state;
+    open_client(&ws, &h, &random);
+    while (h.code == 0 && count < 1000) {
+        feed(&ws, interim, strlen(interim), 9);
+        count++;
+    }
+    assert_int_equal(h.code, 1002);
+    assert_int_equal(count, 17);
+    zkt__ws_finish(&ws);
 }
 
 static void test_closing(void **state)
@@ -380,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_what_follows_the_head),
         cmocka_unit_test(test_a_head_that_is_too_long),
         cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_interim_responses_are_bounded),
         cmocka_unit_test(test_closing),
         cmocka_unit_test(test_limits_and_memory),
     };
