@@ -271,7 +271,7 @@ const char *zkt_connection_name(enum zkt_connection status)
 struct zkt_str zkt_client_own_id(const struct zkt_client *client)
 {
     return client != NULL && zkt__client_may_look(client) &&
-                   client->own_id.data != NULL
+                   zkt__client_is_open(client) && client->welcomed
                ? client->own_id
                : ZKT_STR("");
 }

@@ -130,9 +130,12 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
     if (client->attached) {
         end_transport(client, was_open);
     }
+    char text[ZKT_REFUSAL_LINE];
+    zkt__refusal_print(client, reason, text);
+    zkt__refusal_settle(client, was_open, reason);
     zkt__client_log(client, ZKT_LOG_WARNING, "%s: %s",
                     was_open ? "the connection is lost" : "cannot connect",
-                    reason);
+                    text);
     if (!again) {
         set_status(client, ZKT_DISCONNECTED);
     } else if (was_open) {
@@ -225,6 +228,11 @@ static void on_close(void *user, unsigned code, const char *reason)
     zkt__client_lost(client, reason);
 }
 
+static void on_verdict(void *user, unsigned code, struct zkt_str text)
+{
+    zkt__refusal_note_peer(user, code, text);
+}
+
 static void on_open(void *user, const char *protocol)
 {
     struct zkt_client *client = user;
@@ -235,11 +243,13 @@ static void on_open(void *user, const char *protocol)
     client->connect_due = ZKT_NEVER;
     client->stable_at = zkt__later(client, client->options.stable_after_ms);
     client->stats.connections++;
+    client->welcomed = false;
     note_heard(client);
     client->dialect = protocol[0] != '\0' ? ZKT_DIALECT_RFC6902
                                           : ZKT_DIALECT_PLAIN;
     zkt__unsent_flush(client);
     if (client->phase == ZKT_PHASE_OPEN) {
+        client->refusal = (struct zkt_refusal){ .status = ZKT_OK };
         set_status(client, ZKT_CONNECTED);
     }
 }
@@ -271,6 +281,7 @@ static const struct zkt_ws_callbacks ws_callbacks = {
     .on_message = on_message,
     .send = send_control,
     .on_close = on_close,
+    .on_verdict = on_verdict,
     .on_limit = on_limit,
 };
 
@@ -402,6 +413,7 @@ static void give_up_connecting(struct zkt_client *client)
     snprintf(reason, sizeof(reason),
              "WebSocket did not connect within %" PRId64 "ms",
              client->options.connect_timeout_ms);
+    zkt__refusal_note(client, ZKT_DEADLINE_EXCEEDED, 0, zkt_cstr(reason));
     zkt__client_lost(client, reason);
     if (client->dialing) {
         client->ops->abort_connect(client->driver, client);

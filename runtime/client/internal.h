@@ -117,13 +117,16 @@ struct zkt_client {
     enum zkt_connection status, told_status;
     enum zkt_phase phase;
     enum zkt_dialect dialect;
-    int64_t dial_at;       /* while waiting; ZKT_NEVER: not again */
-    int64_t connect_due;   /* when an attempt has taken too long */
-    int64_t stable_at;     /* when an open connection has proved stable */
-    int64_t quiet_at;      /* when silence asks for a ping, or is the end */
-    uint32_t attempts;     /* since a connection was stable */
-    struct zkt_list calls; /* pending, by deadline */
-    struct zkt_slots sent; /* the same, for the index */
+    int64_t dial_at;     /* while waiting; ZKT_NEVER: not again */
+    int64_t connect_due; /* when an attempt has taken too long */
+    int64_t stable_at;   /* when an open connection has proved stable */
+    int64_t quiet_at;    /* when silence asks for a ping, or is the end */
+    uint32_t attempts;   /* since a connection was stable */
+    struct zkt_refusal verdict; /* on the connection that is, so far */
+    struct zkt_refusal refusal; /* why there is none */
+    bool welcomed;              /* own_id is this connection's */
+    struct zkt_list calls;      /* pending, by deadline */
+    struct zkt_slots sent;      /* the same, for the index */
     struct zkt_index by_number;
     struct zkt_list failed;  /* to be told at the next tick */
     struct zkt_list unsent;  /* struct zkt_unsent, in the program's order */
@@ -190,6 +193,21 @@ int64_t zkt__later(const struct zkt_client *client, int64_t ms);
 int64_t zkt__backoff(struct zkt_client *client, uint32_t attempts);
 /** Tells a change of status, if there is one and it is legal now. */
 void zkt__status_tell(struct zkt_client *client);
+
+/* refusal.c */
+#define ZKT_REFUSAL_LINE (ZKT_REFUSAL_TEXT + 96)
+/** Notes why the connection ends; the first reason counts. */
+void zkt__refusal_note(struct zkt_client *client, enum zkt_status status,
+                       unsigned code, struct zkt_str text);
+/** The same, in words of the peer: an HTTP status or a close code. */
+void zkt__refusal_note_peer(struct zkt_client *client, unsigned code,
+                            struct zkt_str text);
+/** @reason and what was noted, for the log. */
+void zkt__refusal_print(const struct zkt_client *client, const char *reason,
+                        char text[ZKT_REFUSAL_LINE]);
+/** The connection has ended; where nothing was noted, for @reason. */
+void zkt__refusal_settle(struct zkt_client *client, bool was_open,
+                         const char *reason);
 
 /* receive.c */
 /** A message of the server; changed in place. */

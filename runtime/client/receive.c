@@ -61,8 +61,9 @@ static void receive_welcome(struct zkt_client *client,
 {
     if (message->client_id.data != NULL) {
         zkt__value_release(&client->store, &zkt_type_string, &client->own_id);
-        (void)zkt__value_copy(&client->store, &zkt_type_string, &client->own_id,
-                              &message->client_id);
+        client->welcomed = zkt__value_copy(&client->store, &zkt_type_string,
+                                           &client->own_id,
+                                           &message->client_id);
     }
 }
 

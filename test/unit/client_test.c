@@ -281,9 +281,18 @@ static void test_limits_can_be_turned_off(void **state)
     fake_close(&f);
 }
 
+static void check_refusal(const struct fake *f, enum zkt_status status,
+                          int code, const char *text)
+{
+    const struct zkt_refusal refusal = zkt_client_refusal(f->client);
+    assert_int_equal(refusal.status, status);
+    assert_int_equal(refusal.code, code);
+    assert_string_equal(refusal.text, text);
+}
+
 static void test_the_server_refuses_the_handshake(void **state)
 {
-    static const char refusal[] = "HTTP/1.1 503 Unavailable\r\n\r\n";
+    static const char refusal[] = "HTTP/1.1 503 Not\tnow \r\n\r\n";
     struct fake f;
     (void)state;
     fake_open(&f, plain);
@@ -293,9 +302,112 @@ static void test_the_server_refuses_the_handshake(void **state)
     fake_turn(&f);
     assert_null(f.endpoint);
     assert_string_equal(f.log, "cannot connect: the server refused the "
-                               "WebSocket handshake");
+                               "WebSocket handshake: 503 Not now");
+    check_refusal(&f, ZKT_UNAVAILABLE, 503, "Not now");
     fake_advance(&f, 250);
     assert_int_equal(f.dials, 2);
+    fake_close(&f);
+}
+
+static void refuse_with(struct fake *f, const char *response)
+{
+    fake_attach(f);
+    fake_feed(f, response, strlen(response));
+    fake_turn(f);
+    fake_advance(f, 2000);
+}
+
+static void close_with(struct fake *f, const char *frame, size_t len)
+{
+    fake_accept(f);
+    check_refusal(f, ZKT_OK, 0, "");
+    fake_feed(f, frame, len);
+    fake_turn(f);
+    fake_advance(f, 2000);
+}
+
+static void test_why_there_is_no_connection(void **state)
+{
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    check_refusal(&f, ZKT_OK, 0, "");
+    fake_turn(&f);
+    fake_refuse(&f);
+    check_refusal(&f, ZKT_UNAVAILABLE, 0, "refused");
+    fake_advance(&f, 2000);
+    fake_advance(&f, 10000);
+    check_refusal(&f, ZKT_DEADLINE_EXCEEDED, 0,
+                  "WebSocket did not connect within 10000ms");
+    fake_advance(&f, 2000);
+    refuse_with(&f, "HTTP/1.1 401 Who?\r\n\r\n");
+    check_refusal(&f, ZKT_UNAUTHENTICATED, 401, "Who?");
+    refuse_with(&f, "HTTP/1.0 404 \xff\r\n\r\n");
+    check_refusal(&f, ZKT_NOT_FOUND, 404, "");
+    refuse_with(&f, "HTTP/1.1 418\r\n\r\n");
+    check_refusal(&f, ZKT_FAILED_PRECONDITION, 418, "");
+    refuse_with(&f, "SSH-2.0-x\r\n\r\n");
+    check_refusal(&f, ZKT_UNAVAILABLE, 0,
+                  "the server refused the WebSocket handshake");
+    close_with(&f, "\x88\x06\x03\xf5slow", 8);
+    check_refusal(&f, ZKT_UNAVAILABLE, 1013, "slow");
+    assert_string_equal(f.log, "the connection is lost: the peer closed the "
+                               "connection: 1013 slow");
+    close_with(&f, "\x88\x02\x11\x31", 4);
+    check_refusal(&f, ZKT_UNAUTHENTICATED, 4401, "");
+    close_with(&f, "\x88\x00", 2);
+    check_refusal(&f, ZKT_UNAVAILABLE, 1005, "");
+    close_with(&f, "\x83\x00", 2); /* no frame at all */
+    check_refusal(&f, ZKT_UNAVAILABLE, 1006, "the peer broke the protocol");
+    fake_accept(&f);
+    fake_detach(&f);
+    check_refusal(&f, ZKT_UNAVAILABLE, 1006, "the server is gone");
+    fake_close(&f);
+    assert_int_equal(zkt_client_refusal(NULL).status, ZKT_OK);
+}
+
+/* A reason may be as long as a close frame allows. */
+static void test_a_long_reason(void **state)
+{
+    char frame[2 + 2 + 123 + 1] = "\x88\x7d\x0f\xa0";
+    char line[2048];
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    memset(frame + 4, 'x', 123);
+    close_with(&f, frame, 4 + 123);
+    check_refusal(&f, ZKT_UNAVAILABLE, 4000, frame + 4);
+    /* A reason phrase may be longer; it is cut between two characters. */
+    snprintf(line, sizeof(line), "HTTP/1.1 500 %s%s\xc3\xa4%s\r\n\r\n",
+             frame + 4, "yyy", frame + 4);
+    refuse_with(&f, line);
+    const struct zkt_refusal refusal = zkt_client_refusal(f.client);
+    assert_int_equal(refusal.status, ZKT_INTERNAL);
+    assert_int_equal(strlen(refusal.text), 126);
+    assert_string_equal(refusal.text + 123, "yyy");
+    fake_close(&f);
+}
+
+/* The id is the connection's: there is none while there is no connection. */
+static void test_the_id_of_the_connection(void **state)
+{
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_accept(&f);
+    assert_string_equal(zkt_client_own_id(f.client).data, "");
+    fake_say(&f, WELCOME);
+    assert_string_equal(zkt_client_own_id(f.client).data, "me");
+    fake_detach(&f);
+    assert_string_equal(zkt_client_own_id(f.client).data, "");
+    fake_advance(&f, 250);
+    fake_advance(&f, 250);
+    fake_accept(&f);
+    assert_string_equal(zkt_client_own_id(f.client).data, "");
+    fake_say(&f, "{\"type\":\"welcome\",\"clientId\":\"you\"}");
+    assert_string_equal(zkt_client_own_id(f.client).data, "you");
     fake_close(&f);
 }
 
@@ -974,6 +1086,9 @@ int main(void)
         cmocka_unit_test(test_an_abort_may_take_its_time),
         cmocka_unit_test(test_limits_can_be_turned_off),
         cmocka_unit_test(test_the_server_refuses_the_handshake),
+        cmocka_unit_test(test_why_there_is_no_connection),
+        cmocka_unit_test(test_a_long_reason),
+        cmocka_unit_test(test_the_id_of_the_connection),
         cmocka_unit_test(test_a_close_frame_is_a_drop),
         cmocka_unit_test(test_a_transport_that_hangs_is_dropped),
         cmocka_unit_test(test_silence_is_asked_and_then_ended),

@@ -154,8 +154,41 @@ void zkt_client_off(struct zkt_client *client, uint64_t listener);
 /** From any thread, if the client has one of its own. */
 enum zkt_connection zkt_client_status(const struct zkt_client *client);
 
-/** The id that the server gave this connection; "" before it did. */
+/**
+ * The id that the server gave this connection; "" before it did, and while
+ * there is none: the next one has another id. Good until the callback returns,
+ * or the next turn.
+ */
 struct zkt_str zkt_client_own_id(const struct zkt_client *client);
+
+#define ZKT_REFUSAL_TEXT                                                       \
+    128 /* a reason of RFC 6455 fits: 123 bytes and NUL                        \
+         */
+
+/* Why there is no connection. */
+struct zkt_refusal {
+    /*
+     * What it comes to: UNAUTHENTICATED for 401 and 4401, RESOURCE_EXHAUSTED
+     * for 429 and 1009 and so on; UNAVAILABLE also where no server was reached,
+     * DEADLINE_EXCEEDED after connect_timeout_ms. ZKT_OK: there is nothing to
+     * say, while there is a connection and before the first attempt has ended.
+     */
+    enum zkt_status status;
+    /*
+     * 100 to 599: the HTTP status of a handshake that the server refused. From
+     * 1000 on: the code of the server's close frame, 1005 for one without; 1006
+     * for a connection that was lost (RFC 6455, section 7.1.5). 0: none.
+     */
+    int code;
+    /* The server's reason, or ours; one line of UTF-8, perhaps empty. */
+    char text[ZKT_REFUSAL_TEXT];
+};
+
+/**
+ * Why the last connection, or the last attempt, has ended. From any thread, if
+ * the client has one of its own.
+ */
+struct zkt_refusal zkt_client_refusal(const struct zkt_client *client);
 
 /** What has been counted so far. */
 struct zkt_client_stats {

@@ -1,0 +1,132 @@
+/*
+ * Why there is no connection: what the peer said for its end, or else what was
+ * found out here. It is noted when it is said, and becomes what the program can
+ * ask for when the connection, or the attempt, is over.
+ */
+#include <stdio.h>
+
+#include "base/utf8.h"
+#include "client/internal.h"
+
+/* The statuses of a refused handshake; a close code over 4000 says the same
+ * in band. */
+static enum zkt_status status_of_http(unsigned code)
+{
+    switch (code) {
+    case 400:
+        return ZKT_INVALID_ARGUMENT;
+    case 401:
+        return ZKT_UNAUTHENTICATED;
+    case 403:
+        return ZKT_PERMISSION_DENIED;
+    case 404:
+        return ZKT_NOT_FOUND;
+    case 429:
+        return ZKT_RESOURCE_EXHAUSTED;
+    case 408:
+    case 502:
+    case 503:
+    case 504:
+        return ZKT_UNAVAILABLE;
+    default:
+        return code < 500 ? ZKT_FAILED_PRECONDITION : ZKT_INTERNAL;
+    }
+}
+
+/* RFC 6455, section 7.4.1, and the codes that were registered later. */
+static enum zkt_status status_of_close(unsigned code)
+{
+    switch (code) {
+    case 1002:
+    case 1003:
+    case 1007:
+    case 1010:
+    case 1011:
+        return ZKT_INTERNAL;
+    case 1008:
+        return ZKT_PERMISSION_DENIED;
+    case 1009:
+        return ZKT_RESOURCE_EXHAUSTED;
+    default:
+        return code >= 4400 && code < 4600 ? status_of_http(code - 4000)
+                                           : ZKT_UNAVAILABLE;
+    }
+}
+
+/* As much of it as fits; what is no text is left out, and what would be more
+ * than a line is a line. */
+static void copy_text(char to[ZKT_REFUSAL_TEXT], struct zkt_str text)
+{
+    size_t len = text.len < ZKT_REFUSAL_TEXT ? text.len : ZKT_REFUSAL_TEXT - 1;
+    while (len < text.len && len > 0 && (text.data[len] & 0xc0) == 0x80) {
+        len--;
+    }
+    if (!zkt__utf8_valid(text.data, len)) {
+        len = 0;
+    }
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char c = (unsigned char)text.data[i];
+        to[i] = c < ' ' || c == 0x7f ? ' ' : (char)c;
+    }
+    to[len] = '\0';
+}
+
+void zkt__refusal_note(struct zkt_client *client, enum zkt_status status,
+                       unsigned code, struct zkt_str text)
+{
+    if (client->verdict.status == ZKT_OK) {
+        client->verdict.status = status;
+        client->verdict.code = (int)code;
+        copy_text(client->verdict.text, text);
+    }
+}
+
+void zkt__refusal_note_peer(struct zkt_client *client, unsigned code,
+                            struct zkt_str text)
+{
+    zkt__refusal_note(
+        client, code < 1000 ? status_of_http(code) : status_of_close(code),
+        code, text);
+}
+
+void zkt__refusal_print(const struct zkt_client *client, const char *reason,
+                        char text[ZKT_REFUSAL_LINE])
+{
+    const struct zkt_refusal *verdict = &client->verdict;
+    if (verdict->code == 0) {
+        snprintf(text, ZKT_REFUSAL_LINE, "%s", reason);
+    } else {
+        snprintf(text, ZKT_REFUSAL_LINE, "%s: %d%s%s", reason, verdict->code,
+                 verdict->text[0] != '\0' ? " " : "", verdict->text);
+    }
+}
+
+void zkt__refusal_settle(struct zkt_client *client, bool was_open,
+                         const char *reason)
+{
+    zkt__refusal_note(client, ZKT_UNAVAILABLE, was_open ? 1006 : 0,
+                      zkt_cstr(reason));
+    client->refusal = client->verdict;
+    client->verdict = (struct zkt_refusal){ .status = ZKT_OK };
+}
+
+struct question {
+    const struct zkt_client *client;
+    struct zkt_refusal answer;
+};
+
+static void answer(void *user)
+{
+    struct question *question = user;
+    question->answer = question->client->refusal;
+}
+
+struct zkt_refusal zkt_client_refusal(const struct zkt_client *client)
+{
+    struct question question = { client, { .status = ZKT_OK } };
+    if (client != NULL) {
+        zkt__client_run((struct zkt_client *)(uintptr_t)client, answer,
+                        &question);
+    }
+    return question.answer;
+}
