@@ -99,12 +99,13 @@ static void begin(void *user)
     struct zkt_client *client = call->client;
     struct zkt_pending *p;
     struct zkt_writer text;
-    if (call->handle->closed) {
+    const struct zkt_handle *handle = zkt__handle_find(call->handle);
+    if (handle == NULL) {
         refuse(call, ZKT_FAILED_PRECONDITION, "the handle is closed");
         return;
     }
     const struct zkt_remote_method *method =
-        &call->handle->entry->actor->methods[call->method];
+        &handle->entry->actor->methods[call->method];
     zkt__writer_init(&text, client->allocator);
     if (call->reply_is_ours && method->result != NULL && method->result->owns) {
         refuse(call, ZKT_INVALID_ARGUMENT, "");
@@ -117,7 +118,7 @@ static void begin(void *user)
         p->reply = call->reply;
         p->out = call->result;
         p->over = &call->over;
-        zkt__call_submit(call->handle, call->method, call->input, p);
+        zkt__call_submit(client, handle->entry, call->method, call->input, p);
     }
     zkt__writer_finish(&text);
     zkt__arena_reset(&client->arena);
@@ -154,11 +155,11 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
                                 struct zkt_reply *given)
 {
     struct zkt_reply own = { .status = ZKT_OK, .error = "" };
-    if (handle == NULL || handle->client == NULL) {
+    struct zkt_client *client = zkt__handle_client(handle);
+    if (client == NULL) {
         return refuse_here(given, ZKT_FAILED_PRECONDITION,
                            "there is no client to call with");
     }
-    struct zkt_client *client = handle->client;
     if (!zkt__client_may_call(client)) {
         return refuse_here(given, ZKT_FAILED_PRECONDITION,
                            "called on another thread than the client's");

@@ -364,12 +364,10 @@ static enum zkt_status dispatch(struct zkt_client *client,
     return p->status;
 }
 
-void zkt__call_submit(struct zkt_handle *handle, uint32_t index,
-                      const void *input, struct zkt_pending *p)
+void zkt__call_submit(struct zkt_client *client, const struct zkt_entry *entry,
+                      uint32_t index, const void *input, struct zkt_pending *p)
 {
-    struct zkt_client *client = handle->client;
-    const struct zkt_remote_method *method =
-        &handle->entry->actor->methods[index];
+    const struct zkt_remote_method *method = &entry->actor->methods[index];
     const int64_t limit = client->options.rpc_timeout_ms;
     zkt__client_clock(client);
     client->stats.calls++;
@@ -381,7 +379,7 @@ void zkt__call_submit(struct zkt_handle *handle, uint32_t index,
     zkt__timeout_arm(&client->calls, &p->timeout, client->core.now_ms,
                      limit > 0 ? limit : INT64_MAX);
     if (p->status == ZKT_OK) {
-        p->status = dispatch(client, handle->entry, method, input, p);
+        p->status = dispatch(client, entry, method, input, p);
     }
     if (p->status != ZKT_OK) {
         give_up(client, p, p->status);
@@ -401,10 +399,10 @@ void zkt__call_send(struct zkt_client *client, struct zkt_pending *p)
 
 /* A pending call for an asynchronous one: without memory the handle's spare;
  * NULL when that is taken, too. */
-static struct zkt_pending *new_pending(struct zkt_handle *handle)
+static struct zkt_pending *new_pending(const struct zkt_client *client,
+                                       struct zkt_handle *handle)
 {
-    struct zkt_pending *p = zkt__alloc_zero(handle->client->allocator, 1,
-                                            sizeof(*p));
+    struct zkt_pending *p = zkt__alloc_zero(client->allocator, 1, sizeof(*p));
     if (p == NULL && !handle->spare_used) {
         p = &handle->spare;
         memset(p, 0, sizeof(*p));
@@ -416,14 +414,13 @@ static struct zkt_pending *new_pending(struct zkt_handle *handle)
 }
 
 /* What is wrong with the input is told like any failure: later. */
-static void check_input(const struct zkt_handle *handle, uint32_t index,
+static void check_input(struct zkt_client *client,
+                        const struct zkt_remote_method *method,
                         const void *input, struct zkt_pending *p)
 {
-    struct zkt_client *client = handle->client;
     struct zkt_writer text;
     zkt__writer_init(&text, client->allocator);
-    if (!zkt__call_input_good(client, &handle->entry->actor->methods[index],
-                              input, &text)) {
+    if (!zkt__call_input_good(client, method, input, &text)) {
         p->status = ZKT_INVALID_ARGUMENT;
         if (!text.failed) {
             p->unsent = (struct zkt_str){ text.data, text.len - 1 };
@@ -434,6 +431,7 @@ static void check_input(const struct zkt_handle *handle, uint32_t index,
 }
 
 struct beginning {
+    struct zkt_client *client;
     struct zkt_handle *handle;
     uint32_t method;
     const void *input;
@@ -445,14 +443,16 @@ struct beginning {
 static void begin(void *user)
 {
     struct beginning *b = user;
+    struct zkt_client *client = b->client;
+    struct zkt_handle *handle = zkt__handle_find(b->handle);
     struct zkt_pending *p = NULL;
     b->refusal = NULL;
-    if (b->handle->closed || b->handle->client->ending) {
-        b->refusal = b->handle->closed ? "the handle is closed"
-                                       : "the client is closed";
+    if (handle == NULL || client->ending) {
+        b->refusal = handle == NULL ? "the handle is closed"
+                                    : "the client is closed";
         return;
     }
-    p = new_pending(b->handle);
+    p = new_pending(client, handle);
     if (p == NULL) {
         return;
     }
@@ -460,9 +460,10 @@ static void begin(void *user)
     p->done = b->call.done;
     p->user = b->call.user;
     if (p->status == ZKT_OK) {
-        check_input(b->handle, b->method, b->input, p);
+        check_input(client, &handle->entry->actor->methods[b->method], b->input,
+                    p);
     }
-    zkt__call_submit(b->handle, b->method, b->input, p);
+    zkt__call_submit(client, handle->entry, b->method, b->input, p);
     b->begun = true;
 }
 
@@ -474,6 +475,7 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
                       zkt_any_function *done, void *user)
 {
     struct beginning b = {
+        .client = zkt__handle_client(handle),
         .handle = handle,
         .method = index,
         .input = input,
@@ -482,8 +484,8 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
     };
     struct zkt_reply refused = { .status = ZKT_FAILED_PRECONDITION,
                                  .error = "there is no client to call with" };
-    if (handle != NULL && handle->client != NULL) {
-        zkt__client_run(handle->client, begin, &b);
+    if (b.client != NULL) {
+        zkt__client_run(b.client, begin, &b);
         refused.status = b.refusal != NULL ? ZKT_FAILED_PRECONDITION
                                            : ZKT_RESOURCE_EXHAUSTED;
         refused.error = b.refusal != NULL ? b.refusal : "out of memory";

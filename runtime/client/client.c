@@ -337,8 +337,6 @@ static void init_lists(struct zkt_client *client)
         &client->calls,
         &client->failed,
         &client->entries,
-        &client->handles,
-        &client->closed,
         &client->status_listeners,
         &client->unsent,
         &client->settled,
@@ -384,7 +382,9 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
         zkt__owner_claim(&client->owner);
     }
     zkt__connection_init(client);
-    if (!zkt__random_init(&client->random, &client->store.key,
+    client->handles = zkt__handle_table_new(client, allocator);
+    if (client->handles == NULL ||
+        !zkt__random_init(&client->random, &client->store.key,
                           client->options.random_seed) ||
         !zkt__value_copy(&client->store, &zkt_type_string, &client->host,
                          &host) ||
@@ -406,7 +406,7 @@ void zkt__client_free(struct zkt_client *client)
     while (!zkt__list_empty(&client->failed)) {
         zkt__calls_expire(client);
     }
-    zkt__handles_abandon(client);
+    zkt__handle_table_leave(client->handles);
     zkt__store_free(client);
     zkt__ws_finish(&client->ws);
     zkt__queue_finish(&client->queue, client->allocator);

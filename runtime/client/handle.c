@@ -8,8 +8,7 @@
 #include "client/internal.h"
 
 enum {
-    ID_MAX = 256,
-    CLOSED_MAX = 256 /* closed handles that are still known */
+    ID_MAX = 256
 };
 
 /* ---- handles ---- */
@@ -20,6 +19,14 @@ struct opening {
     const char *id;
     struct zkt_handle *handle;
 };
+
+/* Its listeners or handles have changed: looked at when the turn ends. */
+static void mark(struct zkt_client *client, struct zkt_entry *e)
+{
+    if (!zkt__node_linked(&e->dirty)) {
+        zkt__list_append(&client->dirty, &e->dirty);
+    }
+}
 
 static void open_handle(void *user)
 {
@@ -34,23 +41,19 @@ static void open_handle(void *user)
                         "the id of an instance is 1 to 256 bytes of UTF-8");
         return;
     }
-    struct zkt_handle *handle = zkt__alloc_zero(client->allocator, 1,
-                                                sizeof(*handle));
     struct zkt_entry *e = zkt__entry_find(client, o->actor->name, id);
-    if (e == NULL && handle != NULL) {
+    if (e == NULL) {
         e = zkt__entry_new(client, o->actor, id);
     }
-    if (handle == NULL || e == NULL) {
-        zkt__release(client->allocator, handle);
-        return;
+    struct zkt_handle *handle = e != NULL ? zkt__handle_take(client->handles)
+                                          : NULL;
+    if (handle != NULL) {
+        e->handles++;
+        handle->entry = e;
+        o->handle = zkt__handle_public(handle);
+    } else if (e != NULL) {
+        mark(client, e); /* it may be nobody's */
     }
-    e->handles++;
-    zkt__list_init(&handle->listeners);
-    handle->client = client;
-    handle->allocator = client->allocator;
-    handle->entry = e;
-    zkt__list_append(&client->handles, &handle->node);
-    o->handle = handle;
 }
 
 struct zkt_handle *zkt_handle_open(struct zkt_client *client,
@@ -62,14 +65,6 @@ struct zkt_handle *zkt_handle_open(struct zkt_client *client,
         zkt__client_run(client, open_handle, &o);
     }
     return o.handle;
-}
-
-/* Its listeners or handles have changed: looked at when the turn ends. */
-static void mark(struct zkt_client *client, struct zkt_entry *e)
-{
-    if (!zkt__node_linked(&e->dirty)) {
-        zkt__list_append(&client->dirty, &e->dirty);
-    }
 }
 
 /* The subscription that a listener needs, or NULL. */
@@ -126,63 +121,36 @@ static void kill_all(struct zkt_client *client, struct zkt_handle *handle)
     }
 }
 
-/* Keeps a handle that was closed for a while, so that closing it again finds
- * what it is. One whose spare is a pending call stays until that is over. */
-static void bury(struct zkt_client *client, struct zkt_handle *handle)
-{
-    zkt__node_unlink(&handle->node);
-    zkt__list_append(&client->closed, &handle->node);
-    if (client->closed_count < CLOSED_MAX) {
-        client->closed_count++;
-        return;
-    }
-    struct zkt_node *oldest = zkt__list_first(&client->closed);
-    struct zkt_handle *old = ZKT_CONTAINER(oldest, struct zkt_handle, node);
-    zkt__node_unlink(oldest);
-    if (old->spare_used) {
-        zkt__list_append(&client->closed, oldest);
-        client->closed_count++;
-    } else {
-        zkt__release(client->allocator, old);
-    }
-}
+struct closing {
+    struct zkt_client *client;
+    struct zkt_handle *handle;
+};
 
 static void close_handle(void *user)
 {
-    struct zkt_handle *handle = user;
-    struct zkt_client *client = handle->client;
-    if (handle->closed) {
+    const struct closing *closing = user;
+    struct zkt_client *client = closing->client;
+    struct zkt_handle *handle = zkt__handle_find(closing->handle);
+    if (handle == NULL) {
         return;
     }
     kill_all(client, handle);
     handle->entry->handles--;
     mark(client, handle->entry);
-    handle->entry = NULL;
-    handle->closed = true;
-    bury(client, handle);
+    zkt__handle_give_back(handle);
     zkt__client_touch(client);
 }
 
 void zkt_handle_close(struct zkt_handle *handle)
 {
-    if (handle == NULL) {
+    struct closing closing = { zkt__handle_client(handle), handle };
+    if (closing.client != NULL) {
+        zkt__client_run(closing.client, close_handle, &closing);
         return;
     }
-    if (handle->client == NULL) {
-        zkt__release(handle->allocator, handle);
-    } else {
-        zkt__client_run(handle->client, close_handle, handle);
-    }
-}
-
-void zkt__handles_abandon(struct zkt_client *client)
-{
-    struct zkt_node *n;
-    while ((n = zkt__list_first(&client->handles)) != NULL) {
-        struct zkt_handle *handle = ZKT_CONTAINER(n, struct zkt_handle, node);
-        zkt__node_unlink(n);
-        handle->client = NULL;
-        handle->entry = NULL;
+    struct zkt_handle *cell = zkt__handle_find(handle);
+    if (cell != NULL) {
+        zkt__handle_give_back(cell);
     }
 }
 
@@ -203,8 +171,9 @@ static void add_listener(void *user)
 {
     struct listening *wish = user;
     struct zkt_client *client = wish->client;
+    struct zkt_handle *handle = zkt__handle_find(wish->handle);
     struct zkt_listener *l = NULL;
-    if (wish->handle == NULL || !wish->handle->closed) {
+    if (wish->handle == NULL || handle != NULL) {
         l = zkt__alloc_zero(client->allocator, 1, sizeof(*l));
     }
     if (l == NULL) {
@@ -217,16 +186,16 @@ static void add_listener(void *user)
     }
     l->kind = wish->kind;
     l->index = wish->index;
-    l->handle = wish->handle;
+    l->handle = handle;
     l->thunk = wish->thunk;
     l->fn = wish->fn;
     l->user = wish->user;
     wish->id = l->id;
-    zkt__list_append(wish->handle != NULL ? &wish->handle->entry->listeners
-                                          : &client->status_listeners,
+    zkt__list_append(handle != NULL ? &handle->entry->listeners
+                                    : &client->status_listeners,
                      &l->node);
-    if (wish->handle != NULL) {
-        zkt__list_append(&wish->handle->listeners, &l->of_handle);
+    if (handle != NULL) {
+        zkt__list_append(&handle->listeners, &l->of_handle);
     }
     if (l->kind == ZKT_LISTEN_STATE || l->kind == ZKT_LISTEN_FIELD) {
         zkt__list_append(&client->fresh, &l->fresh);
@@ -242,11 +211,8 @@ static uint64_t listen(struct zkt_handle *handle, enum zkt_listener_kind kind,
                        uint32_t index, zkt_listener_thunk *thunk,
                        zkt_any_function *fn, void *user)
 {
-    if (handle == NULL || handle->client == NULL) {
-        return 0;
-    }
     struct listening wish = {
-        .client = handle->client,
+        .client = zkt__handle_client(handle),
         .handle = handle,
         .kind = kind,
         .index = index,
@@ -254,7 +220,9 @@ static uint64_t listen(struct zkt_handle *handle, enum zkt_listener_kind kind,
         .fn = fn,
         .user = user,
     };
-    zkt__client_run(wish.client, add_listener, &wish);
+    if (wish.client != NULL) {
+        zkt__client_run(wish.client, add_listener, &wish);
+    }
     return wish.id;
 }
 

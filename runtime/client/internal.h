@@ -8,6 +8,7 @@
 #include "base/slots.h"
 #include "base/timeouts.h"
 #include "client/client.h"
+#include "client/handle_table.h"
 #include "client/subscription.h"
 #include "protocol/envelope.h"
 #include "protocol/send_queue.h"
@@ -78,14 +79,15 @@ struct zkt_entry {
     void *state; /* owned; zeroed until known */
 };
 
+/* A cell of the handle table. */
 struct zkt_handle {
-    struct zkt_node node;      /* in client->handles or client->closed */
-    struct zkt_client *client; /* NULL: the client is closed */
-    const struct zkt_allocator *allocator;
-    struct zkt_entry *entry;
+    struct zkt_handle_table *table;
+    struct zkt_entry *entry; /* NULL: it is closed */
     struct zkt_list listeners;
+    struct zkt_node rest;     /* among those closed, in the table */
     struct zkt_pending spare; /* for a call that finds no memory */
-    bool spare_used, closed;
+    bool spare_used, open;
+    uint8_t generation; /* of the handle that is open, or opened next */
 };
 
 /* How far the connection is. */
@@ -133,15 +135,14 @@ struct zkt_client {
     struct zkt_list settled; /* subscriptions that have nothing to send */
     struct zkt_list retries[ZKT_SUB_DELAYS]; /* those WAITING, by delay */
     uint32_t waiting;                        /* that many */
-    struct zkt_list entries, handles;
+    struct zkt_list entries;
+    struct zkt_handle_table *handles;
     struct zkt_list dirty;       /* entries */
     struct zkt_list fresh, dead; /* listeners */
     struct zkt_entry **table;    /* the entries, for the index */
     struct zkt_index by_name;
     uint32_t count, capacity; /* of the table */
-    struct zkt_list closed;   /* handles, so that closing twice is harmless */
     struct zkt_list status_listeners;
-    uint32_t closed_count;
     struct zkt_slots listeners;
     struct zkt_arena arena; /* of the message that is being read */
     struct zkt_writer writer;
@@ -228,8 +229,9 @@ void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
 
 /* calls.c */
 /** Begins a call; the outcome goes where @p says. Input was checked. */
-void zkt__call_submit(struct zkt_handle *handle, uint32_t method,
-                      const void *input, struct zkt_pending *p);
+void zkt__call_submit(struct zkt_client *client, const struct zkt_entry *entry,
+                      uint32_t method, const void *input,
+                      struct zkt_pending *p);
 /** Sends one that was kept until the socket is open. */
 void zkt__call_send(struct zkt_client *client, struct zkt_pending *p);
 /** Fails those that were sent, or @all of them; they are told later. */
@@ -269,8 +271,6 @@ void zkt__listeners_sweep(struct zkt_client *client);
 void zkt__listeners_tell_fresh(struct zkt_client *client);
 /** Frees all listeners of @list. */
 void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list);
-/** Every handle is stale from now on. */
-void zkt__handles_abandon(struct zkt_client *client);
 
 /* What listeners are told, and which ones. */
 struct zkt_news {

@@ -7,12 +7,12 @@
 
 const void *zkt_handle_snapshot(const struct zkt_handle *handle)
 {
-    if (handle == NULL || handle->client == NULL ||
-        !zkt__client_may_look(handle->client) || handle->closed ||
-        !handle->entry->known) {
+    const struct zkt_client *client = zkt__handle_client(handle);
+    if (client == NULL || !zkt__client_may_look(client)) {
         return NULL;
     }
-    return handle->entry->state;
+    const struct zkt_handle *cell = zkt__handle_find(handle);
+    return cell != NULL && cell->entry->known ? cell->entry->state : NULL;
 }
 
 /* ---- state ---- */
@@ -243,9 +243,4 @@ void zkt__store_free(struct zkt_client *client)
     }
     zkt__entries_finish(client);
     zkt__listeners_free(client, &client->status_listeners);
-    while ((n = zkt__list_first(&client->closed)) != NULL) {
-        zkt__node_unlink(n);
-        zkt__release(client->allocator,
-                     ZKT_CONTAINER(n, struct zkt_handle, node));
-    }
 }

@@ -200,6 +200,62 @@ static void test_many_handles_closed_twice(void **state)
     disconnect(&t);
 }
 
+static void on_stale(const struct zkt_reply *reply, void *user)
+{
+    int *told = user;
+    assert_int_equal(reply->status, ZKT_FAILED_PRECONDITION);
+    (*told)++;
+}
+
+/* A handle that was closed is nobody's, though its memory is used again. */
+static void test_a_stale_handle_is_nobody_s(void **state)
+{
+    enum {
+        MANY = 20000
+    };
+    struct fixture t;
+    struct seen seen = { 0 };
+    struct zkt_reply reply = { 0 };
+    int told = 0;
+    (void)state;
+    connect(&t);
+    struct test_doc *stale = test_doc_open(t.fake.client, "a");
+    test_doc_close(stale);
+    for (int i = 0; i < MANY; i++) {
+        struct test_doc *doc = test_doc_open(t.fake.client, "b");
+        assert_ptr_not_equal(doc, stale);
+        test_doc_close(stale);
+        assert_int_equal(test_doc_subscribe(stale, on_state, &seen), 0);
+        const uint64_t id = test_doc_on_quiet(doc, on_quiet, &seen);
+        assert_int_not_equal(id, 0);
+        test_doc_close(doc);
+    }
+    test_doc_begin_ping(stale, on_stale, &told);
+    assert_int_equal(told, 1);
+    assert_null(test_doc_snapshot(stale));
+    assert_int_equal(test_doc_call_ping(stale, &reply),
+                     ZKT_FAILED_PRECONDITION);
+    assert_string_equal(reply.error, "the handle is closed");
+    zkt_reply_clear(&reply);
+    disconnect(&t);
+}
+
+static void test_handles_closed_after_the_client(void **state)
+{
+    struct fixture t;
+    (void)state;
+    connect(&t);
+    struct test_doc *closed = test_doc_open(t.fake.client, "a");
+    struct test_doc *other = test_doc_open(t.fake.client, "b");
+    test_doc_close(closed);
+    fake_close(&t.fake);
+    test_doc_close(closed);
+    test_doc_close(other);
+    test_doc_close(other); /* there is one more */
+    assert_null(test_doc_snapshot(other));
+    test_doc_close(t.doc);
+}
+
 /* Each is found, whichever went before. */
 static void test_many_instances(void **state)
 {
@@ -1032,6 +1088,8 @@ int main(void)
         cmocka_unit_test(test_handles_share_and_count),
         cmocka_unit_test(test_released_and_taken_again_in_one_turn),
         cmocka_unit_test(test_many_handles_closed_twice),
+        cmocka_unit_test(test_a_stale_handle_is_nobody_s),
+        cmocka_unit_test(test_handles_closed_after_the_client),
         cmocka_unit_test(test_many_instances),
         cmocka_unit_test(test_a_handle_that_outlives_its_client),
         cmocka_unit_test(test_snapshots_and_patches),

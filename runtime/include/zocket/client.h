@@ -237,7 +237,9 @@ struct zkt_handle *zkt_handle_open(struct zkt_client *client,
                                    const char *id);
 /**
  * The last one to close unsubscribes, in the next turn. As long as the client
- * is open, closing one of the last 256 again is harmless.
+ * is open, a handle that was closed is known as such, whatever is done with it,
+ * until 65536 others have been closed. After the client each handle is to be
+ * closed just once: with the last one their memory goes.
  */
 void zkt_handle_close(struct zkt_handle *handle);
 

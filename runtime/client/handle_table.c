@@ -1,0 +1,153 @@
+/* See handle_table.h. Cells come in chunks, each twice as large as before. */
+#include "client/handle_table.h"
+
+#include "client/internal.h"
+
+enum {
+    FIRST_CELLS = 4,
+    MOST_CELLS = 256,
+    RESTING = 256 /* cells that were closed, before one is used again */
+};
+
+_Static_assert(sizeof(struct zkt_handle) <= ZKT_CELL_SIZE,
+               "a handle fits into its cell");
+
+struct chunk {
+    struct chunk *next;
+};
+
+struct zkt_handle_table {
+    struct zkt_client *client; /* NULL: it is gone */
+    const struct zkt_allocator *allocator;
+    struct chunk *chunks;
+    char *fresh;          /* the next cell that was never used */
+    uint32_t fresh_count; /* so many are left of the last chunk */
+    uint32_t chunk_size;  /* of the last chunk */
+    struct zkt_list rest; /* those closed, oldest first */
+    uint32_t rest_count, open_count;
+};
+
+struct zkt_handle_table *zkt__handle_table_new(
+    struct zkt_client *client, const struct zkt_allocator *allocator)
+{
+    struct zkt_handle_table *table = zkt__alloc_zero(allocator, 1,
+                                                     sizeof(*table));
+    if (table != NULL) {
+        table->client = client;
+        table->allocator = allocator;
+        zkt__list_init(&table->rest);
+    }
+    return table;
+}
+
+static void release_if_empty(struct zkt_handle_table *table)
+{
+    if (table->client != NULL || table->open_count > 0) {
+        return;
+    }
+    while (table->chunks != NULL) {
+        struct chunk *chunk = table->chunks;
+        table->chunks = chunk->next;
+        zkt__release(table->allocator, chunk);
+    }
+    zkt__release(table->allocator, table);
+}
+
+void zkt__handle_table_leave(struct zkt_handle_table *table)
+{
+    if (table != NULL) {
+        table->client = NULL;
+        release_if_empty(table);
+    }
+}
+
+static bool add_chunk(struct zkt_handle_table *table)
+{
+    uint32_t cells = table->chunk_size * 2;
+    cells = cells == 0 ? FIRST_CELLS : cells > MOST_CELLS ? MOST_CELLS : cells;
+    /* One more than there are: its room is for the head and the alignment. */
+    struct chunk *chunk = zkt__alloc_zero(table->allocator, cells + 1,
+                                          ZKT_CELL_SIZE);
+    if (chunk == NULL) {
+        return false;
+    }
+    chunk->next = table->chunks;
+    table->chunks = chunk;
+    const uintptr_t first = (uintptr_t)(chunk + 1) + ZKT_CELL_SIZE - 1;
+    const size_t gap = (first & ~(uintptr_t)(ZKT_CELL_SIZE - 1)) -
+                       (uintptr_t)chunk;
+    table->fresh = (char *)chunk + gap;
+    table->fresh_count = table->chunk_size = cells;
+    return true;
+}
+
+/* One that has rested; NULL: there is none, or it is still told of a call. */
+static struct zkt_handle *take_rested(struct zkt_handle_table *table)
+{
+    if (table->rest_count < RESTING) {
+        return NULL;
+    }
+    struct zkt_node *oldest = zkt__list_first(&table->rest);
+    struct zkt_handle *cell = ZKT_CONTAINER(oldest, struct zkt_handle, rest);
+    zkt__node_unlink(oldest);
+    if (cell->spare_used) {
+        zkt__list_append(&table->rest, oldest);
+        return NULL;
+    }
+    table->rest_count--;
+    return cell;
+}
+
+struct zkt_handle *zkt__handle_take(struct zkt_handle_table *table)
+{
+    struct zkt_handle *cell = take_rested(table);
+    if (cell == NULL) {
+        if (table->fresh_count == 0 && !add_chunk(table)) {
+            return NULL;
+        }
+        cell = (struct zkt_handle *)(void *)table->fresh;
+        table->fresh += ZKT_CELL_SIZE;
+        table->fresh_count--;
+        cell->table = table;
+    }
+    cell->open = true;
+    zkt__list_init(&cell->listeners);
+    table->open_count++;
+    return cell;
+}
+
+void zkt__handle_give_back(struct zkt_handle *cell)
+{
+    struct zkt_handle_table *table = cell->table;
+    cell->open = false;
+    cell->entry = NULL;
+    cell->generation++;
+    zkt__list_append(&table->rest, &cell->rest);
+    table->rest_count++;
+    table->open_count--;
+    release_if_empty(table);
+}
+
+struct zkt_handle *zkt__handle_public(struct zkt_handle *cell)
+{
+    return (struct zkt_handle *)((uintptr_t)cell + cell->generation);
+}
+
+static struct zkt_handle *cell_of(const struct zkt_handle *handle)
+{
+    return (struct zkt_handle *)((uintptr_t)handle &
+                                 ~(uintptr_t)(ZKT_CELL_SIZE - 1));
+}
+
+struct zkt_handle *zkt__handle_find(const struct zkt_handle *handle)
+{
+    struct zkt_handle *cell = cell_of(handle);
+    return cell != NULL && cell->open && zkt__handle_public(cell) == handle
+               ? cell
+               : NULL;
+}
+
+struct zkt_client *zkt__handle_client(const struct zkt_handle *handle)
+{
+    return handle != NULL ? cell_of(handle)->table->client : NULL;
+}
