@@ -121,8 +121,10 @@ static void take_actor(struct check *c, const struct model_actor *a)
     static const char *const of_method[] = { "call", "begin", "defer", "resume",
                                              NULL };
     static const char *const of_event[] = { "on", "emit", NULL };
-    static const char *const own[] = { "open", "close", "snapshot", "subscribe",
-                                       NULL };
+    static const char *const own[] = {
+        "open",      "open_str",         "close", "id", "ready", "snapshot",
+        "subscribe", "subscribe_errors", NULL
+    };
     take_verbs(c, a->at, a->stem, own, "");
     take_tag(c, a->at, arena_printf(c->arena, "%s_call", a->stem));
     take_tag(c, a->at, arena_printf(c->arena, "%s_handlers", a->stem));

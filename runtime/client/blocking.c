@@ -124,20 +124,37 @@ static void begin(void *user)
     zkt__arena_reset(&client->arena);
 }
 
+bool zkt__block(struct zkt_client *client, const bool *over)
+{
+    enum zkt_status status = ZKT_OK;
+    while (!*over && (status == ZKT_OK || status == ZKT_DEADLINE_EXCEEDED)) {
+        status = client->ops->poll(client->driver, -1);
+    }
+    return *over;
+}
+
+/* A client that was closed meanwhile has waited for that. */
+void zkt__unblock(struct zkt_client *client)
+{
+    client->blocking--;
+    if (client->close_wanted && client->blocking == 0) {
+        client->ops->finish(client->driver, client);
+    }
+}
+
 /* Runs turns until the call is over. */
 static void run_until_over(struct call *call)
 {
     struct zkt_client *client = call->client;
     client->blocking++;
     begin(call);
-    while (!call->over) {
-        const enum zkt_status status = client->ops->poll(client->driver, -1);
-        if (status != ZKT_OK && status != ZKT_DEADLINE_EXCEEDED) {
-            zkt__calls_fail(client, ZKT_UNAVAILABLE, true);
+    if (!zkt__block(client, &call->over)) {
+        zkt__calls_fail(client, ZKT_UNAVAILABLE, true);
+        while (!call->over) {
             zkt__calls_expire(client);
         }
     }
-    client->blocking--;
+    zkt__unblock(client);
 }
 
 static enum zkt_status refuse_here(struct zkt_reply *reply,
@@ -176,6 +193,9 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
     if (client->ops->is_foreign != NULL &&
         client->ops->is_foreign(client->driver)) {
         client->ops->wait(client->driver, begin, &call, &call.over);
+        if (!call.over) { /* another thread closes it at this moment */
+            return refuse_here(given, ZKT_CANCELLED, "WebSocket client closed");
+        }
     } else if (!zkt__client_may_poll(client)) {
         return refuse_here(given, ZKT_FAILED_PRECONDITION,
                            client->ops->poll == NULL && client->depth == 0
@@ -183,9 +203,6 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
                                : "a blocking call inside a callback");
     } else {
         run_until_over(&call);
-        if (client->close_wanted && client->blocking == 0) {
-            client->ops->finish(client->driver, client);
-        }
     }
     const enum zkt_status status = call.reply->status;
     if (given == NULL) {

@@ -190,7 +190,9 @@ static int64_t deadline(const struct zkt_core *core)
     }
     const int64_t next = calls < connection ? calls : connection;
     const int64_t retry = zkt__subscriptions_deadline(client);
-    return retry < next ? retry : next;
+    const int64_t wait = zkt__waiters_deadline(client);
+    const int64_t other = retry < wait ? retry : wait;
+    return other < next ? other : next;
 }
 
 static void tick(struct zkt_core *core)
@@ -205,6 +207,7 @@ static void tick(struct zkt_core *core)
     zkt__calls_expire(client);
     zkt__store_settle(client);
     zkt__subscriptions_tick(client); /* of those that are still wanted */
+    zkt__waiters_tick(client);
 }
 
 static const struct zkt_core_ops core_ops = {
@@ -338,6 +341,7 @@ static void init_lists(struct zkt_client *client)
         &client->failed,
         &client->entries,
         &client->status_listeners,
+        &client->waiters,
         &client->unsent,
         &client->settled,
         &client->dirty,
@@ -406,6 +410,7 @@ void zkt__client_free(struct zkt_client *client)
     while (!zkt__list_empty(&client->failed)) {
         zkt__calls_expire(client);
     }
+    zkt__waiters_tick(client);
     zkt__handle_table_leave(client->handles);
     zkt__store_free(client);
     zkt__ws_finish(&client->ws);

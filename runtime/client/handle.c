@@ -16,7 +16,7 @@ enum {
 struct opening {
     struct zkt_client *client;
     const struct zkt_remote_actor *actor;
-    const char *id;
+    struct zkt_str id;
     struct zkt_handle *handle;
 };
 
@@ -32,7 +32,7 @@ static void open_handle(void *user)
 {
     struct opening *o = user;
     struct zkt_client *client = o->client;
-    const struct zkt_str id = zkt_cstr(o->id);
+    const struct zkt_str id = o->id;
     if (client->ending) {
         return;
     }
@@ -59,6 +59,13 @@ static void open_handle(void *user)
 struct zkt_handle *zkt_handle_open(struct zkt_client *client,
                                    const struct zkt_remote_actor *actor,
                                    const char *id)
+{
+    return zkt_handle_open_str(client, actor, zkt_cstr(id));
+}
+
+struct zkt_handle *zkt_handle_open_str(struct zkt_client *client,
+                                       const struct zkt_remote_actor *actor,
+                                       struct zkt_str id)
 {
     struct opening o = { client, actor, id, NULL };
     if (client != NULL) {
@@ -119,6 +126,27 @@ static void kill_all(struct zkt_client *client, struct zkt_handle *handle)
     while ((n = zkt__list_first(&handle->listeners)) != NULL) {
         kill_listener(client, ZKT_CONTAINER(n, struct zkt_listener, of_handle));
     }
+}
+
+/* What an open handle is to, or NULL. */
+static const struct zkt_entry *entry_of(const struct zkt_handle *handle)
+{
+    const struct zkt_handle *cell = zkt__handle_client(handle) != NULL
+                                        ? zkt__handle_find(handle)
+                                        : NULL;
+    return cell != NULL ? cell->entry : NULL;
+}
+
+struct zkt_str zkt_handle_actor(const struct zkt_handle *handle)
+{
+    const struct zkt_entry *e = entry_of(handle);
+    return e != NULL ? e->actor->name : ZKT_STR("");
+}
+
+struct zkt_str zkt_handle_actor_id(const struct zkt_handle *handle)
+{
+    const struct zkt_entry *e = entry_of(handle);
+    return e != NULL ? e->id : ZKT_STR("");
 }
 
 struct closing {

@@ -143,6 +143,7 @@ struct zkt_client {
     struct zkt_index by_name;
     uint32_t count, capacity; /* of the table */
     struct zkt_list status_listeners;
+    struct zkt_list waiters; /* those who wait until it is ready */
     struct zkt_slots listeners;
     struct zkt_arena arena; /* of the message that is being read */
     struct zkt_writer writer;
@@ -252,6 +253,15 @@ struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
 /** Gives a blocking call's reply its outcome; the text is copied. */
 void zkt__reply_set(const struct zkt_client *client, struct zkt_reply *reply,
                     enum zkt_status status, struct zkt_str error);
+
+/** Runs turns until @over is set. Returns false if no turn can be run. */
+bool zkt__block(struct zkt_client *client, const bool *over);
+/** The end of what blocked, which client->blocking counts. */
+void zkt__unblock(struct zkt_client *client);
+
+/* ready.c */
+void zkt__waiters_tick(struct zkt_client *client);
+int64_t zkt__waiters_deadline(const struct zkt_client *client);
 
 /* entry.c */
 struct zkt_entry *zkt__entry_find(const struct zkt_client *client,

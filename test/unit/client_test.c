@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "client/internal.h"
 #include "evolve_client.h"
 #include "failing_alloc.h"
 #include "fake_server.h"
@@ -656,6 +657,164 @@ static void test_blocking_calls_wait_and_fail_alike(void **state)
     fake_close(&f);
 }
 
+/* ---- waiting until it is ready ---- */
+
+static void accept_late(struct fake *f)
+{
+    if (f->core->now_ms >= 300 && f->asked) {
+        fake_accept(f);
+    } else {
+        fake_advance(f, 100);
+    }
+}
+
+static void only_time(struct fake *f)
+{
+    fake_advance(f, 100);
+}
+
+static void refuse_all(struct fake *f)
+{
+    if (f->asked) {
+        fake_refuse(f);
+    }
+}
+
+static void close_it(struct fake *f)
+{
+    zkt_client_close(f->client);
+}
+
+static void test_waiting_for_a_connection(void **state)
+{
+    struct fake f;
+    (void)state;
+    struct zkt_client *client = fake_open(&f, plain);
+    fake_turn(&f);
+    assert_int_equal(zkt_client_ready(client, 0), ZKT_DEADLINE_EXCEEDED);
+    f.on_poll = only_time;
+    assert_int_equal(zkt_client_ready(client, 250), ZKT_DEADLINE_EXCEEDED);
+    assert_int_equal(f.core->now_ms, 300);
+    f.on_poll = accept_late;
+    assert_int_equal(zkt_client_ready(client, -1), ZKT_OK);
+    f.on_poll = NULL;
+    assert_int_equal(zkt_client_ready(client, 1), ZKT_OK);
+    fake_detach(&f);
+    fake_turn(&f);
+    assert_int_equal(zkt_client_ready(client, 0), ZKT_DEADLINE_EXCEEDED);
+    f.on_poll = close_it; /* it is not freed before the wait is over */
+    assert_int_equal(zkt_client_ready(client, -1), ZKT_CLOSED);
+    assert_true(f.finished);
+    assert_int_equal(zkt_client_ready(NULL, -1), ZKT_CLOSED);
+    assert_int_equal(test_doc_ready(NULL, -1), ZKT_CLOSED);
+}
+
+static void test_waiting_for_nothing(void **state)
+{
+    struct zkt_client_options options = plain;
+    struct fake f;
+    (void)state;
+    options.no_reconnect = true;
+    struct zkt_client *client = fake_open(&f, options);
+    struct test_doc *doc = test_doc_open(client, "a");
+    test_doc_subscribe(doc, ignore_state, NULL);
+    f.on_poll = refuse_all;
+    assert_int_equal(test_doc_ready(doc, -1), ZKT_CLOSED);
+    assert_int_equal(zkt_client_ready(client, -1), ZKT_CLOSED);
+    assert_int_equal(zkt_client_refusal(client).status, ZKT_UNAVAILABLE);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
+#define ABOUT_A "\"actor\":\"doc\",\"actorId\":\"a\""
+
+static void serve_state(struct fake *f)
+{
+    if (f->endpoint == NULL) {
+        fake_accept(f);
+    } else if (strstr(f->sent, SUB) != NULL) {
+        fake_say(f,
+                 "{\"type\":\"state:snapshot\"," ABOUT_A ",\"state\":{\"n\":3,"
+                 "\"level\":\"low\",\"list\":[],\"items\":{}}}");
+    }
+}
+
+static void deny_state(struct fake *f)
+{
+    fake_say(f, "{\"type\":\"sub:error\"," ABOUT_A ",\"error\":\"no\","
+                "\"code\":\"NOT_FOUND\"}");
+}
+
+static void test_waiting_for_a_state(void **state)
+{
+    struct fake f;
+    (void)state;
+    struct zkt_client *client = fake_open(&f, plain);
+    struct test_doc *doc = test_doc_open(client, "a");
+    fake_turn(&f);
+    assert_int_equal(test_doc_ready(doc, -1), ZKT_FAILED_PRECONDITION);
+    uint64_t id = test_doc_subscribe(doc, ignore_state, NULL);
+    f.on_poll = only_time;
+    assert_int_equal(test_doc_ready(doc, 100), ZKT_DEADLINE_EXCEEDED);
+    f.on_poll = serve_state;
+    assert_int_equal(test_doc_ready(doc, 1000), ZKT_OK);
+    assert_int_equal(test_doc_snapshot(doc)->n, 3);
+    zkt_client_off(client, id);
+    fake_turn(&f);
+    id = test_doc_subscribe(doc, ignore_state, NULL);
+    f.on_poll = deny_state;
+    assert_int_equal(test_doc_ready(doc, -1), ZKT_NOT_FOUND);
+    assert_int_equal(test_doc_ready(doc, 0), ZKT_NOT_FOUND);
+    test_doc_close(doc);
+    assert_int_equal(test_doc_ready(doc, -1), ZKT_FAILED_PRECONDITION);
+    fake_close(&f);
+}
+
+/* ---- a thread that is about to end ---- */
+
+static bool always_foreign(void *driver)
+{
+    (void)driver;
+    return true;
+}
+
+/* As of a client that another thread closes. */
+static void never_run(void *driver, void (*fn)(void *user), void *user,
+                      bool *over)
+{
+    (void)driver;
+    (void)fn;
+    (void)user;
+    (void)over;
+}
+
+static void test_what_is_never_run_fails(void **state)
+{
+    static const struct zkt_client_driver_ops nobody = {
+        .is_foreign = always_foreign,
+        .wait = never_run,
+    };
+    struct zkt_reply reply = { .status = ZKT_OK };
+    struct outcome outcome = { 0 };
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    const struct zkt_client_driver_ops *ops = f.client->ops;
+    f.client->ops = &nobody;
+    assert_int_equal(test_doc_call_ping(doc, &reply), ZKT_CANCELLED);
+    assert_string_equal(reply.error, "WebSocket client closed");
+    assert_int_equal(test_doc_call_ping(doc, NULL), ZKT_CANCELLED);
+    test_doc_begin_ping(doc, on_done, &outcome);
+    assert_int_equal(outcome.count, 1);
+    assert_int_not_equal(outcome.status, ZKT_OK);
+    assert_int_equal(zkt_client_ready(f.client, -1), ZKT_CLOSED);
+    assert_int_equal(test_doc_ready(doc, -1), ZKT_CLOSED);
+    assert_null(test_doc_open(f.client, "b"));
+    f.client->ops = ops;
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
 static void on_number(const struct zkt_reply *reply, int32_t n, void *user)
 {
     (void)n;
@@ -710,6 +869,33 @@ static void test_calls_are_bounded(void **state)
     assert_int_equal(good.status, ZKT_OK);
     test_doc_close(doc);
     fake_close(&f);
+}
+
+/* What a handle is to: also an id with a NUL in it. */
+static void test_what_a_handle_is_to(void **state)
+{
+    const struct zkt_str odd = ZKT_STR("a\0b");
+    struct outcome outcome = { 0 };
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_accept(&f);
+    struct test_doc *doc = test_doc_open_str(f.client, odd);
+    struct test_doc *other = test_doc_open(f.client, "a");
+    assert_true(zkt_str_eq(test_doc_id(doc), odd));
+    assert_true(zkt_str_eq(test_doc_id(other), ZKT_STR("a")));
+    assert_true(
+        zkt_str_eq(zkt_handle_actor((struct zkt_handle *)doc), ZKT_STR("doc")));
+    test_doc_begin_ping(doc, on_done, &outcome);
+    assert_non_null(strstr(fake_sent(&f), "\"actorId\":\"a\\u0000b\""));
+    test_doc_close(doc);
+    assert_true(zkt_str_eq(test_doc_id(doc), ZKT_STR("")));
+    assert_true(zkt_str_eq(test_doc_id(NULL), ZKT_STR("")));
+    assert_true(zkt_str_eq(zkt_handle_actor(NULL), ZKT_STR("")));
+    fake_close(&f);
+    assert_true(zkt_str_eq(test_doc_id(other), ZKT_STR("")));
+    test_doc_close(other);
 }
 
 static void test_ids_of_instances(void **state)
@@ -1099,6 +1285,11 @@ int main(void)
         cmocka_unit_test(test_blocking_calls_wait_and_fail_alike),
         cmocka_unit_test(test_an_input_is_checked_before_it_is_sent),
         cmocka_unit_test(test_calls_are_bounded),
+        cmocka_unit_test(test_waiting_for_a_connection),
+        cmocka_unit_test(test_waiting_for_nothing),
+        cmocka_unit_test(test_waiting_for_a_state),
+        cmocka_unit_test(test_what_is_never_run_fails),
+        cmocka_unit_test(test_what_a_handle_is_to),
         cmocka_unit_test(test_ids_of_instances),
         cmocka_unit_test(test_answers_of_a_plain_server),
         cmocka_unit_test(test_answers_that_are_none),

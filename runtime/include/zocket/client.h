@@ -114,6 +114,17 @@ struct zkt_client *zkt_client_open_local(struct zkt_server *server);
 enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms);
 
 /**
+ * Waits until the client is connected, @timeout_ms at most (negative: no limit;
+ * 0: does not wait, and is legal everywhere). Callbacks run meanwhile, as in
+ * zkt_client_poll; a client with a thread may be waited for from any other.
+ * ZKT_OK: it is connected. ZKT_DEADLINE_EXCEEDED: it is not yet;
+ * zkt_client_refusal says why. ZKT_CLOSED: it is disconnected for good, or was
+ * closed meanwhile. ZKT_FAILED_PRECONDITION: called in a callback, or the loop
+ * is yours to run.
+ */
+enum zkt_status zkt_client_ready(struct zkt_client *client, int timeout_ms);
+
+/**
  * Rejects what is pending with "WebSocket client closed", says goodbye, and
  * frees the client; handles that are still open become stale but must still be
  * closed. In a callback it takes effect when the callback has returned. The
@@ -228,13 +239,30 @@ typedef void zkt_any_function(void);
  * thread each waits for the client's: hold no lock that a callback takes.
  */
 
+/*
+ * Generated functions cast between these handles and theirs; so may you, for
+ * what works on the handles of all actors.
+ */
+
 /**
  * Handles to one instance share what is known of it. NULL when there is no
  * memory, or @id is not what the protocol allows: 1 to 256 bytes of UTF-8.
+ * The second one takes an id with a NUL in it; @id is copied.
  */
 struct zkt_handle *zkt_handle_open(struct zkt_client *client,
                                    const struct zkt_remote_actor *actor,
                                    const char *id);
+struct zkt_handle *zkt_handle_open_str(struct zkt_client *client,
+                                       const struct zkt_remote_actor *actor,
+                                       struct zkt_str id);
+
+/**
+ * The actor and the id that it was opened with, as long as it and its client
+ * are open; else "". From any thread.
+ */
+struct zkt_str zkt_handle_actor(const struct zkt_handle *handle);
+struct zkt_str zkt_handle_actor_id(const struct zkt_handle *handle);
+
 /**
  * The last one to close unsubscribes, in the next turn. As long as the client
  * is open, a handle that was closed is known as such, whatever is done with it,
@@ -288,6 +316,13 @@ uint64_t zkt_handle_on_error(struct zkt_handle *handle,
                              void (*on_error)(const struct zkt_reply *error,
                                               void *user),
                              void *user);
+/**
+ * Waits until the state is known, as zkt_client_ready waits for a connection.
+ * ZKT_OK: zkt_handle_snapshot has it. ZKT_FAILED_PRECONDITION: also when nobody
+ * listens to the state, for then none will come. Another status: that of the
+ * subscription, which was refused for good.
+ */
+enum zkt_status zkt_handle_ready(struct zkt_handle *handle, int timeout_ms);
 /** The state as last known, or NULL. */
 const void *zkt_handle_snapshot(const struct zkt_handle *handle);
 

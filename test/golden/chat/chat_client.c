@@ -65,9 +65,26 @@ struct demo_chat *demo_chat_open(struct zkt_client *client, const char *id)
     return (struct demo_chat *)zkt_handle_open(client, &demo_chat_actor, id);
 }
 
+struct demo_chat *demo_chat_open_str(struct zkt_client *client,
+                                     struct zkt_str id)
+{
+    return (struct demo_chat *)zkt_handle_open_str(client, &demo_chat_actor,
+                                                   id);
+}
+
+struct zkt_str demo_chat_id(const struct demo_chat *handle)
+{
+    return zkt_handle_actor_id((const struct zkt_handle *)handle);
+}
+
 void demo_chat_close(struct demo_chat *handle)
 {
     zkt_handle_close((struct zkt_handle *)handle);
+}
+
+enum zkt_status demo_chat_ready(struct demo_chat *handle, int timeout_ms)
+{
+    return zkt_handle_ready((struct zkt_handle *)handle, timeout_ms);
 }
 
 enum zkt_status demo_chat_call_join(struct demo_chat *handle,

@@ -17,8 +17,14 @@ struct demo_chat;
 /** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
  * no memory. */
 struct demo_chat *demo_chat_open(struct zkt_client *client, const char *id);
+struct demo_chat *demo_chat_open_str(struct zkt_client *client,
+                                     struct zkt_str id);
 
-/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
+/** What it was opened with, as long as it and its client are open. */
+struct zkt_str demo_chat_id(const struct demo_chat *handle);
+
+/** Ends all listeners of the handle. Takes NULL; while the client is open twice
+ * is harmless. */
 void demo_chat_close(struct demo_chat *handle);
 
 /* Calls that block until the answer is there; it may borrow from the reply. */
@@ -106,6 +112,9 @@ uint64_t demo_chat_on_left(
 
 const struct demo_chat_state *demo_chat_snapshot(
     const struct demo_chat *handle);
+
+/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+enum zkt_status demo_chat_ready(struct demo_chat *handle, int timeout_ms);
 uint64_t demo_chat_subscribe(
     struct demo_chat *handle,
     void (*on_state)(const struct demo_chat_state *state, void *user),

@@ -28,9 +28,26 @@ struct demo_counter *demo_counter_open(struct zkt_client *client,
                                                   id);
 }
 
+struct demo_counter *demo_counter_open_str(struct zkt_client *client,
+                                           struct zkt_str id)
+{
+    return (struct demo_counter *)zkt_handle_open_str(client,
+                                                      &demo_counter_actor, id);
+}
+
+struct zkt_str demo_counter_id(const struct demo_counter *handle)
+{
+    return zkt_handle_actor_id((const struct zkt_handle *)handle);
+}
+
 void demo_counter_close(struct demo_counter *handle)
 {
     zkt_handle_close((struct zkt_handle *)handle);
+}
+
+enum zkt_status demo_counter_ready(struct demo_counter *handle, int timeout_ms)
+{
+    return zkt_handle_ready((struct zkt_handle *)handle, timeout_ms);
 }
 
 enum zkt_status demo_counter_call_inc(struct demo_counter *handle,

@@ -17,8 +17,14 @@ struct demo_counter;
  * no memory. */
 struct demo_counter *demo_counter_open(struct zkt_client *client,
                                        const char *id);
+struct demo_counter *demo_counter_open_str(struct zkt_client *client,
+                                           struct zkt_str id);
 
-/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
+/** What it was opened with, as long as it and its client are open. */
+struct zkt_str demo_counter_id(const struct demo_counter *handle);
+
+/** Ends all listeners of the handle. Takes NULL; while the client is open twice
+ * is harmless. */
 void demo_counter_close(struct demo_counter *handle);
 
 /* Calls that block until the answer is there; it may borrow from the reply. */
@@ -47,6 +53,9 @@ void demo_counter_begin_reset(
 
 const struct demo_counter_state *demo_counter_snapshot(
     const struct demo_counter *handle);
+
+/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+enum zkt_status demo_counter_ready(struct demo_counter *handle, int timeout_ms);
 uint64_t demo_counter_subscribe(
     struct demo_counter *handle,
     void (*on_state)(const struct demo_counter_state *state, void *user),

@@ -73,9 +73,26 @@ struct every_doc *every_doc_open(struct zkt_client *client, const char *id)
     return (struct every_doc *)zkt_handle_open(client, &every_doc_actor, id);
 }
 
+struct every_doc *every_doc_open_str(struct zkt_client *client,
+                                     struct zkt_str id)
+{
+    return (struct every_doc *)zkt_handle_open_str(client, &every_doc_actor,
+                                                   id);
+}
+
+struct zkt_str every_doc_id(const struct every_doc *handle)
+{
+    return zkt_handle_actor_id((const struct zkt_handle *)handle);
+}
+
 void every_doc_close(struct every_doc *handle)
 {
     zkt_handle_close((struct zkt_handle *)handle);
+}
+
+enum zkt_status every_doc_ready(struct every_doc *handle, int timeout_ms)
+{
+    return zkt_handle_ready((struct zkt_handle *)handle, timeout_ms);
 }
 
 enum zkt_status every_doc_call_set_account(

@@ -16,8 +16,14 @@ struct every_doc;
 /** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
  * no memory. */
 struct every_doc *every_doc_open(struct zkt_client *client, const char *id);
+struct every_doc *every_doc_open_str(struct zkt_client *client,
+                                     struct zkt_str id);
 
-/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
+/** What it was opened with, as long as it and its client are open. */
+struct zkt_str every_doc_id(const struct every_doc *handle);
+
+/** Ends all listeners of the handle. Takes NULL; while the client is open twice
+ * is harmless. */
 void every_doc_close(struct every_doc *handle);
 
 /* Calls that block until the answer is there; it may borrow from the reply. */
@@ -106,6 +112,9 @@ uint64_t every_doc_on_ticks(struct every_doc *handle,
 
 const struct every_doc_state *every_doc_snapshot(
     const struct every_doc *handle);
+
+/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+enum zkt_status every_doc_ready(struct every_doc *handle, int timeout_ms);
 uint64_t every_doc_subscribe(
     struct every_doc *handle,
     void (*on_state)(const struct every_doc_state *state, void *user),

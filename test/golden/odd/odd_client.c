@@ -99,9 +99,28 @@ struct odd_everything *odd_everything_open(struct zkt_client *client,
                                                     &odd_everything_actor, id);
 }
 
+struct odd_everything *odd_everything_open_str(struct zkt_client *client,
+                                               struct zkt_str id)
+{
+    return (struct odd_everything *)zkt_handle_open_str(client,
+                                                        &odd_everything_actor,
+                                                        id);
+}
+
+struct zkt_str odd_everything_id(const struct odd_everything *handle)
+{
+    return zkt_handle_actor_id((const struct zkt_handle *)handle);
+}
+
 void odd_everything_close(struct odd_everything *handle)
 {
     zkt_handle_close((struct zkt_handle *)handle);
+}
+
+enum zkt_status odd_everything_ready(struct odd_everything *handle,
+                                     int timeout_ms)
+{
+    return zkt_handle_ready((struct zkt_handle *)handle, timeout_ms);
 }
 
 enum zkt_status odd_everything_call_delete(
@@ -809,9 +828,24 @@ struct odd_mute *odd_mute_open(struct zkt_client *client, const char *id)
     return (struct odd_mute *)zkt_handle_open(client, &odd_mute_actor, id);
 }
 
+struct odd_mute *odd_mute_open_str(struct zkt_client *client, struct zkt_str id)
+{
+    return (struct odd_mute *)zkt_handle_open_str(client, &odd_mute_actor, id);
+}
+
+struct zkt_str odd_mute_id(const struct odd_mute *handle)
+{
+    return zkt_handle_actor_id((const struct zkt_handle *)handle);
+}
+
 void odd_mute_close(struct odd_mute *handle)
 {
     zkt_handle_close((struct zkt_handle *)handle);
+}
+
+enum zkt_status odd_mute_ready(struct odd_mute *handle, int timeout_ms)
+{
+    return zkt_handle_ready((struct zkt_handle *)handle, timeout_ms);
 }
 
 const struct odd_mute_state *odd_mute_snapshot(const struct odd_mute *handle)
@@ -896,9 +930,28 @@ struct odd_stateless *odd_stateless_open(struct zkt_client *client,
                                                    id);
 }
 
+struct odd_stateless *odd_stateless_open_str(struct zkt_client *client,
+                                             struct zkt_str id)
+{
+    return (struct odd_stateless *)zkt_handle_open_str(client,
+                                                       &odd_stateless_actor,
+                                                       id);
+}
+
+struct zkt_str odd_stateless_id(const struct odd_stateless *handle)
+{
+    return zkt_handle_actor_id((const struct zkt_handle *)handle);
+}
+
 void odd_stateless_close(struct odd_stateless *handle)
 {
     zkt_handle_close((struct zkt_handle *)handle);
+}
+
+enum zkt_status odd_stateless_ready(struct odd_stateless *handle,
+                                    int timeout_ms)
+{
+    return zkt_handle_ready((struct zkt_handle *)handle, timeout_ms);
 }
 
 enum zkt_status odd_stateless_call_ping(struct odd_stateless *handle,
@@ -975,9 +1028,26 @@ struct odd_speaker *odd_speaker_open(struct zkt_client *client, const char *id)
                                                  id);
 }
 
+struct odd_speaker *odd_speaker_open_str(struct zkt_client *client,
+                                         struct zkt_str id)
+{
+    return (struct odd_speaker *)zkt_handle_open_str(client, &odd_speaker_actor,
+                                                     id);
+}
+
+struct zkt_str odd_speaker_id(const struct odd_speaker *handle)
+{
+    return zkt_handle_actor_id((const struct zkt_handle *)handle);
+}
+
 void odd_speaker_close(struct odd_speaker *handle)
 {
     zkt_handle_close((struct zkt_handle *)handle);
+}
+
+enum zkt_status odd_speaker_ready(struct odd_speaker *handle, int timeout_ms)
+{
+    return zkt_handle_ready((struct zkt_handle *)handle, timeout_ms);
 }
 
 static void give_odd_speaker_spoke(zkt_any_function *on_event,
@@ -1037,9 +1107,24 @@ struct odd_hook *odd_hook_open(struct zkt_client *client, const char *id)
     return (struct odd_hook *)zkt_handle_open(client, &odd_hook_actor, id);
 }
 
+struct odd_hook *odd_hook_open_str(struct zkt_client *client, struct zkt_str id)
+{
+    return (struct odd_hook *)zkt_handle_open_str(client, &odd_hook_actor, id);
+}
+
+struct zkt_str odd_hook_id(const struct odd_hook *handle)
+{
+    return zkt_handle_actor_id((const struct zkt_handle *)handle);
+}
+
 void odd_hook_close(struct odd_hook *handle)
 {
     zkt_handle_close((struct zkt_handle *)handle);
+}
+
+enum zkt_status odd_hook_ready(struct odd_hook *handle, int timeout_ms)
+{
+    return zkt_handle_ready((struct zkt_handle *)handle, timeout_ms);
 }
 
 const struct odd_hook_state *odd_hook_snapshot(const struct odd_hook *handle)
@@ -1084,9 +1169,26 @@ struct odd_nothing *odd_nothing_open(struct zkt_client *client, const char *id)
                                                  id);
 }
 
+struct odd_nothing *odd_nothing_open_str(struct zkt_client *client,
+                                         struct zkt_str id)
+{
+    return (struct odd_nothing *)zkt_handle_open_str(client, &odd_nothing_actor,
+                                                     id);
+}
+
+struct zkt_str odd_nothing_id(const struct odd_nothing *handle)
+{
+    return zkt_handle_actor_id((const struct zkt_handle *)handle);
+}
+
 void odd_nothing_close(struct odd_nothing *handle)
 {
     zkt_handle_close((struct zkt_handle *)handle);
+}
+
+enum zkt_status odd_nothing_ready(struct odd_nothing *handle, int timeout_ms)
+{
+    return zkt_handle_ready((struct zkt_handle *)handle, timeout_ms);
 }
 
 const struct odd_nothing_state *odd_nothing_snapshot(

@@ -17,8 +17,14 @@ struct odd_everything;
  * no memory. */
 struct odd_everything *odd_everything_open(struct zkt_client *client,
                                            const char *id);
+struct odd_everything *odd_everything_open_str(struct zkt_client *client,
+                                               struct zkt_str id);
 
-/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
+/** What it was opened with, as long as it and its client are open. */
+struct zkt_str odd_everything_id(const struct odd_everything *handle);
+
+/** Ends all listeners of the handle. Takes NULL; while the client is open twice
+ * is harmless. */
 void odd_everything_close(struct odd_everything *handle);
 
 /* Calls that block until the answer is there; it may borrow from the reply. */
@@ -139,6 +145,10 @@ uint64_t odd_everything_on_no_params(struct odd_everything *handle,
 
 const struct odd_everything_state *odd_everything_snapshot(
     const struct odd_everything *handle);
+
+/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+enum zkt_status odd_everything_ready(struct odd_everything *handle,
+                                     int timeout_ms);
 uint64_t odd_everything_subscribe(
     struct odd_everything *handle,
     void (*on_state)(const struct odd_everything_state *state, void *user),
@@ -215,13 +225,22 @@ struct odd_mute;
 /** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
  * no memory. */
 struct odd_mute *odd_mute_open(struct zkt_client *client, const char *id);
+struct odd_mute *odd_mute_open_str(struct zkt_client *client,
+                                   struct zkt_str id);
 
-/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
+/** What it was opened with, as long as it and its client are open. */
+struct zkt_str odd_mute_id(const struct odd_mute *handle);
+
+/** Ends all listeners of the handle. Takes NULL; while the client is open twice
+ * is harmless. */
 void odd_mute_close(struct odd_mute *handle);
 
 /* The state: now, and whenever it or one of its fields has changed. */
 
 const struct odd_mute_state *odd_mute_snapshot(const struct odd_mute *handle);
+
+/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+enum zkt_status odd_mute_ready(struct odd_mute *handle, int timeout_ms);
 uint64_t odd_mute_subscribe(
     struct odd_mute *handle,
     void (*on_state)(const struct odd_mute_state *state, void *user),
@@ -249,8 +268,14 @@ struct odd_stateless;
  * no memory. */
 struct odd_stateless *odd_stateless_open(struct zkt_client *client,
                                          const char *id);
+struct odd_stateless *odd_stateless_open_str(struct zkt_client *client,
+                                             struct zkt_str id);
 
-/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
+/** What it was opened with, as long as it and its client are open. */
+struct zkt_str odd_stateless_id(const struct odd_stateless *handle);
+
+/** Ends all listeners of the handle. Takes NULL; while the client is open twice
+ * is harmless. */
 void odd_stateless_close(struct odd_stateless *handle);
 
 /* Calls that block until the answer is there; it may borrow from the reply. */
@@ -271,6 +296,10 @@ void odd_stateless_begin_ping(
 
 const struct odd_stateless_state *odd_stateless_snapshot(
     const struct odd_stateless *handle);
+
+/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+enum zkt_status odd_stateless_ready(struct odd_stateless *handle,
+                                    int timeout_ms);
 uint64_t odd_stateless_subscribe(
     struct odd_stateless *handle,
     void (*on_state)(const struct odd_stateless_state *state, void *user),
@@ -290,8 +319,14 @@ struct odd_speaker;
 /** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
  * no memory. */
 struct odd_speaker *odd_speaker_open(struct zkt_client *client, const char *id);
+struct odd_speaker *odd_speaker_open_str(struct zkt_client *client,
+                                         struct zkt_str id);
 
-/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
+/** What it was opened with, as long as it and its client are open. */
+struct zkt_str odd_speaker_id(const struct odd_speaker *handle);
+
+/** Ends all listeners of the handle. Takes NULL; while the client is open twice
+ * is harmless. */
 void odd_speaker_close(struct odd_speaker *handle);
 
 /* Events. What is returned is for zkt_client_off; 0: no memory. */
@@ -303,6 +338,9 @@ uint64_t odd_speaker_on_spoke(struct odd_speaker *handle,
 
 const struct odd_speaker_state *odd_speaker_snapshot(
     const struct odd_speaker *handle);
+
+/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+enum zkt_status odd_speaker_ready(struct odd_speaker *handle, int timeout_ms);
 uint64_t odd_speaker_subscribe(
     struct odd_speaker *handle,
     void (*on_state)(const struct odd_speaker_state *state, void *user),
@@ -322,13 +360,22 @@ struct odd_hook;
 /** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
  * no memory. */
 struct odd_hook *odd_hook_open(struct zkt_client *client, const char *id);
+struct odd_hook *odd_hook_open_str(struct zkt_client *client,
+                                   struct zkt_str id);
 
-/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
+/** What it was opened with, as long as it and its client are open. */
+struct zkt_str odd_hook_id(const struct odd_hook *handle);
+
+/** Ends all listeners of the handle. Takes NULL; while the client is open twice
+ * is harmless. */
 void odd_hook_close(struct odd_hook *handle);
 
 /* The state: now, and whenever it or one of its fields has changed. */
 
 const struct odd_hook_state *odd_hook_snapshot(const struct odd_hook *handle);
+
+/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+enum zkt_status odd_hook_ready(struct odd_hook *handle, int timeout_ms);
 uint64_t odd_hook_subscribe(
     struct odd_hook *handle,
     void (*on_state)(const struct odd_hook_state *state, void *user),
@@ -348,14 +395,23 @@ struct odd_nothing;
 /** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
  * no memory. */
 struct odd_nothing *odd_nothing_open(struct zkt_client *client, const char *id);
+struct odd_nothing *odd_nothing_open_str(struct zkt_client *client,
+                                         struct zkt_str id);
 
-/** Ends all listeners of the handle. Takes NULL; twice is harmless. */
+/** What it was opened with, as long as it and its client are open. */
+struct zkt_str odd_nothing_id(const struct odd_nothing *handle);
+
+/** Ends all listeners of the handle. Takes NULL; while the client is open twice
+ * is harmless. */
 void odd_nothing_close(struct odd_nothing *handle);
 
 /* The state: now, and whenever it or one of its fields has changed. */
 
 const struct odd_nothing_state *odd_nothing_snapshot(
     const struct odd_nothing *handle);
+
+/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+enum zkt_status odd_nothing_ready(struct odd_nothing *handle, int timeout_ms);
 uint64_t odd_nothing_subscribe(
     struct odd_nothing *handle,
     void (*on_state)(const struct odd_nothing_state *state, void *user),

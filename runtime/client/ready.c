@@ -1,0 +1,166 @@
+/*
+ * Waiting, with a time limit, until a client is connected or a state is known.
+ * Whoever waits stands in a list, with an end of its own, and is looked at when
+ * a turn of the client ends: its own thread runs turns meanwhile, others sleep.
+ */
+#include "client/internal.h"
+
+/* Lives in the frame of the one who waits. */
+struct zkt_waiter {
+    struct zkt_node node; /* in client->waiters */
+    struct zkt_client *client;
+    struct zkt_handle *handle; /* for its state; NULL: for the connection */
+    bool is_handle;
+    int timeout_ms;
+    int64_t due;
+    enum zkt_status status; /* ZKT_PENDING until it is over */
+    bool over;
+};
+
+static struct zkt_waiter *from_node(struct zkt_node *node)
+{
+    return ZKT_CONTAINER(node, struct zkt_waiter, node);
+}
+
+static enum zkt_status judge_client(const struct zkt_client *client)
+{
+    switch (client->status) {
+    case ZKT_CONNECTED:
+        return ZKT_OK;
+    case ZKT_DISCONNECTED:
+        return ZKT_CLOSED;
+    default:
+        return ZKT_PENDING;
+    }
+}
+
+static enum zkt_status judge_handle(const struct zkt_client *client,
+                                    const struct zkt_handle *handle)
+{
+    const struct zkt_handle *cell = zkt__handle_find(handle);
+    if (cell == NULL) {
+        return ZKT_FAILED_PRECONDITION;
+    }
+    const struct zkt_subscription *sub = &cell->entry->of_state;
+    if (cell->entry->known) {
+        return ZKT_OK;
+    }
+    if (sub->listeners == 0) {
+        return ZKT_FAILED_PRECONDITION; /* nothing will come */
+    }
+    if (sub->state == ZKT_SUB_CLOSED || sub->state == ZKT_SUB_MISMATCHED) {
+        return sub->refused;
+    }
+    return client->status == ZKT_DISCONNECTED ? ZKT_CLOSED : ZKT_PENDING;
+}
+
+/* How the wait has ended; ZKT_PENDING: it goes on. */
+static enum zkt_status judge(const struct zkt_waiter *w)
+{
+    const struct zkt_client *client = w->client;
+    if (client->close_wanted) {
+        return ZKT_CLOSED;
+    }
+    const enum zkt_status status = w->is_handle
+                                       ? judge_handle(client, w->handle)
+                                       : judge_client(client);
+    return status == ZKT_PENDING && w->due <= client->core.now_ms
+               ? ZKT_DEADLINE_EXCEEDED
+               : status;
+}
+
+static void end_if_over(struct zkt_waiter *w)
+{
+    const struct zkt_client *client = w->client;
+    w->status = judge(w);
+    if (w->status == ZKT_PENDING) {
+        return;
+    }
+    zkt__node_unlink(&w->node);
+    if (client->ops->end_wait != NULL) {
+        client->ops->end_wait(client->driver, &w->over);
+    } else {
+        w->over = true;
+    }
+}
+
+/* On the client's thread. */
+static void begin(void *user)
+{
+    struct zkt_waiter *w = user;
+    struct zkt_client *client = w->client;
+    zkt__client_clock(client);
+    w->due = w->timeout_ms < 0 ? ZKT_NEVER : zkt__later(client, w->timeout_ms);
+    zkt__list_append(&client->waiters, &w->node);
+    end_if_over(w);
+    if (!w->over) {
+        zkt__client_touch(client);
+    }
+}
+
+void zkt__waiters_tick(struct zkt_client *client)
+{
+    struct zkt_node *node = zkt__list_first(&client->waiters);
+    while (node != NULL) {
+        struct zkt_waiter *w = from_node(node);
+        node = zkt__list_after(&client->waiters, node);
+        end_if_over(w);
+    }
+}
+
+int64_t zkt__waiters_deadline(const struct zkt_client *client)
+{
+    int64_t next = ZKT_NEVER;
+    for (struct zkt_node *n = zkt__list_first(&client->waiters); n != NULL;
+         n = zkt__list_after(&client->waiters, n)) {
+        const int64_t due = from_node(n)->due;
+        next = due < next ? due : next;
+    }
+    return next;
+}
+
+static enum zkt_status wait_for(struct zkt_waiter *w)
+{
+    struct zkt_client *client = w->client;
+    w->status = ZKT_CLOSED; /* unless it begins */
+    if (!zkt__client_may_call(client)) {
+        return ZKT_FAILED_PRECONDITION;
+    }
+    if (client->ops->is_foreign != NULL &&
+        client->ops->is_foreign(client->driver)) {
+        client->ops->wait(client->driver, begin, w, &w->over);
+        return w->status;
+    }
+    if (w->timeout_ms == 0) { /* that is no waiting */
+        w->due = client->core.now_ms;
+        return judge(w);
+    }
+    if (!zkt__client_may_poll(client)) {
+        return ZKT_FAILED_PRECONDITION;
+    }
+    client->blocking++;
+    begin(w);
+    if (!zkt__block(client, &w->over)) {
+        zkt__node_unlink(&w->node);
+        w->status = ZKT_SYSTEM;
+    }
+    zkt__unblock(client);
+    return w->status;
+}
+
+enum zkt_status zkt_client_ready(struct zkt_client *client, int timeout_ms)
+{
+    struct zkt_waiter w = { .client = client, .timeout_ms = timeout_ms };
+    return client != NULL ? wait_for(&w) : ZKT_CLOSED;
+}
+
+enum zkt_status zkt_handle_ready(struct zkt_handle *handle, int timeout_ms)
+{
+    struct zkt_waiter w = {
+        .client = zkt__handle_client(handle),
+        .handle = handle,
+        .is_handle = true,
+        .timeout_ms = timeout_ms,
+    };
+    return w.client != NULL ? wait_for(&w) : ZKT_CLOSED;
+}
