@@ -21,7 +21,7 @@ struct dialer {
     struct zkt_loop loop;
     struct zkt_client *client;
     const struct zkt_allocator *allocator;
-    struct zkt_url url; /* its views point into text */
+    struct zkt_url url;
     struct zkt_search search;
     struct zkt_inbox inbox;
     uv_async_t wake;     /* something is in the inbox, or is to be done */
@@ -30,7 +30,7 @@ struct dialer {
     bool impatient;
     bool finishing;
     bool joined; /* the one who closes waits for the thread */
-    char text[];
+    char target[];
 };
 
 /* ---- connecting ---- */
@@ -351,20 +351,20 @@ static void report(const struct zkt_client_options *options, const char *text)
     }
 }
 
-/* A dialer for a copy of @url, without a loop yet. */
-static struct dialer *new_dialer(const char *url,
+/* A dialer for @url, without a loop yet. */
+static struct dialer *new_dialer(const struct zkt_url *url,
                                  const struct zkt_client_options *options)
 {
     const struct zkt_allocator *allocator = options->allocator != NULL
                                                 ? options->allocator
                                                 : &zkt__allocator_default;
-    const size_t len = strlen(url);
-    struct dialer *d = zkt__alloc_zero(allocator, 1,
-                                       sizeof(struct dialer) + len + 1);
+    struct dialer *d = zkt__alloc_zero(
+        allocator, 1, sizeof(struct dialer) + zkt__url_target_max(url) + 1);
     if (d != NULL) {
         d->allocator = allocator;
-        memcpy(d->text, url, len + 1);
-        (void)zkt__url_parse(d->text, &d->url); /* it was parsed before */
+        d->url = *url;
+        d->url.rest = ZKT_STR(""); /* it points into the user's */
+        (void)zkt__url_target(url, d->target);
         d->search = (struct zkt_search){
             .loop = &d->loop,
             .host = d->url.host,
@@ -406,8 +406,8 @@ static int move_in(struct dialer *d, uv_loop_t *uv,
                    const struct zkt_client_options *options)
 {
     int error = UV_ENOMEM;
-    d->client = zkt__client_new(options, d->url.authority, d->url.path,
-                                ops_for(options), d);
+    d->client = zkt__client_new(options, zkt_cstr(d->url.authority),
+                                zkt_cstr(d->target), ops_for(options), d);
     if (d->client == NULL) {
         goto fail_client;
     }
@@ -480,7 +480,7 @@ struct zkt_client *zkt_client_open(const char *url,
     }
     const char *wrong = zkt__url_parse(url, &parsed);
     if (wrong != NULL) {
-        char text[128];
+        char text[192];
         snprintf(text, sizeof(text), "cannot open the URL: %s", wrong);
         report(&options, text);
         return NULL;
@@ -489,7 +489,7 @@ struct zkt_client *zkt_client_open(const char *url,
         report(&options, "a client has a loop of yours or a thread, not both");
         return NULL;
     }
-    struct dialer *d = new_dialer(url, &options);
+    struct dialer *d = new_dialer(&parsed, &options);
     const int error = d != NULL ? start(d, &options) : UV_ENOMEM;
     if (error != 0) {
         report(&options, uv_strerror(error));

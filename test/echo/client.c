@@ -17,15 +17,31 @@ struct client {
     struct zkt_loop loop;
     struct zkt_search search;
     struct zkt_url url;
+    char target[1024];
+    uv_async_t wake; /* a name was looked up */
     bool failed;
 };
+
+static void wake(void *user)
+{
+    struct client *c = user;
+    (void)uv_async_send(&c->wake);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct client *c = async->data;
+    zkt__search_look(&c->search);
+}
 
 static void on_found(void *user, int socket_or_error)
 {
     struct client *c = user;
     struct zkt_endpoint *e = NULL;
+    uv_close((uv_handle_t *)&c->wake, NULL);
     if (socket_or_error >= 0) {
-        e = echo_connect(&c->echo, c->url.authority, c->url.path);
+        e = echo_connect(&c->echo, zkt_cstr(c->url.authority),
+                         zkt_cstr(c->target));
     }
     c->failed = e == NULL ||
                 zkt__loop_attach(&c->loop, socket_or_error, e) != 0;
@@ -47,6 +63,9 @@ int main(int argc, char **argv)
     const long message = echo_option(argc, argv, "--message", 1 << 24);
     const char *wrong = argc < 2 ? "there is none"
                                  : zkt__url_parse(argv[1], &c.url);
+    if (wrong == NULL && zkt__url_target_max(&c.url) >= sizeof(c.target)) {
+        wrong = "it is too long";
+    }
     if (wrong != NULL) {
         fprintf(stderr, "the URL: %s\n", wrong);
         return 2;
@@ -64,8 +83,15 @@ int main(int argc, char **argv)
         .host = c.url.host,
         .port = c.url.port,
         .on_end = on_found,
+        .wake = wake,
         .user = &c,
     };
+    (void)zkt__url_target(&c.url, c.target);
+    if (uv_async_init(&uv, &c.wake, on_wake) != 0) {
+        fprintf(stderr, "cannot start\n");
+        return 1;
+    }
+    c.wake.data = &c;
     zkt__search_begin(&c.search);
     uv_run(&uv, UV_RUN_DEFAULT);
     zkt__loop_finish(&c.loop);

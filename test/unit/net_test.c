@@ -21,33 +21,124 @@
 static void test_urls(void **state)
 {
     static const struct {
-        const char *text, *host, *authority, *path;
+        const char *text, *host, *authority, *target;
         uint16_t port;
     } good[] = {
         { "ws://x", "x", "x", "/", 80 },
         { "WS://127.0.0.1:3000", "127.0.0.1", "127.0.0.1:3000", "/", 3000 },
         { "ws://[::1]:8/a?b=c", "::1", "[::1]:8", "/a?b=c", 8 },
         { "ws://example.com/", "example.com", "example.com", "/", 80 },
+        /* RFC 3986, section 3.2.3: an empty port is none, zeros are digits. */
+        { "ws://x:/", "x", "x", "/", 80 },
+        { "ws://x:0080", "x", "x", "/", 80 },
+        { "ws://x:00000000000000000000000081", "x", "x:81", "/", 81 },
+        { "ws://[2001:db8::7]:80", "2001:db8::7", "[2001:db8::7]", "/", 80 },
+        /* RFC 6455, section 3: without a path there may be a query. */
+        { "ws://x?q", "x", "x", "/?q", 80 },
+        { "ws://x?", "x", "x", "/?", 80 },
+        { "ws://x//a/../b/./?c/?d@e:f", "x", "x", "//a/../b/./?c/?d@e:f", 80 },
+        { "ws://x/%41%7e%0a", "x", "x", "/%41%7e%0a", 80 },
+        { "ws://x/!$&'()*+,;=:@-._~", "x", "x", "/!$&'()*+,;=:@-._~", 80 },
+        /* What has to be encoded. */
+        { "ws://x/a\"<>\\^`{|}[]", "x", "x",
+          "/a%22%3C%3E%5C%5E%60%7B%7C%7D%5B%5D", 80 },
+        { "ws://x/\xc3\xa4?\xe2\x82\xac", "x", "x", "/%C3%A4?%E2%82%AC", 80 },
+        /* What need not be (section 6.2.2.2). */
+        { "ws://%65xample%2Ecom", "example.com", "example.com", "/", 80 },
+        { "ws://a_b~!$&'(", "a_b~!$&'(", "a_b~!$&'(", "/", 80 },
+        { "ws://a)*+,;=.", "a)*+,;=.", "a)*+,;=.", "/", 80 },
+        /* RFC 6874: a zone, which is for this machine alone. */
+        { "ws://[fe80::1%25eth0]:9/x", "fe80::1%eth0", "[fe80::1]:9", "/x", 9 },
+        { "ws://[fe80::1%eth0]", "fe80::1%eth0", "[fe80::1]", "/", 80 },
     };
     static const char *const bad[] = {
-        "",          "http://x",  "wss://x",     "ws://",
-        "ws://:80",  "ws://x:",   "ws://x:0",    "ws://x:65536",
-        "ws://x:1a", "ws://[::1", "ws://[::1]x", "ws://a b",
-        "ws://x/#y", "ws://u@x",  "ws://x?q",
+        "",
+        "x",
+        "http://x",
+        "wss://x",
+        "ws:/x",
+        "ws://",
+        "ws://:80",
+        "ws:///x",
+        "ws://x:0",
+        "ws://x:65536",
+        "ws://x:99999999999999999999999999999999",
+        "ws://x:1a",
+        "ws://x:-1",
+        "ws://x:+1",
+        "ws://x:1:2",
+        "ws://::1",
+        "ws://[::1",
+        "ws://[::1]x",
+        "ws://[]",
+        "ws://[1.2.3.4]",
+        "ws://[v1.x]",
+        "ws://[::1%]",
+        "ws://[::1%25]",
+        "ws://[::1%25a%b]",
+        "ws://[x%eth0]",
+        "ws://a b",
+        "ws://a\tb",
+        "ws://x/a b",
+        "ws://x/\r\nX: y",
+        "ws://x\r\n",
+        "ws://x/\x7f",
+        "ws://x/#y",
+        "ws://x#y",
+        "ws://u@x",
+        "ws://u:p@x/",
+        "ws://x%0d%0aX:1",
+        "ws://x%20y",
+        "ws://x%00",
+        "ws://x%2fy",
+        "ws://x%4",
+        "ws://x<y",
+        "ws://x\\y",
+        "ws://\xc3\xa4",
+        "ws://%c3%a4",
+        "ws://x/%",
+        "ws://x/%4",
+        "ws://x/%4g",
+        "ws://x/\xff",
     };
     struct zkt_url url;
+    char target[256];
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_null(zkt__url_parse(good[i].text, &url));
         assert_string_equal(url.host, good[i].host);
-        assert_true(zkt_str_eq(url.authority, zkt_cstr(good[i].authority)));
-        assert_true(zkt_str_eq(url.path, zkt_cstr(good[i].path)));
+        assert_string_equal(url.authority, good[i].authority);
+        const size_t len = zkt__url_target(&url, target);
+        assert_string_equal(target, good[i].target);
+        assert_int_equal(len, strlen(target));
+        assert_true(len <= zkt__url_target_max(&url));
         assert_int_equal(url.port, good[i].port);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_non_null(zkt__url_parse(bad[i], &url));
     }
     assert_non_null(zkt__url_parse(NULL, &url));
+}
+
+/* A host is up to 255 bytes long; a zone counts. */
+static void test_long_hosts(void **state)
+{
+    char text[600] = "ws://";
+    struct zkt_url url;
+    (void)state;
+    memset(text + 5, 'x', 255);
+    memcpy(text + 5 + 255, ":65535", 7);
+    assert_null(zkt__url_parse(text, &url));
+    assert_int_equal(strlen(url.host), 255);
+    assert_int_equal(strlen(url.authority), 255 + 6);
+    memset(text + 5, 'x', 256);
+    text[5 + 256] = '\0';
+    assert_non_null(zkt__url_parse(text, &url));
+    for (size_t len = 240; len < 300; len++) {
+        snprintf(text, sizeof(text), "ws://[::1%%25%0*d]:1", (int)len, 0);
+        const char *wrong = zkt__url_parse(text, &url);
+        assert_true((wrong == NULL) == (3 + 3 + len <= 255));
+    }
 }
 
 /* A socket that listens and never says anything; its URL. */
@@ -168,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_long_hosts),
         cmocka_unit_test(test_a_server_that_is_silent),
         cmocka_unit_test(test_connecting_takes_too_long),
         cmocka_unit_test(test_nobody_listens),

@@ -90,10 +90,13 @@ struct zkt_client_options {
 };
 
 /**
- * Starts to connect to "ws://host:port/path" and returns at once. NULL when
- * the URL is no such thing, options contradict each other, or there is no
- * memory or thread (the log says which). All functions of a client take NULL,
- * so that only the first error matters.
+ * Starts to connect to "ws://host:port/path?query" and returns at once. The
+ * port is 80 if there is none; an IPv6 address stands in brackets, with
+ * "%25zone" if need be; what a path or query may not hold unescaped is escaped.
+ * NULL when the URL is no such thing or has user information, a fragment,
+ * blanks, control characters or a host that is not ASCII, when options
+ * contradict each other, or there is no memory or thread (the log says which).
+ * All functions of a client take NULL, so that only the first error matters.
  */
 struct zkt_client *zkt_client_open(const char *url,
                                    const struct zkt_client_options *options);
