@@ -201,7 +201,7 @@ static void add_listener(void *user)
     struct zkt_client *client = wish->client;
     struct zkt_handle *handle = zkt__handle_find(wish->handle);
     struct zkt_listener *l = NULL;
-    if (wish->handle == NULL || handle != NULL) {
+    if (wish->fn != NULL && (wish->handle == NULL || handle != NULL)) {
         l = zkt__alloc_zero(client->allocator, 1, sizeof(*l));
     }
     if (l == NULL) {

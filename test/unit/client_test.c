@@ -637,6 +637,27 @@ static void drop_in_call(struct fake *f)
     }
 }
 
+/* Who wants to know nothing. */
+static void test_callbacks_that_are_not_there(void **state)
+{
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    fake_turn(&f);
+    fake_accept(&f);
+    test_doc_begin_ping(doc, NULL, NULL);
+    test_doc_begin_name(doc, NULL, NULL);
+    assert_string_equal(fake_sent(&f), RPC("1", "ping") RPC("2", "name"));
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_1_0\"}");
+    assert_int_equal(test_doc_subscribe(doc, NULL, NULL), 0);
+    assert_int_equal(test_doc_on_quiet(doc, NULL, NULL), 0);
+    assert_int_equal(zkt_client_on_status(f.client, NULL, NULL), 0);
+    assert_string_equal(fake_sent(&f), "");
+    test_doc_close(doc);
+    test_doc_begin_ping(doc, NULL, NULL);
+    fake_close(&f);
+}
+
 static void test_blocking_calls_wait_and_fail_alike(void **state)
 {
     struct zkt_reply reply = { 0 };
@@ -1282,6 +1303,7 @@ int main(void)
         cmocka_unit_test(test_a_call_after_a_long_silence),
         cmocka_unit_test(test_a_drop_rejects_what_was_sent),
         cmocka_unit_test(test_a_timeout_covers_waiting_and_answer),
+        cmocka_unit_test(test_callbacks_that_are_not_there),
         cmocka_unit_test(test_blocking_calls_wait_and_fail_alike),
         cmocka_unit_test(test_an_input_is_checked_before_it_is_sent),
         cmocka_unit_test(test_calls_are_bounded),

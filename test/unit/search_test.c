@@ -211,7 +211,28 @@ static void test_a_name_that_is_none(void **state)
         zkt_client_poll(client, -1);
     }
     assert_int_equal(zkt_client_poll(client, -1), ZKT_CLOSED);
+    assert_int_equal(zkt_client_ready(client, -1), ZKT_CLOSED);
+    const struct zkt_refusal refusal = zkt_client_refusal(client);
+    assert_int_equal(refusal.status, ZKT_UNAVAILABLE);
+    assert_int_equal(refusal.code, 0);
+    assert_string_equal(refusal.text, "unknown node or service");
     zkt_client_close(client);
+}
+
+/* Who waits for a name that is none does not wait for ever. */
+static void test_waiting_for_a_name_that_is_none(void **state)
+{
+    const struct zkt_client_options ways[] = {
+        { .no_reconnect = true },
+        { .no_reconnect = true, .thread = true },
+    };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct zkt_client *client = zkt_client_open("ws://none:1", &ways[i]);
+        assert_int_equal(zkt_client_ready(client, -1), ZKT_CLOSED);
+        assert_int_equal(zkt_client_refusal(client).status, ZKT_UNAVAILABLE);
+        zkt_client_close(client);
+    }
 }
 
 /* ---- names that take their time ---- */
@@ -322,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_refused_addresses_are_passed),
         cmocka_unit_test(test_an_address_that_never_answers),
         cmocka_unit_test(test_a_name_that_is_none),
+        cmocka_unit_test(test_waiting_for_a_name_that_is_none),
         cmocka_unit_test(test_slow_names_keep_nobody_waiting),
         cmocka_unit_test(test_a_name_slower_than_an_attempt),
         cmocka_unit_test(test_fork),

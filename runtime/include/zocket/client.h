@@ -9,7 +9,9 @@
  * block and zkt_client_poll, which give ZKT_FAILED_PRECONDITION. From other
  * threads zkt_client_post is legal, and nothing else, unless it is said here.
  * Builds of the library without NDEBUG check that: what another thread calls
- * does nothing but to say so in the log, on that thread, and fails.
+ * does nothing but to say so in the log, on that thread, and fails. A library
+ * that was built with NDEBUG, as for a release, does not look: there such a
+ * call is a data race.
  *
  * A numeric address is connected to at once. Any other name is looked up on a
  * thread that the library starts and that ends with it (64 at most in a
@@ -133,9 +135,13 @@ enum zkt_status zkt_client_ready(struct zkt_client *client, int timeout_ms);
  * closed. In a callback it takes effect when the callback has returned. The
  * socket is left open until the server has closed it or close_ms have passed
  * (RFC 6455, section 7.1.1): in your loop, if you gave it one; otherwise this
- * waits for it. A
- * client with a thread may be closed from any; from another than its own it
- * returns when the thread has ended.
+ * waits for it, and for nothing else. A client with a thread may be closed from
+ * any; from another than its own it returns when the thread has ended.
+ *
+ * Takes NULL; closing it again in the same callback is harmless. When it has
+ * returned, or that callback has, @client is gone: using or closing it then is
+ * an error that no build detects. So is a call on another thread that begins
+ * while the client is being closed.
  */
 void zkt_client_close(struct zkt_client *client);
 
@@ -171,7 +177,7 @@ enum zkt_connection zkt_client_status(const struct zkt_client *client);
 /**
  * The id that the server gave this connection; "" before it did, and while
  * there is none: the next one has another id. Good until the callback returns,
- * or the next turn.
+ * or the next turn; for callbacks alone, if the client has a thread of its own.
  */
 struct zkt_str zkt_client_own_id(const struct zkt_client *client);
 
@@ -204,7 +210,7 @@ struct zkt_refusal {
  */
 struct zkt_refusal zkt_client_refusal(const struct zkt_client *client);
 
-/** What has been counted so far. */
+/** What has been counted so far; for callbacks alone, if it has a thread. */
 struct zkt_client_stats {
     uint64_t connections, drops; /* opened, and of those lost */
     uint64_t calls, messages_in, messages_out;
@@ -229,6 +235,7 @@ struct zkt_reply {
     const char *error; /* text; "" on success, never NULL after a call */
     void *memory_;
 };
+/** Takes NULL and a zeroed one; twice is harmless. */
 void zkt_reply_clear(struct zkt_reply *reply);
 
 /* ---- for generated code ---- */
@@ -279,10 +286,11 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t method,
                                 const void *input, void *result,
                                 struct zkt_reply *reply);
 /**
- * Calls @thunk with @done, once, and never inside of this; only where there is
- * no client any more, or no memory at all, it is called from here, with
- * ZKT_FAILED_PRECONDITION or ZKT_RESOURCE_EXHAUSTED: who tries again in @done
- * must not do so for the first. @input is encoded before it returns.
+ * Calls @thunk with @done, unless that is NULL, once, and never inside of this;
+ * only where there is no client any more, or no memory at all, it is called
+ * from here, with ZKT_FAILED_PRECONDITION or ZKT_RESOURCE_EXHAUSTED: who tries
+ * again in @done must not do so for the first. @input is encoded before it
+ * returns.
  */
 void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
                       const void *input,
@@ -293,7 +301,7 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
 /**
  * Listeners: @thunk gets the payload of an event, the state, or a pointer to
  * the value of a field; one for the state or a field is told what is known in
- * the next turn. 0 when there is no memory.
+ * the next turn. 0 when there is no memory, or no @fn.
  */
 typedef void zkt_listener_thunk(zkt_any_function *fn, const void *value,
                                 void *user);
@@ -326,7 +334,7 @@ uint64_t zkt_handle_on_error(struct zkt_handle *handle,
  * subscription, which was refused for good.
  */
 enum zkt_status zkt_handle_ready(struct zkt_handle *handle, int timeout_ms);
-/** The state as last known, or NULL. */
+/** The state as last known, or NULL; good until the next turn. */
 const void *zkt_handle_snapshot(const struct zkt_handle *handle);
 
 #ifdef __cplusplus

@@ -59,7 +59,7 @@ enum zkt_status demo_chat_call_leave(struct demo_chat *handle,
 
 /*
  * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK.
+ * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
  */
 
 void demo_chat_begin_join(

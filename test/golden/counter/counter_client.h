@@ -38,7 +38,7 @@ enum zkt_status demo_counter_call_reset(struct demo_counter *handle,
 
 /*
  * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK.
+ * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
  */
 
 void demo_counter_begin_inc(

@@ -55,7 +55,7 @@ enum zkt_status every_doc_call_raw(struct every_doc *handle, struct zkt_json in,
 
 /*
  * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK.
+ * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
  */
 
 void every_doc_begin_set_account(

@@ -67,7 +67,7 @@ enum zkt_status odd_everything_call_odd(
 
 /*
  * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK.
+ * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
  */
 
 void odd_everything_begin_delete(
@@ -285,7 +285,7 @@ enum zkt_status odd_stateless_call_ping(struct odd_stateless *handle,
 
 /*
  * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK.
+ * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
  */
 
 void odd_stateless_begin_ping(
