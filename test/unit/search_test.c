@@ -4,6 +4,7 @@
  * test wants, and answers "slow" when the test says so.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -70,7 +71,7 @@ static void wait_until_waiting(int count)
     pthread_mutex_unlock(&mutex);
 }
 
-static void look_up(bool slow)
+static struct addrinfo *look_up(bool slow)
 {
     pthread_mutex_lock(&mutex);
     lookups++;
@@ -79,9 +80,11 @@ static void look_up(bool slow)
     while (slow && held) {
         pthread_cond_wait(&changed, &mutex);
     }
+    struct addrinfo *result = make_result();
     waiting--;
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&mutex);
+    return result;
 }
 
 /* In place of the C library's, for the whole program. */
@@ -98,11 +101,10 @@ int getaddrinfo(const char *name, const char *service,
     if ((hints->ai_flags & AI_NUMERICHOST) != 0) {
         abort(); /* on whatever thread this is */
     }
-    look_up(strcmp(name, "slow") == 0);
     if (strcmp(name, "many") != 0 && strcmp(name, "slow") != 0) {
         return EAI_NONAME;
     }
-    *result = make_result();
+    *result = look_up(strcmp(name, "slow") == 0);
     return 0;
 }
 
@@ -273,6 +275,52 @@ static void test_slow_names_keep_nobody_waiting(void **state)
     close(live);
 }
 
+/* ---- threads that cannot be started ---- */
+
+static bool no_threads;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *), void *user);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *), void *user);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *), void *user)
+{
+    return no_threads ? EAGAIN
+                      : __real_pthread_create(thread, attributes, run, user);
+}
+
+/* Without any the attempt fails; else one that runs comes to it. */
+static void test_no_more_threads(void **state)
+{
+    const struct zkt_client_options options = { .no_reconnect = true };
+    (void)state;
+    no_threads = true;
+    struct zkt_client *client = zkt_client_open("ws://many:1", &options);
+    assert_int_equal(zkt_client_ready(client, -1), ZKT_CLOSED);
+    const struct zkt_refusal refusal = zkt_client_refusal(client);
+    assert_string_equal(refusal.text, "resource temporarily unavailable");
+    zkt_client_close(client);
+
+    no_threads = false;
+    hold_names(true);
+    struct zkt_client *slow = zkt_client_open("ws://slow:1", NULL);
+    zkt_client_poll(slow, 0);
+    wait_until_waiting(1);
+    no_threads = true;
+    const int live = make_live(&addresses[0]);
+    address_count = 1;
+    client = zkt_client_open("ws://many:1", NULL);
+    zkt_client_poll(client, 0);
+    hold_names(false);
+    close(wait_for_connection(client, live));
+    zkt_client_close(client);
+    zkt_client_close(slow);
+    no_threads = false;
+    close(live);
+}
+
 /* A name that takes longer than an attempt is looked up once, and found. */
 static void test_a_name_slower_than_an_attempt(void **state)
 {
@@ -340,6 +388,7 @@ static void test_fork(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_more_threads), /* while there is none */
         cmocka_unit_test(test_refused_addresses_are_passed),
         cmocka_unit_test(test_an_address_that_never_answers),
         cmocka_unit_test(test_a_name_that_is_none),
