@@ -10,8 +10,7 @@
 #include "client/internal.h"
 
 enum {
-    ERROR_MAX = 256,
-    ID_MAX = 48 /* `"rpc_N_M"`, and room to spare */
+    ERROR_MAX = 256
 };
 
 static struct zkt_pending *from_node(struct zkt_node *node)
@@ -20,78 +19,11 @@ static struct zkt_pending *from_node(struct zkt_node *node)
                          struct zkt_pending, timeout);
 }
 
-/* ---- calls by their number ---- */
-
-/* Writes @value so that it ends at @end; where it begins. */
-static char *print_digits(char *end, uint64_t value, unsigned base)
-{
-    do {
-        const unsigned digit = (unsigned)(value % base);
-        *--end = (char)(digit < 10 ? '0' + digit : 'a' + digit - 10);
-        value /= base;
-    } while (value != 0);
-    return end;
-}
-
-/* `"rpc_<number>_<milliseconds in base 36>"`; a view of @memory. */
-static struct zkt_str print_id(char memory[ID_MAX], const struct zkt_pending *p)
-{
-    static const char begin[] = "\"rpc_";
-    char *end = memory + ID_MAX;
-    char *at = end;
-    *--at = '"';
-    at = print_digits(at, p->stamp, 36);
-    *--at = '_';
-    at = print_digits(at, p->number, 10);
-    at -= sizeof(begin) - 1;
-    memcpy(at, begin, sizeof(begin) - 1);
-    return (struct zkt_str){ at, (size_t)(end - at) };
-}
-
-static uint64_t hash_number(const struct zkt_client *client, uint64_t number)
-{
-    return zkt__hash(&client->store.key, (const char *)&number, sizeof(number));
-}
-
-static bool has_number(const void *owner, uint32_t position, const void *key,
-                       size_t len)
-{
-    const struct zkt_client *client = owner;
-    const struct zkt_pending *p = client->sent.objects[position];
-    (void)len;
-    return p->number == *(const uint64_t *)key;
-}
-
-/* Makes it found by its number. Returns false if there is no memory. */
-static bool enter_call(struct zkt_client *client, struct zkt_pending *p)
-{
-    if (!zkt__index_reserve(&client->by_number, client->allocator, 1)) {
-        return false;
-    }
-    p->slot = zkt__slots_add(&client->sent, p);
-    if (p->slot != 0) {
-        zkt__index_add(&client->by_number, hash_number(client, p->number),
-                       (uint32_t)p->slot);
-    }
-    return p->slot != 0;
-}
-
-/* A late answer finds nothing from now on. */
-static void leave_call(struct zkt_client *client, struct zkt_pending *p)
-{
-    if (p->slot != 0) {
-        zkt__index_remove(&client->by_number, hash_number(client, p->number),
-                          (uint32_t)p->slot);
-        zkt__slots_remove(&client->sent, p->slot);
-        p->slot = 0;
-    }
-}
-
 /* ---- the end of a call ---- */
 
 static void free_pending(struct zkt_client *client, struct zkt_pending *p)
 {
-    leave_call(client, p);
+    zkt__call_leave(client, p);
     zkt__node_unlink(&p->order.node);
     zkt__timeout_cancel(&p->timeout);
     client->pending--;
@@ -167,7 +99,7 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
 static void give_up(struct zkt_client *client, struct zkt_pending *p,
                     enum zkt_status status)
 {
-    leave_call(client, p);
+    zkt__call_leave(client, p);
     p->status = status;
     zkt__node_unlink(&p->order.node);
     zkt__node_unlink(&p->timeout.node);
@@ -208,38 +140,6 @@ void zkt__calls_expire(struct zkt_client *client)
 
 /* ---- answers ---- */
 
-/* The number in an id token, or 0: it is none of ours. */
-static uint64_t parse_number(struct zkt_str id)
-{
-    static const char begin[] = "\"rpc_";
-    const size_t len = sizeof(begin) - 1;
-    uint64_t number = 0;
-    if (id.len < len || memcmp(id.data, begin, len) != 0) {
-        return 0;
-    }
-    /* Whatever it is, the call that it finds must have this very id. */
-    for (size_t i = len; i < id.len && id.data[i] != '_'; i++) {
-        number = number * 10 + (uint64_t)(id.data[i] - '0');
-    }
-    return number;
-}
-
-/* The call that was sent with this id token, or NULL. */
-static struct zkt_pending *find_call(const struct zkt_client *client,
-                                     struct zkt_str id)
-{
-    char text[ID_MAX];
-    const uint64_t number = parse_number(id);
-    const uint32_t at = zkt__index_find(&client->by_number,
-                                        hash_number(client, number), has_number,
-                                        client, &number, sizeof(number));
-    if (at == ZKT_INDEX_NONE) {
-        return NULL;
-    }
-    struct zkt_pending *p = client->sent.objects[at];
-    return p->unsent.len == 0 && zkt_str_eq(print_id(text, p), id) ? p : NULL;
-}
-
 /* Decodes a result in @arena, which keeps its text; NULL: it does not fit. */
 static void *decode_result(struct zkt_client *client, struct zkt_arena *arena,
                            const struct zkt_type *type, struct zkt_str json)
@@ -268,7 +168,7 @@ void zkt__calls_answer(struct zkt_client *client,
                        const struct zkt_envelope *message)
 {
     struct zkt_pending *p = message->id.data != NULL
-                                ? find_call(client, message->id)
+                                ? zkt__call_find(client, message->id)
                                 : NULL;
     if (p == NULL) {
         return; /* timed out before, or never ours */
@@ -301,8 +201,8 @@ static void write_call(struct zkt_writer *w, const struct zkt_entry *entry,
                        const struct zkt_remote_method *method,
                        const void *input, const struct zkt_pending *p)
 {
-    char memory[ID_MAX];
-    const struct zkt_str id = print_id(memory, p);
+    char memory[ZKT_CALL_ID_MAX];
+    const struct zkt_str id = zkt__call_id(memory, p);
     ZKT_WRITE(w, "{\"type\":\"rpc\",\"id\":");
     zkt_write_raw(w, id.data, id.len);
     ZKT_WRITE(w, ",\"actor\":");
@@ -354,7 +254,7 @@ static enum zkt_status dispatch(struct zkt_client *client,
     zkt__unsent_flush(client);
     struct zkt_writer *w = zkt__client_write(client);
     write_call(w, entry, method, input, p);
-    if (w->failed || !enter_call(client, p) ||
+    if (w->failed || !zkt__call_enter(client, p) ||
         (!zkt__client_is_open(client) && !keep_text(client, p))) {
         return ZKT_RESOURCE_EXHAUSTED;
     }

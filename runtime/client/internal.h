@@ -228,6 +228,19 @@ void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
                         enum zkt_status status, const char *format, ...)
     ZKT_PRINTF(4, 5);
 
+/* call_index.c */
+#define ZKT_CALL_ID_MAX 48 /* of an id, with its quotes */
+/** `"rpc_<number>_<milliseconds in base 36>"`; a view of @memory. */
+struct zkt_str zkt__call_id(char memory[ZKT_CALL_ID_MAX],
+                            const struct zkt_pending *p);
+/** Makes it found by its number. Returns false if there is no memory. */
+bool zkt__call_enter(struct zkt_client *client, struct zkt_pending *p);
+/** A late answer finds nothing from now on. */
+void zkt__call_leave(struct zkt_client *client, struct zkt_pending *p);
+/** The call that was sent with this id token, or NULL. */
+struct zkt_pending *zkt__call_find(const struct zkt_client *client,
+                                   struct zkt_str id);
+
 /* calls.c */
 /** Begins a call; the outcome goes where @p says. Input was checked. */
 void zkt__call_submit(struct zkt_client *client, const struct zkt_entry *entry,

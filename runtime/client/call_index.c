@@ -1,0 +1,101 @@
+/*
+ * The calls that are under way, found by the number in their id, which no other
+ * call of the client has had. What finds a call must have all of its id: a
+ * number alone may have come from elsewhere.
+ */
+#include "client/internal.h"
+
+/* Writes @value so that it ends at @end; where it begins. */
+static char *print_digits(char *end, uint64_t value, unsigned base)
+{
+    do {
+        const unsigned digit = (unsigned)(value % base);
+        *--end = (char)(digit < 10 ? '0' + digit : 'a' + digit - 10);
+        value /= base;
+    } while (value != 0);
+    return end;
+}
+
+struct zkt_str zkt__call_id(char memory[ZKT_CALL_ID_MAX],
+                            const struct zkt_pending *p)
+{
+    static const char begin[] = "\"rpc_";
+    char *end = memory + ZKT_CALL_ID_MAX;
+    char *at = end;
+    *--at = '"';
+    at = print_digits(at, p->stamp, 36);
+    *--at = '_';
+    at = print_digits(at, p->number, 10);
+    at -= sizeof(begin) - 1;
+    memcpy(at, begin, sizeof(begin) - 1);
+    return (struct zkt_str){ at, (size_t)(end - at) };
+}
+
+static uint64_t hash_number(const struct zkt_client *client, uint64_t number)
+{
+    return zkt__hash(&client->store.key, (const char *)&number, sizeof(number));
+}
+
+static bool has_number(const void *owner, uint32_t position, const void *key,
+                       size_t len)
+{
+    const struct zkt_client *client = owner;
+    const struct zkt_pending *p = client->sent.objects[position];
+    (void)len;
+    return p->number == *(const uint64_t *)key;
+}
+
+bool zkt__call_enter(struct zkt_client *client, struct zkt_pending *p)
+{
+    if (!zkt__index_reserve(&client->by_number, client->allocator, 1)) {
+        return false;
+    }
+    p->slot = zkt__slots_add(&client->sent, p);
+    if (p->slot != 0) {
+        zkt__index_add(&client->by_number, hash_number(client, p->number),
+                       (uint32_t)p->slot);
+    }
+    return p->slot != 0;
+}
+
+void zkt__call_leave(struct zkt_client *client, struct zkt_pending *p)
+{
+    if (p->slot != 0) {
+        zkt__index_remove(&client->by_number, hash_number(client, p->number),
+                          (uint32_t)p->slot);
+        zkt__slots_remove(&client->sent, p->slot);
+        p->slot = 0;
+    }
+}
+
+/* The number in an id token, or 0: it is none of ours. */
+static uint64_t parse_number(struct zkt_str id)
+{
+    static const char begin[] = "\"rpc_";
+    const size_t len = sizeof(begin) - 1;
+    uint64_t number = 0;
+    if (id.len < len || memcmp(id.data, begin, len) != 0) {
+        return 0;
+    }
+    /* Whatever it is, the call that it finds must have this very id. */
+    for (size_t i = len; i < id.len && id.data[i] != '_'; i++) {
+        number = number * 10 + (uint64_t)(id.data[i] - '0');
+    }
+    return number;
+}
+
+struct zkt_pending *zkt__call_find(const struct zkt_client *client,
+                                   struct zkt_str id)
+{
+    char text[ZKT_CALL_ID_MAX];
+    const uint64_t number = parse_number(id);
+    const uint32_t at = zkt__index_find(&client->by_number,
+                                        hash_number(client, number), has_number,
+                                        client, &number, sizeof(number));
+    if (at == ZKT_INDEX_NONE) {
+        return NULL;
+    }
+    struct zkt_pending *p = client->sent.objects[at];
+    return p->unsent.len == 0 && zkt_str_eq(zkt__call_id(text, p), id) ? p
+                                                                       : NULL;
+}
