@@ -1,9 +1,10 @@
 /*
  * Clients of one server on a network that drops connections at any byte and
- * refuses new ones, while the state changes and listeners come and go: when it
- * is quiet again, every client has the state that a new one is given, every
- * call has ended once, and none was carried out twice or without being told
- * to its caller, unless its connection was lost.
+ * refuses new ones, while the state changes, listeners come and go, and the
+ * instance ends and begins anew: when it is quiet again, every client has the
+ * state that a new one is given, every call has ended once, and none was
+ * carried out twice or without being told to its caller, unless its connection
+ * was lost.
  *
  *   churn [ROUNDS [SEED]]
  */
@@ -234,6 +235,7 @@ struct saying {
 static struct saying sayings[SAYINGS];
 static int said;         /* in this round */
 static int begun, ended; /* calls of any kind */
+static bool destroyed;   /* the instance, in this round */
 
 static void on_said(const struct zkt_reply *reply,
                     const struct demo_message *message, void *user)
@@ -244,7 +246,8 @@ static void on_said(const struct zkt_reply *reply,
     saying->ended++;
     saying->status = reply->status;
     if (reply->status != ZKT_OK && reply->status != ZKT_UNAVAILABLE &&
-        reply->status != ZKT_DEADLINE_EXCEEDED) {
+        reply->status != ZKT_DEADLINE_EXCEEDED &&
+        (reply->status != ZKT_ABORTED || !destroyed)) {
         fail(reply->error);
     }
 }
@@ -310,6 +313,13 @@ static void step(struct peer *peers)
 {
     struct peer *p = &peers[random_below(PEERS)];
     switch (random_below(12)) {
+    case 7:
+        if (random_below(8) == 0) {
+            destroyed = true;
+            (void)zkt_server_destroy(p->server, ZKT_STR("chat"),
+                                     ZKT_STR("room"));
+        }
+        break;
     case 0:
     case 1:
     case 2:
@@ -337,7 +347,8 @@ static void step(struct peer *peers)
     }
 }
 
-/* Lets everything arrive, on a network that works. */
+/* Lets everything arrive, on a network that works; also what is asked for again
+ * after a while. */
 static void calm_down(struct peer *peers, size_t count)
 {
     for (int quiet = 0; quiet < 3;) {
@@ -350,7 +361,7 @@ static void calm_down(struct peer *peers, size_t count)
             busy = pump(p, 65536) || busy;
             busy = zkt_client_status(p->client) != ZKT_CONNECTED || busy;
         }
-        tick(peers, count, busy ? 50 : 0);
+        tick(peers, count, busy ? 50 : 1000);
         quiet = busy ? 0 : quiet + 1;
     }
 }
@@ -393,7 +404,8 @@ static void check_states(struct peer *peers)
             fail("a client has another state");
         }
         zkt_client_stats(peers[i].client, &stats);
-        if (stats.misfits + stats.unknown_messages + stats.errors > 0) {
+        if (stats.misfits + stats.unknown_messages > 0 ||
+            (stats.errors > 0 && !destroyed)) {
             fail("a message did not fit");
         }
     }
@@ -423,6 +435,7 @@ static void run_round(void)
     memset(sayings, 0, sizeof(sayings));
     memset(carried_out, 0, sizeof(carried_out));
     said = begun = ended = 0;
+    destroyed = false;
     if (zkt_server_new(demo_app(&handlers), &options, &server) != ZKT_OK) {
         fail("no server");
         return;
