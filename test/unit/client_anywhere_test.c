@@ -141,6 +141,13 @@ static void meddle(struct world *w)
     (void)test_doc_snapshot(w->doc);
     (void)test_doc_snapshot(NULL);
     (void)zkt_client_own_id(f->client);
+    (void)zkt_client_refusal(f->client);
+    (void)test_doc_id(w->doc);
+    (void)test_doc_ready(w->doc, 0);
+    (void)zkt_client_ready(f->client, 0);
+    assert_int_equal(zkt_client_ready(f->client, -1), ZKT_FAILED_PRECONDITION);
+    assert_int_equal(test_doc_ready(w->doc, 1),
+                     w->doc != NULL ? ZKT_FAILED_PRECONDITION : ZKT_CLOSED);
     (void)zkt_client_status(f->client);
     zkt_client_stats(f->client, &stats);
     assert_int_equal(zkt_client_poll(f->client, 0), ZKT_FAILED_PRECONDITION);
