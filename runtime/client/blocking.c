@@ -105,7 +105,7 @@ static void begin(void *user)
         return;
     }
     const struct zkt_remote_method *method =
-        &handle->entry->actor->methods[call->method];
+        &handle->instance->actor->methods[call->method];
     zkt__writer_init(&text, client->allocator);
     if (call->reply_is_ours && method->result != NULL && method->result->owns) {
         refuse(call, ZKT_INVALID_ARGUMENT, "");
@@ -118,7 +118,8 @@ static void begin(void *user)
         p->reply = call->reply;
         p->out = call->result;
         p->over = &call->over;
-        zkt__call_submit(client, handle->entry, call->method, call->input, p);
+        zkt__call_submit(client, handle->instance, call->method, call->input,
+                         p);
     }
     zkt__writer_finish(&text);
     zkt__arena_reset(&client->arena);

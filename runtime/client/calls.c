@@ -160,7 +160,7 @@ static void *decode_result(struct zkt_client *client, struct zkt_arena *arena,
                      &client->store.key);
     zkt__client_tolerate(client, &reader);
     const bool good = type->decode(&reader, type, value);
-    zkt__count_passed(client, &reader);
+    zkt__count_ignored(client, &reader);
     return good ? value : NULL;
 }
 
@@ -197,7 +197,8 @@ void zkt__calls_answer(struct zkt_client *client,
 
 /* ---- beginning ---- */
 
-static void write_call(struct zkt_writer *w, const struct zkt_entry *entry,
+static void write_call(struct zkt_writer *w,
+                       const struct zkt_client_instance *instance,
                        const struct zkt_remote_method *method,
                        const void *input, const struct zkt_pending *p)
 {
@@ -206,9 +207,9 @@ static void write_call(struct zkt_writer *w, const struct zkt_entry *entry,
     ZKT_WRITE(w, "{\"type\":\"rpc\",\"id\":");
     zkt_write_raw(w, id.data, id.len);
     ZKT_WRITE(w, ",\"actor\":");
-    zkt_write_string(w, entry->actor->name);
+    zkt_write_string(w, instance->actor->name);
     ZKT_WRITE(w, ",\"actorId\":");
-    zkt_write_string(w, entry->id);
+    zkt_write_string(w, instance->id);
     ZKT_WRITE(w, ",\"method\":");
     zkt_write_string(w, method->name);
     if (method->input != NULL) {
@@ -237,7 +238,7 @@ static bool keep_text(struct zkt_client *client, struct zkt_pending *p)
 /* Writes the call and sends it, behind the subscriptions that were made before,
  * or keeps it until the socket is open. */
 static enum zkt_status dispatch(struct zkt_client *client,
-                                const struct zkt_entry *entry,
+                                const struct zkt_client_instance *instance,
                                 const struct zkt_remote_method *method,
                                 const void *input, struct zkt_pending *p)
 {
@@ -253,7 +254,7 @@ static enum zkt_status dispatch(struct zkt_client *client,
     }
     zkt__unsent_flush(client);
     struct zkt_writer *w = zkt__client_write(client);
-    write_call(w, entry, method, input, p);
+    write_call(w, instance, method, input, p);
     if (w->failed || !zkt__call_enter(client, p) ||
         (!zkt__client_is_open(client) && !keep_text(client, p))) {
         return ZKT_RESOURCE_EXHAUSTED;
@@ -264,10 +265,11 @@ static enum zkt_status dispatch(struct zkt_client *client,
     return p->status;
 }
 
-void zkt__call_submit(struct zkt_client *client, const struct zkt_entry *entry,
+void zkt__call_submit(struct zkt_client *client,
+                      const struct zkt_client_instance *instance,
                       uint32_t index, const void *input, struct zkt_pending *p)
 {
-    const struct zkt_remote_method *method = &entry->actor->methods[index];
+    const struct zkt_remote_method *method = &instance->actor->methods[index];
     const int64_t limit = client->options.rpc_timeout_ms;
     zkt__client_clock(client);
     client->stats.calls++;
@@ -279,7 +281,7 @@ void zkt__call_submit(struct zkt_client *client, const struct zkt_entry *entry,
     zkt__timeout_arm(&client->calls, &p->timeout, client->core.now_ms,
                      limit > 0 ? limit : INT64_MAX);
     if (p->status == ZKT_OK) {
-        p->status = dispatch(client, entry, method, input, p);
+        p->status = dispatch(client, instance, method, input, p);
     }
     if (p->status != ZKT_OK) {
         give_up(client, p, p->status);
@@ -360,10 +362,10 @@ static void begin(void *user)
     p->done = b->call.done;
     p->user = b->call.user;
     if (p->status == ZKT_OK) {
-        check_input(client, &handle->entry->actor->methods[b->method], b->input,
-                    p);
+        check_input(client, &handle->instance->actor->methods[b->method],
+                    b->input, p);
     }
-    zkt__call_submit(client, handle->entry, b->method, b->input, p);
+    zkt__call_submit(client, handle->instance, b->method, b->input, p);
     b->begun = true;
 }
 

@@ -184,7 +184,7 @@ static int64_t deadline(const struct zkt_core *core)
         return ZKT_NEVER;
     }
     if (zkt__store_is_unsettled(client) ||
-        client->told_status != client->status ||
+        client->notified_status != client->status ||
         !zkt__list_empty(&client->failed)) {
         return core->now_ms;
     }
@@ -203,7 +203,7 @@ static void tick(struct zkt_core *core)
     }
     zkt__client_note_thread(client);
     zkt__connection_tick(client);
-    zkt__status_tell(client);
+    zkt__status_notify(client);
     zkt__calls_expire(client);
     zkt__store_settle(client);
     zkt__subscriptions_tick(client); /* of those that are still wanted */
@@ -232,7 +232,7 @@ enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms)
     }
     /* What is pending is told before the end is. */
     const bool over = client->status == ZKT_DISCONNECTED &&
-                      client->told_status == ZKT_DISCONNECTED &&
+                      client->notified_status == ZKT_DISCONNECTED &&
                       zkt__list_empty(&client->failed);
     return over ? ZKT_CLOSED : status;
 }
@@ -339,14 +339,14 @@ static void init_lists(struct zkt_client *client)
         &client->core.dirty,
         &client->calls,
         &client->failed,
-        &client->entries,
+        &client->instances,
         &client->status_listeners,
         &client->waiters,
         &client->unsent,
         &client->settled,
         &client->dirty,
-        &client->fresh,
-        &client->dead,
+        &client->unnotified,
+        &client->removed,
     };
     for (size_t i = 0; i < ZKT_SUB_DELAYS; i++) {
         zkt__list_init(&client->retries[i]);
@@ -405,7 +405,7 @@ void zkt__client_free(struct zkt_client *client)
     client->close_wanted = true;
     client->status = ZKT_DISCONNECTED;
     client->ending = true;
-    zkt__status_tell(client);
+    zkt__status_notify(client);
     zkt__calls_fail(client, ZKT_CANCELLED, true);
     while (!zkt__list_empty(&client->failed)) {
         zkt__calls_expire(client);

@@ -39,14 +39,16 @@ int64_t zkt__later(const struct zkt_client *client, int64_t ms)
 
 /* ---- status ---- */
 
-void zkt__status_tell(struct zkt_client *client)
+void zkt__status_notify(struct zkt_client *client)
 {
-    while (client->depth == 0 && client->told_status != client->status) {
+    while (client->depth == 0 && client->notified_status != client->status) {
         const enum zkt_connection status = client->status;
-        const struct zkt_news news = { .kind = ZKT_LISTEN_STATUS,
-                                       .payload = &status };
-        client->told_status = status;
-        zkt__listeners_tell(client, &client->status_listeners, NULL, &news);
+        const struct zkt_notification notification = {
+            .kind = ZKT_LISTEN_STATUS, .payload = &status
+        };
+        client->notified_status = status;
+        zkt__listeners_notify(client, &client->status_listeners, NULL,
+                              &notification);
     }
 }
 
@@ -54,7 +56,7 @@ void zkt__status_tell(struct zkt_client *client)
 static void set_status(struct zkt_client *client, enum zkt_connection status)
 {
     if (client->status != status) {
-        zkt__status_tell(client);
+        zkt__status_notify(client);
         client->status = client->close_wanted ? ZKT_DISCONNECTED : status;
     }
 }

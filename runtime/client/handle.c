@@ -1,8 +1,8 @@
 /*
  * Handles to instances, and who listens to what. All handles to one instance
- * share one entry. Listeners may come and go in each other's callbacks: one
- * that goes is marked, and freed at the end of the turn; one that comes is
- * first called in the next.
+ * share one client instance. Listeners may come and go in each other's
+ * callbacks: one that goes is marked, and freed at the end of the turn; one
+ * that comes is first called in the next.
  */
 #include "base/utf8.h"
 #include "client/internal.h"
@@ -21,7 +21,7 @@ struct opening {
 };
 
 /* Its listeners or handles have changed: looked at when the turn ends. */
-static void mark(struct zkt_client *client, struct zkt_entry *e)
+static void mark(struct zkt_client *client, struct zkt_client_instance *e)
 {
     if (!zkt__node_linked(&e->dirty)) {
         zkt__list_append(&client->dirty, &e->dirty);
@@ -41,15 +41,16 @@ static void open_handle(void *user)
                         "the id of an instance is 1 to 256 bytes of UTF-8");
         return;
     }
-    struct zkt_entry *e = zkt__entry_find(client, o->actor->name, id);
+    struct zkt_client_instance *e = zkt__client_instance_find(
+        client, o->actor->name, id);
     if (e == NULL) {
-        e = zkt__entry_new(client, o->actor, id);
+        e = zkt__client_instance_new(client, o->actor, id);
     }
     struct zkt_handle *handle = e != NULL ? zkt__handle_take(client->handles)
                                           : NULL;
     if (handle != NULL) {
         e->handles++;
-        handle->entry = e;
+        handle->instance = e;
         o->handle = zkt__handle_public(handle);
     } else if (e != NULL) {
         mark(client, e); /* it may be nobody's */
@@ -80,9 +81,9 @@ static struct zkt_subscription *needs(const struct zkt_listener *l)
     switch (l->kind) {
     case ZKT_LISTEN_STATE:
     case ZKT_LISTEN_FIELD:
-        return &l->handle->entry->of_state;
+        return &l->handle->instance->of_state;
     case ZKT_LISTEN_EVENT:
-        return &l->handle->entry->of_events;
+        return &l->handle->instance->of_events;
     default:
         return NULL;
     }
@@ -105,18 +106,18 @@ static void leave(struct zkt_client *client, struct zkt_subscription *sub)
 
 static void kill_listener(struct zkt_client *client, struct zkt_listener *l)
 {
-    if (l->dead) {
+    if (l->removed) {
         return;
     }
-    l->dead = true;
+    l->removed = true;
     zkt__slots_remove(&client->listeners, l->id);
     zkt__node_unlink(&l->of_handle);
-    zkt__node_unlink(&l->fresh);
-    zkt__list_append(&client->dead, &l->grave);
+    zkt__node_unlink(&l->unnotified);
+    zkt__list_append(&client->removed, &l->removal);
     struct zkt_subscription *sub = needs(l);
     if (sub != NULL) {
         leave(client, sub);
-        mark(client, sub->entry);
+        mark(client, sub->instance);
     }
 }
 
@@ -129,23 +130,24 @@ static void kill_all(struct zkt_client *client, struct zkt_handle *handle)
 }
 
 /* What an open handle is to, or NULL. */
-static const struct zkt_entry *entry_of(const struct zkt_handle *handle)
+static const struct zkt_client_instance *instance_of(
+    const struct zkt_handle *handle)
 {
     const struct zkt_handle *cell = zkt__handle_client(handle) != NULL
                                         ? zkt__handle_find(handle)
                                         : NULL;
-    return cell != NULL ? cell->entry : NULL;
+    return cell != NULL ? cell->instance : NULL;
 }
 
 struct zkt_str zkt_handle_actor(const struct zkt_handle *handle)
 {
-    const struct zkt_entry *e = entry_of(handle);
+    const struct zkt_client_instance *e = instance_of(handle);
     return e != NULL ? e->actor->name : ZKT_STR("");
 }
 
 struct zkt_str zkt_handle_actor_id(const struct zkt_handle *handle)
 {
-    const struct zkt_entry *e = entry_of(handle);
+    const struct zkt_client_instance *e = instance_of(handle);
     return e != NULL ? e->id : ZKT_STR("");
 }
 
@@ -163,8 +165,8 @@ static void close_handle(void *user)
         return;
     }
     kill_all(client, handle);
-    handle->entry->handles--;
-    mark(client, handle->entry);
+    handle->instance->handles--;
+    mark(client, handle->instance);
     zkt__handle_give_back(handle);
     zkt__client_touch(client);
 }
@@ -219,14 +221,14 @@ static void add_listener(void *user)
     l->fn = wish->fn;
     l->user = wish->user;
     wish->id = l->id;
-    zkt__list_append(handle != NULL ? &handle->entry->listeners
+    zkt__list_append(handle != NULL ? &handle->instance->listeners
                                     : &client->status_listeners,
                      &l->node);
     if (handle != NULL) {
         zkt__list_append(&handle->listeners, &l->of_handle);
     }
     if (l->kind == ZKT_LISTEN_STATE || l->kind == ZKT_LISTEN_FIELD) {
-        zkt__list_append(&client->fresh, &l->fresh);
+        zkt__list_append(&client->unnotified, &l->unnotified);
     }
     struct zkt_subscription *sub = needs(l);
     if (sub != NULL) {
@@ -341,8 +343,8 @@ void zkt_client_off(struct zkt_client *client, uint64_t listener)
 void zkt__listeners_sweep(struct zkt_client *client)
 {
     struct zkt_node *n;
-    while ((n = zkt__list_first(&client->dead)) != NULL) {
-        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, grave);
+    while ((n = zkt__list_first(&client->removed)) != NULL) {
+        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, removal);
         zkt__node_unlink(n);
         zkt__node_unlink(&l->node);
         zkt__release(client->allocator, l);
@@ -356,8 +358,8 @@ void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list)
         struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
         zkt__node_unlink(n);
         zkt__node_unlink(&l->of_handle);
-        zkt__node_unlink(&l->fresh);
-        zkt__node_unlink(&l->grave);
+        zkt__node_unlink(&l->unnotified);
+        zkt__node_unlink(&l->removal);
         zkt__release(client->allocator, l);
     }
 }
@@ -365,8 +367,9 @@ void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list)
 /* ---- telling ---- */
 
 /* Calls one listener with what it listens to. */
-static void tell(struct zkt_client *client, const struct zkt_entry *e,
-                 struct zkt_listener *l, const void *payload)
+static void notify(struct zkt_client *client,
+                   const struct zkt_client_instance *e, struct zkt_listener *l,
+                   const void *payload)
 {
     const void *value = payload;
     if (l->kind == ZKT_LISTEN_STATE) {
@@ -375,62 +378,68 @@ static void tell(struct zkt_client *client, const struct zkt_entry *e,
         value = (const char *)e->state +
                 e->actor->state->of.structs->fields[l->index].offset;
     }
-    zkt__node_unlink(&l->fresh);
+    zkt__node_unlink(&l->unnotified);
     client->depth++;
     l->thunk(l->fn, value, l->user);
     client->depth--;
 }
 
-static bool concerns(const struct zkt_listener *l, const struct zkt_news *news)
+static bool concerns(const struct zkt_listener *l,
+                     const struct zkt_notification *notification)
 {
-    if (l->dead) {
+    if (l->removed) {
         return false;
     }
     switch (l->kind) {
     case ZKT_LISTEN_EVENT:
-        return news->kind == ZKT_LISTEN_EVENT && l->index == news->event;
+        return notification->kind == ZKT_LISTEN_EVENT &&
+               l->index == notification->event;
     case ZKT_LISTEN_FIELD:
-        return news->kind == ZKT_LISTEN_STATE &&
-               (news->fields == NULL || zkt__node_linked(&l->fresh) ||
-                (news->fields[l->index / 64] >> l->index % 64 & 1) != 0);
+        return notification->kind == ZKT_LISTEN_STATE &&
+               (notification->fields == NULL ||
+                zkt__node_linked(&l->unnotified) ||
+                (notification->fields[l->index / 64] >> l->index % 64 & 1) !=
+                    0);
     default:
-        return news->kind == l->kind;
+        return notification->kind == l->kind;
     }
 }
 
 /* The last one is noted first: whoever joins meanwhile is not called. A client
  * that was closed meanwhile tells its own end and nothing else. */
-void zkt__listeners_tell(struct zkt_client *client, struct zkt_list *list,
-                         const struct zkt_entry *e, const struct zkt_news *news)
+void zkt__listeners_notify(struct zkt_client *client, struct zkt_list *list,
+                           const struct zkt_client_instance *e,
+                           const struct zkt_notification *notification)
 {
     const struct zkt_node *last = list->head.prev;
     struct zkt_node *n = zkt__list_first(list);
     while (n != NULL) {
         struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
-        if (concerns(l, news) &&
+        if (concerns(l, notification) &&
             (!client->close_wanted || l->kind == ZKT_LISTEN_STATUS)) {
-            tell(client, e, l, news->payload);
+            notify(client, e, l, notification->payload);
         }
         n = n == last ? NULL : zkt__list_after(list, n);
     }
 }
 
 /* Those who join meanwhile have their turn in the next one. */
-void zkt__listeners_tell_fresh(struct zkt_client *client)
+void zkt__listeners_notify_new(struct zkt_client *client)
 {
     struct zkt_list now;
     struct zkt_node *n;
     zkt__list_init(&now);
-    while ((n = zkt__list_first(&client->fresh)) != NULL) {
+    while ((n = zkt__list_first(&client->unnotified)) != NULL) {
         zkt__node_unlink(n);
         zkt__list_append(&now, n);
     }
     while ((n = zkt__list_first(&now)) != NULL) {
-        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, fresh);
-        const struct zkt_entry *e = l->handle->entry;
+        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener,
+                                               unnotified);
+        const struct zkt_client_instance *e = l->handle->instance;
         zkt__node_unlink(n);
         if (e->known && !client->close_wanted) {
-            tell(client, e, l, NULL);
+            notify(client, e, l, NULL);
         }
     }
 }

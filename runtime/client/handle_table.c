@@ -120,7 +120,7 @@ void zkt__handle_give_back(struct zkt_handle *cell)
 {
     struct zkt_handle_table *table = cell->table;
     cell->open = false;
-    cell->entry = NULL;
+    cell->instance = NULL;
     cell->generation++;
     zkt__list_append(&table->rest, &cell->rest);
     table->rest_count++;

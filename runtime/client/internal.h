@@ -48,12 +48,13 @@ enum zkt_listener_kind {
 };
 
 struct zkt_listener {
-    struct zkt_node node; /* in the listeners of an entry or of the client, in
-                             order of arrival */
-    struct zkt_node of_handle; /* in the handle's, until it is dead */
-    struct zkt_node fresh;     /* in client->fresh until it has been told the
-                                  state that is known */
-    struct zkt_node grave; /* in client->dead, freed at the end of the turn */
+    struct zkt_node node; /* in the listeners of an instance or of the client,
+                             in order of arrival */
+    struct zkt_node of_handle;  /* in the handle's, until it is removed */
+    struct zkt_node unnotified; /* in client->unnotified, until it has been
+                                   given the state that is known */
+    struct zkt_node removal;    /* in client->removed, which is freed at the
+                                   end of the turn */
     zkt_handle_id id;
     enum zkt_listener_kind kind;
     uint32_t index;            /* event or field */
@@ -61,12 +62,12 @@ struct zkt_listener {
     zkt_listener_thunk *thunk;
     zkt_any_function *fn;
     void *user;
-    bool dead;
+    bool removed;
 };
 
 /* One instance that the client knows: what its handles share. */
-struct zkt_entry {
-    struct zkt_node node;  /* in client->entries */
+struct zkt_client_instance {
+    struct zkt_node node;  /* in client->instances */
     struct zkt_node dirty; /* in client->dirty: its listeners or handles have
                               changed in this turn */
     const struct zkt_remote_actor *actor;
@@ -82,7 +83,7 @@ struct zkt_entry {
 /* A cell of the handle table. */
 struct zkt_handle {
     struct zkt_handle_table *table;
-    struct zkt_entry *entry; /* NULL: it is closed */
+    struct zkt_client_instance *instance; /* NULL: it is closed */
     struct zkt_list listeners;
     struct zkt_node rest;     /* among those closed, in the table */
     struct zkt_pending spare; /* for a call that finds no memory */
@@ -116,7 +117,7 @@ struct zkt_client {
     struct zkt_rule_context rules; /* what is sent is checked before */
     struct zkt_random random;
     struct zkt_str host, path, own_id;
-    enum zkt_connection status, told_status;
+    enum zkt_connection status, notified_status;
     enum zkt_phase phase;
     enum zkt_dialect dialect;
     int64_t dial_at;     /* while waiting; ZKT_NEVER: not again */
@@ -135,11 +136,11 @@ struct zkt_client {
     struct zkt_list settled; /* subscriptions that have nothing to send */
     struct zkt_list retries[ZKT_SUB_DELAYS]; /* those WAITING, by delay */
     uint32_t waiting;                        /* that many */
-    struct zkt_list entries;
+    struct zkt_list instances;
     struct zkt_handle_table *handles;
-    struct zkt_list dirty;       /* entries */
-    struct zkt_list fresh, dead; /* listeners */
-    struct zkt_entry **table;    /* the entries, for the index */
+    struct zkt_list dirty;               /* instances */
+    struct zkt_list unnotified, removed; /* listeners */
+    struct zkt_client_instance **table;  /* the instances, for the index */
     struct zkt_index by_name;
     uint32_t count, capacity; /* of the table */
     struct zkt_list status_listeners;
@@ -194,7 +195,7 @@ int64_t zkt__later(const struct zkt_client *client, int64_t ms);
 /** A delay that doubles with @attempts, of which a random part is taken off. */
 int64_t zkt__backoff(struct zkt_client *client, uint32_t attempts);
 /** Tells a change of status, if there is one and it is legal now. */
-void zkt__status_tell(struct zkt_client *client);
+void zkt__status_notify(struct zkt_client *client);
 
 /* refusal.c */
 #define ZKT_REFUSAL_LINE (ZKT_REFUSAL_TEXT + 96)
@@ -221,12 +222,12 @@ enum zkt_status zkt__error_code(const struct zkt_envelope *message);
 void zkt__client_tolerate(const struct zkt_client *client,
                           struct zkt_reader *reader);
 /** Adds what @reader passed over, or would not read, to the statistics. */
-void zkt__count_passed(struct zkt_client *client,
-                       const struct zkt_reader *reader);
+void zkt__count_ignored(struct zkt_client *client,
+                        const struct zkt_reader *reader);
 /** Tells the listeners for errors of @e, and the log. */
-void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
-                        enum zkt_status status, const char *format, ...)
-    ZKT_PRINTF(4, 5);
+void zkt__client_report(struct zkt_client *client,
+                        struct zkt_client_instance *e, enum zkt_status status,
+                        const char *format, ...) ZKT_PRINTF(4, 5);
 
 /* call_index.c */
 #define ZKT_CALL_ID_MAX 48 /* of an id, with its quotes */
@@ -243,7 +244,8 @@ struct zkt_pending *zkt__call_find(const struct zkt_client *client,
 
 /* calls.c */
 /** Begins a call; the outcome goes where @p says. Input was checked. */
-void zkt__call_submit(struct zkt_client *client, const struct zkt_entry *entry,
+void zkt__call_submit(struct zkt_client *client,
+                      const struct zkt_client_instance *instance,
                       uint32_t method, const void *input,
                       struct zkt_pending *p);
 /** Sends one that was kept until the socket is open. */
@@ -276,27 +278,28 @@ void zkt__unblock(struct zkt_client *client);
 void zkt__waiters_tick(struct zkt_client *client);
 int64_t zkt__waiters_deadline(const struct zkt_client *client);
 
-/* entry.c */
-struct zkt_entry *zkt__entry_find(const struct zkt_client *client,
-                                  struct zkt_str actor, struct zkt_str id);
+/* instance.c */
+struct zkt_client_instance *zkt__client_instance_find(
+    const struct zkt_client *client, struct zkt_str actor, struct zkt_str id);
 /** One that is not there yet; NULL: no memory. */
-struct zkt_entry *zkt__entry_new(struct zkt_client *client,
-                                 const struct zkt_remote_actor *actor,
-                                 struct zkt_str id);
-void zkt__entry_free(struct zkt_client *client, struct zkt_entry *e);
+struct zkt_client_instance *zkt__client_instance_new(
+    struct zkt_client *client, const struct zkt_remote_actor *actor,
+    struct zkt_str id);
+void zkt__client_instance_free(struct zkt_client *client,
+                               struct zkt_client_instance *e);
 /** When all of them have been freed. */
-void zkt__entries_finish(struct zkt_client *client);
+void zkt__client_instances_finish(struct zkt_client *client);
 
 /* handle.c */
 /** Frees the listeners that are gone. */
 void zkt__listeners_sweep(struct zkt_client *client);
 /** Tells those that have joined what is known. */
-void zkt__listeners_tell_fresh(struct zkt_client *client);
+void zkt__listeners_notify_new(struct zkt_client *client);
 /** Frees all listeners of @list. */
 void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list);
 
 /* What listeners are told, and which ones. */
-struct zkt_news {
+struct zkt_notification {
     enum zkt_listener_kind kind;
     uint32_t event;
     const uint64_t *fields; /* changed ones, a bit each; NULL: all */
@@ -304,16 +307,16 @@ struct zkt_news {
 };
 /** @e is NULL for the client's own listeners. Those who join meanwhile are
  * not called, those who leave neither. */
-void zkt__listeners_tell(struct zkt_client *client, struct zkt_list *list,
-                         const struct zkt_entry *e,
-                         const struct zkt_news *news);
+void zkt__listeners_notify(struct zkt_client *client, struct zkt_list *list,
+                           const struct zkt_client_instance *e,
+                           const struct zkt_notification *notification);
 
 /* store.c */
 void zkt__store_receive(struct zkt_client *client,
                         const struct zkt_envelope *message);
 /** Whether zkt__store_settle has something to do. */
 bool zkt__store_is_unsettled(const struct zkt_client *client);
-/** Tells fresh listeners, subscribes and unsubscribes, frees what is dead. */
+/** Notifies new listeners, sends what is queued, frees what is unused. */
 void zkt__store_settle(struct zkt_client *client);
 void zkt__store_free(struct zkt_client *client);
 

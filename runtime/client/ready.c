@@ -1,11 +1,12 @@
 /*
  * Waiting, with a time limit, until a client is connected or a state is known.
- * Whoever waits stands in a list, with an end of its own, and is looked at when
- * a turn of the client ends: its own thread runs turns meanwhile, others sleep.
+ * Each waiter is in a list, with a deadline of its own, and is checked at the
+ * end of every turn. The client's own thread runs turns meanwhile; other
+ * threads sleep.
  */
 #include "client/internal.h"
 
-/* Lives in the frame of the one who waits. */
+/* Lives in the stack frame of the waiting function. */
 struct zkt_waiter {
     struct zkt_node node; /* in client->waiters */
     struct zkt_client *client;
@@ -41,8 +42,8 @@ static enum zkt_status judge_handle(const struct zkt_client *client,
     if (cell == NULL) {
         return ZKT_FAILED_PRECONDITION;
     }
-    const struct zkt_subscription *sub = &cell->entry->of_state;
-    if (cell->entry->known) {
+    const struct zkt_subscription *sub = &cell->instance->of_state;
+    if (cell->instance->known) {
         return ZKT_OK;
     }
     if (sub->listeners == 0) {
@@ -54,7 +55,7 @@ static enum zkt_status judge_handle(const struct zkt_client *client,
     return client->status == ZKT_DISCONNECTED ? ZKT_CLOSED : ZKT_PENDING;
 }
 
-/* How the wait has ended; ZKT_PENDING: it goes on. */
+/* Returns the result of the wait, or ZKT_PENDING while it goes on. */
 static enum zkt_status judge(const struct zkt_waiter *w)
 {
     const struct zkt_client *client = w->client;

@@ -12,8 +12,9 @@ enum {
     REPORT_MAX = 512
 };
 
-void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
-                        enum zkt_status status, const char *format, ...)
+void zkt__client_report(struct zkt_client *client,
+                        struct zkt_client_instance *e, enum zkt_status status,
+                        const char *format, ...)
 {
     char text[REPORT_MAX];
     va_list arguments;
@@ -21,12 +22,12 @@ void zkt__client_report(struct zkt_client *client, struct zkt_entry *e,
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     const struct zkt_reply reply = { .status = status, .error = text };
-    const struct zkt_news news = { .kind = ZKT_LISTEN_ERROR,
-                                   .payload = &reply };
+    const struct zkt_notification notification = { .kind = ZKT_LISTEN_ERROR,
+                                                   .payload = &reply };
     client->stats.errors++;
     zkt__client_log(client, ZKT_LOG_ERROR, "%.*s \"%.*s\": %s",
                     ZKT_ARG(e->actor->name), ZKT_ARG(e->id), text);
-    zkt__listeners_tell(client, &e->listeners, e, &news);
+    zkt__listeners_notify(client, &e->listeners, e, &notification);
 }
 
 void zkt__client_tolerate(const struct zkt_client *client,
@@ -36,8 +37,8 @@ void zkt__client_tolerate(const struct zkt_client *client,
     reader->depth_max = (uint32_t)client->options.json_depth;
 }
 
-void zkt__count_passed(struct zkt_client *client,
-                       const struct zkt_reader *reader)
+void zkt__count_ignored(struct zkt_client *client,
+                        const struct zkt_reader *reader)
 {
     client->stats.over_limit += reader->too_deep;
     client->stats.unknown_fields += reader->unknown_fields;
@@ -70,9 +71,10 @@ static void receive_welcome(struct zkt_client *client,
 static void receive_sub_error(struct zkt_client *client,
                               const struct zkt_envelope *message)
 {
-    struct zkt_entry *e = NULL;
+    struct zkt_client_instance *e = NULL;
     if (message->actor.data != NULL && message->actor_id.data != NULL) {
-        e = zkt__entry_find(client, message->actor, message->actor_id);
+        e = zkt__client_instance_find(client, message->actor,
+                                      message->actor_id);
     }
     if (e != NULL) {
         const bool live = zkt__subscription_is_live(&e->of_state) ||

@@ -12,13 +12,14 @@ const void *zkt_handle_snapshot(const struct zkt_handle *handle)
         return NULL;
     }
     const struct zkt_handle *cell = zkt__handle_find(handle);
-    return cell != NULL && cell->entry->known ? cell->entry->state : NULL;
+    return cell != NULL && cell->instance->known ? cell->instance->state : NULL;
 }
 
 /* ---- state ---- */
 
 /* A snapshot or patch does not fit. */
-static void on_misfit(struct zkt_client *client, struct zkt_entry *e)
+static void on_mismatch(struct zkt_client *client,
+                        struct zkt_client_instance *e)
 {
     client->stats.misfits++;
     zkt__subscription_step(client, &e->of_state, ZKT_SUB_ON_MISMATCH);
@@ -37,8 +38,8 @@ static void note_changed(const struct zkt_type *type, const char *before,
     }
 }
 
-static void receive_snapshot(struct zkt_client *client, struct zkt_entry *e,
-                             struct zkt_str json)
+static void receive_snapshot(struct zkt_client *client,
+                             struct zkt_client_instance *e, struct zkt_str json)
 {
     const struct zkt_type *type = e->actor->state;
     uint64_t fields[ZKT_FIELDS_MAX / 64] = { 0 };
@@ -55,9 +56,9 @@ static void receive_snapshot(struct zkt_client *client, struct zkt_entry *e,
                      &client->arena, &issues, &client->store.key);
     zkt__client_tolerate(client, &reader);
     const bool good = type->decode(&reader, type, decoded);
-    zkt__count_passed(client, &reader);
+    zkt__count_ignored(client, &reader);
     if (!good) {
-        on_misfit(client, e);
+        on_mismatch(client, e);
         return;
     }
     if (!zkt__value_copy(&client->store, type, owned, decoded)) {
@@ -67,12 +68,13 @@ static void receive_snapshot(struct zkt_client *client, struct zkt_entry *e,
     note_changed(type, e->state, owned, fields);
     zkt__value_release(&client->store, type, e->state);
     memcpy(e->state, owned, type->size);
-    const struct zkt_news news = { .kind = ZKT_LISTEN_STATE,
-                                   .fields = e->known ? fields : NULL };
+    const struct zkt_notification notification = { .kind = ZKT_LISTEN_STATE,
+                                                   .fields = e->known ? fields
+                                                                      : NULL };
     e->known = true;
     zkt__subscription_step(client, &e->of_state, ZKT_SUB_ON_SNAPSHOT);
     client->stats.snapshots++;
-    zkt__listeners_tell(client, &e->listeners, e, &news);
+    zkt__listeners_notify(client, &e->listeners, e, &notification);
 }
 
 static void note_field(void *user, uint32_t field)
@@ -81,8 +83,8 @@ static void note_field(void *user, uint32_t field)
     fields[field / 64] |= (uint64_t)1 << field % 64;
 }
 
-static void receive_patch(struct zkt_client *client, struct zkt_entry *e,
-                          struct zkt_str json)
+static void receive_patch(struct zkt_client *client,
+                          struct zkt_client_instance *e, struct zkt_str json)
 {
     uint64_t fields[ZKT_FIELDS_MAX / 64] = { 0 };
     struct zkt_issues issues;
@@ -105,12 +107,12 @@ static void receive_patch(struct zkt_client *client, struct zkt_entry *e,
                                                           client->dialect);
     reader.unknown_fields = journal.unknown_fields;
     reader.unknown_values = journal.unknown_values;
-    zkt__count_passed(client, &reader);
+    zkt__count_ignored(client, &reader);
     switch (result) {
     case ZKT_PATCH_APPLIED:
         break;
     case ZKT_PATCH_MISFIT:
-        on_misfit(client, e);
+        on_mismatch(client, e);
         return;
     case ZKT_PATCH_NO_MEMORY:
         zkt__client_lost(client, "out of memory");
@@ -120,8 +122,9 @@ static void receive_patch(struct zkt_client *client, struct zkt_entry *e,
     client->stats.patches++;
     zkt__journal_touched(&journal, note_field, fields);
     zkt__journal_settle(&journal);
-    const struct zkt_news news = { .kind = ZKT_LISTEN_STATE, .fields = fields };
-    zkt__listeners_tell(client, &e->listeners, e, &news);
+    const struct zkt_notification notification = { .kind = ZKT_LISTEN_STATE,
+                                                   .fields = fields };
+    zkt__listeners_notify(client, &e->listeners, e, &notification);
 }
 
 /* The payload of an event in the message's memory, or NULL: no fit. */
@@ -139,11 +142,12 @@ static void *decode_payload(struct zkt_client *client,
                      &client->arena, &issues, &client->store.key);
     zkt__client_tolerate(client, &reader);
     const bool good = type->decode(&reader, type, payload);
-    zkt__count_passed(client, &reader);
+    zkt__count_ignored(client, &reader);
     return good ? payload : NULL;
 }
 
-static void receive_event(struct zkt_client *client, struct zkt_entry *e,
+static void receive_event(struct zkt_client *client,
+                          struct zkt_client_instance *e,
                           const struct zkt_envelope *message)
 {
     uint32_t index = 0;
@@ -167,20 +171,21 @@ static void receive_event(struct zkt_client *client, struct zkt_entry *e,
             return;
         }
     }
-    const struct zkt_news news = { .kind = ZKT_LISTEN_EVENT,
-                                   .event = index,
-                                   .payload = payload };
+    const struct zkt_notification notification = { .kind = ZKT_LISTEN_EVENT,
+                                                   .event = index,
+                                                   .payload = payload };
     zkt__subscription_step(client, &e->of_events, ZKT_SUB_ON_SNAPSHOT);
     client->stats.events++;
-    zkt__listeners_tell(client, &e->listeners, e, &news);
+    zkt__listeners_notify(client, &e->listeners, e, &notification);
 }
 
 void zkt__store_receive(struct zkt_client *client,
                         const struct zkt_envelope *message)
 {
-    struct zkt_entry *e = NULL;
+    struct zkt_client_instance *e = NULL;
     if (message->actor.data != NULL && message->actor_id.data != NULL) {
-        e = zkt__entry_find(client, message->actor, message->actor_id);
+        e = zkt__client_instance_find(client, message->actor,
+                                      message->actor_id);
     }
     if (e == NULL) {
         return; /* of an instance that was let go of meanwhile */
@@ -201,20 +206,21 @@ void zkt__store_receive(struct zkt_client *client,
 
 /* What nobody listens to, or has a handle to, goes; with a connection it has
  * just been unsubscribed. */
-static void settle_entry(struct zkt_client *client, struct zkt_entry *e)
+static void settle_instance(struct zkt_client *client,
+                            struct zkt_client_instance *e)
 {
     zkt__subscription_drop(client, &e->of_state);
     zkt__subscription_drop(client, &e->of_events);
     if (e->handles == 0) {
-        zkt__entry_free(client, e);
+        zkt__client_instance_free(client, e);
     }
 }
 
 bool zkt__store_is_unsettled(const struct zkt_client *client)
 {
     return !zkt__list_empty(&client->dirty) ||
-           !zkt__list_empty(&client->dead) ||
-           !zkt__list_empty(&client->fresh) ||
+           !zkt__list_empty(&client->removed) ||
+           !zkt__list_empty(&client->unnotified) ||
            (zkt__client_is_open(client) && !zkt__list_empty(&client->unsent));
 }
 
@@ -224,23 +230,25 @@ void zkt__store_settle(struct zkt_client *client)
     if (client->depth > 0) {
         return;
     }
-    zkt__listeners_tell_fresh(client);
+    zkt__listeners_notify_new(client);
     zkt__listeners_sweep(client);
     zkt__unsent_flush(client);
     while ((n = zkt__list_first(&client->dirty)) != NULL) {
         zkt__node_unlink(n);
-        settle_entry(client, ZKT_CONTAINER(n, struct zkt_entry, dirty));
+        settle_instance(client,
+                        ZKT_CONTAINER(n, struct zkt_client_instance, dirty));
     }
 }
 
 void zkt__store_free(struct zkt_client *client)
 {
     struct zkt_node *n;
-    while ((n = zkt__list_first(&client->entries)) != NULL) {
-        struct zkt_entry *e = ZKT_CONTAINER(n, struct zkt_entry, node);
+    while ((n = zkt__list_first(&client->instances)) != NULL) {
+        struct zkt_client_instance *e = ZKT_CONTAINER(
+            n, struct zkt_client_instance, node);
         zkt__listeners_free(client, &e->listeners);
-        zkt__entry_free(client, e);
+        zkt__client_instance_free(client, e);
     }
-    zkt__entries_finish(client);
+    zkt__client_instances_finish(client);
     zkt__listeners_free(client, &client->status_listeners);
 }

@@ -93,9 +93,10 @@ static const struct step table[ZKT_SUB_STATE_COUNT][ZKT_SUB_EVENT_COUNT] = {
 };
 
 void zkt__subscription_init(struct zkt_subscription *sub,
-                            struct zkt_entry *entry, bool of_events)
+                            struct zkt_client_instance *instance,
+                            bool of_events)
 {
-    sub->entry = entry;
+    sub->instance = instance;
     sub->of_events = of_events;
 }
 
@@ -109,7 +110,7 @@ bool zkt__subscription_is_live(const struct zkt_subscription *sub)
 static void send(struct zkt_client *client, const struct zkt_subscription *sub,
                  bool wanted)
 {
-    const struct zkt_entry *e = sub->entry;
+    const struct zkt_client_instance *e = sub->instance;
     struct zkt_writer *w = zkt__client_write(client);
     enum zkt_message type = wanted ? ZKT_MESSAGE_STATE_SUB
                                    : ZKT_MESSAGE_STATE_UNSUB;
@@ -124,7 +125,7 @@ static void send(struct zkt_client *client, const struct zkt_subscription *sub,
 static void forget(const struct zkt_subscription *sub)
 {
     if (!sub->of_events) {
-        sub->entry->known = false;
+        sub->instance->known = false;
     }
 }
 
@@ -170,8 +171,8 @@ static void queue(struct zkt_client *client, struct zkt_subscription *sub)
     zkt__list_append(&client->unsent, &sub->unsent.node);
 }
 
-/* The last thing that a step does: what is sent may end the connection, and
- * that is a step of all subscriptions. */
+/* A step ends with this: sending may end the connection, which is a step of all
+ * subscriptions. */
 static void act(struct zkt_client *client, struct zkt_subscription *sub,
                 enum action action, enum zkt_sub_state before)
 {
@@ -199,7 +200,7 @@ static void act(struct zkt_client *client, struct zkt_subscription *sub,
     case GIVE_UP:
         forget(sub);
         sub->refused = ZKT_INTERNAL;
-        zkt__client_report(client, sub->entry, ZKT_INTERNAL,
+        zkt__client_report(client, sub->instance, ZKT_INTERNAL,
                            "the state does not fit the schema");
         break;
     }
@@ -227,8 +228,8 @@ void zkt__subscription_step(struct zkt_client *client,
 
 /* ---- what has yet to be sent ---- */
 
-/* It stands among the settled ones while it is sent: if that ends the
- * connection, it is queued again with all of them. */
+/* The subscription is in client->settled while it is sent, so that a connection
+ * that is lost by that queues it again with the others. */
 static void send_change(struct zkt_client *client, struct zkt_subscription *sub)
 {
     zkt__list_append(&client->settled, &sub->unsent.node);
@@ -266,7 +267,8 @@ static struct zkt_subscription *from_node(struct zkt_node *node)
                : ZKT_CONTAINER(unsent, struct zkt_subscription, unsent);
 }
 
-/* What was sent comes before what has yet to be, in the same order. */
+/* Subscriptions that were sent are queued in front of those that were not, in
+ * the order in which they were sent. */
 void zkt__subscriptions_lost(struct zkt_client *client)
 {
     for (struct zkt_node *n = zkt__list_first(&client->unsent); n != NULL;
@@ -304,9 +306,11 @@ static bool passes(enum zkt_status status)
 /* The message does not say which of the two it is about, so it is about both:
  * one that goes on nevertheless is asked for once more, which does no harm. */
 void zkt__subscriptions_refused(struct zkt_client *client,
-                                struct zkt_entry *entry, enum zkt_status status)
+                                struct zkt_client_instance *instance,
+                                enum zkt_status status)
 {
-    struct zkt_subscription *both[] = { &entry->of_state, &entry->of_events };
+    struct zkt_subscription *both[] = { &instance->of_state,
+                                        &instance->of_events };
     for (size_t i = 0; i < 2; i++) {
         both[i]->refused = status;
         zkt__subscription_step(client, both[i],

@@ -35,7 +35,7 @@
 #include "zocket/status.h"
 
 struct zkt_client;
-struct zkt_entry;
+struct zkt_client_instance;
 
 enum zkt_sub_state {
     ZKT_SUB_OFF,
@@ -75,42 +75,43 @@ struct zkt_unsent {
 struct zkt_subscription {
     struct zkt_unsent unsent;
     struct zkt_timeout retry; /* in one of client->retries, while WAITING */
-    struct zkt_entry *entry;
+    struct zkt_client_instance *instance;
     enum zkt_sub_state state;
     bool of_events;
     uint32_t listeners;
-    enum zkt_status refused; /* the last time that it was */
-    uint32_t attempts; /* refused or ended so often, without having held */
+    enum zkt_status refused; /* the status of the last sub:error */
+    uint32_t attempts;       /* refusals and ends since it held for a while */
     int64_t asked_at;
 };
 
 /*
- * How long a subscription waits is one of so many delays, each with a list of
- * its own; the first is no delay at all.
+ * Subscriptions that wait are kept in one list for each delay, so that every
+ * list is in the order of its due times. The first delay is zero.
  */
 #define ZKT_SUB_DELAYS 24
 
 void zkt__subscription_init(struct zkt_subscription *sub,
-                            struct zkt_entry *entry, bool of_events);
-/** Something has happened to @sub. */
+                            struct zkt_client_instance *instance,
+                            bool of_events);
+/** Does what the table says for @event. */
 void zkt__subscription_step(struct zkt_client *client,
                             struct zkt_subscription *sub,
                             enum zkt_sub_event event);
-/** Whether patches apply to what is known. */
+/** Returns true if patches apply to the known state. */
 bool zkt__subscription_is_live(const struct zkt_subscription *sub);
 
-/** Sends what has yet to be sent, in order. */
+/** Sends everything that is queued, in order, while the connection lasts. */
 void zkt__unsent_flush(struct zkt_client *client);
-/** The connection is lost: whatever was sent for subscriptions is void. */
+/** The connection is lost: queues all subscriptions that are still wanted. */
 void zkt__subscriptions_lost(struct zkt_client *client);
-/** Nobody listens any more, and nothing can be sent. */
+/** Forgets the state of a subscription without listeners, if it is OFF. */
 void zkt__subscription_drop(struct zkt_client *client,
                             struct zkt_subscription *sub);
-/** The server refused, or ended, what @entry is subscribed to. */
+/** The server refused or ended the subscriptions to @instance. */
 void zkt__subscriptions_refused(struct zkt_client *client,
-                                struct zkt_entry *entry,
+                                struct zkt_client_instance *instance,
                                 enum zkt_status status);
-/** When the next one is to be asked for again; ZKT_NEVER. */
+/** When the next subscription that waits is due; ZKT_NEVER if none waits. */
 int64_t zkt__subscriptions_deadline(const struct zkt_client *client);
 void zkt__subscriptions_tick(struct zkt_client *client);
 

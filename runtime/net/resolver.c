@@ -147,7 +147,7 @@ static struct zkt_lookup *take_next(void)
     return first != NULL ? ZKT_CONTAINER(first, struct zkt_lookup, node) : NULL;
 }
 
-/* Under the mutex, so that whoever forgets it is not woken afterwards. */
+/* Wakes under the mutex, so that a lookup that was forgotten wakes nobody. */
 static void finish(struct zkt_lookup *lookup, struct addrinfo *found, int error)
 {
     pthread_mutex_lock(&resolver.mutex);

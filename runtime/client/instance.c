@@ -23,15 +23,15 @@ static bool is_named(const void *owner, uint32_t position, const void *key,
                      size_t len)
 {
     const struct zkt_client *client = owner;
-    const struct zkt_entry *e = client->table[position];
+    const struct zkt_client_instance *e = client->table[position];
     const struct name *name = key;
     (void)len;
     return zkt_str_eq(e->id, name->id) &&
            zkt_str_eq(e->actor->name, name->actor);
 }
 
-struct zkt_entry *zkt__entry_find(const struct zkt_client *client,
-                                  struct zkt_str actor, struct zkt_str id)
+struct zkt_client_instance *zkt__client_instance_find(
+    const struct zkt_client *client, struct zkt_str actor, struct zkt_str id)
 {
     const struct name name = { actor, id };
     const uint32_t at = zkt__index_find(&client->by_name, hash_of(client, id),
@@ -45,8 +45,8 @@ static bool reserve(struct zkt_client *client)
     if (client->count == client->capacity) {
         const uint32_t capacity = client->capacity > 0 ? client->capacity * 2
                                                        : FIRST_CAPACITY;
-        struct zkt_entry **table = zkt__resize(client->allocator, client->table,
-                                               capacity * sizeof(*table));
+        struct zkt_client_instance **table = zkt__resize(
+            client->allocator, client->table, capacity * sizeof(*table));
         if (table == NULL) {
             return false;
         }
@@ -56,8 +56,8 @@ static bool reserve(struct zkt_client *client)
     return zkt__index_reserve(&client->by_name, client->allocator, 1);
 }
 
-/* Releases what an entry holds. */
-static void release(struct zkt_client *client, struct zkt_entry *e)
+/* Releases what an instance holds. */
+static void release(struct zkt_client *client, struct zkt_client_instance *e)
 {
     if (e->state != NULL) {
         zkt__value_release(&client->store, e->actor->state, e->state);
@@ -67,11 +67,12 @@ static void release(struct zkt_client *client, struct zkt_entry *e)
     zkt__release(client->allocator, e);
 }
 
-struct zkt_entry *zkt__entry_new(struct zkt_client *client,
-                                 const struct zkt_remote_actor *actor,
-                                 struct zkt_str id)
+struct zkt_client_instance *zkt__client_instance_new(
+    struct zkt_client *client, const struct zkt_remote_actor *actor,
+    struct zkt_str id)
 {
-    struct zkt_entry *e = zkt__alloc_zero(client->allocator, 1, sizeof(*e));
+    struct zkt_client_instance *e = zkt__alloc_zero(client->allocator, 1,
+                                                    sizeof(*e));
     if (e == NULL) {
         return NULL;
     }
@@ -89,13 +90,14 @@ struct zkt_entry *zkt__entry_new(struct zkt_client *client,
     e->position = client->count;
     client->table[client->count++] = e;
     zkt__index_add(&client->by_name, hash_of(client, e->id), e->position);
-    zkt__list_append(&client->entries, &e->node);
+    zkt__list_append(&client->instances, &e->node);
     return e;
 }
 
-void zkt__entry_free(struct zkt_client *client, struct zkt_entry *e)
+void zkt__client_instance_free(struct zkt_client *client,
+                               struct zkt_client_instance *e)
 {
-    struct zkt_entry *last = client->table[--client->count];
+    struct zkt_client_instance *last = client->table[--client->count];
     zkt__index_remove(&client->by_name, hash_of(client, e->id), e->position);
     if (last != e) {
         zkt__index_move(&client->by_name, hash_of(client, last->id),
@@ -108,7 +110,7 @@ void zkt__entry_free(struct zkt_client *client, struct zkt_entry *e)
     release(client, e);
 }
 
-void zkt__entries_finish(struct zkt_client *client)
+void zkt__client_instances_finish(struct zkt_client *client)
 {
     zkt__index_finish(&client->by_name, client->allocator);
     zkt__release(client->allocator, client->table);
