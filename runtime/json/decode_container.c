@@ -44,17 +44,6 @@ static void *grow(struct zkt_reader *reader, struct growing *g)
     return g->items + g->len++ * g->size;
 }
 
-/* The rest of an array that has too many items, which nobody reads. */
-static bool skip_items(struct zkt_reader *reader)
-{
-    do {
-        if (!zkt__reader_skip(reader, NULL)) {
-            return false;
-        }
-    } while (zkt__reader_item(reader));
-    return !reader->malformed;
-}
-
 bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
                      void *value)
 {
@@ -72,7 +61,7 @@ bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
         reader->path[reader->depth - 1] = (struct zkt_step){ NULL, 0,
                                                              (uint32_t)g.len };
         if (++count > limit) {
-            good = skip_items(reader);
+            good = zkt__reader_skip_rest(reader, ZKT_TOKEN_ARRAY);
             break;
         }
         void *item = grow(reader, &g);
@@ -102,6 +91,8 @@ struct building {
     struct growing entries;
     struct zkt_map_index *index;
     uint32_t first_issue;
+    uint32_t limit; /* of entries */
+    bool over;      /* there are more, which were skipped */
 };
 
 /* Where @key stands already, or ZKT_INDEX_NONE. */
@@ -129,6 +120,7 @@ static bool note_entry(struct zkt_reader *reader, struct building *b)
         b->index->key = *reader->hash_key;
         from = 0;
     }
+    b->index->items = b->entries.items;
     if (!zkt__index_reserve(&b->index->index, &memory,
                             (uint32_t)(b->entries.len - from))) {
         return no_memory(reader);
@@ -172,15 +164,27 @@ static bool key_is_good(struct zkt_reader *reader, struct zkt_str key,
     return reader->lenient || zkt__rule_map_key(&where, key);
 }
 
+/* Adds an entry with @key, for which there is none; false: no memory. */
+static bool add_entry(struct zkt_reader *reader, struct building *b,
+                      struct zkt_str key)
+{
+    char *entry = grow(reader, &b->entries);
+    if (entry == NULL) {
+        return false;
+    }
+    memcpy(entry, &key, sizeof(key));
+    return note_entry(reader, b);
+}
+
 /* One entry, of which the key is next. */
-static bool take_entry(struct zkt_reader *reader, const struct zkt_type *type,
+static void take_entry(struct zkt_reader *reader, const struct zkt_type *type,
                        struct building *b)
 {
     const struct zkt_map_info *info = type->of.maps;
     struct zkt_str key;
     bool lone_surrogate;
     if (!take_key(reader, &key, &lone_surrogate)) {
-        return false;
+        return;
     }
     uint32_t position = find_entry(b, key);
     struct zkt_step *step = &reader->path[reader->depth - 1];
@@ -190,22 +194,19 @@ static bool take_entry(struct zkt_reader *reader, const struct zkt_type *type,
         step->order = position;
         zkt__issues_drop(reader->issues, b->first_issue, reader->depth - 1,
                          position);
+    } else if (b->entries.len == b->limit) {
+        b->over = zkt__reader_skip_rest(reader, ZKT_TOKEN_OBJECT);
+        return;
     } else {
         position = (uint32_t)b->entries.len;
-        char *entry = grow(reader, &b->entries);
-        if (entry == NULL) {
-            return false;
-        }
-        memcpy(entry, &key, sizeof(key));
-        if (!note_entry(reader, b)) {
-            return false;
+        if (!add_entry(reader, b, key)) {
+            return;
         }
     }
-    const bool good = key_is_good(reader, key, lone_surrogate);
-    return info->value->decode(reader, info->value,
-                               b->entries.items + position * b->entries.size +
-                                   info->value_offset) &&
-           good;
+    (void)key_is_good(reader, key, lone_surrogate);
+    (void)info->value->decode(reader, info->value,
+                              b->entries.items + position * b->entries.size +
+                                  info->value_offset);
 }
 
 bool zkt_decode_map(struct zkt_reader *reader, const struct zkt_type *type,
@@ -216,14 +217,15 @@ bool zkt_decode_map(struct zkt_reader *reader, const struct zkt_type *type,
     struct building b = {
         .entries = { .size = info->entry_size },
         .first_issue = reader->issues->count,
+        .limit = reader->lenient ? UINT32_MAX : info->max,
     };
     const uint32_t found = reader->issues->total;
     *out = (struct zkt_any_map){ NULL, 0, NULL };
     if (!zkt__reader_enter(reader, ZKT_TOKEN_OBJECT)) {
         return zkt__decode_mismatch(reader, "object");
     }
-    while (zkt__reader_entry(reader)) {
-        (void)take_entry(reader, type, &b);
+    while (!b.over && zkt__reader_entry(reader)) {
+        take_entry(reader, type, &b);
     }
     if (reader->malformed || reader->no_memory) {
         return false;
@@ -231,8 +233,8 @@ bool zkt_decode_map(struct zkt_reader *reader, const struct zkt_type *type,
     *out = (struct zkt_any_map){ b.entries.items, b.entries.len, b.index };
     const struct zkt_where where = here(reader);
     if (!reader->lenient) {
-        (void)zkt__rule_count(&where, info->min, info->max, b.entries.len,
-                              "entry", "entries");
+        (void)zkt__rule_count(&where, info->min, info->max,
+                              b.entries.len + b.over, "entry", "entries");
     }
     return reader->issues->total == found;
 }

@@ -140,6 +140,11 @@ bool zkt__reader_string(struct zkt_reader *reader, struct zkt_str *out);
  * collected it is skipped all the same, for who reads it later to refuse.
  */
 bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out);
+/**
+ * Inside an object or array (@what), before a value: skips it and the rest of
+ * the container, and leaves that.
+ */
+bool zkt__reader_skip_rest(struct zkt_reader *reader, enum zkt_token what);
 /** Enters the object or array that stands next; false: it is none. */
 bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what);
 /**

@@ -361,42 +361,77 @@ static inline char *skip_on(struct nesting *in, char *at)
     return at;
 }
 
-bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
+/* Skips values from @at on until everything that was entered is left. NULL:
+ * malformed. */
+static char *skip_values(struct nesting *in, char *at)
 {
-    if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
-        return fail(reader);
-    }
-    struct nesting in;
-    in.reader = reader;
-    in.words = &in.first;
-    in.first = 0;
-    in.depth = 0;
-    in.capacity = ZKT_DEPTH_MAX - reader->depth;
-    in.deeper = false;
-    char *start = reader->at;
-    char *at = start;
     do {
         bool whole = true;
         if (*at == '{' || *at == '[') {
-            at = skip_open(&in, at, &whole);
+            at = skip_open(in, at, &whole);
         } else {
-            at = skip_scalar(reader, at);
+            at = skip_scalar(in->reader, at);
         }
         if (at != NULL && whole) {
-            at = skip_on(&in, at);
+            at = skip_on(in, at);
         }
-        if (at == NULL) {
-            return fail(reader);
-        }
-    } while (in.depth > 0);
-    if (in.deeper && reader->issues != NULL) {
+    } while (at != NULL && in->depth > 0);
+    return at;
+}
+
+static void nesting_init(struct nesting *in, struct zkt_reader *reader)
+{
+    in->reader = reader;
+    in->words = &in->first;
+    in->first = 0;
+    in->depth = 0;
+    in->capacity = ZKT_DEPTH_MAX - reader->depth;
+    in->deeper = false;
+}
+
+/* Takes what skip_values returned as the place to go on from. */
+static bool skipped(const struct nesting *in, char *at)
+{
+    struct zkt_reader *reader = in->reader;
+    if (at == NULL) {
+        return fail(reader);
+    }
+    if (in->deeper && reader->issues != NULL) {
         return fail_deep(reader);
     }
     reader->at = at;
+    return true;
+}
+
+bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
+{
+    struct nesting in;
+    if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
+        return fail(reader);
+    }
+    nesting_init(&in, reader);
+    char *start = reader->at;
+    if (!skipped(&in, skip_values(&in, start))) {
+        return false;
+    }
     if (out != NULL) {
-        *out = (struct zkt_str){ start, (size_t)(at - start) };
+        *out = (struct zkt_str){ start, (size_t)(reader->at - start) };
     }
     return true;
+}
+
+bool zkt__reader_skip_rest(struct zkt_reader *reader, enum zkt_token what)
+{
+    struct nesting in;
+    if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
+        return fail(reader);
+    }
+    reader->depth--;
+    nesting_init(&in, reader);
+    in.depth = 1;
+    in.in_object = what == ZKT_TOKEN_OBJECT;
+    in.first = in.in_object;
+    return skipped(&in, skip_values(&in, reader->at));
 }
 
 /* ---- walking ---- */
