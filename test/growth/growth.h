@@ -1,0 +1,37 @@
+/*
+ * How cost grows: each row is work of a size, and is run at 0, n, 2 n and 4 n.
+ * Only instructions are counted, and only those of run(); test/growth/run says
+ * what is allowed. A file of rows has one function that calls growth_measure
+ * for each of its rows, and stands in the table of growth.c.
+ */
+#ifndef GROWTH_H
+#define GROWTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "zocket/allocator.h"
+
+struct growth_row {
+    const char *name; /* without a `|`; it begins with the file's subject */
+    size_t n;         /* the smallest size; 0: 512 */
+    const void *with; /* the row's own, for prepare */
+    /* Makes the work of size @n; it is not counted. NULL: it failed. */
+    void *(*prepare)(const void *with, size_t n);
+    /* The work itself. False: it did not do what it should. */
+    bool (*run)(void *work);
+    void (*finish)(void *work);
+};
+
+/* For what is counted: malloc's own cost has steps of its own. It takes from
+ * one block, never gives anything back, and is empty before each prepare. */
+extern const struct zkt_allocator growth_allocator;
+
+/** Runs @row at each size, if its name was asked for. */
+void growth_measure(const struct growth_row *row);
+
+/* The files of rows. */
+void growth_codec(void);
+void growth_state(void);
+
+#endif
