@@ -24,8 +24,9 @@
 #define NO_LINE_END "[^\\x{a}\\x{d}\\x{2028}\\x{2029}]"
 
 enum {
-    GROUPS_MAX = 32,   /* deep */
-    REPEAT_MAX = 1000, /* in {…} */
+    GROUPS_MAX = 32,     /* deep */
+    REPEAT_MAX = 1000,   /* in {…} */
+    PATTERN_MAX = 20000, /* parts; the runtime has room for some more */
     NO_CODE_POINT = -1
 };
 
@@ -35,6 +36,13 @@ struct pattern {
     struct emit out;
     const char *error;
     int depth;
+    unsigned size; /* at least the nodes that the runtime makes of it */
+};
+
+/* How often something may come. */
+struct count {
+    unsigned least, most;
+    bool endless;
 };
 
 static bool fail(struct pattern *p, const char *error)
@@ -242,6 +250,22 @@ static bool take_set(struct pattern *p)
 
 /* ---- terms ---- */
 
+/* What begins at size @before comes as often as @count says: so often the
+ * runtime has it, and with it what leads on or back. */
+static bool grow(struct pattern *p, unsigned before, struct count count)
+{
+    const bool options = !count.endless && count.most > count.least;
+    const unsigned one = p->size - before + 1 + options;
+    const unsigned most = count.endless ? count.least : count.most;
+    const unsigned times = most > 0 ? most : 1;
+    if (one > (PATTERN_MAX - before) / times) {
+        return fail(p, "more than 20000 parts, with all that it repeats");
+    }
+    p->size = before + one * times + (count.endless ? 2 : 0);
+    return p->size <= PATTERN_MAX ||
+           fail(p, "more than 20000 parts, with all that it repeats");
+}
+
 static bool take_number(struct pattern *p, unsigned *out)
 {
     const size_t start = p->at;
@@ -255,7 +279,7 @@ static bool take_number(struct pattern *p, unsigned *out)
 /* `{2}`, `{2,}`, `{2,3}`, of which the brace was taken. What is repeated was
  * written from @start on; none of it is nothing, where PCRE2 10.42 takes a '^'
  * in it for an anchor all the same. */
-static bool take_count(struct pattern *p, size_t start)
+static bool take_count(struct pattern *p, size_t start, struct count *count)
 {
     unsigned low, high;
     bool bounded = true;
@@ -280,23 +304,27 @@ static bool take_count(struct pattern *p, size_t start)
     if (!take(p, "}") || low > high) {
         return fail(p, "a count that is none");
     }
+    *count = (struct count){ low, high, !bounded };
     return (low <= REPEAT_MAX && high <= REPEAT_MAX) ||
            fail(p, "a count of more than 1000");
 }
 
-/* What says how often; nothing where nothing stands. */
-static bool take_quantifier(struct pattern *p, bool allowed, size_t start)
+/* What says how often; once where nothing stands. */
+static bool take_quantifier(struct pattern *p, bool allowed, size_t start,
+                            struct count *count)
 {
     static const char *const signs[] = { "*", "+", "?" };
     bool found = false;
+    *count = (struct count){ 1, 1, false };
     for (size_t i = 0; i < 3 && !found; i++) {
         if (take(p, signs[i])) {
             emit_text(&p->out, signs[i]);
+            *count = (struct count){ i == 1, 1, i < 2 };
             found = true;
         }
     }
     if (!found && take(p, "{")) {
-        if (!take_count(p, start)) {
+        if (!take_count(p, start, count)) {
             return false;
         }
         found = true;
@@ -340,6 +368,7 @@ static bool take_group(struct pattern *p, bool *repeatable)
         return false;
     }
     p->depth--;
+    p->size += 2; /* what is looked for has a begin and an end */
     emit_text(&p->out, ")");
     return take(p, ")") || fail(p, "a group without an end");
 }
@@ -404,13 +433,17 @@ static bool take_alternatives(struct pattern *p)
 {
     while (p->at < p->len && peek(p) != ')') {
         bool repeatable;
+        struct count count;
         const size_t start = p->out.len;
+        const unsigned before = p->size;
         if (take(p, "|")) {
             emit_text(&p->out, "|");
+            p->size += 2;
             continue;
         }
         if (!take_atom(p, &repeatable) ||
-            !take_quantifier(p, repeatable, start)) {
+            !take_quantifier(p, repeatable, start, &count) ||
+            !grow(p, before, count)) {
             return false;
         }
     }
