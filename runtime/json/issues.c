@@ -120,7 +120,7 @@ void zkt__issues_init(struct zkt_issues *issues, struct zkt_arena *arena,
     issues->base_depth = 0;
     issues->count = issues->capacity = issues->total = 0;
     issues->items = NULL;
-    issues->hard_matches = 0;
+    issues->pattern_steps = 0;
     issues->no_memory = false;
 }
 

@@ -45,8 +45,8 @@ struct zkt_issues {
     const struct zkt_step *base; /* where the struct of a running hook is */
     uint32_t base_depth;
     uint32_t count, capacity; /* kept in items */
-    uint32_t hard_matches;    /* of patterns, that took long */
     uint32_t total;           /* found, also those over the limit */
+    uint64_t pattern_steps;   /* that matching has taken */
     bool no_memory;
     struct zkt_issue *items; /* in the arena */
 };

@@ -1,29 +1,29 @@
 /*
- * See pattern.h. The limits of a match grow with the text, a few steps and
- * bytes for each of its bytes: so what takes a number of steps in proportion
- * to the text always ends, and what takes a power of it is given up. Most
- * matches end early, so the first limit is low; a higher one is tried only so
- * often for one input.
+ * See pattern.h. PCRE2's machine code tries first, wherever a few steps bound
+ * its work: it backtracks, and between two of the steps that it counts it may
+ * look through the whole text. So it tries patterns that are tied to the
+ * start, and short ones without loops, which nothing makes slow. All others,
+ * and what takes more steps, is for the automaton, which is linear.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "json/pattern.h"
 
 #include <pcre2.h>
 
+#include "json/automaton.h"
+
 enum {
     FIRST_CAPACITY = 16,
-    STEPS = 1000, /* of backtracking, at least */
-    STEPS_HARD = 100000,
-    STEPS_PER_BYTE = 16,
-    STACK = 256 * 1024, /* bytes, of which backtracking takes some */
-    STACK_PER_BYTE = 128,
-    STACK_FIRST = 32 * 1024,
-    SHORT_TEXT = 8 * 1024 /* bytes; the stack for it is kept */
+    STEPS = 128,       /* of backtracking, where there is one start */
+    STEPS_EACH = 16,   /* for each of many starts */
+    SHORT_PATTERN = 64 /* nodes */
 };
 
 struct zkt_compiled_pattern {
     const struct zkt_pattern *pattern; /* NULL: the slot is free */
     pcre2_code *code;
+    struct zkt_automaton *automaton; /* NULL: no schema has such a pattern */
+    uint32_t steps;                  /* that PCRE2 may take; 0: none */
 };
 
 static void *allocate(size_t size, void *user)
@@ -55,39 +55,6 @@ static bool make_contexts(struct zkt_pattern_cache *cache)
     }
     cache->match = pcre2_match_data_create(1, cache->memory);
     return cache->match != NULL;
-}
-
-/* Memory that machine code backtracks in, enough for @len bytes; or NULL,
- * where there is none or no machine code, which does with less. */
-static pcre2_jit_stack *new_stack(const struct zkt_pattern_cache *cache,
-                                  size_t len)
-{
-    return pcre2_jit_stack_create(STACK_FIRST, STACK + len * STACK_PER_BYTE,
-                                  cache->memory);
-}
-
-/* Sets the limits for a text of @len bytes; what is returned is to be freed
- * after the match. */
-static pcre2_jit_stack *set_limits(struct zkt_pattern_cache *cache, size_t len,
-                                   size_t least)
-{
-    const size_t steps = least + len * STEPS_PER_BYTE;
-    const size_t kib = (STACK + len * STACK_PER_BYTE) / 1024;
-    const uint32_t limit = steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX;
-    pcre2_set_match_limit(cache->limits, limit);
-    pcre2_set_depth_limit(cache->limits, limit);
-    pcre2_set_heap_limit(cache->limits,
-                         kib < UINT32_MAX ? (uint32_t)kib : UINT32_MAX);
-    if (len <= SHORT_TEXT) {
-        if (cache->stack == NULL) {
-            cache->stack = new_stack(cache, SHORT_TEXT);
-        }
-        pcre2_jit_stack_assign(cache->limits, NULL, cache->stack);
-        return NULL;
-    }
-    pcre2_jit_stack *own = new_stack(cache, len);
-    pcre2_jit_stack_assign(cache->limits, NULL, own);
-    return own;
 }
 
 /* The slot of @pattern, or the free one where it belongs. */
@@ -127,92 +94,123 @@ static bool reserve(struct zkt_pattern_cache *cache)
     return true;
 }
 
+/* How many steps of PCRE2 keep its work in proportion to the text. */
+static uint32_t safe_steps(const struct zkt_compiled_pattern *slot)
+{
+    uint32_t options = 0;
+    (void)pcre2_pattern_info(slot->code, PCRE2_INFO_ALLOPTIONS, &options);
+    if (slot->automaton == NULL) {
+        return 0;
+    }
+    if ((options & PCRE2_ANCHORED) != 0) {
+        return STEPS;
+    }
+    const bool is_short = slot->automaton->node_count <= SHORT_PATTERN;
+    return is_short && !slot->automaton->loops ? STEPS_EACH : 0;
+}
+
 /* The compiler of schemas tried the source before, so what fails is memory. */
-static pcre2_code *compile(const struct zkt_pattern_cache *cache,
-                           const struct zkt_pattern *pattern)
+static bool compile(const struct zkt_pattern_cache *cache,
+                    const struct zkt_pattern *pattern,
+                    struct zkt_compiled_pattern *slot)
 {
     int error;
     size_t offset;
     pcre2_compile_context *context = pcre2_compile_context_create(
         cache->memory);
     if (context == NULL) {
-        return NULL;
+        return false;
     }
-    pcre2_code *code = pcre2_compile(
+    slot->code = pcre2_compile(
         (PCRE2_SPTR)pattern->source.data, pattern->source.len,
         PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, &error, &offset, context);
     pcre2_compile_context_free(context);
-    if (code != NULL) {
-        /* Where there is no JIT, the interpreter does. */
-        (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+    if (slot->code == NULL) {
+        return false;
     }
-    return code;
+    if (zkt__automaton_new(cache->allocator, pattern->source,
+                           &slot->automaton) == ZKT_AUTOMATON_NO_MEMORY) {
+        pcre2_code_free(slot->code);
+        slot->code = NULL;
+        return false;
+    }
+    slot->steps = safe_steps(slot);
+    /* Where there is no JIT, the interpreter does. */
+    (void)pcre2_jit_compile(slot->code, PCRE2_JIT_COMPLETE);
+    return true;
 }
 
-static const pcre2_code *code_of(struct zkt_pattern_cache *cache,
-                                 const struct zkt_pattern *pattern)
+/* The pattern, compiled; NULL: no memory. */
+static const struct zkt_compiled_pattern *compiled(
+    struct zkt_pattern_cache *cache, const struct zkt_pattern *pattern)
 {
     if (!make_contexts(cache) || !reserve(cache)) {
         return NULL;
     }
     struct zkt_compiled_pattern *slot = find(cache, pattern);
     if (slot->pattern == NULL) {
-        slot->code = compile(cache, pattern);
-        if (slot->code == NULL) {
+        if (!compile(cache, pattern, slot)) {
             return NULL;
         }
         slot->pattern = pattern;
         cache->count++;
     }
-    return slot->code;
+    return slot;
 }
 
-/* One try with at least so many steps; PCRE2's result. */
-static int try_match(struct zkt_pattern_cache *cache, const pcre2_code *code,
-                     struct zkt_str text, size_t least)
+/* PCRE2's result within the steps that it may take. */
+static int try_match(const struct zkt_pattern_cache *cache,
+                     const struct zkt_compiled_pattern *slot,
+                     struct zkt_str text)
 {
-    pcre2_jit_stack *stack = set_limits(cache, text.len, least);
-    const int result = pcre2_match(code, (PCRE2_SPTR)text.data, text.len, 0,
-                                   PCRE2_NO_UTF_CHECK, cache->match,
-                                   cache->limits);
-    pcre2_jit_stack_assign(cache->limits, NULL, NULL);
-    pcre2_jit_stack_free(stack);
-    const bool no_stack = text.len <= SHORT_TEXT ? cache->stack == NULL
-                                                 : stack == NULL;
-    return result == PCRE2_ERROR_JIT_STACKLIMIT && no_stack
-               ? PCRE2_ERROR_NOMEMORY
-               : result;
+    pcre2_set_match_limit(cache->limits, slot->steps);
+    pcre2_set_depth_limit(cache->limits, slot->steps);
+    return pcre2_match(slot->code, (PCRE2_SPTR)text.data, text.len, 0,
+                       PCRE2_NO_UTF_CHECK, cache->match, cache->limits);
+}
+
+/* The automaton's answer, as long as the input has steps left. */
+static enum zkt_match match_slowly(const struct zkt_compiled_pattern *slot,
+                                   struct zkt_str text, uint64_t *steps)
+{
+    const bool found = slot->automaton != NULL &&
+                       *steps < ZKT_PATTERN_STEPS_MAX &&
+                       zkt__automaton_finds(slot->automaton, text, steps,
+                                            ZKT_PATTERN_STEPS_MAX);
+    return found ? ZKT_MATCHES : ZKT_DIFFERS;
 }
 
 enum zkt_match zkt__pattern_match(struct zkt_pattern_cache *cache,
                                   const struct zkt_pattern *pattern,
-                                  struct zkt_str text, uint32_t *hard)
+                                  struct zkt_str text, uint64_t *steps)
 {
-    const pcre2_code *code = code_of(cache, pattern);
-    if (code == NULL) {
+    const struct zkt_compiled_pattern *slot = compiled(cache, pattern);
+    if (slot == NULL) {
         return ZKT_MATCH_NO_MEMORY;
     }
-    int result = try_match(cache, code, text, STEPS);
-    if ((result == PCRE2_ERROR_MATCHLIMIT ||
-         result == PCRE2_ERROR_DEPTHLIMIT) &&
-        *hard < ZKT_HARD_MATCHES_MAX) {
-        (*hard)++;
-        result = try_match(cache, code, text, STEPS_HARD);
+    const int result = slot->steps > 0 ? try_match(cache, slot, text)
+                                       : PCRE2_ERROR_MATCHLIMIT;
+    if (result >= 0) {
+        return ZKT_MATCHES;
     }
-    if (result == PCRE2_ERROR_NOMEMORY) {
+    switch (result) {
+    case PCRE2_ERROR_NOMATCH:
+        return ZKT_DIFFERS;
+    case PCRE2_ERROR_NOMEMORY:
         return ZKT_MATCH_NO_MEMORY;
+    default: /* one of its limits */
+        return match_slowly(slot, text, steps);
     }
-    return result >= 0 ? ZKT_MATCHES : ZKT_DIFFERS;
 }
 
 void zkt__patterns_finish(struct zkt_pattern_cache *cache)
 {
     for (uint32_t i = 0; i < cache->capacity; i++) {
         pcre2_code_free(cache->slots[i].code);
+        zkt__automaton_free(cache->slots[i].automaton);
     }
     zkt__release(cache->allocator, cache->slots);
     pcre2_match_data_free(cache->match);
-    pcre2_jit_stack_free(cache->stack);
     pcre2_match_context_free(cache->limits);
     pcre2_general_context_free(cache->memory);
     *cache = (struct zkt_pattern_cache){ .allocator = cache->allocator };

@@ -100,7 +100,7 @@ static bool rule_pattern(const struct zkt_where *where,
         return true;
     }
     switch (zkt__pattern_match(context->patterns, pattern, value,
-                               &where->issues->hard_matches)) {
+                               &where->issues->pattern_steps)) {
     case ZKT_MATCHES:
         return true;
     case ZKT_MATCH_NO_MEMORY:

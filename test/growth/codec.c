@@ -181,6 +181,10 @@ static const struct text texts[] = {
     BAD_STRING("no long email", "email", "a.", "@"),
     BAD_STRING("no long url", "url", "http://a", "/ "),
     BAD_STRING("no match of a pattern that is tied", "tied", "a", "X"),
+    BAD_STRING("no match of a pattern that is not", "free", "a", " ;"),
+    BAD_STRING("no match of a pattern of some parts", "late", "ab", "cd"),
+    BAD_STRING("no match of a lazy pattern", "lazy", "ab", "xb"),
+    BAD_STRING("no match of a pattern that looks ahead", "ahead", "a", ""),
     BAD_STRING("no match of a pattern of a word", "word", "a", ""),
     BAD_STRING("no match of several patterns", "several", "ab", ""),
     BAD_LIST("no matches of a pattern that is tied", "tieds",
@@ -296,17 +300,16 @@ static void *prepare(const void *with, size_t n)
     struct work *w = calloc(1, sizeof(*w));
     w->of = with;
     w->n = n;
-    w->len = put(NULL, w->of, n);
-    w->text = calloc(w->len + ZKT_PADDING, 1);
+    w->text = calloc(put(NULL, w->of, n > 0 ? n : 1) + ZKT_PADDING, 1);
     app = growth_app(&handlers);
     zkt__arena_init(&w->arena, &growth_allocator);
     zkt__writer_init(&w->writer, &growth_allocator);
     w->patterns.allocator = &growth_allocator;
     w->context = (struct zkt_rule_context){ .patterns = &w->patterns,
                                             .app = &app };
-    put(w->text, w->of, 0);
-    w->len = put(NULL, w->of, 0);
+    w->len = put(w->text, w->of, 1);
     (void)decode(w);
+    memset(w->text, 0, w->len);
     w->len = put(w->text, w->of, n);
     zkt__arena_finish(&w->arena);
     return w;

@@ -1,0 +1,178 @@
+/*
+ * Running an automaton from the end of a text to its beginning. At each place
+ * a bit for each node says whether the pattern's end can be reached from it by
+ * what comes behind the place. So a character is a shift and a mask, what is
+ * looked for ahead is known already, and no start is tried twice.
+ */
+#include "json/automaton.h"
+
+#include <string.h>
+
+/* Where the run has come to. */
+struct moment {
+    const char *begin, *at, *end;
+};
+
+bool zkt__node_takes(const struct zkt_automaton *automaton,
+                     const struct zkt_node *node, uint32_t c)
+{
+    const struct zkt_code_points *ranges = &automaton->ranges[node->a];
+    for (uint32_t i = 0; i < node->b; i++) {
+        if (c >= ranges[i].first && c <= ranges[i].last) {
+            return node->which == 0;
+        }
+    }
+    return node->which == 1;
+}
+
+static bool reaches(const struct zkt_automaton *a, uint32_t node)
+{
+    return (a->now[node / 64] >> node % 64 & 1) != 0;
+}
+
+static bool is_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+           (c >= 'a' && c <= 'z') || c == '_';
+}
+
+static bool is_place(enum zkt_place_kind kind, const struct moment *m)
+{
+    if (kind == ZKT_PLACE_BEGIN) {
+        return m->at == m->begin;
+    }
+    if (kind == ZKT_PLACE_END) {
+        return m->at == m->end;
+    }
+    const bool before = m->at > m->begin && is_word(m->at[-1]);
+    const bool behind = m->at < m->end && is_word(*m->at);
+    return (before != behind) == (kind == ZKT_PLACE_WORD);
+}
+
+/* Whether the end is reached from node @number, which leads without a
+ * character to one from which it is. */
+static bool leads_on(const struct zkt_automaton *a, uint32_t number,
+                     const struct moment *m)
+{
+    const struct zkt_node *node = &a->nodes[number];
+    switch (node->kind) {
+    case ZKT_NODE_PLACE:
+        return is_place((enum zkt_place_kind)node->which, m);
+    case ZKT_NODE_LOOK:
+        return reaches(a, node->a) != (node->which == 1);
+    case ZKT_NODE_SPLIT:
+    case ZKT_NODE_SET:
+    case ZKT_NODE_MATCH:
+        break;
+    }
+    return true;
+}
+
+static void mark(const struct zkt_automaton *a, uint32_t node)
+{
+    a->now[node / 64] |= (uint64_t)1 << node % 64;
+}
+
+/* Puts the nodes of the region that are marked into the queue; how many. */
+static uint32_t fill_queue(const struct zkt_automaton *a,
+                           const struct zkt_region *region)
+{
+    uint32_t count = 0;
+    for (uint32_t i = region->first / 64; i <= region->last / 64; i++) {
+        for (uint64_t left = a->now[i]; left != 0; left &= left - 1) {
+            const uint32_t node = i * 64 + (uint32_t)__builtin_ctzll(left);
+            if (node >= region->first && node <= region->last) {
+                a->queue[count++] = node;
+            }
+        }
+    }
+    return count;
+}
+
+/* Marks all that lead without a character to what is marked; what they look
+ * for has been dealt with. Returns how many nodes there were. */
+static uint32_t go_back(const struct zkt_automaton *a,
+                        const struct zkt_region *region, const struct moment *m)
+{
+    mark(a, region->last);
+    uint32_t count = fill_queue(a, region);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct zkt_node *node = &a->nodes[a->queue[i]];
+        for (uint32_t j = node->back; j < node[1].back; j++) {
+            const uint32_t from = a->backs[j];
+            if (!reaches(a, from) && leads_on(a, from, m)) {
+                mark(a, from);
+                a->queue[count++] = from;
+            }
+        }
+    }
+    return count;
+}
+
+static uint32_t go_back_in_all(const struct zkt_automaton *a,
+                               const struct moment *m)
+{
+    uint32_t count = a->words;
+    for (uint32_t i = 0; i < a->region_count; i++) {
+        count += go_back(a, &a->regions[i], m);
+    }
+    return count;
+}
+
+/* The nodes that take the character and then go on to one of those now. */
+static void take_ascii(const struct zkt_automaton *a, unsigned char c)
+{
+    const uint64_t *row = a->rows + (size_t)c * a->words;
+    for (uint32_t i = 0; i < a->words; i++) {
+        const uint64_t next = i + 1 < a->words ? a->now[i + 1] << 63 : 0;
+        a->now[i] = (a->now[i] >> 1 | next) & row[i];
+    }
+}
+
+static void take_other(const struct zkt_automaton *a, uint32_t c)
+{
+    for (uint32_t i = 0; i < a->node_count; i++) {
+        const struct zkt_node *node = &a->nodes[i];
+        const uint64_t bit = (uint64_t)1 << i % 64;
+        const bool taken = node->kind == ZKT_NODE_SET && reaches(a, i + 1) &&
+                           zkt__node_takes(a, node, c);
+        a->now[i / 64] = taken ? a->now[i / 64] | bit : a->now[i / 64] & ~bit;
+    }
+}
+
+/* Goes back over one character; returns the steps that it took. */
+static uint32_t step_back(const struct zkt_automaton *a, struct moment *m)
+{
+    uint32_t c = (unsigned char)*--m->at;
+    if (c < 0x80) {
+        take_ascii(a, (unsigned char)c);
+        return 0;
+    }
+    int shift = 0;
+    for (c &= 0x3f; ((unsigned char)*m->at & 0xc0) == 0x80;) {
+        m->at--;
+        shift += 6;
+        const uint32_t byte = (unsigned char)*m->at;
+        const uint32_t bits = (byte & 0xc0) == 0x80 ? byte & 0x3f
+                              : byte < 0xe0         ? byte & 0x1f
+                              : byte < 0xf0         ? byte & 0x0f
+                                                    : byte & 0x07;
+        c |= bits << shift;
+    }
+    take_other(a, c);
+    return a->node_count;
+}
+
+bool zkt__automaton_finds(struct zkt_automaton *automaton, struct zkt_str text,
+                          uint64_t *steps, uint64_t steps_max)
+{
+    const char *begin = text.len > 0 ? text.data : "";
+    struct moment m = { begin, begin + text.len, begin + text.len };
+    memset(automaton->now, 0, automaton->words * sizeof(*automaton->now));
+    *steps += go_back_in_all(automaton, &m);
+    while (!reaches(automaton, 0) && m.at > m.begin && *steps <= steps_max) {
+        *steps += step_back(automaton, &m);
+        *steps += go_back_in_all(automaton, &m);
+    }
+    return reaches(automaton, 0);
+}
