@@ -167,9 +167,10 @@ const char *check_default(struct check *c, const struct ast_name *name,
 /**
  * The pattern /…/ as PCRE2 reads it, checked to mean the same in JavaScript;
  * NULL with *@error, a text, and *@at, bytes into @text, where it is wrong.
+ * *@searches: it is not tied to the start, and repeats without a bound.
  */
 const char *pattern_lower(struct arena *arena, const char *text,
-                          const char **error, size_t *at);
+                          const char **error, size_t *at, bool *searches);
 /** Whether a lowered pattern is found in @text. */
 bool pattern_matches(const char *source, const char *text, size_t len);
 

@@ -278,22 +278,22 @@ static void add_pattern(struct check *c, const struct ast_rule *rule,
 static void pattern_rule(struct check *c, const struct ast_rule *rule,
                          struct model_type *type)
 {
+    struct model_pattern pattern = { .shown = rule->text };
     const char *error;
     size_t at;
     if (type->kind != MODEL_STRING) {
         diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
         return;
     }
-    const char *source = pattern_lower(c->arena, rule->text, &error, &at);
-    if (source == NULL) {
+    pattern.source = pattern_lower(c->arena, rule->text, &error, &at,
+                                   &pattern.searches);
+    if (pattern.source == NULL) {
         const uint32_t start = rule->at.start + (uint32_t)at;
         diag_report(c->diag, (struct source_range){ start, start + 1 },
                     DIAG_BAD_PATTERN, error);
         return;
     }
-    add_pattern(
-        c, rule, type,
-        (struct model_pattern){ .source = source, .shown = rule->text });
+    add_pattern(c, rule, type, pattern);
 }
 
 /* ---- words ---- */
@@ -333,6 +333,8 @@ static void unknown_word(struct check *c, const struct ast_rule *rule)
 static void format_rule(struct check *c, const struct ast_rule *rule,
                         struct model_type *type, size_t format)
 {
+    struct model_pattern pattern = { .shown = formats[format].word,
+                                     .is_format = true };
     const char *error;
     size_t at;
     for (size_t i = 0; i < type->pattern_count; i++) {
@@ -342,13 +344,9 @@ static void format_rule(struct check *c, const struct ast_rule *rule,
             return;
         }
     }
-    add_pattern(c, rule, type,
-                (struct model_pattern){
-                    .source = pattern_lower(c->arena, formats[format].pattern,
-                                            &error, &at),
-                    .shown = formats[format].word,
-                    .is_format = true,
-                });
+    pattern.source = pattern_lower(c->arena, formats[format].pattern, &error,
+                                   &at, &pattern.searches);
+    add_pattern(c, rule, type, pattern);
 }
 
 /* Whether items of the type can be compared. */

@@ -1,7 +1,8 @@
 /*
  * What is no mistake, but rarely meant: types that no actor uses, and inputs
- * whose size the client alone decides. Both are found on a checked schema, the
- * second by a work list, since a chain of types may be long.
+ * whose size, and what a pattern costs on it, the client alone decides. Both
+ * are found on a checked schema, the second by a work list, since a chain of
+ * types may be long.
  */
 #include "check.h"
 
@@ -27,8 +28,9 @@ static void warn_unused(struct check *c)
 
 struct inputs {
     struct check *c;
-    struct table seen; /* structs, by stem */
-    struct list open;  /* const struct model_struct * */
+    struct table seen;   /* structs, by stem */
+    struct list open;    /* const struct model_struct * */
+    const char *pattern; /* that searches a string without a bound; or NULL */
 };
 
 static void open_struct(struct inputs *in, const struct model_struct *s)
@@ -39,6 +41,15 @@ static void open_struct(struct inputs *in, const struct model_struct *s)
     }
 }
 
+static void look_for_patterns(struct inputs *in, const struct model_type *type)
+{
+    for (size_t i = 0; i < type->pattern_count; i++) {
+        if (type->patterns[i].searches) {
+            in->pattern = type->patterns[i].shown;
+        }
+    }
+}
+
 /* Whether @type, down to the structs in it, has something without a bound. */
 static bool is_unbounded(struct inputs *in, const struct model_type *type)
 {
@@ -46,6 +57,9 @@ static bool is_unbounded(struct inputs *in, const struct model_type *type)
                          type->kind == MODEL_BYTES ||
                          type->kind == MODEL_LIST || type->kind == MODEL_MAP;
     bool found = counted && type->max == UINT32_MAX;
+    if (found && type->kind == MODEL_STRING) {
+        look_for_patterns(in, type);
+    }
     if (type->kind == MODEL_STRUCT) {
         open_struct(in, type->structure);
     } else if (type->kind == MODEL_TUPLE) {
@@ -62,6 +76,18 @@ static bool is_unbounded(struct inputs *in, const struct model_type *type)
     return found;
 }
 
+static void warn_of_type(struct inputs *in, struct source_range at,
+                         const char *name, const struct model_type *type)
+{
+    in->pattern = NULL;
+    if (is_unbounded(in, type)) {
+        diag_report(in->c->diag, at, DIAG_UNBOUNDED_INPUT, name);
+    }
+    if (in->pattern != NULL) {
+        diag_report(in->c->diag, at, DIAG_UNBOUNDED_PATTERN, in->pattern, name);
+    }
+}
+
 static void warn_unbounded(struct check *c)
 {
     struct inputs in = { .c = c };
@@ -69,8 +95,8 @@ static void warn_unbounded(struct check *c)
         const struct model_actor *a = &c->model->actors[i];
         for (size_t k = 0; k < a->method_count; k++) {
             const struct model_method *m = &a->methods[k];
-            if (m->input != NULL && is_unbounded(&in, m->input)) {
-                diag_report(c->diag, m->at, DIAG_UNBOUNDED_INPUT, m->name);
+            if (m->input != NULL) {
+                warn_of_type(&in, m->at, m->name, m->input);
             }
         }
     }
@@ -78,10 +104,8 @@ static void warn_unbounded(struct check *c)
         const struct model_struct *s =
             ((const struct model_struct **)in.open.items)[i];
         for (size_t f = 0; f < s->field_count; f++) {
-            if (is_unbounded(&in, s->fields[f].type)) {
-                diag_report(c->diag, s->fields[f].at, DIAG_UNBOUNDED_INPUT,
-                            s->fields[f].name);
-            }
+            warn_of_type(&in, s->fields[f].at, s->fields[f].name,
+                         s->fields[f].type);
         }
     }
 }

@@ -50,6 +50,7 @@ struct model_pattern {
     const char *source; /* for PCRE2 */
     const char *shown;  /* "/^[a-z]+$/", "email" */
     bool is_format;
+    bool searches; /* not tied to the start, and repeats without a bound */
 };
 
 /* Text that may hold any character, NUL too. */

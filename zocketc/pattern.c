@@ -36,6 +36,7 @@ struct pattern {
     struct emit out;
     const char *error;
     int depth;
+    bool loops;    /* something may be repeated without a bound */
     unsigned size; /* at least the nodes that the runtime makes of it */
 };
 
@@ -254,6 +255,7 @@ static bool take_set(struct pattern *p)
  * runtime has it, and with it what leads on or back. */
 static bool grow(struct pattern *p, unsigned before, struct count count)
 {
+    p->loops = p->loops || count.endless;
     const bool options = !count.endless && count.most > count.least;
     const unsigned one = p->size - before + 1 + options;
     const unsigned most = count.endless ? count.least : count.most;
@@ -460,8 +462,16 @@ static pcre2_code *compile(const char *source)
                          NULL);
 }
 
+/* Whether the pattern is tried from every character on. */
+static bool is_untied(const pcre2_code *code)
+{
+    uint32_t options = 0;
+    (void)pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
+    return (options & PCRE2_ANCHORED) == 0;
+}
+
 const char *pattern_lower(struct arena *arena, const char *text,
-                          const char **error, size_t *at)
+                          const char **error, size_t *at, bool *searches)
 {
     struct pattern p = { .text = text + 1, .len = strlen(text) - 2 };
     const char *source = NULL;
@@ -475,6 +485,7 @@ const char *pattern_lower(struct arena *arena, const char *text,
             source = NULL;
             (void)fail(&p, "more than can be compiled");
         }
+        *searches = code != NULL && p.loops && is_untied(code);
         pcre2_code_free(code);
     }
     emit_finish(&p.out);
