@@ -196,19 +196,30 @@ static bool check_list(struct walk *w, const struct zkt_type *type,
            (!info->unique || zkt__rule_unique(&where, info->item, list));
 }
 
+/* Of the entry that is the last step of the path, and number @order. */
+static bool check_key(struct walk *w, struct zkt_str key, uint32_t order)
+{
+    struct zkt_step *step = &w->path[w->depth - 1];
+    const struct zkt_where where = here(w);
+    if (key.data == NULL && key.len > 0) {
+        *step = (struct zkt_step){ NULL, 0, order };
+        return report(w, ZKT_ISSUE_INVALID_TYPE,
+                      "its key has a length but no text");
+    }
+    if (!zkt__utf8_valid(key.data, key.len)) {
+        *step = (struct zkt_step){ NULL, 0, order };
+        return report(w, ZKT_ISSUE_INVALID_FORMAT,
+                      "its key is not valid UTF-8");
+    }
+    *step = (struct zkt_step){ key.data, (uint32_t)key.len, order };
+    return zkt__rule_map_key(&where, key);
+}
+
 static bool check_entry(struct walk *w, const struct zkt_map_info *info,
                         const struct zkt_any_map *map, size_t i)
 {
     const struct zkt_str key = zkt__map_key(map, info->entry_size, i);
-    w->path[w->depth - 1] = (struct zkt_step){ key.data, (uint32_t)key.len,
-                                               (uint32_t)i };
-    const struct zkt_where where = here(w);
-    if (!zkt__utf8_valid(key.data, key.len)) {
-        w->path[w->depth - 1] = (struct zkt_step){ NULL, 0, (uint32_t)i };
-        return report(w, ZKT_ISSUE_INVALID_FORMAT,
-                      "its key is not valid UTF-8");
-    }
-    return zkt__rule_map_key(&where, key) &&
+    return check_key(w, key, (uint32_t)i) &&
            check(w, info->value,
                  (const char *)map->items + i * info->entry_size +
                      info->value_offset);
@@ -330,6 +341,18 @@ bool zkt__check_glance(const struct zkt_type *type, const void *value)
     default:
         return false;
     }
+}
+
+bool zkt__check_map_key(struct zkt_str key, const struct zkt_step *path,
+                        uint32_t depth, struct zkt_issues *issues)
+{
+    struct walk w;
+    w.issues = issues;
+    w.depth = depth + 1;
+    if (depth > 0) {
+        memcpy(w.path, path, depth * sizeof(*path));
+    }
+    return check_key(&w, key, 0);
 }
 
 bool zkt__check_value(const struct zkt_type *type, const void *value,

@@ -203,6 +203,13 @@ bool zkt__check_value(const struct zkt_type *type, const void *value,
 bool zkt__check_glance(const struct zkt_type *type, const void *value);
 
 /**
+ * Checks the key of an entry of the map at the @depth steps of @path, as
+ * zkt__check_value does for those of a map.
+ */
+bool zkt__check_map_key(struct zkt_str key, const struct zkt_step *path,
+                        uint32_t depth, struct zkt_issues *issues);
+
+/**
  * Only what a change deep inside of a struct or list can break: its `check;`,
  * or `unique`.
  */

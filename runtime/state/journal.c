@@ -8,7 +8,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "state/record.h"
+#include "json/rules.h"
 
 enum {
     FIRST_RECORDS = 4,
@@ -160,6 +162,22 @@ static bool passes(struct zkt_place *where, struct zkt_step step,
     const uint32_t depth = zkt__place_path(where, path);
     path[depth] = step;
     if (zkt__check_value(type, value, path, depth + 1, journal->issues)) {
+        return true;
+    }
+    zkt__journal_fail(journal, ZKT_INTERNAL, "a value breaks its rules");
+    return false;
+}
+
+/* Whether @key may be one of the map at @where. */
+static bool key_passes(struct zkt_place *where, struct zkt_str key)
+{
+    struct zkt_journal *journal = where->journal;
+    struct zkt_step path[ZKT_DEPTH_MAX];
+    const bool good = key.data != NULL && key.len <= ZKT_MAP_KEY_MAX &&
+                      zkt__utf8_valid(key.data, key.len);
+    if (good || !journal->checks ||
+        zkt__check_map_key(key, path, zkt__place_path(where, path),
+                           journal->issues)) {
         return true;
     }
     zkt__journal_fail(journal, ZKT_INTERNAL, "a value breaks its rules");
@@ -404,8 +422,7 @@ void zkt_state_put(struct zkt_place *at, int field, struct zkt_str key,
     struct zkt_journal *journal = where->journal;
     const struct zkt_map_info *info = where->type->of.maps;
     const struct zkt_any_map *map = where->at;
-    if (!passes(where, (struct zkt_step){ key.data, (uint32_t)key.len, 0 },
-                &zkt_type_string, &key) ||
+    if (!key_passes(where, key) ||
         !passes(where, (struct zkt_step){ key.data, (uint32_t)key.len, 0 },
                 info->value, value)) {
         return;
