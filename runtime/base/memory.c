@@ -1,8 +1,10 @@
 /*
- * See memory.h. An arena's blocks grow geometrically, from 1 KiB to 64 KiB,
- * with larger ones for what does not fit; a reset keeps one for the next
- * call, so that a server in steady state allocates nothing per call. Under
- * the address sanitizer the unused parts of a block are poisoned.
+ * See memory.h. An arena's blocks grow geometrically, from 1 KiB to 64 KiB; a
+ * reset keeps one for the next call, so that a server in steady state allocates
+ * nothing per call. What does not fit has a block of its own, which can be
+ * given back and resized: so an array that grows pins no more than one block of
+ * what it has outgrown. Under the address sanitizer the unused parts of a block
+ * are poisoned.
  */
 #include "base/memory.h"
 
@@ -78,6 +80,12 @@ struct zkt_arena_block {
     alignas(ZKT_ARENA_ALIGNMENT) char bytes[];
 };
 
+struct zkt_large_block {
+    struct zkt_large_block *older, *newer;
+    size_t size; /* of the whole block */
+    alignas(ZKT_ARENA_ALIGNMENT) char bytes[];
+};
+
 void zkt__arena_init(struct zkt_arena *arena, const struct zkt_allocator *a)
 {
     *arena = (struct zkt_arena){ .allocator = a };
@@ -98,6 +106,18 @@ static void use_block(struct zkt_arena *arena, struct zkt_arena_block *block)
     ZKT_POISON(arena->at, (size_t)(arena->end - arena->at));
 }
 
+/* Whether the limit allows @more bytes; if not, that is counted. */
+static bool may_grow(struct zkt_arena *arena, size_t more)
+{
+    if (arena->limit == 0 || more <= arena->limit - arena->size) {
+        return true;
+    }
+    if (arena->reached != NULL) {
+        (*arena->reached)++;
+    }
+    return false;
+}
+
 static bool add_block(struct zkt_arena *arena, size_t wanted)
 {
     const size_t head = sizeof(struct zkt_arena_block);
@@ -106,16 +126,10 @@ static bool add_block(struct zkt_arena *arena, size_t wanted)
         size = arena->blocks->size * 2;
         size = size < BLOCK_MAX ? size : BLOCK_MAX;
     }
-    if (wanted > SIZE_MAX - head - ZKT_ARENA_ALIGNMENT) {
-        return false;
-    }
     if (size < wanted + head) {
         size = wanted + head;
     }
-    if (arena->limit > 0 && size > arena->limit - arena->size) {
-        if (arena->reached != NULL) {
-            (*arena->reached)++;
-        }
+    if (!may_grow(arena, size)) {
         return false;
     }
     struct zkt_arena_block *block = zkt__alloc(arena->allocator, size);
@@ -129,16 +143,159 @@ static bool add_block(struct zkt_arena *arena, size_t wanted)
     return true;
 }
 
+/* What has a block of its own, since it does not fit into any other. */
+static bool is_large(size_t size)
+{
+    return size > BLOCK_MAX - sizeof(struct zkt_arena_block);
+}
+
+static void link_large(struct zkt_arena *arena, struct zkt_large_block *large)
+{
+    large->older = arena->large;
+    large->newer = NULL;
+    if (arena->large != NULL) {
+        arena->large->newer = large;
+    }
+    arena->large = large;
+    arena->size += large->size;
+}
+
+static void unlink_large(struct zkt_arena *arena, struct zkt_large_block *large)
+{
+    if (large->older != NULL) {
+        large->older->newer = large->newer;
+    }
+    if (large->newer != NULL) {
+        large->newer->older = large->older;
+    } else {
+        arena->large = large->older;
+    }
+    arena->size -= large->size;
+}
+
+static void *add_large(struct zkt_arena *arena, size_t wanted)
+{
+    const size_t head = sizeof(struct zkt_large_block);
+    if (wanted > SIZE_MAX - head - ZKT_ARENA_ALIGNMENT ||
+        !may_grow(arena, head + align_up(wanted))) {
+        return NULL;
+    }
+    struct zkt_large_block *large = zkt__alloc(arena->allocator,
+                                               head + align_up(wanted));
+    if (large == NULL) {
+        return NULL;
+    }
+    large->size = head + align_up(wanted);
+    link_large(arena, large);
+    return large->bytes;
+}
+
 void *zkt__arena_grow(struct zkt_arena *arena, size_t size)
 {
     if (size == 0) {
         return zkt__arena_alloc(arena, 1);
     }
-    if (size > SIZE_MAX - ZKT_ARENA_ALIGNMENT ||
-        !add_block(arena, align_up(size))) {
+    if (is_large(size)) {
+        return add_large(arena, size);
+    }
+    return add_block(arena, align_up(size)) ? zkt__arena_alloc(arena, size)
+                                            : NULL;
+}
+
+static struct zkt_large_block *large_of(void *block)
+{
+    return (struct zkt_large_block *)(void *)((char *)block -
+                                              sizeof(struct zkt_large_block));
+}
+
+static bool is_newest(const struct zkt_arena *arena, const void *block,
+                      size_t size)
+{
+    return (const char *)block + align_up(size) == arena->at;
+}
+
+void zkt__arena_release(struct zkt_arena *arena, void *block, size_t size)
+{
+    if (block == NULL) {
+        return;
+    }
+    if (is_large(size)) {
+        struct zkt_large_block *large = large_of(block);
+        unlink_large(arena, large);
+        zkt__release(arena->allocator, large);
+    } else if (is_newest(arena, block, size)) {
+        arena->at = block;
+        ZKT_POISON(arena->at, align_up(size));
+    }
+}
+
+/* Resizes a block of its own that stays one; as zkt__arena_resize. */
+static void *resize_large(struct zkt_arena *arena, void *block, size_t wanted)
+{
+    struct zkt_large_block *large = large_of(block);
+    const size_t size = sizeof(*large) + align_up(wanted);
+    if (size > large->size && !may_grow(arena, size - large->size)) {
         return NULL;
     }
-    return zkt__arena_alloc(arena, size);
+    unlink_large(arena, large);
+    struct zkt_large_block *resized = zkt__resize(arena->allocator, large,
+                                                  size);
+    if (resized == NULL) {
+        link_large(arena, large);
+        return NULL;
+    }
+    resized->size = size;
+    link_large(arena, resized);
+    return resized->bytes;
+}
+
+/* Moves the end of the newest allocation; false: there is no room. */
+static bool resize_newest(struct zkt_arena *arena, void *block, size_t wanted)
+{
+    char *begin = block;
+    if (wanted > (size_t)(arena->end - begin)) {
+        return false;
+    }
+    ZKT_POISON(begin, (size_t)(arena->at - begin));
+    ZKT_UNPOISON(begin, wanted);
+    arena->at = begin + align_up(wanted);
+    return true;
+}
+
+void *zkt__arena_shrink(struct zkt_arena *arena, void *block, size_t size,
+                        size_t wanted)
+{
+    void *resized = NULL;
+    if (is_large(size)) {
+        resized = is_large(wanted) ? resize_large(arena, block, wanted) : NULL;
+    } else if (is_newest(arena, block, size)) {
+        (void)resize_newest(arena, block, wanted);
+    }
+    return resized != NULL ? resized : block;
+}
+
+void *zkt__arena_resize(struct zkt_arena *arena, void *block, size_t size,
+                        size_t wanted)
+{
+    if (block == NULL) {
+        return zkt__arena_alloc(arena, wanted);
+    }
+    if (wanted > SIZE_MAX / 2) {
+        return NULL;
+    }
+    if (is_large(size) && is_large(wanted)) {
+        return resize_large(arena, block, wanted);
+    }
+    if (!is_large(size) && is_newest(arena, block, size) && wanted > 0 &&
+        resize_newest(arena, block, wanted)) {
+        return block;
+    }
+    void *copy = zkt__arena_alloc(arena, wanted);
+    if (copy != NULL) {
+        memcpy(copy, block, size < wanted ? size : wanted);
+        zkt__arena_release(arena, block, size);
+    }
+    return copy;
 }
 
 void *zkt__arena_zero(struct zkt_arena *arena, size_t count, size_t size)
@@ -169,23 +326,37 @@ struct zkt_str zkt__arena_str(struct zkt_arena *arena, struct zkt_str text)
     return (struct zkt_str){ copy, text.len };
 }
 
-static void *arena_allocator_alloc(void *user, size_t size)
-{
-    return zkt__arena_alloc(user, size);
-}
+/* Stands before what the allocator gives out, which is not told sizes. */
+struct sized {
+    alignas(ZKT_ARENA_ALIGNMENT) size_t size; /* with this */
+};
 
 static void *arena_allocator_resize(void *user, void *block, size_t size)
 {
-    (void)user;
-    (void)block;
-    (void)size;
-    return NULL;
+    struct sized *before = block != NULL ? (struct sized *)block - 1 : NULL;
+    if (size > SIZE_MAX - sizeof(*before)) {
+        return NULL;
+    }
+    struct sized *sized = zkt__arena_resize(
+        user, before, before != NULL ? before->size : 0, size + sizeof(*sized));
+    if (sized == NULL) {
+        return NULL;
+    }
+    sized->size = size + sizeof(*sized);
+    return sized + 1;
+}
+
+static void *arena_allocator_alloc(void *user, size_t size)
+{
+    return arena_allocator_resize(user, NULL, size);
 }
 
 static void arena_allocator_release(void *user, void *block)
 {
-    (void)user;
-    (void)block;
+    if (block != NULL) {
+        struct sized *sized = (struct sized *)block - 1;
+        zkt__arena_release(user, sized, sized->size);
+    }
 }
 
 struct zkt_allocator zkt__arena_allocator(struct zkt_arena *arena)
@@ -205,45 +376,37 @@ static void release_block(struct zkt_arena *arena,
     zkt__release(arena->allocator, block);
 }
 
+static void release_large(struct zkt_arena *arena)
+{
+    while (arena->large != NULL) {
+        struct zkt_large_block *large = arena->large;
+        unlink_large(arena, large);
+        zkt__release(arena->allocator, large);
+    }
+}
+
 void zkt__arena_reset(struct zkt_arena *arena)
 {
-    struct zkt_arena_block *kept = NULL;
-    struct zkt_arena_block *block = arena->blocks;
-    if (block != NULL && block->older == NULL && block->size <= BLOCK_MAX) {
-        use_block(arena, block);
+    struct zkt_arena_block *kept = arena->blocks;
+    release_large(arena);
+    if (kept == NULL) {
         return;
     }
-    while (block != NULL) {
-        struct zkt_arena_block *older = block->older;
-        if (block->size > BLOCK_MAX) {
-            release_block(arena, block);
-        } else if (kept == NULL || block->size > kept->size) {
-            if (kept != NULL) {
-                release_block(arena, kept);
-            }
-            kept = block;
-        } else {
-            release_block(arena, block);
-        }
-        block = older;
+    /* None is smaller than those before it. */
+    while (kept->older != NULL) {
+        struct zkt_arena_block *older = kept->older;
+        kept->older = older->older;
+        release_block(arena, older);
     }
-    arena->blocks = NULL;
-    arena->at = arena->end = NULL;
-    arena->size = 0;
-    if (kept != NULL) {
-        kept->older = NULL;
-        arena->size = kept->size;
-        use_block(arena, kept);
-    }
+    arena->size = kept->size;
+    use_block(arena, kept);
 }
 
 void zkt__arena_finish(struct zkt_arena *arena)
 {
-    struct zkt_arena_block *block = arena->blocks;
-    while (block != NULL) {
-        struct zkt_arena_block *older = block->older;
-        release_block(arena, block);
-        block = older;
+    zkt__arena_reset(arena);
+    if (arena->blocks != NULL) {
+        release_block(arena, arena->blocks);
     }
     zkt__arena_init(arena, arena->allocator);
 }

@@ -31,6 +31,7 @@ void zkt__release(const struct zkt_allocator *a, void *block);
 #define ZKT_ARENA_ALIGNMENT 16
 
 struct zkt_arena_block;
+struct zkt_large_block;
 
 /*
  * Zero-initialise and set @allocator, or use zkt__arena_init. Everything given
@@ -39,6 +40,7 @@ struct zkt_arena_block;
 struct zkt_arena {
     const struct zkt_allocator *allocator;
     struct zkt_arena_block *blocks; /* newest first */
+    struct zkt_large_block *large;  /* each of one allocation */
     char *at, *end;                 /* what is left of the newest */
     size_t size, limit;             /* of all blocks; limit 0: none */
     uint64_t *reached;              /* counts how often the limit was; NULL */
@@ -63,11 +65,30 @@ static inline void *zkt__arena_alloc(struct zkt_arena *arena, size_t size)
 }
 /** Zeroed; NULL when there is none or count * size overflows. */
 void *zkt__arena_zero(struct zkt_arena *arena, size_t count, size_t size);
+/**
+ * Makes @block, @size bytes from the arena (or NULL, of 0), @wanted bytes long,
+ * and keeps what it holds. The newest allocation grows where it stands while
+ * there is room, a large one is resized by the allocator; any other is copied.
+ * NULL: no memory; @block is as before.
+ */
+void *zkt__arena_resize(struct zkt_arena *arena, void *block, size_t size,
+                        size_t wanted);
+/**
+ * Makes @block smaller where that costs nothing, as if it had been allocated
+ * with @wanted bytes, more than 0; returns where it is then. It never fails.
+ */
+void *zkt__arena_shrink(struct zkt_arena *arena, void *block, size_t size,
+                        size_t wanted);
+/**
+ * Gives back @block of @size bytes if it is the newest allocation or a large
+ * one; else it stays until the arena is reset. Takes NULL.
+ */
+void zkt__arena_release(struct zkt_arena *arena, void *block, size_t size);
 /** A copy with a NUL behind it; .data is NULL when there is no memory. */
 struct zkt_str zkt__arena_str(struct zkt_arena *arena, struct zkt_str text);
 /**
- * An allocator that takes from the arena: releasing does nothing, resizing
- * fails. Good as long as @arena stays where it is.
+ * An allocator that takes from the arena and gives back what the arena takes
+ * back. Good as long as @arena stays where it is.
  */
 struct zkt_allocator zkt__arena_allocator(struct zkt_arena *arena);
 /**

@@ -85,7 +85,10 @@ static bool check_json(struct walk *w, const struct zkt_json *json)
                      NULL);
     reader.depth = w->depth;
     memcpy(reader.path, w->path, w->depth * sizeof(*w->path));
-    if (zkt__reader_skip(&reader, NULL) && zkt__reader_done(&reader)) {
+    const bool good = zkt__reader_skip(&reader, NULL) &&
+                      zkt__reader_done(&reader);
+    zkt__arena_release(w->issues->arena, copy, json->len + ZKT_PADDING);
+    if (good) {
         return true;
     }
     return w->issues->total == found &&

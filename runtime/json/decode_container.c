@@ -30,18 +30,29 @@ static void *grow(struct zkt_reader *reader, struct growing *g)
 {
     if (g->len == g->capacity) {
         const size_t capacity = g->capacity > 0 ? g->capacity * 2 : 4;
-        char *items = zkt__arena_zero(reader->arena, capacity, g->size);
+        char *items = capacity > SIZE_MAX / g->size
+                          ? NULL
+                          : zkt__arena_resize(reader->arena, g->items,
+                                              g->capacity * g->size,
+                                              capacity * g->size);
         if (items == NULL) {
             no_memory(reader);
             return NULL;
         }
-        if (g->len > 0) {
-            memcpy(items, g->items, g->len * g->size);
-        }
         g->items = items;
         g->capacity = capacity;
     }
-    return g->items + g->len++ * g->size;
+    return memset(g->items + g->len++ * g->size, 0, g->size);
+}
+
+/* Gives back the room that no item needed, where that can be. */
+static void fit(struct zkt_reader *reader, struct growing *g)
+{
+    if (g->len > 0 && g->len < g->capacity) {
+        g->items = zkt__arena_shrink(reader->arena, g->items,
+                                     g->capacity * g->size, g->len * g->size);
+        g->capacity = g->len;
+    }
 }
 
 bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
@@ -71,6 +82,7 @@ bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
     if (reader->malformed || reader->no_memory) {
         return false;
     }
+    fit(reader, &g);
     *out = (struct zkt_any_list){ g.items, g.len };
     const struct zkt_where where = here(reader);
     if (reader->lenient) {
@@ -120,7 +132,7 @@ static bool note_entry(struct zkt_reader *reader, struct building *b)
         b->index->key = *reader->hash_key;
         from = 0;
     }
-    b->index->items = b->entries.items;
+    b->index->items = b->entries.items; /* they move when they grow */
     if (!zkt__index_reserve(&b->index->index, &memory,
                             (uint32_t)(b->entries.len - from))) {
         return no_memory(reader);
@@ -229,6 +241,10 @@ bool zkt_decode_map(struct zkt_reader *reader, const struct zkt_type *type,
     }
     if (reader->malformed || reader->no_memory) {
         return false;
+    }
+    fit(reader, &b.entries);
+    if (b.index != NULL) {
+        b.index->items = b.entries.items;
     }
     *out = (struct zkt_any_map){ b.entries.items, b.entries.len, b.index };
     const struct zkt_where where = here(reader);

@@ -42,13 +42,11 @@ static bool reserve(struct zkt_issues *issues)
     }
     const uint32_t capacity = issues->capacity > 0 ? issues->capacity * 2
                                                    : FIRST_CAPACITY;
-    struct zkt_issue *items = zkt__arena_zero(issues->arena, capacity,
-                                              sizeof(*items));
+    struct zkt_issue *items = zkt__arena_resize(
+        issues->arena, issues->items, issues->capacity * sizeof(*items),
+        capacity * sizeof(*items));
     if (items == NULL) {
         return false;
-    }
-    if (issues->count > 0) {
-        memcpy(items, issues->items, issues->count * sizeof(*items));
     }
     issues->items = items;
     issues->capacity = capacity;

@@ -120,5 +120,8 @@ bool zkt__rule_unique(const struct zkt_where *where,
         order[i] = i;
     }
     sort(&s, order, order + count, count);
-    return check_sorted(where, &s, order, count);
+    const bool good = check_sorted(where, &s, order, count);
+    zkt__arena_release(where->issues->arena, order,
+                       2 * (size_t)count * sizeof(*order));
+    return good;
 }

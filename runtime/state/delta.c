@@ -31,7 +31,7 @@ static struct zkt_delta *new_delta(struct replay *r,
     return d;
 }
 
-/* An array of the arena with room for one more; the old one is left behind. */
+/* An array of the arena with room for one more. */
 static void *grown(struct replay *r, void *items, uint32_t count,
                    uint32_t *capacity, size_t size)
 {
@@ -39,13 +39,11 @@ static void *grown(struct replay *r, void *items, uint32_t count,
         return items;
     }
     const uint32_t wanted = *capacity > 0 ? *capacity * 2 : 4;
-    void *larger = zkt__arena_zero(r->arena, wanted, size);
+    void *larger = zkt__arena_resize(r->arena, items, *capacity * size,
+                                     wanted * size);
     if (larger == NULL) {
         r->no_memory = true;
         return NULL;
-    }
-    if (count > 0) {
-        memcpy(larger, items, count * size);
     }
     *capacity = wanted;
     return larger;

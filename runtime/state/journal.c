@@ -68,6 +68,23 @@ static void fail_memory(struct zkt_journal *journal)
 
 /* ---- records ---- */
 
+/* Inline values move along with their records. */
+static bool grow_records(struct zkt_journal *journal, uint32_t capacity)
+{
+    struct zkt_record *grown = zkt__arena_resize(
+        journal->arena, journal->records, journal->capacity * sizeof(*grown),
+        capacity * sizeof(*grown));
+    if (grown == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < journal->count && grown != journal->records; i++) {
+        grown[i].old = grown[i].is_small ? grown[i].small : grown[i].old;
+    }
+    journal->records = grown;
+    journal->capacity = capacity;
+    return true;
+}
+
 /* Room for one record, or NULL with the journal poisoned. It counts only when
  * it is committed with journal->count++. */
 static struct zkt_record *reserve(struct zkt_journal *journal)
@@ -81,23 +98,10 @@ static struct zkt_record *reserve(struct zkt_journal *journal)
     if (journal->count == journal->capacity) {
         const uint32_t capacity = journal->capacity > 0 ? journal->capacity * 2
                                                         : FIRST_RECORDS;
-        struct zkt_record *grown = zkt__arena_alloc(journal->arena,
-                                                    capacity * sizeof(*grown));
-        if (grown == NULL) {
+        if (!grow_records(journal, capacity)) {
             fail_memory(journal);
             return NULL;
         }
-        if (journal->count > 0) {
-            memcpy(grown, journal->records, journal->count * sizeof(*grown));
-            /* Inline values have moved along with their records. */
-            for (uint32_t i = 0; i < journal->count; i++) {
-                if (grown[i].old == journal->records[i].small) {
-                    grown[i].old = grown[i].small;
-                }
-            }
-        }
-        journal->records = grown;
-        journal->capacity = capacity;
     }
     struct zkt_record *record = &journal->records[journal->count];
     memset(record, 0, sizeof(*record));
@@ -109,6 +113,7 @@ static void *reserve_old(struct zkt_journal *journal, struct zkt_record *record,
                          size_t size)
 {
     if (size <= sizeof(record->small)) {
+        record->is_small = true;
         return record->small;
     }
     void *old = zkt__arena_alloc(journal->arena, size);

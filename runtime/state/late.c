@@ -179,13 +179,11 @@ static bool grow_judged(struct late *l)
         return true;
     }
     const uint32_t capacity = l->capacity > 0 ? l->capacity * 2 : 4;
-    const struct zkt_place **grown = zkt__arena_alloc(
-        l->journal->arena, capacity * sizeof(*grown));
+    const struct zkt_place **grown = zkt__arena_resize(
+        l->journal->arena, l->places, l->capacity * sizeof(*grown),
+        capacity * sizeof(*grown));
     if (grown == NULL) {
         return false;
-    }
-    if (l->count > 0) {
-        memcpy(grown, l->places, l->count * sizeof(*grown));
     }
     l->places = grown;
     l->capacity = capacity;

@@ -44,10 +44,11 @@ enum zkt_operation {
 struct zkt_record {
     enum zkt_operation operation;
     uint32_t index, count;
+    bool is_small; /* old stands in small */
     struct zkt_place *where;
     struct zkt_str key;
     void *old; /* moved out of the state; NULL: there was none */
-    alignas(8) char small[16]; /* where an old value that fits stands */
+    alignas(8) char small[16];
 };
 
 /** Where a place stands now, by walking its steps: for undo. */

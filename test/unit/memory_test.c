@@ -245,9 +245,121 @@ static void test_arena_allocator(void **state)
     char *block = zkt__alloc(&a, 8);
     assert_non_null(block);
     memcpy(block, "1234567", 8);
-    assert_null(zkt__resize(&a, block, 16));
-    zkt__release(&a, block);
+    assert_ptr_equal(zkt__resize(&a, block, 160), block);
     assert_string_equal(block, "1234567");
+    char *other = zkt__alloc(&a, 8);
+    char *moved = zkt__resize(&a, block, 320);
+    assert_ptr_not_equal(moved, block);
+    assert_string_equal(moved, "1234567");
+    assert_string_equal(block, "1234567"); /* not the newest: it stays */
+    assert_null(zkt__resize(&a, moved, SIZE_MAX));
+    zkt__release(&a, moved);
+    assert_ptr_equal(zkt__alloc(&a, 320), moved);
+    zkt__release(&a, other);
+    assert_int_equal(failing.live, 1);
+    char *large = zkt__alloc(&a, 100 * KIB);
+    assert_int_equal(failing.live, 2);
+    zkt__release(&a, large);
+    assert_int_equal(failing.live, 1);
+    zkt__release(&a, NULL);
+    zkt__arena_finish(&arena);
+    assert_int_equal(failing.live, 0);
+}
+
+/* An array that grows stands still, then moves to a block of its own. */
+static void test_arena_resize(void **state)
+{
+    struct failing_alloc failing;
+    struct zkt_arena arena;
+    (void)state;
+    failing_alloc_init(&failing, 0);
+    zkt__arena_init(&arena, &failing.allocator);
+    uint32_t *items = NULL;
+    size_t count = 0;
+    for (size_t next = 4; next <= 256 * KIB; next *= 2) {
+        items = zkt__arena_resize(&arena, items, count * sizeof(*items),
+                                  next * sizeof(*items));
+        assert_non_null(items);
+        for (; count < next; count++) {
+            items[count] = (uint32_t)count;
+        }
+        /* All smaller halves together are no larger than one block. */
+        assert_true(arena.size <= next * sizeof(*items) + 130 * KIB);
+    }
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(items[i], i);
+    }
+    const size_t size = arena.size;
+    void *small = zkt__arena_alloc(&arena, 100); /* where there was room */
+    assert_non_null(small);
+    assert_int_equal(arena.size, size);
+    items = zkt__arena_shrink(&arena, items, count * sizeof(*items),
+                              count / 2 * sizeof(*items));
+    assert_int_equal(size - arena.size, count / 2 * sizeof(*items));
+    assert_int_equal(items[count / 2 - 1], count / 2 - 1);
+    assert_ptr_equal(
+        zkt__arena_shrink(&arena, items, count / 2 * sizeof(*items), 16),
+        items);
+    zkt__arena_release(&arena, items, count / 2 * sizeof(*items));
+    zkt__arena_release(&arena, NULL, 5);
+    assert_true(arena.size <= 130 * KIB);
+    zkt__arena_reset(&arena);
+    assert_int_equal(failing.live, 1);
+    zkt__arena_finish(&arena);
+    assert_int_equal(failing.live, 0);
+}
+
+static void test_arena_newest(void **state)
+{
+    struct zkt_arena arena;
+    (void)state;
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    char *first = zkt__arena_alloc(&arena, 100);
+    char *second = zkt__arena_alloc(&arena, 100);
+    memset(second, 's', 100);
+    assert_ptr_equal(zkt__arena_shrink(&arena, first, 100, 10), first);
+    assert_ptr_equal(zkt__arena_shrink(&arena, second, 100, 10), second);
+    assert_ptr_equal(zkt__arena_alloc(&arena, 10), second + 16);
+    assert_ptr_equal(zkt__arena_resize(&arena, second + 16, 10, 20),
+                     second + 16);
+    zkt__arena_release(&arena, second + 16, 20);
+    zkt__arena_release(&arena, first, 100); /* it is not the newest */
+    char *moved = zkt__arena_resize(&arena, second, 10, 5000);
+    assert_memory_equal(moved, "ssssssssss", 10);
+    zkt__arena_finish(&arena);
+}
+
+/* Failing leaves everything as it was; so does the limit, which is counted. */
+static void test_arena_resize_failures(void **state)
+{
+    struct failing_alloc failing;
+    struct zkt_arena arena;
+    uint64_t reached = 0;
+    (void)state;
+    failing_alloc_init(&failing, 0);
+    zkt__arena_init(&arena, &failing.allocator);
+    char *large = zkt__arena_alloc(&arena, 100 * KIB);
+    char *older = zkt__arena_alloc(&arena, 70 * KIB);
+    char *newer = zkt__arena_alloc(&arena, 80 * KIB);
+    large[0] = 'l';
+    const size_t size = arena.size;
+    failing.fail_at = failing.calls + 1;
+    failing.fail_count = 3;
+    assert_null(zkt__arena_resize(&arena, large, 100 * KIB, 200 * KIB));
+    assert_null(zkt__arena_resize(&arena, NULL, 0, 100));
+    assert_null(zkt__arena_alloc(&arena, 100 * KIB));
+    failing.fail_at = 0;
+    assert_null(zkt__arena_resize(&arena, large, 100 * KIB, SIZE_MAX - 5));
+    arena.limit = size + 1;
+    arena.reached = &reached;
+    assert_null(zkt__arena_resize(&arena, large, 100 * KIB, 200 * KIB));
+    assert_int_equal(reached, 1);
+    assert_int_equal(arena.size, size);
+    assert_int_equal(large[0], 'l');
+    zkt__arena_release(&arena, older, 70 * KIB);
+    large = zkt__arena_resize(&arena, large, 100 * KIB, 120 * KIB);
+    assert_int_equal(large[0], 'l');
+    zkt__arena_release(&arena, newer, 80 * KIB);
     assert_int_equal(failing.live, 1);
     zkt__arena_finish(&arena);
     assert_int_equal(failing.live, 0);
@@ -351,6 +463,9 @@ int main(void)
         cmocka_unit_test(test_arena_impossible_sizes),
         cmocka_unit_test(test_arena_str),
         cmocka_unit_test(test_arena_allocator),
+        cmocka_unit_test(test_arena_resize),
+        cmocka_unit_test(test_arena_newest),
+        cmocka_unit_test(test_arena_resize_failures),
         cmocka_unit_test(test_arena_poison),
         cmocka_unit_test(test_buffer),
         cmocka_unit_test(test_spare_buffer),
