@@ -111,6 +111,8 @@ static const struct text texts[] = {
     { "unknown keys", "{", "\"u#\":{\"a\":[1]}", ",", "", "", "}", false, 0 },
     { "unknown deep values", "{\"u\":0", ",\"u\":[[[[#]]]]", "", "", "", "}",
       false, 0 },
+    { "values that are too deep", "{\"u\":[", DEEP, ",", "", "", "]}", true,
+      64 },
     { "an unknown long text", "{\"u\":\"", "u#", "", "", "", "\"}", false, 0 },
     { "an unknown long key", "{\"", "u#", "", "", "", "\":0}", false, 0 },
     { "equal keys", "{", "\"ints\":[1,2,#]", ",", "", "", "}", false, 0 },

@@ -14,7 +14,7 @@
 #include <valgrind/callgrind.h>
 
 enum {
-    USUAL_N = 512,
+    USUAL_N = 256,
     NAME_LEN = 200,
     MEMORY = 1 << 28
 };

@@ -14,7 +14,7 @@
 
 struct growth_row {
     const char *name; /* without a `|`; it begins with the file's subject */
-    size_t n;         /* the smallest size; 0: 512 */
+    size_t n;         /* the smallest size; 0: 256 */
     const void *with; /* the row's own, for prepare */
     /* Makes the work of size @n; it is not counted. NULL: it failed. */
     void *(*prepare)(const void *with, size_t n);

@@ -94,6 +94,41 @@ static void test_depth(void **state)
     assert_false(is_json(text, 200000));
 }
 
+/* Values that are deeper than those that are decoded take memory for as deep
+ * as they go, and give it back. */
+static void test_skipping_keeps_nothing(void **state)
+{
+    enum {
+        VALUES = 200,
+        LEVELS = 1000
+    };
+    static char text[VALUES * (2 * LEVELS + 1) + 1 + ZKT_PADDING];
+    struct zkt_arena arena;
+    struct zkt_reader reader;
+    char *at = text;
+    int count = 0;
+    (void)state;
+    *at++ = '[';
+    for (int i = 0; i < VALUES; i++) {
+        memset(at, '[', LEVELS);
+        memset(at + LEVELS, ']', LEVELS);
+        at += 2 * LEVELS;
+        *at++ = i + 1 < VALUES ? ',' : ']';
+    }
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    zkt__reader_init(&reader, text, (size_t)(at - text), &arena, NULL,
+                     &hash_key);
+    assert_true(zkt__reader_enter(&reader, ZKT_TOKEN_ARRAY));
+    while (zkt__reader_item(&reader)) {
+        assert_true(zkt__reader_skip(&reader, NULL));
+        count++;
+    }
+    assert_true(zkt__reader_done(&reader));
+    assert_int_equal(count, VALUES);
+    assert_true(arena.size <= 1024);
+    zkt__arena_finish(&arena);
+}
+
 static void test_strings(void **state)
 {
     static const struct {
@@ -442,6 +477,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_json),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_skipping_keeps_nothing),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_reading_plain_integers),
