@@ -590,6 +590,8 @@ void zkt__journal_undo(struct zkt_journal *journal)
         }
     }
     zkt__retired_free(journal->store, &journal->retired);
+    journal->cuts = (struct zkt_index){ 0 };
+    journal->cuts_count = 0;
 }
 
 /* Most old values own nothing. */
@@ -644,6 +646,8 @@ void zkt__journal_settle(struct zkt_journal *journal)
     }
     journal->count = 0;
     zkt__retired_free(journal->store, &journal->retired);
+    journal->cuts = (struct zkt_index){ 0 };
+    journal->cuts_count = 0;
 }
 
 void zkt__journal_touched(const struct zkt_journal *journal,

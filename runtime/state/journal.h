@@ -12,6 +12,7 @@
 #ifndef ZKT_STATE_JOURNAL_H
 #define ZKT_STATE_JOURNAL_H
 
+#include "base/index.h"
 #include "state/value.h"
 #include "zocket/state.h"
 #include "json/json.h"
@@ -46,6 +47,8 @@ struct zkt_journal {
     struct zkt_issues *issues;   /* why; also rules broken at commit */
     const char *reason;          /* for what is no issue; lives as the arena */
     struct zkt_retired *retired; /* outgrown blocks, until the call ends */
+    struct zkt_index cuts;       /* see cut.c */
+    uint32_t cuts_count;         /* records that are in it */
 
     /* What a patch has that the schema has not. */
     uint32_t unknown_fields, unknown_values;

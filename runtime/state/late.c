@@ -9,18 +9,9 @@
 struct late {
     struct zkt_journal *journal;
     struct zkt_allocator memory; /* the call's */
-    bool *gone;                  /* by record: its place has been cut off */
-    struct zkt_index cuts;       /* records, by what they changed */
     struct zkt_index judged;     /* of places, below */
     const struct zkt_place **places;
     uint32_t count, capacity;
-};
-
-/* What a change cuts off: all that is in a list or map, or one field. */
-struct target {
-    const void *at;
-    const struct zkt_type *type;
-    uint32_t field; /* of a struct */
 };
 
 bool zkt__breaks_count(const struct zkt_type *type, size_t len)
@@ -31,74 +22,10 @@ bool zkt__breaks_count(const struct zkt_type *type, size_t len)
     return len < min || (max != UINT32_MAX && len > max);
 }
 
-/* ---- what has been cut off ---- */
-
-static struct target target_at(const struct zkt_place *where, uint32_t field)
+/* Whether a later change has cut off what record @i changed. */
+static bool is_gone(const struct zkt_journal *journal, uint32_t i)
 {
-    const bool fields = where->type->kind == ZKT_KIND_STRUCT;
-    return (struct target){ where->at, where->type, fields ? field : 0 };
-}
-
-static uint64_t hash_target(const struct late *l, const struct target *t)
-{
-    const uint64_t key[2] = { (uintptr_t)t->at, t->field };
-    return zkt__hash(&l->journal->store->key, key, sizeof(key));
-}
-
-static bool same_target(const void *owner, uint32_t position, const void *key,
-                        size_t len)
-{
-    const struct zkt_record *record =
-        &((const struct zkt_journal *)owner)->records[position];
-    const struct target mine = target_at(record->where, record->index);
-    const struct target *wanted = key;
-    (void)len;
-    return mine.at == wanted->at && mine.type == wanted->type &&
-           mine.field == wanted->field;
-}
-
-static bool is_cut(const struct late *l, const struct target *t)
-{
-    return zkt__index_find(&l->cuts, hash_target(l, t), same_target, l->journal,
-                           t, sizeof(*t)) != ZKT_INDEX_NONE;
-}
-
-/* Whether any of the records in the index has cut @place off. */
-static bool is_cut_off(const struct late *l, const struct zkt_place *place)
-{
-    for (; place->parent != NULL; place = place->parent) {
-        const struct target t = target_at(place->parent, place->index);
-        if (is_cut(l, &t)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Goes from the last record to the first, so that the index holds those after
- * it. False: no memory. */
-static bool find_gone(struct late *l)
-{
-    const struct zkt_journal *journal = l->journal;
-    l->gone = zkt__arena_zero(journal->arena, journal->count, sizeof(bool));
-    if (l->gone == NULL) {
-        return false;
-    }
-    if (journal->count == 1) {
-        return true;
-    }
-    if (!zkt__index_reserve(&l->cuts, &l->memory, journal->count)) {
-        return false;
-    }
-    for (uint32_t i = journal->count; i-- > 0;) {
-        const struct zkt_record *record = &journal->records[i];
-        const struct target t = target_at(record->where, record->index);
-        l->gone[i] = is_cut_off(l, record->where);
-        if (!is_cut(l, &t)) {
-            zkt__index_add(&l->cuts, hash_target(l, &t), i);
-        }
-    }
-    return true;
+    return zkt__place_is_cut(journal->records[i].where, i + 1);
 }
 
 /* ---- item counts ---- */
@@ -123,13 +50,13 @@ static void report_count(struct zkt_journal *journal,
 
 /* Only a count that went out of bounds and did not come back is worth the
  * search; it may be gone together with what it was in. */
-static bool check_counts(const struct late *l)
+static bool check_counts(struct zkt_journal *journal)
 {
-    struct zkt_journal *journal = l->journal;
     for (uint32_t i = 0; journal->broken > 0 && i < journal->count; i++) {
         const struct zkt_place *where = journal->records[i].where;
-        if (l->gone[i] || (where->type->kind != ZKT_KIND_LIST &&
-                           where->type->kind != ZKT_KIND_MAP)) {
+        const bool counted = where->type->kind == ZKT_KIND_LIST ||
+                             where->type->kind == ZKT_KIND_MAP;
+        if (!counted || is_gone(journal, i)) {
             continue;
         }
         const struct zkt_any_list *now = zkt__place_resolve(where);
@@ -138,7 +65,7 @@ static bool check_counts(const struct late *l)
             return false;
         }
     }
-    return true;
+    return journal->failure == ZKT_OK;
 }
 
 /* ---- `check;` and `unique` ---- */
@@ -225,8 +152,9 @@ static void check_rules(struct late *l)
 {
     struct zkt_journal *journal = l->journal;
     for (uint32_t i = journal->count; i-- > 0;) {
-        const struct zkt_place *place = l->gone[i] ? NULL
-                                                   : journal->records[i].where;
+        const struct zkt_place *place = is_gone(journal, i)
+                                            ? NULL
+                                            : journal->records[i].where;
         for (; place != NULL && journal->failure == ZKT_OK;
              place = place->parent) {
             if (has_late_rules(place->type) && !judged(l, place)) {
@@ -246,9 +174,7 @@ bool zkt__journal_check(struct zkt_journal *journal)
     if (journal->failure != ZKT_OK || (!rules && journal->broken == 0)) {
         return journal->failure == ZKT_OK;
     }
-    if (!find_gone(&l)) {
-        zkt__journal_fail(journal, ZKT_NO_MEMORY, "no memory to check rules");
-    } else if (check_counts(&l) && rules) {
+    if (check_counts(journal) && rules) {
         check_rules(&l);
     }
     return journal->failure == ZKT_OK;

@@ -102,34 +102,19 @@ struct zkt_place *zkt__place_new(struct zkt_place *at, enum zkt_step_kind step,
     return place;
 }
 
-bool zkt__record_cuts(const struct zkt_record *record,
-                      const struct zkt_place *place)
-{
-    const struct zkt_place *where = record->where;
-    for (; place->parent != NULL; place = place->parent) {
-        if (place->parent->at == where->at &&
-            place->parent->type == where->type &&
-            (place->step != ZKT_STEP_FIELD || record->index == place->index)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool zkt__place_usable(struct zkt_place *place)
 {
     struct zkt_journal *journal = place->journal;
     if (journal->failure != ZKT_OK) {
         return false;
     }
-    for (; place->seen < journal->count; place->seen++) {
-        if (zkt__record_cuts(&journal->records[place->seen], place)) {
-            zkt__journal_fail(journal, ZKT_INTERNAL,
-                              "a place was used after the list, map or field "
-                              "that it is in was changed");
-            return false;
-        }
+    if (zkt__place_is_cut(place, place->seen)) {
+        zkt__journal_fail(journal, ZKT_INTERNAL,
+                          "a place was used after the list, map or field "
+                          "that it is in was changed");
+        return false;
     }
+    place->seen = journal->count;
     return true;
 }
 

@@ -61,9 +61,11 @@ struct zkt_place *zkt__place_new(struct zkt_place *at, enum zkt_step_kind step,
 /** Whether a list or map of @type may not have @len items. */
 bool zkt__breaks_count(const struct zkt_type *type, size_t len);
 
-/** Whether @record changed a list, map or field on the way to @place. */
-bool zkt__record_cuts(const struct zkt_record *record,
-                      const struct zkt_place *place);
+/**
+ * Whether a record from number @since on changed a list, map or field on the
+ * way to @place. Also true, with the journal poisoned, if there is no memory.
+ */
+bool zkt__place_is_cut(const struct zkt_place *place, uint32_t since);
 
 /** Whether it can still be written through; a stale one poisons. */
 bool zkt__place_usable(struct zkt_place *place);

@@ -40,7 +40,7 @@ struct work {
     struct zkt_journal journal;
     struct zkt_writer plain, rfc6902, patch;
     size_t n;
-    struct zkt_place **places;
+    struct zkt_place **places; /* as many */
 };
 
 /* One change, the number @i of so many. */
@@ -213,6 +213,15 @@ static void edit_list(struct work *w, size_t i)
                      ZKT_ITSELF, ZKT_LAST, &(int32_t){ 7 });
 }
 
+/* All places are taken before the first of them is used. */
+static void use_held_point(struct work *w, size_t i)
+{
+    for (size_t k = 0; i == 0 && k < w->n; k++) {
+        w->places[k] = zkt_state_edit_item(root(w), POINTS, k);
+    }
+    zkt_state_set(w->places[i], 0, &(int32_t){ 7 });
+}
+
 static void edit_one_point(struct work *w, size_t i)
 {
     const int32_t n = (int32_t)i;
@@ -244,6 +253,7 @@ static const struct {
     { "deleting", put_name, delete_name },
     { "deleting and putting", put_name, delete_and_put },
     { "editing items", append_point, edit_point },
+    { "editing items that are held", append_point, use_held_point },
     { "editing one item", append_point, edit_one_point },
     { "editing items with a check", append_check, edit_check },
     { "editing unique lists", append_unique, edit_unique },
@@ -276,6 +286,7 @@ static struct work *prepare_state(size_t n, change_function *change)
 {
     struct work *w = calloc(1, sizeof(*w));
     w->n = n;
+    w->places = zkt__alloc(&growth_allocator, (n + 1) * sizeof(*w->places));
     zkt__arena_init(&w->arena, &growth_allocator);
     zkt__writer_init(&w->plain, &growth_allocator);
     zkt__writer_init(&w->rfc6902, &growth_allocator);
@@ -321,7 +332,6 @@ static void finish(void *work)
 {
     struct work *w = work;
     zkt__journal_settle(&w->journal);
-    free(w->places);
     free(w);
 }
 

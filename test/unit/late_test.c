@@ -247,6 +247,71 @@ static void test_counts_that_are_gone(void **state)
     assert_good(b);
 }
 
+/* ---- places that are held while others are changed ---- */
+
+static void hold_all(struct bench *b, struct zkt_place *places[MANY])
+{
+    for (size_t i = 0; i < MANY; i++) {
+        places[i] = zkt_state_edit_item(b->journal.root, ROWS, i);
+        assert_non_null(places[i]);
+    }
+}
+
+static void test_places_are_held(void **state)
+{
+    struct bench *b = *state;
+    struct zkt_place *places[MANY];
+    hold_all(b, places);
+    for (size_t i = 0; i < MANY; i++) {
+        zkt_state_insert(places[i], MARKS, ZKT_LAST, &(int32_t){ 2 });
+    }
+    assert_int_equal(b->journal.count, MANY);
+    assert_good(b);
+}
+
+/* One change among many cuts the place off: of its list, or of its field. */
+static void test_places_that_are_cut_off(void **state)
+{
+    struct bench *b = *state;
+    struct zkt_place *places[MANY];
+    for (size_t before = 0; before < MANY - 1; before += 7) {
+        zkt__journal_undo(&b->journal);
+        begin(b);
+        hold_all(b, places);
+        struct zkt_place *one = zkt_state_edit(b->journal.root, ONE);
+        mark_all(b, MANY - before, MANY);
+        zkt_state_set(b->journal.root, ONE, &row);
+        mark_all(b, 20, MANY);
+        zkt_state_insert(places[3], MARKS, ZKT_LAST, &(int32_t){ 2 });
+        assert_int_equal(b->journal.failure, ZKT_OK);
+        zkt_state_clear(one, MARKS);
+        assert_int_equal(b->journal.failure, ZKT_INTERNAL);
+        zkt__journal_undo(&b->journal);
+        begin(b);
+        hold_all(b, places);
+        mark_all(b, MANY - before, MANY);
+        zkt_state_remove(b->journal.root, ROWS, MANY - 1, 1);
+        zkt_state_clear(places[3], MARKS);
+        assert_int_equal(b->journal.failure, ZKT_INTERNAL);
+    }
+}
+
+static void test_no_memory_for_places(void **state)
+{
+    struct bench *b = *state;
+    struct zkt_place *places[MANY];
+    const struct zkt_arena before = b->arena;
+    hold_all(b, places);
+    mark_all(b, 1, MANY);
+    b->arena.limit = b->arena.size;
+    while (zkt__arena_alloc(&b->arena, 16) != NULL) {
+    }
+    zkt_state_clear(places[0], MARKS);
+    assert_int_equal(b->journal.failure, ZKT_NO_MEMORY);
+    assert_string_equal(b->journal.reason, "out of memory");
+    b->arena.limit = before.limit;
+}
+
 /* The check itself takes memory when there are many changes. */
 static void test_no_memory(void **state)
 {
@@ -288,6 +353,9 @@ int main(void)
         T(test_one_field_is_replaced),
         T(test_counts),
         T(test_counts_that_are_gone),
+        T(test_places_are_held),
+        T(test_places_that_are_cut_off),
+        T(test_no_memory_for_places),
         T(test_no_memory),
     };
 #undef T

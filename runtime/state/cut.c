@@ -1,0 +1,118 @@
+/*
+ * Which places a change has cut off: all that is in a list or map that was
+ * changed, or in a field that was set. A few changes are looked through; for
+ * many there is an index of the newest change of each target, which is brought
+ * up to date when it is asked, so that a call that holds no places pays
+ * nothing.
+ */
+#include "state/record.h"
+
+enum {
+    FEW = 16 /* changes that are looked through */
+};
+
+struct target {
+    const void *at;
+    const struct zkt_type *type;
+    uint32_t field; /* of a struct */
+};
+
+static struct target target_at(const struct zkt_place *where, uint32_t field)
+{
+    const bool fields = where->type->kind == ZKT_KIND_STRUCT;
+    return (struct target){ where->at, where->type, fields ? field : 0 };
+}
+
+static struct target target_of(const struct zkt_record *record)
+{
+    return target_at(record->where, record->index);
+}
+
+static bool same_target(const struct target *a, const struct target *b)
+{
+    return a->at == b->at && a->type == b->type && a->field == b->field;
+}
+
+static bool has_target(const void *owner, uint32_t position, const void *key,
+                       size_t len)
+{
+    const struct zkt_journal *journal = owner;
+    const struct target mine = target_of(&journal->records[position]);
+    (void)len;
+    return same_target(&mine, key);
+}
+
+static uint64_t hash_target(const struct zkt_journal *journal,
+                            const struct target *t)
+{
+    const uint64_t key[2] = { (uintptr_t)t->at, t->field };
+    return zkt__hash(&journal->store->key, key, sizeof(key));
+}
+
+/* The newest change of @t that is in the index, or ZKT_INDEX_NONE. */
+static uint32_t newest(const struct zkt_journal *journal,
+                       const struct target *t, uint64_t hash)
+{
+    return zkt__index_find(&journal->cuts, hash, has_target, journal, t,
+                           sizeof(*t));
+}
+
+/* Puts all changes into the index. False: no memory. */
+static bool update(struct zkt_journal *journal)
+{
+    const struct zkt_allocator memory = zkt__arena_allocator(journal->arena);
+    if (!zkt__index_reserve(&journal->cuts, &memory,
+                            journal->count - journal->cuts_count)) {
+        return false;
+    }
+    for (; journal->cuts_count < journal->count; journal->cuts_count++) {
+        const uint32_t number = journal->cuts_count;
+        const struct target t = target_of(&journal->records[number]);
+        const uint64_t hash = hash_target(journal, &t);
+        const uint32_t before = newest(journal, &t, hash);
+        if (before == ZKT_INDEX_NONE) {
+            zkt__index_add(&journal->cuts, hash, number);
+        } else {
+            zkt__index_move(&journal->cuts, hash, before, number);
+        }
+    }
+    return true;
+}
+
+/* Whether a change from number @since on is one of @t. */
+static bool is_changed(const struct zkt_journal *journal,
+                       const struct target *t, uint32_t since, bool indexed)
+{
+    if (indexed) {
+        const uint32_t found = newest(journal, t, hash_target(journal, t));
+        return found != ZKT_INDEX_NONE && found >= since;
+    }
+    for (uint32_t i = since; i < journal->count; i++) {
+        const struct target other = target_of(&journal->records[i]);
+        if (same_target(&other, t)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool zkt__place_is_cut(const struct zkt_place *place, uint32_t since)
+{
+    struct zkt_journal *journal = place->journal;
+    if (since >= journal->count) {
+        return false;
+    }
+    const bool indexed = journal->count - since > FEW;
+    if (indexed && !update(journal)) {
+        zkt__journal_fail(journal, ZKT_NO_MEMORY,
+                          "no memory to tell which places are stale");
+        return true;
+    }
+    for (; place->parent != NULL; place = place->parent) {
+        const struct target t = target_at(place->parent, place->index);
+        if (is_changed(journal, &t, since, indexed)) {
+            return true;
+        }
+    }
+    return false;
+}
