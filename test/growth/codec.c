@@ -1,9 +1,4 @@
-/*
- * The codec: texts of n parts, and what is done with each of them. A text is
- * written from a pattern: what comes before, n times an item, what is between,
- * n times another item, what comes behind. An item holds a `#` where its
- * number goes.
- */
+/* The codec: texts of n parts, and what is done with each of them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +8,9 @@
 #include "growth_server.h"
 #include "growth_types.h"
 #include "state/value.h"
+#include "text.h"
 #include "json/json.h"
 #include "json/pattern.h"
-
-struct text {
-    const char *name;
-    const char *before, *item, *comma, *middle, *item2, *behind;
-    bool bad; /* it is refused; but for a client, see `lenient` */
-    size_t n; /* 0: the usual */
-};
 
 #define LIST(name, field, item)                                                \
     {                                                                          \
@@ -50,7 +39,7 @@ struct text {
     TEN TEN TEN TEN TEN TEN TEN TEN_ENDS TEN_ENDS TEN_ENDS TEN_ENDS TEN_ENDS   \
         TEN_ENDS TEN_ENDS
 
-static const struct text texts[] = {
+static const struct growth_text texts[] = {
     LIST("bools", "bools", "true"),
     LIST("ints", "ints", "-123#"),
     LIST("uints", "uints", "123#"),
@@ -203,7 +192,7 @@ static const struct text texts[] = {
 
 /* What a row works on. */
 struct work {
-    const struct text *of;
+    const struct growth_text *of;
     char *text;
     size_t len, n;
     struct zkt_arena arena;
@@ -216,44 +205,6 @@ struct work {
 };
 
 static const struct zkt_store store = { &growth_allocator, { 1, 2 } };
-
-/* An item with its number; returns how long it is, also if @to is NULL. */
-static size_t put_item(char *to, const char *item, size_t number)
-{
-    size_t len = 0;
-    for (; *item != '\0'; item++) {
-        char digits[24];
-        const bool place = *item == '#';
-        const int more = place ? snprintf(digits, sizeof(digits), "%zu", number)
-                               : 1;
-        if (to != NULL) {
-            memcpy(to + len, place ? digits : item, (size_t)more);
-        }
-        len += (size_t)more;
-    }
-    return len;
-}
-
-static size_t put(char *to, const struct text *text, size_t n)
-{
-    size_t len = put_item(to, text->before, 0);
-#define AT (to != NULL ? to + len : NULL)
-    for (size_t i = 0; i < n; i++) {
-        len += put_item(AT, i > 0 ? text->comma : "", 0);
-        len += put_item(AT, text->item, i);
-    }
-    /* Only a text with items has what is between them. */
-    const char *middle = text->middle;
-    if (n == 0 && middle[0] == ',') {
-        middle++;
-    }
-    len += put_item(AT, middle, 0);
-    for (size_t i = 0; i < n; i++) {
-        len += put_item(AT, text->item2, i);
-    }
-    return len + put_item(AT, text->behind, 0);
-#undef AT
-}
 
 static void check(const struct growth_checked *checked,
                   struct zkt_issues *issues)
@@ -302,17 +253,18 @@ static void *prepare(const void *with, size_t n)
     struct work *w = calloc(1, sizeof(*w));
     w->of = with;
     w->n = n;
-    w->text = calloc(put(NULL, w->of, n > 0 ? n : 1) + ZKT_PADDING, 1);
+    w->text = calloc(
+        growth_text_write(NULL, w->of, n > 0 ? n : 1) + ZKT_PADDING, 1);
     app = growth_app(&handlers);
     zkt__arena_init(&w->arena, &growth_allocator);
     zkt__writer_init(&w->writer, &growth_allocator);
     w->patterns.allocator = &growth_allocator;
     w->context = (struct zkt_rule_context){ .patterns = &w->patterns,
                                             .app = &app };
-    w->len = put(w->text, w->of, 1);
+    w->len = growth_text_write(w->text, w->of, 1);
     (void)decode(w);
     memset(w->text, 0, w->len);
-    w->len = put(w->text, w->of, n);
+    w->len = growth_text_write(w->text, w->of, n);
     zkt__arena_finish(&w->arena);
     return w;
 }
@@ -431,7 +383,8 @@ static const struct operation {
     { "find in", false, prepare_value, find },
 };
 
-static void measure(const struct operation *operation, const struct text *text)
+static void measure(const struct operation *operation,
+                    const struct growth_text *text)
 {
     char name[160];
     const bool is_map = strncmp(text->name, "a map", 5) == 0;

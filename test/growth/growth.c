@@ -99,7 +99,8 @@ void growth_measure(const struct growth_row *row)
 
 int main(int argc, char **argv)
 {
-    static void (*const files[])(void) = { growth_codec, growth_state };
+    static void (*const files[])(void) = { growth_codec, growth_envelope,
+                                           growth_state };
     wanted = argc > 1 ? argv[1] : wanted;
     memory = malloc(MEMORY);
     if (memory == NULL) {

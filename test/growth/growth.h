@@ -32,6 +32,7 @@ void growth_measure(const struct growth_row *row);
 
 /* The files of rows. */
 void growth_codec(void);
+void growth_envelope(void);
 void growth_state(void);
 
 #endif
