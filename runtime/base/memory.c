@@ -388,7 +388,9 @@ static void release_large(struct zkt_arena *arena)
 void zkt__arena_reset(struct zkt_arena *arena)
 {
     struct zkt_arena_block *kept = arena->blocks;
-    release_large(arena);
+    if (arena->large != NULL) {
+        release_large(arena);
+    }
     if (kept == NULL) {
         return;
     }

@@ -176,61 +176,49 @@ static inline char *skip_on(struct nesting *in, char *at)
     return at;
 }
 
-/* Skips values from @at on until everything that was entered is left. NULL:
- * malformed. */
-static char *skip_values(struct nesting *in, char *at)
+/* Skips values from the next one on, with @depth containers around it that end
+ * as well; the innermost is an object or not. */
+static bool skip(struct zkt_reader *reader, size_t depth, bool in_object)
 {
+    struct nesting in;
+    in.reader = reader;
+    in.words = &in.first;
+    in.first = in_object;
+    in.depth = depth;
+    in.capacity = ZKT_DEPTH_MAX - reader->depth;
+    in.in_object = in_object;
+    in.deeper = false;
+    char *at = reader->at;
     do {
         bool whole = true;
         if (*at == '{' || *at == '[') {
-            at = skip_open(in, at, &whole);
+            at = skip_open(&in, at, &whole);
         } else {
-            at = skip_scalar(in->reader, at);
+            at = skip_scalar(reader, at);
         }
         if (at != NULL && whole) {
-            at = skip_on(in, at);
+            at = skip_on(&in, at);
         }
-    } while (at != NULL && in->depth > 0);
-    return at;
-}
-
-static void nesting_init(struct nesting *in, struct zkt_reader *reader)
-{
-    in->reader = reader;
-    in->words = &in->first;
-    in->first = 0;
-    in->depth = 0;
-    in->capacity = ZKT_DEPTH_MAX - reader->depth;
-    in->deeper = false;
-}
-
-/* Takes what skip_values returned as the place to go on from. */
-static bool skipped(const struct nesting *in, char *at)
-{
-    struct zkt_reader *reader = in->reader;
-    if (in->words != &in->first) {
-        zkt__arena_release(reader->arena, in->words,
-                           words_of(in) * sizeof(*in->words));
+    } while (at != NULL && in.depth > 0);
+    if (in.words != &in.first) {
+        zkt__arena_release(reader->arena, in.words,
+                           words_of(&in) * sizeof(*in.words));
     }
     if (at == NULL) {
         return zkt__reader_fail(reader);
     }
-    if (in->deeper && reader->issues != NULL) {
-        return zkt__reader_fail_deep(reader);
-    }
     reader->at = at;
-    return true;
+    return !in.deeper || reader->issues == NULL ||
+           zkt__reader_fail_deep(reader);
 }
 
 bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
 {
-    struct nesting in;
     if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
         return zkt__reader_fail(reader);
     }
-    nesting_init(&in, reader);
     char *start = reader->at;
-    if (!skipped(&in, skip_values(&in, start))) {
+    if (!skip(reader, 0, false)) {
         return false;
     }
     if (out != NULL) {
@@ -241,14 +229,9 @@ bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
 
 bool zkt__reader_skip_rest(struct zkt_reader *reader, enum zkt_token what)
 {
-    struct nesting in;
     if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
         return zkt__reader_fail(reader);
     }
     reader->depth--;
-    nesting_init(&in, reader);
-    in.depth = 1;
-    in.in_object = what == ZKT_TOKEN_OBJECT;
-    in.first = in.in_object;
-    return skipped(&in, skip_values(&in, reader->at));
+    return skip(reader, 1, what == ZKT_TOKEN_OBJECT);
 }

@@ -108,7 +108,7 @@ bool zkt__place_usable(struct zkt_place *place)
     if (journal->failure != ZKT_OK) {
         return false;
     }
-    if (zkt__place_is_cut(place, place->seen)) {
+    if (place->seen < journal->count && zkt__place_is_cut(place, place->seen)) {
         zkt__journal_fail(journal, ZKT_INTERNAL,
                           "a place was used after the list, map or field "
                           "that it is in was changed");
