@@ -32,13 +32,6 @@
     {                                                                          \
         name, "{\"" field "\":\"", item, "", end, "", "\"}", true, 2048        \
     }
-/* More levels than are decoded, to be skipped. */
-#define TEN      "[[[[[[[[[["
-#define TEN_ENDS "]]]]]]]]]]"
-#define DEEP                                                                   \
-    TEN TEN TEN TEN TEN TEN TEN TEN_ENDS TEN_ENDS TEN_ENDS TEN_ENDS TEN_ENDS   \
-        TEN_ENDS TEN_ENDS
-
 static const struct growth_text texts[] = {
     LIST("bools", "bools", "true"),
     LIST("ints", "ints", "-123#"),
@@ -100,8 +93,8 @@ static const struct growth_text texts[] = {
     { "unknown keys", "{", "\"u#\":{\"a\":[1]}", ",", "", "", "}", false, 0 },
     { "unknown deep values", "{\"u\":0", ",\"u\":[[[[#]]]]", "", "", "", "}",
       false, 0 },
-    { "values that are too deep", "{\"u\":[", DEEP, ",", "", "", "]}", true,
-      64 },
+    { "values that are too deep", "{\"u\":[", GROWTH_DEEP, ",", "", "", "]}",
+      true, 64 },
     { "an unknown long text", "{\"u\":\"", "u#", "", "", "", "\"}", false, 0 },
     { "an unknown long key", "{\"", "u#", "", "", "", "\":0}", false, 0 },
     { "equal keys", "{", "\"ints\":[1,2,#]", ",", "", "", "}", false, 0 },

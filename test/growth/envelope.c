@@ -27,6 +27,8 @@ static const struct growth_text texts[] = {
       "", "", "", "\"}", false, 0 },
     { "a call with a deep input", CALL "\"method\":\"m\",\"input\":", "[", "",
       "", "]", "}", true, 0 },
+    { "a call with deep values", CALL "\"method\":\"m\"",
+      ",\"u#\":" GROWTH_DEEP, "", "", "", "}", false, 0 },
     { "patches", "{\"type\":\"state:patch\",\"patches\":[",
       "{\"op\":\"remove\",\"path\":\"/a/#\"}", ",", "", "", "]}", false, 0 },
     { "white space", "{", " \n\t", "", "\"type\":\"welcome\"", " ", "}", false,

@@ -1,7 +1,8 @@
 /*
  * The program of the suite: runs every row at each of its sizes, and tells
- * callgrind to write what each run cost under "NAME|SIZE". Without callgrind
- * it only does the work, which is of use in a debugger.
+ * callgrind to write what each run cost under "NAME|SIZE". It prints the bytes
+ * that each run has allocated, as "NAME|SIZE|BYTES". Without callgrind it is of
+ * use in a debugger.
  *
  *   growth [PART-OF-A-NAME]
  */
@@ -75,9 +76,11 @@ static bool measure_one(const struct growth_row *row, size_t n)
     if (work == NULL) {
         return false;
     }
+    const size_t before = used;
     CALLGRIND_ZERO_STATS;
     const bool good = row->run(work);
     CALLGRIND_DUMP_STATS_AT(name);
+    printf("%s|%zu\n", name, used - before);
     row->finish(work);
     return good;
 }

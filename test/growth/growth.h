@@ -1,8 +1,9 @@
 /*
  * How cost grows: each row is work of a size, and is run at 0, n, 2 n and 4 n.
- * Only instructions are counted, and only those of run(); test/growth/run says
- * what is allowed. A file of rows has one function that calls growth_measure
- * for each of its rows, and stands in the table of growth.c.
+ * Counted are the instructions of run(), and the bytes that it allocates;
+ * test/growth/run says what is allowed. A file of rows has one function that
+ * calls growth_measure for each of its rows, and stands in the table of
+ * growth.c.
  */
 #ifndef GROWTH_H
 #define GROWTH_H
@@ -24,7 +25,7 @@ struct growth_row {
 };
 
 /* For what is counted: malloc's own cost has steps of its own. It takes from
- * one block, never gives anything back, and is empty before each prepare. */
+ * one block, takes nothing back, and is empty before each prepare. */
 extern const struct zkt_allocator growth_allocator;
 
 /** Runs @row at each size, if its name was asked for. */

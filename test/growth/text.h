@@ -16,6 +16,14 @@ struct growth_text {
     size_t n; /* of the row */
 };
 
+/* A value with more levels than are decoded, to be skipped. */
+#define GROWTH_TEN      "[[[[[[[[[["
+#define GROWTH_TEN_ENDS "]]]]]]]]]]"
+#define GROWTH_DEEP                                                            \
+    GROWTH_TEN GROWTH_TEN GROWTH_TEN GROWTH_TEN GROWTH_TEN GROWTH_TEN          \
+        GROWTH_TEN GROWTH_TEN_ENDS GROWTH_TEN_ENDS GROWTH_TEN_ENDS             \
+            GROWTH_TEN_ENDS GROWTH_TEN_ENDS GROWTH_TEN_ENDS GROWTH_TEN_ENDS
+
 /** Writes the text of @n parts to @to, unless that is NULL; how long it is. */
 size_t growth_text_write(char *to, const struct growth_text *text, size_t n);
 
