@@ -7,6 +7,10 @@
 
 #include "json/rules.h"
 
+enum {
+    SHOWN = 64 /* bytes of an unknown key */
+};
+
 bool zkt_object_open(struct zkt_reader *reader, const struct zkt_type *type,
                      void *value, struct zkt_object *object)
 {
@@ -42,6 +46,31 @@ void zkt_object_field(struct zkt_reader *reader, const struct zkt_type *type,
     object->seen[index / 64] |= bit;
 }
 
+/* Adds the key to the list of those that are reported, in quotes, as long as
+ * all before it are there and there is room. */
+static void note_unknown(struct zkt_object *object)
+{
+    const struct zkt_str key = object->key;
+    const uint32_t len = key.len < SHOWN ? (uint32_t)key.len : SHOWN;
+    if (object->unknown_count++ == 0) {
+        object->unknown_listed = object->unknown_len = 0;
+    }
+    if (object->unknown_listed + 1 < object->unknown_count ||
+        object->unknown_len + len + 4 > sizeof(object->unknown_keys)) {
+        return;
+    }
+    char *to = object->unknown_keys + object->unknown_len, *at = to;
+    if (object->unknown_listed++ > 0) {
+        *at++ = ',';
+        *at++ = ' ';
+    }
+    *at++ = '"';
+    memcpy(at, key.data, len);
+    at += len;
+    *at++ = '"';
+    object->unknown_len += (uint32_t)(at - to);
+}
+
 void zkt_object_unknown(struct zkt_reader *reader, const struct zkt_type *type,
                         struct zkt_object *object)
 {
@@ -49,9 +78,8 @@ void zkt_object_unknown(struct zkt_reader *reader, const struct zkt_type *type,
                        zkt_str_eq(object->key, object->discriminator);
     if (!known) {
         reader->unknown_fields++;
-        if (type->of.structs->strict && !reader->lenient &&
-            object->unknown_count++ == 0) {
-            object->unknown = object->key;
+        if (type->of.structs->strict && !reader->lenient) {
+            note_unknown(object);
         }
     }
     reader->path[reader->depth - 1] = (struct zkt_step){
@@ -63,18 +91,16 @@ void zkt_object_unknown(struct zkt_reader *reader, const struct zkt_type *type,
 static void report_unknown(struct zkt_reader *reader,
                            const struct zkt_object *object)
 {
-    enum {
-        SHOWN = 64 /* bytes of a key */
-    };
-    const struct zkt_str key = object->unknown;
-    const int len = key.len < SHOWN ? (int)key.len : SHOWN;
+    const uint32_t others = object->unknown_count - object->unknown_listed;
     char more[32] = "";
-    if (object->unknown_count > 1) {
-        snprintf(more, sizeof(more), " and %u more", object->unknown_count - 1);
+    if (others > 0) {
+        snprintf(more, sizeof(more), " and %u more", others);
     }
     zkt__issue_add(reader->issues, ZKT_ISSUE_UNRECOGNIZED_KEYS, reader->path,
-                   reader->depth, "has an unknown key \"%.*s\"%s", len,
-                   key.data, more);
+                   reader->depth, "has %s %.*s%s",
+                   object->unknown_count == 1 ? "an unknown key"
+                                              : "unknown keys",
+                   (int)object->unknown_len, object->unknown_keys, more);
 }
 
 /* What a field is whose key did not come. */

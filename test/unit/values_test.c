@@ -237,12 +237,51 @@ static void test_unique(void **state)
         is_unique(&zkt_type_string, texts, 8, "items 1 and 3 are equal"));
 }
 
+/* ---- keys that a strict struct does not have ---- */
+
+#define BAD_BOX                                                                \
+    "{\"email\":\"a@b.example\",\"shape\":{\"kind\":\"box\","                  \
+    "\"min\":[0,0],\"max\":[1,1]"
+
+static void assert_unknown(const char *keys, const char *message)
+{
+    char json[1024];
+    struct zkt_arena arena;
+    struct zkt_issues issues;
+    struct every_account account;
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    snprintf(json, sizeof(json), BAD_BOX "%s}}", keys);
+    assert_false(
+        read_account(&zkt__allocator_default, &arena, &issues, json, &account));
+    assert_int_equal(issues.total, 1);
+    assert_int_equal(issues.items[0].code, ZKT_ISSUE_UNRECOGNIZED_KEYS);
+    assert_int_equal(issues.items[0].depth, 1);
+    assert_string_equal(issues.items[0].message.data, message);
+    zkt__arena_finish(&arena);
+}
+
+static void test_unknown_keys(void **state)
+{
+#define TEN   "0123456789"
+#define SIXTY TEN TEN TEN TEN TEN TEN
+    (void)state;
+    assert_unknown(",\"a\":1", "has an unknown key \"a\"");
+    assert_unknown(",\"a\":1,\"\":[{}],\"\\u00e9\":2",
+                   "has unknown keys \"a\", \"\", \"é\"");
+    assert_unknown(",\"" SIXTY TEN "\":1",
+                   "has an unknown key \"" SIXTY "0123\"");
+    assert_unknown(
+        ",\"1" SIXTY "\":1,\"2" SIXTY "\":1,\"3" SIXTY "\":1,\"d\":1",
+        "has unknown keys \"1" SIXTY "\", \"2" SIXTY "\" and 2 more");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_unique),
+        cmocka_unit_test(test_unknown_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

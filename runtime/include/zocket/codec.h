@@ -100,8 +100,9 @@ bool zkt_decode_boxed(struct zkt_reader *, const struct zkt_type *, void *);
 struct zkt_object {
     struct zkt_str key;           /* the current one */
     struct zkt_str discriminator; /* a key that is known beside the fields */
-    struct zkt_str unknown;       /* the first unknown key of a strict one */
-    uint32_t unknown_count;
+    uint32_t unknown_count;       /* keys that a strict one does not have */
+    uint32_t unknown_listed, unknown_len;
+    char unknown_keys[160];      /* those that are reported by name */
     uint32_t first_issue, found; /* issues before this object: kept, in all */
     uint64_t seen[ZKT_FIELDS_MAX / 64];
 };
