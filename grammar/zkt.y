@@ -42,6 +42,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 #define RECOVER                                                                \
     do {                                                                       \
         yyerrok;                                                               \
+        p->depth = 0;                                                          \
         if (p->diag->errors > DIAG_ERRORS_MAX) {                               \
             YYABORT;                                                           \
         }                                                                      \
@@ -233,22 +234,22 @@ param_list: param                       { $$ = NO_LIST; APPEND($$, $param); }
 param: name ':' type default_opt        { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @name); };
 
 type: postfix
-    | postfix '|' NULL_                 { $$ = NEW(ast_type); $$->kind = AST_TYPE_NULLABLE; $$->at = @$; $$->inner = $1; }
+    | postfix '|' NULL_                 { $$ = parse_type(p, @$, AST_TYPE_NULLABLE, $1, NULL); }
     ;
 postfix: primary
-    | postfix '[' rules_opt ']'         { $$ = NEW(ast_type); $$->kind = AST_TYPE_LIST; $$->at = @$; $$->inner = $1; $$->rules = $rules_opt.first; }
-    | postfix '?'                       { $$ = NEW(ast_type); $$->kind = AST_TYPE_OPTIONAL; $$->at = @$; $$->inner = $1; }
+    | postfix '[' rules_opt ']'         { $$ = parse_type(p, @$, AST_TYPE_LIST, $1, $rules_opt.first); }
+    | postfix '?'                       { $$ = parse_type(p, @$, AST_TYPE_OPTIONAL, $1, NULL); }
     ;
 primary: type_name                      { $$ = NEW(ast_type); $$->kind = AST_TYPE_NAME; $$->at = @$; $$->name = $type_name; }
     | type_name '(' rules_opt ')'       { $$ = NEW(ast_type); $$->kind = AST_TYPE_NAME; $$->at = @$; $$->name = $type_name; $$->rules = $rules_opt.first; }
-    | MAP '<' type '>'                  { $$ = NEW(ast_type); $$->kind = AST_TYPE_MAP; $$->at = @$; $$->inner = $type; }
-    | MAP '<' type '>' '(' rules_opt ')'
-                                        { $$ = NEW(ast_type); $$->kind = AST_TYPE_MAP; $$->at = @$; $$->inner = $type; $$->rules = $rules_opt.first; }
-    | '[' deeper types ']'              { $$ = NEW(ast_type); $$->kind = AST_TYPE_TUPLE; $$->at = @$; $$->inner = $types.first; p->depth--; }
-    | '[' deeper types ',' ']'          { $$ = NEW(ast_type); $$->kind = AST_TYPE_TUPLE; $$->at = @$; $$->inner = $types.first; p->depth--; }
+    | MAP '<' deeper type '>'           { $$ = parse_type(p, @$, AST_TYPE_MAP, $type, NULL); p->depth--; }
+    | MAP '<' deeper type '>' '(' rules_opt ')'
+                                        { $$ = parse_type(p, @$, AST_TYPE_MAP, $type, $rules_opt.first); p->depth--; }
+    | '[' deeper types ']'              { $$ = parse_type(p, @$, AST_TYPE_TUPLE, $types.first, NULL); p->depth--; }
+    | '[' deeper types ',' ']'          { $$ = parse_type(p, @$, AST_TYPE_TUPLE, $types.first, NULL); p->depth--; }
     | '(' deeper type ')'               { $$ = $type; p->depth--; }
     ;
-deeper: %empty                          { if (!parse_enter(p, @0)) { YYABORT; } };
+deeper: %empty                          { if (!parse_enter(p, @0)) { YYERROR; } };
 types: type                             { $$ = NO_LIST; APPEND($$, $type); }
     | types ',' type                    { $$ = $1; APPEND($$, $type); }
     ;

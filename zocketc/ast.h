@@ -60,6 +60,7 @@ struct ast_type {
     struct ast_rule *rules;
     struct ast_type *inner;
     struct ast_type *next; /* as an element of a tuple */
+    int depth;             /* types around the innermost one in it */
 };
 
 enum ast_value_kind {

@@ -28,6 +28,7 @@ struct symbol {
     struct model_union *alternatives; /* of a union */
     struct model_type *type;          /* of an alias, once it is known */
     bool resolving;                   /* an alias, on the way down */
+    bool failed;                      /* an alias that was wrong */
     bool used;
     bool is_reached; /* from an actor */
     bool is_public;  /* for clients as well; see check_reach.c */

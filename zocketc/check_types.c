@@ -220,6 +220,8 @@ static bool take_container(struct check *c, const struct model_type *type,
 
 /* ---- lists and maps ---- */
 
+/* A type is as deep through aliases as without them; and a chain of aliases is
+ * followed only so far. */
 static bool too_deep(struct check *c, const struct ast_type *ast, int depth)
 {
     if (depth <= PARSE_DEPTH_MAX) {
@@ -239,11 +241,8 @@ static const struct model_type *container(struct check *c,
                               list ? "item" : "value"),
         .depth = use.depth + 1,
     };
-    if (too_deep(c, ast, inner_use.depth)) {
-        return NULL;
-    }
     const struct model_type *inner = check_type(c, ast->inner, inner_use);
-    if (inner == NULL) {
+    if (inner == NULL || too_deep(c, ast, inner->depth + 1)) {
         return NULL;
     }
     struct model_type type = {
@@ -253,6 +252,7 @@ static const struct model_type *container(struct check *c,
         .decoder = list ? "zkt_decode_list" : "zkt_decode_map",
         .encoder = list ? "zkt_encode_list" : "zkt_encode_map",
         .owns = true,
+        .depth = inner->depth + 1,
         .max = UINT32_MAX,
         .inner = inner,
     };
@@ -290,7 +290,7 @@ static struct model_struct *elements(struct check *c,
         const struct type_use inner = {
             .table = arena_printf(c->arena, "%s_%zu", use.table, i),
             .owner = use.owner,
-            .depth = use.depth,
+            .depth = use.depth + 1,
         };
         struct model_field *f = &fields[i];
         f->member = arena_printf(c->arena, "_%zu", i);
@@ -304,6 +304,17 @@ static struct model_struct *elements(struct check *c,
     }
     s->fields = fields;
     return good ? s : NULL;
+}
+
+/* The depth of the deepest element. */
+static int depth_of(const struct model_struct *s)
+{
+    int depth = 0;
+    for (size_t i = 0; i < s->field_count; i++) {
+        const int own = s->fields[i].type->depth;
+        depth = own > depth ? own : depth;
+    }
+    return depth;
 }
 
 static size_t count_parts(const char *word)
@@ -349,7 +360,8 @@ static const struct model_type *tuple(struct check *c,
                                       struct type_use use)
 {
     struct model_struct *s = elements(c, ast, use);
-    if (s == NULL) {
+    const int depth = s != NULL ? depth_of(s) + 1 : 0;
+    if (s == NULL || too_deep(c, ast, depth)) {
         return NULL;
     }
     s->stem = use.stem != NULL ? use.stem : tuple_stem(c, s);
@@ -360,6 +372,7 @@ static const struct model_type *tuple(struct check *c,
         .stem = s->stem,
         .decoder = "zkt_decode_tuple",
         .encoder = "zkt_encode_tuple",
+        .depth = depth,
         .max = UINT32_MAX,
         .c_max = "UINT32_MAX",
         .structure = s,
@@ -429,6 +442,7 @@ static const struct model_type *optional(struct check *c,
         .decoder = "zkt_decode_optional",
         .encoder = "zkt_encode_optional",
         .owns = inner->owns,
+        .depth = inner->depth,
         .max = UINT32_MAX,
         .inner = inner,
     };
@@ -525,6 +539,9 @@ static const struct model_type *alias(struct check *c, struct symbol *symbol,
     if (symbol->type != NULL && ast->rules == NULL) {
         return symbol->type; /* it was looked at before */
     }
+    if (symbol->failed) {
+        return NULL; /* reported before */
+    }
     if (symbol->resolving) {
         diag_report(c->diag, decl->name.at, DIAG_ALIAS_CYCLE, decl->name.text);
         return NULL;
@@ -541,6 +558,7 @@ static const struct model_type *alias(struct check *c, struct symbol *symbol,
     symbol->resolving = true;
     const struct model_type *type = check_type(c, decl->type, use);
     symbol->resolving = false;
+    symbol->failed = type == NULL;
     if (type != NULL && decl->type->kind != AST_TYPE_OPTIONAL) {
         symbol->type = (struct model_type *)(uintptr_t)type;
     }

@@ -111,6 +111,7 @@ struct model_type {
     int64_t int_step;         /* a multiple of this; 0: of anything */
     double float_min, float_max;
     bool above, below; /* float_min, float_max itself is not allowed */
+    int depth; /* lists, maps and tuples around the innermost one in it */
     uint32_t min, max; /* STRING, BYTES, LIST, MAP */
     const char *c_max; /* max as C: "200", "UINT32_MAX" */
     bool trim, lower;  /* STRING */

@@ -246,6 +246,35 @@ void parse_key(struct parse *p, const struct ast_value *key)
     }
 }
 
+/* The depth of the deepest of @types. */
+static int depth_of(const struct ast_type *types)
+{
+    int depth = 0;
+    for (const struct ast_type *t = types; t != NULL; t = t->next) {
+        depth = t->depth > depth ? t->depth : depth;
+    }
+    return depth;
+}
+
+struct ast_type *parse_type(struct parse *p, struct source_range at,
+                            enum ast_type_kind kind, struct ast_type *inner,
+                            struct ast_rule *rules)
+{
+    const int depth = depth_of(inner) + 1;
+    if (depth > PARSE_DEPTH_MAX) {
+        if (depth == PARSE_DEPTH_MAX + 1) {
+            diag_report(p->diag, at, DIAG_TOO_DEEP, PARSE_DEPTH_MAX);
+            inner->depth = depth;
+        }
+        return inner;
+    }
+    struct ast_type *type = ARENA_NEW(p->arena, struct ast_type);
+    *type = (struct ast_type){
+        .kind = kind, .at = at, .inner = inner, .rules = rules, .depth = depth
+    };
+    return type;
+}
+
 bool parse_enter(struct parse *p, struct source_range at)
 {
     if (++p->depth <= PARSE_DEPTH_MAX) {

@@ -53,7 +53,14 @@ struct ast_value *parse_string(struct parse *p, struct source_range at,
                                const char *text, size_t len);
 /** Reports a string that cannot be a key of a literal. */
 void parse_key(struct parse *p, const struct ast_value *key);
-/** Goes one level down; reports too deep, and false then. */
+/**
+ * Makes a type around @inner, which is the first element of a tuple. A type
+ * that is nested too deeply is reported once; then @inner is returned.
+ */
+struct ast_type *parse_type(struct parse *p, struct source_range at,
+                            enum ast_type_kind kind, struct ast_type *inner,
+                            struct ast_rule *rules);
+/** Goes one level down. Returns false if that is too deep, and reports it. */
 bool parse_enter(struct parse *p, struct source_range at);
 
 #endif
