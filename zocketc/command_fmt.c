@@ -2,7 +2,7 @@
  * zocketc fmt: files in the one style, in place. A file is parsed first, and
  * left alone if that shows a mistake; constructs that the compiler does not
  * build yet are laid out all the same. A file keeps its mode, and a link stays
- * one: what it names is written.
+ * one: what it names is written. Line ends stay \r\n where the first one is.
  */
 #define _XOPEN_SOURCE 700 /* realpath */
 
@@ -62,8 +62,25 @@ static bool read_one(struct arena *arena, const struct cli *cli,
 
 static bool is_changed(const struct source *source, const struct emit *text)
 {
-    return source->len != text->len ||
+    return source->is_mixed || source->len != text->len ||
            (text->len > 0 && memcmp(source->text, text->text, text->len) != 0);
+}
+
+/* Gives @text the line ends of the file. */
+static void restore_line_ends(const struct source *source, struct emit *text)
+{
+    struct emit out = { 0 };
+    if (!source->has_crlf) {
+        return;
+    }
+    for (const char *line = text->text; line != NULL && *line != '\0';) {
+        const size_t len = strcspn(line, "\n");
+        emit_bytes(&out, line, len);
+        emit_text(&out, "\r\n");
+        line += len + 1;
+    }
+    emit_finish(text);
+    *text = out;
 }
 
 /* Takes @text. */
@@ -71,15 +88,17 @@ static int finish(const struct cli *cli, const char *path,
                   const struct source *source, struct emit *text)
 {
     const bool input = strcmp(path, "-") == 0;
+    const bool changed = is_changed(source, text);
     int status = STATUS_OK;
+    restore_line_ends(source, text);
     if (cli->check) {
-        if (is_changed(source, text)) {
+        if (changed) {
             printf("%s\n", source->path);
             status = STATUS_SCHEMA;
         }
     } else if (input) {
         (void)fwrite(text->text, 1, text->len, stdout);
-    } else if (is_changed(source, text)) {
+    } else if (changed) {
         return write_back(path, text);
     }
     emit_finish(text);

@@ -51,7 +51,7 @@ static bool has_stars(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if (text[i] == '\n') {
-            i += strspn(text + i, " \t\r\n");
+            i += strspn(text + i, " \t\n");
             if (i >= len || text[i] != '*') {
                 return false;
             }
@@ -69,7 +69,7 @@ static void put_block(struct format *f, const struct token *comment)
         size_t len = (size_t)((newline != NULL ? newline : end) - text);
         const size_t whole = len;
         while (newline != NULL && len > 0 &&
-               strchr(" \t\r", text[len - 1]) != NULL) {
+               strchr(" \t", text[len - 1]) != NULL) {
             len--;
         }
         if (text > comment->text) {

@@ -31,7 +31,7 @@ static uint32_t next_token(const struct source *source, uint32_t offset)
     const char *text = source->text;
     offset -= source->base;
     for (;;) {
-        offset += (uint32_t)strspn(text + offset, " \t\r\n");
+        offset += (uint32_t)strspn(text + offset, " \t\n");
         if (text[offset] != '/' ||
             (text[offset + 1] != '/' && text[offset + 1] != '*')) {
             return source->base + offset;
@@ -91,7 +91,7 @@ void parse_add_doc(struct parse *p, const char *text, size_t len)
         text++;
         len--;
     }
-    while (len > 0 && (text[len - 1] == '\r' || text[len - 1] == ' ')) {
+    while (len > 0 && text[len - 1] == ' ') {
         len--;
     }
     const uint32_t end = p->offset;

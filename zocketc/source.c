@@ -5,6 +5,38 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Copies a file with line ends of one kind; gives the length. */
+static size_t copy_lines(struct source *out, char *to, const char *bytes,
+                         size_t len)
+{
+    size_t count = 0, ends[3] = { 0 }; /* \n, \r\n, \r */
+    for (size_t i = 0; i < len; i++) {
+        const bool cr = bytes[i] == '\r';
+        const bool crlf = cr && i + 1 < len && bytes[i + 1] == '\n';
+        to[count++] = cr ? '\n' : bytes[i];
+        i += crlf;
+        if (!cr && bytes[i] != '\n') {
+            continue;
+        }
+        out->has_crlf = out->has_crlf ||
+                        (crlf && ends[0] + ends[1] + ends[2] == 0);
+        ends[crlf ? 1 : cr ? 2 : 0]++;
+    }
+    out->is_mixed = ends[2] > 0 || ends[out->has_crlf ? 0 : 1] > 0;
+    return count;
+}
+
+void source_set(struct source *out, struct arena *arena, const char *path,
+                const char *bytes, size_t len)
+{
+    static const char mark[] = "\xef\xbb\xbf"; /* U+FEFF */
+    const size_t skip = len >= 3 && memcmp(bytes, mark, 3) == 0 ? 3 : 0;
+    char *text = arena_alloc(arena, len + 1);
+    *out = (struct source){ .path = path, .text = text };
+    out->len = copy_lines(out, text, bytes + skip, len - skip);
+    out->is_mixed = out->is_mixed || skip > 0;
+}
+
 bool source_read(struct arena *arena, const char *path, struct source *out)
 {
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
@@ -33,8 +65,7 @@ bool source_read(struct arena *arena, const char *path, struct source *out)
     }
     const bool good = !ferror(file);
     (void)fclose(file);
-    text[len] = '\0';
-    *out = (struct source){ .path = path, .text = text, .len = len };
+    source_set(out, arena, path, text, len);
     return good;
 }
 
@@ -92,7 +123,7 @@ const char *source_line(const struct source *source, uint32_t offset,
     while (start > 0 && source->text[start - 1] != '\n') {
         start--;
     }
-    *len = strcspn(source->text + start, "\r\n");
+    *len = strcspn(source->text + start, "\n");
     return source->text + start;
 }
 

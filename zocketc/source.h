@@ -1,7 +1,9 @@
 /*
- * The texts of a schema and of what it imports, and finding lines in them.
- * All of them share one space of offsets, in which each has a base, so that a
- * range says by itself which file it is in.
+ * The texts of a schema and of what it imports, and finding lines in them. In a
+ * text every line ends with \n, whatever its file has (\r\n, or \r alone), and
+ * a byte order mark is left out, so that nobody else has to know of either. All
+ * of them share one space of offsets, in which each has a base, so that a range
+ * says by itself which file it is in.
  */
 #ifndef SOURCE_H
 #define SOURCE_H
@@ -20,6 +22,8 @@ struct source {
     const char *text; /* NUL behind it */
     size_t len;
     uint32_t base; /* the offset of its first byte */
+    bool has_crlf; /* the first line of the file ends with \r\n */
+    bool is_mixed; /* others end otherwise, or there is a byte order mark */
     struct source *next;
 };
 
@@ -38,6 +42,9 @@ struct source_place {
     unsigned line, column;
 };
 
+/** Makes a source of the @len bytes of a file. */
+void source_set(struct source *out, struct arena *arena, const char *path,
+                const char *bytes, size_t len);
 /** Reads a file; false: it cannot be read or is too large, errno says why. */
 bool source_read(struct arena *arena, const char *path, struct source *out);
 

@@ -69,7 +69,7 @@ static size_t add_comment(struct reader *r, size_t start)
     }
     const size_t len = strcspn(text, "\n");
     size_t shown = len;
-    while (shown > 0 && strchr(" \t\r", text[shown - 1]) != NULL) {
+    while (shown > 0 && strchr(" \t", text[shown - 1]) != NULL) {
         shown--;
     }
     add(r, text[2] == '/' ? TOKEN_DOC : TOKEN_LINE, start, start + shown);

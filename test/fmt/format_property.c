@@ -158,7 +158,7 @@ static void check(const char *text, size_t len)
 static void add_gap(struct emit *out, unsigned comments)
 {
     static const char *const blanks[] = { " ",      " ",  " ",  "\n",
-                                          "\n\n\n", "\t", "  ", "\r\n" };
+                                          "\n\n\n", "\t", "  ", " \n" };
     static const char *const others[] = {
         " /* block */ ",      " // line\n",          "\n// alone \n",
         "\n\n/// doc\n",      " /// behind\n",       "\n/* two\n   lines */\n",

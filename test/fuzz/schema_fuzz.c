@@ -65,13 +65,10 @@ static void check_templates(const struct model *model)
 static const struct tree *run(struct arena *arena, const char *path,
                               const uint8_t *data, size_t size)
 {
-    struct source source = {
-        .path = path,
-        .text = arena_text(arena, (const char *)data, size),
-        .len = size,
-    };
+    struct source source;
     struct diag diag = { .out = nowhere, .json = size % 2 != 0 };
     struct emit text = { 0 };
+    source_set(&source, arena, path, (const char *)data, size);
     (void)sources_add(&diag.sources, &source);
     const struct ast_file *file = parse_file(arena, &diag, &source);
     if (diag.errors == 0) {
