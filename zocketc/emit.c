@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "unicode.h"
+
 void emit_finish(struct emit *out)
 {
     free(out->text);
@@ -82,34 +84,6 @@ void emit_double(struct emit *out, double value)
     }
 }
 
-/* ---- characters ---- */
-
-/* The code point at @text, of which @len bytes are left; *@size is what it
- * takes. A byte that begins none counts as one. */
-static unsigned read_code_point(const char *text, size_t len, size_t *size)
-{
-    static const unsigned char lead_bits[] = { 0x7f, 0x7f, 0x1f, 0x0f, 0x07 };
-    const unsigned char lead = (unsigned char)text[0];
-    *size = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (*size > len) {
-        *size = 1;
-    }
-    unsigned code = lead & lead_bits[*size];
-    for (size_t i = 1; i < *size; i++) {
-        code = code << 6 | ((unsigned char)text[i] & 0x3fu);
-    }
-    return code;
-}
-
-/* Controls, and what steers the layout of text without being seen. */
-static bool is_invisible(unsigned code)
-{
-    return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0xad ||
-           (code >= 0x200b && code <= 0x200f) ||
-           (code >= 0x2028 && code <= 0x202e) ||
-           (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
-}
-
 /* ---- string literals ---- */
 
 struct emit_c_literal c_string(const char *text)
@@ -147,12 +121,12 @@ void emit_c_string(struct emit *out, struct emit_c_literal literal)
     emit_text(out, "\"");
     for (size_t at = 0, size; at < literal.len; at += size) {
         const char *c = literal.text + at;
-        const unsigned code = read_code_point(c, literal.len - at, &size);
+        const unsigned code = unicode_read(c, literal.len - at, &size);
         if (code == '\n') {
             emit_text(out, "\\n");
         } else if (code == '\t') {
             emit_text(out, "\\t");
-        } else if (is_invisible(code)) {
+        } else if (unicode_is_unseen(code)) {
             emit_octal(out, c, size);
         } else {
             const bool trigraph = code == '?' && at > 0 && c[-1] == '?';
@@ -186,6 +160,26 @@ void emit_json_string(struct emit *out, struct emit_json_literal literal)
 
 /* ---- comments ---- */
 
+static void emit_unseen(struct emit *out, unsigned code)
+{
+    char name[16];
+    snprintf(name, sizeof(name), "<U+%04X>", code);
+    emit_text(out, name);
+}
+
+void emit_visible(struct emit *out, const char *text)
+{
+    const size_t len = strlen(text);
+    for (size_t at = 0, size; at < len; at += size) {
+        const unsigned code = unicode_read(text + at, len - at, &size);
+        if (unicode_is_unseen(code)) {
+            emit_unseen(out, code);
+        } else {
+            emit_bytes(out, text + at, size);
+        }
+    }
+}
+
 /* Whether a blank must stand between two characters of a comment: comments
  * neither end nor nest, and hold no trigraph. */
 static bool must_part(char a, char b)
@@ -200,11 +194,9 @@ static void emit_comment_line(struct emit *out, const char *line, size_t len)
     char last = ' ';
     for (size_t at = 0, size; at < len; at += size) {
         const char *c = line + at;
-        const unsigned code = read_code_point(c, len - at, &size);
-        if (is_invisible(code) && code != '\t') {
-            char name[16];
-            snprintf(name, sizeof(name), "<U+%04X>", code);
-            emit_text(out, name);
+        const unsigned code = unicode_read(c, len - at, &size);
+        if (unicode_is_unseen(code) && code != '\t') {
+            emit_unseen(out, code);
             last = '>';
             continue;
         }

@@ -76,6 +76,9 @@ struct emit_json_literal json_string_of(const char *text, size_t len);
 void emit_c_string(struct emit *out, struct emit_c_literal literal);
 void emit_json_string(struct emit *out, struct emit_json_literal literal);
 
+/** Text for people; a character that cannot be seen is named: "<U+200B>". */
+void emit_visible(struct emit *out, const char *text);
+
 /**
  * @doc, lines of text, as a comment that is indented by @indent blanks:
  * nothing at all when it is NULL or empty. No text can end the comment.
