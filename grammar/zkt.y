@@ -403,9 +403,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner,
     (void)scanner;
     const char *found = found_text(p, at, token);
     if (token == YYSYMBOL_STRAY) {
-        const bool quote = strcmp(found, "'''") == 0;
-        diag_report(p->diag, at, DIAG_STRAY,
-                    quote ? "'''; text stands in double quotes" : found);
+        diag_report(p->diag, at, DIAG_STRAY, parse_stray(p, at, found));
         return 0;
     }
     const char *slip = advice(context, token);

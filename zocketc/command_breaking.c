@@ -78,6 +78,15 @@ static void print_place(const struct side *side, struct source_range range)
     printf("%s:%u:%u: ", source->path, at.line, at.column);
 }
 
+/* Text of a schema, of which all can be seen. */
+static void print_visible(const char *text)
+{
+    struct emit out = { 0 };
+    emit_visible(&out, text);
+    (void)fwrite(out.text, 1, out.len, stdout);
+    emit_finish(&out);
+}
+
 static void print_finding(const struct side *old, const struct side *new,
                           const struct breaking_finding *f, unsigned shown)
 {
@@ -90,10 +99,14 @@ static void print_finding(const struct side *old, const struct side *new,
             first = false;
         }
     }
-    printf(": %s [%s]\n", f->text, breaking_id_text(f->id));
+    printf(": ");
+    print_visible(f->text);
+    printf(" [%s]\n", breaking_id_text(f->id));
     for (const struct breaking_reason *r = f->first; r != NULL; r = r->next) {
         if ((r->who & shown) != 0) {
-            printf("    %s: %s\n", groups[group_of(r->who)].name, r->why);
+            printf("    %s: ", groups[group_of(r->who)].name);
+            print_visible(r->why);
+            printf("\n");
         }
     }
     print_place(old, f->old);

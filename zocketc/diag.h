@@ -1,7 +1,8 @@
 /*
  * Reporting what is wrong with a schema: place, source line, carets; or each
- * message as one JSON object on a line of its own, for editors. Messages go to
- * a stream; the count of errors decides whether anything is written.
+ * message as one JSON object on a line of its own, for editors. Messages are
+ * kept until the end, since the stages find them in another order than that of
+ * the source; the count of errors decides whether anything is written.
  */
 #ifndef DIAG_H
 #define DIAG_H
@@ -20,6 +21,13 @@ enum diag_id {
 
 #define DIAG_ERRORS_MAX 100
 
+enum diag_severity {
+    DIAG_ERROR,
+    DIAG_WARNING,
+    DIAG_NOTE,
+    DIAG_EXTRA /* a warning that is shown only if it is asked for */
+};
+
 /* What becomes of a message; zero is what diag.def says. */
 enum diag_level {
     DIAG_LEVEL_USUAL,
@@ -28,15 +36,25 @@ enum diag_level {
     DIAG_LEVEL_ERROR
 };
 
+/* One message; a note belongs to the message before it. */
+struct diag_message {
+    struct source_range at;
+    enum diag_id id;
+    enum diag_severity severity;
+    const char *text;
+    struct diag_message *notes, *last_note;
+    struct diag_message *next;
+};
+
 struct diag {
     struct sources sources;
     FILE *out; /* NULL: only counts */
     unsigned errors, warnings;
     bool json;
-    bool hides_notes;    /* the last message was not shown */
-    struct emit pending; /* JSON: the last message, which may get notes */
-    size_t notes;        /* that it has */
-    unsigned char levels[DIAG_COUNT]; /* enum diag_level */
+    bool hides_notes; /* the last message was not shown */
+    struct arena arena;
+    struct diag_message *first, *last; /* as they were reported */
+    unsigned char levels[DIAG_COUNT];  /* enum diag_level */
 };
 
 /** Reports at @range; the arguments are those of the message's text. */
@@ -44,10 +62,13 @@ void diag_report(struct diag *diag, struct source_range range, enum diag_id id,
                  ...);
 
 /**
- * Ends what was reported: in JSON the last message is written only now, or by
- * the one behind it.
+ * Prints what was reported, in the order of the source: the root's messages
+ * first, then those of each import. Nothing is left of them afterwards.
  */
 void diag_finish(struct diag *diag);
+
+/** "unknown-type" */
+const char *diag_id_text(enum diag_id id);
 
 /**
  * Sets the levels of warnings from words with commas between, of which later

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "unicode.h"
 #include "zkt.tab.h"
 
 int zkt_lex_init_extra(struct parse *extra, void **scanner);
@@ -273,6 +274,21 @@ struct ast_type *parse_type(struct parse *p, struct source_range at,
         .kind = kind, .at = at, .inner = inner, .rules = rules, .depth = depth
     };
     return type;
+}
+
+const char *parse_stray(struct parse *p, struct source_range at,
+                        const char *found)
+{
+    const char *text = p->source->text + (at.start - p->source->base);
+    size_t size;
+    const unsigned code = unicode_read(text, at.end - at.start, &size);
+    const char *name = unicode_name(code);
+    if (text[0] == '\'') {
+        return arena_printf(p->arena, "%s; text stands in double quotes",
+                            found);
+    }
+    return name != NULL ? arena_printf(p->arena, "U+%04X (%s)", code, name)
+                        : found;
 }
 
 bool parse_enter(struct parse *p, struct source_range at)

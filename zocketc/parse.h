@@ -51,6 +51,10 @@ void parse_unsupported(struct parse *p, struct source_range at,
 /** A string literal's value; @text with its quotes. */
 struct ast_value *parse_string(struct parse *p, struct source_range at,
                                const char *text, size_t len);
+/** Says which character at @at begins no token; @found is the text in quotes.
+ */
+const char *parse_stray(struct parse *p, struct source_range at,
+                        const char *found);
 /** Reports a string that cannot be a key of a literal. */
 void parse_key(struct parse *p, const struct ast_value *key);
 /**

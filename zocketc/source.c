@@ -100,31 +100,28 @@ static bool starts_character(char c)
     return ((unsigned char)c & 0xc0) != 0x80;
 }
 
-struct source_place source_find(const struct source *source, uint32_t offset)
+struct source_place source_find_from(const struct source *source,
+                                     struct source_place known, uint32_t offset)
 {
-    struct source_place place = { 1, 1 };
-    offset -= source->base;
-    for (uint32_t i = 0; i < offset && i < source->len; i++) {
-        if (source->text[i] == '\n') {
+    const uint32_t end = source->base + (uint32_t)source->len;
+    struct source_place place = known;
+    for (; place.offset < offset && place.offset < end; place.offset++) {
+        const char c = source->text[place.offset - source->base];
+        if (c == '\n') {
             place.line++;
             place.column = 1;
-        } else if (starts_character(source->text[i])) {
+            place.start = place.offset + 1;
+        } else if (starts_character(c)) {
             place.column++;
         }
     }
     return place;
 }
 
-const char *source_line(const struct source *source, uint32_t offset,
-                        size_t *len)
+struct source_place source_find(const struct source *source, uint32_t offset)
 {
-    offset -= source->base;
-    size_t start = offset < source->len ? offset : source->len;
-    while (start > 0 && source->text[start - 1] != '\n') {
-        start--;
-    }
-    *len = strcspn(source->text + start, "\n");
-    return source->text + start;
+    const struct source_place first = { 1, 1, source->base, source->base };
+    return source_find_from(source, first, offset);
 }
 
 /* The length of the valid character at @at, or 0 (RFC 3629, section 4). */

@@ -40,6 +40,8 @@ struct source_range {
 /* A place as people count: from 1; columns are code points. */
 struct source_place {
     unsigned line, column;
+    uint32_t offset;
+    uint32_t start; /* the offset of the line */
 };
 
 /** Makes a source of the @len bytes of a file. */
@@ -55,9 +57,11 @@ bool sources_add(struct sources *sources, struct source *source);
 const struct source *sources_at(const struct sources *sources, uint32_t offset);
 
 struct source_place source_find(const struct source *source, uint32_t offset);
-/** The line that holds @offset, without its end. */
-const char *source_line(const struct source *source, uint32_t offset,
-                        size_t *len);
+/** The same from @known on, a place in this source that is not behind @offset.
+ */
+struct source_place source_find_from(const struct source *source,
+                                     struct source_place known,
+                                     uint32_t offset);
 /** The bytes before the first one that is no valid UTF-8, or len. */
 size_t source_find_invalid(const struct source *source);
 
