@@ -58,6 +58,7 @@ struct check {
     struct list types;         /* struct model_type *: tables to emit */
     struct table known_types;  /* the same, by all that makes them differ */
     struct table containers;   /* struct model_type, by stem */
+    struct table tables;       /* names of tables that are taken */
     size_t public_types;       /* of types; the others are of private state */
     struct list checks;        /* struct model_check */
     int default_depth;         /* structs that are in defaults in structs */
@@ -126,6 +127,10 @@ struct symbol *check_find(const struct check *c, const char *name);
 const struct model_type *check_type(struct check *c,
                                     const struct ast_type *type,
                                     struct type_use use);
+/** A name for the table of a type, of which @stem tells as much as it can: the
+ * names of two may meet there (field b_c of A, field c of AB), and a taken one
+ * gets a number. */
+const char *check_table(struct check *c, const char *stem);
 /** A field or an element: what stands in a C declaration. */
 const char *check_declaration(struct check *c, const struct model_type *type,
                               const char *member);

@@ -106,7 +106,7 @@ static void lower_enum(struct check *c, struct symbol *symbol)
         .c_item = arena_printf(c->arena, "const enum %s *", e->stem),
         .c_empty = "0",
         .stem = e->stem,
-        .table = arena_printf(c->arena, "%s_type_", e->stem),
+        .table = check_table(c, e->stem),
         .decoder = "zkt_decode_enum",
         .encoder = "zkt_encode_enum",
         .by_value = true,
@@ -134,6 +134,7 @@ struct model_struct *check_new_struct(struct check *c, const char *name,
     s->at = source.at;
     s->type = type;
     s->number = c->structs.count;
+    const char *table = check_table(c, stem);
     (void)names_take(&c->names, c->arena, c->diag, stem, source);
     *type = (struct model_type){
         .kind = MODEL_STRUCT,
@@ -143,9 +144,9 @@ struct model_struct *check_new_struct(struct check *c, const char *name,
         .c_item = arena_printf(c->arena, "const struct %s *", stem),
         .c_empty = "{ 0 }",
         .stem = stem,
-        .table = arena_printf(c->arena, "%s_type_", stem),
-        .decoder = arena_printf(c->arena, "%s_type_.decode", stem),
-        .encoder = arena_printf(c->arena, "%s_type_.encode", stem),
+        .table = table,
+        .decoder = arena_printf(c->arena, "%s.decode", table),
+        .encoder = arena_printf(c->arena, "%s.encode", table),
         .is_shared = true,
         .max = UINT32_MAX,
         .c_max = "UINT32_MAX",
@@ -297,7 +298,7 @@ static void declare_union(struct check *c, struct symbol *symbol)
         .c_item = arena_printf(c->arena, "const struct %s *", u->stem),
         .c_empty = "{ 0 }",
         .stem = u->stem,
-        .table = arena_printf(c->arena, "%s_type_", u->stem),
+        .table = check_table(c, u->stem),
         .decoder = "zkt_decode_union",
         .encoder = "zkt_encode_union",
         .is_shared = symbol->is_public,

@@ -127,6 +127,16 @@ static void know_builtins(struct check *c)
     }
 }
 
+const char *check_table(struct check *c, const char *stem)
+{
+    const char *name = arena_printf(c->arena, "%s_type_", stem);
+    for (unsigned n = 2; table_find(&c->tables, name) != NULL; n++) {
+        name = arena_printf(c->arena, "%s_type_%u_", stem, n);
+    }
+    table_put(&c->tables, c->arena, name, c);
+    return name;
+}
+
 /* The one type that is like @type, made with a table of its own if it is new.
  */
 static struct model_type *intern(struct check *c, const struct model_type *type,
@@ -142,7 +152,7 @@ static struct model_type *intern(struct check *c, const struct model_type *type,
     }
     struct model_type *made = ARENA_NEW(c->arena, struct model_type);
     *made = *type;
-    made->table = arena_printf(c->arena, "%s_type_", table);
+    made->table = check_table(c, table);
     list_add(c, &c->types, &made, sizeof(made));
     table_put(&c->known_types, c->arena, key, made);
     return made;
