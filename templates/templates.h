@@ -2,6 +2,11 @@
  * The emitted files, as functions of the model; and, for the templates, what
  * they share. Each function is written as a template in a .ct file beside
  * this header, from which zocketc/tmplc.l makes it.
+ *
+ * A name that emitted C has for itself ends with '_', which no name of a schema
+ * does; the word in front of that says its kind, and '__' stands between two
+ * names of a schema. So they are unique in all files of a schema, and builds
+ that make one source of several have no collisions.
  */
 #ifndef TEMPLATES_H
 #define TEMPLATES_H
@@ -21,9 +26,11 @@ void emit_client_c(struct emit *out, const struct model *m);
 void emit_banner(struct emit *out, const struct model *m);
 void emit_extern_c_begin(struct emit *out);
 void emit_extern_c_end(struct emit *out);
-void emit_find(struct emit *out, const char *stem, const char *what,
+void emit_find(struct emit *out, const char *stem,
                const struct model_lookup *names);
-void emit_events(struct emit *out, const struct model_actor *a);
+/* @side: "" for the server, "remote_" for the client. */
+void emit_events(struct emit *out, const struct model_actor *a,
+                 const char *side);
 
 /* ---- write.ct ---- */
 

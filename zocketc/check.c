@@ -178,16 +178,29 @@ static void name_file(struct check *c, const char *path)
                                                   : strlen(base);
     c->model->file_name = base;
     c->model->file_stem = arena_text(c->arena, base, len);
-    char *guard = names_upper(c->arena, c->model->file_stem);
-    for (char *g = guard; *g != '\0'; g++) {
-        if (!((*g >= 'A' && *g <= 'Z') || (*g >= '0' && *g <= '9'))) {
-            *g = '_';
-        }
+}
+
+/*
+ * What the include guards of all files begin with: the app, since two schemas
+ * may have files of one name, and the file, since two may have one app. Where
+ * not all of a file's name can stand in a macro, a hash of it tells it apart.
+ */
+static const char *guard_of(struct check *c)
+{
+    const char *app = names_upper(c->arena, c->model->app);
+    const char *stem = c->model->file_stem;
+    const char *plain = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    if (stem[strspn(stem, plain)] == '\0' && stem[0] != '_' &&
+        strstr(stem, "__") == NULL && stem[strlen(stem) - 1] != '_') {
+        return arena_printf(c->arena, "%s_%s", app,
+                            names_upper(c->arena, stem));
     }
-    if (guard[0] >= '0' && guard[0] <= '9') {
-        guard = arena_printf(c->arena, "ZKT_%s", guard);
-    }
-    c->model->guard = guard;
+    const char *snake = names_snake(c->arena, stem);
+    const size_t len = snake != NULL ? strspn(snake, plain) : 0;
+    return arena_printf(
+        c->arena, "%s_%s%sX%016llX", app,
+        len > 0 ? names_upper(c->arena, arena_text(c->arena, snake, len)) : "",
+        len > 0 ? "_" : "", (unsigned long long)table_hash(stem));
 }
 
 /* Also those that nobody uses; they get no tables. */
@@ -215,6 +228,7 @@ const struct model *check_file(struct arena *arena, struct diag *diag,
     c.model->version = ZOCKETC_VERSION;
     name_file(&c, path);
     check_app(&c);
+    c.model->guard = guard_of(&c);
     (void)names_take(&c.handlers, arena, diag, "user",
                      (struct ast_name){ "user", { 0, 0 } });
     for (const struct ast_decl *d = file->decls; d != NULL; d = d->next) {

@@ -275,7 +275,7 @@ struct model {
     const char *version;            /* of the compiler: "0.1.0" */
     const char *file_name;          /* "chat.zkt", no folder */
     const char *file_stem;          /* "chat" */
-    const char *guard;              /* "CHAT" */
+    const char *guard;              /* "DEMO_CHAT" */
     const char *app;                /* stem: "demo" */
     const char *app_name;           /* as in the schema */
     struct source_range at;         /* of the app's name */

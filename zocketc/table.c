@@ -1,7 +1,6 @@
 /* See table.h. Open addressing; nothing is ever taken out. */
 #include "table.h"
 
-#include <stdint.h>
 #include <string.h>
 
 struct table_slot {
@@ -11,7 +10,7 @@ struct table_slot {
 };
 
 /* FNV-1a, with the high bits brought down. */
-static uint64_t hash_of(const char *key)
+uint64_t table_hash(const char *key)
 {
     uint64_t hash = 0xcbf29ce484222325u;
     for (; *key != '\0'; key++) {
@@ -34,7 +33,8 @@ static struct table_slot *find(const struct table *table, const char *key,
 
 void *table_find(const struct table *table, const char *key)
 {
-    return table->capacity > 0 ? find(table, key, hash_of(key))->value : NULL;
+    return table->capacity > 0 ? find(table, key, table_hash(key))->value
+                               : NULL;
 }
 
 static void grow(struct table *table, struct arena *arena)
@@ -55,7 +55,7 @@ void table_put(struct table *table, struct arena *arena, const char *key,
     if (2 * table->count >= table->capacity) {
         grow(table, arena);
     }
-    const uint64_t hash = hash_of(key);
+    const uint64_t hash = table_hash(key);
     *find(table, key, hash) = (struct table_slot){ key, hash, value };
     table->count++;
 }

@@ -3,6 +3,8 @@
 #ifndef TABLE_H
 #define TABLE_H
 
+#include <stdint.h>
+
 #include "arena.h"
 
 struct table_slot;
@@ -13,6 +15,8 @@ struct table {
     size_t count, capacity;
 };
 
+/** A hash of a text, the same in every run. */
+uint64_t table_hash(const char *key);
 /** What was put under @key, or NULL. */
 void *table_find(const struct table *table, const char *key);
 /** @key is borrowed; it is not in the table yet. @value is not NULL. */

@@ -3,7 +3,7 @@
 
 /* ---- chat ---- */
 
-static const struct zkt_remote_method demo_chat_methods[] = {
+static const struct zkt_remote_method demo_chat_methods_remote_[] = {
     {
         .name = ZKT_STR_INIT("join"),
         .input = &demo_chat_join_input_type_,
@@ -36,7 +36,7 @@ static const struct zkt_remote_method demo_chat_methods[] = {
     },
 };
 
-static const struct zkt_event demo_chat_events[] = {
+static const struct zkt_event demo_chat_events_remote_[] = {
     {
         .name = ZKT_STR_INIT("said"),
         .payload = &demo_message_type_,
@@ -51,24 +51,26 @@ static const struct zkt_event demo_chat_events[] = {
     },
 };
 
-static const struct zkt_remote_actor demo_chat_actor = {
+static const struct zkt_remote_actor demo_chat_actor_remote_ = {
     .name = ZKT_STR_INIT("chat"),
     .state = &demo_chat_state_type_,
-    .methods = demo_chat_methods,
+    .methods = demo_chat_methods_remote_,
     .method_count = 7,
-    .events = demo_chat_events,
+    .events = demo_chat_events_remote_,
     .event_count = 3,
 };
 
 struct demo_chat *demo_chat_open(struct zkt_client *client, const char *id)
 {
-    return (struct demo_chat *)zkt_handle_open(client, &demo_chat_actor, id);
+    return (struct demo_chat *)zkt_handle_open(client, &demo_chat_actor_remote_,
+                                               id);
 }
 
 struct demo_chat *demo_chat_open_str(struct zkt_client *client,
                                      struct zkt_str id)
 {
-    return (struct demo_chat *)zkt_handle_open_str(client, &demo_chat_actor,
+    return (struct demo_chat *)zkt_handle_open_str(client,
+                                                   &demo_chat_actor_remote_,
                                                    id);
 }
 
@@ -95,9 +97,9 @@ enum zkt_status demo_chat_call_join(struct demo_chat *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 0, in, out, reply);
 }
 
-static void finish_demo_chat_join(zkt_any_function *done,
-                                  const struct zkt_reply *reply,
-                                  const void *result, void *user)
+static void demo_chat__join_reply_(zkt_any_function *done,
+                                   const struct zkt_reply *reply,
+                                   const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, const struct demo_member *,
                           void *);
@@ -114,7 +116,7 @@ void demo_chat_begin_join(
                  const struct demo_member *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in, finish_demo_chat_join,
+    zkt_handle_begin((struct zkt_handle *)handle, 0, in, demo_chat__join_reply_,
                      (zkt_any_function *)done, user);
 }
 
@@ -126,9 +128,9 @@ enum zkt_status demo_chat_call_say(struct demo_chat *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 1, in, out, reply);
 }
 
-static void finish_demo_chat_say(zkt_any_function *done,
-                                 const struct zkt_reply *reply,
-                                 const void *result, void *user)
+static void demo_chat__say_reply_(zkt_any_function *done,
+                                  const struct zkt_reply *reply,
+                                  const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, const struct demo_message *,
                           void *);
@@ -145,7 +147,7 @@ void demo_chat_begin_say(
                  const struct demo_message *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 1, in, finish_demo_chat_say,
+    zkt_handle_begin((struct zkt_handle *)handle, 1, in, demo_chat__say_reply_,
                      (zkt_any_function *)done, user);
 }
 
@@ -156,9 +158,9 @@ enum zkt_status demo_chat_call_whisper(struct demo_chat *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 2, in, NULL, reply);
 }
 
-static void finish_demo_chat_whisper(zkt_any_function *done,
-                                     const struct zkt_reply *reply,
-                                     const void *result, void *user)
+static void demo_chat__whisper_reply_(zkt_any_function *done,
+                                      const struct zkt_reply *reply,
+                                      const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, void *);
     (void)result;
@@ -170,7 +172,7 @@ void demo_chat_begin_whisper(
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 2, in,
-                     finish_demo_chat_whisper, (zkt_any_function *)done, user);
+                     demo_chat__whisper_reply_, (zkt_any_function *)done, user);
 }
 
 enum zkt_status demo_chat_call_history(struct demo_chat *handle,
@@ -181,9 +183,9 @@ enum zkt_status demo_chat_call_history(struct demo_chat *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 3, in, out, reply);
 }
 
-static void finish_demo_chat_history(zkt_any_function *done,
-                                     const struct zkt_reply *reply,
-                                     const void *result, void *user)
+static void demo_chat__history_reply_(zkt_any_function *done,
+                                      const struct zkt_reply *reply,
+                                      const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *,
                           const struct demo_message_list *, void *);
@@ -201,7 +203,7 @@ void demo_chat_begin_history(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 3, in,
-                     finish_demo_chat_history, (zkt_any_function *)done, user);
+                     demo_chat__history_reply_, (zkt_any_function *)done, user);
 }
 
 enum zkt_status demo_chat_call_who(struct demo_chat *handle,
@@ -211,9 +213,9 @@ enum zkt_status demo_chat_call_who(struct demo_chat *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 4, NULL, out, reply);
 }
 
-static void finish_demo_chat_who(zkt_any_function *done,
-                                 const struct zkt_reply *reply,
-                                 const void *result, void *user)
+static void demo_chat__who_reply_(zkt_any_function *done,
+                                  const struct zkt_reply *reply,
+                                  const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *,
                           const struct demo_member_map *, void *);
@@ -230,8 +232,8 @@ void demo_chat_begin_who(
                  const struct demo_member_map *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 4, NULL, finish_demo_chat_who,
-                     (zkt_any_function *)done, user);
+    zkt_handle_begin((struct zkt_handle *)handle, 4, NULL,
+                     demo_chat__who_reply_, (zkt_any_function *)done, user);
 }
 
 enum zkt_status demo_chat_call_set_topic(
@@ -241,9 +243,9 @@ enum zkt_status demo_chat_call_set_topic(
     return zkt_handle_call((struct zkt_handle *)handle, 5, in, NULL, reply);
 }
 
-static void finish_demo_chat_set_topic(zkt_any_function *done,
-                                       const struct zkt_reply *reply,
-                                       const void *result, void *user)
+static void demo_chat__set_topic_reply_(zkt_any_function *done,
+                                        const struct zkt_reply *reply,
+                                        const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, void *);
     (void)result;
@@ -255,7 +257,7 @@ void demo_chat_begin_set_topic(
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 5, in,
-                     finish_demo_chat_set_topic, (zkt_any_function *)done,
+                     demo_chat__set_topic_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -265,9 +267,9 @@ enum zkt_status demo_chat_call_leave(struct demo_chat *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 6, NULL, NULL, reply);
 }
 
-static void finish_demo_chat_leave(zkt_any_function *done,
-                                   const struct zkt_reply *reply,
-                                   const void *result, void *user)
+static void demo_chat__leave_reply_(zkt_any_function *done,
+                                    const struct zkt_reply *reply,
+                                    const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, void *);
     (void)result;
@@ -279,11 +281,11 @@ void demo_chat_begin_leave(
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 6, NULL,
-                     finish_demo_chat_leave, (zkt_any_function *)done, user);
+                     demo_chat__leave_reply_, (zkt_any_function *)done, user);
 }
 
-static void give_demo_chat_said(zkt_any_function *on_event, const void *payload,
-                                void *user)
+static void demo_chat__said_event_(zkt_any_function *on_event,
+                                   const void *payload, void *user)
 {
     typedef void function(const struct demo_message *, void *);
     ((function *)on_event)(payload, user);
@@ -294,12 +296,12 @@ uint64_t demo_chat_on_said(
     void (*on_event)(const struct demo_message *payload, void *user),
     void *user)
 {
-    return zkt_handle_on((struct zkt_handle *)handle, 0, give_demo_chat_said,
+    return zkt_handle_on((struct zkt_handle *)handle, 0, demo_chat__said_event_,
                          (zkt_any_function *)on_event, user);
 }
 
-static void give_demo_chat_whispered(zkt_any_function *on_event,
-                                     const void *payload, void *user)
+static void demo_chat__whispered_event_(zkt_any_function *on_event,
+                                        const void *payload, void *user)
 {
     typedef void function(const struct demo_chat_whispered_event *, void *);
     ((function *)on_event)(payload, user);
@@ -312,12 +314,12 @@ uint64_t demo_chat_on_whispered(
     void *user)
 {
     return zkt_handle_on((struct zkt_handle *)handle, 1,
-                         give_demo_chat_whispered, (zkt_any_function *)on_event,
-                         user);
+                         demo_chat__whispered_event_,
+                         (zkt_any_function *)on_event, user);
 }
 
-static void give_demo_chat_left(zkt_any_function *on_event, const void *payload,
-                                void *user)
+static void demo_chat__left_event_(zkt_any_function *on_event,
+                                   const void *payload, void *user)
 {
     typedef void function(const struct demo_chat_left_event *, void *);
     ((function *)on_event)(payload, user);
@@ -328,7 +330,7 @@ uint64_t demo_chat_on_left(
     void (*on_event)(const struct demo_chat_left_event *payload, void *user),
     void *user)
 {
-    return zkt_handle_on((struct zkt_handle *)handle, 2, give_demo_chat_left,
+    return zkt_handle_on((struct zkt_handle *)handle, 2, demo_chat__left_event_,
                          (zkt_any_function *)on_event, user);
 }
 
@@ -337,7 +339,7 @@ const struct demo_chat_state *demo_chat_snapshot(const struct demo_chat *handle)
     return zkt_handle_snapshot((const struct zkt_handle *)handle);
 }
 
-static void give_demo_chat_state_(zkt_any_function *on_state, const void *state,
+static void demo_chat_give_state_(zkt_any_function *on_state, const void *state,
                                   void *user)
 {
     typedef void function(const struct demo_chat_state *, void *);
@@ -350,12 +352,12 @@ uint64_t demo_chat_subscribe(
     void *user)
 {
     return zkt_handle_subscribe((struct zkt_handle *)handle,
-                                give_demo_chat_state_,
+                                demo_chat_give_state_,
                                 (zkt_any_function *)on_state, user);
 }
 
-static void watch_demo_chat_members(zkt_any_function *on_change,
-                                    const void *value, void *user)
+static void demo_chat__members_watch_(zkt_any_function *on_change,
+                                      const void *value, void *user)
 {
     typedef void function(const struct demo_member_map *, void *);
     ((function *)on_change)(value, user);
@@ -367,12 +369,12 @@ uint64_t demo_chat_watch_members(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 0,
-                            watch_demo_chat_members,
+                            demo_chat__members_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_demo_chat_messages(zkt_any_function *on_change,
-                                     const void *value, void *user)
+static void demo_chat__messages_watch_(zkt_any_function *on_change,
+                                       const void *value, void *user)
 {
     typedef void function(const struct demo_message_list *, void *);
     ((function *)on_change)(value, user);
@@ -384,12 +386,12 @@ uint64_t demo_chat_watch_messages(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 1,
-                            watch_demo_chat_messages,
+                            demo_chat__messages_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_demo_chat_topic(zkt_any_function *on_change,
-                                  const void *value, void *user)
+static void demo_chat__topic_watch_(zkt_any_function *on_change,
+                                    const void *value, void *user)
 {
     typedef void function(struct zkt_str, void *);
     ((function *)on_change)(*(const struct zkt_str *)value, user);
@@ -400,12 +402,12 @@ uint64_t demo_chat_watch_topic(
     void (*on_change)(struct zkt_str value, void *user), void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 2,
-                            watch_demo_chat_topic,
+                            demo_chat__topic_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_demo_chat_online(zkt_any_function *on_change,
-                                   const void *value, void *user)
+static void demo_chat__online_watch_(zkt_any_function *on_change,
+                                     const void *value, void *user)
 {
     typedef void function(int32_t, void *);
     ((function *)on_change)(*(const int32_t *)value, user);
@@ -416,12 +418,12 @@ uint64_t demo_chat_watch_online(struct demo_chat *handle,
                                 void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 3,
-                            watch_demo_chat_online,
+                            demo_chat__online_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_demo_chat_next_id(zkt_any_function *on_change,
-                                    const void *value, void *user)
+static void demo_chat__next_id_watch_(zkt_any_function *on_change,
+                                      const void *value, void *user)
 {
     typedef void function(int32_t, void *);
     ((function *)on_change)(*(const int32_t *)value, user);
@@ -432,7 +434,7 @@ uint64_t demo_chat_watch_next_id(struct demo_chat *handle,
                                  void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 4,
-                            watch_demo_chat_next_id,
+                            demo_chat__next_id_watch_,
                             (zkt_any_function *)on_change, user);
 }
 

@@ -151,17 +151,17 @@ void demo_chat_emit_left(struct demo_chat_call *call,
     zkt_call_emit(call->zkt, 2, payload, target);
 }
 
-typedef enum zkt_status then_demo_chat_join(
+typedef enum zkt_status demo_chat__join_then_(
     struct demo_chat_call *call, const struct demo_chat_join_input *in,
     struct demo_member *out, void *user);
 
-static enum zkt_status finish_demo_chat_join(struct zkt_call *zkt,
-                                             void (*then)(void),
-                                             const void *input, void *result,
-                                             void *user)
+static enum zkt_status demo_chat__join_finish_(struct zkt_call *zkt,
+                                               void (*then)(void),
+                                               const void *input, void *result,
+                                               void *user)
 {
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
-    return ((then_demo_chat_join *)then)(&call, input, result, user);
+    return ((demo_chat__join_then_ *)then)(&call, input, result, user);
 }
 
 struct demo_chat_join_later *demo_chat_defer_join(struct demo_chat_call *call)
@@ -176,22 +176,21 @@ void demo_chat_resume_join(
                             struct demo_member *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_join,
+    zkt_later_resume((struct zkt_later *)later, demo_chat__join_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_demo_chat_say(struct demo_chat_call *call,
-                                           const struct demo_chat_say_input *in,
-                                           struct demo_message *out,
-                                           void *user);
+typedef enum zkt_status demo_chat__say_then_(
+    struct demo_chat_call *call, const struct demo_chat_say_input *in,
+    struct demo_message *out, void *user);
 
-static enum zkt_status finish_demo_chat_say(struct zkt_call *zkt,
-                                            void (*then)(void),
-                                            const void *input, void *result,
-                                            void *user)
+static enum zkt_status demo_chat__say_finish_(struct zkt_call *zkt,
+                                              void (*then)(void),
+                                              const void *input, void *result,
+                                              void *user)
 {
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
-    return ((then_demo_chat_say *)then)(&call, input, result, user);
+    return ((demo_chat__say_then_ *)then)(&call, input, result, user);
 }
 
 struct demo_chat_say_later *demo_chat_defer_say(struct demo_chat_call *call)
@@ -206,22 +205,22 @@ void demo_chat_resume_say(
                             struct demo_message *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_say,
+    zkt_later_resume((struct zkt_later *)later, demo_chat__say_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_demo_chat_whisper(
+typedef enum zkt_status demo_chat__whisper_then_(
     struct demo_chat_call *call, const struct demo_chat_whisper_input *in,
     void *user);
 
-static enum zkt_status finish_demo_chat_whisper(struct zkt_call *zkt,
-                                                void (*then)(void),
-                                                const void *input, void *result,
-                                                void *user)
+static enum zkt_status demo_chat__whisper_finish_(struct zkt_call *zkt,
+                                                  void (*then)(void),
+                                                  const void *input,
+                                                  void *result, void *user)
 {
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
     (void)result;
-    return ((then_demo_chat_whisper *)then)(&call, input, user);
+    return ((demo_chat__whisper_then_ *)then)(&call, input, user);
 }
 
 struct demo_chat_whisper_later *demo_chat_defer_whisper(
@@ -237,21 +236,21 @@ void demo_chat_resume_whisper(
                             void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_whisper,
+    zkt_later_resume((struct zkt_later *)later, demo_chat__whisper_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_demo_chat_history(
+typedef enum zkt_status demo_chat__history_then_(
     struct demo_chat_call *call, const struct demo_chat_history_input *in,
     struct demo_message_list *out, void *user);
 
-static enum zkt_status finish_demo_chat_history(struct zkt_call *zkt,
-                                                void (*then)(void),
-                                                const void *input, void *result,
-                                                void *user)
+static enum zkt_status demo_chat__history_finish_(struct zkt_call *zkt,
+                                                  void (*then)(void),
+                                                  const void *input,
+                                                  void *result, void *user)
 {
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
-    return ((then_demo_chat_history *)then)(&call, input, result, user);
+    return ((demo_chat__history_then_ *)then)(&call, input, result, user);
 }
 
 struct demo_chat_history_later *demo_chat_defer_history(
@@ -267,22 +266,22 @@ void demo_chat_resume_history(
                             struct demo_message_list *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_history,
+    zkt_later_resume((struct zkt_later *)later, demo_chat__history_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_demo_chat_who(struct demo_chat_call *call,
-                                           struct demo_member_map *out,
-                                           void *user);
+typedef enum zkt_status demo_chat__who_then_(struct demo_chat_call *call,
+                                             struct demo_member_map *out,
+                                             void *user);
 
-static enum zkt_status finish_demo_chat_who(struct zkt_call *zkt,
-                                            void (*then)(void),
-                                            const void *input, void *result,
-                                            void *user)
+static enum zkt_status demo_chat__who_finish_(struct zkt_call *zkt,
+                                              void (*then)(void),
+                                              const void *input, void *result,
+                                              void *user)
 {
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
     (void)input;
-    return ((then_demo_chat_who *)then)(&call, result, user);
+    return ((demo_chat__who_then_ *)then)(&call, result, user);
 }
 
 struct demo_chat_who_later *demo_chat_defer_who(struct demo_chat_call *call)
@@ -296,22 +295,22 @@ void demo_chat_resume_who(
                             struct demo_member_map *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_who,
+    zkt_later_resume((struct zkt_later *)later, demo_chat__who_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_demo_chat_set_topic(
+typedef enum zkt_status demo_chat__set_topic_then_(
     struct demo_chat_call *call, const struct demo_chat_set_topic_input *in,
     void *user);
 
-static enum zkt_status finish_demo_chat_set_topic(struct zkt_call *zkt,
-                                                  void (*then)(void),
-                                                  const void *input,
-                                                  void *result, void *user)
+static enum zkt_status demo_chat__set_topic_finish_(struct zkt_call *zkt,
+                                                    void (*then)(void),
+                                                    const void *input,
+                                                    void *result, void *user)
 {
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
     (void)result;
-    return ((then_demo_chat_set_topic *)then)(&call, input, user);
+    return ((demo_chat__set_topic_then_ *)then)(&call, input, user);
 }
 
 struct demo_chat_set_topic_later *demo_chat_defer_set_topic(
@@ -327,22 +326,22 @@ void demo_chat_resume_set_topic(
                             void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_set_topic,
+    zkt_later_resume((struct zkt_later *)later, demo_chat__set_topic_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_demo_chat_leave(struct demo_chat_call *call,
-                                             void *user);
+typedef enum zkt_status demo_chat__leave_then_(struct demo_chat_call *call,
+                                               void *user);
 
-static enum zkt_status finish_demo_chat_leave(struct zkt_call *zkt,
-                                              void (*then)(void),
-                                              const void *input, void *result,
-                                              void *user)
+static enum zkt_status demo_chat__leave_finish_(struct zkt_call *zkt,
+                                                void (*then)(void),
+                                                const void *input, void *result,
+                                                void *user)
 {
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
     (void)input;
     (void)result;
-    return ((then_demo_chat_leave *)then)(&call, user);
+    return ((demo_chat__leave_then_ *)then)(&call, user);
 }
 
 struct demo_chat_leave_later *demo_chat_defer_leave(struct demo_chat_call *call)
@@ -355,58 +354,29 @@ void demo_chat_resume_leave(
     enum zkt_status (*then)(struct demo_chat_call *call, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_demo_chat_leave,
+    zkt_later_resume((struct zkt_later *)later, demo_chat__leave_finish_,
                      (void (*)(void))then, user);
 }
 
-static enum zkt_status invoke_demo_chat_join(struct zkt_call *zkt,
-                                             const void *handlers,
-                                             const void *input, void *result)
+static enum zkt_status demo_chat__join_invoke_(struct zkt_call *zkt,
+                                               const void *handlers,
+                                               const void *input, void *result)
 {
     const struct demo_chat_handlers *own = handlers;
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
-    return own->join(&call, input, result);
+    return (own->join)(&call, input, result);
 }
 
-static enum zkt_status invoke_demo_chat_say(struct zkt_call *zkt,
-                                            const void *handlers,
-                                            const void *input, void *result)
+static enum zkt_status demo_chat__say_invoke_(struct zkt_call *zkt,
+                                              const void *handlers,
+                                              const void *input, void *result)
 {
     const struct demo_chat_handlers *own = handlers;
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
-    return own->say(&call, input, result);
+    return (own->say)(&call, input, result);
 }
 
-static enum zkt_status invoke_demo_chat_whisper(struct zkt_call *zkt,
-                                                const void *handlers,
-                                                const void *input, void *result)
-{
-    const struct demo_chat_handlers *own = handlers;
-    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
-    (void)result;
-    return own->whisper(&call, input);
-}
-
-static enum zkt_status invoke_demo_chat_history(struct zkt_call *zkt,
-                                                const void *handlers,
-                                                const void *input, void *result)
-{
-    const struct demo_chat_handlers *own = handlers;
-    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
-    return own->history(&call, input, result);
-}
-
-static enum zkt_status invoke_demo_chat_who(struct zkt_call *zkt,
-                                            const void *handlers,
-                                            const void *input, void *result)
-{
-    const struct demo_chat_handlers *own = handlers;
-    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
-    (void)input;
-    return own->who(&call, result);
-}
-
-static enum zkt_status invoke_demo_chat_set_topic(struct zkt_call *zkt,
+static enum zkt_status demo_chat__whisper_invoke_(struct zkt_call *zkt,
                                                   const void *handlers,
                                                   const void *input,
                                                   void *result)
@@ -414,84 +384,115 @@ static enum zkt_status invoke_demo_chat_set_topic(struct zkt_call *zkt,
     const struct demo_chat_handlers *own = handlers;
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
     (void)result;
-    return own->set_topic(&call, input);
+    return (own->whisper)(&call, input);
 }
 
-static enum zkt_status invoke_demo_chat_leave(struct zkt_call *zkt,
+static enum zkt_status demo_chat__history_invoke_(struct zkt_call *zkt,
+                                                  const void *handlers,
+                                                  const void *input,
+                                                  void *result)
+{
+    const struct demo_chat_handlers *own = handlers;
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    return (own->history)(&call, input, result);
+}
+
+static enum zkt_status demo_chat__who_invoke_(struct zkt_call *zkt,
                                               const void *handlers,
                                               const void *input, void *result)
 {
     const struct demo_chat_handlers *own = handlers;
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
     (void)input;
+    return (own->who)(&call, result);
+}
+
+static enum zkt_status demo_chat__set_topic_invoke_(struct zkt_call *zkt,
+                                                    const void *handlers,
+                                                    const void *input,
+                                                    void *result)
+{
+    const struct demo_chat_handlers *own = handlers;
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
     (void)result;
-    return own->leave(&call);
+    return (own->set_topic)(&call, input);
 }
 
-static enum zkt_status invoke_demo_chat_on_connect(struct zkt_call *zkt,
-                                                   const void *handlers)
+static enum zkt_status demo_chat__leave_invoke_(struct zkt_call *zkt,
+                                                const void *handlers,
+                                                const void *input, void *result)
 {
     const struct demo_chat_handlers *own = handlers;
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
-    return own->on_connect(&call);
+    (void)input;
+    (void)result;
+    return (own->leave)(&call);
 }
 
-static enum zkt_status invoke_demo_chat_on_disconnect(struct zkt_call *zkt,
-                                                      const void *handlers)
+static enum zkt_status demo_chat__on_connect_invoke_(struct zkt_call *zkt,
+                                                     const void *handlers)
 {
     const struct demo_chat_handlers *own = handlers;
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
-    return own->on_disconnect(&call);
+    return (own->on_connect)(&call);
 }
 
-static const struct zkt_method demo_chat_methods[] = {
+static enum zkt_status demo_chat__on_disconnect_invoke_(struct zkt_call *zkt,
+                                                        const void *handlers)
+{
+    const struct demo_chat_handlers *own = handlers;
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    return (own->on_disconnect)(&call);
+}
+
+static const struct zkt_method demo_chat_methods_[] = {
     {
         .name = ZKT_STR_INIT("join"),
         .input = &demo_chat_join_input_type_,
         .result = &demo_member_type_,
         .handler_offset = offsetof(struct demo_chat_handlers, join),
-        .invoke = invoke_demo_chat_join,
+        .invoke = demo_chat__join_invoke_,
     },
     {
         .name = ZKT_STR_INIT("say"),
         .input = &demo_chat_say_input_type_,
         .result = &demo_message_type_,
         .handler_offset = offsetof(struct demo_chat_handlers, say),
-        .invoke = invoke_demo_chat_say,
+        .invoke = demo_chat__say_invoke_,
     },
     {
         .name = ZKT_STR_INIT("whisper"),
         .input = &demo_chat_whisper_input_type_,
         .handler_offset = offsetof(struct demo_chat_handlers, whisper),
-        .invoke = invoke_demo_chat_whisper,
+        .invoke = demo_chat__whisper_invoke_,
     },
     {
         .name = ZKT_STR_INIT("history"),
         .input = &demo_chat_history_input_type_,
         .result = &demo_chat_history_result_type_,
         .handler_offset = offsetof(struct demo_chat_handlers, history),
-        .invoke = invoke_demo_chat_history,
+        .invoke = demo_chat__history_invoke_,
     },
     {
         .name = ZKT_STR_INIT("who"),
         .result = &demo_chat_who_result_type_,
         .handler_offset = offsetof(struct demo_chat_handlers, who),
-        .invoke = invoke_demo_chat_who,
+        .invoke = demo_chat__who_invoke_,
     },
     {
         .name = ZKT_STR_INIT("setTopic"),
         .input = &demo_chat_set_topic_input_type_,
         .handler_offset = offsetof(struct demo_chat_handlers, set_topic),
-        .invoke = invoke_demo_chat_set_topic,
+        .invoke = demo_chat__set_topic_invoke_,
     },
     {
         .name = ZKT_STR_INIT("leave"),
         .handler_offset = offsetof(struct demo_chat_handlers, leave),
-        .invoke = invoke_demo_chat_leave,
+        .invoke = demo_chat__leave_invoke_,
     },
 };
 
-static const struct zkt_event demo_chat_events[] = {
+static const struct zkt_event demo_chat_events_[] = {
     {
         .name = ZKT_STR_INIT("said"),
         .payload = &demo_message_type_,
@@ -506,7 +507,7 @@ static const struct zkt_event demo_chat_events[] = {
     },
 };
 
-static int find_demo_chat_method(struct zkt_str name)
+static int demo_chat_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 3:
@@ -544,34 +545,34 @@ static int find_demo_chat_method(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_actor demo_chat_actor = {
+static const struct zkt_actor demo_chat_actor_ = {
     .name = ZKT_STR_INIT("chat"),
     .state = &demo_chat_state_type_,
-    .methods = demo_chat_methods,
+    .methods = demo_chat_methods_,
     .method_count = 7,
-    .events = demo_chat_events,
+    .events = demo_chat_events_,
     .event_count = 3,
     .hooks[ZKT_HOOK_CONNECT] = {
         .declared = true,
         .handler_offset = offsetof(struct demo_chat_handlers, on_connect),
-        .invoke = invoke_demo_chat_on_connect,
+        .invoke = demo_chat__on_connect_invoke_,
     },
     .hooks[ZKT_HOOK_DISCONNECT] = {
         .declared = true,
         .handler_offset = offsetof(struct demo_chat_handlers, on_disconnect),
-        .invoke = invoke_demo_chat_on_disconnect,
+        .invoke = demo_chat__on_disconnect_invoke_,
     },
     .handlers_offset = offsetof(struct demo_handlers, chat),
-    .find_method = find_demo_chat_method,
+    .find_method = demo_chat_find_,
 };
 
 /* ---- the app ---- */
 
-static const struct zkt_actor *const demo_actors[] = {
-    &demo_chat_actor,
+static const struct zkt_actor *const demo_actors_[] = {
+    &demo_chat_actor_,
 };
 
-static int find_demo_actor(struct zkt_str name)
+static int demo_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 4:
@@ -583,17 +584,17 @@ static int find_demo_actor(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_app_info demo_info = {
+static const struct zkt_app_info demo_info_ = {
     .name = "demo",
-    .actors = demo_actors,
+    .actors = demo_actors_,
     .actor_count = 1,
-    .find_actor = find_demo_actor,
+    .find_actor = demo_find_,
 };
 
 struct zkt_app demo_app(const struct demo_handlers *handlers)
 {
     const struct zkt_app app = {
-        .info = &demo_info,
+        .info = &demo_info_,
         .handlers = handlers,
         .user = handlers->user,
     };

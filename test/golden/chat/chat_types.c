@@ -147,7 +147,7 @@ static const struct zkt_type demo_chat_state_topic_type_ = {
 
 /* ---- struct demo_member ---- */
 
-static const struct zkt_field demo_member_fields[] = {
+static const struct zkt_field demo_member_fields_[] = {
     {
         .name = ZKT_STR_INIT("name"),
         .offset = offsetof(struct demo_member, name),
@@ -160,8 +160,8 @@ static const struct zkt_field demo_member_fields[] = {
     },
 };
 
-static bool decode_demo_member(struct zkt_reader *reader,
-                               const struct zkt_type *type, void *value)
+static bool demo_member_decode_(struct zkt_reader *reader,
+                                const struct zkt_type *type, void *value)
 {
     struct demo_member *out = value;
     struct zkt_object object;
@@ -191,8 +191,8 @@ static bool decode_demo_member(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_member(struct zkt_writer *writer,
-                               const struct zkt_type *type, const void *value)
+static void demo_member_encode_(struct zkt_writer *writer,
+                                const struct zkt_type *type, const void *value)
 {
     const struct demo_member *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -210,11 +210,11 @@ const struct zkt_type demo_member_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Member",
-        .fields = demo_member_fields,
+        .fields = demo_member_fields_,
         .count = 2,
     },
-    .decode = decode_demo_member,
-    .encode = encode_demo_member,
+    .decode = demo_member_decode_,
+    .encode = demo_member_encode_,
 };
 
 struct demo_member *demo_member_dup(const struct demo_member *value)
@@ -229,7 +229,7 @@ void demo_member_free(struct demo_member *copy)
 
 /* ---- struct demo_message ---- */
 
-static const struct zkt_field demo_message_fields[] = {
+static const struct zkt_field demo_message_fields_[] = {
     {
         .name = ZKT_STR_INIT("id"),
         .offset = offsetof(struct demo_message, id),
@@ -257,8 +257,8 @@ static const struct zkt_field demo_message_fields[] = {
     },
 };
 
-static bool decode_demo_message(struct zkt_reader *reader,
-                                const struct zkt_type *type, void *value)
+static bool demo_message_decode_(struct zkt_reader *reader,
+                                 const struct zkt_type *type, void *value)
 {
     struct demo_message *out = value;
     struct zkt_object object;
@@ -308,8 +308,8 @@ static bool decode_demo_message(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_message(struct zkt_writer *writer,
-                                const struct zkt_type *type, const void *value)
+static void demo_message_encode_(struct zkt_writer *writer,
+                                 const struct zkt_type *type, const void *value)
 {
     const struct demo_message *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -335,11 +335,11 @@ const struct zkt_type demo_message_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Message",
-        .fields = demo_message_fields,
+        .fields = demo_message_fields_,
         .count = 5,
     },
-    .decode = decode_demo_message,
-    .encode = encode_demo_message,
+    .decode = demo_message_decode_,
+    .encode = demo_message_encode_,
 };
 
 struct demo_message *demo_message_dup(const struct demo_message *value)
@@ -354,7 +354,7 @@ void demo_message_free(struct demo_message *copy)
 
 /* ---- struct demo_chat_join_input ---- */
 
-static const struct zkt_field demo_chat_join_input_fields[] = {
+static const struct zkt_field demo_chat_join_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("name"),
         .offset = offsetof(struct demo_chat_join_input, name),
@@ -362,9 +362,9 @@ static const struct zkt_field demo_chat_join_input_fields[] = {
     },
 };
 
-static bool decode_demo_chat_join_input(struct zkt_reader *reader,
-                                        const struct zkt_type *type,
-                                        void *value)
+static bool demo_chat_join_input_decode_(struct zkt_reader *reader,
+                                         const struct zkt_type *type,
+                                         void *value)
 {
     struct demo_chat_join_input *out = value;
     struct zkt_object object;
@@ -386,9 +386,9 @@ static bool decode_demo_chat_join_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_chat_join_input(struct zkt_writer *writer,
-                                        const struct zkt_type *type,
-                                        const void *value)
+static void demo_chat_join_input_encode_(struct zkt_writer *writer,
+                                         const struct zkt_type *type,
+                                         const void *value)
 {
     const struct demo_chat_join_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -404,16 +404,16 @@ const struct zkt_type demo_chat_join_input_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "join",
-        .fields = demo_chat_join_input_fields,
+        .fields = demo_chat_join_input_fields_,
         .count = 1,
     },
-    .decode = decode_demo_chat_join_input,
-    .encode = encode_demo_chat_join_input,
+    .decode = demo_chat_join_input_decode_,
+    .encode = demo_chat_join_input_encode_,
 };
 
 /* ---- struct demo_chat_say_input ---- */
 
-static const struct zkt_field demo_chat_say_input_fields[] = {
+static const struct zkt_field demo_chat_say_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("text"),
         .offset = offsetof(struct demo_chat_say_input, text),
@@ -426,8 +426,9 @@ static const struct zkt_field demo_chat_say_input_fields[] = {
     },
 };
 
-static bool decode_demo_chat_say_input(struct zkt_reader *reader,
-                                       const struct zkt_type *type, void *value)
+static bool demo_chat_say_input_decode_(struct zkt_reader *reader,
+                                        const struct zkt_type *type,
+                                        void *value)
 {
     struct demo_chat_say_input *out = value;
     struct zkt_object object;
@@ -458,9 +459,9 @@ static bool decode_demo_chat_say_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_chat_say_input(struct zkt_writer *writer,
-                                       const struct zkt_type *type,
-                                       const void *value)
+static void demo_chat_say_input_encode_(struct zkt_writer *writer,
+                                        const struct zkt_type *type,
+                                        const void *value)
 {
     const struct demo_chat_say_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -480,16 +481,16 @@ const struct zkt_type demo_chat_say_input_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "say",
-        .fields = demo_chat_say_input_fields,
+        .fields = demo_chat_say_input_fields_,
         .count = 2,
     },
-    .decode = decode_demo_chat_say_input,
-    .encode = encode_demo_chat_say_input,
+    .decode = demo_chat_say_input_decode_,
+    .encode = demo_chat_say_input_encode_,
 };
 
 /* ---- struct demo_chat_whisper_input ---- */
 
-static const struct zkt_field demo_chat_whisper_input_fields[] = {
+static const struct zkt_field demo_chat_whisper_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("to"),
         .offset = offsetof(struct demo_chat_whisper_input, to),
@@ -502,9 +503,9 @@ static const struct zkt_field demo_chat_whisper_input_fields[] = {
     },
 };
 
-static bool decode_demo_chat_whisper_input(struct zkt_reader *reader,
-                                           const struct zkt_type *type,
-                                           void *value)
+static bool demo_chat_whisper_input_decode_(struct zkt_reader *reader,
+                                            const struct zkt_type *type,
+                                            void *value)
 {
     struct demo_chat_whisper_input *out = value;
     struct zkt_object object;
@@ -533,9 +534,9 @@ static bool decode_demo_chat_whisper_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_chat_whisper_input(struct zkt_writer *writer,
-                                           const struct zkt_type *type,
-                                           const void *value)
+static void demo_chat_whisper_input_encode_(struct zkt_writer *writer,
+                                            const struct zkt_type *type,
+                                            const void *value)
 {
     const struct demo_chat_whisper_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -553,11 +554,11 @@ const struct zkt_type demo_chat_whisper_input_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "whisper",
-        .fields = demo_chat_whisper_input_fields,
+        .fields = demo_chat_whisper_input_fields_,
         .count = 2,
     },
-    .decode = decode_demo_chat_whisper_input,
-    .encode = encode_demo_chat_whisper_input,
+    .decode = demo_chat_whisper_input_decode_,
+    .encode = demo_chat_whisper_input_encode_,
 };
 
 /* ---- struct demo_chat_history_input ---- */
@@ -567,7 +568,7 @@ static const struct demo_chat_history_input
     .limit = 50,
 };
 
-static const struct zkt_field demo_chat_history_input_fields[] = {
+static const struct zkt_field demo_chat_history_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("limit"),
         .offset = offsetof(struct demo_chat_history_input, limit),
@@ -576,9 +577,9 @@ static const struct zkt_field demo_chat_history_input_fields[] = {
     },
 };
 
-static bool decode_demo_chat_history_input(struct zkt_reader *reader,
-                                           const struct zkt_type *type,
-                                           void *value)
+static bool demo_chat_history_input_decode_(struct zkt_reader *reader,
+                                            const struct zkt_type *type,
+                                            void *value)
 {
     struct demo_chat_history_input *out = value;
     struct zkt_object object;
@@ -601,9 +602,9 @@ static bool decode_demo_chat_history_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_chat_history_input(struct zkt_writer *writer,
-                                           const struct zkt_type *type,
-                                           const void *value)
+static void demo_chat_history_input_encode_(struct zkt_writer *writer,
+                                            const struct zkt_type *type,
+                                            const void *value)
 {
     const struct demo_chat_history_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -618,11 +619,11 @@ const struct zkt_type demo_chat_history_input_type_ = {
     .size = sizeof(struct demo_chat_history_input),
     .of.structs = &(const struct zkt_struct_info){
         .name = "history",
-        .fields = demo_chat_history_input_fields,
+        .fields = demo_chat_history_input_fields_,
         .count = 1,
     },
-    .decode = decode_demo_chat_history_input,
-    .encode = encode_demo_chat_history_input,
+    .decode = demo_chat_history_input_decode_,
+    .encode = demo_chat_history_input_encode_,
 };
 
 struct demo_chat_history_input demo_chat_history_input_defaults(void)
@@ -632,7 +633,7 @@ struct demo_chat_history_input demo_chat_history_input_defaults(void)
 
 /* ---- struct demo_chat_set_topic_input ---- */
 
-static const struct zkt_field demo_chat_set_topic_input_fields[] = {
+static const struct zkt_field demo_chat_set_topic_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("topic"),
         .offset = offsetof(struct demo_chat_set_topic_input, topic),
@@ -640,9 +641,9 @@ static const struct zkt_field demo_chat_set_topic_input_fields[] = {
     },
 };
 
-static bool decode_demo_chat_set_topic_input(struct zkt_reader *reader,
-                                             const struct zkt_type *type,
-                                             void *value)
+static bool demo_chat_set_topic_input_decode_(struct zkt_reader *reader,
+                                              const struct zkt_type *type,
+                                              void *value)
 {
     struct demo_chat_set_topic_input *out = value;
     struct zkt_object object;
@@ -666,9 +667,9 @@ static bool decode_demo_chat_set_topic_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_chat_set_topic_input(struct zkt_writer *writer,
-                                             const struct zkt_type *type,
-                                             const void *value)
+static void demo_chat_set_topic_input_encode_(struct zkt_writer *writer,
+                                              const struct zkt_type *type,
+                                              const void *value)
 {
     const struct demo_chat_set_topic_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -684,16 +685,16 @@ const struct zkt_type demo_chat_set_topic_input_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "setTopic",
-        .fields = demo_chat_set_topic_input_fields,
+        .fields = demo_chat_set_topic_input_fields_,
         .count = 1,
     },
-    .decode = decode_demo_chat_set_topic_input,
-    .encode = encode_demo_chat_set_topic_input,
+    .decode = demo_chat_set_topic_input_decode_,
+    .encode = demo_chat_set_topic_input_encode_,
 };
 
 /* ---- struct demo_chat_whispered_event ---- */
 
-static const struct zkt_field demo_chat_whispered_event_fields[] = {
+static const struct zkt_field demo_chat_whispered_event_fields_[] = {
     {
         .name = ZKT_STR_INIT("from"),
         .offset = offsetof(struct demo_chat_whispered_event, from),
@@ -706,9 +707,9 @@ static const struct zkt_field demo_chat_whispered_event_fields[] = {
     },
 };
 
-static bool decode_demo_chat_whispered_event(struct zkt_reader *reader,
-                                             const struct zkt_type *type,
-                                             void *value)
+static bool demo_chat_whispered_event_decode_(struct zkt_reader *reader,
+                                              const struct zkt_type *type,
+                                              void *value)
 {
     struct demo_chat_whispered_event *out = value;
     struct zkt_object object;
@@ -735,9 +736,9 @@ static bool decode_demo_chat_whispered_event(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_chat_whispered_event(struct zkt_writer *writer,
-                                             const struct zkt_type *type,
-                                             const void *value)
+static void demo_chat_whispered_event_encode_(struct zkt_writer *writer,
+                                              const struct zkt_type *type,
+                                              const void *value)
 {
     const struct demo_chat_whispered_event *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -755,16 +756,16 @@ const struct zkt_type demo_chat_whispered_event_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "whispered",
-        .fields = demo_chat_whispered_event_fields,
+        .fields = demo_chat_whispered_event_fields_,
         .count = 2,
     },
-    .decode = decode_demo_chat_whispered_event,
-    .encode = encode_demo_chat_whispered_event,
+    .decode = demo_chat_whispered_event_decode_,
+    .encode = demo_chat_whispered_event_encode_,
 };
 
 /* ---- struct demo_chat_left_event ---- */
 
-static const struct zkt_field demo_chat_left_event_fields[] = {
+static const struct zkt_field demo_chat_left_event_fields_[] = {
     {
         .name = ZKT_STR_INIT("name"),
         .offset = offsetof(struct demo_chat_left_event, name),
@@ -772,9 +773,9 @@ static const struct zkt_field demo_chat_left_event_fields[] = {
     },
 };
 
-static bool decode_demo_chat_left_event(struct zkt_reader *reader,
-                                        const struct zkt_type *type,
-                                        void *value)
+static bool demo_chat_left_event_decode_(struct zkt_reader *reader,
+                                         const struct zkt_type *type,
+                                         void *value)
 {
     struct demo_chat_left_event *out = value;
     struct zkt_object object;
@@ -796,9 +797,9 @@ static bool decode_demo_chat_left_event(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_chat_left_event(struct zkt_writer *writer,
-                                        const struct zkt_type *type,
-                                        const void *value)
+static void demo_chat_left_event_encode_(struct zkt_writer *writer,
+                                         const struct zkt_type *type,
+                                         const void *value)
 {
     const struct demo_chat_left_event *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -814,11 +815,11 @@ const struct zkt_type demo_chat_left_event_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "left",
-        .fields = demo_chat_left_event_fields,
+        .fields = demo_chat_left_event_fields_,
         .count = 1,
     },
-    .decode = decode_demo_chat_left_event,
-    .encode = encode_demo_chat_left_event,
+    .decode = demo_chat_left_event_decode_,
+    .encode = demo_chat_left_event_encode_,
 };
 
 /* ---- struct demo_chat_state ---- */
@@ -831,7 +832,7 @@ static const struct demo_chat_state demo_chat_state_defaults_ = {
     .next_id = 1,
 };
 
-static const struct zkt_field demo_chat_state_fields[] = {
+static const struct zkt_field demo_chat_state_fields_[] = {
     {
         .name = ZKT_STR_INIT("members"),
         .offset = offsetof(struct demo_chat_state, members),
@@ -864,8 +865,8 @@ static const struct zkt_field demo_chat_state_fields[] = {
     },
 };
 
-static bool decode_demo_chat_state(struct zkt_reader *reader,
-                                   const struct zkt_type *type, void *value)
+static bool demo_chat_state_decode_(struct zkt_reader *reader,
+                                    const struct zkt_type *type, void *value)
 {
     struct demo_chat_state *out = value;
     struct zkt_object object;
@@ -916,9 +917,9 @@ static bool decode_demo_chat_state(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_chat_state(struct zkt_writer *writer,
-                                   const struct zkt_type *type,
-                                   const void *value)
+static void demo_chat_state_encode_(struct zkt_writer *writer,
+                                    const struct zkt_type *type,
+                                    const void *value)
 {
     const struct demo_chat_state *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -942,11 +943,11 @@ const struct zkt_type demo_chat_state_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "chat.state",
-        .fields = demo_chat_state_fields,
+        .fields = demo_chat_state_fields_,
         .count = 5,
     },
-    .decode = decode_demo_chat_state,
-    .encode = encode_demo_chat_state,
+    .decode = demo_chat_state_decode_,
+    .encode = demo_chat_state_encode_,
 };
 
 const struct demo_member *demo_member_map_find(

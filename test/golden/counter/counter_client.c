@@ -3,7 +3,7 @@
 
 /* ---- counter ---- */
 
-static const struct zkt_remote_method demo_counter_methods[] = {
+static const struct zkt_remote_method demo_counter_methods_remote_[] = {
     {
         .name = ZKT_STR_INIT("inc"),
         .input = &demo_counter_inc_input_type_,
@@ -14,25 +14,26 @@ static const struct zkt_remote_method demo_counter_methods[] = {
     },
 };
 
-static const struct zkt_remote_actor demo_counter_actor = {
+static const struct zkt_remote_actor demo_counter_actor_remote_ = {
     .name = ZKT_STR_INIT("counter"),
     .state = &demo_counter_state_type_,
-    .methods = demo_counter_methods,
+    .methods = demo_counter_methods_remote_,
     .method_count = 2,
 };
 
 struct demo_counter *demo_counter_open(struct zkt_client *client,
                                        const char *id)
 {
-    return (struct demo_counter *)zkt_handle_open(client, &demo_counter_actor,
+    return (struct demo_counter *)zkt_handle_open(client,
+                                                  &demo_counter_actor_remote_,
                                                   id);
 }
 
 struct demo_counter *demo_counter_open_str(struct zkt_client *client,
                                            struct zkt_str id)
 {
-    return (struct demo_counter *)zkt_handle_open_str(client,
-                                                      &demo_counter_actor, id);
+    return (struct demo_counter *)zkt_handle_open_str(
+        client, &demo_counter_actor_remote_, id);
 }
 
 struct zkt_str demo_counter_id(const struct demo_counter *handle)
@@ -57,9 +58,9 @@ enum zkt_status demo_counter_call_inc(struct demo_counter *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 0, in, out, reply);
 }
 
-static void finish_demo_counter_inc(zkt_any_function *done,
-                                    const struct zkt_reply *reply,
-                                    const void *result, void *user)
+static void demo_counter__inc_reply_(zkt_any_function *done,
+                                     const struct zkt_reply *reply,
+                                     const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, int32_t, void *);
     int32_t value = 0;
@@ -75,7 +76,7 @@ void demo_counter_begin_inc(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 0, in,
-                     finish_demo_counter_inc, (zkt_any_function *)done, user);
+                     demo_counter__inc_reply_, (zkt_any_function *)done, user);
 }
 
 enum zkt_status demo_counter_call_reset(struct demo_counter *handle,
@@ -84,9 +85,9 @@ enum zkt_status demo_counter_call_reset(struct demo_counter *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 1, NULL, NULL, reply);
 }
 
-static void finish_demo_counter_reset(zkt_any_function *done,
-                                      const struct zkt_reply *reply,
-                                      const void *result, void *user)
+static void demo_counter__reset_reply_(zkt_any_function *done,
+                                       const struct zkt_reply *reply,
+                                       const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, void *);
     (void)result;
@@ -98,7 +99,8 @@ void demo_counter_begin_reset(
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 1, NULL,
-                     finish_demo_counter_reset, (zkt_any_function *)done, user);
+                     demo_counter__reset_reply_, (zkt_any_function *)done,
+                     user);
 }
 
 const struct demo_counter_state *demo_counter_snapshot(
@@ -107,7 +109,7 @@ const struct demo_counter_state *demo_counter_snapshot(
     return zkt_handle_snapshot((const struct zkt_handle *)handle);
 }
 
-static void give_demo_counter_state_(zkt_any_function *on_state,
+static void demo_counter_give_state_(zkt_any_function *on_state,
                                      const void *state, void *user)
 {
     typedef void function(const struct demo_counter_state *, void *);
@@ -120,12 +122,12 @@ uint64_t demo_counter_subscribe(
     void *user)
 {
     return zkt_handle_subscribe((struct zkt_handle *)handle,
-                                give_demo_counter_state_,
+                                demo_counter_give_state_,
                                 (zkt_any_function *)on_state, user);
 }
 
-static void watch_demo_counter_n(zkt_any_function *on_change, const void *value,
-                                 void *user)
+static void demo_counter__n_watch_(zkt_any_function *on_change,
+                                   const void *value, void *user)
 {
     typedef void function(int32_t, void *);
     ((function *)on_change)(*(const int32_t *)value, user);
@@ -136,8 +138,8 @@ uint64_t demo_counter_watch_n(struct demo_counter *handle,
                               void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 0,
-                            watch_demo_counter_n, (zkt_any_function *)on_change,
-                            user);
+                            demo_counter__n_watch_,
+                            (zkt_any_function *)on_change, user);
 }
 
 uint64_t demo_counter_subscribe_errors(

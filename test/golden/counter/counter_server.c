@@ -10,17 +10,17 @@ void demo_counter_set_n(struct demo_counter_call *call, int32_t value)
     zkt_state_set(zkt_call_place(call->zkt), 0, &value);
 }
 
-typedef enum zkt_status then_demo_counter_inc(
+typedef enum zkt_status demo_counter__inc_then_(
     struct demo_counter_call *call, const struct demo_counter_inc_input *in,
     int32_t *out, void *user);
 
-static enum zkt_status finish_demo_counter_inc(struct zkt_call *zkt,
-                                               void (*then)(void),
-                                               const void *input, void *result,
-                                               void *user)
+static enum zkt_status demo_counter__inc_finish_(struct zkt_call *zkt,
+                                                 void (*then)(void),
+                                                 const void *input,
+                                                 void *result, void *user)
 {
     struct demo_counter_call call = { zkt, zkt_call_state(zkt) };
-    return ((then_demo_counter_inc *)then)(&call, input, result, user);
+    return ((demo_counter__inc_then_ *)then)(&call, input, result, user);
 }
 
 struct demo_counter_inc_later *demo_counter_defer_inc(
@@ -36,22 +36,22 @@ void demo_counter_resume_inc(
                             int32_t *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_demo_counter_inc,
+    zkt_later_resume((struct zkt_later *)later, demo_counter__inc_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_demo_counter_reset(struct demo_counter_call *call,
-                                                void *user);
+typedef enum zkt_status demo_counter__reset_then_(
+    struct demo_counter_call *call, void *user);
 
-static enum zkt_status finish_demo_counter_reset(struct zkt_call *zkt,
-                                                 void (*then)(void),
-                                                 const void *input,
-                                                 void *result, void *user)
+static enum zkt_status demo_counter__reset_finish_(struct zkt_call *zkt,
+                                                   void (*then)(void),
+                                                   const void *input,
+                                                   void *result, void *user)
 {
     struct demo_counter_call call = { zkt, zkt_call_state(zkt) };
     (void)input;
     (void)result;
-    return ((then_demo_counter_reset *)then)(&call, user);
+    return ((demo_counter__reset_then_ *)then)(&call, user);
 }
 
 struct demo_counter_reset_later *demo_counter_defer_reset(
@@ -65,47 +65,48 @@ void demo_counter_resume_reset(
     enum zkt_status (*then)(struct demo_counter_call *call, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_demo_counter_reset,
+    zkt_later_resume((struct zkt_later *)later, demo_counter__reset_finish_,
                      (void (*)(void))then, user);
 }
 
-static enum zkt_status invoke_demo_counter_inc(struct zkt_call *zkt,
-                                               const void *handlers,
-                                               const void *input, void *result)
-{
-    const struct demo_counter_handlers *own = handlers;
-    struct demo_counter_call call = { zkt, zkt_call_state(zkt) };
-    return own->inc(&call, input, result);
-}
-
-static enum zkt_status invoke_demo_counter_reset(struct zkt_call *zkt,
+static enum zkt_status demo_counter__inc_invoke_(struct zkt_call *zkt,
                                                  const void *handlers,
                                                  const void *input,
                                                  void *result)
 {
     const struct demo_counter_handlers *own = handlers;
     struct demo_counter_call call = { zkt, zkt_call_state(zkt) };
-    (void)input;
-    (void)result;
-    return own->reset(&call);
+    return (own->inc)(&call, input, result);
 }
 
-static const struct zkt_method demo_counter_methods[] = {
+static enum zkt_status demo_counter__reset_invoke_(struct zkt_call *zkt,
+                                                   const void *handlers,
+                                                   const void *input,
+                                                   void *result)
+{
+    const struct demo_counter_handlers *own = handlers;
+    struct demo_counter_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return (own->reset)(&call);
+}
+
+static const struct zkt_method demo_counter_methods_[] = {
     {
         .name = ZKT_STR_INIT("inc"),
         .input = &demo_counter_inc_input_type_,
         .result = &zkt_type_int32,
         .handler_offset = offsetof(struct demo_counter_handlers, inc),
-        .invoke = invoke_demo_counter_inc,
+        .invoke = demo_counter__inc_invoke_,
     },
     {
         .name = ZKT_STR_INIT("reset"),
         .handler_offset = offsetof(struct demo_counter_handlers, reset),
-        .invoke = invoke_demo_counter_reset,
+        .invoke = demo_counter__reset_invoke_,
     },
 };
 
-static int find_demo_counter_method(struct zkt_str name)
+static int demo_counter_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 3:
@@ -122,22 +123,22 @@ static int find_demo_counter_method(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_actor demo_counter_actor = {
+static const struct zkt_actor demo_counter_actor_ = {
     .name = ZKT_STR_INIT("counter"),
     .state = &demo_counter_state_type_,
-    .methods = demo_counter_methods,
+    .methods = demo_counter_methods_,
     .method_count = 2,
     .handlers_offset = offsetof(struct demo_handlers, counter),
-    .find_method = find_demo_counter_method,
+    .find_method = demo_counter_find_,
 };
 
 /* ---- the app ---- */
 
-static const struct zkt_actor *const demo_actors[] = {
-    &demo_counter_actor,
+static const struct zkt_actor *const demo_actors_[] = {
+    &demo_counter_actor_,
 };
 
-static int find_demo_actor(struct zkt_str name)
+static int demo_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 7:
@@ -149,17 +150,17 @@ static int find_demo_actor(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_app_info demo_info = {
+static const struct zkt_app_info demo_info_ = {
     .name = "demo",
-    .actors = demo_actors,
+    .actors = demo_actors_,
     .actor_count = 1,
-    .find_actor = find_demo_actor,
+    .find_actor = demo_find_,
 };
 
 struct zkt_app demo_app(const struct demo_handlers *handlers)
 {
     const struct zkt_app app = {
-        .info = &demo_info,
+        .info = &demo_info_,
         .handlers = handlers,
         .user = handlers->user,
     };

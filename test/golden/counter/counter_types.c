@@ -19,7 +19,7 @@ static const struct demo_counter_inc_input demo_counter_inc_input_defaults_ = {
     .by = 1,
 };
 
-static const struct zkt_field demo_counter_inc_input_fields[] = {
+static const struct zkt_field demo_counter_inc_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("by"),
         .offset = offsetof(struct demo_counter_inc_input, by),
@@ -28,9 +28,9 @@ static const struct zkt_field demo_counter_inc_input_fields[] = {
     },
 };
 
-static bool decode_demo_counter_inc_input(struct zkt_reader *reader,
-                                          const struct zkt_type *type,
-                                          void *value)
+static bool demo_counter_inc_input_decode_(struct zkt_reader *reader,
+                                           const struct zkt_type *type,
+                                           void *value)
 {
     struct demo_counter_inc_input *out = value;
     struct zkt_object object;
@@ -53,9 +53,9 @@ static bool decode_demo_counter_inc_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_counter_inc_input(struct zkt_writer *writer,
-                                          const struct zkt_type *type,
-                                          const void *value)
+static void demo_counter_inc_input_encode_(struct zkt_writer *writer,
+                                           const struct zkt_type *type,
+                                           const void *value)
 {
     const struct demo_counter_inc_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -70,11 +70,11 @@ const struct zkt_type demo_counter_inc_input_type_ = {
     .size = sizeof(struct demo_counter_inc_input),
     .of.structs = &(const struct zkt_struct_info){
         .name = "inc",
-        .fields = demo_counter_inc_input_fields,
+        .fields = demo_counter_inc_input_fields_,
         .count = 1,
     },
-    .decode = decode_demo_counter_inc_input,
-    .encode = encode_demo_counter_inc_input,
+    .decode = demo_counter_inc_input_decode_,
+    .encode = demo_counter_inc_input_encode_,
 };
 
 struct demo_counter_inc_input demo_counter_inc_input_defaults(void)
@@ -88,7 +88,7 @@ static const struct demo_counter_state demo_counter_state_defaults_ = {
     .n = 0,
 };
 
-static const struct zkt_field demo_counter_state_fields[] = {
+static const struct zkt_field demo_counter_state_fields_[] = {
     {
         .name = ZKT_STR_INIT("n"),
         .offset = offsetof(struct demo_counter_state, n),
@@ -97,8 +97,8 @@ static const struct zkt_field demo_counter_state_fields[] = {
     },
 };
 
-static bool decode_demo_counter_state(struct zkt_reader *reader,
-                                      const struct zkt_type *type, void *value)
+static bool demo_counter_state_decode_(struct zkt_reader *reader,
+                                       const struct zkt_type *type, void *value)
 {
     struct demo_counter_state *out = value;
     struct zkt_object object;
@@ -120,9 +120,9 @@ static bool decode_demo_counter_state(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_demo_counter_state(struct zkt_writer *writer,
-                                      const struct zkt_type *type,
-                                      const void *value)
+static void demo_counter_state_encode_(struct zkt_writer *writer,
+                                       const struct zkt_type *type,
+                                       const void *value)
 {
     const struct demo_counter_state *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -137,9 +137,9 @@ const struct zkt_type demo_counter_state_type_ = {
     .size = sizeof(struct demo_counter_state),
     .of.structs = &(const struct zkt_struct_info){
         .name = "counter.state",
-        .fields = demo_counter_state_fields,
+        .fields = demo_counter_state_fields_,
         .count = 1,
     },
-    .decode = decode_demo_counter_state,
-    .encode = encode_demo_counter_state,
+    .decode = demo_counter_state_decode_,
+    .encode = demo_counter_state_encode_,
 };

@@ -3,7 +3,7 @@
 
 /* ---- doc ---- */
 
-static const struct zkt_remote_method every_doc_methods[] = {
+static const struct zkt_remote_method every_doc_methods_remote_[] = {
     {
         .name = ZKT_STR_INIT("setAccount"),
         .input = &every_doc_set_account_input_type_,
@@ -41,7 +41,7 @@ static const struct zkt_remote_method every_doc_methods[] = {
     },
 };
 
-static const struct zkt_event every_doc_events[] = {
+static const struct zkt_event every_doc_events_remote_[] = {
     {
         .name = ZKT_STR_INIT("drawn"),
         .payload = &every_shape_type_,
@@ -59,24 +59,26 @@ static const struct zkt_event every_doc_events[] = {
     },
 };
 
-static const struct zkt_remote_actor every_doc_actor = {
+static const struct zkt_remote_actor every_doc_actor_remote_ = {
     .name = ZKT_STR_INIT("doc"),
     .state = &every_doc_state_type_,
-    .methods = every_doc_methods,
+    .methods = every_doc_methods_remote_,
     .method_count = 8,
-    .events = every_doc_events,
+    .events = every_doc_events_remote_,
     .event_count = 4,
 };
 
 struct every_doc *every_doc_open(struct zkt_client *client, const char *id)
 {
-    return (struct every_doc *)zkt_handle_open(client, &every_doc_actor, id);
+    return (struct every_doc *)zkt_handle_open(client, &every_doc_actor_remote_,
+                                               id);
 }
 
 struct every_doc *every_doc_open_str(struct zkt_client *client,
                                      struct zkt_str id)
 {
-    return (struct every_doc *)zkt_handle_open_str(client, &every_doc_actor,
+    return (struct every_doc *)zkt_handle_open_str(client,
+                                                   &every_doc_actor_remote_,
                                                    id);
 }
 
@@ -102,9 +104,9 @@ enum zkt_status every_doc_call_set_account(
     return zkt_handle_call((struct zkt_handle *)handle, 0, in, out, reply);
 }
 
-static void finish_every_doc_set_account(zkt_any_function *done,
-                                         const struct zkt_reply *reply,
-                                         const void *result, void *user)
+static void every_doc__set_account_reply_(zkt_any_function *done,
+                                          const struct zkt_reply *reply,
+                                          const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *,
                           const struct every_account *, void *);
@@ -122,7 +124,7 @@ void every_doc_begin_set_account(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 0, in,
-                     finish_every_doc_set_account, (zkt_any_function *)done,
+                     every_doc__set_account_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -133,9 +135,9 @@ enum zkt_status every_doc_call_draw(struct every_doc *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 1, in, out, reply);
 }
 
-static void finish_every_doc_draw(zkt_any_function *done,
-                                  const struct zkt_reply *reply,
-                                  const void *result, void *user)
+static void every_doc__draw_reply_(zkt_any_function *done,
+                                   const struct zkt_reply *reply,
+                                   const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, int32_t, void *);
     int32_t value = 0;
@@ -150,7 +152,7 @@ void every_doc_begin_draw(
     void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 1, in, finish_every_doc_draw,
+    zkt_handle_begin((struct zkt_handle *)handle, 1, in, every_doc__draw_reply_,
                      (zkt_any_function *)done, user);
 }
 
@@ -162,9 +164,9 @@ enum zkt_status every_doc_call_eval(struct every_doc *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 2, in, out, reply);
 }
 
-static void finish_every_doc_eval(zkt_any_function *done,
-                                  const struct zkt_reply *reply,
-                                  const void *result, void *user)
+static void every_doc__eval_reply_(zkt_any_function *done,
+                                   const struct zkt_reply *reply,
+                                   const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *,
                           const struct zkt_float64_opt *, void *);
@@ -181,7 +183,7 @@ void every_doc_begin_eval(
                  const struct zkt_float64_opt *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 2, in, finish_every_doc_eval,
+    zkt_handle_begin((struct zkt_handle *)handle, 2, in, every_doc__eval_reply_,
                      (zkt_any_function *)done, user);
 }
 
@@ -192,9 +194,9 @@ enum zkt_status every_doc_call_set_tree(struct every_doc *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 3, in, NULL, reply);
 }
 
-static void finish_every_doc_set_tree(zkt_any_function *done,
-                                      const struct zkt_reply *reply,
-                                      const void *result, void *user)
+static void every_doc__set_tree_reply_(zkt_any_function *done,
+                                       const struct zkt_reply *reply,
+                                       const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, void *);
     (void)result;
@@ -206,7 +208,8 @@ void every_doc_begin_set_tree(
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 3, in,
-                     finish_every_doc_set_tree, (zkt_any_function *)done, user);
+                     every_doc__set_tree_reply_, (zkt_any_function *)done,
+                     user);
 }
 
 enum zkt_status every_doc_call_put(struct every_doc *handle,
@@ -216,9 +219,9 @@ enum zkt_status every_doc_call_put(struct every_doc *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 4, in, NULL, reply);
 }
 
-static void finish_every_doc_put(zkt_any_function *done,
-                                 const struct zkt_reply *reply,
-                                 const void *result, void *user)
+static void every_doc__put_reply_(zkt_any_function *done,
+                                  const struct zkt_reply *reply,
+                                  const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, void *);
     (void)result;
@@ -229,7 +232,7 @@ void every_doc_begin_put(
     struct every_doc *handle, const struct every_doc_put_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 4, in, finish_every_doc_put,
+    zkt_handle_begin((struct zkt_handle *)handle, 4, in, every_doc__put_reply_,
                      (zkt_any_function *)done, user);
 }
 
@@ -240,9 +243,9 @@ enum zkt_status every_doc_call_points(struct every_doc *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 5, NULL, out, reply);
 }
 
-static void finish_every_doc_points(zkt_any_function *done,
-                                    const struct zkt_reply *reply,
-                                    const void *result, void *user)
+static void every_doc__points_reply_(zkt_any_function *done,
+                                     const struct zkt_reply *reply,
+                                     const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *,
                           const struct every_point_list *, void *);
@@ -260,7 +263,7 @@ void every_doc_begin_points(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 5, NULL,
-                     finish_every_doc_points, (zkt_any_function *)done, user);
+                     every_doc__points_reply_, (zkt_any_function *)done, user);
 }
 
 enum zkt_status every_doc_call_nothing(struct every_doc *handle,
@@ -269,9 +272,9 @@ enum zkt_status every_doc_call_nothing(struct every_doc *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 6, NULL, NULL, reply);
 }
 
-static void finish_every_doc_nothing(zkt_any_function *done,
-                                     const struct zkt_reply *reply,
-                                     const void *result, void *user)
+static void every_doc__nothing_reply_(zkt_any_function *done,
+                                      const struct zkt_reply *reply,
+                                      const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, void *);
     (void)result;
@@ -283,7 +286,7 @@ void every_doc_begin_nothing(
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 6, NULL,
-                     finish_every_doc_nothing, (zkt_any_function *)done, user);
+                     every_doc__nothing_reply_, (zkt_any_function *)done, user);
 }
 
 enum zkt_status every_doc_call_raw(struct every_doc *handle, struct zkt_json in,
@@ -293,9 +296,9 @@ enum zkt_status every_doc_call_raw(struct every_doc *handle, struct zkt_json in,
     return zkt_handle_call((struct zkt_handle *)handle, 7, &in, out, reply);
 }
 
-static void finish_every_doc_raw(zkt_any_function *done,
-                                 const struct zkt_reply *reply,
-                                 const void *result, void *user)
+static void every_doc__raw_reply_(zkt_any_function *done,
+                                  const struct zkt_reply *reply,
+                                  const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, struct zkt_json, void *);
     struct zkt_json value = { 0 };
@@ -311,12 +314,12 @@ void every_doc_begin_raw(
                  void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 7, &in, finish_every_doc_raw,
+    zkt_handle_begin((struct zkt_handle *)handle, 7, &in, every_doc__raw_reply_,
                      (zkt_any_function *)done, user);
 }
 
-static void give_every_doc_drawn(zkt_any_function *on_event,
-                                 const void *payload, void *user)
+static void every_doc__drawn_event_(zkt_any_function *on_event,
+                                    const void *payload, void *user)
 {
     typedef void function(const struct every_shape *, void *);
     ((function *)on_event)(payload, user);
@@ -326,12 +329,13 @@ uint64_t every_doc_on_drawn(
     struct every_doc *handle,
     void (*on_event)(const struct every_shape *payload, void *user), void *user)
 {
-    return zkt_handle_on((struct zkt_handle *)handle, 0, give_every_doc_drawn,
-                         (zkt_any_function *)on_event, user);
+    return zkt_handle_on((struct zkt_handle *)handle, 0,
+                         every_doc__drawn_event_, (zkt_any_function *)on_event,
+                         user);
 }
 
-static void give_every_doc_moved(zkt_any_function *on_event,
-                                 const void *payload, void *user)
+static void every_doc__moved_event_(zkt_any_function *on_event,
+                                    const void *payload, void *user)
 {
     typedef void function(const struct every_doc_moved_event *, void *);
     ((function *)on_event)(payload, user);
@@ -342,12 +346,13 @@ uint64_t every_doc_on_moved(
     void (*on_event)(const struct every_doc_moved_event *payload, void *user),
     void *user)
 {
-    return zkt_handle_on((struct zkt_handle *)handle, 1, give_every_doc_moved,
-                         (zkt_any_function *)on_event, user);
+    return zkt_handle_on((struct zkt_handle *)handle, 1,
+                         every_doc__moved_event_, (zkt_any_function *)on_event,
+                         user);
 }
 
-static void give_every_doc_cleared(zkt_any_function *on_event,
-                                   const void *payload, void *user)
+static void every_doc__cleared_event_(zkt_any_function *on_event,
+                                      const void *payload, void *user)
 {
     typedef void function(void *);
     (void)payload;
@@ -357,12 +362,13 @@ static void give_every_doc_cleared(zkt_any_function *on_event,
 uint64_t every_doc_on_cleared(struct every_doc *handle,
                               void (*on_event)(void *user), void *user)
 {
-    return zkt_handle_on((struct zkt_handle *)handle, 2, give_every_doc_cleared,
+    return zkt_handle_on((struct zkt_handle *)handle, 2,
+                         every_doc__cleared_event_,
                          (zkt_any_function *)on_event, user);
 }
 
-static void give_every_doc_ticks(zkt_any_function *on_event,
-                                 const void *payload, void *user)
+static void every_doc__ticks_event_(zkt_any_function *on_event,
+                                    const void *payload, void *user)
 {
     typedef void function(uint64_t, void *);
     ((function *)on_event)(*(const uint64_t *)payload, user);
@@ -372,8 +378,9 @@ uint64_t every_doc_on_ticks(struct every_doc *handle,
                             void (*on_event)(uint64_t payload, void *user),
                             void *user)
 {
-    return zkt_handle_on((struct zkt_handle *)handle, 3, give_every_doc_ticks,
-                         (zkt_any_function *)on_event, user);
+    return zkt_handle_on((struct zkt_handle *)handle, 3,
+                         every_doc__ticks_event_, (zkt_any_function *)on_event,
+                         user);
 }
 
 const struct every_doc_state *every_doc_snapshot(const struct every_doc *handle)
@@ -381,7 +388,7 @@ const struct every_doc_state *every_doc_snapshot(const struct every_doc *handle)
     return zkt_handle_snapshot((const struct zkt_handle *)handle);
 }
 
-static void give_every_doc_state_(zkt_any_function *on_state, const void *state,
+static void every_doc_give_state_(zkt_any_function *on_state, const void *state,
                                   void *user)
 {
     typedef void function(const struct every_doc_state *, void *);
@@ -394,12 +401,12 @@ uint64_t every_doc_subscribe(
     void *user)
 {
     return zkt_handle_subscribe((struct zkt_handle *)handle,
-                                give_every_doc_state_,
+                                every_doc_give_state_,
                                 (zkt_any_function *)on_state, user);
 }
 
-static void watch_every_doc_account(zkt_any_function *on_change,
-                                    const void *value, void *user)
+static void every_doc__account_watch_(zkt_any_function *on_change,
+                                      const void *value, void *user)
 {
     typedef void function(const struct every_account_opt *, void *);
     ((function *)on_change)(value, user);
@@ -411,12 +418,12 @@ uint64_t every_doc_watch_account(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 0,
-                            watch_every_doc_account,
+                            every_doc__account_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_every_doc_shapes(zkt_any_function *on_change,
-                                   const void *value, void *user)
+static void every_doc__shapes_watch_(zkt_any_function *on_change,
+                                     const void *value, void *user)
 {
     typedef void function(const struct every_shape_list *, void *);
     ((function *)on_change)(value, user);
@@ -428,12 +435,12 @@ uint64_t every_doc_watch_shapes(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 1,
-                            watch_every_doc_shapes,
+                            every_doc__shapes_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_every_doc_root(zkt_any_function *on_change, const void *value,
-                                 void *user)
+static void every_doc__root_watch_(zkt_any_function *on_change,
+                                   const void *value, void *user)
 {
     typedef void function(const struct every_node_opt *, void *);
     ((function *)on_change)(value, user);
@@ -445,12 +452,12 @@ uint64_t every_doc_watch_root(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 2,
-                            watch_every_doc_root, (zkt_any_function *)on_change,
-                            user);
+                            every_doc__root_watch_,
+                            (zkt_any_function *)on_change, user);
 }
 
-static void watch_every_doc_tree(zkt_any_function *on_change, const void *value,
-                                 void *user)
+static void every_doc__tree_watch_(zkt_any_function *on_change,
+                                   const void *value, void *user)
 {
     typedef void function(const struct every_node *, void *);
     ((function *)on_change)(value, user);
@@ -461,12 +468,12 @@ uint64_t every_doc_watch_tree(
     void (*on_change)(const struct every_node *value, void *user), void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 3,
-                            watch_every_doc_tree, (zkt_any_function *)on_change,
-                            user);
+                            every_doc__tree_watch_,
+                            (zkt_any_function *)on_change, user);
 }
 
-static void watch_every_doc_points(zkt_any_function *on_change,
-                                   const void *value, void *user)
+static void every_doc__points_watch_(zkt_any_function *on_change,
+                                     const void *value, void *user)
 {
     typedef void function(const struct every_point_list *, void *);
     ((function *)on_change)(value, user);
@@ -478,12 +485,12 @@ uint64_t every_doc_watch_points(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 4,
-                            watch_every_doc_points,
+                            every_doc__points_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_every_doc_expr(zkt_any_function *on_change, const void *value,
-                                 void *user)
+static void every_doc__expr_watch_(zkt_any_function *on_change,
+                                   const void *value, void *user)
 {
     typedef void function(const struct every_expr_opt *, void *);
     ((function *)on_change)(value, user);
@@ -495,12 +502,12 @@ uint64_t every_doc_watch_expr(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 5,
-                            watch_every_doc_expr, (zkt_any_function *)on_change,
-                            user);
+                            every_doc__expr_watch_,
+                            (zkt_any_function *)on_change, user);
 }
 
-static void watch_every_doc_count(zkt_any_function *on_change,
-                                  const void *value, void *user)
+static void every_doc__count_watch_(zkt_any_function *on_change,
+                                    const void *value, void *user)
 {
     typedef void function(uint32_t, void *);
     ((function *)on_change)(*(const uint32_t *)value, user);
@@ -511,12 +518,12 @@ uint64_t every_doc_watch_count(struct every_doc *handle,
                                void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 6,
-                            watch_every_doc_count,
+                            every_doc__count_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_every_doc_state(zkt_any_function *on_change,
-                                  const void *value, void *user)
+static void every_doc__state_watch_(zkt_any_function *on_change,
+                                    const void *value, void *user)
 {
     typedef void function(uint64_t, void *);
     ((function *)on_change)(*(const uint64_t *)value, user);
@@ -527,12 +534,12 @@ uint64_t every_doc_watch_state(struct every_doc *handle,
                                void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 7,
-                            watch_every_doc_state,
+                            every_doc__state_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_every_doc_notes(zkt_any_function *on_change,
-                                  const void *value, void *user)
+static void every_doc__notes_watch_(zkt_any_function *on_change,
+                                    const void *value, void *user)
 {
     typedef void function(const struct every_str_opt_map *, void *);
     ((function *)on_change)(value, user);
@@ -544,12 +551,12 @@ uint64_t every_doc_watch_notes(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 8,
-                            watch_every_doc_notes,
+                            every_doc__notes_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_every_doc_blob(zkt_any_function *on_change, const void *value,
-                                 void *user)
+static void every_doc__blob_watch_(zkt_any_function *on_change,
+                                   const void *value, void *user)
 {
     typedef void function(struct zkt_bytes, void *);
     ((function *)on_change)(*(const struct zkt_bytes *)value, user);
@@ -560,12 +567,12 @@ uint64_t every_doc_watch_blob(
     void (*on_change)(struct zkt_bytes value, void *user), void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 9,
-                            watch_every_doc_blob, (zkt_any_function *)on_change,
-                            user);
+                            every_doc__blob_watch_,
+                            (zkt_any_function *)on_change, user);
 }
 
-static void watch_every_doc_any(zkt_any_function *on_change, const void *value,
-                                void *user)
+static void every_doc__any_watch_(zkt_any_function *on_change,
+                                  const void *value, void *user)
 {
     typedef void function(struct zkt_json, void *);
     ((function *)on_change)(*(const struct zkt_json *)value, user);
@@ -576,8 +583,8 @@ uint64_t every_doc_watch_any(
     void (*on_change)(struct zkt_json value, void *user), void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 10,
-                            watch_every_doc_any, (zkt_any_function *)on_change,
-                            user);
+                            every_doc__any_watch_,
+                            (zkt_any_function *)on_change, user);
 }
 
 uint64_t every_doc_subscribe_errors(

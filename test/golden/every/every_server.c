@@ -15,7 +15,7 @@ static const struct zkt_type every_moment_type_;
 
 /* ---- enum every_right ---- */
 
-static const struct zkt_str every_right_values[] = {
+static const struct zkt_str every_right_values_[] = {
     ZKT_STR_INIT("read"),
     ZKT_STR_INIT("read+write"),
 };
@@ -23,10 +23,10 @@ static const struct zkt_str every_right_values[] = {
 const char *every_right_name(enum every_right value)
 {
     const int number = (int)value;
-    return number >= 0 && number < 2 ? every_right_values[number].data : "";
+    return number >= 0 && number < 2 ? every_right_values_[number].data : "";
 }
 
-static int find_every_right(struct zkt_str name)
+static int every_right_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 4:
@@ -43,16 +43,16 @@ static int find_every_right(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_enum_info every_right_info = {
+static const struct zkt_enum_info every_right_info_ = {
     .name = "Right",
-    .values = every_right_values,
+    .values = every_right_values_,
     .count = 2,
-    .find = find_every_right,
+    .find = every_right_find_,
 };
 
 /* ---- enum every_expiry_kind ---- */
 
-static const struct zkt_str every_expiry_kind_values[] = {
+static const struct zkt_str every_expiry_kind_values_[] = {
     ZKT_STR_INIT("at"),
     ZKT_STR_INIT("never"),
 };
@@ -60,10 +60,10 @@ static const struct zkt_str every_expiry_kind_values[] = {
 const char *every_expiry_kind_name(enum every_expiry_kind value)
 {
     const int number = (int)value;
-    return number >= 0 && number < 2 ? every_expiry_kind_values[number].data : "";
+    return number >= 0 && number < 2 ? every_expiry_kind_values_[number].data : "";
 }
 
-static int find_every_expiry_kind(struct zkt_str name)
+static int every_expiry_kind_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 2:
@@ -80,17 +80,17 @@ static int find_every_expiry_kind(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_enum_info every_expiry_kind_info = {
+static const struct zkt_enum_info every_expiry_kind_info_ = {
     .name = "Expiry",
-    .values = every_expiry_kind_values,
+    .values = every_expiry_kind_values_,
     .count = 2,
-    .find = find_every_expiry_kind,
+    .find = every_expiry_kind_find_,
 };
 
 static const struct zkt_type every_right_type_ = {
     .kind = ZKT_KIND_ENUM,
     .size = sizeof(enum every_right),
-    .of.enums = &every_right_info,
+    .of.enums = &every_right_info_,
     .decode = zkt_decode_enum,
     .encode = zkt_encode_enum,
 };
@@ -166,7 +166,7 @@ static const struct zkt_type every_doc_hidden_grants_type_ = {
     .encode = zkt_encode_map,
 };
 
-static const struct zkt_type *const every_expiry_variants[] = {
+static const struct zkt_type *const every_expiry_variants_[] = {
     &every_moment_type_,
     &every_never_type_,
 };
@@ -178,8 +178,8 @@ static const struct zkt_type every_expiry_type_ = {
     .of.unions = &(const struct zkt_union_info){
         .name = "Expiry",
         .discriminator = ZKT_STR_INIT("how"),
-        .kinds = &every_expiry_kind_info,
-        .variants = every_expiry_variants,
+        .kinds = &every_expiry_kind_info_,
+        .variants = every_expiry_variants_,
         .value_offset = offsetof(struct every_expiry, at),
     },
     .decode = zkt_decode_union,
@@ -192,7 +192,7 @@ static const struct every_grant every_grant_defaults_ = {
     .right = EVERY_RIGHT_READ,
 };
 
-static const struct zkt_field every_grant_fields[] = {
+static const struct zkt_field every_grant_fields_[] = {
     {
         .name = ZKT_STR_INIT("by"),
         .offset = offsetof(struct every_grant, by),
@@ -206,8 +206,8 @@ static const struct zkt_field every_grant_fields[] = {
     },
 };
 
-static bool decode_every_grant(struct zkt_reader *reader,
-                               const struct zkt_type *type, void *value)
+static bool every_grant_decode_(struct zkt_reader *reader,
+                                const struct zkt_type *type, void *value)
 {
     struct every_grant *out = value;
     struct zkt_object object;
@@ -236,8 +236,8 @@ static bool decode_every_grant(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_grant(struct zkt_writer *writer,
-                               const struct zkt_type *type, const void *value)
+static void every_grant_encode_(struct zkt_writer *writer,
+                                const struct zkt_type *type, const void *value)
 {
     const struct every_grant *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -255,11 +255,11 @@ static const struct zkt_type every_grant_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Grant",
-        .fields = every_grant_fields,
+        .fields = every_grant_fields_,
         .count = 2,
     },
-    .decode = decode_every_grant,
-    .encode = encode_every_grant,
+    .decode = every_grant_decode_,
+    .encode = every_grant_encode_,
 };
 
 struct every_grant every_grant_defaults(void)
@@ -279,8 +279,8 @@ void every_grant_free(struct every_grant *copy)
 
 /* ---- struct every_never ---- */
 
-static bool decode_every_never(struct zkt_reader *reader,
-                               const struct zkt_type *type, void *value)
+static bool every_never_decode_(struct zkt_reader *reader,
+                                const struct zkt_type *type, void *value)
 {
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
@@ -292,8 +292,8 @@ static bool decode_every_never(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_never(struct zkt_writer *writer,
-                               const struct zkt_type *type, const void *value)
+static void every_never_encode_(struct zkt_writer *writer,
+                                const struct zkt_type *type, const void *value)
 {
     const size_t begin = zkt_write_begin(writer);
     (void)type;
@@ -307,8 +307,8 @@ static const struct zkt_type every_never_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "Never",
     },
-    .decode = decode_every_never,
-    .encode = encode_every_never,
+    .decode = every_never_decode_,
+    .encode = every_never_encode_,
 };
 
 struct every_never *every_never_dup(const struct every_never *value)
@@ -323,7 +323,7 @@ void every_never_free(struct every_never *copy)
 
 /* ---- struct every_moment ---- */
 
-static const struct zkt_field every_moment_fields[] = {
+static const struct zkt_field every_moment_fields_[] = {
     {
         .name = ZKT_STR_INIT("time"),
         .offset = offsetof(struct every_moment, time),
@@ -336,8 +336,8 @@ static const struct zkt_field every_moment_fields[] = {
     },
 };
 
-static bool decode_every_moment(struct zkt_reader *reader,
-                                const struct zkt_type *type, void *value)
+static bool every_moment_decode_(struct zkt_reader *reader,
+                                 const struct zkt_type *type, void *value)
 {
     struct every_moment *out = value;
     struct zkt_object object;
@@ -366,8 +366,8 @@ static bool decode_every_moment(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_moment(struct zkt_writer *writer,
-                                const struct zkt_type *type, const void *value)
+static void every_moment_encode_(struct zkt_writer *writer,
+                                 const struct zkt_type *type, const void *value)
 {
     const struct every_moment *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -387,11 +387,11 @@ static const struct zkt_type every_moment_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Moment",
-        .fields = every_moment_fields,
+        .fields = every_moment_fields_,
         .count = 2,
     },
-    .decode = decode_every_moment,
-    .encode = encode_every_moment,
+    .decode = every_moment_decode_,
+    .encode = every_moment_encode_,
 };
 
 struct every_moment *every_moment_dup(const struct every_moment *value)
@@ -415,7 +415,7 @@ static const struct every_doc_hidden every_doc_hidden_defaults_ = {
     .expiry = { .kind = EVERY_EXPIRY_KIND_NEVER, .never = { 0 } },
 };
 
-static const struct zkt_field every_doc_hidden_fields[] = {
+static const struct zkt_field every_doc_hidden_fields_[] = {
     {
         .name = ZKT_STR_INIT("secret"),
         .offset = offsetof(struct every_doc_hidden, secret),
@@ -454,8 +454,8 @@ static const struct zkt_field every_doc_hidden_fields[] = {
     },
 };
 
-static bool decode_every_doc_hidden(struct zkt_reader *reader,
-                                    const struct zkt_type *type, void *value)
+static bool every_doc_hidden_decode_(struct zkt_reader *reader,
+                                     const struct zkt_type *type, void *value)
 {
     struct every_doc_hidden *out = value;
     struct zkt_object object;
@@ -510,9 +510,9 @@ static bool decode_every_doc_hidden(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_doc_hidden(struct zkt_writer *writer,
-                                    const struct zkt_type *type,
-                                    const void *value)
+static void every_doc_hidden_encode_(struct zkt_writer *writer,
+                                     const struct zkt_type *type,
+                                     const void *value)
 {
     const struct every_doc_hidden *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -538,11 +538,11 @@ static const struct zkt_type every_doc_hidden_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "doc.private",
-        .fields = every_doc_hidden_fields,
+        .fields = every_doc_hidden_fields_,
         .count = 6,
     },
-    .decode = decode_every_doc_hidden,
-    .encode = encode_every_doc_hidden,
+    .decode = every_doc_hidden_decode_,
+    .encode = every_doc_hidden_encode_,
 };
 
 const struct every_grant *every_grant_map_find(
@@ -1234,21 +1234,21 @@ void every_doc_emit_ticks(struct every_doc_call *call, uint64_t payload,
     zkt_call_emit(call->zkt, 3, &payload, target);
 }
 
-typedef enum zkt_status then_every_doc_set_account(
+typedef enum zkt_status every_doc__set_account_then_(
     struct every_doc_call *call, const struct every_doc_set_account_input *in,
     struct every_account *out, void *user);
 
-static enum zkt_status finish_every_doc_set_account(struct zkt_call *zkt,
-                                                    void (*then)(void),
-                                                    const void *input,
-                                                    void *result, void *user)
+static enum zkt_status every_doc__set_account_finish_(struct zkt_call *zkt,
+                                                      void (*then)(void),
+                                                      const void *input,
+                                                      void *result, void *user)
 {
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
         zkt_call_hidden(zkt),
     };
-    return ((then_every_doc_set_account *)then)(&call, input, result, user);
+    return ((every_doc__set_account_then_ *)then)(&call, input, result, user);
 }
 
 struct every_doc_set_account_later *every_doc_defer_set_account(
@@ -1264,25 +1264,25 @@ void every_doc_resume_set_account(
                             struct every_account *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_every_doc_set_account,
+    zkt_later_resume((struct zkt_later *)later, every_doc__set_account_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_every_doc_draw(
+typedef enum zkt_status every_doc__draw_then_(
     struct every_doc_call *call, const struct every_doc_draw_input *in,
     int32_t *out, void *user);
 
-static enum zkt_status finish_every_doc_draw(struct zkt_call *zkt,
-                                             void (*then)(void),
-                                             const void *input, void *result,
-                                             void *user)
+static enum zkt_status every_doc__draw_finish_(struct zkt_call *zkt,
+                                               void (*then)(void),
+                                               const void *input, void *result,
+                                               void *user)
 {
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
         zkt_call_hidden(zkt),
     };
-    return ((then_every_doc_draw *)then)(&call, input, result, user);
+    return ((every_doc__draw_then_ *)then)(&call, input, result, user);
 }
 
 struct every_doc_draw_later *every_doc_defer_draw(struct every_doc_call *call)
@@ -1297,26 +1297,26 @@ void every_doc_resume_draw(
                             void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_every_doc_draw,
+    zkt_later_resume((struct zkt_later *)later, every_doc__draw_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_every_doc_eval(struct every_doc_call *call,
-                                            const struct every_expr *in,
-                                            struct zkt_float64_opt *out,
-                                            void *user);
+typedef enum zkt_status every_doc__eval_then_(struct every_doc_call *call,
+                                              const struct every_expr *in,
+                                              struct zkt_float64_opt *out,
+                                              void *user);
 
-static enum zkt_status finish_every_doc_eval(struct zkt_call *zkt,
-                                             void (*then)(void),
-                                             const void *input, void *result,
-                                             void *user)
+static enum zkt_status every_doc__eval_finish_(struct zkt_call *zkt,
+                                               void (*then)(void),
+                                               const void *input, void *result,
+                                               void *user)
 {
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
         zkt_call_hidden(zkt),
     };
-    return ((then_every_doc_eval *)then)(&call, input, result, user);
+    return ((every_doc__eval_then_ *)then)(&call, input, result, user);
 }
 
 struct every_doc_eval_later *every_doc_defer_eval(struct every_doc_call *call)
@@ -1331,18 +1331,18 @@ void every_doc_resume_eval(
                             struct zkt_float64_opt *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_every_doc_eval,
+    zkt_later_resume((struct zkt_later *)later, every_doc__eval_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_every_doc_set_tree(struct every_doc_call *call,
-                                                const struct every_node *in,
-                                                void *user);
+typedef enum zkt_status every_doc__set_tree_then_(struct every_doc_call *call,
+                                                  const struct every_node *in,
+                                                  void *user);
 
-static enum zkt_status finish_every_doc_set_tree(struct zkt_call *zkt,
-                                                 void (*then)(void),
-                                                 const void *input,
-                                                 void *result, void *user)
+static enum zkt_status every_doc__set_tree_finish_(struct zkt_call *zkt,
+                                                   void (*then)(void),
+                                                   const void *input,
+                                                   void *result, void *user)
 {
     struct every_doc_call call = {
         zkt,
@@ -1350,7 +1350,7 @@ static enum zkt_status finish_every_doc_set_tree(struct zkt_call *zkt,
         zkt_call_hidden(zkt),
     };
     (void)result;
-    return ((then_every_doc_set_tree *)then)(&call, input, user);
+    return ((every_doc__set_tree_then_ *)then)(&call, input, user);
 }
 
 struct every_doc_set_tree_later *every_doc_defer_set_tree(
@@ -1365,18 +1365,18 @@ void every_doc_resume_set_tree(
                             const struct every_node *in, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_every_doc_set_tree,
+    zkt_later_resume((struct zkt_later *)later, every_doc__set_tree_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_every_doc_put(struct every_doc_call *call,
-                                           const struct every_doc_put_input *in,
-                                           void *user);
+typedef enum zkt_status every_doc__put_then_(
+    struct every_doc_call *call, const struct every_doc_put_input *in,
+    void *user);
 
-static enum zkt_status finish_every_doc_put(struct zkt_call *zkt,
-                                            void (*then)(void),
-                                            const void *input, void *result,
-                                            void *user)
+static enum zkt_status every_doc__put_finish_(struct zkt_call *zkt,
+                                              void (*then)(void),
+                                              const void *input, void *result,
+                                              void *user)
 {
     struct every_doc_call call = {
         zkt,
@@ -1384,7 +1384,7 @@ static enum zkt_status finish_every_doc_put(struct zkt_call *zkt,
         zkt_call_hidden(zkt),
     };
     (void)result;
-    return ((then_every_doc_put *)then)(&call, input, user);
+    return ((every_doc__put_then_ *)then)(&call, input, user);
 }
 
 struct every_doc_put_later *every_doc_defer_put(struct every_doc_call *call)
@@ -1398,18 +1398,18 @@ void every_doc_resume_put(
                             const struct every_doc_put_input *in, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_every_doc_put,
+    zkt_later_resume((struct zkt_later *)later, every_doc__put_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_every_doc_points(struct every_doc_call *call,
-                                              struct every_point_list *out,
-                                              void *user);
+typedef enum zkt_status every_doc__points_then_(struct every_doc_call *call,
+                                                struct every_point_list *out,
+                                                void *user);
 
-static enum zkt_status finish_every_doc_points(struct zkt_call *zkt,
-                                               void (*then)(void),
-                                               const void *input, void *result,
-                                               void *user)
+static enum zkt_status every_doc__points_finish_(struct zkt_call *zkt,
+                                                 void (*then)(void),
+                                                 const void *input,
+                                                 void *result, void *user)
 {
     struct every_doc_call call = {
         zkt,
@@ -1417,7 +1417,7 @@ static enum zkt_status finish_every_doc_points(struct zkt_call *zkt,
         zkt_call_hidden(zkt),
     };
     (void)input;
-    return ((then_every_doc_points *)then)(&call, result, user);
+    return ((every_doc__points_then_ *)then)(&call, result, user);
 }
 
 struct every_doc_points_later *every_doc_defer_points(
@@ -1432,17 +1432,17 @@ void every_doc_resume_points(
                             struct every_point_list *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_every_doc_points,
+    zkt_later_resume((struct zkt_later *)later, every_doc__points_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_every_doc_nothing(struct every_doc_call *call,
-                                               void *user);
+typedef enum zkt_status every_doc__nothing_then_(struct every_doc_call *call,
+                                                 void *user);
 
-static enum zkt_status finish_every_doc_nothing(struct zkt_call *zkt,
-                                                void (*then)(void),
-                                                const void *input, void *result,
-                                                void *user)
+static enum zkt_status every_doc__nothing_finish_(struct zkt_call *zkt,
+                                                  void (*then)(void),
+                                                  const void *input,
+                                                  void *result, void *user)
 {
     struct every_doc_call call = {
         zkt,
@@ -1451,7 +1451,7 @@ static enum zkt_status finish_every_doc_nothing(struct zkt_call *zkt,
     };
     (void)input;
     (void)result;
-    return ((then_every_doc_nothing *)then)(&call, user);
+    return ((every_doc__nothing_then_ *)then)(&call, user);
 }
 
 struct every_doc_nothing_later *every_doc_defer_nothing(
@@ -1465,18 +1465,18 @@ void every_doc_resume_nothing(
     enum zkt_status (*then)(struct every_doc_call *call, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_every_doc_nothing,
+    zkt_later_resume((struct zkt_later *)later, every_doc__nothing_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_every_doc_raw(struct every_doc_call *call,
-                                           struct zkt_json in,
-                                           struct zkt_json *out, void *user);
+typedef enum zkt_status every_doc__raw_then_(struct every_doc_call *call,
+                                             struct zkt_json in,
+                                             struct zkt_json *out, void *user);
 
-static enum zkt_status finish_every_doc_raw(struct zkt_call *zkt,
-                                            void (*then)(void),
-                                            const void *input, void *result,
-                                            void *user)
+static enum zkt_status every_doc__raw_finish_(struct zkt_call *zkt,
+                                              void (*then)(void),
+                                              const void *input, void *result,
+                                              void *user)
 {
     struct every_doc_call call = {
         zkt,
@@ -1484,7 +1484,7 @@ static enum zkt_status finish_every_doc_raw(struct zkt_call *zkt,
         zkt_call_hidden(zkt),
     };
     const struct zkt_json in = *(const struct zkt_json *)input;
-    return ((then_every_doc_raw *)then)(&call, in, result, user);
+    return ((every_doc__raw_then_ *)then)(&call, in, result, user);
 }
 
 struct every_doc_raw_later *every_doc_defer_raw(struct every_doc_call *call)
@@ -1498,14 +1498,14 @@ void every_doc_resume_raw(
                             struct zkt_json *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_every_doc_raw,
+    zkt_later_resume((struct zkt_later *)later, every_doc__raw_finish_,
                      (void (*)(void))then, user);
 }
 
-static enum zkt_status invoke_every_doc_set_account(struct zkt_call *zkt,
-                                                    const void *handlers,
-                                                    const void *input,
-                                                    void *result)
+static enum zkt_status every_doc__set_account_invoke_(struct zkt_call *zkt,
+                                                      const void *handlers,
+                                                      const void *input,
+                                                      void *result)
 {
     const struct every_doc_handlers *own = handlers;
     struct every_doc_call call = {
@@ -1513,12 +1513,12 @@ static enum zkt_status invoke_every_doc_set_account(struct zkt_call *zkt,
         zkt_call_state(zkt),
         zkt_call_hidden(zkt),
     };
-    return own->set_account(&call, input, result);
+    return (own->set_account)(&call, input, result);
 }
 
-static enum zkt_status invoke_every_doc_draw(struct zkt_call *zkt,
-                                             const void *handlers,
-                                             const void *input, void *result)
+static enum zkt_status every_doc__draw_invoke_(struct zkt_call *zkt,
+                                               const void *handlers,
+                                               const void *input, void *result)
 {
     const struct every_doc_handlers *own = handlers;
     struct every_doc_call call = {
@@ -1526,12 +1526,12 @@ static enum zkt_status invoke_every_doc_draw(struct zkt_call *zkt,
         zkt_call_state(zkt),
         zkt_call_hidden(zkt),
     };
-    return own->draw(&call, input, result);
+    return (own->draw)(&call, input, result);
 }
 
-static enum zkt_status invoke_every_doc_eval(struct zkt_call *zkt,
-                                             const void *handlers,
-                                             const void *input, void *result)
+static enum zkt_status every_doc__eval_invoke_(struct zkt_call *zkt,
+                                               const void *handlers,
+                                               const void *input, void *result)
 {
     const struct every_doc_handlers *own = handlers;
     struct every_doc_call call = {
@@ -1539,10 +1539,39 @@ static enum zkt_status invoke_every_doc_eval(struct zkt_call *zkt,
         zkt_call_state(zkt),
         zkt_call_hidden(zkt),
     };
-    return own->eval(&call, input, result);
+    return (own->eval)(&call, input, result);
 }
 
-static enum zkt_status invoke_every_doc_set_tree(struct zkt_call *zkt,
+static enum zkt_status every_doc__set_tree_invoke_(struct zkt_call *zkt,
+                                                   const void *handlers,
+                                                   const void *input,
+                                                   void *result)
+{
+    const struct every_doc_handlers *own = handlers;
+    struct every_doc_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_hidden(zkt),
+    };
+    (void)result;
+    return (own->set_tree)(&call, input);
+}
+
+static enum zkt_status every_doc__put_invoke_(struct zkt_call *zkt,
+                                              const void *handlers,
+                                              const void *input, void *result)
+{
+    const struct every_doc_handlers *own = handlers;
+    struct every_doc_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_hidden(zkt),
+    };
+    (void)result;
+    return (own->put)(&call, input);
+}
+
+static enum zkt_status every_doc__points_invoke_(struct zkt_call *zkt,
                                                  const void *handlers,
                                                  const void *input,
                                                  void *result)
@@ -1553,41 +1582,14 @@ static enum zkt_status invoke_every_doc_set_tree(struct zkt_call *zkt,
         zkt_call_state(zkt),
         zkt_call_hidden(zkt),
     };
-    (void)result;
-    return own->set_tree(&call, input);
-}
-
-static enum zkt_status invoke_every_doc_put(struct zkt_call *zkt,
-                                            const void *handlers,
-                                            const void *input, void *result)
-{
-    const struct every_doc_handlers *own = handlers;
-    struct every_doc_call call = {
-        zkt,
-        zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
-    };
-    (void)result;
-    return own->put(&call, input);
-}
-
-static enum zkt_status invoke_every_doc_points(struct zkt_call *zkt,
-                                               const void *handlers,
-                                               const void *input, void *result)
-{
-    const struct every_doc_handlers *own = handlers;
-    struct every_doc_call call = {
-        zkt,
-        zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
-    };
     (void)input;
-    return own->points(&call, result);
+    return (own->points)(&call, result);
 }
 
-static enum zkt_status invoke_every_doc_nothing(struct zkt_call *zkt,
-                                                const void *handlers,
-                                                const void *input, void *result)
+static enum zkt_status every_doc__nothing_invoke_(struct zkt_call *zkt,
+                                                  const void *handlers,
+                                                  const void *input,
+                                                  void *result)
 {
     const struct every_doc_handlers *own = handlers;
     struct every_doc_call call = {
@@ -1597,12 +1599,12 @@ static enum zkt_status invoke_every_doc_nothing(struct zkt_call *zkt,
     };
     (void)input;
     (void)result;
-    return own->nothing(&call);
+    return (own->nothing)(&call);
 }
 
-static enum zkt_status invoke_every_doc_raw(struct zkt_call *zkt,
-                                            const void *handlers,
-                                            const void *input, void *result)
+static enum zkt_status every_doc__raw_invoke_(struct zkt_call *zkt,
+                                              const void *handlers,
+                                              const void *input, void *result)
 {
     const struct every_doc_handlers *own = handlers;
     struct every_doc_call call = {
@@ -1611,11 +1613,11 @@ static enum zkt_status invoke_every_doc_raw(struct zkt_call *zkt,
         zkt_call_hidden(zkt),
     };
     const struct zkt_json in = *(const struct zkt_json *)input;
-    return own->raw(&call, in, result);
+    return (own->raw)(&call, in, result);
 }
 
-static enum zkt_status invoke_every_doc_on_connect(struct zkt_call *zkt,
-                                                   const void *handlers)
+static enum zkt_status every_doc__on_connect_invoke_(struct zkt_call *zkt,
+                                                     const void *handlers)
 {
     const struct every_doc_handlers *own = handlers;
     struct every_doc_call call = {
@@ -1623,10 +1625,22 @@ static enum zkt_status invoke_every_doc_on_connect(struct zkt_call *zkt,
         zkt_call_state(zkt),
         zkt_call_hidden(zkt),
     };
-    return own->on_connect(&call);
+    return (own->on_connect)(&call);
 }
 
-static enum zkt_status invoke_every_doc_on_disconnect(struct zkt_call *zkt,
+static enum zkt_status every_doc__on_disconnect_invoke_(struct zkt_call *zkt,
+                                                        const void *handlers)
+{
+    const struct every_doc_handlers *own = handlers;
+    struct every_doc_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_hidden(zkt),
+    };
+    return (own->on_disconnect)(&call);
+}
+
+static enum zkt_status every_doc__on_activate_invoke_(struct zkt_call *zkt,
                                                       const void *handlers)
 {
     const struct every_doc_handlers *own = handlers;
@@ -1635,11 +1649,11 @@ static enum zkt_status invoke_every_doc_on_disconnect(struct zkt_call *zkt,
         zkt_call_state(zkt),
         zkt_call_hidden(zkt),
     };
-    return own->on_disconnect(&call);
+    return (own->on_activate)(&call);
 }
 
-static enum zkt_status invoke_every_doc_on_activate(struct zkt_call *zkt,
-                                                    const void *handlers)
+static enum zkt_status every_doc__on_deactivate_invoke_(struct zkt_call *zkt,
+                                                        const void *handlers)
 {
     const struct every_doc_handlers *own = handlers;
     struct every_doc_call call = {
@@ -1647,76 +1661,64 @@ static enum zkt_status invoke_every_doc_on_activate(struct zkt_call *zkt,
         zkt_call_state(zkt),
         zkt_call_hidden(zkt),
     };
-    return own->on_activate(&call);
+    return (own->on_deactivate)(&call);
 }
 
-static enum zkt_status invoke_every_doc_on_deactivate(struct zkt_call *zkt,
-                                                      const void *handlers)
-{
-    const struct every_doc_handlers *own = handlers;
-    struct every_doc_call call = {
-        zkt,
-        zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
-    };
-    return own->on_deactivate(&call);
-}
-
-static const struct zkt_method every_doc_methods[] = {
+static const struct zkt_method every_doc_methods_[] = {
     {
         .name = ZKT_STR_INIT("setAccount"),
         .input = &every_doc_set_account_input_type_,
         .result = &every_account_type_,
         .handler_offset = offsetof(struct every_doc_handlers, set_account),
-        .invoke = invoke_every_doc_set_account,
+        .invoke = every_doc__set_account_invoke_,
     },
     {
         .name = ZKT_STR_INIT("draw"),
         .input = &every_doc_draw_input_type_,
         .result = &zkt_type_int32,
         .handler_offset = offsetof(struct every_doc_handlers, draw),
-        .invoke = invoke_every_doc_draw,
+        .invoke = every_doc__draw_invoke_,
     },
     {
         .name = ZKT_STR_INIT("eval"),
         .input = &every_expr_type_,
         .result = &every_doc_eval_result_type_,
         .handler_offset = offsetof(struct every_doc_handlers, eval),
-        .invoke = invoke_every_doc_eval,
+        .invoke = every_doc__eval_invoke_,
     },
     {
         .name = ZKT_STR_INIT("setTree"),
         .input = &every_node_type_,
         .handler_offset = offsetof(struct every_doc_handlers, set_tree),
-        .invoke = invoke_every_doc_set_tree,
+        .invoke = every_doc__set_tree_invoke_,
     },
     {
         .name = ZKT_STR_INIT("put"),
         .input = &every_doc_put_input_type_,
         .handler_offset = offsetof(struct every_doc_handlers, put),
-        .invoke = invoke_every_doc_put,
+        .invoke = every_doc__put_invoke_,
     },
     {
         .name = ZKT_STR_INIT("points"),
         .result = &every_doc_points_result_type_,
         .handler_offset = offsetof(struct every_doc_handlers, points),
-        .invoke = invoke_every_doc_points,
+        .invoke = every_doc__points_invoke_,
     },
     {
         .name = ZKT_STR_INIT("nothing"),
         .handler_offset = offsetof(struct every_doc_handlers, nothing),
-        .invoke = invoke_every_doc_nothing,
+        .invoke = every_doc__nothing_invoke_,
     },
     {
         .name = ZKT_STR_INIT("raw"),
         .input = &zkt_type_json,
         .result = &zkt_type_json,
         .handler_offset = offsetof(struct every_doc_handlers, raw),
-        .invoke = invoke_every_doc_raw,
+        .invoke = every_doc__raw_invoke_,
     },
 };
 
-static const struct zkt_event every_doc_events[] = {
+static const struct zkt_event every_doc_events_[] = {
     {
         .name = ZKT_STR_INIT("drawn"),
         .payload = &every_shape_type_,
@@ -1734,7 +1736,7 @@ static const struct zkt_event every_doc_events[] = {
     },
 };
 
-static int find_every_doc_method(struct zkt_str name)
+static int every_doc_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 3:
@@ -1775,60 +1777,60 @@ static int find_every_doc_method(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_actor every_doc_actor = {
+static const struct zkt_actor every_doc_actor_ = {
     .name = ZKT_STR_INIT("doc"),
     .state = &every_doc_state_type_,
     .hidden = &every_doc_hidden_type_,
-    .methods = every_doc_methods,
+    .methods = every_doc_methods_,
     .method_count = 8,
-    .events = every_doc_events,
+    .events = every_doc_events_,
     .event_count = 4,
     .hooks[ZKT_HOOK_CONNECT] = {
         .declared = true,
         .handler_offset = offsetof(struct every_doc_handlers, on_connect),
-        .invoke = invoke_every_doc_on_connect,
+        .invoke = every_doc__on_connect_invoke_,
     },
     .hooks[ZKT_HOOK_DISCONNECT] = {
         .declared = true,
         .handler_offset = offsetof(struct every_doc_handlers, on_disconnect),
-        .invoke = invoke_every_doc_on_disconnect,
+        .invoke = every_doc__on_disconnect_invoke_,
     },
     .hooks[ZKT_HOOK_ACTIVATE] = {
         .declared = true,
         .handler_offset = offsetof(struct every_doc_handlers, on_activate),
-        .invoke = invoke_every_doc_on_activate,
+        .invoke = every_doc__on_activate_invoke_,
     },
     .hooks[ZKT_HOOK_DEACTIVATE] = {
         .declared = true,
         .handler_offset = offsetof(struct every_doc_handlers, on_deactivate),
-        .invoke = invoke_every_doc_on_deactivate,
+        .invoke = every_doc__on_deactivate_invoke_,
     },
     .handlers_offset = offsetof(struct every_handlers, doc),
-    .find_method = find_every_doc_method,
+    .find_method = every_doc_find_,
 };
 
 /* ---- the app ---- */
 
-static const struct zkt_actor *const every_actors[] = {
-    &every_doc_actor,
+static const struct zkt_actor *const every_actors_[] = {
+    &every_doc_actor_,
 };
 
-static void invoke_every_check_box(const void *handlers, const void *value,
-                                   struct zkt_issues *issues)
+static void every__check_box_invoke_(const void *handlers, const void *value,
+                                     struct zkt_issues *issues)
 {
     const struct every_handlers *own = handlers;
-    own->check_box(value, issues);
+    (own->check_box)(value, issues);
 }
 
-static const struct zkt_check every_checks[] = {
+static const struct zkt_check every_checks_[] = {
     {
         .name = "check_box",
         .handler_offset = offsetof(struct every_handlers, check_box),
-        .invoke = invoke_every_check_box,
+        .invoke = every__check_box_invoke_,
     },
 };
 
-static int find_every_actor(struct zkt_str name)
+static int every_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 3:
@@ -1840,19 +1842,19 @@ static int find_every_actor(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_app_info every_info = {
+static const struct zkt_app_info every_info_ = {
     .name = "every",
-    .actors = every_actors,
+    .actors = every_actors_,
     .actor_count = 1,
-    .find_actor = find_every_actor,
-    .checks = every_checks,
+    .find_actor = every_find_,
+    .checks = every_checks_,
     .check_count = 1,
 };
 
 struct zkt_app every_app(const struct every_handlers *handlers)
 {
     const struct zkt_app app = {
-        .info = &every_info,
+        .info = &every_info_,
         .handlers = handlers,
         .user = handlers->user,
     };

@@ -8,7 +8,7 @@
 
 /* ---- enum every_suit ---- */
 
-static const struct zkt_str every_suit_values[] = {
+static const struct zkt_str every_suit_values_[] = {
     ZKT_STR_INIT("hearts"),
     ZKT_STR_INIT("♠"),
     ZKT_STR_INIT("class"),
@@ -18,10 +18,10 @@ static const struct zkt_str every_suit_values[] = {
 const char *every_suit_name(enum every_suit value)
 {
     const int number = (int)value;
-    return number >= 0 && number < 4 ? every_suit_values[number].data : "";
+    return number >= 0 && number < 4 ? every_suit_values_[number].data : "";
 }
 
-static int find_every_suit(struct zkt_str name)
+static int every_suit_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 3:
@@ -46,16 +46,16 @@ static int find_every_suit(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_enum_info every_suit_info = {
+static const struct zkt_enum_info every_suit_info_ = {
     .name = "Suit",
-    .values = every_suit_values,
+    .values = every_suit_values_,
     .count = 4,
-    .find = find_every_suit,
+    .find = every_suit_find_,
 };
 
 /* ---- enum every_shape_kind ---- */
 
-static const struct zkt_str every_shape_kind_values[] = {
+static const struct zkt_str every_shape_kind_values_[] = {
     ZKT_STR_INIT("circle"),
     ZKT_STR_INIT("box"),
     ZKT_STR_INIT("delete"),
@@ -64,10 +64,10 @@ static const struct zkt_str every_shape_kind_values[] = {
 const char *every_shape_kind_name(enum every_shape_kind value)
 {
     const int number = (int)value;
-    return number >= 0 && number < 3 ? every_shape_kind_values[number].data : "";
+    return number >= 0 && number < 3 ? every_shape_kind_values_[number].data : "";
 }
 
-static int find_every_shape_kind(struct zkt_str name)
+static int every_shape_kind_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 3:
@@ -87,16 +87,16 @@ static int find_every_shape_kind(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_enum_info every_shape_kind_info = {
+static const struct zkt_enum_info every_shape_kind_info_ = {
     .name = "Shape",
-    .values = every_shape_kind_values,
+    .values = every_shape_kind_values_,
     .count = 3,
-    .find = find_every_shape_kind,
+    .find = every_shape_kind_find_,
 };
 
 /* ---- enum every_expr_kind ---- */
 
-static const struct zkt_str every_expr_kind_values[] = {
+static const struct zkt_str every_expr_kind_values_[] = {
     ZKT_STR_INIT("add"),
     ZKT_STR_INIT("literal"),
     ZKT_STR_INIT("negate"),
@@ -105,10 +105,10 @@ static const struct zkt_str every_expr_kind_values[] = {
 const char *every_expr_kind_name(enum every_expr_kind value)
 {
     const int number = (int)value;
-    return number >= 0 && number < 3 ? every_expr_kind_values[number].data : "";
+    return number >= 0 && number < 3 ? every_expr_kind_values_[number].data : "";
 }
 
-static int find_every_expr_kind(struct zkt_str name)
+static int every_expr_kind_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 3:
@@ -130,11 +130,11 @@ static int find_every_expr_kind(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_enum_info every_expr_kind_info = {
+static const struct zkt_enum_info every_expr_kind_info_ = {
     .name = "Expr",
-    .values = every_expr_kind_values,
+    .values = every_expr_kind_values_,
     .count = 3,
-    .find = find_every_expr_kind,
+    .find = every_expr_kind_find_,
 };
 
 /* ---- types that are no structs, with their rules ---- */
@@ -142,7 +142,7 @@ static const struct zkt_enum_info every_expr_kind_info = {
 const struct zkt_type every_suit_type_ = {
     .kind = ZKT_KIND_ENUM,
     .size = sizeof(enum every_suit),
-    .of.enums = &every_suit_info,
+    .of.enums = &every_suit_info_,
     .decode = zkt_decode_enum,
     .encode = zkt_encode_enum,
 };
@@ -171,7 +171,7 @@ static const struct zkt_type every_doc_points_result_item_0_type_ = {
     .encode = zkt_encode_float64,
 };
 
-static const struct zkt_field every_doc_points_result_item_type_elements[] = {
+static const struct zkt_field every_doc_points_result_item_type_elements_[] = {
     {
         .offset = offsetof(struct every_point, _0),
         .type = &every_doc_points_result_item_0_type_,
@@ -187,7 +187,7 @@ static const struct zkt_type every_doc_points_result_item_type_ = {
     .size = sizeof(struct every_point),
     .of.structs = &(const struct zkt_struct_info){
         .name = "a tuple",
-        .fields = every_doc_points_result_item_type_elements,
+        .fields = every_doc_points_result_item_type_elements_,
         .count = 2,
     },
     .decode = zkt_decode_tuple,
@@ -284,7 +284,7 @@ static const struct zkt_type every_node_twin_value_0_type_ = {
     .encode = zkt_encode_boxed,
 };
 
-static const struct zkt_field every_node_twin_value_type_elements[] = {
+static const struct zkt_field every_node_twin_value_type_elements_[] = {
     {
         .offset = offsetof(struct every_tuple2_2_node_box_int32, _0),
         .type = &every_node_twin_value_0_type_,
@@ -301,7 +301,7 @@ static const struct zkt_type every_node_twin_value_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "a tuple",
-        .fields = every_node_twin_value_type_elements,
+        .fields = every_node_twin_value_type_elements_,
         .count = 2,
     },
     .decode = zkt_decode_tuple,
@@ -626,7 +626,7 @@ static const struct zkt_type every_account_names_type_ = {
     .encode = zkt_encode_optional,
 };
 
-static const struct zkt_field every_account_mixed_type_elements[] = {
+static const struct zkt_field every_account_mixed_type_elements_[] = {
     {
         .offset = offsetof(struct every_tuple3_str_2_int32_opt_suit, _0),
         .type = &zkt_type_string,
@@ -647,7 +647,7 @@ static const struct zkt_type every_account_mixed_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "a tuple",
-        .fields = every_account_mixed_type_elements,
+        .fields = every_account_mixed_type_elements_,
         .count = 3,
     },
     .decode = zkt_decode_tuple,
@@ -774,7 +774,7 @@ static const struct zkt_type every_doc_state_notes_type_ = {
     .encode = zkt_encode_map,
 };
 
-static const struct zkt_type *const every_shape_variants[] = {
+static const struct zkt_type *const every_shape_variants_[] = {
     &every_circle_type_,
     &every_box_type_,
     &every_nothing_type_,
@@ -786,15 +786,15 @@ const struct zkt_type every_shape_type_ = {
     .of.unions = &(const struct zkt_union_info){
         .name = "Shape",
         .discriminator = ZKT_STR_INIT("kind"),
-        .kinds = &every_shape_kind_info,
-        .variants = every_shape_variants,
+        .kinds = &every_shape_kind_info_,
+        .variants = every_shape_variants_,
         .value_offset = offsetof(struct every_shape, circle),
     },
     .decode = zkt_decode_union,
     .encode = zkt_encode_union,
 };
 
-static const struct zkt_type *const every_expr_variants[] = {
+static const struct zkt_type *const every_expr_variants_[] = {
     &every_pair_type_,
     &every_literal_type_,
     &every_negate_type_,
@@ -807,8 +807,8 @@ const struct zkt_type every_expr_type_ = {
     .of.unions = &(const struct zkt_union_info){
         .name = "Expr",
         .discriminator = ZKT_STR_INIT("op"),
-        .kinds = &every_expr_kind_info,
-        .variants = every_expr_variants,
+        .kinds = &every_expr_kind_info_,
+        .variants = every_expr_variants_,
         .value_offset = offsetof(struct every_expr, add),
     },
     .decode = zkt_decode_union,
@@ -822,7 +822,7 @@ static const struct every_circle every_circle_defaults_ = {
     .radius = 1.0,
 };
 
-static const struct zkt_field every_circle_fields[] = {
+static const struct zkt_field every_circle_fields_[] = {
     {
         .name = ZKT_STR_INIT("center"),
         .offset = offsetof(struct every_circle, center),
@@ -837,8 +837,8 @@ static const struct zkt_field every_circle_fields[] = {
     },
 };
 
-static bool decode_every_circle(struct zkt_reader *reader,
-                                const struct zkt_type *type, void *value)
+static bool every_circle_decode_(struct zkt_reader *reader,
+                                 const struct zkt_type *type, void *value)
 {
     struct every_circle *out = value;
     struct zkt_object object;
@@ -867,8 +867,8 @@ static bool decode_every_circle(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_circle(struct zkt_writer *writer,
-                                const struct zkt_type *type, const void *value)
+static void every_circle_encode_(struct zkt_writer *writer,
+                                 const struct zkt_type *type, const void *value)
 {
     const struct every_circle *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -885,11 +885,11 @@ const struct zkt_type every_circle_type_ = {
     .size = sizeof(struct every_circle),
     .of.structs = &(const struct zkt_struct_info){
         .name = "Circle",
-        .fields = every_circle_fields,
+        .fields = every_circle_fields_,
         .count = 2,
     },
-    .decode = decode_every_circle,
-    .encode = encode_every_circle,
+    .decode = every_circle_decode_,
+    .encode = every_circle_encode_,
 };
 
 struct every_circle every_circle_defaults(void)
@@ -909,7 +909,7 @@ void every_circle_free(struct every_circle *copy)
 
 /* ---- struct every_box ---- */
 
-static const struct zkt_field every_box_fields[] = {
+static const struct zkt_field every_box_fields_[] = {
     {
         .name = ZKT_STR_INIT("min"),
         .offset = offsetof(struct every_box, min),
@@ -922,8 +922,8 @@ static const struct zkt_field every_box_fields[] = {
     },
 };
 
-static bool decode_every_box(struct zkt_reader *reader,
-                             const struct zkt_type *type, void *value)
+static bool every_box_decode_(struct zkt_reader *reader,
+                              const struct zkt_type *type, void *value)
 {
     struct every_box *out = value;
     struct zkt_object object;
@@ -952,8 +952,8 @@ static bool decode_every_box(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_box(struct zkt_writer *writer,
-                             const struct zkt_type *type, const void *value)
+static void every_box_encode_(struct zkt_writer *writer,
+                              const struct zkt_type *type, const void *value)
 {
     const struct every_box *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -970,13 +970,13 @@ const struct zkt_type every_box_type_ = {
     .size = sizeof(struct every_box),
     .of.structs = &(const struct zkt_struct_info){
         .name = "Box",
-        .fields = every_box_fields,
+        .fields = every_box_fields_,
         .count = 2,
         .strict = true,
         .check = 1,
     },
-    .decode = decode_every_box,
-    .encode = encode_every_box,
+    .decode = every_box_decode_,
+    .encode = every_box_encode_,
 };
 
 struct every_box *every_box_dup(const struct every_box *value)
@@ -991,8 +991,8 @@ void every_box_free(struct every_box *copy)
 
 /* ---- struct every_nothing ---- */
 
-static bool decode_every_nothing(struct zkt_reader *reader,
-                                 const struct zkt_type *type, void *value)
+static bool every_nothing_decode_(struct zkt_reader *reader,
+                                  const struct zkt_type *type, void *value)
 {
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
@@ -1004,8 +1004,9 @@ static bool decode_every_nothing(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_nothing(struct zkt_writer *writer,
-                                 const struct zkt_type *type, const void *value)
+static void every_nothing_encode_(struct zkt_writer *writer,
+                                  const struct zkt_type *type,
+                                  const void *value)
 {
     const size_t begin = zkt_write_begin(writer);
     (void)type;
@@ -1019,8 +1020,8 @@ const struct zkt_type every_nothing_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "Nothing",
     },
-    .decode = decode_every_nothing,
-    .encode = encode_every_nothing,
+    .decode = every_nothing_decode_,
+    .encode = every_nothing_encode_,
 };
 
 struct every_nothing *every_nothing_dup(const struct every_nothing *value)
@@ -1039,7 +1040,7 @@ static const struct every_pair every_pair_defaults_ = {
     .right = NULL,
 };
 
-static const struct zkt_field every_pair_fields[] = {
+static const struct zkt_field every_pair_fields_[] = {
     {
         .name = ZKT_STR_INIT("left"),
         .offset = offsetof(struct every_pair, left),
@@ -1053,8 +1054,8 @@ static const struct zkt_field every_pair_fields[] = {
     },
 };
 
-static bool decode_every_pair(struct zkt_reader *reader,
-                              const struct zkt_type *type, void *value)
+static bool every_pair_decode_(struct zkt_reader *reader,
+                               const struct zkt_type *type, void *value)
 {
     struct every_pair *out = value;
     struct zkt_object object;
@@ -1083,8 +1084,8 @@ static bool decode_every_pair(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_pair(struct zkt_writer *writer,
-                              const struct zkt_type *type, const void *value)
+static void every_pair_encode_(struct zkt_writer *writer,
+                               const struct zkt_type *type, const void *value)
 {
     const struct every_pair *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1102,11 +1103,11 @@ const struct zkt_type every_pair_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Pair",
-        .fields = every_pair_fields,
+        .fields = every_pair_fields_,
         .count = 2,
     },
-    .decode = decode_every_pair,
-    .encode = encode_every_pair,
+    .decode = every_pair_decode_,
+    .encode = every_pair_encode_,
 };
 
 struct every_pair every_pair_defaults(void)
@@ -1126,7 +1127,7 @@ void every_pair_free(struct every_pair *copy)
 
 /* ---- struct every_literal ---- */
 
-static const struct zkt_field every_literal_fields[] = {
+static const struct zkt_field every_literal_fields_[] = {
     {
         .name = ZKT_STR_INIT("value"),
         .offset = offsetof(struct every_literal, value),
@@ -1134,8 +1135,8 @@ static const struct zkt_field every_literal_fields[] = {
     },
 };
 
-static bool decode_every_literal(struct zkt_reader *reader,
-                                 const struct zkt_type *type, void *value)
+static bool every_literal_decode_(struct zkt_reader *reader,
+                                  const struct zkt_type *type, void *value)
 {
     struct every_literal *out = value;
     struct zkt_object object;
@@ -1157,8 +1158,9 @@ static bool decode_every_literal(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_literal(struct zkt_writer *writer,
-                                 const struct zkt_type *type, const void *value)
+static void every_literal_encode_(struct zkt_writer *writer,
+                                  const struct zkt_type *type,
+                                  const void *value)
 {
     const struct every_literal *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1173,11 +1175,11 @@ const struct zkt_type every_literal_type_ = {
     .size = sizeof(struct every_literal),
     .of.structs = &(const struct zkt_struct_info){
         .name = "Literal",
-        .fields = every_literal_fields,
+        .fields = every_literal_fields_,
         .count = 1,
     },
-    .decode = decode_every_literal,
-    .encode = encode_every_literal,
+    .decode = every_literal_decode_,
+    .encode = every_literal_encode_,
 };
 
 struct every_literal *every_literal_dup(const struct every_literal *value)
@@ -1192,7 +1194,7 @@ void every_literal_free(struct every_literal *copy)
 
 /* ---- struct every_negate ---- */
 
-static const struct zkt_field every_negate_fields[] = {
+static const struct zkt_field every_negate_fields_[] = {
     {
         .name = ZKT_STR_INIT("inner"),
         .offset = offsetof(struct every_negate, inner),
@@ -1200,8 +1202,8 @@ static const struct zkt_field every_negate_fields[] = {
     },
 };
 
-static bool decode_every_negate(struct zkt_reader *reader,
-                                const struct zkt_type *type, void *value)
+static bool every_negate_decode_(struct zkt_reader *reader,
+                                 const struct zkt_type *type, void *value)
 {
     struct every_negate *out = value;
     struct zkt_object object;
@@ -1224,8 +1226,8 @@ static bool decode_every_negate(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_negate(struct zkt_writer *writer,
-                                const struct zkt_type *type, const void *value)
+static void every_negate_encode_(struct zkt_writer *writer,
+                                 const struct zkt_type *type, const void *value)
 {
     const struct every_negate *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1243,11 +1245,11 @@ const struct zkt_type every_negate_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Negate",
-        .fields = every_negate_fields,
+        .fields = every_negate_fields_,
         .count = 1,
     },
-    .decode = decode_every_negate,
-    .encode = encode_every_negate,
+    .decode = every_negate_decode_,
+    .encode = every_negate_encode_,
 };
 
 struct every_negate *every_negate_dup(const struct every_negate *value)
@@ -1268,7 +1270,7 @@ static const struct every_node every_node_defaults_ = {
     .twin = { .has = false },
 };
 
-static const struct zkt_field every_node_fields[] = {
+static const struct zkt_field every_node_fields_[] = {
     {
         .name = ZKT_STR_INIT("value"),
         .offset = offsetof(struct every_node, value),
@@ -1299,8 +1301,8 @@ static const struct zkt_field every_node_fields[] = {
     },
 };
 
-static bool decode_every_node(struct zkt_reader *reader,
-                              const struct zkt_type *type, void *value)
+static bool every_node_decode_(struct zkt_reader *reader,
+                               const struct zkt_type *type, void *value)
 {
     struct every_node *out = value;
     struct zkt_object object;
@@ -1346,8 +1348,8 @@ static bool decode_every_node(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_node(struct zkt_writer *writer,
-                              const struct zkt_type *type, const void *value)
+static void every_node_encode_(struct zkt_writer *writer,
+                               const struct zkt_type *type, const void *value)
 {
     const struct every_node *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1373,11 +1375,11 @@ const struct zkt_type every_node_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Node",
-        .fields = every_node_fields,
+        .fields = every_node_fields_,
         .count = 5,
     },
-    .decode = decode_every_node,
-    .encode = encode_every_node,
+    .decode = every_node_decode_,
+    .encode = every_node_encode_,
 };
 
 struct every_node every_node_defaults(void)
@@ -1446,7 +1448,7 @@ static const struct every_account every_account_defaults_ = {
     .mixed = { ZKT_STR_INIT("a"), { .has = false }, EVERY_SUIT_SPADES },
 };
 
-static const struct zkt_field every_account_fields[] = {
+static const struct zkt_field every_account_fields_[] = {
     {
         .name = ZKT_STR_INIT("email"),
         .offset = offsetof(struct every_account, email),
@@ -1585,8 +1587,8 @@ static const struct zkt_field every_account_fields[] = {
     },
 };
 
-static bool decode_every_account(struct zkt_reader *reader,
-                                 const struct zkt_type *type, void *value)
+static bool every_account_decode_(struct zkt_reader *reader,
+                                  const struct zkt_type *type, void *value)
 {
     struct every_account *out = value;
     struct zkt_object object;
@@ -1738,8 +1740,9 @@ static bool decode_every_account(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_account(struct zkt_writer *writer,
-                                 const struct zkt_type *type, const void *value)
+static void every_account_encode_(struct zkt_writer *writer,
+                                  const struct zkt_type *type,
+                                  const void *value)
 {
     const struct every_account *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1801,12 +1804,12 @@ const struct zkt_type every_account_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Account",
-        .fields = every_account_fields,
+        .fields = every_account_fields_,
         .count = 23,
         .strict = true,
     },
-    .decode = decode_every_account,
-    .encode = encode_every_account,
+    .decode = every_account_decode_,
+    .encode = every_account_encode_,
 };
 
 struct every_account every_account_defaults(void)
@@ -1826,7 +1829,7 @@ void every_account_free(struct every_account *copy)
 
 /* ---- struct every_doc_set_account_input ---- */
 
-static const struct zkt_field every_doc_set_account_input_fields[] = {
+static const struct zkt_field every_doc_set_account_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("account"),
         .offset = offsetof(struct every_doc_set_account_input, account),
@@ -1834,9 +1837,9 @@ static const struct zkt_field every_doc_set_account_input_fields[] = {
     },
 };
 
-static bool decode_every_doc_set_account_input(struct zkt_reader *reader,
-                                               const struct zkt_type *type,
-                                               void *value)
+static bool every_doc_set_account_input_decode_(struct zkt_reader *reader,
+                                                const struct zkt_type *type,
+                                                void *value)
 {
     struct every_doc_set_account_input *out = value;
     struct zkt_object object;
@@ -1859,9 +1862,9 @@ static bool decode_every_doc_set_account_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_doc_set_account_input(struct zkt_writer *writer,
-                                               const struct zkt_type *type,
-                                               const void *value)
+static void every_doc_set_account_input_encode_(struct zkt_writer *writer,
+                                                const struct zkt_type *type,
+                                                const void *value)
 {
     const struct every_doc_set_account_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1877,11 +1880,11 @@ const struct zkt_type every_doc_set_account_input_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "setAccount",
-        .fields = every_doc_set_account_input_fields,
+        .fields = every_doc_set_account_input_fields_,
         .count = 1,
     },
-    .decode = decode_every_doc_set_account_input,
-    .encode = encode_every_doc_set_account_input,
+    .decode = every_doc_set_account_input_decode_,
+    .encode = every_doc_set_account_input_encode_,
 };
 
 /* ---- struct every_doc_draw_input ---- */
@@ -1890,7 +1893,7 @@ static const struct every_doc_draw_input every_doc_draw_input_defaults_ = {
     .at = { 0.0, 0.0 },
 };
 
-static const struct zkt_field every_doc_draw_input_fields[] = {
+static const struct zkt_field every_doc_draw_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("shape"),
         .offset = offsetof(struct every_doc_draw_input, shape),
@@ -1904,9 +1907,9 @@ static const struct zkt_field every_doc_draw_input_fields[] = {
     },
 };
 
-static bool decode_every_doc_draw_input(struct zkt_reader *reader,
-                                        const struct zkt_type *type,
-                                        void *value)
+static bool every_doc_draw_input_decode_(struct zkt_reader *reader,
+                                         const struct zkt_type *type,
+                                         void *value)
 {
     struct every_doc_draw_input *out = value;
     struct zkt_object object;
@@ -1936,9 +1939,9 @@ static bool decode_every_doc_draw_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_doc_draw_input(struct zkt_writer *writer,
-                                        const struct zkt_type *type,
-                                        const void *value)
+static void every_doc_draw_input_encode_(struct zkt_writer *writer,
+                                         const struct zkt_type *type,
+                                         const void *value)
 {
     const struct every_doc_draw_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1955,11 +1958,11 @@ const struct zkt_type every_doc_draw_input_type_ = {
     .size = sizeof(struct every_doc_draw_input),
     .of.structs = &(const struct zkt_struct_info){
         .name = "draw",
-        .fields = every_doc_draw_input_fields,
+        .fields = every_doc_draw_input_fields_,
         .count = 2,
     },
-    .decode = decode_every_doc_draw_input,
-    .encode = encode_every_doc_draw_input,
+    .decode = every_doc_draw_input_decode_,
+    .encode = every_doc_draw_input_encode_,
 };
 
 struct every_doc_draw_input every_doc_draw_input_defaults(void)
@@ -1973,7 +1976,7 @@ static const struct every_doc_put_input every_doc_put_input_defaults_ = {
     .note = { .has = false },
 };
 
-static const struct zkt_field every_doc_put_input_fields[] = {
+static const struct zkt_field every_doc_put_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("key"),
         .offset = offsetof(struct every_doc_put_input, key),
@@ -1987,8 +1990,9 @@ static const struct zkt_field every_doc_put_input_fields[] = {
     },
 };
 
-static bool decode_every_doc_put_input(struct zkt_reader *reader,
-                                       const struct zkt_type *type, void *value)
+static bool every_doc_put_input_decode_(struct zkt_reader *reader,
+                                        const struct zkt_type *type,
+                                        void *value)
 {
     struct every_doc_put_input *out = value;
     struct zkt_object object;
@@ -2019,9 +2023,9 @@ static bool decode_every_doc_put_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_doc_put_input(struct zkt_writer *writer,
-                                       const struct zkt_type *type,
-                                       const void *value)
+static void every_doc_put_input_encode_(struct zkt_writer *writer,
+                                        const struct zkt_type *type,
+                                        const void *value)
 {
     const struct every_doc_put_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -2039,11 +2043,11 @@ const struct zkt_type every_doc_put_input_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "put",
-        .fields = every_doc_put_input_fields,
+        .fields = every_doc_put_input_fields_,
         .count = 2,
     },
-    .decode = decode_every_doc_put_input,
-    .encode = encode_every_doc_put_input,
+    .decode = every_doc_put_input_decode_,
+    .encode = every_doc_put_input_encode_,
 };
 
 struct every_doc_put_input every_doc_put_input_defaults(void)
@@ -2053,7 +2057,7 @@ struct every_doc_put_input every_doc_put_input_defaults(void)
 
 /* ---- struct every_doc_moved_event ---- */
 
-static const struct zkt_field every_doc_moved_event_fields[] = {
+static const struct zkt_field every_doc_moved_event_fields_[] = {
     {
         .name = ZKT_STR_INIT("at"),
         .offset = offsetof(struct every_doc_moved_event, at),
@@ -2066,9 +2070,9 @@ static const struct zkt_field every_doc_moved_event_fields[] = {
     },
 };
 
-static bool decode_every_doc_moved_event(struct zkt_reader *reader,
-                                         const struct zkt_type *type,
-                                         void *value)
+static bool every_doc_moved_event_decode_(struct zkt_reader *reader,
+                                          const struct zkt_type *type,
+                                          void *value)
 {
     struct every_doc_moved_event *out = value;
     struct zkt_object object;
@@ -2097,9 +2101,9 @@ static bool decode_every_doc_moved_event(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_doc_moved_event(struct zkt_writer *writer,
-                                         const struct zkt_type *type,
-                                         const void *value)
+static void every_doc_moved_event_encode_(struct zkt_writer *writer,
+                                          const struct zkt_type *type,
+                                          const void *value)
 {
     const struct every_doc_moved_event *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -2117,11 +2121,11 @@ const struct zkt_type every_doc_moved_event_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "moved",
-        .fields = every_doc_moved_event_fields,
+        .fields = every_doc_moved_event_fields_,
         .count = 2,
     },
-    .decode = decode_every_doc_moved_event,
-    .encode = encode_every_doc_moved_event,
+    .decode = every_doc_moved_event_decode_,
+    .encode = every_doc_moved_event_encode_,
 };
 
 /* ---- struct every_doc_state ---- */
@@ -2144,7 +2148,7 @@ static const struct every_doc_state every_doc_state_defaults_ = {
     .any = ZKT_STR_INIT("null"),
 };
 
-static const struct zkt_field every_doc_state_fields[] = {
+static const struct zkt_field every_doc_state_fields_[] = {
     {
         .name = ZKT_STR_INIT("account"),
         .offset = offsetof(struct every_doc_state, account),
@@ -2212,8 +2216,8 @@ static const struct zkt_field every_doc_state_fields[] = {
     },
 };
 
-static bool decode_every_doc_state(struct zkt_reader *reader,
-                                   const struct zkt_type *type, void *value)
+static bool every_doc_state_decode_(struct zkt_reader *reader,
+                                    const struct zkt_type *type, void *value)
 {
     struct every_doc_state *out = value;
     struct zkt_object object;
@@ -2299,9 +2303,9 @@ static bool decode_every_doc_state(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_every_doc_state(struct zkt_writer *writer,
-                                   const struct zkt_type *type,
-                                   const void *value)
+static void every_doc_state_encode_(struct zkt_writer *writer,
+                                    const struct zkt_type *type,
+                                    const void *value)
 {
     const struct every_doc_state *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -2339,11 +2343,11 @@ const struct zkt_type every_doc_state_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "doc.state",
-        .fields = every_doc_state_fields,
+        .fields = every_doc_state_fields_,
         .count = 11,
     },
-    .decode = decode_every_doc_state,
-    .encode = encode_every_doc_state,
+    .decode = every_doc_state_decode_,
+    .encode = every_doc_state_encode_,
 };
 
 const struct every_node *every_node_map_find(const struct every_node_map *map,

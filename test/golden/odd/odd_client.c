@@ -3,7 +3,7 @@
 
 /* ---- everything ---- */
 
-static const struct zkt_remote_method odd_everything_methods[] = {
+static const struct zkt_remote_method odd_everything_methods_remote_[] = {
     {
         .name = ZKT_STR_INIT("delete"),
         .input = &odd_everything_delete_input_type_,
@@ -54,7 +54,7 @@ static const struct zkt_remote_method odd_everything_methods[] = {
     },
 };
 
-static const struct zkt_event odd_everything_events[] = {
+static const struct zkt_event odd_everything_events_remote_[] = {
     {
         .name = ZKT_STR_INIT("none"),
     },
@@ -83,28 +83,27 @@ static const struct zkt_event odd_everything_events[] = {
     },
 };
 
-static const struct zkt_remote_actor odd_everything_actor = {
+static const struct zkt_remote_actor odd_everything_actor_remote_ = {
     .name = ZKT_STR_INIT("everything"),
     .state = &odd_everything_state_type_,
-    .methods = odd_everything_methods,
+    .methods = odd_everything_methods_remote_,
     .method_count = 10,
-    .events = odd_everything_events,
+    .events = odd_everything_events_remote_,
     .event_count = 7,
 };
 
 struct odd_everything *odd_everything_open(struct zkt_client *client,
                                            const char *id)
 {
-    return (struct odd_everything *)zkt_handle_open(client,
-                                                    &odd_everything_actor, id);
+    return (struct odd_everything *)zkt_handle_open(
+        client, &odd_everything_actor_remote_, id);
 }
 
 struct odd_everything *odd_everything_open_str(struct zkt_client *client,
                                                struct zkt_str id)
 {
-    return (struct odd_everything *)zkt_handle_open_str(client,
-                                                        &odd_everything_actor,
-                                                        id);
+    return (struct odd_everything *)zkt_handle_open_str(
+        client, &odd_everything_actor_remote_, id);
 }
 
 struct zkt_str odd_everything_id(const struct odd_everything *handle)
@@ -130,9 +129,9 @@ enum zkt_status odd_everything_call_delete(
     return zkt_handle_call((struct zkt_handle *)handle, 0, in, out, reply);
 }
 
-static void finish_odd_everything_delete(zkt_any_function *done,
-                                         const struct zkt_reply *reply,
-                                         const void *result, void *user)
+static void odd_everything__delete_reply_(zkt_any_function *done,
+                                          const struct zkt_reply *reply,
+                                          const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, const struct odd_keywords *,
                           void *);
@@ -150,7 +149,7 @@ void odd_everything_begin_delete(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 0, in,
-                     finish_odd_everything_delete, (zkt_any_function *)done,
+                     odd_everything__delete_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -161,9 +160,9 @@ enum zkt_status odd_everything_call_scalar(struct odd_everything *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 1, &in, out, reply);
 }
 
-static void finish_odd_everything_scalar(zkt_any_function *done,
-                                         const struct zkt_reply *reply,
-                                         const void *result, void *user)
+static void odd_everything__scalar_reply_(zkt_any_function *done,
+                                          const struct zkt_reply *reply,
+                                          const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, int32_t, void *);
     int32_t value = 0;
@@ -179,7 +178,7 @@ void odd_everything_begin_scalar(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 1, &in,
-                     finish_odd_everything_scalar, (zkt_any_function *)done,
+                     odd_everything__scalar_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -190,9 +189,9 @@ enum zkt_status odd_everything_call_text(struct odd_everything *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 2, &in, out, reply);
 }
 
-static void finish_odd_everything_text(zkt_any_function *done,
-                                       const struct zkt_reply *reply,
-                                       const void *result, void *user)
+static void odd_everything__text_reply_(zkt_any_function *done,
+                                        const struct zkt_reply *reply,
+                                        const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, struct zkt_str, void *);
     struct zkt_str value = ZKT_STR_INIT("");
@@ -209,7 +208,7 @@ void odd_everything_begin_text(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 2, &in,
-                     finish_odd_everything_text, (zkt_any_function *)done,
+                     odd_everything__text_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -221,9 +220,9 @@ enum zkt_status odd_everything_call_node(struct odd_everything *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 3, in, out, reply);
 }
 
-static void finish_odd_everything_node(zkt_any_function *done,
-                                       const struct zkt_reply *reply,
-                                       const void *result, void *user)
+static void odd_everything__node_reply_(zkt_any_function *done,
+                                        const struct zkt_reply *reply,
+                                        const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *,
                           const struct odd_node_list *, void *);
@@ -241,7 +240,7 @@ void odd_everything_begin_node(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 3, in,
-                     finish_odd_everything_node, (zkt_any_function *)done,
+                     odd_everything__node_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -251,9 +250,9 @@ enum zkt_status odd_everything_call_nothing(struct odd_everything *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 4, NULL, NULL, reply);
 }
 
-static void finish_odd_everything_nothing(zkt_any_function *done,
-                                          const struct zkt_reply *reply,
-                                          const void *result, void *user)
+static void odd_everything__nothing_reply_(zkt_any_function *done,
+                                           const struct zkt_reply *reply,
+                                           const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, void *);
     (void)result;
@@ -265,7 +264,7 @@ void odd_everything_begin_nothing(
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 4, NULL,
-                     finish_odd_everything_nothing, (zkt_any_function *)done,
+                     odd_everything__nothing_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -277,9 +276,9 @@ enum zkt_status odd_everything_call_level(struct odd_everything *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 5, &in, out, reply);
 }
 
-static void finish_odd_everything_level(zkt_any_function *done,
-                                        const struct zkt_reply *reply,
-                                        const void *result, void *user)
+static void odd_everything__level_reply_(zkt_any_function *done,
+                                         const struct zkt_reply *reply,
+                                         const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, enum odd_level, void *);
     enum odd_level value = 0;
@@ -296,7 +295,7 @@ void odd_everything_begin_level(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 5, &in,
-                     finish_odd_everything_level, (zkt_any_function *)done,
+                     odd_everything__level_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -308,9 +307,9 @@ enum zkt_status odd_everything_call_items(struct odd_everything *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 6, in, out, reply);
 }
 
-static void finish_odd_everything_items(zkt_any_function *done,
-                                        const struct zkt_reply *reply,
-                                        const void *result, void *user)
+static void odd_everything__items_reply_(zkt_any_function *done,
+                                         const struct zkt_reply *reply,
+                                         const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *,
                           const struct odd_node_list_map *, void *);
@@ -328,7 +327,7 @@ void odd_everything_begin_items(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 6, in,
-                     finish_odd_everything_items, (zkt_any_function *)done,
+                     odd_everything__items_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -339,9 +338,9 @@ enum zkt_status odd_everything_call_flags(struct odd_everything *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 7, in, out, reply);
 }
 
-static void finish_odd_everything_flags(zkt_any_function *done,
-                                        const struct zkt_reply *reply,
-                                        const void *result, void *user)
+static void odd_everything__flags_reply_(zkt_any_function *done,
+                                         const struct zkt_reply *reply,
+                                         const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, bool, void *);
     bool value = false;
@@ -357,7 +356,7 @@ void odd_everything_begin_flags(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 7, in,
-                     finish_odd_everything_flags, (zkt_any_function *)done,
+                     odd_everything__flags_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -369,9 +368,9 @@ enum zkt_status odd_everything_call_empty(struct odd_everything *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 8, in, out, reply);
 }
 
-static void finish_odd_everything_empty(zkt_any_function *done,
-                                        const struct zkt_reply *reply,
-                                        const void *result, void *user)
+static void odd_everything__empty_reply_(zkt_any_function *done,
+                                         const struct zkt_reply *reply,
+                                         const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, const struct odd_empty *,
                           void *);
@@ -389,7 +388,7 @@ void odd_everything_begin_empty(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 8, in,
-                     finish_odd_everything_empty, (zkt_any_function *)done,
+                     odd_everything__empty_reply_, (zkt_any_function *)done,
                      user);
 }
 
@@ -400,9 +399,9 @@ enum zkt_status odd_everything_call_odd(
     return zkt_handle_call((struct zkt_handle *)handle, 9, in, out, reply);
 }
 
-static void finish_odd_everything_odd(zkt_any_function *done,
-                                      const struct zkt_reply *reply,
-                                      const void *result, void *user)
+static void odd_everything__odd_reply_(zkt_any_function *done,
+                                       const struct zkt_reply *reply,
+                                       const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, double, void *);
     double value = 0;
@@ -418,11 +417,12 @@ void odd_everything_begin_odd(
     void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 9, in,
-                     finish_odd_everything_odd, (zkt_any_function *)done, user);
+                     odd_everything__odd_reply_, (zkt_any_function *)done,
+                     user);
 }
 
-static void give_odd_everything_none(zkt_any_function *on_event,
-                                     const void *payload, void *user)
+static void odd_everything__none_event_(zkt_any_function *on_event,
+                                        const void *payload, void *user)
 {
     typedef void function(void *);
     (void)payload;
@@ -433,12 +433,12 @@ uint64_t odd_everything_on_none(struct odd_everything *handle,
                                 void (*on_event)(void *user), void *user)
 {
     return zkt_handle_on((struct zkt_handle *)handle, 0,
-                         give_odd_everything_none, (zkt_any_function *)on_event,
-                         user);
+                         odd_everything__none_event_,
+                         (zkt_any_function *)on_event, user);
 }
 
-static void give_odd_everything_class(zkt_any_function *on_event,
-                                      const void *payload, void *user)
+static void odd_everything__class_event_(zkt_any_function *on_event,
+                                         const void *payload, void *user)
 {
     typedef void function(const struct odd_everything_class_event *, void *);
     ((function *)on_event)(payload, user);
@@ -451,12 +451,12 @@ uint64_t odd_everything_on_class(
     void *user)
 {
     return zkt_handle_on((struct zkt_handle *)handle, 1,
-                         give_odd_everything_class,
+                         odd_everything__class_event_,
                          (zkt_any_function *)on_event, user);
 }
 
-static void give_odd_everything_node(zkt_any_function *on_event,
-                                     const void *payload, void *user)
+static void odd_everything__node_event_(zkt_any_function *on_event,
+                                        const void *payload, void *user)
 {
     typedef void function(const struct odd_node *, void *);
     ((function *)on_event)(payload, user);
@@ -467,12 +467,12 @@ uint64_t odd_everything_on_node(
     void (*on_event)(const struct odd_node *payload, void *user), void *user)
 {
     return zkt_handle_on((struct zkt_handle *)handle, 2,
-                         give_odd_everything_node, (zkt_any_function *)on_event,
-                         user);
+                         odd_everything__node_event_,
+                         (zkt_any_function *)on_event, user);
 }
 
-static void give_odd_everything_text(zkt_any_function *on_event,
-                                     const void *payload, void *user)
+static void odd_everything__text_event_(zkt_any_function *on_event,
+                                        const void *payload, void *user)
 {
     typedef void function(struct zkt_str, void *);
     ((function *)on_event)(*(const struct zkt_str *)payload, user);
@@ -483,12 +483,12 @@ uint64_t odd_everything_on_text(
     void (*on_event)(struct zkt_str payload, void *user), void *user)
 {
     return zkt_handle_on((struct zkt_handle *)handle, 3,
-                         give_odd_everything_text, (zkt_any_function *)on_event,
-                         user);
+                         odd_everything__text_event_,
+                         (zkt_any_function *)on_event, user);
 }
 
-static void give_odd_everything_level(zkt_any_function *on_event,
-                                      const void *payload, void *user)
+static void odd_everything__level_event_(zkt_any_function *on_event,
+                                         const void *payload, void *user)
 {
     typedef void function(enum odd_level, void *);
     ((function *)on_event)(*(const enum odd_level *)payload, user);
@@ -499,12 +499,12 @@ uint64_t odd_everything_on_level(
     void (*on_event)(enum odd_level payload, void *user), void *user)
 {
     return zkt_handle_on((struct zkt_handle *)handle, 4,
-                         give_odd_everything_level,
+                         odd_everything__level_event_,
                          (zkt_any_function *)on_event, user);
 }
 
-static void give_odd_everything_list(zkt_any_function *on_event,
-                                     const void *payload, void *user)
+static void odd_everything__list_event_(zkt_any_function *on_event,
+                                        const void *payload, void *user)
 {
     typedef void function(const struct zkt_str_list *, void *);
     ((function *)on_event)(payload, user);
@@ -516,12 +516,12 @@ uint64_t odd_everything_on_list(
     void *user)
 {
     return zkt_handle_on((struct zkt_handle *)handle, 5,
-                         give_odd_everything_list, (zkt_any_function *)on_event,
-                         user);
+                         odd_everything__list_event_,
+                         (zkt_any_function *)on_event, user);
 }
 
-static void give_odd_everything_no_params(zkt_any_function *on_event,
-                                          const void *payload, void *user)
+static void odd_everything__no_params_event_(zkt_any_function *on_event,
+                                             const void *payload, void *user)
 {
     typedef void function(void *);
     (void)payload;
@@ -532,7 +532,7 @@ uint64_t odd_everything_on_no_params(struct odd_everything *handle,
                                      void (*on_event)(void *user), void *user)
 {
     return zkt_handle_on((struct zkt_handle *)handle, 6,
-                         give_odd_everything_no_params,
+                         odd_everything__no_params_event_,
                          (zkt_any_function *)on_event, user);
 }
 
@@ -542,7 +542,7 @@ const struct odd_everything_state *odd_everything_snapshot(
     return zkt_handle_snapshot((const struct zkt_handle *)handle);
 }
 
-static void give_odd_everything_state_(zkt_any_function *on_state,
+static void odd_everything_give_state_(zkt_any_function *on_state,
                                        const void *state, void *user)
 {
     typedef void function(const struct odd_everything_state *, void *);
@@ -555,12 +555,12 @@ uint64_t odd_everything_subscribe(
     void *user)
 {
     return zkt_handle_subscribe((struct zkt_handle *)handle,
-                                give_odd_everything_state_,
+                                odd_everything_give_state_,
                                 (zkt_any_function *)on_state, user);
 }
 
-static void watch_odd_everything_flag(zkt_any_function *on_change,
-                                      const void *value, void *user)
+static void odd_everything__flag_watch_(zkt_any_function *on_change,
+                                        const void *value, void *user)
 {
     typedef void function(bool, void *);
     ((function *)on_change)(*(const bool *)value, user);
@@ -571,12 +571,12 @@ uint64_t odd_everything_watch_flag(struct odd_everything *handle,
                                    void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 0,
-                            watch_odd_everything_flag,
+                            odd_everything__flag_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_level(zkt_any_function *on_change,
-                                       const void *value, void *user)
+static void odd_everything__level_watch_(zkt_any_function *on_change,
+                                         const void *value, void *user)
 {
     typedef void function(enum odd_level, void *);
     ((function *)on_change)(*(const enum odd_level *)value, user);
@@ -587,12 +587,12 @@ uint64_t odd_everything_watch_level(
     void (*on_change)(enum odd_level value, void *user), void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 1,
-                            watch_odd_everything_level,
+                            odd_everything__level_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_keywords(zkt_any_function *on_change,
-                                          const void *value, void *user)
+static void odd_everything__keywords_watch_(zkt_any_function *on_change,
+                                            const void *value, void *user)
 {
     typedef void function(const struct odd_keywords_opt *, void *);
     ((function *)on_change)(value, user);
@@ -604,12 +604,12 @@ uint64_t odd_everything_watch_keywords(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 2,
-                            watch_odd_everything_keywords,
+                            odd_everything__keywords_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_defaults(zkt_any_function *on_change,
-                                          const void *value, void *user)
+static void odd_everything__defaults_watch_(zkt_any_function *on_change,
+                                            const void *value, void *user)
 {
     typedef void function(const struct odd_defaults_list *, void *);
     ((function *)on_change)(value, user);
@@ -621,12 +621,12 @@ uint64_t odd_everything_watch_defaults(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 3,
-                            watch_odd_everything_defaults,
+                            odd_everything__defaults_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_tree(zkt_any_function *on_change,
-                                      const void *value, void *user)
+static void odd_everything__tree_watch_(zkt_any_function *on_change,
+                                        const void *value, void *user)
 {
     typedef void function(const struct odd_node_map *, void *);
     ((function *)on_change)(value, user);
@@ -637,12 +637,12 @@ uint64_t odd_everything_watch_tree(
     void (*on_change)(const struct odd_node_map *value, void *user), void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 4,
-                            watch_odd_everything_tree,
+                            odd_everything__tree_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_grid(zkt_any_function *on_change,
-                                      const void *value, void *user)
+static void odd_everything__grid_watch_(zkt_any_function *on_change,
+                                        const void *value, void *user)
 {
     typedef void function(const struct odd_int32_list_list *, void *);
     ((function *)on_change)(value, user);
@@ -654,12 +654,12 @@ uint64_t odd_everything_watch_grid(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 5,
-                            watch_odd_everything_grid,
+                            odd_everything__grid_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_series(zkt_any_function *on_change,
-                                        const void *value, void *user)
+static void odd_everything__series_watch_(zkt_any_function *on_change,
+                                          const void *value, void *user)
 {
     typedef void function(const struct odd_int32_list_map *, void *);
     ((function *)on_change)(value, user);
@@ -671,12 +671,12 @@ uint64_t odd_everything_watch_series(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 6,
-                            watch_odd_everything_series,
+                            odd_everything__series_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_tables(zkt_any_function *on_change,
-                                        const void *value, void *user)
+static void odd_everything__tables_watch_(zkt_any_function *on_change,
+                                          const void *value, void *user)
 {
     typedef void function(const struct odd_str_map_list_list *, void *);
     ((function *)on_change)(value, user);
@@ -688,12 +688,12 @@ uint64_t odd_everything_watch_tables(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 7,
-                            watch_odd_everything_tables,
+                            odd_everything__tables_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_matrix(zkt_any_function *on_change,
-                                        const void *value, void *user)
+static void odd_everything__matrix_watch_(zkt_any_function *on_change,
+                                          const void *value, void *user)
 {
     typedef void function(const struct odd_left_map_map *, void *);
     ((function *)on_change)(value, user);
@@ -705,12 +705,12 @@ uint64_t odd_everything_watch_matrix(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 8,
-                            watch_odd_everything_matrix,
+                            odd_everything__matrix_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_words(zkt_any_function *on_change,
-                                       const void *value, void *user)
+static void odd_everything__words_watch_(zkt_any_function *on_change,
+                                         const void *value, void *user)
 {
     typedef void function(const struct odd_str_list_opt *, void *);
     ((function *)on_change)(value, user);
@@ -722,12 +722,12 @@ uint64_t odd_everything_watch_words(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 9,
-                            watch_odd_everything_words,
+                            odd_everything__words_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_scores(zkt_any_function *on_change,
-                                        const void *value, void *user)
+static void odd_everything__scores_watch_(zkt_any_function *on_change,
+                                          const void *value, void *user)
 {
     typedef void function(const struct odd_float64_map_opt *, void *);
     ((function *)on_change)(value, user);
@@ -739,12 +739,12 @@ uint64_t odd_everything_watch_scores(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 10,
-                            watch_odd_everything_scores,
+                            odd_everything__scores_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_picture(zkt_any_function *on_change,
-                                         const void *value, void *user)
+static void odd_everything__picture_watch_(zkt_any_function *on_change,
+                                           const void *value, void *user)
 {
     typedef void function(const struct odd_node_opt *, void *);
     ((function *)on_change)(value, user);
@@ -755,12 +755,12 @@ uint64_t odd_everything_watch_picture(
     void (*on_change)(const struct odd_node_opt *value, void *user), void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 11,
-                            watch_odd_everything_picture,
+                            odd_everything__picture_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_levels(zkt_any_function *on_change,
-                                        const void *value, void *user)
+static void odd_everything__levels_watch_(zkt_any_function *on_change,
+                                          const void *value, void *user)
 {
     typedef void function(const struct odd_level_list *, void *);
     ((function *)on_change)(value, user);
@@ -772,12 +772,12 @@ uint64_t odd_everything_watch_levels(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 12,
-                            watch_odd_everything_levels,
+                            odd_everything__levels_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_singles(zkt_any_function *on_change,
-                                         const void *value, void *user)
+static void odd_everything__singles_watch_(zkt_any_function *on_change,
+                                           const void *value, void *user)
 {
     typedef void function(const struct odd_single_map *, void *);
     ((function *)on_change)(value, user);
@@ -789,12 +789,12 @@ uint64_t odd_everything_watch_singles(
     void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 13,
-                            watch_odd_everything_singles,
+                            odd_everything__singles_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_everything_delete(zkt_any_function *on_change,
-                                        const void *value, void *user)
+static void odd_everything__delete_watch_(zkt_any_function *on_change,
+                                          const void *value, void *user)
 {
     typedef void function(struct zkt_str, void *);
     ((function *)on_change)(*(const struct zkt_str *)value, user);
@@ -805,7 +805,7 @@ uint64_t odd_everything_watch_delete(
     void (*on_change)(struct zkt_str value, void *user), void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 14,
-                            watch_odd_everything_delete,
+                            odd_everything__delete_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
@@ -818,19 +818,21 @@ uint64_t odd_everything_subscribe_errors(
 
 /* ---- mute ---- */
 
-static const struct zkt_remote_actor odd_mute_actor = {
+static const struct zkt_remote_actor odd_mute_actor_remote_ = {
     .name = ZKT_STR_INIT("mute"),
     .state = &odd_mute_state_type_,
 };
 
 struct odd_mute *odd_mute_open(struct zkt_client *client, const char *id)
 {
-    return (struct odd_mute *)zkt_handle_open(client, &odd_mute_actor, id);
+    return (struct odd_mute *)zkt_handle_open(client, &odd_mute_actor_remote_,
+                                              id);
 }
 
 struct odd_mute *odd_mute_open_str(struct zkt_client *client, struct zkt_str id)
 {
-    return (struct odd_mute *)zkt_handle_open_str(client, &odd_mute_actor, id);
+    return (struct odd_mute *)zkt_handle_open_str(client,
+                                                  &odd_mute_actor_remote_, id);
 }
 
 struct zkt_str odd_mute_id(const struct odd_mute *handle)
@@ -853,7 +855,7 @@ const struct odd_mute_state *odd_mute_snapshot(const struct odd_mute *handle)
     return zkt_handle_snapshot((const struct zkt_handle *)handle);
 }
 
-static void give_odd_mute_state_(zkt_any_function *on_state, const void *state,
+static void odd_mute_give_state_(zkt_any_function *on_state, const void *state,
                                  void *user)
 {
     typedef void function(const struct odd_mute_state *, void *);
@@ -866,12 +868,12 @@ uint64_t odd_mute_subscribe(
     void *user)
 {
     return zkt_handle_subscribe((struct zkt_handle *)handle,
-                                give_odd_mute_state_,
+                                odd_mute_give_state_,
                                 (zkt_any_function *)on_state, user);
 }
 
-static void watch_odd_mute_left(zkt_any_function *on_change, const void *value,
-                                void *user)
+static void odd_mute__left_watch_(zkt_any_function *on_change,
+                                  const void *value, void *user)
 {
     typedef void function(const struct odd_left_opt *, void *);
     ((function *)on_change)(value, user);
@@ -881,12 +883,13 @@ uint64_t odd_mute_watch_left(
     struct odd_mute *handle,
     void (*on_change)(const struct odd_left_opt *value, void *user), void *user)
 {
-    return zkt_handle_watch((struct zkt_handle *)handle, 0, watch_odd_mute_left,
+    return zkt_handle_watch((struct zkt_handle *)handle, 0,
+                            odd_mute__left_watch_,
                             (zkt_any_function *)on_change, user);
 }
 
-static void watch_odd_mute_title(zkt_any_function *on_change, const void *value,
-                                 void *user)
+static void odd_mute__title_watch_(zkt_any_function *on_change,
+                                   const void *value, void *user)
 {
     typedef void function(struct zkt_str, void *);
     ((function *)on_change)(*(const struct zkt_str *)value, user);
@@ -897,8 +900,8 @@ uint64_t odd_mute_watch_title(
     void (*on_change)(struct zkt_str value, void *user), void *user)
 {
     return zkt_handle_watch((struct zkt_handle *)handle, 1,
-                            watch_odd_mute_title, (zkt_any_function *)on_change,
-                            user);
+                            odd_mute__title_watch_,
+                            (zkt_any_function *)on_change, user);
 }
 
 uint64_t odd_mute_subscribe_errors(
@@ -910,32 +913,32 @@ uint64_t odd_mute_subscribe_errors(
 
 /* ---- stateless ---- */
 
-static const struct zkt_remote_method odd_stateless_methods[] = {
+static const struct zkt_remote_method odd_stateless_methods_remote_[] = {
     {
         .name = ZKT_STR_INIT("ping"),
     },
 };
 
-static const struct zkt_remote_actor odd_stateless_actor = {
+static const struct zkt_remote_actor odd_stateless_actor_remote_ = {
     .name = ZKT_STR_INIT("stateless"),
     .state = &odd_stateless_state_type_,
-    .methods = odd_stateless_methods,
+    .methods = odd_stateless_methods_remote_,
     .method_count = 1,
 };
 
 struct odd_stateless *odd_stateless_open(struct zkt_client *client,
                                          const char *id)
 {
-    return (struct odd_stateless *)zkt_handle_open(client, &odd_stateless_actor,
+    return (struct odd_stateless *)zkt_handle_open(client,
+                                                   &odd_stateless_actor_remote_,
                                                    id);
 }
 
 struct odd_stateless *odd_stateless_open_str(struct zkt_client *client,
                                              struct zkt_str id)
 {
-    return (struct odd_stateless *)zkt_handle_open_str(client,
-                                                       &odd_stateless_actor,
-                                                       id);
+    return (struct odd_stateless *)zkt_handle_open_str(
+        client, &odd_stateless_actor_remote_, id);
 }
 
 struct zkt_str odd_stateless_id(const struct odd_stateless *handle)
@@ -960,9 +963,9 @@ enum zkt_status odd_stateless_call_ping(struct odd_stateless *handle,
     return zkt_handle_call((struct zkt_handle *)handle, 0, NULL, NULL, reply);
 }
 
-static void finish_odd_stateless_ping(zkt_any_function *done,
-                                      const struct zkt_reply *reply,
-                                      const void *result, void *user)
+static void odd_stateless__ping_reply_(zkt_any_function *done,
+                                       const struct zkt_reply *reply,
+                                       const void *result, void *user)
 {
     typedef void function(const struct zkt_reply *, void *);
     (void)result;
@@ -974,7 +977,8 @@ void odd_stateless_begin_ping(
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
     zkt_handle_begin((struct zkt_handle *)handle, 0, NULL,
-                     finish_odd_stateless_ping, (zkt_any_function *)done, user);
+                     odd_stateless__ping_reply_, (zkt_any_function *)done,
+                     user);
 }
 
 const struct odd_stateless_state *odd_stateless_snapshot(
@@ -983,7 +987,7 @@ const struct odd_stateless_state *odd_stateless_snapshot(
     return zkt_handle_snapshot((const struct zkt_handle *)handle);
 }
 
-static void give_odd_stateless_state_(zkt_any_function *on_state,
+static void odd_stateless_give_state_(zkt_any_function *on_state,
                                       const void *state, void *user)
 {
     typedef void function(const struct odd_stateless_state *, void *);
@@ -996,7 +1000,7 @@ uint64_t odd_stateless_subscribe(
     void *user)
 {
     return zkt_handle_subscribe((struct zkt_handle *)handle,
-                                give_odd_stateless_state_,
+                                odd_stateless_give_state_,
                                 (zkt_any_function *)on_state, user);
 }
 
@@ -1009,29 +1013,31 @@ uint64_t odd_stateless_subscribe_errors(
 
 /* ---- speaker ---- */
 
-static const struct zkt_event odd_speaker_events[] = {
+static const struct zkt_event odd_speaker_events_remote_[] = {
     {
         .name = ZKT_STR_INIT("spoke"),
     },
 };
 
-static const struct zkt_remote_actor odd_speaker_actor = {
+static const struct zkt_remote_actor odd_speaker_actor_remote_ = {
     .name = ZKT_STR_INIT("speaker"),
     .state = &odd_speaker_state_type_,
-    .events = odd_speaker_events,
+    .events = odd_speaker_events_remote_,
     .event_count = 1,
 };
 
 struct odd_speaker *odd_speaker_open(struct zkt_client *client, const char *id)
 {
-    return (struct odd_speaker *)zkt_handle_open(client, &odd_speaker_actor,
+    return (struct odd_speaker *)zkt_handle_open(client,
+                                                 &odd_speaker_actor_remote_,
                                                  id);
 }
 
 struct odd_speaker *odd_speaker_open_str(struct zkt_client *client,
                                          struct zkt_str id)
 {
-    return (struct odd_speaker *)zkt_handle_open_str(client, &odd_speaker_actor,
+    return (struct odd_speaker *)zkt_handle_open_str(client,
+                                                     &odd_speaker_actor_remote_,
                                                      id);
 }
 
@@ -1050,8 +1056,8 @@ enum zkt_status odd_speaker_ready(struct odd_speaker *handle, int timeout_ms)
     return zkt_handle_ready((struct zkt_handle *)handle, timeout_ms);
 }
 
-static void give_odd_speaker_spoke(zkt_any_function *on_event,
-                                   const void *payload, void *user)
+static void odd_speaker__spoke_event_(zkt_any_function *on_event,
+                                      const void *payload, void *user)
 {
     typedef void function(void *);
     (void)payload;
@@ -1061,7 +1067,8 @@ static void give_odd_speaker_spoke(zkt_any_function *on_event,
 uint64_t odd_speaker_on_spoke(struct odd_speaker *handle,
                               void (*on_event)(void *user), void *user)
 {
-    return zkt_handle_on((struct zkt_handle *)handle, 0, give_odd_speaker_spoke,
+    return zkt_handle_on((struct zkt_handle *)handle, 0,
+                         odd_speaker__spoke_event_,
                          (zkt_any_function *)on_event, user);
 }
 
@@ -1071,7 +1078,7 @@ const struct odd_speaker_state *odd_speaker_snapshot(
     return zkt_handle_snapshot((const struct zkt_handle *)handle);
 }
 
-static void give_odd_speaker_state_(zkt_any_function *on_state,
+static void odd_speaker_give_state_(zkt_any_function *on_state,
                                     const void *state, void *user)
 {
     typedef void function(const struct odd_speaker_state *, void *);
@@ -1084,7 +1091,7 @@ uint64_t odd_speaker_subscribe(
     void *user)
 {
     return zkt_handle_subscribe((struct zkt_handle *)handle,
-                                give_odd_speaker_state_,
+                                odd_speaker_give_state_,
                                 (zkt_any_function *)on_state, user);
 }
 
@@ -1097,19 +1104,21 @@ uint64_t odd_speaker_subscribe_errors(
 
 /* ---- hook ---- */
 
-static const struct zkt_remote_actor odd_hook_actor = {
+static const struct zkt_remote_actor odd_hook_actor_remote_ = {
     .name = ZKT_STR_INIT("hook"),
     .state = &odd_hook_state_type_,
 };
 
 struct odd_hook *odd_hook_open(struct zkt_client *client, const char *id)
 {
-    return (struct odd_hook *)zkt_handle_open(client, &odd_hook_actor, id);
+    return (struct odd_hook *)zkt_handle_open(client, &odd_hook_actor_remote_,
+                                              id);
 }
 
 struct odd_hook *odd_hook_open_str(struct zkt_client *client, struct zkt_str id)
 {
-    return (struct odd_hook *)zkt_handle_open_str(client, &odd_hook_actor, id);
+    return (struct odd_hook *)zkt_handle_open_str(client,
+                                                  &odd_hook_actor_remote_, id);
 }
 
 struct zkt_str odd_hook_id(const struct odd_hook *handle)
@@ -1132,7 +1141,7 @@ const struct odd_hook_state *odd_hook_snapshot(const struct odd_hook *handle)
     return zkt_handle_snapshot((const struct zkt_handle *)handle);
 }
 
-static void give_odd_hook_state_(zkt_any_function *on_state, const void *state,
+static void odd_hook_give_state_(zkt_any_function *on_state, const void *state,
                                  void *user)
 {
     typedef void function(const struct odd_hook_state *, void *);
@@ -1145,7 +1154,7 @@ uint64_t odd_hook_subscribe(
     void *user)
 {
     return zkt_handle_subscribe((struct zkt_handle *)handle,
-                                give_odd_hook_state_,
+                                odd_hook_give_state_,
                                 (zkt_any_function *)on_state, user);
 }
 
@@ -1158,21 +1167,23 @@ uint64_t odd_hook_subscribe_errors(
 
 /* ---- nothing ---- */
 
-static const struct zkt_remote_actor odd_nothing_actor = {
+static const struct zkt_remote_actor odd_nothing_actor_remote_ = {
     .name = ZKT_STR_INIT("nothing"),
     .state = &odd_nothing_state_type_,
 };
 
 struct odd_nothing *odd_nothing_open(struct zkt_client *client, const char *id)
 {
-    return (struct odd_nothing *)zkt_handle_open(client, &odd_nothing_actor,
+    return (struct odd_nothing *)zkt_handle_open(client,
+                                                 &odd_nothing_actor_remote_,
                                                  id);
 }
 
 struct odd_nothing *odd_nothing_open_str(struct zkt_client *client,
                                          struct zkt_str id)
 {
-    return (struct odd_nothing *)zkt_handle_open_str(client, &odd_nothing_actor,
+    return (struct odd_nothing *)zkt_handle_open_str(client,
+                                                     &odd_nothing_actor_remote_,
                                                      id);
 }
 
@@ -1197,7 +1208,7 @@ const struct odd_nothing_state *odd_nothing_snapshot(
     return zkt_handle_snapshot((const struct zkt_handle *)handle);
 }
 
-static void give_odd_nothing_state_(zkt_any_function *on_state,
+static void odd_nothing_give_state_(zkt_any_function *on_state,
                                     const void *state, void *user)
 {
     typedef void function(const struct odd_nothing_state *, void *);
@@ -1210,7 +1221,7 @@ uint64_t odd_nothing_subscribe(
     void *user)
 {
     return zkt_handle_subscribe((struct zkt_handle *)handle,
-                                give_odd_nothing_state_,
+                                odd_nothing_give_state_,
                                 (zkt_any_function *)on_state, user);
 }
 

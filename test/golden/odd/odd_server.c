@@ -1009,18 +1009,18 @@ void odd_everything_emit_no_params(struct odd_everything_call *call,
     zkt_call_emit(call->zkt, 6, NULL, target);
 }
 
-typedef enum zkt_status then_odd_everything_delete(
+typedef enum zkt_status odd_everything__delete_then_(
     struct odd_everything_call *call,
     const struct odd_everything_delete_input *in, struct odd_keywords *out,
     void *user);
 
-static enum zkt_status finish_odd_everything_delete(struct zkt_call *zkt,
-                                                    void (*then)(void),
-                                                    const void *input,
-                                                    void *result, void *user)
+static enum zkt_status odd_everything__delete_finish_(struct zkt_call *zkt,
+                                                      void (*then)(void),
+                                                      const void *input,
+                                                      void *result, void *user)
 {
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return ((then_odd_everything_delete *)then)(&call, input, result, user);
+    return ((odd_everything__delete_then_ *)then)(&call, input, result, user);
 }
 
 struct odd_everything_delete_later *odd_everything_defer_delete(
@@ -1036,21 +1036,21 @@ void odd_everything_resume_delete(
                             struct odd_keywords *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_delete,
+    zkt_later_resume((struct zkt_later *)later, odd_everything__delete_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_odd_everything_scalar(
+typedef enum zkt_status odd_everything__scalar_then_(
     struct odd_everything_call *call, int32_t in, int32_t *out, void *user);
 
-static enum zkt_status finish_odd_everything_scalar(struct zkt_call *zkt,
-                                                    void (*then)(void),
-                                                    const void *input,
-                                                    void *result, void *user)
+static enum zkt_status odd_everything__scalar_finish_(struct zkt_call *zkt,
+                                                      void (*then)(void),
+                                                      const void *input,
+                                                      void *result, void *user)
 {
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
     const int32_t in = *(const int32_t *)input;
-    return ((then_odd_everything_scalar *)then)(&call, in, result, user);
+    return ((odd_everything__scalar_then_ *)then)(&call, in, result, user);
 }
 
 struct odd_everything_scalar_later *odd_everything_defer_scalar(
@@ -1065,22 +1065,22 @@ void odd_everything_resume_scalar(
                             int32_t *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_scalar,
+    zkt_later_resume((struct zkt_later *)later, odd_everything__scalar_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_odd_everything_text(
+typedef enum zkt_status odd_everything__text_then_(
     struct odd_everything_call *call, struct zkt_str in, struct zkt_str *out,
     void *user);
 
-static enum zkt_status finish_odd_everything_text(struct zkt_call *zkt,
-                                                  void (*then)(void),
-                                                  const void *input,
-                                                  void *result, void *user)
+static enum zkt_status odd_everything__text_finish_(struct zkt_call *zkt,
+                                                    void (*then)(void),
+                                                    const void *input,
+                                                    void *result, void *user)
 {
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
     const struct zkt_str in = *(const struct zkt_str *)input;
-    return ((then_odd_everything_text *)then)(&call, in, result, user);
+    return ((odd_everything__text_then_ *)then)(&call, in, result, user);
 }
 
 struct odd_everything_text_later *odd_everything_defer_text(
@@ -1095,21 +1095,21 @@ void odd_everything_resume_text(
                             struct zkt_str *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_text,
+    zkt_later_resume((struct zkt_later *)later, odd_everything__text_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_odd_everything_node(
+typedef enum zkt_status odd_everything__node_then_(
     struct odd_everything_call *call, const struct odd_node *in,
     struct odd_node_list *out, void *user);
 
-static enum zkt_status finish_odd_everything_node(struct zkt_call *zkt,
-                                                  void (*then)(void),
-                                                  const void *input,
-                                                  void *result, void *user)
+static enum zkt_status odd_everything__node_finish_(struct zkt_call *zkt,
+                                                    void (*then)(void),
+                                                    const void *input,
+                                                    void *result, void *user)
 {
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return ((then_odd_everything_node *)then)(&call, input, result, user);
+    return ((odd_everything__node_then_ *)then)(&call, input, result, user);
 }
 
 struct odd_everything_node_later *odd_everything_defer_node(
@@ -1125,22 +1125,22 @@ void odd_everything_resume_node(
                             struct odd_node_list *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_node,
+    zkt_later_resume((struct zkt_later *)later, odd_everything__node_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_odd_everything_nothing(
+typedef enum zkt_status odd_everything__nothing_then_(
     struct odd_everything_call *call, void *user);
 
-static enum zkt_status finish_odd_everything_nothing(struct zkt_call *zkt,
-                                                     void (*then)(void),
-                                                     const void *input,
-                                                     void *result, void *user)
+static enum zkt_status odd_everything__nothing_finish_(struct zkt_call *zkt,
+                                                       void (*then)(void),
+                                                       const void *input,
+                                                       void *result, void *user)
 {
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
     (void)input;
     (void)result;
-    return ((then_odd_everything_nothing *)then)(&call, user);
+    return ((odd_everything__nothing_then_ *)then)(&call, user);
 }
 
 struct odd_everything_nothing_later *odd_everything_defer_nothing(
@@ -1154,22 +1154,22 @@ void odd_everything_resume_nothing(
     enum zkt_status (*then)(struct odd_everything_call *call, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_nothing,
+    zkt_later_resume((struct zkt_later *)later, odd_everything__nothing_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_odd_everything_level(
+typedef enum zkt_status odd_everything__level_then_(
     struct odd_everything_call *call, enum odd_level in, enum odd_level *out,
     void *user);
 
-static enum zkt_status finish_odd_everything_level(struct zkt_call *zkt,
-                                                   void (*then)(void),
-                                                   const void *input,
-                                                   void *result, void *user)
+static enum zkt_status odd_everything__level_finish_(struct zkt_call *zkt,
+                                                     void (*then)(void),
+                                                     const void *input,
+                                                     void *result, void *user)
 {
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
     const enum odd_level in = *(const enum odd_level *)input;
-    return ((then_odd_everything_level *)then)(&call, in, result, user);
+    return ((odd_everything__level_then_ *)then)(&call, in, result, user);
 }
 
 struct odd_everything_level_later *odd_everything_defer_level(
@@ -1184,21 +1184,21 @@ void odd_everything_resume_level(
                             enum odd_level *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_level,
+    zkt_later_resume((struct zkt_later *)later, odd_everything__level_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_odd_everything_items(
+typedef enum zkt_status odd_everything__items_then_(
     struct odd_everything_call *call, const struct odd_node_list *in,
     struct odd_node_list_map *out, void *user);
 
-static enum zkt_status finish_odd_everything_items(struct zkt_call *zkt,
-                                                   void (*then)(void),
-                                                   const void *input,
-                                                   void *result, void *user)
+static enum zkt_status odd_everything__items_finish_(struct zkt_call *zkt,
+                                                     void (*then)(void),
+                                                     const void *input,
+                                                     void *result, void *user)
 {
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return ((then_odd_everything_items *)then)(&call, input, result, user);
+    return ((odd_everything__items_then_ *)then)(&call, input, result, user);
 }
 
 struct odd_everything_items_later *odd_everything_defer_items(
@@ -1214,21 +1214,21 @@ void odd_everything_resume_items(
                             struct odd_node_list_map *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_items,
+    zkt_later_resume((struct zkt_later *)later, odd_everything__items_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_odd_everything_flags(
+typedef enum zkt_status odd_everything__flags_then_(
     struct odd_everything_call *call, const struct zkt_bool_map *in, bool *out,
     void *user);
 
-static enum zkt_status finish_odd_everything_flags(struct zkt_call *zkt,
-                                                   void (*then)(void),
-                                                   const void *input,
-                                                   void *result, void *user)
+static enum zkt_status odd_everything__flags_finish_(struct zkt_call *zkt,
+                                                     void (*then)(void),
+                                                     const void *input,
+                                                     void *result, void *user)
 {
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return ((then_odd_everything_flags *)then)(&call, input, result, user);
+    return ((odd_everything__flags_then_ *)then)(&call, input, result, user);
 }
 
 struct odd_everything_flags_later *odd_everything_defer_flags(
@@ -1244,21 +1244,21 @@ void odd_everything_resume_flags(
                             void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_flags,
+    zkt_later_resume((struct zkt_later *)later, odd_everything__flags_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_odd_everything_empty(
+typedef enum zkt_status odd_everything__empty_then_(
     struct odd_everything_call *call, const struct odd_empty *in,
     struct odd_empty *out, void *user);
 
-static enum zkt_status finish_odd_everything_empty(struct zkt_call *zkt,
-                                                   void (*then)(void),
-                                                   const void *input,
-                                                   void *result, void *user)
+static enum zkt_status odd_everything__empty_finish_(struct zkt_call *zkt,
+                                                     void (*then)(void),
+                                                     const void *input,
+                                                     void *result, void *user)
 {
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return ((then_odd_everything_empty *)then)(&call, input, result, user);
+    return ((odd_everything__empty_then_ *)then)(&call, input, result, user);
 }
 
 struct odd_everything_empty_later *odd_everything_defer_empty(
@@ -1274,21 +1274,21 @@ void odd_everything_resume_empty(
                             void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_empty,
+    zkt_later_resume((struct zkt_later *)later, odd_everything__empty_finish_,
                      (void (*)(void))then, user);
 }
 
-typedef enum zkt_status then_odd_everything_odd(
+typedef enum zkt_status odd_everything__odd_then_(
     struct odd_everything_call *call, const struct odd_everything_odd_input *in,
     double *out, void *user);
 
-static enum zkt_status finish_odd_everything_odd(struct zkt_call *zkt,
-                                                 void (*then)(void),
-                                                 const void *input,
-                                                 void *result, void *user)
+static enum zkt_status odd_everything__odd_finish_(struct zkt_call *zkt,
+                                                   void (*then)(void),
+                                                   const void *input,
+                                                   void *result, void *user)
 {
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return ((then_odd_everything_odd *)then)(&call, input, result, user);
+    return ((odd_everything__odd_then_ *)then)(&call, input, result, user);
 }
 
 struct odd_everything_odd_later *odd_everything_defer_odd(
@@ -1304,219 +1304,219 @@ void odd_everything_resume_odd(
                             double *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_everything_odd,
+    zkt_later_resume((struct zkt_later *)later, odd_everything__odd_finish_,
                      (void (*)(void))then, user);
 }
 
-static enum zkt_status invoke_odd_everything_delete(struct zkt_call *zkt,
-                                                    const void *handlers,
-                                                    const void *input,
-                                                    void *result)
+static enum zkt_status odd_everything__delete_invoke_(struct zkt_call *zkt,
+                                                      const void *handlers,
+                                                      const void *input,
+                                                      void *result)
 {
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return own->delete_(&call, input, result);
+    return (own->delete_)(&call, input, result);
 }
 
-static enum zkt_status invoke_odd_everything_scalar(struct zkt_call *zkt,
-                                                    const void *handlers,
-                                                    const void *input,
-                                                    void *result)
+static enum zkt_status odd_everything__scalar_invoke_(struct zkt_call *zkt,
+                                                      const void *handlers,
+                                                      const void *input,
+                                                      void *result)
 {
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
     const int32_t in = *(const int32_t *)input;
-    return own->scalar(&call, in, result);
+    return (own->scalar)(&call, in, result);
 }
 
-static enum zkt_status invoke_odd_everything_text(struct zkt_call *zkt,
-                                                  const void *handlers,
-                                                  const void *input,
-                                                  void *result)
+static enum zkt_status odd_everything__text_invoke_(struct zkt_call *zkt,
+                                                    const void *handlers,
+                                                    const void *input,
+                                                    void *result)
 {
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
     const struct zkt_str in = *(const struct zkt_str *)input;
-    return own->text(&call, in, result);
+    return (own->text)(&call, in, result);
 }
 
-static enum zkt_status invoke_odd_everything_node(struct zkt_call *zkt,
-                                                  const void *handlers,
-                                                  const void *input,
-                                                  void *result)
+static enum zkt_status odd_everything__node_invoke_(struct zkt_call *zkt,
+                                                    const void *handlers,
+                                                    const void *input,
+                                                    void *result)
 {
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return own->node(&call, input, result);
+    return (own->node)(&call, input, result);
 }
 
-static enum zkt_status invoke_odd_everything_nothing(struct zkt_call *zkt,
+static enum zkt_status odd_everything__nothing_invoke_(struct zkt_call *zkt,
+                                                       const void *handlers,
+                                                       const void *input,
+                                                       void *result)
+{
+    const struct odd_everything_handlers *own = handlers;
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return (own->nothing)(&call);
+}
+
+static enum zkt_status odd_everything__level_invoke_(struct zkt_call *zkt,
                                                      const void *handlers,
                                                      const void *input,
                                                      void *result)
 {
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    (void)input;
-    (void)result;
-    return own->nothing(&call);
-}
-
-static enum zkt_status invoke_odd_everything_level(struct zkt_call *zkt,
-                                                   const void *handlers,
-                                                   const void *input,
-                                                   void *result)
-{
-    const struct odd_everything_handlers *own = handlers;
-    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
     const enum odd_level in = *(const enum odd_level *)input;
-    return own->level(&call, in, result);
+    return (own->level)(&call, in, result);
 }
 
-static enum zkt_status invoke_odd_everything_items(struct zkt_call *zkt,
+static enum zkt_status odd_everything__items_invoke_(struct zkt_call *zkt,
+                                                     const void *handlers,
+                                                     const void *input,
+                                                     void *result)
+{
+    const struct odd_everything_handlers *own = handlers;
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    return (own->items)(&call, input, result);
+}
+
+static enum zkt_status odd_everything__flags_invoke_(struct zkt_call *zkt,
+                                                     const void *handlers,
+                                                     const void *input,
+                                                     void *result)
+{
+    const struct odd_everything_handlers *own = handlers;
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    return (own->flags)(&call, input, result);
+}
+
+static enum zkt_status odd_everything__empty_invoke_(struct zkt_call *zkt,
+                                                     const void *handlers,
+                                                     const void *input,
+                                                     void *result)
+{
+    const struct odd_everything_handlers *own = handlers;
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    return (own->empty)(&call, input, result);
+}
+
+static enum zkt_status odd_everything__odd_invoke_(struct zkt_call *zkt,
                                                    const void *handlers,
                                                    const void *input,
                                                    void *result)
 {
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return own->items(&call, input, result);
+    return (own->odd)(&call, input, result);
 }
 
-static enum zkt_status invoke_odd_everything_flags(struct zkt_call *zkt,
-                                                   const void *handlers,
-                                                   const void *input,
-                                                   void *result)
+static enum zkt_status odd_everything__on_connect_invoke_(struct zkt_call *zkt,
+                                                          const void *handlers)
 {
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return own->flags(&call, input, result);
+    return (own->on_connect)(&call);
 }
 
-static enum zkt_status invoke_odd_everything_empty(struct zkt_call *zkt,
-                                                   const void *handlers,
-                                                   const void *input,
-                                                   void *result)
+static enum zkt_status odd_everything__on_disconnect_invoke_(
+    struct zkt_call *zkt, const void *handlers)
 {
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return own->empty(&call, input, result);
+    return (own->on_disconnect)(&call);
 }
 
-static enum zkt_status invoke_odd_everything_odd(struct zkt_call *zkt,
-                                                 const void *handlers,
-                                                 const void *input,
-                                                 void *result)
-{
-    const struct odd_everything_handlers *own = handlers;
-    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return own->odd(&call, input, result);
-}
-
-static enum zkt_status invoke_odd_everything_on_connect(struct zkt_call *zkt,
-                                                        const void *handlers)
-{
-    const struct odd_everything_handlers *own = handlers;
-    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return own->on_connect(&call);
-}
-
-static enum zkt_status invoke_odd_everything_on_disconnect(struct zkt_call *zkt,
+static enum zkt_status odd_everything__on_activate_invoke_(struct zkt_call *zkt,
                                                            const void *handlers)
 {
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return own->on_disconnect(&call);
+    return (own->on_activate)(&call);
 }
 
-static enum zkt_status invoke_odd_everything_on_activate(struct zkt_call *zkt,
-                                                         const void *handlers)
+static enum zkt_status odd_everything__on_deactivate_invoke_(
+    struct zkt_call *zkt, const void *handlers)
 {
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return own->on_activate(&call);
+    return (own->on_deactivate)(&call);
 }
 
-static enum zkt_status invoke_odd_everything_on_deactivate(struct zkt_call *zkt,
-                                                           const void *handlers)
-{
-    const struct odd_everything_handlers *own = handlers;
-    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
-    return own->on_deactivate(&call);
-}
-
-static const struct zkt_method odd_everything_methods[] = {
+static const struct zkt_method odd_everything_methods_[] = {
     {
         .name = ZKT_STR_INIT("delete"),
         .input = &odd_everything_delete_input_type_,
         .result = &odd_keywords_type_,
         .handler_offset = offsetof(struct odd_everything_handlers, delete_),
-        .invoke = invoke_odd_everything_delete,
+        .invoke = odd_everything__delete_invoke_,
     },
     {
         .name = ZKT_STR_INIT("scalar"),
         .input = &odd_everything_scalar_input_type_,
         .result = &odd_everything_scalar_result_type_,
         .handler_offset = offsetof(struct odd_everything_handlers, scalar),
-        .invoke = invoke_odd_everything_scalar,
+        .invoke = odd_everything__scalar_invoke_,
     },
     {
         .name = ZKT_STR_INIT("text"),
         .input = &odd_everything_text_input_type_,
         .result = &zkt_type_string,
         .handler_offset = offsetof(struct odd_everything_handlers, text),
-        .invoke = invoke_odd_everything_text,
+        .invoke = odd_everything__text_invoke_,
     },
     {
         .name = ZKT_STR_INIT("node"),
         .input = &odd_node_type_,
         .result = &odd_everything_node_result_type_,
         .handler_offset = offsetof(struct odd_everything_handlers, node),
-        .invoke = invoke_odd_everything_node,
+        .invoke = odd_everything__node_invoke_,
     },
     {
         .name = ZKT_STR_INIT("nothing"),
         .handler_offset = offsetof(struct odd_everything_handlers, nothing),
-        .invoke = invoke_odd_everything_nothing,
+        .invoke = odd_everything__nothing_invoke_,
     },
     {
         .name = ZKT_STR_INIT("level"),
         .input = &odd_level_type_,
         .result = &odd_level_type_,
         .handler_offset = offsetof(struct odd_everything_handlers, level),
-        .invoke = invoke_odd_everything_level,
+        .invoke = odd_everything__level_invoke_,
     },
     {
         .name = ZKT_STR_INIT("items"),
         .input = &odd_everything_items_input_type_,
         .result = &odd_everything_items_result_type_,
         .handler_offset = offsetof(struct odd_everything_handlers, items),
-        .invoke = invoke_odd_everything_items,
+        .invoke = odd_everything__items_invoke_,
     },
     {
         .name = ZKT_STR_INIT("flags"),
         .input = &odd_everything_flags_input_type_,
         .result = &zkt_type_bool,
         .handler_offset = offsetof(struct odd_everything_handlers, flags),
-        .invoke = invoke_odd_everything_flags,
+        .invoke = odd_everything__flags_invoke_,
     },
     {
         .name = ZKT_STR_INIT("empty"),
         .input = &odd_empty_type_,
         .result = &odd_empty_type_,
         .handler_offset = offsetof(struct odd_everything_handlers, empty),
-        .invoke = invoke_odd_everything_empty,
+        .invoke = odd_everything__empty_invoke_,
     },
     {
         .name = ZKT_STR_INIT("odd"),
         .input = &odd_everything_odd_input_type_,
         .result = &zkt_type_float64,
         .handler_offset = offsetof(struct odd_everything_handlers, odd),
-        .invoke = invoke_odd_everything_odd,
+        .invoke = odd_everything__odd_invoke_,
     },
 };
 
-static const struct zkt_event odd_everything_events[] = {
+static const struct zkt_event odd_everything_events_[] = {
     {
         .name = ZKT_STR_INIT("none"),
     },
@@ -1545,7 +1545,7 @@ static const struct zkt_event odd_everything_events[] = {
     },
 };
 
-static int find_odd_everything_method(struct zkt_str name)
+static int odd_everything_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 3:
@@ -1592,37 +1592,37 @@ static int find_odd_everything_method(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_actor odd_everything_actor = {
+static const struct zkt_actor odd_everything_actor_ = {
     .name = ZKT_STR_INIT("everything"),
     .state = &odd_everything_state_type_,
-    .methods = odd_everything_methods,
+    .methods = odd_everything_methods_,
     .method_count = 10,
-    .events = odd_everything_events,
+    .events = odd_everything_events_,
     .event_count = 7,
     .hooks[ZKT_HOOK_CONNECT] = {
         .declared = true,
         .handler_offset = offsetof(struct odd_everything_handlers, on_connect),
-        .invoke = invoke_odd_everything_on_connect,
+        .invoke = odd_everything__on_connect_invoke_,
     },
     .hooks[ZKT_HOOK_DISCONNECT] = {
         .declared = true,
         .handler_offset = offsetof(struct odd_everything_handlers,
                                    on_disconnect),
-        .invoke = invoke_odd_everything_on_disconnect,
+        .invoke = odd_everything__on_disconnect_invoke_,
     },
     .hooks[ZKT_HOOK_ACTIVATE] = {
         .declared = true,
         .handler_offset = offsetof(struct odd_everything_handlers, on_activate),
-        .invoke = invoke_odd_everything_on_activate,
+        .invoke = odd_everything__on_activate_invoke_,
     },
     .hooks[ZKT_HOOK_DEACTIVATE] = {
         .declared = true,
         .handler_offset = offsetof(struct odd_everything_handlers,
                                    on_deactivate),
-        .invoke = invoke_odd_everything_on_deactivate,
+        .invoke = odd_everything__on_deactivate_invoke_,
     },
     .handlers_offset = offsetof(struct odd_handlers, everything),
-    .find_method = find_odd_everything_method,
+    .find_method = odd_everything_find_,
 };
 
 /* ---- mute ---- */
@@ -1650,33 +1650,33 @@ void odd_mute_set_title(struct odd_mute_call *call, struct zkt_str value)
     zkt_state_set(zkt_call_place(call->zkt), 1, &value);
 }
 
-static int find_odd_mute_method(struct zkt_str name)
+static int odd_mute_find_(struct zkt_str name)
 {
     (void)name;
     return -1;
 }
 
-static const struct zkt_actor odd_mute_actor = {
+static const struct zkt_actor odd_mute_actor_ = {
     .name = ZKT_STR_INIT("mute"),
     .state = &odd_mute_state_type_,
     .handlers_offset = offsetof(struct odd_handlers, mute),
-    .find_method = find_odd_mute_method,
+    .find_method = odd_mute_find_,
 };
 
 /* ---- stateless ---- */
 
-typedef enum zkt_status then_odd_stateless_ping(struct odd_stateless_call *call,
-                                                void *user);
+typedef enum zkt_status odd_stateless__ping_then_(
+    struct odd_stateless_call *call, void *user);
 
-static enum zkt_status finish_odd_stateless_ping(struct zkt_call *zkt,
-                                                 void (*then)(void),
-                                                 const void *input,
-                                                 void *result, void *user)
+static enum zkt_status odd_stateless__ping_finish_(struct zkt_call *zkt,
+                                                   void (*then)(void),
+                                                   const void *input,
+                                                   void *result, void *user)
 {
     struct odd_stateless_call call = { zkt, zkt_call_state(zkt) };
     (void)input;
     (void)result;
-    return ((then_odd_stateless_ping *)then)(&call, user);
+    return ((odd_stateless__ping_then_ *)then)(&call, user);
 }
 
 struct odd_stateless_ping_later *odd_stateless_defer_ping(
@@ -1690,31 +1690,31 @@ void odd_stateless_resume_ping(
     enum zkt_status (*then)(struct odd_stateless_call *call, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, finish_odd_stateless_ping,
+    zkt_later_resume((struct zkt_later *)later, odd_stateless__ping_finish_,
                      (void (*)(void))then, user);
 }
 
-static enum zkt_status invoke_odd_stateless_ping(struct zkt_call *zkt,
-                                                 const void *handlers,
-                                                 const void *input,
-                                                 void *result)
+static enum zkt_status odd_stateless__ping_invoke_(struct zkt_call *zkt,
+                                                   const void *handlers,
+                                                   const void *input,
+                                                   void *result)
 {
     const struct odd_stateless_handlers *own = handlers;
     struct odd_stateless_call call = { zkt, zkt_call_state(zkt) };
     (void)input;
     (void)result;
-    return own->ping(&call);
+    return (own->ping)(&call);
 }
 
-static const struct zkt_method odd_stateless_methods[] = {
+static const struct zkt_method odd_stateless_methods_[] = {
     {
         .name = ZKT_STR_INIT("ping"),
         .handler_offset = offsetof(struct odd_stateless_handlers, ping),
-        .invoke = invoke_odd_stateless_ping,
+        .invoke = odd_stateless__ping_invoke_,
     },
 };
 
-static int find_odd_stateless_method(struct zkt_str name)
+static int odd_stateless_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 4:
@@ -1726,13 +1726,13 @@ static int find_odd_stateless_method(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_actor odd_stateless_actor = {
+static const struct zkt_actor odd_stateless_actor_ = {
     .name = ZKT_STR_INIT("stateless"),
     .state = &odd_stateless_state_type_,
-    .methods = odd_stateless_methods,
+    .methods = odd_stateless_methods_,
     .method_count = 1,
     .handlers_offset = offsetof(struct odd_handlers, stateless),
-    .find_method = find_odd_stateless_method,
+    .find_method = odd_stateless_find_,
 };
 
 /* ---- speaker ---- */
@@ -1743,82 +1743,82 @@ void odd_speaker_emit_spoke(struct odd_speaker_call *call,
     zkt_call_emit(call->zkt, 0, NULL, target);
 }
 
-static const struct zkt_event odd_speaker_events[] = {
+static const struct zkt_event odd_speaker_events_[] = {
     {
         .name = ZKT_STR_INIT("spoke"),
     },
 };
 
-static int find_odd_speaker_method(struct zkt_str name)
+static int odd_speaker_find_(struct zkt_str name)
 {
     (void)name;
     return -1;
 }
 
-static const struct zkt_actor odd_speaker_actor = {
+static const struct zkt_actor odd_speaker_actor_ = {
     .name = ZKT_STR_INIT("speaker"),
     .state = &odd_speaker_state_type_,
-    .events = odd_speaker_events,
+    .events = odd_speaker_events_,
     .event_count = 1,
     .handlers_offset = offsetof(struct odd_handlers, speaker),
-    .find_method = find_odd_speaker_method,
+    .find_method = odd_speaker_find_,
 };
 
 /* ---- hook ---- */
 
-static enum zkt_status invoke_odd_hook_on_connect(struct zkt_call *zkt,
-                                                  const void *handlers)
+static enum zkt_status odd_hook__on_connect_invoke_(struct zkt_call *zkt,
+                                                    const void *handlers)
 {
     const struct odd_hook_handlers *own = handlers;
     struct odd_hook_call call = { zkt, zkt_call_state(zkt) };
-    return own->on_connect(&call);
+    return (own->on_connect)(&call);
 }
 
-static int find_odd_hook_method(struct zkt_str name)
+static int odd_hook_find_(struct zkt_str name)
 {
     (void)name;
     return -1;
 }
 
-static const struct zkt_actor odd_hook_actor = {
+static const struct zkt_actor odd_hook_actor_ = {
     .name = ZKT_STR_INIT("hook"),
     .state = &odd_hook_state_type_,
     .hooks[ZKT_HOOK_CONNECT] = {
         .declared = true,
         .handler_offset = offsetof(struct odd_hook_handlers, on_connect),
-        .invoke = invoke_odd_hook_on_connect,
+        .invoke = odd_hook__on_connect_invoke_,
     },
     .handlers_offset = offsetof(struct odd_handlers, hook),
-    .find_method = find_odd_hook_method,
+    .find_method = odd_hook_find_,
 };
 
 /* ---- nothing ---- */
 
-static int find_odd_nothing_method(struct zkt_str name)
+static int odd_nothing_find_(struct zkt_str name)
 {
     (void)name;
     return -1;
 }
 
-static const struct zkt_actor odd_nothing_actor = {
+static const struct zkt_actor odd_nothing_actor_ = {
     .name = ZKT_STR_INIT("nothing"),
     .state = &odd_nothing_state_type_,
     .handlers_offset = offsetof(struct odd_handlers, nothing),
-    .find_method = find_odd_nothing_method,
+    .find_method = odd_nothing_find_,
 };
 
 /* ---- the app ---- */
 
-static const struct zkt_actor *const odd_actors[] = {
-    &odd_everything_actor,
-    &odd_mute_actor,
-    &odd_stateless_actor,
-    &odd_speaker_actor,
-    &odd_hook_actor,
-    &odd_nothing_actor,
+static const struct zkt_actor *const odd_actors_[] = {
+    &odd_everything_actor_,
+    &odd_mute_actor_,
+    &odd_stateless_actor_,
+    &odd_speaker_actor_,
+    &odd_hook_actor_,
+    &odd_nothing_actor_,
 };
 
-static int find_odd_actor(struct zkt_str name)
+static int odd_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 4:
@@ -1851,17 +1851,17 @@ static int find_odd_actor(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_app_info odd_info = {
+static const struct zkt_app_info odd_info_ = {
     .name = "odd",
-    .actors = odd_actors,
+    .actors = odd_actors_,
     .actor_count = 6,
-    .find_actor = find_odd_actor,
+    .find_actor = odd_find_,
 };
 
 struct zkt_app odd_app(const struct odd_handlers *handlers)
 {
     const struct zkt_app app = {
-        .info = &odd_info,
+        .info = &odd_info_,
         .handlers = handlers,
         .user = handlers->user,
     };

@@ -8,7 +8,7 @@
 
 /* ---- enum odd_level ---- */
 
-static const struct zkt_str odd_level_values[] = {
+static const struct zkt_str odd_level_values_[] = {
     ZKT_STR_INIT("low"),
     ZKT_STR_INIT("a \"quoted\" \\ class */ ?\?/"),
     ZKT_STR_INIT("größe"),
@@ -20,10 +20,10 @@ static const struct zkt_str odd_level_values[] = {
 const char *odd_level_name(enum odd_level value)
 {
     const int number = (int)value;
-    return number >= 0 && number < 6 ? odd_level_values[number].data : "";
+    return number >= 0 && number < 6 ? odd_level_values_[number].data : "";
 }
 
-static int find_odd_level(struct zkt_str name)
+static int odd_level_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 0:
@@ -58,26 +58,26 @@ static int find_odd_level(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_enum_info odd_level_info = {
+static const struct zkt_enum_info odd_level_info_ = {
     .name = "Level",
-    .values = odd_level_values,
+    .values = odd_level_values_,
     .count = 6,
-    .find = find_odd_level,
+    .find = odd_level_find_,
 };
 
 /* ---- enum odd_single ---- */
 
-static const struct zkt_str odd_single_values[] = {
+static const struct zkt_str odd_single_values_[] = {
     ZKT_STR_INIT("only"),
 };
 
 const char *odd_single_name(enum odd_single value)
 {
     const int number = (int)value;
-    return number >= 0 && number < 1 ? odd_single_values[number].data : "";
+    return number >= 0 && number < 1 ? odd_single_values_[number].data : "";
 }
 
-static int find_odd_single(struct zkt_str name)
+static int odd_single_find_(struct zkt_str name)
 {
     switch (name.len) {
     case 4:
@@ -89,11 +89,11 @@ static int find_odd_single(struct zkt_str name)
     return -1;
 }
 
-static const struct zkt_enum_info odd_single_info = {
+static const struct zkt_enum_info odd_single_info_ = {
     .name = "Single",
-    .values = odd_single_values,
+    .values = odd_single_values_,
     .count = 1,
-    .find = find_odd_single,
+    .find = odd_single_find_,
 };
 
 /* ---- types that are no structs, with their rules ---- */
@@ -101,7 +101,7 @@ static const struct zkt_enum_info odd_single_info = {
 const struct zkt_type odd_level_type_ = {
     .kind = ZKT_KIND_ENUM,
     .size = sizeof(enum odd_level),
-    .of.enums = &odd_level_info,
+    .of.enums = &odd_level_info_,
     .decode = zkt_decode_enum,
     .encode = zkt_encode_enum,
 };
@@ -109,7 +109,7 @@ const struct zkt_type odd_level_type_ = {
 const struct zkt_type odd_single_type_ = {
     .kind = ZKT_KIND_ENUM,
     .size = sizeof(enum odd_single),
-    .of.enums = &odd_single_info,
+    .of.enums = &odd_single_info_,
     .decode = zkt_decode_enum,
     .encode = zkt_encode_enum,
 };
@@ -634,7 +634,7 @@ static const struct zkt_type odd_mute_state_title_type_ = {
 
 /* ---- struct odd_node ---- */
 
-static const struct zkt_field odd_node_fields[] = {
+static const struct zkt_field odd_node_fields_[] = {
     {
         .name = ZKT_STR_INIT("value"),
         .offset = offsetof(struct odd_node, value),
@@ -657,8 +657,8 @@ static const struct zkt_field odd_node_fields[] = {
     },
 };
 
-static bool decode_odd_node(struct zkt_reader *reader,
-                            const struct zkt_type *type, void *value)
+static bool odd_node_decode_(struct zkt_reader *reader,
+                             const struct zkt_type *type, void *value)
 {
     struct odd_node *out = value;
     struct zkt_object object;
@@ -700,8 +700,8 @@ static bool decode_odd_node(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_node(struct zkt_writer *writer,
-                            const struct zkt_type *type, const void *value)
+static void odd_node_encode_(struct zkt_writer *writer,
+                             const struct zkt_type *type, const void *value)
 {
     const struct odd_node *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -725,11 +725,11 @@ const struct zkt_type odd_node_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Node",
-        .fields = odd_node_fields,
+        .fields = odd_node_fields_,
         .count = 4,
     },
-    .decode = decode_odd_node,
-    .encode = encode_odd_node,
+    .decode = odd_node_decode_,
+    .encode = odd_node_encode_,
 };
 
 struct odd_node *odd_node_dup(const struct odd_node *value)
@@ -744,7 +744,7 @@ void odd_node_free(struct odd_node *copy)
 
 /* ---- struct odd_left ---- */
 
-static const struct zkt_field odd_left_fields[] = {
+static const struct zkt_field odd_left_fields_[] = {
     {
         .name = ZKT_STR_INIT("right"),
         .offset = offsetof(struct odd_left, right),
@@ -752,8 +752,8 @@ static const struct zkt_field odd_left_fields[] = {
     },
 };
 
-static bool decode_odd_left(struct zkt_reader *reader,
-                            const struct zkt_type *type, void *value)
+static bool odd_left_decode_(struct zkt_reader *reader,
+                             const struct zkt_type *type, void *value)
 {
     struct odd_left *out = value;
     struct zkt_object object;
@@ -775,8 +775,8 @@ static bool decode_odd_left(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_left(struct zkt_writer *writer,
-                            const struct zkt_type *type, const void *value)
+static void odd_left_encode_(struct zkt_writer *writer,
+                             const struct zkt_type *type, const void *value)
 {
     const struct odd_left *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -794,11 +794,11 @@ const struct zkt_type odd_left_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Left",
-        .fields = odd_left_fields,
+        .fields = odd_left_fields_,
         .count = 1,
     },
-    .decode = decode_odd_left,
-    .encode = encode_odd_left,
+    .decode = odd_left_decode_,
+    .encode = odd_left_encode_,
 };
 
 struct odd_left *odd_left_dup(const struct odd_left *value)
@@ -817,7 +817,7 @@ static const struct odd_right odd_right_defaults_ = {
     .level = ODD_LEVEL_CLASS,
 };
 
-static const struct zkt_field odd_right_fields[] = {
+static const struct zkt_field odd_right_fields_[] = {
     {
         .name = ZKT_STR_INIT("left"),
         .offset = offsetof(struct odd_right, left),
@@ -831,8 +831,8 @@ static const struct zkt_field odd_right_fields[] = {
     },
 };
 
-static bool decode_odd_right(struct zkt_reader *reader,
-                             const struct zkt_type *type, void *value)
+static bool odd_right_decode_(struct zkt_reader *reader,
+                              const struct zkt_type *type, void *value)
 {
     struct odd_right *out = value;
     struct zkt_object object;
@@ -861,8 +861,8 @@ static bool decode_odd_right(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_right(struct zkt_writer *writer,
-                             const struct zkt_type *type, const void *value)
+static void odd_right_encode_(struct zkt_writer *writer,
+                              const struct zkt_type *type, const void *value)
 {
     const struct odd_right *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -882,11 +882,11 @@ const struct zkt_type odd_right_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Right",
-        .fields = odd_right_fields,
+        .fields = odd_right_fields_,
         .count = 2,
     },
-    .decode = decode_odd_right,
-    .encode = encode_odd_right,
+    .decode = odd_right_decode_,
+    .encode = odd_right_encode_,
 };
 
 struct odd_right odd_right_defaults(void)
@@ -906,7 +906,7 @@ void odd_right_free(struct odd_right *copy)
 
 /* ---- struct odd_keywords ---- */
 
-static const struct zkt_field odd_keywords_fields[] = {
+static const struct zkt_field odd_keywords_fields_[] = {
     {
         .name = ZKT_STR_INIT("delete"),
         .offset = offsetof(struct odd_keywords, delete_),
@@ -1004,8 +1004,8 @@ static const struct zkt_field odd_keywords_fields[] = {
     },
 };
 
-static bool decode_odd_keywords(struct zkt_reader *reader,
-                                const struct zkt_type *type, void *value)
+static bool odd_keywords_decode_(struct zkt_reader *reader,
+                                 const struct zkt_type *type, void *value)
 {
     struct odd_keywords *out = value;
     struct zkt_object object;
@@ -1127,8 +1127,8 @@ static bool decode_odd_keywords(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_keywords(struct zkt_writer *writer,
-                                const struct zkt_type *type, const void *value)
+static void odd_keywords_encode_(struct zkt_writer *writer,
+                                 const struct zkt_type *type, const void *value)
 {
     const struct odd_keywords *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1180,11 +1180,11 @@ const struct zkt_type odd_keywords_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Keywords",
-        .fields = odd_keywords_fields,
+        .fields = odd_keywords_fields_,
         .count = 19,
     },
-    .decode = decode_odd_keywords,
-    .encode = encode_odd_keywords,
+    .decode = odd_keywords_decode_,
+    .encode = odd_keywords_encode_,
 };
 
 struct odd_keywords *odd_keywords_dup(const struct odd_keywords *value)
@@ -1199,8 +1199,8 @@ void odd_keywords_free(struct odd_keywords *copy)
 
 /* ---- struct odd_empty ---- */
 
-static bool decode_odd_empty(struct zkt_reader *reader,
-                             const struct zkt_type *type, void *value)
+static bool odd_empty_decode_(struct zkt_reader *reader,
+                              const struct zkt_type *type, void *value)
 {
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
@@ -1212,8 +1212,8 @@ static bool decode_odd_empty(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_empty(struct zkt_writer *writer,
-                             const struct zkt_type *type, const void *value)
+static void odd_empty_encode_(struct zkt_writer *writer,
+                              const struct zkt_type *type, const void *value)
 {
     const size_t begin = zkt_write_begin(writer);
     (void)type;
@@ -1227,8 +1227,8 @@ const struct zkt_type odd_empty_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "Empty",
     },
-    .decode = decode_odd_empty,
-    .encode = encode_odd_empty,
+    .decode = odd_empty_decode_,
+    .encode = odd_empty_encode_,
 };
 
 struct odd_empty *odd_empty_dup(const struct odd_empty *value)
@@ -1281,7 +1281,7 @@ static const struct odd_defaults odd_defaults_defaults_ = {
     },
 };
 
-static const struct zkt_field odd_defaults_fields[] = {
+static const struct zkt_field odd_defaults_fields_[] = {
     {
         .name = ZKT_STR_INIT("flag"),
         .offset = offsetof(struct odd_defaults, flag),
@@ -1378,8 +1378,8 @@ static const struct zkt_field odd_defaults_fields[] = {
     },
 };
 
-static bool decode_odd_defaults(struct zkt_reader *reader,
-                                const struct zkt_type *type, void *value)
+static bool odd_defaults_decode_(struct zkt_reader *reader,
+                                 const struct zkt_type *type, void *value)
 {
     struct odd_defaults *out = value;
     struct zkt_object object;
@@ -1492,8 +1492,8 @@ static bool decode_odd_defaults(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_defaults(struct zkt_writer *writer,
-                                const struct zkt_type *type, const void *value)
+static void odd_defaults_encode_(struct zkt_writer *writer,
+                                 const struct zkt_type *type, const void *value)
 {
     const struct odd_defaults *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1541,11 +1541,11 @@ const struct zkt_type odd_defaults_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Defaults",
-        .fields = odd_defaults_fields,
+        .fields = odd_defaults_fields_,
         .count = 16,
     },
-    .decode = decode_odd_defaults,
-    .encode = encode_odd_defaults,
+    .decode = odd_defaults_decode_,
+    .encode = odd_defaults_encode_,
 };
 
 struct odd_defaults odd_defaults_defaults(void)
@@ -1569,7 +1569,7 @@ static const struct odd_inner odd_inner_defaults_ = {
     .third = { 0 },
 };
 
-static const struct zkt_field odd_inner_fields[] = {
+static const struct zkt_field odd_inner_fields_[] = {
     {
         .name = ZKT_STR_INIT("first"),
         .offset = offsetof(struct odd_inner, first),
@@ -1588,8 +1588,8 @@ static const struct zkt_field odd_inner_fields[] = {
     },
 };
 
-static bool decode_odd_inner(struct zkt_reader *reader,
-                             const struct zkt_type *type, void *value)
+static bool odd_inner_decode_(struct zkt_reader *reader,
+                              const struct zkt_type *type, void *value)
 {
     struct odd_inner *out = value;
     struct zkt_object object;
@@ -1623,8 +1623,8 @@ static bool decode_odd_inner(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_inner(struct zkt_writer *writer,
-                             const struct zkt_type *type, const void *value)
+static void odd_inner_encode_(struct zkt_writer *writer,
+                              const struct zkt_type *type, const void *value)
 {
     const struct odd_inner *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1644,11 +1644,11 @@ const struct zkt_type odd_inner_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "Inner",
-        .fields = odd_inner_fields,
+        .fields = odd_inner_fields_,
         .count = 3,
     },
-    .decode = decode_odd_inner,
-    .encode = encode_odd_inner,
+    .decode = odd_inner_decode_,
+    .encode = odd_inner_encode_,
 };
 
 struct odd_inner odd_inner_defaults(void)
@@ -1668,7 +1668,7 @@ void odd_inner_free(struct odd_inner *copy)
 
 /* ---- struct odd_everything_delete_input ---- */
 
-static const struct zkt_field odd_everything_delete_input_fields[] = {
+static const struct zkt_field odd_everything_delete_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("class"),
         .offset = offsetof(struct odd_everything_delete_input, class_),
@@ -1686,9 +1686,9 @@ static const struct zkt_field odd_everything_delete_input_fields[] = {
     },
 };
 
-static bool decode_odd_everything_delete_input(struct zkt_reader *reader,
-                                               const struct zkt_type *type,
-                                               void *value)
+static bool odd_everything_delete_input_decode_(struct zkt_reader *reader,
+                                                const struct zkt_type *type,
+                                                void *value)
 {
     struct odd_everything_delete_input *out = value;
     struct zkt_object object;
@@ -1724,9 +1724,9 @@ static bool decode_odd_everything_delete_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_everything_delete_input(struct zkt_writer *writer,
-                                               const struct zkt_type *type,
-                                               const void *value)
+static void odd_everything_delete_input_encode_(struct zkt_writer *writer,
+                                                const struct zkt_type *type,
+                                                const void *value)
 {
     const struct odd_everything_delete_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1748,16 +1748,16 @@ const struct zkt_type odd_everything_delete_input_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "delete",
-        .fields = odd_everything_delete_input_fields,
+        .fields = odd_everything_delete_input_fields_,
         .count = 3,
     },
-    .decode = decode_odd_everything_delete_input,
-    .encode = encode_odd_everything_delete_input,
+    .decode = odd_everything_delete_input_decode_,
+    .encode = odd_everything_delete_input_encode_,
 };
 
 /* ---- struct odd_everything_odd_input ---- */
 
-static const struct zkt_field odd_everything_odd_input_fields[] = {
+static const struct zkt_field odd_everything_odd_input_fields_[] = {
     {
         .name = ZKT_STR_INIT("defaults"),
         .offset = offsetof(struct odd_everything_odd_input, defaults),
@@ -1765,9 +1765,9 @@ static const struct zkt_field odd_everything_odd_input_fields[] = {
     },
 };
 
-static bool decode_odd_everything_odd_input(struct zkt_reader *reader,
-                                            const struct zkt_type *type,
-                                            void *value)
+static bool odd_everything_odd_input_decode_(struct zkt_reader *reader,
+                                             const struct zkt_type *type,
+                                             void *value)
 {
     struct odd_everything_odd_input *out = value;
     struct zkt_object object;
@@ -1790,9 +1790,9 @@ static bool decode_odd_everything_odd_input(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_everything_odd_input(struct zkt_writer *writer,
-                                            const struct zkt_type *type,
-                                            const void *value)
+static void odd_everything_odd_input_encode_(struct zkt_writer *writer,
+                                             const struct zkt_type *type,
+                                             const void *value)
 {
     const struct odd_everything_odd_input *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1808,11 +1808,11 @@ const struct zkt_type odd_everything_odd_input_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "odd",
-        .fields = odd_everything_odd_input_fields,
+        .fields = odd_everything_odd_input_fields_,
         .count = 1,
     },
-    .decode = decode_odd_everything_odd_input,
-    .encode = encode_odd_everything_odd_input,
+    .decode = odd_everything_odd_input_decode_,
+    .encode = odd_everything_odd_input_encode_,
 };
 
 /* ---- struct odd_everything_class_event ---- */
@@ -1822,7 +1822,7 @@ static const struct odd_everything_class_event
     .at = 5,
 };
 
-static const struct zkt_field odd_everything_class_event_fields[] = {
+static const struct zkt_field odd_everything_class_event_fields_[] = {
     {
         .name = ZKT_STR_INIT("delete"),
         .offset = offsetof(struct odd_everything_class_event, delete_),
@@ -1836,9 +1836,9 @@ static const struct zkt_field odd_everything_class_event_fields[] = {
     },
 };
 
-static bool decode_odd_everything_class_event(struct zkt_reader *reader,
-                                              const struct zkt_type *type,
-                                              void *value)
+static bool odd_everything_class_event_decode_(struct zkt_reader *reader,
+                                               const struct zkt_type *type,
+                                               void *value)
 {
     struct odd_everything_class_event *out = value;
     struct zkt_object object;
@@ -1867,9 +1867,9 @@ static bool decode_odd_everything_class_event(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_everything_class_event(struct zkt_writer *writer,
-                                              const struct zkt_type *type,
-                                              const void *value)
+static void odd_everything_class_event_encode_(struct zkt_writer *writer,
+                                               const struct zkt_type *type,
+                                               const void *value)
 {
     const struct odd_everything_class_event *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -1887,11 +1887,11 @@ const struct zkt_type odd_everything_class_event_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "class",
-        .fields = odd_everything_class_event_fields,
+        .fields = odd_everything_class_event_fields_,
         .count = 2,
     },
-    .decode = decode_odd_everything_class_event,
-    .encode = encode_odd_everything_class_event,
+    .decode = odd_everything_class_event_decode_,
+    .encode = odd_everything_class_event_encode_,
 };
 
 struct odd_everything_class_event odd_everything_class_event_defaults(void)
@@ -1915,7 +1915,7 @@ static const struct odd_everything_state odd_everything_state_defaults_ = {
     .delete_ = ZKT_STR_INIT("x"),
 };
 
-static const struct zkt_field odd_everything_state_fields[] = {
+static const struct zkt_field odd_everything_state_fields_[] = {
     {
         .name = ZKT_STR_INIT("flag"),
         .offset = offsetof(struct odd_everything_state, flag),
@@ -2004,9 +2004,9 @@ static const struct zkt_field odd_everything_state_fields[] = {
     },
 };
 
-static bool decode_odd_everything_state(struct zkt_reader *reader,
-                                        const struct zkt_type *type,
-                                        void *value)
+static bool odd_everything_state_decode_(struct zkt_reader *reader,
+                                         const struct zkt_type *type,
+                                         void *value)
 {
     struct odd_everything_state *out = value;
     struct zkt_object object;
@@ -2119,9 +2119,9 @@ static bool decode_odd_everything_state(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_everything_state(struct zkt_writer *writer,
-                                        const struct zkt_type *type,
-                                        const void *value)
+static void odd_everything_state_encode_(struct zkt_writer *writer,
+                                         const struct zkt_type *type,
+                                         const void *value)
 {
     const struct odd_everything_state *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -2177,11 +2177,11 @@ const struct zkt_type odd_everything_state_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "everything.state",
-        .fields = odd_everything_state_fields,
+        .fields = odd_everything_state_fields_,
         .count = 15,
     },
-    .decode = decode_odd_everything_state,
-    .encode = encode_odd_everything_state,
+    .decode = odd_everything_state_decode_,
+    .encode = odd_everything_state_encode_,
 };
 
 /* ---- struct odd_mute_state ---- */
@@ -2190,7 +2190,7 @@ static const struct odd_mute_state odd_mute_state_defaults_ = {
     .title = ZKT_STR_INIT(""),
 };
 
-static const struct zkt_field odd_mute_state_fields[] = {
+static const struct zkt_field odd_mute_state_fields_[] = {
     {
         .name = ZKT_STR_INIT("left"),
         .offset = offsetof(struct odd_mute_state, left),
@@ -2204,8 +2204,8 @@ static const struct zkt_field odd_mute_state_fields[] = {
     },
 };
 
-static bool decode_odd_mute_state(struct zkt_reader *reader,
-                                  const struct zkt_type *type, void *value)
+static bool odd_mute_state_decode_(struct zkt_reader *reader,
+                                   const struct zkt_type *type, void *value)
 {
     struct odd_mute_state *out = value;
     struct zkt_object object;
@@ -2236,9 +2236,9 @@ static bool decode_odd_mute_state(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_mute_state(struct zkt_writer *writer,
-                                  const struct zkt_type *type,
-                                  const void *value)
+static void odd_mute_state_encode_(struct zkt_writer *writer,
+                                   const struct zkt_type *type,
+                                   const void *value)
 {
     const struct odd_mute_state *in = value;
     const size_t begin = zkt_write_begin(writer);
@@ -2258,17 +2258,18 @@ const struct zkt_type odd_mute_state_type_ = {
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "mute.state",
-        .fields = odd_mute_state_fields,
+        .fields = odd_mute_state_fields_,
         .count = 2,
     },
-    .decode = decode_odd_mute_state,
-    .encode = encode_odd_mute_state,
+    .decode = odd_mute_state_decode_,
+    .encode = odd_mute_state_encode_,
 };
 
 /* ---- struct odd_stateless_state ---- */
 
-static bool decode_odd_stateless_state(struct zkt_reader *reader,
-                                       const struct zkt_type *type, void *value)
+static bool odd_stateless_state_decode_(struct zkt_reader *reader,
+                                        const struct zkt_type *type,
+                                        void *value)
 {
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
@@ -2280,9 +2281,9 @@ static bool decode_odd_stateless_state(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_stateless_state(struct zkt_writer *writer,
-                                       const struct zkt_type *type,
-                                       const void *value)
+static void odd_stateless_state_encode_(struct zkt_writer *writer,
+                                        const struct zkt_type *type,
+                                        const void *value)
 {
     const size_t begin = zkt_write_begin(writer);
     (void)type;
@@ -2296,14 +2297,14 @@ const struct zkt_type odd_stateless_state_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "stateless.state",
     },
-    .decode = decode_odd_stateless_state,
-    .encode = encode_odd_stateless_state,
+    .decode = odd_stateless_state_decode_,
+    .encode = odd_stateless_state_encode_,
 };
 
 /* ---- struct odd_speaker_state ---- */
 
-static bool decode_odd_speaker_state(struct zkt_reader *reader,
-                                     const struct zkt_type *type, void *value)
+static bool odd_speaker_state_decode_(struct zkt_reader *reader,
+                                      const struct zkt_type *type, void *value)
 {
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
@@ -2315,9 +2316,9 @@ static bool decode_odd_speaker_state(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_speaker_state(struct zkt_writer *writer,
-                                     const struct zkt_type *type,
-                                     const void *value)
+static void odd_speaker_state_encode_(struct zkt_writer *writer,
+                                      const struct zkt_type *type,
+                                      const void *value)
 {
     const size_t begin = zkt_write_begin(writer);
     (void)type;
@@ -2331,14 +2332,14 @@ const struct zkt_type odd_speaker_state_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "speaker.state",
     },
-    .decode = decode_odd_speaker_state,
-    .encode = encode_odd_speaker_state,
+    .decode = odd_speaker_state_decode_,
+    .encode = odd_speaker_state_encode_,
 };
 
 /* ---- struct odd_hook_state ---- */
 
-static bool decode_odd_hook_state(struct zkt_reader *reader,
-                                  const struct zkt_type *type, void *value)
+static bool odd_hook_state_decode_(struct zkt_reader *reader,
+                                   const struct zkt_type *type, void *value)
 {
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
@@ -2350,9 +2351,9 @@ static bool decode_odd_hook_state(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_hook_state(struct zkt_writer *writer,
-                                  const struct zkt_type *type,
-                                  const void *value)
+static void odd_hook_state_encode_(struct zkt_writer *writer,
+                                   const struct zkt_type *type,
+                                   const void *value)
 {
     const size_t begin = zkt_write_begin(writer);
     (void)type;
@@ -2366,14 +2367,14 @@ const struct zkt_type odd_hook_state_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "hook.state",
     },
-    .decode = decode_odd_hook_state,
-    .encode = encode_odd_hook_state,
+    .decode = odd_hook_state_decode_,
+    .encode = odd_hook_state_encode_,
 };
 
 /* ---- struct odd_nothing_state ---- */
 
-static bool decode_odd_nothing_state(struct zkt_reader *reader,
-                                     const struct zkt_type *type, void *value)
+static bool odd_nothing_state_decode_(struct zkt_reader *reader,
+                                      const struct zkt_type *type, void *value)
 {
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
@@ -2385,9 +2386,9 @@ static bool decode_odd_nothing_state(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void encode_odd_nothing_state(struct zkt_writer *writer,
-                                     const struct zkt_type *type,
-                                     const void *value)
+static void odd_nothing_state_encode_(struct zkt_writer *writer,
+                                      const struct zkt_type *type,
+                                      const void *value)
 {
     const size_t begin = zkt_write_begin(writer);
     (void)type;
@@ -2401,8 +2402,8 @@ const struct zkt_type odd_nothing_state_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "nothing.state",
     },
-    .decode = decode_odd_nothing_state,
-    .encode = encode_odd_nothing_state,
+    .decode = odd_nothing_state_decode_,
+    .encode = odd_nothing_state_encode_,
 };
 
 const struct odd_node *odd_node_map_find(const struct odd_node_map *map,
