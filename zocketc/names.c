@@ -54,49 +54,16 @@ char *names_upper(struct arena *arena, const char *text)
     return upper;
 }
 
-/* Keywords of C and C++, and macros that common headers define. */
-static const char *const taken[] = {
-    "alignas",   "alignof",       "and",
-    "and_eq",    "asm",           "assert",
-    "auto",      "bitand",        "bitor",
-    "bool",      "break",         "case",
-    "catch",     "char",          "class",
-    "compl",     "complex",       "concept",
-    "const",     "consteval",     "constexpr",
-    "constinit", "const_cast",    "continue",
-    "co_await",  "co_return",     "co_yield",
-    "decltype",  "default",       "delete",
-    "do",        "double",        "dynamic_cast",
-    "else",      "enum",          "errno",
-    "explicit",  "export",        "extern",
-    "false",     "float",         "for",
-    "friend",    "goto",          "i386",
-    "if",        "imaginary",     "inline",
-    "int",       "linux",         "long",
-    "mutable",   "namespace",     "new",
-    "noexcept",  "noreturn",      "not",
-    "not_eq",    "null",          "nullptr",
-    "offsetof",  "operator",      "or",
-    "or_eq",     "private",       "protected",
-    "public",    "register",      "reinterpret_cast",
-    "requires",  "restrict",      "return",
-    "short",     "signed",        "sizeof",
-    "static",    "static_assert", "static_cast",
-    "stderr",    "stdin",         "stdout",
-    "struct",    "switch",        "template",
-    "this",      "thread_local",  "throw",
-    "true",      "try",           "typedef",
-    "typeid",    "typename",      "typeof",
-    "union",     "unix",          "unsigned",
-    "using",     "virtual",       "void",
-    "volatile",  "wchar_t",       "while",
-    "xor",       "xor_eq",
+static const char *const reserved[] = {
+#define R(word) word,
+#include "reserved.def"
+#undef R
 };
 
 const char *names_member(struct arena *arena, const char *snake)
 {
-    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-        if (strcmp(snake, taken[i]) == 0) {
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (strcmp(snake, reserved[i]) == 0) {
             return arena_printf(arena, "%s_", snake);
         }
     }
