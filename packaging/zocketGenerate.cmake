@@ -6,7 +6,9 @@
 # SERVER and "<file>_client.h" with CLIENT. INCLUDES says where imported
 # schemas are looked for. The code is made anew when the schema, one that it
 # imports, or the compiler changes. Each target gets its own copy, below its
-# binary folder; <target> still has to link zocket::zocket.
+# binary folder, in folders like those of the schemas: where two have one name,
+# "a/<file>_server.h" says which. <target> still has to link zocket::zocket, and
+# the project needs the language C.
 function(zocket_generate)
   cmake_parse_arguments(PARSE_ARGV 0 arg
     "SERVER;CLIENT" "TARGET;SCHEMA" "INCLUDES")
@@ -20,10 +22,27 @@ function(zocket_generate)
   elseif(NOT TARGET ${arg_TARGET})
     message(FATAL_ERROR "zocket_generate: there is no target ${arg_TARGET}")
   endif()
+  # No function may enable it; without it CMake would leave the code out.
+  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+  if(NOT "C" IN_LIST languages)
+    message(FATAL_ERROR "zocket_generate: it makes C, which this project does "
+      "not have; write project(... C CXX) or enable_language(C)")
+  endif()
 
   get_filename_component(schema "${arg_SCHEMA}" ABSOLUTE)
   get_filename_component(stem "${schema}" NAME_WLE)
-  set(dir "${CMAKE_CURRENT_BINARY_DIR}/${arg_TARGET}.zocket")
+  get_filename_component(folder "${schema}" DIRECTORY)
+  file(RELATIVE_PATH way "${CMAKE_CURRENT_SOURCE_DIR}" "${folder}")
+  string(REPLACE ".." "__" way "${way}")
+  set(top "${CMAKE_CURRENT_BINARY_DIR}/${arg_TARGET}.zocket")
+  get_filename_component(dir "${top}/${way}" ABSOLUTE)
+  get_target_property(made ${arg_TARGET} ZOCKET_GENERATED)
+  if("${dir}/${stem}" IN_LIST made)
+    message(FATAL_ERROR "zocket_generate: ${arg_TARGET} has the code of "
+      "${arg_SCHEMA} already; one call makes SERVER and CLIENT")
+  endif()
+  set_property(TARGET ${arg_TARGET} APPEND
+    PROPERTY ZOCKET_GENERATED "${dir}/${stem}")
   file(MAKE_DIRECTORY "${dir}")
   set(depfile "${dir}/${stem}.d")
   # Ninja wants the first of them to be the first that the depfile names.
@@ -57,5 +76,6 @@ function(zocket_generate)
     COMMENT "Generating C from ${arg_SCHEMA}"
     VERBATIM)
   target_sources(${arg_TARGET} PRIVATE ${outputs})
-  target_include_directories(${arg_TARGET} PUBLIC "$<BUILD_INTERFACE:${dir}>")
+  target_include_directories(${arg_TARGET} PUBLIC
+    "$<BUILD_INTERFACE:${dir}>" "$<BUILD_INTERFACE:${top}>")
 endfunction()
