@@ -208,6 +208,31 @@ static const struct tree *report_lost(
     return renamed;
 }
 
+/* A server whose handlers lack one compiles, and does not start. */
+static void handler_added(struct breaking *b, enum breaking_id id,
+                          const struct breaking_place *place, const char *text)
+{
+    struct breaking_finding *f = breaking_report(b, id, place, text);
+    breaking_because(b, f, true, BREAKS_SOURCE,
+                     "a server without a handler for it does not start");
+}
+
+/* What is in the new list only needs handlers. */
+static void report_added(struct breaking *b, enum breaking_id id,
+                         const char *noun, const struct tree *own,
+                         const struct tree *other, const struct tree *scope)
+{
+    for (const struct tree *n = other->first; n != NULL; n = n->next) {
+        if (breaking_find(own, tree_text(n, "name")) == NULL &&
+            breaking_renamed(n, other, own) == NULL) {
+            const char *label = quoted(b, noun, n);
+            const struct breaking_place place = at(label, scope, n, 0);
+            handler_added(b, id, &place,
+                          arena_printf(b->arena, "%s is new", label));
+        }
+    }
+}
+
 static void compare_methods(struct breaking *b, const struct tree *old,
                             const struct tree *new)
 {
@@ -231,6 +256,7 @@ static void compare_methods(struct breaking *b, const struct tree *old,
         compare_payload(b, tree_find(o, "result"), tree_find(n, "result"),
                         &place);
     }
+    report_added(b, BREAKING_METHOD_ADDED, "method", methods, others, old);
 }
 
 static void compare_events(struct breaking *b, const struct tree *old,
@@ -255,24 +281,43 @@ static void compare_events(struct breaking *b, const struct tree *old,
     }
 }
 
+/* The hook of a list, or NULL. */
+static const struct tree *find_hook(const struct tree *hooks, const char *name)
+{
+    const struct tree *hook = hooks->first;
+    while (hook != NULL && strcmp(hook->text, name) != 0) {
+        hook = hook->next;
+    }
+    return hook;
+}
+
+static const char *hook_text(struct breaking *b, const struct tree *hook,
+                             const struct tree *actor, const char *change)
+{
+    return arena_printf(b->arena, "hook '%s' of actor '%s' is %s", hook->text,
+                        tree_text(actor, "name"), change);
+}
+
 static void compare_hooks(struct breaking *b, const struct tree *old,
                           const struct tree *new)
 {
-    for (const struct tree *o = tree_find(old, "hooks")->first; o != NULL;
-         o = o->next) {
-        const struct tree *n = tree_find(new, "hooks")->first;
-        while (n != NULL && strcmp(o->text, n->text) != 0) {
-            n = n->next;
-        }
-        if (n == NULL) {
+    const struct tree *hooks = tree_find(old, "hooks");
+    const struct tree *others = tree_find(new, "hooks");
+    for (const struct tree *o = hooks->first; o != NULL; o = o->next) {
+        if (find_hook(others, o->text) == NULL) {
             const struct breaking_place place = at("", o, new, 0);
             struct breaking_finding *f = breaking_report(
-                b, BREAKING_HOOK_REMOVED, &place,
-                arena_printf(b->arena, "hook '%s' of actor '%s' is gone",
-                             o->text, tree_text(old, "name")));
+                b, BREAKING_HOOK_REMOVED, &place, hook_text(b, o, old, "gone"));
             breaking_because(
                 b, f, true, BREAKS_SOURCE,
                 arena_printf(b->arena, "handlers have no 'on_%s'", o->text));
+        }
+    }
+    for (const struct tree *n = others->first; n != NULL; n = n->next) {
+        if (find_hook(hooks, n->text) == NULL) {
+            const struct breaking_place place = at("", old, n, 0);
+            handler_added(b, BREAKING_HOOK_ADDED, &place,
+                          hook_text(b, n, new, "new"));
         }
     }
 }
@@ -311,9 +356,28 @@ static void compare_actors(struct breaking *b)
         compare_events(b, o, n);
         compare_hooks(b, o, n);
     }
+    report_added(b, BREAKING_ACTOR_ADDED, "actor", actors, others, b->old);
 }
 
 /* ---- the rest ---- */
+
+/* Handlers know the check of a struct by the struct's name. */
+static void find_checks(struct breaking *b)
+{
+    const struct tree *structs = tree_find(b->old, "structs");
+    const struct tree *others = tree_find(b->new, "structs");
+    const struct tree *n = others != NULL ? others->first : NULL;
+    for (; n != NULL; n = n->next) {
+        const struct tree *o = breaking_find(structs, tree_text(n, "name"));
+        if (tree_truth(n, "check") && !tree_truth(o, "check")) {
+            const struct breaking_place place = at("", o != NULL ? o : b->old,
+                                                   n, 0);
+            handler_added(b, BREAKING_HOOK_ADDED, &place,
+                          arena_printf(b->arena, "the check of %s is new",
+                                       quoted(b, "struct", n)));
+        }
+    }
+}
 
 static void compare_apps(struct breaking *b)
 {
@@ -363,6 +427,7 @@ struct breaking_finding *breaking_compare(struct arena *arena,
     breaking_follow(&b);
     compare_apps(&b);
     compare_actors(&b);
+    find_checks(&b);
     for (const struct breaking_pair *p = b.pairs; p != NULL; p = p->next) {
         breaking_declaration(&b, p);
     }

@@ -1,8 +1,9 @@
 /*
  * What a change of a schema breaks: two descriptions of models (model_json.h)
  * are compared, and each difference is asked whom it hurts, by which way the
- * data goes. What is only new hurts nobody: who does not know it does not use
- * it. Clients check types, not rules, and overlook what they do not know.
+ * data goes. What is only new hurts nobody on the wire: who does not know it
+ * does not use it; but what the server does needs a handler. Clients check
+ * types, not rules, and overlook what they do not know.
  */
 #ifndef BREAKING_H
 #define BREAKING_H
