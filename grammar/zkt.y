@@ -265,7 +265,7 @@ rule: bound                             { $$ = NEW(ast_rule); $$->at = @$; $$->l
     | DOTS bound                        { $$ = NEW(ast_rule); $$->at = @$; $$->high = $bound; }
     | bound DOTS                        { $$ = NEW(ast_rule); $$->at = @$; $$->low = $bound; }
     | bound DOTS bound                  { $$ = NEW(ast_rule); $$->at = @$; $$->low = $1; $$->high = $3; }
-    | bound INTEGER                     { $$ = NEW(ast_rule); $$->at = @$; $$->low = $1; $$->high = $1; diag_report(p->diag, @$, DIAG_DASH_RANGE, arena_printf(p->arena, "%s..%s", $1.text, $INTEGER[0] == '-' ? $INTEGER + 1 : $INTEGER)); }
+    | bound INTEGER                     { $$ = NEW(ast_rule); $$->at = @$; diag_report(p->diag, @$, DIAG_DASH_RANGE, parse_range(p, $1.text, $INTEGER)); }
     | '>' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_ABOVE; $$->at = @$; $$->low = $number; }
     | '<' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_BELOW; $$->at = @$; $$->high = $number; }
     | '%' number                        { $$ = NEW(ast_rule); $$->kind = AST_RULE_MULTIPLE; $$->at = @$; $$->low = $number; }

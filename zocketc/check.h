@@ -80,9 +80,12 @@ struct struct_source {
 struct type_use {
     const char *table; /* without "_type_" */
     bool field;        /* directly a field or a parameter: '?' is allowed */
-    const struct symbol *owner; /* what it is written in, or NULL */
-    const char *stem;           /* for a tuple: that of its alias, or NULL */
-    int depth;                  /* containers and aliases it is in */
+    bool variant;      /* of a union: a struct */
+    const struct symbol *owner;  /* what it is written in, or NULL */
+    const struct symbol *holder; /* the same, if a value of that always has one
+                                    of this */
+    const char *stem;            /* for a tuple: that of its alias, or NULL */
+    int depth;                   /* containers and aliases it is in */
 };
 
 /* Names of one scope, as written and as members of C. Zeroed: none. */
@@ -145,6 +148,12 @@ bool check_cycles(struct check *c);
 /** Whether a value of @type, written in @owner, would close a cycle. */
 bool check_closes_cycle(const struct check *c, const struct ast_type *type,
                         const struct symbol *owner);
+
+/** Whether a list always has an item. */
+bool check_has_minimum(const struct ast_type *type);
+/** Whether a value of @symbol always has one of @part in it. */
+bool check_holds(struct check *c, const struct symbol *symbol,
+                 const struct symbol *part);
 
 /* check_reach.c */
 /** Finds out what clients see of the types that are declared. */

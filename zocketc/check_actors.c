@@ -109,28 +109,34 @@ static void lower_event(struct check *c, struct model_actor *a,
 static const char *const hook_names[] = { "connect", "disconnect", "activate",
                                           "deactivate" };
 
+enum {
+    HOOKS = sizeof(hook_names) / sizeof(hook_names[0])
+};
+
+/* One that the actor has not. */
 static const char *hook_at(const void *user, size_t i)
 {
-    (void)user;
+    const struct ast_decl *decl = user;
+    for (const struct ast_member *m = decl->members; m != NULL; m = m->next) {
+        for (const struct ast_names *n = m->hooks; n != NULL; n = n->next) {
+            if (strcmp(n->name.text, hook_names[i]) == 0) {
+                return NULL;
+            }
+        }
+    }
     return hook_names[i];
 }
 
-static void lower_hook(struct check *c, const struct ast_name *name,
-                       struct model_hook *out)
+static void lower_hook(struct check *c, const struct ast_decl *decl,
+                       const struct ast_name *name, struct model_hook *out)
 {
-    enum {
-        HOOKS = sizeof(hook_names) / sizeof(hook_names[0])
-    };
     size_t i = 0;
     while (i < HOOKS && strcmp(hook_names[i], name->text) != 0) {
         i++;
     }
     if (i == HOOKS) {
         diag_report(c->diag, name->at, DIAG_UNKNOWN_HOOK, name->text);
-        const char *near = diag_nearest(name->text, HOOKS, hook_at, NULL);
-        if (near != NULL) {
-            diag_report(c->diag, name->at, DIAG_DID_YOU_MEAN_WORD, near);
-        }
+        diag_suggest(c->diag, name->at, name->text, HOOKS, hook_at, decl);
     }
     out->member = arena_printf(c->arena, "on_%s", name->text);
     out->constant = arena_printf(c->arena, "ZKT_HOOK_%s",
@@ -241,7 +247,7 @@ static void lower_actor(struct check *c, const struct ast_decl *decl,
             break;
         case AST_MEMBER_HOOKS:
             for (const struct ast_names *n = m->hooks; n != NULL; n = n->next) {
-                lower_hook(c, &n->name, &hooks[a->hook_count]);
+                lower_hook(c, decl, &n->name, &hooks[a->hook_count]);
                 const struct ast_name as_member = { hooks[a->hook_count].member,
                                                     n->name.at };
                 (void)check_take(c, &handlers, &as_member, "handler");

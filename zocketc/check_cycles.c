@@ -59,7 +59,7 @@ static bool is_node(const struct symbol *s)
     return s->decl->kind != AST_DECL_ENUM;
 }
 
-static bool has_minimum(const struct ast_type *type)
+bool check_has_minimum(const struct ast_type *type)
 {
     for (const struct ast_rule *r = type->rules; r != NULL; r = r->next) {
         if (r->kind == AST_RULE_RANGE && r->low.text != NULL &&
@@ -94,7 +94,7 @@ static void add_edges(struct graph *g, struct node *node,
         return;
     }
     case AST_TYPE_LIST:
-        if (kind != EDGE_WEAK && has_minimum(type)) {
+        if (kind != EDGE_WEAK && check_has_minimum(type)) {
             add_edges(g, node, type->inner, EDGE_NEEDED);
         }
         return;
@@ -310,4 +310,62 @@ bool check_closes_cycle(const struct check *c, const struct ast_type *type,
                                  ? check_find(c, type->name.text)
                                  : NULL;
     return s != NULL && is_node(s) && s->cycle == owner->cycle;
+}
+
+/* ---- what would be one ---- */
+
+struct holding {
+    struct check *c;
+    struct table seen; /* struct symbol, by name */
+    struct list open;  /* const struct symbol * */
+};
+
+static void hold_type(struct holding *h, const struct ast_type *type)
+{
+    switch (type->kind) {
+    case AST_TYPE_TUPLE:
+        for (const struct ast_type *e = type->inner; e != NULL; e = e->next) {
+            hold_type(h, e);
+        }
+        return;
+    case AST_TYPE_NAME: {
+        const struct symbol *s = check_find(h->c, type->name.text);
+        const char *name = type->name.text;
+        if (s != NULL && table_find(&h->seen, name) == NULL) {
+            table_put(&h->seen, h->c->arena, name, (void *)(uintptr_t)s);
+            list_add(h->c, &h->open, &s, sizeof(s));
+        }
+        return;
+    }
+    case AST_TYPE_LIST:
+        if (check_has_minimum(type)) {
+            hold_type(h, type->inner);
+        }
+        return;
+    case AST_TYPE_OPTIONAL:
+    case AST_TYPE_NULLABLE:
+    case AST_TYPE_MAP:
+        return;
+    }
+}
+
+bool check_holds(struct check *c, const struct symbol *symbol,
+                 const struct symbol *part)
+{
+    struct holding h = { .c = c };
+    list_add(c, &h.open, &symbol, sizeof(symbol));
+    for (size_t i = 0; i < h.open.count; i++) {
+        const struct symbol *s = ((const struct symbol **)h.open.items)[i];
+        if (s == part) {
+            return true;
+        }
+        for (const struct ast_field *f = s->decl->fields; f != NULL;
+             f = f->next) {
+            hold_type(&h, f->type);
+        }
+        if (s->decl->type != NULL) {
+            hold_type(&h, s->decl->type);
+        }
+    }
+    return false;
 }

@@ -172,13 +172,15 @@ static void lower_field(struct check *c, const struct struct_source *source,
     out->index = index;
     out->at = ast->name.at;
     out->value = ast->value;
+    const struct symbol *owner = source->structure->is_declared
+                                     ? check_find(c, source->structure->name)
+                                     : NULL;
     const struct type_use use = {
         .table = arena_printf(c->arena, "%s_%s", source->structure->stem,
                               out->stem),
         .field = true,
-        .owner = source->structure->is_declared
-                     ? check_find(c, source->structure->name)
-                     : NULL,
+        .owner = owner,
+        .holder = owner,
     };
     out->type = check_type(c, ast->type, use);
     if (out->type == NULL) {
@@ -323,7 +325,11 @@ static bool has_field(const struct ast_decl *decl, const char *name)
 static void lower_variant(struct check *c, const struct ast_decl *decl,
                           const struct ast_field *f, struct model_variant *out)
 {
-    const struct type_use use = { .table = "unused" };
+    const struct type_use use = {
+        .table = "unused",
+        .holder = check_find(c, decl->name.text),
+        .variant = true,
+    };
     out->name = f->name.text;
     out->member = names_member(c->arena, check_snake(c, &f->name));
     out->doc = f->doc;

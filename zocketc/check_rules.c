@@ -314,20 +314,40 @@ enum {
     WORD_COUNT
 };
 
-static const char *word_at(const void *user, size_t i)
+static const char *word_of(size_t i)
 {
     static const char *const others[] = { "trim", "lower", "unique" };
-    (void)user;
     return i < FORMAT_COUNT ? formats[i].word : others[i - FORMAT_COUNT];
 }
 
-static void unknown_word(struct check *c, const struct ast_rule *rule)
+/* Whether items of the type can be compared. */
+static bool is_comparable(const struct model_type *type)
 {
-    const char *near = diag_nearest(rule->text, WORD_COUNT, word_at, NULL);
-    diag_report(c->diag, rule->at, DIAG_UNKNOWN_RULE, rule->text);
-    if (near != NULL) {
-        diag_report(c->diag, rule->at, DIAG_DID_YOU_MEAN_WORD, near);
+    return type->kind <= MODEL_STRING || type->kind == MODEL_ENUM;
+}
+
+static bool word_fits(size_t i, const struct model_type *type)
+{
+    return i == UNIQUE ? type->kind == MODEL_LIST && is_comparable(type->inner)
+                       : type->kind == MODEL_STRING;
+}
+
+/* All rules of a type. */
+struct rules {
+    const struct model_type *type;
+    const struct ast_rule *all;
+};
+
+/* One that fits the type and is not there yet. */
+static const char *word_at(const void *user, size_t i)
+{
+    const struct rules *rules = user;
+    for (const struct ast_rule *r = rules->all; r != NULL; r = r->next) {
+        if (r->kind == AST_RULE_WORD && strcmp(r->text, word_of(i)) == 0) {
+            return NULL;
+        }
     }
+    return word_fits(i, rules->type) ? word_of(i) : NULL;
 }
 
 static void format_rule(struct check *c, const struct ast_rule *rule,
@@ -349,25 +369,20 @@ static void format_rule(struct check *c, const struct ast_rule *rule,
     add_pattern(c, rule, type, pattern);
 }
 
-/* Whether items of the type can be compared. */
-static bool is_comparable(const struct model_type *type)
-{
-    return type->kind <= MODEL_STRING || type->kind == MODEL_ENUM;
-}
-
 static void word_rule(struct check *c, const struct ast_rule *rule,
-                      struct model_type *type, struct given *given)
+                      const struct ast_rule *all, struct model_type *type,
+                      struct given *given)
 {
     size_t i = 0;
-    while (i < WORD_COUNT && strcmp(rule->text, word_at(NULL, i)) != 0) {
+    while (i < WORD_COUNT && strcmp(rule->text, word_of(i)) != 0) {
         i++;
     }
-    const bool fits = i == UNIQUE ? type->kind == MODEL_LIST &&
-                                        is_comparable(type->inner)
-                                  : type->kind == MODEL_STRING;
     if (i == WORD_COUNT) {
-        unknown_word(c, rule);
-    } else if (!fits) {
+        const struct rules rules = { type, all };
+        diag_report(c->diag, rule->at, DIAG_UNKNOWN_RULE, rule->text);
+        diag_suggest(c->diag, rule->at, rule->text, WORD_COUNT, word_at,
+                     &rules);
+    } else if (!word_fits(i, type)) {
         diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE,
                     i == UNIQUE && type->kind == MODEL_LIST
                         ? "a list of such items"
@@ -403,7 +418,7 @@ void check_rules(struct check *c, const struct ast_rule *rules,
             }
             break;
         case AST_RULE_WORD:
-            word_rule(c, rule, type, &given);
+            word_rule(c, rule, rules, type, &given);
             break;
         case AST_RULE_PATTERN:
             pattern_rule(c, rule, type);

@@ -249,6 +249,7 @@ static const struct model_type *container(struct check *c,
     const struct type_use inner_use = {
         .table = arena_printf(c->arena, "%s_%s", use.table,
                               list ? "item" : "value"),
+        .holder = list && check_has_minimum(ast) ? use.holder : NULL,
         .depth = use.depth + 1,
     };
     const struct model_type *inner = check_type(c, ast->inner, inner_use);
@@ -300,6 +301,7 @@ static struct model_struct *elements(struct check *c,
         const struct type_use inner = {
             .table = arena_printf(c->arena, "%s_%zu", use.table, i),
             .owner = use.owner,
+            .holder = use.holder,
             .depth = use.depth + 1,
         };
         struct model_field *f = &fields[i];
@@ -471,12 +473,6 @@ static const struct model_type *optional(struct check *c,
 
 /* ---- names ---- */
 
-static const char *builtin_at(const void *user, size_t i)
-{
-    (void)user;
-    return builtins[i].name;
-}
-
 /* What other languages call some of them. */
 static const char *foreign(const char *name)
 {
@@ -499,43 +495,61 @@ static const char *foreign(const char *name)
     return NULL;
 }
 
-struct symbol_list {
-    const struct symbol **items;
+/* What may be meant by a name: the schema's types, then those of the language.
+ */
+struct candidates {
+    const struct symbol **symbols;
     size_t count;
+    const struct type_use *use;
 };
 
-static const char *symbol_at(const void *user, size_t i)
+/* One that would not be refused. */
+static const char *candidate_at(const void *user, size_t i)
 {
-    const struct symbol_list *list = user;
-    return list->items[i]->decl->name.text;
+    const struct candidates *all = user;
+    const struct type_use *use = all->use;
+    if (i >= all->count) {
+        return use->variant ? NULL : builtins[i - all->count].name;
+    }
+    const struct symbol *s = all->symbols[i];
+    const bool fits = !use->variant || s->decl->kind == AST_DECL_STRUCT;
+    return fits && !s->resolving && !s->failed ? s->decl->name.text : NULL;
 }
 
-static void unknown_type(struct check *c, const struct ast_name *name)
+static struct candidates find_candidates(struct check *c,
+                                         const struct type_use *use)
 {
-    struct symbol_list list = { NULL, 0 };
+    struct candidates all = { .use = use };
+    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        all.count++;
+    }
+    all.symbols = arena_alloc(c->arena, (all.count + 1) * sizeof(*all.symbols));
+    all.count = 0;
+    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        all.symbols[all.count++] = s;
+    }
+    return all;
+}
+
+static void unknown_type(struct check *c, const struct ast_name *name,
+                         const struct type_use *use)
+{
     diag_report(c->diag, name->at, DIAG_UNKNOWN_TYPE, name->text);
     if (c->diag->errors > DIAG_ERRORS_MAX) {
         return; /* nobody will see it */
     }
-    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
-        list.count++;
-    }
-    list.items = arena_alloc(c->arena, (list.count + 1) * sizeof(*list.items));
-    list.count = 0;
-    for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
-        list.items[list.count++] = s;
-    }
-    const char *near = diag_nearest(name->text, list.count, symbol_at, &list);
-    if (near != NULL) {
-        diag_report(c->diag, check_find(c, near)->decl->name.at,
-                    DIAG_DID_YOU_MEAN, near);
+    const struct candidates all = find_candidates(c, use);
+    const char *near = diag_nearest(name->text, all.count + BUILTIN_COUNT,
+                                    candidate_at, &all);
+    const struct symbol *s = near != NULL ? check_find(c, near) : NULL;
+    const char *ours = use->variant || s != NULL ? NULL : foreign(name->text);
+    if (s == NULL) {
+        near = ours != NULL ? ours : near;
+    } else if (use->holder == NULL || !check_holds(c, s, use->holder)) {
+        diag_report(c->diag, s->decl->name.at, DIAG_DID_YOU_MEAN, near);
         return;
     }
-    near = foreign(name->text);
-    if (near == NULL) {
-        near = diag_nearest(name->text, BUILTIN_COUNT, builtin_at, NULL);
-    }
-    if (near != NULL) {
+    if (s == NULL && near != NULL) {
         diag_report(c->diag, name->at, DIAG_DID_YOU_MEAN_WORD, near);
     }
 }
@@ -557,6 +571,7 @@ static const struct model_type *alias(struct check *c, struct symbol *symbol,
         return NULL;
     }
     use.owner = symbol;
+    use.holder = symbol;
     use.depth++;
     const char *snake = names_snake(c->arena, decl->name.text);
     use.stem = decl->type->kind == AST_TYPE_TUPLE && snake != NULL
@@ -598,7 +613,7 @@ static const struct model_type *named(struct check *c,
     }
     struct symbol *symbol = check_find(c, name);
     if (symbol == NULL) {
-        unknown_type(c, &ast->name);
+        unknown_type(c, &ast->name, &use);
         return NULL;
     }
     symbol->used = true;

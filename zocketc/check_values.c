@@ -287,7 +287,7 @@ static const char *of_json(const struct look *l, const struct ast_value *value)
 static const char *value_name_at(const void *user, size_t i)
 {
     const struct model_enum *e = user;
-    return e->values[i].wire.text;
+    return e->values[i].name;
 }
 
 static const char *of_enum(const struct look *l, const struct ast_value *value,
@@ -307,11 +307,8 @@ static const char *of_enum(const struct look *l, const struct ast_value *value,
     }
     diag_report(l->c->diag, value->at, DIAG_UNKNOWN_VALUE, e->name,
                 value->text);
-    const char *near = diag_nearest(value->text, e->value_count, value_name_at,
-                                    e);
-    if (near != NULL) {
-        diag_report(l->c->diag, value->at, DIAG_DID_YOU_MEAN_WORD, near);
-    }
+    diag_suggest(l->c->diag, value->at, value->text, e->value_count,
+                 value_name_at, e);
     return NULL;
 }
 
@@ -468,10 +465,18 @@ static const struct ast_value *find_member(const struct ast_value *value,
     return NULL;
 }
 
+/* A literal of a struct. */
+struct members {
+    const struct model_struct *structure;
+    const struct ast_value *value;
+};
+
+/* A field that the literal does not have. */
 static const char *field_at(const void *user, size_t i)
 {
-    const struct model_struct *s = user;
-    return s->fields[i].name;
+    const struct members *m = user;
+    const char *name = m->structure->fields[i].name;
+    return find_member(m->value, name) == NULL ? name : NULL;
 }
 
 /* @also: a member beside the fields, or NULL. */
@@ -479,6 +484,7 @@ static bool members_are_known(const struct look *l,
                               const struct ast_value *value,
                               const struct model_struct *s, const char *also)
 {
+    const struct members members = { s, value };
     bool good = true;
     for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
         size_t i = 0;
@@ -492,11 +498,8 @@ static bool members_are_known(const struct look *l,
         }
         diag_report(l->c->diag, v->key.at, DIAG_UNKNOWN_MEMBER, s->name,
                     v->key.text);
-        const char *near = diag_nearest(v->key.text, s->field_count, field_at,
-                                        s);
-        if (near != NULL) {
-            diag_report(l->c->diag, v->key.at, DIAG_DID_YOU_MEAN_WORD, near);
-        }
+        diag_suggest(l->c->diag, v->key.at, v->key.text, s->field_count,
+                     field_at, &members);
         good = false;
     }
     return good;
@@ -621,11 +624,8 @@ static const char *of_union(const struct look *l, const struct ast_value *value,
     if (i == u->variant_count) {
         diag_report(l->c->diag, kind->at, DIAG_UNKNOWN_VALUE, u->name,
                     kind->text);
-        const char *near = diag_nearest(kind->text, u->variant_count,
-                                        variant_at, u);
-        if (near != NULL) {
-            diag_report(l->c->diag, kind->at, DIAG_DID_YOU_MEAN_WORD, near);
-        }
+        diag_suggest(l->c->diag, kind->at, kind->text, u->variant_count,
+                     variant_at, u);
         return NULL;
     }
     const struct model_variant *variant = &u->variants[i];

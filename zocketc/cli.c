@@ -111,8 +111,11 @@ static bool fail(const char *text, const char *what)
 
 static const char *option_name(const void *user, size_t i)
 {
-    (void)user;
-    return cli_options[i].help != NULL ? cli_options[i].name : "";
+    const struct cli *cli = user;
+    /* Behind no command yet, any may come. */
+    const bool fits = (cli->command == CLI_COMPILE && cli->files.count == 0) ||
+                      (cli_options[i].commands & 1u << cli->command) != 0;
+    return fits && cli_options[i].help != NULL ? cli_options[i].name : NULL;
 }
 
 /* ---- one option ---- */
@@ -141,14 +144,15 @@ static const struct cli_option *find(const char *word, const char **value)
     return NULL;
 }
 
-static bool unknown_option(struct arena *arena, const char *word)
+static bool unknown_option(struct arena *arena, const struct cli *cli,
+                           const char *word)
 {
     const char *name = arena_text(arena, word, strcspn(word, "=")), *value;
     if (find(name, &value) != NULL) {
         return fail("no value belongs behind", name);
     }
     const char *near = name[1] == '-'
-                           ? diag_nearest(name, OPTION_COUNT, option_name, NULL)
+                           ? diag_nearest(name, OPTION_COUNT, option_name, cli)
                            : NULL;
     if (near == NULL) {
         return fail("unknown option", name);
@@ -291,7 +295,7 @@ bool cli_parse(struct arena *arena, struct cli *cli, int argc, char **argv)
         }
         const struct cli_option *option = find(word, &value);
         if (option == NULL) {
-            return unknown_option(arena, word);
+            return unknown_option(arena, cli, word);
         }
         if (option->kind == CLI_LATER) {
             fprintf(stderr, "zocketc: %s is not supported yet\n", option->name);

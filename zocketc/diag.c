@@ -92,7 +92,7 @@ static bool is_warning(size_t id)
 static const char *warning_at(const void *user, size_t i)
 {
     (void)user;
-    return is_warning(i) ? messages[i].id : "";
+    return is_warning(i) ? messages[i].id : NULL;
 }
 
 static bool set_one(struct diag *diag, const char *id, enum diag_level level)
@@ -205,11 +205,23 @@ const char *diag_nearest(const char *name, size_t count,
     const char *best = NULL;
     unsigned least = (unsigned)strlen(name) / 3 + 1;
     for (size_t i = 0; i < count; i++) {
-        const unsigned d = distance(name, names(user, i));
+        const char *candidate = names(user, i);
+        const unsigned d = candidate != NULL ? distance(name, candidate) : 0;
         if (d <= least && d > 0) {
-            best = d < least || best == NULL ? names(user, i) : best;
+            best = d < least || best == NULL ? candidate : best;
             least = d;
         }
     }
     return best;
+}
+
+void diag_suggest(struct diag *diag, struct source_range range,
+                  const char *name, size_t count,
+                  const char *(*names)(const void *user, size_t i),
+                  const void *user)
+{
+    const char *near = diag_nearest(name, count, names, user);
+    if (near != NULL) {
+        diag_report(diag, range, DIAG_DID_YOU_MEAN_WORD, near);
+    }
 }

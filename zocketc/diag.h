@@ -80,10 +80,16 @@ const char *diag_set_warnings(struct arena *arena, struct diag *diag,
 
 /**
  * The one of @count names that is nearest to @name by edit distance, or NULL
- * when none is near; @names gives the i-th.
+ * when none is near; @names gives the i-th, or NULL where that would be refused
+ * as well.
  */
 const char *diag_nearest(const char *name, size_t count,
                          const char *(*names)(const void *user, size_t i),
                          const void *user);
+/** Adds a note with the nearest name, if one is near. */
+void diag_suggest(struct diag *diag, struct source_range range,
+                  const char *name, size_t count,
+                  const char *(*names)(const void *user, size_t i),
+                  const void *user);
 
 #endif

@@ -1,6 +1,7 @@
 /* See parse.h. */
 #include "parse.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "unicode.h"
@@ -274,6 +275,22 @@ struct ast_type *parse_type(struct parse *p, struct source_range at,
         .kind = kind, .at = at, .inner = inner, .rules = rules, .depth = depth
     };
     return type;
+}
+
+/* A number, with its unit if there is one. */
+static double value_of(const char *number)
+{
+    char *end;
+    const double value = strtod(number, &end);
+    return value * (end[0] == 'K' ? 1024 : end[0] == 'M' ? 1 << 20 : 1);
+}
+
+const char *parse_range(struct parse *p, const char *low, const char *high)
+{
+    high += high[0] == '-';
+    return value_of(low) <= value_of(high)
+               ? arena_printf(p->arena, "%s..%s", low, high)
+               : arena_printf(p->arena, "%s..%s", high, low);
 }
 
 const char *parse_stray(struct parse *p, struct source_range at,

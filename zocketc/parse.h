@@ -51,6 +51,8 @@ void parse_unsupported(struct parse *p, struct source_range at,
 /** A string literal's value; @text with its quotes. */
 struct ast_value *parse_string(struct parse *p, struct source_range at,
                                const char *text, size_t len);
+/** The range that `low-high` was meant to be; @high has the dash in front. */
+const char *parse_range(struct parse *p, const char *low, const char *high);
 /** Says which character at @at begins no token; @found is the text in quotes.
  */
 const char *parse_stray(struct parse *p, struct source_range at,
