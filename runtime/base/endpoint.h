@@ -49,6 +49,8 @@ struct zkt_endpoint {
     bool reading;          /* false: do not read from the socket for now */
     bool closing;          /* send what is pending, then close the transport */
     bool aborted;          /* close the transport now, whatever is pending */
+    bool ended;            /* embed.h over sockets: the peer sends no more */
+    bool half_closed;      /* embed.h over sockets: nor do we */
 };
 
 struct zkt_core_ops {

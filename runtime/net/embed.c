@@ -12,6 +12,7 @@
 
 #include "base/endpoint.h"
 #include "net/socket.h"
+#include "server/server.h"
 
 enum {
     CHUNK = 16 * 1024,
@@ -73,6 +74,19 @@ static void abort_endpoint(struct zkt_endpoint *endpoint)
     zkt__endpoint_touch(endpoint);
 }
 
+/* Takes what was read; what arrives after our end of file is discarded. */
+static void take(struct zkt_endpoint *endpoint, char *bytes, ptrdiff_t got)
+{
+    if (got == 0) {
+        endpoint->ended = true;
+        zkt_endpoint_ended(endpoint);
+    } else if (got > 0 && !endpoint->half_closed) {
+        zkt_endpoint_feed(endpoint, bytes, (size_t)got);
+    } else if (got < 0 && !is_for_later(got)) {
+        abort_endpoint(endpoint);
+    }
+}
+
 void zkt_endpoint_receive(struct zkt_endpoint *endpoint, int fd)
 {
     char bytes[CHUNK];
@@ -82,20 +96,15 @@ void zkt_endpoint_receive(struct zkt_endpoint *endpoint, int fd)
     }
     for (int i = 0; i < CHUNKS && zkt_endpoint_reading(endpoint); i++) {
         const ptrdiff_t got = zkt__socket_read(fd, bytes, sizeof(bytes));
-        if (got > 0) {
-            zkt_endpoint_feed(endpoint, bytes, (size_t)got);
-        } else if (got == 0) {
-            zkt_endpoint_ended(endpoint);
-        } else if (!is_for_later(got)) {
-            abort_endpoint(endpoint);
-        }
+        take(endpoint, bytes, got);
         if (got < CHUNK || zkt_endpoint_fate(endpoint) == ZKT_FATE_DROP) {
             return;
         }
     }
 }
 
-int zkt_endpoint_send(struct zkt_endpoint *endpoint, int fd)
+/* Sends what is pending; returns true if the socket takes no more for now. */
+static bool flush(struct zkt_endpoint *endpoint, int fd)
 {
     struct zkt_slice slices[SLICES];
     bool stuck = false;
@@ -111,11 +120,35 @@ int zkt_endpoint_send(struct zkt_endpoint *endpoint, int fd)
             abort_endpoint(endpoint);
         }
     }
+    return stuck;
+}
+
+/*
+ * Everything is sent: says so, and waits for the peer to do the same. A socket
+ * that is closed with unread input is reset, and a peer that still writes would
+ * lose what it has not read yet, the close frame (RFC 6455, section 7.1.1).
+ */
+static void half_close(struct zkt_endpoint *endpoint, int fd)
+{
+    if (!endpoint->half_closed) {
+        endpoint->half_closed = true;
+        zkt__socket_finish_writing(fd);
+        zkt__server_await_close(endpoint);
+    }
+}
+
+int zkt_endpoint_send(struct zkt_endpoint *endpoint, int fd)
+{
+    const bool stuck = flush(endpoint, fd);
     const enum zkt_fate fate = zkt_endpoint_fate(endpoint);
-    if (fate == ZKT_FATE_DROP || (fate == ZKT_FATE_CLOSE && !stuck)) {
+    const bool over = fate == ZKT_FATE_CLOSE && !stuck;
+    if (fate == ZKT_FATE_DROP || (over && endpoint->ended)) {
         zkt_endpoint_detach(endpoint);
         return -1;
     }
-    return (zkt_endpoint_reading(endpoint) ? POLLIN : 0) |
-           (stuck ? POLLOUT : 0);
+    if (over) {
+        half_close(endpoint, fd);
+    }
+    const bool reads = zkt_endpoint_reading(endpoint) && !endpoint->ended;
+    return (reads ? POLLIN : 0) | (stuck ? POLLOUT : 0);
 }

@@ -591,6 +591,11 @@ void zkt__connection_refuse(struct zkt_connection *c, int status)
     c->endpoint.closing = true;
 }
 
+void zkt__server_await_close(struct zkt_endpoint *endpoint)
+{
+    zkt__deadline_begin(from_endpoint(endpoint), ZKT_DEADLINE_CLOSING);
+}
+
 /* ---- the end ---- */
 
 /* The transport is gone. The session stays until its contacts have left. */

@@ -75,6 +75,11 @@ struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
 bool zkt__server_admit(struct zkt_server *server);
 struct zkt_endpoint *zkt__server_receive(struct zkt_server *server,
                                          const char *address);
+/**
+ * Everything was sent on a connection that closes, and the driver waits for the
+ * peer to close, too: when close_ms have passed, the endpoint is aborted.
+ */
+void zkt__server_await_close(struct zkt_endpoint *endpoint);
 /** Instead of receive, for a socket that is lost between the two. */
 void zkt__server_turn_away(struct zkt_server *server);
 

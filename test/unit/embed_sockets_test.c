@@ -236,6 +236,100 @@ static void test_a_reset_while_nothing_is_read(void **state)
     assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), -1);
 }
 
+/* ---- how a connection ends ---- */
+
+enum {
+    TOO_LONG = 4 << 20
+};
+
+/* A turn, whatever there is to read; what zkt_endpoint_send says. */
+static int turn_now(struct bench *b)
+{
+    zkt_server_read_clock(b->server);
+    zkt_endpoint_receive(b->endpoint, b->fd);
+    zkt_server_tick(b->server);
+    return zkt_endpoint_send(b->endpoint, b->fd);
+}
+
+static void begin_message_too_long(const struct bench *b)
+{
+    static const char head[14] = { (char)0x81, (char)0xff, 0, 0,
+                                   0,          0,          0, TOO_LONG >> 16 };
+    assert_int_equal(send(b->peer, head, sizeof(head), 0), sizeof(head));
+}
+
+/* The peer reads once it has sent all of it, and finds why it was closed. */
+static void give_message_too_long(struct bench *b)
+{
+    static char zeros[65536];
+    char bytes[64];
+    begin_message_too_long(b);
+    for (size_t sent = 0; sent < TOO_LONG;) {
+        const ssize_t n = send(b->peer, zeros, sizeof(zeros),
+                               MSG_DONTWAIT | MSG_NOSIGNAL);
+        assert_true(n > 0 || errno == EAGAIN);
+        sent += n > 0 ? (size_t)n : 0;
+        assert_int_equal(turn_now(b), POLLIN);
+    }
+    assert_int_equal(recv(b->peer, bytes, sizeof(bytes), 0), 4);
+    assert_memory_equal(bytes, "\x88\x02\x03\xf1", 4); /* 1009 */
+    assert_int_equal(recv(b->peer, bytes, sizeof(bytes), 0), 0);
+    assert_int_equal(turn_now(b), POLLIN);
+    assert_int_equal(shutdown(b->peer, SHUT_WR), 0);
+    int events;
+    do {
+        events = turn_now(b);
+    } while (events == POLLIN);
+    assert_int_equal(events, -1);
+}
+
+static void test_a_close_frame_is_not_overtaken(void **state)
+{
+    struct bench *b = *state;
+    for (int i = 0; i < 20; i++) {
+        give_message_too_long(b);
+        assert_int_equal(tear_down(state), 0);
+        assert_int_equal(set_up(state), 0);
+    }
+}
+
+/* It is waited for, but not for ever; the clock is the test's. */
+static void test_a_peer_that_does_not_close(void **state)
+{
+    struct bench *b = *state;
+    const int64_t now = INT64_MAX / 2;
+    zkt_server_clock(b->server, now, 0);
+    assert_int_equal(send(b->peer, "\xff\xff", 2, 0), 2);
+    assert_int_equal(turn(b), POLLIN);
+    assert_int_equal(zkt_server_timeout(b->server), 2000);
+    zkt_server_clock(b->server, now + 1999, 0);
+    zkt_server_tick(b->server);
+    assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), POLLIN);
+    zkt_server_clock(b->server, now + 2000, 0);
+    zkt_server_tick(b->server);
+    assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), -1);
+}
+
+/* Poll must not say again and again that the peer has ended. */
+static void test_an_end_while_output_waits(void **state)
+{
+    struct bench *b = *state;
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends),
+                     0);
+    while (send(ends[0], b, sizeof(*b), 0) > 0) { /* until it is full */
+    }
+    give_call(b, false);
+    zkt_server_tick(b->server);
+    assert_int_equal(zkt_endpoint_send(b->endpoint, ends[0]), POLLIN | POLLOUT);
+    assert_int_equal(shutdown(ends[1], SHUT_WR), 0);
+    zkt_endpoint_receive(b->endpoint, ends[0]);
+    zkt_server_tick(b->server);
+    assert_int_equal(zkt_endpoint_send(b->endpoint, ends[0]), POLLOUT);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void test_a_server_that_stops(void **state)
 {
     struct bench *b = *state;
@@ -279,6 +373,9 @@ int main(void)
         T(test_a_reset_before_a_send),
         T(test_a_peer_that_does_not_read),
         T(test_a_reset_while_nothing_is_read),
+        T(test_a_close_frame_is_not_overtaken),
+        T(test_a_peer_that_does_not_close),
+        T(test_an_end_while_output_waits),
         T(test_a_server_that_stops),
         T(test_where_nobody_can_listen),
     };

@@ -119,8 +119,12 @@ bool zkt_endpoint_reading(const struct zkt_endpoint *endpoint);
 
 enum zkt_fate {
     ZKT_FATE_OPEN,
-    ZKT_FATE_CLOSE, /* send what is pending, then close and detach */
-    ZKT_FATE_DROP   /* close and detach now */
+    /* Send what is pending, then close and detach. Over TCP: shut down the
+     * writing half, then read and discard until the peer has closed, too, but
+     * not for longer than close_ms; otherwise a reset may overtake the close
+     * frame. */
+    ZKT_FATE_CLOSE,
+    ZKT_FATE_DROP /* close and detach now */
 };
 enum zkt_fate zkt_endpoint_fate(const struct zkt_endpoint *endpoint);
 
@@ -147,13 +151,16 @@ struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
                                               int *fd);
 
 /** Reads what has arrived on the non-blocking socket @fd, and feeds it: some
- * 64 KiB at most, for others want their turn, too. */
+ * 64 KiB at most, for others want their turn, too. What arrives on a
+ * connection that is half-closed (see below) is discarded. */
 void zkt_endpoint_receive(struct zkt_endpoint *endpoint, int fd);
 
 /**
  * Sends what is pending, as far as the non-blocking socket @fd takes it, and
  * says what to wait for now: POLLIN, POLLOUT, both or 0, as in poll(2). -1:
- * the connection is over and @endpoint is detached; close @fd.
+ * the connection is over and @endpoint is detached; close @fd. A connection
+ * that closes is half-closed first, and over when the peer has closed its
+ * half, or after close_ms: so the peer can read all that was sent.
  */
 int zkt_endpoint_send(struct zkt_endpoint *endpoint, int fd);
 
