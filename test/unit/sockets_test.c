@@ -803,6 +803,36 @@ static void test_resets_in_every_state(void **state)
     assert_int_equal(count_descriptors(), descriptors);
 }
 
+/* Whoever reads only when it has sent all of it finds why it was closed. */
+static void test_a_close_frame_is_not_overtaken(void **state)
+{
+    static const char head[14] = { (char)0x81, (char)0xff, [7] = 4 << 4 };
+    static const char zeros[65536];
+    struct site site;
+    (void)state;
+    assert_int_equal(open_site(&site, (struct zkt_limits){ 0 }), ZKT_OK);
+    for (int i = 0; i < 20; i++) {
+        struct peer peer = knock(&site);
+        enter(&site, &peer);
+        say(&peer, head, sizeof(head));
+        for (size_t sent = 0; sent < 4 << 20;) {
+            const ssize_t n = __real_send(peer.fd, zeros, sizeof(zeros),
+                                          MSG_DONTWAIT | MSG_NOSIGNAL);
+            assert_true(n > 0 || errno == EAGAIN);
+            sent += n > 0 ? (size_t)n : 0;
+            step(&site);
+        }
+        while (hear(&peer)) {
+            step(&site);
+        }
+        assert_int_equal(peer.len, 4);
+        assert_memory_equal(peer.text, "\x88\x02\x03\xf1", 4); /* 1009 */
+        assert_int_equal(__real_recv(peer.fd, peer.text, 1, 0), 0);
+        close(peer.fd);
+    }
+    close_site(&site);
+}
+
 /* ---- who is accepted ---- */
 
 static void test_descriptors_run_out(void **state)
@@ -951,6 +981,7 @@ int main(void)
         cmocka_unit_test(test_leaving_before_the_handshake),
         cmocka_unit_test(test_every_system_call_of_a_start),
         cmocka_unit_test(test_resets_in_every_state),
+        cmocka_unit_test(test_a_close_frame_is_not_overtaken),
         cmocka_unit_test(test_descriptors_run_out),
         cmocka_unit_test(test_descriptors_bound_connections),
         cmocka_unit_test(test_one_connection_too_many),
