@@ -17,9 +17,11 @@ function filled(wanted, got) {
 }
 
 export async function frames(program, text) {
-  const server = await startServer(program);
-  const peer = await Peer.open(server.url);
+  const ends = [];
   try {
+    const scope = { after: (end) => ends.push(end) };
+    const server = await startServer(scope, program);
+    const peer = await Peer.open(server.url);
     for (const line of text.trimEnd().split("\n")) {
       const frame = line.slice(2);
       if (line.startsWith("> ")) {
@@ -34,8 +36,9 @@ export async function frames(program, text) {
       }
     }
     assert.deepEqual(await peer.drain("no such actor", "x", "nothing"), []);
-  } finally {
     await peer.close();
     await server.stop();
+  } finally {
+    for (const end of ends) end();
   }
 }

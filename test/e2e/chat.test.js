@@ -5,14 +5,11 @@ import { after, before, describe, test } from "node:test";
 import jsonpatch from "fast-json-patch";
 import { Peer, applyPlain, startServer } from "./peer.js";
 
-let server;
 let rooms = 0;
 const newRoom = () => `room ${++rooms}/~"ü`;
 
-before(async () => {
-  server = await startServer(process.env.CHAT_SERVER);
-});
 after(() => server.stop());
+const server = await startServer({ after }, process.env.CHAT_SERVER);
 
 /** What @peer has been told of the rooms so far. */
 async function heard(peer, ...rooms) {

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Peer, startServer } from "./peer.js";
 
-test("calls from many connections run one at a time", async () => {
-  const server = await startServer(process.env.COUNTER_SERVER);
+test("calls from many connections run one at a time", async (t) => {
+  const server = await startServer(t, process.env.COUNTER_SERVER);
   const peers = await Promise.all(
     Array.from({ length: 8 }, () => Peer.open(server.url)),
   );
@@ -27,8 +27,8 @@ test("calls from many connections run one at a time", async () => {
   await server.stop();
 });
 
-test("many calls in flight over one connection are answered in order", async () => {
-  const server = await startServer(process.env.COUNTER_SERVER);
+test("many calls in flight over one connection are answered in order", async (t) => {
+  const server = await startServer(t, process.env.COUNTER_SERVER);
   const peer = await Peer.open(server.url);
   const ids = [];
   for (let i = 0; i < 200; i++) {
@@ -43,8 +43,8 @@ test("many calls in flight over one connection are answered in order", async () 
   await server.stop();
 });
 
-test("a server that stops says goodbye with 1001", async () => {
-  const server = await startServer(process.env.COUNTER_SERVER);
+test("a server that stops says goodbye with 1001", async (t) => {
+  const server = await startServer(t, process.env.COUNTER_SERVER);
   const peers = await Promise.all([
     Peer.open(server.url),
     Peer.open(server.url),
@@ -54,11 +54,11 @@ test("a server that stops says goodbye with 1001", async () => {
   for (const peer of peers) assert.equal((await peer.closed).code, 1001);
 });
 
-test("the port in use is named", async () => {
-  const server = await startServer(process.env.COUNTER_SERVER);
+test("the port in use is named", async (t) => {
+  const server = await startServer(t, process.env.COUNTER_SERVER);
   const port = new URL(server.url).port;
   await assert.rejects(
-    startServer(process.env.COUNTER_SERVER, ["--port", port]),
+    startServer(t, process.env.COUNTER_SERVER, ["--port", port]),
     new RegExp(`port ${port}: address already in use`),
   );
   await server.stop();

@@ -6,19 +6,19 @@ import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { promisify } from "node:util";
 import WebSocket, { WebSocketServer } from "ws";
 import { startServer } from "./peer.js";
 
 const LIMIT = 1_000_000;
 const run = promisify(execFile);
-let server;
 
-before(async () => {
-  server = await startServer(process.env.ECHO_SERVER, ["--message", String(LIMIT)]);
-});
 after(() => server.stop());
+const server = await startServer({ after }, process.env.ECHO_SERVER, [
+  "--message",
+  String(LIMIT),
+]);
 
 /* ---- by `ws` ---- */
 

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Peer, startServer } from "./peer.js";
 
-const start = () => startServer(process.env.EMBED_SERVER);
+const start = (t) => startServer(t, process.env.EMBED_SERVER);
 
-test("calls, patches and many connections", async () => {
-  const server = await start();
+test("calls, patches and many connections", async (t) => {
+  const server = await start(t);
   const peers = await Promise.all(
     Array.from({ length: 20 }, () => Peer.open(server.url)),
   );
@@ -25,8 +25,8 @@ test("calls, patches and many connections", async () => {
   await server.stop();
 });
 
-test("a big message comes in pieces, and is refused whole", async () => {
-  const server = await start();
+test("a big message comes in pieces, and is refused whole", async (t) => {
+  const server = await start(t);
   const peer = await Peer.open(server.url);
   peer.socket.send("x".repeat(300_000));
   assert.equal((await peer.next()).type, "error");
@@ -35,8 +35,8 @@ test("a big message comes in pieces, and is refused whole", async () => {
   await server.stop();
 });
 
-test("a server that stops says goodbye with 1001", async () => {
-  const server = await start();
+test("a server that stops says goodbye with 1001", async (t) => {
+  const server = await start(t);
   const peers = await Promise.all([
     Peer.open(server.url),
     Peer.open(server.url),

@@ -78,8 +78,7 @@ const attacks = {
 test("while many attack, one is served, and memory stays bounded", async (t) => {
   // What the address sanitizer keeps of freed memory is none of the server's.
   process.env.ASAN_OPTIONS = `${process.env.ASAN_OPTIONS ?? ""}:quarantine_size_mb=4`;
-  const server = await startServer(process.env.CHAT_SERVER);
-  t.after(() => server.child.kill("SIGKILL"));
+  const server = await startServer(t, process.env.CHAT_SERVER);
   const bystander = await Peer.open(server.url);
   await bystander.call("chat", "room", "join", { name: "ada" });
   for (let i = 0; i < 200; i++) {

@@ -7,11 +7,16 @@ import WebSocket from "ws";
 
 const PATIENCE_MS = 20000; // sanitizers are slow; no test waits this long
 
-/** Starts a server program on a free port; resolves when it listens. */
-export async function startServer(program, args = []) {
+/**
+ * Starts a server program on a free port; resolves when it listens. It ends
+ * with @scope, a test or whatever else has `after`: one that fails leaves no
+ * server behind, for which everybody would wait.
+ */
+export async function startServer(scope, program, args = []) {
   const child = spawn(program, ["--port", "0", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
+  scope.after(() => child.kill("SIGKILL"));
   let log = "";
   const url = await new Promise((resolve, reject) => {
     const look = (chunk) => {
@@ -33,7 +38,9 @@ export async function startServer(program, args = []) {
     async stop() {
       const ended = once(child, "exit");
       child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
       const [code, signal] = await ended;
+      clearTimeout(timer);
       assert.equal(signal, null, log);
       assert.equal(code, 0, log);
     },

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@ static inline void program_exec(char *const *arguments, const char *port,
     all[n++] = flag;
     all[n++] = number;
     all[n] = NULL;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies ends it, too */
     (void)dup2(out[1], STDOUT_FILENO);
     (void)dup2(out[1], STDERR_FILENO);
     (void)close(out[0]);

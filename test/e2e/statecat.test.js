@@ -20,8 +20,7 @@ function statecat(t, ...words) {
 }
 
 test("the states of a counter, one a line", async (t) => {
-  const server = await startServer(COUNTER_SERVER);
-  t.after(() => server.stop());
+  const server = await startServer(t, COUNTER_SERVER);
   const cat = statecat(t, `${SCHEMAS}/counter/counter.zkt`, "counter", server.url, "main", "4");
   const peer = await Peer.open(server.url);
   t.after(() => peer.close());
@@ -36,11 +35,11 @@ test("the states of a counter, one a line", async (t) => {
     assert.deepEqual(await cat.next(), state);
   }
   assert.deepEqual(await cat.ended, { code: 0, errors: "" });
+  await server.stop();
 });
 
 test("the states of a chat, with what its members say", async (t) => {
-  const server = await startServer(CHAT_SERVER);
-  t.after(() => server.stop());
+  const server = await startServer(t, CHAT_SERVER);
   const peer = await Peer.open(server.url);
   t.after(() => peer.close());
   const cat = statecat(t, `${SCHEMAS}/chat/chat.zkt`, "chat", server.url, "room", "4");
@@ -59,6 +58,7 @@ test("the states of a chat, with what its members say", async (t) => {
     assert.deepEqual(await cat.next(), state);
   }
   assert.deepEqual(await cat.ended, { code: 0, errors: "" });
+  await server.stop();
 });
 
 test("an actor that the schema has not is named", async (t) => {
