@@ -2,14 +2,9 @@
 #include "server/server.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "base/limits.h"
 #include "server/connection.h"
-
-enum {
-    LOG_MAX = 1024
-};
 
 struct zkt_core *zkt__server_core(struct zkt_server *server)
 {
@@ -33,31 +28,33 @@ const struct zkt_allocator *zkt__server_allocator(
     return server->allocator;
 }
 
-static void log_text(const struct zkt_serve_options *options,
-                     enum zkt_log_level level, const char *format,
-                     va_list arguments)
-{
-    char text[LOG_MAX];
-    if (options->log != NULL) {
-        (void)vsnprintf(text, sizeof(text), format, arguments);
-        options->log(options->log_user, level, text);
-    }
-}
-
 /* A server is never const: what only looks at it may have it so. */
 static struct zkt_server *writable(const struct zkt_server *server)
 {
     return (struct zkt_server *)(uintptr_t)server;
 }
 
-static void log_line(struct zkt_server *server, enum zkt_log_level level,
-                     const char *format, va_list arguments)
+/* Returns false if the line was left out; whichever thread it is. */
+static bool log_line(struct zkt_shards *shards, int64_t now_ms,
+                     enum zkt_log_level level, const char *format,
+                     va_list arguments)
+{
+    pthread_mutex_lock(&shards->log_lock);
+    const bool written = zkt__log_line(&shards->log, now_ms, level, format,
+                                       arguments);
+    pthread_mutex_unlock(&shards->log_lock);
+    return written;
+}
+
+/* A line of @server's own thread. */
+static void log_own(struct zkt_server *server, enum zkt_log_level level,
+                    const char *format, va_list arguments)
 {
     zkt__server_begin_callback(server);
-    pthread_mutex_lock(&server->shards->log_lock);
-    log_text(&server->options, level, format, arguments);
-    pthread_mutex_unlock(&server->shards->log_lock);
+    const bool written = log_line(server->shards, server->core.now_ms, level,
+                                  format, arguments);
     zkt__server_end_callback(server);
+    server->host.stats.reached.log_per_second += !written;
 }
 
 void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
@@ -65,19 +62,34 @@ void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
 {
     va_list arguments;
     va_start(arguments, format);
-    log_line(writable(server), level, format, arguments);
+    log_own(writable(server), level, format, arguments);
+    va_end(arguments);
+}
+
+static void log_elsewhere(const struct zkt_server *server, const char *format,
+                          ...) ZKT_PRINTF(2, 3);
+
+/* A mistake, on a thread that may look at nothing else of the server. */
+static void log_elsewhere(const struct zkt_server *server, const char *format,
+                          ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)log_line(server->shards, INT64_MIN, ZKT_LOG_ERROR, format, arguments);
     va_end(arguments);
 }
 
 static void log_early(const struct zkt_serve_options *options,
                       const char *format, ...) ZKT_PRINTF(2, 3);
 
+/* Before there is a server. */
 static void log_early(const struct zkt_serve_options *options,
                       const char *format, ...)
 {
+    struct zkt_log log = { .write = options->log, .user = options->log_user };
     va_list arguments;
     va_start(arguments, format);
-    log_text(options, ZKT_LOG_ERROR, format, arguments);
+    (void)zkt__log_line(&log, 0, ZKT_LOG_ERROR, format, arguments);
     va_end(arguments);
 }
 
@@ -88,12 +100,10 @@ bool zkt__server_may_call(const struct zkt_server *server, const char *what)
     if (zkt__owner_may_call(&server->owner)) {
         return true;
     }
-    pthread_mutex_lock(&server->shards->log_lock);
-    log_early(&server->options,
-              "%s was called on another thread than the server's; "
-              "zkt_server_post is for that",
-              what);
-    pthread_mutex_unlock(&server->shards->log_lock);
+    log_elsewhere(server,
+                  "%s was called on another thread than the server's; "
+                  "zkt_server_post is for that",
+                  what);
     return false;
 }
 
@@ -488,7 +498,7 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
     struct zkt_host *host = &server->host;
     host->shard = server->self;
     host->server = server;
-    host->log = log_line;
+    host->log = log_own;
     host->charge = charge;
     host->refund = refund;
     host->receivers = &receivers;
@@ -643,6 +653,11 @@ enum zkt_status zkt_server_new(struct zkt_app app,
         return ZKT_NO_MEMORY;
     }
     first->shards->all[0] = first;
+    first->shards->log = (struct zkt_log){
+        .write = options->log,
+        .user = options->log_user,
+        .per_second = first->limits.log_per_second,
+    };
     status = add_shards(first, app, options);
     if (status == ZKT_OK && !join_shards(first->shards)) {
         log_early(options, "out of memory");
@@ -719,5 +734,6 @@ void zkt_server_free(struct zkt_server *server)
         zkt__instances_end(&shards->all[i]->host);
     }
     settle(shards);
+    zkt__log_flush(&shards->log);
     free_shards(shards);
 }

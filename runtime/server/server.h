@@ -21,7 +21,10 @@ const struct zkt_serve_options *zkt__server_options(
 const struct zkt_allocator *zkt__server_allocator(
     const struct zkt_server *server);
 
-/** A line for the server's log; at most 1 KiB of it is kept. */
+/**
+ * A line for the server's log, on the server's thread; see base/log.h. At most
+ * 1 KiB of it is kept. Lines of the same @format, a literal, are one kind.
+ */
 void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
                      const char *format, ...) ZKT_PRINTF(3, 4);
 

@@ -6,6 +6,7 @@
 #ifndef ZKT_SERVER_SHARDS_H
 #define ZKT_SERVER_SHARDS_H
 
+#include "base/log.h"
 #include "server/admission.h"
 #include "server/life.h"
 #include "zocket/server.h"
@@ -17,6 +18,7 @@ struct zkt_shards {
     struct zkt_admission admission;
     struct zkt_group *group;  /* NULL: there is one shard */
     pthread_mutex_t log_lock; /* recursive: a log may call what logs */
+    struct zkt_log log;       /* under log_lock */
     struct zkt_lives lives;
     pthread_mutex_t lock;
     /* Under the lock, by shard, as of its last turn. */

@@ -40,6 +40,17 @@ static enum zkt_status mark_often(struct slow_job_call *call,
     return ZKT_OK;
 }
 
+static int logged;
+static char logged_last[1024];
+
+static void keep_log(void *user, enum zkt_log_level level, const char *text)
+{
+    (void)user;
+    (void)level;
+    logged++;
+    snprintf(logged_last, sizeof(logged_last), "%s", text);
+}
+
 static struct zkt_server *serve(struct zkt_limits limits)
 {
     static struct slow_job_handlers job;
@@ -47,7 +58,8 @@ static struct zkt_server *serve(struct zkt_limits limits)
                                                    .plain = &plain_handlers };
     static const uint8_t seed[32] = { 11 };
     const struct zkt_serve_options options = { .limits = limits,
-                                               .random_seed = seed };
+                                               .random_seed = seed,
+                                               .log = keep_log };
     struct zkt_server *server = NULL;
     job = job_handlers;
     job.mark = mark_often;
@@ -1104,6 +1116,28 @@ static void test_output_stuck_ms(void **state)
     finish(server);
 }
 
+/* Who causes lines of the log causes so many in a second, and each is one. */
+static void test_log_per_second(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .log_per_second = 2, .mutations = 1 });
+    struct wire w = open_slow(server);
+    (void)state;
+    logged = 0;
+    for (int i = 0; i < 5; i++) {
+        (void)ask(&w, MARK("1", "x\\n", "change:2"));
+    }
+    assert_int_equal(logged, 2);
+    assert_int_equal(reached(server).log_per_second, 3);
+    assert_string_equal(
+        logged_last, "job \"x\\x0a\": mark: more than 1 changes in one call");
+    zkt_server_advance(server, 1000);
+    (void)ask(&w, MARK("2", "y", "change:2"));
+    assert_int_equal(logged, 4); /* how many were left out, and the new one */
+    close_wire(&w);
+    finish(server);
+}
+
 /* ---- time ---- */
 
 static void test_time_jumps(void **state)
@@ -1332,6 +1366,7 @@ int main(void)
         cmocka_unit_test(test_output_hard_ms),
         cmocka_unit_test(test_cache_bytes),
         cmocka_unit_test(test_output_stuck_ms),
+        cmocka_unit_test(test_log_per_second),
         cmocka_unit_test(test_time_jumps),
         cmocka_unit_test(test_turn_work),
         cmocka_unit_test(test_deferred_bytes),

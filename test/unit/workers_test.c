@@ -90,7 +90,9 @@ static void test_one_log_at_a_time(void **state)
     struct site site;
     struct peer peers[4];
     (void)state;
-    open_site(&site, 4, (struct zkt_limits){ .mutations = 1 });
+    open_site(
+        &site, 4,
+        (struct zkt_limits){ .mutations = 1, .log_per_second = 4 * CALLS });
     for (int i = 0; i < 4; i++) {
         peers[i] = visit(&site);
     }

@@ -64,7 +64,8 @@ extern "C" {
     X(output_bytes, 67108864, "of one message: RESOURCE_EXHAUSTED")            \
     X(snapshot_bytes, 268435456, "of snapshots for slow readers: they wait")   \
     X(output_stuck_ms, 10000, "time for progress in taking output: 1013")      \
-    X(protocol_errors, 16, "bad messages of one connection: 1008")
+    X(protocol_errors, 16, "bad messages of one connection: 1008")             \
+    X(log_per_second, 20, "lines of one kind in the log: left out, a count")
 
 struct zkt_limits {
 #define X(name, value, text) int64_t name;

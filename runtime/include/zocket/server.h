@@ -38,6 +38,8 @@ struct zkt_serve_options {
     void (*on_stopped)(void *user);
     void *user;
     const struct zkt_allocator *allocator; /* NULL: the C library's */
+    /* One line of UTF-8 without controls, at most 1 KiB: text from peers is
+     * escaped. Of each kind at most log_per_second (limits.h) in a second. */
     void (*log)(void *user, enum zkt_log_level level, const char *text);
     void *log_user;
     struct zkt_limits limits; /* zero: the defaults */
