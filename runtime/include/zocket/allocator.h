@@ -36,8 +36,11 @@ enum zkt_log_level {
 
 /**
  * For the log of options: a line on standard error, as it is or behind
- * "warning: " or "error: ". What zkt_serve has when it is given none. @user is
- * not looked at. From any thread.
+ * "warning: " or "error: ". What zkt_serve has when it is given none. It does
+ * not wait for whoever reads that, and a reader that has gone ends nothing: a
+ * line that is not taken at once is dropped, and the next one that is taken has
+ * in front of it how many those were. More than 1 KiB of a line is cut. @user
+ * is not looked at. From any thread.
  */
 void zkt_log_to_stderr(void *user, enum zkt_log_level level, const char *text);
 

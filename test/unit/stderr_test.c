@@ -1,0 +1,280 @@
+/*
+ * The log on standard error: whatever that is, and whoever reads it or does
+ * not, a line neither waits nor ends the program, and nothing else is written
+ * into. With the kernel's write that does not wait, and without.
+ */
+#define _GNU_SOURCE /* pipe2 */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "zocket/zocket.h"
+
+enum {
+    MANY = 5000 /* lines: more than any buffer has room for */
+};
+
+/* ---- the kernel ---- */
+
+static bool old_kernel;
+
+ssize_t __real_pwritev64v2(int fd, const struct iovec *all, int count, off_t at,
+                           int flags);
+ssize_t __wrap_pwritev64v2(int fd, const struct iovec *all, int count, off_t at,
+                           int flags);
+ssize_t __wrap_pwritev64v2(int fd, const struct iovec *all, int count, off_t at,
+                           int flags)
+{
+    if (old_kernel) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return __real_pwritev64v2(fd, all, count, at, flags);
+}
+
+/* ---- standard error ---- */
+
+static int kept = -1; /* the real one */
+
+/* @fd is standard error from now on, and only that. */
+static void become(int fd)
+{
+    assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+    close(fd);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    return kept < 0;
+}
+
+/* Tells what was dropped, so that no test counts another's. */
+static int tear_down(void **state)
+{
+    (void)state;
+    (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+    zkt_log_to_stderr(NULL, ZKT_LOG_INFO, "");
+    (void)dup2(kept, STDERR_FILENO);
+    close(kept);
+    return 0;
+}
+
+static void log_number(long number)
+{
+    char text[128];
+    snprintf(text, sizeof(text),
+             "%ld: a line that is somewhat long, so that "
+             "few of them are many bytes",
+             number);
+    zkt_log_to_stderr(NULL, ZKT_LOG_WARNING, text);
+}
+
+/* Everything that @fd has for now. */
+static char *read_all(int fd)
+{
+    static char text[4 << 20];
+    size_t len = 0;
+    ssize_t got;
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    while ((got = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
+        len += (size_t)got;
+    }
+    text[len] = '\0';
+    return text;
+}
+
+static long count_lines(const char *text)
+{
+    long count = 0;
+    for (; *text != '\0'; text++) {
+        count += *text == '\n';
+    }
+    return count;
+}
+
+/* ---- nobody reads ---- */
+
+/* Standard error is @to, which @from reads; full, and read again. */
+static void fill(int from, int to)
+{
+    char expected[200];
+    become(to);
+    const int flags = fcntl(STDERR_FILENO, F_GETFL);
+    for (long i = 0; i < MANY; i++) {
+        log_number(i);
+    }
+    const long taken = count_lines(read_all(from));
+    assert_true(taken > 0 && taken < MANY);
+    log_number(MANY);
+    snprintf(expected, sizeof(expected),
+             "warning: %ld lines of the log were dropped\n"
+             "warning: %d: a line",
+             MANY - taken, MANY);
+    assert_memory_equal(read_all(from), expected, strlen(expected));
+    log_number(1);
+    assert_memory_equal(read_all(from), "warning: 1: ", 12);
+    assert_int_equal(fcntl(STDERR_FILENO, F_GETFL), flags);
+    close(from);
+}
+
+static void test_a_pipe_that_is_not_read(void **state)
+{
+    int ends[2];
+    (void)state;
+    for (int old = 0; old < 2; old++) {
+        old_kernel = old == 1;
+        assert_int_equal(pipe(ends), 0);
+        fill(ends[0], ends[1]);
+    }
+    old_kernel = false;
+}
+
+static void test_a_socket_that_is_not_read(void **state)
+{
+    int ends[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    fill(ends[0], ends[1]);
+}
+
+/* ---- nobody can read ---- */
+
+static bool waits(void)
+{
+    sigset_t pending;
+    assert_int_equal(sigpending(&pending), 0);
+    return sigismember(&pending, SIGPIPE) == 1;
+}
+
+static bool is_blocked(void)
+{
+    sigset_t blocked;
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, NULL, &blocked), 0);
+    return sigismember(&blocked, SIGPIPE) == 1;
+}
+
+/* SIGPIPE does what it does by default, which would end the test. */
+static void lose_reader(int from, int to)
+{
+    become(to);
+    close(from);
+    log_number(1);
+    log_number(2);
+    assert_false(waits());
+    assert_false(is_blocked());
+}
+
+static void test_a_reader_that_has_gone(void **state)
+{
+    int ends[2];
+    (void)state;
+    for (int old = 0; old < 2; old++) {
+        old_kernel = old == 1;
+        assert_int_equal(pipe(ends), 0);
+        lose_reader(ends[0], ends[1]);
+    }
+    old_kernel = false;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    lose_reader(ends[0], ends[1]);
+    assert_int_equal(pipe(ends), 0);
+    become(ends[1]);
+    log_number(7);
+    assert_memory_equal(read_all(ends[0]),
+                        "warning: 6 lines of the log were dropped\n", 41);
+    close(ends[0]);
+}
+
+/* One that the program waits for is left to it. */
+static void test_a_signal_of_others(void **state)
+{
+    int ends[2];
+    sigset_t pipes, before;
+    (void)state;
+    sigemptyset(&pipes);
+    sigaddset(&pipes, SIGPIPE);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &pipes, &before), 0);
+    assert_int_equal(raise(SIGPIPE), 0);
+    assert_int_equal(pipe(ends), 0);
+    become(ends[1]);
+    close(ends[0]);
+    log_number(1);
+    assert_true(waits());
+    const struct timespec now = { 0 };
+    assert_int_equal(sigtimedwait(&pipes, NULL, &now), SIGPIPE);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+}
+
+/* ---- what else it can be ---- */
+
+static void test_a_file(void **state)
+{
+    char name[] = "stderr_test_XXXXXX", text[64] = "";
+    (void)state;
+    const int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    assert_int_equal(unlink(name), 0);
+    const int again = dup(fd);
+    assert_int_equal(write(fd, "before\n", 7), 7);
+    become(fd);
+    zkt_log_to_stderr(NULL, ZKT_LOG_INFO, "one");
+    zkt_log_to_stderr(NULL, ZKT_LOG_ERROR, "two");
+    assert_int_equal(pread(again, text, sizeof(text) - 1, 0), 22);
+    assert_string_equal(text, "before\none\nerror: two\n");
+    close(again);
+}
+
+static void test_a_line_that_is_too_long(void **state)
+{
+    static char text[5000];
+    int ends[2];
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    become(ends[1]);
+    memset(text, 'x', sizeof(text) - 1);
+    zkt_log_to_stderr(NULL, ZKT_LOG_DEBUG, text);
+    const char *line = read_all(ends[0]);
+    assert_memory_equal(line, "debug: xxx", 10);
+    assert_true(strlen(line) >= 1024 && strlen(line) < 1100);
+    assert_int_equal(count_lines(line), 1);
+    close(ends[0]);
+}
+
+static void test_nothing(void **state)
+{
+    (void)state;
+    close(STDERR_FILENO);
+    errno = 0;
+    log_number(1);
+    assert_int_equal(errno, 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(test_a_pipe_that_is_not_read),
+        T(test_a_socket_that_is_not_read),
+        T(test_a_reader_that_has_gone),
+        T(test_a_signal_of_others),
+        T(test_a_file),
+        T(test_a_line_that_is_too_long),
+        T(test_nothing),
+    };
+#undef T
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
