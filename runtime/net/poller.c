@@ -109,9 +109,9 @@ int zkt__poller_init(struct zkt_poller *poller, uv_loop_t *uv)
 {
     *poller = (struct zkt_poller){ .uv = uv, .alarm_at = INT64_MAX };
     poller->alarm.fd = -1;
-    poller->epoll = epoll_create1(EPOLL_CLOEXEC);
+    poller->epoll = zkt__socket_lift(epoll_create1(EPOLL_CLOEXEC));
     if (poller->epoll < 0) {
-        return -errno;
+        return poller->epoll;
     }
     const int error = uv_poll_init(uv, &poller->nested, poller->epoll);
     if (error != 0) {
@@ -154,9 +154,10 @@ static void on_alarm(struct zkt_source *source, uint32_t events)
 
 int zkt__poller_take_over(struct zkt_poller *poller)
 {
-    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    const int fd = zkt__socket_lift(
+        timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
     if (poller->nests) { /* neither of two may wait for the other */
         uv_poll_stop(&poller->nested);

@@ -2,8 +2,10 @@
  * zkt_serve: a server on a loop of its own that stops at signals, from start
  * to exit status.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net/serving.h"
 
@@ -78,6 +80,18 @@ static int run(struct runner *r)
     return error;
 }
 
+/* What was closed when the program was started is opened on nothing: whatever
+ * libuv or the program opens later would take its place, and the log go into
+ * that. */
+static void open_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) < 0) {
+            return; /* it gives the lowest number that is free: fd */
+        }
+    }
+}
+
 int zkt_serve(struct zkt_app app, const struct zkt_serve_options *given)
 {
     struct zkt_serve_options options = { 0 };
@@ -87,6 +101,7 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *given)
     if (options.log == NULL) {
         options.log = zkt_log_to_stderr;
     }
+    open_standard_descriptors();
     struct runner r = { 0 };
     if (zkt_server_new(app, &options, &r.server) != ZKT_OK) {
         return 1; /* the log has said why */

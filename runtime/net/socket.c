@@ -58,6 +58,23 @@ static int fail(int fd)
     return error;
 }
 
+int zkt__socket_lift(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO) {
+        return fd < 0 ? -errno : fd;
+    }
+    const int lifted = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int error = -errno;
+    zkt__socket_close(fd);
+    return lifted < 0 ? error : lifted;
+}
+
+static int make_socket(int family)
+{
+    return zkt__socket_lift(
+        socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
 int zkt__socket_listen(const char *host, uint16_t *port)
 {
     union address address;
@@ -65,10 +82,9 @@ int zkt__socket_listen(const char *host, uint16_t *port)
     if (len == 0) {
         return -EINVAL;
     }
-    const int fd = socket(address.any.sa_family,
-                          SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int fd = make_socket(address.any.sa_family);
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
     const int on = 1;
     /* What is accepted inherits TCP_NODELAY, which saves a call for each. */
@@ -88,9 +104,8 @@ int zkt__socket_listen(const char *host, uint16_t *port)
 int zkt__socket_accept(int listener, struct sockaddr_storage *peer)
 {
     socklen_t len = sizeof(*peer);
-    const int fd = accept4(listener, (struct sockaddr *)peer, &len,
-                           SOCK_NONBLOCK | SOCK_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    return zkt__socket_lift(accept4(listener, (struct sockaddr *)peer, &len,
+                                    SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
 void zkt__socket_spell(const struct sockaddr *peer, char text[ZKT_ADDRESS_TEXT])
@@ -107,10 +122,9 @@ void zkt__socket_spell(const struct sockaddr *peer, char text[ZKT_ADDRESS_TEXT])
 
 int zkt__socket_connect(const struct sockaddr *address, socklen_t len)
 {
-    const int fd = socket(address->sa_family,
-                          SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int fd = make_socket(address->sa_family);
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
     const int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

@@ -43,6 +43,13 @@ ptrdiff_t zkt__socket_read(int fd, void *buffer, size_t size);
 ptrdiff_t zkt__socket_write(int fd, const struct zkt_slice *slices,
                             size_t count);
 
+/**
+ * @fd, which was just made, or, if that is one of the standard descriptors, a
+ * copy of it that is none, and @fd is closed: a program may have been started
+ * without them, and would read from it or print into it. Or an error.
+ */
+int zkt__socket_lift(int fd);
+
 /** Says that nothing more will be written. */
 void zkt__socket_finish_writing(int fd);
 void zkt__socket_close(int fd);

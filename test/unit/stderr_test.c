@@ -17,10 +17,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "counter_server.h"
+#include "zocket/embed.h"
 #include "zocket/zocket.h"
 
 enum {
@@ -263,6 +266,82 @@ static void test_nothing(void **state)
     assert_int_equal(errno, 0);
 }
 
+/* ---- started without it ---- */
+
+/* What @run returns in a process that has no standard descriptors. */
+static int without_descriptors(int (*run)(void))
+{
+    int status = -1;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)close(0);
+        (void)close(1);
+        (void)close(2);
+        _exit(run());
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int make_sockets(void)
+{
+    uint16_t port = 0;
+    const int listener = zkt_socket_listen("127.0.0.1", &port);
+    const bool lifted = listener > STDERR_FILENO &&
+                        fcntl(STDIN_FILENO, F_GETFD) == -1;
+    log_number(1); /* into nothing */
+    return lifted ? 0 : 1;
+}
+
+static void test_no_socket_takes_their_place(void **state)
+{
+    (void)state;
+    assert_int_equal(without_descriptors(make_sockets), 0);
+}
+
+static enum zkt_status inc(struct demo_counter_call *call,
+                           const struct demo_counter_inc_input *in,
+                           int32_t *out)
+{
+    (void)call;
+    *out = in->by;
+    return ZKT_OK;
+}
+
+static enum zkt_status reset(struct demo_counter_call *call)
+{
+    (void)call;
+    return ZKT_OK;
+}
+
+static void look(void *user, struct zkt_server *server)
+{
+    int *opened = user;
+    struct stat is;
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        *opened += fstat(fd, &is) == 0 && S_ISCHR(is.st_mode);
+    }
+    zkt_server_shutdown(server);
+}
+
+static int serve(void)
+{
+    const struct demo_counter_handlers counter = { .inc = inc, .reset = reset };
+    const struct demo_handlers handlers = { .counter = &counter };
+    int opened = 0;
+    const struct zkt_serve_options options = { .on_start = look,
+                                               .user = &opened };
+    return zkt_serve(demo_app(&handlers), &options) == 0 && opened == 3 ? 0 : 1;
+}
+
+static void test_a_server_opens_them(void **state)
+{
+    (void)state;
+    assert_int_equal(without_descriptors(serve), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -274,6 +353,8 @@ int main(void)
         T(test_a_file),
         T(test_a_line_that_is_too_long),
         T(test_nothing),
+        T(test_no_socket_takes_their_place),
+        T(test_a_server_opens_them),
     };
 #undef T
     return cmocka_run_group_tests(tests, NULL, NULL);
