@@ -22,13 +22,16 @@ struct zkt_ws_slow {
     uint64_t boundary; /* where the frame that was begun ends */
     size_t frames;     /* of the message that is being put together */
     size_t payload;    /* of it, so far */
-    uint64_t promised; /* the same by its heads, which is what wslay takes */
-    bool fragmented;   /* inside of one */
     bool control;      /* the frame that was begun is a control frame */
-    bool closing;      /* the frame that was begun is a close frame */
-    bool ended;        /* the frame that was begun is complete */
-    unsigned verdict;  /* on a close frame, where it is not wslay's; or 0 */
-    size_t held;       /* bytes of one that is not given yet */
+    uint64_t size;     /* of it, in the frames that were begun */
+    size_t head_len;   /* bytes of the last head, as far as it has come */
+    bool has_head;     /* what is being fed completes it */
+    uint8_t head[ZKT_WS_HEAD_MAX];
+    bool fragmented;  /* inside of one */
+    bool closing;     /* the frame that was begun is a close frame */
+    bool ended;       /* the frame that was begun is complete */
+    unsigned verdict; /* on a close frame, where it is not wslay's; or 0 */
+    size_t held;      /* bytes of one that is not given yet */
     uint8_t hold[CLOSE_FRAME_MAX];
 };
 
@@ -86,10 +89,10 @@ static void on_frame_start(wslay_event_context_ptr context,
     if (slow->control) {
         return;
     }
-    const bool continued = a->opcode == WSLAY_CONTINUATION_FRAME;
-    slow->frames = continued ? slow->frames + 1 : 1;
-    slow->payload = continued ? slow->payload : 0;
-    slow->promised = (continued ? slow->promised : 0) + len;
+    const bool continues = a->opcode == WSLAY_CONTINUATION_FRAME;
+    slow->frames = continues ? slow->frames + 1 : 1;
+    slow->payload = continues ? slow->payload : 0;
+    slow->size = continues ? slow->size + len : len;
     slow->fragmented = !a->fin;
     if (slow->frames > slow->ws->limits->fragments) {
         (void)wslay_event_queue_close(context, WSLAY_CODE_MESSAGE_TOO_BIG, NULL,
@@ -206,7 +209,7 @@ size_t zkt__ws_slow_partial(const struct zkt_ws *ws, size_t *memory)
 {
     const struct zkt_ws_slow *slow = ws->slow;
     const size_t most = ws->limits->message;
-    *memory = slow->promised < most ? (size_t)slow->promised : most;
+    *memory = slow->size < most ? (size_t)slow->size : most;
     return slow->payload;
 }
 
@@ -279,6 +282,105 @@ static void fail_connection(struct zkt_ws *ws, int error)
                  memory ? "out of memory" : "the peer broke the protocol");
 }
 
+/* ---- heads ---- */
+
+/* How long the head is that has begun, as far as that is known. */
+static size_t head_size(const struct zkt_ws_slow *slow)
+{
+    const unsigned second = slow->head_len < 2 ? 0 : slow->head[1];
+    const unsigned code = second & 127;
+    return 2 + (second >> 7) * 4 + (code == 127 ? 8 : code == 126 ? 2 : 0);
+}
+
+static uint64_t payload_size(const struct zkt_ws_slow *slow)
+{
+    const unsigned code = slow->head[1] & 127u;
+    const size_t extra = code == 127 ? 8 : code == 126 ? 2 : 0;
+    uint64_t value = extra > 0 ? 0 : code;
+    for (size_t i = 0; i < extra; i++) {
+        value = value << 8 | slow->head[2 + i];
+    }
+    return value;
+}
+
+static bool continues_message(const struct zkt_ws_slow *slow)
+{
+    return (slow->head[0] & 15) == WSLAY_CONTINUATION_FRAME;
+}
+
+static bool is_too_long(const struct zkt_ws_slow *slow)
+{
+    const uint64_t most = slow->ws->limits->message;
+    const uint64_t before = continues_message(slow) ? slow->size : 0;
+    const uint64_t len = payload_size(slow);
+    return len > most || before > most - len;
+}
+
+static bool is_one_too_many(const struct zkt_ws_slow *slow)
+{
+    return continues_message(slow) &&
+           slow->frames >= slow->ws->limits->fragments;
+}
+
+/* What cannot be the head of a frame here (RFC 6455, sections 5.1, 5.2 and
+ * 5.4). */
+static bool breaks_protocol(const struct zkt_ws_slow *slow)
+{
+    static const bool is_known[16] = {
+        [0] = true, [1] = true, [2] = true, [8] = true, [9] = true, [10] = true
+    };
+    const unsigned opcode = slow->head[0] & 15;
+    const bool masked = slow->head[1] >> 7 != 0;
+    const bool reserved = (slow->head[0] & 0x70) != 0 || !is_known[opcode];
+    return reserved || masked != (slow->ws->role == ZKT_WS_SERVER) ||
+           (!wslay_is_ctrl_frame(opcode) &&
+            continues_message(slow) != slow->fragmented);
+}
+
+/* The close code for a head that wslay has found nothing wrong with, or 0. */
+static uint16_t judge_head(const struct zkt_ws_slow *slow)
+{
+    const unsigned opcode = slow->head[0] & 15;
+    if (payload_size(slow) == 0) {
+        return 0; /* wslay has told of the frame already */
+    }
+    if (breaks_protocol(slow)) {
+        return WSLAY_CODE_PROTOCOL_ERROR;
+    }
+    if (wslay_is_ctrl_frame(opcode)) {
+        return 0; /* it is never long */
+    }
+    return is_one_too_many(slow) || is_too_long(slow)
+               ? WSLAY_CODE_MESSAGE_TOO_BIG
+               : 0;
+}
+
+/* wslay tells of a frame when its payload begins, and a peer may take its time
+ * with that: it is refused as soon as its head is there. */
+static void look_at_head(struct zkt_ws_slow *slow)
+{
+    const uint16_t code = judge_head(slow);
+    if (code != 0) {
+        slow->frames += is_one_too_many(slow);
+        (void)wslay_event_queue_close(slow->context, code, NULL, 0);
+        wslay_event_shutdown_read(slow->context);
+    }
+}
+
+/* Keeps a byte that does not belong to a payload, unless the head is complete
+ * and the payload begins; returns true if it completes the head. */
+static bool keep_head(struct zkt_ws_slow *slow, uint8_t byte)
+{
+    slow->head_len = slow->fed == slow->boundary ? 0 : slow->head_len;
+    if (slow->head_len == head_size(slow)) {
+        return false;
+    }
+    slow->head[slow->head_len++] = byte;
+    return slow->head_len == head_size(slow);
+}
+
+/* ---- giving ---- */
+
 /* How many of @len bytes to give at once: up to the end of a frame; byte by
  * byte through a header, so that wslay never reads past a frame's end. */
 static size_t portion(const struct zkt_ws_slow *slow, size_t len)
@@ -319,6 +421,11 @@ static size_t hold_close(struct zkt_ws_slow *slow, const uint8_t *bytes,
     slow->in = slow->hold;
     slow->in_len = whole ? slow->held : 0;
     slow->held = whole ? 0 : slow->held;
+    if (whole) { /* one that cannot be may go on with its mask */
+        memcpy(slow->head, slow->hold, 2);
+        slow->head_len = 2;
+        slow->has_head = head_size(slow) == 2;
+    }
     return n;
 }
 
@@ -330,6 +437,7 @@ static size_t take(struct zkt_ws_slow *slow, const uint8_t *bytes, size_t len)
     if (slow->held > 0 || starts) {
         return hold_close(slow, bytes, len);
     }
+    slow->has_head = slow->fed >= slow->boundary && keep_head(slow, bytes[0]);
     slow->in = bytes;
     slow->in_len = portion(slow, len);
     return slow->in_len;
@@ -343,11 +451,15 @@ size_t zkt__ws_slow_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
     struct zkt_ws_slow *slow = ws->slow;
     const uint8_t *start = bytes;
     do {
+        slow->has_head = false;
         const size_t n = take(slow, bytes, len);
         const int failed = wslay_event_recv(slow->context);
         if (failed != 0) {
             fail_connection(ws, failed);
             break;
+        }
+        if (slow->has_head) {
+            look_at_head(slow);
         }
         (void)wslay_event_send(slow->context);
         look_for_the_end(ws);

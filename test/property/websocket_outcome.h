@@ -4,8 +4,8 @@
  * but for what wslay is known to do otherwise: it says 1002 or 1007 of some
  * streams by how they are cut; it does not know the codes 1012 to 1014; a
  * header that cannot be is answered with a close frame that has no code; half
- * of a close code is none; and the reason in a close frame that comes in pieces
- * is not looked at.
+ * of a close code is none; the reason in a close frame that comes in pieces is
+ * not looked at; and a frame is refused only when its payload begins.
  */
 #ifndef WEBSOCKET_OUTCOME_H
 #define WEBSOCKET_OUTCOME_H
@@ -24,7 +24,8 @@ enum {
 struct outcome {
     uint8_t *messages, *replies;
     size_t messages_len, replies_len;
-    unsigned code; /* of the close; 0: none */
+    unsigned code;      /* of the close; 0: none */
+    unsigned next_code; /* the reference: what one more byte leads to */
     struct zkt_ws *ws;
     uint32_t pauses; /* state of the chance to pause; 0: never */
     uint8_t memory[OUTCOME_MESSAGE_MAX + ZKT_PADDING];
@@ -52,7 +53,7 @@ static inline void outcome_begin(struct outcome *o)
 {
     o->messages = o->replies = NULL;
     o->messages_len = o->replies_len = 0;
-    o->code = 0;
+    o->code = o->next_code = 0;
     o->pauses = 0;
 }
 
@@ -164,7 +165,7 @@ struct reference {
     const uint8_t *in;
     size_t len;
     struct outcome *o;
-    bool bad_reason;
+    bool bad_reason, silent;
 };
 
 static inline ssize_t ref_receive(wslay_event_context_ptr context,
@@ -190,7 +191,7 @@ static inline ssize_t ref_send(wslay_event_context_ptr context,
     struct reference *r = user;
     (void)context;
     (void)flags;
-    if (!r->bad_reason) {
+    if (!r->bad_reason && !r->silent) {
         our_send(r->o, data, len);
     }
     return (ssize_t)len;
@@ -215,10 +216,33 @@ static inline void ref_message(wslay_event_context_ptr context,
                     (a->msg_length == 1 ||
                      (a->msg_length > 2 &&
                       !zkt__utf8_valid(a->msg + 2, a->msg_length - 2)));
-    if (!wslay_is_ctrl_frame(a->opcode)) {
+    if (!wslay_is_ctrl_frame(a->opcode) && !r->silent) {
         outcome_message(r->o, a->opcode == WSLAY_BINARY_FRAME, a->msg,
                         a->msg_length);
     }
+}
+
+static inline void refer_close(struct outcome *o, enum zkt_ws_role role,
+                               unsigned code)
+{
+    const uint8_t close[8] = { 0x88, 2, (uint8_t)(code >> 8), (uint8_t)code };
+    our_send(o, close, role == ZKT_WS_SERVER ? 4 : 8);
+    o->code = code;
+}
+
+/* The code that one more byte would lead to, or 0. */
+static inline unsigned code_of_next(wslay_event_context_ptr context,
+                                    struct reference *r)
+{
+    static const uint8_t next;
+    r->silent = true;
+    r->in = &next;
+    r->len = 1;
+    if (wslay_event_recv(context) != 0 || wslay_event_send(context) != 0 ||
+        wslay_event_get_read_enabled(context)) {
+        return 0;
+    }
+    return wslay_event_get_status_code_sent(context);
 }
 
 static inline void run_reference(const uint8_t *bytes, size_t len,
@@ -251,13 +275,13 @@ static inline void run_reference(const uint8_t *bytes, size_t len,
         wslay_event_send(context);
     }
     if (failed || r.bad_reason) {
-        static const uint8_t close[8] = { 0x88, 2, 3, 0xea };
-        our_send(o, close, role == ZKT_WS_SERVER ? 4 : 8);
-        o->code = 1002;
+        refer_close(o, role, 1002);
     } else if (wslay_event_get_close_received(context)) {
         o->code = wslay_event_get_status_code_received(context);
     } else if (!wslay_event_get_read_enabled(context)) {
         o->code = wslay_event_get_status_code_sent(context);
+    } else {
+        o->next_code = code_of_next(context, &r);
     }
     wslay_event_context_free(context);
 }
@@ -271,9 +295,12 @@ static inline unsigned class_of(unsigned code)
 
 /* A client's replies are masked by chance; of a violation only the length of
  * the close frame is looked at. */
-static inline bool same_outcome(const struct outcome *a,
-                                const struct outcome *b, enum zkt_ws_role role)
+static inline bool same_outcome(const struct outcome *a, struct outcome *b,
+                                enum zkt_ws_role role)
 {
+    if (b->code == 0 && b->next_code != 0 && a->code == b->next_code) {
+        refer_close(b, role, b->next_code);
+    }
     if (a->messages_len != b->messages_len ||
         a->replies_len != b->replies_len ||
         class_of(a->code) != class_of(b->code)) {

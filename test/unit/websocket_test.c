@@ -29,6 +29,7 @@ struct heard {
     uint8_t sent[BYTES_MAX];
     size_t text_len, sent_len;
     unsigned code;
+    unsigned limit;
     uint8_t memory[MESSAGE_MAX + ZKT_PADDING];
 };
 
@@ -654,6 +655,123 @@ static void test_frames(void **state)
     }
 }
 
+/* ---- heads ---- */
+
+enum {
+    NO_LIMIT = 99
+};
+
+/* Frames of which the last one is refused by its head; nothing of it follows.
+ */
+struct head_row {
+    const char *what;
+    struct frame frames[FRAMES];
+    unsigned limit; /* of enum zkt_ws_limit, or NO_LIMIT */
+};
+
+static const struct head_row heads[] = {
+    { "a message over the limit",
+      { { 0x81, "*", MESSAGE_MAX + 1, 0, 0, 0 } },
+      ZKT_WS_LIMIT_MESSAGE },
+    { "a fragment over the limit",
+      { { 0x01, "*", MESSAGE_MAX + 1, 0, 0, 0 } },
+      ZKT_WS_LIMIT_MESSAGE },
+    { "fragments over the limit",
+      { { 0x01, "*", MESSAGE_MAX - 9, 0, 0, 0 },
+        { 0x89, "ping", 0, 0, 0, 0 },
+        { 0x80, "*", 10, 0, 0, 0 } },
+      ZKT_WS_LIMIT_MESSAGE },
+    { "too many fragments",
+      { { 0x01, "a", 0, 0, 0, 0 },
+        { 0x00, "a", 0, 0, 0, 0 },
+        { 0x00, "a", 0, 0, 0, 0 },
+        { 0x00, "a", 0, 0, 0, 0 },
+        { 0x80, "a", 0, 0, 0, 0 } },
+      ZKT_WS_LIMIT_FRAGMENTS },
+    { "too many fragments, without a payload",
+      { { 0x01, "a", 0, 0, 0, 0 },
+        { 0x00, "a", 0, 0, 0, 0 },
+        { 0x00, "a", 0, 0, 0, 0 },
+        { 0x00, "a", 0, 0, 0, 0 },
+        { 0x80, "", 0, 0, 0, 0 } },
+      ZKT_WS_LIMIT_FRAGMENTS },
+    { "a ping of 126 bytes", { { 0x89, "*", 126, 0, 0, 0 } }, NO_LIMIT },
+    { "a close of 126 bytes", { { 0x88, "*", 126, 0, 0, 0 } }, NO_LIMIT },
+    { "reserved bits", { { 0xc1, "x", 0, 0, 0, 0 } }, NO_LIMIT },
+    { "a reserved opcode", { { 0x83, "x", 0, 0, 0, 0 } }, NO_LIMIT },
+    { "a reserved control frame", { { 0x8b, "x", 0, 0, 0, 0 } }, NO_LIMIT },
+    { "a close frame with the wrong mask",
+      { { 0x88, "\x03\xe8", 0, 0, true, 0 } },
+      NO_LIMIT },
+    { "a message within a message",
+      { { 0x01, "a", 0, 0, 0, 0 }, { 0x81, "a", 0, 0, 0, 0 } },
+      NO_LIMIT },
+    { "a continuation of nothing",
+      { { 0x80, "*", MESSAGE_MAX + 1, 0, 0, 0 } },
+      NO_LIMIT },
+};
+
+static void on_limit(void *user, enum zkt_ws_limit limit)
+{
+    struct heard *h = user;
+    h->limit = limit;
+}
+
+/* The frames up to the last one, and what of that comes before its payload. */
+static size_t put_heads(uint8_t *to, const struct head_row *row, bool masked)
+{
+    size_t len = 0, last = 0;
+    for (size_t i = 0; i < FRAMES && row->frames[i].payload != NULL; i++) {
+        last = len;
+        len += put_frame(to + len, &row->frames[i],
+                         masked != row->frames[i].wrong_mask);
+    }
+    const size_t extra = (to[last + 1] & 127) == 126 ? 2 : 0;
+    return last + 2 + extra + (to[last + 1] >> 7 != 0 ? 4 : 0);
+}
+
+static void run_heads(const struct head_row *row, bool client, size_t cut)
+{
+    static struct heard h;
+    static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
+    struct zkt_ws_callbacks all = callbacks;
+    uint8_t bytes[BYTES_MAX];
+    struct zkt_random random;
+    struct zkt_hash_key key;
+    struct zkt_ws ws;
+    const size_t len = put_heads(bytes, row, !client);
+    memset(&h, 0, sizeof(h));
+    h.ws = &ws;
+    h.limit = NO_LIMIT;
+    all.on_limit = on_limit;
+    assert_true(zkt__random_init(&random, &key, seed));
+    zkt__ws_init_server(&ws, &all, &h, &zkt__allocator_default, &limits);
+    ws.role = client ? ZKT_WS_CLIENT : ZKT_WS_SERVER;
+    ws.random = &random;
+    ws.state = ZKT_WS_OPEN;
+    for (size_t at = 0; at < len; at += cut) {
+        feed(&ws, bytes + at, len - at < cut ? len - at : cut);
+    }
+    if (h.code != (row->limit == NO_LIMIT ? 1002 : 1009) ||
+        h.limit != row->limit || h.text_len > 0) {
+        fail_msg("%s (%s, cut %zu): close %u, limit %u", row->what,
+                 client ? "client" : "server", cut, h.code, h.limit);
+    }
+    zkt__ws_finish(&ws);
+}
+
+static void test_heads(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        for (int client = 0; client < 2; client++) {
+            run_heads(&heads[i], client == 1, 1);
+            run_heads(&heads[i], client == 1, 3);
+            run_heads(&heads[i], client == 1, BYTES_MAX);
+        }
+    }
+}
+
 /* ---- pauses ---- */
 
 /* A server's WebSocket that is open and pauses at every message. */
@@ -760,6 +878,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_heads),
         cmocka_unit_test(test_pause),
         cmocka_unit_test(test_pause_at_reply),
         cmocka_unit_test(test_pause_and_close),
