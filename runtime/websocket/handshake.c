@@ -140,6 +140,7 @@ struct request {
     struct zkt_ws_request public;
     struct zkt_str key, version;
     bool upgrade, connection, body, twice;
+    bool expects_continue, expects_more;
 };
 
 /* A field that may stand once only. */
@@ -148,6 +149,21 @@ static void set_once(struct request *r, struct zkt_str *to,
 {
     r->twice = r->twice || to->data != NULL;
     *to = value;
+}
+
+/* A list of expectations, of which there is one (RFC 9110, section 10.1.1). */
+static void take_expectations(struct request *r, struct zkt_str list)
+{
+    while (list.len > 0) {
+        const char *comma = memchr(list.data, ',', list.len);
+        const size_t n = comma != NULL ? (size_t)(comma - list.data) : list.len;
+        const struct zkt_str item = strip((struct zkt_str){ list.data, n });
+        const bool is_continue = same_word(item, "100-continue");
+        r->expects_continue = r->expects_continue || is_continue;
+        r->expects_more = r->expects_more || (item.len > 0 && !is_continue);
+        list.data += comma != NULL ? n + 1 : n;
+        list.len -= comma != NULL ? n + 1 : n;
+    }
 }
 
 static void take_field(struct request *r, struct zkt_str name,
@@ -174,6 +190,8 @@ static void take_field(struct request *r, struct zkt_str name,
         r->body = r->body || !zkt_str_eq(value, ZKT_STR("0"));
     } else if (same_word(name, "Transfer-Encoding")) {
         r->body = true;
+    } else if (same_word(name, "Expect")) {
+        take_expectations(r, value);
     }
 }
 
@@ -282,7 +300,10 @@ static int parse_request(struct head *h, struct request *r)
         !zkt_str_eq(r->version, ZKT_STR("13"))) {
         return 426;
     }
-    return is_key(r->key) ? 0 : 400;
+    if (!is_key(r->key)) {
+        return 400;
+    }
+    return r->expects_more ? 417 : 0;
 }
 
 static const char *http_reason(int status)
@@ -296,6 +317,8 @@ static const char *http_reason(int status)
         return "Forbidden";
     case 405:
         return "Method Not Allowed";
+    case 417:
+        return "Expectation Failed";
     case 426:
         return "Upgrade Required";
     case 431:
@@ -311,19 +334,24 @@ void zkt__ws_refuse(struct zkt_ws *ws, int status)
 {
     char reply[REPLY_MAX];
     const char *extra = status == 405 ? "Allow: GET\r\n" : "";
+    const char *options = "close";
     if (status == 426) {
+        /* RFC 9110, sections 15.5.22 and 7.8; RFC 6455, section 4.4. */
         extra = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+        options = "Upgrade, close";
     }
     const int len = snprintf(reply, sizeof(reply),
-                             "HTTP/1.1 %d %s\r\n%sConnection: close\r\n"
+                             "HTTP/1.1 %d %s\r\n%sConnection: %s\r\n"
                              "Content-Length: 0\r\n\r\n",
-                             status, http_reason(status), extra);
+                             status, http_reason(status), extra, options);
     ws->callbacks->send(ws->user, reply, (size_t)len);
     zkt__ws_over(ws, 1002, "the handshake was refused");
 }
 
 static void accept_request(struct zkt_ws *ws, const struct request *r)
 {
+    /* It has to come first (RFC 9110, section 7.8). */
+    static const char proceed[] = "HTTP/1.1 100 Continue\r\n\r\n";
     static const char begin[] =
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Accept: ";
@@ -336,6 +364,9 @@ static void accept_request(struct zkt_ws *ws, const struct request *r)
     if (status != HTTP_OK) {
         zkt__ws_refuse(ws, status);
         return;
+    }
+    if (r->expects_continue) {
+        ws->callbacks->send(ws->user, proceed, sizeof(proceed) - 1);
     }
     size_t len = sizeof(begin) - 1;
     memcpy(reply, begin, len);
@@ -529,9 +560,32 @@ static size_t find_end(const uint8_t *bytes, size_t have, size_t before)
     return 0;
 }
 
+/* How many of the bytes are empty lines in front of a request, which are to be
+ * ignored (RFC 9112, section 2.2). A CR whose LF may follow is gathered. */
+static size_t skip_empty_lines(struct zkt_ws *ws, const uint8_t *bytes,
+                               size_t len)
+{
+    size_t n = 0;
+    if (ws->have == 1 && ws->gathered[0] == '\r' && bytes[0] == '\n') {
+        ws->have = 0;
+        n = 1;
+    }
+    while (ws->have == 0 && len - n >= 2 && bytes[n] == '\r' &&
+           bytes[n + 1] == '\n') {
+        n += 2;
+    }
+    return n;
+}
+
 size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
                               size_t len)
 {
+    if (ws->role == ZKT_WS_SERVER && ws->have < 2) {
+        const size_t skipped = skip_empty_lines(ws, bytes, len);
+        if (skipped > 0) {
+            return skipped;
+        }
+    }
     const size_t before = ws->have;
     const size_t room = ws->limits->head - before;
     const size_t taken = len < room ? len : room;

@@ -194,6 +194,87 @@ static void test_requests(void **state)
     }
 }
 
+/* RFC 9110, sections 10.1.1 and 7.8: a client waits for 100, and gets that or
+ * its refusal; another expectation is none that is met. */
+static void test_expectations(void **state)
+{
+    static const struct {
+        const char *head, *answer;
+    } table[] = {
+        { GET HEAD KEYS "Expect: 100-continue\r\n\r\n",
+          "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 " },
+        { GET HEAD KEYS "Expect: 100-Continue, ,\r\nExpect:\r\n\r\n",
+          "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 " },
+        { GET HEAD KEYS "Expect:\r\n\r\n", "HTTP/1.1 101 " },
+        { GET HEAD KEYS "Expect: 100-continue, x\r\n\r\n",
+          "HTTP/1.1 417 Expectation Failed\r\n" },
+        { GET HEAD KEYS "Expect: 200-ok\r\nExpect: 100-continue\r\n\r\n",
+          "HTTP/1.1 417 " },
+        { GET HEAD "Expect: 100-continue\r\n\r\n", "HTTP/1.1 426 " },
+        { "GET /closed HTTP/1.1\r\n" HEAD KEYS "Expect: 100-continue\r\n\r\n",
+          "HTTP/1.1 403 " },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct zkt_ws ws;
+        struct heard h = { .len = 0 };
+        zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default,
+                            &limits);
+        feed(&ws, table[i].head, strlen(table[i].head), 2048);
+        if (strncmp(h.sent, table[i].answer, strlen(table[i].answer)) != 0) {
+            fail_msg("request %zu: %s", i, h.sent);
+        }
+        zkt__ws_finish(&ws);
+    }
+}
+
+/* RFC 9112, section 2.2. */
+static void test_empty_lines_before_a_request(void **state)
+{
+    static const struct {
+        const char *head;
+        int status;
+    } table[] = {
+        { "\r\n" GET HEAD KEYS "\r\n", 101 },
+        { "\r\n\r\n\r\n" GET HEAD KEYS "\r\n", 101 },
+        { "\r" GET HEAD KEYS "\r\n", 400 },
+        { "\n" GET HEAD KEYS "\r\n", 400 },
+        { "\r\r\n" GET HEAD KEYS "\r\n", 400 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        for (size_t cut = 1; cut < 8; cut++) {
+            struct zkt_ws ws;
+            struct heard h = { .len = 0 };
+            char expected[32];
+            zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default,
+                                &limits);
+            feed(&ws, table[i].head, strlen(table[i].head), cut);
+            snprintf(expected, sizeof(expected), "HTTP/1.1 %d ",
+                     table[i].status);
+            if (strncmp(h.sent, expected, strlen(expected)) != 0) {
+                fail_msg("request %zu, cut %zu: %s", i, cut, h.sent);
+            }
+            zkt__ws_finish(&ws);
+        }
+    }
+}
+
+/* RFC 9110, sections 15.5.22 and 7.8; RFC 6455, section 4.4. */
+static void test_the_fields_of_a_426(void **state)
+{
+    static const char head[] = GET "Host: x\r\n" KEYS "\r\n";
+    struct zkt_ws ws;
+    struct heard h = { .len = 0 };
+    (void)state;
+    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    feed(&ws, head, strlen(head), 2048);
+    assert_non_null(strstr(h.sent, "\r\nUpgrade: websocket\r\n"));
+    assert_non_null(strstr(h.sent, "\r\nConnection: Upgrade, close\r\n"));
+    assert_non_null(strstr(h.sent, "\r\nSec-WebSocket-Version: 13\r\n"));
+    zkt__ws_finish(&ws);
+}
+
 static void test_what_follows_the_head(void **state)
 {
     /* A masked "hello", and a protocol that is offered among others. */
@@ -409,6 +490,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_expectations),
+        cmocka_unit_test(test_empty_lines_before_a_request),
+        cmocka_unit_test(test_the_fields_of_a_426),
         cmocka_unit_test(test_what_follows_the_head),
         cmocka_unit_test(test_a_head_that_is_too_long),
         cmocka_unit_test(test_responses),
