@@ -19,6 +19,12 @@ extern "C" {
  * does such a thing gives functions that any thread may call, at the same time,
  * and keeps the struct until the last one is done. NULL where one is
  * asked for stands for the C library's.
+ *
+ * Two libraries below do not go through it. wslay takes memory from the C
+ * library for a connection whose peer sends fragments or control frames or
+ * breaks the protocol, until that message is over: some KiB, and what fragments
+ * hold, at most message_bytes (limits.h). libuv takes it for its loops and for
+ * resolving names, by uv_replace_allocator, which is the program's to call.
  */
 struct zkt_allocator {
     void *(*alloc)(void *user, size_t size);
