@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <time.h>
+#include <uv.h>
 
 #include "base/endpoint.h"
 #include "net/socket.h"
@@ -43,6 +44,23 @@ int zkt_socket_listen(const char *host, uint16_t *port)
     return fd;
 }
 
+static bool is_for_later(ptrdiff_t error)
+{
+    return error == -EAGAIN || error == -EWOULDBLOCK;
+}
+
+/* Out of descriptors or memory, most likely: poll would go on saying that there
+ * is a connection, which cannot be accepted now. */
+static void note_accept_error(struct zkt_server *server, int error)
+{
+    if (!is_for_later(error) && !zkt__socket_lost_one(error) &&
+        zkt__server_may_call(server, "zkt_server_accept_socket")) {
+        zkt__server_log(server, ZKT_LOG_WARNING, "cannot accept for now: %s",
+                        uv_strerror(error));
+        zkt__server_rest(server);
+    }
+}
+
 struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
                                               int listener, void *user, int *fd)
 {
@@ -50,6 +68,7 @@ struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
     char address[ZKT_ADDRESS_TEXT];
     const int accepted = zkt__socket_accept(listener, &peer);
     if (accepted < 0) {
+        note_accept_error(server, accepted);
         return NULL;
     }
     zkt__socket_spell((struct sockaddr *)&peer, address);
@@ -60,11 +79,6 @@ struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
     }
     *fd = accepted;
     return endpoint;
-}
-
-static bool is_for_later(ptrdiff_t error)
-{
-    return error == -EAGAIN || error == -EWOULDBLOCK;
 }
 
 /* The transport is broken: the fate says so from now on. */

@@ -31,7 +31,10 @@ static void rest_a_while(struct zkt_listener *listener, int error)
 {
     rest(listener);
     uv_timer_start(&listener->retry, on_retry, RETRY_MS, 0);
-    listener->on_error(listener->user, error);
+    if (!listener->failing) {
+        listener->failing = true;
+        listener->on_error(listener->user, error);
+    }
 }
 
 /*
@@ -66,13 +69,14 @@ static void on_readable(struct zkt_source *source, uint32_t events)
         if (fd == -EAGAIN) {
             return;
         }
-        if (fd == -ECONNABORTED || fd == -EINTR || fd == -EPROTO) {
-            continue; /* that one was gone before we looked */
+        if (zkt__socket_lost_one(fd)) {
+            continue;
         }
         if (fd < 0) {
             rest_a_while(listener, fd);
             return;
         }
+        listener->failing = false;
         listener->on_accept(listener->user, fd, (struct sockaddr *)&peer);
     }
     *listener->turns_full += most == listener->per_turn;

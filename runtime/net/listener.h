@@ -18,12 +18,14 @@ struct zkt_listener {
     uint64_t batch;   /* the poller's, in which it was ready last */
     uint32_t handles; /* of ours that are not closed yet */
     bool resting;
+    bool failing;         /* accepting has not succeeded since it failed */
     uint64_t *turns_full; /* counts turns in which per_turn was reached */
     /* Whether to accept one more; when not, resume is called in time. */
     bool (*is_open)(void *user);
     /* Owns @fd from now on. */
     void (*on_accept)(void *user, int fd, const struct sockaddr *peer);
-    /* Accepting has failed with a libuv error and will be tried again. */
+    /* Accepting has failed with a libuv error and will be tried again; not
+     * called again until it has succeeded. */
     void (*on_error)(void *user, int error);
     /* It was closed, and handles is 0. */
     void (*on_closed)(void *user);

@@ -382,6 +382,15 @@ static void on_poller_wake(struct zkt_poller *poller)
     zkt__loop_clock(ZKT_CONTAINER(poller, struct zkt_loop, poller));
 }
 
+static void on_poller_failed(struct zkt_poller *poller, int error)
+{
+    struct zkt_loop *loop = ZKT_CONTAINER(poller, struct zkt_loop, poller);
+    loop->error = error;
+    if (loop->on_failed != NULL) {
+        loop->on_failed(loop, error);
+    }
+}
+
 int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
                    const struct zkt_allocator *allocator, int64_t linger_ms,
                    size_t read_size)
@@ -407,6 +416,7 @@ int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
         return error;
     }
     loop->poller.on_wake = on_poller_wake;
+    loop->poller.on_failed = on_poller_failed;
     /* Neither of these two can fail (libuv documents them so). */
     uv_timer_init(uv, &loop->timer);
     uv_check_init(uv, &loop->check);
@@ -422,7 +432,7 @@ int zkt__loop_take_over(struct zkt_loop *loop)
     return loop->stopping ? 0 : zkt__poller_take_over(&loop->poller);
 }
 
-void zkt__loop_run(struct zkt_loop *loop)
+int zkt__loop_run(struct zkt_loop *loop)
 {
     loop->handles++; /* it outlives this */
     while (!loop->stopping) {
@@ -430,7 +440,9 @@ void zkt__loop_run(struct zkt_loop *loop)
             end_turn(loop);
         }
     }
+    const int error = loop->error;
     zkt__loop_handle_gone(loop);
+    return error;
 }
 
 static void on_poller_gone(uv_handle_t *handle)

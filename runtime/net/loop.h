@@ -36,10 +36,14 @@ struct zkt_loop {
     bool counts;             /* somebody looks at turns */
     uint32_t handles;        /* of ours that are not closed yet */
     bool stopping;
+    int error; /* by which it has failed, or 0 */
     /* The end of a turn, after the flush; may be NULL. */
     void (*on_turn)(struct zkt_loop *loop);
     /* A socket was closed and its descriptor is free; may be NULL. */
     void (*on_link_closed)(struct zkt_loop *loop);
+    /* It cannot wait for its sockets any more: whoever it belongs to stops it,
+     * or loses each as its time passes; may be NULL. */
+    void (*on_failed)(struct zkt_loop *loop, int error);
     /* It was stopped and handles is 0: it may be freed; may be NULL. */
     void (*on_stopped)(struct zkt_loop *loop);
     void *user;
@@ -76,8 +80,9 @@ void zkt__loop_read_early(struct zkt_loop *loop, struct zkt_endpoint *endpoint);
  */
 int zkt__loop_take_over(struct zkt_loop *loop);
 
-/** Runs it until it is stopped. Handles may still be closing then. */
-void zkt__loop_run(struct zkt_loop *loop);
+/** Runs it until it is stopped. Handles may still be closing then. 0, or the
+ * libuv error by which it has failed. */
+int zkt__loop_run(struct zkt_loop *loop);
 
 /** A handle that is counted in handles was closed. */
 void zkt__loop_handle_gone(struct zkt_loop *loop);

@@ -26,13 +26,30 @@ static int control(struct zkt_poller *poller, int what,
     return epoll_ctl(poller->epoll, what, source->fd, &event) == 0 ? 0 : -errno;
 }
 
+/* Somebody has closed its descriptor, or worse. Nobody must wait for it again
+ * and again. */
+static void fail(struct zkt_poller *poller, int error)
+{
+    if (poller->error == 0) {
+        poller->error = error;
+        if (poller->nests) {
+            uv_poll_stop(&poller->nested);
+            poller->nests = false;
+        }
+        poller->on_failed(poller, error);
+    }
+}
+
 /* One batch; waits for it if @timeout is -1. */
 static void take_batch(struct zkt_poller *poller, int timeout)
 {
     struct epoll_event batch[BATCH];
     const int count = epoll_wait(poller->epoll, batch, BATCH, timeout);
     if (count < 0) {
-        return; /* a signal came; whoever calls comes back */
+        if (errno != EINTR) { /* otherwise whoever calls comes back */
+            fail(poller, -errno);
+        }
+        return;
     }
     if (poller->alone) {
         uv_update_time(poller->uv);
@@ -53,9 +70,12 @@ static void take_batch(struct zkt_poller *poller, int timeout)
 
 static void on_nested(uv_poll_t *nested, int status, int events)
 {
-    (void)status;
     (void)events;
-    take_batch(nested->data, 0);
+    if (status < 0) {
+        fail(nested->data, status);
+    } else {
+        take_batch(nested->data, 0);
+    }
 }
 
 /* From the first source on, libuv waits for it. */
@@ -63,6 +83,9 @@ static int nest(struct zkt_poller *poller)
 {
     if (poller->nests || poller->alone) {
         return 0;
+    }
+    if (poller->error != 0) {
+        return poller->error;
     }
     const int error = uv_poll_start(&poller->nested, UV_READABLE, on_nested);
     poller->nests = error == 0;

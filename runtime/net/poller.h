@@ -39,8 +39,12 @@ struct zkt_poller {
     struct zkt_source alarm;   /* a timerfd, for libuv's timers */
     int64_t alarm_at;          /* it goes off then, or INT64_MAX */
     bool uv_ready;             /* libuv has something to do */
+    int error;                 /* by which it has failed, or 0 */
     /* Some are ready and will have their turn now. */
     void (*on_wake)(struct zkt_poller *poller);
+    /* It cannot wait for its sources any more, and can only be closed; once,
+     * with a libuv error. */
+    void (*on_failed)(struct zkt_poller *poller, int error);
 };
 
 /** 0 or a libuv error: then there is no handle. It has one otherwise. */

@@ -113,6 +113,20 @@ void zkt__serving_stop(struct zkt_serving *s)
     zkt__driver_stop(&s->driver);
 }
 
+/* Nothing of it can be saved. */
+static void give_up(struct zkt_serving *s, int error)
+{
+    zkt__server_log(s->driver.server, ZKT_LOG_ERROR,
+                    "cannot wait for sockets: %s", uv_strerror(error));
+    s->driver.loop.error = error;
+    zkt__serving_stop(s);
+}
+
+static void on_failed(struct zkt_loop *loop, int error)
+{
+    give_up(loop->user, error);
+}
+
 static void abandon(struct zkt_core *core)
 {
     zkt__serving_stop(ZKT_CONTAINER(core->driver, struct zkt_serving, driver));
@@ -121,6 +135,11 @@ static void abandon(struct zkt_core *core)
 static void on_turn(struct zkt_loop *loop)
 {
     struct zkt_serving *s = loop->user;
+    const int error = zkt__workers_error(s->workers);
+    if (error != 0) {
+        give_up(s, error);
+        return;
+    }
     if (zkt__server_is_stopping(s->driver.server)) {
         zkt__listener_close(&s->listener);
     } else if (s->listener.resting &&
@@ -211,6 +230,7 @@ static int init(struct zkt_serving *s, struct zkt_server *server, uv_loop_t *uv)
     const int error = zkt__driver_init(&s->driver, server, uv);
     s->driver.loop.on_turn = on_turn;
     s->driver.loop.on_link_closed = on_link_closed;
+    s->driver.loop.on_failed = on_failed;
     s->driver.loop.on_stopped = on_loop_stopped;
     s->driver.loop.user = s;
     s->listener.source.fd = -1;
@@ -264,9 +284,9 @@ struct zkt_serving *zkt__serving_open(struct zkt_server *server, uv_loop_t *uv,
 
 int zkt__serving_run(struct zkt_serving *s)
 {
-    const int error = zkt__loop_take_over(&s->driver.loop);
+    int error = zkt__loop_take_over(&s->driver.loop);
     if (error == 0) {
-        zkt__loop_run(&s->driver.loop);
+        error = zkt__loop_run(&s->driver.loop); /* and is gone */
     } else {
         zkt__server_log(s->driver.server, ZKT_LOG_ERROR,
                         "cannot serve on the loop: %s", uv_strerror(error));

@@ -108,6 +108,23 @@ int zkt__socket_accept(int listener, struct sockaddr_storage *peer)
                                     SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
+/* Linux reports errors that wait on a new socket, and what a firewall forbids
+ * (accept(2), "Error handling"). */
+bool zkt__socket_lost_one(int error)
+{
+    static const int passing[] = {
+        ECONNABORTED, EINTR,       EPROTO,      EPERM,
+        ENETDOWN,     ENOPROTOOPT, EHOSTDOWN,   ENONET,
+        EHOSTUNREACH, EOPNOTSUPP,  ENETUNREACH, ETIMEDOUT,
+    };
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+        if (error == -passing[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void zkt__socket_spell(const struct sockaddr *peer, char text[ZKT_ADDRESS_TEXT])
 {
     union address address;

@@ -24,6 +24,13 @@ int zkt__socket_listen(const char *host, uint16_t *port);
 /** The next connection, or an error (-EAGAIN: none). */
 int zkt__socket_accept(int listener, struct sockaddr_storage *peer);
 
+/**
+ * Whether an error of zkt__socket_accept is about the connection that would
+ * have been accepted, and not about the listener or the process: the next one
+ * may be accepted at once.
+ */
+bool zkt__socket_lost_one(int error);
+
 /** The numeric address of @peer, or an empty text. */
 void zkt__socket_spell(const struct sockaddr *peer,
                        char text[ZKT_ADDRESS_TEXT]);

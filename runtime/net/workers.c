@@ -23,6 +23,7 @@ struct worker {
     atomic_uint sockets; /* in its loop or on their way to it */
     atomic_bool told;    /* to stop at once */
     atomic_bool finished;
+    atomic_int error; /* by which it has failed */
 };
 
 struct zkt_workers {
@@ -97,11 +98,19 @@ static void on_turn(struct zkt_loop *loop)
     }
 }
 
+/* The first thread learns of it, and stops the others. */
+static void on_failed(struct zkt_loop *loop, int error)
+{
+    struct worker *w = loop->user;
+    atomic_store(&w->error, error);
+    stop(w);
+}
+
 static void *run(void *user)
 {
     struct worker *w = user;
     zkt__loop_end_turn(&w->driver.loop);
-    zkt__loop_run(&w->driver.loop);
+    (void)zkt__loop_run(&w->driver.loop);
     (void)uv_run(&w->uv, UV_RUN_DEFAULT); /* what closes */
     atomic_store(&w->finished, true);
     w->workers->wake(w->workers->user);
@@ -155,6 +164,7 @@ static int start(struct worker *w, struct zkt_server *shard)
     w->driver.on_wake = on_wake;
     w->driver.loop.on_turn = on_turn;
     w->driver.loop.on_link_closed = on_link_closed;
+    w->driver.loop.on_failed = on_failed;
     w->driver.loop.user = w;
     error = zkt__loop_take_over(&w->driver.loop);
     if (error != 0) {
@@ -264,6 +274,16 @@ bool zkt__workers_offer(struct zkt_workers *workers, uint32_t own, int fd,
 }
 
 /* ---- stopping ---- */
+
+int zkt__workers_error(const struct zkt_workers *workers)
+{
+    int error = 0;
+    for (uint32_t i = 0; workers != NULL && error == 0 && i < workers->count;
+         i++) {
+        error = atomic_load(&workers->all[i].error);
+    }
+    return error;
+}
 
 bool zkt__workers_are_finished(const struct zkt_workers *workers)
 {

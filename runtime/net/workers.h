@@ -32,6 +32,10 @@ uint32_t zkt__workers_sockets(const struct zkt_workers *workers);
 bool zkt__workers_offer(struct zkt_workers *workers, uint32_t own, int fd,
                         const struct sockaddr *peer);
 
+/** The libuv error by which one of the threads has failed, which has stopped
+ * then; 0 for none, and for NULL. */
+int zkt__workers_error(const struct zkt_workers *workers);
+
 /** Whether no thread has anything to do any more; true for NULL. */
 bool zkt__workers_are_finished(const struct zkt_workers *workers);
 

@@ -62,13 +62,23 @@ bool zkt__admission_is_open(struct zkt_admission *admission,
     const bool full = admission->half_open >= limits->half_open &&
                       zkt__list_empty(&admission->knocking);
     const bool fast = is_too_fast(admission, limits, now_ms);
-    const bool was_held = atomic_exchange(&admission->held, full || fast);
+    const bool rests = now_ms < admission->rests_until;
+    const bool held = full || fast || rests;
+    const bool was_held = atomic_exchange(&admission->held, held);
     pthread_mutex_unlock(&admission->lock);
-    if ((full || fast) && !was_held) {
+    if (held && !was_held) {
         reached->half_open += full;
         reached->accepts_per_second += fast;
     }
-    return !full && !fast;
+    return !held;
+}
+
+void zkt__admission_rest(struct zkt_admission *admission, int64_t until_ms)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->rests_until = until_ms;
+    atomic_store(&admission->held, true);
+    pthread_mutex_unlock(&admission->lock);
 }
 
 int64_t zkt__admission_due(struct zkt_admission *admission,
@@ -81,7 +91,9 @@ int64_t zkt__admission_due(struct zkt_admission *admission,
     pthread_mutex_lock(&admission->lock);
     if (admission->half_open < limits->half_open ||
         !zkt__list_empty(&admission->knocking)) {
-        due = admission->second_ends;
+        due = admission->second_ends > admission->rests_until
+                  ? admission->second_ends
+                  : admission->rests_until;
     }
     pthread_mutex_unlock(&admission->lock);
     return due;

@@ -42,6 +42,7 @@ struct zkt_admission {
     int64_t half_open;        /* of them, in their handshake */
     int64_t second_ends;      /* of the second that is counted in */
     int64_t in_second;        /* accepted in it */
+    int64_t rests_until;      /* the process was out of something */
     struct zkt_list knocking; /* addresses that have handshakes under way */
     struct zkt_list given_up; /* handshakes that are to be dropped */
     struct zkt_slots slots;   /* addresses */
@@ -60,6 +61,8 @@ void zkt__admission_finish(struct zkt_admission *admission);
 bool zkt__admission_is_open(struct zkt_admission *admission,
                             const struct zkt_limits *limits, int64_t now_ms,
                             struct zkt_limit_counts *reached);
+/** None may come before @until_ms. */
+void zkt__admission_rest(struct zkt_admission *admission, int64_t until_ms);
 /** When it may again, if it is time that it waits for; INT64_MAX. */
 int64_t zkt__admission_due(struct zkt_admission *admission,
                            const struct zkt_limits *limits);

@@ -243,6 +243,15 @@ static void make_room(struct zkt_server *server)
     }
 }
 
+void zkt__server_rest(struct zkt_server *server)
+{
+    enum {
+        REST_MS = 100
+    };
+    zkt__admission_rest(&server->shards->admission,
+                        server->core.now_ms + REST_MS);
+}
+
 bool zkt__server_admit(struct zkt_server *server)
 {
     struct zkt_admission *admission = &server->shards->admission;

@@ -53,6 +53,9 @@ bool zkt__server_is_running(const struct zkt_server *server);
  */
 bool zkt__server_is_open(struct zkt_server *server);
 
+/** Accepting has failed for want of something: it is not open for a while. */
+void zkt__server_rest(struct zkt_server *server);
+
 /* So many connections over the limit are told that they are refused. */
 #define ZKT_REFUSED_MAX 32
 

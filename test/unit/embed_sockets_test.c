@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -349,6 +350,40 @@ static void test_a_server_that_stops(void **state)
     close(other);
 }
 
+/* Poll would go on saying that somebody waits, who cannot be accepted. */
+static void test_descriptors_run_out(void **state)
+{
+    struct bench *b = *state;
+    struct rlimit before;
+    struct sockaddr_in at;
+    socklen_t len = sizeof(at);
+    const int64_t now = INT64_MAX / 2;
+    int fd = -1;
+    assert_int_equal(getsockname(b->listener, (struct sockaddr *)&at, &len), 0);
+    const int other = connect_to(ntohs(at.sin_port));
+    assert_true(comes(b->listener, POLLIN));
+    zkt_server_clock(b->server, now, 0);
+    zkt_server_tick(b->server);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = { 0, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_null(zkt_server_accept_socket(b->server, b->listener, NULL, &fd));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(zkt_server_accepting(b->server));
+    assert_int_equal(zkt_server_timeout(b->server), 100);
+    zkt_server_clock(b->server, now + 99, 0);
+    zkt_server_tick(b->server);
+    assert_false(zkt_server_accepting(b->server));
+    zkt_server_clock(b->server, now + 100, 0);
+    assert_true(zkt_server_accepting(b->server));
+    struct zkt_endpoint *endpoint = zkt_server_accept_socket(
+        b->server, b->listener, NULL, &fd);
+    assert_non_null(endpoint);
+    zkt_endpoint_detach(endpoint);
+    close(fd);
+    close(other);
+}
+
 static void test_where_nobody_can_listen(void **state)
 {
     struct bench *b = *state;
@@ -377,6 +412,7 @@ int main(void)
         T(test_a_peer_that_does_not_close),
         T(test_an_end_while_output_waits),
         T(test_a_server_that_stops),
+        T(test_descriptors_run_out),
         T(test_where_nobody_can_listen),
     };
 #undef T

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sys/epoll.h>
+
 #include <cmocka.h>
 
 #include "crew.h"
@@ -45,6 +47,21 @@ int __wrap_uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb cb);
 int __wrap_uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb cb)
 {
     return fails() ? UV_ENOMEM : __real_uv_async_init(loop, async, cb);
+}
+
+static pthread_t seeing; /* while others are blind */
+static atomic_bool others_are_blind;
+
+int __real_epoll_wait(int epoll, struct epoll_event *out, int most, int ms);
+int __wrap_epoll_wait(int epoll, struct epoll_event *out, int most, int ms);
+int __wrap_epoll_wait(int epoll, struct epoll_event *out, int most, int ms)
+{
+    if (atomic_load(&others_are_blind) &&
+        !pthread_equal(pthread_self(), seeing)) {
+        errno = EBADF;
+        return -1;
+    }
+    return __real_epoll_wait(epoll, out, most, ms);
 }
 
 /* ---- stopping ---- */
@@ -284,6 +301,22 @@ static void test_a_second_signal(void **state)
     assert_int_equal(count_descriptors(), site.descriptors);
 }
 
+/* A server does not go on with half of its threads. */
+static void test_a_thread_that_cannot_wait(void **state)
+{
+    struct site site = { .descriptors = count_descriptors() };
+    struct zkt_serve_options options = options_for(&site, 3,
+                                                   (struct zkt_limits){ 0 });
+    (void)state;
+    seeing = pthread_self();
+    atomic_store(&others_are_blind, true);
+    assert_int_equal(zkt_serve(demo_app(&handlers), &options), 1);
+    atomic_store(&others_are_blind, false);
+    assert_true(site.warnings > 0);
+    assert_int_equal(atomic_load(&live), 0);
+    assert_int_equal(count_descriptors(), site.descriptors);
+}
+
 /* ---- what cannot start ---- */
 
 static void assert_no_start(struct site *site, enum zkt_status expected)
@@ -399,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_stopping_while_connections_come),
         cmocka_unit_test(test_stopped_before_it_serves),
         cmocka_unit_test(test_a_second_signal),
+        cmocka_unit_test(test_a_thread_that_cannot_wait),
         cmocka_unit_test(test_threads_that_do_not_start),
         cmocka_unit_test(test_one_thread_starts_none),
         cmocka_unit_test(test_no_memory_for_threads),

@@ -74,9 +74,11 @@ void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
 
 /**
  * Whether to accept connections: not while too many have come in this second,
- * and not when the server stops. Ask before each, and, when the answer was no,
- * after each zkt_server_tick. When too many are in their handshake, accepting
- * one more drops the oldest of the address that has most of them.
+ * or the system was just out of descriptors or memory for one
+ * (zkt_server_accept_socket), and not when the server stops. Ask before each,
+ * and, when the answer was no, after each zkt_server_tick. When too many are in
+ * their handshake, accepting one more drops the oldest of the address that has
+ * most of them.
  */
 bool zkt_server_accepting(struct zkt_server *server);
 
