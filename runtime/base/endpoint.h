@@ -69,6 +69,13 @@ struct zkt_core {
     int64_t now_ms;  /* monotonic; set by the driver before it calls in */
     int64_t wall_ms; /* since the epoch; set by the driver likewise */
     /*
+     * What peers had sent by then was fed. A driver that polls sockets sets it,
+     * to a time before its last poll: a process that was held up must not take
+     * for silence what lies unread in its sockets. ZKT_NEVER: there is nothing
+     * that could lie unread.
+     */
+    int64_t heard_ms;
+    /*
      * Endpoints whose pending output or flags changed since the driver last
      * looked. The driver unlinks an endpoint when it has dealt with it.
      */
@@ -81,6 +88,12 @@ struct zkt_core {
      * forgets the core. May be NULL. */
     void (*abandon)(struct zkt_core *core);
 };
+
+/** The time by which limits are judged that what a peer sends can extend. */
+static inline int64_t zkt__core_judged_ms(const struct zkt_core *core)
+{
+    return core->heard_ms < core->now_ms ? core->heard_ms : core->now_ms;
+}
 
 /** Puts @e on its core's dirty list, once. */
 static inline void zkt__endpoint_touch(struct zkt_endpoint *e)

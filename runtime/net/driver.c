@@ -70,6 +70,7 @@ static void leave(struct zkt_driver *d)
     struct zkt_core *core = zkt__server_core(d->server);
     zkt__post_box_on_wake(zkt__server_box(d->server), NULL, NULL);
     core->driver = NULL;
+    core->heard_ms = ZKT_NEVER;
     core->wake = NULL;
     core->abandon = NULL;
     zkt__server_change_thread(d->server);

@@ -40,6 +40,25 @@ void zkt__loop_clock(struct zkt_loop *loop)
     loop->core->wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
 }
 
+/*
+ * The sockets were polled. When each that was ready had its turn since the
+ * round began, which may take several batches (epoll gives them in order, and
+ * those that are still ready last), all that had come by then was read.
+ */
+static void note_polled(struct zkt_loop *loop)
+{
+    struct zkt_poller *poller = &loop->poller;
+    const uint64_t given = poller->given - loop->round_given;
+    if (!poller->is_full || given >= poller->watched) {
+        if (loop->core != NULL) {
+            loop->core->heard_ms = loop->round_at;
+        }
+        loop->round_given = poller->given;
+        loop->round_at = (int64_t)uv_now(loop->uv);
+    }
+    poller->is_full = false;
+}
+
 void zkt__loop_handle_gone(struct zkt_loop *loop)
 {
     loop->handles--;
@@ -261,12 +280,18 @@ static void on_timer(uv_timer_t *timer)
 {
     struct zkt_loop *loop = timer->data;
     loop->armed = ZKT_NEVER;
+    loop->in_timer = true;
     zkt__loop_end_turn(loop);
+    loop->in_timer = false;
 }
 
 static void on_check(uv_check_t *check)
 {
-    zkt__loop_end_turn(check->data);
+    struct zkt_loop *loop = check->data;
+    if (!loop->poller.alone) {
+        note_polled(loop);
+    }
+    zkt__loop_end_turn(loop);
 }
 
 static void drop_lingering(struct zkt_loop *loop)
@@ -319,7 +344,11 @@ static void arm(struct zkt_loop *loop)
     }
     loop->armed = deadline;
     const int64_t wait = deadline - (int64_t)uv_now(loop->uv);
-    uv_timer_start(&loop->timer, on_timer, wait > 0 ? (uint64_t)wait : 0, 0);
+    /* libuv runs timers until none is due, before it polls: what is due still
+     * when a timer has gone off waits for the sockets. */
+    const int64_t least = loop->in_timer ? 1 : 0;
+    uv_timer_start(&loop->timer, on_timer,
+                   (uint64_t)(wait > least ? wait : least), 0);
 }
 
 /* A turn without a core. */
@@ -382,6 +411,11 @@ static void on_poller_wake(struct zkt_poller *poller)
     zkt__loop_clock(ZKT_CONTAINER(poller, struct zkt_loop, poller));
 }
 
+static void on_poller_polled(struct zkt_poller *poller)
+{
+    note_polled(ZKT_CONTAINER(poller, struct zkt_loop, poller));
+}
+
 static void on_poller_failed(struct zkt_poller *poller, int error)
 {
     struct zkt_loop *loop = ZKT_CONTAINER(poller, struct zkt_loop, poller);
@@ -416,6 +450,7 @@ int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
         return error;
     }
     loop->poller.on_wake = on_poller_wake;
+    loop->poller.on_polled = on_poller_polled;
     loop->poller.on_failed = on_poller_failed;
     /* Neither of these two can fail (libuv documents them so). */
     uv_timer_init(uv, &loop->timer);
@@ -423,6 +458,7 @@ int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
     uv_check_start(&loop->check, on_check);
     loop->timer.data = loop->check.data = loop;
     loop->handles = 3;
+    loop->round_at = (int64_t)uv_now(uv);
     zkt__loop_clock(loop);
     return 0;
 }

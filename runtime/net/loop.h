@@ -31,7 +31,10 @@ struct zkt_loop {
     struct zkt_list linger;  /* sent all, waiting for the peer, by age */
     int64_t linger_ms;       /* how long at most */
     bool is_client;          /* the peer is to close first */
+    bool in_timer;           /* the timer goes off right now */
     int64_t armed;           /* what the timer is set to: never too late */
+    int64_t round_at;        /* a time before the polls of this round */
+    uint64_t round_given;    /* the poller's given when the round began */
     uint64_t turns;          /* in which a socket was ready, or something due */
     bool counts;             /* somebody looks at turns */
     uint32_t handles;        /* of ours that are not closed yet */

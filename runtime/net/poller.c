@@ -55,6 +55,8 @@ static void take_batch(struct zkt_poller *poller, int timeout)
         uv_update_time(poller->uv);
     }
     poller->batches++;
+    poller->given += (uint64_t)count;
+    poller->is_full = count == BATCH;
     poller->next = batch;
     poller->end = batch + count;
     poller->on_wake(poller);
@@ -66,6 +68,9 @@ static void take_batch(struct zkt_poller *poller, int timeout)
         }
     }
     poller->next = poller->end = NULL;
+    if (poller->alone) {
+        poller->on_polled(poller);
+    }
 }
 
 static void on_nested(uv_poll_t *nested, int status, int events)
@@ -104,6 +109,7 @@ int zkt__poller_watch(struct zkt_poller *poller, struct zkt_source *source,
                         source, events);
     }
     if (error == 0) {
+        poller->watched += !source->watched;
         source->watched = true;
         source->events = events;
     }
@@ -119,6 +125,7 @@ void zkt__poller_forget(struct zkt_poller *poller, struct zkt_source *source)
     }
     (void)control(poller, EPOLL_CTL_DEL, source, 0);
     source->watched = false;
+    poller->watched--;
     for (struct epoll_event *e = poller->next; e < poller->end; e++) {
         if (e->data.ptr == source) {
             e->data.ptr = NULL;

@@ -33,6 +33,9 @@ struct zkt_poller {
     bool nests;       /* libuv waits for it */
     bool alone;       /* it waits itself; until the first source, neither */
     uint64_t batches; /* of sources that were ready, so far */
+    uint64_t given;   /* turns that sources have had, so far */
+    uint32_t watched; /* sources */
+    bool is_full;     /* the last batch was, and there may be more */
     /* What is ready and has not had its turn yet. */
     struct epoll_event *next, *end;
     struct zkt_source backend; /* what libuv waits for */
@@ -42,6 +45,8 @@ struct zkt_poller {
     int error;                 /* by which it has failed, or 0 */
     /* Some are ready and will have their turn now. */
     void (*on_wake)(struct zkt_poller *poller);
+    /* It has waited itself, and what was ready has had its turn. */
+    void (*on_polled)(struct zkt_poller *poller);
     /* It cannot wait for its sources any more, and can only be closed; once,
      * with a libuv error. */
     void (*on_failed)(struct zkt_poller *poller, int error);

@@ -274,6 +274,21 @@ static void drop(struct zkt_connection *c, uint64_t *reached)
     zkt__connection_drop(c);
 }
 
+/* One that is not read from cannot be heard. */
+static void judge_silence(struct zkt_connection *c, enum zkt_deadline row)
+{
+    struct zkt_limit_counts *reached = &server_of(c)->host.stats.reached;
+    if (!c->endpoint.reading) {
+        zkt__deadline_begin(c, row);
+    } else if (row == ZKT_DEADLINE_PONG) {
+        drop(c, &reached->pong_within_ms);
+    } else {
+        reached->ping_after_ms++;
+        zkt__ws_ping(&c->ws);
+        zkt__deadline_begin(c, ZKT_DEADLINE_PONG);
+    }
+}
+
 static void expire(struct zkt_connection *c, enum zkt_deadline row)
 {
     struct zkt_limit_counts *reached = &server_of(c)->host.stats.reached;
@@ -293,12 +308,8 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
         zkt__connection_close(c, 1013, "too slow");
         break;
     case ZKT_DEADLINE_SILENCE:
-        reached->ping_after_ms++;
-        zkt__ws_ping(&c->ws);
-        zkt__deadline_begin(c, ZKT_DEADLINE_PONG);
-        break;
     case ZKT_DEADLINE_PONG:
-        drop(c, &reached->pong_within_ms);
+        judge_silence(c, row);
         break;
     case ZKT_DEADLINE_CLOSING:
         drop(c, &reached->close_ms);
@@ -322,6 +333,14 @@ static struct zkt_connection *connection_of(struct zkt_timeout *due,
                : ZKT_CONTAINER(due, struct zkt_connection, deadlines.phase);
 }
 
+/* What lies unread in sockets is read before anybody is judged by it; to ask
+ * for a pong in vain harms nobody. */
+static int64_t now_for(const struct zkt_server *server, enum zkt_deadline row)
+{
+    return row == ZKT_DEADLINE_SILENCE ? server->core.now_ms
+                                       : zkt__core_judged_ms(&server->core);
+}
+
 void zkt__deadlines_expire(struct zkt_server *server)
 {
     /* Silence comes last: what it begins is not due in the same turn. */
@@ -335,7 +354,8 @@ void zkt__deadlines_expire(struct zkt_server *server)
     for (size_t i = 0; i < ZKT_DEADLINE_COUNT; i++) {
         struct zkt_list *list = &server->deadlines[order[i]];
         struct zkt_timeout *due;
-        while ((due = zkt__timeouts_take(list, server->core.now_ms)) != NULL) {
+        while ((due = zkt__timeouts_take(list, now_for(server, order[i]))) !=
+               NULL) {
             expire(connection_of(due, order[i]), order[i]);
         }
     }

@@ -17,6 +17,8 @@ void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
     if (!zkt__server_may_call(server, "zkt_server_clock")) {
         return;
     }
+    /* Whoever has polled since has fed what had come by then. */
+    core->heard_ms = core->now_ms;
     if (now_ms > core->now_ms) {
         core->now_ms = now_ms;
     }

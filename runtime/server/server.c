@@ -383,6 +383,7 @@ void zkt_server_advance(struct zkt_server *server, int64_t ms)
     }
     server->core.now_ms += ms;
     server->core.wall_ms += ms;
+    server->core.heard_ms = ZKT_NEVER;
     tick(&server->core);
     zkt__server_wake(server);
 }
@@ -539,6 +540,7 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         return ZKT_SYSTEM;
     }
     server->core.ops = &core_ops;
+    server->core.heard_ms = ZKT_NEVER;
     server->ws_limits = (struct zkt_ws_limits){
         .message = (size_t)server->limits.message_bytes,
         .head = (size_t)server->limits.head_bytes,

@@ -308,6 +308,9 @@ static void test_a_peer_that_does_not_close(void **state)
     assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), POLLIN);
     zkt_server_clock(b->server, now + 2000, 0);
     zkt_server_tick(b->server);
+    assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), POLLIN);
+    zkt_server_clock(b->server, now + 2000, 0); /* polled since it is over */
+    zkt_server_tick(b->server);
     assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), -1);
 }
 

@@ -177,7 +177,35 @@ static void test_a_peer_that_is_silent(void **state)
     assert_memory_equal(peer.bytes + peer.len - 2, "\x89\x00", 2);
     zkt_server_clock(server, 35000, 0);
     zkt_server_tick(server);
+    assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_OPEN);
+    assert_int_equal(zkt_server_timeout(server), 0); /* one more look */
+    zkt_server_clock(server, 35000, 0);
+    zkt_server_tick(server);
     assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_DROP);
+    zkt_endpoint_detach(e);
+    zkt_server_free(server);
+}
+
+/* The process was held up for a minute, and the answer lies in a socket. */
+static void test_a_peer_that_is_not_silent(void **state)
+{
+    struct zkt_server *server = new_server();
+    struct peer peer;
+    char pong[] = "\x8a\x80\0\0\0";
+    (void)state;
+    struct zkt_endpoint *e = connect_peer(server, &peer);
+    zkt_server_clock(server, 30000, 0);
+    zkt_server_tick(server);
+    take(e, &peer);
+    zkt_server_clock(server, 90000, 0);
+    zkt_server_tick(server);
+    assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_OPEN);
+    zkt_server_clock(server, 90001, 0);
+    zkt_endpoint_feed(e, pong, 6);
+    zkt_server_tick(server);
+    zkt_server_clock(server, 90002, 0);
+    zkt_server_tick(server);
+    assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_OPEN);
     zkt_endpoint_detach(e);
     zkt_server_free(server);
 }
@@ -243,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_session),
         cmocka_unit_test(test_a_peer_that_is_silent),
+        cmocka_unit_test(test_a_peer_that_is_not_silent),
         cmocka_unit_test(test_being_woken),
         cmocka_unit_test(test_stopping),
     };

@@ -236,6 +236,34 @@ static void test_handshake_ms(void **state)
     finish(server);
 }
 
+/* We do not read what it says: then it is not silent. */
+static void test_silence_of_one_that_is_not_read(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .ping_after_ms = 100,
+                             .pong_within_ms = 50,
+                             .output_high = 500,
+                             .output_stuck_ms = 10000 });
+    struct wire w = open_slow(server);
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        send_text(&w, ADD("1", "y", "1", ""), false);
+    }
+    assert_false(zkt_endpoint_reading(w.e));
+    zkt_server_advance(server, 100);
+    assert_int_equal(reached(server).ping_after_ms, 1);
+    zkt_server_advance(server, 500);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    drain(&w);
+    assert_true(zkt_endpoint_reading(w.e));
+    zkt_server_advance(server, 500);
+    zkt_server_advance(server, 500);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_DROP);
+    assert_int_equal(reached(server).pong_within_ms, 1);
+    close_wire(&w);
+    finish(server);
+}
+
 static void test_silence(void **state)
 {
     struct zkt_server *server = serve(
@@ -1335,6 +1363,7 @@ int main(void)
         cmocka_unit_test(test_head_bytes),
         cmocka_unit_test(test_handshake_ms),
         cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_silence_of_one_that_is_not_read),
         cmocka_unit_test(test_close_ms),
         cmocka_unit_test(test_half_open),
         cmocka_unit_test(test_half_open_of_nobody),

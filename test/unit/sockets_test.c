@@ -250,6 +250,8 @@ static enum zkt_status open_site(struct site *site, struct zkt_limits limits)
         .limits = limits,
     };
     *site = (struct site){ .port = 0 };
+    stands_at = 0;
+    accept_error = 0;
     failing_alloc_init(&site->memory, 0);
     assert_int_equal(
         zkt_server_new(demo_app(&handlers), &options, &site->server), ZKT_OK);
@@ -738,6 +740,77 @@ static void test_leaving_before_the_handshake(void **state)
     end_visit(&v);
 }
 
+/* ---- a process that was held up ---- */
+
+static const struct zkt_limits attentive = {
+    .ping_after_ms = 1000,
+    .pong_within_ms = 500,
+};
+
+/* The server's clock stands still, and every peer has been pinged. */
+static void ping_all(struct site *site, struct peer *peers, int count)
+{
+    for (int i = 0; i < count; i++) {
+        peers[i] = knock(site);
+        enter(site, &peers[i]);
+    }
+    stands_at += 1000;
+    for (int i = 0; i < count; i++) {
+        while (peers[i].len < 2) {
+            step(site);
+            assert_true(hear(&peers[i]));
+        }
+        assert_memory_equal(peers[i].text, "\x89", 2);
+        peers[i].len = 0;
+    }
+}
+
+static void do_nothing_at_all(struct zkt_server *server, void *user)
+{
+    (void)server;
+    (void)user;
+}
+
+/* It is held up for a minute. What was posted meanwhile ends a turn before any
+ * socket was looked at. */
+static void hold_up(struct site *site, const struct peer *peers, int count)
+{
+    assert_int_equal(zkt_server_post(site->server, do_nothing_at_all, NULL),
+                     ZKT_OK);
+    for (int i = 0; i < count; i++) {
+        say(&peers[i], "\x8a\x80\0\0\0\0", 6); /* a pong */
+    }
+    stands_at += 60000;
+    for (int i = 0; i < 20; i++) {
+        step(site);
+    }
+}
+
+/* All of them answer but the last. */
+static void run_hold_up(int count)
+{
+    static struct peer peers[300];
+    struct site site;
+    assert_int_equal(open_site(&site, attentive), ZKT_OK);
+    stands_at = __real_uv_now(&site.loop);
+    ping_all(&site, peers, count);
+    hold_up(&site, peers, count - 1);
+    assert_int_equal(stats_of(&site).connections, count - 1);
+    assert_int_equal(stats_of(&site).reached.pong_within_ms, 1);
+    for (int i = 0; i < count; i++) {
+        close(peers[i].fd);
+    }
+    stands_at = 0;
+    close_site(&site);
+}
+
+static void test_pongs_that_lie_unread(void **state)
+{
+    (void)state;
+    run_hold_up(2);
+    run_hold_up(300); /* more than are taken at once */
+}
+
 /* ---- resets ---- */
 
 static void reset_peer(struct peer *peer)
@@ -1102,6 +1175,7 @@ int main(void)
         cmocka_unit_test(test_the_server_does_not_close),
         cmocka_unit_test(test_leaving_before_the_handshake),
         cmocka_unit_test(test_every_system_call_of_a_start),
+        cmocka_unit_test(test_pongs_that_lie_unread),
         cmocka_unit_test(test_resets_in_every_state),
         cmocka_unit_test(test_a_close_frame_is_not_overtaken),
         cmocka_unit_test(test_descriptors_run_out),

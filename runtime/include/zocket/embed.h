@@ -42,6 +42,11 @@ struct zkt_endpoint;
  * Sets the clock: @now_ms is monotonic and begins at 0 or later, @wall_ms
  * counts from the epoch. Before the first of these both are 0. A @now_ms that
  * is earlier than the one before counts as no time passing.
+ *
+ * Once in each turn, after polling. Limits on the silence of a peer count up to
+ * the time that was set before: what a peer had sent by then was fed by the
+ * turn's tick, and a program that was held up drops nobody whose answer lies
+ * unread in a socket. So such a limit takes one turn more.
  */
 void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
                       int64_t wall_ms);
