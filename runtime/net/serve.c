@@ -9,15 +9,22 @@
 
 #include "net/serving.h"
 
+/* ---- signals ---- */
+
+static const int numbers[] = { SIGTERM, SIGINT };
+
+enum {
+    SIGNALS = sizeof(numbers) / sizeof(numbers[0])
+};
+
 struct runner {
     uv_loop_t uv;
     struct zkt_server *server;
     struct zkt_serving *serving; /* NULL: gone, or not there yet */
-    uv_signal_t terminate, interrupt;
+    uv_signal_t signals[SIGNALS];
+    struct sigaction before[SIGNALS]; /* what the program had for them */
     bool signalled;
 };
-
-/* ---- signals ---- */
 
 static void on_signal(uv_signal_t *handle, int number)
 {
@@ -31,20 +38,38 @@ static void on_signal(uv_signal_t *handle, int number)
     zkt_server_shutdown(r->server);
 }
 
-static int watch_signal(struct runner *r, uv_signal_t *handle, int number)
+/* 0 or a libuv error; what was begun by then is to be ended. */
+static int watch_signals(struct runner *r)
 {
-    const int error = uv_signal_init(&r->uv, handle);
-    if (error != 0) {
-        return error;
+    int error = 0;
+    for (int i = 0; i < SIGNALS && error == 0; i++) {
+        (void)sigaction(numbers[i], NULL, &r->before[i]);
+        error = uv_signal_init(&r->uv, &r->signals[i]);
+        if (error == 0) {
+            r->signals[i].data = r;
+            error = uv_signal_start(&r->signals[i], on_signal, numbers[i]);
+        }
     }
-    handle->data = r;
-    return uv_signal_start(handle, on_signal, number);
+    return error;
 }
 
-static void close_signal(uv_signal_t *handle)
+/* They do not keep the loop running, but until the server is freed none of them
+ * ends the program: hooks run in that, which save state. */
+static void unref_signals(struct runner *r)
 {
-    if (handle->data != NULL && !uv_is_closing((uv_handle_t *)handle)) {
-        uv_close((uv_handle_t *)handle, NULL);
+    for (int i = 0; i < SIGNALS; i++) {
+        if (r->signals[i].data != NULL) {
+            uv_unref((uv_handle_t *)&r->signals[i]);
+        }
+    }
+}
+
+/* The program has its own handlers again; libuv would have left it none. */
+static void unwatch_signals(struct runner *r)
+{
+    for (int i = 0; i < SIGNALS && r->signals[i].data != NULL; i++) {
+        uv_close((uv_handle_t *)&r->signals[i], NULL);
+        (void)sigaction(numbers[i], &r->before[i], NULL);
     }
 }
 
@@ -54,17 +79,13 @@ static void on_gone(void *user)
 {
     struct runner *r = user;
     r->serving = NULL;
-    close_signal(&r->terminate);
-    close_signal(&r->interrupt);
+    unref_signals(r);
 }
 
 /* Runs until everything is closed; 0 or an error. */
 static int run(struct runner *r)
 {
-    int error = watch_signal(r, &r->terminate, SIGTERM);
-    if (error == 0) {
-        error = watch_signal(r, &r->interrupt, SIGINT);
-    }
+    int error = watch_signals(r);
     if (error != 0) {
         zkt__server_log(r->server, ZKT_LOG_ERROR, "cannot watch signals: %s",
                         uv_strerror(error));
@@ -78,6 +99,15 @@ static int run(struct runner *r)
     /* What does not close is a defect of ours, and hangs a test. */
     (void)uv_run(&r->uv, UV_RUN_DEFAULT);
     return error;
+}
+
+static void start(struct runner *r, const struct zkt_serve_options *options)
+{
+    if (options->on_start != NULL) {
+        zkt__server_begin_callback(r->server);
+        options->on_start(options->user, r->server);
+        zkt__server_end_callback(r->server);
+    }
 }
 
 /* What was closed when the program was started is opened on nothing: whatever
@@ -107,19 +137,20 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *given)
         return 1; /* the log has said why */
     }
     int error = uv_loop_init(&r.uv);
-    if (error != 0) {
+    const bool has_loop = error == 0;
+    if (!has_loop) {
         zkt__server_log(r.server, ZKT_LOG_ERROR, "cannot make a loop: %s",
                         uv_strerror(error));
     } else {
-        if (options.on_start != NULL) {
-            zkt__server_begin_callback(r.server);
-            options.on_start(options.user, r.server);
-            zkt__server_end_callback(r.server);
-        }
+        start(&r, &options);
         error = run(&r);
-        (void)uv_loop_close(&r.uv);
     }
     zkt_server_free(r.server);
+    if (has_loop) {
+        unwatch_signals(&r);
+        (void)uv_run(&r.uv, UV_RUN_DEFAULT);
+        (void)uv_loop_close(&r.uv);
+    }
     if (error == 0 && options.on_stopped != NULL) {
         options.on_stopped(options.user);
     }

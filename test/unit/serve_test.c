@@ -425,6 +425,46 @@ static void test_serving_until_a_signal(void **state)
     }
 }
 
+static volatile sig_atomic_t own_signals;
+
+static void on_own_signal(int number)
+{
+    (void)number;
+    own_signals++;
+}
+
+/* Whenever it runs, the last time while the server is freed. */
+static void raise_again(struct zkt_server *server, void *user)
+{
+    raise(SIGTERM);
+    /* Until it is closed, which is when the server is freed. */
+    const enum zkt_status status = zkt_server_post(server, raise_again, user);
+    assert_true(status == ZKT_OK || status == ZKT_CLOSED);
+}
+
+static void post_raise_again(void *user, struct zkt_server *server)
+{
+    assert_int_equal(zkt_server_post(server, raise_again, user), ZKT_OK);
+}
+
+/* A second one ends it, a third one or a tenth does nothing more; afterwards
+ * they are the program's again. */
+static void test_signals_at_every_moment(void **state)
+{
+    const struct sigaction own = { .sa_handler = on_own_signal };
+    struct sigaction before, after;
+    struct seen seen = { 0 };
+    struct zkt_serve_options options = options_for(&seen);
+    (void)state;
+    assert_int_equal(sigaction(SIGTERM, &own, &before), 0);
+    options.on_start = post_raise_again;
+    assert_int_equal(zkt_serve(demo_app(&handlers), &options), 0);
+    assert_int_equal(seen.stopped, 1);
+    assert_int_equal(own_signals, 0);
+    assert_int_equal(sigaction(SIGTERM, &before, &after), 0);
+    assert_true(after.sa_handler == on_own_signal);
+}
+
 static void keep_server(void *user, struct zkt_server *server)
 {
     struct seen *seen = user;
@@ -489,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_listening_without_memory),
         cmocka_unit_test(test_a_local_client_meddles),
         cmocka_unit_test(test_serving_until_a_signal),
+        cmocka_unit_test(test_signals_at_every_moment),
         cmocka_unit_test(test_time_passes_while_serving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

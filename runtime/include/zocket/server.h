@@ -51,11 +51,12 @@ struct zkt_serve_options {
 
 /**
  * Runs a server until SIGTERM, SIGINT or zkt_server_shutdown, stops it in
- * phases (see there; a second signal drops what is left), and returns the exit
- * status for main: 0, or 1 when it could not start. Without a log of yours it
- * says what happens on standard error (zkt_log_to_stderr); when it listens,
- * `listening on ws://HOST:PORT`. Standard descriptors that are closed when it
- * is called are opened on /dev/null.
+ * phases (see there; a second signal drops what is left, and further ones do
+ * nothing until it returns; then both are handled as they were before), and
+ * returns the exit status for main: 0, or 1 when it could not start. Without a
+ * log of yours it says what happens on standard error (zkt_log_to_stderr); when
+ * it listens, `listening on ws://HOST:PORT`. Standard descriptors that are
+ * closed when it is called are opened on /dev/null.
  */
 int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
 
