@@ -101,16 +101,42 @@ bool zkt__post_waits(const struct zkt_post_box *box)
     return atomic_load_explicit(&box->filled, memory_order_acquire);
 }
 
-void zkt__post_run(struct zkt_post_box *box, void *owner)
+/* The first of what stays when @most are taken. */
+static struct zkt_posted **find_rest(struct zkt_post_box *box, uint32_t most)
+{
+    struct zkt_posted **rest = &box->first;
+    while (*rest != NULL && most-- > 0) {
+        rest = &(*rest)->next;
+    }
+    return rest;
+}
+
+/* Takes at most @most out, linked. */
+static struct zkt_posted *take(struct zkt_post_box *box, uint32_t most)
+{
+    pthread_mutex_lock(&box->lock);
+    struct zkt_posted *const first = most > 0 ? box->first : NULL;
+    struct zkt_posted *rest = NULL;
+    if (most != ZKT_POST_ALL) {
+        struct zkt_posted **end = find_rest(box, most);
+        rest = *end;
+        *end = NULL;
+    }
+    box->first = rest;
+    if (rest == NULL) {
+        box->last = NULL;
+        atomic_store_explicit(&box->filled, false, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&box->lock);
+    return first;
+}
+
+void zkt__post_run(struct zkt_post_box *box, void *owner, uint32_t most)
 {
     if (!zkt__post_waits(box)) {
         return; /* what comes now wakes the owner */
     }
-    pthread_mutex_lock(&box->lock);
-    struct zkt_posted *posted = box->first;
-    box->first = box->last = NULL;
-    atomic_store_explicit(&box->filled, false, memory_order_relaxed);
-    pthread_mutex_unlock(&box->lock);
+    struct zkt_posted *posted = take(box, most);
     while (posted != NULL) {
         struct zkt_posted *next = posted->next;
         posted->run(posted, owner);

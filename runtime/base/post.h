@@ -56,8 +56,13 @@ void zkt__post_all(struct zkt_post_box *box, struct zkt_posted *first,
 void zkt__post_wake(struct zkt_post_box *box);
 /** Whether something waits to be run. */
 bool zkt__post_waits(const struct zkt_post_box *box);
-/** Owner: runs what was posted up to now, in order. */
-void zkt__post_run(struct zkt_post_box *box, void *owner);
+#define ZKT_POST_ALL UINT32_MAX
+
+/**
+ * Owner: runs what was posted up to now, in order, but not more than @most. The
+ * rest waits for the next time.
+ */
+void zkt__post_run(struct zkt_post_box *box, void *owner, uint32_t most);
 /** Owner: nothing can be posted from now on; what was stays to be run. */
 void zkt__post_close(struct zkt_post_box *box);
 

@@ -75,7 +75,7 @@ static void on_link_closed(struct zkt_loop *loop)
 static void stop(struct worker *w)
 {
     zkt__post_close(w->box);
-    zkt__post_run(w->box, w);
+    zkt__post_run(w->box, w, ZKT_POST_ALL);
     zkt__driver_stop(&w->driver);
 }
 
@@ -85,7 +85,7 @@ static void on_wake(struct zkt_driver *driver)
     if (atomic_load(&w->told)) {
         stop(w);
     } else {
-        zkt__post_run(w->box, w);
+        zkt__post_run(w->box, w, ZKT_POST_ALL);
     }
 }
 

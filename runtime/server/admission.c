@@ -379,10 +379,10 @@ bool zkt__admission_take_instance(struct zkt_admission *admission,
         return true;
     }
     pthread_mutex_lock(&admission->lock);
-    const bool free = address->instances < admission->instances_most;
-    address->instances += free;
+    const bool fits = address->instances < admission->instances_most;
+    address->instances += fits;
     pthread_mutex_unlock(&admission->lock);
-    return free;
+    return fits;
 }
 
 void zkt__admission_release_instance(struct zkt_admission *admission,

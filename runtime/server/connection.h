@@ -79,7 +79,11 @@ struct zkt_server {
     enum zkt_life life;
     int64_t drained_by; /* while draining: when the rest is cancelled */
     uint8_t *lent;      /* memory of the message, from the arena */
-    uint32_t busy;      /* turns and callbacks under way: nothing is freed */
+    /* Of any thread: functions that wait to be run, and how many have not been
+     * taken. */
+    _Atomic(int64_t) posted;
+    _Atomic(uint64_t) posts_refused;
+    uint32_t busy; /* turns and callbacks under way: nothing is freed */
 };
 
 /** NULL: no memory. */

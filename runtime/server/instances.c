@@ -13,10 +13,34 @@ struct posted_function {
 static void run_function(struct zkt_posted *posted, void *owner)
 {
     struct posted_function *work = (struct posted_function *)(void *)posted;
-    zkt__server_begin_callback(owner);
-    work->fn(owner, work->user);
-    zkt__server_end_callback(owner);
+    struct zkt_server *server = owner;
+    atomic_fetch_sub(&server->posted, 1);
+    zkt__server_begin_callback(server);
+    work->fn(server, work->user);
+    zkt__server_end_callback(server);
     zkt__release(work->allocator, work);
+}
+
+/* One more waits. False: as many do as may. */
+static bool take_place(struct zkt_server *server)
+{
+    if (atomic_fetch_add(&server->posted, 1) < server->limits.posted) {
+        return true;
+    }
+    atomic_fetch_sub(&server->posted, 1);
+    atomic_fetch_add(&server->posts_refused, 1);
+    return false;
+}
+
+static enum zkt_status post(struct zkt_server *server,
+                            struct posted_function *work)
+{
+    if (!zkt__post(server->host.box, &work->posted)) {
+        zkt__release(work->allocator, work);
+        atomic_fetch_sub(&server->posted, 1);
+        return ZKT_CLOSED;
+    }
+    return ZKT_OK;
 }
 
 enum zkt_status zkt_server_post(struct zkt_server *server,
@@ -25,8 +49,12 @@ enum zkt_status zkt_server_post(struct zkt_server *server,
                                 void *user)
 {
     const struct zkt_allocator *allocator = server->allocator;
+    if (!take_place(server)) {
+        return ZKT_RESOURCE_EXHAUSTED;
+    }
     struct posted_function *work = zkt__alloc(allocator, sizeof(*work));
     if (work == NULL) {
+        atomic_fetch_sub(&server->posted, 1);
         return ZKT_NO_MEMORY;
     }
     *work = (struct posted_function){
@@ -35,11 +63,7 @@ enum zkt_status zkt_server_post(struct zkt_server *server,
         .fn = fn,
         .user = user,
     };
-    if (!zkt__post(server->host.box, &work->posted)) {
-        zkt__release(allocator, work);
-        return ZKT_CLOSED;
-    }
-    return ZKT_OK;
+    return post(server, work);
 }
 
 /* ---- instances ---- */

@@ -155,11 +155,26 @@ static int64_t deadline(const struct zkt_core *core)
                : next;
 }
 
+/* What others have posted has its share of a turn. When all have ended, it is
+ * the last of them, and has to be taken before this one closes. */
+static void run_posted(struct zkt_server *server)
+{
+    const int64_t most = server->limits.posted_per_turn;
+    const bool all = server->life >= ZKT_LIFE_ENDED || most >= ZKT_POST_ALL;
+    zkt__post_run(server->host.box, server,
+                  all ? ZKT_POST_ALL : (uint32_t)most);
+    server->host.stats.reached.posted_per_turn += !all && zkt__post_waits(
+                                                              server->host.box);
+}
+
 /* The rest of the turn's budget: for messages from other shards, mailboxes,
  * and bytes that have arrived. What is left over has the next turn. */
 static void work(struct zkt_server *server)
 {
     struct zkt_host *host = &server->host;
+    if (server->life >= ZKT_LIFE_ENDED) {
+        host->budget = INT64_MAX; /* it is the last that others have sent */
+    }
     if (host->group != NULL) {
         zkt__group_receive(host);
     }
@@ -188,7 +203,7 @@ static void tick(struct zkt_core *core)
     if (server->life == ZKT_LIFE_ENDED) {
         zkt__life_begin_turn(server);
     }
-    zkt__post_run(server->host.box, server);
+    run_posted(server);
     if (zkt__admission_waits(&server->shards->admission, server->self)) {
         zkt__connections_make_room(server);
     }
@@ -713,7 +728,7 @@ static void settle(struct zkt_shards *shards)
         for (uint32_t i = 0; i < shards->count; i++) {
             struct zkt_server *server = shards->all[i];
             server->host.budget = INT64_MAX;
-            zkt__post_run(server->host.box, server);
+            zkt__post_run(server->host.box, server, ZKT_POST_ALL);
             zkt__group_receive(&server->host);
             zkt__connections_reap(server, INT64_MAX);
             zkt__shards_end_turn(server);

@@ -140,11 +140,12 @@ static void turn_around(const struct session *s, uint32_t first, uint32_t turns)
 
 /* ---- sessions ---- */
 
-static void begin(struct session *s, uint32_t threads)
+static void begin(struct session *s, uint32_t threads,
+                  const struct zkt_limits *limits)
 {
     *s = (struct session){ .threads = threads };
     failing_alloc_init(&s->alloc, 0);
-    s->server = new_slow_shards(NULL, &s->alloc.allocator, threads);
+    s->server = new_slow_shards(limits, &s->alloc.allocator, threads);
     zkt__server_run_shards(s->server, threads);
     for (uint32_t i = 0; i < WIRES; i++) {
         s->wires[i] = open_slow(shard(s, i));
@@ -181,7 +182,7 @@ static void test_freed_while_it_serves(void **state)
     for (uint32_t threads = 1; threads <= 3; threads++) {
         for (size_t count = 0; count <= STEPS; count++) {
             for (uint32_t way = 0; way < 3 * threads * threads; way++) {
-                begin(&s, threads);
+                begin(&s, threads, NULL);
                 play(&s, count);
                 turn_around(&s, way % threads, way / threads);
                 end(&s);
@@ -206,12 +207,13 @@ static void stop(const struct session *s, uint32_t first, uint32_t turns)
 
 static void test_freed_while_it_stops(void **state)
 {
+    const struct zkt_limits one = { .posted_per_turn = 1 };
     struct session s;
     (void)state;
     for (uint32_t threads = 1; threads <= 3; threads++) {
         for (size_t count = 0; count <= STEPS; count++) {
             for (uint32_t way = 0; way < 3 * threads * threads; way++) {
-                begin(&s, threads);
+                begin(&s, threads, &one);
                 play(&s, count);
                 stop(&s, way % threads, way / threads);
                 end(&s);
@@ -223,13 +225,16 @@ static void test_freed_while_it_stops(void **state)
 /* What is posted runs, whenever the server is freed. */
 static void test_posted_functions_run(void **state)
 {
+    const struct zkt_limits one = { .posted_per_turn = 1 };
     struct session s;
     (void)state;
     for (uint32_t threads = 1; threads <= 3; threads++) {
-        begin(&s, threads);
-        take_step(&s, &(struct step){ .special = POST });
+        begin(&s, threads, &one);
+        for (int i = 0; i < 3; i++) {
+            take_step(&s, &(struct step){ .special = POST });
+        }
         end(&s);
-        assert_int_equal(s.posted, threads);
+        assert_int_equal(s.posted, 3 * threads);
     }
 }
 

@@ -1166,6 +1166,48 @@ static void test_log_per_second(void **state)
     finish(server);
 }
 
+/* ---- other threads ---- */
+
+static void count_run(struct zkt_server *server, void *user)
+{
+    (void)server;
+    (*(int *)user)++;
+}
+
+static void test_posted(void **state)
+{
+    int ran = 0;
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .posted = 7, .posted_per_turn = 3 });
+    (void)state;
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(zkt_server_post(server, count_run, &ran), ZKT_OK);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(zkt_server_post(server, count_run, &ran),
+                         ZKT_RESOURCE_EXHAUSTED);
+    }
+    assert_int_equal(reached(server).posted, 2);
+    turn(server);
+    assert_int_equal(ran, 3);
+    assert_int_equal(reached(server).posted_per_turn, 1);
+    assert_int_equal(zkt_server_timeout(server), 0); /* there is more to do */
+    assert_int_equal(zkt_server_post(server, count_run, &ran), ZKT_OK);
+    turn(server);
+    turn(server);
+    assert_int_equal(ran, 8);
+    assert_int_equal(zkt_server_timeout(server), -1);
+    assert_int_equal(reached(server).posted_per_turn, 2);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(zkt_server_post(server, count_run, &ran), ZKT_OK);
+    }
+    const struct zkt_limit_counts counts = reached(server);
+    total.posted += counts.posted;
+    total.posted_per_turn += counts.posted_per_turn;
+    zkt_server_free(server); /* runs all of them */
+    assert_int_equal(ran, 15);
+}
+
 /* ---- time ---- */
 
 static void test_time_jumps(void **state)
@@ -1396,6 +1438,7 @@ int main(void)
         cmocka_unit_test(test_cache_bytes),
         cmocka_unit_test(test_output_stuck_ms),
         cmocka_unit_test(test_log_per_second),
+        cmocka_unit_test(test_posted),
         cmocka_unit_test(test_time_jumps),
         cmocka_unit_test(test_turn_work),
         cmocka_unit_test(test_deferred_bytes),

@@ -57,17 +57,17 @@ static void test_posting(void **state)
     assert_int_equal(woken, 1); /* for what was there */
     assert_true(zkt__post(box, &b.posted));
     assert_int_equal(woken, 2);
-    zkt__post_run(box, ran);
+    zkt__post_run(box, ran, ZKT_POST_ALL);
     assert_string_equal(ran, "ab"); /* what is new waits for the next time */
     assert_int_equal(woken, 3);
     assert_true(zkt__post_waits(box));
     zkt__post_close(box);
     assert_false(zkt__post(box, &b.posted));
     assert_int_equal(woken, 3);
-    zkt__post_run(box, ran);
+    zkt__post_run(box, ran, ZKT_POST_ALL);
     assert_string_equal(ran, "abc");
     assert_false(zkt__post_waits(box));
-    zkt__post_run(box, ran);
+    zkt__post_run(box, ran, ZKT_POST_ALL);
     assert_string_equal(ran, "abc");
     zkt__post_box_ref(box);
     zkt__post_box_unref(box);
@@ -77,6 +77,41 @@ static void test_posting(void **state)
     zkt__post_box_unref(NULL);
     failing_alloc_init(&alloc, 1);
     assert_null(zkt__post_box_new(&alloc.allocator));
+}
+
+/* The rest stays in order, and in front of what comes. */
+static void test_running_a_portion(void **state)
+{
+    char ran[16] = "";
+    struct zkt_post_box *box = zkt__post_box_new(&zkt__allocator_default);
+    struct job jobs[6];
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        jobs[i] = (struct job){ { NULL, run_job }, (char)('a' + i), NULL, box };
+    }
+    for (int i = 0; i < 5; i++) {
+        assert_true(zkt__post(box, &jobs[i].posted));
+    }
+    zkt__post_run(box, ran, 0);
+    assert_string_equal(ran, "");
+    zkt__post_run(box, ran, 2);
+    assert_string_equal(ran, "ab");
+    assert_true(zkt__post_waits(box));
+    assert_true(zkt__post(box, &jobs[5].posted));
+    zkt__post_run(box, ran, 3);
+    assert_string_equal(ran, "abcde");
+    assert_true(zkt__post_waits(box));
+    zkt__post_run(box, ran, 3);
+    assert_string_equal(ran, "abcdef");
+    assert_false(zkt__post_waits(box));
+    assert_true(zkt__post(box, &jobs[0].posted));
+    zkt__post_run(box, ran, 1);
+    assert_string_equal(ran, "abcdefa");
+    assert_false(zkt__post_waits(box));
+    assert_true(zkt__post(box, &jobs[0].posted));
+    zkt__post_run(box, ran, ZKT_POST_ALL);
+    assert_string_equal(ran, "abcdefaa");
+    zkt__post_box_unref(box);
 }
 
 static void test_both_ends_of_a_list(void **state)
@@ -134,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_posting),
+        cmocka_unit_test(test_running_a_portion),
         cmocka_unit_test(test_both_ends_of_a_list),
         cmocka_unit_test(test_a_copy_in_a_block),
     };

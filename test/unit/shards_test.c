@@ -550,6 +550,28 @@ static void test_a_close_that_does_not_wait(void **state)
     }
 }
 
+/* What another thread sends has its share of a turn, and no more. */
+static void test_a_share_of_a_turn(void **state)
+{
+    const struct zkt_limits few = { .posted_per_turn = 4 };
+    struct pair p = open_pair(&few, NULL);
+    (void)state;
+    (void)ask(&p.a, ADD("0", "x", "0", ""));
+    for (int i = 0; i < 10; i++) {
+        send_text(&p.b, ADD("1", "x", "1", ""), true);
+    }
+    for (uint64_t ran = 4; ran < 10; ran += 4) {
+        turn(shard(&p, 0));
+        assert_int_equal(stats_of(shard(&p, 0)).calls, 1 + ran);
+        const struct zkt_core *core = &shard(&p, 0)->core;
+        assert_int_equal(core->ops->deadline(core), core->now_ms);
+    }
+    settle(&p);
+    assert_int_equal(stats_of(shard(&p, 0)).calls, 11);
+    assert_non_null(strstr(said(&p.b), RESULT("1", "10")));
+    close_pair(&p);
+}
+
 /* ---- stopping ---- */
 
 static void test_a_shutdown(void **state)
@@ -826,6 +848,7 @@ int main(void)
         cmocka_unit_test(test_a_slow_subscriber),
         cmocka_unit_test(test_a_snapshot_that_is_late),
         cmocka_unit_test(test_a_close_that_does_not_wait),
+        cmocka_unit_test(test_a_share_of_a_turn),
         cmocka_unit_test(test_a_shutdown),
         cmocka_unit_test(test_a_shutdown_that_waits_in_vain),
         cmocka_unit_test(test_a_shutdown_without_threads),

@@ -54,6 +54,8 @@ extern "C" {
       "of memory in deferred calls: RESOURCE_EXHAUSTED")                       \
     X(idle_ms, 0, "without contact until eviction, 0 for never")               \
     X(drain_ms, 5000, "for deferred calls when the server stops: cancelled")   \
+    X(posted, 65536, "posted functions that wait: RESOURCE_EXHAUSTED")         \
+    X(posted_per_turn, 256, "of them, and of other threads: next turn")        \
     X(mutations, 65536, "changes of state in one call: INTERNAL")              \
     X(events, 1024, "events emitted in one call: INTERNAL")                    \
     X(cache_bytes, 67108864, "of snapshots for newcomers: encoded anew")       \

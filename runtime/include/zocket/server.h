@@ -161,9 +161,15 @@ bool zkt_server_is_down(const struct zkt_server *server);
  * Runs @fn on the server's thread, between turns, in the order of posting; with
  * threads, on that of the server which it is given (zkt_call_server: the
  * handler's). From any thread; the one function of this header that is. ZKT_OK:
- * it runs exactly once, at the latest within zkt_server_free. ZKT_NO_MEMORY, or
- * ZKT_CLOSED while the server is freed: it does not. Takes memory from the
- * server's allocator, on the calling thread.
+ * it runs exactly once, at the latest within zkt_server_free. Otherwise it does
+ * not: ZKT_NO_MEMORY; ZKT_RESOURCE_EXHAUSTED, when as many wait as the limit
+ * `posted` says (try again later, or drop it); ZKT_CLOSED while the server is
+ * freed. Takes memory from the server's allocator, on the calling thread. A
+ * turn runs as many as `posted_per_turn` says, and results of other threads
+ * among them, before connections have their turn.
+ *
+ * @server has to be there: other threads are told to stop posting before
+ * zkt_server_free is called, or the program keeps a lock around both.
  */
 enum zkt_status zkt_server_post(struct zkt_server *server,
                                 void (*fn)(struct zkt_server *server,
