@@ -48,7 +48,7 @@ static const char *find_obstacle(const struct zkt_task *task, uint32_t method)
         &task->call.instance->actor->methods[method]) {
         return "deferred as a call of another method";
     }
-    return task->later.box != NULL ? "deferred twice" : NULL;
+    return task->later.queue != NULL ? "deferred twice" : NULL;
 }
 
 /* All that a cancelled call will need, so that cancelling cannot fail. */
@@ -83,11 +83,11 @@ static void run_cancelled(struct zkt_task *task)
     const struct zkt_later *later = &task->later;
     (void)later->invoke(&task->call, later->then, task->m.of.call.input,
                         task->result, later->user);
-    zkt__post_box_unref(later->box);
+    zkt__work_queue_unref(later->queue);
     zkt__task_free(task);
 }
 
-static void run_posted(struct zkt_posted *posted, void *owner)
+static void run_posted(struct zkt_work *posted, void *owner)
 {
     struct zkt_task *task = task_of(
         ZKT_CONTAINER(posted, struct zkt_later, posted));
@@ -96,8 +96,8 @@ static void run_posted(struct zkt_posted *posted, void *owner)
         run_cancelled(task);
         return;
     }
-    zkt__post_box_unref(task->later.box);
-    task->later.box = NULL;
+    zkt__work_queue_unref(task->later.queue);
+    task->later.queue = NULL;
     zkt__task_resume(task->call.host, task);
 }
 
@@ -119,8 +119,8 @@ struct zkt_later *zkt_call_defer(struct zkt_call *call, uint32_t method)
         return NULL;
     }
     task->later.posted.run = run_posted;
-    task->later.box = host->box;
-    zkt__post_box_ref(host->box);
+    task->later.queue = host->work;
+    zkt__work_queue_ref(host->work);
     return &task->later;
 }
 
@@ -133,7 +133,7 @@ void zkt_later_resume(struct zkt_later *later, zkt_then_invoke *invoke,
     later->invoke = invoke;
     later->then = then;
     later->user = user;
-    if (!zkt__post(later->box, &later->posted)) {
+    if (!zkt__work_post(later->queue, &later->posted)) {
         run_cancelled(task_of(later)); /* the server is gone */
     }
 }

@@ -127,9 +127,9 @@ struct zkt_call {
 
 /* Stands for a call whose handler finishes later. */
 struct zkt_later {
-    struct zkt_posted posted;
-    struct zkt_post_box *box;    /* a reference, while it is outstanding */
-    void *empty, *empty_private; /* the states that a cancelled call sees */
+    struct zkt_work posted;
+    struct zkt_work_queue *queue; /* a reference, while it is outstanding */
+    void *empty, *empty_private;  /* the states that a cancelled call sees */
     zkt_then_invoke *invoke;
     void (*then)(void);
     void *user;

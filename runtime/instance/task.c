@@ -149,7 +149,7 @@ static bool settle_call(struct zkt_host *host, struct zkt_task *task,
 
 static bool is_outstanding(const struct zkt_task *task)
 {
-    return task->later.box != NULL;
+    return task->later.queue != NULL;
 }
 
 /* The message that is read next is read into another task. */
@@ -290,7 +290,7 @@ static void execute(struct zkt_host *host, struct zkt_task *task)
 static void run(struct zkt_host *host, struct zkt_instance *instance)
 {
     struct zkt_task *task = host->instances->task;
-    task->later.box = NULL;
+    task->later.queue = NULL;
     if (begin_call(host, task, instance) && make_result(task)) {
         execute(host, task);
         return;

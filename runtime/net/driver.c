@@ -62,13 +62,13 @@ void zkt__driver_join(struct zkt_driver *d,
     core->driver = d;
     core->wake = wake_core;
     core->abandon = abandon;
-    zkt__post_box_on_wake(zkt__server_box(d->server), wake, d);
+    zkt__work_queue_on_wake(zkt__server_work(d->server), wake, d);
 }
 
 static void leave(struct zkt_driver *d)
 {
     struct zkt_core *core = zkt__server_core(d->server);
-    zkt__post_box_on_wake(zkt__server_box(d->server), NULL, NULL);
+    zkt__work_queue_on_wake(zkt__server_work(d->server), NULL, NULL);
     core->driver = NULL;
     core->heard_ms = ZKT_NEVER;
     core->wake = NULL;

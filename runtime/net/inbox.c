@@ -1,73 +1,81 @@
-/* See inbox.h. A letter of somebody who waits stands in their own frame. */
+/* See inbox.h. An item of somebody who waits stands in their own frame. */
 #include "net/inbox.h"
 
-struct letter {
-    struct zkt_node node;
+#include <errno.h>
+
+#include "base/list.h"
+
+struct item {
+    struct zkt_work work;
     zkt_posted_function *fn;
     void *user;
-    bool owned; /* to be released when it has been run */
+    /* What it is released with when its function runs; NULL: it is not. */
+    const struct zkt_allocator *allocator;
 };
 
 int zkt__inbox_init(struct zkt_inbox *inbox,
                     const struct zkt_allocator *allocator,
                     void (*wake)(void *user), void *user)
 {
-    *inbox = (struct zkt_inbox){
-        .allocator = allocator,
-        .wake = wake,
-        .user = user,
-    };
-    zkt__list_init(&inbox->letters);
-    int error = pthread_mutex_init(&inbox->mutex, NULL);
-    if (error != 0) {
+    int error = ENOMEM;
+    *inbox = (struct zkt_inbox){ .queue = zkt__work_queue_new(allocator) };
+    if (inbox->queue == NULL) {
         return error;
+    }
+    error = pthread_mutex_init(&inbox->mutex, NULL);
+    if (error != 0) {
+        goto fail_mutex;
     }
     error = pthread_cond_init(&inbox->over, NULL);
     if (error != 0) {
-        pthread_mutex_destroy(&inbox->mutex);
+        goto fail_cond;
     }
+    zkt__work_queue_on_wake(inbox->queue, wake, user);
+    return 0;
+
+fail_cond:
+    pthread_mutex_destroy(&inbox->mutex);
+fail_mutex:
+    zkt__work_queue_unref(inbox->queue);
     return error;
 }
 
-/* Under the mutex, so that a closed inbox wakes nobody. */
-static bool put(struct zkt_inbox *inbox, struct letter *letter)
+/* One that is waited for may be gone as soon as its function has run. */
+static void run_item(struct zkt_work *work, void *owner)
 {
-    if (inbox->closed) {
-        return false;
+    struct item *item = ZKT_CONTAINER(work, struct item, work);
+    const struct item copy = *item;
+    if (copy.allocator != NULL) {
+        zkt__release(copy.allocator, item);
     }
-    zkt__list_append(&inbox->letters, &letter->node);
-    if (inbox->wake != NULL) {
-        inbox->wake(inbox->user);
-    }
-    return true;
+    zkt__client_run_posted(owner, copy.fn, copy.user);
 }
 
 enum zkt_status zkt__inbox_post(struct zkt_inbox *inbox,
                                 zkt_posted_function *fn, void *user)
 {
-    struct letter *letter = zkt__alloc_zero(inbox->allocator, 1,
-                                            sizeof(*letter));
-    if (letter == NULL) {
+    const struct zkt_allocator *allocator = inbox->queue->allocator;
+    struct item *item = zkt__alloc(allocator, sizeof(*item));
+    if (item == NULL) {
         return ZKT_NO_MEMORY;
     }
-    letter->fn = fn;
-    letter->user = user;
-    letter->owned = true;
-    pthread_mutex_lock(&inbox->mutex);
-    const bool good = put(inbox, letter);
-    pthread_mutex_unlock(&inbox->mutex);
-    if (!good) {
-        zkt__release(inbox->allocator, letter);
+    *item = (struct item){ .work = { .run = run_item },
+                           .fn = fn,
+                           .user = user,
+                           .allocator = allocator };
+    if (!zkt__work_post(inbox->queue, &item->work)) {
+        zkt__release(allocator, item);
+        return ZKT_CLOSED;
     }
-    return good ? ZKT_OK : ZKT_CLOSED;
+    return ZKT_OK;
 }
 
 void zkt__inbox_wait(struct zkt_inbox *inbox, zkt_posted_function *fn,
                      void *user, const bool *over)
 {
-    struct letter letter = { .fn = fn, .user = user };
+    struct item item = { .work = { .run = run_item }, .fn = fn, .user = user };
     pthread_mutex_lock(&inbox->mutex);
-    if (put(inbox, &letter)) {
+    if (zkt__work_post(inbox->queue, &item.work)) {
         inbox->waiting++;
         while (!*over) {
             pthread_cond_wait(&inbox->over, &inbox->mutex);
@@ -86,42 +94,16 @@ void zkt__inbox_end_wait(struct zkt_inbox *inbox, bool *over)
     pthread_mutex_unlock(&inbox->mutex);
 }
 
-/* Everything that is in it now; what it posts itself waits for the next. */
-static void take(struct zkt_inbox *inbox, struct zkt_list *out)
-{
-    struct zkt_node *node;
-    zkt__list_init(out);
-    pthread_mutex_lock(&inbox->mutex);
-    while ((node = zkt__list_first(&inbox->letters)) != NULL) {
-        zkt__node_unlink(node);
-        zkt__list_append(out, node);
-    }
-    pthread_mutex_unlock(&inbox->mutex);
-}
-
 bool zkt__inbox_run(struct zkt_inbox *inbox, struct zkt_client *client)
 {
-    struct zkt_list letters;
-    struct zkt_node *node;
-    take(inbox, &letters);
-    const bool any = !zkt__list_empty(&letters);
-    while ((node = zkt__list_first(&letters)) != NULL) {
-        struct letter *letter = ZKT_CONTAINER(node, struct letter, node);
-        const struct letter copy = *letter;
-        zkt__node_unlink(node);
-        if (copy.owned) {
-            zkt__release(inbox->allocator, letter);
-        }
-        zkt__client_run_posted(client, copy.fn, copy.user);
-    }
+    const bool any = zkt__work_waits(inbox->queue);
+    zkt__work_run(inbox->queue, client, ZKT_WORK_ALL);
     return any;
 }
 
 void zkt__inbox_close(struct zkt_inbox *inbox)
 {
-    pthread_mutex_lock(&inbox->mutex);
-    inbox->closed = true;
-    pthread_mutex_unlock(&inbox->mutex);
+    zkt__work_close(inbox->queue);
 }
 
 void zkt__inbox_finish(struct zkt_inbox *inbox)
@@ -133,4 +115,5 @@ void zkt__inbox_finish(struct zkt_inbox *inbox)
     pthread_mutex_unlock(&inbox->mutex);
     pthread_cond_destroy(&inbox->over);
     pthread_mutex_destroy(&inbox->mutex);
+    zkt__work_queue_unref(inbox->queue);
 }

@@ -1,30 +1,25 @@
 /*
- * What other threads want done on a client's: functions in the order in which
- * they were posted, under one mutex, taken all at once; and waiting until one
- * of them says that it is over. It knows nothing of loops: who puts something
- * in wakes the thread by what `wake` does.
+ * What other threads want done on a client's: functions in a work queue, in the
+ * order in which they were posted, taken all at once; and waiting until one of
+ * them says that it is over. It knows nothing of loops: who puts something in
+ * wakes the thread by what `wake` does.
  */
 #ifndef ZKT_NET_INBOX_H
 #define ZKT_NET_INBOX_H
 
 #include <pthread.h>
 
-#include "base/list.h"
-#include "base/memory.h"
+#include "base/work_queue.h"
 #include "client/client.h"
 
 struct zkt_inbox {
-    pthread_mutex_t mutex;
-    pthread_cond_t over; /* a wait has ended, or nobody waits any more */
-    const struct zkt_allocator *allocator;
-    struct zkt_list letters;
-    uint32_t waiting; /* threads that wait */
-    bool closed;
-    void (*wake)(void *user); /* from any thread; may be NULL */
-    void *user;
+    struct zkt_work_queue *queue;
+    pthread_mutex_t mutex; /* of those who wait */
+    pthread_cond_t over;   /* a wait has ended, or nobody waits any more */
+    uint32_t waiting;      /* threads that wait */
 };
 
-/** 0 or an error number; @wake may be called at once. */
+/** 0 or an error number; @wake, which may be NULL, may be called at once. */
 int zkt__inbox_init(struct zkt_inbox *inbox,
                     const struct zkt_allocator *allocator,
                     void (*wake)(void *user), void *user);

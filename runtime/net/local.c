@@ -192,7 +192,7 @@ static void advance(struct hub *hub, int64_t ms)
 static void release_empty(struct hub *hub)
 {
     if (hub->users == 0 && zkt__list_empty(&hub->joints)) {
-        zkt__post_box_on_wake(zkt__server_box(hub->server), NULL, NULL);
+        zkt__work_queue_on_wake(zkt__server_work(hub->server), NULL, NULL);
         hub->core->driver = NULL;
         hub->core->wake = NULL;
         bell_finish(&hub->bell);
@@ -383,7 +383,7 @@ static struct hub *hub_of(struct zkt_server *server)
     zkt__list_init(&hub->joints);
     core->driver = hub;
     core->wake = on_wake;
-    zkt__post_box_on_wake(zkt__server_box(server), ring, hub);
+    zkt__work_queue_on_wake(zkt__server_work(server), ring, hub);
     return hub;
 }
 

@@ -1,7 +1,7 @@
 /*
- * See workers.h. What a worker is sent comes through a box of its own and not
- * its shard's: so whatever it does not take any more, it can give up when it
- * stops, and nothing of net remains in the shard.
+ * See workers.h. What a worker is sent comes through a queue of its own and
+ * not its shard's: so whatever it does not take any more, it can give up when
+ * it stops, and nothing of net remains in the shard.
  */
 #include "net/workers.h"
 
@@ -16,7 +16,7 @@
 struct worker {
     struct zkt_driver driver;
     struct zkt_workers *workers;
-    struct zkt_post_box *box; /* of struct arrival */
+    struct zkt_work_queue *arrivals;
     uv_loop_t uv;
     pthread_t thread;
     bool has_loop, has_thread;
@@ -37,7 +37,7 @@ struct zkt_workers {
 
 /* A socket on its way from the thread that accepted it. */
 struct arrival {
-    struct zkt_posted posted;
+    struct zkt_work work;
     int fd;
     struct sockaddr_storage peer;
 };
@@ -51,9 +51,9 @@ static void turn_away(struct worker *w, struct zkt_server *server, int fd)
     zkt__server_turn_away(server);
 }
 
-static void arrive(struct zkt_posted *posted, void *owner)
+static void arrive(struct zkt_work *work, void *owner)
 {
-    struct arrival *arrival = ZKT_CONTAINER(posted, struct arrival, posted);
+    struct arrival *arrival = ZKT_CONTAINER(work, struct arrival, work);
     struct worker *w = owner;
     struct zkt_server *server = w->driver.server;
     if (atomic_load(&w->told) || zkt__server_is_stopping(server)) {
@@ -74,8 +74,8 @@ static void on_link_closed(struct zkt_loop *loop)
 /* What has not arrived by now is turned away, and nobody wakes it any more. */
 static void stop(struct worker *w)
 {
-    zkt__post_close(w->box);
-    zkt__post_run(w->box, w, ZKT_POST_ALL);
+    zkt__work_close(w->arrivals);
+    zkt__work_run(w->arrivals, w, ZKT_WORK_ALL);
     zkt__driver_stop(&w->driver);
 }
 
@@ -85,7 +85,7 @@ static void on_wake(struct zkt_driver *driver)
     if (atomic_load(&w->told)) {
         stop(w);
     } else {
-        zkt__post_run(w->box, w, ZKT_POST_ALL);
+        zkt__work_run(w->arrivals, w, ZKT_WORK_ALL);
     }
 }
 
@@ -148,8 +148,8 @@ static int create_thread(struct worker *w)
 /* 0 or a libuv error; what was made by then is finish's. */
 static int start(struct worker *w, struct zkt_server *shard)
 {
-    w->box = zkt__post_box_new(w->workers->allocator);
-    if (w->box == NULL) {
+    w->arrivals = zkt__work_queue_new(w->workers->allocator);
+    if (w->arrivals == NULL) {
         return UV_ENOMEM;
     }
     int error = uv_loop_init(&w->uv);
@@ -172,7 +172,7 @@ static int start(struct worker *w, struct zkt_server *shard)
         return error;
     }
     zkt__driver_join(&w->driver, NULL);
-    zkt__post_box_on_wake(w->box, wake_worker, w);
+    zkt__work_queue_on_wake(w->arrivals, wake_worker, w);
     zkt__server_change_thread(shard);
     error = create_thread(w);
     if (error != 0) {
@@ -266,10 +266,10 @@ bool zkt__workers_offer(struct zkt_workers *workers, uint32_t own, int fd,
                         uv_strerror(UV_ENOMEM));
         return true;
     }
-    *arrival = (struct arrival){ .posted.run = arrive, .fd = fd };
+    *arrival = (struct arrival){ .work.run = arrive, .fd = fd };
     memcpy(&arrival->peer, peer, sizeof(arrival->peer));
-    /* Nobody accepts any more when the first of the boxes closes. */
-    (void)zkt__post(w->box, &arrival->posted);
+    /* Nobody accepts any more when the first of the queues closes. */
+    (void)zkt__work_post(w->arrivals, &arrival->work);
     return true;
 }
 
@@ -302,7 +302,7 @@ static void finish(struct worker *w)
         zkt__loop_finish(&w->driver.loop);
         (void)uv_loop_close(&w->uv);
     }
-    zkt__post_box_unref(w->box);
+    zkt__work_queue_unref(w->arrivals);
 }
 
 void zkt__workers_stop(struct zkt_workers *workers)
@@ -313,7 +313,7 @@ void zkt__workers_stop(struct zkt_workers *workers)
     for (uint32_t i = 0; i < workers->count; i++) {
         if (workers->all[i].has_thread) {
             atomic_store(&workers->all[i].told, true);
-            zkt__post_wake(workers->all[i].box);
+            zkt__work_wake(workers->all[i].arrivals);
         }
     }
     for (uint32_t i = 0; i < workers->count; i++) {

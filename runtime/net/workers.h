@@ -1,8 +1,9 @@
 /*
  * The threads of a server's shards, but for the first, which is whose loop
- * listens: each runs a loop of its own and is handed sockets through a post
- * box. A thread ends when the server is down, or when all are stopped. None of
- * them accepts or sees a signal. All functions are for the listening thread.
+ * listens: each runs a loop of its own and is handed sockets through a
+ * work queue. A thread ends when the server is down, or when all are stopped.
+ * None of them accepts or sees a signal. All functions are for the listening
+ * thread.
  */
 #ifndef ZKT_NET_WORKERS_H
 #define ZKT_NET_WORKERS_H

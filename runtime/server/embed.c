@@ -65,7 +65,7 @@ void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
                         void *user)
 {
     if (zkt__server_may_call(server, "zkt_server_on_wake")) {
-        zkt__post_box_on_wake(zkt__server_box(server), wake, user);
+        zkt__work_queue_on_wake(zkt__server_work(server), wake, user);
     }
 }
 

@@ -4,13 +4,13 @@
 /* ---- posting ---- */
 
 struct posted_function {
-    struct zkt_posted posted;
+    struct zkt_work posted;
     const struct zkt_allocator *allocator;
     void (*fn)(struct zkt_server *server, void *user);
     void *user;
 };
 
-static void run_function(struct zkt_posted *posted, void *owner)
+static void run_function(struct zkt_work *posted, void *owner)
 {
     struct posted_function *work = (struct posted_function *)(void *)posted;
     struct zkt_server *server = owner;
@@ -35,7 +35,7 @@ static bool take_place(struct zkt_server *server)
 static enum zkt_status post(struct zkt_server *server,
                             struct posted_function *work)
 {
-    if (!zkt__post(server->host.box, &work->posted)) {
+    if (!zkt__work_post(server->host.work, &work->posted)) {
         zkt__release(work->allocator, work);
         atomic_fetch_sub(&server->posted, 1);
         return ZKT_CLOSED;

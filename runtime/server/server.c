@@ -150,7 +150,8 @@ static int64_t deadline(const struct zkt_core *core)
                    zkt__group_waits(&s->host) ||
                    !zkt__list_empty(&s->instances.ready) ||
                    !zkt__list_empty(&s->backlog) ||
-                   !zkt__list_empty(&s->bloated) || zkt__post_waits(s->host.box)
+                   !zkt__list_empty(&s->bloated) ||
+                   zkt__work_waits(s->host.work)
                ? s->core.now_ms
                : next;
 }
@@ -160,11 +161,11 @@ static int64_t deadline(const struct zkt_core *core)
 static void run_posted(struct zkt_server *server)
 {
     const int64_t most = server->limits.posted_per_turn;
-    const bool all = server->life >= ZKT_LIFE_ENDED || most >= ZKT_POST_ALL;
-    zkt__post_run(server->host.box, server,
-                  all ? ZKT_POST_ALL : (uint32_t)most);
-    server->host.stats.reached.posted_per_turn += !all && zkt__post_waits(
-                                                              server->host.box);
+    const bool all = server->life >= ZKT_LIFE_ENDED || most >= ZKT_WORK_ALL;
+    zkt__work_run(server->host.work, server,
+                  all ? ZKT_WORK_ALL : (uint32_t)most);
+    server->host.stats.reached.posted_per_turn +=
+        !all && zkt__work_waits(server->host.work);
 }
 
 /* The rest of the turn's budget: for messages from other shards, mailboxes,
@@ -254,7 +255,7 @@ static void make_room(struct zkt_server *server)
     uint32_t shard;
     if (zkt__admission_make_room(&shards->admission, &server->limits, &shard)) {
         server->host.stats.reached.half_open++;
-        zkt__post_wake(shards->all[shard]->host.box);
+        zkt__work_wake(shards->all[shard]->host.work);
     }
 }
 
@@ -377,9 +378,9 @@ void zkt__server_end_callback(const struct zkt_server *server)
     writable(server)->busy--;
 }
 
-struct zkt_post_box *zkt__server_box(struct zkt_server *server)
+struct zkt_work_queue *zkt__server_work(struct zkt_server *server)
 {
-    return server->host.box;
+    return server->host.work;
 }
 
 void zkt__server_wake(struct zkt_server *server)
@@ -716,7 +717,7 @@ static void cut_off(struct zkt_server *server)
     }
     zkt__instances_cancel(&server->host, ZKT_UNAVAILABLE,
                           ZKT_STR("the server stops"));
-    zkt__post_close(server->host.box);
+    zkt__work_close(server->host.work);
 }
 
 /* Runs what shards have for each other, until none has anything. */
@@ -728,13 +729,13 @@ static void settle(struct zkt_shards *shards)
         for (uint32_t i = 0; i < shards->count; i++) {
             struct zkt_server *server = shards->all[i];
             server->host.budget = INT64_MAX;
-            zkt__post_run(server->host.box, server, ZKT_POST_ALL);
+            zkt__work_run(server->host.work, server, ZKT_WORK_ALL);
             zkt__group_receive(&server->host);
             zkt__connections_reap(server, INT64_MAX);
             zkt__shards_end_turn(server);
         }
         for (uint32_t i = 0; i < shards->count; i++) {
-            again = again || zkt__post_waits(shards->all[i]->host.box) ||
+            again = again || zkt__work_waits(shards->all[i]->host.work) ||
                     zkt__group_waits(&shards->all[i]->host);
         }
     }

@@ -7,7 +7,7 @@
 #define ZKT_SERVER_SERVER_H
 
 #include "base/endpoint.h"
-#include "base/post.h"
+#include "base/work_queue.h"
 #include "zocket/server.h"
 
 struct zkt_core *zkt__server_core(struct zkt_server *server);
@@ -107,6 +107,6 @@ void zkt__server_wake(struct zkt_server *server);
 bool zkt__server_is_stopping(const struct zkt_server *server);
 
 /** What other threads post into. */
-struct zkt_post_box *zkt__server_box(struct zkt_server *server);
+struct zkt_work_queue *zkt__server_work(struct zkt_server *server);
 
 #endif

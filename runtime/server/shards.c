@@ -83,7 +83,7 @@ void zkt__shards_free(struct zkt_shards *shards)
 void zkt__shards_wake(const struct zkt_shards *shards)
 {
     for (uint32_t i = 0; i < shards->count; i++) {
-        zkt__post_wake(shards->all[i]->host.box);
+        zkt__work_wake(shards->all[i]->host.work);
     }
 }
 
@@ -91,7 +91,7 @@ void zkt__shards_reopen(const struct zkt_server *server)
 {
     const struct zkt_shards *shards = server->shards;
     if (server->self != 0 && atomic_load(&shards->admission.held)) {
-        zkt__post_wake(shards->all[0]->host.box);
+        zkt__work_wake(shards->all[0]->host.work);
     }
 }
 

@@ -22,8 +22,8 @@ bool zkt__host_init(struct zkt_host *host, struct zkt_app app,
     zkt__writer_init(&host->result, allocator);
     zkt__writer_init(&host->plain, allocator);
     zkt__writer_init(&host->rfc6902, allocator);
-    host->box = zkt__post_box_new(allocator);
-    return host->box != NULL;
+    host->work = zkt__work_queue_new(allocator);
+    return host->work != NULL;
 }
 
 void zkt__host_finish(struct zkt_host *host)
@@ -31,7 +31,7 @@ void zkt__host_finish(struct zkt_host *host)
     zkt__index_finish(&host->by_name, host->allocator);
     zkt__slots_finish(&host->locations);
     zkt__patterns_finish(&host->patterns);
-    zkt__post_box_unref(host->box);
+    zkt__work_queue_unref(host->work);
     zkt__writer_finish(&host->result);
     zkt__writer_finish(&host->plain);
     zkt__writer_finish(&host->rfc6902);

@@ -11,9 +11,9 @@
 
 #include "base/endpoint.h"
 #include "base/index.h"
-#include "base/post.h"
 #include "base/random.h"
 #include "base/slots.h"
+#include "base/work_queue.h"
 #include "state/journal.h"
 #include "zocket/server.h"
 #include "json/json.h"
@@ -53,8 +53,8 @@ struct zkt_host {
     struct zkt_rule_context rules;
     struct zkt_random random;
     struct zkt_server_stats stats;
-    struct zkt_post_box *box; /* work from other threads */
-    struct zkt_arena *arena;  /* memory of the message that is handled */
+    struct zkt_work_queue *work; /* work from other threads */
+    struct zkt_arena *arena;     /* memory of the message that is handled */
     struct zkt_writer result, plain, rfc6902; /* scratch, for one frame each */
     int64_t budget;            /* what is left of this turn's work */
     bool running;              /* a handler runs */

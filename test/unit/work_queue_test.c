@@ -1,5 +1,5 @@
 /*
- * The box that other threads post into, the list's both ends, and copies of
+ * The queue that other threads post into, the list's both ends, and copies of
  * values in one block: what mailboxes are made of.
  */
 #include <setjmp.h>
@@ -13,25 +13,25 @@
 #include <cmocka.h>
 
 #include "base/list.h"
-#include "base/post.h"
+#include "base/work_queue.h"
 #include "failing_alloc.h"
 #include "slow_types.h"
 #include "json/json.h"
 
 struct job {
-    struct zkt_posted posted;
+    struct zkt_work posted;
     char name;
     struct job *next; /* posted when this one runs */
-    struct zkt_post_box *box;
+    struct zkt_work_queue *box;
 };
 
-static void run_job(struct zkt_posted *posted, void *owner)
+static void run_job(struct zkt_work *posted, void *owner)
 {
     struct job *job = (struct job *)(void *)posted;
     char *ran = owner;
     ran[strlen(ran)] = job->name;
     if (job->next != NULL) {
-        assert_true(zkt__post(job->box, &job->next->posted));
+        assert_true(zkt__work_post(job->box, &job->next->posted));
     }
 }
 
@@ -47,71 +47,71 @@ static void test_posting(void **state)
     int woken = 0;
     (void)state;
     failing_alloc_init(&alloc, 0);
-    struct zkt_post_box *box = zkt__post_box_new(&alloc.allocator);
+    struct zkt_work_queue *box = zkt__work_queue_new(&alloc.allocator);
     struct job c = { { NULL, run_job }, 'c', NULL, box };
     struct job a = { { NULL, run_job }, 'a', &c, box };
     struct job b = { { NULL, run_job }, 'b', NULL, box };
-    assert_true(zkt__post(box, &a.posted));
-    assert_true(zkt__post_waits(box));
-    zkt__post_box_on_wake(box, count, &woken);
+    assert_true(zkt__work_post(box, &a.posted));
+    assert_true(zkt__work_waits(box));
+    zkt__work_queue_on_wake(box, count, &woken);
     assert_int_equal(woken, 1); /* for what was there */
-    assert_true(zkt__post(box, &b.posted));
+    assert_true(zkt__work_post(box, &b.posted));
     assert_int_equal(woken, 2);
-    zkt__post_run(box, ran, ZKT_POST_ALL);
+    zkt__work_run(box, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "ab"); /* what is new waits for the next time */
     assert_int_equal(woken, 3);
-    assert_true(zkt__post_waits(box));
-    zkt__post_close(box);
-    assert_false(zkt__post(box, &b.posted));
+    assert_true(zkt__work_waits(box));
+    zkt__work_close(box);
+    assert_false(zkt__work_post(box, &b.posted));
     assert_int_equal(woken, 3);
-    zkt__post_run(box, ran, ZKT_POST_ALL);
+    zkt__work_run(box, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "abc");
-    assert_false(zkt__post_waits(box));
-    zkt__post_run(box, ran, ZKT_POST_ALL);
+    assert_false(zkt__work_waits(box));
+    zkt__work_run(box, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "abc");
-    zkt__post_box_ref(box);
-    zkt__post_box_unref(box);
+    zkt__work_queue_ref(box);
+    zkt__work_queue_unref(box);
     assert_int_equal(alloc.live, 1);
-    zkt__post_box_unref(box);
+    zkt__work_queue_unref(box);
     assert_int_equal(alloc.live, 0);
-    zkt__post_box_unref(NULL);
+    zkt__work_queue_unref(NULL);
     failing_alloc_init(&alloc, 1);
-    assert_null(zkt__post_box_new(&alloc.allocator));
+    assert_null(zkt__work_queue_new(&alloc.allocator));
 }
 
 /* The rest stays in order, and in front of what comes. */
 static void test_running_a_portion(void **state)
 {
     char ran[16] = "";
-    struct zkt_post_box *box = zkt__post_box_new(&zkt__allocator_default);
+    struct zkt_work_queue *box = zkt__work_queue_new(&zkt__allocator_default);
     struct job jobs[6];
     (void)state;
     for (int i = 0; i < 6; i++) {
         jobs[i] = (struct job){ { NULL, run_job }, (char)('a' + i), NULL, box };
     }
     for (int i = 0; i < 5; i++) {
-        assert_true(zkt__post(box, &jobs[i].posted));
+        assert_true(zkt__work_post(box, &jobs[i].posted));
     }
-    zkt__post_run(box, ran, 0);
+    zkt__work_run(box, ran, 0);
     assert_string_equal(ran, "");
-    zkt__post_run(box, ran, 2);
+    zkt__work_run(box, ran, 2);
     assert_string_equal(ran, "ab");
-    assert_true(zkt__post_waits(box));
-    assert_true(zkt__post(box, &jobs[5].posted));
-    zkt__post_run(box, ran, 3);
+    assert_true(zkt__work_waits(box));
+    assert_true(zkt__work_post(box, &jobs[5].posted));
+    zkt__work_run(box, ran, 3);
     assert_string_equal(ran, "abcde");
-    assert_true(zkt__post_waits(box));
-    zkt__post_run(box, ran, 3);
+    assert_true(zkt__work_waits(box));
+    zkt__work_run(box, ran, 3);
     assert_string_equal(ran, "abcdef");
-    assert_false(zkt__post_waits(box));
-    assert_true(zkt__post(box, &jobs[0].posted));
-    zkt__post_run(box, ran, 1);
+    assert_false(zkt__work_waits(box));
+    assert_true(zkt__work_post(box, &jobs[0].posted));
+    zkt__work_run(box, ran, 1);
     assert_string_equal(ran, "abcdefa");
-    assert_false(zkt__post_waits(box));
-    assert_true(zkt__post(box, &jobs[0].posted));
-    zkt__post_run(box, ran, ZKT_POST_ALL);
+    assert_false(zkt__work_waits(box));
+    assert_true(zkt__work_post(box, &jobs[0].posted));
+    zkt__work_run(box, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "abcdefaa");
-    zkt__post_box_unref(box);
+    zkt__work_queue_unref(box);
 }
 
 static void test_both_ends_of_a_list(void **state)
