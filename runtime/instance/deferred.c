@@ -87,6 +87,17 @@ static void run_cancelled(struct zkt_task *task)
     zkt__task_free(task);
 }
 
+static void report_again(const struct zkt_task *task)
+{
+    const struct zkt_call *call = &task->call;
+    if (atomic_load(&task->later.again)) {
+        zkt__host_log(call->host, ZKT_LOG_WARNING,
+                      "%.*s \"%.*s\": %s: it was resumed twice",
+                      ZKT_ARG(call->instance->actor->name),
+                      ZKT_ARG(call->instance->location->name), call->name);
+    }
+}
+
 static void run_posted(struct zkt_work *posted, void *owner)
 {
     struct zkt_task *task = task_of(
@@ -98,6 +109,7 @@ static void run_posted(struct zkt_work *posted, void *owner)
     }
     zkt__work_queue_unref(task->later.queue);
     task->later.queue = NULL;
+    report_again(task);
     zkt__task_resume(task->call.host, task);
 }
 
@@ -120,6 +132,8 @@ struct zkt_later *zkt_call_defer(struct zkt_call *call, uint32_t method)
     }
     task->later.posted.run = run_posted;
     task->later.queue = host->work;
+    atomic_store(&task->later.again, false);
+    atomic_store(&task->later.resumed, false);
     zkt__work_queue_ref(host->work);
     return &task->later;
 }
@@ -128,6 +142,10 @@ void zkt_later_resume(struct zkt_later *later, zkt_then_invoke *invoke,
                       void (*then)(void), void *user)
 {
     if (later == NULL) {
+        return;
+    }
+    if (atomic_exchange(&later->resumed, true)) {
+        atomic_store(&later->again, true);
         return;
     }
     later->invoke = invoke;

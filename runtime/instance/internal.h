@@ -129,11 +129,12 @@ struct zkt_call {
 struct zkt_later {
     struct zkt_work posted;
     struct zkt_work_queue *queue; /* a reference, while it is outstanding */
-    void *empty, *empty_private;  /* the states that a cancelled call sees */
+    /* Of any thread: it was resumed, and once more before that had run. */
+    atomic_bool resumed, again;
+    void *empty, *empty_private; /* the states that a cancelled call sees */
     zkt_then_invoke *invoke;
     void (*then)(void);
     void *user;
-    bool resumed; /* once is enough */
 };
 
 /*

@@ -532,6 +532,8 @@ static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 static void sent(struct zkt_endpoint *e, size_t len)
 {
     struct zkt_connection *c = from_endpoint(e);
+    const size_t most = c->session.queue.bytes;
+    len = len < most ? len : most;
     zkt__session_sent(&server_of(c)->host, &c->session, len);
     note_taken(c, len);
 }

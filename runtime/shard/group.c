@@ -95,7 +95,7 @@ static bool take_some(struct zkt_host *host, uint32_t from)
         handle(host, m);
     }
     if (wake) {
-        zkt__work_wake(host->group->hosts[from]->box);
+        zkt__work_wake(host->group->hosts[from]->work);
     }
     return m != NULL;
 }
@@ -118,7 +118,7 @@ void zkt__group_flush(struct zkt_host *host)
     for (uint32_t i = 0; group != NULL && i < group->count; i++) {
         if (i != host->shard &&
             zkt__channel_flush(zkt__group_channel(host, i))) {
-            zkt__work_wake(group->hosts[i]->box);
+            zkt__work_wake(group->hosts[i]->work);
         }
     }
 }

@@ -242,6 +242,40 @@ static void test_being_woken(void **state)
     zkt_server_free(server);
 }
 
+/* Each of these twice, and more of it than there is. */
+static void test_twice(void **state)
+{
+    struct zkt_server *server = new_server();
+    struct peer peer;
+    struct zkt_slice slice;
+    (void)state;
+    struct zkt_endpoint *e = connect_peer(server, &peer);
+    give_text(e, INC("2"));
+    assert_int_equal(zkt_endpoint_pending(e, &slice, 1), 1);
+    zkt_endpoint_sent(e, slice.len + 1000);
+    assert_int_equal(zkt_endpoint_pending(e, &slice, 1), 0);
+    zkt_endpoint_sent(e, 1);
+    give_text(e, INC("2"));
+    take(e, &peer);
+    assert_true(ends_with(&peer, "\"result\":4}"));
+    zkt_endpoint_ended(e);
+    zkt_endpoint_ended(e);
+    zkt_server_tick(server);
+    zkt_endpoint_ended(e);
+    assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_CLOSE);
+    zkt_server_on_wake(server, NULL, NULL);
+    zkt_server_on_wake(server, NULL, NULL);
+    zkt_server_shutdown(server);
+    zkt_server_shutdown(server);
+    zkt_server_tick(server);
+    zkt_endpoint_detach(e);
+    zkt_server_tick(server);
+    zkt_server_tick(server);
+    assert_true(zkt_server_is_down(server));
+    zkt_server_shutdown(server);
+    zkt_server_free(server);
+}
+
 static void test_stopping(void **state)
 {
     struct zkt_server *server = new_server();
@@ -273,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_a_peer_that_is_silent),
         cmocka_unit_test(test_a_peer_that_is_not_silent),
         cmocka_unit_test(test_being_woken),
+        cmocka_unit_test(test_twice),
         cmocka_unit_test(test_stopping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

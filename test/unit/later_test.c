@@ -515,12 +515,87 @@ static void test_every_allocation(void **state)
     assert_true(n > 20);
 }
 
+/* ---- twice ---- */
+
+static struct {
+    int count;
+    char last[128];
+} logged;
+
+static void keep_log(void *user, enum zkt_log_level level, const char *text)
+{
+    (void)user;
+    assert_int_equal(level, ZKT_LOG_WARNING);
+    logged.count++;
+    snprintf(logged.last, sizeof(logged.last), "%s", text);
+}
+
+static struct zkt_server *new_logging_server(void)
+{
+    const struct zkt_serve_options options = { .log = keep_log };
+    struct zkt_server *server = NULL;
+    logged.count = 0;
+    held_count = 0;
+    assert_int_equal(
+        zkt_server_new(slow_app(&slow_handlers), &options, &server), ZKT_OK);
+    return server;
+}
+
+/* One line of the log, and nothing else; the next call is another one. */
+static void test_resumed_twice(void **state)
+{
+    struct zkt_server *server = new_logging_server();
+    struct wire w = open_slow(server);
+    struct ran first = { 0 }, second = { 0 };
+    (void)state;
+    (void)ask(&w, ADD("1", "x", "1", "later"));
+    resume(0, &first);
+    resume(0, &second);
+    resume(0, &second);
+    turn(server);
+    assert_string_equal(said(&w), RESULT("1", "1"));
+    assert_int_equal(logged.count, 1);
+    assert_string_equal(logged.last, "job \"x\": add: it was resumed twice");
+    (void)ask(&w, ADD("2", "x", "1", "later"));
+    first.again = true;
+    resume(1, &first);
+    turn(server);
+    assert_int_equal(held_count, 3); /* deferred again: it may be resumed */
+    resume(2, &first);
+    turn(server);
+    assert_string_equal(said(&w), RESULT("2", "2"));
+    assert_int_equal(first.times, 3);
+    assert_int_equal(second.times, 0);
+    assert_int_equal(logged.count, 1);
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
+/* Nor of one that is cancelled before it has run. */
+static void test_resumed_twice_and_cancelled(void **state)
+{
+    struct zkt_server *server = new_logging_server();
+    struct wire w = open_slow(server);
+    struct ran first = { 0 }, second = { 0 };
+    (void)state;
+    (void)ask(&w, ADD("1", "x", "1", "later"));
+    resume(0, &first);
+    resume(0, &second);
+    close_wire(&w);
+    zkt_server_free(server);
+    assert_int_equal(first.times, 1);
+    assert_int_equal(first.cancelled, 1);
+    assert_int_equal(second.times, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_waits_in_order),
         cmocka_unit_test(test_calls_own_their_bytes),
         cmocka_unit_test(test_deferring_again),
+        cmocka_unit_test(test_resumed_twice),
+        cmocka_unit_test(test_resumed_twice_and_cancelled),
         cmocka_unit_test(test_many_instances_wait),
         cmocka_unit_test(test_odd_orders),
         cmocka_unit_test(test_the_deadline),

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -296,6 +297,40 @@ static void test_no_memory_for_a_socket(void **state)
     close_site(&site);
 }
 
+/* ---- a child of the process ---- */
+
+/* It has none of the threads; what it ends by closes nothing of ours. */
+static void test_a_fork(void **state)
+{
+    struct site site;
+    bool open[256];
+    int status = -1;
+    (void)state;
+    for (int fd = 0; fd < 256; fd++) {
+        open[fd] = fcntl(fd, F_GETFD) != -1;
+    }
+    open_site(&site, 2, (struct zkt_limits){ 0 });
+    struct peer a = visit(&site), b = visit(&site);
+    assert_int_equal(fcntl(a.fd, F_SETFD, FD_CLOEXEC), 0);
+    assert_int_equal(fcntl(b.fd, F_SETFD, FD_CLOEXEC), 0);
+    for (int fd = 0; fd < 256; fd++) {
+        const int flags = fcntl(fd, F_GETFD);
+        assert_true(open[fd] || flags == -1 || (flags & FD_CLOEXEC) != 0);
+    }
+    const pid_t child = fork();
+    if (child == 0) {
+        _exit(3);
+    }
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 3);
+    assert_int_equal(call(&site, &a, "a", 1), 0);
+    assert_int_equal(call(&site, &b, "b", 1), 1);
+    close(a.fd);
+    close(b.fd);
+    close_site(&site);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_descriptors_run_out),
         cmocka_unit_test(test_descriptors_of_the_threads),
         cmocka_unit_test(test_no_memory_for_a_socket),
+        cmocka_unit_test(test_a_fork),
     };
     return cmocka_run_group_tests(tests, open_libuv, NULL);
 }

@@ -96,8 +96,11 @@ void zkt_destroy(struct zkt_call *call);
  * the first half's.
  *
  * Each defer is followed by exactly one resume, also when the handler then
- * returns something other than ZKT_PENDING. Until the second half is over
- * everything else for the instance waits; other instances do not.
+ * returns something other than ZKT_PENDING. A second one does nothing, and the
+ * log says so, if it comes before `then` runs. No build can check one that
+ * comes later: the handle may be another call's by then, or gone. Until the
+ * second half is over everything else for the instance waits; other instances
+ * do not.
  *
  * The call may end before: when it takes longer than the limit handler_ms,
  * when the server stops, when it is freed. Then `then` runs all the same, so
@@ -157,7 +160,7 @@ struct zkt_later *zkt_call_defer(struct zkt_call *call, uint32_t method);
 typedef enum zkt_status zkt_then_invoke(struct zkt_call *call,
                                         void (*then)(void), const void *input,
                                         void *result, void *user);
-/** Resumes, from any thread. Takes NULL, which does nothing. */
+/** Resumes, from any thread, once. Takes NULL, which does nothing. */
 void zkt_later_resume(struct zkt_later *later, zkt_then_invoke *invoke,
                       void (*then)(void), void *user);
 /** Checks, encodes and queues a payload (NULL for an event without one). */

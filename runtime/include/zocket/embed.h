@@ -108,16 +108,18 @@ void zkt_endpoint_feed(struct zkt_endpoint *endpoint, void *bytes, size_t len);
  */
 size_t zkt_endpoint_pending(struct zkt_endpoint *endpoint,
                             struct zkt_slice *out, size_t max);
-/** The first @len bytes of what is pending have been sent. */
+/** The first @len bytes of what is pending have been sent; no more than that
+ * can have been, and more are not counted. */
 void zkt_endpoint_sent(struct zkt_endpoint *endpoint, size_t len);
 
-/** The peer will send nothing more (end of file). */
+/** The peer will send nothing more (end of file). Again: nothing. */
 void zkt_endpoint_ended(struct zkt_endpoint *endpoint);
 
 /**
  * The transport is gone, for whatever reason. The endpoint is not to be
  * touched from now on; it is freed by the next tick, or when the calls that
- * it waits for have finished.
+ * it waits for have finished. zkt_server_free detaches all of its own.
+ * Once: no build can check an endpoint that is used afterwards.
  */
 void zkt_endpoint_detach(struct zkt_endpoint *endpoint);
 

@@ -4,7 +4,12 @@
  * A server belongs to the thread that made it, or to that of the loop it
  * listens on; it can have others of its own ("Threads" below). Builds of the
  * library without NDEBUG check that: what another thread calls does nothing
- * but to say so in the log, on that thread, and fails.
+ * but to say so in the log, on that thread, and fails. Builds with NDEBUG do
+ * not look, and such a call is a data race.
+ *
+ * No build can check a server, a call, an endpoint or a handle that is used
+ * when it is gone: a server after zkt_server_free, a `call` and what it has
+ * given after its handler has returned, an endpoint after it was detached.
  */
 #ifndef ZOCKET_SERVER_H
 #define ZOCKET_SERVER_H
@@ -100,6 +105,8 @@ enum zkt_status zkt_server_listen(struct zkt_server *server,
  * Ends every connection and instance at once: `disconnect` and `deactivate`
  * run, calls that have yet to finish are cancelled (call.h), what was posted
  * is run. Takes NULL. From a callback or a posted function it does nothing.
+ * Once: afterwards the server and all that it has given is gone, and another
+ * thread that still posts to it uses memory that was freed.
  */
 void zkt_server_free(struct zkt_server *server);
 
@@ -128,6 +135,11 @@ void zkt_server_free(struct zkt_server *server);
  * - Limits are the server's as a whole, but for those of one instance, one
  *   connection or one turn.
  * - The threads block every signal but those of a thread's own mistakes.
+ * - A process that was forked has none of the threads, and shares the sockets.
+ *   It must not call anything of the server, not even zkt_server_free, and ends
+ *   by exec or _exit. Every descriptor of the server closes on exec; until then
+ *   a connection that the server closes stays open in the child. With one
+ *   thread it is the same.
  *
  * Without sockets (local clients, embed.h) a server uses its first thread only.
  */
