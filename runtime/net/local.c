@@ -21,8 +21,10 @@ struct bell {
 /* Everybody who is joined to one server; its driver. */
 struct hub {
     struct bell bell;
-    struct zkt_server *server;
-    struct zkt_core *core; /* the server's */
+    const struct zkt_allocator *allocator;
+    struct zkt_server *server; /* NULL: it was freed */
+    struct zkt_core *core;     /* the server's, or none */
+    struct zkt_core none; /* goes on with the clock of one that was freed */
     struct zkt_list joints;
     uint32_t users; /* that go on to use it: it is not freed meanwhile */
     bool turning;
@@ -91,13 +93,15 @@ enum {
     CHUNK = 16 * 1024
 };
 
-/* Moves what is pending at @from to @to; whether there was any. */
-static bool move_bytes(struct zkt_endpoint *from, struct zkt_endpoint *to)
+/* Moves what is pending at @from to @to; whether there was any. A callback may
+ * end the server, and the joint with it. */
+static bool move_bytes(const struct joint *joint, struct zkt_endpoint *from,
+                       struct zkt_endpoint *to)
 {
     struct zkt_slice slice;
     uint8_t chunk[CHUNK];
     bool moved = false;
-    while (from->ops->pending(from, &slice, 1) > 0) {
+    while (joint->near != NULL && from->ops->pending(from, &slice, 1) > 0) {
         const size_t len = slice.len < CHUNK ? slice.len : CHUNK;
         memcpy(chunk, slice.data, len);
         from->ops->sent(from, len);
@@ -126,9 +130,10 @@ static bool pump(struct joint *joint)
     if (joint->near == NULL) {
         return false;
     }
-    bool moved = move_bytes(joint->near, joint->far);
-    moved = move_bytes(joint->far, joint->near) || moved;
-    return part(joint) || moved;
+    struct zkt_endpoint *near = joint->near, *far = joint->far;
+    bool moved = move_bytes(joint, near, far);
+    moved = move_bytes(joint, far, near) || moved;
+    return (joint->near != NULL && part(joint)) || moved;
 }
 
 /* ---- turns ---- */
@@ -188,15 +193,60 @@ static void advance(struct hub *hub, int64_t ms)
     hub->core->wall_ms += ms;
 }
 
+/* ---- the end of the server ---- */
+
+static int64_t never(const struct zkt_core *core)
+{
+    (void)core;
+    return ZKT_NEVER;
+}
+
+static void do_nothing(struct zkt_core *core)
+{
+    (void)core;
+}
+
+static const struct zkt_core_ops no_ops = { .deadline = never,
+                                            .tick = do_nothing };
+
+static void leave_server(struct hub *hub)
+{
+    if (hub->server != NULL) {
+        zkt__work_queue_on_wake(zkt__server_work(hub->server), NULL, NULL);
+        hub->core->driver = NULL;
+        hub->core->wake = NULL;
+        hub->core->abandon = NULL;
+    }
+}
+
+/* It is freed while clients are open: they lose their connections, and can
+ * still be closed. */
+static void abandon(struct zkt_core *core)
+{
+    struct hub *hub = core->driver;
+    for (struct zkt_node *n = zkt__list_first(&hub->joints); n != NULL;
+         n = zkt__list_after(&hub->joints, n)) {
+        struct joint *joint = ZKT_CONTAINER(n, struct joint, node);
+        if (joint->near != NULL) {
+            joint->near->closing = true;
+            (void)part(joint);
+        }
+    }
+    leave_server(hub);
+    hub->none = (struct zkt_core){ .ops = &no_ops,
+                                   .now_ms = core->now_ms,
+                                   .wall_ms = core->wall_ms };
+    hub->core = &hub->none;
+    hub->server = NULL;
+}
+
 /* The hub of nobody, once nobody uses it. */
 static void release_empty(struct hub *hub)
 {
     if (hub->users == 0 && zkt__list_empty(&hub->joints)) {
-        zkt__work_queue_on_wake(zkt__server_work(hub->server), NULL, NULL);
-        hub->core->driver = NULL;
-        hub->core->wake = NULL;
+        leave_server(hub);
         bell_finish(&hub->bell);
-        zkt__release(zkt__server_allocator(hub->server), hub);
+        zkt__release(hub->allocator, hub);
     }
 }
 
@@ -273,7 +323,9 @@ static enum zkt_status poll_local(void *driver, int timeout_ms)
 static bool may_poll(const void *driver)
 {
     const struct joint *joint = driver;
-    return !joint->hub->turning && !zkt__server_is_running(joint->hub->server);
+    const struct hub *hub = joint->hub;
+    return !hub->turning &&
+           (hub->server == NULL || !zkt__server_is_running(hub->server));
 }
 
 /* zkt_server_advance has moved the server's clock. */
@@ -289,7 +341,8 @@ static void on_wake(struct zkt_core *core)
 static void connect_local(void *driver, struct zkt_client *client)
 {
     struct joint *joint = driver;
-    joint->far = zkt__server_accept(joint->hub->server, "");
+    struct zkt_server *server = joint->hub->server;
+    joint->far = server != NULL ? zkt__server_accept(server, "") : NULL;
     if (joint->far == NULL) {
         zkt__client_connect_failed(client, "the server takes no connection");
         return;
@@ -312,7 +365,7 @@ static void abort_connect(void *driver, struct zkt_client *client)
 static void say_goodbye(struct joint *joint)
 {
     const struct hub *hub = joint->hub;
-    if (!zkt__server_is_running(hub->server)) {
+    if (hub->server != NULL && !zkt__server_is_running(hub->server)) {
         (void)pump(joint);
     }
     if (joint->near != NULL) {
@@ -333,7 +386,7 @@ static void finish_joint(struct joint *joint)
     zkt__client_free(joint->client);
     zkt__inbox_finish(&joint->inbox);
     zkt__node_unlink(&joint->node);
-    zkt__release(zkt__server_allocator(hub->server), joint);
+    zkt__release(hub->allocator, joint);
     hub->users--;
     release_empty(hub);
 }
@@ -378,11 +431,13 @@ static struct hub *hub_of(struct zkt_server *server)
         zkt__release(zkt__server_allocator(server), hub);
         return NULL;
     }
+    hub->allocator = zkt__server_allocator(server);
     hub->server = server;
     hub->core = core;
     zkt__list_init(&hub->joints);
     core->driver = hub;
     core->wake = on_wake;
+    core->abandon = abandon;
     zkt__work_queue_on_wake(zkt__server_work(server), ring, hub);
     return hub;
 }

@@ -516,6 +516,47 @@ static void test_a_local_client_comes_back(void **state)
     zkt_server_free(server);
 }
 
+static void free_in_a_callback(const struct demo_chat_state *chat, void *user)
+{
+    struct fixture *f = user;
+    (void)chat;
+    zkt_server_free(f->server);
+    f->server = NULL;
+}
+
+/* Clients outlive their server: they have lost it, and end as always. */
+static void test_the_server_goes_first(void **state)
+{
+    struct fixture *f = *state;
+    struct zkt_client *other = zkt_client_open_local(f->server);
+    struct demo_chat *room = demo_chat_open(other, "room");
+    assert_int_equal(call_join(f, "ann"), ZKT_OK);
+    zkt_server_free(f->server);
+    f->server = NULL;
+    zkt_reply_clear(&f->reply);
+    assert_int_equal(call_join(f, "ann"), ZKT_DEADLINE_EXCEEDED);
+    assert_int_not_equal(zkt_client_status(f->client), ZKT_CONNECTED);
+    (void)zkt_client_poll(other, 100);
+    demo_chat_close(room);
+    zkt_client_close(other);
+}
+
+/* In the middle of a turn of all clients, too. */
+static void test_the_server_goes_in_a_callback(void **state)
+{
+    struct fixture *f = *state;
+    struct zkt_client *other = zkt_client_open_local(f->server);
+    struct demo_chat *room = demo_chat_open(other, "room");
+    demo_chat_subscribe(f->room, free_in_a_callback, f);
+    while (f->server != NULL) {
+        assert_int_equal(zkt_client_poll(other, 0), ZKT_OK);
+    }
+    (void)zkt_client_poll(other, 0);
+    (void)zkt_client_poll(f->client, 0);
+    demo_chat_close(room);
+    zkt_client_close(other);
+}
+
 static void count_posted(struct zkt_client *client, void *user)
 {
     int *count = user;
@@ -652,6 +693,8 @@ int main(void)
         T(test_the_event_of_a_call),
         T(test_silence_ends_a_connection),
         T(test_a_local_client_comes_back),
+        T(test_the_server_goes_first),
+        T(test_the_server_goes_in_a_callback),
         T(test_posting_to_a_local_client),
         T(test_a_post_ends_a_poll_without_a_limit),
         T(test_no_client_at_all),

@@ -105,7 +105,8 @@ struct zkt_client *zkt_client_open(const char *url,
 
 /**
  * Joins a client to @server in the same thread with no socket: for tests.
- * Close it before the server is freed. NULL when there is no memory.
+ * If the server is freed before, the client has lost its connection, and does
+ * not find it again. NULL when there is no memory.
  */
 struct zkt_client *zkt_client_open_local(struct zkt_server *server);
 
