@@ -301,7 +301,7 @@ static void test_left_alone(void **state)
     (void)state;
     for (size_t i = 0; i < ROWS; i++) {
         struct world t;
-        print_message("%s\n", rows[i].name);
+        print_message("# %s\n", rows[i].name);
         begin(&t, &rows[i]);
         assert_true(zkt_server_timeout(t.server) <= TIME); /* it wakes */
         zkt_server_advance(t.server, TIME - 1);
@@ -323,7 +323,7 @@ static void test_dripped(void **state)
         if (rows[i].extended == HEARD) {
             continue;
         }
-        print_message("%s\n", rows[i].name);
+        print_message("# %s\n", rows[i].name);
         begin(&t, &rows[i]);
         for (int k = 1; k < DRIPS; k++) {
             zkt_server_advance(t.server, TIME / DRIPS);
@@ -347,7 +347,7 @@ static void test_progress(void **state)
         if (rows[i].extended != RATE) {
             continue;
         }
-        print_message("%s\n", rows[i].name);
+        print_message("# %s\n", rows[i].name);
         begin(&t, &rows[i]);
         for (int second = 0; second < 2 * TIME / 1000; second++) {
             for (int k = 0; k < RATE_MIN; k++) {
