@@ -39,7 +39,7 @@ extern "C" {
     X(leaves_per_turn, 256, "contacts that end in one turn: next turn")        \
     X(instances, 1000000, "instances alive: RESOURCE_EXHAUSTED")               \
     X(instances_per_address, 0,                                                \
-      "of them made by one, 0 for a sixteenth: RESOURCE_EXHAUSTED")            \
+      "made by one address, 0 for a sixteenth: RESOURCE_EXHAUSTED")            \
     X(links, 1024, "instances one connection touches: RESOURCE_EXHAUSTED")     \
     X(subscriptions, 1024, "of one connection: RESOURCE_EXHAUSTED")            \
     X(pending_calls, 256, "calls of one connection: RESOURCE_EXHAUSTED")       \
