@@ -268,112 +268,6 @@ static uint8_t *message_memory(void *user, size_t len)
     return server->lent;
 }
 
-/*
- * The message in the call's memory: a call may outlast its connection's. One
- * that was gathered from pieces is moved there. NULL: no memory.
- */
-static uint8_t *own_message(struct zkt_server *server, uint8_t *data,
-                            size_t len)
-{
-    const bool lent = data == server->lent;
-    server->lent = NULL;
-    if (lent) {
-        return data;
-    }
-    uint8_t *copy = zkt__arena_alloc(server->host.arena, len + ZKT_PADDING);
-    if (copy != NULL) {
-        memcpy(copy, data, len + ZKT_PADDING);
-    }
-    return copy;
-}
-
-/* A message that belongs to no call. */
-static void refuse(struct zkt_connection *c, const char *text)
-{
-    struct zkt_server *server = server_of(c);
-    struct zkt_writer *w = &server->host.result;
-    server->host.stats.protocol_errors++;
-    if (++c->protocol_errors >= server->limits.protocol_errors) {
-        server->host.stats.reached.protocol_errors++;
-        zkt__connection_close(c, 1008, "too many bad messages");
-        return;
-    }
-    zkt__frame_begin(w);
-    zkt__write_error(w, zkt_cstr(text), ZKT_INVALID_ARGUMENT);
-    zkt__session_send(&server->host, &c->session, w);
-}
-
-enum {
-    ID_MAX = 128,
-    ACTOR_ID_MAX = 256
-};
-
-static bool is_id(struct zkt_str id)
-{
-    if (id.data == NULL) {
-        return false;
-    }
-    const bool string = id.data[0] == '"';
-    const bool number = id.data[0] == '-' ||
-                        (id.data[0] >= '0' && id.data[0] <= '9');
-    return (string && id.len > 2 && id.len <= ID_MAX + 2) ||
-           (number && id.len <= ID_MAX);
-}
-
-/* What is wrong with a message, or NULL. */
-static const char *find_fault(const struct zkt_envelope *m)
-{
-    const bool call = m->type == ZKT_MESSAGE_RPC;
-    if (m->type == ZKT_MESSAGE_NONE) {
-        return "the message has no type";
-    }
-    if (m->type > ZKT_MESSAGE_STATE_UNSUB) {
-        return "the message has an unknown type";
-    }
-    if (call && !is_id(m->id)) {
-        return "the call has no id of 1 to 128 bytes";
-    }
-    if (m->actor.data == NULL) {
-        return "the message has no actor";
-    }
-    if (m->actor_id.data == NULL || m->actor_id.len == 0 ||
-        m->actor_id.len > ACTOR_ID_MAX) {
-        return "the message has no actorId of 1 to 256 bytes";
-    }
-    if (call && m->method.data == NULL) {
-        return "the call has no method";
-    }
-    return NULL;
-}
-
-static void receive(struct zkt_connection *c, uint8_t *data, size_t len)
-{
-    struct zkt_server *server = server_of(c);
-    struct zkt_envelope message;
-    struct zkt_reader reader;
-    data = own_message(server, data, len);
-    if (data == NULL) {
-        zkt__connection_close(c, 1011, "out of memory");
-        return;
-    }
-    zkt__reader_init(&reader, (char *)data, len, server->host.arena, NULL,
-                     &server->host.store.key);
-    if (!zkt__envelope_read(&message, &reader)) {
-        if (reader.no_memory) {
-            zkt__connection_close(c, 1011, "out of memory");
-        } else {
-            refuse(c, "the message is not a JSON object");
-        }
-        return;
-    }
-    const char *fault = find_fault(&message);
-    if (fault != NULL) {
-        refuse(c, fault);
-    } else {
-        zkt__session_receive(&server->host, &c->session, &message);
-    }
-}
-
 static void on_message(void *user, bool binary, uint8_t *data, size_t len)
 {
     struct zkt_connection *c = user;
@@ -386,7 +280,7 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
     if (binary) {
         zkt__connection_close(c, 1003, "text only");
     } else {
-        receive(c, data, len);
+        zkt__connection_receive(c, data, len);
     }
     zkt__arena_reset(server->host.arena);
     pause_if_due(c);

@@ -88,6 +88,9 @@ struct zkt_server {
 
 /** NULL: no memory. */
 struct zkt_connection *zkt__connection_new(struct zkt_server *server);
+/** Handles a message; @data is in the memory that was lent for it, or not. */
+void zkt__connection_receive(struct zkt_connection *c, uint8_t *data,
+                             size_t len);
 /** Answers one that has just been made with an HTTP status. */
 void zkt__connection_refuse(struct zkt_connection *c, int status);
 /** Ends it: closing handshake if it is open, and its contacts in due time. */

@@ -274,17 +274,12 @@ static void drop(struct zkt_connection *c, uint64_t *reached)
     zkt__connection_drop(c);
 }
 
-/* One that is not read from cannot be heard. */
-static void judge_silence(struct zkt_connection *c, enum zkt_deadline row)
+/* The answer of one that is not read from cannot be heard. */
+static void judge_pong(struct zkt_connection *c)
 {
-    struct zkt_limit_counts *reached = &server_of(c)->host.stats.reached;
-    if (!c->endpoint.reading) {
-        zkt__deadline_begin(c, row);
-    } else if (row == ZKT_DEADLINE_PONG) {
-        drop(c, &reached->pong_within_ms);
+    if (c->endpoint.reading) {
+        drop(c, &server_of(c)->host.stats.reached.pong_within_ms);
     } else {
-        reached->ping_after_ms++;
-        zkt__ws_ping(&c->ws);
         zkt__deadline_begin(c, ZKT_DEADLINE_PONG);
     }
 }
@@ -308,8 +303,12 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
         zkt__connection_close(c, 1013, "too slow");
         break;
     case ZKT_DEADLINE_SILENCE:
+        reached->ping_after_ms++;
+        zkt__ws_ping(&c->ws);
+        zkt__deadline_begin(c, ZKT_DEADLINE_PONG);
+        break;
     case ZKT_DEADLINE_PONG:
-        judge_silence(c, row);
+        judge_pong(c);
         break;
     case ZKT_DEADLINE_CLOSING:
         drop(c, &reached->close_ms);

@@ -27,10 +27,9 @@ void zkt__session_refuse_subscription(struct zkt_host *host,
     zkt__session_send(host, session, &host->result);
 }
 
-/* Answers a message, in whichever way it is answered. */
-static void refuse(struct zkt_host *host, struct zkt_session *session,
-                   const struct zkt_envelope *message, enum zkt_status status,
-                   struct zkt_str text)
+void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
+                         const struct zkt_envelope *message,
+                         enum zkt_status status, struct zkt_str text)
 {
     if (message->type == ZKT_MESSAGE_RPC) {
         zkt__session_refuse_call(host, session, message->id, status, text);
@@ -216,8 +215,8 @@ static void receive_subscription(struct zkt_host *host,
     const char *obstacle = contact != NULL ? find_obstacle(host, contact, topic)
                                            : reason.data;
     if (obstacle != NULL) {
-        refuse(host, session, message, ZKT_RESOURCE_EXHAUSTED,
-               zkt_cstr(obstacle));
+        zkt__session_refuse(host, session, message, ZKT_RESOURCE_EXHAUSTED,
+                            zkt_cstr(obstacle));
         return;
     }
     zkt__session_sub_ask(host, contact, topic);
@@ -247,14 +246,14 @@ void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
     const struct zkt_actor *actor = find_actor(host, message->actor);
     if (actor == NULL) {
         if (!unsubscribes) {
-            refuse(host, session, message, ZKT_NOT_FOUND,
-                   join(host, "Unknown actor: ", message->actor));
+            zkt__session_refuse(host, session, message, ZKT_NOT_FOUND,
+                                join(host, "Unknown actor: ", message->actor));
         }
     } else if (unsubscribes) {
         receive_unsubscription(host, session, message, actor);
     } else if (host->stopping) {
-        refuse(host, session, message, ZKT_UNAVAILABLE,
-               ZKT_STR("the server stops"));
+        zkt__session_refuse(host, session, message, ZKT_UNAVAILABLE,
+                            ZKT_STR("the server stops"));
     } else if (message->type == ZKT_MESSAGE_RPC) {
         receive_call(host, session, message, actor);
     } else {

@@ -72,6 +72,11 @@ void zkt__sessions_wake(struct zkt_host *host);
 /** Handles a call or a subscription message of the protocol. */
 void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_envelope *message);
+/** Answers a message, which is a call with an id or a subscription, with a
+ * refusal. */
+void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
+                         const struct zkt_envelope *message,
+                         enum zkt_status status, struct zkt_str text);
 /**
  * Whether the next message may be received: not while too many calls are under
  * way, while output waits, or while a channel has no credit.

@@ -87,7 +87,7 @@ static bool take_some(struct zkt_host *host, uint32_t from)
     struct zkt_channel *channel = from_shard(host, from);
     bool wake = false;
     struct zkt_msg *m = NULL;
-    for (int i = 0; i < SHARE; i++) {
+    for (int i = 0; i < SHARE && host->budget > 0; i++) {
         m = zkt__channel_take(channel, &wake);
         if (m == NULL) {
             break;

@@ -434,12 +434,12 @@ describe("errors", () => {
       "null",
       "{}",
       '{"type":5}',
-      '{"type":"nonsense"}',
       '{"type":"rpc"}',
-      '{"type":"rpc","id":"1","actor":"chat","actorId":"x"}',
-      '{"type":"rpc","id":"1","actor":"chat","method":"who"}',
-      '{"type":"rpc","id":"1","actorId":"x","method":"who"}',
+      '{"type":"rpc","id":"","actor":"chat","actorId":"x","method":"who"}',
       '{"type":"rpc","actor":"chat","actorId":"x","method":"who"}',
+      '{"type":"rpc","id":{},"actor":"chat","actorId":"x","method":"who"}',
+      '{"type":"state:unsub","actor":"chat"}',
+      '{"type":"state:sub","actorId":"x"}',
       '{"type":"state:sub","actor":"chat"}',
       '{"type":"event:sub","actorId":"x"}',
     ];
@@ -455,20 +455,50 @@ describe("errors", () => {
     assert.equal((await noisy.closed).code, 1008);
   });
 
+  test("what can be answered by its id, or as a subscription, is", async () => {
+    const noisy = await Peer.open(server.url);
+    for (let i = 0; i < 8; i++) {
+      for (const text of [
+        '{"type":"rpc","id":"1","actor":"chat","actorId":"x"}',
+        '{"type":"rpc","id":"1","actor":"chat","method":"who"}',
+        '{"type":"rpc","id":"1","actorId":"x","method":"who"}',
+      ]) {
+        noisy.sendText(text);
+        const { type, id, code } = await noisy.next();
+        assert.deepEqual([type, id, code], ["rpc:result", "1", "INVALID_ARGUMENT"]);
+      }
+      noisy.send({ type: "event:sub", actor: "chat", actorId: "" });
+      const { type, actorId, code } = await noisy.next();
+      assert.deepEqual([type, actorId, code], ["sub:error", "", "INVALID_ARGUMENT"]);
+    }
+    await noisy.close();
+  });
+
+  test("messages of unknown types are ignored", async () => {
+    const noisy = await Peer.open(server.url);
+    for (let i = 0; i < 20; i++) {
+      noisy.sendText('{"type":"nonsense"}');
+      noisy.sendText('{"type":"welcome","clientId":"x"}');
+    }
+    assert.deepEqual((await noisy.call("chat", "x", "who")).result, {});
+    await noisy.close();
+  });
+
   test("ids and actorIds have their limits", async () => {
     const noisy = await Peer.open(server.url);
     const send = (id, actorId) =>
       noisy.send({ type: "rpc", id, actor: "chat", actorId, method: "who" });
     send("i".repeat(128), "a".repeat(256));
     assert.equal((await noisy.next()).id, "i".repeat(128));
-    for (const [id, actorId] of [
-      ["i".repeat(129), "x"],
-      ["", "x"],
-      ["i", ""],
-      ["i", "a".repeat(257)],
+    for (const [id, actorId, answer] of [
+      ["i".repeat(129), "x", "error"],
+      ["", "x", "error"],
+      ["i", "", "rpc:result"],
+      ["i", "a".repeat(257), "rpc:result"],
     ]) {
       send(id, actorId);
-      assert.equal((await noisy.next()).type, "error");
+      const message = await noisy.next();
+      assert.deepEqual([message.type, message.code], [answer, "INVALID_ARGUMENT"]);
     }
     await noisy.close();
   });

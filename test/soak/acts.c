@@ -202,7 +202,7 @@ static void unsubscribe(struct peer *p)
 static void say_nonsense(struct peer *p)
 {
     static const char *const nonsense[] = {
-        "nonsense", "{}", "{\"type\":\"what\"}", "[1,2", "{\"type\":\"rpc\"}",
+        "nonsense", "{}", "{\"type\":7}", "[1,2", "{\"type\":\"rpc\"}",
     };
     if (p->bad < 10) { /* of 16 that it may */
         p->bad++;

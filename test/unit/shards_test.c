@@ -553,7 +553,7 @@ static void test_a_close_that_does_not_wait(void **state)
 /* What another thread sends has its share of a turn, and no more. */
 static void test_a_share_of_a_turn(void **state)
 {
-    const struct zkt_limits few = { .posted_per_turn = 4 };
+    const struct zkt_limits few = { .turn_work = 8000 }; /* four calls */
     struct pair p = open_pair(&few, NULL);
     (void)state;
     (void)ask(&p.a, ADD("0", "x", "0", ""));

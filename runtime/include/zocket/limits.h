@@ -42,10 +42,10 @@ extern "C" {
       "made by one address, 0 for a sixteenth: RESOURCE_EXHAUSTED")            \
     X(links, 1024, "instances one connection touches: RESOURCE_EXHAUSTED")     \
     X(subscriptions, 1024, "of one connection: RESOURCE_EXHAUSTED")            \
-    X(pending_calls, 256, "calls of one connection: RESOURCE_EXHAUSTED")       \
+    X(pending_calls, 256, "calls of one connection: reading waits")            \
     X(mailbox_messages, 1024, "waiting per instance: RESOURCE_EXHAUSTED")      \
     X(mailbox_bytes, 8388608, "of them: RESOURCE_EXHAUSTED")                   \
-    X(turn_work, 4000000, "work of one turn, in ns of about: next turn")       \
+    X(turn_work, 4000000, "work of one turn, about in ns: next turn")          \
     X(channel_messages, 4096, "on their way to a thread: reading waits")       \
     X(channel_bytes, 16777216, "of them: reading waits")                       \
     X(mailbox_per_turn, 32, "of them handled in one turn: next turn")          \
@@ -58,11 +58,11 @@ extern "C" {
     X(posted_per_turn, 256, "of them, and of other threads: next turn")        \
     X(mutations, 65536, "changes of state in one call: INTERNAL")              \
     X(events, 1024, "events emitted in one call: INTERNAL")                    \
-    X(cache_bytes, 67108864, "of snapshots for newcomers: encoded anew")       \
+    X(cache_bytes, 67108864, "of snapshots for new subscribers: encoded anew") \
     X(pieces, 256, "runs of a changed list in its patch: sent whole")          \
     X(output_high, 262144, "bytes queued: reading stops, patches collapse")    \
-    X(output_hard, 1048576, "bytes queued behind a message: see below")        \
-    X(output_hard_ms, 1000, "for more than that; for 16 times, none: 1013")    \
+    X(output_hard, 1048576, "bytes queued: 1013 in time, 16 times at once")    \
+    X(output_hard_ms, 1000, "time for more than output_hard: 1013")            \
     X(output_bytes, 67108864, "of one message: RESOURCE_EXHAUSTED")            \
     X(snapshot_bytes, 268435456, "of snapshots for slow readers: they wait")   \
     X(output_stuck_ms, 10000, "time for progress in taking output: 1013")      \

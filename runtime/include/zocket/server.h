@@ -232,6 +232,7 @@ struct zkt_server_stats {
     uint64_t calls, commits, patches, events, hook_failures, evictions;
     uint64_t snapshots, snapshots_cached; /* sent; of them, not encoded anew */
     uint64_t protocol_errors, messages_in, messages_out;
+    uint64_t messages_ignored; /* of an unknown type, from newer clients */
     struct zkt_limit_counts reached;
 };
 void zkt_server_stats(const struct zkt_server *server,

@@ -1,0 +1,149 @@
+/*
+ * A message that has arrived on a connection: where it stands, and what is
+ * wrong with it before its content matters. A fault that can be answered by
+ * the call's id, or as a subscription's, is; others count towards 1008.
+ */
+#include "server/connection.h"
+
+static struct zkt_server *server_of(const struct zkt_connection *c)
+{
+    return (struct zkt_server *)(void *)c->endpoint.core;
+}
+
+/*
+ * The message in the call's memory: a call may outlast its connection's. One
+ * that was gathered from pieces is moved there. NULL: no memory.
+ */
+static uint8_t *own_message(struct zkt_server *server, uint8_t *data,
+                            size_t len)
+{
+    const bool lent = data == server->lent;
+    server->lent = NULL;
+    if (lent) {
+        return data;
+    }
+    uint8_t *copy = zkt__arena_alloc(server->host.arena, len + ZKT_PADDING);
+    if (copy != NULL) {
+        memcpy(copy, data, len + ZKT_PADDING);
+    }
+    return copy;
+}
+
+/* A message that belongs to no call. */
+static void refuse(struct zkt_connection *c, const char *text)
+{
+    struct zkt_server *server = server_of(c);
+    struct zkt_writer *w = &server->host.result;
+    server->host.stats.protocol_errors++;
+    if (++c->protocol_errors >= server->limits.protocol_errors) {
+        server->host.stats.reached.protocol_errors++;
+        zkt__connection_close(c, 1008, "too many bad messages");
+        return;
+    }
+    zkt__frame_begin(w);
+    zkt__write_error(w, zkt_cstr(text), ZKT_INVALID_ARGUMENT);
+    zkt__session_send(&server->host, &c->session, w);
+}
+
+enum {
+    ID_MAX = 128,
+    ACTOR_ID_MAX = 256
+};
+
+static bool is_id(struct zkt_str id)
+{
+    if (id.data == NULL) {
+        return false;
+    }
+    const bool string = id.data[0] == '"';
+    const bool number = id.data[0] == '-' ||
+                        (id.data[0] >= '0' && id.data[0] <= '9');
+    return (string && id.len > 2 && id.len <= ID_MAX + 2) ||
+           (number && id.len <= ID_MAX);
+}
+
+/* A message of a newer client, or of a server's: it is ignored. */
+static bool is_ignored(const struct zkt_envelope *m)
+{
+    return m->type > ZKT_MESSAGE_STATE_UNSUB && m->type != ZKT_MESSAGE_NONE;
+}
+
+/* What is wrong with a message, or NULL. */
+static const char *find_fault(const struct zkt_envelope *m)
+{
+    const bool call = m->type == ZKT_MESSAGE_RPC;
+    if (m->type == ZKT_MESSAGE_NONE) {
+        return "the message has no type";
+    }
+    if (call && !is_id(m->id)) {
+        return "the call has no id of 1 to 128 bytes";
+    }
+    if (m->actor.data == NULL) {
+        return "the message has no actor";
+    }
+    if (m->actor_id.data == NULL || m->actor_id.len == 0 ||
+        m->actor_id.len > ACTOR_ID_MAX) {
+        return "the message has no actorId of 1 to 256 bytes";
+    }
+    if (call && m->method.data == NULL) {
+        return "the call has no method";
+    }
+    return NULL;
+}
+
+/* Whether the client can tell from the answer which message is refused. */
+static bool has_answer(const struct zkt_envelope *m)
+{
+    switch (m->type) {
+    case ZKT_MESSAGE_RPC:
+        return is_id(m->id);
+    case ZKT_MESSAGE_STATE_SUB:
+    case ZKT_MESSAGE_EVENT_SUB:
+        return m->actor.data != NULL && m->actor_id.data != NULL;
+    default:
+        return false;
+    }
+}
+
+static void handle(struct zkt_connection *c, const struct zkt_envelope *message)
+{
+    struct zkt_server *server = server_of(c);
+    const char *fault = NULL;
+    if (is_ignored(message)) {
+        server->host.stats.messages_ignored++;
+        return;
+    }
+    fault = find_fault(message);
+    if (fault == NULL) {
+        zkt__session_receive(&server->host, &c->session, message);
+    } else if (has_answer(message)) {
+        zkt__session_refuse(&server->host, &c->session, message,
+                            ZKT_INVALID_ARGUMENT, zkt_cstr(fault));
+    } else {
+        refuse(c, fault);
+    }
+}
+
+void zkt__connection_receive(struct zkt_connection *c, uint8_t *data,
+                             size_t len)
+{
+    struct zkt_server *server = server_of(c);
+    struct zkt_envelope message;
+    struct zkt_reader reader;
+    data = own_message(server, data, len);
+    if (data == NULL) {
+        zkt__connection_close(c, 1011, "out of memory");
+        return;
+    }
+    zkt__reader_init(&reader, (char *)data, len, server->host.arena, NULL,
+                     &server->host.store.key);
+    if (!zkt__envelope_read(&message, &reader)) {
+        if (reader.no_memory) {
+            zkt__connection_close(c, 1011, "out of memory");
+        } else {
+            refuse(c, "the message is not a JSON object");
+        }
+        return;
+    }
+    handle(c, &message);
+}
