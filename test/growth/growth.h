@@ -1,7 +1,8 @@
 /*
  * How cost grows: each row is work of a size, and is run at 0, n, 2 n and 4 n.
  * Counted are the instructions of run(), and the bytes that it allocates;
- * test/growth/run says what is allowed. A file of rows has one function that
+ * test/growth/run says what is allowed. A row whose name ends in `, flat` may
+ * not grow at all. A file of rows has one function that
  * calls growth_measure for each of its rows, and stands in the table of
  * growth.c.
  */
@@ -32,8 +33,10 @@ extern const struct zkt_allocator growth_allocator;
 void growth_measure(const struct growth_row *row);
 
 /* The files of rows. */
+void growth_client(void);
 void growth_codec(void);
 void growth_envelope(void);
+void growth_server(void);
 void growth_state(void);
 
 #endif

@@ -1,0 +1,430 @@
+/*
+ * The server's core: n connections, contacts, subscribers, messages. It is fed
+ * with frames in memory; its output is taken and thrown away, unless a row
+ * leaves it where it is.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "growth.h"
+#include "room_server.h"
+#include "server/connection.h"
+#include "zocket/embed.h"
+
+/* ---- the handlers ---- */
+
+static struct room_box_wait_later *held;
+
+static enum zkt_status inc(struct room_box_call *call)
+{
+    room_box_set_n(call, call->state->n + 1);
+    return ZKT_OK;
+}
+
+static enum zkt_status tell(struct room_box_call *call,
+                            const struct room_box_tell_input *in)
+{
+    room_box_emit_rang(call, in->to.len > 0
+                                 ? zkt_to_each(in->to.items, in->to.len)
+                                 : zkt_to_all());
+    return ZKT_OK;
+}
+
+static enum zkt_status wait_for_it(struct room_box_call *call)
+{
+    held = room_box_defer_wait(call);
+    return ZKT_PENDING;
+}
+
+static enum zkt_status then(struct room_box_call *call, void *user)
+{
+    (void)call;
+    (void)user;
+    return ZKT_OK;
+}
+
+static const struct room_box_handlers box = { .inc = inc,
+                                              .tell = tell,
+                                              .wait = wait_for_it };
+static const struct room_handlers handlers = { .box = &box };
+
+/* ---- a server and its peers ---- */
+
+enum {
+    TEXT = 512
+};
+
+struct work {
+    struct zkt_server *server;
+    struct zkt_endpoint **peers;
+    size_t n, peer_count;
+    bool slow; /* nobody takes any output */
+    char *frames;
+    size_t len;
+    char client[2 * ZKT_CLIENT_ID_BYTES + 1]; /* of the last peer */
+};
+
+static void take_output(struct work *w)
+{
+    struct zkt_endpoint *e;
+    while ((e = zkt_server_changed(w->server)) != NULL) {
+        struct zkt_slice slices[16];
+        size_t count;
+        while (!w->slow && (count = zkt_endpoint_pending(e, slices, 16)) > 0) {
+            size_t len = 0;
+            for (size_t i = 0; i < count; i++) {
+                len += slices[i].len;
+            }
+            zkt_endpoint_sent(e, len);
+        }
+    }
+}
+
+static void turn(struct work *w)
+{
+    zkt_server_tick(w->server);
+    take_output(w);
+    while (zkt_server_timeout(w->server) == 0) {
+        zkt_server_tick(w->server);
+        take_output(w);
+    }
+}
+
+static size_t frame(char *to, const char *text)
+{
+    const size_t len = strlen(text);
+    const size_t head = len < 126 ? 2 : 4;
+    to[0] = (char)0x81;
+    to[1] = (char)(0x80 | (len < 126 ? len : 126));
+    if (head == 4) {
+        to[2] = (char)(len >> 8);
+        to[3] = (char)len;
+    }
+    memset(to + head, 0, 4); /* a mask of zeros */
+    memcpy(to + head + 4, text, len);
+    return head + 4 + len;
+}
+
+static void feed(struct work *w, struct zkt_endpoint *e, const char *bytes,
+                 size_t len)
+{
+    char copy[TEXT + 16];
+    memcpy(copy, bytes, len);
+    zkt_endpoint_feed(e, copy, len);
+    turn(w);
+}
+
+static void say(struct work *w, size_t peer, const char *text)
+{
+    char bytes[TEXT + 16];
+    feed(w, w->peers[peer], bytes, frame(bytes, text));
+}
+
+static const char *call(const char *method, size_t id, const char *input)
+{
+    static char text[TEXT];
+    snprintf(text, sizeof(text),
+             "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"box\","
+             "\"actorId\":\"%zu\",\"method\":\"%s\"%s%s}",
+             id, method, *input != '\0' ? ",\"input\":" : "", input);
+    return text;
+}
+
+static const char *subscribe(const char *type, size_t id)
+{
+    static char text[TEXT];
+    snprintf(text, sizeof(text),
+             "{\"type\":\"%s\",\"actor\":\"box\",\"actorId\":\"%zu\"}", type,
+             id);
+    return text;
+}
+
+static bool join(struct work *w)
+{
+    static const char request[] =
+        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    struct zkt_endpoint *e = zkt_server_accept(w->server, "", NULL);
+    if (e == NULL) {
+        return false;
+    }
+    w->peers[w->peer_count++] = e;
+    feed(w, e, request, sizeof(request) - 1);
+    const struct zkt_connection *c = ZKT_CONTAINER(e, struct zkt_connection,
+                                                   endpoint);
+    memcpy(w->client, c->client_id, sizeof(w->client));
+    return true;
+}
+
+static void finish(void *work)
+{
+    struct work *w = work;
+    zkt_server_free(w->server);
+    free(w->peers);
+    free(w->frames);
+    free(w);
+}
+
+/* A server with so many peers. */
+static struct work *begin(size_t n, size_t peers)
+{
+    struct work *w = calloc(1, sizeof(*w));
+    const struct zkt_serve_options options = {
+        .allocator = &growth_allocator,
+        .limits = { .links = 1 << 20,
+                    .subscriptions = 1 << 20,
+                    .mailbox_messages = 1 << 20,
+                    .pending_calls = 1 << 20,
+                    .leaves_per_turn = 1 << 20,
+                    .output_high = 1 << 20,
+                    .turn_work = INT64_MAX / 2 },
+    };
+    held = NULL;
+    if (w == NULL ||
+        zkt_server_new(room_app(&handlers), &options, &w->server) != ZKT_OK) {
+        free(w);
+        return NULL;
+    }
+    w->n = n;
+    w->peers = calloc(peers, sizeof(struct zkt_endpoint *));
+    for (size_t i = 0; i < peers; i++) {
+        if (!join(w)) {
+            return NULL;
+        }
+    }
+    return w;
+}
+
+/* @n frames of @text for the last peer, with the number of each for `%zu`. */
+static void load(struct work *w, const char *(*text)(size_t i))
+{
+    w->frames = malloc(w->n * (TEXT + 16) + 1);
+    for (size_t i = 0; i < w->n; i++) {
+        w->len += frame(w->frames + w->len, text(i));
+    }
+}
+
+static bool send_frames(void *work)
+{
+    struct work *w = work;
+    enum {
+        PIECE = 32768
+    };
+    for (size_t at = 0; at < w->len; at += PIECE) {
+        const size_t len = w->len - at < PIECE ? w->len - at : PIECE;
+        zkt_endpoint_feed(w->peers[w->peer_count - 1], w->frames + at, len);
+        turn(w);
+    }
+    struct zkt_server_stats stats;
+    zkt_server_stats(w->server, &stats);
+    return stats.messages_in >= w->n && stats.protocol_errors == 0;
+}
+
+/* ---- one connection ---- */
+
+static const char *call_same(size_t i)
+{
+    (void)i;
+    return call("inc", 0, "");
+}
+
+static const char *call_each(size_t i)
+{
+    return call("inc", i, "");
+}
+
+static const char *subscribe_each(size_t i)
+{
+    return subscribe("state:sub", i);
+}
+
+static const char *change_mind(size_t i)
+{
+    return subscribe(i % 2 == 0 ? "event:sub" : "event:unsub", i / 2);
+}
+
+static void *prepare_frames(const void *with, size_t n)
+{
+    const char *(*const *text)(size_t) = with;
+    struct work *w = begin(n, 1);
+    if (w != NULL) {
+        load(w, *text);
+    }
+    return w;
+}
+
+/* One that is in contact with n instances calls one of them. */
+static void *prepare_one_of_many(const void *with, size_t n)
+{
+    struct work *w = begin(n, 1);
+    (void)with;
+    for (size_t i = 0; w != NULL && i < n; i++) {
+        say(w, 0, call("inc", i, ""));
+    }
+    return w;
+}
+
+static bool call_one(void *work)
+{
+    say(work, 0, call("inc", 0, ""));
+    return true;
+}
+
+static bool leave_all(void *work)
+{
+    struct work *w = work;
+    zkt_endpoint_detach(w->peers[0]);
+    turn(w);
+    return true;
+}
+
+/* Subscribed to n states, whose patches it does not take. */
+static void *prepare_slow(const void *with, size_t n)
+{
+    struct work *w = begin(n, 2);
+    (void)with;
+    for (size_t i = 0; w != NULL && i < n; i++) {
+        say(w, 1, subscribe("state:sub", i));
+    }
+    if (w != NULL) {
+        load(w, call_each);
+    }
+    return w;
+}
+
+/* ---- many connections ---- */
+
+/* n in contact with one instance; the last of them subscribes. */
+static void *prepare_crowd(const void *with, size_t n)
+{
+    struct work *w = begin(n, n + 1);
+    (void)with;
+    for (size_t i = 0; w != NULL && i <= n; i++) {
+        say(w, i, call("inc", 0, ""));
+    }
+    if (w != NULL) {
+        say(w, n, subscribe("state:sub", 0));
+        say(w, n, subscribe("event:sub", 0));
+    }
+    return w;
+}
+
+static bool change(void *work)
+{
+    struct work *w = work;
+    say(w, w->peer_count - 1, call("inc", 0, ""));
+    return true;
+}
+
+/* n who watch. */
+static void *prepare_watchers(const void *with, size_t n)
+{
+    struct work *w = begin(n, n + 1);
+    (void)with;
+    for (size_t i = 0; w != NULL && i <= n; i++) {
+        say(w, i, subscribe("state:sub", 0));
+        say(w, i, subscribe("event:sub", 0));
+    }
+    return w;
+}
+
+static bool tell_all(void *work)
+{
+    say(work, 0, call("tell", 0, "{\"to\":[]}"));
+    return true;
+}
+
+static bool tell_one(void *work)
+{
+    struct work *w = work;
+    char input[128];
+    snprintf(input, sizeof(input), "{\"to\":[\"%s\"]}", w->client);
+    say(w, 0, call("tell", 0, input));
+    return true;
+}
+
+static bool leave_each(void *work)
+{
+    struct work *w = work;
+    for (size_t i = 0; i < w->peer_count; i++) {
+        zkt_endpoint_detach(w->peers[i]);
+    }
+    turn(w);
+    return true;
+}
+
+static bool destroy(void *work)
+{
+    struct work *w = work;
+    const enum zkt_status status = zkt_server_destroy(w->server, ZKT_STR("box"),
+                                                      ZKT_STR("0"));
+    turn(w);
+    return status == ZKT_OK || w->n == 0;
+}
+
+/* n whose calls wait for one. */
+static void *prepare_queue(const void *with, size_t n)
+{
+    struct work *w = begin(n, n + 1);
+    (void)with;
+    if (w != NULL) {
+        say(w, n, call("wait", 0, ""));
+    }
+    for (size_t i = 0; w != NULL && i < n; i++) {
+        say(w, i, call("inc", 0, ""));
+    }
+    return w;
+}
+
+static bool resume(void *work)
+{
+    struct work *w = work;
+    room_box_resume_wait(held, then, NULL);
+    turn(w);
+    struct zkt_server_stats stats;
+    zkt_server_stats(w->server, &stats);
+    return stats.queued == 0 && stats.calls == w->n + 1;
+}
+
+void growth_server(void)
+{
+    static const char *(*const same)(size_t) = call_same;
+    static const char *(*const each)(size_t) = call_each;
+    static const char *(*const subs)(size_t) = subscribe_each;
+    static const char *(*const minds)(size_t) = change_mind;
+    static const struct growth_row rows[] = {
+        { "server: calls at once", 0, &same, prepare_frames, send_frames,
+          finish },
+        { "server: calls of an instance each", 0, &each, prepare_frames,
+          send_frames, finish },
+        { "server: subscriptions of an instance each", 0, &subs, prepare_frames,
+          send_frames, finish },
+        { "server: subscriptions that are given up", 0, &minds, prepare_frames,
+          send_frames, finish },
+        { "server: a call among contacts, flat", 0, NULL, prepare_one_of_many,
+          call_one, finish },
+        { "server: leaving instances", 0, NULL, prepare_one_of_many, leave_all,
+          finish },
+        { "server: changes for a slow reader", 0, NULL, prepare_slow,
+          send_frames, finish },
+        { "server: a change in a crowd, flat", 64, NULL, prepare_crowd, change,
+          finish },
+        { "server: an event to one of a crowd, flat", 64, NULL,
+          prepare_watchers, tell_one, finish },
+        { "server: a change for watchers", 64, NULL, prepare_watchers, change,
+          finish },
+        { "server: an event for listeners", 64, NULL, prepare_watchers,
+          tell_all, finish },
+        { "server: connections that leave", 64, NULL, prepare_watchers,
+          leave_each, finish },
+        { "server: the end of an instance", 64, NULL, prepare_watchers, destroy,
+          finish },
+        { "server: calls that have waited", 64, NULL, prepare_queue, resume,
+          finish },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        growth_measure(&rows[i]);
+    }
+}
