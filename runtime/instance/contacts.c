@@ -6,6 +6,20 @@
 
 /* ---- attaching ---- */
 
+static struct zkt_audience *add_audience(const struct zkt_host *host,
+                                         struct zkt_instance *instance,
+                                         const struct zkt_contact *contact)
+{
+    struct zkt_audience *a = zkt__alloc_zero(host->allocator, 1, sizeof(*a));
+    if (a != NULL) {
+        a->shard = contact->peer->shard;
+        a->location = contact->location;
+        a->next = instance->others;
+        instance->others = a;
+    }
+    return a;
+}
+
 /* The contacts of a shard; made for the first of another one. NULL: no
  * memory. */
 static struct zkt_audience *find_audience(const struct zkt_host *host,
@@ -13,25 +27,14 @@ static struct zkt_audience *find_audience(const struct zkt_host *host,
                                           const struct zkt_contact *contact)
 {
     const uint32_t shard = contact->peer->shard;
-    if (shard == host->shard) {
-        return &instance->own;
+    struct zkt_audience *a = &instance->own;
+    if (a->shard != shard) {
+        a = instance->others;
     }
-    struct zkt_audience *a = instance->others;
     while (a != NULL && a->shard != shard) {
         a = a->next;
     }
-    if (a == NULL) {
-        a = zkt__alloc_zero(host->allocator, 1, sizeof(*a));
-    } else {
-        return a;
-    }
-    if (a != NULL) {
-        a->shard = shard;
-        a->location = contact->location;
-        a->next = instance->others;
-        instance->others = a;
-    }
-    return a;
+    return a != NULL ? a : add_audience(host, instance, contact);
 }
 
 static void drop_audience(const struct zkt_host *host,
@@ -67,19 +70,6 @@ static bool join(const struct zkt_host *host, struct zkt_contact *contact,
     return true;
 }
 
-/* This shard's location of the name that @contact is about, with a reference;
- * NULL: no memory. */
-static struct zkt_location *own_location(struct zkt_host *host,
-                                         const struct zkt_contact *contact)
-{
-    struct zkt_location *location = contact->location;
-    if (contact->peer->shard != host->shard) {
-        return zkt__location_take(host, location->actor, location->name);
-    }
-    zkt__location_ref(location);
-    return location;
-}
-
 bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
                  struct zkt_str *reason)
 {
@@ -87,7 +77,7 @@ bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
     if (contact->attachment.instance != NULL) {
         return true;
     }
-    struct zkt_location *location = own_location(host, contact);
+    struct zkt_location *location = zkt__contact_location(host, contact);
     if (location == NULL) {
         return false;
     }
@@ -228,14 +218,6 @@ void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
     }
 }
 
-/* The carrier of a snapshot message, and of its reply. */
-static struct zkt_msg *refresh_carrier(const struct zkt_host *host,
-                                       struct zkt_contact *contact)
-{
-    return contact->peer->shard != host->shard ? &contact->carriers[0].snapshot
-                                               : NULL;
-}
-
 void zkt__instance_serve_wanting(struct zkt_host *host,
                                  struct zkt_instance *instance)
 {
@@ -244,7 +226,8 @@ void zkt__instance_serve_wanting(struct zkt_host *host,
         struct zkt_contact *contact = zkt__contact_of(
             ZKT_CONTAINER(node, struct zkt_attachment, wants));
         zkt__node_unlink(node);
-        reply_catch_up(host, contact, refresh_carrier(host, contact), true);
+        reply_catch_up(host, contact, zkt__contact_snapshot_carrier(contact),
+                       true);
     }
 }
 
@@ -258,7 +241,8 @@ void zkt__contact_take_snapshot(struct zkt_host *host,
         return;
     }
     if (zkt__instance_has_committed(attachment->instance)) {
-        reply_catch_up(host, contact, refresh_carrier(host, contact), true);
+        reply_catch_up(host, contact, zkt__contact_snapshot_carrier(contact),
+                       true);
     } else if (!zkt__node_linked(&attachment->wants)) {
         zkt__list_append(&attachment->instance->wanting, &attachment->wants);
     }

@@ -46,8 +46,6 @@ bool zkt__attachment_connect(struct zkt_host *host, struct zkt_msg *m,
 /** Parts contact and instance, and runs `disconnect` if `connect` has run. */
 void zkt__attachment_disconnect(struct zkt_host *host,
                                 struct zkt_contact *contact);
-/** Tells the session that no instance is behind a contact: it need not stay. */
-void zkt__contact_say_ended(struct zkt_host *host, struct zkt_contact *contact);
 /** The last message about a contact. */
 void zkt__contact_say_left(struct zkt_host *host, struct zkt_contact *contact);
 /** Handles a subscribe, an unsubscribe or a snapshot message. */

@@ -207,17 +207,6 @@ static void refuse_mail(struct zkt_host *host, struct zkt_contact *contact,
     }
 }
 
-void zkt__contact_say_ended(struct zkt_host *host, struct zkt_contact *contact)
-{
-    const uint32_t shard = contact->peer->shard;
-    struct zkt_msg ended = { .kind = ZKT_MSG_ENDED, .contact = contact };
-    if (shard == host->shard) {
-        (void)zkt__deliver(host, shard, &ended, NULL);
-    } else if (!atomic_exchange(&contact->carriers[0].ended_travels, true)) {
-        (void)zkt__deliver(host, shard, &ended, &contact->carriers[0].ended);
-    }
-}
-
 /* Tells a contact's session that its subscriptions have ended. */
 static void close_subscriptions(struct zkt_host *host,
                                 struct zkt_contact *contact,
@@ -246,7 +235,7 @@ static void end_contact(struct zkt_host *host, struct zkt_contact *contact,
     if (subscribed) {
         close_subscriptions(host, contact, status, text);
     }
-    zkt__contact_say_ended(host, contact);
+    zkt__contact_send_ended(host, contact);
 }
 
 void zkt__instance_end(struct zkt_host *host, struct zkt_instance *instance,

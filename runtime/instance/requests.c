@@ -120,12 +120,7 @@ static bool is_ending(const struct zkt_host *host,
 {
     const struct zkt_instance *instance = contact->attachment.instance;
     if (instance == NULL) {
-        const struct zkt_location *location = contact->location;
-        if (contact->peer->shard != host->shard) {
-            location = zkt__location_find(host, location->actor,
-                                          location->name);
-        }
-        instance = location != NULL ? location->instance : NULL;
+        instance = zkt__contact_named(host, contact);
     }
     return instance != NULL && instance->ending;
 }
@@ -139,7 +134,7 @@ static void turn_away(struct zkt_host *host, struct zkt_msg *m,
     const bool attached = contact->attachment.instance != NULL;
     zkt__instance_refuse(host, m, carrier, status, text);
     if (!attached) {
-        zkt__contact_say_ended(host, contact);
+        zkt__contact_send_ended(host, contact);
     }
 }
 

@@ -72,23 +72,6 @@ struct zkt_contact *zkt__contact_find(const struct zkt_host *host,
 
 /* ---- making ---- */
 
-static struct zkt_contact *new_contact(struct zkt_host *host,
-                                       struct zkt_session *session,
-                                       struct zkt_location *location)
-{
-    const bool far = location->home != host->shard;
-    struct zkt_contact *contact = zkt__alloc_zero(
-        host->allocator, 1,
-        sizeof(*contact) + (far ? sizeof(contact->carriers[0]) : 0));
-    if (contact != NULL) {
-        contact->session = session;
-        contact->peer = &session->peer;
-        contact->location = location;
-        zkt__list_init(&contact->attachment.mailbox);
-    }
-    return contact;
-}
-
 /* NULL: no memory. */
 static struct zkt_contact *add(struct zkt_host *host,
                                const struct pair_key *pair,
@@ -103,7 +86,8 @@ static struct zkt_contact *add(struct zkt_host *host,
     if (location == NULL) {
         return NULL;
     }
-    struct zkt_contact *contact = new_contact(host, session, location);
+    struct zkt_contact *contact = zkt__contact_new(host, session,
+                                                   &session->peer, location);
     if (contact == NULL) {
         goto fail_contact;
     }

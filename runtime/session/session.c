@@ -343,9 +343,7 @@ void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
         zkt__contact_free(host, m->contact);
         break;
     case ZKT_MSG_ENDED:
-        if (m->contact->location->home != host->shard) {
-            atomic_store(&m->contact->carriers[0].ended_travels, false);
-        }
+        zkt__contact_take_ended(m->contact);
         zkt__contact_leave_if_unused(host, m->contact);
         break;
     case ZKT_MSG_CALL:

@@ -304,10 +304,7 @@ void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m)
 void zkt__session_sub_fetch(struct zkt_host *host, struct zkt_contact *contact)
 {
     struct zkt_msg m = { .kind = ZKT_MSG_SNAPSHOT, .contact = contact };
-    struct zkt_location *location = contact->location;
-    struct zkt_msg *carrier = location->home != host->shard
-                                  ? &contact->carriers[0].snapshot
-                                  : NULL;
     enter(contact, ZKT_TOPIC_STATE, ZKT_SUB_FETCHING);
-    (void)zkt__deliver(host, location->home, &m, carrier);
+    (void)zkt__deliver(host, contact->location->home, &m,
+                       zkt__contact_snapshot_carrier(contact));
 }

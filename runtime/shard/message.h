@@ -189,6 +189,28 @@ struct zkt_contact {
     } carriers[];
 };
 
+/** A contact of @session with @location; NULL: no memory. The instance's half
+ * is attached to nothing. */
+struct zkt_contact *zkt__contact_new(const struct zkt_host *host,
+                                     struct zkt_session *session,
+                                     const struct zkt_peer *peer,
+                                     struct zkt_location *location);
+/** The carrier of a snapshot message and of its answer; NULL: none is needed.
+ */
+struct zkt_msg *zkt__contact_snapshot_carrier(struct zkt_contact *contact);
+/** Sends `ended`, unless it is on its way: then it has yet to be acted on. */
+void zkt__contact_send_ended(struct zkt_host *host,
+                             struct zkt_contact *contact);
+/** `ended` has arrived. */
+void zkt__contact_take_ended(struct zkt_contact *contact);
+/** The location, on this shard, of the name that a contact of any shard is
+ * about, with a reference; NULL: no memory. */
+struct zkt_location *zkt__contact_location(struct zkt_host *host,
+                                           const struct zkt_contact *contact);
+/** The instance of that name on this shard, or NULL. */
+struct zkt_instance *zkt__contact_named(const struct zkt_host *host,
+                                        const struct zkt_contact *contact);
+
 /** Whether a message is for an instance. */
 static inline bool zkt__msg_goes_up(const struct zkt_msg *m)
 {

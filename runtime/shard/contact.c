@@ -1,0 +1,74 @@
+/*
+ * What a contact needs for being one with another shard: carriers, and a
+ * location on either side.
+ */
+#include "shard/message.h"
+
+static bool is_across(const struct zkt_contact *contact)
+{
+    return contact->peer->shard != contact->location->home;
+}
+
+struct zkt_contact *zkt__contact_new(const struct zkt_host *host,
+                                     struct zkt_session *session,
+                                     const struct zkt_peer *peer,
+                                     struct zkt_location *location)
+{
+    const bool across = peer->shard != location->home;
+    struct zkt_contact *contact = zkt__alloc_zero(
+        host->allocator, 1,
+        sizeof(*contact) + (across ? sizeof(contact->carriers[0]) : 0));
+    if (contact != NULL) {
+        contact->session = session;
+        contact->peer = peer;
+        contact->location = location;
+        zkt__list_init(&contact->attachment.mailbox);
+    }
+    return contact;
+}
+
+struct zkt_msg *zkt__contact_snapshot_carrier(struct zkt_contact *contact)
+{
+    return is_across(contact) ? &contact->carriers[0].snapshot : NULL;
+}
+
+void zkt__contact_send_ended(struct zkt_host *host, struct zkt_contact *contact)
+{
+    struct zkt_msg ended = { .kind = ZKT_MSG_ENDED, .contact = contact };
+    struct zkt_msg *carrier = NULL;
+    if (is_across(contact)) {
+        if (atomic_exchange(&contact->carriers[0].ended_travels, true)) {
+            return;
+        }
+        carrier = &contact->carriers[0].ended;
+    }
+    (void)zkt__deliver(host, contact->peer->shard, &ended, carrier);
+}
+
+void zkt__contact_take_ended(struct zkt_contact *contact)
+{
+    if (is_across(contact)) {
+        atomic_store(&contact->carriers[0].ended_travels, false);
+    }
+}
+
+struct zkt_location *zkt__contact_location(struct zkt_host *host,
+                                           const struct zkt_contact *contact)
+{
+    struct zkt_location *location = contact->location;
+    if (is_across(contact)) {
+        return zkt__location_take(host, location->actor, location->name);
+    }
+    zkt__location_ref(location);
+    return location;
+}
+
+struct zkt_instance *zkt__contact_named(const struct zkt_host *host,
+                                        const struct zkt_contact *contact)
+{
+    const struct zkt_location *location = contact->location;
+    if (is_across(contact)) {
+        location = zkt__location_find(host, location->actor, location->name);
+    }
+    return location != NULL ? location->instance : NULL;
+}
