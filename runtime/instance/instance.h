@@ -63,6 +63,7 @@ struct zkt_instances {
     struct zkt_list idle;    /* instances by the time of their eviction */
     struct zkt_snapshot_cache snapshots;
     size_t deferred_bytes; /* memory of parked calls */
+    size_t queued_bytes;   /* of messages in all mailboxes */
     bool ended;            /* all have; none is made any more */
 };
 

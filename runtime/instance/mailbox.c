@@ -58,6 +58,10 @@ static bool has_room(struct zkt_host *host, const struct zkt_attachment *of,
         host->stats.reached.mailbox_bytes++;
         return false;
     }
+    if (host->instances->queued_bytes + bytes > (size_t)limits->queued_bytes) {
+        host->stats.reached.queued_bytes++;
+        return false;
+    }
     return true;
 }
 
@@ -74,6 +78,7 @@ static void count(struct zkt_host *host, struct zkt_attachment *attachment,
     attachment->mail_bytes += bytes;
     attachment->instance->mail_count += (uint32_t)by;
     attachment->instance->mail_bytes += bytes;
+    host->instances->queued_bytes += bytes;
     host->stats.queued += (uint64_t)(int64_t)by;
 }
 

@@ -266,6 +266,39 @@ static void test_a_storm_of_subscriptions(void **state)
 
 #define TOO_DEEP "is nested too deeply"
 
+/* Calls that were given up, but have yet to be resumed, keep little more than
+ * their input. */
+static void test_cancelled_calls(void **state)
+{
+    enum {
+        CALLS = 10,
+        PADDING = 3000
+    };
+    struct wire w = begin(no_limits);
+    struct ran ran = { 0 };
+    char text[PADDING + 300];
+    (void)state;
+    for (int i = 0; i < CALLS; i++) {
+        snprintf(text, sizeof(text),
+                 "{\"padding\":\"%0*d\",\"type\":\"rpc\",\"id\":\"1\","
+                 "\"actor\":\"job\",\"actorId\":\"%d\",\"method\":\"add\","
+                 "\"input\":{\"by\":1,\"note\":\"later\"}}",
+                 PADDING, 0, i);
+        assert_string_equal(ask(&w, text), "");
+    }
+    const size_t deferred = used - before;
+    assert_true(deferred > CALLS * PADDING);
+    zkt_server_advance(server, 30000);
+    assert_non_null(strstr(said(&w), "DEADLINE_EXCEEDED"));
+    assert_true(used - before < deferred - CALLS * PADDING);
+    for (size_t i = 0; i < CALLS; i++) {
+        resume(i, &ran);
+    }
+    turn(server);
+    assert_int_equal(ran.cancelled, CALLS);
+    end(&w);
+}
+
 static void test_deep_json(void **state)
 {
     struct wire w = begin(no_limits);
@@ -403,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_tiny_fragments),
         cmocka_unit_test(test_a_close_that_does_not_end),
         cmocka_unit_test(test_a_storm_of_subscriptions),
+        cmocka_unit_test(test_cancelled_calls),
         cmocka_unit_test(test_deep_json),
         cmocka_unit_test(test_many_issues),
         cmocka_unit_test(test_long_keys),

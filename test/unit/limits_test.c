@@ -1292,6 +1292,32 @@ static void test_deferred_bytes(void **state)
     finish(server);
 }
 
+/* All mailboxes together have a limit, too. */
+static void test_queued_bytes(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .queued_bytes = 300 });
+    struct wire a = open_slow(server), b = open_slow(server);
+    struct ran ran = { 0 };
+    (void)state;
+    (void)ask(&a, ADD("1", "x", "1", "later"));
+    (void)ask(&b, ADD("2", "y", "1", "later"));
+    assert_string_equal(ask(&a, ADD("3", "x", "1", "")), "");
+    assert_string_equal(ask(&b, ADD("4", "y", "1", "")),
+                        REFUSED("4", "too many messages wait for the instance",
+                                "RESOURCE_EXHAUSTED"));
+    assert_int_equal(reached(server).queued_bytes, 1);
+    resume(0, &ran);
+    resume(1, &ran);
+    turn(server);
+    assert_string_equal(said(&a), RESULT("1", "1") RESULT("3", "2"));
+    assert_string_equal(ask(&b, ADD("5", "y", "1", "")),
+                        RESULT("2", "1") RESULT("5", "2"));
+    close_wire(&a);
+    close_wire(&b);
+    finish(server);
+}
+
 /* A message that could not be delivered fails its call. */
 static void test_output_bytes(void **state)
 {
@@ -1445,6 +1471,7 @@ int main(void)
         cmocka_unit_test(test_time_jumps),
         cmocka_unit_test(test_turn_work),
         cmocka_unit_test(test_deferred_bytes),
+        cmocka_unit_test(test_queued_bytes),
         cmocka_unit_test(test_output_bytes),
         cmocka_unit_test(test_snapshot_bytes),
         cmocka_unit_test(test_channel_messages),

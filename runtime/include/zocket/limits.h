@@ -48,6 +48,8 @@ extern "C" {
     X(turn_work, 4000000, "work of one turn, about in ns: next turn")          \
     X(channel_messages, 4096, "on their way to a thread: reading waits")       \
     X(channel_bytes, 16777216, "of them: reading waits")                       \
+    X(queued_bytes, 268435456,                                                 \
+      "waiting for all instances of a thread: RESOURCE_EXHAUSTED")             \
     X(mailbox_per_turn, 32, "of them handled in one turn: next turn")          \
     X(handler_ms, 30000, "for a deferred handler: DEADLINE_EXCEEDED")          \
     X(deferred_bytes, 268435456,                                               \
