@@ -148,6 +148,7 @@ static int64_t deadline(const struct zkt_core *core)
     return !zkt__list_empty(&s->ending) ||
                    zkt__admission_waits(&s->shards->admission, s->self) ||
                    zkt__group_waits(&s->host) ||
+                   zkt__sessions_may_wake(&s->host) ||
                    !zkt__list_empty(&s->instances.ready) ||
                    !zkt__list_empty(&s->backlog) ||
                    !zkt__list_empty(&s->bloated) ||

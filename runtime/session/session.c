@@ -375,6 +375,11 @@ static struct zkt_session *first_of(const struct zkt_list *list)
                         : NULL;
 }
 
+bool zkt__sessions_may_wake(const struct zkt_host *host)
+{
+    return !zkt__list_empty(&host->sessions->heavy) && has_room(host);
+}
+
 void zkt__sessions_wake(struct zkt_host *host)
 {
     struct zkt_sessions *sessions = host->sessions;

@@ -58,11 +58,15 @@ void zkt__sessions_finish(struct zkt_sessions *sessions,
 
 /** Handles a message from an instance (struct zkt_receivers). */
 void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m);
+/** Whether some wait. */
 static inline bool zkt__sessions_wait(const struct zkt_sessions *sessions)
 {
     return !zkt__list_empty(&sessions->starved) ||
            !zkt__list_empty(&sessions->heavy);
 }
+/** Whether some wait for memory, and there is some: output that was sent since
+ * has left it behind. */
+bool zkt__sessions_may_wake(const struct zkt_host *host);
 /** Sessions that have waited for credit, or for memory, go on if they can;
  * once a turn. */
 void zkt__sessions_wake(struct zkt_host *host);

@@ -1364,7 +1364,10 @@ static void test_snapshot_bytes(void **state)
     }
     assert_true(reached(server).snapshot_bytes > 0);
     assert_string_equal(said(&slow[1]), "");
+    assert_int_not_equal(zkt_server_timeout(server), 0);
     assert_non_null(strstr(said(&slow[0]), "\"n\":10"));
+    /* What has been sent makes room: there is something to do at once. */
+    assert_int_equal(zkt_server_timeout(server), 0);
     turn(server);
     assert_non_null(strstr(said(&slow[1]), "\"n\":10"));
     close_wire(&busy);
