@@ -3,24 +3,23 @@
  * as a state machine. `owed` counts answers that are on their way: each
  * subscribe of the client's is answered by the instance exactly once.
  *
- *              | ask      | drop   | answered  | refused | ended | over  | head
- *   off        | asked ↑s | -      | (sent)    | ✗       | -     | -     | skip
- *   asked      | asked ↑s | off ↑u | live      | off ✗   | asked | -     | skip
- *   live       | live  ↑s | off ↑u | live      | off ✗   | off ✗ | confl.| skip
- *   conflated  | -        | off ↑u | -         | off ✗   | off ✗ | -     |
- * fetching ↑f fetching   | -        | off ↑u | live      | off ✗   | off ✗ | -
- * | wait
+ *            | ask      | drop   | answered | refused | ended | over   | head
+ *  off       | asked +s | -      | (sent)   | x       | -     | -      | skip
+ *  asked     | asked +s | off +u | live     | off x   | asked | -      | skip
+ *  live      | live +s  | off +u | live     | off x   | off x | confl. | skip
+ *  conflated | -        | off +u | -        | off x   | off x | -      | +f
+ *  fetching  | -        | off +u | live     | off x   | off x | -      | wait
  *
- * ↑s subscribe, ↑u unsubscribe, ↑f snapshot go up; ✗ the client is told by
- * sub:error. "answered" and "refused" stand for the answer that is the last
- * one owed: an earlier one belongs to a subscription that was given up, and is
- * passed on to the client without a change of state. "ended": the instance
- * has, while nothing is owed; with an answer owed a new instance has been
- * asked already, so that live becomes asked, and nobody is told. "over": a
- * patch, or the answer, does not fit into the queue. "head": the placeholder
- * has reached the head of the queue; the answer to ↑f takes fetching to live.
- * Events are never conflated. When a connection closes its contacts leave, and
- * the subscriptions with them.
+ * +s subscribe, +u unsubscribe, +f snapshot go up, and that makes conflated
+ * fetching; x: the client is told by sub:error. "answered" and "refused" stand
+ * for the answer that is the last one owed: an earlier one belongs to a
+ * subscription that was given up, and is passed on to the client without a
+ * change of state. "answered" in fetching is the answer to +f. "ended": the
+ * instance has, while nothing is owed; with an answer owed a new instance has
+ * been asked already, so that live becomes asked, and nobody is told. "over":
+ * a patch, or the answer, does not fit into the queue. "head": the placeholder
+ * has reached the head of the queue. Events are never conflated. When a
+ * connection closes its contacts leave, and the subscriptions with them.
  */
 #include "session/internal.h"
 #include "shard/group.h"
