@@ -398,6 +398,15 @@ void zkt__connections_go_on(struct zkt_server *server)
     }
 }
 
+/* Whether bytes that have just arrived are handled at once: not before those
+ * that wait, and not for more than half of a turn, of which the rest is for
+ * what other threads and mailboxes have. */
+static bool may_jump(const struct zkt_server *server)
+{
+    return zkt__list_empty(&server->backlog) &&
+           server->host.budget > server->limits.turn_work / 2;
+}
+
 static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
 {
     struct zkt_connection *c = from_endpoint(e);
@@ -405,7 +414,7 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     size_t used = 0;
     server->host.stats.reached.read_per_turn +=
         len >= (size_t)server->limits.read_per_turn;
-    if (c->held == NULL && may_receive(c) && server->host.budget > 0) {
+    if (c->held == NULL && may_receive(c) && may_jump(server)) {
         used = handle_bytes(c, bytes, len);
     }
     if (used < len) {

@@ -169,8 +169,20 @@ static void run_posted(struct zkt_server *server)
         !all && zkt__work_waits(server->host.work);
 }
 
+/* Runs one kind of work with its part of what is left of the budget. */
+static void share(struct zkt_host *host, int64_t parts,
+                  void (*run)(struct zkt_host *host))
+{
+    const int64_t kept = host->budget > 0 ? host->budget - host->budget / parts
+                                          : 0;
+    host->budget -= kept;
+    run(host);
+    host->budget += kept;
+}
+
 /* The rest of the turn's budget: for messages from other shards, mailboxes,
- * and bytes that have arrived. What is left over has the next turn. */
+ * and bytes that have arrived, none of which takes all of it while others
+ * wait. What is left over has the next turn. */
 static void work(struct zkt_server *server)
 {
     struct zkt_host *host = &server->host;
@@ -178,16 +190,19 @@ static void work(struct zkt_server *server)
         host->budget = INT64_MAX; /* it is the last that others have sent */
     }
     if (host->group != NULL) {
-        zkt__group_receive(host);
+        share(host, 3, zkt__group_receive);
     }
     if (zkt__sessions_wait(&server->sessions)) {
         zkt__sessions_wake(host);
     }
     if (zkt__instances_wait(&server->instances)) {
-        zkt__instances_drain(host);
+        share(host, 2, zkt__instances_drain);
     }
     if (!zkt__list_empty(&server->backlog)) {
         zkt__connections_go_on(server);
+    }
+    if (host->group != NULL) {
+        zkt__group_receive(host);
     }
     host->stats.reached.turn_work += host->budget <= 0;
     host->budget = server->limits.turn_work;

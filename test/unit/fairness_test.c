@@ -1,0 +1,505 @@
+/*
+ * Greedy connections beside polite ones. Fifty polite connections make one call
+ * after the other; a greedy one sends all that a server reads, never reads, or
+ * never finishes what it has begun. Time is counted in turns of the server, and
+ * a turn in what it may do: each polite call is answered within ten times the
+ * turns that it takes alone, and memory stays within what the limits allow.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "server/connection.h"
+#include "slow.h"
+#include "zocket/embed.h"
+
+enum {
+    KIB = 1024,
+    POLITE = 50,
+    GREEDY_MAX = 12,
+    SHARDS_MAX = 3,
+    TURNS = 150,
+    TURN_WORK = 400000,
+    INSTANCES = 32, /* that a greedy connection touches */
+    ROOM = 128 * KIB
+};
+
+/* A tenth of the default for a turn, and for what is on its way to one; so many
+ * bytes of each kind for the whole of a shard. */
+static const struct zkt_limits limits = {
+    .turn_work = TURN_WORK,
+    .channel_messages = 400,
+    .gathered_bytes = ROOM,
+    .mailbox_bytes = ROOM,
+    .channel_bytes = ROOM,
+    .deferred_bytes = ROOM,
+    .snapshot_bytes = ROOM,
+    .cache_bytes = ROOM,
+    .output_high = 32 * KIB,
+    .output_hard = 64 * KIB,
+    .read_per_turn = 32 * KIB,
+    .links = 2 * INSTANCES,
+    .subscriptions = 2 * INSTANCES,
+    .ping_after_ms = INT32_MAX,
+};
+
+/* ---- an allocator that counts bytes ---- */
+
+static size_t used, peak;
+
+static void *get(void *user, size_t size)
+{
+    size_t *block = malloc(size + 16);
+    (void)user;
+    if (block == NULL) {
+        return NULL;
+    }
+    block[0] = size;
+    used += size;
+    peak = used > peak ? used : peak;
+    return block + 2;
+}
+
+static void release(void *user, void *block)
+{
+    (void)user;
+    if (block != NULL) {
+        used -= ((size_t *)block)[-2];
+        free((size_t *)block - 2);
+    }
+}
+
+static void *resize(void *user, void *block, size_t size)
+{
+    void *grown = get(user, size);
+    if (grown != NULL && block != NULL) {
+        const size_t before = ((size_t *)block)[-2];
+        memcpy(grown, block, before < size ? before : size);
+        release(user, block);
+    }
+    return grown;
+}
+
+static const struct zkt_allocator counting = { get, resize, release, NULL };
+
+/* ---- connections ---- */
+
+struct peer {
+    struct wire wire;
+    uint32_t shard;
+    bool takes;  /* reads what comes */
+    char *bytes; /* what it says, over and over */
+    size_t len, at;
+    size_t again; /* where it goes on at the end */
+};
+
+struct polite {
+    struct wire wire;
+    uint32_t shard;
+    int began; /* the turn of the call that is under way */
+    bool waits;
+    int calls;
+};
+
+static struct {
+    struct zkt_server *server;
+    uint32_t shards;
+    struct polite polite[POLITE];
+    struct peer greedy[GREEDY_MAX];
+    int greedy_count;
+    int turn;
+    int slowest; /* turns that a polite call took */
+    uint64_t
+        done[SHARDS_MAX]; /* messages and calls of a shard, before this turn */
+} site;
+
+static struct zkt_server *shard_of(uint32_t i)
+{
+    return site.server->shards->all[i % site.shards];
+}
+
+static struct wire open_quietly(uint32_t shard)
+{
+    struct wire w = { .e = zkt__server_accept(shard_of(shard), "test") };
+    char hello[sizeof(request)];
+    assert_non_null(w.e);
+    memcpy(hello, request, sizeof(request));
+    w.e->ops->feed(w.e, (uint8_t *)hello, sizeof(request) - 1);
+    return w;
+}
+
+static void say_bytes(struct wire *w, const char *bytes, size_t len)
+{
+    uint8_t copy[32 * KIB];
+    assert_true(len <= sizeof(copy));
+    memcpy(copy, bytes, len);
+    w->e->ops->feed(w->e, copy, len);
+}
+
+/* ---- what greedy ones say ---- */
+
+static void add_bytes(struct peer *p, const char *bytes, size_t len)
+{
+    p->bytes = realloc(p->bytes, p->len + len);
+    memcpy(p->bytes + p->len, bytes, len);
+    p->len += len;
+}
+
+static void add_text(struct peer *p, const char *text)
+{
+    char bytes[4096];
+    add_bytes(p, bytes, frame(bytes, text));
+}
+
+static void flood_calls(struct peer *p)
+{
+    p->takes = true;
+    add_text(p, ADD("1", "room", "1", ""));
+}
+
+/* Subscriptions to all that there is, and to none of it. */
+static void flood_subscriptions(struct peer *p)
+{
+    static const char *const kinds[] = { "state:sub", "event:sub",
+                                         "state:unsub", "event:unsub" };
+    char text[128];
+    p->takes = true;
+    for (int i = 0; i < INSTANCES; i++) {
+        for (int k = 0; k < 4; k++) {
+            snprintf(text, sizeof(text), SUB("%s", "g%d"), kinds[k], i);
+            add_text(p, text);
+        }
+        add_text(p, SUB("state:sub", "room"));
+    }
+}
+
+static void flood_deferred(struct peer *p)
+{
+    char text[256];
+    p->takes = true;
+    for (int i = 0; i < INSTANCES; i++) {
+        snprintf(text, sizeof(text), ADD("1", "g%d", "1", "later-dirty"), i);
+        add_text(p, text);
+    }
+}
+
+/* Nearly a MiB is announced; most of it comes at once, the rest never. */
+static void hold_half_a_frame(struct peer *p)
+{
+    static const char head[] = "\x81\xff\0\0\0\0\0\x0f\xff\xff\0\0\0\0";
+    char *blank = calloc(900, KIB);
+    p->takes = true;
+    add_bytes(p, head, sizeof(head) - 1);
+    add_bytes(p, blank, 900 * (size_t)KIB);
+    free(blank);
+    p->again = p->len;
+}
+
+/* Watches the room that everybody calls, and reads none of it. */
+static void read_nothing(struct peer *p)
+{
+    add_text(p, SUB("state:sub", "room"));
+    add_text(p, SUB("event:sub", "room"));
+    p->again = p->len;
+    add_text(p, ADD("1", "room", "1", ""));
+}
+
+/* Results of 3 KiB for calls of 3 KiB. */
+static void flood_results(struct peer *p)
+{
+    char text[4000];
+    size_t len = (size_t)snprintf(
+        text, sizeof(text), "%s",
+        "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"job\",\"actorId\":\"room\","
+        "\"method\":\"build\",\"input\":{\"more\":{},\"part\":{\"name\":\"x\","
+        "\"sizes\":[0");
+    while (len < 3000) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, ",1234567");
+    }
+    snprintf(text + len, sizeof(text) - len, "]}}}");
+    p->takes = true;
+    add_text(p, text);
+}
+
+typedef void (*greed)(struct peer *p);
+
+static const struct {
+    const char *name;
+    greed says;
+} kinds[] = {
+    { "calls", flood_calls },
+    { "subscriptions", flood_subscriptions },
+    { "deferred calls", flood_deferred },
+    { "half frames", hold_half_a_frame },
+    { "slow reading", read_nothing },
+    { "large results", flood_results },
+};
+
+enum {
+    KINDS = sizeof(kinds) / sizeof(kinds[0])
+};
+
+/* ---- turns ---- */
+
+/* One that was closed comes back. */
+static void reopen(struct peer *p)
+{
+    const enum zkt_fate fate = zkt_endpoint_fate(p->wire.e);
+    if (fate != ZKT_FATE_OPEN) {
+        drain(&p->wire);
+        close_wire(&p->wire);
+        p->wire = open_quietly(p->shard);
+        p->at = 0;
+    }
+}
+
+/* So much as a server reads of one connection in one turn. */
+static void say_more(struct peer *p)
+{
+    char bytes[32 * KIB];
+    size_t len = 0;
+    while (len < sizeof(bytes) && p->at < p->len) {
+        const size_t left = p->len - p->at;
+        const size_t room = sizeof(bytes) - len;
+        const size_t n = left < room ? left : room;
+        memcpy(bytes + len, p->bytes + p->at, n);
+        len += n;
+        p->at += n;
+        p->at = p->at == p->len ? p->again : p->at;
+    }
+    if (len > 0) {
+        say_bytes(&p->wire, bytes, len);
+    } else if (p->len > 0) {
+        say_bytes(&p->wire, "",
+                  1); /* one byte of the rest, as slowly as that */
+    }
+}
+
+static void ask_politely(struct polite *p)
+{
+    char bytes[256];
+    if (!p->waits && zkt_endpoint_reading(p->wire.e)) {
+        p->began = site.turn;
+        p->waits = true;
+        say_bytes(&p->wire, bytes, frame(bytes, ADD("7", "room", "1", "")));
+    }
+}
+
+static void hear_answer(struct polite *p)
+{
+    drain(&p->wire);
+    if (p->waits && holds(p->wire.text, p->wire.len, "\"id\":\"7\",\"res")) {
+        const int turns = site.turn - p->began + 1;
+        site.slowest = turns > site.slowest ? turns : site.slowest;
+        p->waits = false;
+        p->calls++;
+    }
+    p->wire.len = 0;
+}
+
+static void everybody_speaks(void)
+{
+    for (int i = 0; i < site.greedy_count; i++) {
+        reopen(&site.greedy[i]);
+        if (zkt_endpoint_reading(site.greedy[i].wire.e)) {
+            say_more(&site.greedy[i]);
+        }
+    }
+    for (int i = 0; i < POLITE; i++) {
+        ask_politely(&site.polite[i]);
+    }
+}
+
+static void everybody_listens(void)
+{
+    for (int i = 0; i < site.greedy_count; i++) {
+        if (site.greedy[i].takes) {
+            drain(&site.greedy[i].wire);
+            site.greedy[i].wire.len = 0;
+        }
+    }
+    for (int i = 0; i < POLITE; i++) {
+        hear_answer(&site.polite[i]);
+    }
+}
+
+/* A turn does no more than it may, but for the end of a message. */
+static void check_work(uint32_t shard)
+{
+    const struct zkt_server_stats *stats = &shard_of(shard)->host.stats;
+    const uint64_t done = stats->messages_in + stats->calls;
+    assert_true((done - site.done[shard]) * 1000 <= 2 * TURN_WORK);
+    site.done[shard] = done;
+}
+
+/* Whoever holds a call finishes it in the end. */
+static void finish_held(void)
+{
+    static struct ran ran;
+    while (held_count > HELD_MAX / 2) {
+        resume(--held_count, &ran);
+    }
+}
+
+static void take_turn(void)
+{
+    everybody_speaks();
+    finish_held();
+    for (uint32_t i = 0; i < site.shards; i++) {
+        zkt_server_advance(shard_of(i), 1);
+        check_work(i);
+    }
+    everybody_listens();
+    trace[0] = '\0';
+    site.turn++;
+}
+
+/* ---- a site ---- */
+
+/* The room is on the first shard, the first greedy one on the last. */
+static void open_site(uint32_t shards)
+{
+    memset(&site, 0, sizeof(site));
+    site.shards = shards;
+    used = peak = 0;
+    site.server = new_slow_shards(&limits, &counting, shards);
+    zkt__server_run_shards(site.server, shards);
+    for (uint32_t i = 0; i < POLITE; i++) {
+        site.polite[i].shard = i % shards;
+        site.polite[i].wire = open_quietly(i % shards);
+        zkt_server_advance(shard_of(i), 0);
+        hear_answer(&site.polite[i]);
+    }
+    for (uint32_t i = 0; i < shards; i++) {
+        check_work(i);
+    }
+}
+
+static void add_greedy(greed says)
+{
+    struct peer *p = &site.greedy[site.greedy_count];
+    p->shard = site.shards - (uint32_t)site.greedy_count % site.shards - 1;
+    p->wire = open_quietly(p->shard);
+    says(p);
+    site.greedy_count++;
+}
+
+static void close_site(void)
+{
+    for (int i = 0; i < POLITE; i++) {
+        close_wire(&site.polite[i].wire);
+    }
+    for (int i = 0; i < site.greedy_count; i++) {
+        close_wire(&site.greedy[i].wire);
+        free(site.greedy[i].bytes);
+    }
+    zkt_server_free(site.server);
+    while (held_count > 0) { /* nobody is left to resume them but us */
+        static struct ran ran;
+        resume(--held_count, &ran);
+    }
+    assert_int_equal(used, 0);
+}
+
+static int fewest_calls(void)
+{
+    int fewest = INT32_MAX;
+    for (int i = 0; i < POLITE; i++) {
+        fewest = site.polite[i].calls < fewest ? site.polite[i].calls : fewest;
+    }
+    return fewest;
+}
+
+/* What a polite call takes when nobody is greedy, in turns and in memory. */
+static struct alone {
+    int turns;
+    size_t memory;
+} measure_alone(uint32_t shards)
+{
+    open_site(shards);
+    for (int i = 0; i < TURNS; i++) {
+        take_turn();
+    }
+    const struct alone alone = { site.slowest, peak };
+    close_site();
+    return alone;
+}
+
+/* What the limits allow: of all, of each shard, and of each greedy one. */
+static size_t allowed(uint32_t shards)
+{
+    const size_t of_all = 6 * ROOM * shards * shards;
+    const size_t of_one = ZKT_HELD_READS * (size_t)limits.read_per_turn +
+                          ZKT_BLOATED * (size_t)limits.output_hard +
+                          INSTANCES * (size_t)4 * KIB;
+    return of_all + of_one * (size_t)site.greedy_count;
+}
+
+static void run_beside(uint32_t shards, const struct alone *alone,
+                       const char *name)
+{
+    for (int i = 0; i < TURNS; i++) {
+        take_turn();
+    }
+    print_message("# %u shard(s), %d with %s: %d turns, alone %d; "
+                  "%d calls at least; %zu KiB, alone %zu, allowed %zu\n",
+                  shards, site.greedy_count, name, site.slowest, alone->turns,
+                  fewest_calls(), peak / KIB, alone->memory / KIB,
+                  allowed(shards) / KIB);
+    assert_true(site.slowest <= 10 * alone->turns);
+    assert_true(fewest_calls() >= TURNS / (10 * alone->turns));
+    assert_true(peak <= alone->memory + allowed(shards));
+    close_site();
+}
+
+static void try_each_kind(int greedy_count)
+{
+    for (uint32_t shards = 1; shards <= SHARDS_MAX; shards++) {
+        const struct alone alone = measure_alone(shards);
+        for (size_t kind = 0; kind < KINDS; kind++) {
+            open_site(shards);
+            for (int i = 0; i < greedy_count; i++) {
+                add_greedy(kinds[kind].says);
+            }
+            run_beside(shards, &alone, kinds[kind].name);
+        }
+    }
+}
+
+static void test_one_greedy(void **state)
+{
+    (void)state;
+    try_each_kind(1);
+}
+
+static void test_many_greedy(void **state)
+{
+    (void)state;
+    try_each_kind(GREEDY_MAX);
+}
+
+static void test_all_kinds_at_once(void **state)
+{
+    (void)state;
+    for (uint32_t shards = 1; shards <= SHARDS_MAX; shards++) {
+        const struct alone alone = measure_alone(shards);
+        open_site(shards);
+        for (size_t i = 0; i < GREEDY_MAX; i++) {
+            add_greedy(kinds[i % KINDS].says);
+        }
+        run_beside(shards, &alone, "all");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_greedy),
+        cmocka_unit_test(test_many_greedy),
+        cmocka_unit_test(test_all_kinds_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
