@@ -187,6 +187,8 @@ static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
         return false;
     }
     if (zkt__mailbox_is_starved(host, instance)) {
+        /* A message before this one may have made it ready again. */
+        zkt__node_unlink(&instance->ready);
         zkt__list_append(&host->instances->starved, &instance->ready);
         return false;
     }
