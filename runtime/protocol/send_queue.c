@@ -148,6 +148,7 @@ bool zkt__queue_placeholder(struct zkt_send_queue *q,
         return false;
     }
     append(q, (struct zkt_queued){ .of.subscriber = subscriber });
+    q->placeholders++;
     return true;
 }
 
@@ -161,6 +162,7 @@ bool zkt__queue_fill(struct zkt_send_queue *q, const struct zkt_allocator *a,
     struct zkt_queued *head = zkt__queue_items(q);
     memmove(head + 1 + more, head + 1, (q->count - 1) * sizeof(*head));
     put_catch_up(q, head, catch_up);
+    q->placeholders--;
     q->count += more;
     return true;
 }
@@ -211,6 +213,7 @@ void zkt__queue_skip(struct zkt_send_queue *q, const struct zkt_allocator *a)
 {
     q->first++;
     q->count--;
+    q->placeholders--;
     if (q->count == 0) {
         reset(q, a);
     }
@@ -256,6 +259,7 @@ void zkt__queue_cut(struct zkt_send_queue *q)
         zkt__buffer_unref(zkt__queue_is_placeholder(last) ? NULL
                                                           : last->of.buffer);
     }
+    q->placeholders = 0;
     q->tail = NULL;
 }
 

@@ -34,6 +34,7 @@ struct zkt_send_queue {
     uint32_t first, count, capacity; /* items[first … first + count) */
     uint32_t tail_capacity;          /* of the last buffer, if it is private */
     struct zkt_buffer *tail;         /* that buffer; the last item ends in it */
+    uint32_t placeholders;           /* among the items */
     size_t bytes;                    /* of all slices */
     size_t exempt;                   /* of the exempt ones among them */
 };

@@ -69,11 +69,13 @@ static void conflate(struct zkt_host *host, struct zkt_contact *contact)
 /* ---- from the client ---- */
 
 /* Whether one more snapshot would be one too many in memory: it is better
- * encoded when the reader has taken what is queued. */
+ * encoded when the reader has taken what is queued. None stands behind a
+ * placeholder, which may have to wait for the memory of snapshots. */
 static bool is_behind(const struct zkt_host *host,
                       const struct zkt_session *session)
 {
-    return session->queue.bytes > (size_t)host->limits->output_high;
+    return session->queue.placeholders > 0 ||
+           session->queue.bytes > (size_t)host->limits->output_high;
 }
 
 /* Sends a subscribe, which has to be answered. */
