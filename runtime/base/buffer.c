@@ -20,12 +20,6 @@ struct zkt_buffer *zkt__buffer_take(const struct zkt_allocator *a, void *block,
     return buffer;
 }
 
-struct zkt_buffer *zkt__buffer_ref(struct zkt_buffer *buffer)
-{
-    atomic_fetch_add_explicit(&buffer->refs, 1, memory_order_relaxed);
-    return buffer;
-}
-
 void zkt__buffer_unref(struct zkt_buffer *buffer)
 {
     if (buffer == NULL) {

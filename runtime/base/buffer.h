@@ -28,7 +28,11 @@ struct zkt_buffer *zkt__buffer_new(const struct zkt_allocator *a, size_t len);
  */
 struct zkt_buffer *zkt__buffer_take(const struct zkt_allocator *a, void *block,
                                     uint32_t len);
-struct zkt_buffer *zkt__buffer_ref(struct zkt_buffer *buffer);
+static inline struct zkt_buffer *zkt__buffer_ref(struct zkt_buffer *buffer)
+{
+    atomic_fetch_add_explicit(&buffer->refs, 1, memory_order_relaxed);
+    return buffer;
+}
 /** Takes NULL. */
 void zkt__buffer_unref(struct zkt_buffer *buffer);
 

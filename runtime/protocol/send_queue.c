@@ -200,13 +200,15 @@ size_t zkt__queue_peek(struct zkt_send_queue *q, struct zkt_slice *out,
     return n;
 }
 
-/* An empty queue as it was at first. */
+/* An empty queue gives its memory back. Its counts are zero already. */
 static void reset(struct zkt_send_queue *q, const struct zkt_allocator *a)
 {
     if (q->capacity > 0) {
         zkt__release(a, q->items);
+        q->items = NULL;
+        q->capacity = 0;
     }
-    *q = (struct zkt_send_queue){ 0 };
+    q->first = 0;
 }
 
 void zkt__queue_skip(struct zkt_send_queue *q, const struct zkt_allocator *a)
@@ -270,5 +272,6 @@ void zkt__queue_finish(struct zkt_send_queue *q, const struct zkt_allocator *a)
         drop_head(q, &last);
     }
     zkt__buffer_unref(last);
+    q->bytes = q->exempt = 0;
     reset(q, a);
 }
