@@ -99,11 +99,6 @@ void zkt__work_wake(struct zkt_work_queue *queue)
     pthread_mutex_unlock(&queue->lock);
 }
 
-bool zkt__work_waits(const struct zkt_work_queue *queue)
-{
-    return atomic_load_explicit(&queue->filled, memory_order_acquire);
-}
-
 /* The first of what stays when @most are taken. */
 static struct zkt_work **find_rest(struct zkt_work_queue *queue, uint32_t most)
 {

@@ -56,7 +56,10 @@ void zkt__work_post_all(struct zkt_work_queue *queue, struct zkt_work *first,
 /** Wakes the owner, who will find what to do. */
 void zkt__work_wake(struct zkt_work_queue *queue);
 /** Whether something waits to be run. */
-bool zkt__work_waits(const struct zkt_work_queue *queue);
+static inline bool zkt__work_waits(const struct zkt_work_queue *queue)
+{
+    return atomic_load_explicit(&queue->filled, memory_order_acquire);
+}
 
 #define ZKT_WORK_ALL UINT32_MAX
 

@@ -210,11 +210,6 @@ bool zkt__admission_make_room(struct zkt_admission *admission,
     return address != NULL;
 }
 
-bool zkt__admission_waits(const struct zkt_admission *admission, uint32_t shard)
-{
-    return (atomic_load(&admission->waiting) & bit_of(shard)) != 0;
-}
-
 /* The first that was given up of those on @shard. */
 static struct zkt_knock *find_given_up(const struct zkt_admission *admission,
                                        uint32_t shard)

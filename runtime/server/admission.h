@@ -101,8 +101,11 @@ void zkt__admission_shake_hands(struct zkt_admission *admission,
 bool zkt__admission_make_room(struct zkt_admission *admission,
                               const struct zkt_limits *limits, uint32_t *shard);
 /** Whether a handshake of @shard was given up. */
-bool zkt__admission_waits(const struct zkt_admission *admission,
-                          uint32_t shard);
+static inline bool zkt__admission_waits(const struct zkt_admission *admission,
+                                        uint32_t shard)
+{
+    return (atomic_load(&admission->waiting) >> shard & 1) != 0;
+}
 /** The next of these, or NULL. Between this and shake_hands it is the shard's.
  */
 struct zkt_knock *zkt__admission_take_given_up(struct zkt_admission *admission,

@@ -125,7 +125,7 @@ static inline void note_queued(struct zkt_connection *c)
         note_bloat(c);
         zkt__deadline_output(c, 0);
     } else if (!zkt__deadline_output_runs(&c->deadlines)) {
-        zkt__deadline_output(c, 0);
+        zkt__deadline_output_begin(c);
     }
 }
 
@@ -346,6 +346,20 @@ static void hold(struct zkt_connection *c, const uint8_t *bytes, size_t len)
     c->held_len = have + len;
 }
 
+/* Most often nothing has begun that is not complete, now or before. */
+static void note_heard(struct zkt_connection *c)
+{
+    struct zkt_deadlines *d = &c->deadlines;
+    if (zkt__ws_has_partial(&c->ws) || d->gathered > 0 ||
+        c->stage != ZKT_STAGE_OPEN ||
+        zkt__node_linked(&d->message.timeout.node)) {
+        zkt__deadline_heard(c);
+        return;
+    }
+    d->completed = c->ws.completed;
+    zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
+}
+
 /* Gives the WebSocket a connection's share of one round. Returns the number of
  * bytes that it took. */
 static size_t handle_bytes(struct zkt_connection *c, uint8_t *bytes, size_t len)
@@ -355,7 +369,7 @@ static size_t handle_bytes(struct zkt_connection *c, uint8_t *bytes, size_t len)
     server->round_ends = ends > 0 ? ends : 0;
     zkt__ws_resume(&c->ws);
     const size_t used = zkt__ws_feed(&c->ws, bytes, len);
-    zkt__deadline_heard(c);
+    note_heard(c);
     if (c->ws.state == ZKT_WS_CLOSED) {
         mark_ending(c);
         return len;
@@ -426,6 +440,9 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
 static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
 {
     struct zkt_connection *c = from_endpoint(e);
+    if (c->session.queue.count == 0) {
+        return 0;
+    }
     if (zkt__session_is_held(&c->session)) {
         zkt__session_fill(&server_of(c)->host, &c->session);
     }

@@ -86,6 +86,13 @@ struct zkt_server {
     uint32_t busy; /* turns and callbacks under way: nothing is freed */
 };
 
+/** zkt__server_is_running; inline for what asks once a frame. */
+static inline bool zkt__server_is_busy(const struct zkt_server *server)
+{
+    return server->host.running || server->busy > 0 ||
+           server->life == ZKT_LIFE_FREED;
+}
+
 /** NULL: no memory. */
 struct zkt_connection *zkt__connection_new(struct zkt_server *server);
 /** Handles a message; @data is in the memory that was lent for it, or not. */
@@ -110,5 +117,61 @@ void zkt__connection_drop(struct zkt_connection *c);
  * contacts end, and as many connections; the rest has the next turn.
  */
 void zkt__connections_reap(struct zkt_server *server, int64_t leaves);
+
+/* ---- deadlines that every message begins: inline, and a row that is known
+ * costs no switch ---- */
+
+static inline int64_t zkt__deadline_ms(const struct zkt_server *server,
+                                       enum zkt_deadline row)
+{
+    switch (row) {
+#define CONNECTION(name, limit, extended, bounded, end)                        \
+    case ZKT_DEADLINE_##name:                                                  \
+        return server->limits.limit;
+#include "server/deadlines.def"
+    case ZKT_DEADLINE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static inline void zkt__deadline_arm(struct zkt_server *server,
+                                     enum zkt_deadline row,
+                                     struct zkt_timeout *timeout)
+{
+    zkt__timeout_arm(&server->deadlines[row], timeout, server->core.now_ms,
+                     zkt__deadline_ms(server, row));
+    if (timeout->due < server->next_deadline) {
+        server->next_deadline = timeout->due;
+    }
+}
+
+/** Begins one of the rows that are not of a window. */
+static inline void zkt__deadline_begin(struct zkt_connection *c,
+                                       enum zkt_deadline row)
+{
+    struct zkt_server *server = (struct zkt_server *)(void *)c->endpoint.core;
+    c->deadlines.row = row;
+    zkt__deadline_arm(server, row, &c->deadlines.phase);
+}
+
+/** Begins a window in which no more than @most can be asked for: it is all
+ * that there is. */
+static inline void zkt__deadline_open(struct zkt_server *server,
+                                      enum zkt_deadline row,
+                                      struct zkt_window *window, size_t most)
+{
+    window->done = 0;
+    window->most = most;
+    zkt__deadline_arm(server, row, &window->timeout);
+}
+
+/** Begins the time of output that waits from now on, a little of it. */
+static inline void zkt__deadline_output_begin(struct zkt_connection *c)
+{
+    struct zkt_server *server = (struct zkt_server *)(void *)c->endpoint.core;
+    zkt__deadline_open(server, ZKT_DEADLINE_OUTPUT, &c->deadlines.output,
+                       c->session.queue.bytes);
+}
 
 #endif

@@ -8,29 +8,6 @@ static struct zkt_server *server_of(const struct zkt_connection *c)
     return (struct zkt_server *)(void *)c->endpoint.core;
 }
 
-static int64_t duration(const struct zkt_server *server, enum zkt_deadline row)
-{
-    switch (row) {
-#define CONNECTION(name, limit, extended, bounded, end)                        \
-    case ZKT_DEADLINE_##name:                                                  \
-        return server->limits.limit;
-#include "server/deadlines.def"
-    case ZKT_DEADLINE_COUNT:
-        break;
-    }
-    return 0;
-}
-
-static void arm(struct zkt_server *server, enum zkt_deadline row,
-                struct zkt_timeout *timeout)
-{
-    zkt__timeout_arm(&server->deadlines[row], timeout, server->core.now_ms,
-                     duration(server, row));
-    if (timeout->due < server->next_deadline) {
-        server->next_deadline = timeout->due;
-    }
-}
-
 void zkt__deadlines_init(struct zkt_server *server)
 {
     for (int row = 0; row < ZKT_DEADLINE_COUNT; row++) {
@@ -50,12 +27,6 @@ int64_t zkt__deadlines_next(const struct zkt_server *server)
     return next;
 }
 
-void zkt__deadline_begin(struct zkt_connection *c, enum zkt_deadline row)
-{
-    c->deadlines.row = row;
-    arm(server_of(c), row, &c->deadlines.phase);
-}
-
 /* ---- windows ---- */
 
 /* Bytes that are progress in the time of @row. */
@@ -66,19 +37,10 @@ static size_t progress_of(const struct zkt_server *server,
         SECOND_MS = 1000
     };
     const int64_t rate = server->limits.progress_rate;
-    const int64_t ms = duration(server, row);
+    const int64_t ms = zkt__deadline_ms(server, row);
     const int64_t bytes = ms > INT64_MAX / rate ? INT64_MAX
                                                 : ms * rate / SECOND_MS;
     return bytes > 0 ? (size_t)bytes : 1;
-}
-
-/* At most @most can be asked for: it is all that there is. */
-static void open_window(struct zkt_server *server, enum zkt_deadline row,
-                        struct zkt_window *window, size_t most)
-{
-    window->done = 0;
-    window->most = most;
-    arm(server, row, &window->timeout);
 }
 
 /* Bytes that had to be done in the window. */
@@ -171,7 +133,7 @@ static void follow_message(struct zkt_connection *c, size_t partial)
     if (partial == 0) {
         zkt__timeout_cancel(&message->timeout);
     } else if (!goes_on) {
-        open_window(server, ZKT_DEADLINE_MESSAGE, message, SIZE_MAX);
+        zkt__deadline_open(server, ZKT_DEADLINE_MESSAGE, message, SIZE_MAX);
         c->deadlines.paused = !c->endpoint.reading;
     }
 }
@@ -180,12 +142,6 @@ void zkt__deadline_heard(struct zkt_connection *c)
 {
     size_t memory;
     const size_t partial = zkt__ws_partial(&c->ws, &memory);
-    if ((partial | memory | c->deadlines.gathered) == 0 &&
-        c->stage == ZKT_STAGE_OPEN && !is_open(&c->deadlines.message)) {
-        c->deadlines.completed = c->ws.completed;
-        zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
-        return;
-    }
     set_gathered(c, c->stage < ZKT_STAGE_OVER ? memory : 0);
     if (c->stage == ZKT_STAGE_OPEN) {
         follow_message(c, partial);
@@ -203,7 +159,7 @@ static void judge_message(struct zkt_connection *c)
     const size_t partial = zkt__ws_partial(&c->ws, &memory);
     const size_t wanted = wanted_of(server, ZKT_DEADLINE_MESSAGE, message);
     if (partial >= message->done + wanted || c->deadlines.paused) {
-        open_window(server, ZKT_DEADLINE_MESSAGE, message, SIZE_MAX);
+        zkt__deadline_open(server, ZKT_DEADLINE_MESSAGE, message, SIZE_MAX);
         message->done = partial; /* so much was there before */
         c->deadlines.paused = !c->endpoint.reading;
         return;
@@ -225,7 +181,7 @@ static void follow_excess(struct zkt_connection *c)
         (size_t)server->limits.output_hard) {
         zkt__timeout_cancel(excess);
     } else if (!is_armed(excess)) {
-        arm(server, ZKT_DEADLINE_EXCESS, excess);
+        zkt__deadline_arm(server, ZKT_DEADLINE_EXCESS, excess);
     }
 }
 
@@ -237,8 +193,8 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
         return;
     }
     if (!is_open(output)) {
-        open_window(server_of(c), ZKT_DEADLINE_OUTPUT, output,
-                    c->session.queue.bytes);
+        zkt__deadline_open(server_of(c), ZKT_DEADLINE_OUTPUT, output,
+                           c->session.queue.bytes);
     }
     output->done += taken;
     c->deadlines.paused = c->deadlines.paused || !c->endpoint.reading;
@@ -257,8 +213,8 @@ static void judge_output(struct zkt_connection *c)
     /* A placeholder waits for us. */
     if (output->done >= wanted_of(server, ZKT_DEADLINE_OUTPUT, output) ||
         zkt__session_is_held(&c->session)) {
-        open_window(server, ZKT_DEADLINE_OUTPUT, output,
-                    c->session.queue.bytes);
+        zkt__deadline_open(server, ZKT_DEADLINE_OUTPUT, output,
+                           c->session.queue.bytes);
         return;
     }
     reached->output_stuck_ms++;

@@ -46,8 +46,9 @@ int64_t zkt__deadlines_next(const struct zkt_server *server);
 /** Ends everything whose time is over; once it is server->next_deadline. */
 void zkt__deadlines_expire(struct zkt_server *server);
 
-/** Begins one of the rows that are not of a window. */
-void zkt__deadline_begin(struct zkt_connection *c, enum zkt_deadline row);
+/* zkt__deadline_begin and others that each message passes are inline, at the
+ * end of connection.h. */
+
 /** @c was fed. Another connection, or this one, may be closed if all of them
  * have gathered too much. */
 void zkt__deadline_heard(struct zkt_connection *c);

@@ -212,7 +212,7 @@ static void work(struct zkt_server *server)
 static void tick(struct zkt_core *core)
 {
     struct zkt_server *server = (struct zkt_server *)(void *)core;
-    if (zkt__server_is_running(server)) {
+    if (zkt__server_is_busy(server)) {
         return;
     }
     zkt__owner_claim_free(&server->owner);
@@ -220,7 +220,9 @@ static void tick(struct zkt_core *core)
     if (server->life == ZKT_LIFE_ENDED) {
         zkt__life_begin_turn(server);
     }
-    run_posted(server);
+    if (zkt__work_waits(server->host.work)) {
+        run_posted(server); /* what comes now wakes us */
+    }
     if (zkt__admission_waits(&server->shards->admission, server->self)) {
         zkt__connections_make_room(server);
     }
@@ -380,8 +382,7 @@ struct zkt_limit_counts *zkt__server_reached(struct zkt_server *server)
 
 bool zkt__server_is_running(const struct zkt_server *server)
 {
-    return server->host.running || server->busy > 0 ||
-           server->life == ZKT_LIFE_FREED;
+    return zkt__server_is_busy(server);
 }
 
 void zkt__server_begin_callback(const struct zkt_server *server)

@@ -176,6 +176,12 @@ bool zkt__ws_is_paused(const struct zkt_ws *ws);
  */
 size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory);
 
+/** Whether it has begun anything that is not complete, or keeps memory. */
+static inline bool zkt__ws_has_partial(const struct zkt_ws *ws)
+{
+    return ws->slow != NULL || ws->capacity > 0;
+}
+
 /** Starts the closing handshake with @code (RFC 6455, section 7.4); once. */
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason);
 
