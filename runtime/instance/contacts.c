@@ -74,9 +74,6 @@ bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
                  struct zkt_str *reason)
 {
     *reason = ZKT_STR("out of memory");
-    if (contact->attachment.instance != NULL) {
-        return true;
-    }
     struct zkt_location *location = zkt__contact_location(host, contact);
     if (location == NULL) {
         return false;

@@ -33,8 +33,8 @@ bool zkt__instance_catch_up(struct zkt_host *host,
 
 /* ---- contacts ---- */
 
-/** Attaches @contact to its instance, which is created if there is none; the
- * `connect` hook has yet to run. Returns false and says why not. */
+/** Attaches @contact, which is not, to its instance, which is created if there
+ * is none; `connect` has yet to run. Returns false and says why not. */
 bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
                  struct zkt_str *reason);
 /**

@@ -161,7 +161,8 @@ static void take_request(struct zkt_host *host, struct zkt_msg *m,
                   ZKT_STR("the server stops"));
     } else if (is_ending(host, m->contact)) {
         take_late(host, m, carrier);
-    } else if (!zkt__attach(host, m->contact, &reason)) {
+    } else if (m->contact->attachment.instance == NULL &&
+               !zkt__attach(host, m->contact, &reason)) {
         turn_away(host, m, carrier, ZKT_RESOURCE_EXHAUSTED, reason);
     } else {
         dispatch(host, m, carrier);

@@ -1,6 +1,6 @@
 /*
- * See frame.h. Room for a struct zkt_buffer stands in front of the head, too:
- * the block of a large frame becomes the buffer, and is not copied.
+ * See frame.h. The block of a large frame becomes the buffer, whose struct has
+ * room in front of the head, and is not copied.
  */
 #include "protocol/frame.h"
 
@@ -9,9 +9,7 @@
 #include "websocket/websocket.h"
 
 enum {
-    HEAD_MAX = 10, /* of a server: no mask */
-    FRONT = sizeof(struct zkt_buffer) + HEAD_MAX,
-    LARGE = 65536,    /* a payload of so much has a head of HEAD_MAX */
+    FRONT = ZKT_FRAME_FRONT,
     KEPT_ROOM = 65536 /* of a writer, as an arena keeps */
 };
 
@@ -37,16 +35,6 @@ void zkt__frame_begin(struct zkt_writer *w)
     if (zkt_write_reserve(w, FRONT)) {
         w->len = FRONT;
     }
-}
-
-bool zkt__frame_is_large(const struct zkt_writer *w)
-{
-    return w->len >= FRONT + LARGE;
-}
-
-size_t zkt__frame_payload(const struct zkt_writer *w)
-{
-    return w->len < FRONT ? 0 : w->len - FRONT;
 }
 
 const uint8_t *zkt__frame_close(struct zkt_writer *w, size_t *len)

@@ -13,14 +13,28 @@
 #include "base/buffer.h"
 #include "json/json.h"
 
+/* Room in front of a message: for the longest head of a server's frame, and
+ * for a struct zkt_buffer in front of that. */
+enum {
+    ZKT_FRAME_HEAD_MAX = 10, /* there is no mask */
+    ZKT_FRAME_FRONT = sizeof(struct zkt_buffer) + ZKT_FRAME_HEAD_MAX,
+    ZKT_FRAME_LARGE = 65536 /* a message of so much has the longest head */
+};
+
 /** Empties @w and leaves room for a frame's head. */
 void zkt__frame_begin(struct zkt_writer *w);
 
 /** Whether sharing the frame in @w moves its memory instead of copying it. */
-bool zkt__frame_is_large(const struct zkt_writer *w);
+static inline bool zkt__frame_is_large(const struct zkt_writer *w)
+{
+    return w->len >= ZKT_FRAME_FRONT + ZKT_FRAME_LARGE;
+}
 
 /** Length of the message in @w so far, in bytes. */
-size_t zkt__frame_payload(const struct zkt_writer *w);
+static inline size_t zkt__frame_payload(const struct zkt_writer *w)
+{
+    return w->len < ZKT_FRAME_FRONT ? 0 : w->len - ZKT_FRAME_FRONT;
+}
 
 /**
  * Writes the head. Returns where the frame begins, and its length in *@len;

@@ -47,9 +47,10 @@ void zkt__session_sub_confirm(struct zkt_host *host,
                               struct zkt_contact *contact);
 /** A subscription was refused, or has ended. */
 void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m);
-/** A patch of a live subscription. */
-void zkt__session_sub_patch(struct zkt_host *host, struct zkt_contact *contact,
-                            struct zkt_buffer *frame);
+/** A patch of a live subscription does not fit into the queue: a placeholder
+ * stands for what comes from here on, until that is sent. */
+void zkt__session_sub_conflate(struct zkt_host *host,
+                               struct zkt_contact *contact);
 /** The placeholder of @contact has reached the head of the queue. */
 void zkt__session_sub_fetch(struct zkt_host *host, struct zkt_contact *contact);
 /** Forgets a subscription without a word, with its contact. */
@@ -58,9 +59,19 @@ void zkt__session_sub_clear(struct zkt_host *host, struct zkt_contact *contact,
 
 /* ---- output ---- */
 
-/** Stops receiving until the channel to @shard has credit, if it has none. */
-void zkt__session_await_credit(struct zkt_host *host,
+/** Stops receiving until the channel to @shard has credit, if it has none;
+ * the server has several shards. */
+void zkt__session_check_credit(struct zkt_host *host,
                                struct zkt_session *session, uint32_t shard);
+/** The same, whether it has several or one. */
+static inline void zkt__session_await_credit(struct zkt_host *host,
+                                             struct zkt_session *session,
+                                             uint32_t shard)
+{
+    if (host->group != NULL) {
+        zkt__session_check_credit(host, session, shard);
+    }
+}
 /** Drops everything that is queued. */
 void zkt__session_drop_output(struct zkt_host *host,
                               struct zkt_session *session);
@@ -78,8 +89,5 @@ void zkt__session_refuse_subscription(struct zkt_host *host,
                                       struct zkt_str actor, struct zkt_str name,
                                       enum zkt_status status,
                                       struct zkt_str text);
-/** After something was queued, or (@good is false) could not be. */
-void zkt__session_note_queued(struct zkt_host *host,
-                              struct zkt_session *session, bool good);
 
 #endif

@@ -27,8 +27,9 @@ void zkt__sessions_finish(struct zkt_sessions *sessions,
 
 /* ---- output ---- */
 
-void zkt__session_note_queued(struct zkt_host *host,
-                              struct zkt_session *session, bool good)
+/* After something was queued, or (@good is false) could not be. */
+static void note_queued(struct zkt_host *host, struct zkt_session *session,
+                        bool good)
 {
     host->stats.messages_out++;
     if (good) {
@@ -44,9 +45,8 @@ void zkt__session_send_shared(struct zkt_host *host,
 {
     if (session->open) {
         zkt__host_spend(host, ZKT_COST_FRAME);
-        zkt__session_note_queued(
-            host, session,
-            zkt__queue_shared(&session->queue, host->allocator, frame));
+        note_queued(host, session,
+                    zkt__queue_shared(&session->queue, host->allocator, frame));
     }
 }
 
@@ -79,10 +79,9 @@ void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
     size_t len;
     const uint8_t *frame = zkt__frame_close(w, &len);
     zkt__host_spend(host, ZKT_COST_FRAME + len);
-    zkt__session_note_queued(host, session,
-                             zkt__queue_copy(&session->queue, host->allocator,
-                                             &host->sessions->spare_buffer,
-                                             frame, len));
+    note_queued(host, session,
+                zkt__queue_copy(&session->queue, host->allocator,
+                                &host->sessions->spare_buffer, frame, len));
 }
 
 /* Keeps account of the snapshots that sessions hold. */
@@ -105,7 +104,7 @@ bool zkt__session_queue_catch_up(struct zkt_host *host,
     host->stats.snapshots++;
     host->stats.patches += what->patch_count;
     host->stats.messages_out += what->patch_count;
-    zkt__session_note_queued(host, session, good);
+    note_queued(host, session, good);
     return good;
 }
 
@@ -211,6 +210,22 @@ static void take_result(struct zkt_host *host, struct zkt_msg *m)
     }
 }
 
+static void send_patch(struct zkt_host *host, struct zkt_contact *contact,
+                       struct zkt_buffer *frame)
+{
+    struct zkt_session *session = contact->session;
+    if (!session->open) {
+        return;
+    }
+    if (zkt__queue_backlog(&session->queue) + frame->len >
+        (size_t)host->limits->output_high) {
+        zkt__session_sub_conflate(host, contact);
+        return;
+    }
+    zkt__session_send_shared(host, session, frame);
+    host->stats.patches++;
+}
+
 static void publish_patch(struct zkt_host *host, struct zkt_location *location,
                           const struct zkt_commit *commit)
 {
@@ -220,8 +235,7 @@ static void publish_patch(struct zkt_host *host, struct zkt_location *location,
                                                     subs[ZKT_TOPIC_STATE].live);
         /* One that falls behind is taken out of the list. */
         n = zkt__list_after(&location->watchers, n);
-        zkt__session_sub_patch(host, contact,
-                               commit->patch[contact->peer->dialect]);
+        send_patch(host, contact, commit->patch[contact->peer->dialect]);
     }
 }
 
@@ -358,10 +372,10 @@ void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
 
 /* ---- waiting ---- */
 
-void zkt__session_await_credit(struct zkt_host *host,
+void zkt__session_check_credit(struct zkt_host *host,
                                struct zkt_session *session, uint32_t shard)
 {
-    if (host->group != NULL && !zkt__group_has_credit(host, shard) &&
+    if (!zkt__group_has_credit(host, shard) &&
         !zkt__node_linked(&session->starved)) {
         session->awaited = shard;
         zkt__list_append(&host->sessions->starved, &session->starved);

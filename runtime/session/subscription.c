@@ -52,8 +52,8 @@ static void enter(struct zkt_contact *contact, enum zkt_topic topic,
     sub->state = state;
 }
 
-/* A placeholder stands for what comes from here on, until it is sent. */
-static void conflate(struct zkt_host *host, struct zkt_contact *contact)
+void zkt__session_sub_conflate(struct zkt_host *host,
+                               struct zkt_contact *contact)
 {
     struct zkt_session *session = contact->session;
     host->stats.reached.output_high++;
@@ -114,7 +114,7 @@ void zkt__session_sub_ask(struct zkt_host *host, struct zkt_contact *contact,
         break;
     case ZKT_SUB_LIVE:
         if (topic == ZKT_TOPIC_STATE && is_behind(host, contact->session)) {
-            conflate(host, contact);
+            zkt__session_sub_conflate(host, contact);
             break;
         }
         subscribe(host, contact, topic);
@@ -151,24 +151,6 @@ void zkt__session_sub_clear(struct zkt_host *host, struct zkt_contact *contact,
     enter(contact, topic, ZKT_SUB_OFF);
 }
 
-/* ---- output ---- */
-
-void zkt__session_sub_patch(struct zkt_host *host, struct zkt_contact *contact,
-                            struct zkt_buffer *frame)
-{
-    struct zkt_session *session = contact->session;
-    if (!session->open) {
-        return;
-    }
-    if (zkt__queue_backlog(&session->queue) + frame->len >
-        (size_t)host->limits->output_high) {
-        conflate(host, contact);
-        return;
-    }
-    zkt__session_send_shared(host, session, frame);
-    host->stats.patches++;
-}
-
 /* ---- from the instance ---- */
 
 /* One answer less is owed; whether it was the last. */
@@ -192,7 +174,7 @@ static void send_answer(struct zkt_host *host, struct zkt_contact *contact,
         (void)zkt__session_queue_catch_up(host, session, &m->of.catch_up.what,
                                           false);
     } else if (contact->subs[ZKT_TOPIC_STATE].state == ZKT_SUB_LIVE) {
-        conflate(host, contact);
+        zkt__session_sub_conflate(host, contact);
     }
 }
 
