@@ -6,15 +6,22 @@
 
 #include <limits.h>
 
-#include "server/server.h"
+#include "server/connection.h"
+
+/* The common answer costs no call, and in a build with NDEBUG nothing. */
+static bool may_call(const struct zkt_server *server, const char *what)
+{
+    return zkt__owner_may_call(&server->owner) ||
+           zkt__server_may_call(server, what);
+}
 
 /* ---- the server ---- */
 
 void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
                       int64_t wall_ms)
 {
-    struct zkt_core *core = zkt__server_core(server);
-    if (!zkt__server_may_call(server, "zkt_server_clock")) {
+    struct zkt_core *core = &server->core;
+    if (!may_call(server, "zkt_server_clock")) {
         return;
     }
     /* Whoever has polled since has fed what had come by then. */
@@ -27,17 +34,16 @@ void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
 
 void zkt_server_tick(struct zkt_server *server)
 {
-    struct zkt_core *core = zkt__server_core(server);
-    if (zkt__server_may_call(server, "zkt_server_tick")) {
+    struct zkt_core *core = &server->core;
+    if (may_call(server, "zkt_server_tick")) {
         core->ops->tick(core);
     }
 }
 
 int zkt_server_timeout(const struct zkt_server *server)
 {
-    /* The core is the head of the server, which is not changed. */
-    const struct zkt_core *core = (const struct zkt_core *)(const void *)server;
-    if (!zkt__server_may_call(server, "zkt_server_timeout")) {
+    const struct zkt_core *core = &server->core;
+    if (!may_call(server, "zkt_server_timeout")) {
         return -1;
     }
     const int64_t due = core->ops->deadline(core);
@@ -50,10 +56,10 @@ int zkt_server_timeout(const struct zkt_server *server)
 
 struct zkt_endpoint *zkt_server_changed(struct zkt_server *server)
 {
-    if (!zkt__server_may_call(server, "zkt_server_changed")) {
+    if (!may_call(server, "zkt_server_changed")) {
         return NULL;
     }
-    struct zkt_node *node = zkt__list_first(&zkt__server_core(server)->dirty);
+    struct zkt_node *node = zkt__list_first(&server->core.dirty);
     if (node == NULL) {
         return NULL;
     }
@@ -64,7 +70,7 @@ struct zkt_endpoint *zkt_server_changed(struct zkt_server *server)
 void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
                         void *user)
 {
-    if (zkt__server_may_call(server, "zkt_server_on_wake")) {
+    if (may_call(server, "zkt_server_on_wake")) {
         zkt__work_queue_on_wake(zkt__server_work(server), wake, user);
     }
 }
@@ -79,24 +85,24 @@ static const struct zkt_server *server_of(const struct zkt_endpoint *endpoint)
 
 static bool may_use(const struct zkt_endpoint *endpoint, const char *what)
 {
-    return zkt__server_may_call(server_of(endpoint), what);
+    return may_call(server_of(endpoint), what);
 }
 
 static bool is_in_callback(const struct zkt_endpoint *endpoint)
 {
-    return zkt__server_is_running(server_of(endpoint));
+    return zkt__server_is_busy(server_of(endpoint));
 }
 
 bool zkt_server_accepting(struct zkt_server *server)
 {
-    return zkt__server_may_call(server, "zkt_server_accepting") &&
+    return may_call(server, "zkt_server_accepting") &&
            zkt__server_is_open(server);
 }
 
 struct zkt_endpoint *zkt_server_accept(struct zkt_server *server,
                                        const char *address, void *user)
 {
-    if (!zkt__server_may_call(server, "zkt_server_accept")) {
+    if (!may_call(server, "zkt_server_accept")) {
         return NULL;
     }
     struct zkt_endpoint *endpoint = zkt__server_accept(server, address);
