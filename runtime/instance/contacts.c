@@ -143,8 +143,10 @@ void zkt__attachment_disconnect(struct zkt_host *host,
 
 void zkt__contact_say_left(struct zkt_host *host, struct zkt_contact *contact)
 {
-    struct zkt_msg left = { .kind = ZKT_MSG_LEFT, .contact = contact };
-    (void)zkt__deliver(host, contact->peer->shard, &left, &contact->leave);
+    /* The message that is answered is the contact's own. */
+    contact->leave.kind = ZKT_MSG_LEFT;
+    (void)zkt__deliver(host, contact->peer->shard, &contact->leave,
+                       &contact->leave);
 }
 
 /* ---- subscriptions ---- */

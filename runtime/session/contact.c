@@ -16,13 +16,15 @@ struct pair_key {
     struct zkt_str name;
 };
 
-static uint64_t hash_pair(const struct zkt_host *host,
-                          const struct pair_key *pair)
+/*
+ * The hash of a pair, from that of the name: a name is hashed once for its
+ * location and for all of its contacts. No client knows the name's, and so none
+ * can make pairs collide; the factor (2^64 divided by the golden ratio) brings
+ * all bits of an address into the high half, which the index looks at.
+ */
+static uint64_t hash_pair(const struct zkt_session *session, uint64_t name)
 {
-    struct zkt_hash_key key = host->store.key;
-    key.k0 ^= (uint64_t)(uintptr_t)pair->actor;
-    key.k1 ^= (uint64_t)(uintptr_t)pair->session;
-    return zkt__hash(&key, pair->name.data, pair->name.len);
+    return name + (uint64_t)(uintptr_t)session * 0x9e3779b97f4a7c15;
 }
 
 static bool same_pair(const void *owner, uint32_t slot, const void *key,
@@ -65,14 +67,15 @@ struct zkt_contact *zkt__contact_find(const struct zkt_host *host,
     const struct pair_key pair = { session, actor, name };
     struct zkt_contact *contact = find_recent(session, actor, name);
     if (contact == NULL) {
-        contact = find(host->sessions, &pair, hash_pair(host, &pair));
+        const uint64_t hash = zkt__location_hash(host, actor, name);
+        contact = find(host->sessions, &pair, hash_pair(session, hash));
     }
     return contact;
 }
 
 /* ---- making ---- */
 
-/* NULL: no memory. */
+/* @hash is the name's. NULL: no memory. */
 static struct zkt_contact *add(struct zkt_host *host,
                                const struct pair_key *pair,
                                struct zkt_session *session, uint64_t hash)
@@ -82,7 +85,7 @@ static struct zkt_contact *add(struct zkt_host *host,
         return NULL;
     }
     struct zkt_location *location = zkt__location_take(host, pair->actor,
-                                                       pair->name);
+                                                       pair->name, hash);
     if (location == NULL) {
         return NULL;
     }
@@ -95,7 +98,8 @@ static struct zkt_contact *add(struct zkt_host *host,
     if (contact->id == 0) {
         goto fail_slot;
     }
-    zkt__index_add(&sessions->by_pair, hash, (uint32_t)contact->id);
+    zkt__index_add(&sessions->by_pair, hash_pair(session, hash),
+                   (uint32_t)contact->id);
     zkt__list_append(&session->contacts, &contact->of_session);
     session->contact_count++;
     return contact;
@@ -118,8 +122,10 @@ struct zkt_contact *zkt__contact_make(struct zkt_host *host,
     if (contact != NULL) {
         return contact;
     }
-    const uint64_t hash = hash_pair(host, &pair);
-    contact = find(host->sessions, &pair, hash);
+    const uint64_t hash = zkt__location_hash(host, actor, name);
+    contact = session->contact_count > 0
+                  ? find(host->sessions, &pair, hash_pair(session, hash))
+                  : NULL;
     if (contact != NULL) {
         session->recent = contact;
         return contact;
@@ -145,9 +151,8 @@ static void forget(struct zkt_host *host, struct zkt_contact *contact)
 {
     struct zkt_sessions *sessions = host->sessions;
     struct zkt_session *session = contact->session;
-    const struct zkt_location *location = contact->location;
-    const struct pair_key pair = { session, location->actor, location->name };
-    zkt__index_remove(&sessions->by_pair, hash_pair(host, &pair),
+    zkt__index_remove(&sessions->by_pair,
+                      hash_pair(session, contact->location->hash),
                       (uint32_t)contact->id);
     if (session->recent == contact) {
         session->recent = NULL;
@@ -162,8 +167,8 @@ void zkt__contact_leave(struct zkt_host *host, struct zkt_contact *contact)
     contact->leaving = true;
     zkt__node_unlink(&contact->of_session);
     forget(host, contact);
-    contact->leave = (struct zkt_msg){ .kind = ZKT_MSG_LEAVE,
-                                       .contact = contact };
+    contact->leave.kind = ZKT_MSG_LEAVE; /* the rest is zero */
+    contact->leave.contact = contact;
     (void)zkt__deliver(host, contact->location->home, &contact->leave,
                        &contact->leave);
 }
@@ -186,7 +191,9 @@ void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact)
     struct zkt_sessions *sessions = host->sessions;
     struct zkt_session *session = contact->session;
     for (size_t i = 0; i < ZKT_TOPIC_COUNT; i++) {
-        zkt__session_sub_clear(host, contact, (enum zkt_topic)i);
+        if (contact->subs[i].state != ZKT_SUB_OFF) {
+            zkt__session_sub_clear(host, contact, (enum zkt_topic)i);
+        }
     }
     zkt__node_unlink(&contact->of_session);
     session->contact_count--;
@@ -251,7 +258,9 @@ bool zkt__session_name(struct zkt_host *host, struct zkt_session *session)
 void zkt__session_finish(struct zkt_host *host, struct zkt_session *session)
 {
     struct zkt_sessions *sessions = host->sessions;
-    zkt__session_drop_output(host, session);
+    if (session->queue.count > 0 || session->queue.capacity > 0) {
+        zkt__session_drop_output(host, session);
+    }
     zkt__node_unlink(&session->starved);
     if (session->id != 0) {
         zkt__index_remove(&sessions->by_client,
@@ -270,8 +279,10 @@ struct zkt_contact *zkt__contact_of_client(const struct zkt_host *host,
     const uint32_t slot = zkt__index_find(
         &sessions->by_client, hash_client(host, client), same_client, sessions,
         client.data, client.len);
-    return slot != ZKT_INDEX_NONE
-               ? zkt__contact_find(host, sessions->named.objects[slot],
-                                   location->actor, location->name)
-               : NULL;
+    if (slot == ZKT_INDEX_NONE) {
+        return NULL;
+    }
+    const struct zkt_session *session = sessions->named.objects[slot];
+    const struct pair_key pair = { session, location->actor, location->name };
+    return find(sessions, &pair, hash_pair(session, location->hash));
 }

@@ -57,7 +57,9 @@ struct zkt_location *zkt__contact_location(struct zkt_host *host,
 {
     struct zkt_location *location = contact->location;
     if (is_across(contact)) {
-        return zkt__location_take(host, location->actor, location->name);
+        return zkt__location_take(
+            host, location->actor, location->name,
+            zkt__location_hash(host, location->actor, location->name));
     }
     zkt__location_ref(location);
     return location;

@@ -5,9 +5,8 @@
 
 #include "shard/group.h"
 
-/* Locations are found by actor and name: the hash takes in both. */
-static uint64_t hash_name(const struct zkt_host *host,
-                          const struct zkt_actor *actor, struct zkt_str name)
+uint64_t zkt__location_hash(const struct zkt_host *host,
+                            const struct zkt_actor *actor, struct zkt_str name)
 {
     struct zkt_hash_key key = host->store.key;
     key.k0 ^= (uint64_t)(uintptr_t)actor;
@@ -43,7 +42,7 @@ struct zkt_location *zkt__location_find(const struct zkt_host *host,
                                         struct zkt_str name)
 {
     const struct name_key key = { actor, name };
-    return find(host, &key, hash_name(host, actor, name));
+    return find(host, &key, zkt__location_hash(host, actor, name));
 }
 
 static struct zkt_location *new_location(const struct zkt_host *host,
@@ -90,10 +89,9 @@ static struct zkt_location *add(struct zkt_host *host,
 
 struct zkt_location *zkt__location_take(struct zkt_host *host,
                                         const struct zkt_actor *actor,
-                                        struct zkt_str name)
+                                        struct zkt_str name, uint64_t hash)
 {
     const struct name_key key = { actor, name };
-    const uint64_t hash = hash_name(host, actor, name);
     struct zkt_location *location = find(host, &key, hash);
     uint32_t home = host->shard;
     if (location != NULL) {

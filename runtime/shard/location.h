@@ -25,15 +25,18 @@ struct zkt_location {
     struct zkt_instance *instance;
 };
 
+/** The hash of a name, by which its location is found. */
+uint64_t zkt__location_hash(const struct zkt_host *host,
+                            const struct zkt_actor *actor, struct zkt_str name);
 /** Finds the location of a name; NULL: this shard does not know it. */
 struct zkt_location *zkt__location_find(const struct zkt_host *host,
                                         const struct zkt_actor *actor,
                                         struct zkt_str name);
 /** Finds or makes it, and takes a reference; NULL: no memory. A name that no
- * shard knows lives here from now on. */
+ * shard knows lives here from now on. @hash is the name's. */
 struct zkt_location *zkt__location_take(struct zkt_host *host,
                                         const struct zkt_actor *actor,
-                                        struct zkt_str name);
+                                        struct zkt_str name, uint64_t hash);
 static inline void zkt__location_ref(struct zkt_location *location)
 {
     location->refs++;

@@ -116,8 +116,10 @@ static void begin(uint32_t shards)
     zkt__server_run_shards(rig.server, shards);
     struct zkt_host *host = host_of(0);
     host->receivers = &receivers;
-    rig.location = zkt__location_take(host, host->app.info->actors[0],
-                                      ZKT_STR("x"));
+    const struct zkt_actor *job = host->app.info->actors[0];
+    const struct zkt_str x = ZKT_STR("x");
+    rig.location = zkt__location_take(host, job, x,
+                                      zkt__location_hash(host, job, x));
     assert_non_null(rig.location);
     rig.wire = open_slow(rig.server->shards->all[shard_of_wire()]);
 }
