@@ -13,7 +13,7 @@ struct zkt_address {
     zkt_handle_id id;
     uint64_t hash;
     int64_t connections, instances;
-    int64_t refs;           /* of those who may still make instances */
+    int64_t refs;           /* connections that may still make instances */
     int64_t half_open;      /* of the connections */
     struct zkt_list knocks; /* these, the oldest first */
     struct zkt_node node;   /* in admission->knocking, if there are any */
@@ -54,23 +54,32 @@ static bool is_too_fast(const struct zkt_admission *admission,
            admission->in_second >= limits->accepts_per_second;
 }
 
-bool zkt__admission_is_open(struct zkt_admission *admission,
-                            const struct zkt_limits *limits, int64_t now_ms,
-                            struct zkt_limit_counts *reached)
+/* Under the lock. */
+static bool look(struct zkt_admission *admission,
+                 const struct zkt_limits *limits, int64_t now_ms,
+                 struct zkt_limit_counts *reached)
 {
-    pthread_mutex_lock(&admission->lock);
     const bool full = admission->half_open >= limits->half_open &&
                       zkt__list_empty(&admission->knocking);
     const bool fast = is_too_fast(admission, limits, now_ms);
     const bool rests = now_ms < admission->rests_until;
     const bool held = full || fast || rests;
     const bool was_held = atomic_exchange(&admission->held, held);
-    pthread_mutex_unlock(&admission->lock);
     if (held && !was_held) {
         reached->half_open += full;
         reached->accepts_per_second += fast;
     }
     return !held;
+}
+
+bool zkt__admission_is_open(struct zkt_admission *admission,
+                            const struct zkt_limits *limits, int64_t now_ms,
+                            struct zkt_limit_counts *reached)
+{
+    pthread_mutex_lock(&admission->lock);
+    const bool open = look(admission, limits, now_ms, reached);
+    pthread_mutex_unlock(&admission->lock);
+    return open;
 }
 
 void zkt__admission_rest(struct zkt_admission *admission, int64_t until_ms)
@@ -99,47 +108,33 @@ int64_t zkt__admission_due(struct zkt_admission *admission,
     return due;
 }
 
-int64_t zkt__admission_enter(struct zkt_admission *admission,
-                             const struct zkt_limits *limits, int64_t now_ms)
+/* Under the lock. */
+static int64_t add(struct zkt_admission *admission,
+                   const struct zkt_limits *limits, int64_t now_ms)
 {
-    pthread_mutex_lock(&admission->lock);
-    const int64_t count = ++admission->connections;
     admission->half_open++;
     if (limits->accepts_per_second > 0 && now_ms >= admission->second_ends) {
         admission->second_ends = now_ms + SECOND_MS;
         admission->in_second = 0;
     }
     admission->in_second++;
-    pthread_mutex_unlock(&admission->lock);
-    return count;
+    return atomic_fetch_add(&admission->connections, 1) + 1;
 }
 
-int64_t zkt__admission_count(struct zkt_admission *admission)
+int64_t zkt__admission_enter(struct zkt_admission *admission,
+                             const struct zkt_limits *limits, int64_t now_ms,
+                             struct zkt_limit_counts *reached, bool *full)
 {
     pthread_mutex_lock(&admission->lock);
-    const int64_t count = admission->connections;
+    const int64_t count = look(admission, limits, now_ms, reached)
+                              ? add(admission, limits, now_ms)
+                              : 0;
+    *full = admission->half_open > limits->half_open;
     pthread_mutex_unlock(&admission->lock);
     return count;
 }
 
 /* ---- handshakes ---- */
-
-void zkt__admission_knock(struct zkt_admission *admission,
-                          struct zkt_knock *knock, struct zkt_address *address,
-                          uint32_t shard)
-{
-    if (address == NULL) {
-        return; /* nobody's share; it is counted all the same */
-    }
-    pthread_mutex_lock(&admission->lock);
-    knock->address = address;
-    knock->shard = shard;
-    zkt__list_append(&address->knocks, &knock->node);
-    if (address->half_open++ == 0) {
-        zkt__list_append(&admission->knocking, &address->node);
-    }
-    pthread_mutex_unlock(&admission->lock);
-}
 
 /* It is none of its address's any more, nor of all. */
 static void uncount(struct zkt_admission *admission, struct zkt_knock *knock)
@@ -281,7 +276,7 @@ static struct zkt_address *new_address(struct zkt_admission *admission,
 static const char *name_network(const char *text, char out[INET6_ADDRSTRLEN])
 {
     struct in6_addr address;
-    if (inet_pton(AF_INET6, text, &address) != 1) {
+    if (strchr(text, ':') == NULL || inet_pton(AF_INET6, text, &address) != 1) {
         return text;
     }
     const bool v4 = IN6_IS_ADDR_V4MAPPED(&address);
@@ -304,19 +299,35 @@ static struct zkt_address *find_address(struct zkt_admission *admission,
                                   : new_address(admission, text, len, hash);
 }
 
-int64_t zkt__admission_take_address(struct zkt_admission *admission,
-                                    const char *address,
-                                    struct zkt_address **out)
+/* Under the lock. */
+static int64_t add_knock(struct zkt_admission *admission,
+                         struct zkt_address *address, struct zkt_knock *knock)
+{
+    if (address == NULL) {
+        return 0;
+    }
+    knock->address = address;
+    zkt__list_append(&address->knocks, &knock->node);
+    if (address->half_open++ == 0) {
+        zkt__list_append(&admission->knocking, &address->node);
+    }
+    address->refs++;
+    return ++address->connections;
+}
+
+int64_t zkt__admission_knock(struct zkt_admission *admission,
+                             const char *address, struct zkt_knock *knock,
+                             uint32_t shard)
 {
     char network[INET6_ADDRSTRLEN];
     const char *text = name_network(address, network);
-    *out = NULL;
     if (text[0] == '\0') {
         return 1;
     }
+    knock->shard = shard;
     pthread_mutex_lock(&admission->lock);
-    *out = find_address(admission, text);
-    const int64_t count = *out != NULL ? ++(*out)->connections : 0;
+    const int64_t count = add_knock(admission, find_address(admission, text),
+                                    knock);
     pthread_mutex_unlock(&admission->lock);
     return count;
 }
@@ -325,8 +336,7 @@ int64_t zkt__admission_take_address(struct zkt_admission *admission,
 static void settle_address(struct zkt_admission *admission,
                            struct zkt_address *address)
 {
-    if (address->connections == 0 && address->instances == 0 &&
-        address->refs == 0) {
+    if (address->refs == 0 && address->instances == 0) {
         zkt__index_remove(&admission->index, address->hash,
                           (uint32_t)address->id);
         zkt__slots_remove(&admission->slots, address->id);
@@ -335,25 +345,16 @@ static void settle_address(struct zkt_admission *admission,
 }
 
 void zkt__admission_leave(struct zkt_admission *admission,
-                          struct zkt_address *address)
+                          struct zkt_address *address, bool stays)
 {
     pthread_mutex_lock(&admission->lock);
-    admission->connections--;
+    atomic_fetch_sub(&admission->connections, 1);
     if (address != NULL) {
         address->connections--;
+        address->refs -= !stays;
         settle_address(admission, address);
     }
     pthread_mutex_unlock(&admission->lock);
-}
-
-void zkt__admission_keep(struct zkt_admission *admission,
-                         struct zkt_address *address)
-{
-    if (address != NULL) {
-        pthread_mutex_lock(&admission->lock);
-        address->refs++;
-        pthread_mutex_unlock(&admission->lock);
-    }
 }
 
 void zkt__admission_forget(struct zkt_admission *admission,

@@ -27,7 +27,7 @@ struct zkt_address;
 /* A handshake; embedded in the connection. All of it under the lock. */
 struct zkt_knock {
     struct zkt_node node; /* among its address's, or those to be dropped */
-    struct zkt_address *address;
+    struct zkt_address *address; /* NULL: none; never changes */
     uint32_t shard;
     bool given_up; /* to be dropped, and not counted any more */
 };
@@ -37,8 +37,8 @@ struct zkt_admission {
     _Atomic(uint64_t) waiting; /* a bit for each shard that is to drop some */
     int64_t instances_most;    /* of one address */
     pthread_mutex_t lock;
-    /* All of these under the lock. */
-    int64_t connections;
+    /* All of these change under the lock; the first is looked at without. */
+    _Atomic(int64_t) connections;
     int64_t half_open;        /* of them, in their handshake */
     int64_t second_ends;      /* of the second that is counted in */
     int64_t in_second;        /* accepted in it */
@@ -66,31 +66,32 @@ void zkt__admission_rest(struct zkt_admission *admission, int64_t until_ms);
 /** When it may again, if it is time that it waits for; INT64_MAX. */
 int64_t zkt__admission_due(struct zkt_admission *admission,
                            const struct zkt_limits *limits);
-/** One has come, and begins its handshake. How many there are now. */
-int64_t zkt__admission_enter(struct zkt_admission *admission,
-                             const struct zkt_limits *limits, int64_t now_ms);
-/** How many there are. */
-int64_t zkt__admission_count(struct zkt_admission *admission);
-/** One is gone, and its address, if it was counted for one. */
-void zkt__admission_leave(struct zkt_admission *admission,
-                          struct zkt_address *address);
-/** Keeps the record of @address, which may be NULL, until it is forgotten: a
- * connection that is gone may have messages on their way that make instances.
+/**
+ * One has come, and begins its handshake if it is open. Returns how many there
+ * are now, or 0 if it is not; in *@full, whether more are in their handshake
+ * than half_open.
  */
-void zkt__admission_keep(struct zkt_admission *admission,
-                         struct zkt_address *address);
+int64_t zkt__admission_enter(struct zkt_admission *admission,
+                             const struct zkt_limits *limits, int64_t now_ms,
+                             struct zkt_limit_counts *reached, bool *full);
+/** How many there are. */
+static inline int64_t zkt__admission_count(
+    const struct zkt_admission *admission)
+{
+    return atomic_load(&admission->connections);
+}
+/**
+ * One is gone, and its address, if it was counted for one. @stays: messages of
+ * it are on their way that may still make instances, and forget will follow.
+ */
+void zkt__admission_leave(struct zkt_admission *admission,
+                          struct zkt_address *address, bool stays);
+/** Nothing of a connection that was gone is left. Takes NULL. */
 void zkt__admission_forget(struct zkt_admission *admission,
                            struct zkt_address *address);
 
 /* ---- handshakes ---- */
 
-/**
- * @knock, of @address (or NULL) and on @shard, is under way from now on: it may
- * be given up for another one, until shake_hands.
- */
-void zkt__admission_knock(struct zkt_admission *admission,
-                          struct zkt_knock *knock, struct zkt_address *address,
-                          uint32_t shard);
 /** A handshake is over, in whatever way; NULL: it had not got to knock. */
 void zkt__admission_shake_hands(struct zkt_admission *admission,
                                 struct zkt_knock *knock);
@@ -114,13 +115,15 @@ struct zkt_knock *zkt__admission_take_given_up(struct zkt_admission *admission,
 /* ---- addresses ---- */
 
 /**
- * One more of the numeric @address, or of its network if it is of IPv6; *@out
- * is to be let go when it leaves. Returns how many there are of it, or 0: no
- * memory. "" is no address: *@out is NULL, nothing is counted, and 1 returned.
+ * Counts one more of the numeric @address, or of its network if it is of IPv6:
+ * @knock, on @shard, which may be given up for another one until shake_hands,
+ * and whose address is counted until it leaves. Returns how many there are of
+ * it, or 0 if there is no memory. "" is no address: nothing is counted, and 1
+ * returned.
  */
-int64_t zkt__admission_take_address(struct zkt_admission *admission,
-                                    const char *address,
-                                    struct zkt_address **out);
+int64_t zkt__admission_knock(struct zkt_admission *admission,
+                             const char *address, struct zkt_knock *knock,
+                             uint32_t shard);
 
 /**
  * Charges an instance to the address of the connection that makes it. False:

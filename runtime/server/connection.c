@@ -520,31 +520,34 @@ void zkt__server_await_close(struct zkt_endpoint *endpoint)
 
 /* ---- the end ---- */
 
-/* The transport is gone. The session stays until its contacts have left. */
-static void retire(struct zkt_server *server, struct zkt_connection *c)
+/* The transport is gone. The session @stays until its contacts have left. */
+static void retire(struct zkt_server *server, struct zkt_connection *c,
+                   bool stays)
 {
-    if (zkt__node_linked(&c->all)) {
-        zkt__node_unlink(&c->all);
-        zkt__node_unlink(&c->endpoint.dirty);
-        zkt__deadlines_cancel(c);
-        zkt__node_unlink(&c->bloated);
-        zkt__ws_finish(&c->ws);
-        zkt__session_finish(&server->host, &c->session);
-        zkt__admission_leave(&server->shards->admission, c->address);
-    }
+    zkt__node_unlink(&c->all);
+    zkt__node_unlink(&c->endpoint.dirty);
+    zkt__deadlines_cancel(c);
+    zkt__node_unlink(&c->bloated);
+    zkt__ws_finish(&c->ws);
+    zkt__session_finish(&server->host, &c->session);
+    zkt__admission_leave(&server->shards->admission, c->knock.address, stays);
 }
 
 /* What is left when its contacts have ended. */
 static void finish(struct zkt_server *server, struct zkt_connection *c)
 {
     zkt__node_unlink(&c->ending);
-    if (c->stage == ZKT_STAGE_DETACHED) {
-        retire(server, c);
-        if (c->session.contact_count == 0) {
-            zkt__admission_forget(&server->shards->admission,
-                                  c->session.peer.payer);
-            zkt__release(server->allocator, c);
-        }
+    if (c->stage != ZKT_STAGE_DETACHED) {
+        return;
+    }
+    const bool stays = c->session.contact_count > 0;
+    if (zkt__node_linked(&c->all)) {
+        retire(server, c, stays);
+    } else if (!stays) {
+        zkt__admission_forget(&server->shards->admission, c->knock.address);
+    }
+    if (!stays) {
+        zkt__release(server->allocator, c);
     }
 }
 

@@ -40,11 +40,10 @@ struct zkt_connection {
     struct zkt_node backlog; /* in server->backlog: bytes to go on with */
     uint8_t *held;           /* bytes that have yet to be handled, or NULL */
     size_t held_at, held_len;
-    bool input_ended;            /* the peer will send no more */
-    struct zkt_node bloated;     /* in server->bloated: far too much waits */
-    uint64_t bloated_in;         /* the turn in which that began */
-    struct zkt_address *address; /* that it counts for, or NULL */
-    struct zkt_knock knock;      /* its handshake, while that is under way */
+    bool input_ended;        /* the peer will send no more */
+    struct zkt_node bloated; /* in server->bloated: far too much waits */
+    uint64_t bloated_in;     /* the turn in which that began */
+    struct zkt_knock knock;  /* its handshake, and its address */
     int64_t protocol_errors;
     enum zkt_stage stage;
     char client_id[2 * ZKT_CLIENT_ID_BYTES + 1];

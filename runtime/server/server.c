@@ -290,18 +290,25 @@ bool zkt__server_admit(struct zkt_server *server)
 {
     struct zkt_admission *admission = &server->shards->admission;
     const int64_t most = server->limits.connections;
-    if (!zkt__server_is_open(server)) {
+    bool full;
+    if (server->life != ZKT_LIFE_SERVING) {
         return false;
     }
-    const int64_t count = zkt__admission_enter(admission, &server->limits,
-                                               server->core.now_ms);
+    const int64_t count = zkt__admission_enter(
+        admission, &server->limits, server->core.now_ms,
+        &server->host.stats.reached, &full);
+    if (count == 0) {
+        return false;
+    }
     if (most > 0 && count > most + ZKT_REFUSED_MAX) {
         zkt__admission_shake_hands(admission, NULL);
-        zkt__admission_leave(admission, NULL);
+        zkt__admission_leave(admission, NULL, false);
         server->host.stats.reached.connections++;
         return false;
     }
-    make_room(server);
+    if (full) {
+        make_room(server);
+    }
     return true;
 }
 
@@ -319,14 +326,12 @@ static bool judge(struct zkt_server *server, struct zkt_connection *c,
     struct zkt_limit_counts *reached = &server->host.stats.reached;
     struct zkt_admission *admission = &server->shards->admission;
     const int64_t most = server->limits.per_address;
-    const int64_t count = zkt__admission_take_address(admission, address,
-                                                      &c->address);
+    const int64_t count = zkt__admission_knock(admission, address, &c->knock,
+                                               server->self);
     if (count == 0) {
         return false;
     }
-    zkt__admission_keep(admission, c->address);
-    c->session.peer.payer = c->address;
-    zkt__admission_knock(admission, &c->knock, c->address, server->self);
+    c->session.peer.payer = c->knock.address;
     if (are_too_many(server)) {
         reached->connections++;
         zkt__connection_refuse(c, 503);
@@ -340,7 +345,7 @@ static bool judge(struct zkt_server *server, struct zkt_connection *c,
 void zkt__server_turn_away(struct zkt_server *server)
 {
     zkt__admission_shake_hands(&server->shards->admission, NULL);
-    zkt__admission_leave(&server->shards->admission, NULL);
+    zkt__admission_leave(&server->shards->admission, NULL, false);
     zkt__shards_reopen(server);
 }
 

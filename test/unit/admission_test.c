@@ -15,6 +15,7 @@
 static const struct zkt_hash_key key = { 1, 2 };
 
 static const struct zkt_limits few = { .instances = 33, .half_open = 2 };
+static const struct zkt_limits many = { .instances = 33, .half_open = 100 };
 
 static void begin(struct zkt_admission *admission, struct failing_alloc *alloc,
                   const struct zkt_limits *limits)
@@ -32,15 +33,25 @@ static void end(struct zkt_admission *admission,
     assert_int_equal(alloc->live, 0);
 }
 
+static void enter(struct zkt_admission *admission,
+                  const struct zkt_limits *limits, bool is_full)
+{
+    struct zkt_limit_counts reached = { 0 };
+    bool full = false;
+    assert_true(zkt__admission_enter(admission, limits, 0, &reached, &full) >
+                0);
+    assert_int_equal(full, is_full);
+}
+
+/* One that has shaken hands. */
 static struct zkt_address *come(struct zkt_admission *admission,
                                 const char *text, int64_t count)
 {
-    struct zkt_address *address = NULL;
-    (void)zkt__admission_enter(admission, &few, 0);
-    zkt__admission_shake_hands(admission, NULL);
-    assert_int_equal(zkt__admission_take_address(admission, text, &address),
-                     count);
-    return address;
+    struct zkt_knock knock = { 0 };
+    enter(admission, &few, false);
+    assert_int_equal(zkt__admission_knock(admission, text, &knock, 0), count);
+    zkt__admission_shake_hands(admission, &knock);
+    return knock.address;
 }
 
 static void test_a_share_of_the_instances(void **state)
@@ -59,8 +70,8 @@ static void test_a_share_of_the_instances(void **state)
     zkt__admission_release_instance(&admission, a);
     assert_true(zkt__admission_take_instance(&admission, a));
     assert_false(zkt__admission_take_instance(&admission, a));
-    zkt__admission_leave(&admission, a);
-    zkt__admission_leave(&admission, b);
+    zkt__admission_leave(&admission, a, false);
+    zkt__admission_leave(&admission, b, false);
     zkt__admission_release_instance(&admission, b);
     for (int i = 0; i < 3; i++) {
         zkt__admission_release_instance(&admission, a);
@@ -82,7 +93,7 @@ static void test_a_number_of_one_s_own(void **state)
     assert_false(zkt__admission_take_instance(&admission, a));
     zkt__admission_release_instance(&admission, a);
     zkt__admission_release_instance(&admission, a);
-    zkt__admission_leave(&admission, a);
+    zkt__admission_leave(&admission, a, false);
     end(&admission, &alloc);
 }
 
@@ -97,19 +108,41 @@ static void test_a_record_outlives_connections(void **state)
     for (int i = 0; i < 3; i++) {
         assert_true(zkt__admission_take_instance(&admission, a));
     }
-    zkt__admission_leave(&admission, a);
+    zkt__admission_leave(&admission, a, false);
     /* Another one of the same network. */
     struct zkt_address *again = come(&admission, "2001:db8::ffff:2", 1);
     assert_ptr_equal(again, a);
     assert_false(zkt__admission_take_instance(&admission, again));
     struct zkt_address *other = come(&admission, "2001:db8:0:1::1", 1);
     assert_true(zkt__admission_take_instance(&admission, other));
-    zkt__admission_leave(&admission, other);
+    zkt__admission_leave(&admission, other, false);
     zkt__admission_release_instance(&admission, other);
     for (int i = 0; i < 3; i++) {
         zkt__admission_release_instance(&admission, a);
     }
-    zkt__admission_leave(&admission, a);
+    zkt__admission_leave(&admission, a, false);
+    end(&admission, &alloc);
+}
+
+/* One whose messages are on their way may make instances until it is
+ * forgotten, but counts as a connection no longer. */
+static void test_a_record_outlives_messages(void **state)
+{
+    struct failing_alloc alloc;
+    struct zkt_admission admission;
+    (void)state;
+    begin(&admission, &alloc, &few);
+    struct zkt_address *a = come(&admission, "10.0.0.1", 1);
+    zkt__admission_leave(&admission, a, true);
+    assert_int_equal(zkt__admission_count(&admission), 0);
+    assert_true(zkt__admission_take_instance(&admission, a));
+    zkt__admission_release_instance(&admission, a);
+    assert_ptr_equal(come(&admission, "10.0.0.1", 1), a);
+    zkt__admission_leave(&admission, a, false);
+    assert_true(zkt__admission_take_instance(&admission, a));
+    zkt__admission_release_instance(&admission, a);
+    zkt__admission_forget(&admission, a);
+    assert_int_equal(admission.slots.live, 0);
     end(&admission, &alloc);
 }
 
@@ -125,7 +158,7 @@ static void test_no_address(void **state)
         assert_true(zkt__admission_take_instance(&admission, NULL));
     }
     zkt__admission_release_instance(&admission, NULL);
-    zkt__admission_leave(&admission, NULL);
+    zkt__admission_leave(&admission, NULL, false);
     assert_int_equal(zkt__admission_count(&admission), 0);
     assert_int_equal(alloc.calls, 0);
     end(&admission, &alloc);
@@ -137,15 +170,16 @@ static void test_no_memory(void **state)
     for (long i = 1; i <= 6; i++) {
         struct failing_alloc alloc;
         struct zkt_admission admission;
-        struct zkt_address *a = NULL;
+        struct zkt_knock knock = { 0 };
         begin(&admission, &alloc, &few);
         alloc.fail_at = i;
-        const int64_t count = zkt__admission_take_address(&admission, "a", &a);
-        assert_int_equal(count, a != NULL);
-        assert_true(i < 6 || a != NULL);
-        if (a != NULL) {
-            zkt__admission_leave(&admission, a);
-        }
+        enter(&admission, &few, false);
+        const int64_t count = zkt__admission_knock(&admission, "a", &knock, 0);
+        assert_int_equal(count, knock.address != NULL);
+        assert_int_equal(count, i == 6);
+        zkt__admission_shake_hands(&admission, &knock);
+        zkt__admission_leave(&admission, knock.address, false);
+        assert_int_equal(admission.half_open, 0);
         end(&admission, &alloc);
     }
 }
@@ -157,21 +191,22 @@ static void test_who_makes_room(void **state)
     static const struct zkt_limits six = { .instances = 16, .half_open = 6 };
     static const char *const texts[] = { "a", "b", "b", "c", "c", "c" };
     static const int order[] = { 3, 1, 4, 0, 2, 5 }; /* they go in */
-    struct zkt_address *addresses[6];
     struct zkt_knock knocks[6] = { 0 };
+    struct zkt_limit_counts reached = { 0 };
+    bool full = true;
     struct failing_alloc alloc;
     struct zkt_admission admission;
     uint32_t shard = 0;
     (void)state;
     begin(&admission, &alloc, &six);
     for (uint32_t i = 0; i < 6; i++) {
-        (void)zkt__admission_enter(&admission, &six, 0);
-        (void)zkt__admission_take_address(&admission, texts[i], &addresses[i]);
-        zkt__admission_knock(&admission, &knocks[i], addresses[i], i % 3);
+        enter(&admission, &six, false);
+        assert_true(
+            zkt__admission_knock(&admission, texts[i], &knocks[i], i % 3) > 0);
         assert_false(zkt__admission_make_room(&admission, &six, &shard));
     }
     for (int i = 0; i < 6; i++) {
-        (void)zkt__admission_enter(&admission, &six, 0);
+        enter(&admission, &six, true);
         assert_true(zkt__admission_make_room(&admission, &six, &shard));
         assert_int_equal(shard, order[i] % 3);
         assert_true(zkt__admission_waits(&admission, shard));
@@ -181,16 +216,19 @@ static void test_who_makes_room(void **state)
         assert_false(zkt__admission_waits(&admission, shard));
         zkt__admission_shake_hands(&admission, &knocks[order[i]]);
     }
-    /* Six are on their way, and nobody is left to go. */
+    /* Six are on their way, and nobody is left to go: none may come. */
     assert_int_equal(admission.half_open, 6);
-    (void)zkt__admission_enter(&admission, &six, 0);
+    assert_int_equal(zkt__admission_enter(&admission, &six, 0, &reached, &full),
+                     0);
+    assert_false(full);
+    assert_int_equal(reached.half_open, 1);
     assert_false(zkt__admission_make_room(&admission, &six, &shard));
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 6; i++) {
         zkt__admission_shake_hands(&admission, NULL);
-        zkt__admission_leave(&admission, NULL);
+        zkt__admission_leave(&admission, NULL, false);
     }
     for (int i = 0; i < 6; i++) {
-        zkt__admission_leave(&admission, addresses[i]);
+        zkt__admission_leave(&admission, knocks[i].address, false);
     }
     assert_int_equal(admission.half_open, 0);
     assert_int_equal(admission.connections, 0);
@@ -201,18 +239,16 @@ static void test_who_makes_room(void **state)
 static void test_just_in_time(void **state)
 {
     struct zkt_knock knocks[3] = { 0 };
-    struct zkt_address *addresses[3];
     struct failing_alloc alloc;
     struct zkt_admission admission;
     uint32_t shard = 0;
     (void)state;
     begin(&admission, &alloc, &few);
     for (uint32_t i = 0; i < 3; i++) {
-        (void)zkt__admission_enter(&admission, &few, 0);
+        enter(&admission, &few, i == 2);
         assert_int_equal(zkt__admission_make_room(&admission, &few, &shard),
                          i == 2);
-        (void)zkt__admission_take_address(&admission, "a", &addresses[i]);
-        zkt__admission_knock(&admission, &knocks[i], addresses[i], 0);
+        assert_true(zkt__admission_knock(&admission, "a", &knocks[i], 0) > 0);
     }
     zkt__admission_shake_hands(&admission, &knocks[0]);
     assert_true(zkt__admission_waits(&admission, 0));
@@ -222,7 +258,7 @@ static void test_just_in_time(void **state)
         zkt__admission_shake_hands(&admission, &knocks[i]);
     }
     for (int i = 0; i < 3; i++) {
-        zkt__admission_leave(&admission, addresses[i]);
+        zkt__admission_leave(&admission, knocks[i].address, false);
     }
     assert_int_equal(admission.half_open, 0);
     end(&admission, &alloc);
@@ -239,14 +275,18 @@ static void *take_and_release(void *user)
 {
     struct zkt_admission *admission = user;
     for (int i = 0; i < ROUNDS; i++) {
-        struct zkt_address *a = NULL;
-        (void)zkt__admission_enter(admission, &few, 0);
-        (void)zkt__admission_take_address(admission, i % 2 == 0 ? "a" : "b",
-                                          &a);
-        zkt__admission_shake_hands(admission, NULL);
+        struct zkt_knock knock = { 0 };
+        struct zkt_limit_counts reached = { 0 };
+        bool full;
+        assert_true(zkt__admission_enter(admission, &many, 0, &reached, &full) >
+                    0);
+        (void)zkt__admission_knock(admission, i % 2 == 0 ? "a" : "b", &knock,
+                                   0);
+        zkt__admission_shake_hands(admission, &knock);
+        struct zkt_address *a = knock.address;
         const bool taken = a != NULL &&
                            zkt__admission_take_instance(admission, a);
-        zkt__admission_leave(admission, a);
+        zkt__admission_leave(admission, a, false);
         if (taken) {
             zkt__admission_release_instance(admission, a);
         }
@@ -280,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_a_share_of_the_instances),
         cmocka_unit_test(test_a_number_of_one_s_own),
         cmocka_unit_test(test_a_record_outlives_connections),
+        cmocka_unit_test(test_a_record_outlives_messages),
         cmocka_unit_test(test_no_address),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_who_makes_room),
