@@ -233,6 +233,18 @@ bool zkt__text_copy(struct zkt_reader *reader, struct zkt_str json,
     return *end == '"' || copy_key(reader, start, past, out);
 }
 
+/* Reads the key at @start, which has escapes. Returns past it, or NULL. */
+static char *read_escaped_key(struct zkt_reader *reader, char *start,
+                              struct zkt_str *key)
+{
+    char *past = zkt__skip_string(reader, start - 1);
+    if (past == NULL) {
+        (void)zkt__reader_fail(reader);
+        return NULL;
+    }
+    return copy_key(reader, start, past, key) ? past : NULL;
+}
+
 bool zkt__reader_key(struct zkt_reader *reader, struct zkt_str *key)
 {
     if (!zkt__reader_entry(reader)) {
@@ -243,13 +255,13 @@ bool zkt__reader_key(struct zkt_reader *reader, struct zkt_str *key)
     }
     char *start = reader->at + 1;
     char *end = zkt__scan_plain(start);
-    char *past = *end == '"' ? end + 1 : zkt__skip_string(reader, reader->at);
-    if (past == NULL) {
-        return zkt__reader_fail(reader);
-    }
+    char *past = end + 1;
     *key = (struct zkt_str){ start, (size_t)(end - start) };
-    if (*end != '"' && !copy_key(reader, start, past, key)) {
-        return false;
+    if (*end != '"') {
+        past = read_escaped_key(reader, start, key);
+        if (past == NULL) {
+            return false;
+        }
     }
     past = zkt__skip_space(past);
     if (*past != ':') {

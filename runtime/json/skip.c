@@ -176,11 +176,34 @@ static inline char *skip_on(struct nesting *in, char *at)
     return at;
 }
 
+/* Past the next value and what follows it until no container is left; NULL:
+ * malformed. */
+static inline char *skip_values(struct nesting *in, char *at)
+{
+    do {
+        bool whole = true;
+        if (*at == '{' || *at == '[') {
+            at = skip_open(in, at, &whole);
+        } else {
+            at = skip_scalar(in->reader, at);
+        }
+        if (at != NULL && whole) {
+            at = skip_on(in, at);
+        }
+    } while (at != NULL && in->depth > 0);
+    return at;
+}
+
 /* Skips values from the next one on, with @depth containers around it that end
- * as well; the innermost is an object or not. */
-static bool skip(struct zkt_reader *reader, size_t depth, bool in_object)
+ * as well; the innermost is an object or not. *@out, unless NULL, is what was
+ * skipped. */
+static bool skip(struct zkt_reader *reader, size_t depth, bool in_object,
+                 struct zkt_str *out)
 {
     struct nesting in;
+    if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
+        return zkt__reader_fail(reader);
+    }
     in.reader = reader;
     in.words = &in.first;
     in.first = in_object;
@@ -188,18 +211,8 @@ static bool skip(struct zkt_reader *reader, size_t depth, bool in_object)
     in.capacity = ZKT_DEPTH_MAX - reader->depth;
     in.in_object = in_object;
     in.deeper = false;
-    char *at = reader->at;
-    do {
-        bool whole = true;
-        if (*at == '{' || *at == '[') {
-            at = skip_open(&in, at, &whole);
-        } else {
-            at = skip_scalar(reader, at);
-        }
-        if (at != NULL && whole) {
-            at = skip_on(&in, at);
-        }
-    } while (at != NULL && in.depth > 0);
+    char *start = reader->at;
+    char *at = skip_values(&in, start);
     if (in.words != &in.first) {
         zkt__arena_release(reader->arena, in.words,
                            words_of(&in) * sizeof(*in.words));
@@ -208,30 +221,22 @@ static bool skip(struct zkt_reader *reader, size_t depth, bool in_object)
         return zkt__reader_fail(reader);
     }
     reader->at = at;
-    return !in.deeper || reader->issues == NULL ||
-           zkt__reader_fail_deep(reader);
-}
-
-bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
-{
-    if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
-        return zkt__reader_fail(reader);
-    }
-    char *start = reader->at;
-    if (!skip(reader, 0, false)) {
-        return false;
+    if (in.deeper && reader->issues != NULL) {
+        return zkt__reader_fail_deep(reader);
     }
     if (out != NULL) {
-        *out = (struct zkt_str){ start, (size_t)(reader->at - start) };
+        *out = (struct zkt_str){ start, (size_t)(at - start) };
     }
     return true;
 }
 
+bool zkt__reader_skip(struct zkt_reader *reader, struct zkt_str *out)
+{
+    return skip(reader, 0, false, out);
+}
+
 bool zkt__reader_skip_rest(struct zkt_reader *reader, enum zkt_token what)
 {
-    if (zkt__reader_peek(reader) == ZKT_TOKEN_NONE) {
-        return zkt__reader_fail(reader);
-    }
     reader->depth--;
-    return skip(reader, 1, what == ZKT_TOKEN_OBJECT);
+    return skip(reader, 1, what == ZKT_TOKEN_OBJECT, NULL);
 }
