@@ -1,22 +1,33 @@
 /* See base64.h. */
 #include "base/base64.h"
 
-size_t zkt__base64(const uint8_t *data, size_t len, char *out)
+/* Three bytes as four digits. */
+static inline void write_group(const uint8_t data[3], char out[4])
 {
     static const char digits[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t written = 0;
-    for (size_t i = 0; i < len; i += 3) {
-        const size_t n = len - i < 3 ? len - i : 3;
-        const uint32_t bits = (uint32_t)data[i] << 16 |
-                              (n > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
-                              (n > 2 ? (uint32_t)data[i + 2] : 0);
-        out[written++] = digits[bits >> 18];
-        out[written++] = digits[bits >> 12 & 63];
-        out[written++] = n > 1 ? digits[bits >> 6 & 63] : '=';
-        out[written++] = n > 2 ? digits[bits & 63] : '=';
+    out[0] = digits[data[0] >> 2];
+    out[1] = digits[(data[0] << 4 | data[1] >> 4) & 63];
+    out[2] = digits[(data[1] << 2 | data[2] >> 6) & 63];
+    out[3] = digits[data[2] & 63];
+}
+
+size_t zkt__base64(const uint8_t *data, size_t len, char *out)
+{
+    char *to = out;
+    for (; len >= 3; len -= 3) {
+        write_group(data, to);
+        data += 3;
+        to += 4;
     }
-    return written;
+    if (len > 0) {
+        const uint8_t rest[3] = { data[0], len > 1 ? data[1] : 0, 0 };
+        write_group(rest, to);
+        to[2] = len > 1 ? to[2] : '=';
+        to[3] = '=';
+        to += 4;
+    }
+    return (size_t)(to - out);
 }
 
 enum {

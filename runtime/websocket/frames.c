@@ -300,11 +300,6 @@ void zkt__ws_pause(struct zkt_ws *ws)
     ws->paused = ws->state == ZKT_WS_HANDSHAKE || ws->state == ZKT_WS_OPEN;
 }
 
-void zkt__ws_resume(struct zkt_ws *ws)
-{
-    ws->paused = false;
-}
-
 bool zkt__ws_is_paused(const struct zkt_ws *ws)
 {
     return ws->paused;
