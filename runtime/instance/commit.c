@@ -109,14 +109,14 @@ static enum zkt_status write_result(struct zkt_task *task)
     struct zkt_call *call = &task->call;
     struct zkt_host *host = call->host;
     struct zkt_writer *w = &host->result;
-    const struct zkt_type *type = task->m.of.call.method->result;
+    const struct zkt_type *type = task->request.method->result;
     if (type != NULL &&
         !zkt__check_value(type, task->result, NULL, 0, &call->issues)) {
         zkt__call_log(call, "the result breaks its rules");
         return ZKT_INTERNAL;
     }
     zkt__frame_begin(w);
-    zkt__write_result_begin(w, task->m.of.call.id);
+    zkt__write_result_begin(w, task->request.id);
     if (type != NULL) {
         ZKT_WRITE(w, ",\"result\":");
         type->encode(w, type, task->result);
@@ -212,11 +212,11 @@ static bool concerns(const struct zkt_commit *commit,
             commit->events != NULL);
 }
 
-static struct zkt_msg commit_message(const struct zkt_commit *commit,
-                                     const struct zkt_audience *audience)
+static void init_message(struct zkt_msg *m, const struct zkt_commit *commit,
+                         const struct zkt_audience *audience)
 {
-    return (struct zkt_msg){ .kind = ZKT_MSG_COMMIT,
-                             .of.commit = { audience->location, commit } };
+    zkt__msg_init(m, ZKT_MSG_COMMIT, NULL);
+    m->of.commit = (struct zkt_msg_commit){ audience->location, commit };
 }
 
 /* Makes what the messages to other shards need, a carrier each, linked by
@@ -228,10 +228,11 @@ static bool reserve_carriers(struct zkt_call *call,
     const struct zkt_audience *a = call->instance->others;
     for (; a != NULL; a = a->next) {
         struct zkt_msg *carrier = NULL;
-        const struct zkt_msg m = commit_message(commit, a);
+        struct zkt_msg m;
         if (!concerns(commit, a)) {
             continue;
         }
+        init_message(&m, commit, a);
         if (!zkt__deliver_reserve(call->host, a->shard, &m, &carrier)) {
             return false;
         }
@@ -266,13 +267,15 @@ static void publish(struct zkt_call *call, const struct zkt_commit *commit,
     for (const struct zkt_audience *a = instance->others; a != NULL;
          a = a->next) {
         if (concerns(commit, a)) {
-            struct zkt_msg m = commit_message(commit, a);
+            struct zkt_msg m;
+            init_message(&m, commit, a);
             (void)zkt__deliver(call->host, a->shard, &m,
                                take_carrier(carriers));
         }
     }
     if (concerns(commit, &instance->own)) {
-        struct zkt_msg m = commit_message(commit, &instance->own);
+        struct zkt_msg m;
+        init_message(&m, commit, &instance->own);
         (void)zkt__deliver(call->host, instance->own.shard, &m, NULL);
     }
 }

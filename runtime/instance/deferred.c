@@ -44,8 +44,7 @@ static const char *find_obstacle(const struct zkt_task *task, uint32_t method)
     if (task->is_hook) {
         return "a hook cannot finish later";
     }
-    if (task->m.of.call.method !=
-        &task->call.instance->actor->methods[method]) {
+    if (task->request.method != &task->call.instance->actor->methods[method]) {
         return "deferred as a call of another method";
     }
     return task->later.queue != NULL ? "deferred twice" : NULL;
@@ -81,7 +80,7 @@ static bool prepare_cancelling(struct zkt_host *host, struct zkt_task *task)
 static void run_cancelled(struct zkt_task *task)
 {
     const struct zkt_later *later = &task->later;
-    (void)later->invoke(&task->call, later->then, task->m.of.call.input,
+    (void)later->invoke(&task->call, later->then, task->request.input,
                         task->result, later->user);
     zkt__work_queue_unref(later->queue);
     zkt__task_free(task);
@@ -190,10 +189,10 @@ static bool copy_rest(struct zkt_task *task, const struct zkt_actor *actor,
                       struct zkt_arena *to)
 {
     struct zkt_call *call = &task->call;
-    const struct zkt_method *method = task->m.of.call.method;
+    const struct zkt_method *method = task->request.method;
     const struct zkt_str client = zkt__arena_str(to, call->client_id);
     const struct zkt_str id = zkt__arena_str(to, call->instance_id);
-    const void *input = task->m.of.call.input;
+    const void *input = task->request.input;
     void *result = NULL;
     if (input != NULL && task->body == NULL) {
         void *copy = zkt__arena_alloc(to,
@@ -205,14 +204,14 @@ static bool copy_rest(struct zkt_task *task, const struct zkt_actor *actor,
         result = zkt__arena_zero(to, 1, method->result->size);
     }
     if (client.data == NULL || id.data == NULL ||
-        (input == NULL) != (task->m.of.call.input == NULL) ||
+        (input == NULL) != (task->request.input == NULL) ||
         (result == NULL) != (task->result == NULL) ||
         !copy_states(call, &task->later, actor, to)) {
         return false;
     }
     call->client_id = client;
     call->instance_id = id;
-    task->m.of.call.input = input;
+    task->request.input = input;
     task->result = result;
     return true;
 }
@@ -258,10 +257,10 @@ void zkt__task_detach(struct zkt_task *task)
         call->private_state = task->later.empty_private;
         cancel_journal(&call->private_journal, task->later.empty_private);
     }
-    task->m.contact = NULL;
+    task->contact = NULL;
     task->carrier = NULL;
     if (task->result != NULL) {
-        memset(task->result, 0, task->m.of.call.method->result->size);
+        memset(task->result, 0, task->request.method->result->size);
     }
 }
 

@@ -41,14 +41,14 @@ struct zkt_instance {
     struct zkt_snapshot_log *log; /* for new subscribers; NULL: nothing yet */
     /* The mailbox: attachments with messages, each a turn. */
     struct zkt_list turns;
-    uint32_t mail_count;
     size_t mail_bytes;
+    uint32_t mail_count;
+    bool ending;             /* it ends when the mailbox is empty */
+    bool ends_now;           /* … before that: a call has ended it */
     struct zkt_list wanting; /* attachments that wait for a snapshot */
     struct zkt_node ready;   /* in instances->ready or ->starved */
     struct zkt_task *parked; /* the call whose handler finishes later */
     struct zkt_timeout idle; /* until it is evicted */
-    bool ending;             /* it ends when the mailbox is empty */
-    bool ends_now;           /* … before that: a call has ended it */
     void *payer;             /* to whom it is charged, or NULL */
     uint64_t calls;
 };

@@ -143,7 +143,8 @@ struct zkt_later {
 struct zkt_task {
     struct zkt_arena arena;
     struct zkt_call call;
-    struct zkt_msg m; /* of kind CALL; or a hook's contact */
+    struct zkt_contact *contact; /* NULL: a hook of the instance's own */
+    struct zkt_msg_call request; /* unless it is a hook */
     bool is_hook;
     enum zkt_hook hook;
     struct zkt_msg *carrier; /* for the result; NULL: none is needed */

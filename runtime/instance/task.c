@@ -28,7 +28,7 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
                        struct zkt_instance *instance)
 {
     struct zkt_call *call = &task->call;
-    const struct zkt_contact *contact = task->m.contact;
+    const struct zkt_contact *contact = task->contact;
     call->host = host;
     call->instance = instance;
     call->state = instance->state;
@@ -48,13 +48,15 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
 
 static bool make_result(struct zkt_task *task)
 {
-    const struct zkt_type *type = task->is_hook
-                                      ? NULL
-                                      : task->m.of.call.method->result;
+    const struct zkt_type *type = task->is_hook ? NULL
+                                                : task->request.method->result;
     task->result = NULL;
     if (type != NULL) {
-        task->result = zkt__arena_zero(&task->arena, 1, type->size);
-        return task->result != NULL;
+        task->result = zkt__arena_alloc(&task->arena, type->size);
+        if (task->result == NULL) {
+            return false;
+        }
+        memset(task->result, 0, type->size);
     }
     return true;
 }
@@ -93,18 +95,18 @@ static void send_failure(struct zkt_host *host, struct zkt_task *task,
         return;
     }
     zkt__frame_begin(&host->result);
-    zkt__write_result_error(&host->result, task->m.of.call.id, text, status);
+    zkt__write_result_error(&host->result, task->request.id, text, status);
     zkt__task_reply(host, task);
 }
 
 void zkt__task_reply(struct zkt_host *host, struct zkt_task *task)
 {
-    struct zkt_msg reply = { .kind = ZKT_MSG_RESULT,
-                             .contact = task->m.contact,
-                             .of.result.text = &host->result };
+    struct zkt_msg reply;
     struct zkt_msg *carrier = task->carrier;
+    zkt__msg_init(&reply, ZKT_MSG_RESULT, task->contact);
+    reply.of.result = (struct zkt_msg_result){ .text = &host->result };
     task->carrier = NULL;
-    (void)zkt__deliver(host, task->m.contact->peer->shard, &reply, carrier);
+    (void)zkt__deliver(host, task->contact->peer->shard, &reply, carrier);
 }
 
 /* The status of a call whose handler has returned @status: one that was
@@ -251,15 +253,15 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
     if (task->is_hook) {
         return actor->hooks[task->hook].invoke(call, handlers);
     }
-    return task->m.of.call.method->invoke(call, handlers, task->m.of.call.input,
-                                          task->result);
+    return task->request.method->invoke(call, handlers, task->request.input,
+                                        task->result);
 }
 
 /* The second half of the call is what the resumer gave. */
 static enum zkt_status invoke_then(struct zkt_task *task)
 {
     const struct zkt_later *later = &task->later;
-    return later->invoke(&task->call, later->then, task->m.of.call.input,
+    return later->invoke(&task->call, later->then, task->request.input,
                          task->result, later->user);
 }
 
@@ -305,7 +307,8 @@ void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
 {
     struct zkt_task *task = host->instances->task;
     struct zkt_instance *instance = m->contact->attachment.instance;
-    task->m = *m;
+    task->contact = m->contact;
+    task->request = m->of.call;
     task->is_hook = false;
     task->carrier = carrier;
     task->body = m->of.call.body;
@@ -332,7 +335,7 @@ void zkt__instance_run_hook(struct zkt_host *host,
     if (!instance->actor->hooks[hook].declared) {
         return;
     }
-    task->m.contact = contact;
+    task->contact = contact;
     task->is_hook = true;
     task->hook = hook;
     task->carrier = NULL;

@@ -167,11 +167,11 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
                                  ZKT_RESOURCE_EXHAUSTED, reason);
         return;
     }
-    struct zkt_msg m = {
-        .kind = ZKT_MSG_CALL,
-        .contact = contact,
-        .of.call = { .method = method, .id = message->id, .input = input }
-    };
+    struct zkt_msg m;
+    zkt__msg_init(&m, ZKT_MSG_CALL, contact);
+    m.of.call = (struct zkt_msg_call){ .method = method,
+                                       .id = message->id,
+                                       .input = input };
     send_call(host, contact, &m);
 }
 

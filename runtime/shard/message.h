@@ -64,14 +64,14 @@ enum zkt_topic {
 };
 
 struct zkt_msg {
-    struct zkt_node node; /* in a mailbox or a channel */
-    enum zkt_msg_kind kind;
-    enum zkt_topic topic;        /* subscribe, unsubscribe, closed */
+    struct zkt_node node;        /* in a mailbox or a channel */
     struct zkt_contact *contact; /* not of commit, destroy */
+    size_t bytes;                /* that the carrier holds, for the limits */
+    enum zkt_msg_kind kind;
+    enum zkt_topic topic : 8; /* subscribe, unsubscribe, closed */
     bool is_late; /* came when the end of its instance was due: refused */
-    size_t bytes; /* that the carrier holds, for the limits */
     union {
-        struct {
+        struct zkt_msg_call {
             const struct zkt_method *method;
             struct zkt_str id; /* the JSON token */
             const void *input; /* decoded; NULL: none */
@@ -83,7 +83,7 @@ struct zkt_msg {
             bool is_void; /* given up while it waited: answered, but for naught
                            */
         } subscribe;
-        struct {
+        struct zkt_msg_result {
             struct zkt_writer *text;  /* a frame that was written, or */
             struct zkt_buffer *frame; /* a shared one; both NULL: no memory */
         } result;
@@ -97,7 +97,7 @@ struct zkt_msg {
             struct zkt_str text; /* of static storage */
             bool refused;        /* answers a subscribe; else: has ended */
         } closed;
-        struct {
+        struct zkt_msg_commit {
             struct zkt_location *location; /* of the receiving shard */
             const struct zkt_commit *what;
         } commit;
@@ -149,8 +149,8 @@ struct zkt_attachment {
     struct zkt_node turn;  /* in instance->turns: something waits */
     struct zkt_node wants; /* in instance->wanting: a snapshot to be had */
     struct zkt_list mailbox;
-    uint32_t mail_count;
     size_t mail_bytes;
+    uint32_t mail_count;
     bool subscribed[ZKT_TOPIC_COUNT];
     bool connected; /* `connect` has had its turn: so will `disconnect` */
     struct zkt_msg *closing; /* a block to tell that a subscription is over */
@@ -210,6 +210,22 @@ struct zkt_location *zkt__contact_location(struct zkt_host *host,
 /** The instance of that name on this shard, or NULL. */
 struct zkt_instance *zkt__contact_named(const struct zkt_host *host,
                                         const struct zkt_contact *contact);
+
+/**
+ * Begins a message about @contact (NULL: none); what its kind has in `of`
+ * follows. The rest of `of`, which no one reads, is not zeroed: for a result or
+ * a commit that would cost more than what is written.
+ */
+static inline void zkt__msg_init(struct zkt_msg *m, enum zkt_msg_kind kind,
+                                 struct zkt_contact *contact)
+{
+    m->node.prev = m->node.next = NULL;
+    m->kind = kind;
+    m->topic = ZKT_TOPIC_STATE;
+    m->contact = contact;
+    m->is_late = false;
+    m->bytes = 0;
+}
 
 /** Whether a message is for an instance. */
 static inline bool zkt__msg_goes_up(const struct zkt_msg *m)
