@@ -292,6 +292,31 @@ static void fall_behind(struct peer *p)
     }
 }
 
+/* It listens, and stops to read while far more is said than is kept for it. */
+static void be_too_slow(struct peer *p)
+{
+    struct peer *other = &peers[(p - peers + 1) % PEERS];
+    const struct peer_call spilling = { .kind = CALL_CHANGE,
+                                        .place = some_hose() };
+    if (other->state != PEER_UP || other->stalled) {
+        return;
+    }
+    p->replicas[spilling.place].events = true;
+    peer_subscribe(p, spilling.place, "event:sub");
+    peer_read(p, spilling.place);
+    soak_await(is_answered, p, "answers before it stops to read");
+    if (p->state != PEER_UP || other->state != PEER_UP || other->stalled) {
+        return;
+    }
+    peer_stall(p, true);
+    for (int i = 0; i < 40; i++) {
+        peer_call(other, &spilling, "spill", "{\"letters\":250000}");
+    }
+    soak_await(is_answered, other, "answers of one that spills");
+    peer_doom(p, 1013);
+    peer_stall(p, false);
+}
+
 /* ---- acts ---- */
 
 static void come(struct peer *p)
@@ -333,6 +358,7 @@ static const struct act {
     { 6, reset },
     { 6, reset_in_a_frame },
     { 2, fall_behind },
+    { 2, be_too_slow },
 };
 
 static void act(struct peer *p)

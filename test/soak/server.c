@@ -498,6 +498,18 @@ static enum zkt_status flood(struct soak_hose_call *call,
     return ZKT_OK;
 }
 
+static enum zkt_status spill(struct soak_hose_call *call,
+                             const struct soak_hose_spill_input *in)
+{
+    char *text = zkt_alloc(call->zkt, in->letters + 1, 1);
+    if (text != NULL) {
+        memset(text, 's', in->letters);
+        const struct soak_hose_spilled_event event = { { text, in->letters } };
+        soak_hose_emit_spilled(call, &event, zkt_to_all());
+    }
+    return ZKT_OK;
+}
+
 static enum zkt_status keep(struct soak_hose_call *call,
                             const struct soak_hose_keep_input *in,
                             uint32_t *out)
@@ -552,9 +564,9 @@ static enum zkt_status read_meter(struct soak_meter_call *call,
     return ZKT_OK;
 }
 
-static const struct soak_hose_handlers hose = { .flood = flood,
-                                                .keep = keep,
-                                                .read = read_hose };
+static const struct soak_hose_handlers hose = {
+    .flood = flood, .spill = spill, .keep = keep, .read = read_hose
+};
 static const struct soak_plain_handlers plain = { .peek = peek };
 static const struct soak_meter_handlers meter = { .read = read_meter };
 

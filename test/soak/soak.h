@@ -38,7 +38,7 @@ struct soak {
     int64_t added[LEDGERS], doubtful[LEDGERS];
     /* What has been checked, to be seen at the end. */
     uint64_t calls, compared, patches, snapshots, events, collapses, pings,
-        bad_messages, closes[5000], resets, drops, ended;
+        bad_messages, closes[5000], resets, drops, ended, sub_errors;
 };
 
 extern struct soak soak;

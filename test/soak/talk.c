@@ -271,6 +271,7 @@ static void take_sub_error(struct peer *p, struct replica *r,
                "a subscription is refused: %.*s", ZKT_ARG(m->error));
     (void)p;
     soak.ended++;
+    soak.sub_errors += !soak.stopping;
     replica_forget(r);
 }
 
