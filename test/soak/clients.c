@@ -86,6 +86,8 @@ static void on_book(const struct zkt_reply *reply, const struct soak_book *book,
     struct soak_ledger *ledger = q->member->ledgers[q->place];
     if (take_reply(q, reply)) {
         const struct soak_ledger_state *mine = soak_ledger_snapshot(ledger);
+        snprintf(soak.about, sizeof(soak.about), "client %d, ledger %d",
+                 (int)(q->member - members), q->place);
         if (mine != NULL) {
             replica_compare_state(mine, book, !at_rest);
         }

@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "soak_server.h"
 
@@ -535,6 +538,9 @@ static enum zkt_status read_meter(struct soak_meter_call *call,
                                   struct soak_counts *out)
 {
     struct zkt_server_stats stats;
+#ifdef __GLIBC__
+    (void)malloc_trim(0); /* what was freed is not resident */
+#endif
     zkt_server_stats(zkt_call_server(call->zkt), &stats);
     *out = (struct soak_counts){
         .connections = stats.connections,

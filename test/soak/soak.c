@@ -49,7 +49,7 @@ void soak_fail(const char *format, ...)
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "\n");
+    fprintf(stderr, " (%s)\n", soak.about);
     program_kill(&soak.server);
     _exit(1);
 }

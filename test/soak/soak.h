@@ -22,7 +22,7 @@ enum {
     PASSING = LEDGERS + ROOMS + HOSES, /* an instance for one call */
     PLACES,
     IN_FLIGHT_MAX = 48, /* so that nobody lags who reads */
-    PATIENCE_MS = 120000
+    PATIENCE_MS = 8000
 };
 
 struct soak {
@@ -31,8 +31,9 @@ struct soak {
     struct program server;
     uint64_t random;
     long round, step;
-    int in_flight; /* calls of peers that read, and of clients */
-    bool stopping; /* the server ends, and may refuse */
+    int in_flight;   /* calls of peers that read, and of clients */
+    bool stopping;   /* the server ends, and may refuse */
+    char about[160]; /* whose state was compared last, for a failure */
     /* What was added to each ledger in this round: for certain, and perhaps,
      * because the answer never came. */
     int64_t added[LEDGERS], doubtful[LEDGERS];

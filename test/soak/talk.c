@@ -188,6 +188,10 @@ static void take_book(struct peer *p, const struct peer_call *call,
                       struct zkt_str result)
 {
     const struct replica *r = &p->replicas[call->place];
+    snprintf(soak.about, sizeof(soak.about),
+             "peer %d, ledger %d, %s%s, dialect %d, %d snapshots awaited",
+             (int)(p - peers), call->place, p->slow ? "slow" : "quick",
+             r->wanted ? ", subscribed" : "", (int)p->dialect, r->awaited);
     if (r->known && r->changes == call->fence) {
         replica_compare_book(r, result, p->slow);
     }
