@@ -22,7 +22,7 @@ enum {
     PASSING = LEDGERS + ROOMS + HOSES, /* an instance for one call */
     PLACES,
     IN_FLIGHT_MAX = 48, /* so that nobody lags who reads */
-    PATIENCE_MS = 8000
+    PATIENCE_MS = 120000
 };
 
 struct soak {
