@@ -164,11 +164,14 @@ static void keep_closing(const struct zkt_host *host,
     }
 }
 
+/* Answers a subscribe of a generation, or a snapshot message. */
 static void reply_catch_up(struct zkt_host *host, struct zkt_contact *contact,
-                           struct zkt_msg *carrier, bool refreshes)
+                           struct zkt_msg *carrier, uint32_t generation,
+                           bool refreshes)
 {
     struct zkt_msg m = { .kind = ZKT_MSG_CATCH_UP,
                          .contact = contact,
+                         .generation = generation,
                          .of.catch_up.refreshes = refreshes };
     if (!zkt__instance_catch_up(host, contact->attachment.instance,
                                 contact->peer->dialect, &m.of.catch_up.what)) {
@@ -206,13 +209,15 @@ void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
     if (topic == ZKT_TOPIC_STATE && m->of.subscribe.defers) {
         struct zkt_msg reply = { .kind = ZKT_MSG_CATCH_UP,
                                  .contact = contact,
+                                 .generation = m->generation,
                                  .of.catch_up.deferred = true };
         (void)zkt__deliver(host, contact->peer->shard, &reply, carrier);
     } else if (topic == ZKT_TOPIC_STATE) {
-        reply_catch_up(host, contact, carrier, false);
+        reply_catch_up(host, contact, carrier, m->generation, false);
     } else {
         struct zkt_msg reply = { .kind = ZKT_MSG_SUBSCRIBED,
-                                 .contact = contact };
+                                 .contact = contact,
+                                 .generation = m->generation };
         (void)zkt__deliver(host, contact->peer->shard, &reply, carrier);
     }
 }
@@ -225,7 +230,7 @@ void zkt__instance_serve_wanting(struct zkt_host *host,
         struct zkt_contact *contact = zkt__contact_of(
             ZKT_CONTAINER(node, struct zkt_attachment, wants));
         zkt__node_unlink(node);
-        reply_catch_up(host, contact, zkt__contact_snapshot_carrier(contact),
+        reply_catch_up(host, contact, zkt__contact_snapshot_carrier(contact), 0,
                        true);
     }
 }
@@ -240,7 +245,7 @@ void zkt__contact_take_snapshot(struct zkt_host *host,
         return;
     }
     if (zkt__instance_has_committed(attachment->instance)) {
-        reply_catch_up(host, contact, zkt__contact_snapshot_carrier(contact),
+        reply_catch_up(host, contact, zkt__contact_snapshot_carrier(contact), 0,
                        true);
     } else if (!zkt__node_linked(&attachment->wants)) {
         zkt__list_append(&attachment->instance->wanting, &attachment->wants);
@@ -299,6 +304,7 @@ static void refuse_subscription(struct zkt_host *host, struct zkt_msg *m,
         .kind = ZKT_MSG_CLOSED,
         .topic = m->topic,
         .contact = m->contact,
+        .generation = m->generation,
         .of.closed = { .status = status, .text = text, .refused = true }
     };
     zkt__release(host->allocator, m->of.subscribe.closing);

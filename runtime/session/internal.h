@@ -43,8 +43,7 @@ void zkt__session_sub_drop(struct zkt_host *host, struct zkt_contact *contact,
 /** A snapshot, or that there is none, has come for a subscription. */
 void zkt__session_sub_catch_up(struct zkt_host *host, struct zkt_msg *m);
 /** Events have been subscribed to. */
-void zkt__session_sub_confirm(struct zkt_host *host,
-                              struct zkt_contact *contact);
+void zkt__session_sub_confirm(struct zkt_host *host, const struct zkt_msg *m);
 /** A subscription was refused, or has ended. */
 void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m);
 /** A patch of a live subscription does not fit into the queue: a placeholder

@@ -345,7 +345,7 @@ void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
         zkt__session_sub_catch_up(host, m);
         break;
     case ZKT_MSG_SUBSCRIBED:
-        zkt__session_sub_confirm(host, m->contact);
+        zkt__session_sub_confirm(host, m);
         break;
     case ZKT_MSG_CLOSED:
         zkt__session_sub_close(host, m);

@@ -1,25 +1,25 @@
 /*
  * A subscription of a client, to the state or to the events of an instance,
- * as a state machine. `owed` counts answers that are on their way: each
- * subscribe of the client's is answered by the instance exactly once.
+ * as a state machine. `owed` counts answers that are on their way: the instance
+ * answers each subscribe exactly once. One that was given up is of an earlier
+ * generation: its answer is for nobody. The client could not tell it from the
+ * answer to what it has asked since, and would miss patches after it.
  *
  *            | ask      | drop   | answered | refused | ended | over   | head
- *  off       | asked +s | -      | (sent)   | x       | -     | -      | skip
+ *  off       | asked +s | -      | -        | -       | -     | -      | skip
  *  asked     | asked +s | off +u | live     | off x   | asked | -      | skip
  *  live      | live +s  | off +u | live     | off x   | off x | confl. | skip
  *  conflated | -        | off +u | -        | off x   | off x | -      | +f
  *  fetching  | -        | off +u | live     | off x   | off x | -      | wait
  *
  * +s subscribe, +u unsubscribe, +f snapshot go up, and that makes conflated
- * fetching; x: the client is told by sub:error. "answered" and "refused" stand
- * for the answer that is the last one owed: an earlier one belongs to a
- * subscription that was given up, and is passed on to the client without a
- * change of state. "answered" in fetching is the answer to +f. "ended": the
- * instance has, while nothing is owed; with an answer owed a new instance has
- * been asked already, so that live becomes asked, and nobody is told. "over":
- * a patch, or the answer, does not fit into the queue. "head": the placeholder
- * has reached the head of the queue. Events are never conflated. When a
- * connection closes its contacts leave, and the subscriptions with them.
+ * fetching; x: the client is told by sub:error. "answered" in fetching is the
+ * answer to +f. "refused": with another answer owed all but off become asked.
+ * "ended": the instance has; with an answer owed a new instance has been asked
+ * already, so that live becomes asked, and nobody is told. "over": a patch, or
+ * the answer, does not fit into the queue. "head": the placeholder has reached
+ * the head of the queue. Events are never conflated. When a connection closes
+ * its contacts leave, and the subscriptions with them.
  */
 #include "session/internal.h"
 #include "shard/group.h"
@@ -86,6 +86,7 @@ static void subscribe(struct zkt_host *host, struct zkt_contact *contact,
     struct zkt_msg m = { .kind = ZKT_MSG_SUBSCRIBE,
                          .topic = topic,
                          .contact = contact,
+                         .generation = sub->generation,
                          .of.subscribe.defers = topic == ZKT_TOPIC_STATE &&
                                                 is_behind(host,
                                                           contact->session) };
@@ -139,6 +140,8 @@ void zkt__session_sub_drop(struct zkt_host *host, struct zkt_contact *contact,
         return;
     }
     enter(contact, topic, ZKT_SUB_OFF);
+    contact->subs[topic].generation++;
+    contact->subs[topic].owed = 0;
     /* Without memory the instance goes on to send, and nobody listens. */
     (void)zkt__deliver(host, contact->location->home, &m, NULL);
     contact->session->events->changed(contact->session);
@@ -153,19 +156,24 @@ void zkt__session_sub_clear(struct zkt_host *host, struct zkt_contact *contact,
 
 /* ---- from the instance ---- */
 
-/* One answer less is owed; whether it was the last. */
-static bool take_answer(struct zkt_host *host, struct zkt_contact *contact,
+/* One answer less is on its way; false: to what was given up. */
+static bool take_answer(struct zkt_host *host, const struct zkt_msg *m,
                         enum zkt_topic topic)
 {
-    struct zkt_subscription *sub = &contact->subs[topic];
-    sub->owed--;
-    contact->session->waiting--;
+    struct zkt_subscription *sub = &m->contact->subs[topic];
+    struct zkt_session *session = m->contact->session;
+    session->waiting--;
     host->sessions->waiting--;
-    return sub->owed == 0;
+    if (m->generation != sub->generation) {
+        session->events->changed(session); /* more may be received */
+        return false;
+    }
+    sub->owed--;
+    return true;
 }
 
-/* Passes on the answer to a subscribe. A snapshot too many in memory becomes a
- * placeholder, if the client still wants it. */
+/* Passes on the answer to a subscribe of one that is live. A snapshot too many
+ * in memory becomes a placeholder. */
 static void send_answer(struct zkt_host *host, struct zkt_contact *contact,
                         const struct zkt_msg *m)
 {
@@ -173,7 +181,7 @@ static void send_answer(struct zkt_host *host, struct zkt_contact *contact,
     if (!m->of.catch_up.deferred && !is_behind(host, session)) {
         (void)zkt__session_queue_catch_up(host, session, &m->of.catch_up.what,
                                           false);
-    } else if (contact->subs[ZKT_TOPIC_STATE].state == ZKT_SUB_LIVE) {
+    } else {
         zkt__session_sub_conflate(host, contact);
     }
 }
@@ -181,19 +189,19 @@ static void send_answer(struct zkt_host *host, struct zkt_contact *contact,
 static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_contact *contact = m->contact;
-    const bool last = take_answer(host, contact, ZKT_TOPIC_STATE);
-    const enum zkt_subscription_state state =
-        contact->subs[ZKT_TOPIC_STATE].state;
+    const struct zkt_subscription *sub = &contact->subs[ZKT_TOPIC_STATE];
     struct zkt_session *session = contact->session;
+    if (!take_answer(host, m, ZKT_TOPIC_STATE)) {
+        return;
+    }
     if (m->of.catch_up.what.snapshot == NULL && !m->of.catch_up.deferred) {
         session->events->lost(session);
         return;
     }
-    if (last && state == ZKT_SUB_ASKED) {
+    if (sub->state == ZKT_SUB_ASKED) {
         enter(contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
     }
-    if (session->open && state != ZKT_SUB_CONFLATED &&
-        state != ZKT_SUB_FETCHING) {
+    if (session->open && sub->state == ZKT_SUB_LIVE) {
         send_answer(host, contact, m);
     }
 }
@@ -224,11 +232,11 @@ void zkt__session_sub_catch_up(struct zkt_host *host, struct zkt_msg *m)
     }
 }
 
-void zkt__session_sub_confirm(struct zkt_host *host,
-                              struct zkt_contact *contact)
+void zkt__session_sub_confirm(struct zkt_host *host, const struct zkt_msg *m)
 {
-    const bool last = take_answer(host, contact, ZKT_TOPIC_EVENTS);
-    if (last && contact->subs[ZKT_TOPIC_EVENTS].state == ZKT_SUB_ASKED) {
+    struct zkt_contact *contact = m->contact;
+    if (take_answer(host, m, ZKT_TOPIC_EVENTS) &&
+        contact->subs[ZKT_TOPIC_EVENTS].state == ZKT_SUB_ASKED) {
         enter(contact, ZKT_TOPIC_EVENTS, ZKT_SUB_LIVE);
     }
     contact->session->events->changed(contact->session);
@@ -243,13 +251,23 @@ static void tell(struct zkt_host *host, const struct zkt_msg *m)
                                      m->of.closed.status, m->of.closed.text);
 }
 
+/* Over, as far as the instance is concerned; with an answer owed it may begin
+ * again. */
+static void leave(struct zkt_contact *contact, enum zkt_topic topic)
+{
+    const bool asked = contact->subs[topic].owed > 0;
+    enter(contact, topic, ZKT_SUB_OFF);
+    if (asked) {
+        enter(contact, topic, ZKT_SUB_ASKED);
+    }
+}
+
 static void take_refusal(struct zkt_host *host, const struct zkt_msg *m)
 {
-    struct zkt_contact *contact = m->contact;
-    if (take_answer(host, contact, m->topic)) {
-        enter(contact, m->topic, ZKT_SUB_OFF);
+    if (take_answer(host, m, m->topic)) {
+        leave(m->contact, m->topic);
+        tell(host, m);
     }
-    tell(host, m);
 }
 
 /* Takes the end of one subscription; whether the client is to be told. */
@@ -259,12 +277,8 @@ static bool take_end(struct zkt_contact *contact, enum zkt_topic topic)
     if (sub->state == ZKT_SUB_OFF || sub->state == ZKT_SUB_ASKED) {
         return false;
     }
-    const bool asked = sub->owed > 0;
-    enter(contact, topic, ZKT_SUB_OFF);
-    if (asked) {
-        enter(contact, topic, ZKT_SUB_ASKED);
-    }
-    return !asked;
+    leave(contact, topic);
+    return sub->state == ZKT_SUB_OFF;
 }
 
 void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m)

@@ -12,9 +12,9 @@
  *   ended (the instance has, and nobody needs to be told)
  *
  * Each call is answered by one result, each subscribe by one catch-up (state),
- * subscribed (events) or closed, each snapshot by one catch-up, each leave by
- * one left. Messages between two shards keep their order, which keeps a
- * caller's patch before its result.
+ * subscribed (events) or closed, of the generation of the subscribe, each
+ * snapshot by one catch-up, each leave by one left. Messages between two shards
+ * keep their order, which keeps a caller's patch before its result.
  *
  * A message that is delivered by a call borrows everything that it points to.
  * One that travels or waits is a block of its own, the *carrier*, with copies
@@ -70,6 +70,7 @@ struct zkt_msg {
     enum zkt_msg_kind kind;
     enum zkt_topic topic : 8; /* subscribe, unsubscribe, closed */
     bool is_late; /* came when the end of its instance was due: refused */
+    uint32_t generation; /* of a subscribe, and of its answer; see below */
     union {
         struct zkt_msg_call {
             const struct zkt_method *method;
@@ -137,7 +138,8 @@ enum zkt_subscription_state {
 
 struct zkt_subscription {
     enum zkt_subscription_state state;
-    uint32_t owed;        /* answers that the instance has yet to give */
+    uint32_t generation;  /* grows when it is given up */
+    uint32_t owed;        /* answers of this generation, yet to be given */
     struct zkt_node live; /* in location->watchers or ->listeners */
 };
 

@@ -141,8 +141,8 @@ static void test_order_across(void **state)
     close_pair(&p);
 }
 
-/* Every subscription is answered, patches come to those that are not given
- * up. */
+/* Answers and patches come to subscriptions that are not given up: a snapshot
+ * that no patches follow could be taken for one that they do. */
 static void test_changing_one_s_mind(void **state)
 {
     struct pair p = open_pair(NULL, NULL);
@@ -153,15 +153,14 @@ static void test_changing_one_s_mind(void **state)
     settle(&p);
     (void)ask(&p.a, ADD("2", "x", "1", ""));
     settle(&p);
-    assert_string_equal(said(&p.b), SNAPSHOT("x", "1", ""));
+    assert_string_equal(said(&p.b), "");
     send_text(&p.b, SUB("state:sub", "x"), true);
     send_text(&p.b, SUB("state:unsub", "x"), true);
     send_text(&p.b, SUB("state:sub", "x"), true);
     send_text(&p.b, SUB("event:sub", "x"), true);
     send_text(&p.b, SUB("event:unsub", "x"), true);
     settle(&p);
-    assert_string_equal(said(&p.b),
-                        SNAPSHOT("x", "2", "") SNAPSHOT("x", "2", ""));
+    assert_string_equal(said(&p.b), SNAPSHOT("x", "2", ""));
     (void)ask(&p.a, ADD("3", "x", "1", ""));
     settle(&p);
     assert_string_equal(said(&p.b), PATCH("x", "3"));
