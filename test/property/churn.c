@@ -6,7 +6,7 @@
  * carried out twice or without being told to its caller, unless its connection
  * was lost.
  *
- *   churn [ROUNDS [SEED]]
+ *   churn [ROUNDS [SEED [SHARDS]]]
  */
 #include <stdlib.h>
 
@@ -121,7 +121,7 @@ static const struct demo_chat_handlers chat = {
 /* ---- the network ---- */
 
 struct peer {
-    struct zkt_server *server;
+    struct zkt_server *server; /* its shard */
     struct zkt_client *client;
     struct zkt_endpoint *near, *far; /* the client's, the server's; or NULL */
     struct demo_chat *room;
@@ -216,9 +216,14 @@ static bool pump(struct peer *p, size_t max)
 
 static void tick(struct peer *peers, size_t count, int64_t ms)
 {
-    struct zkt_core *core = zkt__server_core(peers[0].server);
-    core->now_ms += ms;
-    core->ops->tick(core);
+    const struct zkt_server *server = peers[0].server;
+    const uint32_t shards = zkt__server_shard_count(server);
+    struct zkt_core *core = NULL;
+    for (uint32_t i = 0; i < 2 * shards; i++) { /* what crosses arrives */
+        core = zkt__server_core(zkt__server_shard(server, i % shards));
+        core->now_ms += i < shards ? ms : 0;
+        core->ops->tick(core);
+    }
     for (size_t i = 0; i < count; i++) {
         struct zkt_core *own = zkt__client_core(peers[i].client);
         own->now_ms = core->now_ms;
@@ -425,11 +430,12 @@ static void check_calls(void)
     }
 }
 
-static void run_round(void)
+static void run_round(uint32_t shards)
 {
     static const struct demo_handlers handlers = { .chat = &chat };
     static const uint8_t seed[32] = { 1 };
-    const struct zkt_serve_options options = { .random_seed = seed };
+    const struct zkt_serve_options options = { .random_seed = seed,
+                                               .threads = shards };
     struct peer peers[PEERS + 1];
     struct zkt_server *server = NULL;
     memset(sayings, 0, sizeof(sayings));
@@ -440,8 +446,9 @@ static void run_round(void)
         fail("no server");
         return;
     }
-    for (int i = 0; i < PEERS; i++) {
-        open_peer(&peers[i], server);
+    zkt__server_run_shards(server, shards);
+    for (uint32_t i = 0; i < PEERS; i++) {
+        open_peer(&peers[i], zkt__server_shard(server, i % shards));
     }
     for (int i = 0; i < STEPS; i++) {
         step(peers);
@@ -461,10 +468,11 @@ int main(int argc, char **argv)
 {
     const long rounds = argc > 1 ? atol(argv[1]) : 100;
     random_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    const uint32_t shards = argc > 3 ? (uint32_t)atoi(argv[3]) : 1;
     long i = 0;
     for (; i < rounds && failures == 0; i++) {
         const uint64_t seed = random_seed;
-        run_round();
+        run_round(shards);
         if (failures > 0) {
             fprintf(stderr, "in round %ld: seed %llu\n", i,
                     (unsigned long long)seed);

@@ -4,7 +4,7 @@
  * snapshot is kept for newcomers: whoever has taken all that it was sent has
  * the state of the server, by its snapshot and the patches in its dialect.
  *
- *   newcomers [ROUNDS [SEED]]
+ *   newcomers [ROUNDS [SEED [SHARDS]]]
  */
 #include <stdlib.h>
 
@@ -211,6 +211,17 @@ static void say(struct peer *p, const char *text)
     p->e->core->ops->tick(p->e->core);
 }
 
+/* Every shard has turns, so that what crosses arrives. */
+static void settle(const struct zkt_server *server)
+{
+    const uint32_t count = zkt__server_shard_count(server);
+    for (uint32_t i = 0; i < 4 * count; i++) {
+        struct zkt_core *core = zkt__server_core(
+            zkt__server_shard(server, i % count));
+        core->ops->tick(core);
+    }
+}
+
 static void come(struct peer *p, struct zkt_server *server)
 {
     char request[512];
@@ -226,6 +237,7 @@ static void come(struct peer *p, struct zkt_server *server)
     struct zkt_slice slice;
     p->e = zkt__server_accept(server, "peer");
     p->e->ops->feed(p->e, (uint8_t *)request, (size_t)len);
+    p->e->core->ops->tick(p->e->core); /* after those who have waited */
     while (p->e->ops->pending(p->e, &slice, 1) > 0) {
         p->e->ops->sent(p->e, slice.len); /* the answer, and the welcome */
     }
@@ -247,8 +259,9 @@ static void go(struct peer *p)
 
 static void step(struct peer *p, struct zkt_server *server)
 {
+    const uint32_t shards = zkt__server_shard_count(server);
     if (p->e == NULL) {
-        come(p, server);
+        come(p, zkt__server_shard(server, random_below(shards)));
     }
     switch (random_below(10)) {
     case 0:
@@ -277,21 +290,40 @@ static void step(struct peer *p, struct zkt_server *server)
     }
 }
 
-static const struct zkt_instance *find(struct zkt_server *server)
+/* On whichever shard it lives. */
+static const struct zkt_instance *find(const struct zkt_server *server)
 {
-    const struct zkt_host *host = &server->host;
-    const struct zkt_location *location = zkt__location_find(
-        host, host->app.info->actors[0], ZKT_STR("a"));
-    return location != NULL ? location->instance : NULL;
+    const struct zkt_instance *instance = NULL;
+    for (uint32_t i = 0; i < zkt__server_shard_count(server); i++) {
+        const struct zkt_host *host = &zkt__server_shard(server, i)->host;
+        const struct zkt_location *location = zkt__location_find(
+            host, host->app.info->actors[0], ZKT_STR("a"));
+        if (location != NULL && location->instance != NULL) {
+            instance = location->instance;
+        }
+    }
+    return instance;
+}
+
+/* Takes everything, also what is fetched from another shard meanwhile. Whether
+ * that was all. */
+static bool take_all(struct peer *p, const struct zkt_server *server)
+{
+    bool all = true;
+    for (int i = 0; i < 4 && all; i++) {
+        settle(server);
+        all = take(p, SIZE_MAX);
+    }
+    return all;
 }
 
 /* Whoever has taken everything has the state as it is. */
 static void check(struct peer *p, struct zkt_server *server)
 {
-    const struct zkt_instance *instance = find(server);
-    if (p->e == NULL || !take(p, SIZE_MAX) || !p->subscribed) {
+    if (p->e == NULL || !take_all(p, server) || !p->subscribed) {
         return;
     }
+    const struct zkt_instance *instance = find(server);
     if (p->e->closing || p->e->aborted) {
         fail("a connection was closed");
     } else if (!p->known || instance == NULL ||
@@ -302,10 +334,11 @@ static void check(struct peer *p, struct zkt_server *server)
 
 static long cached, reached;
 
-static void run_round(void)
+static void run_round(uint32_t shards)
 {
     static const uint8_t seed[32] = { 5 };
-    struct zkt_serve_options options = { .random_seed = seed };
+    struct zkt_serve_options options = { .random_seed = seed,
+                                         .threads = shards };
     struct peer peers[PEERS] = { 0 };
     struct zkt_server *server = NULL;
     struct zkt_server_stats stats;
@@ -316,6 +349,7 @@ static void run_round(void)
         fail("no server");
         return;
     }
+    zkt__server_run_shards(server, shards);
     for (int i = 0; i < PEERS; i++) {
         peers[i].state = calloc(1, type->size);
         peers[i].bytes = malloc(ROOM);
@@ -347,10 +381,11 @@ int main(int argc, char **argv)
     const long rounds = argc > 1 ? atol(argv[1]) : 150;
     long i = 0;
     random_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    const uint32_t shards = argc > 3 ? (uint32_t)atoi(argv[3]) : 1;
     store.allocator = &zkt__allocator_default;
     for (; i < rounds && failures == 0; i++) {
         const uint64_t seed = random_seed;
-        run_round();
+        run_round(shards);
         if (failures > 0) {
             fprintf(stderr, "in round %ld: seed %llu\n", i,
                     (unsigned long long)seed);
