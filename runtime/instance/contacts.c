@@ -222,6 +222,16 @@ void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
     }
 }
 
+/* A reader that has fallen behind knows a state already, and is not told an
+ * older one. */
+static void reply_refresh(struct zkt_host *host, struct zkt_contact *contact)
+{
+    zkt__snapshot_log_refresh(&host->instances->snapshots,
+                              contact->attachment.instance->log);
+    reply_catch_up(host, contact, zkt__contact_snapshot_carrier(contact), 0,
+                   true);
+}
+
 void zkt__instance_serve_wanting(struct zkt_host *host,
                                  struct zkt_instance *instance)
 {
@@ -230,8 +240,7 @@ void zkt__instance_serve_wanting(struct zkt_host *host,
         struct zkt_contact *contact = zkt__contact_of(
             ZKT_CONTAINER(node, struct zkt_attachment, wants));
         zkt__node_unlink(node);
-        reply_catch_up(host, contact, zkt__contact_snapshot_carrier(contact), 0,
-                       true);
+        reply_refresh(host, contact);
     }
 }
 
@@ -244,9 +253,8 @@ void zkt__contact_take_snapshot(struct zkt_host *host,
     if (attachment->instance == NULL) {
         return;
     }
-    if (zkt__instance_has_committed(attachment->instance)) {
-        reply_catch_up(host, contact, zkt__contact_snapshot_carrier(contact), 0,
-                       true);
+    if (zkt__instance_has_committed(attachment->instance, true)) {
+        reply_refresh(host, contact);
     } else if (!zkt__node_linked(&attachment->wants)) {
         zkt__list_append(&attachment->instance->wanting, &attachment->wants);
     }

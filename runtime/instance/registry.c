@@ -264,9 +264,12 @@ static bool is_dirty(const struct zkt_instance *instance)
     return instance->parked != NULL && instance->parked->call.journal.count > 0;
 }
 
-bool zkt__instance_has_committed(const struct zkt_instance *instance)
+bool zkt__instance_has_committed(const struct zkt_instance *instance,
+                                 bool fresh)
 {
-    return zkt__snapshot_log_is_kept(instance->log) || !is_dirty(instance);
+    const struct zkt_snapshot_log *log = instance->log;
+    return !is_dirty(instance) || (fresh ? zkt__snapshot_log_is_fresh(log)
+                                         : zkt__snapshot_log_is_kept(log));
 }
 
 /* The frame of a snapshot of the state as it is, or NULL: no memory. */

@@ -66,7 +66,8 @@ static bool is_answered_at_once(const struct zkt_msg *m)
            zkt__list_empty(&attachment->mailbox) &&
            (attachment->connected ||
             !instance->actor->hooks[ZKT_HOOK_CONNECT].declared) &&
-           zkt__instance_has_committed(instance);
+           zkt__instance_has_committed(instance,
+                                       attachment->subscribed[ZKT_TOPIC_STATE]);
 }
 
 /* A call has ended the instance. */

@@ -62,6 +62,13 @@ static inline bool zkt__snapshot_log_is_kept(const struct zkt_snapshot_log *log)
     return log != NULL && log->snapshot != NULL;
 }
 
+/** Whether it is a snapshot of this moment: no patch has followed. */
+static inline bool zkt__snapshot_log_is_fresh(
+    const struct zkt_snapshot_log *log)
+{
+    return zkt__snapshot_log_is_kept(log) && log->count == 0;
+}
+
 /** Bytes that a snapshot may take, with some to spare; 0: nobody knows. */
 size_t zkt__snapshot_log_guess(const struct zkt_snapshot_log *log);
 

@@ -401,6 +401,63 @@ static void test_a_slow_reader_waits_for_a_commit(void **state)
     zkt_server_free(server);
 }
 
+/* An id so long that a snapshot of the longest trail is worth keeping. */
+#define LONG_ID                                                                \
+    "lllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll"    \
+    "lllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll"
+
+static void write_trail(struct wire *w)
+{
+    char text[512], note[200];
+    memset(note, 't', sizeof(note) - 1);
+    note[sizeof(note) - 1] = '\0';
+    for (int i = 0; i < 20; i++) {
+        snprintf(text, sizeof(text), MARK("0", LONG_ID, "%s"), note);
+        (void)ask(w, text);
+    }
+}
+
+/* A snapshot is kept, and a patch has followed it. A call that has changed the
+ * state has yet to finish. Who knows the state is told neither of the two. */
+static void test_no_step_back(void **state)
+{
+    const struct zkt_limits limits = { .output_high = 2000 };
+    (void)state;
+    for (int asks = 0; asks < 2; asks++) {
+        struct zkt_server *server = new_slow_server(&limits, NULL);
+        struct wire knows = open_slow(server), busy = open_slow(server);
+        struct wire newcomer = open_slow(server);
+        struct ran ran = { 0 };
+        write_trail(&busy);
+        (void)ask(&knows, SUB("state:sub", LONG_ID));
+        (void)ask(&busy, ADD("1", LONG_ID, "1", ""));
+        assert_non_null(strstr(said(&knows), "\"value\":1}"));
+        assert_int_equal(stats_of(server).snapshots_cached, 0);
+        (void)ask(&newcomer, SUB("state:sub", LONG_ID));
+        assert_int_equal(stats_of(server).snapshots_cached, 1);
+        if (!asks) { /* it falls behind, until a placeholder is at the head */
+            for (int i = 0; i < 60; i++) {
+                send_text(&knows, MARK("2", "other", "text"), false);
+            }
+            (void)ask(&busy, ADD("1", LONG_ID, "1", ""));
+            assert_true(stats_of(server).reached.output_high > 0);
+        }
+        assert_string_equal(ask(&busy, ADD("3", LONG_ID, "1", "later-dirty")),
+                            "");
+        assert_null(
+            strstr(asks ? ask(&knows, SUB("state:sub", LONG_ID)) : said(&knows),
+                   "snapshot"));
+        resume(0, &ran);
+        turn(server);
+        assert_non_null(strstr(said(&knows), asks ? "\"state\":{\"n\":2,"
+                                                  : "\"state\":{\"n\":3,"));
+        close_wire(&knows);
+        close_wire(&busy);
+        close_wire(&newcomer);
+        zkt_server_free(server);
+    }
+}
+
 /* ---- the end of the server ---- */
 
 static void test_freeing_a_server(void **state)
@@ -604,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_so_many_in_one_turn),
         cmocka_unit_test(test_a_caller_that_leaves),
         cmocka_unit_test(test_a_slow_reader_waits_for_a_commit),
+        cmocka_unit_test(test_no_step_back),
         cmocka_unit_test(test_freeing_a_server),
         cmocka_unit_test(test_posting),
         cmocka_unit_test(test_every_allocation),
