@@ -1,6 +1,7 @@
 /*
  * A client that means harm and knows how a server is built: what it says is
- * made to cost much, to make the server keep much, or to wait for it. What is
+ * made to cost much, to make the server keep much, or to wait for it, on one
+ * thread and on two, where it speaks to instances of the other. What is
  * kept is counted in bytes, at its most; what is said is counted, too. Nothing
  * here looks at a clock.
  */
@@ -14,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "server/connection.h"
 #include "slow.h"
 #include "zocket/embed.h"
 
@@ -58,17 +60,60 @@ static const struct zkt_allocator counting = { get, resize, release, NULL };
 
 enum {
     KIB = 1024,
-    MIB = 1024 * KIB
+    MIB = 1024 * KIB,
+    HOMES = 12 /* ids that the tests use */
 };
 
 static struct zkt_server *server;
 static size_t before; /* bytes in use when the peer was there */
 
+/* The peer is on the last shard, and what it speaks to on the first. */
+static uint32_t shards = 1;
+static struct zkt_location *homes[2 * HOMES];
+
+static void claim_homes(void)
+{
+    struct zkt_host *host = &server->host;
+    for (uint32_t i = 0; i < 2 * HOMES; i++) {
+        const struct zkt_actor *actor = host->app.info->actors[i % 2];
+        const char text[2] = { "0123456789xz"[i / 2], '\0' };
+        const struct zkt_str name = zkt_cstr(text);
+        homes[i] = zkt__location_take(host, actor, name,
+                                      zkt__location_hash(host, actor, name));
+        assert_non_null(homes[i]);
+    }
+}
+
+/* Time passes, and what crosses arrives. */
+static void pass(int64_t ms)
+{
+    for (uint32_t i = 0; i < 4 * shards; i++) {
+        zkt_server_advance(zkt__server_shard(server, i % shards),
+                           i < shards ? ms : 0);
+    }
+}
+
+static const char *hear(struct wire *w)
+{
+    if (shards > 1) {
+        pass(0);
+    }
+    return said(w);
+}
+
+static const char *ask_and_hear(struct wire *w, const char *text)
+{
+    send_text(w, text, true);
+    return hear(w);
+}
+
 static struct wire begin(struct zkt_limits limits)
 {
     used = 0;
-    server = new_slow_server(&limits, &counting);
-    struct wire w = open_slow(server);
+    server = new_slow_shards(&limits, &counting, shards);
+    zkt__server_run_shards(server, shards);
+    claim_homes();
+    struct wire w = open_slow(zkt__server_shard(server, shards - 1));
     before = peak = used;
     return w;
 }
@@ -76,6 +121,9 @@ static struct wire begin(struct zkt_limits limits)
 static void end(struct wire *w)
 {
     close_wire(w);
+    for (uint32_t i = 0; i < 2 * HOMES; i++) {
+        zkt__location_release(&server->host, homes[i]);
+    }
     zkt_server_free(server);
     assert_int_equal(used, 0);
 }
@@ -121,7 +169,7 @@ static const char *ask_long(struct wire *w, const char *prefix,
     char *text = repeat(prefix, piece, len, suffix, &total);
     say_long(w, text, total);
     free(text);
-    return said(w);
+    return hear(w);
 }
 
 #define BUILD                                                                  \
@@ -156,15 +204,15 @@ static void test_pings_without_end(void **state)
     assert_true(kept() < 600 * KIB);
     assert_int_equal(stats_of(server).reached.output_high, 1);
     drain(&w); /* one that takes them goes on */
-    turn(server);
+    pass(0);
     drain(&w);
     assert_true(zkt_endpoint_reading(w.e));
     assert_int_equal(w.len, (size_t)rounds * len / 131 * 127);
     w.len = 0;
     feed(&w, flood, len, len, false);
-    zkt_server_advance(server, 9999);
+    pass(9999);
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
-    zkt_server_advance(server, 1);
+    pass(1);
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
     assert_int_equal(stats_of(server).reached.output_stuck_ms, 1);
     end(&w);
@@ -183,13 +231,13 @@ static void test_half_frames(void **state)
         feed(&w, heads[i], 14, 14, true);
         for (int j = 0; j < 99; j++) { /* a byte every tenth of a second */
             feed(&w, "x", 1, 1, true);
-            zkt_server_advance(server, 100);
+            pass(100);
         }
         assert_true(kept() < 20 * KIB);
         assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
-        zkt_server_advance(server, 100);
+        pass(100);
         assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
-        assert_non_null(strstr(said(&w), "close 1013\n"));
+        assert_non_null(strstr(hear(&w), "close 1013\n"));
         end(&w);
     }
 }
@@ -208,7 +256,7 @@ static void test_tiny_fragments(void **state)
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
     assert_true(kept() < 64 * KIB);
     feed(&w, "\0\x81\0\0\0\0x", 7, 7, true);
-    assert_string_equal(said(&w), "close 1009\n");
+    assert_string_equal(hear(&w), "close 1009\n");
     end(&w);
 }
 
@@ -225,7 +273,7 @@ static void test_a_close_that_does_not_end(void **state)
     int seconds = 0;
     while (zkt_endpoint_fate(w.e) == ZKT_FATE_CLOSE && seconds < 100) {
         feed(&w, junk, sizeof(junk), sizeof(junk), false);
-        zkt_server_advance(server, 1000);
+        pass(1000);
         seconds++;
     }
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_DROP);
@@ -245,7 +293,7 @@ static void test_a_storm_of_subscriptions(void **state)
     for (int i = 0; i < 19; i++) { /* a state of nearly 4 KB */
         char text[600];
         snprintf(text, sizeof(text), MARK("1", "x", "%0200d"), i);
-        (void)ask(&busy, text);
+        (void)ask_and_hear(&busy, text);
     }
     for (int i = 0; i < 5000 && zkt_endpoint_reading(w.e); i++) {
         send_text(&w, SUB("state:sub", "x"), false);
@@ -284,17 +332,19 @@ static void test_cancelled_calls(void **state)
                  "\"actor\":\"job\",\"actorId\":\"%d\",\"method\":\"add\","
                  "\"input\":{\"by\":1,\"note\":\"later\"}}",
                  PADDING, 0, i);
-        assert_string_equal(ask(&w, text), "");
+        assert_string_equal(ask_and_hear(&w, text), "");
     }
     const size_t deferred = used - before;
     assert_true(deferred > CALLS * PADDING);
-    zkt_server_advance(server, 30000);
-    assert_non_null(strstr(said(&w), "DEADLINE_EXCEEDED"));
-    assert_true(used - before < deferred - CALLS * PADDING);
+    pass(30000);
+    assert_non_null(strstr(hear(&w), "DEADLINE_EXCEEDED"));
+    /* What has crossed is the input alone, from the start. */
+    assert_true(shards > 1 || used - before < deferred - CALLS * PADDING);
+    assert_true(used - before < CALLS * (PADDING + 500));
     for (size_t i = 0; i < CALLS; i++) {
         resume(i, &ran);
     }
-    turn(server);
+    pass(0);
     assert_int_equal(ran.cancelled, CALLS);
     end(&w);
 }
@@ -315,7 +365,7 @@ static void test_deep_json(void **state)
         char *closing = repeat("", "]", 400 * KIB, "}}", &len);
         char *text = repeat(prefix, "[", 400 * KIB, closing, &total);
         say_long(&w, text, total);
-        assert_non_null(strstr(said(&w), TOO_DEEP));
+        assert_non_null(strstr(hear(&w), TOO_DEEP));
         free(text);
         free(closing);
     }
@@ -376,7 +426,7 @@ static void test_memory_of_a_call(void **state)
                         REFUSED("1", "out of memory", "RESOURCE_EXHAUSTED"));
     assert_int_equal(stats_of(server).reached.call_bytes, 2);
     assert_true(kept() < MIB + CALL + 3 * MIB); /* and what arrives, twice */
-    assert_string_equal(ask(&w, MARK("2", "x", "y")), DONE("2"));
+    assert_string_equal(ask_and_hear(&w, MARK("2", "x", "y")), DONE("2"));
     end(&w);
 }
 
@@ -428,7 +478,7 @@ static void test_hashes_are_seeded(void **state)
     zkt_server_free(b);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pings_without_end),
@@ -445,5 +495,6 @@ int main(void)
         cmocka_unit_test(test_many_hard_words),
         cmocka_unit_test(test_hashes_are_seeded),
     };
+    shards = argc > 1 ? (uint32_t)atoi(argv[1]) : 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
