@@ -15,7 +15,7 @@
 %parse-param { void *scanner } { struct parse *p }
 
 %code requires {
-#include "parse.h"
+#include "syntax/parse.h"
 }
 %code {
 #define YYLLOC_DEFAULT(current, rhs, n)                                        \

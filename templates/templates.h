@@ -11,8 +11,8 @@
 #ifndef TEMPLATES_H
 #define TEMPLATES_H
 
-#include "emit.h"
-#include "model.h"
+#include "schema/model.h"
+#include "util/emit.h"
 
 void emit_types_h(struct emit *out, const struct model *m);
 void emit_types_c(struct emit *out, const struct model *m);

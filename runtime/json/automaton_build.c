@@ -1,7 +1,8 @@
 /*
  * Building an automaton by reading the pattern twice: once to count, once to
  * write into a block of just that size. What is repeated a number of times is
- * read as often. The syntax is the small one that zocketc/pattern.c writes.
+ * read as often. The syntax is the small one that zocketc/schema/pattern.c
+ * writes.
  */
 #include <string.h>
 

@@ -11,7 +11,7 @@
 //   <!-- test: members -->               zkt: what stands in an actor
 //   <!-- test: fields -->                zkt: what stands in a struct
 //   <!-- test: refused ID [members|fields] -->   the compiler says so
-//   <!-- test: formats -->               zkt: as zocketc/formats.def has them
+//   <!-- test: formats -->               zkt: as zocketc/schema/formats.def has them
 //   <!-- test: file NAME of chat.zkt -->         c: compiled, and kept
 //   <!-- test: program NAME.c … of chat.zkt -->  c: also linked, with others
 //   <!-- test: runs NAME.c … of chat.zkt -->     c: also run, to exit status 0
@@ -205,7 +205,7 @@ async function checkSchema(page, listing) {
 
 /** The well-known formats are those that the compiler has. */
 function checkFormats(listing) {
-  const table = fs.readFileSync(path.join(root, "zocketc/formats.def"), "utf8");
+  const table = fs.readFileSync(path.join(root, "zocketc/schema/formats.def"), "utf8");
   const known = [...table.matchAll(/^F\("(\w+)", ("(?:[^"\\]|\\.)*")\)/gm)];
   const said = [...listing.text.matchAll(/^type (\w+) = string\((.*)\);$/gm)];
   for (const [, word, text] of known) {

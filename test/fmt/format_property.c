@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diag.h"
-#include "format.h"
-#include "parse.h"
+#include "format/format.h"
+#include "syntax/diag.h"
+#include "syntax/parse.h"
 
 static unsigned long long state;
 

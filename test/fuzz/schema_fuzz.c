@@ -6,12 +6,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "breaking.h"
-#include "check.h"
-#include "format.h"
-#include "layout.h"
-#include "model_json.h"
-#include "parse.h"
+#include "breaking/breaking.h"
+#include "format/format.h"
+#include "output_c/layout.h"
+#include "output_json/model_json.h"
+#include "schema/check.h"
+#include "syntax/parse.h"
 #include "templates.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "breaking.h"
+#include "breaking/breaking.h"
 
 /* ---- models from text: JSON with single quotes and no escapes ---- */
 

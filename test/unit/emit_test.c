@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "emit.h"
+#include "util/emit.h"
 
 /* The text of @out, which is finished. */
 #define assert_emitted(out, expected)                                          \

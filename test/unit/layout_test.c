@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "layout.h"
+#include "output_c/layout.h"
 
 static void assert_layout(const char *text, const char *expected)
 {

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "output.h"
+#include "util/output.h"
 
 static char folder[64]; /* of the running test */
 

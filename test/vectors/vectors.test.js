@@ -12,7 +12,7 @@ assert.equal(run.status, 0, run.stderr);
 const model = JSON.parse(run.stdout);
 
 // The formats are patterns in the compiler's table, whose C strings are JSON's.
-const table = readFileSync(new URL("../../zocketc/formats.def", import.meta.url), "utf8");
+const table = readFileSync(new URL("../../zocketc/schema/formats.def", import.meta.url), "utf8");
 const formats = Object.fromEntries(
   [...table.matchAll(/^F\(("\w+"), (".*")\)$/gm)].map((m) => m.slice(1).map(JSON.parse)),
 );

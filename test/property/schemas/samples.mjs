@@ -34,7 +34,7 @@ export const patterns = [
 ];
 
 // The compiler's own table of formats, whose C strings are JSON's, too.
-const table = readFileSync(new URL("../../../zocketc/formats.def", import.meta.url), "utf8");
+const table = readFileSync(new URL("../../../zocketc/schema/formats.def", import.meta.url), "utf8");
 export const formats = Object.fromEntries(
   [...table.matchAll(/^F\(("\w+"), (".*")\)$/gm)].map((m) => m.slice(1).map(JSON.parse)),
 );

@@ -1,0 +1,140 @@
+/*
+ * What a change of a schema breaks: two descriptions of models (model_json.h)
+ * are compared, and each difference is asked whom it hurts, by which way the
+ * data goes. What is only new hurts nobody on the wire: who does not know it
+ * does not use it; but what the server does needs a handler. Clients check
+ * types, not rules, and overlook what they do not know.
+ */
+#ifndef BREAKING_H
+#define BREAKING_H
+
+#include "util/tree.h"
+
+enum breaking_id {
+#define B(symbol, id) BREAKING_##symbol,
+#include "breaking/breaking.def"
+#undef B
+    BREAKING_COUNT
+};
+
+/* Who does not survive; bits. */
+enum breaking_who {
+    BREAKS_CLIENT = 1, /* that is older than the server */
+    BREAKS_SERVER = 2, /* that is older than the client */
+    BREAKS_SOURCE = 4, /* C code that uses what was generated */
+    BREAKS_STATE = 8,  /* that was stored before */
+    BREAKS_WIRE = BREAKS_CLIENT | BREAKS_SERVER
+};
+
+struct breaking_reason {
+    enum breaking_who who;
+    const char *why; /* "send it, and are refused" */
+    struct breaking_reason *next;
+};
+
+struct breaking_finding {
+    enum breaking_id id;
+    unsigned breaks;              /* bits of all reasons */
+    struct source_range old, new; /* or of what surrounds the place */
+    const char *text;             /* "'x' is gone from struct 'Y'" */
+    struct breaking_reason *first, *last;
+    struct breaking_finding *next;
+};
+
+/** "field-removed" */
+const char *breaking_id_text(enum breaking_id id);
+
+/**
+ * What the change from @old to @new breaks, in the order of the old schema;
+ * NULL: nothing. Findings without a reason are not among it.
+ */
+struct breaking_finding *breaking_compare(struct arena *arena,
+                                          const struct tree *old,
+                                          const struct tree *new);
+
+/* ---- for the files of the comparison ---- */
+
+/* Which way values of a type go; bits. */
+enum {
+    USE_INPUT = 1,  /* from clients to servers */
+    USE_OUTPUT = 2, /* from servers to clients */
+    USE_STORED = 4  /* from a server to a later one */
+};
+
+/* A named type and what has become of it. */
+struct breaking_pair {
+    const struct tree *old, *new;
+    unsigned uses;
+    struct breaking_pair *next;
+};
+
+struct breaking {
+    struct arena *arena;
+    const struct tree *old, *new; /* the models */
+    struct breaking_finding *first, *last;
+    struct breaking_pair *pairs, *last_pair;
+};
+
+/* A place in both: what it is called, where, and which way its values go. */
+struct breaking_place {
+    const char *label; /* "'text' of struct 'Message'" */
+    struct source_range old, new;
+    unsigned uses;
+    bool is_state; /* itself, not what is in it */
+};
+
+/** A new finding; it counts once it has a reason. */
+struct breaking_finding *breaking_report(struct breaking *b,
+                                         enum breaking_id id,
+                                         const struct breaking_place *place,
+                                         const char *text);
+/** Adds a reason where @holds. */
+void breaking_because(struct breaking *b, struct breaking_finding *finding,
+                      bool holds, enum breaking_who who, const char *why);
+/** A value for a message; NULL is "nothing". */
+const char *breaking_print(struct breaking *b, const struct tree *value);
+/** The item of a list with this name, or NULL; @list may be NULL. */
+const struct tree *breaking_find(const struct tree *list, const char *name);
+
+/* breaking_uses.c */
+enum {
+    BREAKING_SECTIONS = 3
+};
+/** Kinds of named types, and the members of a model that declare them. */
+extern const char *const breaking_sections[BREAKING_SECTIONS][2];
+/** Fills the pairs. */
+void breaking_follow(struct breaking *b);
+/** The struct, enum or union that a type names, or NULL. */
+const struct tree *breaking_declared(const struct tree *model,
+                                     const struct tree *type);
+/** What has the fields of a type: parameters or a struct, or NULL. */
+const struct tree *breaking_members(const struct tree *model,
+                                    const struct tree *type);
+
+/* breaking_fields.c */
+/** Compares the fields of two objects or structs. */
+void breaking_fields(struct breaking *b, const struct tree *old,
+                     const struct tree *new,
+                     const struct breaking_place *place);
+/** Of two lists: whether @item, which only one has, is in the other under
+ * another name; NULL: no, or not without doubt. */
+const struct tree *breaking_renamed(const struct tree *item,
+                                    const struct tree *own,
+                                    const struct tree *other);
+
+/* breaking_types.c */
+void breaking_type(struct breaking *b, const struct tree *old,
+                   const struct tree *new, const struct breaking_place *place);
+/** Compares the rules of two types, or of two structs. */
+void breaking_rules(struct breaking *b, const struct tree *old,
+                    const struct tree *new, const struct breaking_place *place);
+
+/* breaking_decls.c */
+/** Whether a type of this kind ("struct") is called otherwise in C. */
+void breaking_own_names(struct breaking *b, const struct tree *old,
+                        const struct tree *new, const char *kind,
+                        const struct breaking_place *place);
+/** What an enum, a struct or a union has become. */
+void breaking_declaration(struct breaking *b, const struct breaking_pair *pair);
+
+#endif

@@ -1,0 +1,307 @@
+/*
+ * Fields: of structs, states, parameters and payloads. Whether a field that
+ * comes, goes or changes hurts depends on who writes and who reads it, and on
+ * whether the reader can do without.
+ */
+#include <string.h>
+
+#include "breaking/breaking.h"
+
+static bool is_needed(const struct tree *field)
+{
+    return !tree_truth(field, "optional") &&
+           tree_find(field, "default") == NULL;
+}
+
+/* ---- other names ---- */
+
+/* Whether two things differ in nothing but names and documentation. */
+static bool same_shape(const struct tree *a, const struct tree *b, bool top)
+{
+    if (a == NULL || b == NULL || a->kind != b->kind || a->truth != b->truth ||
+        a->len != b->len || memcmp(a->text, b->text, a->len) != 0) {
+        return a == b;
+    }
+    const struct tree *x = a->first, *y = b->first;
+    for (;;) {
+        while (x != NULL && a->kind == TREE_OBJECT &&
+               (strcmp(x->key, "c") == 0 || strcmp(x->key, "doc") == 0 ||
+                (top && strcmp(x->key, "name") == 0))) {
+            x = x->next;
+        }
+        while (y != NULL && b->kind == TREE_OBJECT &&
+               (strcmp(y->key, "c") == 0 || strcmp(y->key, "doc") == 0 ||
+                (top && strcmp(y->key, "name") == 0))) {
+            y = y->next;
+        }
+        if (x == NULL || y == NULL) {
+            return x == y;
+        }
+        if ((a->kind == TREE_OBJECT && strcmp(x->key, y->key) != 0) ||
+            !same_shape(x, y, false)) {
+            return false;
+        }
+        x = x->next;
+        y = y->next;
+    }
+}
+
+/* The one item of @list that @other has not and that is shaped like @item;
+ * NULL: there is none, or there are several. */
+static const struct tree *find_shape(const struct tree *item,
+                                     const struct tree *list,
+                                     const struct tree *other)
+{
+    const struct tree *found = NULL;
+    for (const struct tree *t = list->first; t != NULL; t = t->next) {
+        if (breaking_find(other, tree_text(t, "name")) == NULL &&
+            same_shape(item, t, true)) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = t;
+        }
+    }
+    return found;
+}
+
+const struct tree *breaking_renamed(const struct tree *item,
+                                    const struct tree *own,
+                                    const struct tree *other)
+{
+    const struct tree *found = other != NULL ? find_shape(item, other, own)
+                                             : NULL;
+    return found != NULL && find_shape(item, own, other) == item ? found : NULL;
+}
+
+/* ---- one field ---- */
+
+/* The two structs that hold the fields, for whether unknown keys matter. */
+struct owners {
+    const struct tree *old, *new;
+};
+
+static const char *label_of(struct breaking *b, const struct tree *field,
+                            const struct breaking_place *place)
+{
+    return arena_printf(b->arena, "'%s' in %s", tree_text(field, "name"),
+                        place->label);
+}
+
+static void field_lost(struct breaking *b, const struct tree *field,
+                       const struct tree *renamed, const struct owners *owners,
+                       const struct breaking_place *place)
+{
+    const char *label = label_of(b, field, place);
+    const struct breaking_place here = { label, field->at,
+                                         renamed != NULL ? renamed->at
+                                                         : place->new,
+                                         place->uses, false };
+    const bool needed = is_needed(field);
+    const bool in = (place->uses & USE_INPUT) != 0;
+    const bool out = (place->uses & USE_OUTPUT) != 0;
+    struct breaking_finding *f = breaking_report(
+        b, renamed != NULL ? BREAKING_FIELD_RENAMED : BREAKING_FIELD_REMOVED,
+        &here,
+        renamed != NULL ? arena_printf(b->arena, "%s is called '%s' now", label,
+                                       tree_text(renamed, "name"))
+                        : arena_printf(b->arena, "%s is gone", label));
+    breaking_because(b, f, in && renamed != NULL, BREAKS_CLIENT,
+                     needed ? "send it under the old name, and are refused"
+                            : "send it under the old name, where nobody looks");
+    breaking_because(b, f,
+                     in && renamed == NULL && tree_truth(owners->new, "strict"),
+                     BREAKS_CLIENT, "send a key that is unknown now");
+    breaking_because(b, f, out && needed, BREAKS_CLIENT,
+                     "cannot read what comes without it");
+    breaking_because(b, f, out && !needed, BREAKS_CLIENT, "never see it again");
+    breaking_because(b, f, in && needed, BREAKS_SERVER,
+                     "refuse what comes without it");
+    breaking_because(b, f, out && renamed != NULL && needed, BREAKS_SERVER,
+                     "send it under the old name, and newer clients cannot do "
+                     "without");
+    breaking_because(b, f, (place->uses & USE_STORED) != 0, BREAKS_STATE,
+                     "what was stored in it is lost");
+    breaking_because(b, f, true, BREAKS_SOURCE, "the member is gone");
+}
+
+static void field_added(struct breaking *b, const struct tree *field,
+                        const struct owners *owners,
+                        const struct breaking_place *place)
+{
+    const char *label = label_of(b, field, place);
+    const struct breaking_place here = { label, place->old, field->at,
+                                         place->uses, false };
+    const bool needed = is_needed(field);
+    struct breaking_finding *f = breaking_report(
+        b, BREAKING_FIELD_ADDED, &here,
+        arena_printf(b->arena, "%s is new", label));
+    breaking_because(b, f, needed && (place->uses & USE_INPUT) != 0,
+                     BREAKS_CLIENT, "do not send it, and are refused");
+    breaking_because(b, f, needed && (place->uses & USE_OUTPUT) != 0,
+                     BREAKS_SERVER,
+                     "do not send it, and newer clients cannot do without");
+    breaking_because(b, f,
+                     tree_truth(owners->old, "strict") &&
+                         (place->uses & USE_INPUT) != 0,
+                     BREAKS_SERVER, "refuse a key that they do not know");
+    breaking_because(b, f, needed && (place->uses & USE_STORED) != 0,
+                     BREAKS_STATE, "it was stored without");
+}
+
+static void compare_presence(struct breaking *b, const struct tree *old,
+                             const struct tree *new,
+                             const struct breaking_place *place)
+{
+    const bool required = !tree_truth(new, "optional");
+    const bool in = (place->uses & USE_INPUT) != 0;
+    const bool out = (place->uses & USE_OUTPUT) != 0;
+    if (required == !tree_truth(old, "optional")) {
+        return;
+    }
+    struct breaking_finding *f = breaking_report(
+        b, required ? BREAKING_FIELD_REQUIRED : BREAKING_FIELD_OPTIONAL, place,
+        arena_printf(b->arena,
+                     required ? "%s may not be absent any more"
+                              : "%s may be absent now",
+                     place->label));
+    if (required) {
+        const bool needed = is_needed(new);
+        breaking_because(b, f, in && needed, BREAKS_CLIENT,
+                         "leave it out, and are refused");
+        breaking_because(b, f, out && needed, BREAKS_SERVER,
+                         "leave it out, and newer clients cannot do without");
+        breaking_because(b, f, needed && (place->uses & USE_STORED) != 0,
+                         BREAKS_STATE, "it may have been stored without");
+    } else {
+        breaking_because(b, f, out && is_needed(old), BREAKS_CLIENT,
+                         "cannot read what comes without it");
+        breaking_because(b, f, in && is_needed(old), BREAKS_SERVER,
+                         "refuse what newer clients leave out");
+    }
+    breaking_because(b, f, true, BREAKS_SOURCE, "the member has another type");
+}
+
+static void compare_defaults(struct breaking *b, const struct tree *old,
+                             const struct tree *new,
+                             const struct breaking_place *place)
+{
+    const struct tree *o = tree_find(old, "default");
+    const struct tree *n = tree_find(new, "default");
+    const bool in = (place->uses & USE_INPUT) != 0;
+    if (tree_equal(o, n) || tree_truth(old, "optional") ||
+        tree_truth(new, "optional")) {
+        return;
+    }
+    if (o == NULL) {
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_DEFAULT_ADDED, place,
+            arena_printf(b->arena, "%s has a default now", place->label));
+        breaking_because(b, f, in, BREAKS_SERVER,
+                         "refuse what newer clients leave out");
+    } else if (n == NULL) {
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_DEFAULT_REMOVED, place,
+            arena_printf(b->arena, "%s has no default any more", place->label));
+        breaking_because(b, f, in, BREAKS_CLIENT,
+                         "may leave it out, and are refused");
+    } else {
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_DEFAULT_CHANGED, place,
+            arena_printf(b->arena, "the default of %s was %s and is %s now",
+                         place->label, breaking_print(b, o),
+                         breaking_print(b, n)));
+        breaking_because(b, f, in, BREAKS_CLIENT,
+                         "mean the old one when they leave it out");
+    }
+}
+
+/* A field of a state has a macro for its upper bound. */
+static void compare_bounds(struct breaking *b, const struct tree *old,
+                           const struct tree *new,
+                           const struct breaking_place *place)
+{
+    static const char *const counted[] = { "string", "bytes", "list", "map" };
+    const struct tree *type = tree_find(old, "type");
+    bool is_counted = false;
+    for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
+        is_counted = is_counted ||
+                     strcmp(tree_text(type, "kind"), counted[i]) == 0;
+    }
+    if (is_counted && !tree_truth(old, "optional") &&
+        tree_find(type, "max") != NULL &&
+        tree_find(tree_find(new, "type"), "max") == NULL) {
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_BOUND_REMOVED, place,
+            arena_printf(b->arena, "%s has no upper bound any more",
+                         place->label));
+        breaking_because(b, f, true, BREAKS_SOURCE,
+                         "the macro for it, _MAX, is gone");
+    }
+}
+
+static void compare_field(struct breaking *b, const struct tree *old,
+                          const struct tree *new,
+                          const struct breaking_place *place)
+{
+    const struct breaking_place here = { label_of(b, old, place), old->at,
+                                         new->at, place->uses, false };
+    compare_presence(b, old, new, &here);
+    compare_defaults(b, old, new, &here);
+    breaking_type(b, tree_find(old, "type"), tree_find(new, "type"), &here);
+    if (place->is_state) {
+        compare_bounds(b, old, new, &here);
+    }
+}
+
+static bool has_defaults(const struct tree *object)
+{
+    const struct tree *fields = tree_find(object, "fields");
+    const struct tree *f = fields != NULL ? fields->first : NULL;
+    while (f != NULL && tree_find(f, "default") == NULL) {
+        f = f->next;
+    }
+    return f != NULL;
+}
+
+/* A struct with a default has a function that gives all of them. */
+static void compare_functions(struct breaking *b, const struct tree *old,
+                              const struct tree *new,
+                              const struct breaking_place *place)
+{
+    if (!place->is_state && has_defaults(old) && !has_defaults(new)) {
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_DEFAULT_REMOVED, place,
+            arena_printf(b->arena, "no field of %s has a default any more",
+                         place->label));
+        breaking_because(b, f, true, BREAKS_SOURCE,
+                         arena_printf(b->arena, "%s_defaults() is gone",
+                                      tree_text(old, "c")));
+    }
+}
+
+void breaking_fields(struct breaking *b, const struct tree *old,
+                     const struct tree *new, const struct breaking_place *place)
+{
+    const struct owners owners = { old, new };
+    const struct tree *fields = tree_find(old, "fields");
+    const struct tree *others = tree_find(new, "fields");
+    const struct tree *o = fields != NULL ? fields->first : NULL;
+    for (; o != NULL; o = o->next) {
+        const struct tree *n = breaking_find(others, tree_text(o, "name"));
+        if (n != NULL) {
+            compare_field(b, o, n, place);
+        } else {
+            field_lost(b, o, breaking_renamed(o, fields, others), &owners,
+                       place);
+        }
+    }
+    compare_functions(b, old, new, place);
+    const struct tree *n = others != NULL ? others->first : NULL;
+    for (; n != NULL; n = n->next) {
+        if (breaking_find(fields, tree_text(n, "name")) == NULL &&
+            (fields == NULL || breaking_renamed(n, others, fields) == NULL)) {
+            field_added(b, n, &owners, place);
+        }
+    }
+}

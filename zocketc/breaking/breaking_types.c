@@ -1,0 +1,419 @@
+/*
+ * Types: whether every value of the old one is a value of the new one, and the
+ * reverse. A wider type hurts who reads what newer ones write, a narrower one
+ * who writes what newer ones read, and other code in C in any case.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "breaking/breaking.h"
+
+static bool is_kind(const struct tree *type, const char *kind)
+{
+    return strcmp(tree_text(type, "kind"), kind) == 0;
+}
+
+/* ---- rules ---- */
+
+enum change {
+    SAME,
+    TIGHTER,
+    LOOSER,
+    OTHER
+};
+
+static void rule_changed(struct breaking *b, enum change change,
+                         const char *text, const struct breaking_place *place)
+{
+    static const enum breaking_id ids[] = {
+        [TIGHTER] = BREAKING_RULE_TIGHTENED,
+        [LOOSER] = BREAKING_RULE_LOOSENED,
+        [OTHER] = BREAKING_RULE_CHANGED,
+    };
+    const bool in = (place->uses & USE_INPUT) != 0;
+    if (change == SAME) {
+        return;
+    }
+    struct breaking_finding *f = breaking_report(b, ids[change], place, text);
+    breaking_because(b, f, in && change != LOOSER, BREAKS_CLIENT,
+                     "send what is refused now");
+    breaking_because(b, f, in && change != TIGHTER, BREAKS_SERVER,
+                     "refuse what newer clients send");
+    breaking_because(b, f, (place->uses & USE_STORED) != 0 && change != LOOSER,
+                     BREAKS_STATE, "what was stored may break the rule");
+}
+
+/* A lower or an upper bound; an exclusive one has a name of its own. */
+struct bound {
+    const struct tree *value; /* NULL: there is none */
+    bool exclusive;
+};
+
+static struct bound bound_of(const struct tree *type, const char *inclusive,
+                             const char *exclusive)
+{
+    const struct tree *value = tree_find(type, exclusive);
+    return value != NULL ? (struct bound){ value, true }
+                         : (struct bound){ tree_find(type, inclusive), false };
+}
+
+/* How a bound has moved; @sign: 1 where more is tighter, else -1. */
+static enum change compare_bounds(struct bound old, struct bound new, int sign)
+{
+    if (old.value == NULL || new.value == NULL) {
+        return old.value == new.value ? SAME
+               : old.value == NULL    ? TIGHTER
+                                      : LOOSER;
+    }
+    const double moved = sign * (strtod(new.value->text, NULL) -
+                                 strtod(old.value->text, NULL));
+    if (moved > 0 || moved < 0) {
+        return moved > 0 ? TIGHTER : LOOSER;
+    }
+    return old.exclusive == new.exclusive ? SAME
+           : new.exclusive                ? TIGHTER
+                                          : LOOSER;
+}
+
+static void bound_changed(struct breaking *b, const struct tree *old,
+                          const struct tree *new, bool lower,
+                          const struct breaking_place *place)
+{
+    const char *inclusive = lower ? "min" : "max";
+    const char *exclusive = lower ? "above" : "below";
+    const struct bound o = bound_of(old, inclusive, exclusive);
+    const struct bound n = bound_of(new, inclusive, exclusive);
+    const enum change change = compare_bounds(o, n, lower ? 1 : -1);
+    rule_changed(
+        b, change,
+        arena_printf(
+            b->arena, "the %s bound of %s was %s%s and is %s%s now",
+            lower ? "lower" : "upper", place->label,
+            o.exclusive ? "exclusive " : "", breaking_print(b, o.value),
+            n.exclusive ? "exclusive " : "", breaking_print(b, n.value)),
+        place);
+}
+
+/* What a pattern or a format is called in the schema. */
+static const char *pattern_text(const struct tree *pattern)
+{
+    const char *format = tree_text(pattern, "format");
+    return format[0] != '\0' ? format : tree_text(pattern, "pattern");
+}
+
+/* Whether all patterns of a list are in another one. */
+static bool includes(const struct tree *outer, const struct tree *inner)
+{
+    for (const struct tree *i = inner != NULL ? inner->first : NULL; i != NULL;
+         i = i->next) {
+        const struct tree *o = outer != NULL ? outer->first : NULL;
+        while (o != NULL && strcmp(pattern_text(o), pattern_text(i)) != 0) {
+            o = o->next;
+        }
+        if (o == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The patterns as one would write them. */
+static const char *print_patterns(struct breaking *b, const struct tree *list)
+{
+    const char *text = "";
+    for (const struct tree *t = list != NULL ? list->first : NULL; t != NULL;
+         t = t->next) {
+        text = arena_printf(b->arena, "%s%s%s", text,
+                            text[0] != '\0' ? ", " : "", pattern_text(t));
+    }
+    return text[0] != '\0' ? text : "none";
+}
+
+/* Each pattern narrows, and a format is one: more of them is tighter. */
+static void patterns_changed(struct breaking *b, const struct tree *old,
+                             const struct tree *new,
+                             const struct breaking_place *place)
+{
+    const struct tree *o = tree_find(old, "patterns");
+    const struct tree *n = tree_find(new, "patterns");
+    const bool more = includes(n, o), less = includes(o, n);
+    rule_changed(
+        b,
+        more && less ? SAME
+        : more       ? TIGHTER
+        : less       ? LOOSER
+                     : OTHER,
+        arena_printf(b->arena, "the patterns of %s were %s and are %s now",
+                     place->label, print_patterns(b, o), print_patterns(b, n)),
+        place);
+}
+
+/* A multiple of a multiple is one of the number, too. */
+static void step_changed(struct breaking *b, const struct tree *old,
+                         const struct tree *new,
+                         const struct breaking_place *place)
+{
+    const struct tree *o = tree_find(old, "multipleOf");
+    const struct tree *n = tree_find(new, "multipleOf");
+    const long long was = o != NULL ? strtoll(o->text, NULL, 10) : 1;
+    const long long is = n != NULL ? strtoll(n->text, NULL, 10) : 1;
+    rule_changed(b,
+                 was == is                   ? SAME
+                 : was != 0 && is % was == 0 ? TIGHTER
+                 : is != 0 && was % is == 0  ? LOOSER
+                                             : OTHER,
+                 arena_printf(b->arena, "'%%' of %s was %s and is %s now",
+                              place->label, breaking_print(b, o),
+                              breaking_print(b, n)),
+                 place);
+}
+
+/* Words that are there or not. */
+static void words_changed(struct breaking *b, const struct tree *old,
+                          const struct tree *new,
+                          const struct breaking_place *place)
+{
+    static const struct {
+        const char *word;
+        bool narrows; /* a transform does not: it changes what arrives */
+    } words[] = {
+        { "unique", true }, { "strict", true }, { "check", true },
+        { "trim", false },  { "lower", false },
+    };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        const bool was = tree_truth(old, words[i].word);
+        const bool is = tree_truth(new, words[i].word);
+        rule_changed(
+            b,
+            was == is           ? SAME
+            : !words[i].narrows ? OTHER
+            : is                ? TIGHTER
+                                : LOOSER,
+            arena_printf(b->arena,
+                         is ? "%s has '%s' now" : "%s has no '%s' any more",
+                         place->label, words[i].word),
+            place);
+    }
+}
+
+void breaking_rules(struct breaking *b, const struct tree *old,
+                    const struct tree *new, const struct breaking_place *place)
+{
+    bound_changed(b, old, new, true, place);
+    bound_changed(b, old, new, false, place);
+    step_changed(b, old, new, place);
+    patterns_changed(b, old, new, place);
+    words_changed(b, old, new, place);
+}
+
+/* ---- numbers ---- */
+
+struct range {
+    double min, max;
+};
+
+/* What a kind of integer holds; false: it is none. */
+static bool natural_range(const struct tree *type, struct range *out)
+{
+    static const struct {
+        const char *kind;
+        struct range range;
+    } kinds[] = {
+        { "int32", { INT32_MIN, INT32_MAX } },
+        { "uint32", { 0, UINT32_MAX } },
+        { "int64", { -9007199254740991.0, 9007199254740991.0 } },
+        { "uint64", { 0, 9007199254740991.0 } },
+        { "timestamp", { -8640000000000000.0, 8640000000000000.0 } },
+    };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (is_kind(type, kinds[i].kind)) {
+            *out = kinds[i].range;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct range ruled_range(const struct tree *type, struct range natural)
+{
+    const struct tree *min = tree_find(type, "min");
+    const struct tree *max = tree_find(type, "max");
+    return (struct range){
+        min != NULL ? strtod(min->text, NULL) : natural.min,
+        max != NULL ? strtod(max->text, NULL) : natural.max,
+    };
+}
+
+static bool holds(struct range outer, struct range inner)
+{
+    return outer.min <= inner.min && outer.max >= inner.max;
+}
+
+/* Both are integers, of different kinds. */
+static void compare_integers(struct breaking *b, const struct tree *old,
+                             const struct tree *new,
+                             const struct breaking_place *place)
+{
+    struct range o = { 0 }, n = { 0 };
+    (void)natural_range(old, &o);
+    (void)natural_range(new, &n);
+    const struct range ruled_o = ruled_range(old, o);
+    const struct range ruled_n = ruled_range(new, n);
+    const bool in = (place->uses & USE_INPUT) != 0;
+    const bool out = (place->uses & USE_OUTPUT) != 0;
+    const bool same_c = (is_kind(old, "int64") && is_kind(new, "timestamp")) ||
+                        (is_kind(old, "timestamp") && is_kind(new, "int64"));
+    struct breaking_finding *f = breaking_report(
+        b,
+        holds(n, o)   ? BREAKING_TYPE_WIDENED
+        : holds(o, n) ? BREAKING_TYPE_NARROWED
+                      : BREAKING_TYPE_CHANGED,
+        place,
+        arena_printf(b->arena, "%s was %s and is %s now", place->label,
+                     tree_text(old, "kind"), tree_text(new, "kind")));
+    breaking_because(b, f, in && !holds(ruled_n, ruled_o), BREAKS_CLIENT,
+                     "send what is refused now");
+    breaking_because(b, f, out && !holds(o, ruled_n), BREAKS_CLIENT,
+                     "cannot read all of what they are sent");
+    breaking_because(b, f, in && !holds(ruled_o, ruled_n), BREAKS_SERVER,
+                     "refuse what newer clients send");
+    breaking_because(b, f, out && !holds(n, ruled_o), BREAKS_SERVER,
+                     "send what newer clients cannot read");
+    breaking_because(
+        b, f, (place->uses & USE_STORED) != 0 && !holds(ruled_n, ruled_o),
+        BREAKS_STATE, "what was stored may not fit");
+    breaking_because(b, f, !same_c, BREAKS_SOURCE, "the C type is another one");
+}
+
+/* ---- kinds ---- */
+
+/* How values of one kind are to be seen as those of another: TIGHTER, if what
+ * was a value may be none. */
+static enum change compare_kinds(const struct tree *old, const struct tree *new)
+{
+    static const char *const wider[][2] = {
+        { "int32", "float64" },     { "uint32", "float64" },
+        { "int64", "float64" },     { "uint64", "float64" },
+        { "timestamp", "float64" }, { "enum", "string" },
+        { "bytes", "string" },
+    };
+    if (is_kind(new, "json") || is_kind(new, "nullable")) {
+        return LOOSER;
+    }
+    if (is_kind(old, "json") || is_kind(old, "nullable")) {
+        return TIGHTER;
+    }
+    for (size_t i = 0; i < sizeof(wider) / sizeof(wider[0]); i++) {
+        if (is_kind(old, wider[i][0]) && is_kind(new, wider[i][1])) {
+            return LOOSER;
+        }
+        if (is_kind(old, wider[i][1]) && is_kind(new, wider[i][0])) {
+            return TIGHTER;
+        }
+    }
+    return OTHER;
+}
+
+/* What a type is called in a message. */
+static const char *type_text(struct breaking *b, const struct tree *type)
+{
+    const char *name = tree_text(type, "name");
+    if (is_kind(type, "nullable")) {
+        return arena_printf(b->arena, "%s | null",
+                            type_text(b, tree_find(type, "of")));
+    }
+    if (is_kind(type, "object")) {
+        return "an object";
+    }
+    return name[0] != '\0'
+               ? arena_printf(b->arena, "%s %s", tree_text(type, "kind"), name)
+               : tree_text(type, "kind");
+}
+
+static void kind_changed(struct breaking *b, const struct tree *old,
+                         const struct tree *new, enum change change,
+                         const struct breaking_place *place)
+{
+    static const enum breaking_id ids[] = {
+        [TIGHTER] = BREAKING_TYPE_NARROWED,
+        [LOOSER] = BREAKING_TYPE_WIDENED,
+        [OTHER] = BREAKING_TYPE_CHANGED,
+    };
+    const bool in = (place->uses & USE_INPUT) != 0;
+    const bool out = (place->uses & USE_OUTPUT) != 0;
+    struct breaking_finding *f = breaking_report(
+        b, ids[change], place,
+        arena_printf(b->arena, "%s was %s and is %s now", place->label,
+                     type_text(b, old), type_text(b, new)));
+    breaking_because(b, f, in && change != LOOSER, BREAKS_CLIENT,
+                     "send what is refused now");
+    breaking_because(b, f, out && change != TIGHTER, BREAKS_CLIENT,
+                     "cannot read what they are sent");
+    breaking_because(b, f, in && change != TIGHTER, BREAKS_SERVER,
+                     "refuse what newer clients send");
+    breaking_because(b, f, out && change != LOOSER, BREAKS_SERVER,
+                     "send what newer clients cannot read");
+    breaking_because(b, f, (place->uses & USE_STORED) != 0 && change != LOOSER,
+                     BREAKS_STATE, "what was stored may not fit");
+    breaking_because(b, f, true, BREAKS_SOURCE, "the C type is another one");
+}
+
+static void compare_tuples(struct breaking *b, const struct tree *old,
+                           const struct tree *new,
+                           const struct breaking_place *place)
+{
+    breaking_own_names(b, old, new, "struct", place);
+    const struct tree *o = tree_find(old, "items")->first;
+    const struct tree *n = tree_find(new, "items")->first;
+    for (unsigned i = 0; o != NULL && n != NULL;
+         i++, o = o->next, n = n->next) {
+        struct breaking_place item = *place;
+        item.label = arena_printf(b->arena, "item %u of %s", i, place->label);
+        breaking_type(b, o, n, &item);
+    }
+    if (o != n) {
+        struct breaking_place whole = *place;
+        whole.label = arena_printf(b->arena, "the number of items of %s",
+                                   place->label);
+        kind_changed(b, old, new, OTHER, &whole);
+    }
+}
+
+/* Two of one kind. */
+static void compare_same_kind(struct breaking *b, const struct tree *old,
+                              const struct tree *new,
+                              const struct breaking_place *place)
+{
+    if (breaking_declared(b->old, old) != NULL) {
+        return; /* a pair of its own */
+    }
+    breaking_rules(b, old, new, place);
+    if (tree_find(old, "items") != NULL) {
+        compare_tuples(b, old, new, place);
+    } else if (tree_find(old, "of") != NULL) {
+        struct breaking_place inner = *place;
+        if (!is_kind(old, "nullable")) {
+            inner.label = arena_printf(b->arena, "what is in %s", place->label);
+        }
+        breaking_type(b, tree_find(old, "of"), tree_find(new, "of"), &inner);
+    }
+}
+
+void breaking_type(struct breaking *b, const struct tree *old,
+                   const struct tree *new, const struct breaking_place *place)
+{
+    struct range range;
+    if (strcmp(tree_text(old, "kind"), tree_text(new, "kind")) == 0) {
+        compare_same_kind(b, old, new, place);
+    } else if (natural_range(old, &range) && natural_range(new, &range)) {
+        compare_integers(b, old, new, place);
+    } else {
+        kind_changed(b, old, new, compare_kinds(old, new), place);
+        if (is_kind(old, "nullable")) {
+            breaking_type(b, tree_find(old, "of"), new, place);
+        } else if (is_kind(new, "nullable")) {
+            breaking_type(b, old, tree_find(new, "of"), place);
+        }
+    }
+}

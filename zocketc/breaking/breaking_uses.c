@@ -1,0 +1,173 @@
+/*
+ * Which ways the values of each named type go: the types are followed from
+ * what actors send, receive and store, and for each struct, enum and union of
+ * the old schema it is noted what stands in its place in the new one.
+ */
+#include <string.h>
+
+#include "breaking/breaking.h"
+
+const char *const breaking_sections[BREAKING_SECTIONS][2] = {
+    { "enum", "enums" }, { "struct", "structs" }, { "union", "unions" }
+};
+
+const struct tree *breaking_declared(const struct tree *model,
+                                     const struct tree *type)
+{
+    for (size_t i = 0; i < BREAKING_SECTIONS; i++) {
+        if (strcmp(tree_text(type, "kind"), breaking_sections[i][0]) == 0) {
+            return breaking_find(tree_find(model, breaking_sections[i][1]),
+                                 tree_text(type, "name"));
+        }
+    }
+    return NULL;
+}
+
+static void follow_type(struct breaking *b, const struct tree *old,
+                        const struct tree *new, unsigned uses);
+
+/* Follows fields, variants, whatever has a name and a type. */
+static void follow_list(struct breaking *b, const struct tree *old,
+                        const struct tree *new, unsigned uses)
+{
+    for (const struct tree *o = old != NULL ? old->first : NULL; o != NULL;
+         o = o->next) {
+        const struct tree *n = breaking_find(new, tree_text(o, "name"));
+        if (n != NULL) {
+            follow_type(b, tree_find(o, "type"), tree_find(n, "type"), uses);
+        }
+    }
+}
+
+static void follow_members(struct breaking *b, const struct tree *old,
+                           const struct tree *new, unsigned uses)
+{
+    follow_list(b, tree_find(old, "fields"), tree_find(new, "fields"), uses);
+    follow_list(b, tree_find(old, "variants"), tree_find(new, "variants"),
+                uses);
+}
+
+static void follow_pair(struct breaking *b, const struct tree *old,
+                        const struct tree *new, unsigned uses)
+{
+    struct breaking_pair *pair = b->pairs;
+    while (pair != NULL && (pair->old != old || pair->new != new)) {
+        pair = pair->next;
+    }
+    if (pair == NULL) {
+        pair = ARENA_NEW(b->arena, struct breaking_pair);
+        pair->old = old;
+        pair->new = new;
+        if (b->last_pair != NULL) {
+            b->last_pair->next = pair;
+        } else {
+            b->pairs = pair;
+        }
+        b->last_pair = pair;
+    } else if ((pair->uses | uses) == pair->uses) {
+        return;
+    }
+    pair->uses |= uses;
+    follow_members(b, old, new, pair->uses);
+}
+
+const struct tree *breaking_members(const struct tree *model,
+                                    const struct tree *type)
+{
+    return strcmp(tree_text(type, "kind"), "object") == 0
+               ? type
+               : breaking_declared(model, type);
+}
+
+static void follow_type(struct breaking *b, const struct tree *old,
+                        const struct tree *new, unsigned uses)
+{
+    if (old == NULL || new == NULL) {
+        return;
+    }
+    const bool old_null = strcmp(tree_text(old, "kind"), "nullable") == 0;
+    const bool new_null = strcmp(tree_text(new, "kind"), "nullable") == 0;
+    if (old_null != new_null) {
+        follow_type(b, old_null ? tree_find(old, "of") : old,
+                    new_null ? tree_find(new, "of") : new, uses);
+        return;
+    }
+    const struct tree *o = breaking_declared(b->old, old);
+    const struct tree *n = breaking_declared(b->new, new);
+    if (o != NULL && n != NULL) {
+        if (strcmp(tree_text(old, "kind"), tree_text(new, "kind")) == 0) {
+            follow_pair(b, o, n, uses);
+        }
+        return;
+    }
+    follow_members(b, breaking_members(b->old, old),
+                   breaking_members(b->new, new), uses);
+    follow_type(b, tree_find(old, "of"), tree_find(new, "of"), uses);
+    const struct tree *items = tree_find(old, "items");
+    const struct tree *others = tree_find(new, "items");
+    if (items != NULL && others != NULL) {
+        n = others->first;
+        for (o = items->first; o != NULL && n != NULL;
+             o = o->next, n = n->next) {
+            follow_type(b, o, n, uses);
+        }
+    }
+}
+
+static void follow_calls(struct breaking *b, const struct tree *old,
+                         const struct tree *new)
+{
+    for (const struct tree *o = old->first; o != NULL; o = o->next) {
+        const struct tree *n = breaking_find(new, tree_text(o, "name"));
+        follow_type(b, tree_find(o, "input"), tree_find(n, "input"), USE_INPUT);
+        follow_type(b, tree_find(o, "result"), tree_find(n, "result"),
+                    USE_OUTPUT);
+        follow_type(b, tree_find(o, "payload"), tree_find(n, "payload"),
+                    USE_OUTPUT);
+    }
+}
+
+static void follow_actors(struct breaking *b)
+{
+    const struct tree *actors = tree_find(b->new, "actors");
+    for (const struct tree *o = tree_find(b->old, "actors")->first; o != NULL;
+         o = o->next) {
+        const struct tree *n = breaking_find(actors, tree_text(o, "name"));
+        if (n == NULL) {
+            continue;
+        }
+        follow_calls(b, tree_find(o, "methods"), tree_find(n, "methods"));
+        follow_calls(b, tree_find(o, "events"), tree_find(n, "events"));
+        follow_type(b, tree_find(o, "state"), tree_find(n, "state"),
+                    USE_OUTPUT | USE_STORED);
+        follow_type(b, tree_find(o, "private"), tree_find(n, "private"),
+                    USE_STORED);
+    }
+}
+
+/* Types that nothing leads to are part of the C interface all the same. */
+static void follow_rest(struct breaking *b)
+{
+    for (size_t i = 0; i < BREAKING_SECTIONS; i++) {
+        const struct tree *list = tree_find(b->old, breaking_sections[i][1]);
+        for (const struct tree *o = list != NULL ? list->first : NULL;
+             o != NULL; o = o->next) {
+            const struct breaking_pair *pair = b->pairs;
+            while (pair != NULL && pair->old != o) {
+                pair = pair->next;
+            }
+            const struct tree *n = breaking_find(
+                tree_find(b->new, breaking_sections[i][1]),
+                tree_text(o, "name"));
+            if (pair == NULL && n != NULL) {
+                follow_pair(b, o, n, 0);
+            }
+        }
+    }
+}
+
+void breaking_follow(struct breaking *b)
+{
+    follow_actors(b);
+    follow_rest(b);
+}

@@ -1,0 +1,19 @@
+/*
+ * The last touch to emitted C: long lines are broken and blank ones come
+ * singly, so that templates can write a declaration on one line whatever its
+ * names are, and need not know what stands before and after a part.
+ */
+#ifndef LAYOUT_H
+#define LAYOUT_H
+
+#include "util/emit.h"
+
+/**
+ * @text with every line of more than 80 columns broken between arguments, as
+ * clang-format would do it (lines of comments and directives stay), with no
+ * two blank lines in a row and none at the end, and with one in front of each
+ * documentation comment that is not the first thing in its braces.
+ */
+struct emit layout_code(const struct emit *text);
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * Which types are reached from where: from what clients see of an actor, or
+ * only from its private state, whose types are the server's alone. A type that
+ * no actor uses is for everybody, and so is what it is made of. By a work
+ * list, since a chain of types may be long; before any type is looked at, so
+ * that names which mean nothing are passed over here.
+ */
+#include "schema/check.h"
+
+struct reach {
+    struct check *c;
+    bool by_clients;  /* now; else from private state */
+    struct list open; /* struct symbol * */
+};
+
+static void reach_symbol(struct reach *r, struct symbol *s)
+{
+    bool *reached = r->by_clients ? &s->is_public : &s->is_stored;
+    if (!*reached) {
+        *reached = true;
+        list_add(r->c, &r->open, &s, sizeof(s));
+    }
+}
+
+static void reach_type(struct reach *r, const struct ast_type *type)
+{
+    if (type->kind != AST_TYPE_NAME) {
+        for (const struct ast_type *t = type->inner; t != NULL; t = t->next) {
+            reach_type(r, t);
+        }
+        return;
+    }
+    struct symbol *s = check_find(r->c, type->name.text);
+    if (s != NULL) {
+        reach_symbol(r, s);
+    }
+}
+
+static void reach_fields(struct reach *r, const struct ast_field *fields)
+{
+    for (const struct ast_field *f = fields; f != NULL; f = f->next) {
+        reach_type(r, f->type);
+    }
+}
+
+static void reach_member(struct reach *r, const struct ast_member *m)
+{
+    reach_fields(r, m->fields);
+    reach_fields(r, m->payload.params);
+    if (m->payload.type != NULL) {
+        reach_type(r, m->payload.type);
+    }
+    if (m->result != NULL) {
+        reach_type(r, m->result);
+    }
+}
+
+/* What is made of what has been reached. */
+static void reach_parts(struct reach *r)
+{
+    for (size_t i = 0; i < r->open.count; i++) {
+        const struct symbol *s = ((struct symbol **)r->open.items)[i];
+        reach_fields(r, s->decl->fields);
+        if (s->decl->type != NULL) {
+            reach_type(r, s->decl->type);
+        }
+    }
+    r->open.count = 0;
+}
+
+/* From the private states of all actors, or from all else of them. */
+static void reach_actors(struct check *c, bool by_clients)
+{
+    struct reach r = { .c = c, .by_clients = by_clients };
+    for (const struct ast_decl *d = c->file->decls; d != NULL; d = d->next) {
+        const struct ast_member *m = d->kind == AST_DECL_ACTOR ? d->members
+                                                               : NULL;
+        for (; m != NULL; m = m->next) {
+            if (by_clients == (m->kind != AST_MEMBER_PRIVATE)) {
+                reach_member(&r, m);
+            }
+        }
+    }
+    reach_parts(&r);
+}
+
+void check_reach(struct check *c)
+{
+    struct reach r = { .c = c, .by_clients = true };
+    reach_actors(c, true);
+    reach_actors(c, false);
+    for (struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        s->is_reached = s->is_public || s->is_stored;
+    }
+    for (struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        if (!s->is_reached) {
+            reach_symbol(&r, s);
+        }
+    }
+    reach_parts(&r);
+}

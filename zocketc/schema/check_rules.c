@@ -1,0 +1,428 @@
+/* The rules of types: which fit, and what they say as numbers. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/check.h"
+
+static const char *kind_noun(const struct model_type *type)
+{
+    switch (type->kind) {
+    case MODEL_BOOL:
+        return "a bool";
+    case MODEL_INT32:
+    case MODEL_UINT32:
+    case MODEL_INT64:
+    case MODEL_UINT64:
+        return "an integer";
+    case MODEL_TIMESTAMP:
+        return "a timestamp";
+    case MODEL_FLOAT64:
+        return "a float64";
+    case MODEL_STRING:
+        return "a string";
+    case MODEL_LIST:
+        return "a list";
+    case MODEL_MAP:
+        return "a map";
+    case MODEL_ENUM:
+        return "an enum";
+    case MODEL_BYTES:
+        return "bytes";
+    case MODEL_JSON:
+        return "json";
+    case MODEL_UNION:
+        return "a union";
+    case MODEL_TUPLE:
+        return "a tuple";
+    case MODEL_STRUCT:
+        return "a struct";
+    default:
+        return "what may be absent";
+    }
+}
+
+/* Which rules have been given in one pair of brackets. */
+struct given {
+    bool low, high, step, trim, lower, unique;
+};
+
+static bool is_integer(const struct model_type *type)
+{
+    return type->kind == MODEL_INT32 || type->kind == MODEL_UINT32 ||
+           type->kind == MODEL_INT64 || type->kind == MODEL_UINT64;
+}
+
+static bool has_counts(const struct model_type *type)
+{
+    return type->kind == MODEL_STRING || type->kind == MODEL_BYTES ||
+           type->kind == MODEL_LIST || type->kind == MODEL_MAP;
+}
+
+static void bad_bound(struct check *c, const struct ast_number *bound,
+                      const struct model_type *type)
+{
+    diag_report(c->diag, bound->at, DIAG_BAD_BOUND, bound->text,
+                kind_noun(type));
+}
+
+static void empty_numbers(struct check *c, const struct ast_rule *rule,
+                          const char *low, const char *high)
+{
+    diag_report(c->diag, rule->at, DIAG_EMPTY_RANGE, low, high);
+}
+
+/* Whether rules of a kind that stands here already are given again. */
+static bool again(struct check *c, const struct ast_rule *rule, bool *given)
+{
+    if (*given) {
+        diag_report(c->diag, rule->at, DIAG_DUPLICATE_RULE);
+        return true;
+    }
+    *given = true;
+    return false;
+}
+
+/* ---- numbers ---- */
+
+/* A bound of an integer; false: reported. */
+static bool read_integer(struct check *c, const struct ast_number *bound,
+                         const struct model_type *type, int64_t *out)
+{
+    errno = 0;
+    const long long value = strtoll(bound->text, NULL, 10);
+    if (!bound->whole || errno != 0 || value < type->int_min ||
+        value > type->int_max) {
+        bad_bound(c, bound, type);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+/* An exclusive bound of an integer is an inclusive one beside it. */
+static void integer_range(struct check *c, const struct ast_rule *rule,
+                          struct model_type *type)
+{
+    int64_t low = type->int_min, high = type->int_max;
+    if ((rule->low.text != NULL && !read_integer(c, &rule->low, type, &low)) ||
+        (rule->high.text != NULL &&
+         !read_integer(c, &rule->high, type, &high))) {
+        return;
+    }
+    low += rule->kind == AST_RULE_ABOVE;
+    high -= rule->kind == AST_RULE_BELOW;
+    if (low > high) {
+        empty_numbers(c, rule, arena_printf(c->arena, "%lld", (long long)low),
+                      arena_printf(c->arena, "%lld", (long long)high));
+        return;
+    }
+    type->int_min = low;
+    type->int_max = high;
+}
+
+static bool read_float(struct check *c, const struct ast_number *bound,
+                       const struct model_type *type, double *out)
+{
+    char *end;
+    *out = strtod(bound->text, &end);
+    if (*end != '\0' || !isfinite(*out) || *out < type->float_min ||
+        *out > type->float_max) {
+        bad_bound(c, bound, type);
+        return false;
+    }
+    return true;
+}
+
+static void float_range(struct check *c, const struct ast_rule *rule,
+                        struct model_type *type)
+{
+    double low = type->float_min, high = type->float_max;
+    if ((rule->low.text != NULL && !read_float(c, &rule->low, type, &low)) ||
+        (rule->high.text != NULL && !read_float(c, &rule->high, type, &high))) {
+        return;
+    }
+    const bool above = rule->low.text != NULL ? rule->kind == AST_RULE_ABOVE
+                                              : type->above;
+    const bool below = rule->high.text != NULL ? rule->kind == AST_RULE_BELOW
+                                               : type->below;
+    if (low > high || (!(low < high) && (above || below))) {
+        empty_numbers(c, rule, arena_printf(c->arena, "%g", low),
+                      arena_printf(c->arena, "%g", high));
+        return;
+    }
+    type->float_min = low;
+    type->float_max = high;
+    type->above = above;
+    type->below = below;
+}
+
+static void multiple_rule(struct check *c, const struct ast_rule *rule,
+                          struct model_type *type)
+{
+    errno = 0;
+    const long long step = strtoll(rule->low.text, NULL, 10);
+    if (!is_integer(type)) {
+        diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
+    } else if (!rule->low.whole || errno != 0 || step < 1 ||
+               step > 9007199254740991) {
+        bad_bound(c, &rule->low, type);
+    } else if (type->int_step > 1 && step % type->int_step != 0) {
+        bad_bound(c, &rule->low, type); /* an alias has one that is not met */
+    } else {
+        type->int_step = step;
+    }
+}
+
+/* ---- counts ---- */
+
+/* The bytes of a unit, or 0: there is no such unit. */
+static long long unit_of(const char *unit)
+{
+    static const struct {
+        const char *name;
+        long long bytes;
+    } units[] = { { "", 1 }, { "B", 1 }, { "KiB", 1024 }, { "MiB", 1 << 20 } };
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(units[i].name, unit) == 0) {
+            return units[i].bytes;
+        }
+    }
+    return 0;
+}
+
+static bool read_count(struct check *c, const struct ast_number *bound,
+                       const struct model_type *type, uint32_t *out)
+{
+    char *end;
+    errno = 0;
+    const long long number = strtoll(bound->text, &end, 10);
+    const long long unit = unit_of(end);
+    const bool has_unit = *end != '\0';
+    if (errno != 0 || number < 0 || unit == 0 ||
+        (has_unit && type->kind != MODEL_BYTES) ||
+        number >= UINT32_MAX / 2 / unit) {
+        bad_bound(c, bound, type);
+        return false;
+    }
+    *out = (uint32_t)(number * unit);
+    return true;
+}
+
+static void count_range(struct check *c, const struct ast_rule *rule,
+                        struct model_type *type)
+{
+    uint32_t low = 0, high = UINT32_MAX;
+    if ((rule->low.text != NULL && !read_count(c, &rule->low, type, &low)) ||
+        (rule->high.text != NULL && !read_count(c, &rule->high, type, &high))) {
+        return;
+    }
+    /* What an alias says already holds as well. */
+    low = low > type->min ? low : type->min;
+    high = high < type->max ? high : type->max;
+    if (low > high) {
+        empty_numbers(c, rule, arena_printf(c->arena, "%u", low),
+                      arena_printf(c->arena, "%u", high));
+        return;
+    }
+    type->min = low;
+    type->max = high;
+}
+
+static void range_rule(struct check *c, const struct ast_rule *rule,
+                       struct model_type *type, struct given *given)
+{
+    const bool exclusive = rule->kind != AST_RULE_RANGE;
+    if ((!is_integer(type) && type->kind != MODEL_FLOAT64 &&
+         !has_counts(type)) ||
+        (exclusive && has_counts(type))) {
+        diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
+        return;
+    }
+    if ((rule->low.text != NULL && again(c, rule, &given->low)) ||
+        (rule->high.text != NULL && again(c, rule, &given->high))) {
+        return;
+    }
+    if (type->kind == MODEL_FLOAT64) {
+        float_range(c, rule, type);
+    } else if (is_integer(type)) {
+        integer_range(c, rule, type);
+    } else {
+        count_range(c, rule, type);
+    }
+}
+
+/* ---- patterns ---- */
+
+enum {
+    PATTERNS_MAX = 16
+};
+
+static void add_pattern(struct check *c, const struct ast_rule *rule,
+                        struct model_type *type, struct model_pattern pattern)
+{
+    if (type->pattern_count == PATTERNS_MAX) {
+        diag_report(c->diag, rule->at, DIAG_TOO_MANY_PATTERNS, PATTERNS_MAX);
+        return;
+    }
+    struct model_pattern *all = arena_alloc(
+        c->arena, (type->pattern_count + 1) * sizeof(*all));
+    for (size_t i = 0; i < type->pattern_count; i++) {
+        all[i] = type->patterns[i];
+    }
+    all[type->pattern_count++] = pattern;
+    type->patterns = all;
+}
+
+static void pattern_rule(struct check *c, const struct ast_rule *rule,
+                         struct model_type *type)
+{
+    struct model_pattern pattern = { .shown = rule->text };
+    const char *error;
+    size_t at;
+    if (type->kind != MODEL_STRING) {
+        diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
+        return;
+    }
+    pattern.source = pattern_lower(c->arena, rule->text, &error, &at,
+                                   &pattern.searches);
+    if (pattern.source == NULL) {
+        const uint32_t start = rule->at.start + (uint32_t)at;
+        diag_report(c->diag, (struct source_range){ start, start + 1 },
+                    DIAG_BAD_PATTERN, error);
+        return;
+    }
+    add_pattern(c, rule, type, pattern);
+}
+
+/* ---- words ---- */
+
+static const struct {
+    const char *word, *pattern;
+} formats[] = {
+#define F(word, pattern) { word, pattern },
+#include "schema/formats.def"
+#undef F
+};
+
+enum {
+    FORMAT_COUNT = sizeof(formats) / sizeof(formats[0]),
+    TRIM = FORMAT_COUNT,
+    LOWER,
+    UNIQUE,
+    WORD_COUNT
+};
+
+static const char *word_of(size_t i)
+{
+    static const char *const others[] = { "trim", "lower", "unique" };
+    return i < FORMAT_COUNT ? formats[i].word : others[i - FORMAT_COUNT];
+}
+
+/* Whether items of the type can be compared. */
+static bool is_comparable(const struct model_type *type)
+{
+    return type->kind <= MODEL_STRING || type->kind == MODEL_ENUM;
+}
+
+static bool word_fits(size_t i, const struct model_type *type)
+{
+    return i == UNIQUE ? type->kind == MODEL_LIST && is_comparable(type->inner)
+                       : type->kind == MODEL_STRING;
+}
+
+/* All rules of a type. */
+struct rules {
+    const struct model_type *type;
+    const struct ast_rule *all;
+};
+
+/* One that fits the type and is not there yet. */
+static const char *word_at(const void *user, size_t i)
+{
+    const struct rules *rules = user;
+    for (const struct ast_rule *r = rules->all; r != NULL; r = r->next) {
+        if (r->kind == AST_RULE_WORD && strcmp(r->text, word_of(i)) == 0) {
+            return NULL;
+        }
+    }
+    return word_fits(i, rules->type) ? word_of(i) : NULL;
+}
+
+static void format_rule(struct check *c, const struct ast_rule *rule,
+                        struct model_type *type, size_t format)
+{
+    struct model_pattern pattern = { .shown = formats[format].word,
+                                     .is_format = true };
+    const char *error;
+    size_t at;
+    for (size_t i = 0; i < type->pattern_count; i++) {
+        if (type->patterns[i].is_format &&
+            strcmp(type->patterns[i].shown, rule->text) == 0) {
+            diag_report(c->diag, rule->at, DIAG_DUPLICATE_RULE);
+            return;
+        }
+    }
+    pattern.source = pattern_lower(c->arena, formats[format].pattern, &error,
+                                   &at, &pattern.searches);
+    add_pattern(c, rule, type, pattern);
+}
+
+static void word_rule(struct check *c, const struct ast_rule *rule,
+                      const struct ast_rule *all, struct model_type *type,
+                      struct given *given)
+{
+    size_t i = 0;
+    while (i < WORD_COUNT && strcmp(rule->text, word_of(i)) != 0) {
+        i++;
+    }
+    if (i == WORD_COUNT) {
+        const struct rules rules = { type, all };
+        diag_report(c->diag, rule->at, DIAG_UNKNOWN_RULE, rule->text);
+        diag_suggest(c->diag, rule->at, rule->text, WORD_COUNT, word_at,
+                     &rules);
+    } else if (!word_fits(i, type)) {
+        diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE,
+                    i == UNIQUE && type->kind == MODEL_LIST
+                        ? "a list of such items"
+                        : kind_noun(type));
+    } else if (i < FORMAT_COUNT) {
+        format_rule(c, rule, type, i);
+    } else if (i == TRIM) {
+        type->trim = true;
+        (void)again(c, rule, &given->trim);
+    } else if (i == LOWER) {
+        type->lower = true;
+        (void)again(c, rule, &given->lower);
+    } else {
+        type->unique = true;
+        (void)again(c, rule, &given->unique);
+    }
+}
+
+void check_rules(struct check *c, const struct ast_rule *rules,
+                 struct model_type *type)
+{
+    struct given given = { 0 };
+    for (const struct ast_rule *rule = rules; rule != NULL; rule = rule->next) {
+        switch (rule->kind) {
+        case AST_RULE_RANGE:
+        case AST_RULE_ABOVE:
+        case AST_RULE_BELOW:
+            range_rule(c, rule, type, &given);
+            break;
+        case AST_RULE_MULTIPLE:
+            if (!again(c, rule, &given.step)) {
+                multiple_rule(c, rule, type);
+            }
+            break;
+        case AST_RULE_WORD:
+            word_rule(c, rule, rules, type, &given);
+            break;
+        case AST_RULE_PATTERN:
+            pattern_rule(c, rule, type);
+            break;
+        }
+    }
+}

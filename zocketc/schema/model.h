@@ -1,0 +1,319 @@
+/*
+ * What templates see of a schema: checked, and lowered to C. Every name is in
+ * its C form, every type is resolved, every rule is a number. Templates hold
+ * layout only, so whatever needs thought is computed here.
+ *
+ * The words: a *stem* is the snake_case name that a thing's C identifiers are
+ * made of, with the app in front ("demo_chat", "demo_message_list"); a
+ * *member* is what stands after a dot ("reply_to", "delete_"); a *name* is as
+ * in the schema, which is as on the wire. Nothing is NULL unless it says so.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "syntax/source.h"
+
+enum model_kind {
+    MODEL_BOOL, /* from here on: built in, and in C a type of the runtime */
+    MODEL_INT32,
+    MODEL_UINT32,
+    MODEL_INT64,
+    MODEL_UINT64,
+    MODEL_FLOAT64,
+    MODEL_TIMESTAMP,
+    MODEL_STRING,
+    MODEL_BYTES,
+    MODEL_JSON,
+    MODEL_ENUM,
+    MODEL_STRUCT,
+    MODEL_UNION,
+    MODEL_TUPLE,
+    MODEL_LIST,
+    MODEL_MAP,
+    MODEL_OPTIONAL,      /* T? */
+    MODEL_NULLABLE,      /* T | null */
+    MODEL_BOXED,         /* T? where it closes a cycle: a pointer */
+    MODEL_BOXED_NULLABLE /* T | null, likewise */
+};
+
+struct ast_value;
+struct model_enum;
+struct model_struct;
+struct model_union;
+
+/* A pattern, or a format, which has a name. */
+struct model_pattern {
+    const char *source; /* for PCRE2 */
+    const char *shown;  /* "/^[a-z]+$/", "email" */
+    bool is_format;
+    bool searches; /* not tied to the start, and repeats without a bound */
+};
+
+/* Text that may hold any character, NUL too. */
+struct model_text {
+    const char *text;
+    size_t len;
+};
+
+/*
+ * Names on the wire, grouped by length, for a switch: groups by rising length,
+ * the names of one in order of their index.
+ */
+struct model_name {
+    const char *text;
+    size_t index;
+    size_t len; /* text may hold a NUL */
+};
+struct model_group {
+    size_t len;
+    const struct model_name *names;
+    size_t count;
+};
+struct model_lookup {
+    const struct model_group *groups;
+    size_t group_count;
+};
+
+/*
+ * A C type with its rules: one struct zkt_type. Two uses with the same C type
+ * and the same rules may share one.
+ */
+struct model_type {
+    enum model_kind kind;
+    const char *c_kind;  /* "ZKT_KIND_INT32" */
+    const char *c_type;  /* "int32_t", "struct demo_message",
+                            "const struct demo_node *" (BOXED) */
+    const char *c_param; /* as a parameter, before its name: "int32_t ",
+                            "const struct demo_message *" */
+    const char *c_item;  /* a pointer to one: "const int32_t *",
+                            "const struct demo_message *" */
+    const char *c_empty; /* initialiser of an empty one: "0", "{ 0 }",
+                            "ZKT_STR_INIT(\"\")" */
+    const char *stem;    /* of its struct: "demo_message_list", "zkt_str_map",
+                            "zkt_int32_opt", or of its enum; else "" */
+    const char *table;   /* "zkt_type_int32", "demo_message_type_",
+                            "demo_message_text_type_" */
+    const char *decoder; /* "zkt_decode_int32"; for a struct
+                            "demo_message_type_.decode" */
+    const char *encoder; /* likewise */
+    bool by_value;       /* as a parameter */
+    bool owns;           /* see zkt_type */
+    bool is_shared;      /* its table is named in other emitted files */
+    bool has_ref;        /* STRUCT, LIST, MAP: a place in some state may be
+                            one, so there is a struct STEM_ref */
+    /* The rules: of the kind they belong to. No bound is UINT32_MAX, and
+     * infinite for floats. */
+    int64_t int_min, int_max; /* always narrow enough for the C type */
+    int64_t int_step;         /* a multiple of this; 0: of anything */
+    double float_min, float_max;
+    bool above, below; /* float_min, float_max itself is not allowed */
+    int depth; /* lists, maps and tuples around the innermost one in it */
+    uint32_t min, max; /* STRING, BYTES, LIST, MAP */
+    const char *c_max; /* max as C: "200", "UINT32_MAX" */
+    bool trim, lower;  /* STRING */
+    const struct model_pattern *patterns;
+    size_t pattern_count;
+    bool unique;                          /* LIST */
+    const struct model_type *inner;       /* LIST MAP and what may be absent */
+    const char *entry;                    /* MAP: stem of the entry struct */
+    const struct model_enum *enumeration; /* ENUM */
+    const struct model_struct *structure; /* STRUCT; TUPLE: its elements */
+    const struct model_union *alternatives; /* UNION */
+};
+
+struct model_enum_value {
+    const char *name;       /* "member" */
+    struct source_range at; /* here and below: the name, in the schema */
+    struct model_text wire; /* the spelling */
+    const char *c_name;     /* "DEMO_ROLE_MEMBER" */
+    const char *doc;        /* NULL: none; lines end in \n but for the last */
+};
+
+struct model_enum {
+    const char *name, *stem; /* "Role", "demo_role" */
+    struct source_range at;
+    const char *prefix; /* "DEMO_ROLE" */
+    const char *doc;    /* or NULL */
+    const struct model_enum_value *values;
+    size_t value_count;
+    struct model_lookup names;
+    bool of_union;  /* made of the variants of one */
+    bool is_hidden; /* only private state has it: for the server alone */
+};
+
+struct model_field {
+    const char *name;          /* "replyTo" */
+    const char *stem;          /* "reply_to": in names of functions */
+    const char *member;        /* "reply_to", "delete_" */
+    const char *doc;           /* or NULL */
+    const char *c_declaration; /* "struct zkt_int32_opt reply_to" */
+    const char *c_default;     /* constant initialiser, or NULL: none. May use
+                                  ZKT_STR_INIT and file-scope compound literals */
+    const struct model_type *type;
+    size_t index;
+    struct source_range at;
+    const struct ast_value *value; /* the default as written, or NULL */
+};
+
+/* A struct of the schema, or one made for a state, an input, a payload. */
+struct model_struct {
+    const char *name, *stem; /* "Message", "demo_message" */
+    struct source_range at;
+    const char *doc; /* or NULL */
+    const struct model_field *fields;
+    size_t field_count;
+    struct model_lookup names;
+    bool has_defaults; /* of at least one field */
+    bool is_declared;  /* by a struct of the schema: has dup and free */
+    bool is_state;     /* of an actor, also its private one */
+    bool is_hidden;    /* a private state, or only in one: the server's */
+    bool is_strict;    /* an unknown key is an error */
+    size_t check;  /* its number among the model's checks, from 1; 0: none */
+    size_t number; /* among all structs */
+    const struct model_type *type;
+};
+
+/* One of a union: a struct under a name. */
+struct model_variant {
+    struct source_range at;
+    const char *name;   /* "circle", also on the wire */
+    const char *member; /* of the C union: "circle", "delete_" */
+    const char *doc;    /* or NULL */
+    const struct model_type *type;
+};
+
+struct model_union {
+    struct source_range at;
+    const char *name, *stem; /* "Shape", "demo_shape" */
+    const char *doc;         /* or NULL */
+    const char *discriminator;
+    const struct model_enum *kinds; /* enum demo_shape_kind */
+    const struct model_variant *variants;
+    size_t variant_count;
+    const struct model_type *type;
+};
+
+/* A hook for a struct with `check;`. */
+struct model_check {
+    const char *member; /* of the app's handlers: "check_message" */
+    const struct model_struct *structure;
+};
+
+struct model_method {
+    const char *name, *stem; /* "setTopic", "set_topic" */
+    struct source_range at;
+    const char *member; /* of the handlers: "set_topic", "delete_" */
+    const char *doc;    /* or NULL */
+    size_t index;
+    const struct model_type *input;  /* or NULL */
+    const struct model_type *result; /* or NULL */
+    const char *c_in;  /* ", const struct demo_chat_say_input *in", ", int32_t
+                          in", or "" */
+    const char *c_out; /* ", struct demo_message *out", or "" */
+    const char *c_result; /* for callbacks: ", int32_t result", ", const struct
+                             demo_message *result", or "" */
+};
+
+struct model_event {
+    const char *name, *stem;
+    struct source_range at;
+    const char *doc; /* or NULL */
+    size_t index;
+    const struct model_type *payload; /* or NULL */
+    const char *c_payload; /* for callbacks: "const struct demo_message
+                            *payload, ", "int32_t payload, ", or "" */
+};
+
+struct model_hook {
+    const char *member;   /* "on_connect" */
+    const char *constant; /* "ZKT_HOOK_CONNECT" */
+};
+
+struct model_actor {
+    const char *name, *stem; /* "chat", "demo_chat" */
+    struct source_range at;
+    const char *member; /* of the app's handlers: "chat", "delete_" */
+    const char *doc;    /* or NULL */
+    const struct model_struct *state;  /* without fields where there is none */
+    const struct model_struct *hidden; /* private state; NULL: there is none */
+    const struct model_method *methods;
+    size_t method_count;
+    struct model_lookup method_names;
+    const struct model_event *events;
+    size_t event_count;
+    const struct model_hook *hooks;
+    size_t hook_count;
+};
+
+/* A definition of a C type, in an order that C accepts: a map comes before
+ * the struct that holds it, its entry after the struct that is its value. */
+enum model_declaration_kind {
+    MODEL_DECLARE_STRUCT,
+    MODEL_DECLARE_UNION,
+    MODEL_DECLARE_TUPLE,
+    MODEL_DECLARE_LIST,
+    MODEL_DECLARE_MAP,
+    MODEL_DECLARE_ENTRY,
+    MODEL_DECLARE_OPTIONAL
+};
+struct model_declaration {
+    enum model_declaration_kind kind;
+    const struct model_type *type;
+};
+
+/* "#define DEMO_CHAT_TOPIC_MAX 120" */
+struct model_bound {
+    const char *name;
+    uint32_t max;
+};
+
+struct model {
+    const char *version;            /* of the compiler: "0.1.0" */
+    const char *file_name;          /* "chat.zkt", no folder */
+    const char *file_stem;          /* "chat" */
+    const char *guard;              /* "DEMO_CHAT" */
+    const char *app;                /* stem: "demo" */
+    const char *app_name;           /* as in the schema */
+    struct source_range at;         /* of the app's name */
+    const char *doc;                /* or NULL */
+    const struct model_enum *enums; /* in the order of the schema */
+    size_t enum_count;
+    const struct model_struct *const *structs; /* declared ones, likewise */
+    size_t struct_count;
+    const struct model_union *const *unions; /* likewise */
+    size_t union_count;
+    const struct model_declaration *declarations;
+    size_t declaration_count;
+    /* What only private state is made of: not for clients. */
+    const struct model_declaration *hidden_declarations;
+    size_t hidden_declaration_count;
+    /* Types whose tables are emitted, in an order that C accepts: what a type
+     * is made of comes before it, but for structs, which are declared. */
+    const struct model_type *const *types;
+    size_t type_count;
+    const struct model_type *const *hidden_types;
+    size_t hidden_type_count;
+    /* Of these, the structs and unions that are declared. */
+    const struct model_type *const *forward_types;
+    size_t forward_count;
+    /* Types with has_ref that are not the runtime's own (zkt_int32_list). */
+    const struct model_type *const *refs;
+    size_t ref_count;
+    const struct model_bound *bounds;
+    size_t bound_count;
+    const struct model_actor *actors;
+    size_t actor_count;
+    struct model_lookup actor_names;
+    const struct model_check *checks;
+    size_t check_count;
+    bool has_infinity;    /* in the rules of a float64 */
+    bool hidden_infinity; /* in those of private state */
+    bool has_copies;      /* some struct is_declared */
+    bool hidden_copies;   /* one of private state's */
+};
+
+#endif

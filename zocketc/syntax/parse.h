@@ -1,0 +1,72 @@
+/*
+ * From text to AST. The grammar's actions call the functions here, which make
+ * nodes and keep track of what belongs to no node: documentation comments,
+ * and constructs that are not supported yet.
+ */
+#ifndef PARSE_H
+#define PARSE_H
+
+#include "syntax/ast.h"
+#include "syntax/diag.h"
+
+#define PARSE_DEPTH_MAX 64
+
+/* A comment, which documents the token behind it. */
+struct parse_doc {
+    char *text;
+    size_t len, capacity; /* of the text; it grows by the line */
+    struct source_range at;
+    uint32_t token; /* its offset */
+    bool used;
+};
+
+struct parse {
+    struct arena *arena;
+    struct diag *diag;
+    const struct source *source;
+    struct ast_file *file;
+    struct parse_doc *docs; /* in the order of the text */
+    size_t doc_count, doc_capacity;
+    struct ast_unsupported *last_unsupported;
+    uint32_t offset;             /* of the lexer */
+    struct source_range comment; /* where the one it is in began */
+    int depth;                   /* nesting of types and values */
+    void *last_decl;
+};
+
+/** Parses and reports; what was understood is in the file. @source is one of
+ * the diag's. */
+struct ast_file *parse_file(struct arena *arena, struct diag *diag,
+                            const struct source *source);
+
+/* ---- for the lexer and the grammar ---- */
+
+void *parse_append(struct parse *p, struct ast_list *list, void *node,
+                   void **link_of_last);
+void parse_add_doc(struct parse *p, const char *text, size_t len);
+/** The comment in front of what begins at @at, or NULL. */
+const char *parse_doc(struct parse *p, struct source_range at);
+void parse_unsupported(struct parse *p, struct source_range at,
+                       const char *what);
+/** A string literal's value; @text with its quotes. */
+struct ast_value *parse_string(struct parse *p, struct source_range at,
+                               const char *text, size_t len);
+/** The range that `low-high` was meant to be; @high has the dash in front. */
+const char *parse_range(struct parse *p, const char *low, const char *high);
+/** Says which character at @at begins no token; @found is the text in quotes.
+ */
+const char *parse_stray(struct parse *p, struct source_range at,
+                        const char *found);
+/** Reports a string that cannot be a key of a literal. */
+void parse_key(struct parse *p, const struct ast_value *key);
+/**
+ * Makes a type around @inner, which is the first element of a tuple. A type
+ * that is nested too deeply is reported once; then @inner is returned.
+ */
+struct ast_type *parse_type(struct parse *p, struct source_range at,
+                            enum ast_type_kind kind, struct ast_type *inner,
+                            struct ast_rule *rules);
+/** Goes one level down. Returns false if that is too deep, and reports it. */
+bool parse_enter(struct parse *p, struct source_range at);
+
+#endif
