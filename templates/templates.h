@@ -12,57 +12,60 @@
 #define TEMPLATES_H
 
 #include "schema/model.h"
-#include "util/emit.h"
+#include "util/text_buffer.h"
 
-void emit_types_h(struct emit *out, const struct model *m);
-void emit_types_c(struct emit *out, const struct model *m);
-void emit_server_h(struct emit *out, const struct model *m);
-void emit_server_c(struct emit *out, const struct model *m);
-void emit_client_h(struct emit *out, const struct model *m);
-void emit_client_c(struct emit *out, const struct model *m);
+void emit_types_h(struct text_buffer *out, const struct model *m);
+void emit_types_c(struct text_buffer *out, const struct model *m);
+void emit_server_h(struct text_buffer *out, const struct model *m);
+void emit_server_c(struct text_buffer *out, const struct model *m);
+void emit_client_h(struct text_buffer *out, const struct model *m);
+void emit_client_c(struct text_buffer *out, const struct model *m);
 
 /* ---- common.ct ---- */
 
-void emit_banner(struct emit *out, const struct model *m);
-void emit_extern_c_begin(struct emit *out);
-void emit_extern_c_end(struct emit *out);
-void emit_find(struct emit *out, const char *stem,
+void emit_banner(struct text_buffer *out, const struct model *m);
+void emit_extern_c_begin(struct text_buffer *out);
+void emit_extern_c_end(struct text_buffer *out);
+void emit_find(struct text_buffer *out, const char *stem,
                const struct model_lookup *names);
 /* @side: "" for the server, "remote_" for the client. */
-void emit_events(struct emit *out, const struct model_actor *a,
+void emit_events(struct text_buffer *out, const struct model_actor *a,
                  const char *side);
 
 /* ---- write.ct ---- */
 
-void emit_state_writers(struct emit *out, const struct model_actor *a,
+void emit_state_writers(struct text_buffer *out, const struct model_actor *a,
                         const struct model_struct *state, bool body);
-void emit_ref_writers(struct emit *out, const struct model_type *t, bool body);
-void emit_event_emitter(struct emit *out, const struct model_actor *a,
+void emit_ref_writers(struct text_buffer *out, const struct model_type *t,
+                      bool body);
+void emit_event_emitter(struct text_buffer *out, const struct model_actor *a,
                         const struct model_event *e, bool body);
 
 /* ---- types.h.ct and types.c.ct, for what the server alone has ---- */
 
-void emit_enum_declarations(struct emit *out, const struct model *m,
+void emit_enum_declarations(struct text_buffer *out, const struct model *m,
                             bool hidden);
-void emit_enum_codes(struct emit *out, const struct model *m, bool hidden);
-void emit_declaration(struct emit *out, const struct model_declaration *d);
-void emit_type_code(struct emit *out, const struct model_type *t);
-void emit_map_find(struct emit *out, const struct model_declaration *d);
+void emit_enum_codes(struct text_buffer *out, const struct model *m,
+                     bool hidden);
+void emit_declaration(struct text_buffer *out,
+                      const struct model_declaration *d);
+void emit_type_code(struct text_buffer *out, const struct model_type *t);
+void emit_map_find(struct text_buffer *out, const struct model_declaration *d);
 
 /* ---- later.ct ---- */
 
-void emit_later(struct emit *out, const struct model_actor *a,
+void emit_later(struct text_buffer *out, const struct model_actor *a,
                 const struct model_method *m, bool body);
 
 /* ---- client.h.ct ---- */
 
-void emit_client_call(struct emit *out, const struct model_actor *a,
+void emit_client_call(struct text_buffer *out, const struct model_actor *a,
                       const struct model_method *m, bool body);
-void emit_client_begin(struct emit *out, const struct model_actor *a,
+void emit_client_begin(struct text_buffer *out, const struct model_actor *a,
                        const struct model_method *m, bool body);
-void emit_client_on(struct emit *out, const struct model_actor *a,
+void emit_client_on(struct text_buffer *out, const struct model_actor *a,
                     const struct model_event *e, bool body);
-void emit_client_watch(struct emit *out, const struct model_actor *a,
+void emit_client_watch(struct text_buffer *out, const struct model_actor *a,
                        const struct model_field *f, bool body);
 
 /* ---- words that several templates choose ---- */

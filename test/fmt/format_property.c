@@ -51,7 +51,7 @@ static bool is_last_comma(const struct tokens *tokens, size_t i)
     return is_closing(&tokens->items[i]);
 }
 
-static void add_solid(struct emit *out, const struct token *t)
+static void add_solid(struct text_buffer *out, const struct token *t)
 {
     for (size_t i = 0; i < t->len; i++) {
         const bool blank = strchr(" \t\r\n", t->text[i]) != NULL;
@@ -63,12 +63,12 @@ static void add_solid(struct emit *out, const struct token *t)
 }
 
 /* Tokens with what documents them, but for the last commas; then comments. */
-static struct emit essence(const char *text, size_t len)
+static struct text_buffer essence(const char *text, size_t len)
 {
     struct arena arena = { 0 };
     const struct source source = { .path = "x.zkt", .text = text, .len = len };
     const struct tokens tokens = tokens_read(&arena, &source);
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     for (size_t i = 0; i < tokens.count; i++) {
         const enum token_kind kind = tokens.items[i].kind;
         if (kind != TOKEN_LINE && kind != TOKEN_BLOCK &&
@@ -102,17 +102,18 @@ static bool same_ink(const char *a, const char *b)
     }
 }
 
-static struct emit format(const char *text, size_t len)
+static struct text_buffer format(const char *text, size_t len)
 {
     struct arena arena = { 0 };
     const struct source source = { .path = "x.zkt", .text = text, .len = len };
-    struct emit out = format_source(&arena, &source);
+    struct text_buffer out = format_source(&arena, &source);
     emit_text(&out, ""); /* a NUL, also behind nothing */
     arena_finish(&arena);
     return out;
 }
 
-static void fail(const char *what, const char *text, const struct emit *once)
+static void fail(const char *what, const char *text,
+                 const struct text_buffer *once)
 {
     printf("%s\n==== input\n%s\n==== output\n%s\n", what, text, once->text);
     exit(1);
@@ -127,10 +128,10 @@ static bool is_clean(const char *text)
 
 static void check(const char *text, size_t len)
 {
-    struct emit once = format(text, len);
-    struct emit twice = format(once.text, once.len);
-    struct emit before = essence(text, len);
-    struct emit after = essence(once.text, once.len);
+    struct text_buffer once = format(text, len);
+    struct text_buffer twice = format(once.text, once.len);
+    struct text_buffer before = essence(text, len);
+    struct text_buffer after = essence(once.text, once.len);
     if (strcmp(before.text, after.text) != 0) {
         fail("the tokens differ", text, &once);
     }
@@ -147,15 +148,15 @@ static void check(const char *text, size_t len)
     if (!is_clean(once.text) && strstr(text, "/*") == NULL) {
         fail("the output has blank lines too many", text, &once);
     }
-    emit_finish(&once);
-    emit_finish(&twice);
-    emit_finish(&before);
-    emit_finish(&after);
+    text_buffer_finish(&once);
+    text_buffer_finish(&twice);
+    text_buffer_finish(&before);
+    text_buffer_finish(&after);
 }
 
 /* ---- random layouts ---- */
 
-static void add_gap(struct emit *out, unsigned comments)
+static void add_gap(struct text_buffer *out, unsigned comments)
 {
     static const char *const blanks[] = { " ",      " ",  " ",  "\n",
                                           "\n\n\n", "\t", "  ", " \n" };
@@ -175,7 +176,7 @@ static void check_layout(const char *text, size_t len)
     struct arena arena = { 0 };
     const struct source source = { .path = "x.zkt", .text = text, .len = len };
     const struct tokens tokens = tokens_read(&arena, &source);
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     const unsigned comments = (unsigned)random_below(3) * 4;
     for (size_t i = 0; i < tokens.count; i++) {
         const struct token *t = &tokens.items[i];
@@ -190,7 +191,7 @@ static void check_layout(const char *text, size_t len)
     } else {
         fail("a layout does not parse", text, &out);
     }
-    emit_finish(&out);
+    text_buffer_finish(&out);
     arena_finish(&arena);
 }
 

@@ -29,35 +29,36 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void check_format(struct arena *arena, const struct source *source)
 {
-    struct emit once = format_source(arena, source);
+    struct text_buffer once = format_source(arena, source);
     emit_text(&once, ""); /* a NUL, also behind nothing */
     const struct source again = {
         .path = source->path,
         .text = once.text,
         .len = once.len,
     };
-    struct emit twice = format_source(arena, &again);
+    struct text_buffer twice = format_source(arena, &again);
     emit_text(&twice, "");
     if (strcmp(once.text, twice.text) != 0) {
         __builtin_trap();
     }
-    emit_finish(&once);
-    emit_finish(&twice);
+    text_buffer_finish(&once);
+    text_buffer_finish(&twice);
 }
 
 /* What is written for a model. */
 static void check_templates(const struct model *model)
 {
-    static void (*const emitters[])(struct emit *, const struct model *) = {
+    static void (*const emitters[])(struct text_buffer *,
+                                    const struct model *) = {
         emit_types_h,  emit_types_c,  emit_server_h,
         emit_server_c, emit_client_h, emit_client_c,
     };
     for (size_t i = 0; i < sizeof(emitters) / sizeof(emitters[0]); i++) {
-        struct emit raw = { 0 };
+        struct text_buffer raw = { 0 };
         emitters[i](&raw, model);
-        struct emit code = layout_code(&raw);
-        emit_finish(&raw);
-        emit_finish(&code);
+        struct text_buffer code = layout_code(&raw);
+        text_buffer_finish(&raw);
+        text_buffer_finish(&code);
     }
 }
 
@@ -67,7 +68,7 @@ static const struct tree *run(struct arena *arena, const char *path,
 {
     struct source source;
     struct diag diag = { .out = nowhere, .json = size % 2 != 0 };
-    struct emit text = { 0 };
+    struct text_buffer text = { 0 };
     source_set(&source, arena, path, (const char *)data, size);
     (void)sources_add(&diag.sources, &source);
     const struct ast_file *file = parse_file(arena, &diag, &source);
@@ -84,7 +85,7 @@ static const struct tree *run(struct arena *arena, const char *path,
     }
     const struct tree *tree = model_describe(arena, m);
     tree_print(&text, tree);
-    emit_finish(&text);
+    text_buffer_finish(&text);
     if (breaking_compare(arena, tree, tree) != NULL) {
         __builtin_trap();
     }

@@ -13,12 +13,12 @@
 
 static void assert_layout(const char *text, const char *expected)
 {
-    struct emit in = { 0 };
+    struct text_buffer in = { 0 };
     emit_text(&in, text);
-    struct emit out = layout_code(&in);
+    struct text_buffer out = layout_code(&in);
     assert_string_equal(out.text, expected);
-    emit_finish(&in);
-    emit_finish(&out);
+    text_buffer_finish(&in);
+    text_buffer_finish(&out);
 }
 
 static void what_fits_stays(void **state)

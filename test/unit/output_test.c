@@ -41,7 +41,7 @@ static int make_folder(void **state)
 static void add(struct output *output, const char *directory, const char *name,
                 const char *content)
 {
-    struct emit text = { 0 };
+    struct text_buffer text = { 0 };
     emit_text(&text, content);
     output_add(output, directory, name, &text);
     assert_null(text.text);

@@ -59,13 +59,13 @@ void breaking_because(struct breaking *b, struct breaking_finding *finding,
 
 const char *breaking_print(struct breaking *b, const struct tree *value)
 {
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     if (value == NULL) {
         return "nothing";
     }
     tree_print_line(&out, value);
     const char *text = arena_text(b->arena, out.text, out.len);
-    emit_finish(&out);
+    text_buffer_finish(&out);
     return text;
 }
 

@@ -81,10 +81,10 @@ static void print_place(const struct side *side, struct source_range range)
 /* Text of a schema, of which all can be seen. */
 static void print_visible(const char *text)
 {
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_visible(&out, text);
     (void)fwrite(out.text, 1, out.len, stdout);
-    emit_finish(&out);
+    text_buffer_finish(&out);
 }
 
 static void print_finding(const struct side *old, const struct side *new,
@@ -115,7 +115,7 @@ static void print_finding(const struct side *old, const struct side *new,
 
 /* ---- for programs ---- */
 
-static void emit_place(struct emit *out, const char *key,
+static void emit_place(struct text_buffer *out, const char *key,
                        const struct side *side, struct source_range range)
 {
     const struct source *source = sources_at(&side->diag.sources, range.start);
@@ -131,8 +131,8 @@ static void emit_place(struct emit *out, const char *key,
     emit_text(out, "}");
 }
 
-static void emit_reasons(struct emit *out, const struct breaking_finding *f,
-                         unsigned shown)
+static void emit_reasons(struct text_buffer *out,
+                         const struct breaking_finding *f, unsigned shown)
 {
     bool first = true;
     emit_text(out, ",\"breaks\":[");
@@ -156,7 +156,7 @@ static void emit_reasons(struct emit *out, const struct breaking_finding *f,
 static void print_json(const struct side *old, const struct side *new,
                        const struct breaking_finding *f, unsigned shown)
 {
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_text(&out, "{\"id\":");
     emit_json_string(&out, json_string(breaking_id_text(f->id)));
     emit_text(&out, ",\"message\":");
@@ -165,7 +165,7 @@ static void print_json(const struct side *old, const struct side *new,
     emit_place(&out, "new", new, f->new);
     emit_reasons(&out, f, shown);
     (void)fwrite(out.text, 1, out.len, stdout);
-    emit_finish(&out);
+    text_buffer_finish(&out);
 }
 
 /* ---- */

@@ -33,7 +33,7 @@ static int print_outputs(struct arena *arena, const struct cli *cli)
                                                   : cli->files.items[0];
     generate_names(stem_of(arena, path), cli->c_server, cli->c_client, &output);
     if (cli->model != NULL && strcmp(cli->model, "-") != 0) {
-        struct emit none = { 0 };
+        struct text_buffer none = { 0 };
         output_add_path(&output, cli->model, &none);
     }
     for (size_t i = 0; i < output.count; i++) {
@@ -56,7 +56,7 @@ static void add_depfile(struct arena *arena, const struct cli *cli,
     for (const struct source *s = sources->first; s != NULL; s = s->next) {
         paths[count++] = s->path;
     }
-    struct emit text = { 0 };
+    struct text_buffer text = { 0 };
     depfile_emit(&text, output, paths, count);
     output_add_path(output, cli->depfile, &text);
 }
@@ -65,11 +65,11 @@ static void add_depfile(struct arena *arena, const struct cli *cli,
 static void add_model(struct arena *arena, const struct model *m,
                       const char *path, struct output *output)
 {
-    struct emit text = { 0 };
+    struct text_buffer text = { 0 };
     tree_print(&text, model_describe(arena, m));
     if (strcmp(path, "-") == 0) {
         (void)fwrite(text.text, 1, text.len, stdout);
-        emit_finish(&text);
+        text_buffer_finish(&text);
     } else {
         output_add_path(output, path, &text);
     }

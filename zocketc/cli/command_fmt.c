@@ -23,14 +23,14 @@ static int fail(const char *what, const char *path)
 }
 
 /* Takes @text. */
-static int write_back(const char *path, struct emit *text)
+static int write_back(const char *path, struct text_buffer *text)
 {
     struct output output = { 0 };
     const char *failed = path;
     char *target = realpath(path, NULL);
     int status = STATUS_OK;
     if (target == NULL) {
-        emit_finish(text);
+        text_buffer_finish(text);
         return fail("write", path);
     }
     output_add_path(&output, target, text);
@@ -60,16 +60,18 @@ static bool read_one(struct arena *arena, const struct cli *cli,
     return sources_add(&diag->sources, source);
 }
 
-static bool is_changed(const struct source *source, const struct emit *text)
+static bool is_changed(const struct source *source,
+                       const struct text_buffer *text)
 {
     return source->is_mixed || source->len != text->len ||
            (text->len > 0 && memcmp(source->text, text->text, text->len) != 0);
 }
 
 /* Gives @text the line ends of the file. */
-static void restore_line_ends(const struct source *source, struct emit *text)
+static void restore_line_ends(const struct source *source,
+                              struct text_buffer *text)
 {
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     if (!source->has_crlf) {
         return;
     }
@@ -79,13 +81,13 @@ static void restore_line_ends(const struct source *source, struct emit *text)
         emit_text(&out, "\r\n");
         line += len + 1;
     }
-    emit_finish(text);
+    text_buffer_finish(text);
     *text = out;
 }
 
 /* Takes @text. */
 static int finish(const struct cli *cli, const char *path,
-                  const struct source *source, struct emit *text)
+                  const struct source *source, struct text_buffer *text)
 {
     const bool input = strcmp(path, "-") == 0;
     const bool changed = is_changed(source, text);
@@ -101,7 +103,7 @@ static int finish(const struct cli *cli, const char *path,
     } else if (changed) {
         return write_back(path, text);
     }
-    emit_finish(text);
+    text_buffer_finish(text);
     return status;
 }
 
@@ -118,7 +120,7 @@ static int format_file(const struct cli *cli, const char *path)
         diag_finish(&diag);
         status = STATUS_SCHEMA;
         if (diag.errors == 0) {
-            struct emit text = format_source(&arena, &source);
+            struct text_buffer text = format_source(&arena, &source);
             status = finish(cli, path, &source, &text);
         }
     }

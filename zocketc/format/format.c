@@ -260,13 +260,13 @@ static size_t measure(struct format *f, const struct item *item,
     if (item->comment || item->block) {
         return 0;
     }
-    struct emit scratch = { 0 };
+    struct text_buffer scratch = { 0 };
     struct format dry = *f;
     dry.out = &scratch;
     put_item(&dry, item, columns);
     const bool single = scratch.text != NULL &&
                         strchr(scratch.text, '\n') == NULL;
-    emit_finish(&scratch);
+    text_buffer_finish(&scratch);
     return single ? dry.column : 0;
 }
 
@@ -378,10 +378,11 @@ static void match_brackets(struct format *f)
     }
 }
 
-struct emit format_source(struct arena *arena, const struct source *source)
+struct text_buffer format_source(struct arena *arena,
+                                 const struct source *source)
 {
     struct tokens tokens = tokens_read(arena, source);
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     for (size_t i = 0; i + 1 < tokens.count; i++) {
         if (token_is(&tokens.items[i], ",") ||
             token_is(&tokens.items[i], ";")) {

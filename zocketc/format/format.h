@@ -8,7 +8,7 @@
 
 #include "syntax/source.h"
 #include "syntax/tokens.h"
-#include "util/emit.h"
+#include "util/text_buffer.h"
 
 enum {
     FORMAT_COLUMNS = 100,
@@ -17,7 +17,8 @@ enum {
 
 /** @source, which must parse, as it ought to be laid out; taken by the caller.
  */
-struct emit format_source(struct arena *arena, const struct source *source);
+struct text_buffer format_source(struct arena *arena,
+                                 const struct source *source);
 
 /* ---- for the files of the formatter ---- */
 
@@ -27,7 +28,7 @@ struct format {
     const struct token *tokens;
     size_t count;  /* without the end */
     size_t *match; /* of a bracket: the other one */
-    struct emit *out;
+    struct text_buffer *out;
     size_t column; /* 0: nothing stands on this line */
     size_t indent;
     bool pending; /* the next token stands on a line of its own */

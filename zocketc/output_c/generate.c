@@ -9,7 +9,7 @@
 
 struct file {
     const char *ending; /* behind the name of the schema file */
-    void (*emit)(struct emit *out, const struct model *model);
+    void (*emit)(struct text_buffer *out, const struct model *model);
 };
 
 static const struct file server_files[] = {
@@ -30,9 +30,9 @@ enum {
     FILES = sizeof(server_files) / sizeof(server_files[0])
 };
 
-static struct emit name_file(const char *stem, const char *ending)
+static struct text_buffer name_file(const char *stem, const char *ending)
 {
-    struct emit name = { 0 };
+    struct text_buffer name = { 0 };
     emit_text(&name, stem);
     emit_text(&name, ending);
     return name;
@@ -40,20 +40,21 @@ static struct emit name_file(const char *stem, const char *ending)
 
 /* Takes @code. */
 static void add_file(const char *stem, const char *directory,
-                     const char *ending, struct emit *code,
+                     const char *ending, struct text_buffer *code,
                      struct output *output)
 {
-    struct emit name = name_file(stem, ending);
+    struct text_buffer name = name_file(stem, ending);
     output_add(output, directory, name.text, code);
-    emit_finish(&name);
+    text_buffer_finish(&name);
 }
 
-static struct emit generate(const struct file *file, const struct model *model)
+static struct text_buffer generate(const struct file *file,
+                                   const struct model *model)
 {
-    struct emit raw = { 0 };
+    struct text_buffer raw = { 0 };
     file->emit(&raw, model);
-    struct emit code = layout_code(&raw);
-    emit_finish(&raw);
+    struct text_buffer code = layout_code(&raw);
+    text_buffer_finish(&raw);
     return code;
 }
 
@@ -61,12 +62,12 @@ static void generate_files(const struct model *model, const char *directory,
                            const struct file *files, struct output *output)
 {
     for (size_t i = 0; i < FILES; i++) {
-        struct emit name = name_file(model->file_stem, files[i].ending);
+        struct text_buffer name = name_file(model->file_stem, files[i].ending);
         if (!output_has(output, directory, name.text)) {
-            struct emit code = generate(&files[i], model);
+            struct text_buffer code = generate(&files[i], model);
             output_add(output, directory, name.text, &code);
         }
-        emit_finish(&name);
+        text_buffer_finish(&name);
     }
 }
 
@@ -86,11 +87,11 @@ void generate_names(const char *stem, const char *c_server,
                     const char *c_client, struct output *output)
 {
     for (size_t i = 0; c_server != NULL && i < FILES; i++) {
-        struct emit none = { 0 };
+        struct text_buffer none = { 0 };
         add_file(stem, c_server, server_files[i].ending, &none, output);
     }
     for (size_t i = 0; c_client != NULL && i < FILES; i++) {
-        struct emit none = { 0 };
+        struct text_buffer none = { 0 };
         add_file(stem, c_client, client_files[i].ending, &none, output);
     }
 }

@@ -120,16 +120,17 @@ static bool fits(const char *text, size_t len, size_t column, size_t after)
     return true;
 }
 
-static void emit_line_start(struct emit *out, size_t indent)
+static void emit_line_start(struct text_buffer *out, size_t indent)
 {
     emit_text(out, "\n");
     emit_blanks(out, indent);
 }
 
-static void emit_piece(struct emit *out, const struct piece *piece);
+static void emit_piece(struct text_buffer *out, const struct piece *piece);
 
-static void emit_arguments(struct emit *out, const char *text, size_t len,
-                           size_t column, size_t indent, size_t after)
+static void emit_arguments(struct text_buffer *out, const char *text,
+                           size_t len, size_t column, size_t indent,
+                           size_t after)
 {
     bool is_first = true;
     while (len > 0) {
@@ -156,7 +157,7 @@ static void emit_arguments(struct emit *out, const char *text, size_t len,
     }
 }
 
-static void emit_piece(struct emit *out, const struct piece *piece)
+static void emit_piece(struct text_buffer *out, const struct piece *piece)
 {
     size_t open, close;
     if (piece->column + piece->len + piece->tail <= WIDTH ||
@@ -206,8 +207,8 @@ static bool is_initialiser(const char *text, size_t len)
 
 /* Puts the parts between the braces of @text on lines of their own. The text
  * stands @indent columns in, and @tail characters follow it. */
-static void emit_initialiser(struct emit *out, const char *text, size_t len,
-                             size_t indent, size_t tail)
+static void emit_initialiser(struct text_buffer *out, const char *text,
+                             size_t len, size_t indent, size_t tail)
 {
     if (indent + len + tail <= WIDTH || !is_initialiser(text, len)) {
         const struct piece piece = { text, len, indent, indent, tail };
@@ -254,7 +255,7 @@ static size_t find_definition(const char *line, size_t len)
     return at > 0 ? at - 1 : 0;
 }
 
-static void emit_line(struct emit *out, const char *line, size_t len)
+static void emit_line(struct text_buffer *out, const char *line, size_t len)
 {
     const size_t indent = strspn(line, " ");
     const char first = line[indent];
@@ -285,9 +286,9 @@ static bool is_doc(const char *line)
     return strncmp(line + strspn(line, " "), "/**", 3) == 0;
 }
 
-struct emit layout_code(const struct emit *text)
+struct text_buffer layout_code(const struct text_buffer *text)
 {
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     const char *line = text->text != NULL ? text->text : "";
     bool blank_is_due = false;
     char last = '{'; /* character of the line before */

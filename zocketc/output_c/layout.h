@@ -6,7 +6,7 @@
 #ifndef LAYOUT_H
 #define LAYOUT_H
 
-#include "util/emit.h"
+#include "util/text_buffer.h"
 
 /**
  * @text with every line of more than 80 columns broken between arguments, as
@@ -14,6 +14,6 @@
  * two blank lines in a row and none at the end, and with one in front of each
  * documentation comment that is not the first thing in its braces.
  */
-struct emit layout_code(const struct emit *text);
+struct text_buffer layout_code(const struct text_buffer *text);
 
 #endif

@@ -38,11 +38,11 @@ static void add_integer(struct arena *arena, struct tree *to, const char *key,
 static void add_double(struct arena *arena, struct tree *to, const char *key,
                        double value)
 {
-    struct emit text = { 0 };
+    struct text_buffer text = { 0 };
     emit_double(&text, value);
     tree_add(to, key,
              tree_number(arena, arena_text(arena, text.text, text.len)));
-    emit_finish(&text);
+    text_buffer_finish(&text);
 }
 
 static void add_flag(struct arena *arena, struct tree *to, const char *key,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "schema/check.h"
-#include "util/emit.h"
+#include "util/text_buffer.h"
 
 /* ---- enums ---- */
 
@@ -36,10 +36,10 @@ static void check_spelling(struct check *c, struct table *spellings,
                            struct model_text wire)
 {
     /* As JSON, since a NUL may be inside. */
-    struct emit text = { 0 };
+    struct text_buffer text = { 0 };
     emit_json_string(&text, json_string_of(wire.text, wire.len));
     const char *key = arena_text(c->arena, text.text, text.len);
-    emit_finish(&text);
+    text_buffer_finish(&text);
     const struct ast_name *first = table_find(spellings, key);
     if (first == NULL) {
         table_put(spellings, c->arena, key, (void *)(uintptr_t)&v->name);

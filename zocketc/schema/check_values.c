@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "schema/check.h"
-#include "util/emit.h"
+#include "util/text_buffer.h"
 
 /* The default that is being looked at, for messages. */
 struct look {
@@ -42,10 +42,10 @@ static const char *broken(const struct look *l, const struct ast_value *value,
 
 static const char *literal(struct check *c, const char *text, size_t len)
 {
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_c_string(&out, c_string_of(text, len));
     const char *kept = arena_text(c->arena, out.text, out.len);
-    emit_finish(&out);
+    text_buffer_finish(&out);
     return kept;
 }
 
@@ -98,10 +98,10 @@ static const char *of_float(const struct look *l, const struct ast_value *value,
     if (!isfinite(number) || outside) {
         return broken(l, value, "its range");
     }
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_double(&out, number);
     const char *text = arena_text(l->c->arena, out.text, out.len);
-    emit_finish(&out);
+    text_buffer_finish(&out);
     return text;
 }
 
@@ -199,14 +199,14 @@ static const char *of_bytes(const struct look *l, const struct ast_value *value,
     if (!read_base64(value->text, value->len, bytes, &count)) {
         return mismatch(l, value, "string of base64");
     }
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_text(&out, count > 0 ? "{ (const uint8_t[]){ " : "{ 0 }");
     for (size_t i = 0; i < count; i++) {
         emit_text(&out, i > 0 ? ", " : "");
         emit_unsigned(&out, bytes[i]);
     }
     const char *items = arena_text(arena, out.text, out.len);
-    emit_finish(&out);
+    text_buffer_finish(&out);
     return counted(l, value, type, count, "bytes",
                    count > 0 ? arena_printf(arena, "%s }, %zu }", items, count)
                              : items);
@@ -214,9 +214,10 @@ static const char *of_bytes(const struct look *l, const struct ast_value *value,
 
 /* ---- json ---- */
 
-static void write_json(struct emit *out, const struct ast_value *value);
+static void write_json(struct text_buffer *out, const struct ast_value *value);
 
-static void write_json_members(struct emit *out, const struct ast_value *value)
+static void write_json_members(struct text_buffer *out,
+                               const struct ast_value *value)
 {
     const bool object = value->kind == AST_VALUE_OBJECT;
     emit_text(out, object ? "{" : "[");
@@ -233,7 +234,7 @@ static void write_json_members(struct emit *out, const struct ast_value *value)
     emit_text(out, object ? "}" : "]");
 }
 
-static void write_json(struct emit *out, const struct ast_value *value)
+static void write_json(struct text_buffer *out, const struct ast_value *value)
 {
     switch (value->kind) {
     case AST_VALUE_NUMBER:
@@ -274,11 +275,11 @@ static const char *of_json(const struct look *l, const struct ast_value *value)
     if (!is_json(value)) {
         return mismatch(l, value, "JSON");
     }
-    struct emit text = { 0 };
+    struct text_buffer text = { 0 };
     write_json(&text, value);
     const char *kept = arena_printf(l->c->arena, "ZKT_STR_INIT(%s)",
                                     literal(l->c, text.text, text.len));
-    emit_finish(&text);
+    text_buffer_finish(&text);
     return kept;
 }
 
@@ -314,7 +315,7 @@ static const char *of_enum(const struct look *l, const struct ast_value *value,
 
 /* Parts of an initialiser, with commas between them. */
 struct joined {
-    struct emit text;
+    struct text_buffer text;
     size_t count;
     bool bad; /* a part was NULL: reported */
 };
@@ -343,7 +344,7 @@ static const char *take_joined(const struct look *l,
         text = arena_text(l->c->arena, j->count > 0 ? j->text.text : "",
                           j->text.len);
     }
-    emit_finish(&j->text);
+    text_buffer_finish(&j->text);
     return text;
 }
 

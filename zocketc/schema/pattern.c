@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "schema/check.h"
-#include "util/emit.h"
+#include "util/text_buffer.h"
 
 /* ECMA-262, section 22.2.2: WhiteSpace and LineTerminator; and the rest. */
 #define SPACES                                                                 \
@@ -33,7 +33,7 @@ enum {
 struct pattern {
     const char *text; /* between the slashes */
     size_t at, len;
-    struct emit out;
+    struct text_buffer out;
     const char *error;
     int depth;
     bool loops;    /* something may be repeated without a bound */
@@ -488,7 +488,7 @@ const char *pattern_lower(struct arena *arena, const char *text,
         *searches = code != NULL && p.loops && is_untied(code);
         pcre2_code_free(code);
     }
-    emit_finish(&p.out);
+    text_buffer_finish(&p.out);
     *error = p.error;
     *at = p.at + 1;
     return source;

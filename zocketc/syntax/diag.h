@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "syntax/source.h"
-#include "util/emit.h"
+#include "util/text_buffer.h"
 
 enum diag_id {
 #define D(symbol, id, severity, text) DIAG_##symbol,

@@ -22,19 +22,19 @@ struct printer {
     const struct diag *diag;
     const struct source *source;
     struct source_place place;
-    struct emit out;
+    struct text_buffer out;
 };
 
 /* ---- lines ---- */
 
-static void emit_byte(struct emit *out, char byte)
+static void emit_byte(struct text_buffer *out, char byte)
 {
     emit_bytes(out, &byte, 1);
 }
 
 /* A blank or a sign for each character up to @end; a tab stays a tab, so that
  * both line up whatever a tab is worth. */
-static void emit_signs(struct emit *out, const char *line, size_t at,
+static void emit_signs(struct text_buffer *out, const char *line, size_t at,
                        size_t end, char sign)
 {
     while (at < end) {
@@ -46,7 +46,7 @@ static void emit_signs(struct emit *out, const char *line, size_t at,
     }
 }
 
-static void emit_line(struct emit *out, const char *line, size_t from,
+static void emit_line(struct text_buffer *out, const char *line, size_t from,
                       size_t to)
 {
     for (size_t at = from, size; at < to; at += size) {
@@ -150,7 +150,7 @@ static void print_text(struct printer *p, const struct diag_message *message)
 
 /* ---- JSON ---- */
 
-static void emit_place(struct emit *out, const char *key,
+static void emit_place(struct text_buffer *out, const char *key,
                        struct source_place place)
 {
     emit_text(out, ",\"");
@@ -163,7 +163,7 @@ static void emit_place(struct emit *out, const char *key,
 }
 
 /* A message up to its notes, or one of them. */
-static void emit_message(struct emit *out, const struct source *source,
+static void emit_message(struct text_buffer *out, const struct source *source,
                          struct source_place start,
                          const struct diag_message *message)
 {
@@ -246,7 +246,7 @@ void diag_finish(struct diag *diag)
         (diag->json ? print_json : print_text)(&p, all[i].message);
         /* In one piece: standard error has no buffer of its own. */
         (void)fwrite(p.out.text, 1, p.out.len, diag->out);
-        emit_finish(&p.out);
+        text_buffer_finish(&p.out);
     }
     if (diag->errors > DIAG_ERRORS_MAX && diag->out != NULL && !diag->json) {
         fprintf(diag->out,

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static void emit_name(struct emit *out, const char *name)
+static void emit_name(struct text_buffer *out, const char *name)
 {
     size_t backslashes = 0;
     for (const char *c = name; *c != '\0'; c++) {
@@ -26,7 +26,7 @@ static void emit_name(struct emit *out, const char *name)
     }
 }
 
-void depfile_emit(struct emit *out, const struct output *output,
+void depfile_emit(struct text_buffer *out, const struct output *output,
                   const char *const *sources, size_t source_count)
 {
     for (size_t i = 0; i < output->count; i++) {

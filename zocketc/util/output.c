@@ -52,11 +52,11 @@ bool output_has(const struct output *output, const char *directory,
 }
 
 /* Takes @path and @text. */
-static void add(struct output *output, char *path, struct emit *text)
+static void add(struct output *output, char *path, struct text_buffer *text)
 {
     if (has_path(output, path)) {
         free(path);
-        emit_finish(text);
+        text_buffer_finish(text);
         return;
     }
     if (output->count == output->capacity) {
@@ -66,16 +66,17 @@ static void add(struct output *output, char *path, struct emit *text)
     }
     output->files[output->count++] = (struct output_file){ .path = path,
                                                            .text = *text };
-    *text = (struct emit){ 0 };
+    *text = (struct text_buffer){ 0 };
 }
 
 void output_add(struct output *output, const char *directory, const char *name,
-                struct emit *text)
+                struct text_buffer *text)
 {
     add(output, join(directory, "/", name), text);
 }
 
-void output_add_path(struct output *output, const char *path, struct emit *text)
+void output_add_path(struct output *output, const char *path,
+                     struct text_buffer *text)
 {
     add(output, join(path, "", ""), text);
 }
@@ -218,7 +219,7 @@ void output_finish(struct output *output)
     for (size_t i = 0; i < output->count; i++) {
         free(output->files[i].path);
         free(output->files[i].temporary);
-        emit_finish(&output->files[i].text);
+        text_buffer_finish(&output->files[i].text);
     }
     for (size_t i = 0; i < output->made_count; i++) {
         free(output->made[i]);

@@ -8,12 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "util/emit.h"
+#include "util/text_buffer.h"
 
 struct output_file {
     char *path;
     char *temporary; /* written beside it, not renamed yet; or NULL */
-    struct emit text;
+    struct text_buffer text;
 };
 
 /** Zero is an empty set. */
@@ -30,11 +30,11 @@ struct output {
  * in the set already is added once: both contents are the same.
  */
 void output_add(struct output *output, const char *directory, const char *name,
-                struct emit *text);
+                struct text_buffer *text);
 
 /** The same with the path as a whole. */
 void output_add_path(struct output *output, const char *path,
-                     struct emit *text);
+                     struct text_buffer *text);
 
 /** Whether DIRECTORY/NAME is in it already, and need not be made again. */
 bool output_has(const struct output *output, const char *directory,

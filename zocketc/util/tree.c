@@ -112,12 +112,12 @@ bool tree_equal(const struct tree *a, const struct tree *b)
 
 /* ---- printing ---- */
 
-static void print_string(struct emit *out, const char *text, size_t len)
+static void print_string(struct text_buffer *out, const char *text, size_t len)
 {
     emit_json_string(out, (struct emit_json_literal){ text, len });
 }
 
-static void print_lines(struct emit *out, unsigned depth, bool lines)
+static void print_lines(struct text_buffer *out, unsigned depth, bool lines)
 {
     if (lines) {
         emit_text(out, "\n");
@@ -127,10 +127,10 @@ static void print_lines(struct emit *out, unsigned depth, bool lines)
     }
 }
 
-static void print(struct emit *out, const struct tree *tree, unsigned depth,
-                  bool lines);
+static void print(struct text_buffer *out, const struct tree *tree,
+                  unsigned depth, bool lines);
 
-static void print_parts(struct emit *out, const struct tree *tree,
+static void print_parts(struct text_buffer *out, const struct tree *tree,
                         unsigned depth, bool lines)
 {
     emit_text(out, tree->kind == TREE_LIST ? "[" : "{");
@@ -149,8 +149,8 @@ static void print_parts(struct emit *out, const struct tree *tree,
     emit_text(out, tree->kind == TREE_LIST ? "]" : "}");
 }
 
-static void print(struct emit *out, const struct tree *tree, unsigned depth,
-                  bool lines)
+static void print(struct text_buffer *out, const struct tree *tree,
+                  unsigned depth, bool lines)
 {
     switch (tree->kind) {
     case TREE_NULL:
@@ -172,13 +172,13 @@ static void print(struct emit *out, const struct tree *tree, unsigned depth,
     }
 }
 
-void tree_print(struct emit *out, const struct tree *tree)
+void tree_print(struct text_buffer *out, const struct tree *tree)
 {
     print(out, tree, 0, true);
     emit_text(out, "\n");
 }
 
-void tree_print_line(struct emit *out, const struct tree *tree)
+void tree_print_line(struct text_buffer *out, const struct tree *tree)
 {
     print(out, tree, 0, false);
 }

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 #include "util/arena.h"
-#include "util/emit.h"
 #include "util/source_range.h"
+#include "util/text_buffer.h"
 
 enum tree_kind {
     TREE_NULL,
@@ -55,8 +55,8 @@ bool tree_truth(const struct tree *object, const char *key);
 bool tree_equal(const struct tree *a, const struct tree *b);
 
 /** As JSON (RFC 8259) with two blanks for each level, and a line end behind. */
-void tree_print(struct emit *out, const struct tree *tree);
+void tree_print(struct text_buffer *out, const struct tree *tree);
 /** As JSON on one line. */
-void tree_print_line(struct emit *out, const struct tree *tree);
+void tree_print_line(struct text_buffer *out, const struct tree *tree);
 
 #endif

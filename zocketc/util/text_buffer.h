@@ -8,8 +8,8 @@
  *   ${f->c_name}            an identifier or C text that the model made
  *   ${c_string(f->name)}    a C string literal, with its quotes
  */
-#ifndef EMIT_H
-#define EMIT_H
+#ifndef TEXT_BUFFER_H
+#define TEXT_BUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,21 +17,22 @@
 #include <string.h>
 
 /** Zero is an empty text. The text has a NUL behind it unless it is NULL. */
-struct emit {
+struct text_buffer {
     char *text;
     size_t len, capacity;
 };
 
 /** Releases the text, and makes it empty. */
-void emit_finish(struct emit *out);
+void text_buffer_finish(struct text_buffer *out);
 
 /** Makes room for @more characters and a NUL. */
-void emit_reserve(struct emit *out, size_t more);
+void text_buffer_reserve(struct text_buffer *out, size_t more);
 
-static inline void emit_bytes(struct emit *out, const char *bytes, size_t len)
+static inline void emit_bytes(struct text_buffer *out, const char *bytes,
+                              size_t len)
 {
     if (out->capacity - out->len <= len) {
-        emit_reserve(out, len);
+        text_buffer_reserve(out, len);
     }
     if (len > 0) {
         memcpy(out->text + out->len, bytes, len);
@@ -40,17 +41,17 @@ static inline void emit_bytes(struct emit *out, const char *bytes, size_t len)
     out->text[out->len] = '\0';
 }
 
-static inline void emit_text(struct emit *out, const char *text)
+static inline void emit_text(struct text_buffer *out, const char *text)
 {
     emit_bytes(out, text, strlen(text));
 }
 
-void emit_blanks(struct emit *out, size_t count);
-void emit_bool(struct emit *out, bool value);
-void emit_signed(struct emit *out, long long value);
-void emit_unsigned(struct emit *out, unsigned long long value);
+void emit_blanks(struct text_buffer *out, size_t count);
+void emit_bool(struct text_buffer *out, bool value);
+void emit_signed(struct text_buffer *out, long long value);
+void emit_unsigned(struct text_buffer *out, unsigned long long value);
 /** The shortest C constant of type double that has this value. */
-void emit_double(struct emit *out, double value);
+void emit_double(struct text_buffer *out, double value);
 
 /* Text that is to become a string literal; made by the functions below. */
 struct emit_c_literal {
@@ -73,17 +74,18 @@ struct emit_c_literal c_string_of(const char *text, size_t len);
 struct emit_json_literal json_string(const char *text);
 struct emit_json_literal json_string_of(const char *text, size_t len);
 
-void emit_c_string(struct emit *out, struct emit_c_literal literal);
-void emit_json_string(struct emit *out, struct emit_json_literal literal);
+void emit_c_string(struct text_buffer *out, struct emit_c_literal literal);
+void emit_json_string(struct text_buffer *out,
+                      struct emit_json_literal literal);
 
 /** Text for people; a character that cannot be seen is named: "<U+200B>". */
-void emit_visible(struct emit *out, const char *text);
+void emit_visible(struct text_buffer *out, const char *text);
 
 /**
  * @doc, lines of text, as a comment that is indented by @indent blanks:
  * nothing at all when it is NULL or empty. No text can end the comment.
  */
-void emit_comment(struct emit *out, unsigned indent, const char *doc);
+void emit_comment(struct text_buffer *out, unsigned indent, const char *doc);
 
 #define emit_value(out, value)                                                 \
     _Generic((value),                                                          \

@@ -5,7 +5,7 @@
  * that would be invisible or change the direction of a line are spelled out,
  * since compilers warn about them and readers are misled.
  */
-#include "util/emit.h"
+#include "util/text_buffer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,13 +14,13 @@
 
 #include "util/unicode.h"
 
-void emit_finish(struct emit *out)
+void text_buffer_finish(struct text_buffer *out)
 {
     free(out->text);
-    *out = (struct emit){ 0 };
+    *out = (struct text_buffer){ 0 };
 }
 
-void emit_reserve(struct emit *out, size_t more)
+void text_buffer_reserve(struct text_buffer *out, size_t more)
 {
     if (out->capacity - out->len > more) {
         return;
@@ -38,34 +38,34 @@ void emit_reserve(struct emit *out, size_t more)
     out->capacity = capacity;
 }
 
-void emit_blanks(struct emit *out, size_t count)
+void emit_blanks(struct text_buffer *out, size_t count)
 {
-    emit_reserve(out, count);
+    text_buffer_reserve(out, count);
     memset(out->text + out->len, ' ', count);
     out->len += count;
     out->text[out->len] = '\0';
 }
 
-void emit_bool(struct emit *out, bool value)
+void emit_bool(struct text_buffer *out, bool value)
 {
     emit_text(out, value ? "true" : "false");
 }
 
-void emit_signed(struct emit *out, long long value)
+void emit_signed(struct text_buffer *out, long long value)
 {
     char text[32];
     snprintf(text, sizeof(text), "%lld", value);
     emit_text(out, text);
 }
 
-void emit_unsigned(struct emit *out, unsigned long long value)
+void emit_unsigned(struct text_buffer *out, unsigned long long value)
 {
     char text[32];
     snprintf(text, sizeof(text), "%llu", value);
     emit_text(out, text);
 }
 
-void emit_double(struct emit *out, double value)
+void emit_double(struct text_buffer *out, double value)
 {
     char text[40];
     if (isinf(value)) {
@@ -107,7 +107,7 @@ struct emit_json_literal json_string(const char *text)
 }
 
 /* Three octal digits each: unlike \x, they end by themselves. */
-static void emit_octal(struct emit *out, const char *bytes, size_t len)
+static void emit_octal(struct text_buffer *out, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         char text[8];
@@ -116,7 +116,7 @@ static void emit_octal(struct emit *out, const char *bytes, size_t len)
     }
 }
 
-void emit_c_string(struct emit *out, struct emit_c_literal literal)
+void emit_c_string(struct text_buffer *out, struct emit_c_literal literal)
 {
     emit_text(out, "\"");
     for (size_t at = 0, size; at < literal.len; at += size) {
@@ -139,7 +139,7 @@ void emit_c_string(struct emit *out, struct emit_c_literal literal)
     emit_text(out, "\"");
 }
 
-void emit_json_string(struct emit *out, struct emit_json_literal literal)
+void emit_json_string(struct text_buffer *out, struct emit_json_literal literal)
 {
     emit_text(out, "\"");
     for (size_t i = 0; i < literal.len; i++) {
@@ -160,14 +160,14 @@ void emit_json_string(struct emit *out, struct emit_json_literal literal)
 
 /* ---- comments ---- */
 
-static void emit_unseen(struct emit *out, unsigned code)
+static void emit_unseen(struct text_buffer *out, unsigned code)
 {
     char name[16];
     snprintf(name, sizeof(name), "<U+%04X>", code);
     emit_text(out, name);
 }
 
-void emit_visible(struct emit *out, const char *text)
+void emit_visible(struct text_buffer *out, const char *text)
 {
     const size_t len = strlen(text);
     for (size_t at = 0, size; at < len; at += size) {
@@ -189,7 +189,8 @@ static bool must_part(char a, char b)
 }
 
 /* One line of a comment; *@last is the character before it. */
-static void emit_comment_line(struct emit *out, const char *line, size_t len)
+static void emit_comment_line(struct text_buffer *out, const char *line,
+                              size_t len)
 {
     char last = ' ';
     for (size_t at = 0, size; at < len; at += size) {
@@ -213,7 +214,7 @@ enum {
     COMMENT_MARKS = 7 /* of a comment on one line */
 };
 
-void emit_comment(struct emit *out, unsigned indent, const char *doc)
+void emit_comment(struct text_buffer *out, unsigned indent, const char *doc)
 {
     if (doc == NULL || doc[0] == '\0') {
         return;

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "util/emit.h"
+#include "util/text_buffer.h"
 
 /* The text of @out, which is finished. */
 #define assert_emitted(out, expected)                                          \
@@ -20,13 +20,13 @@
         assert_non_null((out).text);                                           \
         assert_string_equal((out).text, expected);                             \
         assert_int_equal((out).len, strlen((out).text));                       \
-        emit_finish(&(out));                                                   \
+        text_buffer_finish(&(out));                                            \
     } while (0)
 
 static void values_become_text(void **state)
 {
     (void)state;
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     const char *text = "x = ";
     emit_value(&out, text);
     emit_value(&out, (bool)(2 > 1));
@@ -44,7 +44,7 @@ static void values_become_text(void **state)
 static void blanks_are_as_many_as_wanted(void **state)
 {
     (void)state;
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_blanks(&out, 0);
     assert_emitted(out, "");
     emit_text(&out, "a");
@@ -54,7 +54,7 @@ static void blanks_are_as_many_as_wanted(void **state)
     emit_blanks(&out, 5000); /* more than there is room for at first */
     assert_int_equal(out.len, 5000);
     assert_int_equal(strspn(out.text, " "), 5000);
-    emit_finish(&out);
+    text_buffer_finish(&out);
 }
 
 static void doubles_are_constants_of_that_type(void **state)
@@ -75,7 +75,7 @@ static void doubles_are_constants_of_that_type(void **state)
         { -INFINITY, "-INFINITY" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct emit out = { 0 };
+        struct text_buffer out = { 0 };
         emit_value(&out, cases[i].value);
         assert_emitted(out, cases[i].text);
     }
@@ -103,7 +103,7 @@ static void c_strings_are_escaped(void **state)
         { "\xef\xbb\xbf", "\"\\357\\273\\277\"" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct emit out = { 0 };
+        struct text_buffer out = { 0 };
         emit_value(&out, c_string(cases[i].text));
         assert_emitted(out, cases[i].literal);
     }
@@ -112,7 +112,7 @@ static void c_strings_are_escaped(void **state)
 static void c_strings_may_hold_nul(void **state)
 {
     (void)state;
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_value(&out, c_string_of("a\0"
                                  "1",
                                  3));
@@ -122,7 +122,7 @@ static void c_strings_may_hold_nul(void **state)
 static void json_strings_are_escaped(void **state)
 {
     (void)state;
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_value(&out, json_string("a\"b\\c\n\x1f/\xc3\xa9"));
     assert_emitted(out, "\"a\\\"b\\\\c\\u000a\\u001f/\xc3\xa9\"");
 }
@@ -130,7 +130,7 @@ static void json_strings_are_escaped(void **state)
 static void no_doc_is_no_comment(void **state)
 {
     (void)state;
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_comment(&out, 4, NULL);
     emit_comment(&out, 4, "");
     assert_null(out.text);
@@ -140,7 +140,7 @@ static void no_doc_is_no_comment(void **state)
 static void comments_have_one_line_or_many(void **state)
 {
     (void)state;
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_comment(&out, 4, "Adds to the number.");
     emit_comment(&out, 0, "One.\n\nTwo.");
     assert_emitted(out, "    /** Adds to the number. */\n"
@@ -153,22 +153,22 @@ static void a_comment_has_80_columns(void **state)
     char doc[75];
     memset(doc, 'x', sizeof(doc));
     doc[73] = '\0';
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_comment(&out, 0, doc);
     assert_memory_equal(out.text, "/** xx", 6);
     assert_int_equal(out.len, 81); /* 80 and the line end */
-    emit_finish(&out);
+    text_buffer_finish(&out);
     doc[73] = 'x';
     doc[74] = '\0';
     emit_comment(&out, 0, doc);
     assert_memory_equal(out.text, "/**\n * xx", 9);
-    emit_finish(&out);
+    text_buffer_finish(&out);
 }
 
 static void no_text_ends_a_comment(void **state)
 {
     (void)state;
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     emit_comment(&out, 0, "a */ b /* c **/ ?\?/");
     assert_emitted(out, "/** a * / b / * c ** / ? ?/ */\n");
     emit_comment(&out, 0, "/");
@@ -184,13 +184,13 @@ static void no_text_ends_a_comment(void **state)
 static void a_text_grows(void **state)
 {
     (void)state;
-    struct emit out = { 0 };
+    struct text_buffer out = { 0 };
     for (int i = 0; i < 10000; i++) {
         emit_text(&out, "0123456789");
     }
     assert_int_equal(out.len, 100000);
     assert_string_equal(out.text + 99990, "0123456789");
-    emit_finish(&out);
+    text_buffer_finish(&out);
     assert_null(out.text);
     assert_int_equal(out.capacity, 0);
 }
