@@ -63,8 +63,8 @@ static void check_templates(const struct model *model)
 }
 
 /* Parses, lays out, checks; the description of what is right, or NULL. */
-static const struct tree *run(struct arena *arena, const char *path,
-                              const uint8_t *data, size_t size)
+static const struct json_value *run(struct arena *arena, const char *path,
+                                    const uint8_t *data, size_t size)
 {
     struct source source;
     struct diag diag = { .out = nowhere, .json = size % 2 != 0 };
@@ -83,14 +83,14 @@ static const struct tree *run(struct arena *arena, const char *path,
     if (m == NULL) {
         return NULL;
     }
-    const struct tree *tree = model_describe(arena, m);
-    tree_print(&text, tree);
+    const struct json_value *value = model_describe(arena, m);
+    json_value_print(&text, value);
     text_buffer_finish(&text);
-    if (breaking_compare(arena, tree, tree) != NULL) {
+    if (breaking_compare(arena, value, value) != NULL) {
         __builtin_trap();
     }
     check_templates(m);
-    return tree;
+    return value;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -98,10 +98,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena arena = { 0 };
     const uint8_t *cut = size > 0 ? memchr(data, '\f', size) : NULL;
     const size_t len = cut != NULL ? (size_t)(cut - data) : size;
-    const struct tree *old = run(&arena, "fuzz.zkt", data, len);
+    const struct json_value *old = run(&arena, "fuzz.zkt", data, len);
     if (cut != NULL) {
-        const struct tree *new = run(&arena, "new.zkt", cut + 1,
-                                     size - len - 1);
+        const struct json_value *new = run(&arena, "new.zkt", cut + 1,
+                                           size - len - 1);
         if (old != NULL && new != NULL) {
             (void)breaking_compare(&arena, old, new);
         }

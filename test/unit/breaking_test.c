@@ -29,38 +29,39 @@ static char *read_string(struct arena *arena, const char **at)
     return text;
 }
 
-static struct tree *read_tree(struct arena *arena, const char **at)
+static struct json_value *read_value(struct arena *arena, const char **at)
 {
     skip_blanks(at);
     if (**at == '\'') {
         const char *text = read_string(arena, at);
-        return tree_string(arena, text, strlen(text));
+        return json_value_string(arena, text, strlen(text));
     }
     if (**at == 't') {
         *at += strlen("true");
-        return tree_bool(arena, true);
+        return json_value_bool(arena, true);
     }
     if (**at != '{' && **at != '[') {
         const size_t len = strspn(*at, "-.0123456789");
         const char *text = arena_text(arena, *at, len);
         assert_true(len > 0);
         *at += len;
-        return tree_number(arena, text);
+        return json_value_number(arena, text);
     }
     const bool object = **at == '{';
-    struct tree *tree = tree_new(arena, object ? TREE_OBJECT : TREE_LIST);
+    struct json_value *value = json_value_new(arena,
+                                              object ? JSON_OBJECT : JSON_LIST);
     for ((*at)++, skip_blanks(at); **at != '}' && **at != ']';
          skip_blanks(at)) {
         const char *key = object ? read_string(arena, at) : NULL;
-        tree_add(tree, key, read_tree(arena, at));
+        json_value_add(value, key, read_value(arena, at));
     }
     (*at)++;
-    return tree;
+    return value;
 }
 
 /* A model whose one actor has a method, a state, and what @more declares. */
-static struct tree *model(struct arena *arena, const char *type,
-                          const char *more)
+static struct json_value *model(struct arena *arena, const char *type,
+                                const char *more)
 {
     const char *text = arena_printf(
         arena,
@@ -70,12 +71,12 @@ static struct tree *model(struct arena *arena, const char *type,
         "{'name':'p','c':'p','type':%s}]},"
         "'methods':[{'name':'m','c':'m','input':%s,'result':%s}]}]}",
         more, type, type, type);
-    return read_tree(arena, &text);
+    return read_value(arena, &text);
 }
 
 /* The findings in short: "ID: LETTERS, …" of who is hurt, by place. */
-static const char *compare(struct arena *arena, const struct tree *old,
-                           const struct tree *new)
+static const char *compare(struct arena *arena, const struct json_value *old,
+                           const struct json_value *new)
 {
     static const struct {
         enum breaking_who who;
@@ -240,7 +241,7 @@ static void assert_declared(const char *kind, const char *old, const char *new,
     const char *form = is_union ? "'structs':[%s],'unions':[%s],"
                                 : "'structs':[%s,%s],";
     const char *texts[] = { old, new };
-    struct tree *models[2];
+    struct json_value *models[2];
     for (size_t i = 0; i < 2; i++) {
         const char *declared = arena_printf(&arena, form, circle, texts[i]);
         models[i] = model(&arena, type, declared);

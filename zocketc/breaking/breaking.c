@@ -57,22 +57,23 @@ void breaking_because(struct breaking *b, struct breaking_finding *finding,
     finding->last = reason;
 }
 
-const char *breaking_print(struct breaking *b, const struct tree *value)
+const char *breaking_print(struct breaking *b, const struct json_value *value)
 {
     struct text_buffer out = { 0 };
     if (value == NULL) {
         return "nothing";
     }
-    tree_print_line(&out, value);
+    json_value_print_line(&out, value);
     const char *text = arena_text(b->arena, out.text, out.len);
     text_buffer_finish(&out);
     return text;
 }
 
-const struct tree *breaking_find(const struct tree *list, const char *name)
+const struct json_value *breaking_find(const struct json_value *list,
+                                       const char *name)
 {
-    const struct tree *item = list != NULL ? list->first : NULL;
-    while (item != NULL && strcmp(tree_text(item, "name"), name) != 0) {
+    const struct json_value *item = list != NULL ? list->first : NULL;
+    while (item != NULL && strcmp(json_value_text(item, "name"), name) != 0) {
         item = item->next;
     }
     return item;
@@ -81,28 +82,31 @@ const struct tree *breaking_find(const struct tree *list, const char *name)
 /* ---- actors ---- */
 
 static const char *quoted(struct breaking *b, const char *noun,
-                          const struct tree *item)
+                          const struct json_value *item)
 {
-    return arena_printf(b->arena, "%s '%s'", noun, tree_text(item, "name"));
+    return arena_printf(b->arena, "%s '%s'", noun,
+                        json_value_text(item, "name"));
 }
 
 /* Whether a call without it is refused. */
-static bool is_needed(const struct tree *model, const struct tree *input)
+static bool is_needed(const struct json_value *model,
+                      const struct json_value *input)
 {
-    const struct tree *fields = tree_find(breaking_members(model, input),
-                                          "fields");
+    const struct json_value *fields = json_value_find(
+        breaking_members(model, input), "fields");
     if (fields == NULL) {
         return true;
     }
-    for (const struct tree *f = fields->first; f != NULL; f = f->next) {
-        if (!tree_truth(f, "optional") && tree_find(f, "default") == NULL) {
+    for (const struct json_value *f = fields->first; f != NULL; f = f->next) {
+        if (!json_value_truth(f, "optional") &&
+            json_value_find(f, "default") == NULL) {
             return true;
         }
     }
     return false;
 }
 
-static void payload_added(struct breaking *b, const struct tree *new,
+static void payload_added(struct breaking *b, const struct json_value *new,
                           const struct breaking_place *place)
 {
     struct breaking_finding *f = breaking_report(
@@ -117,7 +121,7 @@ static void payload_added(struct breaking *b, const struct tree *new,
                      "functions and handlers have one argument more");
 }
 
-static void payload_removed(struct breaking *b, const struct tree *old,
+static void payload_removed(struct breaking *b, const struct json_value *old,
                             const struct breaking_place *place)
 {
     struct breaking_finding *f = breaking_report(
@@ -133,13 +137,14 @@ static void payload_removed(struct breaking *b, const struct tree *old,
 
 /* Parameters may become a struct with the same fields, and the reverse: only
  * C sees a difference. */
-static void compare_objects(struct breaking *b, const struct tree *old,
-                            const struct tree *new,
+static void compare_objects(struct breaking *b, const struct json_value *old,
+                            const struct json_value *new,
                             const struct breaking_place *place)
 {
-    const char *old_c = tree_text(breaking_members(b->old, old), "c");
-    const char *new_c = tree_text(breaking_members(b->new, new), "c");
-    if (strcmp(tree_text(old, "kind"), tree_text(new, "kind")) != 0) {
+    const char *old_c = json_value_text(breaking_members(b->old, old), "c");
+    const char *new_c = json_value_text(breaking_members(b->new, new), "c");
+    if (strcmp(json_value_text(old, "kind"), json_value_text(new, "kind")) !=
+        0) {
         struct breaking_finding *f = breaking_report(
             b, BREAKING_TYPE_RENAMED, place,
             arena_printf(b->arena, "%s has another type in C", place->label));
@@ -151,14 +156,15 @@ static void compare_objects(struct breaking *b, const struct tree *old,
                     breaking_members(b->new, new), place);
 }
 
-static bool is_object(const struct tree *model, const struct tree *type)
+static bool is_object(const struct json_value *model,
+                      const struct json_value *type)
 {
-    return tree_find(breaking_members(model, type), "fields") != NULL;
+    return json_value_find(breaking_members(model, type), "fields") != NULL;
 }
 
 /* An input, a result or a payload. */
-static void compare_payload(struct breaking *b, const struct tree *old,
-                            const struct tree *new,
+static void compare_payload(struct breaking *b, const struct json_value *old,
+                            const struct json_value *new,
                             const struct breaking_place *place)
 {
     if (old == NULL && new != NULL) {
@@ -166,34 +172,38 @@ static void compare_payload(struct breaking *b, const struct tree *old,
     } else if (old != NULL && new == NULL) {
         payload_removed(b, old, place);
     } else if (old != NULL) {
-        const bool named = strcmp(tree_text(old, "kind"), "struct") == 0 &&
-                           strcmp(tree_text(new, "kind"), "struct") == 0;
+        const bool named = strcmp(json_value_text(old, "kind"), "struct") ==
+                               0 &&
+                           strcmp(json_value_text(new, "kind"), "struct") == 0;
         const bool objects = !named && is_object(b->old, old) &&
                              is_object(b->new, new);
         (objects ? compare_objects : breaking_type)(b, old, new, place);
     }
 }
 
-static struct breaking_place at(const char *label, const struct tree *old,
-                                const struct tree *new, unsigned uses)
+static struct breaking_place at(const char *label, const struct json_value *old,
+                                const struct json_value *new, unsigned uses)
 {
     return (struct breaking_place){ label, old->at, new->at, uses, false };
 }
 
 /* What is in the old list only: gone, or under another name; gives that. */
-static const struct tree *report_lost(
-    struct breaking *b, const struct tree *item, const struct tree *own,
-    const struct tree *other, const struct tree *scope, const char *noun,
-    const enum breaking_id ids[2])
+static const struct json_value *report_lost(struct breaking *b,
+                                            const struct json_value *item,
+                                            const struct json_value *own,
+                                            const struct json_value *other,
+                                            const struct json_value *scope,
+                                            const char *noun,
+                                            const enum breaking_id ids[2])
 {
-    const struct tree *renamed = breaking_renamed(item, own, other);
+    const struct json_value *renamed = breaking_renamed(item, own, other);
     const char *label = quoted(b, noun, item);
     const struct breaking_place place = at(
         label, item, renamed != NULL ? renamed : scope, 0);
     struct breaking_finding *f = breaking_report(
         b, renamed != NULL ? ids[1] : ids[0], &place,
         renamed != NULL ? arena_printf(b->arena, "%s is called '%s' now", label,
-                                       tree_text(renamed, "name"))
+                                       json_value_text(renamed, "name"))
                         : arena_printf(b->arena, "%s is gone", label));
     const bool event = ids[0] == BREAKING_EVENT_REMOVED;
     breaking_because(b, f, true, BREAKS_CLIENT,
@@ -201,7 +211,7 @@ static const struct tree *report_lost(
     breaking_because(b, f, renamed != NULL, BREAKS_SERVER,
                      event ? "send it under the old name"
                            : "know it under the old name only");
-    breaking_because(b, f, tree_find(item, "state") != NULL, BREAKS_STATE,
+    breaking_because(b, f, json_value_find(item, "state") != NULL, BREAKS_STATE,
                      "nobody reads it any more");
     breaking_because(b, f, true, BREAKS_SOURCE,
                      "what was generated for it is gone");
@@ -219,11 +229,12 @@ static void handler_added(struct breaking *b, enum breaking_id id,
 
 /* What is in the new list only needs handlers. */
 static void report_added(struct breaking *b, enum breaking_id id,
-                         const char *noun, const struct tree *own,
-                         const struct tree *other, const struct tree *scope)
+                         const char *noun, const struct json_value *own,
+                         const struct json_value *other,
+                         const struct json_value *scope)
 {
-    for (const struct tree *n = other->first; n != NULL; n = n->next) {
-        if (breaking_find(own, tree_text(n, "name")) == NULL &&
+    for (const struct json_value *n = other->first; n != NULL; n = n->next) {
+        if (breaking_find(own, json_value_text(n, "name")) == NULL &&
             breaking_renamed(n, other, own) == NULL) {
             const char *label = quoted(b, noun, n);
             const struct breaking_place place = at(label, scope, n, 0);
@@ -233,15 +244,16 @@ static void report_added(struct breaking *b, enum breaking_id id,
     }
 }
 
-static void compare_methods(struct breaking *b, const struct tree *old,
-                            const struct tree *new)
+static void compare_methods(struct breaking *b, const struct json_value *old,
+                            const struct json_value *new)
 {
     static const enum breaking_id lost[] = { BREAKING_METHOD_REMOVED,
                                              BREAKING_METHOD_RENAMED };
-    const struct tree *methods = tree_find(old, "methods");
-    const struct tree *others = tree_find(new, "methods");
-    for (const struct tree *o = methods->first; o != NULL; o = o->next) {
-        const struct tree *n = breaking_find(others, tree_text(o, "name"));
+    const struct json_value *methods = json_value_find(old, "methods");
+    const struct json_value *others = json_value_find(new, "methods");
+    for (const struct json_value *o = methods->first; o != NULL; o = o->next) {
+        const struct json_value *n = breaking_find(others,
+                                                   json_value_text(o, "name"));
         if (n == NULL) {
             (void)report_lost(b, o, methods, others, new, "method", lost);
             continue;
@@ -249,61 +261,63 @@ static void compare_methods(struct breaking *b, const struct tree *old,
         const char *label = quoted(b, "method", o);
         struct breaking_place place = at(
             arena_printf(b->arena, "the input of %s", label), o, n, USE_INPUT);
-        compare_payload(b, tree_find(o, "input"), tree_find(n, "input"),
-                        &place);
+        compare_payload(b, json_value_find(o, "input"),
+                        json_value_find(n, "input"), &place);
         place = at(arena_printf(b->arena, "the result of %s", label), o, n,
                    USE_OUTPUT);
-        compare_payload(b, tree_find(o, "result"), tree_find(n, "result"),
-                        &place);
+        compare_payload(b, json_value_find(o, "result"),
+                        json_value_find(n, "result"), &place);
     }
     report_added(b, BREAKING_METHOD_ADDED, "method", methods, others, old);
 }
 
-static void compare_events(struct breaking *b, const struct tree *old,
-                           const struct tree *new)
+static void compare_events(struct breaking *b, const struct json_value *old,
+                           const struct json_value *new)
 {
     static const enum breaking_id lost[] = { BREAKING_EVENT_REMOVED,
                                              BREAKING_EVENT_RENAMED };
-    const struct tree *events = tree_find(old, "events");
-    const struct tree *others = tree_find(new, "events");
-    for (const struct tree *o = events->first; o != NULL; o = o->next) {
-        const struct tree *n = breaking_find(others, tree_text(o, "name"));
+    const struct json_value *events = json_value_find(old, "events");
+    const struct json_value *others = json_value_find(new, "events");
+    for (const struct json_value *o = events->first; o != NULL; o = o->next) {
+        const struct json_value *n = breaking_find(others,
+                                                   json_value_text(o, "name"));
         if (n == NULL) {
             (void)report_lost(b, o, events, others, new, "event", lost);
             continue;
         }
         const struct breaking_place place = at(
             arena_printf(b->arena, "the payload of event '%s'",
-                         tree_text(o, "name")),
+                         json_value_text(o, "name")),
             o, n, USE_OUTPUT);
-        compare_payload(b, tree_find(o, "payload"), tree_find(n, "payload"),
-                        &place);
+        compare_payload(b, json_value_find(o, "payload"),
+                        json_value_find(n, "payload"), &place);
     }
 }
 
 /* The hook of a list, or NULL. */
-static const struct tree *find_hook(const struct tree *hooks, const char *name)
+static const struct json_value *find_hook(const struct json_value *hooks,
+                                          const char *name)
 {
-    const struct tree *hook = hooks->first;
+    const struct json_value *hook = hooks->first;
     while (hook != NULL && strcmp(hook->text, name) != 0) {
         hook = hook->next;
     }
     return hook;
 }
 
-static const char *hook_text(struct breaking *b, const struct tree *hook,
-                             const struct tree *actor, const char *change)
+static const char *hook_text(struct breaking *b, const struct json_value *hook,
+                             const struct json_value *actor, const char *change)
 {
     return arena_printf(b->arena, "hook '%s' of actor '%s' is %s", hook->text,
-                        tree_text(actor, "name"), change);
+                        json_value_text(actor, "name"), change);
 }
 
-static void compare_hooks(struct breaking *b, const struct tree *old,
-                          const struct tree *new)
+static void compare_hooks(struct breaking *b, const struct json_value *old,
+                          const struct json_value *new)
 {
-    const struct tree *hooks = tree_find(old, "hooks");
-    const struct tree *others = tree_find(new, "hooks");
-    for (const struct tree *o = hooks->first; o != NULL; o = o->next) {
+    const struct json_value *hooks = json_value_find(old, "hooks");
+    const struct json_value *others = json_value_find(new, "hooks");
+    for (const struct json_value *o = hooks->first; o != NULL; o = o->next) {
         if (find_hook(others, o->text) == NULL) {
             const struct breaking_place place = at("", o, new, 0);
             struct breaking_finding *f = breaking_report(
@@ -313,7 +327,7 @@ static void compare_hooks(struct breaking *b, const struct tree *old,
                 arena_printf(b->arena, "handlers have no 'on_%s'", o->text));
         }
     }
-    for (const struct tree *n = others->first; n != NULL; n = n->next) {
+    for (const struct json_value *n = others->first; n != NULL; n = n->next) {
         if (find_hook(hooks, n->text) == NULL) {
             const struct breaking_place place = at("", old, n, 0);
             handler_added(b, BREAKING_HOOK_ADDED, &place,
@@ -323,15 +337,16 @@ static void compare_hooks(struct breaking *b, const struct tree *old,
 }
 
 /* A state, also one that is not there. */
-static void compare_state(struct breaking *b, const struct tree *old,
-                          const struct tree *new, const char *key,
+static void compare_state(struct breaking *b, const struct json_value *old,
+                          const struct json_value *new, const char *key,
                           const char *noun, unsigned uses)
 {
-    const struct tree *o = tree_find(old, key), *n = tree_find(new, key);
+    const struct json_value *o = json_value_find(old, key),
+                            *n = json_value_find(new, key);
     if (o != NULL || n != NULL) {
         struct breaking_place place = at(
             arena_printf(b->arena, "%s of actor '%s'", noun,
-                         tree_text(old, "name")),
+                         json_value_text(old, "name")),
             o != NULL ? o : old, n != NULL ? n : new, uses);
         place.is_state = true;
         breaking_fields(b, o, n, &place);
@@ -342,10 +357,11 @@ static void compare_actors(struct breaking *b)
 {
     static const enum breaking_id lost[] = { BREAKING_ACTOR_REMOVED,
                                              BREAKING_ACTOR_RENAMED };
-    const struct tree *actors = tree_find(b->old, "actors");
-    const struct tree *others = tree_find(b->new, "actors");
-    for (const struct tree *o = actors->first; o != NULL; o = o->next) {
-        const struct tree *n = breaking_find(others, tree_text(o, "name"));
+    const struct json_value *actors = json_value_find(b->old, "actors");
+    const struct json_value *others = json_value_find(b->new, "actors");
+    for (const struct json_value *o = actors->first; o != NULL; o = o->next) {
+        const struct json_value *n = breaking_find(others,
+                                                   json_value_text(o, "name"));
         if (n == NULL) {
             (void)report_lost(b, o, actors, others, b->new, "actor", lost);
             continue;
@@ -364,12 +380,13 @@ static void compare_actors(struct breaking *b)
 /* Handlers know the check of a struct by the struct's name. */
 static void find_checks(struct breaking *b)
 {
-    const struct tree *structs = tree_find(b->old, "structs");
-    const struct tree *others = tree_find(b->new, "structs");
-    const struct tree *n = others != NULL ? others->first : NULL;
+    const struct json_value *structs = json_value_find(b->old, "structs");
+    const struct json_value *others = json_value_find(b->new, "structs");
+    const struct json_value *n = others != NULL ? others->first : NULL;
     for (; n != NULL; n = n->next) {
-        const struct tree *o = breaking_find(structs, tree_text(n, "name"));
-        if (tree_truth(n, "check") && !tree_truth(o, "check")) {
+        const struct json_value *o = breaking_find(structs,
+                                                   json_value_text(n, "name"));
+        if (json_value_truth(n, "check") && !json_value_truth(o, "check")) {
             const struct breaking_place place = at("", o != NULL ? o : b->old,
                                                    n, 0);
             handler_added(b, BREAKING_HOOK_ADDED, &place,
@@ -381,8 +398,8 @@ static void find_checks(struct breaking *b)
 
 static void compare_apps(struct breaking *b)
 {
-    const char *old = tree_text(b->old, "app");
-    const char *new = tree_text(b->new, "app");
+    const char *old = json_value_text(b->old, "app");
+    const char *new = json_value_text(b->new, "app");
     if (strcmp(old, new) != 0) {
         const struct breaking_place place = at("", b->old, b->new, 0);
         struct breaking_finding *f = breaking_report(
@@ -392,8 +409,8 @@ static void compare_apps(struct breaking *b)
                          arena_printf(b->arena,
                                       "every name begins with '%s_', not "
                                       "'%s_'",
-                                      tree_text(b->new, "c"),
-                                      tree_text(b->old, "c")));
+                                      json_value_text(b->new, "c"),
+                                      json_value_text(b->old, "c")));
     }
 }
 
@@ -401,9 +418,9 @@ static void compare_apps(struct breaking *b)
 static void compare_lists(struct breaking *b, const char *kind,
                           const char *section)
 {
-    const struct tree *list = tree_find(b->old, section);
-    for (const struct tree *o = list != NULL ? list->first : NULL; o != NULL;
-         o = o->next) {
+    const struct json_value *list = json_value_find(b->old, section);
+    for (const struct json_value *o = list != NULL ? list->first : NULL;
+         o != NULL; o = o->next) {
         const struct breaking_pair *pair = b->pairs;
         while (pair != NULL && pair->old != o) {
             pair = pair->next;
@@ -420,8 +437,8 @@ static void compare_lists(struct breaking *b, const char *kind,
 }
 
 struct breaking_finding *breaking_compare(struct arena *arena,
-                                          const struct tree *old,
-                                          const struct tree *new)
+                                          const struct json_value *old,
+                                          const struct json_value *new)
 {
     struct breaking b = { .arena = arena, .old = old, .new = new };
     breaking_follow(&b);

@@ -8,7 +8,7 @@
 #ifndef BREAKING_H
 #define BREAKING_H
 
-#include "util/tree.h"
+#include "util/json_value.h"
 
 enum breaking_id {
 #define B(symbol, id) BREAKING_##symbol,
@@ -49,8 +49,8 @@ const char *breaking_id_text(enum breaking_id id);
  * NULL: nothing. Findings without a reason are not among it.
  */
 struct breaking_finding *breaking_compare(struct arena *arena,
-                                          const struct tree *old,
-                                          const struct tree *new);
+                                          const struct json_value *old,
+                                          const struct json_value *new);
 
 /* ---- for the files of the comparison ---- */
 
@@ -63,14 +63,14 @@ enum {
 
 /* A named type and what has become of it. */
 struct breaking_pair {
-    const struct tree *old, *new;
+    const struct json_value *old, *new;
     unsigned uses;
     struct breaking_pair *next;
 };
 
 struct breaking {
     struct arena *arena;
-    const struct tree *old, *new; /* the models */
+    const struct json_value *old, *new; /* the models */
     struct breaking_finding *first, *last;
     struct breaking_pair *pairs, *last_pair;
 };
@@ -92,9 +92,10 @@ struct breaking_finding *breaking_report(struct breaking *b,
 void breaking_because(struct breaking *b, struct breaking_finding *finding,
                       bool holds, enum breaking_who who, const char *why);
 /** A value for a message; NULL is "nothing". */
-const char *breaking_print(struct breaking *b, const struct tree *value);
+const char *breaking_print(struct breaking *b, const struct json_value *value);
 /** The item of a list with this name, or NULL; @list may be NULL. */
-const struct tree *breaking_find(const struct tree *list, const char *name);
+const struct json_value *breaking_find(const struct json_value *list,
+                                       const char *name);
 
 /* breaking_uses.c */
 enum {
@@ -105,34 +106,36 @@ extern const char *const breaking_sections[BREAKING_SECTIONS][2];
 /** Fills the pairs. */
 void breaking_follow(struct breaking *b);
 /** The struct, enum or union that a type names, or NULL. */
-const struct tree *breaking_declared(const struct tree *model,
-                                     const struct tree *type);
+const struct json_value *breaking_declared(const struct json_value *model,
+                                           const struct json_value *type);
 /** What has the fields of a type: parameters or a struct, or NULL. */
-const struct tree *breaking_members(const struct tree *model,
-                                    const struct tree *type);
+const struct json_value *breaking_members(const struct json_value *model,
+                                          const struct json_value *type);
 
 /* breaking_fields.c */
 /** Compares the fields of two objects or structs. */
-void breaking_fields(struct breaking *b, const struct tree *old,
-                     const struct tree *new,
+void breaking_fields(struct breaking *b, const struct json_value *old,
+                     const struct json_value *new,
                      const struct breaking_place *place);
 /** Of two lists: whether @item, which only one has, is in the other under
  * another name; NULL: no, or not without doubt. */
-const struct tree *breaking_renamed(const struct tree *item,
-                                    const struct tree *own,
-                                    const struct tree *other);
+const struct json_value *breaking_renamed(const struct json_value *item,
+                                          const struct json_value *own,
+                                          const struct json_value *other);
 
 /* breaking_types.c */
-void breaking_type(struct breaking *b, const struct tree *old,
-                   const struct tree *new, const struct breaking_place *place);
+void breaking_type(struct breaking *b, const struct json_value *old,
+                   const struct json_value *new,
+                   const struct breaking_place *place);
 /** Compares the rules of two types, or of two structs. */
-void breaking_rules(struct breaking *b, const struct tree *old,
-                    const struct tree *new, const struct breaking_place *place);
+void breaking_rules(struct breaking *b, const struct json_value *old,
+                    const struct json_value *new,
+                    const struct breaking_place *place);
 
 /* breaking_decls.c */
 /** Whether a type of this kind ("struct") is called otherwise in C. */
-void breaking_own_names(struct breaking *b, const struct tree *old,
-                        const struct tree *new, const char *kind,
+void breaking_own_names(struct breaking *b, const struct json_value *old,
+                        const struct json_value *new, const char *kind,
                         const struct breaking_place *place);
 /** What an enum, a struct or a union has become. */
 void breaking_declaration(struct breaking *b, const struct breaking_pair *pair);

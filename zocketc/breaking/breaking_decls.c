@@ -7,18 +7,20 @@
 #include "breaking/breaking.h"
 
 /* A name in C without the app's, which may be another. */
-static const char *own_name(const struct tree *model, const struct tree *item)
+static const char *own_name(const struct json_value *model,
+                            const struct json_value *item)
 {
-    const char *name = tree_text(item, "c"), *app = tree_text(model, "c");
+    const char *name = json_value_text(item, "c"),
+               *app = json_value_text(model, "c");
     const size_t len = strlen(app);
     return strncmp(name, app, len) == 0 ? name + len : name;
 }
 
-void breaking_own_names(struct breaking *b, const struct tree *old,
-                        const struct tree *new, const char *kind,
+void breaking_own_names(struct breaking *b, const struct json_value *old,
+                        const struct json_value *new, const char *kind,
                         const struct breaking_place *place)
 {
-    const char *name = tree_text(new, "name");
+    const char *name = json_value_text(new, "name");
     if (strcmp(own_name(b->old, old), own_name(b->new, new)) == 0) {
         return;
     }
@@ -30,23 +32,23 @@ void breaking_own_names(struct breaking *b, const struct tree *old,
             : arena_printf(b->arena, "%s has another type in C", place->label));
     breaking_because(b, f, true, BREAKS_SOURCE,
                      arena_printf(b->arena, "%s %s is %s %s now", kind,
-                                  tree_text(old, "c"), kind,
-                                  tree_text(new, "c")));
+                                  json_value_text(old, "c"), kind,
+                                  json_value_text(new, "c")));
 }
 
-static const struct tree *find_wire(const struct tree *values,
-                                    const struct tree *value)
+static const struct json_value *find_wire(const struct json_value *values,
+                                          const struct json_value *value)
 {
-    const struct tree *v = values->first;
-    while (v != NULL &&
-           !tree_equal(tree_find(v, "wire"), tree_find(value, "wire"))) {
+    const struct json_value *v = values->first;
+    while (v != NULL && !json_value_equal(json_value_find(v, "wire"),
+                                          json_value_find(value, "wire"))) {
         v = v->next;
     }
     return v;
 }
 
-static void value_lost(struct breaking *b, const struct tree *value,
-                       const struct tree *respelled,
+static void value_lost(struct breaking *b, const struct json_value *value,
+                       const struct json_value *respelled,
                        const struct breaking_place *place)
 {
     struct breaking_place here = *place;
@@ -57,13 +59,13 @@ static void value_lost(struct breaking *b, const struct tree *value,
     const bool spelled = respelled != NULL;
     struct breaking_finding *f = breaking_report(
         b, spelled ? BREAKING_SPELLING_CHANGED : BREAKING_VALUE_REMOVED, &here,
-        spelled ? arena_printf(b->arena,
-                               "'%s' of %s was %s and is %s on the wire now",
-                               tree_text(value, "name"), place->label,
-                               breaking_print(b, tree_find(value, "wire")),
-                               breaking_print(b, tree_find(respelled, "wire")))
+        spelled ? arena_printf(
+                      b->arena, "'%s' of %s was %s and is %s on the wire now",
+                      json_value_text(value, "name"), place->label,
+                      breaking_print(b, json_value_find(value, "wire")),
+                      breaking_print(b, json_value_find(respelled, "wire")))
                 : arena_printf(b->arena, "'%s' of %s is gone",
-                               tree_text(value, "name"), place->label));
+                               json_value_text(value, "name"), place->label));
     breaking_because(b, f, in, BREAKS_CLIENT, "send it, and are refused");
     breaking_because(b, f, in && spelled, BREAKS_SERVER,
                      "refuse the new spelling");
@@ -77,57 +79,57 @@ static void value_lost(struct breaking *b, const struct tree *value,
     breaking_because(b, f, !spelled, BREAKS_SOURCE, "the constant is gone");
 }
 
-static void compare_values(struct breaking *b, const struct tree *old,
-                           const struct tree *new,
+static void compare_values(struct breaking *b, const struct json_value *old,
+                           const struct json_value *new,
                            const struct breaking_place *place)
 {
-    const struct tree *values = tree_find(old, "values");
-    const struct tree *others = tree_find(new, "values");
-    for (const struct tree *o = values->first; o != NULL; o = o->next) {
-        const struct tree *n = find_wire(others, o);
-        const char *name = tree_text(o, "name");
+    const struct json_value *values = json_value_find(old, "values");
+    const struct json_value *others = json_value_find(new, "values");
+    for (const struct json_value *o = values->first; o != NULL; o = o->next) {
+        const struct json_value *n = find_wire(others, o);
+        const char *name = json_value_text(o, "name");
         if (n == NULL) {
             n = breaking_find(others, name);
             value_lost(b, o,
                        n != NULL && find_wire(values, n) == NULL ? n : NULL,
                        place);
-        } else if (strcmp(name, tree_text(n, "name")) != 0) {
+        } else if (strcmp(name, json_value_text(n, "name")) != 0) {
             const struct breaking_place here = { place->label, o->at, n->at, 0,
                                                  false };
             struct breaking_finding *f = breaking_report(
                 b, BREAKING_VALUE_RENAMED, &here,
                 arena_printf(b->arena, "'%s' of %s is called '%s' now", name,
-                             place->label, tree_text(n, "name")));
+                             place->label, json_value_text(n, "name")));
             breaking_because(b, f, true, BREAKS_SOURCE,
                              arena_printf(b->arena, "%s is %s now",
-                                          tree_text(o, "c"),
-                                          tree_text(n, "c")));
+                                          json_value_text(o, "c"),
+                                          json_value_text(n, "c")));
         }
     }
-    for (const struct tree *n = others->first; n != NULL; n = n->next) {
+    for (const struct json_value *n = others->first; n != NULL; n = n->next) {
         if (find_wire(values, n) == NULL &&
-            breaking_find(values, tree_text(n, "name")) == NULL) {
+            breaking_find(values, json_value_text(n, "name")) == NULL) {
             const struct breaking_place here = { place->label, place->old,
                                                  n->at, place->uses, false };
             struct breaking_finding *f = breaking_report(
                 b, BREAKING_VALUE_ADDED, &here,
                 arena_printf(b->arena, "'%s' of %s is new",
-                             tree_text(n, "name"), place->label));
+                             json_value_text(n, "name"), place->label));
             breaking_because(b, f, (place->uses & USE_INPUT) != 0,
                              BREAKS_SERVER, "refuse it");
         }
     }
 }
 
-static void variant_lost(struct breaking *b, const struct tree *variant,
+static void variant_lost(struct breaking *b, const struct json_value *variant,
                          const struct breaking_place *place)
 {
     struct breaking_place here = *place;
     here.old = variant->at;
     struct breaking_finding *f = breaking_report(
         b, BREAKING_VARIANT_REMOVED, &here,
-        arena_printf(b->arena, "'%s' of %s is gone", tree_text(variant, "name"),
-                     place->label));
+        arena_printf(b->arena, "'%s' of %s is gone",
+                     json_value_text(variant, "name"), place->label));
     breaking_because(b, f, (place->uses & USE_INPUT) != 0, BREAKS_CLIENT,
                      "send it, and are refused");
     breaking_because(b, f, (place->uses & USE_STORED) != 0, BREAKS_STATE,
@@ -136,45 +138,47 @@ static void variant_lost(struct breaking *b, const struct tree *variant,
                      "the constant and the member are gone");
 }
 
-static void compare_variants(struct breaking *b, const struct tree *old,
-                             const struct tree *new,
+static void compare_variants(struct breaking *b, const struct json_value *old,
+                             const struct json_value *new,
                              const struct breaking_place *place)
 {
-    const struct tree *variants = tree_find(old, "variants");
-    const struct tree *others = tree_find(new, "variants");
-    for (const struct tree *o = variants->first; o != NULL; o = o->next) {
-        const struct tree *n = breaking_find(others, tree_text(o, "name"));
+    const struct json_value *variants = json_value_find(old, "variants");
+    const struct json_value *others = json_value_find(new, "variants");
+    for (const struct json_value *o = variants->first; o != NULL; o = o->next) {
+        const struct json_value *n = breaking_find(others,
+                                                   json_value_text(o, "name"));
         if (n == NULL) {
             variant_lost(b, o, place);
             continue;
         }
         const struct breaking_place here = {
-            arena_printf(b->arena, "'%s' of %s", tree_text(o, "name"),
+            arena_printf(b->arena, "'%s' of %s", json_value_text(o, "name"),
                          place->label),
             o->at, n->at, place->uses, false
         };
-        breaking_type(b, tree_find(o, "type"), tree_find(n, "type"), &here);
+        breaking_type(b, json_value_find(o, "type"), json_value_find(n, "type"),
+                      &here);
     }
-    for (const struct tree *n = others->first; n != NULL; n = n->next) {
-        if (breaking_find(variants, tree_text(n, "name")) == NULL) {
+    for (const struct json_value *n = others->first; n != NULL; n = n->next) {
+        if (breaking_find(variants, json_value_text(n, "name")) == NULL) {
             const struct breaking_place here = { place->label, place->old,
                                                  n->at, place->uses, false };
             struct breaking_finding *f = breaking_report(
                 b, BREAKING_VARIANT_ADDED, &here,
                 arena_printf(b->arena, "'%s' of %s is new",
-                             tree_text(n, "name"), place->label));
+                             json_value_text(n, "name"), place->label));
             breaking_because(b, f, (place->uses & USE_INPUT) != 0,
                              BREAKS_SERVER, "refuse it");
         }
     }
 }
 
-static void compare_unions(struct breaking *b, const struct tree *old,
-                           const struct tree *new,
+static void compare_unions(struct breaking *b, const struct json_value *old,
+                           const struct json_value *new,
                            const struct breaking_place *place)
 {
-    const char *o = tree_text(old, "discriminator");
-    const char *n = tree_text(new, "discriminator");
+    const char *o = json_value_text(old, "discriminator");
+    const char *n = json_value_text(new, "discriminator");
     if (strcmp(o, n) != 0) {
         const bool in = (place->uses & USE_INPUT) != 0;
         const bool out = (place->uses & USE_OUTPUT) != 0;
@@ -193,11 +197,11 @@ static void compare_unions(struct breaking *b, const struct tree *old,
 }
 
 /* A hook that the server implements for a struct. */
-static void compare_checks(struct breaking *b, const struct tree *old,
-                           const struct tree *new,
+static void compare_checks(struct breaking *b, const struct json_value *old,
+                           const struct json_value *new,
                            const struct breaking_place *place)
 {
-    if (tree_truth(old, "check") && !tree_truth(new, "check")) {
+    if (json_value_truth(old, "check") && !json_value_truth(new, "check")) {
         struct breaking_finding *f = breaking_report(
             b, BREAKING_HOOK_REMOVED, place,
             arena_printf(b->arena, "the check of %s is gone", place->label));
@@ -208,12 +212,12 @@ static void compare_checks(struct breaking *b, const struct tree *old,
 
 void breaking_declaration(struct breaking *b, const struct breaking_pair *pair)
 {
-    const struct tree *old = pair->old, *new = pair->new;
-    const char *kind = tree_find(old, "values") != NULL     ? "enum"
-                       : tree_find(old, "variants") != NULL ? "union"
-                                                            : "struct";
+    const struct json_value *old = pair->old, *new = pair->new;
+    const char *kind = json_value_find(old, "values") != NULL     ? "enum"
+                       : json_value_find(old, "variants") != NULL ? "union"
+                                                                  : "struct";
     const struct breaking_place place = {
-        arena_printf(b->arena, "%s '%s'", kind, tree_text(old, "name")),
+        arena_printf(b->arena, "%s '%s'", kind, json_value_text(old, "name")),
         old->at, new->at, pair->uses, false
     };
     breaking_own_names(b, old, new, kind, &place);

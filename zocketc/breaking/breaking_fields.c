@@ -7,29 +7,30 @@
 
 #include "breaking/breaking.h"
 
-static bool is_needed(const struct tree *field)
+static bool is_needed(const struct json_value *field)
 {
-    return !tree_truth(field, "optional") &&
-           tree_find(field, "default") == NULL;
+    return !json_value_truth(field, "optional") &&
+           json_value_find(field, "default") == NULL;
 }
 
 /* ---- other names ---- */
 
 /* Whether two things differ in nothing but names and documentation. */
-static bool same_shape(const struct tree *a, const struct tree *b, bool top)
+static bool same_shape(const struct json_value *a, const struct json_value *b,
+                       bool top)
 {
     if (a == NULL || b == NULL || a->kind != b->kind || a->truth != b->truth ||
         a->len != b->len || memcmp(a->text, b->text, a->len) != 0) {
         return a == b;
     }
-    const struct tree *x = a->first, *y = b->first;
+    const struct json_value *x = a->first, *y = b->first;
     for (;;) {
-        while (x != NULL && a->kind == TREE_OBJECT &&
+        while (x != NULL && a->kind == JSON_OBJECT &&
                (strcmp(x->key, "c") == 0 || strcmp(x->key, "doc") == 0 ||
                 (top && strcmp(x->key, "name") == 0))) {
             x = x->next;
         }
-        while (y != NULL && b->kind == TREE_OBJECT &&
+        while (y != NULL && b->kind == JSON_OBJECT &&
                (strcmp(y->key, "c") == 0 || strcmp(y->key, "doc") == 0 ||
                 (top && strcmp(y->key, "name") == 0))) {
             y = y->next;
@@ -37,7 +38,7 @@ static bool same_shape(const struct tree *a, const struct tree *b, bool top)
         if (x == NULL || y == NULL) {
             return x == y;
         }
-        if ((a->kind == TREE_OBJECT && strcmp(x->key, y->key) != 0) ||
+        if ((a->kind == JSON_OBJECT && strcmp(x->key, y->key) != 0) ||
             !same_shape(x, y, false)) {
             return false;
         }
@@ -48,13 +49,13 @@ static bool same_shape(const struct tree *a, const struct tree *b, bool top)
 
 /* The one item of @list that @other has not and that is shaped like @item;
  * NULL: there is none, or there are several. */
-static const struct tree *find_shape(const struct tree *item,
-                                     const struct tree *list,
-                                     const struct tree *other)
+static const struct json_value *find_shape(const struct json_value *item,
+                                           const struct json_value *list,
+                                           const struct json_value *other)
 {
-    const struct tree *found = NULL;
-    for (const struct tree *t = list->first; t != NULL; t = t->next) {
-        if (breaking_find(other, tree_text(t, "name")) == NULL &&
+    const struct json_value *found = NULL;
+    for (const struct json_value *t = list->first; t != NULL; t = t->next) {
+        if (breaking_find(other, json_value_text(t, "name")) == NULL &&
             same_shape(item, t, true)) {
             if (found != NULL) {
                 return NULL;
@@ -65,12 +66,13 @@ static const struct tree *find_shape(const struct tree *item,
     return found;
 }
 
-const struct tree *breaking_renamed(const struct tree *item,
-                                    const struct tree *own,
-                                    const struct tree *other)
+const struct json_value *breaking_renamed(const struct json_value *item,
+                                          const struct json_value *own,
+                                          const struct json_value *other)
 {
-    const struct tree *found = other != NULL ? find_shape(item, other, own)
-                                             : NULL;
+    const struct json_value *found = other != NULL
+                                         ? find_shape(item, other, own)
+                                         : NULL;
     return found != NULL && find_shape(item, own, other) == item ? found : NULL;
 }
 
@@ -78,18 +80,19 @@ const struct tree *breaking_renamed(const struct tree *item,
 
 /* The two structs that hold the fields, for whether unknown keys matter. */
 struct owners {
-    const struct tree *old, *new;
+    const struct json_value *old, *new;
 };
 
-static const char *label_of(struct breaking *b, const struct tree *field,
+static const char *label_of(struct breaking *b, const struct json_value *field,
                             const struct breaking_place *place)
 {
-    return arena_printf(b->arena, "'%s' in %s", tree_text(field, "name"),
+    return arena_printf(b->arena, "'%s' in %s", json_value_text(field, "name"),
                         place->label);
 }
 
-static void field_lost(struct breaking *b, const struct tree *field,
-                       const struct tree *renamed, const struct owners *owners,
+static void field_lost(struct breaking *b, const struct json_value *field,
+                       const struct json_value *renamed,
+                       const struct owners *owners,
                        const struct breaking_place *place)
 {
     const char *label = label_of(b, field, place);
@@ -104,14 +107,14 @@ static void field_lost(struct breaking *b, const struct tree *field,
         b, renamed != NULL ? BREAKING_FIELD_RENAMED : BREAKING_FIELD_REMOVED,
         &here,
         renamed != NULL ? arena_printf(b->arena, "%s is called '%s' now", label,
-                                       tree_text(renamed, "name"))
+                                       json_value_text(renamed, "name"))
                         : arena_printf(b->arena, "%s is gone", label));
     breaking_because(b, f, in && renamed != NULL, BREAKS_CLIENT,
                      needed ? "send it under the old name, and are refused"
                             : "send it under the old name, where nobody looks");
-    breaking_because(b, f,
-                     in && renamed == NULL && tree_truth(owners->new, "strict"),
-                     BREAKS_CLIENT, "send a key that is unknown now");
+    breaking_because(
+        b, f, in && renamed == NULL && json_value_truth(owners->new, "strict"),
+        BREAKS_CLIENT, "send a key that is unknown now");
     breaking_because(b, f, out && needed, BREAKS_CLIENT,
                      "cannot read what comes without it");
     breaking_because(b, f, out && !needed, BREAKS_CLIENT, "never see it again");
@@ -125,7 +128,7 @@ static void field_lost(struct breaking *b, const struct tree *field,
     breaking_because(b, f, true, BREAKS_SOURCE, "the member is gone");
 }
 
-static void field_added(struct breaking *b, const struct tree *field,
+static void field_added(struct breaking *b, const struct json_value *field,
                         const struct owners *owners,
                         const struct breaking_place *place)
 {
@@ -142,21 +145,21 @@ static void field_added(struct breaking *b, const struct tree *field,
                      BREAKS_SERVER,
                      "do not send it, and newer clients cannot do without");
     breaking_because(b, f,
-                     tree_truth(owners->old, "strict") &&
+                     json_value_truth(owners->old, "strict") &&
                          (place->uses & USE_INPUT) != 0,
                      BREAKS_SERVER, "refuse a key that they do not know");
     breaking_because(b, f, needed && (place->uses & USE_STORED) != 0,
                      BREAKS_STATE, "it was stored without");
 }
 
-static void compare_presence(struct breaking *b, const struct tree *old,
-                             const struct tree *new,
+static void compare_presence(struct breaking *b, const struct json_value *old,
+                             const struct json_value *new,
                              const struct breaking_place *place)
 {
-    const bool required = !tree_truth(new, "optional");
+    const bool required = !json_value_truth(new, "optional");
     const bool in = (place->uses & USE_INPUT) != 0;
     const bool out = (place->uses & USE_OUTPUT) != 0;
-    if (required == !tree_truth(old, "optional")) {
+    if (required == !json_value_truth(old, "optional")) {
         return;
     }
     struct breaking_finding *f = breaking_report(
@@ -182,15 +185,15 @@ static void compare_presence(struct breaking *b, const struct tree *old,
     breaking_because(b, f, true, BREAKS_SOURCE, "the member has another type");
 }
 
-static void compare_defaults(struct breaking *b, const struct tree *old,
-                             const struct tree *new,
+static void compare_defaults(struct breaking *b, const struct json_value *old,
+                             const struct json_value *new,
                              const struct breaking_place *place)
 {
-    const struct tree *o = tree_find(old, "default");
-    const struct tree *n = tree_find(new, "default");
+    const struct json_value *o = json_value_find(old, "default");
+    const struct json_value *n = json_value_find(new, "default");
     const bool in = (place->uses & USE_INPUT) != 0;
-    if (tree_equal(o, n) || tree_truth(old, "optional") ||
-        tree_truth(new, "optional")) {
+    if (json_value_equal(o, n) || json_value_truth(old, "optional") ||
+        json_value_truth(new, "optional")) {
         return;
     }
     if (o == NULL) {
@@ -217,20 +220,20 @@ static void compare_defaults(struct breaking *b, const struct tree *old,
 }
 
 /* A field of a state has a macro for its upper bound. */
-static void compare_bounds(struct breaking *b, const struct tree *old,
-                           const struct tree *new,
+static void compare_bounds(struct breaking *b, const struct json_value *old,
+                           const struct json_value *new,
                            const struct breaking_place *place)
 {
     static const char *const counted[] = { "string", "bytes", "list", "map" };
-    const struct tree *type = tree_find(old, "type");
+    const struct json_value *type = json_value_find(old, "type");
     bool is_counted = false;
     for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
         is_counted = is_counted ||
-                     strcmp(tree_text(type, "kind"), counted[i]) == 0;
+                     strcmp(json_value_text(type, "kind"), counted[i]) == 0;
     }
-    if (is_counted && !tree_truth(old, "optional") &&
-        tree_find(type, "max") != NULL &&
-        tree_find(tree_find(new, "type"), "max") == NULL) {
+    if (is_counted && !json_value_truth(old, "optional") &&
+        json_value_find(type, "max") != NULL &&
+        json_value_find(json_value_find(new, "type"), "max") == NULL) {
         struct breaking_finding *f = breaking_report(
             b, BREAKING_BOUND_REMOVED, place,
             arena_printf(b->arena, "%s has no upper bound any more",
@@ -240,33 +243,34 @@ static void compare_bounds(struct breaking *b, const struct tree *old,
     }
 }
 
-static void compare_field(struct breaking *b, const struct tree *old,
-                          const struct tree *new,
+static void compare_field(struct breaking *b, const struct json_value *old,
+                          const struct json_value *new,
                           const struct breaking_place *place)
 {
     const struct breaking_place here = { label_of(b, old, place), old->at,
                                          new->at, place->uses, false };
     compare_presence(b, old, new, &here);
     compare_defaults(b, old, new, &here);
-    breaking_type(b, tree_find(old, "type"), tree_find(new, "type"), &here);
+    breaking_type(b, json_value_find(old, "type"), json_value_find(new, "type"),
+                  &here);
     if (place->is_state) {
         compare_bounds(b, old, new, &here);
     }
 }
 
-static bool has_defaults(const struct tree *object)
+static bool has_defaults(const struct json_value *object)
 {
-    const struct tree *fields = tree_find(object, "fields");
-    const struct tree *f = fields != NULL ? fields->first : NULL;
-    while (f != NULL && tree_find(f, "default") == NULL) {
+    const struct json_value *fields = json_value_find(object, "fields");
+    const struct json_value *f = fields != NULL ? fields->first : NULL;
+    while (f != NULL && json_value_find(f, "default") == NULL) {
         f = f->next;
     }
     return f != NULL;
 }
 
 /* A struct with a default has a function that gives all of them. */
-static void compare_functions(struct breaking *b, const struct tree *old,
-                              const struct tree *new,
+static void compare_functions(struct breaking *b, const struct json_value *old,
+                              const struct json_value *new,
                               const struct breaking_place *place)
 {
     if (!place->is_state && has_defaults(old) && !has_defaults(new)) {
@@ -276,19 +280,21 @@ static void compare_functions(struct breaking *b, const struct tree *old,
                          place->label));
         breaking_because(b, f, true, BREAKS_SOURCE,
                          arena_printf(b->arena, "%s_defaults() is gone",
-                                      tree_text(old, "c")));
+                                      json_value_text(old, "c")));
     }
 }
 
-void breaking_fields(struct breaking *b, const struct tree *old,
-                     const struct tree *new, const struct breaking_place *place)
+void breaking_fields(struct breaking *b, const struct json_value *old,
+                     const struct json_value *new,
+                     const struct breaking_place *place)
 {
     const struct owners owners = { old, new };
-    const struct tree *fields = tree_find(old, "fields");
-    const struct tree *others = tree_find(new, "fields");
-    const struct tree *o = fields != NULL ? fields->first : NULL;
+    const struct json_value *fields = json_value_find(old, "fields");
+    const struct json_value *others = json_value_find(new, "fields");
+    const struct json_value *o = fields != NULL ? fields->first : NULL;
     for (; o != NULL; o = o->next) {
-        const struct tree *n = breaking_find(others, tree_text(o, "name"));
+        const struct json_value *n = breaking_find(others,
+                                                   json_value_text(o, "name"));
         if (n != NULL) {
             compare_field(b, o, n, place);
         } else {
@@ -297,9 +303,9 @@ void breaking_fields(struct breaking *b, const struct tree *old,
         }
     }
     compare_functions(b, old, new, place);
-    const struct tree *n = others != NULL ? others->first : NULL;
+    const struct json_value *n = others != NULL ? others->first : NULL;
     for (; n != NULL; n = n->next) {
-        if (breaking_find(fields, tree_text(n, "name")) == NULL &&
+        if (breaking_find(fields, json_value_text(n, "name")) == NULL &&
             (fields == NULL || breaking_renamed(n, others, fields) == NULL)) {
             field_added(b, n, &owners, place);
         }

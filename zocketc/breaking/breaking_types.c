@@ -9,9 +9,9 @@
 
 #include "breaking/breaking.h"
 
-static bool is_kind(const struct tree *type, const char *kind)
+static bool is_kind(const struct json_value *type, const char *kind)
 {
-    return strcmp(tree_text(type, "kind"), kind) == 0;
+    return strcmp(json_value_text(type, "kind"), kind) == 0;
 }
 
 /* ---- rules ---- */
@@ -46,16 +46,17 @@ static void rule_changed(struct breaking *b, enum change change,
 
 /* A lower or an upper bound; an exclusive one has a name of its own. */
 struct bound {
-    const struct tree *value; /* NULL: there is none */
+    const struct json_value *value; /* NULL: there is none */
     bool exclusive;
 };
 
-static struct bound bound_of(const struct tree *type, const char *inclusive,
-                             const char *exclusive)
+static struct bound bound_of(const struct json_value *type,
+                             const char *inclusive, const char *exclusive)
 {
-    const struct tree *value = tree_find(type, exclusive);
-    return value != NULL ? (struct bound){ value, true }
-                         : (struct bound){ tree_find(type, inclusive), false };
+    const struct json_value *value = json_value_find(type, exclusive);
+    return value != NULL
+               ? (struct bound){ value, true }
+               : (struct bound){ json_value_find(type, inclusive), false };
 }
 
 /* How a bound has moved; @sign: 1 where more is tighter, else -1. */
@@ -76,8 +77,8 @@ static enum change compare_bounds(struct bound old, struct bound new, int sign)
                                           : LOOSER;
 }
 
-static void bound_changed(struct breaking *b, const struct tree *old,
-                          const struct tree *new, bool lower,
+static void bound_changed(struct breaking *b, const struct json_value *old,
+                          const struct json_value *new, bool lower,
                           const struct breaking_place *place)
 {
     const char *inclusive = lower ? "min" : "max";
@@ -96,18 +97,19 @@ static void bound_changed(struct breaking *b, const struct tree *old,
 }
 
 /* What a pattern or a format is called in the schema. */
-static const char *pattern_text(const struct tree *pattern)
+static const char *pattern_text(const struct json_value *pattern)
 {
-    const char *format = tree_text(pattern, "format");
-    return format[0] != '\0' ? format : tree_text(pattern, "pattern");
+    const char *format = json_value_text(pattern, "format");
+    return format[0] != '\0' ? format : json_value_text(pattern, "pattern");
 }
 
 /* Whether all patterns of a list are in another one. */
-static bool includes(const struct tree *outer, const struct tree *inner)
+static bool includes(const struct json_value *outer,
+                     const struct json_value *inner)
 {
-    for (const struct tree *i = inner != NULL ? inner->first : NULL; i != NULL;
-         i = i->next) {
-        const struct tree *o = outer != NULL ? outer->first : NULL;
+    for (const struct json_value *i = inner != NULL ? inner->first : NULL;
+         i != NULL; i = i->next) {
+        const struct json_value *o = outer != NULL ? outer->first : NULL;
         while (o != NULL && strcmp(pattern_text(o), pattern_text(i)) != 0) {
             o = o->next;
         }
@@ -119,11 +121,12 @@ static bool includes(const struct tree *outer, const struct tree *inner)
 }
 
 /* The patterns as one would write them. */
-static const char *print_patterns(struct breaking *b, const struct tree *list)
+static const char *print_patterns(struct breaking *b,
+                                  const struct json_value *list)
 {
     const char *text = "";
-    for (const struct tree *t = list != NULL ? list->first : NULL; t != NULL;
-         t = t->next) {
+    for (const struct json_value *t = list != NULL ? list->first : NULL;
+         t != NULL; t = t->next) {
         text = arena_printf(b->arena, "%s%s%s", text,
                             text[0] != '\0' ? ", " : "", pattern_text(t));
     }
@@ -131,12 +134,12 @@ static const char *print_patterns(struct breaking *b, const struct tree *list)
 }
 
 /* Each pattern narrows, and a format is one: more of them is tighter. */
-static void patterns_changed(struct breaking *b, const struct tree *old,
-                             const struct tree *new,
+static void patterns_changed(struct breaking *b, const struct json_value *old,
+                             const struct json_value *new,
                              const struct breaking_place *place)
 {
-    const struct tree *o = tree_find(old, "patterns");
-    const struct tree *n = tree_find(new, "patterns");
+    const struct json_value *o = json_value_find(old, "patterns");
+    const struct json_value *n = json_value_find(new, "patterns");
     const bool more = includes(n, o), less = includes(o, n);
     rule_changed(
         b,
@@ -150,12 +153,12 @@ static void patterns_changed(struct breaking *b, const struct tree *old,
 }
 
 /* A multiple of a multiple is one of the number, too. */
-static void step_changed(struct breaking *b, const struct tree *old,
-                         const struct tree *new,
+static void step_changed(struct breaking *b, const struct json_value *old,
+                         const struct json_value *new,
                          const struct breaking_place *place)
 {
-    const struct tree *o = tree_find(old, "multipleOf");
-    const struct tree *n = tree_find(new, "multipleOf");
+    const struct json_value *o = json_value_find(old, "multipleOf");
+    const struct json_value *n = json_value_find(new, "multipleOf");
     const long long was = o != NULL ? strtoll(o->text, NULL, 10) : 1;
     const long long is = n != NULL ? strtoll(n->text, NULL, 10) : 1;
     rule_changed(b,
@@ -170,8 +173,8 @@ static void step_changed(struct breaking *b, const struct tree *old,
 }
 
 /* Words that are there or not. */
-static void words_changed(struct breaking *b, const struct tree *old,
-                          const struct tree *new,
+static void words_changed(struct breaking *b, const struct json_value *old,
+                          const struct json_value *new,
                           const struct breaking_place *place)
 {
     static const struct {
@@ -182,8 +185,8 @@ static void words_changed(struct breaking *b, const struct tree *old,
         { "trim", false },  { "lower", false },
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        const bool was = tree_truth(old, words[i].word);
-        const bool is = tree_truth(new, words[i].word);
+        const bool was = json_value_truth(old, words[i].word);
+        const bool is = json_value_truth(new, words[i].word);
         rule_changed(
             b,
             was == is           ? SAME
@@ -197,8 +200,9 @@ static void words_changed(struct breaking *b, const struct tree *old,
     }
 }
 
-void breaking_rules(struct breaking *b, const struct tree *old,
-                    const struct tree *new, const struct breaking_place *place)
+void breaking_rules(struct breaking *b, const struct json_value *old,
+                    const struct json_value *new,
+                    const struct breaking_place *place)
 {
     bound_changed(b, old, new, true, place);
     bound_changed(b, old, new, false, place);
@@ -214,7 +218,7 @@ struct range {
 };
 
 /* What a kind of integer holds; false: it is none. */
-static bool natural_range(const struct tree *type, struct range *out)
+static bool natural_range(const struct json_value *type, struct range *out)
 {
     static const struct {
         const char *kind;
@@ -235,10 +239,11 @@ static bool natural_range(const struct tree *type, struct range *out)
     return false;
 }
 
-static struct range ruled_range(const struct tree *type, struct range natural)
+static struct range ruled_range(const struct json_value *type,
+                                struct range natural)
 {
-    const struct tree *min = tree_find(type, "min");
-    const struct tree *max = tree_find(type, "max");
+    const struct json_value *min = json_value_find(type, "min");
+    const struct json_value *max = json_value_find(type, "max");
     return (struct range){
         min != NULL ? strtod(min->text, NULL) : natural.min,
         max != NULL ? strtod(max->text, NULL) : natural.max,
@@ -251,8 +256,8 @@ static bool holds(struct range outer, struct range inner)
 }
 
 /* Both are integers, of different kinds. */
-static void compare_integers(struct breaking *b, const struct tree *old,
-                             const struct tree *new,
+static void compare_integers(struct breaking *b, const struct json_value *old,
+                             const struct json_value *new,
                              const struct breaking_place *place)
 {
     struct range o = { 0 }, n = { 0 };
@@ -271,7 +276,8 @@ static void compare_integers(struct breaking *b, const struct tree *old,
                       : BREAKING_TYPE_CHANGED,
         place,
         arena_printf(b->arena, "%s was %s and is %s now", place->label,
-                     tree_text(old, "kind"), tree_text(new, "kind")));
+                     json_value_text(old, "kind"),
+                     json_value_text(new, "kind")));
     breaking_because(b, f, in && !holds(ruled_n, ruled_o), BREAKS_CLIENT,
                      "send what is refused now");
     breaking_because(b, f, out && !holds(o, ruled_n), BREAKS_CLIENT,
@@ -290,7 +296,8 @@ static void compare_integers(struct breaking *b, const struct tree *old,
 
 /* How values of one kind are to be seen as those of another: TIGHTER, if what
  * was a value may be none. */
-static enum change compare_kinds(const struct tree *old, const struct tree *new)
+static enum change compare_kinds(const struct json_value *old,
+                                 const struct json_value *new)
 {
     static const char *const wider[][2] = {
         { "int32", "float64" },     { "uint32", "float64" },
@@ -316,23 +323,23 @@ static enum change compare_kinds(const struct tree *old, const struct tree *new)
 }
 
 /* What a type is called in a message. */
-static const char *type_text(struct breaking *b, const struct tree *type)
+static const char *type_text(struct breaking *b, const struct json_value *type)
 {
-    const char *name = tree_text(type, "name");
+    const char *name = json_value_text(type, "name");
     if (is_kind(type, "nullable")) {
         return arena_printf(b->arena, "%s | null",
-                            type_text(b, tree_find(type, "of")));
+                            type_text(b, json_value_find(type, "of")));
     }
     if (is_kind(type, "object")) {
         return "an object";
     }
-    return name[0] != '\0'
-               ? arena_printf(b->arena, "%s %s", tree_text(type, "kind"), name)
-               : tree_text(type, "kind");
+    return name[0] != '\0' ? arena_printf(b->arena, "%s %s",
+                                          json_value_text(type, "kind"), name)
+                           : json_value_text(type, "kind");
 }
 
-static void kind_changed(struct breaking *b, const struct tree *old,
-                         const struct tree *new, enum change change,
+static void kind_changed(struct breaking *b, const struct json_value *old,
+                         const struct json_value *new, enum change change,
                          const struct breaking_place *place)
 {
     static const enum breaking_id ids[] = {
@@ -359,13 +366,13 @@ static void kind_changed(struct breaking *b, const struct tree *old,
     breaking_because(b, f, true, BREAKS_SOURCE, "the C type is another one");
 }
 
-static void compare_tuples(struct breaking *b, const struct tree *old,
-                           const struct tree *new,
+static void compare_tuples(struct breaking *b, const struct json_value *old,
+                           const struct json_value *new,
                            const struct breaking_place *place)
 {
     breaking_own_names(b, old, new, "struct", place);
-    const struct tree *o = tree_find(old, "items")->first;
-    const struct tree *n = tree_find(new, "items")->first;
+    const struct json_value *o = json_value_find(old, "items")->first;
+    const struct json_value *n = json_value_find(new, "items")->first;
     for (unsigned i = 0; o != NULL && n != NULL;
          i++, o = o->next, n = n->next) {
         struct breaking_place item = *place;
@@ -381,39 +388,42 @@ static void compare_tuples(struct breaking *b, const struct tree *old,
 }
 
 /* Two of one kind. */
-static void compare_same_kind(struct breaking *b, const struct tree *old,
-                              const struct tree *new,
+static void compare_same_kind(struct breaking *b, const struct json_value *old,
+                              const struct json_value *new,
                               const struct breaking_place *place)
 {
     if (breaking_declared(b->old, old) != NULL) {
         return; /* a pair of its own */
     }
     breaking_rules(b, old, new, place);
-    if (tree_find(old, "items") != NULL) {
+    if (json_value_find(old, "items") != NULL) {
         compare_tuples(b, old, new, place);
-    } else if (tree_find(old, "of") != NULL) {
+    } else if (json_value_find(old, "of") != NULL) {
         struct breaking_place inner = *place;
         if (!is_kind(old, "nullable")) {
             inner.label = arena_printf(b->arena, "what is in %s", place->label);
         }
-        breaking_type(b, tree_find(old, "of"), tree_find(new, "of"), &inner);
+        breaking_type(b, json_value_find(old, "of"), json_value_find(new, "of"),
+                      &inner);
     }
 }
 
-void breaking_type(struct breaking *b, const struct tree *old,
-                   const struct tree *new, const struct breaking_place *place)
+void breaking_type(struct breaking *b, const struct json_value *old,
+                   const struct json_value *new,
+                   const struct breaking_place *place)
 {
     struct range range;
-    if (strcmp(tree_text(old, "kind"), tree_text(new, "kind")) == 0) {
+    if (strcmp(json_value_text(old, "kind"), json_value_text(new, "kind")) ==
+        0) {
         compare_same_kind(b, old, new, place);
     } else if (natural_range(old, &range) && natural_range(new, &range)) {
         compare_integers(b, old, new, place);
     } else {
         kind_changed(b, old, new, compare_kinds(old, new), place);
         if (is_kind(old, "nullable")) {
-            breaking_type(b, tree_find(old, "of"), new, place);
+            breaking_type(b, json_value_find(old, "of"), new, place);
         } else if (is_kind(new, "nullable")) {
-            breaking_type(b, old, tree_find(new, "of"), place);
+            breaking_type(b, old, json_value_find(new, "of"), place);
         }
     }
 }

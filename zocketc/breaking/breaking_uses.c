@@ -11,44 +11,49 @@ const char *const breaking_sections[BREAKING_SECTIONS][2] = {
     { "enum", "enums" }, { "struct", "structs" }, { "union", "unions" }
 };
 
-const struct tree *breaking_declared(const struct tree *model,
-                                     const struct tree *type)
+const struct json_value *breaking_declared(const struct json_value *model,
+                                           const struct json_value *type)
 {
     for (size_t i = 0; i < BREAKING_SECTIONS; i++) {
-        if (strcmp(tree_text(type, "kind"), breaking_sections[i][0]) == 0) {
-            return breaking_find(tree_find(model, breaking_sections[i][1]),
-                                 tree_text(type, "name"));
+        if (strcmp(json_value_text(type, "kind"), breaking_sections[i][0]) ==
+            0) {
+            return breaking_find(
+                json_value_find(model, breaking_sections[i][1]),
+                json_value_text(type, "name"));
         }
     }
     return NULL;
 }
 
-static void follow_type(struct breaking *b, const struct tree *old,
-                        const struct tree *new, unsigned uses);
+static void follow_type(struct breaking *b, const struct json_value *old,
+                        const struct json_value *new, unsigned uses);
 
 /* Follows fields, variants, whatever has a name and a type. */
-static void follow_list(struct breaking *b, const struct tree *old,
-                        const struct tree *new, unsigned uses)
+static void follow_list(struct breaking *b, const struct json_value *old,
+                        const struct json_value *new, unsigned uses)
 {
-    for (const struct tree *o = old != NULL ? old->first : NULL; o != NULL;
-         o = o->next) {
-        const struct tree *n = breaking_find(new, tree_text(o, "name"));
+    for (const struct json_value *o = old != NULL ? old->first : NULL;
+         o != NULL; o = o->next) {
+        const struct json_value *n = breaking_find(new,
+                                                   json_value_text(o, "name"));
         if (n != NULL) {
-            follow_type(b, tree_find(o, "type"), tree_find(n, "type"), uses);
+            follow_type(b, json_value_find(o, "type"),
+                        json_value_find(n, "type"), uses);
         }
     }
 }
 
-static void follow_members(struct breaking *b, const struct tree *old,
-                           const struct tree *new, unsigned uses)
+static void follow_members(struct breaking *b, const struct json_value *old,
+                           const struct json_value *new, unsigned uses)
 {
-    follow_list(b, tree_find(old, "fields"), tree_find(new, "fields"), uses);
-    follow_list(b, tree_find(old, "variants"), tree_find(new, "variants"),
-                uses);
+    follow_list(b, json_value_find(old, "fields"),
+                json_value_find(new, "fields"), uses);
+    follow_list(b, json_value_find(old, "variants"),
+                json_value_find(new, "variants"), uses);
 }
 
-static void follow_pair(struct breaking *b, const struct tree *old,
-                        const struct tree *new, unsigned uses)
+static void follow_pair(struct breaking *b, const struct json_value *old,
+                        const struct json_value *new, unsigned uses)
 {
     struct breaking_pair *pair = b->pairs;
     while (pair != NULL && (pair->old != old || pair->new != new)) {
@@ -71,40 +76,42 @@ static void follow_pair(struct breaking *b, const struct tree *old,
     follow_members(b, old, new, pair->uses);
 }
 
-const struct tree *breaking_members(const struct tree *model,
-                                    const struct tree *type)
+const struct json_value *breaking_members(const struct json_value *model,
+                                          const struct json_value *type)
 {
-    return strcmp(tree_text(type, "kind"), "object") == 0
+    return strcmp(json_value_text(type, "kind"), "object") == 0
                ? type
                : breaking_declared(model, type);
 }
 
-static void follow_type(struct breaking *b, const struct tree *old,
-                        const struct tree *new, unsigned uses)
+static void follow_type(struct breaking *b, const struct json_value *old,
+                        const struct json_value *new, unsigned uses)
 {
     if (old == NULL || new == NULL) {
         return;
     }
-    const bool old_null = strcmp(tree_text(old, "kind"), "nullable") == 0;
-    const bool new_null = strcmp(tree_text(new, "kind"), "nullable") == 0;
+    const bool old_null = strcmp(json_value_text(old, "kind"), "nullable") == 0;
+    const bool new_null = strcmp(json_value_text(new, "kind"), "nullable") == 0;
     if (old_null != new_null) {
-        follow_type(b, old_null ? tree_find(old, "of") : old,
-                    new_null ? tree_find(new, "of") : new, uses);
+        follow_type(b, old_null ? json_value_find(old, "of") : old,
+                    new_null ? json_value_find(new, "of") : new, uses);
         return;
     }
-    const struct tree *o = breaking_declared(b->old, old);
-    const struct tree *n = breaking_declared(b->new, new);
+    const struct json_value *o = breaking_declared(b->old, old);
+    const struct json_value *n = breaking_declared(b->new, new);
     if (o != NULL && n != NULL) {
-        if (strcmp(tree_text(old, "kind"), tree_text(new, "kind")) == 0) {
+        if (strcmp(json_value_text(old, "kind"),
+                   json_value_text(new, "kind")) == 0) {
             follow_pair(b, o, n, uses);
         }
         return;
     }
     follow_members(b, breaking_members(b->old, old),
                    breaking_members(b->new, new), uses);
-    follow_type(b, tree_find(old, "of"), tree_find(new, "of"), uses);
-    const struct tree *items = tree_find(old, "items");
-    const struct tree *others = tree_find(new, "items");
+    follow_type(b, json_value_find(old, "of"), json_value_find(new, "of"),
+                uses);
+    const struct json_value *items = json_value_find(old, "items");
+    const struct json_value *others = json_value_find(new, "items");
     if (items != NULL && others != NULL) {
         n = others->first;
         for (o = items->first; o != NULL && n != NULL;
@@ -114,34 +121,39 @@ static void follow_type(struct breaking *b, const struct tree *old,
     }
 }
 
-static void follow_calls(struct breaking *b, const struct tree *old,
-                         const struct tree *new)
+static void follow_calls(struct breaking *b, const struct json_value *old,
+                         const struct json_value *new)
 {
-    for (const struct tree *o = old->first; o != NULL; o = o->next) {
-        const struct tree *n = breaking_find(new, tree_text(o, "name"));
-        follow_type(b, tree_find(o, "input"), tree_find(n, "input"), USE_INPUT);
-        follow_type(b, tree_find(o, "result"), tree_find(n, "result"),
-                    USE_OUTPUT);
-        follow_type(b, tree_find(o, "payload"), tree_find(n, "payload"),
-                    USE_OUTPUT);
+    for (const struct json_value *o = old->first; o != NULL; o = o->next) {
+        const struct json_value *n = breaking_find(new,
+                                                   json_value_text(o, "name"));
+        follow_type(b, json_value_find(o, "input"), json_value_find(n, "input"),
+                    USE_INPUT);
+        follow_type(b, json_value_find(o, "result"),
+                    json_value_find(n, "result"), USE_OUTPUT);
+        follow_type(b, json_value_find(o, "payload"),
+                    json_value_find(n, "payload"), USE_OUTPUT);
     }
 }
 
 static void follow_actors(struct breaking *b)
 {
-    const struct tree *actors = tree_find(b->new, "actors");
-    for (const struct tree *o = tree_find(b->old, "actors")->first; o != NULL;
-         o = o->next) {
-        const struct tree *n = breaking_find(actors, tree_text(o, "name"));
+    const struct json_value *actors = json_value_find(b->new, "actors");
+    for (const struct json_value *o = json_value_find(b->old, "actors")->first;
+         o != NULL; o = o->next) {
+        const struct json_value *n = breaking_find(actors,
+                                                   json_value_text(o, "name"));
         if (n == NULL) {
             continue;
         }
-        follow_calls(b, tree_find(o, "methods"), tree_find(n, "methods"));
-        follow_calls(b, tree_find(o, "events"), tree_find(n, "events"));
-        follow_type(b, tree_find(o, "state"), tree_find(n, "state"),
+        follow_calls(b, json_value_find(o, "methods"),
+                     json_value_find(n, "methods"));
+        follow_calls(b, json_value_find(o, "events"),
+                     json_value_find(n, "events"));
+        follow_type(b, json_value_find(o, "state"), json_value_find(n, "state"),
                     USE_OUTPUT | USE_STORED);
-        follow_type(b, tree_find(o, "private"), tree_find(n, "private"),
-                    USE_STORED);
+        follow_type(b, json_value_find(o, "private"),
+                    json_value_find(n, "private"), USE_STORED);
     }
 }
 
@@ -149,16 +161,17 @@ static void follow_actors(struct breaking *b)
 static void follow_rest(struct breaking *b)
 {
     for (size_t i = 0; i < BREAKING_SECTIONS; i++) {
-        const struct tree *list = tree_find(b->old, breaking_sections[i][1]);
-        for (const struct tree *o = list != NULL ? list->first : NULL;
+        const struct json_value *list = json_value_find(
+            b->old, breaking_sections[i][1]);
+        for (const struct json_value *o = list != NULL ? list->first : NULL;
              o != NULL; o = o->next) {
             const struct breaking_pair *pair = b->pairs;
             while (pair != NULL && pair->old != o) {
                 pair = pair->next;
             }
-            const struct tree *n = breaking_find(
-                tree_find(b->new, breaking_sections[i][1]),
-                tree_text(o, "name"));
+            const struct json_value *n = breaking_find(
+                json_value_find(b->new, breaking_sections[i][1]),
+                json_value_text(o, "name"));
             if (pair == NULL && n != NULL) {
                 follow_pair(b, o, n, 0);
             }

@@ -27,7 +27,7 @@ enum {
 /* One of the two schemas. */
 struct side {
     struct diag diag;
-    const struct tree *model;
+    const struct json_value *model;
 };
 
 /* Gives an exit status. */

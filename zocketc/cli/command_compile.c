@@ -66,7 +66,7 @@ static void add_model(struct arena *arena, const struct model *m,
                       const char *path, struct output *output)
 {
     struct text_buffer text = { 0 };
-    tree_print(&text, model_describe(arena, m));
+    json_value_print(&text, model_describe(arena, m));
     if (strcmp(path, "-") == 0) {
         (void)fwrite(text.text, 1, text.len, stdout);
         text_buffer_finish(&text);

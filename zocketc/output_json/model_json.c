@@ -11,8 +11,8 @@
 
 #include "syntax/ast.h"
 
-static struct tree *describe_type(struct arena *arena,
-                                  const struct model_type *type);
+static struct json_value *describe_type(struct arena *arena,
+                                        const struct model_type *type);
 
 /* ---- types ---- */
 
@@ -29,27 +29,29 @@ static const char *const kind_names[] = {
     [MODEL_UNION] = "union",         [MODEL_TUPLE] = "tuple",
 };
 
-static void add_integer(struct arena *arena, struct tree *to, const char *key,
-                        long long value)
+static void add_integer(struct arena *arena, struct json_value *to,
+                        const char *key, long long value)
 {
-    tree_add(to, key, tree_number(arena, arena_printf(arena, "%lld", value)));
+    json_value_add(
+        to, key, json_value_number(arena, arena_printf(arena, "%lld", value)));
 }
 
-static void add_double(struct arena *arena, struct tree *to, const char *key,
-                       double value)
+static void add_double(struct arena *arena, struct json_value *to,
+                       const char *key, double value)
 {
     struct text_buffer text = { 0 };
     emit_double(&text, value);
-    tree_add(to, key,
-             tree_number(arena, arena_text(arena, text.text, text.len)));
+    json_value_add(
+        to, key,
+        json_value_number(arena, arena_text(arena, text.text, text.len)));
     text_buffer_finish(&text);
 }
 
-static void add_flag(struct arena *arena, struct tree *to, const char *key,
-                     bool flag)
+static void add_flag(struct arena *arena, struct json_value *to,
+                     const char *key, bool flag)
 {
     if (flag) {
-        tree_add(to, key, tree_bool(arena, true));
+        json_value_add(to, key, json_value_bool(arena, true));
     }
 }
 
@@ -64,7 +66,7 @@ static void natural_range(enum model_kind kind, int64_t *min, int64_t *max)
     *min = is_unsigned ? 0 : kind == MODEL_INT32 ? INT32_MIN : -*max;
 }
 
-static void add_integer_rules(struct arena *arena, struct tree *to,
+static void add_integer_rules(struct arena *arena, struct json_value *to,
                               const struct model_type *type)
 {
     int64_t min, max;
@@ -80,7 +82,7 @@ static void add_integer_rules(struct arena *arena, struct tree *to,
     }
 }
 
-static void add_float_rules(struct arena *arena, struct tree *to,
+static void add_float_rules(struct arena *arena, struct json_value *to,
                             const struct model_type *type)
 {
     if (isfinite(type->float_min)) {
@@ -92,7 +94,7 @@ static void add_float_rules(struct arena *arena, struct tree *to,
 }
 
 /* Of a length or a count. */
-static void add_count_rules(struct arena *arena, struct tree *to,
+static void add_count_rules(struct arena *arena, struct json_value *to,
                             const struct model_type *type)
 {
     if (type->min > 0) {
@@ -103,40 +105,41 @@ static void add_count_rules(struct arena *arena, struct tree *to,
     }
 }
 
-static void add_string_rules(struct arena *arena, struct tree *to,
+static void add_string_rules(struct arena *arena, struct json_value *to,
                              const struct model_type *type)
 {
     add_count_rules(arena, to, type);
     add_flag(arena, to, "trim", type->trim);
     add_flag(arena, to, "lower", type->lower);
-    struct tree *patterns = type->pattern_count > 0
-                                ? tree_add(to, "patterns",
-                                           tree_new(arena, TREE_LIST))
-                                : NULL;
+    struct json_value *patterns =
+        type->pattern_count > 0
+            ? json_value_add(to, "patterns", json_value_new(arena, JSON_LIST))
+            : NULL;
     for (size_t i = 0; i < type->pattern_count; i++) {
         const struct model_pattern *p = &type->patterns[i];
-        struct tree *pattern = tree_new(arena, TREE_OBJECT);
-        tree_add_text(arena, pattern, p->is_format ? "format" : "pattern",
-                      p->shown);
-        tree_add_text(arena, pattern, "pcre2", p->source);
-        tree_add(patterns, NULL, pattern);
+        struct json_value *pattern = json_value_new(arena, JSON_OBJECT);
+        json_value_add_text(arena, pattern, p->is_format ? "format" : "pattern",
+                            p->shown);
+        json_value_add_text(arena, pattern, "pcre2", p->source);
+        json_value_add(patterns, NULL, pattern);
     }
 }
 
-static void add_elements(struct arena *arena, struct tree *to,
+static void add_elements(struct arena *arena, struct json_value *to,
                          const struct model_struct *s)
 {
-    struct tree *items = tree_add(to, "items", tree_new(arena, TREE_LIST));
+    struct json_value *items = json_value_add(to, "items",
+                                              json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < s->field_count; i++) {
-        tree_add(items, NULL, describe_type(arena, s->fields[i].type));
+        json_value_add(items, NULL, describe_type(arena, s->fields[i].type));
     }
 }
 
-static struct tree *describe_type(struct arena *arena,
-                                  const struct model_type *type)
+static struct json_value *describe_type(struct arena *arena,
+                                        const struct model_type *type)
 {
-    struct tree *to = tree_new(arena, TREE_OBJECT);
-    tree_add_text(arena, to, "kind", kind_names[type->kind]);
+    struct json_value *to = json_value_new(arena, JSON_OBJECT);
+    json_value_add_text(arena, to, "kind", kind_names[type->kind]);
     switch (type->kind) {
     case MODEL_BOOL:
         break;
@@ -159,29 +162,29 @@ static struct tree *describe_type(struct arena *arena,
         add_count_rules(arena, to, type);
         break;
     case MODEL_UNION:
-        tree_add_text(arena, to, "name", type->alternatives->name);
+        json_value_add_text(arena, to, "name", type->alternatives->name);
         break;
     case MODEL_TUPLE:
-        tree_add_text(arena, to, "c", type->stem);
+        json_value_add_text(arena, to, "c", type->stem);
         add_elements(arena, to, type->structure);
         break;
     case MODEL_ENUM:
-        tree_add_text(arena, to, "name", type->enumeration->name);
+        json_value_add_text(arena, to, "name", type->enumeration->name);
         break;
     case MODEL_STRUCT:
-        tree_add_text(arena, to, "name", type->structure->name);
+        json_value_add_text(arena, to, "name", type->structure->name);
         break;
     case MODEL_LIST:
     case MODEL_MAP:
         add_count_rules(arena, to, type);
         add_flag(arena, to, "unique", type->unique);
-        tree_add(to, "of", describe_type(arena, type->inner));
+        json_value_add(to, "of", describe_type(arena, type->inner));
         break;
     case MODEL_OPTIONAL:
     case MODEL_NULLABLE:
     case MODEL_BOXED:
     case MODEL_BOXED_NULLABLE:
-        tree_add(to, "of", describe_type(arena, type->inner));
+        json_value_add(to, "of", describe_type(arena, type->inner));
         break;
     }
     return to;
@@ -189,23 +192,23 @@ static struct tree *describe_type(struct arena *arena,
 
 /* ---- defaults ---- */
 
-static struct tree *describe_value(struct arena *arena,
-                                   const struct ast_value *value,
-                                   const struct model_type *type);
+static struct json_value *describe_value(struct arena *arena,
+                                         const struct ast_value *value,
+                                         const struct model_type *type);
 
-static struct tree *describe_word(struct arena *arena, const char *word,
-                                  const struct model_type *type)
+static struct json_value *describe_word(struct arena *arena, const char *word,
+                                        const struct model_type *type)
 {
     const struct model_enum *e = type->enumeration;
     for (size_t i = 0; e != NULL && i < e->value_count; i++) {
         if (strcmp(e->values[i].name, word) == 0) {
-            return tree_string(arena, e->values[i].wire.text,
-                               e->values[i].wire.len);
+            return json_value_string(arena, e->values[i].wire.text,
+                                     e->values[i].wire.len);
         }
     }
     return strcmp(word, "null") == 0
-               ? tree_new(arena, TREE_NULL)
-               : tree_bool(arena, strcmp(word, "true") == 0);
+               ? json_value_new(arena, JSON_NULL)
+               : json_value_bool(arena, strcmp(word, "true") == 0);
 }
 
 static const struct ast_value *find_member(const struct ast_value *value,
@@ -219,101 +222,103 @@ static const struct ast_value *find_member(const struct ast_value *value,
 }
 
 /* All of an object, also what it takes from its fields' own defaults. */
-static struct tree *describe_struct_value(struct arena *arena,
-                                          const struct ast_value *value,
-                                          const struct model_struct *s)
+static struct json_value *describe_struct_value(struct arena *arena,
+                                                const struct ast_value *value,
+                                                const struct model_struct *s)
 {
-    struct tree *to = tree_new(arena, TREE_OBJECT);
+    struct json_value *to = json_value_new(arena, JSON_OBJECT);
     for (size_t i = 0; i < s->field_count; i++) {
         const struct model_field *f = &s->fields[i];
         const struct ast_value *v = find_member(value, f->name);
         v = v != NULL ? v : f->value;
         if (v != NULL) {
-            tree_add(to, f->name, describe_value(arena, v, f->type));
+            json_value_add(to, f->name, describe_value(arena, v, f->type));
         }
     }
     return to;
 }
 
-static struct tree *describe_items(struct arena *arena,
-                                   const struct ast_value *value,
-                                   const struct model_type *type)
+static struct json_value *describe_items(struct arena *arena,
+                                         const struct ast_value *value,
+                                         const struct model_type *type)
 {
     const bool list = value->kind == AST_VALUE_LIST;
-    struct tree *to = tree_new(arena, list ? TREE_LIST : TREE_OBJECT);
+    struct json_value *to = json_value_new(arena,
+                                           list ? JSON_LIST : JSON_OBJECT);
     for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
-        tree_add(to, list ? NULL : v->key.text,
-                 describe_value(arena, v, type->inner));
+        json_value_add(to, list ? NULL : v->key.text,
+                       describe_value(arena, v, type->inner));
     }
     return to;
 }
 
 /* A number as it is on the wire, whatever its digits were. */
-static struct tree *describe_number(struct arena *arena,
-                                    const struct ast_value *value,
-                                    const struct model_type *type)
+static struct json_value *describe_number(struct arena *arena,
+                                          const struct ast_value *value,
+                                          const struct model_type *type)
 {
     if (type->kind != MODEL_FLOAT64) {
-        return tree_number(arena, value->text);
+        return json_value_number(arena, value->text);
     }
-    struct tree *holder = tree_new(arena, TREE_OBJECT);
+    struct json_value *holder = json_value_new(arena, JSON_OBJECT);
     add_double(arena, holder, "", strtod(value->text, NULL));
     return holder->first;
 }
 
-static struct tree *describe_union_value(struct arena *arena,
-                                         const struct ast_value *value,
-                                         const struct model_union *u)
+static struct json_value *describe_union_value(struct arena *arena,
+                                               const struct ast_value *value,
+                                               const struct model_union *u)
 {
     const char *kind = find_member(value, u->discriminator)->text;
     size_t i = 0;
     while (strcmp(u->variants[i].name, kind) != 0) {
         i++; /* the checker found it */
     }
-    struct tree *to = describe_struct_value(arena, value,
-                                            u->variants[i].type->structure);
-    tree_add_text(arena, to, u->discriminator, kind);
+    struct json_value *to = describe_struct_value(
+        arena, value, u->variants[i].type->structure);
+    json_value_add_text(arena, to, u->discriminator, kind);
     return to;
 }
 
-static struct tree *describe_tuple_value(struct arena *arena,
-                                         const struct ast_value *value,
-                                         const struct model_struct *s)
+static struct json_value *describe_tuple_value(struct arena *arena,
+                                               const struct ast_value *value,
+                                               const struct model_struct *s)
 {
-    struct tree *to = tree_new(arena, TREE_LIST);
+    struct json_value *to = json_value_new(arena, JSON_LIST);
     size_t i = 0;
     for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
-        tree_add(to, NULL, describe_value(arena, v, s->fields[i++].type));
+        json_value_add(to, NULL, describe_value(arena, v, s->fields[i++].type));
     }
     return to;
 }
 
 /* A literal of `json` is what it says. */
-static struct tree *describe_json(struct arena *arena,
-                                  const struct ast_value *value)
+static struct json_value *describe_json(struct arena *arena,
+                                        const struct ast_value *value)
 {
     const bool list = value->kind == AST_VALUE_LIST;
     if (value->kind == AST_VALUE_NUMBER) {
-        return tree_number(arena, value->text);
+        return json_value_number(arena, value->text);
     }
     if (value->kind == AST_VALUE_STRING) {
-        return tree_string(arena, value->text, value->len);
+        return json_value_string(arena, value->text, value->len);
     }
     if (value->kind == AST_VALUE_NAME) {
         return strcmp(value->text, "null") == 0
-                   ? tree_new(arena, TREE_NULL)
-                   : tree_bool(arena, strcmp(value->text, "true") == 0);
+                   ? json_value_new(arena, JSON_NULL)
+                   : json_value_bool(arena, strcmp(value->text, "true") == 0);
     }
-    struct tree *to = tree_new(arena, list ? TREE_LIST : TREE_OBJECT);
+    struct json_value *to = json_value_new(arena,
+                                           list ? JSON_LIST : JSON_OBJECT);
     for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
-        tree_add(to, list ? NULL : v->key.text, describe_json(arena, v));
+        json_value_add(to, list ? NULL : v->key.text, describe_json(arena, v));
     }
     return to;
 }
 
-static struct tree *describe_value(struct arena *arena,
-                                   const struct ast_value *value,
-                                   const struct model_type *type)
+static struct json_value *describe_value(struct arena *arena,
+                                         const struct ast_value *value,
+                                         const struct model_type *type)
 {
     if (type->kind >= MODEL_OPTIONAL) {
         type = type->inner;
@@ -325,7 +330,7 @@ static struct tree *describe_value(struct arena *arena,
     case AST_VALUE_NUMBER:
         return describe_number(arena, value, type);
     case AST_VALUE_STRING:
-        return tree_string(arena, value->text, value->len);
+        return json_value_string(arena, value->text, value->len);
     case AST_VALUE_NAME:
         return describe_word(arena, value->text, type);
     case AST_VALUE_LIST:
@@ -347,183 +352,198 @@ static struct tree *describe_value(struct arena *arena,
 /* ---- what is declared ---- */
 
 /* A thing with a name, and with one in C where it has one. */
-static struct tree *describe_named(struct arena *arena, struct source_range at,
-                                   const char *name, const char *c,
-                                   const char *doc)
+static struct json_value *describe_named(struct arena *arena,
+                                         struct source_range at,
+                                         const char *name, const char *c,
+                                         const char *doc)
 {
-    struct tree *to = tree_new(arena, TREE_OBJECT);
+    struct json_value *to = json_value_new(arena, JSON_OBJECT);
     to->at = at;
-    tree_add_text(arena, to, "name", name);
-    tree_add_text(arena, to, "c", c);
-    tree_add_text(arena, to, "doc", doc);
+    json_value_add_text(arena, to, "name", name);
+    json_value_add_text(arena, to, "c", c);
+    json_value_add_text(arena, to, "doc", doc);
     return to;
 }
 
-static struct tree *describe_enum(struct arena *arena,
-                                  const struct model_enum *e)
+static struct json_value *describe_enum(struct arena *arena,
+                                        const struct model_enum *e)
 {
-    struct tree *to = describe_named(arena, e->at, e->name, e->stem, e->doc);
-    struct tree *values = tree_add(to, "values", tree_new(arena, TREE_LIST));
+    struct json_value *to = describe_named(arena, e->at, e->name, e->stem,
+                                           e->doc);
+    struct json_value *values = json_value_add(
+        to, "values", json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < e->value_count; i++) {
         const struct model_enum_value *v = &e->values[i];
-        struct tree *value = describe_named(arena, v->at, v->name, v->c_name,
-                                            v->doc);
-        tree_add(value, "wire", tree_string(arena, v->wire.text, v->wire.len));
-        tree_add(values, NULL, value);
+        struct json_value *value = describe_named(arena, v->at, v->name,
+                                                  v->c_name, v->doc);
+        json_value_add(value, "wire",
+                       json_value_string(arena, v->wire.text, v->wire.len));
+        json_value_add(values, NULL, value);
     }
     add_flag(arena, to, "private", e->is_hidden);
     return to;
 }
 
-static void add_fields(struct arena *arena, struct tree *to,
+static void add_fields(struct arena *arena, struct json_value *to,
                        const struct model_struct *s)
 {
-    struct tree *fields = tree_add(to, "fields", tree_new(arena, TREE_LIST));
+    struct json_value *fields = json_value_add(
+        to, "fields", json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < s->field_count; i++) {
         const struct model_field *f = &s->fields[i];
-        struct tree *field = describe_named(arena, f->at, f->name, f->member,
-                                            f->doc);
+        struct json_value *field = describe_named(arena, f->at, f->name,
+                                                  f->member, f->doc);
         const struct model_type *type = f->type;
         const bool optional = type->kind == MODEL_OPTIONAL ||
                               type->kind == MODEL_BOXED;
         add_flag(arena, field, "optional", optional);
-        tree_add(field, "type",
-                 describe_type(arena, optional ? type->inner : type));
+        json_value_add(field, "type",
+                       describe_type(arena, optional ? type->inner : type));
         if (f->value != NULL) {
-            tree_add(field, "default", describe_value(arena, f->value, type));
+            json_value_add(field, "default",
+                           describe_value(arena, f->value, type));
         }
-        tree_add(fields, NULL, field);
+        json_value_add(fields, NULL, field);
     }
 }
 
 /* What the checker made of parameters, or of a state. */
-static struct tree *describe_object(struct arena *arena,
-                                    const struct model_struct *s)
+static struct json_value *describe_object(struct arena *arena,
+                                          const struct model_struct *s)
 {
-    struct tree *to = tree_new(arena, TREE_OBJECT);
+    struct json_value *to = json_value_new(arena, JSON_OBJECT);
     to->at = s->at;
-    tree_add_text(arena, to, "kind", "object");
-    tree_add_text(arena, to, "c", s->stem);
+    json_value_add_text(arena, to, "kind", "object");
+    json_value_add_text(arena, to, "c", s->stem);
     add_fields(arena, to, s);
     return to;
 }
 
-static void add_payload(struct arena *arena, struct tree *to, const char *key,
-                        const struct model_type *type)
+static void add_payload(struct arena *arena, struct json_value *to,
+                        const char *key, const struct model_type *type)
 {
     if (type != NULL) {
         const bool made = type->kind == MODEL_STRUCT &&
                           !type->structure->is_declared;
-        tree_add(to, key,
-                 made ? describe_object(arena, type->structure)
-                      : describe_type(arena, type));
+        json_value_add(to, key,
+                       made ? describe_object(arena, type->structure)
+                            : describe_type(arena, type));
     }
 }
 
 /* ---- actors ---- */
 
-static void add_methods(struct arena *arena, struct tree *to,
+static void add_methods(struct arena *arena, struct json_value *to,
                         const struct model_actor *actor)
 {
-    struct tree *methods = tree_add(to, "methods", tree_new(arena, TREE_LIST));
+    struct json_value *methods = json_value_add(
+        to, "methods", json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < actor->method_count; i++) {
         const struct model_method *m = &actor->methods[i];
-        struct tree *method = describe_named(arena, m->at, m->name, m->stem,
-                                             m->doc);
+        struct json_value *method = describe_named(arena, m->at, m->name,
+                                                   m->stem, m->doc);
         add_payload(arena, method, "input", m->input);
         add_payload(arena, method, "result", m->result);
-        tree_add(methods, NULL, method);
+        json_value_add(methods, NULL, method);
     }
 }
 
-static void add_events(struct arena *arena, struct tree *to,
+static void add_events(struct arena *arena, struct json_value *to,
                        const struct model_actor *actor)
 {
-    struct tree *events = tree_add(to, "events", tree_new(arena, TREE_LIST));
+    struct json_value *events = json_value_add(
+        to, "events", json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < actor->event_count; i++) {
         const struct model_event *e = &actor->events[i];
-        struct tree *event = describe_named(arena, e->at, e->name, e->stem,
-                                            e->doc);
+        struct json_value *event = describe_named(arena, e->at, e->name,
+                                                  e->stem, e->doc);
         add_payload(arena, event, "payload", e->payload);
-        tree_add(events, NULL, event);
+        json_value_add(events, NULL, event);
     }
 }
 
-static struct tree *describe_actor(struct arena *arena,
-                                   const struct model_actor *actor)
+static struct json_value *describe_actor(struct arena *arena,
+                                         const struct model_actor *actor)
 {
-    struct tree *to = describe_named(arena, actor->at, actor->name, actor->stem,
-                                     actor->doc);
+    struct json_value *to = describe_named(arena, actor->at, actor->name,
+                                           actor->stem, actor->doc);
     if (actor->state->field_count > 0) {
-        tree_add(to, "state", describe_object(arena, actor->state));
+        json_value_add(to, "state", describe_object(arena, actor->state));
     }
     if (actor->hidden != NULL) {
-        tree_add(to, "private", describe_object(arena, actor->hidden));
+        json_value_add(to, "private", describe_object(arena, actor->hidden));
     }
     add_methods(arena, to, actor);
     add_events(arena, to, actor);
-    struct tree *hooks = tree_add(to, "hooks", tree_new(arena, TREE_LIST));
+    struct json_value *hooks = json_value_add(to, "hooks",
+                                              json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < actor->hook_count; i++) {
         const char *name = actor->hooks[i].member + strlen("on_");
-        struct tree *hook = tree_string(arena, name, strlen(name));
-        tree_add(hooks, NULL, hook)->at = actor->at;
+        struct json_value *hook = json_value_string(arena, name, strlen(name));
+        json_value_add(hooks, NULL, hook)->at = actor->at;
     }
     return to;
 }
 
-static struct tree *describe_union(struct arena *arena,
-                                   const struct model_union *u)
+static struct json_value *describe_union(struct arena *arena,
+                                         const struct model_union *u)
 {
-    struct tree *to = describe_named(arena, u->at, u->name, u->stem, u->doc);
-    tree_add_text(arena, to, "discriminator", u->discriminator);
-    struct tree *variants = tree_add(to, "variants",
-                                     tree_new(arena, TREE_LIST));
+    struct json_value *to = describe_named(arena, u->at, u->name, u->stem,
+                                           u->doc);
+    json_value_add_text(arena, to, "discriminator", u->discriminator);
+    struct json_value *variants = json_value_add(
+        to, "variants", json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < u->variant_count; i++) {
         const struct model_variant *v = &u->variants[i];
-        struct tree *variant = describe_named(arena, v->at, v->name, v->member,
-                                              v->doc);
-        tree_add(variant, "type", describe_type(arena, v->type));
-        tree_add(variants, NULL, variant);
+        struct json_value *variant = describe_named(arena, v->at, v->name,
+                                                    v->member, v->doc);
+        json_value_add(variant, "type", describe_type(arena, v->type));
+        json_value_add(variants, NULL, variant);
     }
     add_flag(arena, to, "private", u->kinds->is_hidden);
     return to;
 }
 
-struct tree *model_describe(struct arena *arena, const struct model *model)
+struct json_value *model_describe(struct arena *arena,
+                                  const struct model *model)
 {
-    struct tree *to = tree_new(arena, TREE_OBJECT);
+    struct json_value *to = json_value_new(arena, JSON_OBJECT);
     to->at = model->at;
-    tree_add(to, "version", tree_number(arena, MODEL_JSON_VERSION));
-    tree_add_text(arena, to, "zocketc", model->version);
-    tree_add_text(arena, to, "file", model->file_name);
-    tree_add_text(arena, to, "app", model->app_name);
-    tree_add_text(arena, to, "c", model->app);
-    tree_add_text(arena, to, "doc", model->doc);
-    struct tree *enums = tree_add(to, "enums", tree_new(arena, TREE_LIST));
+    json_value_add(to, "version", json_value_number(arena, MODEL_JSON_VERSION));
+    json_value_add_text(arena, to, "zocketc", model->version);
+    json_value_add_text(arena, to, "file", model->file_name);
+    json_value_add_text(arena, to, "app", model->app_name);
+    json_value_add_text(arena, to, "c", model->app);
+    json_value_add_text(arena, to, "doc", model->doc);
+    struct json_value *enums = json_value_add(to, "enums",
+                                              json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < model->enum_count; i++) {
         if (model->enums[i].of_union) {
             continue; /* its values are the union's variants */
         }
-        tree_add(enums, NULL, describe_enum(arena, &model->enums[i]));
+        json_value_add(enums, NULL, describe_enum(arena, &model->enums[i]));
     }
-    struct tree *structs = tree_add(to, "structs", tree_new(arena, TREE_LIST));
+    struct json_value *structs = json_value_add(
+        to, "structs", json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < model->struct_count; i++) {
         const struct model_struct *s = model->structs[i];
-        struct tree *described = describe_named(arena, s->at, s->name, s->stem,
-                                                s->doc);
+        struct json_value *described = describe_named(arena, s->at, s->name,
+                                                      s->stem, s->doc);
         add_fields(arena, described, s);
         add_flag(arena, described, "strict", s->is_strict);
         add_flag(arena, described, "check", s->check > 0);
         add_flag(arena, described, "private", s->is_hidden);
-        tree_add(structs, NULL, described);
+        json_value_add(structs, NULL, described);
     }
-    struct tree *unions = tree_add(to, "unions", tree_new(arena, TREE_LIST));
+    struct json_value *unions = json_value_add(
+        to, "unions", json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < model->union_count; i++) {
-        tree_add(unions, NULL, describe_union(arena, model->unions[i]));
+        json_value_add(unions, NULL, describe_union(arena, model->unions[i]));
     }
-    struct tree *actors = tree_add(to, "actors", tree_new(arena, TREE_LIST));
+    struct json_value *actors = json_value_add(
+        to, "actors", json_value_new(arena, JSON_LIST));
     for (size_t i = 0; i < model->actor_count; i++) {
-        tree_add(actors, NULL, describe_actor(arena, &model->actors[i]));
+        json_value_add(actors, NULL, describe_actor(arena, &model->actors[i]));
     }
     return to;
 }

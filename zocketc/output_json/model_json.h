@@ -7,11 +7,12 @@
 #define MODEL_JSON_H
 
 #include "schema/model.h"
-#include "util/tree.h"
+#include "util/json_value.h"
 
 #define MODEL_JSON_VERSION "1"
 
 /** Describes @model; every part knows its place in the schema. */
-struct tree *model_describe(struct arena *arena, const struct model *model);
+struct json_value *model_describe(struct arena *arena,
+                                  const struct model *model);
 
 #endif
