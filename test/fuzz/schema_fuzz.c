@@ -8,7 +8,7 @@
 
 #include "breaking/breaking.h"
 #include "format/format.h"
-#include "output_c/layout.h"
+#include "output_c/wrap.h"
 #include "output_json/model_json.h"
 #include "schema/check.h"
 #include "syntax/parse.h"
@@ -56,7 +56,7 @@ static void check_templates(const struct model *model)
     for (size_t i = 0; i < sizeof(emitters) / sizeof(emitters[0]); i++) {
         struct text_buffer raw = { 0 };
         emitters[i](&raw, model);
-        struct text_buffer code = layout_code(&raw);
+        struct text_buffer code = wrap_code(&raw);
         text_buffer_finish(&raw);
         text_buffer_finish(&code);
     }

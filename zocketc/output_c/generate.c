@@ -4,7 +4,7 @@
  */
 #include "output_c/generate.h"
 
-#include "output_c/layout.h"
+#include "output_c/wrap.h"
 #include "templates.h"
 
 struct file {
@@ -53,7 +53,7 @@ static struct text_buffer generate(const struct file *file,
 {
     struct text_buffer raw = { 0 };
     file->emit(&raw, model);
-    struct text_buffer code = layout_code(&raw);
+    struct text_buffer code = wrap_code(&raw);
     text_buffer_finish(&raw);
     return code;
 }

@@ -6,7 +6,7 @@
  * way. The parts of a long initialiser go on lines of their own. This knows
  * strings, parentheses and braces, and nothing else of C.
  */
-#include "output_c/layout.h"
+#include "output_c/wrap.h"
 
 #include <limits.h>
 #include <string.h>
@@ -286,7 +286,7 @@ static bool is_doc(const char *line)
     return strncmp(line + strspn(line, " "), "/**", 3) == 0;
 }
 
-struct text_buffer layout_code(const struct text_buffer *text)
+struct text_buffer wrap_code(const struct text_buffer *text)
 {
     struct text_buffer out = { 0 };
     const char *line = text->text != NULL ? text->text : "";

@@ -3,8 +3,8 @@
  * singly, so that templates can write a declaration on one line whatever its
  * names are, and need not know what stands before and after a part.
  */
-#ifndef LAYOUT_H
-#define LAYOUT_H
+#ifndef WRAP_H
+#define WRAP_H
 
 #include "util/text_buffer.h"
 
@@ -14,6 +14,6 @@
  * two blank lines in a row and none at the end, and with one in front of each
  * documentation comment that is not the first thing in its braces.
  */
-struct text_buffer layout_code(const struct text_buffer *text);
+struct text_buffer wrap_code(const struct text_buffer *text);
 
 #endif

@@ -9,13 +9,13 @@
 
 #include <cmocka.h>
 
-#include "output_c/layout.h"
+#include "output_c/wrap.h"
 
 static void assert_layout(const char *text, const char *expected)
 {
     struct text_buffer in = { 0 };
     emit_text(&in, text);
-    struct text_buffer out = layout_code(&in);
+    struct text_buffer out = wrap_code(&in);
     assert_string_equal(out.text, expected);
     text_buffer_finish(&in);
     text_buffer_finish(&out);
