@@ -11,7 +11,7 @@
 #ifndef TEMPLATES_H
 #define TEMPLATES_H
 
-#include "schema/model.h"
+#include "output_c/model.h"
 #include "util/text_buffer.h"
 
 void emit_types_h(struct text_buffer *out, const struct model *m);

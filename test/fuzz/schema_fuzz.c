@@ -8,8 +8,9 @@
 
 #include "breaking/breaking.h"
 #include "format/format.h"
+#include "output_c/lower.h"
 #include "output_c/wrap.h"
-#include "output_json/model_json.h"
+#include "output_json/describe.h"
 #include "schema/check.h"
 #include "syntax/parse.h"
 #include "templates.h"
@@ -45,6 +46,46 @@ static void check_format(struct arena *arena, const struct source *source)
     text_buffer_finish(&twice);
 }
 
+/* The names of another output, which does not matter here. */
+static const char *name_of(const void *user, const char *name)
+{
+    (void)user;
+    return name;
+}
+
+static const char *constant_of(const void *user, const char *owner,
+                               const char *value)
+{
+    (void)owner;
+    return name_of(user, value);
+}
+
+static const char *app_of(const void *user)
+{
+    return name_of(user, "app");
+}
+
+static const char *struct_of(const void *user, const struct schema_struct *s)
+{
+    return name_of(user, s->name.text);
+}
+
+static const char *tuple_of(const void *user, const struct schema_type *type)
+{
+    (void)type;
+    return name_of(user, "tuple");
+}
+
+static const struct describe_names no_names = {
+    .app = app_of,
+    .declared = name_of,
+    .constant = constant_of,
+    .field = name_of,
+    .part = name_of,
+    .structure = struct_of,
+    .tuple = tuple_of,
+};
+
 /* What is written for a model. */
 static void check_templates(const struct model *model)
 {
@@ -75,7 +116,8 @@ static const struct json_value *run(struct arena *arena, const char *path,
     if (diag.errors == 0) {
         check_format(arena, &source);
     }
-    const struct model *m = check_file(arena, &diag, file, source.path);
+    const struct schema *schema = check_file(arena, &diag, file, source.path);
+    const struct model *m = lower_schema(arena, &diag, schema);
     diag_finish(&diag);
     if ((m == NULL) != (diag.errors > 0)) {
         __builtin_trap();
@@ -83,7 +125,7 @@ static const struct json_value *run(struct arena *arena, const char *path,
     if (m == NULL) {
         return NULL;
     }
-    const struct json_value *value = model_describe(arena, m);
+    const struct json_value *value = describe_schema(arena, schema, &no_names);
     json_value_print(&text, value);
     text_buffer_finish(&text);
     if (breaking_compare(arena, value, value) != NULL) {

@@ -7,8 +7,6 @@
 
 #include "breaking/breaking.h"
 #include "cli/commands.h"
-#include "output_json/model_json.h"
-#include "schema/check.h"
 
 static const struct {
     unsigned who;
@@ -41,13 +39,11 @@ static int read_side(struct arena *arena, const struct cli *cli,
     if (file == NULL) {
         return STATUS_USAGE;
     }
-    const struct model *m = check_file(arena, &side->diag, file,
-                                       side->diag.sources.first->path);
-    diag_finish(&side->diag);
-    if (m == NULL || side->diag.errors > 0) {
+    struct checked checked;
+    if (!command_check(arena, &side->diag, file, &checked)) {
         return STATUS_SCHEMA;
     }
-    side->model = model_describe(arena, m);
+    side->model = command_describe(arena, &checked);
     return STATUS_OK;
 }
 

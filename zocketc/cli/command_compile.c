@@ -8,8 +8,6 @@
 
 #include "cli/commands.h"
 #include "output_c/generate.h"
-#include "output_json/model_json.h"
-#include "schema/check.h"
 #include "syntax/parse.h"
 #include "util/depfile.h"
 #include "util/output.h"
@@ -62,11 +60,11 @@ static void add_depfile(struct arena *arena, const struct cli *cli,
 }
 
 /* The model as JSON; printed, or added to what is written. */
-static void add_model(struct arena *arena, const struct model *m,
+static void add_model(struct arena *arena, const struct checked *checked,
                       const char *path, struct output *output)
 {
     struct text_buffer text = { 0 };
-    json_value_print(&text, model_describe(arena, m));
+    json_value_print(&text, command_describe(arena, checked));
     if (strcmp(path, "-") == 0) {
         (void)fwrite(text.text, 1, text.len, stdout);
         text_buffer_finish(&text);
@@ -75,9 +73,10 @@ static void add_model(struct arena *arena, const struct model *m,
     }
 }
 
-static int write_files(struct arena *arena, const struct model *m,
+static int write_files(struct arena *arena, const struct checked *checked,
                        const struct cli *cli, const struct sources *sources)
 {
+    const struct model *m = checked->model;
     struct output output = { 0 };
     const char *path = NULL;
     if (cli->c_server != NULL) {
@@ -87,7 +86,7 @@ static int write_files(struct arena *arena, const struct model *m,
         generate_client(m, cli->c_client, &output);
     }
     if (cli->model != NULL) {
-        add_model(arena, m, cli->model, &output);
+        add_model(arena, checked, cli->model, &output);
     }
     if (cli->depfile != NULL) {
         add_depfile(arena, cli, sources, &output);
@@ -114,11 +113,10 @@ int command_compile(struct arena *arena, const struct cli *cli)
     if (file == NULL) {
         return STATUS_USAGE;
     }
-    const struct model *m = check_file(arena, &diag, file,
-                                       diag.sources.first->path);
-    diag_finish(&diag);
-    if (m == NULL || diag.errors > 0) {
+    struct checked checked;
+    if (!command_check(arena, &diag, file, &checked)) {
         return STATUS_SCHEMA;
     }
-    return cli->check ? STATUS_OK : write_files(arena, m, cli, &diag.sources);
+    return cli->check ? STATUS_OK
+                      : write_files(arena, &checked, cli, &diag.sources);
 }

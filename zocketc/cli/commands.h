@@ -6,9 +6,10 @@
 #define COMMANDS_H
 
 #include "cli/cli.h"
-#include "schema/model.h"
+#include "output_c/model.h"
 #include "syntax/ast.h"
 #include "syntax/diag.h"
+#include "util/json_value.h"
 
 enum {
     STATUS_OK,
@@ -31,5 +32,20 @@ bool command_begin(struct arena *arena, const struct cli *cli,
  * cannot be read, and this was said. */
 const struct ast_file *command_load(struct arena *arena, const struct cli *cli,
                                     const char *path, struct diag *diag);
+
+/* A schema in which nothing is wrong, and what it is in C. */
+struct checked {
+    const struct schema *schema;
+    const struct model *model;
+};
+
+/** Checks what was loaded, and prints what is wrong. Returns false if there is
+ * a mistake. */
+bool command_check(struct arena *arena, struct diag *diag,
+                   const struct ast_file *file, struct checked *out);
+
+/** The schema as JSON, with the names in C. */
+struct json_value *command_describe(struct arena *arena,
+                                    const struct checked *checked);
 
 #endif

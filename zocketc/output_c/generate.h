@@ -5,7 +5,7 @@
 #ifndef GENERATE_H
 #define GENERATE_H
 
-#include "schema/model.h"
+#include "output_c/model.h"
 #include "util/output.h"
 
 /** X_types.[ch] and X_server.[ch], to be written in @directory. */

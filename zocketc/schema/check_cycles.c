@@ -88,7 +88,7 @@ static void add_edges(struct graph *g, struct node *node,
         const struct symbol *s = check_find(g->c, type->name.text);
         if (s != NULL && is_node(s)) {
             const struct edge edge = { s->cycle, kind };
-            list_add(g->c, &g->edges, &edge, sizeof(edge));
+            list_add(g->c->arena, &g->edges, &edge, sizeof(edge));
             node->edge_count++;
         }
         return;
@@ -329,11 +329,11 @@ static void hold_type(struct holding *h, const struct ast_type *type)
         }
         return;
     case AST_TYPE_NAME: {
-        const struct symbol *s = check_find(h->c, type->name.text);
+        struct symbol *s = check_find(h->c, type->name.text);
         const char *name = type->name.text;
         if (s != NULL && table_find(&h->seen, name) == NULL) {
-            table_put(&h->seen, h->c->arena, name, (void *)(uintptr_t)s);
-            list_add(h->c, &h->open, &s, sizeof(s));
+            table_put(&h->seen, h->c->arena, name, s);
+            list_add(h->c->arena, &h->open, &s, sizeof(s));
         }
         return;
     }
@@ -353,7 +353,7 @@ bool check_holds(struct check *c, const struct symbol *symbol,
                  const struct symbol *part)
 {
     struct holding h = { .c = c };
-    list_add(c, &h.open, &symbol, sizeof(symbol));
+    list_add(c->arena, &h.open, &symbol, sizeof(symbol));
     for (size_t i = 0; i < h.open.count; i++) {
         const struct symbol *s = ((const struct symbol **)h.open.items)[i];
         if (s == part) {

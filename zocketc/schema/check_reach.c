@@ -18,7 +18,7 @@ static void reach_symbol(struct reach *r, struct symbol *s)
     bool *reached = r->by_clients ? &s->is_public : &s->is_stored;
     if (!*reached) {
         *reached = true;
-        list_add(r->c, &r->open, &s, sizeof(s));
+        list_add(r->c->arena, &r->open, &s, sizeof(s));
     }
 }
 

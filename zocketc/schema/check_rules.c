@@ -6,62 +6,36 @@
 
 #include "schema/check.h"
 
-static const char *kind_noun(const struct model_type *type)
+static const char *kind_noun(const struct schema_type *type)
 {
-    switch (type->kind) {
-    case MODEL_BOOL:
-        return "a bool";
-    case MODEL_INT32:
-    case MODEL_UINT32:
-    case MODEL_INT64:
-    case MODEL_UINT64:
-        return "an integer";
-    case MODEL_TIMESTAMP:
-        return "a timestamp";
-    case MODEL_FLOAT64:
-        return "a float64";
-    case MODEL_STRING:
-        return "a string";
-    case MODEL_LIST:
-        return "a list";
-    case MODEL_MAP:
-        return "a map";
-    case MODEL_ENUM:
-        return "an enum";
-    case MODEL_BYTES:
-        return "bytes";
-    case MODEL_JSON:
-        return "json";
-    case MODEL_UNION:
-        return "a union";
-    case MODEL_TUPLE:
-        return "a tuple";
-    case MODEL_STRUCT:
-        return "a struct";
-    default:
-        return "what may be absent";
-    }
+    return schema_kinds[type->kind].noun;
 }
 
-/* Which rules have been given in one pair of brackets. */
-struct given {
-    bool low, high, step, trim, lower, unique;
+/* The rules that were seen in one pair of brackets. */
+struct seen_rules {
+    bool low, high, step;
+    unsigned modifiers;
 };
 
-static bool is_integer(const struct model_type *type)
+static enum schema_class class_of(const struct schema_type *type)
 {
-    return type->kind == MODEL_INT32 || type->kind == MODEL_UINT32 ||
-           type->kind == MODEL_INT64 || type->kind == MODEL_UINT64;
+    return schema_kinds[type->kind].class;
 }
 
-static bool has_counts(const struct model_type *type)
+static bool is_integer(const struct schema_type *type)
 {
-    return type->kind == MODEL_STRING || type->kind == MODEL_BYTES ||
-           type->kind == MODEL_LIST || type->kind == MODEL_MAP;
+    return class_of(type) == SCHEMA_CLASS_INTEGER;
+}
+
+static bool has_counts(const struct schema_type *type)
+{
+    return class_of(type) == SCHEMA_CLASS_TEXT ||
+           class_of(type) == SCHEMA_CLASS_BYTES || type->kind == SCHEMA_LIST ||
+           type->kind == SCHEMA_MAP;
 }
 
 static void bad_bound(struct check *c, const struct ast_number *bound,
-                      const struct model_type *type)
+                      const struct schema_type *type)
 {
     diag_report(c->diag, bound->at, DIAG_BAD_BOUND, bound->text,
                 kind_noun(type));
@@ -73,14 +47,15 @@ static void empty_numbers(struct check *c, const struct ast_rule *rule,
     diag_report(c->diag, rule->at, DIAG_EMPTY_RANGE, low, high);
 }
 
-/* Whether rules of a kind that stands here already are given again. */
-static bool again(struct check *c, const struct ast_rule *rule, bool *given)
+/* Whether a rule of this kind was seen before, which is reported. */
+static bool is_duplicate(struct check *c, const struct ast_rule *rule,
+                         bool *seen)
 {
-    if (*given) {
+    if (*seen) {
         diag_report(c->diag, rule->at, DIAG_DUPLICATE_RULE);
         return true;
     }
-    *given = true;
+    *seen = true;
     return false;
 }
 
@@ -88,7 +63,7 @@ static bool again(struct check *c, const struct ast_rule *rule, bool *given)
 
 /* A bound of an integer; false: reported. */
 static bool read_integer(struct check *c, const struct ast_number *bound,
-                         const struct model_type *type, int64_t *out)
+                         const struct schema_type *type, int64_t *out)
 {
     errno = 0;
     const long long value = strtoll(bound->text, NULL, 10);
@@ -103,7 +78,7 @@ static bool read_integer(struct check *c, const struct ast_number *bound,
 
 /* An exclusive bound of an integer is an inclusive one beside it. */
 static void integer_range(struct check *c, const struct ast_rule *rule,
-                          struct model_type *type)
+                          struct schema_type *type)
 {
     int64_t low = type->int_min, high = type->int_max;
     if ((rule->low.text != NULL && !read_integer(c, &rule->low, type, &low)) ||
@@ -123,7 +98,7 @@ static void integer_range(struct check *c, const struct ast_rule *rule,
 }
 
 static bool read_float(struct check *c, const struct ast_number *bound,
-                       const struct model_type *type, double *out)
+                       const struct schema_type *type, double *out)
 {
     char *end;
     *out = strtod(bound->text, &end);
@@ -136,7 +111,7 @@ static bool read_float(struct check *c, const struct ast_number *bound,
 }
 
 static void float_range(struct check *c, const struct ast_rule *rule,
-                        struct model_type *type)
+                        struct schema_type *type)
 {
     double low = type->float_min, high = type->float_max;
     if ((rule->low.text != NULL && !read_float(c, &rule->low, type, &low)) ||
@@ -159,14 +134,14 @@ static void float_range(struct check *c, const struct ast_rule *rule,
 }
 
 static void multiple_rule(struct check *c, const struct ast_rule *rule,
-                          struct model_type *type)
+                          struct schema_type *type)
 {
     errno = 0;
     const long long step = strtoll(rule->low.text, NULL, 10);
     if (!is_integer(type)) {
         diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
     } else if (!rule->low.whole || errno != 0 || step < 1 ||
-               step > 9007199254740991) {
+               (double)step > schema_kinds[SCHEMA_INT64].max) {
         bad_bound(c, &rule->low, type);
     } else if (type->int_step > 1 && step % type->int_step != 0) {
         bad_bound(c, &rule->low, type); /* an alias has one that is not met */
@@ -193,7 +168,7 @@ static long long unit_of(const char *unit)
 }
 
 static bool read_count(struct check *c, const struct ast_number *bound,
-                       const struct model_type *type, uint32_t *out)
+                       const struct schema_type *type, uint32_t *out)
 {
     char *end;
     errno = 0;
@@ -201,7 +176,7 @@ static bool read_count(struct check *c, const struct ast_number *bound,
     const long long unit = unit_of(end);
     const bool has_unit = *end != '\0';
     if (errno != 0 || number < 0 || unit == 0 ||
-        (has_unit && type->kind != MODEL_BYTES) ||
+        (has_unit && class_of(type) != SCHEMA_CLASS_BYTES) ||
         number >= UINT32_MAX / 2 / unit) {
         bad_bound(c, bound, type);
         return false;
@@ -211,7 +186,7 @@ static bool read_count(struct check *c, const struct ast_number *bound,
 }
 
 static void count_range(struct check *c, const struct ast_rule *rule,
-                        struct model_type *type)
+                        struct schema_type *type)
 {
     uint32_t low = 0, high = UINT32_MAX;
     if ((rule->low.text != NULL && !read_count(c, &rule->low, type, &low)) ||
@@ -231,20 +206,20 @@ static void count_range(struct check *c, const struct ast_rule *rule,
 }
 
 static void range_rule(struct check *c, const struct ast_rule *rule,
-                       struct model_type *type, struct given *given)
+                       struct schema_type *type, struct seen_rules *seen)
 {
     const bool exclusive = rule->kind != AST_RULE_RANGE;
-    if ((!is_integer(type) && type->kind != MODEL_FLOAT64 &&
-         !has_counts(type)) ||
+    const bool is_real = schema_is_real(type->kind);
+    if ((!is_integer(type) && !is_real && !has_counts(type)) ||
         (exclusive && has_counts(type))) {
         diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
         return;
     }
-    if ((rule->low.text != NULL && again(c, rule, &given->low)) ||
-        (rule->high.text != NULL && again(c, rule, &given->high))) {
+    if ((rule->low.text != NULL && is_duplicate(c, rule, &seen->low)) ||
+        (rule->high.text != NULL && is_duplicate(c, rule, &seen->high))) {
         return;
     }
-    if (type->kind == MODEL_FLOAT64) {
+    if (is_real) {
         float_range(c, rule, type);
     } else if (is_integer(type)) {
         integer_range(c, rule, type);
@@ -260,13 +235,13 @@ enum {
 };
 
 static void add_pattern(struct check *c, const struct ast_rule *rule,
-                        struct model_type *type, struct model_pattern pattern)
+                        struct schema_type *type, struct schema_pattern pattern)
 {
     if (type->pattern_count == PATTERNS_MAX) {
         diag_report(c->diag, rule->at, DIAG_TOO_MANY_PATTERNS, PATTERNS_MAX);
         return;
     }
-    struct model_pattern *all = arena_alloc(
+    struct schema_pattern *all = arena_alloc(
         c->arena, (type->pattern_count + 1) * sizeof(*all));
     for (size_t i = 0; i < type->pattern_count; i++) {
         all[i] = type->patterns[i];
@@ -276,12 +251,12 @@ static void add_pattern(struct check *c, const struct ast_rule *rule,
 }
 
 static void pattern_rule(struct check *c, const struct ast_rule *rule,
-                         struct model_type *type)
+                         struct schema_type *type)
 {
-    struct model_pattern pattern = { .shown = rule->text };
+    struct schema_pattern pattern = { .display = rule->text };
     const char *error;
     size_t at;
-    if (type->kind != MODEL_STRING) {
+    if (class_of(type) != SCHEMA_CLASS_TEXT) {
         diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
         return;
     }
@@ -306,35 +281,41 @@ static const struct {
 #undef F
 };
 
+/* Words are numbered: formats, then modifiers. */
 enum {
     FORMAT_COUNT = sizeof(formats) / sizeof(formats[0]),
-    TRIM = FORMAT_COUNT,
-    LOWER,
-    UNIQUE,
-    WORD_COUNT
+    WORD_COUNT = FORMAT_COUNT + SCHEMA_MODIFIER_COUNT
 };
 
 static const char *word_of(size_t i)
 {
-    static const char *const others[] = { "trim", "lower", "unique" };
-    return i < FORMAT_COUNT ? formats[i].word : others[i - FORMAT_COUNT];
+    return i < FORMAT_COUNT ? formats[i].word
+                            : schema_modifiers[i - FORMAT_COUNT].word;
+}
+
+static bool is_of_items(size_t i)
+{
+    return i >= FORMAT_COUNT && schema_modifiers[i - FORMAT_COUNT].of_items;
 }
 
 /* Whether items of the type can be compared. */
-static bool is_comparable(const struct model_type *type)
+static bool is_comparable(const struct schema_type *type)
 {
-    return type->kind <= MODEL_STRING || type->kind == MODEL_ENUM;
+    return type->kind == SCHEMA_ENUM || (schema_is_scalar(type->kind) &&
+                                         class_of(type) != SCHEMA_CLASS_BYTES &&
+                                         class_of(type) != SCHEMA_CLASS_ANY);
 }
 
-static bool word_fits(size_t i, const struct model_type *type)
+static bool word_fits(size_t i, const struct schema_type *type)
 {
-    return i == UNIQUE ? type->kind == MODEL_LIST && is_comparable(type->inner)
-                       : type->kind == MODEL_STRING;
+    return is_of_items(i)
+               ? type->kind == SCHEMA_LIST && is_comparable(type->inner)
+               : class_of(type) == SCHEMA_CLASS_TEXT;
 }
 
 /* All rules of a type. */
 struct rules {
-    const struct model_type *type;
+    const struct schema_type *type;
     const struct ast_rule *all;
 };
 
@@ -351,15 +332,15 @@ static const char *word_at(const void *user, size_t i)
 }
 
 static void format_rule(struct check *c, const struct ast_rule *rule,
-                        struct model_type *type, size_t format)
+                        struct schema_type *type, size_t format)
 {
-    struct model_pattern pattern = { .shown = formats[format].word,
-                                     .is_format = true };
+    struct schema_pattern pattern = { .display = formats[format].word,
+                                      .is_format = true };
     const char *error;
     size_t at;
     for (size_t i = 0; i < type->pattern_count; i++) {
         if (type->patterns[i].is_format &&
-            strcmp(type->patterns[i].shown, rule->text) == 0) {
+            strcmp(type->patterns[i].display, rule->text) == 0) {
             diag_report(c->diag, rule->at, DIAG_DUPLICATE_RULE);
             return;
         }
@@ -370,8 +351,8 @@ static void format_rule(struct check *c, const struct ast_rule *rule,
 }
 
 static void word_rule(struct check *c, const struct ast_rule *rule,
-                      const struct ast_rule *all, struct model_type *type,
-                      struct given *given)
+                      const struct ast_rule *all, struct schema_type *type,
+                      struct seen_rules *seen)
 {
     size_t i = 0;
     while (i < WORD_COUNT && strcmp(rule->text, word_of(i)) != 0) {
@@ -384,41 +365,38 @@ static void word_rule(struct check *c, const struct ast_rule *rule,
                      &rules);
     } else if (!word_fits(i, type)) {
         diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE,
-                    i == UNIQUE && type->kind == MODEL_LIST
+                    is_of_items(i) && type->kind == SCHEMA_LIST
                         ? "a list of such items"
                         : kind_noun(type));
     } else if (i < FORMAT_COUNT) {
         format_rule(c, rule, type, i);
-    } else if (i == TRIM) {
-        type->trim = true;
-        (void)again(c, rule, &given->trim);
-    } else if (i == LOWER) {
-        type->lower = true;
-        (void)again(c, rule, &given->lower);
     } else {
-        type->unique = true;
-        (void)again(c, rule, &given->unique);
+        const unsigned bit = 1u << (i - FORMAT_COUNT);
+        bool duplicate = (seen->modifiers & bit) != 0;
+        (void)is_duplicate(c, rule, &duplicate);
+        type->modifiers |= bit;
+        seen->modifiers |= bit;
     }
 }
 
 void check_rules(struct check *c, const struct ast_rule *rules,
-                 struct model_type *type)
+                 struct schema_type *type)
 {
-    struct given given = { 0 };
+    struct seen_rules seen = { 0 };
     for (const struct ast_rule *rule = rules; rule != NULL; rule = rule->next) {
         switch (rule->kind) {
         case AST_RULE_RANGE:
         case AST_RULE_ABOVE:
         case AST_RULE_BELOW:
-            range_rule(c, rule, type, &given);
+            range_rule(c, rule, type, &seen);
             break;
         case AST_RULE_MULTIPLE:
-            if (!again(c, rule, &given.step)) {
+            if (!is_duplicate(c, rule, &seen.step)) {
                 multiple_rule(c, rule, type);
             }
             break;
         case AST_RULE_WORD:
-            word_rule(c, rule, rules, type, &given);
+            word_rule(c, rule, rules, type, &seen);
             break;
         case AST_RULE_PATTERN:
             pattern_rule(c, rule, type);

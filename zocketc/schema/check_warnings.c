@@ -13,7 +13,7 @@
 static void warn_unused(struct check *c)
 {
     const struct source *root = c->diag->sources.first;
-    if (c->model->actor_count == 0) {
+    if (c->schema->actor_count == 0) {
         return;
     }
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
@@ -28,84 +28,89 @@ static void warn_unused(struct check *c)
 
 struct inputs {
     struct check *c;
-    struct table seen;   /* structs, by stem */
-    struct list open;    /* const struct model_struct * */
+    bool *seen;          /* structs, by number */
+    struct list open;    /* const struct schema_struct * */
     const char *pattern; /* that searches a string without a bound; or NULL */
 };
 
-static void open_struct(struct inputs *in, const struct model_struct *s)
+static void open_struct(struct inputs *in, const struct schema_struct *s)
 {
-    if (table_find(&in->seen, s->stem) == NULL) {
-        table_put(&in->seen, in->c->arena, s->stem, (void *)(uintptr_t)s);
-        list_add(in->c, &in->open, &s, sizeof(s));
+    if (!in->seen[s->number]) {
+        in->seen[s->number] = true;
+        list_add(in->c->arena, &in->open, &s, sizeof(s));
     }
 }
 
-static void look_for_patterns(struct inputs *in, const struct model_type *type)
+static void look_for_patterns(struct inputs *in, const struct schema_type *type)
 {
     for (size_t i = 0; i < type->pattern_count; i++) {
         if (type->patterns[i].searches) {
-            in->pattern = type->patterns[i].shown;
+            in->pattern = type->patterns[i].display;
         }
     }
 }
 
-/* Whether @type, down to the structs in it, has something without a bound. */
-static bool is_unbounded(struct inputs *in, const struct model_type *type)
+static bool is_counted(const struct schema_type *type)
 {
-    const bool counted = type->kind == MODEL_STRING ||
-                         type->kind == MODEL_BYTES ||
-                         type->kind == MODEL_LIST || type->kind == MODEL_MAP;
-    bool found = counted && type->max == UINT32_MAX;
-    if (found && type->kind == MODEL_STRING) {
+    const enum schema_class class = schema_kinds[type->kind].class;
+    return class == SCHEMA_CLASS_TEXT || class == SCHEMA_CLASS_BYTES ||
+           type->kind == SCHEMA_LIST || type->kind == SCHEMA_MAP;
+}
+
+/* Whether @type, down to the structs in it, has something without a bound. */
+static bool is_unbounded(struct inputs *in, const struct schema_type *type)
+{
+    bool found = is_counted(type) && type->max == UINT32_MAX;
+    if (found) {
         look_for_patterns(in, type);
     }
-    if (type->kind == MODEL_STRUCT) {
+    if (type->kind == SCHEMA_STRUCT) {
         open_struct(in, type->structure);
-    } else if (type->kind == MODEL_TUPLE) {
-        for (size_t i = 0; i < type->structure->field_count; i++) {
-            found = is_unbounded(in, type->structure->fields[i].type) || found;
-        }
-    } else if (type->kind == MODEL_UNION) {
-        for (size_t i = 0; i < type->alternatives->variant_count; i++) {
-            open_struct(in, type->alternatives->variants[i].type->structure);
-        }
-    } else if (type->inner != NULL) {
+    }
+    for (size_t i = 0; i < type->item_count; i++) {
+        found = is_unbounded(in, type->items[i]) || found;
+    }
+    const struct schema_union *u = type->alternatives;
+    for (size_t i = 0; u != NULL && i < u->variant_count; i++) {
+        open_struct(in, u->variants[i].type->structure);
+    }
+    if (type->inner != NULL) {
         found = is_unbounded(in, type->inner) || found;
     }
     return found;
 }
 
-static void warn_of_type(struct inputs *in, struct source_range at,
-                         const char *name, const struct model_type *type)
+static void warn_of_type(struct inputs *in, const struct ast_name *name,
+                         const struct schema_type *type)
 {
     in->pattern = NULL;
     if (is_unbounded(in, type)) {
-        diag_report(in->c->diag, at, DIAG_UNBOUNDED_INPUT, name);
+        diag_report(in->c->diag, name->at, DIAG_UNBOUNDED_INPUT, name->text);
     }
     if (in->pattern != NULL) {
-        diag_report(in->c->diag, at, DIAG_UNBOUNDED_PATTERN, in->pattern, name);
+        diag_report(in->c->diag, name->at, DIAG_UNBOUNDED_PATTERN, in->pattern,
+                    name->text);
     }
 }
 
 static void warn_unbounded(struct check *c)
 {
     struct inputs in = { .c = c };
-    for (size_t i = 0; i < c->model->actor_count; i++) {
-        const struct model_actor *a = &c->model->actors[i];
+    in.seen = arena_alloc(c->arena, c->structs.count + 1);
+    for (size_t i = 0; i < c->schema->actor_count; i++) {
+        const struct schema_actor *a = &c->schema->actors[i];
         for (size_t k = 0; k < a->method_count; k++) {
-            const struct model_method *m = &a->methods[k];
+            const struct schema_method *m = &a->methods[k];
             if (m->input != NULL) {
-                warn_of_type(&in, m->at, m->name, m->input);
+                warn_of_type(&in, &m->name, m->input);
             }
         }
     }
     for (size_t i = 0; i < in.open.count; i++) {
-        const struct model_struct *s =
-            ((const struct model_struct **)in.open.items)[i];
+        const struct schema_struct *s =
+            ((const struct schema_struct **)in.open.items)[i];
         for (size_t f = 0; f < s->field_count; f++) {
-            warn_of_type(&in, s->fields[f].at, s->fields[f].name,
-                         s->fields[f].type);
+            warn_of_type(&in, &s->fields[f].name, s->fields[f].type);
         }
     }
 }

@@ -1,5 +1,5 @@
 /*
- * What templates see of a schema: checked, and lowered to C. Every name is in
+ * What templates see of a schema: lowered to C. Every name is in
  * its C form, every type is resolved, every rule is a number. Templates hold
  * layout only, so whatever needs thought is computed here.
  *
@@ -15,49 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "syntax/source.h"
+#include "schema/schema.h"
 
-enum model_kind {
-    MODEL_BOOL, /* from here on: built in, and in C a type of the runtime */
-    MODEL_INT32,
-    MODEL_UINT32,
-    MODEL_INT64,
-    MODEL_UINT64,
-    MODEL_FLOAT64,
-    MODEL_TIMESTAMP,
-    MODEL_STRING,
-    MODEL_BYTES,
-    MODEL_JSON,
-    MODEL_ENUM,
-    MODEL_STRUCT,
-    MODEL_UNION,
-    MODEL_TUPLE,
-    MODEL_LIST,
-    MODEL_MAP,
-    MODEL_OPTIONAL,      /* T? */
-    MODEL_NULLABLE,      /* T | null */
-    MODEL_BOXED,         /* T? where it closes a cycle: a pointer */
-    MODEL_BOXED_NULLABLE /* T | null, likewise */
-};
-
-struct ast_value;
 struct model_enum;
 struct model_struct;
 struct model_union;
-
-/* A pattern, or a format, which has a name. */
-struct model_pattern {
-    const char *source; /* for PCRE2 */
-    const char *shown;  /* "/^[a-z]+$/", "email" */
-    bool is_format;
-    bool searches; /* not tied to the start, and repeats without a bound */
-};
-
-/* Text that may hold any character, NUL too. */
-struct model_text {
-    const char *text;
-    size_t len;
-};
 
 /*
  * Names on the wire, grouped by length, for a switch: groups by rising length,
@@ -83,10 +45,12 @@ struct model_lookup {
  * and the same rules may share one.
  */
 struct model_type {
-    enum model_kind kind;
-    const char *c_kind;  /* "ZKT_KIND_INT32" */
-    const char *c_type;  /* "int32_t", "struct demo_message",
-                            "const struct demo_node *" (BOXED) */
+    enum schema_kind kind;
+    bool is_boxed; /* OPTIONAL, NULLABLE: a pointer, since it closes a cycle */
+    const struct schema_type *schema; /* its rules */
+    const char *c_kind;               /* "ZKT_KIND_INT32" */
+    const char *c_type;               /* "int32_t", "struct demo_message",
+                                         "const struct demo_node *" (boxed) */
     const char *c_param; /* as a parameter, before its name: "int32_t ",
                             "const struct demo_message *" */
     const char *c_item;  /* a pointer to one: "const int32_t *",
@@ -100,37 +64,27 @@ struct model_type {
     const char *decoder; /* "zkt_decode_int32"; for a struct
                             "demo_message_type_.decode" */
     const char *encoder; /* likewise */
+    const char *writer;  /* "zkt_write_int64", which takes a value; or NULL */
     bool by_value;       /* as a parameter */
     bool owns;           /* see zkt_type */
     bool is_shared;      /* its table is named in other emitted files */
     bool has_ref;        /* STRUCT, LIST, MAP: a place in some state may be
                             one, so there is a struct STEM_ref */
-    /* The rules: of the kind they belong to. No bound is UINT32_MAX, and
-     * infinite for floats. */
-    int64_t int_min, int_max; /* always narrow enough for the C type */
-    int64_t int_step;         /* a multiple of this; 0: of anything */
-    double float_min, float_max;
-    bool above, below; /* float_min, float_max itself is not allowed */
-    int depth; /* lists, maps and tuples around the innermost one in it */
-    uint32_t min, max; /* STRING, BYTES, LIST, MAP */
-    const char *c_max; /* max as C: "200", "UINT32_MAX" */
-    bool trim, lower;  /* STRING */
-    const struct model_pattern *patterns;
-    size_t pattern_count;
-    bool unique;                          /* LIST */
+    const char *c_max;   /* the upper bound as C: "200", "UINT32_MAX" */
     const struct model_type *inner;       /* LIST MAP and what may be absent */
     const char *entry;                    /* MAP: stem of the entry struct */
     const struct model_enum *enumeration; /* ENUM */
     const struct model_struct *structure; /* STRUCT; TUPLE: its elements */
     const struct model_union *alternatives; /* UNION */
+    struct model_type *next_alike;          /* of the same hash */
 };
 
 struct model_enum_value {
-    const char *name;       /* "member" */
-    struct source_range at; /* here and below: the name, in the schema */
-    struct model_text wire; /* the spelling */
-    const char *c_name;     /* "DEMO_ROLE_MEMBER" */
-    const char *doc;        /* NULL: none; lines end in \n but for the last */
+    const char *name;        /* "member" */
+    struct source_range at;  /* here and below: the name, in the schema */
+    struct schema_text wire; /* the spelling */
+    const char *c_name;      /* "DEMO_ROLE_MEMBER" */
+    const char *doc;         /* NULL: none; lines end in \n but for the last */
 };
 
 struct model_enum {
@@ -141,7 +95,6 @@ struct model_enum {
     const struct model_enum_value *values;
     size_t value_count;
     struct model_lookup names;
-    bool of_union;  /* made of the variants of one */
     bool is_hidden; /* only private state has it: for the server alone */
 };
 
@@ -156,7 +109,6 @@ struct model_field {
     const struct model_type *type;
     size_t index;
     struct source_range at;
-    const struct ast_value *value; /* the default as written, or NULL */
 };
 
 /* A struct of the schema, or one made for a state, an input, a payload. */
@@ -282,10 +234,9 @@ struct model {
     const char *doc;                /* or NULL */
     const struct model_enum *enums; /* in the order of the schema */
     size_t enum_count;
-    const struct model_struct *const *structs; /* declared ones, likewise */
-    size_t struct_count;
-    const struct model_union *const *unions; /* likewise */
-    size_t union_count;
+    const struct model_struct *const *structs; /* by the schema's number */
+    const struct model_type *const
+        *all_types; /* likewise; NULL: it is not used */
     const struct model_declaration *declarations;
     size_t declaration_count;
     /* What only private state is made of: not for clients. */

@@ -1,5 +1,5 @@
 /* See names.h. */
-#include "schema/names.h"
+#include "output_c/names.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -56,7 +56,7 @@ char *names_upper(struct arena *arena, const char *text)
 
 static const char *const reserved[] = {
 #define R(word) word,
-#include "schema/reserved.def"
+#include "output_c/reserved.def"
 #undef R
 };
 
@@ -68,6 +68,62 @@ const char *names_member(struct arena *arena, const char *snake)
         }
     }
     return snake;
+}
+
+/* ---- things ---- */
+
+const char *names_part(struct arena *arena, const char *name)
+{
+    const char *snake = names_snake(arena, name);
+    return snake != NULL ? snake : "bad_name"; /* it is reported */
+}
+
+const char *names_field(struct arena *arena, const char *name)
+{
+    return names_member(arena, names_part(arena, name));
+}
+
+const char *names_app(struct arena *arena, const struct schema *schema)
+{
+    return names_part(arena, schema->app.text);
+}
+
+const char *names_declared(struct arena *arena, const struct schema *schema,
+                           const char *name)
+{
+    return arena_printf(arena, "%s_%s", names_app(arena, schema),
+                        names_part(arena, name));
+}
+
+const char *names_struct(struct arena *arena, const struct schema *schema,
+                         const struct schema_struct *structure)
+{
+    if (structure->role == SCHEMA_DECLARED) {
+        return names_declared(arena, schema, structure->name.text);
+    }
+    const char *actor = names_declared(arena, schema, structure->actor);
+    switch (structure->role) {
+    case SCHEMA_INPUT:
+        return arena_printf(arena, "%s_%s_input", actor,
+                            names_part(arena, structure->name.text));
+    case SCHEMA_EVENT:
+        return arena_printf(arena, "%s_%s_event", actor,
+                            names_part(arena, structure->name.text));
+    case SCHEMA_PRIVATE:
+        return arena_printf(arena, "%s_hidden", actor);
+    case SCHEMA_STATE:
+    case SCHEMA_DECLARED:
+        break;
+    }
+    return arena_printf(arena, "%s_state", actor);
+}
+
+const char *names_constant(struct arena *arena, const struct schema *schema,
+                           const char *owner, const char *value)
+{
+    return names_upper(arena, arena_printf(arena, "%s_%s",
+                                           names_declared(arena, schema, owner),
+                                           names_part(arena, value)));
 }
 
 bool names_take(struct names *names, struct arena *arena, struct diag *diag,

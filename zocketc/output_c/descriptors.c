@@ -1,0 +1,111 @@
+/*
+ * Which type descriptors are emitted, in which order, and which of them other
+ * emitted files name.
+ */
+#include "output_c/lower.h"
+
+struct lower_struct *lower_made(const struct lower *l, size_t i)
+{
+    return &l->structs[((const size_t *)l->made.items)[i]];
+}
+
+struct model_type *lower_to_write(const struct lower *l,
+                                  const struct model_type *type)
+{
+    return l->all[type->schema->number];
+}
+
+bool lower_is_hidden(const struct lower_decl *d)
+{
+    return d->enumeration != NULL    ? d->enumeration->is_hidden
+           : d->alternatives != NULL ? d->alternatives->kinds->is_hidden
+           : d->type != NULL         ? d->type->structure->is_hidden
+                                     : false;
+}
+
+static void add_type(struct lower *l, struct list *list,
+                     struct model_type *type)
+{
+    list_add(l->arena, list, &type, sizeof(type));
+}
+
+/*
+ * What is made of others stands behind them; enums are used by all, and
+ * structs and unions declared before. What only private state needs is the
+ * server's alone.
+ */
+static void order_descriptors(struct lower *l, struct list *shown,
+                              struct list *hidden, struct list *forward)
+{
+    const size_t count = l->schema->decl_count;
+    struct model_type **types = l->types.items;
+    for (size_t i = 0; i < count; i++) {
+        const struct lower_decl *d = &l->decls[i];
+        if (d->enumeration != NULL) {
+            add_type(l, lower_is_hidden(d) ? hidden : shown, d->type);
+        }
+    }
+    for (size_t i = 0; i < l->types.count; i++) {
+        add_type(l, i < l->public_types ? shown : hidden, types[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct lower_decl *d = &l->decls[i];
+        if (d->alternatives != NULL) {
+            add_type(l, lower_is_hidden(d) ? hidden : shown, d->type);
+        }
+        if (d->type != NULL && d->enumeration == NULL && lower_is_hidden(d)) {
+            add_type(l, forward, d->type);
+        }
+    }
+    for (size_t i = 0; i < l->made.count; i++) {
+        struct lower_struct *s = lower_made(l, i);
+        add_type(l, s->to->is_hidden ? hidden : shown, s->type);
+    }
+}
+
+/* The descriptors that those of @type and its code name. */
+static void share_parts(struct lower *l, const struct model_type *type)
+{
+    const struct model_struct *s = type->structure;
+    for (size_t i = 0; s != NULL && i < s->field_count; i++) {
+        const struct model_type *field = s->fields[i].type;
+        lower_share(lower_to_write(l, field));
+        if (field->inner != NULL) {
+            lower_share(lower_to_write(l, field->inner));
+        }
+    }
+    if (type->inner != NULL) {
+        lower_share(lower_to_write(l, type->inner));
+    }
+}
+
+/* What stands in the types' file and is named by private state in another. */
+static void share_with_hidden(struct lower *l, const struct list *hidden)
+{
+    struct model_type **types = l->types.items, **of_server = hidden->items;
+    for (size_t i = l->public_types; i < l->types.count; i++) {
+        share_parts(l, types[i]);
+    }
+    for (size_t i = 0; i < l->made.count; i++) {
+        if (lower_made(l, i)->to->is_hidden) {
+            share_parts(l, lower_made(l, i)->type);
+        }
+    }
+    for (size_t i = 0; i < hidden->count; i++) {
+        of_server[i]->is_shared = false; /* they stand where they are named */
+    }
+}
+
+void lower_collect_descriptors(struct lower *l)
+{
+    struct list shown = { 0 }, hidden = { 0 }, forward = { 0 };
+    struct model *m = l->model;
+    order_descriptors(l, &shown, &hidden, &forward);
+    share_with_hidden(l, &hidden);
+    m->types = shown.items;
+    m->type_count = shown.count;
+    m->hidden_types = hidden.items;
+    m->hidden_type_count = hidden.count;
+    m->forward_types = forward.items;
+    m->forward_count = forward.count;
+}

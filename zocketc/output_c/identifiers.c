@@ -1,0 +1,165 @@
+/*
+ * Every identifier that the templates put together from several names of a
+ * schema, taken in one table each for functions and for struct tags, so that
+ * two that become one are said here and not by a C compiler. What is a name
+ * by itself (a type, a constant, a bound) was taken where it was made.
+ */
+#include "output_c/lower.h"
+
+static void take_identifier(struct lower *l, struct names *names,
+                            struct source_range at, const char *text)
+{
+    const struct ast_name *first = table_find(&names->taken, text);
+    if (first != NULL) {
+        diag_report(l->diag, at, DIAG_IDENTIFIER_COLLISION, text);
+        diag_report(l->diag, first->at, DIAG_FIRST_HERE);
+        return;
+    }
+    (void)names_take(names, l->arena, l->diag, text,
+                     (struct ast_name){ text, at });
+}
+
+static void take_function(struct lower *l, struct source_range at,
+                          const char *text)
+{
+    take_identifier(l, &l->functions, at, text);
+}
+
+static void take_tag(struct lower *l, struct source_range at, const char *text)
+{
+    take_identifier(l, &l->names, at, text);
+}
+
+/* stem_verb_name, or stem_verb where there is no name. */
+static void take_verb(struct lower *l, struct source_range at, const char *stem,
+                      const char *verb, const char *name)
+{
+    take_function(l, at,
+                  name[0] != '\0'
+                      ? arena_printf(l->arena, "%s_%s_%s", stem, verb, name)
+                      : arena_printf(l->arena, "%s_%s", stem, verb));
+}
+
+static void take_verbs(struct lower *l, struct source_range at,
+                       const char *stem, const char *const *verbs,
+                       const char *name)
+{
+    for (; *verbs != NULL; verbs++) {
+        take_verb(l, at, stem, *verbs, name);
+    }
+}
+
+/* The functions that write one field, or a container itself; as write.ct. */
+static void take_writers(struct lower *l, struct source_range at,
+                         const char *stem, const char *name,
+                         const struct model_type *type)
+{
+    static const char *const of_list[] = { "append", "insert", "replace",
+                                           "remove", "clear",  NULL };
+    static const char *const of_map[] = { "put", "remove", "clear", NULL };
+    const bool absent = schema_may_lack(type->kind);
+    if ((absent || type->kind != SCHEMA_MAP) && name[0] != '\0') {
+        take_verb(l, at, stem, "set", name);
+    }
+    if (absent) {
+        take_verb(l, at, stem, "unset", name);
+        type = type->inner;
+    }
+    if (type->kind == SCHEMA_LIST) {
+        take_verbs(l, at, stem, of_list, name);
+    } else if (type->kind == SCHEMA_MAP) {
+        take_verbs(l, at, stem, of_map, name);
+    }
+    if (type->kind == SCHEMA_STRUCT ||
+        (type->inner != NULL && type->inner->has_ref)) {
+        take_verb(l, at, stem, "edit", name);
+    }
+}
+
+static void take_field_writers(struct lower *l, const char *stem,
+                               const struct model_struct *s)
+{
+    for (size_t i = 0; s != NULL && i < s->field_count; i++) {
+        const struct model_field *f = &s->fields[i];
+        take_writers(l, f->at, stem, f->stem, f->type);
+    }
+}
+
+static void take_ref(struct lower *l, const struct model_type *type)
+{
+    const struct source_range at = type->structure != NULL
+                                       ? type->structure->at
+                                       : (struct source_range){ 0, 0 };
+    take_tag(l, at, arena_printf(l->arena, "%s_ref", type->stem));
+    if (type->kind == SCHEMA_STRUCT) {
+        take_field_writers(l, type->stem, type->structure);
+    } else {
+        take_writers(l, at, type->stem, "", type);
+    }
+}
+
+static void take_declaration(struct lower *l, const struct model_declaration *d)
+{
+    const struct model_struct *s = d->type->structure;
+    const struct source_range nowhere = { 0, 0 };
+    if (d->kind == MODEL_DECLARE_ENTRY) {
+        take_tag(l, nowhere, d->type->entry);
+        take_verb(l, nowhere, d->type->stem, "find", "");
+    } else if (d->kind == MODEL_DECLARE_STRUCT) {
+        if (s->has_defaults && !s->is_state) {
+            take_verb(l, s->at, s->stem, "defaults", "");
+        }
+        if (s->is_declared) {
+            take_verb(l, s->at, s->stem, "dup", "");
+            take_verb(l, s->at, s->stem, "free", "");
+        }
+    }
+}
+
+static void take_actor(struct lower *l, const struct model_actor *a)
+{
+    static const char *const of_method[] = { "call", "begin", "defer", "resume",
+                                             NULL };
+    static const char *const of_event[] = { "on", "emit", NULL };
+    static const char *const own[] = {
+        "open",      "open_str",         "close", "id", "ready", "snapshot",
+        "subscribe", "subscribe_errors", NULL
+    };
+    take_verbs(l, a->at, a->stem, own, "");
+    take_tag(l, a->at, arena_printf(l->arena, "%s_call", a->stem));
+    take_tag(l, a->at, arena_printf(l->arena, "%s_handlers", a->stem));
+    for (size_t i = 0; i < a->method_count; i++) {
+        const struct model_method *m = &a->methods[i];
+        take_verbs(l, m->at, a->stem, of_method, m->stem);
+        take_tag(l, m->at,
+                 arena_printf(l->arena, "%s_%s_later", a->stem, m->stem));
+    }
+    for (size_t i = 0; i < a->event_count; i++) {
+        take_verbs(l, a->events[i].at, a->stem, of_event, a->events[i].stem);
+    }
+    for (size_t i = 0; i < a->state->field_count; i++) {
+        const struct model_field *f = &a->state->fields[i];
+        take_verb(l, f->at, a->stem, "watch", f->stem);
+    }
+    take_field_writers(l, a->stem, a->state);
+    take_field_writers(l, a->stem, a->hidden);
+}
+
+void lower_identifiers(struct lower *l)
+{
+    const struct model *m = l->model;
+    take_tag(l, m->at, arena_printf(l->arena, "%s_handlers", m->app));
+    take_verb(l, m->at, m->app, "app", "");
+    for (size_t i = 0; i < m->enum_count; i++) {
+        take_verb(l, m->enums[i].at, m->enums[i].stem, "name", "");
+    }
+    for (size_t i = 0; i < l->declarations.count; i++) {
+        take_declaration(l, &m->declarations[i]);
+    }
+    for (size_t i = 0; i < m->ref_count; i++) {
+        take_ref(l, m->refs[i]);
+    }
+    for (size_t i = 0; i < m->actor_count; i++) {
+        take_actor(l, &m->actors[i]);
+    }
+}

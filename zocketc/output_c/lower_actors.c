@@ -1,0 +1,172 @@
+/* Actors in C: methods, events and hooks with what C calls them and passes. */
+#include <string.h>
+
+#include "output_c/lower.h"
+
+/* The type of a payload: a struct made of parameters, a type, or NULL. */
+static struct model_type *lower_payload(struct lower *l,
+                                        const struct schema_type *type,
+                                        const char *stem)
+{
+    if (type != NULL && type->kind == SCHEMA_STRUCT &&
+        type->structure->role != SCHEMA_DECLARED) {
+        (void)lower_new_struct(l, type->structure);
+    }
+    struct model_type *made = lower_type(l, type, stem);
+    lower_share(made);
+    return made;
+}
+
+/* ", TYPE *out" */
+static const char *out_param(struct lower *l, const struct model_type *result)
+{
+    const struct model_type pointer = {
+        .c_type = arena_printf(l->arena, "%s *", result->c_type),
+    };
+    return arena_printf(l->arena, ", %s",
+                        lower_declaration(l, &pointer, "out"));
+}
+
+static void lower_method(struct lower *l, const struct model_actor *a,
+                         const struct schema_method *from,
+                         struct model_method *to)
+{
+    to->name = from->name.text;
+    to->stem = names_part(l->arena, from->name.text);
+    to->member = names_member(l->arena, to->stem);
+    to->doc = from->doc;
+    to->at = from->name.at;
+    to->input = lower_payload(
+        l, from->input,
+        arena_printf(l->arena, "%s_%s_input", a->stem, to->stem));
+    to->result = lower_payload(
+        l, from->result,
+        arena_printf(l->arena, "%s_%s_result", a->stem, to->stem));
+    to->c_in = to->c_out = to->c_result = "";
+    if (to->input != NULL) {
+        to->c_in = arena_printf(l->arena, ", %sin", to->input->c_param);
+    }
+    if (to->result != NULL) {
+        to->c_out = out_param(l, to->result);
+        to->c_result = arena_printf(l->arena, ", %sresult",
+                                    to->result->c_param);
+    }
+}
+
+static void lower_event(struct lower *l, const struct model_actor *a,
+                        const struct schema_event *from, struct model_event *to)
+{
+    to->name = from->name.text;
+    to->stem = names_part(l->arena, from->name.text);
+    to->doc = from->doc;
+    to->at = from->name.at;
+    to->payload = lower_payload(
+        l, from->payload,
+        arena_printf(l->arena, "%s_%s_event", a->stem, to->stem));
+    to->c_payload = to->payload != NULL ? arena_printf(l->arena, "%spayload, ",
+                                                       to->payload->c_param)
+                                        : "";
+}
+
+static void lower_hook(struct lower *l, const struct ast_name *from,
+                       struct model_hook *to)
+{
+    to->member = arena_printf(l->arena, "on_%s", from->text);
+    to->constant = arena_printf(l->arena, "ZKT_HOOK_%s",
+                                names_upper(l->arena, from->text));
+}
+
+/* Room for what an actor has, and the scopes of its names. */
+struct parts {
+    struct model_method *methods;
+    struct model_event *events;
+    struct model_hook *hooks;
+    struct model_name *names;
+    struct names handlers, emitted;
+};
+
+static void lower_member(struct lower *l, const struct schema_actor *from,
+                         const struct model_actor *a, struct parts *parts,
+                         const struct schema_member *member)
+{
+    const size_t i = member->index;
+    switch (member->kind) {
+    case SCHEMA_METHOD_MEMBER: {
+        const struct ast_name *name = &from->methods[i].name;
+        lower_take_member(l, &parts->handlers, name);
+        lower_method(l, a, &from->methods[i], &parts->methods[i]);
+        parts->methods[i].index = i;
+        parts->names[i] = (struct model_name){ name->text, i,
+                                               strlen(name->text) };
+        break;
+    }
+    case SCHEMA_EVENT_MEMBER:
+        lower_take_member(l, &parts->emitted, &from->events[i].name);
+        lower_event(l, a, &from->events[i], &parts->events[i]);
+        parts->events[i].index = i;
+        break;
+    case SCHEMA_HOOK_MEMBER: {
+        lower_hook(l, &from->hooks[i], &parts->hooks[i]);
+        const struct ast_name as_member = { parts->hooks[i].member,
+                                            from->hooks[i].at };
+        lower_take_member(l, &parts->handlers, &as_member);
+        break;
+    }
+    }
+}
+
+static void lower_actor(struct lower *l, const struct schema_actor *from,
+                        struct model_actor *to)
+{
+    struct arena *arena = l->arena;
+    struct parts parts = {
+        .methods = arena_alloc(arena, (from->method_count + 1) *
+                                          sizeof(*parts.methods)),
+        .events = arena_alloc(arena,
+                              (from->event_count + 1) * sizeof(*parts.events)),
+        .hooks = arena_alloc(arena,
+                             (from->hook_count + 1) * sizeof(*parts.hooks)),
+        .names = arena_alloc(arena,
+                             (from->method_count + 1) * sizeof(*parts.names)),
+    };
+    to->name = from->name.text;
+    to->stem = names_declared(arena, l->schema, from->name.text);
+    to->member = names_field(arena, from->name.text);
+    to->doc = from->doc;
+    to->at = from->name.at;
+    (void)names_take(&l->names, arena, l->diag, to->stem, from->name);
+    (void)names_take(&l->handlers, arena, l->diag, to->member, from->name);
+    for (size_t i = 0; i < from->member_count; i++) {
+        lower_member(l, from, to, &parts, &from->members[i]);
+    }
+    to->methods = parts.methods;
+    to->method_count = from->method_count;
+    to->events = parts.events;
+    to->event_count = from->event_count;
+    to->hooks = parts.hooks;
+    to->hook_count = from->hook_count;
+    to->method_names = lower_lookup(arena, parts.names, to->method_count);
+    to->state = lower_new_struct(l, from->state);
+    if (from->private_state != NULL) {
+        to->hidden = lower_new_struct(l, from->private_state);
+    }
+}
+
+void lower_actors(struct lower *l)
+{
+    const struct schema *s = l->schema;
+    const size_t count = s->actor_count;
+    struct names members = { 0 };
+    struct model_name *names = arena_alloc(l->arena,
+                                           (count + 1) * sizeof(*names));
+    l->actors = arena_alloc(l->arena, (count + 1) * sizeof(*l->actors));
+    for (size_t i = 0; i < count; i++) {
+        const struct ast_name *name = &s->actors[i].name;
+        lower_take_member(l, &members, name);
+        lower_actor(l, &s->actors[i], &l->actors[i]);
+        names[i] = (struct model_name){ name->text, i, strlen(name->text) };
+    }
+    l->model->actors = l->actors;
+    l->model->actor_count = count;
+    l->model->actor_names = lower_lookup(l->arena, names, count);
+}

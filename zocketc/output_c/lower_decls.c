@@ -1,0 +1,339 @@
+/*
+ * Enums, structs and unions in C: what is declared by name first, then what it
+ * is made of, when all names are known.
+ */
+#include <string.h>
+
+#include "output_c/lower.h"
+
+/* ---- enums ---- */
+
+/* An enum of C under a stem of its own; @owner is what its constants are named
+ * after. */
+static struct model_enum *new_enum(struct lower *l, const char *owner,
+                                   const char *stem,
+                                   const struct ast_name *source,
+                                   const struct schema_enum_value *from,
+                                   size_t count)
+{
+    struct model_enum *e = ARENA_NEW(l->arena, struct model_enum);
+    struct model_enum_value *values = arena_alloc(
+        l->arena, (count + 1) * sizeof(*values));
+    struct model_name *names = arena_alloc(l->arena,
+                                           (count + 1) * sizeof(*names));
+    struct names members = { 0 };
+    e->name = owner;
+    e->at = source->at;
+    e->stem = stem;
+    e->prefix = names_upper(l->arena, stem);
+    (void)names_take(&l->names, l->arena, l->diag, stem, *source);
+    for (size_t i = 0; i < count; i++) {
+        const struct schema_enum_value *v = &from[i];
+        lower_take_member(l, &members, &v->name);
+        values[i] = (struct model_enum_value){
+            .name = v->name.text,
+            .at = v->name.at,
+            .wire = v->wire,
+            .c_name = arena_printf(
+                l->arena, "%s_%s", e->prefix,
+                names_upper(l->arena, names_part(l->arena, v->name.text))),
+            .doc = v->doc,
+        };
+        (void)names_take(&l->names, l->arena, l->diag, values[i].c_name,
+                         v->name);
+        names[i] = (struct model_name){ v->wire.text, i, v->wire.len };
+    }
+    e->values = values;
+    e->value_count = count;
+    e->names = lower_lookup(l->arena, names, count);
+    return e;
+}
+
+static void declare_enum(struct lower *l, const struct schema_decl *decl,
+                         struct lower_decl *to)
+{
+    const struct schema_enum *from = decl->enumeration;
+    struct model_enum *e = new_enum(
+        l, from->name.text,
+        names_declared(l->arena, l->schema, from->name.text), &from->name,
+        from->values, from->value_count);
+    e->doc = from->doc;
+    e->is_hidden = from->is_private;
+    struct model_type *type = ARENA_NEW(l->arena, struct model_type);
+    *type = (struct model_type){
+        .kind = SCHEMA_ENUM,
+        .schema = decl->type,
+        .c_kind = "ZKT_KIND_ENUM",
+        .c_type = arena_printf(l->arena, "enum %s", e->stem),
+        .c_param = arena_printf(l->arena, "enum %s ", e->stem),
+        .c_item = arena_printf(l->arena, "const enum %s *", e->stem),
+        .c_empty = "0",
+        .stem = e->stem,
+        .table = lower_descriptor(l, e->stem),
+        .decoder = "zkt_decode_enum",
+        .encoder = "zkt_encode_enum",
+        .by_value = true,
+        .is_shared = !from->is_private, /* also one that nothing uses */
+        .enumeration = e,
+    };
+    to->enumeration = e;
+    to->type = type;
+    l->all[decl->type->number] = type;
+}
+
+/* ---- structs ---- */
+
+static struct model_type *new_struct_type(struct lower *l, const char *stem,
+                                          const struct schema_type *schema)
+{
+    struct model_type *type = ARENA_NEW(l->arena, struct model_type);
+    const char *table = lower_descriptor(l, stem);
+    *type = (struct model_type){
+        .kind = schema->kind,
+        .schema = schema,
+        .c_type = arena_printf(l->arena, "struct %s", stem),
+        .c_param = arena_printf(l->arena, "const struct %s *", stem),
+        .c_item = arena_printf(l->arena, "const struct %s *", stem),
+        .c_empty = "{ 0 }",
+        .stem = stem,
+        .table = table,
+    };
+    l->all[schema->number] = type;
+    return type;
+}
+
+struct model_struct *lower_new_struct(struct lower *l,
+                                      const struct schema_struct *s)
+{
+    struct model_struct *to = ARENA_NEW(l->arena, struct model_struct);
+    struct lower_struct *entry = &l->structs[s->number];
+    const char *stem = names_struct(l->arena, l->schema, s);
+    struct model_type *type = new_struct_type(l, stem, s->type);
+    const bool is_declared = s->role == SCHEMA_DECLARED;
+    *to = (struct model_struct){
+        .name = s->name.text,
+        .stem = stem,
+        .at = s->name.at,
+        .doc = s->doc,
+        .is_declared = is_declared,
+        .is_state = s->role == SCHEMA_STATE || s->role == SCHEMA_PRIVATE,
+        .is_hidden = s->is_private,
+        .is_strict = s->is_strict,
+        .type = type,
+    };
+    type->c_kind = "ZKT_KIND_STRUCT";
+    type->decoder = arena_printf(l->arena, "%s.decode", type->table);
+    type->encoder = arena_printf(l->arena, "%s.encode", type->table);
+    type->is_shared = !s->is_private;
+    type->structure = to;
+    entry->to = to;
+    entry->type = type;
+    list_add(l->arena, &l->made, &s->number, sizeof(s->number));
+    (void)names_take(&l->names, l->arena, l->diag, stem, s->name);
+    return to;
+}
+
+static void lower_field(struct lower *l, const struct model_struct *s,
+                        const struct schema_field *from, size_t index,
+                        struct model_field *to)
+{
+    to->name = from->name.text;
+    to->stem = names_part(l->arena, from->name.text);
+    to->member = names_member(l->arena, to->stem);
+    to->doc = from->doc;
+    to->index = index;
+    to->at = from->name.at;
+    to->type = lower_type(l, from->type,
+                          arena_printf(l->arena, "%s_%s", s->stem, to->stem));
+    if (to->type == NULL) {
+        return;
+    }
+    to->c_declaration = lower_declaration(l, to->type, to->member);
+    const char *bound = s->is_state && !s->is_hidden
+                            ? lower_bound_name(l, s, to)
+                            : NULL;
+    if (bound != NULL) {
+        (void)names_take(&l->names, l->arena, l->diag, bound, from->name);
+    }
+}
+
+static void lower_fields(struct lower *l, size_t number)
+{
+    const struct schema_struct *from = l->schema->structs[number];
+    struct model_struct *to = l->structs[number].to;
+    struct names members = { 0 };
+    const size_t count = from->field_count;
+    struct model_field *fields = arena_alloc(l->arena,
+                                             (count + 1) * sizeof(*fields));
+    struct model_name *names = arena_alloc(l->arena,
+                                           (count + 1) * sizeof(*names));
+    for (size_t i = 0; i < count; i++) {
+        const struct ast_name *name = &from->fields[i].name;
+        lower_take_member(l, &members, name);
+        lower_field(l, to, &from->fields[i], i, &fields[i]);
+        names[i] = (struct model_name){ name->text, i, strlen(name->text) };
+    }
+    l->structs[number].fields = fields;
+    to->fields = fields;
+    to->field_count = count;
+    to->names = lower_lookup(l->arena, names, count);
+}
+
+/* The hook of a struct with `check;`. */
+static void add_check(struct lower *l, struct model_struct *s,
+                      const struct ast_name *name)
+{
+    const struct model_check check = {
+        arena_printf(l->arena, "check_%s", names_part(l->arena, name->text)), s
+    };
+    list_add(l->arena, &l->checks, &check, sizeof(check));
+    s->check = l->checks.count;
+    (void)names_take(&l->handlers, l->arena, l->diag, check.member, *name);
+}
+
+static void declare_struct(struct lower *l, const struct schema_decl *decl,
+                           struct lower_decl *to)
+{
+    struct model_struct *s = lower_new_struct(l, decl->structure);
+    to->type = l->structs[decl->structure->number].type;
+    if (decl->structure->has_check) {
+        add_check(l, s, &decl->name);
+    }
+}
+
+/* ---- unions ---- */
+
+/* The kinds of a union are an enum made of its variants' names. */
+static struct model_enum *kinds_of(struct lower *l,
+                                   const struct schema_union *u,
+                                   const char *stem)
+{
+    struct schema_enum_value *values = arena_alloc(
+        l->arena, (u->variant_count + 1) * sizeof(*values));
+    for (size_t i = 0; i < u->variant_count; i++) {
+        const struct ast_name *name = &u->variants[i].name;
+        values[i].name = *name;
+        values[i].doc = u->variants[i].doc;
+        values[i].wire = (struct schema_text){ name->text, strlen(name->text) };
+    }
+    struct model_enum *kinds = new_enum(l, u->name.text,
+                                        arena_printf(l->arena, "%s_kind", stem),
+                                        &u->name, values, u->variant_count);
+    kinds->is_hidden = u->is_private;
+    return kinds;
+}
+
+static void declare_union(struct lower *l, const struct schema_decl *decl,
+                          struct lower_decl *to)
+{
+    const struct schema_union *from = decl->alternatives;
+    struct model_union *u = ARENA_NEW(l->arena, struct model_union);
+    const char *stem = names_declared(l->arena, l->schema, from->name.text);
+    struct model_type *type = new_struct_type(l, stem, decl->type);
+    (void)names_take(&l->names, l->arena, l->diag, stem, from->name);
+    u->at = from->name.at;
+    u->name = from->name.text;
+    u->stem = stem;
+    u->doc = from->doc;
+    u->discriminator = from->discriminator;
+    u->kinds = kinds_of(l, from, stem);
+    u->type = type;
+    type->c_kind = "ZKT_KIND_UNION";
+    type->decoder = "zkt_decode_union";
+    type->encoder = "zkt_encode_union";
+    type->is_shared = !from->is_private;
+    type->alternatives = u;
+    to->alternatives = u;
+    to->type = type;
+}
+
+static void lower_variants(struct lower *l, const struct schema_union *from,
+                           struct model_union *u)
+{
+    struct model_variant *variants = arena_alloc(
+        l->arena, (from->variant_count + 1) * sizeof(*variants));
+    for (size_t i = 0; i < from->variant_count; i++) {
+        const struct schema_variant *v = &from->variants[i];
+        variants[i] = (struct model_variant){
+            .at = v->name.at,
+            .name = v->name.text,
+            .member = names_field(l->arena, v->name.text),
+            .doc = v->doc,
+            .type = lower_type(l, v->type, "unused"),
+        };
+        if (strcmp(variants[i].member, "kind") == 0) {
+            diag_report(l->diag, v->name.at, DIAG_RESERVED_NAME, "a variant",
+                        v->name.text);
+        }
+    }
+    u->variants = variants;
+    u->variant_count = from->variant_count;
+}
+
+/* ---- all of them ---- */
+
+void lower_declarations(struct lower *l)
+{
+    for (size_t i = 0; i < l->schema->decl_count; i++) {
+        const struct schema_decl *decl = &l->schema->decls[i];
+        if (decl->enumeration != NULL) {
+            declare_enum(l, decl, &l->decls[i]);
+        } else if (decl->structure != NULL) {
+            declare_struct(l, decl, &l->decls[i]);
+        } else if (decl->alternatives != NULL) {
+            declare_union(l, decl, &l->decls[i]);
+        } else if (decl->is_tuple) {
+            (void)names_take(
+                &l->names, l->arena, l->diag,
+                names_declared(l->arena, l->schema, decl->name.text),
+                decl->name);
+        }
+    }
+}
+
+/* What is private comes last, so that what was made before is for all. */
+static void lower_all_fields(struct lower *l, bool hidden)
+{
+    const size_t *made = l->made.items;
+    for (size_t i = 0; i < l->made.count; i++) {
+        if (l->schema->structs[made[i]]->is_private == hidden) {
+            lower_fields(l, made[i]);
+        }
+    }
+}
+
+void lower_members(struct lower *l)
+{
+    for (size_t i = 0; i < l->schema->decl_count; i++) {
+        if (l->decls[i].alternatives != NULL) {
+            lower_variants(l, l->schema->decls[i].alternatives,
+                           l->decls[i].alternatives);
+        }
+    }
+    lower_all_fields(l, false);
+    l->public_types = l->types.count;
+    lower_all_fields(l, true);
+}
+
+const char *lower_default(struct lower *l, const struct schema_struct *s,
+                          size_t i)
+{
+    struct model_field *f = &l->structs[s->number].fields[i];
+    if (f->c_default == NULL && s->fields[i].value != NULL) {
+        f->c_default = lower_initialiser(l, s->fields[i].value, f->type);
+    }
+    return f->c_default;
+}
+
+void lower_defaults(struct lower *l)
+{
+    const size_t *made = l->made.items;
+    for (size_t i = 0; i < l->made.count; i++) {
+        const struct schema_struct *s = l->schema->structs[made[i]];
+        for (size_t k = 0; k < s->field_count; k++) {
+            if (lower_default(l, s, k) != NULL) {
+                l->structs[made[i]].to->has_defaults = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+/*
+ * A schema that was checked, in the words of the language: every name is
+ * resolved, every rule is a number, every default fits its type. It knows no
+ * other language; what its names become there is for the output to say.
+ *
+ * A schema in which something was wrong is kept as far as it was understood,
+ * so that an output can report what would be wrong there in the same run: a
+ * type may then be NULL, and a name may stand for nothing.
+ */
+#ifndef SCHEMA_H
+#define SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "syntax/ast.h"
+
+enum schema_kind {
+#define SCALAR(symbol, ...) SCHEMA_##symbol,
+#include "scalars.def"
+#undef SCALAR
+    SCHEMA_ENUM,
+    SCHEMA_STRUCT,
+    SCHEMA_UNION,
+    SCHEMA_TUPLE,
+    SCHEMA_LIST,
+    SCHEMA_MAP,
+    SCHEMA_OPTIONAL, /* T? */
+    SCHEMA_NULLABLE, /* T | null */
+    SCHEMA_KIND_COUNT
+};
+
+/* What scalars have in common. */
+enum schema_class {
+    SCHEMA_CLASS_NONE, /* no scalar */
+    SCHEMA_CLASS_TRUTH,
+    SCHEMA_CLASS_INTEGER,
+    SCHEMA_CLASS_TIME, /* an integer without rules */
+    SCHEMA_CLASS_REAL,
+    SCHEMA_CLASS_TEXT,
+    SCHEMA_CLASS_BYTES,
+    SCHEMA_CLASS_ANY
+};
+
+/* What is known of a kind; see scalars.def. */
+struct schema_kind_info {
+    const char *word; /* "int32", "list" */
+    const char *noun; /* "an integer", "a list" */
+    enum schema_class class;
+    double min, max; /* of an INTEGER, a TIME or a REAL */
+};
+
+extern const struct schema_kind_info schema_kinds[SCHEMA_KIND_COUNT];
+
+/** The scalar that is called so; SCHEMA_KIND_COUNT: none is. */
+enum schema_kind schema_find_scalar(const char *word);
+
+static inline bool schema_is_scalar(enum schema_kind kind)
+{
+    return schema_kinds[kind].class != SCHEMA_CLASS_NONE;
+}
+
+static inline bool schema_is_integral(enum schema_kind kind)
+{
+    return schema_kinds[kind].class == SCHEMA_CLASS_INTEGER ||
+           schema_kinds[kind].class == SCHEMA_CLASS_TIME;
+}
+
+static inline bool schema_is_real(enum schema_kind kind)
+{
+    return schema_kinds[kind].class == SCHEMA_CLASS_REAL;
+}
+
+/** Whether values of the kind may be absent, or null. */
+static inline bool schema_may_lack(enum schema_kind kind)
+{
+    return kind == SCHEMA_OPTIONAL || kind == SCHEMA_NULLABLE;
+}
+
+/* ---- rules ---- */
+
+/* Modifiers are bits: 1 << SCHEMA_TRIM. */
+enum schema_modifier {
+#define MODIFIER(symbol, ...) SCHEMA_##symbol,
+#include "schema/modifiers.def"
+#undef MODIFIER
+    SCHEMA_MODIFIER_COUNT
+};
+
+struct schema_modifier_info {
+    const char *word;
+    bool of_items;     /* of a list; otherwise of a string */
+    bool is_transform; /* it changes values; otherwise it refuses some */
+};
+
+extern const struct schema_modifier_info
+    schema_modifiers[SCHEMA_MODIFIER_COUNT];
+
+/* A pattern, or a format, which has a name. */
+struct schema_pattern {
+    const char *source;  /* for PCRE2 */
+    const char *display; /* "/^[a-z]+$/", "email" */
+    bool is_format;
+    bool searches; /* not tied to the start, and repeats without a bound */
+};
+
+/* ---- types ---- */
+
+struct schema_enum;
+struct schema_struct;
+struct schema_union;
+
+struct schema_type {
+    enum schema_kind kind;
+    size_t number;          /* among all types, from 0 */
+    struct source_range at; /* as it is written */
+    const char *alias;      /* TUPLE: the alias that is just this, or NULL */
+    int depth; /* lists, maps and tuples around the innermost one in it */
+    /* The rules of its class. No bound is UINT32_MAX, infinite for reals. */
+    int64_t int_min, int_max; /* within the kind's own bounds */
+    int64_t int_step;         /* a multiple of this; 0: of anything */
+    double float_min, float_max;
+    bool above, below; /* float_min, float_max itself is not allowed */
+    uint32_t min, max; /* STRING, BYTES, LIST, MAP */
+    unsigned modifiers;
+    const struct schema_pattern *patterns;
+    size_t pattern_count;
+    bool closes_cycle; /* OPTIONAL, NULLABLE: it is in its own value */
+    const struct schema_type *inner;        /* LIST MAP OPTIONAL NULLABLE */
+    const struct schema_type *const *items; /* TUPLE */
+    size_t item_count;
+    const struct schema_enum *enumeration;   /* ENUM */
+    const struct schema_struct *structure;   /* STRUCT */
+    const struct schema_union *alternatives; /* UNION */
+};
+
+static inline bool schema_has(const struct schema_type *type,
+                              enum schema_modifier modifier)
+{
+    return (type->modifiers & 1u << modifier) != 0;
+}
+
+/* ---- what is declared ---- */
+
+/* Text that may hold any character, NUL too. */
+struct schema_text {
+    const char *text;
+    size_t len;
+};
+
+struct schema_enum_value {
+    struct ast_name name;
+    struct schema_text wire; /* the spelling */
+    const char *doc; /* here and below NULL: none; lines end in \n but for the
+                        last */
+};
+
+struct schema_enum {
+    struct ast_name name;
+    const char *doc;
+    const struct schema_enum_value *values;
+    size_t value_count;
+    bool is_private; /* here and below: only private state has it */
+};
+
+struct schema_field {
+    struct ast_name name;
+    const char *doc;
+    const struct schema_type *type;
+    const struct ast_value *value; /* the default, which fits; or NULL */
+    size_t size; /* of the default, written out with all that it takes from
+                    others; a measure, no number of bytes */
+};
+
+/* Where a struct comes from. */
+enum schema_role {
+    SCHEMA_DECLARED,
+    SCHEMA_INPUT, /* the parameters of a method */
+    SCHEMA_EVENT, /* those of an event */
+    SCHEMA_STATE,
+    SCHEMA_PRIVATE /* an actor's private state */
+};
+
+struct schema_struct {
+    enum schema_role role;
+    struct ast_name name; /* of the struct, the method or the event; of a
+                             state "chat.state" */
+    const char *actor;    /* whose it is; NULL: it is declared */
+    const char *doc;
+    const struct schema_field *fields;
+    size_t field_count;
+    bool is_private, is_strict, has_check;
+    size_t number; /* among all structs, from 0 */
+    const struct schema_type *type;
+};
+
+/* One of a union: a struct under a name, which is on the wire as well. */
+struct schema_variant {
+    struct ast_name name;
+    const char *doc;
+    const struct schema_type *type;
+};
+
+struct schema_union {
+    struct ast_name name;
+    const char *doc;
+    const char *discriminator;
+    const struct schema_variant *variants;
+    size_t variant_count;
+    bool is_private;
+    const struct schema_type *type;
+};
+
+/* A declaration: just one of the pointers, or an alias. */
+struct schema_decl {
+    const struct schema_enum *enumeration;
+    const struct schema_struct *structure;
+    const struct schema_union *alternatives;
+    struct ast_name name;
+    bool is_tuple;                  /* an alias of one */
+    const struct schema_type *type; /* NULL: an alias */
+};
+
+/* ---- actors ---- */
+
+struct schema_method {
+    struct ast_name name;
+    const char *doc;
+    const struct schema_type *input;  /* or NULL */
+    const struct schema_type *result; /* or NULL */
+};
+
+struct schema_event {
+    struct ast_name name;
+    const char *doc;
+    const struct schema_type *payload; /* or NULL */
+};
+
+/* A method, an event or a hook: a number in the list of its kind. */
+enum schema_member_kind {
+    SCHEMA_METHOD_MEMBER,
+    SCHEMA_EVENT_MEMBER,
+    SCHEMA_HOOK_MEMBER
+};
+struct schema_member {
+    enum schema_member_kind kind;
+    size_t index;
+};
+
+struct schema_actor {
+    struct ast_name name;
+    const char *doc;
+    const struct schema_struct *state; /* without fields if there is none */
+    const struct schema_struct *private_state; /* NULL: there is none */
+    const struct schema_method *methods;
+    size_t method_count;
+    const struct schema_event *events;
+    size_t event_count;
+    const struct ast_name *hooks;
+    size_t hook_count;
+    const struct schema_member *members; /* as they are written */
+    size_t member_count;
+};
+
+struct schema {
+    const char *file_name; /* "chat.zkt", no folder */
+    const char *file_stem; /* "chat" */
+    struct ast_name app;   /* "app" if there is none */
+    const char *doc;
+    const struct schema_decl *decls; /* in the order of the schema */
+    size_t decl_count;
+    /* All of them: declared ones, then those of actors. */
+    const struct schema_struct *const *structs;
+    size_t struct_count;
+    const struct schema_actor *actors;
+    size_t actor_count;
+    size_t type_count;
+};
+
+#endif
