@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "breaking/breaking.h"
+#include "schema/schema.h"
 
 static bool is_kind(const struct json_value *type, const char *kind)
 {
@@ -172,31 +173,35 @@ static void step_changed(struct breaking *b, const struct json_value *old,
                  place);
 }
 
-/* Words that are there or not. */
+/* A word that is there or not. One that @narrows lets less pass; a transform
+ * does not: it changes what arrives. */
+static void word_changed(struct breaking *b, const struct json_value *old,
+                         const struct json_value *new, const char *word,
+                         bool narrows, const struct breaking_place *place)
+{
+    const bool was = json_value_truth(old, word);
+    const bool is = json_value_truth(new, word);
+    const enum change change = was == is  ? SAME
+                               : !narrows ? OTHER
+                               : is       ? TIGHTER
+                                          : LOOSER;
+    rule_changed(
+        b, change,
+        arena_printf(b->arena,
+                     is ? "%s has '%s' now" : "%s has no '%s' any more",
+                     place->label, word),
+        place);
+}
+
 static void words_changed(struct breaking *b, const struct json_value *old,
                           const struct json_value *new,
                           const struct breaking_place *place)
 {
-    static const struct {
-        const char *word;
-        bool narrows; /* a transform does not: it changes what arrives */
-    } words[] = {
-        { "unique", true }, { "strict", true }, { "check", true },
-        { "trim", false },  { "lower", false },
-    };
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        const bool was = json_value_truth(old, words[i].word);
-        const bool is = json_value_truth(new, words[i].word);
-        rule_changed(
-            b,
-            was == is           ? SAME
-            : !words[i].narrows ? OTHER
-            : is                ? TIGHTER
-                                : LOOSER,
-            arena_printf(b->arena,
-                         is ? "%s has '%s' now" : "%s has no '%s' any more",
-                         place->label, words[i].word),
-            place);
+    word_changed(b, old, new, "strict", true, place);
+    word_changed(b, old, new, "check", true, place);
+    for (size_t i = 0; i < SCHEMA_MODIFIER_COUNT; i++) {
+        word_changed(b, old, new, schema_modifiers[i].word,
+                     !schema_modifiers[i].is_transform, place);
     }
 }
 
@@ -220,23 +225,13 @@ struct range {
 /* What a kind of integer holds; false: it is none. */
 static bool natural_range(const struct json_value *type, struct range *out)
 {
-    static const struct {
-        const char *kind;
-        struct range range;
-    } kinds[] = {
-        { "int32", { INT32_MIN, INT32_MAX } },
-        { "uint32", { 0, UINT32_MAX } },
-        { "int64", { -9007199254740991.0, 9007199254740991.0 } },
-        { "uint64", { 0, 9007199254740991.0 } },
-        { "timestamp", { -8640000000000000.0, 8640000000000000.0 } },
-    };
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (is_kind(type, kinds[i].kind)) {
-            *out = kinds[i].range;
-            return true;
-        }
+    const enum schema_kind kind = schema_find_scalar(
+        json_value_text(type, "kind"));
+    if (kind == SCHEMA_KIND_COUNT || !schema_is_integral(kind)) {
+        return false;
     }
-    return false;
+    *out = (struct range){ schema_kinds[kind].min, schema_kinds[kind].max };
+    return true;
 }
 
 static struct range ruled_range(const struct json_value *type,
@@ -300,11 +295,16 @@ static enum change compare_kinds(const struct json_value *old,
                                  const struct json_value *new)
 {
     static const char *const wider[][2] = {
-        { "int32", "float64" },     { "uint32", "float64" },
-        { "int64", "float64" },     { "uint64", "float64" },
-        { "timestamp", "float64" }, { "enum", "string" },
+        { "enum", "string" },
         { "bytes", "string" },
     };
+    struct range range; /* a double has every number of any kind of integer */
+    if (natural_range(old, &range) && is_kind(new, "float64")) {
+        return LOOSER;
+    }
+    if (natural_range(new, &range) && is_kind(old, "float64")) {
+        return TIGHTER;
+    }
     if (is_kind(new, "json") || is_kind(new, "nullable")) {
         return LOOSER;
     }

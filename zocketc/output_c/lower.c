@@ -91,6 +91,7 @@ static void lower_app(struct lower *l)
         diag_report(l->diag, app->at, DIAG_RESERVED_NAME, "an app", app->text);
     }
     m->version = ZOCKETC_VERSION;
+    m->abi = ZOCKETC_ABI;
     m->file_name = l->schema->file_name;
     m->file_stem = l->schema->file_stem;
     m->guard = guard_of(l);

@@ -225,6 +225,7 @@ struct model_bound {
 
 struct model {
     const char *version;            /* of the compiler: "0.1.0" */
+    int abi;                        /* of the runtime's headers */
     const char *file_name;          /* "chat.zkt", no folder */
     const char *file_stem;          /* "chat" */
     const char *guard;              /* "DEMO_CHAT" */

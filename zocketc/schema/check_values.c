@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "schema/check.h"
+#include "syntax/parse.h"
 #include "util/text_buffer.h"
 
 static bool check_value(const struct check_site *at,
@@ -15,7 +16,6 @@ enum {
     SIZE_MAX_OF_DEFAULT = 64 * 1024,
     SIZE_OF_VALUE = 24, /* what stands around it */
     SIZE_OF_MEMBER = 8,
-    DEFAULT_DEPTH_MAX = 64,
     MAP_KEY_MAX = 256 /* bytes */
 };
 
@@ -239,7 +239,7 @@ static bool check_fields(const struct check_site *at,
     if (value->kind != AST_VALUE_OBJECT) {
         return check_mismatch(at, value, "object");
     }
-    if (at->c->default_depth == DEFAULT_DEPTH_MAX) {
+    if (at->c->default_depth == PARSE_DEPTH_MAX) {
         diag_report(at->c->diag, value->at, DIAG_LARGE_DEFAULT, at->name->text);
         return false;
     }
