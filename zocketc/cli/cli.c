@@ -41,16 +41,25 @@ const struct cli_command_info cli_commands[CLI_COMMAND_COUNT] = {
                        2, 2 },
 };
 
+#define FOLDER "DIR"
+#define PATH   "FILE"
+
 const struct cli_option cli_options[] = {
-    { "--c-server", "DIR", "write the server and the types in C", NULL,
-      CLI_TEXT, COMPILE, offsetof(struct cli, c_server) },
-    { "--c-client", "DIR", "write the client and the types in C", NULL,
-      CLI_TEXT, COMPILE, offsetof(struct cli, c_client) },
+#define OUTPUT(symbol, option, argument, help, text)                           \
+    { option,                                                                  \
+      argument,                                                                \
+      help,                                                                    \
+      text,                                                                    \
+      CLI_TEXT,                                                                \
+      COMPILE,                                                                 \
+      offsetof(struct cli, outputs[CLI_OUTPUT_##symbol]) },
+#define C_FILE(...)
+#define PATH_FILE(...)
+#include "cli/outputs.def"
+#undef OUTPUT
+#undef C_FILE
+#undef PATH_FILE
     { "--ts", "DIR", NULL, NULL, CLI_LATER, COMPILE, 0 },
-    { "--model", "FILE", "write the checked schema as JSON; - prints it",
-      "write the checked schema as JSON, for generators of other languages and "
-      "for tools; - prints it",
-      CLI_TEXT, COMPILE, offsetof(struct cli, model) },
     { "--depfile", "FILE", "write what was read, in the syntax of make",
       "write a rule in the syntax of make: what is written depends on the "
       "schema and on everything that it imports",
@@ -100,6 +109,22 @@ enum {
     OPTION_COUNT = sizeof(cli_options) / sizeof(cli_options[0])
 };
 const size_t cli_option_count = OPTION_COUNT;
+
+#undef FOLDER
+#undef PATH
+#define FOLDER true
+#define PATH   false
+
+/* Whether what an output writes is named after the schema. */
+static const bool is_in_folder[CLI_OUTPUT_COUNT] = {
+#define OUTPUT(symbol, option, argument, ...) [CLI_OUTPUT_##symbol] = argument,
+#define C_FILE(...)
+#define PATH_FILE(...)
+#include "cli/outputs.def"
+#undef OUTPUT
+#undef C_FILE
+#undef PATH_FILE
+};
 
 /* ---- mistakes ---- */
 
@@ -256,15 +281,18 @@ static bool check_line(const struct cli *cli,
                         "input\n");
         return false;
     }
-    if (input && cli->name == NULL &&
-        (cli->c_server != NULL || cli->c_client != NULL)) {
+    bool needs_name = false, writes = false;
+    for (size_t i = 0; i < CLI_OUTPUT_COUNT; i++) {
+        const char *place = cli->outputs[i];
+        needs_name = needs_name || (place != NULL && is_in_folder[i]);
+        writes = writes || (place != NULL && strcmp(place, "-") != 0);
+    }
+    if (input && cli->name == NULL && needs_name) {
         fprintf(stderr, "zocketc: a schema from standard input needs --name "
                         "FILE.zkt for the names of what is written\n");
         return false;
     }
-    if (cli->depfile != NULL && cli->c_server == NULL &&
-        cli->c_client == NULL &&
-        (cli->model == NULL || strcmp(cli->model, "-") == 0)) {
+    if (cli->depfile != NULL && !writes) {
         fprintf(stderr, "zocketc: --depfile needs something that is "
                         "written\n");
         return false;

@@ -45,6 +45,18 @@ struct cli_option {
     size_t offset;     /* in struct cli */
 };
 
+/* What can be written; see outputs.def. */
+enum cli_output {
+#define OUTPUT(symbol, ...) CLI_OUTPUT_##symbol,
+#define C_FILE(...)
+#define PATH_FILE(...)
+#include "cli/outputs.def"
+#undef OUTPUT
+#undef C_FILE
+#undef PATH_FILE
+    CLI_OUTPUT_COUNT
+};
+
 struct cli_words {
     const char **items;
     size_t count;
@@ -52,9 +64,10 @@ struct cli_words {
 
 struct cli {
     enum cli_command command;
-    struct cli_words files;   /* "-": standard input */
-    struct cli_words include; /* folders of -I, in their order */
-    const char *c_server, *c_client, *model, *depfile; /* or NULL */
+    struct cli_words files;                /* "-": standard input */
+    struct cli_words include;              /* folders of -I, in their order */
+    const char *outputs[CLI_OUTPUT_COUNT]; /* folder or path, or NULL */
+    const char *depfile;                   /* or NULL */
     const char *name;        /* of a schema from standard input, or NULL */
     const char *warn;        /* words, or NULL */
     const char *diagnostics; /* "text", "json" or NULL */

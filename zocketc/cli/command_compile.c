@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "output_c/generate.h"
+#include "cli/outputs.h"
 #include "syntax/parse.h"
 #include "util/depfile.h"
 #include "util/output.h"
@@ -29,11 +29,7 @@ static int print_outputs(struct arena *arena, const struct cli *cli)
     const bool input = strcmp(cli->files.items[0], "-") == 0;
     const char *path = input && cli->name != NULL ? cli->name
                                                   : cli->files.items[0];
-    generate_names(stem_of(arena, path), cli->c_server, cli->c_client, &output);
-    if (cli->model != NULL && strcmp(cli->model, "-") != 0) {
-        struct text_buffer none = { 0 };
-        output_add_path(&output, cli->model, &none);
-    }
+    outputs_name(cli, stem_of(arena, path), &output);
     for (size_t i = 0; i < output.count; i++) {
         printf("%s\n", output.files[i].path);
     }
@@ -59,35 +55,12 @@ static void add_depfile(struct arena *arena, const struct cli *cli,
     output_add_path(output, cli->depfile, &text);
 }
 
-/* The model as JSON; printed, or added to what is written. */
-static void add_model(struct arena *arena, const struct checked *checked,
-                      const char *path, struct output *output)
-{
-    struct text_buffer text = { 0 };
-    json_value_print(&text, command_describe(arena, checked));
-    if (strcmp(path, "-") == 0) {
-        (void)fwrite(text.text, 1, text.len, stdout);
-        text_buffer_finish(&text);
-    } else {
-        output_add_path(output, path, &text);
-    }
-}
-
 static int write_files(struct arena *arena, const struct checked *checked,
                        const struct cli *cli, const struct sources *sources)
 {
-    const struct model *m = checked->model;
     struct output output = { 0 };
     const char *path = NULL;
-    if (cli->c_server != NULL) {
-        generate_server(m, cli->c_server, &output);
-    }
-    if (cli->c_client != NULL) {
-        generate_client(m, cli->c_client, &output);
-    }
-    if (cli->model != NULL) {
-        add_model(arena, checked, cli->model, &output);
-    }
+    outputs_render(arena, cli, checked, &output);
     if (cli->depfile != NULL) {
         add_depfile(arena, cli, sources, &output);
     }
