@@ -32,6 +32,14 @@ void emit_find(struct text_buffer *out, const char *stem,
 void emit_events(struct text_buffer *out, const struct model_actor *a,
                  const char *side);
 
+void emit_params(struct text_buffer *out, const struct model_method *m);
+void emit_input_param(struct text_buffer *out, const struct model_method *m);
+void emit_result_param(struct text_buffer *out, const struct model_method *m);
+void emit_result_argument(struct text_buffer *out,
+                          const struct model_method *m);
+void emit_payload_argument(struct text_buffer *out,
+                           const struct model_event *e);
+
 /* ---- write.ct ---- */
 
 void emit_state_writers(struct text_buffer *out, const struct model_actor *a,

@@ -17,16 +17,6 @@ static struct model_type *lower_payload(struct lower *l,
     return made;
 }
 
-/* ", TYPE *out" */
-static const char *out_param(struct lower *l, const struct model_type *result)
-{
-    const struct model_type pointer = {
-        .c_type = arena_printf(l->arena, "%s *", result->c_type),
-    };
-    return arena_printf(l->arena, ", %s",
-                        lower_declaration(l, &pointer, "out"));
-}
-
 static void lower_method(struct lower *l, const struct model_actor *a,
                          const struct schema_method *from,
                          struct model_method *to)
@@ -42,15 +32,6 @@ static void lower_method(struct lower *l, const struct model_actor *a,
     to->result = lower_payload(
         l, from->result,
         arena_printf(l->arena, "%s_%s_result", a->stem, to->stem));
-    to->c_in = to->c_out = to->c_result = "";
-    if (to->input != NULL) {
-        to->c_in = arena_printf(l->arena, ", %sin", to->input->c_param);
-    }
-    if (to->result != NULL) {
-        to->c_out = out_param(l, to->result);
-        to->c_result = arena_printf(l->arena, ", %sresult",
-                                    to->result->c_param);
-    }
 }
 
 static void lower_event(struct lower *l, const struct model_actor *a,
@@ -63,9 +44,6 @@ static void lower_event(struct lower *l, const struct model_actor *a,
     to->payload = lower_payload(
         l, from->payload,
         arena_printf(l->arena, "%s_%s_event", a->stem, to->stem));
-    to->c_payload = to->payload != NULL ? arena_printf(l->arena, "%spayload, ",
-                                                       to->payload->c_param)
-                                        : "";
 }
 
 static void lower_hook(struct lower *l, const struct ast_name *from,

@@ -163,11 +163,6 @@ struct model_method {
     size_t index;
     const struct model_type *input;  /* or NULL */
     const struct model_type *result; /* or NULL */
-    const char *c_in;  /* ", const struct demo_chat_say_input *in", ", int32_t
-                          in", or "" */
-    const char *c_out; /* ", struct demo_message *out", or "" */
-    const char *c_result; /* for callbacks: ", int32_t result", ", const struct
-                             demo_message *result", or "" */
 };
 
 struct model_event {
@@ -176,8 +171,6 @@ struct model_event {
     const char *doc; /* or NULL */
     size_t index;
     const struct model_type *payload; /* or NULL */
-    const char *c_payload; /* for callbacks: "const struct demo_message
-                            *payload, ", "int32_t payload, ", or "" */
 };
 
 struct model_hook {
