@@ -26,7 +26,7 @@ void emit_client_c(struct text_buffer *out, const struct model *m);
 void emit_banner(struct text_buffer *out, const struct model *m);
 void emit_extern_c_begin(struct text_buffer *out);
 void emit_extern_c_end(struct text_buffer *out);
-void emit_find(struct text_buffer *out, const char *stem,
+void emit_find(struct text_buffer *out, const char *c_prefix,
                const struct model_lookup *names);
 /* @side: "" for the server, "remote_" for the client. */
 void emit_events(struct text_buffer *out, const struct model_actor *a,
@@ -52,9 +52,9 @@ void emit_event_emitter(struct text_buffer *out, const struct model_actor *a,
 /* ---- types.h.ct and types.c.ct, for what the server alone has ---- */
 
 void emit_enum_declarations(struct text_buffer *out, const struct model *m,
-                            bool hidden);
+                            bool of_private);
 void emit_enum_codes(struct text_buffer *out, const struct model *m,
-                     bool hidden);
+                     bool of_private);
 void emit_declaration(struct text_buffer *out,
                       const struct model_declaration *d);
 void emit_type_code(struct text_buffer *out, const struct model_type *t);
@@ -85,9 +85,9 @@ static inline const char *end(bool body)
 }
 
 /** What a call holds beside the state, in its initialiser. */
-static inline const char *hidden(const struct model_actor *a)
+static inline const char *private_argument(const struct model_actor *a)
 {
-    return a->hidden != NULL ? ", zkt_call_hidden(zkt)" : "";
+    return a->private_state != NULL ? ", zkt_call_hidden(zkt)" : "";
 }
 
 /** What makes a pointer to the value from a parameter of type @t. */

@@ -57,13 +57,13 @@ static const char *part(const void *user, const char *name)
 static const char *structure(const void *user, const struct schema_struct *s)
 {
     const struct names_of *n = user;
-    return n->checked->model->structs[s->number]->stem;
+    return n->checked->model->structs[s->number]->c_prefix;
 }
 
 static const char *tuple(const void *user, const struct schema_type *type)
 {
     const struct names_of *n = user;
-    return n->checked->model->all_types[type->number]->stem;
+    return n->checked->model->all_types[type->number]->c_prefix;
 }
 
 struct json_value *command_describe(struct arena *arena,

@@ -15,11 +15,11 @@ struct model_type *lower_to_write(const struct lower *l,
     return l->all[type->schema->number];
 }
 
-bool lower_is_hidden(const struct lower_decl *d)
+bool lower_is_private(const struct lower_decl *d)
 {
-    return d->enumeration != NULL    ? d->enumeration->is_hidden
-           : d->alternatives != NULL ? d->alternatives->kinds->is_hidden
-           : d->type != NULL         ? d->type->structure->is_hidden
+    return d->enumeration != NULL    ? d->enumeration->is_private
+           : d->alternatives != NULL ? d->alternatives->kinds->is_private
+           : d->type != NULL         ? d->type->structure->is_private
                                      : false;
 }
 
@@ -34,32 +34,32 @@ static void add_type(struct lower *l, struct list *list,
  * structs and unions declared before. What only private state needs is the
  * server's alone.
  */
-static void order_descriptors(struct lower *l, struct list *shown,
-                              struct list *hidden, struct list *forward)
+static void order_descriptors(struct lower *l, struct list *of_all,
+                              struct list *of_private, struct list *forward)
 {
     const size_t count = l->schema->decl_count;
     struct model_type **types = l->types.items;
     for (size_t i = 0; i < count; i++) {
         const struct lower_decl *d = &l->decls[i];
         if (d->enumeration != NULL) {
-            add_type(l, lower_is_hidden(d) ? hidden : shown, d->type);
+            add_type(l, lower_is_private(d) ? of_private : of_all, d->type);
         }
     }
     for (size_t i = 0; i < l->types.count; i++) {
-        add_type(l, i < l->public_types ? shown : hidden, types[i]);
+        add_type(l, i < l->public_types ? of_all : of_private, types[i]);
     }
     for (size_t i = 0; i < count; i++) {
         const struct lower_decl *d = &l->decls[i];
         if (d->alternatives != NULL) {
-            add_type(l, lower_is_hidden(d) ? hidden : shown, d->type);
+            add_type(l, lower_is_private(d) ? of_private : of_all, d->type);
         }
-        if (d->type != NULL && d->enumeration == NULL && lower_is_hidden(d)) {
+        if (d->type != NULL && d->enumeration == NULL && lower_is_private(d)) {
             add_type(l, forward, d->type);
         }
     }
     for (size_t i = 0; i < l->made.count; i++) {
         struct lower_struct *s = lower_made(l, i);
-        add_type(l, s->to->is_hidden ? hidden : shown, s->type);
+        add_type(l, s->to->is_private ? of_private : of_all, s->type);
     }
 }
 
@@ -80,32 +80,32 @@ static void share_parts(struct lower *l, const struct model_type *type)
 }
 
 /* What stands in the types' file and is named by private state in another. */
-static void share_with_hidden(struct lower *l, const struct list *hidden)
+static void share_with_private(struct lower *l, const struct list *of_private)
 {
-    struct model_type **types = l->types.items, **of_server = hidden->items;
+    struct model_type **types = l->types.items, **of_server = of_private->items;
     for (size_t i = l->public_types; i < l->types.count; i++) {
         share_parts(l, types[i]);
     }
     for (size_t i = 0; i < l->made.count; i++) {
-        if (lower_made(l, i)->to->is_hidden) {
+        if (lower_made(l, i)->to->is_private) {
             share_parts(l, lower_made(l, i)->type);
         }
     }
-    for (size_t i = 0; i < hidden->count; i++) {
+    for (size_t i = 0; i < of_private->count; i++) {
         of_server[i]->is_shared = false; /* they stand where they are named */
     }
 }
 
 void lower_collect_descriptors(struct lower *l)
 {
-    struct list shown = { 0 }, hidden = { 0 }, forward = { 0 };
+    struct list of_all = { 0 }, of_private = { 0 }, forward = { 0 };
     struct model *m = l->model;
-    order_descriptors(l, &shown, &hidden, &forward);
-    share_with_hidden(l, &hidden);
-    m->types = shown.items;
-    m->type_count = shown.count;
-    m->hidden_types = hidden.items;
-    m->hidden_type_count = hidden.count;
+    order_descriptors(l, &of_all, &of_private, &forward);
+    share_with_private(l, &of_private);
+    m->types = of_all.items;
+    m->type_count = of_all.count;
+    m->private_types = of_private.items;
+    m->private_type_count = of_private.count;
     m->forward_types = forward.items;
     m->forward_count = forward.count;
 }

@@ -30,28 +30,28 @@ static void take_tag(struct lower *l, struct source_range at, const char *text)
     take_identifier(l, &l->names, at, text);
 }
 
-/* stem_verb_name, or stem_verb where there is no name. */
-static void take_verb(struct lower *l, struct source_range at, const char *stem,
-                      const char *verb, const char *name)
+/* prefix_verb_name, or prefix_verb where there is no name. */
+static void take_verb(struct lower *l, struct source_range at,
+                      const char *c_prefix, const char *verb, const char *name)
 {
     take_function(l, at,
                   name[0] != '\0'
-                      ? arena_printf(l->arena, "%s_%s_%s", stem, verb, name)
-                      : arena_printf(l->arena, "%s_%s", stem, verb));
+                      ? arena_printf(l->arena, "%s_%s_%s", c_prefix, verb, name)
+                      : arena_printf(l->arena, "%s_%s", c_prefix, verb));
 }
 
 static void take_verbs(struct lower *l, struct source_range at,
-                       const char *stem, const char *const *verbs,
+                       const char *c_prefix, const char *const *verbs,
                        const char *name)
 {
     for (; *verbs != NULL; verbs++) {
-        take_verb(l, at, stem, *verbs, name);
+        take_verb(l, at, c_prefix, *verbs, name);
     }
 }
 
 /* The functions that write one field, or a container itself; as write.ct. */
 static void take_writers(struct lower *l, struct source_range at,
-                         const char *stem, const char *name,
+                         const char *c_prefix, const char *name,
                          const struct model_type *type)
 {
     static const char *const of_list[] = { "append", "insert", "replace",
@@ -59,29 +59,29 @@ static void take_writers(struct lower *l, struct source_range at,
     static const char *const of_map[] = { "put", "remove", "clear", NULL };
     const bool absent = schema_may_lack(type->kind);
     if ((absent || type->kind != SCHEMA_MAP) && name[0] != '\0') {
-        take_verb(l, at, stem, "set", name);
+        take_verb(l, at, c_prefix, "set", name);
     }
     if (absent) {
-        take_verb(l, at, stem, "unset", name);
+        take_verb(l, at, c_prefix, "unset", name);
         type = type->inner;
     }
     if (type->kind == SCHEMA_LIST) {
-        take_verbs(l, at, stem, of_list, name);
+        take_verbs(l, at, c_prefix, of_list, name);
     } else if (type->kind == SCHEMA_MAP) {
-        take_verbs(l, at, stem, of_map, name);
+        take_verbs(l, at, c_prefix, of_map, name);
     }
     if (type->kind == SCHEMA_STRUCT ||
         (type->inner != NULL && type->inner->has_ref)) {
-        take_verb(l, at, stem, "edit", name);
+        take_verb(l, at, c_prefix, "edit", name);
     }
 }
 
-static void take_field_writers(struct lower *l, const char *stem,
+static void take_field_writers(struct lower *l, const char *c_prefix,
                                const struct model_struct *s)
 {
     for (size_t i = 0; s != NULL && i < s->field_count; i++) {
         const struct model_field *f = &s->fields[i];
-        take_writers(l, f->at, stem, f->stem, f->type);
+        take_writers(l, f->at, c_prefix, f->c_part, f->type);
     }
 }
 
@@ -90,11 +90,11 @@ static void take_ref(struct lower *l, const struct model_type *type)
     const struct source_range at = type->structure != NULL
                                        ? type->structure->at
                                        : (struct source_range){ 0, 0 };
-    take_tag(l, at, arena_printf(l->arena, "%s_ref", type->stem));
+    take_tag(l, at, arena_printf(l->arena, "%s_ref", type->c_prefix));
     if (type->kind == SCHEMA_STRUCT) {
-        take_field_writers(l, type->stem, type->structure);
+        take_field_writers(l, type->c_prefix, type->structure);
     } else {
-        take_writers(l, at, type->stem, "", type);
+        take_writers(l, at, type->c_prefix, "", type);
     }
 }
 
@@ -104,14 +104,14 @@ static void take_declaration(struct lower *l, const struct model_declaration *d)
     const struct source_range nowhere = { 0, 0 };
     if (d->kind == MODEL_DECLARE_ENTRY) {
         take_tag(l, nowhere, d->type->entry);
-        take_verb(l, nowhere, d->type->stem, "find", "");
+        take_verb(l, nowhere, d->type->c_prefix, "find", "");
     } else if (d->kind == MODEL_DECLARE_STRUCT) {
         if (s->has_defaults && !s->is_state) {
-            take_verb(l, s->at, s->stem, "defaults", "");
+            take_verb(l, s->at, s->c_prefix, "defaults", "");
         }
         if (s->is_declared) {
-            take_verb(l, s->at, s->stem, "dup", "");
-            take_verb(l, s->at, s->stem, "free", "");
+            take_verb(l, s->at, s->c_prefix, "dup", "");
+            take_verb(l, s->at, s->c_prefix, "free", "");
         }
     }
 }
@@ -125,24 +125,25 @@ static void take_actor(struct lower *l, const struct model_actor *a)
         "open",      "open_str",         "close", "id", "ready", "snapshot",
         "subscribe", "subscribe_errors", NULL
     };
-    take_verbs(l, a->at, a->stem, own, "");
-    take_tag(l, a->at, arena_printf(l->arena, "%s_call", a->stem));
-    take_tag(l, a->at, arena_printf(l->arena, "%s_handlers", a->stem));
+    take_verbs(l, a->at, a->c_prefix, own, "");
+    take_tag(l, a->at, arena_printf(l->arena, "%s_call", a->c_prefix));
+    take_tag(l, a->at, arena_printf(l->arena, "%s_handlers", a->c_prefix));
     for (size_t i = 0; i < a->method_count; i++) {
         const struct model_method *m = &a->methods[i];
-        take_verbs(l, m->at, a->stem, of_method, m->stem);
+        take_verbs(l, m->at, a->c_prefix, of_method, m->c_part);
         take_tag(l, m->at,
-                 arena_printf(l->arena, "%s_%s_later", a->stem, m->stem));
+                 arena_printf(l->arena, "%s_%s_later", a->c_prefix, m->c_part));
     }
     for (size_t i = 0; i < a->event_count; i++) {
-        take_verbs(l, a->events[i].at, a->stem, of_event, a->events[i].stem);
+        take_verbs(l, a->events[i].at, a->c_prefix, of_event,
+                   a->events[i].c_part);
     }
     for (size_t i = 0; i < a->state->field_count; i++) {
         const struct model_field *f = &a->state->fields[i];
-        take_verb(l, f->at, a->stem, "watch", f->stem);
+        take_verb(l, f->at, a->c_prefix, "watch", f->c_part);
     }
-    take_field_writers(l, a->stem, a->state);
-    take_field_writers(l, a->stem, a->hidden);
+    take_field_writers(l, a->c_prefix, a->state);
+    take_field_writers(l, a->c_prefix, a->private_state);
 }
 
 void lower_identifiers(struct lower *l)
@@ -151,7 +152,7 @@ void lower_identifiers(struct lower *l)
     take_tag(l, m->at, arena_printf(l->arena, "%s_handlers", m->app));
     take_verb(l, m->at, m->app, "app", "");
     for (size_t i = 0; i < m->enum_count; i++) {
-        take_verb(l, m->enums[i].at, m->enums[i].stem, "name", "");
+        take_verb(l, m->enums[i].at, m->enums[i].c_prefix, "name", "");
     }
     for (size_t i = 0; i < l->declarations.count; i++) {
         take_declaration(l, &m->declarations[i]);

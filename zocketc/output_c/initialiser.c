@@ -216,7 +216,7 @@ static const char *of_nothing(struct lower *l, const struct model_struct *s)
         return "{ 0 }";
     }
     const struct model_field *first = &s->fields[0];
-    return arena_printf(l->arena, "{ .%s = %s }", first->member,
+    return arena_printf(l->arena, "{ .%s = %s }", first->c_field,
                         first->type->is_boxed ? "NULL" : "{ .has = false }");
 }
 
@@ -233,7 +233,7 @@ static const char *of_fields(struct lower *l, const struct ast_value *value,
                                 ? lower_initialiser(l, v, f->type)
                                 : lower_default(l, type->schema->structure, i);
         if (given != NULL) {
-            join(&out, arena_printf(l->arena, ".%s = ", f->member), given, "");
+            join(&out, arena_printf(l->arena, ".%s = ", f->c_field), given, "");
         }
     }
     const bool empty = out.count == 0;
@@ -261,7 +261,7 @@ static const char *of_union(struct lower *l, const struct ast_value *value,
         i++;
     }
     return arena_printf(l->arena, "{ .kind = %s, .%s = %s }",
-                        u->kinds->values[i].c_name, u->variants[i].member,
+                        u->kinds->values[i].c_name, u->variants[i].c_field,
                         of_fields(l, value, u->variants[i].type));
 }
 

@@ -82,19 +82,20 @@ static uint64_t hash_of(const struct model_type *type)
         hash = mix(hash, table_hash(s->patterns[i].display));
     }
     if (type->inner != NULL) {
-        hash = mix(hash, table_hash(type->inner->table));
+        hash = mix(hash, table_hash(type->inner->descriptor));
     }
     for (size_t i = 0; i < s->item_count; i++) {
-        hash = mix(hash, table_hash(type->structure->fields[i].type->table));
+        hash = mix(hash,
+                   table_hash(type->structure->fields[i].type->descriptor));
     }
     return hash;
 }
 
-const char *lower_descriptor(struct lower *l, const char *stem)
+const char *lower_descriptor(struct lower *l, const char *c_prefix)
 {
-    char *name = arena_printf(l->arena, "%s_type_", stem);
+    char *name = arena_printf(l->arena, "%s_type_", c_prefix);
     for (unsigned n = 2; table_find(&l->descriptors, name) != NULL; n++) {
-        name = arena_printf(l->arena, "%s_type_%u_", stem, n);
+        name = arena_printf(l->arena, "%s_type_%u_", c_prefix, n);
     }
     table_put(&l->descriptors, l->arena, name, name);
     return name;
@@ -122,7 +123,7 @@ static bool has_rules(const struct schema_type *type)
 }
 
 struct model_type *lower_intern(struct lower *l, const struct model_type *type,
-                                const char *table)
+                                const char *descriptor)
 {
     const char *key = arena_printf(l->arena, "%016llx",
                                    (unsigned long long)hash_of(type));
@@ -136,7 +137,7 @@ struct model_type *lower_intern(struct lower *l, const struct model_type *type,
     *made = *type;
     set_c_max(l, made);
     if (!schema_is_scalar(type->kind) || has_rules(type->schema)) {
-        made->table = lower_descriptor(l, table);
+        made->descriptor = lower_descriptor(l, descriptor);
         list_add(l->arena, &l->types, &made, sizeof(made));
     }
     if (first != NULL) {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void lower_take_member(struct lower *l, struct names *scope,
-                       const struct ast_name *name)
+void lower_take_field(struct lower *l, struct names *scope,
+                      const struct ast_name *name)
 {
     (void)names_take(scope, l->arena, l->diag, names_part(l->arena, name->text),
                      *name);

@@ -47,8 +47,8 @@ struct lower {
     struct names handlers;    /* members of the app's struct of handlers */
     struct list made;         /* size_t: structs, as they were made */
     struct list types;        /* struct model_type *: descriptors to emit */
-    struct table alike;       /* struct model_type, by C type */
-    struct table containers;  /* const char: what they hold, by stem */
+    struct table alike;       /* struct model_type, by a hash */
+    struct table containers;  /* const char: what they hold, by c_prefix */
     struct table descriptors; /* names that are taken */
     size_t public_types;      /* of types; the others are of private state */
     struct list checks;       /* struct model_check */
@@ -58,9 +58,9 @@ struct lower {
 };
 
 /* lower.c */
-/** Takes the name of a member of C in a scope. */
-void lower_take_member(struct lower *l, struct names *scope,
-                       const struct ast_name *name);
+/** Takes the name of a field of C in a scope. */
+void lower_take_field(struct lower *l, struct names *scope,
+                      const struct ast_name *name);
 /** Makes a lookup of names with their index. */
 struct model_lookup lower_lookup(struct arena *arena,
                                  const struct model_name *names, size_t count);
@@ -84,23 +84,23 @@ const char *lower_default(struct lower *l, const struct schema_struct *s,
 void lower_actors(struct lower *l);
 
 /* intern.c */
-/** A name for the descriptor of a type, of which @stem tells as much as it
+/** A name for the descriptor of a type, of which @c_prefix tells as much as it
  * can: the names of two may meet there (field b_c of A, field c of AB), and a
  * taken one gets a number. */
-const char *lower_descriptor(struct lower *l, const char *stem);
+const char *lower_descriptor(struct lower *l, const char *c_prefix);
 /** The one type that is like @type, made with a descriptor that is named after
- * @table if it is new; a scalar without rules has the runtime's. */
+ * @descriptor if it is new; a scalar without rules has the runtime's. */
 struct model_type *lower_intern(struct lower *l, const struct model_type *type,
-                                const char *table);
+                                const char *descriptor);
 
 /* lower_types.c */
-/** The type of a schema's; NULL: that is NULL, or a part of it. @table is what
- * its descriptor is named after, if it is new. */
+/** The type of a schema's; NULL: that is NULL, or a part of it. @descriptor is
+ * what its descriptor is named after, if it is new. */
 struct model_type *lower_type(struct lower *l, const struct schema_type *type,
-                              const char *table);
+                              const char *descriptor);
 /** What stands in a C declaration of a field or an element. */
 const char *lower_declaration(struct lower *l, const struct model_type *type,
-                              const char *member);
+                              const char *c_field);
 /** Whether the name is one of the runtime's. */
 bool lower_is_runtime(const char *name);
 /** A descriptor that is named in other emitted files. */
@@ -125,7 +125,7 @@ struct lower_struct *lower_made(const struct lower *l, size_t i);
 struct model_type *lower_to_write(const struct lower *l,
                                   const struct model_type *type);
 /** Whether only private state has what is declared. */
-bool lower_is_hidden(const struct lower_decl *d);
+bool lower_is_private(const struct lower_decl *d);
 /** Puts the descriptors that are emitted into the model. */
 void lower_collect_descriptors(struct lower *l);
 

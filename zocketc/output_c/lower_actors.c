@@ -6,13 +6,13 @@
 /* The type of a payload: a struct made of parameters, a type, or NULL. */
 static struct model_type *lower_payload(struct lower *l,
                                         const struct schema_type *type,
-                                        const char *stem)
+                                        const char *c_prefix)
 {
     if (type != NULL && type->kind == SCHEMA_STRUCT &&
         type->structure->role != SCHEMA_DECLARED) {
         (void)lower_new_struct(l, type->structure);
     }
-    struct model_type *made = lower_type(l, type, stem);
+    struct model_type *made = lower_type(l, type, c_prefix);
     lower_share(made);
     return made;
 }
@@ -22,34 +22,34 @@ static void lower_method(struct lower *l, const struct model_actor *a,
                          struct model_method *to)
 {
     to->name = from->name.text;
-    to->stem = names_part(l->arena, from->name.text);
-    to->member = names_member(l->arena, to->stem);
+    to->c_part = names_part(l->arena, from->name.text);
+    to->c_field = names_member(l->arena, to->c_part);
     to->doc = from->doc;
     to->at = from->name.at;
     to->input = lower_payload(
         l, from->input,
-        arena_printf(l->arena, "%s_%s_input", a->stem, to->stem));
+        arena_printf(l->arena, "%s_%s_input", a->c_prefix, to->c_part));
     to->result = lower_payload(
         l, from->result,
-        arena_printf(l->arena, "%s_%s_result", a->stem, to->stem));
+        arena_printf(l->arena, "%s_%s_result", a->c_prefix, to->c_part));
 }
 
 static void lower_event(struct lower *l, const struct model_actor *a,
                         const struct schema_event *from, struct model_event *to)
 {
     to->name = from->name.text;
-    to->stem = names_part(l->arena, from->name.text);
+    to->c_part = names_part(l->arena, from->name.text);
     to->doc = from->doc;
     to->at = from->name.at;
     to->payload = lower_payload(
         l, from->payload,
-        arena_printf(l->arena, "%s_%s_event", a->stem, to->stem));
+        arena_printf(l->arena, "%s_%s_event", a->c_prefix, to->c_part));
 }
 
 static void lower_hook(struct lower *l, const struct ast_name *from,
                        struct model_hook *to)
 {
-    to->member = arena_printf(l->arena, "on_%s", from->text);
+    to->c_field = arena_printf(l->arena, "on_%s", from->text);
     to->constant = arena_printf(l->arena, "ZKT_HOOK_%s",
                                 names_upper(l->arena, from->text));
 }
@@ -71,7 +71,7 @@ static void lower_member(struct lower *l, const struct schema_actor *from,
     switch (member->kind) {
     case SCHEMA_METHOD_MEMBER: {
         const struct ast_name *name = &from->methods[i].name;
-        lower_take_member(l, &parts->handlers, name);
+        lower_take_field(l, &parts->handlers, name);
         lower_method(l, a, &from->methods[i], &parts->methods[i]);
         parts->methods[i].index = i;
         parts->names[i] = (struct model_name){ name->text, i,
@@ -79,15 +79,15 @@ static void lower_member(struct lower *l, const struct schema_actor *from,
         break;
     }
     case SCHEMA_EVENT_MEMBER:
-        lower_take_member(l, &parts->emitted, &from->events[i].name);
+        lower_take_field(l, &parts->emitted, &from->events[i].name);
         lower_event(l, a, &from->events[i], &parts->events[i]);
         parts->events[i].index = i;
         break;
     case SCHEMA_HOOK_MEMBER: {
         lower_hook(l, &from->hooks[i], &parts->hooks[i]);
-        const struct ast_name as_member = { parts->hooks[i].member,
+        const struct ast_name as_member = { parts->hooks[i].c_field,
                                             from->hooks[i].at };
-        lower_take_member(l, &parts->handlers, &as_member);
+        lower_take_field(l, &parts->handlers, &as_member);
         break;
     }
     }
@@ -108,12 +108,12 @@ static void lower_actor(struct lower *l, const struct schema_actor *from,
                              (from->method_count + 1) * sizeof(*parts.names)),
     };
     to->name = from->name.text;
-    to->stem = names_declared(arena, l->schema, from->name.text);
-    to->member = names_field(arena, from->name.text);
+    to->c_prefix = names_declared(arena, l->schema, from->name.text);
+    to->c_field = names_field(arena, from->name.text);
     to->doc = from->doc;
     to->at = from->name.at;
-    (void)names_take(&l->names, arena, l->diag, to->stem, from->name);
-    (void)names_take(&l->handlers, arena, l->diag, to->member, from->name);
+    (void)names_take(&l->names, arena, l->diag, to->c_prefix, from->name);
+    (void)names_take(&l->handlers, arena, l->diag, to->c_field, from->name);
     for (size_t i = 0; i < from->member_count; i++) {
         lower_member(l, from, to, &parts, &from->members[i]);
     }
@@ -126,7 +126,7 @@ static void lower_actor(struct lower *l, const struct schema_actor *from,
     to->method_names = lower_lookup(arena, parts.names, to->method_count);
     to->state = lower_new_struct(l, from->state);
     if (from->private_state != NULL) {
-        to->hidden = lower_new_struct(l, from->private_state);
+        to->private_state = lower_new_struct(l, from->private_state);
     }
 }
 
@@ -140,7 +140,7 @@ void lower_actors(struct lower *l)
     l->actors = arena_alloc(l->arena, (count + 1) * sizeof(*l->actors));
     for (size_t i = 0; i < count; i++) {
         const struct ast_name *name = &s->actors[i].name;
-        lower_take_member(l, &members, name);
+        lower_take_field(l, &members, name);
         lower_actor(l, &s->actors[i], &l->actors[i]);
         names[i] = (struct model_name){ name->text, i, strlen(name->text) };
     }

@@ -8,10 +8,10 @@
 
 /* ---- enums ---- */
 
-/* An enum of C under a stem of its own; @owner is what its constants are named
- * after. */
+/* An enum of C under a c_prefix of its own; @owner is what its constants are
+ * named after. */
 static struct model_enum *new_enum(struct lower *l, const char *owner,
-                                   const char *stem,
+                                   const char *c_prefix,
                                    const struct ast_name *source,
                                    const struct schema_enum_value *from,
                                    size_t count)
@@ -24,12 +24,12 @@ static struct model_enum *new_enum(struct lower *l, const char *owner,
     struct names members = { 0 };
     e->name = owner;
     e->at = source->at;
-    e->stem = stem;
-    e->prefix = names_upper(l->arena, stem);
-    (void)names_take(&l->names, l->arena, l->diag, stem, *source);
+    e->c_prefix = c_prefix;
+    e->prefix = names_upper(l->arena, c_prefix);
+    (void)names_take(&l->names, l->arena, l->diag, c_prefix, *source);
     for (size_t i = 0; i < count; i++) {
         const struct schema_enum_value *v = &from[i];
-        lower_take_member(l, &members, &v->name);
+        lower_take_field(l, &members, &v->name);
         values[i] = (struct model_enum_value){
             .name = v->name.text,
             .at = v->name.at,
@@ -58,18 +58,18 @@ static void declare_enum(struct lower *l, const struct schema_decl *decl,
         names_declared(l->arena, l->schema, from->name.text), &from->name,
         from->values, from->value_count);
     e->doc = from->doc;
-    e->is_hidden = from->is_private;
+    e->is_private = from->is_private;
     struct model_type *type = ARENA_NEW(l->arena, struct model_type);
     *type = (struct model_type){
         .kind = SCHEMA_ENUM,
         .schema = decl->type,
         .c_kind = "ZKT_KIND_ENUM",
-        .c_type = arena_printf(l->arena, "enum %s", e->stem),
-        .c_param = arena_printf(l->arena, "enum %s ", e->stem),
-        .c_item = arena_printf(l->arena, "const enum %s *", e->stem),
+        .c_type = arena_printf(l->arena, "enum %s", e->c_prefix),
+        .c_param = arena_printf(l->arena, "enum %s ", e->c_prefix),
+        .c_item = arena_printf(l->arena, "const enum %s *", e->c_prefix),
         .c_empty = "0",
-        .stem = e->stem,
-        .table = lower_descriptor(l, e->stem),
+        .c_prefix = e->c_prefix,
+        .descriptor = lower_descriptor(l, e->c_prefix),
         .decoder = "zkt_decode_enum",
         .encoder = "zkt_encode_enum",
         .by_value = true,
@@ -83,20 +83,20 @@ static void declare_enum(struct lower *l, const struct schema_decl *decl,
 
 /* ---- structs ---- */
 
-static struct model_type *new_struct_type(struct lower *l, const char *stem,
+static struct model_type *new_struct_type(struct lower *l, const char *c_prefix,
                                           const struct schema_type *schema)
 {
     struct model_type *type = ARENA_NEW(l->arena, struct model_type);
-    const char *table = lower_descriptor(l, stem);
+    const char *descriptor = lower_descriptor(l, c_prefix);
     *type = (struct model_type){
         .kind = schema->kind,
         .schema = schema,
-        .c_type = arena_printf(l->arena, "struct %s", stem),
-        .c_param = arena_printf(l->arena, "const struct %s *", stem),
-        .c_item = arena_printf(l->arena, "const struct %s *", stem),
+        .c_type = arena_printf(l->arena, "struct %s", c_prefix),
+        .c_param = arena_printf(l->arena, "const struct %s *", c_prefix),
+        .c_item = arena_printf(l->arena, "const struct %s *", c_prefix),
         .c_empty = "{ 0 }",
-        .stem = stem,
-        .table = table,
+        .c_prefix = c_prefix,
+        .descriptor = descriptor,
     };
     l->all[schema->number] = type;
     return type;
@@ -107,29 +107,29 @@ struct model_struct *lower_new_struct(struct lower *l,
 {
     struct model_struct *to = ARENA_NEW(l->arena, struct model_struct);
     struct lower_struct *entry = &l->structs[s->number];
-    const char *stem = names_struct(l->arena, l->schema, s);
-    struct model_type *type = new_struct_type(l, stem, s->type);
+    const char *c_prefix = names_struct(l->arena, l->schema, s);
+    struct model_type *type = new_struct_type(l, c_prefix, s->type);
     const bool is_declared = s->role == SCHEMA_DECLARED;
     *to = (struct model_struct){
         .name = s->name.text,
-        .stem = stem,
+        .c_prefix = c_prefix,
         .at = s->name.at,
         .doc = s->doc,
         .is_declared = is_declared,
         .is_state = s->role == SCHEMA_STATE || s->role == SCHEMA_PRIVATE,
-        .is_hidden = s->is_private,
+        .is_private = s->is_private,
         .is_strict = s->is_strict,
         .type = type,
     };
     type->c_kind = "ZKT_KIND_STRUCT";
-    type->decoder = arena_printf(l->arena, "%s.decode", type->table);
-    type->encoder = arena_printf(l->arena, "%s.encode", type->table);
+    type->decoder = arena_printf(l->arena, "%s.decode", type->descriptor);
+    type->encoder = arena_printf(l->arena, "%s.encode", type->descriptor);
     type->is_shared = !s->is_private;
     type->structure = to;
     entry->to = to;
     entry->type = type;
     list_add(l->arena, &l->made, &s->number, sizeof(s->number));
-    (void)names_take(&l->names, l->arena, l->diag, stem, s->name);
+    (void)names_take(&l->names, l->arena, l->diag, c_prefix, s->name);
     return to;
 }
 
@@ -138,18 +138,19 @@ static void lower_field(struct lower *l, const struct model_struct *s,
                         struct model_field *to)
 {
     to->name = from->name.text;
-    to->stem = names_part(l->arena, from->name.text);
-    to->member = names_member(l->arena, to->stem);
+    to->c_part = names_part(l->arena, from->name.text);
+    to->c_field = names_member(l->arena, to->c_part);
     to->doc = from->doc;
     to->index = index;
     to->at = from->name.at;
-    to->type = lower_type(l, from->type,
-                          arena_printf(l->arena, "%s_%s", s->stem, to->stem));
+    to->type = lower_type(
+        l, from->type,
+        arena_printf(l->arena, "%s_%s", s->c_prefix, to->c_part));
     if (to->type == NULL) {
         return;
     }
-    to->c_declaration = lower_declaration(l, to->type, to->member);
-    const char *bound = s->is_state && !s->is_hidden
+    to->c_declaration = lower_declaration(l, to->type, to->c_field);
+    const char *bound = s->is_state && !s->is_private
                             ? lower_bound_name(l, s, to)
                             : NULL;
     if (bound != NULL) {
@@ -169,7 +170,7 @@ static void lower_fields(struct lower *l, size_t number)
                                            (count + 1) * sizeof(*names));
     for (size_t i = 0; i < count; i++) {
         const struct ast_name *name = &from->fields[i].name;
-        lower_take_member(l, &members, name);
+        lower_take_field(l, &members, name);
         lower_field(l, to, &from->fields[i], i, &fields[i]);
         names[i] = (struct model_name){ name->text, i, strlen(name->text) };
     }
@@ -188,7 +189,7 @@ static void add_check(struct lower *l, struct model_struct *s,
     };
     list_add(l->arena, &l->checks, &check, sizeof(check));
     s->check = l->checks.count;
-    (void)names_take(&l->handlers, l->arena, l->diag, check.member, *name);
+    (void)names_take(&l->handlers, l->arena, l->diag, check.c_field, *name);
 }
 
 static void declare_struct(struct lower *l, const struct schema_decl *decl,
@@ -206,7 +207,7 @@ static void declare_struct(struct lower *l, const struct schema_decl *decl,
 /* The kinds of a union are an enum made of its variants' names. */
 static struct model_enum *kinds_of(struct lower *l,
                                    const struct schema_union *u,
-                                   const char *stem)
+                                   const char *c_prefix)
 {
     struct schema_enum_value *values = arena_alloc(
         l->arena, (u->variant_count + 1) * sizeof(*values));
@@ -216,10 +217,10 @@ static struct model_enum *kinds_of(struct lower *l,
         values[i].doc = u->variants[i].doc;
         values[i].wire = (struct schema_text){ name->text, strlen(name->text) };
     }
-    struct model_enum *kinds = new_enum(l, u->name.text,
-                                        arena_printf(l->arena, "%s_kind", stem),
-                                        &u->name, values, u->variant_count);
-    kinds->is_hidden = u->is_private;
+    struct model_enum *kinds = new_enum(
+        l, u->name.text, arena_printf(l->arena, "%s_kind", c_prefix), &u->name,
+        values, u->variant_count);
+    kinds->is_private = u->is_private;
     return kinds;
 }
 
@@ -228,15 +229,15 @@ static void declare_union(struct lower *l, const struct schema_decl *decl,
 {
     const struct schema_union *from = decl->alternatives;
     struct model_union *u = ARENA_NEW(l->arena, struct model_union);
-    const char *stem = names_declared(l->arena, l->schema, from->name.text);
-    struct model_type *type = new_struct_type(l, stem, decl->type);
-    (void)names_take(&l->names, l->arena, l->diag, stem, from->name);
+    const char *c_prefix = names_declared(l->arena, l->schema, from->name.text);
+    struct model_type *type = new_struct_type(l, c_prefix, decl->type);
+    (void)names_take(&l->names, l->arena, l->diag, c_prefix, from->name);
     u->at = from->name.at;
     u->name = from->name.text;
-    u->stem = stem;
+    u->c_prefix = c_prefix;
     u->doc = from->doc;
     u->discriminator = from->discriminator;
-    u->kinds = kinds_of(l, from, stem);
+    u->kinds = kinds_of(l, from, c_prefix);
     u->type = type;
     type->c_kind = "ZKT_KIND_UNION";
     type->decoder = "zkt_decode_union";
@@ -257,11 +258,11 @@ static void lower_variants(struct lower *l, const struct schema_union *from,
         variants[i] = (struct model_variant){
             .at = v->name.at,
             .name = v->name.text,
-            .member = names_field(l->arena, v->name.text),
+            .c_field = names_field(l->arena, v->name.text),
             .doc = v->doc,
             .type = lower_type(l, v->type, "unused"),
         };
-        if (strcmp(variants[i].member, "kind") == 0) {
+        if (strcmp(variants[i].c_field, "kind") == 0) {
             diag_report(l->diag, v->name.at, DIAG_RESERVED_NAME, "a variant",
                         v->name.text);
         }
@@ -292,11 +293,11 @@ void lower_declarations(struct lower *l)
 }
 
 /* What is private comes last, so that what was made before is for all. */
-static void lower_all_fields(struct lower *l, bool hidden)
+static void lower_all_fields(struct lower *l, bool of_private)
 {
     const size_t *made = l->made.items;
     for (size_t i = 0; i < l->made.count; i++) {
-        if (l->schema->structs[made[i]]->is_private == hidden) {
+        if (l->schema->structs[made[i]]->is_private == of_private) {
             lower_fields(l, made[i]);
         }
     }

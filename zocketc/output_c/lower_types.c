@@ -9,8 +9,8 @@
 /* ---- scalars ---- */
 
 struct scalar {
-    const char *c_kind, *c_type, *c_param, *c_item, *c_empty, *word, *table,
-        *decoder, *encoder, *writer;
+    const char *c_kind, *c_type, *c_param, *c_item, *c_empty, *word,
+        *descriptor, *decoder, *encoder, *writer;
 };
 
 static const struct scalar scalars[SCHEMA_KIND_COUNT] = {
@@ -58,8 +58,8 @@ static struct model_type scalar_type(const struct schema_type *schema)
         .c_param = s->c_param,
         .c_item = s->c_item,
         .c_empty = s->c_empty,
-        .stem = "",
-        .table = s->table,
+        .c_prefix = "",
+        .descriptor = s->descriptor,
         .decoder = s->decoder,
         .encoder = s->encoder,
         .writer = s->writer,
@@ -75,17 +75,17 @@ bool lower_is_runtime(const char *name)
 
 void lower_share(struct model_type *type)
 {
-    if (type != NULL && !lower_is_runtime(type->table)) {
+    if (type != NULL && !lower_is_runtime(type->descriptor)) {
         type->is_shared = true;
     }
 }
 
 const char *lower_declaration(struct lower *l, const struct model_type *type,
-                              const char *member)
+                              const char *c_field)
 {
     const size_t len = strlen(type->c_type);
     const char *blank = type->c_type[len - 1] == '*' ? "" : " ";
-    return arena_printf(l->arena, "%s%s%s", type->c_type, blank, member);
+    return arena_printf(l->arena, "%s%s%s", type->c_type, blank, c_field);
 }
 
 /* ---- names of what is made of other types ---- */
@@ -96,15 +96,15 @@ static const char *word_of(const struct lower *l, const struct model_type *type)
     if (schema_is_scalar(type->kind)) {
         return scalars[type->kind].word;
     }
-    const char *word = lower_is_runtime(type->stem)
-                           ? type->stem + 4
-                           : type->stem + strlen(l->app) + 1;
+    const char *word = lower_is_runtime(type->c_prefix)
+                           ? type->c_prefix + 4
+                           : type->c_prefix + strlen(l->app) + 1;
     return type->is_boxed ? arena_printf(l->arena, "%s_box", word) : word;
 }
 
-static const char *container_stem(struct lower *l,
-                                  const struct model_type *inner,
-                                  const char *suffix)
+static const char *container_prefix(struct lower *l,
+                                    const struct model_type *inner,
+                                    const char *suffix)
 {
     return arena_printf(l->arena, "%s_%s_%s",
                         schema_is_scalar(inner->kind) ? "zkt" : l->app,
@@ -113,8 +113,8 @@ static const char *container_stem(struct lower *l,
 
 static void name_struct_type(struct lower *l, struct model_type *type)
 {
-    type->c_type = arena_printf(l->arena, "struct %s", type->stem);
-    type->c_param = arena_printf(l->arena, "const struct %s *", type->stem);
+    type->c_type = arena_printf(l->arena, "struct %s", type->c_prefix);
+    type->c_param = arena_printf(l->arena, "const struct %s *", type->c_prefix);
     type->c_item = type->c_param;
     type->c_empty = "{ 0 }";
 }
@@ -127,33 +127,34 @@ static bool take_container(struct lower *l, const struct model_type *type,
                            const char *shape)
 {
     const struct source_range at = type->schema->at;
-    const char *first = table_find(&l->containers, type->stem);
-    const struct ast_name source = { type->stem, at };
-    if (lower_is_runtime(type->stem)) {
+    const char *first = table_find(&l->containers, type->c_prefix);
+    const struct ast_name source = { type->c_prefix, at };
+    if (lower_is_runtime(type->c_prefix)) {
         return true;
     }
     if (first != NULL) {
         if (strcmp(first, shape) == 0) {
             return true;
         }
-        diag_report(l->diag, at, DIAG_NAME_COLLISION, "this type", type->stem);
+        diag_report(l->diag, at, DIAG_NAME_COLLISION, "this type",
+                    type->c_prefix);
         return false;
     }
-    table_put(&l->containers, l->arena, type->stem,
+    table_put(&l->containers, l->arena, type->c_prefix,
               arena_text(l->arena, shape, strlen(shape)));
-    return names_take(&l->names, l->arena, l->diag, type->stem, source);
+    return names_take(&l->names, l->arena, l->diag, type->c_prefix, source);
 }
 
 /* ---- lists and maps ---- */
 
 static struct model_type *container(struct lower *l,
                                     const struct schema_type *schema,
-                                    const char *table)
+                                    const char *descriptor)
 {
     const bool list = schema->kind == SCHEMA_LIST;
     const struct model_type *inner = lower_type(
         l, schema->inner,
-        arena_printf(l->arena, "%s_%s", table, list ? "item" : "value"));
+        arena_printf(l->arena, "%s_%s", descriptor, list ? "item" : "value"));
     if (inner == NULL) {
         return NULL;
     }
@@ -161,18 +162,18 @@ static struct model_type *container(struct lower *l,
         .kind = schema->kind,
         .schema = schema,
         .c_kind = list ? "ZKT_KIND_LIST" : "ZKT_KIND_MAP",
-        .stem = container_stem(l, inner, list ? "list" : "map"),
+        .c_prefix = container_prefix(l, inner, list ? "list" : "map"),
         .decoder = list ? "zkt_decode_list" : "zkt_decode_map",
         .encoder = list ? "zkt_encode_list" : "zkt_encode_map",
         .owns = true,
         .inner = inner,
     };
     if (!list) {
-        type.entry = container_stem(l, inner, "entry");
+        type.entry = container_prefix(l, inner, "entry");
     }
     name_struct_type(l, &type);
     (void)take_container(l, &type, inner->c_type);
-    return lower_intern(l, &type, table);
+    return lower_intern(l, &type, descriptor);
 }
 
 /* ---- tuples ---- */
@@ -180,7 +181,7 @@ static struct model_type *container(struct lower *l,
 /* The elements of a tuple, as fields; NULL: one is. */
 static struct model_struct *elements(struct lower *l,
                                      const struct schema_type *schema,
-                                     const char *table)
+                                     const char *descriptor)
 {
     struct model_struct *s = ARENA_NEW(l->arena, struct model_struct);
     struct model_field *fields = arena_alloc(
@@ -188,14 +189,14 @@ static struct model_struct *elements(struct lower *l,
     bool good = true;
     for (size_t i = 0; i < schema->item_count; i++) {
         struct model_field *f = &fields[i];
-        f->member = arena_printf(l->arena, "_%zu", i);
-        f->name = f->stem = f->member + 1;
+        f->c_field = arena_printf(l->arena, "_%zu", i);
+        f->name = f->c_part = f->c_field + 1;
         f->index = i;
         f->type = lower_type(l, schema->items[i],
-                             arena_printf(l->arena, "%s_%zu", table, i));
+                             arena_printf(l->arena, "%s_%zu", descriptor, i));
         good = good && f->type != NULL;
         if (f->type != NULL) {
-            f->c_declaration = lower_declaration(l, f->type, f->member);
+            f->c_declaration = lower_declaration(l, f->type, f->c_field);
         }
     }
     s->fields = fields;
@@ -217,18 +218,18 @@ static size_t count_parts(const char *word)
  * parts its own name has, if several. So [T[]] is tuple1_2_t_list, and [T][]
  * is tuple1_t_list: nothing can be read in two ways.
  */
-static const char *tuple_stem(struct lower *l, const struct model_struct *s)
+static const char *tuple_prefix(struct lower *l, const struct model_struct *s)
 {
-    const char *stem = arena_printf(l->arena, "%s_tuple%zu", l->app,
-                                    s->field_count);
+    const char *c_prefix = arena_printf(l->arena, "%s_tuple%zu", l->app,
+                                        s->field_count);
     for (size_t i = 0; i < s->field_count; i++) {
         const char *word = word_of(l, s->fields[i].type);
         const size_t parts = count_parts(word);
-        stem = parts > 1
-                   ? arena_printf(l->arena, "%s_%zu_%s", stem, parts, word)
-                   : arena_printf(l->arena, "%s_%s", stem, word);
+        c_prefix = parts > 1 ? arena_printf(l->arena, "%s_%zu_%s", c_prefix,
+                                            parts, word)
+                             : arena_printf(l->arena, "%s_%s", c_prefix, word);
     }
-    return stem;
+    return c_prefix;
 }
 
 static const char *tuple_shape(struct lower *l, const struct model_struct *s)
@@ -243,21 +244,21 @@ static const char *tuple_shape(struct lower *l, const struct model_struct *s)
 
 static struct model_type *tuple(struct lower *l,
                                 const struct schema_type *schema,
-                                const char *table)
+                                const char *descriptor)
 {
-    struct model_struct *s = elements(l, schema, table);
+    struct model_struct *s = elements(l, schema, descriptor);
     if (s == NULL) {
         return NULL;
     }
-    s->stem = schema->alias != NULL
-                  ? names_declared(l->arena, l->schema, schema->alias)
-                  : tuple_stem(l, s);
-    s->name = s->stem;
+    s->c_prefix = schema->alias != NULL
+                      ? names_declared(l->arena, l->schema, schema->alias)
+                      : tuple_prefix(l, s);
+    s->name = s->c_prefix;
     struct model_type type = {
         .kind = SCHEMA_TUPLE,
         .schema = schema,
         .c_kind = "ZKT_KIND_TUPLE",
-        .stem = s->stem,
+        .c_prefix = s->c_prefix,
         .decoder = "zkt_decode_tuple",
         .encoder = "zkt_encode_tuple",
         .structure = s,
@@ -266,7 +267,7 @@ static struct model_type *tuple(struct lower *l,
     if (schema->alias == NULL && !take_container(l, &type, tuple_shape(l, s))) {
         return NULL;
     }
-    struct model_type *made = lower_intern(l, &type, table);
+    struct model_type *made = lower_intern(l, &type, descriptor);
     s->type = made;
     return made;
 }
@@ -280,7 +281,7 @@ static void box(struct lower *l, struct model_type *type)
     type->is_boxed = true;
     type->c_kind = type->kind == SCHEMA_NULLABLE ? "ZKT_KIND_BOXED_NULLABLE"
                                                  : "ZKT_KIND_BOXED";
-    type->stem = inner->stem;
+    type->c_prefix = inner->c_prefix;
     type->c_type = inner->c_param;
     type->c_param = inner->c_param;
     type->c_item = arena_printf(l->arena, "%sconst *", inner->c_param);
@@ -293,10 +294,10 @@ static void box(struct lower *l, struct model_type *type)
 
 static struct model_type *optional(struct lower *l,
                                    const struct schema_type *schema,
-                                   const char *table)
+                                   const char *descriptor)
 {
     const struct model_type *inner = lower_type(
-        l, schema->inner, arena_printf(l->arena, "%s_value", table));
+        l, schema->inner, arena_printf(l->arena, "%s_value", descriptor));
     if (inner == NULL) {
         return NULL;
     }
@@ -305,7 +306,7 @@ static struct model_type *optional(struct lower *l,
         .schema = schema,
         .c_kind = schema->kind == SCHEMA_NULLABLE ? "ZKT_KIND_NULLABLE"
                                                   : "ZKT_KIND_OPTIONAL",
-        .stem = container_stem(l, inner, "opt"),
+        .c_prefix = container_prefix(l, inner, "opt"),
         .decoder = "zkt_decode_optional",
         .encoder = "zkt_encode_optional",
         .owns = inner->owns,
@@ -320,24 +321,24 @@ static struct model_type *optional(struct lower *l,
     } else {
         (void)take_container(l, &type, inner->c_type);
     }
-    return lower_intern(l, &type, table);
+    return lower_intern(l, &type, descriptor);
 }
 
 /* ---- any ---- */
 
 static struct model_type *make(struct lower *l,
                                const struct schema_type *schema,
-                               const char *table)
+                               const char *descriptor)
 {
     switch (schema->kind) {
     case SCHEMA_LIST:
     case SCHEMA_MAP:
-        return container(l, schema, table);
+        return container(l, schema, descriptor);
     case SCHEMA_OPTIONAL:
     case SCHEMA_NULLABLE:
-        return optional(l, schema, table);
+        return optional(l, schema, descriptor);
     case SCHEMA_TUPLE:
-        return tuple(l, schema, table);
+        return tuple(l, schema, descriptor);
     case SCHEMA_ENUM:
     case SCHEMA_STRUCT:
     case SCHEMA_UNION:
@@ -349,18 +350,18 @@ static struct model_type *make(struct lower *l,
         break;
     }
     const struct model_type type = scalar_type(schema);
-    return lower_intern(l, &type, table);
+    return lower_intern(l, &type, descriptor);
 }
 
 struct model_type *lower_type(struct lower *l, const struct schema_type *schema,
-                              const char *table)
+                              const char *descriptor)
 {
     if (schema == NULL) {
         return NULL;
     }
     struct model_type **known = &l->all[schema->number];
     if (*known == NULL) {
-        *known = make(l, schema, table);
+        *known = make(l, schema, descriptor);
     }
     return *known;
 }

@@ -1,12 +1,12 @@
 /*
- * What templates see of a schema: lowered to C. Every name is in
- * its C form, every type is resolved, every rule is a number. Templates hold
- * layout only, so whatever needs thought is computed here.
+ * A schema in C, which is all that templates see: names, types, initialisers
+ * and the order of declarations are made before. Templates hold layout only.
  *
- * The words: a *stem* is the snake_case name that a thing's C identifiers are
- * made of, with the app in front ("demo_chat", "demo_message_list"); a
- * *member* is what stands after a dot ("reply_to", "delete_"); a *name* is as
- * in the schema, which is as on the wire. Nothing is NULL unless it says so.
+ * A c_prefix is the snake_case name that a thing's C identifiers are made of,
+ * with the app in front ("demo_chat", "demo_message_list"); a c_part is that of
+ * a thing in another one ("set_topic"); a c_field is the name of a field in C
+ * ("reply_to", "delete_"); a name is as in the schema, which is as on the wire.
+ * Nothing is NULL unless it says so.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -51,30 +51,30 @@ struct model_type {
     const char *c_kind;               /* "ZKT_KIND_INT32" */
     const char *c_type;               /* "int32_t", "struct demo_message",
                                          "const struct demo_node *" (boxed) */
-    const char *c_param; /* as a parameter, before its name: "int32_t ",
-                            "const struct demo_message *" */
-    const char *c_item;  /* a pointer to one: "const int32_t *",
-                            "const struct demo_message *" */
-    const char *c_empty; /* initialiser of an empty one: "0", "{ 0 }",
-                            "ZKT_STR_INIT(\"\")" */
-    const char *stem;    /* of its struct: "demo_message_list", "zkt_str_map",
-                            "zkt_int32_opt", or of its enum; else "" */
-    const char *table;   /* "zkt_type_int32", "demo_message_type_",
-                            "demo_message_text_type_" */
-    const char *decoder; /* "zkt_decode_int32"; for a struct
-                            "demo_message_type_.decode" */
-    const char *encoder; /* likewise */
-    const char *writer;  /* "zkt_write_int64", which takes a value; or NULL */
-    bool by_value;       /* as a parameter */
-    bool owns;           /* see zkt_type */
-    bool is_shared;      /* its table is named in other emitted files */
-    bool has_ref;        /* STRUCT, LIST, MAP: a place in some state may be
-                            one, so there is a struct STEM_ref */
-    const char *c_max;   /* the upper bound as C: "200", "UINT32_MAX" */
-    const struct model_type *inner;       /* LIST MAP and what may be absent */
-    const char *entry;                    /* MAP: stem of the entry struct */
-    const struct model_enum *enumeration; /* ENUM */
-    const struct model_struct *structure; /* STRUCT; TUPLE: its elements */
+    const char *c_param;  /* as a parameter, before its name: "int32_t ",
+                             "const struct demo_message *" */
+    const char *c_item;   /* a pointer to one: "const int32_t *",
+                             "const struct demo_message *" */
+    const char *c_empty;  /* initialiser of an empty one: "0", "{ 0 }",
+                             "ZKT_STR_INIT(\"\")" */
+    const char *c_prefix; /* of its struct: "demo_message_list", "zkt_str_map",
+                         "zkt_int32_opt", or of its enum; else "" */
+    const char *descriptor; /* "zkt_type_int32", "demo_message_type_",
+                          "demo_message_text_type_" */
+    const char *decoder;    /* "zkt_decode_int32"; for a struct
+                               "demo_message_type_.decode" */
+    const char *encoder;    /* likewise */
+    const char *writer; /* "zkt_write_int64", which takes a value; or NULL */
+    bool by_value;      /* as a parameter */
+    bool owns;          /* see zkt_type */
+    bool is_shared;     /* its descriptor is named in other emitted files */
+    bool has_ref;       /* STRUCT, LIST, MAP: a place in some state may be
+                           one, so there is a struct STEM_ref */
+    const char *c_max;  /* the upper bound as C: "200", "UINT32_MAX" */
+    const struct model_type *inner; /* LIST MAP and what may be absent */
+    const char *entry;              /* MAP: c_prefix of the entry struct */
+    const struct model_enum *enumeration;   /* ENUM */
+    const struct model_struct *structure;   /* STRUCT; TUPLE: its elements */
     const struct model_union *alternatives; /* UNION */
     struct model_type *next_alike;          /* of the same hash */
 };
@@ -88,20 +88,20 @@ struct model_enum_value {
 };
 
 struct model_enum {
-    const char *name, *stem; /* "Role", "demo_role" */
+    const char *name, *c_prefix; /* "Role", "demo_role" */
     struct source_range at;
     const char *prefix; /* "DEMO_ROLE" */
     const char *doc;    /* or NULL */
     const struct model_enum_value *values;
     size_t value_count;
     struct model_lookup names;
-    bool is_hidden; /* only private state has it: for the server alone */
+    bool is_private; /* only private state has it: for the server alone */
 };
 
 struct model_field {
     const char *name;          /* "replyTo" */
-    const char *stem;          /* "reply_to": in names of functions */
-    const char *member;        /* "reply_to", "delete_" */
+    const char *c_part;        /* "reply_to": in names of functions */
+    const char *c_field;       /* "reply_to", "delete_" */
     const char *doc;           /* or NULL */
     const char *c_declaration; /* "struct zkt_int32_opt reply_to" */
     const char *c_default;     /* constant initialiser, or NULL: none. May use
@@ -113,7 +113,7 @@ struct model_field {
 
 /* A struct of the schema, or one made for a state, an input, a payload. */
 struct model_struct {
-    const char *name, *stem; /* "Message", "demo_message" */
+    const char *name, *c_prefix; /* "Message", "demo_message" */
     struct source_range at;
     const char *doc; /* or NULL */
     const struct model_field *fields;
@@ -122,7 +122,7 @@ struct model_struct {
     bool has_defaults; /* of at least one field */
     bool is_declared;  /* by a struct of the schema: has dup and free */
     bool is_state;     /* of an actor, also its private one */
-    bool is_hidden;    /* a private state, or only in one: the server's */
+    bool is_private;   /* a private state, or only in one: the server's */
     bool is_strict;    /* an unknown key is an error */
     size_t check;  /* its number among the model's checks, from 1; 0: none */
     size_t number; /* among all structs */
@@ -132,16 +132,16 @@ struct model_struct {
 /* One of a union: a struct under a name. */
 struct model_variant {
     struct source_range at;
-    const char *name;   /* "circle", also on the wire */
-    const char *member; /* of the C union: "circle", "delete_" */
-    const char *doc;    /* or NULL */
+    const char *name;    /* "circle", also on the wire */
+    const char *c_field; /* of the C union: "circle", "delete_" */
+    const char *doc;     /* or NULL */
     const struct model_type *type;
 };
 
 struct model_union {
     struct source_range at;
-    const char *name, *stem; /* "Shape", "demo_shape" */
-    const char *doc;         /* or NULL */
+    const char *name, *c_prefix; /* "Shape", "demo_shape" */
+    const char *doc;             /* or NULL */
     const char *discriminator;
     const struct model_enum *kinds; /* enum demo_shape_kind */
     const struct model_variant *variants;
@@ -151,22 +151,22 @@ struct model_union {
 
 /* A hook for a struct with `check;`. */
 struct model_check {
-    const char *member; /* of the app's handlers: "check_message" */
+    const char *c_field; /* of the app's handlers: "check_message" */
     const struct model_struct *structure;
 };
 
 struct model_method {
-    const char *name, *stem; /* "setTopic", "set_topic" */
+    const char *name, *c_part; /* "setTopic", "set_topic" */
     struct source_range at;
-    const char *member; /* of the handlers: "set_topic", "delete_" */
-    const char *doc;    /* or NULL */
+    const char *c_field; /* of the handlers: "set_topic", "delete_" */
+    const char *doc;     /* or NULL */
     size_t index;
     const struct model_type *input;  /* or NULL */
     const struct model_type *result; /* or NULL */
 };
 
 struct model_event {
-    const char *name, *stem;
+    const char *name, *c_part;
     struct source_range at;
     const char *doc; /* or NULL */
     size_t index;
@@ -174,17 +174,17 @@ struct model_event {
 };
 
 struct model_hook {
-    const char *member;   /* "on_connect" */
+    const char *c_field;  /* "on_connect" */
     const char *constant; /* "ZKT_HOOK_CONNECT" */
 };
 
 struct model_actor {
-    const char *name, *stem; /* "chat", "demo_chat" */
+    const char *name, *c_prefix; /* "chat", "demo_chat" */
     struct source_range at;
-    const char *member; /* of the app's handlers: "chat", "delete_" */
-    const char *doc;    /* or NULL */
-    const struct model_struct *state;  /* without fields where there is none */
-    const struct model_struct *hidden; /* private state; NULL: there is none */
+    const char *c_field; /* of the app's handlers: "chat", "delete_" */
+    const char *doc;     /* or NULL */
+    const struct model_struct *state; /* without fields where there is none */
+    const struct model_struct *private_state; /* NULL: there is none */
     const struct model_method *methods;
     size_t method_count;
     struct model_lookup method_names;
@@ -222,7 +222,7 @@ struct model {
     const char *file_name;          /* "chat.zkt", no folder */
     const char *file_stem;          /* "chat" */
     const char *guard;              /* "DEMO_CHAT" */
-    const char *app;                /* stem: "demo" */
+    const char *app;                /* c_prefix: "demo" */
     const char *app_name;           /* as in the schema */
     struct source_range at;         /* of the app's name */
     const char *doc;                /* or NULL */
@@ -234,14 +234,14 @@ struct model {
     const struct model_declaration *declarations;
     size_t declaration_count;
     /* What only private state is made of: not for clients. */
-    const struct model_declaration *hidden_declarations;
-    size_t hidden_declaration_count;
+    const struct model_declaration *private_declarations;
+    size_t private_declaration_count;
     /* Types whose tables are emitted, in an order that C accepts: what a type
      * is made of comes before it, but for structs, which are declared. */
     const struct model_type *const *types;
     size_t type_count;
-    const struct model_type *const *hidden_types;
-    size_t hidden_type_count;
+    const struct model_type *const *private_types;
+    size_t private_type_count;
     /* Of these, the structs and unions that are declared. */
     const struct model_type *const *forward_types;
     size_t forward_count;
@@ -255,10 +255,10 @@ struct model {
     struct model_lookup actor_names;
     const struct model_check *checks;
     size_t check_count;
-    bool has_infinity;    /* in the rules of a float64 */
-    bool hidden_infinity; /* in those of private state */
-    bool has_copies;      /* some struct is_declared */
-    bool hidden_copies;   /* one of private state's */
+    bool has_infinity;     /* in the rules of a float64 */
+    bool private_infinity; /* in those of private state */
+    bool has_copies;       /* some struct is_declared */
+    bool private_copies;   /* one of private state's */
 };
 
 #endif

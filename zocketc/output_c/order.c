@@ -48,20 +48,20 @@ static void find_owners(struct lower *l)
 
 struct arrange {
     struct lower *l;
-    struct table done; /* stems of what is declared, and of entries */
-    struct table refs; /* stems of what has a ref */
+    struct table done; /* C prefixes of what is declared, and of entries */
+    struct table refs; /* C prefixes of what has a ref */
     struct list later; /* types that pointers mention */
 };
 
 static void declare_type(struct arrange *a, const struct model_type *type);
 
-/* Notes that @stem is declared. Returns false if it was before. */
-static bool first_time(struct arrange *a, const char *stem)
+/* Notes that @c_prefix is declared. Returns false if it was before. */
+static bool first_time(struct arrange *a, const char *c_prefix)
 {
-    if (table_find(&a->done, stem) != NULL) {
+    if (table_find(&a->done, c_prefix) != NULL) {
         return false;
     }
-    table_put(&a->done, a->l->arena, stem, a);
+    table_put(&a->done, a->l->arena, c_prefix, a);
     return true;
 }
 
@@ -75,7 +75,7 @@ static void add(struct arrange *a, enum model_declaration_kind kind,
 static void declare_struct(struct arrange *a, const struct model_type *type)
 {
     const struct model_struct *s = type->structure;
-    if (!first_time(a, type->stem)) {
+    if (!first_time(a, type->c_prefix)) {
         return;
     }
     for (size_t i = 0; i < s->field_count; i++) {
@@ -89,7 +89,7 @@ static void declare_struct(struct arrange *a, const struct model_type *type)
 static void declare_union(struct arrange *a, const struct model_type *type)
 {
     const struct model_union *u = type->alternatives;
-    if (!first_time(a, type->stem)) {
+    if (!first_time(a, type->c_prefix)) {
         return;
     }
     for (size_t i = 0; i < u->variant_count; i++) {
@@ -106,7 +106,7 @@ static void mention(struct arrange *a, const struct model_type *type)
 static void declare_container(struct arrange *a, const struct model_type *type,
                               enum model_declaration_kind kind)
 {
-    if (!lower_is_runtime(type->stem) && first_time(a, type->stem)) {
+    if (!lower_is_runtime(type->c_prefix) && first_time(a, type->c_prefix)) {
         add(a, kind, type);
     }
 }
@@ -175,9 +175,9 @@ static void add_ref(struct arrange *a, const struct model_type *type)
 {
     struct model_type *written = lower_to_write(a->l, type);
     written->has_ref = true;
-    if (!lower_is_runtime(type->stem) &&
-        table_find(&a->refs, type->stem) == NULL) {
-        table_put(&a->refs, a->l->arena, type->stem, written);
+    if (!lower_is_runtime(type->c_prefix) &&
+        table_find(&a->refs, type->c_prefix) == NULL) {
+        table_put(&a->refs, a->l->arena, type->c_prefix, written);
         list_add(a->l->arena, &a->l->refs, &type, sizeof(type));
     }
 }
@@ -221,7 +221,7 @@ const char *lower_bound_name(struct lower *l, const struct model_struct *state,
                              const struct model_field *field)
 {
     const struct model_type *type = field->type;
-    const size_t actor = strlen(state->stem) - strlen("_state");
+    const size_t actor = strlen(state->c_prefix) - strlen("_state");
     const bool counted = type->kind == SCHEMA_LIST ||
                          type->kind == SCHEMA_MAP ||
                          schema_kinds[type->kind].class == SCHEMA_CLASS_TEXT;
@@ -230,7 +230,7 @@ const char *lower_bound_name(struct lower *l, const struct model_struct *state,
     }
     return names_upper(l->arena,
                        arena_printf(l->arena, "%.*s_%s_max", (int)actor,
-                                    state->stem, field->stem));
+                                    state->c_prefix, field->c_part));
 }
 
 static void add_bounds(struct lower *l, const struct model_struct *state)
@@ -271,21 +271,21 @@ static void declare_used(struct arrange *a, const struct model_type *type)
     }
 }
 
-static void declare_structs(struct arrange *a, bool hidden)
+static void declare_structs(struct arrange *a, bool of_private)
 {
     for (size_t i = 0; i < a->l->made.count; i++) {
         const struct lower_struct *s = lower_made(a->l, i);
-        if (s->to->is_hidden == hidden) {
+        if (s->to->is_private == of_private) {
             declare_used(a, s->type);
         }
     }
 }
 
-static void declare_unions(struct arrange *a, bool hidden)
+static void declare_unions(struct arrange *a, bool of_private)
 {
     for (size_t i = 0; i < a->l->schema->decl_count; i++) {
         const struct lower_decl *d = &a->l->decls[i];
-        if (d->alternatives != NULL && lower_is_hidden(d) == hidden) {
+        if (d->alternatives != NULL && lower_is_private(d) == of_private) {
             declare_used(a, d->type);
         }
     }
@@ -323,10 +323,10 @@ static void declare_all(struct lower *l)
         declare_used(&a, types[i]);
     }
     m->declarations = l->declarations.items;
-    m->hidden_declarations = m->declarations != NULL
-                                 ? m->declarations + m->declaration_count
-                                 : NULL;
-    m->hidden_declaration_count = l->declarations.count - m->declaration_count;
+    m->private_declarations = m->declarations != NULL
+                                  ? m->declarations + m->declaration_count
+                                  : NULL;
+    m->private_declaration_count = l->declarations.count - m->declaration_count;
 }
 
 /* ---- what follows from the whole ---- */
@@ -343,12 +343,12 @@ static void find_includes(struct lower *l)
     struct model_type **types = l->types.items;
     for (size_t i = 0; i < l->made.count; i++) {
         const struct model_struct *s = lower_made(l, i)->to;
-        bool *has = s->is_hidden ? &m->hidden_copies : &m->has_copies;
+        bool *has = s->is_private ? &m->private_copies : &m->has_copies;
         *has = *has || s->is_declared;
     }
     for (size_t i = 0; i < l->types.count; i++) {
         bool *has = i < l->public_types ? &m->has_infinity
-                                        : &m->hidden_infinity;
+                                        : &m->private_infinity;
         *has = *has || is_infinite(types[i]);
     }
 }
@@ -380,7 +380,7 @@ void lower_order(struct lower *l)
     for (size_t i = 0; i < m->actor_count; i++) {
         add_bounds(l, m->actors[i].state);
         mark_state(&a, m->actors[i].state);
-        mark_state(&a, m->actors[i].hidden);
+        mark_state(&a, m->actors[i].private_state);
     }
     find_includes(l);
     collect_enums(l);
