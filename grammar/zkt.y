@@ -48,7 +48,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
         }                                                                      \
     } while (0)
 #define NO_LIST         ((struct ast_list){ NULL, NULL, { 0, 0 } })
-#define LATER(at, what) parse_unsupported(p, at, what)
+#define RESERVED(at, what) parse_unsupported(p, at, what)
 }
 
 %union {
@@ -114,13 +114,13 @@ decl: APP name end                      { $$ = NEW(ast_decl); $$->kind = AST_DEC
     | ACTOR name actor_mods '{' actor_members '}'
                                         { $$ = NEW(ast_decl); $$->kind = AST_DECL_ACTOR; $$->name = $name; $$->members = $actor_members.first; $$->doc = parse_doc(p, @$); }
     | MIDDLEWARE name after_opt '{' fields '}'
-                                        { $$ = NULL; LATER(@MIDDLEWARE, "middleware"); }
-    | CONNECTION '{' fields '}'         { $$ = NULL; LATER(@CONNECTION, "'connection'"); }
+                                        { $$ = NULL; RESERVED(@MIDDLEWARE, "middleware"); }
+    | CONNECTION '{' fields '}'         { $$ = NULL; RESERVED(@CONNECTION, "'connection'"); }
     | CONNECTION '{' fields '}' ARROW '{' fields '}'
-                                        { $$ = NULL; LATER(@CONNECTION, "'connection'"); }
+                                        { $$ = NULL; RESERVED(@CONNECTION, "'connection'"); }
     | ERROR name params_opt '=' name end
-                                        { $$ = NULL; LATER(@ERROR, "a typed error"); }
-    | BROADCAST name payload_opt end    { $$ = NULL; LATER(@BROADCAST, "a broadcast"); }
+                                        { $$ = NULL; RESERVED(@ERROR, "a typed error"); }
+    | BROADCAST name payload_opt end    { $$ = NULL; RESERVED(@BROADCAST, "a broadcast"); }
     | error ';'                         { $$ = NULL; RECOVER; }
     | error '}'                         { $$ = NULL; RECOVER; }
     ;
@@ -170,15 +170,15 @@ end: ';'
 list_end: ';'
     | %empty %prec FORGOTTEN            { diag_report(p->diag, @$, DIAG_MISSING_SEMICOLON); }
     ;
-audience_opt: %empty %prec FORGOTTEN | TO name          { LATER(@$, "an audience"); };
+audience_opt: %empty %prec FORGOTTEN | TO name          { RESERVED(@$, "an audience"); };
 default_opt: %empty                     { $$ = NULL; }
     | '=' value                         { $$ = $value; }
     ;
 
 actor_mods: %empty | actor_mods actor_mod;
-actor_mod: USE names                    { LATER(@USE, "'use'"); }
-    | DURABLE                           { LATER(@$, "'durable'"); }
-    | HIBERNATE AFTER QUANTITY          { LATER(@$, "'hibernate'"); }
+actor_mod: USE names                    { RESERVED(@USE, "'use'"); }
+    | DURABLE                           { RESERVED(@$, "'durable'"); }
+    | HIBERNATE AFTER QUANTITY          { RESERVED(@$, "'hibernate'"); }
     ;
 actor_members: %empty                   { $$ = NO_LIST; }
     | actor_members actor_member        { $$ = $1; if ($actor_member != NULL) { APPEND($$, $actor_member); } }
@@ -194,28 +194,28 @@ actor_member: STATE sync_opt '{' fields '}'
     | EVENT name payload_opt end        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_EVENT; $$->name = $name; $$->payload = $payload_opt; $$->doc = parse_doc(p, @$); }
     | ON names list_end                      { $$ = NEW(ast_member); $$->kind = AST_MEMBER_HOOKS; $$->hooks = $names.first; }
     | TIMER name params_opt every_opt end
-                                        { $$ = NULL; LATER(@TIMER, "a timer"); }
-    | AUDIENCE name ';'                 { $$ = NULL; LATER(@AUDIENCE, "an audience"); }
-    | PRESENCE '{' fields '}'           { $$ = NULL; LATER(@PRESENCE, "presence"); }
+                                        { $$ = NULL; RESERVED(@TIMER, "a timer"); }
+    | AUDIENCE name ';'                 { $$ = NULL; RESERVED(@AUDIENCE, "an audience"); }
+    | PRESENCE '{' fields '}'           { $$ = NULL; RESERVED(@PRESENCE, "presence"); }
     | error ';'                         { $$ = NULL; RECOVER; }
     ;
-sync_opt: %empty | SYNC RATE            { LATER(@$, "'sync'"); };
+sync_opt: %empty | SYNC RATE            { RESERVED(@$, "'sync'"); };
 every_opt: %empty | EVERY QUANTITY;
 method_input: '(' params ')'            { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }
     | ':' type                          { $$ = (struct ast_payload){ AST_PAYLOAD_TYPE, NULL, $type }; }
     ;
 method_result: %empty                   { $$ = NULL; }
     | ARROW type                        { $$ = $type; }
-    | ARROW STREAM type                 { $$ = NULL; LATER(@STREAM, "a stream"); }
+    | ARROW STREAM type                 { $$ = NULL; RESERVED(@STREAM, "a stream"); }
     ;
 method_mods: %empty | method_mods method_mod;
-method_mod: USE names                   { LATER(@USE, "'use'"); }
-    | THROWS names                      { LATER(@THROWS, "'throws'"); }
-    | CALLS names                       { LATER(@CALLS, "'calls'"); }
-    | LIMIT RATE                        { LATER(@LIMIT, "'limit'"); }
-    | LIMIT RATE BURST INTEGER          { LATER(@LIMIT, "'limit'"); }
-    | TIMEOUT QUANTITY                  { LATER(@TIMEOUT, "'timeout'"); }
-    | PROGRESS type                     { LATER(@PROGRESS, "'progress'"); }
+method_mod: USE names                   { RESERVED(@USE, "'use'"); }
+    | THROWS names                      { RESERVED(@THROWS, "'throws'"); }
+    | CALLS names                       { RESERVED(@CALLS, "'calls'"); }
+    | LIMIT RATE                        { RESERVED(@LIMIT, "'limit'"); }
+    | LIMIT RATE BURST INTEGER          { RESERVED(@LIMIT, "'limit'"); }
+    | TIMEOUT QUANTITY                  { RESERVED(@TIMEOUT, "'timeout'"); }
+    | PROGRESS type                     { RESERVED(@PROGRESS, "'progress'"); }
     ;
 payload_opt: %empty                     { $$ = (struct ast_payload){ AST_PAYLOAD_NONE, NULL, NULL }; }
     | '(' params ')'                    { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }

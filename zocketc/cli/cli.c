@@ -59,7 +59,7 @@ const struct cli_option cli_options[] = {
 #undef OUTPUT
 #undef C_FILE
 #undef PATH_FILE
-    { "--ts", "DIR", NULL, NULL, CLI_LATER, COMPILE, 0 },
+    { "--ts", "DIR", NULL, NULL, CLI_RESERVED, COMPILE, 0 },
     { "--depfile", "FILE", "write what was read, in the syntax of make",
       "write a rule in the syntax of make: what is written depends on the "
       "schema and on everything that it imports",
@@ -325,7 +325,7 @@ bool cli_parse(struct arena *arena, struct cli *cli, int argc, char **argv)
         if (option == NULL) {
             return unknown_option(arena, cli, word);
         }
-        if (option->kind == CLI_LATER) {
+        if (option->kind == CLI_RESERVED) {
             fprintf(stderr, "zocketc: %s is not supported yet\n", option->name);
             return false;
         }

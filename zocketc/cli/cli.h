@@ -31,7 +31,7 @@ enum cli_kind {
     CLI_TEXT,     /* const char *; the last one counts */
     CLI_OPTIONAL, /* like it; the value only behind '=' */
     CLI_LIST,     /* struct cli_words */
-    CLI_LATER     /* known, and not supported yet */
+    CLI_RESERVED  /* known, and not supported yet */
 };
 
 struct cli_option {
