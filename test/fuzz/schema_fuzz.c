@@ -13,7 +13,7 @@
 #include "output_json/describe.h"
 #include "schema/check.h"
 #include "syntax/parse.h"
-#include "templates.h"
+#include "c/templates.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

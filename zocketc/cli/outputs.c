@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "c/templates.h"
 #include "output_c/wrap.h"
-#include "templates.h"
 
 /* A file: of a template, or of a renderer. */
 struct file {
