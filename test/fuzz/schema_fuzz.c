@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include "breaking/breaking.h"
+#include "c/templates.h"
 #include "format/format.h"
 #include "output_c/lower.h"
 #include "output_c/wrap.h"
 #include "output_json/describe.h"
+#include "output_markdown/markdown.h"
 #include "schema/check.h"
 #include "syntax/parse.h"
-#include "c/templates.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -132,6 +133,9 @@ static const struct json_value *run(struct arena *arena, const char *path,
         __builtin_trap();
     }
     check_templates(m);
+    struct text_buffer reference = { 0 };
+    markdown_render(arena, schema, &reference);
+    text_buffer_finish(&reference);
     return value;
 }
 

@@ -9,6 +9,7 @@
 
 #include "c/templates.h"
 #include "output_c/wrap.h"
+#include "output_markdown/markdown.h"
 
 /* A file: of a template, or of a renderer. */
 struct file {
@@ -23,6 +24,12 @@ static void render_model(struct arena *arena, const struct checked *checked,
                          struct text_buffer *out)
 {
     json_value_print(out, command_describe(arena, checked));
+}
+
+static void render_markdown(struct arena *arena, const struct checked *checked,
+                            struct text_buffer *out)
+{
+    markdown_render(arena, checked->schema, out);
 }
 
 static const struct file files[] = {

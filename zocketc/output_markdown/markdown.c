@@ -1,0 +1,147 @@
+/* See markdown.h. Code in a table is between backticks, of which there are more
+ * than stand in the code itself (CommonMark 0.30, section 6.1). */
+#include "output_markdown/markdown.h"
+
+#include <string.h>
+
+#include "schema/text.h"
+
+/* @text without line ends, and with '|' escaped. */
+static const char *escape_cell(struct arena *arena, const char *text)
+{
+    char *escaped = arena_alloc(arena, 2 * strlen(text) + 1), *to = escaped;
+    for (; *text != '\0'; text++) {
+        if (*text == '|') {
+            *to++ = '\\';
+        }
+        *to++ = *text == '\n' ? ' ' : *text;
+    }
+    return escaped;
+}
+
+static size_t longest_run(const char *text)
+{
+    size_t longest = 0;
+    while (*text != '\0') {
+        const size_t run = strspn(text, "`");
+        longest = run > longest ? run : longest;
+        text += run > 0 ? run : 1;
+    }
+    return longest;
+}
+
+static const char *code(struct arena *arena, const char *text)
+{
+    const size_t run = longest_run(text);
+    char *fence = arena_alloc(arena, run + 2);
+    memset(fence, '`', run + 1);
+    const char *blank = run > 0 ? " " : "";
+    return arena_printf(arena, "%s%s%s%s%s", fence, blank, text, blank, fence);
+}
+
+const char *markdown_type(const struct markdown *m,
+                          const struct schema_type *type)
+{
+    return code(m->arena,
+                escape_cell(m->arena, schema_type_text(m->arena, type)));
+}
+
+const char *markdown_default(const struct markdown *m,
+                             const struct schema_field *field)
+{
+    if (field->value == NULL) {
+        return "";
+    }
+    const char *text = schema_value_text(m->arena, field->value);
+    return code(m->arena, escape_cell(m->arena, text));
+}
+
+const char *markdown_cell(const struct markdown *m, const char *doc)
+{
+    return doc != NULL ? escape_cell(m->arena, doc) : "";
+}
+
+const char *markdown_wire(const struct markdown *m,
+                          const struct schema_enum_value *value)
+{
+    struct text_buffer out = { 0 };
+    emit_json_string(&out, json_string_of(value->wire.text, value->wire.len));
+    const char *text = code(m->arena, escape_cell(m->arena, out.text));
+    text_buffer_finish(&out);
+    return text;
+}
+
+/* ---- signatures ---- */
+
+static const char *params_text(const struct markdown *m,
+                               const struct schema_struct *s)
+{
+    const char *text = "";
+    for (size_t i = 0; i < s->field_count; i++) {
+        const struct schema_field *f = &s->fields[i];
+        text = arena_printf(m->arena, "%s%s%s: %s", text, i > 0 ? ", " : "",
+                            f->name.text, schema_type_text(m->arena, f->type));
+        if (f->value != NULL) {
+            text = arena_printf(m->arena, "%s = %s", text,
+                                schema_value_text(m->arena, f->value));
+        }
+    }
+    return arena_printf(m->arena, "(%s)", text);
+}
+
+static bool has_params(const struct schema_type *payload)
+{
+    return payload != NULL && payload->kind == SCHEMA_STRUCT &&
+           payload->structure->role != SCHEMA_DECLARED;
+}
+
+static const char *payload_text(const struct markdown *m,
+                                const struct schema_type *payload,
+                                const char *none)
+{
+    if (payload == NULL) {
+        return none;
+    }
+    return has_params(payload)
+               ? params_text(m, payload->structure)
+               : arena_printf(m->arena, ": %s",
+                              schema_type_text(m->arena, payload));
+}
+
+const char *markdown_method(const struct markdown *m,
+                            const struct schema_method *method)
+{
+    const char *text = arena_printf(m->arena, "%s%s", method->name.text,
+                                    payload_text(m, method->input, "()"));
+    if (method->result != NULL) {
+        text = arena_printf(m->arena, "%s -> %s", text,
+                            schema_type_text(m->arena, method->result));
+    }
+    return code(m->arena, text);
+}
+
+const char *markdown_event(const struct markdown *m,
+                           const struct schema_event *event)
+{
+    return code(m->arena, arena_printf(m->arena, "%s%s", event->name.text,
+                                       payload_text(m, event->payload, "")));
+}
+
+const struct schema_struct *markdown_params(const struct schema_type *payload)
+{
+    const struct schema_struct *s = has_params(payload) ? payload->structure
+                                                        : NULL;
+    for (size_t i = 0; s != NULL && i < s->field_count; i++) {
+        if (s->fields[i].doc != NULL) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+void markdown_render(struct arena *arena, const struct schema *schema,
+                     struct text_buffer *out)
+{
+    const struct markdown m = { arena, schema, ZOCKETC_VERSION };
+    emit_reference(out, &m);
+}

@@ -1,0 +1,46 @@
+/*
+ * A reference of the app for people, in Markdown: what clients see of actors
+ * and types, with documentation and rules. templates/markdown lays it out.
+ */
+#ifndef MARKDOWN_H
+#define MARKDOWN_H
+
+#include "schema/schema.h"
+#include "util/text_buffer.h"
+
+/** The reference of a schema in which nothing is wrong. */
+void markdown_render(struct arena *arena, const struct schema *schema,
+                     struct text_buffer *out);
+
+/* ---- for the templates ---- */
+
+struct markdown {
+    struct arena *arena;
+    const struct schema *schema;
+    const char *version; /* of the compiler */
+};
+
+/** A type as code; a '|' in it would end a cell of a table. */
+const char *markdown_type(const struct markdown *m,
+                          const struct schema_type *type);
+/** A default as code; "" if there is none. */
+const char *markdown_default(const struct markdown *m,
+                             const struct schema_field *field);
+/** Documentation in a cell of a table; "" if there is none. */
+const char *markdown_cell(const struct markdown *m, const char *doc);
+/** The spelling of a value of an enum, as code. */
+const char *markdown_wire(const struct markdown *m,
+                          const struct schema_enum_value *value);
+/** "say(text: string) -> Message" */
+const char *markdown_method(const struct markdown *m,
+                            const struct schema_method *method);
+/** "said: Message" */
+const char *markdown_event(const struct markdown *m,
+                           const struct schema_event *event);
+/** The parameters of a payload, if one of them is documented; or NULL. */
+const struct schema_struct *markdown_params(const struct schema_type *payload);
+
+/* templates/markdown/reference.ct */
+void emit_reference(struct text_buffer *out, const struct markdown *m);
+
+#endif
