@@ -68,7 +68,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %token <text> IDENTIFIER "a name" STRING "a string" PATTERN "a pattern"
 %token <text> INTEGER "a whole number" NUMBER "a number" QUANTITY "a quantity"
 %token <text> RATE "a rate" STRAY "a stray character"
-%token DOTS "'..'" ARROW "'->'"
+%token DOTS "'..'" ELLIPSIS "'...'" ARROW "'->'"
 %token <text> APP "app" IMPORT "import" ENUM "enum" STRUCT "struct" STRICT "strict"
 %token <text> TYPE "type" UNION "union" BY "by" ACTOR "actor" STATE "state" PRIVATE "private"
 %token <text> METHOD "method" EVENT "event" ON "on" USE "use" NULL_ "null" MAP "map" CHECK "check"
@@ -88,7 +88,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %type <list> enum_values enum_list fields struct_members actor_members params param_list params_opt
 %type <list> names rules rules_opt values values_opt members members_opt
 %type <decl> decl
-%type <field> field param arm
+%type <field> field include param arm
 %type <member> actor_member
 %type <payload> payload_opt method_input
 %type <type> type postfix primary method_result
@@ -151,9 +151,11 @@ names: name                             { struct ast_names *n = NEW(ast_names); 
 
 struct_members: %empty                  { $$ = NO_LIST; }
     | struct_members field              { $$ = $1; APPEND($$, $field); }
+    | struct_members include            { $$ = $1; APPEND($$, $include); }
     | struct_members CHECK ';'          { $$ = $1; if ($$.check.end > 0) { diag_report(p->diag, @CHECK, DIAG_DUPLICATE_RULE); } $$.check = @CHECK; }
     | struct_members error ';'          { $$ = $1; RECOVER; }
     ;
+include: ELLIPSIS name end               { $$ = NEW(ast_field); $$->name = $name; $$->is_include = true; };
 fields: %empty                          { $$ = NO_LIST; }
     | fields field                      { $$ = $1; APPEND($$, $field); }
     | fields error ';'                  { $$ = $1; RECOVER; }

@@ -218,7 +218,7 @@ static bool parts(const struct format *f, size_t i)
         return !(is(f, i, "}") && is(f, i - 1, "{"));
     }
     if (is(f, i - 1, "(") || is(f, i - 1, "[") || is(f, i - 1, "..") ||
-        is(f, i - 1, "%") || is_bound(f, i - 1) ||
+        is(f, i - 1, "...") || is(f, i - 1, "%") || is_bound(f, i - 1) ||
         (is(f, i - 1, "<") && !is_bound(f, i - 1))) {
         return false;
     }

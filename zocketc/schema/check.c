@@ -63,6 +63,7 @@ static void declare(struct check *c, const struct ast_decl *decl)
     }
     struct symbol *symbol = ARENA_NEW(c->arena, struct symbol);
     symbol->decl = decl;
+    symbol->fields = decl->fields;
     if (c->last_symbol != NULL) {
         c->last_symbol->next = symbol;
     } else {
@@ -103,6 +104,7 @@ const struct schema *check_file(struct arena *arena, struct diag *diag,
     name_file(&c, path);
     check_app(&c);              /* schema: the app */
     check_names(&c);            /* symbols, by name */
+    check_includes(&c);         /* symbols: fields that are included */
     if (check_cycles(&c)) {     /* symbols: which contain each other */
         check_reach(&c);        /* symbols: which are for whom */
         check_declarations(&c); /* symbols: enums, structs, unions */

@@ -22,6 +22,8 @@ const struct schema *check_file(struct arena *arena, struct diag *diag,
 /* A struct, union, enum or alias on its way to the schema. */
 struct symbol {
     const struct ast_decl *decl;
+    const struct ast_field *fields; /* of a struct, with those it includes; of
+                                       a union: its variants */
     struct schema_enum *enumeration;
     struct schema_struct *structure;
     struct schema_union *alternatives;
@@ -29,11 +31,13 @@ struct symbol {
     bool resolving;                 /* an alias, on the way down */
     bool failed;                    /* an alias that was wrong */
     bool used;
-    bool is_reached; /* from an actor */
-    bool is_public;  /* for clients as well; see check_reach.c */
-    bool is_stored;  /* in private state */
-    size_t cycle;    /* symbols with the same number contain each other, through
-                        '?' and '| null' as well */
+    bool expanding, expanded; /* see check_includes.c */
+    bool is_included;         /* in another struct */
+    bool is_reached;          /* from an actor */
+    bool is_public;           /* for clients as well; see check_reach.c */
+    bool is_stored;           /* in private state */
+    size_t cycle; /* symbols with the same number contain each other, through
+                     '?' and '| null' as well */
     struct symbol *next;
 };
 
@@ -100,6 +104,14 @@ const struct schema_type *check_type(struct check *c,
                                      struct type_use use);
 /** Looks at the aliases that nobody uses. */
 void check_aliases(struct check *c);
+
+/** Reports a name that no type has, with what may be meant. */
+void check_unknown_type(struct check *c, const struct ast_name *name,
+                        const struct type_use *use);
+
+/* check_includes.c */
+/** Puts the fields of included structs in their places. */
+void check_includes(struct check *c);
 
 /* check_cycles.c */
 /**

@@ -127,8 +127,7 @@ static void make_graph(struct graph *g)
         if (s->decl->type != NULL) {
             add_edges(g, node, s->decl->type, EDGE_STRONG);
         }
-        for (const struct ast_field *f = s->decl->fields; f != NULL;
-             f = f->next) {
+        for (const struct ast_field *f = s->fields; f != NULL; f = f->next) {
             add_edges(g, node, f->type, EDGE_STRONG);
             node->own++;
         }
@@ -359,8 +358,7 @@ bool check_holds(struct check *c, const struct symbol *symbol,
         if (s == part) {
             return true;
         }
-        for (const struct ast_field *f = s->decl->fields; f != NULL;
-             f = f->next) {
+        for (const struct ast_field *f = s->fields; f != NULL; f = f->next) {
             hold_type(&h, f->type);
         }
         if (s->decl->type != NULL) {

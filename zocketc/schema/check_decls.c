@@ -169,7 +169,7 @@ static void declare_struct(struct check *c, struct symbol *symbol)
 {
     const struct ast_decl *decl = symbol->decl;
     struct schema_struct *s = check_new_struct(c, SCHEMA_DECLARED, decl->name,
-                                               decl->fields);
+                                               symbol->fields);
     s->doc = decl->doc;
     s->is_strict = decl->strict;
     s->is_private = !symbol->is_public;
@@ -196,9 +196,9 @@ static void declare_union(struct check *c, struct symbol *symbol)
     symbol->type = type;
 }
 
-static bool has_field(const struct ast_decl *decl, const char *name)
+static bool has_field(const struct symbol *symbol, const char *name)
 {
-    for (const struct ast_field *f = decl->fields; f != NULL; f = f->next) {
+    for (const struct ast_field *f = symbol->fields; f != NULL; f = f->next) {
         if (strcmp(f->name.text, name) == 0) {
             return true;
         }
@@ -225,7 +225,7 @@ static void check_variant(struct check *c, const struct ast_decl *decl,
         return;
     }
     const struct symbol *s = check_find(c, out->type->structure->name.text);
-    if (has_field(s->decl, decl->by.text)) {
+    if (has_field(s, decl->by.text)) {
         diag_report(c->diag, f->name.at, DIAG_DISCRIMINATOR_FIELD,
                     s->decl->name.text, decl->by.text);
     }

@@ -60,7 +60,7 @@ static void reach_parts(struct reach *r)
 {
     for (size_t i = 0; i < r->open.count; i++) {
         const struct symbol *s = ((struct symbol **)r->open.items)[i];
-        reach_fields(r, s->decl->fields);
+        reach_fields(r, s->fields);
         if (s->decl->type != NULL) {
             reach_type(r, s->decl->type);
         }

@@ -208,8 +208,8 @@ static struct candidates find_candidates(struct check *c,
     return all;
 }
 
-static void unknown_type(struct check *c, const struct ast_name *name,
-                         const struct type_use *use)
+void check_unknown_type(struct check *c, const struct ast_name *name,
+                        const struct type_use *use)
 {
     diag_report(c->diag, name->at, DIAG_UNKNOWN_TYPE, name->text);
     if (c->diag->errors > DIAG_ERRORS_MAX) {
@@ -297,7 +297,7 @@ static const struct schema_type *named(struct check *c,
     }
     struct symbol *symbol = check_find(c, ast->name.text);
     if (symbol == NULL) {
-        unknown_type(c, &ast->name, &use);
+        check_unknown_type(c, &ast->name, &use);
         return NULL;
     }
     symbol->used = true;

@@ -18,7 +18,8 @@ static void warn_unused(struct check *c)
     }
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
         const struct ast_name *name = &s->decl->name;
-        if (!s->is_reached && name->at.start < root->base + root->len) {
+        if (!s->is_reached && !s->is_included &&
+            name->at.start < root->base + root->len) {
             diag_report(c->diag, name->at, DIAG_UNUSED_TYPE, name->text);
         }
     }

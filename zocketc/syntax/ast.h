@@ -87,6 +87,7 @@ struct ast_field {
     const char *doc; /* NULL: none */
     struct ast_type *type;
     struct ast_value *value; /* the default, or NULL */
+    bool is_include;         /* "...name": the fields of that struct; no type */
     struct ast_field *next;
 };
 

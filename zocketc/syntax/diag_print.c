@@ -228,6 +228,21 @@ static struct ordered *sort(struct diag *diag, size_t *count)
     return all;
 }
 
+/* Whether the same was said before: an included field is looked at again. */
+static bool is_repeated(const struct ordered *all, size_t i)
+{
+    const struct diag_message *m = all[i].message;
+    for (size_t k = i; k > 0 && all[k - 1].message->at.start == m->at.start;
+         k--) {
+        const struct diag_message *before = all[k - 1].message;
+        if (before->id == m->id && before->at.end == m->at.end &&
+            strcmp(before->text, m->text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void go_to(struct printer *p, uint32_t offset)
 {
     const struct source *source = sources_at(&p->diag->sources, offset);
@@ -242,6 +257,9 @@ void diag_finish(struct diag *diag)
     const struct ordered *all = sort(diag, &count);
     struct printer p = { .diag = diag };
     for (size_t i = 0; i < count; i++) {
+        if (is_repeated(all, i)) {
+            continue;
+        }
         go_to(&p, all[i].message->at.start);
         (diag->json ? print_json : print_text)(&p, all[i].message);
         /* In one piece: standard error has no buffer of its own. */
