@@ -22,10 +22,18 @@ static size_t random_below(size_t n)
     return (size_t)(state >> 33) % n;
 }
 
+/* A text as it is after reading, whatever ends its lines. */
+static struct source as_read(struct arena *arena, const char *text, size_t len)
+{
+    struct source source;
+    source_set(&source, arena, "x.zkt", text, len);
+    return source;
+}
+
 static bool parses(const char *text, size_t len)
 {
     struct arena arena = { 0 };
-    struct source source = { .path = "x.zkt", .text = text, .len = len };
+    struct source source = as_read(&arena, text, len);
     struct diag diag = { .out = NULL };
     (void)sources_add(&diag.sources, &source);
     diag.levels[DIAG_UNSUPPORTED] = DIAG_LEVEL_OFF;
@@ -66,7 +74,7 @@ static void add_solid(struct text_buffer *out, const struct token *t)
 static struct text_buffer essence(const char *text, size_t len)
 {
     struct arena arena = { 0 };
-    const struct source source = { .path = "x.zkt", .text = text, .len = len };
+    const struct source source = as_read(&arena, text, len);
     const struct tokens tokens = tokens_read(&arena, &source);
     struct text_buffer out = { 0 };
     for (size_t i = 0; i < tokens.count; i++) {
@@ -105,7 +113,7 @@ static bool same_ink(const char *a, const char *b)
 static struct text_buffer format(const char *text, size_t len)
 {
     struct arena arena = { 0 };
-    const struct source source = { .path = "x.zkt", .text = text, .len = len };
+    const struct source source = as_read(&arena, text, len);
     struct text_buffer out = format_source(&arena, &source);
     emit_text(&out, ""); /* a NUL, also behind nothing */
     arena_finish(&arena);
@@ -158,8 +166,8 @@ static void check(const char *text, size_t len)
 
 static void add_gap(struct text_buffer *out, unsigned comments)
 {
-    static const char *const blanks[] = { " ",      " ",  " ",  "\n",
-                                          "\n\n\n", "\t", "  ", " \n" };
+    static const char *const blanks[] = { " ",      " ",  " ",  "\n",  "\r",
+                                          "\n\n\n", "\t", "  ", "\r\n" };
     static const char *const others[] = {
         " /* block */ ",      " // line\n",          "\n// alone \n",
         "\n\n/// doc\n",      " /// behind\n",       "\n/* two\n   lines */\n",
@@ -174,7 +182,7 @@ static void add_gap(struct text_buffer *out, unsigned comments)
 static void check_layout(const char *text, size_t len)
 {
     struct arena arena = { 0 };
-    const struct source source = { .path = "x.zkt", .text = text, .len = len };
+    const struct source source = as_read(&arena, text, len);
     const struct tokens tokens = tokens_read(&arena, &source);
     struct text_buffer out = { 0 };
     const unsigned comments = (unsigned)random_below(3) * 4;
