@@ -1,6 +1,6 @@
 /*
- * What several commands do with a schema: checking it, with what its names are
- * in C, and describing it as JSON, which has those names.
+ * Steps that several commands share: checking a schema and lowering it to C,
+ * and describing it as JSON with its names in C.
  */
 #include "cli/commands.h"
 #include "output_c/lower.h"

@@ -1,4 +1,5 @@
-/* See cli.h. What is printed from the table is in cli_print.c. */
+/* See cli.h. cli_print.c prints help, man page and completions from the table.
+ */
 #include "cli/cli.h"
 
 #include <stdint.h>
@@ -115,7 +116,7 @@ const size_t cli_option_count = OPTION_COUNT;
 #define FOLDER true
 #define PATH   false
 
-/* Whether what an output writes is named after the schema. */
+/* Whether the files of an output are named after the schema. */
 static const bool is_in_folder[CLI_OUTPUT_COUNT] = {
 #define OUTPUT(symbol, option, argument, ...) [CLI_OUTPUT_##symbol] = argument,
 #define C_FILE(...)
@@ -145,7 +146,8 @@ static const char *option_name(const void *user, size_t i)
 
 /* ---- one option ---- */
 
-/* The option that @word is; *@value: what is joined to its name, or NULL. */
+/* The option that @word is; *@value: the text that is joined to its name, or
+ * NULL. */
 static const struct cli_option *find(const char *word, const char **value)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
@@ -255,7 +257,7 @@ static bool add_file(struct cli *cli, const char *word)
     return true;
 }
 
-/* What only the whole line shows. */
+/* Mistakes that only the whole line shows. */
 static bool check_line(const struct cli *cli,
                        const struct cli_option *const *used, size_t count)
 {

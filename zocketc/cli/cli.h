@@ -19,7 +19,7 @@ enum cli_command {
 };
 
 struct cli_command_info {
-    const char *name;      /* NULL: what is done without a word for it */
+    const char *name;      /* NULL: the command without a word */
     const char *arguments; /* "OLD NEW" */
     const char *help;
     const char *text; /* for the man page */
@@ -45,7 +45,7 @@ struct cli_option {
     size_t offset;     /* in struct cli */
 };
 
-/* What can be written; see outputs.def. */
+/* The outputs; see outputs.def. */
 enum cli_output {
 #define OUTPUT(symbol, ...) CLI_OUTPUT_##symbol,
 #define C_FILE(...)

@@ -1,6 +1,6 @@
 /*
- * What is printed from the table of options: help, the man page (man(7)), and
- * completions. The build installs the last two.
+ * Texts that are made from the table of options: help, the man page (man(7)),
+ * and completions. The build installs the last two.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * zocketc breaking OLD NEW: what is listed, and how. Findings go to standard
+ * zocketc breaking OLD NEW: prints the findings. Findings go to standard
  * output; mistakes in a schema, as always, to standard error.
  */
 #include <stdio.h>

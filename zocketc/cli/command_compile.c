@@ -1,6 +1,6 @@
 /*
- * zocketc FILE: checks a schema and writes what the options ask for, all of it
- * or nothing.
+ * zocketc FILE: checks a schema and writes the outputs of the options, all of
+ * them or none.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "util/depfile.h"
 #include "util/output.h"
 
-/* What a schema's files are called after. */
+/* The name of a schema's file without its folder and ending. */
 static const char *stem_of(struct arena *arena, const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -2,7 +2,8 @@
  * zocketc fmt: files in the one style, in place. A file is parsed first, and
  * left alone if that shows a mistake; constructs that the compiler does not
  * build yet are laid out all the same. A file keeps its mode, and a link stays
- * one: what it names is written. Line ends stay \r\n where the first one is.
+ * a link: its target is written. Line ends stay \r\n if the first line has
+ * that.
  */
 #define _XOPEN_SOURCE 700 /* realpath */
 
@@ -43,7 +44,7 @@ static int write_back(const char *path, struct text_buffer *text)
     return status;
 }
 
-/* One file, without what it imports. */
+/* One file, without its imports. */
 static bool read_one(struct arena *arena, const struct cli *cli,
                      const char *path, struct source *source, struct diag *diag)
 {

@@ -1,6 +1,6 @@
 /*
- * What zocketc does: one function for each command, which gives the exit
- * status. Messages about schemas go through diag.h, others to standard error.
+ * The commands of zocketc: a function for each, which returns the exit status.
+ * Messages about schemas go through diag.h, others to standard error.
  */
 #ifndef COMMANDS_H
 #define COMMANDS_H
@@ -13,7 +13,7 @@
 
 enum {
     STATUS_OK,
-    STATUS_SCHEMA, /* mistakes, or what a command looks for */
+    STATUS_SCHEMA, /* mistakes, or findings of a command */
     STATUS_USAGE   /* the command line, or files */
 };
 
@@ -33,14 +33,14 @@ bool command_begin(struct arena *arena, const struct cli *cli,
 const struct ast_file *command_load(struct arena *arena, const struct cli *cli,
                                     const char *path, struct diag *diag);
 
-/* A schema in which nothing is wrong, and what it is in C. */
+/* A schema without mistakes, and the same in C. */
 struct checked {
     const struct schema *schema;
     const struct model *model;
 };
 
-/** Checks what was loaded, and prints what is wrong. Returns false if there is
- * a mistake. */
+/** Checks a loaded schema, and prints its mistakes. Returns false if there are
+ * any. */
 bool command_check(struct arena *arena, struct diag *diag,
                    const struct ast_file *file, struct checked *out);
 

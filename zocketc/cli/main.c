@@ -1,5 +1,5 @@
 /*
- * zocketc: reads a schema, reports what is wrong with it, and writes C. Exit
+ * zocketc: reads a schema, reports its mistakes, and writes its outputs. Exit
  * status 0 is success, 1 mistakes in the schema, 2 usage or files.
  */
 #include <errno.h>

@@ -5,11 +5,11 @@
 #include "cli/commands.h"
 #include "util/output.h"
 
-/** Adds the files of all outputs without their content, for their names;
- * @stem is what those in folders are named after. */
+/** Adds the files of all outputs without their content, for their names; files
+ * in folders are named after @stem. */
 void outputs_name(const struct cli *cli, const char *stem,
                   struct output *output);
-/** Adds them with their content; what goes to standard output is printed. */
+/** Adds them with their content; an output to "-" is printed. */
 void outputs_render(struct arena *arena, const struct cli *cli,
                     const struct checked *checked, struct output *output);
 

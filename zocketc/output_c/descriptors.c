@@ -30,9 +30,9 @@ static void add_type(struct lower *l, struct list *list,
 }
 
 /*
- * What is made of others stands behind them; enums are used by all, and
- * structs and unions declared before. What only private state needs is the
- * server's alone.
+ * A descriptor stands behind those that it names; enums come first, and structs
+ * and unions are declared before. The server's file has the descriptors that
+ * only private state needs.
  */
 static void order_descriptors(struct lower *l, struct list *of_all,
                               struct list *of_private, struct list *forward)
@@ -79,7 +79,7 @@ static void share_parts(struct lower *l, const struct model_type *type)
     }
 }
 
-/* What stands in the types' file and is named by private state in another. */
+/* Descriptors of the types' file that private state names in the server's. */
 static void share_with_private(struct lower *l, const struct list *of_private)
 {
     struct model_type **types = l->types.items, **of_server = of_private->items;

@@ -1,8 +1,8 @@
 /*
  * Every identifier that the templates put together from several names of a
  * schema, taken in one table each for functions and for struct tags, so that
- * two that become one are said here and not by a C compiler. What is a name
- * by itself (a type, a constant, a bound) was taken where it was made.
+ * two equal identifiers are reported here and not by a C compiler. Names of
+ * types, constants and bounds were taken before.
  */
 #include "output_c/lower.h"
 

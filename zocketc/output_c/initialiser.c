@@ -1,7 +1,7 @@
 /*
  * Defaults as initialisers of C, which are constant: structs are written out
- * with the defaults of their fields, and what is pointed to is a compound
- * literal. The checker has seen that each default fits its type.
+ * with the defaults of their fields, and pointers lead to compound literals.
+ * The checker has seen that each default fits its type.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +61,7 @@ static unsigned base64_digit(char c)
     return digit != NULL ? (unsigned)(digit - digits) : 0;
 }
 
-/* What stands for bytes is base64 (RFC 4648, section 4). */
+/* Bytes are written as base64 (RFC 4648, section 4). */
 static const char *of_bytes(struct lower *l, const struct ast_value *value)
 {
     struct text_buffer out = { 0 };
@@ -208,8 +208,8 @@ static const struct ast_value *find_member(const struct ast_value *value,
     return NULL;
 }
 
-/* A struct whose fields are all absent. The first is named, since gcc wants
- * braces around the zero of one that is a struct. */
+/* A struct without any field set. The first field is named, since gcc wants
+ * braces around the zero of a struct. */
 static const char *of_nothing(struct lower *l, const struct model_struct *s)
 {
     if (s->field_count == 0) {

@@ -1,7 +1,7 @@
 /*
- * The main line of lowering: names first, of all that is declared, then types
- * with what they hold. Names are taken also where something is wrong, so that
- * one run shows every mistake; the rest needs a schema that is right.
+ * The main line of lowering: names of all declarations first, then types and
+ * their parts. Names are taken also where something is wrong, so that one run
+ * shows every mistake; the rest needs a schema that is right.
  */
 #include "output_c/lower.h"
 
@@ -59,7 +59,7 @@ static void check_name(struct lower *l, const struct ast_name *name)
 }
 
 /*
- * What the include guards of all files begin with: the app, since two schemas
+ * The beginning of the include guards of all files: the app, since two schemas
  * may have files of one name, and the file, since two may have one app. Where
  * not all of a file's name can stand in a macro, a hash of it tells it apart.
  */
@@ -173,7 +173,7 @@ const struct model *lower_schema(struct arena *arena, struct diag *diag,
     check_names(&l);        /* nothing: names that give none in C */
     lower_declarations(&l); /* decls: enums, unions; structs: declared ones */
     lower_actors(&l);       /* actors; structs: those of their parts */
-    lower_members(&l);      /* structs and unions: what is in them */
+    lower_members(&l);      /* structs and unions: their parts */
     if (diag->errors > 0) {
         return NULL;
     }

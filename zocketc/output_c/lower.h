@@ -25,7 +25,7 @@ struct lower_struct {
     struct model_field *fields;
 };
 
-/* A declaration on its way: what it has become, and its type. */
+/* A declaration that is being lowered. */
 struct lower_decl {
     struct model_enum *enumeration; /* of a union: its kinds */
     struct model_union *alternatives;
@@ -42,13 +42,14 @@ struct lower {
     struct lower_struct *structs; /* by the schema's number */
     struct model_type **all;      /* by the schema's number, likewise */
     struct model_actor *actors;
-    struct names names;       /* C identifiers of the whole app */
-    struct names functions;   /* the same for functions */
-    struct names handlers;    /* members of the app's struct of handlers */
-    struct list made;         /* size_t: structs, as they were made */
-    struct list types;        /* struct model_type *: descriptors to emit */
-    struct table alike;       /* struct model_type, by a hash */
-    struct table containers;  /* const char: what they hold, by c_prefix */
+    struct names names;     /* C identifiers of the whole app */
+    struct names functions; /* the same for functions */
+    struct names handlers;  /* members of the app's struct of handlers */
+    struct list made;       /* size_t: structs, as they were made */
+    struct list types;      /* struct model_type *: descriptors to emit */
+    struct table alike;     /* struct model_type, by a hash */
+    struct table
+        containers; /* const char: C types of their parts, by c_prefix */
     struct table descriptors; /* names that are taken */
     size_t public_types;      /* of types; the others are of private state */
     struct list checks;       /* struct model_check */
@@ -71,7 +72,7 @@ void lower_declarations(struct lower *l);
 /** Makes the struct of a schema's struct, without its fields. */
 struct model_struct *lower_new_struct(struct lower *l,
                                       const struct schema_struct *s);
-/** Gives all structs and unions what is in them. */
+/** Fills all structs and unions. */
 void lower_members(struct lower *l);
 /** Gives fields their initialisers; of a schema in which nothing is wrong. */
 void lower_defaults(struct lower *l);
@@ -94,11 +95,11 @@ struct model_type *lower_intern(struct lower *l, const struct model_type *type,
                                 const char *descriptor);
 
 /* lower_types.c */
-/** The type of a schema's; NULL: that is NULL, or a part of it. @descriptor is
- * what its descriptor is named after, if it is new. */
+/** Lowers a type. A new descriptor is named after @descriptor. Returns NULL if
+ * the type or a part of it is NULL. */
 struct model_type *lower_type(struct lower *l, const struct schema_type *type,
                               const char *descriptor);
-/** What stands in a C declaration of a field or an element. */
+/** A C declaration of a field or an element. */
 const char *lower_declaration(struct lower *l, const struct model_type *type,
                               const char *c_field);
 /** Whether the name is one of the runtime's. */
@@ -115,7 +116,7 @@ const char *lower_initialiser(struct lower *l, const struct ast_value *value,
 /** The macro for the upper bound of a state's field; NULL: it has none. */
 const char *lower_bound_name(struct lower *l, const struct model_struct *state,
                              const struct model_field *field);
-/** Orders what is declared, and sets what only the whole shows. */
+/** Orders the declarations, and sets all that depends on the whole model. */
 void lower_order(struct lower *l);
 
 /* descriptors.c */
@@ -124,7 +125,7 @@ struct lower_struct *lower_made(const struct lower *l, size_t i);
 /** The same type, to be written to. */
 struct model_type *lower_to_write(const struct lower *l,
                                   const struct model_type *type);
-/** Whether only private state has what is declared. */
+/** Whether only private state uses a declaration. */
 bool lower_is_private(const struct lower_decl *d);
 /** Puts the descriptors that are emitted into the model. */
 void lower_collect_descriptors(struct lower *l);

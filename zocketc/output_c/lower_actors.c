@@ -1,4 +1,4 @@
-/* Actors in C: methods, events and hooks with what C calls them and passes. */
+/* Actors in C: names and types of methods, events and hooks. */
 #include <string.h>
 
 #include "output_c/lower.h"
@@ -54,7 +54,7 @@ static void lower_hook(struct lower *l, const struct ast_name *from,
                                 names_upper(l->arena, from->text));
 }
 
-/* Room for what an actor has, and the scopes of its names. */
+/* Room for the parts of an actor, and the scopes of their names. */
 struct parts {
     struct model_method *methods;
     struct model_event *events;

@@ -1,6 +1,6 @@
 /*
- * Enums, structs and unions in C: what is declared by name first, then what it
- * is made of, when all names are known.
+ * Enums, structs and unions in C: names first, then fields and variants, when
+ * all names are known.
  */
 #include <string.h>
 
@@ -8,8 +8,8 @@
 
 /* ---- enums ---- */
 
-/* An enum of C under a c_prefix of its own; @owner is what its constants are
- * named after. */
+/* An enum of C under a c_prefix of its own; its constants are named after
+ * @owner. */
 static struct model_enum *new_enum(struct lower *l, const char *owner,
                                    const char *c_prefix,
                                    const struct ast_name *source,
@@ -292,7 +292,8 @@ void lower_declarations(struct lower *l)
     }
 }
 
-/* What is private comes last, so that what was made before is for all. */
+/* Private structs come last: descriptors that were made before them are for all
+ * files. */
 static void lower_all_fields(struct lower *l, bool of_private)
 {
     const size_t *made = l->made.items;

@@ -1,6 +1,6 @@
 /*
- * Types in C: the runtime's own for scalars, and structs for what is made of
- * others. Two uses that look alike and have the same rules share a descriptor.
+ * Types in C: the runtime's own for scalars, and structs for containers and
+ * tuples. Two uses that look alike and have the same rules share a descriptor.
  */
 #include <string.h>
 
@@ -88,7 +88,7 @@ const char *lower_declaration(struct lower *l, const struct model_type *type,
     return arena_printf(l->arena, "%s%s%s", type->c_type, blank, c_field);
 }
 
-/* ---- names of what is made of other types ---- */
+/* ---- names of containers and tuples ---- */
 
 /* How a type is called in the name of a container of it. */
 static const char *word_of(const struct lower *l, const struct model_type *type)
@@ -272,9 +272,9 @@ static struct model_type *tuple(struct lower *l,
     return made;
 }
 
-/* ---- what may be absent or null ---- */
+/* ---- optional and nullable types ---- */
 
-/* Makes the pointer that a cycle needs of what may be absent. */
+/* Makes an optional or nullable type a pointer, as a cycle needs it. */
 static void box(struct lower *l, struct model_type *type)
 {
     const struct model_type *inner = type->inner;
@@ -343,7 +343,7 @@ static struct model_type *make(struct lower *l,
     case SCHEMA_STRUCT:
     case SCHEMA_UNION:
     case SCHEMA_KIND_COUNT:
-        return NULL; /* made with what is declared */
+        return NULL; /* made with its declaration */
 #define SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
 #undef SCALAR

@@ -71,7 +71,7 @@ struct model_type {
     bool has_ref;       /* STRUCT, LIST, MAP: a place in some state may be
                            one, so there is a struct STEM_ref */
     const char *c_max;  /* the upper bound as C: "200", "UINT32_MAX" */
-    const struct model_type *inner; /* LIST MAP and what may be absent */
+    const struct model_type *inner; /* LIST MAP OPTIONAL NULLABLE */
     const char *entry;              /* MAP: c_prefix of the entry struct */
     const struct model_enum *enumeration;   /* ENUM */
     const struct model_struct *structure;   /* STRUCT; TUPLE: its elements */
@@ -233,11 +233,11 @@ struct model {
         *all_types; /* likewise; NULL: it is not used */
     const struct model_declaration *declarations;
     size_t declaration_count;
-    /* What only private state is made of: not for clients. */
+    /* Declarations that only private state needs: not for clients. */
     const struct model_declaration *private_declarations;
     size_t private_declaration_count;
-    /* Types whose tables are emitted, in an order that C accepts: what a type
-     * is made of comes before it, but for structs, which are declared. */
+    /* Types with an emitted descriptor, in an order that C accepts: parts come
+     * before the type, except for structs, which are declared. */
     const struct model_type *const *types;
     size_t type_count;
     const struct model_type *const *private_types;

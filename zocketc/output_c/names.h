@@ -15,7 +15,7 @@ const char *names_member(struct arena *arena, const char *snake);
 
 /** The C name prefix of an app: that of everything in it. */
 const char *names_app(struct arena *arena, const struct schema *schema);
-/** Of what is declared by name: "demo_message". */
+/** Of a declaration: "demo_message". */
 const char *names_declared(struct arena *arena, const struct schema *schema,
                            const char *name);
 /** Of any struct: "demo_chat_say_input", "demo_chat_state". */

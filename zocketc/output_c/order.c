@@ -1,6 +1,6 @@
 /*
- * The last step to the model: the order in which C wants things declared, and
- * what follows from the whole, such as which structs stand in a state.
+ * The last step to the model: the order of declarations, and facts that depend
+ * on the whole, such as the structs that stand in a state.
  */
 #include <math.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static bool owns(const struct model_type *type)
     return false;
 }
 
-/* Until nothing changes: what holds an owner is one, too. */
+/* Repeats until nothing changes: a type that holds an owner is an owner. */
 static void find_owners(struct lower *l)
 {
     for (bool changed = true; changed;) {
@@ -48,8 +48,8 @@ static void find_owners(struct lower *l)
 
 struct arrange {
     struct lower *l;
-    struct table done; /* C prefixes of what is declared, and of entries */
-    struct table refs; /* C prefixes of what has a ref */
+    struct table done; /* C prefixes of declared types and of entries */
+    struct table refs; /* C prefixes of types with a ref */
     struct list later; /* types that pointers mention */
 };
 
@@ -111,7 +111,7 @@ static void declare_container(struct arrange *a, const struct model_type *type,
     }
 }
 
-/* Declares what must be complete where @type stands by value. */
+/* Declares all types that must be complete before @type stands by value. */
 static void declare_type(struct arrange *a, const struct model_type *type)
 {
     switch (type->kind) {
@@ -148,7 +148,7 @@ static void declare_type(struct arrange *a, const struct model_type *type)
     }
 }
 
-/* What pointers mention must be complete in the end, too. */
+/* Types behind pointers must be complete in the end, too. */
 static void declare_later(struct arrange *a)
 {
     for (size_t i = 0; i < a->later.count; i++) {
@@ -182,8 +182,8 @@ static void add_ref(struct arrange *a, const struct model_type *type)
     }
 }
 
-/* A place can be made for @type, and for what is inside of it. @itself: not
- * only for what it holds, because it is no field of a state. */
+/* Gives refs to the types in @type, and with @itself to @type, which then is no
+ * direct field of a state. */
 static void mark_refs(struct arrange *a, const struct model_type *type,
                       bool itself)
 {
@@ -302,7 +302,7 @@ static void declare_of_actor(struct arrange *a, const struct model_actor *actor)
     }
 }
 
-/* Everything; what only the server sees comes last. */
+/* Declares everything; declarations for the server alone come last. */
 static void declare_all(struct lower *l)
 {
     struct model *m = l->model;
@@ -329,7 +329,7 @@ static void declare_all(struct lower *l)
     m->private_declaration_count = l->declarations.count - m->declaration_count;
 }
 
-/* ---- what follows from the whole ---- */
+/* ---- facts about the whole ---- */
 
 static bool is_infinite(const struct model_type *type)
 {

@@ -91,7 +91,8 @@ static size_t argument_len(const char *text, size_t len)
     return at < len ? at : len;
 }
 
-/* What must stand behind an argument: its comma, or the end of the list. */
+/* The columns that must follow an argument: its comma, or the end of the list.
+ */
 static size_t argument_tail(size_t rest, size_t after)
 {
     return rest > 0 ? 1 : after;

@@ -1,7 +1,7 @@
 /*
  * The last touch to emitted C: long lines are broken and blank ones come
- * singly, so that templates can write a declaration on one line whatever its
- * names are, and need not know what stands before and after a part.
+ * singly, so that templates can write any declaration on one line, and need not
+ * know the text before and after a part.
  */
 #ifndef WRAP_H
 #define WRAP_H

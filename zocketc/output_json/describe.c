@@ -1,14 +1,14 @@
 /*
  * See describe.h. One function for each thing that a schema has. Types are as
- * resolved: an alias is what it stands for. A rule that does not narrow its
- * type is left out, and so is whatever is false or absent.
+ * resolved: an alias is replaced by its type. A rule that does not narrow its
+ * type is left out, and so are members that would be false or absent.
  */
 #include "output_json/describe.h"
 
 #include <math.h>
 #include <string.h>
 
-/* What everything here is given. */
+/* The context of all functions here. */
 struct describe {
     struct arena *arena;
     const struct describe_names *names;
@@ -188,7 +188,7 @@ static struct json_value *describe_type(const struct describe *d,
     return to;
 }
 
-/* ---- what is declared ---- */
+/* ---- declarations ---- */
 
 /* A thing with a name, and with one in C where it has one. */
 static struct json_value *describe_named(const struct describe *d,

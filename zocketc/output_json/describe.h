@@ -10,7 +10,7 @@
 
 #define DESCRIBE_VERSION 1 /* grows when a reader of the old one would fail */
 
-/* What things are called in C, which another output knows. */
+/* Names in C, which another output knows. */
 struct describe_names {
     const void *user;
     const char *(*app)(const void *user);

@@ -40,7 +40,7 @@ static const struct ast_value *find_member(const struct ast_value *value,
     return v;
 }
 
-/* All of an object, also what it takes from its fields' own defaults. */
+/* All members of an object, with the defaults of fields that it leaves out. */
 static struct json_value *describe_struct_value(struct arena *arena,
                                                 const struct ast_value *value,
                                                 const struct schema_struct *s)
@@ -71,7 +71,7 @@ static struct json_value *describe_items(struct arena *arena,
     return to;
 }
 
-/* A number as it is on the wire, whatever its digits were. */
+/* A number as it is on the wire. */
 static struct json_value *describe_number(struct arena *arena,
                                           const struct ast_value *value,
                                           const struct schema_type *type)
@@ -109,7 +109,7 @@ static struct json_value *describe_tuple_value(struct arena *arena,
     return to;
 }
 
-/* A literal of `json` is what it says. */
+/* A literal of `json` stands for itself. */
 static struct json_value *describe_json(struct arena *arena,
                                         const struct ast_value *value)
 {

@@ -1,6 +1,6 @@
 /*
- * A reference of the app for people, in Markdown: what clients see of actors
- * and types, with documentation and rules. templates/markdown lays it out.
+ * A reference of the app for people, in Markdown: the actors and types that
+ * clients see, with documentation and rules. templates/markdown lays it out.
  */
 #ifndef MARKDOWN_H
 #define MARKDOWN_H

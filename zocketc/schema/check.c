@@ -1,7 +1,7 @@
 /*
- * The checker's main line: what is declared, then what it is made of. Each
- * declaration is looked at whatever was wrong with others, so that one run
- * shows every mistake.
+ * The checker's main line: names first, then declarations and their parts. A
+ * mistake in one declaration does not keep the others from being checked, so
+ * one run shows every mistake.
  */
 #include "schema/check.h"
 
@@ -22,7 +22,7 @@ bool check_take(struct check *c, struct table *scope,
     return true;
 }
 
-/* ---- what exists ---- */
+/* ---- names ---- */
 
 static void check_app(struct check *c)
 {
@@ -106,10 +106,10 @@ const struct schema *check_file(struct arena *arena, struct diag *diag,
     check_names(&c);            /* symbols, by name */
     check_includes(&c);         /* symbols: fields that are included */
     if (check_cycles(&c)) {     /* symbols: which contain each other */
-        check_reach(&c);        /* symbols: which are for whom */
+        check_reach(&c);        /* symbols: public or private */
         check_declarations(&c); /* symbols: enums, structs, unions */
         check_actors(&c);       /* schema: actors; structs: of their parts */
-        check_members(&c);      /* structs and unions: what is in them */
+        check_members(&c);      /* structs and unions: their parts */
         check_aliases(&c);      /* nothing: those that nobody uses */
         check_finish_declarations(&c); /* schema: declarations and structs */
     }

@@ -60,11 +60,11 @@ struct check {
     int default_depth;         /* structs that are in defaults in structs */
 };
 
-/* Where a type stands: what is allowed there. */
+/* The place of a type, and the types that are allowed there. */
 struct type_use {
     bool field;   /* directly a field or a parameter: '?' is allowed */
     bool variant; /* of a union: a struct */
-    const struct symbol *owner;  /* what it is written in, or NULL */
+    const struct symbol *owner;  /* the declaration around it, or NULL */
     const struct symbol *holder; /* the same, if a value of that always has one
                                     of this */
     int depth;                   /* containers and aliases it is in */
@@ -77,13 +77,13 @@ bool check_take(struct check *c, struct table *scope,
                 const struct ast_name *name, const char *noun);
 
 /* check_decls.c */
-/** A new struct of a role, whose fields are looked at by check_members. */
+/** Makes a struct of a role; check_members checks its fields. */
 struct schema_struct *check_new_struct(struct check *c, enum schema_role role,
                                        struct ast_name name,
                                        const struct ast_field *fields);
 /** Every enum, struct and union, by name. */
 void check_declarations(struct check *c);
-/** What they and all other structs are made of, with defaults. */
+/** Fields and variants of all structs and unions, with defaults. */
 void check_members(struct check *c);
 /** Puts the declarations into the schema. */
 void check_finish_declarations(struct check *c);
@@ -105,7 +105,7 @@ const struct schema_type *check_type(struct check *c,
 /** Looks at the aliases that nobody uses. */
 void check_aliases(struct check *c);
 
-/** Reports a name that no type has, with what may be meant. */
+/** Reports a name that no type has, with a suggestion. */
 void check_unknown_type(struct check *c, const struct ast_name *name,
                         const struct type_use *use);
 
@@ -130,7 +130,7 @@ bool check_holds(struct check *c, const struct symbol *symbol,
                  const struct symbol *part);
 
 /* check_reach.c */
-/** Finds out what clients see of the types that are declared. */
+/** Finds the declarations that clients can see. */
 void check_reach(struct check *c);
 
 /* check_warnings.c */
@@ -144,8 +144,8 @@ void check_rules(struct check *c, const struct ast_rule *rules,
 
 /* check_values.c */
 /**
- * Whether a default fits its type; what does not is reported. *@size: a
- * measure of it, written out.
+ * Returns true if a default fits its type; reports every mistake otherwise.
+ * *@size is a measure of the default, written out.
  */
 bool check_default(struct check *c, const struct ast_name *name,
                    const struct ast_value *value,

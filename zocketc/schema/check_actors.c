@@ -1,6 +1,6 @@
 /*
- * Actors: states, methods, events and hooks. What a method or an event takes
- * is a struct made of its parameters, or the type that it names.
+ * Actors: states, methods, events and hooks. The payload of a method or an
+ * event is a struct made of its parameters, or a named type.
  */
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /*
- * Types in types. Structs, unions and aliases are the nodes of a graph whose
- * edges are what stands in them by value; an edge through '?' or '| null' is
- * weak, since a pointer can take its place. Strongly connected components
+ * Types in types. Structs, unions and aliases are the nodes of a graph; its
+ * edges are the types that they hold by value; an edge through '?' or '| null'
+ * is weak, since a pointer can take its place. Strongly connected components
  * (Tarjan's algorithm, with a stack of its own, since a schema may be hostile)
- * of all edges say where pointers are needed; of the strong edges alone, what
- * could never end.
+ * of all edges say where pointers are needed; those of the strong edges alone
+ * are types without end.
  */
 #include <string.h>
 
@@ -29,7 +29,7 @@ struct node {
     size_t index, low; /* from 1; 0: not seen */
     bool on_stack, infinite;
     size_t next_edge;
-    int depth;        /* of what it contains by value, with itself */
+    int depth;        /* of the types in it, with itself */
     size_t own, size; /* values of its own; of all that it contains */
 };
 
@@ -70,7 +70,7 @@ bool check_has_minimum(const struct ast_type *type)
     return false;
 }
 
-/* Edges for what stands in @type. */
+/* Adds edges for the types in @type. */
 static void add_edges(struct graph *g, struct node *node,
                       const struct ast_type *type, enum edge_kind kind)
 {
@@ -304,14 +304,14 @@ bool check_closes_cycle(const struct check *c, const struct ast_type *type,
         }
         return false;
     }
-    /* What may be null inside of it is a pointer already, where it must be. */
+    /* A nullable type inside of it is a pointer already, where it must be. */
     const struct symbol *s = type->kind == AST_TYPE_NAME
                                  ? check_find(c, type->name.text)
                                  : NULL;
     return s != NULL && is_node(s) && s->cycle == owner->cycle;
 }
 
-/* ---- what would be one ---- */
+/* ---- cycles that a suggestion would make ---- */
 
 struct holding {
     struct check *c;

@@ -1,6 +1,6 @@
 /*
- * Enums, structs and unions: what is declared by name first, then what it is
- * made of, when all names are known; defaults last, when all types are.
+ * Enums, structs and unions: names first, then fields and variants, when all
+ * names are known; defaults last, when all types are.
  */
 #include <string.h>
 

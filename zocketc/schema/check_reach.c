@@ -1,9 +1,9 @@
 /*
- * Which types are reached from where: from what clients see of an actor, or
- * only from its private state, whose types are the server's alone. A type that
- * no actor uses is for everybody, and so is what it is made of. By a work
- * list, since a chain of types may be long; before any type is looked at, so
- * that names which mean nothing are passed over here.
+ * Which types are reached from where: from the parts of an actor that clients
+ * see, or only from its private state, which makes them the server's alone. A
+ * type that no actor uses is public, and so are its parts. By a work list,
+ * since a chain of types may be long; before any type is looked at, so that
+ * unknown names are ignored here.
  */
 #include "schema/check.h"
 
@@ -55,7 +55,7 @@ static void reach_member(struct reach *r, const struct ast_member *m)
     }
 }
 
-/* What is made of what has been reached. */
+/* Follows the parts of all symbols that were reached. */
 static void reach_parts(struct reach *r)
 {
     for (size_t i = 0; i < r->open.count; i++) {

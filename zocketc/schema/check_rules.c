@@ -1,4 +1,4 @@
-/* The rules of types: which fit, and what they say as numbers. */
+/* The rules of types: whether they fit, and their bounds as numbers. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -193,7 +193,7 @@ static void count_range(struct check *c, const struct ast_rule *rule,
         (rule->high.text != NULL && !read_count(c, &rule->high, type, &high))) {
         return;
     }
-    /* What an alias says already holds as well. */
+    /* The rules of an alias hold as well. */
     low = low > type->min ? low : type->min;
     high = high < type->max ? high : type->max;
     if (low > high) {

@@ -1,4 +1,4 @@
-/* Types: from how they are written to what they are. */
+/* Types: from the tree to the schema. */
 #include <string.h>
 
 #include "schema/check.h"
@@ -115,7 +115,7 @@ static const struct schema_type *tuple(struct check *c,
     return type;
 }
 
-/* ---- what may be absent or null ---- */
+/* ---- optional and nullable types ---- */
 
 static const struct schema_type *optional(struct check *c,
                                           const struct ast_type *ast,
@@ -148,7 +148,7 @@ static const struct schema_type *optional(struct check *c,
 
 /* ---- names ---- */
 
-/* What other languages call some of them. */
+/* Names of scalars in other languages. */
 static const char *other_name(const char *name)
 {
     static const struct {
@@ -170,8 +170,8 @@ static const char *other_name(const char *name)
     return NULL;
 }
 
-/* What may be meant by a name: the schema's types, then those of the language.
- */
+/* Types that an unknown name may mean: the schema's, then those of the
+ * language. */
 struct candidates {
     const struct symbol **symbols;
     size_t count;
@@ -247,7 +247,7 @@ static const struct schema_type *resolve(struct check *c, struct symbol *symbol,
     return type;
 }
 
-/* An alias is what it stands for, with rules of its own on top. */
+/* An alias is replaced by its type, with rules of its own on top. */
 static const struct schema_type *alias(struct check *c, struct symbol *symbol,
                                        const struct ast_type *ast,
                                        struct type_use use)

@@ -10,11 +10,11 @@ static bool check_value(const struct check_site *at,
                         const struct ast_value *value,
                         const struct schema_type *type, size_t *size);
 
-/* A default stands in full in front of what uses it: too much of it is
- * refused, since defaults in defaults double with each level. */
+/* A default is written out with the defaults in it, which can double with each
+ * level; a limit refuses those that are too large. */
 enum {
     SIZE_MAX_OF_DEFAULT = 64 * 1024,
-    SIZE_OF_VALUE = 24, /* what stands around it */
+    SIZE_OF_VALUE = 24, /* the text around it */
     SIZE_OF_MEMBER = 8,
     MAP_KEY_MAX = 256 /* bytes */
 };

@@ -1,15 +1,15 @@
 /*
- * What is no mistake, but rarely meant: types that no actor uses, and inputs
- * whose size, and what a pattern costs on it, the client alone decides. Both
- * are found on a checked schema, the second by a work list, since a chain of
- * types may be long.
+ * Schemas that are right and rarely meant: types that no actor uses, inputs
+ * without an upper bound, and patterns that search such an input. All are found
+ * on a checked schema, inputs by a work list, since a chain of types may be
+ * long.
  */
 #include "schema/check.h"
 
 /* ---- unused types ---- */
 
-/* Only of the schema itself: what is imported is for several, and one
- * without actors is for others. */
+/* Only of the schema itself: imported types are for several schemas, and a
+ * schema without actors is for others. */
 static void warn_unused(struct check *c)
 {
     const struct source *root = c->diag->sources.first;

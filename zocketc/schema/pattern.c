@@ -1,8 +1,8 @@
 /*
- * Patterns: the common subset of PCRE2 and of JavaScript's `u` mode, checked
- * by one pass over the text, which also writes it anew for PCRE2: `.`, `\s`
- * and `\S` become the sets that ECMA-262 gives them, and every other escape a
- * form that both read alike. What the two understand differently is refused.
+ * Patterns: the common subset of PCRE2 and of JavaScript's `u` mode, checked by
+ * one pass over the text, which also writes it anew for PCRE2: `.`, `\s` and
+ * `\S` become the sets that ECMA-262 gives them, and every other escape a form
+ * that both read alike. A construct that the two read differently is refused.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -130,7 +130,7 @@ static long take_hex(struct pattern *p, int count)
     return good ? value : NO_CODE_POINT;
 }
 
-/* What stands behind a backslash and is one character, or NO_CODE_POINT. */
+/* The character that an escape stands for, or NO_CODE_POINT. */
 static long take_escaped_character(struct pattern *p)
 {
     static const char names[] = "tnrfv", values[] = "\t\n\r\f\v";
@@ -251,8 +251,8 @@ static bool take_set(struct pattern *p)
 
 /* ---- terms ---- */
 
-/* What begins at size @before comes as often as @count says: so often the
- * runtime has it, and with it what leads on or back. */
+/* The part from size @before on comes as often as @count says: the runtime has
+ * as many copies of it, each with the nodes that lead on or back. */
 static bool grow(struct pattern *p, unsigned before, struct count count)
 {
     p->loops = p->loops || count.endless;
@@ -278,9 +278,9 @@ static bool take_number(struct pattern *p, unsigned *out)
     return p->at > start;
 }
 
-/* `{2}`, `{2,}`, `{2,3}`, of which the brace was taken. What is repeated was
- * written from @start on; none of it is nothing, where PCRE2 10.42 takes a '^'
- * in it for an anchor all the same. */
+/* `{2}`, `{2,}`, `{2,3}`, of which the brace was taken. The repeated part was
+ * written from @start on; no repetition becomes nothing, where PCRE2 10.42
+ * takes a '^' in it for an anchor all the same. */
 static bool take_count(struct pattern *p, size_t start, struct count *count)
 {
     unsigned low, high;
@@ -311,7 +311,7 @@ static bool take_count(struct pattern *p, size_t start, struct count *count)
            fail(p, "a count of more than 1000");
 }
 
-/* What says how often; once where nothing stands. */
+/* A quantifier, if there is one; otherwise the count is once. */
 static bool take_quantifier(struct pattern *p, bool allowed, size_t start,
                             struct count *count)
 {
@@ -361,7 +361,7 @@ static bool take_group(struct pattern *p, bool *repeatable)
     } else if (peek(p) == '?' || peek(p) == '*') {
         return fail(p, "a group of a kind that is not common");
     } else {
-        emit_text(&p->out, "(?:"); /* nobody asks what it held */
+        emit_text(&p->out, "(?:"); /* captures are not used */
     }
     if (++p->depth > GROUPS_MAX) {
         return fail(p, "groups that are nested too deeply");
@@ -452,7 +452,7 @@ static bool take_alternatives(struct pattern *p)
     return true;
 }
 
-/* PCRE2's own word on what was lowered; it has limits that we do not know. */
+/* Compiles a lowered pattern with PCRE2, which has limits of its own. */
 static pcre2_code *compile(const char *source)
 {
     int error;

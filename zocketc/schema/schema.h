@@ -1,11 +1,11 @@
 /*
  * A schema that was checked, in the words of the language: every name is
  * resolved, every rule is a number, every default fits its type. It knows no
- * other language; what its names become there is for the output to say.
+ * other language: names in C belong to the output.
  *
  * A schema in which something was wrong is kept as far as it was understood,
- * so that an output can report what would be wrong there in the same run: a
- * type may then be NULL, and a name may stand for nothing.
+ * so that an output can report its own mistakes in the same run: a type may
+ * then be NULL.
  */
 #ifndef SCHEMA_H
 #define SCHEMA_H
@@ -31,7 +31,7 @@ enum schema_kind {
     SCHEMA_KIND_COUNT
 };
 
-/* What scalars have in common. */
+/* Classes of scalars, which have the same rules. */
 enum schema_class {
     SCHEMA_CLASS_NONE, /* no scalar */
     SCHEMA_CLASS_TRUTH,
@@ -43,7 +43,7 @@ enum schema_class {
     SCHEMA_CLASS_ANY
 };
 
-/* What is known of a kind; see scalars.def. */
+/* Facts about a kind; see scalars.def. */
 struct schema_kind_info {
     const char *word; /* "int32", "list" */
     const char *noun; /* "an integer", "a list" */
@@ -141,7 +141,7 @@ static inline bool schema_has(const struct schema_type *type,
     return (type->modifiers & 1u << modifier) != 0;
 }
 
-/* ---- what is declared ---- */
+/* ---- declarations ---- */
 
 /* Text that may hold any character, NUL too. */
 struct schema_text {
@@ -186,7 +186,7 @@ struct schema_struct {
     enum schema_role role;
     struct ast_name name; /* of the struct, the method or the event; of a
                              state "chat.state" */
-    const char *actor;    /* whose it is; NULL: it is declared */
+    const char *actor;    /* the owner; NULL: the struct is declared */
     const char *doc;
     const struct schema_field *fields;
     size_t field_count;

@@ -5,7 +5,7 @@
 #include "schema/schema.h"
 #include "util/text_buffer.h"
 
-/** "string(trim, 1..2000)", "Message[..200]"; an alias is what it stands for.
+/** "string(trim, 1..2000)", "Message[..200]"; an alias is replaced by its type.
  */
 const char *schema_type_text(struct arena *arena,
                              const struct schema_type *type);

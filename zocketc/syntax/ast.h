@@ -1,5 +1,5 @@
 /*
- * What the parser builds: the schema as it is written, with the place of
+ * The result of parsing: the schema as it is written, with the place of
  * everything, and nothing resolved. Lists keep the order of the text.
  */
 #ifndef AST_H

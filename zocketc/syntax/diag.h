@@ -1,8 +1,8 @@
 /*
- * Reporting what is wrong with a schema: place, source line, carets; or each
- * message as one JSON object on a line of its own, for editors. Messages are
- * kept until the end, since the stages find them in another order than that of
- * the source; the count of errors decides whether anything is written.
+ * Reports mistakes in a schema: place, source line, carets; or each message as
+ * one JSON object on a line of its own, for editors. Messages are kept until
+ * the end, since the stages find them in another order than that of the source;
+ * the count of errors decides whether anything is written.
  */
 #ifndef DIAG_H
 #define DIAG_H
@@ -28,7 +28,7 @@ enum diag_severity {
     DIAG_EXTRA /* a warning that is shown only if it is asked for */
 };
 
-/* What becomes of a message; zero is what diag.def says. */
+/* The level of a message; zero is the severity of diag.def. */
 enum diag_level {
     DIAG_LEVEL_USUAL,
     DIAG_LEVEL_OFF,
@@ -62,8 +62,8 @@ void diag_report(struct diag *diag, struct source_range range, enum diag_id id,
                  ...);
 
 /**
- * Prints what was reported, in the order of the source: the root's messages
- * first, then those of each import. Nothing is left of them afterwards.
+ * Prints all messages in the order of the source: the root's messages first,
+ * then those of each import. Releases them.
  */
 void diag_finish(struct diag *diag);
 
@@ -72,8 +72,8 @@ const char *diag_id_text(enum diag_id id);
 
 /**
  * Sets the levels of warnings from words with commas between, of which later
- * ones win: "all" (or nothing), "none", "error", ID, "no-ID", "error=ID". NULL,
- * or what is wrong with them.
+ * ones win: "all" (or nothing), "none", "error", ID, "no-ID", "error=ID".
+ * Returns NULL, or a text that names the mistake.
  */
 const char *diag_set_warnings(struct arena *arena, struct diag *diag,
                               const char *words);

@@ -1,8 +1,8 @@
 /*
  * Printing messages, for people and for editors, in the order of the source.
  * Each place is found from the one before it, so a run through the files is
- * enough for all of them. Messages hold text of the schema: what cannot be
- * seen is named there, and is a '?' in the line that is shown.
+ * enough for all of them. Messages hold text of the schema: an invisible
+ * character is named there, and is a '?' in the line that is shown.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,7 @@ static void emit_byte(struct text_buffer *out, char byte)
 }
 
 /* A blank or a sign for each character up to @end; a tab stays a tab, so that
- * both line up whatever a tab is worth. */
+ * both line up for any width of a tab. */
 static void emit_signs(struct text_buffer *out, const char *line, size_t at,
                        size_t end, char sign)
 {

@@ -1,5 +1,5 @@
-/* See load.h. Files are told apart by what realpath(3) makes of their paths,
- * and imports that lead back are found on the way, depth first. */
+/* See load.h. Files are told apart by their real paths (realpath(3)), and
+ * imports that lead back are found on the way, depth first. */
 #define _XOPEN_SOURCE 700
 #include "syntax/load.h"
 
@@ -107,7 +107,7 @@ static void append(struct load *l, struct ast_decl *decls)
     }
 }
 
-/* What only the root may hold. */
+/* Declarations that only the root may have. */
 static void check_imported(struct load *l, const struct file *file)
 {
     for (const struct ast_decl *d = file->ast->decls; d != NULL; d = d->next) {
@@ -119,7 +119,7 @@ static void check_imported(struct load *l, const struct file *file)
     }
 }
 
-/* Drops what check_imported has reported. */
+/* Drops the declarations that check_imported has reported. */
 static struct ast_decl *without_root_only(struct ast_decl *decls)
 {
     struct ast_decl **link = &decls;

@@ -1,6 +1,6 @@
 /*
  * A schema with all that it imports: files are found, read and parsed, each
- * once, and what they declare is put into one list, the root's last.
+ * once, and their declarations are put into one list, the root's last.
  */
 #ifndef LOAD_H
 #define LOAD_H
@@ -15,9 +15,9 @@ struct load_options {
 };
 
 /**
- * Loads the schema at @path ("-": standard input) into the diag's sources,
- * the root first. What is wrong with the files is reported; NULL only when
- * the root cannot be read, and errno says why.
+ * Loads the schema at @path ("-": standard input) into the diag's sources, the
+ * root first. Mistakes in the files are reported. Returns NULL only if the root
+ * cannot be read, and sets errno.
  */
 const struct ast_file *load_schema(struct arena *arena, struct diag *diag,
                                    const char *path,

@@ -99,7 +99,7 @@ void parse_add_doc(struct parse *p, const char *text, size_t len)
     const uint32_t end = p->offset;
     struct parse_doc *last = p->doc_count > 0 ? &p->docs[p->doc_count - 1]
                                               : NULL;
-    /* What stood between the last one and its token still stands there. */
+    /* Nothing but comments stands between the last comment and its token. */
     if (last != NULL && last->token >= end) {
         append_line(p, last, text, len);
         last->at.end = end;
@@ -165,7 +165,7 @@ static unsigned read_hex(const char *text)
 }
 
 /* The character whose escape has its `u` at *@i, which is left at its last
- * digit; two escapes for what is past U+FFFF. UINT32_MAX: there is none. */
+ * digit; two escapes for a character past U+FFFF. UINT32_MAX: there is none. */
 static unsigned read_code_point(const char *text, size_t *i)
 {
     const unsigned first = read_hex(text + *i + 1);

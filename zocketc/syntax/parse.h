@@ -1,7 +1,7 @@
 /*
  * From text to AST. The grammar's actions call the functions here, which make
- * nodes and keep track of what belongs to no node: documentation comments,
- * and constructs that are not supported yet.
+ * nodes and keep track of things that belong to no node: documentation
+ * comments, and constructs that are not supported yet.
  */
 #ifndef PARSE_H
 #define PARSE_H
@@ -34,8 +34,8 @@ struct parse {
     void *last_decl;
 };
 
-/** Parses and reports; what was understood is in the file. @source is one of
- * the diag's. */
+/** Parses and reports. The file has everything that was understood. @source is
+ * one of the diag's. */
 struct ast_file *parse_file(struct arena *arena, struct diag *diag,
                             const struct source *source);
 
@@ -44,7 +44,7 @@ struct ast_file *parse_file(struct arena *arena, struct diag *diag,
 void *parse_append(struct parse *p, struct ast_list *list, void *node,
                    void **link_of_last);
 void parse_add_doc(struct parse *p, const char *text, size_t len);
-/** The comment in front of what begins at @at, or NULL. */
+/** The comment in front of the token at @at, or NULL. */
 const char *parse_doc(struct parse *p, struct source_range at);
 void parse_unsupported(struct parse *p, struct source_range at,
                        const char *what);

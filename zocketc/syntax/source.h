@@ -1,8 +1,8 @@
 /*
- * The texts of a schema and of what it imports, and finding lines in them. In a
- * text every line ends with \n, whatever its file has (\r\n, or \r alone), and
- * a byte order mark is left out, so that nobody else has to know of either. All
- * of them share one space of offsets, in which each has a base, so that a range
+ * The texts of a schema and of its imports, and finding lines in them. Every
+ * line of a text ends with \n, also if the file has \r\n or \r alone, and a
+ * byte order mark is left out: no other module has to know of either. All of
+ * them share one space of offsets, in which each has a base, so that a range
  * says by itself which file it is in.
  */
 #ifndef SOURCE_H

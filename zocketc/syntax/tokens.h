@@ -1,7 +1,7 @@
 /*
- * A schema as its tokens and comments, in the order of the text: what the
- * formatter works on. Tokens are the lexer's own, so that both always agree
- * on them; comments are found in the gaps between.
+ * A schema as its tokens and comments, in the order of the text, for the
+ * formatter. Tokens are the lexer's own, so that both always agree on them;
+ * comments are found in the gaps between.
  */
 #ifndef TOKENS_H
 #define TOKENS_H

@@ -1,5 +1,5 @@
 /*
- * The rule that tells make and ninja what the written files depend on.
+ * The rule that tells make and ninja the dependencies of the written files.
  */
 #ifndef DEPFILE_H
 #define DEPFILE_H

@@ -1,6 +1,6 @@
 /*
- * A JSON value whose parts know where they stand in a schema. The model is
- * described as one, which --model prints and breaking compares.
+ * A JSON value whose parts know where they stand in a schema. A schema is
+ * described as a JSON value, which --model prints and breaking compares.
  */
 #ifndef JSON_VALUE_H
 #define JSON_VALUE_H
@@ -23,8 +23,7 @@ enum json_kind {
 
 struct json_value {
     enum json_kind kind;
-    struct source_range at; /* of what is described; its start is 0 if that is
-                               nowhere in particular */
+    struct source_range at; /* of the described thing; start 0: no place */
     const char *key;        /* as a member of an object */
     const char *text;       /* of a string or a number; NUL behind it */
     size_t len;             /* of a string, which may hold NULs */

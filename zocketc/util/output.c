@@ -1,9 +1,9 @@
 /*
  * Writing files, all or none: every file that would change is first written
  * beside its place under another name; only when all of that has worked are
- * they renamed, which replaces a file in one step. What can be known to stop a
- * rename (a folder with the file's name) is looked at before, so that in
- * practice no rename fails after another one has been made.
+ * they renamed, which replaces a file in one step. Known obstacles to a rename
+ * (a folder with the file's name) are checked before, so that in practice no
+ * rename fails after another has been made.
  */
 #include "util/output.h"
 
@@ -163,7 +163,7 @@ static bool write_temporary(struct output_file *file, bool keep_mode)
     return written;
 }
 
-/* Removes what was written beside, and folders that were made for it. */
+/* Removes temporary files, and folders that were made for them. */
 static void take_back(struct output *output)
 {
     const int error = errno;

@@ -41,9 +41,9 @@ bool output_has(const struct output *output, const char *directory,
                 const char *name);
 
 /**
- * Writes what changed. A missing folder is made if the one above is there.
- * False: a file or folder could not be written, *@path names it (good until
- * output_finish), errno says why, and everything is as it was.
+ * Writes the files that changed. Makes a missing folder if its parent exists.
+ * Returns false if a file or folder could not be written: *@path names it
+ * (valid until output_finish), errno is set, and everything is as before.
  */
 bool output_write(struct output *output, const char **path);
 

@@ -17,7 +17,7 @@ struct table {
 
 /** A hash of a text, the same in every run. */
 uint64_t table_hash(const char *key);
-/** What was put under @key, or NULL. */
+/** The value under @key, or NULL. */
 void *table_find(const struct table *table, const char *key);
 /** @key is borrowed; it is not in the table yet. @value is not NULL. */
 void table_put(struct table *table, struct arena *arena, const char *key,

@@ -1,9 +1,9 @@
 /*
- * The text buffer that templates write to, and what text of the schema is
- * turned into before it gets there: C strings, JSON strings, comments. All of
- * them take any valid UTF-8, NUL included where a length is given. Characters
- * that would be invisible or change the direction of a line are spelled out,
- * since compilers warn about them and readers are misled.
+ * The text buffer that templates write to, and the forms in which text of the
+ * schema gets there: C strings, JSON strings, comments. All of them take any
+ * valid UTF-8, NUL included where a length is given. Characters that would be
+ * invisible or change the direction of a line are spelled out, since compilers
+ * warn about them and readers are misled.
  */
 #include "util/text_buffer.h"
 

@@ -4,8 +4,8 @@
  * as everywhere in the compiler.
  *
  * Text of the schema never reaches the output raw: it goes through one of the
- * wrappers below, which say what it becomes. In a template:
- *   ${f->c_name}            an identifier or C text that the model made
+ * wrappers below, which name its form. In a template:
+ *   ${f->c_field}           an identifier or C text that the model made
  *   ${c_string(f->name)}    a C string literal, with its quotes
  */
 #ifndef TEXT_BUFFER_H
@@ -64,8 +64,8 @@ struct emit_json_literal {
 };
 
 /**
- * A C string literal with its quotes, for any UTF-8. What would not be seen in
- * an editor, or be taken for a trigraph, is escaped.
+ * A C string literal with its quotes, for any UTF-8. Invisible characters and
+ * trigraphs are escaped.
  */
 struct emit_c_literal c_string(const char *text);
 /** The same for text that may hold a NUL. */

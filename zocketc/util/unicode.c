@@ -42,7 +42,7 @@ static const struct range unseen[] = {
     { 0xe0000, 0xe007f, "tag character" },
 };
 
-/* Zs but for the space, and what is drawn without ink. */
+/* Zs except for the space, and characters without ink. */
 static const struct range blanks[] = {
     { 0xa0, 0xa0, "no-break space" },
     { 0x1680, 0x1680, "ogham space mark" },

@@ -14,8 +14,8 @@
 unsigned unicode_read(const char *text, size_t len, size_t *size);
 
 /**
- * Whether a character has no width of its own, or steers how others are shown:
- * controls, and what changes the direction of text.
+ * Whether a character has no width of its own, or changes how others are shown:
+ * controls, and marks for the direction of text.
  */
 bool unicode_is_unseen(unsigned code);
 
