@@ -1,7 +1,7 @@
 /*
  * The syntax of the .zkt language, LALR(1) without conflicts. Actions make
- * nodes and do nothing else; what the language has and this compiler does not
- * build yet is noted at its place.
+ * nodes and do nothing else; reserved constructs, which this compiler does not
+ * build yet, are noted at their place.
  */
 %define api.pure full
 %define api.prefix {zkt_}
@@ -163,7 +163,7 @@ fields: %empty                          { $$ = NO_LIST; }
 field: name ':' type default_opt audience_opt end
                                         { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @name); }
     ;
-/* What ends a line; a slip is named, and the next line is read as usual. */
+/* The end of a declaration; a slip is named, and the next one is read. */
 end: ';'
     | ','                               { diag_report(p->diag, @$, DIAG_COMMA_SEMICOLON); }
     | %empty %prec FORGOTTEN            { diag_report(p->diag, @$, DIAG_MISSING_SEMICOLON); }
@@ -315,7 +315,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
     diag_report(p->diag, *at, DIAG_SYNTAX, text);
 }
 
-/* What stands there, for a message. */
+/* The text of a token, for a message. */
 static const char *found_text(struct parse *p, struct source_range at,
                               yysymbol_kind_t token)
 {

@@ -1,7 +1,7 @@
 /*
- * See breaking.h. First it is found out which ways types are used
- * (breaking_uses.c); then everything is compared once: actors, and what they
- * have, here; then the named types.
+ * See breaking.h. First the uses of types are found (breaking_uses.c); then
+ * everything is compared once: actors and their parts here, then the named
+ * types.
  */
 #include "breaking/breaking.h"
 
@@ -187,7 +187,8 @@ static struct breaking_place at(const char *label, const struct json_value *old,
     return (struct breaking_place){ label, old->at, new->at, uses, false };
 }
 
-/* What is in the old list only: gone, or under another name; gives that. */
+/* Reports an item that only the old list has: it is gone, or renamed. Returns
+ * the renamed item or NULL. */
 static const struct json_value *report_lost(struct breaking *b,
                                             const struct json_value *item,
                                             const struct json_value *own,
@@ -218,7 +219,7 @@ static const struct json_value *report_lost(struct breaking *b,
     return renamed;
 }
 
-/* A server whose handlers lack one compiles, and does not start. */
+/* A server that lacks a handler compiles, and does not start. */
 static void handler_added(struct breaking *b, enum breaking_id id,
                           const struct breaking_place *place, const char *text)
 {
@@ -227,7 +228,7 @@ static void handler_added(struct breaking *b, enum breaking_id id,
                      "a server without a handler for it does not start");
 }
 
-/* What is in the new list only needs handlers. */
+/* Items that only the new list has need handlers. */
 static void report_added(struct breaking *b, enum breaking_id id,
                          const char *noun, const struct json_value *own,
                          const struct json_value *other,

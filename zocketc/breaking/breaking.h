@@ -1,9 +1,9 @@
 /*
- * What a change of a schema breaks: two descriptions of models (model_json.h)
- * are compared, and each difference is asked whom it hurts, by which way the
- * data goes. What is only new hurts nobody on the wire: who does not know it
- * does not use it; but what the server does needs a handler. Clients check
- * types, not rules, and overlook what they do not know.
+ * Finds the breaking changes of a schema: two descriptions (see
+ * output_json/describe.h) are compared, and each difference is judged by the
+ * way its data goes. An addition hurts nobody on the wire, since an older side
+ * does not use it; but the server needs a handler for it. Clients check types,
+ * not rules, and overlook fields that they do not know.
  */
 #ifndef BREAKING_H
 #define BREAKING_H
@@ -21,7 +21,7 @@ enum breaking_id {
 enum breaking_who {
     BREAKS_CLIENT = 1, /* that is older than the server */
     BREAKS_SERVER = 2, /* that is older than the client */
-    BREAKS_SOURCE = 4, /* C code that uses what was generated */
+    BREAKS_SOURCE = 4, /* C code that uses generated code */
     BREAKS_STATE = 8,  /* that was stored before */
     BREAKS_WIRE = BREAKS_CLIENT | BREAKS_SERVER
 };
@@ -35,7 +35,7 @@ struct breaking_reason {
 struct breaking_finding {
     enum breaking_id id;
     unsigned breaks;              /* bits of all reasons */
-    struct source_range old, new; /* or of what surrounds the place */
+    struct source_range old, new; /* or of the declaration around the place */
     const char *text;             /* "'x' is gone from struct 'Y'" */
     struct breaking_reason *first, *last;
     struct breaking_finding *next;
@@ -45,8 +45,8 @@ struct breaking_finding {
 const char *breaking_id_text(enum breaking_id id);
 
 /**
- * What the change from @old to @new breaks, in the order of the old schema;
- * NULL: nothing. Findings without a reason are not among it.
+ * Finds everything that the change from @old to @new breaks, in the order of
+ * the old schema; NULL: nothing. Findings without a reason are left out.
  */
 struct breaking_finding *breaking_compare(struct arena *arena,
                                           const struct json_value *old,
@@ -61,7 +61,7 @@ enum {
     USE_STORED = 4  /* from a server to a later one */
 };
 
-/* A named type and what has become of it. */
+/* A named type, before and after. */
 struct breaking_pair {
     const struct json_value *old, *new;
     unsigned uses;
@@ -75,12 +75,12 @@ struct breaking {
     struct breaking_pair *pairs, *last_pair;
 };
 
-/* A place in both: what it is called, where, and which way its values go. */
+/* A place in both schemas, and the uses of its values. */
 struct breaking_place {
     const char *label; /* "'text' of struct 'Message'" */
     struct source_range old, new;
     unsigned uses;
-    bool is_state; /* itself, not what is in it */
+    bool is_state; /* the state itself, not a part of it */
 };
 
 /** A new finding; it counts once it has a reason. */
@@ -108,7 +108,7 @@ void breaking_follow(struct breaking *b);
 /** The struct, enum or union that a type names, or NULL. */
 const struct json_value *breaking_declared(const struct json_value *model,
                                            const struct json_value *type);
-/** What has the fields of a type: parameters or a struct, or NULL. */
+/** The parameters or the struct that a type is, or NULL. */
 const struct json_value *breaking_members(const struct json_value *model,
                                           const struct json_value *type);
 
@@ -137,7 +137,7 @@ void breaking_rules(struct breaking *b, const struct json_value *old,
 void breaking_own_names(struct breaking *b, const struct json_value *old,
                         const struct json_value *new, const char *kind,
                         const struct breaking_place *place);
-/** What an enum, a struct or a union has become. */
+/** Compares an enum, a struct or a union with the new one. */
 void breaking_declaration(struct breaking *b, const struct breaking_pair *pair);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What is declared: enums by their spellings on the wire, unions by the names
- * of their variants, structs by their fields; and what they are called in C.
+ * Compares declarations: enums by their spellings on the wire, unions by the
+ * names of their variants, structs by their fields; and their names in C.
  */
 #include <string.h>
 

@@ -97,7 +97,7 @@ static void bound_changed(struct breaking *b, const struct json_value *old,
         place);
 }
 
-/* What a pattern or a format is called in the schema. */
+/* The text of a pattern or a format in the schema. */
 static const char *pattern_text(const struct json_value *pattern)
 {
     const char *format = json_value_text(pattern, "format");
@@ -173,8 +173,8 @@ static void step_changed(struct breaking *b, const struct json_value *old,
                  place);
 }
 
-/* A word that is there or not. One that @narrows lets less pass; a transform
- * does not: it changes what arrives. */
+/* Compares a word that is there or not. With @narrows fewer values pass; a
+ * transform changes values instead. */
 static void word_changed(struct breaking *b, const struct json_value *old,
                          const struct json_value *new, const char *word,
                          bool narrows, const struct breaking_place *place)
@@ -222,7 +222,7 @@ struct range {
     double min, max;
 };
 
-/* What a kind of integer holds; false: it is none. */
+/* The range of a kind of integer. Returns false for other kinds. */
 static bool natural_range(const struct json_value *type, struct range *out)
 {
     const enum schema_kind kind = schema_find_scalar(
@@ -289,8 +289,7 @@ static void compare_integers(struct breaking *b, const struct json_value *old,
 
 /* ---- kinds ---- */
 
-/* How values of one kind are to be seen as those of another: TIGHTER, if what
- * was a value may be none. */
+/* Compares the values of two kinds: TIGHTER if some old values are refused. */
 static enum change compare_kinds(const struct json_value *old,
                                  const struct json_value *new)
 {
@@ -322,7 +321,7 @@ static enum change compare_kinds(const struct json_value *old,
     return OTHER;
 }
 
-/* What a type is called in a message. */
+/* The name of a type in a message. */
 static const char *type_text(struct breaking *b, const struct json_value *type)
 {
     const char *name = json_value_text(type, "name");

@@ -1,7 +1,7 @@
 /*
- * Which ways the values of each named type go: the types are followed from
- * what actors send, receive and store, and for each struct, enum and union of
- * the old schema it is noted what stands in its place in the new one.
+ * Which ways the values of each named type go: the types are followed from the
+ * payloads and states of actors, and each struct, enum and union of the old
+ * schema is paired with the type in its place in the new one.
  */
 #include <string.h>
 
@@ -28,7 +28,7 @@ const struct json_value *breaking_declared(const struct json_value *model,
 static void follow_type(struct breaking *b, const struct json_value *old,
                         const struct json_value *new, unsigned uses);
 
-/* Follows fields, variants, whatever has a name and a type. */
+/* Follows things with a name and a type: fields and variants. */
 static void follow_list(struct breaking *b, const struct json_value *old,
                         const struct json_value *new, unsigned uses)
 {

@@ -62,7 +62,7 @@ static void add_item(struct format *f, struct items *list, struct item item)
     list->items[list->count++] = item;
 }
 
-/* What the braces of an enum or a union hold is a list. */
+/* The braces of an enum or a union hold a list. */
 static bool has_list(const struct format *f, size_t first)
 {
     return is(f, first, "enum") || is(f, first, "union");
@@ -205,7 +205,8 @@ static void put_field(struct format *f, const struct item *item,
     format_range(f, rest, item->end, FORMAT_TYPE);
 }
 
-/* Braces with members, and what stands before; several may follow another. */
+/* Braces with members, and the text before them; several may follow each other.
+ */
 static void put_blocks(struct format *f, const struct item *item)
 {
     for (size_t i = item->first; i < item->end;) {

@@ -1,7 +1,8 @@
 /*
- * The one style of a schema. The formatter moves white space, and adds or
- * drops the comma behind the last thing of a list; every other token and every
- * comment stays, in its order, so that what is documented does not change.
+ * The one style of a schema. The formatter moves white space, and adds or drops
+ * the comma behind the last thing of a list; every other token and every
+ * comment stays, in its order, so that documentation stays with its
+ * declaration.
  */
 #ifndef FORMAT_H
 #define FORMAT_H
@@ -34,7 +35,7 @@ struct format {
     bool pending; /* the next token stands on a line of its own */
 };
 
-/* What a part of a declaration is, as far as its brackets go. */
+/* The meaning of brackets in a part of a declaration. */
 enum format_context {
     FORMAT_TYPE,
     FORMAT_VALUE, /* brackets are literals */
@@ -44,10 +45,10 @@ enum format_context {
 void format_newline(struct format *f);
 void format_pad(struct format *f, size_t column);
 void format_text(struct format *f, const char *text, size_t len);
-/** Goes to a line of its own if what stands before asks for it; else a blank
- * where @blank. */
+/** Begins a line if the token before asks for it; otherwise adds a blank if
+ * @blank. */
 void format_join(struct format *f, bool blank);
-/** A comment on a line of its own, or behind what stands on the line. */
+/** A comment on a line of its own, or behind the text on the line. */
 void format_comment(struct format *f, const struct token *comment);
 /** Whether a line must end behind one of these tokens. */
 bool format_is_forced(const struct format *f, size_t from, size_t to);

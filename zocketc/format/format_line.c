@@ -26,7 +26,7 @@ void format_pad(struct format *f, size_t column)
     }
 }
 
-/* Code points: what an editor shows as columns, by and large. */
+/* Code points, which are about the columns of an editor. */
 static size_t text_width(const char *text, size_t len)
 {
     size_t width = 0;
@@ -109,7 +109,7 @@ void format_join(struct format *f, bool blank)
     }
 }
 
-/* ---- what tokens are ---- */
+/* ---- tokens ---- */
 
 static bool is(const struct format *f, size_t i, const char *text)
 {
@@ -263,7 +263,7 @@ static bool is_list(const struct format *f, size_t open,
            (is(f, open, "{") || context == FORMAT_VALUE);
 }
 
-/* Whether a list fits, with what cannot be parted from it. */
+/* Whether a list fits, with the tokens that stay on its last line. */
 static bool fits(const struct format *f, size_t open, size_t to)
 {
     size_t end = f->match[open] + 1;
@@ -328,7 +328,7 @@ static size_t find_alone(const struct format *f, size_t i, size_t close)
     return alone ? last + 1 : i;
 }
 
-/* Comments on lines of their own; gives what comes behind them. */
+/* Writes comments on lines of their own. Returns the token behind them. */
 static size_t put_leading(struct format *f, size_t i, size_t close, bool first)
 {
     for (;; first = false) {
@@ -346,7 +346,8 @@ static size_t put_leading(struct format *f, size_t i, size_t close, bool first)
     }
 }
 
-/* One item of a broken list with its comments; gives what comes behind. */
+/* Writes an item of a broken list with its comments. Returns the token behind
+ * it. */
 static size_t put_item(struct format *f, size_t i, size_t close, bool comma,
                        enum format_context context)
 {
