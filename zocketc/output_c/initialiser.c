@@ -197,17 +197,6 @@ static const char *of_map(struct lower *l, const struct ast_value *value,
 
 /* ---- structs, tuples and unions ---- */
 
-static const struct ast_value *find_member(const struct ast_value *value,
-                                           const char *name)
-{
-    for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
-        if (strcmp(v->key.text, name) == 0) {
-            return v;
-        }
-    }
-    return NULL;
-}
-
 /* A struct without any field set. The first field is named, since gcc wants
  * braces around the zero of a struct. */
 static const char *of_nothing(struct lower *l, const struct model_struct *s)
@@ -228,7 +217,7 @@ static const char *of_fields(struct lower *l, const struct ast_value *value,
     struct joined out = { 0 };
     for (size_t i = 0; i < s->field_count; i++) {
         const struct model_field *f = &s->fields[i];
-        const struct ast_value *v = find_member(value, f->name);
+        const struct ast_value *v = ast_find_member(value, f->name);
         const char *given = v != NULL
                                 ? lower_initialiser(l, v, f->type)
                                 : lower_default(l, type->schema->structure, i);
@@ -255,7 +244,7 @@ static const char *of_tuple(struct lower *l, const struct ast_value *value,
 static const char *of_union(struct lower *l, const struct ast_value *value,
                             const struct model_union *u)
 {
-    const struct ast_value *kind = find_member(value, u->discriminator);
+    const struct ast_value *kind = ast_find_member(value, u->discriminator);
     size_t i = 0;
     while (strcmp(u->variants[i].name, kind->text) != 0) {
         i++;

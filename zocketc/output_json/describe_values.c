@@ -30,16 +30,6 @@ static struct json_value *describe_word(struct arena *arena, const char *word,
                : json_value_bool(arena, strcmp(word, "true") == 0);
 }
 
-static const struct ast_value *find_member(const struct ast_value *value,
-                                           const char *name)
-{
-    const struct ast_value *v = value->first;
-    while (v != NULL && strcmp(v->key.text, name) != 0) {
-        v = v->next;
-    }
-    return v;
-}
-
 /* All members of an object, with the defaults of fields that it leaves out. */
 static struct json_value *describe_struct_value(struct arena *arena,
                                                 const struct ast_value *value,
@@ -48,7 +38,7 @@ static struct json_value *describe_struct_value(struct arena *arena,
     struct json_value *to = json_value_new(arena, JSON_OBJECT);
     for (size_t i = 0; i < s->field_count; i++) {
         const struct schema_field *f = &s->fields[i];
-        const struct ast_value *v = find_member(value, f->name.text);
+        const struct ast_value *v = ast_find_member(value, f->name.text);
         v = v != NULL ? v : f->value;
         if (v != NULL) {
             json_value_add(to, f->name.text, describe_value(arena, v, f->type));
@@ -86,7 +76,7 @@ static struct json_value *describe_union_value(struct arena *arena,
                                                const struct ast_value *value,
                                                const struct schema_union *u)
 {
-    const char *kind = find_member(value, u->discriminator)->text;
+    const char *kind = ast_find_member(value, u->discriminator)->text;
     size_t i = 0;
     while (strcmp(u->variants[i].name.text, kind) != 0) {
         i++; /* the checker found it */

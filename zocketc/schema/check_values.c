@@ -156,17 +156,6 @@ static bool check_map(const struct check_site *at,
 
 /* ---- structs, tuples and unions ---- */
 
-static const struct ast_value *find_member(const struct ast_value *value,
-                                           const char *name)
-{
-    for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
-        if (strcmp(v->key.text, name) == 0) {
-            return v;
-        }
-    }
-    return NULL;
-}
-
 /* A literal of a struct. */
 struct members {
     const struct schema_struct *structure;
@@ -178,7 +167,7 @@ static const char *field_at(const void *user, size_t i)
 {
     const struct members *m = user;
     const char *name = m->structure->fields[i].name.text;
-    return find_member(m->value, name) == NULL ? name : NULL;
+    return ast_find_member(m->value, name) == NULL ? name : NULL;
 }
 
 /* @also: a member beside the fields, or NULL. */
@@ -213,7 +202,7 @@ static bool check_member(const struct check_site *at,
                          const struct schema_struct *s,
                          const struct schema_field *f, size_t *size)
 {
-    const struct ast_value *v = find_member(value, f->name.text);
+    const struct ast_value *v = ast_find_member(value, f->name.text);
     if (f->type == NULL) {
         return false;
     }
@@ -293,7 +282,7 @@ static bool check_union(const struct check_site *at,
     if (value->kind != AST_VALUE_OBJECT) {
         return check_mismatch(at, value, "object");
     }
-    const struct ast_value *kind = find_member(value, u->discriminator);
+    const struct ast_value *kind = ast_find_member(value, u->discriminator);
     if (kind == NULL ||
         (kind->kind != AST_VALUE_STRING && kind->kind != AST_VALUE_NAME)) {
         diag_report(at->c->diag, value->at, DIAG_MISSING_MEMBER, u->name.text,

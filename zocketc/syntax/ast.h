@@ -82,6 +82,10 @@ struct ast_value {
     struct ast_value *next;
 };
 
+/** The value of the member @name of an object; NULL: it has none. */
+const struct ast_value *ast_find_member(const struct ast_value *object,
+                                        const char *name);
+
 struct ast_field {
     struct ast_name name;
     const char *doc; /* NULL: none */
