@@ -14,6 +14,7 @@ enum {
 struct member {
     struct zkt_client *client;
     struct soak_ledger *ledgers[LEDGERS];
+    uint32_t openings[LEDGERS]; /* of each ledger, so far */
     struct soak_hose *hose;
     int waiting;
     uint64_t told;
@@ -24,6 +25,7 @@ struct question {
     struct member *member;
     int place;
     int32_t by;
+    uint32_t opening; /* the handle that was open then */
 };
 
 /* The first one never loses its connection, and is in contact with all
@@ -52,10 +54,22 @@ static struct question *ask(struct member *m, int place, int32_t by)
     struct question *q = malloc(sizeof(*q));
     SOAK_CHECK(q != NULL, "no memory");
     soak_make_room();
-    *q = (struct question){ m, place, by };
+    *q = (struct question){ .member = m, .place = place, .by = by };
+    q->opening = place < LEDGERS ? m->openings[place] : 0;
     m->waiting++;
     soak.in_flight++;
     return q;
+}
+
+/*
+ * Returns true if the known state must be as new as the reply: not if the
+ * handle was closed and opened again after the call. Then the call is sent
+ * before the subscription, in the order of the program, and its result can come
+ * before the snapshot of that, while an older state is still known.
+ */
+static bool is_comparable(const struct question *q)
+{
+    return q->opening == q->member->openings[q->place];
 }
 
 /* False: the connection was lost meanwhile. */
@@ -88,7 +102,7 @@ static void on_book(const struct zkt_reply *reply, const struct soak_book *book,
         const struct soak_ledger_state *mine = soak_ledger_snapshot(ledger);
         snprintf(soak.about, sizeof(soak.about), "client %d, ledger %d",
                  (int)(q->member - members), q->place);
-        if (mine != NULL) {
+        if (mine != NULL && is_comparable(q)) {
             replica_compare_state(mine, book, !at_rest);
         }
         const int64_t added = soak.added[q->place];
@@ -127,6 +141,7 @@ static void open_ledger(struct member *m, int place)
 {
     char id[32];
     place_id(place, id);
+    m->openings[place]++;
     m->ledgers[place] = soak_ledger_open(m->client, id);
     SOAK_CHECK(soak_ledger_subscribe(m->ledgers[place], on_state, m) != 0,
                "cannot subscribe");
