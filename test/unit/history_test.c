@@ -1,7 +1,8 @@
 /*
- * What newcomers to an instance are sent: a snapshot that others were sent
- * before them, and the patches since; when that is so, when it is encoded
- * anew, and how much of it is kept. Frames are compared to the last byte.
+ * New subscribers of an instance: they get the snapshot that earlier
+ * subscribers got, and the patches since. The tests say when a snapshot is
+ * kept, when it is encoded again, and how much memory the cache may use. Frames
+ * are compared to the last byte.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@
 
 /* ---- the server ---- */
 
-static struct recap_board_later_later *held; /* a call that waits */
+static struct recap_board_later_later *held; /* a deferred call */
 
 static enum zkt_status set(struct recap_board_call *call,
                            const struct recap_board_set_input *in)
@@ -39,7 +40,7 @@ static enum zkt_status append(struct recap_board_call *call,
 static enum zkt_status insert(struct recap_board_call *call,
                               const struct recap_board_insert_input *in)
 {
-    /* Before the last one, where the dialects differ. */
+    /* Before the last line, where the dialects differ. */
     recap_board_insert_lines(call, call->state->lines.len - 1, in->text);
     return ZKT_OK;
 }
@@ -129,10 +130,10 @@ static void expect_snapshots(const struct zkt_server *server, int sent,
     assert_int_equal(stats_of(server).snapshots_cached, cached);
 }
 
-/* ---- what is said ---- */
+/* ---- connections ---- */
 
-/* The text frames and close codes that came since the last time, one a line;
- * good until the next call. */
+/* Returns the text frames and close codes received since the last call, as
+ * lines. Valid until the next call. */
 static const char *said(struct wire *w)
 {
     static char lines[256 * 1024];
@@ -168,7 +169,7 @@ static struct wire visit(struct zkt_server *server)
     return w;
 }
 
-/* One that speaks the other dialect. */
+/* Connects with the RFC 6902 dialect. */
 static struct wire visit_rfc6902(struct zkt_server *server)
 {
     static const char asking[] =
@@ -211,7 +212,7 @@ static void call(struct wire *w, const char *id, const char *method,
 
 #define DONE "{\"type\":\"rpc:result\",\"id\":\"1\"}\n"
 
-/* Calls, and takes the answer. */
+/* Calls a method and expects its result. */
 static void tell(struct wire *w, const char *id, const char *method,
                  const char *input)
 {
@@ -219,7 +220,7 @@ static void tell(struct wire *w, const char *id, const char *method,
     assert_string_equal(said(w), DONE);
 }
 
-/* An input: a text of @len letters. */
+/* Returns an input object: @name with a text of @len letters. */
 static const char *text_of(const char *name, char letter, size_t len)
 {
     static char input[33000];
@@ -229,7 +230,7 @@ static const char *text_of(const char *name, char letter, size_t len)
     return input;
 }
 
-/* `"xxx…"`, a line of a state; good until the one after next. */
+/* Returns `"xxx…"`, a line of a state; valid until the call after the next. */
 static const char *line_of(char letter, size_t len)
 {
     static char lines[2][33000];
@@ -241,7 +242,7 @@ static const char *line_of(char letter, size_t len)
     return line;
 }
 
-/* What a snapshot says, as a line; good until the next. */
+/* Returns a snapshot message as a line; valid until the next call. */
 static const char *snapshot(const char *id, int n, const char *lines)
 {
     static char text[80000];
@@ -257,7 +258,7 @@ static const char *snapshot(const char *id, int n, const char *lines)
     "\",\"patches\":[" operations "]}\n"
 #define SET_N(n) "{\"op\":\"replace\",\"path\":\"/n\",\"value\":" #n "}"
 
-/* What came is @first and then @rest. */
+/* Expects @first and then @rest. */
 static void expect(struct wire *w, const char *first, const char *rest)
 {
     const char *all = said(w);
@@ -268,11 +269,11 @@ static void expect(struct wire *w, const char *first, const char *rest)
 }
 
 enum {
-    LINE = 4200 /* letters: with them a snapshot is kept */
+    LINE = 4200 /* letters; a snapshot of this size is kept */
 };
 
-/* A server whose instance x has one line, and a wire that changes it and
- * watches it, and so has made its snapshot. */
+/* Starts a server with an instance x of one line, and a wire that changes it
+ * and subscribes to it, which creates its snapshot. */
 static struct zkt_server *begin(struct wire *writer)
 {
     struct zkt_server *server = serve((struct zkt_limits){ 0 }, NULL);
@@ -284,7 +285,7 @@ static struct zkt_server *begin(struct wire *writer)
     return server;
 }
 
-/* A newcomer is sent this, and is gone again. */
+/* Expects these frames on a new subscription, and closes it. */
 static void expect_newcomer(struct zkt_server *server, const char *first,
                             const char *rest)
 {
@@ -312,7 +313,7 @@ static void test_patches_since(void **state)
            PATCH("x", SET_N(1)));
     expect_snapshots(server, 3, 2);
     assert_int_equal(stats_of(server).patches, 2);
-    /* From there on it is followed: none twice, none missing. */
+    /* Patches follow: none twice, none missing. */
     call(&writer, "x", "append", "{\"text\":\"b\"}");
     expect(&follower,
            PATCH("x", "{\"op\":\"add\",\"path\":\"/lines/1\","
@@ -327,8 +328,9 @@ static void test_patches_since(void **state)
     zkt_server_free(server);
 }
 
-/* 4096 bytes with the head of the frame are kept, one less is not. */
-static void test_what_is_too_small(void **state)
+/* A snapshot of 4096 bytes, frame head included, is kept; a smaller snapshot is
+ * not. */
+static void test_small_snapshots_are_not_kept(void **state)
 {
     const size_t around = strlen(snapshot("x", 0, "\"\"")) - 1 + 4;
     (void)state;
@@ -414,8 +416,8 @@ static void test_dialects(void **state)
     zkt_server_free(server);
 }
 
-/* Who asks again is sent neither the snapshot nor a patch of before: it may
- * have asked because one of these did not fit. */
+/* A repeated subscription gets neither the kept snapshot nor the patches after
+ * it: the client may have asked because they did not fit. */
 static void test_asking_again(void **state)
 {
     struct wire writer;
@@ -440,8 +442,8 @@ enum {
     LARGE_LINE = 30000
 };
 
-/* Two lines, and one more with which the text of a snapshot of x has @size
- * bytes; the same as in JSON. Good until the next. */
+/* Appends two lines, and a third so that the snapshot of x has @size bytes.
+ * Returns the lines as JSON; valid until the next call. */
 static const char *fill(struct wire *w, size_t size)
 {
     static char lines[80000];
@@ -478,7 +480,7 @@ static void test_large_frames(void **state)
                  "{\"type\":\"rpc:result\",\"id\":\"1\",\"result\":[%s]}\n",
                  lines);
         expect(&writer, result, "");
-        /* What is written next begins small again. */
+        /* The next buffer is small again. */
         tell(&writer, "x", "set", "{\"n\":1}");
         expect_newcomer(server, snapshot("x", 1, lines), "");
         close_wire(&writer);
@@ -486,9 +488,9 @@ static void test_large_frames(void **state)
     }
 }
 
-/* ---- what does not change the state, and what nobody watches ---- */
+/* ---- calls that change nothing, and unwatched changes ---- */
 
-static void test_what_changes_nothing(void **state)
+static void test_calls_that_change_nothing(void **state)
 {
     struct wire writer;
     struct zkt_server *server = begin(&writer);
@@ -503,7 +505,7 @@ static void test_what_changes_nothing(void **state)
         if (i == 0) {
             tell(&writer, "x", "set", "{\"n\":0}");
         }
-        /* The second time nobody watches. */
+        /* The second round has no subscriber. */
         ask_of(&writer, "state:unsub", "x");
     }
     expect_snapshots(server, 3, 2);
@@ -548,7 +550,7 @@ static void test_a_call_that_has_yet_to_finish(void **state)
     struct wire w = visit(server);
     (void)state;
     call(&writer, "x", "later", "{\"n\":5}");
-    subscribe(&w, "x"); /* to what is committed, at once */
+    subscribe(&w, "x"); /* the snapshot is of the committed state */
     expect(&w, snapshot("x", 0, line_of('a', LINE)), "");
     recap_board_resume_later(held, then, NULL);
     zkt_server_tick(server);
@@ -557,7 +559,7 @@ static void test_a_call_that_has_yet_to_finish(void **state)
     (void)said(&writer);
     zkt_server_advance(server, 30000);
     assert_non_null(strstr(said(&writer), "DEADLINE_EXCEEDED"));
-    recap_board_resume_later(held, then, NULL); /* in vain */
+    recap_board_resume_later(held, then, NULL); /* has no effect */
     expect_newcomer(server, snapshot("x", 0, line_of('a', LINE)),
                     PATCH("x", SET_N(6)));
     expect_snapshots(server, 3, 2);
@@ -569,12 +571,12 @@ static void test_a_call_that_has_yet_to_finish(void **state)
 /* ---- slow readers ---- */
 
 /*
- * A subscriber that has not taken its snapshot asks for another: a token. It
- * is not filled with what is kept, which may be older than what the subscriber
- * knows, and waits while a call has changed the state and has yet to finish.
- * What was queued behind it stays there.
+ * A subscriber that has not taken its snapshot subscribes again: a placeholder
+ * is queued. It is not filled with the kept snapshot, which may be older than
+ * the state that the subscriber knows, and it waits while a call has changed
+ * the state and has not finished. Messages queued behind it stay there.
  */
-static void test_a_token(void **state)
+static void test_a_placeholder(void **state)
 {
     static char all[4 * LINE], lines[2 * LINE];
     struct zkt_server *server = serve(
@@ -604,8 +606,8 @@ static void test_a_token(void **state)
     zkt_server_free(server);
 }
 
-/* Neither a snapshot nor the patches since count towards the hard limit. */
-static void test_what_is_exempt(void **state)
+/* Neither a snapshot nor the patches after it count towards the hard limit. */
+static void test_catch_up_is_exempt_from_the_hard_limit(void **state)
 {
     struct zkt_server *server = serve(
         (struct zkt_limits){ .output_high = 500, .output_hard = 600 }, NULL);
@@ -635,14 +637,14 @@ static void test_what_is_exempt(void **state)
     zkt_server_free(server);
 }
 
-/* ---- the budget ---- */
+/* ---- the memory of the cache ---- */
 
 static uint64_t dropped(const struct zkt_server *server)
 {
     return stats_of(server).reached.cache_bytes;
 }
 
-/* Whether a newcomer to @id is sent what is kept. */
+/* Returns true if a new subscriber to @id gets the kept snapshot. */
 static bool is_kept(struct zkt_server *server, const char *id)
 {
     const uint64_t before = stats_of(server).snapshots_cached;
@@ -668,15 +670,15 @@ static void test_the_budget(void **state)
     assert_false(is_kept(server, "y"));
     assert_true(is_kept(server, "x"));
     assert_int_equal(dropped(server), 0);
-    assert_false(is_kept(server, "z")); /* in the place of y */
+    assert_false(is_kept(server, "z")); /* replaces y */
     assert_int_equal(dropped(server), 1);
     assert_true(is_kept(server, "x"));
     assert_true(is_kept(server, "z"));
-    assert_false(is_kept(server, "y")); /* in the place of x */
+    assert_false(is_kept(server, "y")); /* replaces x */
     assert_int_equal(dropped(server), 2);
     assert_true(is_kept(server, "z"));
     assert_true(is_kept(server, "y"));
-    assert_false(is_kept(server, "large")); /* for which nobody has to go */
+    assert_false(is_kept(server, "large")); /* too large to replace others */
     assert_false(is_kept(server, "large"));
     assert_int_equal(dropped(server), 4);
     assert_true(is_kept(server, "z"));
@@ -685,7 +687,8 @@ static void test_the_budget(void **state)
     zkt_server_free(server);
 }
 
-/* Patches take of it as well: 4304 bytes and as many, then 153 for each. */
+/* Patches count as well: 4304 bytes for each of two snapshots, then 153 for a
+ * patch. */
 static void test_patches_in_the_budget(void **state)
 {
     struct zkt_server *server = serve(
@@ -700,7 +703,7 @@ static void test_patches_in_the_budget(void **state)
     call(&writer, "x", "set", "{\"n\":1}");
     assert_int_equal(dropped(server), 0);
     call(&writer, "x", "set", "{\"n\":2}");
-    assert_int_equal(dropped(server), 1); /* x itself, the older of the two */
+    assert_int_equal(dropped(server), 1); /* x itself, the older snapshot */
     (void)said(&writer);
     assert_true(is_kept(server, "y"));
     assert_false(is_kept(server, "x"));
@@ -708,7 +711,7 @@ static void test_patches_in_the_budget(void **state)
     zkt_server_free(server);
 }
 
-/* The next snapshot is thought to be as large as the last, kept or not. */
+/* The next snapshot is expected to be as large as the last, kept or not. */
 static void test_the_guess(void **state)
 {
     static const uint32_t sizes[] = { 4095, 4096, 10001, 64000, 4095, 32 };
@@ -744,9 +747,9 @@ static size_t count_of(const char *text, const char *what)
 }
 
 /*
- * Changes, newcomers and the cache with an allocator that fails at the @n-th
- * allocation, once: whoever still has a connection has the state as it is.
- * False: there were fewer allocations.
+ * Changes, subscriptions and the cache while the @n-th allocation fails: a
+ * client that is still connected has the current state. Returns false if there
+ * were fewer allocations.
  */
 static bool run_without_memory(long n, bool large)
 {
@@ -770,7 +773,7 @@ static bool run_without_memory(long n, bool large)
     }
     const bool failed = failing.calls >= failing.fail_at;
     failing.fail_at = 0;
-    /* The truth is what one is told who comes now. */
+    /* A new subscriber gets the true state. */
     struct wire last = visit(server);
     subscribe(&last, "x");
     const size_t truth = count_of(said(&last), "\"b\"");
@@ -811,18 +814,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_patches_since),
-        cmocka_unit_test(test_what_is_too_small),
+        cmocka_unit_test(test_small_snapshots_are_not_kept),
         cmocka_unit_test(test_too_many_patches),
         cmocka_unit_test(test_a_big_change),
         cmocka_unit_test(test_dialects),
         cmocka_unit_test(test_asking_again),
         cmocka_unit_test(test_large_frames),
-        cmocka_unit_test(test_what_changes_nothing),
+        cmocka_unit_test(test_calls_that_change_nothing),
         cmocka_unit_test(test_a_change_that_nobody_watches),
         cmocka_unit_test(test_destroyed),
         cmocka_unit_test(test_a_call_that_has_yet_to_finish),
-        cmocka_unit_test(test_a_token),
-        cmocka_unit_test(test_what_is_exempt),
+        cmocka_unit_test(test_a_placeholder),
+        cmocka_unit_test(test_catch_up_is_exempt_from_the_hard_limit),
         cmocka_unit_test(test_the_budget),
         cmocka_unit_test(test_patches_in_the_budget),
         cmocka_unit_test(test_the_guess),

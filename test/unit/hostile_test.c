@@ -1,9 +1,9 @@
 /*
- * A client that means harm and knows how a server is built: what it says is
- * made to cost much, to make the server keep much, or to wait for it, on one
- * thread and on two, where it speaks to instances of the other. What is
- * kept is counted in bytes, at its most; what is said is counted, too. Nothing
- * here looks at a clock.
+ * A hostile client that knows how the server is built: its messages are made to
+ * cost much time, to make the server keep much memory, or to make it wait, on
+ * one thread and on two (the instances are then on the other thread). The tests
+ * count kept memory at its peak, in bytes, and the size of the answers. No test
+ * looks at a clock.
  */
 #include <malloc.h>
 #include <setjmp.h>
@@ -56,7 +56,7 @@ static void release(void *user, void *block)
 
 static const struct zkt_allocator counting = { get, resize, release, NULL };
 
-/* ---- a server, and what is said to it ---- */
+/* ---- a server, and messages to it ---- */
 
 enum {
     KIB = 1024,
@@ -65,9 +65,9 @@ enum {
 };
 
 static struct zkt_server *server;
-static size_t before; /* bytes in use when the peer was there */
+static size_t before; /* bytes in use after the peer has connected */
 
-/* The peer is on the last shard, and what it speaks to on the first. */
+/* The peer is on the last shard, its instances are on the first. */
 static uint32_t shards = 1;
 static struct zkt_location *homes[2 * HOMES];
 
@@ -84,7 +84,7 @@ static void claim_homes(void)
     }
 }
 
-/* Time passes, and what crosses arrives. */
+/* Advances the clock and delivers messages between shards. */
 static void pass(int64_t ms)
 {
     for (uint32_t i = 0; i < 4 * shards; i++) {
@@ -128,13 +128,13 @@ static void end(struct wire *w)
     assert_int_equal(used, 0);
 }
 
-/* What the peer has made the server keep, at its most. */
+/* Returns the peak of the bytes that the peer has made the server keep. */
 static size_t kept(void)
 {
     return peak - before;
 }
 
-/* A message of any length, whose text is not masked: a mask of zeros. */
+/* Sends a message of any length; the mask is zero. */
 static void say_long(struct wire *w, const char *text, size_t len)
 {
     char head[14] = { (char)0x81, (char)0xff };
@@ -145,7 +145,7 @@ static void say_long(struct wire *w, const char *text, size_t len)
     feed(w, text, len, 8192, false);
 }
 
-/* PREFIX, then PIECE until there are @len bytes of it, then SUFFIX. */
+/* Returns PREFIX, then PIECE repeated for @len bytes, then SUFFIX. */
 static char *repeat(const char *prefix, const char *piece, size_t len,
                     const char *suffix, size_t *out)
 {
@@ -161,7 +161,7 @@ static char *repeat(const char *prefix, const char *piece, size_t len,
     return text;
 }
 
-/* Says such a message, and gives what is answered. */
+/* Sends such a message and returns the answer. */
 static const char *ask_long(struct wire *w, const char *prefix,
                             const char *piece, size_t len, const char *suffix)
 {
@@ -183,7 +183,8 @@ static const char *ask_long(struct wire *w, const char *prefix,
 
 static const struct zkt_limits no_limits;
 
-/* Pings for ever, of one that takes no pong: it is not read any further. */
+/* Endless pings of a client that does not read pongs: the server stops reading
+ * it. */
 static void test_pings_without_end(void **state)
 {
     char flood[8192];
@@ -203,7 +204,7 @@ static void test_pings_without_end(void **state)
     assert_true(rounds < 40);
     assert_true(kept() < 600 * KIB);
     assert_int_equal(stats_of(server).reached.output_high, 1);
-    drain(&w); /* one that takes them goes on */
+    drain(&w); /* after it has read them, the server goes on */
     pass(0);
     drain(&w);
     assert_true(zkt_endpoint_reading(w.e));
@@ -218,12 +219,12 @@ static void test_pings_without_end(void **state)
     end(&w);
 }
 
-/* Half of a frame costs what has come of it, not what its head promises. */
+/* Half a frame costs the bytes that have arrived, not the announced length. */
 static void test_half_frames(void **state)
 {
     static const char heads[][15] = {
         "\x81\xff\0\0\0\0\0\x0f\xff\xff\0\0\0\0", /* nearly a MiB */
-        "\x01\xff\0\0\0\0\0\x0f\xff\xff\0\0\0\0", /* of a fragment */
+        "\x01\xff\0\0\0\0\0\x0f\xff\xff\0\0\0\0", /* a fragment */
     };
     (void)state;
     for (size_t i = 0; i < 2; i++) {
@@ -242,7 +243,8 @@ static void test_half_frames(void **state)
     }
 }
 
-/* Fragments of one byte: so many, and what they cost is in proportion. */
+/* Fragments of one byte: their number is limited, and their cost is
+ * proportional. */
 static void test_tiny_fragments(void **state)
 {
     struct wire w = begin(no_limits);
@@ -260,7 +262,7 @@ static void test_tiny_fragments(void **state)
     end(&w);
 }
 
-/* It says goodbye, does not go, does not take what is there, and talks on. */
+/* The client sends a close frame, stays, reads nothing, and goes on sending. */
 static void test_a_close_that_does_not_end(void **state)
 {
     char junk[4096];
@@ -277,12 +279,12 @@ static void test_a_close_that_does_not_end(void **state)
         seconds++;
     }
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_DROP);
-    assert_true(seconds <= 35); /* as one that is silent */
+    assert_true(seconds <= 35); /* as for a silent client */
     assert_true(kept() < 20 * KIB);
     end(&w);
 }
 
-/* ---- subscriptions and answers ---- */
+/* ---- subscriptions and calls ---- */
 
 /* A short message asks for a long answer, again and again. */
 static void test_a_storm_of_subscriptions(void **state)
@@ -314,8 +316,8 @@ static void test_a_storm_of_subscriptions(void **state)
 
 #define TOO_DEEP "is nested too deeply"
 
-/* Calls that were given up, but have yet to be resumed, keep little more than
- * their input. */
+/* Cancelled calls that are not resumed yet keep little more than their
+ * input. */
 static void test_cancelled_calls(void **state)
 {
     enum {
@@ -338,7 +340,7 @@ static void test_cancelled_calls(void **state)
     assert_true(deferred > CALLS * PADDING);
     pass(30000);
     assert_non_null(strstr(hear(&w), "DEADLINE_EXCEEDED"));
-    /* What has crossed is the input alone, from the start. */
+    /* A call to another shard keeps only its input from the start. */
     assert_true(shards > 1 || used - before < deferred - CALLS * PADDING);
     assert_true(used - before < CALLS * (PADDING + 500));
     for (size_t i = 0; i < CALLS; i++) {
@@ -356,7 +358,7 @@ static void test_deep_json(void **state)
     const char *answer = ask_long(&w, BUILD "{\"part\":", "[", MIB - 4 * KIB,
                                   "");
     assert_non_null(strstr(answer, "the message is not a JSON object"));
-    /* Well-formed, in a field, and in one that is unknown. */
+    /* Well-formed, in a known field and in an unknown field. */
     static const char *const places[] = { "{\"part\":", "{\"x\":" };
     for (size_t i = 0; i < 2; i++) {
         char prefix[256];
@@ -373,7 +375,7 @@ static void test_deep_json(void **state)
     end(&w);
 }
 
-/* Much that is wrong: the first are listed, the rest is counted. */
+/* An input with many errors: the first are listed, the rest are counted. */
 static void test_many_issues(void **state)
 {
     struct wire w = begin(no_limits);
@@ -382,12 +384,12 @@ static void test_many_issues(void **state)
                                   "0]}}");
     assert_non_null(strstr(answer, "and 522209 more"));
     assert_int_equal(stats_of(server).reached.issues, 1);
-    assert_true(kept() < 24 * MIB); /* what the list takes, while it grows */
+    assert_true(kept() < 24 * MIB); /* the list, while it grows */
     end(&w);
 }
 
-/* A long key is in the path of what is wrong below it, but not in an answer
- * that is longer than the question. */
+/* A long key is part of the path of an issue, but an answer is not longer than
+ * its question. */
 static void test_long_keys(void **state)
 {
     struct wire w = begin(no_limits);
@@ -407,8 +409,8 @@ static void test_long_keys(void **state)
     end(&w);
 }
 
-/* Short JSON that is long in memory, over and over: the last one counts, but
- * all of them are read. */
+/* Input that is short in JSON and large in memory, repeated under the same key:
+ * the last value counts, but all are decoded. */
 static void test_memory_of_a_call(void **state)
 {
     enum {
@@ -425,7 +427,7 @@ static void test_memory_of_a_call(void **state)
                                  "}}"),
                         REFUSED("1", "out of memory", "RESOURCE_EXHAUSTED"));
     assert_int_equal(stats_of(server).reached.call_bytes, 2);
-    assert_true(kept() < MIB + CALL + 3 * MIB); /* and what arrives, twice */
+    assert_true(kept() < MIB + CALL + 3 * MIB); /* and the message, twice */
     assert_string_equal(ask_and_hear(&w, MARK("2", "x", "y")), DONE("2"));
     end(&w);
 }
@@ -447,7 +449,7 @@ static void test_long_numbers(void **state)
     end(&w);
 }
 
-/* Many words, each of which takes as many steps as there may be. */
+/* Many words; each takes the maximum of matching steps. */
 static void test_many_hard_words(void **state)
 {
     struct wire w = begin(no_limits);
@@ -460,7 +462,7 @@ static void test_many_hard_words(void **state)
     end(&w);
 }
 
-/* Keys that would collide under a hash that everybody knows. */
+/* Keys that would collide under an unseeded hash. */
 static void test_hashes_are_seeded(void **state)
 {
     const struct slow_handlers *handlers = &slow_handlers;
@@ -469,7 +471,7 @@ static void test_hashes_are_seeded(void **state)
     assert_int_equal(zkt_server_new(slow_app(handlers), NULL, &a), ZKT_OK);
     assert_int_equal(zkt_server_new(slow_app(handlers), NULL, &b), ZKT_OK);
     struct wire v = open_wire(a), w = open_wire(b);
-    /* The id of a client is of the same random numbers. */
+    /* A client's id comes from the same random numbers. */
     assert_int_equal(v.len, w.len);
     assert_memory_not_equal(v.text, w.text, v.len);
     close_wire(&v);

@@ -1,7 +1,7 @@
 /*
- * Every limit of a server, one test for each: what happens one step before it,
- * what it answers, and that it is counted. The last test looks whether the
- * table of limits holds one that no test has reached.
+ * Every limit of a server, with a test for each: the behaviour one step before
+ * the limit, the answer at the limit, and its counter. The last test fails if
+ * the table of limits has a row that no test has reached.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,9 +17,10 @@
 
 /* ---- servers ---- */
 
-static struct zkt_limit_counts total; /* of all tests */
+static struct zkt_limit_counts total; /* over all tests */
 
-/* Changes the state, or emits, so often in one call: `change:3`, `emit:3`. */
+/* Changes the state, or emits, several times in a call: `change:3`,
+ * `emit:3`. */
 static enum zkt_status mark_often(struct slow_job_call *call,
                                   const struct slow_job_mark_input *in)
 {
@@ -78,7 +79,7 @@ static struct zkt_limit_counts reached(const struct zkt_server *server)
     return stats_of(server).reached;
 }
 
-/* Ends a server and adds what it has counted. */
+/* Ends a server and adds its counters to the total. */
 static void finish(struct zkt_server *server)
 {
     const struct zkt_limit_counts counts = reached(server);
@@ -93,7 +94,7 @@ static struct wire knock(struct zkt_server *server, const char *address)
     return (struct wire){ .e = zkt__server_accept(server, address) };
 }
 
-/* The handshake of one that was accepted. */
+/* Does the handshake of an accepted connection. */
 static void enter(struct wire *w)
 {
     feed(w, request, sizeof(request) - 1, 4096, true);
@@ -105,7 +106,7 @@ static void send_bytes(struct wire *w, const char *bytes, size_t len)
     feed(w, bytes, len, 8192, true);
 }
 
-/* ---- arriving ---- */
+/* ---- arriving messages ---- */
 
 static void test_message_bytes(void **state)
 {
@@ -131,7 +132,7 @@ static void test_message_ms(void **state)
     (void)state;
     send_bytes(&w, half, 8);
     zkt_server_advance(server, 999);
-    send_bytes(&w, "xx", 2); /* with the head it is just enough */
+    send_bytes(&w, "xx", 2); /* just enough, with the head */
     zkt_server_advance(server, 1);
     send_bytes(&w, "xxxxxxxxx", 9);
     zkt_server_advance(server, 999);
@@ -144,7 +145,8 @@ static void test_message_ms(void **state)
     finish(server);
 }
 
-/* The largest part of a message goes, whoever has come over the limit. */
+/* The connection with the largest partial message is closed, even if another
+ * connection exceeds the limit. */
 static void test_gathered_bytes(void **state)
 {
     struct zkt_server *server = serve(
@@ -165,7 +167,7 @@ static void test_gathered_bytes(void **state)
     assert_string_equal(said(&c), "");
     assert_int_equal(reached(server).gathered_bytes, 1);
     assert_int_equal(stats_of(server).gathered, 1024 + 1024);
-    /* A head of a request counts as well; its answer would be no frame. */
+    /* The head of a request counts as well; its answer is HTTP, not a frame. */
     struct wire d = knock(server, "d");
     send_bytes(&d, request, 50);
     assert_int_equal(stats_of(server).gathered, 3 * 1024);
@@ -225,7 +227,8 @@ static void test_handshake_ms(void **state)
         (struct zkt_limits){ .handshake_ms = 500 });
     struct wire w = knock(server, "a");
     (void)state;
-    for (int i = 0; i < 5; i++) { /* a drip does not buy time */
+    /* a trickle of bytes does not extend the deadline */
+    for (int i = 0; i < 5; i++) {
         assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
         send_bytes(&w, request + i, 1);
         zkt_server_advance(server, 100);
@@ -236,7 +239,7 @@ static void test_handshake_ms(void **state)
     finish(server);
 }
 
-/* We do not read what it says: then it is not silent. */
+/* A connection that the server has stopped reading is not silent. */
 static void test_silence_of_one_that_is_not_read(void **state)
 {
     struct zkt_server *server = serve(
@@ -256,7 +259,7 @@ static void test_silence_of_one_that_is_not_read(void **state)
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
     for (int i = 0; i < 20; i++) {
         drain(&w);
-        turn(server); /* goes on with what it has sent */
+        turn(server); /* goes on with messages that have arrived */
     }
     assert_true(zkt_endpoint_reading(w.e));
     zkt_server_advance(server, 500);
@@ -320,14 +323,15 @@ static void test_close_ms(void **state)
     finish(server);
 }
 
-/* ---- who comes in ---- */
+/* ---- admission ---- */
 
 static enum zkt_fate fate_of(const struct wire *w)
 {
     return zkt_endpoint_fate(w->e);
 }
 
-/* The oldest of the address that has most makes room. */
+/* The oldest half-open connection of the address that has most of them makes
+ * room. */
 static void test_half_open(void **state)
 {
     struct zkt_server *server = serve((struct zkt_limits){ .half_open = 3 });
@@ -343,14 +347,14 @@ static void test_half_open(void **state)
     assert_int_equal(fate_of(&a), ZKT_FATE_OPEN);
     assert_int_equal(fate_of(&b), ZKT_FATE_DROP);
     assert_int_equal(fate_of(&b2), ZKT_FATE_OPEN);
-    /* One that gets on before its turn comes stays. */
+    /* A connection that completes its handshake before the turn stays. */
     d = knock(server, "d");
     assert_int_equal(reached(server).half_open, 2);
     enter(&a);
     turn(server);
     assert_int_equal(fate_of(&a), ZKT_FATE_OPEN);
     assert_string_equal(ask(&a, MARK("1", "x", "")), DONE("1"));
-    /* What ends in another way needs no room to be made. */
+    /* Connections that end by themselves make room. */
     close_wire(&b2);
     send_bytes(&c, "nonsense\r\n\r\n", 12);
     assert_memory_equal(c.text, "HTTP/1.1 400 ", 13);
@@ -365,8 +369,8 @@ static void test_half_open(void **state)
     finish(server);
 }
 
-/* Those without an address are counted, and nobody's. */
-static void test_half_open_of_nobody(void **state)
+/* Connections without an address count, but not towards any address. */
+static void test_half_open_without_an_address(void **state)
 {
     struct zkt_server *server = serve(
         (struct zkt_limits){ .half_open = 2, .per_address = 1 });
@@ -382,7 +386,7 @@ static void test_half_open_of_nobody(void **state)
     finish(server);
 }
 
-/* Nobody can go for others while all are between two threads. */
+/* No connection can make room while all are on their way to another thread. */
 static void test_half_open_on_the_way(void **state)
 {
     struct zkt_server *server = serve((struct zkt_limits){ .half_open = 2 });
@@ -391,7 +395,7 @@ static void test_half_open_on_the_way(void **state)
     assert_true(zkt__server_admit(server));
     assert_false(zkt_server_accepting(server));
     assert_null(zkt_server_accept(server, "c", NULL));
-    assert_int_equal(reached(server).half_open, 1); /* once, not per try */
+    assert_int_equal(reached(server).half_open, 1); /* once, not per attempt */
     zkt__server_turn_away(server);
     assert_true(zkt_server_accepting(server));
     struct wire a = { .e = zkt__server_receive(server, "a") };
@@ -415,7 +419,8 @@ static void test_accepts_per_second(void **state)
     assert_false(zkt_server_accepting(server));
     assert_null(zkt_server_accept(server, "c", NULL));
     assert_int_equal(reached(server).accepts_per_second, 1);
-    assert_int_equal(zkt_server_timeout(server), 600); /* it wakes for it */
+    /* the server wakes for it */
+    assert_int_equal(zkt_server_timeout(server), 600);
     zkt_server_clock(server, 6000, 0);
     zkt_server_tick(server);
     assert_true(zkt_server_timeout(server) > 600);
@@ -440,7 +445,7 @@ static void assert_refused(struct wire *w)
     drain(w);
     assert_string_equal(w->text, answer);
     assert_int_equal(zkt_endpoint_fate(w->e), ZKT_FATE_CLOSE);
-    send_bytes(w, request, sizeof(request) - 1); /* what it says is nothing */
+    send_bytes(w, request, sizeof(request) - 1); /* its request is ignored */
     assert_string_equal(w->text, answer);
 }
 
@@ -455,7 +460,8 @@ static void test_connections(void **state)
         more[i] = knock(server, "c");
         assert_refused(&more[i]);
     }
-    assert_null(zkt_server_accept(server, "c", NULL)); /* without an answer */
+    /* refused without a reply */
+    assert_null(zkt_server_accept(server, "c", NULL));
     assert_int_equal(reached(server).connections, ZKT_REFUSED_MAX + 1);
     close_wire(&more[0]);
     close_wire(&a);
@@ -471,8 +477,8 @@ static void test_connections(void **state)
     finish(server);
 }
 
-/* One that is refused and does not go is dropped. */
-static void test_refused_and_still_there(void **state)
+/* A refused connection that does not end is dropped. */
+static void test_a_refused_connection_that_lingers(void **state)
 {
     struct zkt_server *server = serve((struct zkt_limits){ .connections = 1 });
     struct wire a = open_slow(server), b = knock(server, "b");
@@ -539,7 +545,7 @@ static void test_networks(void **state)
     }
 }
 
-/* Every allocation of a connection whose address is counted fails once. */
+/* Each allocation of a connection from a counted address fails once. */
 static void test_addresses_without_memory(void **state)
 {
     (void)state;
@@ -557,7 +563,8 @@ static void test_addresses_without_memory(void **state)
             close_wire(&w);
         }
         turn(server);
-        w = knock(server, "10.0.0.1"); /* nothing was counted in vain */
+        /* the failed connection is not counted */
+        w = knock(server, "10.0.0.1");
         assert_non_null(w.e);
         enter(&w);
         assert_string_equal(ask(&w, MARK("1", "x", "y")), DONE("1"));
@@ -679,7 +686,8 @@ static void test_subscriptions(void **state)
     struct wire w = open_slow(server), other = open_slow(server);
     (void)state;
     assert_string_equal(ask(&w, SUB("event:sub", "a")), "");
-    assert_string_equal(ask(&w, SUB("event:sub", "a")), ""); /* the same one */
+    /* the same subscription */
+    assert_string_equal(ask(&w, SUB("event:sub", "a")), "");
     assert_non_null(strstr(ask(&w, SUB("state:sub", "a")), "state:snapshot"));
     assert_string_equal(ask(&w, SUB("event:sub", "b")),
                         TOO_MANY_SUBSCRIPTIONS("b"));
@@ -691,7 +699,7 @@ static void test_subscriptions(void **state)
     assert_string_equal(ask(&w, SUB("event:unsub", "a")), "");
     assert_string_equal(ask(&w, SUB("event:unsub", "a")), "");
     assert_string_equal(ask(&w, SUB("event:sub", "b")), "");
-    /* The end of an instance ends what was subscribed to it. */
+    /* The end of an instance ends its subscriptions. */
     assert_int_equal(zkt_server_destroy(server, ZKT_STR("job"), ZKT_STR("a")),
                      ZKT_OK);
     turn(server);
@@ -729,7 +737,7 @@ static void test_waiting(void **state)
     turn(server);
     assert_string_equal(said(&a), RESULT("1", "1") RESULT("2", "2"));
     assert_int_equal(reached(server).mailbox_per_turn, 1);
-    turn(server); /* the arrival of b */
+    turn(server); /* the connect hook of b */
     assert_string_equal(said(&a), "");
     turn(server);
     assert_string_equal(said(&a), RESULT("3", "3"));
@@ -846,7 +854,7 @@ static void test_json_depth(void **state)
                 ISSUE("too_big", "\\\"part\\\",\\\"parent\\\",\\\"sizes\\\"",
                       "is nested too deeply")));
     assert_int_equal(reached(server).json_depth, 1);
-    /* What is passed over counts likewise. */
+    /* Ignored members count likewise. */
     assert_string_equal(ask(&w, BUILD("3", "{\"name\":\"a\",\"sizes\":[],"
                                            "\"x\":[[]]}")),
                         INVALID("3", ISSUE("too_big", "\\\"part\\\",\\\"x\\\"",
@@ -856,7 +864,7 @@ static void test_json_depth(void **state)
     finish(server);
 }
 
-/* What takes little room in JSON and much in memory. */
+/* Input that is short in JSON and large in memory. */
 static void test_call_bytes(void **state)
 {
     struct zkt_server *server = serve(
@@ -904,7 +912,7 @@ static void test_issues(void **state)
     assert_int_equal(reached(server).issues, 1);
     close_wire(&w);
     finish(server);
-    /* More than there is room for at first. */
+    /* More issues than the list has room for at first. */
     server = serve((struct zkt_limits){ .issues = 100 });
     w = open_slow(server);
     const char *answer = ask(
@@ -990,7 +998,7 @@ static void test_a_snapshot_larger_than_the_queue(void **state)
     send_text(&slow, SUB("state:sub", "x"), false);
     assert_int_equal(zkt_endpoint_fate(slow.e), ZKT_FATE_OPEN);
     assert_true(zkt_endpoint_reading(slow.e));
-    /* Another one waits until this one has been taken. */
+    /* Another snapshot waits until the reader has taken this one. */
     send_text(&slow, SUB("state:sub", "x"), false);
     send_text(&slow, SUB("state:sub", "y"), false);
     assert_int_equal(reached(server).output_high, 2);
@@ -1027,7 +1035,7 @@ static void test_output_high(void **state)
     const char *last = strstr(all, "\"n\":100");
     assert_non_null(last);
     assert_string_equal(last, "\"n\":100,\"trail\":\"\"}}\n"); /* at the end */
-    /* Results do not collapse: reading stops. */
+    /* Results are not conflated: reading stops. */
     for (int i = 0; i < 20; i++) {
         send_text(&slow, ADD("1", "y", "1", ""), false);
     }
@@ -1035,7 +1043,7 @@ static void test_output_high(void **state)
     assert_int_equal(reached(server).output_high, 2);
     for (int i = 0; i < 20; i++) {
         (void)said(&slow);
-        turn(server); /* goes on with what it has sent */
+        turn(server); /* goes on with messages that have arrived */
     }
     assert_true(zkt_endpoint_reading(slow.e));
     close_wire(&busy);
@@ -1055,7 +1063,7 @@ static void test_cache_bytes(void **state)
     assert_string_equal(ask(&busy, MARK("1", "x", "small")), DONE("1"));
     (void)ask(&busy, SUB("state:sub", "x"));
     assert_int_equal(reached(server).cache_bytes, 0);
-    for (int i = 0; i < 20; i++) { /* of which each is two on the wire */
+    for (int i = 0; i < 20; i++) { /* each takes two bytes on the wire */
         (void)ask(&busy, MARK("1", "x", LINE_FEEDS LINE_FEEDS LINE_FEEDS));
     }
     for (int i = 0; i < 10; i++) {
@@ -1069,7 +1077,7 @@ static void test_cache_bytes(void **state)
     finish(server);
 }
 
-/* More than the limit is let be for a while, for those who take it. */
+/* A reader that takes its output may exceed the limit for a while. */
 static void test_output_hard_ms(void **state)
 {
     struct zkt_server *server = serve(
@@ -1108,7 +1116,8 @@ static void test_output_hard(void **state)
         (void)ask(&busy, ADD("1", "x", "1", ""));
         calls++;
     }
-    assert_true(calls > 10 && calls < 300); /* sixteen times as much */
+    /* closed at sixteen times the limit */
+    assert_true(calls > 10 && calls < 300);
     assert_int_equal(zkt_endpoint_fate(slow.e), ZKT_FATE_CLOSE);
     assert_int_equal(reached(server).output_hard, 1);
     assert_string_equal(said(&slow), "close 1013\n");
@@ -1137,7 +1146,8 @@ static void test_output_stuck_ms(void **state)
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
     assert_int_equal(reached(server).output_stuck_ms, 1);
     assert_int_equal(reached(server).progress_rate, 1);
-    /* The frame that was begun ends, so that the close can be read. */
+    /* The frame that has begun is finished, so that the peer can read the close
+     * frame. */
     drain(&w);
     assert_memory_equal(w.text + w.len - 12,
                         "\x88\x0a\x03\xf5"
@@ -1147,7 +1157,8 @@ static void test_output_stuck_ms(void **state)
     finish(server);
 }
 
-/* Who causes lines of the log causes so many in a second, and each is one. */
+/* A client can cause a limited number of log lines per second; each event is
+ * one line. */
 static void test_log_per_second(void **state)
 {
     struct zkt_server *server = serve(
@@ -1164,7 +1175,8 @@ static void test_log_per_second(void **state)
         logged_last, "job \"x\\x0a\": mark: more than 1 changes in one call");
     zkt_server_advance(server, 1000);
     (void)ask(&w, MARK("2", "y", "change:2"));
-    assert_int_equal(logged, 4); /* how many were left out, and the new one */
+    /* the number of omitted lines, and the new line */
+    assert_int_equal(logged, 4);
     close_wire(&w);
     finish(server);
 }
@@ -1194,7 +1206,7 @@ static void test_posted(void **state)
     turn(server);
     assert_int_equal(ran, 3);
     assert_int_equal(reached(server).posted_per_turn, 1);
-    assert_int_equal(zkt_server_timeout(server), 0); /* there is more to do */
+    assert_int_equal(zkt_server_timeout(server), 0); /* more functions wait */
     assert_int_equal(zkt_server_post(server, count_run, &ran), ZKT_OK);
     turn(server);
     turn(server);
@@ -1223,7 +1235,7 @@ static void test_time_jumps(void **state)
     drain(&w);
     assert_memory_equal(w.text, "\x89\0", 2); /* asked first, not dropped */
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
-    zkt_server_clock(server, 7, 5); /* backwards: it stands still */
+    zkt_server_clock(server, 7, 5); /* the clock goes back: time stands still */
     zkt_server_tick(server);
     assert_int_equal(zkt_server_timeout(server), 5000);
     w.len = 0;
@@ -1254,7 +1266,7 @@ static void test_turn_work(void **state)
     }
     w.e->ops->feed(w.e, (uint8_t *)bytes, len);
     assert_false(zkt_endpoint_reading(w.e));
-    /* Somebody else has its round between two of the first. */
+    /* Another connection has its turn between two turns of the first. */
     turn(server);
     send_text(&other, ADD("2", "y", "1", ""), false);
     turn(server);
@@ -1295,7 +1307,7 @@ static void test_deferred_bytes(void **state)
     finish(server);
 }
 
-/* All mailboxes together have a limit, too. */
+/* All mailboxes together have a limit as well. */
 static void test_queued_bytes(void **state)
 {
     struct zkt_server *server = serve(
@@ -1321,7 +1333,7 @@ static void test_queued_bytes(void **state)
     finish(server);
 }
 
-/* A message that could not be delivered fails its call. */
+/* A reply that exceeds the limit of output fails its call. */
 static void test_output_bytes(void **state)
 {
     struct zkt_server *server = serve(
@@ -1369,7 +1381,7 @@ static void test_snapshot_bytes(void **state)
     assert_string_equal(said(&slow[1]), "");
     assert_int_not_equal(zkt_server_timeout(server), 0);
     assert_non_null(strstr(said(&slow[0]), "\"n\":10"));
-    /* What has been sent makes room: there is something to do at once. */
+    /* Sent bytes make room: the server has work at once. */
     assert_int_equal(zkt_server_timeout(server), 0);
     turn(server);
     assert_non_null(strstr(said(&slow[1]), "\"n\":10"));
@@ -1379,7 +1391,8 @@ static void test_snapshot_bytes(void **state)
     finish(server);
 }
 
-/* A connection that sends another thread more than that takes is not read. */
+/* A connection is not read while it exceeds the room of the channel to another
+ * thread. */
 static void send_across(struct zkt_limits limits)
 {
     struct zkt_server *server = new_slow_shards(&limits, NULL, 2);
@@ -1415,12 +1428,12 @@ static void test_channel_bytes(void **state)
     send_across((struct zkt_limits){ .channel_bytes = 600 });
 }
 
-/* ---- all of them ---- */
+/* ---- completeness ---- */
 
 static void test_no_limit_is_forgotten(void **state)
 {
     (void)state;
-    total.accepts_per_turn++;      /* net's: see serve_test.c */
+    total.accepts_per_turn++;      /* of the layer net: see serve_test.c */
     total.instances_per_address++; /* see admission_test.c */
 #define X(name, value, text)                                                   \
     if (total.name == 0) {                                                     \
@@ -1443,11 +1456,11 @@ int main(void)
         cmocka_unit_test(test_silence_of_one_that_is_not_read),
         cmocka_unit_test(test_close_ms),
         cmocka_unit_test(test_half_open),
-        cmocka_unit_test(test_half_open_of_nobody),
+        cmocka_unit_test(test_half_open_without_an_address),
         cmocka_unit_test(test_half_open_on_the_way),
         cmocka_unit_test(test_accepts_per_second),
         cmocka_unit_test(test_connections),
-        cmocka_unit_test(test_refused_and_still_there),
+        cmocka_unit_test(test_a_refused_connection_that_lingers),
         cmocka_unit_test(test_per_address),
         cmocka_unit_test(test_networks),
         cmocka_unit_test(test_addresses_without_memory),

@@ -1,7 +1,8 @@
 /*
- * A server with two shards whose turns a test takes, on one thread: wire `a`
- * is a connection of the first, wire `b` of the second. What crosses arrives
- * when both have had their turns, so a test decides what is under way.
+ * A server with two shards on one thread; the test takes their turns. Wire `a`
+ * is a connection of the first shard, wire `b` of the second. A message between
+ * shards arrives when both have had their turns, so a test decides which
+ * messages are under way.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +31,7 @@ static const struct zkt_session *session_of(const struct wire *w)
     return &ZKT_CONTAINER(w->e, struct zkt_connection, endpoint)->session;
 }
 
-/* Everything that is under way arrives, and what that brings about. */
+/* Delivers all messages that are under way, and those that they cause. */
 static void settle(const struct pair *p)
 {
     for (uint32_t i = 0; i < 8; i++) {
@@ -48,7 +49,7 @@ static struct pair open_pair(const struct zkt_limits *limits,
     return p;
 }
 
-/* Those in contact with an instance that is destroyed are not disconnected. */
+/* Clients of an instance that is destroyed are not told to disconnect. */
 static void close_pair_but(struct pair *p, int dropped)
 {
     close_wire(&p->a);
@@ -63,7 +64,7 @@ static void close_pair(struct pair *p)
     close_pair_but(p, 0);
 }
 
-/* Says something and gives what comes back when it has arrived. */
+/* Sends @text and returns the answer after it has crossed the shards. */
 static const char *ask_across(const struct pair *p, struct wire *w,
                               const char *text)
 {
@@ -86,7 +87,7 @@ static const char *ask_across(const struct pair *p, struct wire *w,
     "\",\"error\":\"" text "\",\"code\":\"" code "\"}\n"
 #define DESTROYED "the instance was destroyed"
 
-/* ---- what everybody sees ---- */
+/* ---- calls and order across shards ---- */
 
 static void test_a_call_across(void **state)
 {
@@ -123,7 +124,7 @@ static void test_order_across(void **state)
     assert_string_equal(ask_across(&p, &p.b, SUB("state:sub", "x")),
                         SNAPSHOT("x", "0", ""));
     assert_string_equal(ask_across(&p, &p.b, SUB("event:sub", "x")), "");
-    /* A patch, then its events, then the result: for the caller. */
+    /* The caller gets a patch, then its events, then the result. */
     assert_string_equal(ask_across(&p, &p.b, ADD("1", "x", "1", "")),
                         PATCH("x", "1") ADDED("x", "1") RESULT("1", "1"));
     assert_string_equal(said(&p.a), PATCH("x", "1") ADDED("x", "1"));
@@ -131,7 +132,7 @@ static void test_order_across(void **state)
                         PATCH("x", "2") ADDED("x", "2") RESULT("2", "2"));
     settle(&p);
     assert_string_equal(said(&p.b), PATCH("x", "2") ADDED("x", "2"));
-    /* Several of one turn arrive as several frames. */
+    /* Two calls of a turn send two frames of each kind. */
     send_text(&p.b, ADD("3", "x", "1", ""), false);
     send_text(&p.b, ADD("4", "x", "1", ""), false);
     settle(&p);
@@ -141,9 +142,9 @@ static void test_order_across(void **state)
     close_pair(&p);
 }
 
-/* Answers and patches come to subscriptions that are not given up: a snapshot
- * that no patches follow could be taken for one that they do. */
-static void test_changing_one_s_mind(void **state)
+/* Only a subscription that is not given up gets snapshots and patches: a client
+ * would take a snapshot without patches after it for a live subscription. */
+static void test_unsubscribing_while_a_snapshot_is_under_way(void **state)
 {
     struct pair p = open_pair(NULL, NULL);
     (void)state;
@@ -164,8 +165,8 @@ static void test_changing_one_s_mind(void **state)
     (void)ask(&p.a, ADD("3", "x", "1", ""));
     settle(&p);
     assert_string_equal(said(&p.b), PATCH("x", "3"));
-    /* Once more while subscribed: a fresh snapshot, and no patch is missed
-     * before the result of a call that was made before. */
+    /* Subscribing again sends a fresh snapshot; no patch before the result of
+     * an earlier call is missed. */
     (void)ask(&p.a, ADD("4", "x", "1", ""));
     send_text(&p.b, ADD("b", "x", "0", ""), true);
     send_text(&p.b, SUB("state:sub", "x"), true);
@@ -178,8 +179,8 @@ static void test_changing_one_s_mind(void **state)
     close_pair(&p);
 }
 
-/* To unsubscribe from what is not there makes nothing. */
-static void test_unsubscribing_from_nothing(void **state)
+/* An unsubscription does not create an instance. */
+static void test_unsubscribing_without_an_instance(void **state)
 {
     struct pair p = open_pair(NULL, NULL);
     (void)state;
@@ -190,14 +191,14 @@ static void test_unsubscribing_from_nothing(void **state)
     assert_int_equal(zkt_server_destroy(p.server, ZKT_STR("job"), ZKT_STR("x")),
                      ZKT_OK);
     settle(&p);
-    /* The contact is still there, the instance is not. */
+    /* The contact is still there; the instance has ended. */
     assert_string_equal(ask_across(&p, &p.a, SUB("state:unsub", "x")), "");
     assert_string_equal(ask_across(&p, &p.a, SUB("event:unsub", "x")), "");
     assert_int_equal(stats_of(p.server).instances, 0);
     close_pair_but(&p, 2);
 }
 
-/* ---- who is there ---- */
+/* ---- inspection ---- */
 
 struct seen {
     int count;
@@ -224,7 +225,8 @@ static void test_contacts(void **state)
     assert_int_equal(seen.clients, 2);
     assert_int_equal(seen.subscribers, 2);
     seen = (struct seen){ 0 };
-    zkt_server_instances(shard(&p, 1), see, &seen); /* a stub is none */
+    /* only the owning shard lists it */
+    zkt_server_instances(shard(&p, 1), see, &seen);
     assert_int_equal(seen.count, 0);
     close_wire(&p.b);
     settle(&p);
@@ -238,7 +240,7 @@ static void test_contacts(void **state)
     close_pair(&p);
 }
 
-/* A name may move when nobody refers to it any more. */
+/* A name may move to another shard when nothing refers to it. */
 static void test_homes(void **state)
 {
     struct pair p = open_pair(NULL, NULL);
@@ -253,7 +255,7 @@ static void test_homes(void **state)
     (void)ask_across(&p, &p.a, ADD("2", "x", "1", ""));
     (void)ask_across(&p, &p.b, SLOW_CALL("3", "x", "end", "null"));
     assert_int_equal(stats_of(p.server).instances, 0);
-    /* Contacts that have no use go with their instance. */
+    /* Unused contacts end with their instance. */
     assert_false(zkt__directory_find(directory, job, ZKT_STR("x"), &home));
     assert_string_equal(ask_across(&p, &p.a, ADD("4", "x", "1", "")),
                         RESULT("4", "1"));
@@ -271,7 +273,7 @@ static void test_the_end_of_an_instance(void **state)
     (void)ask(&p.a, ADD("1", "x", "1", ""));
     (void)ask_across(&p, &p.b, SUB("state:sub", "x"));
     (void)ask_across(&p, &p.b, SUB("event:sub", "x"));
-    /* From the other shard, which has no instance but knows of one. */
+    /* Destroys it from the other shard, which does not hold the instance. */
     assert_int_equal(
         zkt_server_destroy(shard(&p, 1), ZKT_STR("job"), ZKT_STR("x")), ZKT_OK);
     assert_int_equal(
@@ -281,7 +283,7 @@ static void test_the_end_of_an_instance(void **state)
     assert_int_equal(hooks.deactivate, 1);
     assert_string_equal(said(&p.b),
                         PATCH("x", "-1") GONE("x", DESTROYED, "ABORTED"));
-    /* Not subscribed any more; the next message meets a new one. */
+    /* The subscriptions have ended; the next message creates a new instance. */
     (void)ask(&p.a, ADD("2", "x", "0", ""));
     assert_string_equal(ask_across(&p, &p.b, ADD("2", "x", "3", "")),
                         RESULT("2", "3"));
@@ -289,7 +291,7 @@ static void test_the_end_of_an_instance(void **state)
     assert_int_equal(hooks.connect, 4);
     assert_string_equal(ask_across(&p, &p.b, SUB("state:sub", "x")),
                         SNAPSHOT("x", "3", ""));
-    /* One that is under way when it ends is not ended by it. */
+    /* A subscription that is under way survives the end of the instance. */
     assert_int_equal(zkt_server_destroy(p.server, ZKT_STR("job"), ZKT_STR("x")),
                      ZKT_OK);
     turn(shard(&p, 0));
@@ -299,7 +301,8 @@ static void test_the_end_of_an_instance(void **state)
     close_pair_but(&p, 4);
 }
 
-/* The first of two subscriptions is refused: patches begin with the second. */
+/* The first of two subscriptions is refused: patches begin with the second
+ * subscription. */
 static void test_a_subscription_that_is_refused(void **state)
 {
     const struct zkt_limits few = { .mailbox_messages = 1 };
@@ -312,7 +315,7 @@ static void test_a_subscription_that_is_refused(void **state)
     (void)ask(&p.a, ADD("1", "x", "1", "later"));
     (void)ask(&p.a, ADD("2", "x", "1", "later")); /* the mailbox is full */
     send_text(&p.b, SUB("state:sub", "x"), true);
-    turn(shard(&p, 0)); /* refused, which `b` has yet to learn */
+    turn(shard(&p, 0)); /* refused; `b` does not know it yet */
     resume(0, &ran);
     turn(shard(&p, 0));
     resume(1, &ran);
@@ -329,7 +332,8 @@ static void test_a_subscription_that_is_refused(void **state)
     close_pair(&p);
 }
 
-/* Its owner is busy: what comes from elsewhere waits, and is not lost. */
+/* While the owner is busy, messages of the other shard wait and are not
+ * lost. */
 static void test_a_busy_owner(void **state)
 {
     const struct zkt_limits few = { .mailbox_messages = 4, .pending_calls = 3 };
@@ -351,7 +355,8 @@ static void test_a_busy_owner(void **state)
     assert_string_equal(said(&p.a), RESULT("1", "1"));
     assert_string_equal(said(&p.b),
                         RESULT("2", "2") SNAPSHOT("x", "2", "dirty"));
-    /* Calls that wait elsewhere are the connection's own. */
+    /* Calls to a busy instance on another shard stop the reading of their
+     * connection only. */
     (void)ask(&p.a, ADD("4", "x", "1", "later"));
     (void)ask(&p.a, ADD("z", "z", "1", "later"));
     (void)ask_across(&p, &p.b, ADD("5", "x", "1", ""));
@@ -429,7 +434,7 @@ static void test_limits(void **state)
     (void)ask(&p.a, SLOW_CALL("4", "x", "end", "null"));
     assert_string_equal(ask_across(&p, &p.b, ADD("5", "y", "1", "")),
                         RESULT("5", "1"));
-    /* The contact with the old one stays; there is no room for a new one. */
+    /* The contact with the old instance stays; a new instance has no room. */
     assert_string_equal(
         ask_across(&p, &p.b, ADD("6", "x", "1", "")),
         REFUSED("6", "too many instances", "RESOURCE_EXHAUSTED"));
@@ -444,7 +449,7 @@ static void test_limits(void **state)
     close_pair_but(&p, 2);
 }
 
-/* A subscriber that takes nothing gets one snapshot in the end. */
+/* A subscriber that reads nothing gets one snapshot in the end. */
 static void test_a_slow_subscriber(void **state)
 {
     const struct zkt_limits few = { .output_high = 400,
@@ -463,13 +468,14 @@ static void test_a_slow_subscriber(void **state)
     assert_non_null(strstr(before, PATCH("x", "2")));
     assert_null(strstr(before, PATCH("x", "21")));
     free(before);
-    /* The token has reached the head, and the snapshot is asked for. */
+    /* The placeholder is at the head of the queue; its snapshot has been
+     * requested. */
     settle(&p);
     assert_string_equal(said(&p.b), SNAPSHOT("x", "21", ""));
     (void)ask(&p.a, ADD("3", "x", "1", ""));
     settle(&p);
     assert_string_equal(said(&p.b), PATCH("x", "22"));
-    /* One that gives up while its snapshot is under way. */
+    /* The subscriber unsubscribes while its snapshot is under way. */
     for (int i = 0; i < 20; i++) {
         (void)ask(&p.a, ADD("4", "x", "1", ""));
         turn(shard(&p, 1));
@@ -483,7 +489,7 @@ static void test_a_slow_subscriber(void **state)
     close_pair(&p);
 }
 
-/* Fills the queue of `b`, which is subscribed, until a token stands in it. */
+/* Fills the queue of `b`, which is subscribed, until it holds a placeholder. */
 static void fall_behind(struct pair *p)
 {
     const uint64_t before = stats_of(shard(p, 1)).reached.output_high;
@@ -494,9 +500,9 @@ static void fall_behind(struct pair *p)
     assert_true(stats_of(shard(p, 1)).reached.output_high > before);
 }
 
-/* A snapshot that was asked for comes when it is not wanted any more, and
- * another one is under way. */
-static void test_a_snapshot_that_is_late(void **state)
+/* A requested snapshot arrives after the unsubscription, while a second
+ * snapshot is under way. */
+static void test_a_late_snapshot(void **state)
 {
     const struct zkt_limits few = { .output_high = 400,
                                     .output_stuck_ms = 60000 };
@@ -505,7 +511,7 @@ static void test_a_snapshot_that_is_late(void **state)
     (void)ask(&p.a, ADD("0", "x", "1", ""));
     (void)ask_across(&p, &p.b, SUB("state:sub", "x"));
     fall_behind(&p);
-    (void)said(&p.b); /* the token is at the head: its snapshot is asked for */
+    (void)said(&p.b); /* the placeholder is at the head */
     const struct zkt_core *core = &shard(&p, 1)->core;
     assert_int_equal(core->ops->deadline(core), core->now_ms); /* at once */
     send_text(&p.b, ADD("1", "own", "0", ""), false);
@@ -513,15 +519,15 @@ static void test_a_snapshot_that_is_late(void **state)
     send_text(&p.b, SUB("state:sub", "x"), false);
     settle(&p);
     assert_string_equal(said(&p.b), RESULT("1", "0"));
-    settle(&p); /* the new one is asked for when its place is at the head */
+    settle(&p); /* the new snapshot is requested at the head */
     assert_string_equal(said(&p.b), SNAPSHOT("x", "13", ""));
     (void)ask_across(&p, &p.a, ADD("0", "x", "1", ""));
     assert_string_equal(said(&p.b), PATCH("x", "14"));
     close_pair(&p);
 }
 
-/* A close does not wait for a snapshot that is under way, nor, on one thread,
- * for a call that has yet to finish. */
+/* A close waits neither for a snapshot that is under way nor, on one thread,
+ * for an unfinished call. */
 static void test_a_close_that_does_not_wait(void **state)
 {
     const struct zkt_limits few = { .output_high = 400,
@@ -540,7 +546,7 @@ static void test_a_close_that_does_not_wait(void **state)
             (void)ask_across(&p, &p.a, ADD("9", "x", "1", "later-dirty"));
         }
         (void)said(&p.b);
-        assert_true(session_of(&p.b)->queue.count == 1); /* the token */
+        assert_true(session_of(&p.b)->queue.count == 1); /* the placeholder */
         feed(&p.b, close, sizeof(close) - 1, sizeof(close), true);
         assert_string_equal(said(&p.b), "close 1000\n");
         if (held_count > 0) {
@@ -551,7 +557,7 @@ static void test_a_close_that_does_not_wait(void **state)
     }
 }
 
-/* What another thread sends has its share of a turn, and no more. */
+/* Messages of another shard get their share of a turn, and no more. */
 static void test_a_share_of_a_turn(void **state)
 {
     const struct zkt_limits few = { .turn_work = 8000 }; /* four calls */
@@ -627,7 +633,8 @@ static void test_a_shutdown_that_waits_in_vain(void **state)
     assert_int_equal(ran.cancelled, 1);
 }
 
-/* One that does not listen has no threads, and uses its first shard alone. */
+/* A server that does not listen has no threads and uses only its first
+ * shard. */
 static void test_a_shutdown_without_threads(void **state)
 {
     struct zkt_server *server = new_slow_shards(NULL, NULL, 2);
@@ -654,7 +661,7 @@ static void test_options(void **state)
 
 /* ---- memory ---- */
 
-/* What a wire says in a session, and whether it has all come back. */
+/* Plays a session on both wires. */
 static void play(struct pair *p)
 {
     struct ran ran = { 0 };
@@ -674,8 +681,8 @@ static void play(struct pair *p)
     (void)ask_across(p, &p->b, ADD("4", "x", "1", "now"));
 }
 
-/* Each allocation of a session fails once: nothing leaks, the other side goes
- * on, and so does whoever was not told otherwise. */
+/* Each allocation of a session fails once: nothing leaks, the other shard goes
+ * on, and so do connections that were not closed. */
 static void test_no_memory(void **state)
 {
     struct failing_alloc counting;
@@ -695,7 +702,7 @@ static void test_no_memory(void **state)
         p = open_pair(NULL, &counting.allocator);
         counting.fail_at = counting.calls + i;
         play(&p);
-        /* Both can still be served, unless one was told to go. */
+        /* Each connection that is still open can be served. */
         const bool a = session_of(&p.a)->open;
         const bool b = session_of(&p.b)->open;
         assert_true(a || b);
@@ -715,7 +722,7 @@ static void test_no_memory(void **state)
     }
 }
 
-/* ---- copies of a state, at random ---- */
+/* ---- random subscriptions, checked against copies of the state ---- */
 
 enum {
     WATCHERS = 6,
@@ -726,10 +733,10 @@ struct watcher {
     struct wire wire;
     bool subscribed[NAMES];
     bool known[NAMES];
-    long n[NAMES]; /* as it has been told */
+    long n[NAMES]; /* the last value that the wire has received */
 };
 
-/* What `"VALUE":` of the line says. */
+/* Returns the number after @key in @line. */
 static long number_after(const char *line, const char *key)
 {
     const char *at = strstr(line, key);
@@ -747,10 +754,10 @@ static void listen(struct watcher *w)
             continue;
         }
         const int name = id[11] - 'a';
-        /* A subscription that was given up may be answered, too. */
-        assert_true(snapshot || w->known[name]); /* no patch comes first */
+        /* A subscription that was given up may still get its snapshot. */
+        assert_true(snapshot || w->known[name]); /* a snapshot comes first */
         const long n = number_after(line, snapshot ? "\"n\":" : "\"value\":");
-        /* Every change adds one: none is missed, none doubled. */
+        /* Every change adds 1, so no patch is missed or doubled. */
         assert_true(snapshot || n == w->n[name] + 1);
         w->known[name] = true;
         w->n[name] = n;
@@ -763,7 +770,7 @@ static uint32_t below(uint64_t *random, uint32_t n)
     return (uint32_t)(*random >> 33) % n;
 }
 
-/* All shards have turns, whatever their number. */
+/* Gives every shard several turns. */
 static void settle_all(const struct zkt_server *server)
 {
     const struct zkt_shards *shards = server->shards;
@@ -779,9 +786,9 @@ static bool is_behind(const struct wire *w)
     return c->held != NULL || c->session.queue.count > 0;
 }
 
-/* Until all that one has said is handled, and all that it was told is taken:
- * what waits behind a snapshot would still come. Its snapshot may wait for the
- * memory of others'. */
+/* Takes turns until the server has handled all messages of the watcher and sent
+ * all its output: messages wait behind a snapshot, and that snapshot may wait
+ * until other readers release memory. */
 static void catch_up(const struct zkt_server *server, struct watcher *all,
                      const struct watcher *one)
 {
@@ -826,7 +833,7 @@ static void act(const struct zkt_server *server, struct watcher *all,
     send_text(&w->wire, text, takes);
 }
 
-/* A limit of 1 to @most, or, one time in three, the default. */
+/* A limit from 1 to @most or, in a third of all draws, the default. */
 static int64_t draw(uint64_t *random, uint32_t most)
 {
     return below(random, 3) == 0 ? 0 : 1 + below(random, most);
@@ -893,8 +900,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_call_across),
         cmocka_unit_test(test_order_across),
-        cmocka_unit_test(test_changing_one_s_mind),
-        cmocka_unit_test(test_unsubscribing_from_nothing),
+        cmocka_unit_test(test_unsubscribing_while_a_snapshot_is_under_way),
+        cmocka_unit_test(test_unsubscribing_without_an_instance),
         cmocka_unit_test(test_contacts),
         cmocka_unit_test(test_homes),
         cmocka_unit_test(test_the_end_of_an_instance),
@@ -904,7 +911,7 @@ int main(void)
         cmocka_unit_test(test_a_deadline),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_a_slow_subscriber),
-        cmocka_unit_test(test_a_snapshot_that_is_late),
+        cmocka_unit_test(test_a_late_snapshot),
         cmocka_unit_test(test_a_close_that_does_not_wait),
         cmocka_unit_test(test_a_share_of_a_turn),
         cmocka_unit_test(test_a_shutdown),

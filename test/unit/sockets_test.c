@@ -1,9 +1,9 @@
 /*
- * Sockets that misbehave: every system call that can fail does so once, in
- * each way that it can; peers reset their connection in every state; the
- * process runs out of descriptors. The linker puts the functions below in the
- * place of the real ones (--wrap), which costs the library nothing. Whatever
- * fails, one connection or the start is lost and nothing else.
+ * Misbehaving sockets: every system call fails once, with each of its errors;
+ * peers reset their connection in every state; the process runs out of
+ * descriptors. The linker replaces the real functions by those below (--wrap),
+ * at no cost to the library. A failure loses one connection, or the start of
+ * the server, and nothing else.
  */
 #define _GNU_SOURCE /* accept4 */
 #include <errno.h>
@@ -39,9 +39,9 @@
 
 static struct {
     bool armed;
-    long calls, fail_at; /* the how-manieth fails, from 1 */
-    int way;             /* which of the errors of the function */
-    const char *failed;  /* its name */
+    long calls, fail_at; /* the number of the failing call, from 1 */
+    int way;             /* index into the errors of the function */
+    const char *failed;  /* the name of the failed function */
 } fault;
 
 static void arm(long fail_at, int way)
@@ -53,7 +53,7 @@ static void arm(long fail_at, int way)
     fault.failed = NULL;
 }
 
-/* Whether this call is the one; errno is set then. */
+/* Returns true, and sets errno, if this call has to fail. */
 static bool fails(const char *name, const int *errors, int count)
 {
     if (!fault.armed || ++fault.calls != fault.fail_at) {
@@ -68,7 +68,8 @@ static bool fails(const char *name, const int *errors, int count)
     fails(name, (const int[]){ __VA_ARGS__ },                                  \
           (int)(sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int)))
 
-/* A call of one of these is one that fails, or the real one. */
+/* Defines a wrapper that fails with one of the given errors or calls the real
+ * function. */
 #define WRAP(type, name, parameters, arguments, ...)                           \
     type __real_##name parameters;                                             \
     type __wrap_##name parameters;                                             \
@@ -99,7 +100,7 @@ WRAP(int, setsockopt,
 WRAP(int, getsockopt,
      (int fd, int level, int name, void *value, socklen_t *len),
      (fd, level, name, value, len), ENOBUFS)
-static int accept_error; /* of the next accept; 0: none */
+static int accept_error; /* of the next accept; 0 for none */
 
 int __real_accept4(int fd, struct sockaddr *out, socklen_t *len, int flags);
 int __wrap_accept4(int fd, struct sockaddr *out, socklen_t *len, int flags);
@@ -127,7 +128,7 @@ WRAP(int, epoll_create1, (int flags), (flags), EMFILE, ENOMEM)
 WRAP(int, timerfd_create, (int clock, int flags), (clock, flags), EMFILE)
 WRAP(int, shutdown, (int fd, int how), (fd, how), ENOTCONN)
 
-/* To watch no longer needs nothing that can run out. */
+/* Removing a descriptor from epoll cannot fail for lack of resources. */
 int __real_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
@@ -137,7 +138,7 @@ int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
     return bad ? -1 : __real_epoll_ctl(epoll, what, fd, event);
 }
 
-static bool blind; /* whoever waits for sockets is told that it cannot */
+static bool blind; /* waiting for sockets fails */
 
 int __real_epoll_wait(int epoll, struct epoll_event *out, int most, int ms);
 int __wrap_epoll_wait(int epoll, struct epoll_event *out, int most, int ms);
@@ -162,9 +163,9 @@ WRAP_UV(uv_signal_init, (uv_loop_t * loop, uv_signal_t *handle), (loop, handle))
 WRAP_UV(uv_signal_start, (uv_signal_t * handle, uv_signal_cb cb, int number),
         (handle, cb, number))
 
-/* ---- a clock that stands still, and is set forward ---- */
+/* ---- a clock that stands still until it is advanced ---- */
 
-static uint64_t stands_at; /* 0: it is the real one */
+static uint64_t stands_at; /* 0 for the real clock */
 
 uint64_t __real_uv_now(const uv_loop_t *loop);
 uint64_t __wrap_uv_now(const uv_loop_t *loop);
@@ -173,7 +174,7 @@ uint64_t __wrap_uv_now(const uv_loop_t *loop)
     return stands_at != 0 ? stands_at : __real_uv_now(loop);
 }
 
-static int64_t wall_ms; /* 0: the real one */
+static int64_t wall_ms; /* 0 for the real clock */
 
 int __real_clock_gettime(clockid_t clock, struct timespec *out);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
@@ -189,7 +190,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 
 /* ---- a server ---- */
 
-static int64_t called_at; /* by the server's clock */
+static int64_t called_at; /* on the server's clock */
 
 static struct demo_counter_inc_later *held;
 
@@ -315,7 +316,7 @@ static void say_text(const struct peer *peer, const char *text)
     say(peer, bytes, frame(bytes, text));
 }
 
-/* Takes what has come; false: the end. */
+/* Receives; returns false at the end of the stream. */
 static bool hear(struct peer *peer)
 {
     const size_t room = sizeof(peer->text) - 1 - peer->len;
@@ -328,7 +329,7 @@ static bool hear(struct peer *peer)
     return got > 0 || (got < 0 && errno == EAGAIN);
 }
 
-/* Runs the server until the peer has heard @text. */
+/* Runs the server until the peer has received @text. */
 static void wait_for(struct site *site, struct peer *peer, const char *text)
 {
     while (!holds(peer->text, peer->len, text)) {
@@ -349,7 +350,7 @@ static void enter(struct site *site, struct peer *peer)
     "\",\"actor\":\"counter\",\"actorId\":\"" instance                         \
     "\",\"method\":\"inc\",\"input\":{\"by\":" by "}}"
 
-/* Somebody new is served. */
+/* Connects a new client and expects an answer. */
 static void serve_somebody(struct site *site)
 {
     struct peer peer = knock(site);
@@ -368,7 +369,7 @@ static int count_descriptors(void)
     return count;
 }
 
-/* ---- every call fails once ---- */
+/* ---- every system call fails once ---- */
 
 static void on_inc(const struct zkt_reply *reply, int32_t result, void *user)
 {
@@ -378,13 +379,13 @@ static void on_inc(const struct zkt_reply *reply, int32_t result, void *user)
     (*answers)++;
 }
 
-/* A client calls; it gets one answer, whatever that is. */
+/* A client makes a call; it gets exactly one reply, of any status. */
 static void run_client(struct site *site)
 {
     const struct zkt_client_options options = { .rpc_timeout_ms = 1000,
                                                 .reconnect_min_ms = 1,
                                                 .reconnect_max_ms = 5,
-                                                /* the server is in our hands */
+                                                /* the test holds the server */
                                                 .close_ms = -1 };
     char url[64];
     int answers = 0;
@@ -407,7 +408,7 @@ static void run_client(struct site *site)
     step(site);
 }
 
-/* False: there are not so many calls. */
+/* Returns false if the session makes fewer calls. */
 static bool run_session(long fail_at, int way)
 {
     const int descriptors = count_descriptors();
@@ -435,7 +436,7 @@ static void test_every_system_call(void **state)
         WAYS = 5
     };
     bool ended = false;
-    uv_loop_t first; /* opens what libuv keeps for the process */
+    uv_loop_t first; /* opens the descriptors that libuv keeps */
     (void)state;
     assert_int_equal(uv_loop_init(&first), 0);
     assert_int_equal(uv_loop_close(&first), 0);
@@ -449,7 +450,7 @@ static void test_every_system_call(void **state)
     }
 }
 
-/* The server's end of @peer's connection. */
+/* Returns the server's socket of @peer's connection. */
 static int find_other_end(const struct peer *peer)
 {
     struct sockaddr_in own, other;
@@ -466,7 +467,7 @@ static int find_other_end(const struct peer *peer)
     return -1;
 }
 
-/* No reply waits for the acknowledgement of the one before. */
+/* A reply does not wait for the acknowledgement of the previous reply. */
 static void test_nothing_is_delayed(void **state)
 {
     struct site site;
@@ -485,8 +486,8 @@ static void test_nothing_is_delayed(void **state)
     close_site(&site);
 }
 
-/* However long nothing was ready before. */
-static void test_a_call_is_told_the_time(void **state)
+/* The time is right even if no socket was ready for long. */
+static void test_a_call_sees_the_time(void **state)
 {
     struct site site;
     (void)state;
@@ -502,7 +503,7 @@ static void test_a_call_is_told_the_time(void **state)
     close_site(&site);
 }
 
-/* ---- a server of its own loop ---- */
+/* ---- a server with its own loop ---- */
 
 static void stop_at_once(void *user, struct zkt_server *server)
 {
@@ -517,7 +518,7 @@ static void stop_by_signal(void *user, uint16_t port)
     (void)raise(SIGTERM);
 }
 
-/* Stops before its loop runs, or by what its loop does. */
+/* Stops the server before its loop runs, or from a callback in the loop. */
 static void run_starts(bool early)
 {
     struct site site = { 0 };
@@ -565,7 +566,7 @@ static void go_blind(void *user, uint16_t port)
     blind = true;
 }
 
-/* Better to end than to try again and again. */
+/* The server ends instead of retrying forever. */
 static void test_a_server_that_cannot_wait(void **state)
 {
     struct site site = { 0 };
@@ -604,14 +605,14 @@ static void test_a_loop_that_cannot_wait(void **state)
     close_site(&site);
 }
 
-/* ---- how a client leaves ---- */
+/* ---- closing a client ---- */
 
-/* A client in a loop of its own, and a server that is played by the test. */
+/* A client in its own loop; the test plays the server. */
 struct visit {
     uv_loop_t loop;
     struct zkt_client *client;
     int listener;
-    struct peer server; /* its end of the connection */
+    struct peer server; /* the server's end of the connection */
 };
 
 static void open_visit(struct visit *v)
@@ -633,7 +634,7 @@ static void open_visit(struct visit *v)
     assert_non_null(v->client);
 }
 
-/* Runs the client until the server has heard @text. */
+/* Runs the client until the server has received @text. */
 static void wait_for_client(struct visit *v, const char *text)
 {
     while (!holds(v->server.text, v->server.len, text)) {
@@ -684,7 +685,8 @@ static void run_ten_turns(struct visit *v)
     }
 }
 
-/* The client says goodbye, and its socket is open until its time is over. */
+/* The client sends a close frame and keeps its socket open until its
+ * timeout. */
 static void leave(struct visit *v)
 {
     stands_at = __real_uv_now(&v->loop);
@@ -722,7 +724,7 @@ static void test_the_server_does_not_close(void **state)
     end_visit(&v);
 }
 
-/* Nothing was agreed on that could be ended well. */
+/* Without a handshake there is no session to close. */
 static void test_leaving_before_the_handshake(void **state)
 {
     struct visit v;
@@ -740,14 +742,14 @@ static void test_leaving_before_the_handshake(void **state)
     end_visit(&v);
 }
 
-/* ---- a process that was held up ---- */
+/* ---- a process that was suspended ---- */
 
 static const struct zkt_limits attentive = {
     .ping_after_ms = 1000,
     .pong_within_ms = 500,
 };
 
-/* The server's clock stands still, and every peer has been pinged. */
+/* Stops the server's clock and connects peers until each has been pinged. */
 static void ping_all(struct site *site, struct peer *peers, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -771,8 +773,8 @@ static void do_nothing_at_all(struct zkt_server *server, void *user)
     (void)user;
 }
 
-/* It is held up for a minute. What was posted meanwhile ends a turn before any
- * socket was looked at. */
+/* The process is suspended for a minute. A function that was posted meanwhile
+ * ends a turn before the server has looked at any socket. */
 static void hold_up(struct site *site, const struct peer *peers, int count)
 {
     assert_int_equal(zkt_server_post(site->server, do_nothing_at_all, NULL),
@@ -786,7 +788,7 @@ static void hold_up(struct site *site, const struct peer *peers, int count)
     }
 }
 
-/* All of them answer but the last. */
+/* All peers but the last answer. */
 static void run_hold_up(int count)
 {
     static struct peer peers[300];
@@ -808,7 +810,7 @@ static void test_pongs_that_lie_unread(void **state)
 {
     (void)state;
     run_hold_up(2);
-    run_hold_up(300); /* more than are taken at once */
+    run_hold_up(300); /* more than the server reads in a turn */
 }
 
 /* ---- resets ---- */
@@ -953,7 +955,8 @@ static void test_resets_in_every_state(void **state)
     assert_int_equal(count_descriptors(), descriptors);
 }
 
-/* Whoever reads only when it has sent all of it finds why it was closed. */
+/* A peer that reads only after it has sent everything finds the reason for the
+ * close. */
 static void test_a_close_frame_is_not_overtaken(void **state)
 {
     static const char head[14] = { (char)0x81, (char)0xff, [7] = 4 << 4 };
@@ -983,7 +986,7 @@ static void test_a_close_frame_is_not_overtaken(void **state)
     close_site(&site);
 }
 
-/* ---- who is accepted ---- */
+/* ---- accepting ---- */
 
 static void test_descriptors_run_out(void **state)
 {
@@ -1014,7 +1017,7 @@ static void test_descriptors_run_out(void **state)
     close_site(&site);
 }
 
-/* What is said of one connection, and what of the process (accept(2)). */
+/* Errors that concern one connection, and errors of the process (accept(2)). */
 static void test_accept_errors(void **state)
 {
     static const int of_one[] = { ECONNABORTED, EINTR,       EPROTO,     EPERM,
@@ -1038,7 +1041,7 @@ static void test_accept_errors(void **state)
     close_site(&site);
 }
 
-/* It is said once, however often it is tried. */
+/* The error is logged once for any number of attempts. */
 static void test_accepting_fails_for_long(void **state)
 {
     struct site site;
@@ -1080,7 +1083,7 @@ static void test_descriptors_bound_connections(void **state)
 static void test_one_connection_too_many(void **state)
 {
     enum {
-        MORE = 40 /* of them 32 are answered, and linger */
+        MORE = 40 /* 32 of them get an answer and linger */
     };
     struct site site;
     struct peer more[MORE];
@@ -1138,7 +1141,7 @@ static void test_the_oldest_makes_room(void **state)
     close_site(&site);
 }
 
-/* What is over in a second is accepted in the next. */
+/* Connections beyond the limit of a second are accepted in the next second. */
 static void test_accepting_waits_for_time(void **state)
 {
     struct site site;
@@ -1168,7 +1171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_system_call),
         cmocka_unit_test(test_nothing_is_delayed),
-        cmocka_unit_test(test_a_call_is_told_the_time),
+        cmocka_unit_test(test_a_call_sees_the_time),
         cmocka_unit_test(test_a_server_that_cannot_wait),
         cmocka_unit_test(test_a_loop_that_cannot_wait),
         cmocka_unit_test(test_the_server_closes_first),
