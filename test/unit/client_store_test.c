@@ -1,7 +1,7 @@
 /*
- * What a client makes of states and events, against a server that is written
- * out: subscriptions, handles, listeners in each other's way, patches that do
- * not fit, and what a newer server sends.
+ * A client's states and events, against a server that the test plays:
+ * subscriptions, handles, listeners that remove each other, patches that do not
+ * fit, and messages of a newer server.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@
 
 static const struct zkt_client_options plain = { .reconnect_jitter = -1 };
 
-/* A client that is connected. */
+/* A connected client. */
 struct fixture {
     struct fake fake;
     struct test_doc *doc; /* the instance "a" */
@@ -158,7 +158,7 @@ static void test_handles_share_and_count(void **state)
     test_doc_close(same);
     assert_string_equal(t.fake.sent, ""); /* on the next turn */
     assert_string_equal(fake_sent(&t.fake), UNSUB("a"));
-    /* Late news of an instance that nobody has is nobody's. */
+    /* Late messages of an instance without a handle are ignored. */
     fake_say(&t.fake, SNAPSHOT(STATE(6)));
     fake_say(&t.fake, EVENT("\"quiet\""));
     assert_int_equal(seen.states, 3);
@@ -180,7 +180,8 @@ static void test_released_and_taken_again_in_one_turn(void **state)
     test_doc_subscribe(t.doc, on_state, &seen);
     assert_int_equal(test_doc_snapshot(t.doc)->n, 1);
     assert_string_equal(fake_sent(&t.fake), "");
-    assert_int_equal(seen.states, 2); /* the new one is told what is known */
+    /* the new listener gets the known state */
+    assert_int_equal(seen.states, 2);
     disconnect(&t);
 }
 
@@ -207,8 +208,9 @@ static void on_stale(const struct zkt_reply *reply, void *user)
     (*told)++;
 }
 
-/* A handle that was closed is nobody's, though its memory is used again. */
-static void test_a_stale_handle_is_nobody_s(void **state)
+/* Every use of a closed handle fails, even after its memory has been used
+ * again. */
+static void test_a_stale_handle_is_refused(void **state)
 {
     enum {
         MANY = 20000
@@ -251,12 +253,12 @@ static void test_handles_closed_after_the_client(void **state)
     fake_close(&t.fake);
     test_doc_close(closed);
     test_doc_close(other);
-    test_doc_close(other); /* there is one more */
+    test_doc_close(other); /* another handle is open */
     assert_null(test_doc_snapshot(other));
     test_doc_close(t.doc);
 }
 
-/* Each is found, whichever went before. */
+/* Every instance is found, in any order of closing. */
 static void test_many_instances(void **state)
 {
     enum {
@@ -321,7 +323,7 @@ static void test_snapshots_and_patches(void **state)
     test_doc_subscribe(t.doc, on_state, &all);
     test_doc_watch_n(t.doc, on_n, &n);
     fake_turn(&t.fake);
-    fake_say(&t.fake, PATCH(SET_N(9))); /* before it is known: passed over */
+    fake_say(&t.fake, PATCH(SET_N(9))); /* ignored until a snapshot has come */
     assert_int_equal(all.states, 0);
     fake_say(&t.fake, SNAPSHOT(STATE(1)));
     assert_int_equal(all.states, 1);
@@ -357,7 +359,7 @@ static void test_state_is_in_sync_after_a_drop(void **state)
     fake_say(&t.fake, SNAPSHOT(STATE(1)));
     fake_detach(&t.fake);
     fake_turn(&t.fake);
-    assert_int_equal(test_doc_snapshot(t.doc)->n, 1); /* as last known */
+    assert_int_equal(test_doc_snapshot(t.doc)->n, 1); /* the last known state */
     struct test_doc *other = test_doc_open(t.fake.client, "b");
     test_doc_on_quiet(other, on_quiet, &hits);
     (void)fake_sent(&t.fake);
@@ -365,12 +367,13 @@ static void test_state_is_in_sync_after_a_drop(void **state)
     fake_accept(&t.fake);
     assert_string_equal(fake_sent(&t.fake),
                         SUB("a") EVENT_SUB("a") EVENT_SUB("b"));
-    fake_say(&t.fake, PATCH(SET_N(7))); /* of no snapshot that we have */
+    /* belongs to no snapshot of this connection */
+    fake_say(&t.fake, PATCH(SET_N(7)));
     assert_int_equal(test_doc_snapshot(t.doc)->n, 1);
     fake_say(&t.fake, SNAPSHOT("{\"n\":1,\"level\":\"high\",\"list\":[5],"
                                "\"items\":{}}"));
     assert_int_equal(all.states, 2);
-    assert_int_equal(n.fields, 1); /* it is what it was */
+    assert_int_equal(n.fields, 1); /* the field has not changed */
     assert_int_equal(test_doc_snapshot(t.doc)->list.len, 1);
     fake_say(&t.fake, PATCH(SET_N(8)));
     assert_int_equal(n.n, 8);
@@ -380,8 +383,8 @@ static void test_state_is_in_sync_after_a_drop(void **state)
     disconnect(&t);
 }
 
-/* The last listener left while there was no connection. */
-static void test_what_is_not_wanted_is_not_sent_again(void **state)
+/* The last listener leaves while there is no connection. */
+static void test_subscriptions_without_listeners_are_not_renewed(void **state)
 {
     struct fixture t;
     struct seen seen = { 0 };
@@ -399,7 +402,7 @@ static void test_what_is_not_wanted_is_not_sent_again(void **state)
     disconnect(&t);
 }
 
-/* `add` in the middle: a plain server means it to overwrite. */
+/* An `add` inside a list: a plain server means an overwrite. */
 static void test_two_dialects(void **state)
 {
     static const char patch[] = PATCH(
@@ -427,7 +430,7 @@ static void test_two_dialects(void **state)
     }
 }
 
-/* ---- what does not fit ---- */
+/* ---- patches that do not fit ---- */
 
 #define MISFIT                                                                 \
     PATCH("[{\"op\":\"replace\",\"path\":\"/n\",\"value\":3},"                 \
@@ -451,8 +454,8 @@ static void test_a_misfit_asks_for_a_snapshot(void **state)
     follow(&t, &seen);
     fake_say(&t.fake, MISFIT);
     assert_string_equal(fake_sent(&t.fake), SUB("a"));
-    assert_int_equal(test_doc_snapshot(t.doc)->n, 1); /* not by halves */
-    /* What was under way belongs to the state that we do not have. */
+    assert_int_equal(test_doc_snapshot(t.doc)->n, 1); /* not applied by half */
+    /* Messages under way belong to a state that the client has dropped. */
     fake_say(&t.fake, MISFIT);
     fake_say(&t.fake, PATCH(SET_N(5)));
     assert_int_equal(test_doc_snapshot(t.doc)->n, 1);
@@ -461,7 +464,8 @@ static void test_a_misfit_asks_for_a_snapshot(void **state)
     fake_say(&t.fake, PATCH(SET_N(7)));
     assert_int_equal(seen.n, 7);
     assert_int_equal(seen.errors, 0);
-    /* One that fitted came between: this is a first one again. */
+    /* A fitting snapshot came between, so this mismatch is a first mismatch
+     * again. */
     fake_say(&t.fake, MISFIT);
     assert_string_equal(fake_sent(&t.fake), SUB("a"));
     assert_int_equal(seen.errors, 0);
@@ -487,7 +491,7 @@ static void test_a_second_misfit_is_an_error(void **state)
     fake_say(&t.fake, PATCH(SET_N(5)));
     fake_say(&t.fake, MISFIT);
     assert_int_equal(seen.errors, 1);
-    /* The next connection begins anew. */
+    /* The next connection starts afresh. */
     fake_detach(&t.fake);
     fake_turn(&t.fake);
     fake_advance(&t.fake, 250);
@@ -517,7 +521,7 @@ static void test_snapshots_that_do_not_fit(void **state)
     disconnect(&t);
 }
 
-/* The limits of what arrives: nesting, and frames. */
+/* The limits of received messages: nesting and frames. */
 static void test_limits_of_messages(void **state)
 {
     static const char begin[] = "\x01\x01{", more[] = "\0\0";
@@ -596,7 +600,7 @@ static void test_refused_subscriptions_and_events_that_do_not_fit(void **state)
     "{\"type\":\"rpc\",\"id\":\"rpc_" id "_0\",\"actor\":\"doc\","             \
     "\"actorId\":\"a\",\"method\":\"ping\"}\n"
 
-/* How long until "a" is asked for again, and nothing else happens. */
+/* Returns the time until "a" is subscribed to again; nothing else is sent. */
 static int64_t wait_for_sub(struct fixture *t)
 {
     struct fake *f = &t->fake;
@@ -627,13 +631,14 @@ static void test_a_refusal_that_passes(void **state)
     for (int i = 0; i < 5; i++) {
         fake_say(&t.fake, codes[i]);
         assert_int_equal(seen.errors, i + 1);
-        /* Who joins meanwhile does not make it any faster. */
+        /* A listener that joins meanwhile does not shorten the delay. */
         test_doc_watch_n(t.doc, on_n, &seen);
         assert_int_equal(wait_for_sub(&t), expected[i]);
     }
     fake_say(&t.fake, SNAPSHOT(STATE(3)));
     assert_int_equal(test_doc_snapshot(t.doc)->n, 3);
-    /* One that has held begins at the first delay again. */
+    /* After a subscription that has held, the delays start at the first
+     * again. */
     fake_advance(&t.fake, 5000);
     fake_say(&t.fake, PATCH(SET_N(4)));
     fake_say(&t.fake, REFUSED("UNAVAILABLE"));
@@ -643,8 +648,8 @@ static void test_a_refusal_that_passes(void **state)
     disconnect(&t);
 }
 
-/* An instance that ends makes room for another one; one that does nothing but
- * end is not asked for without a pause. */
+/* The client follows the instance that replaces an ended instance; if instances
+ * only end, it subscribes with pauses. */
 static void test_an_instance_that_ends(void **state)
 {
     struct fixture t;
@@ -655,7 +660,7 @@ static void test_an_instance_that_ends(void **state)
     assert_int_equal(seen.errors, 1);
     assert_string_equal(seen.error, "the subscription has ended: no");
     assert_string_equal(fake_sent(&t.fake), SUB("a"));
-    fake_say(&t.fake, PATCH(SET_N(7))); /* of the one before */
+    fake_say(&t.fake, PATCH(SET_N(7))); /* of the previous subscription */
     assert_int_equal(seen.states, 1);
     test_doc_subscribe(t.doc, on_state, &late);
     assert_string_equal(fake_sent(&t.fake), "");
@@ -685,13 +690,13 @@ static void test_a_refusal_for_good(void **state)
     assert_int_equal(seen.states, 1);
     fake_advance(&t.fake, 25000);
     assert_string_equal(fake_sent(&t.fake), "");
-    /* A listener that joins is a reason to ask again. */
+    /* A new listener makes the client subscribe again. */
     test_doc_watch_n(t.doc, on_n, &seen);
     assert_string_equal(fake_sent(&t.fake), SUB("a"));
     fake_say(&t.fake, REFUSED("NOT_FOUND"));
     test_doc_on_quiet(t.doc, on_quiet, &seen);
     assert_string_equal(fake_sent(&t.fake), EVENT_SUB("a"));
-    /* And so is a new connection. */
+    /* So does a new connection. */
     fake_say(&t.fake, REFUSED("UNAUTHENTICATED"));
     fake_detach(&t.fake);
     fake_turn(&t.fake);
@@ -715,7 +720,7 @@ static void test_leaving_while_it_is_refused(void **state)
         fake_say(&t.fake, codes[i]);
         zkt_client_off(t.fake.client, id);
         fake_advance(&t.fake, 5000);
-        assert_string_equal(fake_sent(&t.fake), ""); /* there is none */
+        assert_string_equal(fake_sent(&t.fake), ""); /* no listener is left */
         fake_say(&t.fake, SNAPSHOT(STATE(1)));
         assert_null(test_doc_snapshot(t.doc));
         test_doc_subscribe(t.doc, on_state, &seen);
@@ -725,9 +730,9 @@ static void test_leaving_while_it_is_refused(void **state)
     assert_int_equal(seen.states, 0);
 }
 
-/* A refusal of a subscription that was let go of, and made anew: the snapshot
- * says that the new one was accepted. */
-static void test_a_refusal_that_is_not_true(void **state)
+/* The refusal belongs to a subscription that was given up and made again: the
+ * snapshot shows that the new subscription was accepted. */
+static void test_a_refusal_of_an_earlier_subscription(void **state)
 {
     struct fixture t;
     struct seen seen = { 0 };
@@ -745,7 +750,8 @@ static void test_a_refusal_that_is_not_true(void **state)
     disconnect(&t);
 }
 
-/* Many wait at once, each for its time, whatever part of it is cut off. */
+/* Many subscriptions wait at once, each for its own delay, in any order of
+ * closing. */
 static void test_many_refusals(void **state)
 {
     enum {
@@ -809,7 +815,7 @@ static void test_calls_do_not_overtake_subscriptions(void **state)
     id = test_doc_watch_n(t.doc, on_n, &seen);
     assert_string_equal(fake_sent(&t.fake), EVENT_SUB("a") SUB("a") RPC("1")
                                                 UNSUB("a") RPC("2") SUB("a"));
-    /* What cancels out between two calls is not sent. */
+    /* A change that is undone between two calls is not sent. */
     test_doc_begin_ping(t.doc, ignore_reply, NULL);
     zkt_client_off(client, id);
     test_doc_watch_n(t.doc, on_n, &seen);
@@ -838,7 +844,8 @@ static void test_order_without_a_connection(void **state)
     zkt_client_off(client, gone);
     fake_turn(&t.fake);
     zkt_client_off(client, id);
-    test_doc_on_hit(t.doc, on_hit, &seen); /* anew: after the second call */
+    /* new again: after the second call */
+    test_doc_on_hit(t.doc, on_hit, &seen);
     fake_turn(&t.fake);
     fake_advance(&t.fake, 250);
     fake_accept(&t.fake);
@@ -894,7 +901,7 @@ static void test_what_a_newer_server_has(void **state)
     disconnect(&t);
 }
 
-/* ---- listeners in each other's way ---- */
+/* ---- listeners that remove each other ---- */
 
 struct meddler {
     struct fixture *t;
@@ -935,7 +942,7 @@ static void test_listeners_leave_and_join(void **state)
     assert_int_equal(joined.states, 0);
     fake_turn(&t.fake);
     assert_int_equal(joined.states, 1);
-    m.victim = self; /* the next time it leaves itself */
+    m.victim = self; /* then it removes itself */
     fake_say(&t.fake, PATCH(SET_N(2)));
     fake_say(&t.fake, PATCH(SET_N(3)));
     assert_int_equal(m.told, 2);
@@ -951,7 +958,7 @@ static void close_doc(const struct test_doc_state *now, void *user)
     assert_int_equal(now->n, 1);
     m->told++;
     test_doc_close(m->t->doc);
-    assert_int_equal(now->n, 1); /* still good */
+    assert_int_equal(now->n, 1); /* still valid */
 }
 
 static void test_closing_a_handle_in_its_listener(void **state)
@@ -973,7 +980,7 @@ static void test_closing_a_handle_in_its_listener(void **state)
     assert_string_equal(fake_sent(&t.fake), "");
     test_doc_close(same);
     assert_string_equal(fake_sent(&t.fake), UNSUB("a"));
-    disconnect(&t); /* closes the handle once more */
+    disconnect(&t); /* closes the handle a second time */
 }
 
 static void close_client(const struct test_doc_hit_event *event, void *user)
@@ -983,7 +990,7 @@ static void close_client(const struct test_doc_hit_event *event, void *user)
     zkt_client_close(m->t->fake.client);
     zkt_client_close(m->t->fake.client);
     test_doc_close(m->t->doc);
-    assert_int_equal(event->by, 1); /* the message is still there */
+    assert_int_equal(event->by, 1); /* the message is still valid */
 }
 
 static void test_closing_the_client_in_a_listener(void **state)
@@ -1018,7 +1025,7 @@ static void on_pinged(const struct zkt_reply *reply, void *user)
     (*told)++;
 }
 
-/* The connection is lost in it, and comes back; calls are under way. */
+/* A session with a lost connection, a reconnection and pending calls. */
 static bool session_with_failure(long n)
 {
     struct zkt_client_options options = plain;
@@ -1056,12 +1063,12 @@ static bool session_with_failure(long n)
         fake_advance(&f, 1000);
     }
     const struct test_doc_state *now = test_doc_snapshot(doc);
-    if (now != NULL) { /* whole, whatever failed */
+    if (now != NULL) { /* whole, after any failure */
         assert_int_equal(now->n, 1);
         assert_int_equal(now->items.len, 1);
         assert_in_range(now->list.len, 1, 2);
     }
-    assert_int_equal(seen.errors, 0); /* having no memory is no misfit */
+    assert_int_equal(seen.errors, 0); /* lack of memory is not a mismatch */
     test_doc_close(doc);
     if (client != NULL) {
         fake_close(&f);
@@ -1088,13 +1095,13 @@ int main(void)
         cmocka_unit_test(test_handles_share_and_count),
         cmocka_unit_test(test_released_and_taken_again_in_one_turn),
         cmocka_unit_test(test_many_handles_closed_twice),
-        cmocka_unit_test(test_a_stale_handle_is_nobody_s),
+        cmocka_unit_test(test_a_stale_handle_is_refused),
         cmocka_unit_test(test_handles_closed_after_the_client),
         cmocka_unit_test(test_many_instances),
         cmocka_unit_test(test_a_handle_that_outlives_its_client),
         cmocka_unit_test(test_snapshots_and_patches),
         cmocka_unit_test(test_state_is_in_sync_after_a_drop),
-        cmocka_unit_test(test_what_is_not_wanted_is_not_sent_again),
+        cmocka_unit_test(test_subscriptions_without_listeners_are_not_renewed),
         cmocka_unit_test(test_two_dialects),
         cmocka_unit_test(test_a_misfit_asks_for_a_snapshot),
         cmocka_unit_test(test_a_second_misfit_is_an_error),
@@ -1105,7 +1112,7 @@ int main(void)
         cmocka_unit_test(test_an_instance_that_ends),
         cmocka_unit_test(test_a_refusal_for_good),
         cmocka_unit_test(test_leaving_while_it_is_refused),
-        cmocka_unit_test(test_a_refusal_that_is_not_true),
+        cmocka_unit_test(test_a_refusal_of_an_earlier_subscription),
         cmocka_unit_test(test_many_refusals),
         cmocka_unit_test(test_calls_do_not_overtake_subscriptions),
         cmocka_unit_test(test_order_without_a_connection),

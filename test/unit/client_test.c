@@ -1,7 +1,8 @@
 /*
- * The client's connection on a clock of our own: when it connects, and again
- * after a loss; what becomes of calls, timeouts and silence; who is told of
- * it. client_store_test.c has state, events and handles.
+ * The client's connection on a clock that the test advances: when it connects,
+ * and reconnects after a loss; the fate of calls, timeouts and silent
+ * connections; the order of notifications. client_store_test.c tests state,
+ * events and handles.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@
 
 static const struct zkt_client_options plain = { .reconnect_jitter = -1 };
 
-/* How a call ended. */
+/* The result of a call. */
 struct outcome {
     int count;
     enum zkt_status status;
@@ -38,7 +39,7 @@ static void on_done(const struct zkt_reply *reply, void *user)
     snprintf(outcome->error, sizeof(outcome->error), "%s", reply->error);
 }
 
-/* What a status listener has seen, a letter each. */
+/* The statuses that a listener has seen, as letters. */
 struct history {
     char text[64];
     size_t len;
@@ -49,7 +50,7 @@ static void on_status(enum zkt_connection status, void *user)
     struct history *history = user;
     history->text[history->len++] = zkt_connection_name(status)[0];
     if (status == ZKT_CONNECTED) {
-        history->text[history->len - 1] = 'C'; /* connecting is c */
+        history->text[history->len - 1] = 'C'; /* 'c' is connecting */
     }
 }
 
@@ -68,7 +69,7 @@ static void test_connects_at_the_first_tick(void **state)
     assert_int_equal(f.dials, 1);
     assert_int_equal(zkt_client_status(client), ZKT_CONNECTING);
     fake_turn(&f);
-    assert_int_equal(f.dials, 1); /* one at a time */
+    assert_int_equal(f.dials, 1); /* only one dial at a time */
     fake_accept(&f);
     assert_int_equal(zkt_client_status(client), ZKT_CONNECTED);
     fake_say(&f, WELCOME);
@@ -78,7 +79,7 @@ static void test_connects_at_the_first_tick(void **state)
     assert_true(f.finished);
 }
 
-/* Drops the connection; how long until the next attempt. */
+/* Drops the connection and returns the time until the next attempt. */
 static int64_t drop_and_wait(struct fake *f)
 {
     const int dials = f->dials;
@@ -152,7 +153,7 @@ static void test_jitter_stays_within_bounds(void **state)
         }
         fake_close(&f);
     }
-    /* And makes use of all of that range. */
+    /* The delays use the whole range. */
     assert_true(low < 520 && high > 980);
 }
 
@@ -222,7 +223,7 @@ static void test_connecting_has_a_limit(void **state)
     assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTING);
     fake_advance(&f, 250);
     assert_int_equal(f.dials, 2);
-    /* The handshake counts. */
+    /* The handshake counts towards the limit. */
     fake_advance(&f, 1000);
     fake_attach(&f);
     fake_advance(&f, 1999);
@@ -235,8 +236,8 @@ static void test_connecting_has_a_limit(void **state)
     fake_close(&f);
 }
 
-/* A driver whose resolver hangs: the next attempt waits for its answer, and
- * what it found too late is not taken. */
+/* A driver with a resolver that hangs: the next attempt waits for the end of
+ * the abort, and a late result is discarded. */
 static void test_an_abort_may_take_its_time(void **state)
 {
     struct fake f;
@@ -358,7 +359,7 @@ static void test_why_there_is_no_connection(void **state)
     check_refusal(&f, ZKT_UNAUTHENTICATED, 4401, "");
     close_with(&f, "\x88\x00", 2);
     check_refusal(&f, ZKT_UNAVAILABLE, 1005, "");
-    close_with(&f, "\x83\x00", 2); /* no frame at all */
+    close_with(&f, "\x83\x00", 2); /* not a frame */
     check_refusal(&f, ZKT_UNAVAILABLE, 1006, "the peer broke the protocol");
     fake_accept(&f);
     fake_detach(&f);
@@ -390,7 +391,7 @@ static void test_a_long_reason(void **state)
     fake_close(&f);
 }
 
-/* The id is the connection's: there is none while there is no connection. */
+/* The id belongs to the connection: without a connection there is no id. */
 static void test_the_id_of_the_connection(void **state)
 {
     struct fake f;
@@ -422,12 +423,13 @@ static void test_a_close_frame_is_a_drop(void **state)
     fake_turn(&f);
     fake_attach(&f);
     fake_shake(&f, NULL);
-    /* In the bytes of the handshake's turn: both changes are told. */
+    /* The close comes in the turn of the handshake: listeners see both
+     * changes. */
     fake_feed(&f, going, sizeof(going));
     fake_turn(&f);
     assert_string_equal(seen.text, "Cr");
     assert_null(f.endpoint);
-    assert_int_equal(f.closes, 1); /* it was answered */
+    assert_int_equal(f.closes, 1); /* the close was answered */
     fake_advance(&f, 250);
     fake_accept(&f);
     assert_string_equal(seen.text, "CrC");
@@ -435,8 +437,8 @@ static void test_a_close_frame_is_a_drop(void **state)
     assert_string_equal(seen.text, "CrCd");
 }
 
-/* The peer takes nothing, so our goodbye never leaves: when the next attempt
- * is due the old transport is dropped. */
+/* The peer reads nothing, so the client's close frame never leaves: when the
+ * next attempt is due, the old transport is dropped. */
 static void test_a_transport_that_hangs_is_dropped(void **state)
 {
     static const uint8_t going[] = { 0x88, 2, 0x03, 0xe9 };
@@ -487,7 +489,7 @@ static void test_silence_is_asked_and_then_ended(void **state)
     fake_close(&f);
 }
 
-/* Whoever did not poll for a while has not read the answer, either. */
+/* A client that has not polled for a while has not read the pong either. */
 static void test_a_client_that_slept_asks_again(void **state)
 {
     struct fake f;
@@ -507,7 +509,7 @@ static void test_a_client_that_slept_asks_again(void **state)
 
 /* ---- calls ---- */
 
-/* The clock of the last turn may be long ago: a call has all of its time. */
+/* The clock of the last turn may be old: a call still gets its full time. */
 static void test_a_call_after_a_long_silence(void **state)
 {
     struct outcome outcome = { 0 };
@@ -570,12 +572,12 @@ static void test_a_drop_rejects_what_was_sent(void **state)
     assert_string_equal(sent.error, "WebSocket closed");
     fake_advance(&f, 250);
     test_doc_begin_ping(doc, on_done, &meanwhile);
-    fake_refuse(&f); /* an attempt that fails rejects nothing */
+    fake_refuse(&f); /* a failed attempt rejects nothing */
     fake_turn(&f);
     assert_int_equal(meanwhile.count, 0);
     fake_advance(&f, 500);
     fake_accept(&f);
-    /* Subscriptions first; what was sent before is not sent again. */
+    /* Subscriptions first; calls that were sent before are not sent again. */
     assert_string_equal(fake_sent(&f), SUB RPC("2", "name") RPC("3", "ping"));
     fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_1_0\"}");
     fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_3_0\"}");
@@ -612,7 +614,7 @@ static void test_a_timeout_covers_waiting_and_answer(void **state)
     fake_advance(&f, 1);
     assert_int_equal(sent.count, 1);
     assert_string_equal(sent.error, "RPC \"ping\" timed out after 10000ms");
-    /* An answer that comes too late is nobody's. */
+    /* A late result is ignored. */
     fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_2_0\"}");
     assert_int_equal(sent.count, 1);
     test_doc_close(doc);
@@ -637,8 +639,8 @@ static void drop_in_call(struct fake *f)
     }
 }
 
-/* Who wants to know nothing. */
-static void test_callbacks_that_are_not_there(void **state)
+/* A NULL callback is allowed. */
+static void test_null_callbacks(void **state)
 {
     struct fake f;
     (void)state;
@@ -678,7 +680,7 @@ static void test_blocking_calls_wait_and_fail_alike(void **state)
     fake_close(&f);
 }
 
-/* ---- waiting until it is ready ---- */
+/* ---- waiting until the client is ready ---- */
 
 static void accept_late(struct fake *f)
 {
@@ -723,7 +725,7 @@ static void test_waiting_for_a_connection(void **state)
     fake_detach(&f);
     fake_turn(&f);
     assert_int_equal(zkt_client_ready(client, 0), ZKT_DEADLINE_EXCEEDED);
-    f.on_poll = close_it; /* it is not freed before the wait is over */
+    f.on_poll = close_it; /* the client is freed after the wait */
     assert_int_equal(zkt_client_ready(client, -1), ZKT_CLOSED);
     assert_true(f.finished);
     assert_int_equal(zkt_client_ready(NULL, -1), ZKT_CLOSED);
@@ -799,7 +801,8 @@ static bool always_foreign(void *driver)
     return true;
 }
 
-/* As of a client that another thread closes. */
+/* The driver never runs the function, as when another thread closes the
+ * client. */
 static void never_run(void *driver, void (*fn)(void *user), void *user,
                       bool *over)
 {
@@ -809,7 +812,7 @@ static void never_run(void *driver, void (*fn)(void *user), void *user,
     (void)over;
 }
 
-static void test_what_is_never_run_fails(void **state)
+static void test_a_call_that_never_runs_fails(void **state)
 {
     static const struct zkt_client_driver_ops nobody = {
         .is_foreign = always_foreign,
@@ -892,8 +895,8 @@ static void test_calls_are_bounded(void **state)
     fake_close(&f);
 }
 
-/* What a handle is to: also an id with a NUL in it. */
-static void test_what_a_handle_is_to(void **state)
+/* A handle returns its id, even if that contains a NUL. */
+static void test_the_id_of_a_handle(void **state)
 {
     const struct zkt_str odd = ZKT_STR("a\0b");
     struct outcome outcome = { 0 };
@@ -939,7 +942,7 @@ static void test_ids_of_instances(void **state)
     fake_close(&f);
 }
 
-/* A server that speaks plain Zocket: no codes, no welcome, no subprotocol. */
+/* A plain Zocket server: no codes, no welcome, no subprotocol. */
 static void test_answers_of_a_plain_server(void **state)
 {
     struct name_seen seen = { 0 };
@@ -976,8 +979,8 @@ static void test_answers_of_a_plain_server(void **state)
     fake_close(&f);
 }
 
-/* Answers to nobody and for nobody: nothing happens. */
-static void test_answers_that_are_none(void **state)
+/* Malformed replies, and replies to unknown calls, are ignored. */
+static void test_answers_that_match_no_call(void **state)
 {
     static const char *const messages[] = {
         "{\"type\":\"rpc:result\",\"id\":\"rpc_9_0\"}",
@@ -1028,8 +1031,8 @@ static void test_answers_that_are_none(void **state)
     assert_string_equal(outcome.error, "WebSocket client closed");
 }
 
-/* Clocks that jump: the one on the wall names calls, the other one ends them,
- * both ways. */
+/* Clocks that jump back and forth: the wall clock is part of the ids of calls,
+ * the monotonic clock ends them. */
 static void test_clocks_that_jump(void **state)
 {
     struct outcome first = { 0 }, second = { 0 }, third = { 0 };
@@ -1060,7 +1063,7 @@ static void test_clocks_that_jump(void **state)
     fake_close(&f);
 }
 
-/* A server that asks for pongs and does not take them is none. */
+/* A server that sends pings and reads no pongs loses the connection. */
 static void test_pings_without_end(void **state)
 {
     uint8_t ping[127] = { 0x89, 125 };
@@ -1069,7 +1072,7 @@ static void test_pings_without_end(void **state)
     fake_open(&f, plain);
     fake_turn(&f);
     fake_accept(&f);
-    for (int i = 0; i < 10000; i++) { /* they are taken: there is no end */
+    for (int i = 0; i < 10000; i++) { /* the pongs are read: no limit applies */
         fake_feed(&f, ping, sizeof(ping));
         f.raw_len = 0;
         fake_turn(&f);
@@ -1087,7 +1090,7 @@ static void test_pings_without_end(void **state)
     fake_close(&f);
 }
 
-/* ---- callbacks that do things ---- */
+/* ---- callbacks that call the client ---- */
 
 struct stubborn {
     struct test_doc *doc;
@@ -1103,7 +1106,7 @@ static void on_failed(const struct zkt_reply *reply, void *user)
     }
 }
 
-/* Trying again in the callback of a failure is one more try in a turn. */
+/* A call in the callback of a failed call is tried in the next turn. */
 static void test_trying_again_at_once(void **state)
 {
     struct zkt_client_options options = plain;
@@ -1176,7 +1179,7 @@ static void test_a_status_listener_leaves(void **state)
     fake_turn(&f);
     fake_accept(&f);
     assert_int_equal(q.told, 1);
-    assert_string_equal(seen.text, ""); /* the first one sent it away */
+    assert_string_equal(seen.text, ""); /* the first listener has removed it */
     fake_close(&f);
     assert_int_equal(q.told, 2);
 }
@@ -1220,8 +1223,8 @@ static void test_what_is_posted_is_a_callback(void **state)
 
 /* ---- no memory ---- */
 
-/* Does what the server has to, a few times over; the first connection is
- * dropped if @drop. */
+/* Plays the server's part several times; drops the first connection if @drop is
+ * true. */
 static void keep_up(struct fake *f, bool drop)
 {
     for (int i = 0; i < 4; i++) {
@@ -1239,7 +1242,7 @@ static void keep_up(struct fake *f, bool drop)
     }
 }
 
-/* A session with a drop in it, in which the @n-th allocation fails. */
+/* A session with a lost connection; the @n-th allocation fails. */
 static bool session_with_failure(long n)
 {
     struct zkt_client_options options = plain;
@@ -1303,18 +1306,18 @@ int main(void)
         cmocka_unit_test(test_a_call_after_a_long_silence),
         cmocka_unit_test(test_a_drop_rejects_what_was_sent),
         cmocka_unit_test(test_a_timeout_covers_waiting_and_answer),
-        cmocka_unit_test(test_callbacks_that_are_not_there),
+        cmocka_unit_test(test_null_callbacks),
         cmocka_unit_test(test_blocking_calls_wait_and_fail_alike),
         cmocka_unit_test(test_an_input_is_checked_before_it_is_sent),
         cmocka_unit_test(test_calls_are_bounded),
         cmocka_unit_test(test_waiting_for_a_connection),
         cmocka_unit_test(test_waiting_for_nothing),
         cmocka_unit_test(test_waiting_for_a_state),
-        cmocka_unit_test(test_what_is_never_run_fails),
-        cmocka_unit_test(test_what_a_handle_is_to),
+        cmocka_unit_test(test_a_call_that_never_runs_fails),
+        cmocka_unit_test(test_the_id_of_a_handle),
         cmocka_unit_test(test_ids_of_instances),
         cmocka_unit_test(test_answers_of_a_plain_server),
-        cmocka_unit_test(test_answers_that_are_none),
+        cmocka_unit_test(test_answers_that_match_no_call),
         cmocka_unit_test(test_clocks_that_jump),
         cmocka_unit_test(test_pings_without_end),
         cmocka_unit_test(test_trying_again_at_once),

@@ -1,9 +1,9 @@
 /*
- * Greedy connections beside polite ones. Fifty polite connections make one call
- * after the other; a greedy one sends all that a server reads, never reads, or
- * never finishes what it has begun. Time is counted in turns of the server, and
- * a turn in what it may do: each polite call is answered within ten times the
- * turns that it takes alone, and memory stays within what the limits allow.
+ * Greedy connections beside polite ones. Fifty polite connections make a call
+ * at a time; a greedy connection sends as much as a server reads, never reads,
+ * or never finishes a message. Time is counted in turns of the server, and a
+ * turn in work units: each polite call is answered within ten times the turns
+ * that it takes without greedy connections, and memory stays within the limits.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,8 +27,8 @@ enum {
     ROOM = 128 * KIB
 };
 
-/* A tenth of the default for a turn, and for what is on its way to one; so many
- * bytes of each kind for the whole of a shard. */
+/* A tenth of the default for a turn and for the channel to another shard; ROOM
+ * bytes of each kind for a whole shard. */
 static const struct zkt_limits limits = {
     .turn_work = TURN_WORK,
     .channel_messages = 400,
@@ -90,10 +90,10 @@ static const struct zkt_allocator counting = { get, resize, release, NULL };
 struct peer {
     struct wire wire;
     uint32_t shard;
-    bool takes;  /* reads what comes */
-    char *bytes; /* what it says, over and over */
+    bool takes;  /* reads its input */
+    char *bytes; /* its output, repeated */
     size_t len, at;
-    size_t again; /* where it goes on at the end */
+    size_t again; /* the offset from which the output is repeated */
 };
 
 struct polite {
@@ -139,7 +139,7 @@ static void say_bytes(struct wire *w, const char *bytes, size_t len)
     w->e->ops->feed(w->e, copy, len);
 }
 
-/* ---- what greedy ones say ---- */
+/* ---- greedy behaviour ---- */
 
 static void add_bytes(struct peer *p, const char *bytes, size_t len)
 {
@@ -160,7 +160,7 @@ static void flood_calls(struct peer *p)
     add_text(p, ADD("1", "room", "1", ""));
 }
 
-/* Subscriptions to all that there is, and to none of it. */
+/* Subscribes to and unsubscribes from everything, again and again. */
 static void flood_subscriptions(struct peer *p)
 {
     static const char *const kinds[] = { "state:sub", "event:sub",
@@ -186,7 +186,7 @@ static void flood_deferred(struct peer *p)
     }
 }
 
-/* Nearly a MiB is announced; most of it comes at once, the rest never. */
+/* Announces nearly a MiB and sends most of it, but never the end. */
 static void hold_half_a_frame(struct peer *p)
 {
     static const char head[] = "\x81\xff\0\0\0\0\0\x0f\xff\xff\0\0\0\0";
@@ -198,7 +198,8 @@ static void hold_half_a_frame(struct peer *p)
     p->again = p->len;
 }
 
-/* Watches the room that everybody calls, and reads none of it. */
+/* Subscribes to the room that all polite connections call, and reads
+ * nothing. */
 static void read_nothing(struct peer *p)
 {
     add_text(p, SUB("state:sub", "room"));
@@ -244,7 +245,7 @@ enum {
 
 /* ---- turns ---- */
 
-/* One that was closed comes back. */
+/* Connects again if the server has closed the connection. */
 static void reopen(struct peer *p)
 {
     const enum zkt_fate fate = zkt_endpoint_fate(p->wire.e);
@@ -256,7 +257,7 @@ static void reopen(struct peer *p)
     }
 }
 
-/* So much as a server reads of one connection in one turn. */
+/* Sends as much as a server reads from a connection in a turn. */
 static void say_more(struct peer *p)
 {
     char bytes[32 * KIB];
@@ -273,8 +274,7 @@ static void say_more(struct peer *p)
     if (len > 0) {
         say_bytes(&p->wire, bytes, len);
     } else if (p->len > 0) {
-        say_bytes(&p->wire, "",
-                  1); /* one byte of the rest, as slowly as that */
+        say_bytes(&p->wire, "", 1); /* one byte of the rest per turn */
     }
 }
 
@@ -326,7 +326,7 @@ static void everybody_listens(void)
     }
 }
 
-/* A turn does no more than it may, but for the end of a message. */
+/* A turn may exceed its work by the end of a message only. */
 static void check_work(uint32_t shard)
 {
     const struct zkt_server_stats *stats = &shard_of(shard)->host.stats;
@@ -335,7 +335,7 @@ static void check_work(uint32_t shard)
     site.done[shard] = done;
 }
 
-/* Whoever holds a call finishes it in the end. */
+/* Deferred calls are finished in the end. */
 static void finish_held(void)
 {
     static struct ran ran;
@@ -359,7 +359,7 @@ static void take_turn(void)
 
 /* ---- a site ---- */
 
-/* The room is on the first shard, the first greedy one on the last. */
+/* The room is on the first shard, the first greedy connection on the last. */
 static void open_site(uint32_t shards)
 {
     memset(&site, 0, sizeof(site));
@@ -397,7 +397,7 @@ static void close_site(void)
         free(site.greedy[i].bytes);
     }
     zkt_server_free(site.server);
-    while (held_count > 0) { /* nobody is left to resume them but us */
+    while (held_count > 0) { /* the server does not resume them */
         static struct ran ran;
         resume(--held_count, &ran);
     }
@@ -413,7 +413,7 @@ static int fewest_calls(void)
     return fewest;
 }
 
-/* What a polite call takes when nobody is greedy, in turns and in memory. */
+/* Measures turns and memory of polite calls without greedy connections. */
 static struct alone {
     int turns;
     size_t memory;
@@ -428,7 +428,8 @@ static struct alone {
     return alone;
 }
 
-/* What the limits allow: of all, of each shard, and of each greedy one. */
+/* Returns the memory that the limits allow: for all, for each shard, and for
+ * each greedy connection. */
 static size_t allowed(uint32_t shards)
 {
     const size_t of_all = 6 * ROOM * shards * shards;

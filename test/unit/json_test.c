@@ -1,4 +1,4 @@
-/* The JSON layer: what is JSON and what is not, strings, numbers, writing. */
+/* The JSON layer: well-formed and malformed JSON, strings, numbers, writing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 static const struct zkt_hash_key hash_key = { 1, 2 };
 
-/* A reader on a copy of @text with what must stand behind it. */
+/* Starts a reader on a copy of @text with the padding that it needs. */
 static void read_text(struct zkt_reader *reader, struct zkt_arena *arena,
                       struct zkt_issues *issues, const char *text, size_t len)
 {
@@ -37,7 +37,7 @@ static bool is_json(const char *text, size_t len)
     return good;
 }
 
-static void test_what_is_json(void **state)
+static void test_well_formed_json(void **state)
 {
     static const char *const good[] = {
         "0",
@@ -83,7 +83,7 @@ static void test_depth(void **state)
     assert_true(is_json(text, 128));
     memset(text, '[', 65);
     memset(text + 65, ']', 65);
-    assert_true(is_json(text, 130)); /* deeper than what is decoded */
+    assert_true(is_json(text, 130)); /* deeper than a decoder accepts */
     text[100] = '}';
     assert_false(is_json(text, 130));
     memset(text, '[', 100000);
@@ -94,8 +94,8 @@ static void test_depth(void **state)
     assert_false(is_json(text, 200000));
 }
 
-/* Values that are deeper than those that are decoded take memory for as deep
- * as they go, and give it back. */
+/* Skipping a value deeper than decoders accept takes memory for its depth, and
+ * gives it back. */
 static void test_skipping_keeps_nothing(void **state)
 {
     enum {
@@ -166,7 +166,7 @@ static void test_strings(void **state)
     }
 }
 
-/* ECMA-262's spelling of numbers. */
+/* The spelling of numbers in ECMA-262. */
 static void test_numbers(void **state)
 {
     static const struct {
@@ -209,7 +209,7 @@ static void test_reading_plain_integers(void **state)
 {
     static const struct {
         const char *text;
-        size_t len; /* 0: left to the general way */
+        size_t len; /* 0: left to the general parser */
         int64_t value;
     } table[] = {
         { "0", 1, 0 },
@@ -255,7 +255,7 @@ static void test_reading_numbers(void **state)
           123456789012345678901234567890.0 },
         { "0.1000000000000000055511151231257827", false, 0, 0.1 },
         { "1e-400", true, 0, 0 },
-        /* Half-way between two doubles: to the even one. */
+        /* Half-way between two doubles: rounds to even. */
         { "4503599627370496.5", true, 4503599627370496, 4503599627370496.0 },
         { "4503599627370497.5", true, 4503599627370498, 4503599627370498.0 },
         { "0.30000000000000004", false, 0, 0.1 + 0.2 },
@@ -298,12 +298,12 @@ static void test_writing(void **state)
     zkt__writer_finish(&w);
 }
 
-/* A text of @len letters with a quote at @at, at the very end of what the
- * writer has room for. */
+/* Writes a text of @len letters with a quote at @at, at the very end of the
+ * writer's room. */
 static void write_with_quote(size_t len, size_t at)
 {
     enum {
-        ROOM = 256 /* that a writer begins with */
+        ROOM = 256 /* the initial room of a writer */
     };
     struct zkt_writer w;
     char *text = malloc(len + 1), expected[ROOM];
@@ -322,7 +322,8 @@ static void write_with_quote(size_t len, size_t at)
         memcpy(expected + 1 + at, "\\\"", 2);
         expected[len + 2] = '"';
     }
-    text = realloc(text, len > 0 ? len : 1); /* nothing is read behind it */
+    /* reading behind it would be out of bounds */
+    text = realloc(text, len > 0 ? len : 1);
     zkt_write_string(&w, (struct zkt_str){ text, len });
     assert_false(w.failed);
     assert_int_equal(w.len, begin + len + 2 + (at < len));
@@ -335,7 +336,7 @@ static void test_writing_text(void **state)
 {
     (void)state;
     for (size_t len = 0; len <= 100; len++) {
-        for (size_t at = 0; at <= len; at++) { /* at the end: none */
+        for (size_t at = 0; at <= len; at++) { /* at the end: no quote */
             write_with_quote(len, at);
         }
     }
@@ -368,7 +369,8 @@ static void test_envelopes(void **state)
     zkt__arena_finish(&arena);
 }
 
-/* What is recognised whole, and what differs from that in one place. */
+/* A call that is recognised as a whole, and calls that differ from it in one
+ * place. */
 static void test_calls_in_the_usual_order(void **state)
 {
 #define CALL                                                                   \
@@ -423,8 +425,8 @@ static void test_calls_in_the_usual_order(void **state)
 #undef LONG
 }
 
-/* Every length around the steps in which text is looked through. */
-static void test_texts_end_where_they_end(void **state)
+/* Every length around the block sizes of the scan for the end of a text. */
+static void test_the_end_of_a_text(void **state)
 {
     static const char stops[] = { '"', '\\', '\x1f', '\x01' };
     struct zkt_arena arena;
@@ -435,7 +437,7 @@ static void test_texts_end_where_they_end(void **state)
         for (size_t i = 0; i < sizeof(stops); i++) {
             char text[128] = { '"' };
             struct zkt_str out;
-            /* What is plain though it is near to what is not. */
+            /* Plain bytes with values next to special ones. */
             memset(text + 1, "\x7f !#[]\xa2\xdc"[len % 8], len);
             text[1 + len] = stops[i];
             memcpy(text + 2 + len, "n\"", 2);
@@ -475,7 +477,7 @@ static void test_trim_is_that_of_ecmascript(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_json),
+        cmocka_unit_test(test_well_formed_json),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_skipping_keeps_nothing),
         cmocka_unit_test(test_strings),
@@ -486,7 +488,7 @@ int main(void)
         cmocka_unit_test(test_writing_text),
         cmocka_unit_test(test_envelopes),
         cmocka_unit_test(test_calls_in_the_usual_order),
-        cmocka_unit_test(test_texts_end_where_they_end),
+        cmocka_unit_test(test_the_end_of_a_text),
         cmocka_unit_test(test_trim_is_that_of_ecmascript),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * Handlers that finish later, and what waits meanwhile: on one thread, with a
- * clock of our own.
+ * Deferred calls and the messages that wait for them, on one thread, with a
+ * clock that the test advances.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,8 @@ static void test_everything_waits_in_order(void **state)
     assert_string_equal(ask(&a, SUB("event:sub", "x")), "");
     assert_string_equal(ask(&a, ADD("1", "x", "5", "later-dirty")), "");
     assert_string_equal(ask(&a, MARK("2", "x", "m")), "");
-    /* Nobody sees what is not committed; the newcomer's hook waits as well. */
+    /* Uncommitted changes are not visible; the hook of the new client waits as
+     * well. */
     assert_string_equal(ask(&b, SUB("state:sub", "x")), "");
     assert_string_equal(ask(&b, ADD("3", "x", "1", "n")), "");
     assert_string_equal(ask(&a, SUB("state:unsub", "x")), "");
@@ -48,7 +49,7 @@ static void test_everything_waits_in_order(void **state)
     assert_int_equal(ran.times, 1);
     assert_int_equal(ran.cancelled, 0);
     assert_string_equal(trace, "then:later-dirty mark:m connect:x add:n add:o");
-    /* It had unsubscribed before anything was committed. */
+    /* It had unsubscribed before the commit. */
     assert_string_equal(said(&a), ADDED("5") RESULT("1", "5") DONE("2")
                                       ADDED("6") ADDED("7"));
     assert_string_equal(
@@ -71,7 +72,8 @@ static void test_everything_waits_in_order(void **state)
     zkt_server_free(server);
 }
 
-/* A call in pieces is gathered elsewhere; a queued one is copied. */
+/* The input of a fragmented call is in a buffer of the connection; a queued
+ * call owns a copy. */
 static void test_calls_own_their_bytes(void **state)
 {
     static const char input[] =
@@ -118,7 +120,7 @@ static void test_deferring_again(void **state)
     turn(server);
     assert_string_equal(said(&w), RESULT("1", "5"));
     assert_int_equal(ran.times, 2);
-    /* A second half may fail as a first one. */
+    /* The resumed part may fail like the first part. */
     assert_string_equal(ask(&w, ADD("2", "x", "5", "later-fail")), "");
     resume(2, &ran);
     turn(server);
@@ -128,7 +130,7 @@ static void test_deferring_again(void **state)
     zkt_server_free(server);
 }
 
-/* Several at once: their memory is used again, or freed. */
+/* Many at once: their memory is reused or freed. */
 static void test_many_instances_wait(void **state)
 {
     struct zkt_server *server = new_slow_server(NULL, NULL);
@@ -157,7 +159,8 @@ static void test_many_instances_wait(void **state)
     zkt_server_free(server);
 }
 
-/* Resumed before the handler has returned; and deferred, but not pending. */
+/* A call that is resumed before its handler has returned, and a call that is
+ * deferred but not pending. */
 static void test_odd_orders(void **state)
 {
     struct zkt_server *server = new_slow_server(NULL, NULL);
@@ -172,7 +175,7 @@ static void test_odd_orders(void **state)
     assert_int_equal(ran.cancelled, 1);
     assert_string_equal(ask(&w, ADD("3", "x", "1", "later-twice")), "");
     resume(1, &ran);
-    turn(server); /* it is poisoned */
+    turn(server); /* the call is poisoned */
     assert_string_equal(said(&w), REFUSED("3", "internal error", "INTERNAL"));
     assert_string_equal(ask(&w, MARK("4", "x", "wrong")),
                         REFUSED("4", "internal error", "INTERNAL"));
@@ -195,7 +198,7 @@ static void test_the_deadline(void **state)
     assert_string_equal(ask(&w, ADD("1", "x", "5", "later-dirty")), "");
     assert_string_equal(ask(&w, ADD("2", "x", "7", "")), "");
     zkt_server_advance(server, 20000);
-    resume(0, &ran); /* defers again, which prolongs nothing */
+    resume(0, &ran); /* deferring again does not extend the deadline */
     turn(server);
     assert_int_equal(held_count, 2);
     zkt_server_advance(server, 9999);
@@ -216,7 +219,8 @@ static void test_the_deadline(void **state)
     turn(server);
     assert_int_equal(ran.times, 2);
     assert_int_equal(ran.cancelled, 1);
-    assert_string_equal(trace, "then:later-dirty"); /* the input is there */
+    /* the input is still valid */
+    assert_string_equal(trace, "then:later-dirty");
     assert_string_equal(said(&w), "");
     close_wire(&w);
     zkt_server_free(server);
@@ -255,7 +259,7 @@ static void test_limits(void **state)
                                       RESULT("3", "3") RESULT("4", "6"));
     assert_string_equal(said(&b), RESULT("5", "4") RESULT("5", "5"));
     assert_true(zkt_endpoint_reading(a.e));
-    /* By bytes: 300 numbers are more than their text. */
+    /* The limit in bytes: 300 numbers take more memory than text. */
     assert_string_equal(ask(&a, ADD("1", "x", "1", "later")), "");
     size_t used = (size_t)snprintf(
         text, sizeof(text), "%s",
@@ -278,8 +282,8 @@ static void test_limits(void **state)
     zkt_server_free(server);
 }
 
-/* An unsubscription cannot be refused: it counts at once, and nobody is told
- * what has become of the subscription that it gives up. */
+/* An unsubscription cannot be refused: it takes effect at once, and the reply
+ * to the subscription that it ends is not sent. */
 static void test_an_unsubscription_always_finds_room(void **state)
 {
     const struct zkt_limits limits = { .mailbox_messages = 2 };
@@ -323,7 +327,7 @@ static void test_so_many_in_one_turn(void **state)
     assert_int_equal(core->ops->deadline(core), core->now_ms);
     turn(server);
     assert_int_equal(stats_of(server).queued, CALLS - 32);
-    /* Who comes now waits behind them. */
+    /* A later message waits behind them. */
     (void)ask(&w, MARK("3", "x", "late"));
     assert_null(strstr(trace, "late "));
     assert_int_equal(stats_of(server).queued, CALLS + 1 - 64);
@@ -355,7 +359,7 @@ static void test_a_caller_that_leaves(void **state)
     resume(0, &ran);
     turn(server);
     turn(server);
-    assert_int_equal(ran.cancelled, 0); /* what it began is done */
+    assert_int_equal(ran.cancelled, 0); /* the call completes */
     assert_string_equal(trace, "then:later-dirty add disconnect:x");
     assert_string_equal(
         ask(&b, ADD("3", "x", "1", "")),
@@ -369,7 +373,7 @@ static void test_a_caller_that_leaves(void **state)
     zkt_server_free(server);
 }
 
-/* A snapshot that is owed is not taken of a state that is not committed. */
+/* A slow reader's snapshot is never of an uncommitted state. */
 static void test_a_slow_reader_waits_for_a_commit(void **state)
 {
     const struct zkt_limits limits = { .output_high = 4096 };
@@ -383,13 +387,13 @@ static void test_a_slow_reader_waits_for_a_commit(void **state)
     }
     (void)ask(&busy, ADD("2", "x", "5", "later-dirty"));
     assert_null(strstr(said(&slow), "dirty"));
-    zkt_server_advance(server, 15000); /* it is not the reader who is slow */
+    zkt_server_advance(server, 15000); /* the reader is not at fault */
     assert_false(slow.e->closing);
     assert_string_equal(said(&slow), "");
     resume(0, &ran);
     turn(server);
     assert_string_equal(said(&slow), SNAPSHOT("x", "5", "dirty"));
-    /* A token goes with its link. */
+    /* A placeholder ends with its subscription. */
     for (int i = 0; i < 60; i++) {
         (void)ask(&busy, MARK("1", "x", "a text of some length, for patches"));
     }
@@ -401,7 +405,7 @@ static void test_a_slow_reader_waits_for_a_commit(void **state)
     zkt_server_free(server);
 }
 
-/* An id so long that a snapshot of the longest trail is worth keeping. */
+/* With this id, a snapshot of the longest trail is large enough to be kept. */
 #define LONG_ID                                                                \
     "lllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll"    \
     "lllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll"
@@ -417,8 +421,9 @@ static void write_trail(struct wire *w)
     }
 }
 
-/* A snapshot is kept, and a patch has followed it. A call that has changed the
- * state has yet to finish. Who knows the state is told neither of the two. */
+/* A snapshot is kept, with a patch after it; a call has changed the state and
+ * has not finished. A client that knows the state gets neither the snapshot nor
+ * the uncommitted state. */
 static void test_no_step_back(void **state)
 {
     const struct zkt_limits limits = { .output_high = 2000 };
@@ -469,7 +474,7 @@ static void test_freeing_a_server(void **state)
     (void)ask(&w, ADD("1", "x", "1", "later-dirty"));
     (void)ask(&w, ADD("2", "y", "1", "later-detached"));
     (void)ask(&w, ADD("3", "y", "1", "waits in vain"));
-    /* Who has not been let in does not leave, either. */
+    /* A client with a waiting connect hook has no disconnect hook. */
     struct wire late_comer = open_slow(server);
     (void)ask(&late_comer, ADD("4", "y", "1", "waits in vain"));
     trace[0] = '\0';
@@ -480,7 +485,7 @@ static void test_freeing_a_server(void **state)
     assert_string_equal(trace, "then:later-dirty disconnect:x deactivate:x "
                                "disconnect:y deactivate:y");
     trace[0] = '\0';
-    resume(1, &late); /* the last one who knows of it */
+    resume(1, &late); /* the last reference to the call */
     assert_int_equal(late.cancelled, 1);
     assert_string_equal(trace, "then:later-detached");
     free(w.text);
@@ -492,8 +497,8 @@ static void count(struct zkt_server *server, void *user)
     int *posted = user;
     assert_non_null(server);
     (*posted)++;
-    zkt_server_free(server);       /* not from here */
-    zkt_server_advance(server, 1); /* nor this */
+    zkt_server_free(server);       /* refused inside of a callback */
+    zkt_server_advance(server, 1); /* so is this */
 }
 
 static void post_again(struct zkt_server *server, void *user)
@@ -510,7 +515,7 @@ static void test_posting(void **state)
     (void)state;
     assert_int_equal(zkt_server_post(server, post_again, &posted), ZKT_OK);
     turn(server);
-    assert_int_equal(posted, 0); /* the next turn's */
+    assert_int_equal(posted, 0); /* it runs in the next turn */
     turn(server);
     assert_int_equal(posted, 1);
     assert_int_equal(zkt_server_post(server, count, &posted), ZKT_OK);
@@ -521,7 +526,8 @@ static void test_posting(void **state)
 
 /* ---- without memory ---- */
 
-/* A session with the @n-th allocation failing; false: there were fewer. */
+/* Plays a session while the @n-th allocation fails. Returns false if there were
+ * fewer allocations. */
 static bool run_with_failure(long n)
 {
     struct failing_alloc failing;
@@ -550,7 +556,7 @@ static bool run_with_failure(long n)
         assert_true(deferred);
     }
     assert_int_equal(ran.times, deferred);
-    /* It serves whoever comes then. */
+    /* A new client is served. */
     struct wire c = open_slow(server);
     assert_string_equal(ask(&c, ADD("5", "z", "3", "")), RESULT("5", "3"));
     close_wire(&a);
@@ -572,7 +578,7 @@ static void test_every_allocation(void **state)
     assert_true(n > 20);
 }
 
-/* ---- twice ---- */
+/* ---- calls that are resumed twice ---- */
 
 static struct {
     int count;
@@ -598,7 +604,8 @@ static struct zkt_server *new_logging_server(void)
     return server;
 }
 
-/* One line of the log, and nothing else; the next call is another one. */
+/* The second resume is logged and has no effect; the next call is another
+ * call. */
 static void test_resumed_twice(void **state)
 {
     struct zkt_server *server = new_logging_server();
@@ -628,7 +635,7 @@ static void test_resumed_twice(void **state)
     zkt_server_free(server);
 }
 
-/* Nor of one that is cancelled before it has run. */
+/* So for a call that is cancelled before the resumed part has run. */
 static void test_resumed_twice_and_cancelled(void **state)
 {
     struct zkt_server *server = new_logging_server();

@@ -1,6 +1,6 @@
 /*
- * Servers and clients joined in memory: what handlers do when they misuse the
- * runtime, what callbacks may do, and what a clock that jumps leads to.
+ * Servers and clients joined in memory: handlers that misuse the runtime, the
+ * calls that callbacks may make, and a clock that jumps.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -68,7 +68,7 @@ static enum zkt_status say(struct demo_chat_call *call,
         .text = in->text,
         .reply_to = in->reply_to,
     };
-    /* One more than fits, and trimmed before the commit: that is legal. */
+    /* One element more than fits, trimmed before the commit: that is legal. */
     for (int i = 0; i < DEMO_CHAT_MESSAGES_MAX + 1; i++) {
         demo_chat_append_messages(call, out);
     }
@@ -223,7 +223,7 @@ static void test_failure_takes_events_back(void **state)
     };
     assert_int_equal(demo_chat_call_whisper(f->room, &to_others, &f->reply),
                      ZKT_OK);
-    assert_int_equal(left, 0); /* except us */
+    assert_int_equal(left, 0); /* except the caller */
     const struct demo_chat_whisper_input to_us = { .to = ZKT_STR("nobody"),
                                                    .text = ZKT_STR("x") };
     assert_int_equal(demo_chat_call_whisper(f->room, &to_us, &f->reply),
@@ -319,7 +319,7 @@ static void on_other(const struct demo_chat_state *now, void *user)
     busy->nested++;
 }
 
-/* Everything is legal in a callback: leaving, joining, closing, calling. */
+/* A callback may call everything: leave, join, close, call. */
 static void on_state(const struct demo_chat_state *now, void *user)
 {
     struct busy *busy = user;
@@ -344,7 +344,8 @@ static void test_listeners_in_callbacks(void **state)
         zkt_client_poll(f->client, 10);
     }
     assert_int_equal(busy.told, 1);
-    assert_int_equal(busy.nested, 1); /* the one that joined, in its turn */
+    /* the listener that was added, in its turn */
+    assert_int_equal(busy.nested, 1);
 }
 
 static void close_all(const struct zkt_reply *reply, void *user)
@@ -413,7 +414,7 @@ static void test_two_clients_stay_in_sync(void **state)
     assert_int_equal(demo_chat_snapshot(f->room)->online, 1);
 }
 
-/* The instance ends, and its follower follows the next one. */
+/* The instance ends, and its follower follows the next instance. */
 static void test_a_new_instance_is_followed(void **state)
 {
     struct fixture *f = *state;
@@ -447,7 +448,7 @@ static void count_left(const struct demo_chat_left_event *event, void *user)
     (*count)++;
 }
 
-/* Who subscribes before it calls is told of its own call. */
+/* A client that subscribes before its call gets the events of its own call. */
 static void test_the_event_of_a_call(void **state)
 {
     struct fixture *f = *state;
@@ -478,8 +479,8 @@ static void test_silence_ends_a_connection(void **state)
     assert_int_equal(call_join(f, "again"), ZKT_OK);
 }
 
-/* The server ends a connection over a message that is too long for it; the
- * clock jumps over the delay, and everything is as before. */
+/* The server ends the connection because of a message that is too long; the
+ * clock jumps over the delay, and the client works as before. */
 static void test_a_local_client_comes_back(void **state)
 {
     const struct zkt_serve_options options = { .log = keep_log,

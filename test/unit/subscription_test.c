@@ -1,7 +1,8 @@
 /*
  * The table of a session's subscriptions (session/subscription.c), cell by
- * cell: each state meets each event, over one shard and over two. The test is
- * the instance: it keeps what comes up, and answers when the cell says so.
+ * cell: every state meets every event, on one shard and on two. The test plays
+ * the instance: it keeps the received messages and replies when the cell says
+ * so.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,7 @@
 #include "shard/group.h"
 #include "slow.h"
 
-/* ---- an instance that does as it is told ---- */
+/* ---- an instance that the test plays ---- */
 
 enum {
     OWED_MAX = 8
@@ -26,11 +27,12 @@ static struct rig {
     uint32_t shards;
     struct wire wire;
     struct zkt_contact *contact;
-    struct zkt_location *location;      /* keeps the name on the first shard */
-    struct zkt_msg *carriers[OWED_MAX]; /* of subscribes without an answer */
-    uint32_t generations[OWED_MAX];     /* of these */
+    struct zkt_location *location; /* keeps the name on the first shard */
+    /* of subscribe messages that wait for a reply */
+    struct zkt_msg *carriers[OWED_MAX];
+    uint32_t generations[OWED_MAX]; /* of the carriers */
     uint32_t owed;
-    char up[128]; /* the kinds that came, one word each */
+    char up[128]; /* the kinds of received messages, separated by spaces */
 } rig;
 
 static struct zkt_host *host_of(uint32_t shard)
@@ -38,7 +40,7 @@ static struct zkt_host *host_of(uint32_t shard)
     return &rig.server->shards->all[shard]->host;
 }
 
-/* The shard of the connection; the instance is on the first. */
+/* Returns the shard of the connection; the instance is on the first. */
 static uint32_t shard_of_wire(void)
 {
     return rig.shards - 1;
@@ -126,7 +128,7 @@ static void begin(uint32_t shards)
     rig.wire = open_slow(rig.server->shards->all[shard_of_wire()]);
 }
 
-/* Sends a message down; @carrier is the block that it travels in, or NULL. */
+/* Sends a message down; @carrier is its memory, or NULL. */
 static void send_down(struct zkt_msg *m, struct zkt_msg *carrier)
 {
     m->contact = rig.contact;
@@ -167,7 +169,7 @@ static void drop_it(void)
     say("unsub");
 }
 
-/* The carrier of the first answer that is owed; @m becomes one. */
+/* Returns the carrier of the first owed reply and makes @m that reply. */
 static struct zkt_msg *take_carrier(struct zkt_msg *m)
 {
     assert_true(rig.owed > 0);
@@ -203,7 +205,7 @@ static void answer_without(void)
     answer_with((struct zkt_catch_up){ 0 }, false);
 }
 
-/* There was to be none, as the reader is slow. */
+/* The reader is slow: the reply postpones the snapshot. */
 static void answer_later(void)
 {
     answer_with((struct zkt_catch_up){ 0 }, true);
@@ -239,7 +241,7 @@ static void commit(const struct zkt_commit *commit_)
     send_down(&m, carrier);
 }
 
-/* A patch, or an event; which of them is for the topic to say. */
+/* Publishes a patch or an event, depending on the topic. */
 static void publish_text(const char *text)
 {
     struct zkt_buffer *frame = make_frame(text);
@@ -260,7 +262,7 @@ static void publish(void)
     publish_text("patch");
 }
 
-/* More than output_high with what is queued. */
+/* Publishes more than output_high. */
 static void publish_over(void)
 {
     char text[500];
@@ -269,7 +271,7 @@ static void publish_over(void)
     publish_text(text);
 }
 
-/* The reader takes all that is queued. */
+/* The reader takes all queued messages. */
 static void take_all(void)
 {
     drain(&rig.wire);
@@ -297,8 +299,8 @@ static void refresh_without(void)
     refresh_with(NULL);
 }
 
-/* The connection closes, in whichever state: the contact leaves, and whatever
- * it was subscribed to is forgotten with it. */
+/* The connection closes, in any state: the contact leaves, and its
+ * subscriptions end with it. */
 static void lose_wire(void)
 {
     const bool stays = rig.contact != NULL;
@@ -311,7 +313,7 @@ static void lose_wire(void)
 
 /* ---- the table ---- */
 
-/* What leads to a state: the way there. */
+/* The steps that lead to a state. */
 typedef void (*step)(void);
 
 static const step to_off[] = { ask_for_it, drop_it, answer, take_all, NULL };
@@ -340,9 +342,10 @@ struct cell {
     const char *event;
     step happens;
     enum zkt_subscription_state then;
-    uint32_t owed;    /* afterwards */
-    const char *up;   /* what the instance is told */
-    const char *told; /* what the client is, once it has taken all */
+    uint32_t owed;  /* afterwards */
+    const char *up; /* the messages to the instance */
+    /* the messages to the client, after it has read everything */
+    const char *told;
 };
 
 #define FULL GONE_TEXT("full", "RESOURCE_EXHAUSTED")
@@ -356,9 +359,9 @@ struct cell {
 #from, to_##from, event, happens, __VA_ARGS__                          \
     }
 
-/* States as in the table of session/subscription.c; "given_up" is off with an
- * answer on its way, "_asked" one that has asked again, "asked_anew" after it
- * had given up. Without memory a connection ends, in whichever state. */
+/* States as in the table of session/subscription.c. "given_up" is off with a
+ * reply under way, "_asked" has asked again, "asked_anew" has asked after
+ * giving up. Without memory a connection ends, in any state. */
 static const struct cell state_cells[] = {
     CELL(off, "ask", ask_for_it, ZKT_SUB_ASKED, 1, "subscribe", ""),
     CELL(off, "drop", drop_it, ZKT_SUB_OFF, 0, "", ""),
@@ -466,8 +469,7 @@ static const struct cell state_cells[] = {
     CELL(fetching_asked, "refresh", refresh, ZKT_SUB_LIVE, 1, "", "fresh\n"),
 };
 
-/* Events are never conflated: there is no more to be told than that they come.
- */
+/* Events are never conflated. */
 static const struct cell event_cells[] = {
     CELL(off, "ask", ask_for_it, ZKT_SUB_ASKED, 1, "subscribe", ""),
     CELL(off, "drop", drop_it, ZKT_SUB_OFF, 0, "", ""),
@@ -501,7 +503,7 @@ static const struct cell event_cells[] = {
     CELL(live_asked, "event", publish, ZKT_SUB_LIVE, 1, "", "patch\n"),
 };
 
-/* The way there may have filled the queue; the rest says what came then. */
+/* Skips the messages that filled the queue on the way to the state. */
 static const char *rest_of(const char *lines)
 {
     while (strncmp(lines, "xxx", 3) == 0) {
@@ -534,7 +536,7 @@ static void walk(const step *way)
     }
 }
 
-/* Whatever was on its way before has no part in what the cell says. */
+/* Checks a cell; messages from the steps before it do not count. */
 static void check_cell(const struct cell *cell, uint32_t shards)
 {
     begin(shards);
