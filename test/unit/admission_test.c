@@ -1,6 +1,7 @@
 /*
- * What is charged to an address: the instances that its connections have made,
- * also when these have gone, and handshakes that make room for others'.
+ * The account of an address: instances that its connections have created, also
+ * after these connections have closed, and half-open connections that make room
+ * for those of others.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +44,7 @@ static void enter(struct zkt_admission *admission,
     assert_int_equal(full, is_full);
 }
 
-/* One that has shaken hands. */
+/* Admits a connection and completes its handshake. */
 static struct zkt_address *come(struct zkt_admission *admission,
                                 const char *text, int64_t count)
 {
@@ -97,7 +98,7 @@ static void test_a_number_of_one_s_own(void **state)
     end(&admission, &alloc);
 }
 
-/* Coming anew does not make them another's. */
+/* Reconnecting does not reset the account. */
 static void test_a_record_outlives_connections(void **state)
 {
     struct failing_alloc alloc;
@@ -109,7 +110,7 @@ static void test_a_record_outlives_connections(void **state)
         assert_true(zkt__admission_take_instance(&admission, a));
     }
     zkt__admission_leave(&admission, a, false);
-    /* Another one of the same network. */
+    /* Another address of the same network. */
     struct zkt_address *again = come(&admission, "2001:db8::ffff:2", 1);
     assert_ptr_equal(again, a);
     assert_false(zkt__admission_take_instance(&admission, again));
@@ -124,8 +125,8 @@ static void test_a_record_outlives_connections(void **state)
     end(&admission, &alloc);
 }
 
-/* One whose messages are on their way may make instances until it is
- * forgotten, but counts as a connection no longer. */
+/* A connection with messages under way may create instances until it is
+ * forgotten, but no longer counts as a connection. */
 static void test_a_record_outlives_messages(void **state)
 {
     struct failing_alloc alloc;
@@ -146,7 +147,8 @@ static void test_a_record_outlives_messages(void **state)
     end(&admission, &alloc);
 }
 
-/* What has no address is the program's own, and charged to nobody. */
+/* A connection without an address belongs to the program and is charged to no
+ * account. */
 static void test_no_address(void **state)
 {
     struct failing_alloc alloc;
@@ -190,7 +192,7 @@ static void test_who_makes_room(void **state)
 {
     static const struct zkt_limits six = { .instances = 16, .half_open = 6 };
     static const char *const texts[] = { "a", "b", "b", "c", "c", "c" };
-    static const int order[] = { 3, 1, 4, 0, 2, 5 }; /* they go in */
+    static const int order[] = { 3, 1, 4, 0, 2, 5 }; /* the order of closing */
     struct zkt_knock knocks[6] = { 0 };
     struct zkt_limit_counts reached = { 0 };
     bool full = true;
@@ -216,7 +218,8 @@ static void test_who_makes_room(void **state)
         assert_false(zkt__admission_waits(&admission, shard));
         zkt__admission_shake_hands(&admission, &knocks[order[i]]);
     }
-    /* Six are on their way, and nobody is left to go: none may come. */
+    /* Six have been told to go, and no other connection can go: none may
+     * come. */
     assert_int_equal(admission.half_open, 6);
     assert_int_equal(zkt__admission_enter(&admission, &six, 0, &reached, &full),
                      0);
@@ -235,7 +238,8 @@ static void test_who_makes_room(void **state)
     end(&admission, &alloc);
 }
 
-/* One that was given up shakes hands before its shard has looked. */
+/* A connection that was chosen to go completes its handshake before its shard
+ * has looked. */
 static void test_just_in_time(void **state)
 {
     struct zkt_knock knocks[3] = { 0 };

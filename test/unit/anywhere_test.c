@@ -1,8 +1,8 @@
 /*
- * Any call in any callback: whatever a program does with its server in a
- * handler, a hook, the second half of a call, a posted function, the log or
- * while it lists instances, is done, or is refused, and harms nothing. Handles
- * of what is gone find nothing.
+ * Any call in any callback: every function that a program calls in a handler, a
+ * hook, the resumed part of a call, a posted function, the log or a listing of
+ * instances is done or refused, and does no harm. Handles of ended objects find
+ * nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include "slow.h"
 #include "zocket/embed.h"
 
-static struct zkt_server *server;  /* of the test that runs */
+static struct zkt_server *server;  /* of the running test */
 static struct zkt_endpoint *spare; /* a connection for meddling with */
 static int meddled, deep;
 static bool destroys, freeing;
@@ -34,7 +34,7 @@ static void skip_instance(const struct zkt_instance_info *info, void *user)
     (void)user;
 }
 
-/* All there is, but for what ends the server. */
+/* Calls every function, except those that end the server. */
 static void meddle(void)
 {
     struct zkt_server_stats stats;
@@ -42,7 +42,7 @@ static void meddle(void)
     char hello[] = "GET / HTTP/1.1\r\n\r\n";
     uv_loop_t *loop = uv_default_loop();
     if (deep > 0) {
-        return; /* what we do here calls back, too */
+        return; /* these calls call back, too */
     }
     deep++;
     meddled++;
@@ -194,7 +194,7 @@ static void close_server(const struct failing_alloc *memory)
     assert_int_equal(memory->live, 0);
 }
 
-/* Whatever happens within, the answers are as if nothing did. */
+/* The answers are the same as without these calls. */
 static void test_any_call_in_any_callback(void **state)
 {
     struct failing_alloc memory;
@@ -234,7 +234,7 @@ static void test_any_call_in_any_callback(void **state)
     close_server(&memory);
 }
 
-/* The same, and each of them stops the server. */
+/* The same; each callback stops the server. */
 static void test_stopping_in_any_callback(void **state)
 {
     static const char *const first[] = {

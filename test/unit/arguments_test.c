@@ -1,6 +1,6 @@
 /*
- * zkt_serve_main: options, environment and arguments, of which the later
- * count more; every limit can be set in each of the three ways.
+ * zkt_serve_main: options, environment and arguments, in ascending precedence;
+ * every limit can be set in each of the three ways.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +36,7 @@ static const struct demo_counter_handlers counter = { .inc = inc,
                                                       .reset = reset };
 static const struct demo_handlers handlers = { .counter = &counter };
 
-/* What a server that was started had. */
+/* The settings of the started server. */
 struct started {
     int count;
     struct zkt_limits limits;
@@ -126,7 +126,7 @@ static void test_threads(void **state)
     struct started s;
     (void)state;
     assert_int_equal(SERVE(&s, none, "x"), 0);
-    assert_int_equal(s.threads, 0); /* which is one */
+    assert_int_equal(s.threads, 0); /* 0 means one */
     assert_int_equal(setenv("ZOCKET_THREADS", "2", 1), 0);
     assert_int_equal(SERVE(&s, none, "x"), 0);
     assert_int_equal(s.threads, 2);
@@ -173,7 +173,7 @@ static void test_every_limit(void **state)
 #undef X
 }
 
-/* What a call says on standard error, on which it ends with status 2. */
+/* Expects this text on standard error and exit status 2. */
 static void assert_complaint(const char *expected, int argc,
                              const char *const *arguments)
 {

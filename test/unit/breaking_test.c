@@ -1,6 +1,6 @@
 /*
- * What a change breaks, on models written by hand: kinds of types and rules in
- * all directions, among them those that no schema of test/breaking has.
+ * Breaking changes, on models written by hand: kinds of types and rules in all
+ * directions, among them kinds that no schema of test/breaking has.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,7 +59,8 @@ static struct json_value *read_value(struct arena *arena, const char **at)
     return value;
 }
 
-/* A model whose one actor has a method, a state, and what @more declares. */
+/* Returns a model with an actor that has a method, a state, and the members
+ * @more. */
 static struct json_value *model(struct arena *arena, const char *type,
                                 const char *more)
 {
@@ -74,7 +75,8 @@ static struct json_value *model(struct arena *arena, const char *type,
     return read_value(arena, &text);
 }
 
-/* The findings in short: "ID: LETTERS, …" of who is hurt, by place. */
+/* Returns the findings in short: "ID: LETTERS, …", the letters naming the
+ * affected clients, by place. */
 static const char *compare(struct arena *arena, const struct json_value *old,
                            const struct json_value *new)
 {
@@ -101,7 +103,7 @@ static const char *compare(struct arena *arena, const struct json_value *old,
     return text;
 }
 
-/* In the order: private state, input, result. */
+/* The order is: private state, input, result. */
 static void assert_types(const char *old, const char *new, const char *expected)
 {
     struct arena arena = { 0 };
@@ -134,7 +136,7 @@ static void integers(void **state)
                  "type-narrowed SC, type-narrowed cC, type-narrowed sC");
     assert_types("{'kind':'int32'}", "{'kind':'uint32'}",
                  "type-changed SC, type-changed csC, type-changed csC");
-    /* Within its rules, nothing but C sees the change. */
+    /* A change within the rules is visible only in C. */
     assert_types("{'kind':'int32','min':0,'max':9}",
                  "{'kind':'uint32','min':0,'max':9}",
                  "type-changed C, type-changed C, type-changed C");
@@ -229,7 +231,8 @@ static void unique(void **state)
                  "{'kind':'list','of':{'kind':'int32'}}", "rule-loosened s");
 }
 
-/* Two models whose method takes the union or struct that @old and @new are. */
+/* Compares two models with a method that takes a union or a struct, declared as
+ * @old and @new. */
 static void assert_declared(const char *kind, const char *old, const char *new,
                             const char *expected)
 {

@@ -1,11 +1,11 @@
 /*
- * Everything at once, at random: calls that finish now, later, in vain or too
- * late, subscriptions, wires that break, instances that end, time that passes,
- * and a server that stops. Whatever the order, every call of a wire that stays
- * is answered once, those of one instance in order; every second half runs
- * once; activate and deactivate are a pair; nothing leaks. A server has one to
- * three shards here, whose turns come in any order, on one thread, and limits
- * that are drawn, most of them so tight that they are reached all the time.
+ * Random sessions: calls that finish at once, later, with a failure or too
+ * late, subscriptions, lost connections, ended instances, time that passes, and
+ * a server that stops. In every order, each call of a lasting connection is
+ * answered once, the calls to an instance in their order; each resumed part
+ * runs once; activate and deactivate are paired; nothing leaks. A server has
+ * one to three shards, which have their turns in any order on one thread, and
+ * random limits, most of them so low that they are reached all the time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +32,7 @@ struct caller {
     int begun;
     bool waits[CALLS_MAX];
     int instance[CALLS_MAX];
-    int last[INSTANCES]; /* the latest call that was answered well */
+    int last[INSTANCES]; /* the latest call that succeeded */
 };
 
 struct chaos {
@@ -60,7 +60,7 @@ static struct zkt_server *any_shard(struct chaos *c)
     return shard_of(c, below(c, c->shards));
 }
 
-/* Time passes for all, and what they send each other arrives. */
+/* Advances the clock of all shards and delivers the messages between them. */
 static void advance(struct chaos *c, int64_t ms)
 {
     for (uint32_t round = 0; round < 4; round++) {
@@ -107,7 +107,7 @@ static void read_answers(struct chaos *c)
 
 /* ---- steps ---- */
 
-/* The bytes of others may come first. */
+/* Messages to other connections may come first. */
 static void await_welcome(struct chaos *c, struct caller *caller)
 {
     struct wire *w = &caller->wire;
@@ -210,7 +210,7 @@ static void step(struct chaos *c)
     }
 }
 
-/* One that took nothing for too long is closed. */
+/* A connection that has read nothing for too long is closed. */
 static bool stays(const struct caller *caller)
 {
     return caller->open && !caller->wire.e->aborted && !caller->wire.e->closing;
@@ -227,7 +227,8 @@ static bool all_is_answered(const struct chaos *c)
     return all;
 }
 
-/* What waits has its turns; calls that nobody resumes reach their deadlines. */
+/* Gives waiting calls their turns; calls that are not resumed reach their
+ * deadlines. */
 static void await_answers(struct chaos *c)
 {
     int rounds = 0;
@@ -240,11 +241,11 @@ static void await_answers(struct chaos *c)
         }
         assert_true(rounds++ < 10000);
     } while (!all_is_answered(c));
-    advance(c, 0); /* the last answers may be on their way */
+    advance(c, 0); /* the last replies may be under way */
     read_answers(c);
 }
 
-/* Lets everything come to its end, in one of several ways. */
+/* Ends the session in one of several ways. */
 static void finish(struct chaos *c)
 {
     if (below(c, 3) == 0) {
@@ -266,12 +267,12 @@ static void finish(struct chaos *c)
         }
     }
     zkt_server_free(c->server);
-    while (held_count > 0) { /* nobody is left to resume them but us */
+    while (held_count > 0) { /* the server does not resume them */
         resume_one(c);
     }
 }
 
-/* A limit of 1 to @most, or, one time in three, the default. */
+/* A limit from 1 to @most or, in a third of all draws, the default. */
 static int64_t draw(struct chaos *c, uint32_t most)
 {
     return below(c, 3) == 0 ? 0 : 1 + below(c, most);

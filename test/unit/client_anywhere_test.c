@@ -1,9 +1,9 @@
 /*
- * Any call in any callback of a client: one session that reaches every kind of
- * callback, run once for each of them and for each thing to do in it: all the
- * calls there are, closing the handle, closing the client. Whatever is done,
- * every call that was begun is told once, nothing leaks, and handles and ids
- * of what is gone are harmless.
+ * Any call in any callback of a client: a session that reaches every kind of
+ * callback is run for each callback and each action in it: all calls of the
+ * API, closing the handle, closing the client. After any action, every pending
+ * call is completed once, nothing leaks, and closed handles and stale ids are
+ * harmless.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,12 +52,12 @@ struct world {
     struct test_doc *doc, *opened; /* opened in a callback, closed at the end */
     enum place place;
     enum deed deed;
-    uint64_t ids[8]; /* of listeners, also of some that are gone */
+    uint64_t ids[8]; /* of listeners, some of them removed */
     int begun, told, meddled, posted, deep;
     bool done, open, blocking;
 };
 
-static struct world *the; /* the one that runs */
+static struct world *the; /* the running session */
 
 static void ignore_reply(const struct zkt_reply *reply, void *user)
 {
@@ -96,9 +96,10 @@ static void ignore_quiet(void *user)
     (void)user;
 }
 
-/* ---- deeds ---- */
+/* ---- actions ---- */
 
-/* Listeners come and go, also such as are gone, or never were. */
+/* Adds and removes listeners, also listeners that are removed already or never
+ * existed. */
 static void meddle_with_listeners(struct world *w)
 {
     struct zkt_client *client = w->fake.client;
@@ -130,7 +131,7 @@ static void meddle(struct world *w)
     assert_int_equal(test_doc_call_ping(w->doc, &reply),
                      ZKT_FAILED_PRECONDITION);
     zkt_reply_clear(&reply);
-    if (w->deep < 3) { /* a refusal may be told at once */
+    if (w->deep < 3) { /* a refusal may call back at once */
         w->deep++;
         w->begun++;
         test_doc_begin_ping(w->doc, ignore_reply, w);
@@ -167,7 +168,7 @@ static void close_handle(struct world *w)
     assert_null(test_doc_snapshot(doc));
 }
 
-/* The callback @place runs: does what is to be done in it, once. */
+/* Does the action once if @place is its callback. */
 static void act(enum place place)
 {
     struct world *w = the;
@@ -284,7 +285,7 @@ static void on_added(const struct zkt_reply *reply, int32_t n, void *user)
     }
 }
 
-/* ---- the session, whose steps all bear that the client is gone ---- */
+/* ---- the session; every step tolerates a closed client ---- */
 
 #define MESSAGE(type)                                                          \
     "{\"type\":\"" type "\",\"actor\":\"doc\",\"actorId\":\"a\""
@@ -323,7 +324,7 @@ static void begin_ping(struct world *w)
     fake_turn(&w->fake);
 }
 
-/* Answers the call that was sent last. */
+/* Replies to the last call. */
 static void answer(struct world *w, const char *rest)
 {
     char text[256];

@@ -1,7 +1,6 @@
 /*
- * Lists and maps as they are decoded: keys that come again, an index where
- * there are many, and an end where there are more than may be. How the cost
- * grows is for the suite `growth`.
+ * Decoded lists and maps: repeated keys, an index for many keys, and a bound on
+ * the number of items. The suite `growth` tests how the cost grows.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +17,7 @@
 
 enum {
     MANY = 5000,
-    FEW = 3 /* as many as the bounded types allow */
+    FEW = 3 /* the bound of the bounded types */
 };
 
 static const struct zkt_hash_key key = { 1, 2 };
@@ -61,7 +60,7 @@ static const struct zkt_type few_list_type = {
     .decode = zkt_decode_list,
 };
 
-/* One decoding, with what it needs. */
+/* The state of a decoder. */
 struct decoding {
     char text[MANY * 40];
     size_t len;
@@ -96,7 +95,7 @@ static bool decode(struct decoding *d, const struct zkt_type *type, void *value)
     return type->decode(&d->reader, type, value);
 }
 
-/* Every key of 0..MANY, then those of 0..MANY again with another value. */
+/* Writes every key of 0..MANY, then all of them again with another value. */
 static void write_keys_twice(struct decoding *d)
 {
     for (int round = 0; round < 2; round++) {
@@ -133,7 +132,7 @@ static void test_a_decoded_map_is_indexed(void **state)
     zkt__arena_finish(&d.arena);
 }
 
-/* What is past the bound is no longer looked at: not even a wrong type. */
+/* Items past the bound are not decoded: even a wrong type is no issue. */
 static void test_a_map_ends_at_its_bound(void **state)
 {
     static struct decoding d;
@@ -156,7 +155,8 @@ static void test_a_map_ends_at_its_bound(void **state)
     zkt__arena_finish(&d.arena);
 }
 
-/* A client takes what a newer server allows. */
+/* A client accepts more items than its schema, as a newer server may allow
+ * them. */
 static void test_a_client_takes_more(void **state)
 {
     static struct decoding d;
@@ -192,7 +192,7 @@ static void test_a_list_ends_at_its_bound(void **state)
     zkt__arena_finish(&d.arena);
 }
 
-/* The rest is skipped, but must be JSON. */
+/* The rest is skipped, but must be well-formed. */
 static void test_the_rest_is_well_formed(void **state)
 {
     static const struct {

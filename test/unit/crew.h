@@ -1,7 +1,7 @@
 /*
- * A server with several threads, over sockets, and peers that speak to it. The
- * test's own thread runs the first loop, by steps, so that whatever is not on
- * it is on another. cmocka comes before it.
+ * A server with several threads, over sockets, and its peers. The test's own
+ * thread runs the first loop step by step, so all other work is on other
+ * threads. Include cmocka first.
  */
 #ifndef CREW_H
 #define CREW_H
@@ -23,7 +23,8 @@
 #include "counter_server.h"
 #include "wire.h"
 
-/* An allocator for all threads; the how-manieth allocation may fail. */
+/* An allocator for all threads; the allocation with the number
+ * `fail_allocation` fails. */
 static atomic_long live, allocations, fail_allocation;
 
 static inline bool no_memory(void)
@@ -57,7 +58,7 @@ static inline void release(void *user, void *block)
 
 static const struct zkt_allocator memory = { get, resize, release, NULL };
 
-/* ---- threads, and what they do ---- */
+/* ---- threads and handlers ---- */
 
 enum {
     THREADS = 8
@@ -69,10 +70,10 @@ static struct {
     int count;
     struct demo_counter_inc_later *held[THREADS];
     int held_count, cancelled, resumed, shielded;
-    int posted_on; /* the thread on which a posted function has run */
+    int posted_on; /* the thread that has run a posted function */
 } shared = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* Threads have numbers, in the order in which they ask for them. */
+/* Threads are numbered in the order of their first call. */
 static inline int32_t number_of_thread(void)
 {
     int i = 0;
@@ -124,7 +125,7 @@ static inline void count_signals(void)
     pthread_mutex_unlock(&shared.lock);
 }
 
-/* What it does is for `by` to say; gives the number of its thread. */
+/* `by` selects the action; the result is the number of its thread. */
 static inline enum zkt_status inc(struct demo_counter_call *call,
                                   const struct demo_counter_inc_input *in,
                                   int32_t *out)
@@ -143,7 +144,7 @@ static inline enum zkt_status inc(struct demo_counter_call *call,
     case 8:
         return zkt_server_post(zkt_call_server(call->zkt), note_thread, NULL);
     case 9:
-        demo_counter_set_n(call, 0); /* one mutation too many */
+        demo_counter_set_n(call, 0); /* a mutation over the limit */
         break;
     default:
         break;
@@ -190,9 +191,9 @@ struct site {
     struct zkt_server *server;
     uint16_t port;
     int stopped, descriptors;
-    /* By whatever thread logs, without a lock, which the server has. */
+    /* Written by the thread that logs; the server holds its own lock. */
     int entered, crowds;
-    /* These with one, as the test reads them meanwhile. */
+    /* Guarded by a lock, as the test reads them meanwhile. */
     int warnings;
     char last[128];
 };
@@ -270,7 +271,7 @@ static inline void open_site(struct site *site, uint32_t threads,
     assert_int_equal(zkt_server_listen(site->server, &site->loop), ZKT_OK);
 }
 
-/* Lets others run, too. */
+/* Gives other threads time, too. */
 static inline void step(struct site *site)
 {
     (void)uv_run(&site->loop, UV_RUN_NOWAIT);
@@ -284,7 +285,7 @@ static inline struct zkt_server_stats stats_of(const struct site *site)
     return stats;
 }
 
-/* The server is gone; nothing else is left. */
+/* Leaves a loop that must hold nothing after the server. */
 static inline void leave_site(struct site *site)
 {
     assert_int_equal(uv_run(&site->loop, UV_RUN_DEFAULT), 0);
@@ -330,7 +331,7 @@ static inline void say(const struct peer *peer, const char *bytes, size_t len)
     assert_int_equal(send(peer->fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
 }
 
-/* Takes what has come; false: the end. */
+/* Receives; returns false at the end of the stream. */
 static inline bool hear(struct peer *peer)
 {
     const size_t room = sizeof(peer->text) - 1 - peer->len;
@@ -393,14 +394,14 @@ static inline int end_call(struct site *site, struct peer *peer)
     }
     const char *at = peer->text;
     while (strncmp(at, result, sizeof(result) - 1) != 0) {
-        at++; /* zeros may stand before it */
+        at++; /* zeros may precede it */
     }
     const int number = atoi(at + sizeof(result) - 1);
     forget(peer);
     return number;
 }
 
-/* The number of the thread that has run it. */
+/* Returns the number of the thread that has run the call. */
 static inline int call(struct site *site, struct peer *peer,
                        const char *instance, int by)
 {
@@ -429,7 +430,7 @@ static inline void wait_for_connections(struct site *site, uint64_t count)
 
 #define SAYS_1001 "\x03\xe9the server stops"
 
-/* The server closes with 1001, and then the socket. */
+/* Expects a close with 1001 and then the end of the stream. */
 static inline void assert_told(struct peer *peer)
 {
     while (hear(peer)) {
@@ -445,7 +446,7 @@ static inline void answer_close(struct site *site, struct peer *peer)
     say(peer, "\x88\x82\0\0\0\0\x03\xe8", 8);
 }
 
-/* Opens what libuv keeps for the process. */
+/* Opens the descriptors that libuv keeps. */
 static inline int open_libuv(void **state)
 {
     uv_loop_t first;

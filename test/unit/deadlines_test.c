@@ -1,9 +1,9 @@
 /*
- * What is begun ends: server/deadlines.def, row by row. Each is begun and left
- * alone, and ends when its time is over and not before. Each is begun and
- * dripped, a byte at a time, and ends at the same moment. Those that progress
- * extends live on while it is made. A row without functions here does not
- * compile.
+ * Everything that begins has to end: server/deadlines.def, row by row. A test
+ * of each row begins it and waits: it ends at its deadline and not before.
+ * Another sends a byte at a time: it ends at the same moment. Rows that
+ * progress extends last while progress is made. A row without functions here
+ * does not compile.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,18 +22,18 @@ enum extended {
 };
 
 enum {
-    TIME = 10000,  /* of the row that is looked at */
-    RATE_MIN = 100 /* bytes a second */
+    TIME = 10000,  /* the limit of the tested row */
+    RATE_MIN = 100 /* bytes per second */
 };
 
 struct world {
     struct zkt_server *server;
     struct wire w;
-    size_t at; /* of what is dripped */
+    size_t at; /* the offset of the next byte */
     struct ran ran;
 };
 
-/* ---- each row: how it begins, a byte of it, and whether it is over ---- */
+/* ---- each row: its beginning, a byte of it, and its end ---- */
 
 static const char close_frame[] = "\x88\x82\1\2\3\4\x02\xea"; /* 1000 */
 
@@ -111,7 +111,7 @@ static bool is_over_OUTPUT(struct world *t)
            stats_of(t->server).reached.output_stuck_ms == 1;
 }
 
-/* Somebody's events are more than it takes, though it takes some. */
+/* Events exceed the limit of output, though the peer reads some of it. */
 static void begin_EXCESS(struct world *t)
 {
     struct wire busy = open_wire(t->server);
@@ -169,7 +169,7 @@ static void begin_CLOSING(struct world *t)
     feed(&t->w, "\x82\x80\0\0\0\0", 6, 6, true); /* binary: 1003 */
 }
 
-/* It goes on as if nothing had been said, and takes nothing. */
+/* The peer ignores the close and reads nothing. */
 static void drip_CLOSING(struct world *t)
 {
     drip(t, close_frame[t->at++ % 7]);
@@ -231,7 +231,7 @@ static bool is_over_DRAINING(struct world *t)
 
 static const struct row {
     const char *name;
-    size_t limit, bound; /* where they are among the limits */
+    size_t limit, bound; /* offsets in struct zkt_limits */
     enum extended extended;
     void (*begin)(struct world *t);
     void (*drip)(struct world *t);
@@ -254,7 +254,7 @@ enum {
     ROWS = sizeof(rows) / sizeof(rows[0])
 };
 
-/* No other limit of time is reached meanwhile. */
+/* Keeps all other time limits out of reach. */
 static struct zkt_limits limits_for(const struct row *row)
 {
     struct zkt_limits limits = {
@@ -303,7 +303,8 @@ static void test_left_alone(void **state)
         struct world t;
         print_message("# %s\n", rows[i].name);
         begin(&t, &rows[i]);
-        assert_true(zkt_server_timeout(t.server) <= TIME); /* it wakes */
+        /* the server wakes */
+        assert_true(zkt_server_timeout(t.server) <= TIME);
         zkt_server_advance(t.server, TIME - 1);
         assert_false(rows[i].is_over(&t));
         zkt_server_advance(t.server, 1);
@@ -338,7 +339,7 @@ static void test_dripped(void **state)
     }
 }
 
-/* As many bytes as progress is, for twice its time; then none. */
+/* Progress at the required rate for twice the limit; then none. */
 static void test_progress(void **state)
 {
     (void)state;
@@ -366,8 +367,8 @@ static void test_progress(void **state)
 
 /* ---- half a message, and pings ---- */
 
-/* A message that dribbles is asked for a pong, and has time to give it when
- * the frame that it is in has ended. */
+/* A message that arrives slowly is interrupted by a ping; the peer has time for
+ * the pong after the frame that it is sending. */
 static void test_a_ping_amid_a_message(void **state)
 {
     const struct zkt_limits limits = { .ping_after_ms = 1000,
@@ -380,7 +381,7 @@ static void test_a_ping_amid_a_message(void **state)
     for (int i = 1; i <= 40; i++) {
         zkt_server_advance(server, 100);
         feed(&w, "x", 1, 1, true);
-        assert_int_equal(w.len, i < 10 ? 0 : 2); /* one ping, at its time */
+        assert_int_equal(w.len, i < 10 ? 0 : 2); /* one ping, at its deadline */
     }
     assert_memory_equal(w.text, "\x89\0", 2);
     zkt_server_advance(server, 499);
@@ -391,8 +392,8 @@ static void test_a_ping_amid_a_message(void **state)
     zkt_server_free(server);
 }
 
-/* Whole frames whose ends never meet the ends of what is read are no message
- * that goes on for ever. */
+/* Whole frames that never end at the end of a read are not an endless
+ * message. */
 static void test_frames_across_reads(void **state)
 {
     static const char frames[] = "\x89\x80\0\0\0\0"; /* pings */
@@ -413,7 +414,8 @@ static void test_frames_across_reads(void **state)
     zkt_server_free(server);
 }
 
-/* It is we who do not read: the message has its time when we do again. */
+/* The server has stopped reading: the message gets its full time when reading
+ * resumes. */
 static void test_a_message_that_is_not_read(void **state)
 {
     const struct zkt_limits limits = { .output_high = 100,
@@ -430,7 +432,7 @@ static void test_a_message_that_is_not_read(void **state)
     zkt_server_advance(server, 5500);
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
     drain(&w);
-    turn(server); /* goes on with what has arrived */
+    turn(server); /* goes on with messages that have arrived */
     assert_true(zkt_endpoint_reading(w.e));
     zkt_server_advance(server, 999);
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);

@@ -1,7 +1,7 @@
 /*
- * The part of zocket/embed.h that is over sockets, on the loopback: what poll
- * is to wait for, what is said when a peer goes in one way or another, and a
- * peer that does not read. One thread, and no loop: each step is made by hand.
+ * The socket functions of zocket/embed.h, over the loopback: the events for
+ * poll, the errors when a peer goes in different ways, and a peer that does not
+ * read. One thread and no loop: the test makes each step.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -58,14 +58,14 @@ static int connect_to(uint16_t port)
     return fd;
 }
 
-/* Whether one of @events comes; a minute is for ever. */
+/* Returns true if any of @events occurs; waits a minute at most. */
 static bool comes(int fd, short events)
 {
     struct pollfd one = { .fd = fd, .events = events };
     return poll(&one, 1, 60000) == 1;
 }
 
-/* A turn in which there is something to read. */
+/* Takes a turn with something to read. */
 static int turn(struct bench *b)
 {
     assert_true(comes(b->fd, POLLIN));
@@ -127,7 +127,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* A text frame under a mask of zeros. */
+/* Sends a text frame with a mask of zeros. */
 static void give_call(struct bench *b, bool through_socket)
 {
     static const char text[] =
@@ -175,7 +175,7 @@ static void test_a_reset(void **state)
     assert_int_equal(turn(b), -1);
 }
 
-/* Found when writing, if nothing was read. */
+/* The reset is found by the write if nothing was read. */
 static void test_a_reset_before_a_send(void **state)
 {
     struct bench *b = *state;
@@ -190,7 +190,8 @@ static void test_a_reset_before_a_send(void **state)
     assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), -1);
 }
 
-/* Its output piles up here, until it is not read from; then it reads. */
+/* Output to a peer that does not read accumulates until the server stops
+ * reading from it; then the peer reads. */
 static void test_a_peer_that_does_not_read(void **state)
 {
     struct bench *b = *state;
@@ -216,7 +217,8 @@ static void test_a_peer_that_does_not_read(void **state)
     assert_int_equal(turn(b) & POLLIN, POLLIN);
 }
 
-/* Such a one that goes as well: nothing is read, and yet it is seen. */
+/* A peer that does not read disconnects: the server reads nothing from it and
+ * still notices. */
 static void test_a_reset_while_nothing_is_read(void **state)
 {
     struct bench *b = *state;
@@ -231,7 +233,7 @@ static void test_a_reset_while_nothing_is_read(void **state)
         setsockopt(b->peer, SOL_SOCKET, SO_LINGER, &none, sizeof(none)), 0);
     close(b->peer);
     b->peer = -1;
-    assert_true(comes(b->fd, 0)); /* POLLERR and POLLHUP always do */
+    assert_true(comes(b->fd, 0)); /* poll always reports POLLERR and POLLHUP */
     zkt_endpoint_receive(b->endpoint, b->fd);
     assert_int_equal(zkt_endpoint_fate(b->endpoint), ZKT_FATE_DROP);
     assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), -1);
@@ -243,7 +245,7 @@ enum {
     TOO_LONG = 4 << 20
 };
 
-/* A turn, whatever there is to read; what zkt_endpoint_send says. */
+/* Takes a turn without waiting; returns the events of zkt_endpoint_send. */
 static int turn_now(struct bench *b)
 {
     zkt_server_read_clock(b->server);
@@ -259,7 +261,8 @@ static void begin_message_too_long(const struct bench *b)
     assert_int_equal(send(b->peer, head, sizeof(head), 0), sizeof(head));
 }
 
-/* The peer reads once it has sent all of it, and finds why it was closed. */
+/* The peer reads after it has sent the whole message, and finds the reason for
+ * the close. */
 static void give_message_too_long(struct bench *b)
 {
     static char zeros[65536];
@@ -294,7 +297,8 @@ static void test_a_close_frame_is_not_overtaken(void **state)
     }
 }
 
-/* It is waited for, but not for ever; the clock is the test's. */
+/* The server waits for the peer to close, with a limit; the clock is the
+ * test's. */
 static void test_a_peer_that_does_not_close(void **state)
 {
     struct bench *b = *state;
@@ -309,12 +313,12 @@ static void test_a_peer_that_does_not_close(void **state)
     zkt_server_clock(b->server, now + 2000, 0);
     zkt_server_tick(b->server);
     assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), POLLIN);
-    zkt_server_clock(b->server, now + 2000, 0); /* polled since it is over */
+    zkt_server_clock(b->server, now + 2000, 0); /* past the deadline */
     zkt_server_tick(b->server);
     assert_int_equal(zkt_endpoint_send(b->endpoint, b->fd), -1);
 }
 
-/* Poll must not say again and again that the peer has ended. */
+/* poll must not report the end of the stream again and again. */
 static void test_an_end_while_output_waits(void **state)
 {
     struct bench *b = *state;
@@ -349,11 +353,11 @@ static void test_a_server_that_stops(void **state)
     assert_true(comes(b->listener, POLLIN));
     assert_null(zkt_server_accept_socket(b->server, b->listener, NULL, &fd));
     assert_int_equal(fd, -2);
-    assert_true(recv(other, &byte, 1, 0) <= 0); /* it was closed */
+    assert_true(recv(other, &byte, 1, 0) <= 0); /* closed by the server */
     close(other);
 }
 
-/* Poll would go on saying that somebody waits, who cannot be accepted. */
+/* poll would report a waiting connection that cannot be accepted. */
 static void test_descriptors_run_out(void **state)
 {
     struct bench *b = *state;

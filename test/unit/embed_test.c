@@ -1,6 +1,6 @@
 /*
- * The core as a user's own loop sees it: what zocket/embed.h promises, with
- * nothing but the public headers, a clock of our own and no sockets.
+ * The core in a user's own loop: the promises of zocket/embed.h, with only the
+ * public headers, a clock of the test, and no sockets.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,7 +56,7 @@ static struct zkt_server *new_server(void)
     return server;
 }
 
-/* ---- what a peer sends and gets ---- */
+/* ---- the peer's side ---- */
 
 struct peer {
     char bytes[4096];
@@ -76,7 +76,7 @@ static void give(struct zkt_endpoint *e, const char *bytes, size_t len)
     zkt_endpoint_feed(e, copy, len);
 }
 
-/* A text frame under a mask of zeros. */
+/* Sends a text frame with a mask of zeros. */
 static void give_text(struct zkt_endpoint *e, const char *text)
 {
     char frame[512] = { (char)0x81 };
@@ -94,7 +94,7 @@ static void give_text(struct zkt_endpoint *e, const char *text)
     "to be long\",\"actor\":\"counter\",\"actorId\":\"x\",\"method\":"         \
     "\"inc\",\"input\":{\"by\":" by "}}"
 
-/* Takes what is pending, three bytes at a time. */
+/* Takes pending output, three bytes at a time. */
 static void take(struct zkt_endpoint *e, struct peer *peer)
 {
     struct zkt_slice slices[2];
@@ -150,7 +150,7 @@ static void test_a_session(void **state)
     zkt_server_clock(server, 20050, 1700000020000);
     zkt_server_tick(server);
     assert_int_equal(zkt_server_timeout(server), 10000);
-    /* It says no more; what it is owed is sent first. */
+    /* The peer sends nothing more; it is sent its output first. */
     give_text(e, INC("1"));
     zkt_endpoint_ended(e);
     assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_CLOSE);
@@ -178,7 +178,8 @@ static void test_a_peer_that_is_silent(void **state)
     zkt_server_clock(server, 35000, 0);
     zkt_server_tick(server);
     assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_OPEN);
-    assert_int_equal(zkt_server_timeout(server), 0); /* one more look */
+    /* a last look at the socket */
+    assert_int_equal(zkt_server_timeout(server), 0);
     zkt_server_clock(server, 35000, 0);
     zkt_server_tick(server);
     assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_DROP);
@@ -186,7 +187,7 @@ static void test_a_peer_that_is_silent(void **state)
     zkt_server_free(server);
 }
 
-/* The process was held up for a minute, and the answer lies in a socket. */
+/* The process was suspended for a minute, and the pong is in a socket. */
 static void test_a_peer_that_is_not_silent(void **state)
 {
     struct zkt_server *server = new_server();
@@ -231,7 +232,7 @@ static void test_being_woken(void **state)
     zkt_server_tick(server);
     take(e, &peer);
     assert_true(ends_with(&peer, ",\"result\":107}"));
-    /* What was posted before there was anybody to wake. */
+    /* Work that was posted before a wake function was set. */
     zkt_server_on_wake(server, NULL, NULL);
     give_text(e, INC("7"));
     demo_counter_resume_inc(held, inc_later, NULL);
@@ -242,7 +243,7 @@ static void test_being_woken(void **state)
     zkt_server_free(server);
 }
 
-/* Each of these twice, and more of it than there is. */
+/* Every call twice, and with more bytes than there are. */
 static void test_twice(void **state)
 {
     struct zkt_server *server = new_server();

@@ -1,11 +1,11 @@
 /*
- * A server is freed at any moment: after each step of a session, so many turns
- * later, with one shard or several, while it serves or in any phase of its
- * shutdown. Whatever crosses between shards at that moment ends with it: no
- * memory is left, none is used that is gone, every hook that has begun ends,
- * and a call that was deferred is cancelled, also for whoever resumes it when
- * there is no server any more. What a step leaves under way is for the shards'
- * turns to carry on; the test takes none of them but those that it names.
+ * A server is freed at any moment: after each step of a session and a number of
+ * turns, with one shard or several, while it serves or in any phase of its
+ * shutdown. Messages between shards at that moment end with it: no memory
+ * leaks, no freed memory is used, every hook that has begun ends, and a
+ * deferred call is cancelled, also if it is resumed after the end of the
+ * server. The shards' turns carry the work that a step leaves; the test takes
+ * only the turns that it names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,7 +42,7 @@ static void say(struct session *s, int wire, const char *text)
     struct wire *w = &s->wires[wire];
     uint8_t bytes[1024];
     const size_t len = frame((char *)bytes, text);
-    w->e->ops->feed(w->e, bytes, len); /* and no turn ends */
+    w->e->ops->feed(w->e, bytes, len); /* and the turn does not end */
 }
 
 static void resume_held(struct session *s)
@@ -60,7 +60,7 @@ enum special {
     LEAVE
 };
 
-/* A session: a message of a wire, or something else that happens. */
+/* A session: a message of a wire, or another event. */
 static const struct step {
     enum special special;
     int wire;
@@ -130,7 +130,7 @@ static void take_step(struct session *s, const struct step *step)
     }
 }
 
-/* So many turns, of one shard after the other, from @first on. */
+/* Takes @turns turns, a shard after the other, beginning with @first. */
 static void turn_around(const struct session *s, uint32_t first, uint32_t turns)
 {
     for (uint32_t i = 0; i < turns; i++) {
@@ -191,8 +191,8 @@ static void test_freed_while_it_serves(void **state)
     }
 }
 
-/* A shutdown begins @early turns before the rest of the turns; in its middle
- * the time for calls runs out. */
+/* A shutdown begins @early turns before the rest of the turns; in the middle of
+ * it the time for calls runs out. */
 static void stop(const struct session *s, uint32_t first, uint32_t turns)
 {
     zkt_server_shutdown(s->server);
@@ -222,7 +222,7 @@ static void test_freed_while_it_stops(void **state)
     }
 }
 
-/* What is posted runs, whenever the server is freed. */
+/* Posted functions run, whenever the server is freed. */
 static void test_posted_functions_run(void **state)
 {
     const struct zkt_limits one = { .posted_per_turn = 1 };

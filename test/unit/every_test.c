@@ -1,7 +1,7 @@
 /*
- * A schema that uses every construct of the language (test/golden/every.zkt),
- * its server and its client in one program: what rules say, what unions,
- * tuples, nulls and private state do in handlers, in patches and at a client.
+ * A schema with every construct of the language (test/golden/every.zkt), its
+ * server and its client in one program: the effects of rules, and unions,
+ * tuples, nulls and private state in handlers, in patches and at a client.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ static enum zkt_status set_account(struct every_doc_call *call,
                                    struct every_account *out)
 {
     every_doc_set_account(call, &in->account);
-    *out = call->state->account.value; /* what was stored */
+    *out = call->state->account.value; /* the stored value */
     return ZKT_OK;
 }
 
@@ -83,7 +83,7 @@ static enum zkt_status set_tree(struct every_doc_call *call,
     return ZKT_OK;
 }
 
-/* What the key says is tried with the private state, too. */
+/* The key selects a change of the private state as well. */
 static enum zkt_status put(struct every_doc_call *call,
                            const struct every_doc_put_input *in)
 {
@@ -111,7 +111,7 @@ static enum zkt_status points(struct every_doc_call *call,
     return ZKT_OK;
 }
 
-/* Gives away what nobody else may see, so that the tests can. */
+/* Reveals the private state, so that the tests can see it. */
 static enum zkt_status nothing(struct every_doc_call *call)
 {
     return zkt_fail(call->zkt, ZKT_NOT_FOUND, "%.*s %zu %zu %g",
@@ -318,7 +318,7 @@ static void test_a_client_checks_before_it_sends(void **state)
     expect_refused(f, &in, "must be at least -4");
 }
 
-/* Hooks are the server's: a client has no handlers. */
+/* Hooks belong to the server: a client has no handlers. */
 static void test_checks_across_fields(void **state)
 {
     struct fixture *f = *state;
@@ -413,7 +413,8 @@ static void test_trees(void **state)
     assert_true(now->root.has && now->root.value.value == 2);
 }
 
-/* ---- patches by other servers, which go deep into what we set whole ---- */
+/* ---- patches of other servers, inside of values that zocketc sets whole
+ * ---- */
 
 static enum zkt_patch_result patch(struct every_doc_state *doc_state,
                                    struct zkt_arena *arena, const char *text)

@@ -1,7 +1,6 @@
 /*
- * An allocator that fails at one allocation, or from there on for a while, and
- * counts what is alive: for running a test once for each allocation that it
- * makes.
+ * An allocator that fails at one allocation, or at several in a row, and counts
+ * live blocks. A test is run once for each allocation that it makes.
  */
 #ifndef FAILING_ALLOC_H
 #define FAILING_ALLOC_H
@@ -13,10 +12,11 @@
 
 struct failing_alloc {
     struct zkt_allocator allocator;
-    long fail_at;    /* the how-manieth fails, from 1; 0: none */
-    long fail_count; /* so many in a row; 0: one */
+    /* the number of the failing allocation, from 1; 0 for none */
+    long fail_at;
+    long fail_count; /* failures in a row; 0 means 1 */
     long calls;      /* allocations so far, resizings among them */
-    long live;       /* blocks that were not released */
+    long live;       /* blocks that are not released */
 };
 
 static inline bool failing_now(struct failing_alloc *f)

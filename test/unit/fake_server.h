@@ -1,7 +1,6 @@
 /*
- * A client core with a driver that is the test itself: a clock that moves when
- * it is told to, and a server that says what is written out. What the client
- * sends is collected as text, a message a line.
+ * A client core with the test as its driver: the test advances the clock and
+ * plays the server. Messages of the client are collected as text, a line each.
  */
 #ifndef FAKE_SERVER_H
 #define FAKE_SERVER_H
@@ -17,18 +16,18 @@
 struct fake {
     struct zkt_client *client;
     struct zkt_core *core;
-    struct zkt_endpoint *endpoint; /* NULL: no transport */
-    int64_t slept;                 /* what the clock has not been told yet */
+    struct zkt_endpoint *endpoint; /* NULL if there is no transport */
+    int64_t slept;                 /* time that the clock does not show yet */
     int dials, aborts;
-    bool asked;             /* to connect, and has not answered */
-    bool finished;          /* the client is gone */
+    bool asked;             /* a dial is pending */
+    bool finished;          /* the client has ended */
     bool lazy;              /* an abort is answered later */
     char sent[FAKE_TEXT];   /* messages of the client, each with a newline */
     int pings, closes;      /* control frames of the client */
-    uint8_t raw[FAKE_TEXT]; /* what is not parsed yet */
+    uint8_t raw[FAKE_TEXT]; /* unparsed bytes */
     size_t raw_len;
     char log[512];                   /* the last line */
-    void (*on_poll)(struct fake *f); /* what happens in a blocking call */
+    void (*on_poll)(struct fake *f); /* called while a blocking call waits */
     void (*on_log)(struct fake *f);
 };
 
@@ -58,7 +57,8 @@ static inline void fake_detach(struct fake *f)
     e->ops->detach(e);
 }
 
-/* One frame of the client off the front of raw; 0: there is no whole one. */
+/* Takes a frame of the client off the front of raw; returns 0 if none is
+ * complete. */
 static inline size_t fake_take_frame(struct fake *f)
 {
     uint8_t *at = f->raw;
@@ -87,7 +87,7 @@ static inline size_t fake_take_frame(struct fake *f)
     return head + 4 + len;
 }
 
-/* Takes what the client has to send. */
+/* Takes the client's output. */
 static inline void fake_drain(struct fake *f)
 {
     struct zkt_slice slice;
@@ -99,7 +99,7 @@ static inline void fake_drain(struct fake *f)
         f->endpoint->ops->sent(f->endpoint, slice.len);
     }
     if (f->raw_len > 0 && f->raw[0] == 'G') {
-        return; /* the handshake is fake_accept's */
+        return; /* fake_accept answers the handshake */
     }
     while ((taken = fake_take_frame(f)) > 0) {
         f->raw_len -= taken;
@@ -107,7 +107,7 @@ static inline void fake_drain(struct fake *f)
     }
 }
 
-/* The end of a turn: the tick, and what the endpoint wants. */
+/* Ends a turn: ticks the client and obeys its endpoint. */
 static inline void fake_turn(struct fake *f)
 {
     if (f->finished) {
@@ -174,7 +174,7 @@ static inline void fake_log(void *user, enum zkt_log_level level,
     }
 }
 
-/* A client on @f, which is zeroed; NULL: no memory. */
+/* Opens a client on @f, which is zeroed. Returns NULL if there is no memory. */
 static inline struct zkt_client *fake_open(struct fake *f,
                                            struct zkt_client_options options)
 {
@@ -200,7 +200,7 @@ static inline struct zkt_client *fake_open(struct fake *f,
     return f->client;
 }
 
-/* Moves the clock and ends the turn. */
+/* Advances the clock and ends the turn. */
 static inline void fake_advance(struct fake *f, int64_t ms)
 {
     f->core->now_ms += ms;
@@ -220,7 +220,7 @@ static inline void fake_refuse(struct fake *f)
     zkt__client_connect_failed(f->client, "refused");
 }
 
-/* Gives the transport; the handshake is still to be answered. */
+/* Connects the transport; the handshake is not answered yet. */
 static inline void fake_attach(struct fake *f)
 {
     f->asked = false;
@@ -245,7 +245,7 @@ static inline void fake_shake(struct fake *f, const char *protocol)
     fake_feed(f, reply, strlen(reply));
 }
 
-/* Takes the connection that was asked for, as a zocketc server. */
+/* Accepts the dialled connection as a zocketc server. */
 static inline void fake_accept(struct fake *f)
 {
     fake_attach(f);
@@ -253,7 +253,7 @@ static inline void fake_accept(struct fake *f)
     fake_turn(f);
 }
 
-/* Says a message, without ending the turn. */
+/* Sends a message without ending the turn. */
 static inline void fake_say(struct fake *f, const char *json)
 {
     uint8_t frame[FAKE_TEXT];
@@ -263,7 +263,7 @@ static inline void fake_say(struct fake *f, const char *json)
     fake_feed(f, frame + ZKT_WS_HEAD_MAX - head, head + len);
 }
 
-/* What was sent since the last time. */
+/* Returns the messages sent since the last call. */
 static inline const char *fake_sent(struct fake *f)
 {
     static char text[FAKE_TEXT];

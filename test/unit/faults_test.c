@@ -1,8 +1,8 @@
 /*
- * The whole slice with an allocator that fails once, at every allocation in
- * turn: the chat of examples/chat, two clients and the server joined in
- * memory. Whatever fails, nothing leaks, nothing hangs, what comes back is an
- * error or the right answer, and the server serves the next client.
+ * Server and clients with an allocator that fails once, at every allocation in
+ * turn: the chat of examples/chat, two clients and the server joined in memory.
+ * After any failure nothing leaks, nothing hangs, every reply is an error or
+ * the right result, and the server serves the next client.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,7 +50,7 @@ static void on_done(const struct zkt_reply *reply, void *user)
     (*done)++;
 }
 
-/* One visit of a client; its calls may fail, but only with an error text. */
+/* Visits the server; calls may fail, but only with an error text. */
 static bool visit(struct zkt_server *server, struct seen *seen)
 {
     struct zkt_client *client = zkt_client_open_local(server);
@@ -95,7 +95,8 @@ static bool visit(struct zkt_server *server, struct seen *seen)
 
 static const struct demo_handlers handlers = { .chat = &chat };
 
-/* One run with the @n-th allocation failing; false: there were fewer. */
+/* Runs while the @n-th allocation fails. Returns false if there were fewer
+ * allocations. */
 static bool run_with_failure(long n)
 {
     struct failing_alloc failing;
@@ -121,7 +122,7 @@ static bool run_with_failure(long n)
         assert_int_equal(seen.said, 1);
         assert_true(seen.topics >= 2);
     }
-    /* An instance keeps what was said before; another room is untouched. */
+    /* An instance keeps its messages; another room is not affected. */
     struct zkt_client *client = zkt_client_open_local(server);
     struct demo_chat *room = demo_chat_open(client, "another");
     struct zkt_reply reply = { 0 };

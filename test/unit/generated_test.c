@@ -1,8 +1,7 @@
 /*
- * Generated code at work: a server and a client of golden/odd.zkt, which has
- * every construct and the oddest names, joined in memory. What is said once in
- * JSON goes through the decoders, handlers, mutators, patches and encoders
- * that were made for it.
+ * Generated code at work: a server and a client of golden/odd.zkt, with every
+ * construct and the oddest names, joined in memory. Every value passes the
+ * generated decoders, handlers, mutators, patches and encoders.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,7 +107,7 @@ static enum zkt_status odd(struct odd_everything_call *call,
     return ZKT_OK;
 }
 
-/* Containers inside of containers, by their places. */
+/* Containers inside containers, by cursor. */
 static void write_containers(struct odd_everything_call *call)
 {
     static const int32_t numbers[] = { 1, 2 };
@@ -295,7 +294,7 @@ static void release(void *user, void *block)
     free(block);
 }
 
-/* @value as JSON is @expected. */
+/* Expects that @value is @expected as JSON. */
 static void assert_json(const struct zkt_type *type, const void *value,
                         const char *expected)
 {
@@ -387,7 +386,7 @@ static void rules_of_inputs_and_results_hold(void **state)
     assert_non_null(strstr(w->reply.error, "too_big"));
     assert_int_equal(
         odd_everything_call_scalar(w->thing, 4, &number, &w->reply),
-        ZKT_INTERNAL); /* the result, 12, is more than 9 */
+        ZKT_INTERNAL); /* the result, 12, exceeds 9 */
     struct odd_stateless *other = odd_stateless_open(w->client, "x");
     assert_int_equal(odd_stateless_call_ping(other, &w->reply), ZKT_ABORTED);
     assert_string_equal(w->reply.error, "no pong");

@@ -73,7 +73,7 @@ static void on_send(void *user, const void *data, size_t len)
 static void on_close(void *user, unsigned code, const char *reason)
 {
     struct heard *h = user;
-    assert_int_equal(h->code, 0); /* told once */
+    assert_int_equal(h->code, 0); /* only once */
     assert_non_null(reason);
     h->code = code;
 }
@@ -194,8 +194,8 @@ static void test_requests(void **state)
     }
 }
 
-/* RFC 9110, sections 10.1.1 and 7.8: a client waits for 100, and gets that or
- * its refusal; another expectation is none that is met. */
+/* RFC 9110, sections 10.1.1 and 7.8: a client waits for 100, and gets 100 or
+ * its refusal; other expectations cannot be met. */
 static void test_expectations(void **state)
 {
     static const struct {
@@ -336,7 +336,7 @@ static void open_client(struct zkt_ws *ws, struct heard *h,
 static void test_responses(void **state)
 {
     static const struct {
-        const char *format; /* with the right accept */
+        const char *format; /* with the right accept key */
         bool good;
     } table[] = {
         { "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -357,14 +357,15 @@ static void test_responses(void **state)
         { "HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\n"
           "Sec-WebSocket-Accept: %s\r\n\r\n",
           false },
-        /* RFC 6455, section 4.1, 1: a status code that only begins so. */
+        /* RFC 6455, section 4.1, 1: a status code that only begins with 101. */
         { "HTTP/1.1 1010 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
           "Sec-WebSocket-Accept: %s\r\n\r\n",
           false },
         { "HTTP/1.0 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
           "Sec-WebSocket-Accept: %s\r\n\r\n",
           false },
-        /* RFC 9110, section 15.2: those before the final one. */
+        /* RFC 9110, section 15.2: interim responses before the final
+         * response. */
         { "HTTP/1.1 100 Continue\r\n\r\n"
           "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
           "HTTP/1.0 199\r\n\r\n"
@@ -374,7 +375,8 @@ static void test_responses(void **state)
         { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\n\r\n%.0s", false },
         { "HTTP/1.1 1x0 Continue\r\n\r\n%.0s", false },
         { "HTTP/1.1 099 Continue\r\n\r\n%.0s", false },
-        /* 2, 3: names of any case, spaces around values; a list of one. */
+        /* 2, 3: names in any case, spaces around values, a list with one
+         * element. */
         { "HTTP/1.1 101\r\nuPgRaDe:  WEBSOCKET\r\nconnection:x,UPGRADE\t\r\n"
           "sec-websocket-accept: %s \r\n\r\n\x81\x05hello",
           true },
@@ -407,7 +409,7 @@ static void test_responses(void **state)
     }
 }
 
-/* They have to come to an end. */
+/* The number of interim responses is limited. */
 static void test_interim_responses_are_bounded(void **state)
 {
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -433,7 +435,8 @@ static void test_closing(void **state)
     (void)state;
     zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
     ws.state = ZKT_WS_OPEN;
-    /* In the middle of a frame: the rest of it is passed over. */
+    /* The limit is reached in the middle of a frame: the rest of it is
+     * skipped. */
     feed(&ws,
          "\x81\x85\x01\x02\x03\x04"
          "ig",

@@ -1,8 +1,8 @@
 /*
- * Hashes, indexes and maps in depth: SipHash at every length of the last
- * word, the index against a plain model where everything collides, and maps
- * with an index. The index is the place where a removal that shifts back one
- * entry too many loses somebody's data, so it gets the random test.
+ * Hashes, indexes and maps in depth: SipHash at every length of the last word,
+ * the index against a plain model with many collisions, and maps with an index.
+ * A removal that shifts back an entry too many loses data, so the index gets a
+ * random test.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include "base/map.h"
 #include "failing_alloc.h"
 
-/* Bytes 00, 01, … under a key, as all the published vectors are made. */
+/* Writes bytes 00, 01, … as in all published vectors. */
 static void fill(uint8_t *input, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -27,7 +27,8 @@ static void fill(uint8_t *input, size_t len)
 
 static void test_siphash_2_4(void **state)
 {
-    /* Of the reference vectors: each length of the last word, and the end. */
+    /* From the reference vectors: each length of the last word, and the last
+     * vector. */
     static const struct {
         size_t len;
         uint64_t expected;
@@ -50,7 +51,8 @@ static void test_siphash_2_4(void **state)
 
 static void test_siphash_1_3(void **state)
 {
-    /* With a key of zeros; CPython 3.11, which uses 1-3, gives the same. */
+    /* With a key of zeros; CPython 3.11, which uses SipHash-1-3, returns the
+     * same. */
     static const struct {
         size_t len;
         uint64_t expected;
@@ -72,7 +74,7 @@ static void test_siphash_1_3(void **state)
     assert_int_equal(zkt__hash(&key, NULL, 0), 0xabac0158050fc4dc);
 }
 
-/* Where the bytes stand in memory makes no difference. */
+/* The hash does not depend on the alignment of its input. */
 static void test_hash_unaligned(void **state)
 {
     const struct zkt_hash_key key = { 3, 5 };
@@ -93,7 +95,7 @@ enum {
     ITEMS = 400
 };
 
-/* Items are numbers; which hash a number has is what a test decides. */
+/* Items are numbers; the test decides their hashes. */
 struct model {
     uint32_t numbers[ITEMS]; /* by position */
     uint64_t hashes[ITEMS];  /* by number */
@@ -108,7 +110,7 @@ static bool same_number(const void *owner, uint32_t position, const void *key,
     assert_int_equal(len, sizeof(wanted));
     assert_true(position < model->len);
     memcpy(&wanted, key, sizeof(wanted));
-    /* Asked only about items whose hash is the same as far as it is kept. */
+    /* Only items with the same upper half of the hash are compared. */
     assert_int_equal(model->hashes[model->numbers[position]] >> 32,
                      model->hashes[wanted] >> 32);
     return model->numbers[position] == wanted;
@@ -148,7 +150,7 @@ static void model_add(struct zkt_index *index, struct model *model,
     assert_true((uint64_t)index->used * 4 <= ((uint64_t)index->mask + 1) * 3);
 }
 
-/* As maps do it: the last item takes the place of the one removed. */
+/* Moves the last item to the place of the removed item, as maps do. */
 static void model_remove(struct zkt_index *index, struct model *model,
                          uint32_t position)
 {
@@ -162,8 +164,8 @@ static void model_remove(struct zkt_index *index, struct model *model,
     model->len--;
 }
 
-/* Random adds and removals; the first @live numbers come and go, and @homes
- * says how few places their hashes want. */
+/* Adds and removes the numbers below @live at random; their hashes have @homes
+ * different home slots. */
 static void check_random(uint32_t seed, uint32_t live, uint32_t homes)
 {
     static struct model model;
@@ -172,8 +174,8 @@ static void check_random(uint32_t seed, uint32_t live, uint32_t homes)
     failing_alloc_init(&failing, 0);
     model.len = 0;
     for (uint32_t i = 0; i < live; i++) {
-        /* Counted down from the end, so that clusters wrap around; the low
-         * half is not the index's business. */
+        /* Counted down from the end, so that clusters wrap around; the index
+         * does not look at the low half. */
         const uint64_t high = UINT32_MAX - draw(&seed, homes);
         model.hashes[i] = high << 32 | draw(&seed, 1000);
     }
@@ -202,9 +204,9 @@ static void test_index_random(void **state)
 {
     (void)state;
     for (uint32_t seed = 1; seed <= 5; seed++) {
-        check_random(seed, 12, 16); /* a full table of 16, which wraps */
+        check_random(seed, 12, 16); /* a full table of 16 slots, which wraps */
         check_random(seed, 16, 4);
-        check_random(seed, 16, 1); /* all hashes alike */
+        check_random(seed, 16, 1); /* all hashes are the same */
         check_random(seed, ITEMS, 64);
         check_random(seed, ITEMS, 1u << 24);
     }
@@ -229,7 +231,7 @@ static void test_index_reserve(void **state)
     }
     assert_int_equal(failing.calls, 1);
 
-    /* More than there can be is refused, and nothing is asked for. */
+    /* More than the maximum is refused without an allocation. */
     assert_false(zkt__index_reserve(&index, &failing.allocator, UINT32_MAX));
     assert_int_equal(failing.calls, 1);
 
@@ -289,12 +291,13 @@ static void test_map(void **state)
     assert_true(zkt__index_reserve(&index.index, &failing.allocator, 3));
     for (uint32_t i = 0; i < 3; i++) {
         const struct zkt_str key = entries[i].key;
-        check_map(&map); /* one that has not all of it is not asked */
+        check_map(&map); /* an incomplete index is not used */
         zkt__index_add(&index.index, zkt__hash(&index.key, key.data, key.len),
                        i);
     }
     check_map(&map);
-    index.key.k0++; /* it is asked: what it does not have is not there */
+    /* the index is used: a key that it does not find is absent */
+    index.key.k0++;
     assert_null(zkt_str_map_find(&map, ZKT_STR("one")));
     zkt__index_finish(&index.index, &failing.allocator);
     assert_int_equal(failing.live, 0);

@@ -1,7 +1,7 @@
 /*
- * Clients and a server joined in memory, in each other's callbacks: whoever
- * is closed, polled, called or opened, and wherever, nothing hangs, no memory
- * is used after its end, and who is left works on.
+ * Clients and a server joined in memory, in each other's callbacks: any client
+ * may be closed, polled, called or opened in any callback; nothing hangs, no
+ * freed memory is used, and the remaining clients work on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@ enum place {
     IN_SERVER_POST,
     IN_POST,
     IN_LOG,
-    IN_END, /* a call that the end of its client fails */
+    IN_END, /* a call that fails at the end of its client */
     PLACES
 };
 
@@ -44,7 +44,7 @@ enum {
 static struct joined {
     struct failing_alloc memory;
     struct zkt_server *server;
-    struct zkt_client *clients[CLIENTS + 1]; /* NULL: closed */
+    struct zkt_client *clients[CLIENTS + 1]; /* NULL if closed */
     struct demo_counter *counters[CLIENTS + 1];
     enum place place;
     enum deed deed;
@@ -60,7 +60,7 @@ static void on_number(const struct zkt_reply *reply, int32_t n, void *user)
     j.told++;
 }
 
-/* ---- deeds ---- */
+/* ---- actions ---- */
 
 static void close_client(int i)
 {
@@ -85,8 +85,8 @@ static void call_other(void)
     int32_t n;
     j.begun++;
     demo_counter_begin_inc(j.counters[1], &in, on_number, NULL);
-    /* A posted function of a client that is polled runs in no callback of
-     * the others; but all turn together. */
+    /* Polling a client runs its posted functions outside of the callbacks of
+     * others, but all clients have their turn together. */
     assert_int_equal(demo_counter_call_inc(j.counters[1], &in, &n, &reply),
                      ZKT_FAILED_PRECONDITION);
     assert_string_equal(reply.error, "a blocking call inside a callback");
@@ -191,7 +191,7 @@ static void begin_inc(int i, int32_t by)
     demo_counter_begin_inc(j.counters[i], &in, on_reply, NULL);
 }
 
-/* Polls whoever is left, in turn. */
+/* Polls the remaining clients in turn. */
 static void poll_all(void)
 {
     for (int round = 0; round < 20; round++) {
@@ -224,7 +224,7 @@ static void begin_session(enum place place, enum deed deed)
     j.armed = true;
 }
 
-/* One client polls, in whose turn all others have theirs. */
+/* One client polls; all others have their turn within its poll. */
 static void run_session(int poller)
 {
     begin_inc(0, 1);
@@ -268,7 +268,9 @@ static void test_any_deed_in_any_callback(void **state)
             const enum deed deed = (enum deed)(i % DEEDS);
             if (place == IN_END && (deed == CLOSE_OWN || deed == CLOSE_ALL ||
                                     deed == POLL_OTHER || deed == CALL_OTHER)) {
-                continue; /* it is closed; and another's turn is legal then */
+                /* a closed client cannot; another client's turn is legal
+                 * then */
+                continue;
             }
             begin_session(place, deed);
             run_session(poller);
@@ -277,7 +279,7 @@ static void test_any_deed_in_any_callback(void **state)
     }
 }
 
-/* The end of the last client of all ends what joined them. */
+/* The end of the last client ends the loopback. */
 static void test_the_last_one_ends_in_a_turn(void **state)
 {
     (void)state;

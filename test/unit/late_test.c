@@ -1,7 +1,8 @@
 /*
- * What is judged when a call ends: a rule of the whole that a change inside
- * of it broke, unless a later change has cut it off. With one change, a few
- * and so many that indexes grow, and with every allocation failing in turn.
+ * Checks at the end of a call: a rule of a container that a change inside of it
+ * has broken, unless a later change has replaced or removed it. With one
+ * change, a few, and so many that indexes grow, and with every allocation
+ * failing in turn.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,7 @@
 #include "failing_alloc.h"
 #include "state/journal.h"
 
-/* ---- a state by hand: { "rows": [{ "marks": [1] } …], "one": {…} } ----
+/* ---- a handwritten state: { "rows": [{ "marks": [1] } …], "one": {…} } ----
  * Marks are unique and at most three. */
 
 struct row {
@@ -85,7 +86,7 @@ static const struct zkt_type type = {
 static const int32_t first_mark = 1;
 static const struct row row = { .marks = { &first_mark, 1 } };
 
-/* ---- one journal at a time ---- */
+/* ---- a journal ---- */
 
 struct bench {
     struct failing_alloc failing;
@@ -138,7 +139,7 @@ static void mark(struct bench *b, size_t index, int32_t value)
                      ZKT_LAST, &value);
 }
 
-/* Marks the rows from @from on but for one, so that there are many records. */
+/* Marks all rows from @from on, except @but, so that there are many records. */
 static void mark_all(struct bench *b, size_t from, size_t but)
 {
     for (size_t i = from; i < MANY; i++) {
@@ -148,7 +149,7 @@ static void mark_all(struct bench *b, size_t from, size_t but)
     }
 }
 
-/* The check fails with one issue, at @path. */
+/* Expects the check to fail with an issue at @path. */
 static void assert_broken(struct bench *b, const char *message, size_t row_at)
 {
     assert_int_equal(b->journal.failure, ZKT_OK);
@@ -186,7 +187,7 @@ static void test_one_of_many(void **state)
     assert_broken(b, "items 0 and 1 are equal", 50);
 }
 
-static void test_what_is_mended_is_good(void **state)
+static void test_a_repaired_value_passes(void **state)
 {
     struct bench *b = *state;
     mark(b, 3, 1);
@@ -196,7 +197,7 @@ static void test_what_is_mended_is_good(void **state)
     assert_good(b);
 }
 
-static void test_what_is_replaced_is_not_judged(void **state)
+static void test_a_replaced_value_is_not_checked(void **state)
 {
     struct bench *b = *state;
     mark(b, 3, 1);
@@ -205,8 +206,8 @@ static void test_what_is_replaced_is_not_judged(void **state)
     assert_good(b);
 }
 
-/* The rows move, so a place in them means nothing any more. */
-static void test_what_is_removed_is_not_judged(void **state)
+/* The rows move, so an old cursor into them is meaningless. */
+static void test_a_removed_value_is_not_checked(void **state)
 {
     struct bench *b = *state;
     mark(b, 0, 1);
@@ -214,7 +215,7 @@ static void test_what_is_removed_is_not_judged(void **state)
     assert_good(b);
 }
 
-/* Of a struct, only the field that was set. */
+/* Only the field of the struct is replaced. */
 static void test_one_field_is_replaced(void **state)
 {
     struct bench *b = *state;
@@ -247,7 +248,7 @@ static void test_counts_that_are_gone(void **state)
     assert_good(b);
 }
 
-/* ---- places that are held while others are changed ---- */
+/* ---- cursors that are held while other values change ---- */
 
 static void hold_all(struct bench *b, struct zkt_place *places[MANY])
 {
@@ -269,7 +270,7 @@ static void test_places_are_held(void **state)
     assert_good(b);
 }
 
-/* One change among many cuts the place off: of its list, or of its field. */
+/* A change among many detaches the cursor's list, or its field. */
 static void test_places_that_are_cut_off(void **state)
 {
     struct bench *b = *state;
@@ -312,7 +313,7 @@ static void test_no_memory_for_places(void **state)
     b->arena.limit = before.limit;
 }
 
-/* The check itself takes memory when there are many changes. */
+/* The check itself needs memory when there are many changes. */
 static void test_no_memory(void **state)
 {
     struct bench *b = *state;
@@ -347,9 +348,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_one_change),
         T(test_one_of_many),
-        T(test_what_is_mended_is_good),
-        T(test_what_is_replaced_is_not_judged),
-        T(test_what_is_removed_is_not_judged),
+        T(test_a_repaired_value_passes),
+        T(test_a_replaced_value_is_not_checked),
+        T(test_a_removed_value_is_not_checked),
         T(test_one_field_is_replaced),
         T(test_counts),
         T(test_counts_that_are_gone),

@@ -1,7 +1,7 @@
 /*
- * The states of a server's life, and what each event does in each of them: the
- * table of server/life.h, with one shard and with several. The state that is
- * looked at is the first shard's.
+ * The states of a server's life and the effect of each event in each state: the
+ * table of server/life.h, with one shard and with several. The test looks at
+ * the first shard's state.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +15,8 @@
 
 enum event {
     SHUTDOWN,
-    CALLS_OVER, /* the last one has finished */
-    TIME_OVER,  /* for those that have not */
+    CALLS_OVER, /* the last call has finished */
+    TIME_OVER,  /* for unfinished calls */
     OTHERS_END,
     NEXT_TURN,
     ALL_GONE,
@@ -59,7 +59,8 @@ static void happen(struct world *w, enum event event)
         if (held_count > 0) {
             resume(--held_count, &w->ran);
         }
-        turn_others(w); /* they have none; and do not end before the first */
+        /* without calls; they do not end before the first shard */
+        turn_others(w);
         turn(w->server);
         break;
     case TIME_OVER:
@@ -111,7 +112,7 @@ static void end(struct world *w)
     assert_int_equal(w->alloc.live, 0);
 }
 
-/* The way to each state. */
+/* The events that lead to each state. */
 static const struct way {
     enum zkt_life to;
     size_t len;
@@ -126,7 +127,7 @@ static const struct way {
       { SHUTDOWN, TIME_OVER, OTHERS_END, NEXT_TURN, ALL_GONE } },
 };
 
-/* By state and event: what comes next. */
+/* The next state, by state and event. */
 static const enum zkt_life next[][EVENTS] = {
     [ZKT_LIFE_SERVING] = { ZKT_LIFE_DRAINING, ZKT_LIFE_SERVING,
                            ZKT_LIFE_SERVING, ZKT_LIFE_SERVING, ZKT_LIFE_SERVING,
@@ -134,7 +135,8 @@ static const enum zkt_life next[][EVENTS] = {
     [ZKT_LIFE_DRAINING] = { ZKT_LIFE_DRAINING, ZKT_LIFE_ENDED, ZKT_LIFE_ENDED,
                             ZKT_LIFE_DRAINING, ZKT_LIFE_DRAINING,
                             ZKT_LIFE_DRAINING },
-    /* The others have ended in the first of these; then comes a turn. */
+    /* The other shards have ended in the first of these events; then comes a
+     * turn. */
     [ZKT_LIFE_ENDED] = { ZKT_LIFE_ENDED, ZKT_LIFE_CLOSING, ZKT_LIFE_ENDED,
                          ZKT_LIFE_ENDED, ZKT_LIFE_ENDED, ZKT_LIFE_ENDED },
     [ZKT_LIFE_CLOSING] = { ZKT_LIFE_CLOSING, ZKT_LIFE_CLOSING, ZKT_LIFE_CLOSING,
@@ -143,7 +145,7 @@ static const enum zkt_life next[][EVENTS] = {
                         ZKT_LIFE_DOWN, ZKT_LIFE_DOWN, ZKT_LIFE_DOWN },
 };
 
-/* One shard waits for nobody: it does not stay in ended. */
+/* A single shard waits for no other: it does not stay in ended. */
 static enum zkt_life pass_ended(const struct world *w, enum zkt_life life)
 {
     return w->shards == 1 && life == ZKT_LIFE_ENDED ? ZKT_LIFE_CLOSING : life;
@@ -172,14 +174,15 @@ static void test_every_event_in_every_state(void **state)
                                  pass_ended(&w, next[from][event]));
                 assert_int_equal(zkt__server_is_stopping(w.server),
                                  w.server->life > ZKT_LIFE_SERVING);
-                end(&w); /* and freed out of every state */
+                end(&w); /* freed in every state */
             }
         }
     }
 }
 
-/* Nobody closes before all have ended, nor before their last was taken. */
-static void test_the_last_words_of_others(void **state)
+/* A shard closes only after all have ended and their last messages have been
+ * taken. */
+static void test_the_last_messages_of_other_shards(void **state)
 {
     struct world w;
     (void)state;
@@ -204,7 +207,7 @@ static void test_the_last_words_of_others(void **state)
     end(&w);
 }
 
-/* What runs in its posted functions while it is freed. */
+/* Runs in posted functions while the server is freed. */
 static void look_at_freed(struct zkt_server *server, void *user)
 {
     int *looked = user;
@@ -236,7 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_event_in_every_state),
-        cmocka_unit_test(test_the_last_words_of_others),
+        cmocka_unit_test(test_the_last_messages_of_other_shards),
         cmocka_unit_test(test_a_server_that_is_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

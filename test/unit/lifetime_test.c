@@ -1,6 +1,7 @@
 /*
- * How instances and servers end: by function, by a handler, by idleness, and
- * in phases when the server stops. On one thread, with a clock of our own.
+ * How instances and servers end: by function, by a handler, by idleness, and in
+ * phases when the server stops. On one thread, with a clock that the test
+ * advances.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +28,7 @@ static void test_a_handler_ends_its_instance(void **state)
     (void)ask(&b, ADD("1", "x", "5", ""));
     (void)said(&a);
     trace[0] = '\0';
-    /* Both calls come in one read: the second meets a new instance. */
+    /* Both calls come in a single read: the second meets a new instance. */
     char bytes[1024];
     size_t len = frame(bytes, SLOW_CALL("2", "x", "end", "null"));
     len += frame(bytes + len, ADD("3", "x", "1", ""));
@@ -37,7 +38,7 @@ static void test_a_handler_ends_its_instance(void **state)
     assert_string_equal(trace, "end:x deactivate:x activate:x connect:x add");
     assert_int_equal(stats_of(server).instances, 1);
     trace[0] = '\0';
-    close_wire(&a); /* is in contact with nothing */
+    close_wire(&a); /* has no contact */
     close_wire(&b);
     turn(server);
     assert_string_equal(trace, "disconnect:x");
@@ -73,7 +74,7 @@ static void test_ending_an_instance_by_function(void **state)
     assert_string_equal(trace, "then:later add:before deactivate:x");
     assert_int_equal(stats_of(server).instances, 0);
     assert_int_equal(stats_of(server).queued, 0);
-    /* One handler ends the instance of another. */
+    /* A handler ends the instance of another. */
     (void)ask(&w, ADD("4", "b", "1", ""));
     trace[0] = '\0';
     assert_string_equal(ask(&w, MARK("5", "a", "other")), DONE("5"));
@@ -84,7 +85,7 @@ static void test_ending_an_instance_by_function(void **state)
     zkt_server_free(server);
 }
 
-/* A hook that fails ends nothing, and is no reason to stay. */
+/* A hook that fails does not end the instance and does not keep it alive. */
 static void test_failing_hooks(void **state)
 {
     struct zkt_server *server = new_slow_server(NULL, NULL);
@@ -177,7 +178,7 @@ static void test_listing_instances(void **state)
     turn(server);
     listed = (struct listed){ 0 };
     zkt_server_instances(server, list, &listed);
-    assert_int_equal(listed.count, 1); /* y was as new */
+    assert_int_equal(listed.count, 1); /* y is still idle */
     resume(0, &ran);
     close_wire(&a);
     zkt_server_free(server);
@@ -195,14 +196,14 @@ static void test_eviction(void **state)
     (void)ask(&a, ADD("1", "x", "5", ""));
     (void)ask(&b, "{\"type\":\"rpc\",\"id\":\"2\",\"actor\":\"plain\","
                   "\"actorId\":\"y\",\"method\":\"set\",\"input\":{\"n\":1}}");
-    zkt_server_advance(server, 5000); /* somebody is in contact */
+    zkt_server_advance(server, 5000); /* a client is in contact */
     assert_int_equal(stats_of(server).instances, 2);
     close_wire(&a);
     turn(server);
     assert_int_equal(core->ops->deadline(core), 6000);
     zkt_server_advance(server, 999);
     assert_string_equal(ask(&b, ADD("3", "x", "1", "")), RESULT("3", "6"));
-    zkt_server_advance(server, 5000); /* it was touched in time */
+    zkt_server_advance(server, 5000); /* it was used in time */
     close_wire(&b);
     turn(server);
     assert_int_equal(stats_of(server).instances, 2);
@@ -250,9 +251,9 @@ static void test_a_shutdown_waits_for_calls(void **state)
     (void)ask(&a, ADD("1", "x", "5", "later"));
     (void)ask(&b, ADD("2", "x", "1", "waits"));
     trace[0] = '\0';
-    /* Begun by a handler, in the middle of its call. */
+    /* A handler begins the shutdown, in the middle of its call. */
     assert_string_equal(ask(&b, MARK("3", "y", "shutdown")), DONE("3"));
-    zkt_server_shutdown(server); /* again: nothing */
+    zkt_server_shutdown(server); /* again: no effect */
     assert_false(zkt_server_is_down(server));
     assert_null(zkt__server_accept(server, "test"));
     assert_string_equal(ask(&b, MARK("4", "y", "more")),
@@ -278,7 +279,7 @@ static void test_a_shutdown_waits_for_calls(void **state)
                       "close 1001\n");
     assert_string_equal(said(&b), RESULT("2", "6") "close 1001\n");
     assert_int_equal(stats_of(server).instances, 0);
-    /* One answers the close, one does not. */
+    /* Client a answers the close, client b does not. */
     feed(&a, "\x88\x82\1\2\3\4\x02\xea", 8, 8, true);
     assert_true(a.e->closing);
     zkt_server_advance(server, 1999);

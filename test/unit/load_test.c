@@ -1,8 +1,8 @@
 /*
  * Clients that take more than their share: a subscriber that never reads, many
- * that drip, one with ten thousand instances, a thousand that leave at once.
- * What they cost is bounded, and a bystander is served as if they were not
- * there; "at once" is counted in turns, never in time.
+ * that send byte by byte, a client with ten thousand instances, a thousand that
+ * leave at once. Their cost is bounded, and a bystander is served as if they
+ * were not there. Time is counted in turns.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,8 +66,8 @@ static void meter_init(struct meter *m)
 
 /* ---- subscribers ---- */
 
-/* Takes what came to a healthy subscriber: one patch and one event for each
- * change, in order; @next is the change that is due. */
+/* Checks the input of a healthy subscriber: a patch and an event for each
+ * change, in order; @next is the next expected change. */
 static void follow(struct wire *w, int *next)
 {
     const char *at = said(w);
@@ -95,7 +95,7 @@ static void test_a_subscriber_that_never_reads(void **state)
     enum {
         CHANGES = 100000,
         HEALTHY = 3,
-        EVERY = 7 /* so often they read */
+        EVERY = 7 /* rounds between two reads */
     };
     struct meter meter;
     struct wire healthy[HEALTHY];
@@ -119,7 +119,7 @@ static void test_a_subscriber_that_never_reads(void **state)
             follow(&healthy[h], &next[h]);
         }
     }
-    /* All that waits for it is what fits under the mark, and a token. */
+    /* Its queue holds no more than output_high, and a placeholder. */
     assert_true(meter.peak < 512 * 1024);
     assert_int_equal(stats_of(server).reached.output_high, 1);
     for (size_t i = 0; i < HEALTHY; i++) {
@@ -130,7 +130,7 @@ static void test_a_subscriber_that_never_reads(void **state)
     drain(&deaf);
     static const char last[] = "\"state\":{\"n\":100000,\"trail\":\"\"}}";
     assert_string_equal(deaf.text + deaf.len - strlen(last), last);
-    /* From here on it is followed again. */
+    /* From here on it gets patches again. */
     deaf.len = 0;
     send_text(&busy, ADD("1", "x", "1", ""), true);
     assert_non_null(strstr(said(&deaf), "\"value\":100001}"));
@@ -140,7 +140,7 @@ static void test_a_subscriber_that_never_reads(void **state)
     assert_int_equal(meter.live, 0);
 }
 
-/* ---- drippers ---- */
+/* ---- slow senders ---- */
 
 static void test_a_hundred_slow_drippers(void **state)
 {
@@ -245,7 +245,8 @@ static void test_a_thousand_leave_at_once(void **state)
         char expected[128];
         assert_int_equal(zkt_server_timeout(server), 0);
         turns++;
-        /* A turn: what came is handled, then its end. */
+        /* A turn handles the calls that have come, then some of the
+         * disconnects. */
         snprintf(expected, sizeof(expected), RESULT("b", "%d"), turns);
         assert_string_equal(ask(&bystander, ADD("b", "other", "1", "")),
                             expected);

@@ -525,7 +525,8 @@ static void free_in_a_callback(const struct demo_chat_state *chat, void *user)
     f->server = NULL;
 }
 
-/* Clients outlive their server: they have lost it, and end as always. */
+/* Clients outlive their server: they have lost the connection, and close as
+ * always. */
 static void test_the_server_goes_first(void **state)
 {
     struct fixture *f = *state;
@@ -542,7 +543,7 @@ static void test_the_server_goes_first(void **state)
     zkt_client_close(other);
 }
 
-/* In the middle of a turn of all clients, too. */
+/* The server also ends in the middle of a turn of all clients. */
 static void test_the_server_goes_in_a_callback(void **state)
 {
     struct fixture *f = *state;
@@ -574,7 +575,8 @@ static void test_posting_to_a_local_client(void **state)
     assert_int_equal(zkt_client_post(f->client, count_posted, &count), ZKT_OK);
     assert_int_equal(count, 0);
     zkt_client_poll(f->client, 0);
-    assert_int_equal(count, 1); /* what it posts is for the next turn */
+    /* functions that it posts run in the next turn */
+    assert_int_equal(count, 1);
     zkt_client_poll(f->client, 0);
     assert_int_equal(count, 2);
     assert_int_equal(zkt_client_post(f->client, count_posted, &count), ZKT_OK);
@@ -583,7 +585,7 @@ static void test_posting_to_a_local_client(void **state)
     assert_int_equal(count, 3);
 }
 
-/* What another thread does while this one polls. */
+/* The part of another thread while this thread polls. */
 struct poster {
     struct zkt_server *server;
     struct zkt_client *client;
@@ -616,7 +618,7 @@ static void *post_to_server(void *user)
     return zkt_server_post(p->server, note_server, p) == ZKT_OK ? p : NULL;
 }
 
-/* @polled waits without a limit for what @post does on another thread. */
+/* @polled polls without a limit until @post, on another thread, wakes it. */
 static void wait_for_post(struct poster *p, struct zkt_client *polled,
                           void *(*post)(void *user))
 {
@@ -631,7 +633,7 @@ static void wait_for_post(struct poster *p, struct zkt_client *polled,
     assert_ptr_equal(good, p);
 }
 
-/* Nothing is due, ever: there is nothing to jump to. */
+/* No deadline is armed, so the clock has no time to jump to. */
 static void test_a_post_ends_a_poll_without_a_limit(void **state)
 {
     const struct zkt_serve_options options = {

@@ -1,6 +1,6 @@
 /*
- * Lines of the log: what becomes of text that is not to be trusted, how many of
- * a kind there may be, and what is said of the others.
+ * Lines of the log: the escaping of untrusted text, the limit on lines of a
+ * kind, and the count of omitted lines.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,17 +27,17 @@ static void check(const char *text, size_t len, const char *expected)
 
 #define CHECK(text, expected) check(text, sizeof(text) - 1, expected)
 
-static void test_what_is_shown(void **state)
+static void test_plain_characters(void **state)
 {
     (void)state;
     CHECK("", "");
     CHECK("plain: \"text\" \\ ~", "plain: \"text\" \\ ~");
     CHECK("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
           "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
-    CHECK("\xc2\xa0", "\xc2\xa0"); /* the first behind the controls */
+    CHECK("\xc2\xa0", "\xc2\xa0"); /* the first character after the controls */
 }
 
-static void test_what_is_escaped(void **state)
+static void test_escaped_characters(void **state)
 {
     (void)state;
     CHECK("a\nerror: b\r\t", "a\\x0aerror: b\\x0d\\x09");
@@ -53,7 +53,7 @@ static void test_what_is_escaped(void **state)
     CHECK("\xd8\x9c\xef\xbb\xbf", "\\xd8\\x9c\\xef\\xbb\\xbf");
 }
 
-static void test_what_is_no_text(void **state)
+static void test_malformed_utf8(void **state)
 {
     (void)state;
     CHECK("\xff"
@@ -61,15 +61,16 @@ static void test_what_is_no_text(void **state)
           "\\xff"
           "a");
     CHECK("\x80", "\\x80");
-    CHECK("\xe2\x82", "\\xe2\\x82");        /* half of one */
-    CHECK("\xe2\x82\n", "\\xe2\\x82\\x0a"); /* it does not take what follows */
+    CHECK("\xe2\x82", "\\xe2\\x82"); /* a truncated character */
+    /* the next character is not swallowed */
+    CHECK("\xe2\x82\n", "\\xe2\\x82\\x0a");
     CHECK("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* a surrogate */
     CHECK("\xc0\x8a", "\\xc0\\x8a");          /* a line end, overlong */
     CHECK("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");
 }
 
-/* Whatever the size, nothing of an escape or a character is left alone. */
-static void test_what_is_cut(void **state)
+/* Truncation at any size leaves no partial escape or character. */
+static void test_truncation(void **state)
 {
     static const char text[] = "a\xc3\xa9\n\xf0\x9f\x98\x80\xff.";
     char whole[64], out[64];
@@ -89,7 +90,7 @@ static void test_what_is_cut(void **state)
         }
         assert_memory_equal(out + n - 3, "\xe2\x80\xa6", 3);
         assert_memory_equal(out, whole, n - 3);
-        assert_int_not_equal(whole[n - 3], 'x'); /* no escape is halved */
+        assert_int_not_equal(whole[n - 3], 'x'); /* no partial escape */
         assert_true(whole[n - 3] != '0' && whole[n - 3] != 'f');
     }
 }
@@ -169,16 +170,16 @@ static void test_a_kind_has_its_share(void **state)
     assert_true(say(&p.log, 1499, seldom)); /* another kind */
     assert_int_equal(p.lines, 4);
     assert_string_equal(p.last, "for once");
-    assert_true(say(&p.log, 1500, seldom)); /* a second is over */
+    assert_true(say(&p.log, 1500, seldom)); /* a second has passed */
     assert_int_equal(p.lines, 6);
     assert_true(say(&p.log, 1500, often, 7));
     assert_string_equal(p.last, "it is 7 again");
     assert_int_equal(p.lines, 7);
     zkt__log_flush(&p.log);
-    assert_int_equal(p.lines, 7); /* it was said */
+    assert_int_equal(p.lines, 7); /* omitted lines are reported once */
 }
 
-static void test_what_was_left_out_is_said(void **state)
+static void test_the_count_of_omitted_lines(void **state)
 {
     struct pages p;
     (void)state;
@@ -195,7 +196,7 @@ static void test_what_was_left_out_is_said(void **state)
     assert_int_equal(p.lines, 4);
 }
 
-/* Of more kinds than are told apart, the others are one. */
+/* Beyond the number of distinguished kinds, all others share a kind. */
 static void test_many_kinds(void **state)
 {
     static char formats[3 * ZKT_LOG_KINDS][8];
@@ -222,7 +223,8 @@ static void test_a_log_that_logs(void **state)
     assert_false(say(&p.log, 0, often, 2));
     p.answers = true;
     assert_true(say(&p.log, 1000, seldom));
-    assert_int_equal(p.lines, 4); /* the count, what it caused, and the line */
+    /* the count, the callback's line, and the new line */
+    assert_int_equal(p.lines, 4);
     assert_string_equal(p.last, "for once");
 }
 
@@ -238,13 +240,13 @@ static void test_no_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_shown),
-        cmocka_unit_test(test_what_is_escaped),
-        cmocka_unit_test(test_what_is_no_text),
-        cmocka_unit_test(test_what_is_cut),
+        cmocka_unit_test(test_plain_characters),
+        cmocka_unit_test(test_escaped_characters),
+        cmocka_unit_test(test_malformed_utf8),
+        cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_a_long_line),
         cmocka_unit_test(test_a_kind_has_its_share),
-        cmocka_unit_test(test_what_was_left_out_is_said),
+        cmocka_unit_test(test_the_count_of_omitted_lines),
         cmocka_unit_test(test_many_kinds),
         cmocka_unit_test(test_a_log_that_logs),
         cmocka_unit_test(test_no_log),

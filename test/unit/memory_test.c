@@ -1,7 +1,7 @@
 /*
  * Memory in depth: allocators, arenas and shared buffers, each also when the
- * n-th allocation fails. What base_test.c shows in passing is pinned here to
- * exact numbers: growth, what a reset keeps, what is poisoned.
+ * n-th allocation fails. base_test.c shows the basics; this test checks exact
+ * numbers: growth, the memory that a reset keeps, and poisoned bytes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 
 enum {
     KIB = 1024,
-    BLOCK_HEAD = 16 /* what a block of an arena takes for itself */
+    BLOCK_HEAD = 16 /* the header of an arena's block */
 };
 
 static void test_alloc_zero(void **state)
@@ -36,7 +36,7 @@ static void test_alloc_zero(void **state)
     assert_non_null(nothing);
     assert_int_equal(failing.live, 2);
 
-    /* The product would be 0 modulo 2^64: nothing may be asked for. */
+    /* The product would be 0 modulo 2^64: the allocator must not be called. */
     const long calls = failing.calls;
     assert_null(zkt__alloc_zero(&failing.allocator, SIZE_MAX / 2 + 1, 2));
     assert_int_equal(failing.calls, calls);
@@ -87,7 +87,8 @@ static void test_arena_growth(void **state)
     zkt__arena_finish(&arena);
 }
 
-/* Allocates @size in an empty arena, resets it and counts what is kept. */
+/* Allocates @size in an empty arena, resets it and returns the number of blocks
+ * kept. */
 static long kept_after(size_t size)
 {
     struct failing_alloc failing;
@@ -126,7 +127,7 @@ static void test_arena_reset(void **state)
     }
     assert_int_equal(failing.calls, settled);
 
-    /* It is the largest that is kept: as much again needs no memory. */
+    /* The largest block is kept: the same amount again needs no memory. */
     assert_non_null(zkt__arena_alloc(&arena, 40 * KIB));
     assert_non_null(zkt__arena_alloc(&arena, 60 * KIB));
     assert_non_null(zkt__arena_alloc(&arena, 100 * KIB));
@@ -139,7 +140,7 @@ static void test_arena_reset(void **state)
     assert_int_equal(failing.live, 0);
 }
 
-/* Every allocation fails once; what came before it stays as it was. */
+/* Every allocation fails once; earlier contents stay as they were. */
 static void test_arena_failures(void **state)
 {
     enum {
@@ -200,7 +201,8 @@ static void test_arena_impossible_sizes(void **state)
     (void)state;
     failing_alloc_init(&failing, 0);
     zkt__arena_init(&arena, &failing.allocator);
-    /* Past SIZE_MAX once the block's head is added; never asked for. */
+    /* The size exceeds SIZE_MAX with the block's header; the allocator is not
+     * called. */
     for (size_t less = 0; less < 2 * BLOCK_HEAD; less++) {
         assert_null(zkt__arena_alloc(&arena, SIZE_MAX - less));
     }
@@ -266,7 +268,7 @@ static void test_arena_allocator(void **state)
     assert_int_equal(failing.live, 0);
 }
 
-/* An array that grows stands still, then moves to a block of its own. */
+/* An array grows in place while there is room, then moves to its own block. */
 static void test_arena_resize(void **state)
 {
     struct failing_alloc failing;
@@ -283,7 +285,7 @@ static void test_arena_resize(void **state)
         for (; count < next; count++) {
             items[count] = (uint32_t)count;
         }
-        /* All smaller halves together are no larger than one block. */
+        /* The smaller halves together are no larger than a block. */
         assert_true(arena.size <= next * sizeof(*items) + 130 * KIB);
     }
     for (size_t i = 0; i < count; i++) {
@@ -329,7 +331,8 @@ static void test_arena_newest(void **state)
     zkt__arena_finish(&arena);
 }
 
-/* Failing leaves everything as it was; so does the limit, which is counted. */
+/* A failure changes nothing; neither does reaching the limit, which is
+ * counted. */
 static void test_arena_resize_failures(void **state)
 {
     struct failing_alloc failing;
@@ -365,7 +368,7 @@ static void test_arena_resize_failures(void **state)
     assert_int_equal(failing.live, 0);
 }
 
-/* Says something only with the address sanitizer. */
+/* Checks anything only with the address sanitizer. */
 static void test_arena_poison(void **state)
 {
     struct zkt_arena arena;
@@ -406,15 +409,16 @@ static void test_buffer(void **state)
     assert_non_null(empty);
     assert_int_equal(empty->len, 0);
     zkt__buffer_unref(empty);
-    /* A length that its 32 bits cannot say. */
+    /* A length that does not fit into 32 bits. */
     const long calls = failing.calls;
     assert_null(zkt__buffer_new(&failing.allocator, (size_t)UINT32_MAX + 1));
     assert_int_equal(failing.calls, calls);
     assert_int_equal(failing.live, 0);
 }
 
-/* What one queue has sent is the next one's buffer; one that holds more than
- * usual is not kept, and one that is still shared stays as it is. */
+/* A queue takes the buffer that another queue has sent as its next buffer; a
+ * buffer with unusually many bytes is not kept, and a buffer that is still
+ * shared is not touched. */
 static void test_spare_buffer(void **state)
 {
     struct failing_alloc failing;

@@ -1,5 +1,4 @@
-/* The net layer: URLs, and clients whose server is not there or says nothing.
- */
+/* The net layer: URLs, and clients with a server that is absent or silent. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -28,7 +27,8 @@ static void test_urls(void **state)
         { "WS://127.0.0.1:3000", "127.0.0.1", "127.0.0.1:3000", "/", 3000 },
         { "ws://[::1]:8/a?b=c", "::1", "[::1]:8", "/a?b=c", 8 },
         { "ws://example.com/", "example.com", "example.com", "/", 80 },
-        /* RFC 3986, section 3.2.3: an empty port is none, zeros are digits. */
+        /* RFC 3986, section 3.2.3: an empty port means none; leading zeros are
+         * allowed. */
         { "ws://x:/", "x", "x", "/", 80 },
         { "ws://x:0080", "x", "x", "/", 80 },
         { "ws://x:00000000000000000000000081", "x", "x:81", "/", 81 },
@@ -39,15 +39,15 @@ static void test_urls(void **state)
         { "ws://x//a/../b/./?c/?d@e:f", "x", "x", "//a/../b/./?c/?d@e:f", 80 },
         { "ws://x/%41%7e%0a", "x", "x", "/%41%7e%0a", 80 },
         { "ws://x/!$&'()*+,;=:@-._~", "x", "x", "/!$&'()*+,;=:@-._~", 80 },
-        /* What has to be encoded. */
+        /* Characters that have to be encoded. */
         { "ws://x/a\"<>\\^`{|}[]", "x", "x",
           "/a%22%3C%3E%5C%5E%60%7B%7C%7D%5B%5D", 80 },
         { "ws://x/\xc3\xa4?\xe2\x82\xac", "x", "x", "/%C3%A4?%E2%82%AC", 80 },
-        /* What need not be (section 6.2.2.2). */
+        /* Characters that need not be encoded (section 6.2.2.2). */
         { "ws://%65xample%2Ecom", "example.com", "example.com", "/", 80 },
         { "ws://a_b~!$&'(", "a_b~!$&'(", "a_b~!$&'(", "/", 80 },
         { "ws://a)*+,;=.", "a)*+,;=.", "a)*+,;=.", "/", 80 },
-        /* RFC 6874: a zone, which is for this machine alone. */
+        /* RFC 6874: a zone has a meaning on this machine only. */
         { "ws://[fe80::1%25eth0]:9/x", "fe80::1%eth0", "[fe80::1]:9", "/x", 9 },
         { "ws://[fe80::1%eth0]", "fe80::1%eth0", "[fe80::1]", "/", 80 },
     };
@@ -141,7 +141,7 @@ static void test_long_hosts(void **state)
     }
 }
 
-/* A socket that listens and never says anything; its URL. */
+/* Listens without ever answering, and returns the URL. */
 static int listen_silently(char url[64])
 {
     struct sockaddr_in address = { .sin_family = AF_INET };
@@ -218,8 +218,9 @@ static void test_nobody_listens(void **state)
     assert_int_equal(failing.live, 0);
 }
 
-/* Opens and closes a client whose @n-th allocation fails; false: it had fewer.
- * With a @loop of ours, nothing is left in it. */
+/* Opens and closes a client while the @n-th allocation fails. Returns false
+ * if there were fewer allocations. With @loop, checks that nothing is left
+ * in it. */
 static bool open_with_failure(long n, uv_loop_t *loop, bool thread)
 {
     struct failing_alloc failing;
@@ -248,7 +249,7 @@ static void test_opening_without_memory(void **state)
         long n = 1;
         while (open_with_failure(n, how == 1 ? &loop : NULL, how == 2)) {
             n++;
-            assert_true(n < 20); /* or it never stops failing */
+            assert_true(n < 20); /* otherwise it never stops failing */
         }
         assert_true(n > 3);
     }

@@ -1,9 +1,9 @@
 /*
- * What a server does beside answering calls, with an allocator that fails
- * once, at every allocation in turn, or that has nothing at all for a while:
- * a subscriber that is collapsed, instances that are destroyed or evicted,
- * private state, calls that are deferred, and each phase of a shutdown.
- * Whatever fails, nothing leaks, what is refused says why, and others go on.
+ * A server's work beside calls, with an allocator that fails once, at every
+ * allocation in turn, or that has no memory for a while: a conflated
+ * subscriber, destroyed or evicted instances, private state, deferred calls,
+ * and each phase of a shutdown. After any failure nothing leaks, a refusal has
+ * a reason, and other clients go on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ static const struct zkt_limits limits = {
     .ping_after_ms = INT32_MAX,
 };
 
-/* Every answer is a result or an error that has a text. */
+/* Every reply is a result or an error with a text. */
 static void assert_answers(const char *lines)
 {
     const char *at = lines;
@@ -81,7 +81,8 @@ static void leave(struct wire *w)
     "\",\"actor\":\"plain\",\"actorId\":\"" instance                           \
     "\",\"method\":\"set\",\"input\":{\"n\":" n "}}"
 
-/* One takes nothing while another works; then it does, and sees the end. */
+/* A subscriber reads nothing while another client works; then it reads, and
+ * sees the last state. */
 static void collapse(struct zkt_server *server, struct wire *busy)
 {
     struct wire slow = arrive(server);
@@ -100,7 +101,7 @@ static void collapse(struct zkt_server *server, struct wire *busy)
     turn(server);
 }
 
-/* Instances that end, by all ways there are. */
+/* Ends instances in every way. */
 static void end_instances(struct zkt_server *server, struct wire *w)
 {
     tell(w, SUB("state:sub", "y"), true);
@@ -119,7 +120,7 @@ static void end_instances(struct zkt_server *server, struct wire *w)
     zkt_server_advance(server, 1000);
 }
 
-/* A call that is under way when the server stops, and what comes after. */
+/* Stops the server during a call, and calls it afterwards. */
 static void stop(struct zkt_server *server, struct wire *w, struct ran *ran)
 {
     tell(w, ADD("5", "d", "1", "later-dirty"), true);
@@ -135,7 +136,7 @@ static void stop(struct zkt_server *server, struct wire *w, struct ran *ran)
     leave(w);
 }
 
-/* From the @n-th allocation on so many fail. */
+/* Fails @count allocations from the @n-th on. */
 static bool run(long n, long count)
 {
     struct failing_alloc failing;
@@ -152,7 +153,7 @@ static bool run(long n, long count)
     collapse(server, &busy);
     end_instances(server, &busy);
     const bool failed = failing.calls >= n;
-    if (count == 1 && failed) { /* it has seen nothing of it */
+    if (count == 1 && failed) { /* the witness is not affected */
         assert_string_equal(ask(&witness, ADD("w", "w", "1", "")),
                             RESULT("w", "2"));
     }
@@ -165,7 +166,7 @@ static bool run(long n, long count)
     assert_int_equal(ran.times, held_count);
     zkt_server_free(server);
     assert_int_equal(failing.live, 0);
-    assert_true(hooks.deactivate <= hooks.activate); /* it needs memory */
+    assert_true(hooks.deactivate <= hooks.activate); /* a hook needs memory */
     return all;
 }
 
@@ -179,7 +180,7 @@ static void test_every_allocation(void **state)
     assert_true(n > 80);
 }
 
-/* No memory for so long that nothing which is tried again succeeds. */
+/* Memory is missing for so long that no retry succeeds. */
 static void test_no_memory_for_a_while(void **state)
 {
     long n = 1;

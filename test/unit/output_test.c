@@ -1,6 +1,6 @@
 /*
- * Writing files in a folder made for the test: what is equal keeps its time,
- * and when one file cannot be written none is.
+ * Writing files in a folder made for the test: an unchanged file keeps its
+ * time, and if a file cannot be written, no file is.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 static char folder[64]; /* of the running test */
 
-/* FOLDER/@name, in one of two static buffers by turns. */
+/* Returns FOLDER/@name in one of two static buffers, alternately. */
 static const char *in_folder(const char *name)
 {
     static char paths[2][256];
@@ -70,7 +70,7 @@ static int count_entries(const char *path)
     return count - 2; /* without . and .. */
 }
 
-/* Gives @path a time long ago. */
+/* Sets the time of @path to long ago. */
 static void set_old(const char *path)
 {
     const struct timespec times[2] = { { 1000, 5 }, { 1000, 5 } };

@@ -1,6 +1,6 @@
 /*
- * Patterns: what is bounded, and what is not. Which strings match is tested
- * by test/property/patterns.test.js and test/vectors.
+ * Patterns: bounded and unbounded cost. test/property/patterns.test.js and
+ * test/vectors test which strings match.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,8 +51,8 @@ static void test_long_texts_match(void **state)
     zkt__patterns_finish(&cache);
 }
 
-/* Where backtracking takes powers of the length, and where it takes the
- * product of starts and ends: either way as many steps as characters. */
+/* Backtracking would take exponential time, or the product of starts and ends:
+ * the number of steps is linear in both cases. */
 static void test_steps_are_linear(void **state)
 {
     static const struct {
@@ -100,7 +100,8 @@ static void test_steps_are_linear(void **state)
     zkt__patterns_finish(&cache);
 }
 
-/* What few steps decide is decided, whatever the input has cost so far. */
+/* A match that needs few steps is decided, even if the input has used up its
+ * steps. */
 static void test_steps_of_one_input_are_bounded(void **state)
 {
     static const struct zkt_pattern pattern = PATTERN("^(?:a?)+b$");
@@ -129,9 +130,9 @@ static void test_steps_of_one_input_are_bounded(void **state)
     zkt__patterns_finish(&cache);
 }
 
-/* All that a schema can say is small enough; a table that somebody wrote by
- * hand may hold what is not, or is no pattern. */
-static void test_what_no_schema_has(void **state)
+/* The compiler accepts only small valid patterns; a handwritten table may hold
+ * others. */
+static void test_patterns_that_no_schema_has(void **state)
 {
     static const struct zkt_pattern patterns[] = {
         PATTERN("(?:[a-z]{1,300}-){1,100}"),
@@ -163,7 +164,7 @@ static void test_every_allocation_may_fail(void **state)
         struct zkt_pattern_cache cache = { .allocator = &failing.allocator };
         match = zkt__pattern_match(&cache, &pattern, abc, &(uint64_t){ 0 });
         assert_int_not_equal(match, ZKT_DIFFERS);
-        if (match == ZKT_MATCH_NO_MEMORY) { /* and the next time it works */
+        if (match == ZKT_MATCH_NO_MEMORY) { /* the next match works */
             assert_int_equal(
                 zkt__pattern_match(&cache, &pattern, abc, &(uint64_t){ 0 }),
                 ZKT_MATCHES);
@@ -180,7 +181,7 @@ int main(void)
         cmocka_unit_test(test_long_texts_match),
         cmocka_unit_test(test_steps_are_linear),
         cmocka_unit_test(test_steps_of_one_input_are_bounded),
-        cmocka_unit_test(test_what_no_schema_has),
+        cmocka_unit_test(test_patterns_that_no_schema_has),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("pattern", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /*
- * JSON Pointer and JSON Patch by the letter of RFC 6901 and RFC 6902, applied
- * to a client's state: each case is a patch, and the one part of the state that
- * it leads to, or that it does not fit and nothing has changed. `test`, `move`
+ * JSON Pointer and JSON Patch according to RFC 6901 and RFC 6902, applied to a
+ * client's state. Each case is a patch and the part of the state that it leads
+ * to, or MISFIT: the patch does not fit and nothing has changed. `test`, `move`
  * and `copy` are never sent (docs/protocol.md), so they do not fit.
  */
 #include <setjmp.h>
@@ -22,7 +22,7 @@
     "{\"op\":\"" op "\",\"path\":\"" path "\",\"value\":" value "}"
 #define REMOVE(path) "{\"op\":\"remove\",\"path\":\"" path "\"}"
 
-/* What every case begins with. */
+/* The beginning of every case. */
 #define START                                                                  \
     "[" OP("add", "/points", "[[0,0],[1,1],[2,2]]") "," OP(                    \
         "add", "/notes",                                                       \
@@ -38,7 +38,7 @@ struct row {
 };
 
 static const struct row table[] = {
-    /* RFC 6901: how a path is read. */
+    /* RFC 6901: the syntax of a path. */
     { "6901", "4", OP("replace", "/notes/a~1b", "\"x\""), "\"a/b\":\"x\"" },
     { "6901", "4", OP("replace", "/notes/m~0n", "\"x\""), "\"m~n\":\"x\"" },
     { "6901", "4", OP("replace", "/notes/~01", "\"x\""), "\"~1\":\"x\"" },
@@ -101,13 +101,13 @@ static const struct row table[] = {
     { "6902", "4.3", OP("replace", "/notes/none", "\"x\""), MISFIT },
     { "6902", "4.3", OP("replace", "/points/3", "[7,7]"), MISFIT },
     { "6902", "4.3", OP("replace", "/account", "null"), "\"account\":null" },
-    /* Inside of a tuple, which is set whole. */
+    /* Inside a tuple, which zocketc sets whole. */
     { "6902", "4.3", OP("replace", "/points/2/1", "9"), "[[0,0],[1,1],[2,9]]" },
     { "6902", "4.3", OP("replace", "/points/2/2", "9"), MISFIT },
     { "6902", "4.2", REMOVE("/points/2/1"), MISFIT },
     { "6902", "4.3", OP("replace", "/points/2/1/0", "9"), MISFIT },
     { "6902", "4.3", OP("replace", "/points/2/~", "9"), MISFIT },
-    /* 4: what an operation consists of. */
+    /* 4: the members of an operation. */
     { "6902", "4", "{\"value\":7,\"path\":\"/count\",\"op\":\"add\"}",
       "\"count\":7" },
     { "6902", "4", "{\"op\":\"add\",\"path\":\"/count\",\"value\":7,\"x\":[1]}",

@@ -1,8 +1,8 @@
 /*
- * JSON by the letter of RFC 8259, through the decoders of a schema: each case
- * is one text, and what becomes of it; all that is no value of its type is an
- * issue, all that is no JSON is malformed. The RFC leaves some things to us;
- * the table says what we do.
+ * JSON according to RFC 8259, through the decoders of a schema. Each case is a
+ * text and its outcome: JSON that is not a value of the type is an issue, other
+ * text is malformed. The table also shows our choices where the RFC leaves them
+ * open.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,8 +18,8 @@
 
 enum outcome {
     GOOD,
-    ISSUE,    /* JSON, but no such value */
-    MALFORMED /* no JSON */
+    ISSUE,    /* JSON, but not a value of the type */
+    MALFORMED /* not JSON */
 };
 
 struct row {
@@ -27,7 +27,7 @@ struct row {
     const struct zkt_type *type;
     const char *text;
     enum outcome outcome;
-    const char *back; /* what is written for it */
+    const char *back; /* the encoded value */
 };
 
 #define ANY  &zkt_type_json
@@ -38,7 +38,7 @@ struct row {
 #define BOOL &zkt_type_bool
 
 static const struct row table[] = {
-    /* 2: white space is four characters, and nothing else. */
+    /* 2: white space is four characters only. */
     { "2", ANY, " \t\r\n1 \t\r\n", GOOD, "1" },
     { "2", ANY, "\f1", MALFORMED, NULL },
     { "2", ANY, "\v1", MALFORMED, NULL },
@@ -51,7 +51,7 @@ static const struct row table[] = {
       "\xef\xbb\xbf"
       "1",
       MALFORMED, NULL },
-    /* 2: a text is one value; nothing stands behind it. */
+    /* 2: a text is one value with nothing after it. */
     { "2", ANY, "", MALFORMED, NULL },
     { "2", ANY, "1 2", MALFORMED, NULL },
     { "2", ANY, "{}x", MALFORMED, NULL },
@@ -59,14 +59,14 @@ static const struct row table[] = {
     { "2", INT, "1]", MALFORMED, NULL },
     { "2", TEXT, "\"a\"\"b\"", MALFORMED, NULL },
     { "2", ANY, "1/**/", MALFORMED, NULL },
-    /* 3: names in small letters. */
+    /* 3: names are lower-case. */
     { "3", BOOL, "true", GOOD, "true" },
     { "3", BOOL, "True", MALFORMED, NULL },
     { "3", BOOL, "tru", MALFORMED, NULL },
     { "3", BOOL, "truey", MALFORMED, NULL },
     { "3", BOOL, "null", ISSUE, NULL },
     { "3", ANY, "nil", MALFORMED, NULL },
-    /* 4, 5: commas between, colons behind keys. */
+    /* 4, 5: commas between members, colons after keys. */
     { "4", ANY, "{\"a\":1,}", MALFORMED, NULL },
     { "4", ANY, "{,\"a\":1}", MALFORMED, NULL },
     { "4", ANY, "{\"a\" 1}", MALFORMED, NULL },
@@ -131,7 +131,7 @@ static const struct row table[] = {
     { "7", TEXT, "\"abc\\", MALFORMED, NULL },
     { "7", TEXT, "\"abc\\\"", MALFORMED, NULL },
     { "7", TEXT, "'abc'", MALFORMED, NULL },
-    /* 8.2: half of a surrogate pair is no Unicode, and we have none. */
+    /* 8.2: an unpaired surrogate is not Unicode; we refuse it. */
     { "8.2", TEXT, "\"\\ud83d\"", ISSUE, NULL },
     { "8.2", TEXT, "\"\\ude00\"", ISSUE, NULL },
     { "8.2", TEXT, "\"\\ude00\\ud83d\"", ISSUE, NULL },
@@ -141,7 +141,7 @@ static const struct row table[] = {
     { "8.2", TEXT, "\"\\ud83d\\n\"", ISSUE, NULL },
 };
 
-/* Decodes, and writes what came of it behind @out. */
+/* Decodes, and writes the encoded value to @out. */
 static enum outcome run(const struct row *row, size_t len, char *out)
 {
     static const struct zkt_hash_key key = { 1, 2 };
@@ -182,7 +182,7 @@ static void test_values(void **state)
     }
 }
 
-/* A text ends where it ends: what follows in memory is not looked at. */
+/* The decoder does not look at memory after the end of the text. */
 static void test_every_cut_is_malformed(void **state)
 {
     static const struct row whole = {
@@ -197,13 +197,13 @@ static void test_every_cut_is_malformed(void **state)
     }
     assert_int_equal(run(&whole, len, back), GOOD);
     assert_int_equal(run(&(struct row){ "2", ANY, "1\0", GOOD, NULL }, 2, back),
-                     MALFORMED); /* a NUL is no white space */
+                     MALFORMED); /* a NUL is not white space */
     assert_int_equal(
         run(&(struct row){ "7", TEXT, "\"a\0b\"", GOOD, NULL }, 5, back),
         MALFORMED);
 }
 
-/* 9: depth is limited, which is an issue, and costs no stack. */
+/* 9: depth is limited; exceeding it is an issue and costs no stack. */
 static void test_depth(void **state)
 {
     static char text[400001];

@@ -1,7 +1,7 @@
 /*
  * A name with several addresses, some of which refuse or never answer, and
- * names that take their time: the resolver is one of ours, which says what the
- * test wants, and answers "slow" when the test says so.
+ * names that take long to resolve: the test replaces the resolver and decides
+ * when it answers "slow".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ enum {
     ADDRESSES = 3
 };
 
-/* What the name "many" resolves to: ports on this machine. */
+/* The addresses of the name "many": ports on this machine. */
 static struct sockaddr_in addresses[ADDRESSES];
 static int address_count;
 
@@ -48,7 +48,7 @@ static struct addrinfo *make_result(void)
     return all;
 }
 
-/* Those who ask for "slow" wait for this. */
+/* Lookups of "slow" wait for this. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool held;
@@ -87,7 +87,7 @@ static struct addrinfo *look_up(bool slow)
     return result;
 }
 
-/* In place of the C library's, for the whole program. */
+/* Replaces the C library's function for the whole program. */
 int getaddrinfo(const char *name, const char *service,
                 const struct addrinfo *hints, struct addrinfo **result)
 {
@@ -99,7 +99,7 @@ int getaddrinfo(const char *name, const char *service,
         return 0;
     }
     if ((hints->ai_flags & AI_NUMERICHOST) != 0) {
-        abort(); /* on whatever thread this is */
+        abort(); /* on any thread */
     }
     if (strcmp(name, "many") != 0 && strcmp(name, "slow") != 0) {
         return EAI_NONAME;
@@ -127,7 +127,7 @@ static int make_socket(struct sockaddr_in *address, int backlog)
     return fd;
 }
 
-/* An address that never answers: its queue is full, and nobody accepts. */
+/* An address that never answers: its queue is full and nothing is accepted. */
 struct hole {
     int listener, fillers[8];
 };
@@ -151,7 +151,7 @@ static void close_hole(const struct hole *hole)
     close(hole->listener);
 }
 
-/* Polls until @listener has a connection, and takes it. */
+/* Polls until @listener has a connection, and accepts it. */
 static int wait_for_connection(struct zkt_client *client, int listener)
 {
     int fd;
@@ -182,7 +182,8 @@ static void test_refused_addresses_are_passed(void **state)
     close(live);
 }
 
-/* It is given up with the attempt; the next attempt begins behind it. */
+/* The address is given up at the end of the attempt; the next attempt begins
+ * with the address after it. */
 static void test_an_address_that_never_answers(void **state)
 {
     struct hole hole;
@@ -197,14 +198,14 @@ static void test_an_address_that_never_answers(void **state)
     };
     struct zkt_client *client = zkt_client_open("ws://many:1", &options);
     const int first = wait_for_connection(client, live);
-    close(first); /* and after a drop the one that answered comes first */
+    close(first); /* after a drop, the address that answered comes first */
     close(wait_for_connection(client, live));
     zkt_client_close(client);
     close(live);
     close_hole(&hole);
 }
 
-static void test_a_name_that_is_none(void **state)
+static void test_an_unknown_name(void **state)
 {
     const struct zkt_client_options options = { .no_reconnect = true };
     (void)state;
@@ -221,8 +222,8 @@ static void test_a_name_that_is_none(void **state)
     zkt_client_close(client);
 }
 
-/* Who waits for a name that is none does not wait for ever. */
-static void test_waiting_for_a_name_that_is_none(void **state)
+/* Waiting for an unknown name ends. */
+static void test_waiting_for_an_unknown_name(void **state)
 {
     const struct zkt_client_options ways[] = {
         { .no_reconnect = true },
@@ -237,15 +238,15 @@ static void test_waiting_for_a_name_that_is_none(void **state)
     }
 }
 
-/* ---- names that take their time ---- */
+/* ---- slow names ---- */
 
-/* As many names as there are threads wait for an answer; neither numeric
- * addresses nor closing wait with them. */
-static void test_slow_names_keep_nobody_waiting(void **state)
+/* Lookups occupy all threads; numeric addresses and closing do not wait for
+ * them. */
+static void test_slow_names_block_no_other_work(void **state)
 {
     enum {
         SLOW = 64,
-        MORE = 3 /* for which there is no thread */
+        MORE = 3 /* more than there are threads */
     };
     static struct zkt_client *slow[SLOW + MORE];
     char url[32];
@@ -271,7 +272,7 @@ static void test_slow_names_keep_nobody_waiting(void **state)
     assert_int_equal(lookups, before);
     hold_names(false);
     wait_until_waiting(0);
-    assert_int_equal(lookups, before); /* nobody wants the others any more */
+    assert_int_equal(lookups, before); /* the other lookups were cancelled */
     close(live);
 }
 
@@ -291,7 +292,8 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                       : __real_pthread_create(thread, attributes, run, user);
 }
 
-/* Without any the attempt fails; else one that runs comes to it. */
+/* Without any thread the attempt fails; otherwise a running thread takes the
+ * lookup. */
 static void test_no_more_threads(void **state)
 {
     const struct zkt_client_options options = { .no_reconnect = true };
@@ -321,7 +323,8 @@ static void test_no_more_threads(void **state)
     close(live);
 }
 
-/* A name that takes longer than an attempt is looked up once, and found. */
+/* A name that takes longer to resolve than an attempt lasts is looked up once,
+ * and found. */
 static void test_a_name_slower_than_an_attempt(void **state)
 {
     const struct zkt_client_options options = {
@@ -347,8 +350,8 @@ static void test_a_name_slower_than_an_attempt(void **state)
     close(live);
 }
 
-/* A child of fork leaves by exit, whatever was looked up before it, or is being
- * looked up; and it may look up names of its own. */
+/* A forked child ends with exit, before and during a lookup of its parent; it
+ * may look up names itself. */
 static void leave_by_exit(bool connects)
 {
     int status = -1;
@@ -371,7 +374,7 @@ static void leave_by_exit(bool connects)
 static void test_fork(void **state)
 {
     (void)state;
-    test_a_name_that_is_none(state);
+    test_an_unknown_name(state);
     leave_by_exit(false);
     leave_by_exit(true);
     hold_names(true);
@@ -388,12 +391,13 @@ static void test_fork(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_more_threads), /* while there is none */
+        /* before any thread has started */
+        cmocka_unit_test(test_no_more_threads),
         cmocka_unit_test(test_refused_addresses_are_passed),
         cmocka_unit_test(test_an_address_that_never_answers),
-        cmocka_unit_test(test_a_name_that_is_none),
-        cmocka_unit_test(test_waiting_for_a_name_that_is_none),
-        cmocka_unit_test(test_slow_names_keep_nobody_waiting),
+        cmocka_unit_test(test_an_unknown_name),
+        cmocka_unit_test(test_waiting_for_an_unknown_name),
+        cmocka_unit_test(test_slow_names_block_no_other_work),
         cmocka_unit_test(test_a_name_slower_than_an_attempt),
         cmocka_unit_test(test_fork),
     };

@@ -1,6 +1,6 @@
 /*
- * Servers on libuv loops: one of the user's, and that of zkt_serve; how they
- * stop, what happens when they cannot start, and that time passes in them.
+ * Servers on libuv loops: a loop of the user's, and that of zkt_serve; how they
+ * stop, how they fail to start, and that their timers run.
  */
 #include <netinet/in.h>
 #include <pthread.h>
@@ -57,13 +57,13 @@ static const struct demo_counter_handlers counter = { .inc = inc,
                                                       .reset = reset };
 static const struct demo_handlers handlers = { .counter = &counter };
 
-/* What the options' functions have seen. */
+/* The calls to the functions in the options. */
 struct seen {
     uint16_t port;
     int listening, stopped;
     struct zkt_server *server;
-    pthread_t thread; /* of somebody who connects */
-    int closed;       /* connections, by the server */
+    pthread_t thread; /* of a connecting peer */
+    int closed;       /* connections that the server has closed */
     enum zkt_status posted;
 };
 
@@ -106,7 +106,7 @@ static struct zkt_server *new_server(struct seen *seen)
     return server;
 }
 
-/* ---- a loop of our own ---- */
+/* ---- a loop of the user's ---- */
 
 struct answer {
     int count, status;
@@ -208,7 +208,7 @@ static void test_freed_when_it_has_stopped(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-/* What is asked for outside of a turn wakes a loop that sleeps. */
+/* A request outside of a turn wakes a sleeping loop. */
 static void destroy_it(uv_timer_t *timer)
 {
     struct zkt_server *server = timer->data;
@@ -351,7 +351,7 @@ static void meddle(const struct zkt_reply *reply, int32_t result, void *user)
     zkt_server_shutdown(meddler->server);
 }
 
-/* Every function of a server is legal in a callback of a client. */
+/* A callback of a client may call every function of a server. */
 static void test_a_local_client_meddles(void **state)
 {
     struct seen seen = { 0 };
@@ -433,11 +433,11 @@ static void on_own_signal(int number)
     own_signals++;
 }
 
-/* Whenever it runs, the last time while the server is freed. */
+/* Raises the signal in every turn, the last time while the server is freed. */
 static void raise_again(struct zkt_server *server, void *user)
 {
     raise(SIGTERM);
-    /* Until it is closed, which is when the server is freed. */
+    /* Until the server is closed, that is, freed. */
     const enum zkt_status status = zkt_server_post(server, raise_again, user);
     assert_true(status == ZKT_OK || status == ZKT_CLOSED);
 }
@@ -447,8 +447,8 @@ static void post_raise_again(void *user, struct zkt_server *server)
     assert_int_equal(zkt_server_post(server, raise_again, user), ZKT_OK);
 }
 
-/* A second one ends it, a third one or a tenth does nothing more; afterwards
- * they are the program's again. */
+/* A second signal ends the server, further signals have no effect; afterwards
+ * the program's handlers are back. */
 static void test_signals_at_every_moment(void **state)
 {
     const struct sigaction own = { .sa_handler = on_own_signal };
@@ -477,7 +477,7 @@ static void shut_down(struct zkt_server *server, void *user)
     zkt_server_shutdown(server);
 }
 
-/* Connects twice and says nothing, until the server has had enough. */
+/* Connects twice and sends nothing, until the server closes the connections. */
 static void *knock_silently(void *user)
 {
     struct seen *seen = user;
@@ -503,7 +503,7 @@ static void listen_to_thread(void *user, uint16_t port)
                      0);
 }
 
-/* Between the two nothing is ready: its own timers must wake the loop. */
+/* No socket is ready meanwhile: the server's own timers must wake the loop. */
 static void test_time_passes_while_serving(void **state)
 {
     struct seen seen = { 0 };

@@ -1,7 +1,8 @@
 /*
- * The server core without sockets: bytes in, bytes out. A whole session gives
- * the same answers to the last byte however it is cut; a subscriber who takes
- * nothing costs a bounded amount and is brought up to date when it does.
+ * The server core without sockets: bytes in, bytes out. A whole session gets
+ * the same answers, to the last byte, for every cut of its input; a subscriber
+ * that reads nothing costs a bounded amount and is brought up to date when it
+ * reads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,7 +43,7 @@ static struct zkt_server *new_server(void)
 
 /* ---- tests ---- */
 
-/* All answers to a session that is cut in pieces of @cut. */
+/* Returns all answers to a session that is fed in pieces of @cut. */
 static char *run_session(size_t cut, size_t *len)
 {
     static const char *const messages[] = {
@@ -114,14 +115,14 @@ static void test_a_subscriber_that_takes_nothing(void **state)
     }
     zkt_server_stats(server, &stats);
     assert_int_equal(stats.connections, 2);
-    assert_true(stats.patches < 4000); /* the rest collapsed */
+    assert_true(stats.patches < 4000); /* the rest is conflated */
     slow.len = 0;
     drain(&slow);
     assert_true(slow.len < 512 * 1024);
     snprintf(text, sizeof(text), "number %d\"", CHANGES - 1);
     assert_true(holds(slow.text, slow.len, text));
     assert_true(holds(slow.text, slow.len, "state:snapshot"));
-    slow.len = 0; /* and it is followed again */
+    slow.len = 0; /* it gets patches again */
     send_text(&busy, RPC("t", "setTopic", "{\"topic\":\"once more\"}"), true);
     drain(&slow);
     assert_true(holds(slow.text, slow.len, "once more"));
@@ -137,7 +138,7 @@ static void test_a_caller_that_takes_nothing(void **state)
     bool stopped = false;
     int i = 0;
     (void)state;
-    /* Results cannot be collapsed: reading stops, then the connection ends. */
+    /* Results cannot be conflated: reading stops, then the connection ends. */
     for (; i < 100000 && !w.e->closing; i++) {
         send_text(&w, RPC("h", "nonsense", "{}"), false);
         stopped = stopped || !w.e->reading;
@@ -166,13 +167,13 @@ static void test_time_limits(void **state)
     drain(&silent);
     assert_memory_equal(silent.text, "\x89\x00", 2); /* a ping */
     zkt_server_advance(server, 5000);
-    assert_true(silent.e->aborted); /* and no answer */
+    assert_true(silent.e->aborted); /* and no pong */
     close_wire(&late);
     close_wire(&silent);
     zkt_server_free(server);
 }
 
-/* A large frame's room is given back by small ones; what is used is kept. */
+/* Small frames give back the room of a large frame; the used room is kept. */
 static void test_room_for_a_large_frame(void **state)
 {
     struct failing_alloc failing;
@@ -185,7 +186,7 @@ static void test_room_for_a_large_frame(void **state)
     assert_true(zkt_write_reserve(&w, 1000000));
     const size_t large = w.capacity;
     w.len += 1000000;
-    zkt__frame_begin(&w); /* after a large one: there may be another */
+    zkt__frame_begin(&w); /* kept after a large frame, as another may follow */
     assert_int_equal(w.capacity, large);
     failing.fail_at = failing.calls + 1;
     zkt__frame_begin(&w);

@@ -53,7 +53,7 @@ static void test_slots_reuse(void **state)
             assert_ptr_equal(zkt__slots_find(&slots, ids[i]), &objects[i]);
         }
     }
-    /* A stale handle takes nothing away. */
+    /* A stale handle removes nothing. */
     zkt__slots_remove(&slots, old[0]);
     zkt__slots_remove(&slots, 0);
     assert_int_equal(slots.live, OBJECTS);
@@ -71,14 +71,14 @@ static void test_slots_forged(void **state)
     zkt__slots_init(&slots, &zkt__allocator_default);
     const zkt_handle_id id = zkt__slots_add(&slots, &object);
     assert_int_equal(id >> 32, 1);
-    /* A slot never used finds nothing, whatever its memory says. */
+    /* An unused slot finds nothing, whatever its memory holds. */
     slots.objects[1] = &object;
     slots.generations[1] = 1;
     assert_null(zkt__slots_find(&slots, id + 1));
     assert_null(zkt__slots_find(&slots, UINT64_MAX));
     assert_null(zkt__slots_find(&slots, (uint32_t)id)); /* generation 0 */
     zkt__slots_remove(&slots, id);
-    /* The generation that a free slot will have: nobody was given it yet. */
+    /* The generation that a free slot will have next: no handle has it yet. */
     const zkt_handle_id next = id + ((zkt_handle_id)1 << 32);
     assert_null(zkt__slots_find(&slots, next));
     zkt__slots_remove(&slots, next);
@@ -142,7 +142,7 @@ struct item {
     struct zkt_node node;
 };
 
-/* The numbers of a list's items, as decimal digits. */
+/* Returns the numbers of a list's items as decimal digits. */
 static int digits(const struct zkt_list *list)
 {
     int sum = 0;
@@ -225,7 +225,7 @@ static void test_timeouts_order(void **state)
     assert_true(zkt__list_empty(&list));
     assert_int_equal(zkt__timeouts_next(&list), INT64_MAX);
 
-    /* Armed anew, it goes behind those that were armed since. */
+    /* A timeout that is armed again goes behind later ones. */
     zkt__timeout_arm(&list, &timeouts[0], 0, DELAY);
     zkt__timeout_arm(&list, &timeouts[1], 1, DELAY);
     zkt__timeout_arm(&list, &timeouts[0], 2, DELAY);
@@ -244,7 +244,7 @@ static void test_timeouts_end_of_time(void **state)
     zkt__timeout_arm(&list, &a, 1, INT64_MAX - 1);
     assert_true(a.due == INT64_MAX);
     zkt__timeout_arm(&list, &b, 2, INT64_MAX - 1);
-    assert_true(b.due == INT64_MAX); /* and not the past */
+    assert_true(b.due == INT64_MAX); /* and not in the past */
     assert_null(zkt__timeouts_take(&list, INT64_MAX - 1));
     assert_ptr_equal(zkt__timeouts_take(&list, INT64_MAX), &a);
     assert_ptr_equal(zkt__timeouts_take(&list, INT64_MAX), &b);
@@ -282,7 +282,7 @@ static void test_limits_defaults(void **state)
     assert_int_equal(limits.protocol_errors, 16);
 }
 
-/* One row at a time: given, it holds; negative, it is named. */
+/* Each row alone: a given value holds; a negative value is reported by name. */
 static void test_limits_rows(void **state)
 {
     (void)state;
@@ -300,7 +300,7 @@ static void test_limits_rows(void **state)
 #undef X
 }
 
-/* What cannot be more than so much is refused, and not lowered. */
+/* A limit above its maximum is refused, not lowered. */
 static void test_limits_of_limits(void **state)
 {
     struct zkt_limits limits, given = { .json_depth = 64, .issues = 1024 };

@@ -1,6 +1,6 @@
 /*
- * A server of slow.zkt whose handlers finish when a test says so, with wires
- * to it. `trace` tells in which order handlers and hooks ran.
+ * A server of slow.zkt; the test decides when its handlers finish. `trace`
+ * lists handlers and hooks in the order in which they ran.
  */
 #ifndef SLOW_H
 #define SLOW_H
@@ -11,7 +11,7 @@
 #include "slow_server.h"
 #include "wire.h"
 
-/* What handlers and hooks have done, one word each. */
+/* The handlers and hooks that have run, separated by spaces. */
 static char trace[8192];
 
 static inline void note(const char *what, struct zkt_str of)
@@ -21,7 +21,7 @@ static inline void note(const char *what, struct zkt_str of)
              what, of.len > 0 ? ":" : "", ZKT_ARG(of));
 }
 
-/* ---- calls that wait to be resumed ---- */
+/* ---- deferred calls ---- */
 
 enum {
     HELD_MAX = 1024
@@ -30,7 +30,8 @@ enum {
 static struct slow_job_add_later *held[HELD_MAX];
 static size_t held_count;
 static bool hook_fails;
-static const char *hook_that_ends; /* its instance, or NULL */
+/* the instance that its hook destroys, or NULL */
+static const char *hook_that_ends;
 
 static inline enum zkt_status add_now(struct slow_job_call *call,
                                       const struct slow_job_add_input *in,
@@ -43,10 +44,10 @@ static inline enum zkt_status add_now(struct slow_job_call *call,
     return ZKT_OK;
 }
 
-/* The second half; @user counts how often it ran, and cancelled ones. */
+/* The resumed part; @user counts its runs, and cancelled runs. */
 struct ran {
     int times, cancelled;
-    bool again; /* defer once more */
+    bool again; /* defers again */
 };
 
 static inline enum zkt_status add_later(struct slow_job_call *call,
@@ -58,7 +59,7 @@ static inline enum zkt_status add_later(struct slow_job_call *call,
     note("then", in->note);
     if (zkt_cancelled(call->zkt)) {
         ran->cancelled++;
-        /* Nothing of this does anything, and none of it does harm. */
+        /* None of these calls does anything, or does harm. */
         assert_int_equal(call->state->n, 0);
         assert_null(zkt_call_server(call->zkt));
         assert_int_equal(zkt_clients(call->zkt).len, 0);
@@ -106,7 +107,7 @@ static enum zkt_status add(struct slow_job_call *call,
     assert_true(held_count < HELD_MAX);
     held[held_count] = slow_job_defer_add(call);
     if (held[held_count] == NULL) {
-        return ZKT_OK; /* poisoned */
+        return ZKT_OK; /* the call is poisoned */
     }
     held_count++;
     if (zkt_str_eq(in->note, ZKT_STR("later-twice"))) {
@@ -162,7 +163,7 @@ static enum zkt_status end_it(struct slow_job_call *call)
     return ZKT_OK;
 }
 
-/* How often each hook has run. */
+/* The number of runs of each hook. */
 static struct hook_counts {
     int connect, disconnect, activate, deactivate;
 } hooks;
@@ -209,7 +210,7 @@ static enum zkt_status set(struct slow_plain_call *call,
     return ZKT_OK;
 }
 
-/* Makes the row so long; or, if it is, takes every second item out of it. */
+/* Fills the row to this length or, if it has it, removes every second item. */
 static enum zkt_status thin(struct slow_plain_call *call,
                             const struct slow_plain_thin_input *in)
 {
@@ -251,7 +252,7 @@ static const struct slow_handlers slow_handlers = {
     .plain = &plain_handlers,
 };
 
-/* ---- a server and what is said to it ---- */
+/* ---- a server and its clients ---- */
 
 static inline struct zkt_server *new_slow_shards(
     const struct zkt_limits *limits, const struct zkt_allocator *allocator,
@@ -294,8 +295,8 @@ static inline struct zkt_server *new_slow_server(
 #define SUB(what, instance)                                                    \
     "{\"type\":\"" what "\",\"actor\":\"job\",\"actorId\":\"" instance "\"}"
 
-/* The text frames and close codes that came since the last time, one a line;
- * good until the next call. */
+/* Returns the text frames and close codes received since the last call, as
+ * lines. Valid until the next call. */
 static inline const char *said(struct wire *w)
 {
     static char lines[64 * 1024];
@@ -322,7 +323,7 @@ static inline const char *said(struct wire *w)
     return lines;
 }
 
-/* A wire whose welcome has been read. */
+/* Connects a wire and drops its welcome message. */
 static inline struct wire open_slow(struct zkt_server *server)
 {
     struct wire w = open_wire(server);
@@ -330,7 +331,7 @@ static inline struct wire open_slow(struct zkt_server *server)
     return w;
 }
 
-/* Says something and gives what comes back at once. */
+/* Sends @text and returns the immediate answer. */
 static inline const char *ask(struct wire *w, const char *text)
 {
     send_text(w, text, true);

@@ -1,6 +1,6 @@
 /*
  * The journal by example: each change, the patch in both dialects, and undo.
- * What is random is in test/property; this shows what the sizes are.
+ * The random tests are in test/property; this test shows the sizes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -85,7 +85,7 @@ static const struct zkt_type type = {
     .of.structs = &state_info,
 };
 
-/* ---- one journal at a time ---- */
+/* ---- a journal ---- */
 
 struct bench {
     struct failing_alloc failing;
@@ -142,7 +142,7 @@ static struct zkt_place *root(struct bench *b)
     return b->journal.root;
 }
 
-/* The operations of a patch as text, or "" for none. */
+/* Expects the operations of the patch as text, or "" for none. */
 static void assert_patch(struct bench *b, const char *rfc6902,
                          const char *plain)
 {
@@ -259,8 +259,8 @@ static void test_map_keys_are_escaped(void **state)
     assert_patch(b, MAPPED, MAPPED);
 }
 
-/* More than are searched without an index; each comes out once, in order, as
- * it is in the end, and those that came and went do not. */
+/* More keys than a search without an index handles; each appears once, in
+ * order, with its last value; added and removed keys do not appear. */
 static void test_many_keys(void **state)
 {
     struct bench *b = *state;
@@ -285,7 +285,7 @@ static void test_many_keys(void **state)
     assert_patch(b, expected, expected);
 }
 
-/* A copy in one block finds its keys by an index, too. */
+/* A copy in one block also finds its keys by an index. */
 static void test_a_copy_of_a_map_is_indexed(void **state)
 {
     struct bench *b = *state;
@@ -300,7 +300,7 @@ static void test_a_copy_of_a_map_is_indexed(void **state)
     assert_non_null(copy->map.index_);
     assert_ptr_not_equal(copy->map.index_, b->state.map.index_);
     const struct zkt_map_index *index = copy->map.index_;
-    assert_ptr_equal(index->items, copy->map.items); /* it is searched in */
+    assert_ptr_equal(index->items, copy->map.items); /* the index is used */
     assert_int_equal(index->index.used, copy->map.len);
     assert_true((const char *)copy->map.index_ < (const char *)copy + size);
     for (int32_t i = 0; i < 21; i++) {
@@ -318,7 +318,7 @@ static const int32_t *find(const struct zkt_int32_map *map, const char *key)
     return zkt_int32_map_find(map, zkt_cstr(key));
 }
 
-/* Whoever makes another map of one need not know that there is an index. */
+/* A handler may assemble a map from another without knowing of the index. */
 static void test_a_map_that_was_edited_by_hand(void **state)
 {
     struct bench *b = *state;
@@ -371,7 +371,7 @@ static void test_bad_writes_poison(void **state)
     zkt_state_replace(root(b), LIST, 8, &one);
     assert_string_equal(b->journal.reason,
                         "index 8 is past the end of 8 items");
-    set_n(b, 7); /* does nothing any more */
+    set_n(b, 7); /* has no effect any more */
     assert_int_equal(b->state.n, 1);
 }
 
@@ -389,11 +389,11 @@ static void test_wrong_kinds_poison(void **state)
     zkt_state_clear(root(b), N);
     assert_int_equal(b->journal.failure, ZKT_INTERNAL);
     assert_null(zkt_state_edit_item(root(b), LIST, 0));
-    zkt_state_set(NULL, N, NULL); /* a place that could not be made */
+    zkt_state_set(NULL, N, NULL); /* a NULL cursor, from a failed allocation */
 }
 
 /* Every mutator with every allocation failing in turn: the state is as before
- * the mutator or as after it, and undo gives it back. */
+ * or as after the mutator, and undo restores it. */
 static void test_no_memory(void **state)
 {
     struct bench *b = *state;

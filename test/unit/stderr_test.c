@@ -1,7 +1,7 @@
 /*
- * The log on standard error: whatever that is, and whoever reads it or does
- * not, a line neither waits nor ends the program, and nothing else is written
- * into. With the kernel's write that does not wait, and without.
+ * The log on standard error, of any kind and with or without a reader: a line
+ * neither blocks nor ends the program, and no other file is written. Tested
+ * with and without the kernel's non-blocking write.
  */
 #define _GNU_SOURCE /* pipe2 */
 #include <errno.h>
@@ -27,7 +27,7 @@
 #include "zocket/zocket.h"
 
 enum {
-    MANY = 5000 /* lines: more than any buffer has room for */
+    MANY = 5000 /* lines, more than any buffer holds */
 };
 
 /* ---- the kernel ---- */
@@ -50,9 +50,9 @@ ssize_t __wrap_pwritev64v2(int fd, const struct iovec *all, int count, off_t at,
 
 /* ---- standard error ---- */
 
-static int kept = -1; /* the real one */
+static int kept = -1; /* the original standard error */
 
-/* @fd is standard error from now on, and only that. */
+/* Makes @fd the standard error and closes @fd. */
 static void become(int fd)
 {
     assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
@@ -66,7 +66,7 @@ static int set_up(void **state)
     return kept < 0;
 }
 
-/* Tells what was dropped, so that no test counts another's. */
+/* Reports the dropped lines, so that no test counts lines of another. */
 static int tear_down(void **state)
 {
     (void)state;
@@ -87,7 +87,7 @@ static void log_number(long number)
     zkt_log_to_stderr(NULL, ZKT_LOG_WARNING, text);
 }
 
-/* Everything that @fd has for now. */
+/* Reads everything that @fd holds now. */
 static char *read_all(int fd)
 {
     static char text[4 << 20];
@@ -110,9 +110,9 @@ static long count_lines(const char *text)
     return count;
 }
 
-/* ---- nobody reads ---- */
+/* ---- no reader ---- */
 
-/* Standard error is @to, which @from reads; full, and read again. */
+/* Fills standard error, which is @to, and reads it through @from. */
 static void fill(int from, int to)
 {
     char expected[200];
@@ -155,7 +155,7 @@ static void test_a_socket_that_is_not_read(void **state)
     fill(ends[0], ends[1]);
 }
 
-/* ---- nobody can read ---- */
+/* ---- a closed reader ---- */
 
 static bool waits(void)
 {
@@ -171,7 +171,7 @@ static bool is_blocked(void)
     return sigismember(&blocked, SIGPIPE) == 1;
 }
 
-/* SIGPIPE does what it does by default, which would end the test. */
+/* SIGPIPE has its default action, which would end the test. */
 static void lose_reader(int from, int to)
 {
     become(to);
@@ -202,7 +202,7 @@ static void test_a_reader_that_has_gone(void **state)
     close(ends[0]);
 }
 
-/* One that the program waits for is left to it. */
+/* A SIGPIPE that the program itself waits for stays pending. */
 static void test_a_signal_of_others(void **state)
 {
     int ends[2];
@@ -222,7 +222,7 @@ static void test_a_signal_of_others(void **state)
     assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
 }
 
-/* ---- what else it can be ---- */
+/* ---- other kinds of standard error ---- */
 
 static void test_a_file(void **state)
 {
@@ -266,9 +266,9 @@ static void test_nothing(void **state)
     assert_int_equal(errno, 0);
 }
 
-/* ---- started without it ---- */
+/* ---- started without standard descriptors ---- */
 
-/* What @run returns in a process that has no standard descriptors. */
+/* Returns the result of @run in a process without standard descriptors. */
 static int without_descriptors(int (*run)(void))
 {
     int status = -1;
@@ -291,7 +291,7 @@ static int make_sockets(void)
     const int listener = zkt_socket_listen("127.0.0.1", &port);
     const bool lifted = listener > STDERR_FILENO &&
                         fcntl(STDIN_FILENO, F_GETFD) == -1;
-    log_number(1); /* into nothing */
+    log_number(1); /* goes nowhere */
     return lifted ? 0 : 1;
 }
 

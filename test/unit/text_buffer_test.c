@@ -1,6 +1,6 @@
 /*
- * The text buffer of the templates: what each kind of hole becomes, and that
- * no text of a schema leaves the string or the comment that it is put in.
+ * The text buffer of the templates: the output of each kind of hole; no text of
+ * a schema can leave the string or the comment that holds it.
  */
 #include <float.h>
 #include <math.h>
@@ -14,7 +14,7 @@
 
 #include "util/text_buffer.h"
 
-/* The text of @out, which is finished. */
+/* Expects the text of @out, and finishes it. */
 #define assert_emitted(out, expected)                                          \
     do {                                                                       \
         assert_non_null((out).text);                                           \
@@ -51,7 +51,7 @@ static void blanks_are_as_many_as_wanted(void **state)
     emit_blanks(&out, 3);
     emit_text(&out, "b");
     assert_emitted(out, "a   b");
-    emit_blanks(&out, 5000); /* more than there is room for at first */
+    emit_blanks(&out, 5000); /* more than the initial room */
     assert_int_equal(out.len, 5000);
     assert_int_equal(strspn(out.text, " "), 5000);
     text_buffer_finish(&out);
@@ -156,7 +156,7 @@ static void a_comment_has_80_columns(void **state)
     struct text_buffer out = { 0 };
     emit_comment(&out, 0, doc);
     assert_memory_equal(out.text, "/** xx", 6);
-    assert_int_equal(out.len, 81); /* 80 and the line end */
+    assert_int_equal(out.len, 81); /* 80 and the newline */
     text_buffer_finish(&out);
     doc[73] = 'x';
     doc[74] = '\0';

@@ -1,7 +1,7 @@
 /*
- * Other threads: posting to a server, and resuming calls of it, while it
- * serves, while it stops and after it was freed. For the thread sanitizer,
- * which says whether what is shared is guarded.
+ * Other threads: they post to a server and resume its calls, while it serves,
+ * while it stops and after it was freed. The thread sanitizer reports unguarded
+ * data.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -43,7 +43,7 @@ static struct pool *pool_of(struct demo_counter_call *call)
     return zkt_user(call->zkt);
 }
 
-/* Runs on the server's thread, or on a worker's when there is no server. */
+/* Runs on the server's thread, or on a worker's if there is no server. */
 static enum zkt_status finish_inc(struct demo_counter_call *call,
                                   const struct demo_counter_inc_input *in,
                                   int32_t *out, void *user)
@@ -136,7 +136,7 @@ static void end_pool(struct pool *pool)
     pthread_mutex_destroy(&pool->lock);
 }
 
-/* ---- a server on a thread of its own ---- */
+/* ---- a server on its own thread ---- */
 
 struct host {
     pthread_t thread;
@@ -146,7 +146,7 @@ struct host {
     struct zkt_server *server;
     uint16_t port;
     int status;
-    int complaints; /* of the log, about calls of other threads */
+    int complaints; /* log lines about calls on other threads */
     char last[128]; /* the last of them */
 };
 
@@ -422,7 +422,7 @@ static void assert_complaint(struct host *host, int number, const char *what)
     pthread_mutex_unlock(&host->lock);
 }
 
-/* All of it fails and says so; the server does not notice. */
+/* All calls fail and say so; the server is not affected. */
 static void test_calls_of_other_threads(void **state)
 {
     struct pool pool;
@@ -483,7 +483,7 @@ static void test_calls_of_other_threads(void **state)
     assert_int_equal(host.complaints, 12);
 }
 
-/* The calls of zocket/embed.h, each of which says so. */
+/* The calls of zocket/embed.h; each is logged. */
 static void *embed_strangely(void *user)
 {
     struct zkt_endpoint *e = user;
@@ -530,7 +530,7 @@ static void test_endpoints_on_other_threads(void **state)
     pthread_mutex_destroy(&host.lock);
 }
 
-/* What another thread does with a client that is polled, or on a loop. */
+/* Another thread's access to a client that is polled, or on a loop. */
 struct stranger {
     struct zkt_client *client;
     struct demo_counter *x;
@@ -552,7 +552,8 @@ static void on_nothing(enum zkt_connection status, void *user)
     (void)user;
 }
 
-/* What is not for other threads even if the client has its own. */
+/* Calls that other threads may not make even if the client has its own
+ * thread. */
 static void look_strangely(const struct stranger *s)
 {
     struct zkt_client_stats stats = { .calls = 1 };
@@ -610,8 +611,8 @@ static void note_ran(struct zkt_client *client, void *user)
     *ran = true;
 }
 
-/* A loop's client is of the thread that ran the loop last, and before that of
- * whoever has it. */
+/* A client of a loop belongs to the thread that last ran the loop, and before
+ * that to the thread that opened it. */
 static void test_a_loops_client_on_other_threads(void **state)
 {
     struct host host = { .handlers = { .counter = &counter } };
@@ -633,7 +634,8 @@ static void test_a_loops_client_on_other_threads(void **state)
     }
     assert_int_equal(pthread_create(&thread, NULL, be_strange, &s), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(host.complaints, 10); /* polling is not for it at all */
+    /* polling is not allowed on a loop's client */
+    assert_int_equal(host.complaints, 10);
     assert_int_equal(s.answers, 1);
     demo_counter_close(s.x);
     zkt_client_close(s.client);
@@ -674,7 +676,8 @@ static void *run_elsewhere(void *user)
     return NULL;
 }
 
-/* What listens belongs to who runs the loop, and in the end to nobody. */
+/* A listening server belongs to the thread that runs the loop, and in the end
+ * to none. */
 static void test_a_server_changes_its_thread(void **state)
 {
     struct host host = { .handlers = { .counter = &counter } };

@@ -1,7 +1,7 @@
 /*
- * Values as a handler might write them, where no text would bring them in:
- * what zkt__check_value says of each. Lists of unique items that are long; and
- * reading with every allocation failing in turn.
+ * Values that a handler writes and no text could bring in: the issues of
+ * zkt__check_value. Also long lists of unique items, and decoding with every
+ * allocation failing in turn.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -26,7 +26,7 @@
 
 static const struct zkt_hash_key key = { 1, 2 };
 
-/* Reads an account; false: it was refused. */
+/* Decodes an account; returns false if it is refused. */
 static bool read_account(const struct zkt_allocator *allocator,
                          struct zkt_arena *arena, struct zkt_issues *issues,
                          const char *json, struct every_account *out)
@@ -69,7 +69,7 @@ static void test_no_memory(void **state)
     }
 }
 
-/* ---- what a handler might write ---- */
+/* ---- values that a handler might write ---- */
 
 typedef void spoil_function(struct every_account *account);
 
@@ -227,7 +227,7 @@ static void test_unique(void **state)
     reals[90] = reals[5];
     ints[90] = ints[5];
     texts[90] = texts[5];
-    texts[95] = texts[7]; /* the pair that ends first is told */
+    texts[95] = texts[7]; /* the pair that ends first is reported */
 #define PAIR "items 5 and 90 are equal"
     assert_false(is_unique(&zkt_type_float64, reals, 100, PAIR));
     assert_false(is_unique(&zkt_type_int32, ints, 100, PAIR));
@@ -237,7 +237,7 @@ static void test_unique(void **state)
         is_unique(&zkt_type_string, texts, 8, "items 1 and 3 are equal"));
 }
 
-/* ---- keys that a strict struct does not have ---- */
+/* ---- unknown keys in a strict struct ---- */
 
 #define BAD_BOX                                                                \
     "{\"email\":\"a@b.example\",\"shape\":{\"kind\":\"box\","                  \

@@ -1,7 +1,7 @@
 /*
- * Frames by the letter of RFC 6455, as a table: what comes in, for a server and
- * for a client, and the close code, the replies and the messages that it leads
- * to; each whole and byte by byte.
+ * Frames according to RFC 6455, as a table: the input of a server or a client,
+ * and the resulting close code, replies and messages; each case whole and byte
+ * by byte.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +43,7 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
 {
     struct heard *h = user;
     const char *show = len > 100 ? "long" : (const char *)data;
-    assert_int_equal(h->code, 0); /* none after the close */
+    assert_int_equal(h->code, 0); /* no message after the close */
     assert_false(zkt__ws_is_paused(h->ws));
     if (h->pauses) {
         zkt__ws_pause(h->ws);
@@ -67,7 +67,7 @@ static void on_send(void *user, const void *data, size_t len)
 static void on_close(void *user, unsigned code, const char *reason)
 {
     struct heard *h = user;
-    assert_int_equal(h->code, 0); /* told once */
+    assert_int_equal(h->code, 0); /* only once */
     assert_non_null(reason);
     h->code = code;
 }
@@ -84,17 +84,17 @@ static const struct zkt_ws_limits limits = { MESSAGE_MAX, 1024, 4 };
 
 enum form {
     SHORTEST,
-    TWO, /* bytes of length, whether needed or not */
+    TWO, /* bytes of length, needed or not */
     EIGHT
 };
 
 struct frame {
     uint8_t first; /* FIN, reserved bits, opcode */
     const char *payload;
-    size_t len; /* 0: that of the text */
+    size_t len; /* 0 for the length of the text */
     enum form form;
-    bool wrong_mask; /* masked when it must not be, or the other way round */
-    size_t cut;      /* only so many bytes of it are sent */
+    bool wrong_mask; /* masked if it must not be, and vice versa */
+    size_t cut;      /* the number of its bytes that are sent */
 };
 
 static size_t length_of(const struct frame *f)
@@ -136,8 +136,8 @@ static size_t put_frame(uint8_t *to, const struct frame *f, bool masked)
     return f->cut > 0 ? f->cut : at + len;
 }
 
-/* What was sent back, as text: "8:1002 " a close frame with its code, "a:…" a
- * pong. */
+/* Describes the replies as text: "8:1002 " is a close frame with its code,
+ * "a:…" a pong. */
 static void describe_replies(const struct heard *h, bool masked, char *out)
 {
     size_t at = 0, len = 0;
@@ -171,9 +171,9 @@ static void describe_replies(const struct heard *h, bool masked, char *out)
 
 struct row {
     const char *section, *what;
-    struct frame frames[FRAMES]; /* up to the first without a payload */
+    struct frame frames[FRAMES]; /* up to the first frame without a payload */
     const char *messages, *replies;
-    unsigned code; /* 0: it stays open */
+    unsigned code; /* 0 if the connection stays open */
 };
 
 #define GOOD 0
@@ -592,7 +592,7 @@ static const struct row table[] = {
       GOOD },
 };
 
-/* Feeds all of it; behind every pause, what was left of it. */
+/* Feeds all bytes; after each pause, continues with the rest. */
 static void feed(struct zkt_ws *ws, uint8_t *bytes, size_t len)
 {
     size_t taken = zkt__ws_feed(ws, bytes, len);
@@ -661,7 +661,9 @@ enum {
     NO_LIMIT = 99
 };
 
-/* Frames of which the last one is refused by its head; nothing of it follows.
+/*
+ * Sequences of frames; the head of the last frame is refused before its payload
+ * arrives.
  */
 struct head_row {
     const char *what;
@@ -717,7 +719,7 @@ static void on_limit(void *user, enum zkt_ws_limit limit)
     h->limit = limit;
 }
 
-/* The frames up to the last one, and what of that comes before its payload. */
+/* Writes the frames, the last one without its payload. */
 static size_t put_heads(uint8_t *to, const struct head_row *row, bool masked)
 {
     size_t len = 0, last = 0;
@@ -774,7 +776,7 @@ static void test_heads(void **state)
 
 /* ---- pauses ---- */
 
-/* A server's WebSocket that is open and pauses at every message. */
+/* Opens a server's WebSocket that pauses at every message. */
 static void begin_pausing(struct zkt_ws *ws, struct heard *h)
 {
     memset(h, 0, sizeof(*h));
@@ -822,7 +824,7 @@ static void test_pause(void **state)
     zkt__ws_finish(&ws);
 }
 
-/* Replies stop it as well, in the middle of a fragmented message. */
+/* Replies pause it as well, in the middle of a fragmented message. */
 static void test_pause_at_reply(void **state)
 {
     static const struct frame frames[] = {
@@ -846,7 +848,7 @@ static void test_pause_at_reply(void **state)
     zkt__ws_finish(&ws);
 }
 
-/* A close ends the pause: the peer's answer to it must be read. */
+/* A close ends the pause: the peer's close frame must be read. */
 static void test_pause_and_close(void **state)
 {
     static const struct frame frames[] = {

@@ -1,6 +1,6 @@
 /*
- * One end of a wire: a connection of a server core without sockets, and what a
- * client at the other end would send and see. cmocka comes before it.
+ * An end of a wire: a connection of a server core without sockets, with the
+ * input and output of the client at the other end. Include cmocka first.
  */
 #ifndef WIRE_H
 #define WIRE_H
@@ -12,7 +12,7 @@
 
 struct wire {
     struct zkt_endpoint *e;
-    char *text; /* all that came */
+    char *text; /* everything received */
     size_t len;
 };
 
@@ -32,7 +32,7 @@ static inline void drain(struct wire *w)
     }
 }
 
-/* Feeds bytes in pieces of @cut; @takes: what comes back is taken. */
+/* Feeds bytes in pieces of @cut; with @takes, takes the output after each. */
 static inline void feed(struct wire *w, const char *bytes, size_t len,
                         size_t cut, bool takes)
 {
@@ -93,7 +93,7 @@ static inline void close_wire(struct wire *w)
     free(w->text);
 }
 
-/* Whether some text stands among bytes that hold zeros, too. */
+/* Returns true if @text occurs among bytes that may include zeros. */
 static inline bool holds(const char *bytes, size_t len, const char *text)
 {
     const size_t wanted = strlen(text);

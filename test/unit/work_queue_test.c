@@ -1,6 +1,6 @@
 /*
- * The queue that other threads post into, the list's both ends, and copies of
- * values in one block: what mailboxes are made of.
+ * The parts of mailboxes: the queue that other threads post into, both ends of
+ * the list, and copies of values in one block.
  */
 #include <setjmp.h>
 #include <stdalign.h>
@@ -21,7 +21,7 @@
 struct job {
     struct zkt_work posted;
     char name;
-    struct job *next; /* posted when this one runs */
+    struct job *next; /* posted when this job runs */
     struct zkt_work_queue *box;
 };
 
@@ -54,11 +54,11 @@ static void test_posting(void **state)
     assert_true(zkt__work_post(box, &a.posted));
     assert_true(zkt__work_waits(box));
     zkt__work_queue_on_wake(box, count, &woken);
-    assert_int_equal(woken, 1); /* for what was there */
+    assert_int_equal(woken, 1); /* for the first */
     assert_true(zkt__work_post(box, &b.posted));
     assert_int_equal(woken, 2);
     zkt__work_run(box, ran, ZKT_WORK_ALL);
-    assert_string_equal(ran, "ab"); /* what is new waits for the next time */
+    assert_string_equal(ran, "ab"); /* new work waits for the next run */
     assert_int_equal(woken, 3);
     assert_true(zkt__work_waits(box));
     zkt__work_close(box);
@@ -79,7 +79,7 @@ static void test_posting(void **state)
     assert_null(zkt__work_queue_new(&alloc.allocator));
 }
 
-/* The rest stays in order, and in front of what comes. */
+/* The rest stays in order and ahead of new work. */
 static void test_running_a_portion(void **state)
 {
     char ran[16] = "";
@@ -134,7 +134,7 @@ static void test_both_ends_of_a_list(void **state)
     assert_ptr_equal(b.prev, &a);
 }
 
-/* All of a value stands in a block of exactly the size that was measured. */
+/* A copy fills a block of exactly the measured size. */
 static void test_a_copy_in_a_block(void **state)
 {
     const int32_t sizes[] = { 1, 2, 3 };

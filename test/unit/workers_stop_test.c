@@ -1,7 +1,7 @@
 /*
- * How a server with several threads stops, in each way that there is, and what
- * happens when a thread, its loop or memory for them is not to be had. Calls
- * that can fail are wrapped as in sockets_test.c.
+ * How a server with several threads stops, in every way, and how it fails if a
+ * thread, its loop or memory is missing. Failing calls are wrapped as in
+ * sockets_test.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,8 @@
 /* ---- calls that fail ---- */
 
 static struct {
-    long calls, fail_at; /* the how-manieth fails, from 1; 0: none */
+    /* the number of the failing call, from 1; 0 for none */
+    long calls, fail_at;
 } fault;
 
 static bool fails(void)
@@ -49,7 +50,7 @@ int __wrap_uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb cb)
     return fails() ? UV_ENOMEM : __real_uv_async_init(loop, async, cb);
 }
 
-static pthread_t seeing; /* while others are blind */
+static pthread_t seeing; /* the only thread that can wait for sockets */
 static atomic_bool others_are_blind;
 
 int __real_epoll_wait(int epoll, struct epoll_event *out, int most, int ms);
@@ -98,7 +99,7 @@ static void test_all_threads_stop_in_phases(void **state)
     close_site(&site);
 }
 
-/* A handler stops them, on whatever thread it runs. */
+/* A handler stops all threads, on any thread. */
 static void test_a_handler_stops_the_server(void **state)
 {
     (void)state;
@@ -129,7 +130,7 @@ static void test_freeing_while_connections_are_open(void **state)
         begin_call(&peers[4], "a", 1);
         zkt_server_free(site.server);
         assert_int_equal(site.stopped, 0);
-        resume_all(); /* on this thread: there is no server any more */
+        resume_all(); /* on this thread: the server has ended */
         assert_int_equal(shared.resumed, 3);
         assert_int_equal(shared.cancelled, 3);
         for (int k = 0; k < 6; k++) {
@@ -139,8 +140,7 @@ static void test_freeing_while_connections_are_open(void **state)
     }
 }
 
-/* Calls, some of which are deferred, are on their way from thread to thread
- * when it is freed. */
+/* Calls, some of them deferred, cross threads while the server is freed. */
 static void test_freeing_while_calls_cross(void **state)
 {
     enum {
@@ -176,7 +176,7 @@ static void test_freeing_while_calls_cross(void **state)
     }
 }
 
-/* Sockets are on their way from thread to thread when it stops. */
+/* Sockets cross threads while the server stops. */
 static void test_stopping_while_connections_come(void **state)
 {
     enum {
@@ -250,7 +250,7 @@ static void *serve(void *user)
     return NULL;
 }
 
-/* As a client that has no part in the server's loop. */
+/* Waits like a client that has no part in the server's loop. */
 static void await(struct peer *peer, const char *text)
 {
     while (!holds(peer->text, peer->len, text)) {
@@ -317,7 +317,7 @@ static void test_a_thread_that_cannot_wait(void **state)
     assert_int_equal(count_descriptors(), site.descriptors);
 }
 
-/* ---- what cannot start ---- */
+/* ---- failing starts ---- */
 
 static void assert_no_start(struct site *site, enum zkt_status expected)
 {
@@ -337,7 +337,7 @@ static void test_threads_that_do_not_start(void **state)
     } expected[] = {
         { ZKT_NO_MEMORY, "cannot serve on the loop: not enough memory" },
         { ZKT_SYSTEM, "cannot start 2 threads: too many open files" },
-        /* the second is that of libuv's loop */
+        /* the second fails in libuv's loop */
         { ZKT_NO_MEMORY, "cannot start 2 threads: not enough memory" },
         { ZKT_SYSTEM,
           "cannot start 2 threads: resource temporarily unavailable" },
@@ -366,7 +366,7 @@ static void test_threads_that_do_not_start(void **state)
     close_site(&site);
 }
 
-/* The loop's async handle, and no other thread. */
+/* Needs only the loop's async handle, and no other thread. */
 static void test_one_thread_starts_none(void **state)
 {
     struct site site;
@@ -388,7 +388,7 @@ static void test_no_memory_for_threads(void **state)
         struct site site;
         make_site(&site, 3, (struct zkt_limits){ 0 });
         atomic_store(&fail_allocation, atomic_load(&allocations) + n);
-        failed = n <= 7; /* two for the loop's own, and 1 + 2 × 2 */
+        failed = n <= 7; /* two for the first loop, and 1 + 2 × 2 */
         if (failed) {
             assert_no_start(&site, ZKT_NO_MEMORY);
         } else {

@@ -1,6 +1,7 @@
 /*
- * A server with several threads: where connections land, what may be done
- * there, and the limits that all threads share. For the thread sanitizer, too.
+ * A server with several threads: the placement of connections, the calls that
+ * are allowed there, and the limits that all threads share. Also for the thread
+ * sanitizer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@
 
 #include "crew.h"
 
-/* ---- where connections land ---- */
+/* ---- placement of connections ---- */
 
 static void test_connections_are_spread(void **state)
 {
@@ -61,7 +62,8 @@ static void test_one_thread_is_the_loops(void **state)
     close_site(&site);
 }
 
-/* What a handler posts to its server runs where the handler does. */
+/* A function that a handler posts to its server runs on the handler's
+ * thread. */
 static void test_posting_to_the_handlers_thread(void **state)
 {
     struct site site;
@@ -119,9 +121,9 @@ static void test_one_log_at_a_time(void **state)
     assert_int_equal(site.crowds, 0);
 }
 
-/* ---- who is accepted ---- */
+/* ---- admission ---- */
 
-/* Those that have said nothing make room, on whichever thread they are. */
+/* Connections without a handshake make room, on any thread. */
 static void test_half_open_across_threads(void **state)
 {
     struct site site;
@@ -130,7 +132,7 @@ static void test_half_open_across_threads(void **state)
     struct peer a = knock(&site), b = knock(&site), c = knock(&site);
     say(&c, request, sizeof(request) - 1);
     wait_for(&site, &c, "\"welcome\"");
-    while (hear(&a)) { /* it was the oldest */
+    while (hear(&a)) { /* it is the oldest */
         step(&site);
     }
     assert_int_equal(stats_of(&site).reached.half_open, 1);
@@ -185,7 +187,7 @@ static void test_limits_are_of_all_threads(void **state)
     }
 }
 
-/* Of those that are too many 32 are answered; they linger on both threads. */
+/* Of the surplus connections, 32 get an answer; they linger on both threads. */
 static void test_many_too_many(void **state)
 {
     enum {
@@ -269,7 +271,7 @@ static void test_descriptors_of_the_threads(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
-/* The socket is lost, once on the thread that accepts, and on the other. */
+/* The socket is lost, first on the accepting thread, then on the other. */
 static void test_no_memory_for_a_socket(void **state)
 {
     struct site site;
@@ -284,7 +286,7 @@ static void test_no_memory_for_a_socket(void **state)
         }
         close(peer.fd);
         while (read_shared(&site.warnings) < i) {
-            step(&site); /* the log is told when the socket is closed */
+            step(&site); /* the log is called when the socket is closed */
         }
         assert_string_equal(site.last, "a connection from 127.0.0.1 was "
                                        "dropped: not enough memory");
@@ -299,7 +301,8 @@ static void test_no_memory_for_a_socket(void **state)
 
 /* ---- a child of the process ---- */
 
-/* It has none of the threads; what it ends by closes nothing of ours. */
+/* A child has none of the threads; its exit closes no connection of its
+ * parent. */
 static void test_a_fork(void **state)
 {
     struct site site;

@@ -1,6 +1,5 @@
 /*
- * Emitted C as it is laid out: where long lines are broken, and that blank
- * lines come singly.
+ * The layout of emitted C: long lines are broken, and blank lines come singly.
  */
 #include <setjmp.h>
 #include <stdarg.h>

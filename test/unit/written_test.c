@@ -1,7 +1,7 @@
 /*
- * What may be written can be read: the checks of values that a handler writes
- * and of text that arrives have the same bounds. Each value is checked, put
- * into a state and encoded, and the text is decoded by the same type.
+ * Values that can be written can be read: the checks of values that a handler
+ * writes and of received text have the same bounds. Each value is checked, put
+ * into a state and encoded, and the text is decoded with the same type.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@
 
 static const struct zkt_store store = { &zkt__allocator_default, { 1, 2 } };
 
-/* Whether the text of @value is taken back. */
+/* Returns true if the text of @value can be decoded. */
 static bool is_read(const struct zkt_type *type, const void *value)
 {
     static const char padding[ZKT_PADDING];
@@ -142,7 +142,7 @@ static const struct zkt_type state_type = {
     .of.structs = &state_info,
 };
 
-/* Whether the key is taken by the mutator, and what the issue says if not. */
+/* Returns true if the mutator accepts the key, otherwise checks its issue. */
 static bool is_put(struct zkt_str key, const char *issue)
 {
     struct zkt_arena arena;
@@ -202,7 +202,7 @@ enum {
     DEEP = ZKT_DEPTH_MAX + 2
 };
 
-/* Lists in lists: type and value number n are n deep. */
+/* Lists in lists: type and value number n have depth n. */
 static void test_depth(void **state)
 {
     struct zkt_list_info infos[DEEP];
