@@ -80,7 +80,7 @@ static void test_a_share_of_the_instances(void **state)
     end(&admission, &alloc);
 }
 
-static void test_a_number_of_one_s_own(void **state)
+static void test_a_number_per_address(void **state)
 {
     const struct zkt_limits two = { .instances = 100,
                                     .instances_per_address = 2 };
@@ -188,7 +188,7 @@ static void test_no_memory(void **state)
 
 /* ---- handshakes ---- */
 
-static void test_who_makes_room(void **state)
+static void test_the_order_of_making_room(void **state)
 {
     static const struct zkt_limits six = { .instances = 16, .half_open = 6 };
     static const char *const texts[] = { "a", "b", "b", "c", "c", "c" };
@@ -322,12 +322,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_share_of_the_instances),
-        cmocka_unit_test(test_a_number_of_one_s_own),
+        cmocka_unit_test(test_a_number_per_address),
         cmocka_unit_test(test_a_record_outlives_connections),
         cmocka_unit_test(test_a_record_outlives_messages),
         cmocka_unit_test(test_no_address),
         cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_who_makes_room),
+        cmocka_unit_test(test_the_order_of_making_room),
         cmocka_unit_test(test_just_in_time),
         cmocka_unit_test(test_threads),
     };

@@ -95,7 +95,7 @@ static int serve(struct started *started, struct zkt_limits limits, int argc,
 
 static const struct zkt_limits none;
 
-static void test_what_counts_more(void **state)
+static void test_precedence(void **state)
 {
     struct started s;
     const struct zkt_limits given = { .links = 11,
@@ -126,7 +126,7 @@ static void test_threads(void **state)
     struct started s;
     (void)state;
     assert_int_equal(SERVE(&s, none, "x"), 0);
-    assert_int_equal(s.threads, 0); /* 0 means one */
+    assert_int_equal(s.threads, 0); /* 0 means a single thread */
     assert_int_equal(setenv("ZOCKET_THREADS", "2", 1), 0);
     assert_int_equal(SERVE(&s, none, "x"), 0);
     assert_int_equal(s.threads, 2);
@@ -205,7 +205,7 @@ static void assert_complaint(const char *expected, int argc,
         (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)),       \
         (const char *[]){ __VA_ARGS__ })
 
-static void test_what_is_wrong(void **state)
+static void test_bad_arguments(void **state)
 {
     (void)state;
     COMPLAINS("--events: '-1' is no number\n", "x", "--events", "-1");
@@ -232,10 +232,10 @@ static void test_what_is_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_counts_more),
+        cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_every_limit),
-        cmocka_unit_test(test_what_is_wrong),
+        cmocka_unit_test(test_bad_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -432,7 +432,7 @@ static void end_session(struct world *w)
     test_doc_close(w->doc);
 }
 
-static void test_any_deed_in_any_callback(void **state)
+static void test_any_action_in_any_callback(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
     (void)state;
@@ -453,7 +453,7 @@ static void test_any_deed_in_any_callback(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_deed_in_any_callback),
+        cmocka_unit_test(test_any_action_in_any_callback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -613,7 +613,7 @@ static int64_t wait_for_sub(struct fixture *t)
     return wait;
 }
 
-static void test_a_refusal_that_passes(void **state)
+static void test_a_temporary_refusal(void **state)
 {
     static const char *const codes[] = {
         REFUSED("UNAVAILABLE"), REFUSED("RESOURCE_EXHAUSTED"),
@@ -676,7 +676,7 @@ static void test_an_instance_that_ends(void **state)
     disconnect(&t);
 }
 
-static void test_a_refusal_for_good(void **state)
+static void test_a_permanent_refusal(void **state)
 {
     struct fixture t;
     struct seen seen;
@@ -706,7 +706,7 @@ static void test_a_refusal_for_good(void **state)
     disconnect(&t);
 }
 
-static void test_leaving_while_it_is_refused(void **state)
+static void test_leaving_while_refused(void **state)
 {
     static const char *const codes[] = { REFUSED("UNAVAILABLE"),
                                          REFUSED("NOT_FOUND") };
@@ -858,7 +858,7 @@ static void test_order_without_a_connection(void **state)
 
 /* ---- a newer server ---- */
 
-static void test_what_a_newer_server_has(void **state)
+static void test_messages_of_a_newer_server(void **state)
 {
     struct fixture t;
     struct seen seen;
@@ -1108,15 +1108,15 @@ int main(void)
         cmocka_unit_test(test_snapshots_that_do_not_fit),
         cmocka_unit_test(test_limits_of_messages),
         cmocka_unit_test(test_refused_subscriptions_and_events_that_do_not_fit),
-        cmocka_unit_test(test_a_refusal_that_passes),
+        cmocka_unit_test(test_a_temporary_refusal),
         cmocka_unit_test(test_an_instance_that_ends),
-        cmocka_unit_test(test_a_refusal_for_good),
-        cmocka_unit_test(test_leaving_while_it_is_refused),
+        cmocka_unit_test(test_a_permanent_refusal),
+        cmocka_unit_test(test_leaving_while_refused),
         cmocka_unit_test(test_a_refusal_of_an_earlier_subscription),
         cmocka_unit_test(test_many_refusals),
         cmocka_unit_test(test_calls_do_not_overtake_subscriptions),
         cmocka_unit_test(test_order_without_a_connection),
-        cmocka_unit_test(test_what_a_newer_server_has),
+        cmocka_unit_test(test_messages_of_a_newer_server),
         cmocka_unit_test(test_listeners_leave_and_join),
         cmocka_unit_test(test_closing_a_handle_in_its_listener),
         cmocka_unit_test(test_closing_the_client_in_a_listener),

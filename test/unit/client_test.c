@@ -69,7 +69,7 @@ static void test_connects_at_the_first_tick(void **state)
     assert_int_equal(f.dials, 1);
     assert_int_equal(zkt_client_status(client), ZKT_CONNECTING);
     fake_turn(&f);
-    assert_int_equal(f.dials, 1); /* only one dial at a time */
+    assert_int_equal(f.dials, 1); /* a single dial at a time */
     fake_accept(&f);
     assert_int_equal(zkt_client_status(client), ZKT_CONNECTED);
     fake_say(&f, WELCOME);
@@ -328,7 +328,7 @@ static void close_with(struct fake *f, const char *frame, size_t len)
     fake_advance(f, 2000);
 }
 
-static void test_why_there_is_no_connection(void **state)
+static void test_reasons_for_having_no_connection(void **state)
 {
     struct fake f;
     (void)state;
@@ -732,7 +732,7 @@ static void test_waiting_for_a_connection(void **state)
     assert_int_equal(test_doc_ready(NULL, -1), ZKT_CLOSED);
 }
 
-static void test_waiting_for_nothing(void **state)
+static void test_waiting_without_reconnection(void **state)
 {
     struct zkt_client_options options = plain;
     struct fake f;
@@ -1210,7 +1210,7 @@ static void post_begin(struct zkt_client *client, void *user)
     assert_int_equal(test_doc_call_ping(doc, &reply), ZKT_FAILED_PRECONDITION);
 }
 
-static void test_what_is_posted_is_a_callback(void **state)
+static void test_a_posted_function_is_a_callback(void **state)
 {
     struct fake f;
     (void)state;
@@ -1296,7 +1296,7 @@ int main(void)
         cmocka_unit_test(test_an_abort_may_take_its_time),
         cmocka_unit_test(test_limits_can_be_turned_off),
         cmocka_unit_test(test_the_server_refuses_the_handshake),
-        cmocka_unit_test(test_why_there_is_no_connection),
+        cmocka_unit_test(test_reasons_for_having_no_connection),
         cmocka_unit_test(test_a_long_reason),
         cmocka_unit_test(test_the_id_of_the_connection),
         cmocka_unit_test(test_a_close_frame_is_a_drop),
@@ -1311,7 +1311,7 @@ int main(void)
         cmocka_unit_test(test_an_input_is_checked_before_it_is_sent),
         cmocka_unit_test(test_calls_are_bounded),
         cmocka_unit_test(test_waiting_for_a_connection),
-        cmocka_unit_test(test_waiting_for_nothing),
+        cmocka_unit_test(test_waiting_without_reconnection),
         cmocka_unit_test(test_waiting_for_a_state),
         cmocka_unit_test(test_a_call_that_never_runs_fails),
         cmocka_unit_test(test_the_id_of_a_handle),
@@ -1324,7 +1324,7 @@ int main(void)
         cmocka_unit_test(test_closing_in_a_status_listener),
         cmocka_unit_test(test_a_status_listener_leaves),
         cmocka_unit_test(test_closing_in_the_log),
-        cmocka_unit_test(test_what_is_posted_is_a_callback),
+        cmocka_unit_test(test_a_posted_function_is_a_callback),
         cmocka_unit_test(test_every_allocation_of_a_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

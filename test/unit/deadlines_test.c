@@ -296,7 +296,7 @@ static void end(struct world *t)
     free(t->w.text);
 }
 
-static void test_left_alone(void **state)
+static void test_rows_end_at_their_deadline(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ROWS; i++) {
@@ -313,7 +313,7 @@ static void test_left_alone(void **state)
     }
 }
 
-static void test_dripped(void **state)
+static void test_single_bytes_do_not_extend_a_deadline(void **state)
 {
     enum {
         DRIPS = 20
@@ -381,7 +381,8 @@ static void test_a_ping_amid_a_message(void **state)
     for (int i = 1; i <= 40; i++) {
         zkt_server_advance(server, 100);
         feed(&w, "x", 1, 1, true);
-        assert_int_equal(w.len, i < 10 ? 0 : 2); /* one ping, at its deadline */
+        /* a single ping, at its deadline */
+        assert_int_equal(w.len, i < 10 ? 0 : 2);
     }
     assert_memory_equal(w.text, "\x89\0", 2);
     zkt_server_advance(server, 499);
@@ -446,8 +447,8 @@ static void test_a_message_that_is_not_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_left_alone),
-        cmocka_unit_test(test_dripped),
+        cmocka_unit_test(test_rows_end_at_their_deadline),
+        cmocka_unit_test(test_single_bytes_do_not_extend_a_deadline),
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_a_ping_amid_a_message),
         cmocka_unit_test(test_frames_across_reads),

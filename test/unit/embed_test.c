@@ -244,7 +244,7 @@ static void test_being_woken(void **state)
 }
 
 /* Every call twice, and with more bytes than there are. */
-static void test_twice(void **state)
+static void test_repeated_calls(void **state)
 {
     struct zkt_server *server = new_server();
     struct peer peer;
@@ -308,7 +308,7 @@ int main(void)
         cmocka_unit_test(test_a_peer_that_is_silent),
         cmocka_unit_test(test_a_peer_that_is_not_silent),
         cmocka_unit_test(test_being_woken),
-        cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_repeated_calls),
         cmocka_unit_test(test_stopping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

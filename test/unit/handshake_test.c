@@ -275,7 +275,7 @@ static void test_the_fields_of_a_426(void **state)
     zkt__ws_finish(&ws);
 }
 
-static void test_what_follows_the_head(void **state)
+static void test_bytes_after_the_head(void **state)
 {
     /* A masked "hello", and a protocol that is offered among others. */
     static const char text[] = GET HEAD KEYS
@@ -375,7 +375,7 @@ static void test_responses(void **state)
         { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\n\r\n%.0s", false },
         { "HTTP/1.1 1x0 Continue\r\n\r\n%.0s", false },
         { "HTTP/1.1 099 Continue\r\n\r\n%.0s", false },
-        /* 2, 3: names in any case, spaces around values, a list with one
+        /* 2, 3: names in any case, spaces around values, a list with a single
          * element. */
         { "HTTP/1.1 101\r\nuPgRaDe:  WEBSOCKET\r\nconnection:x,UPGRADE\t\r\n"
           "sec-websocket-accept: %s \r\n\r\n\x81\x05hello",
@@ -469,7 +469,7 @@ static void test_limits_and_memory(void **state)
         failing_alloc_init(&failing, n);
         zkt__ws_init_server(&ws, &callbacks, &h, &failing.allocator, &limits);
         ws.state = ZKT_WS_OPEN;
-        feed(&ws, over, sizeof(over) - 1, 1); /* one byte over the limit */
+        feed(&ws, over, sizeof(over) - 1, 1); /* a byte over the limit */
         assert_int_equal(h.code, n == 0 || failing.calls < n ? 1009 : 1011);
         zkt__ws_finish(&ws);
         assert_int_equal(failing.live, 0);
@@ -484,7 +484,7 @@ static void test_limits_and_memory(void **state)
     }
     assert_int_equal(h.code, 0);
     feed(&ws, "\x00\x80\x00\x00\x00\x00", 6, 6);
-    assert_int_equal(h.code, 1009); /* one fragment over the limit */
+    assert_int_equal(h.code, 1009); /* a fragment over the limit */
     zkt__ws_finish(&ws);
 }
 
@@ -496,7 +496,7 @@ int main(void)
         cmocka_unit_test(test_expectations),
         cmocka_unit_test(test_empty_lines_before_a_request),
         cmocka_unit_test(test_the_fields_of_a_426),
-        cmocka_unit_test(test_what_follows_the_head),
+        cmocka_unit_test(test_bytes_after_the_head),
         cmocka_unit_test(test_a_head_that_is_too_long),
         cmocka_unit_test(test_responses),
         cmocka_unit_test(test_interim_responses_are_bounded),

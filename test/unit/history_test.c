@@ -272,8 +272,8 @@ enum {
     LINE = 4200 /* letters; a snapshot of this size is kept */
 };
 
-/* Starts a server with an instance x of one line, and a wire that changes it
- * and subscribes to it, which creates its snapshot. */
+/* Starts a server with an instance x of a single line, and a wire that changes
+ * it and subscribes to it, which creates its snapshot. */
 static struct zkt_server *begin(struct wire *writer)
 {
     struct zkt_server *server = serve((struct zkt_limits){ 0 }, NULL);
@@ -543,7 +543,7 @@ static void test_destroyed(void **state)
 
 /* ---- calls that finish later ---- */
 
-static void test_a_call_that_has_yet_to_finish(void **state)
+static void test_an_unfinished_call(void **state)
 {
     struct wire writer;
     struct zkt_server *server = begin(&writer);
@@ -712,7 +712,7 @@ static void test_patches_in_the_budget(void **state)
 }
 
 /* The next snapshot is expected to be as large as the last, kept or not. */
-static void test_the_guess(void **state)
+static void test_the_expected_size(void **state)
 {
     static const uint32_t sizes[] = { 4095, 4096, 10001, 64000, 4095, 32 };
     struct zkt_snapshot_cache cache;
@@ -823,12 +823,12 @@ int main(void)
         cmocka_unit_test(test_calls_that_change_nothing),
         cmocka_unit_test(test_a_change_that_nobody_watches),
         cmocka_unit_test(test_destroyed),
-        cmocka_unit_test(test_a_call_that_has_yet_to_finish),
+        cmocka_unit_test(test_an_unfinished_call),
         cmocka_unit_test(test_a_placeholder),
         cmocka_unit_test(test_catch_up_is_exempt_from_the_hard_limit),
         cmocka_unit_test(test_the_budget),
         cmocka_unit_test(test_patches_in_the_budget),
-        cmocka_unit_test(test_the_guess),
+        cmocka_unit_test(test_the_expected_size),
         cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

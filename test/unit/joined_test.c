@@ -224,7 +224,7 @@ static void begin_session(enum place place, enum deed deed)
     j.armed = true;
 }
 
-/* One client polls; all others have their turn within its poll. */
+/* @poller polls; all other clients have their turn within its poll. */
 static void run_session(int poller)
 {
     begin_inc(0, 1);
@@ -259,7 +259,7 @@ static void end_session(void)
     assert_int_equal(j.memory.live, 0);
 }
 
-static void test_any_deed_in_any_callback(void **state)
+static void test_any_action_in_any_callback(void **state)
 {
     (void)state;
     for (int i = 0; i < PLACES * DEEDS; i++) {
@@ -280,7 +280,7 @@ static void test_any_deed_in_any_callback(void **state)
 }
 
 /* The end of the last client ends the loopback. */
-static void test_the_last_one_ends_in_a_turn(void **state)
+static void test_the_last_client_ends_in_a_turn(void **state)
 {
     (void)state;
     begin_session(IN_SERVER_POST, CLOSE_ALL);
@@ -294,8 +294,8 @@ static void test_the_last_one_ends_in_a_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_deed_in_any_callback),
-        cmocka_unit_test(test_the_last_one_ends_in_a_turn),
+        cmocka_unit_test(test_any_action_in_any_callback),
+        cmocka_unit_test(test_the_last_client_ends_in_a_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

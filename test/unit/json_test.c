@@ -437,7 +437,7 @@ static void test_the_end_of_a_text(void **state)
         for (size_t i = 0; i < sizeof(stops); i++) {
             char text[128] = { '"' };
             struct zkt_str out;
-            /* Plain bytes with values next to special ones. */
+            /* Plain bytes with values next to those of special bytes. */
             memset(text + 1, "\x7f !#[]\xa2\xdc"[len % 8], len);
             text[1 + len] = stops[i];
             memcpy(text + 2 + len, "n\"", 2);

@@ -178,7 +178,7 @@ static void test_one_change(void **state)
     assert_broken(b, "items 0 and 1 are equal", 7);
 }
 
-static void test_one_of_many(void **state)
+static void test_a_change_among_many(void **state)
 {
     struct bench *b = *state;
     mark_all(b, 0, 50);
@@ -347,7 +347,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(test_one_change),
-        T(test_one_of_many),
+        T(test_a_change_among_many),
         T(test_a_repaired_value_passes),
         T(test_a_replaced_value_is_not_checked),
         T(test_a_removed_value_is_not_checked),

@@ -309,7 +309,7 @@ static void test_an_unsubscription_always_finds_room(void **state)
     zkt_server_free(server);
 }
 
-static void test_so_many_in_one_turn(void **state)
+static void test_calls_of_a_long_mailbox(void **state)
 {
     enum {
         CALLS = 70
@@ -665,7 +665,7 @@ int main(void)
         cmocka_unit_test(test_the_deadline),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_an_unsubscription_always_finds_room),
-        cmocka_unit_test(test_so_many_in_one_turn),
+        cmocka_unit_test(test_calls_of_a_long_mailbox),
         cmocka_unit_test(test_a_caller_that_leaves),
         cmocka_unit_test(test_a_slow_reader_waits_for_a_commit),
         cmocka_unit_test(test_no_step_back),

@@ -223,7 +223,7 @@ static void test_eviction(void **state)
     zkt_server_free(server);
 }
 
-static void test_nothing_is_evicted_unasked(void **state)
+static void test_no_eviction_by_default(void **state)
 {
     struct zkt_server *server = new_slow_server(NULL, NULL);
     struct wire w = open_slow(server);
@@ -294,7 +294,7 @@ static void test_a_shutdown_waits_for_calls(void **state)
     zkt_server_free(server);
 }
 
-static void test_a_shutdown_waits_so_long(void **state)
+static void test_a_shutdown_waits_for_a_limited_time(void **state)
 {
     const struct zkt_limits limits = { .drain_ms = 700 };
     struct zkt_server *server = new_slow_server(&limits, NULL);
@@ -354,9 +354,9 @@ int main(void)
         cmocka_unit_test(test_hooks_that_end_their_instance),
         cmocka_unit_test(test_listing_instances),
         cmocka_unit_test(test_eviction),
-        cmocka_unit_test(test_nothing_is_evicted_unasked),
+        cmocka_unit_test(test_no_eviction_by_default),
         cmocka_unit_test(test_a_shutdown_waits_for_calls),
-        cmocka_unit_test(test_a_shutdown_waits_so_long),
+        cmocka_unit_test(test_a_shutdown_waits_for_a_limited_time),
         cmocka_unit_test(test_a_shutdown_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /*
- * Every limit of a server, with a test for each: the behaviour one step before
- * the limit, the answer at the limit, and its counter. The last test fails if
- * the table of limits has a row that no test has reached.
+ * Every limit of a server, with a test for each: the behaviour just below the
+ * limit, the answer at the limit, and its counter. The last test fails if the
+ * table of limits has a row that no test has reached.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -240,7 +240,7 @@ static void test_handshake_ms(void **state)
 }
 
 /* A connection that the server has stopped reading is not silent. */
-static void test_silence_of_one_that_is_not_read(void **state)
+static void test_silence_while_not_read(void **state)
 {
     struct zkt_server *server = serve(
         (struct zkt_limits){ .ping_after_ms = 100,
@@ -1157,8 +1157,8 @@ static void test_output_stuck_ms(void **state)
     finish(server);
 }
 
-/* A client can cause a limited number of log lines per second; each event is
- * one line. */
+/* A client can cause a limited number of log lines per second; each event is a
+ * single line. */
 static void test_log_per_second(void **state)
 {
     struct zkt_server *server = serve(
@@ -1249,7 +1249,7 @@ static void test_time_jumps(void **state)
 
 /* ---- work, memory, and other threads ---- */
 
-/* Calls that arrive in one piece are handled in several turns. */
+/* Calls that arrive in a single piece are handled in several turns. */
 static void test_turn_work(void **state)
 {
     enum {
@@ -1353,7 +1353,7 @@ static void test_output_bytes(void **state)
     finish(server);
 }
 
-/* Slow readers get their snapshots one after the other. */
+/* Slow readers get their snapshots in turn. */
 static void test_snapshot_bytes(void **state)
 {
     struct zkt_server *server = serve(
@@ -1453,7 +1453,7 @@ int main(void)
         cmocka_unit_test(test_head_bytes),
         cmocka_unit_test(test_handshake_ms),
         cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_silence_of_one_that_is_not_read),
+        cmocka_unit_test(test_silence_while_not_read),
         cmocka_unit_test(test_close_ms),
         cmocka_unit_test(test_half_open),
         cmocka_unit_test(test_half_open_without_an_address),

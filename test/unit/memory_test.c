@@ -416,9 +416,9 @@ static void test_buffer(void **state)
     assert_int_equal(failing.live, 0);
 }
 
-/* A queue takes the buffer that another queue has sent as its next buffer; a
- * buffer with unusually many bytes is not kept, and a buffer that is still
- * shared is not touched. */
+/* A queue takes the buffer that another queue has sent as its next buffer. A
+ * buffer with unusually many bytes is not kept; a shared buffer is not
+ * touched. */
 static void test_spare_buffer(void **state)
 {
     struct failing_alloc failing;

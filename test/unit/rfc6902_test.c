@@ -146,7 +146,7 @@ static const struct row table[] = {
     { "6902", "5", OP("add", "/count", "-1"), MISFIT },
 };
 
-/* ---- one state ---- */
+/* ---- a state ---- */
 
 static const struct zkt_store store = { &zkt__allocator_default, { 1, 2 } };
 static const struct zkt_type *const type = &every_doc_state_type_;

@@ -51,7 +51,7 @@ static const struct row table[] = {
       "\xef\xbb\xbf"
       "1",
       MALFORMED, NULL },
-    /* 2: a text is one value with nothing after it. */
+    /* 2: a text is a single value with nothing after it. */
     { "2", ANY, "", MALFORMED, NULL },
     { "2", ANY, "1 2", MALFORMED, NULL },
     { "2", ANY, "{}x", MALFORMED, NULL },

@@ -275,7 +275,7 @@ static void test_freeing_a_server_that_listens(void **state)
     zkt_client_close(client);
 }
 
-static void test_what_cannot_start(void **state)
+static void test_failing_starts(void **state)
 {
     struct seen first = { 0 }, second = { 0 };
     struct zkt_server *a = new_server(&first);
@@ -525,7 +525,7 @@ int main(void)
         cmocka_unit_test(test_freed_when_it_has_stopped),
         cmocka_unit_test(test_the_loop_is_woken),
         cmocka_unit_test(test_freeing_a_server_that_listens),
-        cmocka_unit_test(test_what_cannot_start),
+        cmocka_unit_test(test_failing_starts),
         cmocka_unit_test(test_listening_without_memory),
         cmocka_unit_test(test_a_local_client_meddles),
         cmocka_unit_test(test_serving_until_a_signal),

@@ -2,8 +2,8 @@
  * Misbehaving sockets: every system call fails once, with each of its errors;
  * peers reset their connection in every state; the process runs out of
  * descriptors. The linker replaces the real functions by those below (--wrap),
- * at no cost to the library. A failure loses one connection, or the start of
- * the server, and nothing else.
+ * at no cost to the library. A failure loses a connection, or the start of the
+ * server, and nothing else.
  */
 #define _GNU_SOURCE /* accept4 */
 #include <errno.h>
@@ -379,7 +379,7 @@ static void on_inc(const struct zkt_reply *reply, int32_t result, void *user)
     (*answers)++;
 }
 
-/* A client makes a call; it gets exactly one reply, of any status. */
+/* A client makes a call; it gets exactly 1 reply, of any status. */
 static void run_client(struct site *site)
 {
     const struct zkt_client_options options = { .rpc_timeout_ms = 1000,
@@ -487,7 +487,7 @@ static void test_nothing_is_delayed(void **state)
 }
 
 /* The time is right even if no socket was ready for long. */
-static void test_a_call_sees_the_time(void **state)
+static void test_a_call_sees_the_current_time(void **state)
 {
     struct site site;
     (void)state;
@@ -1171,7 +1171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_system_call),
         cmocka_unit_test(test_nothing_is_delayed),
-        cmocka_unit_test(test_a_call_sees_the_time),
+        cmocka_unit_test(test_a_call_sees_the_current_time),
         cmocka_unit_test(test_a_server_that_cannot_wait),
         cmocka_unit_test(test_a_loop_that_cannot_wait),
         cmocka_unit_test(test_the_server_closes_first),

@@ -174,7 +174,7 @@ static void insert(struct bench *b, size_t index, int32_t item)
     "{\"op\":\"" op "\",\"path\":\"" path "\",\"value\":" value "}"
 #define REMOVE(path) "{\"op\":\"remove\",\"path\":\"" path "\"}"
 
-static void test_set_twice_is_one(void **state)
+static void test_setting_twice_is_one_change(void **state)
 {
     struct bench *b = *state;
     set_n(b, 2);
@@ -183,7 +183,7 @@ static void test_set_twice_is_one(void **state)
                  "[" OP("replace", "/n", "3") "]");
 }
 
-static void test_set_back_is_none(void **state)
+static void test_setting_back_is_no_change(void **state)
 {
     struct bench *b = *state;
     set_n(b, 2);
@@ -426,8 +426,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_set_twice_is_one),
-        T(test_set_back_is_none),
+        T(test_setting_twice_is_one_change),
+        T(test_setting_back_is_no_change),
         T(test_optional),
         T(test_capped_list),
         T(test_append_and_remove_vanish),

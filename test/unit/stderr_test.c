@@ -203,7 +203,7 @@ static void test_a_reader_that_has_gone(void **state)
 }
 
 /* A SIGPIPE that the program itself waits for stays pending. */
-static void test_a_signal_of_others(void **state)
+static void test_a_signal_of_the_program(void **state)
 {
     int ends[2];
     sigset_t pipes, before;
@@ -257,7 +257,7 @@ static void test_a_line_that_is_too_long(void **state)
     close(ends[0]);
 }
 
-static void test_nothing(void **state)
+static void test_a_closed_descriptor(void **state)
 {
     (void)state;
     close(STDERR_FILENO);
@@ -349,10 +349,10 @@ int main(void)
         T(test_a_pipe_that_is_not_read),
         T(test_a_socket_that_is_not_read),
         T(test_a_reader_that_has_gone),
-        T(test_a_signal_of_others),
+        T(test_a_signal_of_the_program),
         T(test_a_file),
         T(test_a_line_that_is_too_long),
-        T(test_nothing),
+        T(test_a_closed_descriptor),
         T(test_no_socket_takes_their_place),
         T(test_a_server_opens_them),
     };

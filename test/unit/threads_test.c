@@ -269,7 +269,7 @@ static void test_workers_finish_calls(void **state)
 static void count(struct zkt_server *server, void *user)
 {
     (void)server;
-    (*(int *)user)++; /* on one thread only */
+    (*(int *)user)++; /* on a single thread */
 }
 
 struct poster {

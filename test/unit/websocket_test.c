@@ -19,7 +19,7 @@ enum {
     BYTES_MAX = 2048
 };
 
-/* ---- one connection ---- */
+/* ---- a connection ---- */
 
 struct heard {
     struct zkt_ws *ws;
@@ -719,7 +719,7 @@ static void on_limit(void *user, enum zkt_ws_limit limit)
     h->limit = limit;
 }
 
-/* Writes the frames, the last one without its payload. */
+/* Writes the frames, the last without its payload. */
 static size_t put_heads(uint8_t *to, const struct head_row *row, bool masked)
 {
     size_t len = 0, last = 0;

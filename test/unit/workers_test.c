@@ -188,7 +188,7 @@ static void test_limits_are_of_all_threads(void **state)
 }
 
 /* Of the surplus connections, 32 get an answer; they linger on both threads. */
-static void test_many_too_many(void **state)
+static void test_surplus_connections(void **state)
 {
     enum {
         MORE = 40
@@ -303,7 +303,7 @@ static void test_no_memory_for_a_socket(void **state)
 
 /* A child has none of the threads; its exit closes no connection of its
  * parent. */
-static void test_a_fork(void **state)
+static void test_a_forked_child(void **state)
 {
     struct site site;
     bool open[256];
@@ -343,11 +343,11 @@ int main(void)
         cmocka_unit_test(test_one_log_at_a_time),
         cmocka_unit_test(test_half_open_across_threads),
         cmocka_unit_test(test_limits_are_of_all_threads),
-        cmocka_unit_test(test_many_too_many),
+        cmocka_unit_test(test_surplus_connections),
         cmocka_unit_test(test_descriptors_run_out),
         cmocka_unit_test(test_descriptors_of_the_threads),
         cmocka_unit_test(test_no_memory_for_a_socket),
-        cmocka_unit_test(test_a_fork),
+        cmocka_unit_test(test_a_forked_child),
     };
     return cmocka_run_group_tests(tests, open_libuv, NULL);
 }
