@@ -1,7 +1,7 @@
 /*
- * What peers do, by chance; see peer.h. What is chosen depends on the seed
- * alone, never on what has been answered by then: a peer that cannot do it yet
- * waits until it can.
+ * The random actions of peers; see peer.h. The choice depends on the seed
+ * alone, never on the replies so far: a peer that cannot act yet waits until it
+ * can.
  */
 #include "peer.h"
 
@@ -67,7 +67,7 @@ static void add_in_vain(struct peer *p)
     peer_call(p, &call, "addInVain", "{\"by\":7}");
 }
 
-/* What no handler ever sees. */
+/* A call that no handler sees. */
 static void call_wrongly(struct peer *p)
 {
     const struct peer_call bad = { .kind = CALL_REFUSED,
@@ -152,7 +152,6 @@ static void flood(struct peer *p)
     peer_call(p, &call, "flood", "{\"letters\":%u}", below(20000));
 }
 
-/* Whole, in pieces of TCP's, or in frames of its own. */
 static void send_big(struct peer *p)
 {
     const uint32_t letters = below(once_in(10) ? 900000 : 100000);
@@ -198,14 +197,14 @@ static void unsubscribe(struct peer *p)
     peer_leave_place(p, once_in(3) ? some_room() : some_ledger());
 }
 
-/* ---- what is wrong ---- */
+/* ---- violations ---- */
 
 static void say_nonsense(struct peer *p)
 {
     static const char *const nonsense[] = {
         "nonsense", "{}", "{\"type\":7}", "[1,2", "{\"type\":\"rpc\"}",
     };
-    if (p->bad < 10) { /* of 16 that it may */
+    if (p->bad < 10) { /* of the 16 that are allowed */
         p->bad++;
         p->errors++;
         soak.bad_messages++;
@@ -216,7 +215,7 @@ static void say_nonsense(struct peer *p)
 static void be_thrown_out(struct peer *p)
 {
     switch (below(6)) {
-    case 0: /* one more than it may, and others behind */
+    case 0: /* more bad messages than allowed, and others after them */
         for (int i = 0; i < 20; i++) {
             p->errors++;
             soak.bad_messages++;
@@ -274,7 +273,8 @@ static void reset_in_a_frame(struct peer *p)
 
 /* ---- slow readers ---- */
 
-/* It stops to read while more is said than the kernel holds. */
+/* Stops reading while the other peers cause more output than the kernel
+ * holds. */
 static void fall_behind(struct peer *p)
 {
     struct peer *other = &peers[(p - peers + 1) % PEERS];
@@ -300,7 +300,8 @@ static uint64_t count_overflows(void)
     return counts.overflows;
 }
 
-/* It listens, and stops to read while far more is said than is kept for it. */
+/* Subscribes to events and stops reading until the queue exceeds its hard
+ * limit. */
 static void be_too_slow(struct peer *p)
 {
     struct peer *other = &peers[(p - peers + 1) % PEERS];
@@ -322,7 +323,7 @@ static void be_too_slow(struct peer *p)
         peer_call(other, &spilling, "spill", "{\"letters\":250000}");
     }
     peer_doom(p, 1013);
-    while (count_overflows() == before) { /* on whichever thread it is */
+    while (count_overflows() == before) { /* on any thread */
     }
     peer_stall(p, false);
 }
@@ -331,7 +332,7 @@ static void be_too_slow(struct peer *p)
 
 static void come(struct peer *p)
 {
-    if (once_in(20)) { /* half a request is all there is */
+    if (once_in(20)) { /* only half a request */
         peer_open(p, "GET / HTTP/1.1\r\nHos", PEER_SHAKING);
         peer_reset(p);
     } else if (once_in(20)) {
@@ -389,7 +390,7 @@ static void act(struct peer *p)
 void peers_act(void)
 {
     struct peer *p = &peers[below(PEERS)];
-    if (p->state != PEER_UP) { /* on its way out, or out already */
+    if (p->state != PEER_UP) { /* closing or closed */
         soak_await(is_away, p, "the end of a connection");
         come(p);
     } else if (p->stalled) {
@@ -423,7 +424,7 @@ void peers_settle(void)
     }
 }
 
-/* Everybody reads all that they have. */
+/* All peers read everything. */
 static void read_all(void)
 {
     for (int i = 0; i < PEERS; i++) {
@@ -437,10 +438,10 @@ static void read_all(void)
     peers_settle();
 }
 
-/* Nothing changes by now, so with the first answers the slow ones have got
- * all there was, and with the second ones they have to be as the others. One
- * snapshot may stand for several that were asked for, but none is missing: it
- * comes before the result of a call that was made after it was asked for. */
+/* Nothing changes any more. After the first replies the slow peers have
+ * received everything; after the second replies all must have the same state.
+ * One snapshot may answer several subscriptions, but none is missing: it comes
+ * before the result of a call that was made after the subscription. */
 void peers_compare(void)
 {
     read_all();

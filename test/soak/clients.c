@@ -20,7 +20,7 @@ struct member {
     uint64_t told;
 };
 
-/* A call that waits. */
+/* A pending call. */
 struct question {
     struct member *member;
     int place;
@@ -28,10 +28,10 @@ struct question {
     uint32_t opening; /* the handle that was open then */
 };
 
-/* The first one never loses its connection, and is in contact with all
- * ledgers, which are not evicted therefore. */
+/* The first client never loses its connection and keeps a contact with all
+ * ledgers, so they are not evicted. */
 static struct member members[CLIENTS];
-static bool at_rest; /* nothing changes: what is known is the latest */
+static bool at_rest; /* nothing changes: the known state is the latest */
 
 static const struct zkt_client_options *options(void)
 {
@@ -47,7 +47,7 @@ static const struct zkt_client_options *options(void)
     return &o;
 }
 
-/* ---- questions ---- */
+/* ---- calls ---- */
 
 static struct question *ask(struct member *m, int place, int32_t by)
 {
@@ -72,7 +72,7 @@ static bool is_comparable(const struct question *q)
     return q->opening == q->member->openings[q->place];
 }
 
-/* False: the connection was lost meanwhile. */
+/* Returns false if the connection was lost meanwhile. */
 static bool take_reply(struct question *q, const struct zkt_reply *reply)
 {
     q->member->waiting--;
@@ -135,7 +135,7 @@ static void on_state(const struct soak_ledger_state *state, void *user)
     ((struct member *)user)->told++;
 }
 
-/* ---- what they do ---- */
+/* ---- actions ---- */
 
 static void open_ledger(struct member *m, int place)
 {
@@ -172,7 +172,7 @@ static void read_ledger(struct member *m, int place)
     soak_ledger_begin_read(m->ledgers[place], on_book, ask(m, place, 0));
 }
 
-/* Says more than it may: the server closes. */
+/* Sends more than is allowed: the server closes. */
 static void lose_connection(struct member *m)
 {
     static char text[TOO_MANY];

@@ -1,4 +1,4 @@
-/* A peer's socket and frames; see peer.h. Nothing of it blocks. */
+/* A peer's socket and frames; see peer.h. No function blocks. */
 #include "peer.h"
 
 #include <arpa/inet.h>
@@ -27,7 +27,7 @@ static void free_line(uv_handle_t *handle)
     free(handle->data);
 }
 
-/* Forgets the connection; what it waited for is not answered any more. */
+/* Closes the connection; pending replies do not come any more. */
 static void let_go(struct peer *p, bool reset)
 {
     const struct linger none = { .l_onoff = 1 };
@@ -58,7 +58,7 @@ static void watch(struct peer *p)
     }
 }
 
-/* A small buffer of the kernel's, so that the server's fills. */
+/* A small buffer in the kernel, so that the server's fills. */
 static int connect_socket(void)
 {
     struct sockaddr_in address = { .sin_family = AF_INET };
@@ -75,7 +75,7 @@ static int connect_socket(void)
     return fd;
 }
 
-/* What a peer keeps from one connection to the next: its buffers. */
+/* Resets the peer for a new connection; keeps its buffers. */
 static void start_anew(struct peer *p)
 {
     *p = (struct peer){ .in = p->in,
@@ -146,7 +146,7 @@ static void flush(struct peer *p)
         if (sent < 0 && errno == EAGAIN) {
             break;
         }
-        /* Broken: that is seen when it is read. */
+        /* A broken connection is noticed when reading. */
         p->out_at = sent < 0 ? p->out_len : p->out_at + (size_t)sent;
     }
     if (p->out_at == p->out_len) {
@@ -183,7 +183,7 @@ static void take_close(struct peer *p, const uint8_t *payload, size_t len)
                p->state == PEER_DOOMED ? p->code : 0,
                (int)(len > 2 ? len - 2 : 0), (const char *)payload + 2);
     soak.closes[p->closed % 5000]++;
-    if (p->code != 1000) { /* which it said first */
+    if (p->code != 1000) { /* which the peer has sent first */
         peer_send(p, 0x88, (const char *)payload, len >= 2 ? 2 : 0);
     }
 }
@@ -262,7 +262,7 @@ static void take_end(struct peer *p)
     let_go(p, false);
 }
 
-/* False: there is no more for now. */
+/* Returns false if there is nothing more to read for now. */
 static bool receive(struct peer *p)
 {
     grow(&p->in, &p->in_room, p->in_len + 65536);

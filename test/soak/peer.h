@@ -1,7 +1,7 @@
 /*
- * A connection that speaks the protocol by hand: it can do what no client
- * does. peer.c has the socket and the frames, talk.c the messages, acts.c what
- * is done with it.
+ * A connection that speaks the protocol by hand and so can do more than a
+ * client. peer.c has the socket and the frames, talk.c the messages, acts.c the
+ * actions.
  */
 #ifndef SOAK_PEER_H
 #define SOAK_PEER_H
@@ -17,16 +17,16 @@ enum peer_state {
     PEER_AWAY,
     PEER_SHAKING,
     PEER_UP,
-    PEER_REFUSED, /* an answer with an error is awaited, and the end */
-    PEER_DOOMED   /* the server is to close, or to answer a close */
+    PEER_REFUSED, /* expects an error reply and the end of the stream */
+    PEER_DOOMED   /* expects the server to close, or to answer a close */
 };
 
 enum peer_call_kind {
-    CALL_ADD,     /* gives a total */
-    CALL_CHANGE,  /* gives nothing */
-    CALL_READ,    /* gives the state of a ledger */
-    CALL_NUMBER,  /* gives a number that is not looked at */
-    CALL_EXACT,   /* gives the number `by` */
+    CALL_ADD,     /* returns a total */
+    CALL_CHANGE,  /* returns nothing */
+    CALL_READ,    /* returns the state of a ledger */
+    CALL_NUMBER,  /* returns any number */
+    CALL_EXACT,   /* returns the number `by` */
     CALL_REFUSED, /* fails with `code` */
 };
 
@@ -37,7 +37,7 @@ struct peer_call {
     int32_t by;
     const char *code;
     unsigned long id;
-    unsigned long fence; /* the replica's changes when it was asked */
+    unsigned long fence; /* the replica's changes at the time of the call */
 };
 
 struct line; /* a socket and its handle, which closes later */
@@ -45,18 +45,18 @@ struct line; /* a socket and its handle, which closes later */
 struct peer {
     enum peer_state state;
     struct line *line;
-    int code;     /* with which the server is to close; 0: any */
-    int closed;   /* with which it has */
+    int code;     /* the expected close code; 0 for any */
+    int closed;   /* the received close code */
     bool stalled; /* does not read */
-    bool slow;    /* has not read for a while: may have been collapsed */
+    bool slow;    /* has not read for a while: may have been conflated */
     enum zkt_dialect dialect;
     char *in, *out;
     size_t in_len, in_room, out_at, out_len, out_room;
     struct peer_call calls[CALLS_MAX];
-    int waiting;     /* of them */
-    int errors, bad; /* answers that are awaited to so many bad messages */
-    int pongs;       /* awaited */
-    int64_t last[LEDGERS];   /* the latest total, which grows */
+    int waiting;             /* pending calls */
+    int errors, bad;         /* expected error replies, and bad messages sent */
+    int pongs;               /* expected pongs */
+    int64_t last[LEDGERS];   /* the latest total, which only grows */
     uint32_t heard[LEDGERS]; /* the latest event's version */
     struct replica replicas[PLACES];
 };
@@ -67,49 +67,50 @@ extern struct peer peers[PEERS];
 
 /** Connects, and begins the handshake with @request. */
 void peer_open(struct peer *p, const char *request, enum peer_state state);
-/** A frame that begins with @first. */
+/** Sends a frame; its first byte is @first. */
 void peer_send(struct peer *p, uint8_t first, const char *text, size_t len);
-/** Bytes as they are. */
+/** Sends raw bytes. */
 void peer_put(struct peer *p, const char *bytes, size_t len);
-/** Leaves with no goodbye: what is under way is lost. */
+/** Resets the connection: messages under way are lost. */
 void peer_reset(struct peer *p);
-/** The server will close with @code; 0: with any, or none. */
+/** Expects the server to close with @code; 0 for any code, or none. */
 void peer_doom(struct peer *p, int code);
 void peer_stall(struct peer *p, bool stalled);
-/** Releases what it has; it must be away. */
+/** Releases the memory of a closed peer. */
 void peer_finish(struct peer *p);
 
 /* ---- talk.c ---- */
 
-/** A text message; printf's. */
+/** Sends a text message, formatted as by printf. */
 void peer_say(struct peer *p, const char *format, ...) ZKT_PRINTF(2, 3);
-/** A call; @input is JSON and printf's, or empty. Makes room for it first. */
+/** Makes a call. @input is JSON, formatted as by printf, or empty. Waits for
+ * room first. */
 void peer_call(struct peer *p, const struct peer_call *call, const char *method,
                const char *input, ...) ZKT_PRINTF(4, 5);
-/** @what: `state:sub`, … */
+/** @what is `state:sub`, … */
 void peer_subscribe(struct peer *p, int place, const char *what);
 /** Subscribes to the state. */
 void peer_enter_place(struct peer *p, int place);
-/** Ends a subscription, and sees that it is quiet behind that. */
+/** Ends a subscription; the place must be quiet after that. */
 void peer_leave_place(struct peer *p, int place);
-/** A call that reads the place, as a fence or to compare. */
+/** Calls the read method of the place, as a fence or to compare. */
 void peer_read(struct peer *p, int place);
-/** One message of the server's, with padding behind it. */
+/** Handles a message of the server, which has padding behind it. */
 void peer_hear(struct peer *p, char *text, size_t len);
-/** Calls that will have no answer now. */
+/** Forgets pending calls, which get no reply now. */
 void peer_lose_calls(struct peer *p);
 
 /* ---- acts.c ---- */
 
-/** One thing, with one of them, by chance. */
+/** Does a random action with a random peer. */
 void peers_act(void);
-/** Until everything is answered and known. */
+/** Runs until everything is answered and known. */
 void peers_settle(void);
-/** Compares all that is known with the server. */
+/** Compares all known states with the server's. */
 void peers_compare(void);
-/** Everybody leaves, in one way or another. */
+/** All peers leave, in different ways. */
 void peers_leave(void);
-/** Calls and subscriptions that a server which stops has to end. */
+/** Makes calls and subscriptions that the server's shutdown has to end. */
 void peers_crowd(void);
 bool peers_are_away(void *user);
 

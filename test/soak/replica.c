@@ -38,7 +38,7 @@ void replica_finish(struct replica *r)
     }
 }
 
-/* ---- what must hold for any state ---- */
+/* ---- invariants of every state ---- */
 
 static void check_ledger(const struct soak_ledger_state *state)
 {
@@ -75,7 +75,7 @@ uint32_t replica_version(const struct replica *r)
                : ((const struct soak_hose_state *)r->value)->version;
 }
 
-/* ---- what comes ---- */
+/* ---- received messages ---- */
 
 /* Decodes into memory of @arena. */
 static void *decode(struct zkt_arena *arena, const struct zkt_type *type,

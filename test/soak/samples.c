@@ -1,7 +1,7 @@
 /*
  * See samples.h. The first fifth of the rounds warms up: pools fill, pages are
- * touched. The median of the last fifth may be over the most of the second one
- * by what is said below, and by no more.
+ * touched. The median of the last fifth may exceed the maximum of the second
+ * fifth by the margins below.
  */
 #include "samples.h"
 
@@ -10,7 +10,7 @@
 
 enum {
     RESIDENT_MARGIN = 1048576, /* and a fiftieth */
-    BYTES_MARGIN = 262144,     /* asked for: what buffers keep at hand */
+    BYTES_MARGIN = 262144,     /* allocated: spare buffers */
     BLOCKS_MARGIN = 4
 };
 
@@ -61,7 +61,7 @@ struct sample samples_last(void)
     return samples[count - 1];
 }
 
-/* ---- the verdict ---- */
+/* ---- the comparison ---- */
 
 static int compare(const void *a, const void *b)
 {
@@ -69,7 +69,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* @member of the samples from @from to before @to, in order of size. */
+/* Returns @member of the samples from @from to before @to, sorted. */
 static uint64_t *sorted(size_t member, size_t from, size_t to)
 {
     uint64_t *values = malloc((to - from) * sizeof(*values));
@@ -102,7 +102,7 @@ static void judge(const char *what, size_t member, uint64_t share,
 void samples_judge(void)
 {
     SOAK_CHECK(count >= 10, "%zu rounds are too few to see what grows", count);
-    /* What sanitizers keep of each thread is not the server's. */
+    /* The memory that sanitizers keep for each thread does not count. */
     if (getenv("SOAK_NOT_RESIDENT") == NULL) {
         judge("resident bytes", offsetof(struct sample, resident), 50,
               RESIDENT_MARGIN);

@@ -1,6 +1,6 @@
 /*
- * What the server has of memory and descriptors, sampled when nothing is left
- * of a round, and whether that has grown. Samples are compared with samples,
+ * The server's memory and descriptors, sampled when it is empty after a round,
+ * and a check that they have not grown. Samples are compared with samples,
  * never with a clock.
  */
 #ifndef SOAK_SAMPLES_H
@@ -12,11 +12,11 @@ struct sample {
     uint64_t resident, descriptors, blocks, bytes;
 };
 
-/** One more. */
+/** Takes a sample. */
 void samples_take(const struct soak_counts *counts);
-/** The newest. */
+/** Returns the latest sample. */
 struct sample samples_last(void);
-/** Fails when the last fifth is over the second one and what it may grow. */
+/** Fails if the last fifth exceeds the second by more than the margins. */
 void samples_judge(void);
 void samples_finish(void);
 

@@ -1,12 +1,13 @@
 /*
- * The server that is soaked. Its handlers keep to what soak.zkt says of them;
- * a thread of its own finishes calls later, now the oldest and now the newest.
- * All memory of the runtime is counted, and when the server is gone there must
- * be none left: exit status 3.
+ * The tested server. Its handlers do as soak.zkt says; a separate thread
+ * finishes deferred calls, the oldest or the newest first. All memory of the
+ * runtime is counted; if any is left at the end of the server, the exit status
+ * is 3.
  *
- * SOAK_FAULT in the environment makes one of the handlers bad, so that tests
- * can see it noticed: `memory`, a `block` of the runtime's, and a `descriptor`
- * are lost, an `answer` is wrong, a `state` is not what subscribers were told.
+ * SOAK_FAULT in the environment makes a handler faulty, so that tests can check
+ * that the soak notices: `memory`, a `block` of the runtime's, or a
+ * `descriptor` is lost, an `answer` is wrong, a `state` differs from the
+ * patches.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,7 +27,7 @@ enum {
     LOST_BYTES = 16384
 };
 
-/* Counted by every thread that there is. */
+/* Counted by all threads. */
 static struct {
     atomic_ullong activations, deactivations, arrivals, departures, deferrals,
         halves, cancelled, complaints, blocks, bytes, adds;
@@ -34,7 +35,7 @@ static struct {
 
 /* ---- memory ---- */
 
-/* In front of each block; as large as what it must not bring out of line. */
+/* The header of each block; its size keeps the block aligned. */
 union head {
     size_t size;
     max_align_t align;
@@ -113,7 +114,7 @@ static void read_fault(void)
     }
 }
 
-/* What a bad handler does once in a while. */
+/* The fault, in some of the calls. */
 static void be_bad(struct soak_ledger_call *call, int64_t *out)
 {
     static char *volatile lost;
@@ -121,7 +122,7 @@ static void be_bad(struct soak_ledger_call *call, int64_t *out)
     if (fault == FAULT_MEMORY) {
         lost = malloc(LOST_BYTES);
         if (lost != NULL) {
-            memset(lost, 1, LOST_BYTES); /* so that there are pages of it */
+            memset(lost, 1, LOST_BYTES); /* makes the pages resident */
         }
     } else if (fault == FAULT_BLOCK) {
         lost = take(NULL, 1);
@@ -137,7 +138,7 @@ static void be_bad(struct soak_ledger_call *call, int64_t *out)
 
 struct job {
     struct job *next, *before;
-    struct soak_ledger_add_later_later *add; /* one of the two */
+    struct soak_ledger_add_later_later *add; /* either of the two */
     struct soak_room_say_later_later *say;
 };
 
@@ -150,7 +151,8 @@ static struct {
 } later = { .mutex = PTHREAD_MUTEX_INITIALIZER,
             .news = PTHREAD_COND_INITIALIZER };
 
-/* From malloc, and freed by the second half; NULL: no memory. */
+/* Allocates with malloc; the resumed part frees it. Returns NULL if there is no
+ * memory. */
 static struct job *make_job(void)
 {
     return calloc(1, sizeof(struct job));
@@ -172,7 +174,8 @@ static enum zkt_status hand_over(struct job *job)
     return ZKT_PENDING;
 }
 
-/* The oldest or the newest; NULL: there is none, and it is over. */
+/* Returns the oldest or the newest job, or NULL if all is over and none is
+ * left. */
 static struct job *wait_for_job(bool oldest)
 {
     pthread_mutex_lock(&later.mutex);
@@ -245,7 +248,7 @@ static enum zkt_status add_later(struct soak_ledger_call *call,
     job->add = soak_ledger_defer_add_later(call);
     if (job->add == NULL) {
         free(job);
-        return ZKT_OK; /* which fails */
+        return ZKT_OK; /* fails the call */
     }
     return hand_over(job);
 }
@@ -435,7 +438,7 @@ static enum zkt_status say_later(struct soak_room_call *call,
     job->say = soak_room_defer_say_later(call);
     if (job->say == NULL) {
         free(job);
-        return ZKT_OK; /* which fails */
+        return ZKT_OK; /* fails the call */
     }
     return hand_over(job);
 }
@@ -485,7 +488,7 @@ static const struct soak_room_handlers room = {
     .on_deactivate = room_end,
 };
 
-/* ---- hoses, plain ones, the meter ---- */
+/* ---- hoses, plain instances, the meter ---- */
 
 static enum zkt_status flood(struct soak_hose_call *call,
                              const struct soak_hose_flood_input *in,
@@ -539,7 +542,7 @@ static enum zkt_status read_meter(struct soak_meter_call *call,
 {
     struct zkt_server_stats stats;
 #ifdef __GLIBC__
-    (void)malloc_trim(0); /* what was freed is not resident */
+    (void)malloc_trim(0); /* freed memory is not resident then */
 #endif
     zkt_server_stats(zkt_call_server(call->zkt), &stats);
     *out = (struct soak_counts){

@@ -1,17 +1,17 @@
 /*
- * A server under mixed load, for as long as is wanted: connections that call,
- * subscribe, leave, are reset in the middle of a frame, do not read, or say
- * what is wrong; the library's clients, which find back; instances that come
- * and go; calls that end later. All of it is checked as it goes.
+ * A server under mixed load for a given time: connections that call, subscribe,
+ * leave, are reset in the middle of a frame, stop reading, or break the
+ * protocol; the library's clients, which reconnect; instances that come and go;
+ * deferred calls. Everything is checked on the way.
  *
  *   soak [--rounds N | --minutes N | --hours N] [--seed N] SERVER [ARGUMENT…]
  *
- * Load comes in rounds of so many steps. After each everybody leaves, and when
- * the server is as empty as before the first one, what it has is sampled; at
- * the end samples.c judges whether that has grown. How long it takes decides
- * on nothing but the number of rounds. Last, the server is told to stop amid
- * load, and must end well, with no memory left (server.c). A soak in which
- * 1013, an eviction, sub:error or the shutdown did not occur is a failure.
+ * Load comes in rounds of a fixed number of steps. After each, all clients
+ * leave; when the server is as empty as before the first round, its resources
+ * are sampled, and at the end samples.c checks that they have not grown. Time
+ * decides only the number of rounds. Last, the server is told to stop amid
+ * load, and must end properly, with no memory left (server.c). A soak without a
+ * 1013, an eviction, a sub:error or the shutdown is a failure.
  */
 #include "soak.h"
 
@@ -34,12 +34,12 @@ struct soak soak;
 
 struct wishes {
     long rounds;
-    uint64_t milliseconds; /* 0: so many rounds */
+    uint64_t milliseconds; /* 0: `rounds` counts */
     uint64_t seed;
     char *arguments[ARGUMENTS_MAX];
 };
 
-/* ---- what the parts share ---- */
+/* ---- shared parts ---- */
 
 void soak_fail(const char *format, ...)
 {
@@ -119,7 +119,8 @@ int place_find(struct zkt_str id)
 
 /* ---- the server ---- */
 
-/* What it says goes on to standard error, so that it never waits for us. */
+/* Passes the server's output on to standard error, so that the server never
+ * waits for it. */
 struct echo {
     uv_pipe_t pipe;
     char bytes[4096];
@@ -162,7 +163,7 @@ static bool has_ended(void *user)
     return ((const struct echo *)user)->ended;
 }
 
-/* It is told to stop while calls are under way, and must end well. */
+/* Stops the server while calls are under way; it must end properly. */
 static void stop_server(void)
 {
     int status = 0;
@@ -194,7 +195,7 @@ static bool is_set(void *user)
     return *(bool *)user;
 }
 
-/* Gives what ends by itself a moment; how long does not matter. */
+/* Gives pending closes a moment; its length does not matter. */
 static void pause_a_moment(void)
 {
     static uv_timer_t timer;
@@ -212,7 +213,8 @@ static bool is_empty(const struct soak_counts *c)
            c->arrivals == c->departures && c->deferrals == c->halves;
 }
 
-/* Everybody has left: until the server has nothing but who asks. */
+/* All clients have left: waits until the server has only the meter's
+ * connection. */
 static void empty_server(struct soak_counts *counts)
 {
     const uint64_t begun = uv_now(&soak.loop);
@@ -306,7 +308,7 @@ static void say_summary(const struct soak_counts *c)
            c->evictions, c->deferrals, c->errors);
 }
 
-/* What a soak that sees nothing would be worth nothing for. */
+/* A soak that has not caused all of these is worthless. */
 static void check_it_was_all_there(const struct soak_counts *counts)
 {
     SOAK_CHECK(soak.compared > 0 && soak.collapses > 0 && soak.drops > 0 &&
@@ -345,7 +347,8 @@ static _Noreturn void explain(void)
     exit(2);
 }
 
-/* Times do not decide on anything here, so none of the server's may. */
+/* No check here depends on time, so no time limit of the server may be reached
+ * either. */
 static void read_arguments(struct wishes *w, int argc, char **argv)
 {
     static char *const always[] = {

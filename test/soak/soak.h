@@ -1,7 +1,7 @@
 /*
- * What the parts of the soak share: the server that is soaked and what is
- * known of it, chance, and giving up. Everything runs on one thread and one
- * loop; whatever is not as it must be ends the program at once.
+ * The shared parts of the soak: the tested server and the state that is known
+ * of it, random numbers, and failing. Everything runs on one thread and one
+ * loop; any error ends the program at once.
  */
 #ifndef SOAK_H
 #define SOAK_H
@@ -19,9 +19,9 @@ enum {
     LEDGERS = 6,
     ROOMS = 6,
     HOSES = 2,
-    PASSING = LEDGERS + ROOMS + HOSES, /* an instance for one call */
+    PASSING = LEDGERS + ROOMS + HOSES, /* an instance for a single call */
     PLACES,
-    IN_FLIGHT_MAX = 48, /* so that nobody lags who reads */
+    IN_FLIGHT_MAX = 48, /* few enough for a reader not to fall behind */
     PATIENCE_MS = 120000
 };
 
@@ -32,19 +32,19 @@ struct soak {
     uint64_t random;
     long round, step;
     int in_flight;   /* calls of peers that read, and of clients */
-    bool stopping;   /* the server ends, and may refuse */
-    char about[160]; /* whose state was compared last, for a failure */
-    /* What was added to each ledger in this round: for certain, and perhaps,
-     * because the answer never came. */
+    bool stopping;   /* the server is stopping, and may refuse */
+    char about[160]; /* the state compared last, for the message of a failure */
+    /* The sums added to each ledger in this round: confirmed, and unconfirmed
+     * because the reply never came. */
     int64_t added[LEDGERS], doubtful[LEDGERS];
-    /* What has been checked, to be seen at the end. */
+    /* Counters of checks, reported at the end. */
     uint64_t calls, compared, patches, snapshots, events, collapses, pings,
         bad_messages, closes[5000], resets, drops, ended, sub_errors;
 };
 
 extern struct soak soak;
 
-/** Says what is wrong and where, ends the server, and exits with 1. */
+/** Reports the error, ends the server, and exits with 1. */
 _Noreturn void soak_fail(const char *format, ...) ZKT_PRINTF(1, 2);
 #define SOAK_CHECK(good, ...)                                                  \
     do {                                                                       \
@@ -53,24 +53,25 @@ _Noreturn void soak_fail(const char *format, ...) ZKT_PRINTF(1, 2);
         }                                                                      \
     } while (0)
 
-/** A random number below @n. */
+/** Returns a random number below @n. */
 uint32_t below(uint32_t n);
-/** Whether something that happens once in @n times does. */
+/** Returns true in one of @n calls, at random. */
 static inline bool once_in(uint32_t n)
 {
     return below(n) == 0;
 }
 
-/** Runs the loop until @done(@user); fails when that takes too long. */
+/** Runs the loop until @done(@user); fails after a timeout. */
 void soak_await(bool (*done)(void *user), void *user, const char *what);
-/** Until few enough calls are under way for another one. */
+/** Runs the loop until another call may be made. */
 void soak_make_room(void);
 
-/** The actor of a place, and the id of its instance in this round; for what
- * is passing, another one each time. */
+/** The actor of a place, and the id of its instance in this round. A passing
+ * place has another id each time. */
 const char *place_actor(int place);
 void place_id(int place, char id[32]);
-/** The place that is called @id; -1: it is of another round, or none. */
+/** Returns the place with the id @id, or -1 if it is unknown or of another
+ * round. */
 int place_find(struct zkt_str id);
 static inline bool place_is_ledger(int place)
 {

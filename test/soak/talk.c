@@ -1,6 +1,6 @@
 /*
- * A peer's messages; see peer.h. Every answer belongs to one call that waits,
- * and says what it must; every state that comes was subscribed to.
+ * A peer's messages; see peer.h. Every reply belongs to exactly one pending
+ * call and has the expected result; every received state was subscribed to.
  */
 #include "peer.h"
 
@@ -8,7 +8,7 @@
 
 #include "protocol/envelope.h"
 
-/* ---- saying ---- */
+/* ---- sending ---- */
 
 static char *say_text; /* grows to the longest message */
 static size_t say_room;
@@ -143,7 +143,7 @@ void peer_lose_calls(struct peer *p)
     p->waiting = 0;
 }
 
-/* ---- answers ---- */
+/* ---- replies ---- */
 
 static struct peer_call *find_call(struct peer *p, struct zkt_str id)
 {
@@ -183,7 +183,7 @@ static void take_refusal(const struct peer_call *call,
                "refused: %.*s %.*s", ZKT_ARG(m->code), ZKT_ARG(m->error));
 }
 
-/* A ledger as the server has it, to the one that is known here. */
+/* Compares a ledger as the server has it with the replica. */
 static void take_book(struct peer *p, const struct peer_call *call,
                       struct zkt_str result)
 {
@@ -234,7 +234,7 @@ static void take_snapshot(struct peer *p, struct replica *r,
     soak.snapshots++;
     if (r->awaited > 0) {
         r->awaited--;
-    } else { /* or a room has ended, and was subscribed to twice */
+    } else { /* or a room has ended after two subscriptions */
         SOAK_CHECK(p->slow || place_is_room(r->place),
                    "a snapshot that nobody asked for");
         soak.collapses++;
@@ -279,7 +279,7 @@ static void take_sub_error(struct peer *p, struct replica *r,
     replica_forget(r);
 }
 
-/* What belongs to an instance. */
+/* Handles a message about an instance. */
 static void take_news(struct peer *p, const struct zkt_envelope *m)
 {
     const int place = m->actor_id.data != NULL ? place_find(m->actor_id) : -1;
