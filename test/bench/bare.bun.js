@@ -1,4 +1,4 @@
-// Bare Bun to measure against: parses a call, prints a result, knows no actors.
+// A baseline in bare Bun: parses a call, prints a result, knows no actors.
 let n = 0;
 const server = Bun.serve({
   port: 0,

@@ -1,8 +1,8 @@
 /*
- * The floor to measure against: receives WebSocket messages and answers each
- * with the same bytes, but for the call's id, which stands where the load
- * generator is known to put it; what came at once is answered at once. It
- * knows nothing of JSON.
+ * The baseline: receives WebSocket messages and answers each with the same
+ * bytes, except for the call's id, which the load generator puts at a fixed
+ * place. It answers messages of a single read with a single write, and does not
+ * parse JSON.
  *
  *   bare           answers
  *   bare fanout    also sends the same bytes to every other connection
@@ -24,13 +24,13 @@ enum {
     DESCRIPTORS = 2048,
     ROOM = 128 * 1024,
     REPLY_MAX = 128,
-    CALLS_MAX = 1024, /* that are answered at once */
+    CALLS_MAX = 1024, /* answered at once */
     EVENTS = 64,
-    ID_AT = 19 /* behind {"type":"rpc","id": */
+    ID_AT = 19 /* after {"type":"rpc","id": */
 };
 
 static struct peer {
-    char *bytes; /* what has come and is not answered */
+    char *bytes; /* unanswered input */
     size_t have;
     bool open;
 } peers[DESCRIPTORS];
@@ -66,7 +66,7 @@ static void upgrade(int fd, const char *head)
     peers[fd].open = true;
 }
 
-/* The answer to one frame of a message below 64 KiB; its length. */
+/* Writes the reply to a message below 64 KiB and returns its length. */
 static size_t answer(const uint8_t *frame, size_t head, char *reply)
 {
     static const char begin[] = "..{\"type\":\"rpc:result\",\"id\":";
@@ -85,7 +85,7 @@ static size_t answer(const uint8_t *frame, size_t head, char *reply)
     return len;
 }
 
-/* A patch as ours is, to all but @fd. */
+/* Sends a patch like ours to all but @fd. */
 static void fan_out(int fd)
 {
     static const char patch[] =
@@ -100,7 +100,7 @@ static void fan_out(int fd)
     }
 }
 
-/* The size of the frame at @at, or 0: not all of it is there. */
+/* Returns the size of the frame at @at, or 0 if it is incomplete. */
 static size_t measure(const uint8_t *at, size_t left, size_t *head)
 {
     *head = left > 1 && (at[1] & 127) == 126 ? 8 : 6;
@@ -112,7 +112,7 @@ static size_t measure(const uint8_t *at, size_t left, size_t *head)
     return left - *head >= len ? *head + len : 0;
 }
 
-/* {"type":"rpc", or a subscription. */
+/* Tells {"type":"rpc" from a subscription. */
 static bool is_call(const uint8_t *frame, size_t head)
 {
     return (frame[head + 9] ^ frame[head - 4 + 1]) == 'r';

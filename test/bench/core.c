@@ -1,11 +1,11 @@
 /*
- * The core without sockets: a server that is fed with frames in memory and
- * whose output is thrown away, so that what is counted is ours and nothing
- * of the kernel's. Every reply is looked at, if only briefly.
+ * The core without sockets: a server that gets frames in memory; its output is
+ * discarded, so only its own work counts and none of the kernel's. Every reply
+ * is checked briefly.
  *
  *   core               ns of CPU time of every work, the best of some rounds
- *   core WORK COUNT    does one of them so often, and prints nothing: what
- *                      test/bench/instructions runs under callgrind
+ *   core WORK COUNT    repeats this work, and prints nothing;
+ *                      test/bench/instructions runs it under callgrind
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,9 +36,9 @@ struct bench {
     struct zkt_server *server;
     struct zkt_endpoint *peers[PEERS_MAX];
     size_t peer_count;
-    char frame[FRAME_MAX]; /* what the first peer sends */
+    char frame[FRAME_MAX]; /* the message of the first peer */
     size_t frame_len;
-    char reply[256]; /* the last bytes of what came last */
+    char reply[256]; /* the end of the latest output */
     size_t bytes, slices;
     struct zkt_arena arena;
     int64_t turn;
@@ -52,7 +52,7 @@ static void keep_reply(struct bench *b, const struct zkt_slice *slice)
     b->reply[len] = '\0';
 }
 
-/* The rest of a turn of a loop. */
+/* Ends a turn of the loop. */
 static void end_turn(struct bench *b)
 {
     struct zkt_endpoint *e;
@@ -139,7 +139,7 @@ static const char *call_text(const char *actor, const char *method,
     return text;
 }
 
-/* From now on the first peer sends @text. */
+/* Sets the message of the first peer to @text. */
 static void load(struct bench *b, const char *text)
 {
     b->frame_len = make_frame(b->frame, text, strlen(text));
@@ -207,7 +207,7 @@ static void prepare_fanout(struct bench *b)
     }
 }
 
-/* Eight calls in one turn: one write for each subscriber. */
+/* Makes eight calls in a turn: one write for each subscriber. */
 static void send_eight(struct bench *b)
 {
     for (int i = 0; i < 8; i++) {
@@ -229,7 +229,7 @@ static void prepare_snapshot(struct bench *b)
     }
 }
 
-/* The same, with a server that keeps it. */
+/* The same, with a server that keeps the snapshot. */
 static void prepare_cached(struct bench *b)
 {
     prepare_snapshot(b);
@@ -250,13 +250,13 @@ static void prepare_scores(struct bench *b)
     send_once(b);
 }
 
-/* What connections that come and go have to say. */
+/* The message of short-lived connections. */
 static void prepare_churn(struct bench *b)
 {
     load(b, INCREMENT);
 }
 
-/* A connection that calls once. */
+/* Connects, calls once, and closes. */
 static void come_and_go(struct bench *b)
 {
     struct zkt_endpoint *e = connect_peer(b);
@@ -266,7 +266,7 @@ static void come_and_go(struct bench *b)
     end_turn(b);
 }
 
-/* ---- reading alone ---- */
+/* ---- decoding alone ---- */
 
 static void read_text(struct bench *b, const char *text, size_t len,
                       const struct zkt_type *type)
@@ -303,7 +303,7 @@ static void prepare_reading(struct bench *b)
 static void read_call(struct bench *b)
 {
     static char text[FRAME_MAX];
-    static size_t len; /* as a frame's head says it */
+    static size_t len; /* as in a frame's head */
     if (len == 0) {
         strcpy(text, INCREMENT);
         len = strlen(text);
@@ -408,7 +408,7 @@ static void begin(struct bench *b, const struct work *work)
     const struct zkt_serve_options options = {
         .limits = { .output_high = 1 << 28,
                     .output_hard = 1 << 28,
-                    /* Room for none, or as usual. */
+                    /* No cache, or the default. */
                     .cache_bytes = work->prepare == prepare_snapshot },
     };
     memset(b, 0, sizeof(*b));

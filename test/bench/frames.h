@@ -1,7 +1,7 @@
 /*
- * WebSocket from a client's side, as little as a load needs: the request of
- * the handshake, frames under a mask of zeros, which is as much work to take
- * off, and where a frame that was received ends.
+ * The client's side of WebSocket, as far as a load needs it: the request of the
+ * handshake, frames with a mask of zeros, which is as much work to remove, and
+ * the end of a received frame.
  */
 #ifndef FRAMES_H
 #define FRAMES_H
@@ -10,15 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* @more: further lines of the head, each with its end. */
+/* @more: further lines of the head, each with its CRLF. */
 #define FRAMES_REQUEST(more)                                                   \
     "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"                      \
     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" more                \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 /*
- * A frame that begins with the byte @first (0x81: a whole text), from malloc;
- * NULL: no memory. @size is all of it, @head what stands before the text.
+ * Makes a frame; its first byte is @first (0x81: a whole text). Allocates with
+ * malloc; returns NULL if there is no memory. @size is the size of the frame,
+ * @head the offset of the text.
  */
 static inline char *make_frame(uint8_t first, const char *text, size_t len,
                                size_t *size, size_t *head)
@@ -41,7 +42,8 @@ static inline char *make_frame(uint8_t first, const char *text, size_t len,
     return frame;
 }
 
-/* The length of the frame at @at and of its head; 0: not all there. */
+/* Returns the length of the frame at @at and of its head, or 0 if it is
+ * incomplete. */
 static inline size_t measure_frame(const uint8_t *at, size_t left, size_t *head)
 {
     size_t len = left >= 2 ? at[1] : 0;

@@ -31,7 +31,7 @@ static enum zkt_status append(struct bench_store_call *call,
     return ZKT_OK;
 }
 
-/* The oldest goes, the newest comes: the list stays as long as it is. */
+/* Removes the oldest and appends the newest: the list keeps its length. */
 static enum zkt_status turn_over(struct bench_store_call *call,
                                  const struct bench_store_turn_over_input *in)
 {

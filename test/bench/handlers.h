@@ -1,11 +1,11 @@
-/* What the measured servers do; core.zkt says what for. */
+/* The handlers of the measured servers; core.zkt describes them. */
 #ifndef BENCH_HANDLERS_H
 #define BENCH_HANDLERS_H
 
 #include "core_server.h"
 
 enum {
-    BENCH_CAPPED = 100 /* items of a list that is kept short */
+    BENCH_CAPPED = 100 /* items of a list of constant length */
 };
 
 extern const struct bench_handlers bench_all;

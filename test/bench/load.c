@@ -1,22 +1,24 @@
 /*
- * The load: connections over loopback, in one thread, each with some calls in
- * flight. Every reply must carry the id of the oldest call of its connection
- * and no error, every subscriber must get every change: a wrong answer is not
- * a fast one. What is printed is per second of the server's CPU time, which
- * holds on a machine that is shared; round trips are in microseconds.
+ * The load generator: connections over loopback, in one thread, each with some
+ * calls in flight. Every reply must carry the id of the oldest call of its
+ * connection and no error, and every subscriber must get every change, so that
+ * wrong answers are not counted as fast answers. Rates are per second of the
+ * server's CPU time, which is stable on a shared machine; round trips are in
+ * microseconds.
  *
  *   load call PORT PID CONNECTIONS DEPTH CALLS ACTOR ID METHOD INPUT
  *       prints: calls per CPU second, mean round trip
  *   load fanout PORT PID SUBSCRIBERS DEPTH ROUNDS ACTOR ID METHOD INPUT
  *       prints: deliveries per CPU second, mean time of a round; DEPTH calls
- *       are one round
+ *       make a round
  *   load snapshot PORT PID TIMES ACTOR ID
  *       prints: median round trip, bytes
  *   load churn PORT PID TIMES ACTOR ID METHOD INPUT
  *       connects, calls once, closes; prints: times per CPU second
  *   load hold PORT PID CONNECTIONS ACTOR METHOD INPUT
  *       prints: bytes of the server's memory for an idle connection, and for
- *       one with a subscription to an instance of its own that it has called
+ *       a connection with a subscription to an instance of its own that it
+ *       has called
  *   load leave PORT PID CONNECTIONS SUBSCRIPTIONS ACTOR METHOD INPUT
  *       that many connections, each subscribed to that many instances of its
  *       own, are reset at once; prints: the longest round trip of a bystander
@@ -24,9 +26,9 @@
  *   load memory PORT PID
  *       prints: KiB of the server's memory
  *
- * An ID that ends in `*` gives every connection an instance of its own, an
- * INPUT that is a number is a text of so many letters. Masks are zeros, which
- * is as much work to take off.
+ * An ID that ends in `*` gives every connection an instance of its own; an
+ * INPUT that is a number is a text of that many letters. Masks are zero;
+ * removing them is as much work.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -58,7 +60,7 @@ struct connection {
     int fd;
     long asked, answered; /* calls; their number is their id */
     long patches;
-    size_t snapshot; /* bytes of the last one */
+    size_t snapshot; /* bytes of the latest snapshot */
     char *call;      /* a frame, with the id's digits at id_at */
     size_t call_len, id_at;
     char *bytes;
@@ -84,7 +86,7 @@ static void check(bool good, const char *what)
     }
 }
 
-/* ---- the clock, and the server's ---- */
+/* ---- the clock, and the server's resources ---- */
 
 static double now(void)
 {
@@ -93,7 +95,7 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* The first line of a file of the server's in /proc. */
+/* Reads the first line of a file of the server's in /proc. */
 static void read_proc(const char *name, char *line, int size)
 {
     char path[64];
@@ -105,7 +107,7 @@ static void read_proc(const char *name, char *line, int size)
     fclose(file);
 }
 
-/* Seconds on a CPU. */
+/* Returns the server's CPU time in seconds. */
 static double cpu(void)
 {
     char line[128];
@@ -113,7 +115,7 @@ static double cpu(void)
     return (double)strtoull(line, NULL, 10) * 1e-9;
 }
 
-/* Bytes of memory that are there. */
+/* Returns the server's resident bytes. */
 static double resident(void)
 {
     char line[128];
@@ -148,7 +150,7 @@ static void spell_id(char *to, long id)
     }
 }
 
-/* Asks @count times, in one write. */
+/* Makes @count calls in a single write. */
 static void ask(struct connection *c, long count)
 {
     static char bytes[1 << 20];
@@ -162,7 +164,7 @@ static void ask(struct connection *c, long count)
     put(c, bytes, len);
 }
 
-/* `room*` is `room12` for the twelfth. */
+/* `room*` becomes `room12` for connection 12. */
 static void name_instance(char *to, size_t size, const char *id, long number)
 {
     const size_t len = strlen(id);
@@ -197,7 +199,7 @@ static void set_call(struct connection *c, char **what)
     c->id_at = head + sizeof(begin) - 1;
 }
 
-/* @what: `state:sub` or `state:unsub`. */
+/* @what is `state:sub` or `state:unsub`. */
 static void subscribe(struct connection *c, const char *what, char **names)
 {
     char text[256], id[64];
@@ -233,7 +235,7 @@ static void take_message(struct connection *c, char *text, size_t len)
     }
 }
 
-/* Takes whole frames off the front. */
+/* Removes whole frames from the front. */
 static void take_frames(struct connection *c)
 {
     size_t at = 0, head, size;
@@ -324,7 +326,7 @@ static int open_all(const char *text)
     return count;
 }
 
-/* One call, and its answer. */
+/* Makes a call and waits for the reply. */
 static void call_once(struct connection *c)
 {
     ask(c, 1);
@@ -379,7 +381,7 @@ static void run_calls(char **a)
 }
 
 struct round {
-    long patches; /* to come in all, for those who have not got them */
+    long patches; /* still to come, for subscribers that have not got them */
     int waiting;
 };
 
@@ -488,7 +490,7 @@ static void run_hold(char **a)
            (resident() - before) / count);
 }
 
-/* One subscription after the other, to instances of its own. */
+/* Subscribes to instances of its own, in turn. */
 static void subscribe_often(struct connection *c, char **call, int times)
 {
     char id[32];
@@ -513,8 +515,8 @@ static void reset_all(const struct connection *first, int count)
     }
 }
 
-/* Says that it begins, calls until @other is closed, and often after that; the
- * longest round trip, in seconds. */
+/* Reports that it has begun, calls until @other is closed, and continues for a
+ * number of calls. Returns the longest round trip in seconds. */
 static double stand_by(struct connection *c, int other)
 {
     int left = 3000;
@@ -531,13 +533,13 @@ static double stand_by(struct connection *c, int other)
     return longest;
 }
 
-/* The bystander is another process: what the resets take of this one is not
- * the server's. */
+/* The bystander is another process, so that the time which the resets cost this
+ * process does not count. */
 static void run_leave(char **a)
 {
     char text[16], id[] = "bystander";
     char *call[] = { a[2], id, a[3], a[4] };
-    int ends[2]; /* ours, and the bystander's */
+    int ends[2]; /* of this process, and of the bystander */
     char begun;
     snprintf(text, sizeof(text), "%d", atoi(a[0]) + 1);
     const int count = open_all(text);

@@ -1,4 +1,4 @@
-/* A server with the handlers that are measured, on sockets. */
+/* A server with the measured handlers, on sockets. */
 #include "handlers.h"
 
 int main(int argc, char **argv)
