@@ -1,6 +1,7 @@
 /*
- * The client: n handles, listeners, calls, subscriptions, messages. Its server
- * is this file, which takes what the client sends and says what a row needs.
+ * The client: n handles, listeners, calls, subscriptions, messages. This file
+ * plays its server: it takes the client's output and sends the messages that a
+ * row needs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "growth_types.h"
 #include "websocket/handshake.h"
 
-/* ---- the schema: an event and a method of nothing on a state ---- */
+/* ---- the schema: an event and a method without input, on a state ---- */
 
 static const struct zkt_event events[] = { { .name = ZKT_STR_INIT("rang") } };
 static const struct zkt_remote_method methods[] = {
@@ -66,7 +67,7 @@ static enum zkt_status on_poll(void *driver, int timeout_ms)
     return ZKT_OK;
 }
 
-/* Takes what the client has to send; keeps the beginning of it. */
+/* Takes the client's output; keeps the beginning of it. */
 static void drain(struct work *w)
 {
     struct zkt_slice slice;
@@ -163,7 +164,7 @@ static void finish(void *work)
     free(w);
 }
 
-/* ---- what rows are made of ---- */
+/* ---- parts of rows ---- */
 
 static struct zkt_handle *open_one(struct work *w, size_t i)
 {
@@ -199,7 +200,7 @@ static void begin_one(struct work *w, struct zkt_handle *handle)
     zkt_handle_begin(handle, 0, NULL, count_reply, nobody, w);
 }
 
-/* One handle for all of it. */
+/* Opens a single handle for all. */
 static void *prepare_one(const void *with, size_t n)
 {
     struct work *w = connect_client(n);
@@ -308,7 +309,7 @@ static bool open_and_close(void *work)
     return true;
 }
 
-/* The last one first. */
+/* Answers the last call first. */
 static bool answer_each(void *work)
 {
     struct work *w = work;
@@ -389,7 +390,7 @@ static bool hear_each(void *work)
     return w->told == w->n;
 }
 
-/* Refused, one in each turn, and asked for again. */
+/* Refuses a subscription in each turn; the client asks again. */
 static bool refuse_each(void *work)
 {
     struct work *w = work;

@@ -1,4 +1,4 @@
-/* The codec: texts of n parts, and what is done with each of them. */
+/* The codec: texts of n parts, and the operations on each. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,9 +181,9 @@ static const struct growth_text texts[] = {
       "}}", true, 0 },
 };
 
-/* ---- making them ---- */
+/* ---- preparation ---- */
 
-/* What a row works on. */
+/* The state of a row. */
 struct work {
     const struct growth_text *of;
     char *text;
@@ -193,7 +193,7 @@ struct work {
     struct zkt_pattern_cache patterns;
     struct zkt_rule_context context;
     struct zkt_writer writer;
-    void *block; /* of a copy in one */
+    void *block; /* of a copy in a single block */
     struct growth_values value, copy;
 };
 
@@ -239,7 +239,7 @@ static void finish(void *work)
     free(w);
 }
 
-/* The text, and patterns that have been compiled. */
+/* Prepares the text, with compiled patterns. */
 static void *prepare(const void *with, size_t n)
 {
     static struct zkt_app app;
@@ -262,14 +262,14 @@ static void *prepare(const void *with, size_t n)
     return w;
 }
 
-/* The value, too. */
+/* Also prepares the value. */
 static void *prepare_value(const void *with, size_t n)
 {
     struct work *w = prepare(with, n);
     return decode(w) ? w : NULL;
 }
 
-/* A copy of it, too. */
+/* Also prepares a copy of it. */
 static void *prepare_copy(const void *with, size_t n)
 {
     struct work *w = prepare_value(with, n);
@@ -279,7 +279,7 @@ static void *prepare_copy(const void *with, size_t n)
                : NULL;
 }
 
-/* ---- what is done ---- */
+/* ---- operations ---- */
 
 static bool decode_as_client(void *work)
 {
@@ -342,7 +342,7 @@ static bool equal(void *work)
     return zkt__value_equal(&growth_values_type_, &w->value, &w->copy);
 }
 
-/* Every key of the map, and as many that it has not. */
+/* Finds every key of the map, and as many absent keys. */
 static bool find(void *work)
 {
     struct work *w = work;
@@ -360,7 +360,7 @@ static bool find(void *work)
 
 static const struct operation {
     const char *name;
-    bool bad; /* also of texts that are refused */
+    bool bad; /* also for refused texts */
     void *(*prepare)(const void *with, size_t n);
     bool (*run)(void *work);
 } operations[] = {

@@ -1,4 +1,4 @@
-/* Messages of n parts, as both sides take them apart. */
+/* Messages of n parts, parsed by both sides. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

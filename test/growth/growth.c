@@ -1,8 +1,8 @@
 /*
  * The program of the suite: runs every row at each of its sizes, and tells
- * callgrind to write what each run cost under "NAME|SIZE". It prints the bytes
- * that each run has allocated, as "NAME|SIZE|BYTES". Without callgrind it is of
- * use in a debugger.
+ * callgrind to write the cost of each run under "NAME|SIZE". It prints the
+ * bytes that each run has allocated as "NAME|SIZE|BYTES". Without callgrind it
+ * helps in a debugger.
  *
  *   growth [PART-OF-A-NAME]
  */
@@ -25,7 +25,7 @@ static bool failed;
 
 /* ---- the allocator ---- */
 
-/* Stands before each block. */
+/* The header of each block. */
 struct head {
     alignas(16) size_t size;
 };

@@ -1,10 +1,9 @@
 /*
- * How cost grows: each row is work of a size, and is run at 0, n, 2 n and 4 n.
- * Counted are the instructions of run(), and the bytes that it allocates;
- * test/growth/run says what is allowed. A row whose name ends in `, flat` may
- * not grow at all. A file of rows has one function that
- * calls growth_measure for each of its rows, and stands in the table of
- * growth.c.
+ * How cost grows: each row is work of a size, run at 0, n, 2 n and 4 n. The
+ * instructions of run() and the bytes that it allocates are counted;
+ * test/growth/run has the limits. A row with a name that ends in `, flat` may
+ * not grow at all. A file of rows has a function that calls growth_measure for
+ * each of its rows, and is listed in the table of growth.c.
  */
 #ifndef GROWTH_H
 #define GROWTH_H
@@ -15,21 +14,22 @@
 #include "zocket/allocator.h"
 
 struct growth_row {
-    const char *name; /* without a `|`; it begins with the file's subject */
-    size_t n;         /* the smallest size; 0: 256 */
-    const void *with; /* the row's own, for prepare */
-    /* Makes the work of size @n; it is not counted. NULL: it failed. */
+    const char *name; /* without a `|`; begins with the file's subject */
+    size_t n;         /* the smallest size; 0 means 256 */
+    const void *with; /* an argument for prepare */
+    /* Prepares the work of size @n, uncounted. Returns NULL on failure. */
     void *(*prepare)(const void *with, size_t n);
-    /* The work itself. False: it did not do what it should. */
+    /* The work itself. Returns false if its result is wrong. */
     bool (*run)(void *work);
     void (*finish)(void *work);
 };
 
-/* For what is counted: malloc's own cost has steps of its own. It takes from
- * one block, takes nothing back, and is empty before each prepare. */
+/* The allocator of the counted work: malloc's cost has steps of its own. It
+ * takes from a single block, reuses nothing, and is empty before each
+ * prepare. */
 extern const struct zkt_allocator growth_allocator;
 
-/** Runs @row at each size, if its name was asked for. */
+/** Runs @row at each size, if its name was selected. */
 void growth_measure(const struct growth_row *row);
 
 /* The files of rows. */

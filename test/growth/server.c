@@ -1,7 +1,7 @@
 /*
- * The server's core: n connections, contacts, subscribers, messages. It is fed
- * with frames in memory; its output is taken and thrown away, unless a row
- * leaves it where it is.
+ * The server's core: n connections, contacts, subscribers, messages. It gets
+ * frames in memory; its output is taken and discarded, unless a row leaves it
+ * in the queue.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +59,7 @@ struct work {
     struct zkt_server *server;
     struct zkt_endpoint **peers;
     size_t n, peer_count;
-    bool slow; /* nobody takes any output */
+    bool slow; /* its output is not taken */
     char *frames;
     size_t len;
     char client[2 * ZKT_CLIENT_ID_BYTES + 1]; /* of the last peer */
@@ -167,7 +167,7 @@ static void finish(void *work)
     free(w);
 }
 
-/* A server with so many peers. */
+/* Starts a server with @peers peers. */
 static struct work *begin(size_t n, size_t peers)
 {
     struct work *w = calloc(1, sizeof(*w));
@@ -197,7 +197,8 @@ static struct work *begin(size_t n, size_t peers)
     return w;
 }
 
-/* @n frames of @text for the last peer, with the number of each for `%zu`. */
+/* Prepares @n frames of @text for the last peer; `%zu` is the number of the
+ * frame. */
 static void load(struct work *w, const char *(*text)(size_t i))
 {
     w->frames = malloc(w->n * (TEXT + 16) + 1);
@@ -222,7 +223,7 @@ static bool send_frames(void *work)
     return stats.messages_in >= w->n && stats.protocol_errors == 0;
 }
 
-/* ---- one connection ---- */
+/* ---- a connection ---- */
 
 static const char *call_same(size_t i)
 {
@@ -255,7 +256,7 @@ static void *prepare_frames(const void *with, size_t n)
     return w;
 }
 
-/* One that is in contact with n instances calls one of them. */
+/* A connection with contacts to n instances calls an instance. */
 static void *prepare_one_of_many(const void *with, size_t n)
 {
     struct work *w = begin(n, 1);
@@ -280,7 +281,7 @@ static bool leave_all(void *work)
     return true;
 }
 
-/* Subscribed to n states, whose patches it does not take. */
+/* A subscriber of n states that reads no patches. */
 static void *prepare_slow(const void *with, size_t n)
 {
     struct work *w = begin(n, 2);
@@ -296,7 +297,7 @@ static void *prepare_slow(const void *with, size_t n)
 
 /* ---- many connections ---- */
 
-/* n in contact with one instance; the last of them subscribes. */
+/* n connections with a contact to an instance; the last of them subscribes. */
 static void *prepare_crowd(const void *with, size_t n)
 {
     struct work *w = begin(n, n + 1);
@@ -318,7 +319,7 @@ static bool change(void *work)
     return true;
 }
 
-/* n who watch. */
+/* n subscribers. */
 static void *prepare_watchers(const void *with, size_t n)
 {
     struct work *w = begin(n, n + 1);
@@ -364,7 +365,7 @@ static bool destroy(void *work)
     return status == ZKT_OK || w->n == 0;
 }
 
-/* n whose calls wait for one. */
+/* n connections with calls that wait for an unfinished call. */
 static void *prepare_queue(const void *with, size_t n)
 {
     struct work *w = begin(n, n + 1);

@@ -1,6 +1,6 @@
 /*
- * The state: n changes in one call, and what is done with their journal when
- * the call ends; and patches of n operations as a client reads them.
+ * The state: n changes in a call, and the work on their journal at the end of
+ * the call; and patches of n operations, as a client reads them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ enum {
 
 static const struct zkt_store store = { &growth_allocator, { 1, 2 } };
 
-/* What a row works on. */
+/* The state of a row. */
 struct work {
     struct growth_store_state state;
     struct zkt_arena arena;
@@ -40,10 +40,10 @@ struct work {
     struct zkt_journal journal;
     struct zkt_writer plain, rfc6902, patch;
     size_t n;
-    struct zkt_place **places; /* as many */
+    struct zkt_place **places; /* n of them */
 };
 
-/* One change, the number @i of so many. */
+/* Makes change number @i of n. */
 typedef void change_function(struct work *w, size_t i);
 
 static struct zkt_place *root(const struct work *w)
@@ -51,7 +51,7 @@ static struct zkt_place *root(const struct work *w)
     return w->journal.root;
 }
 
-/* A key, until the next one is made. */
+/* Returns a key, valid until the next call. */
 static struct zkt_str key_of(size_t i)
 {
     static char text[32];
@@ -213,7 +213,7 @@ static void edit_list(struct work *w, size_t i)
                      ZKT_ITSELF, ZKT_LAST, &(int32_t){ 7 });
 }
 
-/* All places are taken before the first of them is used. */
+/* All cursors are taken before the first of them is used. */
 static void use_held_point(struct work *w, size_t i)
 {
     for (size_t k = 0; i == 0 && k < w->n; k++) {
@@ -230,7 +230,7 @@ static void edit_one_point(struct work *w, size_t i)
 
 static const struct {
     const char *name;
-    change_function *before; /* makes what the change is of; NULL: nothing */
+    change_function *before; /* makes the subject of the change, or NULL */
     change_function *change;
 } changes[] = {
     { "setting a field", NULL, set_n },
@@ -265,7 +265,7 @@ enum {
     CHANGE_COUNT = sizeof(changes) / sizeof(changes[0])
 };
 
-/* ---- making the work ---- */
+/* ---- preparation ---- */
 
 static void begin(struct work *w)
 {
@@ -281,7 +281,7 @@ static void do_all(struct work *w, change_function *change)
     }
 }
 
-/* A state on which @change was done as often, and a new journal. */
+/* Makes a state with n changes of @change, and a new journal. */
 static struct work *prepare_state(size_t n, change_function *change)
 {
     struct work *w = calloc(1, sizeof(*w));
@@ -299,7 +299,7 @@ static struct work *prepare_state(size_t n, change_function *change)
     return w;
 }
 
-/* The row of the change whose number *@with is: it is still to be done. */
+/* Prepares the row of change number *@with: it is still to be done. */
 static size_t change_of(const void *with)
 {
     return *(const size_t *)with;
@@ -321,7 +321,7 @@ static bool change_all(void *work)
     return w->journal.failure == ZKT_OK;
 }
 
-/* The same, when it has been done. */
+/* The same, after the changes. */
 static void *prepare_end(const void *with, size_t n)
 {
     struct work *w = prepare_change(with, n);
@@ -409,7 +409,7 @@ static void measure_change(size_t number)
 
 /* ---- patches, read ---- */
 
-/* An operation on what @before made; `#` stands for its number. */
+/* An operation on the result of @before; `#` stands for its number. */
 static const struct operation {
     const char *name;
     change_function *before;

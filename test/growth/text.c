@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An item with its number; returns how long it is, also if @to is NULL. */
+/* Writes an item with its number; returns its length, also if @to is NULL. */
 static size_t put_item(char *to, const char *item, size_t number)
 {
     size_t len = 0;
@@ -29,7 +29,7 @@ size_t growth_text_write(char *to, const struct growth_text *text, size_t n)
         len += put_item(AT, i > 0 ? text->comma : "", 0);
         len += put_item(AT, text->item, i);
     }
-    /* Only a text with items has what is between them. */
+    /* The text between the items is written only if there are items. */
     const char *middle = text->middle;
     if (n == 0 && middle[0] == ',') {
         middle++;

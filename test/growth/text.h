@@ -1,7 +1,6 @@
 /*
- * Texts of n parts, from a pattern: what comes before, n times an item, what is
- * between, n times another item, what comes behind. An item holds a `#` where
- * its number goes.
+ * Texts of n parts, from a pattern: a beginning, n items, a middle, n other
+ * items, and an end. A `#` in an item stands for its number.
  */
 #ifndef GROWTH_TEXT_H
 #define GROWTH_TEXT_H
@@ -12,11 +11,11 @@
 struct growth_text {
     const char *name;
     const char *before, *item, *comma, *middle, *item2, *behind;
-    bool bad; /* it is refused, if n is not 0; but for a client */
+    bool bad; /* refused, if n is not 0; a client accepts it */
     size_t n; /* of the row */
 };
 
-/* A value with more levels than are decoded, to be skipped. */
+/* A value deeper than decoders accept, to be skipped. */
 #define GROWTH_TEN      "[[[[[[[[[["
 #define GROWTH_TEN_ENDS "]]]]]]]]]]"
 #define GROWTH_DEEP                                                            \
@@ -24,7 +23,8 @@ struct growth_text {
         GROWTH_TEN GROWTH_TEN_ENDS GROWTH_TEN_ENDS GROWTH_TEN_ENDS             \
             GROWTH_TEN_ENDS GROWTH_TEN_ENDS GROWTH_TEN_ENDS GROWTH_TEN_ENDS
 
-/** Writes the text of @n parts to @to, unless that is NULL; how long it is. */
+/** Writes the text of @n parts to @to, unless that is NULL; returns its
+ * length. */
 size_t growth_text_write(char *to, const struct growth_text *text, size_t n);
 
 #endif
