@@ -1,10 +1,10 @@
 /*
- * Clients of one server on a network that drops connections at any byte and
- * refuses new ones, while the state changes, listeners come and go, and the
- * instance ends and begins anew: when it is quiet again, every client has the
- * state that a new one is given, every call has ended once, and none was
- * carried out twice or without being told to its caller, unless its connection
- * was lost.
+ * Clients of a server on a network that drops connections at any byte and
+ * refuses new connections, while the state changes, listeners come and go, and
+ * the instance ends and begins again. When it is quiet again, every client has
+ * the state that a new client gets, every call has ended once, and no call was
+ * executed twice or without a reply to its caller, unless its connection was
+ * lost.
  *
  *   churn [ROUNDS [SEED [SHARDS]]]
  */
@@ -34,7 +34,7 @@ static void fail(const char *what)
 
 /* ---- the server ---- */
 
-static int carried_out[SAYINGS]; /* how often each saying was */
+static int carried_out[SAYINGS]; /* how often each saying was executed */
 
 static enum zkt_status join(struct demo_chat_call *call,
                             const struct demo_chat_join_input *in,
@@ -123,10 +123,11 @@ static const struct demo_chat_handlers chat = {
 struct peer {
     struct zkt_server *server; /* its shard */
     struct zkt_client *client;
-    struct zkt_endpoint *near, *far; /* the client's, the server's; or NULL */
+    /* the client's and the server's endpoint, or NULL */
+    struct zkt_endpoint *near, *far;
     struct demo_chat *room;
-    uint64_t listener; /* 0: does not follow the state */
-    bool asked;        /* for a connection */
+    uint64_t listener; /* 0 if it does not follow the state */
+    bool asked;        /* a dial is pending */
 };
 
 static void on_connect(void *driver, struct zkt_client *client)
@@ -143,7 +144,7 @@ static void on_abort(void *driver, struct zkt_client *client)
     zkt__client_connect_failed(client, "given up");
 }
 
-/* Drops the connection, whatever is under way. */
+/* Drops the connection at any moment. */
 static void drop(struct peer *p)
 {
     struct zkt_endpoint *near = p->near, *far = p->far;
@@ -181,7 +182,7 @@ static void answer(struct peer *p, bool yes)
     }
 }
 
-/* Moves at most @max bytes in one piece; how many. */
+/* Moves at most @max bytes at once; returns their number. */
 static size_t move_bytes(struct zkt_endpoint *from, struct zkt_endpoint *to,
                          size_t max)
 {
@@ -198,7 +199,7 @@ static size_t move_bytes(struct zkt_endpoint *from, struct zkt_endpoint *to,
     return len;
 }
 
-/* One piece each way; whether anything moved or ended. */
+/* Moves bytes both ways; returns true if anything moved or ended. */
 static bool pump(struct peer *p, size_t max)
 {
     if (p->near == NULL) {
@@ -219,7 +220,8 @@ static void tick(struct peer *peers, size_t count, int64_t ms)
     const struct zkt_server *server = peers[0].server;
     const uint32_t shards = zkt__server_shard_count(server);
     struct zkt_core *core = NULL;
-    for (uint32_t i = 0; i < 2 * shards; i++) { /* what crosses arrives */
+    /* delivers messages between shards */
+    for (uint32_t i = 0; i < 2 * shards; i++) {
         core = zkt__server_core(zkt__server_shard(server, i % shards));
         core->now_ms += i < shards ? ms : 0;
         core->ops->tick(core);
@@ -231,7 +233,7 @@ static void tick(struct peer *peers, size_t count, int64_t ms)
     }
 }
 
-/* ---- what the clients do ---- */
+/* ---- clients ---- */
 
 struct saying {
     int ended;
@@ -240,7 +242,7 @@ struct saying {
 static struct saying sayings[SAYINGS];
 static int said;         /* in this round */
 static int begun, ended; /* calls of any kind */
-static bool destroyed;   /* the instance, in this round */
+static bool destroyed;   /* the instance was destroyed in this round */
 
 static void on_said(const struct zkt_reply *reply,
                     const struct demo_message *message, void *user)
@@ -305,7 +307,7 @@ static void follow(struct peer *p, bool yes)
     }
 }
 
-/* Lets go of the handle and takes another, perhaps after a turn. */
+/* Closes the handle and opens another, perhaps after a turn. */
 static void reopen(struct peer *p)
 {
     demo_chat_close(p->room);
@@ -352,8 +354,8 @@ static void step(struct peer *peers)
     }
 }
 
-/* Lets everything arrive, on a network that works; also what is asked for again
- * after a while. */
+/* Delivers everything, on a network that works, including requests that are
+ * repeated after a while. */
 static void calm_down(struct peer *peers, size_t count)
 {
     for (int quiet = 0; quiet < 3;) {
@@ -390,7 +392,7 @@ static void close_peer(struct peer *p)
     zkt_client_close(p->client);
 }
 
-/* The last of @peers is new: what it is given is the truth. */
+/* The last of @peers is new: its state is the true state. */
 static void check_states(struct peer *peers)
 {
     struct zkt_client_stats stats;

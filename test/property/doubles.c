@@ -1,8 +1,8 @@
 /*
  * Prints random doubles for doubles.test.js: the bits in hexadecimal, and the
- * text that the writer gives. Some have few digits, some are subnormal, some
- * stand next to a power of two. Each is read back, and so is a random decimal,
- * as the C library does.
+ * writer's text. Some have few digits, some are subnormal, some are next to a
+ * power of two. Each is read back, and a random decimal is read, as the C
+ * library does.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -49,7 +49,7 @@ static double random_double(void)
     return value;
 }
 
-/* Whether @text, which has a NUL behind it, is read as strtod does. */
+/* Returns true if @text, with a NUL behind it, is read as strtod does. */
 static bool reads_alike(const char *text)
 {
     const struct zkt_number read = zkt__number_read(text, text + strlen(text));
@@ -61,7 +61,7 @@ static bool reads_alike(const char *text)
     return true;
 }
 
-/* Of up to 19 digits, all powers there are and some beyond. */
+/* A decimal of up to 19 digits with any exponent, and some beyond the range. */
 static bool reads_a_decimal(void)
 {
     const uint64_t digits = (uint64_t)random_below(0xffffffffu) << 32 |

@@ -1,7 +1,7 @@
 /*
  * Random values: decode(encode(v)) is v, for every type of the zoo; random
- * doubles by their bits read back to the last one, in at most 17 digits. A
- * rule that is broken in one place is reported at its path.
+ * doubles are read back exactly, from at most 17 digits. A rule that is broken
+ * in one place is reported at its path.
  *
  *   json_roundtrip [ROUNDS [SEED]]
  */
@@ -86,7 +86,7 @@ static void double_trip(void)
     if (back.real < value || back.real > value) {
         fail("a double does not read back", text, len);
     }
-    /* No shorter decimal may do: one digit fewer reads to something else. */
+    /* A decimal with fewer digits reads to another number. */
     char shorter[40];
     size_t digits = 0;
     for (size_t i = 0; i < len && text[i] != 'e'; i++) {
@@ -102,8 +102,8 @@ static void double_trip(void)
     }
 }
 
-/* A value of the right shape with one thing wrong somewhere: the issue names
- * that place, and is the only one. */
+/* A value of the right shape with a single error: the issue names its place,
+ * and is the only issue. */
 static void broken_rule(void)
 {
     static const struct {

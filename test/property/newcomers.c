@@ -1,8 +1,8 @@
 /*
  * Subscribers that come and go, in both dialects, some of them slow, while a
- * state changes at random, grows and shrinks around the size from which its
- * snapshot is kept for newcomers: whoever has taken all that it was sent has
- * the state of the server, by its snapshot and the patches in its dialect.
+ * state changes at random and grows and shrinks around the size from which its
+ * snapshot is kept for new subscribers. A subscriber that has read everything
+ * has the server's state, from its snapshot and the patches in its dialect.
  *
  *   newcomers [ROUNDS [SEED [SHARDS]]]
  */
@@ -37,7 +37,7 @@ static void grow(struct zoo_tree_call *call)
     zoo_tree_set_name(call, (struct zkt_str){ text, 1000 * random_below(6) });
 }
 
-/* Some changes; now and then in vain, or none. */
+/* Makes some changes; at times fails, or makes none. */
 static enum zkt_status get(struct zoo_tree_call *call,
                            const struct zoo_tree_get_input *in,
                            struct zoo_branch *out)
@@ -71,12 +71,12 @@ static const struct zoo_handlers handlers = { .tree = &tree };
 /* ---- peers ---- */
 
 struct peer {
-    struct zkt_endpoint *e; /* NULL: not connected */
+    struct zkt_endpoint *e; /* NULL if not connected */
     enum zkt_dialect dialect;
-    bool subscribed; /* has asked, and not taken it back */
+    bool subscribed; /* has subscribed and not unsubscribed */
     bool known;
     void *state;
-    uint8_t *bytes; /* that have come */
+    uint8_t *bytes; /* received bytes */
     size_t len;
 };
 
@@ -156,7 +156,7 @@ static void take_message(struct peer *p, const uint8_t *data, size_t len)
     zkt__arena_finish(&arena);
 }
 
-/* Takes whole frames off the front. */
+/* Removes whole frames from the front. */
 static void take_frames(struct peer *p)
 {
     size_t at = 0;
@@ -176,7 +176,7 @@ static void take_frames(struct peer *p)
     p->len -= at;
 }
 
-/* Takes at most @max bytes of what is pending. Whether that was all. */
+/* Takes at most @max bytes of output; returns true if that was all. */
 static bool take(struct peer *p, size_t max)
 {
     struct zkt_slice slice;
@@ -205,13 +205,13 @@ static void say(struct peer *p, const char *text)
         frame[2] = (uint8_t)(len >> 8);
         frame[3] = (uint8_t)len;
     }
-    memset(frame + head, 0, 4); /* a mask that changes nothing */
+    memset(frame + head, 0, 4); /* a mask of zeros */
     memcpy(frame + head + 4, text, len);
     p->e->ops->feed(p->e, frame, head + 4 + len);
     p->e->core->ops->tick(p->e->core);
 }
 
-/* Every shard has turns, so that what crosses arrives. */
+/* Gives every shard turns, which delivers messages between shards. */
 static void settle(const struct zkt_server *server)
 {
     const uint32_t count = zkt__server_shard_count(server);
@@ -237,9 +237,10 @@ static void come(struct peer *p, struct zkt_server *server)
     struct zkt_slice slice;
     p->e = zkt__server_accept(server, "peer");
     p->e->ops->feed(p->e, (uint8_t *)request, (size_t)len);
-    p->e->core->ops->tick(p->e->core); /* after those who have waited */
+    p->e->core->ops->tick(p->e->core); /* after waiting clients */
     while (p->e->ops->pending(p->e, &slice, 1) > 0) {
-        p->e->ops->sent(p->e, slice.len); /* the answer, and the welcome */
+        /* the handshake's reply, and the welcome */
+        p->e->ops->sent(p->e, slice.len);
     }
     p->e->core->ops->tick(p->e->core);
 }
@@ -253,7 +254,7 @@ static void go(struct peer *p)
     forget(p);
 }
 
-/* ---- what happens ---- */
+/* ---- steps ---- */
 
 #define ADDRESS ",\"actor\":\"tree\",\"actorId\":\"a\""
 
@@ -290,7 +291,7 @@ static void step(struct peer *p, struct zkt_server *server)
     }
 }
 
-/* On whichever shard it lives. */
+/* Finds the instance on any shard. */
 static const struct zkt_instance *find(const struct zkt_server *server)
 {
     const struct zkt_instance *instance = NULL;
@@ -305,7 +306,7 @@ static const struct zkt_instance *find(const struct zkt_server *server)
     return instance;
 }
 
-/* Takes everything, also what is fetched from another shard meanwhile. Whether
+/* Takes all output, including a snapshot from another shard. Returns true if
  * that was all. */
 static bool take_all(struct peer *p, const struct zkt_server *server)
 {
@@ -317,7 +318,7 @@ static bool take_all(struct peer *p, const struct zkt_server *server)
     return all;
 }
 
-/* Whoever has taken everything has the state as it is. */
+/* A subscriber that has read everything has the current state. */
 static void check(struct peer *p, struct zkt_server *server)
 {
     if (p->e == NULL || !take_all(p, server) || !p->subscribed) {
@@ -391,7 +392,7 @@ int main(int argc, char **argv)
                     (unsigned long long)seed);
         }
     }
-    /* A run in which nothing came from the cache has shown nothing. */
+    /* A run without cached snapshots has tested nothing. */
     if (rounds >= 100 && (cached == 0 || reached == 0)) {
         fail("the cache was not used, or never full");
     }

@@ -1,5 +1,5 @@
-// The patches of random changes (state_patch --dump), read by an RFC 6902
-// library and by the plain reading, written from the protocol alone.
+// The patches of random changes (state_patch --dump), applied by an RFC 6902
+// library and by a plain reader, written from the protocol alone.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

@@ -1,6 +1,7 @@
 /*
- * Matches as the runtime does, for a program that knows better. Reads lines of
- * hex and says for each text 1, 0, or x where PCRE2 and the automaton differ:
+ * Matches patterns as the runtime does, for a program that compares. Reads
+ * lines of hex and prints for each text 1, 0, or x where PCRE2 and the
+ * automaton differ:
  *
  *   p HEX     the pattern from now on, as the compiler lowered it
  *   t HEX     a text
@@ -17,7 +18,7 @@ enum {
     LINE_MAX_ = 1 << 16
 };
 
-/* What the line holds behind its letter, in the arena. */
+/* Decodes the line after its letter, into the arena. */
 static struct zkt_str read_hex(struct zkt_arena *arena, const char *line)
 {
     char *text = zkt__arena_zero(arena, strlen(line) / 2 + 1, 1);
@@ -29,7 +30,7 @@ static struct zkt_str read_hex(struct zkt_arena *arena, const char *line)
     return (struct zkt_str){ text, len };
 }
 
-/* By the automaton, without PCRE2 before it. */
+/* Matches with the automaton, without PCRE2 before it. */
 static bool finds(const struct zkt_pattern *pattern, struct zkt_str text)
 {
     struct zkt_automaton *automaton = NULL;

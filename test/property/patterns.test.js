@@ -1,5 +1,6 @@
-// Random patterns: what the compiler takes, JavaScript takes in `u` mode, and
-// the runtime finds it where JavaScript does, with PCRE2 and with its automaton.
+// Random patterns: JavaScript accepts in `u` mode every pattern that the
+// compiler accepts, and the runtime finds it where JavaScript does, with PCRE2
+// and with its automaton.
 //
 //   PATTERNS=N SEED=N ZOCKETC=… PATTERN_MATCH=… node --test patterns.test.js
 import assert from "node:assert/strict";
@@ -22,7 +23,7 @@ const letters = ["a", "b", "b", "x", "K", "é", "😀", " ", "-", "_", "0", ",",
 const classes = ["\\s", "\\S", "\\d", "\\D", "\\w", "\\W"];
 const escapes = ["\\t", "\\n", "\\r", "\\v", "\\f", "\\0", "\\x41", "\\u00e9", "\\u{1F600}", "\\u{a0}", "\\\\",
   "\\/", "\\.", "\\*", "\\$", "\\^", "\\[", "\\]", "\\{", "\\}", "\\(", "\\)", "\\|", "\\+", "\\?", "\\u2028"];
-// What the two might read differently; most of it is refused.
+// Syntax that the two might read differently; most of it is refused.
 const doubtful = ["{", "}", "]", ")", "(", "\\-", "\\_", "\\p{L}", "\\k<a>", "(?<=a)", "(?<a>b)", "(?i)a", "[[:alpha:]]", "[^]",
   "[]a]", "\\1", "a*+", "a++", "[a&&b]", "[a-\\d]", "[z-a]", "\\cA", "\\Q.\\E", "(*UTF)", "\\x{41}", "\\h", "\\R", "\\ud83d\\ude00",
   "\\ud83d", "\\x4", "\\u{110000}", "\\00", "\\8", "\\e", "\\a", "\\A", "\\z", "\\Z", "\\G", "\\N", "\\X", "\\K", "(?#x)", "(?|a)",
@@ -38,7 +39,7 @@ const quantifier = () => pick(["", "", "", "", "*", "+", "?", "{2}", "{1,}", "{0
 const atom = () => pick([
   () => pick(letters), () => pick(letters), () => ".", () => pick(classes), () => pick(escapes), set, set,
 ])();
-// Deep repetition would only meet the limit of steps, which JavaScript lacks.
+// Deep repetition would only reach the limit of steps, which JavaScript lacks.
 const group = (depth) =>
   `${pick(["(", "(?:"])}${alternatives(depth + 1)})${depth > 0 ? pick(["", "", "?", "{0}", "{2}", "??"]) : quantifier()}`;
 const term = (depth) => {
@@ -54,7 +55,7 @@ const alternatives = (depth) =>
 function pattern() {
   for (;;) {
     const source = `${pick(["", "^"])}${alternatives(0)}${pick(["", "$"])}`;
-    // An empty one, or one that begins with '*', would be a comment.
+    // An empty pattern, or a pattern that begins with '*', would be a comment.
     if (source !== "" && !source.startsWith("*") && !source.startsWith("/")) return source;
   }
 }
@@ -62,7 +63,7 @@ function pattern() {
 const texts = samples.filter((t) => t.length <= 8);
 const word = () => some(below(7), () => pick([...letters, "\t", "\n", "\r", "\u00a0", "\u2028", "A", "\u0000", "/", "]", "\u3000"]));
 
-/** What the compiler makes of patterns: PCRE2's, or undefined: refused. */
+/** Returns the compiler's patterns for PCRE2; undefined if refused. */
 function lower(sources) {
   const compile = (kept) => spawnSync(ZOCKETC, ["--model", "-", "-"], {
     input: `app p; actor a {\n${sources.map((s, i) => (kept[i] ? `method m${i}: string(/${s}/);` : "")).join("\n")}\n}\n`,
@@ -102,7 +103,7 @@ test("random patterns find the same", () => {
       words.forEach((text, t) => {
         const match = expression.exec(text);
         const wanted = match !== null;
-        if (wanted && isInsidePair(text, match.index)) return; // V8's mistake
+        if (wanted && isInsidePair(text, match.index)) return; // V8's error
         const said = found[k * words.length + t];
         assert.equal(said, wanted ? "1" : "0", `/${sources[i]}/ in ${JSON.stringify(text)}: ${lowered[i]}`);
         matches += wanted;

@@ -1,8 +1,8 @@
 /*
- * Random changes of a state of any type, by its table, and what must hold of
- * them: the patch applied to the old state gives the new one, in both dialects
- * and, for the plain one, by both readings; undo gives the old state back to
- * the last byte.
+ * Random changes of a state of any type, by its table, and their invariants:
+ * the patch applied to the old state makes the new state, in both dialects and,
+ * for the plain dialect, by both readings; undo restores the old state to the
+ * last byte.
  */
 #ifndef RANDOM_PATCH_H
 #define RANDOM_PATCH_H
@@ -92,7 +92,7 @@ static bool is_place(const struct zkt_type *t)
            t->kind == ZKT_KIND_MAP;
 }
 
-/* A place one step down, or NULL where there is none to go to. */
+/* Returns a cursor one step down, or NULL if there is no step. */
 static struct zkt_place *go_down(struct zkt_place *at)
 {
     const struct zkt_any_list *list = at->at;
@@ -147,16 +147,16 @@ static inline void change(struct zkt_arena *arena, struct zkt_place *root)
     }
 }
 
-/* ---- what must hold ---- */
+/* ---- invariants ---- */
 
 struct patch_round {
     const struct zkt_store *store;
     const struct zkt_type *type;            /* a struct */
-    const struct zkt_rule_context *context; /* NULL: none */
-    /* What came of it. */
-    const char *wrong; /* NULL: nothing */
-    bool refused;      /* a rule was broken, and the changes taken back */
-    bool differ;       /* the dialects */
+    const struct zkt_rule_context *context; /* or NULL */
+    /* The outcome. */
+    const char *wrong; /* the failed invariant, or NULL */
+    bool refused;      /* a rule was broken, and the changes undone */
+    bool differ;       /* the dialects differ */
     struct zkt_writer before, plain, rfc6902, after;
 };
 
@@ -241,7 +241,7 @@ static inline void check_undo(struct patch_round *round,
     zkt__writer_finish(&undone);
 }
 
-/* A random state and up to twelve changes of it. */
+/* Makes a random state and up to twelve changes of it. */
 static inline void patch_round_run(struct patch_round *round)
 {
     const struct zkt_type *type = round->type;

@@ -1,8 +1,8 @@
 /*
- * Random values of any type, by its table: small ones, with many equal parts,
- * so that changes meet. Strings hold what must be escaped. The rules of
- * numbers, counts and `unique` are kept; those of strings only where the
- * program says how.
+ * Random values of any type, by its table: small values with many equal parts,
+ * so that changes overlap. Strings contain characters to be escaped. The values
+ * keep the rules of numbers, counts and `unique`; those of strings only if the
+ * program sets random_ruled_text.
  */
 #ifndef RANDOM_VALUE_H
 #define RANDOM_VALUE_H
@@ -38,7 +38,7 @@ static inline struct zkt_str random_text(struct zkt_arena *arena)
 static void random_value(struct zkt_arena *arena, const struct zkt_type *type,
                          void *out, unsigned depth);
 
-/* Makes a string that keeps rules; NULL: they are not looked at. */
+/* Makes a string that keeps its rules; if NULL, these are ignored. */
 static struct zkt_str (*random_ruled_text)(
     struct zkt_arena *arena, const struct zkt_string_rules *rules) = NULL;
 
@@ -76,7 +76,7 @@ static inline double random_real(const struct zkt_float_rules *rules)
     return isfinite(rules->min) ? rules->min + 1 : rules->max - 1;
 }
 
-/* How many there are of what has @min to @max; few where it is deep. */
+/* Returns a random count between @min and @max; small at depth. */
 static inline size_t random_count(uint32_t min, uint32_t max, unsigned usual,
                                   unsigned depth)
 {
@@ -84,7 +84,7 @@ static inline size_t random_count(uint32_t min, uint32_t max, unsigned usual,
     return wanted < min ? min : wanted > max ? max : wanted;
 }
 
-/* Whether one of the first @count items is equal to the one behind them. */
+/* Returns true if an item among the first @count equals the next. */
 static inline bool is_repeated(const struct zkt_type *item, const char *items,
                                size_t count)
 {
@@ -180,8 +180,8 @@ static inline struct zkt_json random_json(void)
     return (struct zkt_json){ text, strlen(text) };
 }
 
-/* Deep down, what may be absent or null is. The JSON null that is there is not
- * told from one that is not. */
+/* Deep values that may be absent or null are. A JSON null that is present
+ * cannot be told from an absent value. */
 static inline void random_optional(struct zkt_arena *arena,
                                    const struct zkt_type *type, void *out,
                                    unsigned depth)
@@ -223,7 +223,7 @@ static inline void random_scalar(struct zkt_arena *arena,
         *(uint32_t *)out = (uint32_t)random_int(type->of.ints);
         break;
     case ZKT_KIND_INT64:
-    case ZKT_KIND_UINT64: /* never past INT64_MAX */
+    case ZKT_KIND_UINT64: /* at most INT64_MAX */
     case ZKT_KIND_TIMESTAMP:
         *(int64_t *)out = random_int(type->of.ints);
         break;

@@ -1,12 +1,11 @@
 /*
  * The work of changes in a state, for counting instructions.
  *
- *   state_cost change ITEMS ROUNDS   each round removes the first of so many
- *                                    items, appends one and writes the patch
- *   state_cost late ITEMS ROUNDS     each round changes every item, in one
- *                                    call that judges a `unique` in each
- *   state_cost patch ITEMS ROUNDS    each round applies a client's patch that
- *                                    has an operation for every item
+ *   state_cost change ITEMS ROUNDS   each round removes the first of ITEMS
+ *                                    items, appends an item and writes the
+ * patch state_cost late ITEMS ROUNDS     each round changes every item, in a
+ * single call that checks a `unique` in each state_cost patch ITEMS ROUNDS each
+ * round applies a client's patch that has an operation for every item
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,7 @@
 
 static const struct zkt_store store = { &zkt__allocator_default, { 1, 2 } };
 
-/* What a round needs, and the state that it works on. */
+/* The state of a round. */
 struct work {
     const struct zkt_type *type;
     void *state;

@@ -3,7 +3,7 @@
  *
  *   state_patch [ROUNDS [SEED]]
  *   state_patch --dump ROUNDS     a line of JSON for each round, for a program
- *                                 that reads patches in another way
+ *                                 with another reader of patches
  */
 #include <stdlib.h>
 

@@ -1,7 +1,8 @@
 /*
  * Random streams of frames, good and bad, cut at random places: through our
- * path, half of them with pauses, and through wslay fed one byte at a time.
- * Same messages, same replies, same close, as far as websocket_outcome.h says.
+ * decoder, half of them with pauses, and through wslay, which is fed a byte at
+ * a time. Messages, replies and close are the same, apart from the differences
+ * in websocket_outcome.h.
  *
  *   websocket_frames [STREAMS [SEED]]
  */
@@ -19,7 +20,7 @@ static unsigned below(unsigned n)
     return (unsigned)(seed >> 33) % n;
 }
 
-/* ---- what a stream leads to ---- */
+/* ---- outcomes ---- */
 
 static void run_ours(const uint8_t *bytes, size_t len, unsigned cut,
                      struct outcome *o)

@@ -1,11 +1,12 @@
 /*
- * What a stream of frames leads to, by our path and by wslay fed one byte at a
- * time: messages, replies, the close. Both must be the same, in either role,
- * but for what wslay is known to do otherwise: it says 1002 or 1007 of some
- * streams by how they are cut; it does not know the codes 1012 to 1014; a
- * header that cannot be is answered with a close frame that has no code; half
- * of a close code is none; the reason in a close frame that comes in pieces is
- * not looked at; and a frame is refused only when its payload begins.
+ * The outcome of a stream of frames, by our decoder and by wslay, which is fed
+ * a byte at a time: messages, replies, the close. Both must be the same, in
+ * either role, except for known differences of wslay: for some streams its
+ * code, 1002 or 1007, depends on the cuts; it does not know the codes 1012 to
+ * 1014; it answers an impossible header with a close frame without a code; it
+ * takes half a close code for no code; it does not check the reason in a close
+ * frame that comes in pieces; and it refuses a frame only when its payload
+ * begins.
  */
 #ifndef WEBSOCKET_OUTCOME_H
 #define WEBSOCKET_OUTCOME_H
@@ -24,10 +25,10 @@ enum {
 struct outcome {
     uint8_t *messages, *replies;
     size_t messages_len, replies_len;
-    unsigned code;      /* of the close; 0: none */
-    unsigned next_code; /* the reference: what one more byte leads to */
+    unsigned code;      /* of the close; 0 for none */
+    unsigned next_code; /* the reference: the code after another byte */
     struct zkt_ws *ws;
-    uint32_t pauses; /* state of the chance to pause; 0: never */
+    uint32_t pauses; /* state of the random pauses; 0 for none */
     uint8_t memory[OUTCOME_MESSAGE_MAX + ZKT_PADDING];
 };
 
@@ -64,7 +65,7 @@ static inline void outcome_end(struct outcome *o)
     outcome_begin(o);
 }
 
-/* ---- ours ---- */
+/* ---- our decoder ---- */
 
 static inline uint8_t *our_memory(void *user, size_t len)
 {
@@ -114,7 +115,7 @@ static inline void our_close(void *user, unsigned code, const char *reason)
     o->code = code;
 }
 
-/* A WebSocket whose handshake is done; @random is for a client's masks. */
+/* Opens a WebSocket after its handshake; @random is for a client's masks. */
 static inline void our_begin(struct zkt_ws *ws, struct outcome *o,
                              enum zkt_ws_role role, struct zkt_random *random)
 {
@@ -136,8 +137,8 @@ static inline void our_begin(struct zkt_ws *ws, struct outcome *o,
     ws->state = ZKT_WS_OPEN;
 }
 
-/* In a block of its own, so that reading past it is caught; again and again
- * where a message has paused it. */
+/* Feeds a copy in its own block, so that reading past it is caught; continues
+ * after each pause. */
 static inline void our_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
@@ -230,7 +231,7 @@ static inline void refer_close(struct outcome *o, enum zkt_ws_role role,
     o->code = code;
 }
 
-/* The code that one more byte would lead to, or 0. */
+/* Returns the code that another byte would lead to, or 0. */
 static inline unsigned code_of_next(wslay_event_context_ptr context,
                                     struct reference *r)
 {
@@ -286,15 +287,15 @@ static inline void run_reference(const uint8_t *bytes, size_t len,
     wslay_event_context_free(context);
 }
 
-/* ---- comparing ---- */
+/* ---- comparison ---- */
 
 static inline unsigned class_of(unsigned code)
 {
     return code == 1007 || (code >= 1012 && code <= 1014) ? 1002 : code;
 }
 
-/* A client's replies are masked by chance; of a violation only the length of
- * the close frame is looked at. */
+/* A client's replies have random masks; after a violation only the length of
+ * the close frame is compared. */
 static inline bool same_outcome(const struct outcome *a, struct outcome *b,
                                 enum zkt_ws_role role)
 {

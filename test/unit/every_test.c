@@ -413,8 +413,7 @@ static void test_trees(void **state)
     assert_true(now->root.has && now->root.value.value == 2);
 }
 
-/* ---- patches of other servers, inside of values that zocketc sets whole
- * ---- */
+/* ---- patches of other servers, inside whole values ---- */
 
 static enum zkt_patch_result patch(struct every_doc_state *doc_state,
                                    struct zkt_arena *arena, const char *text)

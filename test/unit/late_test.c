@@ -16,7 +16,7 @@
 #include "failing_alloc.h"
 #include "state/journal.h"
 
-/* ---- a handwritten state: { "rows": [{ "marks": [1] } …], "one": {…} } ----
+/* ---- a state: { "rows": [{ "marks": [1] } …], "one": {…} } ----
  * Marks are unique and at most three. */
 
 struct row {

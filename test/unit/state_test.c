@@ -16,8 +16,7 @@
 #include "failing_alloc.h"
 #include "state/journal.h"
 
-/* ---- a state by hand: { "n": 1, "list": [10 … 17], "map": {…}, "t"?: } ----
- */
+/* ---- a state: { "n": 1, "list": [10 … 17], "map": {…}, "t"?: } ---- */
 
 struct state {
     int32_t n;

@@ -1,14 +1,14 @@
 /*
  * Random values of every type of a schema, through its tables:
  *
- * - decode(encode(v)) is v, its encoding the same text, and another writer
- *   (mutate.c) gives that text, too; a copy is equal;
- * - one thing wrong in one place is one issue, with its code, at its path, and
- *   zkt__check_value says the same of a value that a client would take;
- * - one thing said in another way (a key twice, a default left out, white
- *   space that is trimmed, a union's kind last) is the value that it means;
- * - what states are at first keeps their own rules;
- * - random changes of states come as patches, or are refused and taken back.
+ * - decode(encode(v)) is v, with the same text; the other writer (mutate.c)
+ * makes that text, too; a copy is equal;
+ * - an error in one place is an issue with its code, at its path, and
+ *   zkt__check_value agrees about a value that a client would accept;
+ * - a value in another form (a repeated key, an omitted default, white space to
+ *   trim, a union's kind last) decodes to the value that it means;
+ * - initial states keep their own rules;
+ * - random changes of states arrive as patches, or are refused and undone.
  */
 #include "driver.h"
 
@@ -21,7 +21,7 @@
 #include "json/pattern.h"
 
 enum {
-    MUTATIONS = 30, /* of one value */
+    MUTATIONS = 30, /* of a value */
     KINDS_MAX = 64  /* of mutations */
 };
 
@@ -55,7 +55,7 @@ static void count(const char *what)
     done[i].count++;
 }
 
-/* Every `check;`: the one whose turn it is finds something. */
+/* Every `check;`: the selected call reports an issue. */
 static void check_hook(const void *value, struct zkt_issues *issues)
 {
     (void)value;
@@ -86,7 +86,7 @@ static struct zkt_str ruled_text(struct zkt_arena *arena,
     return ZKT_STR("");
 }
 
-/* ---- one text ---- */
+/* ---- texts ---- */
 
 static bool decode(struct zkt_arena *arena, const struct zkt_type *type,
                    const struct zkt_writer *w, struct zkt_issues *issues,
@@ -145,7 +145,7 @@ static void fail_at(const struct mutation *m, const char *what,
     zkt__writer_finish(&text);
 }
 
-/* ---- one value ---- */
+/* ---- values ---- */
 
 struct trial {
     struct zkt_arena arena;
@@ -154,7 +154,7 @@ struct trial {
     struct zkt_issues issues;
 };
 
-/* What a client takes, and would not be let through. */
+/* Checks the C value of a bad text that a client accepts. */
 static void check_lenient(struct trial *t, const struct mutation *m)
 {
     reset(&t->issues, &t->arena);
@@ -168,7 +168,7 @@ static void check_lenient(struct trial *t, const struct mutation *m)
     }
 }
 
-/* A text that means the value, but for one member. */
+/* Checks a text that means the value, except for a member. */
 static void check_harmless(struct trial *t, const struct mutation *m, bool good)
 {
     char saved[512];
@@ -226,7 +226,7 @@ static void check_copy(const struct trial *t, const struct zkt_writer *w)
     free(copy);
 }
 
-/* There and back; and back by a client, which looks at less. */
+/* Decodes the text, as a server and as a client, which checks less. */
 static void check_round(struct trial *t, const struct zkt_writer *w)
 {
     struct zkt_writer again;
@@ -248,7 +248,7 @@ static void check_round(struct trial *t, const struct zkt_writer *w)
     zkt__writer_finish(&again);
 }
 
-/* The number of sites; the text that the other writer gives is the same. */
+/* Returns the number of sites; the other writer must make the same text. */
 static uint32_t check_text(const struct trial *t, const struct zkt_writer *w)
 {
     struct zkt_writer other;
@@ -289,7 +289,7 @@ static void try_value(const struct zkt_type *type)
     zkt__arena_finish(&t.arena);
 }
 
-/* ---- one schema ---- */
+/* ---- schemas ---- */
 
 static void try_first_state(const struct zkt_type *type)
 {

@@ -1,6 +1,6 @@
 /*
- * What a program made for one random schema calls: see driver.c. The program
- * knows the schema's names; everything here goes by its tables.
+ * The driver of the program for a random schema: see driver.c. The program
+ * knows the schema's names; the driver only uses its tables.
  */
 #ifndef DRIVER_H
 #define DRIVER_H
@@ -9,11 +9,11 @@
 
 #include "zocket/schema.h"
 
-/* A text, and what is known of it: `matches` holds a '1' for every pattern of
- * the schema that JavaScript finds in it, else a '0'. */
+/* A text and its properties: `matches` holds a '1' for every pattern of the
+ * schema that JavaScript finds in it, otherwise a '0'. */
 struct sample {
     struct zkt_str text;
-    bool trimmed, lowered; /* trim, lower leave it as it is */
+    bool trimmed, lowered; /* trim, lower do not change it */
     const char *matches;
 };
 
@@ -25,8 +25,8 @@ struct samples {
 };
 
 /**
- * Tries @app's types with random values; @handlers is its struct of handlers,
- * of which the checks are filled in. What main returns.
+ * Tests @app's types with random values; fills in the checks of its struct of
+ * handlers, @handlers. Returns the exit status of main.
  *
  *   PROGRAM [ROUNDS [SEED]]
  */

@@ -1,5 +1,5 @@
-// Writes a random schema that zocketc must take, of every construct that the
-// language has, and the program that tries it (see driver.c).
+// Writes a random schema that zocketc must accept, with every construct of the
+// language, and the program that tests it (see driver.c).
 //
 //   node generate.mjs SEED DIR
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { codePoints, formats, isLowered, isMatch, isTrimmed, patterns, texts } f
 
 const [seed, dir] = process.argv.slice(2);
 
-/* ---- chance ---- */
+/* ---- random numbers ---- */
 
 let state = BigInt(seed) * 2654435761n + 1n;
 function below(n) {
@@ -21,7 +21,8 @@ const some = (n, make) => Array.from({ length: n }, (_, i) => make(i));
 
 /* ---- names ---- */
 
-// What C, C++, their headers, the generated code or JavaScript might mind.
+// Names that C, C++, their headers, the generated code or JavaScript might
+// reserve.
 const odd = (
   "alignas and asm auto bool break case catch char class compl concept const constexpr continue " +
   "decltype default delete do double else enum errno explicit export extern false float for friend " +
@@ -40,7 +41,7 @@ const odd = (
 
 const flat = (name) => name.replace(/_+/g, "").toLowerCase();
 
-/** A source of names that stay apart in C. */
+/** Returns a source of names that differ in C. */
 function scope(...taken) {
   const used = new Set(taken.map(flat));
   return (bases = odd, not = []) => {
@@ -66,7 +67,7 @@ function doc(indent = "") {
 
 const texty = (s) => JSON.stringify(s).replace(/[\u007f-\uffff]/g, (c) =>
   chance(20) ? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}` : c)
-  // The two halves of a pair are escaped together, or not at all.
+  // The halves of a surrogate pair are both escaped, or neither.
   .replace(/\\u(d[89ab]..)([\udc00-\udfff])/g, (_, a, b) => `\\u${a}\\u${b.charCodeAt(0).toString(16)}`)
   .replace(/([\ud800-\udbff])\\u(d[c-f]..)/g, (_, a, b) => `\\u${a.charCodeAt(0).toString(16)}\\u${b}`);
 
@@ -186,7 +187,7 @@ const bool = () => ({ text: "bool", literal: () => pick(["true", "false"]), flat
 
 /* ---- declarations ---- */
 
-// Types and actors share one space of names in C.
+// Types and actors share a namespace in C.
 const topName = scope("string", "bytes", "bool", "json", "map", "stream", "connection", "clientId", "on", "then", "user");
 const declared = { enums: [], structs: [], unions: [], aliases: [] };
 const declarations = []; // texts
@@ -207,7 +208,8 @@ function makeEnum() {
   declared.enums.push({ text: name, literal: () => pick(values).v, flat: true, comparable: values.length > 3 });
 }
 
-/** Any type, that may stand where @ctx says: its depth, and what is known. */
+/** Returns any type; @depth is its depth, @self the types that it may
+ * contain. */
 function type(depth, self) {
   const scalars = [bool, () => integer(pick(Object.keys(ranges))), real, string, string, bytes, json];
   const roll = below(100);
@@ -224,10 +226,11 @@ function type(depth, self) {
   return known.length > 0 ? pick(known) : pick(scalars)();
 }
 
-// A name that contains whom it likes: behind '?', null, [] or map<> alone.
+// A recursive type: only behind '?', null, [] or map<>.
 const later = (self) => ({ text: pick(self), literal: () => null });
 
-/** What stands behind a pointer: sometimes what is not declared yet. */
+/** Returns a type behind a pointer, sometimes a type that is not declared
+ * yet. */
 const behind = (depth, self) => (self.length > 0 && chance(30) ? later(self) : type(depth, self));
 
 const grouped = (t) => (t.text.includes("|") ? `(${t.text})` : t.text);
@@ -243,7 +246,8 @@ function counts(t, unique) {
   return { rules, low: fits ? low : 0, high };
 }
 
-/** Literals for @n items; distinct ones if @unique; null: there are none. */
+/** Returns literals for @n items, distinct if @unique; null if there are
+ * none. */
 function literals(t, n, unique) {
   const made = [];
   for (let tries = 0; made.length < n && tries < 200; tries++) {
@@ -319,7 +323,8 @@ function makeAlias() {
   }
 }
 
-/** Fields or parameters. @must: each has a default, or may be absent. */
+/** Returns fields or parameters. With @must, each has a default or may be
+ * absent. */
 function fields(count, self, must, name, reserved = []) {
   return some(count, () => {
     const n = name(odd, reserved);
@@ -336,7 +341,7 @@ function fields(count, self, must, name, reserved = []) {
   });
 }
 
-/** A type that goes to any struct or union, declared or not. */
+/** Returns a type that refers to any struct or union, declared or not. */
 function pointer(self) {
   const t = later(self);
   return pick([
@@ -442,7 +447,7 @@ for (const p of planned.slice(1).sort(() => below(3) - 1)) {
 }
 const actors = some(1 + below(3), () => makeActor(topName(odd, ["toJSON"])));
 
-/** Declarations in any order, over up to three files. */
+/** Spreads the declarations over up to three files, in any order. */
 function spread() {
   const files = { [`${stem}.zkt`]: [], "parts/first.zkt": [], "shared/common types.zkt": [] };
   const names = Object.keys(files);

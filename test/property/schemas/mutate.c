@@ -1,6 +1,6 @@
 /*
- * See mutate.h: values that hold others. Of the runtime's writer only strings
- * and numbers are used, of its rules nothing.
+ * See mutate.h: values with parts. Uses the runtime's writer only for strings
+ * and numbers, and none of its rules.
  */
 #include "mutate_parts.h"
 
@@ -12,7 +12,7 @@
 static void write_value(struct mutation *m, const struct zkt_type *type,
                         const void *value);
 
-/* The member, of @type, becomes the value at @to, or absent. */
+/* Notes that the member, of @type, becomes the value at @to, or absent. */
 static void note_change(struct mutation *m, const struct zkt_type *type,
                         const void *member, const void *to)
 {
@@ -42,7 +42,7 @@ static const struct zkt_type *inside(const struct zkt_type *type)
     }
 }
 
-/* A JSON value that is none of the type; NULL: there is none. */
+/* Returns a JSON value that is not of the type, or NULL if there is none. */
 static const char *wrong_token(const struct zkt_type *type, unsigned which)
 {
     static const char *const of_text[] = { "7", "[]", "false" };
@@ -120,7 +120,7 @@ static void put_key(struct mutation *m, struct zkt_str key, size_t start)
     put(m, ":");
 }
 
-/* What can be done about the key itself; true: no more of the field. */
+/* Changes the key itself; returns true if the field is done. */
 static bool change_field(struct mutation *m, const struct zkt_field *field,
                          const void *member, size_t start)
 {
@@ -181,7 +181,8 @@ static void write_unknown_key(struct mutation *m,
     }
 }
 
-/* The fields of an object that began at @start; @discriminator: its key. */
+/* Writes the fields of an object that began at @start; @discriminator is its
+ * key. */
 static void write_fields(struct mutation *m, const struct zkt_type *type,
                          const void *value, size_t start)
 {
@@ -245,7 +246,7 @@ static void write_union(struct mutation *m, const struct zkt_type *type,
 
 /* ---- lists, tuples, maps ---- */
 
-/* How many items are written, of those there are or more. */
+/* Returns the number of items to write, which may be wrong. */
 static size_t wrong_count(struct mutation *m, uint32_t min, uint32_t max,
                           size_t len)
 {
@@ -330,7 +331,7 @@ static void write_entry(struct mutation *m, const struct zkt_map_info *info,
     write_value(m, info->value, entry + info->value_offset);
 }
 
-/* @count entries more, with keys of their own. */
+/* Writes @count more entries, with new keys. */
 static void write_more(struct mutation *m, const struct zkt_map_info *info,
                        const struct zkt_any_map *map, size_t count,
                        size_t start)

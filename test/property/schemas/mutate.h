@@ -1,7 +1,7 @@
 /*
- * A value as JSON, with one thing wrong in one place, or with one thing done
- * in another way that means the same. The writer walks the value by its type;
- * each place where something can be done is a site with a number.
+ * A value as JSON, with an error in one place, or with a change of form that
+ * means the same. The writer walks the value by its type; each place where it
+ * can change something is a site with a number.
  */
 #ifndef MUTATE_H
 #define MUTATE_H
@@ -11,7 +11,7 @@
 
 #define NO_SITE UINT32_MAX
 
-/* What an issue says beside its message. */
+/* An expected issue, without its message. */
 struct place {
     enum zkt_issue_code code;
     uint32_t depth;
@@ -22,27 +22,30 @@ struct mutation {
     struct zkt_writer *w;
     const struct samples *samples;
     uint32_t target; /* the site to change, or NO_SITE */
-    /* What came of it. */
+    /* The outcome. */
     uint32_t sites;
-    const char *what; /* of the site; NULL: none was changed */
-    bool harmless;    /* no issue; else @expected */
-    bool by_rule;     /* a C value can be as wrong */
+    const char *what; /* the kind of change; NULL if nothing was changed */
+    bool harmless;    /* no issue; otherwise @expected */
+    bool by_rule;     /* a C value can have the same error */
     struct place expected;
-    void *member;        /* harmless: this part of the value becomes */
-    const void *becomes; /* … this; NULL: zeros */
+    void *member;        /* if harmless, this part of the value becomes */
+    const void *becomes; /* this; NULL for zeros */
     size_t member_size;
-    uint32_t failing_check; /* of the checks, in order, from 1; 0: none */
-    /* On the way. */
+    /* the number of the failing check, from 1; 0 for none */
+    uint32_t failing_check;
+    /* State of the writer. */
     uint32_t checks, quiet, depth;
-    bool nullable; /* null may stand here */
+    bool nullable; /* null is allowed here */
     struct zkt_step path[ZKT_DEPTH_MAX];
 };
 
-/** Writes @value; @m has its writer, samples and target, and is else zero. */
+/** Writes @value. @m has its writer, samples and target, and is otherwise
+ * zero. */
 void mutation_write(struct mutation *m, const struct zkt_type *type,
                     const void *value);
 
-/** The issues that @text has by @rules, with the code of the last one. */
+/** Returns the number of issues of @sample under @rules, and the code of the
+ * last. */
 unsigned sample_faults(const struct samples *samples,
                        const struct zkt_string_rules *rules,
                        const struct sample *sample, enum zkt_issue_code *code);

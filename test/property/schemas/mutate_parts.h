@@ -1,5 +1,5 @@
 /*
- * What the two halves of the writer share: text, and sites. See mutate.h.
+ * Text and sites, for both halves of the writer. See mutate.h.
  */
 #ifndef MUTATE_PARTS_H
 #define MUTATE_PARTS_H
@@ -13,7 +13,7 @@ static inline void put(struct mutation *m, const char *text)
     zkt_write_raw(m->w, text, strlen(text));
 }
 
-/* Whether this is the site to change. */
+/* Returns true if this is the site to change. */
 static inline bool is_target(struct mutation *m, const char *what)
 {
     if (m->quiet > 0 || m->sites++ != m->target) {
@@ -23,7 +23,8 @@ static inline bool is_target(struct mutation *m, const char *what)
     return true;
 }
 
-/* One where what is written has @code as its only issue, at this place. */
+/* Returns true if this site is to be broken; the expected issue has @code and
+ * this place. */
 static inline bool breaks(struct mutation *m, const char *what,
                           enum zkt_issue_code code, bool by_rule)
 {
@@ -59,7 +60,7 @@ static inline bool means_the_same(struct mutation *m, const char *what)
     return true;
 }
 
-/* A value that holds no others; mutate_scalar.c. */
+/* Writes a value without parts; mutate_scalar.c. */
 void mutation_scalar(struct mutation *m, const struct zkt_type *type,
                      const void *value);
 

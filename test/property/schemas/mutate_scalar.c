@@ -11,7 +11,8 @@ static void put_integer(struct mutation *m, int64_t value)
     zkt_write_int64(m->w, value);
 }
 
-/* Beside a good one in the range, but no multiple of the step. */
+/* Returns a number next to a good number, in the range but not a multiple of
+ * the step. */
 static int64_t beside(const struct zkt_int_rules *rules, int64_t value)
 {
     return value < rules->max ? value + 1 : value - 1;
@@ -105,7 +106,8 @@ unsigned sample_faults(const struct samples *samples,
     return faults;
 }
 
-/* A sample with @code as its only fault, that transforms leave alone. */
+/* Returns a sample with @code as its only issue, which the transforms do not
+ * change. */
 static const struct sample *find_faulty(const struct mutation *m,
                                         const struct zkt_string_rules *rules,
                                         enum zkt_issue_code wanted)
@@ -160,7 +162,7 @@ static void put_upper(struct mutation *m, struct zkt_str text)
     for (size_t i = start; i < m->w->len && !m->w->failed; i++) {
         char *c = &m->w->data[i];
         if (*c == '\\') {
-            i += m->w->data[i + 1] == 'u' ? 5 : 1; /* escapes stay */
+            i += m->w->data[i + 1] == 'u' ? 5 : 1; /* skips the escape */
         } else if (*c >= 'a' && *c <= 'z') {
             *c = (char)(*c - 'a' + 'A');
         }
@@ -246,7 +248,7 @@ static void write_enum(struct mutation *m, const struct zkt_type *type,
     }
 }
 
-/* ---- any of them ---- */
+/* ---- any scalar ---- */
 
 void mutation_scalar(struct mutation *m, const struct zkt_type *type,
                      const void *value)

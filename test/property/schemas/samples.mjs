@@ -1,5 +1,5 @@
-// Texts and patterns for random schemas. What matches what is JavaScript's
-// word, in `u` mode: the runtime's must be the same.
+// Texts and patterns for random schemas. JavaScript decides in `u` mode which
+// texts match; the runtime must agree.
 import { readFileSync } from "node:fs";
 
 export const texts = [
@@ -33,13 +33,13 @@ export const patterns = [
   "/^[\\D]{0,3}$/", "/[\\b]|\\t/", "/\"/", "/\\?\\?\\//", "/(?:)/",
 ];
 
-// The compiler's own table of formats, whose C strings are JSON's, too.
+// The compiler's own table of formats; its C strings are JSON strings, too.
 const table = readFileSync(new URL("../../../zocketc/schema/formats.def", import.meta.url), "utf8");
 export const formats = Object.fromEntries(
   [...table.matchAll(/^F\(("\w+"), (".*")\)$/gm)].map((m) => m.slice(1).map(JSON.parse)),
 );
 
-/** Whether JavaScript finds the pattern, or format, in the text. */
+/** Returns true if JavaScript finds the pattern, or format, in the text. */
 export function isMatch(shown, text) {
   const source = formats[shown] ?? shown;
   return new RegExp(source.slice(1, -1), "u").test(text);
