@@ -1,8 +1,8 @@
 /*
- * Any bytes from a server, through the whole client: a line is the payload of
- * a text frame, or begins with what is to happen instead: R raw bytes in place
- * of a frame, D the connection is lost, T the clock moves, S listeners come or
- * go. Whatever a server says, the client goes on, and its state stays whole.
+ * Any bytes from a server, through the whole client. A line is the payload of a
+ * text frame, or its first letter is a command: R sends raw bytes instead of a
+ * frame, D drops the connection, T advances the clock, S adds or removes
+ * listeners. After any message the client goes on and its state is whole.
  */
 #include <stdlib.h>
 

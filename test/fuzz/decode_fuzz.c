@@ -1,9 +1,9 @@
 /*
- * Any bytes as JSON, through every decoder that was generated for three
- * schemas; the first byte says which. What decodes strictly keeps its rules by
- * the other reading of them, too, is taken by a lenient reader, and is written
- * and read back as the same value; what only a lenient one takes is checked,
- * and where that finds nothing, written.
+ * Any bytes as JSON, through every decoder of three schemas; the first byte
+ * selects the type. A value that decodes strictly passes zkt__check_value, is
+ * accepted by a lenient reader, and is encoded and decoded to the same value. A
+ * value that only a lenient reader accepts is checked, and encoded if it
+ * passes.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ enum {
 static const struct zkt_hash_key hash_key = { 5, 6 };
 static struct zkt_pattern_cache patterns;
 static struct zkt_rule_context context = { .patterns = &patterns };
-/* The zoo's state is the first, so that a corpus can begin with '0'. */
+/* The zoo's state comes first, so that a corpus can begin with '0'. */
 static const struct zkt_type *types[TYPES_MAX] = {
     &zoo_tree_state_type_,
     &zoo_branch_type_,
@@ -84,7 +84,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* ---- one text ---- */
+/* ---- a text ---- */
 
 struct run {
     struct zkt_arena arena;
@@ -94,7 +94,7 @@ struct run {
     size_t len;
 };
 
-/* The value, in the arena; NULL: it is none. */
+/* Decodes the value into the arena; returns NULL if it is refused. */
 static void *decode(struct run *r, const void *text, size_t len, bool lenient)
 {
     struct zkt_reader reader;
@@ -110,7 +110,7 @@ static void *decode(struct run *r, const void *text, size_t len, bool lenient)
                       zkt__reader_done(&reader);
     if (!good && !reader.malformed && r->issues.total == 0 &&
         zkt__reader_done(&reader)) {
-        abort(); /* refused, and nobody says why */
+        abort(); /* refused without an issue */
     }
     return good ? value : NULL;
 }
@@ -167,7 +167,7 @@ static void run_leniently(struct run *r)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0 || !zkt__utf8_valid(data + 1, size - 1)) {
-        return 0; /* the WebSocket has seen to it */
+        return 0; /* the WebSocket layer checks that */
     }
     struct run r = {
         .type = types[(uint8_t)(data[0] - '0') % type_count],

@@ -1,7 +1,7 @@
 /*
- * Any bytes as frames, cut anywhere: our path, the fast one and the way back
- * and forth between it and wslay, does what wslay does when it is fed byte by
- * byte. The first byte says which role, and how the cuts fall.
+ * Any bytes as frames, cut anywhere: our decoder, with its fast path and its
+ * changes to and from wslay, does the same as wslay that is fed byte by byte.
+ * The first byte selects the role and the cuts.
  */
 #include "../property/websocket_outcome.h"
 

@@ -1,7 +1,7 @@
 /*
- * Any bytes as the head of a handshake, of a request or of a response: judged
- * the same whole and in pieces. The first byte says which role, and into how
- * many pieces.
+ * Any bytes as the head of a handshake, a request or a response: the outcome is
+ * the same for the whole head and for pieces. The first byte selects the role
+ * and the number of pieces.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct heard {
     size_t len;
     unsigned code;
     int opened, messages, state;
-    size_t seen; /* bytes of what a request was asked for */
+    size_t seen; /* bytes of the request's fields */
 };
 
 static int on_request(void *user, const struct zkt_ws_request *request,
@@ -126,8 +126,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct heard whole = { .len = 0 }, cut = { .len = 0 };
     run(data + 1, size - 1, client, size, &whole);
     run(data + 1, size - 1, client, 1 + (data[0] >> 1), &cut);
-    /* What follows a head that is good is frames, and theirs is another
-     * fuzzer; a client's replies to them are masked by chance. */
+    /* The bytes after a good head are frames, which another fuzzer tests; a
+     * client's replies to them have random masks. */
     if (whole.opened != cut.opened || whole.messages != cut.messages ||
         whole.state != cut.state || whole.seen != cut.seen ||
         (whole.code == 0) != (cut.code == 0) || whole.len != cut.len) {

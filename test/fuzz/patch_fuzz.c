@@ -1,6 +1,6 @@
 /*
- * Any bytes as a patch for a client's state, in both dialects: applied whole
- * or not at all, and undone to the last byte when it does not fit.
+ * Any bytes as a patch for a client's state, in both dialects: applied as a
+ * whole or not at all, and undone to the last byte if it does not fit.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct zkt_store store = { &zkt__allocator_default, { 1, 2 } };
 static const struct zkt_type *const type = &zoo_tree_state_type_;
 
-/* What was applied is a state that can be written and read again. */
+/* Checks that the patched state can be encoded and decoded. */
 static void check_whole(struct zkt_arena *arena, struct zkt_issues *issues,
                         const struct zoo_tree_state *state)
 {

@@ -1,7 +1,8 @@
 /*
- * The compiler on any bytes: reports, never crashes. What parses is laid out
- * twice; what is right is described, compared to itself, and goes through the
- * templates. A form feed stands between two schemas, which are compared.
+ * The compiler on any bytes: it reports and never crashes. A schema that parses
+ * is formatted twice; a schema without errors is described, compared with
+ * itself, and goes through the templates. A form feed separates two schemas,
+ * which are compared.
  */
 #include <stdint.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static FILE *nowhere; /* where messages go */
+static FILE *nowhere; /* receives messages */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -32,7 +33,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void check_format(struct arena *arena, const struct source *source)
 {
     struct text_buffer once = format_source(arena, source);
-    emit_text(&once, ""); /* a NUL, also behind nothing */
+    emit_text(&once, ""); /* writes a NUL, even to an empty buffer */
     const struct source again = {
         .path = source->path,
         .text = once.text,
@@ -47,7 +48,7 @@ static void check_format(struct arena *arena, const struct source *source)
     text_buffer_finish(&twice);
 }
 
-/* The names of another output, which does not matter here. */
+/* The names in another output, which do not matter here. */
 static const char *name_of(const void *user, const char *name)
 {
     (void)user;
@@ -87,7 +88,7 @@ static const struct describe_names no_names = {
     .tuple = tuple_of,
 };
 
-/* What is written for a model. */
+/* Writes all outputs of a model. */
 static void check_templates(const struct model *model)
 {
     static void (*const emitters[])(struct text_buffer *,
@@ -104,7 +105,8 @@ static void check_templates(const struct model *model)
     }
 }
 
-/* Parses, lays out, checks; the description of what is right, or NULL. */
+/* Parses, formats, checks; returns the description of a schema without errors,
+ * or NULL. */
 static const struct json_value *run(struct arena *arena, const char *path,
                                     const uint8_t *data, size_t size)
 {

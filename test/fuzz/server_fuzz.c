@@ -1,8 +1,8 @@
 /*
  * Any bytes from a client, through the whole server: the handshake, frames,
- * envelopes, the chat's decoders and handlers. The input is the stream as it
- * is; one that does not begin with GET is put behind a handshake, and then
- * every line is the payload of a text frame.
+ * envelopes, the chat's decoders and handlers. The input is the raw stream; if
+ * it does not begin with GET, a handshake precedes it and every line is the
+ * payload of a text frame.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static void feed(struct zkt_endpoint *e, const void *bytes, size_t len)
     e->core->ops->tick(e->core);
 }
 
-/* A masked text frame whose mask is zero. */
+/* Feeds a text frame with a mask of zeros. */
 static void feed_frame(struct zkt_endpoint *e, const uint8_t *text, size_t len)
 {
     uint8_t frame[14 + 4096] = { 0x81 };
