@@ -11,7 +11,7 @@ const newRoom = () => `room ${++rooms}/~"ü`;
 after(() => server.stop());
 const server = await startServer({ after }, process.env.CHAT_SERVER);
 
-/** What @peer has been told of the rooms so far. */
+/** Returns the messages to @peer about the rooms so far. */
 async function heard(peer, ...rooms) {
   const all = [];
   for (const room of rooms) {
@@ -224,7 +224,7 @@ describe("state", () => {
         ).newDocument;
       }
     }
-    // Other people's disconnects may still be on their way: settle, compare.
+    // Disconnects of other peers may still be under way: settle, compare.
     const watcher = await Peer.open(server.url);
     let fresh;
     for (;;) {
@@ -284,7 +284,7 @@ describe("events", () => {
       bob.send({ type: "event:sub", actor: "chat", actorId: room });
     }
     await heard(bob, first, second);
-    ada.socket.terminate(); // no closing handshake: it vanishes
+    ada.socket.terminate(); // no closing handshake
     const left = [await bob.next(), await bob.next()];
     assert.deepEqual(left.map((m) => m.actorId).sort(), [first, second].sort());
     for (const message of left) {
@@ -511,7 +511,7 @@ describe("errors", () => {
 
   test("a message over the limit closes with 1009", async () => {
     const noisy = await Peer.open(server.url);
-    noisy.socket.on("error", () => {}); // the rest of it is not taken
+    noisy.socket.on("error", () => {}); // the rest of it is not read
     noisy.sendText(" ".repeat(1024 * 1024 + 1));
     assert.equal((await noisy.closed).code, 1009);
   });
@@ -522,7 +522,7 @@ describe("errors", () => {
       `{"type":"rpc","id":"d","actor":"chat","actorId":"x","method":"who",` +
       `"input":${input}}`;
     noisy.sendText(call("[".repeat(100000) + "]".repeat(100000)));
-    assert.equal((await noisy.next()).type, "rpc:result"); // nobody reads it
+    assert.equal((await noisy.next()).type, "rpc:result"); // the method has no input
     noisy.sendText(call("[".repeat(100000) + "}" + "]".repeat(99999)));
     assert.equal((await noisy.next()).type, "error");
     const { result } = await noisy.call("chat", "x", "who");

@@ -1,8 +1,7 @@
 /*
- * Clients over real sockets: the counter's server is killed and started again
- * under a client, which is driven in each of its three ways, and state is in
- * sync again. Nothing here waits for a time; everything waits for something
- * to happen.
+ * Clients over real sockets: the counter's server is killed and restarted under
+ * a client of each of its three drivers, and the state is in sync again. The
+ * tests wait for events, never for a time.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -35,27 +34,28 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* On the port that it had, so that the client finds it again. */
+/* Restarts the server on its old port, so that the client finds it again. */
 static void restart(void)
 {
     char port[8];
     bool up = false;
     snprintf(port, sizeof(port), "%s", server.port);
-    for (int i = 0; i < 100 && !up; i++) { /* somebody may have it briefly */
+    /* another program may hold it briefly */
+    for (int i = 0; i < 100 && !up; i++) {
         program_kill(&server);
         up = program_start(&server, server_arguments, port);
     }
     assert_true(up);
 }
 
-/* Quick, so that the tests are; a server that restarts is slower still. */
+/* Short delays for short tests; the restart of the server takes longer. */
 static const struct zkt_client_options quick = {
     .reconnect_min_ms = 5,
     .reconnect_max_ms = 20,
     .rpc_timeout_ms = 60000,
 };
 
-/* What a client has seen; guarded where threads share it. */
+/* The client's notifications; guarded if threads share it. */
 struct seen {
     struct zkt_client *client;
     struct demo_counter *counter;
@@ -108,7 +108,7 @@ static void open_seen(struct seen *seen,
     demo_counter_watch_n(seen->counter, on_n, seen);
 }
 
-/* ---- by poll ---- */
+/* ---- polled clients ---- */
 
 static void test_polled(void **state)
 {
@@ -138,7 +138,7 @@ static void test_polled(void **state)
         zkt_client_poll(seen.client, -1);
     }
     assert_int_equal(seen.outcome, ZKT_OK);
-    assert_int_equal(seen.result, 4); /* the new one began at 0 */
+    assert_int_equal(seen.result, 4); /* the new server began at 0 */
     assert_int_equal(seen.n, 4);
     assert_int_equal(demo_counter_snapshot(seen.counter)->n, 4);
     assert_string_equal(seen.history, "CrC");
@@ -148,7 +148,7 @@ static void test_polled(void **state)
     assert_string_equal(seen.history, "CrCd");
 }
 
-/* A name that has to be looked up, while the client is closed. */
+/* Closes the client while its name is being resolved. */
 static void test_closing_while_a_name_is_looked_up(void **state)
 {
     (void)state;
@@ -181,10 +181,10 @@ static void test_posting_to_a_polled_client(void **state)
     assert_int_equal(zkt_client_post(seen.client, count_post, &count), ZKT_OK);
     demo_counter_close(seen.counter);
     zkt_client_close(seen.client);
-    assert_int_equal(count, 2); /* what was posted before still ran */
+    assert_int_equal(count, 2); /* earlier posts still ran */
 }
 
-/* ---- on a loop of ours ---- */
+/* ---- clients on a user's loop ---- */
 
 struct on_loop {
     struct seen seen;
@@ -192,7 +192,8 @@ struct on_loop {
     int stage;
 };
 
-/* Once per iteration: what is next, when what is before has come true. */
+/* Takes the next step, once per iteration, when the condition of the previous
+ * step holds. */
 static void on_step(uv_idle_t *step)
 {
     struct on_loop *t = step->data;
@@ -263,8 +264,8 @@ static void close_on_inc(const struct zkt_reply *reply, int32_t n, void *user)
     zkt_client_close(seen->client);
 }
 
-/* What is begun outside of all callbacks goes out with nothing else to wake
- * the loop; and the client is closed in a callback of its own. */
+/* A call outside of all callbacks is sent although nothing else wakes the loop;
+ * and the client is closed in a callback of its own. */
 static void test_a_quiet_loop(void **state)
 {
     struct zkt_client_options options = quick;
@@ -296,16 +297,16 @@ static void test_a_loop_that_ends_early(void **state)
     assert_int_equal(uv_loop_init(&loop), 0);
     options.loop = &loop;
     struct zkt_client *client = zkt_client_open(server.url, &options);
-    zkt_client_close(client); /* before the loop has run at all */
+    zkt_client_close(client); /* before the loop has run */
     assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(&loop), 0);
     options.thread = true;
     assert_null(zkt_client_open(server.url, &options));
 }
 
-/* ---- on a thread of its own ---- */
+/* ---- clients with a thread of their own ---- */
 
-/* What callbacks on the client's thread tell the test's. */
+/* Passes results from callbacks on the client's thread to the test's thread. */
 struct shared {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -363,7 +364,7 @@ static void wait_for_status(struct shared *s, enum zkt_connection status)
     pthread_mutex_unlock(&s->mutex);
 }
 
-/* The listener may have come too late to be told. */
+/* The listener may have been added after the connection. */
 static void be_connected(struct shared *s)
 {
     struct zkt_reply reply = { 0 };
@@ -440,7 +441,7 @@ static void test_on_its_own_thread(void **state)
     zkt_reply_clear(&reply);
     demo_counter_close(s.counter);
     zkt_client_close(s.client);
-    assert_int_equal(s.status, ZKT_DISCONNECTED); /* the thread is gone */
+    assert_int_equal(s.status, ZKT_DISCONNECTED); /* the thread has ended */
     finish_shared(&s);
 }
 
@@ -452,7 +453,8 @@ static void shared_on_inc(const struct zkt_reply *reply, int32_t n, void *user)
     shared_end(s);
 }
 
-/* Begun here, and told there; listeners come and go from here, too. */
+/* Calls begin here and end on the client's thread; listeners are added and
+ * removed from here, too. */
 static void test_beginning_on_another_thread(void **state)
 {
     struct shared s;
@@ -541,8 +543,9 @@ static void count_calls(struct zkt_client *client, void *user)
     shared_end(look->shared);
 }
 
-/* A thread waits for an answer that will not come when another closes. */
-static void test_closing_ends_what_others_wait_for(void **state)
+/* A thread waits for a reply that never comes, until another thread closes the
+ * client. */
+static void test_closing_ends_the_waits_of_other_threads(void **state)
 {
     struct shared s;
     struct look look = { .shared = &s };
@@ -552,7 +555,7 @@ static void test_closing_ends_what_others_wait_for(void **state)
     be_connected(&s);
     (void)kill(server.pid, SIGSTOP);
     assert_int_equal(pthread_create(&caller, NULL, call_until_closed, &s), 0);
-    while (look.calls < 2) { /* until it is under way */
+    while (look.calls < 2) { /* until the call is under way */
         look.over = false;
         assert_int_equal(zkt_client_post(s.client, count_calls, &look), ZKT_OK);
         pthread_mutex_lock(&s.mutex);
@@ -584,7 +587,7 @@ static void test_closing_on_its_own_thread(void **state)
     wait_for_status(&s, ZKT_DISCONNECTED);
 }
 
-/* ---- closing in every callback, of each kind of client ---- */
+/* ---- closing in every callback, for each kind of client ---- */
 
 enum where {
     AT_STATUS,
@@ -594,8 +597,8 @@ enum where {
     PLACES
 };
 
-/* One that closes its handle and its client, in the callback @where, and then
- * goes on as if nothing had happened. */
+/* A client that closes its handle and itself in the callback @where, and then
+ * goes on using them. */
 struct closer {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -680,7 +683,8 @@ static void closer_on_post(struct zkt_client *client, void *user)
     demo_counter_begin_inc(c->counter, &one, closer_on_inc, c);
     act(c, AT_POST);
     if (zkt_client_status(client) == ZKT_CONNECTED) {
-        act(c, AT_STATUS); /* on its own thread it was faster than we */
+        /* the connection on the thread was faster than this listener */
+        act(c, AT_STATUS);
     }
 }
 
@@ -725,7 +729,7 @@ static void test_closing_in_any_callback(void **state)
     }
 }
 
-/* On a thread that nobody waits for: it may outlive this function. */
+/* No thread waits for the clients' thread: it may outlive this function. */
 static void test_closing_in_any_callback_of_a_thread(void **state)
 {
     static struct closer closers[PLACES];
@@ -756,7 +760,7 @@ int main(void)
         T(test_on_its_own_thread),
         T(test_beginning_on_another_thread),
         T(test_many_threads_call),
-        T(test_closing_ends_what_others_wait_for),
+        T(test_closing_ends_the_waits_of_other_threads),
         T(test_closing_on_its_own_thread),
         T(test_closing_in_any_callback),
         T(test_closing_in_any_callback_of_a_thread),

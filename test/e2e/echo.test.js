@@ -1,6 +1,6 @@
-// A small conformance run over real sockets, of the websocket and net layers
-// alone: the `ws` client and server at the other end, and raw bytes where `ws`
-// would not say such a thing. ECHO_SERVER and ECHO_CLIENT name the programs.
+// A small conformance test of the websocket and net layers over real sockets:
+// the `ws` client and server as peers, and raw bytes that `ws` would not send.
+// ECHO_SERVER and ECHO_CLIENT name the programs.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
@@ -139,7 +139,8 @@ const head = (lines = {}) => {
   return `GET / HTTP/1.1\r\n${text.join("")}\r\n`;
 };
 
-/** Sends bytes, in pieces if asked to; all that comes until the server closes. */
+/** Sends bytes, in pieces of @cut; returns everything until the server
+ * closes. */
 async function talk(bytes, cut = Infinity) {
   const { port } = new URL(server.url);
   const socket = net.connect({ port: Number(port), host: "127.0.0.1", noDelay: true });
@@ -183,7 +184,8 @@ function frame(first, payload, { masked = true, rsv = 0 } = {}) {
 const code = (number, reason = "") =>
   Buffer.concat([Buffer.from([number >> 8, number & 255]), Buffer.from(reason)]);
 
-/** What a server says in frames, each "opcode:payload", a close with its code. */
+/** Describes a server's frames, each as "opcode:payload", a close by its
+ * code. */
 function describe(bytes) {
   const out = [];
   for (let at = 0; at < bytes.length; ) {

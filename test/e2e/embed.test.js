@@ -1,4 +1,4 @@
-// The server of examples/embed, which has a loop of its own over poll(2).
+// The server of examples/embed, which has its own loop over poll(2).
 // EMBED_SERVER names the program.
 import assert from "node:assert/strict";
 import { test } from "node:test";

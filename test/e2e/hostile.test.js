@@ -1,7 +1,7 @@
-// Clients that mean harm, over raw sockets, all at once: while they do their
-// worst, somebody else is served, and the server grows no more than its limits
-// say. CHAT_SERVER names the program. Nothing here waits for a time: what goes
-// on is counted in the calls of the one who is served.
+// Hostile clients over raw sockets, all at once: meanwhile a bystander is
+// served, and the server's memory stays within its limits. CHAT_SERVER names
+// the program. The test waits for no time: progress is counted in the
+// bystander's calls.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -34,12 +34,12 @@ function frame(opcode, payload, fin = true) {
 const text = (message) => frame(1, JSON.stringify(message));
 const repeat = (bytes, count) => Buffer.concat(Array.from({ length: count }, () => bytes));
 
-/** A socket that is in, unless it says what to begin with, and reads nothing
- * from then on. */
+/** Opens a socket that completes its handshake, unless @first replaces the
+ * request, and reads nothing after that. */
 async function intrude(server, first = request) {
   const { hostname, port } = new URL(server.url);
   const socket = net.connect({ host: hostname, port: Number(port) });
-  socket.on("error", () => {}); // it is thrown out: that is the answer
+  socket.on("error", () => {}); // the server closes it, as expected
   await once(socket, "connect");
   socket.write(first);
   if (first === request) await once(socket, "data");
@@ -53,7 +53,7 @@ const subscribe = text({ type: "state:sub", ...address });
 const unsubscribe = text({ type: "state:unsub", ...address });
 let made = 0;
 
-// What each of them says, over and over, as fast as it is taken.
+// Each attack is sent over and over, as fast as the server takes it.
 const attacks = {
   "pings without end": () => repeat(frame(9, "x".repeat(125)), 500),
   "empty pings": () => repeat(frame(9, ""), 5000),
@@ -76,7 +76,7 @@ const attacks = {
 };
 
 test("while many attack, one is served, and memory stays bounded", async (t) => {
-  // What the address sanitizer keeps of freed memory is none of the server's.
+  // Freed memory that the address sanitizer holds back does not count.
   process.env.ASAN_OPTIONS = `${process.env.ASAN_OPTIONS ?? ""}:quarantine_size_mb=4`;
   const server = await startServer(t, process.env.CHAT_SERVER);
   const bystander = await Peer.open(server.url);
@@ -102,7 +102,7 @@ test("while many attack, one is served, and memory stays bounded", async (t) => 
     assert.equal(result.length, 1);
   }
   // 36 connections, each with 256 KiB of output at most, a message of 1 MiB,
-  // and what an allocator, or a sanitizer, makes of that.
+  // and the overhead of an allocator or a sanitizer.
   assert.ok(rss(server) - before < 64 * 1024 * 1024, `${before} bytes became ${rss(server)}`);
   for (const { socket } of sockets) socket.destroy();
   const late = await Peer.open(server.url);

@@ -1,5 +1,5 @@
-// A client that speaks the wire protocol by hand, and a server process to
-// speak it to. Nothing here knows the code under test.
+// A client that speaks the wire protocol by hand, and a server process for it.
+// It is independent of the code under test.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import assert from "node:assert/strict";
@@ -8,9 +8,9 @@ import WebSocket from "ws";
 const PATIENCE_MS = 20000; // sanitizers are slow; no test waits this long
 
 /**
- * Starts a server program on a free port; resolves when it listens. It ends
- * with @scope, a test or whatever else has `after`: one that fails leaves no
- * server behind, for which everybody would wait.
+ * Starts a server program on a free port; resolves when it listens. The server
+ * ends with @scope, a test or any object with `after`: a failing test leaves no
+ * server behind, which would delay the end of the run.
  */
 export async function startServer(scope, program, args = []) {
   const child = spawn(program, ["--port", "0", ...args], {
@@ -34,7 +34,7 @@ export async function startServer(scope, program, args = []) {
     url,
     child,
     log: () => log,
-    /** Asks it to stop and checks that it does so in good order. */
+    /** Stops the server and checks that it ends properly. */
     async stop() {
       const ended = once(child, "exit");
       child.kill("SIGTERM");
@@ -107,7 +107,7 @@ export class Peer {
     return id;
   }
 
-  /** Calls, and gives the result message and all that came before it. */
+  /** Makes a call; returns the result message and all messages before it. */
   async call(actor, actorId, method, input) {
     const id = this.begin(actor, actorId, method, input);
     const before = [];
@@ -120,7 +120,7 @@ export class Peer {
     }
   }
 
-  /** Subscribes to state and gives the snapshot. */
+  /** Subscribes to the state and returns the snapshot. */
   async subscribe(actor, actorId) {
     this.send({ type: "state:sub", actor, actorId });
     const message = await this.next();
@@ -131,8 +131,9 @@ export class Peer {
   }
 
   /**
-   * Whatever has arrived when a round trip to an instance is over: what it has
-   * said before is not overtaken, on whatever thread it lives.
+   * Returns the messages that have arrived at the end of a round trip to an
+   * instance. The result does not overtake earlier messages of the instance, on
+   * any thread.
    */
   async drain(actor, actorId, method) {
     const { before } = await this.call(actor, actorId, method);
@@ -146,8 +147,8 @@ export class Peer {
 }
 
 /**
- * Applies a patch as the TypeScript client does: `add` to an array index that
- * exists overwrites it. Written from the protocol's description alone.
+ * Applies a patch as the TypeScript client does: `add` to an existing array
+ * index overwrites it. Written from the description of the protocol alone.
  */
 export function applyPlain(state, patches) {
   const root = { "": structuredClone(state) };

@@ -1,6 +1,6 @@
-// A server that speaks plain Zocket and no more, as one might write it by hand
-// over `ws`: no welcome, no codes, no subprotocol, patches that a TypeScript
-// client applies. It implements the actor of test/unit/evolve.zkt.
+// A server that speaks plain Zocket only, like a handwritten server over `ws`:
+// no welcome, no codes, no subprotocol, patches that a TypeScript client
+// applies. It implements the actor of test/unit/evolve.zkt.
 //
 //   node plain_server.js --port N
 import { WebSocketServer } from "ws";
@@ -14,8 +14,8 @@ function tell(to, message) {
   for (const socket of to) socket.send(text);
 }
 
-// Puts the new number first, so that all of the list moves by one: said as
-// overwriting each item and adding the last one at the end.
+// Puts the new number first, so that the whole list moves by one: the patch
+// overwrites each item and adds the last item at the end.
 function add(by) {
   if (by > 5) throw new Error("too much");
   state.n += by;
@@ -39,7 +39,7 @@ function add(by) {
 const methods = {
   add: (input) => add(input.by),
   name: () => "plain",
-  // Ends every connection without a word, and keeps the state.
+  // Ends every connection without a close frame, and keeps the state.
   ping: () => {
     for (const socket of server.clients) socket.terminate();
   },

@@ -1,6 +1,6 @@
 /*
- * A C client against plain_server.js, which speaks plain Zocket: what that
- * server does not say is done without.
+ * A C client against plain_server.js, which speaks plain Zocket: the client
+ * works without the additions of a zocketc server.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,7 +80,7 @@ static void test_a_plain_server(void **state)
                      ZKT_INTERNAL);
     assert_string_equal(reply.error, "too much");
 
-    /* It drops us in the middle of a call, and knows us again. */
+    /* The server drops us during a call, and knows its state after that. */
     assert_int_equal(test_doc_call_ping(seen.doc, &reply), ZKT_UNAVAILABLE);
     assert_string_equal(reply.error, "WebSocket closed");
     assert_int_equal(add(&seen, 1), 16);

@@ -1,6 +1,6 @@
 /*
- * A server program for a test in C: started, killed and started again on the
- * port that it had. What it says is read until it says where it listens.
+ * A server program for a test in C: started, killed and restarted on its old
+ * port. Its output is read up to the line with its address.
  */
 #ifndef PROGRAM_H
 #define PROGRAM_H
@@ -18,10 +18,10 @@ struct program {
     pid_t pid;
     char url[128];
     char port[8];
-    FILE *lines; /* what else it says, for who wants to read it */
+    FILE *lines; /* further output, for tests that read it */
 };
 
-/* Runs @arguments with @port behind them, its output into the pipe @out. */
+/* Runs @arguments and @port, with its output to the pipe @out. */
 static inline void program_exec(char *const *arguments, const char *port,
                                 const int out[2])
 {
@@ -35,7 +35,7 @@ static inline void program_exec(char *const *arguments, const char *port,
     all[n++] = flag;
     all[n++] = number;
     all[n] = NULL;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies ends it, too */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* ends with the test */
     (void)dup2(out[1], STDOUT_FILENO);
     (void)dup2(out[1], STDERR_FILENO);
     (void)close(out[0]);
@@ -44,7 +44,8 @@ static inline void program_exec(char *const *arguments, const char *port,
     _exit(127);
 }
 
-/* Starts it and waits until it listens; false: it does not. */
+/* Starts the program and waits until it listens; returns false if it does
+ * not. */
 static inline bool program_start(struct program *p, char *const *arguments,
                                  const char *port)
 {
@@ -66,7 +67,8 @@ static inline bool program_start(struct program *p, char *const *arguments,
     if (listening) {
         snprintf(p->port, sizeof(p->port), "%s", strrchr(p->url, ':') + 1);
     }
-    /* The end that is read stays open, or what it says later kills it. */
+    /* The reading end stays open, otherwise later output would kill the
+     * program. */
     return listening;
 }
 

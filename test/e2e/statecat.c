@@ -1,9 +1,9 @@
 /*
- * The half of statecat that is compiled: a client of one actor, whose generated
- * names come in as macros (see the script of that name). It subscribes, and
- * prints every state it is told of as one line of JSON.
+ * The compiled part of statecat: a client of an actor, with the generated names
+ * as macros (see the script of that name). It subscribes, and prints every
+ * state as a line of JSON.
  *
- *   program URL ID [COUNT]      ends after so many states
+ *   program URL ID [COUNT]      ends after COUNT states
  */
 #include HEADER
 

@@ -1,7 +1,7 @@
 /*
- * A WebSocket client that sends every message back until the connection ends,
- * and then prints the close code: what a conformance suite's server asks for.
- * With --print, messages are printed and not sent back.
+ * A WebSocket client that returns every message until the connection ends, and
+ * then prints the close code, as the servers of conformance suites require.
+ * With --print, messages are printed and not returned.
  *
  *   echo_client URL [--message BYTES] [--print 1]
  */
@@ -18,7 +18,7 @@ struct client {
     struct zkt_search search;
     struct zkt_url url;
     char target[1024];
-    uv_async_t wake; /* a name was looked up */
+    uv_async_t wake; /* a name was resolved */
     bool failed;
 };
 

@@ -1,7 +1,8 @@
 /*
- * See echo.h. A message goes into its connection's memory, and its frame into
- * the connection's queue, which is one block; while that is long, nothing is
- * read, so that a peer who does not read costs no more than the limit.
+ * See echo.h. A message is received into its connection's memory, and its frame
+ * appended to the connection's queue, a single block. While the queue is long,
+ * nothing is read, so that a peer that does not read costs no more than the
+ * limit.
  */
 #include "echo.h"
 
@@ -13,8 +14,8 @@ struct echo {
     struct zkt_endpoint endpoint;
     struct zkt_node node;
     struct zkt_ws ws;
-    uint8_t *message; /* the one that is being delivered */
-    uint8_t *queue;   /* to be sent, from begin to end */
+    uint8_t *message; /* the message that is being received */
+    uint8_t *queue;   /* output, from begin to end */
     size_t begin, end, capacity;
     bool detached;
 };
@@ -31,7 +32,7 @@ static struct echo_core *core_of(struct echo *c)
 
 /* ---- sending ---- */
 
-/* Room for @len more bytes at the queue's end, or NULL. */
+/* Returns room for @len more bytes at the queue's end, or NULL. */
 static uint8_t *reserve(struct echo *c, size_t len)
 {
     if (c->begin == c->end) {
@@ -115,7 +116,7 @@ static const struct zkt_ws_callbacks callbacks = {
 
 /* ---- the endpoint ---- */
 
-/* Reads only while what is to be sent is short; closes when all is said. */
+/* Reads only while the queue is short; closes after all output. */
 static void settle(struct echo *c)
 {
     c->endpoint.reading = c->end - c->begin <= core_of(c)->limits.message;
@@ -254,7 +255,8 @@ void echo_close_all(struct echo_core *core, unsigned code)
          node != NULL; node = zkt__list_after(&core->connections, node)) {
         struct echo *c = ZKT_CONTAINER(node, struct echo, node);
         zkt__ws_close(&c->ws, code, "");
-        c->endpoint.closing = true; /* it need not hear the answer */
+        /* the close frame of the peer is not awaited */
+        c->endpoint.closing = true;
         zkt__endpoint_touch(&c->endpoint);
     }
 }

@@ -1,6 +1,6 @@
 /*
- * A WebSocket server that sends every message back, so that a conformance
- * suite can drive the websocket and net layers. SIGTERM ends it.
+ * A WebSocket server that returns every message, so that a conformance suite
+ * can test the websocket and net layers. SIGTERM ends it.
  *
  *   echo_server [--port N] [--message BYTES]
  */
@@ -15,7 +15,7 @@ struct server {
     struct zkt_listener listener;
     uv_signal_t term;
     bool stopping;
-    uint64_t turns_full; /* nobody asks */
+    uint64_t turns_full; /* never read */
 };
 
 static void on_accept(void *user, int fd, const struct sockaddr *peer)
@@ -41,7 +41,7 @@ static void on_closed(void *user)
     (void)user;
 }
 
-/* The last turn: every connection has sent its goodbye. */
+/* The last turn: every connection has sent its close frame. */
 static void on_turn(struct zkt_loop *loop)
 {
     struct server *s = loop->user;
