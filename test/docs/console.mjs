@@ -1,11 +1,11 @@
-// Listings of commands: '$ …' is said to a shell, and what it prints is what
-// stands below. A shell serves one listing, so that what runs in the
-// background runs until its end.
+// Listings of commands: '$ …' is sent to a shell, and its output must be the
+// lines below. A shell runs the commands of a single listing, so that its
+// background jobs run until its end.
 import { spawn } from "node:child_process";
 
 const PATIENCE_MS = 30000; // sanitizers are slow; nothing waits this long
 
-/** Commands and what each prints: [{ command, output }]. */
+/** Returns the commands and their output: [{ command, output }]. */
 function commandsOf(text) {
   const all = [];
   for (const line of text.trimEnd().split("\n")) {
@@ -23,7 +23,7 @@ function commandsOf(text) {
   return all;
 }
 
-/** Whether @got is what is wanted, of which a line '...' is any lines. */
+/** Returns true if @got matches @wanted; a line '...' matches any lines. */
 function same(wanted, got) {
   const quoted = wanted.map((line) =>
     line === "..." ? "(?:.*\\n)*?"
@@ -32,7 +32,7 @@ function same(wanted, got) {
   return new RegExp(`^${quoted.join("")}$`).test(got);
 }
 
-/** A shell that is told one command after the other. */
+/** A shell that runs commands in turn. */
 class Shell {
   #text = "";
   #notify = () => {};
@@ -55,7 +55,7 @@ class Shell {
     });
   }
 
-  /** Its exit status, and what it printed; waits for what is wanted. */
+  /** Returns the exit status and the output; waits for the wanted output. */
   async say(command, wanted) {
     this.#text = "";
     this.child.stdin.write(`${command}\necho "status $?"\n`);
@@ -85,8 +85,8 @@ class Shell {
 }
 
 /**
- * Runs the commands of @text in @folder, with the tools of @bin; the last one
- * ends with the status @exit.
+ * Runs the commands of @text in @folder, with the tools of @bin; the last
+ * command ends with the status @exit.
  */
 export async function runCommands(text, folder, bin, exit) {
   const commands = commandsOf(text);

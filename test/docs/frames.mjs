@@ -1,10 +1,10 @@
-// Talks to a server as a listing says: a line '> …' is sent as it stands, a
-// line '< …' must be the next frame that comes. In what comes, "…" stands for
-// any string. What stands between, and lines of prose, are for readers.
+// Exchanges the frames of a listing with a server: a line '> …' is sent as it
+// is, a line '< …' must be the next received frame. In received frames, "…"
+// stands for any string. Other text and lines of prose are for readers.
 import assert from "node:assert/strict";
 import { Peer, startServer } from "../e2e/peer.js";
 
-/** @wanted with what @got has in the places of "…". */
+/** Returns @wanted with @got's values in the places of "…". */
 function filled(wanted, got) {
   if (wanted === "…") return typeof got === "string" ? got : wanted;
   if (Array.isArray(wanted)) {

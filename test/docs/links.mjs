@@ -1,16 +1,16 @@
-// Links of Markdown pages: each leads to a file of the repository, and where
-// it names a heading, to one that the page has. Links elsewhere are not tried.
+// Links of Markdown pages: each leads to a file of the repository and, if it
+// names a heading, to a heading of the page. External links are not tried.
 import fs from "node:fs";
 import path from "node:path";
 
-/** A page without what stands in fences and in code. */
+/** Returns a page without the contents of fences and of code. */
 function prose(file) {
   return fs.readFileSync(file, "utf8")
     .replaceAll(/^```[^]*?^```$/gm, "")
     .replaceAll(/`[^`\n]*`/g, (code) => code.replaceAll(/[[\]()#]/g, " "));
 }
 
-/** How GitHub names a heading. */
+/** Returns GitHub's name of a heading. */
 function anchor(heading) {
   return heading.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, "")
     .replaceAll(" ", "-");
@@ -21,7 +21,7 @@ function anchors(file) {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) => anchor(title));
 }
 
-/** What is wrong with the links of @pages, and which page none leads to. */
+/** Returns the broken links of @pages, and the pages without a link to them. */
 export function badLinks(root, pages) {
   const wrong = [];
   const reached = new Set(["README.md"]);

@@ -1,4 +1,4 @@
-# The C listings of a guide, one behind the other: they are one program.
+# Prints the C listings of a guide in order: together they are a program.
 /^```c$/ { inside = 1; next }
 /^```$/ { if (inside) print ""; inside = 0 }
 inside { print }

@@ -2,34 +2,34 @@
 //
 //   node run.mjs WORK ZOCKETC CC LINK…      prints TAP
 //
-// WORK is made anew; LINK is what a program needs to be linked. A fence is
-// told what it is by its language and by a comment on the line before it,
-// which a reader does not see:
+// WORK is emptied first; LINK is the linker's arguments for a program. The
+// language of a fence, and a comment on the line before it, which a reader does
+// not see, select the check:
 //
-//   <!-- test: schema chat.zkt -->       zkt: whole; kept for what comes later
+//   <!-- test: schema chat.zkt -->       zkt: a whole schema, kept for later listings
 //   <!-- test: fragment -->              zkt: declarations (no comment: this)
-//   <!-- test: members -->               zkt: what stands in an actor
-//   <!-- test: fields -->                zkt: what stands in a struct
-//   <!-- test: refused ID [members|fields] -->   the compiler says so
+//   <!-- test: members -->               zkt: members of an actor
+//   <!-- test: fields -->                zkt: fields of a struct
+//   <!-- test: refused ID [members|fields] -->   the compiler reports ID
 //   <!-- test: formats -->               zkt: as zocketc/schema/formats.def has them
 //   <!-- test: file NAME of chat.zkt -->         c: compiled, and kept
 //   <!-- test: program NAME.c … of chat.zkt -->  c: also linked, with others
 //   <!-- test: runs NAME.c … of chat.zkt -->     c: also run, to exit status 0
 //   <!-- test: functions of chat.zkt -->         c: compiled
 //   <!-- test: lines of chat.zkt (PARAMETERS) [-> RESULT] -->  c: in a function
-//   <!-- test: excerpt of chat.zkt -->   c: stands in a generated header
-//   <!-- test: excerpt of zocket -->     c: stands in a header of the runtime
-//   <!-- test: excerpt of FOLDER/FILE -->        c: stands in that file
-//   <!-- test: frames with NAME -->      text: said to a program of the page
-//   <!-- test: exit N -->                console: how the last command ends
+//   <!-- test: excerpt of chat.zkt -->   c: part of a generated header
+//   <!-- test: excerpt of zocket -->     c: part of a header of the runtime
+//   <!-- test: excerpt of FOLDER/FILE -->        c: part of that file
+//   <!-- test: frames with NAME -->      text: sent to a program of the page
+//   <!-- test: exit N -->                console: the exit status of the last command
 //   <!-- test: unit -->                  ini: a unit of systemd
 //   <!-- test: nginx -->                 nginx: blocks and directives
 //
 // `given: …` at the end of a comment is put before a fragment or functions.
-// console is run as it stands, with its output, where the page's files are
+// console is run, in the folder of the page's files, and its output is compared
 // ('...' stands for any lines); json is parsed; sh is parsed, and options of
-// zocketc that it names must exist. meson, cmake and make are test/packaging's.
-// Port 3000 is replaced by one that is free.
+// zocketc in it must exist. test/packaging checks meson, cmake and make. Port
+// 3000 is replaced by a free port.
 import { execFile, execFileSync } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
@@ -87,7 +87,7 @@ function freePort() {
 
 // ---- pages ----
 
-/** What the listings of one page make, in a folder of its own. */
+/** The output of the listings of a page, in a folder of its own. */
 class Page {
   constructor(name, port) {
     this.name = name;
@@ -101,14 +101,14 @@ class Page {
     return path.join(this.folder, "files", name);
   }
 
-  /** A new folder for one listing. */
+  /** Makes a new folder for a listing. */
   scratch(listing) {
     const folder = path.join(this.folder, `line-${listing.line}`);
     fs.mkdirSync(folder, { recursive: true });
     return folder;
   }
 
-  /** The folder of what zocketc makes of a schema that stands on the page. */
+  /** Returns the folder of the emitted files of a schema on the page. */
   generated(name) {
     if (!this.schemas.has(name)) {
       this.schemas.set(name, this.#generate(name));
@@ -151,7 +151,7 @@ class Page {
 
 // ---- zkt ----
 
-/** A part of a schema as a whole one; the first line stays the first. */
+/** Completes a part of a schema; the first line stays the first. */
 function whole(text, kind, given) {
   const app = /^app \w+;/m.test(text) ? "" : "app demo; ";
   const before = given ? `${app}${given} ` : app;
@@ -160,7 +160,7 @@ function whole(text, kind, given) {
   return before + text;
 }
 
-/** Listings show the one style; of mistakes nothing is asked. */
+/** Listings have zocketc's own layout; listings of errors need not. */
 async function checkLayout(page, listing, kind) {
   const file = path.join(page.scratch(listing), "layout.zkt");
   const around = { members: "actor listing", fields: "struct Listing" }[kind];
@@ -173,7 +173,7 @@ async function checkLayout(page, listing, kind) {
   if (wanted !== text) throw new Error(`zocketc fmt lays it out so:\n${wanted}`);
 }
 
-/** A whole schema, a part of one, or one that is refused. */
+/** Checks a whole schema, a part of a schema, or a schema that is refused. */
 async function checkSchema(page, listing) {
   const [mark, given] = listing.mark.split(/ ?given: /);
   const words = mark === "" ? ["fragment"] : mark.split(" ");
@@ -203,7 +203,7 @@ async function checkSchema(page, listing) {
   }
 }
 
-/** The well-known formats are those that the compiler has. */
+/** The well-known formats are those of the compiler. */
 function checkFormats(listing) {
   const table = fs.readFileSync(path.join(root, "zocketc/schema/formats.def"), "utf8");
   const known = [...table.matchAll(/^F\("(\w+)", ("(?:[^"\\]|\\.)*")\)/gm)];
@@ -244,12 +244,12 @@ function preface(name) {
 `;
 }
 
-/** Text as it stands somewhere, whatever the layout. */
+/** Text without differences of layout. */
 function flat(text) {
   return text.replaceAll(/\s+/g, " ").replaceAll(/\( /g, "(").trim();
 }
 
-/** The files that an excerpt may be of. */
+/** Returns the files that may contain an excerpt. */
 async function filesOf(page, name) {
   if (name.includes("/")) return [path.join(root, name)];
   const folder = name === "zocket" ? path.join(headers, "zocket")
@@ -295,7 +295,7 @@ async function checkProgram(page, listing, kind, names, schema) {
   const [name, ...others] = names.split(" ");
   const folder = await page.generated(schema);
   fs.writeFileSync(page.file(name), listing.text.replaceAll(/\b3000\b/g, page.port));
-  if (name.endsWith(".h")) return; // whoever includes it compiles it
+  if (name.endsWith(".h")) return; // compiled by the file that includes it
   const object = await compile(listing, page.file(name), [folder], []);
   if (kind === "file") return;
   const program = page.file(name.replace(/\.c$/, ""));
@@ -309,7 +309,7 @@ async function checkProgram(page, listing, kind, names, schema) {
 
 // ---- commands ----
 
-/** A folder with what commands need: this zocketc, this compiler. */
+/** Returns a folder with the commands: this zocketc, this compiler. */
 function tools() {
   const bin = path.join(work, "bin");
   if (fs.existsSync(bin)) return bin;
@@ -331,7 +331,7 @@ async function checkConsole(page, listing) {
     path.join(page.folder, "files"), tools(), Number(exit[1] ?? 0));
 }
 
-/** Shell that is not run: it parses, and zocketc has these options. */
+/** Checks shell that is not run: it parses, and zocketc has these options. */
 async function checkShell(page, listing) {
   execFileSync("sh", ["-n"], { input: listing.text, stdio: "pipe" });
   const help = execFileSync(zocketc, ["--help"]).toString();
@@ -372,7 +372,7 @@ async function checkNginx(page, listing) {
   if (depth !== 0) throw new Error("the braces do not match");
 }
 
-/** Frames that a server of the page answers: '>' is sent, '<' comes. */
+/** Checks frames of a server of the page: '>' is sent, '<' is received. */
 async function checkFrames(page, listing) {
   const m = /^frames with (\S+)$/.exec(listing.mark);
   if (!m) unknown(listing);
@@ -384,7 +384,7 @@ function unknown(listing) {
     ` that is marked '${listing.mark}'`);
 }
 
-/** A fence of a language that nobody checks. */
+/** A fence of a language without a check. */
 async function checkNothing(page, listing) {
   unknown(listing);
 }
@@ -403,7 +403,7 @@ const checks = {
   make: async () => {},
 };
 
-// ---- all of them ----
+// ---- all listings ----
 
 let count = 0;
 let bad = 0;
@@ -422,8 +422,8 @@ async function test(title, check) {
   }
 }
 
-/** What is said to servers, and run, comes behind what is compiled for it. */
-// Pages whose schemas, programs and messages have a test of their own:
+/** Frames and commands are checked after the programs that they need. */
+// Other tests check the schemas, programs and messages of these pages:
 // test/diag/documented, test/docs/run, test/breaking/run, test/fmt/run.
 const elsewhere = ["diagnostics", "client", "breaking", "zocketc"]
   .map((name) => `docs/${name}.md`);

@@ -1,6 +1,6 @@
-# Reads the public headers, preprocessed and without line marks; prints the
-# name of every function and object of zocket that they declare and do not
-# define. What stands in braces says nothing about that, and is left out.
+# Reads the public headers, preprocessed and without line marks; prints the name
+# of every function and object of zocket that they declare and do not define.
+# The contents of braces are left out.
 {
     for (i = 1; i <= length($0); i++) {
         c = substr($0, i, 1)
@@ -12,8 +12,8 @@
         if (depth > 0) {
             continue
         }
-        # A body ends what it belongs to, as a semicolon does; behind the
-        # braces of a type comes a semicolon anyway.
+        # A body ends its definition, as a semicolon does; the braces of a type
+        # are followed by a semicolon anyway.
         if (c == ";" || c == "}") {
             declaration(text)
             text = ""

@@ -1,5 +1,5 @@
 # Reads build files, then Markdown: every listing of meson, cmake or make in it
-# must be a part, in one piece, of one of the build files.
+# must be a contiguous part of a build file.
 FILENAME !~ /\.md$/ {
     text[FILENAME] = text[FILENAME] $0 "\n"
     next

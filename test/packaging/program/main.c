@@ -1,8 +1,8 @@
 /*
- * What every project here builds: a server and a client of one schema in one
- * program, joined in memory. Prints the tally after adding 2 to it, so that a
- * changed default in the schema shows, or "refused" once the imported schema
- * allows less. With arguments it serves, which needs all of the library.
+ * The program of every project here: a server and a client of a schema, joined
+ * in memory. Prints the tally after adding 2 to it, so that a changed default
+ * in the schema shows, or "refused" if the imported schema allows less. With
+ * arguments it serves, which needs the whole library.
  */
 #include <stdio.h>
 
