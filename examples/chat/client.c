@@ -1,7 +1,7 @@
 /*
- * A chat client that plays one of two people: chat_client URL NAME OTHER.
- * It joins, waits for the other one, talks, whispers, watches the state
- * change, and leaves. Run it twice at the same time with the names swapped:
+ * A chat client that plays a person: chat_client URL NAME OTHER. It joins,
+ * waits for the other person, talks, whispers, watches the state change, and
+ * leaves. Run it twice at the same time with the names swapped:
  * `./examples/run` does.
  */
 #include "chat_client.h"
@@ -13,7 +13,7 @@ struct person {
     struct zkt_client *client;
     struct demo_chat *room;
     struct zkt_reply reply;
-    size_t heard; /* messages said in the room, our own too */
+    size_t heard; /* messages in the room, its own too */
     bool whispered, topic_is_new;
 };
 
@@ -57,7 +57,8 @@ static void on_members(const struct demo_member_map *members, void *user)
     printf("\n");
 }
 
-/* The client id of the other person, once they are in the room; else "". */
+/* Returns the client id of the other person if they are in the room, otherwise
+ * "". */
 static struct zkt_str find_other(const struct person *me)
 {
     const struct demo_chat_state *now = demo_chat_snapshot(me->room);
@@ -80,7 +81,8 @@ static bool saw_all(const struct person *me)
     return me->heard >= 2 && me->whispered && me->topic_is_new;
 }
 
-/* Runs the client's loop until something has come true; false: it was lost. */
+/* Runs the client's loop until @is_true holds; returns false if the connection
+ * is lost. */
 static bool wait_until(struct person *me,
                        bool (*is_true)(const struct person *))
 {

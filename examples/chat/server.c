@@ -1,7 +1,7 @@
 /*
- * The chat server. Each handler checks what only it can know (who may do
- * this, is the name free), changes the state and returns; what the schema
- * says has been checked before it is called.
+ * The chat server. Each handler checks only conditions that the schema cannot
+ * express (who may do this, is the name free), changes the state and returns;
+ * the schema's rules have been checked before.
  */
 #include "chat_server.h"
 
@@ -92,7 +92,7 @@ static enum zkt_status history(struct demo_chat_call *call,
     const struct demo_message_list *all = &call->state->messages;
     const size_t limit = (size_t)in->limit;
     out->len = all->len < limit ? all->len : limit;
-    if (out->len > 0) { /* a view of the state: nothing is copied */
+    if (out->len > 0) { /* a view of the state, without a copy */
         out->items = all->items + (all->len - out->len);
     }
     return ZKT_OK;
@@ -116,14 +116,15 @@ static enum zkt_status set_topic(struct demo_chat_call *call,
     return ZKT_OK;
 }
 
-/* Takes the caller out of the room; nothing happens to one who never joined. */
+/* Removes the caller from the room; does nothing if the caller has not
+ * joined. */
 static void remove_caller(struct demo_chat_call *call)
 {
     const struct demo_member *member = caller(call);
     if (member == NULL) {
         return;
     }
-    /* A copy outlives the removal, the pointer does not. */
+    /* The copy is valid after the removal, the pointer is not. */
     const struct demo_member gone = *member;
     demo_chat_remove_members(call, zkt_client_id(call->zkt));
     const struct demo_chat_left_event event = { .name = gone.name };

@@ -1,5 +1,5 @@
 /* The tutorial's client: counter_client [URL]. It watches the number, adds to
- * it with a call that blocks, and once more with one that does not. */
+ * it with a blocking call, and again with a call that does not block. */
 #include "counter_client.h"
 
 #include <stdio.h>

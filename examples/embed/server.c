@@ -1,6 +1,6 @@
 /*
- * A server on a loop of its own: plain poll(2), no libuv. embed_server [--port
- * N]. What a loop has to do, and in which order, stands in zocket/embed.h.
+ * A server with its own loop: plain poll(2), no libuv. embed_server [--port N].
+ * zocket/embed.h describes the duties of a loop and their order.
  */
 #include <poll.h>
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include "lamp_server.h"
 #include "zocket/embed.h"
 
-#define MOST 64 /* sockets; the first one listens */
+#define MOST 64 /* sockets; the first is the listener */
 
 static volatile sig_atomic_t stopped;
 
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (zkt_server_new(lamp_app(&handlers), &options, &server) != ZKT_OK) {
-        return 1; /* the log has said why */
+        return 1; /* the log has the reason */
     }
     signal(SIGTERM, on_signal);
     fprintf(stderr, "listening on ws://127.0.0.1:%d\n", port);
