@@ -1,7 +1,7 @@
-# Installs what is missing, on Debian and as root; sourced by ./examples/run
-# and ./test/run. Says nothing when nothing is missing.
+# Installs missing packages, on Debian and as root; sourced by ./examples/run
+# and ./test/run. Prints nothing if nothing is missing.
 
-# What each purpose needs: the package behind each command or file.
+# The packages for each purpose.
 packages_build='gcc libc6-dev meson ninja-build pkg-config flex bison libuv1-dev libwslay-dev libpcre2-dev'
 packages_test="$packages_build g++ clang clang-format libclang-rt-14-dev libcmocka-dev valgrind"
 packages_test="$packages_test make cmake gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
@@ -13,7 +13,7 @@ install_missing()
     build) wanted=$packages_build ;;
     test) wanted=$packages_test ;;
     esac
-    # Node comes from Debian only where there is none yet.
+    # Node comes from Debian only if there is none yet.
     if [ "$1" = test ]; then
         command -v node >/dev/null 2>&1 || wanted="$wanted nodejs"
         command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
@@ -38,8 +38,8 @@ install_missing()
     fi
 }
 
-# What test/packaging needs of the libraries for another machine: unpacked, not
-# installed, so that the system stays one of one architecture.
+# The libraries of another machine for test/packaging: unpacked, not installed,
+# so that the system keeps a single architecture.
 install_sysroot()
 {
     sysroot=$root/build/sysroot-arm64
@@ -63,7 +63,7 @@ install_sysroot()
     touch "$sysroot/.complete"
 }
 
-# The packages of test/e2e, each pinned to one version.
+# The packages of test/e2e, each pinned to a version.
 install_node_packages()
 {
     (

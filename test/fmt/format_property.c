@@ -1,8 +1,8 @@
 /*
- * The formatter against random layouts: schemas are torn apart into tokens and
- * written anew with random blanks, line ends and comments between, or changed
- * by a byte. Whatever still parses must come out with the same tokens and
- * comments, and a second run must change nothing.
+ * The formatter against random layouts: schemas are split into tokens and
+ * written again with random blanks, line ends and comments between, or with a
+ * changed byte. A text that still parses must keep its tokens and comments, and
+ * a second run must change nothing.
  *
  *   format_property ROUNDS SEED FILE...
  */
@@ -22,7 +22,7 @@ static size_t random_below(size_t n)
     return (size_t)(state >> 33) % n;
 }
 
-/* A text as it is after reading, whatever ends its lines. */
+/* Returns a text as the compiler reads it, with any kind of line ends. */
 static struct source as_read(struct arena *arena, const char *text, size_t len)
 {
     struct source source;
@@ -42,7 +42,7 @@ static bool parses(const char *text, size_t len)
     return diag.errors == 0;
 }
 
-/* ---- what must stay ---- */
+/* ---- invariants ---- */
 
 static bool is_closing(const struct token *t)
 {
@@ -70,7 +70,8 @@ static void add_solid(struct text_buffer *out, const struct token *t)
     emit_text(out, "\n");
 }
 
-/* Tokens with what documents them, but for the last commas; then comments. */
+/* Writes all tokens with their documentation, except for trailing commas; then
+ * all comments. */
 static struct text_buffer essence(const char *text, size_t len)
 {
     struct arena arena = { 0 };
@@ -94,8 +95,8 @@ static struct text_buffer essence(const char *text, size_t len)
     return out;
 }
 
-/* Whether two texts differ in blanks and separators only: a reading of its own,
- * which knows nothing of tokens. */
+/* Returns true if two texts differ only in blanks and separators. This
+ * comparison is independent of the tokens. */
 static bool same_ink(const char *a, const char *b)
 {
     static const char skipped[] = " \t\r\n,;";
@@ -115,7 +116,7 @@ static struct text_buffer format(const char *text, size_t len)
     struct arena arena = { 0 };
     const struct source source = as_read(&arena, text, len);
     struct text_buffer out = format_source(&arena, &source);
-    emit_text(&out, ""); /* a NUL, also behind nothing */
+    emit_text(&out, ""); /* writes a NUL, even to an empty buffer */
     arena_finish(&arena);
     return out;
 }
@@ -127,7 +128,8 @@ static void fail(const char *what, const char *text,
     exit(1);
 }
 
-/* No line ends with a blank, but within a comment that is kept as it is. */
+/* Returns true if no line ends with a blank, except within a comment that is
+ * kept as it is. */
 static bool is_clean(const char *text)
 {
     return strstr(text, "\n\n\n") == NULL &&
@@ -203,7 +205,7 @@ static void check_layout(const char *text, size_t len)
     arena_finish(&arena);
 }
 
-/* Changes a few bytes; most of what comes out does not parse. */
+/* Changes a few bytes; most results do not parse. */
 static bool check_bytes(const char *text, size_t len)
 {
     static const char bytes[] = "{}()[];:,=?/*\"\n 0a.<>|";

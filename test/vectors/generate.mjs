@@ -1,4 +1,4 @@
-// Makes of the vectors a schema, with a method for every group, and a table for
+// Makes a schema of the vectors, with a method for every group, and a table for
 // vectors_test.c.
 //
 //   node generate.mjs SCHEMA.zkt TABLE.h FILE.json…

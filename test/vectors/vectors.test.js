@@ -1,5 +1,5 @@
-// The vectors of strings, by JavaScript alone: what `zocketc --model` says of
-// the rules of each group, done by String.prototype.trim, code points and
+// The vectors of strings, by JavaScript alone: the rules of each group, from
+// `zocketc --model`, are applied by String.prototype.trim, code points and
 // regular expressions in `u` mode.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -11,13 +11,14 @@ const run = spawnSync(ZOCKETC, ["--model", "-", VECTORS_SCHEMA], { encoding: "ut
 assert.equal(run.status, 0, run.stderr);
 const model = JSON.parse(run.stdout);
 
-// The formats are patterns in the compiler's table, whose C strings are JSON's.
+// The formats are patterns in the compiler's table; its C strings are JSON
+// strings, too.
 const table = readFileSync(new URL("../../zocketc/schema/formats.def", import.meta.url), "utf8");
 const formats = Object.fromEntries(
   [...table.matchAll(/^F\(("\w+"), (".*")\)$/gm)].map((m) => m.slice(1).map(JSON.parse)),
 );
 
-/** What the compiler gives PCRE2, which JavaScript reads alike. */
+/** The compiler's pattern for PCRE2, which JavaScript reads alike. */
 const lowered = ({ pcre2 }) => new RegExp(pcre2.replaceAll("\\x{", "\\u{"), "u");
 const written = ({ pattern, format }) => new RegExp((pattern ?? formats[format]).slice(1, -1), "u");
 

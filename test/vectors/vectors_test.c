@@ -1,9 +1,9 @@
 /*
- * The vectors, read by the runtime: each text is decoded as its type, and what
- * comes of it is compared. An expected value is read by the same type, as a
- * client reads it, without transforms and defaults.
+ * The vectors, read by the runtime: each text is decoded as its type, and the
+ * outcome is compared. An expected value is decoded by the same type, as a
+ * client does it, without transforms and defaults.
  *
- *   vectors_test      prints what differs
+ *   vectors_test      prints the differences
  */
 #include <stdio.h>
 #include <string.h>
@@ -85,7 +85,7 @@ static void write_issue(struct zkt_writer *w, const struct zkt_issue *issue)
     ZKT_WRITE(w, "]}");
 }
 
-/* As the files have them, without messages. */
+/* Writes issues as in the files, without messages. */
 static void write_issues(struct zkt_writer *w, const struct zkt_issues *issues)
 {
     const struct zkt_issue more = { .code = ZKT_ISSUE_CUSTOM };
