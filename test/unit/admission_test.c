@@ -125,7 +125,7 @@ static void test_a_record_outlives_connections(void **state)
     end(&admission, &alloc);
 }
 
-/* A connection with messages under way may create instances until it is
+/* A closed connection with messages under way may create instances until it is
  * forgotten, but no longer counts as a connection. */
 static void test_a_record_outlives_messages(void **state)
 {
@@ -218,7 +218,7 @@ static void test_the_order_of_making_room(void **state)
         assert_false(zkt__admission_waits(&admission, shard));
         zkt__admission_shake_hands(&admission, &knocks[order[i]]);
     }
-    /* Six have been told to go, and no other connection can go: none may
+    /* Six connections are on their way, and no other can make room: none may
      * come. */
     assert_int_equal(admission.half_open, 6);
     assert_int_equal(zkt__admission_enter(&admission, &six, 0, &reached, &full),

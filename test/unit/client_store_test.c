@@ -464,7 +464,7 @@ static void test_a_misfit_asks_for_a_snapshot(void **state)
     fake_say(&t.fake, PATCH(SET_N(7)));
     assert_int_equal(seen.n, 7);
     assert_int_equal(seen.errors, 0);
-    /* A fitting snapshot came between, so this mismatch is a first mismatch
+    /* A state that fits came between, so this counts as a first mismatch
      * again. */
     fake_say(&t.fake, MISFIT);
     assert_string_equal(fake_sent(&t.fake), SUB("a"));

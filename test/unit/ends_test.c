@@ -191,8 +191,8 @@ static void test_freed_while_it_serves(void **state)
     }
 }
 
-/* A shutdown begins @early turns before the rest of the turns; in the middle of
- * it the time for calls runs out. */
+/* Begins a shutdown and takes @turns turns. If their number is even, the time
+ * for calls then runs out on each shard, with half as many turns after it. */
 static void stop(const struct session *s, uint32_t first, uint32_t turns)
 {
     zkt_server_shutdown(s->server);

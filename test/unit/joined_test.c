@@ -85,8 +85,8 @@ static void call_other(void)
     int32_t n;
     j.begun++;
     demo_counter_begin_inc(j.counters[1], &in, on_number, NULL);
-    /* Polling a client runs its posted functions outside of the callbacks of
-     * others, but all clients have their turn together. */
+    /* Joined clients have their turns together, so a blocking call of another
+     * client is inside this callback. */
     assert_int_equal(demo_counter_call_inc(j.counters[1], &in, &n, &reply),
                      ZKT_FAILED_PRECONDITION);
     assert_string_equal(reply.error, "a blocking call inside a callback");

@@ -59,7 +59,7 @@ static void happen(struct world *w, enum event event)
         if (held_count > 0) {
             resume(--held_count, &w->ran);
         }
-        /* without calls; they do not end before the first shard */
+        /* the others have no calls, but do not end before the first shard */
         turn_others(w);
         turn(w->server);
         break;

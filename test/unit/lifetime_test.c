@@ -178,7 +178,8 @@ static void test_listing_instances(void **state)
     turn(server);
     listed = (struct listed){ 0 };
     zkt_server_instances(server, list, &listed);
-    assert_int_equal(listed.count, 1); /* y is still idle */
+    /* y has its initial state: it is dropped */
+    assert_int_equal(listed.count, 1);
     resume(0, &ran);
     close_wire(&a);
     zkt_server_free(server);

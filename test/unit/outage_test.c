@@ -166,7 +166,8 @@ static bool run(long n, long count)
     assert_int_equal(ran.times, held_count);
     zkt_server_free(server);
     assert_int_equal(failing.live, 0);
-    assert_true(hooks.deactivate <= hooks.activate); /* a hook needs memory */
+    /* deactivating needs memory */
+    assert_true(hooks.deactivate <= hooks.activate);
     return all;
 }
 

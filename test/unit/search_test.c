@@ -350,7 +350,7 @@ static void test_a_name_slower_than_an_attempt(void **state)
     close(live);
 }
 
-/* A forked child ends with exit, before and during a lookup of its parent; it
+/* A forked child can end with exit, after and during a lookup of its parent; it
  * may look up names itself. */
 static void leave_by_exit(bool connects)
 {
