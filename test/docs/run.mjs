@@ -263,7 +263,7 @@ async function checkExcerpt(page, listing, name) {
   const all = flat(files.map((f) => fs.readFileSync(f, "utf8")).join("\n"));
   for (const part of listing.text.split(/\n\s*\n/)) {
     if (!all.includes(flat(part))) {
-      throw new Error(`it does not stand there:\n${part}`);
+      throw new Error(`the file does not contain:\n${part}`);
     }
   }
 }
@@ -356,7 +356,7 @@ async function checkUnit(page, listing) {
   if (listing.mark !== "unit") unknown(listing);
   for (const line of listing.text.trimEnd().split("\n")) {
     if (!/^(\[[A-Z][a-z]+\]|[A-Z]\w*=.*|)$/.test(line)) {
-      throw new Error(`no line of a unit: ${line}`);
+      throw new Error(`not a line of a unit: ${line}`);
     }
   }
 }
@@ -380,7 +380,7 @@ async function checkFrames(page, listing) {
 }
 
 function unknown(listing) {
-  throw new Error(`nothing is known of ${listing.language || "a fence"}` +
+  throw new Error(`unknown listing: ${listing.language || "a fence"}` +
     ` that is marked '${listing.mark}'`);
 }
 

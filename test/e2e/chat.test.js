@@ -102,7 +102,7 @@ describe("calls", () => {
     await peer.close();
   });
 
-  test("ids of other shapes are echoed as they came", async () => {
+  test("ids of other shapes are echoed unchanged", async () => {
     const peer = await Peer.open(server.url);
     for (const id of ['"a\\u0041\\""', "17", '"ü"', "-1.5e3"]) {
       peer.sendText(
@@ -182,7 +182,7 @@ describe("state", () => {
     await peer.close();
   });
 
-  test("unsubscribing from what was never subscribed does nothing", async () => {
+  test("unsubscribing without a subscription does nothing", async () => {
     const peer = await Peer.open(server.url);
     const room = newRoom();
     for (const type of ["state:unsub", "event:unsub"]) {
@@ -245,7 +245,7 @@ describe("state", () => {
 });
 
 describe("events", () => {
-  test("to all, to one, and to nobody who did not subscribe", async () => {
+  test("events reach all or one, but only subscribers", async () => {
     const room = newRoom();
     const ada = await member(room, "ada");
     const bob = await member(room, "bob");
@@ -370,7 +370,7 @@ describe("errors", () => {
     }
   });
 
-  test("what is nested too deeply is a mistake of the input", async () => {
+  test("input that is nested too deeply is an issue", async () => {
     const deep = (n) => "[".repeat(n) + "]".repeat(n);
     for (const [levels, expected] of [
       [63, []],
@@ -388,7 +388,7 @@ describe("errors", () => {
     }
   });
 
-  test("a lone surrogate is no text", async () => {
+  test("a lone surrogate is not text", async () => {
     peer.sendText(
       `{"type":"rpc","id":"s","actor":"chat","actorId":"${room}",` +
         `"method":"say","input":{"text":"\\ud800"}}`,
@@ -396,7 +396,7 @@ describe("errors", () => {
     assert.deepEqual(issues(await peer.next()), [["invalid_format", ["text"]]]);
   });
 
-  test("what a handler refuses, with its code and text", async () => {
+  test("a refusal of a handler has its code and text", async () => {
     const other = await member(newRoom(), "ada");
     const name = `room ${rooms}/~"ü`;
     const state = await other.subscribe("chat", name);
@@ -414,7 +414,7 @@ describe("errors", () => {
     await other.close();
   });
 
-  test("a refused or invalid call is no contact", async () => {
+  test("a refused or invalid call makes no contact", async () => {
     const name = newRoom();
     await peer.call("chat", name, "history", { limit: 0 });
     await peer.call("chat", name, "shout");
@@ -424,7 +424,7 @@ describe("errors", () => {
     await other.close();
   });
 
-  test("what belongs to no call gets an error message", async () => {
+  test("a message without a valid call gets an error message", async () => {
     const texts = [
       "",
       "{",
@@ -455,7 +455,7 @@ describe("errors", () => {
     assert.equal((await noisy.closed).code, 1008);
   });
 
-  test("what can be answered by its id, or as a subscription, is", async () => {
+  test("an invalid message with an id or a subscription gets a reply", async () => {
     const noisy = await Peer.open(server.url);
     for (let i = 0; i < 8; i++) {
       for (const text of [

@@ -54,7 +54,7 @@ test("a server that stops says goodbye with 1001", async (t) => {
   for (const peer of peers) assert.equal((await peer.closed).code, 1001);
 });
 
-test("the port in use is named", async (t) => {
+test("a port in use is reported by number", async (t) => {
   const server = await startServer(t, process.env.COUNTER_SERVER);
   const port = new URL(server.url).port;
   await assert.rejects(

@@ -31,7 +31,7 @@ async function open(options) {
 
 const sizes = [0, 1, 125, 126, 127, 128, 4096, 65535, 65536, 200_000, LIMIT];
 
-test("messages of every size come back as what they were", async () => {
+test("messages of every size come back unchanged", async () => {
   const socket = await open();
   for (const size of sizes) {
     for (const binary of [false, true]) {

@@ -75,7 +75,7 @@ const attacks = {
   "not a WebSocket at all": () => repeat(Buffer.from("X-Header: and so on\r\n"), 1000),
 };
 
-test("while many attack, one is served, and memory stays bounded", async (t) => {
+test("a bystander is served amid attacks, and memory stays bounded", async (t) => {
   // Freed memory that the address sanitizer holds back does not count.
   process.env.ASAN_OPTIONS = `${process.env.ASAN_OPTIONS ?? ""}:quarantine_size_mb=4`;
   const server = await startServer(t, process.env.CHAT_SERVER);

@@ -38,7 +38,7 @@ test("the states of a counter, one a line", async (t) => {
   await server.stop();
 });
 
-test("the states of a chat, with what its members say", async (t) => {
+test("the states of a chat, with messages of its members", async (t) => {
   const server = await startServer(t, CHAT_SERVER);
   const peer = await Peer.open(server.url);
   t.after(() => peer.close());
@@ -61,7 +61,7 @@ test("the states of a chat, with what its members say", async (t) => {
   await server.stop();
 });
 
-test("an actor that the schema has not is named", async (t) => {
+test("an unknown actor is reported by name", async (t) => {
   const { code, errors } = await statecat(
     t, `${SCHEMAS}/chat/chat.zkt`, "nobody", "ws://127.0.0.1:1", "x").ended;
   assert.equal(code, 1);

@@ -156,7 +156,7 @@ static void check(const char *text, size_t len)
         fail("the output does not parse", text, &once);
     }
     if (!is_clean(once.text) && strstr(text, "/*") == NULL) {
-        fail("the output has blank lines too many", text, &once);
+        fail("the output has too many blank lines", text, &once);
     }
     text_buffer_finish(&once);
     text_buffer_finish(&twice);

@@ -177,8 +177,8 @@ static const struct growth_text texts[] = {
              "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ;\""),
     BAD_LIST("no matches of a pattern of some parts", "lates",
              "\"ababababababababababababababababcd\""),
-    { "unknown keys of a strict one", "{\"exact\":{", "\"u#\":1", ",", "", "",
-      "}}", true, 0 },
+    { "unknown keys, strict", "{\"exact\":{", "\"u#\":1", ",", "", "", "}}",
+      true, 0 },
 };
 
 /* ---- preparation ---- */

@@ -33,8 +33,8 @@ static const struct growth_text texts[] = {
       "{\"op\":\"remove\",\"path\":\"/a/#\"}", ",", "", "", "]}", false, 0 },
     { "white space", "{", " \n\t", "", "\"type\":\"welcome\"", " ", "}", false,
       2048 },
-    { "what is no message", "[", "{\"type\":#}", ",", "", "", "]", true, 0 },
-    { "what ends too early", "{\"type\":\"event\",\"payload\":[", "[#],", "",
+    { "malformed messages", "[", "{\"type\":#}", ",", "", "", "]", true, 0 },
+    { "a truncated message", "{\"type\":\"event\",\"payload\":[", "[#],", "",
       "", "", "", true, 0 },
 };
 

@@ -94,7 +94,7 @@ void growth_measure(const struct growth_row *row)
     }
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         if (!measure_one(row, sizes[i])) {
-            fprintf(stderr, "%s does not work at %zu\n", row->name, sizes[i]);
+            fprintf(stderr, "%s fails at %zu\n", row->name, sizes[i]);
             failed = true;
         }
     }

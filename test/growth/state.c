@@ -388,7 +388,7 @@ static const struct {
     { " and the patch", prepare_end, write_patch },
     { " and undo", prepare_end, undo },
     { " and settling", prepare_end, settle },
-    { " and who is told", prepare_end, ask_touched },
+    { " and its fields", prepare_end, ask_touched },
 };
 
 static void measure_change(size_t number)

@@ -405,7 +405,8 @@ static void check_states(struct peer *peers)
     for (int i = 0; i < PEERS; i++) {
         const struct demo_chat_state *now = demo_chat_snapshot(peers[i].room);
         if ((now != NULL) != (peers[i].listener != 0)) {
-            fail("a state is known and not followed, or the other way round");
+            fail("a state is known without a listener, or missing with a "
+                 "listener");
         } else if (now != NULL &&
                    !zkt__value_equal(&demo_chat_state_type_, now, truth)) {
             fail("a client has another state");
@@ -427,7 +428,7 @@ static void check_calls(void)
     for (int i = 0; i < said; i++) {
         if (sayings[i].ended != 1 || carried_out[i] > 1 ||
             (sayings[i].status == ZKT_OK && carried_out[i] == 0)) {
-            fail("a saying was told or carried out wrongly");
+            fail("a saying was reported or executed wrongly");
         }
     }
 }

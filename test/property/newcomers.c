@@ -62,7 +62,7 @@ static enum zkt_status link_it(struct zoo_tree_call *call,
 {
     (void)in;
     (void)out;
-    return zkt_fail(call->zkt, ZKT_ABORTED, "nobody calls this");
+    return zkt_fail(call->zkt, ZKT_ABORTED, "never called");
 }
 
 static const struct zoo_tree_handlers tree = { .get = get, .link = link_it };

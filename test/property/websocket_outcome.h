@@ -152,7 +152,7 @@ static inline void our_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
         }
         if (!zkt__ws_is_paused(ws) ||
             zkt__ws_feed(ws, copy + taken, len - taken) != 0) {
-            fprintf(stderr, "a pause that is none\n");
+            fprintf(stderr, "a pause without effect\n");
             abort();
         }
         zkt__ws_resume(ws);

@@ -281,7 +281,7 @@ static void fall_behind(struct peer *p)
     const struct peer_call flooding = { .kind = CALL_NUMBER,
                                         .place = some_hose() };
     const uint32_t letters = 200000 + below(50000);
-    soak_await(is_answered, p, "answers before it stops to read");
+    soak_await(is_answered, p, "replies before the reader stops");
     if (p->state != PEER_UP || other->state != PEER_UP || other->stalled) {
         return;
     }
@@ -313,7 +313,7 @@ static void be_too_slow(struct peer *p)
     p->replicas[spilling.place].events = true;
     peer_subscribe(p, spilling.place, "event:sub");
     peer_read(p, spilling.place);
-    soak_await(is_answered, p, "answers before it stops to read");
+    soak_await(is_answered, p, "replies before the reader stops");
     if (p->state != PEER_UP || other->state != PEER_UP || other->stalled) {
         return;
     }

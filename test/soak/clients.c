@@ -118,7 +118,7 @@ static void on_book(const struct zkt_reply *reply, const struct soak_book *book,
 static void on_kept(const struct zkt_reply *reply, uint32_t letters, void *user)
 {
     struct question *q = user;
-    SOAK_CHECK(!take_reply(q, reply), "%" PRIu32 " letters are taken in",
+    SOAK_CHECK(!take_reply(q, reply), "%" PRIu32 " letters are accepted",
                letters);
     soak.drops++;
     free(q);

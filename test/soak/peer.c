@@ -214,7 +214,7 @@ static void take_frame(struct peer *p, const char *frame, size_t head,
         peer_send(p, 0x8a, payload, size - head);
         break;
     case 0x8a:
-        SOAK_CHECK(p->pongs-- > 0, "a pong that nobody asked for");
+        SOAK_CHECK(p->pongs-- > 0, "an unexpected pong");
         break;
     default:
         soak_fail("a frame that begins with %02x", (unsigned)(uint8_t)frame[0]);
@@ -238,7 +238,8 @@ static void take_head(struct peer *p)
 {
     for (size_t i = 4; i <= p->in_len; i++) {
         if (memcmp(p->in + i - 4, "\r\n\r\n", 4) == 0) {
-            SOAK_CHECK(memcmp(p->in, "HTTP/1.1 101 ", 13) == 0, "not let in");
+            SOAK_CHECK(memcmp(p->in, "HTTP/1.1 101 ", 13) == 0,
+                       "the handshake is refused");
             p->in_len -= i;
             memmove(p->in, p->in + i, p->in_len);
             p->state = PEER_UP;

@@ -101,7 +101,7 @@ static void judge(const char *what, size_t member, uint64_t share,
 
 void samples_judge(void)
 {
-    SOAK_CHECK(count >= 10, "%zu rounds are too few to see what grows", count);
+    SOAK_CHECK(count >= 10, "%zu rounds are too few to see growth", count);
     /* The memory that sanitizers keep for each thread does not count. */
     if (getenv("SOAK_NOT_RESIDENT") == NULL) {
         judge("resident bytes", offsetof(struct sample, resident), 50,

@@ -155,7 +155,7 @@ static void start_server(char **arguments)
         uv_pipe_init(&soak.loop, &echo.pipe, 0) == 0 &&
             uv_pipe_open(&echo.pipe, dup(fileno(soak.server.lines))) == 0 &&
             uv_read_start((uv_stream_t *)&echo.pipe, give_bytes, on_said) == 0,
-        "cannot read what the server says");
+        "cannot read the output of the server");
 }
 
 static bool has_ended(void *user)
@@ -316,7 +316,7 @@ static void check_it_was_all_there(const struct soak_counts *counts)
                    soak.bad_messages > 0 && soak.closes[1000] > 0 &&
                    soak.closes[1013] > 0 && soak.closes[1001] > 0 &&
                    soak.sub_errors > 0 && counts->evictions > 0,
-               "something of what is to be soaked never happened");
+               "the soak has not covered everything");
 }
 
 static void run(const struct wishes *wishes)

@@ -79,7 +79,7 @@ void peer_call(struct peer *p, const struct peer_call *call, const char *method,
     static unsigned long last_id;
     char id[32];
     va_list arguments;
-    soak_await(has_free_call, p, "an answer to one of many calls");
+    soak_await(has_free_call, p, "a reply to a call");
     soak_make_room();
     struct peer_call *kept = free_call(p);
     *kept = *call;
@@ -154,7 +154,7 @@ static struct peer_call *find_call(struct peer *p, struct zkt_str id)
             return &p->calls[i];
         }
     }
-    soak_fail("an answer to no call that waits: %.*s", ZKT_ARG(id));
+    soak_fail("a reply to no pending call: %.*s", ZKT_ARG(id));
 }
 
 static void take_total(struct peer *p, const struct peer_call *call,
@@ -214,7 +214,7 @@ static void take_answer(struct peer *p, const struct zkt_envelope *m)
     }
     SOAK_CHECK(call->kind != CALL_REFUSED, "not refused: %s", call->code);
     SOAK_CHECK((m->result.data == NULL) == (call->kind == CALL_CHANGE),
-               "a result where there is none, or none");
+               "an unexpected result, or a missing result");
     if (call->kind == CALL_ADD) {
         take_total(p, call, m->result);
     } else if (call->kind == CALL_READ) {
@@ -230,13 +230,13 @@ static void take_answer(struct peer *p, const struct zkt_envelope *m)
 static void take_snapshot(struct peer *p, struct replica *r,
                           struct zkt_str json)
 {
-    SOAK_CHECK(!r->quiet, "a snapshot for who has left");
+    SOAK_CHECK(!r->quiet, "a snapshot after the unsubscription");
     soak.snapshots++;
     if (r->awaited > 0) {
         r->awaited--;
     } else { /* or a room has ended after two subscriptions */
         SOAK_CHECK(p->slow || place_is_room(r->place),
-                   "a snapshot that nobody asked for");
+                   "an unrequested snapshot");
         soak.collapses++;
     }
     if (r->wanted) {
@@ -246,7 +246,7 @@ static void take_snapshot(struct peer *p, struct replica *r,
 
 static void take_patch(struct peer *p, struct replica *r, struct zkt_str json)
 {
-    SOAK_CHECK(!r->quiet, "a patch for who has left");
+    SOAK_CHECK(!r->quiet, "a patch after the unsubscription");
     if (r->known) {
         soak.patches++;
         replica_patch(r, json, p->dialect);
@@ -257,7 +257,7 @@ static void take_event(struct peer *p, const struct replica *r,
                        const struct zkt_envelope *m)
 {
     unsigned version = 0;
-    SOAK_CHECK(r->events, "an event for who did not subscribe");
+    SOAK_CHECK(r->events, "an event without a subscription");
     soak.events++;
     if (!place_is_ledger(r->place)) {
         return;
@@ -283,7 +283,7 @@ static void take_sub_error(struct peer *p, struct replica *r,
 static void take_news(struct peer *p, const struct zkt_envelope *m)
 {
     const int place = m->actor_id.data != NULL ? place_find(m->actor_id) : -1;
-    SOAK_CHECK(place >= 0, "a message of no instance that was asked for");
+    SOAK_CHECK(place >= 0, "a message of an unknown instance");
     struct replica *r = &p->replicas[place];
     switch (m->type) {
     case ZKT_MESSAGE_STATE_SNAPSHOT:
@@ -315,7 +315,7 @@ void peer_hear(struct peer *p, char *text, size_t len)
     if (m.type == ZKT_MESSAGE_RPC_RESULT) {
         take_answer(p, &m);
     } else if (m.type == ZKT_MESSAGE_ERROR) {
-        SOAK_CHECK(p->errors-- > 0, "an error for nothing: %.*s",
+        SOAK_CHECK(p->errors-- > 0, "an unexpected error: %.*s",
                    ZKT_ARG(m.error));
     } else if (m.type != ZKT_MESSAGE_WELCOME) {
         take_news(p, &m);

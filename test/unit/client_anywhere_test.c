@@ -443,7 +443,7 @@ static void test_any_action_in_any_callback(void **state)
         block(w);
         end_session(w);
         if (!w->done || w->told != w->begun || w->memory.live != 0) {
-            fail_msg("place %d, deed %d: %d of %d told, %ld blocks left",
+            fail_msg("place %d, deed %d: %d of %d calls ended, %ld blocks left",
                      w->place, w->deed, w->told, w->begun, w->memory.live);
         }
     }

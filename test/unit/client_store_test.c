@@ -446,7 +446,7 @@ static void follow(struct fixture *t, struct seen *seen)
     fake_say(&t->fake, SNAPSHOT(STATE(1)));
 }
 
-static void test_a_misfit_asks_for_a_snapshot(void **state)
+static void test_a_mismatch_asks_for_a_snapshot(void **state)
 {
     struct fixture t;
     struct seen seen;
@@ -473,7 +473,7 @@ static void test_a_misfit_asks_for_a_snapshot(void **state)
     disconnect(&t);
 }
 
-static void test_a_second_misfit_is_an_error(void **state)
+static void test_a_second_mismatch_is_an_error(void **state)
 {
     struct fixture t;
     struct seen seen;
@@ -1103,8 +1103,8 @@ int main(void)
         cmocka_unit_test(test_state_is_in_sync_after_a_drop),
         cmocka_unit_test(test_subscriptions_without_listeners_are_not_renewed),
         cmocka_unit_test(test_two_dialects),
-        cmocka_unit_test(test_a_misfit_asks_for_a_snapshot),
-        cmocka_unit_test(test_a_second_misfit_is_an_error),
+        cmocka_unit_test(test_a_mismatch_asks_for_a_snapshot),
+        cmocka_unit_test(test_a_second_mismatch_is_an_error),
         cmocka_unit_test(test_snapshots_that_do_not_fit),
         cmocka_unit_test(test_limits_of_messages),
         cmocka_unit_test(test_refused_subscriptions_and_events_that_do_not_fit),

@@ -67,7 +67,7 @@ static void test_well_formed_json(void **state)
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         if (is_json(bad[i], strlen(bad[i]))) {
-            fail_msg("taken for JSON: %s", bad[i]);
+            fail_msg("accepted as JSON: %s", bad[i]);
         }
     }
     assert_false(is_json("1\0", 2));

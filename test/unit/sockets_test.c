@@ -422,7 +422,7 @@ static bool run_session(long fail_at, int way)
     } else {
         assert_true(status == ZKT_SYSTEM || status == ZKT_NO_MEMORY);
         assert_non_null(fault.failed);
-        assert_int_equal(site.warnings, 1); /* the log says why */
+        assert_int_equal(site.warnings, 1); /* the log has the reason */
     }
     fault.armed = false;
     close_site(&site);
@@ -546,7 +546,7 @@ static void run_starts(bool early)
         }
         const bool harmless = strcmp(fault.failed, "epoll_wait") == 0;
         assert_int_equal(status, harmless ? 0 : 1);
-        assert_int_equal(site.warnings, status); /* the log says why */
+        assert_int_equal(site.warnings, status); /* the log has the reason */
     }
 }
 

@@ -611,8 +611,8 @@ static void note_ran(struct zkt_client *client, void *user)
     *ran = true;
 }
 
-/* A client of a loop belongs to the thread that last ran the loop, and before
- * that to the thread that opened it. */
+/* A client of a loop belongs to the thread that last ran the loop; before the
+ * first run any thread may use it. */
 static void test_a_loops_client_on_other_threads(void **state)
 {
     struct host host = { .handlers = { .counter = &counter } };

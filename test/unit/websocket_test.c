@@ -368,7 +368,7 @@ static const struct row table[] = {
       "8:1002 ",
       1002 },
     { "5.5.3",
-      "a pong that nobody asked for",
+      "an unsolicited pong",
       { { 0x8a, "p", 0, 0, 0, 0 }, { 0x81, "x", 0, 0, 0, 0 } },
       "t:x ",
       "",

@@ -164,7 +164,7 @@ static void check_lenient(struct trial *t, const struct mutation *m)
     reset(&t->issues, &t->arena);
     if (zkt__check_value(t->type, t->back, NULL, 0, &t->issues) ||
         !is_expected(&t->issues, &m->expected)) {
-        fail_at(m, "the value is judged otherwise than its text", &t->issues);
+        fail_at(m, "the value has other issues than its text", &t->issues);
     }
 }
 
@@ -258,7 +258,7 @@ static uint32_t check_text(const struct trial *t, const struct zkt_writer *w)
     zkt__writer_init(&other, &zkt__allocator_default);
     mutation_write(&m, t->type, t->value);
     if (other.len != w->len || memcmp(other.data, w->data, w->len) != 0) {
-        fail("written otherwise", w->data, w->len);
+        fail("the other writer differs", w->data, w->len);
         fail("expected", other.data, other.len);
     }
     zkt__writer_finish(&other);
@@ -301,7 +301,7 @@ static void try_first_state(const struct zkt_type *type)
     void *value = zkt__arena_zero(&arena, 1, type->size);
     if (!zkt__value_default(&store, type, value) ||
         !zkt__check_value(type, value, NULL, 0, &issues)) {
-        fail("a first state breaks a rule", issues.items[0].message.data,
+        fail("an initial state breaks a rule", issues.items[0].message.data,
              issues.items[0].message.len);
     }
     zkt__value_release(&store, type, value);
