@@ -306,9 +306,9 @@ static bool check(struct walk *w, const struct zkt_type *type,
     return true;
 }
 
-bool zkt__check_place(const struct zkt_type *type, const void *value,
-                      const struct zkt_step *path, uint32_t depth,
-                      struct zkt_issues *issues)
+bool zkt__check_constraints(const struct zkt_type *type, const void *value,
+                            const struct zkt_step *path, uint32_t depth,
+                            struct zkt_issues *issues)
 {
     const struct zkt_where where = { issues, path, depth };
     if (type->kind == ZKT_KIND_STRUCT) {

@@ -213,9 +213,9 @@ bool zkt__check_map_key(struct zkt_str key, const struct zkt_step *path,
  * Only what a change deep inside of a struct or list can break: its `check;`,
  * or `unique`.
  */
-bool zkt__check_place(const struct zkt_type *type, const void *value,
-                      const struct zkt_step *path, uint32_t depth,
-                      struct zkt_issues *issues);
+bool zkt__check_constraints(const struct zkt_type *type, const void *value,
+                            const struct zkt_step *path, uint32_t depth,
+                            struct zkt_issues *issues);
 
 /** The bytes that a deep copy of @value takes, in one block. */
 size_t zkt__value_measure(const struct zkt_type *type, const void *value);

@@ -205,7 +205,7 @@ static uint32_t isolate(struct replay *r, struct zkt_delta *d,
             (struct zkt_piece){ .kind = ZKT_PIECE_KEEP, .count = ENDLESS })) {
         return 0;
     }
-    uint32_t i = d->cursor, at = d->cursor_position;
+    uint32_t i = d->edit_piece, at = d->edit_position;
     if (i >= d->piece_count || at > position) {
         i = at = 0;
     }
@@ -221,8 +221,8 @@ static uint32_t isolate(struct replay *r, struct zkt_delta *d,
         at = position;
         i++;
     }
-    d->cursor = i;
-    d->cursor_position = at;
+    d->edit_piece = i;
+    d->edit_position = at;
     if (alone && i < d->piece_count && d->pieces[i].count > 1 &&
         !split_piece(r, d, i, 1)) {
         return 0;
@@ -239,8 +239,8 @@ static void replay_insert(struct replay *r, struct zkt_delta *d,
     }
     if (at > 0 && d->pieces[at - 1].kind == ZKT_PIECE_NEW) {
         d->pieces[at - 1].count++;
-        d->cursor = at - 1;
-        d->cursor_position = position - (d->pieces[at - 1].count - 1);
+        d->edit_piece = at - 1;
+        d->edit_position = position - (d->pieces[at - 1].count - 1);
         return;
     }
     insert_piece(r, d, at,
@@ -348,9 +348,9 @@ static void replay_record(struct replay *r, struct zkt_delta *root,
 {
     const struct zkt_place *steps[ZKT_DEPTH_MAX];
     const uint32_t depth = record->where->depth;
-    const struct zkt_place *place = record->where;
-    for (uint32_t i = depth; i-- > 0; place = place->parent) {
-        steps[i] = place;
+    const struct zkt_place *cursor = record->where;
+    for (uint32_t i = depth; i-- > 0; cursor = cursor->parent) {
+        steps[i] = cursor;
     }
     struct zkt_delta *d = root;
     for (uint32_t i = 0; i < depth && d != NULL; i++) {

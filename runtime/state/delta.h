@@ -42,7 +42,7 @@ struct zkt_delta {
     struct zkt_index index; /* of touched, where there are many */
     struct zkt_piece *pieces;
     uint32_t piece_count, piece_capacity;
-    uint32_t cursor, cursor_position; /* the piece last edited, and where its
+    uint32_t edit_piece, edit_position; /* the piece last edited, and where its
                                          items begin now */
 };
 

@@ -164,7 +164,7 @@ static bool passes(struct zkt_place *where, struct zkt_step step,
     if (!journal->checks || zkt__check_glance(type, value)) {
         return true;
     }
-    const uint32_t depth = zkt__place_path(where, path);
+    const uint32_t depth = zkt__cursor_path(where, path);
     path[depth] = step;
     if (zkt__check_value(type, value, path, depth + 1, journal->issues)) {
         return true;
@@ -181,7 +181,7 @@ static bool key_passes(struct zkt_place *where, struct zkt_str key)
     const bool good = key.data != NULL && key.len <= ZKT_MAP_KEY_MAX &&
                       zkt__utf8_valid(key.data, key.len);
     if (good || !journal->checks ||
-        zkt__check_map_key(key, path, zkt__place_path(where, path),
+        zkt__check_map_key(key, path, zkt__cursor_path(where, path),
                            journal->issues)) {
         return true;
     }
@@ -258,7 +258,7 @@ static const struct zkt_field *field_of(struct zkt_place *at, int field)
 
 void zkt_state_set(struct zkt_place *at, int field, const void *value)
 {
-    if (at == NULL || !zkt__place_usable(at)) {
+    if (at == NULL || !zkt__cursor_usable(at)) {
         return;
     }
     const struct zkt_field *f = field_of(at, field);
@@ -273,7 +273,7 @@ void zkt_state_set(struct zkt_place *at, int field, const void *value)
 
 void zkt_state_unset(struct zkt_place *at, int field)
 {
-    if (at == NULL || !zkt__place_usable(at)) {
+    if (at == NULL || !zkt__cursor_usable(at)) {
         return;
     }
     const struct zkt_field *f = field_of(at, field);
@@ -307,7 +307,7 @@ static bool index_is_good(struct zkt_place *list, size_t index, size_t limit)
 void zkt_state_insert(struct zkt_place *at, int field, size_t index,
                       const void *item)
 {
-    struct zkt_place *where = zkt__place_container(at, field, ZKT_KIND_LIST);
+    struct zkt_place *where = zkt__cursor_container(at, field, ZKT_KIND_LIST);
     if (where == NULL) {
         return;
     }
@@ -342,7 +342,7 @@ void zkt_state_insert(struct zkt_place *at, int field, size_t index,
 void zkt_state_replace(struct zkt_place *at, int field, size_t index,
                        const void *item)
 {
-    struct zkt_place *where = zkt__place_container(at, field, ZKT_KIND_LIST);
+    struct zkt_place *where = zkt__cursor_container(at, field, ZKT_KIND_LIST);
     if (where == NULL) {
         return;
     }
@@ -360,7 +360,7 @@ void zkt_state_replace(struct zkt_place *at, int field, size_t index,
 void zkt_state_remove(struct zkt_place *at, int field, size_t index,
                       size_t count)
 {
-    struct zkt_place *where = zkt__place_container(at, field, ZKT_KIND_LIST);
+    struct zkt_place *where = zkt__cursor_container(at, field, ZKT_KIND_LIST);
     if (where == NULL || count == 0) {
         return;
     }
@@ -420,7 +420,7 @@ static void put_new(struct zkt_place *where, struct zkt_str key,
 void zkt_state_put(struct zkt_place *at, int field, struct zkt_str key,
                    const void *value)
 {
-    struct zkt_place *where = zkt__place_container(at, field, ZKT_KIND_MAP);
+    struct zkt_place *where = zkt__cursor_container(at, field, ZKT_KIND_MAP);
     if (where == NULL) {
         return;
     }
@@ -450,7 +450,7 @@ void zkt_state_put(struct zkt_place *at, int field, struct zkt_str key,
 
 void zkt_state_delete(struct zkt_place *at, int field, struct zkt_str key)
 {
-    struct zkt_place *where = zkt__place_container(at, field, ZKT_KIND_MAP);
+    struct zkt_place *where = zkt__cursor_container(at, field, ZKT_KIND_MAP);
     if (where == NULL) {
         return;
     }
@@ -485,7 +485,7 @@ void zkt_state_clear(struct zkt_place *at, int field)
     }
     struct zkt_place *where = field != ZKT_ITSELF ? zkt_state_edit(at, field)
                                                   : at;
-    if (where == NULL || !zkt__place_usable(where)) {
+    if (where == NULL || !zkt__cursor_usable(where)) {
         return;
     }
     if (where->type->kind != ZKT_KIND_LIST &&

@@ -47,8 +47,8 @@ struct zkt_journal {
     struct zkt_issues *issues;   /* why; also rules broken at commit */
     const char *reason;          /* for what is no issue; lives as the arena */
     struct zkt_retired *retired; /* outgrown blocks, until the call ends */
-    struct zkt_index cuts;       /* see cut.c */
-    uint32_t cuts_count;         /* records that are in it */
+    struct zkt_index targets;    /* see stale.c */
+    uint32_t targets_count;      /* records that are in it */
 
     /* What a patch has that the schema has not. */
     uint32_t unknown_fields, unknown_values;

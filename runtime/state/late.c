@@ -10,7 +10,7 @@ struct late {
     struct zkt_journal *journal;
     struct zkt_allocator memory; /* the call's */
     struct zkt_index judged;     /* of places, below */
-    const struct zkt_place **places;
+    const struct zkt_place **cursors;
     uint32_t count, capacity;
 };
 
@@ -25,7 +25,7 @@ bool zkt__breaks_count(const struct zkt_type *type, size_t len)
 /* Whether a later change has cut off what record @i changed. */
 static bool is_gone(const struct zkt_journal *journal, uint32_t i)
 {
-    return zkt__place_is_cut(journal->records[i].where, i + 1);
+    return zkt__cursor_is_stale(journal->records[i].where, i + 1);
 }
 
 /* ---- item counts ---- */
@@ -39,7 +39,7 @@ static void report_count(struct zkt_journal *journal,
                               : where->type->of.maps->min;
     const uint32_t max = list ? where->type->of.lists->max
                               : where->type->of.maps->max;
-    const uint32_t depth = zkt__place_path(where, path);
+    const uint32_t depth = zkt__cursor_path(where, path);
     zkt__issue_add(
         journal->issues, len < min ? ZKT_ISSUE_TOO_SMALL : ZKT_ISSUE_TOO_BIG,
         path, depth, "must have %s %u %s", len < min ? "at least" : "at most",
@@ -59,7 +59,7 @@ static bool check_counts(struct zkt_journal *journal)
         if (!counted || is_gone(journal, i)) {
             continue;
         }
-        const struct zkt_any_list *now = zkt__place_resolve(where);
+        const struct zkt_any_list *now = zkt__cursor_resolve(where);
         if (zkt__breaks_count(where->type, now->len)) {
             report_count(journal, where, now->len);
             return false;
@@ -80,9 +80,9 @@ static bool has_late_rules(const struct zkt_type *type)
 static bool any_late_rules(const struct zkt_journal *journal)
 {
     for (uint32_t i = 0; journal->checks && i < journal->count; i++) {
-        const struct zkt_place *place = journal->records[i].where;
-        for (; place != NULL; place = place->parent) {
-            if (has_late_rules(place->type)) {
+        const struct zkt_place *cursor = journal->records[i].where;
+        for (; cursor != NULL; cursor = cursor->parent) {
+            if (has_late_rules(cursor->type)) {
                 return true;
             }
         }
@@ -90,11 +90,11 @@ static bool any_late_rules(const struct zkt_journal *journal)
     return false;
 }
 
-static bool same_place(const void *owner, uint32_t position, const void *key,
-                       size_t len)
+static bool same_cursor(const void *owner, uint32_t position, const void *key,
+                        size_t len)
 {
     const struct zkt_place *mine =
-        ((const struct late *)owner)->places[position];
+        ((const struct late *)owner)->cursors[position];
     const struct zkt_place *wanted = key;
     (void)len;
     return mine->at == wanted->at && mine->type == wanted->type;
@@ -107,23 +107,23 @@ static bool grow_judged(struct late *l)
     }
     const uint32_t capacity = l->capacity > 0 ? l->capacity * 2 : 4;
     const struct zkt_place **grown = zkt__arena_resize(
-        l->journal->arena, l->places, l->capacity * sizeof(*grown),
+        l->journal->arena, l->cursors, l->capacity * sizeof(*grown),
         capacity * sizeof(*grown));
     if (grown == NULL) {
         return false;
     }
-    l->places = grown;
+    l->cursors = grown;
     l->capacity = capacity;
     return zkt__index_reserve(&l->judged, &l->memory, capacity - l->count);
 }
 
 /* Whether @place has been judged already; from now on it has. */
-static bool judged(struct late *l, const struct zkt_place *place)
+static bool judged(struct late *l, const struct zkt_place *cursor)
 {
-    const uint64_t key = (uintptr_t)place->at;
+    const uint64_t key = (uintptr_t)cursor->at;
     const uint64_t hash = zkt__hash(&l->journal->store->key, &key, sizeof(key));
-    if (zkt__index_find(&l->judged, hash, same_place, l, place,
-                        sizeof(*place)) != ZKT_INDEX_NONE) {
+    if (zkt__index_find(&l->judged, hash, same_cursor, l, cursor,
+                        sizeof(*cursor)) != ZKT_INDEX_NONE) {
         return true;
     }
     if (!grow_judged(l)) {
@@ -131,17 +131,17 @@ static bool judged(struct late *l, const struct zkt_place *place)
                           "no memory to check rules");
         return false;
     }
-    l->places[l->count] = place;
+    l->cursors[l->count] = cursor;
     zkt__index_add(&l->judged, hash, l->count++);
     return false;
 }
 
-static void judge(struct zkt_journal *journal, const struct zkt_place *place)
+static void judge(struct zkt_journal *journal, const struct zkt_place *cursor)
 {
     struct zkt_step path[ZKT_DEPTH_MAX];
-    const uint32_t depth = zkt__place_path(place, path);
-    if (!zkt__check_place(place->type, zkt__place_resolve(place), path, depth,
-                          journal->issues)) {
+    const uint32_t depth = zkt__cursor_path(cursor, path);
+    if (!zkt__check_constraints(cursor->type, zkt__cursor_resolve(cursor), path,
+                                depth, journal->issues)) {
         zkt__journal_fail(journal, ZKT_INTERNAL,
                           "a value breaks its rules at the commit");
     }
@@ -152,13 +152,13 @@ static void check_rules(struct late *l)
 {
     struct zkt_journal *journal = l->journal;
     for (uint32_t i = journal->count; i-- > 0;) {
-        const struct zkt_place *place = is_gone(journal, i)
-                                            ? NULL
-                                            : journal->records[i].where;
-        for (; place != NULL && journal->failure == ZKT_OK;
-             place = place->parent) {
-            if (has_late_rules(place->type) && !judged(l, place)) {
-                judge(journal, place);
+        const struct zkt_place *cursor = is_gone(journal, i)
+                                             ? NULL
+                                             : journal->records[i].where;
+        for (; cursor != NULL && journal->failure == ZKT_OK;
+             cursor = cursor->parent) {
+            if (has_late_rules(cursor->type) && !judged(l, cursor)) {
+                judge(journal, cursor);
             }
         }
     }

@@ -447,20 +447,20 @@ static enum outcome apply_to_all(const struct apply *a,
 static struct zkt_place *descend(struct zkt_place *at, const struct step *step,
                                  const struct zkt_type *type, void *value)
 {
-    struct zkt_place *place = zkt__place_new(at, step->kind, type, value);
-    if (place == NULL) {
+    struct zkt_place *cursor = zkt__cursor_new(at, step->kind, type, value);
+    if (cursor == NULL) {
         return NULL;
     }
-    place->index = (uint32_t)step->index;
+    cursor->index = (uint32_t)step->index;
     if (step->kind == ZKT_STEP_ENTRY) {
-        place->key = zkt__arena_str(at->journal->arena, step->key);
-        if (place->key.data == NULL) {
+        cursor->key = zkt__arena_str(at->journal->arena, step->key);
+        if (cursor->key.data == NULL) {
             zkt__journal_fail(at->journal, ZKT_NO_MEMORY,
                               "no memory for a place");
             return NULL;
         }
     }
-    return place;
+    return cursor;
 }
 
 static enum outcome apply_last(const struct apply *a, struct zkt_place *at,

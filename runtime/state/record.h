@@ -52,11 +52,11 @@ struct zkt_record {
 };
 
 /** Where a place stands now, by walking its steps: for undo. */
-void *zkt__place_resolve(const struct zkt_place *place);
+void *zkt__cursor_resolve(const struct zkt_place *cursor);
 
 /** A place one step below @at; NULL with the journal poisoned. */
-struct zkt_place *zkt__place_new(struct zkt_place *at, enum zkt_step_kind step,
-                                 const struct zkt_type *type, void *address);
+struct zkt_place *zkt__cursor_new(struct zkt_place *at, enum zkt_step_kind step,
+                                  const struct zkt_type *type, void *address);
 
 /** Whether a list or map of @type may not have @len items. */
 bool zkt__breaks_count(const struct zkt_type *type, size_t len);
@@ -65,21 +65,21 @@ bool zkt__breaks_count(const struct zkt_type *type, size_t len);
  * Whether a record from number @since on changed a list, map or field on the
  * way to @place. Also true, with the journal poisoned, if there is no memory.
  */
-bool zkt__place_is_cut(const struct zkt_place *place, uint32_t since);
+bool zkt__cursor_is_stale(const struct zkt_place *cursor, uint32_t since);
 
 /** Whether it can still be written through; a stale one poisons. */
-bool zkt__place_usable(struct zkt_place *place);
+bool zkt__cursor_usable(struct zkt_place *cursor);
 
 /**
  * The struct or container that a mutator means: @at itself for ZKT_ITSELF,
  * else a place for the container in field @field. NULL: poisoned.
  */
-struct zkt_place *zkt__place_container(struct zkt_place *at, int field,
-                                       enum zkt_kind kind);
+struct zkt_place *zkt__cursor_container(struct zkt_place *at, int field,
+                                        enum zkt_kind kind);
 
 /** The steps of @place, for an issue; returns how many. */
-uint32_t zkt__place_path(const struct zkt_place *place,
-                         struct zkt_step path[ZKT_DEPTH_MAX]);
+uint32_t zkt__cursor_path(const struct zkt_place *cursor,
+                          struct zkt_step path[ZKT_DEPTH_MAX]);
 
 /** Whether a field's value is no key in JSON: OPTIONAL or BOXED, and empty. */
 bool zkt__is_absent(const struct zkt_type *type, const void *value);

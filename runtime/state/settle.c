@@ -11,7 +11,7 @@ static void undo_container(const struct zkt_store *store,
     const struct zkt_type *type = record->where->type;
     const struct zkt_type *item = type->of.lists->item;
     const struct zkt_map_info *info = type->of.maps;
-    void *place;
+    void *slot;
     switch (record->operation) {
     case ZKT_INSERT:
         zkt__value_release(store, item,
@@ -19,9 +19,9 @@ static void undo_container(const struct zkt_store *store,
         zkt__list_close(at, item->size, record->index, 1);
         return;
     case ZKT_REPLACE:
-        place = zkt__list_at(at, item->size, record->index);
-        zkt__value_release(store, item, place);
-        memcpy(place, record->old, item->size);
+        slot = zkt__list_at(at, item->size, record->index);
+        zkt__value_release(store, item, slot);
+        memcpy(slot, record->old, item->size);
         return;
     case ZKT_REMOVE:
         zkt__list_reopen(at, item->size, record->index, record->count);
@@ -77,7 +77,7 @@ void zkt__journal_undo(struct zkt_journal *journal)
 {
     while (journal->count > 0) {
         const struct zkt_record *record = &journal->records[--journal->count];
-        void *at = zkt__place_resolve(record->where);
+        void *at = zkt__cursor_resolve(record->where);
         if (record->operation == ZKT_SET) {
             undo_set(journal, record, at);
         } else if (record->operation == ZKT_PUT) {
@@ -87,8 +87,8 @@ void zkt__journal_undo(struct zkt_journal *journal)
         }
     }
     zkt__retired_free(journal->store, &journal->retired);
-    journal->cuts = (struct zkt_index){ 0 };
-    journal->cuts_count = 0;
+    journal->targets = (struct zkt_index){ 0 };
+    journal->targets_count = 0;
 }
 
 /* Most old values own nothing. */
@@ -143,8 +143,8 @@ void zkt__journal_settle(struct zkt_journal *journal)
     }
     journal->count = 0;
     zkt__retired_free(journal->store, &journal->retired);
-    journal->cuts = (struct zkt_index){ 0 };
-    journal->cuts_count = 0;
+    journal->targets = (struct zkt_index){ 0 };
+    journal->targets_count = 0;
 }
 
 void zkt__journal_touched(const struct zkt_journal *journal,
@@ -153,10 +153,10 @@ void zkt__journal_touched(const struct zkt_journal *journal,
     uint64_t seen[ZKT_FIELDS_MAX / 64] = { 0 };
     const uint32_t count = journal->root->type->of.structs->count;
     for (uint32_t i = 0; i < journal->count; i++) {
-        const struct zkt_place *place = journal->records[i].where;
+        const struct zkt_place *cursor = journal->records[i].where;
         uint32_t field = journal->records[i].index;
-        for (; place->parent != NULL; place = place->parent) {
-            field = place->index;
+        for (; cursor->parent != NULL; cursor = cursor->parent) {
+            field = cursor->index;
         }
         seen[field / 64] |= (uint64_t)1 << field % 64;
     }

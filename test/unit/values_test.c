@@ -198,7 +198,8 @@ static bool is_unique(const struct zkt_type *item, const void *items,
     struct zkt_issues issues = { .arena = &arena };
     zkt__arena_init(&arena, &zkt__allocator_default);
     const bool whole = zkt__check_value(&type, &list, NULL, 0, &issues);
-    assert_int_equal(zkt__check_place(&type, &list, NULL, 0, &issues), whole);
+    assert_int_equal(zkt__check_constraints(&type, &list, NULL, 0, &issues),
+                     whole);
     if (!whole) {
         assert_string_equal(issues.items[0].message.data, issue);
     }

@@ -53,7 +53,7 @@ static uint64_t hash_target(const struct zkt_journal *journal,
 static uint32_t newest(const struct zkt_journal *journal,
                        const struct target *t, uint64_t hash)
 {
-    return zkt__index_find(&journal->cuts, hash, has_target, journal, t,
+    return zkt__index_find(&journal->targets, hash, has_target, journal, t,
                            sizeof(*t));
 }
 
@@ -61,19 +61,19 @@ static uint32_t newest(const struct zkt_journal *journal,
 static bool update(struct zkt_journal *journal)
 {
     const struct zkt_allocator memory = zkt__arena_allocator(journal->arena);
-    if (!zkt__index_reserve(&journal->cuts, &memory,
-                            journal->count - journal->cuts_count)) {
+    if (!zkt__index_reserve(&journal->targets, &memory,
+                            journal->count - journal->targets_count)) {
         return false;
     }
-    for (; journal->cuts_count < journal->count; journal->cuts_count++) {
-        const uint32_t number = journal->cuts_count;
+    for (; journal->targets_count < journal->count; journal->targets_count++) {
+        const uint32_t number = journal->targets_count;
         const struct target t = target_of(&journal->records[number]);
         const uint64_t hash = hash_target(journal, &t);
         const uint32_t before = newest(journal, &t, hash);
         if (before == ZKT_INDEX_NONE) {
-            zkt__index_add(&journal->cuts, hash, number);
+            zkt__index_add(&journal->targets, hash, number);
         } else {
-            zkt__index_move(&journal->cuts, hash, before, number);
+            zkt__index_move(&journal->targets, hash, before, number);
         }
     }
     return true;
@@ -96,9 +96,9 @@ static bool is_changed(const struct zkt_journal *journal,
     return false;
 }
 
-bool zkt__place_is_cut(const struct zkt_place *place, uint32_t since)
+bool zkt__cursor_is_stale(const struct zkt_place *cursor, uint32_t since)
 {
-    struct zkt_journal *journal = place->journal;
+    struct zkt_journal *journal = cursor->journal;
     if (since >= journal->count) {
         return false;
     }
@@ -108,8 +108,8 @@ bool zkt__place_is_cut(const struct zkt_place *place, uint32_t since)
                           "no memory to tell which places are stale");
         return true;
     }
-    for (; place->parent != NULL; place = place->parent) {
-        const struct target t = target_at(place->parent, place->index);
+    for (; cursor->parent != NULL; cursor = cursor->parent) {
+        const struct target t = target_at(cursor->parent, cursor->index);
         if (is_changed(journal, &t, since, indexed)) {
             return true;
         }

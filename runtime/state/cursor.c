@@ -37,7 +37,7 @@ void *zkt__unwrap(const struct zkt_type **type, void *value)
 }
 
 /* The value one step below @value, which is of @parent's type; NULL: none. */
-static void *step_down(const struct zkt_place *place,
+static void *step_down(const struct zkt_place *cursor,
                        const struct zkt_place *parent, void *value)
 {
     const struct zkt_any_list *list = value;
@@ -45,20 +45,20 @@ static void *step_down(const struct zkt_place *place,
     const struct zkt_type *type;
     uint32_t position;
     char *found;
-    switch (place->step) {
+    switch (cursor->step) {
     case ZKT_STEP_FIELD: {
         const struct zkt_field *field =
-            &parent->type->of.structs->fields[place->index];
+            &parent->type->of.structs->fields[cursor->index];
         type = field->type;
         return zkt__unwrap(&type, (char *)value + field->offset);
     }
     case ZKT_STEP_ITEM:
         type = parent->type->of.lists->item;
-        found = zkt__list_at(list, type->size, place->index);
+        found = zkt__list_at(list, type->size, cursor->index);
         return zkt__unwrap(&type, found);
     case ZKT_STEP_ENTRY:
         type = info->value;
-        position = zkt__map_position(value, info->entry_size, place->key);
+        position = zkt__map_position(value, info->entry_size, cursor->key);
         found = (char *)(uintptr_t)((const struct zkt_any_map *)value)->items +
                 position * info->entry_size + info->value_offset;
         return zkt__unwrap(&type, found);
@@ -68,16 +68,17 @@ static void *step_down(const struct zkt_place *place,
     return value;
 }
 
-void *zkt__place_resolve(const struct zkt_place *place)
+void *zkt__cursor_resolve(const struct zkt_place *cursor)
 {
-    if (place->parent == NULL) {
-        return place->at;
+    if (cursor->parent == NULL) {
+        return cursor->at;
     }
-    return step_down(place, place->parent, zkt__place_resolve(place->parent));
+    return step_down(cursor, cursor->parent,
+                     zkt__cursor_resolve(cursor->parent));
 }
 
-struct zkt_place *zkt__place_new(struct zkt_place *at, enum zkt_step_kind step,
-                                 const struct zkt_type *type, void *address)
+struct zkt_place *zkt__cursor_new(struct zkt_place *at, enum zkt_step_kind step,
+                                  const struct zkt_type *type, void *address)
 {
     struct zkt_journal *journal = at->journal;
     if (at->depth + 2 >= ZKT_DEPTH_MAX) {
@@ -85,12 +86,13 @@ struct zkt_place *zkt__place_new(struct zkt_place *at, enum zkt_step_kind step,
                           "the state is nested too deeply");
         return NULL;
     }
-    struct zkt_place *place = zkt__arena_alloc(journal->arena, sizeof(*place));
-    if (place == NULL) {
+    struct zkt_place *cursor = zkt__arena_alloc(journal->arena,
+                                                sizeof(*cursor));
+    if (cursor == NULL) {
         zkt__journal_fail(journal, ZKT_NO_MEMORY, "no memory for a place");
         return NULL;
     }
-    *place = (struct zkt_place){
+    *cursor = (struct zkt_place){
         .journal = journal,
         .parent = at,
         .type = type,
@@ -99,22 +101,23 @@ struct zkt_place *zkt__place_new(struct zkt_place *at, enum zkt_step_kind step,
         .seen = journal->count,
         .depth = at->depth + 1,
     };
-    return place;
+    return cursor;
 }
 
-bool zkt__place_usable(struct zkt_place *place)
+bool zkt__cursor_usable(struct zkt_place *cursor)
 {
-    struct zkt_journal *journal = place->journal;
+    struct zkt_journal *journal = cursor->journal;
     if (journal->failure != ZKT_OK) {
         return false;
     }
-    if (place->seen < journal->count && zkt__place_is_cut(place, place->seen)) {
+    if (cursor->seen < journal->count &&
+        zkt__cursor_is_stale(cursor, cursor->seen)) {
         zkt__journal_fail(journal, ZKT_INTERNAL,
                           "a place was used after the list, map or field "
                           "that it is in was changed");
         return false;
     }
-    place->seen = journal->count;
+    cursor->seen = journal->count;
     return true;
 }
 
@@ -147,27 +150,27 @@ static void *find_field(struct zkt_place *at, int field,
 struct zkt_place *zkt_state_edit(struct zkt_place *at, int field)
 {
     const struct zkt_type *type;
-    if (at == NULL || !zkt__place_usable(at)) {
+    if (at == NULL || !zkt__cursor_usable(at)) {
         return NULL;
     }
     void *value = find_field(at, field, &type);
-    struct zkt_place *place =
-        value != NULL ? zkt__place_new(at, ZKT_STEP_FIELD, type, value) : NULL;
-    if (place != NULL) {
-        place->index = (uint32_t)field;
+    struct zkt_place *cursor =
+        value != NULL ? zkt__cursor_new(at, ZKT_STEP_FIELD, type, value) : NULL;
+    if (cursor != NULL) {
+        cursor->index = (uint32_t)field;
     }
-    return place;
+    return cursor;
 }
 
-struct zkt_place *zkt__place_container(struct zkt_place *at, int field,
-                                       enum zkt_kind kind)
+struct zkt_place *zkt__cursor_container(struct zkt_place *at, int field,
+                                        enum zkt_kind kind)
 {
     if (at == NULL) {
         return NULL;
     }
     if (field != ZKT_ITSELF) {
         at = zkt_state_edit(at, field);
-    } else if (!zkt__place_usable(at)) {
+    } else if (!zkt__cursor_usable(at)) {
         return NULL;
     }
     if (at != NULL && at->type->kind != kind) {
@@ -189,14 +192,14 @@ static struct zkt_place *edit_inside(struct zkt_place *container,
                           "the value to be edited is null");
         return NULL;
     }
-    return zkt__place_new(container, step, type, value);
+    return zkt__cursor_new(container, step, type, value);
 }
 
 struct zkt_place *zkt_state_edit_item(struct zkt_place *at, int field,
                                       size_t index)
 {
-    struct zkt_place *container = zkt__place_container(at, field,
-                                                       ZKT_KIND_LIST);
+    struct zkt_place *container = zkt__cursor_container(at, field,
+                                                        ZKT_KIND_LIST);
     if (container == NULL) {
         return NULL;
     }
@@ -208,18 +211,19 @@ struct zkt_place *zkt_state_edit_item(struct zkt_place *at, int field,
                           list->len);
         return NULL;
     }
-    struct zkt_place *place = edit_inside(
+    struct zkt_place *cursor = edit_inside(
         container, ZKT_STEP_ITEM, item, zkt__list_at(list, item->size, index));
-    if (place != NULL) {
-        place->index = (uint32_t)index;
+    if (cursor != NULL) {
+        cursor->index = (uint32_t)index;
     }
-    return place;
+    return cursor;
 }
 
 struct zkt_place *zkt_state_edit_entry(struct zkt_place *at, int field,
                                        struct zkt_str key)
 {
-    struct zkt_place *container = zkt__place_container(at, field, ZKT_KIND_MAP);
+    struct zkt_place *container = zkt__cursor_container(at, field,
+                                                        ZKT_KIND_MAP);
     if (container == NULL) {
         return NULL;
     }
@@ -232,35 +236,35 @@ struct zkt_place *zkt_state_edit_entry(struct zkt_place *at, int field,
                           ZKT_ARG(key));
         return NULL;
     }
-    struct zkt_place *place = edit_inside(
+    struct zkt_place *cursor = edit_inside(
         container, ZKT_STEP_ENTRY, info->value,
         (char *)(uintptr_t)map->items + position * info->entry_size +
             info->value_offset);
     const struct zkt_str copy = zkt__arena_str(container->journal->arena, key);
-    if (place == NULL || copy.data == NULL) {
+    if (cursor == NULL || copy.data == NULL) {
         zkt__journal_fail(container->journal, ZKT_NO_MEMORY,
                           "no memory for a place");
         return NULL;
     }
-    place->key = copy;
-    return place;
+    cursor->key = copy;
+    return cursor;
 }
 
-uint32_t zkt__place_path(const struct zkt_place *place,
-                         struct zkt_step path[ZKT_DEPTH_MAX])
+uint32_t zkt__cursor_path(const struct zkt_place *cursor,
+                          struct zkt_step path[ZKT_DEPTH_MAX])
 {
-    const uint32_t depth = place->depth;
-    for (; place->parent != NULL; place = place->parent) {
-        struct zkt_step *step = &path[place->depth - 1];
-        if (place->step == ZKT_STEP_FIELD) {
+    const uint32_t depth = cursor->depth;
+    for (; cursor->parent != NULL; cursor = cursor->parent) {
+        struct zkt_step *step = &path[cursor->depth - 1];
+        if (cursor->step == ZKT_STEP_FIELD) {
             const struct zkt_str name =
-                place->parent->type->of.structs->fields[place->index].name;
+                cursor->parent->type->of.structs->fields[cursor->index].name;
             *step = (struct zkt_step){ name.data, (uint32_t)name.len, 0 };
-        } else if (place->step == ZKT_STEP_ENTRY) {
-            *step = (struct zkt_step){ place->key.data,
-                                       (uint32_t)place->key.len, 0 };
+        } else if (cursor->step == ZKT_STEP_ENTRY) {
+            *step = (struct zkt_step){ cursor->key.data,
+                                       (uint32_t)cursor->key.len, 0 };
         } else {
-            *step = (struct zkt_step){ NULL, 0, place->index };
+            *step = (struct zkt_step){ NULL, 0, cursor->index };
         }
     }
     return depth;
