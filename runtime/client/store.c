@@ -111,7 +111,7 @@ static void receive_patch(struct zkt_client *client,
     switch (result) {
     case ZKT_PATCH_APPLIED:
         break;
-    case ZKT_PATCH_MISFIT:
+    case ZKT_PATCH_MISMATCH:
         on_mismatch(client, e);
         return;
     case ZKT_PATCH_NO_MEMORY:
@@ -120,8 +120,8 @@ static void receive_patch(struct zkt_client *client,
     }
     zkt__subscription_step(client, &e->of_state, ZKT_SUB_ON_PATCHED);
     client->stats.patches++;
-    zkt__journal_touched(&journal, note_field, fields);
-    zkt__journal_settle(&journal);
+    zkt__journal_changed_fields(&journal, note_field, fields);
+    zkt__journal_commit(&journal);
     const struct zkt_notification notification = { .kind = ZKT_LISTEN_STATE,
                                                    .fields = fields };
     zkt__listeners_notify(client, &e->listeners, e, &notification);

@@ -38,9 +38,9 @@ static bool has_written(const struct zkt_call *call)
 
 static void settle_journals(struct zkt_call *call)
 {
-    zkt__journal_settle(&call->journal);
+    zkt__journal_commit(&call->journal);
     if (call->private_state != NULL) {
-        zkt__journal_settle(&call->private_journal);
+        zkt__journal_commit(&call->private_journal);
     }
 }
 
@@ -183,7 +183,7 @@ static enum zkt_status make_patches(struct zkt_call *call,
                             &same)) {
         return no_memory(call);
     }
-    host->stats.reached.pieces += call->journal.cut;
+    host->stats.reached.pieces += call->journal.whole_lists;
     if (host->plain.len == empty && !host->plain.failed && same) {
         return ZKT_OK; /* no net change */
     }

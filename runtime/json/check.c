@@ -318,15 +318,15 @@ bool zkt__check_constraints(const struct zkt_type *type, const void *value,
            zkt__rule_unique(&where, type->of.lists->item, value);
 }
 
-static bool glance_at_string(const struct zkt_string_rules *rules,
-                             struct zkt_str text)
+static bool check_string_fast(const struct zkt_string_rules *rules,
+                              struct zkt_str text)
 {
     return text.data != NULL && rules->pattern_count == 0 &&
            zkt__rule_length_holds(rules, text) &&
            zkt__utf8_valid(text.data, text.len);
 }
 
-bool zkt__check_glance(const struct zkt_type *type, const void *value)
+bool zkt__check_fast(const struct zkt_type *type, const void *value)
 {
     switch (type->kind) {
     case ZKT_KIND_INT32:
@@ -337,8 +337,8 @@ bool zkt__check_glance(const struct zkt_type *type, const void *value)
     case ZKT_KIND_UINT32:
         return zkt__rule_int_holds(type->of.ints, *(const uint32_t *)value);
     case ZKT_KIND_STRING:
-        return glance_at_string(type->of.strings,
-                                *(const struct zkt_str *)value);
+        return check_string_fast(type->of.strings,
+                                 *(const struct zkt_str *)value);
     case ZKT_KIND_BOOL:
         return true;
     default:
@@ -363,7 +363,7 @@ bool zkt__check_value(const struct zkt_type *type, const void *value,
                       struct zkt_issues *issues)
 {
     struct walk w;
-    if (zkt__check_glance(type, value)) {
+    if (zkt__check_fast(type, value)) {
         return true;
     }
     w.issues = issues;

@@ -200,7 +200,7 @@ bool zkt__check_value(const struct zkt_type *type, const void *value,
  * Whether one look shows that @value is right: it holds no others, keeps its
  * rules and has none that take longer. False: zkt__check_value knows.
  */
-bool zkt__check_glance(const struct zkt_type *type, const void *value);
+bool zkt__check_fast(const struct zkt_type *type, const void *value);
 
 /**
  * Checks the key of an entry of the map at the @depth steps of @path, as

@@ -9,13 +9,13 @@
 #define ENDLESS (UINT32_MAX / 2)
 
 enum {
-    TOUCHED_LINEAR = 8 /* fields or keys that are searched without an index */
+    LINEAR_MAX = 8 /* fields or keys that are searched without an index */
 };
 
 struct replay {
     struct zkt_arena *arena;
     struct zkt_hash_key key;
-    uint32_t pieces_max, cut;
+    uint32_t pieces_max, whole_lists;
     bool no_memory;
 };
 
@@ -52,24 +52,24 @@ static void *grown(struct replay *r, void *items, uint32_t count,
 /* ---- structs and maps ---- */
 
 /* A field of a struct, or the key of an entry. */
-static bool is_touched(const struct zkt_delta *d, uint32_t position,
-                       uint32_t field, struct zkt_str key)
+static bool is_change_of(const struct zkt_delta *d, uint32_t position,
+                         uint32_t field, struct zkt_str key)
 {
-    const struct zkt_touched *t = &d->touched[position];
+    const struct zkt_change *t = &d->changes[position];
     return d->type->kind == ZKT_KIND_STRUCT ? t->field == field
                                             : zkt_str_eq(t->key, key);
 }
 
-static bool same_touched(const void *owner, uint32_t position, const void *key,
-                         size_t len)
+static bool same_key(const void *owner, uint32_t position, const void *key,
+                     size_t len)
 {
-    const struct zkt_touched *wanted = key;
+    const struct zkt_change *wanted = key;
     (void)len;
-    return is_touched(owner, position, wanted->field, wanted->key);
+    return is_change_of(owner, position, wanted->field, wanted->key);
 }
 
-static uint64_t hash_touched(const struct replay *r, const struct zkt_delta *d,
-                             uint32_t field, struct zkt_str key)
+static uint64_t hash_key(const struct replay *r, const struct zkt_delta *d,
+                         uint32_t field, struct zkt_str key)
 {
     return d->type->kind == ZKT_KIND_STRUCT
                ? zkt__hash(&r->key, &field, sizeof(field))
@@ -78,16 +78,16 @@ static uint64_t hash_touched(const struct replay *r, const struct zkt_delta *d,
 
 /* Few are searched from the newest on: a call that touches one key again and
  * again finds it at once. ZKT_INDEX_NONE: it is new. */
-static uint32_t find_touched(const struct zkt_delta *d, uint32_t field,
-                             struct zkt_str key, uint64_t hash)
+static uint32_t find_change(const struct zkt_delta *d, uint32_t field,
+                            struct zkt_str key, uint64_t hash)
 {
     if (d->index.used > 0) {
-        const struct zkt_touched wanted = { .field = field, .key = key };
-        return zkt__index_find(&d->index, hash, same_touched, d, &wanted,
+        const struct zkt_change wanted = { .field = field, .key = key };
+        return zkt__index_find(&d->index, hash, same_key, d, &wanted,
                                sizeof(wanted));
     }
-    for (uint32_t i = d->touched_count; i-- > 0;) {
-        if (is_touched(d, i, field, key)) {
+    for (uint32_t i = d->change_count; i-- > 0;) {
+        if (is_change_of(d, i, field, key)) {
             return i;
         }
     }
@@ -96,14 +96,14 @@ static uint32_t find_touched(const struct zkt_delta *d, uint32_t field,
 
 /* Puts the newest, which has @hash, into the index; once there are many, all
  * of them. */
-static void index_touched(struct replay *r, struct zkt_delta *d, uint64_t hash)
+static void index_change(struct replay *r, struct zkt_delta *d, uint64_t hash)
 {
     const struct zkt_allocator memory = zkt__arena_allocator(r->arena);
-    if (d->touched_count <= TOUCHED_LINEAR) {
+    if (d->change_count <= LINEAR_MAX) {
         return;
     }
     if (!zkt__index_reserve(&d->index, &memory,
-                            d->touched_count - d->index.used)) {
+                            d->change_count - d->index.used)) {
         r->no_memory = true;
         return;
     }
@@ -111,54 +111,55 @@ static void index_touched(struct replay *r, struct zkt_delta *d, uint64_t hash)
         zkt__index_add(&d->index, hash, d->index.used);
         return;
     }
-    for (uint32_t i = 0; i < d->touched_count; i++) {
-        const struct zkt_touched *t = &d->touched[i];
-        zkt__index_add(&d->index, hash_touched(r, d, t->field, t->key), i);
+    for (uint32_t i = 0; i < d->change_count; i++) {
+        const struct zkt_change *t = &d->changes[i];
+        zkt__index_add(&d->index, hash_key(r, d, t->field, t->key), i);
     }
 }
 
-/* The entry for a field or key, made when it is new with @had as given. */
-static struct zkt_touched *touch(struct replay *r, struct zkt_delta *d,
-                                 uint32_t field, struct zkt_str key, bool had)
+/* The entry for a field or key, made when it is new with @existed as given. */
+static struct zkt_change *get_change(struct replay *r, struct zkt_delta *d,
+                                     uint32_t field, struct zkt_str key,
+                                     bool existed)
 {
-    const uint64_t hash = d->index.used > 0 ? hash_touched(r, d, field, key)
-                                            : 0;
-    const uint32_t found = find_touched(d, field, key, hash);
+    const uint64_t hash = d->index.used > 0 ? hash_key(r, d, field, key) : 0;
+    const uint32_t found = find_change(d, field, key, hash);
     if (found != ZKT_INDEX_NONE) {
-        return &d->touched[found];
+        return &d->changes[found];
     }
-    struct zkt_touched *all = grown(r, d->touched, d->touched_count,
-                                    &d->touched_capacity, sizeof(*all));
+    struct zkt_change *all = grown(r, d->changes, d->change_count,
+                                   &d->change_capacity, sizeof(*all));
     if (all == NULL) {
         return NULL;
     }
-    d->touched = all;
-    all[d->touched_count] =
-        (struct zkt_touched){ .field = field, .key = key, .had = had };
-    d->touched_count++;
-    index_touched(r, d, hash);
-    return r->no_memory ? NULL : &all[d->touched_count - 1];
+    d->changes = all;
+    all[d->change_count] =
+        (struct zkt_change){ .field = field, .key = key, .existed = existed };
+    d->change_count++;
+    index_change(r, d, hash);
+    return r->no_memory ? NULL : &all[d->change_count - 1];
 }
 
 static void replay_key(struct replay *r, struct zkt_delta *d,
                        const struct zkt_record *record)
 {
     const void *old = record->old;
-    bool had = old != NULL;
+    bool existed = old != NULL;
     if (record->operation == ZKT_SET) {
-        had = !zkt__is_absent(d->type->of.structs->fields[record->index].type,
-                              old);
+        existed = !zkt__is_absent(
+            d->type->of.structs->fields[record->index].type, old);
     } else if (record->operation == ZKT_DELETE) {
         old = (const char *)old + d->type->of.maps->value_offset;
     }
-    struct zkt_touched *t = touch(r, d, record->index, record->key, had);
+    struct zkt_change *t = get_change(r, d, record->index, record->key,
+                                      existed);
     if (t == NULL || t->dirty) {
         return;
     }
     t->dirty = true;
     /* What changed inside before is lost with the value: then the old one as
      * it was at the start of the call is not known any more. */
-    t->original = t->child == NULL && t->had ? old : NULL;
+    t->original = t->child == NULL && t->existed ? old : NULL;
     t->child = NULL;
 }
 
@@ -308,7 +309,7 @@ static void replay_list(struct replay *r, struct zkt_delta *d,
         break;
     }
     if (d->piece_count > r->pieces_max) {
-        r->cut++;
+        r->whole_lists++;
         send_whole(d, NULL);
     }
 }
@@ -331,7 +332,7 @@ static struct zkt_delta *descend(struct replay *r, struct zkt_delta *d,
         }
         child = &d->pieces[at].child;
     } else {
-        struct zkt_touched *t = touch(r, d, step->index, step->key, true);
+        struct zkt_change *t = get_change(r, d, step->index, step->key, true);
         if (t == NULL || t->dirty) {
             return NULL;
         }
@@ -360,8 +361,8 @@ static void replay_record(struct replay *r, struct zkt_delta *root,
         return;
     }
     if (record->operation == ZKT_CLEAR) {
-        const bool untouched = d->piece_count == 0 && d->touched_count == 0;
-        send_whole(d, untouched ? record->old : NULL);
+        const bool unchanged = d->piece_count == 0 && d->change_count == 0;
+        send_whole(d, unchanged ? record->old : NULL);
     } else if (d->type->kind == ZKT_KIND_LIST) {
         replay_list(r, d, record);
     } else {
@@ -378,6 +379,6 @@ struct zkt_delta *zkt__delta_build(struct zkt_journal *journal)
     for (uint32_t i = 0; i < journal->count && !r.no_memory; i++) {
         replay_record(&r, root, &journal->records[i]);
     }
-    journal->cut = r.cut;
+    journal->whole_lists = r.whole_lists;
     return r.no_memory ? NULL : root;
 }

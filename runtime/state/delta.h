@@ -24,12 +24,13 @@ struct zkt_piece {
 };
 
 /* A field or an entry that was touched. */
-struct zkt_touched {
-    uint32_t field;       /* of a struct */
-    struct zkt_str key;   /* of a map */
-    bool had;             /* it was there before */
-    bool dirty;           /* set or removed as a whole */
-    const void *original; /* dirty and had: the old value; NULL: not known */
+struct zkt_change {
+    uint32_t field;     /* of a struct */
+    struct zkt_str key; /* of a map */
+    bool existed;       /* it was there before */
+    bool dirty;         /* set or removed as a whole */
+    const void
+        *original; /* dirty and existed: the old value; NULL: not known */
     struct zkt_delta *child;
 };
 
@@ -37,8 +38,8 @@ struct zkt_delta {
     const struct zkt_type *type;
     bool whole;           /* cleared, or changed too much: sent whole */
     const void *original; /* whole: the old container; NULL: not known */
-    struct zkt_touched *touched;
-    uint32_t touched_count, touched_capacity;
+    struct zkt_change *changes;
+    uint32_t change_count, change_capacity;
     struct zkt_index index; /* of touched, where there are many */
     struct zkt_piece *pieces;
     uint32_t piece_count, piece_capacity;

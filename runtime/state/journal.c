@@ -149,8 +149,10 @@ static void commit_counted(struct zkt_place *where, size_t before)
 {
     const struct zkt_any_list *now = where->at;
     where->journal->count++;
-    where->journal->broken += zkt__breaks_count(where->type, now->len);
-    where->journal->broken -= zkt__breaks_count(where->type, before);
+    where->journal->size_violations += zkt__violates_size_limit(where->type,
+                                                                now->len);
+    where->journal->size_violations -= zkt__violates_size_limit(where->type,
+                                                                before);
 }
 
 /* ---- values on their way in ---- */
@@ -161,7 +163,7 @@ static bool passes(struct zkt_place *where, struct zkt_step step,
 {
     struct zkt_journal *journal = where->journal;
     struct zkt_step path[ZKT_DEPTH_MAX];
-    if (!journal->checks || zkt__check_glance(type, value)) {
+    if (!journal->checks || zkt__check_fast(type, value)) {
         return true;
     }
     const uint32_t depth = zkt__cursor_path(where, path);

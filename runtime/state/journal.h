@@ -39,8 +39,8 @@ struct zkt_journal {
     uint32_t count, capacity;
     uint32_t limit;              /* of records; over it the call is poisoned */
     uint32_t pieces_max;         /* of a list in a patch; may be set */
-    uint32_t cut;                /* lists that were sent whole for that */
-    int broken;                  /* item counts that are out of bounds now */
+    uint32_t whole_lists;        /* lists that were sent whole for that */
+    int size_violations;         /* item counts that are out of bounds now */
     bool over;                   /* a write would have gone over it */
     bool checks;                 /* rules are checked; a client's are not */
     enum zkt_status failure;     /* ZKT_OK until it is poisoned */
@@ -75,7 +75,7 @@ bool zkt__journal_check(struct zkt_journal *journal);
 void zkt__journal_undo(struct zkt_journal *journal);
 
 /** Makes the changes final: frees the old values. */
-void zkt__journal_settle(struct zkt_journal *journal);
+void zkt__journal_commit(struct zkt_journal *journal);
 
 /**
  * Writes the net patch (`[{"op":…},…]`) for each dialect, before settle. With
@@ -87,12 +87,13 @@ bool zkt__journal_patch(struct zkt_journal *journal, struct zkt_writer *plain,
                         struct zkt_writer *rfc6902, bool *same);
 
 /** Which fields of the root were touched: calls @fn once for each, in order. */
-void zkt__journal_touched(const struct zkt_journal *journal,
-                          void (*fn)(void *user, uint32_t field), void *user);
+void zkt__journal_changed_fields(const struct zkt_journal *journal,
+                                 void (*fn)(void *user, uint32_t field),
+                                 void *user);
 
 enum zkt_patch_result {
     ZKT_PATCH_APPLIED,
-    ZKT_PATCH_MISFIT, /* undone: the state is as before */
+    ZKT_PATCH_MISMATCH, /* undone: the state is as before */
     ZKT_PATCH_NO_MEMORY
 };
 
@@ -101,7 +102,8 @@ enum zkt_patch_result {
  * @journal, all operations or none (RFC 6902, in the reading of @dialect:
  * plain overwrites on `add` to an array index that exists). Operations below
  * a field name that the schema does not have are ignored. On success the
- * journal still holds its records: ask zkt__journal_touched, then settle.
+ * journal still holds its records: ask zkt__journal_changed_fields, then
+ * settle.
  */
 enum zkt_patch_result zkt__patch_apply(struct zkt_journal *journal,
                                        struct zkt_reader *reader,

@@ -28,9 +28,9 @@ struct apply {
 };
 
 enum outcome {
-    FITS,
+    APPLIED,
     IGNORED, /* below a name that the schema does not have */
-    MISFIT
+    MISMATCH
 };
 
 /* ---- reading an operation ---- */
@@ -163,7 +163,7 @@ static void *decode(const struct apply *a, const struct zkt_type *type,
 
 static enum outcome outcome_of(const struct apply *a)
 {
-    return a->journal->failure == ZKT_OK ? FITS : MISFIT;
+    return a->journal->failure == ZKT_OK ? APPLIED : MISMATCH;
 }
 
 static enum outcome apply_to_field(const struct apply *a, struct zkt_place *at,
@@ -178,19 +178,19 @@ static enum outcome apply_to_field(const struct apply *a, struct zkt_place *at,
     const bool absent = zkt__is_absent(field->type,
                                        (char *)at->at + field->offset);
     if (op->verb != VERB_ADD && absent) {
-        return MISFIT;
+        return MISMATCH;
     }
     if (op->verb == VERB_REMOVE) {
         if (field->type->kind != ZKT_KIND_OPTIONAL &&
             field->type->kind != ZKT_KIND_BOXED) {
-            return MISFIT;
+            return MISMATCH;
         }
         zkt_state_unset(at, index);
         return outcome_of(a);
     }
     const void *value = decode(a, field->type, op);
     if (value == NULL) {
-        return MISFIT;
+        return MISMATCH;
     }
     zkt_state_set(at, index, value);
     return outcome_of(a);
@@ -204,7 +204,7 @@ static enum outcome apply_to_list(const struct apply *a, struct zkt_place *at,
     size_t index;
     if (!parse_index(token, list->len, &index) || index > list->len ||
         (op->verb != VERB_ADD && index == list->len)) {
-        return MISFIT;
+        return MISMATCH;
     }
     if (op->verb == VERB_REMOVE) {
         zkt_state_remove(at, ZKT_ITSELF, index, 1);
@@ -212,7 +212,7 @@ static enum outcome apply_to_list(const struct apply *a, struct zkt_place *at,
     }
     const void *value = decode(a, at->type->of.lists->item, op);
     if (value == NULL) {
-        return MISFIT;
+        return MISMATCH;
     }
     /* The plain dialect's reading of `add`; see protocol.md, "Patches". */
     const bool overwrite = a->dialect == ZKT_DIALECT_PLAIN && index < list->len;
@@ -231,7 +231,7 @@ static enum outcome apply_to_map(const struct apply *a, struct zkt_place *at,
     const struct zkt_map_info *info = at->type->of.maps;
     if (op->verb != VERB_ADD &&
         zkt__map_position(at->at, info->entry_size, token) == ZKT_INDEX_NONE) {
-        return MISFIT;
+        return MISMATCH;
     }
     if (op->verb == VERB_REMOVE) {
         zkt_state_delete(at, ZKT_ITSELF, token);
@@ -239,7 +239,7 @@ static enum outcome apply_to_map(const struct apply *a, struct zkt_place *at,
     }
     const void *value = decode(a, info->value, op);
     if (value == NULL) {
-        return MISFIT;
+        return MISMATCH;
     }
     zkt_state_put(at, ZKT_ITSELF, token, value);
     return outcome_of(a);
@@ -267,7 +267,7 @@ static enum outcome find_member(const struct zkt_place *at, struct step *step)
     step->index = (size_t)index;
     step->type = field->type;
     step->value = (char *)at->at + field->offset;
-    return FITS;
+    return APPLIED;
 }
 
 static enum outcome find_item(const struct zkt_place *at, struct step *step)
@@ -275,12 +275,12 @@ static enum outcome find_item(const struct zkt_place *at, struct step *step)
     const struct zkt_any_list *list = at->at;
     if (!parse_index(step->key, SIZE_MAX, &step->index) ||
         step->index >= list->len) {
-        return MISFIT;
+        return MISMATCH;
     }
     step->kind = ZKT_STEP_ITEM;
     step->type = at->type->of.lists->item;
     step->value = zkt__list_at(list, step->type->size, step->index);
-    return FITS;
+    return APPLIED;
 }
 
 static enum outcome find_entry(const struct zkt_place *at, struct step *step)
@@ -290,13 +290,13 @@ static enum outcome find_entry(const struct zkt_place *at, struct step *step)
     const uint32_t position = zkt__map_position(map, info->entry_size,
                                                 step->key);
     if (position == ZKT_INDEX_NONE) {
-        return MISFIT;
+        return MISMATCH;
     }
     step->kind = ZKT_STEP_ENTRY;
     step->type = info->value;
     step->value = (char *)(uintptr_t)map->items + position * info->entry_size +
                   info->value_offset;
-    return FITS;
+    return APPLIED;
 }
 
 static enum outcome find_step(const struct zkt_place *at, struct zkt_str token,
@@ -311,7 +311,7 @@ static enum outcome find_step(const struct zkt_place *at, struct zkt_str token,
     case ZKT_KIND_MAP:
         return find_entry(at, step);
     default:
-        return MISFIT; /* the path goes on below a plain value */
+        return MISMATCH; /* the path goes on below a plain value */
     }
 }
 
@@ -322,7 +322,7 @@ static char *step_inside(const struct zkt_type **type, char *value,
                          struct zkt_str token, enum outcome *outcome)
 {
     size_t index;
-    *outcome = MISFIT;
+    *outcome = MISMATCH;
     if ((*type)->kind == ZKT_KIND_UNION) {
         const struct zkt_union_info *info = (*type)->of.unions;
         const int kind = *(const int *)(const void *)value;
@@ -366,7 +366,7 @@ static enum outcome change_inside(const struct apply *a,
         rest.len--;
         value = zkt__unwrap(&type, value);
         if (value == NULL || !next_token(&rest, &token)) {
-            return MISFIT;
+            return MISMATCH;
         }
         value = step_inside(&type, value, token, &outcome);
         if (value == NULL) {
@@ -377,19 +377,19 @@ static enum outcome change_inside(const struct apply *a,
     if (op->verb == VERB_REMOVE) {
         if (absent ||
             (type->kind != ZKT_KIND_OPTIONAL && type->kind != ZKT_KIND_BOXED)) {
-            return MISFIT;
+            return MISMATCH;
         }
         memset(value, 0, type->size);
-        return FITS;
+        return APPLIED;
     }
     const void *decoded = op->verb == VERB_REPLACE && absent
                               ? NULL
                               : decode(a, type, op);
     if (decoded == NULL) {
-        return MISFIT;
+        return MISMATCH;
     }
     memcpy(value, decoded, type->size);
-    return FITS;
+    return APPLIED;
 }
 
 /* Sets the whole of what @step found in @at to @value. */
@@ -416,14 +416,14 @@ static enum outcome apply_inside(const struct apply *a, struct zkt_place *at,
     char *copy = zkt__arena_alloc(a->journal->arena, type->size);
     if (copy == NULL) {
         zkt__journal_fail(a->journal, ZKT_NO_MEMORY, "no memory for a value");
-        return MISFIT;
+        return MISMATCH;
     }
     memcpy(copy, step->value, type->size);
     const bool boxed = type->kind == ZKT_KIND_BOXED ||
                        type->kind == ZKT_KIND_BOXED_NULLABLE;
-    const enum outcome outcome = boxed ? MISFIT
+    const enum outcome outcome = boxed ? MISMATCH
                                        : change_inside(a, type, copy, rest, op);
-    return outcome == FITS ? set_whole(a, at, step, copy) : outcome;
+    return outcome == APPLIED ? set_whole(a, at, step, copy) : outcome;
 }
 
 /* The path "": every field of the state at once. */
@@ -435,7 +435,7 @@ static enum outcome apply_to_all(const struct apply *a,
     const char *value = op->verb != VERB_REMOVE ? decode(a, root->type, op)
                                                 : NULL;
     if (value == NULL) {
-        return MISFIT;
+        return MISMATCH;
     }
     for (uint32_t i = 0; i < info->count; i++) {
         zkt_state_set(root, (int)i, value + info->fields[i].offset);
@@ -474,7 +474,7 @@ static enum outcome apply_last(const struct apply *a, struct zkt_place *at,
     case ZKT_KIND_MAP:
         return apply_to_map(a, at, op, token);
     default:
-        return MISFIT;
+        return MISMATCH;
     }
 }
 
@@ -492,26 +492,26 @@ static enum outcome apply_one(const struct apply *a, const struct operation *op)
         rest.data++;
         rest.len--;
         if (!next_token(&rest, &token)) {
-            return MISFIT;
+            return MISMATCH;
         }
         if (rest.len == 0) {
             return apply_last(a, at, op, token);
         }
         const enum outcome found = find_step(at, token, &step);
-        if (found != FITS) {
+        if (found != APPLIED) {
             return found;
         }
         const struct zkt_type *type = step.type;
         void *value = zkt__unwrap(&type, step.value);
         if (value == NULL) {
-            return MISFIT;
+            return MISMATCH;
         }
         if (type->kind == ZKT_KIND_TUPLE || type->kind == ZKT_KIND_UNION) {
             return apply_inside(a, at, op, &step, rest);
         }
         at = descend(at, &step, type, value);
     }
-    return MISFIT;
+    return MISMATCH;
 }
 
 static bool apply_all(const struct apply *a, struct zkt_reader *reader)
@@ -523,8 +523,8 @@ static bool apply_all(const struct apply *a, struct zkt_reader *reader)
     while (zkt__reader_item(reader)) {
         const enum outcome outcome = read_operation(reader, &op)
                                          ? apply_one(a, &op)
-                                         : MISFIT;
-        if (outcome == MISFIT) {
+                                         : MISMATCH;
+        if (outcome == MISMATCH) {
             return false;
         }
         a->journal->unknown_fields += outcome == IGNORED;
@@ -549,5 +549,5 @@ enum zkt_patch_result zkt__patch_apply(struct zkt_journal *journal,
     const bool no_memory = journal->failure == ZKT_NO_MEMORY ||
                            reader->no_memory;
     zkt__journal_undo(journal);
-    return no_memory ? ZKT_PATCH_NO_MEMORY : ZKT_PATCH_MISFIT;
+    return no_memory ? ZKT_PATCH_NO_MEMORY : ZKT_PATCH_MISMATCH;
 }

@@ -242,7 +242,7 @@ static void write_in_place(struct patch *p, const struct zkt_delta *d,
 /* ---- lists, plain dialect ---- */
 
 /* An old item outside of the kept chain. */
-struct loose {
+struct unaligned_item {
     uint32_t old;  /* its index before */
     int64_t final; /* which item stands in its slot now; -1: removed */
     const void *original;
@@ -311,18 +311,19 @@ static bool choose_chain(struct patch *p, const struct zkt_delta *d,
 }
 
 /* What becomes of the old items outside of the chain. */
-struct loosening {
-    struct loose *items;
+struct unaligned_items {
+    struct unaligned_item *items;
     uint32_t count, capacity;
     int64_t removed; /* slots removed so far */
 };
 
-static bool add_loose(struct patch *p, struct loosening *l, struct loose item)
+static bool add_unaligned(struct patch *p, struct unaligned_items *l,
+                          struct unaligned_item item)
 {
     if (l->count == l->capacity) {
         const uint32_t capacity = l->capacity > 0 ? l->capacity * 2 : 16;
-        struct loose *grown = zkt__arena_alloc(p->arena,
-                                               capacity * sizeof(*grown));
+        struct unaligned_item *grown = zkt__arena_alloc(
+            p->arena, capacity * sizeof(*grown));
         if (grown == NULL) {
             p->no_memory = true;
             return false;
@@ -342,7 +343,8 @@ static bool add_loose(struct patch *p, struct loosening *l, struct loose item)
  * @target: so many of the last ones are removed, the others keep their slots.
  * False: there are too few, and the list is better sent whole.
  */
-static bool settle_stretch(struct loosening *l, uint32_t first, int64_t target)
+static bool assign_slots(struct unaligned_items *l, uint32_t first,
+                         int64_t target)
 {
     int64_t need = target - l->removed;
     for (uint32_t k = l->count; k-- > first;) {
@@ -360,14 +362,15 @@ static bool settle_stretch(struct loosening *l, uint32_t first, int64_t target)
     return need <= 0;
 }
 
-static bool loosen(struct patch *p, const struct zkt_delta *d,
-                   const struct alignment *a, struct loosening *l)
+static bool collect_unaligned(struct patch *p, const struct zkt_delta *d,
+                              const struct alignment *a,
+                              struct unaligned_items *l)
 {
     uint32_t old = 0, first = 0;
     for (uint32_t i = 0; i < d->piece_count; i++) {
         const struct zkt_piece *piece = &d->pieces[i];
         if (a->aligned[i]) {
-            if (!settle_stretch(l, first, a->shift[i])) {
+            if (!assign_slots(l, first, a->shift[i])) {
                 return false;
             }
             first = l->count;
@@ -376,24 +379,24 @@ static bool loosen(struct patch *p, const struct zkt_delta *d,
         }
         const uint32_t items = piece->kind == ZKT_PIECE_NEW ? 0 : piece->count;
         for (uint32_t x = 0; x < items; x++, old++) {
-            const struct loose item = {
+            const struct unaligned_item item = {
                 .old = old,
                 .original = piece->kind != ZKT_PIECE_KEEP ? piece->original
                                                           : NULL,
             };
-            if (!add_loose(p, l, item)) {
+            if (!add_unaligned(p, l, item)) {
                 return false;
             }
         }
     }
     const int64_t target = l->removed > a->end_shift ? l->removed
                                                      : a->end_shift;
-    return settle_stretch(l, first, target);
+    return assign_slots(l, first, target);
 }
 
-static void write_loose(struct patch *p, const struct zkt_delta *d,
-                        const struct loosening *l, const void *now,
-                        uint32_t old_len)
+static void write_unaligned(struct patch *p, const struct zkt_delta *d,
+                            const struct unaligned_items *l, const void *now,
+                            uint32_t old_len)
 {
     const struct zkt_any_list *list = now;
     for (uint32_t k = l->count; k-- > 0;) {
@@ -438,21 +441,21 @@ static void write_plain(struct patch *p, const struct zkt_delta *d,
 {
     const struct zkt_any_list *list = now;
     struct alignment a;
-    struct loosening l = { .count = 0 };
+    struct unaligned_items l = { .count = 0 };
     if (!choose_chain(p, d, &a)) {
         return;
     }
-    const bool settled = loosen(p, d, &a, &l);
+    const bool assigned = collect_unaligned(p, d, &a, &l);
     if (p->no_memory) {
         return;
     }
     const int64_t added = (int64_t)list->len - (old_len - l.removed);
     const int64_t sent = l.count - l.removed + added;
-    if (!settled || (list->len > 3 && sent >= (int64_t)list->len)) {
+    if (!assigned || (list->len > 3 && sent >= (int64_t)list->len)) {
         replace_list(p, d, now);
         return;
     }
-    write_loose(p, d, &l, now, old_len);
+    write_unaligned(p, d, &l, now, old_len);
     write_aligned(p, d, &a, now);
 }
 
@@ -514,8 +517,8 @@ static void write_list(struct patch *p, struct zkt_delta *d, const void *now)
 
 /* ---- structs and maps ---- */
 
-static void write_touched(struct patch *p, const struct zkt_touched *t,
-                          const struct zkt_type *type, void *now)
+static void write_change(struct patch *p, const struct zkt_change *t,
+                         const struct zkt_type *type, void *now)
 {
     const bool absent = now == NULL || zkt__is_absent(type, now);
     if (!t->dirty) {
@@ -523,10 +526,10 @@ static void write_touched(struct patch *p, const struct zkt_touched *t,
             write_delta(p, t->child, zkt__unwrap(&type, now));
         }
     } else if (absent) {
-        if (t->had) {
+        if (t->existed) {
             put_remove(p);
         }
-    } else if (!t->had) {
+    } else if (!t->existed) {
         put_value(p, "add", type, now);
     } else {
         put_replaced(p, type, t->original, now);
@@ -537,13 +540,12 @@ static void write_struct(struct patch *p, const struct zkt_delta *d,
                          const void *now)
 {
     p->depth++;
-    for (uint32_t i = 0; i < d->touched_count; i++) {
-        const struct zkt_touched *t = &d->touched[i];
+    for (uint32_t i = 0; i < d->change_count; i++) {
+        const struct zkt_change *t = &d->changes[i];
         const struct zkt_field *field = &d->type->of.structs->fields[t->field];
         p->path[p->depth - 1] =
             (struct zkt_step){ field->name.data, (uint32_t)field->name.len, 0 };
-        write_touched(p, t, field->type,
-                      (char *)(uintptr_t)now + field->offset);
+        write_change(p, t, field->type, (char *)(uintptr_t)now + field->offset);
     }
     p->depth--;
 }
@@ -554,8 +556,8 @@ static void write_map(struct patch *p, const struct zkt_delta *d,
     const struct zkt_map_info *info = d->type->of.maps;
     const struct zkt_any_map *map = now;
     p->depth++;
-    for (uint32_t i = 0; i < d->touched_count; i++) {
-        const struct zkt_touched *t = &d->touched[i];
+    for (uint32_t i = 0; i < d->change_count; i++) {
+        const struct zkt_change *t = &d->changes[i];
         const uint32_t position = zkt__map_position(map, info->entry_size,
                                                     t->key);
         char *value = NULL;
@@ -565,7 +567,7 @@ static void write_map(struct patch *p, const struct zkt_delta *d,
         }
         p->path[p->depth - 1] = (struct zkt_step){ t->key.data,
                                                    (uint32_t)t->key.len, 0 };
-        write_touched(p, t, info->value, value);
+        write_change(p, t, info->value, value);
     }
     p->depth--;
 }

@@ -59,7 +59,7 @@ struct zkt_place *zkt__cursor_new(struct zkt_place *at, enum zkt_step_kind step,
                                   const struct zkt_type *type, void *address);
 
 /** Whether a list or map of @type may not have @len items. */
-bool zkt__breaks_count(const struct zkt_type *type, size_t len);
+bool zkt__violates_size_limit(const struct zkt_type *type, size_t len);
 
 /**
  * Whether a record from number @since on changed a list, map or field on the

@@ -58,7 +58,7 @@ static void run(const uint8_t *data, size_t size, enum zkt_dialect dialect)
     zkt__reader_init(&reader, text, size, &arena, &issues, &store.key);
     if (zkt__patch_apply(&journal, &reader, dialect) == ZKT_PATCH_APPLIED) {
         check_whole(&arena, &none, &state);
-        zkt__journal_settle(&journal);
+        zkt__journal_commit(&journal);
     } else if (!zkt__value_equal(type, &state, &before)) {
         abort();
     }

@@ -294,7 +294,7 @@ static struct work *prepare_state(size_t n, change_function *change)
     zkt__value_default(&store, &growth_store_state_type_, &w->state);
     begin(w);
     do_all(w, change);
-    zkt__journal_settle(&w->journal);
+    zkt__journal_commit(&w->journal);
     begin(w);
     return w;
 }
@@ -331,7 +331,7 @@ static void *prepare_end(const void *with, size_t n)
 static void finish(void *work)
 {
     struct work *w = work;
-    zkt__journal_settle(&w->journal);
+    zkt__journal_commit(&w->journal);
     free(w);
 }
 
@@ -360,7 +360,7 @@ static bool undo(void *work)
 static bool settle(void *work)
 {
     struct work *w = work;
-    zkt__journal_settle(&w->journal);
+    zkt__journal_commit(&w->journal);
     return true;
 }
 
@@ -374,7 +374,7 @@ static bool ask_touched(void *work)
 {
     struct work *w = work;
     uint32_t count = 0;
-    zkt__journal_touched(&w->journal, count_fields, &count);
+    zkt__journal_changed_fields(&w->journal, count_fields, &count);
     return count <= 1;
 }
 

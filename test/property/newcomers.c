@@ -133,7 +133,7 @@ static void take_patch(struct peer *p, struct zkt_arena *arena,
         fail("a patch does not fit");
         return;
     }
-    zkt__journal_settle(&journal);
+    zkt__journal_commit(&journal);
     patches++;
 }
 

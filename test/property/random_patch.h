@@ -200,7 +200,7 @@ static inline void check_patch(struct patch_round *round,
         if (zkt__patch_apply(&journal, &reader, dialect) != ZKT_PATCH_APPLIED) {
             round->wrong = "a patch does not fit";
         }
-        zkt__journal_settle(&journal);
+        zkt__journal_commit(&journal);
     }
     if (!zkt__value_equal(type, copy, now)) {
         round->wrong = "a patch gives another state";
@@ -266,7 +266,7 @@ static inline void patch_round_run(struct patch_round *round)
         check_patches(round, &journal, old, state);
     }
     if (!round->refused && random_below(4) == 0) {
-        zkt__journal_settle(&journal);
+        zkt__journal_commit(&journal);
     } else {
         check_undo(round, &journal, state);
     }

@@ -42,7 +42,7 @@ static void begin(struct work *w)
 static bool end(struct work *w)
 {
     const bool good = zkt__journal_check(&w->journal);
-    zkt__journal_settle(&w->journal);
+    zkt__journal_commit(&w->journal);
     zkt__arena_reset(&w->arena);
     w->plain.len = 0;
     return good;

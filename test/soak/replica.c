@@ -129,7 +129,7 @@ void replica_patch(struct replica *r, struct zkt_str json,
     SOAK_CHECK(zkt__patch_apply(&journal, &reader, dialect) ==
                    ZKT_PATCH_APPLIED,
                "a patch does not fit: %.200s", json.data);
-    zkt__journal_settle(&journal);
+    zkt__journal_commit(&journal);
     zkt__arena_finish(&arena);
     SOAK_CHECK(!counts || replica_version(r) == before + 1,
                "a patch from version %" PRIu32 " to %" PRIu32, before,

@@ -431,7 +431,7 @@ static enum zkt_patch_result patch(struct every_doc_state *doc_state,
     const enum zkt_patch_result result = zkt__patch_apply(&journal, &reader,
                                                           ZKT_DIALECT_PLAIN);
     if (result == ZKT_PATCH_APPLIED) {
-        zkt__journal_settle(&journal);
+        zkt__journal_commit(&journal);
     }
     return result;
 }
@@ -461,14 +461,14 @@ static void test_patches_inside_of_tuples_and_unions(void **state)
           APPLIED); /* unknown here: ignored */
     PATCH(
         "[{\"op\":\"replace\",\"path\":\"/shapes/0/kind\",\"value\":\"box\"}]",
-        MISFIT);
+        MISMATCH);
     PATCH("[{\"op\":\"replace\",\"path\":\"/points/0/2\",\"value\":5}]",
-          MISFIT);
+          MISMATCH);
     PATCH("[{\"op\":\"replace\",\"path\":\"/points/0/x\",\"value\":5}]",
-          MISFIT);
-    PATCH("[{\"op\":\"remove\",\"path\":\"/points/0/1\"}]", MISFIT);
+          MISMATCH);
+    PATCH("[{\"op\":\"remove\",\"path\":\"/points/0/1\"}]", MISMATCH);
     PATCH("[{\"op\":\"replace\",\"path\":\"/expr/value\",\"value\":5}]",
-          MISFIT);
+          MISMATCH);
     PATCH("[{\"op\":\"add\",\"path\":\"/expr\",\"value\":{\"op\":\"literal\","
           "\"value\":4}},{\"op\":\"replace\",\"path\":\"/expr/value\","
           "\"value\":5}]",

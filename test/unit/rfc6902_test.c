@@ -169,7 +169,7 @@ static enum zkt_patch_result apply(struct every_doc_state *state,
     const enum zkt_patch_result result = zkt__patch_apply(&journal, &reader,
                                                           ZKT_DIALECT_RFC6902);
     if (result == ZKT_PATCH_APPLIED) {
-        zkt__journal_settle(&journal);
+        zkt__journal_commit(&journal);
     }
     zkt__arena_finish(&arena);
     return result;

@@ -161,7 +161,7 @@ static bool is_put(struct zkt_str key, const char *issue)
         assert_string_equal(issues.items[0].message.data, issue);
         assert_int_equal(issues.items[0].depth, 2);
     }
-    zkt__journal_settle(&journal);
+    zkt__journal_commit(&journal);
     zkt__value_release(&store, &state_type, &state);
     zkt__arena_finish(&arena);
     return good;

@@ -117,7 +117,7 @@ static int set_up(void **state)
     }
     zkt_state_set(b.journal.root, ONE, &row);
     assert_true(zkt__journal_check(&b.journal));
-    zkt__journal_settle(&b.journal);
+    zkt__journal_commit(&b.journal);
     begin(&b);
     *state = &b;
     return 0;

@@ -6,15 +6,15 @@
  */
 #include "state/record.h"
 
-struct late {
+struct constraint_check {
     struct zkt_journal *journal;
     struct zkt_allocator memory; /* the call's */
-    struct zkt_index judged;     /* of places, below */
+    struct zkt_index checked;    /* of places, below */
     const struct zkt_place **cursors;
     uint32_t count, capacity;
 };
 
-bool zkt__breaks_count(const struct zkt_type *type, size_t len)
+bool zkt__violates_size_limit(const struct zkt_type *type, size_t len)
 {
     const bool list = type->kind == ZKT_KIND_LIST;
     const uint32_t min = list ? type->of.lists->min : type->of.maps->min;
@@ -52,7 +52,8 @@ static void report_count(struct zkt_journal *journal,
  * search; it may be gone together with what it was in. */
 static bool check_counts(struct zkt_journal *journal)
 {
-    for (uint32_t i = 0; journal->broken > 0 && i < journal->count; i++) {
+    for (uint32_t i = 0; journal->size_violations > 0 && i < journal->count;
+         i++) {
         const struct zkt_place *where = journal->records[i].where;
         const bool counted = where->type->kind == ZKT_KIND_LIST ||
                              where->type->kind == ZKT_KIND_MAP;
@@ -60,7 +61,7 @@ static bool check_counts(struct zkt_journal *journal)
             continue;
         }
         const struct zkt_any_list *now = zkt__cursor_resolve(where);
-        if (zkt__breaks_count(where->type, now->len)) {
+        if (zkt__violates_size_limit(where->type, now->len)) {
             report_count(journal, where, now->len);
             return false;
         }
@@ -71,18 +72,18 @@ static bool check_counts(struct zkt_journal *journal)
 /* ---- `check;` and `unique` ---- */
 
 /* Whether a change inside of it can break a rule of the whole. */
-static bool has_late_rules(const struct zkt_type *type)
+static bool has_constraints(const struct zkt_type *type)
 {
     return (type->kind == ZKT_KIND_STRUCT && type->of.structs->check != 0) ||
            (type->kind == ZKT_KIND_LIST && type->of.lists->unique);
 }
 
-static bool any_late_rules(const struct zkt_journal *journal)
+static bool any_constraints(const struct zkt_journal *journal)
 {
     for (uint32_t i = 0; journal->checks && i < journal->count; i++) {
         const struct zkt_place *cursor = journal->records[i].where;
         for (; cursor != NULL; cursor = cursor->parent) {
-            if (has_late_rules(cursor->type)) {
+            if (has_constraints(cursor->type)) {
                 return true;
             }
         }
@@ -94,13 +95,13 @@ static bool same_cursor(const void *owner, uint32_t position, const void *key,
                         size_t len)
 {
     const struct zkt_place *mine =
-        ((const struct late *)owner)->cursors[position];
+        ((const struct constraint_check *)owner)->cursors[position];
     const struct zkt_place *wanted = key;
     (void)len;
     return mine->at == wanted->at && mine->type == wanted->type;
 }
 
-static bool grow_judged(struct late *l)
+static bool grow_checked(struct constraint_check *l)
 {
     if (l->count < l->capacity) {
         return true;
@@ -114,29 +115,31 @@ static bool grow_judged(struct late *l)
     }
     l->cursors = grown;
     l->capacity = capacity;
-    return zkt__index_reserve(&l->judged, &l->memory, capacity - l->count);
+    return zkt__index_reserve(&l->checked, &l->memory, capacity - l->count);
 }
 
 /* Whether @place has been judged already; from now on it has. */
-static bool judged(struct late *l, const struct zkt_place *cursor)
+static bool already_checked(struct constraint_check *l,
+                            const struct zkt_place *cursor)
 {
     const uint64_t key = (uintptr_t)cursor->at;
     const uint64_t hash = zkt__hash(&l->journal->store->key, &key, sizeof(key));
-    if (zkt__index_find(&l->judged, hash, same_cursor, l, cursor,
+    if (zkt__index_find(&l->checked, hash, same_cursor, l, cursor,
                         sizeof(*cursor)) != ZKT_INDEX_NONE) {
         return true;
     }
-    if (!grow_judged(l)) {
+    if (!grow_checked(l)) {
         zkt__journal_fail(l->journal, ZKT_NO_MEMORY,
                           "no memory to check rules");
         return false;
     }
     l->cursors[l->count] = cursor;
-    zkt__index_add(&l->judged, hash, l->count++);
+    zkt__index_add(&l->checked, hash, l->count++);
     return false;
 }
 
-static void judge(struct zkt_journal *journal, const struct zkt_place *cursor)
+static void check_one(struct zkt_journal *journal,
+                      const struct zkt_place *cursor)
 {
     struct zkt_step path[ZKT_DEPTH_MAX];
     const uint32_t depth = zkt__cursor_path(cursor, path);
@@ -148,7 +151,7 @@ static void judge(struct zkt_journal *journal, const struct zkt_place *cursor)
 }
 
 /* Everything that the changes were made inside of, the newest first. */
-static void check_rules(struct late *l)
+static void check_rules(struct constraint_check *l)
 {
     struct zkt_journal *journal = l->journal;
     for (uint32_t i = journal->count; i-- > 0;) {
@@ -157,8 +160,8 @@ static void check_rules(struct late *l)
                                              : journal->records[i].where;
         for (; cursor != NULL && journal->failure == ZKT_OK;
              cursor = cursor->parent) {
-            if (has_late_rules(cursor->type) && !judged(l, cursor)) {
-                judge(journal, cursor);
+            if (has_constraints(cursor->type) && !already_checked(l, cursor)) {
+                check_one(journal, cursor);
             }
         }
     }
@@ -166,12 +169,13 @@ static void check_rules(struct late *l)
 
 bool zkt__journal_check(struct zkt_journal *journal)
 {
-    struct late l = {
+    struct constraint_check l = {
         .journal = journal,
         .memory = zkt__arena_allocator(journal->arena),
     };
-    const bool rules = any_late_rules(journal);
-    if (journal->failure != ZKT_OK || (!rules && journal->broken == 0)) {
+    const bool rules = any_constraints(journal);
+    if (journal->failure != ZKT_OK ||
+        (!rules && journal->size_violations == 0)) {
         return journal->failure == ZKT_OK;
     }
     if (check_counts(journal) && rules) {

@@ -1,6 +1,6 @@
 /*
  * The end of a call: its changes are undone, from the last to the first, which
- * allocates nothing; or they are settled, and the old values freed.
+ * allocates nothing; or they are assigned, and the old values freed.
  */
 #include "state/record.h"
 
@@ -100,8 +100,8 @@ static void release_old(const struct zkt_store *store,
     }
 }
 
-static void settle_one(const struct zkt_store *store,
-                       const struct zkt_record *record)
+static void release_record(const struct zkt_store *store,
+                           const struct zkt_record *record)
 {
     const struct zkt_type *type = record->where->type;
     char *old = record->old;
@@ -134,11 +134,11 @@ static void settle_one(const struct zkt_store *store,
     }
 }
 
-void zkt__journal_settle(struct zkt_journal *journal)
+void zkt__journal_commit(struct zkt_journal *journal)
 {
     for (uint32_t i = 0; i < journal->count; i++) {
         if (journal->records[i].old != NULL) {
-            settle_one(journal->store, &journal->records[i]);
+            release_record(journal->store, &journal->records[i]);
         }
     }
     journal->count = 0;
@@ -147,8 +147,9 @@ void zkt__journal_settle(struct zkt_journal *journal)
     journal->targets_count = 0;
 }
 
-void zkt__journal_touched(const struct zkt_journal *journal,
-                          void (*fn)(void *user, uint32_t field), void *user)
+void zkt__journal_changed_fields(const struct zkt_journal *journal,
+                                 void (*fn)(void *user, uint32_t field),
+                                 void *user)
 {
     uint64_t seen[ZKT_FIELDS_MAX / 64] = { 0 };
     const uint32_t count = journal->root->type->of.structs->count;
