@@ -1,15 +1,15 @@
 /*
- * What can only be judged when a call ends: item counts, `unique` and
- * `check;`. A place that a later change has cut off is not judged, and none
- * is judged twice. Both are looked up by address in an index that lives as
- * long as the check, so the cost is that of the changes, however many.
+ * Commit-time constraints: item counts, `unique` and `check;`, which can only
+ * be checked when a call ends. Stale cursors are skipped, and each struct or
+ * list is checked once: an index of addresses, which lives as long as the
+ * check, finds duplicates. So the cost depends on the number of changes.
  */
 #include "state/record.h"
 
 struct constraint_check {
     struct zkt_journal *journal;
-    struct zkt_allocator memory; /* the call's */
-    struct zkt_index checked;    /* of places, below */
+    struct zkt_allocator memory; /* the call's arena */
+    struct zkt_index checked;    /* of cursors */
     const struct zkt_place **cursors;
     uint32_t count, capacity;
 };
@@ -22,7 +22,8 @@ bool zkt__violates_size_limit(const struct zkt_type *type, size_t len)
     return len < min || (max != UINT32_MAX && len > max);
 }
 
-/* Whether a later change has cut off what record @i changed. */
+/* Returns true if a later change has removed or replaced the target of record
+ * @i. */
 static bool is_gone(const struct zkt_journal *journal, uint32_t i)
 {
     return zkt__cursor_is_stale(journal->records[i].where, i + 1);
@@ -48,8 +49,8 @@ static void report_count(struct zkt_journal *journal,
                       "a list or map breaks its rules at the commit");
 }
 
-/* Only a count that went out of bounds and did not come back is worth the
- * search; it may be gone together with what it was in. */
+/* Searches only if a count is out of bounds now; its container may have been
+ * removed meanwhile. */
 static bool check_counts(struct zkt_journal *journal)
 {
     for (uint32_t i = 0; journal->size_violations > 0 && i < journal->count;
@@ -71,7 +72,8 @@ static bool check_counts(struct zkt_journal *journal)
 
 /* ---- `check;` and `unique` ---- */
 
-/* Whether a change inside of it can break a rule of the whole. */
+/* Returns true if a change inside a value of @type can violate a rule of the
+ * whole. */
 static bool has_constraints(const struct zkt_type *type)
 {
     return (type->kind == ZKT_KIND_STRUCT && type->of.structs->check != 0) ||
@@ -118,7 +120,7 @@ static bool grow_checked(struct constraint_check *l)
     return zkt__index_reserve(&l->checked, &l->memory, capacity - l->count);
 }
 
-/* Whether @place has been judged already; from now on it has. */
+/* Returns true if @cursor has been checked; marks it as checked. */
 static bool already_checked(struct constraint_check *l,
                             const struct zkt_place *cursor)
 {
@@ -150,7 +152,8 @@ static void check_one(struct zkt_journal *journal,
     }
 }
 
-/* Everything that the changes were made inside of, the newest first. */
+/* Checks every value that contains a change, starting with the newest
+ * change. */
 static void check_rules(struct constraint_check *l)
 {
     struct zkt_journal *journal = l->journal;

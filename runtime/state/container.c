@@ -7,11 +7,11 @@ enum {
     FIRST_CAPACITY = 4
 };
 
-/* Stands right in front of the items, wherever these begin; copied in and
- * out, since items of odd sizes leave it unaligned. */
+/* Precedes the items immediately. Copied in and out with memcpy, since items of
+ * odd sizes leave it unaligned. */
 struct head {
-    size_t room; /* items that fit from the first one on */
-    size_t gap;  /* bytes between the start of the block and this head */
+    size_t room; /* capacity, counted from the first item */
+    size_t gap;  /* bytes between the start of the block and this header */
 };
 
 static struct head get_head(const struct zkt_any_list *list)
@@ -48,7 +48,8 @@ void zkt__list_free(const struct zkt_store *store, struct zkt_any_list *list)
     *list = (struct zkt_any_list){ NULL, 0 };
 }
 
-/* Keeps the outgrown block until the call ends, or frees it at once. */
+/* Keeps the outgrown block until the call ends; frees it if @retired is
+ * NULL. */
 static bool retire(const struct zkt_store *store,
                    const struct zkt_any_list *list, size_t item_size,
                    struct zkt_arena *arena, struct zkt_retired **retired)
@@ -111,7 +112,7 @@ static bool grow(const struct zkt_store *store, struct zkt_any_list *list,
     return true;
 }
 
-/* Moves the items to the start of their block, over the gap. */
+/* Moves the items back to the start of their block, over the gap. */
 static void slide(struct zkt_any_list *list, size_t item_size)
 {
     const struct head head = get_head(list);
@@ -121,8 +122,9 @@ static void slide(struct zkt_any_list *list, size_t item_size)
               (struct head){ .room = head.room + head.gap / item_size });
 }
 
-/* Room for @count more: by using the gap in front once it is as large as what
- * is used, which keeps the cost of moving per item constant, or by growing. */
+/* Makes room for @count more items: slides over the front gap once it is at
+ * least as large as the items, which bounds the moves per item by a constant;
+ * else grows. */
 static bool make_room(const struct zkt_store *store, struct zkt_any_list *list,
                       size_t item_size, size_t count, struct zkt_arena *arena,
                       struct zkt_retired **retired)
@@ -143,7 +145,8 @@ static bool make_room(const struct zkt_store *store, struct zkt_any_list *list,
     return grow(store, list, item_size, wanted, arena, retired);
 }
 
-/* A gap in front that is large enough is as good as one that is opened. */
+/* Opens the gap by moving the start of the items, if the front gap is large
+ * enough. */
 static bool open_front(struct zkt_any_list *list, size_t item_size,
                        size_t count)
 {
@@ -159,7 +162,7 @@ static bool open_front(struct zkt_any_list *list, size_t item_size,
     return true;
 }
 
-/* Moves the items from @index on back by @count; there is room. */
+/* Moves the items from @index on back by @count; the capacity suffices. */
 static void shift(struct zkt_any_list *list, size_t item_size, size_t index,
                   size_t count)
 {
@@ -221,7 +224,7 @@ static struct zkt_map_index *index_of(const struct zkt_any_map *map)
     return (struct zkt_map_index *)(uintptr_t)map->index_;
 }
 
-/* An index over the entries that are there, with room for one more. */
+/* Makes an index of the existing entries, with room for another. */
 static bool make_index(const struct zkt_store *store, struct zkt_any_map *map,
                        size_t entry_size)
 {
@@ -254,7 +257,7 @@ static bool reserve_entry(const struct zkt_store *store,
     return map->len < ZKT_MAP_LINEAR || make_index(store, map, entry_size);
 }
 
-/* Opens room for one entry at the end of a map's items. */
+/* Makes room for an entry at the end of a map's items. */
 static bool open_last(const struct zkt_store *store, struct zkt_any_map *map,
                       size_t entry_size, struct zkt_arena *arena,
                       struct zkt_retired **retired)
@@ -342,7 +345,7 @@ void zkt__map_put_back(const struct zkt_store *store, struct zkt_any_map *map,
     const size_t size = info->entry_size;
     const uint32_t last = (uint32_t)map->len;
     struct zkt_map_index *index = index_of(map);
-    (void)open_last(store, map, size, NULL, NULL); /* there is room */
+    (void)open_last(store, map, size, NULL, NULL); /* cannot fail */
     if (position != last) {
         if (index != NULL) {
             zkt__index_move(&index->index,

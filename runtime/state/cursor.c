@@ -1,5 +1,6 @@
 /*
- * Places: making them, finding out that they are stale, and where they are.
+ * Cursors (record.h): making them, detecting that they are stale, and resolving
+ * them to addresses and paths.
  */
 #include "state/record.h"
 
@@ -36,7 +37,8 @@ void *zkt__unwrap(const struct zkt_type **type, void *value)
     }
 }
 
-/* The value one step below @value, which is of @parent's type; NULL: none. */
+/* Returns the value a step below @value, which has @parent's type; NULL if
+ * there is none. */
 static void *step_down(const struct zkt_place *cursor,
                        const struct zkt_place *parent, void *value)
 {
@@ -126,7 +128,8 @@ static const char *kind_name(enum zkt_kind kind)
     return kind == ZKT_KIND_LIST ? "list" : "map";
 }
 
-/* The value in @field of the struct at @at; NULL with the reason given. */
+/* Returns the value in @field of the struct at @at; poisons the journal and
+ * returns NULL if it does not exist. */
 static void *find_field(struct zkt_place *at, int field,
                         const struct zkt_type **type)
 {
@@ -181,7 +184,7 @@ struct zkt_place *zkt__cursor_container(struct zkt_place *at, int field,
     return at;
 }
 
-/* A place for a value in a container, through what may wrap it. */
+/* Makes a cursor for a value in a container, unwrapping OPTIONAL and BOXED. */
 static struct zkt_place *edit_inside(struct zkt_place *container,
                                      enum zkt_step_kind step,
                                      const struct zkt_type *type, void *value)

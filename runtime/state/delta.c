@@ -1,15 +1,15 @@
 /*
- * Replaying the journal into a delta tree. An edit finds its piece from a
- * cursor, so neighbouring edits cost the same whatever the list's size. The
- * old length of a list is not known while replaying: the run of kept items at
- * its end is taken as endless, and cut to size when the patch is written.
+ * Replays the journal into a delta tree. An edit searches its piece from the
+ * last edited one, so neighbouring edits cost the same at any list size. The
+ * old length of a list is unknown while replaying: the final run of kept items
+ * is treated as endless, and trimmed when the patch is written.
  */
 #include "state/delta.h"
 
 #define ENDLESS (UINT32_MAX / 2)
 
 enum {
-    LINEAR_MAX = 8 /* fields or keys that are searched without an index */
+    LINEAR_MAX = 8 /* searched without an index */
 };
 
 struct replay {
@@ -31,7 +31,7 @@ static struct zkt_delta *new_delta(struct replay *r,
     return d;
 }
 
-/* An array of the arena with room for one more. */
+/* Returns the array with room for another element, in the arena. */
 static void *grown(struct replay *r, void *items, uint32_t count,
                    uint32_t *capacity, size_t size)
 {
@@ -51,7 +51,7 @@ static void *grown(struct replay *r, void *items, uint32_t count,
 
 /* ---- structs and maps ---- */
 
-/* A field of a struct, or the key of an entry. */
+/* Returns true if the change at @position is of this field or key. */
 static bool is_change_of(const struct zkt_delta *d, uint32_t position,
                          uint32_t field, struct zkt_str key)
 {
@@ -76,8 +76,9 @@ static uint64_t hash_key(const struct replay *r, const struct zkt_delta *d,
                : zkt__hash(&r->key, key.data, key.len);
 }
 
-/* Few are searched from the newest on: a call that touches one key again and
- * again finds it at once. ZKT_INDEX_NONE: it is new. */
+/* Searches short lists from the newest change, so a call that changes the same
+ * key repeatedly finds it at once. Returns ZKT_INDEX_NONE if there is no change
+ * yet. */
 static uint32_t find_change(const struct zkt_delta *d, uint32_t field,
                             struct zkt_str key, uint64_t hash)
 {
@@ -94,8 +95,8 @@ static uint32_t find_change(const struct zkt_delta *d, uint32_t field,
     return ZKT_INDEX_NONE;
 }
 
-/* Puts the newest, which has @hash, into the index; once there are many, all
- * of them. */
+/* Adds the newest change, with hash @hash, to the index; makes the index once
+ * there are many. */
 static void index_change(struct replay *r, struct zkt_delta *d, uint64_t hash)
 {
     const struct zkt_allocator memory = zkt__arena_allocator(r->arena);
@@ -117,7 +118,7 @@ static void index_change(struct replay *r, struct zkt_delta *d, uint64_t hash)
     }
 }
 
-/* The entry for a field or key, made when it is new with @existed as given. */
+/* Returns the change of a field or key; adds it with @existed if it is new. */
 static struct zkt_change *get_change(struct replay *r, struct zkt_delta *d,
                                      uint32_t field, struct zkt_str key,
                                      bool existed)
@@ -157,8 +158,8 @@ static void replay_key(struct replay *r, struct zkt_delta *d,
         return;
     }
     t->dirty = true;
-    /* What changed inside before is lost with the value: then the old one as
-     * it was at the start of the call is not known any more. */
+    /* Changes inside the value are lost with it, and then the original value of
+     * the call's start is not known any more. */
     t->original = t->child == NULL && t->existed ? old : NULL;
     t->child = NULL;
 }
@@ -180,7 +181,7 @@ static bool insert_piece(struct replay *r, struct zkt_delta *d, uint32_t at,
     return true;
 }
 
-/* Cuts piece @at so that it has @first items; the rest becomes the next. */
+/* Splits piece @at after @first items. */
 static bool split_piece(struct replay *r, struct zkt_delta *d, uint32_t at,
                         uint32_t first)
 {
@@ -194,8 +195,8 @@ static bool split_piece(struct replay *r, struct zkt_delta *d, uint32_t at,
 }
 
 /*
- * The piece that begins with the item at @position, cut off before it and,
- * with @alone, behind it. piece_count when the position is the very end.
+ * Returns the piece that begins with the item at @position, splitting before it
+ * and, with @alone, after it. Returns piece_count if the position is the end.
  */
 static uint32_t isolate(struct replay *r, struct zkt_delta *d,
                         uint32_t position, bool alone)
@@ -316,8 +317,8 @@ static void replay_list(struct replay *r, struct zkt_delta *d,
 
 /* ---- the walk ---- */
 
-/* The delta one step below, or NULL when it is of no interest: something
- * above is sent whole anyway. */
+/* Returns the delta a step below, or NULL if it is irrelevant because an
+ * enclosing value is sent whole. */
 static struct zkt_delta *descend(struct replay *r, struct zkt_delta *d,
                                  const struct zkt_place *step)
 {

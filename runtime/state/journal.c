@@ -1,7 +1,7 @@
 /*
- * The mutators. Each does all that can fail first: checks, copies the argument
- * (which may alias the state), reserves a record; then it changes the state and
- * writes the record, which cannot fail.
+ * The mutators. Each first does everything that can fail: checks, copies the
+ * argument (which may alias the state) and reserves a record. Then it changes
+ * the state and writes the record, which cannot fail.
  */
 #include "state/journal.h"
 
@@ -68,7 +68,7 @@ static void fail_memory(struct zkt_journal *journal)
 
 /* ---- records ---- */
 
-/* Inline values move along with their records. */
+/* Inline values move with their records. */
 static bool grow_records(struct zkt_journal *journal, uint32_t capacity)
 {
     struct zkt_record *grown = zkt__arena_resize(
@@ -85,8 +85,8 @@ static bool grow_records(struct zkt_journal *journal, uint32_t capacity)
     return true;
 }
 
-/* Room for one record, or NULL with the journal poisoned. It counts only when
- * it is committed with journal->count++. */
+/* Returns the next record, or NULL with the journal poisoned. The record takes
+ * effect with journal->count++. */
 static struct zkt_record *reserve(struct zkt_journal *journal)
 {
     if (journal->count == journal->limit) {
@@ -108,7 +108,8 @@ static struct zkt_record *reserve(struct zkt_journal *journal)
     return record;
 }
 
-/* Where an old value of @size goes: in the record, or in the arena. */
+/* Returns memory for an old value of @size: in the record if it fits, else in
+ * the arena. */
 static void *reserve_old(struct zkt_journal *journal, struct zkt_record *record,
                          size_t size)
 {
@@ -123,7 +124,8 @@ static void *reserve_old(struct zkt_journal *journal, struct zkt_record *record,
     return old;
 }
 
-/* A record for a change of @where, with room for an old value of @size. */
+/* Begins a record for a change of @where, with memory for an old value of
+ * @size. */
 static struct zkt_record *begin_record(struct zkt_place *where,
                                        enum zkt_operation operation,
                                        size_t size)
@@ -144,7 +146,7 @@ static struct zkt_record *begin_record(struct zkt_place *where,
     return record;
 }
 
-/* Commits the record that was begun for a list or map that had @before. */
+/* Commits the begun record of a list or map that had @before items. */
 static void commit_counted(struct zkt_place *where, size_t before)
 {
     const struct zkt_any_list *now = where->at;
@@ -157,7 +159,7 @@ static void commit_counted(struct zkt_place *where, size_t before)
 
 /* ---- values on their way in ---- */
 
-/* Whether @value may stand one step below @where. */
+/* Returns true if @value keeps its rules @step below @where. */
 static bool passes(struct zkt_place *where, struct zkt_step step,
                    const struct zkt_type *type, const void *value)
 {
@@ -175,7 +177,7 @@ static bool passes(struct zkt_place *where, struct zkt_step step,
     return false;
 }
 
-/* Whether @key may be one of the map at @where. */
+/* Returns true if @key is a valid key of the map at @where. */
 static bool key_passes(struct zkt_place *where, struct zkt_str key)
 {
     struct zkt_journal *journal = where->journal;
@@ -191,7 +193,8 @@ static bool key_passes(struct zkt_place *where, struct zkt_str key)
     return false;
 }
 
-/* An owned copy, or false with the journal poisoned. */
+/* Makes an owned copy. Returns false, with the journal poisoned, if there is no
+ * memory. */
 static bool copy_in(struct zkt_journal *journal, const struct zkt_type *type,
                     void *to, const void *from)
 {
@@ -217,9 +220,9 @@ static void swap_bytes(char *a, char *b, size_t size)
 }
 
 /*
- * Puts a copy of @value, which may be part of the state, where @member is and
- * its old bytes into a record. What owns memory is copied in the record, where
- * failing does no harm, and then the two change places.
+ * Replaces @member by a copy of @value, which may be part of the state, and
+ * moves the old bytes into a record. An owning value is first copied into the
+ * record, where failure is harmless, and then swapped with @member.
  */
 static void exchange(struct zkt_place *where, enum zkt_operation operation,
                      uint32_t index, struct zkt_str key,
@@ -289,7 +292,7 @@ void zkt_state_unset(struct zkt_place *at, int field)
     char *member = (char *)at->at + f->offset;
     record->index = (uint32_t)field;
     memcpy(record->old, member, f->type->size);
-    memset(member, 0, f->type->size); /* absent, or null */
+    memset(member, 0, f->type->size); /* absent or null */
     at->journal->count++;
 }
 
@@ -413,7 +416,8 @@ static void put_new(struct zkt_place *where, struct zkt_str key,
         fail_memory(journal);
         return;
     }
-    /* The state's key may be freed before the patch is written. */
+    /* An arena copy: the state's key may be freed before the patch is written.
+     */
     record->key = key;
     const struct zkt_any_map *map = where->at;
     commit_counted(where, map->len - 1);

@@ -1,10 +1,10 @@
 /*
- * The end of a call: its changes are undone, from the last to the first, which
- * allocates nothing; or they are assigned, and the old values freed.
+ * The end of a call. Undo reverts the changes from the last to the first, and
+ * allocates nothing; commit frees the old values.
  */
 #include "state/record.h"
 
-/* Undoes one record of a list or map, which stands at @at. */
+/* Undoes a record of the list or map at @at. */
 static void undo_container(const struct zkt_store *store,
                            const struct zkt_record *record, void *at)
 {
@@ -41,7 +41,7 @@ static void undo_container(const struct zkt_store *store,
     }
 }
 
-/* A put is undone with room for the entry that goes, at the end of a list. */
+/* Undoes a put without memory for the removed entry. */
 static void undo_put(const struct zkt_journal *journal,
                      const struct zkt_record *record, struct zkt_any_map *map)
 {
@@ -54,8 +54,8 @@ static void undo_put(const struct zkt_journal *journal,
         memcpy(entry + info->value_offset, record->old, info->value->size);
         return;
     }
-    /* A new entry is the last one, and taking that one moves no other: what
-     * it takes out may be released where it stands. */
+    /* A new entry is the last: dropping it moves no other entry, so it may be
+     * released in place. */
     entry += (map->len - 1) * info->entry_size;
     struct zkt_str key = zkt__map_key(map, info->entry_size, map->len - 1);
     zkt__map_drop_last(map, info);

@@ -1,7 +1,7 @@
 /*
- * Applying a JSON Patch to a typed state: each operation finds its place by
- * the schema and goes through the same mutators as a handler's, so a patch
- * that does not fit is undone like a call that failed.
+ * Applies a JSON Patch to a typed state. Each operation follows its path by the
+ * schema and uses the mutators of handlers, so a patch that does not match is
+ * undone like a failed call.
  */
 #include <string.h>
 
@@ -17,19 +17,19 @@ enum verb {
 struct operation {
     enum verb verb;
     struct zkt_str path;
-    struct zkt_str value; /* JSON; data NULL: none */
+    struct zkt_str value; /* JSON; data is NULL if absent */
 };
 
 struct apply {
     struct zkt_journal *journal;
     struct zkt_reader *reader; /* of the patch */
-    uint32_t depth_max;        /* of a value in it */
+    uint32_t depth_max;        /* limit for a value in it */
     enum zkt_dialect dialect;
 };
 
 enum outcome {
     APPLIED,
-    IGNORED, /* below a name that the schema does not have */
+    IGNORED, /* below a field name that the schema does not have */
     MISMATCH
 };
 
@@ -74,8 +74,9 @@ static bool read_operation(struct zkt_reader *reader, struct operation *out)
            (out->verb == VERB_REMOVE || out->value.data != NULL);
 }
 
-/* The next token of a path (RFC 6901, section 3), unescaped in place; false:
- * an escape is none. @rest begins behind the token's slash. */
+/* Reads the next token of a path (RFC 6901, section 3), unescaping in place.
+ * @rest begins behind the token's slash. Returns false if an escape is
+ * invalid. */
 static bool next_token(struct zkt_str *rest, struct zkt_str *token)
 {
     char *from = (char *)(uintptr_t)rest->data;
@@ -98,8 +99,8 @@ static bool next_token(struct zkt_str *rest, struct zkt_str *token)
     return true;
 }
 
-/* An array index: no sign, no leading zero (RFC 6901, section 4); `-` is the
- * length. False: it is none. */
+/* Parses an array index: no sign, no leading zero (RFC 6901, section 4); `-` is
+ * the length. Returns false if it is invalid. */
 static bool parse_index(struct zkt_str token, size_t len, size_t *out)
 {
     size_t index = 0;
@@ -133,7 +134,7 @@ static int find_field(const struct zkt_type *type, struct zkt_str name)
 
 /* ---- applying one ---- */
 
-/* A value of @type from the operation's JSON, or NULL. */
+/* Decodes the operation's value as @type. Returns NULL on failure. */
 static void *decode(const struct apply *a, const struct zkt_type *type,
                     const struct operation *op)
 {
@@ -247,7 +248,7 @@ static enum outcome apply_to_map(const struct apply *a, struct zkt_place *at,
 
 /* ---- on the way ---- */
 
-/* What a token of the path means in a struct, list or map. */
+/* A token of the path, resolved in a struct, list or map. */
 struct step {
     enum zkt_step_kind kind;
     size_t index; /* field or item */
@@ -311,13 +312,14 @@ static enum outcome find_step(const struct zkt_place *at, struct zkt_str token,
     case ZKT_KIND_MAP:
         return find_entry(at, step);
     default:
-        return MISMATCH; /* the path goes on below a plain value */
+        return MISMATCH; /* the path continues below a scalar */
     }
 }
 
 /* ---- inside of tuples and unions, which are set whole ---- */
 
-/* One step down inside of a copy, by value only; NULL: there is none. */
+/* Goes a step down inside a copied value, without a cursor. Returns NULL, and
+ * sets *@outcome, if the token leads nowhere. */
 static char *step_inside(const struct zkt_type **type, char *value,
                          struct zkt_str token, enum outcome *outcome)
 {
@@ -353,7 +355,7 @@ static char *step_inside(const struct zkt_type **type, char *value,
     return value + field->offset;
 }
 
-/* Puts the operation's value where @rest leads to in a copy of a value. */
+/* Applies the operation at path @rest inside a copy of a value. */
 static enum outcome change_inside(const struct apply *a,
                                   const struct zkt_type *type, char *value,
                                   struct zkt_str rest,
@@ -392,7 +394,7 @@ static enum outcome change_inside(const struct apply *a,
     return APPLIED;
 }
 
-/* Sets the whole of what @step found in @at to @value. */
+/* Sets the value that @step found in @at to @value. */
 static enum outcome set_whole(const struct apply *a, struct zkt_place *at,
                               const struct step *step, const void *value)
 {
@@ -406,8 +408,9 @@ static enum outcome set_whole(const struct apply *a, struct zkt_place *at,
     return outcome_of(a);
 }
 
-/* The rest of a path inside of such a value: a copy is changed and set. What
- * stands in it by pointer is not reached, and asks for a snapshot. */
+/* Applies the rest of a path inside a tuple or union: changes a copy and sets
+ * it. Boxed values inside are not supported and count as a mismatch, so the
+ * client asks for a snapshot. */
 static enum outcome apply_inside(const struct apply *a, struct zkt_place *at,
                                  const struct operation *op,
                                  const struct step *step, struct zkt_str rest)
@@ -426,7 +429,7 @@ static enum outcome apply_inside(const struct apply *a, struct zkt_place *at,
     return outcome == APPLIED ? set_whole(a, at, step, copy) : outcome;
 }
 
-/* The path "": every field of the state at once. */
+/* Applies an operation with the path "": sets every field of the state. */
 static enum outcome apply_to_all(const struct apply *a,
                                  const struct operation *op)
 {
@@ -443,7 +446,8 @@ static enum outcome apply_to_all(const struct apply *a,
     return outcome_of(a);
 }
 
-/* The place of what @step found, whose value is at @value; NULL: no memory. */
+/* Makes the cursor for the value that @step found. Returns NULL if there is no
+ * memory. */
 static struct zkt_place *descend(struct zkt_place *at, const struct step *step,
                                  const struct zkt_type *type, void *value)
 {
@@ -478,8 +482,8 @@ static enum outcome apply_last(const struct apply *a, struct zkt_place *at,
     }
 }
 
-/* Each token is looked up once: what it means says whether the path goes on
- * from a place, or inside of a value that is set whole. */
+/* Looks up each token once: its kind decides whether the path continues from a
+ * cursor, or inside a value that is set whole. */
 static enum outcome apply_one(const struct apply *a, const struct operation *op)
 {
     struct zkt_str rest = op->path, token;
@@ -542,7 +546,7 @@ enum zkt_patch_result zkt__patch_apply(struct zkt_journal *journal,
         .depth_max = reader->depth_max,
         .dialect = dialect,
     };
-    reader->depth_max = ZKT_DEPTH_MAX; /* what is around values is ours */
+    reader->depth_max = ZKT_DEPTH_MAX; /* the limit applies to values only */
     if (apply_all(&a, reader)) {
         return ZKT_PATCH_APPLIED;
     }

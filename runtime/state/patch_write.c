@@ -1,14 +1,15 @@
 /*
- * From a delta tree and the live state to a JSON Patch (RFC 6902), in either
- * dialect. Every operation carries final paths and values, in an order in
- * which both readings of `add` give the new state.
+ * Writes a JSON Patch (RFC 6902) from a delta tree and the live state, in
+ * either dialect. Every operation carries final paths and values, in an order
+ * that gives the new state with both readings of `add`.
  *
- * Lists. True dialect: what is gone beyond what takes its place is removed,
- * from the back and by old index; what is new beyond it is added, forward and
- * by final index; the rest is replaced. The plain dialect may add at the end
- * only. There, kept runs can stay where only removals before them make up for
- * their shift; the heaviest chain of runs with non-decreasing shifts is kept,
- * and everything else is replaced in place.
+ * Lists, RFC 6902 dialect: within a stretch of removed and new items, new items
+ * replace removed items pairwise. Surplus removals come first, from the back
+ * and by old index; surplus additions follow, forward and by final index; then
+ * the replacements. The plain dialect adds only at the end. There, a kept run
+ * may stay if removals before it compensate its shift: the heaviest chain of
+ * runs with non-decreasing shifts is kept, and all other items are replaced in
+ * place.
  */
 #include "state/delta.h"
 
@@ -18,8 +19,8 @@ struct patch {
     struct zkt_writer *writer;
     struct zkt_arena *arena;
     uint32_t operations;
-    bool plain;   /* which dialect */
-    bool differs; /* the other dialect would give another patch */
+    bool plain;   /* dialect */
+    bool differs; /* the dialects give different patches */
     bool no_memory;
     uint32_t depth;
     struct zkt_step path[PATH_MAX_STEPS];
@@ -30,7 +31,7 @@ static void write_delta(struct patch *p, const struct zkt_delta *d,
 
 /* ---- operations ---- */
 
-/* A key in a path (RFC 6901, section 3), inside a JSON string. */
+/* Writes a key of a path (RFC 6901, section 3), inside a JSON string. */
 static void write_key(struct zkt_writer *w, const char *key, size_t len)
 {
     size_t from = 0;
@@ -85,7 +86,7 @@ static void put_value(struct patch *p, const char *name,
     ZKT_WRITE(p->writer, "}");
 }
 
-/* Sends a value that was replaced, unless it is what it was. */
+/* Writes a replaced value, unless it equals the original. */
 static void put_replaced(struct patch *p, const struct zkt_type *type,
                          const void *original, const void *now)
 {
@@ -122,7 +123,7 @@ static void put_item_replaced(struct patch *p, const struct zkt_delta *d,
     put_replaced(p, d->type->of.lists->item, original, item_at(d, now, index));
 }
 
-/* What changed in an old item that stands at @index now. */
+/* Writes the changes in an old item, now at @index. */
 static void write_kept(struct patch *p, const struct zkt_delta *d,
                        const struct zkt_piece *piece, const void *now,
                        uint32_t index)
@@ -144,10 +145,10 @@ static bool is_kept(const struct zkt_piece *piece)
     return piece->kind == ZKT_PIECE_KEEP || piece->kind == ZKT_PIECE_SWAP;
 }
 
-/* A stretch of pieces between kept ones: items that are gone, items that are
- * new. Where there are some of both, a new one takes an old one's place. */
+/* Consecutive pieces between kept pieces: removed and new items. New items
+ * replace removed items pairwise. */
 struct stretch {
-    uint32_t end; /* the first piece behind it */
+    uint32_t end; /* the first piece after it */
     uint32_t gone, added;
 };
 
@@ -169,7 +170,7 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* From the back, by old index, so that no index is changed by another. */
+/* Removes from the back, by old index, so that no removal shifts another. */
 static void remove_surplus(struct patch *p, const struct zkt_delta *d,
                            uint32_t old_len)
 {
@@ -213,7 +214,7 @@ static void add_surplus(struct patch *p, const struct zkt_delta *d,
     }
 }
 
-/* New items in old ones' places, and what changed in kept ones. */
+/* Writes pairwise replacements, and the changes in kept items. */
 static void write_in_place(struct patch *p, const struct zkt_delta *d,
                            const void *now)
 {
@@ -241,20 +242,20 @@ static void write_in_place(struct patch *p, const struct zkt_delta *d,
 
 /* ---- lists, plain dialect ---- */
 
-/* An old item outside of the kept chain. */
+/* An old item outside the kept chain. */
 struct unaligned_item {
-    uint32_t old;  /* its index before */
-    int64_t final; /* which item stands in its slot now; -1: removed */
+    uint32_t old;  /* its old index */
+    int64_t final; /* index of the item that replaces it; -1 if removed */
     const void *original;
 };
 
 struct alignment {
-    int64_t *shift; /* per piece: removals less inserts before it */
-    bool *aligned;  /* per piece: it stays, moved by removals alone */
+    int64_t *shift; /* per piece: removals minus inserts before it */
+    bool *aligned;  /* per piece: stays, shifted by removals alone */
     int64_t end_shift;
 };
 
-/* Chooses the chain of kept runs whose items need not be sent. */
+/* Chooses the chain of kept runs that need not be sent. */
 static bool choose_chain(struct patch *p, const struct zkt_delta *d,
                          struct alignment *a)
 {
@@ -277,7 +278,7 @@ static bool choose_chain(struct patch *p, const struct zkt_delta *d,
         kept += is_kept(piece) ? piece->count : 0;
     }
     a->end_shift = gone - added;
-    uint32_t last = n; /* the end of the best chain; n: an empty one */
+    uint32_t last = n; /* end of the best chain; n if it is empty */
     int64_t least = kept + (a->end_shift > 0 ? 0 : -a->end_shift);
     for (uint32_t i = 0; i < n; i++) {
         best[i] = -1;
@@ -310,7 +311,7 @@ static bool choose_chain(struct patch *p, const struct zkt_delta *d,
     return true;
 }
 
-/* What becomes of the old items outside of the chain. */
+/* The old items outside the chain, and their slots in the new list. */
 struct unaligned_items {
     struct unaligned_item *items;
     uint32_t count, capacity;
@@ -339,9 +340,10 @@ static bool add_unaligned(struct patch *p, struct unaligned_items *l,
 }
 
 /*
- * Settles the loose items since @first, before a run that must be shifted by
- * @target: so many of the last ones are removed, the others keep their slots.
- * False: there are too few, and the list is better sent whole.
+ * Assigns slots to the unaligned items since @first, which precede a run that
+ * must be shifted by @target: removes as many of the last ones as needed; the
+ * others keep their slots. Returns false if there are too few, and the list is
+ * better sent whole.
  */
 static bool assign_slots(struct unaligned_items *l, uint32_t first,
                          int64_t target)
@@ -461,7 +463,7 @@ static void write_plain(struct patch *p, const struct zkt_delta *d,
 
 /* ---- lists ---- */
 
-/* Cuts the endless run at the end to what is there. May be repeated. */
+/* Trims the endless run at the end to the current length. Idempotent. */
 static void cut_to_size(struct zkt_delta *d, const struct zkt_any_list *now)
 {
     uint32_t live = 0;
@@ -478,8 +480,8 @@ static void cut_to_size(struct zkt_delta *d, const struct zkt_any_list *now)
     }
 }
 
-/* Whether a kept item stands behind more that is new than is gone, since the
- * last kept one: only there do the dialects differ. */
+/* Returns true if a kept item follows a stretch with more new than removed
+ * items: only then do the dialects differ. */
 static bool inserts_inside(const struct zkt_delta *d)
 {
     for (uint32_t i = 0; i < d->piece_count; i++) {
@@ -581,7 +583,7 @@ static void write_delta(struct patch *p, const struct zkt_delta *d,
     if (d->whole) {
         put_replaced(p, d->type, d->original, now);
     } else if (d->type->kind == ZKT_KIND_LIST) {
-        /* Cutting a run to its size is all that is changed, and harmless. */
+        /* Only trims the last run, which is idempotent. */
         write_list(p, (struct zkt_delta *)(uintptr_t)d, now);
     } else if (d->type->kind == ZKT_KIND_MAP) {
         write_map(p, d, now);
@@ -590,7 +592,7 @@ static void write_delta(struct patch *p, const struct zkt_delta *d,
     }
 }
 
-/* One dialect; false: no memory. */
+/* Writes a dialect. Returns false if there is no memory. */
 static bool write_patch(struct patch *p, const struct zkt_journal *journal,
                         const struct zkt_delta *root)
 {

@@ -1,8 +1,8 @@
 /*
- * What the files of this folder share: places and records. A place is a chain
- * of steps from the root of the state, as they were when it was made; records
- * point to the place of the struct or container that they changed, so that a
- * path never has to be copied.
+ * Cursors and records, shared by the files of this folder. A cursor is a chain
+ * of steps from the root of the state, as of the time it was made. A record
+ * points to the cursor of the struct or container that it changed, so paths are
+ * never copied.
  */
 #ifndef ZKT_STATE_RECORD_H
 #define ZKT_STATE_RECORD_H
@@ -14,78 +14,84 @@
 
 enum zkt_step_kind {
     ZKT_STEP_ROOT,
-    ZKT_STEP_FIELD, /* of a struct; through an OPTIONAL or BOXED as well */
+    ZKT_STEP_FIELD, /* of a struct, also through OPTIONAL or BOXED */
     ZKT_STEP_ITEM,
     ZKT_STEP_ENTRY
 };
 
 struct zkt_place {
     struct zkt_journal *journal;
-    struct zkt_place *parent;    /* NULL: the root */
+    struct zkt_place *parent;    /* NULL for the root */
     const struct zkt_type *type; /* a struct, list or map */
-    void *at;                    /* while it is not stale */
+    void *at;                    /* valid while the cursor is not stale */
     enum zkt_step_kind step;
     uint32_t index;     /* field or item */
     struct zkt_str key; /* of the entry; in the arena */
-    uint32_t seen;      /* records that did not make it stale */
+    uint32_t seen;      /* records before this number did not make it stale */
     uint32_t depth;     /* steps from the root */
 };
 
 enum zkt_operation {
-    ZKT_SET,     /* field index; old: the field */
-    ZKT_INSERT,  /* item index */
-    ZKT_REPLACE, /* item index; old: the item */
-    ZKT_REMOVE,  /* items index…; old: all of them */
-    ZKT_PUT,     /* key; old: the value, or NULL: the entry is new */
-    ZKT_DELETE,  /* entry index; old: the whole entry */
+    ZKT_SET,     /* index: field; old: its value */
+    ZKT_INSERT,  /* index: item */
+    ZKT_REPLACE, /* index: item; old: the item */
+    ZKT_REMOVE,  /* index, count: items; old: all of them */
+    ZKT_PUT,     /* key; old: the value, NULL if the entry is new */
+    ZKT_DELETE,  /* index: entry; old: key and value */
     ZKT_CLEAR    /* old: the container */
 };
 
 struct zkt_record {
     enum zkt_operation operation;
     uint32_t index, count;
-    bool is_small; /* old stands in small */
+    bool is_small; /* old points to small */
     struct zkt_place *where;
     struct zkt_str key;
-    void *old; /* moved out of the state; NULL: there was none */
+    void *old; /* value moved out of the state; NULL if there was none */
     alignas(8) char small[16];
 };
 
-/** Where a place stands now, by walking its steps: for undo. */
+/** Returns the current address of the cursor's value by walking its steps; used
+ * by undo. */
 void *zkt__cursor_resolve(const struct zkt_place *cursor);
 
-/** A place one step below @at; NULL with the journal poisoned. */
+/** Makes a cursor a step below @at. Returns NULL, and poisons the journal, if
+ * the state is too deep or there is no memory. */
 struct zkt_place *zkt__cursor_new(struct zkt_place *at, enum zkt_step_kind step,
                                   const struct zkt_type *type, void *address);
 
-/** Whether a list or map of @type may not have @len items. */
+/** Returns true if a list or map of @type must not have @len items. */
 bool zkt__violates_size_limit(const struct zkt_type *type, size_t len);
 
 /**
- * Whether a record from number @since on changed a list, map or field on the
- * way to @place. Also true, with the journal poisoned, if there is no memory.
+ * Returns true if a record from number @since on changed a list, map or field
+ * that leads to the cursor; also, with the journal poisoned, if there is no
+ * memory.
  */
 bool zkt__cursor_is_stale(const struct zkt_place *cursor, uint32_t since);
 
-/** Whether it can still be written through; a stale one poisons. */
+/** Returns true if the cursor may be written through; a stale cursor poisons
+ * the journal. */
 bool zkt__cursor_usable(struct zkt_place *cursor);
 
 /**
- * The struct or container that a mutator means: @at itself for ZKT_ITSELF,
- * else a place for the container in field @field. NULL: poisoned.
+ * Returns the struct or container that a mutator changes: @at itself for
+ * ZKT_ITSELF, else a cursor to the container in @field. Returns NULL if the
+ * journal is poisoned.
  */
 struct zkt_place *zkt__cursor_container(struct zkt_place *at, int field,
                                         enum zkt_kind kind);
 
-/** The steps of @place, for an issue; returns how many. */
+/** Writes the steps of the cursor for an issue; returns their number. */
 uint32_t zkt__cursor_path(const struct zkt_place *cursor,
                           struct zkt_step path[ZKT_DEPTH_MAX]);
 
-/** Whether a field's value is no key in JSON: OPTIONAL or BOXED, and empty. */
+/** Returns true if JSON omits the field: OPTIONAL or BOXED, and empty. */
 bool zkt__is_absent(const struct zkt_type *type, const void *value);
 
-/** The part of an OPTIONAL, NULLABLE or BOXED value that is inside, or NULL;
- * any other value is itself. *@type becomes its type. */
+/** Returns the inner value of an OPTIONAL, NULLABLE or BOXED, or NULL if it
+ * is empty; returns any other value itself. *@type becomes the type of the
+ * result. */
 void *zkt__unwrap(const struct zkt_type **type, void *value);
 
 #endif

@@ -1,14 +1,13 @@
 /*
- * Which places a change has cut off: all that is in a list or map that was
- * changed, or in a field that was set. A few changes are looked through; for
- * many there is an index of the newest change of each target, which is brought
- * up to date when it is asked, so that a call that holds no places pays
- * nothing.
+ * Detects stale cursors. A change makes stale every cursor that leads through
+ * the changed list or map, or through the field that was set. A few changes are
+ * scanned; for many, an index holds the newest change of each target. The index
+ * is updated on demand, so calls that hold no cursors pay nothing.
  */
 #include "state/record.h"
 
 enum {
-    FEW = 16 /* changes that are looked through */
+    FEW = 16 /* changes that are scanned */
 };
 
 struct target {
@@ -49,7 +48,7 @@ static uint64_t hash_target(const struct zkt_journal *journal,
     return zkt__hash(&journal->store->key, key, sizeof(key));
 }
 
-/* The newest change of @t that is in the index, or ZKT_INDEX_NONE. */
+/* Returns the newest indexed change of @t, or ZKT_INDEX_NONE. */
 static uint32_t newest(const struct zkt_journal *journal,
                        const struct target *t, uint64_t hash)
 {
@@ -57,7 +56,8 @@ static uint32_t newest(const struct zkt_journal *journal,
                            sizeof(*t));
 }
 
-/* Puts all changes into the index. False: no memory. */
+/* Adds the missing changes to the index. Returns false if there is no
+ * memory. */
 static bool update(struct zkt_journal *journal)
 {
     const struct zkt_allocator memory = zkt__arena_allocator(journal->arena);
@@ -79,7 +79,7 @@ static bool update(struct zkt_journal *journal)
     return true;
 }
 
-/* Whether a change from number @since on is one of @t. */
+/* Returns true if a change from number @since on is of @t. */
 static bool is_changed(const struct zkt_journal *journal,
                        const struct target *t, uint32_t since, bool indexed)
 {

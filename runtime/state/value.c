@@ -1,4 +1,5 @@
-/* See value.h. Recursion is as deep as the value, which was checked. */
+/* See value.h. Recursion is bounded by the depth of the value, which has been
+ * checked. */
 #include "state/value.h"
 
 #include <string.h>
@@ -27,7 +28,7 @@ static bool copy_string(const struct zkt_store *store, struct zkt_str *to,
     return true;
 }
 
-/* The same bytes with a NUL behind them, or NULL where there are none. */
+/* Copies the bytes and adds a NUL; *@data is NULL if there are none. */
 static bool copy_block(const struct zkt_store *store, const void **data,
                        size_t *to_len, const void *from, size_t len)
 {
@@ -76,7 +77,7 @@ static bool copy_struct(const struct zkt_store *store,
     return true;
 }
 
-/* The variant that a union holds, or NULL: an unknown one, of no bytes. */
+/* Returns the variant that a union holds, or NULL if its kind is unknown. */
 static const struct zkt_type *variant_of(const struct zkt_type *type,
                                          const void *value)
 {
@@ -118,7 +119,7 @@ static bool copy_list(const struct zkt_store *store,
     return true;
 }
 
-/* One entry of a map that may hold the key already: the last one wins. */
+/* Copies an entry of a map that may contain the key: the last entry wins. */
 static bool copy_entry(const struct zkt_store *store,
                        const struct zkt_map_info *info, struct zkt_any_map *to,
                        struct zkt_str key, const void *value)
@@ -134,7 +135,7 @@ static bool copy_entry(const struct zkt_store *store,
     if (!copy_string(store, &own_key, key)) {
         return false;
     }
-    /* Zeros first, so that no scratch is needed for the value. */
+    /* The value is added as zeros, so that no scratch is needed. */
     if (!zkt__map_add(store, to, info, own_key, NULL, NULL, NULL)) {
         zkt__value_release(store, &zkt_type_string, &own_key);
         return false;
@@ -174,7 +175,8 @@ static bool copy_boxed(const struct zkt_store *store,
     return own != NULL && zkt__value_copy(store, inner, own, box);
 }
 
-/* Into zeroed @to; what was copied before a failure stays, to be released. */
+/* Copies into the zeroed @to. On failure the parts already copied remain, for
+ * the caller to release. */
 static bool copy(const struct zkt_store *store, const struct zkt_type *type,
                  void *to, const void *from)
 {

@@ -1,9 +1,9 @@
 /*
- * Values that a state owns: copied in, compared, released, all by the type
- * table. Each string is a block of its own with a NUL behind it; a list's
- * items stand in a block with a head in front that knows its capacity; a map
- * has an index beside its items. Empty ones take no memory. The public struct
- * ({items, len}) is all that a user sees.
+ * Values that a state owns: copied, compared and released by their type
+ * descriptors. Each string is a block of its own with a terminating NUL. The
+ * items of a list are in a block behind a header with the capacity. A map has
+ * an index beside its entries. Empty values take no memory. Users see only the
+ * public struct ({items, len}).
  */
 #ifndef ZKT_STATE_VALUE_H
 #define ZKT_STATE_VALUE_H
@@ -14,27 +14,31 @@
 #include "base/memory.h"
 #include "zocket/schema.h"
 
-/* What owned values are made with; one per server or client. */
+/* Allocator and hash key of owned values; each server and client has its
+ * own. */
 struct zkt_store {
     const struct zkt_allocator *allocator;
     struct zkt_hash_key key; /* for the indexes of maps */
 };
 
 /**
- * Makes @to an owned deep copy of @from, which may be anybody's. Of equal
- * keys in a map the last one wins. False: no memory, and @to is zeroed.
+ * Makes @to an owned deep copy of @from, which may have any owner. The last
+ * entry of a duplicate map key wins. Returns false, with @to zeroed, if there
+ * is no memory.
  */
 bool zkt__value_copy(const struct zkt_store *store, const struct zkt_type *type,
                      void *to, const void *from);
-/** Releases what an owned value holds, and zeroes it. Takes a zeroed one. */
+/** Releases the memory of an owned value, and zeroes it. Takes a zeroed
+ * value. */
 void zkt__value_release(const struct zkt_store *store,
                         const struct zkt_type *type, void *value);
-/** Maps are equal when they have the same entries, in any order. */
+/** Returns true if the values are equal; the order of map entries is ignored.
+ */
 bool zkt__value_equal(const struct zkt_type *type, const void *a,
                       const void *b);
 /**
- * Makes @to the value that a struct has by its fields' defaults, owned. Every
- * field must have one or be absent by nature. False: no memory.
+ * Makes @to an owned struct of its fields' defaults. Each field must have a
+ * default or be absent when zeroed. Returns false if there is no memory.
  */
 bool zkt__value_default(const struct zkt_store *store,
                         const struct zkt_type *type, void *to);
