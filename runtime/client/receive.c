@@ -33,7 +33,7 @@ void zkt__client_report(struct zkt_client *client,
 void zkt__client_tolerate(const struct zkt_client *client,
                           struct zkt_reader *reader)
 {
-    reader->lenient = true;
+    reader->tolerant = true;
     reader->depth_max = (uint32_t)client->options.json_depth;
 }
 

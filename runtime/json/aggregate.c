@@ -136,7 +136,7 @@ bool zkt_decode_union(struct zkt_reader *reader, const struct zkt_type *type,
         return variant->decode(reader, variant,
                                (char *)value + info->value_offset);
     }
-    if (found == FOUND && reader->lenient) {
+    if (found == FOUND && reader->tolerant) {
         reader->unknown_values++;
         return zkt__reader_skip(reader, NULL); /* of a newer server */
     }

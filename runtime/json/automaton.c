@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Where the run has come to. */
-struct moment {
+struct position {
     const char *begin, *at, *end;
 };
 
@@ -36,29 +36,30 @@ static bool is_word(char c)
            (c >= 'a' && c <= 'z') || c == '_';
 }
 
-static bool is_place(enum zkt_place_kind kind, const struct moment *m)
+static bool assertion_holds(enum zkt_assertion_kind kind,
+                            const struct position *m)
 {
-    if (kind == ZKT_PLACE_BEGIN) {
+    if (kind == ZKT_ASSERT_BEGIN) {
         return m->at == m->begin;
     }
-    if (kind == ZKT_PLACE_END) {
+    if (kind == ZKT_ASSERT_END) {
         return m->at == m->end;
     }
     const bool before = m->at > m->begin && is_word(m->at[-1]);
     const bool behind = m->at < m->end && is_word(*m->at);
-    return (before != behind) == (kind == ZKT_PLACE_WORD);
+    return (before != behind) == (kind == ZKT_ASSERT_WORD);
 }
 
 /* Whether the end is reached from node @number, which leads without a
  * character to one from which it is. */
 static bool leads_on(const struct zkt_automaton *a, uint32_t number,
-                     const struct moment *m)
+                     const struct position *m)
 {
     const struct zkt_node *node = &a->nodes[number];
     switch (node->kind) {
-    case ZKT_NODE_PLACE:
-        return is_place((enum zkt_place_kind)node->which, m);
-    case ZKT_NODE_LOOK:
+    case ZKT_NODE_ASSERTION:
+        return assertion_holds((enum zkt_assertion_kind)node->which, m);
+    case ZKT_NODE_LOOKAHEAD:
         return reaches(a, node->a) != (node->which == 1);
     case ZKT_NODE_SPLIT:
     case ZKT_NODE_SET:
@@ -92,7 +93,8 @@ static uint32_t fill_queue(const struct zkt_automaton *a,
 /* Marks all that lead without a character to what is marked; what they look
  * for has been dealt with. Returns how many nodes there were. */
 static uint32_t go_back(const struct zkt_automaton *a,
-                        const struct zkt_region *region, const struct moment *m)
+                        const struct zkt_region *region,
+                        const struct position *m)
 {
     mark(a, region->last);
     uint32_t count = fill_queue(a, region);
@@ -110,7 +112,7 @@ static uint32_t go_back(const struct zkt_automaton *a,
 }
 
 static uint32_t go_back_in_all(const struct zkt_automaton *a,
-                               const struct moment *m)
+                               const struct position *m)
 {
     uint32_t count = a->words;
     for (uint32_t i = 0; i < a->region_count; i++) {
@@ -141,7 +143,7 @@ static void take_other(const struct zkt_automaton *a, uint32_t c)
 }
 
 /* Goes back over one character; returns the steps that it took. */
-static uint32_t step_back(const struct zkt_automaton *a, struct moment *m)
+static uint32_t step_back(const struct zkt_automaton *a, struct position *m)
 {
     uint32_t c = (unsigned char)*--m->at;
     if (c < 0x80) {
@@ -167,7 +169,7 @@ bool zkt__automaton_finds(struct zkt_automaton *automaton, struct zkt_str text,
                           uint64_t *steps, uint64_t steps_max)
 {
     const char *begin = text.len > 0 ? text.data : "";
-    struct moment m = { begin, begin + text.len, begin + text.len };
+    struct position m = { begin, begin + text.len, begin + text.len };
     memset(automaton->now, 0, automaton->words * sizeof(*automaton->now));
     *steps += go_back_in_all(automaton, &m);
     while (!reaches(automaton, 0) && m.at > m.begin && *steps <= steps_max) {

@@ -9,18 +9,18 @@
 #include "base/memory.h"
 
 enum zkt_node_kind {
-    ZKT_NODE_SET,   /* a character; on to the next node */
-    ZKT_NODE_SPLIT, /* on to either of two nodes */
-    ZKT_NODE_PLACE, /* `^`, `$`, `\b` or `\B`; on to the next node */
-    ZKT_NODE_LOOK,  /* `(?=…)`, `(?!…)` */
-    ZKT_NODE_MATCH  /* the end of the pattern, or of what is looked for */
+    ZKT_NODE_SET,       /* a character; on to the next node */
+    ZKT_NODE_SPLIT,     /* on to either of two nodes */
+    ZKT_NODE_ASSERTION, /* `^`, `$`, `\b` or `\B`; on to the next node */
+    ZKT_NODE_LOOKAHEAD, /* `(?=…)`, `(?!…)` */
+    ZKT_NODE_MATCH      /* the end of the pattern, or of what is looked for */
 };
 
-enum zkt_place_kind {
-    ZKT_PLACE_BEGIN,
-    ZKT_PLACE_END,
-    ZKT_PLACE_WORD,
-    ZKT_PLACE_NO_WORD
+enum zkt_assertion_kind {
+    ZKT_ASSERT_BEGIN,
+    ZKT_ASSERT_END,
+    ZKT_ASSERT_WORD,
+    ZKT_ASSERT_NO_WORD
 };
 
 struct zkt_node {

@@ -219,9 +219,9 @@ static void take_alternatives(struct build *b);
 
 static void take_group(struct build *b)
 {
-    const bool not = take(b, "?!"), look = not || take(b, "?=");
-    if (look) {
-        const uint32_t node = add_node(b, ZKT_NODE_LOOK, not );
+    const bool not = take(b, "?!"), lookahead = not || take(b, "?=");
+    if (lookahead) {
+        const uint32_t node = add_node(b, ZKT_NODE_LOOKAHEAD, not );
         const uint32_t from = b->nodes;
         take_alternatives(b);
         end_region(b, from);
@@ -234,20 +234,20 @@ static void take_group(struct build *b)
 }
 
 /* Returns false if there is none. */
-static bool take_place(struct build *b)
+static bool take_assertion(struct build *b)
 {
     static const struct {
         const char *text;
-        enum zkt_place_kind kind;
-    } places[] = {
-        { "^", ZKT_PLACE_BEGIN },
-        { "$", ZKT_PLACE_END },
-        { "\\b", ZKT_PLACE_WORD },
-        { "\\B", ZKT_PLACE_NO_WORD },
+        enum zkt_assertion_kind kind;
+    } assertions[] = {
+        { "^", ZKT_ASSERT_BEGIN },
+        { "$", ZKT_ASSERT_END },
+        { "\\b", ZKT_ASSERT_WORD },
+        { "\\B", ZKT_ASSERT_NO_WORD },
     };
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        if (take(b, places[i].text)) {
-            (void)add_node(b, ZKT_NODE_PLACE, places[i].kind);
+    for (size_t i = 0; i < sizeof(assertions) / sizeof(assertions[0]); i++) {
+        if (take(b, assertions[i].text)) {
+            (void)add_node(b, ZKT_NODE_ASSERTION, assertions[i].kind);
             return true;
         }
     }
@@ -257,7 +257,7 @@ static bool take_place(struct build *b)
 static void take_atom(struct build *b)
 {
     b->failed = b->failed || ++b->terms > TERMS_MAX;
-    if (take_place(b)) {
+    if (take_assertion(b)) {
         return;
     }
     if (take(b, "(")) {
@@ -391,9 +391,9 @@ static void note_backs(struct zkt_automaton *a, bool fill)
             if (node->b != node->a) {
                 note_back(a, i, node->b, fill);
             }
-        } else if (node->kind == ZKT_NODE_PLACE) {
+        } else if (node->kind == ZKT_NODE_ASSERTION) {
             note_back(a, i, i + 1, fill);
-        } else if (node->kind == ZKT_NODE_LOOK) {
+        } else if (node->kind == ZKT_NODE_LOOKAHEAD) {
             note_back(a, i, node->b, fill);
         }
     }

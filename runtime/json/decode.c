@@ -88,8 +88,8 @@ static bool take_integer(struct zkt_reader *reader, const struct zkt_type *type,
     if (!take_number(reader, "integer", &number)) {
         return false;
     }
-    const struct zkt_int_rules *rules = reader->lenient ? widest
-                                                        : type->of.ints;
+    const struct zkt_int_rules *rules = reader->tolerant ? widest
+                                                         : type->of.ints;
     if (!number.whole) {
         if (number.real != floor(number.real)) {
             zkt__issue_add(reader->issues, ZKT_ISSUE_INVALID_TYPE, reader->path,
@@ -158,7 +158,7 @@ bool zkt_decode_float64(struct zkt_reader *reader, const struct zkt_type *type,
         return false;
     }
     const struct zkt_where where = here(reader);
-    const struct zkt_float_rules *rules = reader->lenient
+    const struct zkt_float_rules *rules = reader->tolerant
                                               ? zkt_type_float64.of.floats
                                               : type->of.floats;
     if (!zkt__rule_float(&where, rules, number.real)) {
@@ -204,7 +204,7 @@ bool zkt_decode_string(struct zkt_reader *reader, const struct zkt_type *type,
     if (!take_text(reader, out)) {
         return false;
     }
-    if (reader->lenient) {
+    if (reader->tolerant) {
         return true;
     }
     const struct zkt_string_rules *rules = type->of.strings;
@@ -239,7 +239,8 @@ bool zkt_decode_bytes(struct zkt_reader *reader, const struct zkt_type *type,
     }
     out->data = bytes;
     const struct zkt_where where = here(reader);
-    return reader->lenient || zkt__rule_bytes(&where, type->of.bytes, out->len);
+    return reader->tolerant ||
+           zkt__rule_bytes(&where, type->of.bytes, out->len);
 }
 
 bool zkt_decode_json(struct zkt_reader *reader, const struct zkt_type *type,
@@ -270,7 +271,7 @@ bool zkt_decode_enum(struct zkt_reader *reader, const struct zkt_type *type,
     }
     *out = type->of.enums->find(text);
     reader->unknown_values += *out < 0;
-    if (*out >= 0 || reader->lenient) {
+    if (*out >= 0 || reader->tolerant) {
         return true;
     }
     zkt__issue_add(reader->issues, ZKT_ISSUE_INVALID_VALUE, reader->path,

@@ -20,13 +20,13 @@ static bool no_memory(struct zkt_reader *reader)
 /* ---- lists ---- */
 
 /* Items on their way into an array of the arena. */
-struct growing {
+struct item_array {
     char *items;
     size_t len, capacity, size;
 };
 
 /* Room for one more item, zeroed, or NULL. */
-static void *grow(struct zkt_reader *reader, struct growing *g)
+static void *grow(struct zkt_reader *reader, struct item_array *g)
 {
     if (g->len == g->capacity) {
         const size_t capacity = g->capacity > 0 ? g->capacity * 2 : 4;
@@ -46,7 +46,7 @@ static void *grow(struct zkt_reader *reader, struct growing *g)
 }
 
 /* Gives back the room that no item needed, where that can be. */
-static void fit(struct zkt_reader *reader, struct growing *g)
+static void shrink_to_fit(struct zkt_reader *reader, struct item_array *g)
 {
     if (g->len > 0 && g->len < g->capacity) {
         g->items = zkt__arena_shrink(reader->arena, g->items,
@@ -60,12 +60,12 @@ bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
 {
     const struct zkt_list_info *info = type->of.lists;
     struct zkt_any_list *out = value;
-    struct growing g = { .size = info->item->size };
+    struct item_array g = { .size = info->item->size };
     *out = (struct zkt_any_list){ NULL, 0 };
     if (!zkt__reader_enter(reader, ZKT_TOKEN_ARRAY)) {
         return zkt__decode_mismatch(reader, "array");
     }
-    const uint32_t limit = reader->lenient ? UINT32_MAX : info->max;
+    const uint32_t limit = reader->tolerant ? UINT32_MAX : info->max;
     bool good = true;
     size_t count = 0; /* with one more than fits, when there are more */
     while (zkt__reader_item(reader)) {
@@ -82,10 +82,10 @@ bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
     if (reader->malformed || reader->no_memory) {
         return false;
     }
-    fit(reader, &g);
+    shrink_to_fit(reader, &g);
     *out = (struct zkt_any_list){ g.items, g.len };
     const struct zkt_where where = here(reader);
-    if (reader->lenient) {
+    if (reader->tolerant) {
         return good;
     }
     good = zkt__rule_count(&where, info->min, info->max, count, "item",
@@ -99,8 +99,8 @@ bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
 /* ---- maps ---- */
 
 /* A map on its way in. */
-struct building {
-    struct growing entries;
+struct map_builder {
+    struct item_array entries;
     struct zkt_map_index *index;
     uint32_t first_issue;
     uint32_t limit; /* of entries */
@@ -108,7 +108,7 @@ struct building {
 };
 
 /* Where @key stands already, or ZKT_INDEX_NONE. */
-static uint32_t find_entry(const struct building *b, struct zkt_str key)
+static uint32_t find_entry(const struct map_builder *b, struct zkt_str key)
 {
     const struct zkt_any_map map = { b->entries.items, b->entries.len,
                                      b->index };
@@ -116,7 +116,7 @@ static uint32_t find_entry(const struct building *b, struct zkt_str key)
 }
 
 /* Notes the newest entry in the index, making one when there are many. */
-static bool note_entry(struct zkt_reader *reader, struct building *b)
+static bool note_entry(struct zkt_reader *reader, struct map_builder *b)
 {
     const struct zkt_allocator memory = zkt__arena_allocator(reader->arena);
     const struct zkt_any_map map = { b->entries.items, b->entries.len, NULL };
@@ -173,11 +173,11 @@ static bool key_is_good(struct zkt_reader *reader, struct zkt_str key,
                        reader->depth, "the key holds half of a surrogate pair");
         return false;
     }
-    return reader->lenient || zkt__rule_map_key(&where, key);
+    return reader->tolerant || zkt__rule_map_key(&where, key);
 }
 
 /* Adds an entry with @key, for which there is none; false: no memory. */
-static bool add_entry(struct zkt_reader *reader, struct building *b,
+static bool add_entry(struct zkt_reader *reader, struct map_builder *b,
                       struct zkt_str key)
 {
     char *entry = grow(reader, &b->entries);
@@ -190,7 +190,7 @@ static bool add_entry(struct zkt_reader *reader, struct building *b,
 
 /* One entry, of which the key is next. */
 static void take_entry(struct zkt_reader *reader, const struct zkt_type *type,
-                       struct building *b)
+                       struct map_builder *b)
 {
     const struct zkt_map_info *info = type->of.maps;
     struct zkt_str key;
@@ -226,10 +226,10 @@ bool zkt_decode_map(struct zkt_reader *reader, const struct zkt_type *type,
 {
     const struct zkt_map_info *info = type->of.maps;
     struct zkt_any_map *out = value;
-    struct building b = {
+    struct map_builder b = {
         .entries = { .size = info->entry_size },
         .first_issue = reader->issues->count,
-        .limit = reader->lenient ? UINT32_MAX : info->max,
+        .limit = reader->tolerant ? UINT32_MAX : info->max,
     };
     const uint32_t found = reader->issues->total;
     *out = (struct zkt_any_map){ NULL, 0, NULL };
@@ -242,13 +242,13 @@ bool zkt_decode_map(struct zkt_reader *reader, const struct zkt_type *type,
     if (reader->malformed || reader->no_memory) {
         return false;
     }
-    fit(reader, &b.entries);
+    shrink_to_fit(reader, &b.entries);
     if (b.index != NULL) {
         b.index->items = b.entries.items;
     }
     *out = (struct zkt_any_map){ b.entries.items, b.entries.len, b.index };
     const struct zkt_where where = here(reader);
-    if (!reader->lenient) {
+    if (!reader->tolerant) {
         (void)zkt__rule_count(&where, info->min, info->max,
                               b.entries.len + b.over, "entry", "entries");
     }

@@ -54,7 +54,7 @@ static bool reserve(struct zkt_issues *issues)
 }
 
 /* How many are listed. */
-static uint32_t most(const struct zkt_issues *issues)
+static uint32_t listed_max(const struct zkt_issues *issues)
 {
     return issues->context != NULL && issues->context->issues_max > 0
                ? issues->context->issues_max
@@ -87,7 +87,7 @@ static void add(struct zkt_issues *issues, enum zkt_issue_code code,
                 const char *message, va_list arguments)
 {
     issues->total++;
-    if (issues->count >= most(issues)) {
+    if (issues->count >= listed_max(issues)) {
         return;
     }
     if (!reserve(issues)) {

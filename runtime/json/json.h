@@ -90,7 +90,7 @@ static inline void zkt__reader_init(struct zkt_reader *reader, char *text,
     reader->hash_key = hash_key;
     reader->discriminator.data = NULL;
     reader->plain = (struct zkt_str){ NULL, 0 };
-    reader->lenient = false;
+    reader->tolerant = false;
     reader->malformed = false;
     reader->no_memory = false;
     reader->unknown_fields = 0;

@@ -3,7 +3,7 @@
  * double arithmetic (Clinger's fast path), most others are decided by 128 bits
  * of a power of ten; the rest is the C library's, in the C locale. Writing:
  * whole numbers and short decimals directly; else the fewest digits that read
- * back, found by the same powers of ten.
+ * back, found by the same powers of power10.
  */
 #include "json/number.h"
 
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json/ten.h"
+#include "json/pow10.h"
 
 enum {
     EXACT_POWER = 22,  /* 10^22 is the largest power that a double holds */
@@ -172,12 +172,12 @@ static bool read_product(const struct parts *p, double *out)
     }
     const int zeros = __builtin_clzll(p->digits);
     const uint64_t digits = p->digits << zeros;
-    const struct zkt_ten ten = zkt__ten(p->power);
+    const struct zkt_pow10 power10 = zkt__pow10(p->power);
     uint64_t words[3], middle;
-    words[2] = zkt__ten_multiply(digits, ten.low, &middle);
-    words[1] = zkt__ten_multiply(digits, ten.high, &words[0]) + middle;
+    words[2] = zkt__multiply_128(digits, power10.low, &middle);
+    words[1] = zkt__multiply_128(digits, power10.high, &words[0]) + middle;
     words[0] += words[1] < middle;
-    const uint64_t error = ten.exact ? 0 : digits;
+    const uint64_t error = power10.exact ? 0 : digits;
     uint64_t least[3] = { words[0], words[1], words[2] - error };
     least[1] -= words[2] < error;
     least[0] -= words[2] < error && words[1] == 0;
@@ -188,7 +188,7 @@ static bool read_product(const struct parts *p, double *out)
         return false;
     }
     *out = ldexp((double)rounded,
-                 zkt__ten_log2(p->power) + 64 - 52 - zeros - (int)shift);
+                 zkt__pow10_log2(p->power) + 64 - 52 - zeros - (int)shift);
     return true;
 }
 
@@ -342,11 +342,12 @@ static bool write_short(double value, struct decimal *out)
 /* The product of a power of ten and @quarters, a fourth of which is a number
  * of the wanted digits, rounded down; but an even one from which something was
  * cut is made odd, so that it compares as what it stands for. */
-static uint64_t scale(const struct zkt_ten *ten, uint64_t quarters)
+static uint64_t scale(const struct zkt_pow10 *power10, uint64_t quarters)
 {
     uint64_t middle, high;
-    (void)zkt__ten_multiply(ten->low, quarters, &middle);
-    const uint64_t low = zkt__ten_multiply(ten->high, quarters, &high) + middle;
+    (void)zkt__multiply_128(power10->low, quarters, &middle);
+    const uint64_t low = zkt__multiply_128(power10->high, quarters, &high) +
+                         middle;
     return (high + (low < middle)) | (low > 1);
 }
 
@@ -368,14 +369,14 @@ static struct decimal write_shortest(double value)
     /* At a power of two the neighbour below is half as far away. */
     const bool closer = fraction == 0 && exponent > 1;
     /* The logarithms to base ten of 2 and of 4/3, times 2^22. */
-    const int power = zkt__ten_floor(
+    const int power = zkt__shift_floor(
         (int64_t)q * 1262611 - (closer ? 524031 : 0), 22);
-    const int h = q + zkt__ten_log2(-power) + 1;
-    const struct zkt_ten ten = zkt__ten(-power);
-    const uint64_t middle = scale(&ten, 4 * c << h);
+    const int h = q + zkt__pow10_log2(-power) + 1;
+    const struct zkt_pow10 power10 = zkt__pow10(-power);
+    const uint64_t middle = scale(&power10, 4 * c << h);
     /* A tie is read as the even one. */
-    const uint64_t lower = scale(&ten, (4 * c - 2 + closer) << h) + (c & 1);
-    const uint64_t upper = scale(&ten, (4 * c + 2) << h) - (c & 1);
+    const uint64_t lower = scale(&power10, (4 * c - 2 + closer) << h) + (c & 1);
+    const uint64_t upper = scale(&power10, (4 * c + 2) << h) - (c & 1);
     const uint64_t below = middle / 4, short_below = below / 10;
     const bool short_down = lower <= 40 * short_below;
     const bool short_up = 40 * short_below + 40 <= upper;

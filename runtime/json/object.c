@@ -8,7 +8,7 @@
 #include "json/rules.h"
 
 enum {
-    SHOWN = 64 /* bytes of an unknown key */
+    KEY_SHOWN_MAX = 64 /* bytes of an unknown key */
 };
 
 bool zkt_object_open(struct zkt_reader *reader, const struct zkt_type *type,
@@ -51,7 +51,8 @@ void zkt_object_field(struct zkt_reader *reader, const struct zkt_type *type,
 static void note_unknown(struct zkt_object *object)
 {
     const struct zkt_str key = object->key;
-    const uint32_t len = key.len < SHOWN ? (uint32_t)key.len : SHOWN;
+    const uint32_t len = key.len < KEY_SHOWN_MAX ? (uint32_t)key.len
+                                                 : KEY_SHOWN_MAX;
     if (object->unknown_count++ == 0) {
         object->unknown_listed = object->unknown_len = 0;
     }
@@ -78,7 +79,7 @@ void zkt_object_unknown(struct zkt_reader *reader, const struct zkt_type *type,
                        zkt_str_eq(object->key, object->discriminator);
     if (!known) {
         reader->unknown_fields++;
-        if (type->of.structs->strict && !reader->lenient) {
+        if (type->of.structs->strict && !reader->tolerant) {
             note_unknown(object);
         }
     }
@@ -161,7 +162,7 @@ bool zkt_object_close(struct zkt_reader *reader, const struct zkt_type *type,
     if (reader->issues->total != object->found) {
         return false;
     }
-    if (info->check == 0 || reader->lenient) {
+    if (info->check == 0 || reader->tolerant) {
         return true;
     }
     const struct zkt_where where = { reader->issues, reader->path,

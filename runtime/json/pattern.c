@@ -170,8 +170,8 @@ static int try_match(const struct zkt_pattern_cache *cache,
 }
 
 /* The automaton's answer, as long as the input has steps left. */
-static enum zkt_match match_slowly(const struct zkt_compiled_pattern *slot,
-                                   struct zkt_str text, uint64_t *steps)
+static enum zkt_match match_automaton(const struct zkt_compiled_pattern *slot,
+                                      struct zkt_str text, uint64_t *steps)
 {
     const bool found = slot->automaton != NULL &&
                        *steps < ZKT_PATTERN_STEPS_MAX &&
@@ -199,7 +199,7 @@ enum zkt_match zkt__pattern_match(struct zkt_pattern_cache *cache,
     case PCRE2_ERROR_NOMEMORY:
         return ZKT_MATCH_NO_MEMORY;
     default: /* one of its limits */
-        return match_slowly(slot, text, steps);
+        return match_automaton(slot, text, steps);
     }
 }
 

@@ -172,8 +172,8 @@ bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what)
 }
 
 /* Whether something follows in the container; takes the comma or the end. */
-static inline bool another(struct zkt_reader *reader, char opening,
-                           char closing)
+static inline bool has_next(struct zkt_reader *reader, char opening,
+                            char closing)
 {
     if (reader->malformed || reader->no_memory) {
         return false;
@@ -199,7 +199,7 @@ static inline bool another(struct zkt_reader *reader, char opening,
 
 bool zkt__reader_entry(struct zkt_reader *reader)
 {
-    return another(reader, '{', '}');
+    return has_next(reader, '{', '}');
 }
 
 /* A key that has escapes, unescaped into the arena: the text stays. */
@@ -273,7 +273,7 @@ bool zkt__reader_key(struct zkt_reader *reader, struct zkt_str *key)
 
 bool zkt__reader_item(struct zkt_reader *reader)
 {
-    return another(reader, '[', ']');
+    return has_next(reader, '[', ']');
 }
 
 bool zkt__reader_done(struct zkt_reader *reader)

@@ -147,7 +147,7 @@ static void *decode(const struct apply *a, const struct zkt_type *type,
     }
     zkt__reader_init(&reader, (char *)(uintptr_t)op->value.data, op->value.len,
                      journal->arena, journal->issues, a->reader->hash_key);
-    reader.lenient = true;
+    reader.tolerant = true;
     reader.depth_max = a->depth_max;
     const bool good = type->decode(&reader, type, value);
     journal->unknown_fields += reader.unknown_fields;

@@ -1,8 +1,8 @@
 /*
  * Any bytes as JSON, through every decoder of three schemas; the first byte
  * selects the type. A value that decodes strictly passes zkt__check_value, is
- * accepted by a lenient reader, and is encoded and decoded to the same value. A
- * value that only a lenient reader accepts is checked, and encoded if it
+ * accepted by a tolerant reader, and is encoded and decoded to the same value.
+ * A value that only a tolerant reader accepts is checked, and encoded if it
  * passes.
  */
 #include <stdint.h>
@@ -95,7 +95,7 @@ struct run {
 };
 
 /* Decodes the value into the arena; returns NULL if it is refused. */
-static void *decode(struct run *r, const void *text, size_t len, bool lenient)
+static void *decode(struct run *r, const void *text, size_t len, bool tolerant)
 {
     struct zkt_reader reader;
     char *copy = zkt__arena_zero(&r->arena, len + ZKT_PADDING, 1);
@@ -105,7 +105,7 @@ static void *decode(struct run *r, const void *text, size_t len, bool lenient)
     }
     zkt__issues_init(&r->issues, &r->arena, &context);
     zkt__reader_init(&reader, copy, len, &r->arena, &r->issues, &hash_key);
-    reader.lenient = lenient;
+    reader.tolerant = tolerant;
     const bool good = r->type->decode(&reader, r->type, value) &&
                       zkt__reader_done(&reader);
     if (!good && !reader.malformed && r->issues.total == 0 &&
@@ -129,12 +129,12 @@ static void write_issues(const struct run *r)
     zkt__writer_finish(&w);
 }
 
-static void there_and_back(struct run *r, const void *value, bool lenient)
+static void there_and_back(struct run *r, const void *value, bool tolerant)
 {
     struct zkt_writer w;
     zkt__writer_init(&w, &zkt__allocator_default);
     r->type->encode(&w, r->type, value);
-    const void *back = decode(r, w.data, w.len, lenient);
+    const void *back = decode(r, w.data, w.len, tolerant);
     if (back == NULL || !zkt__value_equal(r->type, value, back)) {
         abort();
     }

@@ -27,7 +27,7 @@ static void check_whole(struct zkt_arena *arena, struct zkt_issues *issues,
     char *text = zkt__arena_zero(arena, w.len + ZKT_PADDING, 1);
     memcpy(text, w.data, w.len);
     zkt__reader_init(&reader, text, w.len, arena, issues, &store.key);
-    reader.lenient = true;
+    reader.tolerant = true;
     if (zkt__check_value(type, state, NULL, 0, issues) &&
         (!type->decode(&reader, type, &back) || !zkt__reader_done(&reader) ||
          !zkt__value_equal(type, state, &back))) {

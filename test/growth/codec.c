@@ -286,7 +286,7 @@ static bool decode_as_client(void *work)
     struct work *w = work;
     struct zkt_reader reader;
     begin(w, &reader);
-    reader.lenient = true;
+    reader.tolerant = true;
     (void)growth_values_type_.decode(&reader, &growth_values_type_, &w->value);
     return !reader.no_memory;
 }

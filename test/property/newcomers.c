@@ -101,7 +101,7 @@ static void take_snapshot(struct peer *p, struct zkt_arena *arena,
     zkt__issues_init(&issues, arena, NULL);
     zkt__reader_init(&reader, (char *)(uintptr_t)json.data, json.len, arena,
                      &issues, &store.key);
-    reader.lenient = true;
+    reader.tolerant = true;
     if (!type->decode(&reader, type, decoded)) {
         fail("a snapshot does not fit");
         return;
@@ -125,7 +125,7 @@ static void take_patch(struct peer *p, struct zkt_arena *arena,
     zkt__issues_init(&issues, arena, NULL);
     zkt__reader_init(&reader, (char *)(uintptr_t)json.data, json.len, arena,
                      &issues, &store.key);
-    reader.lenient = true;
+    reader.tolerant = true;
     (void)zkt__journal_begin(&journal, &store, arena, &issues, type, p->state,
                              UINT32_MAX);
     journal.checks = false;

@@ -193,7 +193,7 @@ static inline void check_patch(struct patch_round *round,
         memcpy(text, patch->data, patch->len);
         zkt__reader_init(&reader, text, patch->len, &arena, &issues,
                          &store->key);
-        reader.lenient = true;
+        reader.tolerant = true;
         zkt__journal_begin(&journal, store, &arena, &issues, type, copy,
                            UINT32_MAX);
         journal.checks = false;

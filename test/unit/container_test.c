@@ -166,7 +166,7 @@ static void test_a_client_takes_more(void **state)
     add(&d, "{\"a\":1,\"b\":2,\"c\":3,\"d\":4}");
     zkt__issues_init(&d.issues, &d.arena, NULL);
     zkt__reader_init(&d.reader, d.text, d.len, &d.arena, &d.issues, &key);
-    d.reader.lenient = true;
+    d.reader.tolerant = true;
     assert_true(zkt_decode_map(&d.reader, &few_map_type, &map));
     assert_int_equal(map.len, 4);
     zkt__arena_finish(&d.arena);

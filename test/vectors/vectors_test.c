@@ -40,14 +40,14 @@ static void fail(const struct vector *v, const char *what,
 }
 
 static bool decode(struct zkt_arena *arena, const struct zkt_type *type,
-                   const char *json, size_t len, bool lenient,
+                   const char *json, size_t len, bool tolerant,
                    struct zkt_issues *issues, void *out)
 {
     struct zkt_reader reader;
     char *text = zkt__arena_zero(arena, len + ZKT_PADDING, 1);
     memcpy(text, json, len);
     zkt__reader_init(&reader, text, len, arena, issues, &hash_key);
-    reader.lenient = lenient;
+    reader.tolerant = tolerant;
     const bool good = type->decode(&reader, type, out);
     if (!zkt__reader_done(&reader)) {
         printf("not JSON: %s\n", json);

@@ -67,7 +67,7 @@ struct zkt_reader {
                                      its fields; data NULL: none */
     struct zkt_str plain; /* the longest plain beginning of a string that was
                              skipped: it is not looked through again */
-    bool lenient;         /* a client: types are checked, rules are not */
+    bool tolerant;        /* a client: types are checked, rules are not */
     bool malformed;       /* not JSON, from here on; everything returns false */
     bool no_memory;       /* likewise */
     bool too_deep;        /* malformed for a limit of ours: depth_max */

@@ -90,13 +90,13 @@ static struct zkt_str ruled_text(struct zkt_arena *arena,
 
 static bool decode(struct zkt_arena *arena, const struct zkt_type *type,
                    const struct zkt_writer *w, struct zkt_issues *issues,
-                   bool lenient, void *out)
+                   bool tolerant, void *out)
 {
     struct zkt_reader reader;
     char *text = zkt__arena_zero(arena, w->len + ZKT_PADDING, 1);
     memcpy(text, w->data, w->len);
     zkt__reader_init(&reader, text, w->len, arena, issues, &hash_key);
-    reader.lenient = lenient;
+    reader.tolerant = tolerant;
     const bool good = type->decode(&reader, type, out);
     return good && zkt__reader_done(&reader);
 }

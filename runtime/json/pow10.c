@@ -1,18 +1,17 @@
 /*
- * See ten.h. A power of five is the product of one of every 27th, to 192 bits,
- * and of one that fits a word. What is cut off of the first is too little to
- * reach the 128 bits that count, which was tried for every power there is.
+ * See pow10.h. A power of five is the product of one of every 27th, to 192
+ * bits, and of one that fits a word. What is cut off of the first is too little
+ * to reach the 128 bits that count, which was tried for every power there is.
  */
-#include "json/ten.h"
+#include "json/pow10.h"
 
 enum {
     STEP = 27,
-    FIRST_STEP = -11,
-    EXACT_MAX = 55 /* 5^55 is the last that has no more than 128 bits */
+    FIRST_STEP = -11
 };
 
 /* 5^(STEP * i), i from FIRST_STEP on, moved to the left, cut to the right. */
-static const uint64_t far[][3] = {
+static const uint64_t coarse_powers[][3] = {
     { 0xa76c582338ed2621, 0xaf2af2b80af6f24e, 0x657c8f4d43323a36 },
     { 0x873e4f75e2224e68, 0x5a7744a6e804a291, 0xcc35eddfcf0996d7 },
     { 0xda7f5bf590966848, 0xaf39a475506a899e, 0xa30294cc2934e662 },
@@ -40,7 +39,7 @@ static const uint64_t far[][3] = {
 };
 
 /* 5^i, moved to the left. */
-static const uint64_t near[STEP] = {
+static const uint64_t fine_powers[STEP] = {
     0x8000000000000000, 0xa000000000000000, 0xc800000000000000,
     0xfa00000000000000, 0x9c40000000000000, 0xc350000000000000,
     0xf424000000000000, 0x9896800000000000, 0xbebc200000000000,
@@ -52,14 +51,14 @@ static const uint64_t near[STEP] = {
     0xd3c21bcecceda100, 0x84595161401484a0, 0xa56fa5b99019a5c8,
 };
 
-struct zkt_ten zkt__ten(int power)
+struct zkt_pow10 zkt__pow10(int power)
 {
     const int step = (power - FIRST_STEP * STEP) / STEP;
-    const uint64_t *row = far[step];
-    const uint64_t by = near[power - FIRST_STEP * STEP - step * STEP];
+    const uint64_t *row = coarse_powers[step];
+    const uint64_t by = fine_powers[power - FIRST_STEP * STEP - step * STEP];
     uint64_t high[3], low[3];
     for (int i = 0; i < 3; i++) {
-        low[i] = zkt__ten_multiply(row[i], by, &high[i]);
+        low[i] = zkt__multiply_128(row[i], by, &high[i]);
     }
     /* The four words of the product, the highest first. */
     const uint64_t d = low[2];
@@ -67,15 +66,15 @@ struct zkt_ten zkt__ten(int power)
     const uint64_t carry = c < low[1];
     const uint64_t b = low[0] + high[1] + carry;
     const uint64_t a = high[0] + (b < low[0] || (carry > 0 && b == low[0]));
-    struct zkt_ten ten = { a, b, c == 0 && d == 0 };
+    struct zkt_pow10 power10 = { a, b, c == 0 && d == 0 };
     if (a >> 63 == 0) {
-        ten.high = a << 1 | b >> 63;
-        ten.low = b << 1 | c >> 63;
-        ten.exact = c << 1 == 0 && d == 0;
+        power10.high = a << 1 | b >> 63;
+        power10.low = b << 1 | c >> 63;
+        power10.exact = c << 1 == 0 && d == 0;
     }
-    if (!ten.exact) {
-        ten.low++;
-        ten.high += ten.low == 0;
+    if (!power10.exact) {
+        power10.low++;
+        power10.high += power10.low == 0;
     }
-    return ten;
+    return power10;
 }

@@ -2,41 +2,41 @@
  * Powers of ten to 128 bits, for numbers of which no shorter arithmetic is
  * exact: reading one, and finding the shortest text of one.
  */
-#ifndef ZKT_JSON_TEN_H
-#define ZKT_JSON_TEN_H
+#ifndef ZKT_JSON_POW10_H
+#define ZKT_JSON_POW10_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
-    ZKT_TEN_MIN = -297,
-    ZKT_TEN_MAX = 324
+    ZKT_POW10_MIN = -297,
+    ZKT_POW10_MAX = 324
 };
 
 /* 128 bits, of which the highest is set. */
-struct zkt_ten {
+struct zkt_pow10 {
     uint64_t high, low;
     bool exact; /* else it is rounded up */
 };
 
-/** 10^@power = (high, low) * 2^(zkt__ten_log2(@power) - 127), from
- * ZKT_TEN_MIN to ZKT_TEN_MAX. */
-struct zkt_ten zkt__ten(int power);
+/** 10^@power = (high, low) * 2^(zkt__pow10_log2(@power) - 127), from
+ * ZKT_POW10_MIN to ZKT_POW10_MAX. */
+struct zkt_pow10 zkt__pow10(int power);
 
 /** x / 2^@by, rounded down: what compilers make of a shift to the right. */
-static inline int zkt__ten_floor(int64_t x, unsigned by)
+static inline int zkt__shift_floor(int64_t x, unsigned by)
 {
     return (int)(x >> by);
 }
 
 /** The exponent of the highest power of two that is at most 10^@power. */
-static inline int zkt__ten_log2(int power)
+static inline int zkt__pow10_log2(int power)
 {
-    return zkt__ten_floor((int64_t)power * 1741647, 19);
+    return zkt__shift_floor((int64_t)power * 1741647, 19);
 }
 
 /** The product of two words, the upper half in *@high. */
-static inline uint64_t zkt__ten_multiply(uint64_t a, uint64_t b, uint64_t *high)
+static inline uint64_t zkt__multiply_128(uint64_t a, uint64_t b, uint64_t *high)
 {
     const uint64_t a0 = (uint32_t)a, a1 = a >> 32;
     const uint64_t b0 = (uint32_t)b, b1 = b >> 32;
