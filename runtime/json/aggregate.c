@@ -1,7 +1,8 @@
 /*
- * Tuples and unions. A tuple is an array of just its elements. A union is the
- * object of one of its variants with one key more, which says which; that key
- * may come last, so an object is looked through for it before it is read.
+ * Tuples and unions. A tuple is the array of its elements. A union is the
+ * object of a variant with an additional key, the discriminator, which names
+ * the variant. As it may be the last key, the object is searched for it before
+ * it is decoded.
  */
 #include "json/rules.h"
 
@@ -66,8 +67,8 @@ enum found {
     NOT_TEXT
 };
 
-/* Looks through the object that stands next for the discriminator, of which
- * the last one counts, and leaves the reader where it was. */
+/* Searches the next object for the discriminator (the last duplicate counts),
+ * and resets the reader to its begin. */
 static enum found find_kind(struct zkt_reader *reader,
                             const struct zkt_union_info *info,
                             struct zkt_str *kind)
@@ -138,7 +139,7 @@ bool zkt_decode_union(struct zkt_reader *reader, const struct zkt_type *type,
     }
     if (found == FOUND && reader->tolerant) {
         reader->unknown_values++;
-        return zkt__reader_skip(reader, NULL); /* of a newer server */
+        return zkt__reader_skip(reader, NULL); /* sent by a newer server */
     }
     return no_kind(reader, info, found);
 }
@@ -149,7 +150,7 @@ void zkt_encode_union(struct zkt_writer *writer, const struct zkt_type *type,
     const struct zkt_union_info *info = type->of.unions;
     const int kind = *(const int *)value;
     if (kind < 0 || (uint32_t)kind >= info->kinds->count) {
-        ZKT_WRITE(writer, "null"); /* which no check lets through */
+        ZKT_WRITE(writer, "null"); /* checks reject such values */
         return;
     }
     ZKT_WRITE(writer, "{");
@@ -162,8 +163,8 @@ void zkt_encode_union(struct zkt_writer *writer, const struct zkt_type *type,
     if (writer->failed) {
         return;
     }
-    /* The variant wrote an object of its own: its brace becomes a comma, or
-     * goes where nothing is behind it. */
+    /* The variant wrote an object of its own: replace its brace with a comma,
+     * or remove it if the object is empty. */
     if (writer->data[at + 1] == '}') {
         writer->data[at] = '}';
         writer->len = at + 1;

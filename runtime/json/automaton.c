@@ -1,14 +1,15 @@
 /*
- * Running an automaton from the end of a text to its beginning. At each place
- * a bit for each node says whether the pattern's end can be reached from it by
- * what comes behind the place. So a character is a shift and a mask, what is
- * looked for ahead is known already, and no start is tried twice.
+ * Runs an automaton backwards, from the end of the text to its beginning. At
+ * each position, a bit per node says whether the end of the pattern can be
+ * reached from the node with the rest of the text. So a character costs a shift
+ * and a mask, the results of lookaheads are known already, and no start
+ * position is tried separately.
  */
 #include "json/automaton.h"
 
 #include <string.h>
 
-/* Where the run has come to. */
+/* The position of the run in the text. */
 struct position {
     const char *begin, *at, *end;
 };
@@ -50,8 +51,8 @@ static bool assertion_holds(enum zkt_assertion_kind kind,
     return (before != behind) == (kind == ZKT_ASSERT_WORD);
 }
 
-/* Whether the end is reached from node @number, which leads without a
- * character to one from which it is. */
+/* Returns true if the node leads, without consuming a character, to a node that
+ * reaches the end; a successor does. */
 static bool leads_on(const struct zkt_automaton *a, uint32_t number,
                      const struct position *m)
 {
@@ -74,7 +75,7 @@ static void mark(const struct zkt_automaton *a, uint32_t node)
     a->now[node / 64] |= (uint64_t)1 << node % 64;
 }
 
-/* Puts the nodes of the region that are marked into the queue; how many. */
+/* Puts the marked nodes of the region into the queue; returns their number. */
 static uint32_t fill_queue(const struct zkt_automaton *a,
                            const struct zkt_region *region)
 {
@@ -90,8 +91,8 @@ static uint32_t fill_queue(const struct zkt_automaton *a,
     return count;
 }
 
-/* Marks all that lead without a character to what is marked; what they look
- * for has been dealt with. Returns how many nodes there were. */
+/* Marks all epsilon predecessors of the marked nodes; the regions of their
+ * lookaheads have been processed. Returns the number of visited nodes. */
 static uint32_t go_back(const struct zkt_automaton *a,
                         const struct zkt_region *region,
                         const struct position *m)
@@ -121,7 +122,7 @@ static uint32_t go_back_in_all(const struct zkt_automaton *a,
     return count;
 }
 
-/* The nodes that take the character and then go on to one of those now. */
+/* Keeps the nodes that accept the character and continue at a marked node. */
 static void take_ascii(const struct zkt_automaton *a, unsigned char c)
 {
     const uint64_t *row = a->rows + (size_t)c * a->words;
@@ -142,7 +143,7 @@ static void take_other(const struct zkt_automaton *a, uint32_t c)
     }
 }
 
-/* Goes back over one character; returns the steps that it took. */
+/* Moves back over a character; returns the cost. */
 static uint32_t step_back(const struct zkt_automaton *a, struct position *m)
 {
     uint32_t c = (unsigned char)*--m->at;

@@ -1,16 +1,15 @@
 /*
- * Building an automaton by reading the pattern twice: once to count, once to
- * write into a block of just that size. What is repeated a number of times is
- * read as often. The syntax is the small one that zocketc/schema/pattern.c
- * writes.
+ * Builds an automaton in two passes over the pattern: the first counts, the
+ * second writes into a block of that size. A counted repetition is read as many
+ * times. The syntax is the subset that zocketc/schema/pattern.c writes.
  */
 #include <string.h>
 
 #include "json/automaton.h"
 
 enum {
-    NODES_MAX = 20480, /* more than the compiler of schemas lets through */
-    TERMS_MAX = 4 * NODES_MAX, /* read, also where they make no nodes */
+    NODES_MAX = 20480,         /* more than zocketc accepts */
+    TERMS_MAX = 4 * NODES_MAX, /* includes terms without nodes */
     ASCII = 128
 };
 
@@ -18,7 +17,7 @@ enum {
 
 struct build {
     const char *at, *end;
-    struct zkt_automaton *to; /* NULL: it is only counted */
+    struct zkt_automaton *to; /* NULL in the counting pass */
     uint32_t nodes, ranges, regions, terms;
     bool loops, failed;
 };
@@ -48,8 +47,8 @@ static void set_targets(const struct build *b, uint32_t node, uint32_t first,
     }
 }
 
-/* Splits that lead to one place which is not known yet are chained by their
- * second target. */
+/* Resolves a chain of splits with a common, so far unknown target: the chain is
+ * linked by their second targets. */
 static void set_chain(const struct build *b, uint32_t chain)
 {
     while (b->to != NULL && !b->failed && chain != NONE) {
@@ -71,7 +70,7 @@ static void add_range(struct build *b, uint32_t node, uint32_t first,
     b->ranges++;
 }
 
-/* Notes in the rows which ASCII characters the node takes. */
+/* Marks the ASCII characters that the node accepts in the rows. */
 static void fill_rows(const struct build *b, uint32_t node)
 {
     if (b->to == NULL || b->failed) {
@@ -113,7 +112,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* A character: itself, or `\x{…}`. */
+/* Reads a character: plain, or `\x{…}`. */
 static uint32_t take_character(struct build *b)
 {
     uint32_t c = 0;
@@ -148,7 +147,8 @@ static void take_set(struct build *b)
     fill_rows(b, node);
 }
 
-/* Past the set, group, escape or character at @at, if that is well-formed. */
+/* Returns the end of the set, group, escape or character at @at, if it is
+ * well-formed. */
 static const char *skip_item(const char *at, const char *end)
 {
     int groups = 0;
@@ -169,7 +169,7 @@ static const char *skip_item(const char *at, const char *end)
     return at;
 }
 
-/* Past one character that may be `\x{…}` as well. */
+/* As skip_item, but knows `\x{…}`. */
 static const char *skip_atom(const char *at, const char *end)
 {
     const bool code = end - at > 2 && at[0] == '\\' && at[1] == 'x';
@@ -177,9 +177,9 @@ static const char *skip_atom(const char *at, const char *end)
     return past != NULL ? past + 1 : skip_item(at, end);
 }
 
-/* How often something may come. */
+/* Bounds of a repetition. */
 struct count {
-    uint32_t least, most; /* most NONE: no bound */
+    uint32_t least, most; /* most NONE: unbounded */
 };
 
 static uint32_t take_number(struct build *b)
@@ -211,7 +211,7 @@ static struct count take_count(struct build *b)
     } else {
         return count;
     }
-    (void)take(b, "?"); /* lazy or not, it is found or not */
+    (void)take(b, "?"); /* laziness does not change whether a match exists */
     return count;
 }
 
@@ -233,7 +233,7 @@ static void take_group(struct build *b)
     b->failed = b->failed || !take(b, ")");
 }
 
-/* Returns false if there is none. */
+/* Returns false if the next term is no assertion. */
 static bool take_assertion(struct build *b)
 {
     static const struct {
@@ -273,7 +273,8 @@ static void take_atom(struct build *b)
     }
 }
 
-/* A split that goes on, or to where the @chain will lead; the new chain. */
+/* Adds a split to the next node, or past the end: joins @chain. Returns the new
+ * chain. */
 static uint32_t add_option(struct build *b, uint32_t chain)
 {
     const uint32_t split = add_node(b, ZKT_NODE_SPLIT, 0);
@@ -281,7 +282,7 @@ static uint32_t add_option(struct build *b, uint32_t chain)
     return split;
 }
 
-/* The atom at @start; the last time it leads back to its beginning. */
+/* Reads the atom at @start as the body of a loop. */
 static void take_loop(struct build *b, const char *start)
 {
     const uint32_t first = b->nodes;
@@ -292,7 +293,7 @@ static void take_loop(struct build *b, const char *start)
     b->loops = true;
 }
 
-/* The atom at @start as often as @count says. */
+/* Reads the atom at @start as often as @count says. */
 static void take_times(struct build *b, const char *start, struct count count)
 {
     const bool endless = count.most == NONE;
@@ -326,7 +327,10 @@ static void take_term(struct build *b)
     b->at = past;
 }
 
-/* Whether a `|` comes before the group ends. */
+/*
+ * Returns true if `
+ * ` follows in this group.
+ */
 static bool has_alternative(const struct build *b)
 {
     const char *at = b->at;
@@ -343,8 +347,8 @@ static void take_sequence(struct build *b)
     }
 }
 
-/* Each but the last one begins with a split to the next, and ends with a split
- * of which both ways go to where all of them end. */
+/* Each alternative but the last begins with a split to the next, and ends with
+ * a split that jumps past the last; the latter form a chain. */
 static void take_alternatives(struct build *b)
 {
     uint32_t ends = NONE;
@@ -370,8 +374,7 @@ static void take_all(struct build *b)
     b->failed = b->failed || b->at < b->end;
 }
 
-/* Counts, or with @fill writes down, for each node those that lead to it
- * without a character. */
+/* Counts the epsilon predecessors of each node, or writes them with @fill. */
 static void note_back(struct zkt_automaton *a, uint32_t from, uint32_t to,
                       bool fill)
 {
@@ -399,7 +402,7 @@ static void note_backs(struct zkt_automaton *a, bool fill)
     }
 }
 
-/* Sorts what leads where, by counting. */
+/* Groups the epsilon predecessors by their target with a counting sort. */
 static void link_back(struct zkt_automaton *a)
 {
     note_backs(a, false);
@@ -407,8 +410,8 @@ static void link_back(struct zkt_automaton *a)
         a->nodes[i + 1].back += a->nodes[i].back;
     }
     const uint32_t all = a->nodes[a->node_count].back;
-    /* Each end goes down to where its node begins, which is what it shall
-     * say: then the counts have moved by one node. */
+    /* Filling moves each end down to the begin of its node, so the begins are
+     * now off by a node. */
     note_backs(a, true);
     for (uint32_t i = 0; i < a->node_count; i++) {
         a->nodes[i].back = a->nodes[i + 1].back;
@@ -416,7 +419,8 @@ static void link_back(struct zkt_automaton *a)
     a->nodes[a->node_count].back = all;
 }
 
-/* The block for what was counted, zeroed, with what points into it. */
+/* Allocates the zeroed block for the counted sizes and sets the pointers into
+ * it. */
 static struct zkt_automaton *make_room(const struct zkt_allocator *allocator,
                                        const struct build *counted)
 {

@@ -1,13 +1,13 @@
 /*
- * Checking C values that handlers made, by the same rules as what arrives. A
- * handler can hold things that JSON cannot: bytes that are no UTF-8, NaN, a
- * number that is no value of its enum, one key twice.
+ * Checks C values that handlers made, by the same rules as received values. C
+ * values can be wrong in ways that JSON cannot: invalid UTF-8, NaN, an enum
+ * value out of range, duplicate keys.
  */
 #include "base/map.h"
 #include "base/utf8.h"
 #include "json/rules.h"
 
-/* The path of what is being checked. */
+/* The path of the value being checked. */
 struct walk {
     struct zkt_issues *issues;
     uint32_t depth;
@@ -45,7 +45,7 @@ static bool check_uint64(const struct walk *w, const struct zkt_type *type,
                          uint64_t value)
 {
     const struct zkt_where where = here(w);
-    /* Past INT64_MAX it is past what any rule allows, too. */
+    /* Values past INT64_MAX exceed every rule, too. */
     return zkt__rule_int(&where, type->of.ints,
                          value > INT64_MAX ? INT64_MAX : (int64_t)value);
 }
@@ -60,7 +60,8 @@ static bool check_bytes(struct walk *w, const struct zkt_type *type,
     return zkt__rule_bytes(&where, type->of.bytes, bytes->len);
 }
 
-/* Whether the text is one JSON value; the reader wants zeros behind it. */
+/* Checks that the text is a JSON value. Copies it, as the reader needs zeros
+ * behind the text. */
 static bool check_json(struct walk *w, const struct zkt_json *json)
 {
     struct zkt_reader reader;
@@ -103,7 +104,7 @@ static bool check_enum(struct walk *w, const struct zkt_type *type, int value)
     return report(w, ZKT_ISSUE_INVALID_VALUE, "is no value of its enum");
 }
 
-/* Goes one step down; false: too deep. */
+/* Goes a step down. Returns false if it is too deep. */
 static bool enter(struct walk *w)
 {
     if (w->depth == ZKT_DEPTH_MAX) {
@@ -151,7 +152,7 @@ static bool check_tuple(struct walk *w, const struct zkt_type *type,
     return good;
 }
 
-/* As a decoder says it: at the key that tells the kinds apart. */
+/* Reports the discriminator, as the decoder does. */
 static bool report_kind(struct walk *w, const struct zkt_union_info *info)
 {
     const struct zkt_str key = info->discriminator;
@@ -199,7 +200,7 @@ static bool check_list(struct walk *w, const struct zkt_type *type,
            (!info->unique || zkt__rule_unique(&where, info->item, list));
 }
 
-/* Of the entry that is the last step of the path, and number @order. */
+/* Checks the key of entry @order, the last step of the path. */
 static bool check_key(struct walk *w, struct zkt_str key, uint32_t order)
 {
     struct zkt_step *step = &w->path[w->depth - 1];
@@ -247,7 +248,7 @@ static bool check_map(struct walk *w, const struct zkt_type *type,
     return good;
 }
 
-/* What is inside of something that may be absent, and is not. */
+/* Checks the inner value of an optional that is present. */
 static bool check_inner(struct walk *w, const struct zkt_type *type,
                         const void *value)
 {

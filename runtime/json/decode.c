@@ -1,7 +1,6 @@
 /*
- * The decoders of the built-in kinds. Each takes exactly one value off the
- * text, whatever it is, and reports what is wrong with it; so one bad value
- * hides no other.
+ * The decoders of the built-in kinds. Each consumes exactly one value, even a
+ * wrong one, and reports its issues; so a bad value never hides another.
  */
 #include <math.h>
 
@@ -78,8 +77,8 @@ static bool take_number(struct zkt_reader *reader, const char *expected,
     return true;
 }
 
-/* A whole number within @type's rules; a client needs only what @widest
- * allows, the C type's own range. */
+/* Reads a whole number within @type's rules. A client checks only @widest, the
+ * range of the C type. */
 static bool take_integer(struct zkt_reader *reader, const struct zkt_type *type,
                          const struct zkt_int_rules *widest, int64_t *out)
 {
@@ -96,7 +95,7 @@ static bool take_integer(struct zkt_reader *reader, const struct zkt_type *type,
                            reader->depth, "expected integer, got a fraction");
             return false;
         }
-        /* Past 2^53 there are only whole numbers, and all are too far. */
+        /* Past 2^53 all doubles are whole, and out of range. */
         number.integer = number.real < 0 ? INT64_MIN : INT64_MAX;
     }
     if (!zkt__rule_int_holds(rules, number.integer)) {
@@ -164,21 +163,21 @@ bool zkt_decode_float64(struct zkt_reader *reader, const struct zkt_type *type,
     if (!zkt__rule_float(&where, rules, number.real)) {
         return false;
     }
-    *out = number.real + 0.0; /* makes -0 plain 0 */
+    *out = number.real + 0.0; /* turns -0 into 0 */
     return true;
 }
 
 /* ---- strings and enums ---- */
 
-/* Puts the NUL behind a text that became shorter; it stands in what the
- * reader owns, before the place it reads from. */
+/* Terminates a text that became shorter. It is in the reader's buffer, before
+ * the current position. */
 static void end_text(struct zkt_reader *reader, struct zkt_str text)
 {
     const ptrdiff_t back = reader->at - (text.data + text.len);
     reader->at[-back] = '\0';
 }
 
-/* The string that stands next, of which all of it is Unicode. */
+/* Reads a string; a lone surrogate is an issue. */
 static bool take_text(struct zkt_reader *reader, struct zkt_str *out)
 {
     bool lone_surrogate;
@@ -208,7 +207,7 @@ bool zkt_decode_string(struct zkt_reader *reader, const struct zkt_type *type,
         return true;
     }
     const struct zkt_string_rules *rules = type->of.strings;
-    /* The text is the reader's: it may change, and the NUL move forward. */
+    /* The text is in the reader's buffer, so it and its NUL may change. */
     if (rules->trim) {
         *out = zkt__trim(*out);
         end_text(reader, *out);
@@ -229,7 +228,7 @@ bool zkt_decode_bytes(struct zkt_reader *reader, const struct zkt_type *type,
     if (!take_text(reader, &text)) {
         return false;
     }
-    /* Bytes are fewer than digits, so they may stand where those did. */
+    /* Bytes are fewer than digits, so they may overwrite them. */
     uint8_t *bytes = (uint8_t *)(reader->at - (reader->at - text.data));
     if (!zkt__base64_read(text.data, text.len, bytes, &out->len)) {
         out->len = 0;

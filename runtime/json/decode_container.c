@@ -1,6 +1,6 @@
 /*
- * The decoders of what holds other values: lists, maps, and what may be
- * absent. Items grow in the call's memory, since nobody knows their number.
+ * The decoders of lists, maps and optionals. Items grow in the call's arena,
+ * since their number is unknown in advance.
  */
 #include "base/map.h"
 #include "json/rules.h"
@@ -19,13 +19,13 @@ static bool no_memory(struct zkt_reader *reader)
 
 /* ---- lists ---- */
 
-/* Items on their way into an array of the arena. */
+/* An array that grows in the arena. */
 struct item_array {
     char *items;
     size_t len, capacity, size;
 };
 
-/* Room for one more item, zeroed, or NULL. */
+/* Appends a zeroed item, or returns NULL if there is no memory. */
 static void *grow(struct zkt_reader *reader, struct item_array *g)
 {
     if (g->len == g->capacity) {
@@ -45,7 +45,7 @@ static void *grow(struct zkt_reader *reader, struct item_array *g)
     return memset(g->items + g->len++ * g->size, 0, g->size);
 }
 
-/* Gives back the room that no item needed, where that can be. */
+/* Returns the unused capacity to the arena, if possible. */
 static void shrink_to_fit(struct zkt_reader *reader, struct item_array *g)
 {
     if (g->len > 0 && g->len < g->capacity) {
@@ -67,7 +67,7 @@ bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
     }
     const uint32_t limit = reader->tolerant ? UINT32_MAX : info->max;
     bool good = true;
-    size_t count = 0; /* with one more than fits, when there are more */
+    size_t count = 0; /* one more than the limit if it is exceeded */
     while (zkt__reader_item(reader)) {
         reader->path[reader->depth - 1] = (struct zkt_step){ NULL, 0,
                                                              (uint32_t)g.len };
@@ -98,16 +98,16 @@ bool zkt_decode_list(struct zkt_reader *reader, const struct zkt_type *type,
 
 /* ---- maps ---- */
 
-/* A map on its way in. */
+/* A map that is being decoded. */
 struct map_builder {
     struct item_array entries;
     struct zkt_map_index *index;
     uint32_t first_issue;
     uint32_t limit; /* of entries */
-    bool over;      /* there are more, which were skipped */
+    bool over;      /* further entries were skipped */
 };
 
-/* Where @key stands already, or ZKT_INDEX_NONE. */
+/* Returns the position of @key, or ZKT_INDEX_NONE. */
 static uint32_t find_entry(const struct map_builder *b, struct zkt_str key)
 {
     const struct zkt_any_map map = { b->entries.items, b->entries.len,
@@ -115,7 +115,8 @@ static uint32_t find_entry(const struct map_builder *b, struct zkt_str key)
     return zkt__map_position(&map, b->entries.size, key);
 }
 
-/* Notes the newest entry in the index, making one when there are many. */
+/* Adds the newest entry to the index; makes the index once there are many
+ * entries. */
 static bool note_entry(struct zkt_reader *reader, struct map_builder *b)
 {
     const struct zkt_allocator memory = zkt__arena_allocator(reader->arena);
@@ -132,7 +133,7 @@ static bool note_entry(struct zkt_reader *reader, struct map_builder *b)
         b->index->key = *reader->hash_key;
         from = 0;
     }
-    b->index->items = b->entries.items; /* they move when they grow */
+    b->index->items = b->entries.items; /* may have moved */
     if (!zkt__index_reserve(&b->index->index, &memory,
                             (uint32_t)(b->entries.len - from))) {
         return no_memory(reader);
@@ -146,7 +147,7 @@ static bool note_entry(struct zkt_reader *reader, struct map_builder *b)
     return true;
 }
 
-/* The key that stands next, ended with a NUL, and its colon. */
+/* Reads a key and its colon; terminates the key with a NUL. */
 static bool take_key(struct zkt_reader *reader, struct zkt_str *key,
                      bool *lone_surrogate)
 {
@@ -163,7 +164,7 @@ static bool take_key(struct zkt_reader *reader, struct zkt_str *key,
     return true;
 }
 
-/* Whether @key may be one; what is wrong is said at the path of its entry. */
+/* Returns true if @key is valid; issues get the path of its entry. */
 static bool key_is_good(struct zkt_reader *reader, struct zkt_str key,
                         bool lone_surrogate)
 {
@@ -176,7 +177,7 @@ static bool key_is_good(struct zkt_reader *reader, struct zkt_str key,
     return reader->tolerant || zkt__rule_map_key(&where, key);
 }
 
-/* Adds an entry with @key, for which there is none; false: no memory. */
+/* Adds an entry with the new @key. Returns false if there is no memory. */
 static bool add_entry(struct zkt_reader *reader, struct map_builder *b,
                       struct zkt_str key)
 {
@@ -188,7 +189,7 @@ static bool add_entry(struct zkt_reader *reader, struct map_builder *b,
     return note_entry(reader, b);
 }
 
-/* One entry, of which the key is next. */
+/* Reads an entry, starting at its key. */
 static void take_entry(struct zkt_reader *reader, const struct zkt_type *type,
                        struct map_builder *b)
 {

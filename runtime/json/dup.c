@@ -1,6 +1,6 @@
 /*
- * A deep copy in one block: once over the value to measure, once to copy. What
- * `<type>_dup` is made of; the block is free()'s, as users expect.
+ * Deep copies in a single block, made in two passes: the first measures, the
+ * second copies. Implements `<type>_dup`, so users free the block with free().
  */
 #include <stdalign.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "base/map.h"
 #include "json/json.h"
 
-/* Where copies go; with at NULL they are only measured. */
+/* The block of the copy; at is NULL while measuring. */
 struct block {
     char *at;
     size_t used;
@@ -17,7 +17,7 @@ struct block {
 static void dup_inside(struct block *b, const struct zkt_type *type,
                        void *value);
 
-/* A copy of @size bytes in the block, or NULL while measuring. */
+/* Appends a copy of @size bytes; returns NULL while measuring. */
 static void *put(struct block *b, const void *from, size_t size)
 {
     const size_t alignment = alignof(max_align_t);
@@ -50,14 +50,15 @@ static void dup_bytes(struct block *b, const void **data, size_t len)
     }
 }
 
-/* The items of a container, each of which holds values at the offset. */
+/* Copies the items of a container, each of which has a value at @offset, and a
+ * key at its begin if @keys. */
 static void dup_items(struct block *b, const void **items, size_t len,
                       size_t size, const struct zkt_type *inner, size_t offset,
                       bool keys)
 {
     char *to = put(b, *items, len * size);
     for (size_t i = 0; i < len; i++) {
-        /* While measuring, a scratch copy keeps the original untouched. */
+        /* While measuring, a copy of the key keeps the original intact. */
         char *item = to != NULL ? to + i * size : NULL;
         const char *from = (const char *)*items + i * size;
         if (keys) {
@@ -112,7 +113,7 @@ static void dup_boxed(struct block *b, const struct zkt_type *type, void *value)
     }
 }
 
-/* The entries stand in the same order, so their index is good as it is. */
+/* The order of entries stays, so the index can be copied as is. */
 static void dup_index(struct block *b, struct zkt_any_map *map)
 {
     const struct zkt_map_index *index = map->index_;
@@ -131,8 +132,8 @@ static void dup_index(struct block *b, struct zkt_any_map *map)
     }
 }
 
-/* Copies what @value points to; the value itself is in the block already, or
- * nothing is written while measuring. */
+/* Copies the memory that @value points to. @value is in the block already;
+ * while measuring it is the original, and nothing is written. */
 static void dup_inside(struct block *b, const struct zkt_type *type,
                        void *value)
 {
@@ -203,7 +204,7 @@ size_t zkt__value_measure(const struct zkt_type *type, const void *value)
 {
     struct block b = { NULL, 0 };
     (void)put(&b, value, type->size);
-    /* Measuring writes nothing: the cast only serves both passes. */
+    /* Measuring writes nothing, so the cast is safe. */
     dup_inside(&b, type, (void *)(uintptr_t)value);
     return b.used;
 }

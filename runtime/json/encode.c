@@ -1,11 +1,11 @@
-/* The encoders of the built-in kinds, and their type tables. */
+/* The encoders of the built-in kinds, and their type descriptors. */
 #include <math.h>
 
 #include "base/base64.h"
 #include "base/map.h"
 #include "json/json.h"
 
-#define WIRE_MAX 9007199254740991 /* 2^53 - 1: no reader loses digits */
+#define WIRE_MAX 9007199254740991 /* 2^53 - 1: exact in every JSON reader */
 #define TIME_MAX 8640000000000000 /* ECMA-262, section 21.4.1.1 */
 
 static const struct zkt_int_rules any_int32 = { INT32_MIN, INT32_MAX, 0 };

@@ -1,6 +1,6 @@
 /*
- * What reading and skipping share: escapes (RFC 8259, section 7), and how a
- * reader fails.
+ * Shared by reader.c and skip.c: escapes (RFC 8259, section 7), and reader
+ * failures.
  */
 #ifndef ZKT_JSON_ESCAPE_H
 #define ZKT_JSON_ESCAPE_H
@@ -16,7 +16,7 @@ static inline int zkt__hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The value of four hex digits, or -1. */
+/* Returns the value of four hex digits, or -1. */
 static inline int zkt__read_hex(const char *at)
 {
     int value = 0;
@@ -30,7 +30,7 @@ static inline int zkt__read_hex(const char *at)
     return value;
 }
 
-/* The character that a backslash and @c stand for; NUL: none. */
+/* Returns the character of the escape \c, or NUL if the escape is invalid. */
 static inline char zkt__short_escape(char c)
 {
     switch (c) {
@@ -59,10 +59,11 @@ static inline bool zkt__reader_fail(struct zkt_reader *reader)
     return false;
 }
 
-/** Fails for a limit of ours; false. */
+/** Fails because of the depth limit; returns false. */
 bool zkt__reader_fail_deep(struct zkt_reader *reader);
 
-/** Past the string whose opening quote is at @at, or NULL. */
+/** Returns the end of the string that begins at @at, or NULL if it is
+ * malformed. */
 char *zkt__skip_string(struct zkt_reader *reader, char *at);
 
 #endif

@@ -1,4 +1,4 @@
-/* Issues: collecting them, and their text on the wire. */
+/* Issues: collecting them, and writing them. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,11 +10,11 @@
 enum {
     MESSAGE_MAX = 200,
     FIRST_CAPACITY = 4,
-    LISTED_MAX = 64 * 1024, /* bytes of what is listed, or nearly so */
-    FIELD_NAME_MAX = 1024   /* of what a hook names */
+    LISTED_MAX = 64 * 1024, /* bytes of all listed issues, approximately */
+    FIELD_NAME_MAX = 1024   /* of a field named by a hook */
 };
 
-/* Fills in an issue; false: no memory. */
+/* Fills in an issue. Returns false if there is no memory. */
 static bool fill(struct zkt_issues *issues, struct zkt_issue *issue,
                  const struct zkt_step *path, uint32_t depth, const char *text,
                  size_t len)
@@ -34,7 +34,7 @@ static bool fill(struct zkt_issues *issues, struct zkt_issue *issue,
     return true;
 }
 
-/* Room for one more; false: no memory. */
+/* Makes room for another issue. Returns false if there is no memory. */
 static bool reserve(struct zkt_issues *issues)
 {
     if (issues->count < issues->capacity) {
@@ -53,7 +53,7 @@ static bool reserve(struct zkt_issues *issues)
     return true;
 }
 
-/* How many are listed. */
+/* Returns the maximum number of listed issues. */
 static uint32_t listed_max(const struct zkt_issues *issues)
 {
     return issues->context != NULL && issues->context->issues_max > 0
@@ -61,7 +61,7 @@ static uint32_t listed_max(const struct zkt_issues *issues)
                : ZKT_ISSUES_DEFAULT;
 }
 
-/* Formats a message, which ends with a whole character where it is cut. */
+/* Formats a message; a truncated message ends with a complete character. */
 static size_t print(char *text, size_t size, const char *format,
                     va_list arguments)
 {
@@ -96,7 +96,7 @@ static void add(struct zkt_issues *issues, enum zkt_issue_code code,
     }
     char text[MESSAGE_MAX];
     const size_t len = print(text, sizeof(text), message, arguments);
-    if (!zkt__utf8_valid(text, len)) { /* a hook's */
+    if (!zkt__utf8_valid(text, len)) { /* only from a hook */
         for (size_t i = 0; i < len; i++) {
             text[i] = (char)((unsigned char)text[i] < 0x80 ? text[i] : '?');
         }
@@ -202,7 +202,7 @@ static void write_issue(const struct zkt_issue *issue, struct zkt_writer *w)
     ZKT_WRITE(w, "}");
 }
 
-/* How long an issue's text is, but for escapes. */
+/* Returns the length of an issue's text, not counting escapes. */
 static size_t measure(const struct zkt_issue *issue)
 {
     size_t size = issue->message.len;
@@ -212,8 +212,8 @@ static size_t measure(const struct zkt_issue *issue)
     return size;
 }
 
-/* A long key of a client's is in the path of all that is wrong below it: the
- * list must not be many times as long as the input. */
+/* A client's long key is in the path of every issue below it: without
+ * LISTED_MAX the list could be many times as long as the input. */
 void zkt__issues_write(const struct zkt_issues *issues, struct zkt_writer *w)
 {
     uint32_t listed = 0;

@@ -1,9 +1,9 @@
 /*
  * See number.h. Reading: at most 19 digits with a small exponent are exact in
- * double arithmetic (Clinger's fast path), most others are decided by 128 bits
- * of a power of ten; the rest is the C library's, in the C locale. Writing:
- * whole numbers and short decimals directly; else the fewest digits that read
- * back, found by the same powers of power10.
+ * double arithmetic (Clinger's fast path); 128 bits of a power of ten decide
+ * most other numbers; the C library, in the C locale, reads the rest. Writing:
+ * whole numbers and short decimals are written directly; for others the same
+ * powers of ten give the fewest digits that read back.
  */
 #include "json/number.h"
 
@@ -15,9 +15,9 @@
 #include "json/pow10.h"
 
 enum {
-    EXACT_POWER = 22,  /* 10^22 is the largest power that a double holds */
-    PLAIN_DIGITS = 18, /* of an integer that surely fits */
-    SHORT_DECIMALS = 6 /* decimals that are tried without the C library */
+    EXACT_POWER = 22,  /* of ten, the largest that a double holds */
+    PLAIN_DIGITS = 18, /* of an integer that always fits */
+    SHORT_DECIMALS = 6 /* maximum for write_short */
 };
 
 static const int64_t MAX_EXACT = (int64_t)1 << 53;
@@ -80,9 +80,9 @@ char *zkt__integer_read(char *at, int64_t *out)
     return at;
 }
 
-/* A number taken apart: digits * 10^power. */
+/* The parts of a number: digits * 10^power. */
 struct parts {
-    bool negative, exact; /* exact: digits holds all of them */
+    bool negative, exact; /* exact: no digits were dropped */
     uint64_t digits;
     int power;
 };
@@ -125,7 +125,7 @@ static struct parts take_apart(const char *at, const char *end)
     return p;
 }
 
-/* The C library's reading, in the C locale. */
+/* Reads with the C library, in the C locale. */
 static double read_slowly(const char *at)
 {
     const locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -139,8 +139,8 @@ static double read_slowly(const char *at)
     return value;
 }
 
-/* A binary number of 192 bits, the highest word first, rounded to 53 bits;
- * *@shift is what its highest bit lacks to the left. */
+/* Rounds a binary number of 192 bits, the highest word first, to 53 bits;
+ * *@shift is the number of its leading zeros, 0 or 1. */
 static uint64_t round_to_double(const uint64_t words[3], unsigned *shift)
 {
     const uint64_t half = 0x400;
@@ -157,14 +157,14 @@ static uint64_t round_to_double(const uint64_t words[3], unsigned *shift)
 }
 
 /*
- * The nearest double, by a power of ten that is a little too large at most:
- * when the product and the least that it may stand for round alike, that is
- * it. False: they do not, or it is no common number.
+ * Computes the nearest double with a power of ten that may be slightly too
+ * large: if the product and its lower bound round alike, the result is exact.
+ * Returns false if they differ, or if the method does not apply.
  */
 static bool read_product(const struct parts *p, double *out)
 {
     enum {
-        POWER_MAX = 280 /* with 19 digits neither too large nor subnormal */
+        POWER_MAX = 280 /* with 19 digits neither overflows nor is subnormal */
     };
     if (!p->exact || p->digits == 0 || p->power < -POWER_MAX ||
         p->power > POWER_MAX) {
@@ -220,7 +220,8 @@ struct zkt_number zkt__number_read(const char *at, const char *end)
         };
     }
     struct zkt_number n = { .real = read_real(&p, at) };
-    /* 1.0 and 1e3 are integers by value; past 2^53 nothing is exact. */
+    /* 1.0 and 1e3 are integers by value; past 2^53 no double is known to be
+     * exact. */
     if (fabs(n.real) <= (double)MAX_EXACT && n.real == floor(n.real)) {
         n.whole = true;
         n.integer = (int64_t)n.real;
@@ -264,14 +265,14 @@ size_t zkt__integer_write(char *out, int64_t value)
     return 1 + write_unsigned(out + 1, 0 - (uint64_t)value);
 }
 
-/* Decimal digits without trailing zeros, and where the point stands: the
+/* Decimal digits without trailing zeros, and the position of the point: the
  * value is 0.DIGITS * 10^point. */
 struct decimal {
     char digits[24];
     int count, point;
 };
 
-/* ECMA-262, Number::toString, steps 6 to 12 (n is our point, k our count). */
+/* ECMA-262, Number::toString, steps 6 to 12 (n is point, k is count). */
 static size_t spell(char *out, const struct decimal *d)
 {
     const int k = d->count, n = d->point;
@@ -309,7 +310,7 @@ static size_t spell(char *out, const struct decimal *d)
     return (size_t)(at - out);
 }
 
-/* @digits without its trailing zeros; it is not 0. */
+/* Makes a decimal of @digits, which is not 0, without its trailing zeros. */
 static struct decimal make_decimal(uint64_t digits, int power)
 {
     struct decimal d;
@@ -321,8 +322,8 @@ static struct decimal make_decimal(uint64_t digits, int power)
     return d;
 }
 
-/* A value with few decimals: m / 10^k, both exact, so that the division gives
- * it back only if that is how it would be read. */
+/* Tries few decimals: m / 10^k, both exact, so if the division gives @value,
+ * reading the text does. */
 static bool write_short(double value, struct decimal *out)
 {
     for (int k = 0; k <= SHORT_DECIMALS; k++) {
@@ -339,9 +340,9 @@ static bool write_short(double value, struct decimal *out)
     return false;
 }
 
-/* The product of a power of ten and @quarters, a fourth of which is a number
- * of the wanted digits, rounded down; but an even one from which something was
- * cut is made odd, so that it compares as what it stands for. */
+/* Multiplies a power of ten by @quarters, a value in fourths of the unit,
+ * rounding down. If bits were cut, the result is made odd (round to odd), so
+ * that comparisons stay correct. */
 static uint64_t scale(const struct zkt_pow10 *power10, uint64_t quarters)
 {
     uint64_t middle, high;
@@ -352,10 +353,11 @@ static uint64_t scale(const struct zkt_pow10 *power10, uint64_t quarters)
 }
 
 /*
- * The decimal with the fewest digits among those that read back to @value, and
- * the nearest of these: Raffaello Giulietti, "The Schubfach way to render
- * doubles". There is at most one multiple of 10^(power + 1) between the
- * middles to both neighbours, and else one of 10^power is the nearest.
+ * Finds the decimal with the fewest digits among those that read back to
+ * @value, and the nearest of these: Raffaello Giulietti, "The Schubfach way to
+ * render doubles". At most a single multiple of 10^(power + 1) is between the
+ * midpoints to both neighbours; if there is none, a multiple of 10^power is the
+ * nearest.
  */
 static struct decimal write_shortest(double value)
 {
@@ -366,15 +368,15 @@ static struct decimal write_shortest(double value)
     const int exponent = (int)(bits >> 52);
     const uint64_t c = exponent > 0 ? first | fraction : fraction;
     const int q = (exponent > 0 ? exponent : 1) - 1075;
-    /* At a power of two the neighbour below is half as far away. */
+    /* At a power of two the lower neighbour is at half the distance. */
     const bool closer = fraction == 0 && exponent > 1;
-    /* The logarithms to base ten of 2 and of 4/3, times 2^22. */
+    /* Logarithms to base ten of 2 and of 4/3, times 2^22. */
     const int power = zkt__shift_floor(
         (int64_t)q * 1262611 - (closer ? 524031 : 0), 22);
     const int h = q + zkt__pow10_log2(-power) + 1;
     const struct zkt_pow10 power10 = zkt__pow10(-power);
     const uint64_t middle = scale(&power10, 4 * c << h);
-    /* A tie is read as the even one. */
+    /* A tie reads as the even neighbour. */
     const uint64_t lower = scale(&power10, (4 * c - 2 + closer) << h) + (c & 1);
     const uint64_t upper = scale(&power10, (4 * c + 2) << h) - (c & 1);
     const uint64_t below = middle / 4, short_below = below / 10;

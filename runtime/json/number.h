@@ -1,6 +1,6 @@
 /*
- * Numbers between text and C (RFC 8259, section 6). Whatever the process's
- * locale is, the decimal point is a point.
+ * Conversion of numbers between text and C (RFC 8259, section 6), independent
+ * of the locale of the process.
  */
 #ifndef ZKT_JSON_NUMBER_H
 #define ZKT_JSON_NUMBER_H
@@ -10,31 +10,32 @@
 #include <stdint.h>
 
 struct zkt_number {
-    bool whole; /* integer holds it exactly */
+    bool whole; /* integer is exact */
     int64_t integer;
     double real; /* the nearest double; infinite when out of range */
 };
 
-/** The end of the number at @at, or NULL when none stands there. */
+/** Returns the end of the number at @at, or NULL if it is malformed. */
 char *zkt__number_end(char *at);
 
-/** Reads the number at @at, which zkt__number_end found good. */
+/** Reads the number at @at, which zkt__number_end has accepted. */
 struct zkt_number zkt__number_read(const char *at, const char *end);
 
 /**
- * Reads a plain integer, as most numbers are, in one go: its end, or NULL when
- * another number stands at @at, or none, or one of more than 18 digits.
+ * Reads a plain integer, the most common number, in a single pass. Returns its
+ * end; NULL for any other number, for malformed text, and for more than 18
+ * digits.
  */
 char *zkt__integer_read(char *at, int64_t *out);
 
-#define ZKT_NUMBER_SIZE 32 /* enough for any */
+#define ZKT_NUMBER_SIZE 32 /* suffices for any number */
 
-/** Writes without a NUL; the length. */
+/** Writes the digits without a NUL; returns their length. */
 size_t zkt__integer_write(char *out, int64_t value);
 
 /**
- * The shortest text that reads back to @value, spelled as ECMAScript does
- * (ECMA-262, Number::toString). @value is finite.
+ * Writes the shortest text that reads back to @value, in the spelling of
+ * ECMAScript (ECMA-262, Number::toString). @value must be finite.
  */
 size_t zkt__real_write(char *out, double value);
 

@@ -1,14 +1,14 @@
 /*
- * Objects into structs: what a generated decoder does around its switch. The
- * common path is a few stores per field; duplicates, missing keys and the
- * order of issues are dealt with only where they occur.
+ * Decodes objects into structs: the parts of a generated decoder around its
+ * switch. The common path is a few stores per field; duplicates, missing keys
+ * and the order of issues cost only if they occur.
  */
 #include <stdio.h>
 
 #include "json/rules.h"
 
 enum {
-    KEY_SHOWN_MAX = 64 /* bytes of an unknown key */
+    KEY_SHOWN_MAX = 64 /* bytes shown of an unknown key */
 };
 
 bool zkt_object_open(struct zkt_reader *reader, const struct zkt_type *type,
@@ -46,8 +46,8 @@ void zkt_object_field(struct zkt_reader *reader, const struct zkt_type *type,
     object->seen[index / 64] |= bit;
 }
 
-/* Adds the key to the list of those that are reported, in quotes, as long as
- * all before it are there and there is room. */
+/* Appends the quoted key to the list for the issue, if there is room and no
+ * earlier key was dropped. */
 static void note_unknown(struct zkt_object *object)
 {
     const struct zkt_str key = object->key;
@@ -104,7 +104,7 @@ static void report_unknown(struct zkt_reader *reader,
                    (int)object->unknown_len, object->unknown_keys, more);
 }
 
-/* What a field is whose key did not come. */
+/* Sets a field without a key to its default, or to absent; else reports it. */
 static void fill_missing(struct zkt_reader *reader,
                          const struct zkt_field *field, uint32_t index,
                          void *value, uint32_t depth)
@@ -125,7 +125,7 @@ static void fill_missing(struct zkt_reader *reader,
                    depth + 1, "is required");
 }
 
-/* Stable, and short: so many are not listed. */
+/* A stable insertion sort; the number of listed issues is small. */
 static void sort_issues(struct zkt_issues *issues, uint32_t first,
                         uint32_t depth)
 {

@@ -1,9 +1,9 @@
 /*
- * See pattern.h. PCRE2's machine code tries first, wherever a few steps bound
- * its work: it backtracks, and between two of the steps that it counts it may
- * look through the whole text. So it tries patterns that are tied to the
- * start, and short ones without loops, which nothing makes slow. All others,
- * and what takes more steps, is for the automaton, which is linear.
+ * See pattern.h. PCRE2's machine code matches first if a few steps bound its
+ * work: it backtracks, and may scan the whole text between two of the steps
+ * that it counts. So it is used for anchored patterns, and for short patterns
+ * without loops, which no text can make slow. All other patterns, and matches
+ * that exceed the steps, go to the automaton, which is linear.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "json/pattern.h"
@@ -14,16 +14,16 @@
 
 enum {
     FIRST_CAPACITY = 16,
-    STEPS = 128,       /* of backtracking, where there is one start */
-    STEPS_EACH = 16,   /* for each of many starts */
+    STEPS = 128,       /* of backtracking, for a single start */
+    STEPS_EACH = 16,   /* for each start */
     SHORT_PATTERN = 64 /* nodes */
 };
 
 struct zkt_compiled_pattern {
-    const struct zkt_pattern *pattern; /* NULL: the slot is free */
+    const struct zkt_pattern *pattern; /* NULL if the slot is free */
     pcre2_code *code;
-    struct zkt_automaton *automaton; /* NULL: no schema has such a pattern */
-    uint32_t steps;                  /* that PCRE2 may take; 0: none */
+    struct zkt_automaton *automaton; /* NULL if zocketc rejects the pattern */
+    uint32_t steps;                  /* limit for PCRE2; 0: not used */
 };
 
 static void *allocate(size_t size, void *user)
@@ -57,7 +57,7 @@ static bool make_contexts(struct zkt_pattern_cache *cache)
     return cache->match != NULL;
 }
 
-/* The slot of @pattern, or the free one where it belongs. */
+/* Returns the slot of @pattern, or the free slot for it. */
 static struct zkt_compiled_pattern *find(const struct zkt_pattern_cache *cache,
                                          const struct zkt_pattern *pattern)
 {
@@ -70,7 +70,7 @@ static struct zkt_compiled_pattern *find(const struct zkt_pattern_cache *cache,
     return &cache->slots[at];
 }
 
-/* Keeps the slots at most half full. */
+/* Keeps the table at most half full. */
 static bool reserve(struct zkt_pattern_cache *cache)
 {
     if (2 * (cache->count + 1) <= cache->capacity) {
@@ -94,7 +94,7 @@ static bool reserve(struct zkt_pattern_cache *cache)
     return true;
 }
 
-/* How many steps of PCRE2 keep its work in proportion to the text. */
+/* Returns the number of steps that keeps PCRE2 linear in the text. */
 static uint32_t safe_steps(const struct zkt_compiled_pattern *slot)
 {
     uint32_t options = 0;
@@ -109,7 +109,7 @@ static uint32_t safe_steps(const struct zkt_compiled_pattern *slot)
     return is_short && !slot->automaton->loops ? STEPS_EACH : 0;
 }
 
-/* The compiler of schemas tried the source before, so what fails is memory. */
+/* zocketc has compiled the pattern before, so a failure means no memory. */
 static bool compile(const struct zkt_pattern_cache *cache,
                     const struct zkt_pattern *pattern,
                     struct zkt_compiled_pattern *slot)
@@ -135,12 +135,12 @@ static bool compile(const struct zkt_pattern_cache *cache,
         return false;
     }
     slot->steps = safe_steps(slot);
-    /* Where there is no JIT, the interpreter does. */
+    /* Without JIT, the interpreter is used. */
     (void)pcre2_jit_compile(slot->code, PCRE2_JIT_COMPLETE);
     return true;
 }
 
-/* The pattern, compiled; NULL: no memory. */
+/* Returns the compiled pattern, or NULL if there is no memory. */
 static const struct zkt_compiled_pattern *compiled(
     struct zkt_pattern_cache *cache, const struct zkt_pattern *pattern)
 {
@@ -158,7 +158,7 @@ static const struct zkt_compiled_pattern *compiled(
     return slot;
 }
 
-/* PCRE2's result within the steps that it may take. */
+/* Matches with PCRE2, within its step limit. */
 static int try_match(const struct zkt_pattern_cache *cache,
                      const struct zkt_compiled_pattern *slot,
                      struct zkt_str text)
@@ -169,7 +169,7 @@ static int try_match(const struct zkt_pattern_cache *cache,
                        PCRE2_NO_UTF_CHECK, cache->match, cache->limits);
 }
 
-/* The automaton's answer, as long as the input has steps left. */
+/* Matches with the automaton, if the input has steps left. */
 static enum zkt_match match_automaton(const struct zkt_compiled_pattern *slot,
                                       struct zkt_str text, uint64_t *steps)
 {
@@ -198,7 +198,7 @@ enum zkt_match zkt__pattern_match(struct zkt_pattern_cache *cache,
         return ZKT_DIFFERS;
     case PCRE2_ERROR_NOMEMORY:
         return ZKT_MATCH_NO_MEMORY;
-    default: /* one of its limits */
+    default: /* a limit was exceeded */
         return match_automaton(slot, text, steps);
     }
 }

@@ -1,7 +1,8 @@
 /*
- * See pow10.h. A power of five is the product of one of every 27th, to 192
- * bits, and of one that fits a word. What is cut off of the first is too little
- * to reach the 128 bits that count, which was tried for every power there is.
+ * See pow10.h. A power of five is the product of a power from a table of every
+ * 27th, to 192 bits, and of a power that fits a word. The bits cut off the
+ * former do not reach the 128 bits of the result; this was verified for every
+ * power.
  */
 #include "json/pow10.h"
 
@@ -10,7 +11,7 @@ enum {
     FIRST_STEP = -11
 };
 
-/* 5^(STEP * i), i from FIRST_STEP on, moved to the left, cut to the right. */
+/* 5^(STEP * i), i from FIRST_STEP on: shifted left, then truncated. */
 static const uint64_t coarse_powers[][3] = {
     { 0xa76c582338ed2621, 0xaf2af2b80af6f24e, 0x657c8f4d43323a36 },
     { 0x873e4f75e2224e68, 0x5a7744a6e804a291, 0xcc35eddfcf0996d7 },
@@ -38,7 +39,7 @@ static const uint64_t coarse_powers[][3] = {
     { 0x9e19db92b4e31ba9, 0x6c07a2c26a8346d1, 0x4944d9f52cd0dec2 },
 };
 
-/* 5^i, moved to the left. */
+/* 5^i, shifted left. */
 static const uint64_t fine_powers[STEP] = {
     0x8000000000000000, 0xa000000000000000, 0xc800000000000000,
     0xfa00000000000000, 0x9c40000000000000, 0xc350000000000000,

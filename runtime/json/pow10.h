@@ -1,6 +1,6 @@
 /*
- * Powers of ten to 128 bits, for numbers of which no shorter arithmetic is
- * exact: reading one, and finding the shortest text of one.
+ * Powers of ten to 128 bits, for reading numbers and for finding their shortest
+ * text where no shorter arithmetic is exact.
  */
 #ifndef ZKT_JSON_POW10_H
 #define ZKT_JSON_POW10_H
@@ -13,29 +13,32 @@ enum {
     ZKT_POW10_MAX = 324
 };
 
-/* 128 bits, of which the highest is set. */
+/* A 128-bit number with the highest bit set. */
 struct zkt_pow10 {
     uint64_t high, low;
-    bool exact; /* else it is rounded up */
+    bool exact; /* false: rounded up */
 };
 
-/** 10^@power = (high, low) * 2^(zkt__pow10_log2(@power) - 127), from
- * ZKT_POW10_MIN to ZKT_POW10_MAX. */
+/** Returns (high, low) with 10^@power = (high, low) *
+ * 2^(zkt__pow10_log2(@power) - 127), for powers from ZKT_POW10_MIN to
+ * ZKT_POW10_MAX. */
 struct zkt_pow10 zkt__pow10(int power);
 
-/** x / 2^@by, rounded down: what compilers make of a shift to the right. */
+/** x / 2^@by, rounded down; relies on arithmetic right shifts. */
 static inline int zkt__shift_floor(int64_t x, unsigned by)
 {
     return (int)(x >> by);
 }
 
-/** The exponent of the highest power of two that is at most 10^@power. */
+/** Returns the exponent of the highest power of two that is at most
+ * 10^@power. */
 static inline int zkt__pow10_log2(int power)
 {
     return zkt__shift_floor((int64_t)power * 1741647, 19);
 }
 
-/** The product of two words, the upper half in *@high. */
+/** Multiplies two words; returns the lower half, and the upper half in
+ * *@high. */
 static inline uint64_t zkt__multiply_128(uint64_t a, uint64_t b, uint64_t *high)
 {
     const uint64_t a0 = (uint32_t)a, a1 = a >> 32;

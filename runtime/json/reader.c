@@ -1,14 +1,13 @@
 /*
- * The pull reader: tokens of JSON text (RFC 8259), read in place. A string is
- * ended with a NUL where its closing quote was. Nothing here recurses; skipping
- * is in skip.c.
+ * The pull reader: reads tokens of JSON text (RFC 8259) in place. A NUL
+ * replaces the closing quote of a string. Not recursive; skipping is in skip.c.
  */
 #include "json/json.h"
 
 #include "base/utf8.h"
 #include "json/escape.h"
 
-/* A limit of ours, not a mistake of the text: it is reported like a rule. */
+/* The limit is ours, and the text may be valid: report it like a rule. */
 bool zkt__reader_fail_deep(struct zkt_reader *reader)
 {
     if (reader->issues != NULL) {
@@ -53,14 +52,14 @@ static char *write_code_point(char *out, unsigned c)
     return out;
 }
 
-/* A text on its way from escaped to plain, in place or elsewhere. */
+/* State of unescaping, in place or into a copy. */
 struct unescape {
     char *from, *to;
     bool lone_surrogate;
 };
 
-/* `\uXXXX` at from; two of them for what is past U+FFFF (RFC 8259, section
- * 7). A surrogate without its other half becomes U+FFFD, and is noted. */
+/* Reads `\uXXXX` at from; a pair of them past U+FFFF (RFC 8259, section 7). A
+ * surrogate without its other half becomes U+FFFD and sets lone_surrogate. */
 static bool unescape_unicode(struct unescape *u)
 {
     const int first = zkt__read_hex(u->from + 2);
@@ -100,7 +99,8 @@ static bool unescape_one(struct unescape *u)
     return true;
 }
 
-/* From the first backslash to the closing quote, which from is left at. */
+/* Unescapes from the first backslash to the closing quote; from is left
+ * there. */
 static bool unescape_all(struct unescape *u)
 {
     while (*u->from != '"') {
@@ -130,7 +130,7 @@ bool zkt__reader_text(struct zkt_reader *reader, struct zkt_str *out,
         return false;
     }
     char *start = reader->at + 1;
-    /* A long one may have been looked through when it was skipped. */
+    /* The end of a long string may be known from skipping it. */
     char *end = start == reader->plain.data ? start + reader->plain.len
                                             : zkt__scan_plain(start);
     if (*end == '"') {
@@ -171,7 +171,8 @@ bool zkt__reader_enter(struct zkt_reader *reader, enum zkt_token what)
     return true;
 }
 
-/* Whether something follows in the container; takes the comma or the end. */
+/* Returns true if another element follows; consumes the comma or the closing
+ * bracket. */
 static inline bool has_next(struct zkt_reader *reader, char opening,
                             char closing)
 {
@@ -185,8 +186,8 @@ static inline bool has_next(struct zkt_reader *reader, char opening,
         reader->depth--;
         return false;
     }
-    /* Right behind the opening bracket no comma is wanted: that is known by
-     * the byte before, since no value ends with one. */
+    /* No comma is expected after the opening bracket. The previous byte tells,
+     * since no value ends with an opening bracket. */
     if (before == opening) {
         return true;
     }
@@ -202,7 +203,7 @@ bool zkt__reader_entry(struct zkt_reader *reader)
     return has_next(reader, '{', '}');
 }
 
-/* A key that has escapes, unescaped into the arena: the text stays. */
+/* Unescapes a key into the arena; the text is not changed. */
 static bool copy_key(struct zkt_reader *reader, char *start, char *past,
                      struct zkt_str *key)
 {
@@ -215,7 +216,7 @@ static bool copy_key(struct zkt_reader *reader, char *start, char *past,
     memcpy(copy, start, len);
     memset(copy + len, 0, ZKT_PADDING);
     struct unescape u = { .from = copy, .to = copy };
-    (void)unescape_all(&u); /* it was skipped before, so it is well-formed */
+    (void)unescape_all(&u); /* has been skipped, so it is well-formed */
     *key = (struct zkt_str){ copy, (size_t)(u.to - copy) };
     *u.to = '\0';
     return true;
@@ -233,7 +234,7 @@ bool zkt__text_copy(struct zkt_reader *reader, struct zkt_str json,
     return *end == '"' || copy_key(reader, start, past, out);
 }
 
-/* Reads the key at @start, which has escapes. Returns past it, or NULL. */
+/* Reads the escaped key at @start. Returns its end, or NULL on failure. */
 static char *read_escaped_key(struct zkt_reader *reader, char *start,
                               struct zkt_str *key)
 {

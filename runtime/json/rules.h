@@ -1,20 +1,21 @@
 /*
- * The rules of the built-in types: one function each, used for what arrives
- * and for what a handler writes. Each reports and returns whether it holds.
+ * The rules of the built-in types, a function for each; used for received
+ * values and for values that handlers write. Each adds issues, and returns true
+ * if the rule holds.
  */
 #ifndef ZKT_JSON_RULES_H
 #define ZKT_JSON_RULES_H
 
 #include "json/json.h"
 
-/* Where a value stands that may break a rule. */
+/* The path of the checked value, and the list for its issues. */
 struct zkt_where {
     struct zkt_issues *issues;
     const struct zkt_step *path;
     uint32_t depth;
 };
 
-/** Whether zkt__rule_int would have nothing to say. */
+/** Returns true if zkt__rule_int would. */
 static inline bool zkt__rule_int_holds(const struct zkt_int_rules *rules,
                                        int64_t value)
 {
@@ -23,7 +24,7 @@ static inline bool zkt__rule_int_holds(const struct zkt_int_rules *rules,
 }
 bool zkt__rule_int(const struct zkt_where *where,
                    const struct zkt_int_rules *rules, int64_t value);
-/** A code point takes one to four bytes: mostly no need to count. */
+/** A code point takes one to four bytes, so counting is seldom needed. */
 static inline bool zkt__rule_length_holds(const struct zkt_string_rules *rules,
                                           struct zkt_str value)
 {
@@ -31,21 +32,22 @@ static inline bool zkt__rule_length_holds(const struct zkt_string_rules *rules,
 }
 bool zkt__rule_float(const struct zkt_where *where,
                      const struct zkt_float_rules *rules, double value);
-/** Length, then patterns: all that fail. Valid UTF-8 is expected. */
+/** Checks the length, then every pattern. @value must be valid UTF-8. */
 bool zkt__rule_string(const struct zkt_where *where,
                       const struct zkt_string_rules *rules,
                       struct zkt_str value);
 bool zkt__rule_bytes(const struct zkt_where *where,
                      const struct zkt_bytes_rules *rules, size_t len);
-/** @one: "item" or "entry"; UINT32_MAX as @max: no bound. */
+/** Checks an item count; UINT32_MAX as @max: no bound. @one and @many name the
+ * items in the issue ("item", "items"). */
 bool zkt__rule_count(const struct zkt_where *where, uint32_t min, uint32_t max,
                      size_t count, const char *one, const char *many);
 
-/** No two items are equal; @item is a scalar, string or enum. */
+/** Checks that all items differ; @item is a scalar, string or enum. */
 bool zkt__rule_unique(const struct zkt_where *where,
                       const struct zkt_type *item,
                       const struct zkt_any_list *list);
-/** The `check;` hook of a struct that has one, where there is an app. */
+/** Calls the `check;` hook of a struct, if it has a hook and an app is set. */
 bool zkt__rule_check(const struct zkt_where *where, const struct zkt_type *type,
                      const void *value);
 
@@ -55,9 +57,9 @@ bool zkt__rule_map_key(const struct zkt_where *where, struct zkt_str key);
 
 /* ---- transforms ---- */
 
-/** Without the white space at both ends; a view of @text. */
+/** Returns a view of @text without white space at both ends. */
 struct zkt_str zkt__trim(struct zkt_str text);
-/** ASCII capitals become small letters, in place. */
+/** Converts ASCII capitals to lower case, in place. */
 void zkt__lower(char *text, size_t len);
 
 #endif

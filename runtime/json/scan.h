@@ -1,6 +1,7 @@
 /*
- * The innermost loops of reading: where text ends, and what is white space.
- * They look past the end of the text, which has zeros behind it.
+ * The innermost loops of the reader: finding the end of a string, and skipping
+ * white space. They read past the end of the text, which must be followed by
+ * zeros.
  */
 #ifndef ZKT_JSON_SCAN_H
 #define ZKT_JSON_SCAN_H
@@ -20,8 +21,9 @@ static inline bool zkt__is_plain(unsigned char c)
 
 #ifdef __SSE2__
 /*
- * Zero where a byte is no plain character: a quote differs from 0x20 in one
- * bit, so with that bit turned it is, as controls are, at most 0x20.
+ * Gives zero for each byte that is not plain: a quote differs from 0x20 in a
+ * single bit, so with that bit flipped it is at most 0x20, as control
+ * characters are.
  */
 static inline __m128i zkt__mark_plain(const char *at)
 {
@@ -37,9 +39,9 @@ static inline unsigned zkt__zero_bytes(__m128i x)
 }
 #endif
 
-/* The first byte that is no plain character of a string: a quote, a
- * backslash, a control character, or the zero behind the text. It looks at
- * most ZKT_PADDING bytes ahead of that. */
+/* Returns the first byte that is not plain: a quote, a backslash, a control
+ * character, or the zero behind the text. Reads at most ZKT_PADDING bytes past
+ * it. */
 static inline char *zkt__scan_plain(char *at)
 {
 #ifdef __SSE2__

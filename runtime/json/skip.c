@@ -1,15 +1,15 @@
 /*
- * Skipping values: it checks that they are well-formed and changes nothing, so
- * that what was skipped can be read later. It does not recurse.
+ * Skips values: checks that they are well-formed and changes nothing, so that
+ * they can be read later. Not recursive.
  */
 #include "json/escape.h"
 #include "json/number.h"
 
 enum {
-    FIRST_WORDS = 4 /* of levels, where those on the stack do not do */
+    FIRST_WORDS = 4 /* of levels, once the stack does not suffice */
 };
 
-/* Past the rest of a string that has escapes, or NULL. */
+/* Returns the end of a string that has escapes, or NULL if it is malformed. */
 static char *skip_escaped(char *at)
 {
     for (;; at = zkt__scan_plain(at)) {
@@ -32,7 +32,8 @@ static char *skip_escaped(char *at)
     }
 }
 
-/* Past the string whose opening quote is at @at, or NULL. */
+/* Returns the end of the string that begins at @at, or NULL if it is
+ * malformed. */
 static inline char *skip_string(struct zkt_reader *reader, char *at)
 {
     char *start = at + 1, *end = zkt__scan_plain(start);
@@ -47,13 +48,15 @@ char *zkt__skip_string(struct zkt_reader *reader, char *at)
     return skip_string(reader, at);
 }
 
-/* Past @word, or NULL; as many bytes may be read beyond the text. */
+/* Returns the end of @word, or NULL if it does not match; may read its length
+ * beyond the text. */
 static inline char *skip_word(char *at, const char *word, size_t len)
 {
     return memcmp(at, word, len) == 0 ? at + len : NULL;
 }
 
-/* Past a value that holds no others, or NULL. */
+/* Returns the end of a value that is no container, or NULL if it is
+ * malformed. */
 static inline char *skip_scalar(struct zkt_reader *reader, char *at)
 {
     switch (*at) {
@@ -70,7 +73,8 @@ static inline char *skip_scalar(struct zkt_reader *reader, char *at)
     }
 }
 
-/* Past a key, its colon and the space around it, or NULL. */
+/* Skips a key, its colon and the space around them; returns NULL if
+ * malformed. */
 static inline char *skip_key(struct zkt_reader *reader, char *at)
 {
     at = zkt__skip_space(at);
@@ -86,25 +90,25 @@ static inline char *skip_key(struct zkt_reader *reader, char *at)
 }
 
 /*
- * Which containers a skip is inside of: a bit each, 1 for an object. There is
- * room for the usual number of them; a text that goes deeper pays for it, with
- * memory for as deep as it goes, which is given back.
+ * The containers around the current value, a bit each, 1 for an object. The
+ * first word suffices for the usual depth; deeper text takes memory in
+ * proportion to its depth, which is released afterwards.
  */
 struct nesting {
     struct zkt_reader *reader;
     uint64_t first, *words;
     size_t depth, capacity;
-    bool in_object; /* the innermost one */
-    bool deeper;    /* than the limit */
+    bool in_object; /* the innermost container */
+    bool deeper;    /* the limit was exceeded */
 };
 
-/* Words that the arena gave; first is none of them. */
+/* Returns the number of words from the arena; first is not among them. */
 static size_t words_of(const struct nesting *in)
 {
     return in->words != &in->first ? in->capacity / 64 : 0;
 }
 
-/* Room for twice as many levels. */
+/* Doubles the number of levels. */
 static bool reserve_levels(struct nesting *in)
 {
     struct zkt_reader *reader = in->reader;
@@ -125,8 +129,8 @@ static bool reserve_levels(struct nesting *in)
     return true;
 }
 
-/* Enters the container at @at and stands before its first value; if it is
- * empty, past it. NULL: malformed. */
+/* Enters the container at @at and returns its first value; if it is empty,
+ * returns its end. Returns NULL if malformed. */
 static inline char *skip_open(struct nesting *in, char *at, bool *empty)
 {
     const bool object = *at == '{';
@@ -157,8 +161,8 @@ static inline void skip_close(struct nesting *in)
     }
 }
 
-/* After a value: leaves the containers that end here, and stands before the
- * next value, or behind everything with depth 0. */
+/* Moves on after a value: leaves the containers that end here, and returns the
+ * next value, or the end with depth 0. Returns NULL if malformed. */
 static inline char *skip_on(struct nesting *in, char *at)
 {
     while (in->depth > 0) {
@@ -176,8 +180,7 @@ static inline char *skip_on(struct nesting *in, char *at)
     return at;
 }
 
-/* Past the next value and what follows it until no container is left; NULL:
- * malformed. */
+/* Skips values until no container is left. Returns NULL if malformed. */
 static inline char *skip_values(struct nesting *in, char *at)
 {
     do {
@@ -194,9 +197,9 @@ static inline char *skip_values(struct nesting *in, char *at)
     return at;
 }
 
-/* Skips values from the next one on, with @depth containers around it that end
- * as well; the innermost is an object or not. *@out, unless NULL, is what was
- * skipped. */
+/* Skips from the next value to the end of the @depth containers around it;
+ * @in_object describes the innermost. Sets *@out, unless NULL, to the skipped
+ * text. */
 static bool skip(struct zkt_reader *reader, size_t depth, bool in_object,
                  struct zkt_str *out)
 {

@@ -1,8 +1,8 @@
-/* Transforms: what is done to a string before its rules are looked at. */
+/* Transforms: changes to a string before its rules are checked. */
 #include "json/rules.h"
 
-/* The bytes of the white space or line terminator that begins at @at, or 0
- * (ECMA-262, sections 12.2 and 12.3: what String.prototype.trim removes). */
+/* Returns the length of the white space or line terminator at @at, or 0
+ * (ECMA-262, sections 12.2 and 12.3: as String.prototype.trim). */
 static size_t space_at(const unsigned char *at, size_t len)
 {
     if (len >= 1 && (at[0] == ' ' || (at[0] >= 0x09 && at[0] <= 0x0d))) {
@@ -32,7 +32,7 @@ struct zkt_str zkt__trim(struct zkt_str text)
         len -= n;
     }
     while (len > 0) {
-        /* The start of the last character. */
+        /* Find the start of the last character. */
         size_t last = len - 1;
         while (last > 0 && (at[last] & 0xc0) == 0x80) {
             last--;

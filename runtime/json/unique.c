@@ -1,13 +1,13 @@
 /*
- * `unique`: no two items of a list are equal. Long lists are sorted (a merge
- * sort of their numbers), so that no list of a client's making is slow.
+ * `unique`: all items of a list differ. Long lists are sorted (a merge sort of
+ * indexes), so that no list from a client takes quadratic time.
  */
 #include <string.h>
 
 #include "json/rules.h"
 
 enum {
-    FEW = 8 /* items that are compared with each other */
+    FEW = 8 /* items compared pairwise */
 };
 
 struct sorting {
@@ -27,7 +27,7 @@ static int compare_strings(const struct zkt_str *a, const struct zkt_str *b)
     return order != 0 ? order : compare_ints((int64_t)a->len, (int64_t)b->len);
 }
 
-/* Items by number; any order will do that tells what is equal. */
+/* Compares items by index; any total order that finds equal items suffices. */
 static int compare(const struct sorting *s, uint32_t a, uint32_t b)
 {
     const char *x = s->items + a * s->type->size;
@@ -46,7 +46,7 @@ static int compare(const struct sorting *s, uint32_t a, uint32_t b)
     }
 }
 
-/* Sorts @count numbers at @order, stably, with as many at @spare. */
+/* Sorts @count indexes at @order, stably; @spare has room for as many. */
 static void sort(const struct sorting *s, uint32_t *order, uint32_t *spare,
                  size_t count)
 {
@@ -86,7 +86,7 @@ static bool check_few(const struct zkt_where *where, const struct sorting *s,
     return true;
 }
 
-/* Of all equal pairs, the one that ends first in the list. */
+/* Reports the equal pair that ends first in the list. */
 static bool check_sorted(const struct zkt_where *where, const struct sorting *s,
                          const uint32_t *order, uint32_t count)
 {

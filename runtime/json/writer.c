@@ -1,4 +1,4 @@
-/* The writer: bytes that grow, and the text of plain values. */
+/* The writer: a growing buffer, and the text of scalars. */
 #include "json/json.h"
 #include "json/number.h"
 #include "json/scan.h"
@@ -21,7 +21,7 @@ void zkt__writer_finish(struct zkt_writer *writer)
 
 static bool fail(struct zkt_writer *writer)
 {
-    /* No room at all: what follows fails here, too. */
+    /* With no room left, later writes fail here, too. */
     writer->failed = true;
     writer->len = writer->capacity;
     return false;
@@ -74,12 +74,11 @@ void zkt_write_float64(struct zkt_writer *writer, double value)
     }
 }
 
-/* RFC 8259, section 7: what must be escaped, the short way where there is
- * one. */
+/* Writes an escape (RFC 8259, section 7), the short form if it exists. */
 static void write_escape(struct zkt_writer *writer, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
-    static const char names[] = "btn\0fr"; /* from 8 on; 11 has none */
+    static const char names[] = "btn\0fr"; /* from 8 on; 11 has no short form */
     char text[6] = { '\\' };
     size_t len = 2;
     if (c == '"' || c == '\\') {
@@ -95,7 +94,8 @@ static void write_escape(struct zkt_writer *writer, unsigned char c)
     zkt_write_raw(writer, text, len);
 }
 
-/* How many bytes from the start need no escape; sixteen or eight at a time. */
+/* Returns the number of leading bytes that need no escape; works on sixteen or
+ * eight bytes at a time. */
 static size_t plain_length(const char *text, size_t len)
 {
     const uint64_t ones = 0x0101010101010101u, highs = ones * 0x80;
@@ -113,8 +113,8 @@ static size_t plain_length(const char *text, size_t len)
         memcpy(&word, text + i, sizeof(word));
         const uint64_t quote = word ^ ones * '"';
         const uint64_t slash = word ^ ones * '\\';
-        /* The high bit of a byte that is 0 in quote or slash, or below 0x20
-         * in word; bytes past 0x7f are none of these. */
+        /* The high bit of each byte that is 0 in quote or slash, or below 0x20
+         * in word; false for bytes past 0x7f. */
         const uint64_t hit = ((quote - ones) | (slash - ones) |
                               (word - ones * 0x20)) &
                              ~word & highs;
@@ -145,7 +145,7 @@ void zkt__write_escaped(struct zkt_writer *writer, const char *text, size_t len)
 }
 
 #ifdef __SSE2__
-/* Copies sixteen bytes; a bit for each that needs an escape. */
+/* Copies sixteen bytes; returns a bit for each that needs an escape. */
 static inline unsigned copy_block(char *to, const char *text)
 {
     memcpy(to, text, 16);
@@ -154,8 +154,8 @@ static inline unsigned copy_block(char *to, const char *text)
 #endif
 
 /*
- * Copies text to @to up to the first byte that needs an escape; how much that
- * is. It may write up to @len bytes, and never more.
+ * Copies text to @to up to the first byte that needs an escape; returns the
+ * length of that. May overwrite @to up to @len bytes, but not beyond.
  */
 static size_t copy_plain(char *to, const char *text, size_t len)
 {
@@ -171,7 +171,7 @@ static size_t copy_plain(char *to, const char *text, size_t len)
         return i - 32 + (size_t)__builtin_ctz(stop);
     }
     while (len >= 16 && i < len) {
-        /* What is left at the end is done with some of what is before it. */
+        /* The final block overlaps the previous. */
         i = i + 16 <= len ? i : len - 16;
         stop = copy_block(to + i, text + i);
         if (stop != 0) {

@@ -25,12 +25,11 @@ struct zkt_piece {
 
 /* A changed field of a struct, or a changed entry of a map. */
 struct zkt_change {
-    uint32_t field;     /* structs only */
-    struct zkt_str key; /* maps only */
-    bool existed;       /* before the call */
-    bool dirty;         /* set or removed as a whole */
-    const void
-        *original; /* dirty and existed: the old value; NULL if unknown */
+    uint32_t field;       /* structs only */
+    struct zkt_str key;   /* maps only */
+    bool existed;         /* before the call */
+    bool dirty;           /* set or removed as a whole */
+    const void *original; /* dirty, existed: old value; NULL: unknown */
     struct zkt_delta *child;
 };
 

@@ -416,8 +416,7 @@ static void put_new(struct zkt_place *where, struct zkt_str key,
         fail_memory(journal);
         return;
     }
-    /* An arena copy: the state's key may be freed before the patch is written.
-     */
+    /* The arena's: the state's may be freed before the patch is written. */
     record->key = key;
     const struct zkt_any_map *map = where->at;
     commit_counted(where, map->len - 1);

@@ -32,8 +32,7 @@ bool zkt__value_copy(const struct zkt_store *store, const struct zkt_type *type,
  * value. */
 void zkt__value_release(const struct zkt_store *store,
                         const struct zkt_type *type, void *value);
-/** Returns true if the values are equal; the order of map entries is ignored.
- */
+/** Returns true if the values are equal, in any order of map entries. */
 bool zkt__value_equal(const struct zkt_type *type, const void *a,
                       const void *b);
 /**
