@@ -90,13 +90,13 @@ struct zkt_core {
 };
 
 /** The time by which limits are judged that what a peer sends can extend. */
-static inline int64_t zkt__core_judged_ms(const struct zkt_core *core)
+static inline int64_t zkt__core_idle_clock(const struct zkt_core *core)
 {
     return core->heard_ms < core->now_ms ? core->heard_ms : core->now_ms;
 }
 
 /** Puts @e on its core's dirty list, once. */
-static inline void zkt__endpoint_touch(struct zkt_endpoint *e)
+static inline void zkt__endpoint_mark_dirty(struct zkt_endpoint *e)
 {
     if (!zkt__node_linked(&e->dirty)) {
         zkt__list_append(&e->core->dirty, &e->dirty);

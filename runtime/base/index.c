@@ -46,7 +46,7 @@ uint32_t zkt__index_find(const struct zkt_index *index, uint64_t hash,
 }
 
 /* Puts a slot's value into the first free place from its home on. */
-static void place(struct zkt_index *index, uint64_t slot)
+static void insert_slot(struct zkt_index *index, uint64_t slot)
 {
     uint32_t at = slot_home(index, slot);
     while (index->slots[at] != 0) {
@@ -79,7 +79,7 @@ bool zkt__index_reserve(struct zkt_index *index, const struct zkt_allocator *a,
     index->mask = (uint32_t)(slots - 1);
     for (uint32_t i = 0; old.slots != NULL && i <= old.mask; i++) {
         if (old.slots[i] != 0) {
-            place(index, old.slots[i]);
+            insert_slot(index, old.slots[i]);
         }
     }
     zkt__release(a, old.slots);
@@ -88,7 +88,7 @@ bool zkt__index_reserve(struct zkt_index *index, const struct zkt_allocator *a,
 
 void zkt__index_add(struct zkt_index *index, uint64_t hash, uint32_t position)
 {
-    place(index, make_slot(hash, position));
+    insert_slot(index, make_slot(hash, position));
     index->used++;
 }
 

@@ -4,7 +4,7 @@
 #include "zocket/codec.h"
 
 /* The most that a limit can be; 0: whatever is given. */
-static const struct zkt_limits most = {
+static const struct zkt_limits maxima = {
     .json_depth = ZKT_DEPTH_MAX, /* a reader has no room for a longer path */
     .issues = 1024,              /* they are kept in order, one by one */
 };
@@ -13,7 +13,7 @@ bool zkt__limits_resolve(const struct zkt_limits *given, struct zkt_limits *out,
                          const char **bad)
 {
 #define X(name, value, text)                                                   \
-    if (given->name < 0 || (most.name > 0 && given->name > most.name)) {       \
+    if (given->name < 0 || (maxima.name > 0 && given->name > maxima.name)) {   \
         *bad = #name;                                                          \
         return false;                                                          \
     }                                                                          \

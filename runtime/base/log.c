@@ -16,7 +16,7 @@ static const char ellipsis[] = "\xe2\x80\xa6";
 /* ---- escaping ---- */
 
 /* Bytes of the character at @text, of at most @len bytes; 0: there is none. */
-static size_t character(const char *text, size_t len)
+static size_t character_length(const char *text, size_t len)
 {
     const unsigned char first = (unsigned char)text[0];
     const size_t n = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
@@ -41,7 +41,7 @@ static bool is_within(uint32_t code, uint32_t first, uint32_t last)
 /* Whether a terminal or an editor shows a character as itself: no control
  * (Unicode, category Cc), no end of a line (Zl, Zp), no mark, embedding or
  * isolate of the bidirectional algorithm (UAX #9, section 2). */
-static bool is_shown(uint32_t code)
+static bool is_printable(uint32_t code)
 {
     return code >= ' ' && !is_within(code, 0x7f, 0x9f) && code != 0x061c &&
            !is_within(code, 0x200e, 0x200f) &&
@@ -54,8 +54,8 @@ static size_t escape_one(const char *text, size_t len, char out[5],
                          size_t *out_len)
 {
     static const char digits[] = "0123456789abcdef";
-    const size_t n = character(text, len);
-    if (n > 0 && is_shown(code_point(text, n))) {
+    const size_t n = character_length(text, len);
+    if (n > 0 && is_printable(code_point(text, n))) {
         memcpy(out, text, n);
         *out_len = n;
         return n;
@@ -104,14 +104,14 @@ static void write_line(const struct zkt_log *log, enum zkt_log_level level,
     log->write(log->user, level, line);
 }
 
-static void note_left_out(struct zkt_log_kind *kind, const char *format,
-                          va_list arguments)
+static void note_suppressed(struct zkt_log_kind *kind, const char *format,
+                            va_list arguments)
 {
     char text[sizeof(kind->sample)];
     (void)vsnprintf(text, sizeof(text), format, arguments);
     (void)zkt__log_escape(kind->sample, sizeof(kind->sample), text,
                           strlen(text));
-    kind->left_out++;
+    kind->suppressed++;
 }
 
 /* The kind of a format, whose entry is made if there is room for it. */
@@ -129,7 +129,7 @@ static struct zkt_log_kind *find_kind(struct zkt_log *log, const char *format)
     return kind;
 }
 
-static void say(const struct zkt_log *log, const char *format, ...)
+static void warn(const struct zkt_log *log, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -137,13 +137,14 @@ static void say(const struct zkt_log *log, const char *format, ...)
     va_end(arguments);
 }
 
-static void say_left_out(const struct zkt_log *log, struct zkt_log_kind *kind)
+static void report_suppressed(const struct zkt_log *log,
+                              struct zkt_log_kind *kind)
 {
-    const uint64_t count = kind->left_out;
-    kind->left_out = 0; /* first: the callback may log */
+    const uint64_t count = kind->suppressed;
+    kind->suppressed = 0; /* first: the callback may log */
     if (count > 0) {
-        say(log, "%llu more lines were left out, such as: %s",
-            (unsigned long long)count, kind->sample);
+        warn(log, "%llu more lines were left out, such as: %s",
+             (unsigned long long)count, kind->sample);
     }
 }
 
@@ -155,7 +156,7 @@ static void begin_seconds(struct zkt_log *log)
         if (log->now_ms - kind->since_ms >= WINDOW_MS) {
             kind->since_ms = log->now_ms;
             kind->written = 0;
-            say_left_out(log, kind);
+            report_suppressed(log, kind);
         }
     }
 }
@@ -171,7 +172,7 @@ bool zkt__log_line(struct zkt_log *log, int64_t now_ms,
     begin_seconds(log);
     struct zkt_log_kind *kind = find_kind(log, format);
     if (log->per_second > 0 && kind->written >= log->per_second) {
-        note_left_out(kind, format, arguments);
+        note_suppressed(kind, format, arguments);
         return false;
     }
     kind->written++;
@@ -182,6 +183,6 @@ bool zkt__log_line(struct zkt_log *log, int64_t now_ms,
 void zkt__log_flush(struct zkt_log *log)
 {
     for (size_t i = 0; i < ZKT_LOG_KINDS && log->write != NULL; i++) {
-        say_left_out(log, &log->kinds[i]);
+        report_suppressed(log, &log->kinds[i]);
     }
 }

@@ -26,8 +26,8 @@ struct zkt_log_kind {
     const char *format;
     int64_t since_ms;
     int64_t written;
-    uint64_t left_out; /* not said yet */
-    char sample[96];   /* how the last of them began */
+    uint64_t suppressed; /* not said yet */
+    char sample[96];     /* how the last of them began */
 };
 
 struct zkt_log {

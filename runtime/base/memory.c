@@ -112,8 +112,8 @@ static bool may_grow(struct zkt_arena *arena, size_t more)
     if (arena->limit == 0 || more <= arena->limit - arena->size) {
         return true;
     }
-    if (arena->reached != NULL) {
-        (*arena->reached)++;
+    if (arena->limit_hits != NULL) {
+        (*arena->limit_hits)++;
     }
     return false;
 }

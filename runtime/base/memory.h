@@ -43,7 +43,7 @@ struct zkt_arena {
     struct zkt_large_block *large;  /* each of one allocation */
     char *at, *end;                 /* what is left of the newest */
     size_t size, limit;             /* of all blocks; limit 0: none */
-    uint64_t *reached;              /* counts how often the limit was; NULL */
+    uint64_t *limit_hits;           /* counts how often the limit was; NULL */
 };
 
 void zkt__arena_init(struct zkt_arena *arena, const struct zkt_allocator *a);

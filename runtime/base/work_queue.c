@@ -131,7 +131,7 @@ static struct zkt_work *take(struct zkt_work_queue *queue, uint32_t most)
 
 void zkt__work_run(struct zkt_work_queue *queue, void *owner, uint32_t most)
 {
-    if (!zkt__work_waits(queue)) {
+    if (!zkt__work_is_pending(queue)) {
         return; /* what comes now wakes the owner */
     }
     struct zkt_work *work = take(queue, most);

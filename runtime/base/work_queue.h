@@ -56,7 +56,7 @@ void zkt__work_post_all(struct zkt_work_queue *queue, struct zkt_work *first,
 /** Wakes the owner, who will find what to do. */
 void zkt__work_wake(struct zkt_work_queue *queue);
 /** Whether something waits to be run. */
-static inline bool zkt__work_waits(const struct zkt_work_queue *queue)
+static inline bool zkt__work_is_pending(const struct zkt_work_queue *queue)
 {
     return atomic_load_explicit(&queue->filled, memory_order_acquire);
 }

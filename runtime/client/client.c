@@ -103,7 +103,7 @@ static void complain(const struct zkt_client *client)
 bool zkt__client_may_call(const struct zkt_client *client)
 {
     if (client->ops->is_foreign != NULL ||
-        zkt__owner_may_call(&client->owner)) {
+        zkt__affinity_allows(&client->owner)) {
         return true;
     }
     complain(client);
@@ -125,7 +125,7 @@ bool zkt__client_may_look(const struct zkt_client *client)
 void zkt__client_note_thread(struct zkt_client *client)
 {
     if (client->ops->poll == NULL) {
-        zkt__owner_claim(&client->owner);
+        zkt__affinity_bind(&client->owner);
     }
 }
 
@@ -383,7 +383,7 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
     zkt__writer_init(&client->writer, allocator);
     set_options(client, options);
     if (ops->poll != NULL) { /* others: whoever runs the loop */
-        zkt__owner_claim(&client->owner);
+        zkt__affinity_bind(&client->owner);
     }
     zkt__connection_init(client);
     client->handles = zkt__handle_table_new(client, allocator);

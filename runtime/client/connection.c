@@ -108,7 +108,7 @@ static void end_transport(struct zkt_client *client, bool was_open)
     const bool good = was_open && client->ws.state != ZKT_WS_OPEN;
     client->endpoint.closing = true;
     client->endpoint.aborted = client->endpoint.aborted || !good;
-    zkt__endpoint_touch(&client->endpoint);
+    zkt__endpoint_mark_dirty(&client->endpoint);
 }
 
 void zkt__client_lost(struct zkt_client *client, const char *reason)
@@ -178,7 +178,7 @@ static void send_bytes(void *user, const void *data, size_t len)
         zkt__client_lost(client, "out of memory");
         return;
     }
-    zkt__endpoint_touch(&client->endpoint);
+    zkt__endpoint_mark_dirty(&client->endpoint);
 }
 
 /* What the WebSocket itself sends: pongs, for the most part. A server that
@@ -452,7 +452,7 @@ void zkt__connection_tick(struct zkt_client *client)
     if (client->attached) {
         /* The old one does not take our goodbye: it has had its time. */
         client->endpoint.aborted = true;
-        zkt__endpoint_touch(&client->endpoint);
+        zkt__endpoint_mark_dirty(&client->endpoint);
     } else {
         dial(client);
     }

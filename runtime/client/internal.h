@@ -2,8 +2,8 @@
 #ifndef ZKT_CLIENT_INTERNAL_H
 #define ZKT_CLIENT_INTERNAL_H
 
+#include "base/affinity.h"
 #include "base/index.h"
-#include "base/owner.h"
 #include "base/random.h"
 #include "base/slots.h"
 #include "base/timeouts.h"
@@ -101,7 +101,7 @@ enum zkt_phase {
 
 struct zkt_client {
     struct zkt_core core;
-    struct zkt_owner owner;
+    struct zkt_affinity owner;
     struct zkt_endpoint endpoint;
     struct zkt_client_options options;
     const struct zkt_allocator *allocator;

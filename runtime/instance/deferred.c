@@ -15,7 +15,7 @@ struct zkt_task *zkt__task_new(struct zkt_host *host)
         zkt__arena_init(&task->arena, host->allocator);
         task->arena.limit = (size_t)limits->call_bytes +
                             (size_t)limits->message_bytes;
-        task->arena.reached = &host->stats.reached.call_bytes;
+        task->arena.limit_hits = &host->stats.reached.call_bytes;
     }
     return task;
 }
@@ -248,7 +248,7 @@ void zkt__task_detach(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
     shrink(task);
-    task->arena.reached = NULL; /* of a server that may go */
+    task->arena.limit_hits = NULL; /* of a server that may go */
     call->host = NULL;
     call->instance = NULL;
     call->state = task->later.empty;

@@ -85,7 +85,7 @@ struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
 static void abort_endpoint(struct zkt_endpoint *endpoint)
 {
     endpoint->aborted = true;
-    zkt__endpoint_touch(endpoint);
+    zkt__endpoint_mark_dirty(endpoint);
 }
 
 /* Takes what was read; what arrives after our end of file is discarded. */

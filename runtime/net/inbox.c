@@ -96,7 +96,7 @@ void zkt__inbox_end_wait(struct zkt_inbox *inbox, bool *over)
 
 bool zkt__inbox_run(struct zkt_inbox *inbox, struct zkt_client *client)
 {
-    const bool any = zkt__work_waits(inbox->queue);
+    const bool any = zkt__work_is_pending(inbox->queue);
     zkt__work_run(inbox->queue, client, ZKT_WORK_ALL);
     return any;
 }

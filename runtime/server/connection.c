@@ -54,7 +54,7 @@ static void mark_ending(struct zkt_connection *c)
     if (c->session.contact_count > 0) {
         take_apart(c);
     }
-    zkt__endpoint_touch(&c->endpoint);
+    zkt__endpoint_mark_dirty(&c->endpoint);
 }
 
 void zkt__connection_drop(struct zkt_connection *c)
@@ -173,7 +173,7 @@ static void on_changed(struct zkt_session *session)
     struct zkt_connection *c = from_session(session);
     if (c->stage != ZKT_STAGE_DETACHED) {
         note_queued(c);
-        zkt__endpoint_touch(&c->endpoint);
+        zkt__endpoint_mark_dirty(&c->endpoint);
     }
 }
 
@@ -229,7 +229,7 @@ static void send_bytes(void *user, const void *data, size_t len)
     }
     note_queued(c);
     pause_if_due(c); /* pings are read no faster than pongs are taken */
-    zkt__endpoint_touch(&c->endpoint);
+    zkt__endpoint_mark_dirty(&c->endpoint);
 }
 
 static int on_request(void *user, const struct zkt_ws_request *request,
@@ -395,7 +395,7 @@ static void go_on(struct zkt_connection *c)
         }
     }
     note_reading(c);
-    zkt__endpoint_touch(&c->endpoint);
+    zkt__endpoint_mark_dirty(&c->endpoint);
 }
 
 void zkt__connections_go_on(struct zkt_server *server)

@@ -2,8 +2,8 @@
 #ifndef ZKT_SERVER_CONNECTION_H
 #define ZKT_SERVER_CONNECTION_H
 
+#include "base/affinity.h"
 #include "base/endpoint.h"
-#include "base/owner.h"
 #include "instance/instance.h"
 #include "server/deadlines.h"
 #include "server/server.h"
@@ -57,7 +57,7 @@ struct zkt_server {
     struct zkt_core core;
     struct zkt_shards *shards;
     uint32_t self; /* which of them it is; 0: the one that the user has */
-    struct zkt_owner owner;
+    struct zkt_affinity owner;
     struct zkt_serve_options options;
     const struct zkt_allocator *allocator;
     struct zkt_limits limits;

@@ -293,7 +293,7 @@ static struct zkt_connection *connection_of(struct zkt_timeout *due,
 static int64_t now_for(const struct zkt_server *server, enum zkt_deadline row)
 {
     return row == ZKT_DEADLINE_SILENCE ? server->core.now_ms
-                                       : zkt__core_judged_ms(&server->core);
+                                       : zkt__core_idle_clock(&server->core);
 }
 
 void zkt__deadlines_expire(struct zkt_server *server)

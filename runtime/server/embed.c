@@ -11,7 +11,7 @@
 /* The common answer costs no call, and in a build with NDEBUG nothing. */
 static bool may_call(const struct zkt_server *server, const char *what)
 {
-    return zkt__owner_may_call(&server->owner) ||
+    return zkt__affinity_allows(&server->owner) ||
            zkt__server_may_call(server, what);
 }
 
@@ -125,7 +125,7 @@ void zkt_endpoint_feed(struct zkt_endpoint *endpoint, void *bytes, size_t len)
     if (is_in_callback(endpoint)) {
         /* A call's memory is in use; without these the rest has no sense. */
         endpoint->aborted = true;
-        zkt__endpoint_touch(endpoint);
+        zkt__endpoint_mark_dirty(endpoint);
         return;
     }
     endpoint->ops->feed(endpoint, bytes, len);

@@ -97,7 +97,7 @@ static void log_early(const struct zkt_serve_options *options,
 
 bool zkt__server_may_call(const struct zkt_server *server, const char *what)
 {
-    if (zkt__owner_may_call(&server->owner)) {
+    if (zkt__affinity_allows(&server->owner)) {
         return true;
     }
     log_elsewhere(server,
@@ -125,7 +125,7 @@ void zkt__server_run_shards(struct zkt_server *server, uint32_t count)
 
 void zkt__server_change_thread(struct zkt_server *server)
 {
-    zkt__owner_leave(&server->owner);
+    zkt__affinity_unbind(&server->owner);
 }
 
 /* ---- turns ---- */
@@ -152,7 +152,7 @@ static int64_t deadline(const struct zkt_core *core)
                    !zkt__list_empty(&s->instances.ready) ||
                    !zkt__list_empty(&s->backlog) ||
                    !zkt__list_empty(&s->bloated) ||
-                   zkt__work_waits(s->host.work)
+                   zkt__work_is_pending(s->host.work)
                ? s->core.now_ms
                : next;
 }
@@ -166,7 +166,7 @@ static void run_posted(struct zkt_server *server)
     zkt__work_run(server->host.work, server,
                   all ? ZKT_WORK_ALL : (uint32_t)most);
     server->host.stats.reached.posted_per_turn +=
-        !all && zkt__work_waits(server->host.work);
+        !all && zkt__work_is_pending(server->host.work);
 }
 
 /* Runs one kind of work with its part of what is left of the budget. */
@@ -215,12 +215,12 @@ static void tick(struct zkt_core *core)
     if (zkt__server_is_busy(server)) {
         return;
     }
-    zkt__owner_claim_free(&server->owner);
+    zkt__affinity_bind_free(&server->owner);
     server->busy++;
     if (server->life == ZKT_LIFE_ENDED) {
         zkt__life_begin_turn(server);
     }
-    if (zkt__work_waits(server->host.work)) {
+    if (zkt__work_is_pending(server->host.work)) {
         run_posted(server); /* what comes now wakes us */
     }
     if (zkt__admission_waits(&server->shards->admission, server->self)) {
@@ -615,7 +615,7 @@ static enum zkt_status new_shard(struct zkt_app app,
     }
     server->allocator = allocator;
     server->self = self;
-    zkt__owner_claim(&server->owner);
+    zkt__affinity_bind(&server->owner);
     const enum zkt_status status = init(server, app, options);
     if (status != ZKT_OK) {
         zkt__release(allocator, server);
@@ -757,7 +757,7 @@ static void settle(struct zkt_shards *shards)
             zkt__shards_end_turn(server);
         }
         for (uint32_t i = 0; i < shards->count; i++) {
-            again = again || zkt__work_waits(shards->all[i]->host.work) ||
+            again = again || zkt__work_is_pending(shards->all[i]->host.work) ||
                     zkt__group_waits(&shards->all[i]->host);
         }
     }

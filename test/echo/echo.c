@@ -59,7 +59,7 @@ static void on_send(void *user, const void *data, size_t len)
         memcpy(to, data, len);
         c->end += len;
     }
-    zkt__endpoint_touch(&c->endpoint);
+    zkt__endpoint_mark_dirty(&c->endpoint);
 }
 
 /* ---- receiving ---- */
@@ -97,7 +97,7 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
     memmove(to, payload - head, head + len);
     to[0] = (uint8_t)(0x80 | (binary ? 2 : 1));
     c->end += head + len;
-    zkt__endpoint_touch(&c->endpoint);
+    zkt__endpoint_mark_dirty(&c->endpoint);
 }
 
 static void on_close(void *user, unsigned code, const char *reason)
@@ -121,7 +121,7 @@ static void settle(struct echo *c)
 {
     c->endpoint.reading = c->end - c->begin <= core_of(c)->limits.message;
     c->endpoint.closing = c->endpoint.closing || c->ws.state == ZKT_WS_CLOSED;
-    zkt__endpoint_touch(&c->endpoint);
+    zkt__endpoint_mark_dirty(&c->endpoint);
 }
 
 static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
@@ -151,7 +151,7 @@ static void sent(struct zkt_endpoint *e, size_t len)
 static void ended(struct zkt_endpoint *e)
 {
     e->closing = true;
-    zkt__endpoint_touch(e);
+    zkt__endpoint_mark_dirty(e);
 }
 
 static void detach(struct zkt_endpoint *e)
@@ -257,7 +257,7 @@ void echo_close_all(struct echo_core *core, unsigned code)
         zkt__ws_close(&c->ws, code, "");
         /* the close frame of the peer is not awaited */
         c->endpoint.closing = true;
-        zkt__endpoint_touch(&c->endpoint);
+        zkt__endpoint_mark_dirty(&c->endpoint);
     }
 }
 

@@ -354,7 +354,7 @@ static void test_arena_resize_failures(void **state)
     failing.fail_at = 0;
     assert_null(zkt__arena_resize(&arena, large, 100 * KIB, SIZE_MAX - 5));
     arena.limit = size + 1;
-    arena.reached = &reached;
+    arena.limit_hits = &reached;
     assert_null(zkt__arena_resize(&arena, large, 100 * KIB, 200 * KIB));
     assert_int_equal(reached, 1);
     assert_int_equal(arena.size, size);

@@ -192,9 +192,9 @@ static void test_endpoint_touch(void **state)
     struct zkt_endpoint a = { .core = &core }, b = { .core = &core };
     (void)state;
     zkt__list_init(&core.dirty);
-    zkt__endpoint_touch(&a);
-    zkt__endpoint_touch(&b);
-    zkt__endpoint_touch(&a);
+    zkt__endpoint_mark_dirty(&a);
+    zkt__endpoint_mark_dirty(&b);
+    zkt__endpoint_mark_dirty(&a);
     assert_ptr_equal(zkt__list_first(&core.dirty), &a.dirty);
     assert_ptr_equal(zkt__list_after(&core.dirty, &a.dirty), &b.dirty);
     assert_null(zkt__list_after(&core.dirty, &b.dirty));

@@ -52,7 +52,7 @@ static void test_posting(void **state)
     struct job a = { { NULL, run_job }, 'a', &c, box };
     struct job b = { { NULL, run_job }, 'b', NULL, box };
     assert_true(zkt__work_post(box, &a.posted));
-    assert_true(zkt__work_waits(box));
+    assert_true(zkt__work_is_pending(box));
     zkt__work_queue_on_wake(box, count, &woken);
     assert_int_equal(woken, 1); /* for the first */
     assert_true(zkt__work_post(box, &b.posted));
@@ -60,13 +60,13 @@ static void test_posting(void **state)
     zkt__work_run(box, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "ab"); /* new work waits for the next run */
     assert_int_equal(woken, 3);
-    assert_true(zkt__work_waits(box));
+    assert_true(zkt__work_is_pending(box));
     zkt__work_close(box);
     assert_false(zkt__work_post(box, &b.posted));
     assert_int_equal(woken, 3);
     zkt__work_run(box, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "abc");
-    assert_false(zkt__work_waits(box));
+    assert_false(zkt__work_is_pending(box));
     zkt__work_run(box, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "abc");
     zkt__work_queue_ref(box);
@@ -96,18 +96,18 @@ static void test_running_a_portion(void **state)
     assert_string_equal(ran, "");
     zkt__work_run(box, ran, 2);
     assert_string_equal(ran, "ab");
-    assert_true(zkt__work_waits(box));
+    assert_true(zkt__work_is_pending(box));
     assert_true(zkt__work_post(box, &jobs[5].posted));
     zkt__work_run(box, ran, 3);
     assert_string_equal(ran, "abcde");
-    assert_true(zkt__work_waits(box));
+    assert_true(zkt__work_is_pending(box));
     zkt__work_run(box, ran, 3);
     assert_string_equal(ran, "abcdef");
-    assert_false(zkt__work_waits(box));
+    assert_false(zkt__work_is_pending(box));
     assert_true(zkt__work_post(box, &jobs[0].posted));
     zkt__work_run(box, ran, 1);
     assert_string_equal(ran, "abcdefa");
-    assert_false(zkt__work_waits(box));
+    assert_false(zkt__work_is_pending(box));
     assert_true(zkt__work_post(box, &jobs[0].posted));
     zkt__work_run(box, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "abcdefaa");
