@@ -1,4 +1,4 @@
-/* See affinity.h. The byte is never written; only where it stands counts. */
+/* See affinity.h. The byte is never written; only its address counts. */
 #include "base/affinity.h"
 
 const char *zkt__thread_id(void)

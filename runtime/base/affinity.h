@@ -1,7 +1,7 @@
 /*
- * Which thread a server or a client belongs to, for builds that check that no
- * other one calls it (those without NDEBUG). A check does not abort: whoever
- * asks says so in the log and fails.
+ * Thread affinity of a server or client. In builds without NDEBUG, calls from
+ * other threads are detected; the caller of a check logs and fails, nothing
+ * aborts.
  */
 #ifndef ZKT_BASE_AFFINITY_H
 #define ZKT_BASE_AFFINITY_H
@@ -11,28 +11,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zeroed: nobody's, so that anybody may call. */
+/* Zeroed: unbound, any thread may call. */
 struct zkt_affinity {
     _Atomic(const char *) thread;
 };
 
-/** Something whose address no other thread that runs has. */
+/** Returns an address that is unique among running threads. */
 const char *zkt__thread_id(void);
 
-/** It is the calling thread's from now on. */
+/** Binds to the calling thread. */
 static inline void zkt__affinity_bind(struct zkt_affinity *affinity)
 {
     atomic_store_explicit(&affinity->thread, zkt__thread_id(),
                           memory_order_relaxed);
 }
 
-/** It is of the thread that claims it next. */
+/** Unbinds; the next thread to bind takes over. */
 static inline void zkt__affinity_unbind(struct zkt_affinity *affinity)
 {
     atomic_store_explicit(&affinity->thread, NULL, memory_order_relaxed);
 }
 
-/** The calling thread's, if it is nobody's. */
+/** Binds to the calling thread, unless bound already. */
 static inline void zkt__affinity_bind_free(struct zkt_affinity *affinity)
 {
     if (atomic_load_explicit(&affinity->thread, memory_order_relaxed) == NULL) {
@@ -40,14 +40,14 @@ static inline void zkt__affinity_bind_free(struct zkt_affinity *affinity)
     }
 }
 
-/** Whether the calling thread may call; always, if that is not checked. */
+/** Returns true if the calling thread may call; always with NDEBUG. */
 static inline bool zkt__affinity_allows(const struct zkt_affinity *affinity)
 {
 #ifdef NDEBUG
     (void)affinity;
     return true;
 #else
-    /* C11 has no load from a const atomic. */
+    /* C11 cannot load from a const atomic. */
     struct zkt_affinity *a = (struct zkt_affinity *)(uintptr_t)affinity;
     const char *thread = atomic_load_explicit(&a->thread, memory_order_relaxed);
     return thread == NULL || thread == zkt__thread_id();

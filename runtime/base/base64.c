@@ -1,7 +1,7 @@
 /* See base64.h. */
 #include "base/base64.h"
 
-/* Three bytes as four digits. */
+/* Writes three bytes as four digits. */
 static inline void write_group(const uint8_t data[3], char out[4])
 {
     static const char digits[] =
@@ -48,7 +48,8 @@ static uint32_t digit_of(char c)
     return c == '+' ? 62 : c == '/' ? 63 : NO_DIGIT;
 }
 
-/* The bits of @count digits from the left of 24, or false. */
+/* Reads @count digits into the high bits of 24. Returns false if a character is
+ * no digit. */
 static bool read_group(const char *text, size_t count, uint32_t *bits)
 {
     *bits = 0;
@@ -79,7 +80,7 @@ bool zkt__base64_read(const char *text, size_t len, uint8_t *out,
             return false;
         }
         const size_t bytes = digits - 1;
-        /* What is not part of a byte must be zero. */
+        /* Padding bits must be zero. */
         if ((bits & (0xffffffu >> 8 * bytes)) != 0) {
             return false;
         }

@@ -25,7 +25,7 @@ void zkt__buffer_unref(struct zkt_buffer *buffer)
     if (buffer == NULL) {
         return;
     }
-    /* Whoever lets go last has to see what all others did before. */
+    /* The last release must observe all earlier ones (acquire). */
     if (atomic_fetch_sub_explicit(&buffer->refs, 1, memory_order_acq_rel) ==
         1) {
         zkt__release(buffer->allocator, buffer);

@@ -1,7 +1,7 @@
 /*
- * A block of bytes to be sent, counted by reference and never changed once it
- * is shared: one patch or event is encoded and framed once, into one of these,
- * and every subscriber's send queue holds a slice of it, on any thread.
+ * A reference-counted block of bytes to send, immutable once shared. A patch or
+ * event is encoded and framed a single time, and the send queues of all
+ * subscribers, on any thread, hold slices of the buffer.
  */
 #ifndef ZKT_BASE_BUFFER_H
 #define ZKT_BASE_BUFFER_H
@@ -20,11 +20,12 @@ struct zkt_buffer {
     uint8_t data[];
 };
 
-/** A buffer with one reference and @len uninitialised bytes, or NULL. */
+/** Returns a buffer with one reference and @len uninitialised bytes, or NULL if
+ * there is no memory. */
 struct zkt_buffer *zkt__buffer_new(const struct zkt_allocator *a, size_t len);
 /**
- * The same of a block of @a's that has room for a struct zkt_buffer in front
- * of its @len bytes; the block is the buffer's from now on.
+ * Makes a buffer of a block from @a, which has room for a struct zkt_buffer in
+ * front of its @len bytes; takes ownership of the block.
  */
 struct zkt_buffer *zkt__buffer_take(const struct zkt_allocator *a, void *block,
                                     uint32_t len);

@@ -1,13 +1,13 @@
 /*
- * The one interface between the core and whatever moves bytes for it. The
- * core has no sockets and no clock: a driver (net's libuv adapter, a test, a
- * fuzzer, a user's own loop) gives it bytes and the time, and takes bytes to
- * send and the next deadline. net knows nothing of the runtime but this page.
+ * The only interface between the core and its drivers. The core has no sockets
+ * and no clock: a driver (the libuv adapter of net, a test, a fuzzer, the loop
+ * of a user) feeds bytes and the time, and takes bytes to send and the next
+ * deadline. net depends on no other header of the runtime.
  *
- * A *core* is a server or a client; an *endpoint* is one connection of it.
- * The core makes endpoints and owns them; a driver says when its transport is
- * gone (detach), and only then is an endpoint freed, at the end of the turn:
- * so neither side ever holds a pointer that the other one freed.
+ * A *core* is a server or a client; an *endpoint* is a connection of it. The
+ * core makes and owns endpoints. A driver detaches when its transport is gone;
+ * only then, at the end of the turn, is an endpoint freed. So neither side
+ * holds a pointer that the other has freed.
  */
 #ifndef ZKT_BASE_ENDPOINT_H
 #define ZKT_BASE_ENDPOINT_H
@@ -23,73 +23,74 @@
 
 struct zkt_endpoint;
 
-/* What a driver may ask of an endpoint. None of these fails to be legal. */
+/* Calls of a driver to an endpoint. All of these may be called at any time. */
 struct zkt_endpoint_ops {
-    /* Bytes have arrived. They are the core's to change until it returns. */
+    /* Passes received bytes, which the core may change during the call. */
     void (*feed)(struct zkt_endpoint *e, uint8_t *bytes, size_t len);
     /*
-     * What is to be sent now, at most @max slices; the number of them is
-     * returned. They stay good until the next call of sent, feed or tick.
+     * Gets the bytes to send now, at most @max slices; returns their number.
+     * They are valid until the next call of sent, feed or tick.
      */
     size_t (*pending)(struct zkt_endpoint *e, struct zkt_slice *out,
                       size_t max);
-    /* The first @len bytes of what pending gave have been sent. */
+    /* Reports that the first @len bytes of pending have been sent. */
     void (*sent)(struct zkt_endpoint *e, size_t len);
-    /* The peer will send nothing more (end of file). */
+    /* Reports end of file: the peer sends no more bytes. */
     void (*ended)(struct zkt_endpoint *e);
-    /* The transport is gone; the endpoint is not to be touched again. */
+    /* Reports that the transport is gone; the driver must not use the endpoint
+     * any more. */
     void (*detach)(struct zkt_endpoint *e);
 };
 
 struct zkt_endpoint {
     const struct zkt_endpoint_ops *ops;
     struct zkt_core *core;
-    void *transport;       /* the driver's */
+    void *transport;       /* for the driver */
     struct zkt_node dirty; /* in core->dirty */
     bool reading;          /* false: do not read from the socket for now */
-    bool closing;          /* send what is pending, then close the transport */
-    bool aborted;          /* close the transport now, whatever is pending */
-    bool ended;            /* embed.h over sockets: the peer sends no more */
-    bool half_closed;      /* embed.h over sockets: nor do we */
+    bool closing;          /* send pending bytes, then close the transport */
+    bool aborted;          /* close the transport now, dropping pending bytes */
+    bool ended;            /* embed.h over sockets: end of file from the peer */
+    bool half_closed;      /* embed.h over sockets: end of file sent */
 };
 
 struct zkt_core_ops {
-    /* When tick wants to be called, in the core's monotonic ms; ZKT_NEVER. */
+    /* Returns the monotonic ms at which tick is due, or ZKT_NEVER. */
     int64_t (*deadline)(const struct zkt_core *core);
     /*
-     * Ends a turn: runs what is due and what was put off, and destroys what
-     * was closed. Call it after feeding, and when the deadline is reached.
+     * Ends a turn: runs due timers and postponed work, and frees closed
+     * endpoints. To be called after feeding, and at the deadline.
      */
     void (*tick)(struct zkt_core *core);
 };
 
-/* The head of every server and client. */
+/* The common begin of servers and clients. */
 struct zkt_core {
     const struct zkt_core_ops *ops;
-    int64_t now_ms;  /* monotonic; set by the driver before it calls in */
-    int64_t wall_ms; /* since the epoch; set by the driver likewise */
+    int64_t now_ms;  /* monotonic; set by the driver before calls */
+    int64_t wall_ms; /* since the epoch; set by the driver before calls */
     /*
-     * What peers had sent by then was fed. A driver that polls sockets sets it,
-     * to a time before its last poll: a process that was held up must not take
-     * for silence what lies unread in its sockets. ZKT_NEVER: there is nothing
-     * that could lie unread.
+     * All bytes that peers sent before this time have been fed. A driver that
+     * polls sockets sets it to a time before its last poll, so that a process
+     * that was suspended does not mistake unread bytes for silence. ZKT_NEVER:
+     * there are no unread bytes.
      */
     int64_t heard_ms;
     /*
-     * Endpoints whose pending output or flags changed since the driver last
-     * looked. The driver unlinks an endpoint when it has dealt with it.
+     * Endpoints with changed output or flags since the driver's last pass. The
+     * driver unlinks an endpoint after handling it.
      */
     struct zkt_list dirty;
-    void *driver; /* the driver's */
-    /* Wakes the driver when something became dirty outside its calls; may
-     * be NULL. */
+    void *driver; /* for the driver */
+    /* Wakes the driver if an endpoint became dirty outside its calls; may be
+     * NULL. */
     void (*wake)(struct zkt_core *core);
-    /* The core is about to be freed: the driver detaches what it has, and
-     * forgets the core. May be NULL. */
+    /* Announces that the core is about to be freed: the driver detaches its
+     * endpoints and drops the core. May be NULL. */
     void (*abandon)(struct zkt_core *core);
 };
 
-/** The time by which limits are judged that what a peer sends can extend. */
+/** Returns the clock for timeouts that received bytes extend. */
 static inline int64_t zkt__core_idle_clock(const struct zkt_core *core)
 {
     return core->heard_ms < core->now_ms ? core->heard_ms : core->now_ms;

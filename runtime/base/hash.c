@@ -35,7 +35,7 @@ static inline void sip_word(struct sip *s, uint64_t word, unsigned rounds)
     s->v0 ^= word;
 }
 
-/* Words are read least significant byte first, whatever the machine. */
+/* Reads words in little-endian order on any machine. */
 static inline uint64_t load(const unsigned char *at, size_t len)
 {
     uint64_t word = 0;

@@ -1,7 +1,7 @@
 /*
- * SipHash-1-3 with a random key, for maps whose keys clients choose: without
- * the key nobody can make keys collide. (Aumasson and Bernstein, "SipHash: a
- * fast short-input PRF"; 1-3 is the variant that hash tables use.)
+ * SipHash-1-3 with a random key, for maps with keys from clients: without the
+ * key, collisions cannot be constructed. (Aumasson and Bernstein, "SipHash: a
+ * fast short-input PRF"; 1-3 is the variant for hash tables.)
  */
 #ifndef ZKT_BASE_HASH_H
 #define ZKT_BASE_HASH_H
@@ -17,8 +17,8 @@ uint64_t zkt__hash(const struct zkt_hash_key *key, const void *data,
                    size_t len);
 
 /**
- * SipHash-2-4: a pseudo-random function, used with a secret key and a counter
- * to make ids that nobody can guess.
+ * SipHash-2-4: a pseudo-random function; with a secret key and a counter it
+ * makes unpredictable ids.
  */
 uint64_t zkt__prf(const struct zkt_hash_key *key, const void *data, size_t len);
 

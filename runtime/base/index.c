@@ -1,6 +1,6 @@
 /*
  * See index.h. Linear probing over a power of two of slots, at most three
- * quarters full; removal shifts back what follows, so there are no tombstones
+ * quarters full. Removal shifts later entries back, so there are no tombstones,
  * and a table that has shrunk stays fast.
  */
 #include "base/index.h"
@@ -19,7 +19,7 @@ static uint32_t slot_position(uint64_t slot)
     return (uint32_t)slot - 1;
 }
 
-/* Where an entry would stand if nothing were in its way. */
+/* Returns the preferred position of a slot. */
 static uint32_t slot_home(const struct zkt_index *index, uint64_t slot)
 {
     return (uint32_t)(slot >> 32) & index->mask;
@@ -45,7 +45,7 @@ uint32_t zkt__index_find(const struct zkt_index *index, uint64_t hash,
     }
 }
 
-/* Puts a slot's value into the first free place from its home on. */
+/* Inserts at the first free position from the preferred one. */
 static void insert_slot(struct zkt_index *index, uint64_t slot)
 {
     uint32_t at = slot_home(index, slot);
@@ -92,7 +92,7 @@ void zkt__index_add(struct zkt_index *index, uint64_t hash, uint32_t position)
     index->used++;
 }
 
-/* The slot that holds exactly this entry. */
+/* Finds the slot of exactly this entry. */
 static uint32_t locate(const struct zkt_index *index, uint64_t hash,
                        uint32_t position)
 {
@@ -111,7 +111,7 @@ void zkt__index_remove(struct zkt_index *index, uint64_t hash,
     for (uint32_t at = (gap + 1) & index->mask; index->slots[at] != 0;
          at = (at + 1) & index->mask) {
         const uint32_t home = slot_home(index, index->slots[at]);
-        /* It may move back unless its home lies after the gap. */
+        /* Move back unless the preferred position is after the gap. */
         if (((at - home) & index->mask) >= ((at - gap) & index->mask)) {
             index->slots[gap] = index->slots[at];
             gap = at;

@@ -1,12 +1,12 @@
-/* The limits in force, from the one table. */
+/* See limits.h. Generated from the table of limits. */
 #include "base/limits.h"
 
 #include "zocket/codec.h"
 
-/* The most that a limit can be; 0: whatever is given. */
+/* The maximum of each limit; 0: unbounded. */
 static const struct zkt_limits maxima = {
-    .json_depth = ZKT_DEPTH_MAX, /* a reader has no room for a longer path */
-    .issues = 1024,              /* they are kept in order, one by one */
+    .json_depth = ZKT_DEPTH_MAX, /* bounds the path of a reader */
+    .issues = 1024, /* kept in order by insertion, which is quadratic */
 };
 
 bool zkt__limits_resolve(const struct zkt_limits *given, struct zkt_limits *out,

@@ -1,4 +1,4 @@
-/* The limits in force: what was given, or the defaults. */
+/* The limits in force: given values, or the defaults. */
 #ifndef ZKT_BASE_LIMITS_H
 #define ZKT_BASE_LIMITS_H
 
@@ -6,7 +6,8 @@
 
 #include "zocket/limits.h"
 
-/** False: one is negative, or more than it can be; *@bad is its name. */
+/** Returns false if a limit is negative or exceeds its maximum; *@bad is its
+ * name. */
 bool zkt__limits_resolve(const struct zkt_limits *given, struct zkt_limits *out,
                          const char **bad);
 

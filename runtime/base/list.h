@@ -1,6 +1,6 @@
 /*
- * Doubly linked lists whose nodes are embedded in what they link, so that
- * linking never allocates and never fails. A zeroed node is in no list.
+ * Doubly linked lists with nodes embedded in the elements, so that linking
+ * never allocates and never fails. A zeroed node is unlinked.
  */
 #ifndef ZKT_BASE_LIST_H
 #define ZKT_BASE_LIST_H
@@ -49,7 +49,7 @@ static inline void zkt__list_prepend(struct zkt_list *list,
     list->head.next = node;
 }
 
-/* Takes a node that is in no list. */
+/* Takes an unlinked node. */
 static inline void zkt__node_unlink(struct zkt_node *node)
 {
     if (node->next != NULL) {
@@ -59,20 +59,20 @@ static inline void zkt__node_unlink(struct zkt_node *node)
     }
 }
 
-/* The first node, or NULL. */
+/* Returns the first node, or NULL. */
 static inline struct zkt_node *zkt__list_first(const struct zkt_list *list)
 {
     return zkt__list_empty(list) ? NULL : list->head.next;
 }
 
-/* The node after @node, or NULL at the end. */
+/* Returns the node after @node, or NULL at the end. */
 static inline struct zkt_node *zkt__list_after(const struct zkt_list *list,
                                                const struct zkt_node *node)
 {
     return node->next == &list->head ? NULL : node->next;
 }
 
-/* Appends all nodes of @from to @to; @from is empty afterwards. */
+/* Appends all nodes of @from to @to; @from becomes empty. */
 static inline void zkt__list_move(struct zkt_list *to, struct zkt_list *from)
 {
     if (!zkt__list_empty(from)) {

@@ -1,4 +1,4 @@
-/* See log.h. Lines are made on the stack: logging takes no memory. */
+/* See log.h. Lines are formatted on the stack: logging never allocates. */
 #include "base/log.h"
 
 #include <stdio.h>
@@ -15,7 +15,8 @@ static const char ellipsis[] = "\xe2\x80\xa6";
 
 /* ---- escaping ---- */
 
-/* Bytes of the character at @text, of at most @len bytes; 0: there is none. */
+/* Returns the length of the character at @text, or 0 if it is invalid in @len
+ * bytes. */
 static size_t character_length(const char *text, size_t len)
 {
     const unsigned char first = (unsigned char)text[0];
@@ -38,8 +39,8 @@ static bool is_within(uint32_t code, uint32_t first, uint32_t last)
     return code >= first && code <= last;
 }
 
-/* Whether a terminal or an editor shows a character as itself: no control
- * (Unicode, category Cc), no end of a line (Zl, Zp), no mark, embedding or
+/* Returns true if a terminal or editor displays the character as itself: no
+ * control (Unicode, category Cc), no line end (Zl, Zp), no mark, embedding or
  * isolate of the bidirectional algorithm (UAX #9, section 2). */
 static bool is_printable(uint32_t code)
 {
@@ -49,7 +50,7 @@ static bool is_printable(uint32_t code)
            !is_within(code, 0x2066, 0x2069) && code != 0xfeff;
 }
 
-/* How @text goes on: the bytes it takes, and those it becomes in @out. */
+/* Escapes the next character or byte into @out; returns the bytes consumed. */
 static size_t escape_one(const char *text, size_t len, char out[5],
                          size_t *out_len)
 {
@@ -98,7 +99,7 @@ static void write_line(const struct zkt_log *log, enum zkt_log_level level,
     const int wanted = vsnprintf(text, sizeof(text), format, arguments);
     size_t len = wanted < 0 ? 0 : strlen(text);
     if (wanted >= (int)sizeof(text)) {
-        text[len++] = '.'; /* more than fits: the escaped one is cut, too */
+        text[len++] = '.'; /* so that escaping truncates, too */
     }
     (void)zkt__log_escape(line, sizeof(line), text, len);
     log->write(log->user, level, line);
@@ -114,7 +115,7 @@ static void note_suppressed(struct zkt_log_kind *kind, const char *format,
     kind->suppressed++;
 }
 
-/* The kind of a format, whose entry is made if there is room for it. */
+/* Returns the kind of a format; adds it if there is room. */
 static struct zkt_log_kind *find_kind(struct zkt_log *log, const char *format)
 {
     struct zkt_log_kind *kind = log->kinds;
@@ -148,7 +149,7 @@ static void report_suppressed(const struct zkt_log *log,
     }
 }
 
-/* Begins a new second for every kind whose last one is over. */
+/* Begins a new second for every kind with an expired window. */
 static void begin_seconds(struct zkt_log *log)
 {
     for (size_t i = 0; i < ZKT_LOG_KINDS; i++) {

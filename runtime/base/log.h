@@ -1,12 +1,11 @@
 /*
- * What stands between the runtime and a log callback. A line may hold text that
- * came from a peer: it is escaped, so that it stays one line of valid UTF-8
- * that does nothing to a terminal. And a peer may cause lines: of each kind,
- * which is a format, only so many are written in a second; those that are left
- * out are counted, and a later line says how many there were.
+ * The layer between the runtime and a log callback. Lines may contain text of a
+ * peer: it is escaped, so that a line stays a single line of valid UTF-8
+ * without terminal control. Peers may also cause lines: each kind of line (a
+ * format) is limited to a number per second; suppressed lines are counted, and
+ * a later line reports the count.
  *
- * It has no lock and no clock: its owner serializes the calls, and brings the
- * time.
+ * No lock and no clock: the owner serializes calls and passes the time.
  */
 #ifndef ZKT_BASE_LOG_H
 #define ZKT_BASE_LOG_H
@@ -18,46 +17,45 @@
 
 #include "zocket/allocator.h"
 
-#define ZKT_LOG_LINE  1024 /* bytes of a line, with the 0 at its end */
-#define ZKT_LOG_KINDS 32   /* that are told apart; all others are one kind */
+#define ZKT_LOG_LINE  1024 /* bytes of a line, including the NUL */
+#define ZKT_LOG_KINDS 32   /* kinds; all others share the last */
 
-/* What was written of one kind since a second began. */
+/* The lines of a kind in its current second. */
 struct zkt_log_kind {
     const char *format;
     int64_t since_ms;
     int64_t written;
-    uint64_t suppressed; /* not said yet */
-    char sample[96];     /* how the last of them began */
+    uint64_t suppressed; /* not yet reported */
+    char sample[96];     /* begin of the last suppressed line */
 };
 
 struct zkt_log {
-    /* NULL: nothing is written. */
+    /* NULL: logging is off. */
     void (*write)(void *user, enum zkt_log_level level, const char *text);
     void *user;
-    int64_t per_second; /* lines of one kind; 0: as many as there are */
-    int64_t now_ms;     /* the latest time it has been told */
+    int64_t per_second; /* lines per kind; 0: unlimited */
+    int64_t now_ms;     /* the latest time passed in */
     struct zkt_log_kind kinds[ZKT_LOG_KINDS];
 };
 
 /**
- * Copies @len bytes of @text, which need not be UTF-8, and ends them with a 0.
- * A control character, a character that changes the direction of others, and a
- * byte that belongs to no character become \xNN, byte by byte. A text that
- * does not fit into @size bytes, at least 4, is cut and ends in "…". Returns
- * the length of the copy.
+ * Copies @len bytes of @text, which need not be UTF-8, and adds a NUL. Control
+ * characters, characters that change text direction, and bytes of invalid UTF-8
+ * become \xNN, byte by byte. A result that does not fit @size bytes (at least
+ * 4) is truncated and ends in "…". Returns the length of the copy.
  */
 size_t zkt__log_escape(char *out, size_t size, const char *text, size_t len);
 
 /**
- * Writes a line at the time @now_ms, which counts from any point, as long as it
- * is always the same; a time that is earlier than the one before is that one.
- * Returns false if it was one too many and left out. The callback may log.
+ * Writes a line at @now_ms, a monotonic time of any origin; an earlier time
+ * than before counts as the latest. Returns false if the line was suppressed.
+ * The callback may log.
  */
 bool zkt__log_line(struct zkt_log *log, int64_t now_ms,
                    enum zkt_log_level level, const char *format,
                    va_list arguments);
 
-/** Says now what was left out and has not been said. */
+/** Reports suppressed lines that are not yet reported. */
 void zkt__log_flush(struct zkt_log *log);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * See memory.h. An arena's blocks grow geometrically, from 1 KiB to 64 KiB; a
- * reset keeps one for the next call, so that a server in steady state allocates
- * nothing per call. What does not fit has a block of its own, which can be
- * given back and resized: so an array that grows pins no more than one block of
- * what it has outgrown. Under the address sanitizer the unused parts of a block
- * are poisoned.
+ * See memory.h. The blocks of an arena grow geometrically, from 1 KiB to 64
+ * KiB. A reset keeps a block for the next call, so that a server in steady
+ * state allocates nothing per call. Larger allocations have blocks of their
+ * own, which can be freed and resized, so a growing array pins at most a single
+ * block of outgrown memory. Under the address sanitizer the unused parts of
+ * blocks are poisoned.
  */
 #include "base/memory.h"
 
@@ -15,7 +15,7 @@
 
 enum {
     BLOCK_MIN = 1024,
-    BLOCK_MAX = 64 * 1024 /* also the largest that a reset keeps */
+    BLOCK_MAX = 64 * 1024 /* also the largest block that a reset keeps */
 };
 
 static void *default_alloc(void *user, size_t size)
@@ -97,7 +97,7 @@ static size_t align_up(size_t size)
            ~(size_t)(ZKT_ARENA_ALIGNMENT - 1);
 }
 
-/* Makes @block, which holds nothing, the one that is allocated from. */
+/* Allocates from @block, which is empty, from now on. */
 static void use_block(struct zkt_arena *arena, struct zkt_arena_block *block)
 {
     arena->blocks = block;
@@ -106,7 +106,7 @@ static void use_block(struct zkt_arena *arena, struct zkt_arena_block *block)
     ZKT_POISON(arena->at, (size_t)(arena->end - arena->at));
 }
 
-/* Whether the limit allows @more bytes; if not, that is counted. */
+/* Returns true if the limit allows @more bytes; counts refusals. */
 static bool may_grow(struct zkt_arena *arena, size_t more)
 {
     if (arena->limit == 0 || more <= arena->limit - arena->size) {
@@ -143,7 +143,7 @@ static bool add_block(struct zkt_arena *arena, size_t wanted)
     return true;
 }
 
-/* What has a block of its own, since it does not fit into any other. */
+/* Returns true if an allocation needs a block of its own. */
 static bool is_large(size_t size)
 {
     return size > BLOCK_MAX - sizeof(struct zkt_arena_block);
@@ -229,7 +229,7 @@ void zkt__arena_release(struct zkt_arena *arena, void *block, size_t size)
     }
 }
 
-/* Resizes a block of its own that stays one; as zkt__arena_resize. */
+/* Resizes a large block to another large size; as zkt__arena_resize. */
 static void *resize_large(struct zkt_arena *arena, void *block, size_t wanted)
 {
     struct zkt_large_block *large = large_of(block);
@@ -249,7 +249,7 @@ static void *resize_large(struct zkt_arena *arena, void *block, size_t wanted)
     return resized->bytes;
 }
 
-/* Moves the end of the newest allocation; false: there is no room. */
+/* Moves the end of the newest allocation. Returns false if there is no room. */
 static bool resize_newest(struct zkt_arena *arena, void *block, size_t wanted)
 {
     char *begin = block;
@@ -326,9 +326,10 @@ struct zkt_str zkt__arena_str(struct zkt_arena *arena, struct zkt_str text)
     return (struct zkt_str){ copy, text.len };
 }
 
-/* Stands before what the allocator gives out, which is not told sizes. */
+/* Header that stores the size, since allocators are not told sizes on
+ * release. */
 struct sized {
-    alignas(ZKT_ARENA_ALIGNMENT) size_t size; /* with this */
+    alignas(ZKT_ARENA_ALIGNMENT) size_t size; /* including the header */
 };
 
 static void *arena_allocator_resize(void *user, void *block, size_t size)
@@ -394,7 +395,7 @@ void zkt__arena_reset(struct zkt_arena *arena)
     if (kept == NULL) {
         return;
     }
-    /* None is smaller than those before it. */
+    /* The newest block is the largest. */
     while (kept->older != NULL) {
         struct zkt_arena_block *older = kept->older;
         kept->older = older->older;

@@ -1,7 +1,7 @@
 /*
  * Memory: the caller's allocator, and arenas on top of it. An arena is a chain
- * of blocks that is released as a whole; one per call holds everything that
- * lives exactly as long as the call.
+ * of blocks that is released as a whole; the arena of a call holds everything
+ * that lives exactly as long as the call.
  */
 #ifndef ZKT_BASE_MEMORY_H
 #define ZKT_BASE_MEMORY_H
@@ -13,19 +13,19 @@
 #include "zocket/allocator.h"
 #include "zocket/types.h"
 
-/** The C library's allocator: what NULL stands for in the options. */
+/** The C library's allocator; used if the options give none. */
 extern const struct zkt_allocator zkt__allocator_default;
 
-/** @size bytes, or NULL. Never called with 0. */
+/** Returns @size bytes, or NULL. @size must not be 0. */
 void *zkt__alloc(const struct zkt_allocator *a, size_t size);
-/** The same, zeroed; NULL also when count * size overflows. */
+/** Returns zeroed memory; NULL also if count * size overflows. */
 void *zkt__alloc_zero(const struct zkt_allocator *a, size_t count, size_t size);
-/** As realloc: on failure NULL, and @block stays as it was. */
+/** As realloc: returns NULL on failure, and @block stays valid. */
 void *zkt__resize(const struct zkt_allocator *a, void *block, size_t size);
 /** Takes NULL. */
 void zkt__release(const struct zkt_allocator *a, void *block);
 
-/* Every message handed up has so many readable zero bytes behind its end. */
+/* Number of readable zero bytes behind every received message. */
 #define ZKT_PADDING 32
 
 #define ZKT_ARENA_ALIGNMENT 16
@@ -34,26 +34,26 @@ struct zkt_arena_block;
 struct zkt_large_block;
 
 /*
- * Zero-initialise and set @allocator, or use zkt__arena_init. Everything given
- * out is aligned to 16 bytes (strings: to 1).
+ * Zero-initialise and set @allocator, or use zkt__arena_init. Allocations are
+ * aligned to 16 bytes, strings to 1.
  */
 struct zkt_arena {
     const struct zkt_allocator *allocator;
     struct zkt_arena_block *blocks; /* newest first */
-    struct zkt_large_block *large;  /* each of one allocation */
-    char *at, *end;                 /* what is left of the newest */
+    struct zkt_large_block *large;  /* an allocation each */
+    char *at, *end;                 /* free part of the newest block */
     size_t size, limit;             /* of all blocks; limit 0: none */
-    uint64_t *limit_hits;           /* counts how often the limit was; NULL */
+    uint64_t *limit_hits; /* counter of refused allocations; or NULL */
 };
 
 void zkt__arena_init(struct zkt_arena *arena, const struct zkt_allocator *a);
-/** What zkt__arena_alloc does when the newest block has no room. */
+/** Continues zkt__arena_alloc if the newest block has no room. */
 void *zkt__arena_grow(struct zkt_arena *arena, size_t size);
-/** Uninitialised memory, aligned to 16; NULL when there is none. */
+/** Returns uninitialised memory, aligned to 16, or NULL if there is none. */
 static inline void *zkt__arena_alloc(struct zkt_arena *arena, size_t size)
 {
-    /* Both ends are aligned, so what fits does so rounded up, too. A size of
-     * 0 wraps around and does not. */
+    /* Both ends are aligned, so if @size fits, it fits rounded up. A size of 0
+     * wraps around and does not fit. */
     if (size - 1 >= (size_t)(arena->end - arena->at)) {
         return zkt__arena_grow(arena, size);
     }
@@ -63,37 +63,39 @@ static inline void *zkt__arena_alloc(struct zkt_arena *arena, size_t size)
     ZKT_UNPOISON(found, size);
     return found;
 }
-/** Zeroed; NULL when there is none or count * size overflows. */
+/** Returns zeroed memory; NULL if there is none or count * size overflows. */
 void *zkt__arena_zero(struct zkt_arena *arena, size_t count, size_t size);
 /**
- * Makes @block, @size bytes from the arena (or NULL, of 0), @wanted bytes long,
- * and keeps what it holds. The newest allocation grows where it stands while
- * there is room, a large one is resized by the allocator; any other is copied.
- * NULL: no memory; @block is as before.
+ * Resizes @block, @size bytes from the arena (or NULL and 0), to @wanted bytes,
+ * keeping its content. The newest allocation grows in place while there is
+ * room, the allocator resizes a large one, any other is copied. Returns NULL,
+ * with @block unchanged, if there is no memory.
  */
 void *zkt__arena_resize(struct zkt_arena *arena, void *block, size_t size,
                         size_t wanted);
 /**
- * Makes @block smaller where that costs nothing, as if it had been allocated
- * with @wanted bytes, more than 0; returns where it is then. It never fails.
+ * Shrinks @block to @wanted bytes, more than 0, if that costs no copy; from
+ * then on its size is @wanted. Returns its address, which may change; never
+ * fails.
  */
 void *zkt__arena_shrink(struct zkt_arena *arena, void *block, size_t size,
                         size_t wanted);
 /**
- * Gives back @block of @size bytes if it is the newest allocation or a large
- * one; else it stays until the arena is reset. Takes NULL.
+ * Frees @block of @size bytes if it is the newest allocation or a large one;
+ * any other stays until the arena is reset. Takes NULL.
  */
 void zkt__arena_release(struct zkt_arena *arena, void *block, size_t size);
-/** A copy with a NUL behind it; .data is NULL when there is no memory. */
+/** Returns a copy with a terminating NUL; .data is NULL if there is no
+ * memory. */
 struct zkt_str zkt__arena_str(struct zkt_arena *arena, struct zkt_str text);
 /**
- * An allocator that takes from the arena and gives back what the arena takes
- * back. Good as long as @arena stays where it is.
+ * Returns an allocator that uses the arena, and frees as zkt__arena_release
+ * does. Valid as long as @arena is not moved.
  */
 struct zkt_allocator zkt__arena_allocator(struct zkt_arena *arena);
 /**
- * Empties the arena and keeps its largest block (up to 64 KiB) for reuse, and
- * its limit.
+ * Empties the arena, but keeps its limit and, for reuse, its largest block (up
+ * to 64 KiB).
  */
 void zkt__arena_reset(struct zkt_arena *arena);
 /** Releases everything; the arena is as after init. Takes a zeroed one. */

@@ -1,6 +1,6 @@
 /*
- * Marks memory that must not be touched, for builds with the address
- * sanitizer; nothing elsewhere.
+ * Poisons memory that must not be accessed, in builds with the address
+ * sanitizer; a no-op elsewhere.
  */
 #ifndef ZKT_BASE_POISON_H
 #define ZKT_BASE_POISON_H

@@ -1,6 +1,7 @@
 /*
  * Random bits for ids and masks: SipHash-2-4 of a counter under a secret key,
- * so that no id tells anything of another. One per server or client.
+ * so that ids reveal nothing about each other. Each server and client has its
+ * own state.
  */
 #ifndef ZKT_BASE_RANDOM_H
 #define ZKT_BASE_RANDOM_H
@@ -18,16 +19,16 @@ struct zkt_random {
 };
 
 /**
- * Seeds from ZKT_SEED_SIZE bytes, or from the system when @seed is NULL; also
- * gives a key for hashing that has nothing to do with the ids. False: the
- * system has no randomness.
+ * Seeds from ZKT_SEED_SIZE bytes, or from the system if @seed is NULL; also
+ * derives an independent key for hashing. Returns false if the system has no
+ * randomness.
  */
 bool zkt__random_init(struct zkt_random *random, struct zkt_hash_key *hash_key,
                       const uint8_t *seed);
 
 uint64_t zkt__random_next(struct zkt_random *random);
 
-/** @bytes random bytes as 2 * @bytes lower-case hex digits and a NUL. */
+/** Writes @bytes random bytes as 2 * @bytes lower-case hex digits and a NUL. */
 void zkt__random_hex(struct zkt_random *random, char *out, size_t bytes);
 
 #endif

@@ -1,4 +1,4 @@
-/* See slots.h. Free slots form a list, the one freed last in front. */
+/* See slots.h. Free slots form a list, last freed first. */
 #include "base/slots.h"
 
 enum {
@@ -12,7 +12,7 @@ void zkt__slots_init(struct zkt_slots *slots, const struct zkt_allocator *a)
     *slots = (struct zkt_slots){ .allocator = a, .free_head = NO_SLOT };
 }
 
-/* The three arrays grow one by one: one that did stays larger on failure. */
+/* The arrays grow separately; on failure those already grown stay larger. */
 static bool grow(struct zkt_slots *slots)
 {
     if (slots->capacity > UINT32_MAX / 4) {

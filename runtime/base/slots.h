@@ -1,7 +1,6 @@
 /*
- * Handles: a table of fixed-size objects that are named by slot and
- * generation. A stale handle finds nothing, which is what makes every public
- * function legal in every callback.
+ * Handles: a table of objects named by slot and generation. A stale handle
+ * finds nothing, so every public function may be called in every callback.
  */
 #ifndef ZKT_BASE_SLOTS_H
 #define ZKT_BASE_SLOTS_H
@@ -24,11 +23,11 @@ struct zkt_slots {
 };
 
 void zkt__slots_init(struct zkt_slots *slots, const struct zkt_allocator *a);
-/** Gives @object a handle; 0 when there is no memory. */
+/** Returns a handle for @object, or 0 if there is no memory. */
 zkt_handle_id zkt__slots_add(struct zkt_slots *slots, void *object);
-/** The object, or NULL when the handle is stale or 0. */
+/** Returns the object, or NULL if the handle is stale or 0. */
 void *zkt__slots_find(const struct zkt_slots *slots, zkt_handle_id id);
-/** Frees the slot; the handle is stale from now on. Takes a stale handle. */
+/** Frees the slot, which makes the handle stale. Takes a stale handle. */
 void zkt__slots_remove(struct zkt_slots *slots, zkt_handle_id id);
 void zkt__slots_finish(struct zkt_slots *slots);
 

@@ -1,7 +1,7 @@
 /*
- * Deadlines that are all equally far away: a list in the order of arming is
- * in the order of falling due, so arming and cancelling cost the same however
- * many there are. One list for each length of time.
+ * Timeouts of equal delay. Such a list is ordered by due time if timeouts are
+ * appended when armed, so arming and cancelling take constant time. Each delay
+ * has a list of its own.
  */
 #ifndef ZKT_BASE_TIMEOUTS_H
 #define ZKT_BASE_TIMEOUTS_H
@@ -15,7 +15,7 @@ struct zkt_timeout {
     int64_t due; /* monotonic ms */
 };
 
-/* Arms it, or arms it anew, @delay from @now. */
+/* Arms or rearms it, @delay from @now. */
 static inline void zkt__timeout_arm(struct zkt_list *list,
                                     struct zkt_timeout *timeout, int64_t now,
                                     int64_t delay)
@@ -30,7 +30,7 @@ static inline void zkt__timeout_cancel(struct zkt_timeout *timeout)
     zkt__node_unlink(&timeout->node);
 }
 
-/* When the first one is due; INT64_MAX for none. */
+/* Returns the earliest due time, or INT64_MAX if the list is empty. */
 static inline int64_t zkt__timeouts_next(const struct zkt_list *list)
 {
     const struct zkt_node *first = zkt__list_first(list);
@@ -38,7 +38,7 @@ static inline int64_t zkt__timeouts_next(const struct zkt_list *list)
                          : ZKT_CONTAINER(first, struct zkt_timeout, node)->due;
 }
 
-/* The first one that is due, disarmed; NULL: none is. */
+/* Disarms and returns the first timeout that is due, or NULL. */
 static inline struct zkt_timeout *zkt__timeouts_take(struct zkt_list *list,
                                                      int64_t now)
 {

@@ -1,4 +1,4 @@
-/* Strings, and looking things up in maps. */
+/* Strings, and lookups in maps. */
 #include "zocket/types.h"
 
 #include <string.h>
@@ -26,7 +26,7 @@ struct zkt_str zkt__map_key(const struct zkt_any_map *map, size_t entry_size,
     return key;
 }
 
-/* What zkt__index_find compares with. */
+/* The owner for zkt__index_find. */
 struct indexed {
     const struct zkt_any_map *map;
     size_t entry_size;

@@ -1,11 +1,11 @@
-/* See utf8.h. The bounds of a second byte are those of RFC 3629, section 4. */
+/* See utf8.h. The bounds of second bytes are from RFC 3629, section 4. */
 #include "base/utf8.h"
 
 #include <string.h>
 
 #define HIGH_BITS 0x8080808080808080u
 
-/* How many bytes from the start are ASCII, in steps of eight. */
+/* Returns the number of leading ASCII bytes, in steps of eight. */
 static size_t skip_ascii(const uint8_t *at, size_t len)
 {
     size_t i = 0;
@@ -19,7 +19,7 @@ static size_t skip_ascii(const uint8_t *at, size_t len)
     return i;
 }
 
-/* The first byte of a character; false: it cannot be one. */
+/* Reads the first byte of a character. Returns false if it is invalid. */
 static bool begin(struct zkt_utf8 *s, uint8_t byte)
 {
     if (byte < 0x80) {
@@ -71,7 +71,7 @@ size_t zkt__utf8_count(const void *bytes, size_t len)
     for (; i + 8 <= len; i += 8) {
         uint64_t word;
         memcpy(&word, at + i, sizeof(word));
-        /* The high bit of each byte that is 10xxxxxx. */
+        /* The high bit of each continuation byte (10xxxxxx). */
         const uint64_t marks = word & ~(word << 1) & HIGH_BITS;
         continuations += (size_t)(((marks >> 7) * 0x0101010101010101u) >> 56);
     }

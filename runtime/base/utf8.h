@@ -1,6 +1,7 @@
 /*
- * UTF-8 (RFC 3629) checked as it arrives, in any cut: no overlong forms, no
- * surrogates, nothing past U+10FFFF. ASCII goes by eight bytes at a time.
+ * Incremental UTF-8 validation (RFC 3629), for any split of the input: no
+ * overlong forms, no surrogates, nothing past U+10FFFF. ASCII is skipped eight
+ * bytes at a time.
  */
 #ifndef ZKT_BASE_UTF8_H
 #define ZKT_BASE_UTF8_H
@@ -11,17 +12,17 @@
 
 /* Zeroed: at the start of a character. */
 struct zkt_utf8 {
-    uint8_t need;   /* continuation bytes that are still to come */
-    uint8_t lo, hi; /* bounds of the next one */
+    uint8_t need;   /* missing continuation bytes */
+    uint8_t lo, hi; /* bounds of the next byte */
 };
 
-/** Takes more bytes; false: this cannot become valid any more. */
+/** Feeds more bytes. Returns false if the text is invalid. */
 bool zkt__utf8_feed(struct zkt_utf8 *state, const void *bytes, size_t len);
 
-/** Whether all of it is valid, and complete. */
+/** Returns true if the text is valid and complete. */
 bool zkt__utf8_valid(const void *bytes, size_t len);
 
-/** Code points in valid UTF-8. */
+/** Returns the number of code points in valid UTF-8. */
 size_t zkt__utf8_count(const void *bytes, size_t len);
 
 #endif

@@ -1,5 +1,5 @@
-/* See work_queue.h. Nothing runs while the lock is held but the wake function.
- */
+/* See work_queue.h. The wake function is the only code that runs with the lock
+ * held. */
 #include "base/work_queue.h"
 
 struct zkt_work_queue *zkt__work_queue_new(
@@ -47,7 +47,7 @@ void zkt__work_queue_on_wake(struct zkt_work_queue *queue,
     queue->wake = wake;
     queue->wake_user = user;
     if (wake != NULL && queue->first != NULL) {
-        wake(user); /* what came before there was anybody to wake */
+        wake(user); /* for work posted before */
     }
     pthread_mutex_unlock(&queue->lock);
 }
@@ -99,7 +99,7 @@ void zkt__work_wake(struct zkt_work_queue *queue)
     pthread_mutex_unlock(&queue->lock);
 }
 
-/* The first of what stays when @most are taken. */
+/* Returns the link to the first item that remains after taking @most. */
 static struct zkt_work **find_rest(struct zkt_work_queue *queue, uint32_t most)
 {
     struct zkt_work **rest = &queue->first;
@@ -109,7 +109,7 @@ static struct zkt_work **find_rest(struct zkt_work_queue *queue, uint32_t most)
     return rest;
 }
 
-/* Takes at most @most out, linked. */
+/* Takes at most @most items, linked. */
 static struct zkt_work *take(struct zkt_work_queue *queue, uint32_t most)
 {
     pthread_mutex_lock(&queue->lock);
@@ -132,7 +132,7 @@ static struct zkt_work *take(struct zkt_work_queue *queue, uint32_t most)
 void zkt__work_run(struct zkt_work_queue *queue, void *owner, uint32_t most)
 {
     if (!zkt__work_is_pending(queue)) {
-        return; /* what comes now wakes the owner */
+        return; /* a later post wakes the owner */
     }
     struct zkt_work *work = take(queue, most);
     while (work != NULL) {
