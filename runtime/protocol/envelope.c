@@ -8,7 +8,7 @@ enum part_kind {
     PART_RAW
 };
 
-/* Where a key's value goes. X(key, member, kind); "type" is apart. */
+/* Maps keys to members. X(key, member, kind); "type" is handled separately. */
 #define PARTS(X)                                                               \
     X("id", id, PART_RAW)                                                      \
     X("actor", actor, PART_STRING)                                             \
@@ -48,7 +48,7 @@ static enum zkt_message parse_type(struct zkt_str name)
     return ZKT_MESSAGE_UNKNOWN;
 }
 
-/* A string, or what is none and passed over: @out then says so. */
+/* Reads a string; skips any other value, and sets @out's data to NULL. */
 static bool read_string(struct zkt_reader *reader, struct zkt_str *out)
 {
     bool lone_surrogate;
@@ -84,7 +84,7 @@ static bool read_part(struct zkt_envelope *e, struct zkt_reader *reader,
 
 /* ---- a call as clients print it ---- */
 
-/* Past @literal, or NULL: something else stands there. */
+/* Returns the end of @literal, or NULL if the text differs. */
 static char *expect(char *at, const char *literal, size_t len)
 {
     return memcmp(at, literal, len) == 0 ? at + len : NULL;
@@ -92,7 +92,8 @@ static char *expect(char *at, const char *literal, size_t len)
 
 #define EXPECT(at, literal) expect(at, literal, sizeof(literal) - 1)
 
-/* Past the text without escapes that begins at @at, and its quote; or NULL. */
+/* Reads a string without escapes, starting behind its opening quote. Returns
+ * the position behind its closing quote, or NULL. */
 static char *take_plain(char *at, struct zkt_str *out)
 {
     char *end = zkt__scan_plain(at);
@@ -100,16 +101,16 @@ static char *take_plain(char *at, struct zkt_str *out)
     return *end == '"' ? end + 1 : NULL;
 }
 
-/* Ends a text of take_plain: @quote is past it. */
+/* Terminates a string of take_plain, which returned @quote. */
 static void end_plain(char *quote)
 {
     quote[-1] = '\0';
 }
 
 /*
- * The keys of a call in the order in which all known clients print them, no
- * white space between and no escapes in names: what differs is left to
- * read_any, and nothing was changed. False: it differs.
+ * Reads a call with its keys in the order of all known clients, without white
+ * space between them and without escapes in names. Returns false, with the text
+ * unchanged, if it differs; read_any then reads it.
  */
 static bool read_call(struct zkt_envelope *e, struct zkt_reader *reader)
 {

@@ -1,6 +1,6 @@
 /*
- * See frame.h. The block of a large frame becomes the buffer, whose struct has
- * room in front of the head, and is not copied.
+ * See frame.h. The block of a large frame becomes the buffer without a copy:
+ * its front has room for the struct.
  */
 #include "protocol/frame.h"
 
@@ -10,11 +10,12 @@
 
 enum {
     FRONT = ZKT_FRAME_FRONT,
-    KEPT_ROOM = 65536 /* of a writer, as an arena keeps */
+    KEPT_ROOM = 65536 /* of a writer, as for arenas */
 };
 
-/* By halves: one large frame is not paid for as long as the server lives, and
- * many of them, with small ones in between, do not begin anew each. */
+/* Shrinks by halves: the memory of a rare large frame is not kept for good,
+ * and frequent large frames, with small ones in between, do not start from
+ * nothing. */
 static void give_back_room(struct zkt_writer *w)
 {
     const size_t half = w->capacity / 2;
@@ -46,7 +47,8 @@ const uint8_t *zkt__frame_close(struct zkt_writer *w, size_t *len)
     return payload - head;
 }
 
-/* The block of a large frame as a buffer, or NULL: too large. */
+/* Turns the block of a large frame into a buffer; returns NULL if it is too
+ * large. */
 static struct zkt_buffer *take_block(struct zkt_writer *w)
 {
     size_t len;
@@ -55,7 +57,7 @@ static struct zkt_buffer *take_block(struct zkt_writer *w)
         zkt__writer_finish(w);
         return NULL;
     }
-    /* A little room to spare costs nothing: its pages were never touched. */
+    /* A small excess is free: its pages have never been used. */
     if (w->capacity - w->len > len / 4) {
         char *fitting = zkt__resize(w->allocator, w->data, w->len);
         w->data = fitting != NULL ? fitting : w->data;

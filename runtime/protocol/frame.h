@@ -1,7 +1,7 @@
 /*
- * Text frames of a WebSocket, as a server sends them. A message is written
- * behind room for its head, so that framing moves nothing: begin a frame,
- * write the message, then copy the frame out or share it.
+ * Text frames of a WebSocket, as servers send them. A message is written with
+ * room for its header in front, so framing moves no bytes: begin a frame, write
+ * the message, then copy the frame out or share it.
  *
  *     zkt__frame_begin(w);
  *     zkt__write_welcome(w, client_id);
@@ -13,39 +13,40 @@
 #include "base/buffer.h"
 #include "json/json.h"
 
-/* Room in front of a message: for the longest head of a server's frame, and
+/* Room in front of a message: for the longest header of a server's frame, and
  * for a struct zkt_buffer in front of that. */
 enum {
-    ZKT_FRAME_HEAD_MAX = 10, /* there is no mask */
+    ZKT_FRAME_HEAD_MAX = 10, /* without a mask */
     ZKT_FRAME_FRONT = sizeof(struct zkt_buffer) + ZKT_FRAME_HEAD_MAX,
-    ZKT_FRAME_LARGE = 65536 /* a message of so much has the longest head */
+    ZKT_FRAME_LARGE = 65536 /* messages of this size have the longest header */
 };
 
-/** Empties @w and leaves room for a frame's head. */
+/** Empties @w and leaves room for the header. */
 void zkt__frame_begin(struct zkt_writer *w);
 
-/** Whether sharing the frame in @w moves its memory instead of copying it. */
+/** Returns true if sharing the frame moves the memory of @w instead of copying
+ * it. */
 static inline bool zkt__frame_is_large(const struct zkt_writer *w)
 {
     return w->len >= ZKT_FRAME_FRONT + ZKT_FRAME_LARGE;
 }
 
-/** Length of the message in @w so far, in bytes. */
+/** Returns the length of the message in @w so far, in bytes. */
 static inline size_t zkt__frame_payload(const struct zkt_writer *w)
 {
     return w->len < ZKT_FRAME_FRONT ? 0 : w->len - ZKT_FRAME_FRONT;
 }
 
 /**
- * Writes the head. Returns where the frame begins, and its length in *@len;
- * good until @w is used again.
+ * Writes the header. Returns the begin of the frame, and its length in *@len;
+ * valid until @w is used again.
  */
 const uint8_t *zkt__frame_close(struct zkt_writer *w, size_t *len);
 
 /**
  * Returns the frame as a buffer with one reference, or NULL if there is no
  * memory, if writing has failed, or if it is 4 GiB long. A large frame takes
- * the memory of @w with it.
+ * over the memory of @w.
  */
 struct zkt_buffer *zkt__frame_share(struct zkt_writer *w);
 

@@ -5,8 +5,8 @@
 
 enum {
     FIRST_CAPACITY = 4,
-    /* A private buffer holds at least so much: with its head and malloc's the
-     * most that glibc keeps at hand for the next one. */
+    /* Minimum size of a private buffer: with its header and malloc's the
+     * largest size that glibc caches per thread. */
     TAIL_SIZE = 1008
 };
 
@@ -49,7 +49,7 @@ static inline bool reserve(struct zkt_send_queue *q,
            grow(q, a, q->count + more);
 }
 
-/* Appends an item; there is room. */
+/* Appends an item; room must be reserved. */
 static void append(struct zkt_send_queue *q, struct zkt_queued item)
 {
     zkt__queue_items(q)[q->count++] = item;
@@ -68,7 +68,8 @@ bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
     return true;
 }
 
-/* A buffer for @len private bytes, and more where they are few; or NULL. */
+/* Returns a buffer for @len private bytes, with spare room if they are few;
+ * NULL if there is no memory. */
 static struct zkt_buffer *private_buffer(const struct zkt_allocator *a,
                                          struct zkt_buffer **spare, size_t len)
 {
@@ -108,7 +109,7 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
     return true;
 }
 
-/* Puts one frame of a catch-up into its place. */
+/* Stores a frame of a catch-up at @at. */
 static void put(struct zkt_send_queue *q, struct zkt_queued *at,
                 struct zkt_buffer *frame)
 {
@@ -167,7 +168,7 @@ bool zkt__queue_fill(struct zkt_send_queue *q, const struct zkt_allocator *a,
     return true;
 }
 
-/* Drops the first item, whose buffer may become the spare one. */
+/* Drops the first item; its buffer may become the spare. */
 static void drop_head(struct zkt_send_queue *q, struct zkt_buffer **spare)
 {
     const struct zkt_queued *head = zkt__queue_items(q);
@@ -200,7 +201,7 @@ size_t zkt__queue_peek(struct zkt_send_queue *q, struct zkt_slice *out,
     return n;
 }
 
-/* An empty queue gives its memory back. Its counts are zero already. */
+/* Frees the memory of an empty queue; its counts are zero already. */
 static void reset(struct zkt_send_queue *q, const struct zkt_allocator *a)
 {
     if (q->capacity > 0) {

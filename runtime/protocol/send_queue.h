@@ -1,9 +1,9 @@
 /*
- * Frames that wait to be sent on one connection: slices of shared, already
- * framed buffers, in order. Small private frames of a turn are gathered in one
- * buffer. A *placeholder* marks where a snapshot is to be sent once it reaches
- * the head: the snapshot is encoded only then, and so is never older than the
- * frames that follow it. An empty queue holds no memory.
+ * Frames that wait to be sent on a connection: slices of shared, already framed
+ * buffers, in order. Small private frames of a turn are gathered in a common
+ * buffer. A *placeholder* marks the position of a snapshot, which is encoded
+ * only when the placeholder reaches the head, and so is never older than the
+ * frames behind it. An empty queue holds no memory.
  */
 #ifndef ZKT_PROTOCOL_SEND_QUEUE_H
 #define ZKT_PROTOCOL_SEND_QUEUE_H
@@ -14,8 +14,8 @@
 
 /* Brings a new subscriber up to date: a snapshot, and the patches since. */
 struct zkt_catch_up {
-    struct zkt_buffer *snapshot;       /* a reference of its own */
-    struct zkt_buffer *const *patches; /* good until the next commit */
+    struct zkt_buffer *snapshot;       /* owns a reference */
+    struct zkt_buffer *const *patches; /* valid until the next commit */
     uint32_t patch_count;
 };
 
@@ -24,22 +24,22 @@ struct zkt_queued {
         struct zkt_buffer *buffer;
         uint64_t subscriber; /* of a placeholder */
     } of;
-    uint32_t offset, len; /* len 0: a placeholder; no slice is empty */
-    bool exempt; /* part of a catch-up: does not count towards the limits */
+    uint32_t offset, len; /* len 0: a placeholder; slices are never empty */
+    bool exempt; /* part of a catch-up: not counted towards the limits */
 };
 
 struct zkt_send_queue {
-    struct zkt_queued *items;        /* while there is more than one */
-    struct zkt_queued one;           /* else: most often there is one */
+    struct zkt_queued *items;        /* once there is more than one item */
+    struct zkt_queued one;           /* else, the most common case */
     uint32_t first, count, capacity; /* items[first … first + count) */
-    uint32_t tail_capacity;          /* of the last buffer, if it is private */
-    struct zkt_buffer *tail;         /* that buffer; the last item ends in it */
-    uint32_t placeholders;           /* among the items */
-    size_t bytes;                    /* of all slices */
-    size_t exempt;                   /* of the exempt ones among them */
+    uint32_t tail_capacity;          /* of tail */
+    struct zkt_buffer *tail; /* private, the last item ends in it; or NULL */
+    uint32_t placeholders;   /* among the items */
+    size_t bytes;            /* of all slices */
+    size_t exempt;           /* of the exempt slices */
 };
 
-/** The first item; the others follow. */
+/** Returns the first item; the others follow. */
 static inline struct zkt_queued *zkt__queue_items(struct zkt_send_queue *q)
 {
     return q->capacity > 0 ? q->items + q->first : &q->one;
@@ -48,7 +48,7 @@ static inline bool zkt__queue_is_placeholder(const struct zkt_queued *item)
 {
     return item->len == 0;
 }
-/** Whether a placeholder stands at the head, and whose in *@subscriber. */
+/** Returns true, and sets *@subscriber, if a placeholder is at the head. */
 static inline bool zkt__queue_head_placeholder(struct zkt_send_queue *q,
                                                uint64_t *subscriber)
 {
@@ -59,22 +59,21 @@ static inline bool zkt__queue_head_placeholder(struct zkt_send_queue *q,
     *subscriber = head->of.subscriber;
     return true;
 }
-/** Bytes that count towards the limits. */
+/** Returns the bytes that count towards the limits. */
 static inline size_t zkt__queue_backlog(const struct zkt_send_queue *q)
 {
     return q->bytes - q->exempt;
 }
-/** Of these, the bytes behind the frame that is being sent. */
+/** Returns the counted bytes behind the frame that is being sent. */
 size_t zkt__queue_behind(struct zkt_send_queue *q);
 
-/** Queues a slice of the whole of @buffer, taking a reference. Returns false
- * if there is no memory, here and below. */
+/** Queues a slice of the whole @buffer, taking a reference. Returns false if
+ * there is no memory, as the functions below. */
 bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
                        struct zkt_buffer *buffer);
 /**
- * Queues a copy of some bytes. *@spare is a private buffer that no queue uses,
- * or NULL: one for all queues of a server or client, which releases it in the
- * end.
+ * Queues a copy of @bytes. *@spare is an unused private buffer or NULL, shared
+ * by all queues of a server or client, which releases it at its end.
  */
 bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
                      struct zkt_buffer **spare, const void *bytes, size_t len);
@@ -84,18 +83,18 @@ bool zkt__queue_catch_up(struct zkt_send_queue *q,
                          const struct zkt_catch_up *catch_up);
 bool zkt__queue_placeholder(struct zkt_send_queue *q,
                             const struct zkt_allocator *a, uint64_t subscriber);
-/** Puts these in the place of the placeholder at the head. */
+/** Replaces the placeholder at the head with a catch-up. */
 bool zkt__queue_fill(struct zkt_send_queue *q, const struct zkt_allocator *a,
                      const struct zkt_catch_up *catch_up);
 /** Removes the placeholder at the head. */
 void zkt__queue_skip(struct zkt_send_queue *q, const struct zkt_allocator *a);
-/** Gives at most @max slices from the head, up to the next placeholder. */
+/** Returns at most @max slices from the head, up to the next placeholder. */
 size_t zkt__queue_peek(struct zkt_send_queue *q, struct zkt_slice *out,
                        size_t max);
-/** The first @len bytes are sent. */
+/** Removes the first @len bytes, which have been sent. */
 void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
                      struct zkt_buffer **spare, size_t len);
-/** Drops everything but a slice that is sent in part already. */
+/** Drops everything except a slice that is partly sent. */
 void zkt__queue_cut(struct zkt_send_queue *q);
 void zkt__queue_finish(struct zkt_send_queue *q, const struct zkt_allocator *a);
 
