@@ -1,8 +1,9 @@
 /*
- * The path of the common frame: a whole data frame in the bytes at hand is
- * unmasked into its receiver's memory; one that comes in pieces is gathered,
- * unmasked and checked as it arrives. Whatever else there is goes to wslay
- * from the start of its frame (slow.c), and comes back here behind its end.
+ * The fast path of common frames. A data frame that is complete in the bytes at
+ * hand is unmasked into its receiver's memory; a partial data frame is
+ * gathered, unmasked and checked as it arrives. All other frames go to wslay
+ * from their start (wslay_adapter.c); the fast path resumes behind their
+ * message.
  */
 #include "websocket/frames.h"
 
@@ -65,7 +66,7 @@ void zkt__ws_drop_gathered(struct zkt_ws *ws)
     ws->have = ws->want = ws->capacity = 0;
 }
 
-/* Grows with what has arrived, not with what a header promises. */
+/* Grows with the received bytes, not with the length in a header. */
 bool zkt__ws_gather(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 {
     const size_t needed = ws->have + len + ZKT_PADDING;
@@ -93,9 +94,9 @@ enum {
 };
 
 /*
- * The length of the head at @at, with the payload's in *@payload. The fast
- * path takes final, unfragmented data frames, masked as the role demands, with
- * the shortest form of their length and within the limit.
+ * Returns the length of the header at @at, and the payload's in *@payload. The
+ * fast path takes final, unfragmented data frames, masked as the role requires,
+ * with the shortest form of their length and within the limit.
  */
 static int read_head(const struct zkt_ws *ws, const uint8_t *at, size_t len,
                      uint64_t *payload)
@@ -136,7 +137,8 @@ static const uint8_t *mask_of(const uint8_t *head, size_t head_len)
 
 /* ---- a frame in pieces ---- */
 
-/* Hands what was gathered to wslay as it came, for judgement. */
+/* Hands the gathered bytes, as received, to wslay, which closes the
+ * connection. */
 static void give_up_gathering(struct zkt_ws *ws, size_t head)
 {
     uint8_t *gathered = ws->gathered;
@@ -164,7 +166,7 @@ static void deliver_gathered(struct zkt_ws *ws, size_t head)
     zkt__release(ws->allocator, gathered);
 }
 
-/* More of the frame that is being gathered; how many bytes were taken. */
+/* Gathers more of the frame; returns the number of consumed bytes. */
 static size_t gather_more(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 {
     uint64_t payload = 0;
@@ -200,7 +202,8 @@ static bool whole_is_valid(bool text, bool ascii, const uint8_t *data,
     return !text || ascii || zkt__utf8_valid(data, len);
 }
 
-/* A frame that is all there. False: it is not valid, let wslay say so. */
+/* Takes a complete frame. Returns false if it is invalid; wslay then closes the
+ * connection. */
 static bool take_whole(struct zkt_ws *ws, const uint8_t *frame, size_t head,
                        size_t len)
 {
@@ -226,7 +229,7 @@ static bool take_whole(struct zkt_ws *ws, const uint8_t *frame, size_t head,
     return true;
 }
 
-/* Begins to gather; the head is in the bytes at hand. */
+/* Begins to gather; the header is complete. */
 static size_t begin_gathering(struct zkt_ws *ws, const uint8_t *bytes,
                               size_t head, uint64_t payload)
 {
@@ -255,7 +258,7 @@ static size_t take_frame(struct zkt_ws *ws, uint8_t *bytes, size_t len)
     return zkt__ws_slow_feed(ws, bytes, len);
 }
 
-/* What is left of a frame whose gathering a close has ended. */
+/* Skips the rest of a frame that zkt__ws_close stopped gathering. */
 static size_t skip(struct zkt_ws *ws, size_t len)
 {
     const size_t taken = len < ws->want ? len : ws->want;
@@ -263,7 +266,7 @@ static size_t skip(struct zkt_ws *ws, size_t len)
     return taken;
 }
 
-/* Consumes at least one byte, and nothing behind the end of a message. */
+/* Consumes at least a byte, and nothing behind the end of a message. */
 static size_t feed_step(struct zkt_ws *ws, uint8_t *bytes, size_t len)
 {
     if (ws->state == ZKT_WS_HANDSHAKE) {
@@ -291,7 +294,7 @@ size_t zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len)
             zkt__ws_slow_end(ws);
         }
     }
-    /* Nothing that follows a close is of interest. */
+    /* Bytes behind a close are ignored. */
     return ws->state == ZKT_WS_CLOSED ? len : taken;
 }
 
@@ -309,7 +312,7 @@ size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory)
 {
     if (ws->slow != NULL) {
         const size_t payload = zkt__ws_slow_partial(ws, memory);
-        return payload > 0 ? payload : 1; /* it is there since a frame began */
+        return payload > 0 ? payload : 1; /* a frame has begun */
     }
     *memory = ws->capacity;
     return ws->have;

@@ -1,7 +1,7 @@
 /*
- * The opening handshake of both roles. A head is gathered up to its empty
- * line and then judged as a whole; lines end with CR LF, folded lines and
- * bodies are refused, names are compared without case (RFC 9110, section 5).
+ * The opening handshake of both roles. A head is gathered up to its empty line
+ * and then checked as a whole. Lines must end with CR LF; folded lines and
+ * bodies are refused; names are compared without case (RFC 9110, section 5).
  */
 #include "websocket/handshake.h"
 
@@ -31,7 +31,7 @@ void zkt__ws_accept_key(const char *key, char accept[ZKT_WS_ACCEPT_LEN + 1])
 
 /* ---- heads ---- */
 
-/* A head on its way through the parser. */
+/* Parser state of a head. */
 struct head {
     const char *at, *end;
 };
@@ -54,7 +54,8 @@ static struct zkt_str strip(struct zkt_str s)
     return s;
 }
 
-/* The next line without its end; false: it has a stray CR, LF or NUL. */
+/* Reads the next line without its end. Returns false if it contains a stray CR,
+ * LF or NUL. */
 static bool take_line(struct head *h, struct zkt_str *line)
 {
     const char *end = memchr(h->at, '\n', (size_t)(h->end - h->at));
@@ -84,7 +85,7 @@ static const uint8_t is_token[256] = {
     ['v'] = 1, ['w'] = 1, ['x'] = 1,  ['y'] = 1, ['z'] = 1
 };
 
-/* `Name: value`; false: no such thing, a folded line among them. */
+/* Splits `Name: value`. Returns false if the line is malformed or folded. */
 static bool split_field(struct zkt_str line, struct zkt_str *name,
                         struct zkt_str *value)
 {
@@ -100,7 +101,8 @@ static bool split_field(struct zkt_str line, struct zkt_str *name,
     return true;
 }
 
-/* Whether a comma-separated list has @word; @exact: in this very case. */
+/* Returns true if a comma-separated list contains @word; @exact: case
+ * matters. */
 static bool list_has(struct zkt_str list, const char *word, bool exact)
 {
     while (list.len > 0) {
@@ -116,7 +118,7 @@ static bool list_has(struct zkt_str list, const char *word, bool exact)
     return false;
 }
 
-/* 16 bytes of base64 are 22 digits and two signs of padding. */
+/* 16 bytes of base64 are 22 digits and two padding signs. */
 static bool is_key(struct zkt_str key)
 {
     if (key.len != ZKT_WS_KEY_LEN || key.data[22] != '=' ||
@@ -130,7 +132,7 @@ static bool is_key(struct zkt_str key)
             return false;
         }
     }
-    /* Of the last digit only two bits are used (RFC 4648, section 3.5). */
+    /* Only two bits of the last digit are used (RFC 4648, section 3.5). */
     return strchr("AQgw", key.data[21]) != NULL;
 }
 
@@ -143,7 +145,7 @@ struct request {
     bool expects_continue, expects_more;
 };
 
-/* A field that may stand once only. */
+/* Sets a field that may occur once only. */
 static void set_once(struct request *r, struct zkt_str *to,
                      struct zkt_str value)
 {
@@ -151,7 +153,8 @@ static void set_once(struct request *r, struct zkt_str *to,
     *to = value;
 }
 
-/* A list of expectations, of which there is one (RFC 9110, section 10.1.1). */
+/* Checks a list of expectations; only a single one is defined (RFC 9110,
+ * section 10.1.1). */
 static void take_expectations(struct request *r, struct zkt_str list)
 {
     while (list.len > 0) {
@@ -195,14 +198,14 @@ static void take_field(struct request *r, struct zkt_str name,
     }
 }
 
-/* HTTP/1.1 or a later one (RFC 6455, section 4.2.1) that is read alike. */
+/* Accepts HTTP/1.1 and later 1.x versions (RFC 6455, section 4.2.1). */
 static bool is_version(const char *text)
 {
     return memcmp(text, " HTTP/1.", 8) == 0 && text[8] >= '1' && text[8] <= '9';
 }
 
-/* What a target may consist of, percent signs for all else; a fragment has no
- * place in it (RFC 6455, section 3). */
+/* Checks the characters of a target; others must be percent-encoded; a fragment
+ * is not allowed (RFC 6455, section 3). */
 static bool is_target(struct zkt_str target)
 {
     for (size_t i = 0; i < target.len; i++) {
@@ -214,8 +217,9 @@ static bool is_target(struct zkt_str target)
     return true;
 }
 
-/* A target's path and query, also behind `http://host`, as some proxies and
- * clients have it (RFC 6455, section 4.1); an empty path is "/". */
+/* Returns the path and query of a target, also of the absolute form
+ * `http://host/…` that some proxies and clients send (RFC 6455, section 4.1);
+ * an empty path becomes "/". */
 static struct zkt_str resource_of(struct zkt_str target)
 {
     static const char *const schemes[] = { "http://", "https://" };
@@ -237,7 +241,8 @@ static struct zkt_str resource_of(struct zkt_str target)
     return target;
 }
 
-/* `GET /path?query HTTP/1.1`; 0 or the status to refuse with. */
+/* Parses `GET /path?query HTTP/1.1`. Returns 0, or the status of the
+ * refusal. */
 static int take_request_line(struct request *r, struct zkt_str line)
 {
     static const char get[] = "GET ";
@@ -270,7 +275,8 @@ static int take_request_line(struct request *r, struct zkt_str line)
     return 0;
 }
 
-/* The checks of RFC 6455, section 4.2.1; 0 or the status to refuse with. */
+/* Makes the checks of RFC 6455, section 4.2.1. Returns 0, or the status of the
+ * refusal. */
 static int parse_request(struct head *h, struct request *r)
 {
     struct zkt_str line, name, value;
@@ -350,7 +356,7 @@ void zkt__ws_refuse(struct zkt_ws *ws, int status)
 
 static void accept_request(struct zkt_ws *ws, const struct request *r)
 {
-    /* It has to come first (RFC 9110, section 7.8). */
+    /* It must precede the response (RFC 9110, section 7.8). */
     static const char proceed[] = "HTTP/1.1 100 Continue\r\n\r\n";
     static const char begin[] =
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
@@ -427,7 +433,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* `HTTP/1.x NNN reason` (RFC 9112, section 4); the status, or 0. */
+/* Parses `HTTP/1.x NNN reason` (RFC 9112, section 4). Returns the status, or
+ * 0. */
 static int take_status_line(struct head *h, struct zkt_str *reason)
 {
     static const char version[] = "HTTP/1.";
@@ -446,11 +453,11 @@ static int take_status_line(struct head *h, struct zkt_str *reason)
         status = status * 10 + line.data[i] - '0';
     }
     *reason = strip((struct zkt_str){ line.data + 12, line.len - 12 });
-    /* To switch protocols takes HTTP/1.1 (RFC 9110, section 7.8). */
+    /* Switching protocols requires HTTP/1.1 (RFC 9110, section 7.8). */
     return status == HTTP_OK && line.data[7] == '0' ? 0 : status;
 }
 
-/* The checks of RFC 6455, section 4.1; NULL, or what is wrong. */
+/* Makes the checks of RFC 6455, section 4.1. Returns NULL, or the error. */
 static const char *parse_response(const struct zkt_ws *ws, struct head *h,
                                   struct response *r)
 {
@@ -545,8 +552,8 @@ bool zkt__ws_init_client(struct zkt_ws *ws,
 
 /* ---- gathering ---- */
 
-/* Where the head ends in the @have bytes gathered, or 0; the first @before of
- * them were looked at already. */
+/* Returns the end of the head in the @have gathered bytes, or 0; the first
+ * @before of them have been searched already. */
 static size_t find_end(const uint8_t *bytes, size_t have, size_t before)
 {
     const uint8_t *at = bytes + before;
@@ -560,8 +567,8 @@ static size_t find_end(const uint8_t *bytes, size_t have, size_t before)
     return 0;
 }
 
-/* How many of the bytes are empty lines in front of a request, which are to be
- * ignored (RFC 9112, section 2.2). A CR whose LF may follow is gathered. */
+/* Returns the number of bytes in empty lines before a request, which must be
+ * ignored (RFC 9112, section 2.2). A CR that an LF may follow is gathered. */
 static size_t skip_empty_lines(struct zkt_ws *ws, const uint8_t *bytes,
                                size_t len)
 {
@@ -605,7 +612,7 @@ size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
         }
         return taken;
     }
-    /* Judged on a block of its own: a callback may end the connection. */
+    /* Detached from @ws, since a callback may end the connection. */
     uint8_t *gathered = ws->gathered;
     struct head h = { (const char *)gathered, (const char *)gathered + end };
     ws->gathered = NULL;

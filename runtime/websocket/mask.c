@@ -1,6 +1,6 @@
 /*
- * Masking, sixteen bytes at a time and four of those abreast, which the
- * compiler turns into vector instructions on its own terms.
+ * Masking, in lanes of sixteen bytes and four lanes per step, which compilers
+ * vectorise.
  */
 #include <string.h>
 
@@ -26,7 +26,7 @@ static inline uint64_t mask_lane(uint8_t *to, const uint8_t *from, uint64_t key)
     return lane.a | lane.b;
 }
 
-/* The key from @offset on, twice; so it is the same in any order of bytes. */
+/* The key rotated by @offset, twice; works in any byte order. */
 static inline uint64_t turn_key(const uint8_t key[4], size_t offset)
 {
     uint8_t twice[8];

@@ -1,9 +1,9 @@
-/* SHA-1, small: nothing of the handshake is worth a dependency. */
+/* A small SHA-1: the handshake is not worth a dependency. */
 #include <string.h>
 
 #include "websocket/handshake.h"
 
-/* Words stand with their most significant byte first. */
+/* Reads a big-endian word. */
 static uint32_t load(const uint8_t *at)
 {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
@@ -41,7 +41,7 @@ static inline uint32_t majority(uint32_t x, uint32_t y, uint32_t z)
 
 typedef uint32_t mixer(uint32_t x, uint32_t y, uint32_t z);
 
-/* One step. The five words stay where they are; who is called what turns. */
+/* A step. The five words stay in place; the callers rotate their roles. */
 static inline void step(uint32_t a, uint32_t *b, uint32_t c, uint32_t d,
                         uint32_t *e, mixer *mix, uint32_t add)
 {
@@ -49,7 +49,7 @@ static inline void step(uint32_t a, uint32_t *b, uint32_t c, uint32_t d,
     *b = rotate(*b, 30);
 }
 
-/* Twenty steps, which share a function and a constant. */
+/* Twenty steps with a common function and constant. */
 static inline void run(uint32_t h[5], const uint32_t *w, mixer *mix, uint32_t k)
 {
     uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
@@ -67,7 +67,7 @@ static inline void run(uint32_t h[5], const uint32_t *w, mixer *mix, uint32_t k)
     h[4] = e;
 }
 
-/* FIPS 180-4, section 6.1.2, for one block of 64 bytes. */
+/* FIPS 180-4, section 6.1.2, for a block of 64 bytes. */
 static void add_block(uint32_t hash[5], const uint8_t *block)
 {
     uint32_t w[80], h[5];
@@ -96,7 +96,7 @@ void zkt__sha1(const void *data, size_t len, uint8_t digest[ZKT_SHA1_SIZE])
     for (; left >= 64; left -= 64, at += 64) {
         add_block(hash, at);
     }
-    /* The rest, a one bit, zeros, and the length in bits. */
+    /* The remaining bytes, a 1 bit, zeros, and the length in bits. */
     uint8_t tail[128] = { 0 };
     const size_t size = left < 56 ? 64 : 128;
     if (left > 0) {

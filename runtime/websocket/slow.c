@@ -1,8 +1,8 @@
 /*
- * wslay, for what is not the common frame. A context exists only from the
- * start of such a frame to the end of the message that it belongs to. It is
- * fed one frame at a time, through memory callbacks, and its judgement on
- * sizes, reserved bits, opcodes, fragments, UTF-8 and close codes is final.
+ * The wslay adapter, for all frames outside the fast path. A context exists
+ * only from the start of such a frame to the end of its message. It is fed a
+ * frame at a time, through memory callbacks. wslay checks sizes, reserved bits,
+ * opcodes, fragments, UTF-8 and close codes; the exceptions are marked below.
  */
 #include <string.h>
 #include <wslay/wslay.h>
@@ -16,22 +16,22 @@ enum {
 struct zkt_ws_slow {
     wslay_event_context_ptr context;
     struct zkt_ws *ws;
-    const uint8_t *in; /* what is being fed */
+    const uint8_t *in; /* bytes being fed */
     size_t in_len;
-    uint64_t fed;      /* bytes given so far */
-    uint64_t boundary; /* where the frame that was begun ends */
-    size_t frames;     /* of the message that is being put together */
-    size_t payload;    /* of it, so far */
-    bool control;      /* the frame that was begun is a control frame */
-    uint64_t size;     /* of it, in the frames that were begun */
-    size_t head_len;   /* bytes of the last head, as far as it has come */
-    bool has_head;     /* what is being fed completes it */
+    uint64_t fed;      /* bytes fed so far */
+    uint64_t boundary; /* end of the current frame */
+    size_t frames;     /* frames of the current message */
+    size_t payload;    /* payload bytes of the current message */
+    bool control;      /* the current frame is a control frame */
+    uint64_t size;   /* payload lengths of the frames of the current message */
+    size_t head_len; /* bytes of the current header in head */
+    bool has_head;   /* the bytes being fed complete the header */
     uint8_t head[ZKT_WS_HEAD_MAX];
-    bool fragmented;  /* inside of one */
-    bool closing;     /* the frame that was begun is a close frame */
-    bool ended;       /* the frame that was begun is complete */
-    unsigned verdict; /* on a close frame, where it is not wslay's; or 0 */
-    size_t held;      /* bytes of one that is not given yet */
+    bool fragmented;  /* inside a fragmented message */
+    bool closing;     /* the current frame is a close frame */
+    bool ended;       /* the current frame is complete */
+    unsigned verdict; /* of a close frame that wslay would misjudge; or 0 */
+    size_t held;      /* bytes in hold */
     uint8_t hold[CLOSE_FRAME_MAX];
 };
 
@@ -102,7 +102,7 @@ static void on_frame_start(wslay_event_context_ptr context,
 }
 
 /*
- * Two verdicts on close frames are not wslay's: it takes half of a code for
+ * Overrides wslay for two kinds of close frames: it takes half of a code for
  * none (RFC 6455, section 5.5.1), and the codes that were registered later,
  * 1012 to 1014, for violations (IANA, "WebSocket Close Code Number Registry").
  * They are answered here: once a close frame is queued, wslay queues no other.
@@ -221,7 +221,7 @@ bool zkt__ws_slow_idle(const struct zkt_ws *ws)
            !wslay_event_want_write(slow->context);
 }
 
-/* The reason in the close frame that was given last, which is still held. */
+/* Reports code and reason of the last close frame, which is still in hold. */
 static void tell_verdict(struct zkt_ws *ws, unsigned code)
 {
     struct zkt_ws_slow *slow = ws->slow;
@@ -240,8 +240,8 @@ static void tell_verdict(struct zkt_ws *ws, unsigned code)
     ws->callbacks->on_verdict(ws->user, code, reason);
 }
 
-/* Notes that the closing handshake is complete, or that wslay has ended it
- * over a violation. */
+/* Ends the connection if the closing handshake is complete, or if wslay has
+ * ended it because of a violation. */
 static void look_for_the_end(struct zkt_ws *ws)
 {
     wslay_event_context_ptr context = ws->slow->context;
@@ -269,8 +269,8 @@ static void look_for_the_end(struct zkt_ws *ws)
     }
 }
 
-/* wslay could not go on: of a header that cannot be, it has queued a close
- * frame without a code. Ours says why (RFC 6455, section 7.1.7). */
+/* wslay failed: for an impossible header it queued a close frame without a
+ * code. Send a close frame with a code (RFC 6455, section 7.1.7). */
 static void fail_connection(struct zkt_ws *ws, int error)
 {
     const bool memory = error == WSLAY_ERR_NOMEM;
@@ -284,7 +284,7 @@ static void fail_connection(struct zkt_ws *ws, int error)
 
 /* ---- heads ---- */
 
-/* How long the head is that has begun, as far as that is known. */
+/* Returns the length of the current header, as far as it is known. */
 static size_t head_size(const struct zkt_ws_slow *slow)
 {
     const unsigned second = slow->head_len < 2 ? 0 : slow->head[1];
@@ -322,7 +322,7 @@ static bool is_one_too_many(const struct zkt_ws_slow *slow)
            slow->frames >= slow->ws->limits->fragments;
 }
 
-/* What cannot be the head of a frame here (RFC 6455, sections 5.1, 5.2 and
+/* Returns true if the header is invalid here (RFC 6455, sections 5.1, 5.2 and
  * 5.4). */
 static bool breaks_protocol(const struct zkt_ws_slow *slow)
 {
@@ -337,26 +337,26 @@ static bool breaks_protocol(const struct zkt_ws_slow *slow)
             continues_message(slow) != slow->fragmented);
 }
 
-/* The close code for a head that wslay has found nothing wrong with, or 0. */
+/* Returns the close code for a header that wslay has not rejected, or 0. */
 static uint16_t judge_head(const struct zkt_ws_slow *slow)
 {
     const unsigned opcode = slow->head[0] & 15;
     if (payload_size(slow) == 0) {
-        return 0; /* wslay has told of the frame already */
+        return 0; /* wslay has checked the frame already */
     }
     if (breaks_protocol(slow)) {
         return WSLAY_CODE_PROTOCOL_ERROR;
     }
     if (wslay_is_ctrl_frame(opcode)) {
-        return 0; /* it is never long */
+        return 0; /* always short */
     }
     return is_one_too_many(slow) || is_too_long(slow)
                ? WSLAY_CODE_MESSAGE_TOO_BIG
                : 0;
 }
 
-/* wslay tells of a frame when its payload begins, and a peer may take its time
- * with that: it is refused as soon as its head is there. */
+/* Refuses a frame as soon as its header is complete. wslay would do so at the
+ * begin of the payload, which the peer may delay. */
 static void look_at_head(struct zkt_ws_slow *slow)
 {
     const uint16_t code = judge_head(slow);
@@ -367,8 +367,8 @@ static void look_at_head(struct zkt_ws_slow *slow)
     }
 }
 
-/* Keeps a byte that does not belong to a payload, unless the head is complete
- * and the payload begins; returns true if it completes the head. */
+/* Stores a byte of a header; returns true if that completes the header. Ignores
+ * the first payload byte. */
 static bool keep_head(struct zkt_ws_slow *slow, uint8_t byte)
 {
     slow->head_len = slow->fed == slow->boundary ? 0 : slow->head_len;
@@ -381,8 +381,8 @@ static bool keep_head(struct zkt_ws_slow *slow, uint8_t byte)
 
 /* ---- giving ---- */
 
-/* How many of @len bytes to give at once: up to the end of a frame; byte by
- * byte through a header, so that wslay never reads past a frame's end. */
+/* Returns how many of @len bytes to feed at once: up to the end of the frame;
+ * in a header byte by byte, so that wslay never reads past a frame. */
 static size_t portion(const struct zkt_ws_slow *slow, size_t len)
 {
     if (slow->fed < slow->boundary) {
@@ -392,8 +392,8 @@ static size_t portion(const struct zkt_ws_slow *slow, size_t len)
     return 1;
 }
 
-/* How long the close frame is that is being held, as far as that is known; one
- * that cannot be is as long as what shows it. */
+/* Returns the length of the close frame in hold, as far as it is known; 2 if
+ * its header is invalid. */
 static size_t close_size(const struct zkt_ws_slow *slow)
 {
     const bool masked = slow->ws->role == ZKT_WS_SERVER;
@@ -405,10 +405,9 @@ static size_t close_size(const struct zkt_ws_slow *slow)
 }
 
 /*
- * A close frame is given whole: wslay passes over two bytes, the code, of every
- * piece of one before it looks whether the reason is UTF-8. How many of the
- * bytes were taken; what is to be given is in, nothing while there is more to
- * come.
+ * Holds a close frame until it is complete: wslay skips the two bytes of the
+ * code in every piece before it checks that the reason is UTF-8. Returns the
+ * number of consumed bytes; sets in, empty while the frame is incomplete.
  */
 static size_t hold_close(struct zkt_ws_slow *slow, const uint8_t *bytes,
                          size_t len)
@@ -421,7 +420,7 @@ static size_t hold_close(struct zkt_ws_slow *slow, const uint8_t *bytes,
     slow->in = slow->hold;
     slow->in_len = whole ? slow->held : 0;
     slow->held = whole ? 0 : slow->held;
-    if (whole) { /* one that cannot be may go on with its mask */
+    if (whole) { /* an invalid header may continue with its mask */
         memcpy(slow->head, slow->hold, 2);
         slow->head_len = 2;
         slow->has_head = head_size(slow) == 2;
@@ -429,7 +428,7 @@ static size_t hold_close(struct zkt_ws_slow *slow, const uint8_t *bytes,
     return n;
 }
 
-/* Sets what is given next; how many of the bytes that takes. */
+/* Sets the bytes to feed next; returns the number of consumed bytes. */
 static size_t take(struct zkt_ws_slow *slow, const uint8_t *bytes, size_t len)
 {
     const bool starts = slow->fed == slow->boundary &&
@@ -481,8 +480,8 @@ void zkt__ws_slow_close(struct zkt_ws *ws, unsigned code, const char *reason)
                                   len < 123 ? len : 123);
     (void)wslay_event_send(ws->slow->context);
     if (ws->gathered != NULL) {
-        /* The frame that is under way ends before the peer's close frame:
-         * want is how much of it is still to be passed over. */
+        /* The frame that is being received ends before the peer's close frame;
+         * want is the number of its bytes to skip. */
         const size_t left = ws->want - ws->have;
         zkt__ws_drop_gathered(ws);
         ws->want = left;

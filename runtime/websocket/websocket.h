@@ -1,16 +1,16 @@
 /*
- * One WebSocket connection (RFC 6455) without I/O, in either role: bytes in,
- * whole messages out. It knows nothing of JSON or of what messages mean.
+ * A WebSocket connection (RFC 6455) without I/O, in either role: bytes in,
+ * complete messages out. Independent of JSON and of the content of messages.
  *
- * wslay judges the connection; the common frame does not pay for it. Whole
- * data frames are unmasked straight into the memory of their receiver, partial
- * ones are gathered here with size and UTF-8 judged as the bytes arrive, and
- * control frames, fragments and every violation go to a wslay context that
- * exists only while it is needed.
+ * wslay enforces the protocol, but common frames do not pay for it. Complete
+ * data frames are unmasked straight into the memory of their receiver. Partial
+ * data frames are gathered here, with size and UTF-8 checked as the bytes
+ * arrive. Control frames, fragments and all violations go to a wslay context
+ * that exists only while it is needed.
  *
- * What is sent: data frames are made by the layers above with
- * zkt__ws_frame_head (a server's frames are not masked, so one frame serves
- * all) ; control frames, handshakes and refusals come out through `send`.
+ * Sending: the layers above make data frames with zkt__ws_frame_head (a
+ * server's frames are unmasked, so a frame serves all connections); control
+ * frames, handshakes and refusals come from here through `send`.
  */
 #ifndef ZKT_WEBSOCKET_WEBSOCKET_H
 #define ZKT_WEBSOCKET_WEBSOCKET_H
@@ -24,7 +24,7 @@
 #include "base/utf8.h"
 #include "zocket/types.h"
 
-/* The subprotocol whose patches have true inserts; see protocol.md. */
+/* The subprotocol with true inserts in patches; see protocol.md. */
 #define ZKT_WS_PROTOCOL_RFC6902 "zocket.rfc6902"
 
 enum zkt_ws_role {
@@ -35,11 +35,12 @@ enum zkt_ws_role {
 enum zkt_ws_state {
     ZKT_WS_HANDSHAKE, /* until the head is complete and accepted */
     ZKT_WS_OPEN,
-    ZKT_WS_CLOSING, /* a close frame was sent; waiting for the peer's */
-    ZKT_WS_CLOSED   /* flush what was sent, then drop the transport */
+    ZKT_WS_CLOSING, /* close frame sent; waiting for the peer's */
+    ZKT_WS_CLOSED   /* flush output, then drop the transport */
 };
 
-/* What a server's handshake was asked for; views, good during on_request. */
+/* The request of a server's handshake; the strings are views, valid during
+ * on_request. */
 struct zkt_ws_request {
     struct zkt_str target; /* the request target, path and query as sent */
     struct zkt_str path, query;
@@ -47,7 +48,7 @@ struct zkt_ws_request {
     bool rfc6902; /* the subprotocol "zocket.rfc6902" was offered */
 };
 
-/* A limit of struct zkt_ws_limits that the peer went over. */
+/* A limit of struct zkt_ws_limits that the peer exceeded. */
 enum zkt_ws_limit {
     ZKT_WS_LIMIT_MESSAGE,
     ZKT_WS_LIMIT_FRAGMENTS,
@@ -58,58 +59,60 @@ struct zkt_ws;
 
 struct zkt_ws_callbacks {
     /*
-     * Server: the request is a correct WebSocket handshake. Answer 101 to
-     * accept, or an HTTP status from 400 to 599 to refuse. With 101, @protocol
-     * may be set to a static string, one of those offered. NULL: accept all.
+     * Server: receives a valid WebSocket handshake. Returns 101 to accept it,
+     * or an HTTP status from 400 to 599 to refuse. With 101 it may set
+     * @protocol to a static string, one of those offered. NULL: accept all.
      */
     int (*on_request)(void *user, const struct zkt_ws_request *request,
                       const char **protocol);
     /*
-     * The handshake is done (both roles); the first message may be sent.
-     * @protocol is the subprotocol agreed on, or "".
+     * The handshake is done (both roles); messages may be sent. @protocol is
+     * the agreed subprotocol, or "".
      */
     void (*on_open)(void *user, const char *protocol);
     /*
-     * @len + ZKT_PADDING bytes for a message that is about to be delivered,
-     * or NULL when there is no memory (the connection is closed with 1011).
-     * Asked for only when a message is complete in the bytes at hand; a
-     * message that comes in pieces is gathered in the connection's memory.
+     * Returns @len + ZKT_PADDING bytes for a message that is about to be
+     * delivered, or NULL if there is no memory (the connection is then closed
+     * with 1011). Called only if a message is complete in the bytes at hand; a
+     * message in pieces is gathered in the connection's memory.
      */
     uint8_t *(*memory)(void *user, size_t len);
     /*
-     * A whole message; text is valid UTF-8. @data has ZKT_PADDING zero bytes
-     * behind it, may be changed in place, and is good until the callback
-     * returns (or as long as what `memory` gave, if it came from there).
+     * Receives a complete message; text is valid UTF-8. @data is followed by
+     * ZKT_PADDING zero bytes, may be changed in place, and is valid during the
+     * call, or as long as the block from `memory`, if it is that block.
      */
     void (*on_message)(void *user, bool binary, uint8_t *data, size_t len);
-    /* Bytes to send, in order, before anything sent later. Copied by it. */
+    /* Sends bytes, in order. Must copy them. */
     void (*send)(void *user, const void *data, size_t len);
     /*
-     * The WebSocket is over, once: the peer's close frame (its code, or 1005
-     * for none), a violation (the code we sent), a handshake that failed
-     * (1002; @reason says why, static text), or zkt__ws_close's own code.
-     * No message is delivered after this.
+     * The WebSocket has ended; called once. @code is from the peer's close
+     * frame (1005 if it has none), a violation (the code that was sent), a
+     * failed handshake (1002; @reason says why, static text), or zkt__ws_close.
+     * No message is delivered afterwards.
      */
     void (*on_close)(void *user, unsigned code, const char *reason);
     /*
-     * What the peer says for the end, before on_close: the status of a refused
-     * handshake and its reason phrase, which may be anything (client), or the
-     * code of its close frame, 1005 for none, and the reason. May be NULL.
+     * Called before on_close with the final status from the peer: for a client,
+     * the status of a refused handshake and its reason phrase, an arbitrary
+     * text; or the code of a close frame (1005 if it has none) and its reason.
+     * May be NULL.
      */
     void (*on_verdict)(void *user, unsigned code, struct zkt_str text);
-    /* Before on_close, when that is because of a limit; may be NULL. */
+    /* Called before on_close if a limit was exceeded; may be NULL. */
     void (*on_limit)(void *user, enum zkt_ws_limit limit);
 };
 
 struct zkt_ws_limits {
-    size_t message;   /* bytes; over it: 1009 */
-    size_t head;      /* bytes of a request or response head; over it: 431 */
-    size_t fragments; /* frames of one message; over it: 1009 */
+    size_t message; /* bytes; exceeding it: 1009 */
+    size_t head;    /* bytes of a request or response head; exceeding it: 431 */
+    size_t fragments; /* frames per message; exceeding it: 1009 */
 };
 
 /*
- * Kept small: an idle connection costs sizeof(struct zkt_ws) and nothing else.
- * The struct is visible so that it can be embedded; its members are private.
+ * Kept small: an idle connection costs sizeof(struct zkt_ws) and no other
+ * memory. The struct is public so that it can be embedded; its members are
+ * private.
  */
 struct zkt_ws {
     const struct zkt_ws_callbacks *callbacks;
@@ -117,8 +120,8 @@ struct zkt_ws {
     const struct zkt_allocator *allocator;
     const struct zkt_ws_limits *limits; /* outlives the connection */
     struct zkt_ws_slow *slow;           /* the wslay context, while needed */
-    uint8_t *gathered;                  /* a partial frame, or a head */
-    size_t have, want, capacity;        /* bytes of it */
+    uint8_t *gathered;                  /* a partial frame or head */
+    size_t have, want, capacity;        /* bytes of gathered */
     struct zkt_random *random;          /* client: for masks and the key */
     const char *offered;                /* client: subprotocols */
     struct zkt_utf8 utf8;               /* of a partial text frame */
@@ -127,20 +130,21 @@ struct zkt_ws {
     bool told;    /* on_close was called */
     bool paused;  /* nothing is consumed until zkt__ws_resume */
     char key[25]; /* client: the Sec-WebSocket-Key that was sent */
-    /* Client: responses that came before the final one. */
+    /* Client: number of responses before the final one. */
     uint8_t interim;
 };
 
-/** Server role; does not allocate. All pointers are borrowed. */
+/** Initialises the server role; does not allocate. Borrows all pointers. */
 void zkt__ws_init_server(struct zkt_ws *ws,
                          const struct zkt_ws_callbacks *callbacks, void *user,
                          const struct zkt_allocator *allocator,
                          const struct zkt_ws_limits *limits);
 
 /**
- * Client role. Sends the request at once through `send`. @host is "name:port"
- * as in the URL; @path begins with '/'; @offered is a comma-separated list of
- * subprotocols, or empty, and static. False: no memory for the request.
+ * Initialises the client role and sends the request through `send`. @host is
+ * "name:port" as in the URL; @path begins with '/'; @offered is a static,
+ * comma-separated list of subprotocols, or empty. Returns false if there is no
+ * memory for the request.
  */
 bool zkt__ws_init_client(struct zkt_ws *ws,
                          const struct zkt_ws_callbacks *callbacks, void *user,
@@ -150,21 +154,21 @@ bool zkt__ws_init_client(struct zkt_ws *ws,
                          struct zkt_str path, const char *offered);
 
 /**
- * Takes bytes as they arrive, in any cut; changes them in place. Returns how
- * many it consumed: all of them, unless it was paused. The caller keeps the
- * rest, as it is, and feeds it again before anything that arrives later.
+ * Feeds received bytes, in any split; changes them in place. Returns the number
+ * of consumed bytes: all, unless it was paused. The caller keeps the rest
+ * unchanged, and feeds it again before later bytes.
  */
 size_t zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len);
 
 /**
- * From a callback: the feed that is under way returns behind the frame that it
- * is in, so at most the message at hand is delivered. Otherwise: the next feed
- * consumes nothing. Has no effect on a WebSocket that is closing or closed,
- * and ends when it is closed, since no message is delivered from then on.
+ * Pauses. From a callback: the current feed returns behind the current frame,
+ * so at most the message at hand is delivered. Otherwise the next feed consumes
+ * nothing. No effect on a closing or closed WebSocket; closing ends a pause,
+ * since no message is delivered afterwards.
  */
 void zkt__ws_pause(struct zkt_ws *ws);
 
-/** Ends a pause, if there is one; the caller then feeds what it has kept. */
+/** Ends a pause, if any; the caller then feeds the bytes that it kept. */
 static inline void zkt__ws_resume(struct zkt_ws *ws)
 {
     ws->paused = false;
@@ -174,12 +178,12 @@ static inline void zkt__ws_resume(struct zkt_ws *ws)
 bool zkt__ws_is_paused(const struct zkt_ws *ws);
 
 /**
- * Bytes that have arrived of a message, a control frame or a head that has
- * begun and is not complete; 0: nothing has. @memory is what they are kept in.
+ * Returns the received bytes of an incomplete message, control frame or head; 0
+ * if there is none. *@memory is the memory that holds them.
  */
 size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory);
 
-/** Whether it has begun anything that is not complete, or keeps memory. */
+/** Returns true if anything is incomplete, or holds memory. */
 static inline bool zkt__ws_has_partial(const struct zkt_ws *ws)
 {
     return ws->slow != NULL || ws->capacity > 0;
@@ -188,30 +192,27 @@ static inline bool zkt__ws_has_partial(const struct zkt_ws *ws)
 /** Starts the closing handshake with @code (RFC 6455, section 7.4); once. */
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason);
 
-/**
- * Server, before it has been fed: refuses the handshake with an HTTP status,
- * whatever would be asked for.
- */
+/** Server, before the first feed: refuses any handshake with an HTTP status. */
 void zkt__ws_refuse(struct zkt_ws *ws, int status);
 
-/** A ping with an empty payload; ignored unless open. */
+/** Sends a ping with an empty payload; ignored unless open. */
 void zkt__ws_ping(struct zkt_ws *ws);
 
-/** Frees what the connection holds; not from its callbacks. */
+/** Frees the memory of the connection; not to be called from its callbacks. */
 void zkt__ws_finish(struct zkt_ws *ws);
 
-/** Largest head that zkt__ws_frame_head writes. */
+/** Maximum length of a header by zkt__ws_frame_head. */
 #define ZKT_WS_HEAD_MAX 14
 
 /**
- * Writes the head of a whole, unmasked text frame of @len bytes so that it
- * ends at @end (the payload begins there); returns the head's length.
+ * Writes the header of a complete, unmasked text frame of @len bytes so that it
+ * ends at @end, where the payload begins; returns the header's length.
  */
 size_t zkt__ws_frame_head(uint8_t *end, size_t len);
 
 /**
- * The same for a client: the head carries @mask, and the @len payload bytes
- * behind @end are masked in place (RFC 6455, section 5.3).
+ * As zkt__ws_frame_head for a client: the header carries @mask, and the @len
+ * payload bytes at @end are masked in place (RFC 6455, section 5.3).
  */
 size_t zkt__ws_frame_masked(uint8_t *end, size_t len, const uint8_t mask[4]);
 
