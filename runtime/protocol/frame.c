@@ -10,13 +10,13 @@
 
 enum {
     FRONT = ZKT_FRAME_FRONT,
-    KEPT_ROOM = 65536 /* of a writer, as for arenas */
+    KEPT_CAPACITY = 65536 /* of a writer, as for arenas */
 };
 
 /* Shrinks by halves: the memory of a rare large frame is not kept for good,
  * and frequent large frames, with small ones in between, do not start from
  * nothing. */
-static void give_back_room(struct zkt_writer *w)
+static void shrink(struct zkt_writer *w)
 {
     const size_t half = w->capacity / 2;
     char *data = zkt__resize(w->allocator, w->data, half);
@@ -28,8 +28,8 @@ static void give_back_room(struct zkt_writer *w)
 
 void zkt__frame_begin(struct zkt_writer *w)
 {
-    if (w->capacity > KEPT_ROOM && w->len < w->capacity / 8) {
-        give_back_room(w);
+    if (w->capacity > KEPT_CAPACITY && w->len < w->capacity / 8) {
+        shrink(w);
     }
     w->len = 0;
     w->failed = false;

@@ -28,7 +28,7 @@ static bool grow(struct zkt_send_queue *q, const struct zkt_allocator *a,
         return false;
     }
     if (q->capacity == 0) {
-        items[0] = q->one;
+        items[0] = q->single;
     }
     q->items = items;
     q->capacity = capacity;
@@ -251,7 +251,7 @@ void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
     }
 }
 
-void zkt__queue_cut(struct zkt_send_queue *q)
+void zkt__queue_drop_unsent(struct zkt_send_queue *q)
 {
     const struct zkt_queued *items = zkt__queue_items(q);
     const bool started = q->count > 0 && items[0].offset > 0;

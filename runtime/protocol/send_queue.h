@@ -30,7 +30,7 @@ struct zkt_queued {
 
 struct zkt_send_queue {
     struct zkt_queued *items;        /* once there is more than one item */
-    struct zkt_queued one;           /* else, the most common case */
+    struct zkt_queued single;        /* else, the most common case */
     uint32_t first, count, capacity; /* items[first … first + count) */
     uint32_t tail_capacity;          /* of tail */
     struct zkt_buffer *tail; /* private, the last item ends in it; or NULL */
@@ -42,7 +42,7 @@ struct zkt_send_queue {
 /** Returns the first item; the others follow. */
 static inline struct zkt_queued *zkt__queue_items(struct zkt_send_queue *q)
 {
-    return q->capacity > 0 ? q->items + q->first : &q->one;
+    return q->capacity > 0 ? q->items + q->first : &q->single;
 }
 static inline bool zkt__queue_is_placeholder(const struct zkt_queued *item)
 {
@@ -95,7 +95,7 @@ size_t zkt__queue_peek(struct zkt_send_queue *q, struct zkt_slice *out,
 void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
                      struct zkt_buffer **spare, size_t len);
 /** Drops everything except a slice that is partly sent. */
-void zkt__queue_cut(struct zkt_send_queue *q);
+void zkt__queue_drop_unsent(struct zkt_send_queue *q);
 void zkt__queue_finish(struct zkt_send_queue *q, const struct zkt_allocator *a);
 
 #endif

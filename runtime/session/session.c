@@ -120,7 +120,7 @@ void zkt__session_sent_exempt(struct zkt_host *host,
 void zkt__session_cut(struct zkt_host *host, struct zkt_session *session)
 {
     const size_t before = session->queue.exempt;
-    zkt__queue_cut(&session->queue);
+    zkt__queue_drop_unsent(&session->queue);
     note_exempt(host, session, before);
 }
 
