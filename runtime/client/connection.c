@@ -230,7 +230,7 @@ static void on_close(void *user, unsigned code, const char *reason)
     zkt__client_lost(client, reason);
 }
 
-static void on_verdict(void *user, unsigned code, struct zkt_str text)
+static void on_peer_status(void *user, unsigned code, struct zkt_str text)
 {
     zkt__refusal_note_peer(user, code, text);
 }
@@ -283,7 +283,7 @@ static const struct zkt_ws_callbacks ws_callbacks = {
     .on_message = on_message,
     .send = send_control,
     .on_close = on_close,
-    .on_verdict = on_verdict,
+    .on_peer_status = on_peer_status,
     .on_limit = on_limit,
 };
 

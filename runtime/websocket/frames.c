@@ -35,26 +35,26 @@ void zkt__ws_init_server(struct zkt_ws *ws,
     };
 }
 
-void zkt__ws_tell(struct zkt_ws *ws, unsigned code, const char *reason)
+void zkt__ws_notify_close(struct zkt_ws *ws, unsigned code, const char *reason)
 {
-    if (!ws->told) {
-        ws->told = true;
+    if (!ws->notified) {
+        ws->notified = true;
         ws->callbacks->on_close(ws->user, code, reason);
     }
 }
 
-void zkt__ws_reached(struct zkt_ws *ws, enum zkt_ws_limit limit)
+void zkt__ws_notify_limit(struct zkt_ws *ws, enum zkt_ws_limit limit)
 {
     if (ws->callbacks->on_limit != NULL) {
         ws->callbacks->on_limit(ws->user, limit);
     }
 }
 
-void zkt__ws_over(struct zkt_ws *ws, unsigned code, const char *reason)
+void zkt__ws_end(struct zkt_ws *ws, unsigned code, const char *reason)
 {
     ws->state = ZKT_WS_CLOSED;
     ws->paused = false;
-    zkt__ws_tell(ws, code, reason);
+    zkt__ws_notify_close(ws, code, reason);
 }
 
 /* ---- gathering ---- */
@@ -90,7 +90,7 @@ bool zkt__ws_gather(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 
 enum {
     HEAD_INCOMPLETE = 0,
-    HEAD_SLOW = -1 /* not a frame for the fast path */
+    HEAD_WSLAY = -1 /* not a frame for the fast path */
 };
 
 /*
@@ -108,7 +108,7 @@ static int read_head(const struct zkt_ws *ws, const uint8_t *at, size_t len,
     }
     if ((at[0] != (FIN | OPCODE_TEXT) && at[0] != (FIN | OPCODE_BINARY)) ||
         ((at[1] & MASKED) != 0) != masked) {
-        return HEAD_SLOW;
+        return HEAD_WSLAY;
     }
     const unsigned code = at[1] & 127;
     const size_t extra = code == 127 ? 8 : code == 126 ? 2 : 0;
@@ -124,7 +124,7 @@ static int read_head(const struct zkt_ws *ws, const uint8_t *at, size_t len,
                                     : extra == 2 ? 126u
                                                  : 0u);
     if (!shortest || value > ws->limits->message) {
-        return HEAD_SLOW;
+        return HEAD_WSLAY;
     }
     *payload = value;
     return (int)head;
@@ -139,7 +139,7 @@ static const uint8_t *mask_of(const uint8_t *head, size_t head_len)
 
 /* Hands the gathered bytes, as received, to wslay, which closes the
  * connection. */
-static void give_up_gathering(struct zkt_ws *ws, size_t head)
+static void hand_to_wslay(struct zkt_ws *ws, size_t head)
 {
     uint8_t *gathered = ws->gathered;
     const size_t have = ws->have;
@@ -149,7 +149,7 @@ static void give_up_gathering(struct zkt_ws *ws, size_t head)
     }
     ws->gathered = NULL;
     ws->have = ws->want = ws->capacity = 0;
-    (void)zkt__ws_slow_feed(ws, gathered, have);
+    (void)zkt__ws_wslay_feed(ws, gathered, have);
     zkt__release(ws->allocator, gathered);
 }
 
@@ -178,16 +178,16 @@ static size_t gather_more(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
         zkt__ws_close(ws, 1011, "out of memory");
         return len;
     }
-    uint8_t *fresh = ws->gathered + before;
+    uint8_t *added = ws->gathered + before;
     if (ws->role == ZKT_WS_SERVER) {
-        zkt__ws_mask(fresh, fresh, taken, mask_of(ws->gathered, head),
+        zkt__ws_mask(added, added, taken, mask_of(ws->gathered, head),
                      before - head);
     }
     const bool text = ws->gathered[0] == (FIN | OPCODE_TEXT);
     const bool whole = ws->have == ws->want;
-    if (text && (!zkt__utf8_feed(&ws->utf8, fresh, taken) ||
+    if (text && (!zkt__utf8_feed(&ws->utf8, added, taken) ||
                  (whole && ws->utf8.need != 0))) {
-        give_up_gathering(ws, head);
+        hand_to_wslay(ws, head);
     } else if (whole) {
         deliver_gathered(ws, head);
     }
@@ -255,7 +255,7 @@ static size_t take_frame(struct zkt_ws *ws, uint8_t *bytes, size_t len)
             return size;
         }
     }
-    return zkt__ws_slow_feed(ws, bytes, len);
+    return zkt__ws_wslay_feed(ws, bytes, len);
 }
 
 /* Skips the rest of a frame that zkt__ws_close stopped gathering. */
@@ -275,8 +275,8 @@ static size_t feed_step(struct zkt_ws *ws, uint8_t *bytes, size_t len)
     if (ws->state == ZKT_WS_CLOSING && ws->want > 0) {
         return skip(ws, len);
     }
-    if (ws->slow != NULL) {
-        return zkt__ws_slow_feed(ws, bytes, len);
+    if (ws->wslay != NULL) {
+        return zkt__ws_wslay_feed(ws, bytes, len);
     }
     if (ws->gathered != NULL) {
         return gather_more(ws, bytes, len);
@@ -289,9 +289,9 @@ size_t zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len)
     size_t taken = 0;
     while (taken < len && ws->state != ZKT_WS_CLOSED && !ws->paused) {
         taken += feed_step(ws, bytes + taken, len - taken);
-        if (ws->slow != NULL && zkt__ws_slow_idle(ws)) {
+        if (ws->wslay != NULL && zkt__ws_wslay_idle(ws)) {
             ws->completed++;
-            zkt__ws_slow_end(ws);
+            zkt__ws_wslay_end(ws);
         }
     }
     /* Bytes behind a close are ignored. */
@@ -310,8 +310,8 @@ bool zkt__ws_is_paused(const struct zkt_ws *ws)
 
 size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory)
 {
-    if (ws->slow != NULL) {
-        const size_t payload = zkt__ws_slow_partial(ws, memory);
+    if (ws->wslay != NULL) {
+        const size_t payload = zkt__ws_wslay_partial(ws, memory);
         return payload > 0 ? payload : 1; /* a frame has begun */
     }
     *memory = ws->capacity;
@@ -321,7 +321,7 @@ size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory)
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason)
 {
     if (ws->state == ZKT_WS_HANDSHAKE) {
-        zkt__ws_over(ws, code, reason);
+        zkt__ws_end(ws, code, reason);
         return;
     }
     if (ws->state != ZKT_WS_OPEN) {
@@ -329,8 +329,8 @@ void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason)
     }
     ws->state = ZKT_WS_CLOSING;
     ws->paused = false;
-    zkt__ws_slow_close(ws, code, reason);
-    zkt__ws_tell(ws, code, reason);
+    zkt__ws_wslay_close(ws, code, reason);
+    zkt__ws_notify_close(ws, code, reason);
 }
 
 void zkt__ws_control(struct zkt_ws *ws, unsigned opcode, unsigned code)
@@ -366,7 +366,7 @@ void zkt__ws_ping(struct zkt_ws *ws)
 
 void zkt__ws_finish(struct zkt_ws *ws)
 {
-    zkt__ws_slow_end(ws);
+    zkt__ws_wslay_end(ws);
     if (ws->allocator != NULL) {
         zkt__ws_drop_gathered(ws);
     }

@@ -24,27 +24,27 @@ void zkt__ws_drop_gathered(struct zkt_ws *ws);
 
 /** Ends the WebSocket: sets CLOSED, and calls on_close if it was not called
  * before. */
-void zkt__ws_over(struct zkt_ws *ws, unsigned code, const char *reason);
+void zkt__ws_end(struct zkt_ws *ws, unsigned code, const char *reason);
 /** Calls on_limit, if it is set. */
-void zkt__ws_reached(struct zkt_ws *ws, enum zkt_ws_limit limit);
+void zkt__ws_notify_limit(struct zkt_ws *ws, enum zkt_ws_limit limit);
 /** Calls on_close, once. */
-void zkt__ws_tell(struct zkt_ws *ws, unsigned code, const char *reason);
+void zkt__ws_notify_close(struct zkt_ws *ws, unsigned code, const char *reason);
 
 /**
  * Feeds wslay, from the start of a frame or continuing it, until it is between
  * two messages. Returns the number of consumed bytes.
  */
-size_t zkt__ws_slow_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len);
+size_t zkt__ws_wslay_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len);
 /** Returns true if wslay is between two messages and has nothing to send. */
-bool zkt__ws_slow_idle(const struct zkt_ws *ws);
+bool zkt__ws_wslay_idle(const struct zkt_ws *ws);
 /** Makes the wslay context if it does not exist. If there is no memory, ends
  * the connection and returns false. */
-bool zkt__ws_slow_begin(struct zkt_ws *ws);
+bool zkt__ws_wslay_begin(struct zkt_ws *ws);
 /** Sends a close frame through wslay, and waits for the peer's. */
-void zkt__ws_slow_close(struct zkt_ws *ws, unsigned code, const char *reason);
-void zkt__ws_slow_end(struct zkt_ws *ws);
+void zkt__ws_wslay_close(struct zkt_ws *ws, unsigned code, const char *reason);
+void zkt__ws_wslay_end(struct zkt_ws *ws);
 /** Returns the payload that wslay has of an incomplete message; *@memory is the
  * memory for it. */
-size_t zkt__ws_slow_partial(const struct zkt_ws *ws, size_t *memory);
+size_t zkt__ws_wslay_partial(const struct zkt_ws *ws, size_t *memory);
 
 #endif

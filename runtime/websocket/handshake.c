@@ -351,7 +351,7 @@ void zkt__ws_refuse(struct zkt_ws *ws, int status)
                              "Content-Length: 0\r\n\r\n",
                              status, http_reason(status), extra, options);
     ws->callbacks->send(ws->user, reply, (size_t)len);
-    zkt__ws_over(ws, 1002, "the handshake was refused");
+    zkt__ws_end(ws, 1002, "the handshake was refused");
 }
 
 static void accept_request(struct zkt_ws *ws, const struct request *r)
@@ -390,7 +390,7 @@ static void accept_request(struct zkt_ws *ws, const struct request *r)
     }
 }
 
-static void judge_request(struct zkt_ws *ws, struct head *h)
+static void check_request(struct zkt_ws *ws, struct head *h)
 {
     struct request r = { .upgrade = false };
     const int status = parse_request(h, &r);
@@ -485,7 +485,7 @@ static const char *parse_response(const struct zkt_ws *ws, struct head *h,
     return NULL;
 }
 
-static void judge_response(struct zkt_ws *ws, struct head *h)
+static void check_response(struct zkt_ws *ws, struct head *h)
 {
     struct response r = { .upgrade = false };
     struct zkt_str reason = ZKT_STR("");
@@ -498,15 +498,15 @@ static void judge_response(struct zkt_ws *ws, struct head *h)
         return;
     }
     if (status != HTTP_OK) {
-        if (status != 0 && ws->callbacks->on_verdict != NULL) {
-            ws->callbacks->on_verdict(ws->user, (unsigned)status, reason);
+        if (status != 0 && ws->callbacks->on_peer_status != NULL) {
+            ws->callbacks->on_peer_status(ws->user, (unsigned)status, reason);
         }
-        zkt__ws_over(ws, 1002, "the server refused the WebSocket handshake");
+        zkt__ws_end(ws, 1002, "the server refused the WebSocket handshake");
         return;
     }
     const char *wrong = parse_response(ws, h, &r);
     if (wrong != NULL) {
-        zkt__ws_over(ws, 1002, wrong);
+        zkt__ws_end(ws, 1002, wrong);
         return;
     }
     ws->state = ZKT_WS_OPEN;
@@ -597,17 +597,17 @@ size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
     const size_t room = ws->limits->head - before;
     const size_t taken = len < room ? len : room;
     if (!zkt__ws_gather(ws, bytes, taken)) {
-        zkt__ws_over(ws, 1011, "out of memory");
+        zkt__ws_end(ws, 1011, "out of memory");
         return len;
     }
     const size_t end = find_end(ws->gathered, ws->have, before);
     if (end == 0) {
         if (ws->have == ws->limits->head) {
             if (ws->role == ZKT_WS_SERVER) {
-                zkt__ws_reached(ws, ZKT_WS_LIMIT_HEAD);
+                zkt__ws_notify_limit(ws, ZKT_WS_LIMIT_HEAD);
                 zkt__ws_refuse(ws, 431);
             } else {
-                zkt__ws_over(ws, 1002, "the server's handshake is too long");
+                zkt__ws_end(ws, 1002, "the server's handshake is too long");
             }
         }
         return taken;
@@ -618,9 +618,9 @@ size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
     ws->gathered = NULL;
     ws->have = ws->want = ws->capacity = 0;
     if (ws->role == ZKT_WS_SERVER) {
-        judge_request(ws, &h);
+        check_request(ws, &h);
     } else {
-        judge_response(ws, &h);
+        check_response(ws, &h);
     }
     zkt__release(ws->allocator, gathered);
     return end - before;

@@ -98,7 +98,7 @@ struct zkt_ws_callbacks {
      * text; or the code of a close frame (1005 if it has none) and its reason.
      * May be NULL.
      */
-    void (*on_verdict)(void *user, unsigned code, struct zkt_str text);
+    void (*on_peer_status)(void *user, unsigned code, struct zkt_str text);
     /* Called before on_close if a limit was exceeded; may be NULL. */
     void (*on_limit)(void *user, enum zkt_ws_limit limit);
 };
@@ -119,7 +119,7 @@ struct zkt_ws {
     void *user;
     const struct zkt_allocator *allocator;
     const struct zkt_ws_limits *limits; /* outlives the connection */
-    struct zkt_ws_slow *slow;           /* the wslay context, while needed */
+    struct zkt_ws_wslay *wslay;         /* the wslay context, while needed */
     uint8_t *gathered;                  /* a partial frame or head */
     size_t have, want, capacity;        /* bytes of gathered */
     struct zkt_random *random;          /* client: for masks and the key */
@@ -127,9 +127,9 @@ struct zkt_ws {
     struct zkt_utf8 utf8;               /* of a partial text frame */
     uint32_t completed; /* messages, and control frames between them */
     uint8_t role, state;
-    bool told;    /* on_close was called */
-    bool paused;  /* nothing is consumed until zkt__ws_resume */
-    char key[25]; /* client: the Sec-WebSocket-Key that was sent */
+    bool notified; /* on_close was called */
+    bool paused;   /* nothing is consumed until zkt__ws_resume */
+    char key[25];  /* client: the Sec-WebSocket-Key that was sent */
     /* Client: number of responses before the final one. */
     uint8_t interim;
 };
@@ -186,7 +186,7 @@ size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory);
 /** Returns true if anything is incomplete, or holds memory. */
 static inline bool zkt__ws_has_partial(const struct zkt_ws *ws)
 {
-    return ws->slow != NULL || ws->capacity > 0;
+    return ws->wslay != NULL || ws->capacity > 0;
 }
 
 /** Starts the closing handshake with @code (RFC 6455, section 7.4); once. */

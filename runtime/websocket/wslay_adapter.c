@@ -13,7 +13,7 @@ enum {
     CLOSE_FRAME_MAX = 2 + 4 + 125 /* RFC 6455, section 5.5 */
 };
 
-struct zkt_ws_slow {
+struct zkt_ws_wslay {
     wslay_event_context_ptr context;
     struct zkt_ws *ws;
     const uint8_t *in; /* bytes being fed */
@@ -27,11 +27,11 @@ struct zkt_ws_slow {
     size_t head_len; /* bytes of the current header in head */
     bool has_head;   /* the bytes being fed complete the header */
     uint8_t head[ZKT_WS_HEAD_MAX];
-    bool fragmented;  /* inside a fragmented message */
-    bool closing;     /* the current frame is a close frame */
-    bool ended;       /* the current frame is complete */
-    unsigned verdict; /* of a close frame that wslay would misjudge; or 0 */
-    size_t held;      /* bytes in hold */
+    bool fragmented;     /* inside a fragmented message */
+    bool closing;        /* the current frame is a close frame */
+    bool ended;          /* the current frame is complete */
+    unsigned close_code; /* of a close frame that wslay would misjudge; or 0 */
+    size_t held;         /* bytes in hold */
     uint8_t hold[CLOSE_FRAME_MAX];
 };
 
@@ -40,37 +40,37 @@ struct zkt_ws_slow {
 static ssize_t on_receive(wslay_event_context_ptr context, uint8_t *buffer,
                           size_t len, int flags, void *user)
 {
-    struct zkt_ws_slow *slow = user;
+    struct zkt_ws_wslay *adapter = user;
     (void)flags;
-    if (slow->in_len == 0) {
+    if (adapter->in_len == 0) {
         wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
         return -1;
     }
-    const size_t n = len < slow->in_len ? len : slow->in_len;
-    memcpy(buffer, slow->in, n);
-    slow->in += n;
-    slow->in_len -= n;
-    slow->fed += n;
+    const size_t n = len < adapter->in_len ? len : adapter->in_len;
+    memcpy(buffer, adapter->in, n);
+    adapter->in += n;
+    adapter->in_len -= n;
+    adapter->fed += n;
     return (ssize_t)n;
 }
 
 static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *data,
                        size_t len, int flags, void *user)
 {
-    struct zkt_ws_slow *slow = user;
+    struct zkt_ws_wslay *adapter = user;
     (void)context;
     (void)flags;
-    slow->ws->callbacks->send(slow->ws->user, data, len);
+    adapter->ws->callbacks->send(adapter->ws->user, data, len);
     return (ssize_t)len;
 }
 
 static int on_mask(wslay_event_context_ptr context, uint8_t *buffer, size_t len,
                    void *user)
 {
-    struct zkt_ws_slow *slow = user;
+    struct zkt_ws_wslay *adapter = user;
     (void)context;
     for (size_t i = 0; i < len; i++) {
-        buffer[i] = (uint8_t)zkt__random_next(slow->ws->random);
+        buffer[i] = (uint8_t)zkt__random_next(adapter->ws->random);
     }
     return 0;
 }
@@ -79,22 +79,22 @@ static void on_frame_start(wslay_event_context_ptr context,
                            const struct wslay_event_on_frame_recv_start_arg *a,
                            void *user)
 {
-    struct zkt_ws_slow *slow = user;
+    struct zkt_ws_wslay *adapter = user;
     const uint64_t len = a->payload_length;
-    const uint64_t mask = slow->ws->role == ZKT_WS_SERVER ? 4 : 0;
-    slow->boundary += 2 + mask + len + (len > 65535 ? 8 : len > 125 ? 2 : 0);
-    slow->ended = false;
-    slow->closing = a->opcode == WSLAY_CONNECTION_CLOSE;
-    slow->control = wslay_is_ctrl_frame(a->opcode);
-    if (slow->control) {
+    const uint64_t mask = adapter->ws->role == ZKT_WS_SERVER ? 4 : 0;
+    adapter->boundary += 2 + mask + len + (len > 65535 ? 8 : len > 125 ? 2 : 0);
+    adapter->ended = false;
+    adapter->closing = a->opcode == WSLAY_CONNECTION_CLOSE;
+    adapter->control = wslay_is_ctrl_frame(a->opcode);
+    if (adapter->control) {
         return;
     }
     const bool continues = a->opcode == WSLAY_CONTINUATION_FRAME;
-    slow->frames = continues ? slow->frames + 1 : 1;
-    slow->payload = continues ? slow->payload : 0;
-    slow->size = continues ? slow->size + len : len;
-    slow->fragmented = !a->fin;
-    if (slow->frames > slow->ws->limits->fragments) {
+    adapter->frames = continues ? adapter->frames + 1 : 1;
+    adapter->payload = continues ? adapter->payload : 0;
+    adapter->size = continues ? adapter->size + len : len;
+    adapter->fragmented = !a->fin;
+    if (adapter->frames > adapter->ws->limits->fragments) {
         (void)wslay_event_queue_close(context, WSLAY_CODE_MESSAGE_TOO_BIG, NULL,
                                       0);
         wslay_event_shutdown_read(context);
@@ -111,34 +111,34 @@ static void on_chunk(wslay_event_context_ptr context,
                      const struct wslay_event_on_frame_recv_chunk_arg *a,
                      void *user)
 {
-    struct zkt_ws_slow *slow = user;
-    slow->payload += slow->control ? 0 : a->data_length;
-    if (!slow->closing || a->data_length == 0) {
+    struct zkt_ws_wslay *adapter = user;
+    adapter->payload += adapter->control ? 0 : a->data_length;
+    if (!adapter->closing || a->data_length == 0) {
         return;
     }
     const unsigned code = a->data_length < 2
                               ? WSLAY_CODE_PROTOCOL_ERROR
                               : (unsigned)(a->data[0] << 8 | a->data[1]);
     if (a->data_length < 2 || (code >= 1012 && code <= 1014)) {
-        slow->verdict = code;
+        adapter->close_code = code;
         (void)wslay_event_queue_close(context, (uint16_t)code, NULL, 0);
     }
 }
 
 static void on_frame_end(wslay_event_context_ptr context, void *user)
 {
-    struct zkt_ws_slow *slow = user;
+    struct zkt_ws_wslay *adapter = user;
     (void)context;
-    slow->ended = true;
+    adapter->ended = true;
 }
 
 static void on_message(wslay_event_context_ptr context,
                        const struct wslay_event_on_msg_recv_arg *a, void *user)
 {
-    struct zkt_ws_slow *slow = user;
-    struct zkt_ws *ws = slow->ws;
+    struct zkt_ws_wslay *adapter = user;
+    struct zkt_ws *ws = adapter->ws;
     if (wslay_is_ctrl_frame(a->opcode) || ws->state != ZKT_WS_OPEN ||
-        slow->frames > ws->limits->fragments) {
+        adapter->frames > ws->limits->fragments) {
         return;
     }
     uint8_t *memory = ws->callbacks->memory(ws->user, a->msg_length);
@@ -168,86 +168,87 @@ static const struct wslay_event_callbacks callbacks = {
 
 /* ---- the context ---- */
 
-bool zkt__ws_slow_begin(struct zkt_ws *ws)
+bool zkt__ws_wslay_begin(struct zkt_ws *ws)
 {
-    if (ws->slow != NULL) {
+    if (ws->wslay != NULL) {
         return true;
     }
-    struct zkt_ws_slow *slow = zkt__alloc_zero(ws->allocator, 1,
-                                               sizeof(struct zkt_ws_slow));
-    if (slow == NULL) {
-        zkt__ws_over(ws, 1011, "out of memory");
+    struct zkt_ws_wslay *adapter = zkt__alloc_zero(ws->allocator, 1,
+                                                   sizeof(struct zkt_ws_wslay));
+    if (adapter == NULL) {
+        zkt__ws_end(ws, 1011, "out of memory");
         return false;
     }
-    slow->ws = ws;
-    slow->ended = true;
-    const int failed =
-        ws->role == ZKT_WS_SERVER
-            ? wslay_event_context_server_init(&slow->context, &callbacks, slow)
-            : wslay_event_context_client_init(&slow->context, &callbacks, slow);
+    adapter->ws = ws;
+    adapter->ended = true;
+    const int failed = ws->role == ZKT_WS_SERVER
+                           ? wslay_event_context_server_init(
+                                 &adapter->context, &callbacks, adapter)
+                           : wslay_event_context_client_init(
+                                 &adapter->context, &callbacks, adapter);
     if (failed != 0) {
-        zkt__release(ws->allocator, slow);
-        zkt__ws_over(ws, 1011, "out of memory");
+        zkt__release(ws->allocator, adapter);
+        zkt__ws_end(ws, 1011, "out of memory");
         return false;
     }
-    wslay_event_config_set_max_recv_msg_length(slow->context,
+    wslay_event_config_set_max_recv_msg_length(adapter->context,
                                                ws->limits->message);
-    ws->slow = slow;
+    ws->wslay = adapter;
     return true;
 }
 
-void zkt__ws_slow_end(struct zkt_ws *ws)
+void zkt__ws_wslay_end(struct zkt_ws *ws)
 {
-    if (ws->slow != NULL) {
-        wslay_event_context_free(ws->slow->context);
-        zkt__release(ws->allocator, ws->slow);
-        ws->slow = NULL;
+    if (ws->wslay != NULL) {
+        wslay_event_context_free(ws->wslay->context);
+        zkt__release(ws->allocator, ws->wslay);
+        ws->wslay = NULL;
     }
 }
 
-size_t zkt__ws_slow_partial(const struct zkt_ws *ws, size_t *memory)
+size_t zkt__ws_wslay_partial(const struct zkt_ws *ws, size_t *memory)
 {
-    const struct zkt_ws_slow *slow = ws->slow;
+    const struct zkt_ws_wslay *adapter = ws->wslay;
     const size_t most = ws->limits->message;
-    *memory = slow->size < most ? (size_t)slow->size : most;
-    return slow->payload;
+    *memory = adapter->size < most ? (size_t)adapter->size : most;
+    return adapter->payload;
 }
 
-bool zkt__ws_slow_idle(const struct zkt_ws *ws)
+bool zkt__ws_wslay_idle(const struct zkt_ws *ws)
 {
-    const struct zkt_ws_slow *slow = ws->slow;
-    return ws->state == ZKT_WS_OPEN && !slow->fragmented && slow->ended &&
-           slow->fed == slow->boundary && slow->held == 0 &&
-           !wslay_event_want_write(slow->context);
+    const struct zkt_ws_wslay *adapter = ws->wslay;
+    return ws->state == ZKT_WS_OPEN && !adapter->fragmented && adapter->ended &&
+           adapter->fed == adapter->boundary && adapter->held == 0 &&
+           !wslay_event_want_write(adapter->context);
 }
 
 /* Reports code and reason of the last close frame, which is still in hold. */
-static void tell_verdict(struct zkt_ws *ws, unsigned code)
+static void report_close(struct zkt_ws *ws, unsigned code)
 {
-    struct zkt_ws_slow *slow = ws->slow;
-    const size_t len = slow->hold[1] & 127;
+    struct zkt_ws_wslay *adapter = ws->wslay;
+    const size_t len = adapter->hold[1] & 127;
     const size_t head = ws->role == ZKT_WS_SERVER ? 6 : 2;
     uint8_t payload[CLOSE_FRAME_MAX];
-    if (ws->callbacks->on_verdict == NULL) {
+    if (ws->callbacks->on_peer_status == NULL) {
         return;
     }
-    memcpy(payload, slow->hold + head, len);
+    memcpy(payload, adapter->hold + head, len);
     if (ws->role == ZKT_WS_SERVER) {
-        (void)zkt__ws_mask(payload, payload, len, slow->hold + 2, 0);
+        (void)zkt__ws_mask(payload, payload, len, adapter->hold + 2, 0);
     }
     const struct zkt_str reason = { (const char *)payload + 2,
                                     len > 2 ? len - 2 : 0 };
-    ws->callbacks->on_verdict(ws->user, code, reason);
+    ws->callbacks->on_peer_status(ws->user, code, reason);
 }
 
 /* Ends the connection if the closing handshake is complete, or if wslay has
  * ended it because of a violation. */
-static void look_for_the_end(struct zkt_ws *ws)
+static void detect_end(struct zkt_ws *ws)
 {
-    wslay_event_context_ptr context = ws->slow->context;
+    wslay_event_context_ptr context = ws->wslay->context;
     const bool received = wslay_event_get_close_received(context);
     const bool reading = wslay_event_get_read_enabled(context);
-    unsigned code = ws->slow->verdict;
+    unsigned code = ws->wslay->close_code;
     if (received || !reading) {
         const bool broken = code != 0 ? code == WSLAY_CODE_PROTOCOL_ERROR
                                       : !received;
@@ -255,17 +256,17 @@ static void look_for_the_end(struct zkt_ws *ws)
             code = received ? wslay_event_get_status_code_received(context)
                             : wslay_event_get_status_code_sent(context);
         }
-        if (!broken && !ws->told) {
-            tell_verdict(ws, code);
+        if (!broken && !ws->notified) {
+            report_close(ws, code);
         }
         if (!received && code == WSLAY_CODE_MESSAGE_TOO_BIG) {
-            zkt__ws_reached(ws, ws->slow->frames > ws->limits->fragments
-                                    ? ZKT_WS_LIMIT_FRAGMENTS
-                                    : ZKT_WS_LIMIT_MESSAGE);
+            zkt__ws_notify_limit(ws, ws->wslay->frames > ws->limits->fragments
+                                         ? ZKT_WS_LIMIT_FRAGMENTS
+                                         : ZKT_WS_LIMIT_MESSAGE);
         }
-        zkt__ws_over(ws, code,
-                     broken ? "the peer broke the protocol"
-                            : "the peer closed the connection");
+        zkt__ws_end(ws, code,
+                    broken ? "the peer broke the protocol"
+                           : "the peer closed the connection");
     }
 }
 
@@ -278,115 +279,116 @@ static void fail_connection(struct zkt_ws *ws, int error)
     if (ws->state == ZKT_WS_OPEN) {
         zkt__ws_control(ws, ZKT_WS_CLOSE_FRAME, code);
     }
-    zkt__ws_over(ws, code,
-                 memory ? "out of memory" : "the peer broke the protocol");
+    zkt__ws_end(ws, code,
+                memory ? "out of memory" : "the peer broke the protocol");
 }
 
 /* ---- heads ---- */
 
 /* Returns the length of the current header, as far as it is known. */
-static size_t head_size(const struct zkt_ws_slow *slow)
+static size_t head_size(const struct zkt_ws_wslay *adapter)
 {
-    const unsigned second = slow->head_len < 2 ? 0 : slow->head[1];
+    const unsigned second = adapter->head_len < 2 ? 0 : adapter->head[1];
     const unsigned code = second & 127;
     return 2 + (second >> 7) * 4 + (code == 127 ? 8 : code == 126 ? 2 : 0);
 }
 
-static uint64_t payload_size(const struct zkt_ws_slow *slow)
+static uint64_t payload_size(const struct zkt_ws_wslay *adapter)
 {
-    const unsigned code = slow->head[1] & 127u;
+    const unsigned code = adapter->head[1] & 127u;
     const size_t extra = code == 127 ? 8 : code == 126 ? 2 : 0;
     uint64_t value = extra > 0 ? 0 : code;
     for (size_t i = 0; i < extra; i++) {
-        value = value << 8 | slow->head[2 + i];
+        value = value << 8 | adapter->head[2 + i];
     }
     return value;
 }
 
-static bool continues_message(const struct zkt_ws_slow *slow)
+static bool continues_message(const struct zkt_ws_wslay *adapter)
 {
-    return (slow->head[0] & 15) == WSLAY_CONTINUATION_FRAME;
+    return (adapter->head[0] & 15) == WSLAY_CONTINUATION_FRAME;
 }
 
-static bool is_too_long(const struct zkt_ws_slow *slow)
+static bool message_too_long(const struct zkt_ws_wslay *adapter)
 {
-    const uint64_t most = slow->ws->limits->message;
-    const uint64_t before = continues_message(slow) ? slow->size : 0;
-    const uint64_t len = payload_size(slow);
+    const uint64_t most = adapter->ws->limits->message;
+    const uint64_t before = continues_message(adapter) ? adapter->size : 0;
+    const uint64_t len = payload_size(adapter);
     return len > most || before > most - len;
 }
 
-static bool is_one_too_many(const struct zkt_ws_slow *slow)
+static bool too_many_fragments(const struct zkt_ws_wslay *adapter)
 {
-    return continues_message(slow) &&
-           slow->frames >= slow->ws->limits->fragments;
+    return continues_message(adapter) &&
+           adapter->frames >= adapter->ws->limits->fragments;
 }
 
 /* Returns true if the header is invalid here (RFC 6455, sections 5.1, 5.2 and
  * 5.4). */
-static bool breaks_protocol(const struct zkt_ws_slow *slow)
+static bool breaks_protocol(const struct zkt_ws_wslay *adapter)
 {
     static const bool is_known[16] = {
         [0] = true, [1] = true, [2] = true, [8] = true, [9] = true, [10] = true
     };
-    const unsigned opcode = slow->head[0] & 15;
-    const bool masked = slow->head[1] >> 7 != 0;
-    const bool reserved = (slow->head[0] & 0x70) != 0 || !is_known[opcode];
-    return reserved || masked != (slow->ws->role == ZKT_WS_SERVER) ||
+    const unsigned opcode = adapter->head[0] & 15;
+    const bool masked = adapter->head[1] >> 7 != 0;
+    const bool reserved = (adapter->head[0] & 0x70) != 0 || !is_known[opcode];
+    return reserved || masked != (adapter->ws->role == ZKT_WS_SERVER) ||
            (!wslay_is_ctrl_frame(opcode) &&
-            continues_message(slow) != slow->fragmented);
+            continues_message(adapter) != adapter->fragmented);
 }
 
 /* Returns the close code for a header that wslay has not rejected, or 0. */
-static uint16_t judge_head(const struct zkt_ws_slow *slow)
+static uint16_t head_violation(const struct zkt_ws_wslay *adapter)
 {
-    const unsigned opcode = slow->head[0] & 15;
-    if (payload_size(slow) == 0) {
+    const unsigned opcode = adapter->head[0] & 15;
+    if (payload_size(adapter) == 0) {
         return 0; /* wslay has checked the frame already */
     }
-    if (breaks_protocol(slow)) {
+    if (breaks_protocol(adapter)) {
         return WSLAY_CODE_PROTOCOL_ERROR;
     }
     if (wslay_is_ctrl_frame(opcode)) {
         return 0; /* always short */
     }
-    return is_one_too_many(slow) || is_too_long(slow)
+    return too_many_fragments(adapter) || message_too_long(adapter)
                ? WSLAY_CODE_MESSAGE_TOO_BIG
                : 0;
 }
 
 /* Refuses a frame as soon as its header is complete. wslay would do so at the
  * begin of the payload, which the peer may delay. */
-static void look_at_head(struct zkt_ws_slow *slow)
+static void refuse_bad_head(struct zkt_ws_wslay *adapter)
 {
-    const uint16_t code = judge_head(slow);
+    const uint16_t code = head_violation(adapter);
     if (code != 0) {
-        slow->frames += is_one_too_many(slow);
-        (void)wslay_event_queue_close(slow->context, code, NULL, 0);
-        wslay_event_shutdown_read(slow->context);
+        adapter->frames += too_many_fragments(adapter);
+        (void)wslay_event_queue_close(adapter->context, code, NULL, 0);
+        wslay_event_shutdown_read(adapter->context);
     }
 }
 
 /* Stores a byte of a header; returns true if that completes the header. Ignores
  * the first payload byte. */
-static bool keep_head(struct zkt_ws_slow *slow, uint8_t byte)
+static bool keep_head(struct zkt_ws_wslay *adapter, uint8_t byte)
 {
-    slow->head_len = slow->fed == slow->boundary ? 0 : slow->head_len;
-    if (slow->head_len == head_size(slow)) {
+    adapter->head_len = adapter->fed == adapter->boundary ? 0
+                                                          : adapter->head_len;
+    if (adapter->head_len == head_size(adapter)) {
         return false;
     }
-    slow->head[slow->head_len++] = byte;
-    return slow->head_len == head_size(slow);
+    adapter->head[adapter->head_len++] = byte;
+    return adapter->head_len == head_size(adapter);
 }
 
 /* ---- giving ---- */
 
 /* Returns how many of @len bytes to feed at once: up to the end of the frame;
  * in a header byte by byte, so that wslay never reads past a frame. */
-static size_t portion(const struct zkt_ws_slow *slow, size_t len)
+static size_t portion(const struct zkt_ws_wslay *adapter, size_t len)
 {
-    if (slow->fed < slow->boundary) {
-        const uint64_t left = slow->boundary - slow->fed;
+    if (adapter->fed < adapter->boundary) {
+        const uint64_t left = adapter->boundary - adapter->fed;
         return left < len ? (size_t)left : len;
     }
     return 1;
@@ -394,11 +396,12 @@ static size_t portion(const struct zkt_ws_slow *slow, size_t len)
 
 /* Returns the length of the close frame in hold, as far as it is known; 2 if
  * its header is invalid. */
-static size_t close_size(const struct zkt_ws_slow *slow)
+static size_t close_size(const struct zkt_ws_wslay *adapter)
 {
-    const bool masked = slow->ws->role == ZKT_WS_SERVER;
-    const size_t len = slow->hold[1] & 127;
-    if (slow->held < 2 || len > 125 || (slow->hold[1] >> 7 != 0) != masked) {
+    const bool masked = adapter->ws->role == ZKT_WS_SERVER;
+    const size_t len = adapter->hold[1] & 127;
+    if (adapter->held < 2 || len > 125 ||
+        (adapter->hold[1] >> 7 != 0) != masked) {
         return 2;
     }
     return (masked ? 6u : 2u) + len;
@@ -409,76 +412,79 @@ static size_t close_size(const struct zkt_ws_slow *slow)
  * code in every piece before it checks that the reason is UTF-8. Returns the
  * number of consumed bytes; sets in, empty while the frame is incomplete.
  */
-static size_t hold_close(struct zkt_ws_slow *slow, const uint8_t *bytes,
+static size_t hold_close(struct zkt_ws_wslay *adapter, const uint8_t *bytes,
                          size_t len)
 {
     size_t n = 0;
-    while (n < len && (slow->held == 0 || slow->held < close_size(slow))) {
-        slow->hold[slow->held++] = bytes[n++];
+    while (n < len &&
+           (adapter->held == 0 || adapter->held < close_size(adapter))) {
+        adapter->hold[adapter->held++] = bytes[n++];
     }
-    const bool whole = slow->held >= close_size(slow);
-    slow->in = slow->hold;
-    slow->in_len = whole ? slow->held : 0;
-    slow->held = whole ? 0 : slow->held;
+    const bool whole = adapter->held >= close_size(adapter);
+    adapter->in = adapter->hold;
+    adapter->in_len = whole ? adapter->held : 0;
+    adapter->held = whole ? 0 : adapter->held;
     if (whole) { /* an invalid header may continue with its mask */
-        memcpy(slow->head, slow->hold, 2);
-        slow->head_len = 2;
-        slow->has_head = head_size(slow) == 2;
+        memcpy(adapter->head, adapter->hold, 2);
+        adapter->head_len = 2;
+        adapter->has_head = head_size(adapter) == 2;
     }
     return n;
 }
 
 /* Sets the bytes to feed next; returns the number of consumed bytes. */
-static size_t take(struct zkt_ws_slow *slow, const uint8_t *bytes, size_t len)
+static size_t take(struct zkt_ws_wslay *adapter, const uint8_t *bytes,
+                   size_t len)
 {
-    const bool starts = slow->fed == slow->boundary &&
+    const bool starts = adapter->fed == adapter->boundary &&
                         bytes[0] == (0x80 | ZKT_WS_CLOSE_FRAME);
-    if (slow->held > 0 || starts) {
-        return hold_close(slow, bytes, len);
+    if (adapter->held > 0 || starts) {
+        return hold_close(adapter, bytes, len);
     }
-    slow->has_head = slow->fed >= slow->boundary && keep_head(slow, bytes[0]);
-    slow->in = bytes;
-    slow->in_len = portion(slow, len);
-    return slow->in_len;
+    adapter->has_head = adapter->fed >= adapter->boundary &&
+                        keep_head(adapter, bytes[0]);
+    adapter->in = bytes;
+    adapter->in_len = portion(adapter, len);
+    return adapter->in_len;
 }
 
-size_t zkt__ws_slow_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
+size_t zkt__ws_wslay_feed(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
 {
-    if (!zkt__ws_slow_begin(ws)) {
+    if (!zkt__ws_wslay_begin(ws)) {
         return len;
     }
-    struct zkt_ws_slow *slow = ws->slow;
+    struct zkt_ws_wslay *adapter = ws->wslay;
     const uint8_t *start = bytes;
     do {
-        slow->has_head = false;
-        const size_t n = take(slow, bytes, len);
-        const int failed = wslay_event_recv(slow->context);
+        adapter->has_head = false;
+        const size_t n = take(adapter, bytes, len);
+        const int failed = wslay_event_recv(adapter->context);
         if (failed != 0) {
             fail_connection(ws, failed);
             break;
         }
-        if (slow->has_head) {
-            look_at_head(slow);
+        if (adapter->has_head) {
+            refuse_bad_head(adapter);
         }
-        (void)wslay_event_send(slow->context);
-        look_for_the_end(ws);
+        (void)wslay_event_send(adapter->context);
+        detect_end(ws);
         bytes += n;
         len -= n;
     } while (len > 0 && ws->state != ZKT_WS_CLOSED && !ws->paused &&
-             !zkt__ws_slow_idle(ws));
+             !zkt__ws_wslay_idle(ws));
     return (size_t)(bytes - start);
 }
 
-void zkt__ws_slow_close(struct zkt_ws *ws, unsigned code, const char *reason)
+void zkt__ws_wslay_close(struct zkt_ws *ws, unsigned code, const char *reason)
 {
-    if (!zkt__ws_slow_begin(ws)) {
+    if (!zkt__ws_wslay_begin(ws)) {
         return;
     }
     const size_t len = reason != NULL ? strlen(reason) : 0;
-    (void)wslay_event_queue_close(ws->slow->context, (uint16_t)code,
+    (void)wslay_event_queue_close(ws->wslay->context, (uint16_t)code,
                                   (const uint8_t *)reason,
                                   len < 123 ? len : 123);
-    (void)wslay_event_send(ws->slow->context);
+    (void)wslay_event_send(ws->wslay->context);
     if (ws->gathered != NULL) {
         /* The frame that is being received ends before the peer's close frame;
          * want is the number of its bytes to skip. */
