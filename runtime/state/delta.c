@@ -265,7 +265,7 @@ static void replay_remove_one(struct replay *r, struct zkt_delta *d,
     if (piece->kind == ZKT_PIECE_KEEP) {
         piece->original = piece->child == NULL ? old : NULL;
     }
-    piece->kind = ZKT_PIECE_GONE;
+    piece->kind = ZKT_PIECE_REMOVED;
     piece->child = NULL;
 }
 
@@ -277,7 +277,7 @@ static void replay_replace(struct replay *r, struct zkt_delta *d,
         return;
     }
     struct zkt_piece *piece = &d->pieces[at];
-    piece->kind = ZKT_PIECE_SWAP;
+    piece->kind = ZKT_PIECE_REPLACED;
     piece->original = piece->child == NULL ? record->old : NULL;
     piece->child = NULL;
 }

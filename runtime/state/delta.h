@@ -9,17 +9,16 @@
 #include "state/record.h"
 
 enum zkt_piece_kind {
-    ZKT_PIECE_KEEP, /* a run of old items; a run of one may have changes inside
-                     */
-    ZKT_PIECE_NEW,  /* a run of new items */
-    ZKT_PIECE_GONE, /* a removed old item */
-    ZKT_PIECE_SWAP  /* an old item, replaced at its position */
+    ZKT_PIECE_KEEP,    /* old items; a single one may have changes */
+    ZKT_PIECE_NEW,     /* a run of new items */
+    ZKT_PIECE_REMOVED, /* a removed old item */
+    ZKT_PIECE_REPLACED /* an old item, replaced at its position */
 };
 
 struct zkt_piece {
     enum zkt_piece_kind kind;
-    uint32_t count; /* items of the run; 1 for GONE, which has no item now */
-    const void *original;    /* GONE, SWAP: the old item; NULL if unknown */
+    uint32_t count;       /* items of the run; 1 for REMOVED */
+    const void *original; /* REMOVED, REPLACED: the old item; NULL if unknown */
     struct zkt_delta *child; /* KEEP of one item: the changes inside it */
 };
 
@@ -53,7 +52,7 @@ struct zkt_delta *zkt__delta_build(struct zkt_journal *journal);
 /** Returns how many items a piece has now. */
 static inline uint32_t zkt__piece_items(const struct zkt_piece *piece)
 {
-    return piece->kind == ZKT_PIECE_GONE ? 0 : piece->count;
+    return piece->kind == ZKT_PIECE_REMOVED ? 0 : piece->count;
 }
 
 #endif

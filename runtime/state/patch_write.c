@@ -128,7 +128,7 @@ static void write_kept(struct patch *p, const struct zkt_delta *d,
                        const struct zkt_piece *piece, const void *now,
                        uint32_t index)
 {
-    if (piece->kind == ZKT_PIECE_SWAP) {
+    if (piece->kind == ZKT_PIECE_REPLACED) {
         put_item_replaced(p, d, now, index, piece->original);
     } else if (piece->kind == ZKT_PIECE_KEEP && piece->child != NULL) {
         const struct zkt_type *type = d->type->of.lists->item;
@@ -142,22 +142,22 @@ static void write_kept(struct patch *p, const struct zkt_delta *d,
 
 static bool is_kept(const struct zkt_piece *piece)
 {
-    return piece->kind == ZKT_PIECE_KEEP || piece->kind == ZKT_PIECE_SWAP;
+    return piece->kind == ZKT_PIECE_KEEP || piece->kind == ZKT_PIECE_REPLACED;
 }
 
 /* Consecutive pieces between kept pieces: removed and new items. New items
  * replace removed items pairwise. */
 struct stretch {
     uint32_t end; /* the first piece after it */
-    uint32_t gone, added;
+    uint32_t removed, added;
 };
 
 static struct stretch measure(const struct zkt_delta *d, uint32_t from)
 {
     struct stretch s = { .end = from };
     for (; s.end < d->piece_count && !is_kept(&d->pieces[s.end]); s.end++) {
-        if (d->pieces[s.end].kind == ZKT_PIECE_GONE) {
-            s.gone++;
+        if (d->pieces[s.end].kind == ZKT_PIECE_REMOVED) {
+            s.removed++;
         } else {
             s.added += d->pieces[s.end].count;
         }
@@ -185,9 +185,9 @@ static void remove_surplus(struct patch *p, const struct zkt_delta *d,
             first--;
         }
         const struct stretch s = measure(d, first);
-        for (uint32_t x = 0; x < s.gone; x++) {
+        for (uint32_t x = 0; x < s.removed; x++) {
             old--;
-            if (s.gone - x > s.added) {
+            if (s.removed - x > s.added) {
                 step_index(p, old);
                 put_remove(p);
             }
@@ -206,7 +206,7 @@ static void add_surplus(struct patch *p, const struct zkt_delta *d,
             continue;
         }
         const struct stretch s = measure(d, i);
-        for (uint32_t x = smaller(s.gone, s.added); x < s.added; x++) {
+        for (uint32_t x = smaller(s.removed, s.added); x < s.added; x++) {
             put_item(p, "add", d, now, final + x);
         }
         final += s.added;
@@ -226,10 +226,10 @@ static void write_in_place(struct patch *p, const struct zkt_delta *d,
             continue;
         }
         const struct stretch s = measure(d, i);
-        const uint32_t pairs = smaller(s.gone, s.added);
+        const uint32_t pairs = smaller(s.removed, s.added);
         uint32_t seen = 0;
         for (uint32_t x = i; x < s.end && seen < pairs; x++) {
-            if (d->pieces[x].kind == ZKT_PIECE_GONE) {
+            if (d->pieces[x].kind == ZKT_PIECE_REMOVED) {
                 put_item_replaced(p, d, now, final + seen,
                                   d->pieces[x].original);
                 seen++;
@@ -245,7 +245,7 @@ static void write_in_place(struct patch *p, const struct zkt_delta *d,
 /* An old item outside the kept chain. */
 struct unaligned_item {
     uint32_t old;  /* its old index */
-    int64_t final; /* index of the item that replaces it; -1 if removed */
+    int64_t final; /* its slot in the new list; -1 if removed */
     const void *original;
 };
 
@@ -269,15 +269,15 @@ static bool choose_chain(struct patch *p, const struct zkt_delta *d,
         p->no_memory = true;
         return false;
     }
-    int64_t gone = 0, added = 0, kept = 0;
+    int64_t removed = 0, added = 0, kept = 0;
     for (uint32_t i = 0; i < n; i++) {
         const struct zkt_piece *piece = &d->pieces[i];
-        a->shift[i] = gone - added;
-        gone += piece->kind == ZKT_PIECE_GONE;
+        a->shift[i] = removed - added;
+        removed += piece->kind == ZKT_PIECE_REMOVED;
         added += piece->kind == ZKT_PIECE_NEW ? piece->count : 0;
         kept += is_kept(piece) ? piece->count : 0;
     }
-    a->end_shift = gone - added;
+    a->end_shift = removed - added;
     uint32_t last = n; /* end of the best chain; n if it is empty */
     int64_t least = kept + (a->end_shift > 0 ? 0 : -a->end_shift);
     for (uint32_t i = 0; i < n; i++) {
@@ -489,7 +489,7 @@ static bool inserts_inside(const struct zkt_delta *d)
             continue;
         }
         const struct stretch s = measure(d, i);
-        if (s.added > s.gone && s.end < d->piece_count) {
+        if (s.added > s.removed && s.end < d->piece_count) {
             return true;
         }
         i = s.end - 1;

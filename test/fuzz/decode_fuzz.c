@@ -154,7 +154,7 @@ static void run_strictly(struct run *r)
     there_and_back(r, value, false);
 }
 
-static void run_leniently(struct run *r)
+static void run_tolerantly(struct run *r)
 {
     const void *value = decode(r, r->text, r->len, true);
     if (value == NULL) {
@@ -176,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     };
     zkt__arena_init(&r.arena, &zkt__allocator_default);
     run_strictly(&r);
-    run_leniently(&r);
+    run_tolerantly(&r);
     zkt__arena_finish(&r.arena);
     return 0;
 }

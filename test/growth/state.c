@@ -357,7 +357,7 @@ static bool undo(void *work)
     return true;
 }
 
-static bool settle(void *work)
+static bool commit(void *work)
 {
     struct work *w = work;
     zkt__journal_commit(&w->journal);
@@ -370,7 +370,7 @@ static void count_fields(void *user, uint32_t field)
     ++*(uint32_t *)user;
 }
 
-static bool ask_touched(void *work)
+static bool ask_changed_fields(void *work)
 {
     struct work *w = work;
     uint32_t count = 0;

@@ -17,7 +17,7 @@
 #include "state/journal.h"
 #include "json/json.h"
 
-#define MISFIT NULL
+#define MISMATCH NULL
 #define OP(op, path, value)                                                    \
     "{\"op\":\"" op "\",\"path\":\"" path "\",\"value\":" value "}"
 #define REMOVE(path) "{\"op\":\"remove\",\"path\":\"" path "\"}"
@@ -34,7 +34,7 @@
 
 struct row {
     const char *rfc, *section, *patch; /* the patch without its brackets */
-    const char *holds; /* text in the state's JSON afterwards, or MISFIT */
+    const char *holds; /* text in the state's JSON afterwards, or MISMATCH */
 };
 
 static const struct row table[] = {
@@ -50,22 +50,22 @@ static const struct row table[] = {
       "\"\\u0000\":\"x\"" },
     { "6901", "4", OP("replace", "/notes/0", "\"x\""), "\"0\":\"x\"" },
     { "6901", "4", OP("replace", "/points/0", "[7,7]"), "[[7,7],[1,1],[2,2]]" },
-    { "6901", "3", OP("replace", "/notes/a~", "\"x\""), MISFIT },
-    { "6901", "3", OP("replace", "/notes/a~2", "\"x\""), MISFIT },
-    { "6901", "3", OP("replace", "/notes/~", "\"x\""), MISFIT },
-    { "6901", "3", OP("replace", "count", "1"), MISFIT },
-    { "6901", "3", OP("replace", "#/count", "1"), MISFIT },
-    { "6901", "4", OP("replace", "/points/00", "[7,7]"), MISFIT },
-    { "6901", "4", OP("replace", "/points/01", "[7,7]"), MISFIT },
-    { "6901", "4", OP("replace", "/points/+1", "[7,7]"), MISFIT },
-    { "6901", "4", OP("replace", "/points/1e0", "[7,7]"), MISFIT },
-    { "6901", "4", OP("replace", "/points/", "[7,7]"), MISFIT },
-    { "6901", "4", OP("replace", "/points/x", "[7,7]"), MISFIT },
-    { "6901", "4", OP("replace", "/points/-", "[7,7]"), MISFIT },
-    { "6901", "4", OP("replace", "/points/4294967296", "[7,7]"), MISFIT },
+    { "6901", "3", OP("replace", "/notes/a~", "\"x\""), MISMATCH },
+    { "6901", "3", OP("replace", "/notes/a~2", "\"x\""), MISMATCH },
+    { "6901", "3", OP("replace", "/notes/~", "\"x\""), MISMATCH },
+    { "6901", "3", OP("replace", "count", "1"), MISMATCH },
+    { "6901", "3", OP("replace", "#/count", "1"), MISMATCH },
+    { "6901", "4", OP("replace", "/points/00", "[7,7]"), MISMATCH },
+    { "6901", "4", OP("replace", "/points/01", "[7,7]"), MISMATCH },
+    { "6901", "4", OP("replace", "/points/+1", "[7,7]"), MISMATCH },
+    { "6901", "4", OP("replace", "/points/1e0", "[7,7]"), MISMATCH },
+    { "6901", "4", OP("replace", "/points/", "[7,7]"), MISMATCH },
+    { "6901", "4", OP("replace", "/points/x", "[7,7]"), MISMATCH },
+    { "6901", "4", OP("replace", "/points/-", "[7,7]"), MISMATCH },
+    { "6901", "4", OP("replace", "/points/4294967296", "[7,7]"), MISMATCH },
     { "6901", "4", OP("replace", "/points/18446744073709551616", "[7,7]"),
-      MISFIT },
-    { "6901", "7", OP("replace", "/notes/a\\ud800", "\"x\""), MISFIT },
+      MISMATCH },
+    { "6901", "7", OP("replace", "/notes/a\\ud800", "\"x\""), MISMATCH },
     /* RFC 6902, 4.1: add. */
     { "6902", "4.1", OP("add", "/count", "7"), "\"count\":7" },
     { "6902", "4.1", OP("add", "/notes/new", "null"), "\"new\":null" },
@@ -76,30 +76,30 @@ static const struct row table[] = {
       "[[0,0],[1,1],[2,2],[7,7]]" },
     { "6902", "4.1", OP("add", "/points/-", "[7,7]"),
       "[[0,0],[1,1],[2,2],[7,7]]" },
-    { "6902", "4.1", OP("add", "/points/4", "[7,7]"), MISFIT },
+    { "6902", "4.1", OP("add", "/points/4", "[7,7]"), MISMATCH },
     { "6902", "4.1", OP("add", "/root", "{\"value\":9}"),
       "\"root\":{\"value\":9" },
-    { "6902", "4.1", OP("add", "/root/next", "{\"value\":9}"), MISFIT },
+    { "6902", "4.1", OP("add", "/root/next", "{\"value\":9}"), MISMATCH },
     { "6902", "4.1", OP("add", "/tree/kids/0/value", "9"), "\"value\":9" },
-    { "6902", "4.1", OP("add", "/tree/kids/1/value", "9"), MISFIT },
-    { "6902", "4.1", OP("add", "/count/x", "9"), MISFIT },
+    { "6902", "4.1", OP("add", "/tree/kids/1/value", "9"), MISMATCH },
+    { "6902", "4.1", OP("add", "/count/x", "9"), MISMATCH },
     { "6902", "4.1", OP("add", "", "{\"count\":41}"), "\"count\":41" },
     /* 4.2: remove. */
     { "6902", "4.2", REMOVE("/points/0"), "[[1,1],[2,2]]" },
     { "6902", "4.2", REMOVE("/notes/m~0n"), "\"~1\":\"both\"" },
-    { "6902", "4.2", REMOVE("/points/3"), MISFIT },
-    { "6902", "4.2", REMOVE("/points/-"), MISFIT },
-    { "6902", "4.2", REMOVE("/notes/none"), MISFIT },
-    { "6902", "4.2", REMOVE("/root"), MISFIT },
-    { "6902", "4.2", REMOVE("/count"), MISFIT },
-    { "6902", "4.2", REMOVE(""), MISFIT },
+    { "6902", "4.2", REMOVE("/points/3"), MISMATCH },
+    { "6902", "4.2", REMOVE("/points/-"), MISMATCH },
+    { "6902", "4.2", REMOVE("/notes/none"), MISMATCH },
+    { "6902", "4.2", REMOVE("/root"), MISMATCH },
+    { "6902", "4.2", REMOVE("/count"), MISMATCH },
+    { "6902", "4.2", REMOVE(""), MISMATCH },
     { "6902", "4.2", OP("add", "/root", "{\"value\":9}") "," REMOVE("/root"),
       "\"count\":0" },
     /* 4.3: replace. */
     { "6902", "4.3", OP("replace", "/count", "7"), "\"count\":7" },
-    { "6902", "4.3", OP("replace", "/root", "{\"value\":9}"), MISFIT },
-    { "6902", "4.3", OP("replace", "/notes/none", "\"x\""), MISFIT },
-    { "6902", "4.3", OP("replace", "/points/3", "[7,7]"), MISFIT },
+    { "6902", "4.3", OP("replace", "/root", "{\"value\":9}"), MISMATCH },
+    { "6902", "4.3", OP("replace", "/notes/none", "\"x\""), MISMATCH },
+    { "6902", "4.3", OP("replace", "/points/3", "[7,7]"), MISMATCH },
     { "6902", "4.3", OP("replace", "/account", "null"), "\"account\":null" },
     /* Inside a tuple, which zocketc sets whole. */
     { "6902", "4.3", OP("replace", "/points/2/1", "9"), "[[0,0],[1,1],[2,9]]" },
@@ -116,21 +116,22 @@ static const struct row table[] = {
       "{\"op\":\"remove\",\"path\":\"/x\",\"op\":\"add\",\"path\":\"/"
       "count\",\"value\":7}",
       "\"count\":7" },
-    { "6902", "4", "{\"path\":\"/count\",\"value\":7}", MISFIT },
-    { "6902", "4", "{\"op\":\"add\",\"value\":7}", MISFIT },
-    { "6902", "4.1", "{\"op\":\"add\",\"path\":\"/count\"}", MISFIT },
+    { "6902", "4", "{\"path\":\"/count\",\"value\":7}", MISMATCH },
+    { "6902", "4", "{\"op\":\"add\",\"value\":7}", MISMATCH },
+    { "6902", "4.1", "{\"op\":\"add\",\"path\":\"/count\"}", MISMATCH },
     { "6902", "4", "{\"op\":\"spam\",\"path\":\"/count\",\"value\":7}",
-      MISFIT },
-    { "6902", "4", "{\"op\":\"Add\",\"path\":\"/count\",\"value\":7}", MISFIT },
-    { "6902", "4", "{\"op\":1,\"path\":\"/count\",\"value\":7}", MISFIT },
-    { "6902", "4", "{\"op\":\"add\",\"path\":1,\"value\":7}", MISFIT },
-    { "6902", "4", "7", MISFIT },
+      MISMATCH },
+    { "6902", "4", "{\"op\":\"Add\",\"path\":\"/count\",\"value\":7}",
+      MISMATCH },
+    { "6902", "4", "{\"op\":1,\"path\":\"/count\",\"value\":7}", MISMATCH },
+    { "6902", "4", "{\"op\":\"add\",\"path\":1,\"value\":7}", MISMATCH },
+    { "6902", "4", "7", MISMATCH },
     { "6902", "4.4",
-      "{\"op\":\"move\",\"from\":\"/count\",\"path\":\"/count\"}", MISFIT },
+      "{\"op\":\"move\",\"from\":\"/count\",\"path\":\"/count\"}", MISMATCH },
     { "6902", "4.5",
-      "{\"op\":\"copy\",\"from\":\"/count\",\"path\":\"/count\"}", MISFIT },
+      "{\"op\":\"copy\",\"from\":\"/count\",\"path\":\"/count\"}", MISMATCH },
     { "6902", "4.6", "{\"op\":\"test\",\"path\":\"/count\",\"value\":0}",
-      MISFIT },
+      MISMATCH },
     /* 3, 5: in order, and all of them or none. */
     { "6902", "3", OP("add", "/count", "1") "," OP("replace", "/count", "2"),
       "\"count\":2" },
@@ -140,10 +141,10 @@ static const struct row table[] = {
     { "6902", "5",
       OP("add", "/count", "1") "," REMOVE("/points/1") "," OP(
           "add", "/notes/k", "\"v\"") "," REMOVE("/points/7"),
-      MISFIT },
-    { "6902", "5", OP("add", "/count", "1") ",", MISFIT },
-    { "6902", "5", OP("add", "/count", "\"text\""), MISFIT },
-    { "6902", "5", OP("add", "/count", "-1"), MISFIT },
+      MISMATCH },
+    { "6902", "5", OP("add", "/count", "1") ",", MISMATCH },
+    { "6902", "5", OP("add", "/count", "\"text\""), MISMATCH },
+    { "6902", "5", OP("add", "/count", "-1"), MISMATCH },
 };
 
 /* ---- a state ---- */
@@ -188,7 +189,7 @@ static void run_row(const struct row *row)
     zkt__writer_init(&w, store.allocator);
     type->encode(&w, type, &state);
     ZKT_WRITE(&w, "\0");
-    if (fits != (row->holds != MISFIT) ||
+    if (fits != (row->holds != MISMATCH) ||
         (fits && strstr(w.data, row->holds) == NULL)) {
         fail_msg("RFC %s, section %s: %s %s: %s", row->rfc, row->section,
                  row->patch, fits ? "fits" : "does not fit", w.data);

@@ -31,7 +31,7 @@ static void run_job(struct zkt_work *posted, void *owner)
     char *ran = owner;
     ran[strlen(ran)] = job->name;
     if (job->next != NULL) {
-        assert_true(zkt__work_post(job->box, &job->next->posted));
+        assert_true(zkt__work_post(job->queue, &job->next->posted));
     }
 }
 
@@ -60,19 +60,19 @@ static void test_posting(void **state)
     zkt__work_run(box, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "ab"); /* new work waits for the next run */
     assert_int_equal(woken, 3);
-    assert_true(zkt__work_is_pending(box));
-    zkt__work_close(box);
-    assert_false(zkt__work_post(box, &b.posted));
+    assert_true(zkt__work_is_pending(queue));
+    zkt__work_close(queue);
+    assert_false(zkt__work_post(queue, &b.posted));
     assert_int_equal(woken, 3);
-    zkt__work_run(box, ran, ZKT_WORK_ALL);
+    zkt__work_run(queue, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "abc");
-    assert_false(zkt__work_is_pending(box));
-    zkt__work_run(box, ran, ZKT_WORK_ALL);
+    assert_false(zkt__work_is_pending(queue));
+    zkt__work_run(queue, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "abc");
-    zkt__work_queue_ref(box);
-    zkt__work_queue_unref(box);
+    zkt__work_queue_ref(queue);
+    zkt__work_queue_unref(queue);
     assert_int_equal(alloc.live, 1);
-    zkt__work_queue_unref(box);
+    zkt__work_queue_unref(queue);
     assert_int_equal(alloc.live, 0);
     zkt__work_queue_unref(NULL);
     failing_alloc_init(&alloc, 1);
@@ -83,35 +83,36 @@ static void test_posting(void **state)
 static void test_running_a_portion(void **state)
 {
     char ran[16] = "";
-    struct zkt_work_queue *box = zkt__work_queue_new(&zkt__allocator_default);
+    struct zkt_work_queue *queue = zkt__work_queue_new(&zkt__allocator_default);
     struct job jobs[6];
     (void)state;
     for (int i = 0; i < 6; i++) {
-        jobs[i] = (struct job){ { NULL, run_job }, (char)('a' + i), NULL, box };
+        jobs[i] =
+            (struct job){ { NULL, run_job }, (char)('a' + i), NULL, queue };
     }
     for (int i = 0; i < 5; i++) {
-        assert_true(zkt__work_post(box, &jobs[i].posted));
+        assert_true(zkt__work_post(queue, &jobs[i].posted));
     }
-    zkt__work_run(box, ran, 0);
+    zkt__work_run(queue, ran, 0);
     assert_string_equal(ran, "");
-    zkt__work_run(box, ran, 2);
+    zkt__work_run(queue, ran, 2);
     assert_string_equal(ran, "ab");
-    assert_true(zkt__work_is_pending(box));
-    assert_true(zkt__work_post(box, &jobs[5].posted));
-    zkt__work_run(box, ran, 3);
+    assert_true(zkt__work_is_pending(queue));
+    assert_true(zkt__work_post(queue, &jobs[5].posted));
+    zkt__work_run(queue, ran, 3);
     assert_string_equal(ran, "abcde");
-    assert_true(zkt__work_is_pending(box));
-    zkt__work_run(box, ran, 3);
+    assert_true(zkt__work_is_pending(queue));
+    zkt__work_run(queue, ran, 3);
     assert_string_equal(ran, "abcdef");
-    assert_false(zkt__work_is_pending(box));
-    assert_true(zkt__work_post(box, &jobs[0].posted));
-    zkt__work_run(box, ran, 1);
+    assert_false(zkt__work_is_pending(queue));
+    assert_true(zkt__work_post(queue, &jobs[0].posted));
+    zkt__work_run(queue, ran, 1);
     assert_string_equal(ran, "abcdefa");
-    assert_false(zkt__work_is_pending(box));
-    assert_true(zkt__work_post(box, &jobs[0].posted));
-    zkt__work_run(box, ran, ZKT_WORK_ALL);
+    assert_false(zkt__work_is_pending(queue));
+    assert_true(zkt__work_post(queue, &jobs[0].posted));
+    zkt__work_run(queue, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "abcdefaa");
-    zkt__work_queue_unref(box);
+    zkt__work_queue_unref(queue);
 }
 
 static void test_both_ends_of_a_list(void **state)

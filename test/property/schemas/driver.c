@@ -211,7 +211,7 @@ static void mutate(struct trial *t, uint32_t target)
     } else if (good || !is_expected(&t->issues, &m.expected)) {
         fail_at(&m, "another issue, or none", &t->issues);
     } else if (m.by_rule) {
-        check_lenient(t, &m);
+        check_tolerant(t, &m);
     }
     failing_hook = 0;
     zkt__writer_finish(&w);
