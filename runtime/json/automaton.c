@@ -28,7 +28,7 @@ bool zkt__node_takes(const struct zkt_automaton *automaton,
 
 static bool reaches(const struct zkt_automaton *a, uint32_t node)
 {
-    return (a->now[node / 64] >> node % 64 & 1) != 0;
+    return (a->active[node / 64] >> node % 64 & 1) != 0;
 }
 
 static bool is_word(char c)
@@ -53,8 +53,8 @@ static bool assertion_holds(enum zkt_assertion_kind kind,
 
 /* Returns true if the node leads, without consuming a character, to a node that
  * reaches the end; a successor does. */
-static bool leads_on(const struct zkt_automaton *a, uint32_t number,
-                     const struct position *m)
+static bool epsilon_holds(const struct zkt_automaton *a, uint32_t number,
+                          const struct position *m)
 {
     const struct zkt_node *node = &a->nodes[number];
     switch (node->kind) {
@@ -72,7 +72,7 @@ static bool leads_on(const struct zkt_automaton *a, uint32_t number,
 
 static void mark(const struct zkt_automaton *a, uint32_t node)
 {
-    a->now[node / 64] |= (uint64_t)1 << node % 64;
+    a->active[node / 64] |= (uint64_t)1 << node % 64;
 }
 
 /* Puts the marked nodes of the region into the queue; returns their number. */
@@ -81,7 +81,7 @@ static uint32_t fill_queue(const struct zkt_automaton *a,
 {
     uint32_t count = 0;
     for (uint32_t i = region->first / 64; i <= region->last / 64; i++) {
-        for (uint64_t left = a->now[i]; left != 0; left &= left - 1) {
+        for (uint64_t left = a->active[i]; left != 0; left &= left - 1) {
             const uint32_t node = i * 64 + (uint32_t)__builtin_ctzll(left);
             if (node >= region->first && node <= region->last) {
                 a->queue[count++] = node;
@@ -93,17 +93,18 @@ static uint32_t fill_queue(const struct zkt_automaton *a,
 
 /* Marks all epsilon predecessors of the marked nodes; the regions of their
  * lookaheads have been processed. Returns the number of visited nodes. */
-static uint32_t go_back(const struct zkt_automaton *a,
-                        const struct zkt_region *region,
-                        const struct position *m)
+static uint32_t close_region(const struct zkt_automaton *a,
+                             const struct zkt_region *region,
+                             const struct position *m)
 {
     mark(a, region->last);
     uint32_t count = fill_queue(a, region);
     for (uint32_t i = 0; i < count; i++) {
         const struct zkt_node *node = &a->nodes[a->queue[i]];
-        for (uint32_t j = node->back; j < node[1].back; j++) {
-            const uint32_t from = a->backs[j];
-            if (!reaches(a, from) && leads_on(a, from, m)) {
+        for (uint32_t j = node->first_predecessor;
+             j < node[1].first_predecessor; j++) {
+            const uint32_t from = a->predecessors[j];
+            if (!reaches(a, from) && epsilon_holds(a, from, m)) {
                 mark(a, from);
                 a->queue[count++] = from;
             }
@@ -112,12 +113,12 @@ static uint32_t go_back(const struct zkt_automaton *a,
     return count;
 }
 
-static uint32_t go_back_in_all(const struct zkt_automaton *a,
-                               const struct position *m)
+static uint32_t close_all(const struct zkt_automaton *a,
+                          const struct position *m)
 {
     uint32_t count = a->words;
     for (uint32_t i = 0; i < a->region_count; i++) {
-        count += go_back(a, &a->regions[i], m);
+        count += close_region(a, &a->regions[i], m);
     }
     return count;
 }
@@ -127,19 +128,20 @@ static void take_ascii(const struct zkt_automaton *a, unsigned char c)
 {
     const uint64_t *row = a->rows + (size_t)c * a->words;
     for (uint32_t i = 0; i < a->words; i++) {
-        const uint64_t next = i + 1 < a->words ? a->now[i + 1] << 63 : 0;
-        a->now[i] = (a->now[i] >> 1 | next) & row[i];
+        const uint64_t next = i + 1 < a->words ? a->active[i + 1] << 63 : 0;
+        a->active[i] = (a->active[i] >> 1 | next) & row[i];
     }
 }
 
-static void take_other(const struct zkt_automaton *a, uint32_t c)
+static void take_non_ascii(const struct zkt_automaton *a, uint32_t c)
 {
     for (uint32_t i = 0; i < a->node_count; i++) {
         const struct zkt_node *node = &a->nodes[i];
         const uint64_t bit = (uint64_t)1 << i % 64;
         const bool taken = node->kind == ZKT_NODE_SET && reaches(a, i + 1) &&
                            zkt__node_takes(a, node, c);
-        a->now[i / 64] = taken ? a->now[i / 64] | bit : a->now[i / 64] & ~bit;
+        a->active[i / 64] = taken ? a->active[i / 64] | bit
+                                  : a->active[i / 64] & ~bit;
     }
 }
 
@@ -162,7 +164,7 @@ static uint32_t step_back(const struct zkt_automaton *a, struct position *m)
                                                     : byte & 0x07;
         c |= bits << shift;
     }
-    take_other(a, c);
+    take_non_ascii(a, c);
     return a->node_count;
 }
 
@@ -171,11 +173,11 @@ bool zkt__automaton_finds(struct zkt_automaton *automaton, struct zkt_str text,
 {
     const char *begin = text.len > 0 ? text.data : "";
     struct position m = { begin, begin + text.len, begin + text.len };
-    memset(automaton->now, 0, automaton->words * sizeof(*automaton->now));
-    *steps += go_back_in_all(automaton, &m);
+    memset(automaton->active, 0, automaton->words * sizeof(*automaton->active));
+    *steps += close_all(automaton, &m);
     while (!reaches(automaton, 0) && m.at > m.begin && *steps <= steps_max) {
         *steps += step_back(automaton, &m);
-        *steps += go_back_in_all(automaton, &m);
+        *steps += close_all(automaton, &m);
     }
     return reaches(automaton, 0);
 }

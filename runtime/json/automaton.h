@@ -28,8 +28,7 @@ struct zkt_node {
     unsigned which; /* ASSERTION: its kind; SET, LOOKAHEAD: 1 if negated */
     uint32_t a, b;  /* SPLIT: both targets; LOOKAHEAD: its first node, and the
                        next node; SET: its first range, and their number */
-    uint32_t back;  /* index in backs of the first predecessor; they end at that
-                       of the next node */
+    uint32_t first_predecessor; /* index; the last precedes the next node's */
 };
 
 struct zkt_code_points {
@@ -45,13 +44,13 @@ struct zkt_region {
 /* A single block of memory that also holds all arrays. */
 struct zkt_automaton {
     const struct zkt_allocator *allocator;
-    struct zkt_node *nodes; /* and a sentinel for its back */
+    struct zkt_node *nodes; /* and a sentinel, for first_predecessor */
     struct zkt_code_points *ranges;
     struct zkt_region *regions; /* lookaheads precede their users */
-    uint32_t *backs; /* epsilon predecessors, grouped by their target */
-    uint32_t *queue; /* capacity: all nodes */
-    uint64_t *rows;  /* per ASCII character: the nodes that accept it */
-    uint64_t *now;   /* bit set of the nodes that reach the end */
+    uint32_t *predecessors; /* epsilon predecessors, grouped by their target */
+    uint32_t *queue;        /* capacity: all nodes */
+    uint64_t *rows;         /* per ASCII character: the nodes that accept it */
+    uint64_t *active;       /* bit set of the nodes that reach the end */
     uint32_t node_count, region_count;
     uint32_t words; /* per row */
     bool loops;     /* contains an unbounded repetition */

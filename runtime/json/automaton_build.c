@@ -375,48 +375,48 @@ static void take_all(struct build *b)
 }
 
 /* Counts the epsilon predecessors of each node, or writes them with @fill. */
-static void note_back(struct zkt_automaton *a, uint32_t from, uint32_t to,
-                      bool fill)
+static void note_predecessor(struct zkt_automaton *a, uint32_t from,
+                             uint32_t to, bool fill)
 {
     if (fill) {
-        a->backs[--a->nodes[to + 1].back] = from;
+        a->predecessors[--a->nodes[to + 1].first_predecessor] = from;
     } else {
-        a->nodes[to + 1].back++;
+        a->nodes[to + 1].first_predecessor++;
     }
 }
 
-static void note_backs(struct zkt_automaton *a, bool fill)
+static void note_predecessors(struct zkt_automaton *a, bool fill)
 {
     for (uint32_t i = 0; i < a->node_count; i++) {
         const struct zkt_node *node = &a->nodes[i];
         if (node->kind == ZKT_NODE_SPLIT) {
-            note_back(a, i, node->a, fill);
+            note_predecessor(a, i, node->a, fill);
             if (node->b != node->a) {
-                note_back(a, i, node->b, fill);
+                note_predecessor(a, i, node->b, fill);
             }
         } else if (node->kind == ZKT_NODE_ASSERTION) {
-            note_back(a, i, i + 1, fill);
+            note_predecessor(a, i, i + 1, fill);
         } else if (node->kind == ZKT_NODE_LOOKAHEAD) {
-            note_back(a, i, node->b, fill);
+            note_predecessor(a, i, node->b, fill);
         }
     }
 }
 
 /* Groups the epsilon predecessors by their target with a counting sort. */
-static void link_back(struct zkt_automaton *a)
+static void link_predecessors(struct zkt_automaton *a)
 {
-    note_backs(a, false);
+    note_predecessors(a, false);
     for (uint32_t i = 0; i < a->node_count; i++) {
-        a->nodes[i + 1].back += a->nodes[i].back;
+        a->nodes[i + 1].first_predecessor += a->nodes[i].first_predecessor;
     }
-    const uint32_t all = a->nodes[a->node_count].back;
+    const uint32_t all = a->nodes[a->node_count].first_predecessor;
     /* Filling moves each end down to the begin of its node, so the begins are
      * now off by a node. */
-    note_backs(a, true);
+    note_predecessors(a, true);
     for (uint32_t i = 0; i < a->node_count; i++) {
-        a->nodes[i].back = a->nodes[i + 1].back;
+        a->nodes[i].first_predecessor = a->nodes[i + 1].first_predecessor;
     }
-    a->nodes[a->node_count].back = all;
+    a->nodes[a->node_count].first_predecessor = all;
 }
 
 /* Allocates the zeroed block for the counted sizes and sets the pointers into
@@ -425,13 +425,13 @@ static struct zkt_automaton *make_room(const struct zkt_allocator *allocator,
                                        const struct build *counted)
 {
     const size_t words = (counted->nodes + 63) / 64;
-    const size_t backs = 2 * (size_t)counted->nodes;
+    const size_t predecessors = 2 * (size_t)counted->nodes;
     const size_t size = sizeof(struct zkt_automaton) +
                         (ASCII + 1) * words * sizeof(uint64_t) +
                         (counted->nodes + 1) * sizeof(struct zkt_node) +
                         counted->ranges * sizeof(struct zkt_code_points) +
                         counted->regions * sizeof(struct zkt_region) +
-                        (backs + counted->nodes) * sizeof(uint32_t);
+                        (predecessors + counted->nodes) * sizeof(uint32_t);
     struct zkt_automaton *a = zkt__alloc_zero(allocator, 1, size);
     if (a == NULL) {
         return NULL;
@@ -439,12 +439,12 @@ static struct zkt_automaton *make_room(const struct zkt_allocator *allocator,
     a->allocator = allocator;
     a->words = (uint32_t)words;
     a->rows = (uint64_t *)(a + 1);
-    a->now = a->rows + ASCII * words;
-    a->nodes = (struct zkt_node *)(a->now + words);
+    a->active = a->rows + ASCII * words;
+    a->nodes = (struct zkt_node *)(a->active + words);
     a->ranges = (struct zkt_code_points *)(a->nodes + counted->nodes + 1);
     a->regions = (struct zkt_region *)(a->ranges + counted->ranges);
-    a->backs = (uint32_t *)(a->regions + counted->regions);
-    a->queue = a->backs + backs;
+    a->predecessors = (uint32_t *)(a->regions + counted->regions);
+    a->queue = a->predecessors + predecessors;
     a->node_count = counted->nodes;
     a->region_count = counted->regions;
     a->loops = counted->loops;
@@ -469,7 +469,7 @@ enum zkt_automaton_status zkt__automaton_new(
     b = empty;
     b.to = a;
     take_all(&b);
-    link_back(a);
+    link_predecessors(a);
     *out = a;
     return ZKT_AUTOMATON_MADE;
 }

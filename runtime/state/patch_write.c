@@ -3,7 +3,7 @@
  * either dialect. Every operation carries final paths and values, in an order
  * that gives the new state with both readings of `add`.
  *
- * Lists, RFC 6902 dialect: within a stretch of removed and new items, new items
+ * Lists, RFC 6902 dialect: within a hunk of removed and new items, new items
  * replace removed items pairwise. Surplus removals come first, from the back
  * and by old index; surplus additions follow, forward and by final index; then
  * the replacements. The plain dialect adds only at the end. There, a kept run
@@ -145,16 +145,16 @@ static bool is_kept(const struct zkt_piece *piece)
     return piece->kind == ZKT_PIECE_KEEP || piece->kind == ZKT_PIECE_REPLACED;
 }
 
-/* Consecutive pieces between kept pieces: removed and new items. New items
+/* The pieces between two kept pieces: removed and new items. New items
  * replace removed items pairwise. */
-struct stretch {
+struct hunk {
     uint32_t end; /* the first piece after it */
     uint32_t removed, added;
 };
 
-static struct stretch measure(const struct zkt_delta *d, uint32_t from)
+static struct hunk measure_hunk(const struct zkt_delta *d, uint32_t from)
 {
-    struct stretch s = { .end = from };
+    struct hunk s = { .end = from };
     for (; s.end < d->piece_count && !is_kept(&d->pieces[s.end]); s.end++) {
         if (d->pieces[s.end].kind == ZKT_PIECE_REMOVED) {
             s.removed++;
@@ -165,7 +165,7 @@ static struct stretch measure(const struct zkt_delta *d, uint32_t from)
     return s;
 }
 
-static uint32_t smaller(uint32_t a, uint32_t b)
+static uint32_t min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
 }
@@ -184,7 +184,7 @@ static void remove_surplus(struct patch *p, const struct zkt_delta *d,
         while (first > 0 && !is_kept(&d->pieces[first - 1])) {
             first--;
         }
-        const struct stretch s = measure(d, first);
+        const struct hunk s = measure_hunk(d, first);
         for (uint32_t x = 0; x < s.removed; x++) {
             old--;
             if (s.removed - x > s.added) {
@@ -205,8 +205,8 @@ static void add_surplus(struct patch *p, const struct zkt_delta *d,
             final += d->pieces[i++].count;
             continue;
         }
-        const struct stretch s = measure(d, i);
-        for (uint32_t x = smaller(s.removed, s.added); x < s.added; x++) {
+        const struct hunk s = measure_hunk(d, i);
+        for (uint32_t x = min_u32(s.removed, s.added); x < s.added; x++) {
             put_item(p, "add", d, now, final + x);
         }
         final += s.added;
@@ -225,8 +225,8 @@ static void write_in_place(struct patch *p, const struct zkt_delta *d,
             final += d->pieces[i++].count;
             continue;
         }
-        const struct stretch s = measure(d, i);
-        const uint32_t pairs = smaller(s.removed, s.added);
+        const struct hunk s = measure_hunk(d, i);
+        const uint32_t pairs = min_u32(s.removed, s.added);
         uint32_t seen = 0;
         for (uint32_t x = i; x < s.end && seen < pairs; x++) {
             if (d->pieces[x].kind == ZKT_PIECE_REMOVED) {
@@ -480,7 +480,7 @@ static void cut_to_size(struct zkt_delta *d, const struct zkt_any_list *now)
     }
 }
 
-/* Returns true if a kept item follows a stretch with more new than removed
+/* Returns true if a kept item follows a hunk with more new than removed
  * items: only then do the dialects differ. */
 static bool inserts_inside(const struct zkt_delta *d)
 {
@@ -488,7 +488,7 @@ static bool inserts_inside(const struct zkt_delta *d)
         if (is_kept(&d->pieces[i])) {
             continue;
         }
-        const struct stretch s = measure(d, i);
+        const struct hunk s = measure_hunk(d, i);
         if (s.added > s.removed && s.end < d->piece_count) {
             return true;
         }

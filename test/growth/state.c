@@ -387,8 +387,8 @@ static const struct {
     { " and the check", prepare_end, check },
     { " and the patch", prepare_end, write_patch },
     { " and undo", prepare_end, undo },
-    { " and settling", prepare_end, settle },
-    { " and its fields", prepare_end, ask_touched },
+    { " and the commit", prepare_end, commit },
+    { " and its fields", prepare_end, ask_changed_fields },
 };
 
 static void measure_change(size_t number)

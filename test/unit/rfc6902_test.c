@@ -1,8 +1,8 @@
 /*
  * JSON Pointer and JSON Patch according to RFC 6901 and RFC 6902, applied to a
  * client's state. Each case is a patch and the part of the state that it leads
- * to, or MISFIT: the patch does not fit and nothing has changed. `test`, `move`
- * and `copy` are never sent (docs/protocol.md), so they do not fit.
+ * to, or MISMATCH: the patch does not fit and nothing has changed. `test`,
+ * `move` and `copy` are never sent (docs/protocol.md), so they do not fit.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -103,10 +103,10 @@ static const struct row table[] = {
     { "6902", "4.3", OP("replace", "/account", "null"), "\"account\":null" },
     /* Inside a tuple, which zocketc sets whole. */
     { "6902", "4.3", OP("replace", "/points/2/1", "9"), "[[0,0],[1,1],[2,9]]" },
-    { "6902", "4.3", OP("replace", "/points/2/2", "9"), MISFIT },
-    { "6902", "4.2", REMOVE("/points/2/1"), MISFIT },
-    { "6902", "4.3", OP("replace", "/points/2/1/0", "9"), MISFIT },
-    { "6902", "4.3", OP("replace", "/points/2/~", "9"), MISFIT },
+    { "6902", "4.3", OP("replace", "/points/2/2", "9"), MISMATCH },
+    { "6902", "4.2", REMOVE("/points/2/1"), MISMATCH },
+    { "6902", "4.3", OP("replace", "/points/2/1/0", "9"), MISMATCH },
+    { "6902", "4.3", OP("replace", "/points/2/~", "9"), MISMATCH },
     /* 4: the members of an operation. */
     { "6902", "4", "{\"value\":7,\"path\":\"/count\",\"op\":\"add\"}",
       "\"count\":7" },

@@ -22,7 +22,7 @@ struct job {
     struct zkt_work posted;
     char name;
     struct job *next; /* posted when this job runs */
-    struct zkt_work_queue *box;
+    struct zkt_work_queue *queue;
 };
 
 static void run_job(struct zkt_work *posted, void *owner)
@@ -47,17 +47,17 @@ static void test_posting(void **state)
     int woken = 0;
     (void)state;
     failing_alloc_init(&alloc, 0);
-    struct zkt_work_queue *box = zkt__work_queue_new(&alloc.allocator);
-    struct job c = { { NULL, run_job }, 'c', NULL, box };
-    struct job a = { { NULL, run_job }, 'a', &c, box };
-    struct job b = { { NULL, run_job }, 'b', NULL, box };
-    assert_true(zkt__work_post(box, &a.posted));
-    assert_true(zkt__work_is_pending(box));
-    zkt__work_queue_on_wake(box, count, &woken);
+    struct zkt_work_queue *queue = zkt__work_queue_new(&alloc.allocator);
+    struct job c = { { NULL, run_job }, 'c', NULL, queue };
+    struct job a = { { NULL, run_job }, 'a', &c, queue };
+    struct job b = { { NULL, run_job }, 'b', NULL, queue };
+    assert_true(zkt__work_post(queue, &a.posted));
+    assert_true(zkt__work_is_pending(queue));
+    zkt__work_queue_on_wake(queue, count, &woken);
     assert_int_equal(woken, 1); /* for the first */
-    assert_true(zkt__work_post(box, &b.posted));
+    assert_true(zkt__work_post(queue, &b.posted));
     assert_int_equal(woken, 2);
-    zkt__work_run(box, ran, ZKT_WORK_ALL);
+    zkt__work_run(queue, ran, ZKT_WORK_ALL);
     assert_string_equal(ran, "ab"); /* new work waits for the next run */
     assert_int_equal(woken, 3);
     assert_true(zkt__work_is_pending(queue));

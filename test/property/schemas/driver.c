@@ -155,7 +155,7 @@ struct trial {
 };
 
 /* Checks the C value of a bad text that a client accepts. */
-static void check_lenient(struct trial *t, const struct mutation *m)
+static void check_tolerant(struct trial *t, const struct mutation *m)
 {
     reset(&t->issues, &t->arena);
     if (!decode(&t->arena, t->type, m->w, &t->issues, true, t->back)) {
