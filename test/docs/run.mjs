@@ -20,6 +20,7 @@
 //   <!-- test: excerpt of chat.zkt -->   c: part of a generated header
 //   <!-- test: excerpt of zocket -->     c: part of a header of the runtime
 //   <!-- test: excerpt of FOLDER/FILE -->        c: part of that file
+//                                        (its parts may leave out all comments)
 //   <!-- test: frames with NAME -->      text: sent to a program of the page
 //   <!-- test: exit N -->                console: the exit status of the last command
 //   <!-- test: unit -->                  ini: a unit of systemd
@@ -260,9 +261,10 @@ async function filesOf(page, name) {
 
 async function checkExcerpt(page, listing, name) {
   const files = await filesOf(page, name);
-  const all = flat(files.map((f) => fs.readFileSync(f, "utf8")).join("\n"));
+  const all = files.map((f) => fs.readFileSync(f, "utf8")).join("\n");
+  const texts = [flat(all), flat(all.replaceAll(/\/\*.*?\*\//gs, ""))];
   for (const part of listing.text.split(/\n\s*\n/)) {
-    if (!all.includes(flat(part))) {
+    if (!texts.some((text) => text.includes(flat(part)))) {
       throw new Error(`the file does not contain:\n${part}`);
     }
   }
