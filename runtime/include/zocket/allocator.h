@@ -1,6 +1,39 @@
 /*
- * Where the runtime takes its memory from, and where it says what went wrong.
- * The runtime itself never prints, never aborts and never exits.
+ * Where the runtime takes its memory from, and where it reports problems. The
+ * runtime itself never prints, never aborts and never exits: a program names an
+ * allocator and a log function in its options, and both are optional.
+ *
+ * An allocator that counts the blocks that are alive, for a test that wants to
+ * find leaks:
+ *
+ *     #include <stdlib.h>
+ *
+ *     #include "zocket/allocator.h"
+ *
+ *     static void *alloc(void *user, size_t size)
+ *     {
+ *         void *block = malloc(size);
+ *         *(long *)user += block != NULL;
+ *         return block;
+ *     }
+ *
+ *     static void *resize(void *user, void *block, size_t size)
+ *     {
+ *         void *resized = realloc(block, size);
+ *         *(long *)user += block == NULL && resized != NULL;
+ *         return resized;
+ *     }
+ *
+ *     static void release(void *user, void *block)
+ *     {
+ *         *(long *)user -= 1;
+ *         free(block);
+ *     }
+ *
+ *     long blocks;
+ *     const struct zkt_allocator counting = {
+ *         alloc, resize, release, &blocks
+ *     };
  */
 #ifndef ZOCKET_ALLOCATOR_H
 #define ZOCKET_ALLOCATOR_H
@@ -12,41 +45,62 @@ extern "C" {
 #endif
 
 /**
- * Three functions with the meaning of malloc, realloc and free, each with
- * @user in front. They are called from the thread that owns the server or the
- * client (and from the threads that either runs of its own), and from threads
- * that post (zkt_server_post) or resume a call after its server was freed: who
- * does such a thing gives functions that any thread may call, at the same time,
- * and keeps the struct until the last one is done. NULL where one is
- * asked for stands for the C library's.
+ * Three functions with the meaning of malloc, realloc and free, each with @user
+ * in front. NULL in place of an allocator stands for the C library's.
  *
- * Two libraries below do not go through it. wslay takes memory from the C
- * library for a connection whose peer sends fragments or control frames or
- * breaks the protocol, until that message is over: some KiB, and what fragments
- * hold, at most message_bytes (limits.h). libuv takes it for its loops and for
- * resolving names, by uv_replace_allocator, which is the program's to call.
+ * Lifetime: the struct is borrowed. It has to exist as long as the server or
+ * client that was given it; and as long as memory outlives them: deferred
+ * calls until they are resumed, handles until they are closed, replies until
+ * they are cleared.
+ *
+ * Threads: the functions are called from the thread that owns the server or
+ * client, from the threads that either runs of its own, from a thread that
+ * posts (zkt_server_post, zkt_client_post), and from a thread that resumes a
+ * call after its server was freed. A program with several of these threads
+ * gives functions that any thread may call at any time.
+ *
+ * Two libraries below do not use it. wslay takes memory from the C library for
+ * a connection when its peer sends fragments or control frames or breaks the
+ * protocol, until that message is over: some KiB, and the bytes of the
+ * fragments, at most message_bytes (limits.h). libuv takes memory for its loops
+ * and for resolving names from the functions that the program gave to
+ * uv_replace_allocator.
  */
 struct zkt_allocator {
+    /*
+     * Returns a block of @size bytes, aligned for any type, or NULL if there is
+     * no memory.
+     */
     void *(*alloc)(void *user, size_t size);
+    /*
+     * Makes @block larger or smaller and returns it, moved or not; @block is
+     * NULL for a new block. Returns NULL if there is no memory; then @block is
+     * as it was.
+     */
     void *(*resize)(void *user, void *block, size_t size);
+    /* Frees a block that alloc or resize returned; never NULL. */
     void (*release)(void *user, void *block);
+    /* Passed to all three; the program's. */
     void *user;
 };
 
+/** How much a line of the log matters, from least to most. */
 enum zkt_log_level {
-    ZKT_LOG_DEBUG,
-    ZKT_LOG_INFO,
-    ZKT_LOG_WARNING,
-    ZKT_LOG_ERROR
+    ZKT_LOG_DEBUG,   /* not used by the runtime */
+    ZKT_LOG_INFO,    /* the course of things: "listening on ws://…" */
+    ZKT_LOG_WARNING, /* a peer or a handler misbehaves; the runtime goes on */
+    ZKT_LOG_ERROR    /* something cannot be done, or the program is wrong */
 };
 
 /**
- * For the log of options: a line on standard error, as it is or behind
- * "warning: " or "error: ". What zkt_serve has when it is given none. It does
- * not wait for whoever reads that, and a reader that has gone ends nothing: a
- * line that is not taken at once is dropped, and the next one that is taken has
- * in front of it how many those were. More than 1 KiB of a line is cut. @user
- * is not looked at. From any thread.
+ * Writes a line to standard error, with the level in front unless it is INFO:
+ * "warning: the text". Made for the member log of options; zkt_serve uses it if
+ * the options have none. @user is ignored, @text is borrowed.
+ *
+ * It never waits and never raises SIGPIPE: if the reader of a pipe or terminal
+ * is slow or gone, the line is dropped, and the next line that is taken follows
+ * a line with the number of those dropped. A line is cut after 1 KiB. errno
+ * keeps its value. From any thread.
  */
 void zkt_log_to_stderr(void *user, enum zkt_log_level level, const char *text);
 
