@@ -1,7 +1,39 @@
 /*
- * Inside a handler: what the running call knows and can do. Every pointer
- * that is handed out here is good until the call ends, unless said otherwise.
- * All of it is for the thread that runs the handler, while it runs.
+ * Inside a handler: the questions that the running call answers, and the things
+ * it can do. A handler is given a struct of its actor, `call`: call->state is
+ * the state to read, and call->zkt the `struct zkt_call *` of the functions
+ * here.
+ *
+ *     #include "counter_server.h"
+ *     #include "zocket/call.h"
+ *
+ *     enum zkt_status inc(struct demo_counter_call *call,
+ *                         const struct demo_counter_inc_input *in,
+ *                         int32_t *out)
+ *     {
+ *         if (call->state->n > INT32_MAX - in->by) {
+ *             const struct zkt_str id = zkt_instance_id(call->zkt);
+ *             return zkt_fail(call->zkt, ZKT_FAILED_PRECONDITION,
+ *                             "the counter %.*s is full", ZKT_ARG(id));
+ *         }
+ *         demo_counter_set_n(call, call->state->n + in->by);
+ *         *out = call->state->n;
+ *         return ZKT_OK;
+ *     }
+ *
+ * A call is atomic: its changes and events take effect together when the
+ * handler returns ZKT_OK, and not at all when it fails. A call is *poisoned*
+ * when something goes wrong in it that a handler need not look for: a rule that
+ * a value breaks, an index past the end, no memory. Such a call fails, also
+ * when its handler returns ZKT_OK, with INTERNAL or RESOURCE_EXHAUSTED, and the
+ * log has the reason.
+ *
+ * Memory: every pointer that is handed out here is borrowed and good until the
+ * call ends, unless its comment says otherwise.
+ *
+ * Threads: all of this is for the thread that runs the handler, while it runs,
+ * but for zkt_later_resume, which is for any thread, and the functions that
+ * make targets.
  */
 #ifndef ZOCKET_CALL_H
 #define ZOCKET_CALL_H
@@ -19,42 +51,74 @@ struct zkt_later;
 struct zkt_server;
 
 /**
- * What a handler returns to fail: keeps the text and gives @status back. The
- * caller reads code and text; for ZKT_INTERNAL the text is only logged. A
- * code that is not the protocol's becomes ZKT_INTERNAL. An empty text becomes
- * the code's own.
+ * Sets the error of the call and returns the status for the handler to return:
+ * `return zkt_fail(call->zkt, ZKT_NOT_FOUND, "no such room")`. Without that
+ * return it has no effect. The caller reads code and text. For ZKT_INTERNAL the
+ * text is only logged, and the caller reads "internal error". A @status that is
+ * not a code of the protocol (ZKT_OK, ZKT_PENDING, a negative number) becomes
+ * ZKT_INTERNAL. An empty text becomes the code's own. @format is as for printf;
+ * the text is copied.
  */
 enum zkt_status zkt_fail(struct zkt_call *call, enum zkt_status status,
                          const char *format, ...) ZKT_PRINTF(3, 4);
 
-/** Text in the call's memory; the empty string when there is none. */
+/**
+ * Returns formatted text in the call's memory, as for printf. Without memory it
+ * returns the empty string and poisons the call.
+ */
 struct zkt_str zkt_format(struct zkt_call *call, const char *format, ...)
     ZKT_PRINTF(2, 3);
 
 /**
- * Zeroed memory of the call, aligned to 16 bytes. NULL when there is none or
- * count * size overflows; then the call is poisoned and will fail.
+ * Returns @count * @size zeroed bytes of the call's memory, aligned to 16
+ * bytes; they need no release. Returns NULL, and poisons the call, if there is
+ * no memory, the limit call_bytes is reached, or the product overflows.
  */
 void *zkt_alloc(struct zkt_call *call, size_t count, size_t size);
+
+/** zkt_alloc of @n zeroed objects of type @T: ZKT_NEW(call->zkt, int, 3). */
 #define ZKT_NEW(call, T, n) ((T *)zkt_alloc((call), (n), sizeof(T)))
 
-/** An unguessable id of @bytes random bytes (1 to 64) in lower-case hex. */
+/**
+ * Returns an id that nobody can guess: @bytes random bytes, from 1 to 64, in
+ * lower-case hex. Returns "" in a cancelled call, and, with the call poisoned,
+ * if there is no memory.
+ */
 struct zkt_str zkt_random_id(struct zkt_call *call, size_t bytes);
-/** A random number below @below, evenly spread; 0 for 0. */
+
+/**
+ * Returns a random number from 0 to @below - 1, evenly spread; 0 if @below is
+ * 0, and in a cancelled call.
+ */
 uint32_t zkt_random(struct zkt_call *call, uint32_t below);
 
-/** Milliseconds since the epoch; the same until the handler returns. */
-int64_t zkt_now_ms(const struct zkt_call *call);
-/** The connection that called or whose hook runs; "" where there is none. */
-struct zkt_str zkt_client_id(const struct zkt_call *call);
-/** The actorId of the instance. */
-struct zkt_str zkt_instance_id(const struct zkt_call *call);
 /**
- * Everybody in contact with the instance, in order of arrival: with the
- * newcomer in `connect`, without the leaver in `disconnect`.
+ * Returns the time in milliseconds since the epoch. It stays the same until the
+ * handler returns; a second half has the time at which it runs.
+ */
+int64_t zkt_now_ms(const struct zkt_call *call);
+
+/**
+ * Returns the id of the connection that has made the call, or for which the
+ * hook runs; "" in `activate` and `deactivate`, which run for no connection.
+ */
+struct zkt_str zkt_client_id(const struct zkt_call *call);
+
+/** Returns the actorId of the instance. */
+struct zkt_str zkt_instance_id(const struct zkt_call *call);
+
+/**
+ * Returns the ids of all connections that are in contact with the instance, in
+ * order of arrival: with the new connection in `connect`, without the leaving
+ * connection in `disconnect`. The list is empty in a cancelled call; it is
+ * empty as well, and the call poisoned, if there is no memory.
  */
 struct zkt_str_list zkt_clients(struct zkt_call *call);
-/** The .user of the app's handlers. */
+
+/**
+ * Returns the member user of the app's handlers. It is the program's: the
+ * runtime never reads it, and with several threads does not protect it.
+ */
 void *zkt_user(const struct zkt_call *call);
 
 /* ---- checks ---- */
@@ -62,108 +126,157 @@ void *zkt_user(const struct zkt_call *call);
 struct zkt_issues;
 
 /**
- * Inside a `check_…` handler: something is wrong with the struct, or with its
- * field @field (as on the wire, borrowed; NULL: all of it). May be called more
- * than once; the client is told all of it, with the code `custom`.
+ * Reports a mistake in the struct that a `check_…` handler looks at. @field is
+ * the name of the wrong field as on the wire, or NULL for the struct as a
+ * whole; it is borrowed until the call ends, so a literal is best. May be
+ * called more than once: the client receives every issue, with the code
+ * `custom`, as ZKT_INVALID_ARGUMENT. A text is cut after 199 bytes.
+ *
+ * Check handlers run on any thread of the server, at the same time.
  */
 void zkt_issue(struct zkt_issues *issues, const char *field, const char *format,
                ...) ZKT_PRINTF(3, 4);
 
 /**
- * The server that runs the call, for what can be asked of it (server.h) on
- * its thread; NULL in a call that is cancelled.
+ * Returns the server that runs the call, for the functions of server.h. With
+ * several threads it is the server as this thread sees it (server.h,
+ * "Threads"). Returns NULL in a cancelled call.
  */
 struct zkt_server *zkt_call_server(const struct zkt_call *call);
 
 /**
- * The instance ends with this call: when it has been committed, `deactivate`
- * runs, whoever waits for the instance is refused with ABORTED, its
- * subscribers are told so by sub:error, and its state is gone. The next
- * contact makes a new one. A call that fails ends nothing.
+ * Ends the instance with this call. When the call has been committed,
+ * `deactivate` runs, messages that wait for the instance are refused with
+ * ABORTED, its subscribers receive sub:error, and its state is gone. The next
+ * contact makes a new instance. A call that fails ends nothing.
  */
 void zkt_destroy(struct zkt_call *call);
 
 /*
  * ---- finishing later ----
  *
- * A handler of a method that has to wait for something takes a handle with
- * the generated `<app>_<actor>_defer_<method>`, gives it to whatever it waits
- * for, and returns ZKT_PENDING. When that is done, *any thread* hands the
- * handle to `<app>_<actor>_resume_<method>(later, then, user)`, and `then`
- * runs as the second half of the same call, on the server's thread: with the
- * same input and the same result, it may write, emit, fail, or defer again
- * (which gives the same handle back). Its `call` is another one: do not keep
- * the first half's.
+ * The handler of a method that has to wait for something (a database, another
+ * thread, a timer) does not block. It takes a handle with the generated
+ * `<app>_<actor>_defer_<method>`, passes it on, and returns ZKT_PENDING. When
+ * the wait is over, *any thread* hands the handle to the generated
+ * `<app>_<actor>_resume_<method>(later, then, user)`. Then `then` runs as the
+ * second half of the same call, on the server's thread, with the same input and
+ * the same result. It may write, emit, fail, or defer again, which gives the
+ * same handle. Its `call` is a new pointer: the first half's is gone.
  *
  * Each defer is followed by exactly one resume, also when the handler then
- * returns something other than ZKT_PENDING. A second one does nothing, and the
- * log says so, if it comes before `then` runs. No build can check one that
- * comes later: the handle may be another call's by then, or gone. Until the
- * second half is over everything else for the instance waits; other instances
+ * returns something other than ZKT_PENDING. A second resume that comes before
+ * `then` runs does nothing, and the log says so. No build can check a resume
+ * that comes later: by then the handle may belong to another call. Until the
+ * second half is over all other messages for the instance wait; other instances
  * do not.
  *
- * The call may end before: when it takes longer than the limit handler_ms,
- * when the server stops, when it is freed. Then `then` runs all the same, so
- * that nothing which it owns is lost, with a call that is cancelled: writing
- * and emitting do nothing, the state is empty (all zero), what it returns is
- * of no interest, the input and the ids are as they were. After
- * zkt_server_free it runs on the thread that resumes, within resume.
+ * The call may end before that: when it takes longer than the limit handler_ms,
+ * when deferred calls hold more than deferred_bytes, when the server stops or
+ * is freed. Then `then` runs all the same, so that it can release the things it
+ * owns, with a call that is *cancelled*: writing and emitting do nothing, the
+ * state is empty (all zero), the status it returns is ignored; input and ids
+ * are as they were. After zkt_server_free it runs within resume, on the thread
+ * that resumes.
  */
 
-/** Whether this is the second half of a call that has ended already. */
+/**
+ * Returns true in a second half that runs after the end of its call; false in
+ * every other handler.
+ */
 bool zkt_cancelled(const struct zkt_call *call);
 
 /* ---- emitting events ---- */
 
+/** The connections that an event is for, among those that subscribe to it. */
 enum zkt_target_kind {
-    ZKT_TARGET_NONE, /* a zeroed target reaches nobody */
+    /* Nobody; a zeroed target. */
+    ZKT_TARGET_NONE,
+    /* All subscribers. */
     ZKT_TARGET_ALL,
+    /* The subscribers in the list of ids. */
     ZKT_TARGET_ONLY,
+    /* All subscribers but those in the list of ids. */
     ZKT_TARGET_EXCEPT
 };
 
 /**
- * Whom an event is for; it narrows the set of subscribers and never widens
- * it. Ids are borrowed until the emit returns.
+ * The target of an event, made by the five functions below. It narrows the set
+ * of subscribers and never widens it: an id that subscribes to nothing receives
+ * nothing. Ids are those of zkt_client_id, borrowed until the emit returns.
  */
 struct zkt_target {
     enum zkt_target_kind kind;
-    const struct zkt_str *ids; /* NULL: just `one` */
+    /* The ids, or NULL for the single id `one`. */
+    const struct zkt_str *ids;
+    /* Ids in the list; 1 for a single id. */
     size_t len;
     struct zkt_str one;
 };
 
+/** Returns the target of all subscribers. */
 struct zkt_target zkt_to_all(void);
+/** Returns the target of a single connection. */
 struct zkt_target zkt_to(struct zkt_str id);
+/** Returns the target of @len connections; @ids is borrowed. */
 struct zkt_target zkt_to_each(const struct zkt_str *ids, size_t len);
+/** Returns the target of all subscribers but the connection @id. */
 struct zkt_target zkt_except(struct zkt_str id);
+/** Returns the target of all subscribers but @len; @ids is borrowed. */
 struct zkt_target zkt_except_each(const struct zkt_str *ids, size_t len);
 
 /* ---- for generated code ---- */
 
-/** The live state of the instance; NULL never. */
+/**
+ * Returns the live state of the instance, never NULL. It shows the changes of
+ * the call as soon as they are made. All zero in a cancelled call.
+ */
 const void *zkt_call_state(const struct zkt_call *call);
-/** The same of the private state of an actor that has one. */
+
+/**
+ * Returns the private state, as zkt_call_state; NULL if the actor has none.
+ */
 const void *zkt_call_hidden(const struct zkt_call *call);
-/** The place that is the whole state. */
+
+/** Returns the place (state.h) that is the whole state. */
 struct zkt_place *zkt_call_place(struct zkt_call *call);
-/** The place that is the whole private state, where there is one. */
+
+/**
+ * Returns the place that is the whole private state; NULL if the actor has
+ * none.
+ */
 struct zkt_place *zkt_call_hidden_place(struct zkt_call *call);
 
 /**
- * The handle of the call that runs, which must be of method number @method of
- * its actor. NULL: not of that one, a hook, deferred already, or no memory;
- * then the call is poisoned, and there is nothing to resume.
+ * Returns the handle of the running call, which must be of method number
+ * @method of its actor, to be resumed once. Returns NULL in a cancelled call;
+ * and, with the call poisoned, for a call of another method, in a hook, for a
+ * call that is deferred already, or if there is no memory. After NULL there is
+ * nothing to resume.
  */
 struct zkt_later *zkt_call_defer(struct zkt_call *call, uint32_t method);
-/* Calls @then by its real type. */
+
+/** Calls @then by its real type, which a generated function knows. */
 typedef enum zkt_status zkt_then_invoke(struct zkt_call *call,
                                         void (*then)(void), const void *input,
                                         void *result, void *user);
-/** Resumes, from any thread, once. Takes NULL, which does nothing. */
+
+/**
+ * Resumes a deferred call: @then runs by @invoke in the server's next turn.
+ * From any thread, once for each zkt_call_defer. It takes no memory and cannot
+ * fail. NULL does nothing. @user is passed to @then.
+ */
 void zkt_later_resume(struct zkt_later *later, zkt_then_invoke *invoke,
                       void (*then)(void), void *user);
-/** Checks, encodes and queues a payload (NULL for an event without one). */
+
+/**
+ * Checks and encodes event number @event with @payload (NULL for an event that
+ * has none) and queues it. Subscribers receive it when the call is committed,
+ * after the patch and before the result. Poisons the call if the payload breaks
+ * a rule, is larger than output_bytes, exceeds the limit events, or there is no
+ * memory. In a poisoned or cancelled call it does nothing. @payload and the ids
+ * of @target are borrowed until it returns.
+ */
 void zkt_call_emit(struct zkt_call *call, uint32_t event, const void *payload,
                    struct zkt_target target);
 
