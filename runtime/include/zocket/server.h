@@ -1,15 +1,36 @@
 /*
- * Servers. zkt_serve runs one until it is told to stop; zkt_server_new makes
- * one without sockets, for tests (zkt_client_open_local) and other loops.
- * A server belongs to the thread that made it, or to that of the loop it
- * listens on; it can have others of its own ("Threads" below). Builds of the
- * library without NDEBUG check that: what another thread calls does nothing
- * but to say so in the log, on that thread, and fails. Builds with NDEBUG do
- * not look, and such a call is a data race.
+ * Servers. zkt_serve_main is a whole program; zkt_serve runs a server until it
+ * is told to stop; zkt_server_new makes a server without sockets, for tests
+ * (zkt_client_open_local), for a libuv loop of the program (zkt_server_listen)
+ * and for any other loop (embed.h).
  *
- * No build can check a server, a call, an endpoint or a handle that is used
- * when it is gone: a server after zkt_server_free, a `call` and what it has
- * given after its handler has returned, an endpoint after it was detached.
+ *     #include "counter_server.h"
+ *     #include "zocket/server.h"
+ *
+ *     extern const struct demo_counter_handlers counter;
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         const struct demo_handlers handlers = { .counter = &counter };
+ *         const struct zkt_serve_options options = {
+ *             .port = 3000,
+ *             .threads = 2,
+ *             .limits.idle_ms = 60 * 1000,
+ *         };
+ *         return zkt_serve_main(demo_app(&handlers), &options, argc, argv);
+ *     }
+ *
+ * Threads: a server belongs to the thread that made it, or to that of the loop
+ * it listens on; it can have others of its own ("Threads" below). Every
+ * function is for that thread alone, but for zkt_server_post, and may be called
+ * in its callbacks unless its comment says otherwise. Builds of the library
+ * without NDEBUG check that: a call on another thread does nothing but log an
+ * error, on that thread, and fails. Builds with NDEBUG do not look; there such
+ * a call is a data race.
+ *
+ * No build can check the use of an object that is gone: a server after
+ * zkt_server_free, a `call` and its memory after the handler has returned, an
+ * endpoint after it was detached.
  */
 #ifndef ZOCKET_SERVER_H
 #define ZOCKET_SERVER_H
@@ -27,86 +48,111 @@ extern "C" {
 struct zkt_server;
 struct uv_loop_s; /* libuv's uv_loop_t */
 
+/** The largest number of threads of a server. */
 #define ZKT_THREADS_MAX 64
 
-/** All zero is a good set of options. Strings are borrowed until it ends. */
+/**
+ * The options of a server; all zero is a good set. The struct is copied. The
+ * strings in it are borrowed until the server is freed, and so is the
+ * allocator, or longer (allocator.h).
+ */
 struct zkt_serve_options {
-    const char *host; /* to listen on; NULL: "127.0.0.1". "0.0.0.0": all */
-    uint16_t port;    /* 0: any free one */
-    /* Called once, when connections are accepted; @port is the real one. */
+    /* The numeric address to listen on. NULL: "127.0.0.1". "0.0.0.0": all. */
+    const char *host;
+    /* The port to listen on; 0: any free port. */
+    uint16_t port;
+    /* Called once, when connections are accepted; @port is the real port. */
     void (*on_listening)(void *user, uint16_t port);
-    /* Called once by zkt_serve, before it listens: for whoever will want to
-     * post to the server, or to stop it. */
+    /* Called once by zkt_serve, before it listens: the server, for threads that
+     * will post to it (zkt_server_post). */
     void (*on_start)(void *user, struct zkt_server *server);
-    /* Called once, when nothing is left of the server on its loop; by
-     * zkt_serve when the server has been freed. */
+    /* Called once, when nothing is left of the server on its loop; by zkt_serve
+     * after the server was freed, and not if its exit status is 1. */
     void (*on_stopped)(void *user);
+    /* Passed to the three above. */
     void *user;
-    const struct zkt_allocator *allocator; /* NULL: the C library's */
-    /* One line of UTF-8 without controls, at most 1 KiB: text from peers is
-     * escaped. Of each kind at most log_per_second (limits.h) in a second. */
+    /* NULL: malloc and its family. */
+    const struct zkt_allocator *allocator;
+    /* Called with a line of UTF-8 without controls, at most 1 KiB, in which
+     * text from peers is escaped; of each kind at most log_per_second
+     * (limits.h) a second. A lock is held: it must not call the server. NULL:
+     * nothing is logged; zkt_serve takes zkt_log_to_stderr instead. */
     void (*log)(void *user, enum zkt_log_level level, const char *text);
+    /* Passed to log. */
     void *log_user;
-    struct zkt_limits limits; /* zero: the defaults */
-    /* That connections and instances are spread over, up to ZKT_THREADS_MAX; 0
-     * is one. See "Threads" below. */
+    /* 0: the defaults (limits.h). */
+    struct zkt_limits limits;
+    /* Threads that connections and instances are spread over, from 1 to
+     * ZKT_THREADS_MAX; 0: 1. See "Threads" below. */
     uint32_t threads;
-    const uint8_t *random_seed; /* 32 bytes, for tests; NULL: the system's */
+    /* 32 bytes, for tests that repeat; NULL: from the system. */
+    const uint8_t *random_seed;
 };
 
 /**
- * Runs a server until SIGTERM, SIGINT or zkt_server_shutdown, stops it in
- * phases (see there; a second signal drops what is left, and further ones do
- * nothing until it returns; then both are handled as they were before), and
- * returns the exit status for main: 0, or 1 when it could not start. Without a
- * log of yours it says what happens on standard error (zkt_log_to_stderr); when
- * it listens, `listening on ws://HOST:PORT`. Standard descriptors that are
- * closed when it is called are opened on /dev/null.
+ * Runs a server until SIGTERM, SIGINT or zkt_server_shutdown, and stops it in
+ * phases (zkt_server_shutdown). A second signal drops all connections, and
+ * further ones do nothing; before it returns it restores the handling of both
+ * signals. Returns the exit status for main: 0, or 1 if it could not start or
+ * the loop failed; the log says why.
+ *
+ * NULL @options are the defaults. Without a log it uses zkt_log_to_stderr; the
+ * line `listening on ws://HOST:PORT` says that it listens. Standard descriptors
+ * that are closed when it is called are opened on /dev/null.
  */
 int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
 
 /**
- * zkt_serve for a main: @options are the defaults. The environment changes
- * them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_THREADS, and one variable for each
- * limit: ZOCKET_MESSAGE_BYTES, …), and after it the arguments do: `--port N`,
- * `--host ADDRESS`, `--threads N`, `--message-bytes N`, …; `--help` lists them
- * all on standard output. A wrong one is said on standard error, and the exit
- * status is 2.
+ * Runs zkt_serve as the main of a program. @options are the defaults, the
+ * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_THREADS, and a
+ * variable for each limit: ZOCKET_MESSAGE_BYTES, …), and the arguments change
+ * both: `--port N`, `--host ADDRESS`, `--threads N`, `--message-bytes N`, ….
+ * `--help` lists them on standard output and returns 0. Returns the exit status
+ * for main: that of zkt_serve, or 2 for a wrong argument or variable, which is
+ * reported on standard error.
  */
 int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *options,
                    int argc, char **argv);
 
 /**
- * Makes a server with no sockets. NULL options are the defaults. ZKT_OK,
- * ZKT_MISSING_HANDLER (all of them are named in the log), ZKT_BAD_OPTION,
- * ZKT_NO_MEMORY or ZKT_SYSTEM; *@out is set only on success.
+ * Makes a server without sockets and stores it in *@out; zkt_server_free ends
+ * it. NULL @options are the defaults. The handlers of @app are borrowed until
+ * then.
+ *
+ * Returns ZKT_OK; ZKT_MISSING_HANDLER (the log names each); ZKT_BAD_OPTION (the
+ * log names it); ZKT_NO_MEMORY; ZKT_SYSTEM if the system gives no random bytes.
+ * *@out is set only on success.
  */
 enum zkt_status zkt_server_new(struct zkt_app app,
                                const struct zkt_serve_options *options,
                                struct zkt_server **out) ZKT_MUST_USE;
 
 /**
- * Serves on a libuv loop of yours, which you run: listens with the options'
- * host and port, and says so in the log and by on_listening. From now on the
- * server belongs to the loop's thread. zkt_server_shutdown ends it: its
- * handles close, on_stopped is called, and then, or in it, it can be freed. It
- * can also be freed before, outside of callbacks; then the loop has to run
- * once more to close the handles, and on_stopped is called without a server.
- * Signals are yours to watch.
+ * Serves on a libuv loop that the program runs: listens on the options' host
+ * and port, and says so in the log and by on_listening. From now on the server
+ * belongs to the loop's thread. Signals are the program's to watch.
  *
- * ZKT_OK, ZKT_NO_MEMORY, ZKT_SYSTEM (the log says what), or
- * ZKT_FAILED_PRECONDITION: it listens already, has local clients, or stops.
- * After an error on_stopped is called when the loop has run, or at once.
+ * zkt_server_shutdown ends it: its handles close, then on_stopped is called, in
+ * which or after which the server can be freed. It can also be freed before,
+ * outside of callbacks; then the loop has to run once more to close the
+ * handles, and on_stopped is called without a server.
+ *
+ * Returns ZKT_OK; ZKT_NO_MEMORY; ZKT_SYSTEM (the log says why); or
+ * ZKT_FAILED_PRECONDITION: it listens already, has local clients, stops, or
+ * this is a callback or another thread. After ZKT_NO_MEMORY and ZKT_SYSTEM
+ * on_stopped is called as well, when the loop has run, or before this returns.
  */
 enum zkt_status zkt_server_listen(struct zkt_server *server,
                                   struct uv_loop_s *loop) ZKT_MUST_USE;
 
 /**
- * Ends every connection and instance at once: `disconnect` and `deactivate`
- * run, calls that have yet to finish are cancelled (call.h), what was posted
- * is run. Takes NULL. From a callback or a posted function it does nothing.
- * Once: afterwards the server and all that it has given is gone, and another
- * thread that still posts to it uses memory that was freed.
+ * Ends every connection and instance at once and frees the server. `disconnect`
+ * and `deactivate` run, deferred calls are cancelled (call.h), posted functions
+ * run. Takes NULL. In a callback or a posted function it does nothing.
+ *
+ * Afterwards the server and everything that it has given is gone, and a thread
+ * that still posts to it uses freed memory: see zkt_server_post. Calls that are
+ * still deferred can be resumed.
  */
 void zkt_server_free(struct zkt_server *server);
 
@@ -115,31 +161,29 @@ void zkt_server_free(struct zkt_server *server);
  *
  * With options.threads = N, zkt_serve and zkt_server_listen start N - 1 threads
  * more, which end before on_stopped is called, or within zkt_server_free. The
- * first thread listens. Connections are spread over all: each goes to the
- * thread that has fewest. An instance lives on the thread on which it was first
- * touched, until it ends.
+ * first thread listens. Each connection goes to the thread that has fewest. An
+ * instance lives on the thread on which it was first touched, until it ends.
  *
- * - Handlers, hooks, posted functions and second halves of one instance run one
- *   at a time, on its thread; those of different instances may run at the same
- *   time on different threads. What they share (the handlers' `user`, globals)
- *   has to be safe for that. `check_…` handlers run for any message on any of
- *   the threads.
- * - zkt_call_server gives the server as the handler's thread sees it. What is
- *   asked of it concerns that thread: zkt_server_instances lists the instances
- *   that live there, zkt_server_post runs there. With the server that you made
- *   both concern the first thread. zkt_server_stats adds all of them up, the
- *   others as of their last turns; zkt_server_shutdown stops all.
+ * - Handlers, hooks and second halves of an instance run one at a time, on its
+ *   thread; those of different instances may run at the same time on different
+ *   threads. Data that they share (the handlers' `user`, globals) has to be
+ * safe for that. `check_…` handlers run for any message on any of the threads.
+ * - zkt_call_server gives the server as the handler's thread sees it, and
+ *   functions that are given it concern that thread: zkt_server_instances lists
+ *   the instances that live there, zkt_server_post runs there. The server of
+ *   zkt_server_new is the first thread's. zkt_server_stats adds all of them up,
+ *   the others as of their last turns; zkt_server_shutdown stops all.
  * - The options' log is called by one thread at a time, whichever it is. Their
  *   other functions are called on the first. The allocator has to be callable
  *   on all threads at the same time.
- * - Limits are the server's as a whole, but for those of one instance, one
- *   connection or one turn.
- * - The threads block every signal but those of a thread's own mistakes.
+ * - Limits are the server's as a whole, unless limits.h says otherwise.
+ * - The threads block every signal but those of a thread's own mistakes, such
+ *   as SIGSEGV.
  * - A process that was forked has none of the threads, and shares the sockets.
  *   It must not call anything of the server, not even zkt_server_free, and ends
  *   by exec or _exit. Every descriptor of the server closes on exec; until then
- *   a connection that the server closes stays open in the child. With one
- *   thread it is the same.
+ *   a connection that the server closes stays open in the child. The same holds
+ * without threads.
  *
  * Without sockets (local clients, embed.h) a server uses its first thread only.
  */
@@ -148,40 +192,45 @@ void zkt_server_free(struct zkt_server *server);
  * ---- stopping ----
  *
  * zkt_server_shutdown ends a server in phases, each turn as far as it can:
- * 1. No connection is accepted, and what would begin something new (a call, a
- *    subscription) is refused with UNAVAILABLE; calls that run or wait finish.
- *    After the limit drain_ms those that have not are cancelled.
- * 2. `disconnect` runs for whoever is in contact with an instance, then each
- *    instance's `deactivate`.
- * 3. What is queued is sent, then every connection closes with 1001. One that
- *    does not answer within the limit close_ms is dropped.
+ * 1. No connection is accepted, and new calls and subscriptions are refused
+ *    with UNAVAILABLE; calls that run or wait finish. After the limit drain_ms
+ *    those that have not are cancelled.
+ * 2. `disconnect` runs for each connection in contact with an instance, then
+ *    each instance's `deactivate`.
+ * 3. Queued bytes are sent, then every connection closes with 1001 (RFC 6455,
+ *    section 7.4.1). One that does not answer within the limit close_ms is
+ *    dropped.
  */
 
 /**
- * Begins to stop; again: does nothing. Legal in every callback, on whichever of
- * the server's threads that runs, and on other threads by zkt_server_post.
- * zkt_serve returns when it is done.
+ * Begins to stop; a second call does nothing. May be called in every callback,
+ * on the thread of the server's that runs it, and from other threads by
+ * zkt_server_post. zkt_serve returns when the last phase is over.
  */
 void zkt_server_shutdown(struct zkt_server *server);
 
-/** Whether a shutdown is complete: the server can be freed. */
+/**
+ * Returns true if a shutdown is complete: all connections are closed, and the
+ * server can be freed.
+ */
 bool zkt_server_is_down(const struct zkt_server *server);
 
 /* ---- other threads ---- */
 
 /**
- * Runs @fn on the server's thread, between turns, in the order of posting; with
- * threads, on that of the server which it is given (zkt_call_server: the
- * handler's). From any thread; the one function of this header that is. ZKT_OK:
- * it runs exactly once, at the latest within zkt_server_free. Otherwise it does
- * not: ZKT_NO_MEMORY; ZKT_RESOURCE_EXHAUSTED, when as many wait as the limit
- * `posted` says (try again later, or drop it); ZKT_CLOSED while the server is
- * freed. Takes memory from the server's allocator, on the calling thread. A
- * turn runs as many as `posted_per_turn` says, and results of other threads
- * among them, before connections have their turn.
+ * Runs @fn on the server's thread, between turns, in the order of posting. From
+ * any thread; with several threads it runs on that of the server it is given
+ * (zkt_call_server: the handler's). A turn runs as many as posted_per_turn,
+ * among them calls that were resumed, before connections have their share.
  *
- * @server has to be there: other threads are told to stop posting before
- * zkt_server_free is called, or the program keeps a lock around both.
+ * Returns ZKT_OK: @fn runs exactly once, at the latest within zkt_server_free.
+ * Otherwise it does not run: ZKT_NO_MEMORY; ZKT_RESOURCE_EXHAUSTED if the limit
+ * posted is reached (try again later, or drop it); ZKT_CLOSED while the server
+ * is freed. Memory comes from the server's allocator, on the calling thread.
+ * @user is passed to @fn.
+ *
+ * @server has to exist: tell other threads to stop posting before
+ * zkt_server_free is called, or keep a lock around both.
  */
 enum zkt_status zkt_server_post(struct zkt_server *server,
                                 void (*fn)(struct zkt_server *server,
@@ -190,51 +239,79 @@ enum zkt_status zkt_server_post(struct zkt_server *server,
 
 /* ---- instances ---- */
 
-/** One instance; the strings are good as long as it is. */
+/** An instance, as of now. Strings are borrowed until it ends. */
 struct zkt_instance_info {
+    /* The name of its actor, and its actorId. */
     struct zkt_str actor, id;
-    uint32_t clients;     /* in contact */
-    uint32_t subscribers; /* to its state */
-    uint32_t queued;      /* messages that wait */
-    bool deferred;        /* one of its calls has yet to finish */
-    uint64_t calls;       /* since it was made */
+    /* Connections in contact with it. */
+    uint32_t clients;
+    /* Connections that subscribe to its state. */
+    uint32_t subscribers;
+    /* Messages that wait for it. */
+    uint32_t queued;
+    /* True: a call of it is deferred and has yet to finish. */
+    bool deferred;
+    /* Calls since it was made. */
+    uint64_t calls;
 };
 
-/** Calls @each for every instance that is alive on the thread, in no order. */
+/**
+ * Calls @each for every instance that is alive on the thread, in no order,
+ * before it returns. @info is borrowed for that call, @user is passed on.
+ */
 void zkt_server_instances(const struct zkt_server *server,
                           void (*each)(const struct zkt_instance_info *info,
                                        void *user),
                           void *user);
 
 /**
- * Ends an instance, when what waits for it has been handled and at the end of
- * the turn at the earliest: `deactivate` runs, messages that have come after
- * this are refused with ABORTED, subscribers are told by sub:error, and its
- * state is gone. The next contact makes a new one. ZKT_NOT_FOUND: there is
- * none. ZKT_FAILED_PRECONDITION: the thread is not the server's. ZKT_NO_MEMORY:
- * to tell the thread that it lives on, if there are several. See also
- * zkt_destroy (call.h).
+ * Ends an instance, after the messages that wait for it and not before the end
+ * of the turn. `deactivate` runs, messages that arrive after this call are
+ * refused with ABORTED, subscribers receive sub:error, and its state is gone.
+ * The next contact makes a new instance. The strings are borrowed for the call.
+ *
+ * Returns ZKT_OK; ZKT_NOT_FOUND if there is no such actor or instance;
+ * ZKT_FAILED_PRECONDITION on another thread; ZKT_NO_MEMORY if the thread that
+ * it lives on, of several, could not be told. In a handler of the instance
+ * itself use zkt_destroy (call.h).
  */
 enum zkt_status zkt_server_destroy(struct zkt_server *server,
                                    struct zkt_str actor, struct zkt_str id);
 
 /**
- * Moves the clock of a server without sockets by @ms, and runs what falls
- * due, for it and for its local clients.
+ * Moves the clock of a server without sockets forward by @ms, and runs
+ * everything that falls due, for it and for its local clients: a test of a
+ * timeout takes no time. In a callback, or with a negative @ms, it does
+ * nothing.
  */
 void zkt_server_advance(struct zkt_server *server, int64_t ms);
 
-/** What has been counted so far. */
+/** Counters of a server, since it was made unless they say "now". */
 struct zkt_server_stats {
-    uint64_t connections, instances; /* alive now */
-    uint64_t deferred, queued;       /* calls and messages that wait now */
-    uint64_t gathered; /* bytes taken now by messages that have begun */
+    /* Alive now. */
+    uint64_t connections, instances;
+    /* Deferred calls, and messages in mailboxes, that wait now. */
+    uint64_t deferred, queued;
+    /* Bytes taken now by messages that have begun to arrive. */
+    uint64_t gathered;
+    /* Calls and commits; patches and events that were queued, counted for each
+     * receiver; hooks that failed; instances that idle_ms has ended. */
     uint64_t calls, commits, patches, events, hook_failures, evictions;
-    uint64_t snapshots, snapshots_cached; /* sent; of them, not encoded anew */
+    /* Snapshots that were sent, and those of them that were not encoded anew.
+     */
+    uint64_t snapshots, snapshots_cached;
+    /* Messages that are none of the protocol; messages of all kinds. */
     uint64_t protocol_errors, messages_in, messages_out;
-    uint64_t messages_ignored; /* of an unknown type, from newer clients */
+    /* Messages of an unknown type, from newer clients. */
+    uint64_t messages_ignored;
+    /* How often each limit was reached. */
     struct zkt_limit_counts reached;
 };
+
+/**
+ * Stores the counters in *@out. On another thread it stores zeros. With several
+ * threads it adds them up.
+ */
 void zkt_server_stats(const struct zkt_server *server,
                       struct zkt_server_stats *out);
 
