@@ -1,27 +1,59 @@
 /*
- * A server without any loop, for a loop of yours: the core has no sockets and
- * no clock. You give it bytes as they arrive and the time, and it gives you
- * bytes to send and the time at which it wants to be called. Tests, fuzzers,
- * other event loops and transports (TLS, pipes, shared memory) are made in this
- * way. For loops over plain sockets the last part of this header does the
- * reading and writing; examples/embed is a whole server over poll(2). On libuv,
- * zkt_server_listen (server.h) does all of it.
+ * A server without a loop, for a loop of the program's own. The core has no
+ * sockets and no clock: the program gives it the time and the bytes that
+ * arrive, and takes the bytes to send and the time of the next turn. Tests,
+ * fuzzers, other event loops and other transports (TLS, pipes, shared memory)
+ * are made in this way. On libuv, zkt_server_listen (server.h) does all of it.
  *
- * A turn of your loop:
- * 1. zkt_server_clock, once something has happened.
- * 2. zkt_endpoint_feed for each connection that bytes have arrived on, not too
- *    much at once (64 KiB): calls run in it, one after the other.
- * 3. zkt_server_tick: what is due, and what was put off to the end of a turn.
- * 4. For each connection that zkt_server_changed gives: send what is pending,
- *    then look at its fate, and at whether it is to be read from.
+ * A turn of the loop:
+ * 1. zkt_server_clock, after waiting.
+ * 2. zkt_endpoint_feed for each connection that bytes have arrived on, at most
+ *    64 KiB at once: calls run in it, one after the other.
+ * 3. zkt_server_tick: things that are due, and those that the turn put off.
+ * 4. For each connection that zkt_server_changed gives, or that could not take
+ *    all before: send the pending bytes, then ask for its fate and for whether
+ *    to read from it.
  * 5. Sleep until a socket is ready, zkt_server_timeout has passed, or another
- *    thread wakes you (zkt_server_on_wake).
- * Over sockets, zkt_server_read_clock is step 1, zkt_endpoint_receive step 2,
- * and zkt_endpoint_send step 4.
+ *    thread wakes the loop (zkt_server_on_wake).
  *
- * All of it belongs to the server's thread, which builds without NDEBUG check,
- * and outside of callbacks. In one, a tick does nothing, nothing is pending,
- * and an endpoint that is fed is dropped.
+ * Over sockets, the last part of this header does step 1 with
+ * zkt_server_read_clock, step 2 with zkt_endpoint_receive and step 4 with
+ * zkt_endpoint_send:
+ *
+ *     #include <poll.h>
+ *     #include <unistd.h>
+ *
+ *     #include "zocket/embed.h"
+ *
+ *     int turn(struct zkt_server *server, struct pollfd *fds,
+ *              struct zkt_endpoint **peers, int count)
+ *     {
+ *         (void)poll(fds, (nfds_t)count, zkt_server_timeout(server));
+ *         zkt_server_read_clock(server);
+ *         for (int i = 0; i < count; i++) {
+ *             if (fds[i].revents != 0) {
+ *                 zkt_endpoint_receive(peers[i], fds[i].fd);
+ *             }
+ *         }
+ *         zkt_server_tick(server);
+ *         for (int i = count - 1; i >= 0; i--) {
+ *             fds[i].events = (short)zkt_endpoint_send(peers[i], fds[i].fd);
+ *             if (fds[i].events < 0) {
+ *                 close(fds[i].fd);
+ *                 fds[i] = fds[--count];
+ *                 peers[i] = peers[count];
+ *             }
+ *         }
+ *         return count;
+ *     }
+ *
+ * examples/embed is a whole server, which also accepts.
+ *
+ * Threads: everything here belongs to the server's thread, unless its comment
+ * says otherwise. Builds without NDEBUG check that: a call on another thread
+ * logs an error, does nothing, and returns 0, false or NULL, or -1 for "never".
+ * Nothing here is for callbacks: in a handler or hook a tick does nothing, no
+ * bytes are pending, and an endpoint that is fed is dropped.
  */
 #ifndef ZOCKET_EMBED_H
 #define ZOCKET_EMBED_H
@@ -33,44 +65,52 @@
 extern "C" {
 #endif
 
-/** One connection. It belongs to the server; see zkt_endpoint_detach. */
+/**
+ * A connection. It belongs to the server, which frees it after
+ * zkt_endpoint_detach.
+ */
 struct zkt_endpoint;
 
 /* ---- the server ---- */
 
 /**
- * Sets the clock: @now_ms is monotonic and begins at 0 or later, @wall_ms
- * counts from the epoch. Before the first of these both are 0. A @now_ms that
- * is earlier than the one before counts as no time passing.
+ * Sets the clock. @now_ms is monotonic and begins at 0 or later; a value that
+ * is earlier than the last counts as no time passing. @wall_ms counts from the
+ * epoch. Before the first call both are 0.
  *
- * Once in each turn, after polling. Limits on the silence of a peer count up to
- * the time that was set before: what a peer had sent by then was fed by the
- * turn's tick, and a program that was held up drops nobody whose answer lies
- * unread in a socket. So such a limit takes one turn more.
+ * Call it once in each turn, after waiting. Limits on the silence of a peer
+ * count up to the time that was set before: bytes that had arrived by then are
+ * fed by the turn's tick, and a program that was held up drops no peer with
+ * unread bytes in a socket. So such a limit takes one turn more.
  */
 void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
                       int64_t wall_ms);
 
 /**
- * Ends a turn: runs what is due, what waits in mailboxes and what was posted,
- * and frees connections that were detached.
+ * Ends a turn: runs everything that is due, messages in mailboxes and functions
+ * that were posted, and frees connections that were detached.
  */
 void zkt_server_tick(struct zkt_server *server);
 
-/** Milliseconds until zkt_server_tick is due, for poll(2); -1: never. */
+/**
+ * Returns the milliseconds until zkt_server_tick is due, as poll(2) takes them:
+ * 0 for now, -1 for no limit.
+ */
 int zkt_server_timeout(const struct zkt_server *server);
 
 /**
- * The next connection whose pending bytes, fate or wish to be read may have
- * changed since it was given here last, or NULL.
+ * Returns a connection that may have changed since it was returned here last
+ * (its pending bytes, its fate, whether to read from it), or NULL if there is
+ * none.
  */
 struct zkt_endpoint *zkt_server_changed(struct zkt_server *server);
 
 /**
- * @wake is called when another thread has posted something (zkt_server_post,
- * or a call that is resumed): on that thread, with a lock held, so that it can
- * do no more than to wake you, such as to write to a pipe. NULL: nobody is
- * woken, and what was posted waits for the next tick.
+ * Sets the function that wakes the loop when another thread has posted
+ * something (zkt_server_post, or a call that is resumed). It runs on that
+ * thread with a lock held, so it can do no more than to write to a pipe, an
+ * eventfd or the like, and must not call the server. If something was posted
+ * before, it runs at once. NULL: posted functions wait for the next tick.
  */
 void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
                         void *user);
@@ -78,98 +118,132 @@ void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
 /* ---- connections ---- */
 
 /**
- * Whether to accept connections: not while too many have come in this second,
- * or the system was just out of descriptors or memory for one
- * (zkt_server_accept_socket), and not when the server stops. Ask before each,
- * and, when the answer was no, after each zkt_server_tick. When too many are in
- * their handshake, accepting one more drops the oldest of the address that has
- * most of them.
+ * Returns true if a connection may be accepted now: false while the limit
+ * accepts_per_second is reached, for 100 ms after the system was out of
+ * descriptors or memory (zkt_server_accept_socket), and once the server stops.
+ * Ask before each accept, and, after false, after each zkt_server_tick. When
+ * half_open connections are in their handshake, accepting another drops the
+ * oldest of the address that has most of them.
  */
 bool zkt_server_accepting(struct zkt_server *server);
 
 /**
- * A new connection, whose first bytes are a WebSocket handshake. @address is
- * the peer's, as text, borrowed for the call, and what limits per address look
- * at; NULL or "": none, and nothing is charged to it. @user is for
- * zkt_endpoint_user. NULL: no memory, a limit is reached, or the server stops;
- * drop the socket. One that is refused with an HTTP status is an endpoint whose
- * fate is to be closed.
+ * Makes an endpoint for a new connection, which begins with the request of a
+ * WebSocket handshake (RFC 6455, section 4.2.1). @address is the peer's address
+ * as text, for the limits per address; it is copied. NULL or "" is no address,
+ * and nothing is charged to it. @user is for zkt_endpoint_user.
+ *
+ * Returns NULL if there is no memory, a limit is reached or the server stops;
+ * close the transport then. A connection that is refused with an HTTP status
+ * has an endpoint: its fate says when to close.
  */
 struct zkt_endpoint *zkt_server_accept(struct zkt_server *server,
                                        const char *address, void *user);
+
+/** Returns the @user that the endpoint was made with. */
 void *zkt_endpoint_user(const struct zkt_endpoint *endpoint);
 
-/** Bytes have arrived; they are changed in place. */
+/**
+ * Gives the server @len bytes that have arrived. Handlers may run in it. The
+ * bytes are changed in place and not used after the return. If they cannot be
+ * handled yet they are copied; a driver that goes on to feed a connection that
+ * is not to be read (zkt_endpoint_reading) has it closed with 1013.
+ */
 void zkt_endpoint_feed(struct zkt_endpoint *endpoint, void *bytes, size_t len);
 
 /**
- * What is to be sent, in order: at most @max slices, whose number is returned.
- * They are good until the next zkt_endpoint_sent, _feed or zkt_server_tick.
+ * Fills @out with at most @max slices of the bytes to send, in order, and
+ * returns their number; 0 if none are pending. They are good until the next
+ * zkt_endpoint_sent, zkt_endpoint_feed or zkt_server_tick.
  */
 size_t zkt_endpoint_pending(struct zkt_endpoint *endpoint,
                             struct zkt_slice *out, size_t max);
-/** The first @len bytes of what is pending have been sent; no more than that
- * can have been, and more are not counted. */
+
+/**
+ * Says that the first @len pending bytes were sent. A number that is too large
+ * counts as all of them.
+ */
 void zkt_endpoint_sent(struct zkt_endpoint *endpoint, size_t len);
 
-/** The peer will send nothing more (end of file). Again: nothing. */
+/**
+ * Says that the peer will send nothing more (end of file). A second call does
+ * nothing.
+ */
 void zkt_endpoint_ended(struct zkt_endpoint *endpoint);
 
 /**
- * The transport is gone, for whatever reason. The endpoint is not to be
- * touched from now on; it is freed by the next tick, or when the calls that
- * it waits for have finished. zkt_server_free detaches all of its own.
- * Once: no build can check an endpoint that is used afterwards.
+ * Says that the transport is gone, for any reason, and gives the endpoint back.
+ * It must not be used from now on; no build can check that. The server frees it
+ * in the next tick, or when its calls have finished. zkt_server_free detaches
+ * all endpoints itself.
  */
 void zkt_endpoint_detach(struct zkt_endpoint *endpoint);
 
-/** Whether to read: not while it takes too little of what is sent to it. */
+/**
+ * Returns true if the connection is to be read from: false while too many of
+ * its calls, or too many bytes for it, are waiting. A connection that closes is
+ * read from, for its close frame.
+ */
 bool zkt_endpoint_reading(const struct zkt_endpoint *endpoint);
 
+/** What is to become of a connection. */
 enum zkt_fate {
+    /* It goes on. */
     ZKT_FATE_OPEN,
-    /* Send what is pending, then close and detach. Over TCP: shut down the
-     * writing half, then read and discard until the peer has closed, too, but
-     * not for longer than close_ms; otherwise a reset may overtake the close
-     * frame. */
+    /* Send the pending bytes, then close and detach. Over TCP: shut down the
+     * writing half, then read and discard until the peer has closed its own,
+     * but not for longer than close_ms; otherwise a reset may overtake the
+     * close frame (RFC 6455, section 7.1.1). */
     ZKT_FATE_CLOSE,
-    ZKT_FATE_DROP /* close and detach now */
+    /* Close and detach now, with bytes pending or not. */
+    ZKT_FATE_DROP
 };
+
+/** Returns the fate of a connection, as of now. Ask after sending. */
 enum zkt_fate zkt_endpoint_fate(const struct zkt_endpoint *endpoint);
 
 /* ---- the same over sockets ---- */
 
-/** zkt_server_clock with the system's clocks. */
+/**
+ * Sets the clock (zkt_server_clock) by the system's clocks, CLOCK_MONOTONIC and
+ * CLOCK_REALTIME.
+ */
 void zkt_server_read_clock(struct zkt_server *server);
 
 /**
  * Listens on the numeric address @host, IPv4 or IPv6. *@port is 0 for any free
- * one, and the real one afterwards. Returns a non-blocking socket, which is
- * yours to close, or -1 with the reason in errno. On any thread.
+ * port, and the real port afterwards. Returns a non-blocking socket that the
+ * caller closes, or -1 with the reason in errno (EINVAL: @host is not numeric).
+ * From any thread; it needs no server.
  */
 int zkt_socket_listen(const char *host, uint16_t *port);
 
 /**
- * zkt_server_accept of the next connection of @listener, which is a
- * non-blocking socket. Its own is put into *@fd: non-blocking as well, and
- * yours to close once the endpoint is detached. NULL: there is none, or it was
- * refused and closed; *@fd is as before.
+ * Accepts the next connection of @listener, a non-blocking socket, as
+ * zkt_server_accept does with the peer's address. Its socket is put into *@fd:
+ * non-blocking, and for the caller to close once the endpoint is detached.
+ * Returns NULL, and leaves *@fd alone, if there is no connection, or it was
+ * refused and closed.
  */
 struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
                                               int listener, void *user,
                                               int *fd);
 
-/** Reads what has arrived on the non-blocking socket @fd, and feeds it: some
- * 64 KiB at most, for others want their turn, too. What arrives on a
- * connection that is half-closed (see below) is discarded. */
+/**
+ * Reads the bytes that have arrived on the non-blocking socket @fd, and feeds
+ * them: at most 64 KiB, so that other connections have their turn. On a
+ * connection that is half-closed (zkt_endpoint_send) they are discarded. An end
+ * of file or an error is noted, and zkt_endpoint_send acts on it.
+ */
 void zkt_endpoint_receive(struct zkt_endpoint *endpoint, int fd);
 
 /**
- * Sends what is pending, as far as the non-blocking socket @fd takes it, and
- * says what to wait for now: POLLIN, POLLOUT, both or 0, as in poll(2). -1:
- * the connection is over and @endpoint is detached; close @fd. A connection
- * that closes is half-closed first, and over when the peer has closed its
- * half, or after close_ms: so the peer can read all that was sent.
+ * Sends pending bytes as far as the non-blocking socket @fd takes them, and
+ * returns the events to wait for, as in poll(2): POLLIN, POLLOUT, both or 0.
+ * Returns -1 if the connection is over; then @endpoint is detached, and the
+ * caller closes @fd. A connection that closes is half-closed first, and over
+ * when the peer has closed its half or close_ms have passed, so that the peer
+ * can read everything that was sent.
  */
 int zkt_endpoint_send(struct zkt_endpoint *endpoint, int fd);
 
