@@ -1,26 +1,58 @@
 /*
- * Clients. One client is one connection at a time, which it opens again when
- * it is lost; handles to actors are opened on it by generated functions.
+ * Clients. A client has a connection to a server, which it opens again when it
+ * is lost. Handles to instances are opened on it by the functions of a
+ * generated `X_client.h`, which also make calls and listen to events and
+ * states.
  *
- * It is driven in one of three ways: by zkt_client_poll, by a libuv loop of
- * yours (options.loop), or by a thread of its own (options.thread). A client
- * belongs to one thread: its own, the one that runs your loop, or the one that
- * made it; every function is legal there in every callback, except calls that
- * block and zkt_client_poll, which give ZKT_FAILED_PRECONDITION. From other
- * threads zkt_client_post is legal, and nothing else, unless it is said here.
- * Builds of the library without NDEBUG check that: what another thread calls
- * does nothing but to say so in the log, on that thread, and fails. A library
- * that was built with NDEBUG, as for a release, does not look: there such a
- * call is a data race.
+ *     #include <stdio.h>
  *
- * A numeric address is connected to at once. Any other name is looked up on a
- * thread that the library starts and that ends with it (64 at most in a
- * process), so that a resolver that does not answer delays no other client, and
- * no zkt_client_close. What such a thread holds comes from the C library's
- * allocator, not from yours.
+ *     #include "counter_client.h"
+ *     #include "zocket/client.h"
  *
- * A child of fork may exec, exit and open clients of its own. The clients of
- * its parent are not for it: it must not call, poll or close them.
+ *     int main(void)
+ *     {
+ *         const struct zkt_client_options options = {
+ *             .log = zkt_log_to_stderr,
+ *         };
+ *         struct zkt_client *client =
+ *             zkt_client_open("ws://127.0.0.1:3000", &options);
+ *         struct demo_counter *counter = demo_counter_open(client, "main");
+ *         const struct demo_counter_inc_input two = { .by = 2 };
+ *         struct zkt_reply reply = { 0 };
+ *         int32_t n = 0;
+ *         if (demo_counter_call_inc(counter, &two, &n, &reply) == ZKT_OK) {
+ *             printf("%d\n", (int)n);
+ *         } else {
+ *             fprintf(stderr, "%s\n", reply.error);
+ *         }
+ *         zkt_reply_clear(&reply);
+ *         demo_counter_close(counter);
+ *         zkt_client_close(client);
+ *     }
+ *
+ * A client is driven in one of three ways: by zkt_client_poll and blocking
+ * calls; by a libuv loop of the program (options.loop); or by a thread of its
+ * own (options.thread). A *turn* is one round of that loop. Callbacks run in
+ * turns, and never inside the function that registers them, but for the case
+ * that zkt_handle_begin names.
+ *
+ * Threads: a client belongs to a thread: its own, the thread that runs the
+ * program's loop, or the thread that made it. Every function may be called
+ * there, in callbacks too, except calls that block and zkt_client_poll, which
+ * return ZKT_FAILED_PRECONDITION in a callback. From other threads only
+ * zkt_client_post may be called, and functions that say so. Builds of the
+ * library without NDEBUG check that: a call on another thread does nothing but
+ * log an error, on that thread, and fails. Builds with NDEBUG do not look;
+ * there such a call is a data race.
+ *
+ * Names: a numeric address is connected to at once. Any other host is looked up
+ * on a thread that the library starts and that ends with the look-up (64 at
+ * most in a process), so that a resolver that does not answer delays no other
+ * client and no zkt_client_close. Memory of such a thread comes from the C
+ * library, not from the allocator of the options.
+ *
+ * Fork: a child may exec, exit and open clients of its own. It must not call,
+ * poll or close the clients of its parent.
  */
 #ifndef ZOCKET_CLIENT_H
 #define ZOCKET_CLIENT_H
@@ -36,21 +68,32 @@ extern "C" {
 
 struct zkt_client;
 struct zkt_server;
-struct uv_loop_s; /* libuv's */
+struct uv_loop_s; /* libuv's uv_loop_t */
 
+/** The state of a client's connection. */
 enum zkt_connection {
-    ZKT_CONNECTING,   /* until the first connection, however often it fails */
-    ZKT_CONNECTED,    /* subscriptions have been sent */
-    ZKT_RECONNECTING, /* the connection was lost; the next attempt is due */
-    ZKT_DISCONNECTED  /* closed, or lost with reconnection off: for good */
+    /* There was no connection yet, however many attempts have failed. */
+    ZKT_CONNECTING,
+    /* There is a connection, and subscriptions have been sent. */
+    ZKT_CONNECTED,
+    /* The connection was lost; the next attempt is due or under way. */
+    ZKT_RECONNECTING,
+    /* Closed, or lost with no_reconnect: for good. */
+    ZKT_DISCONNECTED
 };
 
-/** "connecting", …; static. */
+/**
+ * Returns "connecting", "connected", "reconnecting" or "disconnected"; static.
+ * From any thread.
+ */
 const char *zkt_connection_name(enum zkt_connection status);
 
 /*
- * X(name, default, what it is). In options 0 stands for the default, and a
- * negative number turns the thing off.
+ * X(name, default, text): the limits of a client. In options 0 stands for the
+ * default, and a negative number turns the limit off; json_depth is never more
+ * than 64. Names end with their unit, milliseconds or bytes. A number after the
+ * colon is the code of the close frame (RFC 6455, section 7.4.1), capitals are
+ * the status of the call; a mismatch counts in zkt_client_stats.
  */
 #define ZKT_CLIENT_LIMITS_TABLE(X)                                             \
     X(rpc_timeout_ms, 10000, "a call: waiting for the socket and the answer")  \
@@ -68,98 +111,124 @@ const char *zkt_connection_name(enum zkt_connection status);
     X(pong_within_ms, 5000, "silence after a ping: the connection is lost")    \
     X(close_ms, 2000, "time for the server to close, after the goodbye")
 
-/** All zero is a good set of options. */
+/**
+ * The options of a client; all zero is a good set. The struct is copied. The
+ * loop is borrowed until it has run once after the client was closed; the
+ * allocator, until the last handle is closed and the last reply is cleared,
+ * which may be after the client.
+ */
 struct zkt_client_options {
 #define X(name, value, text) int64_t name;
     ZKT_CLIENT_LIMITS_TABLE(X)
 #undef X
-    bool no_reconnect; /* a connection that is lost, or fails, is the end */
+    /* True: a connection that is lost, or an attempt that fails, is the end. */
+    bool no_reconnect;
     /*
-     * Yours, borrowed until the client is closed and the loop has run once
-     * more: then the client lives in it, needs no zkt_client_poll, and cannot
-     * make blocking calls. It keeps the loop alive until it is closed.
+     * A libuv loop that the program runs. The client lives in it, needs no
+     * zkt_client_poll, and cannot make blocking calls. It keeps the loop alive
+     * until it is closed.
      */
     struct uv_loop_s *loop;
     /*
-     * The client runs on a thread of its own: callbacks run there, blocking
-     * calls may be made from all others. Not together with loop.
+     * True: the client runs on a thread of its own, which blocks all signals.
+     * Callbacks run there, blocking calls may be made from all other threads.
+     * Not together with loop.
      */
     bool thread;
-    const struct zkt_allocator *allocator; /* NULL: the C library's */
+    /* NULL: malloc and its family. */
+    const struct zkt_allocator *allocator;
+    /* Called with a line of text: on the client's thread, on that of
+     * zkt_client_open, or on a thread that calls a function it must not call.
+     * Text of the server in it is not escaped. NULL: nothing is logged. */
     void (*log)(void *user, enum zkt_log_level level, const char *text);
+    /* Passed to log. */
     void *log_user;
-    const uint8_t *random_seed; /* 32 bytes, for tests; NULL: the system's */
+    /* 32 bytes, for tests that repeat; NULL: from the system. */
+    const uint8_t *random_seed;
 };
 
 /**
- * Starts to connect to "ws://host:port/path?query" and returns at once. The
- * port is 80 if there is none; an IPv6 address stands in brackets, with
- * "%25zone" if need be; what a path or query may not hold unescaped is escaped.
- * NULL when the URL is no such thing or has user information, a fragment,
- * blanks, control characters or a host that is not ASCII, when options
- * contradict each other, or there is no memory or thread (the log says which).
- * All functions of a client take NULL, so that only the first error matters.
+ * Opens a client for "ws://host:port/path?query", which begins to connect, and
+ * returns at once. The port is 80 if there is none. An IPv6 address stands in
+ * brackets, with "%25zone" where the address needs a zone (RFC 6874).
+ * Characters that path or query may not hold are escaped (RFC 3986). @url is
+ * copied; NULL @options are the defaults. zkt_client_close ends it.
+ *
+ * Returns NULL if the URL is no such URL, or has user information, a fragment,
+ * blanks, control characters or a host that is not ASCII; if options contradict
+ * each other; or if there is no memory or thread. The log says which. All
+ * functions of a client take NULL, so that a program may check only the first
+ * call.
  */
 struct zkt_client *zkt_client_open(const char *url,
                                    const struct zkt_client_options *options);
 
 /**
- * Joins a client to @server in the same thread with no socket: for tests.
- * If the server is freed before, the client has lost its connection, and does
- * not find it again. NULL when there is no memory.
+ * Opens a client that is joined to @server in the same thread, without a
+ * socket: for tests. It is driven by zkt_client_poll and blocking calls, and
+ * time passes only when nothing else can happen. If the server is freed first,
+ * the client has lost its connection for good. Returns NULL if there is no
+ * memory, or on another thread than the server's.
  */
 struct zkt_client *zkt_client_open_local(struct zkt_server *server);
 
 /**
- * Runs the client's loop until something happened or @timeout_ms is over
- * (negative: no limit). ZKT_OK: callbacks may have run. ZKT_DEADLINE_EXCEEDED:
- * nothing happened. ZKT_CLOSED: it is disconnected for good.
- * ZKT_FAILED_PRECONDITION: called in a callback, or the loop or thread is not
- * the caller's to run.
+ * Runs the client's loop until something has happened, or for @timeout_ms
+ * (negative: no limit). Callbacks run in it. Returns ZKT_OK; or
+ * ZKT_DEADLINE_EXCEEDED: nothing happened; ZKT_CLOSED: the client is
+ * disconnected for good, was closed in a callback, or is NULL;
+ * ZKT_FAILED_PRECONDITION: this is a callback or another thread, or the client
+ * has a loop or thread that runs it.
  */
 enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms);
 
 /**
- * Waits until the client is connected, @timeout_ms at most (negative: no limit;
- * 0: does not wait, and is legal everywhere). Callbacks run meanwhile, as in
- * zkt_client_poll; a client with a thread may be waited for from any other.
- * ZKT_OK: it is connected. ZKT_DEADLINE_EXCEEDED: it is not yet;
- * zkt_client_refusal says why. ZKT_CLOSED: it is disconnected for good, or was
- * closed meanwhile. ZKT_FAILED_PRECONDITION: called in a callback, or the loop
- * is yours to run.
+ * Waits until the client is connected, for @timeout_ms at most (negative: no
+ * limit; 0: does not wait, and may be called everywhere). Callbacks run
+ * meanwhile, as in zkt_client_poll. A client with a thread may be waited for
+ * from any other. Returns ZKT_OK: it is connected; ZKT_DEADLINE_EXCEEDED: not
+ * yet, and zkt_client_refusal says why; ZKT_CLOSED: it is disconnected for
+ * good, was closed meanwhile, or is NULL; ZKT_FAILED_PRECONDITION: this is a
+ * callback, or the program runs the loop; ZKT_SYSTEM: the loop has failed.
  */
 enum zkt_status zkt_client_ready(struct zkt_client *client, int timeout_ms);
 
 /**
- * Rejects what is pending with "WebSocket client closed", says goodbye, and
- * frees the client; handles that are still open become stale but must still be
- * closed. In a callback it takes effect when the callback has returned. The
- * socket is left open until the server has closed it or close_ms have passed
- * (RFC 6455, section 7.1.1): in your loop, if you gave it one; otherwise this
- * waits for it, and for nothing else. A client with a thread may be closed from
- * any; from another than its own it returns when the thread has ended.
+ * Ends the pending calls with ZKT_CANCELLED, closes the connection and frees
+ * the client. Handles that are open become stale and still have to be closed.
+ * In a callback it takes effect when the callback has returned.
  *
- * Takes NULL; closing it again in the same callback is harmless. When it has
- * returned, or that callback has, @client is gone: using or closing it then is
- * an error that no build detects. So is a call on another thread that begins
- * while the client is being closed.
+ * The socket stays open until the server has closed it or close_ms have passed
+ * (RFC 6455, section 7.1.1): in the program's loop if the client has that,
+ * otherwise this function waits, for that alone. A client with a thread may be
+ * closed from any thread; from another than its own it returns when the thread
+ * has ended.
+ *
+ * Takes NULL; closing it again in the same callback is harmless. When this, or
+ * that callback, has returned, @client is gone: using or closing it then is an
+ * error that no build detects. So is a call on another thread that begins while
+ * the client is being closed.
  */
 void zkt_client_close(struct zkt_client *client);
 
-/**
- * Runs @fn on the client's thread, in its next turn: from any thread, at any
- * time before zkt_client_close. What was posted before the end still runs,
- * once. ZKT_OK, or it will not run: ZKT_NO_MEMORY, or ZKT_CLOSED in the last
- * callbacks of a client that ends. The allocator is called from the thread
- * that posts.
- */
+/** A function that zkt_client_post runs, with its @user. */
 typedef void zkt_posted_function(struct zkt_client *client, void *user);
+
+/**
+ * Runs @fn on the client's thread, in its next turn. From any thread, at any
+ * time before zkt_client_close. Returns ZKT_OK: @fn runs once, also if the
+ * client is closed first; ZKT_NO_MEMORY, or ZKT_CLOSED in the last callbacks of
+ * a client that ends or for NULL: it does not run. Memory comes from the
+ * client's allocator, on the calling thread.
+ */
 enum zkt_status zkt_client_post(struct zkt_client *client,
                                 zkt_posted_function *fn, void *user);
 
 /**
- * Calls @on_status in the turn of every change, in order, and not for what it
- * is now. The result is for zkt_client_off; 0: no memory.
+ * Listens to the state of the connection: calls @on_status in the turn of every
+ * change, in order, and not for the present state. Returns an id for
+ * zkt_client_off, or 0 if there is no memory. From any thread, if the client
+ * has one of its own.
  */
 uint64_t zkt_client_on_status(struct zkt_client *client,
                               void (*on_status)(enum zkt_connection status,
@@ -167,131 +236,188 @@ uint64_t zkt_client_on_status(struct zkt_client *client,
                               void *user);
 
 /**
- * Removes a listener of any kind, which is not called again; an id that is
- * gone is harmless. From any thread, if the client has one of its own.
+ * Removes a listener of any kind; it is not called again. An id that is gone,
+ * or 0, is harmless. From any thread, if the client has one of its own.
  */
 void zkt_client_off(struct zkt_client *client, uint64_t listener);
 
-/** From any thread, if the client has one of its own. */
+/**
+ * Returns the state of the connection; ZKT_DISCONNECTED for NULL. From any
+ * thread, if the client has one of its own.
+ */
 enum zkt_connection zkt_client_status(const struct zkt_client *client);
 
 /**
- * The id that the server gave this connection; "" before it did, and while
- * there is none: the next one has another id. Good until the callback returns,
- * or the next turn; for callbacks alone, if the client has a thread of its own.
+ * Returns the id that the server gave this connection, the zkt_client_id of its
+ * calls; "" before that, and while there is no connection. The next connection
+ * has another id. Good until the callback returns, or the next turn. On the
+ * client's thread only.
  */
 struct zkt_str zkt_client_own_id(const struct zkt_client *client);
 
-#define ZKT_REFUSAL_TEXT                                                       \
-    128 /* a reason of RFC 6455 fits: 123 bytes and NUL                        \
-         */
+/*
+ * The size of the text of a refusal: a reason of a close frame, at most 123
+ * bytes (RFC 6455, section 5.5), and a NUL.
+ */
+#define ZKT_REFUSAL_TEXT 128
 
-/* Why there is no connection. */
+/** Why there is no connection. */
 struct zkt_refusal {
     /*
-     * What it comes to: UNAUTHENTICATED for 401 and 4401, RESOURCE_EXHAUSTED
-     * for 429 and 1009 and so on; UNAVAILABLE also where no server was reached,
-     * DEADLINE_EXCEEDED after connect_timeout_ms. ZKT_OK: there is nothing to
-     * say, while there is a connection and before the first attempt has ended.
+     * The reason as a status: UNAUTHENTICATED for 401 and 4401,
+     * RESOURCE_EXHAUSTED for 429 and 1009 and so on; UNAVAILABLE also if no
+     * server was reached, DEADLINE_EXCEEDED after connect_timeout_ms. ZKT_OK:
+     * there is no reason, while there is a connection and before the first
+     * attempt has ended.
      */
     enum zkt_status status;
     /*
      * 100 to 599: the HTTP status of a handshake that the server refused. From
-     * 1000 on: the code of the server's close frame, 1005 for one without; 1006
-     * for a connection that was lost (RFC 6455, section 7.1.5). 0: none.
+     * 1000 on: the code of the server's close frame, 1005 for a frame without
+     * code, 1006 for a connection that was lost (RFC 6455, section 7.1.5). 0:
+     * neither.
      */
     int code;
-    /* The server's reason, or ours; one line of UTF-8, perhaps empty. */
+    /* The server's reason, or the library's; a line of UTF-8, perhaps empty,
+     * with a NUL. */
     char text[ZKT_REFUSAL_TEXT];
 };
 
 /**
- * Why the last connection, or the last attempt, has ended. From any thread, if
- * the client has one of its own.
+ * Returns why the last connection, or the last attempt, has ended. From any
+ * thread, if the client has one of its own.
  */
 struct zkt_refusal zkt_client_refusal(const struct zkt_client *client);
 
-/** What has been counted so far; for callbacks alone, if it has a thread. */
+/** Counters of a client, since it was opened. */
 struct zkt_client_stats {
-    uint64_t connections, drops; /* opened, and of those lost */
+    /* Connections that were opened, and those of them that were lost. */
+    uint64_t connections, drops;
+    /* Calls that were begun; messages of all kinds. */
     uint64_t calls, messages_in, messages_out;
-    uint64_t snapshots, patches, events; /* that fitted */
-    uint64_t
-        over_limit;   /* messages over message_bytes, fragments, json_depth */
-    uint64_t misfits; /* snapshots, patches, events, results that did not */
-    uint64_t errors;  /* that the server sent, or listeners were told */
-    /* What a newer server sent and was passed over: */
+    /* Those that fitted the schema. */
+    uint64_t snapshots, patches, events;
+    /* Messages over message_bytes, fragments or json_depth. */
+    uint64_t over_limit;
+    /* Snapshots, patches, events and results that did not fit the schema. */
+    uint64_t misfits;
+    /* Errors that the server sent, or that listeners were given. */
+    uint64_t errors;
+    /* Parts of messages from a newer server, which were ignored. */
     uint64_t unknown_messages, unknown_events, unknown_fields, unknown_values;
 };
+
+/**
+ * Stores the counters in *@out; zeros for NULL. On the client's thread only.
+ */
 void zkt_client_stats(const struct zkt_client *client,
                       struct zkt_client_stats *out);
 
 /**
- * The outcome of a call. For blocking calls: zero to start, owns what one or
- * more calls returned, zkt_reply_clear once at the end. In a callback: only
- * to read, good until the callback returns.
+ * The outcome of a call.
+ *
+ * Of a blocking call: { 0 } to begin with. It owns the memory that results
+ * borrow from, of every call that it is passed to; zkt_reply_clear frees it,
+ * once at the end, before or after the client is closed. In a callback: only to
+ * be read, and good until the callback returns.
  */
 struct zkt_reply {
+    /* The status that the call returned. */
     enum zkt_status status;
-    const char *error; /* text; "" on success, never NULL after a call */
+    /* The text of the error; "" on success, never NULL after a call. */
+    const char *error;
+    /* The runtime's. */
     void *memory_;
 };
-/** Takes NULL and a zeroed one; twice is harmless. */
-void zkt_reply_clear(struct zkt_reply *reply);
-
-/* ---- for generated code ---- */
-
-struct zkt_handle;
-typedef void zkt_any_function(void);
-
-/*
- * Opening, closing, listening and calling are legal from any thread, if the
- * client has one of its own; a snapshot is for callbacks alone. From another
- * thread each waits for the client's: hold no lock that a callback takes.
- */
-
-/*
- * Generated functions cast between these handles and theirs; so may you, for
- * what works on the handles of all actors.
- */
 
 /**
- * Handles to one instance share what is known of it. NULL when there is no
- * memory, or @id is not what the protocol allows: 1 to 256 bytes of UTF-8.
- * The second one takes an id with a NUL in it; @id is copied.
+ * Frees the memory of a reply, and with it all that results borrow from it.
+ * Takes NULL and a zeroed reply; a second call is harmless. From any thread
+ * that uses the reply.
+ */
+void zkt_reply_clear(struct zkt_reply *reply);
+
+/*
+ * ---- for generated code ----
+ *
+ * Opening, closing, listening and calling may be done from any thread, if
+ * options.thread is set; a snapshot is for callbacks alone. From another thread
+ * each of these waits for the client's thread: hold no lock that a callback
+ * takes.
+ *
+ * Generated functions cast between these handles and those of their actors. A
+ * program may do the same, for code that works on the handles of all actors.
+ */
+
+struct zkt_handle;
+
+/** A function of any type, which a thunk casts back. */
+typedef void zkt_any_function(void);
+
+/**
+ * Opens a handle to the instance @id of @actor. Handles to the same instance
+ * share its state and its subscriptions. @id is 1 to 256 bytes of UTF-8, and is
+ * copied; @actor is borrowed as long as the client. Returns NULL if @id is
+ * anything else, @client is NULL, or there is no memory.
  */
 struct zkt_handle *zkt_handle_open(struct zkt_client *client,
                                    const struct zkt_remote_actor *actor,
                                    const char *id);
+
+/** Opens a handle as zkt_handle_open, with an id that may hold a NUL. */
 struct zkt_handle *zkt_handle_open_str(struct zkt_client *client,
                                        const struct zkt_remote_actor *actor,
                                        struct zkt_str id);
 
 /**
- * The actor and the id that it was opened with, as long as it and its client
- * are open; else "". From any thread.
+ * Returns the name of the actor that the handle was opened with; "" once the
+ * handle or its client is closed. From any thread.
  */
 struct zkt_str zkt_handle_actor(const struct zkt_handle *handle);
+
+/** Returns the actorId, as zkt_handle_actor. */
 struct zkt_str zkt_handle_actor_id(const struct zkt_handle *handle);
 
 /**
- * The last one to close unsubscribes, in the next turn. As long as the client
- * is open, a handle that was closed is known as such, whatever is done with it,
- * until 65536 others have been closed. After the client each handle is to be
- * closed just once: with the last one their memory goes.
+ * Closes a handle and removes its listeners. The last listener of an instance
+ * unsubscribes, in the next turn. Takes NULL.
+ *
+ * As long as the client is open, a handle that was closed is known as such in
+ * every function, until 65536 others have been closed. After the client was
+ * closed, close each handle that is still open exactly once: with the last of
+ * them their memory goes.
  */
 void zkt_handle_close(struct zkt_handle *handle);
 
-/** Blocks until the answer is there; @result may borrow from @reply. */
+/**
+ * Calls method number @method and blocks until the reply. @input is borrowed,
+ * NULL for a method without input; the result is stored in *@result and may
+ * borrow from @reply. @reply may be NULL if the result holds no pointers.
+ *
+ * Returns ZKT_OK or the status of the failed call, which @reply has with its
+ * text: that of the handler; ZKT_INVALID_ARGUMENT: the input breaks a rule, and
+ * nothing was sent, or @reply is NULL and the result needs it;
+ * ZKT_DEADLINE_EXCEEDED after rpc_timeout_ms; ZKT_UNAVAILABLE: the connection
+ * was lost, and the call may have run; ZKT_CANCELLED: the client was closed;
+ * ZKT_RESOURCE_EXHAUSTED: pending_calls is reached, or there is no memory;
+ * ZKT_INTERNAL: the result does not fit the schema; ZKT_FAILED_PRECONDITION:
+ * this is a callback or another thread, the handle is closed or NULL, or the
+ * program runs the loop.
+ */
 enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t method,
                                 const void *input, void *result,
                                 struct zkt_reply *reply);
+
 /**
- * Calls @thunk with @done, unless that is NULL, once, and never inside of this;
- * only where there is no client any more, or no memory at all, it is called
- * from here, with ZKT_FAILED_PRECONDITION or ZKT_RESOURCE_EXHAUSTED: who tries
- * again in @done must not do so for the first. @input is encoded before it
- * returns.
+ * Begins to call method number @method and returns at once. @input is encoded
+ * before it returns. @thunk runs once, in a later turn, with @done, a reply
+ * with the statuses of zkt_handle_call, and the result, or NULL after a
+ * failure; all of them good until it returns. A NULL @done is not told.
+ *
+ * There is a case in which @thunk is called from within: if nothing can be kept
+ * for later. Then the status is ZKT_FAILED_PRECONDITION (no client, a closed
+ * handle, another thread) or ZKT_RESOURCE_EXHAUSTED (no memory at all). A @done
+ * that tries again must not do so after the first.
  */
 void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
                       const void *input,
@@ -299,43 +425,70 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
                                     const struct zkt_reply *reply,
                                     const void *result, void *user),
                       zkt_any_function *done, void *user);
+
 /**
- * Listeners: @thunk gets the payload of an event, the state, or a pointer to
- * the value of a field; one for the state or a field is told what is known in
- * the next turn. 0 when there is no memory, or no @fn.
+ * Calls a listener by its real type. @value is the payload of an event (NULL if
+ * it has none), the state, or a pointer to the value of a field; borrowed until
+ * it returns.
  */
 typedef void zkt_listener_thunk(zkt_any_function *fn, const void *value,
                                 void *user);
+
+/**
+ * Listens to event number @event of the instance; the first listener
+ * subscribes. @fn is called by @thunk in the turn of every event. Returns an id
+ * for zkt_client_off, or 0 if there is no memory, no @fn, or no open handle.
+ */
 uint64_t zkt_handle_on(struct zkt_handle *handle, uint32_t event,
                        zkt_listener_thunk *thunk, zkt_any_function *fn,
                        void *user);
+
+/**
+ * Listens to the state as zkt_handle_on does to an event: @fn is called with
+ * the known state in the next turn, and after every change.
+ */
 uint64_t zkt_handle_subscribe(struct zkt_handle *handle,
                               zkt_listener_thunk *thunk, zkt_any_function *fn,
                               void *user);
+
+/**
+ * Listens to field number @field of the state as zkt_handle_subscribe does to
+ * all of it: @fn is called with the known value in the next turn, after a
+ * snapshot in which the field differs, and after a patch that touches it.
+ */
 uint64_t zkt_handle_watch(struct zkt_handle *handle, uint32_t field,
                           zkt_listener_thunk *thunk, zkt_any_function *fn,
                           void *user);
+
 /**
- * What goes wrong with an instance outside of calls: a subscription that was
- * refused or ended by the server, an event or, twice in a row, a state that
- * does not fit the schema; then the state is unknown until the next connection.
- * It subscribes to nothing. What was refused or ended with UNAVAILABLE,
- * RESOURCE_EXHAUSTED, ABORTED or DEADLINE_EXCEEDED is asked for again by
- * itself; with another status, when a listener joins or after the next
+ * Listens to failures of an instance outside of calls: a subscription that the
+ * server refused or ended; an event that does not fit the schema; or, twice in
+ * a row, a state that does not, which is then unknown until the next
+ * connection. It subscribes to nothing. Returns an id as zkt_handle_on.
+ *
+ * A subscription that was refused or ended with UNAVAILABLE,
+ * RESOURCE_EXHAUSTED, ABORTED or DEADLINE_EXCEEDED is asked for again without
+ * help; with another status, when a listener joins or after the next
  * connection.
  */
 uint64_t zkt_handle_on_error(struct zkt_handle *handle,
                              void (*on_error)(const struct zkt_reply *error,
                                               void *user),
                              void *user);
+
 /**
  * Waits until the state is known, as zkt_client_ready waits for a connection.
- * ZKT_OK: zkt_handle_snapshot has it. ZKT_FAILED_PRECONDITION: also when nobody
- * listens to the state, for then none will come. Another status: that of the
- * subscription, which was refused for good.
+ * Returns ZKT_OK: zkt_handle_snapshot has it; the statuses of zkt_client_ready;
+ * ZKT_FAILED_PRECONDITION also if no listener subscribes to the state, since
+ * none will come, or the handle is closed; or the status of a subscription that
+ * was refused for good.
  */
 enum zkt_status zkt_handle_ready(struct zkt_handle *handle, int timeout_ms);
-/** The state as last known, or NULL; good until the next turn. */
+
+/**
+ * Returns the last known state, or NULL if there is none; good until the next
+ * turn. On the client's thread only.
+ */
 const void *zkt_handle_snapshot(const struct zkt_handle *handle);
 
 #ifdef __cplusplus
