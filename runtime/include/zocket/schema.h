@@ -1,11 +1,43 @@
 /*
  * The tables that generated code consists of: types with their rules, actors,
- * methods and events. A user's program never touches them; a generated .c
- * file fills them in, and the runtime reads them.
+ * methods and events. A program never touches them; a generated .c file fills
+ * them in, and the runtime reads them.
  *
- * A rule stands in one place, the table of the type that has it: the decoder
- * checks it when a value arrives, and the runtime checks it when a handler
- * writes one.
+ * A rule stands only in the table of the type that has it. The decoder checks
+ * it when a value arrives, and the runtime checks it when a handler writes or
+ * returns a value.
+ *
+ * The tables of `int32(1..10)[unique, ..100]`:
+ *
+ *     #include "zocket/codec.h"
+ *     #include "zocket/schema.h"
+ *
+ *     static const struct zkt_type number_type = {
+ *         .kind = ZKT_KIND_INT32,
+ *         .size = sizeof(int32_t),
+ *         .of.ints = &(const struct zkt_int_rules){ 1, 10, 0 },
+ *         .decode = zkt_decode_int32,
+ *         .encode = zkt_encode_int32,
+ *     };
+ *
+ *     const struct zkt_type numbers_type = {
+ *         .kind = ZKT_KIND_LIST,
+ *         .size = sizeof(struct zkt_int32_list),
+ *         .owns = true,
+ *         .of.lists = &(const struct zkt_list_info){
+ *             .item = &number_type,
+ *             .max = 100,
+ *             .unique = true,
+ *         },
+ *         .decode = zkt_decode_list,
+ *         .encode = zkt_encode_list,
+ *     };
+ *
+ * Lifetime: tables are constants of the program, and every pointer in them is
+ * borrowed for as long as a server or client uses the app. Threads: nothing
+ * writes to them, so that any number of servers and clients can share them.
+ *
+ * Strings in the tables are UTF-8 with a NUL behind them (ZKT_STR_INIT).
  */
 #ifndef ZOCKET_SCHEMA_H
 #define ZOCKET_SCHEMA_H
@@ -13,244 +45,522 @@
 #include "zocket/status.h"
 #include "zocket/types.h"
 
-/* What generated code was made for; another number stops the compiler. */
+/*
+ * The version of the shapes of the tables below and of codec.h and state.h, as
+ * far as generated code depends on them. A generated header that was made for
+ * another number stops the C compiler: "regenerate with zocketc".
+ */
 #define ZKT_GENERATED_ABI 2
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/* JSON text that is read, and bytes that are written: codec.h. */
 struct zkt_reader;
 struct zkt_writer;
+/* A running call, and the issues of an input: call.h. */
 struct zkt_call;
 struct zkt_issues;
 
-enum zkt_kind {
-    ZKT_KIND_BOOL,
-    ZKT_KIND_INT32,
-    ZKT_KIND_UINT32,
-    ZKT_KIND_INT64,
-    ZKT_KIND_UINT64,
-    ZKT_KIND_FLOAT64,
-    ZKT_KIND_TIMESTAMP, /* int64_t, ms since the epoch */
-    ZKT_KIND_STRING,
-    ZKT_KIND_BYTES,
-    ZKT_KIND_JSON,
-    ZKT_KIND_ENUM,
-    ZKT_KIND_STRUCT,
-    ZKT_KIND_LIST,     /* { const T *items; size_t len; } */
-    ZKT_KIND_MAP,      /* { const entry *items; size_t len; const void *; } */
-    ZKT_KIND_OPTIONAL, /* { bool has; T value; }: the key may be absent */
-    ZKT_KIND_NULLABLE, /* { bool has; T value; }: the value may be null */
-    ZKT_KIND_BOXED,    /* const T *, NULL: absent; closes a cycle */
-    ZKT_KIND_BOXED_NULLABLE, /* const T *, NULL: null; closes a cycle */
-    ZKT_KIND_TUPLE,          /* { A _0; B _1; … }: an array of just these */
-    ZKT_KIND_UNION           /* { enum kind; union { … }; } */
-};
-
-struct zkt_int_rules {
-    int64_t min, max; /* inclusive */
-    int64_t step;     /* it is a multiple of this; 0: of anything */
-};
-
-struct zkt_float_rules {
-    double min, max;   /* inclusive; infinite where there is no bound */
-    bool above, below; /* min, max itself is not allowed */
-};
-
 /*
- * A pattern that a string must match: already in the form that PCRE2 reads.
- * Each use is a constant of its own; its address is what it is known by.
+ * ---- types ----
+ *
+ * A value that breaks a rule has an *issue*: a code, as Zod names it, the path
+ * of the value, and a text. The comments below name the codes. An input with
+ * issues fails its call with INVALID_ARGUMENT before the handler runs, and the
+ * caller reads all of them, up to the limit issues. A value with issues that a
+ * handler writes, returns or emits fails its call with INTERNAL, and the log
+ * has them. A client checks its inputs by the same rules before it sends them;
+ * of the values that it receives it checks the types alone, so that a server
+ * with a newer schema may have other rules.
+ */
+
+/**
+ * The kinds of types. Each names its word in the schema language, its C value
+ * and its JSON (RFC 8259). JSON of another kind has the issue invalid_type.
+ */
+enum zkt_kind {
+    /* `bool`: bool; true or false. */
+    ZKT_KIND_BOOL,
+    /* `int32`: int32_t; a number. As for all integers its value counts, not its
+     * spelling: 1.0 and 1e3 are whole, 0.5 has the issue invalid_type. */
+    ZKT_KIND_INT32,
+    /* `uint32`: uint32_t; a number. */
+    ZKT_KIND_UINT32,
+    /* `int64`: int64_t; a number within 2^53 - 1 of 0, which every reader of
+     * JSON keeps exactly (RFC 8259, section 6). */
+    ZKT_KIND_INT64,
+    /* `uint64`: uint64_t; a number, at most 2^53 - 1. */
+    ZKT_KIND_UINT64,
+    /* `float64`: double, always finite; a number. -0 is read as 0. */
+    ZKT_KIND_FLOAT64,
+    /* `timestamp`: int64_t, milliseconds since the epoch, as far as a Date goes
+     * (ECMA-262, section 21.4.1.1); a number. */
+    ZKT_KIND_TIMESTAMP,
+    /* `string`: struct zkt_str; a string. Half of a surrogate pair has the
+     * issue invalid_format. */
+    ZKT_KIND_STRING,
+    /* `bytes`: struct zkt_bytes; a string of base64 with padding (RFC 4648,
+     * section 4). Other text has the issue invalid_format. */
+    ZKT_KIND_BYTES,
+    /* `json`: struct zkt_json; any value. */
+    ZKT_KIND_JSON,
+    /* `enum`: an enum of C; a string. */
+    ZKT_KIND_ENUM,
+    /* `struct`, states, inputs: a struct; an object. */
+    ZKT_KIND_STRUCT,
+    /* `T[]`: { const T *items; size_t len; }; an array. */
+    ZKT_KIND_LIST,
+    /* `map<T>`: { const entry *items; size_t len; const void *index_; }; an
+     * object with any keys. */
+    ZKT_KIND_MAP,
+    /* `T?`: { bool has; T value; }; the key of the field may be absent, and
+     * null is read as absent. */
+    ZKT_KIND_OPTIONAL,
+    /* `T | null`: { bool has; T value; }; null stands for an absent value. */
+    ZKT_KIND_NULLABLE,
+    /* `T?` in a T: const T *, NULL where it is absent. A struct that contains
+     * itself needs the pointer. */
+    ZKT_KIND_BOXED,
+    /* `T | null` in a T: const T *, NULL where it is null. */
+    ZKT_KIND_BOXED_NULLABLE,
+    /* `[A, B]`: { A _0; B _1; }; an array of exactly these. Another length has
+     * the issue too_small or too_big. */
+    ZKT_KIND_TUPLE,
+    /* `union`: { enum kind; union { ... }; }; an object. */
+    ZKT_KIND_UNION
+};
+
+/**
+ * Rules of an integer type, as in `int32(0..150, %2)`. A value outside of the
+ * range has the issue too_small or too_big, another not_multiple_of.
+ */
+struct zkt_int_rules {
+    /* The smallest and the largest value, both allowed. */
+    int64_t min, max;
+    /* Values are multiples of this; 0: all of them. */
+    int64_t step;
+};
+
+/**
+ * Rules of a float64, as in `float64(>0, ..1)`. A value outside has the issue
+ * too_small or too_big; NaN and infinities, which only a handler can make, have
+ * invalid_type.
+ */
+struct zkt_float_rules {
+    /* The bounds; -INFINITY and INFINITY where there is none. */
+    double min, max;
+    /* True: min, or max, itself is not allowed. */
+    bool above, below;
+};
+
+/**
+ * A pattern that has to be found in a string, as in `string(/^[a-z]+$/)`, or a
+ * format, as in `string(email)`. Another string has the issue invalid_format.
+ * Each use in a schema is a constant of its own: its address is the key under
+ * which the runtime keeps the compiled form. Matching takes time that is linear
+ * in the string, for every pattern.
  */
 struct zkt_pattern {
-    struct zkt_str source; /* for PCRE2, with PCRE2_UTF */
-    struct zkt_str shown;  /* as in the schema, for messages; or a format's
-                              name: "email" */
+    /* The pattern for PCRE2, with the option PCRE2_UTF. */
+    struct zkt_str source;
+    /* The same as in the schema, for messages; or the name of a format:
+     * "email". */
+    struct zkt_str shown;
+    /* True: shown is the name of a format. */
     bool is_format;
 };
 
+/**
+ * Rules of a string, as in `string(trim, 1..64)`. A length outside of the
+ * bounds has the issue too_small or too_big. trim and lower are no conditions:
+ * they change a value that arrives at a server, before the others are checked;
+ * text that a handler writes is not changed.
+ */
 struct zkt_string_rules {
-    uint32_t min, max; /* code points, inclusive; UINT32_MAX: no bound */
+    /* Code points, both allowed; UINT32_MAX: no upper bound. */
+    uint32_t min, max;
+    /* White space at both ends is removed (ECMA-262, String.prototype.trim);
+     * the letters A to Z become lower case. For values that arrive. */
     bool trim, lower;
+    /* The number of patterns. */
     uint32_t pattern_count;
+    /* Patterns and formats; all of them have to match. */
     const struct zkt_pattern *patterns;
 };
 
+/**
+ * Rules of bytes, as in `bytes(..64KiB)`. Another size has the issue too_small
+ * or too_big.
+ */
 struct zkt_bytes_rules {
-    uint32_t min, max; /* bytes, inclusive; UINT32_MAX: no bound */
+    /* Bytes, after decoding, both allowed; UINT32_MAX: no upper bound. */
+    uint32_t min, max;
 };
 
-/* The C enum counts from 0 in this order; unknown values are -1. */
+/**
+ * An enum. Its C enum counts from 0 in the order of values. -1 stands for a
+ * value that the schema does not know: a client reads it from a newer server,
+ * while a server refuses it with the issue invalid_value, and nobody may write
+ * it.
+ */
 struct zkt_enum_info {
-    const char *name; /* as in the schema */
+    /* As in the schema, for messages. */
+    const char *name;
+    /* The values as on the wire. */
     const struct zkt_str *values;
+    /* Values. */
     uint32_t count;
-    int (*find)(struct zkt_str wire); /* -1: no such value */
+    /* Returns the index of a value, or -1 if there is none. */
+    int (*find)(struct zkt_str wire);
 };
 
+/**
+ * A list, as in `string[1..5, unique]`. Another number of items has the issue
+ * too_small or too_big; the items past the upper bound are not read. Equal
+ * items of a unique list have the issue custom.
+ */
 struct zkt_list_info {
+    /* The type of the items. */
     const struct zkt_type *item;
-    uint32_t min, max; /* items, inclusive; UINT32_MAX: no bound */
-    bool unique;       /* no two of them are equal */
+    /* Items, both allowed; UINT32_MAX: no upper bound. */
+    uint32_t min, max;
+    /* True: no two items are equal. Items are scalars, strings or enums. */
+    bool unique;
 };
 
+/**
+ * A map, as in `map<string>(..100)`. Another number of entries has the issue
+ * too_small or too_big, and so has a key of more than 256 bytes. Of entries
+ * with the same key the last counts.
+ */
 struct zkt_map_info {
+    /* The type of the values. */
     const struct zkt_type *value;
-    uint32_t entry_size, value_offset; /* of { struct zkt_str key; T value; } */
-    uint32_t min, max;                 /* entries, as in a list */
+    /* The size of an entry { struct zkt_str key; T value; }, and the offset of
+     * its value; bytes. */
+    uint32_t entry_size, value_offset;
+    /* Entries, as in a list. */
+    uint32_t min, max;
 };
 
-/* OPTIONAL, NULLABLE: where the value stands; boxed: offset 0, what it is. */
+/**
+ * The value of an OPTIONAL, NULLABLE or boxed type. Rules of the value hold
+ * where it is there.
+ */
 struct zkt_optional_info {
+    /* The type of the value; of a boxed type, of the pointer's target. */
     const struct zkt_type *value;
+    /* The offset of the value behind `has`, in bytes; 0 if it is boxed. */
     uint32_t value_offset;
 };
 
+/**
+ * A field of a struct, as in `by: int32(1..10) = 1`. A key that must be there
+ * and is not has the issue invalid_type, "is required". Of several values for
+ * the same key the last counts. The table of that field:
+ *
+ *   {
+ *       .name = ZKT_STR_INIT("by"),
+ *       .offset = offsetof(struct demo_counter_inc_input, by),
+ *       .type = &by_type,
+ *       .default_value = &defaults.by,
+ *   },
+ */
 struct zkt_field {
-    struct zkt_str name; /* as on the wire */
+    /* As on the wire. */
+    struct zkt_str name;
+    /* Of the member in the C struct, in bytes. */
     uint32_t offset;
+    /* The type of the member, with the rules of this field. */
     const struct zkt_type *type;
-    /* A value of the field's type, or NULL: then the key must be there, unless
-     * the type is OPTIONAL or BOXED. */
+    /* A value of the field's type, for an object that lacks the key. NULL: the
+     * key must be there, unless the type is OPTIONAL or BOXED. */
     const void *default_value;
 };
 
+/** The largest number of fields of a struct; zocketc refuses more. */
 #define ZKT_FIELDS_MAX 256
 
+/**
+ * A struct, or the elements of a tuple. The generated decoder of a struct knows
+ * the keys itself; the runtime uses this table for defaults, for checks, and to
+ * copy and compare values.
+ */
 struct zkt_struct_info {
-    const char *name; /* as in the schema, for messages */
+    /* As in the schema, for messages. */
+    const char *name;
+    /* In the order of the schema; those of a tuple have no names. */
     const struct zkt_field *fields;
-    uint32_t count; /* <= ZKT_FIELDS_MAX */
-    bool strict;    /* an unknown key is an issue */
-    /* The struct has a `check;`: its number in zkt_app_info.checks, from 1 on;
-     * 0: it has none. */
+    /* At most ZKT_FIELDS_MAX. */
+    uint32_t count;
+    /* True: unknown keys have the issue unrecognized_keys; otherwise, and on a
+     * client, they are ignored. */
+    bool strict;
+    /* The number of its `check;` in zkt_app_info.checks, from 1 on; 0: none. */
     uint32_t check;
 };
 
-/* The C value begins with its kind, an enum that counts from 0 in the order
- * of @variants and is -1 for one that is unknown. */
+/**
+ * A union of structs. Its C value begins with its kind, an enum that counts
+ * from 0 in the order of variants. In JSON the variant's object also has the
+ * discriminator, anywhere in it. An object without that key, or with a kind
+ * that the schema does not have, has the issue invalid_union; on a client such
+ * a kind is -1, and the value is ignored.
+ */
 struct zkt_union_info {
-    const char *name;             /* as in the schema */
-    struct zkt_str discriminator; /* the key that says which it is */
+    /* As in the schema, for messages. */
+    const char *name;
+    /* The key that says which variant an object is. */
+    struct zkt_str discriminator;
+    /* The values of that key. */
     const struct zkt_enum_info *kinds;
-    const struct zkt_type *const *variants; /* structs */
-    uint32_t value_offset;                  /* of every variant */
+    /* The variants, which are structs. */
+    const struct zkt_type *const *variants;
+    /* Of every variant in the C struct, in bytes. */
+    uint32_t value_offset;
 };
 
-/*
- * One C type with its rules. @decode reads a JSON value into @value (which
- * need not be initialised) and returns whether it added no issue; @encode
- * writes one. For structs both are generated, for all else the runtime's.
+/**
+ * A C type with its rules: the root of the tables above. Two uses of a type
+ * with different rules are two of these.
  */
 struct zkt_type {
+    /* Says which member of `of` is used. */
     enum zkt_kind kind;
-    uint32_t size; /* sizeof the C type */
-    bool owns;     /* a value of it may hold memory: strings, lists, … */
+    /* sizeof the C type. */
+    uint32_t size;
+    /* True: a value may point to memory (strings, lists, …), so that copying it
+     * takes more than memcpy. */
+    bool owns;
+    /* The rules and parts, by kind. */
     union {
-        const void *nothing; /* bool, json */
+        /* BOOL, JSON */
+        const void *nothing;
+        /* INT32, UINT32, INT64, UINT64, TIMESTAMP */
         const struct zkt_int_rules *ints;
+        /* FLOAT64 */
         const struct zkt_float_rules *floats;
+        /* STRING */
         const struct zkt_string_rules *strings;
+        /* BYTES */
         const struct zkt_bytes_rules *bytes;
+        /* ENUM */
         const struct zkt_enum_info *enums;
-        const struct zkt_struct_info *structs; /* and tuples */
+        /* STRUCT, TUPLE */
+        const struct zkt_struct_info *structs;
+        /* UNION */
         const struct zkt_union_info *unions;
+        /* LIST */
         const struct zkt_list_info *lists;
+        /* MAP */
         const struct zkt_map_info *maps;
+        /* OPTIONAL, NULLABLE, BOXED, BOXED_NULLABLE */
         const struct zkt_optional_info *optionals;
     } of;
+    /*
+     * Reads the next JSON value of @reader into *@value, which need not be
+     * initialised. Returns true if the value fits; otherwise it has added an
+     * issue, or the reader has failed. Generated for structs, the runtime's for
+     * all else (codec.h).
+     */
     bool (*decode)(struct zkt_reader *reader, const struct zkt_type *type,
                    void *value);
+    /* Appends *@value, which fits, as JSON to @writer. Generated for structs,
+     * the runtime's for all else. */
     void (*encode)(struct zkt_writer *writer, const struct zkt_type *type,
                    const void *value);
 };
 
-/* Built-in types without rules of their own. */
+/**
+ * The built-in types, for uses without rules: `int32`, `string[]` and so on.
+ * They have the ranges of their kinds: int64 and uint64 up to 2^53 - 1,
+ * timestamp that of a Date. A client decodes every number by these ranges.
+ */
 extern const struct zkt_type zkt_type_bool, zkt_type_int32, zkt_type_uint32,
     zkt_type_int64, zkt_type_uint64, zkt_type_float64, zkt_type_timestamp,
     zkt_type_string, zkt_type_bytes, zkt_type_json;
 
+/*
+ * ---- the server's side of an app ----
+ *
+ * Generated code has a struct of handlers for each actor, and a struct for the
+ * app that points to these. The tables say where in them a handler stands, as
+ * an offset, so that the runtime can find missing handlers when a server is
+ * made, and how it is called by its real type.
+ */
+
+/**
+ * The hooks of an actor, as indexes of zkt_actor.hooks. They run one at a time
+ * with the calls of the instance, may write and emit, and cannot be deferred. A
+ * hook has no caller: if it fails, its changes are undone, and the log says so.
+ */
 enum zkt_hook {
+    /* A connection comes into contact with an instance, by its first call or
+     * subscription. */
     ZKT_HOOK_CONNECT,
+    /* The contact ends with the connection; nothing can be sent to it. */
     ZKT_HOOK_DISCONNECT,
+    /* An instance was made: before anything else runs in it. The place to load
+     * a state. */
     ZKT_HOOK_ACTIVATE,
+    /* An instance ends: after everything else. The place to save a state. */
     ZKT_HOOK_DEACTIVATE,
+    /* The number of hooks. */
     ZKT_HOOK_COUNT
 };
 
-/* Server side of a method. @handlers is the actor's struct of handlers. */
+/**
+ * A method, on the server's side. The runtime decodes the input, calls invoke,
+ * checks the result by its type, and encodes it. The table of the counter's
+ * method inc, in examples/counter:
+ *
+ *   {
+ *       .name = ZKT_STR_INIT("inc"),
+ *       .input = &inc_input_type,
+ *       .result = &zkt_type_int32,
+ *       .handler_offset = offsetof(struct demo_counter_handlers, inc),
+ *       .invoke = invoke_inc,
+ *   },
+ */
 struct zkt_method {
+    /* As on the wire. */
     struct zkt_str name;
-    const struct zkt_type *input;  /* NULL: none */
-    const struct zkt_type *result; /* NULL: none */
-    uint32_t handler_offset;       /* in the struct of handlers */
+    /* The type of the input, a struct; NULL: it has none. */
+    const struct zkt_type *input;
+    /* The type of the result; NULL: it has none. */
+    const struct zkt_type *result;
+    /* Of the handler in the actor's struct of handlers, in bytes. */
+    uint32_t handler_offset;
+    /* Calls the handler by its real type. @handlers is the actor's struct of
+     * handlers; *@result is zeroed. Returns the handler's status. */
     enum zkt_status (*invoke)(struct zkt_call *call, const void *handlers,
                               const void *input, void *result);
 };
 
+/**
+ * An event. Server and client use the same shape: the server encodes the
+ * payload, the client decodes it.
+ */
 struct zkt_event {
+    /* As on the wire. */
     struct zkt_str name;
-    const struct zkt_type *payload; /* NULL: none */
+    /* The type of the payload; NULL: it has none. */
+    const struct zkt_type *payload;
 };
 
+/** A hook of an actor, as handlers implement it. */
 struct zkt_hook_entry {
+    /* False: the actor does not declare it, and the rest is unused. */
     bool declared;
+    /* Of the handler in the actor's struct of handlers, in bytes. */
     uint32_t handler_offset;
+    /* Calls the handler by its real type, and returns its status. @handlers is
+     * the actor's struct of handlers. */
     enum zkt_status (*invoke)(struct zkt_call *call, const void *handlers);
 };
 
-/* Server side of an actor. */
+/**
+ * An actor, on the server's side. States begin with the defaults of their
+ * fields, zero where a field has none.
+ */
 struct zkt_actor {
+    /* As on the wire. */
     struct zkt_str name;
-    const struct zkt_type *state;  /* a struct; may have no fields */
-    const struct zkt_type *hidden; /* private state; NULL: there is none */
+    /* The type of the state, a struct, which may have no fields. */
+    const struct zkt_type *state;
+    /* The type of the private state, a struct; NULL: there is none. */
+    const struct zkt_type *hidden;
+    /* Methods; a method's number, as in zkt_call_defer, is its index. */
     const struct zkt_method *methods;
+    /* The number of methods. */
     uint32_t method_count;
+    /* Events; an event's number, as in zkt_call_emit, is its index. */
     const struct zkt_event *events;
+    /* The number of events. */
     uint32_t event_count;
+    /* The hooks, by enum zkt_hook. */
     struct zkt_hook_entry hooks[ZKT_HOOK_COUNT];
-    uint32_t handlers_offset; /* of the pointer in the app's handlers */
-    /* The index of a method by its name on the wire, or -1. */
+    /* Of the pointer to the actor's handlers in the app's, in bytes. */
+    uint32_t handlers_offset;
+    /* Returns the number of a method by its name on the wire, or -1. */
     int (*find_method)(struct zkt_str name);
 };
 
-/* The hook of a struct with `check;`. */
+/**
+ * The `check;` of a struct: a handler that looks at a value as a whole, after
+ * its rules hold. It runs for inputs, for values that a handler writes, returns
+ * or emits, and at the end of a call for structs that were changed in part; on
+ * a server only. Its issues have the code custom.
+ */
 struct zkt_check {
-    const char *name;        /* of the handler, for messages */
-    uint32_t handler_offset; /* in the app's struct of handlers */
+    /* The name of the handler, for messages. */
+    const char *name;
+    /* Of the handler in the app's struct of handlers, in bytes. */
+    uint32_t handler_offset;
+    /* Calls the handler by its real type. @handlers is the app's struct, and
+     * @value is borrowed. The handler reports by zkt_issue (call.h). */
     void (*invoke)(const void *handlers, const void *value,
                    struct zkt_issues *issues);
 };
 
+/** An app, on the server's side. */
 struct zkt_app_info {
+    /* As in the schema, for messages. */
     const char *name;
+    /* The actors, in the order of the schema. */
     const struct zkt_actor *const *actors;
+    /* The number of actors. */
     uint32_t actor_count;
-    int (*find_actor)(struct zkt_str name); /* index, or -1 */
+    /* Returns the index of an actor by its name on the wire, or -1. */
+    int (*find_actor)(struct zkt_str name);
+    /* The checks of all structs; zkt_struct_info.check counts from 1. */
     const struct zkt_check *checks;
+    /* The number of checks. */
     uint32_t check_count;
 };
 
 /** An app with the handlers that implement it; made by `<app>_app()`. */
 struct zkt_app {
+    /* The tables; constants of the program. */
     const struct zkt_app_info *info;
-    const void *handlers; /* the app's struct of handlers; borrowed */
-    void *user;           /* what zkt_user gives */
+    /* The app's struct of handlers; borrowed as long as a server uses it. */
+    const void *handlers;
+    /* Its member user, which zkt_user returns. */
+    void *user;
 };
 
-/* Client side of a method and of an actor: no server name appears here. */
+/*
+ * ---- the client's side of an app ----
+ *
+ * No handler, hook or private state appears here, so that the code of a server
+ * is not linked into its clients.
+ */
+
+/** A method, on the client's side. */
 struct zkt_remote_method {
+    /* As on the wire. */
     struct zkt_str name;
-    const struct zkt_type *input;  /* NULL: none */
-    const struct zkt_type *result; /* NULL: none */
+    /* The type of the input, a struct; NULL: it has none. */
+    const struct zkt_type *input;
+    /* The type of the result; NULL: it has none. */
+    const struct zkt_type *result;
 };
 
+/** An actor, on the client's side. */
 struct zkt_remote_actor {
+    /* As on the wire. */
     struct zkt_str name;
+    /* The type of the state, a struct. */
     const struct zkt_type *state;
+    /* Methods; a method's number, as in zkt_handle_call, is its index. */
     const struct zkt_remote_method *methods;
+    /* The number of methods. */
     uint32_t method_count;
+    /* Events; an event's number, as in zkt_handle_on, is its index. */
     const struct zkt_event *events;
+    /* The number of events. */
     uint32_t event_count;
 };
 
