@@ -14,20 +14,30 @@ extern "C" {
 /** A room, named by its actorId. */
 struct demo_chat;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct demo_chat *demo_chat_open(struct zkt_client *client, const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct demo_chat *demo_chat_open_str(struct zkt_client *client,
                                      struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str demo_chat_id(const struct demo_chat *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL; while the client is
+ * open, a second call is harmless.
+ */
 void demo_chat_close(struct demo_chat *handle);
 
-/* Calls that block until the answer is there; it may borrow from the reply. */
+/*
+ * Calls that block until the reply, and return its status; not for callbacks.
+ * The result may borrow from the reply, which is zero to begin with, and which
+ * zkt_reply_clear frees. See zkt_handle_call.
+ */
 
 enum zkt_status demo_chat_call_join(struct demo_chat *handle,
                                     const struct demo_chat_join_input *in,
@@ -58,8 +68,9 @@ enum zkt_status demo_chat_call_leave(struct demo_chat *handle,
                                      struct zkt_reply *reply);
 
 /*
- * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
+ * Calls that return at once. done runs once, in a later turn; it may be NULL.
+ * The result is good until done returns, and empty unless reply->status is
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
  */
 
 void demo_chat_begin_join(
@@ -92,7 +103,10 @@ void demo_chat_begin_leave(
     struct demo_chat *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
 
-/* Events. What is returned is for zkt_client_off; 0: no memory. */
+/*
+ * Events: on_event runs in the turn of each. The functions return an id for
+ * zkt_client_off, or 0 if there is no memory.
+ */
 
 uint64_t demo_chat_on_said(
     struct demo_chat *handle,
@@ -108,12 +122,16 @@ uint64_t demo_chat_on_left(
     void (*on_event)(const struct demo_chat_left_event *payload, void *user),
     void *user);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct demo_chat_state *demo_chat_snapshot(
     const struct demo_chat *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status demo_chat_ready(struct demo_chat *handle, int timeout_ms);
 uint64_t demo_chat_subscribe(
     struct demo_chat *handle,
@@ -137,7 +155,7 @@ uint64_t demo_chat_watch_next_id(struct demo_chat *handle,
                                  void (*on_change)(int32_t value, void *user),
                                  void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t demo_chat_subscribe_errors(
     struct demo_chat *handle,

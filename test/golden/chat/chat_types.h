@@ -13,7 +13,10 @@
 extern "C" {
 #endif
 
-/* The upper bounds of what stands in a state. */
+/*
+ * The upper bounds in the states: items of a list, entries of a map, code
+ * points of a string.
+ */
 #define DEMO_CHAT_MESSAGES_MAX 200
 #define DEMO_CHAT_TOPIC_MAX 120
 
@@ -23,8 +26,13 @@ struct demo_member {
     int64_t joined_at;
 };
 
-/** A deep copy in one block, for demo_member_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * demo_member_free; NULL if there is no memory.
+ */
 struct demo_member *demo_member_dup(const struct demo_member *value);
+
+/** Frees a copy; takes NULL. */
 void demo_member_free(struct demo_member *copy);
 
 struct demo_message {
@@ -37,8 +45,13 @@ struct demo_message {
     struct zkt_int32_opt reply_to;
 };
 
-/** A deep copy in one block, for demo_message_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * demo_message_free; NULL if there is no memory.
+ */
 struct demo_message *demo_message_dup(const struct demo_message *value);
+
+/** Frees a copy; takes NULL. */
 void demo_message_free(struct demo_message *copy);
 
 struct demo_chat_join_input {
@@ -59,7 +72,7 @@ struct demo_chat_history_input {
     int32_t limit;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct demo_chat_history_input demo_chat_history_input_defaults(void);
 
 struct demo_chat_set_topic_input {
@@ -78,6 +91,7 @@ struct demo_chat_left_event {
 struct demo_member_map {
     const struct demo_member_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
@@ -99,7 +113,7 @@ struct demo_member_entry {
     struct demo_member value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct demo_member *demo_member_map_find(
     const struct demo_member_map *map, struct zkt_str key);
 

@@ -13,21 +13,31 @@ extern "C" {
 
 struct demo_counter;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct demo_counter *demo_counter_open(struct zkt_client *client,
                                        const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct demo_counter *demo_counter_open_str(struct zkt_client *client,
                                            struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str demo_counter_id(const struct demo_counter *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL; while the client is
+ * open, a second call is harmless.
+ */
 void demo_counter_close(struct demo_counter *handle);
 
-/* Calls that block until the answer is there; it may borrow from the reply. */
+/*
+ * Calls that block until the reply, and return its status; not for callbacks.
+ * The result may borrow from the reply, which is zero to begin with, and which
+ * zkt_reply_clear frees. See zkt_handle_call.
+ */
 
 /** Adds to the number and returns the new one. */
 enum zkt_status demo_counter_call_inc(struct demo_counter *handle,
@@ -37,8 +47,9 @@ enum zkt_status demo_counter_call_reset(struct demo_counter *handle,
                                         struct zkt_reply *reply);
 
 /*
- * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
+ * Calls that return at once. done runs once, in a later turn; it may be NULL.
+ * The result is good until done returns, and empty unless reply->status is
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
  */
 
 void demo_counter_begin_inc(
@@ -49,12 +60,16 @@ void demo_counter_begin_reset(
     struct demo_counter *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct demo_counter_state *demo_counter_snapshot(
     const struct demo_counter *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status demo_counter_ready(struct demo_counter *handle, int timeout_ms);
 uint64_t demo_counter_subscribe(
     struct demo_counter *handle,
@@ -64,7 +79,7 @@ uint64_t demo_counter_watch_n(struct demo_counter *handle,
                               void (*on_change)(int32_t value, void *user),
                               void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t demo_counter_subscribe_errors(
     struct demo_counter *handle,

@@ -17,7 +17,7 @@ struct demo_counter_inc_input {
     int32_t by;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct demo_counter_inc_input demo_counter_inc_input_defaults(void);
 
 struct demo_counter_state {

@@ -13,20 +13,30 @@ extern "C" {
 
 struct every_doc;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct every_doc *every_doc_open(struct zkt_client *client, const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct every_doc *every_doc_open_str(struct zkt_client *client,
                                      struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str every_doc_id(const struct every_doc *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL; while the client is
+ * open, a second call is harmless.
+ */
 void every_doc_close(struct every_doc *handle);
 
-/* Calls that block until the answer is there; it may borrow from the reply. */
+/*
+ * Calls that block until the reply, and return its status; not for callbacks.
+ * The result may borrow from the reply, which is zero to begin with, and which
+ * zkt_reply_clear frees. See zkt_handle_call.
+ */
 
 enum zkt_status every_doc_call_set_account(
     struct every_doc *handle, const struct every_doc_set_account_input *in,
@@ -54,8 +64,9 @@ enum zkt_status every_doc_call_raw(struct every_doc *handle, struct zkt_json in,
                                    struct zkt_reply *reply);
 
 /*
- * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
+ * Calls that return at once. done runs once, in a later turn; it may be NULL.
+ * The result is good until done returns, and empty unless reply->status is
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
  */
 
 void every_doc_begin_set_account(
@@ -92,7 +103,10 @@ void every_doc_begin_raw(
                  void *user),
     void *user);
 
-/* Events. What is returned is for zkt_client_off; 0: no memory. */
+/*
+ * Events: on_event runs in the turn of each. The functions return an id for
+ * zkt_client_off, or 0 if there is no memory.
+ */
 
 uint64_t every_doc_on_drawn(
     struct every_doc *handle,
@@ -108,12 +122,16 @@ uint64_t every_doc_on_ticks(struct every_doc *handle,
                             void (*on_event)(uint64_t payload, void *user),
                             void *user);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct every_doc_state *every_doc_snapshot(
     const struct every_doc *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status every_doc_ready(struct every_doc *handle, int timeout_ms);
 uint64_t every_doc_subscribe(
     struct every_doc *handle,
@@ -159,7 +177,7 @@ uint64_t every_doc_watch_any(
     struct every_doc *handle,
     void (*on_change)(struct zkt_json value, void *user), void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t every_doc_subscribe_errors(
     struct every_doc *handle,

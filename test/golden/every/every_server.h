@@ -11,21 +11,23 @@ extern "C" {
 #endif
 
 enum every_right {
-    EVERY_RIGHT_UNKNOWN_ = -1, /* sent by a newer schema */
+    /* Received from a newer schema; cannot be sent. */
+    EVERY_RIGHT_UNKNOWN_ = -1,
     EVERY_RIGHT_READ,
     EVERY_RIGHT_WRITE,
 };
 
-/** The value as it is on the wire; "" for one that is not in the schema. */
+/** Returns the value as on the wire; "" if the schema does not have it. */
 const char *every_right_name(enum every_right value);
 
 enum every_expiry_kind {
-    EVERY_EXPIRY_KIND_UNKNOWN_ = -1, /* sent by a newer schema */
+    /* Received from a newer schema; cannot be sent. */
+    EVERY_EXPIRY_KIND_UNKNOWN_ = -1,
     EVERY_EXPIRY_KIND_AT,
     EVERY_EXPIRY_KIND_NEVER,
 };
 
-/** The value as it is on the wire; "" for one that is not in the schema. */
+/** Returns the value as on the wire; "" if the schema does not have it. */
 const char *every_expiry_kind_name(enum every_expiry_kind value);
 
 /** Only private state has these: no client sees them. */
@@ -34,19 +36,30 @@ struct every_grant {
     enum every_right right;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct every_grant every_grant_defaults(void);
 
-/** A deep copy in one block, for every_grant_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_grant_free; NULL if there is no memory.
+ */
 struct every_grant *every_grant_dup(const struct every_grant *value);
+
+/** Frees a copy; takes NULL. */
 void every_grant_free(struct every_grant *copy);
 
 struct every_never {
+    /* C has no empty structs. */
     char nothing_;
 };
 
-/** A deep copy in one block, for every_never_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_never_free; NULL if there is no memory.
+ */
 struct every_never *every_never_dup(const struct every_never *value);
+
+/** Frees a copy; takes NULL. */
 void every_never_free(struct every_never *copy);
 
 struct every_moment {
@@ -54,8 +67,13 @@ struct every_moment {
     struct every_expr_opt why;
 };
 
-/** A deep copy in one block, for every_moment_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_moment_free; NULL if there is no memory.
+ */
 struct every_moment *every_moment_dup(const struct every_moment *value);
+
+/** Frees a copy; takes NULL. */
 void every_moment_free(struct every_moment *copy);
 
 struct every_float64_opt_list {
@@ -66,10 +84,12 @@ struct every_float64_opt_list {
 struct every_grant_map {
     const struct every_grant_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
 struct every_expiry {
+    /* Says which member holds the value. */
     enum every_expiry_kind kind;
     union {
         struct every_moment at;
@@ -91,7 +111,7 @@ struct every_grant_entry {
     struct every_grant value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct every_grant *every_grant_map_find(
     const struct every_grant_map *map, struct zkt_str key);
 

@@ -13,39 +13,45 @@
 extern "C" {
 #endif
 
-/* The upper bounds of what stands in a state. */
+/*
+ * The upper bounds in the states: items of a list, entries of a map, code
+ * points of a string.
+ */
 #define EVERY_DOC_SHAPES_MAX 50
 #define EVERY_DOC_POINTS_MAX 100
 
 enum every_suit {
-    EVERY_SUIT_UNKNOWN_ = -1, /* sent by a newer schema */
+    /* Received from a newer schema; cannot be sent. */
+    EVERY_SUIT_UNKNOWN_ = -1,
     EVERY_SUIT_HEARTS,
     EVERY_SUIT_SPADES,
     EVERY_SUIT_CLASS,
     EVERY_SUIT_LINUX,
 };
 
-/** The value as it is on the wire; "" for one that is not in the schema. */
+/** Returns the value as on the wire; "" if the schema does not have it. */
 const char *every_suit_name(enum every_suit value);
 
 enum every_shape_kind {
-    EVERY_SHAPE_KIND_UNKNOWN_ = -1, /* sent by a newer schema */
+    /* Received from a newer schema; cannot be sent. */
+    EVERY_SHAPE_KIND_UNKNOWN_ = -1,
     EVERY_SHAPE_KIND_CIRCLE,
     EVERY_SHAPE_KIND_BOX,
     EVERY_SHAPE_KIND_DELETE,
 };
 
-/** The value as it is on the wire; "" for one that is not in the schema. */
+/** Returns the value as on the wire; "" if the schema does not have it. */
 const char *every_shape_kind_name(enum every_shape_kind value);
 
 enum every_expr_kind {
-    EVERY_EXPR_KIND_UNKNOWN_ = -1, /* sent by a newer schema */
+    /* Received from a newer schema; cannot be sent. */
+    EVERY_EXPR_KIND_UNKNOWN_ = -1,
     EVERY_EXPR_KIND_ADD,
     EVERY_EXPR_KIND_LITERAL,
     EVERY_EXPR_KIND_NEGATE,
 };
 
-/** The value as it is on the wire; "" for one that is not in the schema. */
+/** Returns the value as on the wire; "" if the schema does not have it. */
 const char *every_expr_kind_name(enum every_expr_kind value);
 
 struct every_point {
@@ -59,11 +65,16 @@ struct every_circle {
     double radius;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct every_circle every_circle_defaults(void);
 
-/** A deep copy in one block, for every_circle_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_circle_free; NULL if there is no memory.
+ */
 struct every_circle *every_circle_dup(const struct every_circle *value);
+
+/** Frees a copy; takes NULL. */
 void every_circle_free(struct every_circle *copy);
 
 struct every_box {
@@ -71,16 +82,27 @@ struct every_box {
     struct every_point max;
 };
 
-/** A deep copy in one block, for every_box_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_box_free; NULL if there is no memory.
+ */
 struct every_box *every_box_dup(const struct every_box *value);
+
+/** Frees a copy; takes NULL. */
 void every_box_free(struct every_box *copy);
 
 struct every_nothing {
+    /* C has no empty structs. */
     char nothing_;
 };
 
-/** A deep copy in one block, for every_nothing_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_nothing_free; NULL if there is no memory.
+ */
 struct every_nothing *every_nothing_dup(const struct every_nothing *value);
+
+/** Frees a copy; takes NULL. */
 void every_nothing_free(struct every_nothing *copy);
 
 struct every_pair {
@@ -88,30 +110,46 @@ struct every_pair {
     const struct every_expr *right;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct every_pair every_pair_defaults(void);
 
-/** A deep copy in one block, for every_pair_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_pair_free; NULL if there is no memory.
+ */
 struct every_pair *every_pair_dup(const struct every_pair *value);
+
+/** Frees a copy; takes NULL. */
 void every_pair_free(struct every_pair *copy);
 
 struct every_literal {
     double value;
 };
 
-/** A deep copy in one block, for every_literal_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_literal_free; NULL if there is no memory.
+ */
 struct every_literal *every_literal_dup(const struct every_literal *value);
+
+/** Frees a copy; takes NULL. */
 void every_literal_free(struct every_literal *copy);
 
 struct every_negate {
     const struct every_expr *inner;
 };
 
-/** A deep copy in one block, for every_negate_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_negate_free; NULL if there is no memory.
+ */
 struct every_negate *every_negate_dup(const struct every_negate *value);
+
+/** Frees a copy; takes NULL. */
 void every_negate_free(struct every_negate *copy);
 
 struct every_expr {
+    /* Says which member holds the value. */
     enum every_expr_kind kind;
     union {
         struct every_pair add;
@@ -128,6 +166,7 @@ struct every_node_list {
 struct every_node_map {
     const struct every_node_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
@@ -137,6 +176,7 @@ struct every_tuple2_2_node_box_int32 {
 };
 
 struct every_tuple2_2_node_box_int32_opt {
+    /* False: the value is absent, or null. */
     bool has;
     struct every_tuple2_2_node_box_int32 value;
 };
@@ -149,11 +189,16 @@ struct every_node {
     struct every_tuple2_2_node_box_int32_opt twin;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct every_node every_node_defaults(void);
 
-/** A deep copy in one block, for every_node_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_node_free; NULL if there is no memory.
+ */
 struct every_node *every_node_dup(const struct every_node *value);
+
+/** Frees a copy; takes NULL. */
 void every_node_free(struct every_node *copy);
 
 struct every_node_entry {
@@ -161,7 +206,7 @@ struct every_node_entry {
     struct every_node value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct every_node *every_node_map_find(const struct every_node_map *map,
                                              struct zkt_str key);
 
@@ -183,10 +228,12 @@ struct every_str_opt_list {
 struct every_int32_opt_map {
     const struct every_int32_opt_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
 struct every_shape {
+    /* Says which member holds the value. */
     enum every_shape_kind kind;
     union {
         struct every_circle circle;
@@ -227,11 +274,16 @@ struct every_account {
     struct every_tuple3_str_2_int32_opt_suit mixed;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct every_account every_account_defaults(void);
 
-/** A deep copy in one block, for every_account_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_account_free; NULL if there is no memory.
+ */
 struct every_account *every_account_dup(const struct every_account *value);
+
+/** Frees a copy; takes NULL. */
 void every_account_free(struct every_account *copy);
 
 struct every_int32_opt_entry {
@@ -239,7 +291,7 @@ struct every_int32_opt_entry {
     struct zkt_int32_opt value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct zkt_int32_opt *every_int32_opt_map_find(
     const struct every_int32_opt_map *map, struct zkt_str key);
 
@@ -252,7 +304,7 @@ struct every_doc_draw_input {
     struct every_point at;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct every_doc_draw_input every_doc_draw_input_defaults(void);
 
 struct every_doc_put_input {
@@ -260,7 +312,7 @@ struct every_doc_put_input {
     struct zkt_str_opt note;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct every_doc_put_input every_doc_put_input_defaults(void);
 
 struct every_doc_moved_event {
@@ -269,6 +321,7 @@ struct every_doc_moved_event {
 };
 
 struct every_account_opt {
+    /* False: the value is absent, or null. */
     bool has;
     struct every_account value;
 };
@@ -279,6 +332,7 @@ struct every_shape_list {
 };
 
 struct every_node_opt {
+    /* False: the value is absent, or null. */
     bool has;
     struct every_node value;
 };
@@ -289,6 +343,7 @@ struct every_point_list {
 };
 
 struct every_expr_opt {
+    /* False: the value is absent, or null. */
     bool has;
     struct every_expr value;
 };
@@ -296,6 +351,7 @@ struct every_expr_opt {
 struct every_str_opt_map {
     const struct every_str_opt_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
@@ -318,7 +374,7 @@ struct every_str_opt_entry {
     struct zkt_str_opt value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct zkt_str_opt *every_str_opt_map_find(
     const struct every_str_opt_map *map, struct zkt_str key);
 

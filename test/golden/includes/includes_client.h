@@ -13,29 +13,40 @@ extern "C" {
 
 struct includes_team;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct includes_team *includes_team_open(struct zkt_client *client,
                                          const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct includes_team *includes_team_open_str(struct zkt_client *client,
                                              struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str includes_team_id(const struct includes_team *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL; while the client is
+ * open, a second call is harmless.
+ */
 void includes_team_close(struct includes_team *handle);
 
-/* Calls that block until the answer is there; it may borrow from the reply. */
+/*
+ * Calls that block until the reply, and return its status; not for callbacks.
+ * The result may borrow from the reply, which is zero to begin with, and which
+ * zkt_reply_clear frees. See zkt_handle_call.
+ */
 
 enum zkt_status includes_team_call_add(struct includes_team *handle,
                                        const struct includes_team_add_input *in,
                                        int32_t *out, struct zkt_reply *reply);
 
 /*
- * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
+ * Calls that return at once. done runs once, in a later turn; it may be NULL.
+ * The result is good until done returns, and empty unless reply->status is
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
  */
 
 void includes_team_begin_add(
@@ -43,12 +54,16 @@ void includes_team_begin_add(
     void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
     void *user);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct includes_team_state *includes_team_snapshot(
     const struct includes_team *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status includes_team_ready(struct includes_team *handle,
                                     int timeout_ms);
 uint64_t includes_team_subscribe(
@@ -64,7 +79,7 @@ uint64_t includes_team_watch_first(
     void (*on_change)(const struct includes_admin *value, void *user),
     void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t includes_team_subscribe_errors(
     struct includes_team *handle,

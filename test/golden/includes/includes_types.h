@@ -13,16 +13,20 @@
 extern "C" {
 #endif
 
-/* The upper bounds of what stands in a state. */
+/*
+ * The upper bounds in the states: items of a list, entries of a map, code
+ * points of a string.
+ */
 #define INCLUDES_TEAM_MEMBERS_MAX 100
 
 enum includes_member_kind {
-    INCLUDES_MEMBER_KIND_UNKNOWN_ = -1, /* sent by a newer schema */
+    /* Received from a newer schema; cannot be sent. */
+    INCLUDES_MEMBER_KIND_UNKNOWN_ = -1,
     INCLUDES_MEMBER_KIND_PERSON,
     INCLUDES_MEMBER_KIND_ADMIN,
 };
 
-/** The value as it is on the wire; "" for one that is not in the schema. */
+/** Returns the value as on the wire; "" if the schema does not have it. */
 const char *includes_member_kind_name(enum includes_member_kind value);
 
 struct includes_stamped {
@@ -31,9 +35,14 @@ struct includes_stamped {
     struct zkt_str_opt by;
 };
 
-/** A deep copy in one block, for includes_stamped_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * includes_stamped_free; NULL if there is no memory.
+ */
 struct includes_stamped *includes_stamped_dup(
     const struct includes_stamped *value);
+
+/** Frees a copy; takes NULL. */
 void includes_stamped_free(struct includes_stamped *copy);
 
 struct includes_person {
@@ -44,12 +53,17 @@ struct includes_person {
     struct zkt_str role;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct includes_person includes_person_defaults(void);
 
-/** A deep copy in one block, for includes_person_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * includes_person_free; NULL if there is no memory.
+ */
 struct includes_person *includes_person_dup(
     const struct includes_person *value);
+
+/** Frees a copy; takes NULL. */
 void includes_person_free(struct includes_person *copy);
 
 struct includes_admin {
@@ -63,14 +77,20 @@ struct includes_admin {
     const struct includes_admin *boss;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct includes_admin includes_admin_defaults(void);
 
-/** A deep copy in one block, for includes_admin_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * includes_admin_free; NULL if there is no memory.
+ */
 struct includes_admin *includes_admin_dup(const struct includes_admin *value);
+
+/** Frees a copy; takes NULL. */
 void includes_admin_free(struct includes_admin *copy);
 
 struct includes_member {
+    /* Says which member holds the value. */
     enum includes_member_kind kind;
     union {
         struct includes_person person;
@@ -85,6 +105,7 @@ struct includes_team_add_input {
 struct includes_member_map {
     const struct includes_member_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
@@ -98,7 +119,7 @@ struct includes_member_entry {
     struct includes_member value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct includes_member *includes_member_map_find(
     const struct includes_member_map *map, struct zkt_str key);
 

@@ -13,21 +13,31 @@ extern "C" {
 
 struct odd_everything;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct odd_everything *odd_everything_open(struct zkt_client *client,
                                            const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct odd_everything *odd_everything_open_str(struct zkt_client *client,
                                                struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str odd_everything_id(const struct odd_everything *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL; while the client is
+ * open, a second call is harmless.
+ */
 void odd_everything_close(struct odd_everything *handle);
 
-/* Calls that block until the answer is there; it may borrow from the reply. */
+/*
+ * Calls that block until the reply, and return its status; not for callbacks.
+ * The result may borrow from the reply, which is zero to begin with, and which
+ * zkt_reply_clear frees. See zkt_handle_call.
+ */
 
 enum zkt_status odd_everything_call_delete(
     struct odd_everything *handle, const struct odd_everything_delete_input *in,
@@ -66,8 +76,9 @@ enum zkt_status odd_everything_call_odd(
     double *out, struct zkt_reply *reply);
 
 /*
- * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
+ * Calls that return at once. done runs once, in a later turn; it may be NULL.
+ * The result is good until done returns, and empty unless reply->status is
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
  */
 
 void odd_everything_begin_delete(
@@ -116,7 +127,10 @@ void odd_everything_begin_odd(
     void (*done)(const struct zkt_reply *reply, double result, void *user),
     void *user);
 
-/* Events. What is returned is for zkt_client_off; 0: no memory. */
+/*
+ * Events: on_event runs in the turn of each. The functions return an id for
+ * zkt_client_off, or 0 if there is no memory.
+ */
 
 uint64_t odd_everything_on_none(struct odd_everything *handle,
                                 void (*on_event)(void *user), void *user);
@@ -141,12 +155,16 @@ uint64_t odd_everything_on_list(
 uint64_t odd_everything_on_no_params(struct odd_everything *handle,
                                      void (*on_event)(void *user), void *user);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct odd_everything_state *odd_everything_snapshot(
     const struct odd_everything *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status odd_everything_ready(struct odd_everything *handle,
                                      int timeout_ms);
 uint64_t odd_everything_subscribe(
@@ -211,7 +229,7 @@ uint64_t odd_everything_watch_delete(
     struct odd_everything *handle,
     void (*on_change)(struct zkt_str value, void *user), void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t odd_everything_subscribe_errors(
     struct odd_everything *handle,
@@ -222,24 +240,34 @@ uint64_t odd_everything_subscribe_errors(
 /** Nothing but a state. */
 struct odd_mute;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct odd_mute *odd_mute_open(struct zkt_client *client, const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct odd_mute *odd_mute_open_str(struct zkt_client *client,
                                    struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str odd_mute_id(const struct odd_mute *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL; while the client is
+ * open, a second call is harmless.
+ */
 void odd_mute_close(struct odd_mute *handle);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct odd_mute_state *odd_mute_snapshot(const struct odd_mute *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status odd_mute_ready(struct odd_mute *handle, int timeout_ms);
 uint64_t odd_mute_subscribe(
     struct odd_mute *handle,
@@ -253,7 +281,7 @@ uint64_t odd_mute_watch_title(
     struct odd_mute *handle,
     void (*on_change)(struct zkt_str value, void *user), void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t odd_mute_subscribe_errors(
     struct odd_mute *handle,
@@ -264,40 +292,55 @@ uint64_t odd_mute_subscribe_errors(
 /** Nothing but a method. */
 struct odd_stateless;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct odd_stateless *odd_stateless_open(struct zkt_client *client,
                                          const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct odd_stateless *odd_stateless_open_str(struct zkt_client *client,
                                              struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str odd_stateless_id(const struct odd_stateless *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL; while the client is
+ * open, a second call is harmless.
+ */
 void odd_stateless_close(struct odd_stateless *handle);
 
-/* Calls that block until the answer is there; it may borrow from the reply. */
+/*
+ * Calls that block until the reply, and return its status; not for callbacks.
+ * The result may borrow from the reply, which is zero to begin with, and which
+ * zkt_reply_clear frees. See zkt_handle_call.
+ */
 
 enum zkt_status odd_stateless_call_ping(struct odd_stateless *handle,
                                         struct zkt_reply *reply);
 
 /*
- * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
+ * Calls that return at once. done runs once, in a later turn; it may be NULL.
+ * The result is good until done returns, and empty unless reply->status is
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
  */
 
 void odd_stateless_begin_ping(
     struct odd_stateless *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct odd_stateless_state *odd_stateless_snapshot(
     const struct odd_stateless *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status odd_stateless_ready(struct odd_stateless *handle,
                                     int timeout_ms);
 uint64_t odd_stateless_subscribe(
@@ -305,7 +348,7 @@ uint64_t odd_stateless_subscribe(
     void (*on_state)(const struct odd_stateless_state *state, void *user),
     void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t odd_stateless_subscribe_errors(
     struct odd_stateless *handle,
@@ -316,37 +359,50 @@ uint64_t odd_stateless_subscribe_errors(
 /** Nothing but an event. */
 struct odd_speaker;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct odd_speaker *odd_speaker_open(struct zkt_client *client, const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct odd_speaker *odd_speaker_open_str(struct zkt_client *client,
                                          struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str odd_speaker_id(const struct odd_speaker *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL; while the client is
+ * open, a second call is harmless.
+ */
 void odd_speaker_close(struct odd_speaker *handle);
 
-/* Events. What is returned is for zkt_client_off; 0: no memory. */
+/*
+ * Events: on_event runs in the turn of each. The functions return an id for
+ * zkt_client_off, or 0 if there is no memory.
+ */
 
 uint64_t odd_speaker_on_spoke(struct odd_speaker *handle,
                               void (*on_event)(void *user), void *user);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct odd_speaker_state *odd_speaker_snapshot(
     const struct odd_speaker *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status odd_speaker_ready(struct odd_speaker *handle, int timeout_ms);
 uint64_t odd_speaker_subscribe(
     struct odd_speaker *handle,
     void (*on_state)(const struct odd_speaker_state *state, void *user),
     void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t odd_speaker_subscribe_errors(
     struct odd_speaker *handle,
@@ -357,31 +413,41 @@ uint64_t odd_speaker_subscribe_errors(
 /** Nothing but a hook. */
 struct odd_hook;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct odd_hook *odd_hook_open(struct zkt_client *client, const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct odd_hook *odd_hook_open_str(struct zkt_client *client,
                                    struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str odd_hook_id(const struct odd_hook *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL; while the client is
+ * open, a second call is harmless.
+ */
 void odd_hook_close(struct odd_hook *handle);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct odd_hook_state *odd_hook_snapshot(const struct odd_hook *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status odd_hook_ready(struct odd_hook *handle, int timeout_ms);
 uint64_t odd_hook_subscribe(
     struct odd_hook *handle,
     void (*on_state)(const struct odd_hook_state *state, void *user),
     void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t odd_hook_subscribe_errors(
     struct odd_hook *handle,
@@ -392,32 +458,42 @@ uint64_t odd_hook_subscribe_errors(
 /** Nothing at all. */
 struct odd_nothing;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct odd_nothing *odd_nothing_open(struct zkt_client *client, const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct odd_nothing *odd_nothing_open_str(struct zkt_client *client,
                                          struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str odd_nothing_id(const struct odd_nothing *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL; while the client is
+ * open, a second call is harmless.
+ */
 void odd_nothing_close(struct odd_nothing *handle);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct odd_nothing_state *odd_nothing_snapshot(
     const struct odd_nothing *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status odd_nothing_ready(struct odd_nothing *handle, int timeout_ms);
 uint64_t odd_nothing_subscribe(
     struct odd_nothing *handle,
     void (*on_state)(const struct odd_nothing_state *state, void *user),
     void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t odd_nothing_subscribe_errors(
     struct odd_nothing *handle,

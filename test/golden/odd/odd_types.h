@@ -13,14 +13,18 @@
 extern "C" {
 #endif
 
-/* The upper bounds of what stands in a state. */
+/*
+ * The upper bounds in the states: items of a list, entries of a map, code
+ * points of a string.
+ */
 #define ODD_EVERYTHING_DEFAULTS_MAX 10
 #define ODD_EVERYTHING_DELETE_MAX 100
 #define ODD_MUTE_TITLE_MAX 20
 
 /** Spellings of any kind: "quotes", back\slashes, ünïcödé. */
 enum odd_level {
-    ODD_LEVEL_UNKNOWN_ = -1, /* sent by a newer schema */
+    /* Received from a newer schema; cannot be sent. */
+    ODD_LEVEL_UNKNOWN_ = -1,
     ODD_LEVEL_LOW,
 
     /** Looks like the end: * / */
@@ -31,15 +35,16 @@ enum odd_level {
     ODD_LEVEL_NUL,
 };
 
-/** The value as it is on the wire; "" for one that is not in the schema. */
+/** Returns the value as on the wire; "" if the schema does not have it. */
 const char *odd_level_name(enum odd_level value);
 
 enum odd_single {
-    ODD_SINGLE_UNKNOWN_ = -1, /* sent by a newer schema */
+    /* Received from a newer schema; cannot be sent. */
+    ODD_SINGLE_UNKNOWN_ = -1,
     ODD_SINGLE_ONLY,
 };
 
-/** The value as it is on the wire; "" for one that is not in the schema. */
+/** Returns the value as on the wire; "" if the schema does not have it. */
 const char *odd_single_name(enum odd_single value);
 
 struct odd_node_list {
@@ -50,6 +55,7 @@ struct odd_node_list {
 struct odd_node_map {
     const struct odd_node_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
@@ -61,8 +67,13 @@ struct odd_node {
     struct odd_node_map named;
 };
 
-/** A deep copy in one block, for odd_node_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_node_free; NULL if there is no memory.
+ */
 struct odd_node *odd_node_dup(const struct odd_node *value);
+
+/** Frees a copy; takes NULL. */
 void odd_node_free(struct odd_node *copy);
 
 struct odd_node_entry {
@@ -70,7 +81,7 @@ struct odd_node_entry {
     struct odd_node value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct odd_node *odd_node_map_find(const struct odd_node_map *map,
                                          struct zkt_str key);
 
@@ -79,8 +90,13 @@ struct odd_left {
     const struct odd_right *right;
 };
 
-/** A deep copy in one block, for odd_left_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_left_free; NULL if there is no memory.
+ */
 struct odd_left *odd_left_dup(const struct odd_left *value);
+
+/** Frees a copy; takes NULL. */
 void odd_left_free(struct odd_left *copy);
 
 struct odd_right {
@@ -88,11 +104,16 @@ struct odd_right {
     enum odd_level level;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct odd_right odd_right_defaults(void);
 
-/** A deep copy in one block, for odd_right_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_right_free; NULL if there is no memory.
+ */
 struct odd_right *odd_right_dup(const struct odd_right *value);
+
+/** Frees a copy; takes NULL. */
 void odd_right_free(struct odd_right *copy);
 
 /** Names that C or C++ would not take. */
@@ -118,16 +139,27 @@ struct odd_keywords {
     int32_t begin;
 };
 
-/** A deep copy in one block, for odd_keywords_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_keywords_free; NULL if there is no memory.
+ */
 struct odd_keywords *odd_keywords_dup(const struct odd_keywords *value);
+
+/** Frees a copy; takes NULL. */
 void odd_keywords_free(struct odd_keywords *copy);
 
 struct odd_empty {
+    /* C has no empty structs. */
     char nothing_;
 };
 
-/** A deep copy in one block, for odd_empty_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_empty_free; NULL if there is no memory.
+ */
 struct odd_empty *odd_empty_dup(const struct odd_empty *value);
+
+/** Frees a copy; takes NULL. */
 void odd_empty_free(struct odd_empty *copy);
 
 struct odd_inner {
@@ -136,11 +168,16 @@ struct odd_inner {
     struct zkt_float64_list third;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct odd_inner odd_inner_defaults(void);
 
-/** A deep copy in one block, for odd_inner_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_inner_free; NULL if there is no memory.
+ */
 struct odd_inner *odd_inner_dup(const struct odd_inner *value);
+
+/** Frees a copy; takes NULL. */
 void odd_inner_free(struct odd_inner *copy);
 
 struct odd_inner_list {
@@ -168,11 +205,16 @@ struct odd_defaults {
     struct odd_inner_list inners;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct odd_defaults odd_defaults_defaults(void);
 
-/** A deep copy in one block, for odd_defaults_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_defaults_free; NULL if there is no memory.
+ */
 struct odd_defaults *odd_defaults_dup(const struct odd_defaults *value);
+
+/** Frees a copy; takes NULL. */
 void odd_defaults_free(struct odd_defaults *copy);
 
 struct odd_everything_delete_input {
@@ -190,10 +232,11 @@ struct odd_everything_class_event {
     int64_t at;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct odd_everything_class_event odd_everything_class_event_defaults(void);
 
 struct odd_keywords_opt {
+    /* False: the value is absent, or null. */
     bool has;
     struct odd_keywords value;
 };
@@ -211,6 +254,7 @@ struct odd_int32_list_list {
 struct odd_int32_list_map {
     const struct odd_int32_list_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
@@ -222,20 +266,24 @@ struct odd_str_map_list_list {
 struct odd_left_map_map {
     const struct odd_left_map_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
 struct odd_str_list_opt {
+    /* False: the value is absent, or null. */
     bool has;
     struct zkt_str_list value;
 };
 
 struct odd_float64_map_opt {
+    /* False: the value is absent, or null. */
     bool has;
     struct zkt_float64_map value;
 };
 
 struct odd_node_opt {
+    /* False: the value is absent, or null. */
     bool has;
     struct odd_node value;
 };
@@ -248,6 +296,7 @@ struct odd_level_list {
 struct odd_single_map {
     const struct odd_single_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
@@ -276,7 +325,7 @@ struct odd_int32_list_entry {
     struct zkt_int32_list value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct zkt_int32_list *odd_int32_list_map_find(
     const struct odd_int32_list_map *map, struct zkt_str key);
 
@@ -288,6 +337,7 @@ struct odd_str_map_list {
 struct odd_left_map {
     const struct odd_left_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
@@ -296,7 +346,7 @@ struct odd_left_map_entry {
     struct odd_left_map value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct odd_left_map *odd_left_map_map_find(
     const struct odd_left_map_map *map, struct zkt_str key);
 
@@ -305,7 +355,7 @@ struct odd_single_entry {
     enum odd_single value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const enum odd_single *odd_single_map_find(const struct odd_single_map *map,
                                            struct zkt_str key);
 
@@ -314,11 +364,12 @@ struct odd_left_entry {
     struct odd_left value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct odd_left *odd_left_map_find(const struct odd_left_map *map,
                                          struct zkt_str key);
 
 struct odd_left_opt {
+    /* False: the value is absent, or null. */
     bool has;
     struct odd_left value;
 };
@@ -329,24 +380,29 @@ struct odd_mute_state {
 };
 
 struct odd_stateless_state {
+    /* C has no empty structs. */
     char nothing_;
 };
 
 struct odd_speaker_state {
+    /* C has no empty structs. */
     char nothing_;
 };
 
 struct odd_hook_state {
+    /* C has no empty structs. */
     char nothing_;
 };
 
 struct odd_nothing_state {
+    /* C has no empty structs. */
     char nothing_;
 };
 
 struct odd_node_list_map {
     const struct odd_node_list_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
@@ -355,7 +411,7 @@ struct odd_node_list_entry {
     struct odd_node_list value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct odd_node_list *odd_node_list_map_find(
     const struct odd_node_list_map *map, struct zkt_str key);
 
