@@ -198,7 +198,7 @@ bool zkt_decode_json(struct zkt_reader *, const struct zkt_type *, void *);
 bool zkt_decode_timestamp(struct zkt_reader *, const struct zkt_type *, void *);
 /**
  * Reads a string into an enum of C; -1 for a value that it does not have. That
- * has the issue invalid_value, unless the reader is lenient. Issues: also
+ * has the issue invalid_value, unless the reader is tolerant. Issues: also
  * invalid_type.
  */
 bool zkt_decode_enum(struct zkt_reader *, const struct zkt_type *, void *);
@@ -224,7 +224,7 @@ bool zkt_decode_tuple(struct zkt_reader *, const struct zkt_type *, void *);
  * Reads an object into a union struct. It looks through the object for the
  * discriminator first, then the decoder of the variant reads it. Issues:
  * invalid_type; invalid_union for a missing or unknown kind; those of the
- * variant. A lenient reader stores -1 for an unknown kind.
+ * variant. A tolerant reader stores -1 for an unknown kind.
  */
 bool zkt_decode_union(struct zkt_reader *, const struct zkt_type *, void *);
 /**
@@ -283,7 +283,7 @@ void zkt_object_field(struct zkt_reader *reader, const struct zkt_type *type,
 
 /**
  * Says that the key is no field's: skips its value. It becomes an issue if
- * @type is strict and the reader is not lenient.
+ * @type is strict and the reader is not tolerant.
  */
 void zkt_object_unknown(struct zkt_reader *reader, const struct zkt_type *type,
                         struct zkt_object *object);
