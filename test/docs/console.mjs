@@ -37,16 +37,11 @@ class Shell {
   #text = "";
   #notify = () => {};
 
-  constructor(folder, bin) {
+  constructor(folder, environment) {
     this.child = spawn("sh", [], {
       cwd: folder,
       detached: true,
-      env: {
-        ...process.env,
-        PATH: `${bin}:${process.env.PATH}`,
-        PKG_CONFIG_PATH: bin,
-        LC_ALL: "C.UTF-8",
-      },
+      env: { ...environment, LC_ALL: "C.UTF-8" },
     });
     this.child.stdin.write("exec 2>&1\n");
     this.child.stdout.on("data", (data) => {
@@ -85,12 +80,12 @@ class Shell {
 }
 
 /**
- * Runs the commands of @text in @folder, with the tools of @bin; the last
- * command ends with the status @exit.
+ * Runs the commands of @text in @folder and @environment; the last command
+ * ends with the status @exit.
  */
-export async function runCommands(text, folder, bin, exit) {
+export async function runCommands(text, folder, environment, exit) {
   const commands = commandsOf(text);
-  const shell = new Shell(folder, bin);
+  const shell = new Shell(folder, environment);
   try {
     for (const [i, { command, output }] of commands.entries()) {
       const wanted = i === commands.length - 1 ? exit : 0;

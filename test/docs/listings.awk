@@ -1,4 +1,6 @@
-# Prints the C listings of a guide in order: together they are a program.
-/^```c$/ { inside = 1; next }
-/^```$/ { if (inside) print ""; inside = 0 }
+# Prints the C listings of a page that are marked as parts of the client guide,
+# in order: together they are a program.
+/^<!-- test: client guide -->$/ { marked = 1; next }
+/^```c$/ { inside = marked; next }
+/^```$/ { if (inside) print ""; inside = 0; marked = 0 }
 inside { print }

@@ -23,22 +23,25 @@
 //                                        (its parts may leave out all comments)
 //   <!-- test: frames with NAME -->      text: sent to a program of the page
 //   <!-- test: exit N -->                console: the exit status of the last command
+//   <!-- test: files of docs/PAGE.md --> anywhere: this page begins with the
+//                                        schemas and programs of that one
 //   <!-- test: unit -->                  ini: a unit of systemd
 //   <!-- test: nginx -->                 nginx: blocks and directives
 //
 // `given: …` at the end of a comment is put before a fragment or functions.
 // console is run, in the folder of the page's files, and its output is compared
 // ('...' stands for any lines); json is parsed; sh is parsed, and options of
-// zocketc in it must exist. test/packaging checks meson, cmake and make. Port
-// 3000 is replaced by a free port.
+// zocketc in it must exist; newcomer.mjs runs it where the mark says 'newcomer'.
+// test/packaging checks meson, cmake and make. Port 3000 is replaced by a free
+// port.
 import { execFile, execFileSync } from "node:child_process";
 import fs from "node:fs";
-import net from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
 import { runCommands } from "./console.mjs";
 import { frames } from "./frames.mjs";
 import { badLinks } from "./links.mjs";
+import { freePort, listingsOf } from "./listings.mjs";
 
 const PATIENCE_MS = 30000; // sanitizers are slow; nothing waits this long
 const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
@@ -52,39 +55,6 @@ const WARNINGS = [
   "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow",
   "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror",
 ];
-
-// ---- reading ----
-
-/** The listings of a page: language, mark, text and line. */
-function listingsOf(page) {
-  const lines = fs.readFileSync(path.join(root, page), "utf8").split("\n");
-  const found = [];
-  for (let i = 0; i < lines.length; i++) {
-    const fence = /^```(\S*)(.*)$/.exec(lines[i]);
-    if (!fence) continue;
-    const end = lines.indexOf("```", i + 1);
-    if (end < 0) throw new Error(`${page}:${i + 1}: a fence without an end`);
-    const mark = /^<!-- test: (.*) -->$/.exec(lines[i - 1] ?? "");
-    found.push({
-      page,
-      line: i + 1,
-      language: fence[1],
-      mark: mark ? mark[1] : "",
-      text: lines.slice(i + 1, end).join("\n") + "\n",
-    });
-    i = end;
-  }
-  return found;
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(String(port)));
-    });
-  });
-}
 
 // ---- pages ----
 
@@ -311,10 +281,15 @@ async function checkProgram(page, listing, kind, names, schema) {
 
 // ---- commands ----
 
-/** Returns a folder with the commands: this zocketc, this compiler. */
+/** Returns the environment of commands: this zocketc, this compiler. */
 function tools() {
   const bin = path.join(work, "bin");
-  if (fs.existsSync(bin)) return bin;
+  const environment = {
+    ...process.env,
+    PATH: `${bin}:${process.env.PATH}`,
+    PKG_CONFIG_PATH: bin,
+  };
+  if (fs.existsSync(bin)) return environment;
   fs.mkdirSync(bin);
   fs.symlinkSync(zocketc, path.join(bin, "zocketc"));
   const flags = link.filter((l) => l.startsWith("-fsanitize")).join(" ");
@@ -323,7 +298,7 @@ function tools() {
   fs.writeFileSync(path.join(bin, "zocket.pc"),
     `Name: zocket\nDescription: -\nVersion: 0.1.0\nCflags: -I${headers}\n` +
     `Libs: ${link.join(" ")}\nzocketc=${bin}/zocketc\n`);
-  return bin;
+  return environment;
 }
 
 async function checkConsole(page, listing) {
@@ -424,26 +399,44 @@ async function test(title, check) {
   }
 }
 
-/** Frames and commands are checked after the programs that they need. */
-// Other tests check the schemas, programs and messages of these pages:
-// test/diag/documented, test/docs/run, test/breaking/run, test/fmt/run.
-const elsewhere = ["diagnostics", "client", "breaking", "zocketc"]
+// Pages with a test of their own for schemas and messages: test/diag/documented,
+// test/breaking/run, test/fmt/run.
+const elsewhere = ["diagnostics", "breaking", "zocketc"]
   .map((name) => `docs/${name}.md`);
 
+/** The client guide is one program: test/docs/meson.build builds it. */
 function isElsewhere(page, listing) {
-  return elsewhere.includes(page) && !["sh", "console"].includes(listing.language);
+  return listing.mark === "client guide" ||
+    elsewhere.includes(page) && !["sh", "console"].includes(listing.language);
 }
 
-async function checkPage(name) {
-  const page = new Page(name, await freePort());
-  const all = listingsOf(name).filter((l) => !isElsewhere(name, l));
-  const talks = (l) => l.language === "text" || l.language === "console";
-  const ordered = [...all.filter((l) => !talks(l)), ...all.filter(talks)];
-  for (const listing of ordered) {
-    const what = `${name}:${listing.line}: ${listing.language}`;
+async function checkAll(page, listings) {
+  for (const listing of listings) {
+    const what = `${page.name}:${listing.line}: ${listing.language}`;
     await test(`${what} ${listing.mark.split(" ")[0]}`.trim(), () =>
       (checks[listing.language] ?? checkNothing)(page, listing));
   }
+}
+
+/** The page that a page has the files of. */
+function sourceOf(name) {
+  const text = fs.readFileSync(path.join(root, name), "utf8");
+  return /^<!-- test: files of (\S+) -->$/m.exec(text)?.[1];
+}
+
+/** Schemas and programs first, then the commands and messages that use them. */
+async function checkPages(names) {
+  const opened = new Map();
+  for (const name of names) opened.set(name, new Page(name, await freePort()));
+  const each = (check) => Promise.all([...opened.values()].map((page) =>
+    check(page, listingsOf(root, page.name).filter((l) => !isElsewhere(page.name, l)))));
+  const talks = (l) => l.language === "text" || l.language === "console";
+  await each((page, all) => checkAll(page, all.filter((l) => !talks(l))));
+  for (const [name, page] of opened) {
+    const source = opened.get(sourceOf(name));
+    if (source) fs.cpSync(source.file("."), page.file("."), { recursive: true });
+  }
+  await each((page, all) => checkAll(page, all.filter(talks)));
 }
 
 fs.rmSync(work, { recursive: true, force: true });
@@ -456,6 +449,7 @@ await test("links lead somewhere", async () => {
   const all = badLinks(root, [...pages, "CONTRIBUTING.md"]);
   if (all.length > 0) throw new Error(all.join("\n"));
 });
-await Promise.all(pages.filter((p) => !only || p.includes(only)).map(checkPage));
+const chosen = pages.filter((p) => !only || p.includes(only));
+await checkPages(new Set([...chosen, ...chosen.map(sourceOf).filter(Boolean)]));
 console.log(`1..${count}`);
 process.exit(bad > 0 ? 1 : 0);
