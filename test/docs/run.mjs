@@ -1,4 +1,5 @@
-// Compiles and runs every listing of the documentation, and follows its links.
+// Compiles and runs every listing of README.md, CONTRIBUTING.md and docs/, and
+// follows their links.
 //
 //   node run.mjs WORK ZOCKETC CC LINK…      prints TAP
 //
@@ -20,7 +21,6 @@
 //   <!-- test: excerpt of chat.zkt -->   c: part of a generated header
 //   <!-- test: excerpt of zocket -->     c: part of a header of the runtime
 //   <!-- test: excerpt of FOLDER/FILE -->        c: part of that file
-//                                        (its parts may leave out all comments)
 //   <!-- test: frames with NAME -->      text: sent to a program of the page
 //   <!-- test: exit N -->                console: the exit status of the last command
 //   <!-- test: files of docs/PAGE.md --> anywhere: this page begins with the
@@ -229,12 +229,14 @@ async function filesOf(page, name) {
     .map((f) => path.join(folder, f));
 }
 
+/** Of headers only the declarations are compared, of a file all of it. */
 async function checkExcerpt(page, listing, name) {
   const files = await filesOf(page, name);
-  const all = files.map((f) => fs.readFileSync(f, "utf8")).join("\n");
-  const texts = [flat(all), flat(all.replaceAll(/\/\*.*?\*\//gs, ""))];
+  const kept = (text) => flat(name.includes("/")
+    ? text : text.replaceAll(/\/\*[^]*?\*\//g, ""));
+  const all = kept(files.map((f) => fs.readFileSync(f, "utf8")).join("\n"));
   for (const part of listing.text.split(/\n\s*\n/)) {
-    if (!texts.some((text) => text.includes(flat(part)))) {
+    if (!all.includes(kept(part))) {
       throw new Error(`the file does not contain:\n${part}`);
     }
   }
@@ -442,11 +444,11 @@ async function checkPages(names) {
 fs.rmSync(work, { recursive: true, force: true });
 fs.mkdirSync(work, { recursive: true });
 const only = process.env.DOCS_ONLY;
-const pages = ["README.md",
+const pages = ["README.md", "CONTRIBUTING.md",
   ...fs.readdirSync(path.join(root, "docs")).filter((f) => f.endsWith(".md"))
     .sort().map((f) => `docs/${f}`)];
 await test("links lead somewhere", async () => {
-  const all = badLinks(root, [...pages, "CONTRIBUTING.md"]);
+  const all = badLinks(root, pages);
   if (all.length > 0) throw new Error(all.join("\n"));
 });
 const chosen = pages.filter((p) => !only || p.includes(only));
