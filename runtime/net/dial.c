@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "net/connector.h"
 #include "net/inbox.h"
 #include "net/loop.h"
-#include "net/search.h"
 #include "net/socket.h"
 #include "net/url.h"
 
@@ -22,7 +22,7 @@ struct dialer {
     struct zkt_client *client;
     const struct zkt_allocator *allocator;
     struct zkt_url url;
-    struct zkt_search search;
+    struct zkt_connector connector;
     struct zkt_inbox inbox;
     uv_async_t wake;     /* something is in the inbox, or is to be done */
     uv_timer_t patience; /* the timeout of one zkt_client_poll */
@@ -35,7 +35,7 @@ struct dialer {
 
 /* ---- connecting ---- */
 
-static void on_search_end(void *user, int socket_or_error)
+static void on_connector_end(void *user, int socket_or_error)
 {
     struct dialer *d = user;
     if (d->finishing) {
@@ -58,14 +58,14 @@ static void dial(void *driver, struct zkt_client *client)
 {
     struct dialer *d = driver;
     (void)client;
-    zkt__search_begin(&d->search);
+    zkt__connector_begin(&d->connector);
 }
 
 static void abort_dial(void *driver, struct zkt_client *client)
 {
     struct dialer *d = driver;
     (void)client;
-    zkt__search_abort(&d->search);
+    zkt__connector_abort(&d->connector);
 }
 
 static void update_clock(void *driver)
@@ -89,7 +89,7 @@ static void on_wake(uv_async_t *wake)
     if (d->finishing) {
         return;
     }
-    zkt__search_look(&d->search);
+    zkt__connector_resume(&d->connector);
     if (zkt__inbox_run(&d->inbox, d->client)) {
         d->loop.turns++;
     }
@@ -140,7 +140,7 @@ static void begin_finish(struct dialer *d)
     (void)zkt__inbox_run(&d->inbox, d->client);
     uv_update_time(d->loop.uv);
     zkt__loop_end_turn(&d->loop); /* the goodbye, if the socket takes it */
-    zkt__search_finish(&d->search);
+    zkt__connector_finish(&d->connector);
     zkt__loop_retire(&d->loop);
     zkt__client_free(d->client);
     uv_close((uv_handle_t *)&d->wake, on_handle_gone);
@@ -365,11 +365,11 @@ static struct dialer *new_dialer(const struct zkt_url *url,
         d->url = *url;
         d->url.rest = ZKT_STR(""); /* it points into the user's */
         (void)zkt__url_target(url, d->target);
-        d->search = (struct zkt_search){
+        d->connector = (struct zkt_connector){
             .loop = &d->loop,
             .host = d->url.host,
             .port = d->url.port,
-            .on_end = on_search_end,
+            .on_end = on_connector_end,
             .wake = wake_loop,
             .user = d,
         };

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/serving.h"
+#include "net/uv_server.h"
 
 /* ---- signals ---- */
 
@@ -20,7 +20,7 @@ enum {
 struct runner {
     uv_loop_t uv;
     struct zkt_server *server;
-    struct zkt_serving *serving; /* NULL: gone, or not there yet */
+    struct zkt_uv_server *uv_server; /* NULL: gone, or not there yet */
     uv_signal_t signals[SIGNALS];
     struct sigaction before[SIGNALS]; /* what the program had for them */
     bool signalled;
@@ -30,8 +30,8 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct runner *r = handle->data;
     (void)number;
-    if (r->signalled && r->serving != NULL) {
-        zkt__serving_stop(r->serving); /* whatever is left is dropped */
+    if (r->signalled && r->uv_server != NULL) {
+        zkt__uv_server_stop(r->uv_server); /* whatever is left is dropped */
         return;
     }
     r->signalled = true;
@@ -78,7 +78,7 @@ static void unwatch_signals(struct runner *r)
 static void on_gone(void *user)
 {
     struct runner *r = user;
-    r->serving = NULL;
+    r->uv_server = NULL;
     unref_signals(r);
 }
 
@@ -91,10 +91,11 @@ static int run(struct runner *r)
                         uv_strerror(error));
         on_gone(r);
     } else {
-        r->serving = zkt__serving_open(r->server, &r->uv, on_gone, r, &error);
+        r->uv_server = zkt__uv_server_open(r->server, &r->uv, on_gone, r,
+                                           &error);
     }
-    if (r->serving != NULL) {
-        error = zkt__serving_run(r->serving);
+    if (r->uv_server != NULL) {
+        error = zkt__uv_server_run(r->uv_server);
     }
     /* What does not close is a defect of ours, and hangs a test. */
     (void)uv_run(&r->uv, UV_RUN_DEFAULT);

@@ -8,14 +8,14 @@
 #include <stdio.h>
 
 #include "echo.h"
-#include "net/search.h"
+#include "net/connector.h"
 #include "net/socket.h"
 #include "net/url.h"
 
 struct client {
     struct echo_core echo;
     struct zkt_loop loop;
-    struct zkt_search search;
+    struct zkt_connector connector;
     struct zkt_url url;
     char target[1024];
     uv_async_t wake; /* a name was resolved */
@@ -31,7 +31,7 @@ static void wake(void *user)
 static void on_wake(uv_async_t *async)
 {
     struct client *c = async->data;
-    zkt__search_look(&c->search);
+    zkt__connector_resume(&c->connector);
 }
 
 static void on_found(void *user, int socket_or_error)
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     }
     c.echo.prints = echo_option(argc, argv, "--print", 0) != 0;
     c.loop.on_link_closed = on_link_closed;
-    c.search = (struct zkt_search){
+    c.connector = (struct zkt_connector){
         .loop = &c.loop,
         .host = c.url.host,
         .port = c.url.port,
@@ -92,7 +92,7 @@ int main(int argc, char **argv)
         return 1;
     }
     c.wake.data = &c;
-    zkt__search_begin(&c.search);
+    zkt__connector_begin(&c.connector);
     uv_run(&uv, UV_RUN_DEFAULT);
     zkt__loop_finish(&c.loop);
     echo_finish(&c.echo);

@@ -31,7 +31,7 @@
 #include "counter_client.h"
 #include "counter_server.h"
 #include "failing_alloc.h"
-#include "net/serving.h"
+#include "net/uv_server.h"
 #include "websocket/handshake.h"
 #include "wire.h"
 

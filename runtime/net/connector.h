@@ -7,22 +7,23 @@
  * longer than an attempt is found nevertheless, and is asked for once at a
  * time.
  */
-#ifndef ZKT_NET_SEARCH_H
-#define ZKT_NET_SEARCH_H
+#ifndef ZKT_NET_CONNECTOR_H
+#define ZKT_NET_CONNECTOR_H
 
 #include "net/loop.h"
 #include "net/resolver.h"
 
 struct zkt_attempt;
 
-struct zkt_search {
+struct zkt_connector {
     struct zkt_loop *loop; /* counts our handles and requests as its own */
     const char *host;
     uint16_t port;
     /* The end, once for each begin: a socket, or a libuv error. */
     void (*on_end)(void *user, int socket_or_error);
     void *user;
-    void (*wake)(void *user);    /* from any thread: zkt__search_look is due */
+    void (*wake)(
+        void *user); /* from any thread: zkt__connector_resume is due */
     struct zkt_lookup *lookup;   /* under way, wanted or not; or NULL */
     struct addrinfo *found;      /* by the resolver; freed with the search */
     uint32_t count, left;        /* addresses: found, not tried yet */
@@ -33,12 +34,12 @@ struct zkt_search {
 };
 
 /** Begins to look for a socket; may end at once. */
-void zkt__search_begin(struct zkt_search *search);
+void zkt__connector_begin(struct zkt_connector *connector);
 /** Ends the search with UV_ECANCELED. Does nothing when there is none. */
-void zkt__search_abort(struct zkt_search *search);
+void zkt__connector_abort(struct zkt_connector *connector);
 /** After a wake: goes on if the lookup has ended. */
-void zkt__search_look(struct zkt_search *search);
+void zkt__connector_resume(struct zkt_connector *connector);
 /** Aborts; there will be no wake any more. */
-void zkt__search_finish(struct zkt_search *search);
+void zkt__connector_finish(struct zkt_connector *connector);
 
 #endif

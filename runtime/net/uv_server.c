@@ -1,19 +1,19 @@
-/* See serving.h. */
-#include "net/serving.h"
+/* See uv_server.h. */
+#include "net/uv_server.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "net/driver.h"
 #include "net/listener.h"
-#include "net/workers.h"
+#include "net/shard_driver.h"
+#include "net/worker_threads.h"
 
-struct zkt_serving {
-    struct zkt_driver driver; /* of the first shard */
+struct zkt_uv_server {
+    struct zkt_shard_driver driver; /* of the first shard */
     const struct zkt_allocator *allocator;
     struct zkt_listener listener;
-    struct zkt_workers *workers; /* NULL: there is one thread */
+    struct zkt_worker_threads *workers; /* NULL: there is one thread */
     bool stopped;
     void (*on_gone)(void *user);
     void *user;
@@ -23,22 +23,22 @@ struct zkt_serving {
 
 static bool is_open(void *user)
 {
-    const struct zkt_serving *s = user;
+    const struct zkt_uv_server *s = user;
     return zkt__server_is_open(s->driver.server);
 }
 
 /* Sockets that are about to close count, too: descriptors do not run out. */
-static bool has_room(const struct zkt_serving *s)
+static bool has_room(const struct zkt_uv_server *s)
 {
     const int64_t most = zkt__server_limits(s->driver.server)->connections;
     const uint64_t sockets = (uint64_t)s->driver.loop.sockets +
-                             zkt__workers_sockets(s->workers);
+                             zkt__worker_threads_sockets(s->workers);
     return most == 0 || sockets < (uint64_t)most + ZKT_REFUSED_MAX;
 }
 
 static void on_accept(void *user, int fd, const struct sockaddr *peer)
 {
-    struct zkt_serving *s = user;
+    struct zkt_uv_server *s = user;
     if (!has_room(s)) {
         zkt__server_reached(s->driver.server)->connections++;
         zkt__socket_close(fd);
@@ -48,20 +48,21 @@ static void on_accept(void *user, int fd, const struct sockaddr *peer)
         zkt__socket_close(fd);
         return;
     }
-    if (!zkt__workers_offer(s->workers, s->driver.loop.sockets, fd, peer)) {
-        (void)zkt__driver_take(&s->driver, fd, peer);
+    if (!zkt__worker_threads_offer(s->workers, s->driver.loop.sockets, fd,
+                                   peer)) {
+        (void)zkt__shard_driver_take(&s->driver, fd, peer);
     }
 }
 
 static void on_accept_error(void *user, int error)
 {
-    struct zkt_serving *s = user;
+    struct zkt_uv_server *s = user;
     zkt__server_log(s->driver.server, ZKT_LOG_WARNING,
                     "cannot accept for now: %s", uv_strerror(error));
 }
 
 /* What makes accepting wait may have passed. */
-static void resume_accepting(struct zkt_serving *s)
+static void resume_accepting(struct zkt_uv_server *s)
 {
     if (s->listener.resting && zkt__server_is_open(s->driver.server)) {
         zkt__listener_resume(&s->listener);
@@ -76,7 +77,7 @@ static void on_link_closed(struct zkt_loop *loop)
 /* ---- stopping ---- */
 
 /* Frees it, when the last of its handles has been closed. */
-static void free_if_gone(struct zkt_serving *s)
+static void free_if_gone(struct zkt_uv_server *s)
 {
     if (s->driver.loop.handles > 0 || s->listener.handles > 0) {
         return;
@@ -95,31 +96,31 @@ static void on_loop_stopped(struct zkt_loop *loop)
 
 static void on_listener_closed(void *user)
 {
-    struct zkt_serving *s = user;
+    struct zkt_uv_server *s = user;
     if (s->driver.loop.stopping) {
         free_if_gone(s);
     }
 }
 
-void zkt__serving_stop(struct zkt_serving *s)
+void zkt__uv_server_stop(struct zkt_uv_server *s)
 {
     if (s->stopped) {
         return;
     }
     s->stopped = true;
-    zkt__workers_stop(s->workers); /* they wake us until they are gone */
+    zkt__worker_threads_stop(s->workers); /* they wake us until they are gone */
     s->workers = NULL;
     zkt__listener_close(&s->listener);
-    zkt__driver_stop(&s->driver);
+    zkt__shard_driver_stop(&s->driver);
 }
 
 /* Nothing of it can be saved. */
-static void give_up(struct zkt_serving *s, int error)
+static void give_up(struct zkt_uv_server *s, int error)
 {
     zkt__server_log(s->driver.server, ZKT_LOG_ERROR,
                     "cannot wait for sockets: %s", uv_strerror(error));
     s->driver.loop.error = error;
-    zkt__serving_stop(s);
+    zkt__uv_server_stop(s);
 }
 
 static void on_failed(struct zkt_loop *loop, int error)
@@ -129,13 +130,14 @@ static void on_failed(struct zkt_loop *loop, int error)
 
 static void abandon(struct zkt_core *core)
 {
-    zkt__serving_stop(ZKT_CONTAINER(core->driver, struct zkt_serving, driver));
+    zkt__uv_server_stop(
+        ZKT_CONTAINER(core->driver, struct zkt_uv_server, driver));
 }
 
 static void on_turn(struct zkt_loop *loop)
 {
-    struct zkt_serving *s = loop->user;
-    const int error = zkt__workers_error(s->workers);
+    struct zkt_uv_server *s = loop->user;
+    const int error = zkt__worker_threads_error(s->workers);
     if (error != 0) {
         give_up(s, error);
         return;
@@ -147,14 +149,14 @@ static void on_turn(struct zkt_loop *loop)
         resume_accepting(s); /* otherwise it waits for a descriptor */
     }
     if (zkt_server_is_down(s->driver.server) && zkt__list_empty(&loop->links) &&
-        zkt__workers_are_finished(s->workers)) {
-        zkt__serving_stop(s);
+        zkt__worker_threads_are_finished(s->workers)) {
+        zkt__uv_server_stop(s);
     }
 }
 
 /* ---- starting ---- */
 
-static int listen_on(struct zkt_serving *s, const char *host, uint16_t *port)
+static int listen_on(struct zkt_uv_server *s, const char *host, uint16_t *port)
 {
     struct zkt_server *server = s->driver.server;
     const int error = zkt__listener_open(&s->listener, &s->driver.loop.poller,
@@ -195,17 +197,17 @@ static void limit_connections(struct zkt_server *server)
 /* A thread of the server's has finished: called on that. */
 static void wake(void *user)
 {
-    struct zkt_serving *s = user;
-    zkt__driver_wake(&s->driver);
+    struct zkt_uv_server *s = user;
+    zkt__shard_driver_wake(&s->driver);
 }
 
-static int start(struct zkt_serving *s)
+static int start(struct zkt_uv_server *s)
 {
     struct zkt_server *server = s->driver.server;
     const struct zkt_serve_options *options = zkt__server_options(server);
     uint16_t port = options->port;
     limit_connections(server);
-    int error = zkt__workers_open(server, wake, s, &s->workers);
+    int error = zkt__worker_threads_open(server, wake, s, &s->workers);
     if (error != 0) {
         return error;
     }
@@ -214,7 +216,7 @@ static int start(struct zkt_serving *s)
     if (error != 0) {
         return error;
     }
-    zkt__driver_join(&s->driver, abandon);
+    zkt__shard_driver_join(&s->driver, abandon);
     if (options->on_listening != NULL) {
         zkt__server_begin_callback(server);
         options->on_listening(options->user, port);
@@ -225,9 +227,10 @@ static int start(struct zkt_serving *s)
 }
 
 /* 0 or a libuv error. */
-static int init(struct zkt_serving *s, struct zkt_server *server, uv_loop_t *uv)
+static int init(struct zkt_uv_server *s, struct zkt_server *server,
+                uv_loop_t *uv)
 {
-    const int error = zkt__driver_init(&s->driver, server, uv);
+    const int error = zkt__shard_driver_init(&s->driver, server, uv);
     s->driver.loop.on_turn = on_turn;
     s->driver.loop.on_link_closed = on_link_closed;
     s->driver.loop.on_failed = on_failed;
@@ -245,7 +248,7 @@ static int init(struct zkt_serving *s, struct zkt_server *server, uv_loop_t *uv)
 }
 
 /* The log says why not; @s is NULL if there was no memory for it. */
-static void fail(struct zkt_serving *s, struct zkt_server *server, int error)
+static void fail(struct zkt_uv_server *s, struct zkt_server *server, int error)
 {
     zkt__server_log(server, ZKT_LOG_ERROR, "cannot serve on the loop: %s",
                     uv_strerror(error));
@@ -254,12 +257,13 @@ static void fail(struct zkt_serving *s, struct zkt_server *server, int error)
     }
 }
 
-struct zkt_serving *zkt__serving_open(struct zkt_server *server, uv_loop_t *uv,
-                                      void (*on_gone)(void *user), void *user,
-                                      int *error)
+struct zkt_uv_server *zkt__uv_server_open(struct zkt_server *server,
+                                          uv_loop_t *uv,
+                                          void (*on_gone)(void *user),
+                                          void *user, int *error)
 {
     const struct zkt_allocator *allocator = zkt__server_allocator(server);
-    struct zkt_serving *s = zkt__alloc_zero(allocator, 1, sizeof(*s));
+    struct zkt_uv_server *s = zkt__alloc_zero(allocator, 1, sizeof(*s));
     *error = UV_ENOMEM;
     if (s == NULL) {
         fail(NULL, server, *error);
@@ -276,13 +280,13 @@ struct zkt_serving *zkt__serving_open(struct zkt_server *server, uv_loop_t *uv,
     }
     *error = start(s);
     if (*error != 0) {
-        zkt__serving_stop(s);
+        zkt__uv_server_stop(s);
         return NULL;
     }
     return s;
 }
 
-int zkt__serving_run(struct zkt_serving *s)
+int zkt__uv_server_run(struct zkt_uv_server *s)
 {
     int error = zkt__loop_take_over(&s->driver.loop);
     if (error == 0) {
@@ -290,7 +294,7 @@ int zkt__serving_run(struct zkt_serving *s)
     } else {
         zkt__server_log(s->driver.server, ZKT_LOG_ERROR,
                         "cannot serve on the loop: %s", uv_strerror(error));
-        zkt__serving_stop(s);
+        zkt__uv_server_stop(s);
     }
     return error;
 }
@@ -312,10 +316,10 @@ enum zkt_status zkt_server_listen(struct zkt_server *server,
         zkt__server_is_running(server) || zkt__server_is_stopping(server)) {
         return ZKT_FAILED_PRECONDITION;
     }
-    if (zkt__serving_open(server, loop,
-                          options->on_stopped != NULL ? options->on_stopped
-                                                      : ignore,
-                          options->user, &error) != NULL) {
+    if (zkt__uv_server_open(server, loop,
+                            options->on_stopped != NULL ? options->on_stopped
+                                                        : ignore,
+                            options->user, &error) != NULL) {
         zkt__server_change_thread(server); /* the loop's */
         return ZKT_OK;
     }

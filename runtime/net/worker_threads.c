@@ -1,21 +1,21 @@
 /*
- * See workers.h. What a worker is sent comes through a queue of its own and
- * not its shard's: so whatever it does not take any more, it can give up when
- * it stops, and nothing of net remains in the shard.
+ * See worker_threads.h. What a worker is sent comes through a queue of its own
+ * and not its shard's: so whatever it does not take any more, it can give up
+ * when it stops, and nothing of net remains in the shard.
  */
-#include "net/workers.h"
+#include "net/worker_threads.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
-#include "net/driver.h"
+#include "net/shard_driver.h"
 #include "net/socket.h"
 
 struct worker {
-    struct zkt_driver driver;
-    struct zkt_workers *workers;
+    struct zkt_shard_driver driver;
+    struct zkt_worker_threads *workers;
     struct zkt_work_queue *arrivals;
     uv_loop_t uv;
     pthread_t thread;
@@ -26,7 +26,7 @@ struct worker {
     atomic_int error; /* by which it has failed */
 };
 
-struct zkt_workers {
+struct zkt_worker_threads {
     const struct zkt_allocator *allocator;
     struct zkt_server *server;
     void (*wake)(void *user);
@@ -58,8 +58,8 @@ static void arrive(struct zkt_work *work, void *owner)
     struct zkt_server *server = w->driver.server;
     if (atomic_load(&w->told) || zkt__server_is_stopping(server)) {
         turn_away(w, server, arrival->fd);
-    } else if (!zkt__driver_take(&w->driver, arrival->fd,
-                                 (struct sockaddr *)&arrival->peer)) {
+    } else if (!zkt__shard_driver_take(&w->driver, arrival->fd,
+                                       (struct sockaddr *)&arrival->peer)) {
         atomic_fetch_sub(&w->sockets, 1);
     }
     zkt__release(w->workers->allocator, arrival);
@@ -76,10 +76,10 @@ static void stop(struct worker *w)
 {
     zkt__work_close(w->arrivals);
     zkt__work_run(w->arrivals, w, ZKT_WORK_ALL);
-    zkt__driver_stop(&w->driver);
+    zkt__shard_driver_stop(&w->driver);
 }
 
-static void on_wake(struct zkt_driver *driver)
+static void on_wake(struct zkt_shard_driver *driver)
 {
     struct worker *w = ZKT_CONTAINER(driver, struct worker, driver);
     if (atomic_load(&w->told)) {
@@ -123,7 +123,7 @@ static void *run(void *user)
 static void wake_worker(void *user)
 {
     struct worker *w = user;
-    zkt__driver_wake(&w->driver);
+    zkt__shard_driver_wake(&w->driver);
 }
 
 /*
@@ -157,7 +157,7 @@ static int start(struct worker *w, struct zkt_server *shard)
         return error;
     }
     w->has_loop = true;
-    error = zkt__driver_init(&w->driver, shard, &w->uv);
+    error = zkt__shard_driver_init(&w->driver, shard, &w->uv);
     if (error != 0) {
         return error;
     }
@@ -168,10 +168,10 @@ static int start(struct worker *w, struct zkt_server *shard)
     w->driver.loop.user = w;
     error = zkt__loop_take_over(&w->driver.loop);
     if (error != 0) {
-        zkt__driver_stop(&w->driver);
+        zkt__shard_driver_stop(&w->driver);
         return error;
     }
-    zkt__driver_join(&w->driver, NULL);
+    zkt__shard_driver_join(&w->driver, NULL);
     zkt__work_queue_on_wake(w->arrivals, wake_worker, w);
     zkt__server_change_thread(shard);
     error = create_thread(w);
@@ -183,8 +183,9 @@ static int start(struct worker *w, struct zkt_server *shard)
     return 0;
 }
 
-int zkt__workers_open(struct zkt_server *server, void (*wake)(void *user),
-                      void *user, struct zkt_workers **out)
+int zkt__worker_threads_open(struct zkt_server *server,
+                             void (*wake)(void *user), void *user,
+                             struct zkt_worker_threads **out)
 {
     const struct zkt_allocator *allocator = zkt__server_allocator(server);
     const uint32_t count = zkt__server_shard_count(server) - 1;
@@ -193,7 +194,7 @@ int zkt__workers_open(struct zkt_server *server, void (*wake)(void *user),
     if (count == 0) {
         return 0;
     }
-    struct zkt_workers *workers = zkt__alloc_zero(
+    struct zkt_worker_threads *workers = zkt__alloc_zero(
         allocator, 1, sizeof(*workers) + count * sizeof(struct worker));
     if (workers == NULL) {
         goto fail_alloc;
@@ -215,7 +216,7 @@ int zkt__workers_open(struct zkt_server *server, void (*wake)(void *user),
     return 0;
 
 fail_start:
-    zkt__workers_stop(workers);
+    zkt__worker_threads_stop(workers);
     zkt__server_run_shards(server, 1);
 fail_alloc:
     zkt__server_log(server, ZKT_LOG_ERROR, "cannot start %u threads: %s",
@@ -225,7 +226,7 @@ fail_alloc:
 
 /* ---- sockets ---- */
 
-uint32_t zkt__workers_sockets(const struct zkt_workers *workers)
+uint32_t zkt__worker_threads_sockets(const struct zkt_worker_threads *workers)
 {
     uint32_t sum = 0;
     for (uint32_t i = 0; workers != NULL && i < workers->count; i++) {
@@ -235,7 +236,8 @@ uint32_t zkt__workers_sockets(const struct zkt_workers *workers)
 }
 
 /* The one that has fewest, and fewer than @most; NULL: none has. */
-static struct worker *find_idlest(struct zkt_workers *workers, uint32_t most)
+static struct worker *find_idlest(struct zkt_worker_threads *workers,
+                                  uint32_t most)
 {
     struct worker *idlest = NULL;
     for (uint32_t i = 0; workers != NULL && i < workers->count; i++) {
@@ -248,8 +250,8 @@ static struct worker *find_idlest(struct zkt_workers *workers, uint32_t most)
     return idlest;
 }
 
-bool zkt__workers_offer(struct zkt_workers *workers, uint32_t own, int fd,
-                        const struct sockaddr *peer)
+bool zkt__worker_threads_offer(struct zkt_worker_threads *workers, uint32_t own,
+                               int fd, const struct sockaddr *peer)
 {
     char text[ZKT_ADDRESS_TEXT];
     struct worker *w = find_idlest(workers, own);
@@ -275,7 +277,7 @@ bool zkt__workers_offer(struct zkt_workers *workers, uint32_t own, int fd,
 
 /* ---- stopping ---- */
 
-int zkt__workers_error(const struct zkt_workers *workers)
+int zkt__worker_threads_error(const struct zkt_worker_threads *workers)
 {
     int error = 0;
     for (uint32_t i = 0; workers != NULL && error == 0 && i < workers->count;
@@ -285,7 +287,7 @@ int zkt__workers_error(const struct zkt_workers *workers)
     return error;
 }
 
-bool zkt__workers_are_finished(const struct zkt_workers *workers)
+bool zkt__worker_threads_are_finished(const struct zkt_worker_threads *workers)
 {
     bool finished = true;
     for (uint32_t i = 0; workers != NULL && i < workers->count; i++) {
@@ -305,7 +307,7 @@ static void finish(struct worker *w)
     zkt__work_queue_unref(w->arrivals);
 }
 
-void zkt__workers_stop(struct zkt_workers *workers)
+void zkt__worker_threads_stop(struct zkt_worker_threads *workers)
 {
     if (workers == NULL) {
         return;

@@ -1,9 +1,9 @@
-/* See driver.h. */
-#include "net/driver.h"
+/* See shard_driver.h. */
+#include "net/shard_driver.h"
 
 static void on_async(uv_async_t *async)
 {
-    struct zkt_driver *d = async->data;
+    struct zkt_shard_driver *d = async->data;
     if (d->on_wake != NULL && !d->loop.stopping) {
         zkt__loop_clock(&d->loop);
         d->on_wake(d);
@@ -13,12 +13,12 @@ static void on_async(uv_async_t *async)
 
 static void on_async_gone(uv_handle_t *handle)
 {
-    struct zkt_driver *d = handle->data;
+    struct zkt_shard_driver *d = handle->data;
     zkt__loop_handle_gone(&d->loop);
 }
 
-int zkt__driver_init(struct zkt_driver *d, struct zkt_server *server,
-                     uv_loop_t *uv)
+int zkt__shard_driver_init(struct zkt_shard_driver *d,
+                           struct zkt_server *server, uv_loop_t *uv)
 {
     const struct zkt_limits *limits = zkt__server_limits(server);
     int error = zkt__loop_init(&d->loop, uv, zkt__server_core(server),
@@ -40,23 +40,23 @@ int zkt__driver_init(struct zkt_driver *d, struct zkt_server *server,
 
 /* ---- waking ---- */
 
-void zkt__driver_wake(struct zkt_driver *d)
+void zkt__shard_driver_wake(struct zkt_shard_driver *d)
 {
     (void)uv_async_send(&d->async);
 }
 
 static void wake(void *user)
 {
-    zkt__driver_wake(user);
+    zkt__shard_driver_wake(user);
 }
 
 static void wake_core(struct zkt_core *core)
 {
-    zkt__driver_wake(core->driver);
+    zkt__shard_driver_wake(core->driver);
 }
 
-void zkt__driver_join(struct zkt_driver *d,
-                      void (*abandon)(struct zkt_core *core))
+void zkt__shard_driver_join(struct zkt_shard_driver *d,
+                            void (*abandon)(struct zkt_core *core))
 {
     struct zkt_core *core = zkt__server_core(d->server);
     core->driver = d;
@@ -65,7 +65,7 @@ void zkt__driver_join(struct zkt_driver *d,
     zkt__work_queue_on_wake(zkt__server_work(d->server), wake, d);
 }
 
-static void leave(struct zkt_driver *d)
+static void leave(struct zkt_shard_driver *d)
 {
     struct zkt_core *core = zkt__server_core(d->server);
     zkt__work_queue_on_wake(zkt__server_work(d->server), NULL, NULL);
@@ -76,7 +76,7 @@ static void leave(struct zkt_driver *d)
     zkt__server_change_thread(d->server);
 }
 
-void zkt__driver_stop(struct zkt_driver *d)
+void zkt__shard_driver_stop(struct zkt_shard_driver *d)
 {
     if (d->server == NULL) {
         return;
@@ -89,7 +89,8 @@ void zkt__driver_stop(struct zkt_driver *d)
 
 /* ---- connections ---- */
 
-bool zkt__driver_take(struct zkt_driver *d, int fd, const struct sockaddr *peer)
+bool zkt__shard_driver_take(struct zkt_shard_driver *d, int fd,
+                            const struct sockaddr *peer)
 {
     char text[ZKT_ADDRESS_TEXT];
     int error = UV_ENOMEM;
