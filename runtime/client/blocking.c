@@ -191,8 +191,8 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
         .reply = given != NULL ? given : &own,
         .reply_is_ours = given == NULL,
     };
-    if (client->ops->is_foreign != NULL &&
-        client->ops->is_foreign(client->driver)) {
+    if (client->ops->is_other_thread != NULL &&
+        client->ops->is_other_thread(client->driver)) {
         client->ops->wait(client->driver, begin, &call, &call.over);
         if (!call.over) { /* another thread closes it at this moment */
             return refuse_here(given, ZKT_CANCELLED, "WebSocket client closed");

@@ -85,10 +85,10 @@ void zkt__client_clock(struct zkt_client *client)
 
 /* ---- other threads ---- */
 
-static bool is_foreign(const struct zkt_client *client)
+static bool is_other_thread(const struct zkt_client *client)
 {
-    return client->ops->is_foreign != NULL &&
-           client->ops->is_foreign(client->driver);
+    return client->ops->is_other_thread != NULL &&
+           client->ops->is_other_thread(client->driver);
 }
 
 static void complain(const struct zkt_client *client)
@@ -102,7 +102,7 @@ static void complain(const struct zkt_client *client)
 
 bool zkt__client_may_call(const struct zkt_client *client)
 {
-    if (client->ops->is_foreign != NULL ||
+    if (client->ops->is_other_thread != NULL ||
         zkt__affinity_allows(&client->owner)) {
         return true;
     }
@@ -113,7 +113,7 @@ bool zkt__client_may_call(const struct zkt_client *client)
 bool zkt__client_may_look(const struct zkt_client *client)
 {
 #ifndef NDEBUG
-    if (is_foreign(client)) {
+    if (is_other_thread(client)) {
         complain(client);
         return false;
     }
@@ -149,7 +149,7 @@ void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
     if (!zkt__client_may_call(client)) {
         return;
     }
-    if (!is_foreign(client)) {
+    if (!is_other_thread(client)) {
         fn(user);
         return;
     }
@@ -433,7 +433,7 @@ void zkt_client_close(struct zkt_client *client)
     if (client == NULL || !zkt__client_may_call(client)) {
         return;
     }
-    if (is_foreign(client)) {
+    if (is_other_thread(client)) {
         client->ops->close(client->driver, client);
         return;
     }

@@ -38,7 +38,7 @@ struct zkt_client_driver_ops {
     /* The rest is for a client on a thread of its own, NULL for others. */
 
     /* Whether the caller is on another thread than the client's. */
-    bool (*is_foreign)(void *driver);
+    bool (*is_other_thread)(void *driver);
     /*
      * From another thread: runs @fn on the client's, and waits until @over is
      * set by end_wait.

@@ -127,8 +127,8 @@ static enum zkt_status wait_for(struct zkt_waiter *w)
     if (!zkt__client_may_call(client)) {
         return ZKT_FAILED_PRECONDITION;
     }
-    if (client->ops->is_foreign != NULL &&
-        client->ops->is_foreign(client->driver)) {
+    if (client->ops->is_other_thread != NULL &&
+        client->ops->is_other_thread(client->driver)) {
         client->ops->wait(client->driver, begin, w, &w->over);
         return w->status;
     }

@@ -24,10 +24,10 @@ struct dialer {
     struct zkt_url url;
     struct zkt_connector connector;
     struct zkt_inbox inbox;
-    uv_async_t wake;     /* something is in the inbox, or is to be done */
-    uv_timer_t patience; /* the timeout of one zkt_client_poll */
+    uv_async_t wake;       /* something is in the inbox, or is to be done */
+    uv_timer_t poll_timer; /* the timeout of one zkt_client_poll */
     pthread_t thread;
-    bool impatient;
+    bool timed_out;
     bool finishing;
     bool joined; /* the one who closes waits for the thread */
     char target[];
@@ -97,7 +97,7 @@ static void on_wake(uv_async_t *wake)
 
 /* On a user's loop: the end of its turn may be far away. In a callback it is
  * near, but for the log's, which may be called at any time. */
-static void on_touch(struct zkt_core *core)
+static void on_core_wake(struct zkt_core *core)
 {
     struct dialer *d = core->driver;
     if (!zkt__client_is_busy(d->client) ||
@@ -144,15 +144,15 @@ static void begin_finish(struct dialer *d)
     zkt__loop_retire(&d->loop);
     zkt__client_free(d->client);
     uv_close((uv_handle_t *)&d->wake, on_handle_gone);
-    uv_close((uv_handle_t *)&d->patience, on_handle_gone);
+    uv_close((uv_handle_t *)&d->poll_timer, on_handle_gone);
 }
 
 /* ---- the client's loop, run by zkt_client_poll ---- */
 
-static void on_impatient(uv_timer_t *timer)
+static void on_poll_timeout(uv_timer_t *timer)
 {
     struct dialer *d = timer->data;
-    d->impatient = true;
+    d->timed_out = true;
     uv_stop(timer->loop); /* it ran before the poll, which must not wait */
 }
 
@@ -162,18 +162,19 @@ static enum zkt_status run_loop(void *driver, int timeout_ms)
     const uint64_t before = d->loop.turns;
     uv_update_time(&d->own);
     zkt__loop_end_turn(&d->loop);
-    d->impatient = timeout_ms == 0;
+    d->timed_out = timeout_ms == 0;
     if (timeout_ms > 0) {
-        uv_timer_start(&d->patience, on_impatient, (uint64_t)timeout_ms, 0);
+        uv_timer_start(&d->poll_timer, on_poll_timeout, (uint64_t)timeout_ms,
+                       0);
     }
     if (timeout_ms == 0) {
         (void)uv_run(&d->own, UV_RUN_NOWAIT);
     }
     /* What was due already must not be waited for again. */
-    while (d->loop.turns == before && !d->impatient) {
+    while (d->loop.turns == before && !d->timed_out) {
         (void)uv_run(&d->own, UV_RUN_ONCE);
     }
-    uv_timer_stop(&d->patience);
+    uv_timer_stop(&d->poll_timer);
     return d->loop.turns != before ? ZKT_OK : ZKT_DEADLINE_EXCEEDED;
 }
 
@@ -214,25 +215,25 @@ static void on_stopped(struct zkt_loop *loop)
     destroy(loop->user);
 }
 
-static void finish_elsewhere(void *driver, struct zkt_client *client)
+static void finish_on_loop(void *driver, struct zkt_client *client)
 {
     (void)client;
     begin_finish(driver);
 }
 
-static const struct zkt_client_driver_ops guest_ops = {
+static const struct zkt_client_driver_ops user_loop_ops = {
     .connect = dial,
     .abort_connect = abort_dial,
-    .finish = finish_elsewhere,
+    .finish = finish_on_loop,
     .post = post,
     .clock = update_clock,
 };
 
-static void settle_in(struct dialer *d)
+static void join_user_loop(struct dialer *d)
 {
     struct zkt_core *core = zkt__client_core(d->client);
     core->driver = d;
-    core->wake = on_touch;
+    core->wake = on_core_wake;
     d->loop.on_turn = on_turn;
     d->loop.on_stopped = on_stopped;
     wake_loop(d); /* for the first turn */
@@ -258,30 +259,30 @@ static void *run_thread(void *user)
     return NULL;
 }
 
-static bool is_foreign(void *driver)
+static bool is_other_thread(void *driver)
 {
     const struct dialer *d = driver;
     return !pthread_equal(pthread_self(), d->thread);
 }
 
-struct visit {
+struct waited_call {
     void (*fn)(void *user);
     void *user;
 };
 
-static void run_visit(struct zkt_client *client, void *user)
+static void run_waited_call(struct zkt_client *client, void *user)
 {
-    const struct visit *visit = user;
+    const struct waited_call *call = user;
     (void)client;
-    visit->fn(visit->user);
+    call->fn(call->user);
 }
 
 static void wait_for(void *driver, void (*fn)(void *user), void *user,
                      bool *over)
 {
     struct dialer *d = driver;
-    struct visit visit = { fn, user };
-    zkt__inbox_wait(&d->inbox, run_visit, &visit, over);
+    struct waited_call call = { fn, user };
+    zkt__inbox_wait(&d->inbox, run_waited_call, &call, over);
 }
 
 static void end_wait(void *driver, bool *over)
@@ -319,10 +320,10 @@ static void close_thread(void *driver, struct zkt_client *client)
 static const struct zkt_client_driver_ops thread_ops = {
     .connect = dial,
     .abort_connect = abort_dial,
-    .finish = finish_elsewhere,
+    .finish = finish_on_loop,
     .post = post,
     .clock = update_clock,
-    .is_foreign = is_foreign,
+    .is_other_thread = is_other_thread,
     .wait = wait_for,
     .end_wait = end_wait,
     .close = close_thread,
@@ -381,7 +382,7 @@ static const struct zkt_client_driver_ops *ops_for(
     const struct zkt_client_options *options)
 {
     if (options->loop != NULL) {
-        return &guest_ops;
+        return &user_loop_ops;
     }
     return options->thread ? &thread_ops : &polled_ops;
 }
@@ -402,8 +403,8 @@ static void abandon(struct dialer *d)
 }
 
 /* The client and its handles in @uv; 0, or a libuv error and @d is gone. */
-static int move_in(struct dialer *d, uv_loop_t *uv,
-                   const struct zkt_client_options *options)
+static int init_client(struct dialer *d, uv_loop_t *uv,
+                       const struct zkt_client_options *options)
 {
     int error = UV_ENOMEM;
     d->client = zkt__client_new(options, zkt_cstr(d->url.authority),
@@ -422,14 +423,14 @@ static int move_in(struct dialer *d, uv_loop_t *uv,
         goto fail_loop;
     }
     d->loop.user = d;
-    d->loop.counts = d->loop.is_client = true;
+    d->loop.counts_turns = d->loop.is_client = true;
     error = uv_async_init(uv, &d->wake, on_wake);
     if (error != 0) {
         abandon(d);
         return error;
     }
-    uv_timer_init(uv, &d->patience);
-    d->wake.data = d->patience.data = d;
+    uv_timer_init(uv, &d->poll_timer);
+    d->wake.data = d->poll_timer.data = d;
     d->loop.handles += 2;
     return 0;
 
@@ -456,10 +457,10 @@ static int start(struct dialer *d, const struct zkt_client_options *options)
             return error;
         }
     }
-    error = move_in(d, options->loop != NULL ? options->loop : &d->own,
-                    options);
+    error = init_client(d, options->loop != NULL ? options->loop : &d->own,
+                        options);
     if (error == 0 && options->loop != NULL) {
-        settle_in(d);
+        join_user_loop(d);
     }
     if (error == 0 && options->thread) {
         error = start_thread(d);

@@ -44,7 +44,7 @@ int zkt_socket_listen(const char *host, uint16_t *port)
     return fd;
 }
 
-static bool is_for_later(ptrdiff_t error)
+static bool would_block(ptrdiff_t error)
 {
     return error == -EAGAIN || error == -EWOULDBLOCK;
 }
@@ -53,7 +53,7 @@ static bool is_for_later(ptrdiff_t error)
  * is a connection, which cannot be accepted now. */
 static void note_accept_error(struct zkt_server *server, int error)
 {
-    if (!is_for_later(error) && !zkt__socket_lost_one(error) &&
+    if (!would_block(error) && !zkt__socket_error_is_transient(error) &&
         zkt__server_may_call(server, "zkt_server_accept_socket")) {
         zkt__server_log(server, ZKT_LOG_WARNING, "cannot accept for now: %s",
                         uv_strerror(error));
@@ -71,7 +71,7 @@ struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
         note_accept_error(server, accepted);
         return NULL;
     }
-    zkt__socket_spell((struct sockaddr *)&peer, address);
+    zkt__socket_format_address((struct sockaddr *)&peer, address);
     struct zkt_endpoint *endpoint = zkt_server_accept(server, address, user);
     if (endpoint == NULL) {
         zkt__socket_close(accepted);
@@ -96,7 +96,7 @@ static void take(struct zkt_endpoint *endpoint, char *bytes, ptrdiff_t got)
         zkt_endpoint_ended(endpoint);
     } else if (got > 0 && !endpoint->half_closed) {
         zkt_endpoint_feed(endpoint, bytes, (size_t)got);
-    } else if (got < 0 && !is_for_later(got)) {
+    } else if (got < 0 && !would_block(got)) {
         abort_endpoint(endpoint);
     }
 }
@@ -121,20 +121,20 @@ void zkt_endpoint_receive(struct zkt_endpoint *endpoint, int fd)
 static bool flush(struct zkt_endpoint *endpoint, int fd)
 {
     struct zkt_slice slices[SLICES];
-    bool stuck = false;
+    bool blocked = false;
     size_t count;
-    while (!stuck && zkt_endpoint_fate(endpoint) != ZKT_FATE_DROP &&
+    while (!blocked && zkt_endpoint_fate(endpoint) != ZKT_FATE_DROP &&
            (count = zkt_endpoint_pending(endpoint, slices, SLICES)) > 0) {
         const ptrdiff_t sent = zkt__socket_write(fd, slices, count);
         if (sent >= 0) {
             zkt_endpoint_sent(endpoint, (size_t)sent);
-        } else if (is_for_later(sent)) {
-            stuck = true;
+        } else if (would_block(sent)) {
+            blocked = true;
         } else {
             abort_endpoint(endpoint);
         }
     }
-    return stuck;
+    return blocked;
 }
 
 /*
@@ -153,9 +153,9 @@ static void half_close(struct zkt_endpoint *endpoint, int fd)
 
 int zkt_endpoint_send(struct zkt_endpoint *endpoint, int fd)
 {
-    const bool stuck = flush(endpoint, fd);
+    const bool blocked = flush(endpoint, fd);
     const enum zkt_fate fate = zkt_endpoint_fate(endpoint);
-    const bool over = fate == ZKT_FATE_CLOSE && !stuck;
+    const bool over = fate == ZKT_FATE_CLOSE && !blocked;
     if (fate == ZKT_FATE_DROP || (over && endpoint->ended)) {
         zkt_endpoint_detach(endpoint);
         return -1;
@@ -164,5 +164,5 @@ int zkt_endpoint_send(struct zkt_endpoint *endpoint, int fd)
         half_close(endpoint, fd);
     }
     const bool reads = zkt_endpoint_reading(endpoint) && !endpoint->ended;
-    return (reads ? POLLIN : 0) | (stuck ? POLLOUT : 0);
+    return (reads ? POLLIN : 0) | (blocked ? POLLOUT : 0);
 }

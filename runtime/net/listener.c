@@ -20,16 +20,16 @@ static void on_retry(uv_timer_t *timer)
 }
 
 /* A poll that stays on would spin. */
-static void rest(struct zkt_listener *listener)
+static void pause_accepting(struct zkt_listener *listener)
 {
-    listener->resting = true;
+    listener->paused = true;
     zkt__poller_forget(listener->poller, &listener->source);
 }
 
 /* The process is out of something, which may come back unseen. */
-static void rest_a_while(struct zkt_listener *listener, int error)
+static void pause_and_retry(struct zkt_listener *listener, int error)
 {
-    rest(listener);
+    pause_accepting(listener);
     uv_timer_start(&listener->retry, on_retry, RETRY_MS, 0);
     if (!listener->failing) {
         listener->failing = true;
@@ -45,10 +45,10 @@ static void rest_a_while(struct zkt_listener *listener, int error)
 static int64_t allow(struct zkt_listener *listener)
 {
     const uint64_t batch = listener->poller->batches;
-    const bool again = listener->batch + 1 == batch;
+    const bool consecutive = listener->batch + 1 == batch;
     const int64_t most = listener->per_turn;
     listener->batch = batch;
-    listener->allowed = again ? listener->allowed * 2 : 1;
+    listener->allowed = consecutive ? listener->allowed * 2 : 1;
     listener->allowed = listener->allowed < most ? listener->allowed : most;
     return listener->allowed;
 }
@@ -62,18 +62,18 @@ static void on_readable(struct zkt_source *source, uint32_t events)
     for (int64_t i = 0; i < most; i++) {
         struct sockaddr_storage peer;
         if (!listener->is_open(listener->user)) {
-            rest(listener);
+            pause_accepting(listener);
             return;
         }
         const int fd = zkt__socket_accept(source->fd, &peer);
         if (fd == -EAGAIN) {
             return;
         }
-        if (zkt__socket_lost_one(fd)) {
+        if (zkt__socket_error_is_transient(fd)) {
             continue;
         }
         if (fd < 0) {
-            rest_a_while(listener, fd);
+            pause_and_retry(listener, fd);
             return;
         }
         listener->failing = false;
@@ -104,12 +104,12 @@ int zkt__listener_open(struct zkt_listener *listener, struct zkt_poller *poller,
 
 void zkt__listener_resume(struct zkt_listener *listener)
 {
-    if (listener->resting && listener->source.fd >= 0) {
-        listener->resting = false;
+    if (listener->paused && listener->source.fd >= 0) {
+        listener->paused = false;
         uv_timer_stop(&listener->retry);
         const int error = watch(listener);
         if (error != 0) {
-            rest_a_while(listener, error);
+            pause_and_retry(listener, error);
         }
     }
 }

@@ -17,7 +17,7 @@ struct zkt_listener {
     int64_t allowed;  /* of these, this time */
     uint64_t batch;   /* the poller's, in which it was ready last */
     uint32_t handles; /* of ours that are not closed yet */
-    bool resting;
+    bool paused;
     bool failing;         /* accepting has not succeeded since it failed */
     uint64_t *turns_full; /* counts turns in which per_turn was reached */
     /* Whether to accept one more; when not, resume is called in time. */
@@ -35,7 +35,7 @@ struct zkt_listener {
 /** Listens and begins to accept. @port as in zkt__socket_listen; 0 or error. */
 int zkt__listener_open(struct zkt_listener *listener, struct zkt_poller *poller,
                        const char *host, uint16_t *port);
-/** Tries again at once, after resting: a descriptor has become free, or the
+/** Tries again at once, after a pause: a descriptor has become free, or the
  * owner wants more. */
 void zkt__listener_resume(struct zkt_listener *listener);
 /** Stops listening, in time; takes one whose fd is -1. May be repeated. */

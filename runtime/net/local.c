@@ -12,79 +12,79 @@
 #include "server/server.h"
 
 /* Rung when another thread has posted something. */
-struct bell {
+struct condition {
     pthread_mutex_t mutex;
-    pthread_cond_t rings;
-    bool rung;
+    pthread_cond_t changed;
+    bool signalled;
 };
 
 /* Everybody who is joined to one server; its driver. */
-struct hub {
-    struct bell bell;
+struct loopback {
+    struct condition posted;
     const struct zkt_allocator *allocator;
-    struct zkt_server *server; /* NULL: it was freed */
-    struct zkt_core *core;     /* the server's, or none */
-    struct zkt_core none; /* goes on with the clock of one that was freed */
-    struct zkt_list joints;
+    struct zkt_server *server;    /* NULL: it was freed */
+    struct zkt_core *core;        /* the server's, or stopped_core */
+    struct zkt_core stopped_core; /* keeps a freed server's clock running */
+    struct zkt_list pipes;
     uint32_t users; /* that go on to use it: it is not freed meanwhile */
     bool turning;
 };
 
 /* One client and its two endpoints. */
-struct joint {
-    struct zkt_node node; /* in hub->joints */
-    struct hub *hub;
+struct pipe {
+    struct zkt_node node; /* in loopback->pipes */
+    struct loopback *loopback;
     struct zkt_client *client;
-    struct zkt_endpoint *near, *far; /* the client's, the server's; or NULL */
+    struct zkt_endpoint *client_end, *server_end; /* NULL: not connected */
     struct zkt_inbox inbox;
     bool polling;   /* it is polled: who polls it finishes it */
     bool finishing; /* its last callbacks run */
 };
 
-static struct zkt_core *core_of(const struct joint *joint)
+static struct zkt_core *core_of(const struct pipe *pipe)
 {
-    return zkt__client_core(joint->client);
+    return zkt__client_core(pipe->client);
 }
 
 /* ---- waiting for other threads ---- */
 
-static bool bell_init(struct bell *bell)
+static bool condition_init(struct condition *condition)
 {
-    if (pthread_mutex_init(&bell->mutex, NULL) != 0) {
+    if (pthread_mutex_init(&condition->mutex, NULL) != 0) {
         return false;
     }
-    if (pthread_cond_init(&bell->rings, NULL) != 0) {
-        pthread_mutex_destroy(&bell->mutex);
+    if (pthread_cond_init(&condition->changed, NULL) != 0) {
+        pthread_mutex_destroy(&condition->mutex);
         return false;
     }
     return true;
 }
 
-static void bell_finish(struct bell *bell)
+static void condition_finish(struct condition *condition)
 {
-    pthread_cond_destroy(&bell->rings);
-    pthread_mutex_destroy(&bell->mutex);
+    pthread_cond_destroy(&condition->changed);
+    pthread_mutex_destroy(&condition->mutex);
 }
 
 /* From any thread. */
-static void ring(void *user)
+static void signal_posted(void *user)
 {
-    struct hub *hub = user;
-    pthread_mutex_lock(&hub->bell.mutex);
-    hub->bell.rung = true;
-    pthread_cond_signal(&hub->bell.rings);
-    pthread_mutex_unlock(&hub->bell.mutex);
+    struct loopback *loopback = user;
+    pthread_mutex_lock(&loopback->posted.mutex);
+    loopback->posted.signalled = true;
+    pthread_cond_signal(&loopback->posted.changed);
+    pthread_mutex_unlock(&loopback->posted.mutex);
 }
 
 /* Waits until it rings, unless it has since the last time. */
-static void wait_for_bell(struct bell *bell)
+static void condition_wait(struct condition *condition)
 {
-    pthread_mutex_lock(&bell->mutex);
-    while (!bell->rung) {
-        pthread_cond_wait(&bell->rings, &bell->mutex);
+    pthread_mutex_lock(&condition->mutex);
+    while (!condition->signalled) {
+        pthread_cond_wait(&condition->changed, &condition->mutex);
     }
-    bell->rung = false;
-    pthread_mutex_unlock(&bell->mutex);
+    condition->signalled = false;
+    pthread_mutex_unlock(&condition->mutex);
 }
 
 /* ---- moving bytes ---- */
@@ -94,14 +94,15 @@ enum {
 };
 
 /* Moves what is pending at @from to @to; whether there was any. A callback may
- * end the server, and the joint with it. */
-static bool move_bytes(const struct joint *joint, struct zkt_endpoint *from,
+ * end the server, and the pipe with it. */
+static bool move_bytes(const struct pipe *pipe, struct zkt_endpoint *from,
                        struct zkt_endpoint *to)
 {
     struct zkt_slice slice;
     uint8_t chunk[CHUNK];
     bool moved = false;
-    while (joint->near != NULL && from->ops->pending(from, &slice, 1) > 0) {
+    while (pipe->client_end != NULL &&
+           from->ops->pending(from, &slice, 1) > 0) {
         const size_t len = slice.len < CHUNK ? slice.len : CHUNK;
         memcpy(chunk, slice.data, len);
         from->ops->sent(from, len);
@@ -111,29 +112,31 @@ static bool move_bytes(const struct joint *joint, struct zkt_endpoint *from,
     return moved;
 }
 
-/* Ends the joint when either side wants no more. */
-static bool part(struct joint *joint)
+/* Ends the pipe when either side wants no more. */
+static bool disconnect(struct pipe *pipe)
 {
-    if (!joint->near->closing && !joint->near->aborted &&
-        !joint->far->closing && !joint->far->aborted) {
+    if (!pipe->client_end->closing && !pipe->client_end->aborted &&
+        !pipe->server_end->closing && !pipe->server_end->aborted) {
         return false;
     }
-    struct zkt_endpoint *near = joint->near, *far = joint->far;
-    joint->near = joint->far = NULL;
-    near->ops->detach(near);
-    far->ops->detach(far);
+    struct zkt_endpoint *client_end = pipe->client_end,
+                        *server_end = pipe->server_end;
+    pipe->client_end = pipe->server_end = NULL;
+    client_end->ops->detach(client_end);
+    server_end->ops->detach(server_end);
     return true;
 }
 
-static bool pump(struct joint *joint)
+static bool pump(struct pipe *pipe)
 {
-    if (joint->near == NULL) {
+    if (pipe->client_end == NULL) {
         return false;
     }
-    struct zkt_endpoint *near = joint->near, *far = joint->far;
-    bool moved = move_bytes(joint, near, far);
-    moved = move_bytes(joint, far, near) || moved;
-    return (joint->near != NULL && part(joint)) || moved;
+    struct zkt_endpoint *client_end = pipe->client_end,
+                        *server_end = pipe->server_end;
+    bool moved = move_bytes(pipe, client_end, server_end);
+    moved = move_bytes(pipe, server_end, client_end) || moved;
+    return (pipe->client_end != NULL && disconnect(pipe)) || moved;
 }
 
 /* ---- turns ---- */
@@ -143,54 +146,54 @@ static bool is_due(const struct zkt_core *core)
     return core->ops->deadline(core) <= core->now_ms;
 }
 
-static void copy_clock(const struct hub *hub, struct zkt_core *to)
+static void copy_clock(const struct loopback *loopback, struct zkt_core *to)
 {
-    to->now_ms = hub->core->now_ms;
-    to->wall_ms = hub->core->wall_ms;
+    to->now_ms = loopback->core->now_ms;
+    to->wall_ms = loopback->core->wall_ms;
 }
 
 /* One turn of a client; whether anything happened. */
-static bool turn_joint(struct joint *joint)
+static bool turn_pipe(struct pipe *pipe)
 {
-    struct zkt_core *core = core_of(joint);
-    copy_clock(joint->hub, core);
-    bool moved = !zkt__client_is_in_callback(joint->client) &&
-                 zkt__inbox_run(&joint->inbox, joint->client);
+    struct zkt_core *core = core_of(pipe);
+    copy_clock(pipe->loopback, core);
+    bool moved = !zkt__client_is_in_callback(pipe->client) &&
+                 zkt__inbox_run(&pipe->inbox, pipe->client);
     moved = is_due(core) || moved;
     core->ops->tick(core);
-    return pump(joint) || moved;
+    return pump(pipe) || moved;
 }
 
 /* One turn of everybody; whether anything happened. */
-static bool turn(struct hub *hub)
+static bool turn(struct loopback *loopback)
 {
-    bool moved = is_due(hub->core);
-    hub->core->ops->tick(hub->core);
-    struct zkt_node *n = zkt__list_first(&hub->joints);
-    for (; n != NULL; n = zkt__list_after(&hub->joints, n)) {
-        struct joint *joint = ZKT_CONTAINER(n, struct joint, node);
-        moved = (!joint->finishing && turn_joint(joint)) || moved;
+    bool moved = is_due(loopback->core);
+    loopback->core->ops->tick(loopback->core);
+    struct zkt_node *n = zkt__list_first(&loopback->pipes);
+    for (; n != NULL; n = zkt__list_after(&loopback->pipes, n)) {
+        struct pipe *pipe = ZKT_CONTAINER(n, struct pipe, node);
+        moved = (!pipe->finishing && turn_pipe(pipe)) || moved;
     }
     return moved;
 }
 
 /* When the next one of them wants to be woken. */
-static int64_t next_deadline(const struct hub *hub)
+static int64_t next_deadline(const struct loopback *loopback)
 {
-    int64_t next = hub->core->ops->deadline(hub->core);
-    for (const struct zkt_node *n = zkt__list_first(&hub->joints); n != NULL;
-         n = zkt__list_after(&hub->joints, n)) {
-        const struct joint *joint = ZKT_CONTAINER(n, struct joint, node);
-        const int64_t own = core_of(joint)->ops->deadline(core_of(joint));
+    int64_t next = loopback->core->ops->deadline(loopback->core);
+    for (const struct zkt_node *n = zkt__list_first(&loopback->pipes);
+         n != NULL; n = zkt__list_after(&loopback->pipes, n)) {
+        const struct pipe *pipe = ZKT_CONTAINER(n, struct pipe, node);
+        const int64_t own = core_of(pipe)->ops->deadline(core_of(pipe));
         next = own < next ? own : next;
     }
     return next;
 }
 
-static void advance(struct hub *hub, int64_t ms)
+static void advance(struct loopback *loopback, int64_t ms)
 {
-    hub->core->now_ms += ms;
-    hub->core->wall_ms += ms;
+    loopback->core->now_ms += ms;
+    loopback->core->wall_ms += ms;
 }
 
 /* ---- the end of the server ---- */
@@ -209,13 +212,13 @@ static void do_nothing(struct zkt_core *core)
 static const struct zkt_core_ops no_ops = { .deadline = never,
                                             .tick = do_nothing };
 
-static void leave_server(struct hub *hub)
+static void leave_server(struct loopback *loopback)
 {
-    if (hub->server != NULL) {
-        zkt__work_queue_on_wake(zkt__server_work(hub->server), NULL, NULL);
-        hub->core->driver = NULL;
-        hub->core->wake = NULL;
-        hub->core->abandon = NULL;
+    if (loopback->server != NULL) {
+        zkt__work_queue_on_wake(zkt__server_work(loopback->server), NULL, NULL);
+        loopback->core->driver = NULL;
+        loopback->core->wake = NULL;
+        loopback->core->abandon = NULL;
     }
 }
 
@@ -223,45 +226,45 @@ static void leave_server(struct hub *hub)
  * still be closed. */
 static void abandon(struct zkt_core *core)
 {
-    struct hub *hub = core->driver;
-    for (struct zkt_node *n = zkt__list_first(&hub->joints); n != NULL;
-         n = zkt__list_after(&hub->joints, n)) {
-        struct joint *joint = ZKT_CONTAINER(n, struct joint, node);
-        if (joint->near != NULL) {
-            joint->near->closing = true;
-            (void)part(joint);
+    struct loopback *loopback = core->driver;
+    for (struct zkt_node *n = zkt__list_first(&loopback->pipes); n != NULL;
+         n = zkt__list_after(&loopback->pipes, n)) {
+        struct pipe *pipe = ZKT_CONTAINER(n, struct pipe, node);
+        if (pipe->client_end != NULL) {
+            pipe->client_end->closing = true;
+            (void)disconnect(pipe);
         }
     }
-    leave_server(hub);
-    hub->none = (struct zkt_core){ .ops = &no_ops,
-                                   .now_ms = core->now_ms,
-                                   .wall_ms = core->wall_ms };
-    hub->core = &hub->none;
-    hub->server = NULL;
+    leave_server(loopback);
+    loopback->stopped_core = (struct zkt_core){ .ops = &no_ops,
+                                                .now_ms = core->now_ms,
+                                                .wall_ms = core->wall_ms };
+    loopback->core = &loopback->stopped_core;
+    loopback->server = NULL;
 }
 
-/* The hub of nobody, once nobody uses it. */
-static void release_empty(struct hub *hub)
+/* The loopback of nobody, once nobody uses it. */
+static void release_empty(struct loopback *loopback)
 {
-    if (hub->users == 0 && zkt__list_empty(&hub->joints)) {
-        leave_server(hub);
-        bell_finish(&hub->bell);
-        zkt__release(hub->allocator, hub);
+    if (loopback->users == 0 && zkt__list_empty(&loopback->pipes)) {
+        leave_server(loopback);
+        condition_finish(&loopback->posted);
+        zkt__release(loopback->allocator, loopback);
     }
 }
 
-static void finish_joint(struct joint *joint);
+static void close_pipe(struct pipe *pipe);
 
 /* One that was closed in a callback, of its own or of others, and can end. */
-static struct joint *find_closed(const struct hub *hub)
+static struct pipe *find_closed(const struct loopback *loopback)
 {
-    for (struct zkt_node *n = zkt__list_first(&hub->joints); n != NULL;
-         n = zkt__list_after(&hub->joints, n)) {
-        struct joint *joint = ZKT_CONTAINER(n, struct joint, node);
-        if (!joint->polling && !joint->finishing &&
-            zkt__client_close_wanted(joint->client) &&
-            !zkt__client_is_busy(joint->client)) {
-            return joint;
+    for (struct zkt_node *n = zkt__list_first(&loopback->pipes); n != NULL;
+         n = zkt__list_after(&loopback->pipes, n)) {
+        struct pipe *pipe = ZKT_CONTAINER(n, struct pipe, node);
+        if (!pipe->polling && !pipe->finishing &&
+            zkt__client_close_wanted(pipe->client) &&
+            !zkt__client_is_busy(pipe->client)) {
+            return pipe;
         }
     }
     return NULL;
@@ -269,70 +272,70 @@ static struct joint *find_closed(const struct hub *hub)
 
 /* A turn that no callback within it begins anew. False: nothing happened, or
  * nobody is left. */
-static bool turn_once(struct hub *hub)
+static bool turn_once(struct loopback *loopback)
 {
-    struct joint *closed;
-    if (hub->turning) {
+    struct pipe *closed;
+    if (loopback->turning) {
         return false;
     }
-    hub->users++;
-    hub->turning = true;
-    bool moved = turn(hub);
-    hub->turning = false;
-    while ((closed = find_closed(hub)) != NULL) {
-        finish_joint(closed);
+    loopback->users++;
+    loopback->turning = true;
+    bool moved = turn(loopback);
+    loopback->turning = false;
+    while ((closed = find_closed(loopback)) != NULL) {
+        close_pipe(closed);
         moved = true;
     }
-    moved = moved && !zkt__list_empty(&hub->joints);
-    hub->users--;
-    release_empty(hub);
+    moved = moved && !zkt__list_empty(&loopback->pipes);
+    loopback->users--;
+    release_empty(loopback);
     return moved;
 }
 
-static enum zkt_status run_turn(struct hub *hub, int timeout_ms)
+static enum zkt_status run_turn(struct loopback *loopback, int timeout_ms)
 {
-    if (turn_once(hub)) {
+    if (turn_once(loopback)) {
         return ZKT_OK;
     }
-    const int64_t next = next_deadline(hub);
-    const int64_t wait = next - hub->core->now_ms;
+    const int64_t next = next_deadline(loopback);
+    const int64_t wait = next - loopback->core->now_ms;
     if (timeout_ms >= 0 && wait > timeout_ms) {
-        advance(hub, timeout_ms);
+        advance(loopback, timeout_ms);
         return ZKT_DEADLINE_EXCEEDED;
     }
     if (next == ZKT_NEVER) {
-        wait_for_bell(&hub->bell);
-        (void)turn_once(hub);
+        condition_wait(&loopback->posted);
+        (void)turn_once(loopback);
         return ZKT_OK;
     }
-    advance(hub, wait > 0 ? wait : 0);
-    (void)turn_once(hub);
+    advance(loopback, wait > 0 ? wait : 0);
+    (void)turn_once(loopback);
     return ZKT_OK;
 }
 
 static enum zkt_status poll_local(void *driver, int timeout_ms)
 {
-    struct joint *joint = driver;
-    joint->polling = true;
-    const enum zkt_status status = run_turn(joint->hub, timeout_ms);
-    joint->polling = false;
+    struct pipe *pipe = driver;
+    pipe->polling = true;
+    const enum zkt_status status = run_turn(pipe->loopback, timeout_ms);
+    pipe->polling = false;
     return status;
 }
 
 /* Not in a callback of the server, nor of another client that is joined. */
 static bool may_poll(const void *driver)
 {
-    const struct joint *joint = driver;
-    const struct hub *hub = joint->hub;
-    return !hub->turning &&
-           (hub->server == NULL || !zkt__server_is_running(hub->server));
+    const struct pipe *pipe = driver;
+    const struct loopback *loopback = pipe->loopback;
+    return !loopback->turning && (loopback->server == NULL ||
+                                  !zkt__server_is_running(loopback->server));
 }
 
 /* zkt_server_advance has moved the server's clock. */
 static void on_wake(struct zkt_core *core)
 {
-    struct hub *hub = core->driver;
-    while (turn_once(hub)) {
+    struct loopback *loopback = core->driver;
+    while (turn_once(loopback)) {
     }
 }
 
@@ -340,17 +343,17 @@ static void on_wake(struct zkt_core *core)
 
 static void connect_local(void *driver, struct zkt_client *client)
 {
-    struct joint *joint = driver;
-    struct zkt_server *server = joint->hub->server;
-    joint->far = server != NULL ? zkt__server_accept(server, "") : NULL;
-    if (joint->far == NULL) {
+    struct pipe *pipe = driver;
+    struct zkt_server *server = pipe->loopback->server;
+    pipe->server_end = server != NULL ? zkt__server_accept(server, "") : NULL;
+    if (pipe->server_end == NULL) {
         zkt__client_connect_failed(client, "the server takes no connection");
         return;
     }
-    joint->near = zkt__client_connected(client);
-    if (joint->near == NULL) {
-        joint->far->ops->detach(joint->far);
-        joint->far = NULL;
+    pipe->client_end = zkt__client_connected(client);
+    if (pipe->client_end == NULL) {
+        pipe->server_end->ops->detach(pipe->server_end);
+        pipe->server_end = NULL;
     }
 }
 
@@ -362,51 +365,51 @@ static void abort_connect(void *driver, struct zkt_client *client)
 
 /* What the peer has yet to see, and its end. In a callback of the server it
  * sees the end alone: it cannot be fed. */
-static void say_goodbye(struct joint *joint)
+static void say_goodbye(struct pipe *pipe)
 {
-    const struct hub *hub = joint->hub;
-    if (hub->server != NULL && !zkt__server_is_running(hub->server)) {
-        (void)pump(joint);
+    const struct loopback *loopback = pipe->loopback;
+    if (loopback->server != NULL && !zkt__server_is_running(loopback->server)) {
+        (void)pump(pipe);
     }
-    if (joint->near != NULL) {
-        joint->near->closing = true;
-        (void)part(joint);
+    if (pipe->client_end != NULL) {
+        pipe->client_end->closing = true;
+        (void)disconnect(pipe);
     }
-    hub->core->ops->tick(hub->core);
+    loopback->core->ops->tick(loopback->core);
 }
 
-static void finish_joint(struct joint *joint)
+static void close_pipe(struct pipe *pipe)
 {
-    struct hub *hub = joint->hub;
-    joint->finishing = true;
-    hub->users++;
-    zkt__inbox_close(&joint->inbox);
-    (void)zkt__inbox_run(&joint->inbox, joint->client);
-    say_goodbye(joint);
-    zkt__client_free(joint->client);
-    zkt__inbox_finish(&joint->inbox);
-    zkt__node_unlink(&joint->node);
-    zkt__release(hub->allocator, joint);
-    hub->users--;
-    release_empty(hub);
+    struct loopback *loopback = pipe->loopback;
+    pipe->finishing = true;
+    loopback->users++;
+    zkt__inbox_close(&pipe->inbox);
+    (void)zkt__inbox_run(&pipe->inbox, pipe->client);
+    say_goodbye(pipe);
+    zkt__client_free(pipe->client);
+    zkt__inbox_finish(&pipe->inbox);
+    zkt__node_unlink(&pipe->node);
+    zkt__release(loopback->allocator, pipe);
+    loopback->users--;
+    release_empty(loopback);
 }
 
 /* In the middle of a turn it waits for the turn's end, which finds it; and if
  * it is polled, for the one who does. */
 static void finish_local(void *driver, struct zkt_client *client)
 {
-    struct joint *joint = driver;
+    struct pipe *pipe = driver;
     (void)client;
-    if (!joint->hub->turning && !joint->polling) {
-        finish_joint(joint);
+    if (!pipe->loopback->turning && !pipe->polling) {
+        close_pipe(pipe);
     }
 }
 
 static enum zkt_status post_local(void *driver, zkt_posted_function *fn,
                                   void *user)
 {
-    struct joint *joint = driver;
-    return zkt__inbox_post(&joint->inbox, fn, user);
+    struct pipe *pipe = driver;
+    return zkt__inbox_post(&pipe->inbox, fn, user);
 }
 
 static const struct zkt_client_driver_ops local_ops = {
@@ -418,28 +421,28 @@ static const struct zkt_client_driver_ops local_ops = {
     .post = post_local,
 };
 
-static struct hub *hub_of(struct zkt_server *server)
+static struct loopback *loopback_of(struct zkt_server *server)
 {
     struct zkt_core *core = zkt__server_core(server);
     if (core->driver != NULL) {
         /* A server that listens has another driver. */
         return core->wake == on_wake ? core->driver : NULL;
     }
-    struct hub *hub = zkt__alloc_zero(zkt__server_allocator(server), 1,
-                                      sizeof(*hub));
-    if (hub == NULL || !bell_init(&hub->bell)) {
-        zkt__release(zkt__server_allocator(server), hub);
+    struct loopback *loopback = zkt__alloc_zero(zkt__server_allocator(server),
+                                                1, sizeof(*loopback));
+    if (loopback == NULL || !condition_init(&loopback->posted)) {
+        zkt__release(zkt__server_allocator(server), loopback);
         return NULL;
     }
-    hub->allocator = zkt__server_allocator(server);
-    hub->server = server;
-    hub->core = core;
-    zkt__list_init(&hub->joints);
-    core->driver = hub;
+    loopback->allocator = zkt__server_allocator(server);
+    loopback->server = server;
+    loopback->core = core;
+    zkt__list_init(&loopback->pipes);
+    core->driver = loopback;
     core->wake = on_wake;
     core->abandon = abandon;
-    zkt__work_queue_on_wake(zkt__server_work(server), ring, hub);
-    return hub;
+    zkt__work_queue_on_wake(zkt__server_work(server), signal_posted, loopback);
+    return loopback;
 }
 
 struct zkt_client *zkt_client_open_local(struct zkt_server *server)
@@ -449,36 +452,37 @@ struct zkt_client *zkt_client_open_local(struct zkt_server *server)
         return NULL;
     }
     const struct zkt_allocator *allocator = zkt__server_allocator(server);
-    struct hub *hub = hub_of(server);
-    struct joint *joint = zkt__alloc_zero(allocator, 1, sizeof(*joint));
-    if (hub == NULL || joint == NULL) {
+    struct loopback *loopback = loopback_of(server);
+    struct pipe *pipe = zkt__alloc_zero(allocator, 1, sizeof(*pipe));
+    if (loopback == NULL || pipe == NULL) {
         goto fail;
     }
     const struct zkt_client_options options = {
         .allocator = allocator,
         .ping_after_ms = -1, /* memory does not fall silent */
     };
-    if (zkt__inbox_init(&joint->inbox, allocator, ring, hub) != 0) {
+    if (zkt__inbox_init(&pipe->inbox, allocator, signal_posted, loopback) !=
+        0) {
         goto fail;
     }
-    joint->hub = hub;
-    zkt__list_append(&hub->joints, &joint->node);
-    joint->client = zkt__client_new(&options, ZKT_STR("local"), ZKT_STR("/"),
-                                    &local_ops, joint);
-    if (joint->client == NULL) {
-        zkt__inbox_finish(&joint->inbox);
+    pipe->loopback = loopback;
+    zkt__list_append(&loopback->pipes, &pipe->node);
+    pipe->client = zkt__client_new(&options, ZKT_STR("local"), ZKT_STR("/"),
+                                   &local_ops, pipe);
+    if (pipe->client == NULL) {
+        zkt__inbox_finish(&pipe->inbox);
         goto fail;
     }
-    copy_clock(hub, core_of(joint));
-    return joint->client;
+    copy_clock(loopback, core_of(pipe));
+    return pipe->client;
 
 fail:
-    if (joint != NULL) {
-        zkt__node_unlink(&joint->node);
-        zkt__release(allocator, joint);
+    if (pipe != NULL) {
+        zkt__node_unlink(&pipe->node);
+        zkt__release(allocator, pipe);
     }
-    if (hub != NULL) {
-        release_empty(hub);
+    if (loopback != NULL) {
+        release_empty(loopback);
     }
     return NULL;
 }

@@ -18,11 +18,11 @@ enum {
     WRITE_PER_TURN = 16 * 1024 * 1024
 };
 
-struct zkt_link {
+struct zkt_transport {
     struct zkt_source source;
     struct zkt_loop *loop;
     struct zkt_endpoint *endpoint; /* NULL: detached */
-    struct zkt_node node;          /* in loop->links */
+    struct zkt_node node;          /* in loop->transports */
     struct zkt_node linger;        /* in loop->linger */
     int64_t linger_until;
     bool stalled; /* the peer does not take what we send */
@@ -48,12 +48,12 @@ void zkt__loop_clock(struct zkt_loop *loop)
 static void note_polled(struct zkt_loop *loop)
 {
     struct zkt_poller *poller = &loop->poller;
-    const uint64_t given = poller->given - loop->round_given;
-    if (!poller->is_full || given >= poller->watched) {
+    const uint64_t dispatched = poller->dispatched - loop->round_dispatched;
+    if (!poller->is_full || dispatched >= poller->watched) {
         if (loop->core != NULL) {
             loop->core->heard_ms = loop->round_at;
         }
-        loop->round_given = poller->given;
+        loop->round_dispatched = poller->dispatched;
         loop->round_at = (int64_t)uv_now(loop->uv);
     }
     poller->is_full = false;
@@ -71,26 +71,26 @@ void zkt__loop_handle_gone(struct zkt_loop *loop)
 
 /* Drops the socket; the endpoint learns that its transport is gone. What runs
  * now may still look at the link, which is freed when the turn ends. */
-static void drop(struct zkt_link *link)
+static void drop(struct zkt_transport *t)
 {
-    struct zkt_loop *loop = link->loop;
-    if (link->source.fd < 0) {
+    struct zkt_loop *loop = t->loop;
+    if (t->source.fd < 0) {
         return;
     }
-    zkt__node_unlink(&link->node);
-    zkt__node_unlink(&link->linger);
-    zkt__list_append(&loop->dropped, &link->node);
-    zkt__poller_forget(&loop->poller, &link->source);
-    zkt__socket_close(link->source.fd);
-    link->source.fd = -1;
+    zkt__node_unlink(&t->node);
+    zkt__node_unlink(&t->linger);
+    zkt__list_append(&loop->dropped, &t->node);
+    zkt__poller_forget(&loop->poller, &t->source);
+    zkt__socket_close(t->source.fd);
+    t->source.fd = -1;
     loop->sockets--;
-    if (link->endpoint != NULL) {
-        link->endpoint->transport = NULL;
-        link->endpoint->ops->detach(link->endpoint);
-        link->endpoint = NULL;
+    if (t->endpoint != NULL) {
+        t->endpoint->transport = NULL;
+        t->endpoint->ops->detach(t->endpoint);
+        t->endpoint = NULL;
     }
-    if (loop->on_link_closed != NULL) {
-        loop->on_link_closed(loop);
+    if (loop->on_transport_closed != NULL) {
+        loop->on_transport_closed(loop);
     }
 }
 
@@ -100,38 +100,38 @@ static void free_dropped(struct zkt_loop *loop)
     while ((node = zkt__list_first(&loop->dropped)) != NULL) {
         zkt__node_unlink(node);
         zkt__release(loop->allocator,
-                     ZKT_CONTAINER(node, struct zkt_link, node));
+                     ZKT_CONTAINER(node, struct zkt_transport, node));
     }
 }
 
 /* Watches for what matters now; for nothing, it still learns of a reset. */
-static void watch(struct zkt_link *link)
+static void watch(struct zkt_transport *t)
 {
-    const struct zkt_endpoint *e = link->endpoint;
+    const struct zkt_endpoint *e = t->endpoint;
     uint32_t events = 0;
-    if (!link->ended && (e == NULL || e->reading || e->closing)) {
+    if (!t->ended && (e == NULL || e->reading || e->closing)) {
         events |= EPOLLIN;
     }
-    if (link->stalled) {
+    if (t->stalled) {
         events |= EPOLLOUT;
     }
-    if (zkt__poller_watch(&link->loop->poller, &link->source, events) != 0) {
-        drop(link);
+    if (zkt__poller_watch(&t->loop->poller, &t->source, events) != 0) {
+        drop(t);
     }
 }
 
 /* Everything has been sent: waits for the peer to close, for a while. */
-static void linger(struct zkt_link *link)
+static void linger(struct zkt_transport *t)
 {
-    struct zkt_loop *loop = link->loop;
+    struct zkt_loop *loop = t->loop;
     if (!loop->is_client) {
-        zkt__socket_finish_writing(link->source.fd);
+        zkt__socket_finish_writing(t->source.fd);
     }
-    link->endpoint->transport = NULL;
-    link->endpoint->ops->detach(link->endpoint);
-    link->endpoint = NULL;
-    link->linger_until = (int64_t)uv_now(loop->uv) + loop->linger_ms;
-    zkt__list_append(&loop->linger, &link->linger);
+    t->endpoint->transport = NULL;
+    t->endpoint->ops->detach(t->endpoint);
+    t->endpoint = NULL;
+    t->linger_until = (int64_t)uv_now(loop->uv) + loop->linger_ms;
+    zkt__list_append(&loop->linger, &t->linger);
 }
 
 /*
@@ -139,12 +139,12 @@ static void linger(struct zkt_link *link)
  * that is owed many snapshots and reads fast must not keep the others waiting.
  * False: the link is dropped.
  */
-static bool flush(struct zkt_link *link)
+static bool flush(struct zkt_transport *t)
 {
-    struct zkt_endpoint *e = link->endpoint;
+    struct zkt_endpoint *e = t->endpoint;
     struct zkt_slice slices[ZKT_SOCKET_SLICES];
     size_t left = WRITE_PER_TURN;
-    link->stalled = false;
+    t->stalled = false;
     for (;;) {
         const size_t count = e->ops->pending(e, slices, ZKT_SOCKET_SLICES);
         if (count == 0) {
@@ -154,16 +154,16 @@ static bool flush(struct zkt_link *link)
         for (size_t i = 0; i < count; i++) {
             wanted += slices[i].len;
         }
-        const ptrdiff_t put = zkt__socket_write(link->source.fd, slices, count);
+        const ptrdiff_t put = zkt__socket_write(t->source.fd, slices, count);
         if (put < 0 && put != -EAGAIN) {
-            drop(link);
+            drop(t);
             return false;
         }
         if (put > 0) {
             e->ops->sent(e, (size_t)put);
         }
         if (put < 0 || (size_t)put < wanted || (size_t)put >= left) {
-            link->stalled = true;
+            t->stalled = true;
             return true;
         }
         left -= (size_t)put;
@@ -171,44 +171,44 @@ static bool flush(struct zkt_link *link)
 }
 
 /* Does what the endpoint wants of its transport. */
-static void settle(struct zkt_link *link)
+static void update(struct zkt_transport *t)
 {
-    struct zkt_endpoint *e = link->endpoint;
+    struct zkt_endpoint *e = t->endpoint;
     if (e->aborted) {
-        drop(link);
+        drop(t);
         return;
     }
-    if (!flush(link)) {
+    if (!flush(t)) {
         return;
     }
-    if (e->aborted || (e->closing && link->ended && !link->stalled)) {
-        drop(link);
+    if (e->aborted || (e->closing && t->ended && !t->stalled)) {
+        drop(t);
         return;
     }
-    if (e->closing && !link->stalled) {
-        linger(link);
+    if (e->closing && !t->stalled) {
+        linger(t);
     }
-    watch(link);
+    watch(t);
 }
 
-static void read_once(struct zkt_link *link)
+static void read_once(struct zkt_transport *t)
 {
-    struct zkt_loop *loop = link->loop;
-    const ptrdiff_t got = zkt__socket_read(link->source.fd, loop->read_buffer,
+    struct zkt_loop *loop = t->loop;
+    const ptrdiff_t got = zkt__socket_read(t->source.fd, loop->read_buffer,
                                            loop->read_size);
     if (got == -EAGAIN) {
         return;
     }
-    struct zkt_endpoint *e = link->endpoint;
+    struct zkt_endpoint *e = t->endpoint;
     if (got < 0 || (got == 0 && e == NULL)) {
-        drop(link);
+        drop(t);
         return;
     }
     if (e == NULL) {
         return; /* lingering: what still comes is of no interest */
     }
     if (got == 0) {
-        link->ended = true;
+        t->ended = true;
         e->ops->ended(e);
         return;
     }
@@ -217,18 +217,19 @@ static void read_once(struct zkt_link *link)
 
 static void on_ready(struct zkt_source *source, uint32_t events)
 {
-    struct zkt_link *link = ZKT_CONTAINER(source, struct zkt_link, source);
+    struct zkt_transport *t = ZKT_CONTAINER(source, struct zkt_transport,
+                                            source);
     const bool reads = (source->events & EPOLLIN) != 0;
-    link->loop->turns++;
+    t->loop->turns++;
     if ((events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && !reads)) {
-        drop(link);
+        drop(t);
         return;
     }
     if (reads && (events & (EPOLLIN | EPOLLHUP)) != 0) {
-        read_once(link);
+        read_once(t);
     }
-    if (link->endpoint != NULL) {
-        settle(link);
+    if (t->endpoint != NULL) {
+        update(t);
     }
 }
 
@@ -236,26 +237,26 @@ int zkt__loop_attach(struct zkt_loop *loop, int fd,
                      struct zkt_endpoint *endpoint)
 {
     int error = UV_ENOMEM;
-    struct zkt_link *link = zkt__alloc_zero(loop->allocator, 1,
-                                            sizeof(struct zkt_link));
-    if (link == NULL) {
+    struct zkt_transport *t = zkt__alloc_zero(loop->allocator, 1,
+                                              sizeof(struct zkt_transport));
+    if (t == NULL) {
         goto fail_alloc;
     }
-    link->source = (struct zkt_source){ .on_ready = on_ready, .fd = fd };
-    error = zkt__poller_watch(&loop->poller, &link->source, EPOLLIN);
+    t->source = (struct zkt_source){ .on_ready = on_ready, .fd = fd };
+    error = zkt__poller_watch(&loop->poller, &t->source, EPOLLIN);
     if (error != 0) {
         goto fail_watch;
     }
     loop->sockets++;
-    link->loop = loop;
-    link->endpoint = endpoint;
-    endpoint->transport = link;
-    zkt__list_append(&loop->links, &link->node);
-    settle(link);
+    t->loop = loop;
+    t->endpoint = endpoint;
+    endpoint->transport = t;
+    zkt__list_append(&loop->transports, &t->node);
+    update(t);
     return 0;
 
 fail_watch:
-    zkt__release(loop->allocator, link);
+    zkt__release(loop->allocator, t);
 fail_alloc:
     endpoint->ops->detach(endpoint);
     zkt__socket_close(fd);
@@ -264,12 +265,12 @@ fail_alloc:
 
 void zkt__loop_read_early(struct zkt_loop *loop, struct zkt_endpoint *endpoint)
 {
-    struct zkt_link *link = endpoint->transport;
-    if (link != NULL && endpoint->reading) {
+    struct zkt_transport *t = endpoint->transport;
+    if (t != NULL && endpoint->reading) {
         loop->turns++;
-        read_once(link);
-        if (link->endpoint != NULL) {
-            settle(link);
+        read_once(t);
+        if (t->endpoint != NULL) {
+            update(t);
         }
     }
 }
@@ -288,7 +289,7 @@ static void on_timer(uv_timer_t *timer)
 static void on_check(uv_check_t *check)
 {
     struct zkt_loop *loop = check->data;
-    if (!loop->poller.alone) {
+    if (!loop->poller.standalone) {
         note_polled(loop);
     }
     zkt__loop_end_turn(loop);
@@ -298,11 +299,12 @@ static void drop_lingering(struct zkt_loop *loop)
 {
     struct zkt_node *node;
     while ((node = zkt__list_first(&loop->linger)) != NULL) {
-        struct zkt_link *link = ZKT_CONTAINER(node, struct zkt_link, linger);
-        if (link->linger_until > (int64_t)uv_now(loop->uv)) {
+        struct zkt_transport *t = ZKT_CONTAINER(node, struct zkt_transport,
+                                                linger);
+        if (t->linger_until > (int64_t)uv_now(loop->uv)) {
             return;
         }
-        drop(link);
+        drop(t);
     }
 }
 
@@ -313,14 +315,14 @@ static void flush_dirty(struct zkt_loop *loop)
         struct zkt_endpoint *e = ZKT_CONTAINER(node, struct zkt_endpoint,
                                                dirty);
         zkt__node_unlink(node);
-        struct zkt_link *link = e->transport;
-        if (link == NULL) {
+        struct zkt_transport *t = e->transport;
+        if (t == NULL) {
             continue;
         }
-        if (link->stalled && !e->aborted) {
-            watch(link); /* it will be flushed when the peer takes more */
+        if (t->stalled && !e->aborted) {
+            watch(t); /* it will be flushed when the peer takes more */
         } else {
-            settle(link);
+            update(t);
         }
     }
 }
@@ -332,10 +334,10 @@ static void arm(struct zkt_loop *loop)
                            : ZKT_NEVER;
     const struct zkt_node *first = zkt__list_first(&loop->linger);
     if (first != NULL) {
-        const struct zkt_link *link = ZKT_CONTAINER(first, struct zkt_link,
-                                                    linger);
-        if (link->linger_until < deadline) {
-            deadline = link->linger_until;
+        const struct zkt_transport *t = ZKT_CONTAINER(
+            first, struct zkt_transport, linger);
+        if (t->linger_until < deadline) {
+            deadline = t->linger_until;
         }
     }
     /* One that goes off early costs less than one that is set each turn. */
@@ -357,19 +359,20 @@ static void end_retired(struct zkt_loop *loop)
     drop_lingering(loop);
     free_dropped(loop);
     arm(loop);
-    if (zkt__list_empty(&loop->links)) {
+    if (zkt__list_empty(&loop->transports)) {
         zkt__loop_stop(loop);
     }
 }
 
 void zkt__loop_retire(struct zkt_loop *loop)
 {
-    struct zkt_node *node = zkt__list_first(&loop->links);
+    struct zkt_node *node = zkt__list_first(&loop->transports);
     while (node != NULL) {
-        struct zkt_link *link = ZKT_CONTAINER(node, struct zkt_link, node);
-        node = zkt__list_after(&loop->links, node);
-        if (link->endpoint != NULL) {
-            drop(link);
+        struct zkt_transport *t = ZKT_CONTAINER(node, struct zkt_transport,
+                                                node);
+        node = zkt__list_after(&loop->transports, node);
+        if (t->endpoint != NULL) {
+            drop(t);
         }
     }
     loop->core = NULL;
@@ -386,7 +389,8 @@ static void end_turn(struct zkt_loop *loop)
         end_retired(loop);
         return;
     }
-    if (loop->counts) { /* what is due may run here before the timer does */
+    if (loop->counts_turns) {
+        /* A due deadline may run here, before the timer fires. */
         loop->turns += loop->core->ops->deadline(loop->core) <=
                        loop->core->now_ms;
     }
@@ -437,7 +441,7 @@ int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
         .read_size = read_size,
         .armed = ZKT_NEVER,
     };
-    zkt__list_init(&loop->links);
+    zkt__list_init(&loop->transports);
     zkt__list_init(&loop->linger);
     zkt__list_init(&loop->dropped);
     loop->read_buffer = zkt__alloc(allocator, read_size);
@@ -499,8 +503,8 @@ void zkt__loop_stop(struct zkt_loop *loop)
     }
     loop->stopping = true;
     struct zkt_node *node;
-    while ((node = zkt__list_first(&loop->links)) != NULL) {
-        drop(ZKT_CONTAINER(node, struct zkt_link, node));
+    while ((node = zkt__list_first(&loop->transports)) != NULL) {
+        drop(ZKT_CONTAINER(node, struct zkt_transport, node));
     }
     uv_close((uv_handle_t *)&loop->timer, on_handle_gone);
     uv_close((uv_handle_t *)&loop->check, on_handle_gone);

@@ -26,24 +26,24 @@ struct zkt_loop {
     struct zkt_poller poller;
     uv_timer_t timer;
     uv_check_t check;
-    struct zkt_list links;   /* every socket that is open */
-    struct zkt_list dropped; /* closed, and freed when the turn ends */
-    struct zkt_list linger;  /* sent all, waiting for the peer, by age */
-    int64_t linger_ms;       /* how long at most */
-    bool is_client;          /* the peer is to close first */
-    bool in_timer;           /* the timer goes off right now */
-    int64_t armed;           /* what the timer is set to: never too late */
-    int64_t round_at;        /* a time before the polls of this round */
-    uint64_t round_given;    /* the poller's given when the round began */
-    uint64_t turns;          /* in which a socket was ready, or something due */
-    bool counts;             /* somebody looks at turns */
-    uint32_t handles;        /* of ours that are not closed yet */
+    struct zkt_list transports; /* every socket that is open */
+    struct zkt_list dropped;    /* closed, and freed when the turn ends */
+    struct zkt_list linger;     /* sent all, waiting for the peer, by age */
+    int64_t linger_ms;          /* how long at most */
+    bool is_client;             /* the peer is to close first */
+    bool in_timer;              /* the timer goes off right now */
+    int64_t armed;              /* what the timer is set to: never too late */
+    int64_t round_at;           /* a time before the polls of this round */
+    uint64_t round_dispatched;  /* poller->dispatched when the round began */
+    uint64_t turns;    /* in which a socket was ready, or something due */
+    bool counts_turns; /* somebody looks at turns */
+    uint32_t handles;  /* of ours that are not closed yet */
     bool stopping;
     int error; /* by which it has failed, or 0 */
     /* The end of a turn, after the flush; may be NULL. */
     void (*on_turn)(struct zkt_loop *loop);
     /* A socket was closed and its descriptor is free; may be NULL. */
-    void (*on_link_closed)(struct zkt_loop *loop);
+    void (*on_transport_closed)(struct zkt_loop *loop);
     /* It cannot wait for its sockets any more: whoever it belongs to stops it,
      * or loses each as its time passes; may be NULL. */
     void (*on_failed)(struct zkt_loop *loop, int error);

@@ -19,11 +19,11 @@ enum {
 
 /* ---- sources ---- */
 
-static int control(struct zkt_poller *poller, int what,
-                   struct zkt_source *source, uint32_t events)
+static int control(struct zkt_poller *poller, int op, struct zkt_source *source,
+                   uint32_t events)
 {
     struct epoll_event event = { .events = events, .data.ptr = source };
-    return epoll_ctl(poller->epoll, what, source->fd, &event) == 0 ? 0 : -errno;
+    return epoll_ctl(poller->epoll, op, source->fd, &event) == 0 ? 0 : -errno;
 }
 
 /* Somebody has closed its descriptor, or worse. Nobody must wait for it again
@@ -32,9 +32,9 @@ static void fail(struct zkt_poller *poller, int error)
 {
     if (poller->error == 0) {
         poller->error = error;
-        if (poller->nests) {
+        if (poller->nested_active) {
             uv_poll_stop(&poller->nested);
-            poller->nests = false;
+            poller->nested_active = false;
         }
         poller->on_failed(poller, error);
     }
@@ -51,11 +51,11 @@ static void take_batch(struct zkt_poller *poller, int timeout)
         }
         return;
     }
-    if (poller->alone) {
+    if (poller->standalone) {
         uv_update_time(poller->uv);
     }
     poller->batches++;
-    poller->given += (uint64_t)count;
+    poller->dispatched += (uint64_t)count;
     poller->is_full = count == BATCH;
     poller->next = batch;
     poller->end = batch + count;
@@ -68,7 +68,7 @@ static void take_batch(struct zkt_poller *poller, int timeout)
         }
     }
     poller->next = poller->end = NULL;
-    if (poller->alone) {
+    if (poller->standalone) {
         poller->on_polled(poller);
     }
 }
@@ -86,14 +86,14 @@ static void on_nested(uv_poll_t *nested, int status, int events)
 /* From the first source on, libuv waits for it. */
 static int nest(struct zkt_poller *poller)
 {
-    if (poller->nests || poller->alone) {
+    if (poller->nested_active || poller->standalone) {
         return 0;
     }
     if (poller->error != 0) {
         return poller->error;
     }
     const int error = uv_poll_start(&poller->nested, UV_READABLE, on_nested);
-    poller->nests = error == 0;
+    poller->nested_active = error == 0;
     return error;
 }
 
@@ -139,7 +139,7 @@ int zkt__poller_init(struct zkt_poller *poller, uv_loop_t *uv)
 {
     *poller = (struct zkt_poller){ .uv = uv, .alarm_at = INT64_MAX };
     poller->alarm.fd = -1;
-    poller->epoll = zkt__socket_lift(epoll_create1(EPOLL_CLOEXEC));
+    poller->epoll = zkt__socket_above_stdio(epoll_create1(EPOLL_CLOEXEC));
     if (poller->epoll < 0) {
         return poller->epoll;
     }
@@ -184,16 +184,16 @@ static void on_alarm(struct zkt_source *source, uint32_t events)
 
 int zkt__poller_take_over(struct zkt_poller *poller)
 {
-    const int fd = zkt__socket_lift(
+    const int fd = zkt__socket_above_stdio(
         timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
     if (fd < 0) {
         return fd;
     }
-    if (poller->nests) { /* neither of two may wait for the other */
+    if (poller->nested_active) { /* neither of two may wait for the other */
         uv_poll_stop(&poller->nested);
     }
-    poller->nests = false;
-    poller->alone = true;
+    poller->nested_active = false;
+    poller->standalone = true;
     poller->alarm = (struct zkt_source){ .on_ready = on_alarm, .fd = fd };
     poller->backend = (struct zkt_source){
         .on_ready = on_backend,

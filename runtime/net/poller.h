@@ -30,12 +30,12 @@ struct zkt_poller {
     uv_loop_t *uv;
     uv_poll_t nested; /* epoll, within libuv's */
     int epoll;
-    bool nests;       /* libuv waits for it */
-    bool alone;       /* it waits itself; until the first source, neither */
-    uint64_t batches; /* of sources that were ready, so far */
-    uint64_t given;   /* turns that sources have had, so far */
-    uint32_t watched; /* sources */
-    bool is_full;     /* the last batch was, and there may be more */
+    bool nested_active;  /* libuv waits for it */
+    bool standalone;     /* it waits itself; until the first source, neither */
+    uint64_t batches;    /* of sources that were ready, so far */
+    uint64_t dispatched; /* turns that sources have had, so far */
+    uint32_t watched;    /* sources */
+    bool is_full;        /* the last batch was, and there may be more */
     /* What is ready and has not had its turn yet. */
     struct epoll_event *next, *end;
     struct zkt_source backend; /* what libuv waits for */

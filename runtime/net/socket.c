@@ -58,20 +58,20 @@ static int fail(int fd)
     return error;
 }
 
-int zkt__socket_lift(int fd)
+int zkt__socket_above_stdio(int fd)
 {
     if (fd < 0 || fd > STDERR_FILENO) {
         return fd < 0 ? -errno : fd;
     }
-    const int lifted = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     const int error = -errno;
     zkt__socket_close(fd);
-    return lifted < 0 ? error : lifted;
+    return copy < 0 ? error : copy;
 }
 
 static int make_socket(int family)
 {
-    return zkt__socket_lift(
+    return zkt__socket_above_stdio(
         socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
@@ -104,28 +104,29 @@ int zkt__socket_listen(const char *host, uint16_t *port)
 int zkt__socket_accept(int listener, struct sockaddr_storage *peer)
 {
     socklen_t len = sizeof(*peer);
-    return zkt__socket_lift(accept4(listener, (struct sockaddr *)peer, &len,
-                                    SOCK_NONBLOCK | SOCK_CLOEXEC));
+    return zkt__socket_above_stdio(accept4(listener, (struct sockaddr *)peer,
+                                           &len, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
 /* Linux reports errors that wait on a new socket, and what a firewall forbids
  * (accept(2), "Error handling"). */
-bool zkt__socket_lost_one(int error)
+bool zkt__socket_error_is_transient(int error)
 {
-    static const int passing[] = {
+    static const int transient[] = {
         ECONNABORTED, EINTR,       EPROTO,      EPERM,
         ENETDOWN,     ENOPROTOOPT, EHOSTDOWN,   ENONET,
         EHOSTUNREACH, EOPNOTSUPP,  ENETUNREACH, ETIMEDOUT,
     };
-    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
-        if (error == -passing[i]) {
+    for (size_t i = 0; i < sizeof(transient) / sizeof(transient[0]); i++) {
+        if (error == -transient[i]) {
             return true;
         }
     }
     return false;
 }
 
-void zkt__socket_spell(const struct sockaddr *peer, char text[ZKT_ADDRESS_TEXT])
+void zkt__socket_format_address(const struct sockaddr *peer,
+                                char text[ZKT_ADDRESS_TEXT])
 {
     union address address;
     const bool v6 = peer->sa_family == AF_INET6;

@@ -29,11 +29,11 @@ int zkt__socket_accept(int listener, struct sockaddr_storage *peer);
  * have been accepted, and not about the listener or the process: the next one
  * may be accepted at once.
  */
-bool zkt__socket_lost_one(int error);
+bool zkt__socket_error_is_transient(int error);
 
 /** The numeric address of @peer, or an empty text. */
-void zkt__socket_spell(const struct sockaddr *peer,
-                       char text[ZKT_ADDRESS_TEXT]);
+void zkt__socket_format_address(const struct sockaddr *peer,
+                                char text[ZKT_ADDRESS_TEXT]);
 
 /** Begins to connect; writable means done. Returns the socket or an error. */
 int zkt__socket_connect(const struct sockaddr *address, socklen_t len);
@@ -55,7 +55,7 @@ ptrdiff_t zkt__socket_write(int fd, const struct zkt_slice *slices,
  * copy of it that is none, and @fd is closed: a program may have been started
  * without them, and would read from it or print into it. Or an error.
  */
-int zkt__socket_lift(int fd);
+int zkt__socket_above_stdio(int fd);
 
 /** Says that nothing more will be written. */
 void zkt__socket_finish_writing(int fd);

@@ -64,12 +64,12 @@ static void on_accept_error(void *user, int error)
 /* What makes accepting wait may have passed. */
 static void resume_accepting(struct zkt_uv_server *s)
 {
-    if (s->listener.resting && zkt__server_is_open(s->driver.server)) {
+    if (s->listener.paused && zkt__server_is_open(s->driver.server)) {
         zkt__listener_resume(&s->listener);
     }
 }
 
-static void on_link_closed(struct zkt_loop *loop)
+static void on_transport_closed(struct zkt_loop *loop)
 {
     resume_accepting(loop->user);
 }
@@ -144,11 +144,12 @@ static void on_turn(struct zkt_loop *loop)
     }
     if (zkt__server_is_stopping(s->driver.server)) {
         zkt__listener_close(&s->listener);
-    } else if (s->listener.resting &&
+    } else if (s->listener.paused &&
                !uv_is_active((const uv_handle_t *)&s->listener.retry)) {
         resume_accepting(s); /* otherwise it waits for a descriptor */
     }
-    if (zkt_server_is_down(s->driver.server) && zkt__list_empty(&loop->links) &&
+    if (zkt_server_is_down(s->driver.server) &&
+        zkt__list_empty(&loop->transports) &&
         zkt__worker_threads_are_finished(s->workers)) {
         zkt__uv_server_stop(s);
     }
@@ -232,7 +233,7 @@ static int init(struct zkt_uv_server *s, struct zkt_server *server,
 {
     const int error = zkt__shard_driver_init(&s->driver, server, uv);
     s->driver.loop.on_turn = on_turn;
-    s->driver.loop.on_link_closed = on_link_closed;
+    s->driver.loop.on_transport_closed = on_transport_closed;
     s->driver.loop.on_failed = on_failed;
     s->driver.loop.on_stopped = on_loop_stopped;
     s->driver.loop.user = s;

@@ -16,12 +16,12 @@
 struct worker {
     struct zkt_shard_driver driver;
     struct zkt_worker_threads *workers;
-    struct zkt_work_queue *arrivals;
+    struct zkt_work_queue *queue;
     uv_loop_t uv;
     pthread_t thread;
     bool has_loop, has_thread;
-    atomic_uint sockets; /* in its loop or on their way to it */
-    atomic_bool told;    /* to stop at once */
+    atomic_uint sockets;        /* in its loop or on their way to it */
+    atomic_bool stop_requested; /* to stop at once */
     atomic_bool finished;
     atomic_int error; /* by which it has failed */
 };
@@ -36,7 +36,7 @@ struct zkt_worker_threads {
 };
 
 /* A socket on its way from the thread that accepted it. */
-struct arrival {
+struct accepted_socket {
     struct zkt_work work;
     int fd;
     struct sockaddr_storage peer;
@@ -44,28 +44,29 @@ struct arrival {
 
 /* ---- on a worker's thread ---- */
 
-static void turn_away(struct worker *w, struct zkt_server *server, int fd)
+static void reject(struct worker *w, struct zkt_server *server, int fd)
 {
     zkt__socket_close(fd);
     atomic_fetch_sub(&w->sockets, 1);
     zkt__server_turn_away(server);
 }
 
-static void arrive(struct zkt_work *work, void *owner)
+static void take_accepted(struct zkt_work *work, void *owner)
 {
-    struct arrival *arrival = ZKT_CONTAINER(work, struct arrival, work);
+    struct accepted_socket *accepted = ZKT_CONTAINER(
+        work, struct accepted_socket, work);
     struct worker *w = owner;
     struct zkt_server *server = w->driver.server;
-    if (atomic_load(&w->told) || zkt__server_is_stopping(server)) {
-        turn_away(w, server, arrival->fd);
-    } else if (!zkt__shard_driver_take(&w->driver, arrival->fd,
-                                       (struct sockaddr *)&arrival->peer)) {
+    if (atomic_load(&w->stop_requested) || zkt__server_is_stopping(server)) {
+        reject(w, server, accepted->fd);
+    } else if (!zkt__shard_driver_take(&w->driver, accepted->fd,
+                                       (struct sockaddr *)&accepted->peer)) {
         atomic_fetch_sub(&w->sockets, 1);
     }
-    zkt__release(w->workers->allocator, arrival);
+    zkt__release(w->workers->allocator, accepted);
 }
 
-static void on_link_closed(struct zkt_loop *loop)
+static void on_transport_closed(struct zkt_loop *loop)
 {
     struct worker *w = loop->user;
     atomic_fetch_sub(&w->sockets, 1);
@@ -74,26 +75,27 @@ static void on_link_closed(struct zkt_loop *loop)
 /* What has not arrived by now is turned away, and nobody wakes it any more. */
 static void stop(struct worker *w)
 {
-    zkt__work_close(w->arrivals);
-    zkt__work_run(w->arrivals, w, ZKT_WORK_ALL);
+    zkt__work_close(w->queue);
+    zkt__work_run(w->queue, w, ZKT_WORK_ALL);
     zkt__shard_driver_stop(&w->driver);
 }
 
 static void on_wake(struct zkt_shard_driver *driver)
 {
     struct worker *w = ZKT_CONTAINER(driver, struct worker, driver);
-    if (atomic_load(&w->told)) {
+    if (atomic_load(&w->stop_requested)) {
         stop(w);
     } else {
-        zkt__work_run(w->arrivals, w, ZKT_WORK_ALL);
+        zkt__work_run(w->queue, w, ZKT_WORK_ALL);
     }
 }
 
 static void on_turn(struct zkt_loop *loop)
 {
     struct worker *w = loop->user;
-    if (atomic_load(&w->told) || (zkt_server_is_down(w->driver.server) &&
-                                  zkt__list_empty(&loop->links))) {
+    if (atomic_load(&w->stop_requested) ||
+        (zkt_server_is_down(w->driver.server) &&
+         zkt__list_empty(&loop->transports))) {
         stop(w);
     }
 }
@@ -148,8 +150,8 @@ static int create_thread(struct worker *w)
 /* 0 or a libuv error; what was made by then is finish's. */
 static int start(struct worker *w, struct zkt_server *shard)
 {
-    w->arrivals = zkt__work_queue_new(w->workers->allocator);
-    if (w->arrivals == NULL) {
+    w->queue = zkt__work_queue_new(w->workers->allocator);
+    if (w->queue == NULL) {
         return UV_ENOMEM;
     }
     int error = uv_loop_init(&w->uv);
@@ -163,7 +165,7 @@ static int start(struct worker *w, struct zkt_server *shard)
     }
     w->driver.on_wake = on_wake;
     w->driver.loop.on_turn = on_turn;
-    w->driver.loop.on_link_closed = on_link_closed;
+    w->driver.loop.on_transport_closed = on_transport_closed;
     w->driver.loop.on_failed = on_failed;
     w->driver.loop.user = w;
     error = zkt__loop_take_over(&w->driver.loop);
@@ -172,7 +174,7 @@ static int start(struct worker *w, struct zkt_server *shard)
         return error;
     }
     zkt__shard_driver_join(&w->driver, NULL);
-    zkt__work_queue_on_wake(w->arrivals, wake_worker, w);
+    zkt__work_queue_on_wake(w->queue, wake_worker, w);
     zkt__server_change_thread(shard);
     error = create_thread(w);
     if (error != 0) {
@@ -236,42 +238,43 @@ uint32_t zkt__worker_threads_sockets(const struct zkt_worker_threads *workers)
 }
 
 /* The one that has fewest, and fewer than @most; NULL: none has. */
-static struct worker *find_idlest(struct zkt_worker_threads *workers,
-                                  uint32_t most)
+static struct worker *find_least_loaded(struct zkt_worker_threads *workers,
+                                        uint32_t most)
 {
-    struct worker *idlest = NULL;
+    struct worker *least_loaded = NULL;
     for (uint32_t i = 0; workers != NULL && i < workers->count; i++) {
         const uint32_t sockets = atomic_load(&workers->all[i].sockets);
         if (sockets < most) {
-            idlest = &workers->all[i];
+            least_loaded = &workers->all[i];
             most = sockets;
         }
     }
-    return idlest;
+    return least_loaded;
 }
 
 bool zkt__worker_threads_offer(struct zkt_worker_threads *workers, uint32_t own,
                                int fd, const struct sockaddr *peer)
 {
     char text[ZKT_ADDRESS_TEXT];
-    struct worker *w = find_idlest(workers, own);
+    struct worker *w = find_least_loaded(workers, own);
     if (w == NULL) {
         return false;
     }
     atomic_fetch_add(&w->sockets, 1);
-    struct arrival *arrival = zkt__alloc(workers->allocator, sizeof(*arrival));
-    if (arrival == NULL) {
-        turn_away(w, workers->server, fd);
-        zkt__socket_spell(peer, text);
+    struct accepted_socket *accepted = zkt__alloc(workers->allocator,
+                                                  sizeof(*accepted));
+    if (accepted == NULL) {
+        reject(w, workers->server, fd);
+        zkt__socket_format_address(peer, text);
         zkt__server_log(workers->server, ZKT_LOG_WARNING,
                         "a connection from %s was dropped: %s", text,
                         uv_strerror(UV_ENOMEM));
         return true;
     }
-    *arrival = (struct arrival){ .work.run = arrive, .fd = fd };
-    memcpy(&arrival->peer, peer, sizeof(arrival->peer));
+    *accepted = (struct accepted_socket){ .work.run = take_accepted, .fd = fd };
+    memcpy(&accepted->peer, peer, sizeof(accepted->peer));
     /* Nobody accepts any more when the first of the queues closes. */
-    (void)zkt__work_post(w->arrivals, &arrival->work);
+    (void)zkt__work_post(w->queue, &accepted->work);
     return true;
 }
 
@@ -304,7 +307,7 @@ static void finish(struct worker *w)
         zkt__loop_finish(&w->driver.loop);
         (void)uv_loop_close(&w->uv);
     }
-    zkt__work_queue_unref(w->arrivals);
+    zkt__work_queue_unref(w->queue);
 }
 
 void zkt__worker_threads_stop(struct zkt_worker_threads *workers)
@@ -314,8 +317,8 @@ void zkt__worker_threads_stop(struct zkt_worker_threads *workers)
     }
     for (uint32_t i = 0; i < workers->count; i++) {
         if (workers->all[i].has_thread) {
-            atomic_store(&workers->all[i].told, true);
-            zkt__work_wake(workers->all[i].arrivals);
+            atomic_store(&workers->all[i].stop_requested, true);
+            zkt__work_wake(workers->all[i].queue);
         }
     }
     for (uint32_t i = 0; i < workers->count; i++) {

@@ -51,7 +51,7 @@ static void on_found(void *user, int socket_or_error)
     }
 }
 
-static void on_link_closed(struct zkt_loop *loop)
+static void on_transport_closed(struct zkt_loop *loop)
 {
     zkt__loop_stop(loop);
 }
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
         return 1;
     }
     c.echo.prints = echo_option(argc, argv, "--print", 0) != 0;
-    c.loop.on_link_closed = on_link_closed;
+    c.loop.on_transport_closed = on_transport_closed;
     c.connector = (struct zkt_connector){
         .loop = &c.loop,
         .host = c.url.host,

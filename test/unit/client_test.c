@@ -795,7 +795,7 @@ static void test_waiting_for_a_state(void **state)
 
 /* ---- a thread that is about to end ---- */
 
-static bool always_foreign(void *driver)
+static bool always_other_thread(void *driver)
 {
     (void)driver;
     return true;
@@ -815,7 +815,7 @@ static void never_run(void *driver, void (*fn)(void *user), void *user,
 static void test_a_call_that_never_runs_fails(void **state)
 {
     static const struct zkt_client_driver_ops nobody = {
-        .is_foreign = always_foreign,
+        .is_other_thread = always_other_thread,
         .wait = never_run,
     };
     struct zkt_reply reply = { .status = ZKT_OK };
