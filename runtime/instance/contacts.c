@@ -174,10 +174,11 @@ static void reply_catch_up(struct zkt_host *host, struct zkt_contact *contact,
                          .generation = generation,
                          .of.catch_up.refreshes = refreshes };
     if (!zkt__instance_catch_up(host, contact->attachment.instance,
-                                contact->peer->dialect, &m.of.catch_up.what)) {
-        m.of.catch_up.what = (struct zkt_catch_up){ NULL, NULL, 0 };
+                                contact->peer->dialect,
+                                &m.of.catch_up.content)) {
+        m.of.catch_up.content = (struct zkt_catch_up){ NULL, NULL, 0 };
     }
-    struct zkt_buffer *snapshot = m.of.catch_up.what.snapshot;
+    struct zkt_buffer *snapshot = m.of.catch_up.content.snapshot;
     (void)zkt__deliver(host, contact->peer->shard, &m, carrier);
     zkt__buffer_unref(snapshot);
 }

@@ -104,13 +104,13 @@ fail:
 /* Counts one more, for the server and for whom it is charged to. */
 static bool account(struct zkt_host *host, void *payer, struct zkt_str *reason)
 {
-    if (!zkt__group_count(host, host->instances->all.live)) {
+    if (!zkt__group_count_instance(host, host->instances->all.live)) {
         host->stats.reached.instances++;
         *reason = ZKT_STR("too many instances");
         return false;
     }
     if (host->charge != NULL && !host->charge(host, payer)) {
-        zkt__group_uncount(host);
+        zkt__group_uncount_instance(host);
         *reason = ZKT_STR("too many instances of one address");
         return false;
     }
@@ -119,7 +119,7 @@ static bool account(struct zkt_host *host, void *payer, struct zkt_str *reason)
 
 static void unaccount(struct zkt_host *host, void *payer)
 {
-    zkt__group_uncount(host);
+    zkt__group_uncount_instance(host);
     if (host->refund != NULL) {
         host->refund(host, payer);
     }

@@ -147,7 +147,7 @@ static int64_t deadline(const struct zkt_core *core)
     }
     return !zkt__list_empty(&s->ending) ||
                    zkt__admission_waits(&s->shards->admission, s->self) ||
-                   zkt__group_waits(&s->host) ||
+                   zkt__group_has_messages(&s->host) ||
                    zkt__sessions_may_wake(&s->host) ||
                    !zkt__list_empty(&s->instances.ready) ||
                    !zkt__list_empty(&s->backlog) ||
@@ -666,7 +666,7 @@ static bool join_shards(struct zkt_shards *shards)
     shards->group = zkt__group_new(shards->allocator, shards->count,
                                    &shards->all[0]->host.store.key);
     for (uint32_t i = 0; i < shards->count && shards->group != NULL; i++) {
-        zkt__group_join(shards->group, &shards->all[i]->host);
+        zkt__group_add(shards->group, &shards->all[i]->host);
     }
     return shards->group != NULL;
 }
@@ -758,7 +758,7 @@ static void settle(struct zkt_shards *shards)
         }
         for (uint32_t i = 0; i < shards->count; i++) {
             again = again || zkt__work_is_pending(shards->all[i]->host.work) ||
-                    zkt__group_waits(&shards->all[i]->host);
+                    zkt__group_has_messages(&shards->all[i]->host);
         }
     }
 }

@@ -328,7 +328,7 @@ static void publish_event(struct zkt_host *host,
 static void take_commit(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_location *location = m->of.commit.location;
-    const struct zkt_commit *commit = m->of.commit.what;
+    const struct zkt_commit *commit = m->of.commit.content;
     publish_patch(host, location, commit);
     for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
         publish_event(host, location, e);
@@ -357,7 +357,7 @@ void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
         zkt__contact_free(host, m->contact);
         break;
     case ZKT_MSG_ENDED:
-        zkt__contact_take_ended(m->contact);
+        zkt__contact_received_ended(m->contact);
         zkt__contact_leave_if_unused(host, m->contact);
         break;
     case ZKT_MSG_CALL:

@@ -179,8 +179,8 @@ static void send_answer(struct zkt_host *host, struct zkt_contact *contact,
 {
     struct zkt_session *session = contact->session;
     if (!m->of.catch_up.deferred && !is_behind(host, session)) {
-        (void)zkt__session_queue_catch_up(host, session, &m->of.catch_up.what,
-                                          false);
+        (void)zkt__session_queue_catch_up(host, session,
+                                          &m->of.catch_up.content, false);
     } else {
         zkt__session_sub_conflate(host, contact);
     }
@@ -194,7 +194,7 @@ static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
     if (!take_answer(host, m, ZKT_TOPIC_STATE)) {
         return;
     }
-    if (m->of.catch_up.what.snapshot == NULL && !m->of.catch_up.deferred) {
+    if (m->of.catch_up.content.snapshot == NULL && !m->of.catch_up.deferred) {
         session->events->lost(session);
         return;
     }
@@ -226,7 +226,7 @@ static void take_refresh(struct zkt_host *host, struct zkt_contact *contact,
 void zkt__session_sub_catch_up(struct zkt_host *host, struct zkt_msg *m)
 {
     if (m->of.catch_up.refreshes) {
-        take_refresh(host, m->contact, &m->of.catch_up.what);
+        take_refresh(host, m->contact, &m->of.catch_up.content);
     } else {
         take_snapshot(host, m);
     }

@@ -55,15 +55,15 @@ bool zkt__channel_has_credit(struct zkt_channel *channel,
                              const struct zkt_limits *limits,
                              struct zkt_limit_counts *reached)
 {
-    struct zkt_limit_counts again;
+    struct zkt_limit_counts uncounted;
     if (is_within(channel, limits, reached)) {
         return true;
     }
     /* The receiver counts first and looks for this afterwards, so one of the
      * two sees the other. */
     atomic_store(&channel->wanted, true);
-    again = *reached;
-    return is_within(channel, limits, &again);
+    uncounted = *reached;
+    return is_within(channel, limits, &uncounted);
 }
 
 bool zkt__channel_flush(struct zkt_channel *channel)
@@ -105,7 +105,7 @@ struct zkt_msg *zkt__channel_take(struct zkt_channel *channel, bool *wake)
     return m;
 }
 
-bool zkt__channel_waits(const struct zkt_channel *channel)
+bool zkt__channel_has_messages(const struct zkt_channel *channel)
 {
     return !zkt__list_empty(&channel->inbox) || atomic_load(&channel->filled);
 }

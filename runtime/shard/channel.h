@@ -51,6 +51,6 @@ bool zkt__channel_flush(struct zkt_channel *channel);
  * credit. */
 struct zkt_msg *zkt__channel_take(struct zkt_channel *channel, bool *wake);
 /** Receiver: whether something is there. */
-bool zkt__channel_waits(const struct zkt_channel *channel);
+bool zkt__channel_has_messages(const struct zkt_channel *channel);
 
 #endif

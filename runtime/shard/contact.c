@@ -4,7 +4,7 @@
  */
 #include "shard/message.h"
 
-static bool is_across(const struct zkt_contact *contact)
+static bool crosses_shards(const struct zkt_contact *contact)
 {
     return contact->peer->shard != contact->location->home;
 }
@@ -29,15 +29,15 @@ struct zkt_contact *zkt__contact_new(const struct zkt_host *host,
 
 struct zkt_msg *zkt__contact_snapshot_carrier(struct zkt_contact *contact)
 {
-    return is_across(contact) ? &contact->carriers[0].snapshot : NULL;
+    return crosses_shards(contact) ? &contact->carriers[0].snapshot : NULL;
 }
 
 void zkt__contact_send_ended(struct zkt_host *host, struct zkt_contact *contact)
 {
     struct zkt_msg ended = { .kind = ZKT_MSG_ENDED, .contact = contact };
     struct zkt_msg *carrier = NULL;
-    if (is_across(contact)) {
-        if (atomic_exchange(&contact->carriers[0].ended_travels, true)) {
+    if (crosses_shards(contact)) {
+        if (atomic_exchange(&contact->carriers[0].ended_in_flight, true)) {
             return;
         }
         carrier = &contact->carriers[0].ended;
@@ -45,10 +45,10 @@ void zkt__contact_send_ended(struct zkt_host *host, struct zkt_contact *contact)
     (void)zkt__deliver(host, contact->peer->shard, &ended, carrier);
 }
 
-void zkt__contact_take_ended(struct zkt_contact *contact)
+void zkt__contact_received_ended(struct zkt_contact *contact)
 {
-    if (is_across(contact)) {
-        atomic_store(&contact->carriers[0].ended_travels, false);
+    if (crosses_shards(contact)) {
+        atomic_store(&contact->carriers[0].ended_in_flight, false);
     }
 }
 
@@ -56,7 +56,7 @@ struct zkt_location *zkt__contact_location(struct zkt_host *host,
                                            const struct zkt_contact *contact)
 {
     struct zkt_location *location = contact->location;
-    if (is_across(contact)) {
+    if (crosses_shards(contact)) {
         return zkt__location_take(
             host, location->actor, location->name,
             zkt__location_hash(host, location->actor, location->name));
@@ -69,7 +69,7 @@ struct zkt_instance *zkt__contact_named(const struct zkt_host *host,
                                         const struct zkt_contact *contact)
 {
     const struct zkt_location *location = contact->location;
-    if (is_across(contact)) {
+    if (crosses_shards(contact)) {
         location = zkt__location_find(host, location->actor, location->name);
     }
     return location != NULL ? location->instance : NULL;

@@ -5,8 +5,8 @@
 
 /* Takes what a subscribe needs to travel: a second block, for the end of the
  * subscription. Returns NULL if there is no memory. */
-static struct zkt_msg *pack_up(const struct zkt_allocator *allocator,
-                               const struct zkt_msg *m)
+static struct zkt_msg *pack_request(const struct zkt_allocator *allocator,
+                                    const struct zkt_msg *m)
 {
     struct zkt_msg *copy = zkt__msg_pack(allocator, m);
     if (copy == NULL || m->kind != ZKT_MSG_SUBSCRIBE) {
@@ -24,7 +24,7 @@ bool zkt__deliver_there(struct zkt_host *host, uint32_t to, struct zkt_msg *m,
                         struct zkt_msg *carrier)
 {
     if (carrier == NULL) {
-        carrier = pack_up(host->allocator, m);
+        carrier = pack_request(host->allocator, m);
         if (carrier == NULL) {
             return false;
         }

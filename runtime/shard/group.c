@@ -15,9 +15,9 @@ struct zkt_group *zkt__group_new(const struct zkt_allocator *allocator,
                                       sizeof(*group->channels));
     bool good = group->hosts != NULL && group->channels != NULL &&
                 zkt__directory_init(&group->directory, allocator, key);
-    while (good && group->made < count * count) {
-        good = zkt__channel_init(&group->channels[group->made]);
-        group->made += good;
+    while (good && group->channels_ready < count * count) {
+        good = zkt__channel_init(&group->channels[group->channels_ready]);
+        group->channels_ready += good;
     }
     if (!good) {
         zkt__group_free(group);
@@ -26,7 +26,7 @@ struct zkt_group *zkt__group_new(const struct zkt_allocator *allocator,
     return group;
 }
 
-void zkt__group_join(struct zkt_group *group, struct zkt_host *host)
+void zkt__group_add(struct zkt_group *group, struct zkt_host *host)
 {
     group->hosts[host->shard] = host;
     host->group = group;
@@ -37,7 +37,7 @@ void zkt__group_free(struct zkt_group *group)
     if (group == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < group->made; i++) {
+    for (uint32_t i = 0; i < group->channels_ready; i++) {
         zkt__channel_finish(&group->channels[i], group->allocator);
     }
     zkt__directory_finish(&group->directory);
@@ -123,11 +123,11 @@ void zkt__group_flush(struct zkt_host *host)
     }
 }
 
-bool zkt__group_waits(const struct zkt_host *host)
+bool zkt__group_has_messages(const struct zkt_host *host)
 {
     const struct zkt_group *group = host->group;
     for (uint32_t i = 0; group != NULL && i < group->count; i++) {
-        if (zkt__channel_waits(from_shard(host, i)) ||
+        if (zkt__channel_has_messages(from_shard(host, i)) ||
             !zkt__list_empty(&zkt__group_channel(host, i)->outbox)) {
             return true;
         }
@@ -168,20 +168,20 @@ enum zkt_status zkt__group_destroy(struct zkt_host *host,
     return zkt__deliver(host, home, &m, NULL) ? ZKT_OK : ZKT_NO_MEMORY;
 }
 
-bool zkt__group_count(const struct zkt_host *host, uint32_t alive)
+bool zkt__group_count_instance(const struct zkt_host *host, uint32_t alive)
 {
     const uint64_t most = (uint64_t)host->limits->instances;
     if (host->group == NULL) {
         return alive < most;
     }
     if (atomic_fetch_add(&host->group->instances, 1) >= most) {
-        zkt__group_uncount(host);
+        zkt__group_uncount_instance(host);
         return false;
     }
     return true;
 }
 
-void zkt__group_uncount(const struct zkt_host *host)
+void zkt__group_uncount_instance(const struct zkt_host *host)
 {
     if (host->group != NULL) {
         atomic_fetch_sub(&host->group->instances, 1);

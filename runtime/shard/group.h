@@ -12,7 +12,7 @@
 struct zkt_group {
     const struct zkt_allocator *allocator;
     uint32_t count;
-    uint32_t made;                /* channels that were initialised */
+    uint32_t channels_ready;      /* channels that were initialised */
     struct zkt_host **hosts;      /* by shard */
     struct zkt_channel *channels; /* [from * count + to] */
     struct zkt_directory directory;
@@ -24,7 +24,7 @@ struct zkt_group *zkt__group_new(const struct zkt_allocator *allocator,
                                  uint32_t count,
                                  const struct zkt_hash_key *key);
 /** Adds @host as its shard number; before any of them runs. */
-void zkt__group_join(struct zkt_group *group, struct zkt_host *host);
+void zkt__group_add(struct zkt_group *group, struct zkt_host *host);
 /** Frees it, and every message that is on its way. Takes NULL. */
 void zkt__group_free(struct zkt_group *group);
 
@@ -44,7 +44,7 @@ void zkt__group_receive(struct zkt_host *host);
 /** Hands over messages to other shards, at the end of a turn. */
 void zkt__group_flush(struct zkt_host *host);
 /** Whether messages wait to be handled, or to be handed over. */
-bool zkt__group_waits(const struct zkt_host *host);
+bool zkt__group_has_messages(const struct zkt_host *host);
 
 /** Takes a reference to a name in the directory; *@home, given as one's own,
  * is its shard. Returns false if there is no memory. */
@@ -60,7 +60,7 @@ enum zkt_status zkt__group_destroy(struct zkt_host *host,
                                    struct zkt_str name);
 /** Counts one more instance; false: there are as many as there may be.
  * @alive: on this shard. */
-bool zkt__group_count(const struct zkt_host *host, uint32_t alive);
-void zkt__group_uncount(const struct zkt_host *host);
+bool zkt__group_count_instance(const struct zkt_host *host, uint32_t alive);
+void zkt__group_uncount_instance(const struct zkt_host *host);
 
 #endif

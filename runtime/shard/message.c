@@ -21,7 +21,7 @@ static size_t measure_body(const struct zkt_msg *m)
     return size;
 }
 
-static size_t measure_behind(const struct zkt_msg *m)
+static size_t measure_trailer(const struct zkt_msg *m)
 {
     return m->kind == ZKT_MSG_CALL      ? measure_body(m)
            : m->kind == ZKT_MSG_DESTROY ? m->of.destroy.name.len
@@ -30,7 +30,7 @@ static size_t measure_behind(const struct zkt_msg *m)
 
 size_t zkt__msg_size(const struct zkt_msg *m)
 {
-    return sizeof(*m) + measure_behind(m);
+    return sizeof(*m) + measure_trailer(m);
 }
 
 /* Copies what a call points to. Returns false if there is no memory. */
@@ -56,8 +56,8 @@ static bool pack_call(const struct zkt_allocator *allocator, struct zkt_msg *to)
 struct zkt_msg *zkt__msg_pack(const struct zkt_allocator *allocator,
                               const struct zkt_msg *m)
 {
-    const size_t behind = m->kind == ZKT_MSG_DESTROY ? measure_behind(m) : 0;
-    struct zkt_msg *copy = zkt__alloc(allocator, sizeof(*copy) + behind);
+    const size_t trailer = m->kind == ZKT_MSG_DESTROY ? measure_trailer(m) : 0;
+    struct zkt_msg *copy = zkt__alloc(allocator, sizeof(*copy) + trailer);
     if (copy == NULL) {
         return NULL;
     }
@@ -65,7 +65,7 @@ struct zkt_msg *zkt__msg_pack(const struct zkt_allocator *allocator,
     copy->node = (struct zkt_node){ NULL, NULL };
     copy->bytes = zkt__msg_size(m);
     if (m->kind == ZKT_MSG_DESTROY) {
-        memcpy(copy + 1, m->of.destroy.name.data, behind);
+        memcpy(copy + 1, m->of.destroy.name.data, trailer);
         copy->of.destroy.name.data = (const char *)(copy + 1);
     } else if (m->kind == ZKT_MSG_CALL && !pack_call(allocator, copy)) {
         zkt__release(allocator, copy);
@@ -79,36 +79,36 @@ struct zkt_msg *zkt__msg_pack(const struct zkt_allocator *allocator,
 /* Keeps patches that a catch-up borrows. Returns false if there is no memory.
  */
 static bool keep_patches(const struct zkt_allocator *allocator,
-                         struct zkt_catch_up *what)
+                         struct zkt_catch_up *content)
 {
-    if (what->patch_count == 0) {
+    if (content->patch_count == 0) {
         return true;
     }
-    struct zkt_buffer **kept = zkt__alloc_zero(allocator, what->patch_count,
+    struct zkt_buffer **kept = zkt__alloc_zero(allocator, content->patch_count,
                                                sizeof(*kept));
     if (kept == NULL) {
         return false;
     }
-    for (uint32_t i = 0; i < what->patch_count; i++) {
-        kept[i] = zkt__buffer_ref(what->patches[i]);
+    for (uint32_t i = 0; i < content->patch_count; i++) {
+        kept[i] = zkt__buffer_ref(content->patches[i]);
     }
-    what->patches = kept;
+    content->patches = kept;
     return true;
 }
 
 static void own_catch_up(const struct zkt_allocator *allocator,
                          struct zkt_msg *m)
 {
-    struct zkt_catch_up *what = &m->of.catch_up.what;
-    if (what->snapshot == NULL) {
+    struct zkt_catch_up *content = &m->of.catch_up.content;
+    if (content->snapshot == NULL) {
         return;
     }
-    if (!keep_patches(allocator, what)) {
-        *what = (struct zkt_catch_up){ NULL, NULL, 0 };
+    if (!keep_patches(allocator, content)) {
+        *content = (struct zkt_catch_up){ NULL, NULL, 0 };
         return;
     }
-    zkt__buffer_ref(what->snapshot);
-    m->bytes += what->snapshot->len;
+    zkt__buffer_ref(content->snapshot);
+    m->bytes += content->snapshot->len;
 }
 
 static void own_result(struct zkt_msg *m)
@@ -139,7 +139,7 @@ void zkt__msg_carry(const struct zkt_allocator *allocator,
 
 /* ---- commits ---- */
 
-struct carried_commit {
+struct packed_commit {
     struct zkt_msg m;
     struct zkt_commit commit;
     /* Events, then their ids, then the texts of these. */
@@ -212,15 +212,15 @@ static size_t frame_bytes(const struct zkt_commit *commit)
 struct zkt_msg *zkt__msg_pack_commit(const struct zkt_allocator *allocator,
                                      const struct zkt_msg *m)
 {
-    const struct zkt_commit *commit = m->of.commit.what;
+    const struct zkt_commit *commit = m->of.commit.content;
     const size_t events = measure_events(commit->events);
-    struct carried_commit *copy = zkt__alloc(allocator, sizeof(*copy) + events);
+    struct packed_commit *copy = zkt__alloc(allocator, sizeof(*copy) + events);
     if (copy == NULL) {
         return NULL;
     }
     copy->m = *m;
     copy->m.bytes = sizeof(*copy) + events + frame_bytes(commit);
-    copy->m.of.commit.what = &copy->commit;
+    copy->m.of.commit.content = &copy->commit;
     copy->commit = *commit;
     copy->commit.events = copy_events(commit->events, copy + 1);
     for (size_t i = 0; i < ZKT_DIALECT_COUNT; i++) {
@@ -244,15 +244,15 @@ static void release_commit(const struct zkt_commit *commit)
 /* ---- the end ---- */
 
 static void release_catch_up(const struct zkt_allocator *allocator,
-                             const struct zkt_catch_up *what)
+                             const struct zkt_catch_up *content)
 {
-    for (uint32_t i = 0; i < what->patch_count; i++) {
-        zkt__buffer_unref(what->patches[i]);
+    for (uint32_t i = 0; i < content->patch_count; i++) {
+        zkt__buffer_unref(content->patches[i]);
     }
-    if (what->patch_count > 0) {
-        zkt__release(allocator, (void *)(uintptr_t)what->patches);
+    if (content->patch_count > 0) {
+        zkt__release(allocator, (void *)(uintptr_t)content->patches);
     }
-    zkt__buffer_unref(what->snapshot);
+    zkt__buffer_unref(content->snapshot);
 }
 
 static void release_content(const struct zkt_allocator *allocator,
@@ -269,10 +269,10 @@ static void release_content(const struct zkt_allocator *allocator,
         zkt__buffer_unref(m->of.result.frame);
         break;
     case ZKT_MSG_CATCH_UP:
-        release_catch_up(allocator, &m->of.catch_up.what);
+        release_catch_up(allocator, &m->of.catch_up.content);
         break;
     case ZKT_MSG_COMMIT:
-        release_commit(m->of.commit.what);
+        release_commit(m->of.commit.content);
         break;
     case ZKT_MSG_UNSUBSCRIBE:
     case ZKT_MSG_SNAPSHOT:

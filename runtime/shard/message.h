@@ -89,9 +89,9 @@ struct zkt_msg {
             struct zkt_buffer *frame; /* a shared one; both NULL: no memory */
         } result;
         struct {
-            struct zkt_catch_up what; /* no snapshot: no memory */
-            bool refreshes;           /* answers a snapshot message */
-            bool deferred;            /* nothing to send: it is fetched later */
+            struct zkt_catch_up content; /* no snapshot: no memory */
+            bool refreshes;              /* answers a snapshot message */
+            bool deferred; /* nothing to send: it is fetched later */
         } catch_up;
         struct {
             enum zkt_status status;
@@ -100,7 +100,7 @@ struct zkt_msg {
         } closed;
         struct zkt_msg_commit {
             struct zkt_location *location; /* of the receiving shard */
-            const struct zkt_commit *what;
+            const struct zkt_commit *content;
         } commit;
         struct {
             const struct zkt_actor *actor;
@@ -187,7 +187,7 @@ struct zkt_contact {
     struct zkt_msg leave;
     struct zkt_msg_carriers {
         struct zkt_msg snapshot, ended;
-        atomic_bool ended_travels;
+        atomic_bool ended_in_flight;
     } carriers[];
 };
 
@@ -204,7 +204,7 @@ struct zkt_msg *zkt__contact_snapshot_carrier(struct zkt_contact *contact);
 void zkt__contact_send_ended(struct zkt_host *host,
                              struct zkt_contact *contact);
 /** `ended` has arrived. */
-void zkt__contact_take_ended(struct zkt_contact *contact);
+void zkt__contact_received_ended(struct zkt_contact *contact);
 /** The location, on this shard, of the name that a contact of any shard is
  * about, with a reference; NULL: no memory. */
 struct zkt_location *zkt__contact_location(struct zkt_host *host,

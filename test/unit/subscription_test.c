@@ -186,7 +186,7 @@ static void answer_with(struct zkt_catch_up what, bool deferred)
 {
     struct zkt_msg m = { .kind = topic == ZKT_TOPIC_STATE ? ZKT_MSG_CATCH_UP
                                                           : ZKT_MSG_SUBSCRIBED,
-                         .of.catch_up = { .what = what,
+                         .of.catch_up = { .content = what,
                                           .deferred = deferred } };
     struct zkt_msg *carrier = take_carrier(&m);
     send_down(&m, carrier);
@@ -234,7 +234,7 @@ static void commit(const struct zkt_commit *commit_)
 {
     struct zkt_msg m = { .kind = ZKT_MSG_COMMIT,
                          .of.commit.location = rig.contact->location,
-                         .of.commit.what = commit_ };
+                         .of.commit.content = commit_ };
     struct zkt_msg *carrier;
     assert_true(
         zkt__deliver_reserve(host_of(0), shard_of_wire(), &m, &carrier));
@@ -282,7 +282,7 @@ static void take_all(void)
 static void refresh_with(struct zkt_buffer *frame)
 {
     struct zkt_msg m = { .kind = ZKT_MSG_CATCH_UP,
-                         .of.catch_up = { .what.snapshot = frame,
+                         .of.catch_up = { .content.snapshot = frame,
                                           .refreshes = true } };
     send_down(&m, rig.shards > 1 ? &rig.contact->carriers[0].snapshot : NULL);
 }
