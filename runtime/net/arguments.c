@@ -1,6 +1,6 @@
 /*
- * zkt_serve_main: options from a program's environment and its arguments. What
- * there is comes from the table of limits, so it cannot be forgotten here.
+ * zkt_serve_main: reads options from the environment and the arguments. The
+ * options for limits come from the table of limits, so that none is forgotten.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ enum {
     LIMIT_COUNT = sizeof(limits) / sizeof(limits[0])
 };
 
-/* Whether `--some-name` is what the table calls some_name. */
+/* Returns true if @argument is `some-name` and @name is `some_name`. */
 static bool same_name(const char *argument, const char *name)
 {
     for (; *argument != '\0' && *name != '\0'; argument++, name++) {
@@ -78,7 +78,8 @@ static bool parse_number(const char *text, int64_t max, int64_t *out)
     return true;
 }
 
-/* Sets a limit; @name is how @value was given. False: said what is wrong. */
+/* Sets a limit; @name is the argument or variable of @value. Returns false
+ * after printing an error. */
 static bool take_limit(struct zkt_serve_options *options,
                        const struct argument *limit, const char *name,
                        const char *value)
@@ -117,7 +118,7 @@ static bool take_threads(struct zkt_serve_options *options, const char *name,
     return true;
 }
 
-/* Takes one argument and its value; false: said what is wrong. */
+/* Takes an argument and its value. Returns false after printing an error. */
 static bool take(struct zkt_serve_options *options, const char *argument,
                  const char *value)
 {
@@ -144,9 +145,10 @@ static bool take(struct zkt_serve_options *options, const char *argument,
 
 /* ---- the environment ---- */
 
-/* ZOCKET_SOME_NAME for some_name. A name is at most so long. */
+/* The longest name of a variable. */
 #define VARIABLE_MAX 64
 
+/* Returns ZOCKET_SOME_NAME for some_name. */
 static const char *name_variable(const char *name, char out[VARIABLE_MAX])
 {
     const int len = snprintf(out, VARIABLE_MAX, "ZOCKET_%s", name);
@@ -156,7 +158,7 @@ static const char *name_variable(const char *name, char out[VARIABLE_MAX])
     return out;
 }
 
-/* False: said what is wrong. */
+/* Returns false after printing an error. */
 static bool take_environment(struct zkt_serve_options *options)
 {
     const char *host = getenv("ZOCKET_HOST");

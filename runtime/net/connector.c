@@ -3,10 +3,10 @@
 
 #include "net/socket.h"
 
-/* One address that is being connected to. */
+/* An address that is being connected to. */
 struct zkt_attempt {
     uv_poll_t poll;
-    struct zkt_connector *connector; /* while it is the current one */
+    struct zkt_connector *connector; /* while this is its attempt */
     struct zkt_loop *loop;
     int fd;
 };
@@ -30,7 +30,7 @@ static void on_attempt_gone(uv_handle_t *handle)
     zkt__loop_handle_gone(loop);
 }
 
-/* Ends the attempt and hands out its socket. */
+/* Ends the attempt and returns its socket. */
 static int end_attempt(struct zkt_connector *c)
 {
     struct zkt_attempt *attempt = c->attempt;
@@ -54,7 +54,7 @@ static void on_attempt_ready(uv_poll_t *poll, int status, int events)
         c->error = status;
     }
     if (c->error == 0) {
-        c->turn--; /* it answers: the first one next time, too */
+        c->turn--; /* it answers: begin with it the next time */
         end(c, fd);
     } else {
         zkt__socket_close(fd);
@@ -62,7 +62,7 @@ static void on_attempt_ready(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* 0, or a libuv error: then this address is not being tried. */
+/* Returns 0, or a libuv error if the address cannot be tried. */
 static int begin_attempt(struct zkt_connector *c,
                          const struct addrinfo *address)
 {
@@ -93,7 +93,7 @@ static int begin_attempt(struct zkt_connector *c,
     return error;
 }
 
-/* The address whose turn it is. */
+/* Returns the next address. */
 static const struct addrinfo *take_address(struct zkt_connector *c)
 {
     const struct addrinfo *address = c->found;
@@ -116,7 +116,7 @@ static void try_next(struct zkt_connector *c)
     end(c, c->error);
 }
 
-/* Tries what was found. */
+/* Tries the addresses found. */
 static void begin_attempts(struct zkt_connector *c)
 {
     c->count = 0;
@@ -151,7 +151,7 @@ void zkt__connector_begin(struct zkt_connector *c)
         return;
     }
     c->resolving = true;
-    zkt__connector_resume(c); /* one that was begun before may have ended */
+    zkt__connector_resume(c); /* an earlier lookup may have ended */
 }
 
 void zkt__connector_abort(struct zkt_connector *c)

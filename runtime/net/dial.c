@@ -1,9 +1,9 @@
 /*
- * zkt_client_open: a client core on a libuv loop, in one of three ways. The
- * loop is the client's and runs while zkt_client_poll or a blocking call does;
- * or it is the user's, and then the client only ever adds to it and closes
- * what it added; or it is the client's and a thread of its own runs it. They
- * differ in who runs the loop and in how things end, and in nothing else.
+ * zkt_client_open: a client core on a libuv loop, in three ways. The loop is
+ * the client's and runs during zkt_client_poll or a blocking call; or it is the
+ * user's, and the client only adds its handles and closes them; or it is the
+ * client's and runs on the client's own thread. The three differ in who runs
+ * the loop and in how the client ends, and in nothing else.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -17,19 +17,19 @@
 #include "net/url.h"
 
 struct dialer {
-    uv_loop_t own; /* unless the loop is the user's */
+    uv_loop_t own; /* not used with the user's loop */
     struct zkt_loop loop;
     struct zkt_client *client;
     const struct zkt_allocator *allocator;
     struct zkt_url url;
     struct zkt_connector connector;
     struct zkt_inbox inbox;
-    uv_async_t wake;       /* something is in the inbox, or is to be done */
-    uv_timer_t poll_timer; /* the timeout of one zkt_client_poll */
+    uv_async_t wake;       /* after a post, a lookup, or a change of the core */
+    uv_timer_t poll_timer; /* the timeout of zkt_client_poll */
     pthread_t thread;
     bool timed_out;
     bool finishing;
-    bool joined; /* the one who closes waits for the thread */
+    bool joined; /* the closing thread joins the thread */
     char target[];
 };
 
@@ -49,7 +49,7 @@ static void on_connector_end(void *user, int socket_or_error)
     struct zkt_endpoint *endpoint = zkt__client_connected(d->client);
     if (endpoint == NULL) {
         zkt__socket_close(socket_or_error);
-    } else { /* or it detaches */
+    } else { /* an error detaches the endpoint */
         (void)zkt__loop_attach(&d->loop, socket_or_error, endpoint);
     }
 }
@@ -75,7 +75,7 @@ static void update_clock(void *driver)
     zkt__loop_clock(&d->loop);
 }
 
-/* ---- from outside of the loop's callbacks ---- */
+/* ---- calls from outside the loop's callbacks ---- */
 
 static void wake_loop(void *user)
 {
@@ -95,8 +95,8 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
-/* On a user's loop: the end of its turn may be far away. In a callback it is
- * near, but for the log's, which may be called at any time. */
+/* On the user's loop: makes the turn end soon. During a callback it does so
+ * anyway, except during the log callback, which may be called at any time. */
 static void on_core_wake(struct zkt_core *core)
 {
     struct dialer *d = core->driver;
@@ -131,8 +131,8 @@ static void on_handle_gone(uv_handle_t *handle)
     zkt__loop_handle_gone(&d->loop);
 }
 
-/* Ends the client and begins to close everything; when the loop has run until
- * handles is 0, the dialer can be destroyed. */
+/* Ends the client and closes the handles; when the loop has run until handles
+ * is 0, the dialer can be destroyed. */
 static void begin_finish(struct dialer *d)
 {
     d->finishing = true;
@@ -153,7 +153,7 @@ static void on_poll_timeout(uv_timer_t *timer)
 {
     struct dialer *d = timer->data;
     d->timed_out = true;
-    uv_stop(timer->loop); /* it ran before the poll, which must not wait */
+    uv_stop(timer->loop); /* timers run before the poll, which must not wait */
 }
 
 static enum zkt_status run_loop(void *driver, int timeout_ms)
@@ -170,7 +170,7 @@ static enum zkt_status run_loop(void *driver, int timeout_ms)
     if (timeout_ms == 0) {
         (void)uv_run(&d->own, UV_RUN_NOWAIT);
     }
-    /* What was due already must not be waited for again. */
+    /* A deadline that was due must not be waited for again. */
     while (d->loop.turns == before && !d->timed_out) {
         (void)uv_run(&d->own, UV_RUN_ONCE);
     }
@@ -200,7 +200,7 @@ static const struct zkt_client_driver_ops polled_ops = {
 
 /* ---- the user's loop ---- */
 
-/* A client that was closed in a callback ends with the turn. */
+/* Ends a client that was closed in a callback, at the end of the turn. */
 static void on_turn(struct zkt_loop *loop)
 {
     struct dialer *d = loop->user;
@@ -239,12 +239,12 @@ static void join_user_loop(struct dialer *d)
     wake_loop(d); /* for the first turn */
 }
 
-/* ---- a thread of the client's own ---- */
+/* ---- the client's own thread ---- */
 
 static void *run_thread(void *user)
 {
     struct dialer *d = user;
-    /* Whoever started us holds it until `thread` is written. */
+    /* start_thread holds the mutex until `thread` is written. */
     pthread_mutex_lock(&d->inbox.mutex);
     pthread_mutex_unlock(&d->inbox.mutex);
     uv_update_time(&d->own);
@@ -252,7 +252,7 @@ static void *run_thread(void *user)
     while (d->loop.handles > 0) {
         (void)uv_run(&d->own, UV_RUN_ONCE);
     }
-    if (!d->joined) { /* closed in a callback: nobody waits for us */
+    if (!d->joined) { /* closed in a callback: nobody joins the thread */
         (void)pthread_detach(d->thread);
         destroy(d);
     }
@@ -329,7 +329,7 @@ static const struct zkt_client_driver_ops thread_ops = {
     .close = close_thread,
 };
 
-/* Signals are for the threads of the program. */
+/* Blocks signals, which are for the program's own threads. */
 static int start_thread(struct dialer *d)
 {
     sigset_t all, before;
@@ -352,7 +352,7 @@ static void report(const struct zkt_client_options *options, const char *text)
     }
 }
 
-/* A dialer for @url, without a loop yet. */
+/* Returns a dialer for @url, without a loop, or NULL. */
 static struct dialer *new_dialer(const struct zkt_url *url,
                                  const struct zkt_client_options *options)
 {
@@ -364,7 +364,7 @@ static struct dialer *new_dialer(const struct zkt_url *url,
     if (d != NULL) {
         d->allocator = allocator;
         d->url = *url;
-        d->url.rest = ZKT_STR(""); /* it points into the user's */
+        d->url.rest = ZKT_STR(""); /* it points into the caller's text */
         (void)zkt__url_target(url, d->target);
         d->connector = (struct zkt_connector){
             .loop = &d->loop,
@@ -387,7 +387,7 @@ static const struct zkt_client_driver_ops *ops_for(
     return options->thread ? &thread_ops : &polled_ops;
 }
 
-/* Gives up a dialer whose loop has handles already. */
+/* Frees a dialer with a loop that has handles already. */
 static void abandon(struct dialer *d)
 {
     d->finishing = true;
@@ -402,7 +402,8 @@ static void abandon(struct dialer *d)
     }
 }
 
-/* The client and its handles in @uv; 0, or a libuv error and @d is gone. */
+/* Makes the client and opens its handles on @uv. Returns 0, or a libuv error:
+ * then @d is freed. */
 static int init_client(struct dialer *d, uv_loop_t *uv,
                        const struct zkt_client_options *options)
 {
@@ -446,7 +447,7 @@ fail_client:
     return error;
 }
 
-/* 0, or a libuv error and @d is gone. */
+/* Returns 0, or a libuv error: then @d is freed. */
 static int start(struct dialer *d, const struct zkt_client_options *options)
 {
     int error = 0;

@@ -1,8 +1,8 @@
 /*
- * What zocket/embed.h has for loops over sockets: listening, accepting, and
- * one call each for the input and the output of a connection, with the system's
- * clocks. It is made of the rest of that header, and holds nothing: the loop
- * keeps the descriptors and asks poll, epoll or kqueue itself.
+ * The functions of zocket/embed.h for loops over sockets: listening, accepting,
+ * a call for the input and a call for the output of a connection, with the
+ * system's clocks. They use only the rest of that header and keep no state: the
+ * user's loop keeps the descriptors and calls poll, epoll or kqueue itself.
  */
 #include "zocket/embed.h"
 
@@ -17,14 +17,14 @@
 
 enum {
     CHUNK = 16 * 1024,
-    CHUNKS = 4, /* for one connection and turn */
+    CHUNKS = 4, /* per connection and turn */
     SLICES = 16
 };
 
 static int64_t read_clock(clockid_t clock)
 {
     struct timespec t;
-    (void)clock_gettime(clock, &t); /* both of them exist */
+    (void)clock_gettime(clock, &t); /* both clocks exist */
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
@@ -49,8 +49,8 @@ static bool would_block(ptrdiff_t error)
     return error == -EAGAIN || error == -EWOULDBLOCK;
 }
 
-/* Out of descriptors or memory, most likely: poll would go on saying that there
- * is a connection, which cannot be accepted now. */
+/* Most likely out of descriptors or memory: the server is not open for a while,
+ * since poll would keep reporting a connection that cannot be accepted. */
 static void note_accept_error(struct zkt_server *server, int error)
 {
     if (!would_block(error) && !zkt__socket_error_is_transient(error) &&
@@ -81,14 +81,14 @@ struct zkt_endpoint *zkt_server_accept_socket(struct zkt_server *server,
     return endpoint;
 }
 
-/* The transport is broken: the fate says so from now on. */
+/* The transport has failed: the fate is ZKT_FATE_DROP from now on. */
 static void abort_endpoint(struct zkt_endpoint *endpoint)
 {
     endpoint->aborted = true;
     zkt__endpoint_mark_dirty(endpoint);
 }
 
-/* Takes what was read; what arrives after our end of file is discarded. */
+/* Takes read bytes; discards bytes that arrive after our end of file. */
 static void take(struct zkt_endpoint *endpoint, char *bytes, ptrdiff_t got)
 {
     if (got == 0) {
@@ -105,7 +105,7 @@ void zkt_endpoint_receive(struct zkt_endpoint *endpoint, int fd)
 {
     char bytes[CHUNK];
     if (!zkt_endpoint_reading(endpoint) && zkt__socket_connected(fd) != 0) {
-        abort_endpoint(endpoint); /* poll would go on saying so */
+        abort_endpoint(endpoint); /* poll would keep reporting it */
         return;
     }
     for (int i = 0; i < CHUNKS && zkt_endpoint_reading(endpoint); i++) {
@@ -117,7 +117,7 @@ void zkt_endpoint_receive(struct zkt_endpoint *endpoint, int fd)
     }
 }
 
-/* Sends what is pending; returns true if the socket takes no more for now. */
+/* Sends pending bytes. Returns true if the socket takes no more for now. */
 static bool flush(struct zkt_endpoint *endpoint, int fd)
 {
     struct zkt_slice slices[SLICES];
@@ -138,9 +138,10 @@ static bool flush(struct zkt_endpoint *endpoint, int fd)
 }
 
 /*
- * Everything is sent: says so, and waits for the peer to do the same. A socket
- * that is closed with unread input is reset, and a peer that still writes would
- * lose what it has not read yet, the close frame (RFC 6455, section 7.1.1).
+ * Sends the end of file after the last byte, and waits for the peer's. Closing
+ * a socket with unread input sends a reset, and a peer that still writes would
+ * lose bytes that it has not read yet: the close frame (RFC 6455, section
+ * 7.1.1).
  */
 static void half_close(struct zkt_endpoint *endpoint, int fd)
 {

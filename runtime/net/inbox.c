@@ -1,4 +1,4 @@
-/* See inbox.h. An item of somebody who waits stands in their own frame. */
+/* See inbox.h. The item of a waiting thread is on its stack. */
 #include "net/inbox.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@ struct item {
     struct zkt_work work;
     zkt_posted_function *fn;
     void *user;
-    /* What it is released with when its function runs; NULL: it is not. */
+    /* Releases the item when its function runs; NULL: it is on a stack. */
     const struct zkt_allocator *allocator;
 };
 
@@ -40,7 +40,7 @@ fail_mutex:
     return error;
 }
 
-/* One that is waited for may be gone as soon as its function has run. */
+/* The item of a waiting thread may be gone when its function has run. */
 static void run_item(struct zkt_work *work, void *owner)
 {
     struct item *item = ZKT_CONTAINER(work, struct item, work);

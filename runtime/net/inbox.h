@@ -14,20 +14,23 @@
 
 struct zkt_inbox {
     struct zkt_work_queue *queue;
-    pthread_mutex_t mutex; /* of those who wait */
-    pthread_cond_t over;   /* a wait has ended, or nobody waits any more */
-    uint32_t waiting;      /* threads that wait */
+    pthread_mutex_t mutex; /* of waiting threads */
+    pthread_cond_t over;   /* a wait has ended */
+    uint32_t waiting;      /* threads in zkt__inbox_wait */
 };
 
-/** 0 or an error number; @wake, which may be NULL, may be called at once. */
+/** Returns 0 or an error number. @wake may be NULL, and may be called during
+ * the call. */
 int zkt__inbox_init(struct zkt_inbox *inbox,
                     const struct zkt_allocator *allocator,
                     void (*wake)(void *user), void *user);
 
-/** ZKT_OK, ZKT_NO_MEMORY, or ZKT_CLOSED. From any thread, as the next two. */
+/** Returns ZKT_OK, ZKT_NO_MEMORY or ZKT_CLOSED. This and the next two functions
+ * may be called from any thread. */
 enum zkt_status zkt__inbox_post(struct zkt_inbox *inbox,
                                 zkt_posted_function *fn, void *user);
-/** Posts @fn and waits for zkt__inbox_end_wait(@over); closed: returns. */
+/** Posts @fn and waits for zkt__inbox_end_wait(@over). Returns at once if the
+ * inbox is closed. */
 void zkt__inbox_wait(struct zkt_inbox *inbox, zkt_posted_function *fn,
                      void *user, const bool *over);
 void zkt__inbox_end_wait(struct zkt_inbox *inbox, bool *over);

@@ -19,14 +19,15 @@ static void on_retry(uv_timer_t *timer)
     zkt__listener_resume(timer->data);
 }
 
-/* A poll that stays on would spin. */
+/* Stops polling, which would spin. */
 static void pause_accepting(struct zkt_listener *listener)
 {
     listener->paused = true;
     zkt__poller_forget(listener->poller, &listener->source);
 }
 
-/* The process is out of something, which may come back unseen. */
+/* Pauses after an error: the process is out of a resource, and is not told when
+ * it is available again. */
 static void pause_and_retry(struct zkt_listener *listener, int error)
 {
     pause_accepting(listener);
@@ -38,9 +39,9 @@ static void pause_and_retry(struct zkt_listener *listener, int error)
 }
 
 /*
- * How many to accept: one, since asking for another one that is not there is a
- * system call for nothing; twice as many as the last time, if that was just
- * before.
+ * Returns how many connections to accept: one, since a failing accept costs a
+ * system call; or twice as many as the last time, if the socket was ready in
+ * the previous batch, too.
  */
 static int64_t allow(struct zkt_listener *listener)
 {

@@ -1,7 +1,7 @@
 /*
- * The socket that a server listens on: accepts so many connections a turn,
- * hands each to a function, and rests while its owner wants no more, or the
- * process is out of descriptors or memory.
+ * The listening socket of a server: accepts a bounded number of connections in
+ * a turn and hands each to a function. It pauses while its owner accepts no
+ * more, or the process is out of descriptors or memory.
  */
 #ifndef ZKT_NET_LISTENER_H
 #define ZKT_NET_LISTENER_H
@@ -11,34 +11,36 @@
 
 struct zkt_listener {
     struct zkt_poller *poller;
-    struct zkt_source source; /* its fd is -1 when it is not open */
+    struct zkt_source source; /* its fd is -1 while the listener is closed */
     uv_timer_t retry;
-    int64_t per_turn; /* accepts at most */
-    int64_t allowed;  /* of these, this time */
-    uint64_t batch;   /* the poller's, in which it was ready last */
-    uint32_t handles; /* of ours that are not closed yet */
+    int64_t per_turn; /* most connections to accept in a turn */
+    int64_t allowed;  /* connections to accept in this turn */
+    uint64_t batch;   /* the poller's batch in which it was last ready */
+    uint32_t handles; /* handles that are not closed yet */
     bool paused;
-    bool failing;         /* accepting has not succeeded since it failed */
-    uint64_t *turns_full; /* counts turns in which per_turn was reached */
-    /* Whether to accept one more; when not, resume is called in time. */
+    bool failing;         /* accepting has failed and not succeeded since */
+    uint64_t *turns_full; /* counts turns that accept per_turn connections */
+    /* Returns true if another connection may be accepted. If not, the owner
+     * calls resume later. */
     bool (*is_open)(void *user);
-    /* Owns @fd from now on. */
+    /* Takes ownership of @fd. */
     void (*on_accept)(void *user, int fd, const struct sockaddr *peer);
-    /* Accepting has failed with a libuv error and will be tried again; not
-     * called again until it has succeeded. */
+    /* Reports the first of a series of failures, a libuv error; the listener
+     * tries again. */
     void (*on_error)(void *user, int error);
-    /* It was closed, and handles is 0. */
+    /* Called when the listener was closed and handles is 0. */
     void (*on_closed)(void *user);
     void *user;
 };
 
-/** Listens and begins to accept. @port as in zkt__socket_listen; 0 or error. */
+/** Listens and begins to accept. @port is as in zkt__socket_listen. Returns 0
+ * or a libuv error. */
 int zkt__listener_open(struct zkt_listener *listener, struct zkt_poller *poller,
                        const char *host, uint16_t *port);
-/** Tries again at once, after a pause: a descriptor has become free, or the
- * owner wants more. */
+/** Ends a pause: a descriptor has become free, or the owner accepts again. */
 void zkt__listener_resume(struct zkt_listener *listener);
-/** Stops listening, in time; takes one whose fd is -1. May be repeated. */
+/** Closes the listener, also if its fd is -1; on_closed is called later. May be
+ * repeated. */
 void zkt__listener_close(struct zkt_listener *listener);
 
 #endif

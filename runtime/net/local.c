@@ -1,9 +1,9 @@
 /*
- * zkt_client_open_local: a client and a server in one thread, joined by
- * memory. There is no waiting: when no byte moves, the clock that all of them
+ * zkt_client_open_local: clients and a server in one thread, connected by
+ * memory. Time is simulated: when no byte moves, the clock that all of them
  * share jumps to the next deadline, so a test of a timeout takes no time. Only
- * a poll without a limit that finds no deadline waits: for another thread to
- * post something, to the server or to any of the clients.
+ * a poll without a timeout that finds no deadline waits, until another thread
+ * posts work to the server or to a client.
  */
 #include <string.h>
 
@@ -11,34 +11,34 @@
 #include "net/inbox.h"
 #include "server/server.h"
 
-/* Rung when another thread has posted something. */
+/* Signalled when another thread has posted work. */
 struct condition {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool signalled;
 };
 
-/* Everybody who is joined to one server; its driver. */
+/* The driver of a server: joins it to its local clients. */
 struct loopback {
     struct condition posted;
     const struct zkt_allocator *allocator;
-    struct zkt_server *server;    /* NULL: it was freed */
+    struct zkt_server *server;    /* NULL: freed */
     struct zkt_core *core;        /* the server's, or stopped_core */
     struct zkt_core stopped_core; /* keeps a freed server's clock running */
     struct zkt_list pipes;
-    uint32_t users; /* that go on to use it: it is not freed meanwhile */
+    uint32_t users; /* calls that still use it: it is not freed meanwhile */
     bool turning;
 };
 
-/* One client and its two endpoints. */
+/* Connects a client to the server. */
 struct pipe {
     struct zkt_node node; /* in loopback->pipes */
     struct loopback *loopback;
     struct zkt_client *client;
     struct zkt_endpoint *client_end, *server_end; /* NULL: not connected */
     struct zkt_inbox inbox;
-    bool polling;   /* it is polled: who polls it finishes it */
-    bool finishing; /* its last callbacks run */
+    bool polling;   /* zkt_client_poll runs, and closes the pipe */
+    bool finishing; /* the last callbacks of the client run */
 };
 
 static struct zkt_core *core_of(const struct pipe *pipe)
@@ -66,7 +66,7 @@ static void condition_finish(struct condition *condition)
     pthread_mutex_destroy(&condition->mutex);
 }
 
-/* From any thread. */
+/* May be called from any thread. */
 static void signal_posted(void *user)
 {
     struct loopback *loopback = user;
@@ -76,7 +76,7 @@ static void signal_posted(void *user)
     pthread_mutex_unlock(&loopback->posted.mutex);
 }
 
-/* Waits until it rings, unless it has since the last time. */
+/* Waits for a signal; returns at once if there was one since the last wait. */
 static void condition_wait(struct condition *condition)
 {
     pthread_mutex_lock(&condition->mutex);
@@ -93,8 +93,8 @@ enum {
     CHUNK = 16 * 1024
 };
 
-/* Moves what is pending at @from to @to; whether there was any. A callback may
- * end the server, and the pipe with it. */
+/* Moves pending bytes of @from to @to. Returns true if there were any. A
+ * callback may end the server, and with it the connection. */
 static bool move_bytes(const struct pipe *pipe, struct zkt_endpoint *from,
                        struct zkt_endpoint *to)
 {
@@ -112,7 +112,7 @@ static bool move_bytes(const struct pipe *pipe, struct zkt_endpoint *from,
     return moved;
 }
 
-/* Ends the pipe when either side wants no more. */
+/* Detaches both ends if either wants to close. Returns true if so. */
 static bool disconnect(struct pipe *pipe)
 {
     if (!pipe->client_end->closing && !pipe->client_end->aborted &&
@@ -152,7 +152,7 @@ static void copy_clock(const struct loopback *loopback, struct zkt_core *to)
     to->wall_ms = loopback->core->wall_ms;
 }
 
-/* One turn of a client; whether anything happened. */
+/* Runs a turn of a client. Returns true if anything happened. */
 static bool turn_pipe(struct pipe *pipe)
 {
     struct zkt_core *core = core_of(pipe);
@@ -164,7 +164,8 @@ static bool turn_pipe(struct pipe *pipe)
     return pump(pipe) || moved;
 }
 
-/* One turn of everybody; whether anything happened. */
+/* Runs a turn of the server and of each client. Returns true if anything
+ * happened. */
 static bool turn(struct loopback *loopback)
 {
     bool moved = is_due(loopback->core);
@@ -177,7 +178,7 @@ static bool turn(struct loopback *loopback)
     return moved;
 }
 
-/* When the next one of them wants to be woken. */
+/* Returns the earliest deadline of the server and the clients. */
 static int64_t next_deadline(const struct loopback *loopback)
 {
     int64_t next = loopback->core->ops->deadline(loopback->core);
@@ -222,8 +223,8 @@ static void leave_server(struct loopback *loopback)
     }
 }
 
-/* It is freed while clients are open: they lose their connections, and can
- * still be closed. */
+/* The server is freed while clients are open: they lose their connections, and
+ * can still be closed. */
 static void abandon(struct zkt_core *core)
 {
     struct loopback *loopback = core->driver;
@@ -243,7 +244,7 @@ static void abandon(struct zkt_core *core)
     loopback->server = NULL;
 }
 
-/* The loopback of nobody, once nobody uses it. */
+/* Frees the loopback if it has no client and no call uses it. */
 static void release_empty(struct loopback *loopback)
 {
     if (loopback->users == 0 && zkt__list_empty(&loopback->pipes)) {
@@ -255,7 +256,8 @@ static void release_empty(struct loopback *loopback)
 
 static void close_pipe(struct pipe *pipe);
 
-/* One that was closed in a callback, of its own or of others, and can end. */
+/* Returns the pipe of a client that was closed in a callback and can end now,
+ * or NULL. */
 static struct pipe *find_closed(const struct loopback *loopback)
 {
     for (struct zkt_node *n = zkt__list_first(&loopback->pipes); n != NULL;
@@ -270,8 +272,8 @@ static struct pipe *find_closed(const struct loopback *loopback)
     return NULL;
 }
 
-/* A turn that no callback within it begins anew. False: nothing happened, or
- * nobody is left. */
+/* Runs a turn, unless a callback of a turn calls it. Returns false if nothing
+ * happened or no client is left. */
 static bool turn_once(struct loopback *loopback)
 {
     struct pipe *closed;
@@ -322,7 +324,7 @@ static enum zkt_status poll_local(void *driver, int timeout_ms)
     return status;
 }
 
-/* Not in a callback of the server, nor of another client that is joined. */
+/* Returns false in a callback of the server or of another of its clients. */
 static bool may_poll(const void *driver)
 {
     const struct pipe *pipe = driver;
@@ -331,7 +333,7 @@ static bool may_poll(const void *driver)
                                   !zkt__server_is_running(loopback->server));
 }
 
-/* zkt_server_advance has moved the server's clock. */
+/* Called when zkt_server_advance has moved the server's clock. */
 static void on_wake(struct zkt_core *core)
 {
     struct loopback *loopback = core->driver;
@@ -339,7 +341,7 @@ static void on_wake(struct zkt_core *core)
     }
 }
 
-/* ---- joining and parting ---- */
+/* ---- connecting and closing ---- */
 
 static void connect_local(void *driver, struct zkt_client *client)
 {
@@ -363,8 +365,8 @@ static void abort_connect(void *driver, struct zkt_client *client)
     zkt__client_connect_failed(client, "connecting was given up");
 }
 
-/* What the peer has yet to see, and its end. In a callback of the server it
- * sees the end alone: it cannot be fed. */
+/* Delivers pending bytes and closes the connection. In a callback of the server
+ * the bytes are dropped: the server cannot be fed. */
 static void say_goodbye(struct pipe *pipe)
 {
     const struct loopback *loopback = pipe->loopback;
@@ -394,8 +396,7 @@ static void close_pipe(struct pipe *pipe)
     release_empty(loopback);
 }
 
-/* In the middle of a turn it waits for the turn's end, which finds it; and if
- * it is polled, for the one who does. */
+/* Closes the pipe, unless a turn or a poll runs: their end closes it. */
 static void finish_local(void *driver, struct zkt_client *client)
 {
     struct pipe *pipe = driver;
@@ -425,7 +426,7 @@ static struct loopback *loopback_of(struct zkt_server *server)
 {
     struct zkt_core *core = zkt__server_core(server);
     if (core->driver != NULL) {
-        /* A server that listens has another driver. */
+        /* A server that listens on a loop has another driver. */
         return core->wake == on_wake ? core->driver : NULL;
     }
     struct loopback *loopback = zkt__alloc_zero(zkt__server_allocator(server),

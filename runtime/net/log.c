@@ -1,12 +1,12 @@
 /*
- * The one place of the runtime that prints, for those who ask for it: a log
- * that programs can name in their options.
+ * zkt_log_to_stderr, a log that programs can name in their options; nothing
+ * else in the runtime prints, except zkt_serve_main.
  *
- * Whoever reads standard error may be slow, or gone, and neither may stop or
- * end the program that serves. So a line that does not fit now is dropped and
+ * The reader of standard error may be slow or gone, and must neither delay nor
+ * end the program. So a line that cannot be written at once is dropped and
  * counted. The descriptor is shared with other processes, so O_NONBLOCK is not
- * set on it; and the program's signals are its own, so SIGPIPE is held back
- * rather than ignored.
+ * set on it. The signal actions are the program's, so SIGPIPE is blocked during
+ * the write rather than ignored.
  */
 #define _GNU_SOURCE /* pwritev2 */
 #include <errno.h>
@@ -24,11 +24,11 @@
 #include "base/log.h"
 
 enum {
-    LINE_BYTES = ZKT_LOG_LINE + 16 /* with what stands before it */
+    LINE_BYTES = ZKT_LOG_LINE + 16 /* with prefix and newline */
 };
 
-/* Standard error is the process's, and so is the number of lines that it did
- * not take and that nobody has been told of. */
+/* Dropped lines that no line of the log has reported yet; one counter for the
+ * process, as there is one standard error. */
 static atomic_ulong dropped;
 
 /* ---- writing without waiting ---- */
@@ -39,8 +39,8 @@ static bool takes_more(void)
     return poll(&one, 1, 0) == 1 && one.revents == POLLOUT;
 }
 
-/* Pipes and terminals: where the kernel has no write that does not wait, it is
- * asked whether one would. A line is shorter than PIPE_BUF, so it is whole. */
+/* Writes to a pipe or terminal. On a kernel without a non-blocking write, polls
+ * first. A line is shorter than PIPE_BUF, so it is written whole. */
 static ssize_t write_if_ready(const char *bytes, size_t len)
 {
 #ifdef RWF_NOWAIT
@@ -64,22 +64,22 @@ static ssize_t write_by_kind(const char *bytes, size_t len)
         return send(STDERR_FILENO, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     if (S_ISREG(is.st_mode)) {
-        return write(STDERR_FILENO, bytes, len); /* it never waits for anyone */
+        return write(STDERR_FILENO, bytes, len); /* a file never blocks */
     }
     return write_if_ready(bytes, len);
 }
 
 /* ---- without SIGPIPE ---- */
 
-/* Whether a SIGPIPE waits that this thread, or another one, has got before. */
+/* Returns true if a SIGPIPE of this thread or of the process is pending. */
 static bool has_sigpipe(void)
 {
     sigset_t pending;
     return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
 }
 
-/* SIGPIPE is sent to the thread that writes: what came of the write is taken
- * back before the thread can receive it. */
+/* SIGPIPE is sent to the writing thread, where it is blocked: takes it back
+ * before it is delivered. */
 static ssize_t write_quietly(const char *bytes, size_t len)
 {
     static const struct timespec now;
@@ -111,7 +111,7 @@ static bool put_line(const char *prefix, const char *text)
     return write_quietly(line, n) == (ssize_t)n;
 }
 
-/* How many lines were dropped stands before the first that is taken again. */
+/* Reports the number of dropped lines before the next line. */
 static bool put_dropped(void)
 {
     char text[64];

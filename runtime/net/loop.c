@@ -1,11 +1,10 @@
 /*
- * See loop.h. A connection costs a few words; the buffer that is read into
- * belongs to the loop. While a peer is slow its socket is
- * polled for writing and nothing is copied: what is pending stays in the
- * core's queue. A connection that ends has sent everything, then half-closes
- * and waits for the peer to do the same, so that no reset overtakes the close
- * frame (RFC 6455, section 7.1.1); that of a client waits alone, since the
- * server is to be the first.
+ * See loop.h. A connection costs a few words; the read buffer belongs to the
+ * loop. While a peer is slow, its socket is polled for writing and nothing is
+ * copied: pending bytes stay in the core's queue. A server closes a connection
+ * by sending everything, half-closing, and waiting for the peer to close, so
+ * that no reset overtakes the close frame (RFC 6455, section 7.1.1). A client
+ * only waits, since the server is to close first.
  */
 #include "net/loop.h"
 
@@ -25,8 +24,8 @@ struct zkt_transport {
     struct zkt_node node;          /* in loop->transports */
     struct zkt_node linger;        /* in loop->linger */
     int64_t linger_until;
-    bool stalled; /* the peer does not take what we send */
-    bool ended;   /* the peer sends nothing more */
+    bool stalled; /* the socket takes no more bytes */
+    bool ended;   /* end of file from the peer */
 };
 
 void zkt__loop_clock(struct zkt_loop *loop)
@@ -41,9 +40,10 @@ void zkt__loop_clock(struct zkt_loop *loop)
 }
 
 /*
- * The sockets were polled. When each that was ready had its turn since the
- * round began, which may take several batches (epoll gives them in order, and
- * those that are still ready last), all that had come by then was read.
+ * Called after each poll. A round ends when each ready socket has had its turn,
+ * which may take several batches: epoll returns ready sockets in order, and
+ * sockets that are still ready last. Then all bytes that had arrived before the
+ * round began have been read.
  */
 static void note_polled(struct zkt_loop *loop)
 {
@@ -67,10 +67,10 @@ void zkt__loop_handle_gone(struct zkt_loop *loop)
     }
 }
 
-/* ---- one connection ---- */
+/* ---- a connection ---- */
 
-/* Drops the socket; the endpoint learns that its transport is gone. What runs
- * now may still look at the link, which is freed when the turn ends. */
+/* Closes the socket and detaches the endpoint. The caller may still look at the
+ * transport, which is freed at the end of the turn. */
 static void drop(struct zkt_transport *t)
 {
     struct zkt_loop *loop = t->loop;
@@ -104,7 +104,8 @@ static void free_dropped(struct zkt_loop *loop)
     }
 }
 
-/* Watches for what matters now; for nothing, it still learns of a reset. */
+/* Watches for the events that matter now; without any, epoll still reports a
+ * reset. */
 static void watch(struct zkt_transport *t)
 {
     const struct zkt_endpoint *e = t->endpoint;
@@ -120,7 +121,8 @@ static void watch(struct zkt_transport *t)
     }
 }
 
-/* Everything has been sent: waits for the peer to close, for a while. */
+/* Detaches the endpoint, which has sent everything, and waits for the peer to
+ * close. */
 static void linger(struct zkt_transport *t)
 {
     struct zkt_loop *loop = t->loop;
@@ -135,9 +137,9 @@ static void linger(struct zkt_transport *t)
 }
 
 /*
- * Sends what is pending, so much of it as one connection may in a turn: one
- * that is owed many snapshots and reads fast must not keep the others waiting.
- * False: the link is dropped.
+ * Sends pending bytes, up to a limit: a connection that is owed many snapshots
+ * and reads fast must not keep the others waiting. Returns false if the
+ * transport was dropped.
  */
 static bool flush(struct zkt_transport *t)
 {
@@ -170,7 +172,7 @@ static bool flush(struct zkt_transport *t)
     }
 }
 
-/* Does what the endpoint wants of its transport. */
+/* Acts on the endpoint's output and flags. */
 static void update(struct zkt_transport *t)
 {
     struct zkt_endpoint *e = t->endpoint;
@@ -205,7 +207,7 @@ static void read_once(struct zkt_transport *t)
         return;
     }
     if (e == NULL) {
-        return; /* lingering: what still comes is of no interest */
+        return; /* lingering: discards the bytes */
     }
     if (got == 0) {
         t->ended = true;
@@ -320,7 +322,7 @@ static void flush_dirty(struct zkt_loop *loop)
             continue;
         }
         if (t->stalled && !e->aborted) {
-            watch(t); /* it will be flushed when the peer takes more */
+            watch(t); /* flushed when the socket takes more */
         } else {
             update(t);
         }
@@ -340,20 +342,20 @@ static void arm(struct zkt_loop *loop)
             deadline = t->linger_until;
         }
     }
-    /* One that goes off early costs less than one that is set each turn. */
+    /* A timer that fires early costs less than setting it in each turn. */
     if (deadline >= loop->armed) {
         return;
     }
     loop->armed = deadline;
     const int64_t wait = deadline - (int64_t)uv_now(loop->uv);
-    /* libuv runs timers until none is due, before it polls: what is due still
-     * when a timer has gone off waits for the sockets. */
+    /* libuv runs timers until none is due, before it polls: a deadline that is
+     * still due in a timer callback waits for the sockets. */
     const int64_t least = loop->in_timer ? 1 : 0;
     uv_timer_start(&loop->timer, on_timer,
                    (uint64_t)(wait > least ? wait : least), 0);
 }
 
-/* A turn without a core. */
+/* Ends a turn without a core. */
 static void end_retired(struct zkt_loop *loop)
 {
     drop_lingering(loop);
@@ -379,7 +381,7 @@ void zkt__loop_retire(struct zkt_loop *loop)
     end_retired(loop);
 }
 
-/* The clock has just been read. */
+/* Ends a turn; the clock has just been read. */
 static void end_turn(struct zkt_loop *loop)
 {
     if (loop->stopping) {
@@ -474,7 +476,7 @@ int zkt__loop_take_over(struct zkt_loop *loop)
 
 int zkt__loop_run(struct zkt_loop *loop)
 {
-    loop->handles++; /* it outlives this */
+    loop->handles++; /* defers on_stopped, which may free the loop */
     while (!loop->stopping) {
         if (!zkt__poller_turn(&loop->poller)) {
             end_turn(loop);

@@ -1,12 +1,12 @@
 /*
  * A core (a server or a client) on a libuv loop: a poller for its sockets, one
  * timer for all deadlines, one check handle that ends each turn. It knows the
- * core by base/endpoint.h alone.
+ * core only by base/endpoint.h.
  *
- * A turn: sockets that are readable are read once each and fed; what a
- * connection has to send at the end of its read goes out at once, in one
- * vectored write; then, when every socket has had its share, the core's tick
- * runs and whatever else became dirty is flushed.
+ * A turn reads each readable socket once and feeds the bytes to its endpoint.
+ * Bytes that the endpoint has to send at the end of this read leave at once, in
+ * one vectored write. When every socket has been read, the turn runs the core's
+ * tick and flushes the endpoints that have become dirty meanwhile.
  */
 #ifndef ZKT_NET_LOOP_H
 #define ZKT_NET_LOOP_H
@@ -17,91 +17,91 @@
 #include "base/memory.h"
 #include "net/poller.h"
 
-#define ZKT_READ_SIZE (64 * 1024) /* read per connection and turn, usually */
+/* Bytes to read per connection and turn, by default. */
+#define ZKT_READ_SIZE (64 * 1024)
 
 struct zkt_loop {
     uv_loop_t *uv;
-    struct zkt_core *core; /* NULL: gone, and the last ones linger */
+    struct zkt_core *core; /* NULL: freed; sockets still linger */
     const struct zkt_allocator *allocator;
     struct zkt_poller poller;
     uv_timer_t timer;
     uv_check_t check;
-    struct zkt_list transports; /* every socket that is open */
-    struct zkt_list dropped;    /* closed, and freed when the turn ends */
-    struct zkt_list linger;     /* sent all, waiting for the peer, by age */
-    int64_t linger_ms;          /* how long at most */
-    bool is_client;             /* the peer is to close first */
-    bool in_timer;              /* the timer goes off right now */
-    int64_t armed;              /* what the timer is set to: never too late */
-    int64_t round_at;           /* a time before the polls of this round */
-    uint64_t round_dispatched;  /* poller->dispatched when the round began */
-    uint64_t turns;    /* in which a socket was ready, or something due */
-    bool counts_turns; /* somebody looks at turns */
-    uint32_t handles;  /* of ours that are not closed yet */
+    struct zkt_list transports; /* all open sockets */
+    struct zkt_list dropped; /* closed sockets; freed at the end of the turn */
+    struct zkt_list linger;  /* waiting for the peer to close, oldest first */
+    int64_t linger_ms;       /* longest wait for the peer to close */
+    bool is_client;          /* the peer closes first */
+    bool in_timer;           /* the timer callback runs */
+    int64_t armed;           /* time of the timer: never after a deadline */
+    int64_t round_at;        /* a time before the polls of this round */
+    uint64_t round_dispatched; /* poller->dispatched when the round began */
+    uint64_t turns;    /* in which a socket was ready or a deadline due */
+    bool counts_turns; /* turns with a due deadline are counted, too */
+    uint32_t handles;  /* handles of the loop that are not closed yet */
     bool stopping;
-    int error; /* by which it has failed, or 0 */
-    /* The end of a turn, after the flush; may be NULL. */
+    int error; /* of the failure, or 0 */
+    /* Called at the end of a turn, after the flush; may be NULL. */
     void (*on_turn)(struct zkt_loop *loop);
-    /* A socket was closed and its descriptor is free; may be NULL. */
+    /* Called when a socket was closed; may be NULL. */
     void (*on_transport_closed)(struct zkt_loop *loop);
-    /* It cannot wait for its sockets any more: whoever it belongs to stops it,
-     * or loses each as its time passes; may be NULL. */
+    /* Called when the loop cannot wait for its sockets any more: the owner
+     * stops it, or else the connections time out; may be NULL. */
     void (*on_failed)(struct zkt_loop *loop, int error);
-    /* It was stopped and handles is 0: it may be freed; may be NULL. */
+    /* Called when the loop was stopped and handles is 0: the loop may be freed;
+     * may be NULL. */
     void (*on_stopped)(struct zkt_loop *loop);
     void *user;
     uint32_t sockets; /* that are open */
     uint8_t *read_buffer;
-    size_t read_size; /* of it: read per connection and turn */
+    size_t read_size; /* bytes to read per connection and turn */
 };
 
-/** 0 or a libuv error. @loop stays where it is until it is closed. */
+/** Returns 0 or a libuv error. @loop must not move until it is closed. */
 int zkt__loop_init(struct zkt_loop *loop, uv_loop_t *uv, struct zkt_core *core,
                    const struct zkt_allocator *allocator, int64_t linger_ms,
                    size_t read_size);
 
-/** Tells the core what time it is. */
+/** Sets the core's clocks. */
 void zkt__loop_clock(struct zkt_loop *loop);
 
 /**
- * Joins socket @fd to @endpoint. On an error the socket is closed and the
- * endpoint detached. 0 or a libuv error.
+ * Makes socket @fd the transport of @endpoint. Returns 0 or a libuv error; on
+ * an error, the socket is closed and the endpoint detached.
  */
 int zkt__loop_attach(struct zkt_loop *loop, int fd,
                      struct zkt_endpoint *endpoint);
 
-/**
- * What whoever has connected to @endpoint's socket has written already, it
- * reads now rather than in another turn.
- */
+/** Reads bytes that the peer has already sent to @endpoint now, rather than in
+ * the next turn. */
 void zkt__loop_read_early(struct zkt_loop *loop, struct zkt_endpoint *endpoint);
 
 /**
- * The uv loop has no other owner, and nobody else runs it: zkt__loop_run does,
- * for less than uv_run, and nothing else may. 0 or a libuv error: then it can
- * only be stopped.
+ * Prepares for zkt__loop_run, which costs less than uv_run; the uv loop must
+ * have no other user, and must not be run by uv_run meanwhile. Returns 0 or a
+ * libuv error; after an error, the loop can only be stopped.
  */
 int zkt__loop_take_over(struct zkt_loop *loop);
 
-/** Runs it until it is stopped. Handles may still be closing then. 0, or the
- * libuv error by which it has failed. */
+/** Runs the loop until it is stopped; handles may still be closing then.
+ * Returns 0, or the libuv error of a failure. */
 int zkt__loop_run(struct zkt_loop *loop);
 
-/** A handle that is counted in handles was closed. */
+/** Reports that a handle that is counted in handles was closed. */
 void zkt__loop_handle_gone(struct zkt_loop *loop);
 
-/** Ticks, flushes what is dirty, and sets the timer. */
+/** Runs the tick, flushes dirty endpoints, and sets the timer. */
 void zkt__loop_end_turn(struct zkt_loop *loop);
 
 /**
- * The core is about to be freed: stops, when those who have said goodbye and
- * wait for their peer have had their time.
+ * Leaves the core, which is about to be freed. The loop stops when the
+ * lingering sockets are closed by their peers or have timed out.
  */
 void zkt__loop_retire(struct zkt_loop *loop);
 
 /**
- * Drops every socket and closes the handles; when the uv loop has run until
- * handles is 0, zkt__loop_finish frees the rest.
+ * Drops every socket and closes the handles. When the uv loop has run until
+ * handles is 0, zkt__loop_finish frees the memory.
  */
 void zkt__loop_stop(struct zkt_loop *loop);
 void zkt__loop_finish(struct zkt_loop *loop);

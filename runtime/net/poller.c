@@ -1,6 +1,6 @@
 /*
- * See poller.h. What is ready is taken in batches; a source that is forgotten
- * while its turn is near is struck out, so that nothing holds a pointer to it.
+ * See poller.h. Ready sources are taken in batches. A source that is forgotten
+ * is removed from the batch, so that nothing points to it.
  */
 #define _GNU_SOURCE /* EPOLL_CLOEXEC and TFD_CLOEXEC under every libc */
 #include "net/poller.h"
@@ -26,8 +26,8 @@ static int control(struct zkt_poller *poller, int op, struct zkt_source *source,
     return epoll_ctl(poller->epoll, op, source->fd, &event) == 0 ? 0 : -errno;
 }
 
-/* Somebody has closed its descriptor, or worse. Nobody must wait for it again
- * and again. */
+/* Reports a failure once: the program has closed the epoll descriptor, for
+ * example. Stops waiting, which would spin. */
 static void fail(struct zkt_poller *poller, int error)
 {
     if (poller->error == 0) {
@@ -40,13 +40,13 @@ static void fail(struct zkt_poller *poller, int error)
     }
 }
 
-/* One batch; waits for it if @timeout is -1. */
+/* Dispatches one batch; waits for it if @timeout is -1. */
 static void take_batch(struct zkt_poller *poller, int timeout)
 {
     struct epoll_event batch[BATCH];
     const int count = epoll_wait(poller->epoll, batch, BATCH, timeout);
     if (count < 0) {
-        if (errno != EINTR) { /* otherwise whoever calls comes back */
+        if (errno != EINTR) { /* the loop calls again */
             fail(poller, -errno);
         }
         return;
@@ -83,7 +83,7 @@ static void on_nested(uv_poll_t *nested, int status, int events)
     }
 }
 
-/* From the first source on, libuv waits for it. */
+/* Lets libuv wait for the epoll descriptor, from the first source on. */
 static int nest(struct zkt_poller *poller)
 {
     if (poller->nested_active || poller->standalone) {
@@ -116,8 +116,8 @@ int zkt__poller_watch(struct zkt_poller *poller, struct zkt_source *source,
     return error;
 }
 
-/* Closing a descriptor is not enough: a process that is being forked may have
- * it open still. */
+/* Closing a descriptor is not enough: a child that is being forked may still
+ * have it open. */
 void zkt__poller_forget(struct zkt_poller *poller, struct zkt_source *source)
 {
     if (!source->watched) {
@@ -161,7 +161,7 @@ void zkt__poller_close(struct zkt_poller *poller, uv_close_cb on_closed)
     }
 }
 
-/* ---- alone ---- */
+/* ---- standalone ---- */
 
 static void on_backend(struct zkt_source *source, uint32_t events)
 {
@@ -189,7 +189,7 @@ int zkt__poller_take_over(struct zkt_poller *poller)
     if (fd < 0) {
         return fd;
     }
-    if (poller->nested_active) { /* neither of two may wait for the other */
+    if (poller->nested_active) { /* else each epoll waits for the other */
         uv_poll_stop(&poller->nested);
     }
     poller->nested_active = false;

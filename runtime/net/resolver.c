@@ -1,4 +1,4 @@
-/* See resolver.h. One mutex guards everything but the lookup itself. */
+/* See resolver.h. A mutex guards everything except the call of getaddrinfo. */
 #include "net/resolver.h"
 
 #include <arpa/inet.h>
@@ -27,7 +27,7 @@ static struct {
     pthread_mutex_t mutex;
     pthread_once_t once;
     struct zkt_list queue;
-    unsigned threads; /* that run */
+    unsigned threads; /* running */
 } resolver = {
     .mutex = PTHREAD_MUTEX_INITIALIZER,
     .once = PTHREAD_ONCE_INIT,
@@ -46,7 +46,7 @@ static void after_fork(void)
     pthread_mutex_unlock(&resolver.mutex);
 }
 
-/* The child has none of the threads; what waited for them is the parent's. */
+/* The child has none of the threads; the queued lookups are the parent's. */
 static void after_fork_in_child(void)
 {
     zkt__list_init(&resolver.queue);
@@ -61,7 +61,7 @@ static void prepare_for_fork(void)
 
 /* ---- looking up ---- */
 
-/* The C library's error as one that uv_strerror knows. */
+/* Translates an error of the C library to libuv's. */
 static int translate(int error)
 {
     switch (error) {
@@ -79,7 +79,7 @@ static int translate(int error)
         return UV_EAI_SERVICE;
     case EAI_SYSTEM:
         return errno != 0 ? -errno : UV_EAI_FAIL;
-    default: /* also where there is a name without an address */
+    default: /* also a name without an address */
         return UV_EAI_NONAME;
     }
 }
@@ -112,7 +112,7 @@ static bool is_numeric(const char *host)
            inet_pton(AF_INET, host, &address) == 1;
 }
 
-/* The C library is not asked about a name, whatever it would do with one. */
+/* Never passes a name to the C library, which might look it up. */
 int zkt__resolve_numeric(const char *host, uint16_t port,
                          struct addrinfo **found)
 {
@@ -133,7 +133,7 @@ static void release(struct zkt_lookup *lookup)
     zkt__release(&zkt__allocator_default, lookup);
 }
 
-/* The next one, or NULL, and the thread ends. */
+/* Returns the next lookup, or NULL: then the thread ends. */
 static struct zkt_lookup *take_next(void)
 {
     pthread_mutex_lock(&resolver.mutex);
@@ -147,7 +147,7 @@ static struct zkt_lookup *take_next(void)
     return first != NULL ? ZKT_CONTAINER(first, struct zkt_lookup, node) : NULL;
 }
 
-/* Wakes under the mutex, so that a lookup that was forgotten wakes nobody. */
+/* Calls wake under the mutex, so that a forgotten lookup wakes nobody. */
 static void finish(struct zkt_lookup *lookup, struct addrinfo *found, int error)
 {
     pthread_mutex_lock(&resolver.mutex);
@@ -176,7 +176,7 @@ static void *run(void *user)
     return NULL;
 }
 
-/* Signals are for the threads of the program. */
+/* Blocks signals, which are for the program's own threads. */
 static bool start_thread(void)
 {
     pthread_attr_t attributes;
@@ -194,8 +194,8 @@ static bool start_thread(void)
     return error == 0;
 }
 
-/* Where no thread can be started one that runs will come to it; false: there
- * is none. */
+/* Queues a lookup and starts a thread for it. If no thread can be started, a
+ * running thread takes the lookup; returns false if there is none. */
 static bool enqueue(struct zkt_lookup *lookup)
 {
     pthread_mutex_lock(&resolver.mutex);

@@ -1,6 +1,6 @@
 /*
- * zkt_serve: a server on a loop of its own that stops at signals, from start
- * to exit status.
+ * zkt_serve: runs a server on its own loop until a signal stops it; returns the
+ * exit status.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -20,9 +20,9 @@ enum {
 struct runner {
     uv_loop_t uv;
     struct zkt_server *server;
-    struct zkt_uv_server *uv_server; /* NULL: gone, or not there yet */
+    struct zkt_uv_server *uv_server; /* NULL: not open yet, or closed */
     uv_signal_t signals[SIGNALS];
-    struct sigaction before[SIGNALS]; /* what the program had for them */
+    struct sigaction before[SIGNALS]; /* the program's actions */
     bool signalled;
 };
 
@@ -31,14 +31,14 @@ static void on_signal(uv_signal_t *handle, int number)
     struct runner *r = handle->data;
     (void)number;
     if (r->signalled && r->uv_server != NULL) {
-        zkt__uv_server_stop(r->uv_server); /* whatever is left is dropped */
+        zkt__uv_server_stop(r->uv_server); /* drops open connections */
         return;
     }
     r->signalled = true;
     zkt_server_shutdown(r->server);
 }
 
-/* 0 or a libuv error; what was begun by then is to be ended. */
+/* Returns 0 or a libuv error. Call unwatch_signals in both cases. */
 static int watch_signals(struct runner *r)
 {
     int error = 0;
@@ -53,8 +53,9 @@ static int watch_signals(struct runner *r)
     return error;
 }
 
-/* They do not keep the loop running, but until the server is freed none of them
- * ends the program: hooks run in that, which save state. */
+/* The handles keep the loop running no longer, but still catch the signals
+ * until the server is freed: hooks that save state run during that, and must
+ * not be killed. */
 static void unref_signals(struct runner *r)
 {
     for (int i = 0; i < SIGNALS; i++) {
@@ -64,7 +65,7 @@ static void unref_signals(struct runner *r)
     }
 }
 
-/* The program has its own handlers again; libuv would have left it none. */
+/* Restores the program's handlers; libuv would have set the default action. */
 static void unwatch_signals(struct runner *r)
 {
     for (int i = 0; i < SIGNALS && r->signals[i].data != NULL; i++) {
@@ -82,7 +83,7 @@ static void on_gone(void *user)
     unref_signals(r);
 }
 
-/* Runs until everything is closed; 0 or an error. */
+/* Runs until everything is closed. Returns 0 or an error. */
 static int run(struct runner *r)
 {
     int error = watch_signals(r);
@@ -97,7 +98,7 @@ static int run(struct runner *r)
     if (r->uv_server != NULL) {
         error = zkt__uv_server_run(r->uv_server);
     }
-    /* What does not close is a defect of ours, and hangs a test. */
+    /* A handle that is never closed is a defect, and hangs a test. */
     (void)uv_run(&r->uv, UV_RUN_DEFAULT);
     return error;
 }
@@ -111,14 +112,14 @@ static void start(struct runner *r, const struct zkt_serve_options *options)
     }
 }
 
-/* What was closed when the program was started is opened on nothing: whatever
- * libuv or the program opens later would take its place, and the log go into
- * that. */
+/* Opens standard descriptors that were closed at the program's start on
+ * /dev/null: otherwise a descriptor that libuv or the program opens takes their
+ * number, and the log is written into it. */
 static void open_standard_descriptors(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) < 0) {
-            return; /* it gives the lowest number that is free: fd */
+            return; /* open returns the lowest free number: fd */
         }
     }
 }
@@ -135,7 +136,7 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *given)
     open_standard_descriptors();
     struct runner r = { 0 };
     if (zkt_server_new(app, &options, &r.server) != ZKT_OK) {
-        return 1; /* the log has said why */
+        return 1; /* the reason is logged */
     }
     int error = uv_loop_init(&r.uv);
     const bool has_loop = error == 0;

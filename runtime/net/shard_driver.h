@@ -1,7 +1,7 @@
 /*
- * One shard of a server on a libuv loop: the sockets of its connections, and
- * the handle by which other threads wake it. What listens (uv_server.h) is one
- * of these, and so is each of those that it hands sockets to
+ * Runs one shard of a server on a libuv loop: the sockets of its connections,
+ * and the handle by which other threads wake it. The shard that listens
+ * (uv_server.h) has a driver, and so has each worker thread
  * (worker_threads.h).
  */
 #ifndef ZKT_NET_SHARD_DRIVER_H
@@ -12,35 +12,38 @@
 #include "server/server.h"
 
 struct zkt_shard_driver {
-    struct zkt_server *server; /* the shard; NULL: stopped */
+    struct zkt_server *server; /* the shard; NULL after a stop */
     struct zkt_loop loop;
     uv_async_t async;
-    /* Another thread has woken it, whose turn is about to end; may be NULL. */
+    /* Called after a wake, before the turn ends; may be NULL. */
     void (*on_wake)(struct zkt_shard_driver *driver);
 };
 
 /**
- * On the loop, but not yet joined to the shard. 0 or a libuv error, after
- * which it is stopped, and gone when its loop.handles have become 0.
+ * Opens the handles of the driver on the loop. Returns 0 or a libuv error;
+ * after an error, the driver is stopped, and may be freed when its
+ * loop.handles is 0.
  */
 int zkt__shard_driver_init(struct zkt_shard_driver *driver,
                            struct zkt_server *server, uv_loop_t *uv);
 
-/** What wakes the shard wakes the loop from now on. @abandon as in the core. */
+/** Joins the driver to the shard: wakes of the shard wake the loop. @abandon is
+ * the core's callback. */
 void zkt__shard_driver_join(struct zkt_shard_driver *driver,
                             void (*abandon)(struct zkt_core *core));
 
 /**
- * The shard receives a connection that was admitted, on its own thread. False:
- * the socket is closed already, and the log says why.
+ * Hands an admitted connection to the shard, on the shard's thread. Returns
+ * false if that fails: the socket is closed and the reason is logged.
  */
 bool zkt__shard_driver_take(struct zkt_shard_driver *driver, int fd,
                             const struct sockaddr *peer);
 
-/** Wakes it, until it is stopped: from any thread. */
+/** Wakes the driver, unless it is stopped. May be called from any thread. */
 void zkt__shard_driver_wake(struct zkt_shard_driver *driver);
 
-/** Leaves the shard, drops its sockets and closes the handles. Again: no. */
+/** Leaves the shard, drops its sockets and closes the handles. May be called
+ * again. */
 void zkt__shard_driver_stop(struct zkt_shard_driver *driver);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * Sockets by system call rather than by uv_tcp_t: a poll handle is smaller,
- * lets us decide how much to read in a turn, needs no write request while a
- * peer is slow, and sends with MSG_NOSIGNAL, so that a program which uses a
- * client need not change what SIGPIPE does.
+ * Uses system calls rather than uv_tcp_t: a watched descriptor is
+ * smaller, lets the loop decide how much to read in a turn, and needs no write
+ * request while a peer is slow. Sending with MSG_NOSIGNAL leaves the program's
+ * action for SIGPIPE as it is.
  */
 #define _GNU_SOURCE /* accept4 */
 #include "net/socket.h"
@@ -50,7 +50,7 @@ static uint16_t address_port(const union address *address)
                                               : ntohs(address->v4.sin_port);
 }
 
-/* Closes @fd and gives the error that was current before. */
+/* Closes @fd and returns the error in errno before that. */
 static int fail(int fd)
 {
     const int error = -errno;
@@ -87,7 +87,7 @@ int zkt__socket_listen(const char *host, uint16_t *port)
         return fd;
     }
     const int on = 1;
-    /* What is accepted inherits TCP_NODELAY, which saves a call for each. */
+    /* Accepted sockets inherit TCP_NODELAY, which saves a call for each. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
         bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0) {
@@ -108,7 +108,7 @@ int zkt__socket_accept(int listener, struct sockaddr_storage *peer)
                                            &len, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
-/* Linux reports errors that wait on a new socket, and what a firewall forbids
+/* Linux reports pending errors of the new socket, and refusals of a firewall
  * (accept(2), "Error handling"). */
 bool zkt__socket_error_is_transient(int error)
 {
@@ -171,7 +171,7 @@ ptrdiff_t zkt__socket_read(int fd, void *buffer, size_t size)
     return got < 0 ? -errno : got;
 }
 
-/* Most often there is one slice, for which send is the shorter way. */
+/* Writes a single slice, the usual case; send costs less than sendmsg. */
 static ptrdiff_t write_one(int fd, const struct zkt_slice *slice)
 {
     ptrdiff_t put;
@@ -189,7 +189,8 @@ ptrdiff_t zkt__socket_write(int fd, const struct zkt_slice *slices,
     }
     struct iovec vectors[ZKT_SOCKET_SLICES];
     for (size_t i = 0; i < count; i++) {
-        /* sendmsg does not write through it; iovec serves both ways. */
+        /* sendmsg does not write through this pointer, which iovec lacks const
+         * for. */
         memcpy(&vectors[i].iov_base, &slices[i].data, sizeof(void *));
         vectors[i].iov_len = slices[i].len;
     }
@@ -203,7 +204,7 @@ ptrdiff_t zkt__socket_write(int fd, const struct zkt_slice *slices,
 
 void zkt__socket_finish_writing(int fd)
 {
-    (void)shutdown(fd, SHUT_WR); /* an error means that it is over anyway */
+    (void)shutdown(fd, SHUT_WR); /* fails only if the connection is gone */
 }
 
 void zkt__socket_close(int fd)

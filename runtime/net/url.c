@@ -15,7 +15,7 @@ enum {
 
 /* ---- characters (RFC 3986, section 2 and appendix A) ---- */
 
-/* Of ASCII, whatever the locale says. */
+/* In ASCII, independent of the locale. */
 static bool is_unreserved(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -27,7 +27,7 @@ static bool is_sub_delim(char c)
     return c != '\0' && strchr("!$&'()*+,;=", c) != NULL;
 }
 
-/* Of a path or query; a percent sign begins an escape. */
+/* Legal in a path or query; a percent sign begins an escape. */
 static bool is_path(char c)
 {
     return is_unreserved(c) || is_sub_delim(c) ||
@@ -43,7 +43,7 @@ static int hex_value(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* The character that `%XX` at @at stands for, or -1. */
+/* Returns the character of the escape `%XX` at @at, or -1. */
 static int unescape(const char *at, const char *end)
 {
     if (end - at < 3 || hex_value(at[1]) < 0 || hex_value(at[2]) < 0) {
@@ -84,7 +84,7 @@ static bool append(char *to, size_t *len, char c)
     return true;
 }
 
-/* A name or an IPv4 address; what is escaped in it need not be. */
+/* Parses a name or an IPv4 address; decodes escapes. */
 static const char *parse_name(struct zkt_str text, struct zkt_url *out)
 {
     const char *end = text.data + text.len;
@@ -108,10 +108,10 @@ static const char *parse_name(struct zkt_str text, struct zkt_url *out)
 }
 
 /*
- * An IPv6 address, without its brackets. A zone stands behind `%25` (RFC 6874,
- * section 2), and a bare percent sign is taken as well, as section 3 suggests.
- * It means something to this machine only, so that the Host header is without
- * it (section 4).
+ * Parses an IPv6 address, without its brackets. A zone follows `%25` (RFC 6874,
+ * section 2); a bare percent sign is accepted as well, as section 3 suggests. A
+ * zone has a meaning on this machine only, so the Host header omits it (section
+ * 4).
  */
 static const char *parse_address(struct zkt_str text, struct zkt_url *out,
                                  size_t *address_len)

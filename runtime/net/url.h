@@ -1,11 +1,11 @@
 /*
- * ws:// URLs (RFC 6455, section 3; RFC 3986), as a client needs them: what to
- * connect to, and what the request says. What may not stand in a URL unless it
- * is encoded is encoded, but for blanks and control characters: a URL that has
- * them was not meant to be one, or was meant to be more than one.
+ * Parses ws:// URLs for a client (RFC 6455, section 3; RFC 3986): the host and
+ * port to connect to, and the request target. Characters that a URL may only
+ * hold encoded are encoded, except blanks and control characters: a text with
+ * these was not meant to be a URL, or holds several.
  *
- * Refused as well: user information and fragments, which the scheme has not
- * (RFC 6455, section 3); hosts that are not ASCII, for which IDNA is needed.
+ * Also refused: user information and fragments, which the scheme does not have
+ * (RFC 6455, section 3), and hosts that are not ASCII, which need IDNA.
  */
 #ifndef ZKT_NET_URL_H
 #define ZKT_NET_URL_H
@@ -23,12 +23,14 @@ struct zkt_url {
     struct zkt_str rest;               /* path and query as written; a view */
 };
 
-/** NULL, or a short text that says what is wrong. @out borrows from @text. */
+/** Returns NULL, or a short text that names the defect. @out borrows from
+ * @text. */
 const char *zkt__url_parse(const char *text, struct zkt_url *out);
 
-/** Of the request target, which is never longer than that. */
+/** Returns an upper bound of the length of the request target. */
 size_t zkt__url_target_max(const struct zkt_url *url);
-/** Writes the request target, path and query, and its NUL; how long it is. */
+/** Writes the request target, path and query, and a NUL. Returns its length
+ * without the NUL. */
 size_t zkt__url_target(const struct zkt_url *url, char *to);
 
 #endif

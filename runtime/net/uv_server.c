@@ -13,7 +13,7 @@ struct zkt_uv_server {
     struct zkt_shard_driver driver; /* of the first shard */
     const struct zkt_allocator *allocator;
     struct zkt_listener listener;
-    struct zkt_worker_threads *workers; /* NULL: there is one thread */
+    struct zkt_worker_threads *workers; /* NULL: only one thread */
     bool stopped;
     void (*on_gone)(void *user);
     void *user;
@@ -27,7 +27,7 @@ static bool is_open(void *user)
     return zkt__server_is_open(s->driver.server);
 }
 
-/* Sockets that are about to close count, too: descriptors do not run out. */
+/* Also counts sockets that are about to close: descriptors do not run out. */
 static bool has_room(const struct zkt_uv_server *s)
 {
     const int64_t most = zkt__server_limits(s->driver.server)->connections;
@@ -61,7 +61,7 @@ static void on_accept_error(void *user, int error)
                     "cannot accept for now: %s", uv_strerror(error));
 }
 
-/* What makes accepting wait may have passed. */
+/* Ends a pause if the server accepts connections. */
 static void resume_accepting(struct zkt_uv_server *s)
 {
     if (s->listener.paused && zkt__server_is_open(s->driver.server)) {
@@ -76,7 +76,7 @@ static void on_transport_closed(struct zkt_loop *loop)
 
 /* ---- stopping ---- */
 
-/* Frees it, when the last of its handles has been closed. */
+/* Frees it if its last handle has been closed. */
 static void free_if_gone(struct zkt_uv_server *s)
 {
     if (s->driver.loop.handles > 0 || s->listener.handles > 0) {
@@ -108,13 +108,13 @@ void zkt__uv_server_stop(struct zkt_uv_server *s)
         return;
     }
     s->stopped = true;
-    zkt__worker_threads_stop(s->workers); /* they wake us until they are gone */
+    zkt__worker_threads_stop(s->workers); /* first: they wake the driver */
     s->workers = NULL;
     zkt__listener_close(&s->listener);
     zkt__shard_driver_stop(&s->driver);
 }
 
-/* Nothing of it can be saved. */
+/* Stops after an error that cannot be mended. */
 static void give_up(struct zkt_uv_server *s, int error)
 {
     zkt__server_log(s->driver.server, ZKT_LOG_ERROR,
@@ -146,7 +146,7 @@ static void on_turn(struct zkt_loop *loop)
         zkt__listener_close(&s->listener);
     } else if (s->listener.paused &&
                !uv_is_active((const uv_handle_t *)&s->listener.retry)) {
-        resume_accepting(s); /* otherwise it waits for a descriptor */
+        resume_accepting(s); /* an active timer waits for a descriptor */
     }
     if (zkt_server_is_down(s->driver.server) &&
         zkt__list_empty(&loop->transports) &&
@@ -175,8 +175,8 @@ static int listen_on(struct zkt_uv_server *s, const char *host, uint16_t *port)
     return 0;
 }
 
-/* Some descriptors are left for what else a process opens, and for the loops
- * of our threads. */
+/* Leaves descriptors for other files of the process, and for the loops of the
+ * worker threads. */
 static void limit_connections(struct zkt_server *server)
 {
     enum {
@@ -195,7 +195,7 @@ static void limit_connections(struct zkt_server *server)
     }
 }
 
-/* A thread of the server's has finished: called on that. */
+/* A worker thread has finished; called on that thread. */
 static void wake(void *user)
 {
     struct zkt_uv_server *s = user;
@@ -227,7 +227,7 @@ static int start(struct zkt_uv_server *s)
     return 0;
 }
 
-/* 0 or a libuv error. */
+/* Returns 0 or a libuv error. */
 static int init(struct zkt_uv_server *s, struct zkt_server *server,
                 uv_loop_t *uv)
 {
@@ -248,13 +248,13 @@ static int init(struct zkt_uv_server *s, struct zkt_server *server,
     return error;
 }
 
-/* The log says why not; @s is NULL if there was no memory for it. */
+/* Logs the error. @s is NULL if there was no memory for it. */
 static void fail(struct zkt_uv_server *s, struct zkt_server *server, int error)
 {
     zkt__server_log(server, ZKT_LOG_ERROR, "cannot serve on the loop: %s",
                     uv_strerror(error));
     if (s != NULL) {
-        free_if_gone(s); /* or when the loop has run */
+        free_if_gone(s); /* otherwise its last handle frees it */
     }
 }
 
@@ -291,7 +291,7 @@ int zkt__uv_server_run(struct zkt_uv_server *s)
 {
     int error = zkt__loop_take_over(&s->driver.loop);
     if (error == 0) {
-        error = zkt__loop_run(&s->driver.loop); /* and is gone */
+        error = zkt__loop_run(&s->driver.loop); /* frees @s */
     } else {
         zkt__server_log(s->driver.server, ZKT_LOG_ERROR,
                         "cannot serve on the loop: %s", uv_strerror(error));
@@ -300,7 +300,7 @@ int zkt__uv_server_run(struct zkt_uv_server *s)
     return error;
 }
 
-/* ---- a loop of the user's ---- */
+/* ---- the user's loop ---- */
 
 static void ignore(void *user)
 {
@@ -321,7 +321,7 @@ enum zkt_status zkt_server_listen(struct zkt_server *server,
                             options->on_stopped != NULL ? options->on_stopped
                                                         : ignore,
                             options->user, &error) != NULL) {
-        zkt__server_change_thread(server); /* the loop's */
+        zkt__server_change_thread(server); /* to the loop's thread */
         return ZKT_OK;
     }
     return error == UV_ENOMEM ? ZKT_NO_MEMORY : ZKT_SYSTEM;

@@ -1,7 +1,7 @@
 /*
  * A server on a libuv loop: its listening socket, and its connections, which
- * are spread over the loop and the server's other threads. It owns itself: when
- * the server is down, or is freed, it closes its handles, and is gone when the
+ * are spread over the loop and the server's worker threads. It frees itself:
+ * when the server is down or freed, it closes its handles and is freed when the
  * loop has closed them.
  */
 #ifndef ZKT_NET_UV_SERVER_H
@@ -14,10 +14,10 @@
 struct zkt_uv_server;
 
 /**
- * Listens with the options' host and port, and says so in the log and by
- * on_listening. @on_gone is called when nothing is left on the loop. NULL:
- * the log says why not, *@error is a libuv error, and @on_gone is called as
- * soon as the loop has run.
+ * Listens on the options' host and port, and reports that in the log and by
+ * on_listening. @on_gone is called when all handles are closed. Returns NULL on
+ * an error: the log has the reason, *@error is a libuv error, and @on_gone is
+ * called when the loop has run.
  */
 struct zkt_uv_server *zkt__uv_server_open(struct zkt_server *server,
                                           uv_loop_t *uv,
@@ -25,14 +25,15 @@ struct zkt_uv_server *zkt__uv_server_open(struct zkt_server *server,
                                           void *user, int *error);
 
 /**
- * Runs the loop, which nobody else uses, until the server is down or freed;
- * then what closes still has to. 0 or a libuv error, which the log has.
+ * Runs the loop, which must have no other user, until the server is down or
+ * freed; handles may still be closing then. Returns 0, or a libuv error that
+ * has been logged.
  */
 int zkt__uv_server_run(struct zkt_uv_server *uv_server);
 
 /**
- * Drops every connection and closes everything, now; waits until each of the
- * other threads has ended its turn.
+ * Drops every connection and closes everything now; waits until each worker
+ * thread has ended its turn.
  */
 void zkt__uv_server_stop(struct zkt_uv_server *uv_server);
 

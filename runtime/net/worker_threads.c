@@ -1,7 +1,7 @@
 /*
- * See worker_threads.h. What a worker is sent comes through a queue of its own
- * and not its shard's: so whatever it does not take any more, it can give up
- * when it stops, and nothing of net remains in the shard.
+ * See worker_threads.h. Sockets reach a worker through a queue of its own
+ * rather than through the queue of its shard: so a worker that stops can close
+ * the sockets still in it, and no work of net remains in the shard.
  */
 #include "net/worker_threads.h"
 
@@ -20,10 +20,10 @@ struct worker {
     uv_loop_t uv;
     pthread_t thread;
     bool has_loop, has_thread;
-    atomic_uint sockets;        /* in its loop or on their way to it */
-    atomic_bool stop_requested; /* to stop at once */
+    atomic_uint sockets;        /* in its loop or in its queue */
+    atomic_bool stop_requested; /* without waiting for peers */
     atomic_bool finished;
-    atomic_int error; /* by which it has failed */
+    atomic_int error; /* of its failure, or 0 */
 };
 
 struct zkt_worker_threads {
@@ -35,7 +35,7 @@ struct zkt_worker_threads {
     struct worker all[];
 };
 
-/* A socket on its way from the thread that accepted it. */
+/* A socket in the queue from the listening thread. */
 struct accepted_socket {
     struct zkt_work work;
     int fd;
@@ -72,7 +72,7 @@ static void on_transport_closed(struct zkt_loop *loop)
     atomic_fetch_sub(&w->sockets, 1);
 }
 
-/* What has not arrived by now is turned away, and nobody wakes it any more. */
+/* Rejects the sockets in the queue; nobody wakes the worker any more. */
 static void stop(struct worker *w)
 {
     zkt__work_close(w->queue);
@@ -100,7 +100,7 @@ static void on_turn(struct zkt_loop *loop)
     }
 }
 
-/* The first thread learns of it, and stops the others. */
+/* The listening thread sees the error in its next turn and stops the others. */
 static void on_failed(struct zkt_loop *loop, int error)
 {
     struct worker *w = loop->user;
@@ -113,7 +113,7 @@ static void *run(void *user)
     struct worker *w = user;
     zkt__loop_end_turn(&w->driver.loop);
     (void)zkt__loop_run(&w->driver.loop);
-    (void)uv_run(&w->uv, UV_RUN_DEFAULT); /* what closes */
+    (void)uv_run(&w->uv, UV_RUN_DEFAULT); /* until handles are closed */
     atomic_store(&w->finished, true);
     w->workers->wake(w->workers->user);
     return NULL;
@@ -129,8 +129,8 @@ static void wake_worker(void *user)
 }
 
 /*
- * Signals are for the threads of the program; only those by which a thread
- * learns of its own mistake are not blocked, as a handler may report them.
+ * Blocks signals, which are for the program's own threads, except the signals
+ * that report a fault of this thread: the program may have a handler for these.
  */
 static int create_thread(struct worker *w)
 {
@@ -147,7 +147,7 @@ static int create_thread(struct worker *w)
     return -error;
 }
 
-/* 0 or a libuv error; what was made by then is finish's. */
+/* Returns 0 or a libuv error; finish frees the rest in both cases. */
 static int start(struct worker *w, struct zkt_server *shard)
 {
     w->queue = zkt__work_queue_new(w->workers->allocator);
@@ -237,7 +237,7 @@ uint32_t zkt__worker_threads_sockets(const struct zkt_worker_threads *workers)
     return sum;
 }
 
-/* The one that has fewest, and fewer than @most; NULL: none has. */
+/* Returns the worker with the fewest sockets, fewer than @most, or NULL. */
 static struct worker *find_least_loaded(struct zkt_worker_threads *workers,
                                         uint32_t most)
 {
@@ -273,7 +273,7 @@ bool zkt__worker_threads_offer(struct zkt_worker_threads *workers, uint32_t own,
     }
     *accepted = (struct accepted_socket){ .work.run = take_accepted, .fd = fd };
     memcpy(&accepted->peer, peer, sizeof(accepted->peer));
-    /* Nobody accepts any more when the first of the queues closes. */
+    /* Cannot fail: no socket is accepted after the first queue has closed. */
     (void)zkt__work_post(w->queue, &accepted->work);
     return true;
 }
@@ -299,7 +299,7 @@ bool zkt__worker_threads_are_finished(const struct zkt_worker_threads *workers)
     return finished;
 }
 
-/* Its thread is over, or there never was one: closes what is left. */
+/* Closes the loop; the thread has ended or was never started. */
 static void finish(struct worker *w)
 {
     if (w->has_loop) {

@@ -1,9 +1,9 @@
 /*
- * The threads of a server's shards, but for the first, which is whose loop
- * listens: each runs a loop of its own and is handed sockets through a
- * work queue. A thread ends when the server is down, or when all are stopped.
- * None of them accepts or sees a signal. All functions are for the listening
- * thread.
+ * The threads of a server's shards, except the first shard, which runs on the
+ * listening loop. Each thread runs its own loop and receives sockets through a
+ * work queue. A thread ends when the server is down, or at
+ * zkt__worker_threads_stop. Worker threads do not accept connections and block
+ * signals. All functions are for the listening thread.
  */
 #ifndef ZKT_NET_WORKER_THREADS_H
 #define ZKT_NET_WORKER_THREADS_H
@@ -15,35 +15,37 @@
 struct zkt_worker_threads;
 
 /**
- * Starts them. 0, with *@out NULL if the server has one thread only, or a
- * libuv error, which the log names, with nothing left behind. @wake, called on
- * any of them, says that one has finished.
+ * Starts the threads. Returns 0, with *@out NULL if the server has only one
+ * thread, or a libuv error that has been logged, after which no thread runs.
+ * @wake is called on a thread that has finished.
  */
 int zkt__worker_threads_open(struct zkt_server *server,
                              void (*wake)(void *user), void *user,
                              struct zkt_worker_threads **out);
 
-/** How many sockets they have; 0 for NULL, as there are none. */
+/** Returns the number of sockets on all threads; 0 for NULL. */
 uint32_t zkt__worker_threads_sockets(const struct zkt_worker_threads *workers);
 
 /**
- * Offers them a socket that was admitted. True: one of them has fewer than
- * @own, and owns it now, or it was lost and the log says why. False, always so
- * for NULL: it stays the caller's. @peer stands in a struct sockaddr_storage.
+ * Offers an admitted socket to the threads. Returns true if a thread that has
+ * fewer than @own sockets has taken it, or if it was dropped and that was
+ * logged. Returns false if the caller keeps it; always for NULL. @peer stands
+ * in a struct sockaddr_storage.
  */
 bool zkt__worker_threads_offer(struct zkt_worker_threads *workers, uint32_t own,
                                int fd, const struct sockaddr *peer);
 
-/** The libuv error by which one of the threads has failed, which has stopped
- * then; 0 for none, and for NULL. */
+/** Returns the libuv error that has stopped a thread, or 0 if no thread has
+ * failed; 0 for NULL. */
 int zkt__worker_threads_error(const struct zkt_worker_threads *workers);
 
-/** Whether no thread has anything to do any more; true for NULL. */
+/** Returns true if all threads have finished; true for NULL. */
 bool zkt__worker_threads_are_finished(const struct zkt_worker_threads *workers);
 
 /**
- * Drops every socket of theirs, waits until each thread has ended its turn, and
- * frees them. Their shards are then of the thread that calls. Takes NULL.
+ * Drops the sockets of all threads, waits until each thread has ended its turn,
+ * and frees the threads. Their shards then belong to the calling thread. Takes
+ * NULL.
  */
 void zkt__worker_threads_stop(struct zkt_worker_threads *workers);
 
