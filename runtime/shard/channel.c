@@ -35,7 +35,7 @@ void zkt__channel_send(struct zkt_channel *channel, struct zkt_msg *m)
     zkt__list_append(&channel->outbox, &m->node);
 }
 
-/* Whether the limits allow for more; counts the one that does not. */
+/* Returns true if the limits allow another message; counts a reached limit. */
 static bool is_within(struct zkt_channel *channel,
                       const struct zkt_limits *limits,
                       struct zkt_limit_counts *reached)
@@ -59,8 +59,8 @@ bool zkt__channel_has_credit(struct zkt_channel *channel,
     if (is_within(channel, limits, reached)) {
         return true;
     }
-    /* The receiver counts first and looks for this afterwards, so one of the
-     * two sees the other. */
+    /* The receiver counts a message before it reads `wanted`, so either it sees
+     * `wanted` or the sender sees the count. */
     atomic_store(&channel->wanted, true);
     uncounted = *reached;
     return is_within(channel, limits, &uncounted);

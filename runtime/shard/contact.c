@@ -1,6 +1,5 @@
 /*
- * What a contact needs for being one with another shard: carriers, and a
- * location on either side.
+ * Contacts between shards: their carriers, and their locations on both shards.
  */
 #include "shard/message.h"
 

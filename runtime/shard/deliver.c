@@ -1,10 +1,10 @@
 /*
- * Messages to other shards: see zkt__deliver.
+ * Delivers messages to other shards: see zkt__deliver.
  */
 #include "shard/group.h"
 
-/* Takes what a subscribe needs to travel: a second block, for the end of the
- * subscription. Returns NULL if there is no memory. */
+/* Copies a request into a carrier. A subscribe gets a second block, for the
+ * message that closes the subscription. Returns NULL if there is no memory. */
 static struct zkt_msg *pack_request(const struct zkt_allocator *allocator,
                                     const struct zkt_msg *m)
 {

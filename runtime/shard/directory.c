@@ -55,7 +55,7 @@ static struct name make_name(const struct zkt_directory *directory,
     return (struct name){ actor, text, zkt__hash(&key, text.data, text.len) };
 }
 
-/* The part that a name is in, locked. The index goes by the other bits. */
+/* Returns the locked part of a name. The index of a part uses other bits. */
 static struct zkt_directory_part *enter(struct zkt_directory *directory,
                                         const struct name *name)
 {
@@ -89,7 +89,7 @@ static struct entry *find(const struct zkt_directory_part *part,
     return slot != ZKT_INDEX_NONE ? part->entries.objects[slot] : NULL;
 }
 
-/* One without references; NULL: no memory. */
+/* Adds an entry without references; returns NULL if there is no memory. */
 static struct entry *add(struct zkt_directory_part *part,
                          const struct zkt_allocator *allocator,
                          const struct name *name, uint32_t home)

@@ -70,7 +70,8 @@ static void handle(struct zkt_host *host, struct zkt_msg *m)
         zkt__arena_reset(host->arena);
         return;
     }
-    /* `left` takes the contact with it, and the message is part of that. */
+    /* `left` frees the contact, and with it the message, which is part of it.
+     */
     const bool last = m->kind == ZKT_MSG_LEFT;
     host->receivers->to_session(host, m);
     if (!last) {
@@ -78,7 +79,7 @@ static void handle(struct zkt_host *host, struct zkt_msg *m)
     }
 }
 
-/* Takes a share of one channel; false: it was empty. */
+/* Handles some messages of a channel. Returns false if it is empty. */
 static bool take_some(struct zkt_host *host, uint32_t from)
 {
     enum {

@@ -1,7 +1,7 @@
 /*
  * The shards of a server with several threads: their channels, the directory
- * that says where each name lives, and how many instances there are in all.
- * With one thread there is no group, and every name lives here.
+ * that maps names to shards, and the number of instances on all shards. A
+ * server with one thread has no group, and every name lives on its shard.
  */
 #ifndef ZKT_SHARD_GROUP_H
 #define ZKT_SHARD_GROUP_H
@@ -16,16 +16,16 @@ struct zkt_group {
     struct zkt_host **hosts;      /* by shard */
     struct zkt_channel *channels; /* [from * count + to] */
     struct zkt_directory directory;
-    _Atomic(uint64_t) instances; /* alive on all of them */
+    _Atomic(uint64_t) instances; /* alive on all shards */
 };
 
-/** NULL: no memory. */
+/** Returns NULL if there is no memory. */
 struct zkt_group *zkt__group_new(const struct zkt_allocator *allocator,
                                  uint32_t count,
                                  const struct zkt_hash_key *key);
-/** Adds @host as its shard number; before any of them runs. */
+/** Adds @host under its shard number, before any shard runs. */
 void zkt__group_add(struct zkt_group *group, struct zkt_host *host);
-/** Frees it, and every message that is on its way. Takes NULL. */
+/** Frees the group and every message in flight. Takes NULL. */
 void zkt__group_free(struct zkt_group *group);
 
 /** The channel from @host to the shard @to. */
@@ -36,17 +36,17 @@ static inline struct zkt_channel *zkt__group_channel(
     return &group->channels[host->shard * group->count + to];
 }
 
-/** Whether @host may send more to the shard @to; always to itself. */
+/** Returns true if @host may send more to the shard @to; always for itself. */
 bool zkt__group_has_credit(struct zkt_host *host, uint32_t to);
 
 /** Handles messages from other shards while the budget of the turn lasts. */
 void zkt__group_receive(struct zkt_host *host);
 /** Hands over messages to other shards, at the end of a turn. */
 void zkt__group_flush(struct zkt_host *host);
-/** Whether messages wait to be handled, or to be handed over. */
+/** Returns true if messages are to be handled or handed over. */
 bool zkt__group_has_messages(const struct zkt_host *host);
 
-/** Takes a reference to a name in the directory; *@home, given as one's own,
+/** Takes a reference to a name in the directory. *@home, initially this shard,
  * is its shard. Returns false if there is no memory. */
 bool zkt__group_place(const struct zkt_host *host,
                       const struct zkt_actor *actor, struct zkt_str name,
@@ -58,8 +58,8 @@ void zkt__group_forget(const struct zkt_host *host,
 enum zkt_status zkt__group_destroy(struct zkt_host *host,
                                    const struct zkt_actor *actor,
                                    struct zkt_str name);
-/** Counts one more instance; false: there are as many as there may be.
- * @alive: on this shard. */
+/** Counts a new instance; @alive are the instances of this shard. Returns false
+ * if the limit is reached. */
 bool zkt__group_count_instance(const struct zkt_host *host, uint32_t alive);
 void zkt__group_uncount_instance(const struct zkt_host *host);
 

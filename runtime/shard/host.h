@@ -1,8 +1,8 @@
 /*
- * What sessions and instances of one thread stand on: memory, limits, clock,
- * log, statistics, random numbers, the app. One per shard; a server with
- * several threads has a shard for each. Nothing here knows of sockets, and
- * nothing in session/ or instance/ knows of the server.
+ * The environment of the sessions and instances of one shard: memory, limits,
+ * clock, log, statistics, random numbers, the app. A server with several
+ * threads has a shard for each. A host knows nothing of sockets, and nothing in
+ * session/ or instance/ knows of the server.
  */
 #ifndef ZKT_SHARD_HOST_H
 #define ZKT_SHARD_HOST_H
@@ -25,18 +25,18 @@ struct zkt_instances;
 struct zkt_msg;
 struct zkt_sessions;
 
-/* Work of one turn, in units of about a nanosecond. What is done at once and
- * what waits in a mailbox or a channel cost the same. */
+/* The work of a turn, in units of about a nanosecond. Work that is done at once
+ * costs as much as work that waits in a mailbox or a channel. */
 enum {
-    ZKT_COST_MESSAGE = 1000, /* a message that arrives */
+    ZKT_COST_MESSAGE = 1000, /* a received message */
     ZKT_COST_CALL = 1000,    /* a call, hook or subscription of an instance */
-    ZKT_COST_FRAME = 100     /* a frame that is queued, beside its bytes */
+    ZKT_COST_FRAME = 100     /* a queued frame, besides its bytes */
 };
 
-/* Both ends of the message seam; each handles messages on this thread. */
+/* The receivers of messages on this shard. */
 struct zkt_receivers {
-    /* @carrier: the block that @m stands in, which the receiver owns, or NULL:
-     * @m and all that it points to are borrowed for the call. */
+    /* @carrier is the block that holds @m, owned by the receiver; or NULL: @m
+     * and all that it points to are borrowed for the call. */
     void (*to_instance)(struct zkt_host *host, struct zkt_msg *m,
                         struct zkt_msg *carrier);
     void (*to_session)(struct zkt_host *host, struct zkt_msg *m);
@@ -54,30 +54,30 @@ struct zkt_host {
     struct zkt_random random;
     struct zkt_server_stats stats;
     struct zkt_work_queue *work; /* work from other threads */
-    struct zkt_arena *arena;     /* memory of the message that is handled */
-    struct zkt_writer result, plain, rfc6902; /* scratch, for one frame each */
-    int64_t budget;            /* what is left of this turn's work */
-    bool running;              /* a handler runs */
-    bool stopping;             /* nothing new is begun */
-    struct zkt_server *server; /* for zkt_call_server only */
+    struct zkt_arena *arena;     /* memory for handling the current message */
+    struct zkt_writer result, plain, rfc6902; /* scratch for frames */
+    int64_t budget;                           /* work left in this turn */
+    bool running;                             /* in a handler */
+    bool stopping;                            /* nothing new is begun */
+    struct zkt_server *server;                /* for zkt_call_server only */
     /* Writes a line to the log. */
     void (*log)(struct zkt_server *server, enum zkt_log_level level,
                 const char *format, va_list arguments);
-    /* Charges one more instance to the peer of a session, NULL: to nobody.
-     * False: it has too many. */
+    /* Charges a new instance to the payer of a session; NULL: to nobody.
+     * Returns false if the payer has too many. */
     bool (*charge)(struct zkt_host *host, void *payer);
     void (*refund)(struct zkt_host *host, void *payer);
-    /* The two sides of the seam, and how messages reach them. */
+    /* The sessions and instances, and how messages reach them. */
     struct zkt_sessions *sessions;
     struct zkt_instances *instances;
     const struct zkt_receivers *receivers;
     struct zkt_slots locations;
     struct zkt_index by_name;
-    struct zkt_group *group; /* shards of the server; NULL: just this one */
+    struct zkt_group *group; /* NULL: the server has only this shard */
 };
 
-/** Returns false if there is no memory; finish takes what there is. The seed
- * of @host->random and the key of @host->store are set already. */
+/** Returns false if there is no memory; call finish in both cases. The seed of
+ * @host->random and the key of @host->store must be set before. */
 bool zkt__host_init(struct zkt_host *host, struct zkt_app app,
                     const struct zkt_allocator *allocator,
                     const struct zkt_limits *limits,

@@ -1,4 +1,4 @@
-/* Messages in blocks of their own: see message.h. */
+/* Copies messages into carriers: see message.h. */
 #include "shard/message.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@ static size_t aligned(size_t size)
     return (size + alignment - 1) / alignment * alignment;
 }
 
-/* Of a call's id and input. */
+/* Returns the size of a copy of a call's id and input. */
 static size_t measure_body(const struct zkt_msg *m)
 {
     size_t size = aligned(m->of.call.id.len);
@@ -33,7 +33,7 @@ size_t zkt__msg_size(const struct zkt_msg *m)
     return sizeof(*m) + measure_trailer(m);
 }
 
-/* Copies what a call points to. Returns false if there is no memory. */
+/* Copies the id and input of a call. Returns false if there is no memory. */
 static bool pack_call(const struct zkt_allocator *allocator, struct zkt_msg *to)
 {
     const size_t size = measure_body(to);
@@ -76,8 +76,8 @@ struct zkt_msg *zkt__msg_pack(const struct zkt_allocator *allocator,
 
 /* ---- down ---- */
 
-/* Keeps patches that a catch-up borrows. Returns false if there is no memory.
- */
+/* Takes references to the borrowed patches of a catch-up. Returns false if
+ * there is no memory. */
 static bool keep_patches(const struct zkt_allocator *allocator,
                          struct zkt_catch_up *content)
 {
@@ -142,7 +142,7 @@ void zkt__msg_carry(const struct zkt_allocator *allocator,
 struct packed_commit {
     struct zkt_msg m;
     struct zkt_commit commit;
-    /* Events, then their ids, then the texts of these. */
+    /* Followed by the events, then their ids, then the texts of the ids. */
 };
 
 static size_t measure_events(const struct zkt_emitted *events)
@@ -157,7 +157,7 @@ static size_t measure_events(const struct zkt_emitted *events)
     return size;
 }
 
-/* A copy of @ids, whose texts go to *@text. */
+/* Copies @ids to @to, and their texts to *@text. */
 static struct zkt_str *copy_ids(struct zkt_str *to, const struct zkt_str *ids,
                                 size_t len, char **text)
 {
@@ -169,7 +169,7 @@ static struct zkt_str *copy_ids(struct zkt_str *to, const struct zkt_str *ids,
     return to;
 }
 
-/* Copies events to @at, which has room: all structs, then all texts. */
+/* Copies events to @at, which has room: structs, then ids, then texts. */
 static struct zkt_emitted *copy_events(const struct zkt_emitted *events,
                                        void *at)
 {
@@ -241,7 +241,7 @@ static void release_commit(const struct zkt_commit *commit)
     }
 }
 
-/* ---- the end ---- */
+/* ---- freeing ---- */
 
 static void release_catch_up(const struct zkt_allocator *allocator,
                              const struct zkt_catch_up *content)

@@ -1,31 +1,31 @@
 /*
- * The seam: the messages by which sessions (connections as the actors see
- * them) and instances know each other, and the contact that they are about.
- * zkt__deliver alone knows whether a message is delivered by a call, because
- * the receiver is on the same thread, or through a channel.
+ * The messages between sessions (connections, as actors see them) and
+ * instances, and the contact that a message is about. Only zkt__deliver knows
+ * whether a message is delivered by a call, because the receiver is on the same
+ * shard, or through a channel.
  *
  * Up, from a session to an instance:
  *   call, subscribe, unsubscribe, snapshot (for a slow reader), leave
  * Down, from an instance to a session or to all sessions of a shard:
  *   result, catch-up, subscribed, closed (a subscription was refused or has
- *   ended), commit (patch and events, to everybody who watches there), left,
- *   ended (the instance has, and nobody needs to be told)
+ *   ended), commit (patch and events, to all subscribers of the shard), left,
+ *   ended (the contact has no instance any more, and may leave)
  *
- * Each call is answered by one result, each subscribe by one catch-up (state),
- * subscribed (events) or closed, of the generation of the subscribe, each
- * snapshot by one catch-up, each leave by one left. Messages between two shards
- * keep their order, which keeps a caller's patch before its result.
+ * The replies: to a call, a result; to a subscribe, a catch-up (state),
+ * subscribed (events) or closed, with the generation of the subscribe; to a
+ * snapshot, a catch-up; to a leave, left. Messages between two shards keep
+ * their order, which keeps a caller's patch before its result.
  *
- * A message that is delivered by a call borrows everything that it points to.
- * One that travels or waits is a block of its own, the *carrier*, with copies
- * behind it. Messages that must not fail have their carrier beforehand: a
- * reply travels in the block of its request, leave, snapshot and ended are
- * part of the contact, and a subscribe brings a second block for the day on
- * which the subscription is closed.
+ * A message that is delivered by a call borrows everything that it points to. A
+ * message in flight or in a mailbox is a block of memory, the *carrier*, with
+ * copies after it. The carriers of messages that must not fail are
+ * preallocated: a reply reuses the carrier of its request; leave, snapshot and
+ * ended are part of the contact; a subscribe brings a second block, for the
+ * message that closes the subscription.
  *
- * A message names its contact by pointer. A contact lives from its first
- * message until its `left` has arrived, so none is ever stale; each side
- * touches its own half alone.
+ * A message points to its contact. A contact lives from its first message until
+ * its `left` has arrived, so no pointer dangles. Each side accesses only its
+ * own half of the contact.
  */
 #ifndef ZKT_SHARD_MESSAGE_H
 #define ZKT_SHARD_MESSAGE_H
@@ -45,7 +45,7 @@ enum zkt_msg_kind {
     ZKT_MSG_UNSUBSCRIBE,
     ZKT_MSG_SNAPSHOT,
     ZKT_MSG_LEAVE,
-    ZKT_MSG_DESTROY, /* asks for the end of an instance; from the program */
+    ZKT_MSG_DESTROY, /* ends an instance; from the program */
     /* down */
     ZKT_MSG_RESULT,
     ZKT_MSG_CATCH_UP,
@@ -56,7 +56,7 @@ enum zkt_msg_kind {
     ZKT_MSG_ENDED
 };
 
-/* What a subscription is to. */
+/* The topics of subscriptions. */
 enum zkt_topic {
     ZKT_TOPIC_STATE,
     ZKT_TOPIC_EVENTS,
@@ -76,30 +76,29 @@ struct zkt_msg {
             const struct zkt_method *method;
             struct zkt_str id; /* the JSON token */
             const void *input; /* decoded; NULL: none */
-            void *body;        /* holds id and input of a carrier */
+            void *body;        /* memory of id and input in a carrier */
         } call;
         struct {
             struct zkt_msg *closing; /* the second block, or NULL */
-            bool defers; /* the snapshot is fetched later: the reader is slow */
-            bool is_void; /* given up while it waited: answered, but for naught
-                           */
+            bool defers; /* the reader is slow: it fetches the snapshot later */
+            bool is_void; /* unsubscribed while queued: reply is ignored */
         } subscribe;
         struct zkt_msg_result {
-            struct zkt_writer *text;  /* a frame that was written, or */
-            struct zkt_buffer *frame; /* a shared one; both NULL: no memory */
+            struct zkt_writer *text;  /* a frame in a writer, or */
+            struct zkt_buffer *frame; /* a shared frame; both NULL: no memory */
         } result;
         struct {
-            struct zkt_catch_up content; /* no snapshot: no memory */
-            bool refreshes;              /* answers a snapshot message */
-            bool deferred; /* nothing to send: it is fetched later */
+            struct zkt_catch_up content; /* without snapshot: no memory */
+            bool refreshes;              /* reply to a snapshot message */
+            bool deferred; /* empty: the snapshot is fetched later */
         } catch_up;
         struct {
             enum zkt_status status;
             struct zkt_str text; /* of static storage */
-            bool refused;        /* answers a subscribe; else: has ended */
+            bool refused;        /* reply to a subscribe; else: has ended */
         } closed;
         struct zkt_msg_commit {
-            struct zkt_location *location; /* of the receiving shard */
+            struct zkt_location *location; /* on the receiving shard */
             const struct zkt_commit *content;
         } commit;
         struct {
@@ -117,8 +116,8 @@ struct zkt_emitted {
 };
 
 /*
- * What a call did, once it is certain: immutable, in the order in which it is
- * published. Frames are whole WebSocket frames.
+ * The effects of a successful call: immutable, in the order of publication.
+ * Frames are whole WebSocket frames.
  */
 struct zkt_commit {
     uint64_t epoch, seq;
@@ -126,36 +125,36 @@ struct zkt_commit {
     const struct zkt_emitted *events;
 };
 
-/* How far a subscription has come; session/subscription.c has the table. */
+/* The states of a subscription; session/subscription.c has the transitions. */
 enum zkt_subscription_state {
     ZKT_SUB_OFF,
-    ZKT_SUB_ASKED,     /* the instance has yet to answer */
-    ZKT_SUB_LIVE,      /* patches or events are passed on */
-    ZKT_SUB_CONFLATED, /* a placeholder stands for what was not passed on */
-    ZKT_SUB_FETCHING,  /* it has reached the head; the snapshot is asked for */
+    ZKT_SUB_ASKED,     /* waits for the reply of the instance */
+    ZKT_SUB_LIVE,      /* patches or events are sent to the client */
+    ZKT_SUB_CONFLATED, /* a placeholder replaces patches not sent */
+    ZKT_SUB_FETCHING,  /* the placeholder is next; waits for the snapshot */
     ZKT_SUB_STATES
 };
 
 struct zkt_subscription {
     enum zkt_subscription_state state;
-    uint32_t generation;  /* grows when it is given up */
-    uint32_t owed;        /* answers of this generation, yet to be given */
+    uint32_t generation;  /* grows with each unsubscribe */
+    uint32_t owed;        /* outstanding replies of this generation */
     struct zkt_node live; /* in location->watchers or ->listeners */
 };
 
 /* The instance's half of a contact. */
 struct zkt_attachment {
     struct zkt_instance *instance; /* NULL: not attached */
-    struct zkt_audience *audience; /* contacts of its shard */
+    struct zkt_audience *audience; /* the contacts of its shard */
     struct zkt_node of_instance;
-    struct zkt_node turn;  /* in instance->turns: something waits */
-    struct zkt_node wants; /* in instance->wanting: a snapshot to be had */
+    struct zkt_node turn;  /* in instance->turns: the mailbox is not empty */
+    struct zkt_node wants; /* in instance->wanting: a snapshot was requested */
     struct zkt_list mailbox;
     size_t mail_bytes;
     uint32_t mail_count;
     bool subscribed[ZKT_TOPIC_COUNT];
-    bool connected; /* `connect` has had its turn: so will `disconnect` */
-    struct zkt_msg *closing; /* a block to tell that a subscription is over */
+    bool connected;          /* `connect` was called: `disconnect` will be */
+    struct zkt_msg *closing; /* carrier of closed; NULL: none */
 };
 
 /* A client as instances know it; nothing of it changes while it has contacts,
@@ -177,7 +176,7 @@ struct zkt_contact {
     struct zkt_node of_session;
     zkt_handle_id id;
     struct zkt_subscription subs[ZKT_TOPIC_COUNT];
-    uint32_t calls;             /* without a result so far */
+    uint32_t calls;             /* outstanding results */
     uint32_t void_placeholders; /* in the queue, before one that counts */
     bool leaving;
     bool marked; /* for the time of one event */
@@ -200,23 +199,23 @@ struct zkt_contact *zkt__contact_new(const struct zkt_host *host,
 /** The carrier of a snapshot message and of its answer; NULL: none is needed.
  */
 struct zkt_msg *zkt__contact_snapshot_carrier(struct zkt_contact *contact);
-/** Sends `ended`, unless it is on its way: then it has yet to be acted on. */
+/** Sends `ended`, unless it is in flight: the session then still acts on it. */
 void zkt__contact_send_ended(struct zkt_host *host,
                              struct zkt_contact *contact);
-/** `ended` has arrived. */
+/** Reports that `ended` has arrived: its carrier is free again. */
 void zkt__contact_received_ended(struct zkt_contact *contact);
-/** The location, on this shard, of the name that a contact of any shard is
- * about, with a reference; NULL: no memory. */
+/** Takes a reference to the location, on this shard, of the name of a contact
+ * of any shard. Returns NULL if there is no memory. */
 struct zkt_location *zkt__contact_location(struct zkt_host *host,
                                            const struct zkt_contact *contact);
-/** The instance of that name on this shard, or NULL. */
+/** Returns the instance of that name on this shard, or NULL. */
 struct zkt_instance *zkt__contact_named(const struct zkt_host *host,
                                         const struct zkt_contact *contact);
 
 /**
- * Begins a message about @contact (NULL: none); what its kind has in `of`
- * follows. The rest of `of`, which no one reads, is not zeroed: for a result or
- * a commit that would cost more than what is written.
+ * Initialises a message about @contact (NULL: none), except `of`: the caller
+ * sets the member of its kind. Zeroing the unused rest of `of` would cost more
+ * than the initialisation of a result or a commit.
  */
 static inline void zkt__msg_init(struct zkt_msg *m, enum zkt_msg_kind kind,
                                  struct zkt_contact *contact)
@@ -229,34 +228,36 @@ static inline void zkt__msg_init(struct zkt_msg *m, enum zkt_msg_kind kind,
     m->bytes = 0;
 }
 
-/** Whether a message is for an instance. */
+/** Returns true if the message is for an instance. */
 static inline bool zkt__msg_goes_up(const struct zkt_msg *m)
 {
     return m->kind <= ZKT_MSG_DESTROY;
 }
 
 /**
- * Makes what zkt__deliver will need for @m, a commit, in *@carrier, so that it
- * cannot fail. Returns false if there is no memory.
+ * Allocates the carrier in which zkt__deliver sends the commit @m, so that the
+ * delivery cannot fail; *@carrier is NULL if it needs none. Returns false if
+ * there is no memory.
  */
 bool zkt__deliver_reserve(struct zkt_host *host, uint32_t to,
                           const struct zkt_msg *m, struct zkt_msg **carrier);
 
-/** Bytes that an up message takes in a block of its own. */
+/** Returns the size of an up message with its copies, for the limits. */
 size_t zkt__msg_size(const struct zkt_msg *m);
-/** Copies an up message into such a block, to wait; NULL: no memory. */
+/** Copies an up message into a new carrier; returns NULL if there is no
+ * memory. */
 struct zkt_msg *zkt__msg_pack(const struct zkt_allocator *allocator,
                               const struct zkt_msg *m);
 /** The same for a commit. */
 struct zkt_msg *zkt__msg_pack_commit(const struct zkt_allocator *allocator,
                                      const struct zkt_msg *m);
-/** Puts @m into a block that there is, with references of its own. */
+/** Copies @m into an existing carrier, which takes references of its own. */
 void zkt__msg_carry(const struct zkt_allocator *allocator,
                     struct zkt_msg *carrier, const struct zkt_msg *m);
-/** Whether the block of @m is part of its contact. */
+/** Returns true if the memory of @m is part of its contact. */
 bool zkt__msg_is_embedded(const struct zkt_msg *m);
-/** Releases what @m holds, and its block if it is one of its own. Takes
- * NULL. */
+/** Releases the content of @m, and its memory unless it is part of a contact.
+ * Takes NULL. */
 void zkt__msg_free(const struct zkt_allocator *allocator, struct zkt_msg *m);
 
 /** Sends @m to another shard; see zkt__deliver. */
@@ -264,10 +265,9 @@ bool zkt__deliver_there(struct zkt_host *host, uint32_t to, struct zkt_msg *m,
                         struct zkt_msg *carrier);
 
 /**
- * Delivers @m to the shard @to: the one place that knows whether that is a
- * call or takes a channel. @carrier is the block that it travels in if it has
- * to travel, or NULL: one is made. Returns false if there is no memory for
- * that. A carrier that is not needed is released.
+ * Delivers @m to the shard @to, by a call or through a channel. If it goes
+ * through a channel, @carrier becomes its memory; NULL: a carrier is allocated,
+ * and false is returned if there is no memory. An unused carrier is freed.
  */
 static inline bool zkt__deliver(struct zkt_host *host, uint32_t to,
                                 struct zkt_msg *m, struct zkt_msg *carrier)
@@ -279,7 +279,7 @@ static inline bool zkt__deliver(struct zkt_host *host, uint32_t to,
         host->receivers->to_instance(host, m, carrier);
         return true;
     }
-    /* The contact may go with the message, and with it what is part of it. */
+    /* The call may free the contact, and with it an embedded carrier. */
     const bool waste = carrier != NULL && carrier != m &&
                        !zkt__msg_is_embedded(carrier);
     host->receivers->to_session(host, m);
