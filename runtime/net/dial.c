@@ -291,27 +291,27 @@ static void end_wait(void *driver, bool *over)
     zkt__inbox_end_wait(&d->inbox, over);
 }
 
-struct goodbye {
+struct close_call {
     struct dialer *dialer;
     bool over;
 };
 
-static void say_goodbye(struct zkt_client *client, void *user)
+static void run_close_call(struct zkt_client *client, void *user)
 {
-    struct goodbye *goodbye = user;
-    struct dialer *d = goodbye->dialer;
+    struct close_call *call = user;
+    struct dialer *d = call->dialer;
     d->joined = true;
     zkt_client_close(client);
-    zkt__inbox_end_wait(&d->inbox, &goodbye->over);
+    zkt__inbox_end_wait(&d->inbox, &call->over);
 }
 
 static void close_thread(void *driver, struct zkt_client *client)
 {
     struct dialer *d = driver;
-    struct goodbye goodbye = { d, false };
+    struct close_call call = { d, false };
     (void)client;
-    zkt__inbox_wait(&d->inbox, say_goodbye, &goodbye, &goodbye.over);
-    if (goodbye.over) {
+    zkt__inbox_wait(&d->inbox, run_close_call, &call, &call.over);
+    if (call.over) {
         (void)pthread_join(d->thread, NULL);
         destroy(d);
     }

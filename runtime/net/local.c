@@ -367,7 +367,7 @@ static void abort_connect(void *driver, struct zkt_client *client)
 
 /* Delivers pending bytes and closes the connection. In a callback of the server
  * the bytes are dropped: the server cannot be fed. */
-static void say_goodbye(struct pipe *pipe)
+static void flush_and_disconnect(struct pipe *pipe)
 {
     const struct loopback *loopback = pipe->loopback;
     if (loopback->server != NULL && !zkt__server_is_running(loopback->server)) {
@@ -387,7 +387,7 @@ static void close_pipe(struct pipe *pipe)
     loopback->users++;
     zkt__inbox_close(&pipe->inbox);
     (void)zkt__inbox_run(&pipe->inbox, pipe->client);
-    say_goodbye(pipe);
+    flush_and_disconnect(pipe);
     zkt__client_free(pipe->client);
     zkt__inbox_finish(&pipe->inbox);
     zkt__node_unlink(&pipe->node);

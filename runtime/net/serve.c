@@ -11,10 +11,10 @@
 
 /* ---- signals ---- */
 
-static const int numbers[] = { SIGTERM, SIGINT };
+static const int signal_numbers[] = { SIGTERM, SIGINT };
 
 enum {
-    SIGNALS = sizeof(numbers) / sizeof(numbers[0])
+    SIGNALS = sizeof(signal_numbers) / sizeof(signal_numbers[0])
 };
 
 struct runner {
@@ -43,11 +43,12 @@ static int watch_signals(struct runner *r)
 {
     int error = 0;
     for (int i = 0; i < SIGNALS && error == 0; i++) {
-        (void)sigaction(numbers[i], NULL, &r->before[i]);
+        (void)sigaction(signal_numbers[i], NULL, &r->before[i]);
         error = uv_signal_init(&r->uv, &r->signals[i]);
         if (error == 0) {
             r->signals[i].data = r;
-            error = uv_signal_start(&r->signals[i], on_signal, numbers[i]);
+            error = uv_signal_start(&r->signals[i], on_signal,
+                                    signal_numbers[i]);
         }
     }
     return error;
@@ -70,7 +71,7 @@ static void unwatch_signals(struct runner *r)
 {
     for (int i = 0; i < SIGNALS && r->signals[i].data != NULL; i++) {
         uv_close((uv_handle_t *)&r->signals[i], NULL);
-        (void)sigaction(numbers[i], &r->before[i], NULL);
+        (void)sigaction(signal_numbers[i], &r->before[i], NULL);
     }
 }
 

@@ -56,8 +56,8 @@ static struct name make_name(const struct zkt_directory *directory,
 }
 
 /* Returns the locked part of a name. The index of a part uses other bits. */
-static struct zkt_directory_part *enter(struct zkt_directory *directory,
-                                        const struct name *name)
+static struct zkt_directory_part *lock_part(struct zkt_directory *directory,
+                                            const struct name *name)
 {
     struct zkt_directory_part *part =
         &directory->parts[(name->hash >> 20) % ZKT_DIRECTORY_PARTS];
@@ -65,7 +65,7 @@ static struct zkt_directory_part *enter(struct zkt_directory *directory,
     return part;
 }
 
-static void leave(struct zkt_directory_part *part)
+static void unlock_part(struct zkt_directory_part *part)
 {
     pthread_mutex_unlock(&part->lock);
 }
@@ -121,7 +121,7 @@ bool zkt__directory_take(struct zkt_directory *directory,
                          uint32_t self, uint32_t *home)
 {
     const struct name wanted = make_name(directory, actor, name);
-    struct zkt_directory_part *part = enter(directory, &wanted);
+    struct zkt_directory_part *part = lock_part(directory, &wanted);
     struct entry *entry = find(part, &wanted);
     if (entry == NULL) {
         entry = add(part, directory->allocator, &wanted, self);
@@ -130,7 +130,7 @@ bool zkt__directory_take(struct zkt_directory *directory,
         entry->refs++;
         *home = entry->home;
     }
-    leave(part);
+    unlock_part(part);
     return entry != NULL;
 }
 
@@ -138,14 +138,14 @@ void zkt__directory_release(struct zkt_directory *directory,
                             const struct zkt_actor *actor, struct zkt_str name)
 {
     const struct name wanted = make_name(directory, actor, name);
-    struct zkt_directory_part *part = enter(directory, &wanted);
+    struct zkt_directory_part *part = lock_part(directory, &wanted);
     struct entry *entry = find(part, &wanted);
     if (--entry->refs == 0) {
         zkt__index_remove(&part->index, entry->hash, (uint32_t)entry->id);
         zkt__slots_remove(&part->entries, entry->id);
         zkt__release(directory->allocator, entry);
     }
-    leave(part);
+    unlock_part(part);
 }
 
 bool zkt__directory_find(struct zkt_directory *directory,
@@ -153,11 +153,11 @@ bool zkt__directory_find(struct zkt_directory *directory,
                          uint32_t *home)
 {
     const struct name wanted = make_name(directory, actor, name);
-    struct zkt_directory_part *part = enter(directory, &wanted);
+    struct zkt_directory_part *part = lock_part(directory, &wanted);
     const struct entry *entry = find(part, &wanted);
     if (entry != NULL) {
         *home = entry->home;
     }
-    leave(part);
+    unlock_part(part);
     return entry != NULL;
 }
