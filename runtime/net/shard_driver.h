@@ -39,7 +39,7 @@ void zkt__shard_driver_join(struct zkt_shard_driver *driver,
 bool zkt__shard_driver_take(struct zkt_shard_driver *driver, int fd,
                             const struct sockaddr *peer);
 
-/** Wakes the driver, unless it is stopped. May be called from any thread. */
+/** Wakes the driver. May be called from any thread until the driver stops. */
 void zkt__shard_driver_wake(struct zkt_shard_driver *driver);
 
 /** Leaves the shard, drops its sockets and closes the handles. May be called

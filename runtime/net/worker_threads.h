@@ -2,8 +2,9 @@
  * The threads of a server's shards, except the first shard, which runs on the
  * listening loop. Each thread runs its own loop and receives sockets through a
  * work queue. A thread ends when the server is down, or at
- * zkt__worker_threads_stop. Worker threads do not accept connections and block
- * signals. All functions are for the listening thread.
+ * zkt__worker_threads_stop. Worker threads accept no connections, and block all
+ * signals except reports of their own faults. All functions are for the
+ * listening thread.
  */
 #ifndef ZKT_NET_WORKER_THREADS_H
 #define ZKT_NET_WORKER_THREADS_H
