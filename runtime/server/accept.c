@@ -1,0 +1,124 @@
+/* How a socket becomes a connection, or is turned away. */
+#include "server/internal.h"
+
+bool zkt__server_is_open(struct zkt_server *server)
+{
+    return server->life == ZKT_LIFE_SERVING &&
+           zkt__admission_is_open(&server->shards->admission, &server->limits,
+                                  server->core.now_ms,
+                                  &server->host.stats.reached);
+}
+
+/* Whoever is told drops it at the end of its next turn. */
+static void make_room(struct zkt_server *server)
+{
+    struct zkt_shards *shards = server->shards;
+    uint32_t shard;
+    if (zkt__admission_make_room(&shards->admission, &server->limits, &shard)) {
+        server->host.stats.reached.half_open++;
+        zkt__work_wake(shards->all[shard]->host.work);
+    }
+}
+
+void zkt__server_rest(struct zkt_server *server)
+{
+    enum {
+        REST_MS = 100
+    };
+    zkt__admission_rest(&server->shards->admission,
+                        server->core.now_ms + REST_MS);
+}
+
+bool zkt__server_admit(struct zkt_server *server)
+{
+    struct zkt_admission *admission = &server->shards->admission;
+    const int64_t most = server->limits.connections;
+    bool full;
+    if (server->life != ZKT_LIFE_SERVING) {
+        return false;
+    }
+    const int64_t count = zkt__admission_enter(
+        admission, &server->limits, server->core.now_ms,
+        &server->host.stats.reached, &full);
+    if (count == 0) {
+        return false;
+    }
+    if (most > 0 && count > most + ZKT_REFUSED_MAX) {
+        zkt__admission_shake_hands(admission, NULL);
+        zkt__admission_leave(admission, NULL, false);
+        server->host.stats.reached.connections++;
+        return false;
+    }
+    if (full) {
+        make_room(server);
+    }
+    return true;
+}
+
+static bool are_too_many(struct zkt_server *server)
+{
+    const int64_t most = server->limits.connections;
+    return most > 0 && zkt__admission_count(&server->shards->admission) > most;
+}
+
+/* Counts a connection for its address, and refuses it if there are too many.
+ * False: no memory. */
+static bool judge(struct zkt_server *server, struct zkt_connection *c,
+                  const char *address)
+{
+    struct zkt_limit_counts *reached = &server->host.stats.reached;
+    struct zkt_admission *admission = &server->shards->admission;
+    const int64_t most = server->limits.per_address;
+    const int64_t count = zkt__admission_knock(admission, address, &c->knock,
+                                               server->self);
+    if (count == 0) {
+        return false;
+    }
+    c->session.peer.payer = c->knock.address;
+    if (are_too_many(server)) {
+        reached->connections++;
+        zkt__connection_refuse(c, 503);
+    } else if (most > 0 && count > most) {
+        reached->per_address++;
+        zkt__connection_refuse(c, 503);
+    }
+    return true;
+}
+
+void zkt__server_turn_away(struct zkt_server *server)
+{
+    zkt__admission_shake_hands(&server->shards->admission, NULL);
+    zkt__admission_leave(&server->shards->admission, NULL, false);
+    zkt__shards_reopen(server);
+}
+
+struct zkt_endpoint *zkt__server_receive(struct zkt_server *server,
+                                         const char *address)
+{
+    struct zkt_connection *c = zkt__connection_new(server);
+    if (c == NULL) {
+        zkt__server_turn_away(server);
+        return NULL;
+    }
+    if (!judge(server, c, address != NULL ? address : "")) {
+        c->endpoint.ops->detach(&c->endpoint);
+        return NULL;
+    }
+    return &c->endpoint;
+}
+
+struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
+                                        const char *address)
+{
+    return zkt__server_admit(server) ? zkt__server_receive(server, address)
+                                     : NULL;
+}
+
+void zkt__server_limit_connections(struct zkt_server *server, int64_t most)
+{
+    for (uint32_t i = 0; i < server->shards->count; i++) {
+        struct zkt_limits *limits = &server->shards->all[i]->limits;
+        limits->connections = limits->connections > 0 ? limits->connections
+                                                      : most;
+    }
+}

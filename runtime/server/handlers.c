@@ -1,0 +1,70 @@
+/* Whether an app has all the handlers that its schema declares. */
+#include "server/internal.h"
+
+static bool has_handler(const void *handlers, uint32_t offset)
+{
+    void (*handler)(void);
+    memcpy(&handler, (const char *)handlers + offset, sizeof(handler));
+    return handler != NULL;
+}
+
+/* Names every handler of @actor that is missing; how many. */
+static int find_missing(const struct zkt_app *app,
+                        const struct zkt_actor *actor,
+                        const struct zkt_serve_options *options)
+{
+    static const char *const hooks[] = { "on_connect", "on_disconnect",
+                                         "on_activate", "on_deactivate" };
+    const void *handlers;
+    int missing = 0;
+    memcpy(&handlers, (const char *)app->handlers + actor->handlers_offset,
+           sizeof(handlers));
+    if (handlers == NULL) {
+        zkt__server_log_early(options,
+                              "app %s: the handlers of actor %s are missing",
+                              app->info->name, actor->name.data);
+        return 1;
+    }
+    for (uint32_t i = 0; i < actor->method_count; i++) {
+        if (!has_handler(handlers, actor->methods[i].handler_offset)) {
+            zkt__server_log_early(options,
+                                  "app %s: actor %s: the handler of method %s "
+                                  "is missing",
+                                  app->info->name, actor->name.data,
+                                  actor->methods[i].name.data);
+            missing++;
+        }
+    }
+    for (size_t i = 0; i < ZKT_HOOK_COUNT; i++) {
+        if (actor->hooks[i].declared &&
+            !has_handler(handlers, actor->hooks[i].handler_offset)) {
+            zkt__server_log_early(options,
+                                  "app %s: actor %s: the handler %s is missing",
+                                  app->info->name, actor->name.data, hooks[i]);
+            missing++;
+        }
+    }
+    return missing;
+}
+
+enum zkt_status zkt__server_check_app(const struct zkt_app *app,
+                                      const struct zkt_serve_options *options)
+{
+    int missing = 0;
+    if (app->info == NULL || app->handlers == NULL) {
+        zkt__server_log_early(options, "the app has no handlers");
+        return ZKT_MISSING_HANDLER;
+    }
+    for (uint32_t i = 0; i < app->info->check_count; i++) {
+        const struct zkt_check *check = &app->info->checks[i];
+        if (!has_handler(app->handlers, check->handler_offset)) {
+            zkt__server_log_early(options, "app %s: the handler %s is missing",
+                                  app->info->name, check->name);
+            missing++;
+        }
+    }
+    for (uint32_t i = 0; i < app->info->actor_count; i++) {
+        missing += find_missing(app, app->info->actors[i], options);
+    }
+    return missing > 0 ? ZKT_MISSING_HANDLER : ZKT_OK;
+}

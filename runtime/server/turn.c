@@ -1,0 +1,143 @@
+/* The turns of a shard: what is done in one, in which order, and when the next
+ * is due. */
+#include "server/internal.h"
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t deadline(const struct zkt_core *core)
+{
+    const struct zkt_server *s = (const struct zkt_server *)(const void *)core;
+    int64_t next = zkt__deadlines_next(s);
+    next = earlier(next, zkt__instances_due(&s->instances));
+    next = earlier(next, zkt__life_due(s));
+    if (s->self == 0) {
+        next = earlier(next,
+                       zkt__admission_due(&s->shards->admission, &s->limits));
+    }
+    return !zkt__list_empty(&s->ending) ||
+                   zkt__admission_waits(&s->shards->admission, s->self) ||
+                   zkt__group_has_messages(&s->host) ||
+                   zkt__sessions_may_wake(&s->host) ||
+                   !zkt__list_empty(&s->instances.ready) ||
+                   !zkt__list_empty(&s->backlog) ||
+                   !zkt__list_empty(&s->bloated) ||
+                   zkt__work_is_pending(s->host.work)
+               ? s->core.now_ms
+               : next;
+}
+
+/* What others have posted has its share of a turn. When all have ended, it is
+ * the last of them, and has to be taken before this one closes. */
+static void run_posted(struct zkt_server *server)
+{
+    const int64_t most = server->limits.posted_per_turn;
+    const bool all = server->life >= ZKT_LIFE_ENDED || most >= ZKT_WORK_ALL;
+    zkt__work_run(server->host.work, server,
+                  all ? ZKT_WORK_ALL : (uint32_t)most);
+    server->host.stats.reached.posted_per_turn +=
+        !all && zkt__work_is_pending(server->host.work);
+}
+
+/* Runs one kind of work with its part of what is left of the budget. */
+static void share(struct zkt_host *host, int64_t parts,
+                  void (*run)(struct zkt_host *host))
+{
+    const int64_t kept = host->budget > 0 ? host->budget - host->budget / parts
+                                          : 0;
+    host->budget -= kept;
+    run(host);
+    host->budget += kept;
+}
+
+/* The rest of the turn's budget: for messages from other shards, mailboxes,
+ * and bytes that have arrived, none of which takes all of it while others
+ * wait. What is left over has the next turn. */
+static void work(struct zkt_server *server)
+{
+    struct zkt_host *host = &server->host;
+    if (server->life >= ZKT_LIFE_ENDED) {
+        host->budget = INT64_MAX; /* it is the last that others have sent */
+    }
+    if (host->group != NULL) {
+        share(host, 3, zkt__group_receive);
+    }
+    if (zkt__sessions_wait(&server->sessions)) {
+        zkt__sessions_wake(host);
+    }
+    if (zkt__instances_wait(&server->instances)) {
+        share(host, 2, zkt__instances_drain);
+    }
+    if (!zkt__list_empty(&server->backlog)) {
+        zkt__connections_go_on(server);
+    }
+    if (host->group != NULL) {
+        zkt__group_receive(host);
+    }
+    host->stats.reached.turn_work += host->budget <= 0;
+    host->budget = server->limits.turn_work;
+    server->turn++;
+}
+
+static void tick(struct zkt_core *core)
+{
+    struct zkt_server *server = (struct zkt_server *)(void *)core;
+    if (zkt__server_is_busy(server)) {
+        return;
+    }
+    zkt__affinity_bind_free(&server->owner);
+    server->busy++;
+    if (server->life == ZKT_LIFE_ENDED) {
+        zkt__life_begin_turn(server);
+    }
+    if (zkt__work_is_pending(server->host.work)) {
+        run_posted(server); /* what comes now wakes us */
+    }
+    if (zkt__admission_waits(&server->shards->admission, server->self)) {
+        zkt__connections_make_room(server);
+    }
+    if (server->core.now_ms >= server->next_deadline) {
+        zkt__deadlines_expire(server);
+    }
+    if (!zkt__list_empty(&server->bloated)) {
+        zkt__connections_relieve(server);
+    }
+    if (server->core.now_ms >= zkt__instances_due(&server->instances)) {
+        zkt__instances_expire(&server->host);
+    }
+    work(server);
+    if (!zkt__list_empty(&server->ending)) {
+        zkt__connections_reap(server, server->limits.leaves_per_turn);
+    }
+    if (server->life != ZKT_LIFE_SERVING || zkt__server_is_stopping(server)) {
+        zkt__life_end_turn(server);
+    }
+    if (server->self == 0 && atomic_load(&server->shards->admission.held)) {
+        (void)zkt__server_is_open(server);
+    }
+    if (server->shards->count > 1) {
+        zkt__shards_end_turn(server);
+    }
+    server->busy--;
+}
+
+const struct zkt_core_ops zkt__server_core_ops = {
+    .deadline = deadline,
+    .tick = tick,
+};
+
+void zkt_server_advance(struct zkt_server *server, int64_t ms)
+{
+    if (server == NULL || ms < 0 ||
+        !zkt__server_may_call(server, "zkt_server_advance") ||
+        zkt__server_is_running(server)) {
+        return;
+    }
+    server->core.now_ms += ms;
+    server->core.wall_ms += ms;
+    server->core.heard_ms = ZKT_NEVER;
+    tick(&server->core);
+    zkt__server_wake(server);
+}
