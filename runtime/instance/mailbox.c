@@ -58,7 +58,8 @@ static bool has_room(struct zkt_host *host, const struct zkt_attachment *of,
         host->stats.reached.mailbox_bytes++;
         return false;
     }
-    if (host->instances->queued_bytes + bytes > (size_t)limits->queued_bytes) {
+    if (host->instances->queued_bytes + bytes >
+        zkt__host_share(host, limits->queued_bytes)) {
         host->stats.reached.queued_bytes++;
         return false;
     }

@@ -176,7 +176,7 @@ static void recycle(struct zkt_host *host, struct zkt_task *task)
 static bool is_over_budget(const struct zkt_host *host)
 {
     return host->instances->deferred_bytes >
-           (size_t)host->limits->deferred_bytes;
+           zkt__host_share(host, host->limits->deferred_bytes);
 }
 
 /* The instance keeps the call until it is resumed. */

@@ -5,6 +5,8 @@
  */
 #include "server/connection.h"
 
+#include "server/output.h"
+
 static struct zkt_server *server_of(struct zkt_connection *c)
 {
     return (struct zkt_server *)(void *)c->endpoint.core;
@@ -74,46 +76,13 @@ void zkt__connections_make_room(struct zkt_server *server)
     }
 }
 
-/* Whether more may be read from the peer, and handled. */
-static bool may_receive(struct zkt_connection *c)
-{
-    return zkt__session_may_receive(&server_of(c)->host, &c->session);
-}
-
-/* Reading follows what may be handled: it stops with bytes at hand. */
-static void note_reading(struct zkt_connection *c)
-{
-    struct zkt_server *server = server_of(c);
-    const bool may = may_receive(c);
-    const bool high = zkt__queue_backlog(&c->session.queue) >
-                      (size_t)server->limits.output_high;
-    server->host.stats.reached.output_high += high && c->endpoint.reading;
-    c->endpoint.reading = may && c->held == NULL;
-    if (may && c->held != NULL && !zkt__node_linked(&c->backlog)) {
-        zkt__list_append(&server->backlog, &c->backlog);
-    }
-}
-
-/* Far too much waits, or does not any more. */
-static void note_bloat(struct zkt_connection *c)
-{
-    struct zkt_server *server = server_of(c);
-    const size_t most = (size_t)server->limits.output_hard;
-    if (zkt__queue_behind(&c->session.queue) / ZKT_BLOATED <= most) {
-        zkt__node_unlink(&c->bloated);
-    } else if (!zkt__node_linked(&c->bloated)) {
-        c->bloated_in = server->turn;
-        zkt__list_append(&server->bloated, &c->bloated);
-    }
-}
-
 /* Whether output is as it should be: a little of it, whose time is running, for
  * one that is read from. */
 static inline bool is_in_order(const struct zkt_connection *c)
 {
     const struct zkt_server *server =
         (const struct zkt_server *)(const void *)c->endpoint.core;
-    return c->endpoint.reading && !zkt__node_linked(&c->bloated) &&
+    return c->endpoint.reading && c->unsent == 0 &&
            zkt__queue_backlog(&c->session.queue) <= server->output_little;
 }
 
@@ -121,8 +90,7 @@ static inline bool is_in_order(const struct zkt_connection *c)
 static inline void note_queued(struct zkt_connection *c)
 {
     if (!is_in_order(c)) {
-        note_reading(c);
-        note_bloat(c);
+        zkt__output_follow(c);
         zkt__deadline_output(c, 0);
     } else if (!zkt__deadline_output_runs(&c->deadlines)) {
         zkt__deadline_output_begin(c);
@@ -133,28 +101,12 @@ static inline void note_queued(struct zkt_connection *c)
 static inline void note_taken(struct zkt_connection *c, size_t taken)
 {
     if (!is_in_order(c)) {
-        note_reading(c);
-        note_bloat(c);
+        zkt__output_follow(c);
     }
     if (c->session.queue.count > 0) {
         zkt__deadline_output(c, taken);
     } else {
         zkt__deadline_output_over(&c->deadlines);
-    }
-}
-
-void zkt__connections_relieve(struct zkt_server *server)
-{
-    struct zkt_node *node;
-    while ((node = zkt__list_first(&server->bloated)) != NULL) {
-        struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
-                                                 bloated);
-        if (c->bloated_in == server->turn) {
-            return; /* nothing could be sent so far */
-        }
-        zkt__node_unlink(node);
-        server->host.stats.reached.output_hard++;
-        zkt__connection_close(c, 1013, "too slow");
     }
 }
 
@@ -197,6 +149,7 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
     if (code == 1013 || code == 1011) {
         /* What it did not take is in the way of the close frame. */
         zkt__session_cut(&server_of(c)->host, &c->session);
+        zkt__output_follow(c);
         c->endpoint.closing = true;
     }
     zkt__ws_close(&c->ws, code, reason);
@@ -210,11 +163,12 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
 static void pause_if_due(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
-    if (server->host.budget <= server->round_ends || !may_receive(c)) {
+    if (server->host.budget <= server->round_ends ||
+        !zkt__connection_may_receive(c)) {
         server->host.stats.reached.pending_calls +=
             c->session.waiting >= server->limits.pending_calls;
         zkt__ws_pause(&c->ws);
-        note_reading(c);
+        zkt__output_follow_reading(c);
     }
 }
 
@@ -394,7 +348,7 @@ static void go_on(struct zkt_connection *c)
             finish_input(c);
         }
     }
-    note_reading(c);
+    zkt__output_follow_reading(c);
     zkt__endpoint_mark_dirty(&c->endpoint);
 }
 
@@ -406,7 +360,7 @@ void zkt__connections_go_on(struct zkt_server *server)
         struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
                                                  backlog);
         zkt__node_unlink(node);
-        if (may_receive(c)) {
+        if (zkt__connection_may_receive(c)) {
             go_on(c);
         }
     }
@@ -428,12 +382,12 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     size_t used = 0;
     server->host.stats.reached.read_per_turn +=
         len >= (size_t)server->limits.read_per_turn;
-    if (c->held == NULL && may_receive(c) && may_jump(server)) {
+    if (c->held == NULL && zkt__connection_may_receive(c) && may_jump(server)) {
         used = handle_bytes(c, bytes, len);
     }
     if (used < len) {
         hold(c, bytes + used, len - used);
-        note_reading(c);
+        zkt__output_follow_reading(c);
     }
 }
 
@@ -527,9 +481,9 @@ static void retire(struct zkt_server *server, struct zkt_connection *c,
     zkt__node_unlink(&c->all);
     zkt__node_unlink(&c->endpoint.dirty);
     zkt__deadlines_cancel(c);
-    zkt__node_unlink(&c->bloated);
     zkt__ws_finish(&c->ws);
     zkt__session_finish(&server->host, &c->session);
+    zkt__output_forget(c);
     zkt__admission_leave(&server->shards->admission, c->knock.address, stays);
 }
 

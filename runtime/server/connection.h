@@ -43,6 +43,7 @@ struct zkt_connection {
     bool input_ended;        /* the peer will send no more */
     struct zkt_node bloated; /* in server->bloated: far too much waits */
     uint64_t bloated_in;     /* the turn in which that began */
+    size_t unsent;           /* bytes of output that are counted */
     struct zkt_knock knock;  /* its handshake, and its address */
     int64_t protocol_errors;
     enum zkt_stage stage;
@@ -73,6 +74,8 @@ struct zkt_server {
     struct zkt_list backlog;   /* that have bytes to go on with */
     struct zkt_list bloated;   /* whose output is far over its limit */
     size_t output_little;      /* bytes that reach no limit of output */
+    bool crowded;              /* the output of all is over its limit */
+    uint64_t crowded_in;       /* the turn in which that began */
     uint64_t turn;             /* number of this one */
     int64_t round_ends;        /* budget at which a connection's round ends */
     enum zkt_life life;
@@ -106,9 +109,6 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
 void zkt__connections_make_room(struct zkt_server *server);
 /** Goes on with bytes that have arrived, in rounds, while the budget lasts. */
 void zkt__connections_go_on(struct zkt_server *server);
-/** Closes those that hold far too much output, also after a turn in which it
- * could be sent. */
-void zkt__connections_relieve(struct zkt_server *server);
 /** Ends it at once, whatever is queued. */
 void zkt__connection_drop(struct zkt_connection *c);
 /**

@@ -94,8 +94,8 @@ static struct zkt_connection *find_largest(const struct zkt_server *server)
 /* Each shard has its share of what the server may gather. */
 static void relieve(struct zkt_server *server)
 {
-    const size_t most = (size_t)server->limits.gathered_bytes /
-                        server->shards->lives.running;
+    const size_t most = zkt__host_share(&server->host,
+                                        server->limits.gathered_bytes);
     while (server->host.stats.gathered > most) {
         struct zkt_connection *c = find_largest(server);
         set_gathered(c, 0);

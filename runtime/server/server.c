@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "server/internal.h"
+#include "server/output.h"
 
 struct zkt_core *zkt__server_core(struct zkt_server *server)
 {
@@ -54,7 +55,11 @@ struct zkt_server *zkt__server_shard(const struct zkt_server *server,
 
 void zkt__server_run_shards(struct zkt_server *server, uint32_t count)
 {
-    server->shards->lives.running = count;
+    struct zkt_shards *shards = server->shards;
+    shards->lives.running = count;
+    for (uint32_t i = 0; i < shards->count; i++) {
+        shards->all[i]->host.sharing = count;
+    }
 }
 
 void zkt__server_change_thread(struct zkt_server *server)
@@ -166,6 +171,11 @@ static void finish_host(struct zkt_server *server)
     zkt__host_finish(&server->host);
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
                             const struct zkt_serve_options *options)
 {
@@ -189,10 +199,9 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
     zkt__list_init(&server->core.dirty);
     zkt__list_init(&server->connections);
     zkt__list_init(&server->ending);
-    server->output_little = (size_t)(server->limits.output_high <
-                                             server->limits.output_hard
-                                         ? server->limits.output_high
-                                         : server->limits.output_hard);
+    server->output_little = (size_t)least(
+        ZKT_OUTPUT_LITTLE,
+        least(server->limits.output_high, server->limits.output_hard));
     zkt__list_init(&server->backlog);
     zkt__list_init(&server->bloated);
     zkt__deadlines_init(server);

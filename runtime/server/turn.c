@@ -1,6 +1,7 @@
 /* The turns of a shard: what is done in one, in which order, and when the next
  * is due. */
 #include "server/internal.h"
+#include "server/output.h"
 
 static int64_t earlier(int64_t a, int64_t b)
 {
@@ -22,8 +23,7 @@ static int64_t deadline(const struct zkt_core *core)
                    zkt__group_has_messages(&s->host) ||
                    zkt__sessions_may_wake(&s->host) ||
                    !zkt__list_empty(&s->instances.ready) ||
-                   !zkt__list_empty(&s->backlog) ||
-                   !zkt__list_empty(&s->bloated) ||
+                   !zkt__list_empty(&s->backlog) || zkt__output_is_over(s) ||
                    zkt__work_is_pending(s->host.work)
                ? s->core.now_ms
                : next;
@@ -101,8 +101,8 @@ static void tick(struct zkt_core *core)
     if (server->core.now_ms >= server->next_deadline) {
         zkt__deadlines_expire(server);
     }
-    if (!zkt__list_empty(&server->bloated)) {
-        zkt__connections_relieve(server);
+    if (zkt__output_is_over(server)) {
+        zkt__output_relieve(server);
     }
     if (server->core.now_ms >= zkt__instances_due(&server->instances)) {
         zkt__instances_expire(&server->host);

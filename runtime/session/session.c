@@ -164,7 +164,7 @@ static void skip_head(const struct zkt_host *host, struct zkt_session *session)
 static bool has_room(const struct zkt_host *host)
 {
     return host->sessions->snapshot_bytes <=
-           (size_t)host->limits->snapshot_bytes;
+           zkt__host_share(host, host->limits->snapshot_bytes);
 }
 
 void zkt__session_fill(struct zkt_host *host, struct zkt_session *session)

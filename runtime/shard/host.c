@@ -7,6 +7,7 @@ bool zkt__host_init(struct zkt_host *host, struct zkt_app app,
                     const struct zkt_core *clock)
 {
     host->app = app;
+    host->sharing = 1;
     host->allocator = allocator;
     host->limits = limits;
     host->clock = clock;

@@ -44,7 +44,8 @@ struct zkt_receivers {
 
 struct zkt_host {
     struct zkt_app app;
-    uint32_t shard; /* number of this one */
+    uint32_t shard;   /* number of this one */
+    uint32_t sharing; /* shards whose turns are taken */
     const struct zkt_allocator *allocator;
     const struct zkt_limits *limits;
     const struct zkt_core *clock;
@@ -87,6 +88,12 @@ void zkt__host_finish(struct zkt_host *host);
 /** Writes a line to the server's log. */
 void zkt__host_log(const struct zkt_host *host, enum zkt_log_level level,
                    const char *format, ...) ZKT_PRINTF(3, 4);
+
+/** This shard's share of a limit of all that run, in bytes. */
+static inline size_t zkt__host_share(const struct zkt_host *host, int64_t limit)
+{
+    return (size_t)limit / host->sharing;
+}
 
 /** Takes @cost off the budget of the turn. */
 static inline void zkt__host_spend(struct zkt_host *host, size_t cost)

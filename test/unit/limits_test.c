@@ -1286,6 +1286,29 @@ static void test_turn_work(void **state)
     finish(server);
 }
 
+/* Each thread has its share of a budget of the whole server. */
+static void share_deferred_bytes(void)
+{
+    struct ran ran = { 0 };
+    const struct zkt_limits limits = { .deferred_bytes = 1500 };
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        struct zkt_server *server = new_slow_shards(&limits, NULL, threads);
+        zkt__server_run_shards(server, threads);
+        struct wire w = open_slow(server);
+        assert_string_equal(
+            ask(&w, ADD("1", "c", "1", "later")),
+            threads == 1 ? ""
+                         : REFUSED("1",
+                                   "too much memory is held by calls that have "
+                                   "yet to finish",
+                                   "RESOURCE_EXHAUSTED"));
+        resume(0, &ran);
+        turn(server);
+        close_wire(&w);
+        finish(server);
+    }
+}
+
 static void test_deferred_bytes(void **state)
 {
     struct zkt_server *server = serve(
@@ -1305,6 +1328,7 @@ static void test_deferred_bytes(void **state)
     assert_string_equal(ask(&w, ADD("2", "c", "1", "")), RESULT("2", "1"));
     close_wire(&w);
     finish(server);
+    share_deferred_bytes();
 }
 
 /* All mailboxes together have a limit as well. */
@@ -1389,6 +1413,78 @@ static void test_snapshot_bytes(void **state)
     close_wire(&slow[0]);
     close_wire(&slow[1]);
     finish(server);
+}
+
+/* Of those that do not read, the one that holds most goes, not who is last. */
+static void hold_unsent(uint32_t threads)
+{
+    const struct zkt_limits limits = { .output_high = 500,
+                                       .unsent_bytes = 3000 * threads };
+    struct zkt_server *server = new_slow_shards(&limits, NULL, threads);
+    struct zkt_server *last = zkt__server_shard(server, threads - 1);
+    zkt__server_run_shards(server, threads);
+    struct wire busy = open_slow(last), most = open_slow(last);
+    struct wire less = open_slow(last), quick = open_slow(last);
+    send_text(&most, SUB("event:sub", "x"), false);
+    send_text(&quick, SUB("event:sub", "x"), false);
+    for (int i = 0; i < 10; i++) {
+        (void)ask(&busy, ADD("1", "x", "1", ""));
+    }
+    send_text(&less, SUB("event:sub", "x"), false);
+    while (stats_of(last).unsent <= 3000) {
+        assert_int_equal(zkt_endpoint_fate(most.e), ZKT_FATE_OPEN);
+        (void)ask(&busy, ADD("1", "x", "1", ""));
+        drain(&quick);
+    }
+    assert_int_equal(reached(last).unsent_bytes, 0);
+    assert_int_equal(zkt_server_timeout(last), 0);
+    turn(last);
+    assert_int_equal(reached(last).unsent_bytes, 1);
+    assert_int_equal(zkt_endpoint_fate(most.e), ZKT_FATE_CLOSE);
+    assert_int_equal(zkt_endpoint_fate(less.e), ZKT_FATE_OPEN);
+    assert_int_equal(zkt_endpoint_fate(quick.e), ZKT_FATE_OPEN);
+    assert_true(stats_of(last).unsent > 500);
+    assert_true(stats_of(last).unsent < 2000);
+    assert_non_null(strstr(said(&most), "close 1013\n"));
+    drain(&less);
+    assert_int_equal(stats_of(last).unsent, 0);
+    close_wire(&busy);
+    close_wire(&most);
+    close_wire(&less);
+    close_wire(&quick);
+    finish(server);
+}
+
+/* What is taken before the next turn harms nobody. */
+static void take_unsent_in_time(void)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .output_high = 500, .unsent_bytes = 3000 });
+    struct wire w = open_slow(server);
+    send_text(&w, SUB("event:sub", "x"), true);
+    for (int i = 0; i < 3; i++) {
+        send_text(&w, MARK("1", "x", "emit:100"), false);
+        assert_true(stats_of(server).unsent > 3000);
+        drain(&w);
+        assert_int_equal(stats_of(server).unsent, 0);
+    }
+    turn(server);
+    assert_int_equal(reached(server).unsent_bytes, 0);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    /* What goes with its connection is counted no longer. */
+    send_text(&w, MARK("1", "x", "emit:100"), false);
+    close_wire(&w);
+    turn(server);
+    assert_int_equal(stats_of(server).unsent, 0);
+    finish(server);
+}
+
+static void test_unsent_bytes(void **state)
+{
+    (void)state;
+    hold_unsent(1);
+    hold_unsent(2);
+    take_unsent_in_time();
 }
 
 /* A connection is not read while it exceeds the room of the channel to another
@@ -1493,6 +1589,7 @@ int main(void)
         cmocka_unit_test(test_queued_bytes),
         cmocka_unit_test(test_output_bytes),
         cmocka_unit_test(test_snapshot_bytes),
+        cmocka_unit_test(test_unsent_bytes),
         cmocka_unit_test(test_channel_messages),
         cmocka_unit_test(test_channel_bytes),
         cmocka_unit_test(test_no_limit_is_forgotten),

@@ -148,17 +148,17 @@ extern "C" {
     X(channel_messages, 4096, "on their way to a thread: reading waits")       \
     /* Bytes of those messages. */                                             \
     X(channel_bytes, 16777216, "of them: reading waits")                       \
-    /* Bytes in all mailboxes of a thread. */                                  \
+    /* Bytes in all mailboxes, an equal share for each thread. */              \
     X(queued_bytes, 268435456,                                                 \
-      "waiting for all instances of a thread: RESOURCE_EXHAUSTED")             \
+      "waiting for all instances: RESOURCE_EXHAUSTED")                         \
     /* Messages that a turn takes from mailboxes. */                           \
     X(mailbox_per_turn, 32, "of them handled in one turn: next turn")          \
     /* ---- time: deferred calls, idle instances, stopping ---- */             \
     /* Milliseconds from deferring a call to its end; then it is cancelled     \
      * (call.h) and its caller reads DEADLINE_EXCEEDED. */                     \
     X(handler_ms, 30000, "for a deferred handler: DEADLINE_EXCEEDED")          \
-    /* Bytes that the deferred calls of a thread hold. The call that goes over \
-     * it is cancelled with RESOURCE_EXHAUSTED. */                             \
+    /* Bytes that deferred calls hold, an equal share for each thread. The     \
+     * call that goes over it is cancelled with RESOURCE_EXHAUSTED. */         \
     X(deferred_bytes, 268435456,                                               \
       "of memory in deferred calls: RESOURCE_EXHAUSTED")                       \
     /* Milliseconds that an instance lives with no contact; then `deactivate`  \
@@ -196,11 +196,16 @@ extern "C" {
     /* Milliseconds that a connection has to take the bytes over               \
      * output_hard. */                                                         \
     X(output_hard_ms, 1000, "time for more than output_hard: 1013")            \
+    /* Bytes that wait to be sent to all connections together, an equal share  \
+     * for each thread, without those of connections that have less than 16    \
+     * KiB. After a turn above it the connection with most is closed with      \
+     * 1013. */                                                                \
+    X(unsent_bytes, 1073741824, "waiting for all peers: the most, 1013")       \
     /* Bytes of a message to a client. A call with a larger result, event or   \
      * patch fails with RESOURCE_EXHAUSTED and is undone. */                   \
     X(output_bytes, 67108864, "of one message: RESOURCE_EXHAUSTED")            \
-    /* Bytes of the snapshots that are queued for slow readers, on a thread.   \
-     * Above it they are made in turn. */                                      \
+    /* Bytes of the snapshots that are queued for slow readers, an equal share \
+     * for each thread. Above it they are made in turn. */                     \
     X(snapshot_bytes, 268435456, "of snapshots for slow readers: they wait")   \
     /* Milliseconds in which a peer must take output at progress_rate, or all  \
      * that waits. Otherwise close 1013. */                                    \

@@ -294,6 +294,8 @@ struct zkt_server_stats {
     uint64_t deferred, queued;
     /* Bytes taken now by messages that have begun to arrive. */
     uint64_t gathered;
+    /* Bytes that wait now for connections with more than 16 KiB of them. */
+    uint64_t unsent;
     /* Calls and commits; patches and events that were queued, counted for each
      * receiver; hooks that failed; instances that idle_ms has ended. */
     uint64_t calls, commits, patches, events, hook_failures, evictions;
