@@ -46,8 +46,11 @@ struct zkt_sessions {
     /* Sessions that wait: for credit of a channel, and for the memory of a
      * snapshot. */
     struct zkt_list starved, heavy;
-    size_t snapshot_bytes; /* in queues, of snapshots in place of patches */
-    uint64_t waiting;      /* of all sessions */
+    /* Of snapshots in queues, and of those that are fetched for slow readers:
+     * nobody knows how large these are, but what they took before. */
+    size_t snapshot_bytes;
+    uint32_t snapshot_largest;       /* of those that have come */
+    uint64_t waiting;                /* of all sessions */
     struct zkt_buffer *spare_buffer; /* of the send queues, or NULL */
 };
 

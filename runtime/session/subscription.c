@@ -33,8 +33,8 @@ static struct zkt_list *live_list(struct zkt_contact *contact,
 }
 
 /* Every change of state goes through here. */
-static void enter(struct zkt_contact *contact, enum zkt_topic topic,
-                  enum zkt_subscription_state state)
+static void enter(struct zkt_host *host, struct zkt_contact *contact,
+                  enum zkt_topic topic, enum zkt_subscription_state state)
 {
     struct zkt_subscription *sub = &contact->subs[topic];
     struct zkt_session *session = contact->session;
@@ -44,6 +44,13 @@ static void enter(struct zkt_contact *contact, enum zkt_topic topic,
         zkt__list_append(live_list(contact, topic), &sub->live);
     } else if (state != ZKT_SUB_LIVE) {
         zkt__node_unlink(&sub->live);
+    }
+    /* A snapshot that is on its way takes as much as the last one. */
+    if (sub->state == ZKT_SUB_FETCHING) {
+        host->sessions->snapshot_bytes -= contact->snapshot_size;
+    }
+    if (state == ZKT_SUB_FETCHING) {
+        host->sessions->snapshot_bytes += contact->snapshot_size;
     }
     if (sub->state == ZKT_SUB_CONFLATED || sub->state == ZKT_SUB_FETCHING) {
         /* Its placeholder counts no longer, unless that has been filled. */
@@ -62,7 +69,7 @@ void zkt__session_sub_conflate(struct zkt_host *host,
         session->events->lost(session);
         return;
     }
-    enter(contact, ZKT_TOPIC_STATE, ZKT_SUB_CONFLATED);
+    enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_CONFLATED);
     session->events->changed(session);
 }
 
@@ -110,7 +117,7 @@ void zkt__session_sub_ask(struct zkt_host *host, struct zkt_contact *contact,
 {
     switch (contact->subs[topic].state) {
     case ZKT_SUB_OFF:
-        enter(contact, topic, ZKT_SUB_ASKED);
+        enter(host, contact, topic, ZKT_SUB_ASKED);
         subscribe(host, contact, topic);
         break;
     case ZKT_SUB_LIVE:
@@ -139,7 +146,7 @@ void zkt__session_sub_drop(struct zkt_host *host, struct zkt_contact *contact,
     if (contact->subs[topic].state == ZKT_SUB_OFF) {
         return;
     }
-    enter(contact, topic, ZKT_SUB_OFF);
+    enter(host, contact, topic, ZKT_SUB_OFF);
     contact->subs[topic].generation++;
     contact->subs[topic].owed = 0;
     /* Without memory the instance goes on to send, and nobody listens. */
@@ -150,8 +157,7 @@ void zkt__session_sub_drop(struct zkt_host *host, struct zkt_contact *contact,
 void zkt__session_sub_clear(struct zkt_host *host, struct zkt_contact *contact,
                             enum zkt_topic topic)
 {
-    (void)host;
-    enter(contact, topic, ZKT_SUB_OFF);
+    enter(host, contact, topic, ZKT_SUB_OFF);
 }
 
 /* ---- from the instance ---- */
@@ -172,6 +178,16 @@ static bool take_answer(struct zkt_host *host, const struct zkt_msg *m,
     return true;
 }
 
+/* The next one will be about as large. */
+static void note_size(struct zkt_host *host, struct zkt_contact *contact,
+                      const struct zkt_buffer *snapshot)
+{
+    contact->snapshot_size = snapshot->len;
+    if (snapshot->len > host->sessions->snapshot_largest) {
+        host->sessions->snapshot_largest = snapshot->len;
+    }
+}
+
 /* Passes on the answer to a subscribe of one that is live. A snapshot too many
  * in memory becomes a placeholder. */
 static void send_answer(struct zkt_host *host, struct zkt_contact *contact,
@@ -179,6 +195,7 @@ static void send_answer(struct zkt_host *host, struct zkt_contact *contact,
 {
     struct zkt_session *session = contact->session;
     if (!m->of.catch_up.deferred && !is_behind(host, session)) {
+        note_size(host, contact, m->of.catch_up.content.snapshot);
         (void)zkt__session_queue_catch_up(host, session,
                                           &m->of.catch_up.content, false);
     } else {
@@ -199,7 +216,7 @@ static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
         return;
     }
     if (sub->state == ZKT_SUB_ASKED) {
-        enter(contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
+        enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
     }
     if (session->open && sub->state == ZKT_SUB_LIVE) {
         send_answer(host, contact, m);
@@ -218,7 +235,8 @@ static void take_refresh(struct zkt_host *host, struct zkt_contact *contact,
     if (what->snapshot == NULL) {
         session->events->lost(session);
     } else if (zkt__session_queue_catch_up(host, session, what, true)) {
-        enter(contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
+        enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
+        note_size(host, contact, what->snapshot);
         session->events->changed(session);
     }
 }
@@ -237,7 +255,7 @@ void zkt__session_sub_confirm(struct zkt_host *host, const struct zkt_msg *m)
     struct zkt_contact *contact = m->contact;
     if (take_answer(host, m, ZKT_TOPIC_EVENTS) &&
         contact->subs[ZKT_TOPIC_EVENTS].state == ZKT_SUB_ASKED) {
-        enter(contact, ZKT_TOPIC_EVENTS, ZKT_SUB_LIVE);
+        enter(host, contact, ZKT_TOPIC_EVENTS, ZKT_SUB_LIVE);
     }
     contact->session->events->changed(contact->session);
 }
@@ -253,31 +271,33 @@ static void tell(struct zkt_host *host, const struct zkt_msg *m)
 
 /* Over, as far as the instance is concerned; with an answer owed it may begin
  * again. */
-static void leave(struct zkt_contact *contact, enum zkt_topic topic)
+static void leave(struct zkt_host *host, struct zkt_contact *contact,
+                  enum zkt_topic topic)
 {
     const bool asked = contact->subs[topic].owed > 0;
-    enter(contact, topic, ZKT_SUB_OFF);
+    enter(host, contact, topic, ZKT_SUB_OFF);
     if (asked) {
-        enter(contact, topic, ZKT_SUB_ASKED);
+        enter(host, contact, topic, ZKT_SUB_ASKED);
     }
 }
 
 static void take_refusal(struct zkt_host *host, const struct zkt_msg *m)
 {
     if (take_answer(host, m, m->topic)) {
-        leave(m->contact, m->topic);
+        leave(host, m->contact, m->topic);
         tell(host, m);
     }
 }
 
 /* Takes the end of one subscription; whether the client is to be told. */
-static bool take_end(struct zkt_contact *contact, enum zkt_topic topic)
+static bool take_end(struct zkt_host *host, struct zkt_contact *contact,
+                     enum zkt_topic topic)
 {
     const struct zkt_subscription *sub = &contact->subs[topic];
     if (sub->state == ZKT_SUB_OFF || sub->state == ZKT_SUB_ASKED) {
         return false;
     }
-    leave(contact, topic);
+    leave(host, contact, topic);
     return sub->state == ZKT_SUB_OFF;
 }
 
@@ -288,8 +308,8 @@ void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m)
         take_refusal(host, m);
         return;
     }
-    const bool state = take_end(contact, ZKT_TOPIC_STATE);
-    const bool events = take_end(contact, ZKT_TOPIC_EVENTS);
+    const bool state = take_end(host, contact, ZKT_TOPIC_STATE);
+    const bool events = take_end(host, contact, ZKT_TOPIC_EVENTS);
     if (state || events) {
         tell(host, m);
     }
@@ -301,7 +321,10 @@ void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m)
 void zkt__session_sub_fetch(struct zkt_host *host, struct zkt_contact *contact)
 {
     struct zkt_msg m = { .kind = ZKT_MSG_SNAPSHOT, .contact = contact };
-    enter(contact, ZKT_TOPIC_STATE, ZKT_SUB_FETCHING);
+    if (contact->snapshot_size == 0) {
+        contact->snapshot_size = host->sessions->snapshot_largest;
+    }
+    enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_FETCHING);
     (void)zkt__deliver(host, contact->location->home, &m,
                        zkt__contact_snapshot_carrier(contact));
 }

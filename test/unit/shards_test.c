@@ -500,6 +500,47 @@ static void fall_behind(struct pair *p)
     assert_true(stats_of(shard(p, 1)).reached.output_high > before);
 }
 
+/* A snapshot on its way counts as much as its contact's last snapshot, so the
+ * next snapshot is not requested. */
+static void test_snapshots_that_are_fetched(void **state)
+{
+    enum {
+        SLOW = 3
+    };
+    const struct zkt_limits limits = { .output_high = 300,
+                                       .snapshot_bytes = 100 };
+    struct pair p = open_pair(&limits, NULL);
+    struct wire slow[SLOW];
+    (void)state;
+    (void)ask(&p.a, ADD("1", "x", "1", ""));
+    for (int i = 0; i < SLOW; i++) {
+        slow[i] = open_slow(shard(&p, 1));
+        (void)ask_across(&p, &slow[i], SUB("state:sub", "x"));
+    }
+    for (int i = 0; i < 10; i++) {
+        (void)ask(&p.a, ADD("1", "x", "1", ""));
+        settle(&p);
+    }
+    for (int i = 0; i < SLOW; i++) {
+        (void)said(&slow[i]); /* the placeholder is at the head */
+    }
+    const struct zkt_sessions *sessions = &shard(&p, 1)->sessions;
+    assert_int_equal(stats_of(shard(&p, 1)).reached.snapshot_bytes, SLOW - 1);
+    assert_true(sessions->snapshot_bytes > 50);
+    assert_true(sessions->snapshot_bytes < 150);
+    for (int i = 0; i < SLOW; i++) {
+        (void)said(&slow[i]); /* asks, now that there is room */
+        assert_true(sessions->snapshot_bytes < 150);
+        settle(&p);
+        assert_string_equal(said(&slow[i]), SNAPSHOT("x", "11", ""));
+    }
+    assert_int_equal(sessions->snapshot_bytes, 0);
+    for (int i = 0; i < SLOW; i++) {
+        close_wire(&slow[i]);
+    }
+    close_pair(&p);
+}
+
 /* A requested snapshot arrives after the unsubscription, while a second
  * snapshot is under way. */
 static void test_a_late_snapshot(void **state)
@@ -912,6 +953,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_a_slow_subscriber),
         cmocka_unit_test(test_a_late_snapshot),
+        cmocka_unit_test(test_snapshots_that_are_fetched),
         cmocka_unit_test(test_a_close_that_does_not_wait),
         cmocka_unit_test(test_a_share_of_a_turn),
         cmocka_unit_test(test_a_shutdown),
