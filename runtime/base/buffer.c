@@ -3,7 +3,7 @@
 
 struct zkt_buffer *zkt__buffer_new(const struct zkt_allocator *a, size_t len)
 {
-    if (len > UINT32_MAX) {
+    if (len > ZKT_BUFFER_MAX) {
         return NULL;
     }
     struct zkt_buffer *buffer = zkt__alloc(a, sizeof(struct zkt_buffer) + len);

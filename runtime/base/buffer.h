@@ -13,6 +13,8 @@
 #include "base/memory.h"
 #include "zocket/slice.h"
 
+#define ZKT_BUFFER_MAX INT32_MAX /* bytes of one */
+
 struct zkt_buffer {
     const struct zkt_allocator *allocator;
     _Atomic(uint32_t) refs;
@@ -21,7 +23,7 @@ struct zkt_buffer {
 };
 
 /** Returns a buffer with one reference and @len uninitialised bytes, or NULL if
- * there is no memory. */
+ * there is no memory or @len is too large. */
 struct zkt_buffer *zkt__buffer_new(const struct zkt_allocator *a, size_t len);
 /**
  * Makes a buffer of a block from @a, which has room for a struct zkt_buffer in

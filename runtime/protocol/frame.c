@@ -53,7 +53,7 @@ static struct zkt_buffer *take_block(struct zkt_writer *w)
 {
     size_t len;
     (void)zkt__frame_close(w, &len);
-    if (len > UINT32_MAX) {
+    if (len > ZKT_BUFFER_MAX) {
         zkt__writer_finish(w);
         return NULL;
     }

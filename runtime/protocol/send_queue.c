@@ -54,7 +54,7 @@ static void append(struct zkt_send_queue *q, struct zkt_queued item)
 {
     zkt__queue_items(q)[q->count++] = item;
     q->bytes += item.len;
-    q->tail = NULL;
+    q->tail_capacity = 0;
 }
 
 bool zkt__queue_shared(struct zkt_send_queue *q, const struct zkt_allocator *a,
@@ -81,17 +81,29 @@ static struct zkt_buffer *private_buffer(const struct zkt_allocator *a,
     return kept;
 }
 
+/* Adds to the last buffer; false: there is no room. */
+static bool add_to_tail(struct zkt_send_queue *q, const void *bytes,
+                        uint32_t len)
+{
+    struct zkt_queued *last = zkt__queue_items(q) + q->count - 1;
+    struct zkt_buffer *buffer = last->of.buffer;
+    if (q->tail_capacity - buffer->len < len) {
+        return false;
+    }
+    memcpy(buffer->data + buffer->len, bytes, len);
+    buffer->len += len;
+    last->len += len;
+    q->bytes += len;
+    return true;
+}
+
 bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
                      struct zkt_buffer **spare, const void *bytes, size_t len)
 {
     if (len == 0 || len > UINT32_MAX / 2) {
         return len == 0;
     }
-    if (q->tail != NULL && q->tail_capacity - q->tail->len >= len) {
-        memcpy(q->tail->data + q->tail->len, bytes, len);
-        q->tail->len += (uint32_t)len;
-        zkt__queue_items(q)[q->count - 1].len += (uint32_t)len;
-        q->bytes += len;
+    if (q->tail_capacity > 0 && add_to_tail(q, bytes, (uint32_t)len)) {
         return true;
     }
     if (!reserve(q, a, 1)) {
@@ -104,7 +116,6 @@ bool zkt__queue_copy(struct zkt_send_queue *q, const struct zkt_allocator *a,
     memcpy(buffer->data, bytes, len);
     buffer->len = (uint32_t)len;
     append(q, (struct zkt_queued){ .of.buffer = buffer, .len = (uint32_t)len });
-    q->tail = buffer;
     q->tail_capacity = (uint32_t)(len < TAIL_SIZE ? TAIL_SIZE : len);
     return true;
 }
@@ -138,7 +149,7 @@ bool zkt__queue_catch_up(struct zkt_send_queue *q,
     }
     put_catch_up(q, zkt__queue_items(q) + q->count, catch_up);
     q->count += 1 + catch_up->patch_count;
-    q->tail = NULL;
+    q->tail_capacity = 0;
     return true;
 }
 
@@ -177,9 +188,10 @@ static void drop_head(struct zkt_send_queue *q, struct zkt_buffer **spare)
                                     : head->of.buffer;
     q->first++;
     q->count--;
-    if (buffer != NULL && q->tail == buffer) {
-        q->tail = NULL;
-        if (*spare == NULL && q->tail_capacity == TAIL_SIZE) {
+    if (q->count == 0 && q->tail_capacity > 0) {
+        const bool fits = q->tail_capacity == TAIL_SIZE;
+        q->tail_capacity = 0;
+        if (fits && *spare == NULL) {
             *spare = buffer;
             return;
         }
@@ -239,7 +251,7 @@ void zkt__queue_sent(struct zkt_send_queue *q, const struct zkt_allocator *a,
             q->exempt -= len < item->len ? len : item->len;
         }
         if (len < item->len) {
-            item->offset += (uint32_t)len;
+            item->offset = (item->offset + (uint32_t)len) & ZKT_BUFFER_MAX;
             item->len -= (uint32_t)len;
             return;
         }
@@ -263,7 +275,7 @@ void zkt__queue_drop_unsent(struct zkt_send_queue *q)
                                                           : last->of.buffer);
     }
     q->placeholders = 0;
-    q->tail = NULL;
+    q->tail_capacity = 0;
 }
 
 void zkt__queue_finish(struct zkt_send_queue *q, const struct zkt_allocator *a)

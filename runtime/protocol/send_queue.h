@@ -24,19 +24,20 @@ struct zkt_queued {
         struct zkt_buffer *buffer;
         uint64_t subscriber; /* of a placeholder */
     } of;
-    uint32_t offset, len; /* len 0: a placeholder; slices are never empty */
-    bool exempt; /* part of a catch-up: not counted towards the limits */
+    uint32_t offset : 31; /* bytes sent already */
+    uint32_t
+        exempt : 1; /* part of a catch-up: not counted towards the limits */
+    uint32_t len;   /* of the rest; 0: a placeholder, slices are never empty */
 };
 
 struct zkt_send_queue {
     struct zkt_queued *items;        /* once there is more than one item */
     struct zkt_queued single;        /* else, the most common case */
     uint32_t first, count, capacity; /* items[first … first + count) */
-    uint32_t tail_capacity;          /* of tail */
-    struct zkt_buffer *tail; /* private, the last item ends in it; or NULL */
-    uint32_t placeholders;   /* among the items */
-    size_t bytes;            /* of all slices */
-    size_t exempt;           /* of the exempt slices */
+    uint32_t tail_capacity; /* of the last item's buffer if more may be added */
+    uint32_t placeholders;  /* among the items */
+    size_t bytes;           /* of all slices */
+    size_t exempt;          /* of the exempt slices */
 };
 
 /** Returns the first item; the others follow. */
