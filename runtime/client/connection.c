@@ -376,8 +376,8 @@ struct zkt_endpoint *zkt__client_connected(struct zkt_client *client)
     };
     client->attached = true;
     client->unsent_control = 0;
-    if (!zkt__ws_init_client(&client->ws, &ws_callbacks, client,
-                             client->allocator, &client->ws_limits,
+    if (!zkt__ws_init_client(&client->ws, &client->ws_client, &ws_callbacks,
+                             client, client->allocator, &client->ws_limits,
                              &client->random, client->host, client->path,
                              ZKT_WS_PROTOCOL_RFC6902)) {
         client->attached = false;

@@ -108,6 +108,7 @@ struct zkt_client {
     const struct zkt_client_driver_ops *ops;
     void *driver;
     struct zkt_ws ws;
+    struct zkt_ws_client ws_client;
     struct zkt_ws_limits ws_limits;
     struct zkt_send_queue queue;
     size_t unsent_control; /* bytes of control frames, since it was empty */

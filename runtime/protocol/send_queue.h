@@ -25,9 +25,8 @@ struct zkt_queued {
         uint64_t subscriber; /* of a placeholder */
     } of;
     uint32_t offset : 31; /* bytes sent already */
-    uint32_t
-        exempt : 1; /* part of a catch-up: not counted towards the limits */
-    uint32_t len;   /* of the rest; 0: a placeholder, slices are never empty */
+    uint32_t exempt : 1;  /* part of a catch-up, which no limit counts */
+    uint32_t len; /* of the rest; 0: a placeholder, slices are never empty */
 };
 
 struct zkt_send_queue {

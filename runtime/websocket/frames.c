@@ -339,7 +339,7 @@ void zkt__ws_control(struct zkt_ws *ws, unsigned opcode, unsigned code)
     size_t len = 2;
     uint8_t *payload = frame + 2;
     if (ws->role == ZKT_WS_CLIENT) {
-        const uint64_t mask = zkt__random_next(ws->random);
+        const uint64_t mask = zkt__random_next(ws->client->random);
         memcpy(frame + 2, &mask, 4);
         payload = frame + 6;
         len = 6;

@@ -417,7 +417,7 @@ static void take_response_field(const struct zkt_ws *ws, struct response *r,
     } else if (same_word(name, "Connection")) {
         r->connection = r->connection || list_has(value, "upgrade", false);
     } else if (same_word(name, "Sec-WebSocket-Accept")) {
-        zkt__ws_accept_key(ws->key, expected);
+        zkt__ws_accept_key(ws->client->key, expected);
         r->twice = r->twice || r->accept;
         r->accept = zkt_str_eq(value, zkt_cstr(expected));
     } else if (same_word(name, "Sec-WebSocket-Extensions")) {
@@ -479,7 +479,7 @@ static const char *parse_response(const struct zkt_ws *ws, struct head *h,
         return "the server's handshake is no answer to ours";
     }
     if (r->protocol.data != NULL &&
-        !zkt_str_eq(r->protocol, zkt_cstr(ws->offered))) {
+        !zkt_str_eq(r->protocol, zkt_cstr(ws->client->offered))) {
         return "the server chose a subprotocol that was not offered";
     }
     return NULL;
@@ -493,8 +493,8 @@ static void check_response(struct zkt_ws *ws, struct head *h)
     /* "A client MUST be able to parse one or more 1xx responses received prior
      * to a final response" (RFC 9110, section 15.2). */
     if (status >= 100 && status < 200 && status != HTTP_OK &&
-        ws->interim < INTERIM_MAX) {
-        ws->interim++;
+        ws->client->interim < INTERIM_MAX) {
+        ws->client->interim++;
         return;
     }
     if (status != HTTP_OK) {
@@ -511,12 +511,12 @@ static void check_response(struct zkt_ws *ws, struct head *h)
     }
     ws->state = ZKT_WS_OPEN;
     if (ws->callbacks->on_open != NULL) {
-        ws->callbacks->on_open(ws->user,
-                               r.protocol.data != NULL ? ws->offered : "");
+        ws->callbacks->on_open(
+            ws->user, r.protocol.data != NULL ? ws->client->offered : "");
     }
 }
 
-bool zkt__ws_init_client(struct zkt_ws *ws,
+bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
                          const struct zkt_ws_callbacks *callbacks, void *user,
                          const struct zkt_allocator *allocator,
                          const struct zkt_ws_limits *limits,
@@ -525,13 +525,13 @@ bool zkt__ws_init_client(struct zkt_ws *ws,
 {
     zkt__ws_init_server(ws, callbacks, user, allocator, limits);
     ws->role = ZKT_WS_CLIENT;
-    ws->random = random;
-    ws->offered = offered;
+    ws->client = client;
+    *client = (struct zkt_ws_client){ .random = random, .offered = offered };
     const uint64_t bytes[2] = { zkt__random_next(random),
                                 zkt__random_next(random) };
     uint8_t nonce[sizeof(bytes)];
     memcpy(nonce, bytes, sizeof(nonce));
-    ws->key[zkt__base64(nonce, sizeof(nonce), ws->key)] = '\0';
+    client->key[zkt__base64(nonce, sizeof(nonce), client->key)] = '\0';
     const size_t size = REPLY_MAX + host.len + path.len + strlen(offered);
     char *request = zkt__alloc(allocator, size);
     if (request == NULL) {
@@ -542,7 +542,7 @@ bool zkt__ws_init_client(struct zkt_ws *ws,
         "GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
         "Sec-WebSocket-Version: 13\r\n%s%s%s\r\n",
-        ZKT_ARG(path), ZKT_ARG(host), ws->key,
+        ZKT_ARG(path), ZKT_ARG(host), client->key,
         offered[0] != '\0' ? "Sec-WebSocket-Protocol: " : "", offered,
         offered[0] != '\0' ? "\r\n" : "");
     callbacks->send(user, request, (size_t)len);

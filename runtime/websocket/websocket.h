@@ -109,6 +109,15 @@ struct zkt_ws_limits {
     size_t fragments; /* frames per message; exceeding it: 1009 */
 };
 
+/* The part of a WebSocket that only the client role has; it outlives the
+ * connection. */
+struct zkt_ws_client {
+    struct zkt_random *random; /* for masks and the key */
+    const char *offered;       /* subprotocols */
+    char key[25];              /* the Sec-WebSocket-Key that was sent */
+    uint8_t interim;           /* number of responses before the final one */
+};
+
 /*
  * Kept small: an idle connection costs sizeof(struct zkt_ws) and no other
  * memory. The struct is public so that it can be embedded; its members are
@@ -122,16 +131,12 @@ struct zkt_ws {
     struct zkt_ws_wslay *wslay;         /* the wslay context, while needed */
     uint8_t *gathered;                  /* a partial frame or head */
     size_t have, want, capacity;        /* bytes of gathered */
-    struct zkt_random *random;          /* client: for masks and the key */
-    const char *offered;                /* client: subprotocols */
-    struct zkt_utf8 utf8;               /* of a partial text frame */
-    uint32_t completed; /* messages, and control frames between them */
+    struct zkt_ws_client *client;       /* NULL for the server role */
+    uint32_t completed;   /* messages, and control frames between them */
+    struct zkt_utf8 utf8; /* of a partial text frame */
     uint8_t role, state;
     bool notified; /* on_close was called */
     bool paused;   /* nothing is consumed until zkt__ws_resume */
-    char key[25];  /* client: the Sec-WebSocket-Key that was sent */
-    /* Client: number of responses before the final one. */
-    uint8_t interim;
 };
 
 /** Initialises the server role; does not allocate. Borrows all pointers. */
@@ -146,7 +151,7 @@ void zkt__ws_init_server(struct zkt_ws *ws,
  * comma-separated list of subprotocols, or empty. Returns false if there is no
  * memory for the request.
  */
-bool zkt__ws_init_client(struct zkt_ws *ws,
+bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
                          const struct zkt_ws_callbacks *callbacks, void *user,
                          const struct zkt_allocator *allocator,
                          const struct zkt_ws_limits *limits,

@@ -70,7 +70,7 @@ static int on_mask(wslay_event_context_ptr context, uint8_t *buffer, size_t len,
     struct zkt_ws_wslay *adapter = user;
     (void)context;
     for (size_t i = 0; i < len; i++) {
-        buffer[i] = (uint8_t)zkt__random_next(adapter->ws->random);
+        buffer[i] = (uint8_t)zkt__random_next(adapter->ws->client->random);
     }
     return 0;
 }

@@ -14,6 +14,7 @@ struct echo {
     struct zkt_endpoint endpoint;
     struct zkt_node node;
     struct zkt_ws ws;
+    struct zkt_ws_client ws_client;
     uint8_t *message; /* the message that is being received */
     uint8_t *queue;   /* output, from begin to end */
     size_t begin, end, capacity;
@@ -198,8 +199,9 @@ struct zkt_endpoint *echo_connect(struct echo_core *core, struct zkt_str host,
 {
     struct echo *c = new_connection(core);
     if (c == NULL ||
-        !zkt__ws_init_client(&c->ws, &callbacks, c, &zkt__allocator_default,
-                             &core->limits, &core->random, host, path, "")) {
+        !zkt__ws_init_client(&c->ws, &c->ws_client, &callbacks, c,
+                             &zkt__allocator_default, &core->limits,
+                             &core->random, host, path, "")) {
         return NULL; /* the core still has it, and frees it */
     }
     return &c->endpoint;

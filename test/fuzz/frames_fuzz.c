@@ -13,12 +13,13 @@ static void run_ours(const uint8_t *data, size_t size, enum zkt_ws_role role,
     static const uint8_t seed[ZKT_SEED_SIZE] = { 3 };
     static const unsigned sizes[] = { 0, 1, 2, 7, 30, 130, 1000, 5000 };
     struct zkt_random random;
+    struct zkt_ws_client client = { .random = &random };
     struct zkt_hash_key key;
     struct zkt_ws ws;
     if (!zkt__random_init(&random, &key, seed)) {
         abort();
     }
-    our_begin(&ws, o, role, &random);
+    our_begin(&ws, o, role, &client);
     const unsigned most = sizes[cuts & 7];
     o->pauses = cuts >> 6;
     unsigned state = cuts;

@@ -94,16 +94,17 @@ static void run(const uint8_t *data, size_t size, bool client, size_t cut,
     struct zkt_random random;
     struct zkt_hash_key key;
     struct zkt_ws ws;
+    struct zkt_ws_client part;
     if (!zkt__random_init(&random, &key, seed)) {
         abort();
     }
     zkt__ws_init_server(&ws, &callbacks, h, &zkt__allocator_default, &limits);
     if (client) {
-        (void)zkt__ws_init_client(&ws, &callbacks, h, &zkt__allocator_default,
-                                  &limits, &random, ZKT_STR("x:80"),
-                                  ZKT_STR("/"), ZKT_WS_PROTOCOL_RFC6902);
+        (void)zkt__ws_init_client(
+            &ws, &part, &callbacks, h, &zkt__allocator_default, &limits,
+            &random, ZKT_STR("x:80"), ZKT_STR("/"), ZKT_WS_PROTOCOL_RFC6902);
         /* The example of RFC 6455, section 1.3: a corpus can answer it. */
-        memcpy(ws.key, "dGhlIHNhbXBsZSBub25jZQ==", sizeof(ws.key));
+        memcpy(part.key, "dGhlIHNhbXBsZSBub25jZQ==", sizeof(part.key));
         h->len = 0;
     }
     for (size_t at = 0; at < size; at += cut) {

@@ -115,9 +115,11 @@ static inline void our_close(void *user, unsigned code, const char *reason)
     o->code = code;
 }
 
-/* Opens a WebSocket after its handshake; @random is for a client's masks. */
+/* Opens a WebSocket after its handshake; @client has random numbers for masks.
+ */
 static inline void our_begin(struct zkt_ws *ws, struct outcome *o,
-                             enum zkt_ws_role role, struct zkt_random *random)
+                             enum zkt_ws_role role,
+                             struct zkt_ws_client *client)
 {
     static const struct zkt_ws_callbacks callbacks = {
         .memory = our_memory,
@@ -133,7 +135,7 @@ static inline void our_begin(struct zkt_ws *ws, struct outcome *o,
     zkt__ws_init_server(ws, &callbacks, o, &zkt__allocator_default, &limits);
     o->ws = ws;
     ws->role = (uint8_t)role;
-    ws->random = random;
+    ws->client = client;
     ws->state = ZKT_WS_OPEN;
 }
 

@@ -317,15 +317,15 @@ static void test_a_head_that_is_too_long(void **state)
 
 /* ---- the client's side ---- */
 
-static void open_client(struct zkt_ws *ws, struct heard *h,
-                        struct zkt_random *random)
+static void open_client(struct zkt_ws *ws, struct zkt_ws_client *client,
+                        struct heard *h, struct zkt_random *random)
 {
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
     struct zkt_hash_key key;
     assert_true(zkt__random_init(random, &key, seed));
-    assert_true(zkt__ws_init_client(ws, &callbacks, h, &zkt__allocator_default,
-                                    &limits, random, ZKT_STR("example.com:80"),
-                                    ZKT_STR("/p?q"), "zocket.rfc6902"));
+    assert_true(zkt__ws_init_client(
+        ws, client, &callbacks, h, &zkt__allocator_default, &limits, random,
+        ZKT_STR("example.com:80"), ZKT_STR("/p?q"), "zocket.rfc6902"));
     assert_non_null(strstr(h->sent, "GET /p?q HTTP/1.1\r\n"
                                     "Host: example.com:80\r\n"));
     assert_non_null(
@@ -394,11 +394,12 @@ static void test_responses(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         struct zkt_ws ws;
+        struct zkt_ws_client client;
         struct zkt_random random;
         struct heard h = { .len = 0 };
         char accept[ZKT_WS_ACCEPT_LEN + 1], response[512];
-        open_client(&ws, &h, &random);
-        zkt__ws_accept_key(ws.key, accept);
+        open_client(&ws, &client, &h, &random);
+        zkt__ws_accept_key(client.key, accept);
         const int len = snprintf(response, sizeof(response), table[i].format,
                                  accept);
         feed(&ws, response, (size_t)len, 3);
@@ -414,11 +415,12 @@ static void test_interim_responses_are_bounded(void **state)
 {
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct zkt_ws ws;
+    struct zkt_ws_client client;
     struct zkt_random random;
     struct heard h = { .len = 0 };
     int count = 0;
     (void)state;
-    open_client(&ws, &h, &random);
+    open_client(&ws, &client, &h, &random);
     while (h.code == 0 && count < 1000) {
         feed(&ws, interim, strlen(interim), 9);
         count++;

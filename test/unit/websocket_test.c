@@ -611,6 +611,7 @@ static void run_row(const struct row *row, bool client, size_t cut, bool pauses)
     uint8_t bytes[BYTES_MAX];
     char replies[BYTES_MAX];
     struct zkt_random random;
+    struct zkt_ws_client with_random = { .random = &random };
     struct zkt_hash_key key;
     struct zkt_ws ws;
     size_t len = 0;
@@ -624,7 +625,7 @@ static void run_row(const struct row *row, bool client, size_t cut, bool pauses)
     assert_true(zkt__random_init(&random, &key, seed));
     zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
     ws.role = client ? ZKT_WS_CLIENT : ZKT_WS_SERVER;
-    ws.random = &random;
+    ws.client = &with_random;
     ws.state = ZKT_WS_OPEN;
     for (size_t at = 0; at < len; at += cut) {
         feed(&ws, bytes + at, len - at < cut ? len - at : cut);
@@ -739,6 +740,7 @@ static void run_heads(const struct head_row *row, bool client, size_t cut)
     struct zkt_ws_callbacks all = callbacks;
     uint8_t bytes[BYTES_MAX];
     struct zkt_random random;
+    struct zkt_ws_client with_random = { .random = &random };
     struct zkt_hash_key key;
     struct zkt_ws ws;
     const size_t len = put_heads(bytes, row, !client);
@@ -749,7 +751,7 @@ static void run_heads(const struct head_row *row, bool client, size_t cut)
     assert_true(zkt__random_init(&random, &key, seed));
     zkt__ws_init_server(&ws, &all, &h, &zkt__allocator_default, &limits);
     ws.role = client ? ZKT_WS_CLIENT : ZKT_WS_SERVER;
-    ws.random = &random;
+    ws.client = &with_random;
     ws.state = ZKT_WS_OPEN;
     for (size_t at = 0; at < len; at += cut) {
         feed(&ws, bytes + at, len - at < cut ? len - at : cut);
