@@ -34,7 +34,8 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
     call->state = instance->state;
     call->private_state = instance->private_state;
     call->user = host->app.user;
-    call->client_id = contact != NULL ? contact->peer->client_id : ZKT_STR("");
+    call->client_id = contact != NULL ? zkt__peer_client_id(contact->peer)
+                                      : ZKT_STR("");
     call->instance_id = instance->location->name;
     call->arena = &task->arena;
     call->failure = ZKT_OK;

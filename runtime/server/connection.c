@@ -49,7 +49,7 @@ static void mark_ending(struct zkt_connection *c)
     if (c->stage < ZKT_STAGE_OVER) {
         reach(c, ZKT_STAGE_OVER);
         zkt__deadline_begin(c, ZKT_DEADLINE_CLOSING);
-        zkt__timeout_cancel(&c->deadlines.message.timeout);
+        zkt__timeout_cancel(&c->deadlines.message);
     }
     c->session.open = false;
     c->endpoint.closing = c->endpoint.closing || c->ws.state == ZKT_WS_CLOSED;
@@ -134,7 +134,7 @@ static void on_lost(struct zkt_session *session)
     zkt__connection_close(from_session(session), 1011, "out of memory");
 }
 
-static const struct zkt_session_events session_events = {
+const struct zkt_session_events zkt__connection_events = {
     .changed = on_changed,
     .lost = on_lost,
     .emptied = on_emptied,
@@ -206,12 +206,13 @@ static void on_open(void *user, const char *protocol)
     struct zkt_server *server = server_of(c);
     struct zkt_writer *w = &server->host.result;
     (void)protocol;
-    zkt__random_hex(&server->host.random, c->client_id, ZKT_CLIENT_ID_BYTES);
+    zkt__random_hex(&server->host.random, c->session.peer.client_id,
+                    ZKT_CLIENT_ID_LEN / 2);
     c->session.open = true;
     reach(c, ZKT_STAGE_OPEN);
     zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
     zkt__frame_begin(w);
-    zkt__write_welcome(w, c->session.peer.client_id);
+    zkt__write_welcome(w, zkt__peer_client_id(&c->session.peer));
     zkt__session_send(&server->host, &c->session, w);
 }
 
@@ -273,7 +274,6 @@ static void drop_held(struct zkt_connection *c)
     zkt__release(server_of(c)->allocator, c->held);
     zkt__node_unlink(&c->backlog);
     c->held = NULL;
-    c->held_at = c->held_len = 0;
 }
 
 /* Keeps bytes that are not handled in this round. A driver that goes on to
@@ -281,23 +281,25 @@ static void drop_held(struct zkt_connection *c)
 static void hold(struct zkt_connection *c, const uint8_t *bytes, size_t len)
 {
     const struct zkt_server *server = server_of(c);
-    const size_t have = c->held_len - c->held_at;
+    const size_t have = c->held != NULL ? c->held->len - c->held->at : 0;
     if (have / ZKT_HELD_READS > (size_t)server->limits.read_per_turn) {
         zkt__connection_close(c, 1013, "too much at once");
         return;
     }
-    uint8_t *held = zkt__alloc(server->allocator, have + len);
+    struct zkt_held *held = zkt__alloc(server->allocator,
+                                       sizeof(*held) + have + len);
     if (held == NULL) {
         zkt__connection_close(c, 1011, "out of memory");
         return;
     }
     if (have > 0) {
-        memcpy(held, c->held + c->held_at, have);
+        memcpy(held->bytes, c->held->bytes + c->held->at, have);
     }
-    memcpy(held + have, bytes, len);
+    memcpy(held->bytes + have, bytes, len);
+    held->at = 0;
+    held->len = have + len;
     drop_held(c);
     c->held = held;
-    c->held_len = have + len;
 }
 
 /* Most often nothing has begun that is not complete, now or before. */
@@ -305,8 +307,7 @@ static void note_heard(struct zkt_connection *c)
 {
     struct zkt_deadlines *d = &c->deadlines;
     if (zkt__ws_has_partial(&c->ws) || d->gathered > 0 ||
-        c->stage != ZKT_STAGE_OPEN ||
-        zkt__node_linked(&d->message.timeout.node)) {
+        c->stage != ZKT_STAGE_OPEN || zkt__node_linked(&d->message.node)) {
         zkt__deadline_heard(c);
         return;
     }
@@ -340,9 +341,9 @@ static void finish_input(struct zkt_connection *c)
 
 static void go_on(struct zkt_connection *c)
 {
-    c->held_at += handle_bytes(c, c->held + c->held_at,
-                               c->held_len - c->held_at);
-    if (c->held_at >= c->held_len) {
+    struct zkt_held *held = c->held;
+    held->at += handle_bytes(c, held->bytes + held->at, held->len - held->at);
+    if (held->at >= held->len) {
         drop_held(c);
         if (c->input_ended) {
             finish_input(c);
@@ -450,9 +451,6 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
     c->endpoint.core = &server->core;
     c->endpoint.reading = true;
     c->session.peer.shard = server->self;
-    c->session.peer.client_id = (struct zkt_str){ c->client_id,
-                                                  2 * ZKT_CLIENT_ID_BYTES };
-    c->session.events = &session_events;
     zkt__list_init(&c->session.contacts);
     zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
                         &server->ws_limits);

@@ -11,8 +11,6 @@
 #include "session/session.h"
 #include "websocket/websocket.h"
 
-#define ZKT_CLIENT_ID_BYTES 16 /* 128 random bits */
-
 /* Times output_hard that are too much, however fast a peer takes them. */
 #define ZKT_BLOATED 16
 
@@ -30,6 +28,12 @@ enum zkt_stage {
     ZKT_STAGE_DETACHED /* its transport is gone */
 };
 
+/* Bytes that have arrived and have yet to be handled. */
+struct zkt_held {
+    size_t at, len;
+    uint8_t bytes[];
+};
+
 struct zkt_connection {
     struct zkt_endpoint endpoint;
     struct zkt_ws ws;
@@ -38,16 +42,14 @@ struct zkt_connection {
     struct zkt_node ending; /* in server->ending */
     struct zkt_deadlines deadlines;
     struct zkt_node backlog; /* in server->backlog: bytes to go on with */
-    uint8_t *held;           /* bytes that have yet to be handled, or NULL */
-    size_t held_at, held_len;
-    bool input_ended;        /* the peer will send no more */
+    struct zkt_held *held;   /* these, or NULL */
     struct zkt_node bloated; /* in server->bloated: far too much waits */
     uint64_t bloated_in;     /* the turn in which that began */
     size_t unsent;           /* bytes of output that are counted */
     struct zkt_knock knock;  /* its handshake, and its address */
-    int64_t protocol_errors;
-    enum zkt_stage stage;
-    char client_id[2 * ZKT_CLIENT_ID_BYTES + 1];
+    uint32_t protocol_errors;
+    enum zkt_stage stage : 8;
+    bool input_ended; /* the peer will send no more */
 };
 
 /*
@@ -94,6 +96,9 @@ static inline bool zkt__server_is_busy(const struct zkt_server *server)
     return server->host.running || server->busy > 0 ||
            server->life == ZKT_LIFE_FREED;
 }
+
+/** What connections do when their sessions have changed. */
+extern const struct zkt_session_events zkt__connection_events;
 
 /** NULL: no memory. */
 struct zkt_connection *zkt__connection_new(struct zkt_server *server);
@@ -154,23 +159,15 @@ static inline void zkt__deadline_begin(struct zkt_connection *c,
     zkt__deadline_arm(server, row, &c->deadlines.phase);
 }
 
-/** Begins a window in which no more than @most can be asked for: it is all
- * that there is. */
-static inline void zkt__deadline_open(struct zkt_server *server,
-                                      enum zkt_deadline row,
-                                      struct zkt_window *window, size_t most)
-{
-    window->done = 0;
-    window->most = most;
-    zkt__deadline_arm(server, row, &window->timeout);
-}
-
-/** Begins the time of output that waits from now on, a little of it. */
+/** Begins the time of output that waits from now on: no more of it can be asked
+ * for than there is. */
 static inline void zkt__deadline_output_begin(struct zkt_connection *c)
 {
     struct zkt_server *server = (struct zkt_server *)(void *)c->endpoint.core;
-    zkt__deadline_open(server, ZKT_DEADLINE_OUTPUT, &c->deadlines.output,
-                       c->session.queue.bytes);
+    struct zkt_window *output = &c->deadlines.output;
+    output->done = 0;
+    output->most = c->session.queue.bytes;
+    zkt__deadline_arm(server, ZKT_DEADLINE_OUTPUT, &output->timeout);
 }
 
 #endif

@@ -27,7 +27,7 @@ int64_t zkt__deadlines_next(const struct zkt_server *server)
     return next;
 }
 
-/* ---- windows ---- */
+/* ---- progress ---- */
 
 /* Bytes that are progress in the time of @row. */
 static size_t progress_of(const struct zkt_server *server,
@@ -43,22 +43,9 @@ static size_t progress_of(const struct zkt_server *server,
     return bytes > 0 ? (size_t)bytes : 1;
 }
 
-/* Bytes that had to be done in the window. */
-static size_t wanted_of(const struct zkt_server *server, enum zkt_deadline row,
-                        const struct zkt_window *window)
-{
-    const size_t wanted = progress_of(server, row);
-    return wanted < window->most ? wanted : window->most;
-}
-
 static bool is_armed(const struct zkt_timeout *timeout)
 {
     return zkt__node_linked(&timeout->node);
-}
-
-static bool is_open(const struct zkt_window *window)
-{
-    return is_armed(&window->timeout);
 }
 
 /* ---- what has arrived of a message ---- */
@@ -122,19 +109,26 @@ static void break_silence(struct zkt_connection *c, bool dribbles)
     }
 }
 
+/* Begins the time of a message of which @before bytes are there. */
+static void begin_message(struct zkt_connection *c, size_t before)
+{
+    struct zkt_deadlines *d = &c->deadlines;
+    zkt__deadline_arm(server_of(c), ZKT_DEADLINE_MESSAGE, &d->message);
+    d->before = before;
+    d->paused = !c->endpoint.reading;
+}
+
 static void follow_message(struct zkt_connection *c, size_t partial)
 {
-    struct zkt_server *server = server_of(c);
-    struct zkt_window *message = &c->deadlines.message;
+    struct zkt_timeout *message = &c->deadlines.message;
     const bool completed = c->ws.completed != c->deadlines.completed;
-    const bool goes_on = partial > 0 && !completed && is_open(message);
+    const bool goes_on = partial > 0 && !completed && is_armed(message);
     c->deadlines.completed = c->ws.completed;
     break_silence(c, goes_on);
     if (partial == 0) {
-        zkt__timeout_cancel(&message->timeout);
+        zkt__timeout_cancel(message);
     } else if (!goes_on) {
-        zkt__deadline_open(server, ZKT_DEADLINE_MESSAGE, message, SIZE_MAX);
-        c->deadlines.paused = !c->endpoint.reading;
+        begin_message(c, 0);
     }
 }
 
@@ -154,14 +148,11 @@ static void judge_message(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
     struct zkt_limit_counts *reached = &server->host.stats.reached;
-    struct zkt_window *message = &c->deadlines.message;
     size_t memory;
     const size_t partial = zkt__ws_partial(&c->ws, &memory);
-    const size_t wanted = wanted_of(server, ZKT_DEADLINE_MESSAGE, message);
-    if (partial >= message->done + wanted || c->deadlines.paused) {
-        zkt__deadline_open(server, ZKT_DEADLINE_MESSAGE, message, SIZE_MAX);
-        message->done = partial; /* so much was there before */
-        c->deadlines.paused = !c->endpoint.reading;
+    const size_t wanted = progress_of(server, ZKT_DEADLINE_MESSAGE);
+    if (partial >= c->deadlines.before + wanted || c->deadlines.paused) {
+        begin_message(c, partial);
         return;
     }
     reached->message_ms++;
@@ -192,9 +183,8 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
         zkt__deadline_output_over(&c->deadlines);
         return;
     }
-    if (!is_open(output)) {
-        zkt__deadline_open(server_of(c), ZKT_DEADLINE_OUTPUT, output,
-                           c->session.queue.bytes);
+    if (!is_armed(&output->timeout)) {
+        zkt__deadline_output_begin(c);
     }
     output->done += taken;
     c->deadlines.paused = c->deadlines.paused || !c->endpoint.reading;
@@ -209,12 +199,13 @@ static void judge_output(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
     struct zkt_limit_counts *reached = &server->host.stats.reached;
-    struct zkt_window *output = &c->deadlines.output;
+    const struct zkt_window *output = &c->deadlines.output;
+    const bool progressed = output->done >= output->most ||
+                            output->done >=
+                                progress_of(server, ZKT_DEADLINE_OUTPUT);
     /* A placeholder waits for us. */
-    if (output->done >= wanted_of(server, ZKT_DEADLINE_OUTPUT, output) ||
-        zkt__session_is_held(&c->session)) {
-        zkt__deadline_open(server, ZKT_DEADLINE_OUTPUT, output,
-                           c->session.queue.bytes);
+    if (progressed || zkt__session_is_held(&c->session)) {
+        zkt__deadline_output_begin(c);
         return;
     }
     reached->output_stuck_ms++;
@@ -278,8 +269,7 @@ static struct zkt_connection *connection_of(struct zkt_timeout *due,
                                             enum zkt_deadline row)
 {
     return row == ZKT_DEADLINE_MESSAGE
-               ? ZKT_CONTAINER(due, struct zkt_connection,
-                               deadlines.message.timeout)
+               ? ZKT_CONTAINER(due, struct zkt_connection, deadlines.message)
            : row == ZKT_DEADLINE_OUTPUT
                ? ZKT_CONTAINER(due, struct zkt_connection,
                                deadlines.output.timeout)
@@ -320,7 +310,7 @@ void zkt__deadlines_expire(struct zkt_server *server)
 void zkt__deadlines_cancel(struct zkt_connection *c)
 {
     zkt__timeout_cancel(&c->deadlines.phase);
-    zkt__timeout_cancel(&c->deadlines.message.timeout);
+    zkt__timeout_cancel(&c->deadlines.message);
     zkt__timeout_cancel(&c->deadlines.output.timeout);
     zkt__timeout_cancel(&c->deadlines.excess);
     set_gathered(c, 0);

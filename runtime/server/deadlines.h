@@ -21,7 +21,7 @@ enum zkt_deadline {
     ZKT_DEADLINE_COUNT
 };
 
-/* A stretch of time in which so much has to be done. */
+/* A stretch of time in which output has to be taken. */
 struct zkt_window {
     struct zkt_timeout timeout;
     size_t done; /* bytes */
@@ -30,14 +30,16 @@ struct zkt_window {
 
 /* A connection's deadlines. */
 struct zkt_deadlines {
-    struct zkt_timeout phase; /* of a fixed row, or of one that is heard */
-    enum zkt_deadline row;    /* that phase is of */
-    struct zkt_window message, output;
+    struct zkt_timeout phase;   /* of a fixed row, or of one that is heard */
+    struct zkt_timeout message; /* of a message that is under way */
+    size_t before;              /* bytes of it that had come when that began */
+    struct zkt_window output;
     struct zkt_timeout excess; /* while more than output_hard waits */
-    bool paused;          /* it was not read from in the message's window */
-    uint32_t completed;   /* messages, as of the last time */
     size_t gathered;      /* memory of what has begun and is not complete */
     struct zkt_node node; /* in server->gathering, if there is any */
+    uint32_t completed;   /* messages, as of the last time */
+    enum zkt_deadline row : 8; /* that phase is of */
+    bool paused;               /* it was not read from in the message's time */
 };
 
 void zkt__deadlines_init(struct zkt_server *server);

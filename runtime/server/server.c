@@ -158,7 +158,8 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
     host->refund = refund;
     host->receivers = &receivers;
     host->sessions = &server->sessions;
-    zkt__sessions_init(&server->sessions, server->allocator);
+    zkt__sessions_init(&server->sessions, &zkt__connection_events,
+                       server->allocator);
     return zkt__host_init(host, app, server->allocator, &server->limits,
                           &server->core) &&
            zkt__instances_init(&server->instances, host);

@@ -202,7 +202,7 @@ void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact)
     zkt__release(host->allocator, contact->attachment.closing);
     zkt__release(host->allocator, contact);
     if (session->contact_count == 0) {
-        session->events->emptied(session);
+        host->sessions->events.emptied(session);
     }
 }
 
@@ -228,7 +228,8 @@ static bool same_client(const void *owner, uint32_t slot, const void *key,
 {
     const struct zkt_sessions *sessions = owner;
     const struct zkt_session *session = sessions->named.objects[slot];
-    return zkt_str_eq(session->peer.client_id, (struct zkt_str){ key, len });
+    return zkt_str_eq(zkt__peer_client_id(&session->peer),
+                      (struct zkt_str){ key, len });
 }
 
 static uint64_t hash_client(const struct zkt_host *host, struct zkt_str client)
@@ -250,7 +251,7 @@ bool zkt__session_name(struct zkt_host *host, struct zkt_session *session)
         return false;
     }
     zkt__index_add(&sessions->by_client,
-                   hash_client(host, session->peer.client_id),
+                   hash_client(host, zkt__peer_client_id(&session->peer)),
                    (uint32_t)session->id);
     return true;
 }
@@ -263,9 +264,10 @@ void zkt__session_finish(struct zkt_host *host, struct zkt_session *session)
     }
     zkt__node_unlink(&session->starved);
     if (session->id != 0) {
-        zkt__index_remove(&sessions->by_client,
-                          hash_client(host, session->peer.client_id),
-                          (uint32_t)session->id);
+        zkt__index_remove(
+            &sessions->by_client,
+            hash_client(host, zkt__peer_client_id(&session->peer)),
+            (uint32_t)session->id);
         zkt__slots_remove(&sessions->named, session->id);
         session->id = 0;
     }

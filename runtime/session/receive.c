@@ -76,7 +76,7 @@ static void refuse_input(struct zkt_host *host, struct zkt_session *session,
     ZKT_WRITE(w, ": ");
     zkt__issues_write(issues, w);
     if (w->failed) {
-        session->events->lost(session);
+        host->sessions->events.lost(session);
         return;
     }
     zkt__session_refuse_call(host, session, id, ZKT_INVALID_ARGUMENT,

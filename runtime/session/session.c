@@ -7,8 +7,10 @@
 #include "shard/group.h"
 
 void zkt__sessions_init(struct zkt_sessions *sessions,
+                        const struct zkt_session_events *events,
                         const struct zkt_allocator *allocator)
 {
+    sessions->events = *events;
     zkt__slots_init(&sessions->contacts, allocator);
     zkt__slots_init(&sessions->named, allocator);
     zkt__list_init(&sessions->starved);
@@ -33,9 +35,9 @@ static void note_queued(struct zkt_host *host, struct zkt_session *session,
 {
     host->stats.messages_out++;
     if (good) {
-        session->events->changed(session);
+        host->sessions->events.changed(session);
     } else {
-        session->events->lost(session);
+        host->sessions->events.lost(session);
     }
 }
 
@@ -55,7 +57,7 @@ static void send_large(struct zkt_host *host, struct zkt_session *session,
 {
     struct zkt_buffer *frame = zkt__frame_share(w);
     if (frame == NULL) {
-        session->events->lost(session);
+        host->sessions->events.lost(session);
         return;
     }
     zkt__session_send_shared(host, session, frame);
@@ -69,7 +71,7 @@ void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
         return;
     }
     if (w->failed) {
-        session->events->lost(session);
+        host->sessions->events.lost(session);
         return;
     }
     if (zkt__frame_is_large(w)) {
@@ -206,7 +208,7 @@ static void take_result(struct zkt_host *host, struct zkt_msg *m)
     } else if (m->of.result.frame != NULL) {
         zkt__session_send_shared(host, session, m->of.result.frame);
     } else if (session->open) {
-        session->events->lost(session);
+        host->sessions->events.lost(session);
     }
 }
 
@@ -404,13 +406,13 @@ void zkt__sessions_wake(struct zkt_host *host)
     while ((session = first_of(&turn)) != NULL) {
         zkt__node_unlink(&session->starved);
         if (zkt__group_has_credit(host, session->awaited)) {
-            session->events->changed(session);
+            host->sessions->events.changed(session);
         } else {
             zkt__list_append(&sessions->starved, &session->starved);
         }
     }
     while (has_room(host) && (session = first_of(&sessions->heavy)) != NULL) {
         zkt__node_unlink(&session->starved);
-        session->events->changed(session);
+        host->sessions->events.changed(session);
     }
 }

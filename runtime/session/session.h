@@ -24,21 +24,21 @@ struct zkt_session_events {
 /* One connection; embedded in the server's. */
 struct zkt_session {
     struct zkt_peer peer; /* set before it is open */
-    const struct zkt_session_events *events;
-    bool open;        /* frames may be queued */
     zkt_handle_id id; /* in sessions->named; 0: it subscribes to no events */
     uint32_t contact_count;
     uint32_t waiting; /* calls and subscriptions without an answer */
     uint32_t subscriptions;
+    uint32_t awaited;           /* the shard to which it has no credit */
     struct zkt_list contacts;   /* that do not leave yet */
     struct zkt_contact *recent; /* found last; most often the next, too */
     struct zkt_node starved;    /* in sessions->starved or ->heavy */
-    uint32_t awaited;           /* the shard to which it has no credit */
     struct zkt_send_queue queue;
+    bool open; /* frames may be queued */
 };
 
 /* All of a shard. */
 struct zkt_sessions {
+    struct zkt_session_events events;
     struct zkt_slots contacts; /* their handles stand in placeholders */
     struct zkt_index by_pair;  /* contacts by session and name */
     struct zkt_slots named;    /* sessions that events may be sent to */
@@ -55,6 +55,7 @@ struct zkt_sessions {
 };
 
 void zkt__sessions_init(struct zkt_sessions *sessions,
+                        const struct zkt_session_events *events,
                         const struct zkt_allocator *allocator);
 void zkt__sessions_finish(struct zkt_sessions *sessions,
                           const struct zkt_allocator *allocator);

@@ -66,11 +66,11 @@ void zkt__session_sub_conflate(struct zkt_host *host,
     host->stats.reached.output_high++;
     if (!zkt__queue_placeholder(&session->queue, host->allocator,
                                 contact->id)) {
-        session->events->lost(session);
+        host->sessions->events.lost(session);
         return;
     }
     enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_CONFLATED);
-    session->events->changed(session);
+    host->sessions->events.changed(session);
 }
 
 /* ---- from the client ---- */
@@ -106,7 +106,7 @@ static void subscribe(struct zkt_host *host, struct zkt_contact *contact,
         sub->owed--;
         session->waiting--;
         host->sessions->waiting--;
-        session->events->lost(session);
+        host->sessions->events.lost(session);
     }
     /* The contact may be gone, with an instance that ended at once. */
     zkt__session_await_credit(host, session, home);
@@ -151,7 +151,7 @@ void zkt__session_sub_drop(struct zkt_host *host, struct zkt_contact *contact,
     contact->subs[topic].owed = 0;
     /* Without memory the instance goes on to send, and nobody listens. */
     (void)zkt__deliver(host, contact->location->home, &m, NULL);
-    contact->session->events->changed(contact->session);
+    host->sessions->events.changed(contact->session);
 }
 
 void zkt__session_sub_clear(struct zkt_host *host, struct zkt_contact *contact,
@@ -171,7 +171,7 @@ static bool take_answer(struct zkt_host *host, const struct zkt_msg *m,
     session->waiting--;
     host->sessions->waiting--;
     if (m->generation != sub->generation) {
-        session->events->changed(session); /* more may be received */
+        host->sessions->events.changed(session); /* more may be received */
         return false;
     }
     sub->owed--;
@@ -212,7 +212,7 @@ static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
         return;
     }
     if (m->of.catch_up.content.snapshot == NULL && !m->of.catch_up.deferred) {
-        session->events->lost(session);
+        host->sessions->events.lost(session);
         return;
     }
     if (sub->state == ZKT_SUB_ASKED) {
@@ -233,11 +233,11 @@ static void take_refresh(struct zkt_host *host, struct zkt_contact *contact,
         return;
     }
     if (what->snapshot == NULL) {
-        session->events->lost(session);
+        host->sessions->events.lost(session);
     } else if (zkt__session_queue_catch_up(host, session, what, true)) {
         enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
         note_size(host, contact, what->snapshot);
-        session->events->changed(session);
+        host->sessions->events.changed(session);
     }
 }
 
@@ -257,7 +257,7 @@ void zkt__session_sub_confirm(struct zkt_host *host, const struct zkt_msg *m)
         contact->subs[ZKT_TOPIC_EVENTS].state == ZKT_SUB_ASKED) {
         enter(host, contact, ZKT_TOPIC_EVENTS, ZKT_SUB_LIVE);
     }
-    contact->session->events->changed(contact->session);
+    host->sessions->events.changed(contact->session);
 }
 
 static void tell(struct zkt_host *host, const struct zkt_msg *m)
@@ -313,7 +313,7 @@ void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m)
     if (state || events) {
         tell(host, m);
     }
-    contact->session->events->changed(contact->session);
+    host->sessions->events.changed(contact->session);
 }
 
 /* ---- placeholders ---- */

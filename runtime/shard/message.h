@@ -157,14 +157,21 @@ struct zkt_attachment {
     struct zkt_msg *closing; /* carrier of closed; NULL: none */
 };
 
+#define ZKT_CLIENT_ID_LEN 32 /* 128 random bits in hexadecimal */
+
 /* A client as instances know it; nothing of it changes while it has contacts,
  * so that any thread may read it. */
 struct zkt_peer {
-    struct zkt_str client_id;
-    enum zkt_dialect dialect;
-    uint32_t shard;
     void *payer; /* to whom its instances are charged; NULL: to nobody */
+    uint32_t shard;
+    enum zkt_dialect dialect : 8;
+    char client_id[ZKT_CLIENT_ID_LEN + 1];
 };
+
+static inline struct zkt_str zkt__peer_client_id(const struct zkt_peer *peer)
+{
+    return (struct zkt_str){ peer->client_id, ZKT_CLIENT_ID_LEN };
+}
 
 /* A connection in contact with an instance, or with its name. */
 struct zkt_contact {

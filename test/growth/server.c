@@ -62,7 +62,7 @@ struct work {
     bool slow; /* its output is not taken */
     char *frames;
     size_t len;
-    char client[2 * ZKT_CLIENT_ID_BYTES + 1]; /* of the last peer */
+    char client[ZKT_CLIENT_ID_LEN + 1]; /* of the last peer */
 };
 
 static void take_output(struct work *w)
@@ -154,7 +154,7 @@ static bool join(struct work *w)
     feed(w, e, request, sizeof(request) - 1);
     const struct zkt_connection *c = ZKT_CONTAINER(e, struct zkt_connection,
                                                    endpoint);
-    memcpy(w->client, c->client_id, sizeof(w->client));
+    memcpy(w->client, c->session.peer.client_id, sizeof(w->client));
     return true;
 }
 
