@@ -144,9 +144,9 @@ void zkt__attachment_disconnect(struct zkt_host *host,
 void zkt__contact_say_left(struct zkt_host *host, struct zkt_contact *contact)
 {
     /* The message that is answered is the contact's own. */
-    contact->leave.kind = ZKT_MSG_LEFT;
-    (void)zkt__deliver(host, contact->peer->shard, &contact->leave,
-                       &contact->leave);
+    struct zkt_msg *left = zkt__contact_leave_carrier(contact);
+    left->kind = ZKT_MSG_LEFT;
+    (void)zkt__deliver(host, contact->peer->shard, left, left);
 }
 
 /* ---- subscriptions ---- */

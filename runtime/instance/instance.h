@@ -11,6 +11,9 @@
 #ifndef ZKT_INSTANCE_INSTANCE_H
 #define ZKT_INSTANCE_INSTANCE_H
 
+#include <stdalign.h>
+#include <stddef.h>
+
 #include "base/timeouts.h"
 #include "instance/snapshot_cache.h"
 #include "shard/group.h"
@@ -30,8 +33,8 @@ struct zkt_instance {
     zkt_handle_id id;
     struct zkt_location *location; /* of its shard: actor and name */
     const struct zkt_actor *actor;
-    void *state;                 /* owned by the store */
-    void *private_state;         /* likewise; NULL: the actor has none */
+    void *state;                 /* in states; NULL: it is not made yet */
+    void *private_state;         /* likewise; NULL also: the actor has none */
     uint64_t epoch, seq;         /* seq counts commits that changed something */
     struct zkt_list attachments; /* in order of arrival */
     uint32_t contact_count;
@@ -51,6 +54,7 @@ struct zkt_instance {
     struct zkt_timeout idle; /* until it is evicted */
     void *payer;             /* to whom it is charged, or NULL */
     uint64_t calls;
+    alignas(max_align_t) char states[];
 };
 
 struct zkt_instances {

@@ -2,6 +2,8 @@
  * The registry of instances: making and ending them. What `activate` has begun
  * `deactivate` ends: each runs once in the life of an instance.
  */
+#include <stdalign.h>
+
 #include "instance/internal.h"
 #include "protocol/envelope.h"
 
@@ -30,32 +32,41 @@ void zkt__instances_finish(struct zkt_instances *instances)
 
 /* ---- making ---- */
 
-static void free_state(const struct zkt_host *host, const struct zkt_type *type,
-                       void *state)
+/* Where the second of two states begins, behind the first. */
+static size_t offset_of_private(const struct zkt_actor *actor)
 {
-    if (state != NULL) {
-        zkt__value_release(&host->store, type, state);
-        zkt__release(host->allocator, state);
-    }
+    const size_t alignment = alignof(max_align_t);
+    return (actor->state->size + alignment - 1) / alignment * alignment;
 }
 
-/* A state as its defaults make it, or NULL. */
-static void *new_state(const struct zkt_host *host, const struct zkt_type *type)
+/* Of an instance, with its states. */
+static size_t size_of(const struct zkt_actor *actor)
 {
-    void *state = zkt__alloc_zero(host->allocator, 1, type->size);
-    if (state != NULL && !zkt__value_default(&host->store, type, state)) {
-        zkt__release(host->allocator, state);
-        return NULL;
-    }
-    return state;
+    return sizeof(struct zkt_instance) +
+           (actor->hidden != NULL
+                ? offset_of_private(actor) + actor->hidden->size
+                : actor->state->size);
 }
 
 static void free_instance(struct zkt_host *host, struct zkt_instance *instance)
 {
+    const struct zkt_actor *actor = instance->actor;
     zkt__snapshot_log_free(&host->instances->snapshots, instance->log);
-    free_state(host, instance->actor->state, instance->state);
-    free_state(host, instance->actor->hidden, instance->private_state);
+    if (instance->state != NULL) {
+        zkt__value_release(&host->store, actor->state, instance->state);
+    }
+    if (instance->private_state != NULL) {
+        zkt__value_release(&host->store, actor->hidden,
+                           instance->private_state);
+    }
     zkt__release(host->allocator, instance);
+}
+
+/* Makes a state as its defaults are, at @at. NULL: no memory. */
+static void *make_state(const struct zkt_host *host,
+                        const struct zkt_type *type, void *at)
+{
+    return zkt__value_default(&host->store, type, at) ? at : NULL;
 }
 
 /* Returns false if there is no memory. */
@@ -63,27 +74,29 @@ static bool fill_states(const struct zkt_host *host,
                         struct zkt_instance *instance)
 {
     const struct zkt_actor *actor = instance->actor;
-    instance->state = new_state(host, actor->state);
-    instance->private_state = actor->hidden != NULL
-                                  ? new_state(host, actor->hidden)
-                                  : NULL;
-    return instance->state != NULL &&
-           (actor->hidden == NULL || instance->private_state != NULL);
+    instance->state = make_state(host, actor->state, instance->states);
+    if (instance->state == NULL || actor->hidden == NULL) {
+        return instance->state != NULL;
+    }
+    instance->private_state = make_state(
+        host, actor->hidden, instance->states + offset_of_private(actor));
+    return instance->private_state != NULL;
 }
 
 static struct zkt_instance *new_instance(struct zkt_host *host,
                                          struct zkt_location *location)
 {
-    struct zkt_instance *instance = zkt__alloc_zero(host->allocator, 1,
-                                                    sizeof(*instance));
+    struct zkt_instance *instance = zkt__alloc(host->allocator,
+                                               size_of(location->actor));
     if (instance == NULL) {
         return NULL;
     }
-    instance->location = location;
-    instance->actor = location->actor;
-    instance->epoch = zkt__random_next(&host->random);
-    instance->own.shard = host->shard;
-    instance->own.location = location;
+    *instance = (struct zkt_instance){
+        .location = location,
+        .actor = location->actor,
+        .epoch = zkt__random_next(&host->random),
+        .own = { .shard = host->shard, .location = location },
+    };
     zkt__list_init(&instance->attachments);
     zkt__list_init(&instance->turns);
     zkt__list_init(&instance->wanting);

@@ -20,7 +20,7 @@ static void take_leave(struct zkt_host *host, struct zkt_contact *contact)
     } else if (zkt__mailbox_is_free(host, instance)) {
         leave_now(host, contact);
     } else {
-        zkt__mailbox_append(host, contact, &contact->leave);
+        zkt__mailbox_append(host, contact, zkt__contact_leave_carrier(contact));
     }
 }
 

@@ -34,7 +34,7 @@ static bool same_pair(const void *owner, uint32_t slot, const void *key,
     const struct zkt_contact *contact = sessions->contacts.objects[slot];
     const struct pair_key *pair = key;
     (void)len;
-    return contact->session == pair->session &&
+    return zkt__session_of(contact) == pair->session &&
            contact->location->actor == pair->actor &&
            zkt_str_eq(contact->location->name, pair->name);
 }
@@ -89,8 +89,8 @@ static struct zkt_contact *add(struct zkt_host *host,
     if (location == NULL) {
         return NULL;
     }
-    struct zkt_contact *contact = zkt__contact_new(host, session,
-                                                   &session->peer, location);
+    struct zkt_contact *contact = zkt__contact_new(host, &session->peer,
+                                                   location);
     if (contact == NULL) {
         goto fail_contact;
     }
@@ -150,7 +150,7 @@ struct zkt_contact *zkt__contact_make(struct zkt_host *host,
 static void forget(struct zkt_host *host, struct zkt_contact *contact)
 {
     struct zkt_sessions *sessions = host->sessions;
-    struct zkt_session *session = contact->session;
+    struct zkt_session *session = zkt__session_of(contact);
     zkt__index_remove(&sessions->by_pair,
                       hash_pair(session, contact->location->hash),
                       (uint32_t)contact->id);
@@ -167,10 +167,10 @@ void zkt__contact_leave(struct zkt_host *host, struct zkt_contact *contact)
     contact->leaving = true;
     zkt__node_unlink(&contact->of_session);
     forget(host, contact);
-    contact->leave.kind = ZKT_MSG_LEAVE; /* the rest is zero */
-    contact->leave.contact = contact;
-    (void)zkt__deliver(host, contact->location->home, &contact->leave,
-                       &contact->leave);
+    struct zkt_msg *leave = zkt__contact_leave_carrier(contact);
+    leave->kind = ZKT_MSG_LEAVE; /* the rest is zero */
+    leave->contact = contact;
+    (void)zkt__deliver(host, contact->location->home, leave, leave);
 }
 
 void zkt__contact_leave_if_unused(struct zkt_host *host,
@@ -189,7 +189,7 @@ void zkt__contact_leave_if_unused(struct zkt_host *host,
 void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact)
 {
     struct zkt_sessions *sessions = host->sessions;
-    struct zkt_session *session = contact->session;
+    struct zkt_session *session = zkt__session_of(contact);
     for (size_t i = 0; i < ZKT_TOPIC_COUNT; i++) {
         if (contact->subs[i].state != ZKT_SUB_OFF) {
             zkt__session_sub_clear(host, contact, (enum zkt_topic)i);

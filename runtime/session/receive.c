@@ -127,7 +127,7 @@ static bool read_input(struct zkt_host *host, struct zkt_session *session,
 static void send_call(struct zkt_host *host, struct zkt_contact *contact,
                       struct zkt_msg *m)
 {
-    struct zkt_session *session = contact->session;
+    struct zkt_session *session = zkt__session_of(contact);
     const uint32_t home = contact->location->home;
     contact->calls++;
     session->waiting++;
@@ -182,7 +182,8 @@ static bool is_one_too_many(const struct zkt_host *host,
                             enum zkt_topic topic)
 {
     return contact->subs[topic].state == ZKT_SUB_OFF &&
-           contact->session->subscriptions >= host->limits->subscriptions;
+           zkt__session_of(contact)->subscriptions >=
+               host->limits->subscriptions;
 }
 
 /* NULL, or why @contact may not subscribe. */
@@ -195,7 +196,7 @@ static const char *find_obstacle(struct zkt_host *host,
         return "too many subscriptions of the connection";
     }
     if (topic == ZKT_TOPIC_EVENTS &&
-        !zkt__session_name(host, contact->session)) {
+        !zkt__session_name(host, zkt__session_of(contact))) {
         return "out of memory";
     }
     return NULL;

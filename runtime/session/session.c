@@ -199,7 +199,7 @@ void zkt__session_fill(struct zkt_host *host, struct zkt_session *session)
 static void take_result(struct zkt_host *host, struct zkt_msg *m)
 {
     struct zkt_contact *contact = m->contact;
-    struct zkt_session *session = contact->session;
+    struct zkt_session *session = zkt__session_of(contact);
     contact->calls--;
     session->waiting--;
     host->sessions->waiting--;
@@ -215,7 +215,7 @@ static void take_result(struct zkt_host *host, struct zkt_msg *m)
 static void send_patch(struct zkt_host *host, struct zkt_contact *contact,
                        struct zkt_buffer *frame)
 {
-    struct zkt_session *session = contact->session;
+    struct zkt_session *session = zkt__session_of(contact);
     if (!session->open) {
         return;
     }
@@ -244,7 +244,7 @@ static void publish_patch(struct zkt_host *host, struct zkt_location *location,
 static void send_event(struct zkt_host *host, const struct zkt_contact *contact,
                        const struct zkt_emitted *event)
 {
-    zkt__session_send_shared(host, contact->session, event->frame);
+    zkt__session_send_shared(host, zkt__session_of(contact), event->frame);
     host->stats.events++;
 }
 
@@ -379,7 +379,7 @@ void zkt__session_check_credit(struct zkt_host *host,
 {
     if (!zkt__group_has_credit(host, shard) &&
         !zkt__node_linked(&session->starved)) {
-        session->awaited = shard;
+        session->awaited = (uint8_t)shard;
         zkt__list_append(&host->sessions->starved, &session->starved);
     }
 }

@@ -12,6 +12,8 @@
 #include "protocol/send_queue.h"
 #include "shard/message.h"
 
+struct zkt_session;
+
 struct zkt_session_events {
     /* Frames were queued, or more may be received again. */
     void (*changed)(struct zkt_session *session);
@@ -28,13 +30,20 @@ struct zkt_session {
     uint32_t contact_count;
     uint32_t waiting; /* calls and subscriptions without an answer */
     uint32_t subscriptions;
-    uint32_t awaited;           /* the shard to which it has no credit */
+    uint8_t awaited;            /* the shard to which it has no credit */
+    bool open;                  /* frames may be queued */
     struct zkt_list contacts;   /* that do not leave yet */
     struct zkt_contact *recent; /* found last; most often the next, too */
     struct zkt_node starved;    /* in sessions->starved or ->heavy */
     struct zkt_send_queue queue;
-    bool open; /* frames may be queued */
 };
+
+/** The session that a contact is of. */
+static inline struct zkt_session *zkt__session_of(
+    const struct zkt_contact *contact)
+{
+    return ZKT_CONTAINER(contact->peer, struct zkt_session, peer);
+}
 
 /* All of a shard. */
 struct zkt_sessions {

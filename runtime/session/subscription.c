@@ -37,7 +37,7 @@ static void enter(struct zkt_host *host, struct zkt_contact *contact,
                   enum zkt_topic topic, enum zkt_subscription_state state)
 {
     struct zkt_subscription *sub = &contact->subs[topic];
-    struct zkt_session *session = contact->session;
+    struct zkt_session *session = zkt__session_of(contact);
     session->subscriptions += (sub->state == ZKT_SUB_OFF) -
                               (uint32_t)(state == ZKT_SUB_OFF);
     if (state == ZKT_SUB_LIVE && sub->state != ZKT_SUB_LIVE) {
@@ -62,7 +62,7 @@ static void enter(struct zkt_host *host, struct zkt_contact *contact,
 void zkt__session_sub_conflate(struct zkt_host *host,
                                struct zkt_contact *contact)
 {
-    struct zkt_session *session = contact->session;
+    struct zkt_session *session = zkt__session_of(contact);
     host->stats.reached.output_high++;
     if (!zkt__queue_placeholder(&session->queue, host->allocator,
                                 contact->id)) {
@@ -94,10 +94,10 @@ static void subscribe(struct zkt_host *host, struct zkt_contact *contact,
                          .topic = topic,
                          .contact = contact,
                          .generation = sub->generation,
-                         .of.subscribe.defers = topic == ZKT_TOPIC_STATE &&
-                                                is_behind(host,
-                                                          contact->session) };
-    struct zkt_session *session = contact->session;
+                         .of.subscribe.defers =
+                             topic == ZKT_TOPIC_STATE &&
+                             is_behind(host, zkt__session_of(contact)) };
+    struct zkt_session *session = zkt__session_of(contact);
     const uint32_t home = contact->location->home;
     sub->owed++;
     session->waiting++;
@@ -121,7 +121,8 @@ void zkt__session_sub_ask(struct zkt_host *host, struct zkt_contact *contact,
         subscribe(host, contact, topic);
         break;
     case ZKT_SUB_LIVE:
-        if (topic == ZKT_TOPIC_STATE && is_behind(host, contact->session)) {
+        if (topic == ZKT_TOPIC_STATE &&
+            is_behind(host, zkt__session_of(contact))) {
             zkt__session_sub_conflate(host, contact);
             break;
         }
@@ -151,7 +152,7 @@ void zkt__session_sub_drop(struct zkt_host *host, struct zkt_contact *contact,
     contact->subs[topic].owed = 0;
     /* Without memory the instance goes on to send, and nobody listens. */
     (void)zkt__deliver(host, contact->location->home, &m, NULL);
-    host->sessions->events.changed(contact->session);
+    host->sessions->events.changed(zkt__session_of(contact));
 }
 
 void zkt__session_sub_clear(struct zkt_host *host, struct zkt_contact *contact,
@@ -167,7 +168,7 @@ static bool take_answer(struct zkt_host *host, const struct zkt_msg *m,
                         enum zkt_topic topic)
 {
     struct zkt_subscription *sub = &m->contact->subs[topic];
-    struct zkt_session *session = m->contact->session;
+    struct zkt_session *session = zkt__session_of(m->contact);
     session->waiting--;
     host->sessions->waiting--;
     if (m->generation != sub->generation) {
@@ -193,7 +194,7 @@ static void note_size(struct zkt_host *host, struct zkt_contact *contact,
 static void send_answer(struct zkt_host *host, struct zkt_contact *contact,
                         const struct zkt_msg *m)
 {
-    struct zkt_session *session = contact->session;
+    struct zkt_session *session = zkt__session_of(contact);
     if (!m->of.catch_up.deferred && !is_behind(host, session)) {
         note_size(host, contact, m->of.catch_up.content.snapshot);
         (void)zkt__session_queue_catch_up(host, session,
@@ -207,7 +208,7 @@ static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_contact *contact = m->contact;
     const struct zkt_subscription *sub = &contact->subs[ZKT_TOPIC_STATE];
-    struct zkt_session *session = contact->session;
+    struct zkt_session *session = zkt__session_of(contact);
     if (!take_answer(host, m, ZKT_TOPIC_STATE)) {
         return;
     }
@@ -227,7 +228,7 @@ static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
 static void take_refresh(struct zkt_host *host, struct zkt_contact *contact,
                          const struct zkt_catch_up *what)
 {
-    struct zkt_session *session = contact->session;
+    struct zkt_session *session = zkt__session_of(contact);
     if (contact->subs[ZKT_TOPIC_STATE].state != ZKT_SUB_FETCHING ||
         !session->open) {
         return;
@@ -257,14 +258,14 @@ void zkt__session_sub_confirm(struct zkt_host *host, const struct zkt_msg *m)
         contact->subs[ZKT_TOPIC_EVENTS].state == ZKT_SUB_ASKED) {
         enter(host, contact, ZKT_TOPIC_EVENTS, ZKT_SUB_LIVE);
     }
-    host->sessions->events.changed(contact->session);
+    host->sessions->events.changed(zkt__session_of(contact));
 }
 
 static void tell(struct zkt_host *host, const struct zkt_msg *m)
 {
     const struct zkt_contact *contact = m->contact;
     const struct zkt_location *location = contact->location;
-    zkt__session_refuse_subscription(host, contact->session,
+    zkt__session_refuse_subscription(host, zkt__session_of(contact),
                                      location->actor->name, location->name,
                                      m->of.closed.status, m->of.closed.text);
 }
@@ -313,7 +314,7 @@ void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m)
     if (state || events) {
         tell(host, m);
     }
-    host->sessions->events.changed(contact->session);
+    host->sessions->events.changed(zkt__session_of(contact));
 }
 
 /* ---- placeholders ---- */

@@ -9,8 +9,7 @@ static bool crosses_shards(const struct zkt_contact *contact)
 }
 
 struct zkt_contact *zkt__contact_new(const struct zkt_host *host,
-                                     struct zkt_session *session,
-                                     const struct zkt_peer *peer,
+                                     struct zkt_peer *peer,
                                      struct zkt_location *location)
 {
     const bool across = peer->shard != location->home;
@@ -18,7 +17,6 @@ struct zkt_contact *zkt__contact_new(const struct zkt_host *host,
         host->allocator, 1,
         sizeof(*contact) + (across ? sizeof(contact->carriers[0]) : 0));
     if (contact != NULL) {
-        contact->session = session;
         contact->peer = peer;
         contact->location = location;
         zkt__list_init(&contact->attachment.mailbox);

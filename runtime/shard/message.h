@@ -67,10 +67,10 @@ struct zkt_msg {
     struct zkt_node node;        /* in a mailbox or a channel */
     struct zkt_contact *contact; /* not of commit, destroy */
     size_t bytes;                /* that the carrier holds, for the limits */
-    enum zkt_msg_kind kind;
+    uint32_t generation; /* of a subscribe, and of its answer; see below */
+    enum zkt_msg_kind kind : 8;
     enum zkt_topic topic : 8; /* subscribe, unsubscribe, closed */
     bool is_late; /* came when the end of its instance was due: refused */
-    uint32_t generation; /* of a subscribe, and of its answer; see below */
     union {
         struct zkt_msg_call {
             const struct zkt_method *method;
@@ -107,6 +107,9 @@ struct zkt_msg {
         } destroy;
     } of;
 };
+
+/* The size of a carrier for a kind that has nothing in `of`. */
+#define ZKT_MSG_BARE offsetof(struct zkt_msg, of)
 
 /* An event that a call emitted, framed, with its target. */
 struct zkt_emitted {
@@ -176,10 +179,9 @@ static inline struct zkt_str zkt__peer_client_id(const struct zkt_peer *peer)
 /* A connection in contact with an instance, or with its name. */
 struct zkt_contact {
     /* Both sides read these, which never change. */
-    const struct zkt_peer *peer;
+    struct zkt_peer *peer;         /* of a session */
     struct zkt_location *location; /* of the peer's shard */
     /* The session's half. */
-    struct zkt_session *session;
     struct zkt_node of_session;
     zkt_handle_id id;
     struct zkt_subscription subs[ZKT_TOPIC_COUNT];
@@ -191,19 +193,24 @@ struct zkt_contact {
     /* The instance's half. */
     struct zkt_attachment attachment;
     /* Carriers. Only contacts with another shard have those behind it. */
-    struct zkt_msg leave;
+    alignas(struct zkt_msg) unsigned char leave[ZKT_MSG_BARE];
     struct zkt_msg_carriers {
         struct zkt_msg snapshot, ended;
         atomic_bool ended_in_flight;
     } carriers[];
 };
 
-/** A contact of @session with @location; NULL: no memory. The instance's half
- * is attached to nothing. */
+/** A contact of @peer's session with @location; NULL: no memory. The instance's
+ * half is attached to nothing. */
 struct zkt_contact *zkt__contact_new(const struct zkt_host *host,
-                                     struct zkt_session *session,
-                                     const struct zkt_peer *peer,
+                                     struct zkt_peer *peer,
                                      struct zkt_location *location);
+/** The carrier of leave and left; zeroed before. */
+static inline struct zkt_msg *zkt__contact_leave_carrier(
+    struct zkt_contact *contact)
+{
+    return (struct zkt_msg *)(void *)contact->leave;
+}
 /** The carrier of a snapshot message and of its answer; NULL: none is needed.
  */
 struct zkt_msg *zkt__contact_snapshot_carrier(struct zkt_contact *contact);

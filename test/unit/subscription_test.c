@@ -91,7 +91,8 @@ static void take_up(struct zkt_host *host, struct zkt_msg *m,
     case ZKT_MSG_LEAVE:
         note_up("leave");
         rig.contact = NULL;
-        (void)zkt__deliver(host, contact->peer->shard, &left, &contact->leave);
+        (void)zkt__deliver(host, contact->peer->shard, &left,
+                           zkt__contact_leave_carrier(contact));
         break;
     default:
         fail();
