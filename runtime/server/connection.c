@@ -86,13 +86,14 @@ static inline bool is_in_order(const struct zkt_connection *c)
            zkt__queue_backlog(&c->session.queue) <= server->output_little;
 }
 
-/* Output waits. */
+/* Output may wait. */
 static inline void note_queued(struct zkt_connection *c)
 {
     if (!is_in_order(c)) {
         zkt__output_follow(c);
         zkt__deadline_output(c, 0);
-    } else if (!zkt__deadline_output_runs(&c->deadlines)) {
+    } else if (!zkt__deadline_output_runs(&c->deadlines) &&
+               c->session.queue.count > 0) {
         zkt__deadline_output_begin(c);
     }
 }

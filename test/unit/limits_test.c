@@ -1104,6 +1104,26 @@ static void test_output_hard_ms(void **state)
     finish(server);
 }
 
+/* The time of output begins with output: to unsubscribe brings none. */
+static void test_output_after_silence(void **state)
+{
+    struct zkt_server *server = serve(
+        (struct zkt_limits){ .output_stuck_ms = 1000 });
+    struct wire w = open_slow(server);
+    (void)state;
+    (void)ask(&w, SUB("state:sub", "x"));
+    (void)ask(&w, SUB("state:unsub", "x"));
+    zkt_server_advance(server, 500);
+    send_text(&w, ADD("1", "x", "1", ""), false);
+    zkt_server_advance(server, 999);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    zkt_server_advance(server, 1);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
+    assert_int_equal(reached(server).output_stuck_ms, 1);
+    close_wire(&w);
+    finish(server);
+}
+
 static void test_output_hard(void **state)
 {
     struct zkt_server *server = serve(
@@ -1578,6 +1598,7 @@ int main(void)
         cmocka_unit_test(test_a_snapshot_larger_than_the_queue),
         cmocka_unit_test(test_output_high),
         cmocka_unit_test(test_output_hard),
+        cmocka_unit_test(test_output_after_silence),
         cmocka_unit_test(test_output_hard_ms),
         cmocka_unit_test(test_cache_bytes),
         cmocka_unit_test(test_output_stuck_ms),
