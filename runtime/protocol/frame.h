@@ -45,7 +45,7 @@ const uint8_t *zkt__frame_close(struct zkt_writer *w, size_t *len);
 
 /**
  * Returns the frame as a buffer with one reference, or NULL if there is no
- * memory, if writing has failed, or if it is 4 GiB long. A large frame takes
+ * memory, if writing has failed, or if it is 2 GiB long. A large frame takes
  * over the memory of @w.
  */
 struct zkt_buffer *zkt__frame_share(struct zkt_writer *w);

@@ -179,6 +179,40 @@ static void test_unsubscribing_while_a_snapshot_is_under_way(void **state)
     close_pair(&p);
 }
 
+/* The same while the instance is busy, on its own thread and on another: only
+ * the last of three waiting requests is answered. */
+static void resubscribe_while_busy(uint32_t on)
+{
+    struct pair p = open_pair(NULL, NULL);
+    struct wire *w = on == 0 ? &p.a : &p.b;
+    struct wire other = open_slow(shard(&p, 0));
+    struct ran ran = { 0 };
+    (void)ask_across(&p, &other, ADD("1", "x", "1", "later-dirty"));
+    send_text(w, SUB("state:sub", "x"), true);
+    send_text(w, SUB("state:unsub", "x"), true);
+    settle(&p);
+    send_text(&other, ADD("2", "x", "1", ""), true);
+    send_text(w, SUB("state:sub", "x"), true);
+    settle(&p);
+    assert_string_equal(said(w), "");
+    resume(0, &ran);
+    settle(&p);
+    assert_string_equal(said(&other), RESULT("1", "1") RESULT("2", "2"));
+    assert_string_equal(said(w), SNAPSHOT("x", "2", "dirty"));
+    (void)ask_across(&p, &other, ADD("3", "x", "1", ""));
+    settle(&p);
+    assert_string_equal(said(w), PATCH("x", "3"));
+    close_wire(&other);
+    close_pair(&p);
+}
+
+static void test_resubscribing_while_busy(void **state)
+{
+    (void)state;
+    resubscribe_while_busy(0);
+    resubscribe_while_busy(1);
+}
+
 /* An unsubscription does not create an instance. */
 static void test_unsubscribing_without_an_instance(void **state)
 {
@@ -942,6 +976,7 @@ int main(void)
         cmocka_unit_test(test_a_call_across),
         cmocka_unit_test(test_order_across),
         cmocka_unit_test(test_unsubscribing_while_a_snapshot_is_under_way),
+        cmocka_unit_test(test_resubscribing_while_busy),
         cmocka_unit_test(test_unsubscribing_without_an_instance),
         cmocka_unit_test(test_contacts),
         cmocka_unit_test(test_homes),
