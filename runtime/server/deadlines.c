@@ -43,6 +43,14 @@ static size_t progress_of(const struct zkt_server *server,
     return bytes > 0 ? (size_t)bytes : 1;
 }
 
+/* Returns true if @done bytes are as much as a peer must send or take in the
+ * time of @row. */
+static bool is_progress(const struct zkt_server *server, enum zkt_deadline row,
+                        size_t done)
+{
+    return done >= progress_of(server, row);
+}
+
 static bool is_armed(const struct zkt_timeout *timeout)
 {
     return zkt__node_linked(&timeout->node);
@@ -127,8 +135,9 @@ static void follow_message(struct zkt_connection *c, size_t partial)
     break_silence(c, goes_on);
     if (partial == 0) {
         zkt__timeout_cancel(message);
-    } else if (!goes_on) {
-        begin_message(c, 0);
+    } else if (!goes_on || is_progress(server_of(c), ZKT_DEADLINE_MESSAGE,
+                                       partial - c->deadlines.before)) {
+        begin_message(c, partial);
     }
 }
 
@@ -143,15 +152,13 @@ void zkt__deadline_heard(struct zkt_connection *c)
     relieve(server_of(c));
 }
 
-/* The time of a message is over, unless there was progress. */
+/* The time of a message is over, unless it was we who did not read. */
 static void judge_message(struct zkt_connection *c)
 {
-    struct zkt_server *server = server_of(c);
-    struct zkt_limit_counts *reached = &server->host.stats.reached;
+    struct zkt_limit_counts *reached = &server_of(c)->host.stats.reached;
     size_t memory;
     const size_t partial = zkt__ws_partial(&c->ws, &memory);
-    const size_t wanted = progress_of(server, ZKT_DEADLINE_MESSAGE);
-    if (partial >= c->deadlines.before + wanted || c->deadlines.paused) {
+    if (c->deadlines.paused) {
         begin_message(c, partial);
         return;
     }
@@ -183,10 +190,11 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
         zkt__deadline_output_over(&c->deadlines);
         return;
     }
-    if (!is_armed(&output->timeout)) {
+    output->done += taken;
+    if (!is_armed(&output->timeout) || output->done >= output->most ||
+        is_progress(server_of(c), ZKT_DEADLINE_OUTPUT, output->done)) {
         zkt__deadline_output_begin(c);
     }
-    output->done += taken;
     c->deadlines.paused = c->deadlines.paused || !c->endpoint.reading;
     follow_excess(c);
     if (taken > 0 && c->stage == ZKT_STAGE_OPEN) {
@@ -197,19 +205,13 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
 
 static void judge_output(struct zkt_connection *c)
 {
-    struct zkt_server *server = server_of(c);
-    struct zkt_limit_counts *reached = &server->host.stats.reached;
-    const struct zkt_window *output = &c->deadlines.output;
-    const bool progressed = output->done >= output->most ||
-                            output->done >=
-                                progress_of(server, ZKT_DEADLINE_OUTPUT);
-    /* A placeholder waits for us. */
-    if (progressed || zkt__session_is_held(&c->session)) {
+    struct zkt_limit_counts *reached = &server_of(c)->host.stats.reached;
+    if (zkt__session_is_held(&c->session)) { /* a placeholder waits for us */
         zkt__deadline_output_begin(c);
         return;
     }
     reached->output_stuck_ms++;
-    reached->progress_rate += output->done > 0;
+    reached->progress_rate += c->deadlines.output.done > 0;
     zkt__connection_close(c, 1013, "too slow");
 }
 

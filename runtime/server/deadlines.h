@@ -21,7 +21,7 @@ enum zkt_deadline {
     ZKT_DEADLINE_COUNT
 };
 
-/* A stretch of time in which output has to be taken. */
+/* A stretch of time in which output has to be taken; then another begins. */
 struct zkt_window {
     struct zkt_timeout timeout;
     size_t done; /* bytes */

@@ -339,6 +339,14 @@ static void test_single_bytes_do_not_extend_a_deadline(void **state)
     }
 }
 
+/* Makes a tenth more than the progress of a second. */
+static void progress(struct world *t, const struct row *row)
+{
+    for (int k = 0; k < RATE_MIN + RATE_MIN / 10; k++) {
+        row->drip(t);
+    }
+}
+
 /* Progress at the required rate for twice the limit; then none. */
 static void test_progress(void **state)
 {
@@ -351,13 +359,42 @@ static void test_progress(void **state)
         print_message("# %s\n", rows[i].name);
         begin(&t, &rows[i]);
         for (int second = 0; second < 2 * TIME / 1000; second++) {
-            for (int k = 0; k < RATE_MIN; k++) {
-                rows[i].drip(&t);
-            }
+            progress(&t, &rows[i]);
             zkt_server_advance(t.server, 1000);
             assert_false(rows[i].is_over(&t));
         }
-        zkt_server_advance(t.server, TIME - 1);
+        zkt_server_advance(t.server, TIME - 1000);
+        assert_true(rows[i].is_over(&t));
+        end(&t);
+    }
+}
+
+/* Far more at once than progress is, and then single bytes: what came at once
+ * keeps it alive for its time and no longer. */
+static void test_a_burst_and_drips(void **state)
+{
+    enum {
+        DRIPS = 20,
+        BURST = 2 /* windows */
+    };
+    (void)state;
+    for (size_t i = 0; i < ROWS; i++) {
+        struct world t;
+        if (rows[i].extended != RATE) {
+            continue;
+        }
+        print_message("# %s\n", rows[i].name);
+        begin(&t, &rows[i]);
+        zkt_server_advance(t.server, TIME / 2);
+        for (int second = 0; second < BURST * TIME / 1000; second++) {
+            progress(&t, &rows[i]);
+        }
+        for (int k = 1; k < DRIPS; k++) {
+            zkt_server_advance(t.server, TIME / DRIPS);
+            rows[i].drip(&t);
+            assert_false(rows[i].is_over(&t));
+        }
+        zkt_server_advance(t.server, TIME / DRIPS - 1);
         assert_false(rows[i].is_over(&t));
         zkt_server_advance(t.server, 1);
         assert_true(rows[i].is_over(&t));
@@ -450,6 +487,7 @@ int main(void)
         cmocka_unit_test(test_rows_end_at_their_deadline),
         cmocka_unit_test(test_single_bytes_do_not_extend_a_deadline),
         cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_a_burst_and_drips),
         cmocka_unit_test(test_a_ping_amid_a_message),
         cmocka_unit_test(test_frames_across_reads),
         cmocka_unit_test(test_a_message_that_is_not_read),
