@@ -92,8 +92,10 @@ size_t zkt__log_escape(char *out, size_t size, const char *text, size_t len)
 
 /* ---- lines ---- */
 
-static void write_line(const struct zkt_log *log, enum zkt_log_level level,
-                       const char *format, va_list arguments)
+void zkt__log_write(void (*write)(void *user, enum zkt_log_level level,
+                                  const char *text),
+                    void *user, enum zkt_log_level level, const char *format,
+                    va_list arguments)
 {
     char text[ZKT_LOG_LINE], line[ZKT_LOG_LINE];
     const int wanted = vsnprintf(text, sizeof(text), format, arguments);
@@ -102,7 +104,7 @@ static void write_line(const struct zkt_log *log, enum zkt_log_level level,
         text[len++] = '.'; /* so that escaping truncates, too */
     }
     (void)zkt__log_escape(line, sizeof(line), text, len);
-    log->write(log->user, level, line);
+    write(user, level, line);
 }
 
 static void note_suppressed(struct zkt_log_kind *kind, const char *format,
@@ -134,7 +136,7 @@ static void warn(const struct zkt_log *log, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    write_line(log, ZKT_LOG_WARNING, format, arguments);
+    zkt__log_write(log->write, log->user, ZKT_LOG_WARNING, format, arguments);
     va_end(arguments);
 }
 
@@ -177,7 +179,7 @@ bool zkt__log_line(struct zkt_log *log, int64_t now_ms,
         return false;
     }
     kind->written++;
-    write_line(log, level, format, arguments);
+    zkt__log_write(log->write, log->user, level, format, arguments);
     return true;
 }
 

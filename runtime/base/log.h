@@ -47,6 +47,15 @@ struct zkt_log {
 size_t zkt__log_escape(char *out, size_t size, const char *text, size_t len);
 
 /**
+ * Makes a line, escaped and cut as above, and writes it. All lines with text of
+ * other parties, a client's and a server's, are made here.
+ */
+void zkt__log_write(void (*write)(void *user, enum zkt_log_level level,
+                                  const char *text),
+                    void *user, enum zkt_log_level level, const char *format,
+                    va_list arguments);
+
+/**
  * Writes a line at @now_ms, a monotonic time of any origin; an earlier time
  * than before counts as the latest. Returns false if the line was suppressed.
  * The callback may log.

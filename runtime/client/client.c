@@ -6,12 +6,11 @@
 #include "client/client.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
+#include "base/log.h"
 #include "client/internal.h"
 
 enum {
-    LOG_MAX = 1024,
     HEAD_BYTES = 16 * 1024
 };
 
@@ -23,16 +22,15 @@ static struct zkt_client *from_core(const struct zkt_core *core)
 void zkt__client_log(struct zkt_client *client, enum zkt_log_level level,
                      const char *format, ...)
 {
-    char text[LOG_MAX];
+    const struct zkt_client_options *options = &client->options;
     va_list arguments;
-    if (client->options.log == NULL) {
+    if (options->log == NULL) {
         return;
     }
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
     client->depth++;
-    client->options.log(client->options.log_user, level, text);
+    va_start(arguments, format);
+    zkt__log_write(options->log, options->log_user, level, format, arguments);
+    va_end(arguments);
     client->depth--;
 }
 

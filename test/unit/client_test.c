@@ -922,6 +922,42 @@ static void test_the_id_of_a_handle(void **state)
     test_doc_close(other);
 }
 
+static void ignore_quiet(void *user)
+{
+    (void)user;
+}
+
+/* What others say is one line of text in the log, and does nothing to it. */
+static void test_lines_with_text_of_others(void **state)
+{
+    char message[1200];
+    struct fake f;
+    (void)state;
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_accept(&f);
+    fake_say(&f, "{\"type\":\"error\",\"error\":\"a\\nb\\u001b[2J"
+                 "\\u202ec\"}");
+    assert_string_equal(f.log, "the server says: a\\x0ab\\x1b[2J"
+                               "\\xe2\\x80\\xaec");
+    struct test_doc *doc = test_doc_open(f.client, "x\ny");
+    test_doc_on_quiet(doc, ignore_quiet, NULL);
+    fake_turn(&f);
+    fake_say(&f, "{\"type\":\"sub:error\",\"actor\":\"doc\",\"actorId\":"
+                 "\"x\\ny\",\"error\":\"no\\r\"}");
+    assert_string_equal(f.log, "doc \"x\\x0ay\": the subscription was "
+                               "refused: no\\x0d");
+    snprintf(message, sizeof(message),
+             "{\"type\":\"error\",\"error\":\"%1100d\"}", 1);
+    fake_say(&f, message);
+    assert_memory_equal(f.log + strlen(f.log) - 3, "\xe2\x80\xa6", 3); /* cut */
+    fake_feed(&f, "\x88\x06\x03\xf5\xe2\x80\xa8!", 8);
+    assert_string_equal(f.log, "the connection is lost: the peer closed the "
+                               "connection: 1013 \\xe2\\x80\\xa8!");
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
 static void test_ids_of_instances(void **state)
 {
     char long_id[258];
@@ -1315,6 +1351,7 @@ int main(void)
         cmocka_unit_test(test_waiting_for_a_state),
         cmocka_unit_test(test_a_call_that_never_runs_fails),
         cmocka_unit_test(test_the_id_of_a_handle),
+        cmocka_unit_test(test_lines_with_text_of_others),
         cmocka_unit_test(test_ids_of_instances),
         cmocka_unit_test(test_answers_of_a_plain_server),
         cmocka_unit_test(test_answers_that_match_no_call),

@@ -26,7 +26,7 @@ struct fake {
     int pings, closes;      /* control frames of the client */
     uint8_t raw[FAKE_TEXT]; /* unparsed bytes */
     size_t raw_len;
-    char log[512];                   /* the last line */
+    char log[1024];                  /* the last line */
     void (*on_poll)(struct fake *f); /* called while a blocking call waits */
     void (*on_log)(struct fake *f);
 };
