@@ -93,6 +93,9 @@ static void on_wake(uv_async_t *wake)
     if (zkt__inbox_run(&d->inbox, d->client)) {
         d->loop.turns++;
     }
+    if (zkt__inbox_waits(&d->inbox)) {
+        wake_loop(d); /* sockets have their turn before the rest */
+    }
 }
 
 /* On the user's loop: makes the turn end soon. During a callback it does so
@@ -136,8 +139,7 @@ static void on_handle_gone(uv_handle_t *handle)
 static void begin_finish(struct dialer *d)
 {
     d->finishing = true;
-    zkt__inbox_close(&d->inbox);
-    (void)zkt__inbox_run(&d->inbox, d->client);
+    zkt__inbox_close(&d->inbox, d->client);
     uv_update_time(d->loop.uv);
     zkt__loop_end_turn(&d->loop); /* the goodbye, if the socket takes it */
     zkt__connector_finish(&d->connector);

@@ -97,13 +97,19 @@ void zkt__inbox_end_wait(struct zkt_inbox *inbox, bool *over)
 bool zkt__inbox_run(struct zkt_inbox *inbox, struct zkt_client *client)
 {
     const bool any = zkt__work_is_pending(inbox->queue);
-    zkt__work_run(inbox->queue, client, ZKT_WORK_ALL);
+    zkt__work_run(inbox->queue, client, ZKT_INBOX_TURN);
     return any;
 }
 
-void zkt__inbox_close(struct zkt_inbox *inbox)
+bool zkt__inbox_waits(const struct zkt_inbox *inbox)
+{
+    return zkt__work_is_pending(inbox->queue);
+}
+
+void zkt__inbox_close(struct zkt_inbox *inbox, struct zkt_client *client)
 {
     zkt__work_close(inbox->queue);
+    zkt__work_run(inbox->queue, client, ZKT_WORK_ALL);
 }
 
 void zkt__inbox_finish(struct zkt_inbox *inbox)

@@ -1,8 +1,9 @@
 /*
  * What other threads want done on a client's: functions in a work queue, in the
- * order in which they were posted, taken all at once; and waiting until one of
- * them says that it is over. It knows nothing of loops: who puts something in
- * wakes the thread by what `wake` does.
+ * order in which they were posted, of which each turn runs so many and no more;
+ * and waiting until one of them says that it is over. It knows nothing of
+ * loops: who puts something in wakes the thread by what `wake` does, and who
+ * runs it comes back as long as something waits.
  */
 #ifndef ZKT_NET_INBOX_H
 #define ZKT_NET_INBOX_H
@@ -35,12 +36,19 @@ void zkt__inbox_wait(struct zkt_inbox *inbox, zkt_posted_function *fn,
                      void *user, const bool *over);
 void zkt__inbox_end_wait(struct zkt_inbox *inbox, bool *over);
 
-/** Runs what is in it, for @client; whether there was anything. */
-bool zkt__inbox_run(struct zkt_inbox *inbox, struct zkt_client *client);
+/* Functions that one turn runs; the rest waits for the next one, so that what
+ * the server sends has its turn as well. */
+#define ZKT_INBOX_TURN 256
 
-/** Takes nothing more. What is in it can still be run. */
-void zkt__inbox_close(struct zkt_inbox *inbox);
-/** Closed, and everything in it run: waits for those who waited. */
+/** Runs a turn's part of what is in it, for @client. Returns false if there was
+ * nothing. */
+bool zkt__inbox_run(struct zkt_inbox *inbox, struct zkt_client *client);
+/** Returns true if something is to be run. */
+bool zkt__inbox_waits(const struct zkt_inbox *inbox);
+
+/** Takes nothing more, and runs all that is in it, for @client. */
+void zkt__inbox_close(struct zkt_inbox *inbox, struct zkt_client *client);
+/** Closed: waits for those who waited. */
 void zkt__inbox_finish(struct zkt_inbox *inbox);
 
 #endif

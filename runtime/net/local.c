@@ -385,8 +385,7 @@ static void close_pipe(struct pipe *pipe)
     struct loopback *loopback = pipe->loopback;
     pipe->finishing = true;
     loopback->users++;
-    zkt__inbox_close(&pipe->inbox);
-    (void)zkt__inbox_run(&pipe->inbox, pipe->client);
+    zkt__inbox_close(&pipe->inbox, pipe->client);
     flush_and_disconnect(pipe);
     zkt__client_free(pipe->client);
     zkt__inbox_finish(&pipe->inbox);

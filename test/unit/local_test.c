@@ -14,6 +14,7 @@
 #include "chat_client.h"
 #include "chat_server.h"
 #include "counter_client.h"
+#include "net/inbox.h"
 
 /* ---- a server whose handlers misbehave on demand ---- */
 
@@ -585,6 +586,29 @@ static void test_posting_to_a_local_client(void **state)
     assert_int_equal(count, 3);
 }
 
+static void add_one(struct zkt_client *client, void *user)
+{
+    (void)client;
+    ++*(int *)user;
+}
+
+/* A turn runs a part of what was posted, so that it ends; the last runs all. */
+static void test_posting_much_to_a_local_client(void **state)
+{
+    struct fixture *f = *state;
+    int count = 0;
+    for (int i = 0; i < 4 * ZKT_INBOX_TURN; i++) {
+        assert_int_equal(zkt_client_post(f->client, add_one, &count), ZKT_OK);
+    }
+    for (int turn = 1; turn <= 2; turn++) {
+        assert_int_equal(zkt_client_poll(f->client, 1000), ZKT_OK);
+        assert_int_equal(count, turn * ZKT_INBOX_TURN);
+    }
+    zkt_client_close(f->client);
+    f->client = NULL;
+    assert_int_equal(count, 4 * ZKT_INBOX_TURN);
+}
+
 /* The part of another thread while this thread polls. */
 struct poster {
     struct zkt_server *server;
@@ -699,6 +723,7 @@ int main(void)
         T(test_the_server_goes_first),
         T(test_the_server_goes_in_a_callback),
         T(test_posting_to_a_local_client),
+        T(test_posting_much_to_a_local_client),
         T(test_a_post_ends_a_poll_without_a_limit),
         T(test_no_client_at_all),
     };

@@ -31,6 +31,7 @@
 #include "counter_client.h"
 #include "counter_server.h"
 #include "failing_alloc.h"
+#include "net/inbox.h"
 #include "net/uv_server.h"
 #include "websocket/handshake.h"
 #include "wire.h"
@@ -685,6 +686,32 @@ static void run_ten_turns(struct visit *v)
     }
 }
 
+static void add_one(struct zkt_client *client, void *user)
+{
+    (void)client;
+    ++*(int *)user;
+}
+
+/* However much is posted, sockets and other handles have their turns. */
+static void test_posting_much_to_a_loop(void **state)
+{
+    struct visit v;
+    int count = 0, before = 0;
+    (void)state;
+    open_visit(&v);
+    shake_hands(&v);
+    for (int i = 0; i < 4 * ZKT_INBOX_TURN; i++) {
+        assert_int_equal(zkt_client_post(v.client, add_one, &count), ZKT_OK);
+    }
+    while (count < 4 * ZKT_INBOX_TURN) {
+        (void)uv_run(&v.loop, UV_RUN_NOWAIT);
+        assert_true(count - before <= ZKT_INBOX_TURN);
+        before = count;
+    }
+    zkt_client_close(v.client);
+    end_visit(&v);
+}
+
 /* The client sends a close frame and keeps its socket open until its
  * timeout. */
 static void leave(struct visit *v)
@@ -1174,6 +1201,7 @@ int main(void)
         cmocka_unit_test(test_a_call_sees_the_current_time),
         cmocka_unit_test(test_a_server_that_cannot_wait),
         cmocka_unit_test(test_a_loop_that_cannot_wait),
+        cmocka_unit_test(test_posting_much_to_a_loop),
         cmocka_unit_test(test_the_server_closes_first),
         cmocka_unit_test(test_the_server_does_not_close),
         cmocka_unit_test(test_leaving_before_the_handshake),
