@@ -31,22 +31,26 @@ static inline bool zkt__node_linked(const struct zkt_node *node)
     return node->next != NULL;
 }
 
+/* Links @node in front of @before, which is in a list or the head of one. */
+static inline void zkt__node_insert(struct zkt_node *before,
+                                    struct zkt_node *node)
+{
+    node->prev = before->prev;
+    node->next = before;
+    before->prev->next = node;
+    before->prev = node;
+}
+
 static inline void zkt__list_append(struct zkt_list *list,
                                     struct zkt_node *node)
 {
-    node->prev = list->head.prev;
-    node->next = &list->head;
-    list->head.prev->next = node;
-    list->head.prev = node;
+    zkt__node_insert(&list->head, node);
 }
 
 static inline void zkt__list_prepend(struct zkt_list *list,
                                      struct zkt_node *node)
 {
-    node->prev = &list->head;
-    node->next = list->head.next;
-    list->head.next->prev = node;
-    list->head.next = node;
+    zkt__node_insert(list->head.next, node);
 }
 
 /* Takes an unlinked node. */

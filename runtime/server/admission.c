@@ -14,9 +14,8 @@ struct zkt_address {
     uint64_t hash;
     int64_t connections, instances;
     int64_t refs;           /* connections that may still make instances */
-    int64_t half_open;      /* of the connections */
-    struct zkt_list knocks; /* these, the oldest first */
-    struct zkt_node node;   /* in admission->knocking, if there are any */
+    struct zkt_list knocks; /* its handshakes under way, the oldest first */
+    struct zkt_ranked busy; /* in admission->busy, by how many they are */
     size_t len;
     char text[];
 };
@@ -28,8 +27,10 @@ bool zkt__admission_init(struct zkt_admission *admission,
 {
     const int64_t share = (limits->instances + SHARE - 1) / SHARE;
     zkt__slots_init(&admission->slots, allocator);
-    zkt__list_init(&admission->knocking);
-    zkt__list_init(&admission->given_up);
+    zkt__ranking_init(&admission->busy);
+    for (uint32_t shard = 0; shard < ZKT_THREADS_MAX; shard++) {
+        zkt__list_init(&admission->given_up[shard]);
+    }
     admission->instances_most = limits->instances_per_address > 0
                                     ? limits->instances_per_address
                                     : share;
@@ -60,7 +61,7 @@ static bool look(struct zkt_admission *admission,
                  struct zkt_limit_counts *reached)
 {
     const bool full = admission->half_open >= limits->half_open &&
-                      zkt__list_empty(&admission->knocking);
+                      zkt__ranking_first(&admission->busy) == NULL;
     const bool fast = is_too_fast(admission, limits, now_ms);
     const bool rests = now_ms < admission->rests_until;
     const bool held = full || fast || rests;
@@ -99,7 +100,7 @@ int64_t zkt__admission_due(struct zkt_admission *admission,
     }
     pthread_mutex_lock(&admission->lock);
     if (admission->half_open < limits->half_open ||
-        !zkt__list_empty(&admission->knocking)) {
+        zkt__ranking_first(&admission->busy) != NULL) {
         due = admission->second_ends > admission->rests_until
                   ? admission->second_ends
                   : admission->rests_until;
@@ -139,11 +140,10 @@ int64_t zkt__admission_enter(struct zkt_admission *admission,
 /* It is none of its address's any more, nor of all. */
 static void uncount(struct zkt_admission *admission, struct zkt_knock *knock)
 {
-    struct zkt_address *address = knock->address;
     admission->half_open--;
     zkt__node_unlink(&knock->node);
-    if (address != NULL && --address->half_open == 0) {
-        zkt__node_unlink(&address->node);
+    if (knock->address != NULL) {
+        zkt__ranking_lower(&admission->busy, &knock->address->busy);
     }
 }
 
@@ -160,18 +160,18 @@ void zkt__admission_shake_hands(struct zkt_admission *admission,
     pthread_mutex_unlock(&admission->lock);
 }
 
-/* Of two that have equally many, the one that has had some for longer. */
-static struct zkt_address *find_busiest(const struct zkt_admission *admission)
+/* The oldest handshake of the address that has most of them; of several that
+ * have equally many, the one that has had so many for longest. NULL: none. */
+static struct zkt_knock *find_oldest(const struct zkt_admission *admission)
 {
-    struct zkt_address *most = NULL;
-    for (struct zkt_node *n = zkt__list_first(&admission->knocking); n != NULL;
-         n = zkt__list_after(&admission->knocking, n)) {
-        struct zkt_address *a = ZKT_CONTAINER(n, struct zkt_address, node);
-        if (most == NULL || a->half_open > most->half_open) {
-            most = a;
-        }
+    struct zkt_ranked *most = zkt__ranking_first(&admission->busy);
+    if (most == NULL) {
+        return NULL;
     }
-    return most;
+    const struct zkt_address *address = ZKT_CONTAINER(most, struct zkt_address,
+                                                      busy);
+    return ZKT_CONTAINER(zkt__list_first(&address->knocks), struct zkt_knock,
+                         node);
 }
 
 static uint64_t bit_of(uint32_t shard)
@@ -183,38 +183,24 @@ static void give_up(struct zkt_admission *admission, struct zkt_knock *knock)
 {
     uncount(admission, knock);
     knock->given_up = true;
-    zkt__list_append(&admission->given_up, &knock->node);
+    zkt__list_append(&admission->given_up[knock->shard], &knock->node);
     atomic_fetch_or(&admission->waiting, bit_of(knock->shard));
 }
 
 bool zkt__admission_make_room(struct zkt_admission *admission,
                               const struct zkt_limits *limits, uint32_t *shard)
 {
-    struct zkt_address *address = NULL;
+    struct zkt_knock *oldest = NULL;
     pthread_mutex_lock(&admission->lock);
     if (admission->half_open > limits->half_open) {
-        address = find_busiest(admission);
+        oldest = find_oldest(admission);
     }
-    if (address != NULL) {
-        struct zkt_knock *oldest = ZKT_CONTAINER(
-            zkt__list_first(&address->knocks), struct zkt_knock, node);
+    if (oldest != NULL) {
         *shard = oldest->shard;
         give_up(admission, oldest);
     }
     pthread_mutex_unlock(&admission->lock);
-    return address != NULL;
-}
-
-/* The first that was given up of those on @shard. */
-static struct zkt_knock *find_given_up(const struct zkt_admission *admission,
-                                       uint32_t shard)
-{
-    struct zkt_node *n = zkt__list_first(&admission->given_up);
-    while (n != NULL &&
-           ZKT_CONTAINER(n, struct zkt_knock, node)->shard != shard) {
-        n = zkt__list_after(&admission->given_up, n);
-    }
-    return n != NULL ? ZKT_CONTAINER(n, struct zkt_knock, node) : NULL;
+    return oldest != NULL;
 }
 
 struct zkt_knock *zkt__admission_take_given_up(struct zkt_admission *admission,
@@ -224,14 +210,14 @@ struct zkt_knock *zkt__admission_take_given_up(struct zkt_admission *admission,
         return NULL;
     }
     pthread_mutex_lock(&admission->lock);
-    struct zkt_knock *knock = find_given_up(admission, shard);
-    if (knock != NULL) {
-        zkt__node_unlink(&knock->node);
+    struct zkt_node *node = zkt__list_first(&admission->given_up[shard]);
+    if (node != NULL) {
+        zkt__node_unlink(node);
     } else {
         atomic_fetch_and(&admission->waiting, ~bit_of(shard));
     }
     pthread_mutex_unlock(&admission->lock);
-    return knock;
+    return node != NULL ? ZKT_CONTAINER(node, struct zkt_knock, node) : NULL;
 }
 
 /* ---- addresses ---- */
@@ -256,11 +242,16 @@ static struct zkt_address *new_address(struct zkt_admission *admission,
     if (address == NULL) {
         return NULL;
     }
+    if (!zkt__ranking_reserve(&admission->busy, allocator)) {
+        zkt__release(allocator, address);
+        return NULL;
+    }
     *address = (struct zkt_address){ .hash = hash, .len = len };
     zkt__list_init(&address->knocks);
     memcpy(address->text, text, len);
     address->id = zkt__slots_add(&admission->slots, address);
     if (address->id == 0) {
+        zkt__ranking_release(&admission->busy, allocator);
         zkt__release(allocator, address);
         return NULL;
     }
@@ -308,9 +299,7 @@ static int64_t add_knock(struct zkt_admission *admission,
     }
     knock->address = address;
     zkt__list_append(&address->knocks, &knock->node);
-    if (address->half_open++ == 0) {
-        zkt__list_append(&admission->knocking, &address->node);
-    }
+    zkt__ranking_raise(&admission->busy, &address->busy);
     address->refs++;
     return ++address->connections;
 }
@@ -340,6 +329,7 @@ static void settle_address(struct zkt_admission *admission,
         zkt__index_remove(&admission->index, address->hash,
                           (uint32_t)address->id);
         zkt__slots_remove(&admission->slots, address->id);
+        zkt__ranking_release(&admission->busy, admission->slots.allocator);
         zkt__release(admission->slots.allocator, address);
     }
 }

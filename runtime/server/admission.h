@@ -19,8 +19,10 @@
 
 #include "base/index.h"
 #include "base/list.h"
+#include "base/ranking.h"
 #include "base/slots.h"
 #include "zocket/limits.h"
+#include "zocket/server.h"
 
 struct zkt_address;
 
@@ -39,13 +41,14 @@ struct zkt_admission {
     pthread_mutex_t lock;
     /* All of these change under the lock; the first is looked at without. */
     _Atomic(int64_t) connections;
-    int64_t half_open;        /* of them, in their handshake */
-    int64_t second_ends;      /* of the second that is counted in */
-    int64_t in_second;        /* accepted in it */
-    int64_t rests_until;      /* the process was out of something */
-    struct zkt_list knocking; /* addresses that have handshakes under way */
-    struct zkt_list given_up; /* handshakes that are to be dropped */
-    struct zkt_slots slots;   /* addresses */
+    int64_t half_open;       /* of them, in their handshake */
+    int64_t second_ends;     /* of the second that is counted in */
+    int64_t in_second;       /* accepted in it */
+    int64_t rests_until;     /* the process was out of something */
+    struct zkt_ranking busy; /* addresses, by their handshakes under way */
+    struct zkt_list given_up[ZKT_THREADS_MAX]; /* handshakes that each shard is
+                                                  to drop */
+    struct zkt_slots slots;                    /* addresses */
     struct zkt_index index;
     struct zkt_hash_key key;
 };

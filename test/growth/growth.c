@@ -102,9 +102,9 @@ void growth_measure(const struct growth_row *row)
 
 int main(int argc, char **argv)
 {
-    static void (*const files[])(void) = { growth_client, growth_codec,
-                                           growth_envelope, growth_server,
-                                           growth_state };
+    static void (*const files[])(void) = { growth_admission, growth_client,
+                                           growth_codec,     growth_envelope,
+                                           growth_server,    growth_state };
     wanted = argc > 1 ? argv[1] : wanted;
     memory = malloc(MEMORY);
     if (memory == NULL) {

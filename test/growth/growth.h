@@ -33,6 +33,7 @@ extern const struct zkt_allocator growth_allocator;
 void growth_measure(const struct growth_row *row);
 
 /* The files of rows. */
+void growth_admission(void);
 void growth_client(void);
 void growth_codec(void);
 void growth_envelope(void);

@@ -1,0 +1,84 @@
+/*
+ * Admission: n addresses that each have a handshake under way, one too many, so
+ * that one of them makes room.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "growth.h"
+#include "server/admission.h"
+
+struct work {
+    struct zkt_admission admission;
+    struct zkt_limits limits;
+    struct zkt_knock *knocks;
+    size_t n;
+};
+
+static void finish(void *work)
+{
+    struct work *w = work;
+    free(w->knocks);
+    free(w);
+}
+
+/* The handshake number @i, of an address of its own. */
+static bool knock(struct work *w, size_t i)
+{
+    char address[32];
+    snprintf(address, sizeof(address), "10.%zu.%zu.%zu", i >> 16 & 255,
+             i >> 8 & 255, i & 255);
+    return zkt__admission_knock(&w->admission, address, &w->knocks[i], 0) == 1;
+}
+
+static void *prepare(const void *with, size_t n)
+{
+    static const struct zkt_hash_key key = { 1, 2 };
+    struct zkt_limit_counts reached = { 0 };
+    struct work *w = calloc(1, sizeof(*w));
+    bool full = false;
+    (void)with;
+    if (w == NULL) {
+        return NULL;
+    }
+    w->n = n;
+    w->knocks = calloc(n + 1, sizeof(*w->knocks));
+    w->limits.half_open = (int64_t)n - 1;
+    bool good = w->knocks != NULL &&
+                zkt__admission_init(&w->admission, &growth_allocator,
+                                    &w->limits, &key);
+    for (size_t i = 0; good && i < n; i++) {
+        good = zkt__admission_enter(&w->admission, &w->limits, 0, &reached,
+                                    &full) > 0 &&
+               knock(w, i);
+    }
+    return good && full == (n > 0) ? w : NULL;
+}
+
+static bool make_room(void *work)
+{
+    struct work *w = work;
+    uint32_t shard;
+    if (w->n == 0) {
+        return true;
+    }
+    if (!zkt__admission_make_room(&w->admission, &w->limits, &shard)) {
+        return false;
+    }
+    struct zkt_knock *given_up = zkt__admission_take_given_up(&w->admission, 0);
+    zkt__admission_shake_hands(&w->admission, given_up);
+    return given_up == &w->knocks[0];
+}
+
+void growth_admission(void)
+{
+    static const struct growth_row row = {
+        "admission: a handshake that makes room, flat",
+        0,
+        NULL,
+        prepare,
+        make_room,
+        finish
+    };
+    growth_measure(&row);
+}
