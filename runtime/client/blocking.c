@@ -81,7 +81,7 @@ bool zkt__call_input_good(struct zkt_client *client,
     struct zkt_issues issues;
     zkt__issues_init(&issues, &client->arena, &client->rules);
     const bool good = method->input == NULL ||
-                      zkt__check_value(method->input, input, NULL, 0, &issues);
+                      zkt__check_input(method->input, input, &issues);
     if (!good) {
         ZKT_WRITE(text, "Validation failed for ");
         zkt_write_raw(text, method->name.data, method->name.len);

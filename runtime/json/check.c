@@ -1,5 +1,5 @@
 /*
- * Checks C values that handlers made, by the same rules as received values. C
+ * Checks C values that programs made, by the same rules as received values. C
  * values can be wrong in ways that JSON cannot: invalid UTF-8, NaN, an enum
  * value out of range, duplicate keys.
  */
@@ -10,6 +10,7 @@
 /* The path of the value being checked. */
 struct walk {
     struct zkt_issues *issues;
+    bool arrives; /* strings are checked as their transforms will make them */
     uint32_t depth;
     struct zkt_step path[ZKT_DEPTH_MAX];
 };
@@ -28,6 +29,27 @@ static bool report(struct walk *w, enum zkt_issue_code code, const char *text)
     return false;
 }
 
+/* As the text will be when it has arrived. Small letters make a difference to
+ * patterns alone. */
+static bool check_arriving(struct walk *w, const struct zkt_string_rules *rules,
+                           struct zkt_str text)
+{
+    const struct zkt_where where = here(w);
+    const struct zkt_str trimmed = rules->trim ? zkt__trim(text) : text;
+    if (!rules->lower || rules->pattern_count == 0) {
+        return zkt__rule_string(&where, rules, trimmed);
+    }
+    char *copy = zkt__arena_alloc(w->issues->arena, trimmed.len + 1);
+    if (copy == NULL) {
+        w->issues->no_memory = true;
+        return report(w, ZKT_ISSUE_CUSTOM, "no memory to check it");
+    }
+    memcpy(copy, trimmed.data, trimmed.len);
+    zkt__lower(copy, trimmed.len);
+    return zkt__rule_string(&where, rules,
+                            (struct zkt_str){ copy, trimmed.len });
+}
+
 static bool check_string(struct walk *w, const struct zkt_type *type,
                          struct zkt_str text)
 {
@@ -38,7 +60,9 @@ static bool check_string(struct walk *w, const struct zkt_type *type,
     if (!zkt__utf8_valid(text.data, text.len)) {
         return report(w, ZKT_ISSUE_INVALID_FORMAT, "is not valid UTF-8");
     }
-    return zkt__rule_string(&where, type->of.strings, text);
+    return w->arrives && text.len > 0
+               ? check_arriving(w, type->of.strings, text)
+               : zkt__rule_string(&where, type->of.strings, text);
 }
 
 static bool check_uint64(const struct walk *w, const struct zkt_type *type,
@@ -352,6 +376,7 @@ bool zkt__check_map_key(struct zkt_str key, const struct zkt_step *path,
 {
     struct walk w;
     w.issues = issues;
+    w.arrives = false;
     w.depth = depth + 1;
     if (depth > 0) {
         memcpy(w.path, path, depth * sizeof(*path));
@@ -368,9 +393,20 @@ bool zkt__check_value(const struct zkt_type *type, const void *value,
         return true;
     }
     w.issues = issues;
+    w.arrives = false;
     w.depth = depth;
     if (depth > 0) {
         memcpy(w.path, path, depth * sizeof(*path));
     }
+    return check(&w, type, value);
+}
+
+bool zkt__check_input(const struct zkt_type *type, const void *value,
+                      struct zkt_issues *issues)
+{
+    struct walk w;
+    w.issues = issues;
+    w.arrives = true;
+    w.depth = 0;
     return check(&w, type, value);
 }

@@ -194,10 +194,16 @@ void zkt__write_escaped(struct zkt_writer *writer, const char *text,
  * Checks a C value against the rules of its type, recursively; also that
  * strings are valid UTF-8, numbers finite and within the range of the wire, and
  * enum values known. The paths of issues begin with the @depth steps of @path.
- * Returns true if there are no issues.
+ * Strings are checked as they are, without transforms. Returns true if there
+ * are no issues.
  */
 bool zkt__check_value(const struct zkt_type *type, const void *value,
                       const struct zkt_step *path, uint32_t depth,
+                      struct zkt_issues *issues);
+
+/** Checks a C value that is to be sent as an input, with its strings as
+ * transforms will make them at the receiver. Changes nothing. */
+bool zkt__check_input(const struct zkt_type *type, const void *value,
                       struct zkt_issues *issues);
 
 /**

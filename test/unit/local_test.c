@@ -307,6 +307,18 @@ static void test_input_is_checked_before_it_is_sent(void **state)
     assert_int_equal(stats.messages_in, 0);
 }
 
+/* By its strings as they will be where they arrive. */
+static void test_input_is_checked_as_it_will_be(void **state)
+{
+    struct fixture *f = *state;
+    struct zkt_server_stats stats;
+    assert_int_equal(call_join(f, "   "), ZKT_INVALID_ARGUMENT);
+    zkt_server_stats(f->server, &stats);
+    assert_int_equal(stats.messages_in, 0);
+    assert_int_equal(call_join(f, "\t 12345678901234567890123456789012 \n"),
+                     ZKT_OK);
+}
+
 struct busy {
     struct fixture *f;
     int told, nested;
@@ -712,6 +724,7 @@ int main(void)
         T(test_a_hook_that_fails),
         T(test_missing_handlers_are_named),
         T(test_input_is_checked_before_it_is_sent),
+        T(test_input_is_checked_as_it_will_be),
         T(test_listeners_in_callbacks),
         T(test_closing_in_a_callback),
         T(test_closing_rejects_what_is_pending),

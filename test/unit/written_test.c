@@ -15,12 +15,17 @@
 #include "base/hash.h"
 #include "state/journal.h"
 #include "json/json.h"
+#include "json/pattern.h"
 #include "json/rules.h"
 
 #define WIRE_MAX 9007199254740991
 #define TIME_MAX 8640000000000000
 
 static const struct zkt_store store = { &zkt__allocator_default, { 1, 2 } };
+
+static struct zkt_pattern_cache patterns = { .allocator =
+                                                 &zkt__allocator_default };
+static const struct zkt_rule_context rules = { .patterns = &patterns };
 
 /* Returns true if the text of @value can be decoded. */
 static bool is_read(const struct zkt_type *type, const void *value)
@@ -32,7 +37,7 @@ static bool is_read(const struct zkt_type *type, const void *value)
     struct zkt_writer writer;
     zkt__arena_init(&arena, &zkt__allocator_default);
     zkt__writer_init(&writer, &zkt__allocator_default);
-    zkt__issues_init(&issues, &arena, NULL);
+    zkt__issues_init(&issues, &arena, &rules);
     type->encode(&writer, type, value);
     assert_false(writer.failed);
     const size_t len = writer.len;
@@ -51,7 +56,7 @@ static bool is_written(const struct zkt_type *type, const void *value)
     struct zkt_arena arena;
     struct zkt_issues issues;
     zkt__arena_init(&arena, &zkt__allocator_default);
-    zkt__issues_init(&issues, &arena, NULL);
+    zkt__issues_init(&issues, &arena, &rules);
     const bool good = zkt__check_value(type, value, NULL, 0, &issues);
     assert_int_equal(good, issues.total == 0);
     zkt__arena_finish(&arena);
@@ -150,7 +155,7 @@ static bool is_put(struct zkt_str key, const char *issue)
     struct zkt_journal journal;
     struct state state = { { NULL, 0, NULL } };
     zkt__arena_init(&arena, &zkt__allocator_default);
-    zkt__issues_init(&issues, &arena, NULL);
+    zkt__issues_init(&issues, &arena, &rules);
     assert_true(zkt__journal_begin(&journal, &store, &arena, &issues,
                                    &state_type, &state, 10));
     zkt_state_put(journal.root, 0, key, &(int32_t){ 1 });
@@ -271,12 +276,60 @@ static void test_texts(void **state)
     }
 }
 
+static bool is_sent(const struct zkt_type *type, const void *value)
+{
+    struct zkt_arena arena;
+    struct zkt_issues issues;
+    zkt__arena_init(&arena, &zkt__allocator_default);
+    zkt__issues_init(&issues, &arena, &rules);
+    const bool good = zkt__check_input(type, value, &issues);
+    assert_int_equal(good, issues.total == 0);
+    zkt__arena_finish(&arena);
+    return good;
+}
+
+/* Transforms are for what arrives. What is written is judged as it is; what is
+ * sent, as it will be. */
+static void test_transforms(void **state)
+{
+    static const struct zkt_pattern letters = {
+        .source = ZKT_STR_INIT("^[a-z]+$"),
+        .shown = ZKT_STR_INIT("/^[a-z]+$/"),
+    };
+    static const struct zkt_string_rules trims = { 2, 4, true, false, 0, NULL },
+                                         lowers = { 2,    4, true,
+                                                    true, 1, &letters };
+    static const struct {
+        const char *text;
+        const struct zkt_string_rules *rules;
+        bool arrives, is_written;
+    } rows[] = {
+        { "ab", &trims, true, true },       { " ab ", &trims, true, true },
+        { "   ab", &trims, true, false },   { "    ", &trims, false, true },
+        { " a ", &trims, false, true },     { "abcde", &trims, false, false },
+        { "", &trims, false, false },       { "ab", &lowers, true, true },
+        { "\tAB\n", &lowers, true, false }, { "a-b", &lowers, false, false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct zkt_type type = zkt_type_string;
+        const struct zkt_str text = zkt_cstr(rows[i].text);
+        type.of.strings = rows[i].rules;
+        print_message("# \"%s\"\n", rows[i].text);
+        assert_int_equal(is_read(&type, &text), rows[i].arrives);
+        assert_int_equal(is_sent(&type, &text), rows[i].arrives);
+        assert_int_equal(is_written(&type, &text), rows[i].is_written);
+    }
+    zkt__patterns_finish(&patterns);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),       cmocka_unit_test(test_reals),
         cmocka_unit_test(test_keys),          cmocka_unit_test(test_depth),
         cmocka_unit_test(test_depth_of_json), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_transforms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
