@@ -385,8 +385,9 @@ struct zkt_str zkt_handle_actor_id(const struct zkt_handle *handle);
  *
  * As long as the client is open, a handle that was closed is known as such in
  * every function, until 65536 others have been closed. After the client was
- * closed, close each handle that is still open exactly once: with the last of
- * them their memory goes.
+ * closed, close each handle that is still open exactly once, and use no handle
+ * that was closed: with the last of them their memory goes, and no build checks
+ * that.
  */
 void zkt_handle_close(struct zkt_handle *handle);
 

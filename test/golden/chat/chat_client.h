@@ -28,8 +28,9 @@ struct demo_chat *demo_chat_open_str(struct zkt_client *client,
 struct zkt_str demo_chat_id(const struct demo_chat *handle);
 
 /**
- * Closes the handle and removes its listeners. Takes NULL; while the client is
- * open, a second call is harmless.
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
  */
 void demo_chat_close(struct demo_chat *handle);
 

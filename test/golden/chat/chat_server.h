@@ -43,8 +43,9 @@ struct demo_chat_call {
 };
 
 /*
- * Writing the state. What goes in is copied; what is wrong (a broken rule, an
- * index past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state, while the handler runs: no build checks a `call` that was
+ * kept. What goes in is copied; what is wrong (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void demo_chat_put_members(struct demo_chat_call *call, struct zkt_str key,

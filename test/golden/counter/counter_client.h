@@ -28,8 +28,9 @@ struct demo_counter *demo_counter_open_str(struct zkt_client *client,
 struct zkt_str demo_counter_id(const struct demo_counter *handle);
 
 /**
- * Closes the handle and removes its listeners. Takes NULL; while the client is
- * open, a second call is harmless.
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
  */
 void demo_counter_close(struct demo_counter *handle);
 

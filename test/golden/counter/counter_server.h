@@ -18,8 +18,9 @@ struct demo_counter_call {
 };
 
 /*
- * Writing the state. What goes in is copied; what is wrong (a broken rule, an
- * index past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state, while the handler runs: no build checks a `call` that was
+ * kept. What goes in is copied; what is wrong (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void demo_counter_set_n(struct demo_counter_call *call, int32_t value);

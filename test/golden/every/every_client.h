@@ -27,8 +27,9 @@ struct every_doc *every_doc_open_str(struct zkt_client *client,
 struct zkt_str every_doc_id(const struct every_doc *handle);
 
 /**
- * Closes the handle and removes its listeners. Takes NULL; while the client is
- * open, a second call is harmless.
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
  */
 void every_doc_close(struct every_doc *handle);
 

@@ -269,8 +269,9 @@ struct every_doc_call {
 };
 
 /*
- * Writing the state. What goes in is copied; what is wrong (a broken rule, an
- * index past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state, while the handler runs: no build checks a `call` that was
+ * kept. What goes in is copied; what is wrong (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void every_doc_set_account(struct every_doc_call *call,

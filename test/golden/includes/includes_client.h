@@ -28,8 +28,9 @@ struct includes_team *includes_team_open_str(struct zkt_client *client,
 struct zkt_str includes_team_id(const struct includes_team *handle);
 
 /**
- * Closes the handle and removes its listeners. Takes NULL; while the client is
- * open, a second call is harmless.
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
  */
 void includes_team_close(struct includes_team *handle);
 

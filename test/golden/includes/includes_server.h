@@ -44,8 +44,9 @@ struct includes_team_call {
 };
 
 /*
- * Writing the state. What goes in is copied; what is wrong (a broken rule, an
- * index past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state, while the handler runs: no build checks a `call` that was
+ * kept. What goes in is copied; what is wrong (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void includes_team_put_members(struct includes_team_call *call,

@@ -28,8 +28,9 @@ struct odd_everything *odd_everything_open_str(struct zkt_client *client,
 struct zkt_str odd_everything_id(const struct odd_everything *handle);
 
 /**
- * Closes the handle and removes its listeners. Takes NULL; while the client is
- * open, a second call is harmless.
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
  */
 void odd_everything_close(struct odd_everything *handle);
 
@@ -254,8 +255,9 @@ struct odd_mute *odd_mute_open_str(struct zkt_client *client,
 struct zkt_str odd_mute_id(const struct odd_mute *handle);
 
 /**
- * Closes the handle and removes its listeners. Takes NULL; while the client is
- * open, a second call is harmless.
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
  */
 void odd_mute_close(struct odd_mute *handle);
 
@@ -307,8 +309,9 @@ struct odd_stateless *odd_stateless_open_str(struct zkt_client *client,
 struct zkt_str odd_stateless_id(const struct odd_stateless *handle);
 
 /**
- * Closes the handle and removes its listeners. Takes NULL; while the client is
- * open, a second call is harmless.
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
  */
 void odd_stateless_close(struct odd_stateless *handle);
 
@@ -373,8 +376,9 @@ struct odd_speaker *odd_speaker_open_str(struct zkt_client *client,
 struct zkt_str odd_speaker_id(const struct odd_speaker *handle);
 
 /**
- * Closes the handle and removes its listeners. Takes NULL; while the client is
- * open, a second call is harmless.
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
  */
 void odd_speaker_close(struct odd_speaker *handle);
 
@@ -427,8 +431,9 @@ struct odd_hook *odd_hook_open_str(struct zkt_client *client,
 struct zkt_str odd_hook_id(const struct odd_hook *handle);
 
 /**
- * Closes the handle and removes its listeners. Takes NULL; while the client is
- * open, a second call is harmless.
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
  */
 void odd_hook_close(struct odd_hook *handle);
 
@@ -472,8 +477,9 @@ struct odd_nothing *odd_nothing_open_str(struct zkt_client *client,
 struct zkt_str odd_nothing_id(const struct odd_nothing *handle);
 
 /**
- * Closes the handle and removes its listeners. Takes NULL; while the client is
- * open, a second call is harmless.
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
  */
 void odd_nothing_close(struct odd_nothing *handle);
 

@@ -221,8 +221,9 @@ struct odd_everything_call {
 };
 
 /*
- * Writing the state. What goes in is copied; what is wrong (a broken rule, an
- * index past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state, while the handler runs: no build checks a `call` that was
+ * kept. What goes in is copied; what is wrong (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void odd_everything_set_flag(struct odd_everything_call *call, bool value);
@@ -510,8 +511,9 @@ struct odd_mute_call {
 };
 
 /*
- * Writing the state. What goes in is copied; what is wrong (a broken rule, an
- * index past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state, while the handler runs: no build checks a `call` that was
+ * kept. What goes in is copied; what is wrong (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void odd_mute_set_left(struct odd_mute_call *call,
