@@ -9,6 +9,11 @@
  * is something for it: then a turn costs one wait. That wait has no timeout: a
  * timer that is set anew for every turn costs more than one that lies ready
  * and goes off early.
+ *
+ * A turn takes one batch of sources that are ready, and no more. None starves:
+ * epoll gives them in order, and puts one that is ready still, of sockets or of
+ * libuv's, behind all others; so each has its turn once in as many batches as
+ * those that are ready fill, while the core and libuv have theirs in between.
  */
 #ifndef ZKT_NET_POLLER_H
 #define ZKT_NET_POLLER_H
