@@ -18,6 +18,8 @@ enum {
     CONTROL_MAX = 256 * 1024, /* bytes of control frames that wait */
     DOUBLINGS = 30,           /* of a delay, at most: far past any cap */
     REASON_MAX = 128,
+    SECOND_MS = 1000,
+    PROGRESS_RATE = 1024, /* bytes a second of a message, at least */
     JITTER_STEPS = 1 << 20
 };
 
@@ -213,14 +215,41 @@ void zkt__client_send(struct zkt_client *client)
 
 /* ---- receiving ---- */
 
+/* Silence begins: what has arrived of a message is no sign of life in it. */
+static void begin_silence(struct zkt_client *client, bool pinged)
+{
+    size_t memory;
+    client->heard_partial = zkt__ws_partial(&client->ws, &memory);
+    client->heard_completed = client->ws.completed;
+    client->pinged = pinged;
+}
+
 /* The peer was heard: a ping is due only after another silence. */
 static void note_heard(struct zkt_client *client)
 {
-    client->pinged = false;
+    begin_silence(client, false);
     client->quiet_at = client->phase == ZKT_PHASE_OPEN &&
                                client->options.ping_after_ms > 0
                            ? zkt__later(client, client->options.ping_after_ms)
                            : ZKT_NEVER;
+}
+
+/* What arrives is a sign of life, but for single bytes of a message that goes
+ * on and on: as many as are progress have to come in the time that runs. */
+static bool is_life(const struct zkt_client *client)
+{
+    const int64_t limit = client->pinged ? client->options.pong_within_ms
+                                         : client->options.ping_after_ms;
+    const uint64_t ms = limit > 0 ? (uint64_t)limit : 0;
+    size_t memory;
+    const size_t partial = zkt__ws_partial(&client->ws, &memory);
+    if (partial == 0 || client->heard_partial == 0 ||
+        client->ws.completed != client->heard_completed) {
+        return true;
+    }
+    return partial - client->heard_partial >=
+           ms / SECOND_MS * PROGRESS_RATE +
+               ms % SECOND_MS * PROGRESS_RATE / SECOND_MS;
 }
 
 static void on_close(void *user, unsigned code, const char *reason)
@@ -296,11 +325,12 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     if (client->phase == ZKT_PHASE_WAITING) {
         return; /* what still comes is of no interest */
     }
-    note_heard(client);
     (void)zkt__ws_feed(&client->ws, bytes, len);
     if (client->ws.state == ZKT_WS_CLOSED) {
         zkt__client_lost(client, "it was closed");
         e->closing = true;
+    } else if (client->phase == ZKT_PHASE_OPEN && is_life(client)) {
+        note_heard(client);
     }
 }
 
@@ -431,7 +461,7 @@ static void end_silence(struct zkt_client *client)
         zkt__client_lost(client, "the server does not answer");
         return;
     }
-    client->pinged = true;
+    begin_silence(client, true);
     client->quiet_at = zkt__later(client, client->options.pong_within_ms);
     zkt__ws_ping(&client->ws);
 }

@@ -121,11 +121,13 @@ struct zkt_client {
     enum zkt_connection status, notified_status;
     enum zkt_phase phase;
     enum zkt_dialect dialect;
-    int64_t dial_at;     /* while waiting; ZKT_NEVER: not again */
-    int64_t connect_due; /* when an attempt has taken too long */
-    int64_t stable_at;   /* when an open connection has proved stable */
-    int64_t quiet_at;    /* when silence asks for a ping, or is the end */
-    uint32_t attempts;   /* since a connection was stable */
+    int64_t dial_at;          /* while waiting; ZKT_NEVER: not again */
+    int64_t connect_due;      /* when an attempt has taken too long */
+    int64_t stable_at;        /* when an open connection has proved stable */
+    int64_t quiet_at;         /* when silence asks for a ping, or is the end */
+    size_t heard_partial;     /* bytes of a message, when that began */
+    uint32_t heard_completed; /* messages, as of then */
+    uint32_t attempts;        /* since a connection was stable */
     struct zkt_refusal verdict; /* on the connection that is, so far */
     struct zkt_refusal refusal; /* why there is none */
     bool welcomed;              /* own_id is this connection's */

@@ -489,6 +489,59 @@ static void test_silence_is_asked_and_then_ended(void **state)
     fake_close(&f);
 }
 
+/* The head of a message of a MiB less one byte. */
+static void begin_message(struct fake *f)
+{
+    fake_feed(f, "\x81\x7f\0\0\0\0\0\x0f\xff\xff", 10);
+}
+
+static void test_a_message_that_drips_is_silence(void **state)
+{
+    static char kib[1024];
+    struct fake f;
+    (void)state;
+    memset(kib, 'x', sizeof(kib));
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_accept(&f);
+    begin_message(&f);
+    for (int i = 0; i < 200; i++) { /* however much came before */
+        fake_feed(&f, kib, sizeof(kib));
+    }
+    for (int i = 0; i < 30; i++) {
+        assert_int_equal(f.pings, 0);
+        fake_advance(&f, 1000);
+        fake_feed(&f, "x", 1);
+    }
+    assert_int_equal(f.pings, 1);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTED);
+        fake_feed(&f, "x", 1);
+        fake_advance(&f, 1000);
+    }
+    assert_int_equal(zkt_client_status(f.client), ZKT_RECONNECTING);
+    fake_close(&f);
+}
+
+static void test_a_message_that_takes_long_is_none(void **state)
+{
+    static char more[1200]; /* than is progress in a second */
+    struct fake f;
+    (void)state;
+    memset(more, 'x', sizeof(more));
+    fake_open(&f, plain);
+    fake_turn(&f);
+    fake_accept(&f);
+    begin_message(&f);
+    for (int i = 0; i < 800; i++) {
+        fake_feed(&f, more, sizeof(more));
+        fake_advance(&f, 1000);
+    }
+    assert_int_equal(f.pings, 0);
+    assert_int_equal(zkt_client_status(f.client), ZKT_CONNECTED);
+    fake_close(&f);
+}
+
 /* A client that has not polled for a while has not read the pong either. */
 static void test_a_client_that_slept_asks_again(void **state)
 {
@@ -1338,6 +1391,8 @@ int main(void)
         cmocka_unit_test(test_a_close_frame_is_a_drop),
         cmocka_unit_test(test_a_transport_that_hangs_is_dropped),
         cmocka_unit_test(test_silence_is_asked_and_then_ended),
+        cmocka_unit_test(test_a_message_that_drips_is_silence),
+        cmocka_unit_test(test_a_message_that_takes_long_is_none),
         cmocka_unit_test(test_a_client_that_slept_asks_again),
         cmocka_unit_test(test_a_call_after_a_long_silence),
         cmocka_unit_test(test_a_drop_rejects_what_was_sent),

@@ -215,12 +215,12 @@ void zkt_client_close(struct zkt_client *client);
 typedef void zkt_posted_function(struct zkt_client *client, void *user);
 
 /**
- * Runs @fn on the client's thread, in its next turn or, if more than 256 wait, a
- * later turn, in the order of posting. From any thread, at any time before
- * zkt_client_close. Returns ZKT_OK: @fn runs once, also if the
- * client is closed first; ZKT_NO_MEMORY, or ZKT_CLOSED in the last callbacks of
- * a client that ends or for NULL: it does not run. Memory comes from the
- * client's allocator, on the calling thread.
+ * Runs @fn on the client's thread, in its next turn or, if more than 256 wait,
+ * in a later turn, in the order of posting. From any thread, at any time before
+ * zkt_client_close. Returns ZKT_OK: @fn runs once, also if the client is closed
+ * first; ZKT_NO_MEMORY, or ZKT_CLOSED in the last callbacks of a client that
+ * ends or for NULL: it does not run. Memory comes from the client's allocator,
+ * on the calling thread.
  */
 enum zkt_status zkt_client_post(struct zkt_client *client,
                                 zkt_posted_function *fn, void *user);
