@@ -72,11 +72,15 @@ const void *zkt_map_find(const void *map, size_t entry_size,
 }
 
 #define X(name, type)                                                          \
-    const type *zkt_##name##_map_find(const struct zkt_##name##_map *map,      \
-                                      struct zkt_str key)                      \
+    const type *name##_map_find(const struct name##_map *map,                  \
+                                struct zkt_str key)                            \
     {                                                                          \
-        return zkt_map_find(map, sizeof(struct zkt_##name##_entry),            \
-                            offsetof(struct zkt_##name##_entry, value), key);  \
+        return zkt_map_find(map, sizeof(struct name##_entry),                  \
+                            offsetof(struct name##_entry, value), key);        \
     }
-ZKT_BUILTIN_TYPES(X)
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, type, empty,     \
+                   name, ...)                                                  \
+    ZKT_CONTAINERS_OF_##class(X, name, type)
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
 #undef X

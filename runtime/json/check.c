@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/utf8.h"
 #include "json/rules.h"
+#include "json/scalar.h"
 
 /* The path of the value being checked. */
 struct walk {
@@ -63,15 +64,6 @@ static bool check_string(struct walk *w, const struct zkt_type *type,
     return w->arrives && text.len > 0
                ? check_arriving(w, type->of.strings, text)
                : zkt__rule_string(&where, type->of.strings, text);
-}
-
-static bool check_uint64(const struct walk *w, const struct zkt_type *type,
-                         uint64_t value)
-{
-    const struct zkt_where where = here(w);
-    /* Values past INT64_MAX exceed every rule, too. */
-    return zkt__rule_int(&where, type->of.ints,
-                         value > INT64_MAX ? INT64_MAX : (int64_t)value);
 }
 
 static bool check_bytes(struct walk *w, const struct zkt_type *type,
@@ -286,24 +278,26 @@ static bool check_inner(struct walk *w, const struct zkt_type *type,
            check(w, info->value, (const char *)value + info->value_offset);
 }
 
+#define CHECK_TRUTH(c_type) true
+#define CHECK_INTEGER(c_type)                                                  \
+    zkt__rule_int(&where, type->of.ints, ZKT_WIDE(c_type, value))
+#define CHECK_TIME(c_type) CHECK_INTEGER(c_type)
+#define CHECK_REAL(c_type)                                                     \
+    zkt__rule_float(&where, type->of.floats, (double)*(const c_type *)value)
+#define CHECK_TEXT(c_type)  check_string(w, type, *(const c_type *)value)
+#define CHECK_BYTES(c_type) check_bytes(w, type, value)
+#define CHECK_ANY(c_type)   check_json(w, value)
+
 static bool check(struct walk *w, const struct zkt_type *type,
                   const void *value)
 {
     const struct zkt_where where = here(w);
     switch (type->kind) {
-    case ZKT_KIND_INT32:
-        return zkt__rule_int(&where, type->of.ints, *(const int32_t *)value);
-    case ZKT_KIND_INT64:
-    case ZKT_KIND_TIMESTAMP:
-        return zkt__rule_int(&where, type->of.ints, *(const int64_t *)value);
-    case ZKT_KIND_UINT32:
-        return zkt__rule_int(&where, type->of.ints, *(const uint32_t *)value);
-    case ZKT_KIND_UINT64:
-        return check_uint64(w, type, *(const uint64_t *)value);
-    case ZKT_KIND_FLOAT64:
-        return zkt__rule_float(&where, type->of.floats, *(const double *)value);
-    case ZKT_KIND_STRING:
-        return check_string(w, type, *(const struct zkt_str *)value);
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, c_type, ...)     \
+    case ZKT_KIND_##symbol:                                                    \
+        return CHECK_##class(c_type);
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
     case ZKT_KIND_ENUM:
         return check_enum(w, type, *(const int *)value);
     case ZKT_KIND_STRUCT:
@@ -321,12 +315,6 @@ static bool check(struct walk *w, const struct zkt_type *type,
         return check_tuple(w, type, value);
     case ZKT_KIND_UNION:
         return check_union(w, type, value);
-    case ZKT_KIND_BYTES:
-        return check_bytes(w, type, value);
-    case ZKT_KIND_JSON:
-        return check_json(w, value);
-    case ZKT_KIND_BOOL:
-        return true;
     }
     return true;
 }
@@ -351,24 +339,37 @@ static bool check_string_fast(const struct zkt_string_rules *rules,
            zkt__utf8_valid(text.data, text.len);
 }
 
+#define GLANCE_AT_TRUTH(c_type) true
+#define GLANCE_AT_INTEGER(c_type)                                              \
+    zkt__rule_int_holds(type->of.ints, ZKT_WIDE(c_type, value))
+#define GLANCE_AT_TIME(c_type) GLANCE_AT_INTEGER(c_type)
+#define GLANCE_AT_REAL(c_type) false
+#define GLANCE_AT_TEXT(c_type)                                                 \
+    check_string_fast(type->of.strings, *(const c_type *)value)
+#define GLANCE_AT_BYTES(c_type) false
+#define GLANCE_AT_ANY(c_type)   false
+
 bool zkt__check_fast(const struct zkt_type *type, const void *value)
 {
     switch (type->kind) {
-    case ZKT_KIND_INT32:
-        return zkt__rule_int_holds(type->of.ints, *(const int32_t *)value);
-    case ZKT_KIND_INT64:
-    case ZKT_KIND_TIMESTAMP:
-        return zkt__rule_int_holds(type->of.ints, *(const int64_t *)value);
-    case ZKT_KIND_UINT32:
-        return zkt__rule_int_holds(type->of.ints, *(const uint32_t *)value);
-    case ZKT_KIND_STRING:
-        return check_string_fast(type->of.strings,
-                                 *(const struct zkt_str *)value);
-    case ZKT_KIND_BOOL:
-        return true;
-    default:
-        return false;
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, c_type, ...)     \
+    case ZKT_KIND_##symbol:                                                    \
+        return GLANCE_AT_##class(c_type);
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+    case ZKT_KIND_ENUM:
+    case ZKT_KIND_STRUCT:
+    case ZKT_KIND_LIST:
+    case ZKT_KIND_MAP:
+    case ZKT_KIND_OPTIONAL:
+    case ZKT_KIND_NULLABLE:
+    case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
+    case ZKT_KIND_TUPLE:
+    case ZKT_KIND_UNION:
+        break;
     }
+    return false;
 }
 
 bool zkt__check_map_key(struct zkt_str key, const struct zkt_step *path,

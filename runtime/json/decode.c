@@ -2,6 +2,7 @@
  * The decoders of the built-in kinds. Each consumes exactly one value, even a
  * wrong one, and reports its issues; so a bad value never hides another.
  */
+#include <float.h>
 #include <math.h>
 
 #include "base/base64.h"
@@ -35,11 +36,8 @@ bool zkt__decode_mismatch(struct zkt_reader *reader, const char *expected)
     return false;
 }
 
-bool zkt_decode_bool(struct zkt_reader *reader, const struct zkt_type *type,
-                     void *value)
+static bool take_bool(struct zkt_reader *reader, bool *out)
 {
-    bool *out = value;
-    (void)type;
     *out = false;
     if (zkt__reader_peek(reader) != ZKT_TOKEN_BOOL) {
         return zkt__decode_mismatch(reader, "boolean");
@@ -106,60 +104,22 @@ static bool take_integer(struct zkt_reader *reader, const struct zkt_type *type,
     return true;
 }
 
-bool zkt_decode_int32(struct zkt_reader *reader, const struct zkt_type *type,
-                      void *value)
-{
-    int64_t wide;
-    const bool good = take_integer(reader, type, zkt_type_int32.of.ints, &wide);
-    *(int32_t *)value = (int32_t)wide;
-    return good;
-}
-
-bool zkt_decode_uint32(struct zkt_reader *reader, const struct zkt_type *type,
-                       void *value)
-{
-    int64_t wide;
-    const bool good = take_integer(reader, type, zkt_type_uint32.of.ints,
-                                   &wide);
-    *(uint32_t *)value = (uint32_t)wide;
-    return good;
-}
-
-bool zkt_decode_uint64(struct zkt_reader *reader, const struct zkt_type *type,
-                       void *value)
-{
-    int64_t wide;
-    const bool good = take_integer(reader, type, zkt_type_uint64.of.ints,
-                                   &wide);
-    *(uint64_t *)value = (uint64_t)wide;
-    return good;
-}
-
-bool zkt_decode_int64(struct zkt_reader *reader, const struct zkt_type *type,
-                      void *value)
-{
-    return take_integer(reader, type, zkt_type_int64.of.ints, value);
-}
-
-bool zkt_decode_timestamp(struct zkt_reader *reader,
-                          const struct zkt_type *type, void *value)
-{
-    return take_integer(reader, type, zkt_type_timestamp.of.ints, value);
-}
-
-bool zkt_decode_float64(struct zkt_reader *reader, const struct zkt_type *type,
-                        void *value)
+/* A number within @type's rules, likewise; for a float rounded to one. */
+static bool take_real(struct zkt_reader *reader, const struct zkt_type *type,
+                      const struct zkt_float_rules *widest, double *out)
 {
     struct zkt_number number;
-    double *out = value;
     *out = 0;
     if (!take_number(reader, "number", &number)) {
         return false;
     }
     const struct zkt_where where = here(reader);
-    const struct zkt_float_rules *rules = reader->tolerant
-                                              ? zkt_type_float64.of.floats
-                                              : type->of.floats;
+    const struct zkt_float_rules *rules = reader->tolerant ? widest
+                                                           : type->of.floats;
+    /* Past the largest float it stays as it is, and is refused for that. */
+    if (type->size == sizeof(float) && fabs(number.real) <= (double)FLT_MAX) {
+        number.real = (double)(float)number.real;
+    }
     if (!zkt__rule_float(&where, rules, number.real)) {
         return false;
     }
@@ -167,7 +127,7 @@ bool zkt_decode_float64(struct zkt_reader *reader, const struct zkt_type *type,
     return true;
 }
 
-/* ---- strings and enums ---- */
+/* ---- strings ---- */
 
 /* Terminates a text that became shorter. It is in the reader's buffer, before
  * the current position. */
@@ -196,10 +156,9 @@ static bool take_text(struct zkt_reader *reader, struct zkt_str *out)
     return true;
 }
 
-bool zkt_decode_string(struct zkt_reader *reader, const struct zkt_type *type,
-                       void *value)
+static bool take_string(struct zkt_reader *reader, const struct zkt_type *type,
+                        struct zkt_str *out)
 {
-    struct zkt_str *out = value;
     if (!take_text(reader, out)) {
         return false;
     }
@@ -219,10 +178,9 @@ bool zkt_decode_string(struct zkt_reader *reader, const struct zkt_type *type,
     return zkt__rule_string(&where, rules, *out);
 }
 
-bool zkt_decode_bytes(struct zkt_reader *reader, const struct zkt_type *type,
-                      void *value)
+static bool take_bytes(struct zkt_reader *reader, const struct zkt_type *type,
+                       struct zkt_bytes *out)
 {
-    struct zkt_bytes *out = value;
     struct zkt_str text;
     *out = (struct zkt_bytes){ NULL, 0 };
     if (!take_text(reader, &text)) {
@@ -242,18 +200,52 @@ bool zkt_decode_bytes(struct zkt_reader *reader, const struct zkt_type *type,
            zkt__rule_bytes(&where, type->of.bytes, out->len);
 }
 
-bool zkt_decode_json(struct zkt_reader *reader, const struct zkt_type *type,
-                     void *value)
+static bool take_json(struct zkt_reader *reader, struct zkt_json *out)
 {
     struct zkt_str text;
-    (void)type;
-    *(struct zkt_json *)value = (struct zkt_json){ NULL, 0 };
+    *out = (struct zkt_json){ NULL, 0 };
     if (!zkt__reader_skip(reader, &text)) {
         return false;
     }
-    *(struct zkt_json *)value = (struct zkt_json){ text.data, text.len };
+    *out = (struct zkt_json){ text.data, text.len };
     return true;
 }
+
+/* ---- any scalar ---- */
+
+/* The body of zkt_decode_WORD. */
+#define TAKE_TRUTH(word, c_type)                                               \
+    (void)type;                                                                \
+    return take_bool(reader, value)
+#define TAKE_INTEGER(word, c_type)                                             \
+    int64_t wide;                                                              \
+    const bool good = take_integer(reader, type, zkt_type_##word.of.ints,      \
+                                   &wide);                                     \
+    *(c_type *)value = (c_type)wide;                                           \
+    return good
+#define TAKE_TIME(word, c_type) TAKE_INTEGER(word, c_type)
+#define TAKE_REAL(word, c_type)                                                \
+    double wide;                                                               \
+    const bool good = take_real(reader, type, zkt_type_##word.of.floats,       \
+                                &wide);                                        \
+    *(c_type *)value = (c_type)wide;                                           \
+    return good
+#define TAKE_TEXT(word, c_type)  return take_string(reader, type, value)
+#define TAKE_BYTES(word, c_type) return take_bytes(reader, type, value)
+#define TAKE_ANY(word, c_type)                                                 \
+    (void)type;                                                                \
+    return take_json(reader, value)
+
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, c_type, ...)     \
+    bool zkt_decode_##word(struct zkt_reader *reader,                          \
+                           const struct zkt_type *type, void *value)           \
+    {                                                                          \
+        TAKE_##class(word, c_type);                                            \
+    }
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+
+/* ---- enums ---- */
 
 bool zkt_decode_enum(struct zkt_reader *reader, const struct zkt_type *type,
                      void *value)

@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "json/json.h"
+#include "json/scalar.h"
 
 /* The block of the copy; at is NULL while measuring. */
 struct block {
@@ -132,8 +133,42 @@ static void dup_index(struct block *b, struct zkt_any_map *map)
     }
 }
 
-/* Copies the memory that @value points to. @value is in the block already;
- * while measuring it is the original, and nothing is written. */
+static void dup_scalar(struct block *b, const struct zkt_type *type,
+                       void *value)
+{
+    struct zkt_bytes *bytes = value;
+    struct zkt_json *json = value;
+    struct zkt_str text;
+    const void *data;
+    switch (zkt__class_of(type)) {
+    case ZKT_CLASS_TEXT:
+        dup_string(b, value);
+        return;
+    case ZKT_CLASS_BYTES:
+        data = bytes->data;
+        dup_bytes(b, &data, bytes->len);
+        if (b->at != NULL) {
+            bytes->data = data;
+        }
+        return;
+    case ZKT_CLASS_ANY:
+        text = (struct zkt_str){ json->text, json->len };
+        dup_string(b, &text);
+        if (b->at != NULL) {
+            json->text = text.data;
+        }
+        return;
+    case ZKT_CLASS_NONE:
+    case ZKT_CLASS_TRUTH:
+    case ZKT_CLASS_INTEGER:
+    case ZKT_CLASS_TIME:
+    case ZKT_CLASS_REAL:
+        return;
+    }
+}
+
+/* Copies what @value points to; the value itself is in the block already, or
+ * nothing is written while measuring. */
 static void dup_inside(struct block *b, const struct zkt_type *type,
                        void *value)
 {
@@ -141,28 +176,13 @@ static void dup_inside(struct block *b, const struct zkt_type *type,
         return;
     }
     switch (type->kind) {
-    case ZKT_KIND_STRING: {
-        dup_string(b, value);
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+        dup_scalar(b, type, value);
         return;
-    }
-    case ZKT_KIND_BYTES: {
-        struct zkt_bytes *bytes = value;
-        const void *data = bytes->data;
-        dup_bytes(b, &data, bytes->len);
-        if (b->at != NULL) {
-            bytes->data = data;
-        }
+    case ZKT_KIND_ENUM:
         return;
-    }
-    case ZKT_KIND_JSON: {
-        struct zkt_json *json = value;
-        struct zkt_str text = { json->text, json->len };
-        dup_string(b, &text);
-        if (b->at != NULL) {
-            json->text = text.data;
-        }
-        return;
-    }
     case ZKT_KIND_STRUCT:
     case ZKT_KIND_TUPLE:
         dup_struct(b, type, value);
@@ -194,8 +214,6 @@ static void dup_inside(struct block *b, const struct zkt_type *type,
     case ZKT_KIND_BOXED:
     case ZKT_KIND_BOXED_NULLABLE:
         dup_boxed(b, type, value);
-        return;
-    default:
         return;
     }
 }

@@ -5,139 +5,48 @@
 #include "base/map.h"
 #include "json/json.h"
 
-#define WIRE_MAX 9007199254740991 /* 2^53 - 1: exact in every JSON reader */
-#define TIME_MAX 8640000000000000 /* ECMA-262, section 21.4.1.1 */
+/* ---- type tables ---- */
 
-static const struct zkt_int_rules any_int32 = { INT32_MIN, INT32_MAX, 0 };
-static const struct zkt_int_rules any_uint32 = { 0, UINT32_MAX, 0 };
-static const struct zkt_int_rules any_int64 = { -WIRE_MAX, WIRE_MAX, 0 };
-static const struct zkt_int_rules any_uint64 = { 0, WIRE_MAX, 0 };
-static const struct zkt_int_rules any_timestamp = { -TIME_MAX, TIME_MAX, 0 };
-static const struct zkt_float_rules any_float64 = { .min = -INFINITY,
-                                                    .max = INFINITY };
-static const struct zkt_string_rules any_string = { .max = UINT32_MAX };
-static const struct zkt_bytes_rules any_bytes = { .max = UINT32_MAX };
+#define RULES_OF_TRUTH(min, max) .of.nothing = NULL
+#define RULES_OF_INTEGER(min, max)                                             \
+    .of.ints = &(const struct zkt_int_rules)                                   \
+    {                                                                          \
+        (int64_t)(min), (int64_t)(max), 0                                      \
+    }
+#define RULES_OF_TIME(min, max) RULES_OF_INTEGER(min, max)
+#define RULES_OF_REAL(min, max)                                                \
+    .of.floats = &(const struct zkt_float_rules)                               \
+    {                                                                          \
+        min, max, false, false                                                 \
+    }
+#define RULES_OF_TEXT(min, max_)                                               \
+    .owns = true, .of.strings = &(const struct zkt_string_rules)               \
+    {                                                                          \
+        .max = UINT32_MAX                                                      \
+    }
+#define RULES_OF_BYTES(min, max_)                                              \
+    .owns = true, .of.bytes = &(const struct zkt_bytes_rules)                  \
+    {                                                                          \
+        .max = UINT32_MAX                                                      \
+    }
+#define RULES_OF_ANY(min, max) .owns = true
 
-const struct zkt_type zkt_type_bool = {
-    .kind = ZKT_KIND_BOOL,
-    .size = sizeof(bool),
-    .decode = zkt_decode_bool,
-    .encode = zkt_encode_bool,
-};
-const struct zkt_type zkt_type_int32 = {
-    .kind = ZKT_KIND_INT32,
-    .size = sizeof(int32_t),
-    .of.ints = &any_int32,
-    .decode = zkt_decode_int32,
-    .encode = zkt_encode_int32,
-};
-const struct zkt_type zkt_type_uint32 = {
-    .kind = ZKT_KIND_UINT32,
-    .size = sizeof(uint32_t),
-    .of.ints = &any_uint32,
-    .decode = zkt_decode_uint32,
-    .encode = zkt_encode_uint32,
-};
-const struct zkt_type zkt_type_uint64 = {
-    .kind = ZKT_KIND_UINT64,
-    .size = sizeof(uint64_t),
-    .of.ints = &any_uint64,
-    .decode = zkt_decode_uint64,
-    .encode = zkt_encode_int64,
-};
-const struct zkt_type zkt_type_int64 = {
-    .kind = ZKT_KIND_INT64,
-    .size = sizeof(int64_t),
-    .of.ints = &any_int64,
-    .decode = zkt_decode_int64,
-    .encode = zkt_encode_int64,
-};
-const struct zkt_type zkt_type_timestamp = {
-    .kind = ZKT_KIND_TIMESTAMP,
-    .size = sizeof(int64_t),
-    .of.ints = &any_timestamp,
-    .decode = zkt_decode_timestamp,
-    .encode = zkt_encode_int64,
-};
-const struct zkt_type zkt_type_float64 = {
-    .kind = ZKT_KIND_FLOAT64,
-    .size = sizeof(double),
-    .of.floats = &any_float64,
-    .decode = zkt_decode_float64,
-    .encode = zkt_encode_float64,
-};
-const struct zkt_type zkt_type_string = {
-    .kind = ZKT_KIND_STRING,
-    .size = sizeof(struct zkt_str),
-    .owns = true,
-    .of.strings = &any_string,
-    .decode = zkt_decode_string,
-    .encode = zkt_encode_string,
-};
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, c_type, ...)     \
+    const struct zkt_type zkt_type_##word = {                                  \
+        .kind = ZKT_KIND_##symbol,                                             \
+        .size = sizeof(c_type),                                                \
+        RULES_OF_##class(min, max),                                            \
+        .decode = zkt_decode_##word,                                           \
+        .encode = zkt_encode_##word,                                           \
+    };
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
 
-const struct zkt_type zkt_type_bytes = {
-    .kind = ZKT_KIND_BYTES,
-    .size = sizeof(struct zkt_bytes),
-    .owns = true,
-    .of.bytes = &any_bytes,
-    .decode = zkt_decode_bytes,
-    .encode = zkt_encode_bytes,
-};
-const struct zkt_type zkt_type_json = {
-    .kind = ZKT_KIND_JSON,
-    .size = sizeof(struct zkt_json),
-    .owns = true,
-    .decode = zkt_decode_json,
-    .encode = zkt_encode_json,
-};
+/* ---- scalars ---- */
 
-void zkt_encode_bool(struct zkt_writer *writer, const struct zkt_type *type,
-                     const void *value)
+static void write_bytes(struct zkt_writer *writer,
+                        const struct zkt_bytes *bytes)
 {
-    (void)type;
-    zkt_write_bool(writer, *(const bool *)value);
-}
-
-void zkt_encode_int32(struct zkt_writer *writer, const struct zkt_type *type,
-                      const void *value)
-{
-    (void)type;
-    zkt_write_int64(writer, *(const int32_t *)value);
-}
-
-void zkt_encode_uint32(struct zkt_writer *writer, const struct zkt_type *type,
-                       const void *value)
-{
-    (void)type;
-    zkt_write_int64(writer, *(const uint32_t *)value);
-}
-
-void zkt_encode_int64(struct zkt_writer *writer, const struct zkt_type *type,
-                      const void *value)
-{
-    (void)type;
-    zkt_write_int64(writer, *(const int64_t *)value);
-}
-
-void zkt_encode_float64(struct zkt_writer *writer, const struct zkt_type *type,
-                        const void *value)
-{
-    (void)type;
-    zkt_write_float64(writer, *(const double *)value);
-}
-
-void zkt_encode_string(struct zkt_writer *writer, const struct zkt_type *type,
-                       const void *value)
-{
-    (void)type;
-    zkt_write_string(writer, *(const struct zkt_str *)value);
-}
-
-void zkt_encode_bytes(struct zkt_writer *writer, const struct zkt_type *type,
-                      const void *value)
-{
-    const struct zkt_bytes *bytes = value;
-    (void)type;
     ZKT_WRITE(writer, "\"");
     if (bytes->len < SIZE_MAX / 2 &&
         zkt_write_reserve(writer, ZKT_BASE64_LEN(bytes->len))) {
@@ -147,17 +56,35 @@ void zkt_encode_bytes(struct zkt_writer *writer, const struct zkt_type *type,
     ZKT_WRITE(writer, "\"");
 }
 
-void zkt_encode_json(struct zkt_writer *writer, const struct zkt_type *type,
-                     const void *value)
+static void write_json(struct zkt_writer *writer, const struct zkt_json *json)
 {
-    const struct zkt_json *json = value;
-    (void)type;
     if (json->len > 0) {
         zkt_write_raw(writer, json->text, json->len);
     } else {
         ZKT_WRITE(writer, "null");
     }
 }
+
+#define WRITE_TRUTH(word, c_type) zkt_write_bool(writer, *(const bool *)value)
+#define WRITE_INTEGER(word, c_type)                                            \
+    zkt_write_int64(writer, (int64_t) * (const c_type *)value)
+#define WRITE_TIME(word, c_type) WRITE_INTEGER(word, c_type)
+#define WRITE_REAL(word, c_type)                                               \
+    zkt_write_##word(writer, *(const c_type *)value)
+#define WRITE_TEXT(word, c_type)                                               \
+    zkt_write_string(writer, *(const c_type *)value)
+#define WRITE_BYTES(word, c_type) write_bytes(writer, value)
+#define WRITE_ANY(word, c_type)   write_json(writer, value)
+
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, c_type, ...)     \
+    void zkt_encode_##word(struct zkt_writer *writer,                          \
+                           const struct zkt_type *type, const void *value)     \
+    {                                                                          \
+        (void)type;                                                            \
+        WRITE_##class(word, c_type);                                           \
+    }
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
 
 void zkt_encode_enum(struct zkt_writer *writer, const struct zkt_type *type,
                      const void *value)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "json/rules.h"
+#include "json/scalar.h"
 
 enum {
     FEW = 8 /* items compared pairwise */
@@ -16,6 +17,11 @@ struct sorting {
 };
 
 static int compare_ints(int64_t a, int64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static int compare_reals(double a, double b)
 {
     return a < b ? -1 : a > b;
 }
@@ -32,18 +38,22 @@ static int compare(const struct sorting *s, uint32_t a, uint32_t b)
 {
     const char *x = s->items + a * s->type->size;
     const char *y = s->items + b * s->type->size;
-    switch (s->type->kind) {
-    case ZKT_KIND_FLOAT64: {
-        const double p = *(const double *)(const void *)x;
-        const double q = *(const double *)(const void *)y;
-        return p < q ? -1 : p > q;
-    }
-    case ZKT_KIND_STRING:
+    switch (zkt__class_of(s->type)) {
+    case ZKT_CLASS_REAL:
+        return compare_reals(zkt__real_at(s->type, x),
+                             zkt__real_at(s->type, y));
+    case ZKT_CLASS_TEXT:
         return compare_strings((const struct zkt_str *)(const void *)x,
                                (const struct zkt_str *)(const void *)y);
-    default:
-        return memcmp(x, y, s->type->size);
+    case ZKT_CLASS_NONE: /* an enum */
+    case ZKT_CLASS_TRUTH:
+    case ZKT_CLASS_INTEGER:
+    case ZKT_CLASS_TIME:
+    case ZKT_CLASS_BYTES: /* these two have no `unique` */
+    case ZKT_CLASS_ANY:
+        break;
     }
+    return memcmp(x, y, s->type->size);
 }
 
 /* Sorts @count indexes at @order, stably; @spare has room for as many. */

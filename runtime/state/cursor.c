@@ -13,9 +13,20 @@ bool zkt__is_absent(const struct zkt_type *type, const void *value)
     case ZKT_KIND_BOXED:
         memcpy(&box, value, sizeof(box));
         return box == NULL;
-    default:
-        return false;
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+    case ZKT_KIND_ENUM:
+    case ZKT_KIND_STRUCT:
+    case ZKT_KIND_LIST:
+    case ZKT_KIND_MAP:
+    case ZKT_KIND_NULLABLE:
+    case ZKT_KIND_BOXED_NULLABLE:
+    case ZKT_KIND_TUPLE:
+    case ZKT_KIND_UNION:
+        break;
     }
+    return false;
 }
 
 void *zkt__unwrap(const struct zkt_type **type, void *value)
@@ -32,9 +43,18 @@ void *zkt__unwrap(const struct zkt_type **type, void *value)
         memcpy(&box, value, sizeof(box));
         *type = info->value;
         return box;
-    default:
-        return value;
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+    case ZKT_KIND_ENUM:
+    case ZKT_KIND_STRUCT:
+    case ZKT_KIND_LIST:
+    case ZKT_KIND_MAP:
+    case ZKT_KIND_TUPLE:
+    case ZKT_KIND_UNION:
+        break;
     }
+    return value;
 }
 
 /* Returns the value a step below @value, which has @parent's type; NULL if

@@ -311,9 +311,19 @@ static enum outcome find_step(const struct zkt_place *at, struct zkt_str token,
         return find_item(at, step);
     case ZKT_KIND_MAP:
         return find_entry(at, step);
-    default:
-        return MISMATCH; /* the path continues below a scalar */
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+    case ZKT_KIND_ENUM:
+    case ZKT_KIND_OPTIONAL:
+    case ZKT_KIND_NULLABLE:
+    case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
+    case ZKT_KIND_TUPLE:
+    case ZKT_KIND_UNION:
+        break;
     }
+    return MISMATCH; /* the path continues below a scalar */
 }
 
 /* ---- inside of tuples and unions, which are set whole ---- */
@@ -477,9 +487,19 @@ static enum outcome apply_last(const struct apply *a, struct zkt_place *at,
         return apply_to_list(a, at, op, token);
     case ZKT_KIND_MAP:
         return apply_to_map(a, at, op, token);
-    default:
-        return MISMATCH;
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+    case ZKT_KIND_ENUM:
+    case ZKT_KIND_OPTIONAL:
+    case ZKT_KIND_NULLABLE:
+    case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
+    case ZKT_KIND_TUPLE:
+    case ZKT_KIND_UNION:
+        break;
     }
+    return MISMATCH;
 }
 
 /* Looks up each token once: its kind decides whether the path continues from a

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "state/container.h"
+#include "json/scalar.h"
 
 /* ---- copying ---- */
 
@@ -175,6 +176,27 @@ static bool copy_boxed(const struct zkt_store *store,
     return own != NULL && zkt__value_copy(store, inner, own, box);
 }
 
+static bool copy_scalar(const struct zkt_store *store,
+                        const struct zkt_type *type, void *to, const void *from)
+{
+    switch (zkt__class_of(type)) {
+    case ZKT_CLASS_TEXT:
+        return copy_string(store, to, *(const struct zkt_str *)from);
+    case ZKT_CLASS_BYTES:
+        return copy_bytes(store, to, from);
+    case ZKT_CLASS_ANY:
+        return copy_json(store, to, from);
+    case ZKT_CLASS_NONE:
+    case ZKT_CLASS_TRUTH:
+    case ZKT_CLASS_INTEGER:
+    case ZKT_CLASS_TIME:
+    case ZKT_CLASS_REAL:
+        break;
+    }
+    memcpy(to, from, type->size);
+    return true;
+}
+
 /* Copies into the zeroed @to. On failure the parts already copied remain, for
  * the caller to release. */
 static bool copy(const struct zkt_store *store, const struct zkt_type *type,
@@ -182,12 +204,13 @@ static bool copy(const struct zkt_store *store, const struct zkt_type *type,
 {
     const struct zkt_optional_info *optional = type->of.optionals;
     switch (type->kind) {
-    case ZKT_KIND_STRING:
-        return copy_string(store, to, *(const struct zkt_str *)from);
-    case ZKT_KIND_BYTES:
-        return copy_bytes(store, to, from);
-    case ZKT_KIND_JSON:
-        return copy_json(store, to, from);
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+        return copy_scalar(store, type, to, from);
+    case ZKT_KIND_ENUM:
+        memcpy(to, from, type->size);
+        return true;
     case ZKT_KIND_STRUCT:
     case ZKT_KIND_TUPLE:
         return copy_struct(store, type, to, from);
@@ -209,10 +232,8 @@ static bool copy(const struct zkt_store *store, const struct zkt_type *type,
     case ZKT_KIND_BOXED:
     case ZKT_KIND_BOXED_NULLABLE:
         return copy_boxed(store, optional->value, to, from);
-    default:
-        memcpy(to, from, type->size);
-        return true;
     }
+    return true;
 }
 
 bool zkt__value_copy(const struct zkt_store *store, const struct zkt_type *type,
@@ -274,6 +295,31 @@ static void release_block(const struct zkt_store *store, const void *data,
     }
 }
 
+static void release_scalar(const struct zkt_store *store,
+                           const struct zkt_type *type, const void *value)
+{
+    const struct zkt_str *text = value;
+    const struct zkt_bytes *bytes = value;
+    const struct zkt_json *json = value;
+    switch (zkt__class_of(type)) {
+    case ZKT_CLASS_TEXT:
+        release_block(store, text->data, text->len);
+        return;
+    case ZKT_CLASS_BYTES:
+        release_block(store, bytes->data, bytes->len);
+        return;
+    case ZKT_CLASS_ANY:
+        release_block(store, json->text, json->len);
+        return;
+    case ZKT_CLASS_NONE:
+    case ZKT_CLASS_TRUTH:
+    case ZKT_CLASS_INTEGER:
+    case ZKT_CLASS_TIME:
+    case ZKT_CLASS_REAL:
+        return;
+    }
+}
+
 static void release_union(const struct zkt_store *store,
                           const struct zkt_type *type, char *value)
 {
@@ -293,17 +339,12 @@ void zkt__value_release(const struct zkt_store *store,
         return;
     }
     switch (type->kind) {
-    case ZKT_KIND_STRING:
-        release_block(store, ((struct zkt_str *)value)->data,
-                      ((struct zkt_str *)value)->len);
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+        release_scalar(store, type, value);
         break;
-    case ZKT_KIND_BYTES:
-        release_block(store, ((struct zkt_bytes *)value)->data,
-                      ((struct zkt_bytes *)value)->len);
-        break;
-    case ZKT_KIND_JSON:
-        release_block(store, ((struct zkt_json *)value)->text,
-                      ((struct zkt_json *)value)->len);
+    case ZKT_KIND_ENUM:
         break;
     case ZKT_KIND_UNION:
         release_union(store, type, value);
@@ -332,8 +373,6 @@ void zkt__value_release(const struct zkt_store *store,
     case ZKT_KIND_BOXED:
     case ZKT_KIND_BOXED_NULLABLE:
         release_boxed(store, type->of.optionals->value, value);
-        break;
-    default:
         break;
     }
     memset(value, 0, type->size);
@@ -421,23 +460,40 @@ static bool equal_blocks(const void *a, size_t a_len, const void *b,
     return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
 }
 
+static bool equal_scalars(const struct zkt_type *type, const void *a,
+                          const void *b)
+{
+    const struct zkt_bytes *x = a, *y = b;
+    const struct zkt_json *p = a, *q = b;
+    switch (zkt__class_of(type)) {
+    case ZKT_CLASS_REAL:
+        return zkt__real_at(type, a) == zkt__real_at(type, b);
+    case ZKT_CLASS_TEXT:
+        return zkt_str_eq(*(const struct zkt_str *)a,
+                          *(const struct zkt_str *)b);
+    case ZKT_CLASS_BYTES:
+        return equal_blocks(x->data, x->len, y->data, y->len);
+    case ZKT_CLASS_ANY:
+        return equal_blocks(p->text, p->len, q->text, q->len);
+    case ZKT_CLASS_NONE:
+    case ZKT_CLASS_TRUTH:
+    case ZKT_CLASS_INTEGER:
+    case ZKT_CLASS_TIME:
+        break;
+    }
+    return memcmp(a, b, type->size) == 0;
+}
+
 bool zkt__value_equal(const struct zkt_type *type, const void *a, const void *b)
 {
     const struct zkt_optional_info *optional = type->of.optionals;
     switch (type->kind) {
-    case ZKT_KIND_FLOAT64:
-        return *(const double *)a == *(const double *)b;
-    case ZKT_KIND_STRING:
-        return zkt_str_eq(*(const struct zkt_str *)a,
-                          *(const struct zkt_str *)b);
-    case ZKT_KIND_BYTES: {
-        const struct zkt_bytes *x = a, *y = b;
-        return equal_blocks(x->data, x->len, y->data, y->len);
-    }
-    case ZKT_KIND_JSON: {
-        const struct zkt_json *x = a, *y = b;
-        return equal_blocks(x->text, x->len, y->text, y->len);
-    }
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+        return equal_scalars(type, a, b);
+    case ZKT_KIND_ENUM:
+        return memcmp(a, b, type->size) == 0;
     case ZKT_KIND_STRUCT:
     case ZKT_KIND_TUPLE:
         return equal_structs(type, a, b);
@@ -458,9 +514,8 @@ bool zkt__value_equal(const struct zkt_type *type, const void *a, const void *b)
     case ZKT_KIND_BOXED:
     case ZKT_KIND_BOXED_NULLABLE:
         return equal_boxed(optional->value, a, b);
-    default:
-        return memcmp(a, b, type->size) == 0;
     }
+    return false;
 }
 
 bool zkt__value_default(const struct zkt_store *store,

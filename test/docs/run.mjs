@@ -50,6 +50,7 @@ const [folder, compiler, cc, ...link] = process.argv.slice(2);
 const work = path.resolve(folder);
 const zocketc = path.resolve(compiler);
 const headers = path.join(root, "runtime/include");
+const includes = [`-I${headers}`, `-I${path.join(root, "shared")}`];
 const run = promisify(execFile);
 const WARNINGS = [
   "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow",
@@ -112,7 +113,7 @@ class Page {
     return Promise.all(
       sources.map(async (f) => {
         const object = path.join(folder, f + ".o");
-        await run(cc, ["-std=c11", ...WARNINGS, `-I${headers}`, `-I${folder}`, "-c",
+        await run(cc, ["-std=c11", ...WARNINGS, ...includes, `-I${folder}`, "-c",
           path.join(folder, f), "-o", object]);
         return object;
       }),
@@ -199,7 +200,7 @@ async function compile(listing, source, folders, flags) {
   const object = source.replace(/\.c$/, ".o");
   await run(cc, [
     ...WARNINGS, ...flags, ...folders.map((f) => `-I${f}`),
-    `-I${headers}`, "-c", source, "-o", object,
+    ...includes, "-c", source, "-o", object,
   ]);
   return object;
 }
@@ -298,7 +299,7 @@ function tools() {
   fs.writeFileSync(path.join(bin, "cc"),
     `#!/bin/sh\nexec ${cc} ${flags} "$@"\n`, { mode: 0o755 });
   fs.writeFileSync(path.join(bin, "zocket.pc"),
-    `Name: zocket\nDescription: -\nVersion: 0.1.0\nCflags: -I${headers}\n` +
+    `Name: zocket\nDescription: -\nVersion: 0.1.0\nCflags: ${includes.join(" ")}\n` +
     `Libs: ${link.join(" ")}\nzocketc=${bin}/zocketc\n`);
   return environment;
 }

@@ -59,13 +59,17 @@ static inline bool real_fits(const struct zkt_float_rules *rules, double value)
            (rules->below ? value < rules->max : value <= rules->max);
 }
 
-static inline double random_real(const struct zkt_float_rules *rules)
+static inline double random_real(const struct zkt_type *type)
 {
     static const double values[] = { 0,       1,      -1,        0.5,
                                      0.1,     1e21,   1e-7,      3e5,
                                      1.0 / 3, 5e-324, 123456.789 };
+    const struct zkt_float_rules *rules = type->of.floats;
     for (int i = 0; i < 20; i++) {
-        const double value = values[random_below(11)];
+        double value = values[random_below(11)];
+        if (type->size == sizeof(float)) {
+            value = (double)(float)value;
+        }
         if (real_fits(rules, value)) {
             return value;
         }
@@ -209,50 +213,35 @@ static inline void random_boxed(struct zkt_arena *arena,
     }
 }
 
-static inline void random_scalar(struct zkt_arena *arena,
-                                 const struct zkt_type *type, void *out)
+static inline struct zkt_str random_string(struct zkt_arena *arena,
+                                           const struct zkt_string_rules *rules)
 {
-    switch (type->kind) {
-    case ZKT_KIND_BOOL:
-        *(bool *)out = random_below(2) != 0;
-        break;
-    case ZKT_KIND_INT32:
-        *(int32_t *)out = (int32_t)random_int(type->of.ints);
-        break;
-    case ZKT_KIND_UINT32:
-        *(uint32_t *)out = (uint32_t)random_int(type->of.ints);
-        break;
-    case ZKT_KIND_INT64:
-    case ZKT_KIND_UINT64: /* at most INT64_MAX */
-    case ZKT_KIND_TIMESTAMP:
-        *(int64_t *)out = random_int(type->of.ints);
-        break;
-    case ZKT_KIND_FLOAT64:
-        *(double *)out = random_real(type->of.floats);
-        break;
-    case ZKT_KIND_STRING:
-        *(struct zkt_str *)out = random_ruled_text != NULL
-                                     ? random_ruled_text(arena,
-                                                         type->of.strings)
+    return random_ruled_text != NULL ? random_ruled_text(arena, rules)
                                      : random_text(arena);
-        break;
-    case ZKT_KIND_BYTES:
-        *(struct zkt_bytes *)out = random_bytes(arena, type->of.bytes);
-        break;
-    case ZKT_KIND_JSON:
-        *(struct zkt_json *)out = random_json();
-        break;
-    default:
-        *(int *)out = (int)random_below(type->of.enums->count);
-        break;
-    }
 }
+
+#define RANDOM_TRUTH(c_type)   random_below(2) != 0
+#define RANDOM_INTEGER(c_type) (c_type) random_int(type->of.ints)
+#define RANDOM_TIME(c_type)    RANDOM_INTEGER(c_type)
+#define RANDOM_REAL(c_type)    (c_type) random_real(type)
+#define RANDOM_TEXT(c_type)    random_string(arena, type->of.strings)
+#define RANDOM_BYTES(c_type)   random_bytes(arena, type->of.bytes)
+#define RANDOM_ANY(c_type)     random_json()
 
 static void random_value(struct zkt_arena *arena, const struct zkt_type *type,
                          void *out, unsigned depth)
 {
     memset(out, 0, type->size);
     switch (type->kind) {
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, c_type, ...)     \
+    case ZKT_KIND_##symbol:                                                    \
+        *(c_type *)out = RANDOM_##class(c_type);                               \
+        break;
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+    case ZKT_KIND_ENUM:
+        *(int *)out = (int)random_below(type->of.enums->count);
+        break;
     case ZKT_KIND_STRUCT:
     case ZKT_KIND_TUPLE:
         random_struct(arena, type, out, depth);
@@ -273,9 +262,6 @@ static void random_value(struct zkt_arena *arena, const struct zkt_type *type,
     case ZKT_KIND_BOXED:
     case ZKT_KIND_BOXED_NULLABLE:
         random_boxed(arena, type, out, depth);
-        break;
-    default:
-        random_scalar(arena, type, out);
         break;
     }
 }

@@ -289,9 +289,9 @@ const char *lower_initialiser(struct lower *l, const struct ast_value *value,
     case SCHEMA_OPTIONAL:
     case SCHEMA_NULLABLE:
         return of_optional(l, value, type);
-#define SCALAR(symbol, ...) case SCHEMA_##symbol:
+#define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
-#undef SCALAR
+#undef ZKT_SCALAR
     case SCHEMA_KIND_COUNT:
         break;
     }

@@ -9,25 +9,25 @@
 /* ---- scalars ---- */
 
 struct scalar {
-    const char *c_kind, *c_type, *c_param, *c_item, *c_empty, *word,
+    const char *c_kind, *c_type, *c_param, *c_item, *c_empty, *container,
         *descriptor, *decoder, *encoder, *writer;
 };
 
 static const struct scalar scalars[SCHEMA_KIND_COUNT] = {
-#define SCALAR(symbol, word, class, noun, min, max, json, c, empty, c_word,    \
-               codec, writer)                                                  \
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, c, empty,        \
+                   container, writer)                                          \
     [SCHEMA_##symbol] = { "ZKT_KIND_" #symbol,                                 \
-                          c,                                                   \
-                          c " ",                                               \
-                          "const " c " *",                                     \
+                          #c,                                                  \
+                          #c " ",                                              \
+                          "const " #c " *",                                    \
                           empty,                                               \
-                          c_word,                                              \
-                          "zkt_type_" word,                                    \
-                          "zkt_decode_" word,                                  \
-                          "zkt_encode_" codec,                                 \
+                          #container,                                          \
+                          "zkt_type_" #word,                                   \
+                          "zkt_decode_" #word,                                 \
+                          "zkt_encode_" #word,                                 \
                           writer },
 #include "scalars.def"
-#undef SCALAR
+#undef ZKT_SCALAR
 };
 
 static bool owns_memory(enum schema_kind kind)
@@ -94,7 +94,7 @@ const char *lower_declaration(struct lower *l, const struct model_type *type,
 static const char *word_of(const struct lower *l, const struct model_type *type)
 {
     if (schema_is_scalar(type->kind)) {
-        return scalars[type->kind].word;
+        return scalars[type->kind].container + strlen("zkt_");
     }
     const char *word = lower_is_runtime(type->c_prefix)
                            ? type->c_prefix + 4
@@ -344,9 +344,9 @@ static struct model_type *make(struct lower *l,
     case SCHEMA_UNION:
     case SCHEMA_KIND_COUNT:
         return NULL; /* made with its declaration */
-#define SCALAR(symbol, ...) case SCHEMA_##symbol:
+#define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
-#undef SCALAR
+#undef ZKT_SCALAR
         break;
     }
     const struct model_type type = scalar_type(schema);

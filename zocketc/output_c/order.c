@@ -140,9 +140,9 @@ static void declare_type(struct arrange *a, const struct model_type *type)
         declare_container(a, type, MODEL_DECLARE_OPTIONAL);
         return;
     case SCHEMA_ENUM: /* all of them come first */
-#define SCALAR(symbol, ...) case SCHEMA_##symbol:
+#define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
-#undef SCALAR
+#undef ZKT_SCALAR
     case SCHEMA_KIND_COUNT:
         return;
     }

@@ -177,9 +177,9 @@ static struct json_value *describe_type(const struct describe *d,
     case SCHEMA_NULLABLE:
         json_value_add(to, "of", describe_type(d, type->inner));
         break;
-#define SCALAR(symbol, ...) case SCHEMA_##symbol:
+#define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
-#undef SCALAR
+#undef ZKT_SCALAR
         add_scalar_rules(d, to, type);
         break;
     case SCHEMA_KIND_COUNT:

@@ -336,9 +336,9 @@ static bool check_value(const struct check_site *at,
         return check_enum(at, value, type->enumeration);
     case SCHEMA_KIND_COUNT:
         return false;
-#define SCALAR(symbol, ...) case SCHEMA_##symbol:
+#define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
-#undef SCALAR
+#undef ZKT_SCALAR
         break;
     }
     *size += SIZE_OF_VALUE + size_of_json(value);

@@ -17,9 +17,9 @@
 #include "syntax/ast.h"
 
 enum schema_kind {
-#define SCALAR(symbol, ...) SCHEMA_##symbol,
+#define ZKT_SCALAR(symbol, ...) SCHEMA_##symbol,
 #include "scalars.def"
-#undef SCALAR
+#undef ZKT_SCALAR
     SCHEMA_ENUM,
     SCHEMA_STRUCT,
     SCHEMA_UNION,

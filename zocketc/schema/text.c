@@ -138,9 +138,9 @@ const char *schema_type_text(struct arena *arena, const struct schema_type *t)
         return arena_printf(arena, "%s?", inner);
     case SCHEMA_NULLABLE:
         return arena_printf(arena, "%s | null", inner);
-#define SCALAR(symbol, ...) case SCHEMA_##symbol:
+#define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
-#undef SCALAR
+#undef ZKT_SCALAR
     case SCHEMA_KIND_COUNT:
         break;
     }

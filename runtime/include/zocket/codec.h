@@ -147,55 +147,33 @@ struct zkt_reader {
  * from the text and from the arena.
  */
 
-/**
- * Reads true or false into a bool. Issues: invalid_type.
+/*
+ * The scalars:
+ *
+ *   bool       reads true or false. Issues: invalid_type.
+ *   int32 …    reads a whole number within the range of the kind; 1.0 and 1e3
+ *              are whole. Issues: invalid_type, also for a fraction; too_small,
+ *              too_big, not_multiple_of.
+ *   timestamp  reads milliseconds since the epoch. Issues as for int32.
+ *   float64    reads a number into the nearest double; -0 becomes 0. Issues:
+ *              invalid_type, also for a number too large for a double;
+ *              too_small, too_big.
+ *   string     reads a string, with a NUL behind it; applies its transforms
+ *              first. Issues: invalid_type; too_small, too_big; invalid_format
+ *              for a pattern, a format or half of a surrogate pair.
+ *   bytes      reads a string of base64 (RFC 4648, section 4). The bytes take
+ *              the place of the text. Issues: invalid_type, invalid_format,
+ *              too_small, too_big.
+ *   json       reads any value, without a NUL behind it. The text is as it
+ *              came, with its spaces. Issues: too_big, if it is nested too
+ *              deeply.
  */
-bool zkt_decode_bool(struct zkt_reader *, const struct zkt_type *, void *);
-/**
- * Reads a whole number into an int32_t; 1.0 and 1e3 are whole. Issues:
- * invalid_type, also for a fraction; too_small, too_big, not_multiple_of.
- */
-bool zkt_decode_int32(struct zkt_reader *, const struct zkt_type *, void *);
-/**
- * Reads a whole number into a uint32_t. Issues as for int32; a negative number
- * is too_small.
- */
-bool zkt_decode_uint32(struct zkt_reader *, const struct zkt_type *, void *);
-/**
- * Reads a whole number within 2^53 - 1 of 0 into an int64_t. Issues as for
- * int32.
- */
-bool zkt_decode_int64(struct zkt_reader *, const struct zkt_type *, void *);
-/**
- * Reads a whole number up to 2^53 - 1 into a uint64_t. Issues as for int32.
- */
-bool zkt_decode_uint64(struct zkt_reader *, const struct zkt_type *, void *);
-/**
- * Reads a number into the nearest double; -0 becomes 0. Issues: invalid_type,
- * also for a number too large for a double; too_small, too_big.
- */
-bool zkt_decode_float64(struct zkt_reader *, const struct zkt_type *, void *);
-/**
- * Reads a string into a struct zkt_str with a NUL behind it; trims it and makes
- * it lower case first, where the rules say so. Issues: invalid_type; too_small,
- * too_big; invalid_format for a pattern, a format or half of a surrogate pair.
- */
-bool zkt_decode_string(struct zkt_reader *, const struct zkt_type *, void *);
-/**
- * Reads a string of base64 (RFC 4648, section 4) into a struct zkt_bytes. The
- * bytes take the place of the text. Issues: invalid_type, invalid_format,
- * too_small, too_big.
- */
-bool zkt_decode_bytes(struct zkt_reader *, const struct zkt_type *, void *);
-/**
- * Reads any value into a struct zkt_json, without a NUL behind it. The text is
- * as it came, with its spaces. Issues: too_big, if it is nested too deeply.
- */
-bool zkt_decode_json(struct zkt_reader *, const struct zkt_type *, void *);
-/**
- * Reads milliseconds since the epoch into an int64_t. Issues as for int32.
- */
-bool zkt_decode_timestamp(struct zkt_reader *, const struct zkt_type *, void *);
+#define ZKT_SCALAR(symbol, word, ...)                                          \
+    bool zkt_decode_##word(struct zkt_reader *, const struct zkt_type *,       \
+                           void *);
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+
 /**
  * Reads a string into an enum of C; -1 for a value that it does not have. That
  * has the issue invalid_value, unless the reader is tolerant. Issues: also
@@ -384,35 +362,15 @@ void zkt_write_end(struct zkt_writer *writer, size_t begin);
 /*
  * The encoders of the built-in kinds, as they stand in type tables: each
  * appends the value that the last argument points to. The value fits its type,
- * which the runtime has checked.
+ * which the runtime has checked. Those of the scalars append a bool or a number
+ * as zkt_write_… does, a string with quotes and escapes, bytes as a string of
+ * base64 with padding, and json as it is; null for an empty text.
  */
-
-/** Appends a bool. */
-void zkt_encode_bool(struct zkt_writer *, const struct zkt_type *,
-                     const void *);
-/** Appends an int32_t. */
-void zkt_encode_int32(struct zkt_writer *, const struct zkt_type *,
-                      const void *);
-/** Appends a uint32_t. */
-void zkt_encode_uint32(struct zkt_writer *, const struct zkt_type *,
-                       const void *);
-/**
- * Appends an int64_t: also a timestamp, and a uint64_t, as its values fit.
- */
-void zkt_encode_int64(struct zkt_writer *, const struct zkt_type *,
-                      const void *);
-/** Appends a double: zkt_write_float64. */
-void zkt_encode_float64(struct zkt_writer *, const struct zkt_type *,
-                        const void *);
-/** Appends a struct zkt_str: zkt_write_string. */
-void zkt_encode_string(struct zkt_writer *, const struct zkt_type *,
-                       const void *);
-/** Appends a struct zkt_bytes as a string of base64 with padding. */
-void zkt_encode_bytes(struct zkt_writer *, const struct zkt_type *,
-                      const void *);
-/** Appends a struct zkt_json as it is; null for an empty text. */
-void zkt_encode_json(struct zkt_writer *, const struct zkt_type *,
-                     const void *);
+#define ZKT_SCALAR(symbol, word, ...)                                          \
+    void zkt_encode_##word(struct zkt_writer *, const struct zkt_type *,       \
+                           const void *);
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
 /** Appends the elements of a tuple as an array. */
 void zkt_encode_tuple(struct zkt_writer *, const struct zkt_type *,
                       const void *);

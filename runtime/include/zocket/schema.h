@@ -81,31 +81,27 @@ struct zkt_issues;
  * and its JSON (RFC 8259). JSON of another kind has the issue invalid_type.
  */
 enum zkt_kind {
-    /* `bool`: bool; true or false. */
-    ZKT_KIND_BOOL,
-    /* `int32`: int32_t; a number. As for all integers its value counts, not its
-     * spelling: 1.0 and 1e3 are whole, 0.5 has the issue invalid_type. */
-    ZKT_KIND_INT32,
-    /* `uint32`: uint32_t; a number. */
-    ZKT_KIND_UINT32,
-    /* `int64`: int64_t; a number within 2^53 - 1 of 0, which every reader of
-     * JSON keeps exactly (RFC 8259, section 6). */
-    ZKT_KIND_INT64,
-    /* `uint64`: uint64_t; a number, at most 2^53 - 1. */
-    ZKT_KIND_UINT64,
-    /* `float64`: double, always finite; a number. -0 is read as 0. */
-    ZKT_KIND_FLOAT64,
-    /* `timestamp`: int64_t, milliseconds since the epoch, as far as a Date goes
-     * (ECMA-262, section 21.4.1.1); a number. */
-    ZKT_KIND_TIMESTAMP,
-    /* `string`: struct zkt_str; a string. Half of a surrogate pair has the
-     * issue invalid_format. */
-    ZKT_KIND_STRING,
-    /* `bytes`: struct zkt_bytes; a string of base64 with padding (RFC 4648,
-     * section 4). Other text has the issue invalid_format. */
-    ZKT_KIND_BYTES,
-    /* `json`: struct zkt_json; any value. */
-    ZKT_KIND_JSON,
+/*
+ * The scalars, in the order of scalars.def:
+ *
+ *   bool       bool; true or false.
+ *   int32, uint32, int64, uint64
+ *              an integer of that size; a number. Its value counts, not its
+ *              spelling: 1.0 and 1e3 are whole, 0.5 has the issue
+ *              invalid_type. Those of 64 bits end at 2^53 - 1, as far as
+ *              every reader of JSON is exact (RFC 8259, section 6).
+ *   float64    double, always finite; a number. -0 is read as 0.
+ *   timestamp  int64_t, milliseconds since the epoch, as far as a Date goes
+ *              (ECMA-262, section 21.4.1.1); a number.
+ *   string     struct zkt_str; a string. Half of a surrogate pair has the
+ *              issue invalid_format.
+ *   bytes      struct zkt_bytes; a string of base64 with padding (RFC 4648,
+ *              section 4). Other text has the issue invalid_format.
+ *   json       struct zkt_json; any value.
+ */
+#define ZKT_SCALAR(symbol, ...) ZKT_KIND_##symbol,
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
     /* `enum`: an enum of C; a string. */
     ZKT_KIND_ENUM,
     /* `struct`, states, inputs: a struct; an object. */
@@ -374,13 +370,14 @@ struct zkt_type {
 };
 
 /**
- * The built-in types, for uses without rules: `int32`, `string[]` and so on.
- * They have the ranges of their kinds: int64 and uint64 up to 2^53 - 1,
- * timestamp that of a Date. A client decodes every number by these ranges.
+ * The built-in types, for uses without rules: zkt_type_int32, zkt_type_string
+ * and so on. They have the ranges of their kinds (scalars.def). A client
+ * decodes every number by these ranges.
  */
-extern const struct zkt_type zkt_type_bool, zkt_type_int32, zkt_type_uint32,
-    zkt_type_int64, zkt_type_uint64, zkt_type_float64, zkt_type_timestamp,
-    zkt_type_string, zkt_type_bytes, zkt_type_json;
+#define ZKT_SCALAR(symbol, word, ...)                                          \
+    extern const struct zkt_type zkt_type_##word;
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
 
 /*
  * ---- the server's side of an app ----

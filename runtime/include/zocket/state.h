@@ -151,7 +151,7 @@ struct zkt_place *zkt_state_edit_entry(struct zkt_place *at, int field,
 
 /*
  * Lists and maps of built-in types that stand inside of other lists and maps: a
- * typed reference to their place for each row of ZKT_BUILTIN_TYPES, and the
+ * typed reference to their place for each scalar (scalars.def), and the
  * verbs of a generated header on it. The value types are those of types.h.
  *
  *   zkt_int32_list_append(demo_doc_edit_series(call, key), 3);
@@ -165,20 +165,20 @@ struct zkt_place *zkt_state_edit_entry(struct zkt_place *at, int field,
      * call->state. With a NULL place it does nothing: it comes from a value   \
      * that is not there, and the call is poisoned already.                    \
      */                                                                        \
-    struct zkt_##name##_list_ref {                                             \
+    struct name##_list_ref {                                                   \
         struct zkt_place *at;                                                  \
     };                                                                         \
     /**                                                                        \
      * A map in the state of the running call, as a list.                      \
      */                                                                        \
-    struct zkt_##name##_map_ref {                                              \
+    struct name##_map_ref {                                                    \
         struct zkt_place *at;                                                  \
     };                                                                         \
     /**                                                                        \
      * Inserts @item behind the last item: zkt_state_insert.                   \
      */                                                                        \
-    static inline void zkt_##name##_list_append(                               \
-        struct zkt_##name##_list_ref ref, type item)                           \
+    static inline void name##_list_append(struct name##_list_ref ref,          \
+                                          type item)                           \
     {                                                                          \
         zkt_state_insert(ref.at, ZKT_ITSELF, ZKT_LAST, &item);                 \
     }                                                                          \
@@ -186,59 +186,62 @@ struct zkt_place *zkt_state_edit_entry(struct zkt_place *at, int field,
      * Inserts @item before @index, which may be the length:                   \
      * zkt_state_insert.                                                       \
      */                                                                        \
-    static inline void zkt_##name##_list_insert(                               \
-        struct zkt_##name##_list_ref ref, size_t index, type item)             \
+    static inline void name##_list_insert(struct name##_list_ref ref,          \
+                                          size_t index, type item)             \
     {                                                                          \
         zkt_state_insert(ref.at, ZKT_ITSELF, index, &item);                    \
     }                                                                          \
     /**                                                                        \
      * Replaces the item at @index: zkt_state_replace.                         \
      */                                                                        \
-    static inline void zkt_##name##_list_replace(                              \
-        struct zkt_##name##_list_ref ref, size_t index, type item)             \
+    static inline void name##_list_replace(struct name##_list_ref ref,         \
+                                           size_t index, type item)            \
     {                                                                          \
         zkt_state_replace(ref.at, ZKT_ITSELF, index, &item);                   \
     }                                                                          \
     /**                                                                        \
      * Removes @count items from @index on: zkt_state_remove.                  \
      */                                                                        \
-    static inline void zkt_##name##_list_remove(                               \
-        struct zkt_##name##_list_ref ref, size_t index, size_t count)          \
+    static inline void name##_list_remove(struct name##_list_ref ref,          \
+                                          size_t index, size_t count)          \
     {                                                                          \
         zkt_state_remove(ref.at, ZKT_ITSELF, index, count);                    \
     }                                                                          \
     /**                                                                        \
      * Removes all items: zkt_state_clear.                                     \
      */                                                                        \
-    static inline void zkt_##name##_list_clear(                                \
-        struct zkt_##name##_list_ref ref)                                      \
+    static inline void name##_list_clear(struct name##_list_ref ref)           \
     {                                                                          \
         zkt_state_clear(ref.at, ZKT_ITSELF);                                   \
     }                                                                          \
     /**                                                                        \
      * Adds an entry, or replaces the value under @key: zkt_state_put.         \
      */                                                                        \
-    static inline void zkt_##name##_map_put(struct zkt_##name##_map_ref ref,   \
-                                            struct zkt_str key, type value)    \
+    static inline void name##_map_put(struct name##_map_ref ref,               \
+                                      struct zkt_str key, type value)          \
     {                                                                          \
         zkt_state_put(ref.at, ZKT_ITSELF, key, &value);                        \
     }                                                                          \
     /**                                                                        \
      * Removes the entry with @key, if it is there: zkt_state_delete.          \
      */                                                                        \
-    static inline void zkt_##name##_map_remove(                                \
-        struct zkt_##name##_map_ref ref, struct zkt_str key)                   \
+    static inline void name##_map_remove(struct name##_map_ref ref,            \
+                                         struct zkt_str key)                   \
     {                                                                          \
         zkt_state_delete(ref.at, ZKT_ITSELF, key);                             \
     }                                                                          \
     /**                                                                        \
      * Removes all entries: zkt_state_clear.                                   \
      */                                                                        \
-    static inline void zkt_##name##_map_clear(struct zkt_##name##_map_ref ref) \
+    static inline void name##_map_clear(struct name##_map_ref ref)             \
     {                                                                          \
         zkt_state_clear(ref.at, ZKT_ITSELF);                                   \
     }
-ZKT_BUILTIN_TYPES(X)
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, type, empty,     \
+                   name, ...)                                                  \
+    ZKT_CONTAINERS_OF_##class(X, name, type)
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
 #undef X
 
 #ifdef __cplusplus

@@ -147,8 +147,9 @@ struct zkt_json {
 /* ---- containers of built-in types ---- */
 
 /*
- * X(name, C type): the built-in types that a container can hold. `timestamp`
- * is an int64_t and shares the containers of int64. For each row there are
+ * X(name, C type) of a scalar that has containers of its own, by its class:
+ * `timestamp` is an int64_t and shares the containers of int64. For each scalar
+ * there are
  *
  *   struct zkt_int32_list   a list, `int32[]`
  *   struct zkt_int32_opt    a value that may be absent or null
@@ -168,44 +169,34 @@ struct zkt_json {
  *   const struct zkt_int32_entry ages[] = { { ZKT_STR_INIT("Ada"), 36 } };
  *   const struct zkt_int32_map map = { ages, 1, NULL };
  */
-#define ZKT_BUILTIN_TYPES(X)                                                   \
-    /* true, false */                                                          \
-    X(bool, bool)                                                              \
-    /* A whole number of 32 bits, with a sign and without. */                  \
-    X(int32, int32_t)                                                          \
-    X(uint32, uint32_t)                                                        \
-    /* A whole number up to 2^53 - 1, negative or not, as far as every reader  \
-     * of JSON is exact (RFC 8259, section 6). Also milliseconds since the     \
-     * epoch, for `timestamp`. */                                              \
-    X(int64, int64_t)                                                          \
-    X(uint64, uint64_t)                                                        \
-    /* A finite number. NaN and infinities are not JSON and fail a call that   \
-     * writes them; -0 is read as 0. */                                        \
-    X(float64, double)                                                         \
-    /* `string` */                                                             \
-    X(str, struct zkt_str)                                                     \
-    /* `bytes` */                                                              \
-    X(bytes, struct zkt_bytes)                                                 \
-    /* `json` */                                                               \
-    X(json, struct zkt_json)
+#define ZKT_CONTAINERS_OF_TRUTH(X, name, type)   X(name, type)
+#define ZKT_CONTAINERS_OF_INTEGER(X, name, type) X(name, type)
+#define ZKT_CONTAINERS_OF_TIME(X, name, type)
+#define ZKT_CONTAINERS_OF_REAL(X, name, type)  X(name, type)
+#define ZKT_CONTAINERS_OF_TEXT(X, name, type)  X(name, type)
+#define ZKT_CONTAINERS_OF_BYTES(X, name, type) X(name, type)
+#define ZKT_CONTAINERS_OF_ANY(X, name, type)   X(name, type)
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, type, empty,     \
+                   name, ...)                                                  \
+    ZKT_CONTAINERS_OF_##class(X, name, type)
 
 #define X(name, type)                                                          \
     /** A list, as handed out or as a program builds it. */                    \
-    struct zkt_##name##_list {                                                 \
+    struct name##_list {                                                       \
         /* The items, in order; borrowed. NULL only where len is 0. */         \
         const type *items;                                                     \
         /* Items. */                                                           \
         size_t len;                                                            \
     };                                                                         \
     /** An optional or nullable value; { 0 } is an absent value. */            \
-    struct zkt_##name##_opt {                                                  \
+    struct name##_opt {                                                        \
         /* False: absent, or null. */                                          \
         bool has;                                                              \
         /* The value; without meaning where has is false. */                   \
         type value;                                                            \
     };                                                                         \
     /** A key of a map and its value. */                                       \
-    struct zkt_##name##_entry {                                                \
+    struct name##_entry {                                                      \
         /* Borrowed; UTF-8, at most 256 bytes, perhaps none. */                \
         struct zkt_str key;                                                    \
         /* The value under the key. */                                         \
@@ -215,9 +206,9 @@ struct zkt_json {
      * A map. Its entries keep the order of insertion until an entry is        \
      * removed; then the last entry takes its place.                           \
      */                                                                        \
-    struct zkt_##name##_map {                                                  \
+    struct name##_map {                                                        \
         /* Entries with different keys; borrowed. */                           \
-        const struct zkt_##name##_entry *items;                                \
+        const struct name##_entry *items;                                      \
         /* Entries. */                                                         \
         size_t len;                                                            \
         /* The runtime's index, or NULL; a program that builds a map sets      \
@@ -230,10 +221,11 @@ struct zkt_json {
      * good until the map changes. It takes constant time in a map that has    \
      * an index: a map of more than 8 entries in a state or an input.          \
      */                                                                        \
-    const type *zkt_##name##_map_find(const struct zkt_##name##_map *map,      \
-                                      struct zkt_str key);
-ZKT_BUILTIN_TYPES(X)
+    const type *name##_map_find(const struct name##_map *map,                  \
+                                struct zkt_str key);
+#include "zocket/scalars.def"
 #undef X
+#undef ZKT_SCALAR
 
 /**
  * Returns the value under @key in any map struct, or NULL; borrowed until the

@@ -1760,7 +1760,7 @@ static void every_account_encode_(struct zkt_writer *writer,
     ZKT_WRITE(writer, ",\"delete\":");
     zkt_write_bool(writer, in->delete_);
     ZKT_WRITE(writer, ",\"linux\":");
-    zkt_encode_uint32(writer, &every_account_linux_type_, &in->linux_);
+    zkt_write_int64(writer, in->linux_);
     ZKT_WRITE(writer, ",\"class\":");
     zkt_encode_enum(writer, &every_suit_type_, &in->class_);
     ZKT_WRITE(writer, ",\"data\":");
@@ -1768,7 +1768,7 @@ static void every_account_encode_(struct zkt_writer *writer,
     ZKT_WRITE(writer, ",\"extra\":");
     zkt_encode_json(writer, &zkt_type_json, &in->extra);
     ZKT_WRITE(writer, ",\"big\":");
-    zkt_encode_int64(writer, &zkt_type_uint64, &in->big);
+    zkt_encode_uint64(writer, &zkt_type_uint64, &in->big);
     ZKT_WRITE(writer, ",\"small\":");
     zkt_write_int64(writer, in->small);
     ZKT_WRITE(writer, ",\"ratio\":");
@@ -2325,9 +2325,9 @@ static void every_doc_state_encode_(struct zkt_writer *writer,
     ZKT_WRITE(writer, ",\"expr\":");
     zkt_encode_optional(writer, &every_doc_state_expr_type_, &in->expr);
     ZKT_WRITE(writer, ",\"count\":");
-    zkt_encode_uint32(writer, &zkt_type_uint32, &in->count);
+    zkt_write_int64(writer, in->count);
     ZKT_WRITE(writer, ",\"state\":");
-    zkt_encode_int64(writer, &zkt_type_uint64, &in->state);
+    zkt_encode_uint64(writer, &zkt_type_uint64, &in->state);
     ZKT_WRITE(writer, ",\"notes\":");
     zkt_encode_map(writer, &every_doc_state_notes_type_, &in->notes);
     ZKT_WRITE(writer, ",\"blob\":");

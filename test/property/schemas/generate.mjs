@@ -2,7 +2,7 @@
 // language, and the program that tests it (see driver.c).
 //
 //   node generate.mjs SEED DIR
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { codePoints, formats, isLowered, isMatch, isTrimmed, patterns, texts } from "./samples.mjs";
 
@@ -71,13 +71,13 @@ const texty = (s) => JSON.stringify(s).replace(/[\u007f-\uffff]/g, (c) =>
   .replace(/\\u(d[89ab]..)([\udc00-\udfff])/g, (_, a, b) => `\\u${a}\\u${b.charCodeAt(0).toString(16)}`)
   .replace(/([\ud800-\udbff])\\u(d[c-f]..)/g, (_, a, b) => `\\u${a.charCodeAt(0).toString(16)}\\u${b}`);
 
-const ranges = {
-  int32: [-2147483648, 2147483647],
-  uint32: [0, 4294967295],
-  int64: [-9007199254740991, 9007199254740991],
-  uint64: [0, 9007199254740991],
-  timestamp: [-8640000000000000, 8640000000000000],
-};
+// The ranges of integers, by the table of the compiler and the runtime.
+const table = readFileSync(new URL("../../../shared/zocket/scalars.def", import.meta.url), "utf8");
+const ranges = Object.fromEntries(
+  [...table.matchAll(/^ZKT_SCALAR\(\w+, (\w+), (?:INTEGER|TIME), "[^"]*", ([^,]+),\s+([^,]+),/gm)].map(
+    ([, word, min, max]) => [word, [Number(min), Number(max)]],
+  ),
+);
 
 function integer(name) {
   let [min, max] = ranges[name];

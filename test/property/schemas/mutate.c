@@ -37,10 +37,24 @@ static const struct zkt_type *inside(const struct zkt_type *type)
     case ZKT_KIND_BOXED:
     case ZKT_KIND_BOXED_NULLABLE:
         return type->of.optionals->value;
-    default:
-        return type;
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+    case ZKT_KIND_ENUM:
+    case ZKT_KIND_STRUCT:
+    case ZKT_KIND_LIST:
+    case ZKT_KIND_MAP:
+    case ZKT_KIND_TUPLE:
+    case ZKT_KIND_UNION:
+        break;
     }
+    return type;
 }
+
+#define WRONG_FOR_BOOLEAN of_bool[which % 3]
+#define WRONG_FOR_NUMBER  of_number[which % 3]
+#define WRONG_FOR_STRING  of_text[which % 3]
+#define WRONG_FOR_ANY     NULL
 
 /* Returns a JSON value that is not of the type, or NULL if there is none. */
 static const char *wrong_token(const struct zkt_type *type, unsigned which)
@@ -51,10 +65,11 @@ static const char *wrong_token(const struct zkt_type *type, unsigned which)
     static const char *const of_array[] = { "{}", "\"[]\"", "1e3" };
     static const char *const of_bool[] = { "0", "\"true\"", "[true]" };
     switch (inside(type)->kind) {
-    case ZKT_KIND_BOOL:
-        return of_bool[which % 3];
-    case ZKT_KIND_STRING:
-    case ZKT_KIND_BYTES:
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, ...)             \
+    case ZKT_KIND_##symbol:                                                    \
+        return WRONG_FOR_##json;
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
     case ZKT_KIND_ENUM:
         return of_text[which % 3];
     case ZKT_KIND_STRUCT:
@@ -64,11 +79,13 @@ static const char *wrong_token(const struct zkt_type *type, unsigned which)
     case ZKT_KIND_LIST:
     case ZKT_KIND_TUPLE:
         return of_array[which % 3];
-    case ZKT_KIND_JSON:
-        return NULL;
-    default:
-        return of_number[which % 3];
+    case ZKT_KIND_OPTIONAL:
+    case ZKT_KIND_NULLABLE:
+    case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
+        break;
     }
+    return NULL;
 }
 
 static bool write_wrong_type(struct mutation *m, const struct zkt_type *type)
@@ -101,9 +118,18 @@ static bool is_there(const struct zkt_type *type, const void *value)
     case ZKT_KIND_BOXED_NULLABLE:
         memcpy(&box, value, sizeof(box));
         return box != NULL;
-    default:
-        return true;
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+    case ZKT_KIND_ENUM:
+    case ZKT_KIND_STRUCT:
+    case ZKT_KIND_LIST:
+    case ZKT_KIND_MAP:
+    case ZKT_KIND_TUPLE:
+    case ZKT_KIND_UNION:
+        break;
     }
+    return true;
 }
 
 static bool may_be_absent(const struct zkt_type *type)
@@ -411,8 +437,16 @@ static void write_value(struct mutation *m, const struct zkt_type *type,
     case ZKT_KIND_UNION:
         write_union(m, type, value);
         break;
-    default:
+#define ZKT_SCALAR(symbol, ...) case ZKT_KIND_##symbol:
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
+    case ZKT_KIND_ENUM:
         mutation_scalar(m, type, value);
+        break;
+    case ZKT_KIND_OPTIONAL: /* written above */
+    case ZKT_KIND_NULLABLE:
+    case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
         break;
     }
 }

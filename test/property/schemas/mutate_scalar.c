@@ -46,16 +46,27 @@ static void write_integer(struct mutation *m, const struct zkt_int_rules *rules,
     }
 }
 
-static void write_real(struct mutation *m, const struct zkt_float_rules *rules,
+/* The next value of @type in the direction of @to. */
+static double next_real(const struct zkt_type *type, double value, double to)
+{
+    return type->size == sizeof(float)
+               ? (double)nextafterf((float)value, (float)to)
+               : nextafter(value, to);
+}
+
+static void write_real(struct mutation *m, const struct zkt_type *type,
                        double value)
 {
-    if (isfinite(rules->min) && breaks(m, "below", ZKT_ISSUE_TOO_SMALL, true)) {
-        zkt_write_float64(
-            m->w, rules->above ? rules->min : nextafter(rules->min, -INFINITY));
-    } else if (isfinite(rules->max) &&
-               breaks(m, "above", ZKT_ISSUE_TOO_BIG, true)) {
-        zkt_write_float64(m->w, rules->below ? rules->max
-                                             : nextafter(rules->max, INFINITY));
+    const struct zkt_float_rules *rules = type->of.floats;
+    const double low = next_real(type, rules->min, -INFINITY);
+    const double high = next_real(type, rules->max, INFINITY);
+    if (isfinite(low) && breaks(m, "below", ZKT_ISSUE_TOO_SMALL, true)) {
+        zkt_write_float64(m->w, rules->above ? rules->min : low);
+    } else if (isfinite(high) && breaks(m, "above", ZKT_ISSUE_TOO_BIG, true)) {
+        zkt_write_float64(m->w, rules->below ? rules->max : high);
+    } else if (type->size == sizeof(float) &&
+               breaks(m, "past any float", ZKT_ISSUE_TOO_BIG, false)) {
+        put(m, "3.5e38");
     } else if (breaks(m, "not finite", ZKT_ISSUE_INVALID_TYPE, false)) {
         put(m, "1e999");
     } else {
@@ -250,37 +261,43 @@ static void write_enum(struct mutation *m, const struct zkt_type *type,
 
 /* ---- any scalar ---- */
 
+#define WRITE_TRUTH(c_type) put(m, *(const bool *)value ? "true" : "false")
+#define WRITE_INTEGER(c_type)                                                  \
+    write_integer(m, type->of.ints, (int64_t) * (const c_type *)value)
+#define WRITE_TIME(c_type) WRITE_INTEGER(c_type)
+#define WRITE_REAL(c_type) write_real(m, type, (double)*(const c_type *)value)
+#define WRITE_TEXT(c_type)                                                     \
+    write_string(m, type->of.strings, *(const c_type *)value)
+#define WRITE_BYTES(c_type) write_bytes(m, type->of.bytes, value)
+#define WRITE_ANY(c_type)   write_json(m, value)
+
+static void write_json(struct mutation *m, const struct zkt_json *json)
+{
+    zkt_write_raw(m->w, json->text, json->len);
+}
+
 void mutation_scalar(struct mutation *m, const struct zkt_type *type,
                      const void *value)
 {
-    const struct zkt_json *json = value;
     switch (type->kind) {
-    case ZKT_KIND_BOOL:
-        put(m, *(const bool *)value ? "true" : "false");
+#define ZKT_SCALAR(symbol, word, class, noun, min, max, json, c_type, ...)     \
+    case ZKT_KIND_##symbol:                                                    \
+        WRITE_##class(c_type);                                                 \
         break;
-    case ZKT_KIND_INT32:
-        write_integer(m, type->of.ints, *(const int32_t *)value);
-        break;
-    case ZKT_KIND_UINT32:
-        write_integer(m, type->of.ints, *(const uint32_t *)value);
-        break;
-    case ZKT_KIND_FLOAT64:
-        write_real(m, type->of.floats, *(const double *)value);
-        break;
-    case ZKT_KIND_STRING:
-        write_string(m, type->of.strings, *(const struct zkt_str *)value);
-        break;
-    case ZKT_KIND_BYTES:
-        write_bytes(m, type->of.bytes, value);
-        break;
-    case ZKT_KIND_JSON:
-        zkt_write_raw(m->w, json->text, json->len);
-        break;
+#include "zocket/scalars.def"
+#undef ZKT_SCALAR
     case ZKT_KIND_ENUM:
         write_enum(m, type, *(const int *)value);
         break;
-    default:
-        write_integer(m, type->of.ints, *(const int64_t *)value);
+    case ZKT_KIND_STRUCT:
+    case ZKT_KIND_LIST:
+    case ZKT_KIND_MAP:
+    case ZKT_KIND_OPTIONAL:
+    case ZKT_KIND_NULLABLE:
+    case ZKT_KIND_BOXED:
+    case ZKT_KIND_BOXED_NULLABLE:
+    case ZKT_KIND_TUPLE:
+    case ZKT_KIND_UNION:
         break;
     }
 }
