@@ -283,7 +283,8 @@ static bool check_inner(struct walk *w, const struct zkt_type *type,
     zkt__rule_int(&where, type->of.ints, ZKT_WIDE(c_type, value))
 #define CHECK_TIME(c_type) CHECK_INTEGER(c_type)
 #define CHECK_REAL(c_type)                                                     \
-    zkt__rule_float(&where, type->of.floats, (double)*(const c_type *)value)
+    zkt__rule_float(&where, type->of.floats, (double)*(const c_type *)value,   \
+                    sizeof(c_type) == sizeof(float))
 #define CHECK_TEXT(c_type)  check_string(w, type, *(const c_type *)value)
 #define CHECK_BYTES(c_type) check_bytes(w, type, value)
 #define CHECK_ANY(c_type)   check_json(w, value)

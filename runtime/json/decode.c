@@ -2,7 +2,6 @@
  * The decoders of the built-in kinds. Each consumes exactly one value, even a
  * wrong one, and reports its issues; so a bad value never hides another.
  */
-#include <float.h>
 #include <math.h>
 
 #include "base/base64.h"
@@ -104,7 +103,8 @@ static bool take_integer(struct zkt_reader *reader, const struct zkt_type *type,
     return true;
 }
 
-/* A number within @type's rules, likewise; for a float rounded to one. */
+/* A number within @type's rules, likewise; that of a float is the nearest one.
+ */
 static bool take_real(struct zkt_reader *reader, const struct zkt_type *type,
                       const struct zkt_float_rules *widest, double *out)
 {
@@ -116,11 +116,11 @@ static bool take_real(struct zkt_reader *reader, const struct zkt_type *type,
     const struct zkt_where where = here(reader);
     const struct zkt_float_rules *rules = reader->tolerant ? widest
                                                            : type->of.floats;
-    /* Past the largest float it stays as it is, and is refused for that. */
-    if (type->size == sizeof(float) && fabs(number.real) <= (double)FLT_MAX) {
-        number.real = (double)(float)number.real;
+    const bool single = type->size == sizeof(float);
+    if (single) {
+        number.real = zkt__single_round(number.real);
     }
-    if (!zkt__rule_float(&where, rules, number.real)) {
+    if (!zkt__rule_float(&where, rules, number.real, single)) {
         return false;
     }
     *out = number.real + 0.0; /* turns -0 into 0 */

@@ -352,27 +352,54 @@ static uint64_t scale(const struct zkt_pow10 *power10, uint64_t quarters)
     return (high + (low < middle)) | (low > 1);
 }
 
+/* A positive number: digits * 2^power. */
+struct binary {
+    uint64_t digits;
+    int power;
+    bool closer; /* the neighbour below is half as far away */
+};
+
+/* Takes apart the @bits of a positive number with a fraction of @width bits. */
+static struct binary take_bits(uint64_t bits, int width, int bias)
+{
+    const uint64_t first = (uint64_t)1 << width;
+    const uint64_t fraction = bits & (first - 1);
+    const int exponent = (int)(bits >> width);
+    return (struct binary){
+        .digits = exponent > 0 ? first | fraction : fraction,
+        .power = (exponent > 0 ? exponent : 1) - bias - width,
+        .closer = fraction == 0 && exponent > 1,
+    };
+}
+
+static struct binary of_double(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return take_bits(bits, 52, 1023);
+}
+
+static struct binary of_float(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return take_bits(bits, 23, 127);
+}
+
 /*
- * Finds the decimal with the fewest digits among those that read back to
- * @value, and the nearest of these: Raffaello Giulietti, "The Schubfach way to
- * render doubles". At most a single multiple of 10^(power + 1) is between the
+ * Finds the decimal with the fewest digits among those that read back to @b,
+ * and the nearest of these: Raffaello Giulietti, "The Schubfach way to render
+ * doubles". At most a single multiple of 10^(power + 1) is between the
  * midpoints to both neighbours; if there is none, a multiple of 10^power is the
  * nearest.
  */
-static struct decimal write_shortest(double value)
+static struct decimal write_shortest(const struct binary *b)
 {
-    const uint64_t first = (uint64_t)1 << 52;
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    const uint64_t fraction = bits & (first - 1);
-    const int exponent = (int)(bits >> 52);
-    const uint64_t c = exponent > 0 ? first | fraction : fraction;
-    const int q = (exponent > 0 ? exponent : 1) - 1075;
-    /* At a power of two the lower neighbour is at half the distance. */
-    const bool closer = fraction == 0 && exponent > 1;
+    const uint64_t c = b->digits, closer = b->closer;
+    const int q = b->power;
     /* Logarithms to base ten of 2 and of 4/3, times 2^22. */
     const int power = zkt__shift_floor(
-        (int64_t)q * 1262611 - (closer ? 524031 : 0), 22);
+        (int64_t)q * 1262611 - (b->closer ? 524031 : 0), 22);
     const int h = q + zkt__pow10_log2(-power) + 1;
     const struct zkt_pow10 power10 = zkt__pow10(-power);
     const uint64_t middle = scale(&power10, 4 * c << h);
@@ -403,7 +430,30 @@ size_t zkt__real_write(char *out, double value)
     }
     struct decimal d;
     if (!write_short(value, &d)) {
-        d = write_shortest(value);
+        const struct binary b = of_double(value);
+        d = write_shortest(&b);
     }
     return spell(out, &d);
+}
+
+size_t zkt__single_write(char *out, float value)
+{
+    if (value == 0) {
+        out[0] = '0';
+        return 1;
+    }
+    if (value < 0) {
+        out[0] = '-';
+        return 1 + zkt__single_write(out + 1, -value);
+    }
+    const struct binary b = of_float(value);
+    const struct decimal d = write_shortest(&b);
+    return spell(out, &d);
+}
+
+double zkt__single_round(double value)
+{
+    /* From here on it is nearer to what would be the next power of two. */
+    const double limit = 0x1.ffffffp127;
+    return fabs(value) < limit ? (double)(float)value : value;
 }

@@ -38,5 +38,10 @@ size_t zkt__integer_write(char *out, int64_t value);
  * ECMAScript (ECMA-262, Number::toString). @value must be finite.
  */
 size_t zkt__real_write(char *out, double value);
+/** The same of a float: the shortest that reads back to it. */
+size_t zkt__single_write(char *out, float value);
+
+/** The nearest float; @value itself if it is past the largest one. */
+double zkt__single_round(double value);
 
 #endif

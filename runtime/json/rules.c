@@ -32,16 +32,18 @@ bool zkt__rule_int(const struct zkt_where *where,
 
 static void report_bound(const struct zkt_where *where,
                          enum zkt_issue_code code, const char *text,
-                         double bound)
+                         double bound, bool single)
 {
     char number[ZKT_NUMBER_SIZE];
-    const size_t len = zkt__real_write(number, bound);
+    const size_t len = single ? zkt__single_write(number, (float)bound)
+                              : zkt__real_write(number, bound);
     zkt__issue_add(where->issues, code, where->path, where->depth, "%s %.*s",
                    text, (int)len, number);
 }
 
 bool zkt__rule_float(const struct zkt_where *where,
-                     const struct zkt_float_rules *rules, double value)
+                     const struct zkt_float_rules *rules, double value,
+                     bool single)
 {
     if (!isfinite(value)) {
         zkt__issue_add(where->issues, ZKT_ISSUE_INVALID_TYPE, where->path,
@@ -51,13 +53,13 @@ bool zkt__rule_float(const struct zkt_where *where,
     if (value < rules->min || (rules->above && value == rules->min)) {
         report_bound(where, ZKT_ISSUE_TOO_SMALL,
                      rules->above ? "must be more than" : "must be at least",
-                     rules->min);
+                     rules->min, single);
         return false;
     }
     if (value > rules->max || (rules->below && value == rules->max)) {
         report_bound(where, ZKT_ISSUE_TOO_BIG,
                      rules->below ? "must be less than" : "must be at most",
-                     rules->max);
+                     rules->max, single);
         return false;
     }
     return true;

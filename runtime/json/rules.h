@@ -30,8 +30,10 @@ static inline bool zkt__rule_length_holds(const struct zkt_string_rules *rules,
 {
     return value.len <= rules->max && value.len / 4 >= rules->min;
 }
+/** @single: the value is a float, and its bounds are floats. */
 bool zkt__rule_float(const struct zkt_where *where,
-                     const struct zkt_float_rules *rules, double value);
+                     const struct zkt_float_rules *rules, double value,
+                     bool single);
 /** Checks the length, then every pattern. @value must be valid UTF-8. */
 bool zkt__rule_string(const struct zkt_where *where,
                       const struct zkt_string_rules *rules,

@@ -289,6 +289,15 @@ static void compare_integers(struct breaking *b, const struct json_value *old,
 
 /* ---- kinds ---- */
 
+/* Whether @real has every number of @part: a double has those of a float and
+ * of any kind of integer. */
+static bool real_holds(enum schema_kind real, enum schema_kind part)
+{
+    return real != SCHEMA_KIND_COUNT && part != SCHEMA_KIND_COUNT &&
+           schema_is_real(real) && !schema_is_single(real) &&
+           (schema_is_integral(part) || schema_is_single(part));
+}
+
 /* Compares the values of two kinds: TIGHTER if some old values are refused. */
 static enum change compare_kinds(const struct json_value *old,
                                  const struct json_value *new)
@@ -297,11 +306,14 @@ static enum change compare_kinds(const struct json_value *old,
         { "enum", "string" },
         { "bytes", "string" },
     };
-    struct range range; /* a double has every number of any kind of integer */
-    if (natural_range(old, &range) && is_kind(new, "float64")) {
+    const enum schema_kind was = schema_find_scalar(
+        json_value_text(old, "kind"));
+    const enum schema_kind is = schema_find_scalar(
+        json_value_text(new, "kind"));
+    if (real_holds(is, was)) {
         return LOOSER;
     }
-    if (natural_range(new, &range) && is_kind(old, "float64")) {
+    if (real_holds(was, is)) {
         return TIGHTER;
     }
     if (is_kind(new, "json") || is_kind(new, "nullable")) {

@@ -44,10 +44,16 @@ static const char *string_literal(struct lower *l, const char *text, size_t len)
 
 /* ---- scalars ---- */
 
-static const char *of_real(struct lower *l, const struct ast_value *value)
+static const char *of_real(struct lower *l, const struct ast_value *value,
+                           enum schema_kind kind)
 {
     struct text_buffer out = { 0 };
-    emit_double(&out, strtod(value->text, NULL) + 0.0); /* -0 is 0 */
+    const double number = strtod(value->text, NULL) + 0.0; /* -0 is 0 */
+    if (schema_is_single(kind)) {
+        emit_float(&out, (float)number);
+    } else {
+        emit_double(&out, number);
+    }
     const char *text = arena_text(l->arena, out.text, out.len);
     text_buffer_finish(&out);
     return text;
@@ -136,7 +142,7 @@ static const char *of_scalar(struct lower *l, const struct ast_value *value,
     case SCHEMA_CLASS_TIME:
         return arena_printf(l->arena, "%lld", strtoll(value->text, NULL, 10));
     case SCHEMA_CLASS_REAL:
-        return of_real(l, value);
+        return of_real(l, value, kind);
     case SCHEMA_CLASS_TEXT:
         return string_literal(l, value->text, value->len);
     case SCHEMA_CLASS_BYTES:

@@ -32,12 +32,6 @@ static void add_integer(const struct describe *d, struct json_value *to,
         json_value_number(d->arena, arena_printf(d->arena, "%lld", value)));
 }
 
-static void add_double(const struct describe *d, struct json_value *to,
-                       const char *key, double value)
-{
-    json_value_add(to, key, describe_double(d->arena, value));
-}
-
 static void add_flag(const struct describe *d, struct json_value *to,
                      const char *key, bool flag)
 {
@@ -64,11 +58,14 @@ static void add_integer_rules(const struct describe *d, struct json_value *to,
 static void add_float_rules(const struct describe *d, struct json_value *to,
                             const struct schema_type *type)
 {
-    if (isfinite(type->float_min)) {
-        add_double(d, to, type->above ? "above" : "min", type->float_min);
+    const struct schema_kind_info *info = &schema_kinds[type->kind];
+    if (type->float_min > info->min) {
+        json_value_add(to, type->above ? "above" : "min",
+                       describe_real(d->arena, type, type->float_min));
     }
-    if (isfinite(type->float_max)) {
-        add_double(d, to, type->below ? "below" : "max", type->float_max);
+    if (type->float_max < info->max) {
+        json_value_add(to, type->below ? "below" : "max",
+                       describe_real(d->arena, type, type->float_max));
     }
 }
 

@@ -39,6 +39,7 @@ struct json_value *describe_value(struct arena *arena,
                                   const struct ast_value *value,
                                   const struct schema_type *type);
 /** A number, with as many digits as it takes to read it back. */
-struct json_value *describe_double(struct arena *arena, double value);
+struct json_value *describe_real(struct arena *arena,
+                                 const struct schema_type *type, double value);
 
 #endif

@@ -5,10 +5,15 @@
 
 #include "output_json/describe.h"
 
-struct json_value *describe_double(struct arena *arena, double value)
+struct json_value *describe_real(struct arena *arena,
+                                 const struct schema_type *type, double value)
 {
     struct text_buffer text = { 0 };
-    emit_double(&text, value);
+    if (schema_is_single(type->kind)) {
+        emit_real(&text, value, true);
+    } else {
+        emit_double(&text, value);
+    }
     struct json_value *number = json_value_number(
         arena, arena_text(arena, text.text, text.len));
     text_buffer_finish(&text);
@@ -69,7 +74,7 @@ static struct json_value *describe_number(struct arena *arena,
     if (!schema_is_real(type->kind)) {
         return json_value_number(arena, value->text);
     }
-    return describe_double(arena, strtod(value->text, NULL));
+    return describe_real(arena, type, strtod(value->text, NULL));
 }
 
 static struct json_value *describe_union_value(struct arena *arena,

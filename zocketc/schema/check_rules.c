@@ -101,7 +101,7 @@ static bool read_float(struct check *c, const struct ast_number *bound,
                        const struct schema_type *type, double *out)
 {
     char *end;
-    *out = strtod(bound->text, &end);
+    *out = schema_round(type->kind, strtod(bound->text, &end));
     if (*end != '\0' || !isfinite(*out) || *out < type->float_min ||
         *out > type->float_max) {
         bad_bound(c, bound, type);

@@ -68,7 +68,8 @@ static bool check_real(const struct check_site *at,
     if (value->kind != AST_VALUE_NUMBER) {
         return check_mismatch(at, value, "number");
     }
-    const double number = strtod(value->text, NULL) + 0.0; /* -0 is 0 */
+    const double number = schema_round(type->kind, strtod(value->text, NULL)) +
+                          0.0; /* -0 is 0 */
     const bool outside = number < type->float_min || number > type->float_max ||
                          (type->above && !(number > type->float_min)) ||
                          (type->below && !(number < type->float_max));

@@ -45,3 +45,16 @@ enum schema_kind schema_find_scalar(const char *word)
     }
     return kind;
 }
+
+bool schema_is_single(enum schema_kind kind)
+{
+    return schema_is_real(kind) && isfinite(schema_kinds[kind].max);
+}
+
+double schema_round(enum schema_kind kind, double value)
+{
+    /* From here on it is nearer to what would be the next power of two. */
+    const double limit = 0x1.ffffffp127;
+    return schema_is_single(kind) && fabs(value) < limit ? (double)(float)value
+                                                         : value;
+}

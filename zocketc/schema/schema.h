@@ -72,6 +72,11 @@ static inline bool schema_is_real(enum schema_kind kind)
     return schema_kinds[kind].class == SCHEMA_CLASS_REAL;
 }
 
+/** Whether a kind is a float of C: a REAL that has a largest value. */
+bool schema_is_single(enum schema_kind kind);
+/** The nearest value of a REAL; @value itself if it is past the largest. */
+double schema_round(enum schema_kind kind, double value);
+
 /** Whether values of the kind may be absent, or null. */
 static inline bool schema_may_lack(enum schema_kind kind)
 {

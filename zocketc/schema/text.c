@@ -1,7 +1,6 @@
 /* See text.h. Rules come in one order: modifiers, range, step, patterns. */
 #include "schema/text.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,15 +46,25 @@ static void add_integer_rules(struct rules *r, const struct schema_type *t)
     }
 }
 
-static const char *real_text(struct arena *arena, double value)
+static const char *real_text(struct arena *arena, const struct schema_type *t,
+                             double value)
 {
-    return isinf(value) ? NULL : arena_printf(arena, "%.15g", value);
+    struct text_buffer out = { 0 };
+    emit_real(&out, value, schema_is_single(t->kind));
+    const char *text = arena_text(arena, out.text, out.len);
+    text_buffer_finish(&out);
+    return text;
 }
 
 static void add_real_rules(struct rules *r, const struct schema_type *t)
 {
-    const char *low = real_text(r->arena, t->float_min);
-    const char *high = real_text(r->arena, t->float_max);
+    const struct schema_kind_info *info = &schema_kinds[t->kind];
+    const char *low = t->float_min > info->min
+                          ? real_text(r->arena, t, t->float_min)
+                          : NULL;
+    const char *high = t->float_max < info->max
+                           ? real_text(r->arena, t, t->float_max)
+                           : NULL;
     if (low != NULL && t->above) {
         add(r, arena_printf(r->arena, ">%s", low));
         low = NULL;

@@ -65,23 +65,42 @@ void emit_unsigned(struct text_buffer *out, unsigned long long value)
     emit_text(out, text);
 }
 
-void emit_double(struct text_buffer *out, double value)
+void emit_real(struct text_buffer *out, double value, bool single)
 {
     char text[40];
-    if (isinf(value)) {
-        emit_text(out, value < 0 ? "-INFINITY" : "INFINITY");
-        return;
-    }
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = single ? 6 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (strtod(text, NULL) == value) {
+        const double back = strtod(text, NULL);
+        if (single ? (float)back == (float)value : back == value) {
             break;
         }
     }
     emit_text(out, text);
-    if (strpbrk(text, ".e") == NULL) {
+}
+
+/* The constant has a point, or it would be an integer. */
+static void emit_constant(struct text_buffer *out, double value, bool single)
+{
+    const size_t start = out->len;
+    emit_real(out, value, single);
+    if (out->text != NULL && strpbrk(out->text + start, ".e") == NULL) {
         emit_text(out, ".0");
     }
+}
+
+void emit_double(struct text_buffer *out, double value)
+{
+    if (isinf(value)) {
+        emit_text(out, value < 0 ? "-INFINITY" : "INFINITY");
+    } else {
+        emit_constant(out, value, false);
+    }
+}
+
+void emit_float(struct text_buffer *out, float value)
+{
+    emit_constant(out, (double)value, true);
+    emit_text(out, "f");
 }
 
 /* ---- string literals ---- */

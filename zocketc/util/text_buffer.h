@@ -50,8 +50,11 @@ void emit_blanks(struct text_buffer *out, size_t count);
 void emit_bool(struct text_buffer *out, bool value);
 void emit_signed(struct text_buffer *out, long long value);
 void emit_unsigned(struct text_buffer *out, unsigned long long value);
-/** The shortest C constant of type double that has this value. */
+/** The shortest decimal that reads back to this value; @single: as a float. */
+void emit_real(struct text_buffer *out, double value, bool single);
+/** The same as a C constant of its type. */
 void emit_double(struct text_buffer *out, double value);
+void emit_float(struct text_buffer *out, float value);
 
 /* Text that is to become a string literal; made by the functions below. */
 struct emit_c_literal {
