@@ -74,6 +74,13 @@ void zkt_write_float64(struct zkt_writer *writer, double value)
     }
 }
 
+void zkt_write_float32(struct zkt_writer *writer, float value)
+{
+    if (zkt_write_reserve(writer, ZKT_NUMBER_SIZE)) {
+        writer->len += zkt__single_write(writer->data + writer->len, value);
+    }
+}
+
 /* Writes an escape (RFC 8259, section 7), the short form if it exists. */
 static void write_escape(struct zkt_writer *writer, unsigned char c)
 {

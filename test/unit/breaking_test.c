@@ -119,6 +119,12 @@ static void kinds(void **state)
     assert_types("{'kind':'string'}", "{'kind':'string'}", "");
     assert_types("{'kind':'bool'}", "{'kind':'json'}",
                  "type-widened C, type-widened sC, type-widened cC");
+    assert_types("{'kind':'float32'}", "{'kind':'float64'}",
+                 "type-widened C, type-widened sC, type-widened cC");
+    assert_types("{'kind':'float64'}", "{'kind':'float32'}",
+                 "type-narrowed SC, type-narrowed cC, type-narrowed sC");
+    assert_types("{'kind':'int32'}", "{'kind':'float32'}",
+                 "type-changed SC, type-changed csC, type-changed csC");
     assert_types("{'kind':'json'}", "{'kind':'bool'}",
                  "type-narrowed SC, type-narrowed cC, type-narrowed sC");
     assert_types("{'kind':'bytes'}", "{'kind':'string'}",

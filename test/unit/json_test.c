@@ -1,4 +1,5 @@
 /* The JSON layer: well-formed and malformed JSON, strings, numbers, writing. */
+#include <float.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -203,6 +204,103 @@ static void test_numbers(void **state)
     char text[ZKT_NUMBER_SIZE + 1];
     text[zkt__integer_write(text, INT64_MIN)] = '\0';
     assert_string_equal(text, "-9223372036854775808");
+}
+
+/* Without the zeros at both ends and the exponent. */
+static int count_digits(const char *text)
+{
+    int count = 0, zeros = 0;
+    for (; *text != '\0' && *text != 'e'; text++) {
+        if (*text == '0') {
+            zeros += count > 0;
+        } else if (*text >= '1' && *text <= '9') {
+            count += zeros + 1;
+            zeros = 0;
+        }
+    }
+    return count;
+}
+
+/* The decimal of so many digits that is nearest to @value; whether it reads
+ * back. */
+static bool reads_back(float value, int digits, double *out)
+{
+    char text[40];
+    snprintf(text, sizeof(text), "%.*e", digits - 1, (double)value);
+    *out = strtod(text, NULL);
+    return strtof(text, NULL) == value;
+}
+
+/* The text of a float reads back to it, has no digit more than it takes, and is
+ * the nearest of that length, unless that one is on the side of a power of two
+ * where the next float is closer, and is read as that. */
+static void assert_shortest(float value)
+{
+    char text[ZKT_NUMBER_SIZE + 1];
+    const size_t len = zkt__single_write(text, value);
+    text[len] = '\0';
+    const struct zkt_number read = zkt__number_read(text, text + len);
+    const float back = (float)zkt__single_round(read.real);
+    const int digits = count_digits(text);
+    double nearest;
+    assert_memory_equal(&back, &value, sizeof(value));
+    if (digits > 1) {
+        assert_false(reads_back(value, digits - 1, &nearest));
+    }
+    if (digits > 0 && reads_back(value, digits, &nearest)) {
+        assert_memory_equal(&read.real, &nearest, sizeof(nearest));
+    }
+}
+
+static float float_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static void test_floats(void **state)
+{
+    const uint32_t first = 1u << 23, last = 0x7f800000u; /* infinity */
+    (void)state;
+    for (uint32_t bits = 0; bits < last; bits += first) {
+        for (uint32_t i = 0; i < 20; i++) {
+            assert_shortest(float_of(bits + i));
+            assert_shortest(float_of(bits + first - 1 - i));
+            assert_shortest(float_of(bits + (first >> (i + 1))));
+        }
+    }
+    for (uint32_t bits = 1; bits < last; bits += 65521) {
+        assert_shortest(float_of(bits));
+        assert_shortest(float_of(bits | 0x80000000u));
+    }
+}
+
+static void test_texts_of_floats(void **state)
+{
+    static const struct {
+        float value;
+        const char *text;
+    } table[] = {
+        { 0, "0" },
+        { -0.0f, "0" },
+        { 0.1f, "0.1" },
+        { -1.5f, "-1.5" },
+        { 16777216, "16777216" },
+        { 3e10f, "30000000000" },
+        { 1e21f, "1e+21" },
+        { 1e-7f, "1e-7" },
+        { 1.0f / 3, "0.33333334" },
+        { FLT_MAX, "3.4028235e+38" },
+        { FLT_MIN, "1.1754944e-38" },
+        { 1e-45f, "1e-45" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        char text[ZKT_NUMBER_SIZE + 1];
+        text[zkt__single_write(text, table[i].value)] = '\0';
+        assert_string_equal(text, table[i].text);
+    }
 }
 
 static void test_reading_plain_integers(void **state)
@@ -482,6 +580,8 @@ int main(void)
         cmocka_unit_test(test_skipping_keeps_nothing),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_floats),
+        cmocka_unit_test(test_texts_of_floats),
         cmocka_unit_test(test_reading_plain_integers),
         cmocka_unit_test(test_reading_numbers),
         cmocka_unit_test(test_writing),

@@ -57,6 +57,27 @@ static void blanks_are_as_many_as_wanted(void **state)
     text_buffer_finish(&out);
 }
 
+static void floats_are_constants_of_that_type(void **state)
+{
+    static const struct {
+        float value;
+        const char *text;
+    } cases[] = {
+        { 0.5f, "0.5f" },
+        { 1, "1.0f" },
+        { -0.0f, "-0.0f" },
+        { 0.1f, "0.1f" },
+        { 16777216, "16777216.0f" },
+        { FLT_MAX, "3.4028235e+38f" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct text_buffer out = { 0 };
+        emit_float(&out, cases[i].value);
+        assert_emitted(out, cases[i].text);
+    }
+}
+
 static void doubles_are_constants_of_that_type(void **state)
 {
     (void)state;
@@ -201,6 +222,7 @@ int main(void)
         cmocka_unit_test(values_become_text),
         cmocka_unit_test(blanks_are_as_many_as_wanted),
         cmocka_unit_test(doubles_are_constants_of_that_type),
+        cmocka_unit_test(floats_are_constants_of_that_type),
         cmocka_unit_test(c_strings_are_escaped),
         cmocka_unit_test(c_strings_may_hold_nul),
         cmocka_unit_test(json_strings_are_escaped),

@@ -210,27 +210,32 @@ static bool is_unique(const struct zkt_type *item, const void *items,
 static void test_unique(void **state)
 {
     double reals[100];
+    float singles[100];
     int32_t ints[100];
     char letters[100][4];
     struct zkt_str texts[100];
     (void)state;
     for (int i = 0; i < 100; i++) {
         reals[i] = (i * 37 % 100) / 4.0;
+        singles[i] = (float)(i * 37 % 100) / 8;
         ints[i] = i * 37 % 100;
         snprintf(letters[i], sizeof(letters[i]), "%d", i * 37 % 100);
         texts[i] = zkt_cstr(letters[i]);
     }
     for (size_t len = 0; len <= 100; len += 4) {
         assert_true(is_unique(&zkt_type_float64, reals, len, ""));
+        assert_true(is_unique(&zkt_type_float32, singles, len, ""));
         assert_true(is_unique(&zkt_type_int32, ints, len, ""));
         assert_true(is_unique(&zkt_type_string, texts, len, ""));
     }
     reals[90] = reals[5];
+    singles[90] = singles[5];
     ints[90] = ints[5];
     texts[90] = texts[5];
     texts[95] = texts[7]; /* the pair that ends first is reported */
 #define PAIR "items 5 and 90 are equal"
     assert_false(is_unique(&zkt_type_float64, reals, 100, PAIR));
+    assert_false(is_unique(&zkt_type_float32, singles, 100, PAIR));
     assert_false(is_unique(&zkt_type_int32, ints, 100, PAIR));
     assert_false(is_unique(&zkt_type_string, texts, 100, PAIR));
     texts[3] = texts[1];

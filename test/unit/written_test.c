@@ -3,6 +3,7 @@
  * writes and of received text have the same bounds. Each value is checked, put
  * into a state and encoded, and the text is decoded with the same type.
  */
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,6 +114,13 @@ static void test_reals(void **state)
     assert_false(is_written(&zkt_type_float64, &(double){ (double)NAN }));
     assert_false(is_written(&zkt_type_float64, &(double){ (double)INFINITY }));
     assert_false(is_written(&zkt_type_float64, &(double){ -(double)INFINITY }));
+    static const float floats[] = { 0.0f, -0.0f, FLT_MAX, -FLT_MAX, 0.1f };
+    for (size_t i = 0; i < sizeof(floats) / sizeof(floats[0]); i++) {
+        assert_both(&zkt_type_float32, &floats[i], true);
+    }
+    assert_false(is_written(&zkt_type_float32, &(float){ (float)NAN }));
+    assert_false(is_written(&zkt_type_float32, &(float){ (float)INFINITY }));
+    assert_false(is_written(&zkt_type_float32, &(float){ -(float)INFINITY }));
 }
 
 /* ---- keys ---- */

@@ -39,6 +39,29 @@ function judge(rules, text) {
 }
 
 let judged = 0;
+let rounded = 0;
+for (const { name, methods } of model.actors) {
+  const { groups } = JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), "utf8"));
+  groups.forEach(({ type, cases }, i) => {
+    const { input } = methods[i];
+    if (input.kind !== "float32") return;
+    test(`${name}: ${type}`, () => {
+      for (const { json, value, issues } of cases) {
+        const number = JSON.parse(json);
+        if (typeof number !== "number" || !Number.isFinite(number)) continue;
+        const single = Math.fround(number);
+        const low = Math.fround(input.min ?? input.above ?? -3.4028235e38);
+        const high = Math.fround(input.max ?? input.below ?? 3.4028235e38);
+        const good = (input.above === undefined ? single >= low : single > low) &&
+          (input.below === undefined ? single <= high : single < high);
+        assert.equal(good, issues === undefined, json);
+        if (good) assert.equal(single + 0, Math.fround(value), json);
+        rounded++;
+      }
+    });
+  });
+}
+test("floats were rounded", () => assert.ok(rounded > 20, `${rounded}`));
 for (const name of ["strings", "patterns", "formats"]) {
   const { groups } = JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), "utf8"));
   const { methods } = model.actors.find((actor) => actor.name === name);

@@ -68,6 +68,7 @@ void emit_unsigned(struct text_buffer *out, unsigned long long value)
 void emit_real(struct text_buffer *out, double value, bool single)
 {
     char text[40];
+    value = single ? (double)(float)value : value;
     for (int digits = single ? 6 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
         const double back = strtod(text, NULL);

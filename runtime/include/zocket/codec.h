@@ -335,6 +335,12 @@ void zkt_write_int64(struct zkt_writer *writer, int64_t value);
 void zkt_write_float64(struct zkt_writer *writer, double value);
 
 /**
+ * The same of a float: the shortest number that reads back as the same float,
+ * 0.1 for 0.1f.
+ */
+void zkt_write_float32(struct zkt_writer *writer, float value);
+
+/**
  * Appends a string in quotes, with the escapes that RFC 8259, section 7, asks
  * for and no others. @value is UTF-8.
  */

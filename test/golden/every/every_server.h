@@ -224,6 +224,18 @@ void every_account_set_point(struct every_account_ref ref,
 void every_account_set_mixed(
     struct every_account_ref ref,
     const struct every_tuple3_str_2_int32_opt_suit *value);
+void every_account_set_gain(struct every_account_ref ref, float value);
+
+void every_account_set_taps(struct every_account_ref ref,
+                            const struct zkt_float32_list *value);
+void every_account_append_taps(struct every_account_ref ref, float item);
+void every_account_insert_taps(struct every_account_ref ref, size_t index,
+                               float item);
+void every_account_replace_taps(struct every_account_ref ref, size_t index,
+                                float item);
+void every_account_remove_taps(struct every_account_ref ref, size_t index,
+                               size_t count);
+void every_account_clear_taps(struct every_account_ref ref);
 
 void every_node_set_value(struct every_node_ref ref, int32_t value);
 

@@ -654,6 +654,32 @@ static const struct zkt_type every_account_mixed_type_ = {
     .encode = zkt_encode_tuple,
 };
 
+static const struct zkt_type every_account_gain_type_ = {
+    .kind = ZKT_KIND_FLOAT32,
+    .size = sizeof(float),
+    .of.floats = &(const struct zkt_float_rules){
+        -3.4028234663852886e+38,
+        0.10000000149011612,
+        false,
+        false,
+    },
+    .decode = zkt_decode_float32,
+    .encode = zkt_encode_float32,
+};
+
+static const struct zkt_type every_account_taps_type_ = {
+    .kind = ZKT_KIND_LIST,
+    .size = sizeof(struct zkt_float32_list),
+    .owns = true,
+    .of.lists = &(const struct zkt_list_info){
+        .item = &zkt_type_float32,
+        .max = 4,
+        .unique = true,
+    },
+    .decode = zkt_decode_list,
+    .encode = zkt_encode_list,
+};
+
 static const struct zkt_type every_doc_put_input_key_type_ = {
     .kind = ZKT_KIND_STRING,
     .size = sizeof(struct zkt_str),
@@ -1446,6 +1472,8 @@ static const struct every_account every_account_defaults_ = {
     .names = { true, ZKT_STR_INIT("x") },
     .point = { 1.0, -2.0 },
     .mixed = { ZKT_STR_INIT("a"), { .has = false }, EVERY_SUIT_SPADES },
+    .gain = -16777216.0f,
+    .taps = { (const float[]){ 0.1f, 2.0f }, 2 },
 };
 
 static const struct zkt_field every_account_fields_[] = {
@@ -1585,6 +1613,18 @@ static const struct zkt_field every_account_fields_[] = {
         .type = &every_account_mixed_type_,
         .default_value = &every_account_defaults_.mixed,
     },
+    {
+        .name = ZKT_STR_INIT("gain"),
+        .offset = offsetof(struct every_account, gain),
+        .type = &every_account_gain_type_,
+        .default_value = &every_account_defaults_.gain,
+    },
+    {
+        .name = ZKT_STR_INIT("taps"),
+        .offset = offsetof(struct every_account, taps),
+        .type = &every_account_taps_type_,
+        .default_value = &every_account_defaults_.taps,
+    },
 };
 
 static bool every_account_decode_(struct zkt_reader *reader,
@@ -1647,6 +1687,17 @@ static bool every_account_decode_(struct zkt_reader *reader,
                 zkt_object_field(reader, type, &object, 19);
                 zkt_decode_optional(reader, &every_account_nick_type_,
                                     &out->nick);
+                continue;
+            }
+            if (ZKT_KEY_IS(object.key, "gain")) {
+                zkt_object_field(reader, type, &object, 23);
+                zkt_decode_float32(reader, &every_account_gain_type_,
+                                   &out->gain);
+                continue;
+            }
+            if (ZKT_KEY_IS(object.key, "taps")) {
+                zkt_object_field(reader, type, &object, 24);
+                zkt_decode_list(reader, &every_account_taps_type_, &out->taps);
                 continue;
             }
             break;
@@ -1795,6 +1846,10 @@ static void every_account_encode_(struct zkt_writer *writer,
     zkt_encode_tuple(writer, &every_doc_points_result_item_type_, &in->point);
     ZKT_WRITE(writer, ",\"mixed\":");
     zkt_encode_tuple(writer, &every_account_mixed_type_, &in->mixed);
+    ZKT_WRITE(writer, ",\"gain\":");
+    zkt_write_float32(writer, in->gain);
+    ZKT_WRITE(writer, ",\"taps\":");
+    zkt_encode_list(writer, &every_account_taps_type_, &in->taps);
     zkt_write_end(writer, begin);
 }
 
@@ -1805,7 +1860,7 @@ const struct zkt_type every_account_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "Account",
         .fields = every_account_fields_,
-        .count = 23,
+        .count = 25,
         .strict = true,
     },
     .decode = every_account_decode_,

@@ -272,6 +272,8 @@ struct every_account {
     struct zkt_str_opt names;
     struct every_point point;
     struct every_tuple3_str_2_int32_opt_suit mixed;
+    float gain;
+    struct zkt_float32_list taps;
 };
 
 /** Returns the defaults of the fields; a field without a default is zero. */

@@ -105,6 +105,7 @@ function integer(name) {
 }
 
 function real() {
+  const name = pick(["float64", "float32"]);
   const [low, high] = pick([[0, 1], [-1, 1], [0.5, 64], [-1.5e3, 1e21], [0, 1e-7], [-4.25, -4]]);
   const show = (n) => {
     const text = `${n}`;
@@ -119,7 +120,7 @@ function real() {
     [[`${show(low)}..`, `<${show(high)}`], [low]],
   ];
   const [rules, values] = pick(forms);
-  return { text: withRules("float64", rules), literal: () => show(pick(values)), flat: true, comparable: rules.length === 0 };
+  return { text: withRules(name, rules), literal: () => show(pick(values)), flat: true, comparable: rules.length === 0 };
 }
 
 const withRules = (name, rules) => (rules.length > 0 ? `${name}(${rules.join(pick([", ", ","]))})` : name);

@@ -54,23 +54,36 @@ static double next_real(const struct zkt_type *type, double value, double to)
                : nextafter(value, to);
 }
 
+static void put_real(struct mutation *m, const struct zkt_type *type,
+                     double value)
+{
+    if (type->size == sizeof(float)) {
+        zkt_write_float32(m->w, (float)value);
+    } else {
+        zkt_write_float64(m->w, value);
+    }
+}
+
 static void write_real(struct mutation *m, const struct zkt_type *type,
                        double value)
 {
     const struct zkt_float_rules *rules = type->of.floats;
+    const bool single = type->size == sizeof(float);
     const double low = next_real(type, rules->min, -INFINITY);
     const double high = next_real(type, rules->max, INFINITY);
     if (isfinite(low) && breaks(m, "below", ZKT_ISSUE_TOO_SMALL, true)) {
-        zkt_write_float64(m->w, rules->above ? rules->min : low);
+        put_real(m, type, rules->above ? rules->min : low);
     } else if (isfinite(high) && breaks(m, "above", ZKT_ISSUE_TOO_BIG, true)) {
-        zkt_write_float64(m->w, rules->below ? rules->max : high);
-    } else if (type->size == sizeof(float) &&
+        put_real(m, type, rules->below ? rules->max : high);
+    } else if (single &&
                breaks(m, "past any float", ZKT_ISSUE_TOO_BIG, false)) {
         put(m, "3.5e38");
     } else if (breaks(m, "not finite", ZKT_ISSUE_INVALID_TYPE, false)) {
         put(m, "1e999");
-    } else {
+    } else if (single && means_the_same(m, "as a double")) {
         zkt_write_float64(m->w, value);
+    } else {
+        put_real(m, type, value);
     }
 }
 
