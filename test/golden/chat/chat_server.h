@@ -10,6 +10,51 @@
 extern "C" {
 #endif
 
+/* ---- chat ---- */
+
+/** A room, named by its actorId. */
+struct demo_chat_call {
+    struct zkt_call *zkt;
+    const struct demo_chat_state *state;
+};
+
+/** The handlers of chat; all of them must be set. */
+struct demo_chat_handlers {
+    enum zkt_status (*join)(struct demo_chat_call *call,
+                            const struct demo_chat_join_input *in,
+                            struct demo_member *out);
+    enum zkt_status (*say)(struct demo_chat_call *call,
+                           const struct demo_chat_say_input *in,
+                           struct demo_message *out);
+
+    /** Reaches one member, and nobody else. */
+    enum zkt_status (*whisper)(struct demo_chat_call *call,
+                               const struct demo_chat_whisper_input *in);
+
+    /** The newest messages, oldest first. */
+    enum zkt_status (*history)(struct demo_chat_call *call,
+                               const struct demo_chat_history_input *in,
+                               struct demo_message_list *out);
+    enum zkt_status (*who)(struct demo_chat_call *call,
+                           struct demo_member_map *out);
+    enum zkt_status (*set_topic)(struct demo_chat_call *call,
+                                 const struct demo_chat_set_topic_input *in);
+    enum zkt_status (*leave)(struct demo_chat_call *call);
+    enum zkt_status (*on_connect)(struct demo_chat_call *call);
+    enum zkt_status (*on_disconnect)(struct demo_chat_call *call);
+};
+
+/* ---- the app ---- */
+
+/** A chat: rooms where people talk, with everybody's view in sync. */
+struct demo_handlers {
+    void *user; /* what zkt_user gives */
+    const struct demo_chat_handlers *chat;
+};
+
+/** The app, to be served; @handlers is borrowed as long as it is. */
+struct zkt_app demo_app(const struct demo_handlers *handlers);
+
 /*
  * Places in the state: structs and containers inside of others. An edit
  * function gives one; it is good until a list or map on the way to it changes.
@@ -34,18 +79,10 @@ void demo_message_set_sent_at(struct demo_message_ref ref, int64_t value);
 void demo_message_set_reply_to(struct demo_message_ref ref, int32_t value);
 void demo_message_unset_reply_to(struct demo_message_ref ref);
 
-/* ---- chat ---- */
-
-/** A room, named by its actorId. */
-struct demo_chat_call {
-    struct zkt_call *zkt;
-    const struct demo_chat_state *state;
-};
-
 /*
- * Writing the state, while the handler runs: no build checks a `call` that was
- * kept. What goes in is copied; what is wrong (a broken rule, an index past the
- * end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of chat, while the handler runs: no build checks a
+ * `call` that was kept. Values are copied. An error (a broken rule, an index
+ * past the end) fails the call as a whole, whatever the handler returns.
  */
 
 void demo_chat_put_members(struct demo_chat_call *call, struct zkt_str key,
@@ -73,7 +110,7 @@ void demo_chat_set_topic(struct demo_chat_call *call, struct zkt_str value);
 void demo_chat_set_online(struct demo_chat_call *call, int32_t value);
 void demo_chat_set_next_id(struct demo_chat_call *call, int32_t value);
 
-/* Emitting events, which are sent when the call has succeeded. */
+/* Emitting events of chat, which are sent when the call has succeeded. */
 
 void demo_chat_emit_said(struct demo_chat_call *call,
                          const struct demo_message *payload,
@@ -147,43 +184,6 @@ void demo_chat_resume_leave(
     struct demo_chat_leave_later *later,
     enum zkt_status (*then)(struct demo_chat_call *call, void *user),
     void *user);
-
-/** The handlers of chat; all of them must be set. */
-struct demo_chat_handlers {
-    enum zkt_status (*join)(struct demo_chat_call *call,
-                            const struct demo_chat_join_input *in,
-                            struct demo_member *out);
-    enum zkt_status (*say)(struct demo_chat_call *call,
-                           const struct demo_chat_say_input *in,
-                           struct demo_message *out);
-
-    /** Reaches one member, and nobody else. */
-    enum zkt_status (*whisper)(struct demo_chat_call *call,
-                               const struct demo_chat_whisper_input *in);
-
-    /** The newest messages, oldest first. */
-    enum zkt_status (*history)(struct demo_chat_call *call,
-                               const struct demo_chat_history_input *in,
-                               struct demo_message_list *out);
-    enum zkt_status (*who)(struct demo_chat_call *call,
-                           struct demo_member_map *out);
-    enum zkt_status (*set_topic)(struct demo_chat_call *call,
-                                 const struct demo_chat_set_topic_input *in);
-    enum zkt_status (*leave)(struct demo_chat_call *call);
-    enum zkt_status (*on_connect)(struct demo_chat_call *call);
-    enum zkt_status (*on_disconnect)(struct demo_chat_call *call);
-};
-
-/* ---- the app ---- */
-
-/** A chat: rooms where people talk, with everybody's view in sync. */
-struct demo_handlers {
-    void *user; /* what zkt_user gives */
-    const struct demo_chat_handlers *chat;
-};
-
-/** The app, to be served; @handlers is borrowed as long as it is. */
-struct zkt_app demo_app(const struct demo_handlers *handlers);
 
 #ifdef __cplusplus
 }

@@ -17,10 +17,30 @@ struct demo_counter_call {
     const struct demo_counter_state *state;
 };
 
+/** The handlers of counter; all of them must be set. */
+struct demo_counter_handlers {
+    /** Adds to the number and returns the new one. */
+    enum zkt_status (*inc)(struct demo_counter_call *call,
+                           const struct demo_counter_inc_input *in,
+                           int32_t *out);
+    enum zkt_status (*reset)(struct demo_counter_call *call);
+};
+
+/* ---- the app ---- */
+
+/** The tutorial: a number that everybody who watches it sees change. */
+struct demo_handlers {
+    void *user; /* what zkt_user gives */
+    const struct demo_counter_handlers *counter;
+};
+
+/** The app, to be served; @handlers is borrowed as long as it is. */
+struct zkt_app demo_app(const struct demo_handlers *handlers);
+
 /*
- * Writing the state, while the handler runs: no build checks a `call` that was
- * kept. What goes in is copied; what is wrong (a broken rule, an index past the
- * end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of counter, while the handler runs: no build checks a
+ * `call` that was kept. Values are copied. An error (a broken rule, an index
+ * past the end) fails the call as a whole, whatever the handler returns.
  */
 
 void demo_counter_set_n(struct demo_counter_call *call, int32_t value);
@@ -46,26 +66,6 @@ void demo_counter_resume_reset(
     struct demo_counter_reset_later *later,
     enum zkt_status (*then)(struct demo_counter_call *call, void *user),
     void *user);
-
-/** The handlers of counter; all of them must be set. */
-struct demo_counter_handlers {
-    /** Adds to the number and returns the new one. */
-    enum zkt_status (*inc)(struct demo_counter_call *call,
-                           const struct demo_counter_inc_input *in,
-                           int32_t *out);
-    enum zkt_status (*reset)(struct demo_counter_call *call);
-};
-
-/* ---- the app ---- */
-
-/** The tutorial: a number that everybody who watches it sees change. */
-struct demo_handlers {
-    void *user; /* what zkt_user gives */
-    const struct demo_counter_handlers *counter;
-};
-
-/** The app, to be served; @handlers is borrowed as long as it is. */
-struct zkt_app demo_app(const struct demo_handlers *handlers);
 
 #ifdef __cplusplus
 }

@@ -115,6 +115,52 @@ struct every_grant_entry {
 const struct every_grant *every_grant_map_find(
     const struct every_grant_map *map, struct zkt_str key);
 
+/* ---- doc ---- */
+
+struct every_doc_call {
+    struct zkt_call *zkt;
+    const struct every_doc_state *state;
+    const struct every_doc_hidden *hidden;
+};
+
+/** The handlers of doc; all of them must be set. */
+struct every_doc_handlers {
+    enum zkt_status (*set_account)(struct every_doc_call *call,
+                                   const struct every_doc_set_account_input *in,
+                                   struct every_account *out);
+    enum zkt_status (*draw)(struct every_doc_call *call,
+                            const struct every_doc_draw_input *in,
+                            int32_t *out);
+    enum zkt_status (*eval)(struct every_doc_call *call,
+                            const struct every_expr *in,
+                            struct zkt_float64_opt *out);
+    enum zkt_status (*set_tree)(struct every_doc_call *call,
+                                const struct every_node *in);
+    enum zkt_status (*put)(struct every_doc_call *call,
+                           const struct every_doc_put_input *in);
+    enum zkt_status (*points)(struct every_doc_call *call,
+                              struct every_point_list *out);
+    enum zkt_status (*nothing)(struct every_doc_call *call);
+    enum zkt_status (*raw)(struct every_doc_call *call, struct zkt_json in,
+                           struct zkt_json *out);
+    enum zkt_status (*on_connect)(struct every_doc_call *call);
+    enum zkt_status (*on_disconnect)(struct every_doc_call *call);
+    enum zkt_status (*on_activate)(struct every_doc_call *call);
+    enum zkt_status (*on_deactivate)(struct every_doc_call *call);
+};
+
+/* ---- the app ---- */
+
+struct every_handlers {
+    void *user; /* what zkt_user gives */
+    const struct every_doc_handlers *doc;
+    /* Rules across the fields of Box: calls zkt_issue. */
+    void (*check_box)(const struct every_box *value, struct zkt_issues *issues);
+};
+
+/** The app, to be served; @handlers is borrowed as long as it is. */
+struct zkt_app every_app(const struct every_handlers *handlers);
+
 /*
  * Places in the state: structs and containers inside of others. An edit
  * function gives one; it is good until a list or map on the way to it changes.
@@ -272,18 +318,10 @@ void every_node_unset_twin(struct every_node_ref ref);
 void every_grant_set_by(struct every_grant_ref ref, struct zkt_str value);
 void every_grant_set_right(struct every_grant_ref ref, enum every_right value);
 
-/* ---- doc ---- */
-
-struct every_doc_call {
-    struct zkt_call *zkt;
-    const struct every_doc_state *state;
-    const struct every_doc_hidden *hidden;
-};
-
 /*
- * Writing the state, while the handler runs: no build checks a `call` that was
- * kept. What goes in is copied; what is wrong (a broken rule, an index past the
- * end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of doc, while the handler runs: no build checks a
+ * `call` that was kept. Values are copied. An error (a broken rule, an index
+ * past the end) fails the call as a whole, whatever the handler returns.
  */
 
 void every_doc_set_account(struct every_doc_call *call,
@@ -339,7 +377,7 @@ void every_doc_clear_notes(struct every_doc_call *call);
 void every_doc_set_blob(struct every_doc_call *call, struct zkt_bytes value);
 void every_doc_set_any(struct every_doc_call *call, struct zkt_json value);
 
-/* Writing the private state, which nobody else sees. */
+/* Writing the private state of doc, which nobody else sees. */
 
 void every_doc_set_secret(struct every_doc_call *call, struct zkt_str value);
 
@@ -372,7 +410,7 @@ struct every_grant_ref every_doc_edit_grants(struct every_doc_call *call,
 void every_doc_set_expiry(struct every_doc_call *call,
                           const struct every_expiry *value);
 
-/* Emitting events, which are sent when the call has succeeded. */
+/* Emitting events of doc, which are sent when the call has succeeded. */
 
 void every_doc_emit_drawn(struct every_doc_call *call,
                           const struct every_shape *payload,
@@ -452,44 +490,6 @@ void every_doc_resume_raw(
     enum zkt_status (*then)(struct every_doc_call *call, struct zkt_json in,
                             struct zkt_json *out, void *user),
     void *user);
-
-/** The handlers of doc; all of them must be set. */
-struct every_doc_handlers {
-    enum zkt_status (*set_account)(struct every_doc_call *call,
-                                   const struct every_doc_set_account_input *in,
-                                   struct every_account *out);
-    enum zkt_status (*draw)(struct every_doc_call *call,
-                            const struct every_doc_draw_input *in,
-                            int32_t *out);
-    enum zkt_status (*eval)(struct every_doc_call *call,
-                            const struct every_expr *in,
-                            struct zkt_float64_opt *out);
-    enum zkt_status (*set_tree)(struct every_doc_call *call,
-                                const struct every_node *in);
-    enum zkt_status (*put)(struct every_doc_call *call,
-                           const struct every_doc_put_input *in);
-    enum zkt_status (*points)(struct every_doc_call *call,
-                              struct every_point_list *out);
-    enum zkt_status (*nothing)(struct every_doc_call *call);
-    enum zkt_status (*raw)(struct every_doc_call *call, struct zkt_json in,
-                           struct zkt_json *out);
-    enum zkt_status (*on_connect)(struct every_doc_call *call);
-    enum zkt_status (*on_disconnect)(struct every_doc_call *call);
-    enum zkt_status (*on_activate)(struct every_doc_call *call);
-    enum zkt_status (*on_deactivate)(struct every_doc_call *call);
-};
-
-/* ---- the app ---- */
-
-struct every_handlers {
-    void *user; /* what zkt_user gives */
-    const struct every_doc_handlers *doc;
-    /* Rules across the fields of Box: calls zkt_issue. */
-    void (*check_box)(const struct every_box *value, struct zkt_issues *issues);
-};
-
-/** The app, to be served; @handlers is borrowed as long as it is. */
-struct zkt_app every_app(const struct every_handlers *handlers);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,31 @@
 extern "C" {
 #endif
 
+/* ---- team ---- */
+
+struct includes_team_call {
+    struct zkt_call *zkt;
+    const struct includes_team_state *state;
+};
+
+/** The handlers of team; all of them must be set. */
+struct includes_team_handlers {
+    enum zkt_status (*add)(struct includes_team_call *call,
+                           const struct includes_team_add_input *in,
+                           int32_t *out);
+};
+
+/* ---- the app ---- */
+
+/** Structs with the fields of others. */
+struct includes_handlers {
+    void *user; /* what zkt_user gives */
+    const struct includes_team_handlers *team;
+};
+
+/** The app, to be served; @handlers is borrowed as long as it is. */
+struct zkt_app includes_app(const struct includes_handlers *handlers);
+
 /*
  * Places in the state: structs and containers inside of others. An edit
  * function gives one; it is good until a list or map on the way to it changes.
@@ -36,17 +61,10 @@ void includes_admin_unset_boss(struct includes_admin_ref ref);
 struct includes_admin_ref includes_admin_edit_boss(
     struct includes_admin_ref ref);
 
-/* ---- team ---- */
-
-struct includes_team_call {
-    struct zkt_call *zkt;
-    const struct includes_team_state *state;
-};
-
 /*
- * Writing the state, while the handler runs: no build checks a `call` that was
- * kept. What goes in is copied; what is wrong (a broken rule, an index past the
- * end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of team, while the handler runs: no build checks a
+ * `call` that was kept. Values are copied. An error (a broken rule, an index
+ * past the end) fails the call as a whole, whatever the handler returns.
  */
 
 void includes_team_put_members(struct includes_team_call *call,
@@ -75,24 +93,6 @@ void includes_team_resume_add(
                             const struct includes_team_add_input *in,
                             int32_t *out, void *user),
     void *user);
-
-/** The handlers of team; all of them must be set. */
-struct includes_team_handlers {
-    enum zkt_status (*add)(struct includes_team_call *call,
-                           const struct includes_team_add_input *in,
-                           int32_t *out);
-};
-
-/* ---- the app ---- */
-
-/** Structs with the fields of others. */
-struct includes_handlers {
-    void *user; /* what zkt_user gives */
-    const struct includes_team_handlers *team;
-};
-
-/** The app, to be served; @handlers is borrowed as long as it is. */
-struct zkt_app includes_app(const struct includes_handlers *handlers);
 
 #ifdef __cplusplus
 }

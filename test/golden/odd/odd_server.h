@@ -10,6 +10,130 @@
 extern "C" {
 #endif
 
+/* ---- everything ---- */
+
+struct odd_everything_call {
+    struct zkt_call *zkt;
+    const struct odd_everything_state *state;
+};
+
+/** The handlers of everything; all of them must be set. */
+struct odd_everything_handlers {
+    enum zkt_status (*delete_)(struct odd_everything_call *call,
+                               const struct odd_everything_delete_input *in,
+                               struct odd_keywords *out);
+    enum zkt_status (*scalar)(struct odd_everything_call *call, int32_t in,
+                              int32_t *out);
+    enum zkt_status (*text)(struct odd_everything_call *call, struct zkt_str in,
+                            struct zkt_str *out);
+    enum zkt_status (*node)(struct odd_everything_call *call,
+                            const struct odd_node *in,
+                            struct odd_node_list *out);
+
+    /** Nothing in, nothing out. */
+    enum zkt_status (*nothing)(struct odd_everything_call *call);
+    enum zkt_status (*level)(struct odd_everything_call *call,
+                             enum odd_level in, enum odd_level *out);
+    enum zkt_status (*items)(struct odd_everything_call *call,
+                             const struct odd_node_list *in,
+                             struct odd_node_list_map *out);
+    enum zkt_status (*flags)(struct odd_everything_call *call,
+                             const struct zkt_bool_map *in, bool *out);
+    enum zkt_status (*empty)(struct odd_everything_call *call,
+                             const struct odd_empty *in, struct odd_empty *out);
+    enum zkt_status (*odd)(struct odd_everything_call *call,
+                           const struct odd_everything_odd_input *in,
+                           double *out);
+    enum zkt_status (*on_connect)(struct odd_everything_call *call);
+    enum zkt_status (*on_disconnect)(struct odd_everything_call *call);
+    enum zkt_status (*on_activate)(struct odd_everything_call *call);
+    enum zkt_status (*on_deactivate)(struct odd_everything_call *call);
+};
+
+/* ---- mute ---- */
+
+/** Nothing but a state. */
+struct odd_mute_call {
+    struct zkt_call *zkt;
+    const struct odd_mute_state *state;
+};
+
+/** The handlers of mute; all of them must be set. */
+struct odd_mute_handlers {
+    char nothing_;
+};
+
+/* ---- stateless ---- */
+
+/** Nothing but a method. */
+struct odd_stateless_call {
+    struct zkt_call *zkt;
+    const struct odd_stateless_state *state;
+};
+
+/** The handlers of stateless; all of them must be set. */
+struct odd_stateless_handlers {
+    enum zkt_status (*ping)(struct odd_stateless_call *call);
+};
+
+/* ---- speaker ---- */
+
+/** Nothing but an event. */
+struct odd_speaker_call {
+    struct zkt_call *zkt;
+    const struct odd_speaker_state *state;
+};
+
+/** The handlers of speaker; all of them must be set. */
+struct odd_speaker_handlers {
+    char nothing_;
+};
+
+/* ---- hook ---- */
+
+/** Nothing but a hook. */
+struct odd_hook_call {
+    struct zkt_call *zkt;
+    const struct odd_hook_state *state;
+};
+
+/** The handlers of hook; all of them must be set. */
+struct odd_hook_handlers {
+    enum zkt_status (*on_connect)(struct odd_hook_call *call);
+};
+
+/* ---- nothing ---- */
+
+/** Nothing at all. */
+struct odd_nothing_call {
+    struct zkt_call *zkt;
+    const struct odd_nothing_state *state;
+};
+
+/** The handlers of nothing; all of them must be set. */
+struct odd_nothing_handlers {
+    char nothing_;
+};
+
+/* ---- the app ---- */
+
+/**
+ * Every construct that is built, with the oddest names and texts that a
+ * schema may hold: a comment cannot end here: * / nor open: / * nor ask ? ?/
+ */
+struct odd_handlers {
+    void *user; /* what zkt_user gives */
+    const struct odd_everything_handlers *everything;
+    const struct odd_mute_handlers *mute;
+    const struct odd_stateless_handlers *stateless;
+    const struct odd_speaker_handlers *speaker;
+    const struct odd_hook_handlers *hook;
+    const struct odd_nothing_handlers *nothing;
+};
+
+/** The app, to be served; @handlers is borrowed as long as it is. */
+struct zkt_app odd_app(const struct odd_handlers *handlers);
+
 /*
  * Places in the state: structs and containers inside of others. An edit
  * function gives one; it is good until a list or map on the way to it changes.
@@ -213,17 +337,10 @@ struct odd_left_ref odd_right_edit_left(struct odd_right_ref ref);
 
 void odd_right_set_level(struct odd_right_ref ref, enum odd_level value);
 
-/* ---- everything ---- */
-
-struct odd_everything_call {
-    struct zkt_call *zkt;
-    const struct odd_everything_state *state;
-};
-
 /*
- * Writing the state, while the handler runs: no build checks a `call` that was
- * kept. What goes in is copied; what is wrong (a broken rule, an index past the
- * end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of everything, while the handler runs: no build checks a
+ * `call` that was kept. Values are copied. An error (a broken rule, an index
+ * past the end) fails the call as a whole, whatever the handler returns.
  */
 
 void odd_everything_set_flag(struct odd_everything_call *call, bool value);
@@ -357,7 +474,7 @@ void odd_everything_clear_singles(struct odd_everything_call *call);
 void odd_everything_set_delete(struct odd_everything_call *call,
                                struct zkt_str value);
 
-/* Emitting events, which are sent when the call has succeeded. */
+/* Emitting events of everything, which are sent when the call has succeeded. */
 
 void odd_everything_emit_none(struct odd_everything_call *call,
                               struct zkt_target target);
@@ -377,6 +494,24 @@ void odd_everything_emit_list(struct odd_everything_call *call,
                               struct zkt_target target);
 void odd_everything_emit_no_params(struct odd_everything_call *call,
                                    struct zkt_target target);
+
+/*
+ * Writing the state of mute, while the handler runs: no build checks a
+ * `call` that was kept. Values are copied. An error (a broken rule, an index
+ * past the end) fails the call as a whole, whatever the handler returns.
+ */
+
+void odd_mute_set_left(struct odd_mute_call *call,
+                       const struct odd_left *value);
+void odd_mute_unset_left(struct odd_mute_call *call);
+struct odd_left_ref odd_mute_edit_left(struct odd_mute_call *call);
+
+void odd_mute_set_title(struct odd_mute_call *call, struct zkt_str value);
+
+/* Emitting events of speaker, which are sent when the call has succeeded. */
+
+void odd_speaker_emit_spoke(struct odd_speaker_call *call,
+                            struct zkt_target target);
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
@@ -468,79 +603,6 @@ void odd_everything_resume_odd(
                             const struct odd_everything_odd_input *in,
                             double *out, void *user),
     void *user);
-
-/** The handlers of everything; all of them must be set. */
-struct odd_everything_handlers {
-    enum zkt_status (*delete_)(struct odd_everything_call *call,
-                               const struct odd_everything_delete_input *in,
-                               struct odd_keywords *out);
-    enum zkt_status (*scalar)(struct odd_everything_call *call, int32_t in,
-                              int32_t *out);
-    enum zkt_status (*text)(struct odd_everything_call *call, struct zkt_str in,
-                            struct zkt_str *out);
-    enum zkt_status (*node)(struct odd_everything_call *call,
-                            const struct odd_node *in,
-                            struct odd_node_list *out);
-
-    /** Nothing in, nothing out. */
-    enum zkt_status (*nothing)(struct odd_everything_call *call);
-    enum zkt_status (*level)(struct odd_everything_call *call,
-                             enum odd_level in, enum odd_level *out);
-    enum zkt_status (*items)(struct odd_everything_call *call,
-                             const struct odd_node_list *in,
-                             struct odd_node_list_map *out);
-    enum zkt_status (*flags)(struct odd_everything_call *call,
-                             const struct zkt_bool_map *in, bool *out);
-    enum zkt_status (*empty)(struct odd_everything_call *call,
-                             const struct odd_empty *in, struct odd_empty *out);
-    enum zkt_status (*odd)(struct odd_everything_call *call,
-                           const struct odd_everything_odd_input *in,
-                           double *out);
-    enum zkt_status (*on_connect)(struct odd_everything_call *call);
-    enum zkt_status (*on_disconnect)(struct odd_everything_call *call);
-    enum zkt_status (*on_activate)(struct odd_everything_call *call);
-    enum zkt_status (*on_deactivate)(struct odd_everything_call *call);
-};
-
-/* ---- mute ---- */
-
-/** Nothing but a state. */
-struct odd_mute_call {
-    struct zkt_call *zkt;
-    const struct odd_mute_state *state;
-};
-
-/*
- * Writing the state, while the handler runs: no build checks a `call` that was
- * kept. What goes in is copied; what is wrong (a broken rule, an index past the
- * end) fails the call as a whole, whatever the handler returns.
- */
-
-void odd_mute_set_left(struct odd_mute_call *call,
-                       const struct odd_left *value);
-void odd_mute_unset_left(struct odd_mute_call *call);
-struct odd_left_ref odd_mute_edit_left(struct odd_mute_call *call);
-
-void odd_mute_set_title(struct odd_mute_call *call, struct zkt_str value);
-
-/** The handlers of mute; all of them must be set. */
-struct odd_mute_handlers {
-    char nothing_;
-};
-
-/* ---- stateless ---- */
-
-/** Nothing but a method. */
-struct odd_stateless_call {
-    struct zkt_call *zkt;
-    const struct odd_stateless_state *state;
-};
-
-/*
- * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
- */
-
 struct odd_stateless_ping_later;
 struct odd_stateless_ping_later *odd_stateless_defer_ping(
     struct odd_stateless_call *call);
@@ -548,74 +610,6 @@ void odd_stateless_resume_ping(
     struct odd_stateless_ping_later *later,
     enum zkt_status (*then)(struct odd_stateless_call *call, void *user),
     void *user);
-
-/** The handlers of stateless; all of them must be set. */
-struct odd_stateless_handlers {
-    enum zkt_status (*ping)(struct odd_stateless_call *call);
-};
-
-/* ---- speaker ---- */
-
-/** Nothing but an event. */
-struct odd_speaker_call {
-    struct zkt_call *zkt;
-    const struct odd_speaker_state *state;
-};
-
-/* Emitting events, which are sent when the call has succeeded. */
-
-void odd_speaker_emit_spoke(struct odd_speaker_call *call,
-                            struct zkt_target target);
-
-/** The handlers of speaker; all of them must be set. */
-struct odd_speaker_handlers {
-    char nothing_;
-};
-
-/* ---- hook ---- */
-
-/** Nothing but a hook. */
-struct odd_hook_call {
-    struct zkt_call *zkt;
-    const struct odd_hook_state *state;
-};
-
-/** The handlers of hook; all of them must be set. */
-struct odd_hook_handlers {
-    enum zkt_status (*on_connect)(struct odd_hook_call *call);
-};
-
-/* ---- nothing ---- */
-
-/** Nothing at all. */
-struct odd_nothing_call {
-    struct zkt_call *zkt;
-    const struct odd_nothing_state *state;
-};
-
-/** The handlers of nothing; all of them must be set. */
-struct odd_nothing_handlers {
-    char nothing_;
-};
-
-/* ---- the app ---- */
-
-/**
- * Every construct that is built, with the oddest names and texts that a
- * schema may hold: a comment cannot end here: * / nor open: / * nor ask ? ?/
- */
-struct odd_handlers {
-    void *user; /* what zkt_user gives */
-    const struct odd_everything_handlers *everything;
-    const struct odd_mute_handlers *mute;
-    const struct odd_stateless_handlers *stateless;
-    const struct odd_speaker_handlers *speaker;
-    const struct odd_hook_handlers *hook;
-    const struct odd_nothing_handlers *nothing;
-};
-
-/** The app, to be served; @handlers is borrowed as long as it is. */
-struct zkt_app odd_app(const struct odd_handlers *handlers);
 
 #ifdef __cplusplus
 }
