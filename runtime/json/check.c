@@ -30,25 +30,19 @@ static bool report(struct walk *w, enum zkt_issue_code code, const char *text)
     return false;
 }
 
-/* As the text will be when it has arrived. Small letters make a difference to
- * patterns alone. */
+/* Checks a text as the transforms of its receiver will make it. */
 static bool check_arriving(struct walk *w, const struct zkt_string_rules *rules,
                            struct zkt_str text)
 {
     const struct zkt_where where = here(w);
-    const struct zkt_str trimmed = rules->trim ? zkt__trim(text) : text;
-    if (!rules->lower || rules->pattern_count == 0) {
-        return zkt__rule_string(&where, rules, trimmed);
-    }
-    char *copy = zkt__arena_alloc(w->issues->arena, trimmed.len + 1);
+    char *copy = zkt__arena_alloc(w->issues->arena, text.len);
     if (copy == NULL) {
         w->issues->no_memory = true;
         return report(w, ZKT_ISSUE_CUSTOM, "no memory to check it");
     }
-    memcpy(copy, trimmed.data, trimmed.len);
-    zkt__lower(copy, trimmed.len);
+    memcpy(copy, text.data, text.len);
     return zkt__rule_string(&where, rules,
-                            (struct zkt_str){ copy, trimmed.len });
+                            zkt__transform(rules, copy, text.len));
 }
 
 static bool check_string(struct walk *w, const struct zkt_type *type,
@@ -61,7 +55,7 @@ static bool check_string(struct walk *w, const struct zkt_type *type,
     if (!zkt__utf8_valid(text.data, text.len)) {
         return report(w, ZKT_ISSUE_INVALID_FORMAT, "is not valid UTF-8");
     }
-    return w->arrives && text.len > 0
+    return w->arrives && text.len > 0 && zkt__has_transform(type->of.strings)
                ? check_arriving(w, type->of.strings, text)
                : zkt__rule_string(&where, type->of.strings, text);
 }

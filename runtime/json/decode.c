@@ -167,13 +167,9 @@ static bool take_string(struct zkt_reader *reader, const struct zkt_type *type,
     }
     const struct zkt_string_rules *rules = type->of.strings;
     /* The text is in the reader's buffer, so it and its NUL may change. */
-    if (rules->trim) {
-        *out = zkt__trim(*out);
-        end_text(reader, *out);
-    }
-    if (rules->lower) {
-        zkt__lower(reader->at - (reader->at - out->data), out->len);
-    }
+    char *text = reader->at - (reader->at - out->data);
+    *out = zkt__transform(rules, text, out->len);
+    end_text(reader, *out);
     const struct zkt_where where = here(reader);
     return zkt__rule_string(&where, rules, *out);
 }

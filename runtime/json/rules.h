@@ -59,9 +59,14 @@ bool zkt__rule_map_key(const struct zkt_where *where, struct zkt_str key);
 
 /* ---- transforms ---- */
 
-/** Returns a view of @text without white space at both ends. */
-struct zkt_str zkt__trim(struct zkt_str text);
-/** Converts ASCII capitals to lower case, in place. */
-void zkt__lower(char *text, size_t len);
+/** Returns true if @rules have a transform. */
+static inline bool zkt__has_transform(const struct zkt_string_rules *rules)
+{
+    return rules->trim || rules->lower || rules->upper;
+}
+
+/** Applies the transforms of @rules to @text in place; returns the result. */
+struct zkt_str zkt__transform(const struct zkt_string_rules *rules, char *text,
+                              size_t len);
 
 #endif

@@ -23,12 +23,14 @@ static size_t space_at(const unsigned char *at, size_t len)
     return three && space ? 3 : 0;
 }
 
-struct zkt_str zkt__trim(struct zkt_str text)
+/* Without the white space at both ends: moves *@text, and gives its length. */
+static size_t trim(char **text, size_t len)
 {
-    const unsigned char *at = (const unsigned char *)text.data;
-    size_t len = text.len, n;
+    const unsigned char *at = (const unsigned char *)*text;
+    size_t n;
     while ((n = space_at(at, len)) > 0) {
         at += n;
+        *text += n;
         len -= n;
     }
     while (len > 0) {
@@ -42,14 +44,30 @@ struct zkt_str zkt__trim(struct zkt_str text)
         }
         len = last;
     }
-    return (struct zkt_str){ (const char *)at, len };
+    return len;
 }
 
-void zkt__lower(char *text, size_t len)
+/* Letters of ASCII from @first to @last change their case. */
+static void change_case(char *text, size_t len, char first, char last)
 {
     for (size_t i = 0; i < len; i++) {
-        if (text[i] >= 'A' && text[i] <= 'Z') {
-            text[i] = (char)(text[i] | 0x20);
+        if (text[i] >= first && text[i] <= last) {
+            text[i] = (char)(text[i] ^ 0x20);
         }
     }
+}
+
+struct zkt_str zkt__transform(const struct zkt_string_rules *rules, char *text,
+                              size_t len)
+{
+    if (rules->trim) {
+        len = trim(&text, len);
+    }
+    if (rules->lower) {
+        change_case(text, len, 'A', 'Z');
+    }
+    if (rules->upper) {
+        change_case(text, len, 'a', 'z');
+    }
+    return (struct zkt_str){ text, len };
 }

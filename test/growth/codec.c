@@ -112,6 +112,7 @@ static const struct growth_text texts[] = {
     STRING("a trimmed text", "trimmed", " ", "a"),
     STRING("a text that is not trimmed", "trimmed", "a ", "a"),
     STRING("a text in small letters", "lowered", "A", ""),
+    STRING("a text in capitals", "uppered", "a", ""),
     { "any deep value", "{\"any\":[", "[", "", "", "]", "]}", true, 0 },
     { "any wide value", "{\"any\":[", "{\"a\":[#,\"\\n\"]}", ",", "", "", "]}",
       false, 0 },

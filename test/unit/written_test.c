@@ -296,17 +296,30 @@ static bool is_sent(const struct zkt_type *type, const void *value)
     return good;
 }
 
-/* Transforms are for what arrives. What is written is judged as it is; what is
- * sent, as it will be. */
+/* Transforms change received values. Written values are checked as they are,
+ * sent values as the receiver will make them. */
 static void test_transforms(void **state)
 {
     static const struct zkt_pattern letters = {
         .source = ZKT_STR_INIT("^[a-z]+$"),
         .shown = ZKT_STR_INIT("/^[a-z]+$/"),
     };
-    static const struct zkt_string_rules trims = { 2, 4, true, false, 0, NULL },
-                                         lowers = { 2,    4, true,
-                                                    true, 1, &letters };
+    static const struct zkt_pattern capitals = {
+        .source = ZKT_STR_INIT("^[A-Z]+$"),
+        .shown = ZKT_STR_INIT("/^[A-Z]+$/"),
+    };
+    static const struct zkt_string_rules trims = { 2, 4, .trim = true };
+    static const struct zkt_string_rules lowers = {
+        2,
+        4,
+        .trim = true,
+        .lower = true,
+        .pattern_count = 1,
+        .patterns = &letters,
+    };
+    static const struct zkt_string_rules uppers = {
+        2, 4, .upper = true, .pattern_count = 1, .patterns = &capitals,
+    };
     static const struct {
         const char *text;
         const struct zkt_string_rules *rules;
@@ -317,6 +330,8 @@ static void test_transforms(void **state)
         { " a ", &trims, false, true },     { "abcde", &trims, false, false },
         { "", &trims, false, false },       { "ab", &lowers, true, true },
         { "\tAB\n", &lowers, true, false }, { "a-b", &lowers, false, false },
+        { "AB", &uppers, true, true },      { "ab", &uppers, true, false },
+        { " AB", &uppers, false, false },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

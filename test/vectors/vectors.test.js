@@ -26,6 +26,7 @@ function judge(rules, text) {
   if (!text.isWellFormed()) return { issues: ["invalid_format"] };
   let value = rules.trim ? text.trim() : text;
   if (rules.lower) value = value.replace(/[A-Z]/g, (c) => c.toLowerCase());
+  if (rules.upper) value = value.replace(/[a-z]/g, (c) => c.toUpperCase());
   const length = [...value].length;
   const issues = [];
   if (length < (rules.min ?? 0)) issues.push("too_small");

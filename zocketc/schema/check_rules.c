@@ -350,6 +350,28 @@ static void format_rule(struct check *c, const struct ast_rule *rule,
     add_pattern(c, rule, type, pattern);
 }
 
+static void modifier_rule(struct check *c, const struct ast_rule *rule,
+                          struct schema_type *type, struct seen_rules *seen,
+                          size_t modifier)
+{
+    const unsigned bit = 1u << modifier;
+    const unsigned wrong = schema_modifiers[modifier].contradicts &
+                           type->modifiers;
+    bool duplicate = (seen->modifiers & bit) != 0;
+    seen->modifiers |= bit;
+    if (is_duplicate(c, rule, &duplicate)) {
+        return;
+    }
+    for (size_t i = 0; i < SCHEMA_MODIFIER_COUNT; i++) {
+        if ((wrong & 1u << i) != 0) {
+            diag_report(c->diag, rule->at, DIAG_CONTRADICTION, rule->text,
+                        schema_modifiers[i].word);
+            return;
+        }
+    }
+    type->modifiers |= bit;
+}
+
 static void word_rule(struct check *c, const struct ast_rule *rule,
                       const struct ast_rule *all, struct schema_type *type,
                       struct seen_rules *seen)
@@ -371,11 +393,7 @@ static void word_rule(struct check *c, const struct ast_rule *rule,
     } else if (i < FORMAT_COUNT) {
         format_rule(c, rule, type, i);
     } else {
-        const unsigned bit = 1u << (i - FORMAT_COUNT);
-        bool duplicate = (seen->modifiers & bit) != 0;
-        (void)is_duplicate(c, rule, &duplicate);
-        type->modifiers |= bit;
-        seen->modifiers |= bit;
+        modifier_rule(c, rule, type, seen, i - FORMAT_COUNT);
     }
 }
 

@@ -29,8 +29,8 @@ enum {
 };
 
 const struct schema_modifier_info schema_modifiers[SCHEMA_MODIFIER_COUNT] = {
-#define MODIFIER(symbol, word, where, what)                                    \
-    [SCHEMA_##symbol] = { word, where, what },
+#define MODIFIER(symbol, word, where, what, contradicts)                       \
+    [SCHEMA_##symbol] = { word, where, what, contradicts },
 #include "schema/modifiers.def"
 #undef MODIFIER
 };

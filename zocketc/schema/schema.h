@@ -95,8 +95,9 @@ enum schema_modifier {
 
 struct schema_modifier_info {
     const char *word;
-    bool of_items;     /* of a list; otherwise of a string */
-    bool is_transform; /* it changes values; otherwise it refuses some */
+    bool of_items;        /* of a list; otherwise of a string */
+    bool is_transform;    /* it changes values; otherwise it refuses some */
+    unsigned contradicts; /* bits of those that cannot stand beside it */
 };
 
 extern const struct schema_modifier_info

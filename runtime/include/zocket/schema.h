@@ -170,16 +170,17 @@ struct zkt_pattern {
 
 /**
  * Rules of a string, as in `string(trim, 1..64)`. A length outside of the
- * bounds has the issue too_small or too_big. trim and lower are no conditions:
- * they change a value that arrives at a server, before the others are checked;
- * text that a handler writes is not changed.
+ * bounds has the issue too_small or too_big. trim, lower and upper are no
+ * conditions: they change a value that arrives at a server, before the others
+ * are checked; text that a handler writes is not changed.
  */
 struct zkt_string_rules {
     /* Code points, both allowed; UINT32_MAX: no upper bound. */
     uint32_t min, max;
     /* White space at both ends is removed (ECMA-262, String.prototype.trim);
-     * the letters A to Z become lower case. For values that arrive. */
-    bool trim, lower;
+     * the letters A to Z become lower case, or a to z upper case. For values
+     * that arrive. */
+    bool trim, lower, upper;
     /* The number of patterns. */
     uint32_t pattern_count;
     /* Patterns and formats; all of them have to match. */

@@ -834,43 +834,48 @@ void every_account_set_mixed(
     zkt_state_set(ref.at, 22, value);
 }
 
-void every_account_set_gain(struct every_account_ref ref, float value)
+void every_account_set_code(struct every_account_ref ref, struct zkt_str value)
 {
     zkt_state_set(ref.at, 23, &value);
+}
+
+void every_account_set_gain(struct every_account_ref ref, float value)
+{
+    zkt_state_set(ref.at, 24, &value);
 }
 
 void every_account_set_taps(struct every_account_ref ref,
                             const struct zkt_float32_list *value)
 {
-    zkt_state_set(ref.at, 24, value);
+    zkt_state_set(ref.at, 25, value);
 }
 
 void every_account_append_taps(struct every_account_ref ref, float item)
 {
-    zkt_state_insert(ref.at, 24, ZKT_LAST, &item);
+    zkt_state_insert(ref.at, 25, ZKT_LAST, &item);
 }
 
 void every_account_insert_taps(struct every_account_ref ref, size_t index,
                                float item)
 {
-    zkt_state_insert(ref.at, 24, index, &item);
+    zkt_state_insert(ref.at, 25, index, &item);
 }
 
 void every_account_replace_taps(struct every_account_ref ref, size_t index,
                                 float item)
 {
-    zkt_state_replace(ref.at, 24, index, &item);
+    zkt_state_replace(ref.at, 25, index, &item);
 }
 
 void every_account_remove_taps(struct every_account_ref ref, size_t index,
                                size_t count)
 {
-    zkt_state_remove(ref.at, 24, index, count);
+    zkt_state_remove(ref.at, 25, index, count);
 }
 
 void every_account_clear_taps(struct every_account_ref ref)
 {
-    zkt_state_clear(ref.at, 24);
+    zkt_state_clear(ref.at, 25);
 }
 
 void every_node_set_value(struct every_node_ref ref, int32_t value)

@@ -270,6 +270,7 @@ void every_account_set_point(struct every_account_ref ref,
 void every_account_set_mixed(
     struct every_account_ref ref,
     const struct every_tuple3_str_2_int32_opt_suit *value);
+void every_account_set_code(struct every_account_ref ref, struct zkt_str value);
 void every_account_set_gain(struct every_account_ref ref, float value);
 
 void every_account_set_taps(struct every_account_ref ref,

@@ -654,6 +654,19 @@ static const struct zkt_type every_account_mixed_type_ = {
     .encode = zkt_encode_tuple,
 };
 
+static const struct zkt_type every_account_code_type_ = {
+    .kind = ZKT_KIND_STRING,
+    .size = sizeof(struct zkt_str),
+    .owns = true,
+    .of.strings = &(const struct zkt_string_rules){
+        .max = 5,
+        .trim = true,
+        .upper = true,
+    },
+    .decode = zkt_decode_string,
+    .encode = zkt_encode_string,
+};
+
 static const struct zkt_type every_account_gain_type_ = {
     .kind = ZKT_KIND_FLOAT32,
     .size = sizeof(float),
@@ -1472,6 +1485,7 @@ static const struct every_account every_account_defaults_ = {
     .names = { true, ZKT_STR_INIT("x") },
     .point = { 1.0, -2.0 },
     .mixed = { ZKT_STR_INIT("a"), { .has = false }, EVERY_SUIT_SPADES },
+    .code = ZKT_STR_INIT("AB"),
     .gain = -16777216.0f,
     .taps = { (const float[]){ 0.1f, 2.0f }, 2 },
 };
@@ -1614,6 +1628,12 @@ static const struct zkt_field every_account_fields_[] = {
         .default_value = &every_account_defaults_.mixed,
     },
     {
+        .name = ZKT_STR_INIT("code"),
+        .offset = offsetof(struct every_account, code),
+        .type = &every_account_code_type_,
+        .default_value = &every_account_defaults_.code,
+    },
+    {
         .name = ZKT_STR_INIT("gain"),
         .offset = offsetof(struct every_account, gain),
         .type = &every_account_gain_type_,
@@ -1689,14 +1709,20 @@ static bool every_account_decode_(struct zkt_reader *reader,
                                     &out->nick);
                 continue;
             }
-            if (ZKT_KEY_IS(object.key, "gain")) {
+            if (ZKT_KEY_IS(object.key, "code")) {
                 zkt_object_field(reader, type, &object, 23);
+                zkt_decode_string(reader, &every_account_code_type_,
+                                  &out->code);
+                continue;
+            }
+            if (ZKT_KEY_IS(object.key, "gain")) {
+                zkt_object_field(reader, type, &object, 24);
                 zkt_decode_float32(reader, &every_account_gain_type_,
                                    &out->gain);
                 continue;
             }
             if (ZKT_KEY_IS(object.key, "taps")) {
-                zkt_object_field(reader, type, &object, 24);
+                zkt_object_field(reader, type, &object, 25);
                 zkt_decode_list(reader, &every_account_taps_type_, &out->taps);
                 continue;
             }
@@ -1846,6 +1872,8 @@ static void every_account_encode_(struct zkt_writer *writer,
     zkt_encode_tuple(writer, &every_doc_points_result_item_type_, &in->point);
     ZKT_WRITE(writer, ",\"mixed\":");
     zkt_encode_tuple(writer, &every_account_mixed_type_, &in->mixed);
+    ZKT_WRITE(writer, ",\"code\":");
+    zkt_write_string(writer, in->code);
     ZKT_WRITE(writer, ",\"gain\":");
     zkt_write_float32(writer, in->gain);
     ZKT_WRITE(writer, ",\"taps\":");
@@ -1860,7 +1888,7 @@ const struct zkt_type every_account_type_ = {
     .of.structs = &(const struct zkt_struct_info){
         .name = "Account",
         .fields = every_account_fields_,
-        .count = 25,
+        .count = 26,
         .strict = true,
     },
     .decode = every_account_decode_,

@@ -272,6 +272,7 @@ struct every_account {
     struct zkt_str_opt names;
     struct every_point point;
     struct every_tuple3_str_2_int32_opt_suit mixed;
+    struct zkt_str code;
     float gain;
     struct zkt_float32_list taps;
 };

@@ -69,7 +69,8 @@ static struct zkt_str ruled_text(struct zkt_arena *arena,
 {
     const unsigned start = random_below((unsigned)all_samples->count);
     const bool free = rules->pattern_count == 0 && rules->min == 0 &&
-                      rules->max > 12 && !rules->trim && !rules->lower;
+                      rules->max > 12 && !rules->trim && !rules->lower &&
+                      !rules->upper;
     enum zkt_issue_code code;
     if (free && random_below(2) == 0) {
         return random_text(arena);
@@ -78,6 +79,7 @@ static struct zkt_str ruled_text(struct zkt_arena *arena,
         const struct sample *s =
             &all_samples->items[(start + i) % all_samples->count];
         if ((s->trimmed || !rules->trim) && (s->lowered || !rules->lower) &&
+            (s->uppered || !rules->upper) &&
             sample_faults(all_samples, rules, s, &code) == 0) {
             return zkt__arena_str(arena, s->text);
         }

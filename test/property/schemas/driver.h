@@ -13,7 +13,7 @@
  * schema that JavaScript finds in it, otherwise a '0'. */
 struct sample {
     struct zkt_str text;
-    bool trimmed, lowered; /* trim, lower do not change it */
+    bool trimmed, lowered, uppered; /* trim, lower, upper do not change it */
     const char *matches;
 };
 

@@ -4,7 +4,7 @@
 //   node generate.mjs SEED DIR
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { codePoints, formats, isLowered, isMatch, isTrimmed, patterns, texts } from "./samples.mjs";
+import { codePoints, formats, isLowered, isMatch, isTrimmed, isUppered, patterns, texts } from "./samples.mjs";
 
 const [seed, dir] = process.argv.slice(2);
 
@@ -130,7 +130,7 @@ function stringRules() {
   let min = 0, max = Infinity;
   const found = [];
   if (chance(25)) rules.push("trim");
-  if (chance(20)) rules.push("lower");
+  if (chance(30)) rules.push(pick(["lower", "upper"]));
   if (chance(50)) {
     min = pick([0, 0, 1, 2, 3]);
     max = min + pick([0, 1, 3, 10, 36, 64]);
@@ -145,7 +145,7 @@ function stringRules() {
   rules.push(...found);
   const good = texts.filter(
     (t) => codePoints(t) >= min && codePoints(t) <= max && found.every((p) => isMatch(p, t)) &&
-      (!rules.includes("trim") || isTrimmed(t)) && (!rules.includes("lower") || isLowered(t)),
+      (!rules.includes("trim") || isTrimmed(t)) && (!rules.includes("lower") || isLowered(t)) && (!rules.includes("upper") || isUppered(t)),
   );
   return { rules, good };
 }
@@ -470,7 +470,7 @@ for (const [name, text] of spread()) writeFileSync(join(dir, name), text);
 const cText = (s) => `"${[...Buffer.from(s)].map((b) => `\\${b.toString(8).padStart(3, "0")}`).join("")}"`;
 const shown = [...patterns, ...Object.keys(formats)];
 const item = (t) =>
-  `    { ZKT_STR_INIT(${cText(t)}), ${isTrimmed(t)}, ${isLowered(t)}, "${shown.map((p) => +isMatch(p, t)).join("")}" },\n`;
+  `    { ZKT_STR_INIT(${cText(t)}), ${isTrimmed(t)}, ${isLowered(t)}, ${isUppered(t)}, "${shown.map((p) => +isMatch(p, t)).join("")}" },\n`;
 writeFileSync(join(dir, "program.c"), `#include "driver.h"
 #include "${stem}_client.h"
 #include "${stem}_server.h"

@@ -142,7 +142,8 @@ static const struct sample *find_faulty(const struct mutation *m,
             &m->samples->items[(start + i) % m->samples->count];
         enum zkt_issue_code code;
         const bool stays = (s->trimmed || !rules->trim) &&
-                           (s->lowered || !rules->lower);
+                           (s->lowered || !rules->lower) &&
+                           (s->uppered || !rules->upper);
         if (stays && sample_faults(m->samples, rules, s, &code) == 1 &&
             code == wanted) {
             return s;
@@ -179,7 +180,9 @@ static bool write_faulty_string(struct mutation *m,
     return false;
 }
 
-static void put_upper(struct mutation *m, struct zkt_str text)
+/* The letters from @first to @last change their case. */
+static void put_changed(struct mutation *m, struct zkt_str text, char first,
+                        char last)
 {
     const size_t start = m->w->len;
     zkt_write_string(m->w, text);
@@ -187,8 +190,8 @@ static void put_upper(struct mutation *m, struct zkt_str text)
         char *c = &m->w->data[i];
         if (*c == '\\') {
             i += m->w->data[i + 1] == 'u' ? 5 : 1; /* skips the escape */
-        } else if (*c >= 'a' && *c <= 'z') {
-            *c = (char)(*c - 'a' + 'A');
+        } else if (*c >= first && *c <= last) {
+            *c = (char)(*c ^ 0x20);
         }
     }
 }
@@ -218,7 +221,9 @@ static void write_string(struct mutation *m,
     } else if (rules->trim && means_the_same(m, "trim")) {
         put_spaced(m, text);
     } else if (rules->lower && means_the_same(m, "lower")) {
-        put_upper(m, text);
+        put_changed(m, text, 'a', 'z');
+    } else if (rules->upper && means_the_same(m, "upper")) {
+        put_changed(m, text, 'A', 'Z');
     } else {
         zkt_write_string(m->w, text);
     }

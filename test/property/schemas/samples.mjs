@@ -46,5 +46,6 @@ export function isMatch(shown, text) {
 }
 
 export const isTrimmed = (text) => text.trim() === text;
+export const isUppered = (text) => !/[a-z]/.test(text);
 export const isLowered = (text) => !/[A-Z]/.test(text);
 export const codePoints = (text) => [...text].length;
