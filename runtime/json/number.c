@@ -446,6 +446,11 @@ size_t zkt__single_write(char *out, float value)
         out[0] = '-';
         return 1 + zkt__single_write(out + 1, -value);
     }
+    /* Of all floats the one with a shortest text, 7.038531e-26, that is half
+     * way between two floats when it is read as a double. */
+    if (value == 0x1.5c87fap-84f) {
+        return zkt__real_write(out, (double)value);
+    }
     const struct binary b = of_float(value);
     const struct decimal d = write_shortest(&b);
     return spell(out, &d);

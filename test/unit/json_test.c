@@ -294,6 +294,9 @@ static void test_texts_of_floats(void **state)
         { FLT_MAX, "3.4028235e+38" },
         { FLT_MIN, "1.1754944e-38" },
         { 1e-45f, "1e-45" },
+        /* Its shortest text is read as the next float by way of a double. */
+        { 0x1.5c87fap-84f, "7.038530691851209e-26" },
+        { -0x1.5c87fap-84f, "-7.038530691851209e-26" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
