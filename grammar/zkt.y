@@ -78,7 +78,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %token <text> SYNC "sync" AUDIENCE "audience" TO "to" PRESENCE "presence" BROADCAST "broadcast"
 %token <text> CALLS "calls"
 
-%type <name> name type_name
+%type <name> name field_name type_name
 %type <text> word word_but_stream
 /* A field called 'to' behind a forgotten ';' is taken for an audience. */
 %precedence FORGOTTEN
@@ -110,7 +110,8 @@ decl: APP name end                      { $$ = NEW(ast_decl); $$->kind = AST_DEC
     | STRICT STRUCT name '{' struct_members '}'
                                         { $$ = NEW(ast_decl); $$->kind = AST_DECL_STRUCT; $$->name = $name; $$->fields = $struct_members.first; $$->check = $struct_members.check; $$->strict = true; $$->doc = parse_doc(p, @$); }
     | TYPE name '=' type end            { $$ = NEW(ast_decl); $$->kind = AST_DECL_TYPE; $$->name = $name; $$->type = $type; $$->doc = parse_doc(p, @$); }
-    | UNION name BY name '{' arms '}'   { $$ = NEW(ast_decl); $$->kind = AST_DECL_UNION; $$->name = $2; $$->by = $4; $$->fields = $arms.first; $$->doc = parse_doc(p, @$); }
+    | UNION name BY field_name '{' arms '}'
+                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_UNION; $$->name = $2; $$->by = $4; $$->fields = $arms.first; $$->doc = parse_doc(p, @$); }
     | ACTOR name actor_mods '{' actor_members '}'
                                         { $$ = NEW(ast_decl); $$->kind = AST_DECL_ACTOR; $$->name = $name; $$->members = $actor_members.first; $$->doc = parse_doc(p, @$); }
     | MIDDLEWARE name after_opt '{' fields '}'
@@ -143,7 +144,7 @@ arms: %empty                            { $$ = NO_LIST; }
 arm_list: arm                           { $$ = NO_LIST; APPEND($$, $arm); }
     | arm_list ',' arm                  { $$ = $1; APPEND($$, $arm); }
     ;
-arm: name ':' type                      { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->doc = parse_doc(p, @name); };
+arm: field_name ':' type                { $$ = NEW(ast_field); $$->name = $field_name; $$->type = $type; $$->doc = parse_doc(p, @field_name); };
 after_opt: %empty | AFTER names;
 names: name                             { struct ast_names *n = NEW(ast_names); n->name = $name; $$ = NO_LIST; APPEND($$, n); }
     | names ',' name                    { struct ast_names *n = NEW(ast_names); n->name = $name; $$ = $1; APPEND($$, n); }
@@ -160,8 +161,8 @@ fields: %empty                          { $$ = NO_LIST; }
     | fields field                      { $$ = $1; APPEND($$, $field); }
     | fields error ';'                  { $$ = $1; RECOVER; }
     ;
-field: name ':' type default_opt audience_opt end
-                                        { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @name); }
+field: field_name ':' type default_opt audience_opt end
+                                        { $$ = NEW(ast_field); $$->name = $field_name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @field_name); }
     ;
 /* The end of a declaration; a slip is named, and the next one is read. */
 end: ';'
@@ -233,7 +234,7 @@ params: %empty                          { $$ = NO_LIST; }
 param_list: param                       { $$ = NO_LIST; APPEND($$, $param); }
     | param_list ',' param              { $$ = $1; APPEND($$, $param); }
     ;
-param: name ':' type default_opt        { $$ = NEW(ast_field); $$->name = $name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @name); };
+param: field_name ':' type default_opt  { $$ = NEW(ast_field); $$->name = $field_name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @field_name); };
 
 type: postfix
     | postfix '|' NULL_                 { $$ = parse_type(p, @$, AST_TYPE_NULLABLE, $1, NULL); }
@@ -299,6 +300,10 @@ member: name ':' value                  { $$ = $value; $$->key = $name; }
     | STRING ':' value                  { struct ast_value *key = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); $$ = $value; $$->key = (struct ast_name){ key->text, @STRING }; parse_key(p, key); }
     ;
 
+/* A field may have any name on the wire. */
+field_name: name
+    | STRING                            { $$ = parse_field_name(p, @$, $STRING, @$.end - @$.start); }
+    ;
 name: word                              { $$ = (struct ast_name){ $word, @$ }; };
 word: word_but_stream | STREAM;
 word_but_stream: IDENTIFIER | APP | IMPORT | ENUM | STRUCT | STRICT | TYPE | UNION | BY | ACTOR | STATE | PRIVATE | METHOD

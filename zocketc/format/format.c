@@ -110,7 +110,9 @@ static size_t find_trailing(const struct format *f, size_t end, size_t to)
 /* Where the type of a field ends; 0: this is none. */
 static size_t find_rest(const struct format *f, size_t first, size_t end)
 {
-    if (f->tokens[first].kind != TOKEN_WORD || !is(f, first + 1, ":")) {
+    const struct token *name = &f->tokens[first];
+    if ((name->kind != TOKEN_WORD && name->text[0] != '"') ||
+        !is(f, first + 1, ":")) {
         return 0;
     }
     size_t i = first + 2;

@@ -256,7 +256,8 @@ static bool is_list(const struct format *f, size_t open,
 {
     const size_t first = skip_comments(f, open + 1);
     if (is(f, open, "(")) { /* parameters, not rules or a type */
-        return f->tokens[first].kind == TOKEN_WORD &&
+        const struct token *name = &f->tokens[first];
+        return (name->kind == TOKEN_WORD || name->text[0] == '"') &&
                is(f, skip_comments(f, first + 1), ":");
     }
     return first < f->match[open] &&

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "output_c/lower.h"
+#include "util/text_buffer.h"
 
 /* ---- enums ---- */
 
@@ -133,11 +134,24 @@ struct model_struct *lower_new_struct(struct lower *l,
     return to;
 }
 
+/* The name of a field as JSON, behind a comma and before its value. */
+static const char *key_of(struct lower *l, const char *name)
+{
+    struct text_buffer out = { 0 };
+    emit_text(&out, ",");
+    emit_json_string(&out, json_string(name));
+    emit_text(&out, ":");
+    const char *key = arena_text(l->arena, out.text, out.len);
+    text_buffer_finish(&out);
+    return key;
+}
+
 static void lower_field(struct lower *l, const struct model_struct *s,
                         const struct schema_field *from, size_t index,
                         struct model_field *to)
 {
     to->name = from->name.text;
+    to->key = key_of(l, from->name.text);
     to->c_part = names_part(l->arena, from->name.text);
     to->c_field = names_member(l->arena, to->c_part);
     to->doc = from->doc;

@@ -99,7 +99,8 @@ struct model_enum {
 };
 
 struct model_field {
-    const char *name;          /* "replyTo" */
+    const char *name;          /* "replyTo", "user-name" */
+    const char *key;           /* as the encoder writes it: ",\"replyTo\":" */
     const char *c_part;        /* "reply_to": in names of functions */
     const char *c_field;       /* "reply_to", "delete_" */
     const char *doc;           /* or NULL */

@@ -9,6 +9,12 @@ static bool is_upper(char c)
     return c >= 'A' && c <= 'Z';
 }
 
+/* Whether a name in C may have the character, or one in its place. */
+static bool is_plain(char c)
+{
+    return isalnum((unsigned char)c) && (unsigned char)c < 0x80;
+}
+
 static bool is_lower_or_digit(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -21,7 +27,7 @@ char *names_snake(struct arena *arena, const char *name)
     char *to = snake;
     for (size_t i = 0; i < len; i++) {
         const char c = name[i];
-        if (c == '_') {
+        if (!is_plain(c)) {
             if (to > snake && to[-1] != '_') {
                 *to++ = '_';
             }
@@ -75,7 +81,10 @@ const char *names_member(struct arena *arena, const char *snake)
 const char *names_part(struct arena *arena, const char *name)
 {
     const char *snake = names_snake(arena, name);
-    return snake != NULL ? snake : "bad_name"; /* it is reported */
+    return snake != NULL
+               ? snake
+               : arena_printf(arena, "bad_%016llx", /* it is reported */
+                              (unsigned long long)table_hash(name));
 }
 
 const char *names_field(struct arena *arena, const char *name)

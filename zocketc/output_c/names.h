@@ -6,7 +6,8 @@
 #include "syntax/diag.h"
 #include "util/table.h"
 
-/** `sendHTTPNow` becomes `send_http_now`; NULL: nothing would be left. */
+/** `sendHTTPNow` becomes `send_http_now`, `user-name` `user_name`; NULL:
+ * nothing would be left, or it would begin with a digit. */
 char *names_snake(struct arena *arena, const char *name);
 /** In capitals. */
 char *names_upper(struct arena *arena, const char *text);

@@ -46,6 +46,12 @@ const char *markdown_type(const struct markdown *m,
                 escape_cell(m->arena, schema_type_text(m->arena, type)));
 }
 
+const char *markdown_name(const struct markdown *m, const char *name)
+{
+    return code(m->arena,
+                escape_cell(m->arena, schema_name_text(m->arena, name)));
+}
+
 const char *markdown_default(const struct markdown *m,
                              const struct schema_field *field)
 {
@@ -80,7 +86,8 @@ static const char *params_text(const struct markdown *m,
     for (size_t i = 0; i < s->field_count; i++) {
         const struct schema_field *f = &s->fields[i];
         text = arena_printf(m->arena, "%s%s%s: %s", text, i > 0 ? ", " : "",
-                            f->name.text, schema_type_text(m->arena, f->type));
+                            schema_name_text(m->arena, f->name.text),
+                            schema_type_text(m->arena, f->type));
         if (f->value != NULL) {
             text = arena_printf(m->arena, "%s = %s", text,
                                 schema_value_text(m->arena, f->value));

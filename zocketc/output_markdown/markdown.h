@@ -23,6 +23,8 @@ struct markdown {
 /** A type as code; a '|' in it would end a cell of a table. */
 const char *markdown_type(const struct markdown *m,
                           const struct schema_type *type);
+/** The name of a field as code. */
+const char *markdown_name(const struct markdown *m, const char *name);
 /** A default as code; "" if there is none. */
 const char *markdown_default(const struct markdown *m,
                              const struct schema_field *field);

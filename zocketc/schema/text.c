@@ -158,7 +158,7 @@ const char *schema_type_text(struct arena *arena, const struct schema_type *t)
 
 /* ---- values ---- */
 
-static void emit_key(struct text_buffer *out, const char *key)
+static void emit_name(struct text_buffer *out, const char *key)
 {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
@@ -169,7 +169,15 @@ static void emit_key(struct text_buffer *out, const char *key)
     } else {
         emit_json_string(out, json_string(key));
     }
-    emit_text(out, ": ");
+}
+
+const char *schema_name_text(struct arena *arena, const char *name)
+{
+    struct text_buffer out = { 0 };
+    emit_name(&out, name);
+    const char *text = arena_text(arena, out.text, out.len);
+    text_buffer_finish(&out);
+    return text;
 }
 
 static void emit_literal(struct text_buffer *out,
@@ -183,7 +191,8 @@ static void emit_parts(struct text_buffer *out, const struct ast_value *value)
     for (const struct ast_value *v = value->first; v != NULL; v = v->next) {
         emit_text(out, v != value->first ? ", " : "");
         if (object) {
-            emit_key(out, v->key.text);
+            emit_name(out, v->key.text);
+            emit_text(out, ": ");
         }
         emit_literal(out, v);
     }

@@ -9,6 +9,8 @@
  */
 const char *schema_type_text(struct arena *arena,
                              const struct schema_type *type);
+/** A field's name: "userName", "\"user-name\"". */
+const char *schema_name_text(struct arena *arena, const char *name);
 /** "[1, 2]", "{ x: 1 }" */
 const char *schema_value_text(struct arena *arena,
                               const struct ast_value *value);

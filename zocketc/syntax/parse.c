@@ -248,6 +248,43 @@ void parse_key(struct parse *p, const struct ast_value *key)
     }
 }
 
+/* What is wrong with a string as the name of a field; NULL: nothing. */
+static const char *name_fault(const struct ast_value *name)
+{
+    if (name->len == 0) {
+        return "is empty";
+    }
+    if (name->len > PARSE_NAME_MAX) {
+        return "has more than 256 bytes";
+    }
+    if (name->text[0] == ' ' || name->text[name->len - 1] == ' ') {
+        return "begins or ends with a blank";
+    }
+    for (size_t i = 0, size; i < name->len; i += size) {
+        const unsigned code = unicode_read(name->text + i, name->len - i,
+                                           &size);
+        if (code == 0 || unicode_name(code) != NULL) {
+            return "has a character that cannot be seen";
+        }
+    }
+    return NULL;
+}
+
+struct ast_name parse_field_name(struct parse *p, struct source_range at,
+                                 const char *text, size_t len)
+{
+    const struct ast_value *name = parse_string(p, at, text, len);
+    const char *fault = name_fault(name), *name_text = name->text;
+    if (fault != NULL) {
+        const bool is_reported = name->len == 0 && len > 2; /* an escape */
+        if (!is_reported) {
+            diag_report(p->diag, at, DIAG_BAD_FIELD_NAME, fault);
+        }
+        name_text = arena_printf(p->arena, "bad_name_%u", at.start);
+    }
+    return (struct ast_name){ name_text, at };
+}
+
 /* The depth of the deepest of @types. */
 static int depth_of(const struct ast_type *types)
 {

@@ -10,6 +10,7 @@
 #include "syntax/diag.h"
 
 #define PARSE_DEPTH_MAX 64
+#define PARSE_NAME_MAX  256 /* bytes of a field's name */
 
 /* A comment, which documents the token behind it. */
 struct parse_doc {
@@ -57,6 +58,9 @@ const char *parse_range(struct parse *p, const char *low, const char *high);
  */
 const char *parse_stray(struct parse *p, struct source_range at,
                         const char *found);
+/** A field's name that is written as a string; a wrong one is reported. */
+struct ast_name parse_field_name(struct parse *p, struct source_range at,
+                                 const char *text, size_t len);
 /** Reports a string that cannot be a key of a literal. */
 void parse_key(struct parse *p, const struct ast_value *key);
 /**

@@ -39,7 +39,14 @@ const odd = (
   "_under trailing_ Capital ALLCAPS i18n utf8 no2 T4u"
 ).split(" ");
 
-const flat = (name) => name.replace(/_+/g, "").toLowerCase();
+// Names of fields that are no identifiers: on the wire, in pointers, in C strings.
+const quoted = [
+  "user-name", "a/b", "m~n", "~a0", "x~1y", "\"q\"", "back\\slash", "two words", "@id", "$ref", "naïve", "日本x", "😀face",
+  "x.y", "#hash", "per%cent%s", "it's", "<tag>", "*/ end", "/* begin", "// line", "??/ tri", "a,b:c{d}", "-x1", "`tick|`",
+];
+const fieldNames = [...odd, ...quoted, ...quoted];
+
+const flat = (name) => name.replace(/[^A-Za-z0-9]+/g, "").toLowerCase();
 
 /** Returns a source of names that differ in C. */
 function scope(...taken) {
@@ -56,7 +63,7 @@ function scope(...taken) {
   };
 }
 
-const discriminators = ["kind", "tag", "__t", "variety", "type"];
+const discriminators = ["kind", "tag", "__t", "variety", "type", "the/kind", "~ \"it\""];
 
 function doc(indent = "") {
   const lines = ["Plain.", "Ends: */ and opens /* it.", "??/ \\", "\"quoted\" ünïcödé 😀", "%d %s ${x}", "// /// /*"];
@@ -278,7 +285,7 @@ function list(depth, self) {
 }
 
 const keys = [...new Set(["a", "b c", "é", "😀", "", "__proto__", "x\u0001y", "\"", "constructor", "0", ...odd.slice(0, 20)])];
-const keyText = (key) => (/^[A-Za-z_]\w*$/.test(key) && chance(50) ? key : texty(key));
+const keyText = (key, plain = 50) => (/^[A-Za-z_]\w*$/.test(key) && chance(plain) ? key : texty(key));
 
 function map(depth, self) {
   const t = behind(depth + 1, self);
@@ -328,17 +335,18 @@ function makeAlias() {
  * absent. */
 function fields(count, self, must, name, reserved = []) {
   return some(count, () => {
-    const n = name(odd, reserved);
+    const n = name(fieldNames, reserved);
+    const key = keyText(n, 90);
     const t = self.length > 0 && chance(25) ? pointer(self) : type(0, self);
     if (t.optional || (!t.nullable && chance(20))) {
-      return { name: n, text: `${n}: ${grouped(t)}?`, literal: t.literal, absent: true };
+      return { name: n, text: `${key}: ${grouped(t)}?`, literal: t.literal, absent: true };
     }
     const value = must || chance(40) ? (t.literal?.() ?? null) : null;
     if (value === null && must) {
       const optional = t.nullable ? "int32?" : `${grouped(t)}?`;
-      return { name: n, text: `${n}: ${optional}`, literal: t.literal, absent: true };
+      return { name: n, text: `${key}: ${optional}`, literal: t.literal, absent: true };
     }
-    return { name: n, text: `${n}: ${t.text}${value === null ? "" : ` = ${value}`}`, literal: t.literal, has: value !== null };
+    return { name: n, text: `${key}: ${t.text}${value === null ? "" : ` = ${value}`}`, literal: t.literal, has: value !== null };
   });
 }
 
@@ -383,13 +391,13 @@ function makeStruct(name, self) {
 function makeUnion(name) {
   const by = pick(discriminators);
   const variant = scope("kind");
-  const variants = some(1 + below(4), () => ({ name: variant(), of: pick(declared.structs) }));
-  const lines = variants.map((v) => `${doc("    ")}    ${v.name}: ${v.of.text}`);
-  declarations.push(`${doc()}union ${name} by ${by} {\n${lines.join(",\n")}${chance(30) ? "," : ""}\n}\n`);
+  const variants = some(1 + below(4), () => ({ name: variant(fieldNames), of: pick(declared.structs) }));
+  const lines = variants.map((v) => `${doc("    ")}    ${keyText(v.name, 90)}: ${v.of.text}`);
+  declarations.push(`${doc()}union ${name} by ${keyText(by, 90)} {\n${lines.join(",\n")}${chance(30) ? "," : ""}\n}\n`);
   const literal = () => {
     const v = pick(variants);
     const members = v.of.members();
-    const kind = `${keyText(by)}: ${chance(50) ? v.name : texty(v.name)}`;
+    const kind = `${keyText(by)}: ${keyText(v.name)}`;
     return members && `{ ${[...members, kind].reverse().join(", ")} }`;
   };
   declared.unions.push({ text: name, literal });
