@@ -256,7 +256,9 @@ deeper: %empty                          { if (!parse_enter(p, @0)) { YYERROR; } 
 types: type                             { $$ = NO_LIST; APPEND($$, $type); }
     | types ',' type                    { $$ = $1; APPEND($$, $type); }
     ;
-type_name: word_but_stream              { $$ = (struct ast_name){ $1, @$ }; };
+type_name: word_but_stream              { $$ = (struct ast_name){ $1, @$ }; }
+    | word_but_stream '.' word          { $$ = (struct ast_name){ arena_printf(p->arena, "%s.%s", $1, $3), @$ }; }
+    ;
 rules_opt: %empty                       { $$ = NO_LIST; }
     | rules
     | rules ','

@@ -172,9 +172,9 @@ static void compare_payload(struct breaking *b, const struct json_value *old,
     } else if (old != NULL && new == NULL) {
         payload_removed(b, old, place);
     } else if (old != NULL) {
-        const bool named = strcmp(json_value_text(old, "kind"), "struct") ==
-                               0 &&
-                           strcmp(json_value_text(new, "kind"), "struct") == 0;
+        const char *kind = json_value_text(old, "kind");
+        const bool named = strcmp(kind, json_value_text(new, "kind")) == 0 &&
+                           strcmp(kind, "object") != 0;
         const bool objects = !named && is_object(b->old, old) &&
                              is_object(b->new, new);
         (objects ? compare_objects : breaking_type)(b, old, new, place);
@@ -337,6 +337,18 @@ static void compare_hooks(struct breaking *b, const struct json_value *old,
     }
 }
 
+/* How the values of a state are used: it may be a type of other things. */
+static unsigned uses_of_state(const struct breaking *b,
+                              const struct json_value *old,
+                              const struct json_value *new)
+{
+    const struct breaking_pair *pair = b->pairs;
+    while (pair != NULL && (pair->old != old || pair->new != new)) {
+        pair = pair->next;
+    }
+    return pair != NULL ? pair->uses : USE_OUTPUT | USE_STORED;
+}
+
 /* A state, also one that is not there. */
 static void compare_state(struct breaking *b, const struct json_value *old,
                           const struct json_value *new, const char *key,
@@ -367,7 +379,9 @@ static void compare_actors(struct breaking *b)
             (void)report_lost(b, o, actors, others, b->new, "actor", lost);
             continue;
         }
-        compare_state(b, o, n, "state", "the state", USE_OUTPUT | USE_STORED);
+        compare_state(b, o, n, "state", "the state",
+                      uses_of_state(b, json_value_find(o, "state"),
+                                    json_value_find(n, "state")));
         compare_state(b, o, n, "private", "the private state", USE_STORED);
         compare_methods(b, o, n);
         compare_events(b, o, n);
@@ -447,7 +461,9 @@ struct breaking_finding *breaking_compare(struct arena *arena,
     compare_actors(&b);
     find_checks(&b);
     for (const struct breaking_pair *p = b.pairs; p != NULL; p = p->next) {
-        breaking_declaration(&b, p);
+        if (json_value_find(p->old, "kind") == NULL) { /* else a state */
+            breaking_declaration(&b, p);
+        }
     }
     for (size_t i = 0; i < BREAKING_SECTIONS; i++) {
         compare_lists(&b, breaking_sections[i][0], breaking_sections[i][1]);

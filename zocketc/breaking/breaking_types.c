@@ -403,6 +403,11 @@ static void compare_same_kind(struct breaking *b, const struct json_value *old,
                               const struct json_value *new,
                               const struct breaking_place *place)
 {
+    if (is_kind(old, "state") && strcmp(json_value_text(old, "name"),
+                                        json_value_text(new, "name")) != 0) {
+        kind_changed(b, old, new, OTHER, place);
+        return;
+    }
     if (breaking_declared(b->old, old) != NULL) {
         return; /* a pair of its own */
     }

@@ -14,6 +14,11 @@ const char *const breaking_sections[BREAKING_SECTIONS][2] = {
 const struct json_value *breaking_declared(const struct json_value *model,
                                            const struct json_value *type)
 {
+    if (strcmp(json_value_text(type, "kind"), "state") == 0) {
+        const struct json_value *actor = breaking_find(
+            json_value_find(model, "actors"), json_value_text(type, "name"));
+        return json_value_find(actor, "state");
+    }
     for (size_t i = 0; i < BREAKING_SECTIONS; i++) {
         if (strcmp(json_value_text(type, "kind"), breaking_sections[i][0]) ==
             0) {
@@ -150,8 +155,11 @@ static void follow_actors(struct breaking *b)
                      json_value_find(n, "methods"));
         follow_calls(b, json_value_find(o, "events"),
                      json_value_find(n, "events"));
-        follow_type(b, json_value_find(o, "state"), json_value_find(n, "state"),
-                    USE_OUTPUT | USE_STORED);
+        const struct json_value *state = json_value_find(o, "state");
+        const struct json_value *other = json_value_find(n, "state");
+        if (state != NULL && other != NULL) {
+            follow_pair(b, state, other, USE_OUTPUT | USE_STORED);
+        }
         follow_type(b, json_value_find(o, "private"),
                     json_value_find(n, "private"), USE_STORED);
     }

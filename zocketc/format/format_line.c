@@ -223,7 +223,7 @@ static bool parts(const struct format *f, size_t i)
         return false;
     }
     if (is(f, i, ";") || is(f, i, ",") || is(f, i, ")") || is(f, i, "]") ||
-        is(f, i, "?") || is(f, i, ":")) {
+        is(f, i, "?") || is(f, i, ":") || is(f, i, ".") || is(f, i - 1, ".")) {
         return false;
     }
     if (is(f, i, "..")) {

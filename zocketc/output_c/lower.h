@@ -69,7 +69,9 @@ struct model_lookup lower_lookup(struct arena *arena,
 /* lower_decls.c */
 /** Every enum, struct and union, by name. */
 void lower_declarations(struct lower *l);
-/** Makes the struct of a schema's struct, without its fields. */
+/** Makes the struct of a schema's struct, without its fields; once. */
+void lower_make_struct(struct lower *l, const struct schema_struct *s);
+/** The same, and puts it behind those that were made before. */
 struct model_struct *lower_new_struct(struct lower *l,
                                       const struct schema_struct *s);
 /** Fills all structs and unions. */

@@ -8,8 +8,7 @@ static struct model_type *lower_payload(struct lower *l,
                                         const struct schema_type *type,
                                         const char *c_prefix)
 {
-    if (type != NULL && type->kind == SCHEMA_STRUCT &&
-        type->structure->role != SCHEMA_DECLARED) {
+    if (type != NULL && schema_is_made(type)) {
         (void)lower_new_struct(l, type->structure);
     }
     struct model_type *made = lower_type(l, type, c_prefix);
@@ -138,6 +137,9 @@ void lower_actors(struct lower *l)
     struct model_name *names = arena_alloc(l->arena,
                                            (count + 1) * sizeof(*names));
     l->actors = arena_alloc(l->arena, (count + 1) * sizeof(*l->actors));
+    for (size_t i = 0; i < count; i++) {
+        lower_make_struct(l, s->actors[i].state); /* any part may name it */
+    }
     for (size_t i = 0; i < count; i++) {
         const struct ast_name *name = &s->actors[i].name;
         lower_take_field(l, &members, name);

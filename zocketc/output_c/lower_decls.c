@@ -103,9 +103,11 @@ static struct model_type *new_struct_type(struct lower *l, const char *c_prefix,
     return type;
 }
 
-struct model_struct *lower_new_struct(struct lower *l,
-                                      const struct schema_struct *s)
+void lower_make_struct(struct lower *l, const struct schema_struct *s)
 {
+    if (l->structs[s->number].to != NULL) {
+        return;
+    }
     struct model_struct *to = ARENA_NEW(l->arena, struct model_struct);
     struct lower_struct *entry = &l->structs[s->number];
     const char *c_prefix = names_struct(l->arena, l->schema, s);
@@ -129,9 +131,15 @@ struct model_struct *lower_new_struct(struct lower *l,
     type->structure = to;
     entry->to = to;
     entry->type = type;
-    list_add(l->arena, &l->made, &s->number, sizeof(s->number));
     (void)names_take(&l->names, l->arena, l->diag, c_prefix, s->name);
-    return to;
+}
+
+struct model_struct *lower_new_struct(struct lower *l,
+                                      const struct schema_struct *s)
+{
+    lower_make_struct(l, s);
+    list_add(l->arena, &l->made, &s->number, sizeof(s->number));
+    return l->structs[s->number].to;
 }
 
 /* The name of a field as JSON, behind a comma and before its value. */

@@ -147,6 +147,11 @@ static struct json_value *describe_type(const struct describe *d,
                                         const struct schema_type *type)
 {
     struct json_value *to = new_object(d);
+    if (type->kind == SCHEMA_STRUCT && type->structure->role == SCHEMA_STATE) {
+        json_value_add_text(d->arena, to, "kind", "state");
+        json_value_add_text(d->arena, to, "name", type->structure->actor);
+        return to;
+    }
     json_value_add_text(d->arena, to, "kind", schema_kinds[type->kind].word);
     switch (type->kind) {
     case SCHEMA_UNION:
@@ -307,11 +312,9 @@ static void add_payload(const struct describe *d, struct json_value *to,
     if (type == NULL) {
         return;
     }
-    const bool made = type->kind == SCHEMA_STRUCT &&
-                      type->structure->role != SCHEMA_DECLARED;
     json_value_add(to, key,
-                   made ? describe_object(d, type->structure)
-                        : describe_type(d, type));
+                   schema_is_made(type) ? describe_object(d, type->structure)
+                                        : describe_type(d, type));
 }
 
 static struct json_value *describe_part(const struct describe *d,

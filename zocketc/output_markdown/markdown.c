@@ -98,8 +98,7 @@ static const char *params_text(const struct markdown *m,
 
 static bool has_params(const struct schema_type *payload)
 {
-    return payload != NULL && payload->kind == SCHEMA_STRUCT &&
-           payload->structure->role != SCHEMA_DECLARED;
+    return payload != NULL && schema_is_made(payload);
 }
 
 static const char *payload_text(const struct markdown *m,

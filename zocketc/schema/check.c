@@ -73,12 +73,36 @@ static void declare(struct check *c, const struct ast_decl *decl)
     table_put(&c->symbol_table, c->arena, decl->name.text, symbol);
 }
 
+/* The state of an actor is a type, too: "chat.state". */
+static void declare_state(struct check *c, const struct ast_decl *actor)
+{
+    const struct ast_member *m = actor->members;
+    while (m != NULL && m->kind != AST_MEMBER_STATE) {
+        m = m->next;
+    }
+    const char *name = arena_printf(c->arena, "%s.state", actor->name.text);
+    if (m == NULL || check_find(c, name) != NULL) {
+        return;
+    }
+    struct ast_decl *decl = ARENA_NEW(c->arena, struct ast_decl);
+    decl->kind = AST_DECL_STRUCT;
+    decl->name = (struct ast_name){ name, m->name.at };
+    decl->fields = m->fields;
+    declare(c, decl);
+    c->last_symbol->actor = actor->name.text;
+}
+
 static void check_names(struct check *c)
 {
     for (const struct ast_decl *d = c->file->decls; d != NULL; d = d->next) {
         if (d->kind != AST_DECL_APP && d->kind != AST_DECL_IMPORT &&
             d->kind != AST_DECL_ACTOR) {
             declare(c, d);
+        }
+    }
+    for (const struct ast_decl *d = c->file->decls; d != NULL; d = d->next) {
+        if (d->kind == AST_DECL_ACTOR) {
+            declare_state(c, d);
         }
     }
 }

@@ -21,7 +21,8 @@ const struct schema *check_file(struct arena *arena, struct diag *diag,
 
 /* A struct, union, enum or alias on its way to the schema. */
 struct symbol {
-    const struct ast_decl *decl;
+    const struct ast_decl *decl; /* of a state: one that is made for it */
+    const char *actor; /* of a state, which is called "chat.state"; or NULL */
     const struct ast_field *fields; /* of a struct, with those it includes; of
                                        a union: its variants */
     struct schema_enum *enumeration;

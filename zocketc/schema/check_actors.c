@@ -179,6 +179,11 @@ static const struct schema_struct *new_state(struct check *c,
                      role == SCHEMA_STATE ? "state" : "private"),
         m != NULL ? m->name.at : a->to->name.at
     };
+    const struct symbol *known = role == SCHEMA_STATE ? check_find(c, name.text)
+                                                      : NULL;
+    if (known != NULL) {
+        return known->structure;
+    }
     struct schema_struct *s = check_new_struct(c, role, name,
                                                m != NULL ? m->fields : NULL);
     s->actor = a->to->name.text;

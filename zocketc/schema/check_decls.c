@@ -99,9 +99,8 @@ static struct check_struct *struct_at(const struct check *c, size_t number)
 static void check_field(struct check *c, const struct schema_struct *s,
                         const struct ast_field *ast, struct schema_field *out)
 {
-    const struct symbol *owner = s->role == SCHEMA_DECLARED
-                                     ? check_find(c, s->name.text)
-                                     : NULL;
+    const bool has_name = s->role == SCHEMA_DECLARED || s->role == SCHEMA_STATE;
+    const struct symbol *owner = has_name ? check_find(c, s->name.text) : NULL;
     const struct type_use use = {
         .field = true,
         .owner = owner,
@@ -168,8 +167,10 @@ void check_struct_defaults(struct check *c, const struct schema_struct *s)
 static void declare_struct(struct check *c, struct symbol *symbol)
 {
     const struct ast_decl *decl = symbol->decl;
-    struct schema_struct *s = check_new_struct(c, SCHEMA_DECLARED, decl->name,
-                                               symbol->fields);
+    struct schema_struct *s = check_new_struct(
+        c, symbol->actor != NULL ? SCHEMA_STATE : SCHEMA_DECLARED, decl->name,
+        symbol->fields);
+    s->actor = symbol->actor;
     s->doc = decl->doc;
     s->is_strict = decl->strict;
     s->is_private = !symbol->is_public;
@@ -296,6 +297,9 @@ void check_finish_declarations(struct check *c)
 {
     struct list decls = { 0 }, structs = { 0 };
     for (const struct symbol *s = c->symbols; s != NULL; s = s->next) {
+        if (s->actor != NULL) {
+            continue; /* a state is its actor's */
+        }
         const struct schema_decl decl = {
             .enumeration = s->enumeration,
             .structure = s->structure,

@@ -43,8 +43,13 @@ static void reach_fields(struct reach *r, const struct ast_field *fields)
     }
 }
 
-static void reach_member(struct reach *r, const struct ast_member *m)
+static void reach_member(struct reach *r, const struct ast_decl *actor,
+                         const struct ast_member *m)
 {
+    if (m->kind == AST_MEMBER_STATE) {
+        reach_symbol(r, check_find(r->c, arena_printf(r->c->arena, "%s.state",
+                                                      actor->name.text)));
+    }
     reach_fields(r, m->fields);
     reach_fields(r, m->payload.params);
     if (m->payload.type != NULL) {
@@ -77,7 +82,7 @@ static void reach_actors(struct check *c, bool by_clients)
                                                                : NULL;
         for (; m != NULL; m = m->next) {
             if (by_clients == (m->kind != AST_MEMBER_PRIVATE)) {
-                reach_member(&r, m);
+                reach_member(&r, d, m);
             }
         }
     }

@@ -228,6 +228,14 @@ struct schema_decl {
     const struct schema_type *type; /* NULL: an alias */
 };
 
+/** Whether a type is a struct that was made for it, of parameters. */
+static inline bool schema_is_made(const struct schema_type *type)
+{
+    return type->kind == SCHEMA_STRUCT &&
+           (type->structure->role == SCHEMA_INPUT ||
+            type->structure->role == SCHEMA_EVENT);
+}
+
 /* ---- actors ---- */
 
 struct schema_method {

@@ -56,7 +56,7 @@ enum ast_type_kind {
 struct ast_type {
     enum ast_type_kind kind;
     struct source_range at;
-    struct ast_name name;
+    struct ast_name name; /* "Message", "chat.state" */
     struct ast_rule *rules;
     struct ast_type *inner;
     struct ast_type *next; /* as an element of a tuple */

@@ -410,14 +410,18 @@ function params(self) {
   return `(${all.map((f) => f.text).join(", ")}${chance(20) ? "," : ""})`;
 }
 
+// The states of actors, which have all that they need: "room.state".
+const states = [];
+const payload = () => (states.length > 0 && chance(20) ? { text: pick(states), literal: () => "{}" } : type(0, []));
+
 function method(name) {
-  const result = chance(60) ? ` -> ${grouped(type(0, []))}` : "";
-  const input = pick(["()", params([]), params([]), `: ${grouped(type(0, []))}`]);
+  const result = chance(60) ? ` -> ${grouped(payload())}` : "";
+  const input = pick(["()", params([]), params([]), `: ${grouped(payload())}`]);
   return `${doc("    ")}    method ${name}${input}${result};\n`;
 }
 
 function event(name) {
-  return `${doc("    ")}    event ${name}${pick(["", "()", params([]), `: ${type(0, []).text}`])};\n`;
+  return `${doc("    ")}    event ${name}${pick(["", "()", params([]), `: ${payload().text}`])};\n`;
 }
 
 function makeActor(name) {
@@ -428,7 +432,7 @@ function makeActor(name) {
   const block = (word, count) =>
     `${doc("    ")}    ${word} {\n${fields(count, [], true, field).map((f) => `        ${f.text};\n`).join("")}    }\n`;
   const parts = [
-    chance(85) ? block("state", below(8)) : "",
+    states.includes(`${name}.state`) ? block("state", below(8)) : "",
     chance(40) ? block("private", below(5)) : "",
     ...some(below(5), () => method(methods(odd, notMethods))),
     ...some(below(4), () => event(events())),
@@ -447,14 +451,16 @@ const stem = pick(["schema", "odd-name", "with.dots", "2nd", "CamelCase"]);
 for (let n = 1 + below(3); n > 0; n--) makeEnum();
 const planned = some(3 + below(5), () => ({ name: topName(typeNames), union: false }));
 planned.push(...some(1 + below(2), () => ({ name: topName(typeNames), union: true })));
-const self = planned.map((p) => p.name);
+const actorNames = some(1 + below(3), () => topName(odd, ["toJSON"]));
+states.push(...actorNames.filter(() => chance(85)).map((name) => `${name}.state`));
+const self = [...planned.map((p) => p.name), ...states];
 makeStruct(planned[0].name, self);
 for (const p of planned.slice(1).sort(() => below(3) - 1)) {
   if (chance(50)) makeAlias();
   if (p.union) makeUnion(p.name);
   else makeStruct(p.name, self);
 }
-const actors = some(1 + below(3), () => makeActor(topName(odd, ["toJSON"])));
+const actors = actorNames.map(makeActor);
 
 /** Spreads the declarations over up to three files, in any order. */
 function spread() {
