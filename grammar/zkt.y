@@ -245,6 +245,8 @@ postfix: primary
     ;
 primary: type_name                      { $$ = NEW(ast_type); $$->kind = AST_TYPE_NAME; $$->at = @$; $$->name = $type_name; }
     | type_name '(' rules_opt ')'       { $$ = NEW(ast_type); $$->kind = AST_TYPE_NAME; $$->at = @$; $$->name = $type_name; $$->rules = $rules_opt.first; }
+    | STRING                            { $$ = NEW(ast_type); $$->kind = AST_TYPE_LITERAL; $$->at = @$; $$->literal = parse_string(p, @$, $STRING, @$.end - @$.start); }
+    | number                            { $$ = NEW(ast_type); $$->kind = AST_TYPE_LITERAL; $$->at = @$; $$->literal = parse_number(p, @$, &$number); }
     | MAP '<' deeper type '>'           { $$ = parse_type(p, @$, AST_TYPE_MAP, $type, NULL); p->depth--; }
     | MAP '<' deeper type '>' '(' rules_opt ')'
                                         { $$ = parse_type(p, @$, AST_TYPE_MAP, $type, $rules_opt.first); p->depth--; }
@@ -284,7 +286,7 @@ number: INTEGER                         { $$ = (struct ast_number){ $INTEGER, @$
     | NUMBER                            { $$ = (struct ast_number){ $NUMBER, @$, false }; }
     ;
 
-value: number                           { $$ = NEW(ast_value); $$->kind = AST_VALUE_NUMBER; $$->at = @$; $$->text = $number.text; $$->whole = $number.whole; }
+value: number                           { $$ = parse_number(p, @$, &$number); }
     | STRING                            { $$ = parse_string(p, @$, $STRING, @$.end - @$.start); }
     | name                              { $$ = NEW(ast_value); $$->kind = AST_VALUE_NAME; $$->at = @$; $$->text = $name.text; }
     | '[' deeper values_opt ']'         { $$ = NEW(ast_value); $$->kind = AST_VALUE_LIST; $$->at = @$; $$->first = $values_opt.first; p->depth--; }
@@ -373,13 +375,22 @@ static const char *advice(const yypcontext_t *context, yysymbol_kind_t token)
     return NULL;
 }
 
-/* Of the many words that may stand where a name may, only "a name" is said. */
+static bool is_literal(yysymbol_kind_t symbol)
+{
+    return symbol == YYSYMBOL_STRING || symbol == YYSYMBOL_INTEGER ||
+           symbol == YYSYMBOL_NUMBER;
+}
+
+/* Of the many words that may stand where a name may, only "a name" is said;
+ * nor are literals that may stand in its place, but for values, which may have
+ * braces. */
 static int report_expected(const yypcontext_t *context, bool *semicolon,
                            char *text, size_t size)
 {
     enum { SHOWN = 5 };
     yysymbol_kind_t expected[YYNTOKENS];
     const int count = yypcontext_expected_tokens(context, expected, YYNTOKENS);
+    const bool value = expects(context, "'{'");
     bool name = false;
     int shown = 0;
     size_t len = 0;
@@ -389,7 +400,7 @@ static int report_expected(const yypcontext_t *context, bool *semicolon,
     for (int i = 0; i < count; i++) {
         const bool is_word = expected[i] >= YYSYMBOL_APP && expected[i] <= YYSYMBOL_CALLS;
         *semicolon = *semicolon || is_sign(expected[i], "';'");
-        if (name && is_word) {
+        if (name && (is_word || (!value && is_literal(expected[i])))) {
             continue;
         }
         if (shown++ < SHOWN && len < size) {

@@ -310,6 +310,8 @@ static bool check(struct walk *w, const struct zkt_type *type,
         return check_tuple(w, type, value);
     case ZKT_KIND_UNION:
         return check_union(w, type, value);
+    case ZKT_KIND_LITERAL:
+        return true;
     }
     return true;
 }
@@ -362,6 +364,7 @@ bool zkt__check_fast(const struct zkt_type *type, const void *value)
     case ZKT_KIND_BOXED_NULLABLE:
     case ZKT_KIND_TUPLE:
     case ZKT_KIND_UNION:
+    case ZKT_KIND_LITERAL:
         break;
     }
     return false;

@@ -265,3 +265,43 @@ bool zkt_decode_enum(struct zkt_reader *reader, const struct zkt_type *type,
                    reader->depth, "is no value of %s", type->of.enums->name);
     return false;
 }
+
+/* Takes the value that stands next; *@is_it: it is the literal. */
+static bool take_literal(struct zkt_reader *reader,
+                         const struct zkt_literal_info *info, bool *is_it)
+{
+    const enum zkt_token token = zkt__reader_peek(reader);
+    if (info->text.data != NULL && token == ZKT_TOKEN_STRING) {
+        struct zkt_str text;
+        bool lone_surrogate;
+        const bool taken = zkt__reader_text(reader, &text, &lone_surrogate);
+        *is_it = taken && !lone_surrogate && zkt_str_eq(text, info->text);
+        return taken;
+    }
+    if (info->is_number && token == ZKT_TOKEN_NUMBER) {
+        struct zkt_number number = { .whole = false };
+        const bool taken = take_number(reader, "number", &number);
+        *is_it = number.whole && number.integer == info->integer;
+        return taken;
+    }
+    const bool is_true = token == ZKT_TOKEN_BOOL && *reader->at == 't';
+    *is_it = token == ZKT_TOKEN_BOOL && info->text.data == NULL &&
+             !info->is_number && is_true == (info->integer != 0);
+    return zkt__reader_skip(reader, NULL);
+}
+
+bool zkt_decode_literal(struct zkt_reader *reader, const struct zkt_type *type,
+                        void *value)
+{
+    const struct zkt_literal_info *info = type->of.literals;
+    bool is_it = false;
+    (void)value;
+    if (!take_literal(reader, info, &is_it)) {
+        return false;
+    }
+    if (!is_it) {
+        zkt__issue_add(reader->issues, ZKT_ISSUE_INVALID_VALUE, reader->path,
+                       reader->depth, "must be %.*s", ZKT_ARG(info->json));
+    }
+    return is_it;
+}

@@ -182,6 +182,7 @@ static void dup_inside(struct block *b, const struct zkt_type *type,
         dup_scalar(b, type, value);
         return;
     case ZKT_KIND_ENUM:
+    case ZKT_KIND_LITERAL:
         return;
     case ZKT_KIND_STRUCT:
     case ZKT_KIND_TUPLE:

@@ -86,6 +86,14 @@ static void write_json(struct zkt_writer *writer, const struct zkt_json *json)
 #include "zocket/scalars.def"
 #undef ZKT_SCALAR
 
+void zkt_encode_literal(struct zkt_writer *writer, const struct zkt_type *type,
+                        const void *value)
+{
+    const struct zkt_str json = type->of.literals->json;
+    (void)value;
+    zkt_write_raw(writer, json.data, json.len);
+}
+
 void zkt_encode_enum(struct zkt_writer *writer, const struct zkt_type *type,
                      const void *value)
 {

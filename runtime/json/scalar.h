@@ -33,6 +33,7 @@ static inline enum zkt_class zkt__class_of(const struct zkt_type *type)
     case ZKT_KIND_BOXED_NULLABLE:
     case ZKT_KIND_TUPLE:
     case ZKT_KIND_UNION:
+    case ZKT_KIND_LITERAL:
         break;
     }
     return ZKT_CLASS_NONE;

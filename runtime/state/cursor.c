@@ -24,6 +24,7 @@ bool zkt__is_absent(const struct zkt_type *type, const void *value)
     case ZKT_KIND_BOXED_NULLABLE:
     case ZKT_KIND_TUPLE:
     case ZKT_KIND_UNION:
+    case ZKT_KIND_LITERAL:
         break;
     }
     return false;
@@ -52,6 +53,7 @@ void *zkt__unwrap(const struct zkt_type **type, void *value)
     case ZKT_KIND_MAP:
     case ZKT_KIND_TUPLE:
     case ZKT_KIND_UNION:
+    case ZKT_KIND_LITERAL:
         break;
     }
     return value;

@@ -321,6 +321,7 @@ static enum outcome find_step(const struct zkt_place *at, struct zkt_str token,
     case ZKT_KIND_BOXED_NULLABLE:
     case ZKT_KIND_TUPLE:
     case ZKT_KIND_UNION:
+    case ZKT_KIND_LITERAL:
         break;
     }
     return MISMATCH; /* the path continues below a scalar */
@@ -497,6 +498,7 @@ static enum outcome apply_last(const struct apply *a, struct zkt_place *at,
     case ZKT_KIND_BOXED_NULLABLE:
     case ZKT_KIND_TUPLE:
     case ZKT_KIND_UNION:
+    case ZKT_KIND_LITERAL:
         break;
     }
     return MISMATCH;

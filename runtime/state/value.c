@@ -209,6 +209,7 @@ static bool copy(const struct zkt_store *store, const struct zkt_type *type,
 #undef ZKT_SCALAR
         return copy_scalar(store, type, to, from);
     case ZKT_KIND_ENUM:
+    case ZKT_KIND_LITERAL:
         memcpy(to, from, type->size);
         return true;
     case ZKT_KIND_STRUCT:
@@ -345,6 +346,7 @@ void zkt__value_release(const struct zkt_store *store,
         release_scalar(store, type, value);
         break;
     case ZKT_KIND_ENUM:
+    case ZKT_KIND_LITERAL:
         break;
     case ZKT_KIND_UNION:
         release_union(store, type, value);
@@ -493,6 +495,7 @@ bool zkt__value_equal(const struct zkt_type *type, const void *a, const void *b)
 #undef ZKT_SCALAR
         return equal_scalars(type, a, b);
     case ZKT_KIND_ENUM:
+    case ZKT_KIND_LITERAL:
         return memcmp(a, b, type->size) == 0;
     case ZKT_KIND_STRUCT:
     case ZKT_KIND_TUPLE:

@@ -51,6 +51,8 @@ void emit_event_emitter(struct text_buffer *out, const struct model_actor *a,
 
 /* ---- types.h.ct and types.c.ct, for what the server alone has ---- */
 
+void emit_constants(struct text_buffer *out, const struct model *m,
+                    bool of_private);
 void emit_enum_declarations(struct text_buffer *out, const struct model *m,
                             bool of_private);
 void emit_enum_codes(struct text_buffer *out, const struct model *m,

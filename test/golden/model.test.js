@@ -64,7 +64,10 @@ for (const name of models) {
       const header = s.private ? server : shared
       if (s.private) assert.doesNotMatch(shared, new RegExp(`\\b${s.c}\\b`))
       assert.match(header, new RegExp(`^struct ${s.c} \\{$`, 'm'))
-      for (const f of s.fields) assert.match(header, new RegExp(`\\b${f.c};$`, 'm'))
+      for (const f of s.fields) {
+        const declared = f.type.kind === 'literal' ? `^#define ${f.c} .` : `\\b${f.c};$`
+        assert.match(header, new RegExp(declared, 'm'))
+      }
     }
     for (const e of model.enums) {
       const header = e.private ? server : shared

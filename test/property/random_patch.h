@@ -21,6 +21,9 @@ static void change_struct(struct zkt_arena *arena, struct zkt_place *at)
     }
     const unsigned field = random_below(info->count);
     const struct zkt_type *t = info->fields[field].type;
+    if (t->kind == ZKT_KIND_LITERAL) {
+        return; /* no program can write it */
+    }
     const bool optional = t->kind == ZKT_KIND_OPTIONAL ||
                           t->kind == ZKT_KIND_BOXED;
     if (optional && random_below(3) == 0) {

@@ -263,6 +263,8 @@ static void random_value(struct zkt_arena *arena, const struct zkt_type *type,
     case ZKT_KIND_BOXED_NULLABLE:
         random_boxed(arena, type, out, depth);
         break;
+    case ZKT_KIND_LITERAL:
+        break;
     }
 }
 

@@ -298,6 +298,25 @@ static bool real_holds(enum schema_kind real, enum schema_kind part)
            (schema_is_integral(part) || schema_is_single(part));
 }
 
+/* Whether @type is a literal that is a value of @kind. */
+static bool is_literal_of(const struct json_value *type, enum schema_kind kind)
+{
+    const struct json_value *value = json_value_find(type, "value");
+    const enum schema_class class = kind != SCHEMA_KIND_COUNT
+                                        ? schema_kinds[kind].class
+                                        : SCHEMA_CLASS_NONE;
+    if (value == NULL) {
+        return false;
+    }
+    const bool in_range = value->kind == JSON_NUMBER &&
+                          strtod(value->text, NULL) >= schema_kinds[kind].min &&
+                          strtod(value->text, NULL) <= schema_kinds[kind].max;
+    return (class == SCHEMA_CLASS_TEXT && value->kind == JSON_STRING) ||
+           (class == SCHEMA_CLASS_TRUTH && value->kind == JSON_BOOL) ||
+           (class == SCHEMA_CLASS_REAL && value->kind == JSON_NUMBER) ||
+           (class == SCHEMA_CLASS_INTEGER && in_range);
+}
+
 /* Compares the values of two kinds: TIGHTER if some old values are refused. */
 static enum change compare_kinds(const struct json_value *old,
                                  const struct json_value *new)
@@ -310,10 +329,10 @@ static enum change compare_kinds(const struct json_value *old,
         json_value_text(old, "kind"));
     const enum schema_kind is = schema_find_scalar(
         json_value_text(new, "kind"));
-    if (real_holds(is, was)) {
+    if (real_holds(is, was) || is_literal_of(old, is)) {
         return LOOSER;
     }
-    if (real_holds(was, is)) {
+    if (real_holds(was, is) || is_literal_of(new, was)) {
         return TIGHTER;
     }
     if (is_kind(new, "json") || is_kind(new, "nullable")) {
@@ -343,6 +362,9 @@ static const char *type_text(struct breaking *b, const struct json_value *type)
     }
     if (is_kind(type, "object")) {
         return "an object";
+    }
+    if (is_kind(type, "literal")) {
+        return breaking_print(b, json_value_find(type, "value"));
     }
     return name[0] != '\0' ? arena_printf(b->arena, "%s %s",
                                           json_value_text(type, "kind"), name)
@@ -403,8 +425,11 @@ static void compare_same_kind(struct breaking *b, const struct json_value *old,
                               const struct json_value *new,
                               const struct breaking_place *place)
 {
-    if (is_kind(old, "state") && strcmp(json_value_text(old, "name"),
-                                        json_value_text(new, "name")) != 0) {
+    const bool other_state = is_kind(old, "state") &&
+                             strcmp(json_value_text(old, "name"),
+                                    json_value_text(new, "name")) != 0;
+    if (other_state || !json_value_equal(json_value_find(old, "value"),
+                                         json_value_find(new, "value"))) {
         kind_changed(b, old, new, OTHER, place);
         return;
     }

@@ -48,6 +48,13 @@ static const char *field(const void *user, const char *name)
     return names_field(n->arena, name);
 }
 
+static const char *literal(const void *user, const struct schema_struct *s,
+                           const char *name)
+{
+    const struct names_of *n = user;
+    return names_literal(n->arena, n->checked->schema, s, name);
+}
+
 static const char *part(const void *user, const char *name)
 {
     const struct names_of *n = user;
@@ -76,6 +83,7 @@ struct json_value *command_describe(struct arena *arena,
         .declared = declared,
         .constant = constant,
         .field = field,
+        .literal = literal,
         .part = part,
         .structure = structure,
         .tuple = tuple,

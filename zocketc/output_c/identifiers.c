@@ -81,7 +81,9 @@ static void take_field_writers(struct lower *l, const char *c_prefix,
 {
     for (size_t i = 0; s != NULL && i < s->field_count; i++) {
         const struct model_field *f = &s->fields[i];
-        take_writers(l, f->at, c_prefix, f->c_part, f->type);
+        if (f->type->kind != SCHEMA_LITERAL) {
+            take_writers(l, f->at, c_prefix, f->c_part, f->type);
+        }
     }
 }
 
@@ -140,7 +142,9 @@ static void take_actor(struct lower *l, const struct model_actor *a)
     }
     for (size_t i = 0; i < a->state->field_count; i++) {
         const struct model_field *f = &a->state->fields[i];
-        take_verb(l, f->at, a->c_prefix, "watch", f->c_part);
+        if (f->type->kind != SCHEMA_LITERAL) {
+            take_verb(l, f->at, a->c_prefix, "watch", f->c_part);
+        }
     }
     take_field_writers(l, a->c_prefix, a->state);
     take_field_writers(l, a->c_prefix, a->private_state);

@@ -42,6 +42,19 @@ static const char *string_literal(struct lower *l, const char *text, size_t len)
     return literal;
 }
 
+const char *lower_constant(struct lower *l, const struct ast_value *value)
+{
+    struct text_buffer out = { 0 };
+    if (value->kind == AST_VALUE_STRING) {
+        emit_c_string(&out, c_string_of(value->text, value->len));
+    } else {
+        emit_text(&out, value->text);
+    }
+    const char *text = arena_text(l->arena, out.text, out.len);
+    text_buffer_finish(&out);
+    return text;
+}
+
 /* ---- scalars ---- */
 
 static const char *of_real(struct lower *l, const struct ast_value *value,
@@ -207,10 +220,13 @@ static const char *of_map(struct lower *l, const struct ast_value *value,
  * braces around the zero of a struct. */
 static const char *of_nothing(struct lower *l, const struct model_struct *s)
 {
-    if (s->field_count == 0) {
+    if (s->member_count == 0) {
         return "{ 0 }";
     }
-    const struct model_field *first = &s->fields[0];
+    const struct model_field *first = s->fields;
+    while (first->c_declaration == NULL) {
+        first++;
+    }
     return arena_printf(l->arena, "{ .%s = %s }", first->c_field,
                         first->type->is_boxed ? "NULL" : "{ .has = false }");
 }
@@ -223,6 +239,9 @@ static const char *of_fields(struct lower *l, const struct ast_value *value,
     struct joined out = { 0 };
     for (size_t i = 0; i < s->field_count; i++) {
         const struct model_field *f = &s->fields[i];
+        if (f->c_declaration == NULL) {
+            continue;
+        }
         const struct ast_value *v = ast_find_member(value, f->name);
         const char *given = v != NULL
                                 ? lower_initialiser(l, v, f->type)
@@ -298,6 +317,7 @@ const char *lower_initialiser(struct lower *l, const struct ast_value *value,
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
 #undef ZKT_SCALAR
+    case SCHEMA_LITERAL: /* no member */
     case SCHEMA_KIND_COUNT:
         break;
     }

@@ -49,11 +49,17 @@ static bool same_items(const struct model_type *a, const struct model_type *b)
     return a->structure->field_count == b->structure->field_count;
 }
 
+static bool same_literal(const struct model_type *a, const struct model_type *b)
+{
+    return a->kind != SCHEMA_LITERAL || strcmp(a->json, b->json) == 0;
+}
+
 static bool is_alike(const struct model_type *a, const struct model_type *b)
 {
     return strcmp(a->c_type, b->c_type) == 0 && a->kind == b->kind &&
            a->is_boxed == b->is_boxed && a->inner == b->inner &&
-           same_items(a, b) && same_rules(a->schema, b->schema);
+           same_items(a, b) && same_literal(a, b) &&
+           same_rules(a->schema, b->schema);
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value)

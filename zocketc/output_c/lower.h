@@ -56,6 +56,7 @@ struct lower {
     struct list declarations; /* struct model_declaration */
     struct list refs;         /* struct model_type * */
     struct list bounds;       /* struct model_bound */
+    struct list constants;    /* struct model_constant */
 };
 
 /* lower.c */
@@ -110,6 +111,8 @@ bool lower_is_runtime(const char *name);
 void lower_share(struct model_type *type);
 
 /* initialiser.c */
+/** A literal as a constant of C. */
+const char *lower_constant(struct lower *l, const struct ast_value *value);
 /** The C initialiser of a default, which fits its type. */
 const char *lower_initialiser(struct lower *l, const struct ast_value *value,
                               const struct model_type *type);

@@ -154,6 +154,18 @@ static const char *key_of(struct lower *l, const char *name)
     return key;
 }
 
+/* The constant for a field that has just one value, which is no member. */
+static void add_constant(struct lower *l, const struct schema_struct *s,
+                         const struct schema_field *field)
+{
+    const struct model_constant constant = {
+        names_literal(l->arena, l->schema, s, field->name.text),
+        lower_constant(l, field->type->literal), field->doc, s->is_private
+    };
+    list_add(l->arena, &l->constants, &constant, sizeof(constant));
+    (void)names_take(&l->names, l->arena, l->diag, constant.name, field->name);
+}
+
 static void lower_field(struct lower *l, const struct model_struct *s,
                         const struct schema_field *from, size_t index,
                         struct model_field *to)
@@ -168,7 +180,7 @@ static void lower_field(struct lower *l, const struct model_struct *s,
     to->type = lower_type(
         l, from->type,
         arena_printf(l->arena, "%s_%s", s->c_prefix, to->c_part));
-    if (to->type == NULL) {
+    if (to->type == NULL || to->type->kind == SCHEMA_LITERAL) {
         return;
     }
     to->c_declaration = lower_declaration(l, to->type, to->c_field);
@@ -194,6 +206,11 @@ static void lower_fields(struct lower *l, size_t number)
         const struct ast_name *name = &from->fields[i].name;
         lower_take_field(l, &members, name);
         lower_field(l, to, &from->fields[i], i, &fields[i]);
+        if (fields[i].type != NULL && fields[i].type->kind == SCHEMA_LITERAL) {
+            add_constant(l, from, &from->fields[i]);
+        } else {
+            to->member_count++;
+        }
         names[i] = (struct model_name){ name->text, i, strlen(name->text) };
     }
     l->structs[number].fields = fields;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "output_c/lower.h"
+#include "schema/text.h"
 
 /* ---- scalars ---- */
 
@@ -324,6 +325,25 @@ static struct model_type *optional(struct lower *l,
     return lower_intern(l, &type, descriptor);
 }
 
+/* ---- literals ---- */
+
+static struct model_type *literal(struct lower *l,
+                                  const struct schema_type *schema,
+                                  const char *descriptor)
+{
+    const struct model_type type = {
+        .kind = SCHEMA_LITERAL,
+        .schema = schema,
+        .c_kind = "ZKT_KIND_LITERAL",
+        .c_type = "",
+        .c_prefix = "",
+        .decoder = "zkt_decode_literal",
+        .encoder = "zkt_encode_literal",
+        .json = schema_value_text(l->arena, schema->literal),
+    };
+    return lower_intern(l, &type, descriptor);
+}
+
 /* ---- any ---- */
 
 static struct model_type *make(struct lower *l,
@@ -339,6 +359,8 @@ static struct model_type *make(struct lower *l,
         return optional(l, schema, descriptor);
     case SCHEMA_TUPLE:
         return tuple(l, schema, descriptor);
+    case SCHEMA_LITERAL:
+        return literal(l, schema, descriptor);
     case SCHEMA_ENUM:
     case SCHEMA_STRUCT:
     case SCHEMA_UNION:

@@ -70,6 +70,7 @@ struct model_type {
     bool is_shared;     /* its descriptor is named in other emitted files */
     bool has_ref;       /* STRUCT, LIST, MAP: a place in some state may be
                            one, so there is a struct STEM_ref */
+    const char *json;   /* LITERAL: the value */
     const char *c_max;  /* the upper bound as C: "200", "UINT32_MAX" */
     const struct model_type *inner; /* LIST MAP OPTIONAL NULLABLE */
     const char *entry;              /* MAP: c_prefix of the entry struct */
@@ -104,7 +105,8 @@ struct model_field {
     const char *c_part;        /* "reply_to": in names of functions */
     const char *c_field;       /* "reply_to", "delete_" */
     const char *doc;           /* or NULL */
-    const char *c_declaration; /* "struct zkt_int32_opt reply_to" */
+    const char *c_declaration; /* "struct zkt_int32_opt reply_to"; NULL: it is
+                                  no member, since it has just one value */
     const char *c_default;     /* constant initialiser, or NULL: none. May use
                                   ZKT_STR_INIT and file-scope compound literals */
     const struct model_type *type;
@@ -119,6 +121,7 @@ struct model_struct {
     const char *doc; /* or NULL */
     const struct model_field *fields;
     size_t field_count;
+    size_t member_count; /* fields that are members in C: all but literals */
     struct model_lookup names;
     bool has_defaults; /* of at least one field */
     bool is_declared;  /* by a struct of the schema: has dup and free */
@@ -217,6 +220,13 @@ struct model_bound {
     uint32_t max;
 };
 
+/* "#define DEMO_CIRCLE_KIND \"circle\"" */
+struct model_constant {
+    const char *name, *value;
+    const char *doc; /* or NULL */
+    bool is_private;
+};
+
 struct model {
     const char *version;            /* of the compiler: "0.1.0" */
     int abi;                        /* of the runtime's headers */
@@ -251,6 +261,9 @@ struct model {
     size_t ref_count;
     const struct model_bound *bounds;
     size_t bound_count;
+    /* Of fields that have just one value. */
+    const struct model_constant *constants;
+    size_t constant_count;
     const struct model_actor *actors;
     size_t actor_count;
     struct model_lookup actor_names;

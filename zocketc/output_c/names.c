@@ -135,6 +135,16 @@ const char *names_constant(struct arena *arena, const struct schema *schema,
                                            names_part(arena, value)));
 }
 
+const char *names_literal(struct arena *arena, const struct schema *schema,
+                          const struct schema_struct *structure,
+                          const char *name)
+{
+    return names_upper(arena,
+                       arena_printf(arena, "%s_%s",
+                                    names_struct(arena, schema, structure),
+                                    names_part(arena, name)));
+}
+
 bool names_take(struct names *names, struct arena *arena, struct diag *diag,
                 const char *text, struct ast_name source)
 {

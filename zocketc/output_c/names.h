@@ -27,6 +27,10 @@ const char *names_constant(struct arena *arena, const struct schema *schema,
                            const char *owner, const char *value);
 /** A field or a variant: "reply_to", "delete_". */
 const char *names_field(struct arena *arena, const char *name);
+/** The constant for a field that has just one value: "DEMO_CIRCLE_KIND". */
+const char *names_literal(struct arena *arena, const struct schema *schema,
+                          const struct schema_struct *structure,
+                          const char *name);
 /** A method or an event, in names of functions: "set_topic". */
 const char *names_part(struct arena *arena, const char *name);
 

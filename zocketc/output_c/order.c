@@ -139,6 +139,7 @@ static void declare_type(struct arrange *a, const struct model_type *type)
         declare_type(a, type->inner);
         declare_container(a, type, MODEL_DECLARE_OPTIONAL);
         return;
+    case SCHEMA_LITERAL:
     case SCHEMA_ENUM: /* all of them come first */
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
@@ -390,6 +391,8 @@ void lower_order(struct lower *l)
     m->ref_count = l->refs.count;
     m->bounds = l->bounds.items;
     m->bound_count = l->bounds.count;
+    m->constants = l->constants.items;
+    m->constant_count = l->constants.count;
     m->checks = l->checks.items;
     m->check_count = l->checks.count;
 }

@@ -179,6 +179,10 @@ static struct json_value *describe_type(const struct describe *d,
     case SCHEMA_NULLABLE:
         json_value_add(to, "of", describe_type(d, type->inner));
         break;
+    case SCHEMA_LITERAL:
+        json_value_add(to, "value",
+                       describe_value(d->arena, type->literal, type));
+        break;
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
 #undef ZKT_SCALAR
@@ -239,11 +243,14 @@ static struct json_value *describe_enum(const struct describe *d,
 }
 
 static struct json_value *describe_field(const struct describe *d,
+                                         const struct schema_struct *s,
                                          const struct schema_field *f)
 {
-    struct json_value *to = describe_named(
-        d, &f->name, d->names->field(d->names->user, f->name.text), f->doc);
     const struct schema_type *type = f->type;
+    const char *c = type->kind == SCHEMA_LITERAL
+                        ? d->names->literal(d->names->user, s, f->name.text)
+                        : d->names->field(d->names->user, f->name.text);
+    struct json_value *to = describe_named(d, &f->name, c, f->doc);
     const bool optional = type->kind == SCHEMA_OPTIONAL;
     add_flag(d, to, "optional", optional);
     json_value_add(to, "type", describe_type(d, optional ? type->inner : type));
@@ -258,7 +265,7 @@ static void add_fields(const struct describe *d, struct json_value *to,
 {
     struct json_value *fields = add_list(d, to, "fields");
     for (size_t i = 0; i < s->field_count; i++) {
-        json_value_add(fields, NULL, describe_field(d, &s->fields[i]));
+        json_value_add(fields, NULL, describe_field(d, s, &s->fields[i]));
     }
 }
 

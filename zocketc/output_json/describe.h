@@ -20,6 +20,9 @@ struct describe_names {
                             const char *value);
     /* A field or a variant. */
     const char *(*field)(const void *user, const char *name);
+    /* The constant for a field that has just one value. */
+    const char *(*literal)(const void *user, const struct schema_struct *s,
+                           const char *name);
     /* A method or an event. */
     const char *(*part)(const void *user, const char *name);
     const char *(*structure)(const void *user, const struct schema_struct *s);

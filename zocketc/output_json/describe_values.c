@@ -44,7 +44,9 @@ static struct json_value *describe_struct_value(struct arena *arena,
     for (size_t i = 0; i < s->field_count; i++) {
         const struct schema_field *f = &s->fields[i];
         const struct ast_value *v = ast_find_member(value, f->name.text);
-        v = v != NULL ? v : f->value;
+        v = v != NULL                         ? v
+            : f->type->kind == SCHEMA_LITERAL ? f->type->literal
+                                              : f->value;
         if (v != NULL) {
             json_value_add(to, f->name.text, describe_value(arena, v, f->type));
         }
@@ -135,7 +137,8 @@ struct json_value *describe_value(struct arena *arena,
     if (schema_may_lack(type->kind)) {
         type = type->inner;
     }
-    if (schema_kinds[type->kind].class == SCHEMA_CLASS_ANY) {
+    if (schema_kinds[type->kind].class == SCHEMA_CLASS_ANY ||
+        type->kind == SCHEMA_LITERAL) {
         return describe_json(arena, value);
     }
     switch (value->kind) {

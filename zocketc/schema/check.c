@@ -47,6 +47,13 @@ static void check_app(struct check *c)
     }
 }
 
+/* Words that stand where a type may, and are none. */
+static bool is_no_type(const char *word)
+{
+    return strcmp(word, "stream") == 0 || strcmp(word, "true") == 0 ||
+           strcmp(word, "false") == 0;
+}
+
 static void declare(struct check *c, const struct ast_decl *decl)
 {
     const struct symbol *first = check_find(c, decl->name.text);
@@ -57,7 +64,7 @@ static void declare(struct check *c, const struct ast_decl *decl)
         return;
     }
     if (schema_find_scalar(decl->name.text) != SCHEMA_KIND_COUNT ||
-        strcmp(decl->name.text, "stream") == 0) {
+        is_no_type(decl->name.text)) {
         diag_report(c->diag, decl->name.at, DIAG_RESERVED_NAME, "a type",
                     decl->name.text);
     }

@@ -64,6 +64,7 @@ struct check {
 /* The place of a type, and the types that are allowed there. */
 struct type_use {
     bool field;   /* directly a field or a parameter: '?' is allowed */
+    bool literal; /* the same, and nothing around it */
     bool variant; /* of a union: a struct */
     const struct symbol *owner;  /* the declaration around it, or NULL */
     const struct symbol *holder; /* the same, if a value of that always has one

@@ -98,8 +98,9 @@ static void add_edges(struct graph *g, struct node *node,
             add_edges(g, node, type->inner, EDGE_NEEDED);
         }
         return;
-    case AST_TYPE_MAP:
-        return; /* by pointer */
+    case AST_TYPE_LITERAL:
+    case AST_TYPE_MAP: /* by pointer */
+        return;
     }
 }
 
@@ -344,6 +345,7 @@ static void hold_type(struct holding *h, const struct ast_type *type)
     case AST_TYPE_OPTIONAL:
     case AST_TYPE_NULLABLE:
     case AST_TYPE_MAP:
+    case AST_TYPE_LITERAL:
         return;
     }
 }

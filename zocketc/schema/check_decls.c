@@ -103,6 +103,7 @@ static void check_field(struct check *c, const struct schema_struct *s,
     const struct symbol *owner = has_name ? check_find(c, s->name.text) : NULL;
     const struct type_use use = {
         .field = true,
+        .literal = true,
         .owner = owner,
         .holder = owner,
     };
@@ -149,7 +150,7 @@ static void check_defaults(struct check *c, struct check_struct *source)
             continue;
         }
         if (f->value == NULL) {
-            if (is_state && f->type->kind != SCHEMA_OPTIONAL) {
+            if (is_state && !schema_is_given(f->type)) {
                 diag_report(c->diag, f->name.at, DIAG_MISSING_DEFAULT,
                             f->name.text);
             }

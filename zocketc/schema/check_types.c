@@ -1,4 +1,5 @@
 /* Types: from the tree to the schema. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "schema/check.h"
@@ -146,6 +147,48 @@ static const struct schema_type *optional(struct check *c,
     return type;
 }
 
+/* ---- literals ---- */
+
+static bool is_good_literal(const struct ast_value *value)
+{
+    if (value->kind != AST_VALUE_NUMBER) {
+        return true;
+    }
+    const double number = strtod(value->text, NULL);
+    const struct schema_kind_info *info = &schema_kinds[SCHEMA_INT64];
+    return value->whole && number >= info->min && number <= info->max;
+}
+
+static const struct schema_type *literal(struct check *c,
+                                         const struct ast_type *ast,
+                                         const struct ast_value *value,
+                                         struct type_use use)
+{
+    if (!use.literal || ast->rules != NULL) {
+        diag_report(c->diag, ast->at, DIAG_MISPLACED_LITERAL);
+        return NULL;
+    }
+    if (!is_good_literal(value)) {
+        diag_report(c->diag, ast->at, DIAG_BAD_LITERAL);
+        return NULL;
+    }
+    struct schema_type *type = check_new_type(c, SCHEMA_LITERAL, ast->at);
+    type->literal = value;
+    return type;
+}
+
+/* "true" and "false" are literals. */
+static const struct schema_type *word_literal(struct check *c,
+                                              const struct ast_type *ast,
+                                              struct type_use use)
+{
+    struct ast_value *value = ARENA_NEW(c->arena, struct ast_value);
+    value->kind = AST_VALUE_NAME;
+    value->at = ast->at;
+    value->text = ast->name.text;
+    return literal(c, ast, value, use);
+}
+
 /* ---- names ---- */
 
 /* Names of scalars in other languages. */
@@ -263,6 +306,7 @@ static const struct schema_type *alias(struct check *c, struct symbol *symbol,
         diag_report(c->diag, decl->name.at, DIAG_ALIAS_CYCLE, decl->name.text);
         return NULL;
     }
+    use.literal = false;
     use.owner = symbol;
     use.holder = symbol;
     use.depth++;
@@ -295,6 +339,10 @@ static const struct schema_type *named(struct check *c,
         check_rules(c, ast->rules, type);
         return type;
     }
+    if (strcmp(ast->name.text, "true") == 0 ||
+        strcmp(ast->name.text, "false") == 0) {
+        return word_literal(c, ast, use);
+    }
     struct symbol *symbol = check_find(c, ast->name.text);
     if (symbol == NULL) {
         check_unknown_type(c, &ast->name, &use);
@@ -324,6 +372,8 @@ const struct schema_type *check_type(struct check *c,
         return tuple(c, type, use, NULL);
     case AST_TYPE_NAME:
         return named(c, type, use);
+    case AST_TYPE_LITERAL:
+        return literal(c, type, type->literal, use);
     }
     return NULL;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "schema/check.h"
+#include "schema/text.h"
 #include "syntax/parse.h"
 #include "util/text_buffer.h"
 
@@ -210,7 +211,7 @@ static bool check_member(const struct check_site *at,
     if (v != NULL) {
         return check_value(at, v, f->type, size);
     }
-    if (f->value == NULL && f->type->kind != SCHEMA_OPTIONAL) {
+    if (f->value == NULL && !schema_is_given(f->type)) {
         diag_report(at->c->diag, value->at, DIAG_MISSING_MEMBER, s->name.text,
                     f->name.text);
         return false;
@@ -334,6 +335,10 @@ static bool check_value(const struct check_site *at,
     case SCHEMA_ENUM:
         *size += SIZE_OF_VALUE;
         return check_enum(at, value, type->enumeration);
+    case SCHEMA_LITERAL:
+        *size += SIZE_OF_VALUE + size_of_json(value);
+        return same_value(value, type->literal) ||
+               check_broken(at, value, schema_type_text(at->c->arena, type));
     case SCHEMA_KIND_COUNT:
         return false;
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
@@ -350,8 +355,11 @@ bool check_default(struct check *c, const struct ast_name *name,
                    const struct schema_type *type, size_t *size)
 {
     const struct check_site at = { c, name };
-    if (type->kind == SCHEMA_OPTIONAL) {
-        diag_report(c->diag, value->at, DIAG_OPTIONAL_DEFAULT, name->text);
+    if (schema_is_given(type)) {
+        diag_report(c->diag, value->at,
+                    type->kind == SCHEMA_OPTIONAL ? DIAG_OPTIONAL_DEFAULT
+                                                  : DIAG_NEEDLESS_DEFAULT,
+                    name->text);
         return false;
     }
     *size = 0;

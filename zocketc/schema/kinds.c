@@ -19,6 +19,7 @@ const struct schema_kind_info schema_kinds[SCHEMA_KIND_COUNT] = {
                           0, 0 },
     [SCHEMA_NULLABLE] = { "nullable", "what may be absent", SCHEMA_CLASS_NONE,
                           0, 0 },
+    [SCHEMA_LITERAL] = { "literal", "a literal", SCHEMA_CLASS_NONE, 0, 0 },
 };
 
 enum {

@@ -28,6 +28,7 @@ enum schema_kind {
     SCHEMA_MAP,
     SCHEMA_OPTIONAL, /* T? */
     SCHEMA_NULLABLE, /* T | null */
+    SCHEMA_LITERAL,  /* of a field that has just one value */
     SCHEMA_KIND_COUNT
 };
 
@@ -136,10 +137,17 @@ struct schema_type {
     const struct schema_type *inner;        /* LIST MAP OPTIONAL NULLABLE */
     const struct schema_type *const *items; /* TUPLE */
     size_t item_count;
+    const struct ast_value *literal;         /* LITERAL: string, number, word */
     const struct schema_enum *enumeration;   /* ENUM */
     const struct schema_struct *structure;   /* STRUCT */
     const struct schema_union *alternatives; /* UNION */
 };
+
+/** Whether a field of the type needs neither a value nor a default. */
+static inline bool schema_is_given(const struct schema_type *type)
+{
+    return type->kind == SCHEMA_OPTIONAL || type->kind == SCHEMA_LITERAL;
+}
 
 static inline bool schema_has(const struct schema_type *type,
                               enum schema_modifier modifier)

@@ -147,6 +147,8 @@ const char *schema_type_text(struct arena *arena, const struct schema_type *t)
         return arena_printf(arena, "%s?", inner);
     case SCHEMA_NULLABLE:
         return arena_printf(arena, "%s | null", inner);
+    case SCHEMA_LITERAL:
+        return schema_value_text(arena, t->literal);
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
 #include "scalars.def"
 #undef ZKT_SCALAR

@@ -44,13 +44,16 @@ struct ast_rule {
     struct ast_rule *next;
 };
 
+struct ast_value;
+
 enum ast_type_kind {
     AST_TYPE_NAME,
     AST_TYPE_LIST,
     AST_TYPE_MAP,
     AST_TYPE_OPTIONAL, /* inner? */
     AST_TYPE_NULLABLE, /* inner | null */
-    AST_TYPE_TUPLE     /* inner is the first element */
+    AST_TYPE_TUPLE,    /* inner is the first element */
+    AST_TYPE_LITERAL   /* literal; "true" and "false" are names */
 };
 
 struct ast_type {
@@ -60,7 +63,8 @@ struct ast_type {
     struct ast_rule *rules;
     struct ast_type *inner;
     struct ast_type *next; /* as an element of a tuple */
-    int depth;             /* types around the innermost one in it */
+    const struct ast_value *literal;
+    int depth; /* types around the innermost one in it */
 };
 
 enum ast_value_kind {

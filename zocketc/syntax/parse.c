@@ -248,6 +248,17 @@ void parse_key(struct parse *p, const struct ast_value *key)
     }
 }
 
+struct ast_value *parse_number(struct parse *p, struct source_range at,
+                               const struct ast_number *number)
+{
+    struct ast_value *value = ARENA_NEW(p->arena, struct ast_value);
+    value->kind = AST_VALUE_NUMBER;
+    value->at = at;
+    value->text = strcmp(number->text, "-0") == 0 ? "0" : number->text;
+    value->whole = number->whole;
+    return value;
+}
+
 /* What is wrong with a string as the name of a field; NULL: nothing. */
 static const char *name_fault(const struct ast_value *name)
 {

@@ -58,6 +58,8 @@ const char *parse_range(struct parse *p, const char *low, const char *high);
  */
 const char *parse_stray(struct parse *p, struct source_range at,
                         const char *found);
+struct ast_value *parse_number(struct parse *p, struct source_range at,
+                               const struct ast_number *number);
 /** A field's name that is written as a string; a wrong one is reported. */
 struct ast_name parse_field_name(struct parse *p, struct source_range at,
                                  const char *text, size_t len);

@@ -206,6 +206,11 @@ bool zkt_decode_tuple(struct zkt_reader *, const struct zkt_type *, void *);
  */
 bool zkt_decode_union(struct zkt_reader *, const struct zkt_type *, void *);
 /**
+ * Reads the value of a literal: any other has the issue invalid_value. Stores
+ * nothing: a struct has no member for it.
+ */
+bool zkt_decode_literal(struct zkt_reader *, const struct zkt_type *, void *);
+/**
  * Reads a value, or null as an absent value, into { bool has; T value; }.
  * Issues: those of the value.
  */
@@ -391,6 +396,9 @@ void zkt_encode_list(struct zkt_writer *, const struct zkt_type *,
                      const void *);
 /** Appends a map as an object, in the order of its entries. */
 void zkt_encode_map(struct zkt_writer *, const struct zkt_type *, const void *);
+/** Appends the value of a literal; the last argument is not looked at. */
+void zkt_encode_literal(struct zkt_writer *, const struct zkt_type *,
+                        const void *);
 /**
  * Appends the value of an OPTIONAL or NULLABLE type, or null. The key of an
  * absent optional field is left out by the encoder of its struct, which then

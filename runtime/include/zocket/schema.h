@@ -125,7 +125,10 @@ enum zkt_kind {
      * the issue too_small or too_big. */
     ZKT_KIND_TUPLE,
     /* `union`: { enum kind; union { ... }; }; an object. */
-    ZKT_KIND_UNION
+    ZKT_KIND_UNION,
+    /* `"circle"`, `2`, `true`: nothing in C, as the type has the value; that
+     * string, number or boolean. */
+    ZKT_KIND_LITERAL
 };
 
 /**
@@ -320,6 +323,21 @@ struct zkt_union_info {
 };
 
 /**
+ * The value of a literal type, as in `kind: "circle";`. It takes no place in a
+ * C struct. Any other value that arrives has the issue invalid_value, also on a
+ * client.
+ */
+struct zkt_literal_info {
+    /* The value as JSON. */
+    struct zkt_str json;
+    /* The text of a string; data is NULL for other values. */
+    struct zkt_str text;
+    /* True: integer is a number; false: 1 for true, 0 for false. */
+    bool is_number;
+    int64_t integer;
+};
+
+/**
  * A C type with its rules: the root of the tables above. Two uses of a type
  * with different rules are two of these.
  */
@@ -355,6 +373,8 @@ struct zkt_type {
         const struct zkt_map_info *maps;
         /* OPTIONAL, NULLABLE, BOXED, BOXED_NULLABLE */
         const struct zkt_optional_info *optionals;
+        /* LITERAL */
+        const struct zkt_literal_info *literals;
     } of;
     /*
      * Reads the next JSON value of @reader into *@value, which need not be

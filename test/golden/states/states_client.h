@@ -13,20 +13,31 @@ extern "C" {
 
 struct states_room;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct states_room *states_room_open(struct zkt_client *client, const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct states_room *states_room_open_str(struct zkt_client *client,
                                          struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str states_room_id(const struct states_room *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
+ */
 void states_room_close(struct states_room *handle);
 
-/* Calls that block until the answer is there; it may borrow from the reply. */
+/*
+ * Calls that block until the reply, and return its status; not for callbacks.
+ * The result may borrow from the reply, which is zero to begin with, and which
+ * zkt_reply_clear frees. See zkt_handle_call.
+ */
 
 enum zkt_status states_room_call_get(struct states_room *handle,
                                      struct states_room_state *out,
@@ -40,8 +51,9 @@ enum zkt_status states_room_call_both(struct states_room *handle,
                                       struct zkt_reply *reply);
 
 /*
- * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
+ * Calls that return at once. done runs once, in a later turn; it may be NULL.
+ * The result is good until done returns, and empty unless reply->status is
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
  */
 
 void states_room_begin_get(
@@ -58,19 +70,26 @@ void states_room_begin_both(
                  void *user),
     void *user);
 
-/* Events. What is returned is for zkt_client_off; 0: no memory. */
+/*
+ * Events: on_event runs in the turn of each. The functions return an id for
+ * zkt_client_off, or 0 if there is no memory.
+ */
 
 uint64_t states_room_on_changed(
     struct states_room *handle,
     void (*on_event)(const struct states_room_state *payload, void *user),
     void *user);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct states_room_state *states_room_snapshot(
     const struct states_room *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status states_room_ready(struct states_room *handle, int timeout_ms);
 uint64_t states_room_subscribe(
     struct states_room *handle,
@@ -91,7 +110,7 @@ uint64_t states_room_watch_other(
     void (*on_change)(const struct states_lobby_state *value, void *user),
     void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t states_room_subscribe_errors(
     struct states_room *handle,
@@ -101,26 +120,37 @@ uint64_t states_room_subscribe_errors(
 
 struct states_lobby;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct states_lobby *states_lobby_open(struct zkt_client *client,
                                        const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct states_lobby *states_lobby_open_str(struct zkt_client *client,
                                            struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str states_lobby_id(const struct states_lobby *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
+ */
 void states_lobby_close(struct states_lobby *handle);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct states_lobby_state *states_lobby_snapshot(
     const struct states_lobby *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status states_lobby_ready(struct states_lobby *handle, int timeout_ms);
 uint64_t states_lobby_subscribe(
     struct states_lobby *handle,
@@ -134,7 +164,7 @@ uint64_t states_lobby_watch_by_id(
     void (*on_change)(const struct states_room_state_map *value, void *user),
     void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t states_lobby_subscribe_errors(
     struct states_lobby *handle,
@@ -144,29 +174,41 @@ uint64_t states_lobby_subscribe_errors(
 
 struct states_quiet;
 
-/** A handle to the instance @id. NULL: @id has not 1 to 256 bytes, or there is
- * no memory. */
+/**
+ * Opens a handle to the instance @id, which is copied. Returns NULL if @id is
+ * not 1 to 256 bytes of UTF-8, @client is NULL, or there is no memory.
+ */
 struct states_quiet *states_quiet_open(struct zkt_client *client,
                                        const char *id);
+
+/** The same with an id that may hold a NUL. */
 struct states_quiet *states_quiet_open_str(struct zkt_client *client,
                                            struct zkt_str id);
 
-/** What it was opened with, as long as it and its client are open. */
+/** Returns the id; "" once the handle or its client is closed. */
 struct zkt_str states_quiet_id(const struct states_quiet *handle);
 
-/** Ends all listeners of the handle. Takes NULL; while the client is open twice
- * is harmless. */
+/**
+ * Closes the handle and removes its listeners. Takes NULL. While the client is
+ * open, a second call is harmless; afterwards it is an error that no build
+ * detects.
+ */
 void states_quiet_close(struct states_quiet *handle);
 
-/* Calls that block until the answer is there; it may borrow from the reply. */
+/*
+ * Calls that block until the reply, and return its status; not for callbacks.
+ * The result may borrow from the reply, which is zero to begin with, and which
+ * zkt_reply_clear frees. See zkt_handle_call.
+ */
 
 enum zkt_status states_quiet_call_ask(struct states_quiet *handle,
                                       struct states_lobby_state *out,
                                       struct zkt_reply *reply);
 
 /*
- * Calls that return at once: done runs later, once, with a result that is good
- * until it returns, and is empty where the reply is not ZKT_OK. It may be NULL.
+ * Calls that return at once. done runs once, in a later turn; it may be NULL.
+ * The result is good until done returns, and empty unless reply->status is
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
  */
 
 void states_quiet_begin_ask(
@@ -175,19 +217,23 @@ void states_quiet_begin_ask(
                  const struct states_lobby_state *result, void *user),
     void *user);
 
-/* The state: now, and whenever it or one of its fields has changed. */
+/*
+ * The state: as it is known, and whenever it or a field of it has changed. The
+ * first listener subscribes; the functions return ids as those of events do.
+ */
 
+/** Returns the last known state, or NULL; good until the next turn. */
 const struct states_quiet_state *states_quiet_snapshot(
     const struct states_quiet *handle);
 
-/** Waits until it is known; somebody has to listen. See zkt_handle_ready. */
+/** Waits until the state is known; needs a listener. See zkt_handle_ready. */
 enum zkt_status states_quiet_ready(struct states_quiet *handle, int timeout_ms);
 uint64_t states_quiet_subscribe(
     struct states_quiet *handle,
     void (*on_state)(const struct states_quiet_state *state, void *user),
     void *user);
 
-/* What goes wrong outside of calls; see zkt_handle_on_error. */
+/* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t states_quiet_subscribe_errors(
     struct states_quiet *handle,

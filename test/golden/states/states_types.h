@@ -13,22 +13,27 @@
 extern "C" {
 #endif
 
-/* The upper bounds of what stands in a state. */
+/*
+ * The upper bounds in the states: items of a list, entries of a map, code
+ * points of a string.
+ */
 #define STATES_ROOM_TITLE_MAX 40
 #define STATES_LOBBY_BY_ID_MAX 9
 
 enum states_any_kind {
-    STATES_ANY_KIND_UNKNOWN_ = -1, /* sent by a newer schema */
+    /* Received from a newer schema; cannot be sent. */
+    STATES_ANY_KIND_UNKNOWN_ = -1,
     STATES_ANY_KIND_ROOM,
     STATES_ANY_KIND_SEEN,
 };
 
-/** The value as it is on the wire; "" for one that is not in the schema. */
+/** Returns the value as on the wire; "" if the schema does not have it. */
 const char *states_any_kind_name(enum states_any_kind value);
 
 struct states_room_state_map {
     const struct states_room_state_entry *items;
     size_t len;
+    /* The runtime's; NULL in a map that a program builds. */
     const void *index_;
 };
 
@@ -54,11 +59,16 @@ struct states_seen {
     struct states_room_state_list past;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct states_seen states_seen_defaults(void);
 
-/** A deep copy in one block, for states_seen_free; NULL: no memory. */
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * states_seen_free; NULL if there is no memory.
+ */
 struct states_seen *states_seen_dup(const struct states_seen *value);
+
+/** Frees a copy; takes NULL. */
 void states_seen_free(struct states_seen *copy);
 
 struct states_room_state_entry {
@@ -66,7 +76,7 @@ struct states_room_state_entry {
     struct states_room_state value;
 };
 
-/** The value under @key, or NULL; good until the map changes. */
+/** Returns the value under @key, or NULL; good until the map changes. */
 const struct states_room_state *states_room_state_map_find(
     const struct states_room_state_map *map, struct zkt_str key);
 
@@ -75,14 +85,16 @@ struct states_room_both_input {
     struct states_lobby_state lobby;
 };
 
-/** What the schema gives the fields by default; the others are zero. */
+/** Returns the defaults of the fields; a field without a default is zero. */
 struct states_room_both_input states_room_both_input_defaults(void);
 
 struct states_quiet_state {
+    /* C has no empty structs. */
     char nothing_;
 };
 
 struct states_any {
+    /* Says which member holds the value. */
     enum states_any_kind kind;
     union {
         struct states_room_state room;

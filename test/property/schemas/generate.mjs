@@ -200,7 +200,7 @@ const topName = scope("string", "bytes", "bool", "json", "map", "stream", "conne
 const declared = { enums: [], structs: [], unions: [], aliases: [] };
 const declarations = []; // texts
 
-const typeNames = odd.filter((n) => !["bool", "map", "stream"].includes(n));
+const typeNames = odd.filter((n) => !["bool", "map", "stream", "true", "false"].includes(n));
 
 function makeEnum() {
   const name = topName(typeNames);
@@ -337,6 +337,10 @@ function fields(count, self, must, name, reserved = []) {
   return some(count, () => {
     const n = name(fieldNames, reserved);
     const key = keyText(n, 90);
+    if (chance(8)) {
+      const one = pick(['"circle"', "2", "-9007199254740991", "true", "false", texty(pick(texts)), '"a\\u0000b"', "0"]);
+      return { name: n, text: `${key}: ${one}`, literal: () => one, has: true };
+    }
     const t = self.length > 0 && chance(25) ? pointer(self) : type(0, self);
     if (t.optional || (!t.nullable && chance(20))) {
       return { name: n, text: `${key}: ${grouped(t)}?`, literal: t.literal, absent: true };

@@ -46,6 +46,7 @@ static const struct zkt_type *inside(const struct zkt_type *type)
     case ZKT_KIND_MAP:
     case ZKT_KIND_TUPLE:
     case ZKT_KIND_UNION:
+    case ZKT_KIND_LITERAL:
         break;
     }
     return type;
@@ -83,6 +84,7 @@ static const char *wrong_token(const struct zkt_type *type, unsigned which)
     case ZKT_KIND_NULLABLE:
     case ZKT_KIND_BOXED:
     case ZKT_KIND_BOXED_NULLABLE:
+    case ZKT_KIND_LITERAL: /* any other value is wrong in another way */
         break;
     }
     return NULL;
@@ -90,7 +92,8 @@ static const char *wrong_token(const struct zkt_type *type, unsigned which)
 
 static bool write_wrong_type(struct mutation *m, const struct zkt_type *type)
 {
-    const bool nullable = m->nullable || type->kind == ZKT_KIND_JSON;
+    const bool nullable = m->nullable || type->kind == ZKT_KIND_JSON ||
+                          type->kind == ZKT_KIND_LITERAL;
     const char *token = wrong_token(type, m->sites);
     m->nullable = false;
     if (!nullable && breaks(m, "null", ZKT_ISSUE_INVALID_TYPE, false)) {
@@ -127,6 +130,7 @@ static bool is_there(const struct zkt_type *type, const void *value)
     case ZKT_KIND_MAP:
     case ZKT_KIND_TUPLE:
     case ZKT_KIND_UNION:
+    case ZKT_KIND_LITERAL:
         break;
     }
     return true;
@@ -411,6 +415,17 @@ static void write_inside(struct mutation *m, const struct zkt_type *type,
     }
 }
 
+static void write_literal(struct mutation *m, const struct zkt_type *type)
+{
+    static const char *const others[] = { "null", "\"another\"", "-7",  "[]",
+                                          "1.5",  "{\"a\":1}",   "\"\"" };
+    if (breaks(m, "another literal", ZKT_ISSUE_INVALID_VALUE, false)) {
+        put(m, others[m->sites % 7]);
+    } else {
+        type->encode(m->w, type, NULL);
+    }
+}
+
 static void write_value(struct mutation *m, const struct zkt_type *type,
                         const void *value)
 {
@@ -442,6 +457,9 @@ static void write_value(struct mutation *m, const struct zkt_type *type,
 #undef ZKT_SCALAR
     case ZKT_KIND_ENUM:
         mutation_scalar(m, type, value);
+        break;
+    case ZKT_KIND_LITERAL:
+        write_literal(m, type);
         break;
     case ZKT_KIND_OPTIONAL: /* written above */
     case ZKT_KIND_NULLABLE:

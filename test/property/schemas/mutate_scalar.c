@@ -316,6 +316,7 @@ void mutation_scalar(struct mutation *m, const struct zkt_type *type,
     case ZKT_KIND_BOXED_NULLABLE:
     case ZKT_KIND_TUPLE:
     case ZKT_KIND_UNION:
+    case ZKT_KIND_LITERAL:
         break;
     }
 }
