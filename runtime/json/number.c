@@ -393,13 +393,13 @@ static struct binary of_float(float value)
  * midpoints to both neighbours; if there is none, a multiple of 10^power is the
  * nearest.
  */
-static struct decimal write_shortest(const struct binary *b)
+static struct decimal write_shortest(struct binary b)
 {
-    const uint64_t c = b->digits, closer = b->closer;
-    const int q = b->power;
+    const uint64_t c = b.digits, closer = b.closer;
+    const int q = b.power;
     /* Logarithms to base ten of 2 and of 4/3, times 2^22. */
     const int power = zkt__shift_floor(
-        (int64_t)q * 1262611 - (b->closer ? 524031 : 0), 22);
+        (int64_t)q * 1262611 - (b.closer ? 524031 : 0), 22);
     const int h = q + zkt__pow10_log2(-power) + 1;
     const struct zkt_pow10 power10 = zkt__pow10(-power);
     const uint64_t middle = scale(&power10, 4 * c << h);
@@ -418,6 +418,12 @@ static struct decimal write_shortest(const struct binary *b)
     return make_decimal(below + (down != up ? up : nearer_up), power);
 }
 
+static size_t write_binary(char *out, struct binary b)
+{
+    const struct decimal d = write_shortest(b);
+    return spell(out, &d);
+}
+
 size_t zkt__real_write(char *out, double value)
 {
     if (value == 0) {
@@ -429,11 +435,8 @@ size_t zkt__real_write(char *out, double value)
         return 1 + zkt__real_write(out + 1, -value);
     }
     struct decimal d;
-    if (!write_short(value, &d)) {
-        const struct binary b = of_double(value);
-        d = write_shortest(&b);
-    }
-    return spell(out, &d);
+    return write_short(value, &d) ? spell(out, &d)
+                                  : write_binary(out, of_double(value));
 }
 
 size_t zkt__single_write(char *out, float value)
@@ -451,9 +454,7 @@ size_t zkt__single_write(char *out, float value)
     if (value == 0x1.5c87fap-84f) {
         return zkt__real_write(out, (double)value);
     }
-    const struct binary b = of_float(value);
-    const struct decimal d = write_shortest(&b);
-    return spell(out, &d);
+    return write_binary(out, of_float(value));
 }
 
 double zkt__single_round(double value)
