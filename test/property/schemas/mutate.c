@@ -419,8 +419,12 @@ static void write_literal(struct mutation *m, const struct zkt_type *type)
 {
     static const char *const others[] = { "null", "\"another\"", "-7",  "[]",
                                           "1.5",  "{\"a\":1}",   "\"\"" };
+    const char *other = others[m->sites % 7];
+    if (zkt_str_eq(zkt_cstr(other), type->of.literals->json)) {
+        other = "null";
+    }
     if (breaks(m, "another literal", ZKT_ISSUE_INVALID_VALUE, false)) {
-        put(m, others[m->sites % 7]);
+        put(m, other);
     } else {
         type->encode(m->w, type, NULL);
     }
