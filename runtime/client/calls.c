@@ -189,7 +189,7 @@ void zkt__calls_answer(struct zkt_client *client,
     if (result != NULL) {
         finish_call(client, p, ZKT_OK, ZKT_STR(""), result);
     } else {
-        client->stats.misfits++;
+        client->stats.mismatches++;
         finish_call(client, p, ZKT_INTERNAL,
                     ZKT_STR("the result does not fit the schema"), NULL);
     }

@@ -21,7 +21,7 @@ const void *zkt_handle_snapshot(const struct zkt_handle *handle)
 static void on_mismatch(struct zkt_client *client,
                         struct zkt_client_instance *e)
 {
-    client->stats.misfits++;
+    client->stats.mismatches++;
     zkt__subscription_step(client, &e->of_state, ZKT_SUB_ON_MISMATCH);
 }
 
@@ -164,7 +164,7 @@ static void receive_event(struct zkt_client *client,
     if (type != NULL) {
         payload = decode_payload(client, type, message->payload);
         if (payload == NULL) {
-            client->stats.misfits++;
+            client->stats.mismatches++;
             zkt__client_report(client, e, ZKT_INTERNAL,
                                "an event %.*s does not fit the schema",
                                ZKT_ARG(message->event));

@@ -73,9 +73,9 @@ enum zkt_status zkt__call_check(struct zkt_call *call)
     if (reason == NULL) {
         return ZKT_OK;
     }
-    call->host->stats.reached.mutations += call->journal.over ||
-                                           (call->private_state != NULL &&
-                                            call->private_journal.over);
+    call->host->stats.limit_hits.mutations += call->journal.over ||
+                                              (call->private_state != NULL &&
+                                               call->private_journal.over);
     zkt__call_log(call, reason);
     switch (failure_of(call)) {
     case ZKT_NO_MEMORY:
@@ -96,7 +96,7 @@ bool zkt__call_fits(struct zkt_call *call, const char *what, size_t size)
     if (size <= (size_t)host->limits->output_bytes) {
         return true;
     }
-    host->stats.reached.output_bytes++;
+    host->stats.limit_hits.output_bytes++;
     zkt__journal_fail(&call->journal, ZKT_RESOURCE_EXHAUSTED,
                       "%s of %zu bytes is over the limit output_bytes, %lld",
                       what, size, (long long)host->limits->output_bytes);
@@ -183,7 +183,7 @@ static enum zkt_status make_patches(struct zkt_call *call,
                             &same)) {
         return no_memory(call);
     }
-    host->stats.reached.pieces += call->journal.whole_lists;
+    host->stats.limit_hits.pieces += call->journal.whole_lists;
     if (host->plain.len == empty && !host->plain.failed && same) {
         return ZKT_OK; /* no net change */
     }

@@ -15,7 +15,7 @@ struct zkt_task *zkt__task_new(struct zkt_host *host)
         zkt__arena_init(&task->arena, host->allocator);
         task->arena.limit = (size_t)limits->call_bytes +
                             (size_t)limits->message_bytes;
-        task->arena.limit_hits = &host->stats.reached.call_bytes;
+        task->arena.limit_hits = &host->stats.limit_hits.call_bytes;
     }
     return task;
 }
@@ -31,7 +31,7 @@ void zkt__task_free(struct zkt_task *task)
     zkt__release(allocator, task);
 }
 
-static struct zkt_task *task_of(struct zkt_later *later)
+static struct zkt_task *task_of(struct zkt_deferred *later)
 {
     return ZKT_CONTAINER(later, struct zkt_task, later);
 }
@@ -63,13 +63,13 @@ static bool prepare_cancelling(struct zkt_host *host, struct zkt_task *task)
     const struct zkt_str client = zkt__arena_str(call->arena, call->client_id);
     const struct zkt_str id = zkt__arena_str(call->arena, call->instance_id);
     task->later.empty = zkt__arena_zero(call->arena, 1, actor->state->size);
-    task->later.empty_private = actor->hidden != NULL
-                                    ? zkt__arena_zero(call->arena, 1,
-                                                      actor->hidden->size)
-                                    : NULL;
+    task->later.empty_private =
+        actor->private_state != NULL
+            ? zkt__arena_zero(call->arena, 1, actor->private_state->size)
+            : NULL;
     if ((first && instances->spare == NULL) || client.data == NULL ||
         id.data == NULL || task->later.empty == NULL ||
-        (actor->hidden != NULL && task->later.empty_private == NULL)) {
+        (actor->private_state != NULL && task->later.empty_private == NULL)) {
         return false;
     }
     call->client_id = client;
@@ -79,7 +79,7 @@ static bool prepare_cancelling(struct zkt_host *host, struct zkt_task *task)
 
 static void run_cancelled(struct zkt_task *task)
 {
-    const struct zkt_later *later = &task->later;
+    const struct zkt_deferred *later = &task->later;
     (void)later->invoke(&task->call, later->then, task->request.input,
                         task->result, later->user);
     zkt__work_queue_unref(later->queue);
@@ -100,7 +100,7 @@ static void report_again(const struct zkt_task *task)
 static void run_posted(struct zkt_work *posted, void *owner)
 {
     struct zkt_task *task = task_of(
-        ZKT_CONTAINER(posted, struct zkt_later, posted));
+        ZKT_CONTAINER(posted, struct zkt_deferred, posted));
     (void)owner;
     if (task->call.host == NULL) {
         run_cancelled(task);
@@ -112,7 +112,7 @@ static void run_posted(struct zkt_work *posted, void *owner)
     zkt__task_resume(task->call.host, task);
 }
 
-struct zkt_later *zkt_call_defer(struct zkt_call *call, uint32_t method)
+struct zkt_deferred *zkt_call_defer(struct zkt_call *call, uint32_t method)
 {
     struct zkt_task *task = ZKT_CONTAINER(call, struct zkt_task, call);
     struct zkt_host *host = call->host;
@@ -137,8 +137,8 @@ struct zkt_later *zkt_call_defer(struct zkt_call *call, uint32_t method)
     return &task->later;
 }
 
-void zkt_later_resume(struct zkt_later *later, zkt_then_invoke *invoke,
-                      void (*then)(void), void *user)
+void zkt_deferred_resume(struct zkt_deferred *later, zkt_then_invoke *invoke,
+                         void (*then)(void), void *user)
 {
     if (later == NULL) {
         return;
@@ -166,20 +166,21 @@ static void cancel_journal(struct zkt_journal *journal, void *empty)
 }
 
 /* Zeroed states of the type that the cancelled call would write to. */
-static bool copy_states(struct zkt_call *call, struct zkt_later *later,
+static bool copy_states(struct zkt_call *call, struct zkt_deferred *later,
                         const struct zkt_actor *actor, struct zkt_arena *to)
 {
     later->empty = zkt__arena_zero(to, 1, actor->state->size);
-    later->empty_private = actor->hidden != NULL
-                               ? zkt__arena_zero(to, 1, actor->hidden->size)
+    later->empty_private = actor->private_state != NULL
+                               ? zkt__arena_zero(to, 1,
+                                                 actor->private_state->size)
                                : NULL;
     return later->empty != NULL &&
            zkt__journal_begin(&call->journal, call->journal.store, to,
                               &call->issues, actor->state, later->empty, 0) &&
-           (actor->hidden == NULL ||
+           (actor->private_state == NULL ||
             (later->empty_private != NULL &&
              zkt__journal_begin(&call->private_journal, call->journal.store, to,
-                                &call->issues, actor->hidden,
+                                &call->issues, actor->private_state,
                                 later->empty_private, 0)));
 }
 
@@ -290,7 +291,7 @@ void zkt__instances_cancel(struct zkt_host *host, enum zkt_status status,
 static void give_up(struct zkt_host *host, struct zkt_task *task)
 {
     const struct zkt_call *call = &task->call;
-    host->stats.reached.handler_ms++;
+    host->stats.limit_hits.handler_ms++;
     zkt__host_log(host, ZKT_LOG_WARNING,
                   "%.*s \"%.*s\": %s: it did not finish in time",
                   ZKT_ARG(call->instance->actor->name),
@@ -302,7 +303,7 @@ static void give_up(struct zkt_host *host, struct zkt_task *task)
 static void evict(struct zkt_host *host, struct zkt_instance *instance)
 {
     host->stats.evictions++;
-    host->stats.reached.idle_ms++;
+    host->stats.limit_hits.idle_ms++;
     zkt__instance_end(host, instance, ZKT_ABORTED,
                       ZKT_STR("the instance was evicted"));
     zkt__arena_reset(host->arena);

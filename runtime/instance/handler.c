@@ -153,17 +153,17 @@ const void *zkt_call_state(const struct zkt_call *call)
     return call->state;
 }
 
-const void *zkt_call_hidden(const struct zkt_call *call)
+const void *zkt_call_private_state(const struct zkt_call *call)
 {
     return call->private_state;
 }
 
-struct zkt_place *zkt_call_place(struct zkt_call *call)
+struct zkt_cursor *zkt_call_cursor(struct zkt_call *call)
 {
     return call->journal.root;
 }
 
-struct zkt_place *zkt_call_hidden_place(struct zkt_call *call)
+struct zkt_cursor *zkt_call_private_cursor(struct zkt_call *call)
 {
     return call->private_state != NULL ? call->private_journal.root : NULL;
 }
@@ -264,7 +264,7 @@ void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
     }
     const struct zkt_event *event = &call->instance->actor->events[index];
     if (call->event_count++ == call->host->limits->events) {
-        call->host->stats.reached.events++;
+        call->host->stats.limit_hits.events++;
         zkt__journal_fail(&call->journal, ZKT_INTERNAL,
                           "too many events in one call");
         return;

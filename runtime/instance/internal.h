@@ -126,7 +126,7 @@ struct zkt_call {
 };
 
 /* Stands for a call whose handler finishes later. */
-struct zkt_later {
+struct zkt_deferred {
     struct zkt_work posted;
     struct zkt_work_queue *queue; /* a reference, while it is outstanding */
     /* Of any thread: it was resumed, and once more before that had run. */
@@ -154,7 +154,7 @@ struct zkt_task {
     void *result;
     size_t parked_bytes; /* towards instances->deferred_bytes */
     struct zkt_timeout deadline;
-    struct zkt_later later;
+    struct zkt_deferred later;
 };
 
 /** Another task, or NULL: no memory. */

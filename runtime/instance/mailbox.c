@@ -51,16 +51,16 @@ static bool has_room(struct zkt_host *host, const struct zkt_attachment *of,
     const size_t places = (size_t)limits->mailbox_messages;
     const size_t room = (size_t)limits->mailbox_bytes;
     if (of->mail_count + instance->mail_count >= places) {
-        host->stats.reached.mailbox_messages++;
+        host->stats.limit_hits.mailbox_messages++;
         return false;
     }
     if (of->mail_bytes + instance->mail_bytes + bytes > room) {
-        host->stats.reached.mailbox_bytes++;
+        host->stats.limit_hits.mailbox_bytes++;
         return false;
     }
     if (host->instances->queued_bytes + bytes >
         zkt__host_share(host, limits->queued_bytes)) {
-        host->stats.reached.queued_bytes++;
+        host->stats.limit_hits.queued_bytes++;
         return false;
     }
     return true;
@@ -205,7 +205,7 @@ static void serve(struct zkt_host *host, struct zkt_instance *instance)
     while (instance != NULL && serve_one(host, instance)) {
         instance = zkt__slots_find(&host->instances->all, id);
         if (instance != NULL && (--left == 0 || host->budget <= 0)) {
-            host->stats.reached.mailbox_per_turn++;
+            host->stats.limit_hits.mailbox_per_turn++;
             zkt__mailbox_make_ready(host, instance);
             return;
         }

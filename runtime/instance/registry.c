@@ -17,7 +17,7 @@ bool zkt__instances_init(struct zkt_instances *instances, struct zkt_host *host)
     zkt__list_init(&instances->idle);
     zkt__snapshot_log_init(&instances->snapshots, host->allocator,
                            (size_t)host->limits->cache_bytes,
-                           &host->stats.reached.cache_bytes);
+                           &host->stats.limit_hits.cache_bytes);
     instances->task = zkt__task_new(host);
     host->arena = instances->task != NULL ? &instances->task->arena : NULL;
     return instances->task != NULL;
@@ -43,8 +43,8 @@ static size_t offset_of_private(const struct zkt_actor *actor)
 static size_t size_of(const struct zkt_actor *actor)
 {
     return sizeof(struct zkt_instance) +
-           (actor->hidden != NULL
-                ? offset_of_private(actor) + actor->hidden->size
+           (actor->private_state != NULL
+                ? offset_of_private(actor) + actor->private_state->size
                 : actor->state->size);
 }
 
@@ -56,7 +56,7 @@ static void free_instance(struct zkt_host *host, struct zkt_instance *instance)
         zkt__value_release(&host->store, actor->state, instance->state);
     }
     if (instance->private_state != NULL) {
-        zkt__value_release(&host->store, actor->hidden,
+        zkt__value_release(&host->store, actor->private_state,
                            instance->private_state);
     }
     zkt__release(host->allocator, instance);
@@ -75,11 +75,12 @@ static bool fill_states(const struct zkt_host *host,
 {
     const struct zkt_actor *actor = instance->actor;
     instance->state = make_state(host, actor->state, instance->states);
-    if (instance->state == NULL || actor->hidden == NULL) {
+    if (instance->state == NULL || actor->private_state == NULL) {
         return instance->state != NULL;
     }
-    instance->private_state = make_state(
-        host, actor->hidden, instance->states + offset_of_private(actor));
+    instance->private_state = make_state(host, actor->private_state,
+                                         instance->states +
+                                             offset_of_private(actor));
     return instance->private_state != NULL;
 }
 
@@ -118,7 +119,7 @@ fail:
 static bool account(struct zkt_host *host, void *payer, struct zkt_str *reason)
 {
     if (!zkt__group_count_instance(host, host->instances->all.live)) {
-        host->stats.reached.instances++;
+        host->stats.limit_hits.instances++;
         *reason = ZKT_STR("too many instances");
         return false;
     }

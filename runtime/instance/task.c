@@ -19,8 +19,8 @@ static bool begin_journals(struct zkt_call *call)
            (instance->private_state == NULL ||
             zkt__journal_begin(&call->private_journal, &host->store,
                                call->arena, &call->issues,
-                               instance->actor->hidden, instance->private_state,
-                               mutations));
+                               instance->actor->private_state,
+                               instance->private_state, mutations));
 }
 
 /* Returns false if there is no memory. */
@@ -195,7 +195,7 @@ static void park(struct zkt_host *host, struct zkt_task *task)
                      host->limits->handler_ms);
     host->stats.deferred++;
     if (is_over_budget(host)) {
-        host->stats.reached.deferred_bytes++;
+        host->stats.limit_hits.deferred_bytes++;
         zkt__task_cancel(host, task, ZKT_RESOURCE_EXHAUSTED,
                          ZKT_STR("too much memory is held by calls that have "
                                  "yet to finish"));
@@ -261,7 +261,7 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
 /* The second half of the call is what the resumer gave. */
 static enum zkt_status invoke_then(struct zkt_task *task)
 {
-    const struct zkt_later *later = &task->later;
+    const struct zkt_deferred *later = &task->later;
     return later->invoke(&task->call, later->then, task->request.input,
                          task->result, later->user);
 }

@@ -114,7 +114,7 @@ static bool rule_pattern(const struct zkt_where *where,
     zkt__issue_add(
         where->issues, ZKT_ISSUE_INVALID_FORMAT, where->path, where->depth,
         pattern->is_format ? "is not a valid %.*s" : "does not match %.*s",
-        ZKT_ARG(pattern->shown));
+        ZKT_ARG(pattern->display_text));
     return false;
 }
 

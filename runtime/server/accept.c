@@ -6,7 +6,7 @@ bool zkt__server_is_open(struct zkt_server *server)
     return server->life == ZKT_LIFE_SERVING &&
            zkt__admission_is_open(&server->shards->admission, &server->limits,
                                   server->core.now_ms,
-                                  &server->host.stats.reached);
+                                  &server->host.stats.limit_hits);
 }
 
 /* Whoever is told drops it at the end of its next turn. */
@@ -15,7 +15,7 @@ static void make_room(struct zkt_server *server)
     struct zkt_shards *shards = server->shards;
     uint32_t shard;
     if (zkt__admission_make_room(&shards->admission, &server->limits, &shard)) {
-        server->host.stats.reached.half_open++;
+        server->host.stats.limit_hits.half_open++;
         zkt__work_wake(shards->all[shard]->host.work);
     }
 }
@@ -39,14 +39,14 @@ bool zkt__server_admit(struct zkt_server *server)
     }
     const int64_t count = zkt__admission_enter(
         admission, &server->limits, server->core.now_ms,
-        &server->host.stats.reached, &full);
+        &server->host.stats.limit_hits, &full);
     if (count == 0) {
         return false;
     }
     if (most > 0 && count > most + ZKT_REFUSED_MAX) {
         zkt__admission_shake_hands(admission, NULL);
         zkt__admission_leave(admission, NULL, false);
-        server->host.stats.reached.connections++;
+        server->host.stats.limit_hits.connections++;
         return false;
     }
     if (full) {
@@ -66,7 +66,7 @@ static bool are_too_many(struct zkt_server *server)
 static bool judge(struct zkt_server *server, struct zkt_connection *c,
                   const char *address)
 {
-    struct zkt_limit_counts *reached = &server->host.stats.reached;
+    struct zkt_limit_counts *reached = &server->host.stats.limit_hits;
     struct zkt_admission *admission = &server->shards->admission;
     const int64_t most = server->limits.per_address;
     const int64_t count = zkt__admission_knock(admission, address, &c->knock,

@@ -166,7 +166,7 @@ static void pause_if_due(struct zkt_connection *c)
     struct zkt_server *server = server_of(c);
     if (server->host.budget <= server->round_ends ||
         !zkt__connection_may_receive(c)) {
-        server->host.stats.reached.pending_calls +=
+        server->host.stats.limit_hits.pending_calls +=
             c->session.waiting >= server->limits.pending_calls;
         zkt__ws_pause(&c->ws);
         zkt__output_follow_reading(c);
@@ -252,7 +252,7 @@ static void on_close(void *user, unsigned code, const char *reason)
 
 static void on_limit(void *user, enum zkt_ws_limit limit)
 {
-    struct zkt_limit_counts *reached = &server_of(user)->host.stats.reached;
+    struct zkt_limit_counts *reached = &server_of(user)->host.stats.limit_hits;
     reached->message_bytes += limit == ZKT_WS_LIMIT_MESSAGE;
     reached->fragments += limit == ZKT_WS_LIMIT_FRAGMENTS;
     reached->head_bytes += limit == ZKT_WS_LIMIT_HEAD;
@@ -382,7 +382,7 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     struct zkt_connection *c = from_endpoint(e);
     struct zkt_server *server = server_of(c);
     size_t used = 0;
-    server->host.stats.reached.read_per_turn +=
+    server->host.stats.limit_hits.read_per_turn +=
         len >= (size_t)server->limits.read_per_turn;
     if (c->held == NULL && zkt__connection_may_receive(c) && may_jump(server)) {
         used = handle_bytes(c, bytes, len);
@@ -515,7 +515,7 @@ void zkt__connections_reap(struct zkt_server *server, int64_t leaves)
         ends -= c->stage == ZKT_STAGE_DETACHED;
         if (ends < 0 ||
             !zkt__session_leave(&server->host, &c->session, &leaves)) {
-            server->host.stats.reached.leaves_per_turn++;
+            server->host.stats.limit_hits.leaves_per_turn++;
             return;
         }
         finish(server, c);

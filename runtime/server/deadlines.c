@@ -94,7 +94,7 @@ static void relieve(struct zkt_server *server)
     while (server->host.stats.gathered > most) {
         struct zkt_connection *c = find_largest(server);
         set_gathered(c, 0);
-        server->host.stats.reached.gathered_bytes++;
+        server->host.stats.limit_hits.gathered_bytes++;
         if (c->stage == ZKT_STAGE_HANDSHAKE) {
             zkt__connection_drop(c);
         } else {
@@ -155,7 +155,7 @@ void zkt__deadline_heard(struct zkt_connection *c)
 /* The time of a message is over, unless it was we who did not read. */
 static void judge_message(struct zkt_connection *c)
 {
-    struct zkt_limit_counts *reached = &server_of(c)->host.stats.reached;
+    struct zkt_limit_counts *reached = &server_of(c)->host.stats.limit_hits;
     size_t memory;
     const size_t partial = zkt__ws_partial(&c->ws, &memory);
     if (c->deadlines.paused) {
@@ -205,7 +205,7 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
 
 static void judge_output(struct zkt_connection *c)
 {
-    struct zkt_limit_counts *reached = &server_of(c)->host.stats.reached;
+    struct zkt_limit_counts *reached = &server_of(c)->host.stats.limit_hits;
     if (zkt__session_is_held(&c->session)) { /* a placeholder waits for us */
         zkt__deadline_output_begin(c);
         return;
@@ -227,7 +227,7 @@ static void drop(struct zkt_connection *c, uint64_t *reached)
 static void judge_pong(struct zkt_connection *c)
 {
     if (c->endpoint.reading) {
-        drop(c, &server_of(c)->host.stats.reached.pong_within_ms);
+        drop(c, &server_of(c)->host.stats.limit_hits.pong_within_ms);
     } else {
         zkt__deadline_begin(c, ZKT_DEADLINE_PONG);
     }
@@ -235,7 +235,7 @@ static void judge_pong(struct zkt_connection *c)
 
 static void expire(struct zkt_connection *c, enum zkt_deadline row)
 {
-    struct zkt_limit_counts *reached = &server_of(c)->host.stats.reached;
+    struct zkt_limit_counts *reached = &server_of(c)->host.stats.limit_hits;
     switch (row) {
     case ZKT_DEADLINE_HANDSHAKE:
         drop(c, &reached->handshake_ms);

@@ -118,7 +118,7 @@ static bool is_time_to_end(struct zkt_server *server)
     if ((are_all_drained(server, drained) ||
          server->core.now_ms >= server->drained_by) &&
         set_goal(server->shards, ZKT_LIFE_ENDED)) {
-        server->host.stats.reached.drain_ms += !drained;
+        server->host.stats.limit_hits.drain_ms += !drained;
         zkt__shards_wake(server->shards);
     }
     return is_goal(server, ZKT_LIFE_ENDED);

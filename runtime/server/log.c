@@ -22,7 +22,7 @@ void zkt__server_log_own(struct zkt_server *server, enum zkt_log_level level,
     const bool written = log_line(server->shards, server->core.now_ms, level,
                                   format, arguments);
     zkt__server_end_callback(server);
-    server->host.stats.reached.log_per_second += !written;
+    server->host.stats.limit_hits.log_per_second += !written;
 }
 
 void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,

@@ -12,7 +12,7 @@ void zkt__output_follow_reading(struct zkt_connection *c)
     const bool may = zkt__connection_may_receive(c);
     const bool high = zkt__queue_backlog(&c->session.queue) >
                       (size_t)server->limits.output_high;
-    server->host.stats.reached.output_high += high && c->endpoint.reading;
+    server->host.stats.limit_hits.output_high += high && c->endpoint.reading;
     c->endpoint.reading = may && c->held == NULL;
     if (may && c->held != NULL && !zkt__node_linked(&c->backlog)) {
         zkt__list_append(&server->backlog, &c->backlog);
@@ -73,7 +73,7 @@ static void close_bloated(struct zkt_server *server)
             return; /* nothing could be sent so far */
         }
         zkt__node_unlink(node);
-        server->host.stats.reached.output_hard++;
+        server->host.stats.limit_hits.output_hard++;
         zkt__connection_close(c, 1013, "too slow");
     }
 }
@@ -100,7 +100,7 @@ static void close_most(struct zkt_server *server)
 {
     struct zkt_connection *most;
     while (server->crowded && (most = find_most(server)) != NULL) {
-        server->host.stats.reached.unsent_bytes++;
+        server->host.stats.limit_hits.unsent_bytes++;
         zkt__connection_close(most, 1013, "too much waits");
     }
     server->crowded = false; /* what is left is of those that close */

@@ -36,7 +36,7 @@ static void refuse(struct zkt_connection *c, const char *text)
     struct zkt_writer *w = &server->host.result;
     server->host.stats.protocol_errors++;
     if (++c->protocol_errors >= server->limits.protocol_errors) {
-        server->host.stats.reached.protocol_errors++;
+        server->host.stats.limit_hits.protocol_errors++;
         zkt__connection_close(c, 1008, "too many bad messages");
         return;
     }

@@ -69,7 +69,7 @@ void zkt__server_change_thread(struct zkt_server *server)
 
 struct zkt_limit_counts *zkt__server_reached(struct zkt_server *server)
 {
-    return &server->host.stats.reached;
+    return &server->host.stats.limit_hits;
 }
 
 bool zkt__server_is_running(const struct zkt_server *server)
@@ -133,7 +133,7 @@ static bool charge(struct zkt_host *host, void *payer)
     struct zkt_server *server = server_of(host);
     const bool good = zkt__admission_take_instance(&server->shards->admission,
                                                    payer);
-    host->stats.reached.instances_per_address += !good;
+    host->stats.limit_hits.instances_per_address += !good;
     return good;
 }
 

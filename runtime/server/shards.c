@@ -102,7 +102,7 @@ static void own_stats(const struct zkt_server *server,
 {
     *out = server->host.stats;
     out->instances = server->instances.all.live;
-    out->reached.posted = atomic_load(&server->posts_refused);
+    out->limit_hits.posted = atomic_load(&server->posts_refused);
 }
 
 void zkt__shards_end_turn(struct zkt_server *server)

@@ -37,7 +37,7 @@ static void run_posted(struct zkt_server *server)
     const bool all = server->life >= ZKT_LIFE_ENDED || most >= ZKT_WORK_ALL;
     zkt__work_run(server->host.work, server,
                   all ? ZKT_WORK_ALL : (uint32_t)most);
-    server->host.stats.reached.posted_per_turn +=
+    server->host.stats.limit_hits.posted_per_turn +=
         !all && zkt__work_is_pending(server->host.work);
 }
 
@@ -76,7 +76,7 @@ static void work(struct zkt_server *server)
     if (host->group != NULL) {
         zkt__group_receive(host);
     }
-    host->stats.reached.turn_work += host->budget <= 0;
+    host->stats.limit_hits.turn_work += host->budget <= 0;
     host->budget = server->limits.turn_work;
     server->turn++;
 }

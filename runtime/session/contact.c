@@ -131,7 +131,7 @@ struct zkt_contact *zkt__contact_make(struct zkt_host *host,
         return contact;
     }
     if (session->contact_count >= host->limits->links) {
-        host->stats.reached.links++;
+        host->stats.limit_hits.links++;
         *reason = ZKT_STR("the connection is in contact with too many "
                           "instances");
         return NULL;

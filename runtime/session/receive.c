@@ -112,8 +112,8 @@ static bool read_input(struct zkt_host *host, struct zkt_session *session,
         method->input->decode(&reader, method->input, *input)) {
         return true;
     }
-    host->stats.reached.json_depth += reader.too_deep;
-    host->stats.reached.issues += issues.total > issues.count;
+    host->stats.limit_hits.json_depth += reader.too_deep;
+    host->stats.limit_hits.issues += issues.total > issues.count;
     if (*input == NULL || reader.no_memory || issues.no_memory) {
         zkt__session_refuse_call(host, session, message->id,
                                  ZKT_RESOURCE_EXHAUSTED,
@@ -192,7 +192,7 @@ static const char *find_obstacle(struct zkt_host *host,
                                  enum zkt_topic topic)
 {
     if (is_one_too_many(host, contact, topic)) {
-        host->stats.reached.subscriptions++;
+        host->stats.limit_hits.subscriptions++;
         return "too many subscriptions of the connection";
     }
     if (topic == ZKT_TOPIC_EVENTS &&

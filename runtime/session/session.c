@@ -183,7 +183,7 @@ void zkt__session_fill(struct zkt_host *host, struct zkt_session *session)
             return;
         }
         if (!has_room(host)) {
-            host->stats.reached.snapshot_bytes++;
+            host->stats.limit_hits.snapshot_bytes++;
             if (!zkt__node_linked(&session->starved)) {
                 zkt__list_append(&sessions->heavy, &session->starved);
             }

@@ -63,7 +63,7 @@ void zkt__session_sub_conflate(struct zkt_host *host,
                                struct zkt_contact *contact)
 {
     struct zkt_session *session = zkt__session_of(contact);
-    host->stats.reached.output_high++;
+    host->stats.limit_hits.output_high++;
     if (!zkt__queue_placeholder(&session->queue, host->allocator,
                                 contact->id)) {
         host->sessions->events.lost(session);

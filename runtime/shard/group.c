@@ -52,7 +52,7 @@ bool zkt__group_has_credit(struct zkt_host *host, uint32_t to)
 {
     return to == host->shard ||
            zkt__channel_has_credit(zkt__group_channel(host, to), host->limits,
-                                   &host->stats.reached);
+                                   &host->stats.limit_hits);
 }
 
 static struct zkt_channel *from_shard(const struct zkt_host *host,

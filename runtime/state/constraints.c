@@ -10,7 +10,7 @@ struct constraint_check {
     struct zkt_journal *journal;
     struct zkt_allocator memory; /* the call's arena */
     struct zkt_index checked;    /* of cursors */
-    const struct zkt_place **cursors;
+    const struct zkt_cursor **cursors;
     uint32_t count, capacity;
 };
 
@@ -32,7 +32,7 @@ static bool is_gone(const struct zkt_journal *journal, uint32_t i)
 /* ---- item counts ---- */
 
 static void report_count(struct zkt_journal *journal,
-                         const struct zkt_place *where, size_t len)
+                         const struct zkt_cursor *where, size_t len)
 {
     struct zkt_step path[ZKT_DEPTH_MAX];
     const bool list = where->type->kind == ZKT_KIND_LIST;
@@ -55,7 +55,7 @@ static bool check_counts(struct zkt_journal *journal)
 {
     for (uint32_t i = 0; journal->size_violations > 0 && i < journal->count;
          i++) {
-        const struct zkt_place *where = journal->records[i].where;
+        const struct zkt_cursor *where = journal->records[i].where;
         const bool counted = where->type->kind == ZKT_KIND_LIST ||
                              where->type->kind == ZKT_KIND_MAP;
         if (!counted || is_gone(journal, i)) {
@@ -83,7 +83,7 @@ static bool has_constraints(const struct zkt_type *type)
 static bool any_constraints(const struct zkt_journal *journal)
 {
     for (uint32_t i = 0; journal->checks && i < journal->count; i++) {
-        const struct zkt_place *cursor = journal->records[i].where;
+        const struct zkt_cursor *cursor = journal->records[i].where;
         for (; cursor != NULL; cursor = cursor->parent) {
             if (has_constraints(cursor->type)) {
                 return true;
@@ -96,9 +96,9 @@ static bool any_constraints(const struct zkt_journal *journal)
 static bool same_cursor(const void *owner, uint32_t position, const void *key,
                         size_t len)
 {
-    const struct zkt_place *mine =
+    const struct zkt_cursor *mine =
         ((const struct constraint_check *)owner)->cursors[position];
-    const struct zkt_place *wanted = key;
+    const struct zkt_cursor *wanted = key;
     (void)len;
     return mine->at == wanted->at && mine->type == wanted->type;
 }
@@ -109,7 +109,7 @@ static bool grow_checked(struct constraint_check *l)
         return true;
     }
     const uint32_t capacity = l->capacity > 0 ? l->capacity * 2 : 4;
-    const struct zkt_place **grown = zkt__arena_resize(
+    const struct zkt_cursor **grown = zkt__arena_resize(
         l->journal->arena, l->cursors, l->capacity * sizeof(*grown),
         capacity * sizeof(*grown));
     if (grown == NULL) {
@@ -122,7 +122,7 @@ static bool grow_checked(struct constraint_check *l)
 
 /* Returns true if @cursor has been checked; marks it as checked. */
 static bool already_checked(struct constraint_check *l,
-                            const struct zkt_place *cursor)
+                            const struct zkt_cursor *cursor)
 {
     const uint64_t key = (uintptr_t)cursor->at;
     const uint64_t hash = zkt__hash(&l->journal->store->key, &key, sizeof(key));
@@ -141,7 +141,7 @@ static bool already_checked(struct constraint_check *l,
 }
 
 static void check_one(struct zkt_journal *journal,
-                      const struct zkt_place *cursor)
+                      const struct zkt_cursor *cursor)
 {
     struct zkt_step path[ZKT_DEPTH_MAX];
     const uint32_t depth = zkt__cursor_path(cursor, path);
@@ -158,9 +158,9 @@ static void check_rules(struct constraint_check *l)
 {
     struct zkt_journal *journal = l->journal;
     for (uint32_t i = journal->count; i-- > 0;) {
-        const struct zkt_place *cursor = is_gone(journal, i)
-                                             ? NULL
-                                             : journal->records[i].where;
+        const struct zkt_cursor *cursor = is_gone(journal, i)
+                                              ? NULL
+                                              : journal->records[i].where;
         for (; cursor != NULL && journal->failure == ZKT_OK;
              cursor = cursor->parent) {
             if (has_constraints(cursor->type) && !already_checked(l, cursor)) {

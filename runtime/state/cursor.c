@@ -61,8 +61,8 @@ void *zkt__unwrap(const struct zkt_type **type, void *value)
 
 /* Returns the value a step below @value, which has @parent's type; NULL if
  * there is none. */
-static void *step_down(const struct zkt_place *cursor,
-                       const struct zkt_place *parent, void *value)
+static void *step_down(const struct zkt_cursor *cursor,
+                       const struct zkt_cursor *parent, void *value)
 {
     const struct zkt_any_list *list = value;
     const struct zkt_map_info *info = parent->type->of.maps;
@@ -92,7 +92,7 @@ static void *step_down(const struct zkt_place *cursor,
     return value;
 }
 
-void *zkt__cursor_resolve(const struct zkt_place *cursor)
+void *zkt__cursor_resolve(const struct zkt_cursor *cursor)
 {
     if (cursor->parent == NULL) {
         return cursor->at;
@@ -101,8 +101,9 @@ void *zkt__cursor_resolve(const struct zkt_place *cursor)
                      zkt__cursor_resolve(cursor->parent));
 }
 
-struct zkt_place *zkt__cursor_new(struct zkt_place *at, enum zkt_step_kind step,
-                                  const struct zkt_type *type, void *address)
+struct zkt_cursor *zkt__cursor_new(struct zkt_cursor *at,
+                                   enum zkt_step_kind step,
+                                   const struct zkt_type *type, void *address)
 {
     struct zkt_journal *journal = at->journal;
     if (at->depth + 2 >= ZKT_DEPTH_MAX) {
@@ -110,13 +111,13 @@ struct zkt_place *zkt__cursor_new(struct zkt_place *at, enum zkt_step_kind step,
                           "the state is nested too deeply");
         return NULL;
     }
-    struct zkt_place *cursor = zkt__arena_alloc(journal->arena,
-                                                sizeof(*cursor));
+    struct zkt_cursor *cursor = zkt__arena_alloc(journal->arena,
+                                                 sizeof(*cursor));
     if (cursor == NULL) {
-        zkt__journal_fail(journal, ZKT_NO_MEMORY, "no memory for a place");
+        zkt__journal_fail(journal, ZKT_NO_MEMORY, "no memory for a cursor");
         return NULL;
     }
-    *cursor = (struct zkt_place){
+    *cursor = (struct zkt_cursor){
         .journal = journal,
         .parent = at,
         .type = type,
@@ -128,7 +129,7 @@ struct zkt_place *zkt__cursor_new(struct zkt_place *at, enum zkt_step_kind step,
     return cursor;
 }
 
-bool zkt__cursor_usable(struct zkt_place *cursor)
+bool zkt__cursor_usable(struct zkt_cursor *cursor)
 {
     struct zkt_journal *journal = cursor->journal;
     if (journal->failure != ZKT_OK) {
@@ -137,7 +138,7 @@ bool zkt__cursor_usable(struct zkt_place *cursor)
     if (cursor->seen < journal->count &&
         zkt__cursor_is_stale(cursor, cursor->seen)) {
         zkt__journal_fail(journal, ZKT_INTERNAL,
-                          "a place was used after the list, map or field "
+                          "a cursor was used after the list, map or field "
                           "that it is in was changed");
         return false;
     }
@@ -152,14 +153,14 @@ static const char *kind_name(enum zkt_kind kind)
 
 /* Returns the value in @field of the struct at @at; poisons the journal and
  * returns NULL if it does not exist. */
-static void *find_field(struct zkt_place *at, int field,
+static void *find_field(struct zkt_cursor *at, int field,
                         const struct zkt_type **type)
 {
     const struct zkt_struct_info *info = at->type->of.structs;
     if (at->type->kind != ZKT_KIND_STRUCT || field < 0 ||
         (uint32_t)field >= info->count) {
         zkt__journal_fail(at->journal, ZKT_INTERNAL,
-                          "a place is no struct with such a field");
+                          "a cursor is no struct with such a field");
         return NULL;
     }
     const struct zkt_field *f = &info->fields[field];
@@ -172,14 +173,14 @@ static void *find_field(struct zkt_place *at, int field,
     return value;
 }
 
-struct zkt_place *zkt_state_edit(struct zkt_place *at, int field)
+struct zkt_cursor *zkt_state_edit(struct zkt_cursor *at, int field)
 {
     const struct zkt_type *type;
     if (at == NULL || !zkt__cursor_usable(at)) {
         return NULL;
     }
     void *value = find_field(at, field, &type);
-    struct zkt_place *cursor =
+    struct zkt_cursor *cursor =
         value != NULL ? zkt__cursor_new(at, ZKT_STEP_FIELD, type, value) : NULL;
     if (cursor != NULL) {
         cursor->index = (uint32_t)field;
@@ -187,8 +188,8 @@ struct zkt_place *zkt_state_edit(struct zkt_place *at, int field)
     return cursor;
 }
 
-struct zkt_place *zkt__cursor_container(struct zkt_place *at, int field,
-                                        enum zkt_kind kind)
+struct zkt_cursor *zkt__cursor_container(struct zkt_cursor *at, int field,
+                                         enum zkt_kind kind)
 {
     if (at == NULL) {
         return NULL;
@@ -199,7 +200,7 @@ struct zkt_place *zkt__cursor_container(struct zkt_place *at, int field,
         return NULL;
     }
     if (at != NULL && at->type->kind != kind) {
-        zkt__journal_fail(at->journal, ZKT_INTERNAL, "a place is no %s",
+        zkt__journal_fail(at->journal, ZKT_INTERNAL, "a cursor is no %s",
                           kind_name(kind));
         return NULL;
     }
@@ -207,9 +208,9 @@ struct zkt_place *zkt__cursor_container(struct zkt_place *at, int field,
 }
 
 /* Makes a cursor for a value in a container, unwrapping OPTIONAL and BOXED. */
-static struct zkt_place *edit_inside(struct zkt_place *container,
-                                     enum zkt_step_kind step,
-                                     const struct zkt_type *type, void *value)
+static struct zkt_cursor *edit_inside(struct zkt_cursor *container,
+                                      enum zkt_step_kind step,
+                                      const struct zkt_type *type, void *value)
 {
     value = zkt__unwrap(&type, value);
     if (value == NULL) {
@@ -220,11 +221,11 @@ static struct zkt_place *edit_inside(struct zkt_place *container,
     return zkt__cursor_new(container, step, type, value);
 }
 
-struct zkt_place *zkt_state_edit_item(struct zkt_place *at, int field,
-                                      size_t index)
+struct zkt_cursor *zkt_state_edit_item(struct zkt_cursor *at, int field,
+                                       size_t index)
 {
-    struct zkt_place *container = zkt__cursor_container(at, field,
-                                                        ZKT_KIND_LIST);
+    struct zkt_cursor *container = zkt__cursor_container(at, field,
+                                                         ZKT_KIND_LIST);
     if (container == NULL) {
         return NULL;
     }
@@ -236,7 +237,7 @@ struct zkt_place *zkt_state_edit_item(struct zkt_place *at, int field,
                           list->len);
         return NULL;
     }
-    struct zkt_place *cursor = edit_inside(
+    struct zkt_cursor *cursor = edit_inside(
         container, ZKT_STEP_ITEM, item, zkt__list_at(list, item->size, index));
     if (cursor != NULL) {
         cursor->index = (uint32_t)index;
@@ -244,11 +245,11 @@ struct zkt_place *zkt_state_edit_item(struct zkt_place *at, int field,
     return cursor;
 }
 
-struct zkt_place *zkt_state_edit_entry(struct zkt_place *at, int field,
-                                       struct zkt_str key)
+struct zkt_cursor *zkt_state_edit_entry(struct zkt_cursor *at, int field,
+                                        struct zkt_str key)
 {
-    struct zkt_place *container = zkt__cursor_container(at, field,
-                                                        ZKT_KIND_MAP);
+    struct zkt_cursor *container = zkt__cursor_container(at, field,
+                                                         ZKT_KIND_MAP);
     if (container == NULL) {
         return NULL;
     }
@@ -261,21 +262,21 @@ struct zkt_place *zkt_state_edit_entry(struct zkt_place *at, int field,
                           ZKT_ARG(key));
         return NULL;
     }
-    struct zkt_place *cursor = edit_inside(
+    struct zkt_cursor *cursor = edit_inside(
         container, ZKT_STEP_ENTRY, info->value,
         (char *)(uintptr_t)map->items + position * info->entry_size +
             info->value_offset);
     const struct zkt_str copy = zkt__arena_str(container->journal->arena, key);
     if (cursor == NULL || copy.data == NULL) {
         zkt__journal_fail(container->journal, ZKT_NO_MEMORY,
-                          "no memory for a place");
+                          "no memory for a cursor");
         return NULL;
     }
     cursor->key = copy;
     return cursor;
 }
 
-uint32_t zkt__cursor_path(const struct zkt_place *cursor,
+uint32_t zkt__cursor_path(const struct zkt_cursor *cursor,
                           struct zkt_step path[ZKT_DEPTH_MAX])
 {
     const uint32_t depth = cursor->depth;

@@ -320,7 +320,7 @@ static void replay_list(struct replay *r, struct zkt_delta *d,
 /* Returns the delta a step below, or NULL if it is irrelevant because an
  * enclosing value is sent whole. */
 static struct zkt_delta *descend(struct replay *r, struct zkt_delta *d,
-                                 const struct zkt_place *step)
+                                 const struct zkt_cursor *step)
 {
     struct zkt_delta **child;
     if (d->whole) {
@@ -348,9 +348,9 @@ static struct zkt_delta *descend(struct replay *r, struct zkt_delta *d,
 static void replay_record(struct replay *r, struct zkt_delta *root,
                           const struct zkt_record *record)
 {
-    const struct zkt_place *steps[ZKT_DEPTH_MAX];
+    const struct zkt_cursor *steps[ZKT_DEPTH_MAX];
     const uint32_t depth = record->where->depth;
-    const struct zkt_place *cursor = record->where;
+    const struct zkt_cursor *cursor = record->where;
     for (uint32_t i = depth; i-- > 0; cursor = cursor->parent) {
         steps[i] = cursor;
     }

@@ -31,11 +31,11 @@ bool zkt__journal_begin(struct zkt_journal *journal,
         .issues = issues,
         .reason = "",
     };
-    struct zkt_place *root = zkt__arena_alloc(arena, sizeof(*root));
+    struct zkt_cursor *root = zkt__arena_alloc(arena, sizeof(*root));
     if (root == NULL) {
         return false;
     }
-    *root = (struct zkt_place){
+    *root = (struct zkt_cursor){
         .journal = journal,
         .type = type,
         .at = state,
@@ -126,7 +126,7 @@ static void *reserve_old(struct zkt_journal *journal, struct zkt_record *record,
 
 /* Begins a record for a change of @where, with memory for an old value of
  * @size. */
-static struct zkt_record *begin_record(struct zkt_place *where,
+static struct zkt_record *begin_record(struct zkt_cursor *where,
                                        enum zkt_operation operation,
                                        size_t size)
 {
@@ -147,7 +147,7 @@ static struct zkt_record *begin_record(struct zkt_place *where,
 }
 
 /* Commits the begun record of a list or map that had @before items. */
-static void commit_counted(struct zkt_place *where, size_t before)
+static void commit_counted(struct zkt_cursor *where, size_t before)
 {
     const struct zkt_any_list *now = where->at;
     where->journal->count++;
@@ -160,7 +160,7 @@ static void commit_counted(struct zkt_place *where, size_t before)
 /* ---- values on their way in ---- */
 
 /* Returns true if @value keeps its rules @step below @where. */
-static bool passes(struct zkt_place *where, struct zkt_step step,
+static bool passes(struct zkt_cursor *where, struct zkt_step step,
                    const struct zkt_type *type, const void *value)
 {
     struct zkt_journal *journal = where->journal;
@@ -178,7 +178,7 @@ static bool passes(struct zkt_place *where, struct zkt_step step,
 }
 
 /* Returns true if @key is a valid key of the map at @where. */
-static bool key_passes(struct zkt_place *where, struct zkt_str key)
+static bool key_passes(struct zkt_cursor *where, struct zkt_str key)
 {
     struct zkt_journal *journal = where->journal;
     struct zkt_step path[ZKT_DEPTH_MAX];
@@ -224,7 +224,7 @@ static void swap_bytes(char *a, char *b, size_t size)
  * moves the old bytes into a record. An owning value is first copied into the
  * record, where failure is harmless, and then swapped with @member.
  */
-static void exchange(struct zkt_place *where, enum zkt_operation operation,
+static void exchange(struct zkt_cursor *where, enum zkt_operation operation,
                      uint32_t index, struct zkt_str key,
                      const struct zkt_type *type, void *member,
                      const void *value)
@@ -249,19 +249,19 @@ static void exchange(struct zkt_place *where, enum zkt_operation operation,
 
 /* ---- structs ---- */
 
-static const struct zkt_field *field_of(struct zkt_place *at, int field)
+static const struct zkt_field *field_of(struct zkt_cursor *at, int field)
 {
     const struct zkt_struct_info *info = at->type->of.structs;
     if (at->type->kind != ZKT_KIND_STRUCT || field < 0 ||
         (uint32_t)field >= info->count) {
         zkt__journal_fail(at->journal, ZKT_INTERNAL,
-                          "a place is no struct with such a field");
+                          "a cursor is no struct with such a field");
         return NULL;
     }
     return &info->fields[field];
 }
 
-void zkt_state_set(struct zkt_place *at, int field, const void *value)
+void zkt_state_set(struct zkt_cursor *at, int field, const void *value)
 {
     if (at == NULL || !zkt__cursor_usable(at)) {
         return;
@@ -276,7 +276,7 @@ void zkt_state_set(struct zkt_place *at, int field, const void *value)
              (char *)at->at + f->offset, value);
 }
 
-void zkt_state_unset(struct zkt_place *at, int field)
+void zkt_state_unset(struct zkt_cursor *at, int field)
 {
     if (at == NULL || !zkt__cursor_usable(at)) {
         return;
@@ -298,7 +298,7 @@ void zkt_state_unset(struct zkt_place *at, int field)
 
 /* ---- lists ---- */
 
-static bool index_is_good(struct zkt_place *list, size_t index, size_t limit)
+static bool index_is_good(struct zkt_cursor *list, size_t index, size_t limit)
 {
     if (index < limit) {
         return true;
@@ -309,10 +309,10 @@ static bool index_is_good(struct zkt_place *list, size_t index, size_t limit)
     return false;
 }
 
-void zkt_state_insert(struct zkt_place *at, int field, size_t index,
+void zkt_state_insert(struct zkt_cursor *at, int field, size_t index,
                       const void *item)
 {
-    struct zkt_place *where = zkt__cursor_container(at, field, ZKT_KIND_LIST);
+    struct zkt_cursor *where = zkt__cursor_container(at, field, ZKT_KIND_LIST);
     if (where == NULL) {
         return;
     }
@@ -344,10 +344,10 @@ void zkt_state_insert(struct zkt_place *at, int field, size_t index,
     commit_counted(where, list->len - 1);
 }
 
-void zkt_state_replace(struct zkt_place *at, int field, size_t index,
+void zkt_state_replace(struct zkt_cursor *at, int field, size_t index,
                        const void *item)
 {
-    struct zkt_place *where = zkt__cursor_container(at, field, ZKT_KIND_LIST);
+    struct zkt_cursor *where = zkt__cursor_container(at, field, ZKT_KIND_LIST);
     if (where == NULL) {
         return;
     }
@@ -362,10 +362,10 @@ void zkt_state_replace(struct zkt_place *at, int field, size_t index,
              type, zkt__list_at(list, type->size, index), item);
 }
 
-void zkt_state_remove(struct zkt_place *at, int field, size_t index,
+void zkt_state_remove(struct zkt_cursor *at, int field, size_t index,
                       size_t count)
 {
-    struct zkt_place *where = zkt__cursor_container(at, field, ZKT_KIND_LIST);
+    struct zkt_cursor *where = zkt__cursor_container(at, field, ZKT_KIND_LIST);
     if (where == NULL || count == 0) {
         return;
     }
@@ -390,7 +390,7 @@ void zkt_state_remove(struct zkt_place *at, int field, size_t index,
 
 /* ---- maps ---- */
 
-static void put_new(struct zkt_place *where, struct zkt_str key,
+static void put_new(struct zkt_cursor *where, struct zkt_str key,
                     const void *value)
 {
     struct zkt_journal *journal = where->journal;
@@ -422,10 +422,10 @@ static void put_new(struct zkt_place *where, struct zkt_str key,
     commit_counted(where, map->len - 1);
 }
 
-void zkt_state_put(struct zkt_place *at, int field, struct zkt_str key,
+void zkt_state_put(struct zkt_cursor *at, int field, struct zkt_str key,
                    const void *value)
 {
-    struct zkt_place *where = zkt__cursor_container(at, field, ZKT_KIND_MAP);
+    struct zkt_cursor *where = zkt__cursor_container(at, field, ZKT_KIND_MAP);
     if (where == NULL) {
         return;
     }
@@ -453,9 +453,9 @@ void zkt_state_put(struct zkt_place *at, int field, struct zkt_str key,
              value);
 }
 
-void zkt_state_delete(struct zkt_place *at, int field, struct zkt_str key)
+void zkt_state_delete(struct zkt_cursor *at, int field, struct zkt_str key)
 {
-    struct zkt_place *where = zkt__cursor_container(at, field, ZKT_KIND_MAP);
+    struct zkt_cursor *where = zkt__cursor_container(at, field, ZKT_KIND_MAP);
     if (where == NULL) {
         return;
     }
@@ -483,20 +483,20 @@ void zkt_state_delete(struct zkt_place *at, int field, struct zkt_str key)
     commit_counted(where, map->len + 1);
 }
 
-void zkt_state_clear(struct zkt_place *at, int field)
+void zkt_state_clear(struct zkt_cursor *at, int field)
 {
     if (at == NULL) {
         return;
     }
-    struct zkt_place *where = field != ZKT_ITSELF ? zkt_state_edit(at, field)
-                                                  : at;
+    struct zkt_cursor *where = field != ZKT_ITSELF ? zkt_state_edit(at, field)
+                                                   : at;
     if (where == NULL || !zkt__cursor_usable(where)) {
         return;
     }
     if (where->type->kind != ZKT_KIND_LIST &&
         where->type->kind != ZKT_KIND_MAP) {
         zkt__journal_fail(where->journal, ZKT_INTERNAL,
-                          "a place is no list or map");
+                          "a cursor is no list or map");
         return;
     }
     struct zkt_record *record = begin_record(where, ZKT_CLEAR,

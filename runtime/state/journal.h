@@ -17,7 +17,7 @@
 #include "zocket/state.h"
 #include "json/json.h"
 
-struct zkt_place;
+struct zkt_cursor;
 struct zkt_record;
 struct zkt_retired;
 
@@ -34,7 +34,7 @@ enum zkt_dialect {
 struct zkt_journal {
     const struct zkt_store *store;
     struct zkt_arena *arena; /* the call's: records, cursors, old values */
-    struct zkt_place *root;
+    struct zkt_cursor *root;
     struct zkt_record *records;
     uint32_t count, capacity;
     uint32_t limit;       /* on records; exceeding it poisons the call */

@@ -154,7 +154,7 @@ void zkt__journal_changed_fields(const struct zkt_journal *journal,
     uint64_t seen[ZKT_FIELDS_MAX / 64] = { 0 };
     const uint32_t count = journal->root->type->of.structs->count;
     for (uint32_t i = 0; i < journal->count; i++) {
-        const struct zkt_place *cursor = journal->records[i].where;
+        const struct zkt_cursor *cursor = journal->records[i].where;
         uint32_t field = journal->records[i].index;
         for (; cursor->parent != NULL; cursor = cursor->parent) {
             field = cursor->index;

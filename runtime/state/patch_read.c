@@ -167,7 +167,7 @@ static enum outcome outcome_of(const struct apply *a)
     return a->journal->failure == ZKT_OK ? APPLIED : MISMATCH;
 }
 
-static enum outcome apply_to_field(const struct apply *a, struct zkt_place *at,
+static enum outcome apply_to_field(const struct apply *a, struct zkt_cursor *at,
                                    const struct operation *op,
                                    struct zkt_str token)
 {
@@ -197,7 +197,7 @@ static enum outcome apply_to_field(const struct apply *a, struct zkt_place *at,
     return outcome_of(a);
 }
 
-static enum outcome apply_to_list(const struct apply *a, struct zkt_place *at,
+static enum outcome apply_to_list(const struct apply *a, struct zkt_cursor *at,
                                   const struct operation *op,
                                   struct zkt_str token)
 {
@@ -225,7 +225,7 @@ static enum outcome apply_to_list(const struct apply *a, struct zkt_place *at,
     return outcome_of(a);
 }
 
-static enum outcome apply_to_map(const struct apply *a, struct zkt_place *at,
+static enum outcome apply_to_map(const struct apply *a, struct zkt_cursor *at,
                                  const struct operation *op,
                                  struct zkt_str token)
 {
@@ -257,7 +257,7 @@ struct step {
     char *value;
 };
 
-static enum outcome find_member(const struct zkt_place *at, struct step *step)
+static enum outcome find_member(const struct zkt_cursor *at, struct step *step)
 {
     const int index = find_field(at->type, step->key);
     if (index < 0) {
@@ -271,7 +271,7 @@ static enum outcome find_member(const struct zkt_place *at, struct step *step)
     return APPLIED;
 }
 
-static enum outcome find_item(const struct zkt_place *at, struct step *step)
+static enum outcome find_item(const struct zkt_cursor *at, struct step *step)
 {
     const struct zkt_any_list *list = at->at;
     if (!parse_index(step->key, SIZE_MAX, &step->index) ||
@@ -284,7 +284,7 @@ static enum outcome find_item(const struct zkt_place *at, struct step *step)
     return APPLIED;
 }
 
-static enum outcome find_entry(const struct zkt_place *at, struct step *step)
+static enum outcome find_entry(const struct zkt_cursor *at, struct step *step)
 {
     const struct zkt_map_info *info = at->type->of.maps;
     const struct zkt_any_map *map = at->at;
@@ -300,7 +300,7 @@ static enum outcome find_entry(const struct zkt_place *at, struct step *step)
     return APPLIED;
 }
 
-static enum outcome find_step(const struct zkt_place *at, struct zkt_str token,
+static enum outcome find_step(const struct zkt_cursor *at, struct zkt_str token,
                               struct step *step)
 {
     *step = (struct step){ .key = token };
@@ -406,7 +406,7 @@ static enum outcome change_inside(const struct apply *a,
 }
 
 /* Sets the value that @step found in @at to @value. */
-static enum outcome set_whole(const struct apply *a, struct zkt_place *at,
+static enum outcome set_whole(const struct apply *a, struct zkt_cursor *at,
                               const struct step *step, const void *value)
 {
     if (step->kind == ZKT_STEP_FIELD) {
@@ -422,7 +422,7 @@ static enum outcome set_whole(const struct apply *a, struct zkt_place *at,
 /* Applies the rest of a path inside a tuple or union: changes a copy and sets
  * it. Boxed values inside are not supported and count as a mismatch, so the
  * client asks for a snapshot. */
-static enum outcome apply_inside(const struct apply *a, struct zkt_place *at,
+static enum outcome apply_inside(const struct apply *a, struct zkt_cursor *at,
                                  const struct operation *op,
                                  const struct step *step, struct zkt_str rest)
 {
@@ -444,7 +444,7 @@ static enum outcome apply_inside(const struct apply *a, struct zkt_place *at,
 static enum outcome apply_to_all(const struct apply *a,
                                  const struct operation *op)
 {
-    struct zkt_place *root = a->journal->root;
+    struct zkt_cursor *root = a->journal->root;
     const struct zkt_struct_info *info = root->type->of.structs;
     const char *value = op->verb != VERB_REMOVE ? decode(a, root->type, op)
                                                 : NULL;
@@ -459,10 +459,11 @@ static enum outcome apply_to_all(const struct apply *a,
 
 /* Makes the cursor for the value that @step found. Returns NULL if there is no
  * memory. */
-static struct zkt_place *descend(struct zkt_place *at, const struct step *step,
-                                 const struct zkt_type *type, void *value)
+static struct zkt_cursor *descend(struct zkt_cursor *at,
+                                  const struct step *step,
+                                  const struct zkt_type *type, void *value)
 {
-    struct zkt_place *cursor = zkt__cursor_new(at, step->kind, type, value);
+    struct zkt_cursor *cursor = zkt__cursor_new(at, step->kind, type, value);
     if (cursor == NULL) {
         return NULL;
     }
@@ -471,14 +472,14 @@ static struct zkt_place *descend(struct zkt_place *at, const struct step *step,
         cursor->key = zkt__arena_str(at->journal->arena, step->key);
         if (cursor->key.data == NULL) {
             zkt__journal_fail(at->journal, ZKT_NO_MEMORY,
-                              "no memory for a place");
+                              "no memory for a cursor");
             return NULL;
         }
     }
     return cursor;
 }
 
-static enum outcome apply_last(const struct apply *a, struct zkt_place *at,
+static enum outcome apply_last(const struct apply *a, struct zkt_cursor *at,
                                const struct operation *op, struct zkt_str token)
 {
     switch (at->type->kind) {
@@ -509,7 +510,7 @@ static enum outcome apply_last(const struct apply *a, struct zkt_place *at,
 static enum outcome apply_one(const struct apply *a, const struct operation *op)
 {
     struct zkt_str rest = op->path, token;
-    struct zkt_place *at = a->journal->root;
+    struct zkt_cursor *at = a->journal->root;
     struct step step;
     if (rest.len == 0) {
         return apply_to_all(a, op);

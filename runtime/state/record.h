@@ -19,9 +19,9 @@ enum zkt_step_kind {
     ZKT_STEP_ENTRY
 };
 
-struct zkt_place {
+struct zkt_cursor {
     struct zkt_journal *journal;
-    struct zkt_place *parent;    /* NULL for the root */
+    struct zkt_cursor *parent;   /* NULL for the root */
     const struct zkt_type *type; /* a struct, list or map */
     void *at;                    /* valid while the cursor is not stale */
     enum zkt_step_kind step;
@@ -45,7 +45,7 @@ struct zkt_record {
     enum zkt_operation operation;
     uint32_t index, count;
     bool is_small; /* old points to small */
-    struct zkt_place *where;
+    struct zkt_cursor *where;
     struct zkt_str key;
     void *old; /* value moved out of the state; NULL if there was none */
     alignas(8) char small[16];
@@ -53,12 +53,13 @@ struct zkt_record {
 
 /** Returns the current address of the cursor's value by walking its steps; used
  * by undo. */
-void *zkt__cursor_resolve(const struct zkt_place *cursor);
+void *zkt__cursor_resolve(const struct zkt_cursor *cursor);
 
 /** Makes a cursor a step below @at. Returns NULL, and poisons the journal, if
  * the state is too deep or there is no memory. */
-struct zkt_place *zkt__cursor_new(struct zkt_place *at, enum zkt_step_kind step,
-                                  const struct zkt_type *type, void *address);
+struct zkt_cursor *zkt__cursor_new(struct zkt_cursor *at,
+                                   enum zkt_step_kind step,
+                                   const struct zkt_type *type, void *address);
 
 /** Returns true if a list or map of @type must not have @len items. */
 bool zkt__violates_size_limit(const struct zkt_type *type, size_t len);
@@ -68,22 +69,22 @@ bool zkt__violates_size_limit(const struct zkt_type *type, size_t len);
  * that leads to the cursor; also, with the journal poisoned, if there is no
  * memory.
  */
-bool zkt__cursor_is_stale(const struct zkt_place *cursor, uint32_t since);
+bool zkt__cursor_is_stale(const struct zkt_cursor *cursor, uint32_t since);
 
 /** Returns true if the cursor may be written through; a stale cursor poisons
  * the journal. */
-bool zkt__cursor_usable(struct zkt_place *cursor);
+bool zkt__cursor_usable(struct zkt_cursor *cursor);
 
 /**
  * Returns the struct or container that a mutator changes: @at itself for
  * ZKT_ITSELF, else a cursor to the container in @field. Returns NULL if the
  * journal is poisoned.
  */
-struct zkt_place *zkt__cursor_container(struct zkt_place *at, int field,
-                                        enum zkt_kind kind);
+struct zkt_cursor *zkt__cursor_container(struct zkt_cursor *at, int field,
+                                         enum zkt_kind kind);
 
 /** Writes the steps of the cursor for an issue; returns their number. */
-uint32_t zkt__cursor_path(const struct zkt_place *cursor,
+uint32_t zkt__cursor_path(const struct zkt_cursor *cursor,
                           struct zkt_step path[ZKT_DEPTH_MAX]);
 
 /** Returns true if JSON omits the field: OPTIONAL or BOXED, and empty. */

@@ -16,7 +16,7 @@ struct target {
     uint32_t field; /* of a struct */
 };
 
-static struct target target_at(const struct zkt_place *where, uint32_t field)
+static struct target target_at(const struct zkt_cursor *where, uint32_t field)
 {
     const bool fields = where->type->kind == ZKT_KIND_STRUCT;
     return (struct target){ where->at, where->type, fields ? field : 0 };
@@ -96,7 +96,7 @@ static bool is_changed(const struct zkt_journal *journal,
     return false;
 }
 
-bool zkt__cursor_is_stale(const struct zkt_place *cursor, uint32_t since)
+bool zkt__cursor_is_stale(const struct zkt_cursor *cursor, uint32_t since)
 {
     struct zkt_journal *journal = cursor->journal;
     if (since >= journal->count) {

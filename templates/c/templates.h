@@ -62,10 +62,10 @@ void emit_declaration(struct text_buffer *out,
 void emit_type_code(struct text_buffer *out, const struct model_type *t);
 void emit_map_find(struct text_buffer *out, const struct model_declaration *d);
 
-/* ---- later.ct ---- */
+/* ---- deferred.ct ---- */
 
-void emit_later(struct text_buffer *out, const struct model_actor *a,
-                const struct model_method *m, bool body);
+void emit_deferral(struct text_buffer *out, const struct model_actor *a,
+                   const struct model_method *m, bool body);
 
 /* ---- client.h.ct ---- */
 
@@ -89,7 +89,7 @@ static inline const char *end(bool body)
 /** What a call holds beside the state, in its initialiser. */
 static inline const char *private_argument(const struct model_actor *a)
 {
-    return a->private_state != NULL ? ", zkt_call_hidden(zkt)" : "";
+    return a->private_state != NULL ? ", zkt_call_private_state(zkt)" : "";
 }
 
 /** What makes a pointer to the value from a parameter of type @t. */

@@ -89,7 +89,7 @@ static void test_a_plain_server(void **state)
     assert_int_equal(seen.hits, 16);
     assert_int_equal(seen.reconnections, 1);
     zkt_client_stats(seen.client, &stats);
-    assert_int_equal(stats.misfits, 0);
+    assert_int_equal(stats.mismatches, 0);
     assert_int_equal(stats.snapshots, 2);
     assert_int_equal(stats.unknown_messages, 0);
     zkt_reply_clear(&reply);

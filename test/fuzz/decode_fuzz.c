@@ -54,7 +54,7 @@ static void add_type(const struct zkt_type *type)
 static void add_actor(const struct zkt_actor *actor)
 {
     add_type(actor->state);
-    add_type(actor->hidden);
+    add_type(actor->private_state);
     for (uint32_t i = 0; i < actor->method_count; i++) {
         add_type(actor->methods[i].input);
         add_type(actor->methods[i].result);

@@ -14,7 +14,7 @@
 
 /* ---- the handlers ---- */
 
-static struct room_box_wait_later *held;
+static struct room_box_wait_deferred *held;
 
 static enum zkt_status inc(struct room_box_call *call)
 {

@@ -40,13 +40,13 @@ struct work {
     struct zkt_journal journal;
     struct zkt_writer plain, rfc6902, patch;
     size_t n;
-    struct zkt_place **places; /* n of them */
+    struct zkt_cursor **places; /* n of them */
 };
 
 /* Makes change number @i of n. */
 typedef void change_function(struct work *w, size_t i);
 
-static struct zkt_place *root(const struct work *w)
+static struct zkt_cursor *root(const struct work *w)
 {
     return w->journal.root;
 }

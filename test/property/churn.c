@@ -412,7 +412,7 @@ static void check_states(struct peer *peers)
             fail("a client has another state");
         }
         zkt_client_stats(peers[i].client, &stats);
-        if (stats.misfits + stats.unknown_messages > 0 ||
+        if (stats.mismatches + stats.unknown_messages > 0 ||
             (stats.errors > 0 && !destroyed)) {
             fail("a message did not fit");
         }

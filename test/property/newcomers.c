@@ -46,7 +46,7 @@ static enum zkt_status get(struct zoo_tree_call *call,
     *out = in->branch;
     zkt__arena_init(&arena, &zkt__allocator_default);
     for (unsigned n = random_below(4); n > 0; n--) {
-        change(&arena, zkt_call_place(call->zkt));
+        change(&arena, zkt_call_cursor(call->zkt));
     }
     if (random_below(8) == 0) {
         grow(call);
@@ -366,7 +366,7 @@ static void run_round(uint32_t shards)
     }
     zkt_server_stats(server, &stats);
     cached += (long)stats.snapshots_cached;
-    reached += (long)stats.reached.cache_bytes;
+    reached += (long)stats.limit_hits.cache_bytes;
     for (int i = 0; i < PEERS; i++) {
         if (peers[i].e != NULL) {
             go(&peers[i]);

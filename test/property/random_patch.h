@@ -13,7 +13,7 @@
 
 /* ---- random changes ---- */
 
-static void change_struct(struct zkt_arena *arena, struct zkt_place *at)
+static void change_struct(struct zkt_arena *arena, struct zkt_cursor *at)
 {
     const struct zkt_struct_info *info = at->type->of.structs;
     if (info->count == 0) {
@@ -35,7 +35,7 @@ static void change_struct(struct zkt_arena *arena, struct zkt_place *at)
     zkt_state_set(at, (int)field, value);
 }
 
-static void change_list(struct zkt_arena *arena, struct zkt_place *at)
+static void change_list(struct zkt_arena *arena, struct zkt_cursor *at)
 {
     const struct zkt_any_list *list = at->at;
     const struct zkt_type *item = at->type->of.lists->item;
@@ -62,7 +62,7 @@ static void change_list(struct zkt_arena *arena, struct zkt_place *at)
 }
 
 static struct zkt_str some_key(struct zkt_arena *arena,
-                               const struct zkt_place *at)
+                               const struct zkt_cursor *at)
 {
     const struct zkt_any_map *map = at->at;
     if (map->len > 0 && random_below(3) > 0) {
@@ -73,7 +73,7 @@ static struct zkt_str some_key(struct zkt_arena *arena,
     return random_text(arena);
 }
 
-static void change_map(struct zkt_arena *arena, struct zkt_place *at)
+static void change_map(struct zkt_arena *arena, struct zkt_cursor *at)
 {
     const struct zkt_type *t = at->type->of.maps->value;
     const unsigned what = random_below(12);
@@ -96,7 +96,7 @@ static bool is_place(const struct zkt_type *t)
 }
 
 /* Returns a cursor one step down, or NULL if there is no step. */
-static struct zkt_place *go_down(struct zkt_place *at)
+static struct zkt_cursor *go_down(struct zkt_cursor *at)
 {
     const struct zkt_any_list *list = at->at;
     if (at->type->kind == ZKT_KIND_STRUCT) {
@@ -127,11 +127,11 @@ static struct zkt_place *go_down(struct zkt_place *at)
                : NULL;
 }
 
-static inline void change(struct zkt_arena *arena, struct zkt_place *root)
+static inline void change(struct zkt_arena *arena, struct zkt_cursor *root)
 {
-    struct zkt_place *at = root;
+    struct zkt_cursor *at = root;
     while (random_below(4) > 0) {
-        struct zkt_place *down = go_down(at);
+        struct zkt_cursor *down = go_down(at);
         if (down == NULL) {
             break;
         }

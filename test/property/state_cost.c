@@ -104,7 +104,7 @@ static bool late(struct work *w)
 {
     begin(w);
     for (size_t i = 0; i < w->items; i++) {
-        struct zkt_place *row = zkt_state_edit_item(w->journal.root, ROWS, i);
+        struct zkt_cursor *row = zkt_state_edit_item(w->journal.root, ROWS, i);
         const int32_t other = 2;
         zkt_state_replace(row, 0, 0, &other);
     }

@@ -138,8 +138,8 @@ static void be_bad(struct soak_ledger_call *call, int64_t *out)
 
 struct job {
     struct job *next, *before;
-    struct soak_ledger_add_later_later *add; /* either of the two */
-    struct soak_room_say_later_later *say;
+    struct soak_ledger_add_later_deferred *add; /* either of the two */
+    struct soak_room_say_later_deferred *say;
 };
 
 static struct {
@@ -214,7 +214,7 @@ static enum zkt_status add(struct soak_ledger_call *call,
 {
     const struct zkt_str id = zkt_client_id(call->zkt);
     soak_ledger_set_total(call, call->state->total + in->by);
-    if (call->hidden->lately.len == LATELY_MAX) {
+    if (call->private_state->lately.len == LATELY_MAX) {
         soak_ledger_remove_lately(call, 0, 1);
     }
     soak_ledger_append_lately(call, (struct zkt_str){ id.data, 16 });
@@ -354,14 +354,14 @@ static enum zkt_status read_ledger(struct soak_ledger_call *call,
 static enum zkt_status ledger_arrival(struct soak_ledger_call *call)
 {
     atomic_fetch_add(&counted.arrivals, 1);
-    soak_ledger_set_contacts(call, call->hidden->contacts + 1);
+    soak_ledger_set_contacts(call, call->private_state->contacts + 1);
     return ZKT_OK;
 }
 
 static enum zkt_status ledger_departure(struct soak_ledger_call *call)
 {
     atomic_fetch_add(&counted.departures, 1);
-    soak_ledger_set_contacts(call, call->hidden->contacts - 1);
+    soak_ledger_set_contacts(call, call->private_state->contacts - 1);
     return ZKT_OK;
 }
 
@@ -375,7 +375,7 @@ static enum zkt_status ledger_begin(struct soak_ledger_call *call)
 static enum zkt_status ledger_end(struct soak_ledger_call *call)
 {
     atomic_fetch_add(&counted.deactivations, 1);
-    return call->hidden->contacts == 0
+    return call->private_state->contacts == 0
                ? ZKT_OK
                : zkt_fail(call->zkt, ZKT_INTERNAL, "some are here still");
 }
@@ -557,8 +557,9 @@ static enum zkt_status read_meter(struct soak_meter_call *call,
         .evictions = stats.evictions,
         .hook_failures = stats.hook_failures,
         .errors = stats.protocol_errors,
-        .collapses = stats.reached.output_high,
-        .overflows = stats.reached.output_hard + stats.reached.output_stuck_ms,
+        .collapses = stats.limit_hits.output_high,
+        .overflows = stats.limit_hits.output_hard +
+                     stats.limit_hits.output_stuck_ms,
         .activations = atomic_load(&counted.activations),
         .deactivations = atomic_load(&counted.deactivations),
         .arrivals = atomic_load(&counted.arrivals),

@@ -469,7 +469,7 @@ static void test_a_mismatch_asks_for_a_snapshot(void **state)
     fake_say(&t.fake, MISFIT);
     assert_string_equal(fake_sent(&t.fake), SUB("a"));
     assert_int_equal(seen.errors, 0);
-    assert_int_equal(stats_of(&t).misfits, 2);
+    assert_int_equal(stats_of(&t).mismatches, 2);
     disconnect(&t);
 }
 
@@ -546,7 +546,7 @@ static void test_limits_of_messages(void **state)
     assert_int_equal(stats_of(&t).patches, 1);
     fake_say(f, SNAPSHOT(WITH(",\"x\":[[[]]]")));
     assert_int_equal(stats_of(&t).over_limit, 1);
-    assert_int_equal(stats_of(&t).misfits, 1);
+    assert_int_equal(stats_of(&t).mismatches, 1);
     fake_say(f, SNAPSHOT(WITH("")));
     fake_say(f, PATCH("[{\"op\":\"add\",\"path\":\"/items/k\",\"value\":"
                       "{\"name\":\"b\",\"x\":[[[]]]}}]"));
@@ -896,7 +896,7 @@ static void test_messages_of_a_newer_server(void **state)
     assert_int_equal(stats_of(&t).unknown_values, 3);
     assert_int_equal(stats_of(&t).unknown_events, 1);
     assert_int_equal(stats_of(&t).events, 1);
-    assert_int_equal(stats_of(&t).misfits, 0);
+    assert_int_equal(stats_of(&t).mismatches, 0);
     assert_int_equal(seen.errors, 0);
     disconnect(&t);
 }

@@ -250,7 +250,7 @@ static void test_counts_that_are_gone(void **state)
 
 /* ---- cursors that are held while other values change ---- */
 
-static void hold_all(struct bench *b, struct zkt_place *places[MANY])
+static void hold_all(struct bench *b, struct zkt_cursor *places[MANY])
 {
     for (size_t i = 0; i < MANY; i++) {
         places[i] = zkt_state_edit_item(b->journal.root, ROWS, i);
@@ -261,7 +261,7 @@ static void hold_all(struct bench *b, struct zkt_place *places[MANY])
 static void test_places_are_held(void **state)
 {
     struct bench *b = *state;
-    struct zkt_place *places[MANY];
+    struct zkt_cursor *places[MANY];
     hold_all(b, places);
     for (size_t i = 0; i < MANY; i++) {
         zkt_state_insert(places[i], MARKS, ZKT_LAST, &(int32_t){ 2 });
@@ -274,12 +274,12 @@ static void test_places_are_held(void **state)
 static void test_places_that_are_cut_off(void **state)
 {
     struct bench *b = *state;
-    struct zkt_place *places[MANY];
+    struct zkt_cursor *places[MANY];
     for (size_t before = 0; before < MANY - 1; before += 7) {
         zkt__journal_undo(&b->journal);
         begin(b);
         hold_all(b, places);
-        struct zkt_place *one = zkt_state_edit(b->journal.root, ONE);
+        struct zkt_cursor *one = zkt_state_edit(b->journal.root, ONE);
         mark_all(b, MANY - before, MANY);
         zkt_state_set(b->journal.root, ONE, &row);
         mark_all(b, 20, MANY);
@@ -300,7 +300,7 @@ static void test_places_that_are_cut_off(void **state)
 static void test_no_memory_for_places(void **state)
 {
     struct bench *b = *state;
-    struct zkt_place *places[MANY];
+    struct zkt_cursor *places[MANY];
     const struct zkt_arena before = b->arena;
     hold_all(b, places);
     mark_all(b, 1, MANY);

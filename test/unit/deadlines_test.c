@@ -108,7 +108,7 @@ static void drip_OUTPUT(struct world *t)
 static bool is_over_OUTPUT(struct world *t)
 {
     return zkt_endpoint_fate(t->w.e) == ZKT_FATE_CLOSE &&
-           stats_of(t->server).reached.output_stuck_ms == 1;
+           stats_of(t->server).limit_hits.output_stuck_ms == 1;
 }
 
 /* Events exceed the limit of output, though the peer reads some of it. */
@@ -128,7 +128,7 @@ static void begin_EXCESS(struct world *t)
 static bool is_over_EXCESS(struct world *t)
 {
     return zkt_endpoint_fate(t->w.e) == ZKT_FATE_CLOSE &&
-           stats_of(t->server).reached.output_hard_ms == 1;
+           stats_of(t->server).limit_hits.output_hard_ms == 1;
 }
 
 static void begin_SILENCE(struct world *t)
@@ -447,7 +447,7 @@ static void test_frames_across_reads(void **state)
         feed(&w, bytes, 6, 6, true);
     }
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
-    assert_int_equal(stats_of(server).reached.message_ms, 0);
+    assert_int_equal(stats_of(server).limit_hits.message_ms, 0);
     close_wire(&w);
     zkt_server_free(server);
 }

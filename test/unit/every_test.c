@@ -92,7 +92,8 @@ static enum zkt_status put(struct every_doc_call *call,
     every_doc_append_odds(call, &(struct zkt_float64_opt){ false, 0 });
     every_doc_set_secret(call, in->key);
     if (zkt_str_eq(in->key, ZKT_STR("fail"))) {
-        return zkt_fail(call->zkt, ZKT_ABORTED, "%zu", call->hidden->odds.len);
+        return zkt_fail(call->zkt, ZKT_ABORTED, "%zu",
+                        call->private_state->odds.len);
     }
     if (zkt_str_eq(in->key, ZKT_STR("break"))) {
         every_doc_set_limit_of(call, -1);
@@ -114,9 +115,10 @@ static enum zkt_status points(struct every_doc_call *call,
 /* Reveals the private state, so that the tests can see it. */
 static enum zkt_status nothing(struct every_doc_call *call)
 {
-    return zkt_fail(call->zkt, ZKT_NOT_FOUND, "%.*s %zu %zu %g",
-                    ZKT_ARG(call->hidden->secret), call->hidden->tokens.len,
-                    call->hidden->odds.len, call->hidden->limit_of);
+    return zkt_fail(
+        call->zkt, ZKT_NOT_FOUND, "%.*s %zu %zu %g",
+        ZKT_ARG(call->private_state->secret), call->private_state->tokens.len,
+        call->private_state->odds.len, call->private_state->limit_of);
 }
 
 static enum zkt_status raw(struct every_doc_call *call, struct zkt_json in,

@@ -21,7 +21,7 @@
 
 /* ---- the server ---- */
 
-static struct recap_board_later_later *held; /* a deferred call */
+static struct recap_board_later_deferred *held; /* a deferred call */
 
 static enum zkt_status set(struct recap_board_call *call,
                            const struct recap_board_set_input *in)
@@ -630,7 +630,7 @@ static void test_catch_up_is_exempt_from_the_hard_limit(void **state)
     assert_int_equal(zkt_endpoint_fate(slow.e), ZKT_FATE_OPEN);
     assert_true(zkt_endpoint_reading(slow.e));
     expect(&slow, first, rest);
-    assert_int_equal(stats_of(server).reached.output_hard, 0);
+    assert_int_equal(stats_of(server).limit_hits.output_hard, 0);
     close_wire(&slow);
     close_wire(&watcher);
     close_wire(&writer);
@@ -641,7 +641,7 @@ static void test_catch_up_is_exempt_from_the_hard_limit(void **state)
 
 static uint64_t dropped(const struct zkt_server *server)
 {
-    return stats_of(server).reached.cache_bytes;
+    return stats_of(server).limit_hits.cache_bytes;
 }
 
 /* Returns true if a new subscriber to @id gets the kept snapshot. */

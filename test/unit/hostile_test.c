@@ -203,7 +203,7 @@ static void test_pings_without_end(void **state)
     }
     assert_true(rounds < 40);
     assert_true(kept() < 600 * KIB);
-    assert_int_equal(stats_of(server).reached.output_high, 1);
+    assert_int_equal(stats_of(server).limit_hits.output_high, 1);
     drain(&w); /* after it has read them, the server goes on */
     pass(0);
     drain(&w);
@@ -215,7 +215,7 @@ static void test_pings_without_end(void **state)
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
     pass(1);
     assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_CLOSE);
-    assert_int_equal(stats_of(server).reached.output_stuck_ms, 1);
+    assert_int_equal(stats_of(server).limit_hits.output_stuck_ms, 1);
     end(&w);
 }
 
@@ -383,7 +383,7 @@ static void test_many_issues(void **state)
     const char *answer = ask_long(&w, SPELL "{\"words\":[", "0,", MIB - 4 * KIB,
                                   "0]}}");
     assert_non_null(strstr(answer, "and 522209 more"));
-    assert_int_equal(stats_of(server).reached.issues, 1);
+    assert_int_equal(stats_of(server).limit_hits.issues, 1);
     assert_true(kept() < 24 * MIB); /* the list, while it grows */
     end(&w);
 }
@@ -421,12 +421,12 @@ static void test_memory_of_a_call(void **state)
     assert_string_equal(
         ask_long(&w, SPELL "{\"words\":[\"a\"", ",\"a\"", 900 * KIB, "]}}"),
         REFUSED("1", "out of memory", "RESOURCE_EXHAUSTED"));
-    assert_int_equal(stats_of(server).reached.call_bytes, 1);
+    assert_int_equal(stats_of(server).limit_hits.call_bytes, 1);
     assert_string_equal(ask_long(&w, SPELL "{\"words\":[]",
                                  ",\"words\":[\"a\",\"a\",\"a\"]", 900 * KIB,
                                  "}}"),
                         REFUSED("1", "out of memory", "RESOURCE_EXHAUSTED"));
-    assert_int_equal(stats_of(server).reached.call_bytes, 2);
+    assert_int_equal(stats_of(server).limit_hits.call_bytes, 2);
     assert_true(kept() < MIB + CALL + 3 * MIB); /* and the message, twice */
     assert_string_equal(ask_and_hear(&w, MARK("2", "x", "y")), DONE("2"));
     end(&w);

@@ -182,7 +182,7 @@ static void test_odd_orders(void **state)
     assert_string_equal(ask(&w, ADD("5", "x", "1", "later-early")),
                         RESULT("5", "2"));
     assert_int_equal(early_ran.times, 1);
-    zkt_later_resume(NULL, NULL, NULL, NULL);
+    zkt_deferred_resume(NULL, NULL, NULL, NULL);
     close_wire(&w);
     zkt_server_free(server);
 }
@@ -445,7 +445,7 @@ static void test_no_step_back(void **state)
                 send_text(&knows, MARK("2", "other", "text"), false);
             }
             (void)ask(&busy, ADD("1", LONG_ID, "1", ""));
-            assert_true(stats_of(server).reached.output_high > 0);
+            assert_true(stats_of(server).limit_hits.output_high > 0);
         }
         assert_string_equal(ask(&busy, ADD("3", LONG_ID, "1", "later-dirty")),
                             "");

@@ -76,7 +76,7 @@ static struct zkt_server *serve(struct zkt_limits limits)
 
 static struct zkt_limit_counts reached(const struct zkt_server *server)
 {
-    return stats_of(server).reached;
+    return stats_of(server).limit_hits;
 }
 
 /* Ends a server and adds its counters to the total. */

@@ -121,7 +121,7 @@ static void test_a_subscriber_that_never_reads(void **state)
     }
     /* Its queue holds no more than output_high, and a placeholder. */
     assert_true(meter.peak < 512 * 1024);
-    assert_int_equal(stats_of(server).reached.output_high, 1);
+    assert_int_equal(stats_of(server).limit_hits.output_high, 1);
     for (size_t i = 0; i < HEALTHY; i++) {
         follow(&healthy[i], &next[i]);
         assert_int_equal(next[i], CHANGES + 1);
@@ -210,7 +210,7 @@ static void test_ten_thousand_instances_of_one(void **state)
                               : strstr(answer, "RESOURCE_EXHAUSTED") != NULL);
     }
     assert_int_equal(stats_of(server).instances, LINKS);
-    assert_int_equal(stats_of(server).reached.links, INSTANCES - LINKS);
+    assert_int_equal(stats_of(server).limit_hits.links, INSTANCES - LINKS);
     assert_string_equal(ask(&bystander, ADD("1", "x", "1", "")),
                         RESULT("1", "1"));
     close_wire(&greedy);
@@ -253,7 +253,7 @@ static void test_a_thousand_leave_at_once(void **state)
         assert_in_range(hooks.disconnect - before, 1, PER_TURN);
     }
     assert_int_equal(turns, (LEAVERS * EACH + PER_TURN - 1) / PER_TURN);
-    assert_int_equal(stats_of(server).reached.leaves_per_turn, turns - 1);
+    assert_int_equal(stats_of(server).limit_hits.leaves_per_turn, turns - 1);
     assert_int_equal(stats_of(server).connections, 1);
     assert_int_equal(stats_of(server).instances, LEAVERS * EACH + 1);
     close_wire(&bystander);

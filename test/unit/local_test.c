@@ -188,7 +188,7 @@ static void test_poisoned_calls(void **state)
         const char *name, *log;
     } table[] = {
         { "index", "chat \"room\": join: index 7 is past the end of 0 items" },
-        { "stale", "chat \"room\": join: a place was used after" },
+        { "stale", "chat \"room\": join: a cursor was used after" },
         { "rule", "\"path\":[\"messages\",0,\"id\"]" },
         { "utf8", "\"path\":[\"topic\"],\"message\":\"is not valid UTF-8\"" },
         { "result", "the result breaks its rules: [{\"code\":\"too_small\"" },

@@ -398,7 +398,7 @@ static void test_a_busy_owner(void **state)
     (void)ask_across(&p, &p.b, ADD("7", "z", "1", ""));
     assert_false(zkt_endpoint_reading(p.b.e));
     assert_string_equal(ask_across(&p, &p.b, ADD("8", "y", "1", "")), "");
-    assert_true(stats_of(p.server).reached.pending_calls > 0);
+    assert_true(stats_of(p.server).limit_hits.pending_calls > 0);
     resume(1, &ran);
     settle(&p);
     assert_string_equal(said(&p.b),
@@ -472,14 +472,14 @@ static void test_limits(void **state)
     assert_string_equal(
         ask_across(&p, &p.b, ADD("6", "x", "1", "")),
         REFUSED("6", "too many instances", "RESOURCE_EXHAUSTED"));
-    assert_int_equal(stats_of(p.server).reached.instances, 3);
+    assert_int_equal(stats_of(p.server).limit_hits.instances, 3);
     struct wire third = { .e = zkt__server_accept(shard(&p, 0), "test") };
     assert_non_null(third.e);
     assert_true(third.e->closing);
     drain(&third);
     assert_true(holds(third.text, third.len, "503"));
     close_wire(&third);
-    assert_int_equal(stats_of(p.server).reached.connections, 1);
+    assert_int_equal(stats_of(p.server).limit_hits.connections, 1);
     close_pair_but(&p, 2);
 }
 
@@ -496,7 +496,7 @@ static void test_a_slow_subscriber(void **state)
         (void)ask(&p.a, ADD("2", "x", "1", ""));
         turn(shard(&p, 1));
     }
-    assert_true(stats_of(p.server).reached.output_high > 0);
+    assert_true(stats_of(p.server).limit_hits.output_high > 0);
     char *before = strdup(said(&p.b));
     assert_null(strstr(before, "snapshot"));
     assert_non_null(strstr(before, PATCH("x", "2")));
@@ -526,12 +526,12 @@ static void test_a_slow_subscriber(void **state)
 /* Fills the queue of `b`, which is subscribed, until it holds a placeholder. */
 static void fall_behind(struct pair *p)
 {
-    const uint64_t before = stats_of(shard(p, 1)).reached.output_high;
+    const uint64_t before = stats_of(shard(p, 1)).limit_hits.output_high;
     for (int i = 0; i < 12; i++) {
         (void)ask(&p->a, ADD("0", "x", "1", ""));
         turn(shard(p, 1));
     }
-    assert_true(stats_of(shard(p, 1)).reached.output_high > before);
+    assert_true(stats_of(shard(p, 1)).limit_hits.output_high > before);
 }
 
 /* A snapshot on its way counts as much as its contact's last snapshot, so the
@@ -559,7 +559,8 @@ static void test_snapshots_that_are_fetched(void **state)
         (void)said(&slow[i]); /* the placeholder is at the head */
     }
     const struct zkt_sessions *sessions = &shard(&p, 1)->sessions;
-    assert_int_equal(stats_of(shard(&p, 1)).reached.snapshot_bytes, SLOW - 1);
+    assert_int_equal(stats_of(shard(&p, 1)).limit_hits.snapshot_bytes,
+                     SLOW - 1);
     assert_true(sessions->snapshot_bytes > 50);
     assert_true(sessions->snapshot_bytes < 150);
     for (int i = 0; i < SLOW; i++) {
@@ -700,7 +701,7 @@ static void test_a_shutdown_that_waits_in_vain(void **state)
     settle(&p);
     assert_string_equal(said(&p.b), REFUSED("2", "the server stops",
                                             "UNAVAILABLE") "close 1001\n");
-    assert_int_equal(stats_of(p.server).reached.drain_ms, 1);
+    assert_int_equal(stats_of(p.server).limit_hits.drain_ms, 1);
     close_wire(&p.a);
     close_wire(&p.b);
     zkt_server_free(p.server);

@@ -193,7 +193,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 
 static int64_t called_at; /* on the server's clock */
 
-static struct demo_counter_inc_later *held;
+static struct demo_counter_inc_deferred *held;
 
 static enum zkt_status inc(struct demo_counter_call *call,
                            const struct demo_counter_inc_input *in,
@@ -825,7 +825,7 @@ static void run_hold_up(int count)
     ping_all(&site, peers, count);
     hold_up(&site, peers, count - 1);
     assert_int_equal(stats_of(&site).connections, count - 1);
-    assert_int_equal(stats_of(&site).reached.pong_within_ms, 1);
+    assert_int_equal(stats_of(&site).limit_hits.pong_within_ms, 1);
     for (int i = 0; i < count; i++) {
         close(peers[i].fd);
     }
@@ -1123,7 +1123,7 @@ static void test_one_connection_too_many(void **state)
     for (int i = 0; i < MORE; i++) {
         more[i] = knock(&site);
     }
-    while (stats_of(&site).reached.connections < MORE) {
+    while (stats_of(&site).limit_hits.connections < MORE) {
         step(&site);
     }
     for (int i = 0; i < MORE; i++) {
@@ -1158,8 +1158,8 @@ static void test_the_oldest_makes_room(void **state)
     while (hear(&a)) {
         step(&site);
     }
-    assert_int_equal(stats_of(&site).reached.half_open, 1);
-    assert_int_equal(stats_of(&site).reached.accepts_per_turn, 2);
+    assert_int_equal(stats_of(&site).limit_hits.half_open, 1);
+    assert_int_equal(stats_of(&site).limit_hits.accepts_per_turn, 2);
     enter(&site, &c);
     assert_int_equal(stats_of(&site).connections, 2);
     close(a.fd);
@@ -1184,7 +1184,7 @@ static void test_accepting_waits_for_time(void **state)
     while (stats_of(&site).connections < 3) {
         (void)uv_run(&site.loop, UV_RUN_ONCE);
     }
-    assert_int_equal(stats_of(&site).reached.accepts_per_second, 1);
+    assert_int_equal(stats_of(&site).limit_hits.accepts_per_second, 1);
     assert_true((int64_t)uv_now(&site.loop) - before > 100);
     wait_for(&site, &c, "\"welcome\"");
     close(a.fd);

@@ -136,7 +136,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct zkt_place *root(struct bench *b)
+static struct zkt_cursor *root(struct bench *b)
 {
     return b->journal.root;
 }

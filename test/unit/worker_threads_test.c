@@ -135,7 +135,7 @@ static void test_half_open_across_threads(void **state)
     while (hear(&a)) { /* it is the oldest */
         step(&site);
     }
-    assert_int_equal(stats_of(&site).reached.half_open, 1);
+    assert_int_equal(stats_of(&site).limit_hits.half_open, 1);
     enter(&site, &b);
     struct peer d = knock(&site), e = knock(&site), f = visit(&site);
     while (hear(&d)) {
@@ -143,7 +143,7 @@ static void test_half_open_across_threads(void **state)
     }
     enter(&site, &e);
     wait_for_connections(&site, 4);
-    assert_int_equal(stats_of(&site).reached.half_open, 2);
+    assert_int_equal(stats_of(&site).limit_hits.half_open, 2);
     const struct peer all[] = { a, b, c, d, e, f };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         close(all[i].fd);
@@ -175,8 +175,8 @@ static void test_limits_are_of_all_threads(void **state)
             wait_for_connections(&site, 3);
         }
         const struct zkt_server_stats stats = stats_of(&site);
-        assert_int_equal(stats.reached.connections, i == 0 ? 3 : 0);
-        assert_int_equal(stats.reached.per_address, i == 1 ? 3 : 0);
+        assert_int_equal(stats.limit_hits.connections, i == 0 ? 3 : 0);
+        assert_int_equal(stats.limit_hits.per_address, i == 1 ? 3 : 0);
         close(b.fd);
         wait_for_connections(&site, 2);
         b = visit(&site);
@@ -203,7 +203,7 @@ static void test_surplus_connections(void **state)
     for (int i = 0; i < MORE; i++) {
         more[i] = knock(&site);
     }
-    while (stats_of(&site).reached.connections < MORE) {
+    while (stats_of(&site).limit_hits.connections < MORE) {
         step(&site);
     }
     for (int i = 0; i < MORE; i++) {

@@ -302,11 +302,11 @@ static void test_transforms(void **state)
 {
     static const struct zkt_pattern letters = {
         .source = ZKT_STR_INIT("^[a-z]+$"),
-        .shown = ZKT_STR_INIT("/^[a-z]+$/"),
+        .display_text = ZKT_STR_INIT("/^[a-z]+$/"),
     };
     static const struct zkt_pattern capitals = {
         .source = ZKT_STR_INIT("^[A-Z]+$"),
-        .shown = ZKT_STR_INIT("/^[A-Z]+$/"),
+        .display_text = ZKT_STR_INIT("/^[A-Z]+$/"),
     };
     static const struct zkt_string_rules trims = { 2, 4, .trim = true };
     static const struct zkt_string_rules lowers = {

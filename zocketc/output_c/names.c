@@ -119,7 +119,7 @@ const char *names_struct(struct arena *arena, const struct schema *schema,
         return arena_printf(arena, "%s_%s_event", actor,
                             names_part(arena, structure->name.text));
     case SCHEMA_PRIVATE:
-        return arena_printf(arena, "%s_hidden", actor);
+        return arena_printf(arena, "%s_private", actor);
     case SCHEMA_STATE:
     case SCHEMA_DECLARED:
         break;

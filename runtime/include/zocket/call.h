@@ -32,7 +32,7 @@
  * call ends, unless its comment says otherwise.
  *
  * Threads: all of this is for the thread that runs the handler, while it runs,
- * but for zkt_later_resume, which is for any thread, and the functions that
+ * but for zkt_deferred_resume, which is for any thread, and the functions that
  * make targets.
  */
 #ifndef ZOCKET_CALL_H
@@ -46,8 +46,8 @@ extern "C" {
 #endif
 
 struct zkt_call;
-struct zkt_place;
-struct zkt_later;
+struct zkt_cursor;
+struct zkt_deferred;
 struct zkt_server;
 
 /**
@@ -159,10 +159,10 @@ void zkt_destroy(struct zkt_call *call);
  * thread, a timer) does not block. It takes a handle with the generated
  * `<app>_<actor>_defer_<method>`, passes it on, and returns ZKT_PENDING. When
  * the wait is over, *any thread* hands the handle to the generated
- * `<app>_<actor>_resume_<method>(later, then, user)`. Then `then` runs as the
- * second half of the same call, on the server's thread, with the same input and
- * the same result. It may write, emit, fail, or defer again, which gives the
- * same handle. Its `call` is a new pointer: the first half's is gone.
+ * `<app>_<actor>_resume_<method>(deferred, then, user)`. Then `then` runs as
+ * the second half of the same call, on the server's thread, with the same input
+ * and the same result. It may write, emit, fail, or defer again, which gives
+ * the same handle. Its `call` is a new pointer: the first half's is gone.
  *
  * Each defer is followed by exactly one resume, also when the handler then
  * returns something other than ZKT_PENDING. A second resume that comes before
@@ -236,16 +236,16 @@ const void *zkt_call_state(const struct zkt_call *call);
 /**
  * Returns the private state, as zkt_call_state; NULL if the actor has none.
  */
-const void *zkt_call_hidden(const struct zkt_call *call);
+const void *zkt_call_private_state(const struct zkt_call *call);
 
-/** Returns the place (state.h) that is the whole state. */
-struct zkt_place *zkt_call_place(struct zkt_call *call);
+/** Returns the cursor (state.h) that is the whole state. */
+struct zkt_cursor *zkt_call_cursor(struct zkt_call *call);
 
 /**
- * Returns the place that is the whole private state; NULL if the actor has
+ * Returns the cursor that is the whole private state; NULL if the actor has
  * none.
  */
-struct zkt_place *zkt_call_hidden_place(struct zkt_call *call);
+struct zkt_cursor *zkt_call_private_cursor(struct zkt_call *call);
 
 /**
  * Returns the handle of the running call, which must be of method number
@@ -254,7 +254,7 @@ struct zkt_place *zkt_call_hidden_place(struct zkt_call *call);
  * call that is deferred already, or if there is no memory. After NULL there is
  * nothing to resume.
  */
-struct zkt_later *zkt_call_defer(struct zkt_call *call, uint32_t method);
+struct zkt_deferred *zkt_call_defer(struct zkt_call *call, uint32_t method);
 
 /** Calls @then by its real type, which a generated function knows. */
 typedef enum zkt_status zkt_then_invoke(struct zkt_call *call,
@@ -266,8 +266,8 @@ typedef enum zkt_status zkt_then_invoke(struct zkt_call *call,
  * From any thread, once for each zkt_call_defer. It takes no memory and cannot
  * fail. NULL does nothing. @user is passed to @then.
  */
-void zkt_later_resume(struct zkt_later *later, zkt_then_invoke *invoke,
-                      void (*then)(void), void *user);
+void zkt_deferred_resume(struct zkt_deferred *deferred, zkt_then_invoke *invoke,
+                         void (*then)(void), void *user);
 
 /**
  * Checks and encodes event number @event with @payload (NULL for an event that

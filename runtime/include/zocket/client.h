@@ -301,7 +301,7 @@ struct zkt_client_stats {
     /* Messages over message_bytes, fragments or json_depth. */
     uint64_t over_limit;
     /* Snapshots, patches, events and results that did not fit the schema. */
-    uint64_t misfits;
+    uint64_t mismatches;
     /* Errors that the server sent, or that listeners were given. */
     uint64_t errors;
     /* Parts of messages from a newer server, which were ignored. */

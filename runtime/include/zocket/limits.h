@@ -30,7 +30,7 @@
  *     {
  *         struct zkt_server_stats stats;
  *         zkt_server_stats(server, &stats);
- *     #define X(name, value, text) print(#name, stats.reached.name);
+ *     #define X(name, value, text) print(#name, stats.limit_hits.name);
  *         ZKT_LIMITS_TABLE(X)
  *     #undef X
  *     }

@@ -50,7 +50,7 @@
  * far as generated code depends on them. A generated header that was made for
  * another number stops the C compiler: "regenerate with zocketc".
  */
-#define ZKT_GENERATED_ABI 2
+#define ZKT_GENERATED_ABI 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -166,7 +166,7 @@ struct zkt_pattern {
     struct zkt_str source;
     /* The same as in the schema, for messages; or the name of a format:
      * "email". */
-    struct zkt_str shown;
+    struct zkt_str display_text;
     /* True: shown is the name of a format. */
     bool is_format;
 };
@@ -489,7 +489,7 @@ struct zkt_actor {
     /* The type of the state, a struct, which may have no fields. */
     const struct zkt_type *state;
     /* The type of the private state, a struct; NULL: there is none. */
-    const struct zkt_type *hidden;
+    const struct zkt_type *private_state;
     /* Methods; a method's number, as in zkt_call_defer, is its index. */
     const struct zkt_method *methods;
     /* The number of methods. */

@@ -307,7 +307,7 @@ struct zkt_server_stats {
     /* Messages of an unknown type, from newer clients. */
     uint64_t messages_ignored;
     /* How often each limit was reached. */
-    struct zkt_limit_counts reached;
+    struct zkt_limit_counts limit_hits;
 };
 
 /**

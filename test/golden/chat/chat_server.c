@@ -3,7 +3,7 @@
 
 #include "zocket/codec.h"
 
-/* ---- places ---- */
+/* ---- cursors ---- */
 
 void demo_member_set_name(struct demo_member_ref ref, struct zkt_str value)
 {
@@ -51,83 +51,83 @@ void demo_message_unset_reply_to(struct demo_message_ref ref)
 void demo_chat_put_members(struct demo_chat_call *call, struct zkt_str key,
                            const struct demo_member *value)
 {
-    zkt_state_put(zkt_call_place(call->zkt), 0, key, value);
+    zkt_state_put(zkt_call_cursor(call->zkt), 0, key, value);
 }
 
 void demo_chat_remove_members(struct demo_chat_call *call, struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_place(call->zkt), 0, key);
+    zkt_state_delete(zkt_call_cursor(call->zkt), 0, key);
 }
 
 void demo_chat_clear_members(struct demo_chat_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 0);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 0);
 }
 
 struct demo_member_ref demo_chat_edit_members(struct demo_chat_call *call,
                                               struct zkt_str key)
 {
     return (struct demo_member_ref){
-        zkt_state_edit_entry(zkt_call_place(call->zkt), 0, key),
+        zkt_state_edit_entry(zkt_call_cursor(call->zkt), 0, key),
     };
 }
 
 void demo_chat_set_messages(struct demo_chat_call *call,
                             const struct demo_message_list *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 1, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 1, value);
 }
 
 void demo_chat_append_messages(struct demo_chat_call *call,
                                const struct demo_message *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 1, ZKT_LAST, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 1, ZKT_LAST, item);
 }
 
 void demo_chat_insert_messages(struct demo_chat_call *call, size_t index,
                                const struct demo_message *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 1, index, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 1, index, item);
 }
 
 void demo_chat_replace_messages(struct demo_chat_call *call, size_t index,
                                 const struct demo_message *item)
 {
-    zkt_state_replace(zkt_call_place(call->zkt), 1, index, item);
+    zkt_state_replace(zkt_call_cursor(call->zkt), 1, index, item);
 }
 
 void demo_chat_remove_messages(struct demo_chat_call *call, size_t index,
                                size_t count)
 {
-    zkt_state_remove(zkt_call_place(call->zkt), 1, index, count);
+    zkt_state_remove(zkt_call_cursor(call->zkt), 1, index, count);
 }
 
 void demo_chat_clear_messages(struct demo_chat_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 1);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 1);
 }
 
 struct demo_message_ref demo_chat_edit_messages(struct demo_chat_call *call,
                                                 size_t index)
 {
     return (struct demo_message_ref){
-        zkt_state_edit_item(zkt_call_place(call->zkt), 1, index),
+        zkt_state_edit_item(zkt_call_cursor(call->zkt), 1, index),
     };
 }
 
 void demo_chat_set_topic(struct demo_chat_call *call, struct zkt_str value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 2, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 2, &value);
 }
 
 void demo_chat_set_online(struct demo_chat_call *call, int32_t value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 3, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 3, &value);
 }
 
 void demo_chat_set_next_id(struct demo_chat_call *call, int32_t value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 4, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 4, &value);
 }
 
 void demo_chat_emit_said(struct demo_chat_call *call,
@@ -164,20 +164,21 @@ static enum zkt_status demo_chat__join_finish_(struct zkt_call *zkt,
     return ((demo_chat__join_then_ *)then)(&call, input, result, user);
 }
 
-struct demo_chat_join_later *demo_chat_defer_join(struct demo_chat_call *call)
+struct demo_chat_join_deferred *demo_chat_defer_join(
+    struct demo_chat_call *call)
 {
-    return (struct demo_chat_join_later *)zkt_call_defer(call->zkt, 0);
+    return (struct demo_chat_join_deferred *)zkt_call_defer(call->zkt, 0);
 }
 
 void demo_chat_resume_join(
-    struct demo_chat_join_later *later,
+    struct demo_chat_join_deferred *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_join_input *in,
                             struct demo_member *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, demo_chat__join_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        demo_chat__join_finish_, (void (*)(void))then, user);
 }
 
 typedef enum zkt_status demo_chat__say_then_(
@@ -193,20 +194,20 @@ static enum zkt_status demo_chat__say_finish_(struct zkt_call *zkt,
     return ((demo_chat__say_then_ *)then)(&call, input, result, user);
 }
 
-struct demo_chat_say_later *demo_chat_defer_say(struct demo_chat_call *call)
+struct demo_chat_say_deferred *demo_chat_defer_say(struct demo_chat_call *call)
 {
-    return (struct demo_chat_say_later *)zkt_call_defer(call->zkt, 1);
+    return (struct demo_chat_say_deferred *)zkt_call_defer(call->zkt, 1);
 }
 
 void demo_chat_resume_say(
-    struct demo_chat_say_later *later,
+    struct demo_chat_say_deferred *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_say_input *in,
                             struct demo_message *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, demo_chat__say_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred, demo_chat__say_finish_,
+                        (void (*)(void))then, user);
 }
 
 typedef enum zkt_status demo_chat__whisper_then_(
@@ -223,21 +224,21 @@ static enum zkt_status demo_chat__whisper_finish_(struct zkt_call *zkt,
     return ((demo_chat__whisper_then_ *)then)(&call, input, user);
 }
 
-struct demo_chat_whisper_later *demo_chat_defer_whisper(
+struct demo_chat_whisper_deferred *demo_chat_defer_whisper(
     struct demo_chat_call *call)
 {
-    return (struct demo_chat_whisper_later *)zkt_call_defer(call->zkt, 2);
+    return (struct demo_chat_whisper_deferred *)zkt_call_defer(call->zkt, 2);
 }
 
 void demo_chat_resume_whisper(
-    struct demo_chat_whisper_later *later,
+    struct demo_chat_whisper_deferred *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_whisper_input *in,
                             void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, demo_chat__whisper_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        demo_chat__whisper_finish_, (void (*)(void))then, user);
 }
 
 typedef enum zkt_status demo_chat__history_then_(
@@ -253,21 +254,21 @@ static enum zkt_status demo_chat__history_finish_(struct zkt_call *zkt,
     return ((demo_chat__history_then_ *)then)(&call, input, result, user);
 }
 
-struct demo_chat_history_later *demo_chat_defer_history(
+struct demo_chat_history_deferred *demo_chat_defer_history(
     struct demo_chat_call *call)
 {
-    return (struct demo_chat_history_later *)zkt_call_defer(call->zkt, 3);
+    return (struct demo_chat_history_deferred *)zkt_call_defer(call->zkt, 3);
 }
 
 void demo_chat_resume_history(
-    struct demo_chat_history_later *later,
+    struct demo_chat_history_deferred *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_history_input *in,
                             struct demo_message_list *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, demo_chat__history_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        demo_chat__history_finish_, (void (*)(void))then, user);
 }
 
 typedef enum zkt_status demo_chat__who_then_(struct demo_chat_call *call,
@@ -284,19 +285,19 @@ static enum zkt_status demo_chat__who_finish_(struct zkt_call *zkt,
     return ((demo_chat__who_then_ *)then)(&call, result, user);
 }
 
-struct demo_chat_who_later *demo_chat_defer_who(struct demo_chat_call *call)
+struct demo_chat_who_deferred *demo_chat_defer_who(struct demo_chat_call *call)
 {
-    return (struct demo_chat_who_later *)zkt_call_defer(call->zkt, 4);
+    return (struct demo_chat_who_deferred *)zkt_call_defer(call->zkt, 4);
 }
 
 void demo_chat_resume_who(
-    struct demo_chat_who_later *later,
+    struct demo_chat_who_deferred *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             struct demo_member_map *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, demo_chat__who_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred, demo_chat__who_finish_,
+                        (void (*)(void))then, user);
 }
 
 typedef enum zkt_status demo_chat__set_topic_then_(
@@ -313,21 +314,22 @@ static enum zkt_status demo_chat__set_topic_finish_(struct zkt_call *zkt,
     return ((demo_chat__set_topic_then_ *)then)(&call, input, user);
 }
 
-struct demo_chat_set_topic_later *demo_chat_defer_set_topic(
+struct demo_chat_set_topic_deferred *demo_chat_defer_set_topic(
     struct demo_chat_call *call)
 {
-    return (struct demo_chat_set_topic_later *)zkt_call_defer(call->zkt, 5);
+    return (struct demo_chat_set_topic_deferred *)zkt_call_defer(call->zkt, 5);
 }
 
 void demo_chat_resume_set_topic(
-    struct demo_chat_set_topic_later *later,
+    struct demo_chat_set_topic_deferred *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_set_topic_input *in,
                             void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, demo_chat__set_topic_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        demo_chat__set_topic_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status demo_chat__leave_then_(struct demo_chat_call *call,
@@ -344,18 +346,19 @@ static enum zkt_status demo_chat__leave_finish_(struct zkt_call *zkt,
     return ((demo_chat__leave_then_ *)then)(&call, user);
 }
 
-struct demo_chat_leave_later *demo_chat_defer_leave(struct demo_chat_call *call)
+struct demo_chat_leave_deferred *demo_chat_defer_leave(
+    struct demo_chat_call *call)
 {
-    return (struct demo_chat_leave_later *)zkt_call_defer(call->zkt, 6);
+    return (struct demo_chat_leave_deferred *)zkt_call_defer(call->zkt, 6);
 }
 
 void demo_chat_resume_leave(
-    struct demo_chat_leave_later *later,
+    struct demo_chat_leave_deferred *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, demo_chat__leave_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        demo_chat__leave_finish_, (void (*)(void))then, user);
 }
 
 static enum zkt_status demo_chat__join_invoke_(struct zkt_call *zkt,

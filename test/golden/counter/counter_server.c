@@ -7,7 +7,7 @@
 
 void demo_counter_set_n(struct demo_counter_call *call, int32_t value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 0, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 0, &value);
 }
 
 typedef enum zkt_status demo_counter__inc_then_(
@@ -23,21 +23,21 @@ static enum zkt_status demo_counter__inc_finish_(struct zkt_call *zkt,
     return ((demo_counter__inc_then_ *)then)(&call, input, result, user);
 }
 
-struct demo_counter_inc_later *demo_counter_defer_inc(
+struct demo_counter_inc_deferred *demo_counter_defer_inc(
     struct demo_counter_call *call)
 {
-    return (struct demo_counter_inc_later *)zkt_call_defer(call->zkt, 0);
+    return (struct demo_counter_inc_deferred *)zkt_call_defer(call->zkt, 0);
 }
 
 void demo_counter_resume_inc(
-    struct demo_counter_inc_later *later,
+    struct demo_counter_inc_deferred *deferred,
     enum zkt_status (*then)(struct demo_counter_call *call,
                             const struct demo_counter_inc_input *in,
                             int32_t *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, demo_counter__inc_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        demo_counter__inc_finish_, (void (*)(void))then, user);
 }
 
 typedef enum zkt_status demo_counter__reset_then_(
@@ -54,19 +54,20 @@ static enum zkt_status demo_counter__reset_finish_(struct zkt_call *zkt,
     return ((demo_counter__reset_then_ *)then)(&call, user);
 }
 
-struct demo_counter_reset_later *demo_counter_defer_reset(
+struct demo_counter_reset_deferred *demo_counter_defer_reset(
     struct demo_counter_call *call)
 {
-    return (struct demo_counter_reset_later *)zkt_call_defer(call->zkt, 1);
+    return (struct demo_counter_reset_deferred *)zkt_call_defer(call->zkt, 1);
 }
 
 void demo_counter_resume_reset(
-    struct demo_counter_reset_later *later,
+    struct demo_counter_reset_deferred *deferred,
     enum zkt_status (*then)(struct demo_counter_call *call, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, demo_counter__reset_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        demo_counter__reset_finish_, (void (*)(void))then,
+                        user);
 }
 
 static enum zkt_status demo_counter__inc_invoke_(struct zkt_call *zkt,

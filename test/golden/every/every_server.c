@@ -118,7 +118,7 @@ static const struct zkt_type every_moment_why_type_ = {
     .encode = zkt_encode_optional,
 };
 
-static const struct zkt_type every_doc_hidden_tokens_type_ = {
+static const struct zkt_type every_doc_private_tokens_type_ = {
     .kind = ZKT_KIND_MAP,
     .size = sizeof(struct zkt_int64_map),
     .owns = true,
@@ -132,7 +132,7 @@ static const struct zkt_type every_doc_hidden_tokens_type_ = {
     .encode = zkt_encode_map,
 };
 
-static const struct zkt_type every_doc_hidden_odds_type_ = {
+static const struct zkt_type every_doc_private_odds_type_ = {
     .kind = ZKT_KIND_LIST,
     .size = sizeof(struct every_float64_opt_list),
     .owns = true,
@@ -144,7 +144,7 @@ static const struct zkt_type every_doc_hidden_odds_type_ = {
     .encode = zkt_encode_list,
 };
 
-static const struct zkt_type every_doc_hidden_limit_of_type_ = {
+static const struct zkt_type every_doc_private_limit_of_type_ = {
     .kind = ZKT_KIND_FLOAT64,
     .size = sizeof(double),
     .of.floats = &(const struct zkt_float_rules){ 0.0, INFINITY, false, false },
@@ -152,7 +152,7 @@ static const struct zkt_type every_doc_hidden_limit_of_type_ = {
     .encode = zkt_encode_float64,
 };
 
-static const struct zkt_type every_doc_hidden_grants_type_ = {
+static const struct zkt_type every_doc_private_grants_type_ = {
     .kind = ZKT_KIND_MAP,
     .size = sizeof(struct every_grant_map),
     .owns = true,
@@ -404,9 +404,9 @@ void every_moment_free(struct every_moment *copy)
     free(copy);
 }
 
-/* ---- struct every_doc_hidden ---- */
+/* ---- struct every_doc_private ---- */
 
-static const struct every_doc_hidden every_doc_hidden_defaults_ = {
+static const struct every_doc_private every_doc_private_defaults_ = {
     .secret = ZKT_STR_INIT("s3cret"),
     .tokens = { 0 },
     .odds = { 0 },
@@ -415,49 +415,49 @@ static const struct every_doc_hidden every_doc_hidden_defaults_ = {
     .expiry = { .kind = EVERY_EXPIRY_KIND_NEVER, .never = { 0 } },
 };
 
-static const struct zkt_field every_doc_hidden_fields_[] = {
+static const struct zkt_field every_doc_private_fields_[] = {
     {
         .name = ZKT_STR_INIT("secret"),
-        .offset = offsetof(struct every_doc_hidden, secret),
+        .offset = offsetof(struct every_doc_private, secret),
         .type = &zkt_type_string,
-        .default_value = &every_doc_hidden_defaults_.secret,
+        .default_value = &every_doc_private_defaults_.secret,
     },
     {
         .name = ZKT_STR_INIT("tokens"),
-        .offset = offsetof(struct every_doc_hidden, tokens),
-        .type = &every_doc_hidden_tokens_type_,
-        .default_value = &every_doc_hidden_defaults_.tokens,
+        .offset = offsetof(struct every_doc_private, tokens),
+        .type = &every_doc_private_tokens_type_,
+        .default_value = &every_doc_private_defaults_.tokens,
     },
     {
         .name = ZKT_STR_INIT("odds"),
-        .offset = offsetof(struct every_doc_hidden, odds),
-        .type = &every_doc_hidden_odds_type_,
-        .default_value = &every_doc_hidden_defaults_.odds,
+        .offset = offsetof(struct every_doc_private, odds),
+        .type = &every_doc_private_odds_type_,
+        .default_value = &every_doc_private_defaults_.odds,
     },
     {
         .name = ZKT_STR_INIT("limitOf"),
-        .offset = offsetof(struct every_doc_hidden, limit_of),
-        .type = &every_doc_hidden_limit_of_type_,
-        .default_value = &every_doc_hidden_defaults_.limit_of,
+        .offset = offsetof(struct every_doc_private, limit_of),
+        .type = &every_doc_private_limit_of_type_,
+        .default_value = &every_doc_private_defaults_.limit_of,
     },
     {
         .name = ZKT_STR_INIT("grants"),
-        .offset = offsetof(struct every_doc_hidden, grants),
-        .type = &every_doc_hidden_grants_type_,
-        .default_value = &every_doc_hidden_defaults_.grants,
+        .offset = offsetof(struct every_doc_private, grants),
+        .type = &every_doc_private_grants_type_,
+        .default_value = &every_doc_private_defaults_.grants,
     },
     {
         .name = ZKT_STR_INIT("expiry"),
-        .offset = offsetof(struct every_doc_hidden, expiry),
+        .offset = offsetof(struct every_doc_private, expiry),
         .type = &every_expiry_type_,
-        .default_value = &every_doc_hidden_defaults_.expiry,
+        .default_value = &every_doc_private_defaults_.expiry,
     },
 };
 
-static bool every_doc_hidden_decode_(struct zkt_reader *reader,
-                                     const struct zkt_type *type, void *value)
+static bool every_doc_private_decode_(struct zkt_reader *reader,
+                                      const struct zkt_type *type, void *value)
 {
-    struct every_doc_hidden *out = value;
+    struct every_doc_private *out = value;
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
         return false;
@@ -467,7 +467,7 @@ static bool every_doc_hidden_decode_(struct zkt_reader *reader,
         case 4:
             if (ZKT_KEY_IS(object.key, "odds")) {
                 zkt_object_field(reader, type, &object, 2);
-                zkt_decode_list(reader, &every_doc_hidden_odds_type_,
+                zkt_decode_list(reader, &every_doc_private_odds_type_,
                                 &out->odds);
                 continue;
             }
@@ -480,13 +480,13 @@ static bool every_doc_hidden_decode_(struct zkt_reader *reader,
             }
             if (ZKT_KEY_IS(object.key, "tokens")) {
                 zkt_object_field(reader, type, &object, 1);
-                zkt_decode_map(reader, &every_doc_hidden_tokens_type_,
+                zkt_decode_map(reader, &every_doc_private_tokens_type_,
                                &out->tokens);
                 continue;
             }
             if (ZKT_KEY_IS(object.key, "grants")) {
                 zkt_object_field(reader, type, &object, 4);
-                zkt_decode_map(reader, &every_doc_hidden_grants_type_,
+                zkt_decode_map(reader, &every_doc_private_grants_type_,
                                &out->grants);
                 continue;
             }
@@ -499,7 +499,7 @@ static bool every_doc_hidden_decode_(struct zkt_reader *reader,
         case 7:
             if (ZKT_KEY_IS(object.key, "limitOf")) {
                 zkt_object_field(reader, type, &object, 3);
-                zkt_decode_float64(reader, &every_doc_hidden_limit_of_type_,
+                zkt_decode_float64(reader, &every_doc_private_limit_of_type_,
                                    &out->limit_of);
                 continue;
             }
@@ -510,39 +510,39 @@ static bool every_doc_hidden_decode_(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void every_doc_hidden_encode_(struct zkt_writer *writer,
-                                     const struct zkt_type *type,
-                                     const void *value)
+static void every_doc_private_encode_(struct zkt_writer *writer,
+                                      const struct zkt_type *type,
+                                      const void *value)
 {
-    const struct every_doc_hidden *in = value;
+    const struct every_doc_private *in = value;
     const size_t begin = zkt_write_begin(writer);
     (void)type;
     ZKT_WRITE(writer, ",\"secret\":");
     zkt_write_string(writer, in->secret);
     ZKT_WRITE(writer, ",\"tokens\":");
-    zkt_encode_map(writer, &every_doc_hidden_tokens_type_, &in->tokens);
+    zkt_encode_map(writer, &every_doc_private_tokens_type_, &in->tokens);
     ZKT_WRITE(writer, ",\"odds\":");
-    zkt_encode_list(writer, &every_doc_hidden_odds_type_, &in->odds);
+    zkt_encode_list(writer, &every_doc_private_odds_type_, &in->odds);
     ZKT_WRITE(writer, ",\"limitOf\":");
     zkt_write_float64(writer, in->limit_of);
     ZKT_WRITE(writer, ",\"grants\":");
-    zkt_encode_map(writer, &every_doc_hidden_grants_type_, &in->grants);
+    zkt_encode_map(writer, &every_doc_private_grants_type_, &in->grants);
     ZKT_WRITE(writer, ",\"expiry\":");
     zkt_encode_union(writer, &every_expiry_type_, &in->expiry);
     zkt_write_end(writer, begin);
 }
 
-static const struct zkt_type every_doc_hidden_type_ = {
+static const struct zkt_type every_doc_private_type_ = {
     .kind = ZKT_KIND_STRUCT,
-    .size = sizeof(struct every_doc_hidden),
+    .size = sizeof(struct every_doc_private),
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "doc.private",
-        .fields = every_doc_hidden_fields_,
+        .fields = every_doc_private_fields_,
         .count = 6,
     },
-    .decode = every_doc_hidden_decode_,
-    .encode = every_doc_hidden_encode_,
+    .decode = every_doc_private_decode_,
+    .encode = every_doc_private_encode_,
 };
 
 const struct every_grant *every_grant_map_find(
@@ -552,7 +552,7 @@ const struct every_grant *every_grant_map_find(
                         offsetof(struct every_grant_entry, value), key);
 }
 
-/* ---- places ---- */
+/* ---- cursors ---- */
 
 void every_account_set_email(struct every_account_ref ref, struct zkt_str value)
 {
@@ -996,260 +996,260 @@ void every_doc_set_account(struct every_doc_call *call,
                            const struct every_account *value)
 {
     const struct every_account_opt some = { true, *value };
-    zkt_state_set(zkt_call_place(call->zkt), 0, &some);
+    zkt_state_set(zkt_call_cursor(call->zkt), 0, &some);
 }
 
 void every_doc_unset_account(struct every_doc_call *call)
 {
-    zkt_state_unset(zkt_call_place(call->zkt), 0);
+    zkt_state_unset(zkt_call_cursor(call->zkt), 0);
 }
 
 struct every_account_ref every_doc_edit_account(struct every_doc_call *call)
 {
     return (struct every_account_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 0),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 0),
     };
 }
 
 void every_doc_set_shapes(struct every_doc_call *call,
                           const struct every_shape_list *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 1, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 1, value);
 }
 
 void every_doc_append_shapes(struct every_doc_call *call,
                              const struct every_shape *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 1, ZKT_LAST, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 1, ZKT_LAST, item);
 }
 
 void every_doc_insert_shapes(struct every_doc_call *call, size_t index,
                              const struct every_shape *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 1, index, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 1, index, item);
 }
 
 void every_doc_replace_shapes(struct every_doc_call *call, size_t index,
                               const struct every_shape *item)
 {
-    zkt_state_replace(zkt_call_place(call->zkt), 1, index, item);
+    zkt_state_replace(zkt_call_cursor(call->zkt), 1, index, item);
 }
 
 void every_doc_remove_shapes(struct every_doc_call *call, size_t index,
                              size_t count)
 {
-    zkt_state_remove(zkt_call_place(call->zkt), 1, index, count);
+    zkt_state_remove(zkt_call_cursor(call->zkt), 1, index, count);
 }
 
 void every_doc_clear_shapes(struct every_doc_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 1);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 1);
 }
 
 void every_doc_set_root(struct every_doc_call *call,
                         const struct every_node *value)
 {
     const struct every_node_opt some = { true, *value };
-    zkt_state_set(zkt_call_place(call->zkt), 2, &some);
+    zkt_state_set(zkt_call_cursor(call->zkt), 2, &some);
 }
 
 void every_doc_unset_root(struct every_doc_call *call)
 {
-    zkt_state_unset(zkt_call_place(call->zkt), 2);
+    zkt_state_unset(zkt_call_cursor(call->zkt), 2);
 }
 
 struct every_node_ref every_doc_edit_root(struct every_doc_call *call)
 {
     return (struct every_node_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 2),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 2),
     };
 }
 
 void every_doc_set_tree(struct every_doc_call *call,
                         const struct every_node *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 3, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 3, value);
 }
 
 struct every_node_ref every_doc_edit_tree(struct every_doc_call *call)
 {
     return (struct every_node_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 3),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 3),
     };
 }
 
 void every_doc_set_points(struct every_doc_call *call,
                           const struct every_point_list *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 4, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 4, value);
 }
 
 void every_doc_append_points(struct every_doc_call *call,
                              const struct every_point *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 4, ZKT_LAST, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 4, ZKT_LAST, item);
 }
 
 void every_doc_insert_points(struct every_doc_call *call, size_t index,
                              const struct every_point *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 4, index, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 4, index, item);
 }
 
 void every_doc_replace_points(struct every_doc_call *call, size_t index,
                               const struct every_point *item)
 {
-    zkt_state_replace(zkt_call_place(call->zkt), 4, index, item);
+    zkt_state_replace(zkt_call_cursor(call->zkt), 4, index, item);
 }
 
 void every_doc_remove_points(struct every_doc_call *call, size_t index,
                              size_t count)
 {
-    zkt_state_remove(zkt_call_place(call->zkt), 4, index, count);
+    zkt_state_remove(zkt_call_cursor(call->zkt), 4, index, count);
 }
 
 void every_doc_clear_points(struct every_doc_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 4);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 4);
 }
 
 void every_doc_set_expr(struct every_doc_call *call,
                         const struct every_expr *value)
 {
     const struct every_expr_opt some = { true, *value };
-    zkt_state_set(zkt_call_place(call->zkt), 5, &some);
+    zkt_state_set(zkt_call_cursor(call->zkt), 5, &some);
 }
 
 void every_doc_unset_expr(struct every_doc_call *call)
 {
-    zkt_state_unset(zkt_call_place(call->zkt), 5);
+    zkt_state_unset(zkt_call_cursor(call->zkt), 5);
 }
 
 void every_doc_set_count(struct every_doc_call *call, uint32_t value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 6, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 6, &value);
 }
 
 void every_doc_set_state(struct every_doc_call *call, uint64_t value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 7, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 7, &value);
 }
 
 void every_doc_put_notes(struct every_doc_call *call, struct zkt_str key,
                          const struct zkt_str_opt *value)
 {
-    zkt_state_put(zkt_call_place(call->zkt), 8, key, value);
+    zkt_state_put(zkt_call_cursor(call->zkt), 8, key, value);
 }
 
 void every_doc_remove_notes(struct every_doc_call *call, struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_place(call->zkt), 8, key);
+    zkt_state_delete(zkt_call_cursor(call->zkt), 8, key);
 }
 
 void every_doc_clear_notes(struct every_doc_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 8);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 8);
 }
 
 void every_doc_set_blob(struct every_doc_call *call, struct zkt_bytes value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 9, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 9, &value);
 }
 
 void every_doc_set_any(struct every_doc_call *call, struct zkt_json value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 10, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 10, &value);
 }
 
 void every_doc_set_secret(struct every_doc_call *call, struct zkt_str value)
 {
-    zkt_state_set(zkt_call_hidden_place(call->zkt), 0, &value);
+    zkt_state_set(zkt_call_private_cursor(call->zkt), 0, &value);
 }
 
 void every_doc_put_tokens(struct every_doc_call *call, struct zkt_str key,
                           int64_t value)
 {
-    zkt_state_put(zkt_call_hidden_place(call->zkt), 1, key, &value);
+    zkt_state_put(zkt_call_private_cursor(call->zkt), 1, key, &value);
 }
 
 void every_doc_remove_tokens(struct every_doc_call *call, struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_hidden_place(call->zkt), 1, key);
+    zkt_state_delete(zkt_call_private_cursor(call->zkt), 1, key);
 }
 
 void every_doc_clear_tokens(struct every_doc_call *call)
 {
-    zkt_state_clear(zkt_call_hidden_place(call->zkt), 1);
+    zkt_state_clear(zkt_call_private_cursor(call->zkt), 1);
 }
 
 void every_doc_set_odds(struct every_doc_call *call,
                         const struct every_float64_opt_list *value)
 {
-    zkt_state_set(zkt_call_hidden_place(call->zkt), 2, value);
+    zkt_state_set(zkt_call_private_cursor(call->zkt), 2, value);
 }
 
 void every_doc_append_odds(struct every_doc_call *call,
                            const struct zkt_float64_opt *item)
 {
-    zkt_state_insert(zkt_call_hidden_place(call->zkt), 2, ZKT_LAST, item);
+    zkt_state_insert(zkt_call_private_cursor(call->zkt), 2, ZKT_LAST, item);
 }
 
 void every_doc_insert_odds(struct every_doc_call *call, size_t index,
                            const struct zkt_float64_opt *item)
 {
-    zkt_state_insert(zkt_call_hidden_place(call->zkt), 2, index, item);
+    zkt_state_insert(zkt_call_private_cursor(call->zkt), 2, index, item);
 }
 
 void every_doc_replace_odds(struct every_doc_call *call, size_t index,
                             const struct zkt_float64_opt *item)
 {
-    zkt_state_replace(zkt_call_hidden_place(call->zkt), 2, index, item);
+    zkt_state_replace(zkt_call_private_cursor(call->zkt), 2, index, item);
 }
 
 void every_doc_remove_odds(struct every_doc_call *call, size_t index,
                            size_t count)
 {
-    zkt_state_remove(zkt_call_hidden_place(call->zkt), 2, index, count);
+    zkt_state_remove(zkt_call_private_cursor(call->zkt), 2, index, count);
 }
 
 void every_doc_clear_odds(struct every_doc_call *call)
 {
-    zkt_state_clear(zkt_call_hidden_place(call->zkt), 2);
+    zkt_state_clear(zkt_call_private_cursor(call->zkt), 2);
 }
 
 void every_doc_set_limit_of(struct every_doc_call *call, double value)
 {
-    zkt_state_set(zkt_call_hidden_place(call->zkt), 3, &value);
+    zkt_state_set(zkt_call_private_cursor(call->zkt), 3, &value);
 }
 
 void every_doc_put_grants(struct every_doc_call *call, struct zkt_str key,
                           const struct every_grant *value)
 {
-    zkt_state_put(zkt_call_hidden_place(call->zkt), 4, key, value);
+    zkt_state_put(zkt_call_private_cursor(call->zkt), 4, key, value);
 }
 
 void every_doc_remove_grants(struct every_doc_call *call, struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_hidden_place(call->zkt), 4, key);
+    zkt_state_delete(zkt_call_private_cursor(call->zkt), 4, key);
 }
 
 void every_doc_clear_grants(struct every_doc_call *call)
 {
-    zkt_state_clear(zkt_call_hidden_place(call->zkt), 4);
+    zkt_state_clear(zkt_call_private_cursor(call->zkt), 4);
 }
 
 struct every_grant_ref every_doc_edit_grants(struct every_doc_call *call,
                                              struct zkt_str key)
 {
     return (struct every_grant_ref){
-        zkt_state_edit_entry(zkt_call_hidden_place(call->zkt), 4, key),
+        zkt_state_edit_entry(zkt_call_private_cursor(call->zkt), 4, key),
     };
 }
 
 void every_doc_set_expiry(struct every_doc_call *call,
                           const struct every_expiry *value)
 {
-    zkt_state_set(zkt_call_hidden_place(call->zkt), 5, value);
+    zkt_state_set(zkt_call_private_cursor(call->zkt), 5, value);
 }
 
 void every_doc_emit_drawn(struct every_doc_call *call,
@@ -1290,26 +1290,28 @@ static enum zkt_status every_doc__set_account_finish_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return ((every_doc__set_account_then_ *)then)(&call, input, result, user);
 }
 
-struct every_doc_set_account_later *every_doc_defer_set_account(
+struct every_doc_set_account_deferred *every_doc_defer_set_account(
     struct every_doc_call *call)
 {
-    return (struct every_doc_set_account_later *)zkt_call_defer(call->zkt, 0);
+    return (struct every_doc_set_account_deferred *)zkt_call_defer(call->zkt,
+                                                                   0);
 }
 
 void every_doc_resume_set_account(
-    struct every_doc_set_account_later *later,
+    struct every_doc_set_account_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_set_account_input *in,
                             struct every_account *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, every_doc__set_account_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        every_doc__set_account_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status every_doc__draw_then_(
@@ -1324,25 +1326,26 @@ static enum zkt_status every_doc__draw_finish_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return ((every_doc__draw_then_ *)then)(&call, input, result, user);
 }
 
-struct every_doc_draw_later *every_doc_defer_draw(struct every_doc_call *call)
+struct every_doc_draw_deferred *every_doc_defer_draw(
+    struct every_doc_call *call)
 {
-    return (struct every_doc_draw_later *)zkt_call_defer(call->zkt, 1);
+    return (struct every_doc_draw_deferred *)zkt_call_defer(call->zkt, 1);
 }
 
 void every_doc_resume_draw(
-    struct every_doc_draw_later *later,
+    struct every_doc_draw_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_draw_input *in, int32_t *out,
                             void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, every_doc__draw_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        every_doc__draw_finish_, (void (*)(void))then, user);
 }
 
 typedef enum zkt_status every_doc__eval_then_(struct every_doc_call *call,
@@ -1358,25 +1361,26 @@ static enum zkt_status every_doc__eval_finish_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return ((every_doc__eval_then_ *)then)(&call, input, result, user);
 }
 
-struct every_doc_eval_later *every_doc_defer_eval(struct every_doc_call *call)
+struct every_doc_eval_deferred *every_doc_defer_eval(
+    struct every_doc_call *call)
 {
-    return (struct every_doc_eval_later *)zkt_call_defer(call->zkt, 2);
+    return (struct every_doc_eval_deferred *)zkt_call_defer(call->zkt, 2);
 }
 
 void every_doc_resume_eval(
-    struct every_doc_eval_later *later,
+    struct every_doc_eval_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_expr *in,
                             struct zkt_float64_opt *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, every_doc__eval_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        every_doc__eval_finish_, (void (*)(void))then, user);
 }
 
 typedef enum zkt_status every_doc__set_tree_then_(struct every_doc_call *call,
@@ -1391,26 +1395,27 @@ static enum zkt_status every_doc__set_tree_finish_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     (void)result;
     return ((every_doc__set_tree_then_ *)then)(&call, input, user);
 }
 
-struct every_doc_set_tree_later *every_doc_defer_set_tree(
+struct every_doc_set_tree_deferred *every_doc_defer_set_tree(
     struct every_doc_call *call)
 {
-    return (struct every_doc_set_tree_later *)zkt_call_defer(call->zkt, 3);
+    return (struct every_doc_set_tree_deferred *)zkt_call_defer(call->zkt, 3);
 }
 
 void every_doc_resume_set_tree(
-    struct every_doc_set_tree_later *later,
+    struct every_doc_set_tree_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_node *in, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, every_doc__set_tree_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        every_doc__set_tree_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status every_doc__put_then_(
@@ -1425,25 +1430,25 @@ static enum zkt_status every_doc__put_finish_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     (void)result;
     return ((every_doc__put_then_ *)then)(&call, input, user);
 }
 
-struct every_doc_put_later *every_doc_defer_put(struct every_doc_call *call)
+struct every_doc_put_deferred *every_doc_defer_put(struct every_doc_call *call)
 {
-    return (struct every_doc_put_later *)zkt_call_defer(call->zkt, 4);
+    return (struct every_doc_put_deferred *)zkt_call_defer(call->zkt, 4);
 }
 
 void every_doc_resume_put(
-    struct every_doc_put_later *later,
+    struct every_doc_put_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_put_input *in, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, every_doc__put_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred, every_doc__put_finish_,
+                        (void (*)(void))then, user);
 }
 
 typedef enum zkt_status every_doc__points_then_(struct every_doc_call *call,
@@ -1458,26 +1463,26 @@ static enum zkt_status every_doc__points_finish_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     (void)input;
     return ((every_doc__points_then_ *)then)(&call, result, user);
 }
 
-struct every_doc_points_later *every_doc_defer_points(
+struct every_doc_points_deferred *every_doc_defer_points(
     struct every_doc_call *call)
 {
-    return (struct every_doc_points_later *)zkt_call_defer(call->zkt, 5);
+    return (struct every_doc_points_deferred *)zkt_call_defer(call->zkt, 5);
 }
 
 void every_doc_resume_points(
-    struct every_doc_points_later *later,
+    struct every_doc_points_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             struct every_point_list *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, every_doc__points_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        every_doc__points_finish_, (void (*)(void))then, user);
 }
 
 typedef enum zkt_status every_doc__nothing_then_(struct every_doc_call *call,
@@ -1491,26 +1496,26 @@ static enum zkt_status every_doc__nothing_finish_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     (void)input;
     (void)result;
     return ((every_doc__nothing_then_ *)then)(&call, user);
 }
 
-struct every_doc_nothing_later *every_doc_defer_nothing(
+struct every_doc_nothing_deferred *every_doc_defer_nothing(
     struct every_doc_call *call)
 {
-    return (struct every_doc_nothing_later *)zkt_call_defer(call->zkt, 6);
+    return (struct every_doc_nothing_deferred *)zkt_call_defer(call->zkt, 6);
 }
 
 void every_doc_resume_nothing(
-    struct every_doc_nothing_later *later,
+    struct every_doc_nothing_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, every_doc__nothing_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        every_doc__nothing_finish_, (void (*)(void))then, user);
 }
 
 typedef enum zkt_status every_doc__raw_then_(struct every_doc_call *call,
@@ -1525,25 +1530,25 @@ static enum zkt_status every_doc__raw_finish_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     const struct zkt_json in = *(const struct zkt_json *)input;
     return ((every_doc__raw_then_ *)then)(&call, in, result, user);
 }
 
-struct every_doc_raw_later *every_doc_defer_raw(struct every_doc_call *call)
+struct every_doc_raw_deferred *every_doc_defer_raw(struct every_doc_call *call)
 {
-    return (struct every_doc_raw_later *)zkt_call_defer(call->zkt, 7);
+    return (struct every_doc_raw_deferred *)zkt_call_defer(call->zkt, 7);
 }
 
 void every_doc_resume_raw(
-    struct every_doc_raw_later *later,
+    struct every_doc_raw_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, struct zkt_json in,
                             struct zkt_json *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, every_doc__raw_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred, every_doc__raw_finish_,
+                        (void (*)(void))then, user);
 }
 
 static enum zkt_status every_doc__set_account_invoke_(struct zkt_call *zkt,
@@ -1555,7 +1560,7 @@ static enum zkt_status every_doc__set_account_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return (own->set_account)(&call, input, result);
 }
@@ -1568,7 +1573,7 @@ static enum zkt_status every_doc__draw_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return (own->draw)(&call, input, result);
 }
@@ -1581,7 +1586,7 @@ static enum zkt_status every_doc__eval_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return (own->eval)(&call, input, result);
 }
@@ -1595,7 +1600,7 @@ static enum zkt_status every_doc__set_tree_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     (void)result;
     return (own->set_tree)(&call, input);
@@ -1609,7 +1614,7 @@ static enum zkt_status every_doc__put_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     (void)result;
     return (own->put)(&call, input);
@@ -1624,7 +1629,7 @@ static enum zkt_status every_doc__points_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     (void)input;
     return (own->points)(&call, result);
@@ -1639,7 +1644,7 @@ static enum zkt_status every_doc__nothing_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     (void)input;
     (void)result;
@@ -1654,7 +1659,7 @@ static enum zkt_status every_doc__raw_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     const struct zkt_json in = *(const struct zkt_json *)input;
     return (own->raw)(&call, in, result);
@@ -1667,7 +1672,7 @@ static enum zkt_status every_doc__on_connect_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return (own->on_connect)(&call);
 }
@@ -1679,7 +1684,7 @@ static enum zkt_status every_doc__on_disconnect_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return (own->on_disconnect)(&call);
 }
@@ -1691,7 +1696,7 @@ static enum zkt_status every_doc__on_activate_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return (own->on_activate)(&call);
 }
@@ -1703,7 +1708,7 @@ static enum zkt_status every_doc__on_deactivate_invoke_(struct zkt_call *zkt,
     struct every_doc_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return (own->on_deactivate)(&call);
 }
@@ -1824,7 +1829,7 @@ static int every_doc_find_(struct zkt_str name)
 static const struct zkt_actor every_doc_actor_ = {
     .name = ZKT_STR_INIT("doc"),
     .state = &every_doc_state_type_,
-    .hidden = &every_doc_hidden_type_,
+    .private_state = &every_doc_private_type_,
     .methods = every_doc_methods_,
     .method_count = 8,
     .events = every_doc_events_,

@@ -97,7 +97,7 @@ struct every_expiry {
     };
 };
 
-struct every_doc_hidden {
+struct every_doc_private {
     struct zkt_str secret;
     struct zkt_int64_map tokens;
     struct every_float64_opt_list odds;
@@ -120,7 +120,7 @@ const struct every_grant *every_grant_map_find(
 struct every_doc_call {
     struct zkt_call *zkt;
     const struct every_doc_state *state;
-    const struct every_doc_hidden *hidden;
+    const struct every_doc_private *private_state;
 };
 
 /** The handlers of doc; all of them must be set. */
@@ -167,15 +167,15 @@ struct zkt_app every_app(const struct every_handlers *handlers);
  */
 
 struct every_account_ref {
-    struct zkt_place *at;
+    struct zkt_cursor *at;
 };
 
 struct every_node_ref {
-    struct zkt_place *at;
+    struct zkt_cursor *at;
 };
 
 struct every_grant_ref {
-    struct zkt_place *at;
+    struct zkt_cursor *at;
 };
 
 void every_account_set_email(struct every_account_ref ref,
@@ -429,65 +429,67 @@ void every_doc_emit_ticks(struct every_doc_call *call, uint64_t payload,
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct every_doc_set_account_later;
-struct every_doc_set_account_later *every_doc_defer_set_account(
+struct every_doc_set_account_deferred;
+struct every_doc_set_account_deferred *every_doc_defer_set_account(
     struct every_doc_call *call);
 void every_doc_resume_set_account(
-    struct every_doc_set_account_later *later,
+    struct every_doc_set_account_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_set_account_input *in,
                             struct every_account *out, void *user),
     void *user);
-struct every_doc_draw_later;
-struct every_doc_draw_later *every_doc_defer_draw(struct every_doc_call *call);
+struct every_doc_draw_deferred;
+struct every_doc_draw_deferred *every_doc_defer_draw(
+    struct every_doc_call *call);
 void every_doc_resume_draw(
-    struct every_doc_draw_later *later,
+    struct every_doc_draw_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_draw_input *in, int32_t *out,
                             void *user),
     void *user);
-struct every_doc_eval_later;
-struct every_doc_eval_later *every_doc_defer_eval(struct every_doc_call *call);
+struct every_doc_eval_deferred;
+struct every_doc_eval_deferred *every_doc_defer_eval(
+    struct every_doc_call *call);
 void every_doc_resume_eval(
-    struct every_doc_eval_later *later,
+    struct every_doc_eval_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_expr *in,
                             struct zkt_float64_opt *out, void *user),
     void *user);
-struct every_doc_set_tree_later;
-struct every_doc_set_tree_later *every_doc_defer_set_tree(
+struct every_doc_set_tree_deferred;
+struct every_doc_set_tree_deferred *every_doc_defer_set_tree(
     struct every_doc_call *call);
 void every_doc_resume_set_tree(
-    struct every_doc_set_tree_later *later,
+    struct every_doc_set_tree_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_node *in, void *user),
     void *user);
-struct every_doc_put_later;
-struct every_doc_put_later *every_doc_defer_put(struct every_doc_call *call);
+struct every_doc_put_deferred;
+struct every_doc_put_deferred *every_doc_defer_put(struct every_doc_call *call);
 void every_doc_resume_put(
-    struct every_doc_put_later *later,
+    struct every_doc_put_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_put_input *in, void *user),
     void *user);
-struct every_doc_points_later;
-struct every_doc_points_later *every_doc_defer_points(
+struct every_doc_points_deferred;
+struct every_doc_points_deferred *every_doc_defer_points(
     struct every_doc_call *call);
 void every_doc_resume_points(
-    struct every_doc_points_later *later,
+    struct every_doc_points_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             struct every_point_list *out, void *user),
     void *user);
-struct every_doc_nothing_later;
-struct every_doc_nothing_later *every_doc_defer_nothing(
+struct every_doc_nothing_deferred;
+struct every_doc_nothing_deferred *every_doc_defer_nothing(
     struct every_doc_call *call);
 void every_doc_resume_nothing(
-    struct every_doc_nothing_later *later,
+    struct every_doc_nothing_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, void *user),
     void *user);
-struct every_doc_raw_later;
-struct every_doc_raw_later *every_doc_defer_raw(struct every_doc_call *call);
+struct every_doc_raw_deferred;
+struct every_doc_raw_deferred *every_doc_defer_raw(struct every_doc_call *call);
 void every_doc_resume_raw(
-    struct every_doc_raw_later *later,
+    struct every_doc_raw_deferred *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, struct zkt_json in,
                             struct zkt_json *out, void *user),
     void *user);

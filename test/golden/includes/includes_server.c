@@ -3,7 +3,7 @@
 
 #include "zocket/codec.h"
 
-/* ---- places ---- */
+/* ---- cursors ---- */
 
 void includes_admin_set_level(struct includes_admin_ref ref, int32_t value)
 {
@@ -63,31 +63,31 @@ void includes_team_put_members(struct includes_team_call *call,
                                struct zkt_str key,
                                const struct includes_member *value)
 {
-    zkt_state_put(zkt_call_place(call->zkt), 0, key, value);
+    zkt_state_put(zkt_call_cursor(call->zkt), 0, key, value);
 }
 
 void includes_team_remove_members(struct includes_team_call *call,
                                   struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_place(call->zkt), 0, key);
+    zkt_state_delete(zkt_call_cursor(call->zkt), 0, key);
 }
 
 void includes_team_clear_members(struct includes_team_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 0);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 0);
 }
 
 void includes_team_set_first(struct includes_team_call *call,
                              const struct includes_admin *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 1, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 1, value);
 }
 
 struct includes_admin_ref includes_team_edit_first(
     struct includes_team_call *call)
 {
     return (struct includes_admin_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 1),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 1),
     };
 }
 
@@ -104,21 +104,21 @@ static enum zkt_status includes_team__add_finish_(struct zkt_call *zkt,
     return ((includes_team__add_then_ *)then)(&call, input, result, user);
 }
 
-struct includes_team_add_later *includes_team_defer_add(
+struct includes_team_add_deferred *includes_team_defer_add(
     struct includes_team_call *call)
 {
-    return (struct includes_team_add_later *)zkt_call_defer(call->zkt, 0);
+    return (struct includes_team_add_deferred *)zkt_call_defer(call->zkt, 0);
 }
 
 void includes_team_resume_add(
-    struct includes_team_add_later *later,
+    struct includes_team_add_deferred *deferred,
     enum zkt_status (*then)(struct includes_team_call *call,
                             const struct includes_team_add_input *in,
                             int32_t *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, includes_team__add_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        includes_team__add_finish_, (void (*)(void))then, user);
 }
 
 static enum zkt_status includes_team__add_invoke_(struct zkt_call *zkt,

@@ -41,7 +41,7 @@ struct zkt_app includes_app(const struct includes_handlers *handlers);
  */
 
 struct includes_admin_ref {
-    struct zkt_place *at;
+    struct zkt_cursor *at;
 };
 
 void includes_admin_set_level(struct includes_admin_ref ref, int32_t value);
@@ -84,11 +84,11 @@ struct includes_admin_ref includes_team_edit_first(
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct includes_team_add_later;
-struct includes_team_add_later *includes_team_defer_add(
+struct includes_team_add_deferred;
+struct includes_team_add_deferred *includes_team_defer_add(
     struct includes_team_call *call);
 void includes_team_resume_add(
-    struct includes_team_add_later *later,
+    struct includes_team_add_deferred *deferred,
     enum zkt_status (*then)(struct includes_team_call *call,
                             const struct includes_team_add_input *in,
                             int32_t *out, void *user),

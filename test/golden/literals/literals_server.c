@@ -20,7 +20,7 @@ static const struct zkt_type literals_secret_level_type_ = {
     .encode = zkt_encode_literal,
 };
 
-static const struct zkt_type literals_board_hidden_note_type_ = {
+static const struct zkt_type literals_board_private_note_type_ = {
     .kind = ZKT_KIND_LITERAL,
     .of.literals = &(const struct zkt_literal_info){
         .json = ZKT_STR_INIT("\"hidden\""),
@@ -94,30 +94,30 @@ void literals_secret_free(struct literals_secret *copy)
     free(copy);
 }
 
-/* ---- struct literals_board_hidden ---- */
+/* ---- struct literals_board_private ---- */
 
-static const struct literals_board_hidden literals_board_hidden_defaults_ = {
+static const struct literals_board_private literals_board_private_defaults_ = {
     .secret = { 0 },
 };
 
-static const struct zkt_field literals_board_hidden_fields_[] = {
+static const struct zkt_field literals_board_private_fields_[] = {
     {
         .name = ZKT_STR_INIT("note"),
-        .type = &literals_board_hidden_note_type_,
+        .type = &literals_board_private_note_type_,
     },
     {
         .name = ZKT_STR_INIT("secret"),
-        .offset = offsetof(struct literals_board_hidden, secret),
+        .offset = offsetof(struct literals_board_private, secret),
         .type = &literals_secret_type_,
-        .default_value = &literals_board_hidden_defaults_.secret,
+        .default_value = &literals_board_private_defaults_.secret,
     },
 };
 
-static bool literals_board_hidden_decode_(struct zkt_reader *reader,
-                                          const struct zkt_type *type,
-                                          void *value)
+static bool literals_board_private_decode_(struct zkt_reader *reader,
+                                           const struct zkt_type *type,
+                                           void *value)
 {
-    struct literals_board_hidden *out = value;
+    struct literals_board_private *out = value;
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
         return false;
@@ -127,7 +127,7 @@ static bool literals_board_hidden_decode_(struct zkt_reader *reader,
         case 4:
             if (ZKT_KEY_IS(object.key, "note")) {
                 zkt_object_field(reader, type, &object, 0);
-                zkt_decode_literal(reader, &literals_board_hidden_note_type_,
+                zkt_decode_literal(reader, &literals_board_private_note_type_,
                                    NULL);
                 continue;
             }
@@ -146,11 +146,11 @@ static bool literals_board_hidden_decode_(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void literals_board_hidden_encode_(struct zkt_writer *writer,
-                                          const struct zkt_type *type,
-                                          const void *value)
+static void literals_board_private_encode_(struct zkt_writer *writer,
+                                           const struct zkt_type *type,
+                                           const void *value)
 {
-    const struct literals_board_hidden *in = value;
+    const struct literals_board_private *in = value;
     const size_t begin = zkt_write_begin(writer);
     (void)type;
     ZKT_WRITE(writer, ",\"note\":" "\"hidden\"");
@@ -159,96 +159,96 @@ static void literals_board_hidden_encode_(struct zkt_writer *writer,
     zkt_write_end(writer, begin);
 }
 
-static const struct zkt_type literals_board_hidden_type_ = {
+static const struct zkt_type literals_board_private_type_ = {
     .kind = ZKT_KIND_STRUCT,
-    .size = sizeof(struct literals_board_hidden),
+    .size = sizeof(struct literals_board_private),
     .of.structs = &(const struct zkt_struct_info){
         .name = "board.private",
-        .fields = literals_board_hidden_fields_,
+        .fields = literals_board_private_fields_,
         .count = 2,
     },
-    .decode = literals_board_hidden_decode_,
-    .encode = literals_board_hidden_encode_,
+    .decode = literals_board_private_decode_,
+    .encode = literals_board_private_encode_,
 };
 
-/* ---- places ---- */
+/* ---- cursors ---- */
 
 /* ---- board ---- */
 
 void literals_board_set_shape(struct literals_board_call *call,
                               const struct literals_shape *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 1, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 1, value);
 }
 
 void literals_board_set_only(struct literals_board_call *call,
                              const struct literals_only_list *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 2, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 2, value);
 }
 
 void literals_board_append_only(struct literals_board_call *call,
                                 const struct literals_only *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 2, ZKT_LAST, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 2, ZKT_LAST, item);
 }
 
 void literals_board_insert_only(struct literals_board_call *call, size_t index,
                                 const struct literals_only *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 2, index, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 2, index, item);
 }
 
 void literals_board_replace_only(struct literals_board_call *call, size_t index,
                                  const struct literals_only *item)
 {
-    zkt_state_replace(zkt_call_place(call->zkt), 2, index, item);
+    zkt_state_replace(zkt_call_cursor(call->zkt), 2, index, item);
 }
 
 void literals_board_remove_only(struct literals_board_call *call, size_t index,
                                 size_t count)
 {
-    zkt_state_remove(zkt_call_place(call->zkt), 2, index, count);
+    zkt_state_remove(zkt_call_cursor(call->zkt), 2, index, count);
 }
 
 void literals_board_clear_only(struct literals_board_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 2);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 2);
 }
 
 struct literals_only_ref literals_board_edit_only(
     struct literals_board_call *call, size_t index)
 {
     return (struct literals_only_ref){
-        zkt_state_edit_item(zkt_call_place(call->zkt), 2, index),
+        zkt_state_edit_item(zkt_call_cursor(call->zkt), 2, index),
     };
 }
 
 void literals_board_set_square(struct literals_board_call *call,
                                const struct literals_square *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 3, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 3, value);
 }
 
 struct literals_square_ref literals_board_edit_square(
     struct literals_board_call *call)
 {
     return (struct literals_square_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 3),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 3),
     };
 }
 
 void literals_board_set_secret(struct literals_board_call *call,
                                const struct literals_secret *value)
 {
-    zkt_state_set(zkt_call_hidden_place(call->zkt), 1, value);
+    zkt_state_set(zkt_call_private_cursor(call->zkt), 1, value);
 }
 
 struct literals_secret_ref literals_board_edit_secret(
     struct literals_board_call *call)
 {
     return (struct literals_secret_ref){
-        zkt_state_edit(zkt_call_hidden_place(call->zkt), 1),
+        zkt_state_edit(zkt_call_private_cursor(call->zkt), 1),
     };
 }
 
@@ -272,26 +272,27 @@ static enum zkt_status literals_board__draw_finish_(struct zkt_call *zkt,
     struct literals_board_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return ((literals_board__draw_then_ *)then)(&call, input, result, user);
 }
 
-struct literals_board_draw_later *literals_board_defer_draw(
+struct literals_board_draw_deferred *literals_board_defer_draw(
     struct literals_board_call *call)
 {
-    return (struct literals_board_draw_later *)zkt_call_defer(call->zkt, 0);
+    return (struct literals_board_draw_deferred *)zkt_call_defer(call->zkt, 0);
 }
 
 void literals_board_resume_draw(
-    struct literals_board_draw_later *later,
+    struct literals_board_draw_deferred *deferred,
     enum zkt_status (*then)(struct literals_board_call *call,
                             const struct literals_board_draw_input *in,
                             struct literals_circle *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, literals_board__draw_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        literals_board__draw_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status literals_board__ping_then_(
@@ -307,26 +308,27 @@ static enum zkt_status literals_board__ping_finish_(struct zkt_call *zkt,
     struct literals_board_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return ((literals_board__ping_then_ *)then)(&call, input, result, user);
 }
 
-struct literals_board_ping_later *literals_board_defer_ping(
+struct literals_board_ping_deferred *literals_board_defer_ping(
     struct literals_board_call *call)
 {
-    return (struct literals_board_ping_later *)zkt_call_defer(call->zkt, 1);
+    return (struct literals_board_ping_deferred *)zkt_call_defer(call->zkt, 1);
 }
 
 void literals_board_resume_ping(
-    struct literals_board_ping_later *later,
+    struct literals_board_ping_deferred *deferred,
     enum zkt_status (*then)(struct literals_board_call *call,
                             const struct literals_board_ping_input *in,
                             struct literals_only *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, literals_board__ping_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        literals_board__ping_finish_, (void (*)(void))then,
+                        user);
 }
 
 static enum zkt_status literals_board__draw_invoke_(struct zkt_call *zkt,
@@ -338,7 +340,7 @@ static enum zkt_status literals_board__draw_invoke_(struct zkt_call *zkt,
     struct literals_board_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return (own->draw)(&call, input, result);
 }
@@ -352,7 +354,7 @@ static enum zkt_status literals_board__ping_invoke_(struct zkt_call *zkt,
     struct literals_board_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return (own->ping)(&call, input, result);
 }
@@ -399,7 +401,7 @@ static int literals_board_find_(struct zkt_str name)
 static const struct zkt_actor literals_board_actor_ = {
     .name = ZKT_STR_INIT("board"),
     .state = &literals_board_state_type_,
-    .hidden = &literals_board_hidden_type_,
+    .private_state = &literals_board_private_type_,
     .methods = literals_board_methods_,
     .method_count = 2,
     .events = literals_board_events_,

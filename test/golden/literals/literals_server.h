@@ -12,7 +12,7 @@ extern "C" {
 
 /* The values of fields that have just one. */
 #define LITERALS_SECRET_LEVEL -9007199254740991
-#define LITERALS_BOARD_HIDDEN_NOTE "hidden"
+#define LITERALS_BOARD_PRIVATE_NOTE "hidden"
 
 struct literals_secret {
     /* C has no empty structs. */
@@ -29,7 +29,7 @@ struct literals_secret *literals_secret_dup(
 /** Frees a copy; takes NULL. */
 void literals_secret_free(struct literals_secret *copy);
 
-struct literals_board_hidden {
+struct literals_board_private {
     struct literals_secret secret;
 };
 
@@ -38,7 +38,7 @@ struct literals_board_hidden {
 struct literals_board_call {
     struct zkt_call *zkt;
     const struct literals_board_state *state;
-    const struct literals_board_hidden *hidden;
+    const struct literals_board_private *private_state;
 };
 
 /** The handlers of board; all of them must be set. */
@@ -68,15 +68,15 @@ struct zkt_app literals_app(const struct literals_handlers *handlers);
  */
 
 struct literals_only_ref {
-    struct zkt_place *at;
+    struct zkt_cursor *at;
 };
 
 struct literals_square_ref {
-    struct zkt_place *at;
+    struct zkt_cursor *at;
 };
 
 struct literals_secret_ref {
-    struct zkt_place *at;
+    struct zkt_cursor *at;
 };
 
 /*
@@ -125,20 +125,20 @@ void literals_board_emit_drawn(struct literals_board_call *call,
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct literals_board_draw_later;
-struct literals_board_draw_later *literals_board_defer_draw(
+struct literals_board_draw_deferred;
+struct literals_board_draw_deferred *literals_board_defer_draw(
     struct literals_board_call *call);
 void literals_board_resume_draw(
-    struct literals_board_draw_later *later,
+    struct literals_board_draw_deferred *deferred,
     enum zkt_status (*then)(struct literals_board_call *call,
                             const struct literals_board_draw_input *in,
                             struct literals_circle *out, void *user),
     void *user);
-struct literals_board_ping_later;
-struct literals_board_ping_later *literals_board_defer_ping(
+struct literals_board_ping_deferred;
+struct literals_board_ping_deferred *literals_board_defer_ping(
     struct literals_board_call *call);
 void literals_board_resume_ping(
-    struct literals_board_ping_later *later,
+    struct literals_board_ping_deferred *deferred,
     enum zkt_status (*then)(struct literals_board_call *call,
                             const struct literals_board_ping_input *in,
                             struct literals_only *out, void *user),

@@ -3,7 +3,7 @@
 
 #include "zocket/codec.h"
 
-/* ---- places ---- */
+/* ---- cursors ---- */
 
 void odd_keywords_set_delete(struct odd_keywords_ref ref, struct zkt_str value)
 {
@@ -577,145 +577,145 @@ void odd_right_set_level(struct odd_right_ref ref, enum odd_level value)
 
 void odd_everything_set_flag(struct odd_everything_call *call, bool value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 0, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 0, &value);
 }
 
 void odd_everything_set_level(struct odd_everything_call *call,
                               enum odd_level value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 1, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 1, &value);
 }
 
 void odd_everything_set_keywords(struct odd_everything_call *call,
                                  const struct odd_keywords *value)
 {
     const struct odd_keywords_opt some = { true, *value };
-    zkt_state_set(zkt_call_place(call->zkt), 2, &some);
+    zkt_state_set(zkt_call_cursor(call->zkt), 2, &some);
 }
 
 void odd_everything_unset_keywords(struct odd_everything_call *call)
 {
-    zkt_state_unset(zkt_call_place(call->zkt), 2);
+    zkt_state_unset(zkt_call_cursor(call->zkt), 2);
 }
 
 struct odd_keywords_ref odd_everything_edit_keywords(
     struct odd_everything_call *call)
 {
     return (struct odd_keywords_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 2),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 2),
     };
 }
 
 void odd_everything_set_defaults(struct odd_everything_call *call,
                                  const struct odd_defaults_list *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 3, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 3, value);
 }
 
 void odd_everything_append_defaults(struct odd_everything_call *call,
                                     const struct odd_defaults *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 3, ZKT_LAST, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 3, ZKT_LAST, item);
 }
 
 void odd_everything_insert_defaults(struct odd_everything_call *call,
                                     size_t index,
                                     const struct odd_defaults *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 3, index, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 3, index, item);
 }
 
 void odd_everything_replace_defaults(struct odd_everything_call *call,
                                      size_t index,
                                      const struct odd_defaults *item)
 {
-    zkt_state_replace(zkt_call_place(call->zkt), 3, index, item);
+    zkt_state_replace(zkt_call_cursor(call->zkt), 3, index, item);
 }
 
 void odd_everything_remove_defaults(struct odd_everything_call *call,
                                     size_t index, size_t count)
 {
-    zkt_state_remove(zkt_call_place(call->zkt), 3, index, count);
+    zkt_state_remove(zkt_call_cursor(call->zkt), 3, index, count);
 }
 
 void odd_everything_clear_defaults(struct odd_everything_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 3);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 3);
 }
 
 struct odd_defaults_ref odd_everything_edit_defaults(
     struct odd_everything_call *call, size_t index)
 {
     return (struct odd_defaults_ref){
-        zkt_state_edit_item(zkt_call_place(call->zkt), 3, index),
+        zkt_state_edit_item(zkt_call_cursor(call->zkt), 3, index),
     };
 }
 
 void odd_everything_put_tree(struct odd_everything_call *call,
                              struct zkt_str key, const struct odd_node *value)
 {
-    zkt_state_put(zkt_call_place(call->zkt), 4, key, value);
+    zkt_state_put(zkt_call_cursor(call->zkt), 4, key, value);
 }
 
 void odd_everything_remove_tree(struct odd_everything_call *call,
                                 struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_place(call->zkt), 4, key);
+    zkt_state_delete(zkt_call_cursor(call->zkt), 4, key);
 }
 
 void odd_everything_clear_tree(struct odd_everything_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 4);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 4);
 }
 
 struct odd_node_ref odd_everything_edit_tree(struct odd_everything_call *call,
                                              struct zkt_str key)
 {
     return (struct odd_node_ref){
-        zkt_state_edit_entry(zkt_call_place(call->zkt), 4, key),
+        zkt_state_edit_entry(zkt_call_cursor(call->zkt), 4, key),
     };
 }
 
 void odd_everything_set_grid(struct odd_everything_call *call,
                              const struct odd_int32_list_list *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 5, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 5, value);
 }
 
 void odd_everything_append_grid(struct odd_everything_call *call,
                                 const struct zkt_int32_list *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 5, ZKT_LAST, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 5, ZKT_LAST, item);
 }
 
 void odd_everything_insert_grid(struct odd_everything_call *call, size_t index,
                                 const struct zkt_int32_list *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 5, index, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 5, index, item);
 }
 
 void odd_everything_replace_grid(struct odd_everything_call *call, size_t index,
                                  const struct zkt_int32_list *item)
 {
-    zkt_state_replace(zkt_call_place(call->zkt), 5, index, item);
+    zkt_state_replace(zkt_call_cursor(call->zkt), 5, index, item);
 }
 
 void odd_everything_remove_grid(struct odd_everything_call *call, size_t index,
                                 size_t count)
 {
-    zkt_state_remove(zkt_call_place(call->zkt), 5, index, count);
+    zkt_state_remove(zkt_call_cursor(call->zkt), 5, index, count);
 }
 
 void odd_everything_clear_grid(struct odd_everything_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 5);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 5);
 }
 
 struct zkt_int32_list_ref odd_everything_edit_grid(
     struct odd_everything_call *call, size_t index)
 {
     return (struct zkt_int32_list_ref){
-        zkt_state_edit_item(zkt_call_place(call->zkt), 5, index),
+        zkt_state_edit_item(zkt_call_cursor(call->zkt), 5, index),
     };
 }
 
@@ -723,70 +723,70 @@ void odd_everything_put_series(struct odd_everything_call *call,
                                struct zkt_str key,
                                const struct zkt_int32_list *value)
 {
-    zkt_state_put(zkt_call_place(call->zkt), 6, key, value);
+    zkt_state_put(zkt_call_cursor(call->zkt), 6, key, value);
 }
 
 void odd_everything_remove_series(struct odd_everything_call *call,
                                   struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_place(call->zkt), 6, key);
+    zkt_state_delete(zkt_call_cursor(call->zkt), 6, key);
 }
 
 void odd_everything_clear_series(struct odd_everything_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 6);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 6);
 }
 
 struct zkt_int32_list_ref odd_everything_edit_series(
     struct odd_everything_call *call, struct zkt_str key)
 {
     return (struct zkt_int32_list_ref){
-        zkt_state_edit_entry(zkt_call_place(call->zkt), 6, key),
+        zkt_state_edit_entry(zkt_call_cursor(call->zkt), 6, key),
     };
 }
 
 void odd_everything_set_tables(struct odd_everything_call *call,
                                const struct odd_str_map_list_list *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 7, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 7, value);
 }
 
 void odd_everything_append_tables(struct odd_everything_call *call,
                                   const struct odd_str_map_list *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 7, ZKT_LAST, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 7, ZKT_LAST, item);
 }
 
 void odd_everything_insert_tables(struct odd_everything_call *call,
                                   size_t index,
                                   const struct odd_str_map_list *item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 7, index, item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 7, index, item);
 }
 
 void odd_everything_replace_tables(struct odd_everything_call *call,
                                    size_t index,
                                    const struct odd_str_map_list *item)
 {
-    zkt_state_replace(zkt_call_place(call->zkt), 7, index, item);
+    zkt_state_replace(zkt_call_cursor(call->zkt), 7, index, item);
 }
 
 void odd_everything_remove_tables(struct odd_everything_call *call,
                                   size_t index, size_t count)
 {
-    zkt_state_remove(zkt_call_place(call->zkt), 7, index, count);
+    zkt_state_remove(zkt_call_cursor(call->zkt), 7, index, count);
 }
 
 void odd_everything_clear_tables(struct odd_everything_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 7);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 7);
 }
 
 struct odd_str_map_list_ref odd_everything_edit_tables(
     struct odd_everything_call *call, size_t index)
 {
     return (struct odd_str_map_list_ref){
-        zkt_state_edit_item(zkt_call_place(call->zkt), 7, index),
+        zkt_state_edit_item(zkt_call_cursor(call->zkt), 7, index),
     };
 }
 
@@ -794,25 +794,25 @@ void odd_everything_put_matrix(struct odd_everything_call *call,
                                struct zkt_str key,
                                const struct odd_left_map *value)
 {
-    zkt_state_put(zkt_call_place(call->zkt), 8, key, value);
+    zkt_state_put(zkt_call_cursor(call->zkt), 8, key, value);
 }
 
 void odd_everything_remove_matrix(struct odd_everything_call *call,
                                   struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_place(call->zkt), 8, key);
+    zkt_state_delete(zkt_call_cursor(call->zkt), 8, key);
 }
 
 void odd_everything_clear_matrix(struct odd_everything_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 8);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 8);
 }
 
 struct odd_left_map_ref odd_everything_edit_matrix(
     struct odd_everything_call *call, struct zkt_str key)
 {
     return (struct odd_left_map_ref){
-        zkt_state_edit_entry(zkt_call_place(call->zkt), 8, key),
+        zkt_state_edit_entry(zkt_call_cursor(call->zkt), 8, key),
     };
 }
 
@@ -820,148 +820,148 @@ void odd_everything_set_words(struct odd_everything_call *call,
                               const struct zkt_str_list *value)
 {
     const struct odd_str_list_opt some = { true, *value };
-    zkt_state_set(zkt_call_place(call->zkt), 9, &some);
+    zkt_state_set(zkt_call_cursor(call->zkt), 9, &some);
 }
 
 void odd_everything_unset_words(struct odd_everything_call *call)
 {
-    zkt_state_unset(zkt_call_place(call->zkt), 9);
+    zkt_state_unset(zkt_call_cursor(call->zkt), 9);
 }
 
 void odd_everything_append_words(struct odd_everything_call *call,
                                  struct zkt_str item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 9, ZKT_LAST, &item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 9, ZKT_LAST, &item);
 }
 
 void odd_everything_insert_words(struct odd_everything_call *call, size_t index,
                                  struct zkt_str item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 9, index, &item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 9, index, &item);
 }
 
 void odd_everything_replace_words(struct odd_everything_call *call,
                                   size_t index, struct zkt_str item)
 {
-    zkt_state_replace(zkt_call_place(call->zkt), 9, index, &item);
+    zkt_state_replace(zkt_call_cursor(call->zkt), 9, index, &item);
 }
 
 void odd_everything_remove_words(struct odd_everything_call *call, size_t index,
                                  size_t count)
 {
-    zkt_state_remove(zkt_call_place(call->zkt), 9, index, count);
+    zkt_state_remove(zkt_call_cursor(call->zkt), 9, index, count);
 }
 
 void odd_everything_clear_words(struct odd_everything_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 9);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 9);
 }
 
 void odd_everything_set_scores(struct odd_everything_call *call,
                                const struct zkt_float64_map *value)
 {
     const struct odd_float64_map_opt some = { true, *value };
-    zkt_state_set(zkt_call_place(call->zkt), 10, &some);
+    zkt_state_set(zkt_call_cursor(call->zkt), 10, &some);
 }
 
 void odd_everything_unset_scores(struct odd_everything_call *call)
 {
-    zkt_state_unset(zkt_call_place(call->zkt), 10);
+    zkt_state_unset(zkt_call_cursor(call->zkt), 10);
 }
 
 void odd_everything_put_scores(struct odd_everything_call *call,
                                struct zkt_str key, double value)
 {
-    zkt_state_put(zkt_call_place(call->zkt), 10, key, &value);
+    zkt_state_put(zkt_call_cursor(call->zkt), 10, key, &value);
 }
 
 void odd_everything_remove_scores(struct odd_everything_call *call,
                                   struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_place(call->zkt), 10, key);
+    zkt_state_delete(zkt_call_cursor(call->zkt), 10, key);
 }
 
 void odd_everything_clear_scores(struct odd_everything_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 10);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 10);
 }
 
 void odd_everything_set_picture(struct odd_everything_call *call,
                                 const struct odd_node *value)
 {
     const struct odd_node_opt some = { true, *value };
-    zkt_state_set(zkt_call_place(call->zkt), 11, &some);
+    zkt_state_set(zkt_call_cursor(call->zkt), 11, &some);
 }
 
 void odd_everything_unset_picture(struct odd_everything_call *call)
 {
-    zkt_state_unset(zkt_call_place(call->zkt), 11);
+    zkt_state_unset(zkt_call_cursor(call->zkt), 11);
 }
 
 struct odd_node_ref odd_everything_edit_picture(
     struct odd_everything_call *call)
 {
     return (struct odd_node_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 11),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 11),
     };
 }
 
 void odd_everything_set_levels(struct odd_everything_call *call,
                                const struct odd_level_list *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 12, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 12, value);
 }
 
 void odd_everything_append_levels(struct odd_everything_call *call,
                                   enum odd_level item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 12, ZKT_LAST, &item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 12, ZKT_LAST, &item);
 }
 
 void odd_everything_insert_levels(struct odd_everything_call *call,
                                   size_t index, enum odd_level item)
 {
-    zkt_state_insert(zkt_call_place(call->zkt), 12, index, &item);
+    zkt_state_insert(zkt_call_cursor(call->zkt), 12, index, &item);
 }
 
 void odd_everything_replace_levels(struct odd_everything_call *call,
                                    size_t index, enum odd_level item)
 {
-    zkt_state_replace(zkt_call_place(call->zkt), 12, index, &item);
+    zkt_state_replace(zkt_call_cursor(call->zkt), 12, index, &item);
 }
 
 void odd_everything_remove_levels(struct odd_everything_call *call,
                                   size_t index, size_t count)
 {
-    zkt_state_remove(zkt_call_place(call->zkt), 12, index, count);
+    zkt_state_remove(zkt_call_cursor(call->zkt), 12, index, count);
 }
 
 void odd_everything_clear_levels(struct odd_everything_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 12);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 12);
 }
 
 void odd_everything_put_singles(struct odd_everything_call *call,
                                 struct zkt_str key, enum odd_single value)
 {
-    zkt_state_put(zkt_call_place(call->zkt), 13, key, &value);
+    zkt_state_put(zkt_call_cursor(call->zkt), 13, key, &value);
 }
 
 void odd_everything_remove_singles(struct odd_everything_call *call,
                                    struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_place(call->zkt), 13, key);
+    zkt_state_delete(zkt_call_cursor(call->zkt), 13, key);
 }
 
 void odd_everything_clear_singles(struct odd_everything_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 13);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 13);
 }
 
 void odd_everything_set_delete(struct odd_everything_call *call,
                                struct zkt_str value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 14, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 14, &value);
 }
 
 void odd_everything_emit_none(struct odd_everything_call *call,
@@ -1023,21 +1023,23 @@ static enum zkt_status odd_everything__delete_finish_(struct zkt_call *zkt,
     return ((odd_everything__delete_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_delete_later *odd_everything_defer_delete(
+struct odd_everything_delete_deferred *odd_everything_defer_delete(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_delete_later *)zkt_call_defer(call->zkt, 0);
+    return (struct odd_everything_delete_deferred *)zkt_call_defer(call->zkt,
+                                                                   0);
 }
 
 void odd_everything_resume_delete(
-    struct odd_everything_delete_later *later,
+    struct odd_everything_delete_deferred *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_everything_delete_input *in,
                             struct odd_keywords *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_everything__delete_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__delete_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status odd_everything__scalar_then_(
@@ -1053,20 +1055,22 @@ static enum zkt_status odd_everything__scalar_finish_(struct zkt_call *zkt,
     return ((odd_everything__scalar_then_ *)then)(&call, in, result, user);
 }
 
-struct odd_everything_scalar_later *odd_everything_defer_scalar(
+struct odd_everything_scalar_deferred *odd_everything_defer_scalar(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_scalar_later *)zkt_call_defer(call->zkt, 1);
+    return (struct odd_everything_scalar_deferred *)zkt_call_defer(call->zkt,
+                                                                   1);
 }
 
 void odd_everything_resume_scalar(
-    struct odd_everything_scalar_later *later,
+    struct odd_everything_scalar_deferred *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, int32_t in,
                             int32_t *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_everything__scalar_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__scalar_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status odd_everything__text_then_(
@@ -1083,20 +1087,21 @@ static enum zkt_status odd_everything__text_finish_(struct zkt_call *zkt,
     return ((odd_everything__text_then_ *)then)(&call, in, result, user);
 }
 
-struct odd_everything_text_later *odd_everything_defer_text(
+struct odd_everything_text_deferred *odd_everything_defer_text(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_text_later *)zkt_call_defer(call->zkt, 2);
+    return (struct odd_everything_text_deferred *)zkt_call_defer(call->zkt, 2);
 }
 
 void odd_everything_resume_text(
-    struct odd_everything_text_later *later,
+    struct odd_everything_text_deferred *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, struct zkt_str in,
                             struct zkt_str *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_everything__text_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__text_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status odd_everything__node_then_(
@@ -1112,21 +1117,22 @@ static enum zkt_status odd_everything__node_finish_(struct zkt_call *zkt,
     return ((odd_everything__node_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_node_later *odd_everything_defer_node(
+struct odd_everything_node_deferred *odd_everything_defer_node(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_node_later *)zkt_call_defer(call->zkt, 3);
+    return (struct odd_everything_node_deferred *)zkt_call_defer(call->zkt, 3);
 }
 
 void odd_everything_resume_node(
-    struct odd_everything_node_later *later,
+    struct odd_everything_node_deferred *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_node *in,
                             struct odd_node_list *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_everything__node_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__node_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status odd_everything__nothing_then_(
@@ -1143,19 +1149,21 @@ static enum zkt_status odd_everything__nothing_finish_(struct zkt_call *zkt,
     return ((odd_everything__nothing_then_ *)then)(&call, user);
 }
 
-struct odd_everything_nothing_later *odd_everything_defer_nothing(
+struct odd_everything_nothing_deferred *odd_everything_defer_nothing(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_nothing_later *)zkt_call_defer(call->zkt, 4);
+    return (struct odd_everything_nothing_deferred *)zkt_call_defer(call->zkt,
+                                                                    4);
 }
 
 void odd_everything_resume_nothing(
-    struct odd_everything_nothing_later *later,
+    struct odd_everything_nothing_deferred *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_everything__nothing_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__nothing_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status odd_everything__level_then_(
@@ -1172,20 +1180,21 @@ static enum zkt_status odd_everything__level_finish_(struct zkt_call *zkt,
     return ((odd_everything__level_then_ *)then)(&call, in, result, user);
 }
 
-struct odd_everything_level_later *odd_everything_defer_level(
+struct odd_everything_level_deferred *odd_everything_defer_level(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_level_later *)zkt_call_defer(call->zkt, 5);
+    return (struct odd_everything_level_deferred *)zkt_call_defer(call->zkt, 5);
 }
 
 void odd_everything_resume_level(
-    struct odd_everything_level_later *later,
+    struct odd_everything_level_deferred *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, enum odd_level in,
                             enum odd_level *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_everything__level_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__level_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status odd_everything__items_then_(
@@ -1201,21 +1210,22 @@ static enum zkt_status odd_everything__items_finish_(struct zkt_call *zkt,
     return ((odd_everything__items_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_items_later *odd_everything_defer_items(
+struct odd_everything_items_deferred *odd_everything_defer_items(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_items_later *)zkt_call_defer(call->zkt, 6);
+    return (struct odd_everything_items_deferred *)zkt_call_defer(call->zkt, 6);
 }
 
 void odd_everything_resume_items(
-    struct odd_everything_items_later *later,
+    struct odd_everything_items_deferred *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_node_list *in,
                             struct odd_node_list_map *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_everything__items_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__items_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status odd_everything__flags_then_(
@@ -1231,21 +1241,22 @@ static enum zkt_status odd_everything__flags_finish_(struct zkt_call *zkt,
     return ((odd_everything__flags_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_flags_later *odd_everything_defer_flags(
+struct odd_everything_flags_deferred *odd_everything_defer_flags(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_flags_later *)zkt_call_defer(call->zkt, 7);
+    return (struct odd_everything_flags_deferred *)zkt_call_defer(call->zkt, 7);
 }
 
 void odd_everything_resume_flags(
-    struct odd_everything_flags_later *later,
+    struct odd_everything_flags_deferred *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct zkt_bool_map *in, bool *out,
                             void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_everything__flags_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__flags_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status odd_everything__empty_then_(
@@ -1261,21 +1272,22 @@ static enum zkt_status odd_everything__empty_finish_(struct zkt_call *zkt,
     return ((odd_everything__empty_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_empty_later *odd_everything_defer_empty(
+struct odd_everything_empty_deferred *odd_everything_defer_empty(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_empty_later *)zkt_call_defer(call->zkt, 8);
+    return (struct odd_everything_empty_deferred *)zkt_call_defer(call->zkt, 8);
 }
 
 void odd_everything_resume_empty(
-    struct odd_everything_empty_later *later,
+    struct odd_everything_empty_deferred *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_empty *in, struct odd_empty *out,
                             void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_everything__empty_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__empty_finish_, (void (*)(void))then,
+                        user);
 }
 
 typedef enum zkt_status odd_everything__odd_then_(
@@ -1291,21 +1303,22 @@ static enum zkt_status odd_everything__odd_finish_(struct zkt_call *zkt,
     return ((odd_everything__odd_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_odd_later *odd_everything_defer_odd(
+struct odd_everything_odd_deferred *odd_everything_defer_odd(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_odd_later *)zkt_call_defer(call->zkt, 9);
+    return (struct odd_everything_odd_deferred *)zkt_call_defer(call->zkt, 9);
 }
 
 void odd_everything_resume_odd(
-    struct odd_everything_odd_later *later,
+    struct odd_everything_odd_deferred *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_everything_odd_input *in,
                             double *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_everything__odd_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__odd_finish_, (void (*)(void))then,
+                        user);
 }
 
 static enum zkt_status odd_everything__delete_invoke_(struct zkt_call *zkt,
@@ -1630,24 +1643,24 @@ static const struct zkt_actor odd_everything_actor_ = {
 void odd_mute_set_left(struct odd_mute_call *call, const struct odd_left *value)
 {
     const struct odd_left_opt some = { true, *value };
-    zkt_state_set(zkt_call_place(call->zkt), 0, &some);
+    zkt_state_set(zkt_call_cursor(call->zkt), 0, &some);
 }
 
 void odd_mute_unset_left(struct odd_mute_call *call)
 {
-    zkt_state_unset(zkt_call_place(call->zkt), 0);
+    zkt_state_unset(zkt_call_cursor(call->zkt), 0);
 }
 
 struct odd_left_ref odd_mute_edit_left(struct odd_mute_call *call)
 {
     return (struct odd_left_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 0),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 0),
     };
 }
 
 void odd_mute_set_title(struct odd_mute_call *call, struct zkt_str value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 1, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 1, &value);
 }
 
 static int odd_mute_find_(struct zkt_str name)
@@ -1679,19 +1692,20 @@ static enum zkt_status odd_stateless__ping_finish_(struct zkt_call *zkt,
     return ((odd_stateless__ping_then_ *)then)(&call, user);
 }
 
-struct odd_stateless_ping_later *odd_stateless_defer_ping(
+struct odd_stateless_ping_deferred *odd_stateless_defer_ping(
     struct odd_stateless_call *call)
 {
-    return (struct odd_stateless_ping_later *)zkt_call_defer(call->zkt, 0);
+    return (struct odd_stateless_ping_deferred *)zkt_call_defer(call->zkt, 0);
 }
 
 void odd_stateless_resume_ping(
-    struct odd_stateless_ping_later *later,
+    struct odd_stateless_ping_deferred *deferred,
     enum zkt_status (*then)(struct odd_stateless_call *call, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, odd_stateless__ping_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_stateless__ping_finish_, (void (*)(void))then,
+                        user);
 }
 
 static enum zkt_status odd_stateless__ping_invoke_(struct zkt_call *zkt,

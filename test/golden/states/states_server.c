@@ -3,9 +3,9 @@
 
 #include "zocket/codec.h"
 
-/* ---- struct states_lobby_hidden ---- */
+/* ---- struct states_lobby_private ---- */
 
-static const struct states_lobby_hidden states_lobby_hidden_defaults_ = {
+static const struct states_lobby_private states_lobby_private_defaults_ = {
     .last = {
         .title = ZKT_STR_INIT("none"),
         .count = 0,
@@ -13,20 +13,20 @@ static const struct states_lobby_hidden states_lobby_hidden_defaults_ = {
     },
 };
 
-static const struct zkt_field states_lobby_hidden_fields_[] = {
+static const struct zkt_field states_lobby_private_fields_[] = {
     {
         .name = ZKT_STR_INIT("last"),
-        .offset = offsetof(struct states_lobby_hidden, last),
+        .offset = offsetof(struct states_lobby_private, last),
         .type = &states_room_state_type_,
-        .default_value = &states_lobby_hidden_defaults_.last,
+        .default_value = &states_lobby_private_defaults_.last,
     },
 };
 
-static bool states_lobby_hidden_decode_(struct zkt_reader *reader,
-                                        const struct zkt_type *type,
-                                        void *value)
+static bool states_lobby_private_decode_(struct zkt_reader *reader,
+                                         const struct zkt_type *type,
+                                         void *value)
 {
-    struct states_lobby_hidden *out = value;
+    struct states_lobby_private *out = value;
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
         return false;
@@ -47,11 +47,11 @@ static bool states_lobby_hidden_decode_(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void states_lobby_hidden_encode_(struct zkt_writer *writer,
-                                        const struct zkt_type *type,
-                                        const void *value)
+static void states_lobby_private_encode_(struct zkt_writer *writer,
+                                         const struct zkt_type *type,
+                                         const void *value)
 {
-    const struct states_lobby_hidden *in = value;
+    const struct states_lobby_private *in = value;
     const size_t begin = zkt_write_begin(writer);
     (void)type;
     ZKT_WRITE(writer, ",\"last\":");
@@ -59,20 +59,20 @@ static void states_lobby_hidden_encode_(struct zkt_writer *writer,
     zkt_write_end(writer, begin);
 }
 
-static const struct zkt_type states_lobby_hidden_type_ = {
+static const struct zkt_type states_lobby_private_type_ = {
     .kind = ZKT_KIND_STRUCT,
-    .size = sizeof(struct states_lobby_hidden),
+    .size = sizeof(struct states_lobby_private),
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "lobby.private",
-        .fields = states_lobby_hidden_fields_,
+        .fields = states_lobby_private_fields_,
         .count = 1,
     },
-    .decode = states_lobby_hidden_decode_,
-    .encode = states_lobby_hidden_encode_,
+    .decode = states_lobby_private_decode_,
+    .encode = states_lobby_private_encode_,
 };
 
-/* ---- places ---- */
+/* ---- cursors ---- */
 
 void states_room_state_set_title(struct states_room_state_ref ref,
                                  struct zkt_str value)
@@ -154,44 +154,44 @@ struct states_room_state_ref states_lobby_state_edit_by_id(
 
 void states_room_set_title(struct states_room_call *call, struct zkt_str value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 0, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 0, &value);
 }
 
 void states_room_set_count(struct states_room_call *call, int32_t value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 1, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 1, &value);
 }
 
 void states_room_set_inner(struct states_room_call *call,
                            const struct states_room_state *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 2, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 2, &value);
 }
 
 void states_room_unset_inner(struct states_room_call *call)
 {
-    zkt_state_unset(zkt_call_place(call->zkt), 2);
+    zkt_state_unset(zkt_call_cursor(call->zkt), 2);
 }
 
 struct states_room_state_ref states_room_edit_inner(
     struct states_room_call *call)
 {
     return (struct states_room_state_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 2),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 2),
     };
 }
 
 void states_room_set_other(struct states_room_call *call,
                            const struct states_lobby_state *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 3, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 3, value);
 }
 
 struct states_lobby_state_ref states_room_edit_other(
     struct states_room_call *call)
 {
     return (struct states_lobby_state_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 3),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 3),
     };
 }
 
@@ -216,20 +216,20 @@ static enum zkt_status states_room__get_finish_(struct zkt_call *zkt,
     return ((states_room__get_then_ *)then)(&call, result, user);
 }
 
-struct states_room_get_later *states_room_defer_get(
+struct states_room_get_deferred *states_room_defer_get(
     struct states_room_call *call)
 {
-    return (struct states_room_get_later *)zkt_call_defer(call->zkt, 0);
+    return (struct states_room_get_deferred *)zkt_call_defer(call->zkt, 0);
 }
 
 void states_room_resume_get(
-    struct states_room_get_later *later,
+    struct states_room_get_deferred *deferred,
     enum zkt_status (*then)(struct states_room_call *call,
                             struct states_room_state *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, states_room__get_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        states_room__get_finish_, (void (*)(void))then, user);
 }
 
 typedef enum zkt_status states_room__set_then_(
@@ -246,20 +246,20 @@ static enum zkt_status states_room__set_finish_(struct zkt_call *zkt,
     return ((states_room__set_then_ *)then)(&call, input, user);
 }
 
-struct states_room_set_later *states_room_defer_set(
+struct states_room_set_deferred *states_room_defer_set(
     struct states_room_call *call)
 {
-    return (struct states_room_set_later *)zkt_call_defer(call->zkt, 1);
+    return (struct states_room_set_deferred *)zkt_call_defer(call->zkt, 1);
 }
 
 void states_room_resume_set(
-    struct states_room_set_later *later,
+    struct states_room_set_deferred *deferred,
     enum zkt_status (*then)(struct states_room_call *call,
                             const struct states_room_state *in, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, states_room__set_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        states_room__set_finish_, (void (*)(void))then, user);
 }
 
 typedef enum zkt_status states_room__both_then_(
@@ -275,21 +275,21 @@ static enum zkt_status states_room__both_finish_(struct zkt_call *zkt,
     return ((states_room__both_then_ *)then)(&call, input, result, user);
 }
 
-struct states_room_both_later *states_room_defer_both(
+struct states_room_both_deferred *states_room_defer_both(
     struct states_room_call *call)
 {
-    return (struct states_room_both_later *)zkt_call_defer(call->zkt, 2);
+    return (struct states_room_both_deferred *)zkt_call_defer(call->zkt, 2);
 }
 
 void states_room_resume_both(
-    struct states_room_both_later *later,
+    struct states_room_both_deferred *deferred,
     enum zkt_status (*then)(struct states_room_call *call,
                             const struct states_room_both_input *in,
                             struct states_any *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, states_room__both_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        states_room__both_finish_, (void (*)(void))then, user);
 }
 
 static enum zkt_status states_room__get_invoke_(struct zkt_call *zkt,
@@ -386,45 +386,45 @@ static const struct zkt_actor states_room_actor_ = {
 
 void states_lobby_set_open(struct states_lobby_call *call, bool value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 0, &value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 0, &value);
 }
 
 void states_lobby_put_by_id(struct states_lobby_call *call, struct zkt_str key,
                             const struct states_room_state *value)
 {
-    zkt_state_put(zkt_call_place(call->zkt), 1, key, value);
+    zkt_state_put(zkt_call_cursor(call->zkt), 1, key, value);
 }
 
 void states_lobby_remove_by_id(struct states_lobby_call *call,
                                struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_place(call->zkt), 1, key);
+    zkt_state_delete(zkt_call_cursor(call->zkt), 1, key);
 }
 
 void states_lobby_clear_by_id(struct states_lobby_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 1);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 1);
 }
 
 struct states_room_state_ref states_lobby_edit_by_id(
     struct states_lobby_call *call, struct zkt_str key)
 {
     return (struct states_room_state_ref){
-        zkt_state_edit_entry(zkt_call_place(call->zkt), 1, key),
+        zkt_state_edit_entry(zkt_call_cursor(call->zkt), 1, key),
     };
 }
 
 void states_lobby_set_last(struct states_lobby_call *call,
                            const struct states_room_state *value)
 {
-    zkt_state_set(zkt_call_hidden_place(call->zkt), 0, value);
+    zkt_state_set(zkt_call_private_cursor(call->zkt), 0, value);
 }
 
 struct states_room_state_ref states_lobby_edit_last(
     struct states_lobby_call *call)
 {
     return (struct states_room_state_ref){
-        zkt_state_edit(zkt_call_hidden_place(call->zkt), 0),
+        zkt_state_edit(zkt_call_private_cursor(call->zkt), 0),
     };
 }
 
@@ -437,7 +437,7 @@ static int states_lobby_find_(struct zkt_str name)
 static const struct zkt_actor states_lobby_actor_ = {
     .name = ZKT_STR_INIT("lobby"),
     .state = &states_lobby_state_type_,
-    .hidden = &states_lobby_hidden_type_,
+    .private_state = &states_lobby_private_type_,
     .handlers_offset = offsetof(struct states_handlers, lobby),
     .find_method = states_lobby_find_,
 };
@@ -458,20 +458,20 @@ static enum zkt_status states_quiet__ask_finish_(struct zkt_call *zkt,
     return ((states_quiet__ask_then_ *)then)(&call, result, user);
 }
 
-struct states_quiet_ask_later *states_quiet_defer_ask(
+struct states_quiet_ask_deferred *states_quiet_defer_ask(
     struct states_quiet_call *call)
 {
-    return (struct states_quiet_ask_later *)zkt_call_defer(call->zkt, 0);
+    return (struct states_quiet_ask_deferred *)zkt_call_defer(call->zkt, 0);
 }
 
 void states_quiet_resume_ask(
-    struct states_quiet_ask_later *later,
+    struct states_quiet_ask_deferred *deferred,
     enum zkt_status (*then)(struct states_quiet_call *call,
                             struct states_lobby_state *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, states_quiet__ask_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        states_quiet__ask_finish_, (void (*)(void))then, user);
 }
 
 static enum zkt_status states_quiet__ask_invoke_(struct zkt_call *zkt,

@@ -3,25 +3,25 @@
 
 #include "zocket/codec.h"
 
-/* ---- struct wire_gate_hidden ---- */
+/* ---- struct wire_gate_private ---- */
 
-static const struct wire_gate_hidden wire_gate_hidden_defaults_ = {
+static const struct wire_gate_private wire_gate_private_defaults_ = {
     .secret_key = ZKT_STR_INIT(""),
 };
 
-static const struct zkt_field wire_gate_hidden_fields_[] = {
+static const struct zkt_field wire_gate_private_fields_[] = {
     {
         .name = ZKT_STR_INIT("secret-key"),
-        .offset = offsetof(struct wire_gate_hidden, secret_key),
+        .offset = offsetof(struct wire_gate_private, secret_key),
         .type = &zkt_type_string,
-        .default_value = &wire_gate_hidden_defaults_.secret_key,
+        .default_value = &wire_gate_private_defaults_.secret_key,
     },
 };
 
-static bool wire_gate_hidden_decode_(struct zkt_reader *reader,
-                                     const struct zkt_type *type, void *value)
+static bool wire_gate_private_decode_(struct zkt_reader *reader,
+                                      const struct zkt_type *type, void *value)
 {
-    struct wire_gate_hidden *out = value;
+    struct wire_gate_private *out = value;
     struct zkt_object object;
     if (!zkt_object_open(reader, type, value, &object)) {
         return false;
@@ -41,11 +41,11 @@ static bool wire_gate_hidden_decode_(struct zkt_reader *reader,
     return zkt_object_close(reader, type, value, &object);
 }
 
-static void wire_gate_hidden_encode_(struct zkt_writer *writer,
-                                     const struct zkt_type *type,
-                                     const void *value)
+static void wire_gate_private_encode_(struct zkt_writer *writer,
+                                      const struct zkt_type *type,
+                                      const void *value)
 {
-    const struct wire_gate_hidden *in = value;
+    const struct wire_gate_private *in = value;
     const size_t begin = zkt_write_begin(writer);
     (void)type;
     ZKT_WRITE(writer, ",\"secret-key\":");
@@ -53,20 +53,20 @@ static void wire_gate_hidden_encode_(struct zkt_writer *writer,
     zkt_write_end(writer, begin);
 }
 
-static const struct zkt_type wire_gate_hidden_type_ = {
+static const struct zkt_type wire_gate_private_type_ = {
     .kind = ZKT_KIND_STRUCT,
-    .size = sizeof(struct wire_gate_hidden),
+    .size = sizeof(struct wire_gate_private),
     .owns = true,
     .of.structs = &(const struct zkt_struct_info){
         .name = "gate.private",
-        .fields = wire_gate_hidden_fields_,
+        .fields = wire_gate_private_fields_,
         .count = 1,
     },
-    .decode = wire_gate_hidden_decode_,
-    .encode = wire_gate_hidden_encode_,
+    .decode = wire_gate_private_decode_,
+    .encode = wire_gate_private_encode_,
 };
 
-/* ---- places ---- */
+/* ---- cursors ---- */
 
 void wire_header_set_user_name(struct wire_header_ref ref, struct zkt_str value)
 {
@@ -159,49 +159,49 @@ void wire_header_set_plain(struct wire_header_ref ref, int64_t value)
 void wire_gate_set_last_header(struct wire_gate_call *call,
                                const struct wire_header *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 0, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 0, value);
 }
 
 struct wire_header_ref wire_gate_edit_last_header(struct wire_gate_call *call)
 {
     return (struct wire_header_ref){
-        zkt_state_edit(zkt_call_place(call->zkt), 0),
+        zkt_state_edit(zkt_call_cursor(call->zkt), 0),
     };
 }
 
 void wire_gate_set_door_state(struct wire_gate_call *call,
                               const struct wire_door *value)
 {
-    zkt_state_set(zkt_call_place(call->zkt), 1, value);
+    zkt_state_set(zkt_call_cursor(call->zkt), 1, value);
 }
 
 void wire_gate_put_per_user(struct wire_gate_call *call, struct zkt_str key,
                             const struct wire_header *value)
 {
-    zkt_state_put(zkt_call_place(call->zkt), 2, key, value);
+    zkt_state_put(zkt_call_cursor(call->zkt), 2, key, value);
 }
 
 void wire_gate_remove_per_user(struct wire_gate_call *call, struct zkt_str key)
 {
-    zkt_state_delete(zkt_call_place(call->zkt), 2, key);
+    zkt_state_delete(zkt_call_cursor(call->zkt), 2, key);
 }
 
 void wire_gate_clear_per_user(struct wire_gate_call *call)
 {
-    zkt_state_clear(zkt_call_place(call->zkt), 2);
+    zkt_state_clear(zkt_call_cursor(call->zkt), 2);
 }
 
 struct wire_header_ref wire_gate_edit_per_user(struct wire_gate_call *call,
                                                struct zkt_str key)
 {
     return (struct wire_header_ref){
-        zkt_state_edit_entry(zkt_call_place(call->zkt), 2, key),
+        zkt_state_edit_entry(zkt_call_cursor(call->zkt), 2, key),
     };
 }
 
 void wire_gate_set_secret_key(struct wire_gate_call *call, struct zkt_str value)
 {
-    zkt_state_set(zkt_call_hidden_place(call->zkt), 0, &value);
+    zkt_state_set(zkt_call_private_cursor(call->zkt), 0, &value);
 }
 
 void wire_gate_emit_moved(struct wire_gate_call *call,
@@ -223,25 +223,25 @@ static enum zkt_status wire_gate__set_finish_(struct zkt_call *zkt,
     struct wire_gate_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return ((wire_gate__set_then_ *)then)(&call, input, result, user);
 }
 
-struct wire_gate_set_later *wire_gate_defer_set(struct wire_gate_call *call)
+struct wire_gate_set_deferred *wire_gate_defer_set(struct wire_gate_call *call)
 {
-    return (struct wire_gate_set_later *)zkt_call_defer(call->zkt, 0);
+    return (struct wire_gate_set_deferred *)zkt_call_defer(call->zkt, 0);
 }
 
 void wire_gate_resume_set(
-    struct wire_gate_set_later *later,
+    struct wire_gate_set_deferred *deferred,
     enum zkt_status (*then)(struct wire_gate_call *call,
                             const struct wire_gate_set_input *in,
                             struct wire_door *out, void *user),
     void *user)
 {
-    zkt_later_resume((struct zkt_later *)later, wire_gate__set_finish_,
-                     (void (*)(void))then, user);
+    zkt_deferred_resume((struct zkt_deferred *)deferred, wire_gate__set_finish_,
+                        (void (*)(void))then, user);
 }
 
 static enum zkt_status wire_gate__set_invoke_(struct zkt_call *zkt,
@@ -252,7 +252,7 @@ static enum zkt_status wire_gate__set_invoke_(struct zkt_call *zkt,
     struct wire_gate_call call = {
         zkt,
         zkt_call_state(zkt),
-        zkt_call_hidden(zkt),
+        zkt_call_private_state(zkt),
     };
     return (own->set)(&call, input, result);
 }
@@ -289,7 +289,7 @@ static int wire_gate_find_(struct zkt_str name)
 static const struct zkt_actor wire_gate_actor_ = {
     .name = ZKT_STR_INIT("gate"),
     .state = &wire_gate_state_type_,
-    .hidden = &wire_gate_hidden_type_,
+    .private_state = &wire_gate_private_type_,
     .methods = wire_gate_methods_,
     .method_count = 1,
     .events = wire_gate_events_,

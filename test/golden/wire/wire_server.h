@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-struct wire_gate_hidden {
+struct wire_gate_private {
     struct zkt_str secret_key;
 };
 
@@ -19,7 +19,7 @@ struct wire_gate_hidden {
 struct wire_gate_call {
     struct zkt_call *zkt;
     const struct wire_gate_state *state;
-    const struct wire_gate_hidden *hidden;
+    const struct wire_gate_private *private_state;
 };
 
 /** The handlers of gate; all of them must be set. */
@@ -46,7 +46,7 @@ struct zkt_app wire_app(const struct wire_handlers *handlers);
  */
 
 struct wire_header_ref {
-    struct zkt_place *at;
+    struct zkt_cursor *at;
 };
 
 void wire_header_set_user_name(struct wire_header_ref ref,
@@ -113,10 +113,10 @@ void wire_gate_emit_moved(struct wire_gate_call *call,
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct wire_gate_set_later;
-struct wire_gate_set_later *wire_gate_defer_set(struct wire_gate_call *call);
+struct wire_gate_set_deferred;
+struct wire_gate_set_deferred *wire_gate_defer_set(struct wire_gate_call *call);
 void wire_gate_resume_set(
-    struct wire_gate_set_later *later,
+    struct wire_gate_set_deferred *deferred,
     enum zkt_status (*then)(struct wire_gate_call *call,
                             const struct wire_gate_set_input *in,
                             struct wire_door *out, void *user),

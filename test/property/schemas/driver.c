@@ -338,10 +338,10 @@ static void try_actor(const struct zkt_actor *actor, long rounds)
     try_first_state(actor->state);
     try_changes(actor->state, rounds);
     try_type(actor->state, rounds);
-    if (actor->hidden != NULL) {
-        try_first_state(actor->hidden);
-        try_changes(actor->hidden, rounds);
-        try_type(actor->hidden, rounds);
+    if (actor->private_state != NULL) {
+        try_first_state(actor->private_state);
+        try_changes(actor->private_state, rounds);
+        try_type(actor->private_state, rounds);
     }
     for (uint32_t i = 0; i < actor->method_count; i++) {
         try_type(actor->methods[i].input, rounds);

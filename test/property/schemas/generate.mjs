@@ -30,7 +30,7 @@ const odd = (
   "private protected public register return short signed sizeof static stderr stdin stdout struct " +
   "switch template this thread_local throw true try typedef typeid typename typeof union unix " +
   "unsigned using virtual void volatile wchar_t while xor i386 NULL EOF INT32_MAX assert restrict " +
-  "call state hidden zkt in out index count items item key value len has ref at user reader writer " +
+  "call state private_state zkt in out index count items item key value len has ref at user reader writer " +
   "object text name size handle reply result error status event method on app import strict type " +
   "map null check use by actor stream timer limit to from issues context base path depth main " +
   "printf malloc free memcpy strlen uint8_t size_t FILE BUFSIZ signal time abs y0 j1 index_ " +

@@ -94,11 +94,11 @@ static bool matches(const struct samples *samples,
                     const struct sample *sample)
 {
     for (size_t i = 0; i < samples->pattern_count; i++) {
-        if (zkt_str_eq(samples->patterns[i], pattern->shown)) {
+        if (zkt_str_eq(samples->patterns[i], pattern->display_text)) {
             return sample->matches[i] == '1';
         }
     }
-    fprintf(stderr, "unknown pattern %.*s\n", ZKT_ARG(pattern->shown));
+    fprintf(stderr, "unknown pattern %.*s\n", ZKT_ARG(pattern->display_text));
     return false;
 }
 
