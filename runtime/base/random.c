@@ -27,17 +27,23 @@ uint64_t zkt__random_next(struct zkt_random *random)
     return zkt__prf(&random->key, &counter, sizeof(counter));
 }
 
-void zkt__random_hex(struct zkt_random *random, char *out, size_t bytes)
+static inline char *put_hex(char *out, uint64_t bits, size_t bytes)
 {
     static const char digits[] = "0123456789abcdef";
-    uint64_t bits = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        if (i % 8 == 0) {
-            bits = zkt__random_next(random);
-        }
-        out[2 * i] = digits[bits >> 4 & 15];
-        out[2 * i + 1] = digits[bits & 15];
-        bits >>= 8;
+    for (size_t i = 0; i < bytes; i++, bits >>= 8) {
+        *out++ = digits[bits >> 4 & 15];
+        *out++ = digits[bits & 15];
     }
-    out[2 * bytes] = '\0';
+    return out;
+}
+
+void zkt__random_hex(struct zkt_random *random, char *out, size_t bytes)
+{
+    for (; bytes >= sizeof(uint64_t); bytes -= sizeof(uint64_t)) {
+        out = put_hex(out, zkt__random_next(random), sizeof(uint64_t));
+    }
+    if (bytes > 0) {
+        out = put_hex(out, zkt__random_next(random), bytes);
+    }
+    *out = '\0';
 }
