@@ -315,7 +315,7 @@ const char *lower_initialiser(struct lower *l, const struct ast_value *value,
     case SCHEMA_NULLABLE:
         return of_optional(l, value, type);
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
-#include "scalars.def"
+#include "zocket/scalars.def"
 #undef ZKT_SCALAR
     case SCHEMA_LITERAL: /* no member */
     case SCHEMA_KIND_COUNT:

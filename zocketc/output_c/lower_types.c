@@ -27,7 +27,7 @@ static const struct scalar scalars[SCHEMA_KIND_COUNT] = {
                           "zkt_decode_" #word,                                 \
                           "zkt_encode_" #word,                                 \
                           writer },
-#include "scalars.def"
+#include "zocket/scalars.def"
 #undef ZKT_SCALAR
 };
 
@@ -367,7 +367,7 @@ static struct model_type *make(struct lower *l,
     case SCHEMA_KIND_COUNT:
         return NULL; /* made with its declaration */
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
-#include "scalars.def"
+#include "zocket/scalars.def"
 #undef ZKT_SCALAR
         break;
     }

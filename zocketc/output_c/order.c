@@ -142,7 +142,7 @@ static void declare_type(struct arrange *a, const struct model_type *type)
     case SCHEMA_LITERAL:
     case SCHEMA_ENUM: /* all of them come first */
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
-#include "scalars.def"
+#include "zocket/scalars.def"
 #undef ZKT_SCALAR
     case SCHEMA_KIND_COUNT:
         return;

@@ -184,7 +184,7 @@ static struct json_value *describe_type(const struct describe *d,
                        describe_value(d->arena, type->literal, type));
         break;
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
-#include "scalars.def"
+#include "zocket/scalars.def"
 #undef ZKT_SCALAR
         add_scalar_rules(d, to, type);
         break;

@@ -342,7 +342,7 @@ static bool check_value(const struct check_site *at,
     case SCHEMA_KIND_COUNT:
         return false;
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
-#include "scalars.def"
+#include "zocket/scalars.def"
 #undef ZKT_SCALAR
         break;
     }

@@ -7,7 +7,7 @@
 const struct schema_kind_info schema_kinds[SCHEMA_KIND_COUNT] = {
 #define ZKT_SCALAR(symbol, word, class, noun, min, max, ...)                   \
     [SCHEMA_##symbol] = { #word, noun, SCHEMA_CLASS_##class, min, max },
-#include "scalars.def"
+#include "zocket/scalars.def"
 #undef ZKT_SCALAR
     [SCHEMA_ENUM] = { "enum", "an enum", SCHEMA_CLASS_NONE, 0, 0 },
     [SCHEMA_STRUCT] = { "struct", "a struct", SCHEMA_CLASS_NONE, 0, 0 },

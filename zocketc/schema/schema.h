@@ -18,7 +18,7 @@
 
 enum schema_kind {
 #define ZKT_SCALAR(symbol, ...) SCHEMA_##symbol,
-#include "scalars.def"
+#include "zocket/scalars.def"
 #undef ZKT_SCALAR
     SCHEMA_ENUM,
     SCHEMA_STRUCT,

@@ -150,7 +150,7 @@ const char *schema_type_text(struct arena *arena, const struct schema_type *t)
     case SCHEMA_LITERAL:
         return schema_value_text(arena, t->literal);
 #define ZKT_SCALAR(symbol, ...) case SCHEMA_##symbol:
-#include "scalars.def"
+#include "zocket/scalars.def"
 #undef ZKT_SCALAR
     case SCHEMA_KIND_COUNT:
         break;

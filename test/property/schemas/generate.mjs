@@ -79,7 +79,7 @@ const texty = (s) => JSON.stringify(s).replace(/[\u007f-\uffff]/g, (c) =>
   .replace(/([\ud800-\udbff])\\u(d[c-f]..)/g, (_, a, b) => `\\u${a.charCodeAt(0).toString(16)}\\u${b}`);
 
 // The ranges of integers, by the table of the compiler and the runtime.
-const table = readFileSync(new URL("../../../shared/zocket/scalars.def", import.meta.url), "utf8");
+const table = readFileSync(new URL("../../../runtime/include/zocket/scalars.def", import.meta.url), "utf8");
 const ranges = Object.fromEntries(
   [...table.matchAll(/^ZKT_SCALAR\(\w+, (\w+), (?:INTEGER|TIME), "[^"]*", ([^,]+),\s+([^,]+),/gm)].map(
     ([, word, min, max]) => [word, [Number(min), Number(max)]],
