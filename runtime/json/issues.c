@@ -132,6 +132,21 @@ void zkt__issue_add(struct zkt_issues *issues, enum zkt_issue_code code,
     va_end(arguments);
 }
 
+/* Copies a field name that a hook gives, as the path keeps it until the call
+ * ends. Returns NULL data for an issue that will not be listed, for text that
+ * is not UTF-8, and if there is no memory. */
+static struct zkt_str copy_field(struct zkt_issues *issues, const char *field)
+{
+    const struct zkt_str name = { field, strnlen(field, FIELD_NAME_MAX) };
+    if (issues->count >= listed_max(issues) ||
+        !zkt__utf8_valid(name.data, name.len)) {
+        return (struct zkt_str){ NULL, 0 };
+    }
+    const struct zkt_str copy = zkt__arena_str(issues->arena, name);
+    issues->no_memory = issues->no_memory || copy.data == NULL;
+    return copy;
+}
+
 void zkt_issue(struct zkt_issues *issues, const char *field, const char *format,
                ...)
 {
@@ -141,9 +156,11 @@ void zkt_issue(struct zkt_issues *issues, const char *field, const char *format,
     if (depth > 0) {
         memcpy(path, issues->base, depth * sizeof(*path));
     }
-    const size_t len = field != NULL ? strnlen(field, FIELD_NAME_MAX) : 0;
-    if (field != NULL && zkt__utf8_valid(field, len)) {
-        path[depth++] = (struct zkt_step){ field, (uint32_t)len, UINT32_MAX };
+    const struct zkt_str name = field != NULL ? copy_field(issues, field)
+                                              : (struct zkt_str){ NULL, 0 };
+    if (name.data != NULL) {
+        path[depth++] = (struct zkt_step){ name.data, (uint32_t)name.len,
+                                           UINT32_MAX };
     }
     va_start(arguments, format);
     add(issues, ZKT_ISSUE_CUSTOM, path, depth, format, arguments);

@@ -145,7 +145,9 @@ static enum zkt_status hook(struct every_doc_call *call)
 static void check_box(const struct every_box *box, struct zkt_issues *issues)
 {
     if (box->min._0 > box->max._0) {
-        zkt_issue(issues, "min", "must be left of max, at %g", box->max._0);
+        char field[] = "min";
+        zkt_issue(issues, field, "must be left of max, at %g", box->max._0);
+        memset(field, '?', sizeof(field)); /* the name was copied */
     }
     if (box->min._1 > box->max._1) {
         zkt_issue(issues, NULL, "is upside down");

@@ -128,9 +128,9 @@ struct zkt_issues;
 /**
  * Reports a mistake in the struct that a `check_…` handler looks at. @field is
  * the name of the wrong field as on the wire, or NULL for the struct as a
- * whole; it is borrowed until the call ends, so a literal is best. May be
- * called more than once: the client receives every issue, with the code
- * `custom`, as ZKT_INVALID_ARGUMENT. A text is cut after 199 bytes.
+ * whole; it is copied. May be called more than once: the client receives every
+ * issue, with the code `custom`, as ZKT_INVALID_ARGUMENT. A text is cut after
+ * 199 bytes.
  *
  * Check handlers run on any thread of the server, at the same time.
  */
