@@ -5,7 +5,9 @@
  */
 #include "server/connection.h"
 
+#include "protocol/envelope.h"
 #include "server/output.h"
+#include "session/contact.h"
 
 static struct zkt_server *server_of(struct zkt_connection *c)
 {

@@ -5,6 +5,8 @@
  */
 #include "server/connection.h"
 
+#include "session/receive.h"
+
 static struct zkt_server *server_of(const struct zkt_connection *c)
 {
     return (struct zkt_server *)(void *)c->endpoint.core;

@@ -1,12 +1,7 @@
-/*
- * Contacts of sessions with names of instances. They are found by session and
- * name in one index of the shard, and by handle; a contact lives until its
- * instance has answered its leave, also when its session has closed before.
- */
-#include <string.h>
+/* Contacts of sessions, and the index of clients: see contact.h. */
+#include "session/contact.h"
 
-#include "session/internal.h"
-#include "shard/group.h"
+#include "session/subscription.h"
 
 /* ---- finding ---- */
 

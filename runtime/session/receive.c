@@ -2,10 +2,12 @@
  * From a message of the protocol to a message of the seam: names are looked
  * up, the input is read into the call's memory, and the contact is made.
  */
+#include "session/receive.h"
+
 #include <string.h>
 
-#include "session/internal.h"
-#include "shard/group.h"
+#include "session/contact.h"
+#include "session/subscription.h"
 
 void zkt__session_refuse_call(struct zkt_host *host,
                               struct zkt_session *session, struct zkt_str id,

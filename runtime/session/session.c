@@ -1,9 +1,8 @@
 /* A session's output, and the messages that come down to it: see session.h. */
 #include "session/session.h"
 
-#include <string.h>
-
-#include "session/internal.h"
+#include "session/contact.h"
+#include "session/subscription.h"
 #include "shard/group.h"
 
 void zkt__sessions_init(struct zkt_sessions *sessions,

@@ -1,14 +1,13 @@
 /*
  * Connections as the actors see them: contacts, subscriptions, and the queue
  * of what is to be sent. A message of the protocol comes in by
- * zkt__session_receive and goes on to an instance as a message of the seam
- * (shard/message.h); those that come down are handled by zkt__sessions_take.
- * Nothing here knows on which thread an instance lives.
+ * zkt__session_receive (receive.h) and goes on to an instance as a message of
+ * the seam (shard/message.h); those that come down are handled by
+ * zkt__sessions_take. Nothing here knows on which thread an instance lives.
  */
 #ifndef ZKT_SESSION_SESSION_H
 #define ZKT_SESSION_SESSION_H
 
-#include "protocol/envelope.h"
 #include "protocol/send_queue.h"
 #include "shard/message.h"
 
@@ -86,14 +85,6 @@ void zkt__sessions_wake(struct zkt_host *host);
 
 /* ---- one session ---- */
 
-/** Handles a call or a subscription message of the protocol. */
-void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
-                          const struct zkt_envelope *message);
-/** Answers a message, which is a call with an id or a subscription, with a
- * refusal. */
-void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
-                         const struct zkt_envelope *message,
-                         enum zkt_status status, struct zkt_str text);
 /**
  * Whether the next message may be received: not while too many calls are under
  * way, while output waits, or while a channel has no credit.
@@ -110,16 +101,8 @@ static inline bool zkt__session_may_receive(const struct zkt_host *host,
                (size_t)host->limits->output_high &&
            !zkt__node_linked(&session->starved);
 }
-/**
- * Contacts of a session that has closed leave; each takes one off *@left.
- * Returns false if there was no more to take and some have yet to leave.
- */
-bool zkt__session_leave(struct zkt_host *host, struct zkt_session *session,
-                        int64_t *left);
 /** Drops what is queued, but for a frame that is sent in part already. */
 void zkt__session_cut(struct zkt_host *host, struct zkt_session *session);
-/** Nothing can be sent any more; its contacts may still leave. */
-void zkt__session_finish(struct zkt_host *host, struct zkt_session *session);
 /** Brings the head of the queue into a state to be sent: a placeholder becomes
  * a snapshot, or asks for one. */
 void zkt__session_fill(struct zkt_host *host, struct zkt_session *session);
@@ -153,5 +136,28 @@ void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
 void zkt__session_send_shared(struct zkt_host *host,
                               struct zkt_session *session,
                               struct zkt_buffer *frame);
+/** Drops everything that is queued. */
+void zkt__session_drop_output(struct zkt_host *host,
+                              struct zkt_session *session);
+/** Queues a catch-up, or fills the placeholder at the head with it. */
+bool zkt__session_queue_catch_up(struct zkt_host *host,
+                                 struct zkt_session *session,
+                                 const struct zkt_catch_up *what, bool fill);
+
+/* ---- credit ---- */
+
+/** Stops receiving until the channel to @shard has credit, if it has none;
+ * the server has several shards. */
+void zkt__session_check_credit(struct zkt_host *host,
+                               struct zkt_session *session, uint32_t shard);
+/** The same, whether it has several or one. */
+static inline void zkt__session_await_credit(struct zkt_host *host,
+                                             struct zkt_session *session,
+                                             uint32_t shard)
+{
+    if (host->group != NULL) {
+        zkt__session_check_credit(host, session, shard);
+    }
+}
 
 #endif

@@ -21,8 +21,9 @@
  * the head of the queue. Events are never conflated. When a connection closes
  * its contacts leave, and the subscriptions with them.
  */
-#include "session/internal.h"
-#include "shard/group.h"
+#include "session/subscription.h"
+
+#include "session/receive.h"
 
 static struct zkt_list *live_list(struct zkt_contact *contact,
                                   enum zkt_topic topic)
