@@ -4,7 +4,8 @@
  * commit is published, to each shard that has subscribers, and the caller gets
  * its result last.
  */
-#include "instance/internal.h"
+#include "instance/commit.h"
+
 #include "protocol/envelope.h"
 
 /* ---- both journals: the state's, and the private state's ---- */

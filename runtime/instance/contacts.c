@@ -1,7 +1,10 @@
 /*
  * The instance's half of contacts: attaching, subscriptions, and refusals.
  */
-#include "instance/internal.h"
+#include "instance/contacts.h"
+
+#include "instance/catch_up.h"
+#include "instance/task.h"
 #include "protocol/envelope.h"
 
 /* ---- attaching ---- */

@@ -5,31 +5,11 @@
  * thread, which cannot fail. A task that was detached knows neither server
  * nor instance, and belongs to whoever resumes it.
  */
-#include "instance/internal.h"
+#include "instance/deferred.h"
 
-struct zkt_task *zkt__task_new(struct zkt_host *host)
-{
-    struct zkt_task *task = zkt__alloc_zero(host->allocator, 1, sizeof(*task));
-    if (task != NULL) {
-        const struct zkt_limits *limits = host->limits;
-        zkt__arena_init(&task->arena, host->allocator);
-        task->arena.limit = (size_t)limits->call_bytes +
-                            (size_t)limits->message_bytes;
-        task->arena.limit_hits = &host->stats.limit_hits.call_bytes;
-    }
-    return task;
-}
+#include <string.h>
 
-void zkt__task_free(struct zkt_task *task)
-{
-    if (task == NULL) {
-        return;
-    }
-    const struct zkt_allocator *allocator = task->arena.allocator;
-    zkt__release(allocator, task->body);
-    zkt__arena_finish(&task->arena);
-    zkt__release(allocator, task);
-}
+#include "instance/task.h"
 
 static struct zkt_task *task_of(struct zkt_deferred *later)
 {

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "instance/internal.h"
+#include "instance/commit.h"
 #include "protocol/envelope.h"
 
 /* Text in the call's memory; data NULL without memory. */

@@ -9,7 +9,10 @@
  * alone fills half of the mailbox, two a third each, and there is always room
  * for the next one.
  */
-#include "instance/internal.h"
+#include "instance/mailbox.h"
+
+#include "instance/requests.h"
+#include "shard/group.h"
 
 /* ---- putting in ---- */
 

@@ -1,11 +1,12 @@
 /*
- * The registry of instances: making and ending them. What `activate` has begun
- * `deactivate` ends: each runs once in the life of an instance.
+ * Making and ending instances. What `activate` has begun `deactivate` ends:
+ * each runs once in the life of an instance.
  */
-#include <stdalign.h>
+#include "instance/registry.h"
 
-#include "instance/internal.h"
-#include "protocol/envelope.h"
+#include "instance/mailbox.h"
+#include "instance/task.h"
+#include "shard/group.h"
 
 bool zkt__instances_init(struct zkt_instances *instances, struct zkt_host *host)
 {
@@ -268,59 +269,6 @@ void zkt__instance_destroy(struct zkt_host *host, struct zkt_instance *instance)
 {
     instance->ending = true;
     zkt__mailbox_make_ready(host, instance);
-}
-
-/* ---- snapshots ---- */
-
-/* A call has changed the state and has yet to finish. */
-static bool is_dirty(const struct zkt_instance *instance)
-{
-    return instance->parked != NULL && instance->parked->call.journal.count > 0;
-}
-
-bool zkt__instance_has_committed(const struct zkt_instance *instance,
-                                 bool fresh)
-{
-    const struct zkt_snapshot_log *log = instance->log;
-    return !is_dirty(instance) || (fresh ? zkt__snapshot_log_is_fresh(log)
-                                         : zkt__snapshot_log_is_kept(log));
-}
-
-/* The frame of a snapshot of the state as it is, or NULL: no memory. */
-static struct zkt_buffer *encode_snapshot(struct zkt_host *host,
-                                          const struct zkt_instance *instance)
-{
-    const struct zkt_type *type = instance->actor->state;
-    struct zkt_writer *w = &host->plain;
-    zkt__frame_begin(w);
-    if (!zkt_write_reserve(w, zkt__snapshot_log_guess(instance->log))) {
-        zkt__frame_begin(w); /* it was a guess; so much may not be needed */
-    }
-    zkt__write_address(w, ZKT_MESSAGE_STATE_SNAPSHOT, instance->actor->name,
-                       instance->location->name);
-    ZKT_WRITE(w, ",\"state\":");
-    type->encode(w, type, instance->state);
-    ZKT_WRITE(w, "}");
-    zkt__host_spend(host, zkt__frame_payload(w));
-    return zkt__frame_share(w);
-}
-
-bool zkt__instance_catch_up(struct zkt_host *host,
-                            struct zkt_instance *instance,
-                            enum zkt_dialect dialect, struct zkt_catch_up *out)
-{
-    struct zkt_snapshot_cache *cache = &host->instances->snapshots;
-    if (zkt__snapshot_log_catch_up(cache, instance->log, dialect, out)) {
-        host->stats.snapshots_cached++;
-        return true;
-    }
-    struct zkt_buffer *snapshot = encode_snapshot(host, instance);
-    if (snapshot == NULL) {
-        return false;
-    }
-    zkt__snapshot_log_keep(cache, &instance->log, snapshot);
-    *out = (struct zkt_catch_up){ .snapshot = snapshot };
-    return true;
 }
 
 /* ---- stopping ---- */

@@ -2,7 +2,11 @@
  * Messages that come up from sessions: each is handled at once if its instance
  * is free, and waits in the mailbox if not.
  */
-#include "instance/internal.h"
+#include "instance/requests.h"
+
+#include "instance/catch_up.h"
+#include "instance/mailbox.h"
+#include "instance/task.h"
 
 static void leave_now(struct zkt_host *host, struct zkt_contact *contact)
 {

@@ -3,8 +3,40 @@
  * what it did. A call whose handler finishes later is parked at the instance
  * with all that it has done so far, and goes on from there (deferred.c).
  */
-#include "instance/internal.h"
+#include "instance/task.h"
+
+#include <string.h>
+
+#include "instance/commit.h"
+#include "instance/contacts.h"
+#include "instance/mailbox.h"
 #include "protocol/envelope.h"
+
+/* ---- tasks ---- */
+
+struct zkt_task *zkt__task_new(struct zkt_host *host)
+{
+    struct zkt_task *task = zkt__alloc_zero(host->allocator, 1, sizeof(*task));
+    if (task != NULL) {
+        const struct zkt_limits *limits = host->limits;
+        zkt__arena_init(&task->arena, host->allocator);
+        task->arena.limit = (size_t)limits->call_bytes +
+                            (size_t)limits->message_bytes;
+        task->arena.limit_hits = &host->stats.limit_hits.call_bytes;
+    }
+    return task;
+}
+
+void zkt__task_free(struct zkt_task *task)
+{
+    if (task == NULL) {
+        return;
+    }
+    const struct zkt_allocator *allocator = task->arena.allocator;
+    zkt__release(allocator, task->body);
+    zkt__arena_finish(&task->arena);
+    zkt__release(allocator, task);
+}
 
 /* ---- beginning ---- */
 
@@ -148,7 +180,7 @@ static bool settle_call(struct zkt_host *host, struct zkt_task *task,
     return status == ZKT_OK;
 }
 
-/* ---- tasks ---- */
+/* ---- parking ---- */
 
 static bool is_outstanding(const struct zkt_task *task)
 {

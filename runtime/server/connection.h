@@ -4,7 +4,7 @@
 
 #include "base/affinity.h"
 #include "base/endpoint.h"
-#include "instance/instance.h"
+#include "instance/registry.h"
 #include "server/deadlines.h"
 #include "server/server.h"
 #include "server/shards.h"

@@ -1,6 +1,8 @@
 /* Work from other threads, and what a program may know of instances and do. */
 #include "server/connection.h"
 
+#include "shard/group.h"
+
 /* ---- posting ---- */
 
 struct posted_function {

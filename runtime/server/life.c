@@ -1,6 +1,8 @@
 /* See life.h. Nothing here waits; zkt__life_due says when a step is due. */
 #include "server/life.h"
 
+#include "instance/deferred.h"
+#include "instance/mailbox.h"
 #include "server/connection.h"
 
 /* Whether all shards are to go at least so far. */

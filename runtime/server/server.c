@@ -2,8 +2,11 @@
 #include "server/server.h"
 
 #include "base/limits.h"
+#include "instance/deferred.h"
+#include "instance/requests.h"
 #include "server/internal.h"
 #include "server/output.h"
+#include "shard/group.h"
 
 struct zkt_core *zkt__server_core(struct zkt_server *server)
 {

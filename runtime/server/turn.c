@@ -1,7 +1,10 @@
 /* The turns of a shard: what is done in one, in which order, and when the next
  * is due. */
+#include "instance/deferred.h"
+#include "instance/mailbox.h"
 #include "server/internal.h"
 #include "server/output.h"
+#include "shard/group.h"
 
 static int64_t earlier(int64_t a, int64_t b)
 {

@@ -1,33 +1,20 @@
 /*
- * Instances of actors: the registry, their mailboxes, calls and hooks, the
- * commit, and the snapshots that new subscribers get. Messages come in by
- * zkt__instances_take; results, patches and events leave as messages of the
- * seam (shard/message.h). Nothing here knows on which thread a session is.
- *
- * An idle instance handles a message at once. While one of its handlers has
- * yet to finish, messages wait in its mailbox, by contact; turns of the loop
- * take them in rounds, one of each contact.
+ * The registry of instances: their states, creating and ending them. Nothing
+ * in this folder knows on which thread a session is: messages come in by
+ * zkt__instances_take (requests.h); results, patches and events leave as
+ * messages (shard/message.h).
  */
-#ifndef ZKT_INSTANCE_INSTANCE_H
-#define ZKT_INSTANCE_INSTANCE_H
+#ifndef ZKT_INSTANCE_REGISTRY_H
+#define ZKT_INSTANCE_REGISTRY_H
 
 #include <stdalign.h>
 #include <stddef.h>
 
 #include "base/timeouts.h"
+#include "instance/contacts.h"
 #include "instance/snapshot_cache.h"
-#include "shard/group.h"
 
 struct zkt_task;
-
-/* The contacts of one shard with an instance. */
-struct zkt_audience {
-    struct zkt_audience *next;
-    struct zkt_location *location; /* of that shard */
-    uint32_t shard;
-    uint32_t contacts;
-    uint32_t subscribed[ZKT_TOPIC_COUNT];
-};
 
 struct zkt_instance {
     zkt_handle_id id;
@@ -78,36 +65,22 @@ bool zkt__instances_init(struct zkt_instances *instances,
 /** Frees what is left when every instance has ended. */
 void zkt__instances_finish(struct zkt_instances *instances);
 
-/** Handles a message from a session (struct zkt_receivers). */
-void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
-                         struct zkt_msg *carrier);
-/** Whether some have messages in their mailboxes and are free. */
-static inline bool zkt__instances_wait(const struct zkt_instances *instances)
-{
-    return !zkt__list_empty(&instances->ready) ||
-           !zkt__list_empty(&instances->starved);
-}
-/** Handles what waits in mailboxes, in rounds, while the budget lasts. */
-void zkt__instances_drain(struct zkt_host *host);
-/** Whether they have nothing under way. */
-bool zkt__instances_all_free(const struct zkt_host *host);
-/** When a time limit of a call or an instance passes next; ZKT_NEVER. */
-static inline int64_t zkt__instances_due(const struct zkt_instances *instances)
-{
-    const int64_t parked = zkt__timeouts_next(&instances->parked);
-    const int64_t idle = zkt__timeouts_next(&instances->idle);
-    return parked < idle ? parked : idle;
-}
-/** Runs every one that has passed. */
-void zkt__instances_expire(struct zkt_host *host);
-
-/** Cancels every deferred call; its caller is told @status and @text. */
-void zkt__instances_cancel(struct zkt_host *host, enum zkt_status status,
-                           struct zkt_str text);
 /** Ends every instance: what waits is refused, `disconnect`, `deactivate`. */
 void zkt__instances_end(struct zkt_host *host);
 /** Ends one when what waits for it has been handled. */
 void zkt__instance_destroy(struct zkt_host *host,
                            struct zkt_instance *instance);
+
+/** Creates an instance and activates it. NULL: *@reason says why not. */
+struct zkt_instance *zkt__instance_create(struct zkt_host *host,
+                                          struct zkt_location *location,
+                                          void *payer, struct zkt_str *reason);
+/** Without contacts it may be dropped, or evicted in time. */
+void zkt__instance_release_if_unused(struct zkt_host *host,
+                                     struct zkt_instance *instance);
+/** Ends an instance that is free: `deactivate`; what waits is refused, and
+ * subscriptions are closed. */
+void zkt__instance_end(struct zkt_host *host, struct zkt_instance *instance,
+                       enum zkt_status status, struct zkt_str text);
 
 #endif
