@@ -115,7 +115,7 @@ static inline void note_taken(struct zkt_connection *c, size_t taken)
 
 /* ---- the session ---- */
 
-static void on_emptied(struct zkt_session *session)
+static void on_all_left(struct zkt_session *session)
 {
     struct zkt_connection *c = from_session(session);
     if (c->stage == ZKT_STAGE_DETACHED) {
@@ -132,15 +132,15 @@ static void on_changed(struct zkt_session *session)
     }
 }
 
-static void on_lost(struct zkt_session *session)
+static void on_failed(struct zkt_session *session)
 {
     zkt__connection_close(from_session(session), 1011, "out of memory");
 }
 
 const struct zkt_session_events zkt__connection_events = {
     .changed = on_changed,
-    .lost = on_lost,
-    .emptied = on_emptied,
+    .failed = on_failed,
+    .all_left = on_all_left,
 };
 
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
@@ -151,7 +151,7 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
     }
     if (code == 1013 || code == 1011) {
         /* What it did not take is in the way of the close frame. */
-        zkt__session_cut(&server_of(c)->host, &c->session);
+        zkt__session_drop_unsent(&server_of(c)->host, &c->session);
         zkt__output_follow(c);
         c->endpoint.closing = true;
     }
@@ -169,7 +169,7 @@ static void pause_if_due(struct zkt_connection *c)
     if (server->host.budget <= server->round_ends ||
         !zkt__connection_may_receive(c)) {
         server->host.stats.limit_hits.pending_calls +=
-            c->session.waiting >= server->limits.pending_calls;
+            c->session.outstanding >= server->limits.pending_calls;
         zkt__ws_pause(&c->ws);
         zkt__output_follow_reading(c);
     }
@@ -401,8 +401,8 @@ static size_t pending(struct zkt_endpoint *e, struct zkt_slice *out, size_t max)
     if (c->session.queue.count == 0) {
         return 0;
     }
-    if (zkt__session_is_held(&c->session)) {
-        zkt__session_fill(&server_of(c)->host, &c->session);
+    if (zkt__session_awaits_snapshot(&c->session)) {
+        zkt__session_prepare_head(&server_of(c)->host, &c->session);
     }
     return zkt__queue_peek(&c->session.queue, out, max);
 }

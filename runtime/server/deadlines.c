@@ -206,7 +206,8 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
 static void judge_output(struct zkt_connection *c)
 {
     struct zkt_limit_counts *reached = &server_of(c)->host.stats.limit_hits;
-    if (zkt__session_is_held(&c->session)) { /* a placeholder waits for us */
+    /* A placeholder waits for us. */
+    if (zkt__session_awaits_snapshot(&c->session)) {
         zkt__deadline_output_begin(c);
         return;
     }

@@ -68,7 +68,7 @@ bool zkt_server_is_down(const struct zkt_server *server)
 static bool is_drained(const struct zkt_server *server)
 {
     return zkt__instances_all_free(&server->host) &&
-           server->sessions.waiting == 0;
+           server->sessions.outstanding == 0;
 }
 
 static bool have_all_ended(const struct zkt_server *server)

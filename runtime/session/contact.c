@@ -142,7 +142,8 @@ struct zkt_contact *zkt__contact_make(struct zkt_host *host,
 /* ---- leaving ---- */
 
 /* Nothing finds it from now on; the next message makes a new one. */
-static void forget(struct zkt_host *host, struct zkt_contact *contact)
+static void remove_from_index(struct zkt_host *host,
+                              struct zkt_contact *contact)
 {
     struct zkt_sessions *sessions = host->sessions;
     struct zkt_session *session = zkt__session_of(contact);
@@ -161,7 +162,7 @@ void zkt__contact_leave(struct zkt_host *host, struct zkt_contact *contact)
     }
     contact->leaving = true;
     zkt__node_unlink(&contact->of_session);
-    forget(host, contact);
+    remove_from_index(host, contact);
     struct zkt_msg *leave = zkt__contact_leave_carrier(contact);
     leave->kind = ZKT_MSG_LEAVE; /* the rest is zero */
     leave->contact = contact;
@@ -197,7 +198,7 @@ void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact)
     zkt__release(host->allocator, contact->attachment.closing);
     zkt__release(host->allocator, contact);
     if (session->contact_count == 0) {
-        host->sessions->events.emptied(session);
+        host->sessions->events.all_left(session);
     }
 }
 
@@ -222,7 +223,7 @@ static bool same_client(const void *owner, uint32_t slot, const void *key,
                         size_t len)
 {
     const struct zkt_sessions *sessions = owner;
-    const struct zkt_session *session = sessions->named.objects[slot];
+    const struct zkt_session *session = sessions->addressable.objects[slot];
     return zkt_str_eq(zkt__peer_client_id(&session->peer),
                       (struct zkt_str){ key, len });
 }
@@ -232,7 +233,8 @@ static uint64_t hash_client(const struct zkt_host *host, struct zkt_str client)
     return zkt__hash(&host->store.key, client.data, client.len);
 }
 
-bool zkt__session_name(struct zkt_host *host, struct zkt_session *session)
+bool zkt__session_make_addressable(struct zkt_host *host,
+                                   struct zkt_session *session)
 {
     struct zkt_sessions *sessions = host->sessions;
     if (session->id != 0) {
@@ -241,7 +243,7 @@ bool zkt__session_name(struct zkt_host *host, struct zkt_session *session)
     if (!zkt__index_reserve(&sessions->by_client, host->allocator, 1)) {
         return false;
     }
-    session->id = zkt__slots_add(&sessions->named, session);
+    session->id = zkt__slots_add(&sessions->addressable, session);
     if (session->id == 0) {
         return false;
     }
@@ -257,13 +259,13 @@ void zkt__session_finish(struct zkt_host *host, struct zkt_session *session)
     if (session->queue.count > 0 || session->queue.capacity > 0) {
         zkt__session_drop_output(host, session);
     }
-    zkt__node_unlink(&session->starved);
+    zkt__node_unlink(&session->wait_node);
     if (session->id != 0) {
         zkt__index_remove(
             &sessions->by_client,
             hash_client(host, zkt__peer_client_id(&session->peer)),
             (uint32_t)session->id);
-        zkt__slots_remove(&sessions->named, session->id);
+        zkt__slots_remove(&sessions->addressable, session->id);
         session->id = 0;
     }
 }
@@ -279,7 +281,7 @@ struct zkt_contact *zkt__contact_of_client(const struct zkt_host *host,
     if (slot == ZKT_INDEX_NONE) {
         return NULL;
     }
-    const struct zkt_session *session = sessions->named.objects[slot];
+    const struct zkt_session *session = sessions->addressable.objects[slot];
     const struct pair_key pair = { session, location->actor, location->name };
     return find(sessions, &pair, hash_pair(session, location->hash));
 }

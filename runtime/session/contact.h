@@ -33,7 +33,8 @@ struct zkt_contact *zkt__contact_of_client(const struct zkt_host *host,
 
 /** Makes the session known by its client's id. Returns false if there is no
  * memory. */
-bool zkt__session_name(struct zkt_host *host, struct zkt_session *session);
+bool zkt__session_make_addressable(struct zkt_host *host,
+                                   struct zkt_session *session);
 /**
  * Contacts of a session that has closed leave; each takes one off *@left.
  * Returns false if there was no more to take and some have yet to leave.

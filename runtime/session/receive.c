@@ -42,8 +42,8 @@ void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
 }
 
 /* `PREFIX: NAME` as an error text, in the call's memory. */
-static struct zkt_str join(const struct zkt_host *host, const char *prefix,
-                           struct zkt_str name)
+static struct zkt_str concatenate(const struct zkt_host *host,
+                                  const char *prefix, struct zkt_str name)
 {
     struct zkt_str text = { NULL, 0 };
     const size_t len = strlen(prefix);
@@ -78,7 +78,7 @@ static void refuse_input(struct zkt_host *host, struct zkt_session *session,
     ZKT_WRITE(w, ": ");
     zkt__issues_write(issues, w);
     if (w->failed) {
-        host->sessions->events.lost(session);
+        host->sessions->events.failed(session);
         return;
     }
     zkt__session_refuse_call(host, session, id, ZKT_INVALID_ARGUMENT,
@@ -92,7 +92,7 @@ static bool read_input(struct zkt_host *host, struct zkt_session *session,
 {
     /* What stands in for an input that is not there: all defaults, or a null
      * that is of the wrong type. */
-    char nothing[4 + ZKT_PADDING] = "{}";
+    char missing[4 + ZKT_PADDING] = "{}";
     struct zkt_reader reader;
     struct zkt_issues issues;
     if (method->input == NULL) {
@@ -101,10 +101,10 @@ static bool read_input(struct zkt_host *host, struct zkt_session *session,
     }
     zkt__issues_init(&issues, host->arena, &host->rules);
     if (method->input->kind != ZKT_KIND_STRUCT) {
-        memcpy(nothing, "null", 4);
+        memcpy(missing, "null", 4);
     }
     const struct zkt_str text = message->input.data != NULL ? message->input
-                                                            : zkt_cstr(nothing);
+                                                            : zkt_cstr(missing);
     zkt__reader_init(&reader, (char *)(uintptr_t)text.data, text.len,
                      host->arena, &issues, &host->store.key);
     reader.plain = message->plain;
@@ -132,12 +132,12 @@ static void send_call(struct zkt_host *host, struct zkt_contact *contact,
     struct zkt_session *session = zkt__session_of(contact);
     const uint32_t home = contact->location->home;
     contact->calls++;
-    session->waiting++;
-    host->sessions->waiting++;
+    session->outstanding++;
+    host->sessions->outstanding++;
     if (!zkt__deliver(host, home, m, NULL)) {
         contact->calls--;
-        session->waiting--;
-        host->sessions->waiting--;
+        session->outstanding--;
+        host->sessions->outstanding--;
         zkt__session_refuse_call(host, session, m->of.call.id,
                                  ZKT_RESOURCE_EXHAUSTED,
                                  ZKT_STR("out of memory"));
@@ -153,7 +153,7 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
     if (index < 0) {
         zkt__session_refuse_call(
             host, session, message->id, ZKT_UNIMPLEMENTED,
-            join(host, "Unknown method: ", message->method));
+            concatenate(host, "Unknown method: ", message->method));
         return;
     }
     const struct zkt_method *method = &actor->methods[index];
@@ -179,9 +179,9 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
 
 /* ---- subscriptions ---- */
 
-static bool is_one_too_many(const struct zkt_host *host,
-                            const struct zkt_contact *contact,
-                            enum zkt_topic topic)
+static bool is_over_limit(const struct zkt_host *host,
+                          const struct zkt_contact *contact,
+                          enum zkt_topic topic)
 {
     return contact->subs[topic].state == ZKT_SUB_OFF &&
            zkt__session_of(contact)->subscriptions >=
@@ -193,12 +193,12 @@ static const char *find_obstacle(struct zkt_host *host,
                                  struct zkt_contact *contact,
                                  enum zkt_topic topic)
 {
-    if (is_one_too_many(host, contact, topic)) {
+    if (is_over_limit(host, contact, topic)) {
         host->stats.limit_hits.subscriptions++;
         return "too many subscriptions of the connection";
     }
     if (topic == ZKT_TOPIC_EVENTS &&
-        !zkt__session_name(host, zkt__session_of(contact))) {
+        !zkt__session_make_addressable(host, zkt__session_of(contact))) {
         return "out of memory";
     }
     return NULL;
@@ -249,8 +249,9 @@ void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
     const struct zkt_actor *actor = find_actor(host, message->actor);
     if (actor == NULL) {
         if (!unsubscribes) {
-            zkt__session_refuse(host, session, message, ZKT_NOT_FOUND,
-                                join(host, "Unknown actor: ", message->actor));
+            zkt__session_refuse(
+                host, session, message, ZKT_NOT_FOUND,
+                concatenate(host, "Unknown actor: ", message->actor));
         }
     } else if (unsubscribes) {
         receive_unsubscription(host, session, message, actor);

@@ -11,9 +11,9 @@ void zkt__sessions_init(struct zkt_sessions *sessions,
 {
     sessions->events = *events;
     zkt__slots_init(&sessions->contacts, allocator);
-    zkt__slots_init(&sessions->named, allocator);
-    zkt__list_init(&sessions->starved);
-    zkt__list_init(&sessions->heavy);
+    zkt__slots_init(&sessions->addressable, allocator);
+    zkt__list_init(&sessions->awaiting_credit);
+    zkt__list_init(&sessions->awaiting_memory);
 }
 
 void zkt__sessions_finish(struct zkt_sessions *sessions,
@@ -22,7 +22,7 @@ void zkt__sessions_finish(struct zkt_sessions *sessions,
     zkt__index_finish(&sessions->by_pair, allocator);
     zkt__index_finish(&sessions->by_client, allocator);
     zkt__slots_finish(&sessions->contacts);
-    zkt__slots_finish(&sessions->named);
+    zkt__slots_finish(&sessions->addressable);
     zkt__buffer_unref(sessions->spare_buffer);
 }
 
@@ -36,7 +36,7 @@ static void note_queued(struct zkt_host *host, struct zkt_session *session,
     if (good) {
         host->sessions->events.changed(session);
     } else {
-        host->sessions->events.lost(session);
+        host->sessions->events.failed(session);
     }
 }
 
@@ -56,7 +56,7 @@ static void send_large(struct zkt_host *host, struct zkt_session *session,
 {
     struct zkt_buffer *frame = zkt__frame_share(w);
     if (frame == NULL) {
-        host->sessions->events.lost(session);
+        host->sessions->events.failed(session);
         return;
     }
     zkt__session_send_shared(host, session, frame);
@@ -70,7 +70,7 @@ void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
         return;
     }
     if (w->failed) {
-        host->sessions->events.lost(session);
+        host->sessions->events.failed(session);
         return;
     }
     if (zkt__frame_is_large(w)) {
@@ -95,12 +95,14 @@ static void note_exempt(struct zkt_host *host, struct zkt_session *session,
 
 bool zkt__session_queue_catch_up(struct zkt_host *host,
                                  struct zkt_session *session,
-                                 const struct zkt_catch_up *what, bool fill)
+                                 const struct zkt_catch_up *what,
+                                 bool replaces_placeholder)
 {
     struct zkt_send_queue *queue = &session->queue;
     const size_t before = queue->exempt;
-    const bool good = fill ? zkt__queue_fill(queue, host->allocator, what)
-                           : zkt__queue_catch_up(queue, host->allocator, what);
+    const bool good = replaces_placeholder
+                          ? zkt__queue_fill(queue, host->allocator, what)
+                          : zkt__queue_catch_up(queue, host->allocator, what);
     note_exempt(host, session, before);
     host->stats.snapshots++;
     host->stats.patches += what->patch_count;
@@ -118,7 +120,8 @@ void zkt__session_sent_exempt(struct zkt_host *host,
     note_exempt(host, session, before);
 }
 
-void zkt__session_cut(struct zkt_host *host, struct zkt_session *session)
+void zkt__session_drop_unsent(struct zkt_host *host,
+                              struct zkt_session *session)
 {
     const size_t before = session->queue.exempt;
     zkt__queue_drop_unsent(&session->queue);
@@ -143,7 +146,7 @@ static struct zkt_contact *find_head(const struct zkt_host *host,
     *any = zkt__queue_head_placeholder(&session->queue, &id);
     struct zkt_contact *contact =
         *any ? zkt__slots_find(&host->sessions->contacts, id) : NULL;
-    return contact != NULL && contact->void_placeholders == 0 && session->open
+    return contact != NULL && contact->stale_placeholders == 0 && session->open
                ? contact
                : NULL;
 }
@@ -155,8 +158,8 @@ static void skip_head(const struct zkt_host *host, struct zkt_session *session)
     (void)zkt__queue_head_placeholder(&session->queue, &id);
     struct zkt_contact *contact = zkt__slots_find(&host->sessions->contacts,
                                                   id);
-    if (contact != NULL && contact->void_placeholders > 0) {
-        contact->void_placeholders--;
+    if (contact != NULL && contact->stale_placeholders > 0) {
+        contact->stale_placeholders--;
     }
     zkt__queue_skip(&session->queue, host->allocator);
 }
@@ -168,7 +171,8 @@ static bool has_room(const struct zkt_host *host)
            zkt__host_share(host, host->limits->snapshot_bytes);
 }
 
-void zkt__session_fill(struct zkt_host *host, struct zkt_session *session)
+void zkt__session_prepare_head(struct zkt_host *host,
+                               struct zkt_session *session)
 {
     struct zkt_sessions *sessions = host->sessions;
     bool any;
@@ -183,8 +187,9 @@ void zkt__session_fill(struct zkt_host *host, struct zkt_session *session)
         }
         if (!has_room(host)) {
             host->stats.limit_hits.snapshot_bytes++;
-            if (!zkt__node_linked(&session->starved)) {
-                zkt__list_append(&sessions->heavy, &session->starved);
+            if (!zkt__node_linked(&session->wait_node)) {
+                zkt__list_append(&sessions->awaiting_memory,
+                                 &session->wait_node);
             }
             return;
         }
@@ -200,14 +205,14 @@ static void take_result(struct zkt_host *host, struct zkt_msg *m)
     struct zkt_contact *contact = m->contact;
     struct zkt_session *session = zkt__session_of(contact);
     contact->calls--;
-    session->waiting--;
-    host->sessions->waiting--;
+    session->outstanding--;
+    host->sessions->outstanding--;
     if (m->of.result.text != NULL) {
         zkt__session_send(host, session, m->of.result.text);
     } else if (m->of.result.frame != NULL) {
         zkt__session_send_shared(host, session, m->of.result.frame);
     } else if (session->open) {
-        host->sessions->events.lost(session);
+        host->sessions->events.failed(session);
     }
 }
 
@@ -377,22 +382,22 @@ void zkt__session_check_credit(struct zkt_host *host,
                                struct zkt_session *session, uint32_t shard)
 {
     if (!zkt__group_has_credit(host, shard) &&
-        !zkt__node_linked(&session->starved)) {
-        session->awaited = (uint8_t)shard;
-        zkt__list_append(&host->sessions->starved, &session->starved);
+        !zkt__node_linked(&session->wait_node)) {
+        session->awaited_shard = (uint8_t)shard;
+        zkt__list_append(&host->sessions->awaiting_credit, &session->wait_node);
     }
 }
 
 static struct zkt_session *first_of(const struct zkt_list *list)
 {
     struct zkt_node *node = zkt__list_first(list);
-    return node != NULL ? ZKT_CONTAINER(node, struct zkt_session, starved)
+    return node != NULL ? ZKT_CONTAINER(node, struct zkt_session, wait_node)
                         : NULL;
 }
 
 bool zkt__sessions_may_wake(const struct zkt_host *host)
 {
-    return !zkt__list_empty(&host->sessions->heavy) && has_room(host);
+    return !zkt__list_empty(&host->sessions->awaiting_memory) && has_room(host);
 }
 
 void zkt__sessions_wake(struct zkt_host *host)
@@ -401,17 +406,18 @@ void zkt__sessions_wake(struct zkt_host *host)
     struct zkt_list turn;
     struct zkt_session *session;
     zkt__list_init(&turn);
-    zkt__list_move(&turn, &sessions->starved);
+    zkt__list_move(&turn, &sessions->awaiting_credit);
     while ((session = first_of(&turn)) != NULL) {
-        zkt__node_unlink(&session->starved);
-        if (zkt__group_has_credit(host, session->awaited)) {
+        zkt__node_unlink(&session->wait_node);
+        if (zkt__group_has_credit(host, session->awaited_shard)) {
             host->sessions->events.changed(session);
         } else {
-            zkt__list_append(&sessions->starved, &session->starved);
+            zkt__list_append(&sessions->awaiting_credit, &session->wait_node);
         }
     }
-    while (has_room(host) && (session = first_of(&sessions->heavy)) != NULL) {
-        zkt__node_unlink(&session->starved);
+    while (has_room(host) &&
+           (session = first_of(&sessions->awaiting_memory)) != NULL) {
+        zkt__node_unlink(&session->wait_node);
         host->sessions->events.changed(session);
     }
 }

@@ -17,23 +17,23 @@ struct zkt_session_events {
     /* Frames were queued, or more may be received again. */
     void (*changed)(struct zkt_session *session);
     /* Nothing more can be queued, there is no memory: the connection ends. */
-    void (*lost)(struct zkt_session *session);
+    void (*failed)(struct zkt_session *session);
     /* The last contact of a session that was left is gone. */
-    void (*emptied)(struct zkt_session *session);
+    void (*all_left)(struct zkt_session *session);
 };
 
 /* One connection; embedded in the server's. */
 struct zkt_session {
     struct zkt_peer peer; /* set before it is open */
-    zkt_handle_id id; /* in sessions->named; 0: it subscribes to no events */
+    zkt_handle_id id;     /* in sessions->addressable; 0: no events yet */
     uint32_t contact_count;
-    uint32_t waiting; /* calls and subscriptions without an answer */
+    uint32_t outstanding; /* calls and subscriptions without an answer */
     uint32_t subscriptions;
-    uint8_t awaited;            /* the shard to which it has no credit */
+    uint8_t awaited_shard;      /* the shard to which it has no credit */
     bool open;                  /* frames may be queued */
     struct zkt_list contacts;   /* that do not leave yet */
     struct zkt_contact *recent; /* found last; most often the next, too */
-    struct zkt_node starved;    /* in sessions->starved or ->heavy */
+    struct zkt_node wait_node;  /* in sessions->awaiting_… */
     struct zkt_send_queue queue;
 };
 
@@ -47,18 +47,18 @@ static inline struct zkt_session *zkt__session_of(
 /* All of a shard. */
 struct zkt_sessions {
     struct zkt_session_events events;
-    struct zkt_slots contacts; /* their handles stand in placeholders */
-    struct zkt_index by_pair;  /* contacts by session and name */
-    struct zkt_slots named;    /* sessions that events may be sent to */
+    struct zkt_slots contacts;    /* their handles stand in placeholders */
+    struct zkt_index by_pair;     /* contacts by session and name */
+    struct zkt_slots addressable; /* sessions that events may be sent to */
     struct zkt_index by_client;
     /* Sessions that wait: for credit of a channel, and for the memory of a
      * snapshot. */
-    struct zkt_list starved, heavy;
+    struct zkt_list awaiting_credit, awaiting_memory;
     /* Of snapshots in queues, and of those that are fetched for slow readers:
      * nobody knows how large these are, but what they took before. */
     size_t snapshot_bytes;
     uint32_t snapshot_largest;       /* of those that have come */
-    uint64_t waiting;                /* of all sessions */
+    uint64_t outstanding;            /* of all sessions */
     struct zkt_buffer *spare_buffer; /* of the send queues, or NULL */
 };
 
@@ -73,8 +73,8 @@ void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m);
 /** Whether some wait. */
 static inline bool zkt__sessions_wait(const struct zkt_sessions *sessions)
 {
-    return !zkt__list_empty(&sessions->starved) ||
-           !zkt__list_empty(&sessions->heavy);
+    return !zkt__list_empty(&sessions->awaiting_credit) ||
+           !zkt__list_empty(&sessions->awaiting_memory);
 }
 /** Whether some wait for memory, and there is some: output that was sent since
  * has left it behind. */
@@ -95,17 +95,19 @@ static inline bool zkt__session_may_receive(const struct zkt_host *host,
     enum {
         ITEMS_MAX = 512 /* placeholders have no bytes, but take memory */
     };
-    return session->waiting < host->limits->pending_calls &&
+    return session->outstanding < host->limits->pending_calls &&
            session->queue.count <= ITEMS_MAX &&
            zkt__queue_backlog(&session->queue) <=
                (size_t)host->limits->output_high &&
-           !zkt__node_linked(&session->starved);
+           !zkt__node_linked(&session->wait_node);
 }
 /** Drops what is queued, but for a frame that is sent in part already. */
-void zkt__session_cut(struct zkt_host *host, struct zkt_session *session);
+void zkt__session_drop_unsent(struct zkt_host *host,
+                              struct zkt_session *session);
 /** Brings the head of the queue into a state to be sent: a placeholder becomes
  * a snapshot, or asks for one. */
-void zkt__session_fill(struct zkt_host *host, struct zkt_session *session);
+void zkt__session_prepare_head(struct zkt_host *host,
+                               struct zkt_session *session);
 /** The first @len bytes of the queue, in which a snapshot stands, are sent. */
 void zkt__session_sent_exempt(struct zkt_host *host,
                               struct zkt_session *session, size_t len);
@@ -121,7 +123,7 @@ static inline void zkt__session_sent(struct zkt_host *host,
     }
 }
 /** Whether a placeholder is at the head of the queue. */
-static inline bool zkt__session_is_held(struct zkt_session *session)
+static inline bool zkt__session_awaits_snapshot(struct zkt_session *session)
 {
     uint64_t subscriber;
     return zkt__queue_head_placeholder(&session->queue, &subscriber);
@@ -142,7 +144,8 @@ void zkt__session_drop_output(struct zkt_host *host,
 /** Queues a catch-up, or fills the placeholder at the head with it. */
 bool zkt__session_queue_catch_up(struct zkt_host *host,
                                  struct zkt_session *session,
-                                 const struct zkt_catch_up *what, bool fill);
+                                 const struct zkt_catch_up *what,
+                                 bool replaces_placeholder);
 
 /* ---- credit ---- */
 

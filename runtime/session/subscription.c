@@ -55,7 +55,7 @@ static void enter(struct zkt_host *host, struct zkt_contact *contact,
     }
     if (sub->state == ZKT_SUB_CONFLATED || sub->state == ZKT_SUB_FETCHING) {
         /* Its placeholder counts no longer, unless that has been filled. */
-        contact->void_placeholders += state == ZKT_SUB_OFF;
+        contact->stale_placeholders += state == ZKT_SUB_OFF;
     }
     sub->state = state;
 }
@@ -67,7 +67,7 @@ void zkt__session_sub_conflate(struct zkt_host *host,
     host->stats.limit_hits.output_high++;
     if (!zkt__queue_placeholder(&session->queue, host->allocator,
                                 contact->id)) {
-        host->sessions->events.lost(session);
+        host->sessions->events.failed(session);
         return;
     }
     enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_CONFLATED);
@@ -101,13 +101,13 @@ static void subscribe(struct zkt_host *host, struct zkt_contact *contact,
     struct zkt_session *session = zkt__session_of(contact);
     const uint32_t home = contact->location->home;
     sub->owed++;
-    session->waiting++;
-    host->sessions->waiting++;
+    session->outstanding++;
+    host->sessions->outstanding++;
     if (!zkt__deliver(host, home, &m, NULL)) {
         sub->owed--;
-        session->waiting--;
-        host->sessions->waiting--;
-        host->sessions->events.lost(session);
+        session->outstanding--;
+        host->sessions->outstanding--;
+        host->sessions->events.failed(session);
     }
     /* The contact may be gone, with an instance that ended at once. */
     zkt__session_await_credit(host, session, home);
@@ -165,13 +165,13 @@ void zkt__session_sub_clear(struct zkt_host *host, struct zkt_contact *contact,
 /* ---- from the instance ---- */
 
 /* One answer less is on its way; false: to what was given up. */
-static bool take_answer(struct zkt_host *host, const struct zkt_msg *m,
-                        enum zkt_topic topic)
+static bool take_reply(struct zkt_host *host, const struct zkt_msg *m,
+                       enum zkt_topic topic)
 {
     struct zkt_subscription *sub = &m->contact->subs[topic];
     struct zkt_session *session = zkt__session_of(m->contact);
-    session->waiting--;
-    host->sessions->waiting--;
+    session->outstanding--;
+    host->sessions->outstanding--;
     if (m->generation != sub->generation) {
         host->sessions->events.changed(session); /* more may be received */
         return false;
@@ -192,8 +192,8 @@ static void note_size(struct zkt_host *host, struct zkt_contact *contact,
 
 /* Passes on the answer to a subscribe of one that is live. A snapshot too many
  * in memory becomes a placeholder. */
-static void send_answer(struct zkt_host *host, struct zkt_contact *contact,
-                        const struct zkt_msg *m)
+static void send_catch_up(struct zkt_host *host, struct zkt_contact *contact,
+                          const struct zkt_msg *m)
 {
     struct zkt_session *session = zkt__session_of(contact);
     if (!m->of.catch_up.deferred && !is_behind(host, session)) {
@@ -210,18 +210,18 @@ static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
     struct zkt_contact *contact = m->contact;
     const struct zkt_subscription *sub = &contact->subs[ZKT_TOPIC_STATE];
     struct zkt_session *session = zkt__session_of(contact);
-    if (!take_answer(host, m, ZKT_TOPIC_STATE)) {
+    if (!take_reply(host, m, ZKT_TOPIC_STATE)) {
         return;
     }
     if (m->of.catch_up.content.snapshot == NULL && !m->of.catch_up.deferred) {
-        host->sessions->events.lost(session);
+        host->sessions->events.failed(session);
         return;
     }
     if (sub->state == ZKT_SUB_ASKED) {
         enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
     }
     if (session->open && sub->state == ZKT_SUB_LIVE) {
-        send_answer(host, contact, m);
+        send_catch_up(host, contact, m);
     }
 }
 
@@ -235,7 +235,7 @@ static void take_refresh(struct zkt_host *host, struct zkt_contact *contact,
         return;
     }
     if (what->snapshot == NULL) {
-        host->sessions->events.lost(session);
+        host->sessions->events.failed(session);
     } else if (zkt__session_queue_catch_up(host, session, what, true)) {
         enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
         note_size(host, contact, what->snapshot);
@@ -255,14 +255,14 @@ void zkt__session_sub_catch_up(struct zkt_host *host, struct zkt_msg *m)
 void zkt__session_sub_confirm(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_contact *contact = m->contact;
-    if (take_answer(host, m, ZKT_TOPIC_EVENTS) &&
+    if (take_reply(host, m, ZKT_TOPIC_EVENTS) &&
         contact->subs[ZKT_TOPIC_EVENTS].state == ZKT_SUB_ASKED) {
         enter(host, contact, ZKT_TOPIC_EVENTS, ZKT_SUB_LIVE);
     }
     host->sessions->events.changed(zkt__session_of(contact));
 }
 
-static void tell(struct zkt_host *host, const struct zkt_msg *m)
+static void send_sub_error(struct zkt_host *host, const struct zkt_msg *m)
 {
     const struct zkt_contact *contact = m->contact;
     const struct zkt_location *location = contact->location;
@@ -273,8 +273,9 @@ static void tell(struct zkt_host *host, const struct zkt_msg *m)
 
 /* Over, as far as the instance is concerned; with an answer owed it may begin
  * again. */
-static void leave(struct zkt_host *host, struct zkt_contact *contact,
-                  enum zkt_topic topic)
+static void close_subscription(struct zkt_host *host,
+                               struct zkt_contact *contact,
+                               enum zkt_topic topic)
 {
     const bool asked = contact->subs[topic].owed > 0;
     enter(host, contact, topic, ZKT_SUB_OFF);
@@ -285,9 +286,9 @@ static void leave(struct zkt_host *host, struct zkt_contact *contact,
 
 static void take_refusal(struct zkt_host *host, const struct zkt_msg *m)
 {
-    if (take_answer(host, m, m->topic)) {
-        leave(host, m->contact, m->topic);
-        tell(host, m);
+    if (take_reply(host, m, m->topic)) {
+        close_subscription(host, m->contact, m->topic);
+        send_sub_error(host, m);
     }
 }
 
@@ -299,7 +300,7 @@ static bool take_end(struct zkt_host *host, struct zkt_contact *contact,
     if (sub->state == ZKT_SUB_OFF || sub->state == ZKT_SUB_ASKED) {
         return false;
     }
-    leave(host, contact, topic);
+    close_subscription(host, contact, topic);
     return sub->state == ZKT_SUB_OFF;
 }
 
@@ -313,7 +314,7 @@ void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m)
     const bool state = take_end(host, contact, ZKT_TOPIC_STATE);
     const bool events = take_end(host, contact, ZKT_TOPIC_EVENTS);
     if (state || events) {
-        tell(host, m);
+        send_sub_error(host, m);
     }
     host->sessions->events.changed(zkt__session_of(contact));
 }

@@ -185,9 +185,9 @@ struct zkt_contact {
     struct zkt_node of_session;
     zkt_handle_id id;
     struct zkt_subscription subs[ZKT_TOPIC_COUNT];
-    uint32_t calls;             /* outstanding results */
-    uint32_t void_placeholders; /* in the queue, before one that counts */
-    uint32_t snapshot_size;     /* bytes of the last; 0: there was none */
+    uint32_t calls;              /* outstanding results */
+    uint32_t stale_placeholders; /* in the queue, before one that counts */
+    uint32_t snapshot_size;      /* bytes of the last; 0: there was none */
     bool leaving;
     bool marked; /* for the time of one event */
     /* The instance's half. */

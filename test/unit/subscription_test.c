@@ -550,7 +550,7 @@ static void check_cell(const struct cell *cell, uint32_t shards)
     if (rig.contact != NULL && session()->open) {
         assert_int_equal(current(), cell->then);
         assert_int_equal(rig.contact->subs[topic].owed, cell->owed);
-        assert_int_equal(session()->waiting, rig.owed);
+        assert_int_equal(session()->outstanding, rig.owed);
         assert_int_equal(session()->subscriptions, cell->then != ZKT_SUB_OFF);
         assert_string_equal(rig.up, cell->up);
     }
