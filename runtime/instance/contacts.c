@@ -83,7 +83,7 @@ bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
     }
     struct zkt_instance *instance = location->instance;
     if (instance == NULL) {
-        instance = zkt__instance_create(host, location, contact->peer->payer,
+        instance = zkt__instance_create(host, location, contact->peer->address,
                                         reason);
     }
     const bool good = instance != NULL && join(host, contact, instance);
@@ -112,7 +112,7 @@ static void drop_subscription(struct zkt_contact *contact, enum zkt_topic topic)
         count_subscriber(attachment, topic, -1);
     }
     if (topic == ZKT_TOPIC_STATE) {
-        zkt__node_unlink(&attachment->wants);
+        zkt__node_unlink(&attachment->snapshot_wait);
     }
 }
 
@@ -124,7 +124,7 @@ void zkt__detach(struct zkt_host *host, struct zkt_contact *contact)
         drop_subscription(contact, (enum zkt_topic)i);
     }
     zkt__node_unlink(&attachment->of_instance);
-    zkt__node_unlink(&attachment->turn);
+    zkt__node_unlink(&attachment->in_round);
     instance->contact_count--;
     attachment->audience->contacts--;
     drop_audience(host, instance, attachment->audience);
@@ -144,7 +144,7 @@ void zkt__attachment_disconnect(struct zkt_host *host,
     }
 }
 
-void zkt__contact_say_left(struct zkt_host *host, struct zkt_contact *contact)
+void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact)
 {
     /* The message that is answered is the contact's own. */
     struct zkt_msg *left = zkt__contact_leave_carrier(contact);
@@ -207,14 +207,14 @@ void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
     struct zkt_contact *contact = m->contact;
     const enum zkt_topic topic = m->topic;
     keep_closing(host, &contact->attachment, m);
-    if (!m->of.subscribe.is_void) {
+    if (!m->of.subscribe.cancelled) {
         grant(host, contact, topic);
     }
-    if (topic == ZKT_TOPIC_STATE && m->of.subscribe.defers) {
+    if (topic == ZKT_TOPIC_STATE && m->of.subscribe.omit_snapshot) {
         struct zkt_msg reply = { .kind = ZKT_MSG_CATCH_UP,
                                  .contact = contact,
                                  .generation = m->generation,
-                                 .of.catch_up.deferred = true };
+                                 .of.catch_up.snapshot_omitted = true };
         (void)zkt__deliver(host, contact->peer->shard, &reply, carrier);
     } else if (topic == ZKT_TOPIC_STATE) {
         reply_catch_up(host, contact, carrier, m->generation, false);
@@ -236,13 +236,13 @@ static void reply_refresh(struct zkt_host *host, struct zkt_contact *contact)
                    true);
 }
 
-void zkt__instance_serve_wanting(struct zkt_host *host,
-                                 struct zkt_instance *instance)
+void zkt__instance_send_snapshots(struct zkt_host *host,
+                                  struct zkt_instance *instance)
 {
     struct zkt_node *node;
-    while ((node = zkt__list_first(&instance->wanting)) != NULL) {
+    while ((node = zkt__list_first(&instance->awaiting_snapshot)) != NULL) {
         struct zkt_contact *contact = zkt__contact_of(
-            ZKT_CONTAINER(node, struct zkt_attachment, wants));
+            ZKT_CONTAINER(node, struct zkt_attachment, snapshot_wait));
         zkt__node_unlink(node);
         reply_refresh(host, contact);
     }
@@ -259,20 +259,21 @@ void zkt__contact_take_snapshot(struct zkt_host *host,
     }
     if (zkt__instance_has_committed(attachment->instance, true)) {
         reply_refresh(host, contact);
-    } else if (!zkt__node_linked(&attachment->wants)) {
-        zkt__list_append(&attachment->instance->wanting, &attachment->wants);
+    } else if (!zkt__node_linked(&attachment->snapshot_wait)) {
+        zkt__list_append(&attachment->instance->awaiting_snapshot,
+                         &attachment->snapshot_wait);
     }
 }
 
 /* Subscriptions to @topic that wait are answered in time, but do not count. */
-static void void_waiting(struct zkt_contact *contact, enum zkt_topic topic)
+static void cancel_queued(struct zkt_contact *contact, enum zkt_topic topic)
 {
     const struct zkt_list *mailbox = &contact->attachment.mailbox;
     for (struct zkt_node *n = zkt__list_first(mailbox); n != NULL;
          n = zkt__list_after(mailbox, n)) {
         struct zkt_msg *m = ZKT_CONTAINER(n, struct zkt_msg, node);
         if (m->kind == ZKT_MSG_SUBSCRIBE && m->topic == topic) {
-            m->of.subscribe.is_void = true;
+            m->of.subscribe.cancelled = true;
         }
     }
 }
@@ -283,7 +284,7 @@ void zkt__contact_unsubscribe(const struct zkt_host *host, struct zkt_msg *m,
                               struct zkt_msg *carrier)
 {
     if (m->contact->attachment.instance != NULL) {
-        void_waiting(m->contact, m->topic);
+        cancel_queued(m->contact, m->topic);
         drop_subscription(m->contact, m->topic);
     }
     zkt__msg_free(host->allocator, carrier);

@@ -33,7 +33,7 @@ bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
 void zkt__attachment_disconnect(struct zkt_host *host,
                                 struct zkt_contact *contact);
 /** The last message about a contact. */
-void zkt__contact_say_left(struct zkt_host *host, struct zkt_contact *contact);
+void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact);
 /** Parts contact and instance, without a word. */
 void zkt__detach(struct zkt_host *host, struct zkt_contact *contact);
 
@@ -51,7 +51,7 @@ void zkt__instance_refuse(struct zkt_host *host, struct zkt_msg *m,
                           struct zkt_msg *carrier, enum zkt_status status,
                           struct zkt_str text);
 /** Answers contacts that have waited for a snapshot. */
-void zkt__instance_serve_wanting(struct zkt_host *host,
-                                 struct zkt_instance *instance);
+void zkt__instance_send_snapshots(struct zkt_host *host,
+                                  struct zkt_instance *instance);
 
 #endif

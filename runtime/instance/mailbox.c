@@ -40,8 +40,8 @@ void zkt__mailbox_append(struct zkt_host *host, struct zkt_contact *contact,
     struct zkt_attachment *attachment = &contact->attachment;
     struct zkt_instance *instance = attachment->instance;
     zkt__list_append(&attachment->mailbox, &m->node);
-    if (!zkt__node_linked(&attachment->turn)) {
-        zkt__list_append(&instance->turns, &attachment->turn);
+    if (!zkt__node_linked(&attachment->in_round)) {
+        zkt__list_append(&instance->round, &attachment->in_round);
     }
     zkt__mailbox_make_ready(host, instance);
 }
@@ -53,11 +53,11 @@ static bool has_room(struct zkt_host *host, const struct zkt_attachment *of,
     const struct zkt_instance *instance = of->instance;
     const size_t places = (size_t)limits->mailbox_messages;
     const size_t room = (size_t)limits->mailbox_bytes;
-    if (of->mail_count + instance->mail_count >= places) {
+    if (of->queued_count + instance->queued_count >= places) {
         host->stats.limit_hits.mailbox_messages++;
         return false;
     }
-    if (of->mail_bytes + instance->mail_bytes + bytes > room) {
+    if (of->queued_bytes + instance->queued_bytes + bytes > room) {
         host->stats.limit_hits.mailbox_bytes++;
         return false;
     }
@@ -78,10 +78,10 @@ static void count(struct zkt_host *host, struct zkt_attachment *attachment,
     if (m->kind == ZKT_MSG_LEAVE) {
         return;
     }
-    attachment->mail_count += (uint32_t)by;
-    attachment->mail_bytes += bytes;
-    attachment->instance->mail_count += (uint32_t)by;
-    attachment->instance->mail_bytes += bytes;
+    attachment->queued_count += (uint32_t)by;
+    attachment->queued_bytes += bytes;
+    attachment->instance->queued_count += (uint32_t)by;
+    attachment->instance->queued_bytes += bytes;
     host->instances->queued_bytes += bytes;
     host->stats.queued += (uint64_t)(int64_t)by;
 }
@@ -130,7 +130,7 @@ static struct zkt_msg *take_next(struct zkt_host *host,
 {
     struct zkt_msg *m = zkt__mailbox_take(host, zkt__contact_of(attachment));
     if (!zkt__list_empty(&attachment->mailbox)) {
-        zkt__list_append(&attachment->instance->turns, &attachment->turn);
+        zkt__list_append(&attachment->instance->round, &attachment->in_round);
     }
     return m;
 }
@@ -143,23 +143,24 @@ static void connect_first(struct zkt_host *host,
     const bool leaves = m->kind == ZKT_MSG_LEAVE;
     if (zkt__attachment_connect(host, m, leaves ? NULL : m)) {
         if (!zkt__list_empty(&attachment->mailbox)) {
-            zkt__list_append(&attachment->instance->turns, &attachment->turn);
+            zkt__list_append(&attachment->instance->round,
+                             &attachment->in_round);
         }
         return;
     }
     zkt__list_prepend(&attachment->mailbox, &m->node);
-    zkt__list_append(&attachment->instance->turns, &attachment->turn);
+    zkt__list_append(&attachment->instance->round, &attachment->in_round);
     count(host, attachment, m, 1);
 }
 
 /* One message of the contact whose turn it is, or its `connect`. Whether the
  * instance is still there afterwards is for its handle to say. */
-static void take_turn(struct zkt_host *host,
-                      const struct zkt_instance *instance)
+static void serve_contact(struct zkt_host *host,
+                          const struct zkt_instance *instance)
 {
     struct zkt_attachment *attachment = ZKT_CONTAINER(
-        zkt__list_first(&instance->turns), struct zkt_attachment, turn);
-    zkt__node_unlink(&attachment->turn);
+        zkt__list_first(&instance->round), struct zkt_attachment, in_round);
+    zkt__node_unlink(&attachment->in_round);
     if (attachment->connected) {
         struct zkt_msg *m = take_next(host, attachment);
         zkt__instance_handle(host, m, m);
@@ -172,7 +173,7 @@ static void take_turn(struct zkt_host *host,
 static bool ends(const struct zkt_instance *instance)
 {
     return instance->ends_now ||
-           (instance->ending && zkt__list_empty(&instance->turns));
+           (instance->ending && zkt__list_empty(&instance->round));
 }
 
 /* Serves one instance; false: it has no more to do for now. */
@@ -187,7 +188,7 @@ static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
         zkt__arena_reset(host->arena);
         return false;
     }
-    if (zkt__list_empty(&instance->turns)) {
+    if (zkt__list_empty(&instance->round)) {
         return false;
     }
     if (zkt__mailbox_is_starved(host, instance)) {
@@ -196,7 +197,7 @@ static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
         zkt__list_append(&host->instances->starved, &instance->ready);
         return false;
     }
-    take_turn(host, instance);
+    serve_contact(host, instance);
     return true;
 }
 
@@ -219,11 +220,11 @@ static void serve(struct zkt_host *host, struct zkt_instance *instance)
 static void wake_starved(struct zkt_host *host)
 {
     struct zkt_instances *instances = host->instances;
-    struct zkt_list turn;
+    struct zkt_list batch;
     struct zkt_node *node;
-    zkt__list_init(&turn);
-    zkt__list_move(&turn, &instances->starved);
-    while ((node = zkt__list_first(&turn)) != NULL) {
+    zkt__list_init(&batch);
+    zkt__list_move(&batch, &instances->starved);
+    while ((node = zkt__list_first(&batch)) != NULL) {
         const struct zkt_instance *instance = ZKT_CONTAINER(
             node, struct zkt_instance, ready);
         zkt__node_unlink(node);
@@ -238,18 +239,18 @@ void zkt__instances_drain(struct zkt_host *host)
 {
     struct zkt_instances *instances = host->instances;
     /* Those that are ready now; one that becomes ready has the next turn. */
-    struct zkt_list turn;
+    struct zkt_list batch;
     struct zkt_node *node;
     wake_starved(host);
-    zkt__list_init(&turn);
-    zkt__list_move(&turn, &instances->ready);
-    while (host->budget > 0 && (node = zkt__list_first(&turn)) != NULL) {
+    zkt__list_init(&batch);
+    zkt__list_move(&batch, &instances->ready);
+    while (host->budget > 0 && (node = zkt__list_first(&batch)) != NULL) {
         zkt__node_unlink(node);
         serve(host, ZKT_CONTAINER(node, struct zkt_instance, ready));
     }
     /* The others come first in the next turn. */
-    zkt__list_move(&turn, &instances->ready);
-    zkt__list_move(&instances->ready, &turn);
+    zkt__list_move(&batch, &instances->ready);
+    zkt__list_move(&instances->ready, &batch);
 }
 
 bool zkt__instances_all_free(const struct zkt_host *host)

@@ -27,7 +27,7 @@ static inline bool zkt__mailbox_is_free(struct zkt_host *host,
                                         const struct zkt_instance *instance)
 {
     return instance->parked == NULL && !host->running &&
-           zkt__list_empty(&instance->turns) && !instance->ends_now &&
+           zkt__list_empty(&instance->round) && !instance->ends_now &&
            (instance->others == NULL ||
             !zkt__mailbox_is_starved(host, instance));
 }

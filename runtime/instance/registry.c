@@ -100,8 +100,8 @@ static struct zkt_instance *new_instance(struct zkt_host *host,
         .own = { .shard = host->shard, .location = location },
     };
     zkt__list_init(&instance->attachments);
-    zkt__list_init(&instance->turns);
-    zkt__list_init(&instance->wanting);
+    zkt__list_init(&instance->round);
+    zkt__list_init(&instance->awaiting_snapshot);
     if (!fill_states(host, instance)) {
         goto fail;
     }
@@ -117,14 +117,15 @@ fail:
 }
 
 /* Counts one more, for the server and for whom it is charged to. */
-static bool account(struct zkt_host *host, void *payer, struct zkt_str *reason)
+static bool account(struct zkt_host *host, void *address,
+                    struct zkt_str *reason)
 {
     if (!zkt__group_count_instance(host, host->instances->all.live)) {
         host->stats.limit_hits.instances++;
         *reason = ZKT_STR("too many instances");
         return false;
     }
-    if (host->charge != NULL && !host->charge(host, payer)) {
+    if (host->charge != NULL && !host->charge(host, address)) {
         zkt__group_uncount_instance(host);
         *reason = ZKT_STR("too many instances of one address");
         return false;
@@ -132,28 +133,28 @@ static bool account(struct zkt_host *host, void *payer, struct zkt_str *reason)
     return true;
 }
 
-static void unaccount(struct zkt_host *host, void *payer)
+static void unaccount(struct zkt_host *host, void *address)
 {
     zkt__group_uncount_instance(host);
     if (host->refund != NULL) {
-        host->refund(host, payer);
+        host->refund(host, address);
     }
 }
 
 struct zkt_instance *zkt__instance_create(struct zkt_host *host,
                                           struct zkt_location *location,
-                                          void *payer, struct zkt_str *reason)
+                                          void *address, struct zkt_str *reason)
 {
-    if (!account(host, payer, reason)) {
+    if (!account(host, address, reason)) {
         return NULL;
     }
     struct zkt_instance *instance = new_instance(host, location);
     if (instance == NULL) {
-        unaccount(host, payer);
+        unaccount(host, address);
         *reason = ZKT_STR("out of memory");
         return NULL;
     }
-    instance->payer = payer;
+    instance->address = address;
     location->instance = instance;
     zkt__location_ref(location);
     zkt__instance_run_hook(host, instance, NULL, ZKT_HOOK_ACTIVATE);
@@ -168,7 +169,7 @@ static void remove_instance(struct zkt_host *host,
     struct zkt_location *location = instance->location;
     zkt__node_unlink(&instance->ready);
     zkt__timeout_cancel(&instance->idle);
-    unaccount(host, instance->payer);
+    unaccount(host, instance->address);
     zkt__slots_remove(&host->instances->all, instance->id);
     location->instance = NULL;
     free_instance(host, instance);
@@ -207,9 +208,9 @@ static struct zkt_contact *first_contact(const struct zkt_instance *instance)
 }
 
 /* Refuses what waits; leaving is no message that can be refused. */
-static void refuse_mail(struct zkt_host *host, struct zkt_contact *contact,
-                        enum zkt_status status, struct zkt_str text,
-                        bool *leaves)
+static void refuse_queued(struct zkt_host *host, struct zkt_contact *contact,
+                          enum zkt_status status, struct zkt_str text,
+                          bool *leaves)
 {
     struct zkt_msg *m;
     *leaves = false;
@@ -241,10 +242,10 @@ static void end_contact(struct zkt_host *host, struct zkt_contact *contact,
     const bool *to = contact->attachment.subscribed;
     const bool subscribed = to[ZKT_TOPIC_STATE] || to[ZKT_TOPIC_EVENTS];
     bool leaves;
-    refuse_mail(host, contact, status, text, &leaves);
+    refuse_queued(host, contact, status, text, &leaves);
     zkt__detach(host, contact);
     if (leaves) {
-        zkt__contact_say_left(host, contact);
+        zkt__contact_send_left(host, contact);
         return;
     }
     if (subscribed) {
@@ -281,10 +282,10 @@ static void stop_instance(struct zkt_host *host, struct zkt_instance *instance)
     bool leaves;
     instance->ending = true; /* nobody else drops it */
     while ((contact = first_contact(instance)) != NULL) {
-        refuse_mail(host, contact, ZKT_UNAVAILABLE, text, &leaves);
+        refuse_queued(host, contact, ZKT_UNAVAILABLE, text, &leaves);
         zkt__attachment_disconnect(host, contact);
         if (leaves) {
-            zkt__contact_say_left(host, contact);
+            zkt__contact_send_left(host, contact);
         }
     }
     zkt__instance_end(host, instance, ZKT_UNAVAILABLE, text);

@@ -29,17 +29,17 @@ struct zkt_instance {
     struct zkt_audience own;      /* contacts of its own shard */
     struct zkt_audience *others;  /* of other shards */
     struct zkt_snapshot_log *log; /* for new subscribers; NULL: nothing yet */
-    /* The mailbox: attachments with messages, each a turn. */
-    struct zkt_list turns;
-    size_t mail_bytes;
-    uint32_t mail_count;
-    bool ending;             /* it ends when the mailbox is empty */
-    bool ends_now;           /* … before that: a call has ended it */
-    struct zkt_list wanting; /* attachments that wait for a snapshot */
-    struct zkt_node ready;   /* in instances->ready or ->starved */
+    /* The mailbox: attachments with messages, in rounds. */
+    struct zkt_list round;
+    size_t queued_bytes;
+    uint32_t queued_count;
+    bool ending;   /* it ends when the mailbox is empty */
+    bool ends_now; /* … before that: a call has ended it */
+    struct zkt_list awaiting_snapshot; /* attachments */
+    struct zkt_node ready;             /* in instances->ready or ->starved */
     struct zkt_task *parked; /* the call whose handler finishes later */
     struct zkt_timeout idle; /* until it is evicted */
-    void *payer;             /* to whom it is charged, or NULL */
+    void *address;           /* to whom it is charged, or NULL */
     uint64_t calls;
     alignas(max_align_t) char states[];
 };
@@ -74,7 +74,8 @@ void zkt__instance_destroy(struct zkt_host *host,
 /** Creates an instance and activates it. NULL: *@reason says why not. */
 struct zkt_instance *zkt__instance_create(struct zkt_host *host,
                                           struct zkt_location *location,
-                                          void *payer, struct zkt_str *reason);
+                                          void *address,
+                                          struct zkt_str *reason);
 /** Without contacts it may be dropped, or evicted in time. */
 void zkt__instance_release_if_unused(struct zkt_host *host,
                                      struct zkt_instance *instance);

@@ -13,14 +13,14 @@ static void leave_now(struct zkt_host *host, struct zkt_contact *contact)
     struct zkt_instance *instance = contact->attachment.instance;
     zkt__attachment_disconnect(host, contact);
     zkt__instance_release_if_unused(host, instance);
-    zkt__contact_say_left(host, contact);
+    zkt__contact_send_left(host, contact);
 }
 
 static void take_leave(struct zkt_host *host, struct zkt_contact *contact)
 {
     const struct zkt_instance *instance = contact->attachment.instance;
     if (instance == NULL) {
-        zkt__contact_say_left(host, contact);
+        zkt__contact_send_left(host, contact);
     } else if (zkt__mailbox_is_free(host, instance)) {
         leave_now(host, contact);
     } else {
@@ -32,7 +32,7 @@ void zkt__instance_handle(struct zkt_host *host, struct zkt_msg *m,
                           struct zkt_msg *carrier)
 {
     zkt__host_spend(host, ZKT_COST_CALL);
-    if (m->is_late) {
+    if (m->after_destroy) {
         zkt__instance_refuse(host, m, carrier, ZKT_ABORTED,
                              ZKT_STR("the instance was destroyed"));
     } else if (m->kind == ZKT_MSG_CALL) {
@@ -62,7 +62,7 @@ bool zkt__attachment_connect(struct zkt_host *host, struct zkt_msg *m,
 
 /* Whether a snapshot can be given although the instance is busy: not before
  * `connect` has run, and not before what the client sent earlier. */
-static bool is_answered_at_once(const struct zkt_msg *m)
+static bool may_reply_at_once(const struct zkt_msg *m)
 {
     const struct zkt_attachment *attachment = &m->contact->attachment;
     const struct zkt_instance *instance = attachment->instance;
@@ -110,7 +110,7 @@ static void dispatch(struct zkt_host *host, struct zkt_msg *m,
             zkt__mailbox_put(host, m, carrier);
         }
         end_if_due(host, instance);
-    } else if (is_answered_at_once(m)) {
+    } else if (may_reply_at_once(m)) {
         m->contact->attachment.connected = true;
         zkt__instance_handle(host, m, carrier);
     } else {
@@ -131,9 +131,9 @@ static bool is_ending(const struct zkt_host *host,
 }
 
 /* Refuses a message. Its contact need not stay if there is no instance. */
-static void turn_away(struct zkt_host *host, struct zkt_msg *m,
-                      struct zkt_msg *carrier, enum zkt_status status,
-                      struct zkt_str text)
+static void reject(struct zkt_host *host, struct zkt_msg *m,
+                   struct zkt_msg *carrier, enum zkt_status status,
+                   struct zkt_str text)
 {
     struct zkt_contact *contact = m->contact;
     const bool attached = contact->attachment.instance != NULL;
@@ -144,15 +144,15 @@ static void turn_away(struct zkt_host *host, struct zkt_msg *m,
 }
 
 /* Answers stay in order: what comes behind messages that wait, waits. */
-static void take_late(struct zkt_host *host, struct zkt_msg *m,
-                      struct zkt_msg *carrier)
+static void take_after_destroy(struct zkt_host *host, struct zkt_msg *m,
+                               struct zkt_msg *carrier)
 {
     const struct zkt_attachment *attachment = &m->contact->attachment;
     if (attachment->instance == NULL || zkt__list_empty(&attachment->mailbox)) {
-        turn_away(host, m, carrier, ZKT_ABORTED,
-                  ZKT_STR("the instance was destroyed"));
+        reject(host, m, carrier, ZKT_ABORTED,
+               ZKT_STR("the instance was destroyed"));
     } else {
-        m->is_late = true;
+        m->after_destroy = true;
         zkt__mailbox_put(host, m, carrier);
     }
 }
@@ -162,13 +162,12 @@ static void take_request(struct zkt_host *host, struct zkt_msg *m,
 {
     struct zkt_str reason;
     if (host->instances->ended) {
-        turn_away(host, m, carrier, ZKT_UNAVAILABLE,
-                  ZKT_STR("the server stops"));
+        reject(host, m, carrier, ZKT_UNAVAILABLE, ZKT_STR("the server stops"));
     } else if (is_ending(host, m->contact)) {
-        take_late(host, m, carrier);
+        take_after_destroy(host, m, carrier);
     } else if (m->contact->attachment.instance == NULL &&
                !zkt__attach(host, m->contact, &reason)) {
-        turn_away(host, m, carrier, ZKT_RESOURCE_EXHAUSTED, reason);
+        reject(host, m, carrier, ZKT_RESOURCE_EXHAUSTED, reason);
     } else {
         dispatch(host, m, carrier);
     }

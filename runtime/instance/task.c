@@ -242,8 +242,8 @@ static void unpark(struct zkt_host *host, struct zkt_task *task)
     host->stats.deferred--;
     host->instances->deferred_bytes -= task->parked_bytes;
     instance->parked = NULL;
-    zkt__instance_serve_wanting(host, instance);
-    if (!zkt__list_empty(&instance->turns) || instance->ending) {
+    zkt__instance_send_snapshots(host, instance);
+    if (!zkt__list_empty(&instance->round) || instance->ending) {
         zkt__mailbox_make_ready(host, instance);
     }
 }

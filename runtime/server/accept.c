@@ -74,7 +74,7 @@ static bool judge(struct zkt_server *server, struct zkt_connection *c,
     if (count == 0) {
         return false;
     }
-    c->session.peer.payer = c->knock.address;
+    c->session.peer.address = c->knock.address;
     if (are_too_many(server)) {
         reached->connections++;
         zkt__connection_refuse(c, 503);

@@ -89,7 +89,7 @@ void zkt_server_instances(const struct zkt_server *server,
             .id = instance->location->name,
             .clients = instance->contact_count,
             .subscribers = instance->subscribers,
-            .queued = instance->mail_count,
+            .queued = instance->queued_count,
             .deferred = instance->parked != NULL,
             .calls = instance->calls,
         };

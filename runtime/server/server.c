@@ -131,18 +131,19 @@ static struct zkt_server *server_of(struct zkt_host *host)
     return ZKT_CONTAINER(host, struct zkt_server, host);
 }
 
-static bool charge(struct zkt_host *host, void *payer)
+static bool charge(struct zkt_host *host, void *address)
 {
     struct zkt_server *server = server_of(host);
     const bool good = zkt__admission_take_instance(&server->shards->admission,
-                                                   payer);
+                                                   address);
     host->stats.limit_hits.instances_per_address += !good;
     return good;
 }
 
-static void refund(struct zkt_host *host, void *payer)
+static void refund(struct zkt_host *host, void *address)
 {
-    zkt__admission_release_instance(&server_of(host)->shards->admission, payer);
+    zkt__admission_release_instance(&server_of(host)->shards->admission,
+                                    address);
 }
 
 /* Both sides of the seam, on what they stand on. Returns false if there is no

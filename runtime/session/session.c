@@ -403,11 +403,11 @@ bool zkt__sessions_may_wake(const struct zkt_host *host)
 void zkt__sessions_wake(struct zkt_host *host)
 {
     struct zkt_sessions *sessions = host->sessions;
-    struct zkt_list turn;
+    struct zkt_list batch;
     struct zkt_session *session;
-    zkt__list_init(&turn);
-    zkt__list_move(&turn, &sessions->awaiting_credit);
-    while ((session = first_of(&turn)) != NULL) {
+    zkt__list_init(&batch);
+    zkt__list_move(&batch, &sessions->awaiting_credit);
+    while ((session = first_of(&batch)) != NULL) {
         zkt__node_unlink(&session->wait_node);
         if (zkt__group_has_credit(host, session->awaited_shard)) {
             host->sessions->events.changed(session);

@@ -95,7 +95,7 @@ static void subscribe(struct zkt_host *host, struct zkt_contact *contact,
                          .topic = topic,
                          .contact = contact,
                          .generation = sub->generation,
-                         .of.subscribe.defers =
+                         .of.subscribe.omit_snapshot =
                              topic == ZKT_TOPIC_STATE &&
                              is_behind(host, zkt__session_of(contact)) };
     struct zkt_session *session = zkt__session_of(contact);
@@ -196,7 +196,7 @@ static void send_catch_up(struct zkt_host *host, struct zkt_contact *contact,
                           const struct zkt_msg *m)
 {
     struct zkt_session *session = zkt__session_of(contact);
-    if (!m->of.catch_up.deferred && !is_behind(host, session)) {
+    if (!m->of.catch_up.snapshot_omitted && !is_behind(host, session)) {
         note_size(host, contact, m->of.catch_up.content.snapshot);
         (void)zkt__session_queue_catch_up(host, session,
                                           &m->of.catch_up.content, false);
@@ -213,7 +213,8 @@ static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
     if (!take_reply(host, m, ZKT_TOPIC_STATE)) {
         return;
     }
-    if (m->of.catch_up.content.snapshot == NULL && !m->of.catch_up.deferred) {
+    if (m->of.catch_up.content.snapshot == NULL &&
+        !m->of.catch_up.snapshot_omitted) {
         host->sessions->events.failed(session);
         return;
     }

@@ -64,10 +64,10 @@ struct zkt_host {
     /* Writes a line to the log. */
     void (*log)(struct zkt_server *server, enum zkt_log_level level,
                 const char *format, va_list arguments);
-    /* Charges a new instance to the payer of a session; NULL: to nobody.
-     * Returns false if the payer has too many. */
-    bool (*charge)(struct zkt_host *host, void *payer);
-    void (*refund)(struct zkt_host *host, void *payer);
+    /* Charges a new instance to the address of a session; NULL: to nobody.
+     * Returns false if the address has too many. */
+    bool (*charge)(struct zkt_host *host, void *address);
+    void (*refund)(struct zkt_host *host, void *address);
     /* The sessions and instances, and how messages reach them. */
     struct zkt_sessions *sessions;
     struct zkt_instances *instances;

@@ -70,7 +70,7 @@ struct zkt_msg {
     uint32_t generation; /* of a subscribe, and of its answer; see below */
     enum zkt_msg_kind kind : 8;
     enum zkt_topic topic : 8; /* subscribe, unsubscribe, closed */
-    bool is_late; /* came when the end of its instance was due: refused */
+    bool after_destroy;       /* the end of its instance was due: refused */
     union {
         struct zkt_msg_call {
             const struct zkt_method *method;
@@ -80,8 +80,8 @@ struct zkt_msg {
         } call;
         struct {
             struct zkt_msg *closing; /* the second block, or NULL */
-            bool defers; /* the reader is slow: it fetches the snapshot later */
-            bool is_void; /* unsubscribed while queued: reply is ignored */
+            bool omit_snapshot; /* the reader is slow: it fetches it later */
+            bool cancelled; /* unsubscribed while queued: reply is ignored */
         } subscribe;
         struct zkt_msg_result {
             struct zkt_writer *text;  /* a frame in a writer, or */
@@ -90,7 +90,7 @@ struct zkt_msg {
         struct {
             struct zkt_catch_up content; /* without snapshot: no memory */
             bool refreshes;              /* reply to a snapshot message */
-            bool deferred; /* empty: the snapshot is fetched later */
+            bool snapshot_omitted; /* empty: the snapshot is fetched later */
         } catch_up;
         struct {
             enum zkt_status status;
@@ -150,11 +150,11 @@ struct zkt_attachment {
     struct zkt_instance *instance; /* NULL: not attached */
     struct zkt_audience *audience; /* the contacts of its shard */
     struct zkt_node of_instance;
-    struct zkt_node turn;  /* in instance->turns: the mailbox is not empty */
-    struct zkt_node wants; /* in instance->wanting: a snapshot was requested */
+    struct zkt_node in_round; /* in instance->round: the mailbox is not empty */
+    struct zkt_node snapshot_wait; /* in instance->awaiting_snapshot */
     struct zkt_list mailbox;
-    size_t mail_bytes;
-    uint32_t mail_count;
+    size_t queued_bytes;
+    uint32_t queued_count;
     bool subscribed[ZKT_TOPIC_COUNT];
     bool connected;          /* `connect` was called: `disconnect` will be */
     struct zkt_msg *closing; /* carrier of closed; NULL: none */
@@ -165,7 +165,7 @@ struct zkt_attachment {
 /* A client as instances know it; nothing of it changes while it has contacts,
  * so that any thread may read it. */
 struct zkt_peer {
-    void *payer; /* to whom its instances are charged; NULL: to nobody */
+    void *address; /* to whom its instances are charged; NULL: to nobody */
     uint32_t shard;
     enum zkt_dialect dialect : 8;
     char client_id[ZKT_CLIENT_ID_LEN + 1];
@@ -239,7 +239,7 @@ static inline void zkt__msg_init(struct zkt_msg *m, enum zkt_msg_kind kind,
     m->kind = kind;
     m->topic = ZKT_TOPIC_STATE;
     m->contact = contact;
-    m->is_late = false;
+    m->after_destroy = false;
     m->bytes = 0;
 }
 

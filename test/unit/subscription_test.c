@@ -183,12 +183,12 @@ static struct zkt_msg *take_carrier(struct zkt_msg *m)
     return carrier;
 }
 
-static void answer_with(struct zkt_catch_up what, bool deferred)
+static void answer_with(struct zkt_catch_up what, bool omitted)
 {
     struct zkt_msg m = { .kind = topic == ZKT_TOPIC_STATE ? ZKT_MSG_CATCH_UP
                                                           : ZKT_MSG_SUBSCRIBED,
                          .of.catch_up = { .content = what,
-                                          .deferred = deferred } };
+                                          .snapshot_omitted = omitted } };
     struct zkt_msg *carrier = take_carrier(&m);
     send_down(&m, carrier);
 }
