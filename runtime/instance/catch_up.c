@@ -25,7 +25,7 @@ static struct zkt_buffer *encode_snapshot(struct zkt_host *host,
     const struct zkt_type *type = instance->actor->state;
     struct zkt_writer *w = &host->plain;
     zkt__frame_begin(w);
-    if (!zkt_write_reserve(w, zkt__snapshot_log_guess(instance->log))) {
+    if (!zkt_write_reserve(w, zkt__snapshot_log_estimate(instance->log))) {
         zkt__frame_begin(w); /* it was a guess; so much may not be needed */
     }
     zkt__write_address(w, ZKT_MESSAGE_STATE_SNAPSHOT, instance->actor->name,

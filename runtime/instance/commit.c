@@ -37,7 +37,7 @@ static bool has_written(const struct zkt_call *call)
            (call->private_state != NULL && call->private_journal.count > 0);
 }
 
-static void settle_journals(struct zkt_call *call)
+static void commit_journals(struct zkt_call *call)
 {
     zkt__journal_commit(&call->journal);
     if (call->private_state != NULL) {
@@ -226,7 +226,7 @@ static bool reserve_carriers(struct zkt_call *call,
                              const struct zkt_commit *commit,
                              struct zkt_list *carriers)
 {
-    const struct zkt_audience *a = call->instance->others;
+    const struct zkt_audience *a = call->instance->remote;
     for (; a != NULL; a = a->next) {
         struct zkt_msg *carrier = NULL;
         struct zkt_msg m;
@@ -265,7 +265,7 @@ static void publish(struct zkt_call *call, const struct zkt_commit *commit,
                     struct zkt_list *carriers)
 {
     struct zkt_instance *instance = call->instance;
-    for (const struct zkt_audience *a = instance->others; a != NULL;
+    for (const struct zkt_audience *a = instance->remote; a != NULL;
          a = a->next) {
         if (concerns(commit, a)) {
             struct zkt_msg m;
@@ -274,16 +274,16 @@ static void publish(struct zkt_call *call, const struct zkt_commit *commit,
                                take_carrier(carriers));
         }
     }
-    if (concerns(commit, &instance->own)) {
+    if (concerns(commit, &instance->local)) {
         struct zkt_msg m;
-        init_message(&m, commit, &instance->own);
-        (void)zkt__deliver(call->host, instance->own.shard, &m, NULL);
+        init_message(&m, commit, &instance->local);
+        (void)zkt__deliver(call->host, instance->local.shard, &m, NULL);
     }
 }
 
 /* The log of new subscribers follows the state: a change that nobody watches
  * has no patch, and one that was watched and has none has changed nothing. */
-static void keep_log(struct zkt_call *call, const struct zkt_commit *commit)
+static void update_log(struct zkt_call *call, const struct zkt_commit *commit)
 {
     struct zkt_snapshot_cache *cache = &call->host->instances->snapshots;
     struct zkt_snapshot_log *log = call->instance->log;
@@ -304,8 +304,8 @@ static void make_final(struct zkt_call *call, const struct zkt_commit *commit,
     struct zkt_instance *instance = call->instance;
     call->host->stats.commits += commit->seq - instance->seq;
     instance->seq = commit->seq;
-    keep_log(call, commit);
-    settle_journals(call);
+    update_log(call, commit);
+    commit_journals(call);
     publish(call, commit, carriers);
 }
 
@@ -347,7 +347,7 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
         status = make_patches(call, &commit);
     }
     if (status == ZKT_OK) {
-        status = call->instance->others == NULL
+        status = call->instance->remote == NULL
                      ? commit_here(call, &commit)
                      : commit_everywhere(call, &commit);
     }

@@ -17,8 +17,8 @@ static struct zkt_audience *add_audience(const struct zkt_host *host,
     if (a != NULL) {
         a->shard = contact->peer->shard;
         a->location = contact->location;
-        a->next = instance->others;
-        instance->others = a;
+        a->next = instance->remote;
+        instance->remote = a;
     }
     return a;
 }
@@ -30,9 +30,9 @@ static struct zkt_audience *find_audience(const struct zkt_host *host,
                                           const struct zkt_contact *contact)
 {
     const uint32_t shard = contact->peer->shard;
-    struct zkt_audience *a = &instance->own;
+    struct zkt_audience *a = &instance->local;
     if (a->shard != shard) {
-        a = instance->others;
+        a = instance->remote;
     }
     while (a != NULL && a->shard != shard) {
         a = a->next;
@@ -44,8 +44,8 @@ static void drop_audience(const struct zkt_host *host,
                           struct zkt_instance *instance,
                           struct zkt_audience *audience)
 {
-    struct zkt_audience **at = &instance->others;
-    if (audience == &instance->own || audience->contacts > 0) {
+    struct zkt_audience **at = &instance->remote;
+    if (audience == &instance->local || audience->contacts > 0) {
         return;
     }
     while (*at != audience) {
@@ -56,8 +56,8 @@ static void drop_audience(const struct zkt_host *host,
 }
 
 /* Returns false if there is no memory. */
-static bool join(const struct zkt_host *host, struct zkt_contact *contact,
-                 struct zkt_instance *instance)
+static bool attach_to(const struct zkt_host *host, struct zkt_contact *contact,
+                      struct zkt_instance *instance)
 {
     struct zkt_attachment *attachment = &contact->attachment;
     struct zkt_audience *audience = find_audience(host, instance, contact);
@@ -86,7 +86,7 @@ bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
         instance = zkt__instance_create(host, location, contact->peer->address,
                                         reason);
     }
-    const bool good = instance != NULL && join(host, contact, instance);
+    const bool good = instance != NULL && attach_to(host, contact, instance);
     if (instance != NULL && !good) {
         zkt__instance_release_if_unused(host, instance);
     }

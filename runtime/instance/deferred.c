@@ -11,9 +11,9 @@
 
 #include "instance/task.h"
 
-static struct zkt_task *task_of(struct zkt_deferred *later)
+static struct zkt_task *task_of(struct zkt_deferred *deferred)
 {
-    return ZKT_CONTAINER(later, struct zkt_task, later);
+    return ZKT_CONTAINER(deferred, struct zkt_task, deferred);
 }
 
 /* ---- deferring ---- */
@@ -27,7 +27,7 @@ static const char *find_obstacle(const struct zkt_task *task, uint32_t method)
     if (task->request.method != &task->call.instance->actor->methods[method]) {
         return "deferred as a call of another method";
     }
-    return task->later.queue != NULL ? "deferred twice" : NULL;
+    return task->deferred.queue != NULL ? "deferred twice" : NULL;
 }
 
 /* All that a cancelled call will need, so that cancelling cannot fail. */
@@ -42,14 +42,16 @@ static bool prepare_cancelling(struct zkt_host *host, struct zkt_task *task)
     }
     const struct zkt_str client = zkt__arena_str(call->arena, call->client_id);
     const struct zkt_str id = zkt__arena_str(call->arena, call->instance_id);
-    task->later.empty = zkt__arena_zero(call->arena, 1, actor->state->size);
-    task->later.empty_private =
+    task->deferred.cancelled_state = zkt__arena_zero(call->arena, 1,
+                                                     actor->state->size);
+    task->deferred.cancelled_private_state =
         actor->private_state != NULL
             ? zkt__arena_zero(call->arena, 1, actor->private_state->size)
             : NULL;
     if ((first && instances->spare == NULL) || client.data == NULL ||
-        id.data == NULL || task->later.empty == NULL ||
-        (actor->private_state != NULL && task->later.empty_private == NULL)) {
+        id.data == NULL || task->deferred.cancelled_state == NULL ||
+        (actor->private_state != NULL &&
+         task->deferred.cancelled_private_state == NULL)) {
         return false;
     }
     call->client_id = client;
@@ -59,17 +61,17 @@ static bool prepare_cancelling(struct zkt_host *host, struct zkt_task *task)
 
 static void run_cancelled(struct zkt_task *task)
 {
-    const struct zkt_deferred *later = &task->later;
-    (void)later->invoke(&task->call, later->then, task->request.input,
-                        task->result, later->user);
-    zkt__work_queue_unref(later->queue);
+    const struct zkt_deferred *deferred = &task->deferred;
+    (void)deferred->invoke(&task->call, deferred->then, task->request.input,
+                           task->result, deferred->user);
+    zkt__work_queue_unref(deferred->queue);
     zkt__task_free(task);
 }
 
-static void report_again(const struct zkt_task *task)
+static void report_second_resume(const struct zkt_task *task)
 {
     const struct zkt_call *call = &task->call;
-    if (atomic_load(&task->later.again)) {
+    if (atomic_load(&task->deferred.resumed_twice)) {
         zkt__host_log(call->host, ZKT_LOG_WARNING,
                       "%.*s \"%.*s\": %s: it was resumed twice",
                       ZKT_ARG(call->instance->actor->name),
@@ -77,18 +79,18 @@ static void report_again(const struct zkt_task *task)
     }
 }
 
-static void run_posted(struct zkt_work *posted, void *owner)
+static void run_posted(struct zkt_work *work, void *owner)
 {
     struct zkt_task *task = task_of(
-        ZKT_CONTAINER(posted, struct zkt_deferred, posted));
+        ZKT_CONTAINER(work, struct zkt_deferred, work));
     (void)owner;
     if (task->call.host == NULL) {
         run_cancelled(task);
         return;
     }
-    zkt__work_queue_unref(task->later.queue);
-    task->later.queue = NULL;
-    report_again(task);
+    zkt__work_queue_unref(task->deferred.queue);
+    task->deferred.queue = NULL;
+    report_second_resume(task);
     zkt__task_resume(task->call.host, task);
 }
 
@@ -109,59 +111,60 @@ struct zkt_deferred *zkt_call_defer(struct zkt_call *call, uint32_t method)
                           "no memory to finish later");
         return NULL;
     }
-    task->later.posted.run = run_posted;
-    task->later.queue = host->work;
-    atomic_store(&task->later.again, false);
-    atomic_store(&task->later.resumed, false);
+    task->deferred.work.run = run_posted;
+    task->deferred.queue = host->work;
+    atomic_store(&task->deferred.resumed_twice, false);
+    atomic_store(&task->deferred.resumed, false);
     zkt__work_queue_ref(host->work);
-    return &task->later;
+    return &task->deferred;
 }
 
-void zkt_deferred_resume(struct zkt_deferred *later, zkt_then_invoke *invoke,
+void zkt_deferred_resume(struct zkt_deferred *deferred, zkt_then_invoke *invoke,
                          void (*then)(void), void *user)
 {
-    if (later == NULL) {
+    if (deferred == NULL) {
         return;
     }
-    if (atomic_exchange(&later->resumed, true)) {
-        atomic_store(&later->again, true);
+    if (atomic_exchange(&deferred->resumed, true)) {
+        atomic_store(&deferred->resumed_twice, true);
         return;
     }
-    later->invoke = invoke;
-    later->then = then;
-    later->user = user;
-    if (!zkt__work_post(later->queue, &later->posted)) {
-        run_cancelled(task_of(later)); /* the server is gone */
+    deferred->invoke = invoke;
+    deferred->then = then;
+    deferred->user = user;
+    if (!zkt__work_post(deferred->queue, &deferred->work)) {
+        run_cancelled(task_of(deferred)); /* the server is gone */
     }
 }
 
 /* ---- cancelling ---- */
 
 /* Writes do nothing from now on. */
-static void cancel_journal(struct zkt_journal *journal, void *empty)
+static void cancel_journal(struct zkt_journal *journal, void *state)
 {
     journal->failure = ZKT_CANCELLED;
     journal->count = 0;
-    journal->root->at = empty;
+    journal->root->at = state;
 }
 
 /* Zeroed states of the type that the cancelled call would write to. */
-static bool copy_states(struct zkt_call *call, struct zkt_deferred *later,
+static bool copy_states(struct zkt_call *call, struct zkt_deferred *deferred,
                         const struct zkt_actor *actor, struct zkt_arena *to)
 {
-    later->empty = zkt__arena_zero(to, 1, actor->state->size);
-    later->empty_private = actor->private_state != NULL
-                               ? zkt__arena_zero(to, 1,
-                                                 actor->private_state->size)
-                               : NULL;
-    return later->empty != NULL &&
+    deferred->cancelled_state = zkt__arena_zero(to, 1, actor->state->size);
+    deferred->cancelled_private_state =
+        actor->private_state != NULL
+            ? zkt__arena_zero(to, 1, actor->private_state->size)
+            : NULL;
+    return deferred->cancelled_state != NULL &&
            zkt__journal_begin(&call->journal, call->journal.store, to,
-                              &call->issues, actor->state, later->empty, 0) &&
+                              &call->issues, actor->state,
+                              deferred->cancelled_state, 0) &&
            (actor->private_state == NULL ||
-            (later->empty_private != NULL &&
+            (deferred->cancelled_private_state != NULL &&
              zkt__journal_begin(&call->private_journal, call->journal.store, to,
                                 &call->issues, actor->private_state,
-                                later->empty_private, 0)));
+                                deferred->cancelled_private_state, 0)));
 }
 
 /* Everything that a cancelled call still has, into another arena. Returns
@@ -187,7 +190,7 @@ static bool copy_rest(struct zkt_task *task, const struct zkt_actor *actor,
     if (client.data == NULL || id.data == NULL ||
         (input == NULL) != (task->request.input == NULL) ||
         (result == NULL) != (task->result == NULL) ||
-        !copy_states(call, &task->later, actor, to)) {
+        !copy_states(call, &task->deferred, actor, to)) {
         return false;
     }
     call->client_id = client;
@@ -203,18 +206,18 @@ static void shrink(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
     /* Of `later` no more: another thread may be resuming it. */
-    void *const empty = task->later.empty;
-    void *const empty_private = task->later.empty_private;
+    void *const state = task->deferred.cancelled_state;
+    void *const private_state = task->deferred.cancelled_private_state;
     const struct zkt_journal journals[] = { call->journal,
                                             call->private_journal };
     struct zkt_arena small;
-    if (call->keeps) {
+    if (call->has_allocated) {
         return;
     }
     zkt__arena_init(&small, task->arena.allocator);
     if (!copy_rest(task, call->instance->actor, &small)) {
-        task->later.empty = empty;
-        task->later.empty_private = empty_private;
+        task->deferred.cancelled_state = state;
+        task->deferred.cancelled_private_state = private_state;
         call->journal = journals[0];
         call->private_journal = journals[1];
         zkt__arena_finish(&small);
@@ -232,11 +235,12 @@ void zkt__task_detach(struct zkt_task *task)
     task->arena.limit_hits = NULL; /* of a server that may go */
     call->host = NULL;
     call->instance = NULL;
-    call->state = task->later.empty;
-    cancel_journal(&call->journal, task->later.empty);
+    call->state = task->deferred.cancelled_state;
+    cancel_journal(&call->journal, task->deferred.cancelled_state);
     if (call->private_state != NULL) {
-        call->private_state = task->later.empty_private;
-        cancel_journal(&call->private_journal, task->later.empty_private);
+        call->private_state = task->deferred.cancelled_private_state;
+        cancel_journal(&call->private_journal,
+                       task->deferred.cancelled_private_state);
     }
     task->contact = NULL;
     task->carrier = NULL;
@@ -268,7 +272,7 @@ void zkt__instances_cancel(struct zkt_host *host, enum zkt_status status,
     }
 }
 
-static void give_up(struct zkt_host *host, struct zkt_task *task)
+static void expire_call(struct zkt_host *host, struct zkt_task *task)
 {
     const struct zkt_call *call = &task->call;
     host->stats.limit_hits.handler_ms++;
@@ -295,7 +299,7 @@ void zkt__instances_expire(struct zkt_host *host)
     struct zkt_timeout *due;
     struct zkt_task *task;
     while ((task = first_parked(host)) != NULL && task->deadline.due <= now) {
-        give_up(host, task);
+        expire_call(host, task);
     }
     while ((due = zkt__timeouts_take(&host->instances->idle, now)) != NULL) {
         evict(host, ZKT_CONTAINER(due, struct zkt_instance, idle));

@@ -15,11 +15,12 @@ struct zkt_task;
 
 /* Stands for a call whose handler finishes later. */
 struct zkt_deferred {
-    struct zkt_work posted;
+    struct zkt_work work;
     struct zkt_work_queue *queue; /* a reference, while it is outstanding */
     /* Of any thread: it was resumed, and once more before that had run. */
-    atomic_bool resumed, again;
-    void *empty, *empty_private; /* the states that a cancelled call sees */
+    atomic_bool resumed, resumed_twice;
+    /* The zeroed states that a cancelled call sees. */
+    void *cancelled_state, *cancelled_private_state;
     zkt_then_invoke *invoke;
     void (*then)(void);
     void *user;

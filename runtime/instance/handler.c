@@ -11,10 +11,10 @@
 static struct zkt_str format_text(struct zkt_call *call, const char *format,
                                   va_list arguments)
 {
-    va_list again;
-    va_copy(again, arguments);
-    const int len = vsnprintf(NULL, 0, format, again);
-    va_end(again);
+    va_list copy;
+    va_copy(copy, arguments);
+    const int len = vsnprintf(NULL, 0, format, copy);
+    va_end(copy);
     if (len < 0) {
         return (struct zkt_str){ NULL, 0 };
     }
@@ -55,14 +55,14 @@ struct zkt_str zkt_format(struct zkt_call *call, const char *format, ...)
                           "no memory for a text");
         return ZKT_STR("");
     }
-    call->keeps = true;
+    call->has_allocated = true;
     return text;
 }
 
 void *zkt_alloc(struct zkt_call *call, size_t count, size_t size)
 {
     void *memory = zkt__arena_zero(call->arena, count, size);
-    call->keeps = true;
+    call->has_allocated = true;
     if (memory == NULL) {
         zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
                           "no memory for the handler");
@@ -145,7 +145,7 @@ struct zkt_server *zkt_call_server(const struct zkt_call *call)
 
 void zkt_destroy(struct zkt_call *call)
 {
-    call->ends = true;
+    call->destroys = true;
 }
 
 const void *zkt_call_state(const struct zkt_call *call)
@@ -199,7 +199,7 @@ struct zkt_target zkt_except_each(const struct zkt_str *ids, size_t len)
 }
 
 /* A copy whose ids live as long as the call; false: no memory. */
-static bool keep_target(struct zkt_call *call, struct zkt_target *target)
+static bool copy_target(struct zkt_call *call, struct zkt_target *target)
 {
     const struct zkt_str *from = target->ids != NULL ? target->ids
                                                      : &target->one;
@@ -278,7 +278,7 @@ void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
     }
     struct zkt_emitted *emitted = zkt__arena_zero(call->arena, 1,
                                                   sizeof(*emitted));
-    if (emitted == NULL || !keep_target(call, &target)) {
+    if (emitted == NULL || !copy_target(call, &target)) {
         zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
                           "no memory for an event");
         return;

@@ -24,10 +24,10 @@ void zkt__mailbox_make_ready(struct zkt_host *host,
     }
 }
 
-bool zkt__mailbox_is_starved(struct zkt_host *host,
-                             const struct zkt_instance *instance)
+bool zkt__mailbox_lacks_credit(struct zkt_host *host,
+                               const struct zkt_instance *instance)
 {
-    const struct zkt_audience *a = instance->others;
+    const struct zkt_audience *a = instance->remote;
     while (a != NULL && zkt__group_has_credit(host, a->shard)) {
         a = a->next;
     }
@@ -170,9 +170,9 @@ static void serve_contact(struct zkt_host *host,
     zkt__arena_reset(host->arena);
 }
 
-static bool ends(const struct zkt_instance *instance)
+static bool end_is_due(const struct zkt_instance *instance)
 {
-    return instance->ends_now ||
+    return instance->destroyed ||
            (instance->ending && zkt__list_empty(&instance->round));
 }
 
@@ -182,7 +182,7 @@ static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
     if (instance->parked != NULL) {
         return false;
     }
-    if (ends(instance)) {
+    if (end_is_due(instance)) {
         zkt__instance_end(host, instance, ZKT_ABORTED,
                           ZKT_STR("the instance was destroyed"));
         zkt__arena_reset(host->arena);
@@ -191,10 +191,10 @@ static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
     if (zkt__list_empty(&instance->round)) {
         return false;
     }
-    if (zkt__mailbox_is_starved(host, instance)) {
+    if (zkt__mailbox_lacks_credit(host, instance)) {
         /* A message before this one may have made it ready again. */
         zkt__node_unlink(&instance->ready);
-        zkt__list_append(&host->instances->starved, &instance->ready);
+        zkt__list_append(&host->instances->awaiting_credit, &instance->ready);
         return false;
     }
     serve_contact(host, instance);
@@ -217,19 +217,19 @@ static void serve(struct zkt_host *host, struct zkt_instance *instance)
 }
 
 /* Instances that had no credit are ready once they have. */
-static void wake_starved(struct zkt_host *host)
+static void wake_with_credit(struct zkt_host *host)
 {
     struct zkt_instances *instances = host->instances;
     struct zkt_list batch;
     struct zkt_node *node;
     zkt__list_init(&batch);
-    zkt__list_move(&batch, &instances->starved);
+    zkt__list_move(&batch, &instances->awaiting_credit);
     while ((node = zkt__list_first(&batch)) != NULL) {
         const struct zkt_instance *instance = ZKT_CONTAINER(
             node, struct zkt_instance, ready);
         zkt__node_unlink(node);
-        zkt__list_append(zkt__mailbox_is_starved(host, instance)
-                             ? &instances->starved
+        zkt__list_append(zkt__mailbox_lacks_credit(host, instance)
+                             ? &instances->awaiting_credit
                              : &instances->ready,
                          node);
     }
@@ -241,7 +241,7 @@ void zkt__instances_drain(struct zkt_host *host)
     /* Those that are ready now; one that becomes ready has the next turn. */
     struct zkt_list batch;
     struct zkt_node *node;
-    wake_starved(host);
+    wake_with_credit(host);
     zkt__list_init(&batch);
     zkt__list_move(&batch, &instances->ready);
     while (host->budget > 0 && (node = zkt__list_first(&batch)) != NULL) {

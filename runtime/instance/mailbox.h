@@ -12,7 +12,7 @@
 static inline bool zkt__instances_wait(const struct zkt_instances *instances)
 {
     return !zkt__list_empty(&instances->ready) ||
-           !zkt__list_empty(&instances->starved);
+           !zkt__list_empty(&instances->awaiting_credit);
 }
 /** Handles what waits in mailboxes, in rounds, while the budget lasts. */
 void zkt__instances_drain(struct zkt_host *host);
@@ -20,16 +20,16 @@ void zkt__instances_drain(struct zkt_host *host);
 bool zkt__instances_all_free(const struct zkt_host *host);
 
 /** Whether a shard that would be told of a commit takes no more for now. */
-bool zkt__mailbox_is_starved(struct zkt_host *host,
-                             const struct zkt_instance *instance);
+bool zkt__mailbox_lacks_credit(struct zkt_host *host,
+                               const struct zkt_instance *instance);
 /** Whether a message is to be handled at once. */
 static inline bool zkt__mailbox_is_free(struct zkt_host *host,
                                         const struct zkt_instance *instance)
 {
     return instance->parked == NULL && !host->running &&
-           zkt__list_empty(&instance->round) && !instance->ends_now &&
-           (instance->others == NULL ||
-            !zkt__mailbox_is_starved(host, instance));
+           zkt__list_empty(&instance->round) && !instance->destroyed &&
+           (instance->remote == NULL ||
+            !zkt__mailbox_lacks_credit(host, instance));
 }
 /** Queues a message that must not fail: its block is there. */
 void zkt__mailbox_append(struct zkt_host *host, struct zkt_contact *contact,

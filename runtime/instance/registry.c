@@ -13,7 +13,7 @@ bool zkt__instances_init(struct zkt_instances *instances, struct zkt_host *host)
     host->instances = instances;
     zkt__slots_init(&instances->all, host->allocator);
     zkt__list_init(&instances->ready);
-    zkt__list_init(&instances->starved);
+    zkt__list_init(&instances->awaiting_credit);
     zkt__list_init(&instances->parked);
     zkt__list_init(&instances->idle);
     zkt__snapshot_log_init(&instances->snapshots, host->allocator,
@@ -71,7 +71,7 @@ static void *make_state(const struct zkt_host *host,
 }
 
 /* Returns false if there is no memory. */
-static bool fill_states(const struct zkt_host *host,
+static bool init_states(const struct zkt_host *host,
                         struct zkt_instance *instance)
 {
     const struct zkt_actor *actor = instance->actor;
@@ -97,12 +97,12 @@ static struct zkt_instance *new_instance(struct zkt_host *host,
         .location = location,
         .actor = location->actor,
         .epoch = zkt__random_next(&host->random),
-        .own = { .shard = host->shard, .location = location },
+        .local = { .shard = host->shard, .location = location },
     };
     zkt__list_init(&instance->attachments);
     zkt__list_init(&instance->round);
     zkt__list_init(&instance->awaiting_snapshot);
-    if (!fill_states(host, instance)) {
+    if (!init_states(host, instance)) {
         goto fail;
     }
     instance->id = zkt__slots_add(&host->instances->all, instance);
@@ -117,8 +117,8 @@ fail:
 }
 
 /* Counts one more, for the server and for whom it is charged to. */
-static bool account(struct zkt_host *host, void *address,
-                    struct zkt_str *reason)
+static bool count_instance(struct zkt_host *host, void *address,
+                           struct zkt_str *reason)
 {
     if (!zkt__group_count_instance(host, host->instances->all.live)) {
         host->stats.limit_hits.instances++;
@@ -133,7 +133,7 @@ static bool account(struct zkt_host *host, void *address,
     return true;
 }
 
-static void unaccount(struct zkt_host *host, void *address)
+static void uncount_instance(struct zkt_host *host, void *address)
 {
     zkt__group_uncount_instance(host);
     if (host->refund != NULL) {
@@ -145,12 +145,12 @@ struct zkt_instance *zkt__instance_create(struct zkt_host *host,
                                           struct zkt_location *location,
                                           void *address, struct zkt_str *reason)
 {
-    if (!account(host, address, reason)) {
+    if (!count_instance(host, address, reason)) {
         return NULL;
     }
     struct zkt_instance *instance = new_instance(host, location);
     if (instance == NULL) {
-        unaccount(host, address);
+        uncount_instance(host, address);
         *reason = ZKT_STR("out of memory");
         return NULL;
     }
@@ -169,7 +169,7 @@ static void remove_instance(struct zkt_host *host,
     struct zkt_location *location = instance->location;
     zkt__node_unlink(&instance->ready);
     zkt__timeout_cancel(&instance->idle);
-    unaccount(host, instance->address);
+    uncount_instance(host, instance->address);
     zkt__slots_remove(&host->instances->all, instance->id);
     location->instance = NULL;
     free_instance(host, instance);
@@ -177,7 +177,7 @@ static void remove_instance(struct zkt_host *host,
 }
 
 /* Still in its first state, it is the same as one that is made anew. */
-static bool is_as_new(const struct zkt_instance *instance)
+static bool is_pristine(const struct zkt_instance *instance)
 {
     const struct zkt_hook_entry *hooks = instance->actor->hooks;
     return instance->seq == 0 && !hooks[ZKT_HOOK_ACTIVATE].declared &&
@@ -188,10 +188,10 @@ void zkt__instance_release_if_unused(struct zkt_host *host,
                                      struct zkt_instance *instance)
 {
     if (instance->contact_count > 0 || instance->parked != NULL ||
-        instance->ending || instance->ends_now) {
+        instance->ending || instance->destroyed) {
         return;
     }
-    if (is_as_new(instance)) {
+    if (is_pristine(instance)) {
         remove_instance(host, instance);
     } else if (host->limits->idle_ms > 0) {
         zkt__timeout_arm(&host->instances->idle, &instance->idle,

@@ -26,15 +26,15 @@ struct zkt_instance {
     struct zkt_list attachments; /* in order of arrival */
     uint32_t contact_count;
     uint32_t subscribers;         /* to the state */
-    struct zkt_audience own;      /* contacts of its own shard */
-    struct zkt_audience *others;  /* of other shards */
+    struct zkt_audience local;    /* contacts of its own shard */
+    struct zkt_audience *remote;  /* of other shards */
     struct zkt_snapshot_log *log; /* for new subscribers; NULL: nothing yet */
     /* The mailbox: attachments with messages, in rounds. */
     struct zkt_list round;
     size_t queued_bytes;
     uint32_t queued_count;
-    bool ending;   /* it ends when the mailbox is empty */
-    bool ends_now; /* … before that: a call has ended it */
+    bool ending;    /* it ends when the mailbox is empty */
+    bool destroyed; /* … before that: a call has ended it */
     struct zkt_list awaiting_snapshot; /* attachments */
     struct zkt_node ready;             /* in instances->ready or ->starved */
     struct zkt_task *parked; /* the call whose handler finishes later */
@@ -46,12 +46,12 @@ struct zkt_instance {
 
 struct zkt_instances {
     struct zkt_slots all;
-    struct zkt_task *task;   /* the call that runs, or the next */
-    struct zkt_task *spare;  /* takes its place when it is parked, or NULL */
-    struct zkt_list ready;   /* instances that have mail and are free */
-    struct zkt_list starved; /* … that have no credit to answer it */
-    struct zkt_list parked;  /* tasks by the time at which they fail */
-    struct zkt_list idle;    /* instances by the time of their eviction */
+    struct zkt_task *task;  /* the call that runs, or the next */
+    struct zkt_task *spare; /* takes its place when it is parked, or NULL */
+    struct zkt_list ready;  /* instances that have mail and are free */
+    struct zkt_list awaiting_credit; /* … that have no credit to answer it */
+    struct zkt_list parked;          /* tasks by the time at which they fail */
+    struct zkt_list idle; /* instances by the time of their eviction */
     struct zkt_snapshot_cache snapshots;
     size_t deferred_bytes; /* memory of parked calls */
     size_t queued_bytes;   /* of messages in all mailboxes */

@@ -77,7 +77,7 @@ static bool may_reply_at_once(const struct zkt_msg *m)
 /* A call has ended the instance. */
 static void end_if_due(struct zkt_host *host, struct zkt_instance *instance)
 {
-    if (instance->ends_now && instance->parked == NULL) {
+    if (instance->destroyed && instance->parked == NULL) {
         zkt__instance_end(host, instance, ZKT_ABORTED,
                           ZKT_STR("the instance was destroyed"));
     }

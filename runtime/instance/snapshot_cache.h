@@ -47,14 +47,14 @@ struct zkt_snapshot_log {
 /* The budget of a shard, and the logs that take from it. */
 struct zkt_snapshot_cache {
     const struct zkt_allocator *allocator;
-    struct zkt_list used; /* least recently used first */
+    struct zkt_list lru; /* least recently used first */
     size_t bytes, limit;
-    uint64_t *reached; /* counts what the limit has dropped or kept out */
+    uint64_t *limit_hits; /* counts what the limit has dropped or kept out */
 };
 
 void zkt__snapshot_log_init(struct zkt_snapshot_cache *cache,
                             const struct zkt_allocator *allocator, size_t limit,
-                            uint64_t *reached);
+                            uint64_t *limit_hits);
 
 /** Whether there is a catch-up to be had. @log may be NULL. */
 static inline bool zkt__snapshot_log_is_kept(const struct zkt_snapshot_log *log)
@@ -70,15 +70,15 @@ static inline bool zkt__snapshot_log_is_fresh(
 }
 
 /** Bytes that a snapshot may take, with some to spare; 0: nobody knows. */
-size_t zkt__snapshot_log_guess(const struct zkt_snapshot_log *log);
+size_t zkt__snapshot_log_estimate(const struct zkt_snapshot_log *log);
 
 /**
  * Keeps a snapshot of the state as it is, if it is worth it, by a reference of
- * its own; what was kept before is dropped. *@log is made when needed; if
+ * its own; what was kept before is dropped. *@slot is made when needed; if
  * there is no memory for it nothing is kept.
  */
 void zkt__snapshot_log_keep(struct zkt_snapshot_cache *cache,
-                            struct zkt_snapshot_log **log,
+                            struct zkt_snapshot_log **slot,
                             struct zkt_buffer *snapshot);
 
 /** The state has changed by @patch; takes references. @log may be NULL. */

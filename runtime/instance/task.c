@@ -74,7 +74,7 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
     call->error = ZKT_STR("");
     call->first_event = call->last_event = NULL;
     call->event_count = 0;
-    call->ends = call->keeps = false;
+    call->destroys = call->has_allocated = false;
     zkt__issues_init(&call->issues, call->arena, &host->rules);
     return begin_journals(call);
 }
@@ -166,8 +166,8 @@ static enum zkt_status find_status(struct zkt_call *call,
 
 /* Commits what the call did, or takes it back. Returns whether it was
  * committed. */
-static bool settle_call(struct zkt_host *host, struct zkt_task *task,
-                        enum zkt_status status)
+static bool commit_or_undo(struct zkt_host *host, struct zkt_task *task,
+                           enum zkt_status status)
 {
     status = find_status(&task->call, status);
     if (status == ZKT_OK) {
@@ -184,7 +184,7 @@ static bool settle_call(struct zkt_host *host, struct zkt_task *task,
 
 static bool is_outstanding(const struct zkt_task *task)
 {
-    return task->later.queue != NULL;
+    return task->deferred.queue != NULL;
 }
 
 /* The message that is read next is read into another task. */
@@ -293,28 +293,28 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
 /* The second half of the call is what the resumer gave. */
 static enum zkt_status invoke_then(struct zkt_task *task)
 {
-    const struct zkt_deferred *later = &task->later;
-    return later->invoke(&task->call, later->then, task->request.input,
-                         task->result, later->user);
+    const struct zkt_deferred *deferred = &task->deferred;
+    return deferred->invoke(&task->call, deferred->then, task->request.input,
+                            task->result, deferred->user);
 }
 
 /* Runs one half of a call that has begun. */
 static void execute(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instance *instance = task->call.instance;
-    const bool again = task == instance->parked;
+    const bool resumed = task == instance->parked;
     host->running = true;
     task->call.now_ms = host->clock->wall_ms;
-    const enum zkt_status status = again ? invoke_then(task)
-                                         : invoke(host, task);
+    const enum zkt_status status = resumed ? invoke_then(task)
+                                           : invoke(host, task);
     if (status == ZKT_PENDING && is_outstanding(task)) {
         host->running = false;
         park(host, task);
         return;
     }
-    const bool ends = settle_call(host, task, status) && task->call.ends;
+    const bool ends = commit_or_undo(host, task, status) && task->call.destroys;
     host->running = false;
-    instance->ends_now = instance->ends_now || ends;
+    instance->destroyed = instance->destroyed || ends;
     finish(host, task);
     if (ends) {
         zkt__mailbox_make_ready(host, instance);
@@ -325,7 +325,7 @@ static void execute(struct zkt_host *host, struct zkt_task *task)
 static void run(struct zkt_host *host, struct zkt_instance *instance)
 {
     struct zkt_task *task = host->instances->task;
-    task->later.queue = NULL;
+    task->deferred.queue = NULL;
     if (begin_call(host, task, instance) && make_result(task)) {
         execute(host, task);
         return;

@@ -23,8 +23,8 @@ struct zkt_call {
     struct zkt_str error;
     struct zkt_emitted *first_event, *last_event;
     int64_t event_count;
-    bool ends;  /* the instance ends with it */
-    bool keeps; /* the handler has taken memory that it may still use */
+    bool destroys;      /* the instance ends with it */
+    bool has_allocated; /* the handler has taken memory that it may still use */
 };
 
 /*
@@ -44,7 +44,7 @@ struct zkt_task {
     void *result;
     size_t parked_bytes; /* towards instances->deferred_bytes */
     struct zkt_timeout deadline;
-    struct zkt_deferred later;
+    struct zkt_deferred deferred;
 };
 
 /** Another task, or NULL: no memory. */

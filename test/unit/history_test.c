@@ -726,7 +726,7 @@ static void test_the_expected_size(void **state)
         assert_non_null(b);
         zkt__snapshot_log_keep(&cache, &log, b);
         zkt__buffer_unref(b);
-        assert_int_equal(zkt__snapshot_log_guess(log),
+        assert_int_equal(zkt__snapshot_log_estimate(log),
                          i == 0 ? 0 : sizes[i] + sizes[i] / 32);
         assert_int_equal(zkt__snapshot_log_is_kept(log), i == 1 || i == 2);
     }
