@@ -12,10 +12,10 @@ struct pair_key {
 };
 
 /*
- * The hash of a pair, from that of the name: a name is hashed once for its
- * location and for all of its contacts. No client knows the name's, and so none
- * can make pairs collide; the factor (2^64 divided by the golden ratio) brings
- * all bits of an address into the high half, which the index looks at.
+ * Derives the hash of a pair from the hash of its name, which is computed once
+ * for the location and all of its contacts. That hash is keyed, so no client
+ * can make pairs collide. The factor (2^64 divided by the golden ratio) carries
+ * all bits of an address into the high half, which the index uses.
  */
 static uint64_t hash_pair(const struct zkt_session *session, uint64_t name)
 {
@@ -42,7 +42,7 @@ static struct zkt_contact *find(const struct zkt_sessions *sessions,
     return slot != ZKT_INDEX_NONE ? sessions->contacts.objects[slot] : NULL;
 }
 
-/* The contact that was found last, if it is the one that is looked for. */
+/* Returns the contact that was found last, if it has that name. */
 static struct zkt_contact *find_recent(const struct zkt_session *session,
                                        const struct zkt_actor *actor,
                                        struct zkt_str name)
@@ -70,7 +70,8 @@ struct zkt_contact *zkt__contact_find(const struct zkt_host *host,
 
 /* ---- making ---- */
 
-/* @hash is the name's. NULL: no memory. */
+/* Creates a contact; @hash is the hash of the name. Returns NULL if there is no
+ * memory. */
 static struct zkt_contact *add(struct zkt_host *host,
                                const struct pair_key *pair,
                                struct zkt_session *session, uint64_t hash)
@@ -141,7 +142,7 @@ struct zkt_contact *zkt__contact_make(struct zkt_host *host,
 
 /* ---- leaving ---- */
 
-/* Nothing finds it from now on; the next message makes a new one. */
+/* The next message to the same name creates another contact. */
 static void remove_from_index(struct zkt_host *host,
                               struct zkt_contact *contact)
 {

@@ -8,40 +8,43 @@
 
 #include "session/session.h"
 
-/** The contact of @session with a name, or NULL. */
+/** Returns the contact of @session with a name, or NULL. */
 struct zkt_contact *zkt__contact_find(const struct zkt_host *host,
                                       struct zkt_session *session,
                                       const struct zkt_actor *actor,
                                       struct zkt_str name);
-/** Finds or makes it. NULL: *@reason says why not. */
+/** Finds or creates the contact. Returns NULL with *@reason if it cannot be
+ * created. */
 struct zkt_contact *zkt__contact_make(struct zkt_host *host,
                                       struct zkt_session *session,
                                       const struct zkt_actor *actor,
                                       struct zkt_str name,
                                       struct zkt_str *reason);
-/** Sends `leave`, unless it is sent. */
+/** Sends the leave message, once. */
 void zkt__contact_leave(struct zkt_host *host, struct zkt_contact *contact);
-/** Leaves if the contact has no use: no call, no subscription. */
+/** Leaves if the contact has neither calls nor subscriptions. */
 void zkt__contact_leave_if_unused(struct zkt_host *host,
                                   struct zkt_contact *contact);
-/** The instance has nothing more to say about the contact: frees it. */
+/** Frees the contact, after `left` of the instance. */
 void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact);
-/** The session's contact of a client that events are sent to, or NULL. */
+/** Returns the contact of a client with @location, or NULL. Finds only clients
+ * that are addressable. */
 struct zkt_contact *zkt__contact_of_client(const struct zkt_host *host,
                                            const struct zkt_location *location,
                                            struct zkt_str client);
 
-/** Makes the session known by its client's id. Returns false if there is no
- * memory. */
+/** Adds the session to the index of client ids, so that events can name its
+ * client. Returns false if there is no memory. */
 bool zkt__session_make_addressable(struct zkt_host *host,
                                    struct zkt_session *session);
 /**
- * Contacts of a session that has closed leave; each takes one off *@left.
- * Returns false if there was no more to take and some have yet to leave.
+ * Makes the contacts of a closed session leave, and decrements *@left for each.
+ * Returns false if *@left is used up before all have left.
  */
 bool zkt__session_leave(struct zkt_host *host, struct zkt_session *session,
                         int64_t *left);
-/** Nothing can be sent any more; its contacts may still leave. */
+/** Releases everything of a closed session except its contacts, which leave
+ * later. */
 void zkt__session_finish(struct zkt_host *host, struct zkt_session *session);
 
 #endif

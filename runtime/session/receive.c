@@ -1,6 +1,5 @@
 /*
- * From a message of the protocol to a message of the seam: names are looked
- * up, the input is read into the call's memory, and the contact is made.
+ * Turns messages of the protocol into messages to instances: see receive.h.
  */
 #include "session/receive.h"
 
@@ -41,7 +40,7 @@ void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
     }
 }
 
-/* `PREFIX: NAME` as an error text, in the call's memory. */
+/* Returns the error text `PREFIX: NAME`, in the call's memory. */
 static struct zkt_str concatenate(const struct zkt_host *host,
                                   const char *prefix, struct zkt_str name)
 {
@@ -65,7 +64,7 @@ static const struct zkt_actor *find_actor(const struct zkt_host *host,
 
 /* ---- calls ---- */
 
-/* `Validation failed for METHOD: [issues]`. */
+/* Refuses a call with `Validation failed for METHOD: [issues]`. */
 static void refuse_input(struct zkt_host *host, struct zkt_session *session,
                          struct zkt_str id, const struct zkt_method *method,
                          const struct zkt_issues *issues)
@@ -85,13 +84,14 @@ static void refuse_input(struct zkt_host *host, struct zkt_session *session,
                              (struct zkt_str){ w->data, w->len });
 }
 
-/* Reads a call's input into the call's memory. False: answered already. */
+/* Reads a call's input into the call's memory. Returns false if the call was
+ * refused. */
 static bool read_input(struct zkt_host *host, struct zkt_session *session,
                        const struct zkt_envelope *message,
                        const struct zkt_method *method, void **input)
 {
-    /* What stands in for an input that is not there: all defaults, or a null
-     * that is of the wrong type. */
+    /* Replaces a missing input: a struct of defaults, or null, which is of the
+     * wrong type. */
     char missing[4 + ZKT_PADDING] = "{}";
     struct zkt_reader reader;
     struct zkt_issues issues;
@@ -188,7 +188,7 @@ static bool is_over_limit(const struct zkt_host *host,
                host->limits->subscriptions;
 }
 
-/* NULL, or why @contact may not subscribe. */
+/* Returns NULL, or the reason why @contact may not subscribe. */
 static const char *find_obstacle(struct zkt_host *host,
                                  struct zkt_contact *contact,
                                  enum zkt_topic topic)
@@ -225,7 +225,7 @@ static void receive_subscription(struct zkt_host *host,
     zkt__session_sub_ask(host, contact, topic);
 }
 
-/* Makes neither an instance nor a contact. */
+/* Creates neither an instance nor a contact. */
 static void receive_unsubscription(struct zkt_host *host,
                                    struct zkt_session *session,
                                    const struct zkt_envelope *message,

@@ -1,6 +1,7 @@
 /*
- * Messages of the protocol that a session receives: calls and subscriptions
- * become messages to instances (shard/message.h), or are refused.
+ * Receives messages of the protocol: calls and subscriptions become messages to
+ * instances (shard/message.h), or are refused. Names are looked up here, and
+ * inputs are decoded and checked.
  */
 #ifndef ZKT_SESSION_RECEIVE_H
 #define ZKT_SESSION_RECEIVE_H
@@ -11,12 +12,12 @@
 /** Handles a call or a subscription message of the protocol. */
 void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_envelope *message);
-/** Answers a message, which is a call with an id or a subscription, with a
- * refusal. */
+/** Refuses a message, which is a call with an id or a subscribe. */
 void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_envelope *message,
                          enum zkt_status status, struct zkt_str text);
-/** Tells a client that its call, or its subscription, is refused. */
+/** Send the error message of a refused call, and of a refused or ended
+ * subscription. */
 void zkt__session_refuse_call(struct zkt_host *host,
                               struct zkt_session *session, struct zkt_str id,
                               enum zkt_status status, struct zkt_str text);

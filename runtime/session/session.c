@@ -1,4 +1,4 @@
-/* A session's output, and the messages that come down to it: see session.h. */
+/* Output of sessions, and messages of instances to sessions: see session.h. */
 #include "session/session.h"
 
 #include "session/contact.h"
@@ -28,7 +28,8 @@ void zkt__sessions_finish(struct zkt_sessions *sessions,
 
 /* ---- output ---- */
 
-/* After something was queued, or (@good is false) could not be. */
+/* Reports to the server that a frame was queued, or (@good is false) that there
+ * was no memory for it. */
 static void note_queued(struct zkt_host *host, struct zkt_session *session,
                         bool good)
 {
@@ -85,7 +86,8 @@ void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
                                 &host->sessions->spare_buffer, frame, len));
 }
 
-/* Keeps account of the snapshots that sessions hold. */
+/* Updates the bytes of snapshots in queues; @before is the count of this queue
+ * before the change. */
 static void note_exempt(struct zkt_host *host, struct zkt_session *session,
                         size_t before)
 {
@@ -95,18 +97,19 @@ static void note_exempt(struct zkt_host *host, struct zkt_session *session,
 
 bool zkt__session_queue_catch_up(struct zkt_host *host,
                                  struct zkt_session *session,
-                                 const struct zkt_catch_up *what,
+                                 const struct zkt_catch_up *catch_up,
                                  bool replaces_placeholder)
 {
     struct zkt_send_queue *queue = &session->queue;
     const size_t before = queue->exempt;
     const bool good = replaces_placeholder
-                          ? zkt__queue_fill(queue, host->allocator, what)
-                          : zkt__queue_catch_up(queue, host->allocator, what);
+                          ? zkt__queue_fill(queue, host->allocator, catch_up)
+                          : zkt__queue_catch_up(queue, host->allocator,
+                                                catch_up);
     note_exempt(host, session, before);
     host->stats.snapshots++;
-    host->stats.patches += what->patch_count;
-    host->stats.messages_out += what->patch_count;
+    host->stats.patches += catch_up->patch_count;
+    host->stats.messages_out += catch_up->patch_count;
     note_queued(host, session, good);
     return good;
 }
@@ -138,7 +141,8 @@ void zkt__session_drop_output(struct zkt_host *host,
 
 /* ---- placeholders at the head ---- */
 
-/* The contact whose placeholder is at the head, if that still counts. */
+/* Returns the contact of the placeholder at the head, or NULL if the
+ * placeholder is stale. *@any: there is a placeholder. */
 static struct zkt_contact *find_head(const struct zkt_host *host,
                                      struct zkt_session *session, bool *any)
 {
@@ -151,7 +155,7 @@ static struct zkt_contact *find_head(const struct zkt_host *host,
                : NULL;
 }
 
-/* Removes a placeholder that counts no longer. */
+/* Removes a stale placeholder. */
 static void skip_head(const struct zkt_host *host, struct zkt_session *session)
 {
     zkt_handle_id id = 0;
@@ -164,7 +168,7 @@ static void skip_head(const struct zkt_host *host, struct zkt_session *session)
     zkt__queue_skip(&session->queue, host->allocator);
 }
 
-/* Whether one more snapshot may be held in memory for a slow reader. */
+/* Returns true if another snapshot may be held for a slow reader. */
 static bool has_room(const struct zkt_host *host)
 {
     return host->sessions->snapshot_bytes <=
@@ -199,7 +203,6 @@ void zkt__session_prepare_head(struct zkt_host *host,
 
 /* ---- messages from instances ---- */
 
-/* One call less is under way. */
 static void take_result(struct zkt_host *host, struct zkt_msg *m)
 {
     struct zkt_contact *contact = m->contact;
@@ -239,7 +242,7 @@ static void publish_patch(struct zkt_host *host, struct zkt_location *location,
     while (n != NULL && commit->patch[ZKT_DIALECT_PLAIN] != NULL) {
         struct zkt_contact *contact = ZKT_CONTAINER(n, struct zkt_contact,
                                                     subs[ZKT_TOPIC_STATE].live);
-        /* One that falls behind is taken out of the list. */
+        /* Conflating takes the contact out of the list. */
         n = zkt__list_after(&location->watchers, n);
         send_patch(host, contact, commit->patch[contact->peer->dialect]);
     }
@@ -252,7 +255,7 @@ static void send_event(struct zkt_host *host, const struct zkt_contact *contact,
     host->stats.events++;
 }
 
-/* The contact of a client, if it listens. */
+/* Returns the contact of a client that subscribes to events, or NULL. */
 static struct zkt_contact *find_listener(const struct zkt_host *host,
                                          const struct zkt_location *location,
                                          struct zkt_str client)
@@ -265,7 +268,7 @@ static struct zkt_contact *find_listener(const struct zkt_host *host,
                : NULL;
 }
 
-/* Marks the listeners that @event names, or takes the marks away. */
+/* Marks or unmarks the listeners that @event names. */
 static void mark_named(const struct zkt_host *host,
                        const struct zkt_location *location,
                        const struct zkt_emitted *event, bool marked)
@@ -279,7 +282,7 @@ static void mark_named(const struct zkt_host *host,
     }
 }
 
-/* Sends to the clients that @event names, to each once. */
+/* Sends an event to each client that it names, once. */
 static void send_to_named(struct zkt_host *host,
                           const struct zkt_location *location,
                           const struct zkt_emitted *event)

@@ -1,9 +1,9 @@
 /*
- * Connections as the actors see them: contacts, subscriptions, and the queue
- * of what is to be sent. A message of the protocol comes in by
- * zkt__session_receive (receive.h) and goes on to an instance as a message of
- * the seam (shard/message.h); those that come down are handled by
- * zkt__sessions_take. Nothing here knows on which thread an instance lives.
+ * A session is a connection as instances see it: contacts, subscriptions and a
+ * send queue. A message of the protocol enters by zkt__session_receive
+ * (receive.h) and goes to an instance as a message between the layers
+ * (shard/message.h); zkt__sessions_take handles the messages of instances.
+ * Nothing here knows on which thread an instance lives.
  */
 #ifndef ZKT_SESSION_SESSION_H
 #define ZKT_SESSION_SESSION_H
@@ -14,52 +14,53 @@
 struct zkt_session;
 
 struct zkt_session_events {
-    /* Frames were queued, or more may be received again. */
+    /* Frames were queued, or receiving may go on. */
     void (*changed)(struct zkt_session *session);
-    /* Nothing more can be queued, there is no memory: the connection ends. */
+    /* There is no memory to queue more: the connection ends. */
     void (*failed)(struct zkt_session *session);
-    /* The last contact of a session that was left is gone. */
+    /* The session has no contact any more. */
     void (*all_left)(struct zkt_session *session);
 };
 
-/* One connection; embedded in the server's. */
+/* The session layer's half of a connection; embedded in the server's half. */
 struct zkt_session {
-    struct zkt_peer peer; /* set before it is open */
-    zkt_handle_id id;     /* in sessions->addressable; 0: no events yet */
+    struct zkt_peer peer; /* set before the session is open */
+    zkt_handle_id id;     /* in sessions->addressable; 0: not added */
     uint32_t contact_count;
-    uint32_t outstanding; /* calls and subscriptions without an answer */
+    uint32_t outstanding; /* calls and subscribes without a reply */
     uint32_t subscriptions;
-    uint8_t awaited_shard;      /* the shard to which it has no credit */
+    uint8_t awaited_shard;      /* the shard of the channel without credit */
     bool open;                  /* frames may be queued */
-    struct zkt_list contacts;   /* that do not leave yet */
-    struct zkt_contact *recent; /* found last; most often the next, too */
+    struct zkt_list contacts;   /* that have not left */
+    struct zkt_contact *recent; /* found last; most likely the next */
     struct zkt_node wait_node;  /* in sessions->awaiting_… */
     struct zkt_send_queue queue;
 };
 
-/** The session that a contact is of. */
+/** Returns the session of a contact. */
 static inline struct zkt_session *zkt__session_of(
     const struct zkt_contact *contact)
 {
     return ZKT_CONTAINER(contact->peer, struct zkt_session, peer);
 }
 
-/* All of a shard. */
+/* The sessions of a shard. */
 struct zkt_sessions {
     struct zkt_session_events events;
-    struct zkt_slots contacts;    /* their handles stand in placeholders */
+    struct zkt_slots contacts;    /* placeholders hold their handles */
     struct zkt_index by_pair;     /* contacts by session and name */
-    struct zkt_slots addressable; /* sessions that events may be sent to */
+    struct zkt_slots addressable; /* sessions that events may name */
     struct zkt_index by_client;
-    /* Sessions that wait: for credit of a channel, and for the memory of a
-     * snapshot. */
+    /* Sessions that wait for credit of a channel or memory of snapshots.
+     */
     struct zkt_list awaiting_credit, awaiting_memory;
-    /* Of snapshots in queues, and of those that are fetched for slow readers:
-     * nobody knows how large these are, but what they took before. */
+    /* Bytes of snapshots in queues and of snapshots that are being fetched;
+     * these count as much as the last snapshot of their contact.
+     */
     size_t snapshot_bytes;
-    uint32_t snapshot_largest;       /* of those that have come */
+    uint32_t snapshot_largest;       /* of all that were received */
     uint64_t outstanding;            /* of all sessions */
-    struct zkt_buffer *spare_buffer; /* of the send queues, or NULL */
+    struct zkt_buffer *spare_buffer; /* for send queues, or NULL */
 };
 
 void zkt__sessions_init(struct zkt_sessions *sessions,
@@ -70,24 +71,23 @@ void zkt__sessions_finish(struct zkt_sessions *sessions,
 
 /** Handles a message from an instance (struct zkt_receivers). */
 void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m);
-/** Whether some wait. */
+/** Returns true if sessions wait for credit or memory. */
 static inline bool zkt__sessions_wait(const struct zkt_sessions *sessions)
 {
     return !zkt__list_empty(&sessions->awaiting_credit) ||
            !zkt__list_empty(&sessions->awaiting_memory);
 }
-/** Whether some wait for memory, and there is some: output that was sent since
- * has left it behind. */
+/** Returns true if sessions wait for memory of snapshots that is free by now,
+ * because output was sent. */
 bool zkt__sessions_may_wake(const struct zkt_host *host);
-/** Sessions that have waited for credit, or for memory, go on if they can;
- * once a turn. */
+/** Resumes waiting sessions that have credit or memory; once a turn. */
 void zkt__sessions_wake(struct zkt_host *host);
 
 /* ---- one session ---- */
 
 /**
- * Whether the next message may be received: not while too many calls are under
- * way, while output waits, or while a channel has no credit.
+ * Returns true if the next message may be received: not while too many calls
+ * are outstanding, too much output is queued, or a channel has no credit.
  */
 static inline bool zkt__session_may_receive(const struct zkt_host *host,
                                             const struct zkt_session *session)
@@ -101,17 +101,18 @@ static inline bool zkt__session_may_receive(const struct zkt_host *host,
                (size_t)host->limits->output_high &&
            !zkt__node_linked(&session->wait_node);
 }
-/** Drops what is queued, but for a frame that is sent in part already. */
+/** Drops queued frames, except a frame that is partly sent. */
 void zkt__session_drop_unsent(struct zkt_host *host,
                               struct zkt_session *session);
-/** Brings the head of the queue into a state to be sent: a placeholder becomes
- * a snapshot, or asks for one. */
+/** Prepares the head of the queue to be sent: removes stale placeholders, and
+ * requests the snapshot for a valid placeholder. */
 void zkt__session_prepare_head(struct zkt_host *host,
                                struct zkt_session *session);
-/** The first @len bytes of the queue, in which a snapshot stands, are sent. */
+/** Removes the first @len bytes, which are sent, of a queue with snapshots.
+ */
 void zkt__session_sent_exempt(struct zkt_host *host,
                               struct zkt_session *session, size_t len);
-/** The first @len bytes of the queue are sent. */
+/** Removes the first @len bytes of the queue, which are sent. */
 static inline void zkt__session_sent(struct zkt_host *host,
                                      struct zkt_session *session, size_t len)
 {
@@ -122,7 +123,7 @@ static inline void zkt__session_sent(struct zkt_host *host,
                         &host->sessions->spare_buffer, len);
     }
 }
-/** Whether a placeholder is at the head of the queue. */
+/** Returns true if a placeholder is at the head of the queue. */
 static inline bool zkt__session_awaits_snapshot(struct zkt_session *session)
 {
     uint64_t subscriber;
@@ -131,29 +132,30 @@ static inline bool zkt__session_awaits_snapshot(struct zkt_session *session)
 
 /* ---- output ---- */
 
-/** Queues the frame that was written to @w. */
+/** Queues the frame in @w. */
 void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
                        struct zkt_writer *w);
-/** Queues a shared frame. */
+/** Queues a reference to a frame. */
 void zkt__session_send_shared(struct zkt_host *host,
                               struct zkt_session *session,
                               struct zkt_buffer *frame);
-/** Drops everything that is queued. */
+/** Drops all of the queue. */
 void zkt__session_drop_output(struct zkt_host *host,
                               struct zkt_session *session);
-/** Queues a catch-up, or fills the placeholder at the head with it. */
+/** Queues a catch-up, or replaces the placeholder at the head by it.
+ */
 bool zkt__session_queue_catch_up(struct zkt_host *host,
                                  struct zkt_session *session,
-                                 const struct zkt_catch_up *what,
+                                 const struct zkt_catch_up *catch_up,
                                  bool replaces_placeholder);
 
 /* ---- credit ---- */
 
-/** Stops receiving until the channel to @shard has credit, if it has none;
- * the server has several shards. */
+/** Stops receiving while the channel to @shard has no credit. The server has
+ * several shards. */
 void zkt__session_check_credit(struct zkt_host *host,
                                struct zkt_session *session, uint32_t shard);
-/** The same, whether it has several or one. */
+/** The same for a server with any number of shards. */
 static inline void zkt__session_await_credit(struct zkt_host *host,
                                              struct zkt_session *session,
                                              uint32_t shard)

@@ -1,25 +1,26 @@
 /*
- * A subscription of a client, to the state or to the events of an instance,
- * as a state machine. `owed` counts answers that are on their way: the instance
- * answers each subscribe exactly once. One that was given up is of an earlier
- * generation: its answer is for nobody. The client could not tell it from the
- * answer to what it has asked since, and would miss patches after it.
+ * A subscription of a client to the state or to the events of an instance, as a
+ * state machine. `owed` counts outstanding replies: the instance replies to
+ * each subscribe exactly once. An unsubscribe begins a new generation, and
+ * replies to subscribes of earlier generations are ignored: the client could
+ * not tell such a reply from the reply to its next subscribe, and would miss
+ * the patches between.
  *
- *            | ask      | drop   | answered | refused | ended | over   | head
+ *            | ask      | drop   | replied  | refused | ended | over   | head
  *  off       | asked +s | -      | -        | -       | -     | -      | skip
  *  asked     | asked +s | off +u | live     | off x   | asked | -      | skip
  *  live      | live +s  | off +u | live     | off x   | off x | confl. | skip
  *  conflated | -        | off +u | -        | off x   | off x | -      | +f
  *  fetching  | -        | off +u | live     | off x   | off x | -      | wait
  *
- * +s subscribe, +u unsubscribe, +f snapshot go up, and that makes conflated
- * fetching; x: the client is told by sub:error. "answered" in fetching is the
- * answer to +f. "refused": with another answer owed all but off become asked.
- * "ended": the instance has; with an answer owed a new instance has been asked
- * already, so that live becomes asked, and nobody is told. "over": a patch, or
- * the answer, does not fit into the queue. "head": the placeholder has reached
- * the head of the queue. Events are never conflated. When a connection closes
- * its contacts leave, and the subscriptions with them.
+ * +s, +u, +f: subscribe, unsubscribe or snapshot is sent to the instance; +f
+ * makes conflated fetching. x: the client receives sub:error. "replied" in
+ * fetching is the reply to +f. "refused": if another reply is owed, all but off
+ * become asked. "ended": the instance has ended; if a reply is owed, a new
+ * instance was asked already, so live becomes asked without sub:error. "over":
+ * a patch or a snapshot does not fit into the queue. "head": the placeholder
+ * has reached the head of the queue. Events are never conflated. When a
+ * connection closes its contacts leave, and with them the subscriptions.
  */
 #include "session/subscription.h"
 
@@ -33,7 +34,7 @@ static struct zkt_list *live_list(struct zkt_contact *contact,
                                     : &location->listeners;
 }
 
-/* Every change of state goes through here. */
+/* Changes the state of a subscription; no other function does. */
 static void enter(struct zkt_host *host, struct zkt_contact *contact,
                   enum zkt_topic topic, enum zkt_subscription_state state)
 {
@@ -46,7 +47,7 @@ static void enter(struct zkt_host *host, struct zkt_contact *contact,
     } else if (state != ZKT_SUB_LIVE) {
         zkt__node_unlink(&sub->live);
     }
-    /* A snapshot that is on its way takes as much as the last one. */
+    /* A snapshot that is being fetched counts as much as the last. */
     if (sub->state == ZKT_SUB_FETCHING) {
         host->sessions->snapshot_bytes -= contact->snapshot_size;
     }
@@ -54,7 +55,7 @@ static void enter(struct zkt_host *host, struct zkt_contact *contact,
         host->sessions->snapshot_bytes += contact->snapshot_size;
     }
     if (sub->state == ZKT_SUB_CONFLATED || sub->state == ZKT_SUB_FETCHING) {
-        /* Its placeholder counts no longer, unless that has been filled. */
+        /* The placeholder is stale, unless a snapshot has replaced it. */
         contact->stale_placeholders += state == ZKT_SUB_OFF;
     }
     sub->state = state;
@@ -76,9 +77,9 @@ void zkt__session_sub_conflate(struct zkt_host *host,
 
 /* ---- from the client ---- */
 
-/* Whether one more snapshot would be one too many in memory: it is better
- * encoded when the reader has taken what is queued. None stands behind a
- * placeholder, which may have to wait for the memory of snapshots. */
+/* Returns true if the client reads too slowly to be sent a snapshot: it is
+ * encoded when the client has read the queue. Snapshots never queue behind a
+ * placeholder, which may have to wait for memory of snapshots. */
 static bool is_behind(const struct zkt_host *host,
                       const struct zkt_session *session)
 {
@@ -86,7 +87,7 @@ static bool is_behind(const struct zkt_host *host,
            session->queue.bytes > (size_t)host->limits->output_high;
 }
 
-/* Sends a subscribe, which has to be answered. */
+/* Sends a subscribe; the instance owes a reply. */
 static void subscribe(struct zkt_host *host, struct zkt_contact *contact,
                       enum zkt_topic topic)
 {
@@ -109,7 +110,7 @@ static void subscribe(struct zkt_host *host, struct zkt_contact *contact,
         host->sessions->outstanding--;
         host->sessions->events.failed(session);
     }
-    /* The contact may be gone, with an instance that ended at once. */
+    /* The instance may have ended at once, and the contact with it. */
     zkt__session_await_credit(host, session, home);
 }
 
@@ -135,7 +136,7 @@ void zkt__session_sub_ask(struct zkt_host *host, struct zkt_contact *contact,
     case ZKT_SUB_CONFLATED:
     case ZKT_SUB_FETCHING:
     case ZKT_SUB_STATES:
-        break; /* a newer snapshot is to come anyway */
+        break; /* a newer snapshot will be sent */
     }
 }
 
@@ -151,7 +152,7 @@ void zkt__session_sub_drop(struct zkt_host *host, struct zkt_contact *contact,
     enter(host, contact, topic, ZKT_SUB_OFF);
     contact->subs[topic].generation++;
     contact->subs[topic].owed = 0;
-    /* Without memory the instance goes on to send, and nobody listens. */
+    /* Without memory the instance goes on sending; the session ignores it. */
     (void)zkt__deliver(host, contact->location->home, &m, NULL);
     host->sessions->events.changed(zkt__session_of(contact));
 }
@@ -164,7 +165,7 @@ void zkt__session_sub_clear(struct zkt_host *host, struct zkt_contact *contact,
 
 /* ---- from the instance ---- */
 
-/* One answer less is on its way; false: to what was given up. */
+/* Counts a reply. Returns false for a reply of an earlier generation. */
 static bool take_reply(struct zkt_host *host, const struct zkt_msg *m,
                        enum zkt_topic topic)
 {
@@ -180,7 +181,7 @@ static bool take_reply(struct zkt_host *host, const struct zkt_msg *m,
     return true;
 }
 
-/* The next one will be about as large. */
+/* Remembers the size of a snapshot as an estimate of the next. */
 static void note_size(struct zkt_host *host, struct zkt_contact *contact,
                       const struct zkt_buffer *snapshot)
 {
@@ -190,8 +191,8 @@ static void note_size(struct zkt_host *host, struct zkt_contact *contact,
     }
 }
 
-/* Passes on the answer to a subscribe of one that is live. A snapshot too many
- * in memory becomes a placeholder. */
+/* Queues the snapshot of a live subscription, or a placeholder if the client
+ * reads too slowly. */
 static void send_catch_up(struct zkt_host *host, struct zkt_contact *contact,
                           const struct zkt_msg *m)
 {
@@ -226,20 +227,20 @@ static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
     }
 }
 
-/* The snapshot that stands for patches which were not passed on. */
+/* Takes the snapshot that replaces conflated patches. */
 static void take_refresh(struct zkt_host *host, struct zkt_contact *contact,
-                         const struct zkt_catch_up *what)
+                         const struct zkt_catch_up *catch_up)
 {
     struct zkt_session *session = zkt__session_of(contact);
     if (contact->subs[ZKT_TOPIC_STATE].state != ZKT_SUB_FETCHING ||
         !session->open) {
         return;
     }
-    if (what->snapshot == NULL) {
+    if (catch_up->snapshot == NULL) {
         host->sessions->events.failed(session);
-    } else if (zkt__session_queue_catch_up(host, session, what, true)) {
+    } else if (zkt__session_queue_catch_up(host, session, catch_up, true)) {
         enter(host, contact, ZKT_TOPIC_STATE, ZKT_SUB_LIVE);
-        note_size(host, contact, what->snapshot);
+        note_size(host, contact, catch_up->snapshot);
         host->sessions->events.changed(session);
     }
 }
@@ -272,7 +273,7 @@ static void send_sub_error(struct zkt_host *host, const struct zkt_msg *m)
                                      m->of.closed.status, m->of.closed.text);
 }
 
-/* Over, as far as the instance is concerned; with an answer owed it may begin
+/* The instance has ended the subscription; if a reply is owed, it may begin
  * again. */
 static void close_subscription(struct zkt_host *host,
                                struct zkt_contact *contact,
@@ -293,7 +294,8 @@ static void take_refusal(struct zkt_host *host, const struct zkt_msg *m)
     }
 }
 
-/* Takes the end of one subscription; whether the client is to be told. */
+/* Ends a subscription with its instance. Returns true if the client is to
+ * receive sub:error. */
 static bool take_end(struct zkt_host *host, struct zkt_contact *contact,
                      enum zkt_topic topic)
 {
