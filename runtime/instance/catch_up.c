@@ -1,10 +1,10 @@
-/* Snapshots of the committed state: see catch_up.h. */
+/* Catch-ups of new subscribers and slow readers: see catch_up.h. */
 #include "instance/catch_up.h"
 
 #include "instance/task.h"
 #include "protocol/envelope.h"
 
-/* A call has changed the state and has yet to finish. */
+/* Returns true if a deferred call has changed the state. */
 static bool is_dirty(const struct zkt_instance *instance)
 {
     return instance->parked != NULL && instance->parked->call.journal.count > 0;
@@ -18,7 +18,8 @@ bool zkt__instance_has_committed(const struct zkt_instance *instance,
                                          : zkt__snapshot_log_is_kept(log));
 }
 
-/* The frame of a snapshot of the state as it is, or NULL: no memory. */
+/* Encodes a snapshot of the state as it is. Returns NULL if there is no memory.
+ */
 static struct zkt_buffer *encode_snapshot(struct zkt_host *host,
                                           const struct zkt_instance *instance)
 {
@@ -26,7 +27,7 @@ static struct zkt_buffer *encode_snapshot(struct zkt_host *host,
     struct zkt_writer *w = &host->plain;
     zkt__frame_begin(w);
     if (!zkt_write_reserve(w, zkt__snapshot_log_estimate(instance->log))) {
-        zkt__frame_begin(w); /* it was a guess; so much may not be needed */
+        zkt__frame_begin(w); /* less may be enough */
     }
     zkt__write_address(w, ZKT_MESSAGE_STATE_SNAPSHOT, instance->actor->name,
                        instance->location->name);

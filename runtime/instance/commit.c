@@ -1,16 +1,11 @@
-/*
- * The commit of a call: the rules, the frames, and the one point from which
- * there is no way back. Everything that can fail comes before it; after it the
- * commit is published, to each shard that has subscribers, and the caller gets
- * its result last.
- */
+/* The commit of a call: see commit.h. make_final is the point of no return. */
 #include "instance/commit.h"
 
 #include "protocol/envelope.h"
 
 /* ---- both journals: the state's, and the private state's ---- */
 
-/* NULL, or why what was written cannot be committed. */
+/* Returns NULL, or the reason why the changes cannot be committed. */
 static const char *check_journals(struct zkt_call *call)
 {
     if (!zkt__journal_check(&call->journal)) {
@@ -23,7 +18,7 @@ static const char *check_journals(struct zkt_call *call)
     return NULL;
 }
 
-/* ZKT_OK, or why the first of the two that is poisoned is. */
+/* Returns the failure of the first poisoned journal, or ZKT_OK. */
 static enum zkt_status failure_of(const struct zkt_call *call)
 {
     return call->journal.failure != ZKT_OK || call->private_state == NULL
@@ -91,7 +86,7 @@ enum zkt_status zkt__call_check(struct zkt_call *call)
 
 /* ---- frames ---- */
 
-bool zkt__call_fits(struct zkt_call *call, const char *what, size_t size)
+bool zkt__call_fits(struct zkt_call *call, const char *name, size_t size)
 {
     struct zkt_host *host = call->host;
     if (size <= (size_t)host->limits->output_bytes) {
@@ -100,11 +95,11 @@ bool zkt__call_fits(struct zkt_call *call, const char *what, size_t size)
     host->stats.limit_hits.output_bytes++;
     zkt__journal_fail(&call->journal, ZKT_RESOURCE_EXHAUSTED,
                       "%s of %zu bytes is over the limit output_bytes, %lld",
-                      what, size, (long long)host->limits->output_bytes);
+                      name, size, (long long)host->limits->output_bytes);
     return false;
 }
 
-/* Writes the result's message. */
+/* Writes the result message to host->result. */
 static enum zkt_status write_result(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
@@ -131,7 +126,8 @@ static enum zkt_status write_result(struct zkt_task *task)
                : zkt__call_check(call);
 }
 
-/* The frame of a patch whose operations are in @w behind room for it. */
+/* Completes the patch message in @w. Returns its frame, or NULL if there is no
+ * memory. */
 static struct zkt_buffer *frame_patch(struct zkt_host *host,
                                       struct zkt_writer *w)
 {
@@ -140,7 +136,7 @@ static struct zkt_buffer *frame_patch(struct zkt_host *host,
     return zkt__frame_share(w);
 }
 
-/* Begins a patch message; where its operations will begin. */
+/* Begins a patch message. Returns the offset of its operations. */
 static size_t begin_patch(const struct zkt_call *call, struct zkt_writer *w)
 {
     zkt__frame_begin(w);
@@ -150,7 +146,7 @@ static size_t begin_patch(const struct zkt_call *call, struct zkt_writer *w)
     return w->len;
 }
 
-/* Makes the frames of both dialects, which may be one and the same. */
+/* Makes the frames of both dialects; @same: a single frame for both. */
 static enum zkt_status frame_patches(struct zkt_call *call,
                                      struct zkt_commit *commit, bool same)
 {
@@ -191,7 +187,7 @@ static enum zkt_status make_patches(struct zkt_call *call,
     return frame_patches(call, commit, same);
 }
 
-/* Both or none were made, unless there was no memory. */
+/* If memory ran out, either patch may be missing. */
 static void release_patches(const struct zkt_commit *commit)
 {
     for (size_t i = 0; i < ZKT_DIALECT_COUNT; i++) {
@@ -203,7 +199,7 @@ static void release_patches(const struct zkt_commit *commit)
 
 /* ---- publishing ---- */
 
-/* Whether a commit says something to the subscribers of a shard. */
+/* Returns true if subscribers of the shard receive a part of the commit. */
 static bool concerns(const struct zkt_commit *commit,
                      const struct zkt_audience *audience)
 {
@@ -220,7 +216,7 @@ static void init_message(struct zkt_msg *m, const struct zkt_commit *commit,
     m->of.commit = (struct zkt_msg_commit){ audience->location, commit };
 }
 
-/* Makes what the messages to other shards need, a carrier each, linked by
+/* Allocates the carriers of the messages to other shards and appends them to
  * @carriers. Returns false if there is no memory. */
 static bool reserve_carriers(struct zkt_call *call,
                              const struct zkt_commit *commit,
@@ -281,8 +277,8 @@ static void publish(struct zkt_call *call, const struct zkt_commit *commit,
     }
 }
 
-/* The log of new subscribers follows the state: a change that nobody watches
- * has no patch, and one that was watched and has none has changed nothing. */
+/* Updates the snapshot log. A change without subscribers has no patch and makes
+ * the log stale; with subscribers, no patch means no net change. */
 static void update_log(struct zkt_call *call, const struct zkt_commit *commit)
 {
     struct zkt_snapshot_cache *cache = &call->host->instances->snapshots;
@@ -297,7 +293,7 @@ static void update_log(struct zkt_call *call, const struct zkt_commit *commit)
     }
 }
 
-/* From here on there is no way back. */
+/* The point of no return: nothing below can fail. */
 static void make_final(struct zkt_call *call, const struct zkt_commit *commit,
                        struct zkt_list *carriers)
 {
@@ -309,7 +305,7 @@ static void make_final(struct zkt_call *call, const struct zkt_commit *commit,
     publish(call, commit, carriers);
 }
 
-/* The same where no other shard is concerned. */
+/* Commits without messages to other shards. */
 static enum zkt_status commit_here(struct zkt_call *call,
                                    const struct zkt_commit *commit)
 {

@@ -1,21 +1,25 @@
 /*
- * The commit of a call: its rules, its frames, and publishing it.
+ * The commit of a call, in two parts. The first can fail: rules are checked,
+ * frames of the result and the patches are written, and carriers for other
+ * shards are allocated. The second cannot: the journals are committed, the
+ * commit is delivered to each shard with subscribers, and then the result to
+ * the caller.
  */
 #ifndef ZKT_INSTANCE_COMMIT_H
 #define ZKT_INSTANCE_COMMIT_H
 
 #include "instance/task.h"
 
-/** Returns ZKT_OK if what the call wrote may be committed. If not, the log
- * says why. */
+/** Returns ZKT_OK if the changes of the call keep the rules. Otherwise logs the
+ * reason and returns the status of the reply. */
 enum zkt_status zkt__call_check(struct zkt_call *call);
-/** Commits what the call did, and publishes it with its result. Other than
- * ZKT_OK: nothing is done, and call->error is the reason. */
+/** Commits and publishes the changes of the call, and sends its result. Changes
+ * nothing unless it returns ZKT_OK; call->error is the reason. */
 enum zkt_status zkt__task_commit(struct zkt_task *task);
-/** Whether a message of @size bytes may be sent. If not, the call is poisoned,
- * and the log will say so. @what names it. */
-bool zkt__call_fits(struct zkt_call *call, const char *what, size_t size);
-/** Takes back what the call did. */
+/** Returns true if a message of @size bytes is within the limit output_bytes.
+ * Otherwise poisons the call; @name names the message in the log. */
+bool zkt__call_fits(struct zkt_call *call, const char *name, size_t size);
+/** Undoes the changes of the call and drops its events. */
 void zkt__call_undo(struct zkt_call *call);
 
 #endif

@@ -1,6 +1,4 @@
-/*
- * The instance's half of contacts: attaching, subscriptions, and refusals.
- */
+/* The instance's half of contacts: see contacts.h. */
 #include "instance/contacts.h"
 
 #include "instance/catch_up.h"
@@ -23,8 +21,8 @@ static struct zkt_audience *add_audience(const struct zkt_host *host,
     return a;
 }
 
-/* The contacts of a shard; made for the first of another one. NULL: no
- * memory. */
+/* Returns the audience of the contact's shard, created with its first contact,
+ * or NULL if there is no memory. */
 static struct zkt_audience *find_audience(const struct zkt_host *host,
                                           struct zkt_instance *instance,
                                           const struct zkt_contact *contact)
@@ -146,7 +144,7 @@ void zkt__attachment_disconnect(struct zkt_host *host,
 
 void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact)
 {
-    /* The message that is answered is the contact's own. */
+    /* Reuses the carrier of leave. */
     struct zkt_msg *left = zkt__contact_leave_carrier(contact);
     left->kind = ZKT_MSG_LEFT;
     (void)zkt__deliver(host, contact->peer->shard, left, left);
@@ -154,7 +152,8 @@ void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact)
 
 /* ---- subscriptions ---- */
 
-/* Keeps the block that tells the end of a subscription, unless there is one. */
+/* Keeps the carrier of `closed` that a subscribe brings, unless the contact has
+ * a carrier. */
 static void keep_closing(const struct zkt_host *host,
                          struct zkt_attachment *attachment, struct zkt_msg *m)
 {
@@ -167,7 +166,8 @@ static void keep_closing(const struct zkt_host *host,
     }
 }
 
-/* Answers a subscribe of a generation, or a snapshot message. */
+/* Replies to a subscribe of a generation, or to a snapshot message
+ * (@refreshes). */
 static void reply_catch_up(struct zkt_host *host, struct zkt_contact *contact,
                            struct zkt_msg *carrier, uint32_t generation,
                            bool refreshes)
@@ -186,8 +186,8 @@ static void reply_catch_up(struct zkt_host *host, struct zkt_contact *contact,
     zkt__buffer_unref(snapshot);
 }
 
-/* The subscriber is in. One that asks again may have a patch that it could not
- * apply: it gets a snapshot without any. */
+/* Counts the subscriber. A client that subscribes again may have failed to
+ * apply a patch: it gets a snapshot without patches. */
 static void grant(struct zkt_host *host, struct zkt_contact *contact,
                   enum zkt_topic topic)
 {
@@ -200,7 +200,6 @@ static void grant(struct zkt_host *host, struct zkt_contact *contact,
     }
 }
 
-/* Handles a subscribe. */
 void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
                             struct zkt_msg *carrier)
 {
@@ -226,8 +225,8 @@ void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
     }
 }
 
-/* A reader that has fallen behind knows a state already, and is not told an
- * older one. */
+/* Replies to a slow reader, which has received a state before and must not
+ * receive an older snapshot. */
 static void reply_refresh(struct zkt_host *host, struct zkt_contact *contact)
 {
     zkt__snapshot_log_refresh(&host->instances->snapshots,
@@ -248,8 +247,7 @@ void zkt__instance_send_snapshots(struct zkt_host *host,
     }
 }
 
-/* A slow reader wants a snapshot. One whose instance has ended has been told
- * so; nothing is made for it. */
+/* If the instance has ended, `closed` was sent already, and no reply is due. */
 void zkt__contact_take_snapshot(struct zkt_host *host,
                                 struct zkt_contact *contact)
 {
@@ -265,7 +263,8 @@ void zkt__contact_take_snapshot(struct zkt_host *host,
     }
 }
 
-/* Subscriptions to @topic that wait are answered in time, but do not count. */
+/* Cancels queued subscribes to @topic: they are replied to, but count no
+ * subscriber. */
 static void cancel_queued(struct zkt_contact *contact, enum zkt_topic topic)
 {
     const struct zkt_list *mailbox = &contact->attachment.mailbox;
@@ -278,8 +277,8 @@ static void cancel_queued(struct zkt_contact *contact, enum zkt_topic topic)
     }
 }
 
-/* An unsubscribe is never refused, and need not wait: what waits before it is
- * voided. */
+/* An unsubscribe is never refused or queued: it cancels the subscribes that are
+ * queued before it. */
 void zkt__contact_unsubscribe(const struct zkt_host *host, struct zkt_msg *m,
                               struct zkt_msg *carrier)
 {

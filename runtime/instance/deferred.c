@@ -1,10 +1,4 @@
-/*
- * Calls that finish later: the task that such a call lives in, the handle for
- * the thread that resumes it, and what becomes of both when the call ends
- * first. A handle is the task itself: resuming posts it to the server's
- * thread, which cannot fail. A task that was detached knows neither server
- * nor instance, and belongs to whoever resumes it.
- */
+/* Deferring, resuming, cancelling and expiring calls: see deferred.h. */
 #include "instance/deferred.h"
 
 #include <string.h>
@@ -18,7 +12,7 @@ static struct zkt_task *task_of(struct zkt_deferred *deferred)
 
 /* ---- deferring ---- */
 
-/* Why the call that runs cannot be deferred, or NULL. */
+/* Returns the reason why the call cannot be deferred, or NULL. */
 static const char *find_obstacle(const struct zkt_task *task, uint32_t method)
 {
     if (task->is_hook) {
@@ -30,7 +24,8 @@ static const char *find_obstacle(const struct zkt_task *task, uint32_t method)
     return task->deferred.queue != NULL ? "deferred twice" : NULL;
 }
 
-/* All that a cancelled call will need, so that cancelling cannot fail. */
+/* Allocates everything that a cancelled call needs, so that cancelling cannot
+ * fail. */
 static bool prepare_cancelling(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
@@ -139,7 +134,7 @@ void zkt_deferred_resume(struct zkt_deferred *deferred, zkt_then_invoke *invoke,
 
 /* ---- cancelling ---- */
 
-/* Writes do nothing from now on. */
+/* Makes later writes do nothing. */
 static void cancel_journal(struct zkt_journal *journal, void *state)
 {
     journal->failure = ZKT_CANCELLED;
@@ -147,7 +142,7 @@ static void cancel_journal(struct zkt_journal *journal, void *state)
     journal->root->at = state;
 }
 
-/* Zeroed states of the type that the cancelled call would write to. */
+/* Allocates zeroed states for a cancelled call, and journals on them. */
 static bool copy_states(struct zkt_call *call, struct zkt_deferred *deferred,
                         const struct zkt_actor *actor, struct zkt_arena *to)
 {
@@ -167,8 +162,8 @@ static bool copy_states(struct zkt_call *call, struct zkt_deferred *deferred,
                                 deferred->cancelled_private_state, 0)));
 }
 
-/* Everything that a cancelled call still has, into another arena. Returns
- * false if there is no memory. */
+/* Copies everything that a cancelled call still needs into another arena.
+ * Returns false if there is no memory. */
 static bool copy_rest(struct zkt_task *task, const struct zkt_actor *actor,
                       struct zkt_arena *to)
 {
@@ -200,12 +195,13 @@ static bool copy_rest(struct zkt_task *task, const struct zkt_actor *actor,
     return true;
 }
 
-/* Gives back what a cancelled call holds but does not need, if its handler has
- * not taken memory that it may still use. Without memory nothing changes. */
+/* Releases memory that a cancelled call does not need, unless its handler may
+ * still use memory of the arena. Without memory for the copy nothing changes.
+ */
 static void shrink(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
-    /* Of `later` no more: another thread may be resuming it. */
+    /* Nothing else of the handle: another thread may be resuming it. */
     void *const state = task->deferred.cancelled_state;
     void *const private_state = task->deferred.cancelled_private_state;
     const struct zkt_journal journals[] = { call->journal,
@@ -232,7 +228,7 @@ void zkt__task_detach(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
     shrink(task);
-    task->arena.limit_hits = NULL; /* of a server that may go */
+    task->arena.limit_hits = NULL; /* the server may be freed first */
     call->host = NULL;
     call->instance = NULL;
     call->state = task->deferred.cancelled_state;

@@ -1,6 +1,9 @@
 /*
- * Calls that finish later: the handle for the thread that resumes such a call,
- * and the time limits of calls and instances.
+ * Deferred calls: the handle by which any thread resumes a call, cancelling,
+ * and the time limits of deferred calls and idle instances. The handle is part
+ * of the call's task, so resuming, which posts it to the shard's work queue,
+ * cannot fail. When the call ends first, the task is detached: it refers to
+ * neither server nor instance, and the resuming thread frees it.
  */
 #ifndef ZKT_INSTANCE_DEFERRED_H
 #define ZKT_INSTANCE_DEFERRED_H
@@ -13,11 +16,11 @@
 
 struct zkt_task;
 
-/* Stands for a call whose handler finishes later. */
+/* The handle of a deferred call; zocket/call.h. */
 struct zkt_deferred {
     struct zkt_work work;
-    struct zkt_work_queue *queue; /* a reference, while it is outstanding */
-    /* Of any thread: it was resumed, and once more before that had run. */
+    struct zkt_work_queue *queue; /* with a reference until it is resumed */
+    /* Set by any thread: resumed, and resumed again before the call ran. */
     atomic_bool resumed, resumed_twice;
     /* The zeroed states that a cancelled call sees. */
     void *cancelled_state, *cancelled_private_state;
@@ -26,21 +29,23 @@ struct zkt_deferred {
     void *user;
 };
 
-/** Its `later` may be kept for long: it knows nothing of us any more. */
+/** Detaches the task of a call that has ended while the program holds its
+ * handle. */
 void zkt__task_detach(struct zkt_task *task);
 
-/** Cancels every deferred call; its caller is told @status and @text. */
+/** Cancels every deferred call with @status and @text. */
 void zkt__instances_cancel(struct zkt_host *host, enum zkt_status status,
                            struct zkt_str text);
 
-/** When a time limit of a call or an instance passes next; ZKT_NEVER. */
+/** Returns the next deadline of a deferred call or an idle instance, or
+ * ZKT_NEVER. */
 static inline int64_t zkt__instances_due(const struct zkt_instances *instances)
 {
     const int64_t parked = zkt__timeouts_next(&instances->parked);
     const int64_t idle = zkt__timeouts_next(&instances->idle);
     return parked < idle ? parked : idle;
 }
-/** Runs every one that has passed. */
+/** Fails overdue calls and evicts idle instances. */
 void zkt__instances_expire(struct zkt_host *host);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a handler can ask of the call that runs it: zocket/call.h. */
+/* The functions of zocket/call.h, which handlers call. */
 #include "zocket/call.h"
 
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 #include "instance/commit.h"
 #include "protocol/envelope.h"
 
-/* Text in the call's memory; data NULL without memory. */
+/* Formats a text in the call's memory. Data is NULL if there is no memory. */
 static struct zkt_str format_text(struct zkt_call *call, const char *format,
                                   va_list arguments)
 {
@@ -198,7 +198,8 @@ struct zkt_target zkt_except_each(const struct zkt_str *ids, size_t len)
         struct zkt_target){ .kind = ZKT_TARGET_EXCEPT, .ids = ids, .len = len };
 }
 
-/* A copy whose ids live as long as the call; false: no memory. */
+/* Copies the ids of a target into the call's memory. Returns false if there is
+ * no memory. */
 static bool copy_target(struct zkt_call *call, struct zkt_target *target)
 {
     const struct zkt_str *from = target->ids != NULL ? target->ids
@@ -218,7 +219,8 @@ static bool copy_target(struct zkt_call *call, struct zkt_target *target)
     return true;
 }
 
-/* Returns NULL with the call poisoned: no memory, or too large. */
+/* Returns NULL, and poisons the call, if there is no memory or the event is too
+ * large. */
 static struct zkt_buffer *frame_event(struct zkt_call *call,
                                       const struct zkt_event *event,
                                       const void *payload)

@@ -1,13 +1,11 @@
 /*
- * Messages that wait for an instance: in order for each contact, bounded by
- * number and by bytes for all. A message that waits stands in a block of its
- * own; the one by which a contact leaves is part of the contact, and cannot
- * fail. The mailbox is served in rounds, a message of each contact, so nobody
- * waits behind all that somebody else has sent.
+ * Messages of a contact keep their order; the number and the bytes of all are
+ * bounded. A queued message has a carrier; the carrier of leave is part of the
+ * contact, so leaving cannot fail.
  *
- * A contact may have no more messages waiting than there are places left: one
- * alone fills half of the mailbox, two a third each, and there is always room
- * for the next one.
+ * A contact may queue as many messages as the mailbox has places left: a single
+ * contact fills half of the mailbox, two contacts a third each, and there is
+ * always room for another contact.
  */
 #include "instance/mailbox.h"
 
@@ -69,8 +67,8 @@ static bool has_room(struct zkt_host *host, const struct zkt_attachment *of,
     return true;
 }
 
-/* Counts a message that waits (@by is 1), or no longer does (-1). Leaving does
- * not count: it has its memory, and cannot be refused. */
+/* Counts a message that is queued (@by is 1) or removed (-1). Leave messages do
+ * not count: they have their carrier, and cannot be refused. */
 static void count(struct zkt_host *host, struct zkt_attachment *attachment,
                   const struct zkt_msg *m, int by)
 {
@@ -123,7 +121,7 @@ struct zkt_msg *zkt__mailbox_take(struct zkt_host *host,
     return m;
 }
 
-/* Takes the first message out; others of the contact wait for its next turn.
+/* Removes the first message; the others of the contact wait for the next round.
  */
 static struct zkt_msg *take_next(struct zkt_host *host,
                                  struct zkt_attachment *attachment)
@@ -135,7 +133,8 @@ static struct zkt_msg *take_next(struct zkt_host *host,
     return m;
 }
 
-/* Runs `connect`; the message stays, unless it is handled with it. */
+/* Runs `connect` before the first message, which stays in the queue unless
+ * `connect` handles it. */
 static void connect_first(struct zkt_host *host,
                           struct zkt_attachment *attachment)
 {
@@ -153,8 +152,8 @@ static void connect_first(struct zkt_host *host,
     count(host, attachment, m, 1);
 }
 
-/* One message of the contact whose turn it is, or its `connect`. Whether the
- * instance is still there afterwards is for its handle to say. */
+/* Serves the first contact of the round: handles a message, or runs `connect`.
+ * The instance may be gone afterwards; its handle tells. */
 static void serve_contact(struct zkt_host *host,
                           const struct zkt_instance *instance)
 {
@@ -176,7 +175,8 @@ static bool end_is_due(const struct zkt_instance *instance)
            (instance->ending && zkt__list_empty(&instance->round));
 }
 
-/* Serves one instance; false: it has no more to do for now. */
+/* Handles a message of an instance, or ends it. Returns false if it has no more
+ * to do now. */
 static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
 {
     if (instance->parked != NULL) {
@@ -192,7 +192,7 @@ static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
         return false;
     }
     if (zkt__mailbox_lacks_credit(host, instance)) {
-        /* A message before this one may have made it ready again. */
+        /* The previous message may have made it ready. */
         zkt__node_unlink(&instance->ready);
         zkt__list_append(&host->instances->awaiting_credit, &instance->ready);
         return false;
@@ -201,7 +201,7 @@ static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
     return true;
 }
 
-/* Serves an instance while it may. */
+/* Serves an instance, within the limit and the budget of the turn. */
 static void serve(struct zkt_host *host, struct zkt_instance *instance)
 {
     const zkt_handle_id id = instance->id;
@@ -216,7 +216,7 @@ static void serve(struct zkt_host *host, struct zkt_instance *instance)
     }
 }
 
-/* Instances that had no credit are ready once they have. */
+/* Makes instances ready that have credit again. */
 static void wake_with_credit(struct zkt_host *host)
 {
     struct zkt_instances *instances = host->instances;
@@ -238,7 +238,7 @@ static void wake_with_credit(struct zkt_host *host)
 void zkt__instances_drain(struct zkt_host *host)
 {
     struct zkt_instances *instances = host->instances;
-    /* Those that are ready now; one that becomes ready has the next turn. */
+    /* Instances that are ready now; others become ready for the next turn. */
     struct zkt_list batch;
     struct zkt_node *node;
     wake_with_credit(host);
@@ -248,7 +248,7 @@ void zkt__instances_drain(struct zkt_host *host)
         zkt__node_unlink(node);
         serve(host, ZKT_CONTAINER(node, struct zkt_instance, ready));
     }
-    /* The others come first in the next turn. */
+    /* Instances that were not served come first in the next turn. */
     zkt__list_move(&batch, &instances->ready);
     zkt__list_move(&instances->ready, &batch);
 }

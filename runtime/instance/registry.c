@@ -1,6 +1,6 @@
 /*
- * Making and ending instances. What `activate` has begun `deactivate` ends:
- * each runs once in the life of an instance.
+ * Creating and ending instances. `activate` and `deactivate` run once in the
+ * life of an instance.
  */
 #include "instance/registry.h"
 
@@ -31,16 +31,16 @@ void zkt__instances_finish(struct zkt_instances *instances)
     zkt__task_free(instances->spare);
 }
 
-/* ---- making ---- */
+/* ---- creating ---- */
 
-/* Where the second of two states begins, behind the first. */
+/* Returns the offset of the private state, which follows the state. */
 static size_t offset_of_private(const struct zkt_actor *actor)
 {
     const size_t alignment = alignof(max_align_t);
     return (actor->state->size + alignment - 1) / alignment * alignment;
 }
 
-/* Of an instance, with its states. */
+/* Returns the size of an instance with its states. */
 static size_t size_of(const struct zkt_actor *actor)
 {
     return sizeof(struct zkt_instance) +
@@ -63,7 +63,8 @@ static void free_instance(struct zkt_host *host, struct zkt_instance *instance)
     zkt__release(host->allocator, instance);
 }
 
-/* Makes a state as its defaults are, at @at. NULL: no memory. */
+/* Initialises a state at @at with its defaults. Returns NULL if there is no
+ * memory. */
 static void *make_state(const struct zkt_host *host,
                         const struct zkt_type *type, void *at)
 {
@@ -116,7 +117,8 @@ fail:
     return NULL;
 }
 
-/* Counts one more, for the server and for whom it is charged to. */
+/* Counts an instance, for the server and for @address. Returns false with
+ * *@reason if there are too many. */
 static bool count_instance(struct zkt_host *host, void *address,
                            struct zkt_str *reason)
 {
@@ -176,7 +178,8 @@ static void remove_instance(struct zkt_host *host,
     zkt__location_release(host, location);
 }
 
-/* Still in its first state, it is the same as one that is made anew. */
+/* Returns true if the instance is in its first state and has no hooks: another
+ * that is created later is the same. */
 static bool is_pristine(const struct zkt_instance *instance)
 {
     const struct zkt_hook_entry *hooks = instance->actor->hooks;
@@ -207,7 +210,8 @@ static struct zkt_contact *first_contact(const struct zkt_instance *instance)
                          : NULL;
 }
 
-/* Refuses what waits; leaving is no message that can be refused. */
+/* Refuses the queued messages of a contact. A leave message cannot be refused:
+ * *@leaves is true if there was one. */
 static void refuse_queued(struct zkt_host *host, struct zkt_contact *contact,
                           enum zkt_status status, struct zkt_str text,
                           bool *leaves)
@@ -223,7 +227,7 @@ static void refuse_queued(struct zkt_host *host, struct zkt_contact *contact,
     }
 }
 
-/* Tells a contact's session that its subscriptions have ended. */
+/* Sends `closed` for the subscriptions of a contact. */
 static void close_subscriptions(struct zkt_host *host,
                                 struct zkt_contact *contact,
                                 enum zkt_status status, struct zkt_str text)
@@ -258,7 +262,7 @@ void zkt__instance_end(struct zkt_host *host, struct zkt_instance *instance,
                        enum zkt_status status, struct zkt_str text)
 {
     struct zkt_contact *contact;
-    instance->ending = true; /* nobody else drops it */
+    instance->ending = true; /* nothing else releases it */
     zkt__instance_run_hook(host, instance, NULL, ZKT_HOOK_DEACTIVATE);
     while ((contact = first_contact(instance)) != NULL) {
         end_contact(host, contact, status, text);
@@ -274,13 +278,13 @@ void zkt__instance_destroy(struct zkt_host *host, struct zkt_instance *instance)
 
 /* ---- stopping ---- */
 
-/* Everybody is disconnected, then the instance ends. */
+/* Disconnects every contact, then ends the instance. */
 static void stop_instance(struct zkt_host *host, struct zkt_instance *instance)
 {
     const struct zkt_str text = ZKT_STR("the server stops");
     struct zkt_contact *contact;
     bool leaves;
-    instance->ending = true; /* nobody else drops it */
+    instance->ending = true; /* nothing else releases it */
     while ((contact = first_contact(instance)) != NULL) {
         refuse_queued(host, contact, ZKT_UNAVAILABLE, text, &leaves);
         zkt__attachment_disconnect(host, contact);

@@ -1,7 +1,7 @@
 /*
- * The registry of instances: their states, creating and ending them. Nothing
- * in this folder knows on which thread a session is: messages come in by
- * zkt__instances_take (requests.h); results, patches and events leave as
+ * The registry of instances: an instance with its states, creating and ending
+ * it. Nothing in this folder knows on which thread a session is: messages enter
+ * by zkt__instances_take (requests.h), and results, patches and events leave as
  * messages (shard/message.h).
  */
 #ifndef ZKT_INSTANCE_REGISTRY_H
@@ -18,69 +18,72 @@ struct zkt_task;
 
 struct zkt_instance {
     zkt_handle_id id;
-    struct zkt_location *location; /* of its shard: actor and name */
+    struct zkt_location *location; /* on this shard; has the name */
     const struct zkt_actor *actor;
-    void *state;                 /* in states; NULL: it is not made yet */
-    void *private_state;         /* likewise; NULL also: the actor has none */
-    uint64_t epoch, seq;         /* seq counts commits that changed something */
+    void *state;                 /* in states; NULL: not yet initialised */
+    void *private_state;         /* likewise; NULL: the actor has none */
+    uint64_t epoch, seq;         /* seq: commits that wrote something */
     struct zkt_list attachments; /* in order of arrival */
     uint32_t contact_count;
     uint32_t subscribers;         /* to the state */
-    struct zkt_audience local;    /* contacts of its own shard */
+    struct zkt_audience local;    /* contacts of this shard */
     struct zkt_audience *remote;  /* of other shards */
-    struct zkt_snapshot_log *log; /* for new subscribers; NULL: nothing yet */
-    /* The mailbox: attachments with messages, in rounds. */
+    struct zkt_snapshot_log *log; /* of the snapshot cache, or NULL */
+    /* The mailbox: attachments with messages, in the order of the round. */
     struct zkt_list round;
     size_t queued_bytes;
     uint32_t queued_count;
-    bool ending;    /* it ends when the mailbox is empty */
-    bool destroyed; /* … before that: a call has ended it */
-    struct zkt_list awaiting_snapshot; /* attachments */
-    struct zkt_node ready;             /* in instances->ready or ->starved */
-    struct zkt_task *parked; /* the call whose handler finishes later */
+    bool ending;    /* ends when the mailbox is empty */
+    bool destroyed; /* by a call: ends without serving the mailbox */
+    struct zkt_list awaiting_snapshot; /* attachments that requested one */
+    struct zkt_node ready;   /* in instances->ready or ->awaiting_credit */
+    struct zkt_task *parked; /* the deferred call, or NULL */
     struct zkt_timeout idle; /* until it is evicted */
-    void *address;           /* to whom it is charged, or NULL */
+    void *address;           /* that it is charged to, or NULL */
     uint64_t calls;
     alignas(max_align_t) char states[];
 };
 
 struct zkt_instances {
     struct zkt_slots all;
-    struct zkt_task *task;  /* the call that runs, or the next */
-    struct zkt_task *spare; /* takes its place when it is parked, or NULL */
-    struct zkt_list ready;  /* instances that have mail and are free */
-    struct zkt_list awaiting_credit; /* … that have no credit to answer it */
-    struct zkt_list parked;          /* tasks by the time at which they fail */
-    struct zkt_list idle; /* instances by the time of their eviction */
+    struct zkt_task *task;  /* of the call that runs, or of the next */
+    struct zkt_task *spare; /* replaces task when that is parked, or NULL */
+    struct zkt_list ready;  /* instances that are free and have work */
+    struct zkt_list awaiting_credit; /* … and lack credit of a channel */
+    struct zkt_list parked;          /* tasks by deadline */
+    struct zkt_list idle;            /* instances by time of eviction */
     struct zkt_snapshot_cache snapshots;
     size_t deferred_bytes; /* memory of parked calls */
     size_t queued_bytes;   /* of messages in all mailboxes */
-    bool ended;            /* all have; none is made any more */
+    bool ended;            /* the server stops: no instance is created */
 };
 
-/** Returns false if there is no memory; finish takes what there is. Sets
- * @host->arena. */
+/** Initialises the registry and sets @host->arena. Returns false if there is no
+ * memory; finish is called in both cases. */
 bool zkt__instances_init(struct zkt_instances *instances,
                          struct zkt_host *host);
-/** Frees what is left when every instance has ended. */
+/** Frees the registry, after every instance has ended. */
 void zkt__instances_finish(struct zkt_instances *instances);
 
-/** Ends every instance: what waits is refused, `disconnect`, `deactivate`. */
+/** Ends every instance: refuses queued messages, runs `disconnect` of each
+ * contact and `deactivate`. */
 void zkt__instances_end(struct zkt_host *host);
-/** Ends one when what waits for it has been handled. */
+/** Ends an instance when its queued messages have been handled. */
 void zkt__instance_destroy(struct zkt_host *host,
                            struct zkt_instance *instance);
 
-/** Creates an instance and activates it. NULL: *@reason says why not. */
+/** Creates an instance, charged to @address, and runs `activate`. Returns NULL
+ * with *@reason if it cannot be created. */
 struct zkt_instance *zkt__instance_create(struct zkt_host *host,
                                           struct zkt_location *location,
                                           void *address,
                                           struct zkt_str *reason);
-/** Without contacts it may be dropped, or evicted in time. */
+/** Without contacts, drops an instance in its first state, and starts the time
+ * of eviction of another. */
 void zkt__instance_release_if_unused(struct zkt_host *host,
                                      struct zkt_instance *instance);
-/** Ends an instance that is free: `deactivate`; what waits is refused, and
- * subscriptions are closed. */
+/** Ends an instance that is free: runs `deactivate`, refuses queued messages
+ * with @status and @text, and closes subscriptions. */
 void zkt__instance_end(struct zkt_host *host, struct zkt_instance *instance,
                        enum zkt_status status, struct zkt_str text);
 

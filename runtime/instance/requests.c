@@ -1,7 +1,4 @@
-/*
- * Messages that come up from sessions: each is handled at once if its instance
- * is free, and waits in the mailbox if not.
- */
+/* Messages of sessions to instances: see requests.h. */
 #include "instance/requests.h"
 
 #include "instance/catch_up.h"
@@ -60,8 +57,8 @@ bool zkt__attachment_connect(struct zkt_host *host, struct zkt_msg *m,
     return first;
 }
 
-/* Whether a snapshot can be given although the instance is busy: not before
- * `connect` has run, and not before what the client sent earlier. */
+/* Returns true if a subscribe can be handled although the instance is busy: not
+ * before `connect`, and not before earlier messages of the client. */
 static bool may_reply_at_once(const struct zkt_msg *m)
 {
     const struct zkt_attachment *attachment = &m->contact->attachment;
@@ -74,7 +71,7 @@ static bool may_reply_at_once(const struct zkt_msg *m)
                                        attachment->subscribed[ZKT_TOPIC_STATE]);
 }
 
-/* A call has ended the instance. */
+/* Ends the instance if a call has destroyed it. */
 static void end_if_due(struct zkt_host *host, struct zkt_instance *instance)
 {
     if (instance->destroyed && instance->parked == NULL) {
@@ -83,7 +80,8 @@ static void end_if_due(struct zkt_host *host, struct zkt_instance *instance)
     }
 }
 
-/* Handles a message at once, unless `connect` has ended that. */
+/* Handles a message of an instance that is free. Returns false if `connect` has
+ * made it busy. */
 static bool handle_free(struct zkt_host *host, struct zkt_msg *m,
                         struct zkt_msg *carrier)
 {
@@ -100,7 +98,7 @@ static bool handle_free(struct zkt_host *host, struct zkt_msg *m,
     return true;
 }
 
-/* A call or a subscribe whose contact is attached. */
+/* Handles or queues a call or a subscribe of an attached contact. */
 static void dispatch(struct zkt_host *host, struct zkt_msg *m,
                      struct zkt_msg *carrier)
 {
@@ -118,8 +116,8 @@ static void dispatch(struct zkt_host *host, struct zkt_msg *m,
     }
 }
 
-/* Whether the end of the instance that @contact is or would be attached to is
- * due. */
+/* Returns true if the instance of the name, attached to @contact or not, is
+ * ending. */
 static bool is_ending(const struct zkt_host *host,
                       const struct zkt_contact *contact)
 {
@@ -130,7 +128,7 @@ static bool is_ending(const struct zkt_host *host,
     return instance != NULL && instance->ending;
 }
 
-/* Refuses a message. Its contact need not stay if there is no instance. */
+/* Refuses a message. Without an instance, the contact may leave. */
 static void reject(struct zkt_host *host, struct zkt_msg *m,
                    struct zkt_msg *carrier, enum zkt_status status,
                    struct zkt_str text)
@@ -143,7 +141,8 @@ static void reject(struct zkt_host *host, struct zkt_msg *m,
     }
 }
 
-/* Answers stay in order: what comes behind messages that wait, waits. */
+/* Replies keep the order of requests: behind queued messages, the refusal is
+ * queued. */
 static void take_after_destroy(struct zkt_host *host, struct zkt_msg *m,
                                struct zkt_msg *carrier)
 {

@@ -1,6 +1,8 @@
 /*
- * Messages that come up from sessions: each is handled at once if its instance
- * is free, and waits in the mailbox if not.
+ * Messages of sessions to instances. A message is handled at once if its
+ * instance is free, and queued in the mailbox if not. A call or a subscribe
+ * creates the instance if it does not exist, and runs `connect` if it is the
+ * first message of its contact.
  */
 #ifndef ZKT_INSTANCE_REQUESTS_H
 #define ZKT_INSTANCE_REQUESTS_H
@@ -10,12 +12,13 @@
 /** Handles a message from a session (struct zkt_receivers). */
 void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
                          struct zkt_msg *carrier);
-/** Handles one message now; its instance is free. Takes the carrier. */
+/** Handles a message to an instance that is free. Takes the carrier. */
 void zkt__instance_handle(struct zkt_host *host, struct zkt_msg *m,
                           struct zkt_msg *carrier);
 /**
- * Runs `connect` of a contact whose first message is @m. Returns true if @m is
- * handled with it: who subscribes to events gets those of its own `connect`.
+ * Runs `connect` of a contact before its first message @m. Returns true if @m
+ * was handled, too: a subscribe to events is handled before `connect` runs, so
+ * that the client receives the events of its `connect`.
  */
 bool zkt__attachment_connect(struct zkt_host *host, struct zkt_msg *m,
                              struct zkt_msg *carrier);

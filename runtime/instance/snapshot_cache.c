@@ -1,7 +1,7 @@
 /*
- * See snapshot_cache.h. Patches stand in one array for each dialect, so that
- * what a new subscriber is sent is a run of pointers, whatever it speaks. Where
- * the dialects do not differ both point to the same frame, which counts once.
+ * See snapshot_cache.h. Each dialect has an array of patches, so a catch-up
+ * borrows it without copying. If the dialects do not differ both arrays point
+ * to the same frame, which counts once.
  */
 #include "instance/snapshot_cache.h"
 
@@ -70,7 +70,8 @@ void zkt__snapshot_log_free(struct zkt_snapshot_cache *cache,
     zkt__release(cache->allocator, log);
 }
 
-/* @log takes @bytes more of the budget; somebody may have to go, @log as well.
+/* Counts @bytes of @log. While the budget is exceeded, drops the least recently
+ * used log, which may be @log.
  */
 static void take(struct zkt_snapshot_cache *cache, struct zkt_snapshot_log *log,
                  size_t bytes)
@@ -116,7 +117,7 @@ void zkt__snapshot_log_keep(struct zkt_snapshot_cache *cache,
     take(cache, log, size_of(snapshot));
 }
 
-/* Room for one more patch. */
+/* Makes room for another patch. Returns false if there is no memory. */
 static bool reserve(struct zkt_snapshot_cache *cache,
                     struct zkt_snapshot_log *log)
 {
@@ -137,7 +138,7 @@ static bool reserve(struct zkt_snapshot_cache *cache,
     return true;
 }
 
-/* What a patch costs whoever is sent it, in the longer of its dialects. */
+/* Returns the cost of a patch for a subscriber, in the longer dialect. */
 static size_t cost_of(struct zkt_buffer *const patch[ZKT_DIALECT_COUNT])
 {
     size_t len = 0;

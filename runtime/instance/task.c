@@ -1,7 +1,7 @@
 /*
- * Running a call or a hook of an instance: the handler, and what becomes of
- * what it did. A call whose handler finishes later is parked at the instance
- * with all that it has done so far, and goes on from there (deferred.c).
+ * Runs calls and hooks: begins the journals, invokes the handler, and commits
+ * or undoes its changes. A deferred call is parked at the instance with its
+ * changes until it is resumed (deferred.c).
  */
 #include "instance/task.h"
 
@@ -111,7 +111,7 @@ void zkt__call_log(const struct zkt_call *call, const char *reason)
     zkt__writer_finish(&w);
 }
 
-/* Tells the caller that its call failed. */
+/* Sends an error to the caller, or logs the failure of a hook. */
 static void send_failure(struct zkt_host *host, struct zkt_task *task,
                          enum zkt_status status)
 {
@@ -142,8 +142,8 @@ void zkt__task_reply(struct zkt_host *host, struct zkt_task *task)
     (void)zkt__deliver(host, task->contact->peer->shard, &reply, carrier);
 }
 
-/* The status of a call whose handler has returned @status: one that was
- * poisoned has failed, whatever its handler says. */
+/* Returns the status of a call after its handler has returned @status. A
+ * poisoned call fails, also if its handler returned ZKT_OK. */
 static enum zkt_status find_status(struct zkt_call *call,
                                    enum zkt_status status)
 {
@@ -164,8 +164,8 @@ static enum zkt_status find_status(struct zkt_call *call,
     return call->failure;
 }
 
-/* Commits what the call did, or takes it back. Returns whether it was
- * committed. */
+/* Commits or undoes the changes of a call. Returns true if they are committed.
+ */
 static bool commit_or_undo(struct zkt_host *host, struct zkt_task *task,
                            enum zkt_status status)
 {
@@ -187,7 +187,7 @@ static bool is_outstanding(const struct zkt_task *task)
     return task->deferred.queue != NULL;
 }
 
-/* The message that is read next is read into another task. */
+/* The next message is read into another task. */
 static void replace_task(struct zkt_host *host)
 {
     struct zkt_instances *instances = host->instances;
@@ -212,12 +212,12 @@ static bool is_over_budget(const struct zkt_host *host)
            zkt__host_share(host, host->limits->deferred_bytes);
 }
 
-/* The instance keeps the call until it is resumed. */
+/* Parks the call at its instance until it is resumed. */
 static void park(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instances *instances = host->instances;
     if (task != instances->task) {
-        return; /* it was parked before; its deadline stays */
+        return; /* deferred again: its deadline stays */
     }
     replace_task(host);
     task->call.instance->parked = task;
@@ -234,7 +234,7 @@ static void park(struct zkt_host *host, struct zkt_task *task)
     }
 }
 
-/* The instance waits for it no longer. */
+/* Frees the instance for its queued messages. */
 static void unpark(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instance *instance = task->call.instance;
@@ -254,7 +254,8 @@ static void release_body(struct zkt_host *host, struct zkt_task *task)
     task->body = NULL;
 }
 
-/* The call is over; its task serves the next one, unless it is kept. */
+/* Ends a call. Its task is used again, unless the program still holds the
+ * deferred call. */
 static void finish(struct zkt_host *host, struct zkt_task *task)
 {
     const bool parked = task->call.instance->parked == task;
@@ -290,7 +291,7 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
                                         task->result);
 }
 
-/* The second half of the call is what the resumer gave. */
+/* Runs the second half of a call, the function given to resume. */
 static enum zkt_status invoke_then(struct zkt_task *task)
 {
     const struct zkt_deferred *deferred = &task->deferred;
@@ -298,7 +299,7 @@ static enum zkt_status invoke_then(struct zkt_task *task)
                             task->result, deferred->user);
 }
 
-/* Runs one half of a call that has begun. */
+/* Runs the first half of a call, or the second half of a deferred call. */
 static void execute(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instance *instance = task->call.instance;
@@ -321,7 +322,7 @@ static void execute(struct zkt_host *host, struct zkt_task *task)
     }
 }
 
-/* Runs the call or hook that has been put into the task. */
+/* Runs the call or hook in the current task. */
 static void run(struct zkt_host *host, struct zkt_instance *instance)
 {
     struct zkt_task *task = host->instances->task;

@@ -68,7 +68,7 @@ struct zkt_contact *zkt__contact_find(const struct zkt_host *host,
     return contact;
 }
 
-/* ---- making ---- */
+/* ---- creating ---- */
 
 /* Creates a contact; @hash is the hash of the name. Returns NULL if there is no
  * memory. */

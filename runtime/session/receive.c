@@ -1,6 +1,4 @@
-/*
- * Turns messages of the protocol into messages to instances: see receive.h.
- */
+/* Turns messages of the protocol into messages to instances: see receive.h. */
 #include "session/receive.h"
 
 #include <string.h>

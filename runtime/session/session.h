@@ -108,8 +108,7 @@ void zkt__session_drop_unsent(struct zkt_host *host,
  * requests the snapshot for a valid placeholder. */
 void zkt__session_prepare_head(struct zkt_host *host,
                                struct zkt_session *session);
-/** Removes the first @len bytes, which are sent, of a queue with snapshots.
- */
+/** Removes the first @len bytes, which are sent, of a queue with snapshots. */
 void zkt__session_sent_exempt(struct zkt_host *host,
                               struct zkt_session *session, size_t len);
 /** Removes the first @len bytes of the queue, which are sent. */
@@ -142,8 +141,7 @@ void zkt__session_send_shared(struct zkt_host *host,
 /** Drops all of the queue. */
 void zkt__session_drop_output(struct zkt_host *host,
                               struct zkt_session *session);
-/** Queues a catch-up, or replaces the placeholder at the head by it.
- */
+/** Queues a catch-up, or replaces the placeholder at the head by it. */
 bool zkt__session_queue_catch_up(struct zkt_host *host,
                                  struct zkt_session *session,
                                  const struct zkt_catch_up *catch_up,

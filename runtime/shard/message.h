@@ -70,7 +70,7 @@ struct zkt_msg {
     uint32_t generation; /* of a subscribe, and of its answer; see below */
     enum zkt_msg_kind kind : 8;
     enum zkt_topic topic : 8; /* subscribe, unsubscribe, closed */
-    bool after_destroy;       /* the end of its instance was due: refused */
+    bool after_destroy;       /* its instance was ending: refused */
     union {
         struct zkt_msg_call {
             const struct zkt_method *method;
@@ -80,7 +80,7 @@ struct zkt_msg {
         } call;
         struct {
             struct zkt_msg *closing; /* the second block, or NULL */
-            bool omit_snapshot; /* the reader is slow: it fetches it later */
+            bool omit_snapshot;      /* the reader is slow: fetches it later */
             bool cancelled; /* unsubscribed while queued: reply is ignored */
         } subscribe;
         struct zkt_msg_result {
@@ -165,7 +165,7 @@ struct zkt_attachment {
 /* A client as instances know it; nothing of it changes while it has contacts,
  * so that any thread may read it. */
 struct zkt_peer {
-    void *address; /* to whom its instances are charged; NULL: to nobody */
+    void *address; /* that its instances are charged to, or NULL */
     uint32_t shard;
     enum zkt_dialect dialect : 8;
     char client_id[ZKT_CLIENT_ID_LEN + 1];
