@@ -186,7 +186,7 @@ struct zkt_contact {
     zkt_handle_id id;
     struct zkt_subscription subs[ZKT_TOPIC_COUNT];
     uint32_t calls;              /* outstanding results */
-    uint32_t stale_placeholders; /* in the queue, before one that counts */
+    uint32_t stale_placeholders; /* in the queue, before a valid one */
     uint32_t snapshot_size;      /* bytes of the last; 0: there was none */
     bool leaving;
     bool marked; /* for the time of one event */
