@@ -3,7 +3,12 @@
  * the client's own thread runs its turns until the answer is there; one from
  * another thread is handed over and waited for.
  */
-#include "client/internal.h"
+#include "client/blocking.h"
+
+#include "client/calls.h"
+#include "client/core.h"
+#include "client/handle_table.h"
+#include "client/instance.h"
 
 /* ---- replies ---- */
 

@@ -3,7 +3,10 @@
  * call of the client has had. What finds a call must have all of its id: a
  * number alone may have come from elsewhere.
  */
-#include "client/internal.h"
+#include "client/call_index.h"
+
+#include "client/calls.h"
+#include "client/core.h"
 
 /* Writes @value so that it ends at @end; where it begins. */
 static char *print_digits(char *end, uint64_t value, unsigned base)

@@ -4,10 +4,16 @@
  * waits as text; one that was sent is never sent again, for a method may not
  * bear it. `done` is told exactly once.
  */
+#include "client/calls.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "client/internal.h"
+#include "client/blocking.h"
+#include "client/call_index.h"
+#include "client/core.h"
+#include "client/instance.h"
+#include "client/receive.h"
 
 enum {
     ERROR_MAX = 256

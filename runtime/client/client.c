@@ -8,7 +8,10 @@
 #include <stdarg.h>
 
 #include "base/log.h"
-#include "client/internal.h"
+#include "client/calls.h"
+#include "client/core.h"
+#include "client/ready.h"
+#include "client/store.h"
 
 enum {
     HEAD_BYTES = 16 * 1024

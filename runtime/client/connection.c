@@ -9,10 +9,16 @@
  * and not at the handshake: a server that accepts and then fails is otherwise
  * hit at full speed by all of its clients.
  */
+#include "client/connection.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "client/internal.h"
+#include "client/calls.h"
+#include "client/core.h"
+#include "client/listener.h"
+#include "client/receive.h"
+#include "client/refusal.h"
 
 enum {
     CONTROL_MAX = 256 * 1024, /* bytes of control frames that wait */

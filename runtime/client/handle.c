@@ -1,11 +1,11 @@
 /*
- * Handles to instances, and who listens to what. All handles to one instance
- * share one client instance. Listeners may come and go in each other's
- * callbacks: one that goes is marked, and freed at the end of the turn; one
- * that comes is first called in the next.
+ * The functions of the program for handles: opening, closing and asking. Each
+ * runs on the client's thread.
  */
 #include "base/utf8.h"
-#include "client/internal.h"
+#include "client/core.h"
+#include "client/instance.h"
+#include "client/listener.h"
 
 enum {
     ID_MAX = 256
@@ -19,14 +19,6 @@ struct opening {
     struct zkt_str id;
     struct zkt_handle *handle;
 };
-
-/* Its listeners or handles have changed: looked at when the turn ends. */
-static void mark(struct zkt_client *client, struct zkt_client_instance *e)
-{
-    if (!zkt__node_linked(&e->dirty)) {
-        zkt__list_append(&client->dirty, &e->dirty);
-    }
-}
 
 static void open_handle(void *user)
 {
@@ -53,7 +45,7 @@ static void open_handle(void *user)
         handle->instance = e;
         o->handle = zkt__handle_public(handle);
     } else if (e != NULL) {
-        mark(client, e); /* it may be nobody's */
+        zkt__client_instance_mark(client, e); /* it may be nobody's */
     }
 }
 
@@ -73,60 +65,6 @@ struct zkt_handle *zkt_handle_open_str(struct zkt_client *client,
         zkt__client_run(client, open_handle, &o);
     }
     return o.handle;
-}
-
-/* The subscription that a listener needs, or NULL. */
-static struct zkt_subscription *needs(const struct zkt_listener *l)
-{
-    switch (l->kind) {
-    case ZKT_LISTEN_STATE:
-    case ZKT_LISTEN_FIELD:
-        return &l->handle->instance->of_state;
-    case ZKT_LISTEN_EVENT:
-        return &l->handle->instance->of_events;
-    default:
-        return NULL;
-    }
-}
-
-/* Every one that joins is an event where the server has refused. */
-static void join(struct zkt_client *client, struct zkt_subscription *sub)
-{
-    if (sub->listeners++ == 0 || sub->state == ZKT_SUB_CLOSED) {
-        zkt__subscription_step(client, sub, ZKT_SUB_ON_JOINED);
-    }
-}
-
-static void leave(struct zkt_client *client, struct zkt_subscription *sub)
-{
-    if (--sub->listeners == 0) {
-        zkt__subscription_step(client, sub, ZKT_SUB_ON_LEFT);
-    }
-}
-
-static void kill_listener(struct zkt_client *client, struct zkt_listener *l)
-{
-    if (l->removed) {
-        return;
-    }
-    l->removed = true;
-    zkt__slots_remove(&client->listeners, l->id);
-    zkt__node_unlink(&l->of_handle);
-    zkt__node_unlink(&l->unnotified);
-    zkt__list_append(&client->removed, &l->removal);
-    struct zkt_subscription *sub = needs(l);
-    if (sub != NULL) {
-        leave(client, sub);
-        mark(client, sub->instance);
-    }
-}
-
-static void kill_all(struct zkt_client *client, struct zkt_handle *handle)
-{
-    struct zkt_node *n;
-    while ((n = zkt__list_first(&handle->listeners)) != NULL) {
-        kill_listener(client, ZKT_CONTAINER(n, struct zkt_listener, of_handle));
-    }
 }
 
 /* What an open handle is to, or NULL. */
@@ -164,9 +102,9 @@ static void close_handle(void *user)
     if (handle == NULL) {
         return;
     }
-    kill_all(client, handle);
+    zkt__listeners_remove(client, handle);
     handle->instance->handles--;
-    mark(client, handle->instance);
+    zkt__client_instance_mark(client, handle->instance);
     zkt__handle_give_back(handle);
     zkt__client_touch(client);
 }
@@ -181,265 +119,5 @@ void zkt_handle_close(struct zkt_handle *handle)
     struct zkt_handle *cell = zkt__handle_find(handle);
     if (cell != NULL) {
         zkt__handle_give_back(cell);
-    }
-}
-
-/* ---- listeners ---- */
-
-struct listening {
-    struct zkt_client *client;
-    struct zkt_handle *handle; /* NULL: the client's */
-    enum zkt_listener_kind kind;
-    uint32_t index;
-    zkt_listener_thunk *thunk;
-    zkt_any_function *fn;
-    void *user;
-    uint64_t id;
-};
-
-static void add_listener(void *user)
-{
-    struct listening *wish = user;
-    struct zkt_client *client = wish->client;
-    struct zkt_handle *handle = zkt__handle_find(wish->handle);
-    struct zkt_listener *l = NULL;
-    if (wish->fn != NULL && (wish->handle == NULL || handle != NULL)) {
-        l = zkt__alloc_zero(client->allocator, 1, sizeof(*l));
-    }
-    if (l == NULL) {
-        return;
-    }
-    l->id = zkt__slots_add(&client->listeners, l);
-    if (l->id == 0) {
-        zkt__release(client->allocator, l);
-        return;
-    }
-    l->kind = wish->kind;
-    l->index = wish->index;
-    l->handle = handle;
-    l->thunk = wish->thunk;
-    l->fn = wish->fn;
-    l->user = wish->user;
-    wish->id = l->id;
-    zkt__list_append(handle != NULL ? &handle->instance->listeners
-                                    : &client->status_listeners,
-                     &l->node);
-    if (handle != NULL) {
-        zkt__list_append(&handle->listeners, &l->of_handle);
-    }
-    if (l->kind == ZKT_LISTEN_STATE || l->kind == ZKT_LISTEN_FIELD) {
-        zkt__list_append(&client->unnotified, &l->unnotified);
-    }
-    struct zkt_subscription *sub = needs(l);
-    if (sub != NULL) {
-        join(client, sub);
-    }
-    zkt__client_touch(client);
-}
-
-static uint64_t listen(struct zkt_handle *handle, enum zkt_listener_kind kind,
-                       uint32_t index, zkt_listener_thunk *thunk,
-                       zkt_any_function *fn, void *user)
-{
-    struct listening wish = {
-        .client = zkt__handle_client(handle),
-        .handle = handle,
-        .kind = kind,
-        .index = index,
-        .thunk = thunk,
-        .fn = fn,
-        .user = user,
-    };
-    if (wish.client != NULL) {
-        zkt__client_run(wish.client, add_listener, &wish);
-    }
-    return wish.id;
-}
-
-uint64_t zkt_handle_on(struct zkt_handle *handle, uint32_t event,
-                       zkt_listener_thunk *thunk, zkt_any_function *fn,
-                       void *user)
-{
-    return listen(handle, ZKT_LISTEN_EVENT, event, thunk, fn, user);
-}
-
-uint64_t zkt_handle_subscribe(struct zkt_handle *handle,
-                              zkt_listener_thunk *thunk, zkt_any_function *fn,
-                              void *user)
-{
-    return listen(handle, ZKT_LISTEN_STATE, 0, thunk, fn, user);
-}
-
-uint64_t zkt_handle_watch(struct zkt_handle *handle, uint32_t field,
-                          zkt_listener_thunk *thunk, zkt_any_function *fn,
-                          void *user)
-{
-    return listen(handle, ZKT_LISTEN_FIELD, field, thunk, fn, user);
-}
-
-static void give_error(zkt_any_function *fn, const void *value, void *user)
-{
-    typedef void function(const struct zkt_reply *, void *);
-    ((function *)fn)(value, user);
-}
-
-uint64_t zkt_handle_on_error(struct zkt_handle *handle,
-                             void (*on_error)(const struct zkt_reply *error,
-                                              void *user),
-                             void *user)
-{
-    return listen(handle, ZKT_LISTEN_ERROR, 0, give_error,
-                  (zkt_any_function *)on_error, user);
-}
-
-static void give_status(zkt_any_function *fn, const void *value, void *user)
-{
-    typedef void function(enum zkt_connection, void *);
-    ((function *)fn)(*(const enum zkt_connection *)value, user);
-}
-
-uint64_t zkt_client_on_status(struct zkt_client *client,
-                              void (*on_status)(enum zkt_connection status,
-                                                void *user),
-                              void *user)
-{
-    struct listening wish = {
-        .client = client,
-        .kind = ZKT_LISTEN_STATUS,
-        .thunk = give_status,
-        .fn = (zkt_any_function *)on_status,
-        .user = user,
-    };
-    if (client != NULL) {
-        zkt__client_run(client, add_listener, &wish);
-    }
-    return wish.id;
-}
-
-struct leaving {
-    struct zkt_client *client;
-    uint64_t id;
-};
-
-static void remove_listener(void *user)
-{
-    const struct leaving *leaving = user;
-    struct zkt_listener *l = zkt__slots_find(&leaving->client->listeners,
-                                             leaving->id);
-    if (l != NULL) {
-        kill_listener(leaving->client, l);
-        zkt__client_touch(leaving->client);
-    }
-}
-
-void zkt_client_off(struct zkt_client *client, uint64_t listener)
-{
-    struct leaving leaving = { client, listener };
-    if (client != NULL) {
-        zkt__client_run(client, remove_listener, &leaving);
-    }
-}
-
-void zkt__listeners_sweep(struct zkt_client *client)
-{
-    struct zkt_node *n;
-    while ((n = zkt__list_first(&client->removed)) != NULL) {
-        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, removal);
-        zkt__node_unlink(n);
-        zkt__node_unlink(&l->node);
-        zkt__release(client->allocator, l);
-    }
-}
-
-void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list)
-{
-    struct zkt_node *n;
-    while ((n = zkt__list_first(list)) != NULL) {
-        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
-        zkt__node_unlink(n);
-        zkt__node_unlink(&l->of_handle);
-        zkt__node_unlink(&l->unnotified);
-        zkt__node_unlink(&l->removal);
-        zkt__release(client->allocator, l);
-    }
-}
-
-/* ---- telling ---- */
-
-/* Calls one listener with what it listens to. */
-static void notify(struct zkt_client *client,
-                   const struct zkt_client_instance *e, struct zkt_listener *l,
-                   const void *payload)
-{
-    const void *value = payload;
-    if (l->kind == ZKT_LISTEN_STATE) {
-        value = e->state;
-    } else if (l->kind == ZKT_LISTEN_FIELD) {
-        value = (const char *)e->state +
-                e->actor->state->of.structs->fields[l->index].offset;
-    }
-    zkt__node_unlink(&l->unnotified);
-    client->depth++;
-    l->thunk(l->fn, value, l->user);
-    client->depth--;
-}
-
-static bool concerns(const struct zkt_listener *l,
-                     const struct zkt_notification *notification)
-{
-    if (l->removed) {
-        return false;
-    }
-    switch (l->kind) {
-    case ZKT_LISTEN_EVENT:
-        return notification->kind == ZKT_LISTEN_EVENT &&
-               l->index == notification->event;
-    case ZKT_LISTEN_FIELD:
-        return notification->kind == ZKT_LISTEN_STATE &&
-               (notification->fields == NULL ||
-                zkt__node_linked(&l->unnotified) ||
-                (notification->fields[l->index / 64] >> l->index % 64 & 1) !=
-                    0);
-    default:
-        return notification->kind == l->kind;
-    }
-}
-
-/* The last one is noted first: whoever joins meanwhile is not called. A client
- * that was closed meanwhile tells its own end and nothing else. */
-void zkt__listeners_notify(struct zkt_client *client, struct zkt_list *list,
-                           const struct zkt_client_instance *e,
-                           const struct zkt_notification *notification)
-{
-    const struct zkt_node *last = list->head.prev;
-    struct zkt_node *n = zkt__list_first(list);
-    while (n != NULL) {
-        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
-        if (concerns(l, notification) &&
-            (!client->close_wanted || l->kind == ZKT_LISTEN_STATUS)) {
-            notify(client, e, l, notification->payload);
-        }
-        n = n == last ? NULL : zkt__list_after(list, n);
-    }
-}
-
-/* Those who join meanwhile have their turn in the next one. */
-void zkt__listeners_notify_new(struct zkt_client *client)
-{
-    struct zkt_list now;
-    struct zkt_node *n;
-    zkt__list_init(&now);
-    while ((n = zkt__list_first(&client->unnotified)) != NULL) {
-        zkt__node_unlink(n);
-        zkt__list_append(&now, n);
-    }
-    while ((n = zkt__list_first(&now)) != NULL) {
-        struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener,
-                                               unnotified);
-        const struct zkt_client_instance *e = l->handle->instance;
-        zkt__node_unlink(n);
-        if (e->known && !client->close_wanted) {
-            notify(client, e, l, NULL);
-        }
     }
 }

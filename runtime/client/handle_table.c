@@ -1,8 +1,6 @@
 /* See handle_table.h. Cells come in chunks, each twice as large as before. */
 #include "client/handle_table.h"
 
-#include "client/internal.h"
-
 enum {
     FIRST_CELLS = 4,
     MOST_CELLS = 256,

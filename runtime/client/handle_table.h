@@ -15,12 +15,24 @@
 
 #include "base/list.h"
 #include "base/memory.h"
+#include "client/calls.h"
 
 struct zkt_client;
-struct zkt_handle; /* a cell */
+struct zkt_client_instance;
 struct zkt_handle_table;
 
 #define ZKT_CELL_SIZE 256 /* and so many generations */
+
+/* A cell of the handle table. */
+struct zkt_handle {
+    struct zkt_handle_table *table;
+    struct zkt_client_instance *instance; /* NULL: it is closed */
+    struct zkt_list listeners;
+    struct zkt_node rest;     /* among those closed, in the table */
+    struct zkt_pending spare; /* for a call that finds no memory */
+    bool spare_used, open;
+    uint8_t generation; /* of the handle that is open, or opened next */
+};
 
 /** Returns NULL if there is no memory. */
 struct zkt_handle_table *zkt__handle_table_new(

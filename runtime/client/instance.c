@@ -4,7 +4,9 @@
  * stand in a table, whose last one takes the place of one that goes, with an
  * index beside it; the list of them keeps the order of arrival.
  */
-#include "client/internal.h"
+#include "client/instance.h"
+
+#include "client/core.h"
 
 enum {
     FIRST_CAPACITY = 8
@@ -108,6 +110,14 @@ void zkt__client_instance_free(struct zkt_client *client,
     zkt__node_unlink(&e->node);
     zkt__node_unlink(&e->dirty);
     release(client, e);
+}
+
+void zkt__client_instance_mark(struct zkt_client *client,
+                               struct zkt_client_instance *e)
+{
+    if (!zkt__node_linked(&e->dirty)) {
+        zkt__list_append(&client->dirty, &e->dirty);
+    }
 }
 
 void zkt__client_instances_finish(struct zkt_client *client)

@@ -4,7 +4,11 @@
  * end of every turn. The client's own thread runs turns meanwhile; other
  * threads sleep.
  */
-#include "client/internal.h"
+#include "client/ready.h"
+
+#include "client/blocking.h"
+#include "client/core.h"
+#include "client/instance.h"
 
 /* Lives in the stack frame of the waiting function. */
 struct zkt_waiter {

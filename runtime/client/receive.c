@@ -3,10 +3,16 @@
  * goes to the one whom it concerns. What a newer server has beyond this is
  * passed over and counted.
  */
+#include "client/receive.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "client/internal.h"
+#include "client/calls.h"
+#include "client/core.h"
+#include "client/instance.h"
+#include "client/listener.h"
+#include "client/store.h"
 
 enum {
     REPORT_MAX = 512

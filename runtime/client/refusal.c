@@ -3,10 +3,12 @@
  * found out here. It is noted when it is said, and becomes what the program can
  * ask for when the connection, or the attempt, is over.
  */
+#include "client/refusal.h"
+
 #include <stdio.h>
 
 #include "base/utf8.h"
-#include "client/internal.h"
+#include "client/core.h"
 
 /* The statuses of a refused handshake; a close code over 4000 says the same
  * in band. */

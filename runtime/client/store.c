@@ -3,7 +3,12 @@
  * and patches change in place. A patch that does not fit leaves the state as it
  * was; what becomes of the subscription then is subscription.h's.
  */
-#include "client/internal.h"
+#include "client/store.h"
+
+#include "client/core.h"
+#include "client/instance.h"
+#include "client/listener.h"
+#include "client/receive.h"
 
 const void *zkt_handle_snapshot(const struct zkt_handle *handle)
 {

@@ -1,5 +1,10 @@
 /* See subscription.h. */
-#include "client/internal.h"
+#include "client/subscription.h"
+
+#include "client/calls.h"
+#include "client/core.h"
+#include "client/instance.h"
+#include "client/receive.h"
 
 enum action {
     IGNORE, /* the state stays */

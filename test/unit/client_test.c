@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "client/internal.h"
+#include "client/core.h"
 #include "evolve_client.h"
 #include "failing_alloc.h"
 #include "fake_server.h"

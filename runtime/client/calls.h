@@ -1,0 +1,60 @@
+/*
+ * Calls in progress, from the first byte that is written to the reply. A call
+ * ends with a reply, a timeout or the end of the connection, and its caller is
+ * told exactly once.
+ */
+#ifndef ZKT_CLIENT_CALLS_H
+#define ZKT_CLIENT_CALLS_H
+
+#include "base/slots.h"
+#include "base/timeouts.h"
+#include "client/subscription.h"
+#include "protocol/envelope.h"
+#include "zocket/client.h"
+
+struct zkt_client;
+struct zkt_client_instance;
+struct zkt_handle;
+
+/* A call without a reply yet. */
+struct zkt_pending {
+    struct zkt_timeout timeout; /* in client->calls, or in client->failed */
+    struct zkt_unsent order;    /* until it is sent */
+    struct zkt_str method;
+    const struct zkt_type *result; /* NULL: none */
+    uint64_t number, stamp;        /* of its id; numbers are unique */
+    zkt_handle_id slot;            /* in client->sent; 0: none */
+    struct zkt_str unsent;  /* its text, until the socket is open; after a bad
+                               input the error message */
+    enum zkt_status status; /* of a call that has failed */
+    struct zkt_handle *spare_of; /* the handle that this is embedded in */
+    /* Asynchronous calls: */
+    void (*thunk)(zkt_any_function *, const struct zkt_reply *, const void *,
+                  void *);
+    zkt_any_function *done;
+    void *user;
+    /* Blocking calls: */
+    struct zkt_reply *reply;
+    void *out;
+    bool *over;
+};
+
+/** Begins a call; the outcome goes to the members of @p. Input was checked. */
+void zkt__call_submit(struct zkt_client *client,
+                      const struct zkt_client_instance *instance,
+                      uint32_t method, const void *input,
+                      struct zkt_pending *p);
+/** Sends a call that was kept until the socket is open. */
+void zkt__call_send(struct zkt_client *client, struct zkt_pending *p);
+/** Fails the calls that were sent, or @all calls; their callbacks run in
+ * zkt__calls_expire. */
+void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
+                     bool all);
+/** Fails the calls that have timed out, and runs the callbacks of all calls
+ * that have failed. */
+void zkt__calls_expire(struct zkt_client *client);
+/** Ends the call that @message replies to. */
+void zkt__calls_answer(struct zkt_client *client,
+                       const struct zkt_envelope *message);
+
+#endif

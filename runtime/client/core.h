@@ -1,0 +1,104 @@
+/*
+ * The object that all sources of this folder share: a client with its
+ * connection, its calls, its instances and its listeners. A client belongs to
+ * a thread; the functions here decide whether a caller may use it.
+ */
+#ifndef ZKT_CLIENT_CORE_H
+#define ZKT_CLIENT_CORE_H
+
+#include "base/affinity.h"
+#include "base/index.h"
+#include "base/random.h"
+#include "base/slots.h"
+#include "client/client.h"
+#include "client/connection.h"
+#include "client/handle_table.h"
+#include "client/subscription.h"
+#include "protocol/envelope.h"
+#include "protocol/send_queue.h"
+#include "state/journal.h"
+#include "websocket/websocket.h"
+#include "json/pattern.h"
+
+struct zkt_client {
+    struct zkt_core core;
+    struct zkt_affinity owner;
+    struct zkt_endpoint endpoint;
+    struct zkt_client_options options;
+    const struct zkt_allocator *allocator;
+    const struct zkt_client_driver_ops *ops;
+    void *driver;
+    struct zkt_ws ws;
+    struct zkt_ws_client ws_client;
+    struct zkt_ws_limits ws_limits;
+    struct zkt_send_queue queue;
+    size_t unsent_control; /* bytes of control frames, since it was empty */
+    struct zkt_buffer *spare_buffer; /* of the queue, or NULL */
+    struct zkt_store store;
+    struct zkt_pattern_cache patterns;
+    struct zkt_rule_context rules; /* what is sent is checked before */
+    struct zkt_random random;
+    struct zkt_str host, path, own_id;
+    enum zkt_connection status, notified_status;
+    enum zkt_phase phase;
+    enum zkt_dialect dialect;
+    int64_t dial_at;          /* while waiting; ZKT_NEVER: not again */
+    int64_t connect_due;      /* when an attempt has taken too long */
+    int64_t stable_at;        /* when an open connection has proved stable */
+    int64_t quiet_at;         /* when silence asks for a ping, or is the end */
+    size_t heard_partial;     /* bytes of a message, when that began */
+    uint32_t heard_completed; /* messages, as of then */
+    uint32_t attempts;        /* since a connection was stable */
+    struct zkt_refusal verdict; /* on the connection that is, so far */
+    struct zkt_refusal refusal; /* why there is none */
+    bool welcomed;              /* own_id is this connection's */
+    struct zkt_list calls;      /* pending, by deadline */
+    struct zkt_slots sent;      /* the same, for the index */
+    struct zkt_index by_number;
+    struct zkt_list failed;  /* to be told at the next tick */
+    struct zkt_list unsent;  /* struct zkt_unsent, in the program's order */
+    struct zkt_list settled; /* subscriptions that have nothing to send */
+    struct zkt_list retries[ZKT_SUB_DELAYS]; /* those WAITING, by delay */
+    uint32_t waiting;                        /* that many */
+    struct zkt_list instances;
+    struct zkt_handle_table *handles;
+    struct zkt_list dirty;               /* instances */
+    struct zkt_list unnotified, removed; /* listeners */
+    struct zkt_client_instance **table;  /* the instances, for the index */
+    struct zkt_index by_name;
+    uint32_t count, capacity; /* of the table */
+    struct zkt_list status_listeners;
+    struct zkt_list waiters; /* those who wait until it is ready */
+    struct zkt_slots listeners;
+    struct zkt_arena arena; /* of the message that is being read */
+    struct zkt_writer writer;
+    struct zkt_client_stats stats;
+    uint64_t next_call;
+    int64_t pending;   /* calls that are under way or to be told */
+    uint32_t depth;    /* callbacks that are running */
+    uint32_t blocking; /* calls that block */
+    bool dialing;      /* the driver owes an answer */
+    bool attached;     /* the driver has our endpoint */
+    bool pinged;       /* and nothing was heard since */
+    bool close_wanted;
+    bool ending; /* the last callbacks run: nothing is begun in them */
+};
+
+/** Calls @fn on the client's thread: directly, or by handing it over and
+ * waiting for its end. */
+void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
+                     void *user);
+/** As zkt__client_may_call; also returns false on other threads if the client
+ * has a thread of its own. */
+bool zkt__client_may_look(const struct zkt_client *client);
+/** Binds a client on the loop of a program to the calling thread. */
+void zkt__client_note_thread(struct zkt_client *client);
+/** Returns true if the caller may run turns: the loop is the client's, and no
+ * callback is running. */
+bool zkt__client_may_poll(const struct zkt_client *client);
+/** Wakes the driver, for work in the next tick. */
+void zkt__client_touch(struct zkt_client *client);
+/** Updates the clock, for a time that begins outside of a turn. */
+void zkt__client_clock(struct zkt_client *client);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * The states of the instances: snapshots, patches and events of the server
+ * change them and notify listeners, and the end of a turn frees unused
+ * instances.
+ */
+#ifndef ZKT_CLIENT_STORE_H
+#define ZKT_CLIENT_STORE_H
+
+#include <stdbool.h>
+
+struct zkt_client;
+struct zkt_envelope;
+
+/** Handles a snapshot, a patch or an event. */
+void zkt__store_receive(struct zkt_client *client,
+                        const struct zkt_envelope *message);
+/** Returns true if zkt__store_settle has work to do. */
+bool zkt__store_is_unsettled(const struct zkt_client *client);
+/** Notifies new listeners, sends queued messages, frees unused instances. */
+void zkt__store_settle(struct zkt_client *client);
+void zkt__store_free(struct zkt_client *client);
+
+#endif
