@@ -1,5 +1,8 @@
 /* How a socket becomes a connection, or is turned away. */
-#include "server/internal.h"
+#include "server/server.h"
+
+#include "server/connection.h"
+#include "server/core.h"
 
 bool zkt__server_is_open(struct zkt_server *server)
 {

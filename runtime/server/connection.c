@@ -6,7 +6,10 @@
 #include "server/connection.h"
 
 #include "protocol/envelope.h"
+#include "server/core.h"
+#include "server/deadlines.h"
 #include "server/output.h"
+#include "server/receive.h"
 #include "session/contact.h"
 
 static struct zkt_server *server_of(struct zkt_connection *c)

@@ -1,8 +1,6 @@
 /* See deadlines.h. All rows of a kind last equally long: a list of each. */
 #include "server/deadlines.h"
 
-#include "server/connection.h"
-
 static struct zkt_server *server_of(const struct zkt_connection *c)
 {
     return (struct zkt_server *)(void *)c->endpoint.core;

@@ -1,55 +1,20 @@
 /*
- * The time that connections have for what they have begun (deadlines.def), and
- * the memory of messages that have. A connection waits for one of the fixed
- * rows at a time, and beside it may have a message and output under way, which
- * have to make progress.
+ * The time limits of connections (deadlines.def), and the memory of messages
+ * that have begun to arrive. Each row has a list of its own, and as all
+ * timeouts of a row last equally long, the list is in the order of their ends.
  */
 #ifndef ZKT_SERVER_DEADLINES_H
 #define ZKT_SERVER_DEADLINES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-#include "base/timeouts.h"
-
-struct zkt_connection;
-struct zkt_server;
-
-enum zkt_deadline {
-#define CONNECTION(name, limit, extended, bounded, end) ZKT_DEADLINE_##name,
-#include "server/deadlines.def"
-    ZKT_DEADLINE_COUNT
-};
-
-/* A stretch of time in which output has to be taken; then another begins. */
-struct zkt_window {
-    struct zkt_timeout timeout;
-    size_t done; /* bytes */
-    size_t most; /* bytes that there are to be done */
-};
-
-/* A connection's deadlines. */
-struct zkt_deadlines {
-    struct zkt_timeout phase;   /* of a fixed row, or of one that is heard */
-    struct zkt_timeout message; /* of a message that is under way */
-    size_t before;              /* bytes of it that had come when that began */
-    struct zkt_window output;
-    struct zkt_timeout excess; /* while more than output_hard waits */
-    size_t gathered;      /* memory of what has begun and is not complete */
-    struct zkt_node node; /* in server->gathering, if there is any */
-    uint32_t completed;   /* messages, as of the last time */
-    enum zkt_deadline row : 8; /* that phase is of */
-    bool paused;               /* it was not read from in the message's time */
-};
+#include "server/connection.h"
+#include "server/core.h"
+#include "server/deadline_types.h"
 
 void zkt__deadlines_init(struct zkt_server *server);
 /** When the next one is due; ZKT_NEVER. */
 int64_t zkt__deadlines_next(const struct zkt_server *server);
 /** Ends everything whose time is over; once it is server->next_deadline. */
 void zkt__deadlines_expire(struct zkt_server *server);
-
-/* zkt__deadline_begin and others that each message passes are inline, at the
- * end of connection.h. */
 
 /** @c was fed. Another connection, or this one, may be closed if all of them
  * have gathered too much. */
@@ -70,5 +35,53 @@ static inline void zkt__deadline_output_over(struct zkt_deadlines *d)
 }
 /** @c waits for nothing any more. */
 void zkt__deadlines_cancel(struct zkt_connection *c);
+
+/* ---- deadlines that every message begins: inline, and a row that is known
+ * costs no switch ---- */
+
+static inline int64_t zkt__deadline_ms(const struct zkt_server *server,
+                                       enum zkt_deadline row)
+{
+    switch (row) {
+#define CONNECTION(name, limit, extended, bounded, end)                        \
+    case ZKT_DEADLINE_##name:                                                  \
+        return server->limits.limit;
+#include "server/deadlines.def"
+    case ZKT_DEADLINE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static inline void zkt__deadline_arm(struct zkt_server *server,
+                                     enum zkt_deadline row,
+                                     struct zkt_timeout *timeout)
+{
+    zkt__timeout_arm(&server->deadlines[row], timeout, server->core.now_ms,
+                     zkt__deadline_ms(server, row));
+    if (timeout->due < server->next_deadline) {
+        server->next_deadline = timeout->due;
+    }
+}
+
+/** Begins one of the rows that are not of a window. */
+static inline void zkt__deadline_begin(struct zkt_connection *c,
+                                       enum zkt_deadline row)
+{
+    struct zkt_server *server = (struct zkt_server *)(void *)c->endpoint.core;
+    c->deadlines.row = row;
+    zkt__deadline_arm(server, row, &c->deadlines.phase);
+}
+
+/** Begins the time of output that waits from now on: no more of it can be asked
+ * for than there is. */
+static inline void zkt__deadline_output_begin(struct zkt_connection *c)
+{
+    struct zkt_server *server = (struct zkt_server *)(void *)c->endpoint.core;
+    struct zkt_window *output = &c->deadlines.output;
+    output->done = 0;
+    output->most = c->session.queue.bytes;
+    zkt__deadline_arm(server, ZKT_DEADLINE_OUTPUT, &output->timeout);
+}
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <limits.h>
 
-#include "server/connection.h"
+#include "server/core.h"
 
 /* The common answer costs no call, and in a build with NDEBUG nothing. */
 static bool may_call(const struct zkt_server *server, const char *what)

@@ -1,5 +1,9 @@
 /* Whether an app has all the handlers that its schema declares. */
-#include "server/internal.h"
+#include "server/handlers.h"
+
+#include <string.h>
+
+#include "server/log.h"
 
 static bool has_handler(const void *handlers, uint32_t offset)
 {

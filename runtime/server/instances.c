@@ -1,5 +1,7 @@
 /* Work from other threads, and what a program may know of instances and do. */
-#include "server/connection.h"
+#include "server/server.h"
+
+#include "server/core.h"
 
 #include "shard/group.h"
 

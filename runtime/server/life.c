@@ -4,6 +4,7 @@
 #include "instance/deferred.h"
 #include "instance/mailbox.h"
 #include "server/connection.h"
+#include "server/core.h"
 
 /* Whether all shards are to go at least so far. */
 static bool is_goal(const struct zkt_server *server, enum zkt_life life)

@@ -1,7 +1,9 @@
 /* The lines of a server's log, of its own threads and of others. */
+#include "server/log.h"
+
 #include <stdarg.h>
 
-#include "server/internal.h"
+#include "server/core.h"
 
 /* Returns false if the line was left out; whichever thread it is. */
 static bool log_line(struct zkt_shards *shards, int64_t now_ms,

@@ -1,6 +1,8 @@
 /* See output.h. */
 #include "server/output.h"
 
+#include "server/deadlines.h"
+
 static struct zkt_server *server_of(struct zkt_connection *c)
 {
     return (struct zkt_server *)(void *)c->endpoint.core;

@@ -7,6 +7,7 @@
 #define ZKT_SERVER_OUTPUT_H
 
 #include "server/connection.h"
+#include "server/core.h"
 
 /* So many bytes of one connection are not counted; see struct
  * zkt_server_stats. */

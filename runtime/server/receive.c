@@ -3,7 +3,10 @@
  * wrong with it before its content matters. A fault that can be answered by
  * the call's id, or as a subscription's, is; others count towards 1008.
  */
+#include "server/receive.h"
+
 #include "server/connection.h"
+#include "server/core.h"
 
 #include "session/receive.h"
 

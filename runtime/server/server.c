@@ -4,8 +4,13 @@
 #include "base/limits.h"
 #include "instance/deferred.h"
 #include "instance/requests.h"
-#include "server/internal.h"
+#include "server/connection.h"
+#include "server/core.h"
+#include "server/deadlines.h"
+#include "server/handlers.h"
+#include "server/log.h"
 #include "server/output.h"
+#include "server/turn.h"
 #include "shard/group.h"
 
 struct zkt_core *zkt__server_core(struct zkt_server *server)

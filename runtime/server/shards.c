@@ -2,6 +2,7 @@
 #include "server/shards.h"
 
 #include "server/connection.h"
+#include "server/core.h"
 #include "shard/group.h"
 
 static bool init_log_lock(struct zkt_shards *shards)

@@ -1,8 +1,12 @@
 /* The turns of a shard: what is done in one, in which order, and when the next
  * is due. */
+#include "server/turn.h"
+
 #include "instance/deferred.h"
 #include "instance/mailbox.h"
-#include "server/internal.h"
+#include "server/connection.h"
+#include "server/core.h"
+#include "server/deadlines.h"
 #include "server/output.h"
 #include "shard/group.h"
 

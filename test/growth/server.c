@@ -10,6 +10,7 @@
 #include "growth.h"
 #include "room_server.h"
 #include "server/connection.h"
+#include "server/core.h"
 #include "zocket/embed.h"
 
 /* ---- the handlers ---- */

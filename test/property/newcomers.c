@@ -11,6 +11,7 @@
 #include "protocol/envelope.h"
 #include "random_patch.h"
 #include "server/connection.h"
+#include "server/core.h"
 #include "zoo_server.h"
 
 enum {

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "server/connection.h"
+#include "server/core.h"
 #include "slow.h"
 #include "zocket/embed.h"
 

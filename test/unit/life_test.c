@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "server/connection.h"
+#include "server/core.h"
 #include "slow.h"
 
 enum event {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "server/connection.h"
+#include "server/core.h"
 #include "shard/group.h"
 #include "slow.h"
 #include "zocket/embed.h"
