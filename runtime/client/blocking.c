@@ -79,9 +79,9 @@ static void refuse(struct call *call, enum zkt_status status, const char *text)
     }
 }
 
-bool zkt__call_input_good(struct zkt_client *client,
-                          const struct zkt_remote_method *method,
-                          const void *input, struct zkt_writer *text)
+bool zkt__call_input_is_valid(struct zkt_client *client,
+                              const struct zkt_remote_method *method,
+                              const void *input, struct zkt_writer *text)
 {
     struct zkt_issues issues;
     zkt__issues_init(&issues, &client->arena, &client->rules);
@@ -114,7 +114,7 @@ static void begin(void *user)
     zkt__writer_init(&text, client->allocator);
     if (call->reply_is_ours && method->result != NULL && method->result->owns) {
         refuse(call, ZKT_INVALID_ARGUMENT, "");
-    } else if (!zkt__call_input_good(client, method, call->input, &text)) {
+    } else if (!zkt__call_input_is_valid(client, method, call->input, &text)) {
         refuse(call, ZKT_INVALID_ARGUMENT, text.failed ? "" : text.data);
     } else if ((p = zkt__alloc_zero(client->allocator, 1, sizeof(*p))) ==
                NULL) {

@@ -14,9 +14,9 @@ struct zkt_client;
 struct zkt_remote_method;
 
 /** Returns true if the input keeps its rules; writes the issues to @text. */
-bool zkt__call_input_good(struct zkt_client *client,
-                          const struct zkt_remote_method *method,
-                          const void *input, struct zkt_writer *text);
+bool zkt__call_input_is_valid(struct zkt_client *client,
+                              const struct zkt_remote_method *method,
+                              const void *input, struct zkt_writer *text);
 
 /** The arena of a blocking call's reply, made on first use. Returns NULL if
  * there is no memory. */

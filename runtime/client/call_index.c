@@ -48,7 +48,7 @@ static bool has_number(const void *owner, uint32_t position, const void *key,
     return p->number == *(const uint64_t *)key;
 }
 
-bool zkt__call_enter(struct zkt_client *client, struct zkt_pending *p)
+bool zkt__call_index_add(struct zkt_client *client, struct zkt_pending *p)
 {
     if (!zkt__index_reserve(&client->by_number, client->allocator, 1)) {
         return false;
@@ -61,7 +61,7 @@ bool zkt__call_enter(struct zkt_client *client, struct zkt_pending *p)
     return p->slot != 0;
 }
 
-void zkt__call_leave(struct zkt_client *client, struct zkt_pending *p)
+void zkt__call_index_remove(struct zkt_client *client, struct zkt_pending *p)
 {
     if (p->slot != 0) {
         zkt__index_remove(&client->by_number, hash_number(client, p->number),
@@ -87,8 +87,8 @@ static uint64_t parse_number(struct zkt_str id)
     return number;
 }
 
-struct zkt_pending *zkt__call_find(const struct zkt_client *client,
-                                   struct zkt_str id)
+struct zkt_pending *zkt__call_index_find(const struct zkt_client *client,
+                                         struct zkt_str id)
 {
     char text[ZKT_CALL_ID_MAX];
     const uint64_t number = parse_number(id);
@@ -99,6 +99,5 @@ struct zkt_pending *zkt__call_find(const struct zkt_client *client,
         return NULL;
     }
     struct zkt_pending *p = client->sent.objects[at];
-    return p->unsent.len == 0 && zkt_str_eq(zkt__call_id(text, p), id) ? p
-                                                                       : NULL;
+    return p->text.len == 0 && zkt_str_eq(zkt__call_id(text, p), id) ? p : NULL;
 }

@@ -18,11 +18,11 @@ struct zkt_pending;
 struct zkt_str zkt__call_id(char memory[ZKT_CALL_ID_MAX],
                             const struct zkt_pending *p);
 /** Adds a call by its number. Returns false if there is no memory. */
-bool zkt__call_enter(struct zkt_client *client, struct zkt_pending *p);
+bool zkt__call_index_add(struct zkt_client *client, struct zkt_pending *p);
 /** Removes a call, if it was added: a late reply does not find it. */
-void zkt__call_leave(struct zkt_client *client, struct zkt_pending *p);
+void zkt__call_index_remove(struct zkt_client *client, struct zkt_pending *p);
 /** The call that was sent with this id token, or NULL. */
-struct zkt_pending *zkt__call_find(const struct zkt_client *client,
-                                   struct zkt_str id);
+struct zkt_pending *zkt__call_index_find(const struct zkt_client *client,
+                                         struct zkt_str id);
 
 #endif

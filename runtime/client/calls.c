@@ -29,13 +29,13 @@ static struct zkt_pending *from_node(struct zkt_node *node)
 
 static void free_pending(struct zkt_client *client, struct zkt_pending *p)
 {
-    zkt__call_leave(client, p);
-    zkt__node_unlink(&p->order.node);
+    zkt__call_index_remove(client, p);
+    zkt__node_unlink(&p->queued.node);
     zkt__timeout_cancel(&p->timeout);
     client->pending--;
-    zkt__release(client->allocator, (char *)(uintptr_t)p->unsent.data);
-    if (p->spare_of != NULL) {
-        p->spare_of->spare_used = false;
+    zkt__release(client->allocator, (char *)(uintptr_t)p->text.data);
+    if (p->embedded_in != NULL) {
+        p->embedded_in->preallocated_used = false;
     } else {
         zkt__release(client->allocator, p);
     }
@@ -80,9 +80,9 @@ static void finish_call(struct zkt_client *client, struct zkt_pending *p,
 static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
 {
     char text[ERROR_MAX];
-    const struct zkt_str kept = p->unsent; /* may be the error, below */
+    const struct zkt_str kept = p->text; /* may be the error, below */
     struct zkt_str error = kept;
-    p->unsent = (struct zkt_str){ NULL, 0 };
+    p->text = (struct zkt_str){ NULL, 0 };
     if (p->status == ZKT_DEADLINE_EXCEEDED) {
         snprintf(text, sizeof(text),
                  "RPC \"%.*s\" timed out after %" PRId64 "ms",
@@ -102,12 +102,12 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
 }
 
 /* It is told of its end at the next tick. */
-static void give_up(struct zkt_client *client, struct zkt_pending *p,
-                    enum zkt_status status)
+static void fail_call(struct zkt_client *client, struct zkt_pending *p,
+                      enum zkt_status status)
 {
-    zkt__call_leave(client, p);
+    zkt__call_index_remove(client, p);
     p->status = status;
-    zkt__node_unlink(&p->order.node);
+    zkt__node_unlink(&p->queued.node);
     zkt__node_unlink(&p->timeout.node);
     zkt__list_append(&client->failed, &p->timeout.node);
 }
@@ -119,8 +119,8 @@ void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
     while (node != NULL) {
         struct zkt_pending *p = from_node(node);
         node = zkt__list_after(&client->calls, node);
-        if (all || p->unsent.len == 0) {
-            give_up(client, p, status);
+        if (all || p->text.len == 0) {
+            fail_call(client, p, status);
         }
     }
 }
@@ -130,8 +130,8 @@ void zkt__calls_expire(struct zkt_client *client)
     struct zkt_timeout *due;
     while ((due = zkt__timeouts_take(&client->calls, client->core.now_ms)) !=
            NULL) {
-        give_up(client, ZKT_CONTAINER(due, struct zkt_pending, timeout),
-                ZKT_DEADLINE_EXCEEDED);
+        fail_call(client, ZKT_CONTAINER(due, struct zkt_pending, timeout),
+                  ZKT_DEADLINE_EXCEEDED);
     }
     /* One that is begun meanwhile, and fails, is told in the next turn. */
     const struct zkt_node *last = client->failed.head.prev;
@@ -170,11 +170,11 @@ static void *decode_result(struct zkt_client *client, struct zkt_arena *arena,
     return good ? value : NULL;
 }
 
-void zkt__calls_answer(struct zkt_client *client,
-                       const struct zkt_envelope *message)
+void zkt__calls_receive(struct zkt_client *client,
+                        const struct zkt_envelope *message)
 {
     struct zkt_pending *p = message->id.data != NULL
-                                ? zkt__call_find(client, message->id)
+                                ? zkt__call_index_find(client, message->id)
                                 : NULL;
     if (p == NULL) {
         return; /* timed out before, or never ours */
@@ -235,9 +235,9 @@ static bool keep_text(struct zkt_client *client, struct zkt_pending *p)
         return false;
     }
     memcpy(text, w->data + ZKT_WS_HEAD_MAX, len);
-    p->unsent = (struct zkt_str){ text, len };
-    p->order.is_call = true;
-    zkt__list_append(&client->unsent, &p->order.node);
+    p->text = (struct zkt_str){ text, len };
+    p->queued.is_call = true;
+    zkt__list_append(&client->unsent, &p->queued.node);
     return true;
 }
 
@@ -261,7 +261,7 @@ static enum zkt_status dispatch(struct zkt_client *client,
     zkt__unsent_flush(client);
     struct zkt_writer *w = zkt__client_write(client);
     write_call(w, instance, method, input, p);
-    if (w->failed || !zkt__call_enter(client, p) ||
+    if (w->failed || !zkt__call_index_add(client, p) ||
         (!zkt__client_is_open(client) && !keep_text(client, p))) {
         return ZKT_RESOURCE_EXHAUSTED;
     }
@@ -290,17 +290,17 @@ void zkt__call_submit(struct zkt_client *client,
         p->status = dispatch(client, instance, method, input, p);
     }
     if (p->status != ZKT_OK) {
-        give_up(client, p, p->status);
+        fail_call(client, p, p->status);
     }
     zkt__client_touch(client);
 }
 
 void zkt__call_send(struct zkt_client *client, struct zkt_pending *p)
 {
-    const struct zkt_str text = p->unsent;
+    const struct zkt_str text = p->text;
     struct zkt_writer *w = zkt__client_write(client);
     zkt_write_raw(w, text.data, text.len);
-    p->unsent = (struct zkt_str){ NULL, 0 };
+    p->text = (struct zkt_str){ NULL, 0 };
     zkt__client_send(client);
     zkt__release(client->allocator, (char *)(uintptr_t)text.data);
 }
@@ -311,12 +311,12 @@ static struct zkt_pending *new_pending(const struct zkt_client *client,
                                        struct zkt_handle *handle)
 {
     struct zkt_pending *p = zkt__alloc_zero(client->allocator, 1, sizeof(*p));
-    if (p == NULL && !handle->spare_used) {
-        p = &handle->spare;
+    if (p == NULL && !handle->preallocated_used) {
+        p = &handle->preallocated;
         memset(p, 0, sizeof(*p));
-        p->spare_of = handle;
+        p->embedded_in = handle;
         p->status = ZKT_RESOURCE_EXHAUSTED;
-        handle->spare_used = true;
+        handle->preallocated_used = true;
     }
     return p;
 }
@@ -328,17 +328,17 @@ static void check_input(struct zkt_client *client,
 {
     struct zkt_writer text;
     zkt__writer_init(&text, client->allocator);
-    if (!zkt__call_input_good(client, method, input, &text)) {
+    if (!zkt__call_input_is_valid(client, method, input, &text)) {
         p->status = ZKT_INVALID_ARGUMENT;
         if (!text.failed) {
-            p->unsent = (struct zkt_str){ text.data, text.len - 1 };
+            p->text = (struct zkt_str){ text.data, text.len - 1 };
             return;
         }
     }
     zkt__writer_finish(&text);
 }
 
-struct beginning {
+struct call_request {
     struct zkt_client *client;
     struct zkt_handle *handle;
     uint32_t method;
@@ -350,7 +350,7 @@ struct beginning {
 
 static void begin(void *user)
 {
-    struct beginning *b = user;
+    struct call_request *b = user;
     struct zkt_client *client = b->client;
     struct zkt_handle *handle = zkt__handle_find(b->handle);
     struct zkt_pending *p = NULL;
@@ -376,8 +376,8 @@ static void begin(void *user)
 }
 
 /* Who wants to know nothing is told nothing. */
-static void tell_nobody(zkt_any_function *done, const struct zkt_reply *reply,
-                        const void *result, void *user)
+static void ignore_reply(zkt_any_function *done, const struct zkt_reply *reply,
+                         const void *result, void *user)
 {
     (void)done;
     (void)reply;
@@ -392,7 +392,7 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
                                     const void *result, void *user),
                       zkt_any_function *done, void *user)
 {
-    struct beginning b = {
+    struct call_request b = {
         .client = zkt__handle_client(handle),
         .handle = handle,
         .method = index,
@@ -401,7 +401,7 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
         .refusal = "called on another thread than the client's",
     };
     if (done == NULL) {
-        b.call.thunk = thunk = tell_nobody;
+        b.call.thunk = thunk = ignore_reply;
     }
     struct zkt_reply refused = { .status = ZKT_FAILED_PRECONDITION,
                                  .error = "there is no client to call with" };

@@ -19,15 +19,15 @@ struct zkt_handle;
 /* A call without a reply yet. */
 struct zkt_pending {
     struct zkt_timeout timeout; /* in client->calls, or in client->failed */
-    struct zkt_unsent order;    /* until it is sent */
+    struct zkt_unsent queued;   /* until it is sent */
     struct zkt_str method;
     const struct zkt_type *result; /* NULL: none */
     uint64_t number, stamp;        /* of its id; numbers are unique */
     zkt_handle_id slot;            /* in client->sent; 0: none */
-    struct zkt_str unsent;  /* its text, until the socket is open; after a bad
-                               input the error message */
+    struct zkt_str text;    /* its text, until the socket is open; after a bad
+                                 input the error message */
     enum zkt_status status; /* of a call that has failed */
-    struct zkt_handle *spare_of; /* the handle that this is embedded in */
+    struct zkt_handle *embedded_in; /* the handle that this is embedded in */
     /* Asynchronous calls: */
     void (*thunk)(zkt_any_function *, const struct zkt_reply *, const void *,
                   void *);
@@ -54,7 +54,7 @@ void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
  * that have failed. */
 void zkt__calls_expire(struct zkt_client *client);
 /** Ends the call that @message replies to. */
-void zkt__calls_answer(struct zkt_client *client,
-                       const struct zkt_envelope *message);
+void zkt__calls_receive(struct zkt_client *client,
+                        const struct zkt_envelope *message);
 
 #endif

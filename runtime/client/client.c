@@ -412,7 +412,7 @@ void zkt__client_free(struct zkt_client *client)
         zkt__calls_expire(client);
     }
     zkt__waiters_tick(client);
-    zkt__handle_table_leave(client->handles);
+    zkt__handle_table_detach(client->handles);
     zkt__store_free(client);
     zkt__ws_finish(&client->ws);
     zkt__queue_finish(&client->queue, client->allocator);

@@ -38,7 +38,7 @@ static void open_handle(void *user)
     if (e == NULL) {
         e = zkt__client_instance_new(client, o->actor, id);
     }
-    struct zkt_handle *handle = e != NULL ? zkt__handle_take(client->handles)
+    struct zkt_handle *handle = e != NULL ? zkt__handle_acquire(client->handles)
                                           : NULL;
     if (handle != NULL) {
         e->handles++;
@@ -105,7 +105,7 @@ static void close_handle(void *user)
     zkt__listeners_remove(client, handle);
     handle->instance->handles--;
     zkt__client_instance_mark(client, handle->instance);
-    zkt__handle_give_back(handle);
+    zkt__handle_release(handle);
     zkt__client_touch(client);
 }
 
@@ -118,6 +118,6 @@ void zkt_handle_close(struct zkt_handle *handle)
     }
     struct zkt_handle *cell = zkt__handle_find(handle);
     if (cell != NULL) {
-        zkt__handle_give_back(cell);
+        zkt__handle_release(cell);
     }
 }

@@ -4,7 +4,7 @@
 enum {
     FIRST_CELLS = 4,
     MOST_CELLS = 256,
-    RESTING = 256 /* cells that were closed, before one is used again */
+    REUSE_AFTER = 256 /* cells that were closed, before one is used again */
 };
 
 _Static_assert(sizeof(struct zkt_handle) <= ZKT_CELL_SIZE,
@@ -18,11 +18,11 @@ struct zkt_handle_table {
     struct zkt_client *client; /* NULL: it is gone */
     const struct zkt_allocator *allocator;
     struct chunk *chunks;
-    char *fresh;          /* the next cell that was never used */
-    uint32_t fresh_count; /* so many are left of the last chunk */
-    uint32_t chunk_size;  /* of the last chunk */
-    struct zkt_list rest; /* those closed, oldest first */
-    uint32_t rest_count, open_count;
+    char *unused;           /* the next cell that was never used */
+    uint32_t unused_count;  /* so many are left of the last chunk */
+    uint32_t chunk_size;    /* of the last chunk */
+    struct zkt_list closed; /* those closed, oldest first */
+    uint32_t closed_count, open_count;
 };
 
 struct zkt_handle_table *zkt__handle_table_new(
@@ -33,7 +33,7 @@ struct zkt_handle_table *zkt__handle_table_new(
     if (table != NULL) {
         table->client = client;
         table->allocator = allocator;
-        zkt__list_init(&table->rest);
+        zkt__list_init(&table->closed);
     }
     return table;
 }
@@ -51,7 +51,7 @@ static void release_if_empty(struct zkt_handle_table *table)
     zkt__release(table->allocator, table);
 }
 
-void zkt__handle_table_leave(struct zkt_handle_table *table)
+void zkt__handle_table_detach(struct zkt_handle_table *table)
 {
     if (table != NULL) {
         table->client = NULL;
@@ -74,38 +74,38 @@ static bool add_chunk(struct zkt_handle_table *table)
     const uintptr_t first = (uintptr_t)(chunk + 1) + ZKT_CELL_SIZE - 1;
     const size_t gap = (first & ~(uintptr_t)(ZKT_CELL_SIZE - 1)) -
                        (uintptr_t)chunk;
-    table->fresh = (char *)chunk + gap;
-    table->fresh_count = table->chunk_size = cells;
+    table->unused = (char *)chunk + gap;
+    table->unused_count = table->chunk_size = cells;
     return true;
 }
 
 /* One that has rested; NULL: there is none, or it is still told of a call. */
-static struct zkt_handle *take_rested(struct zkt_handle_table *table)
+static struct zkt_handle *take_closed(struct zkt_handle_table *table)
 {
-    if (table->rest_count < RESTING) {
+    if (table->closed_count < REUSE_AFTER) {
         return NULL;
     }
-    struct zkt_node *oldest = zkt__list_first(&table->rest);
-    struct zkt_handle *cell = ZKT_CONTAINER(oldest, struct zkt_handle, rest);
+    struct zkt_node *oldest = zkt__list_first(&table->closed);
+    struct zkt_handle *cell = ZKT_CONTAINER(oldest, struct zkt_handle, closed);
     zkt__node_unlink(oldest);
-    if (cell->spare_used) {
-        zkt__list_append(&table->rest, oldest);
+    if (cell->preallocated_used) {
+        zkt__list_append(&table->closed, oldest);
         return NULL;
     }
-    table->rest_count--;
+    table->closed_count--;
     return cell;
 }
 
-struct zkt_handle *zkt__handle_take(struct zkt_handle_table *table)
+struct zkt_handle *zkt__handle_acquire(struct zkt_handle_table *table)
 {
-    struct zkt_handle *cell = take_rested(table);
+    struct zkt_handle *cell = take_closed(table);
     if (cell == NULL) {
-        if (table->fresh_count == 0 && !add_chunk(table)) {
+        if (table->unused_count == 0 && !add_chunk(table)) {
             return NULL;
         }
-        cell = (struct zkt_handle *)(void *)table->fresh;
-        table->fresh += ZKT_CELL_SIZE;
-        table->fresh_count--;
+        cell = (struct zkt_handle *)(void *)table->unused;
+        table->unused += ZKT_CELL_SIZE;
+        table->unused_count--;
         cell->table = table;
     }
     cell->open = true;
@@ -114,14 +114,14 @@ struct zkt_handle *zkt__handle_take(struct zkt_handle_table *table)
     return cell;
 }
 
-void zkt__handle_give_back(struct zkt_handle *cell)
+void zkt__handle_release(struct zkt_handle *cell)
 {
     struct zkt_handle_table *table = cell->table;
     cell->open = false;
     cell->instance = NULL;
     cell->generation++;
-    zkt__list_append(&table->rest, &cell->rest);
-    table->rest_count++;
+    zkt__list_append(&table->closed, &cell->closed);
+    table->closed_count++;
     table->open_count--;
     release_if_empty(table);
 }

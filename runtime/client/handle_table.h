@@ -28,9 +28,9 @@ struct zkt_handle {
     struct zkt_handle_table *table;
     struct zkt_client_instance *instance; /* NULL: it is closed */
     struct zkt_list listeners;
-    struct zkt_node rest;     /* among those closed, in the table */
-    struct zkt_pending spare; /* for a call that finds no memory */
-    bool spare_used, open;
+    struct zkt_node closed;          /* among those closed, in the table */
+    struct zkt_pending preallocated; /* for a call that finds no memory */
+    bool preallocated_used, open;
     uint8_t generation; /* of the handle that is open, or opened next */
 };
 
@@ -38,12 +38,12 @@ struct zkt_handle {
 struct zkt_handle_table *zkt__handle_table_new(
     struct zkt_client *client, const struct zkt_allocator *allocator);
 /** The client is gone: the table goes with its last open handle. */
-void zkt__handle_table_leave(struct zkt_handle_table *table);
+void zkt__handle_table_detach(struct zkt_handle_table *table);
 
 /** A cell whose handle is open. Returns NULL if there is no memory. */
-struct zkt_handle *zkt__handle_take(struct zkt_handle_table *table);
+struct zkt_handle *zkt__handle_acquire(struct zkt_handle_table *table);
 /** Closes the handle. The cell is used again when others have been. */
-void zkt__handle_give_back(struct zkt_handle *cell);
+void zkt__handle_release(struct zkt_handle *cell);
 
 /** The handle of a cell for the program. */
 struct zkt_handle *zkt__handle_public(struct zkt_handle *cell);

@@ -101,7 +101,7 @@ static void receive(struct zkt_client *client,
         receive_welcome(client, message);
         break;
     case ZKT_MESSAGE_RPC_RESULT:
-        zkt__calls_answer(client, message);
+        zkt__calls_receive(client, message);
         break;
     case ZKT_MESSAGE_EVENT:
     case ZKT_MESSAGE_STATE_SNAPSHOT:

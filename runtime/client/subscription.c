@@ -256,7 +256,7 @@ void zkt__unsent_flush(struct zkt_client *client)
         zkt__node_unlink(node);
         if (unsent->is_call) {
             zkt__call_send(client,
-                           ZKT_CONTAINER(unsent, struct zkt_pending, order));
+                           ZKT_CONTAINER(unsent, struct zkt_pending, queued));
         } else {
             send_change(client,
                         ZKT_CONTAINER(unsent, struct zkt_subscription, unsent));
