@@ -292,7 +292,7 @@ void zkt__call_submit(struct zkt_client *client,
     if (p->status != ZKT_OK) {
         fail_call(client, p, p->status);
     }
-    zkt__client_touch(client);
+    zkt__client_wake(client);
 }
 
 void zkt__call_send(struct zkt_client *client, struct zkt_pending *p)

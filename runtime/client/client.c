@@ -70,7 +70,7 @@ bool zkt__client_is_busy(const struct zkt_client *client)
     return client->depth > 0 || client->blocking > 0;
 }
 
-void zkt__client_touch(struct zkt_client *client)
+void zkt__client_wake(struct zkt_client *client)
 {
     if (client->core.wake != NULL) {
         client->core.wake(&client->core);
@@ -92,7 +92,7 @@ static bool is_other_thread(const struct zkt_client *client)
            client->ops->is_other_thread(client->driver);
 }
 
-static void complain(const struct zkt_client *client)
+static void log_wrong_thread(const struct zkt_client *client)
 {
     if (client->options.log != NULL) {
         client->options.log(client->options.log_user, ZKT_LOG_ERROR,
@@ -107,15 +107,15 @@ bool zkt__client_may_call(const struct zkt_client *client)
         zkt__affinity_allows(&client->owner)) {
         return true;
     }
-    complain(client);
+    log_wrong_thread(client);
     return false;
 }
 
-bool zkt__client_may_look(const struct zkt_client *client)
+bool zkt__client_may_read(const struct zkt_client *client)
 {
 #ifndef NDEBUG
     if (is_other_thread(client)) {
-        complain(client);
+        log_wrong_thread(client);
         return false;
     }
 #endif
@@ -123,25 +123,25 @@ bool zkt__client_may_look(const struct zkt_client *client)
 }
 
 /* Turns that are not ours to run may be run by any thread, in turn. */
-void zkt__client_note_thread(struct zkt_client *client)
+void zkt__client_bind_thread(struct zkt_client *client)
 {
     if (client->ops->poll == NULL) {
         zkt__affinity_bind(&client->owner);
     }
 }
 
-struct errand {
+struct handover {
     struct zkt_client *client;
     void (*fn)(void *user);
     void *user;
     bool over;
 };
 
-static void run_errand(void *user)
+static void run_handover(void *user)
 {
-    struct errand *errand = user;
-    errand->fn(errand->user);
-    errand->client->ops->end_wait(errand->client->driver, &errand->over);
+    struct handover *handover = user;
+    handover->fn(handover->user);
+    handover->client->ops->end_wait(handover->client->driver, &handover->over);
 }
 
 void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
@@ -154,8 +154,8 @@ void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
         fn(user);
         return;
     }
-    struct errand errand = { client, fn, user, false };
-    client->ops->wait(client->driver, run_errand, &errand, &errand.over);
+    struct handover handover = { client, fn, user, false };
+    client->ops->wait(client->driver, run_handover, &handover, &handover.over);
 }
 
 enum zkt_status zkt_client_post(struct zkt_client *client,
@@ -168,7 +168,7 @@ enum zkt_status zkt_client_post(struct zkt_client *client,
 void zkt__client_run_posted(struct zkt_client *client, zkt_posted_function *fn,
                             void *user)
 {
-    zkt__client_note_thread(client);
+    zkt__client_bind_thread(client);
     client->depth++;
     fn(client, user);
     client->depth--;
@@ -184,14 +184,14 @@ static int64_t deadline(const struct zkt_core *core)
     if (client->depth > 0) {
         return ZKT_NEVER;
     }
-    if (zkt__store_is_unsettled(client) ||
+    if (zkt__store_has_work(client) ||
         client->notified_status != client->status ||
         !zkt__list_empty(&client->failed)) {
         return core->now_ms;
     }
     const int64_t next = calls < connection ? calls : connection;
     const int64_t retry = zkt__subscriptions_deadline(client);
-    const int64_t wait = zkt__waiters_deadline(client);
+    const int64_t wait = zkt__ready_deadline(client);
     const int64_t other = retry < wait ? retry : wait;
     return other < next ? other : next;
 }
@@ -202,13 +202,13 @@ static void tick(struct zkt_core *core)
     if (client->depth > 0) {
         return; /* a callback moves the clock: its own turn is not over */
     }
-    zkt__client_note_thread(client);
+    zkt__client_bind_thread(client);
     zkt__connection_tick(client);
     zkt__status_notify(client);
     zkt__calls_expire(client);
-    zkt__store_settle(client);
+    zkt__store_end_turn(client);
     zkt__subscriptions_tick(client); /* of those that are still wanted */
-    zkt__waiters_tick(client);
+    zkt__ready_tick(client);
 }
 
 static const struct zkt_core_ops core_ops = {
@@ -274,7 +274,7 @@ const char *zkt_connection_name(enum zkt_connection status)
 
 struct zkt_str zkt_client_own_id(const struct zkt_client *client)
 {
-    return client != NULL && zkt__client_may_look(client) &&
+    return client != NULL && zkt__client_may_read(client) &&
                    zkt__client_is_open(client) && client->welcomed
                ? client->own_id
                : ZKT_STR("");
@@ -283,7 +283,7 @@ struct zkt_str zkt_client_own_id(const struct zkt_client *client)
 void zkt_client_stats(const struct zkt_client *client,
                       struct zkt_client_stats *out)
 {
-    *out = client != NULL && zkt__client_may_look(client)
+    *out = client != NULL && zkt__client_may_read(client)
                ? client->stats
                : (struct zkt_client_stats){ 0 };
 }
@@ -342,9 +342,9 @@ static void init_lists(struct zkt_client *client)
         &client->failed,
         &client->instances,
         &client->status_listeners,
-        &client->waiters,
+        &client->ready_waits,
         &client->unsent,
-        &client->settled,
+        &client->synced,
         &client->dirty,
         &client->unnotified,
         &client->removed,
@@ -411,7 +411,7 @@ void zkt__client_free(struct zkt_client *client)
     while (!zkt__list_empty(&client->failed)) {
         zkt__calls_expire(client);
     }
-    zkt__waiters_tick(client);
+    zkt__ready_tick(client);
     zkt__handle_table_detach(client->handles);
     zkt__store_free(client);
     zkt__ws_finish(&client->ws);
@@ -447,6 +447,6 @@ void zkt_client_close(struct zkt_client *client)
     if (!zkt__client_is_busy(client)) {
         client->ops->finish(client->driver, client);
     } else {
-        zkt__client_touch(client);
+        zkt__client_wake(client);
     }
 }

@@ -39,7 +39,7 @@ bool zkt__client_is_open(const struct zkt_client *client)
     return client->phase == ZKT_PHASE_OPEN && client->attached;
 }
 
-int64_t zkt__later(const struct zkt_client *client, int64_t ms)
+int64_t zkt__client_time_after(const struct zkt_client *client, int64_t ms)
 {
     return client->core.now_ms > ZKT_NEVER - ms ? ZKT_NEVER
                                                 : client->core.now_ms + ms;
@@ -105,7 +105,7 @@ static void go_waiting(struct zkt_client *client, bool again)
     client->phase = ZKT_PHASE_WAITING;
     client->connect_due = ZKT_NEVER;
     client->quiet_at = ZKT_NEVER;
-    client->dial_at = again ? zkt__later(client, next_delay(client))
+    client->dial_at = again ? zkt__client_time_after(client, next_delay(client))
                             : ZKT_NEVER;
 }
 
@@ -142,7 +142,7 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
     }
     char text[ZKT_REFUSAL_LINE];
     zkt__refusal_print(client, reason, text);
-    zkt__refusal_settle(client, was_open, reason);
+    zkt__refusal_finish(client, was_open, reason);
     zkt__client_log(client, ZKT_LOG_WARNING, "%s: %s",
                     was_open ? "the connection is lost" : "cannot connect",
                     text);
@@ -231,18 +231,18 @@ static void begin_silence(struct zkt_client *client, bool pinged)
 }
 
 /* The peer was heard: a ping is due only after another silence. */
-static void note_heard(struct zkt_client *client)
+static void restart_silence(struct zkt_client *client)
 {
     begin_silence(client, false);
-    client->quiet_at = client->phase == ZKT_PHASE_OPEN &&
-                               client->options.ping_after_ms > 0
-                           ? zkt__later(client, client->options.ping_after_ms)
-                           : ZKT_NEVER;
+    client->quiet_at =
+        client->phase == ZKT_PHASE_OPEN && client->options.ping_after_ms > 0
+            ? zkt__client_time_after(client, client->options.ping_after_ms)
+            : ZKT_NEVER;
 }
 
 /* What arrives is a sign of life, but for single bytes of a message that goes
  * on and on: as many as are progress have to come in the time that runs. */
-static bool is_life(const struct zkt_client *client)
+static bool is_sign_of_life(const struct zkt_client *client)
 {
     const int64_t limit = client->pinged ? client->options.pong_within_ms
                                          : client->options.ping_after_ms;
@@ -267,7 +267,7 @@ static void on_close(void *user, unsigned code, const char *reason)
 
 static void on_peer_status(void *user, unsigned code, struct zkt_str text)
 {
-    zkt__refusal_note_peer(user, code, text);
+    zkt__refusal_set_peer(user, code, text);
 }
 
 static void on_open(void *user, const char *protocol)
@@ -278,10 +278,11 @@ static void on_open(void *user, const char *protocol)
     }
     client->phase = ZKT_PHASE_OPEN;
     client->connect_due = ZKT_NEVER;
-    client->stable_at = zkt__later(client, client->options.stable_after_ms);
+    client->stable_at = zkt__client_time_after(client,
+                                               client->options.stable_after_ms);
     client->stats.connections++;
     client->welcomed = false;
-    note_heard(client);
+    restart_silence(client);
     client->dialect = protocol[0] != '\0' ? ZKT_DIALECT_RFC6902
                                           : ZKT_DIALECT_PLAIN;
     zkt__unsent_flush(client);
@@ -327,7 +328,7 @@ static const struct zkt_ws_callbacks ws_callbacks = {
 static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
 {
     struct zkt_client *client = from_endpoint(e);
-    zkt__client_note_thread(client);
+    zkt__client_bind_thread(client);
     if (client->phase == ZKT_PHASE_WAITING) {
         return; /* what still comes is of no interest */
     }
@@ -335,8 +336,8 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     if (client->ws.state == ZKT_WS_CLOSED) {
         zkt__client_lost(client, "it was closed");
         e->closing = true;
-    } else if (client->phase == ZKT_PHASE_OPEN && is_life(client)) {
-        note_heard(client);
+    } else if (client->phase == ZKT_PHASE_OPEN && is_sign_of_life(client)) {
+        restart_silence(client);
     }
 }
 
@@ -393,7 +394,8 @@ static void dial(struct zkt_client *client)
 {
     const int64_t limit = client->options.connect_timeout_ms;
     client->phase = ZKT_PHASE_DIALING;
-    client->connect_due = limit > 0 ? zkt__later(client, limit) : ZKT_NEVER;
+    client->connect_due = limit > 0 ? zkt__client_time_after(client, limit)
+                                    : ZKT_NEVER;
     client->dialing = true;
     client->ops->connect(client->driver, client);
 }
@@ -445,13 +447,13 @@ int64_t zkt__connection_deadline(const struct zkt_client *client)
     return next;
 }
 
-static void give_up_connecting(struct zkt_client *client)
+static void end_attempt(struct zkt_client *client)
 {
     char reason[REASON_MAX];
     snprintf(reason, sizeof(reason),
              "WebSocket did not connect within %" PRId64 "ms",
              client->options.connect_timeout_ms);
-    zkt__refusal_note(client, ZKT_DEADLINE_EXCEEDED, 0, zkt_cstr(reason));
+    zkt__refusal_set(client, ZKT_DEADLINE_EXCEEDED, 0, zkt_cstr(reason));
     zkt__client_lost(client, reason);
     if (client->dialing) {
         client->ops->abort_connect(client->driver, client);
@@ -468,7 +470,8 @@ static void end_silence(struct zkt_client *client)
         return;
     }
     begin_silence(client, true);
-    client->quiet_at = zkt__later(client, client->options.pong_within_ms);
+    client->quiet_at = zkt__client_time_after(client,
+                                              client->options.pong_within_ms);
     zkt__ws_ping(&client->ws);
 }
 
@@ -476,7 +479,7 @@ void zkt__connection_tick(struct zkt_client *client)
 {
     const int64_t now = client->core.now_ms;
     if (client->connect_due <= now) {
-        give_up_connecting(client);
+        end_attempt(client);
     }
     if (client->quiet_at <= now) {
         end_silence(client);

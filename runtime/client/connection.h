@@ -35,7 +35,7 @@ void zkt__connection_end(struct zkt_client *client);
 int64_t zkt__connection_deadline(const struct zkt_client *client);
 void zkt__connection_tick(struct zkt_client *client);
 /** The time @ms from now. */
-int64_t zkt__later(const struct zkt_client *client, int64_t ms);
+int64_t zkt__client_time_after(const struct zkt_client *client, int64_t ms);
 /** A delay that doubles with @attempts, less a random part of it. */
 int64_t zkt__backoff(struct zkt_client *client, uint32_t attempts);
 /** Notifies the listeners of a changed status, unless a callback runs. */

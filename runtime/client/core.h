@@ -49,15 +49,15 @@ struct zkt_client {
     size_t heard_partial;     /* bytes of a message, when that began */
     uint32_t heard_completed; /* messages, as of then */
     uint32_t attempts;        /* since a connection was stable */
-    struct zkt_refusal verdict; /* on the connection that is, so far */
-    struct zkt_refusal refusal; /* why there is none */
-    bool welcomed;              /* own_id is this connection's */
-    struct zkt_list calls;      /* pending, by deadline */
-    struct zkt_slots sent;      /* the same, for the index */
+    struct zkt_refusal end_reason; /* on the connection that is, so far */
+    struct zkt_refusal refusal;    /* why there is none */
+    bool welcomed;                 /* own_id is this connection's */
+    struct zkt_list calls;         /* pending, by deadline */
+    struct zkt_slots sent;         /* the same, for the index */
     struct zkt_index by_number;
-    struct zkt_list failed;  /* to be told at the next tick */
-    struct zkt_list unsent;  /* struct zkt_unsent, in the program's order */
-    struct zkt_list settled; /* subscriptions that have nothing to send */
+    struct zkt_list failed; /* to be told at the next tick */
+    struct zkt_list unsent; /* struct zkt_unsent, in the program's order */
+    struct zkt_list synced; /* subscriptions that have nothing to send */
     struct zkt_list retries[ZKT_SUB_DELAYS]; /* those WAITING, by delay */
     uint32_t waiting;                        /* that many */
     struct zkt_list instances;
@@ -68,7 +68,7 @@ struct zkt_client {
     struct zkt_index by_name;
     uint32_t count, capacity; /* of the table */
     struct zkt_list status_listeners;
-    struct zkt_list waiters; /* those who wait until it is ready */
+    struct zkt_list ready_waits; /* those who wait until it is ready */
     struct zkt_slots listeners;
     struct zkt_arena arena; /* of the message that is being read */
     struct zkt_writer writer;
@@ -90,14 +90,14 @@ void zkt__client_run(struct zkt_client *client, void (*fn)(void *user),
                      void *user);
 /** As zkt__client_may_call; also returns false on other threads if the client
  * has a thread of its own. */
-bool zkt__client_may_look(const struct zkt_client *client);
+bool zkt__client_may_read(const struct zkt_client *client);
 /** Binds a client on the loop of a program to the calling thread. */
-void zkt__client_note_thread(struct zkt_client *client);
+void zkt__client_bind_thread(struct zkt_client *client);
 /** Returns true if the caller may run turns: the loop is the client's, and no
  * callback is running. */
 bool zkt__client_may_poll(const struct zkt_client *client);
 /** Wakes the driver, for work in the next tick. */
-void zkt__client_touch(struct zkt_client *client);
+void zkt__client_wake(struct zkt_client *client);
 /** Updates the clock, for a time that begins outside of a turn. */
 void zkt__client_clock(struct zkt_client *client);
 

@@ -1,6 +1,6 @@
 /*
- * The functions of the program for handles: opening, closing and asking. Each
- * runs on the client's thread.
+ * The functions of the program for handles: opening, closing and asking.
+ * Each runs on the client's thread.
  */
 #include "base/utf8.h"
 #include "client/core.h"
@@ -13,7 +13,7 @@ enum {
 
 /* ---- handles ---- */
 
-struct opening {
+struct open_request {
     struct zkt_client *client;
     const struct zkt_remote_actor *actor;
     struct zkt_str id;
@@ -22,7 +22,7 @@ struct opening {
 
 static void open_handle(void *user)
 {
-    struct opening *o = user;
+    struct open_request *o = user;
     struct zkt_client *client = o->client;
     const struct zkt_str id = o->id;
     if (client->ending) {
@@ -33,19 +33,20 @@ static void open_handle(void *user)
                         "the id of an instance is 1 to 256 bytes of UTF-8");
         return;
     }
-    struct zkt_client_instance *e = zkt__client_instance_find(
+    struct zkt_client_instance *instance = zkt__client_instance_find(
         client, o->actor->name, id);
-    if (e == NULL) {
-        e = zkt__client_instance_new(client, o->actor, id);
+    if (instance == NULL) {
+        instance = zkt__client_instance_new(client, o->actor, id);
     }
-    struct zkt_handle *handle = e != NULL ? zkt__handle_acquire(client->handles)
-                                          : NULL;
+    struct zkt_handle *handle = instance != NULL
+                                    ? zkt__handle_acquire(client->handles)
+                                    : NULL;
     if (handle != NULL) {
-        e->handles++;
-        handle->instance = e;
+        instance->handles++;
+        handle->instance = instance;
         o->handle = zkt__handle_public(handle);
-    } else if (e != NULL) {
-        zkt__client_instance_mark(client, e); /* it may be nobody's */
+    } else if (instance != NULL) {
+        zkt__client_instance_mark(client, instance); /* it may be nobody's */
     }
 }
 
@@ -60,7 +61,7 @@ struct zkt_handle *zkt_handle_open_str(struct zkt_client *client,
                                        const struct zkt_remote_actor *actor,
                                        struct zkt_str id)
 {
-    struct opening o = { client, actor, id, NULL };
+    struct open_request o = { client, actor, id, NULL };
     if (client != NULL) {
         zkt__client_run(client, open_handle, &o);
     }
@@ -79,26 +80,26 @@ static const struct zkt_client_instance *instance_of(
 
 struct zkt_str zkt_handle_actor(const struct zkt_handle *handle)
 {
-    const struct zkt_client_instance *e = instance_of(handle);
-    return e != NULL ? e->actor->name : ZKT_STR("");
+    const struct zkt_client_instance *instance = instance_of(handle);
+    return instance != NULL ? instance->actor->name : ZKT_STR("");
 }
 
 struct zkt_str zkt_handle_actor_id(const struct zkt_handle *handle)
 {
-    const struct zkt_client_instance *e = instance_of(handle);
-    return e != NULL ? e->id : ZKT_STR("");
+    const struct zkt_client_instance *instance = instance_of(handle);
+    return instance != NULL ? instance->id : ZKT_STR("");
 }
 
-struct closing {
+struct close_request {
     struct zkt_client *client;
     struct zkt_handle *handle;
 };
 
 static void close_handle(void *user)
 {
-    const struct closing *closing = user;
-    struct zkt_client *client = closing->client;
-    struct zkt_handle *handle = zkt__handle_find(closing->handle);
+    const struct close_request *request = user;
+    struct zkt_client *client = request->client;
+    struct zkt_handle *handle = zkt__handle_find(request->handle);
     if (handle == NULL) {
         return;
     }
@@ -106,14 +107,14 @@ static void close_handle(void *user)
     handle->instance->handles--;
     zkt__client_instance_mark(client, handle->instance);
     zkt__handle_release(handle);
-    zkt__client_touch(client);
+    zkt__client_wake(client);
 }
 
 void zkt_handle_close(struct zkt_handle *handle)
 {
-    struct closing closing = { zkt__handle_client(handle), handle };
-    if (closing.client != NULL) {
-        zkt__client_run(closing.client, close_handle, &closing);
+    struct close_request request = { zkt__handle_client(handle), handle };
+    if (request.client != NULL) {
+        zkt__client_run(request.client, close_handle, &request);
         return;
     }
     struct zkt_handle *cell = zkt__handle_find(handle);

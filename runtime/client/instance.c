@@ -25,11 +25,11 @@ static bool is_named(const void *owner, uint32_t position, const void *key,
                      size_t len)
 {
     const struct zkt_client *client = owner;
-    const struct zkt_client_instance *e = client->table[position];
+    const struct zkt_client_instance *instance = client->table[position];
     const struct name *name = key;
     (void)len;
-    return zkt_str_eq(e->id, name->id) &&
-           zkt_str_eq(e->actor->name, name->actor);
+    return zkt_str_eq(instance->id, name->id) &&
+           zkt_str_eq(instance->actor->name, name->actor);
 }
 
 struct zkt_client_instance *zkt__client_instance_find(
@@ -59,64 +59,70 @@ static bool reserve(struct zkt_client *client)
 }
 
 /* Releases what an instance holds. */
-static void release(struct zkt_client *client, struct zkt_client_instance *e)
+static void release(struct zkt_client *client,
+                    struct zkt_client_instance *instance)
 {
-    if (e->state != NULL) {
-        zkt__value_release(&client->store, e->actor->state, e->state);
-        zkt__release(client->allocator, e->state);
+    if (instance->state != NULL) {
+        zkt__value_release(&client->store, instance->actor->state,
+                           instance->state);
+        zkt__release(client->allocator, instance->state);
     }
-    zkt__value_release(&client->store, &zkt_type_string, &e->id);
-    zkt__release(client->allocator, e);
+    zkt__value_release(&client->store, &zkt_type_string, &instance->id);
+    zkt__release(client->allocator, instance);
 }
 
 struct zkt_client_instance *zkt__client_instance_new(
     struct zkt_client *client, const struct zkt_remote_actor *actor,
     struct zkt_str id)
 {
-    struct zkt_client_instance *e = zkt__alloc_zero(client->allocator, 1,
-                                                    sizeof(*e));
-    if (e == NULL) {
+    struct zkt_client_instance *instance = zkt__alloc_zero(client->allocator, 1,
+                                                           sizeof(*instance));
+    if (instance == NULL) {
         return NULL;
     }
-    e->actor = actor;
-    zkt__list_init(&e->listeners);
-    zkt__subscription_init(&e->of_state, e, false);
-    zkt__subscription_init(&e->of_events, e, true);
+    instance->actor = actor;
+    zkt__list_init(&instance->listeners);
+    zkt__subscription_init(&instance->of_state, instance, false);
+    zkt__subscription_init(&instance->of_events, instance, true);
     const size_t size = actor->state->size;
-    e->state = zkt__alloc_zero(client->allocator, 1, size > 0 ? size : 1);
-    if (e->state == NULL || !reserve(client) ||
-        !zkt__value_copy(&client->store, &zkt_type_string, &e->id, &id)) {
-        release(client, e);
+    instance->state = zkt__alloc_zero(client->allocator, 1,
+                                      size > 0 ? size : 1);
+    if (instance->state == NULL || !reserve(client) ||
+        !zkt__value_copy(&client->store, &zkt_type_string, &instance->id,
+                         &id)) {
+        release(client, instance);
         return NULL;
     }
-    e->position = client->count;
-    client->table[client->count++] = e;
-    zkt__index_add(&client->by_name, hash_of(client, e->id), e->position);
-    zkt__list_append(&client->instances, &e->node);
-    return e;
+    instance->position = client->count;
+    client->table[client->count++] = instance;
+    zkt__index_add(&client->by_name, hash_of(client, instance->id),
+                   instance->position);
+    zkt__list_append(&client->instances, &instance->node);
+    return instance;
 }
 
 void zkt__client_instance_free(struct zkt_client *client,
-                               struct zkt_client_instance *e)
+                               struct zkt_client_instance *instance)
 {
     struct zkt_client_instance *last = client->table[--client->count];
-    zkt__index_remove(&client->by_name, hash_of(client, e->id), e->position);
-    if (last != e) {
+    zkt__index_remove(&client->by_name, hash_of(client, instance->id),
+                      instance->position);
+    if (last != instance) {
         zkt__index_move(&client->by_name, hash_of(client, last->id),
-                        last->position, e->position);
-        last->position = e->position;
+                        last->position, instance->position);
+        last->position = instance->position;
         client->table[last->position] = last;
     }
-    zkt__node_unlink(&e->node);
-    zkt__node_unlink(&e->dirty);
-    release(client, e);
+    zkt__node_unlink(&instance->node);
+    zkt__node_unlink(&instance->dirty);
+    release(client, instance);
 }
 
 void zkt__client_instance_mark(struct zkt_client *client,
-                               struct zkt_client_instance *e)
+                               struct zkt_client_instance *instance)
 {
-    if (!zkt__node_linked(&e->dirty)) {
-        zkt__list_append(&client->dirty, &e->dirty);
+    if (!zkt__node_linked(&instance->dirty)) {
+        zkt__list_append(&client->dirty, &instance->dirty);
     }
 }
 

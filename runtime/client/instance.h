@@ -32,11 +32,11 @@ struct zkt_client_instance *zkt__client_instance_new(
     struct zkt_client *client, const struct zkt_remote_actor *actor,
     struct zkt_str id);
 void zkt__client_instance_free(struct zkt_client *client,
-                               struct zkt_client_instance *e);
+                               struct zkt_client_instance *instance);
 /** Marks an instance with changed listeners or handles: the end of the turn
  * frees it if it is unused. */
 void zkt__client_instance_mark(struct zkt_client *client,
-                               struct zkt_client_instance *e);
+                               struct zkt_client_instance *instance);
 /** Frees the index, after all instances have been freed. */
 void zkt__client_instances_finish(struct zkt_client *client);
 

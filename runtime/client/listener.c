@@ -5,7 +5,7 @@
 #include "client/instance.h"
 
 /* The subscription that a listener needs, or NULL. */
-static struct zkt_subscription *needs(const struct zkt_listener *l)
+static struct zkt_subscription *subscription_for(const struct zkt_listener *l)
 {
     switch (l->kind) {
     case ZKT_LISTEN_STATE:
@@ -19,21 +19,23 @@ static struct zkt_subscription *needs(const struct zkt_listener *l)
 }
 
 /* Every one that joins is an event where the server has refused. */
-static void join(struct zkt_client *client, struct zkt_subscription *sub)
+static void add_to_subscription(struct zkt_client *client,
+                                struct zkt_subscription *sub)
 {
     if (sub->listeners++ == 0 || sub->state == ZKT_SUB_CLOSED) {
         zkt__subscription_step(client, sub, ZKT_SUB_ON_JOINED);
     }
 }
 
-static void leave(struct zkt_client *client, struct zkt_subscription *sub)
+static void remove_from_subscription(struct zkt_client *client,
+                                     struct zkt_subscription *sub)
 {
     if (--sub->listeners == 0) {
         zkt__subscription_step(client, sub, ZKT_SUB_ON_LEFT);
     }
 }
 
-static void kill_listener(struct zkt_client *client, struct zkt_listener *l)
+static void retire_listener(struct zkt_client *client, struct zkt_listener *l)
 {
     if (l->removed) {
         return;
@@ -43,9 +45,9 @@ static void kill_listener(struct zkt_client *client, struct zkt_listener *l)
     zkt__node_unlink(&l->of_handle);
     zkt__node_unlink(&l->unnotified);
     zkt__list_append(&client->removed, &l->removal);
-    struct zkt_subscription *sub = needs(l);
+    struct zkt_subscription *sub = subscription_for(l);
     if (sub != NULL) {
-        leave(client, sub);
+        remove_from_subscription(client, sub);
         zkt__client_instance_mark(client, sub->instance);
     }
 }
@@ -54,13 +56,14 @@ void zkt__listeners_remove(struct zkt_client *client, struct zkt_handle *handle)
 {
     struct zkt_node *n;
     while ((n = zkt__list_first(&handle->listeners)) != NULL) {
-        kill_listener(client, ZKT_CONTAINER(n, struct zkt_listener, of_handle));
+        retire_listener(client,
+                        ZKT_CONTAINER(n, struct zkt_listener, of_handle));
     }
 }
 
 /* ---- adding ---- */
 
-struct listening {
+struct listen_request {
     struct zkt_client *client;
     struct zkt_handle *handle; /* NULL: the client's */
     enum zkt_listener_kind kind;
@@ -73,11 +76,11 @@ struct listening {
 
 static void add_listener(void *user)
 {
-    struct listening *wish = user;
-    struct zkt_client *client = wish->client;
-    struct zkt_handle *handle = zkt__handle_find(wish->handle);
+    struct listen_request *request = user;
+    struct zkt_client *client = request->client;
+    struct zkt_handle *handle = zkt__handle_find(request->handle);
     struct zkt_listener *l = NULL;
-    if (wish->fn != NULL && (wish->handle == NULL || handle != NULL)) {
+    if (request->fn != NULL && (request->handle == NULL || handle != NULL)) {
         l = zkt__alloc_zero(client->allocator, 1, sizeof(*l));
     }
     if (l == NULL) {
@@ -88,13 +91,13 @@ static void add_listener(void *user)
         zkt__release(client->allocator, l);
         return;
     }
-    l->kind = wish->kind;
-    l->index = wish->index;
+    l->kind = request->kind;
+    l->index = request->index;
     l->handle = handle;
-    l->thunk = wish->thunk;
-    l->fn = wish->fn;
-    l->user = wish->user;
-    wish->id = l->id;
+    l->thunk = request->thunk;
+    l->fn = request->fn;
+    l->user = request->user;
+    request->id = l->id;
     zkt__list_append(handle != NULL ? &handle->instance->listeners
                                     : &client->status_listeners,
                      &l->node);
@@ -104,18 +107,18 @@ static void add_listener(void *user)
     if (l->kind == ZKT_LISTEN_STATE || l->kind == ZKT_LISTEN_FIELD) {
         zkt__list_append(&client->unnotified, &l->unnotified);
     }
-    struct zkt_subscription *sub = needs(l);
+    struct zkt_subscription *sub = subscription_for(l);
     if (sub != NULL) {
-        join(client, sub);
+        add_to_subscription(client, sub);
     }
-    zkt__client_touch(client);
+    zkt__client_wake(client);
 }
 
 static uint64_t listen(struct zkt_handle *handle, enum zkt_listener_kind kind,
                        uint32_t index, zkt_listener_thunk *thunk,
                        zkt_any_function *fn, void *user)
 {
-    struct listening wish = {
+    struct listen_request request = {
         .client = zkt__handle_client(handle),
         .handle = handle,
         .kind = kind,
@@ -124,10 +127,10 @@ static uint64_t listen(struct zkt_handle *handle, enum zkt_listener_kind kind,
         .fn = fn,
         .user = user,
     };
-    if (wish.client != NULL) {
-        zkt__client_run(wish.client, add_listener, &wish);
+    if (request.client != NULL) {
+        zkt__client_run(request.client, add_listener, &request);
     }
-    return wish.id;
+    return request.id;
 }
 
 uint64_t zkt_handle_on(struct zkt_handle *handle, uint32_t event,
@@ -177,7 +180,7 @@ uint64_t zkt_client_on_status(struct zkt_client *client,
                                                 void *user),
                               void *user)
 {
-    struct listening wish = {
+    struct listen_request request = {
         .client = client,
         .kind = ZKT_LISTEN_STATUS,
         .thunk = give_status,
@@ -185,32 +188,32 @@ uint64_t zkt_client_on_status(struct zkt_client *client,
         .user = user,
     };
     if (client != NULL) {
-        zkt__client_run(client, add_listener, &wish);
+        zkt__client_run(client, add_listener, &request);
     }
-    return wish.id;
+    return request.id;
 }
 
-struct leaving {
+struct removal_request {
     struct zkt_client *client;
     uint64_t id;
 };
 
 static void remove_listener(void *user)
 {
-    const struct leaving *leaving = user;
-    struct zkt_listener *l = zkt__slots_find(&leaving->client->listeners,
-                                             leaving->id);
+    const struct removal_request *request = user;
+    struct zkt_listener *l = zkt__slots_find(&request->client->listeners,
+                                             request->id);
     if (l != NULL) {
-        kill_listener(leaving->client, l);
-        zkt__client_touch(leaving->client);
+        retire_listener(request->client, l);
+        zkt__client_wake(request->client);
     }
 }
 
 void zkt_client_off(struct zkt_client *client, uint64_t listener)
 {
-    struct leaving leaving = { client, listener };
+    struct removal_request request = { client, listener };
     if (client != NULL) {
-        zkt__client_run(client, remove_listener, &leaving);
+        zkt__client_run(client, remove_listener, &request);
     }
 }
 
@@ -242,15 +245,15 @@ void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list)
 
 /* Calls one listener with what it listens to. */
 static void notify(struct zkt_client *client,
-                   const struct zkt_client_instance *e, struct zkt_listener *l,
-                   const void *payload)
+                   const struct zkt_client_instance *instance,
+                   struct zkt_listener *l, const void *payload)
 {
     const void *value = payload;
     if (l->kind == ZKT_LISTEN_STATE) {
-        value = e->state;
+        value = instance->state;
     } else if (l->kind == ZKT_LISTEN_FIELD) {
-        value = (const char *)e->state +
-                e->actor->state->of.structs->fields[l->index].offset;
+        value = (const char *)instance->state +
+                instance->actor->state->of.structs->fields[l->index].offset;
     }
     zkt__node_unlink(&l->unnotified);
     client->depth++;
@@ -258,8 +261,8 @@ static void notify(struct zkt_client *client,
     client->depth--;
 }
 
-static bool concerns(const struct zkt_listener *l,
-                     const struct zkt_notification *notification)
+static bool is_for(const struct zkt_listener *l,
+                   const struct zkt_notification *notification)
 {
     if (l->removed) {
         return false;
@@ -282,22 +285,22 @@ static bool concerns(const struct zkt_listener *l,
 /* The last one is noted first: whoever joins meanwhile is not called. A client
  * that was closed meanwhile tells its own end and nothing else. */
 void zkt__listeners_notify(struct zkt_client *client, struct zkt_list *list,
-                           const struct zkt_client_instance *e,
+                           const struct zkt_client_instance *instance,
                            const struct zkt_notification *notification)
 {
     const struct zkt_node *last = list->head.prev;
     struct zkt_node *n = zkt__list_first(list);
     while (n != NULL) {
         struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
-        if (concerns(l, notification) &&
+        if (is_for(l, notification) &&
             (!client->close_wanted || l->kind == ZKT_LISTEN_STATUS)) {
-            notify(client, e, l, notification->payload);
+            notify(client, instance, l, notification->payload);
         }
         n = n == last ? NULL : zkt__list_after(list, n);
     }
 }
 
-/* Those who join meanwhile have their turn in the next one. */
+/* Listeners that are added meanwhile are notified in the next turn. */
 void zkt__listeners_notify_new(struct zkt_client *client)
 {
     struct zkt_list now;
@@ -310,10 +313,10 @@ void zkt__listeners_notify_new(struct zkt_client *client)
     while ((n = zkt__list_first(&now)) != NULL) {
         struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener,
                                                unnotified);
-        const struct zkt_client_instance *e = l->handle->instance;
+        const struct zkt_client_instance *instance = l->handle->instance;
         zkt__node_unlink(n);
-        if (e->known && !client->close_wanted) {
-            notify(client, e, l, NULL);
+        if (instance->known && !client->close_wanted) {
+            notify(client, instance, l, NULL);
         }
     }
 }

@@ -48,9 +48,10 @@ struct zkt_notification {
 };
 
 /** Calls the listeners of @list that @notification is for, except those that
- * are added or removed meanwhile. @e is NULL for the client's own listeners. */
+ * are added or removed meanwhile. @instance is NULL for the client's own
+ * listeners. */
 void zkt__listeners_notify(struct zkt_client *client, struct zkt_list *list,
-                           const struct zkt_client_instance *e,
+                           const struct zkt_client_instance *instance,
                            const struct zkt_notification *notification);
 /** Gives new listeners the state that is known. */
 void zkt__listeners_notify_new(struct zkt_client *client);

@@ -1,6 +1,6 @@
 /*
  * Waiting, with a time limit, until a client is connected or a state is known.
- * Each waiter is in a list, with a deadline of its own, and is checked at the
+ * Each wait is in a list, with a deadline of its own, and is checked at the
  * end of every turn. The client's own thread runs turns meanwhile; other
  * threads sleep.
  */
@@ -11,8 +11,8 @@
 #include "client/instance.h"
 
 /* Lives in the stack frame of the waiting function. */
-struct zkt_waiter {
-    struct zkt_node node; /* in client->waiters */
+struct zkt_ready_wait {
+    struct zkt_node node; /* in client->ready_waits */
     struct zkt_client *client;
     struct zkt_handle *handle; /* for its state; NULL: for the connection */
     bool is_handle;
@@ -22,12 +22,12 @@ struct zkt_waiter {
     bool over;
 };
 
-static struct zkt_waiter *from_node(struct zkt_node *node)
+static struct zkt_ready_wait *from_node(struct zkt_node *node)
 {
-    return ZKT_CONTAINER(node, struct zkt_waiter, node);
+    return ZKT_CONTAINER(node, struct zkt_ready_wait, node);
 }
 
-static enum zkt_status judge_client(const struct zkt_client *client)
+static enum zkt_status client_result(const struct zkt_client *client)
 {
     switch (client->status) {
     case ZKT_CONNECTED:
@@ -39,8 +39,8 @@ static enum zkt_status judge_client(const struct zkt_client *client)
     }
 }
 
-static enum zkt_status judge_handle(const struct zkt_client *client,
-                                    const struct zkt_handle *handle)
+static enum zkt_status handle_result(const struct zkt_client *client,
+                                     const struct zkt_handle *handle)
 {
     const struct zkt_handle *cell = zkt__handle_find(handle);
     if (cell == NULL) {
@@ -60,24 +60,24 @@ static enum zkt_status judge_handle(const struct zkt_client *client,
 }
 
 /* Returns the result of the wait, or ZKT_PENDING while it goes on. */
-static enum zkt_status judge(const struct zkt_waiter *w)
+static enum zkt_status wait_result(const struct zkt_ready_wait *w)
 {
     const struct zkt_client *client = w->client;
     if (client->close_wanted) {
         return ZKT_CLOSED;
     }
     const enum zkt_status status = w->is_handle
-                                       ? judge_handle(client, w->handle)
-                                       : judge_client(client);
+                                       ? handle_result(client, w->handle)
+                                       : client_result(client);
     return status == ZKT_PENDING && w->due <= client->core.now_ms
                ? ZKT_DEADLINE_EXCEEDED
                : status;
 }
 
-static void end_if_over(struct zkt_waiter *w)
+static void end_if_over(struct zkt_ready_wait *w)
 {
     const struct zkt_client *client = w->client;
-    w->status = judge(w);
+    w->status = wait_result(w);
     if (w->status == ZKT_PENDING) {
         return;
     }
@@ -92,39 +92,40 @@ static void end_if_over(struct zkt_waiter *w)
 /* On the client's thread. */
 static void begin(void *user)
 {
-    struct zkt_waiter *w = user;
+    struct zkt_ready_wait *w = user;
     struct zkt_client *client = w->client;
     zkt__client_clock(client);
-    w->due = w->timeout_ms < 0 ? ZKT_NEVER : zkt__later(client, w->timeout_ms);
-    zkt__list_append(&client->waiters, &w->node);
+    w->due = w->timeout_ms < 0 ? ZKT_NEVER
+                               : zkt__client_time_after(client, w->timeout_ms);
+    zkt__list_append(&client->ready_waits, &w->node);
     end_if_over(w);
     if (!w->over) {
-        zkt__client_touch(client);
+        zkt__client_wake(client);
     }
 }
 
-void zkt__waiters_tick(struct zkt_client *client)
+void zkt__ready_tick(struct zkt_client *client)
 {
-    struct zkt_node *node = zkt__list_first(&client->waiters);
+    struct zkt_node *node = zkt__list_first(&client->ready_waits);
     while (node != NULL) {
-        struct zkt_waiter *w = from_node(node);
-        node = zkt__list_after(&client->waiters, node);
+        struct zkt_ready_wait *w = from_node(node);
+        node = zkt__list_after(&client->ready_waits, node);
         end_if_over(w);
     }
 }
 
-int64_t zkt__waiters_deadline(const struct zkt_client *client)
+int64_t zkt__ready_deadline(const struct zkt_client *client)
 {
     int64_t next = ZKT_NEVER;
-    for (struct zkt_node *n = zkt__list_first(&client->waiters); n != NULL;
-         n = zkt__list_after(&client->waiters, n)) {
+    for (struct zkt_node *n = zkt__list_first(&client->ready_waits); n != NULL;
+         n = zkt__list_after(&client->ready_waits, n)) {
         const int64_t due = from_node(n)->due;
         next = due < next ? due : next;
     }
     return next;
 }
 
-static enum zkt_status wait_for(struct zkt_waiter *w)
+static enum zkt_status wait_for(struct zkt_ready_wait *w)
 {
     struct zkt_client *client = w->client;
     w->status = ZKT_CLOSED; /* unless it begins */
@@ -138,7 +139,7 @@ static enum zkt_status wait_for(struct zkt_waiter *w)
     }
     if (w->timeout_ms == 0) { /* that is no waiting */
         w->due = client->core.now_ms;
-        return judge(w);
+        return wait_result(w);
     }
     if (!zkt__client_may_poll(client)) {
         return ZKT_FAILED_PRECONDITION;
@@ -155,13 +156,13 @@ static enum zkt_status wait_for(struct zkt_waiter *w)
 
 enum zkt_status zkt_client_ready(struct zkt_client *client, int timeout_ms)
 {
-    struct zkt_waiter w = { .client = client, .timeout_ms = timeout_ms };
+    struct zkt_ready_wait w = { .client = client, .timeout_ms = timeout_ms };
     return client != NULL ? wait_for(&w) : ZKT_CLOSED;
 }
 
 enum zkt_status zkt_handle_ready(struct zkt_handle *handle, int timeout_ms)
 {
-    struct zkt_waiter w = {
+    struct zkt_ready_wait w = {
         .client = zkt__handle_client(handle),
         .handle = handle,
         .is_handle = true,

@@ -7,8 +7,8 @@
 struct zkt_client;
 
 /** Ends the waits that are over; runs at the end of every turn. */
-void zkt__waiters_tick(struct zkt_client *client);
+void zkt__ready_tick(struct zkt_client *client);
 /** The first timeout of a wait; ZKT_NEVER if there is none. */
-int64_t zkt__waiters_deadline(const struct zkt_client *client);
+int64_t zkt__ready_deadline(const struct zkt_client *client);
 
 #endif

@@ -19,8 +19,8 @@ enum {
 };
 
 void zkt__client_report(struct zkt_client *client,
-                        struct zkt_client_instance *e, enum zkt_status status,
-                        const char *format, ...)
+                        struct zkt_client_instance *instance,
+                        enum zkt_status status, const char *format, ...)
 {
     char text[REPORT_MAX];
     va_list arguments;
@@ -32,8 +32,10 @@ void zkt__client_report(struct zkt_client *client,
                                                    .payload = &reply };
     client->stats.errors++;
     zkt__client_log(client, ZKT_LOG_ERROR, "%.*s \"%.*s\": %s",
-                    ZKT_ARG(e->actor->name), ZKT_ARG(e->id), text);
-    zkt__listeners_notify(client, &e->listeners, e, &notification);
+                    ZKT_ARG(instance->actor->name), ZKT_ARG(instance->id),
+                    text);
+    zkt__listeners_notify(client, &instance->listeners, instance,
+                          &notification);
 }
 
 void zkt__client_tolerate(const struct zkt_client *client,
@@ -77,16 +79,16 @@ static void receive_welcome(struct zkt_client *client,
 static void receive_sub_error(struct zkt_client *client,
                               const struct zkt_envelope *message)
 {
-    struct zkt_client_instance *e = NULL;
+    struct zkt_client_instance *instance = NULL;
     if (message->actor.data != NULL && message->actor_id.data != NULL) {
-        e = zkt__client_instance_find(client, message->actor,
-                                      message->actor_id);
+        instance = zkt__client_instance_find(client, message->actor,
+                                             message->actor_id);
     }
-    if (e != NULL) {
-        const bool live = zkt__subscription_is_live(&e->of_state) ||
-                          zkt__subscription_is_live(&e->of_events);
-        zkt__subscriptions_refused(client, e, zkt__error_code(message));
-        zkt__client_report(client, e, zkt__error_code(message),
+    if (instance != NULL) {
+        const bool live = zkt__subscription_is_live(&instance->of_state) ||
+                          zkt__subscription_is_live(&instance->of_events);
+        zkt__subscriptions_refused(client, instance, zkt__error_code(message));
+        zkt__client_report(client, instance, zkt__error_code(message),
                            "the subscription %s: %.*s",
                            live ? "has ended" : "was refused",
                            ZKT_ARG(or_empty(message->error)));

@@ -24,9 +24,10 @@ void zkt__client_tolerate(const struct zkt_client *client,
  * statistics. */
 void zkt__count_ignored(struct zkt_client *client,
                         const struct zkt_reader *reader);
-/** Reports an error to the error listeners of @e and to the log. */
+/** Reports an error to the error listeners of @instance and to the log. */
 void zkt__client_report(struct zkt_client *client,
-                        struct zkt_client_instance *e, enum zkt_status status,
-                        const char *format, ...) ZKT_PRINTF(4, 5);
+                        struct zkt_client_instance *instance,
+                        enum zkt_status status, const char *format, ...)
+    ZKT_PRINTF(4, 5);
 
 #endif

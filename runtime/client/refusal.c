@@ -73,43 +73,43 @@ static void copy_text(char to[ZKT_REFUSAL_TEXT], struct zkt_str text)
     to[len] = '\0';
 }
 
-void zkt__refusal_note(struct zkt_client *client, enum zkt_status status,
-                       unsigned code, struct zkt_str text)
+void zkt__refusal_set(struct zkt_client *client, enum zkt_status status,
+                      unsigned code, struct zkt_str text)
 {
-    if (client->verdict.status == ZKT_OK) {
-        client->verdict.status = status;
-        client->verdict.code = (int)code;
-        copy_text(client->verdict.text, text);
+    if (client->end_reason.status == ZKT_OK) {
+        client->end_reason.status = status;
+        client->end_reason.code = (int)code;
+        copy_text(client->end_reason.text, text);
     }
 }
 
-void zkt__refusal_note_peer(struct zkt_client *client, unsigned code,
-                            struct zkt_str text)
+void zkt__refusal_set_peer(struct zkt_client *client, unsigned code,
+                           struct zkt_str text)
 {
-    zkt__refusal_note(
-        client, code < 1000 ? status_of_http(code) : status_of_close(code),
-        code, text);
+    zkt__refusal_set(client,
+                     code < 1000 ? status_of_http(code) : status_of_close(code),
+                     code, text);
 }
 
 void zkt__refusal_print(const struct zkt_client *client, const char *reason,
                         char text[ZKT_REFUSAL_LINE])
 {
-    const struct zkt_refusal *verdict = &client->verdict;
-    if (verdict->code == 0) {
+    const struct zkt_refusal *end_reason = &client->end_reason;
+    if (end_reason->code == 0) {
         snprintf(text, ZKT_REFUSAL_LINE, "%s", reason);
     } else {
-        snprintf(text, ZKT_REFUSAL_LINE, "%s: %d%s%s", reason, verdict->code,
-                 verdict->text[0] != '\0' ? " " : "", verdict->text);
+        snprintf(text, ZKT_REFUSAL_LINE, "%s: %d%s%s", reason, end_reason->code,
+                 end_reason->text[0] != '\0' ? " " : "", end_reason->text);
     }
 }
 
-void zkt__refusal_settle(struct zkt_client *client, bool was_open,
+void zkt__refusal_finish(struct zkt_client *client, bool was_open,
                          const char *reason)
 {
-    zkt__refusal_note(client, ZKT_UNAVAILABLE, was_open ? 1006 : 0,
-                      zkt_cstr(reason));
-    client->refusal = client->verdict;
-    client->verdict = (struct zkt_refusal){ .status = ZKT_OK };
+    zkt__refusal_set(client, ZKT_UNAVAILABLE, was_open ? 1006 : 0,
+                     zkt_cstr(reason));
+    client->refusal = client->end_reason;
+    client->end_reason = (struct zkt_refusal){ .status = ZKT_OK };
 }
 
 struct question {

@@ -11,17 +11,17 @@
 #define ZKT_REFUSAL_LINE (ZKT_REFUSAL_TEXT + 96)
 
 /** Sets the reason for the end of the connection, unless it is set. */
-void zkt__refusal_note(struct zkt_client *client, enum zkt_status status,
-                       unsigned code, struct zkt_str text);
+void zkt__refusal_set(struct zkt_client *client, enum zkt_status status,
+                      unsigned code, struct zkt_str text);
 /** The same with an HTTP status or a close code of the peer. */
-void zkt__refusal_note_peer(struct zkt_client *client, unsigned code,
-                            struct zkt_str text);
+void zkt__refusal_set_peer(struct zkt_client *client, unsigned code,
+                           struct zkt_str text);
 /** Writes a line for the log: @reason, and the code and text of the peer. */
 void zkt__refusal_print(const struct zkt_client *client, const char *reason,
                         char text[ZKT_REFUSAL_LINE]);
 /** The connection has ended: makes its reason, or else @reason, the client's
  * refusal. */
-void zkt__refusal_settle(struct zkt_client *client, bool was_open,
+void zkt__refusal_finish(struct zkt_client *client, bool was_open,
                          const char *reason);
 
 #endif

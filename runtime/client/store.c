@@ -13,7 +13,7 @@
 const void *zkt_handle_snapshot(const struct zkt_handle *handle)
 {
     const struct zkt_client *client = zkt__handle_client(handle);
-    if (client == NULL || !zkt__client_may_look(client)) {
+    if (client == NULL || !zkt__client_may_read(client)) {
         return NULL;
     }
     const struct zkt_handle *cell = zkt__handle_find(handle);
@@ -24,14 +24,14 @@ const void *zkt_handle_snapshot(const struct zkt_handle *handle)
 
 /* A snapshot or patch does not fit. */
 static void on_mismatch(struct zkt_client *client,
-                        struct zkt_client_instance *e)
+                        struct zkt_client_instance *instance)
 {
     client->stats.mismatches++;
-    zkt__subscription_step(client, &e->of_state, ZKT_SUB_ON_MISMATCH);
+    zkt__subscription_step(client, &instance->of_state, ZKT_SUB_ON_MISMATCH);
 }
 
-static void note_changed(const struct zkt_type *type, const char *before,
-                         const char *after, uint64_t *fields)
+static void mark_changed_fields(const struct zkt_type *type, const char *before,
+                                const char *after, uint64_t *fields)
 {
     const struct zkt_struct_info *info = type->of.structs;
     for (uint32_t i = 0; i < info->count; i++) {
@@ -44,9 +44,10 @@ static void note_changed(const struct zkt_type *type, const char *before,
 }
 
 static void receive_snapshot(struct zkt_client *client,
-                             struct zkt_client_instance *e, struct zkt_str json)
+                             struct zkt_client_instance *instance,
+                             struct zkt_str json)
 {
-    const struct zkt_type *type = e->actor->state;
+    const struct zkt_type *type = instance->actor->state;
     uint64_t fields[ZKT_FIELDS_MAX / 64] = { 0 };
     struct zkt_issues issues;
     zkt__issues_init(&issues, &client->arena, NULL);
@@ -63,44 +64,47 @@ static void receive_snapshot(struct zkt_client *client,
     const bool good = type->decode(&reader, type, decoded);
     zkt__count_ignored(client, &reader);
     if (!good) {
-        on_mismatch(client, e);
+        on_mismatch(client, instance);
         return;
     }
     if (!zkt__value_copy(&client->store, type, owned, decoded)) {
         zkt__client_lost(client, "out of memory");
         return;
     }
-    note_changed(type, e->state, owned, fields);
-    zkt__value_release(&client->store, type, e->state);
-    memcpy(e->state, owned, type->size);
-    const struct zkt_notification notification = { .kind = ZKT_LISTEN_STATE,
-                                                   .fields = e->known ? fields
-                                                                      : NULL };
-    e->known = true;
-    zkt__subscription_step(client, &e->of_state, ZKT_SUB_ON_SNAPSHOT);
+    mark_changed_fields(type, instance->state, owned, fields);
+    zkt__value_release(&client->store, type, instance->state);
+    memcpy(instance->state, owned, type->size);
+    const struct zkt_notification notification = {
+        .kind = ZKT_LISTEN_STATE, .fields = instance->known ? fields : NULL
+    };
+    instance->known = true;
+    zkt__subscription_step(client, &instance->of_state, ZKT_SUB_ON_SNAPSHOT);
     client->stats.snapshots++;
-    zkt__listeners_notify(client, &e->listeners, e, &notification);
+    zkt__listeners_notify(client, &instance->listeners, instance,
+                          &notification);
 }
 
-static void note_field(void *user, uint32_t field)
+static void mark_field(void *user, uint32_t field)
 {
     uint64_t *fields = user;
     fields[field / 64] |= (uint64_t)1 << field % 64;
 }
 
 static void receive_patch(struct zkt_client *client,
-                          struct zkt_client_instance *e, struct zkt_str json)
+                          struct zkt_client_instance *instance,
+                          struct zkt_str json)
 {
     uint64_t fields[ZKT_FIELDS_MAX / 64] = { 0 };
     struct zkt_issues issues;
     zkt__issues_init(&issues, &client->arena, NULL);
     struct zkt_journal journal;
     struct zkt_reader reader;
-    if (!e->known || !zkt__subscription_is_live(&e->of_state)) {
+    if (!instance->known || !zkt__subscription_is_live(&instance->of_state)) {
         return; /* a snapshot is on its way */
     }
     if (!zkt__journal_begin(&journal, &client->store, &client->arena, &issues,
-                            e->actor->state, e->state, UINT32_MAX)) {
+                            instance->actor->state, instance->state,
+                            UINT32_MAX)) {
         zkt__client_lost(client, "out of memory");
         return;
     }
@@ -117,19 +121,20 @@ static void receive_patch(struct zkt_client *client,
     case ZKT_PATCH_APPLIED:
         break;
     case ZKT_PATCH_MISMATCH:
-        on_mismatch(client, e);
+        on_mismatch(client, instance);
         return;
     case ZKT_PATCH_NO_MEMORY:
         zkt__client_lost(client, "out of memory");
         return;
     }
-    zkt__subscription_step(client, &e->of_state, ZKT_SUB_ON_PATCHED);
+    zkt__subscription_step(client, &instance->of_state, ZKT_SUB_ON_PATCHED);
     client->stats.patches++;
-    zkt__journal_changed_fields(&journal, note_field, fields);
+    zkt__journal_changed_fields(&journal, mark_field, fields);
     zkt__journal_commit(&journal);
     const struct zkt_notification notification = { .kind = ZKT_LISTEN_STATE,
                                                    .fields = fields };
-    zkt__listeners_notify(client, &e->listeners, e, &notification);
+    zkt__listeners_notify(client, &instance->listeners, instance,
+                          &notification);
 }
 
 /* The payload of an event in the message's memory, or NULL: no fit. */
@@ -152,25 +157,25 @@ static void *decode_payload(struct zkt_client *client,
 }
 
 static void receive_event(struct zkt_client *client,
-                          struct zkt_client_instance *e,
+                          struct zkt_client_instance *instance,
                           const struct zkt_envelope *message)
 {
     uint32_t index = 0;
-    while (index < e->actor->event_count &&
-           !zkt_str_eq(e->actor->events[index].name, message->event)) {
+    while (index < instance->actor->event_count &&
+           !zkt_str_eq(instance->actor->events[index].name, message->event)) {
         index++;
     }
-    if (index == e->actor->event_count) {
+    if (index == instance->actor->event_count) {
         client->stats.unknown_events++; /* a newer server's */
         return;
     }
-    const struct zkt_type *type = e->actor->events[index].payload;
+    const struct zkt_type *type = instance->actor->events[index].payload;
     void *payload = NULL;
     if (type != NULL) {
         payload = decode_payload(client, type, message->payload);
         if (payload == NULL) {
             client->stats.mismatches++;
-            zkt__client_report(client, e, ZKT_INTERNAL,
+            zkt__client_report(client, instance, ZKT_INTERNAL,
                                "an event %.*s does not fit the schema",
                                ZKT_ARG(message->event));
             return;
@@ -179,31 +184,33 @@ static void receive_event(struct zkt_client *client,
     const struct zkt_notification notification = { .kind = ZKT_LISTEN_EVENT,
                                                    .event = index,
                                                    .payload = payload };
-    zkt__subscription_step(client, &e->of_events, ZKT_SUB_ON_SNAPSHOT);
+    zkt__subscription_step(client, &instance->of_events, ZKT_SUB_ON_SNAPSHOT);
     client->stats.events++;
-    zkt__listeners_notify(client, &e->listeners, e, &notification);
+    zkt__listeners_notify(client, &instance->listeners, instance,
+                          &notification);
 }
 
 void zkt__store_receive(struct zkt_client *client,
                         const struct zkt_envelope *message)
 {
-    struct zkt_client_instance *e = NULL;
+    struct zkt_client_instance *instance = NULL;
     if (message->actor.data != NULL && message->actor_id.data != NULL) {
-        e = zkt__client_instance_find(client, message->actor,
-                                      message->actor_id);
+        instance = zkt__client_instance_find(client, message->actor,
+                                             message->actor_id);
     }
-    if (e == NULL) {
+    if (instance == NULL) {
         return; /* of an instance that was let go of meanwhile */
     }
     if (message->type == ZKT_MESSAGE_STATE_SNAPSHOT &&
-        e->of_state.state != ZKT_SUB_OFF && message->state.data != NULL) {
-        receive_snapshot(client, e, message->state);
+        instance->of_state.state != ZKT_SUB_OFF &&
+        message->state.data != NULL) {
+        receive_snapshot(client, instance, message->state);
     } else if (message->type == ZKT_MESSAGE_STATE_PATCH &&
                message->patches.data != NULL) {
-        receive_patch(client, e, message->patches);
+        receive_patch(client, instance, message->patches);
     } else if (message->type == ZKT_MESSAGE_EVENT &&
                message->event.data != NULL) {
-        receive_event(client, e, message);
+        receive_event(client, instance, message);
     }
 }
 
@@ -211,17 +218,17 @@ void zkt__store_receive(struct zkt_client *client,
 
 /* What nobody listens to, or has a handle to, goes; with a connection it has
  * just been unsubscribed. */
-static void settle_instance(struct zkt_client *client,
-                            struct zkt_client_instance *e)
+static void release_if_unused(struct zkt_client *client,
+                              struct zkt_client_instance *instance)
 {
-    zkt__subscription_drop(client, &e->of_state);
-    zkt__subscription_drop(client, &e->of_events);
-    if (e->handles == 0) {
-        zkt__client_instance_free(client, e);
+    zkt__subscription_drop(client, &instance->of_state);
+    zkt__subscription_drop(client, &instance->of_events);
+    if (instance->handles == 0) {
+        zkt__client_instance_free(client, instance);
     }
 }
 
-bool zkt__store_is_unsettled(const struct zkt_client *client)
+bool zkt__store_has_work(const struct zkt_client *client)
 {
     return !zkt__list_empty(&client->dirty) ||
            !zkt__list_empty(&client->removed) ||
@@ -229,7 +236,7 @@ bool zkt__store_is_unsettled(const struct zkt_client *client)
            (zkt__client_is_open(client) && !zkt__list_empty(&client->unsent));
 }
 
-void zkt__store_settle(struct zkt_client *client)
+void zkt__store_end_turn(struct zkt_client *client)
 {
     struct zkt_node *n;
     if (client->depth > 0) {
@@ -240,8 +247,8 @@ void zkt__store_settle(struct zkt_client *client)
     zkt__unsent_flush(client);
     while ((n = zkt__list_first(&client->dirty)) != NULL) {
         zkt__node_unlink(n);
-        settle_instance(client,
-                        ZKT_CONTAINER(n, struct zkt_client_instance, dirty));
+        release_if_unused(client,
+                          ZKT_CONTAINER(n, struct zkt_client_instance, dirty));
     }
 }
 
@@ -249,10 +256,10 @@ void zkt__store_free(struct zkt_client *client)
 {
     struct zkt_node *n;
     while ((n = zkt__list_first(&client->instances)) != NULL) {
-        struct zkt_client_instance *e = ZKT_CONTAINER(
+        struct zkt_client_instance *instance = ZKT_CONTAINER(
             n, struct zkt_client_instance, node);
-        zkt__listeners_free(client, &e->listeners);
-        zkt__client_instance_free(client, e);
+        zkt__listeners_free(client, &instance->listeners);
+        zkt__client_instance_free(client, instance);
     }
     zkt__client_instances_finish(client);
     zkt__listeners_free(client, &client->status_listeners);

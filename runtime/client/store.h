@@ -14,10 +14,10 @@ struct zkt_envelope;
 /** Handles a snapshot, a patch or an event. */
 void zkt__store_receive(struct zkt_client *client,
                         const struct zkt_envelope *message);
-/** Returns true if zkt__store_settle has work to do. */
-bool zkt__store_is_unsettled(const struct zkt_client *client);
+/** Returns true if zkt__store_end_turn has work to do. */
+bool zkt__store_has_work(const struct zkt_client *client);
 /** Notifies new listeners, sends queued messages, frees unused instances. */
-void zkt__store_settle(struct zkt_client *client);
+void zkt__store_end_turn(struct zkt_client *client);
 void zkt__store_free(struct zkt_client *client);
 
 #endif

@@ -7,14 +7,14 @@
 #include "client/receive.h"
 
 enum action {
-    IGNORE, /* the state stays */
-    MOVE,   /* the state changes, and no more */
-    QUEUE,  /* it has its turn to be sent */
-    ASK,    /* sends that it is wanted */
-    LEAVE,  /* sends that it is not; what was known grows stale */
-    FORGET, /* what was known is void */
+    IGNORE,      /* the state stays */
+    MOVE,        /* the state changes, and no more */
+    QUEUE,       /* it has its turn to be sent */
+    SUBSCRIBE,   /* sends that it is wanted */
+    UNSUBSCRIBE, /* sends that it is not; what was known grows stale */
+    INVALIDATE,  /* what was known is void */
     BACK_OFF,
-    GIVE_UP /* as FORGET, and listeners for errors are told */
+    GIVE_UP /* as INVALIDATE, and listeners for errors are told */
 };
 
 struct step {
@@ -27,73 +27,73 @@ struct step {
 
 static const struct step table[ZKT_SUB_STATE_COUNT][ZKT_SUB_EVENT_COUNT] = {
     STATE(OFF) = {
-        ON(JOINED)   = { QUEUE,    TO(OFF) },
-        ON(WANTED)   = { ASK,      TO(ASKED) },
-        ON(UNWANTED) = { FORGET,   TO(OFF) },
+        ON(JOINED)   = { QUEUE,       TO(OFF) },
+        ON(WANTED)   = { SUBSCRIBE,   TO(ASKED) },
+        ON(UNWANTED) = { INVALIDATE,  TO(OFF) },
     },
     STATE(ASKED) = {
-        ON(JOINED)   = { QUEUE,    TO(ASKED) },
-        ON(LEFT)     = { QUEUE,    TO(ASKED) },
-        ON(UNWANTED) = { LEAVE,    TO(OFF) },
-        ON(LOST)     = { MOVE,     TO(OFF) },
-        ON(SNAPSHOT) = { MOVE,     TO(LIVE) },
-        ON(MISMATCH) = { ASK,      TO(FETCHING) },
-        ON(REFUSED)  = { BACK_OFF, TO(WAITING) },
-        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+        ON(JOINED)   = { QUEUE,       TO(ASKED) },
+        ON(LEFT)     = { QUEUE,       TO(ASKED) },
+        ON(UNWANTED) = { UNSUBSCRIBE, TO(OFF) },
+        ON(LOST)     = { MOVE,        TO(OFF) },
+        ON(SNAPSHOT) = { MOVE,        TO(LIVE) },
+        ON(MISMATCH) = { SUBSCRIBE,   TO(FETCHING) },
+        ON(REFUSED)  = { BACK_OFF,    TO(WAITING) },
+        ON(DENIED)   = { INVALIDATE,  TO(CLOSED) },
     },
     STATE(LIVE) = {
-        ON(JOINED)   = { QUEUE,    TO(LIVE) },
-        ON(LEFT)     = { QUEUE,    TO(LIVE) },
-        ON(UNWANTED) = { LEAVE,    TO(OFF) },
-        ON(LOST)     = { MOVE,     TO(OFF) },
-        ON(MISMATCH) = { ASK,      TO(FETCHING) },
-        ON(REFUSED)  = { BACK_OFF, TO(WAITING) },
-        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+        ON(JOINED)   = { QUEUE,       TO(LIVE) },
+        ON(LEFT)     = { QUEUE,       TO(LIVE) },
+        ON(UNWANTED) = { UNSUBSCRIBE, TO(OFF) },
+        ON(LOST)     = { MOVE,        TO(OFF) },
+        ON(MISMATCH) = { SUBSCRIBE,   TO(FETCHING) },
+        ON(REFUSED)  = { BACK_OFF,    TO(WAITING) },
+        ON(DENIED)   = { INVALIDATE,  TO(CLOSED) },
     },
     STATE(FETCHING) = {
-        ON(JOINED)   = { QUEUE,    TO(FETCHING) },
-        ON(LEFT)     = { QUEUE,    TO(FETCHING) },
-        ON(UNWANTED) = { LEAVE,    TO(OFF) },
-        ON(LOST)     = { MOVE,     TO(OFF) },
-        ON(SNAPSHOT) = { MOVE,     TO(RESYNCED) },
-        ON(MISMATCH) = { GIVE_UP,  TO(MISMATCHED) },
-        ON(REFUSED)  = { BACK_OFF, TO(WAITING) },
-        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+        ON(JOINED)   = { QUEUE,       TO(FETCHING) },
+        ON(LEFT)     = { QUEUE,       TO(FETCHING) },
+        ON(UNWANTED) = { UNSUBSCRIBE, TO(OFF) },
+        ON(LOST)     = { MOVE,        TO(OFF) },
+        ON(SNAPSHOT) = { MOVE,        TO(RESYNCED) },
+        ON(MISMATCH) = { GIVE_UP,     TO(MISMATCHED) },
+        ON(REFUSED)  = { BACK_OFF,    TO(WAITING) },
+        ON(DENIED)   = { INVALIDATE,  TO(CLOSED) },
     },
     STATE(RESYNCED) = {
-        ON(JOINED)   = { QUEUE,    TO(RESYNCED) },
-        ON(LEFT)     = { QUEUE,    TO(RESYNCED) },
-        ON(UNWANTED) = { LEAVE,    TO(OFF) },
-        ON(LOST)     = { MOVE,     TO(OFF) },
-        ON(PATCHED)  = { MOVE,     TO(LIVE) },
-        ON(MISMATCH) = { GIVE_UP,  TO(MISMATCHED) },
-        ON(REFUSED)  = { BACK_OFF, TO(WAITING) },
-        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+        ON(JOINED)   = { QUEUE,       TO(RESYNCED) },
+        ON(LEFT)     = { QUEUE,       TO(RESYNCED) },
+        ON(UNWANTED) = { UNSUBSCRIBE, TO(OFF) },
+        ON(LOST)     = { MOVE,        TO(OFF) },
+        ON(PATCHED)  = { MOVE,        TO(LIVE) },
+        ON(MISMATCH) = { GIVE_UP,     TO(MISMATCHED) },
+        ON(REFUSED)  = { BACK_OFF,    TO(WAITING) },
+        ON(DENIED)   = { INVALIDATE,  TO(CLOSED) },
     },
     STATE(WAITING) = {
-        ON(JOINED)   = { QUEUE,    TO(WAITING) },
-        ON(LEFT)     = { QUEUE,    TO(WAITING) },
-        ON(UNWANTED) = { FORGET,   TO(OFF) },
-        ON(LOST)     = { MOVE,     TO(OFF) },
-        ON(SNAPSHOT) = { MOVE,     TO(LIVE) },
-        ON(DENIED)   = { FORGET,   TO(CLOSED) },
-        ON(DUE)      = { ASK,      TO(ASKED) },
+        ON(JOINED)   = { QUEUE,       TO(WAITING) },
+        ON(LEFT)     = { QUEUE,       TO(WAITING) },
+        ON(UNWANTED) = { INVALIDATE,  TO(OFF) },
+        ON(LOST)     = { MOVE,        TO(OFF) },
+        ON(SNAPSHOT) = { MOVE,        TO(LIVE) },
+        ON(DENIED)   = { INVALIDATE,  TO(CLOSED) },
+        ON(DUE)      = { SUBSCRIBE,   TO(ASKED) },
     },
     STATE(CLOSED) = {
-        ON(JOINED)   = { QUEUE,    TO(OFF) },
-        ON(LEFT)     = { QUEUE,    TO(CLOSED) },
-        ON(UNWANTED) = { FORGET,   TO(OFF) },
-        ON(LOST)     = { MOVE,     TO(OFF) },
-        ON(SNAPSHOT) = { MOVE,     TO(LIVE) },
+        ON(JOINED)   = { QUEUE,       TO(OFF) },
+        ON(LEFT)     = { QUEUE,       TO(CLOSED) },
+        ON(UNWANTED) = { INVALIDATE,  TO(OFF) },
+        ON(LOST)     = { MOVE,        TO(OFF) },
+        ON(SNAPSHOT) = { MOVE,        TO(LIVE) },
     },
     STATE(MISMATCHED) = {
-        ON(JOINED)   = { QUEUE,    TO(MISMATCHED) },
-        ON(LEFT)     = { QUEUE,    TO(MISMATCHED) },
-        ON(UNWANTED) = { LEAVE,    TO(OFF) },
-        ON(LOST)     = { MOVE,     TO(OFF) },
-        ON(SNAPSHOT) = { MOVE,     TO(RESYNCED) },
-        ON(REFUSED)  = { BACK_OFF, TO(WAITING) },
-        ON(DENIED)   = { FORGET,   TO(CLOSED) },
+        ON(JOINED)   = { QUEUE,       TO(MISMATCHED) },
+        ON(LEFT)     = { QUEUE,       TO(MISMATCHED) },
+        ON(UNWANTED) = { UNSUBSCRIBE, TO(OFF) },
+        ON(LOST)     = { MOVE,        TO(OFF) },
+        ON(SNAPSHOT) = { MOVE,        TO(RESYNCED) },
+        ON(REFUSED)  = { BACK_OFF,    TO(WAITING) },
+        ON(DENIED)   = { INVALIDATE,  TO(CLOSED) },
     },
 };
 
@@ -115,19 +115,19 @@ bool zkt__subscription_is_live(const struct zkt_subscription *sub)
 static void send(struct zkt_client *client, const struct zkt_subscription *sub,
                  bool wanted)
 {
-    const struct zkt_client_instance *e = sub->instance;
+    const struct zkt_client_instance *instance = sub->instance;
     struct zkt_writer *w = zkt__client_write(client);
     enum zkt_message type = wanted ? ZKT_MESSAGE_STATE_SUB
                                    : ZKT_MESSAGE_STATE_UNSUB;
     if (sub->of_events) {
         type = wanted ? ZKT_MESSAGE_EVENT_SUB : ZKT_MESSAGE_EVENT_UNSUB;
     }
-    zkt__write_address(w, type, e->actor->name, e->id);
+    zkt__write_address(w, type, instance->actor->name, instance->id);
     ZKT_WRITE(w, "}");
     zkt__client_send(client);
 }
 
-static void forget(const struct zkt_subscription *sub)
+static void invalidate(const struct zkt_subscription *sub)
 {
     if (!sub->of_events) {
         sub->instance->known = false;
@@ -155,7 +155,7 @@ static void back_off(struct zkt_client *client, struct zkt_subscription *sub,
     struct zkt_list *list = &client->retries[level];
     int64_t due = now;
     if (level > 0) {
-        due = zkt__later(client, zkt__backoff(client, level - 1));
+        due = zkt__client_time_after(client, zkt__backoff(client, level - 1));
     }
     if (!zkt__list_empty(list)) {
         const struct zkt_timeout *last = ZKT_CONTAINER(
@@ -188,22 +188,22 @@ static void act(struct zkt_client *client, struct zkt_subscription *sub,
     case QUEUE:
         queue(client, sub);
         break;
-    case ASK:
+    case SUBSCRIBE:
         sub->asked_at = client->core.now_ms;
         send(client, sub, true);
         break;
-    case LEAVE:
-        forget(sub);
+    case UNSUBSCRIBE:
+        invalidate(sub);
         send(client, sub, false);
         break;
-    case FORGET:
-        forget(sub);
+    case INVALIDATE:
+        invalidate(sub);
         break;
     case BACK_OFF:
         back_off(client, sub, before != ZKT_SUB_ASKED);
         break;
     case GIVE_UP:
-        forget(sub);
+        invalidate(sub);
         sub->refused = ZKT_INTERNAL;
         zkt__client_report(client, sub->instance, ZKT_INTERNAL,
                            "the state does not fit the schema");
@@ -233,11 +233,11 @@ void zkt__subscription_step(struct zkt_client *client,
 
 /* ---- what has yet to be sent ---- */
 
-/* The subscription is in client->settled while it is sent, so that a connection
+/* The subscription is in client->synced while it is sent, so that a connection
  * that is lost by that queues it again with the others. */
 static void send_change(struct zkt_client *client, struct zkt_subscription *sub)
 {
-    zkt__list_append(&client->settled, &sub->unsent.node);
+    zkt__list_append(&client->synced, &sub->unsent.node);
     zkt__subscription_step(client, sub,
                            sub->listeners > 0 ? ZKT_SUB_ON_WANTED
                                               : ZKT_SUB_ON_UNWANTED);
@@ -283,8 +283,8 @@ void zkt__subscriptions_lost(struct zkt_client *client)
             zkt__subscription_step(client, sub, ZKT_SUB_ON_LOST);
         }
     }
-    while (!zkt__list_empty(&client->settled)) {
-        struct zkt_node *last = client->settled.head.prev;
+    while (!zkt__list_empty(&client->synced)) {
+        struct zkt_node *last = client->synced.head.prev;
         zkt__subscription_step(client, from_node(last), ZKT_SUB_ON_LOST);
         zkt__node_unlink(last);
         zkt__list_prepend(&client->unsent, last);
@@ -302,7 +302,7 @@ void zkt__subscription_drop(struct zkt_client *client,
 
 /* ---- refusals ---- */
 
-static bool passes(enum zkt_status status)
+static bool is_temporary(enum zkt_status status)
 {
     return status == ZKT_UNAVAILABLE || status == ZKT_RESOURCE_EXHAUSTED ||
            status == ZKT_ABORTED || status == ZKT_DEADLINE_EXCEEDED;
@@ -319,8 +319,8 @@ void zkt__subscriptions_refused(struct zkt_client *client,
     for (size_t i = 0; i < 2; i++) {
         both[i]->refused = status;
         zkt__subscription_step(client, both[i],
-                               passes(status) ? ZKT_SUB_ON_REFUSED
-                                              : ZKT_SUB_ON_DENIED);
+                               is_temporary(status) ? ZKT_SUB_ON_REFUSED
+                                                    : ZKT_SUB_ON_DENIED);
     }
 }
 

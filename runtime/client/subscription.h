@@ -68,7 +68,7 @@ enum zkt_sub_event {
  * subscription may have to change. */
 struct zkt_unsent {
     struct zkt_node node; /* in client->unsent; a subscription that has nothing
-                             to send: in client->settled */
+                             to send: in client->synced */
     bool is_call;
 };
 
