@@ -57,7 +57,7 @@ static void note_accept_error(struct zkt_server *server, int error)
         zkt__server_may_call(server, "zkt_server_accept_socket")) {
         zkt__server_log(server, ZKT_LOG_WARNING, "cannot accept for now: %s",
                         uv_strerror(error));
-        zkt__server_rest(server);
+        zkt__server_pause_accepting(server);
     }
 }
 

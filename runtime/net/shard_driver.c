@@ -95,7 +95,7 @@ bool zkt__shard_driver_take(struct zkt_shard_driver *d, int fd,
     char text[ZKT_ADDRESS_TEXT];
     int error = UV_ENOMEM;
     zkt__socket_format_address(peer, text);
-    struct zkt_endpoint *endpoint = zkt__server_receive(d->server, text);
+    struct zkt_endpoint *endpoint = zkt__server_add_connection(d->server, text);
     if (endpoint == NULL) {
         zkt__socket_close(fd);
     } else {

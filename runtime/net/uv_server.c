@@ -40,7 +40,7 @@ static void on_accept(void *user, int fd, const struct sockaddr *peer)
 {
     struct zkt_uv_server *s = user;
     if (!has_room(s)) {
-        zkt__server_reached(s->driver.server)->connections++;
+        zkt__server_limit_hits(s->driver.server)->connections++;
         zkt__socket_close(fd);
         return;
     }
@@ -239,7 +239,7 @@ static int init(struct zkt_uv_server *s, struct zkt_server *server,
     s->driver.loop.user = s;
     s->listener.source.fd = -1;
     s->listener.per_turn = zkt__server_limits(server)->accepts_per_turn;
-    s->listener.turns_full = &zkt__server_reached(server)->accepts_per_turn;
+    s->listener.turns_full = &zkt__server_limit_hits(server)->accepts_per_turn;
     s->listener.is_open = is_open;
     s->listener.on_accept = on_accept;
     s->listener.on_error = on_accept_error;

@@ -48,7 +48,7 @@ static void reject(struct worker *w, struct zkt_server *server, int fd)
 {
     zkt__socket_close(fd);
     atomic_fetch_sub(&w->sockets, 1);
-    zkt__server_turn_away(server);
+    zkt__server_cancel_admission(server);
 }
 
 static void take_accepted(struct zkt_work *work, void *owner)

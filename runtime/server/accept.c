@@ -13,23 +13,23 @@ bool zkt__server_is_open(struct zkt_server *server)
 }
 
 /* Whoever is told drops it at the end of its next turn. */
-static void make_room(struct zkt_server *server)
+static void evict_handshake(struct zkt_server *server)
 {
     struct zkt_shards *shards = server->shards;
     uint32_t shard;
-    if (zkt__admission_make_room(&shards->admission, &server->limits, &shard)) {
+    if (zkt__admission_evict(&shards->admission, &server->limits, &shard)) {
         server->host.stats.limit_hits.half_open++;
         zkt__work_wake(shards->all[shard]->host.work);
     }
 }
 
-void zkt__server_rest(struct zkt_server *server)
+void zkt__server_pause_accepting(struct zkt_server *server)
 {
     enum {
-        REST_MS = 100
+        PAUSE_MS = 100
     };
-    zkt__admission_rest(&server->shards->admission,
-                        server->core.now_ms + REST_MS);
+    zkt__admission_pause(&server->shards->admission,
+                         server->core.now_ms + PAUSE_MS);
 }
 
 bool zkt__server_admit(struct zkt_server *server)
@@ -40,20 +40,20 @@ bool zkt__server_admit(struct zkt_server *server)
     if (server->life != ZKT_LIFE_SERVING) {
         return false;
     }
-    const int64_t count = zkt__admission_enter(
+    const int64_t count = zkt__admission_add(
         admission, &server->limits, server->core.now_ms,
         &server->host.stats.limit_hits, &full);
     if (count == 0) {
         return false;
     }
     if (most > 0 && count > most + ZKT_REFUSED_MAX) {
-        zkt__admission_shake_hands(admission, NULL);
-        zkt__admission_leave(admission, NULL, false);
+        zkt__admission_end_handshake(admission, NULL);
+        zkt__admission_remove(admission, NULL, false);
         server->host.stats.limit_hits.connections++;
         return false;
     }
     if (full) {
-        make_room(server);
+        evict_handshake(server);
     }
     return true;
 }
@@ -66,44 +66,44 @@ static bool are_too_many(struct zkt_server *server)
 
 /* Counts a connection for its address, and refuses it if there are too many.
  * False: no memory. */
-static bool judge(struct zkt_server *server, struct zkt_connection *c,
-                  const char *address)
+static bool count_address(struct zkt_server *server, struct zkt_connection *c,
+                          const char *address)
 {
-    struct zkt_limit_counts *reached = &server->host.stats.limit_hits;
+    struct zkt_limit_counts *hits = &server->host.stats.limit_hits;
     struct zkt_admission *admission = &server->shards->admission;
     const int64_t most = server->limits.per_address;
-    const int64_t count = zkt__admission_knock(admission, address, &c->knock,
-                                               server->self);
+    const int64_t count = zkt__admission_count_address(
+        admission, address, &c->handshake, server->self);
     if (count == 0) {
         return false;
     }
-    c->session.peer.address = c->knock.address;
+    c->session.peer.address = c->handshake.address;
     if (are_too_many(server)) {
-        reached->connections++;
+        hits->connections++;
         zkt__connection_refuse(c, 503);
     } else if (most > 0 && count > most) {
-        reached->per_address++;
+        hits->per_address++;
         zkt__connection_refuse(c, 503);
     }
     return true;
 }
 
-void zkt__server_turn_away(struct zkt_server *server)
+void zkt__server_cancel_admission(struct zkt_server *server)
 {
-    zkt__admission_shake_hands(&server->shards->admission, NULL);
-    zkt__admission_leave(&server->shards->admission, NULL, false);
+    zkt__admission_end_handshake(&server->shards->admission, NULL);
+    zkt__admission_remove(&server->shards->admission, NULL, false);
     zkt__shards_reopen(server);
 }
 
-struct zkt_endpoint *zkt__server_receive(struct zkt_server *server,
-                                         const char *address)
+struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
+                                                const char *address)
 {
     struct zkt_connection *c = zkt__connection_new(server);
     if (c == NULL) {
-        zkt__server_turn_away(server);
+        zkt__server_cancel_admission(server);
         return NULL;
     }
-    if (!judge(server, c, address != NULL ? address : "")) {
+    if (!count_address(server, c, address != NULL ? address : "")) {
         c->endpoint.ops->detach(&c->endpoint);
         return NULL;
     }
@@ -113,8 +113,9 @@ struct zkt_endpoint *zkt__server_receive(struct zkt_server *server,
 struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
                                         const char *address)
 {
-    return zkt__server_admit(server) ? zkt__server_receive(server, address)
-                                     : NULL;
+    return zkt__server_admit(server)
+               ? zkt__server_add_connection(server, address)
+               : NULL;
 }
 
 void zkt__server_limit_connections(struct zkt_server *server, int64_t most)

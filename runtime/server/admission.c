@@ -13,9 +13,9 @@ struct zkt_address {
     zkt_handle_id id;
     uint64_t hash;
     int64_t connections, instances;
-    int64_t refs;           /* connections that may still make instances */
-    struct zkt_list knocks; /* its handshakes under way, the oldest first */
-    struct zkt_ranked busy; /* in admission->busy, by how many they are */
+    int64_t refs;               /* connections that may still make instances */
+    struct zkt_list handshakes; /* its handshakes under way, the oldest first */
+    struct zkt_ranked busy;     /* in admission->busy, by how many they are */
     size_t len;
     char text[];
 };
@@ -29,7 +29,7 @@ bool zkt__admission_init(struct zkt_admission *admission,
     zkt__slots_init(&admission->slots, allocator);
     zkt__ranking_init(&admission->busy);
     for (uint32_t shard = 0; shard < ZKT_THREADS_MAX; shard++) {
-        zkt__list_init(&admission->given_up[shard]);
+        zkt__list_init(&admission->evicted[shard]);
     }
     admission->instances_most = limits->instances_per_address > 0
                                     ? limits->instances_per_address
@@ -56,38 +56,38 @@ static bool is_too_fast(const struct zkt_admission *admission,
 }
 
 /* Under the lock. */
-static bool look(struct zkt_admission *admission,
-                 const struct zkt_limits *limits, int64_t now_ms,
-                 struct zkt_limit_counts *reached)
+static bool update_open(struct zkt_admission *admission,
+                        const struct zkt_limits *limits, int64_t now_ms,
+                        struct zkt_limit_counts *hits)
 {
     const bool full = admission->half_open >= limits->half_open &&
                       zkt__ranking_first(&admission->busy) == NULL;
     const bool fast = is_too_fast(admission, limits, now_ms);
-    const bool rests = now_ms < admission->rests_until;
-    const bool held = full || fast || rests;
-    const bool was_held = atomic_exchange(&admission->held, held);
-    if (held && !was_held) {
-        reached->half_open += full;
-        reached->accepts_per_second += fast;
+    const bool paused = now_ms < admission->paused_until;
+    const bool closed = full || fast || paused;
+    const bool was_closed = atomic_exchange(&admission->closed, closed);
+    if (closed && !was_closed) {
+        hits->half_open += full;
+        hits->accepts_per_second += fast;
     }
-    return !held;
+    return !closed;
 }
 
 bool zkt__admission_is_open(struct zkt_admission *admission,
                             const struct zkt_limits *limits, int64_t now_ms,
-                            struct zkt_limit_counts *reached)
+                            struct zkt_limit_counts *hits)
 {
     pthread_mutex_lock(&admission->lock);
-    const bool open = look(admission, limits, now_ms, reached);
+    const bool open = update_open(admission, limits, now_ms, hits);
     pthread_mutex_unlock(&admission->lock);
     return open;
 }
 
-void zkt__admission_rest(struct zkt_admission *admission, int64_t until_ms)
+void zkt__admission_pause(struct zkt_admission *admission, int64_t until_ms)
 {
     pthread_mutex_lock(&admission->lock);
-    admission->rests_until = until_ms;
-    atomic_store(&admission->held, true);
+    admission->paused_until = until_ms;
+    atomic_store(&admission->closed, true);
     pthread_mutex_unlock(&admission->lock);
 }
 
@@ -95,15 +95,15 @@ int64_t zkt__admission_due(struct zkt_admission *admission,
                            const struct zkt_limits *limits)
 {
     int64_t due = INT64_MAX;
-    if (!atomic_load(&admission->held)) {
+    if (!atomic_load(&admission->closed)) {
         return due;
     }
     pthread_mutex_lock(&admission->lock);
     if (admission->half_open < limits->half_open ||
         zkt__ranking_first(&admission->busy) != NULL) {
-        due = admission->second_ends > admission->rests_until
+        due = admission->second_ends > admission->paused_until
                   ? admission->second_ends
-                  : admission->rests_until;
+                  : admission->paused_until;
     }
     pthread_mutex_unlock(&admission->lock);
     return due;
@@ -122,12 +122,12 @@ static int64_t add(struct zkt_admission *admission,
     return atomic_fetch_add(&admission->connections, 1) + 1;
 }
 
-int64_t zkt__admission_enter(struct zkt_admission *admission,
-                             const struct zkt_limits *limits, int64_t now_ms,
-                             struct zkt_limit_counts *reached, bool *full)
+int64_t zkt__admission_add(struct zkt_admission *admission,
+                           const struct zkt_limits *limits, int64_t now_ms,
+                           struct zkt_limit_counts *hits, bool *full)
 {
     pthread_mutex_lock(&admission->lock);
-    const int64_t count = look(admission, limits, now_ms, reached)
+    const int64_t count = update_open(admission, limits, now_ms, hits)
                               ? add(admission, limits, now_ms)
                               : 0;
     *full = admission->half_open > limits->half_open;
@@ -138,31 +138,32 @@ int64_t zkt__admission_enter(struct zkt_admission *admission,
 /* ---- handshakes ---- */
 
 /* It is none of its address's any more, nor of all. */
-static void uncount(struct zkt_admission *admission, struct zkt_knock *knock)
+static void uncount(struct zkt_admission *admission,
+                    struct zkt_handshake *handshake)
 {
     admission->half_open--;
-    zkt__node_unlink(&knock->node);
-    if (knock->address != NULL) {
-        zkt__ranking_lower(&admission->busy, &knock->address->busy);
+    zkt__node_unlink(&handshake->node);
+    if (handshake->address != NULL) {
+        zkt__ranking_lower(&admission->busy, &handshake->address->busy);
     }
 }
 
-void zkt__admission_shake_hands(struct zkt_admission *admission,
-                                struct zkt_knock *knock)
+void zkt__admission_end_handshake(struct zkt_admission *admission,
+                                  struct zkt_handshake *handshake)
 {
-    struct zkt_knock none = { 0 };
+    struct zkt_handshake none = { 0 };
     pthread_mutex_lock(&admission->lock);
-    if (knock == NULL || !knock->given_up) {
-        uncount(admission, knock != NULL ? knock : &none);
+    if (handshake == NULL || !handshake->evicted) {
+        uncount(admission, handshake != NULL ? handshake : &none);
     } else {
-        zkt__node_unlink(&knock->node); /* if it was not taken yet */
+        zkt__node_unlink(&handshake->node); /* if it was not taken yet */
     }
     pthread_mutex_unlock(&admission->lock);
 }
 
 /* The oldest handshake of the address that has most of them; of several that
  * have equally many, the one that has had so many for longest. NULL: none. */
-static struct zkt_knock *find_oldest(const struct zkt_admission *admission)
+static struct zkt_handshake *find_oldest(const struct zkt_admission *admission)
 {
     struct zkt_ranked *most = zkt__ranking_first(&admission->busy);
     if (most == NULL) {
@@ -170,8 +171,8 @@ static struct zkt_knock *find_oldest(const struct zkt_admission *admission)
     }
     const struct zkt_address *address = ZKT_CONTAINER(most, struct zkt_address,
                                                       busy);
-    return ZKT_CONTAINER(zkt__list_first(&address->knocks), struct zkt_knock,
-                         node);
+    return ZKT_CONTAINER(zkt__list_first(&address->handshakes),
+                         struct zkt_handshake, node);
 }
 
 static uint64_t bit_of(uint32_t shard)
@@ -179,45 +180,47 @@ static uint64_t bit_of(uint32_t shard)
     return (uint64_t)1 << shard;
 }
 
-static void give_up(struct zkt_admission *admission, struct zkt_knock *knock)
+static void evict(struct zkt_admission *admission,
+                  struct zkt_handshake *handshake)
 {
-    uncount(admission, knock);
-    knock->given_up = true;
-    zkt__list_append(&admission->given_up[knock->shard], &knock->node);
-    atomic_fetch_or(&admission->waiting, bit_of(knock->shard));
+    uncount(admission, handshake);
+    handshake->evicted = true;
+    zkt__list_append(&admission->evicted[handshake->shard], &handshake->node);
+    atomic_fetch_or(&admission->waiting, bit_of(handshake->shard));
 }
 
-bool zkt__admission_make_room(struct zkt_admission *admission,
-                              const struct zkt_limits *limits, uint32_t *shard)
+bool zkt__admission_evict(struct zkt_admission *admission,
+                          const struct zkt_limits *limits, uint32_t *shard)
 {
-    struct zkt_knock *oldest = NULL;
+    struct zkt_handshake *oldest = NULL;
     pthread_mutex_lock(&admission->lock);
     if (admission->half_open > limits->half_open) {
         oldest = find_oldest(admission);
     }
     if (oldest != NULL) {
         *shard = oldest->shard;
-        give_up(admission, oldest);
+        evict(admission, oldest);
     }
     pthread_mutex_unlock(&admission->lock);
     return oldest != NULL;
 }
 
-struct zkt_knock *zkt__admission_take_given_up(struct zkt_admission *admission,
-                                               uint32_t shard)
+struct zkt_handshake *zkt__admission_take_evicted(
+    struct zkt_admission *admission, uint32_t shard)
 {
-    if (!zkt__admission_waits(admission, shard)) {
+    if (!zkt__admission_has_evicted(admission, shard)) {
         return NULL;
     }
     pthread_mutex_lock(&admission->lock);
-    struct zkt_node *node = zkt__list_first(&admission->given_up[shard]);
+    struct zkt_node *node = zkt__list_first(&admission->evicted[shard]);
     if (node != NULL) {
         zkt__node_unlink(node);
     } else {
         atomic_fetch_and(&admission->waiting, ~bit_of(shard));
     }
     pthread_mutex_unlock(&admission->lock);
-    return node != NULL ? ZKT_CONTAINER(node, struct zkt_knock, node) : NULL;
+    return node != NULL ? ZKT_CONTAINER(node, struct zkt_handshake, node)
+                        : NULL;
 }
 
 /* ---- addresses ---- */
@@ -247,7 +250,7 @@ static struct zkt_address *new_address(struct zkt_admission *admission,
         return NULL;
     }
     *address = (struct zkt_address){ .hash = hash, .len = len };
-    zkt__list_init(&address->knocks);
+    zkt__list_init(&address->handshakes);
     memcpy(address->text, text, len);
     address->id = zkt__slots_add(&admission->slots, address);
     if (address->id == 0) {
@@ -291,39 +294,41 @@ static struct zkt_address *find_address(struct zkt_admission *admission,
 }
 
 /* Under the lock. */
-static int64_t add_knock(struct zkt_admission *admission,
-                         struct zkt_address *address, struct zkt_knock *knock)
+static int64_t add_handshake(struct zkt_admission *admission,
+                             struct zkt_address *address,
+                             struct zkt_handshake *handshake)
 {
     if (address == NULL) {
         return 0;
     }
-    knock->address = address;
-    zkt__list_append(&address->knocks, &knock->node);
+    handshake->address = address;
+    zkt__list_append(&address->handshakes, &handshake->node);
     zkt__ranking_raise(&admission->busy, &address->busy);
     address->refs++;
     return ++address->connections;
 }
 
-int64_t zkt__admission_knock(struct zkt_admission *admission,
-                             const char *address, struct zkt_knock *knock,
-                             uint32_t shard)
+int64_t zkt__admission_count_address(struct zkt_admission *admission,
+                                     const char *address,
+                                     struct zkt_handshake *handshake,
+                                     uint32_t shard)
 {
     char network[INET6_ADDRSTRLEN];
     const char *text = name_network(address, network);
     if (text[0] == '\0') {
         return 1;
     }
-    knock->shard = shard;
+    handshake->shard = shard;
     pthread_mutex_lock(&admission->lock);
-    const int64_t count = add_knock(admission, find_address(admission, text),
-                                    knock);
+    const int64_t count = add_handshake(
+        admission, find_address(admission, text), handshake);
     pthread_mutex_unlock(&admission->lock);
     return count;
 }
 
 /* Nothing of it is left, unless there is. */
-static void settle_address(struct zkt_admission *admission,
-                           struct zkt_address *address)
+static void release_if_unused(struct zkt_admission *admission,
+                              struct zkt_address *address)
 {
     if (address->refs == 0 && address->instances == 0) {
         zkt__index_remove(&admission->index, address->hash,
@@ -334,32 +339,32 @@ static void settle_address(struct zkt_admission *admission,
     }
 }
 
-void zkt__admission_leave(struct zkt_admission *admission,
-                          struct zkt_address *address, bool stays)
+void zkt__admission_remove(struct zkt_admission *admission,
+                           struct zkt_address *address, bool stays)
 {
     pthread_mutex_lock(&admission->lock);
     atomic_fetch_sub(&admission->connections, 1);
     if (address != NULL) {
         address->connections--;
         address->refs -= !stays;
-        settle_address(admission, address);
+        release_if_unused(admission, address);
     }
     pthread_mutex_unlock(&admission->lock);
 }
 
-void zkt__admission_forget(struct zkt_admission *admission,
-                           struct zkt_address *address)
+void zkt__admission_release(struct zkt_admission *admission,
+                            struct zkt_address *address)
 {
     if (address != NULL) {
         pthread_mutex_lock(&admission->lock);
         address->refs--;
-        settle_address(admission, address);
+        release_if_unused(admission, address);
         pthread_mutex_unlock(&admission->lock);
     }
 }
 
-bool zkt__admission_take_instance(struct zkt_admission *admission,
-                                  struct zkt_address *address)
+bool zkt__admission_charge_instance(struct zkt_admission *admission,
+                                    struct zkt_address *address)
 {
     if (address == NULL) {
         return true;
@@ -371,14 +376,14 @@ bool zkt__admission_take_instance(struct zkt_admission *admission,
     return fits;
 }
 
-void zkt__admission_release_instance(struct zkt_admission *admission,
-                                     struct zkt_address *address)
+void zkt__admission_refund_instance(struct zkt_admission *admission,
+                                    struct zkt_address *address)
 {
     if (address == NULL) {
         return;
     }
     pthread_mutex_lock(&admission->lock);
     address->instances--;
-    settle_address(admission, address);
+    release_if_unused(admission, address);
     pthread_mutex_unlock(&admission->lock);
 }

@@ -27,15 +27,15 @@
 struct zkt_address;
 
 /* A handshake; embedded in the connection. All of it under the lock. */
-struct zkt_knock {
+struct zkt_handshake {
     struct zkt_node node; /* among its address's, or those to be dropped */
     struct zkt_address *address; /* NULL: none; never changes */
     uint32_t shard;
-    bool given_up; /* to be dropped, and not counted any more */
+    bool evicted; /* to be dropped, and not counted any more */
 };
 
 struct zkt_admission {
-    atomic_bool held;          /* accepting waits */
+    atomic_bool closed;        /* accepting waits */
     _Atomic(uint64_t) waiting; /* a bit for each shard that is to drop some */
     int64_t instances_most;    /* of one address */
     pthread_mutex_t lock;
@@ -44,11 +44,11 @@ struct zkt_admission {
     int64_t half_open;       /* of them, in their handshake */
     int64_t second_ends;     /* of the second that is counted in */
     int64_t in_second;       /* accepted in it */
-    int64_t rests_until;     /* the process was out of something */
+    int64_t paused_until;    /* the process was out of something */
     struct zkt_ranking busy; /* addresses, by their handshakes under way */
-    struct zkt_list given_up[ZKT_THREADS_MAX]; /* handshakes that each shard is
+    struct zkt_list evicted[ZKT_THREADS_MAX]; /* handshakes that each shard is
                                                   to drop */
-    struct zkt_slots slots;                    /* addresses */
+    struct zkt_slots slots;                   /* addresses */
     struct zkt_index index;
     struct zkt_hash_key key;
 };
@@ -60,12 +60,12 @@ bool zkt__admission_init(struct zkt_admission *admission,
                          const struct zkt_hash_key *key);
 void zkt__admission_finish(struct zkt_admission *admission);
 
-/** Whether one more may come now; counts in @reached when that ends. */
+/** Whether one more may come now; counts in @hits when that ends. */
 bool zkt__admission_is_open(struct zkt_admission *admission,
                             const struct zkt_limits *limits, int64_t now_ms,
-                            struct zkt_limit_counts *reached);
+                            struct zkt_limit_counts *hits);
 /** None may come before @until_ms. */
-void zkt__admission_rest(struct zkt_admission *admission, int64_t until_ms);
+void zkt__admission_pause(struct zkt_admission *admission, int64_t until_ms);
 /** When it may again, if it is time that it waits for; INT64_MAX. */
 int64_t zkt__admission_due(struct zkt_admission *admission,
                            const struct zkt_limits *limits);
@@ -74,9 +74,9 @@ int64_t zkt__admission_due(struct zkt_admission *admission,
  * are now, or 0 if it is not; in *@full, whether more are in their handshake
  * than half_open.
  */
-int64_t zkt__admission_enter(struct zkt_admission *admission,
-                             const struct zkt_limits *limits, int64_t now_ms,
-                             struct zkt_limit_counts *reached, bool *full);
+int64_t zkt__admission_add(struct zkt_admission *admission,
+                           const struct zkt_limits *limits, int64_t now_ms,
+                           struct zkt_limit_counts *hits, bool *full);
 /** How many there are. */
 static inline int64_t zkt__admission_count(
     const struct zkt_admission *admission)
@@ -87,55 +87,57 @@ static inline int64_t zkt__admission_count(
  * One is gone, and its address, if it was counted for one. @stays: messages of
  * it are on their way that may still make instances, and forget will follow.
  */
-void zkt__admission_leave(struct zkt_admission *admission,
-                          struct zkt_address *address, bool stays);
+void zkt__admission_remove(struct zkt_admission *admission,
+                           struct zkt_address *address, bool stays);
 /** Nothing of a connection that was gone is left. Takes NULL. */
-void zkt__admission_forget(struct zkt_admission *admission,
-                           struct zkt_address *address);
+void zkt__admission_release(struct zkt_admission *admission,
+                            struct zkt_address *address);
 
 /* ---- handshakes ---- */
 
-/** A handshake is over, in whatever way; NULL: it had not got to knock. */
-void zkt__admission_shake_hands(struct zkt_admission *admission,
-                                struct zkt_knock *knock);
+/** A handshake is over, in whatever way; NULL: it had not got to handshake. */
+void zkt__admission_end_handshake(struct zkt_admission *admission,
+                                  struct zkt_handshake *handshake);
 /**
  * Gives up a handshake if there are more than half_open of them. True: *@shard
  * has to be told.
  */
-bool zkt__admission_make_room(struct zkt_admission *admission,
-                              const struct zkt_limits *limits, uint32_t *shard);
+bool zkt__admission_evict(struct zkt_admission *admission,
+                          const struct zkt_limits *limits, uint32_t *shard);
 /** Whether a handshake of @shard was given up. */
-static inline bool zkt__admission_waits(const struct zkt_admission *admission,
-                                        uint32_t shard)
+static inline bool zkt__admission_has_evicted(
+    const struct zkt_admission *admission, uint32_t shard)
 {
     return (atomic_load(&admission->waiting) >> shard & 1) != 0;
 }
-/** The next of these, or NULL. Between this and shake_hands it is the shard's.
+/** The next of these, or NULL. Between this and zkt__admission_end_handshake it
+ * is the shard's.
  */
-struct zkt_knock *zkt__admission_take_given_up(struct zkt_admission *admission,
-                                               uint32_t shard);
+struct zkt_handshake *zkt__admission_take_evicted(
+    struct zkt_admission *admission, uint32_t shard);
 
 /* ---- addresses ---- */
 
 /**
  * Counts one more of the numeric @address, or of its network if it is of IPv6:
- * @knock, on @shard, which may be given up for another one until shake_hands,
- * and whose address is counted until it leaves. Returns how many there are of
- * it, or 0 if there is no memory. "" is no address: nothing is counted, and 1
- * returned.
+ * @handshake, on @shard, which may be given up for another one until
+ * the handshake ends, and whose address is counted until it leaves. Returns how
+ * many there are of it, or 0 if there is no memory. "" is no address: nothing
+ * is counted, and 1 returned.
  */
-int64_t zkt__admission_knock(struct zkt_admission *admission,
-                             const char *address, struct zkt_knock *knock,
-                             uint32_t shard);
+int64_t zkt__admission_count_address(struct zkt_admission *admission,
+                                     const char *address,
+                                     struct zkt_handshake *handshake,
+                                     uint32_t shard);
 
 /**
  * Charges an instance to the address of the connection that makes it. False:
  * there are as many of it as there may be. NULL is charged nothing.
  */
-bool zkt__admission_take_instance(struct zkt_admission *admission,
-                                  struct zkt_address *address);
+bool zkt__admission_charge_instance(struct zkt_admission *admission,
+                                    struct zkt_address *address);
 /** The instance has ended. Takes NULL. */
-void zkt__admission_release_instance(struct zkt_admission *admission,
-                                     struct zkt_address *address);
+void zkt__admission_refund_instance(struct zkt_admission *admission,
+                                    struct zkt_address *address);
 
 #endif

@@ -35,7 +35,8 @@ static void reach(struct zkt_connection *c, enum zkt_stage stage)
     }
     c->stage = stage;
     if (before == ZKT_STAGE_HANDSHAKE) {
-        zkt__admission_shake_hands(&server_of(c)->shards->admission, &c->knock);
+        zkt__admission_end_handshake(&server_of(c)->shards->admission,
+                                     &c->handshake);
         zkt__shards_reopen(server_of(c));
     }
 }
@@ -70,14 +71,14 @@ void zkt__connection_drop(struct zkt_connection *c)
     mark_ending(c);
 }
 
-void zkt__connections_make_room(struct zkt_server *server)
+void zkt__connections_drop_evicted(struct zkt_server *server)
 {
     struct zkt_admission *admission = &server->shards->admission;
-    struct zkt_knock *knock;
-    while ((knock = zkt__admission_take_given_up(admission, server->self)) !=
+    struct zkt_handshake *handshake;
+    while ((handshake = zkt__admission_take_evicted(admission, server->self)) !=
            NULL) {
         zkt__connection_drop(
-            ZKT_CONTAINER(knock, struct zkt_connection, knock));
+            ZKT_CONTAINER(handshake, struct zkt_connection, handshake));
     }
 }
 
@@ -257,10 +258,10 @@ static void on_close(void *user, unsigned code, const char *reason)
 
 static void on_limit(void *user, enum zkt_ws_limit limit)
 {
-    struct zkt_limit_counts *reached = &server_of(user)->host.stats.limit_hits;
-    reached->message_bytes += limit == ZKT_WS_LIMIT_MESSAGE;
-    reached->fragments += limit == ZKT_WS_LIMIT_FRAGMENTS;
-    reached->head_bytes += limit == ZKT_WS_LIMIT_HEAD;
+    struct zkt_limit_counts *hits = &server_of(user)->host.stats.limit_hits;
+    hits->message_bytes += limit == ZKT_WS_LIMIT_MESSAGE;
+    hits->fragments += limit == ZKT_WS_LIMIT_FRAGMENTS;
+    hits->head_bytes += limit == ZKT_WS_LIMIT_HEAD;
 }
 
 static const struct zkt_ws_callbacks ws_callbacks = {
@@ -488,7 +489,8 @@ static void retire(struct zkt_server *server, struct zkt_connection *c,
     zkt__ws_finish(&c->ws);
     zkt__session_finish(&server->host, &c->session);
     zkt__output_forget(c);
-    zkt__admission_leave(&server->shards->admission, c->knock.address, stays);
+    zkt__admission_remove(&server->shards->admission, c->handshake.address,
+                          stays);
 }
 
 /* What is left when its contacts have ended. */
@@ -502,7 +504,8 @@ static void finish(struct zkt_server *server, struct zkt_connection *c)
     if (zkt__node_linked(&c->all)) {
         retire(server, c, stays);
     } else if (!stays) {
-        zkt__admission_forget(&server->shards->admission, c->knock.address);
+        zkt__admission_release(&server->shards->admission,
+                               c->handshake.address);
     }
     if (!stays) {
         zkt__release(server->allocator, c);

@@ -48,7 +48,7 @@ struct zkt_connection {
     struct zkt_node bloated; /* in server->bloated: far too much waits */
     uint64_t bloated_in;     /* the turn in which that began */
     size_t unsent;           /* bytes of output that are counted */
-    struct zkt_knock knock;  /* its handshake, and its address */
+    struct zkt_handshake handshake; /* its handshake, and its address */
     uint32_t protocol_errors;
     enum zkt_stage stage : 8;
     bool input_ended; /* the peer will send no more */
@@ -65,7 +65,7 @@ void zkt__connection_refuse(struct zkt_connection *c, int status);
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason);
 /** Drops those whose handshake was given up for others'. */
-void zkt__connections_make_room(struct zkt_server *server);
+void zkt__connections_drop_evicted(struct zkt_server *server);
 /** Goes on with bytes that have arrived, in rounds, while the budget lasts. */
 void zkt__connections_go_on(struct zkt_server *server);
 /** Ends it at once, whatever is queued. */

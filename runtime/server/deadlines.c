@@ -153,15 +153,15 @@ void zkt__deadline_heard(struct zkt_connection *c)
 /* The time of a message is over, unless it was we who did not read. */
 static void judge_message(struct zkt_connection *c)
 {
-    struct zkt_limit_counts *reached = &server_of(c)->host.stats.limit_hits;
+    struct zkt_limit_counts *hits = &server_of(c)->host.stats.limit_hits;
     size_t memory;
     const size_t partial = zkt__ws_partial(&c->ws, &memory);
     if (c->deadlines.paused) {
         begin_message(c, partial);
         return;
     }
-    reached->message_ms++;
-    reached->progress_rate += partial > 1;
+    hits->message_ms++;
+    hits->progress_rate += partial > 1;
     zkt__connection_close(c, 1013, "too slow");
 }
 
@@ -203,22 +203,22 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
 
 static void judge_output(struct zkt_connection *c)
 {
-    struct zkt_limit_counts *reached = &server_of(c)->host.stats.limit_hits;
+    struct zkt_limit_counts *hits = &server_of(c)->host.stats.limit_hits;
     /* A placeholder waits for us. */
     if (zkt__session_awaits_snapshot(&c->session)) {
         zkt__deadline_output_begin(c);
         return;
     }
-    reached->output_stuck_ms++;
-    reached->progress_rate += c->deadlines.output.done > 0;
+    hits->output_stuck_ms++;
+    hits->progress_rate += c->deadlines.output.done > 0;
     zkt__connection_close(c, 1013, "too slow");
 }
 
 /* ---- the end ---- */
 
-static void drop(struct zkt_connection *c, uint64_t *reached)
+static void drop(struct zkt_connection *c, uint64_t *hits)
 {
-    (*reached)++;
+    (*hits)++;
     zkt__connection_drop(c);
 }
 
@@ -234,10 +234,10 @@ static void judge_pong(struct zkt_connection *c)
 
 static void expire(struct zkt_connection *c, enum zkt_deadline row)
 {
-    struct zkt_limit_counts *reached = &server_of(c)->host.stats.limit_hits;
+    struct zkt_limit_counts *hits = &server_of(c)->host.stats.limit_hits;
     switch (row) {
     case ZKT_DEADLINE_HANDSHAKE:
-        drop(c, &reached->handshake_ms);
+        drop(c, &hits->handshake_ms);
         break;
     case ZKT_DEADLINE_MESSAGE:
         judge_message(c);
@@ -246,12 +246,12 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
         judge_output(c);
         break;
     case ZKT_DEADLINE_EXCESS:
-        reached->output_hard++;
-        reached->output_hard_ms++;
+        hits->output_hard++;
+        hits->output_hard_ms++;
         zkt__connection_close(c, 1013, "too slow");
         break;
     case ZKT_DEADLINE_SILENCE:
-        reached->ping_after_ms++;
+        hits->ping_after_ms++;
         zkt__ws_ping(&c->ws);
         zkt__deadline_begin(c, ZKT_DEADLINE_PONG);
         break;
@@ -259,7 +259,7 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
         judge_pong(c);
         break;
     case ZKT_DEADLINE_CLOSING:
-        drop(c, &reached->close_ms);
+        drop(c, &hits->close_ms);
         break;
     case ZKT_DEADLINE_COUNT:
         break;

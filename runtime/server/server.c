@@ -75,7 +75,7 @@ void zkt__server_change_thread(struct zkt_server *server)
     zkt__affinity_unbind(&server->owner);
 }
 
-struct zkt_limit_counts *zkt__server_reached(struct zkt_server *server)
+struct zkt_limit_counts *zkt__server_limit_hits(struct zkt_server *server)
 {
     return &server->host.stats.limit_hits;
 }
@@ -139,16 +139,16 @@ static struct zkt_server *server_of(struct zkt_host *host)
 static bool charge(struct zkt_host *host, void *address)
 {
     struct zkt_server *server = server_of(host);
-    const bool good = zkt__admission_take_instance(&server->shards->admission,
-                                                   address);
+    const bool good = zkt__admission_charge_instance(&server->shards->admission,
+                                                     address);
     host->stats.limit_hits.instances_per_address += !good;
     return good;
 }
 
 static void refund(struct zkt_host *host, void *address)
 {
-    zkt__admission_release_instance(&server_of(host)->shards->admission,
-                                    address);
+    zkt__admission_refund_instance(&server_of(host)->shards->admission,
+                                   address);
 }
 
 /* Both sides of the seam, on what they stand on. Returns false if there is no

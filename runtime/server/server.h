@@ -54,7 +54,7 @@ bool zkt__server_is_running(const struct zkt_server *server);
 bool zkt__server_is_open(struct zkt_server *server);
 
 /** Accepting has failed for want of something: it is not open for a while. */
-void zkt__server_rest(struct zkt_server *server);
+void zkt__server_pause_accepting(struct zkt_server *server);
 
 /* So many connections over the limit are told that they are refused. */
 #define ZKT_REFUSED_MAX 32
@@ -63,7 +63,7 @@ void zkt__server_rest(struct zkt_server *server);
 void zkt__server_limit_connections(struct zkt_server *server, int64_t most);
 
 /** What counts how often limits are reached, for those that a driver keeps. */
-struct zkt_limit_counts *zkt__server_reached(struct zkt_server *server);
+struct zkt_limit_counts *zkt__server_limit_hits(struct zkt_server *server);
 
 /**
  * A new connection, in its WebSocket handshake. @address is the peer's
@@ -76,18 +76,19 @@ struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
 /**
  * The two halves of accept, for a driver that accepts on one thread and hands
  * the socket to another. False: a limit is reached. If it is true, one call of
- * receive or of turn_away has to follow, on any shard of the server.
+ * add_connection or of cancel_admission has to follow, on any shard of the
+ * server.
  */
 bool zkt__server_admit(struct zkt_server *server);
-struct zkt_endpoint *zkt__server_receive(struct zkt_server *server,
-                                         const char *address);
+struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
+                                                const char *address);
 /**
  * Everything was sent on a connection that closes, and the driver waits for the
  * peer to close, too: when close_ms have passed, the endpoint is aborted.
  */
 void zkt__server_await_close(struct zkt_endpoint *endpoint);
 /** Instead of receive, for a socket that is lost between the two. */
-void zkt__server_turn_away(struct zkt_server *server);
+void zkt__server_cancel_admission(struct zkt_server *server);
 
 /** How many shards a server has, and one of them; 0 is what the user has. */
 uint32_t zkt__server_shard_count(const struct zkt_server *server);

@@ -92,7 +92,7 @@ void zkt__shards_wake(const struct zkt_shards *shards)
 void zkt__shards_reopen(const struct zkt_server *server)
 {
     const struct zkt_shards *shards = server->shards;
-    if (server->self != 0 && atomic_load(&shards->admission.held)) {
+    if (server->self != 0 && atomic_load(&shards->admission.closed)) {
         zkt__work_wake(shards->all[0]->host.work);
     }
 }

@@ -26,7 +26,7 @@ static int64_t deadline(const struct zkt_core *core)
                        zkt__admission_due(&s->shards->admission, &s->limits));
     }
     return !zkt__list_empty(&s->ending) ||
-                   zkt__admission_waits(&s->shards->admission, s->self) ||
+                   zkt__admission_has_evicted(&s->shards->admission, s->self) ||
                    zkt__group_has_messages(&s->host) ||
                    zkt__sessions_may_wake(&s->host) ||
                    !zkt__list_empty(&s->instances.ready) ||
@@ -102,8 +102,8 @@ static void tick(struct zkt_core *core)
     if (zkt__work_is_pending(server->host.work)) {
         run_posted(server); /* what comes now wakes us */
     }
-    if (zkt__admission_waits(&server->shards->admission, server->self)) {
-        zkt__connections_make_room(server);
+    if (zkt__admission_has_evicted(&server->shards->admission, server->self)) {
+        zkt__connections_drop_evicted(server);
     }
     if (server->core.now_ms >= server->next_deadline) {
         zkt__deadlines_expire(server);
@@ -121,7 +121,7 @@ static void tick(struct zkt_core *core)
     if (server->life != ZKT_LIFE_SERVING || zkt__server_is_stopping(server)) {
         zkt__life_end_turn(server);
     }
-    if (server->self == 0 && atomic_load(&server->shards->admission.held)) {
+    if (server->self == 0 && atomic_load(&server->shards->admission.closed)) {
         (void)zkt__server_is_open(server);
     }
     if (server->shards->count > 1) {

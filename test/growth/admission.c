@@ -11,24 +11,25 @@
 struct work {
     struct zkt_admission admission;
     struct zkt_limits limits;
-    struct zkt_knock *knocks;
+    struct zkt_handshake *handshakes;
     size_t n;
 };
 
 static void finish(void *work)
 {
     struct work *w = work;
-    free(w->knocks);
+    free(w->handshakes);
     free(w);
 }
 
 /* The handshake number @i, of an address of its own. */
-static bool knock(struct work *w, size_t i)
+static bool handshake(struct work *w, size_t i)
 {
     char address[32];
     snprintf(address, sizeof(address), "10.%zu.%zu.%zu", i >> 16 & 255,
              i >> 8 & 255, i & 255);
-    return zkt__admission_knock(&w->admission, address, &w->knocks[i], 0) == 1;
+    return zkt__admission_count_address(&w->admission, address,
+                                        &w->handshakes[i], 0) == 1;
 }
 
 static void *prepare(const void *with, size_t n)
@@ -42,15 +43,15 @@ static void *prepare(const void *with, size_t n)
         return NULL;
     }
     w->n = n;
-    w->knocks = calloc(n + 1, sizeof(*w->knocks));
+    w->handshakes = calloc(n + 1, sizeof(*w->handshakes));
     w->limits.half_open = (int64_t)n - 1;
-    bool good = w->knocks != NULL &&
+    bool good = w->handshakes != NULL &&
                 zkt__admission_init(&w->admission, &growth_allocator,
                                     &w->limits, &key);
     for (size_t i = 0; good && i < n; i++) {
-        good = zkt__admission_enter(&w->admission, &w->limits, 0, &reached,
-                                    &full) > 0 &&
-               knock(w, i);
+        good = zkt__admission_add(&w->admission, &w->limits, 0, &reached,
+                                  &full) > 0 &&
+               handshake(w, i);
     }
     return good && full == (n > 0) ? w : NULL;
 }
@@ -62,12 +63,13 @@ static bool make_room(void *work)
     if (w->n == 0) {
         return true;
     }
-    if (!zkt__admission_make_room(&w->admission, &w->limits, &shard)) {
+    if (!zkt__admission_evict(&w->admission, &w->limits, &shard)) {
         return false;
     }
-    struct zkt_knock *given_up = zkt__admission_take_given_up(&w->admission, 0);
-    zkt__admission_shake_hands(&w->admission, given_up);
-    return given_up == &w->knocks[0];
+    struct zkt_handshake *evicted = zkt__admission_take_evicted(&w->admission,
+                                                                0);
+    zkt__admission_end_handshake(&w->admission, evicted);
+    return evicted == &w->handshakes[0];
 }
 
 void growth_admission(void)

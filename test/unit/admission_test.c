@@ -39,8 +39,7 @@ static void enter(struct zkt_admission *admission,
 {
     struct zkt_limit_counts reached = { 0 };
     bool full = false;
-    assert_true(zkt__admission_enter(admission, limits, 0, &reached, &full) >
-                0);
+    assert_true(zkt__admission_add(admission, limits, 0, &reached, &full) > 0);
     assert_int_equal(full, is_full);
 }
 
@@ -48,11 +47,12 @@ static void enter(struct zkt_admission *admission,
 static struct zkt_address *come(struct zkt_admission *admission,
                                 const char *text, int64_t count)
 {
-    struct zkt_knock knock = { 0 };
+    struct zkt_handshake handshake = { 0 };
     enter(admission, &few, false);
-    assert_int_equal(zkt__admission_knock(admission, text, &knock, 0), count);
-    zkt__admission_shake_hands(admission, &knock);
-    return knock.address;
+    assert_int_equal(
+        zkt__admission_count_address(admission, text, &handshake, 0), count);
+    zkt__admission_end_handshake(admission, &handshake);
+    return handshake.address;
 }
 
 static void test_a_share_of_the_instances(void **state)
@@ -64,18 +64,18 @@ static void test_a_share_of_the_instances(void **state)
     struct zkt_address *a = come(&admission, "10.0.0.1", 1);
     struct zkt_address *b = come(&admission, "10.0.0.2", 1);
     for (int i = 0; i < 3; i++) { /* a sixteenth of 33, rounded up */
-        assert_true(zkt__admission_take_instance(&admission, a));
+        assert_true(zkt__admission_charge_instance(&admission, a));
     }
-    assert_false(zkt__admission_take_instance(&admission, a));
-    assert_true(zkt__admission_take_instance(&admission, b));
-    zkt__admission_release_instance(&admission, a);
-    assert_true(zkt__admission_take_instance(&admission, a));
-    assert_false(zkt__admission_take_instance(&admission, a));
-    zkt__admission_leave(&admission, a, false);
-    zkt__admission_leave(&admission, b, false);
-    zkt__admission_release_instance(&admission, b);
+    assert_false(zkt__admission_charge_instance(&admission, a));
+    assert_true(zkt__admission_charge_instance(&admission, b));
+    zkt__admission_refund_instance(&admission, a);
+    assert_true(zkt__admission_charge_instance(&admission, a));
+    assert_false(zkt__admission_charge_instance(&admission, a));
+    zkt__admission_remove(&admission, a, false);
+    zkt__admission_remove(&admission, b, false);
+    zkt__admission_refund_instance(&admission, b);
     for (int i = 0; i < 3; i++) {
-        zkt__admission_release_instance(&admission, a);
+        zkt__admission_refund_instance(&admission, a);
     }
     end(&admission, &alloc);
 }
@@ -89,12 +89,12 @@ static void test_a_number_per_address(void **state)
     (void)state;
     begin(&admission, &alloc, &two);
     struct zkt_address *a = come(&admission, "10.0.0.1", 1);
-    assert_true(zkt__admission_take_instance(&admission, a));
-    assert_true(zkt__admission_take_instance(&admission, a));
-    assert_false(zkt__admission_take_instance(&admission, a));
-    zkt__admission_release_instance(&admission, a);
-    zkt__admission_release_instance(&admission, a);
-    zkt__admission_leave(&admission, a, false);
+    assert_true(zkt__admission_charge_instance(&admission, a));
+    assert_true(zkt__admission_charge_instance(&admission, a));
+    assert_false(zkt__admission_charge_instance(&admission, a));
+    zkt__admission_refund_instance(&admission, a);
+    zkt__admission_refund_instance(&admission, a);
+    zkt__admission_remove(&admission, a, false);
     end(&admission, &alloc);
 }
 
@@ -107,21 +107,21 @@ static void test_a_record_outlives_connections(void **state)
     begin(&admission, &alloc, &few);
     struct zkt_address *a = come(&admission, "2001:db8::1", 1);
     for (int i = 0; i < 3; i++) {
-        assert_true(zkt__admission_take_instance(&admission, a));
+        assert_true(zkt__admission_charge_instance(&admission, a));
     }
-    zkt__admission_leave(&admission, a, false);
+    zkt__admission_remove(&admission, a, false);
     /* Another address of the same network. */
     struct zkt_address *again = come(&admission, "2001:db8::ffff:2", 1);
     assert_ptr_equal(again, a);
-    assert_false(zkt__admission_take_instance(&admission, again));
+    assert_false(zkt__admission_charge_instance(&admission, again));
     struct zkt_address *other = come(&admission, "2001:db8:0:1::1", 1);
-    assert_true(zkt__admission_take_instance(&admission, other));
-    zkt__admission_leave(&admission, other, false);
-    zkt__admission_release_instance(&admission, other);
+    assert_true(zkt__admission_charge_instance(&admission, other));
+    zkt__admission_remove(&admission, other, false);
+    zkt__admission_refund_instance(&admission, other);
     for (int i = 0; i < 3; i++) {
-        zkt__admission_release_instance(&admission, a);
+        zkt__admission_refund_instance(&admission, a);
     }
-    zkt__admission_leave(&admission, a, false);
+    zkt__admission_remove(&admission, a, false);
     end(&admission, &alloc);
 }
 
@@ -134,15 +134,15 @@ static void test_a_record_outlives_messages(void **state)
     (void)state;
     begin(&admission, &alloc, &few);
     struct zkt_address *a = come(&admission, "10.0.0.1", 1);
-    zkt__admission_leave(&admission, a, true);
+    zkt__admission_remove(&admission, a, true);
     assert_int_equal(zkt__admission_count(&admission), 0);
-    assert_true(zkt__admission_take_instance(&admission, a));
-    zkt__admission_release_instance(&admission, a);
+    assert_true(zkt__admission_charge_instance(&admission, a));
+    zkt__admission_refund_instance(&admission, a);
     assert_ptr_equal(come(&admission, "10.0.0.1", 1), a);
-    zkt__admission_leave(&admission, a, false);
-    assert_true(zkt__admission_take_instance(&admission, a));
-    zkt__admission_release_instance(&admission, a);
-    zkt__admission_forget(&admission, a);
+    zkt__admission_remove(&admission, a, false);
+    assert_true(zkt__admission_charge_instance(&admission, a));
+    zkt__admission_refund_instance(&admission, a);
+    zkt__admission_release(&admission, a);
     assert_int_equal(admission.slots.live, 0);
     end(&admission, &alloc);
 }
@@ -157,10 +157,10 @@ static void test_no_address(void **state)
     begin(&admission, &alloc, &few);
     assert_null(come(&admission, "", 1));
     for (int i = 0; i < 100; i++) {
-        assert_true(zkt__admission_take_instance(&admission, NULL));
+        assert_true(zkt__admission_charge_instance(&admission, NULL));
     }
-    zkt__admission_release_instance(&admission, NULL);
-    zkt__admission_leave(&admission, NULL, false);
+    zkt__admission_refund_instance(&admission, NULL);
+    zkt__admission_remove(&admission, NULL, false);
     assert_int_equal(zkt__admission_count(&admission), 0);
     assert_int_equal(alloc.calls, 0);
     end(&admission, &alloc);
@@ -172,15 +172,16 @@ static void test_no_memory(void **state)
     for (long i = 1; i <= 7; i++) {
         struct failing_alloc alloc;
         struct zkt_admission admission;
-        struct zkt_knock knock = { 0 };
+        struct zkt_handshake handshake = { 0 };
         begin(&admission, &alloc, &few);
         alloc.fail_at = i;
         enter(&admission, &few, false);
-        const int64_t count = zkt__admission_knock(&admission, "a", &knock, 0);
-        assert_int_equal(count, knock.address != NULL);
+        const int64_t count = zkt__admission_count_address(&admission, "a",
+                                                           &handshake, 0);
+        assert_int_equal(count, handshake.address != NULL);
         assert_int_equal(count, i == 7);
-        zkt__admission_shake_hands(&admission, &knock);
-        zkt__admission_leave(&admission, knock.address, false);
+        zkt__admission_end_handshake(&admission, &handshake);
+        zkt__admission_remove(&admission, handshake.address, false);
         assert_int_equal(admission.half_open, 0);
         end(&admission, &alloc);
     }
@@ -193,7 +194,7 @@ static void test_the_order_of_making_room(void **state)
     static const struct zkt_limits six = { .instances = 16, .half_open = 6 };
     static const char *const texts[] = { "a", "b", "b", "c", "c", "c" };
     static const int order[] = { 3, 1, 4, 0, 2, 5 }; /* the order of closing */
-    struct zkt_knock knocks[6] = { 0 };
+    struct zkt_handshake handshakes[6] = { 0 };
     struct zkt_limit_counts reached = { 0 };
     bool full = true;
     struct failing_alloc alloc;
@@ -203,35 +204,35 @@ static void test_the_order_of_making_room(void **state)
     begin(&admission, &alloc, &six);
     for (uint32_t i = 0; i < 6; i++) {
         enter(&admission, &six, false);
-        assert_true(
-            zkt__admission_knock(&admission, texts[i], &knocks[i], i % 3) > 0);
-        assert_false(zkt__admission_make_room(&admission, &six, &shard));
+        assert_true(zkt__admission_count_address(&admission, texts[i],
+                                                 &handshakes[i], i % 3) > 0);
+        assert_false(zkt__admission_evict(&admission, &six, &shard));
     }
     for (int i = 0; i < 6; i++) {
         enter(&admission, &six, true);
-        assert_true(zkt__admission_make_room(&admission, &six, &shard));
+        assert_true(zkt__admission_evict(&admission, &six, &shard));
         assert_int_equal(shard, order[i] % 3);
-        assert_true(zkt__admission_waits(&admission, shard));
-        assert_ptr_equal(zkt__admission_take_given_up(&admission, shard),
-                         &knocks[order[i]]);
-        assert_null(zkt__admission_take_given_up(&admission, shard));
-        assert_false(zkt__admission_waits(&admission, shard));
-        zkt__admission_shake_hands(&admission, &knocks[order[i]]);
+        assert_true(zkt__admission_has_evicted(&admission, shard));
+        assert_ptr_equal(zkt__admission_take_evicted(&admission, shard),
+                         &handshakes[order[i]]);
+        assert_null(zkt__admission_take_evicted(&admission, shard));
+        assert_false(zkt__admission_has_evicted(&admission, shard));
+        zkt__admission_end_handshake(&admission, &handshakes[order[i]]);
     }
     /* Six connections are on their way, and no other can make room: none may
      * come. */
     assert_int_equal(admission.half_open, 6);
-    assert_int_equal(zkt__admission_enter(&admission, &six, 0, &reached, &full),
+    assert_int_equal(zkt__admission_add(&admission, &six, 0, &reached, &full),
                      0);
     assert_false(full);
     assert_int_equal(reached.half_open, 1);
-    assert_false(zkt__admission_make_room(&admission, &six, &shard));
+    assert_false(zkt__admission_evict(&admission, &six, &shard));
     for (int i = 0; i < 6; i++) {
-        zkt__admission_shake_hands(&admission, NULL);
-        zkt__admission_leave(&admission, NULL, false);
+        zkt__admission_end_handshake(&admission, NULL);
+        zkt__admission_remove(&admission, NULL, false);
     }
     for (int i = 0; i < 6; i++) {
-        zkt__admission_leave(&admission, knocks[i].address, false);
+        zkt__admission_remove(&admission, handshakes[i].address, false);
     }
     assert_int_equal(admission.half_open, 0);
     assert_int_equal(admission.connections, 0);
@@ -242,7 +243,7 @@ static void test_the_order_of_making_room(void **state)
  * has looked. */
 static void test_just_in_time(void **state)
 {
-    struct zkt_knock knocks[3] = { 0 };
+    struct zkt_handshake handshakes[3] = { 0 };
     struct failing_alloc alloc;
     struct zkt_admission admission;
     uint32_t shard = 0;
@@ -250,19 +251,20 @@ static void test_just_in_time(void **state)
     begin(&admission, &alloc, &few);
     for (uint32_t i = 0; i < 3; i++) {
         enter(&admission, &few, i == 2);
-        assert_int_equal(zkt__admission_make_room(&admission, &few, &shard),
+        assert_int_equal(zkt__admission_evict(&admission, &few, &shard),
                          i == 2);
-        assert_true(zkt__admission_knock(&admission, "a", &knocks[i], 0) > 0);
+        assert_true(zkt__admission_count_address(&admission, "a",
+                                                 &handshakes[i], 0) > 0);
     }
-    zkt__admission_shake_hands(&admission, &knocks[0]);
-    assert_true(zkt__admission_waits(&admission, 0));
-    assert_null(zkt__admission_take_given_up(&admission, 0));
+    zkt__admission_end_handshake(&admission, &handshakes[0]);
+    assert_true(zkt__admission_has_evicted(&admission, 0));
+    assert_null(zkt__admission_take_evicted(&admission, 0));
     assert_int_equal(admission.half_open, 2);
     for (int i = 1; i < 3; i++) {
-        zkt__admission_shake_hands(&admission, &knocks[i]);
+        zkt__admission_end_handshake(&admission, &handshakes[i]);
     }
     for (int i = 0; i < 3; i++) {
-        zkt__admission_leave(&admission, knocks[i].address, false);
+        zkt__admission_remove(&admission, handshakes[i].address, false);
     }
     assert_int_equal(admission.half_open, 0);
     end(&admission, &alloc);
@@ -279,20 +281,20 @@ static void *take_and_release(void *user)
 {
     struct zkt_admission *admission = user;
     for (int i = 0; i < ROUNDS; i++) {
-        struct zkt_knock knock = { 0 };
+        struct zkt_handshake handshake = { 0 };
         struct zkt_limit_counts reached = { 0 };
         bool full;
-        assert_true(zkt__admission_enter(admission, &many, 0, &reached, &full) >
+        assert_true(zkt__admission_add(admission, &many, 0, &reached, &full) >
                     0);
-        (void)zkt__admission_knock(admission, i % 2 == 0 ? "a" : "b", &knock,
-                                   0);
-        zkt__admission_shake_hands(admission, &knock);
-        struct zkt_address *a = knock.address;
+        (void)zkt__admission_count_address(admission, i % 2 == 0 ? "a" : "b",
+                                           &handshake, 0);
+        zkt__admission_end_handshake(admission, &handshake);
+        struct zkt_address *a = handshake.address;
         const bool taken = a != NULL &&
-                           zkt__admission_take_instance(admission, a);
-        zkt__admission_leave(admission, a, false);
+                           zkt__admission_charge_instance(admission, a);
+        zkt__admission_remove(admission, a, false);
         if (taken) {
-            zkt__admission_release_instance(admission, a);
+            zkt__admission_refund_instance(admission, a);
         }
     }
     return NULL;
