@@ -73,7 +73,7 @@ static void leave(struct zkt_shard_driver *d)
     core->heard_ms = ZKT_NEVER;
     core->wake = NULL;
     core->abandon = NULL;
-    zkt__server_change_thread(d->server);
+    zkt__server_unbind_thread(d->server);
 }
 
 void zkt__shard_driver_stop(struct zkt_shard_driver *d)

@@ -321,7 +321,7 @@ enum zkt_status zkt_server_listen(struct zkt_server *server,
                             options->on_stopped != NULL ? options->on_stopped
                                                         : ignore,
                             options->user, &error) != NULL) {
-        zkt__server_change_thread(server); /* to the loop's thread */
+        zkt__server_unbind_thread(server); /* to the loop's thread */
         return ZKT_OK;
     }
     return error == UV_ENOMEM ? ZKT_NO_MEMORY : ZKT_SYSTEM;

@@ -175,7 +175,7 @@ static int start(struct worker *w, struct zkt_server *shard)
     }
     zkt__shard_driver_join(&w->driver, NULL);
     zkt__work_queue_on_wake(w->queue, wake_worker, w);
-    zkt__server_change_thread(shard);
+    zkt__server_unbind_thread(shard);
     error = create_thread(w);
     if (error != 0) {
         stop(w);

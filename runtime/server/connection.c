@@ -27,7 +27,7 @@ static struct zkt_connection *from_session(struct zkt_session *session)
     return ZKT_CONTAINER(session, struct zkt_connection, session);
 }
 
-static void reach(struct zkt_connection *c, enum zkt_stage stage)
+static void advance_stage(struct zkt_connection *c, enum zkt_stage stage)
 {
     const enum zkt_stage before = c->stage;
     if (stage <= before) {
@@ -42,7 +42,7 @@ static void reach(struct zkt_connection *c, enum zkt_stage stage)
 }
 
 /* The end of the turn takes apart what can be by then. */
-static void take_apart(struct zkt_connection *c)
+static void mark_for_reaping(struct zkt_connection *c)
 {
     if (!zkt__node_linked(&c->ending)) {
         zkt__list_append(&server_of(c)->ending, &c->ending);
@@ -53,14 +53,14 @@ static void take_apart(struct zkt_connection *c)
 static void mark_ending(struct zkt_connection *c)
 {
     if (c->stage < ZKT_STAGE_OVER) {
-        reach(c, ZKT_STAGE_OVER);
+        advance_stage(c, ZKT_STAGE_OVER);
         zkt__deadline_begin(c, ZKT_DEADLINE_CLOSING);
         zkt__timeout_cancel(&c->deadlines.message);
     }
     c->session.open = false;
     c->endpoint.closing = c->endpoint.closing || c->ws.state == ZKT_WS_CLOSED;
     if (c->session.contact_count > 0) {
-        take_apart(c);
+        mark_for_reaping(c);
     }
     zkt__endpoint_mark_dirty(&c->endpoint);
 }
@@ -84,7 +84,7 @@ void zkt__connections_drop_evicted(struct zkt_server *server)
 
 /* Whether output is as it should be: a little of it, whose time is running, for
  * one that is read from. */
-static inline bool is_in_order(const struct zkt_connection *c)
+static inline bool output_is_low(const struct zkt_connection *c)
 {
     const struct zkt_server *server =
         (const struct zkt_server *)(const void *)c->endpoint.core;
@@ -93,9 +93,9 @@ static inline bool is_in_order(const struct zkt_connection *c)
 }
 
 /* Output may wait. */
-static inline void note_queued(struct zkt_connection *c)
+static inline void output_queued(struct zkt_connection *c)
 {
-    if (!is_in_order(c)) {
+    if (!output_is_low(c)) {
         zkt__output_follow(c);
         zkt__deadline_output(c, 0);
     } else if (!zkt__deadline_output_runs(&c->deadlines) &&
@@ -105,9 +105,9 @@ static inline void note_queued(struct zkt_connection *c)
 }
 
 /* So many bytes of output wait no longer. */
-static inline void note_taken(struct zkt_connection *c, size_t taken)
+static inline void output_taken(struct zkt_connection *c, size_t taken)
 {
-    if (!is_in_order(c)) {
+    if (!output_is_low(c)) {
         zkt__output_follow(c);
     }
     if (c->session.queue.count > 0) {
@@ -123,7 +123,7 @@ static void on_all_left(struct zkt_session *session)
 {
     struct zkt_connection *c = from_session(session);
     if (c->stage == ZKT_STAGE_DETACHED) {
-        take_apart(c);
+        mark_for_reaping(c);
     }
 }
 
@@ -131,7 +131,7 @@ static void on_changed(struct zkt_session *session)
 {
     struct zkt_connection *c = from_session(session);
     if (c->stage != ZKT_STAGE_DETACHED) {
-        note_queued(c);
+        output_queued(c);
         zkt__endpoint_mark_dirty(&c->endpoint);
     }
 }
@@ -188,7 +188,7 @@ static void send_bytes(void *user, const void *data, size_t len)
                          &server->sessions.spare_buffer, data, len)) {
         zkt__connection_drop(c);
     }
-    note_queued(c);
+    output_queued(c);
     pause_if_due(c); /* pings are read no faster than pongs are taken */
     zkt__endpoint_mark_dirty(&c->endpoint);
 }
@@ -216,7 +216,7 @@ static void on_open(void *user, const char *protocol)
     zkt__random_hex(&server->host.random, c->session.peer.client_id,
                     ZKT_CLIENT_ID_LEN / 2);
     c->session.open = true;
-    reach(c, ZKT_STAGE_OPEN);
+    advance_stage(c, ZKT_STAGE_OPEN);
     zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
     zkt__frame_begin(w);
     zkt__write_welcome(w, zkt__peer_client_id(&c->session.peer));
@@ -276,41 +276,44 @@ static const struct zkt_ws_callbacks ws_callbacks = {
 
 /* ---- the endpoint ---- */
 
-static void drop_held(struct zkt_connection *c)
+static void free_unhandled(struct zkt_connection *c)
 {
-    zkt__release(server_of(c)->allocator, c->held);
+    zkt__release(server_of(c)->allocator, c->unhandled);
     zkt__node_unlink(&c->backlog);
-    c->held = NULL;
+    c->unhandled = NULL;
 }
 
 /* Keeps bytes that are not handled in this round. A driver that goes on to
  * read is stopped. */
-static void hold(struct zkt_connection *c, const uint8_t *bytes, size_t len)
+static void keep_unhandled(struct zkt_connection *c, const uint8_t *bytes,
+                           size_t len)
 {
     const struct zkt_server *server = server_of(c);
-    const size_t have = c->held != NULL ? c->held->len - c->held->at : 0;
-    if (have / ZKT_HELD_READS > (size_t)server->limits.read_per_turn) {
+    const size_t have = c->unhandled != NULL
+                            ? c->unhandled->len - c->unhandled->at
+                            : 0;
+    if (have / ZKT_UNHANDLED_READS > (size_t)server->limits.read_per_turn) {
         zkt__connection_close(c, 1013, "too much at once");
         return;
     }
-    struct zkt_held *held = zkt__alloc(server->allocator,
-                                       sizeof(*held) + have + len);
-    if (held == NULL) {
+    struct zkt_unhandled *unhandled = zkt__alloc(
+        server->allocator, sizeof(*unhandled) + have + len);
+    if (unhandled == NULL) {
         zkt__connection_close(c, 1011, "out of memory");
         return;
     }
     if (have > 0) {
-        memcpy(held->bytes, c->held->bytes + c->held->at, have);
+        memcpy(unhandled->bytes, c->unhandled->bytes + c->unhandled->at, have);
     }
-    memcpy(held->bytes + have, bytes, len);
-    held->at = 0;
-    held->len = have + len;
-    drop_held(c);
-    c->held = held;
+    memcpy(unhandled->bytes + have, bytes, len);
+    unhandled->at = 0;
+    unhandled->len = have + len;
+    free_unhandled(c);
+    c->unhandled = unhandled;
 }
 
 /* Most often nothing has begun that is not complete, now or before. */
-static void note_heard(struct zkt_connection *c)
+static void bytes_received(struct zkt_connection *c)
 {
     struct zkt_deadlines *d = &c->deadlines;
     if (zkt__ws_has_partial(&c->ws) || d->gathered > 0 ||
@@ -331,7 +334,7 @@ static size_t handle_bytes(struct zkt_connection *c, uint8_t *bytes, size_t len)
     server->round_ends = ends > 0 ? ends : 0;
     zkt__ws_resume(&c->ws);
     const size_t used = zkt__ws_feed(&c->ws, bytes, len);
-    note_heard(c);
+    bytes_received(c);
     if (c->ws.state == ZKT_WS_CLOSED) {
         mark_ending(c);
         return len;
@@ -346,12 +349,13 @@ static void finish_input(struct zkt_connection *c)
     mark_ending(c);
 }
 
-static void go_on(struct zkt_connection *c)
+static void resume(struct zkt_connection *c)
 {
-    struct zkt_held *held = c->held;
-    held->at += handle_bytes(c, held->bytes + held->at, held->len - held->at);
-    if (held->at >= held->len) {
-        drop_held(c);
+    struct zkt_unhandled *unhandled = c->unhandled;
+    unhandled->at += handle_bytes(c, unhandled->bytes + unhandled->at,
+                                  unhandled->len - unhandled->at);
+    if (unhandled->at >= unhandled->len) {
+        free_unhandled(c);
         if (c->input_ended) {
             finish_input(c);
         }
@@ -360,7 +364,7 @@ static void go_on(struct zkt_connection *c)
     zkt__endpoint_mark_dirty(&c->endpoint);
 }
 
-void zkt__connections_go_on(struct zkt_server *server)
+void zkt__connections_resume(struct zkt_server *server)
 {
     struct zkt_node *node;
     while (server->host.budget > 0 &&
@@ -369,7 +373,7 @@ void zkt__connections_go_on(struct zkt_server *server)
                                                  backlog);
         zkt__node_unlink(node);
         if (zkt__connection_may_receive(c)) {
-            go_on(c);
+            resume(c);
         }
     }
 }
@@ -377,7 +381,7 @@ void zkt__connections_go_on(struct zkt_server *server)
 /* Whether bytes that have just arrived are handled at once: not before those
  * that wait, and not for more than half of a turn, of which the rest is for
  * what other threads and mailboxes have. */
-static bool may_jump(const struct zkt_server *server)
+static bool may_handle_now(const struct zkt_server *server)
 {
     return zkt__list_empty(&server->backlog) &&
            server->host.budget > server->limits.turn_work / 2;
@@ -390,11 +394,12 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     size_t used = 0;
     server->host.stats.limit_hits.read_per_turn +=
         len >= (size_t)server->limits.read_per_turn;
-    if (c->held == NULL && zkt__connection_may_receive(c) && may_jump(server)) {
+    if (c->unhandled == NULL && zkt__connection_may_receive(c) &&
+        may_handle_now(server)) {
         used = handle_bytes(c, bytes, len);
     }
     if (used < len) {
-        hold(c, bytes + used, len - used);
+        keep_unhandled(c, bytes + used, len - used);
         zkt__output_follow_reading(c);
     }
 }
@@ -417,14 +422,14 @@ static void sent(struct zkt_endpoint *e, size_t len)
     const size_t most = c->session.queue.bytes;
     len = len < most ? len : most;
     zkt__session_sent(&server_of(c)->host, &c->session, len);
-    note_taken(c, len);
+    output_taken(c, len);
 }
 
 static void ended(struct zkt_endpoint *e)
 {
     struct zkt_connection *c = from_endpoint(e);
     c->input_ended = true;
-    if (c->held == NULL) {
+    if (c->unhandled == NULL) {
         finish_input(c);
     }
 }
@@ -432,11 +437,11 @@ static void ended(struct zkt_endpoint *e)
 static void detach(struct zkt_endpoint *e)
 {
     struct zkt_connection *c = from_endpoint(e);
-    reach(c, ZKT_STAGE_DETACHED);
+    advance_stage(c, ZKT_STAGE_DETACHED);
     zkt__node_unlink(&e->dirty);
-    drop_held(c);
+    free_unhandled(c);
     c->session.open = false;
-    take_apart(c);
+    mark_for_reaping(c);
 }
 
 static const struct zkt_endpoint_ops endpoint_ops = {
@@ -480,8 +485,8 @@ void zkt__server_await_close(struct zkt_endpoint *endpoint)
 /* ---- the end ---- */
 
 /* The transport is gone. The session @stays until its contacts have left. */
-static void retire(struct zkt_server *server, struct zkt_connection *c,
-                   bool stays)
+static void release_transport(struct zkt_server *server,
+                              struct zkt_connection *c, bool stays)
 {
     zkt__node_unlink(&c->all);
     zkt__node_unlink(&c->endpoint.dirty);
@@ -502,7 +507,7 @@ static void finish(struct zkt_server *server, struct zkt_connection *c)
     }
     const bool stays = c->session.contact_count > 0;
     if (zkt__node_linked(&c->all)) {
-        retire(server, c, stays);
+        release_transport(server, c, stays);
     } else if (!stays) {
         zkt__admission_release(&server->shards->admission,
                                c->handshake.address);

@@ -14,10 +14,10 @@
 struct zkt_server;
 
 /* Times output_hard that are too much, however fast a peer takes them. */
-#define ZKT_BLOATED 16
+#define ZKT_OVERSIZE_FACTOR 16
 
 /* So many reads are kept of a connection that is not to be read from. */
-#define ZKT_HELD_READS 4
+#define ZKT_UNHANDLED_READS 4
 
 /* A connection's share of the budget of a turn before others have theirs. */
 #define ZKT_ROUND_WORK 100000
@@ -31,7 +31,7 @@ enum zkt_stage {
 };
 
 /* Bytes that have arrived and have yet to be handled. */
-struct zkt_held {
+struct zkt_unhandled {
     size_t at, len;
     uint8_t bytes[];
 };
@@ -44,10 +44,10 @@ struct zkt_connection {
     struct zkt_node ending; /* in server->ending */
     struct zkt_deadlines deadlines;
     struct zkt_node backlog; /* in server->backlog: bytes to go on with */
-    struct zkt_held *held;   /* these, or NULL */
-    struct zkt_node bloated; /* in server->bloated: far too much waits */
-    uint64_t bloated_in;     /* the turn in which that began */
-    size_t unsent;           /* bytes of output that are counted */
+    struct zkt_unhandled *unhandled; /* these, or NULL */
+    struct zkt_node oversized; /* in server->oversized: far too much waits */
+    uint64_t oversized_since;  /* the turn in which that began */
+    size_t unsent;             /* bytes of output that are counted */
     struct zkt_handshake handshake; /* its handshake, and its address */
     uint32_t protocol_errors;
     enum zkt_stage stage : 8;
@@ -67,7 +67,7 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
 /** Drops those whose handshake was given up for others'. */
 void zkt__connections_drop_evicted(struct zkt_server *server);
 /** Goes on with bytes that have arrived, in rounds, while the budget lasts. */
-void zkt__connections_go_on(struct zkt_server *server);
+void zkt__connections_resume(struct zkt_server *server);
 /** Ends it at once, whatever is queued. */
 void zkt__connection_drop(struct zkt_connection *c);
 /**

@@ -34,18 +34,18 @@ struct zkt_server {
     struct zkt_list connections; /* all that have a transport */
     struct zkt_list ending;      /* over: the end of a turn takes them apart */
     struct zkt_list deadlines[ZKT_DEADLINE_COUNT];
-    int64_t next_deadline;     /* none of them is due before */
-    struct zkt_list gathering; /* that have gathered a part of something */
-    struct zkt_list backlog;   /* that have bytes to go on with */
-    struct zkt_list bloated;   /* whose output is far over its limit */
-    size_t output_little;      /* bytes that reach no limit of output */
-    bool crowded;              /* the output of all is over its limit */
-    uint64_t crowded_in;       /* the turn in which that began */
-    uint64_t turn;             /* number of this one */
-    int64_t round_ends;        /* budget at which a connection's round ends */
+    int64_t next_deadline;      /* none of them is due before */
+    struct zkt_list gathering;  /* that have gathered a part of something */
+    struct zkt_list backlog;    /* that have bytes to go on with */
+    struct zkt_list oversized;  /* whose output is far over its limit */
+    size_t output_little;       /* bytes that reach no limit of output */
+    bool unsent_over_limit;     /* the output of all is over its limit */
+    uint64_t unsent_over_since; /* the turn in which that began */
+    uint64_t turn;              /* number of this one */
+    int64_t round_ends;         /* budget at which a connection's round ends */
     enum zkt_life life;
-    int64_t drained_by; /* while draining: when the rest is cancelled */
-    uint8_t *lent;      /* memory of the message, from the arena */
+    int64_t drain_due; /* while draining: when the rest is cancelled */
+    uint8_t *lent;     /* memory of the message, from the arena */
     /* Of any thread: functions that wait to be run, and how many have not been
      * taken. */
     _Atomic(int64_t) posted;

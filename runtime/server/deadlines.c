@@ -85,7 +85,7 @@ static struct zkt_connection *find_largest(const struct zkt_server *server)
 }
 
 /* Each shard has its share of what the server may gather. */
-static void relieve(struct zkt_server *server)
+static void enforce_gathered_bytes(struct zkt_server *server)
 {
     const size_t most = zkt__host_share(&server->host,
                                         server->limits.gathered_bytes);
@@ -147,11 +147,11 @@ void zkt__deadline_heard(struct zkt_connection *c)
     if (c->stage == ZKT_STAGE_OPEN) {
         follow_message(c, partial);
     }
-    relieve(server_of(c));
+    enforce_gathered_bytes(server_of(c));
 }
 
 /* The time of a message is over, unless it was we who did not read. */
-static void judge_message(struct zkt_connection *c)
+static void message_timed_out(struct zkt_connection *c)
 {
     struct zkt_limit_counts *hits = &server_of(c)->host.stats.limit_hits;
     size_t memory;
@@ -201,7 +201,7 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
     }
 }
 
-static void judge_output(struct zkt_connection *c)
+static void output_timed_out(struct zkt_connection *c)
 {
     struct zkt_limit_counts *hits = &server_of(c)->host.stats.limit_hits;
     /* A placeholder waits for us. */
@@ -223,7 +223,7 @@ static void drop(struct zkt_connection *c, uint64_t *hits)
 }
 
 /* The answer of one that is not read from cannot be heard. */
-static void judge_pong(struct zkt_connection *c)
+static void pong_timed_out(struct zkt_connection *c)
 {
     if (c->endpoint.reading) {
         drop(c, &server_of(c)->host.stats.limit_hits.pong_within_ms);
@@ -240,10 +240,10 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
         drop(c, &hits->handshake_ms);
         break;
     case ZKT_DEADLINE_MESSAGE:
-        judge_message(c);
+        message_timed_out(c);
         break;
     case ZKT_DEADLINE_OUTPUT:
-        judge_output(c);
+        output_timed_out(c);
         break;
     case ZKT_DEADLINE_EXCESS:
         hits->output_hard++;
@@ -256,7 +256,7 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
         zkt__deadline_begin(c, ZKT_DEADLINE_PONG);
         break;
     case ZKT_DEADLINE_PONG:
-        judge_pong(c);
+        pong_timed_out(c);
         break;
     case ZKT_DEADLINE_CLOSING:
         drop(c, &hits->close_ms);

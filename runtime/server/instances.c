@@ -26,7 +26,7 @@ static void run_function(struct zkt_work *posted, void *owner)
 }
 
 /* One more waits. False: as many do as may. */
-static bool take_place(struct zkt_server *server)
+static bool reserve_post(struct zkt_server *server)
 {
     if (atomic_fetch_add(&server->posted, 1) < server->limits.posted) {
         return true;
@@ -53,7 +53,7 @@ enum zkt_status zkt_server_post(struct zkt_server *server,
                                 void *user)
 {
     const struct zkt_allocator *allocator = server->allocator;
-    if (!take_place(server)) {
+    if (!reserve_post(server)) {
         return ZKT_RESOURCE_EXHAUSTED;
     }
     struct posted_function *work = zkt__alloc(allocator, sizeof(*work));

@@ -34,7 +34,7 @@ void zkt__life_enter(struct zkt_server *server, enum zkt_life life)
 static void begin(struct zkt_server *server)
 {
     zkt__life_enter(server, ZKT_LIFE_DRAINING);
-    server->drained_by = server->core.now_ms + server->limits.drain_ms;
+    server->drain_due = server->core.now_ms + server->limits.drain_ms;
 }
 
 void zkt_server_shutdown(struct zkt_server *server)
@@ -87,10 +87,10 @@ int64_t zkt__life_due(const struct zkt_server *server)
     case ZKT_LIFE_DRAINING:
         return server->shards->lives.running == 1 && is_drained(server)
                    ? now
-                   : server->drained_by;
+                   : server->drain_due;
     case ZKT_LIFE_ENDED:
         return have_all_ended(server) ? now : ZKT_NEVER;
-    case ZKT_LIFE_SETTLED:
+    case ZKT_LIFE_FLUSHED:
         return now;
     case ZKT_LIFE_CLOSING:
     case ZKT_LIFE_DOWN:
@@ -119,7 +119,7 @@ static bool is_time_to_end(struct zkt_server *server)
 {
     const bool drained = is_drained(server);
     if ((are_all_drained(server, drained) ||
-         server->core.now_ms >= server->drained_by) &&
+         server->core.now_ms >= server->drain_due) &&
         set_goal(server->shards, ZKT_LIFE_ENDED)) {
         server->host.stats.limit_hits.drain_ms += !drained;
         zkt__shards_wake(server->shards);
@@ -142,7 +142,7 @@ static void end_instances(struct zkt_server *server)
         zkt__shards_wake(server->shards);
     }
     if (lives->running == 1) {
-        zkt__life_enter(server, ZKT_LIFE_SETTLED); /* nobody else speaks */
+        zkt__life_enter(server, ZKT_LIFE_FLUSHED); /* nobody else speaks */
     }
 }
 
@@ -171,7 +171,7 @@ static void go_down(struct zkt_server *server)
 void zkt__life_begin_turn(struct zkt_server *server)
 {
     if (server->life == ZKT_LIFE_ENDED && have_all_ended(server)) {
-        zkt__life_enter(server, ZKT_LIFE_SETTLED);
+        zkt__life_enter(server, ZKT_LIFE_FLUSHED);
     }
 }
 
@@ -183,7 +183,7 @@ void zkt__life_end_turn(struct zkt_server *server)
     if (server->life == ZKT_LIFE_DRAINING && is_time_to_end(server)) {
         end_instances(server);
     }
-    if (server->life == ZKT_LIFE_SETTLED) {
+    if (server->life == ZKT_LIFE_FLUSHED) {
         close_connections(server);
     }
     if (server->life == ZKT_LIFE_CLOSING &&

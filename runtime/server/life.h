@@ -6,8 +6,8 @@
  *            shutdown  calls over  all ended  next turn  all gone  free
  *   serving  draining                                              freed
  *   draining           ended                                       freed
- *   ended                          settled                         freed
- *   settled                                   closing              freed
+ *   ended                          flushed                         freed
+ *   flushed                                   closing              freed
  *   closing                                              down      freed
  *   down                                                           freed
  *
@@ -19,7 +19,7 @@
  * refuses both, and what has begun may finish. On the way to ended it cancels
  * the rest and runs every `disconnect` and `deactivate`; what others say may
  * still be under way to it. When all have ended, the next turn takes the last
- * of that: settled. Closing, it says 1001 to everybody.
+ * of that: flushed. Closing, it says 1001 to everybody.
  *
  * A server whose shards do not run (one without sockets) lives with its first
  * alone. Freeing takes all of them out of any state.
@@ -37,7 +37,7 @@ enum zkt_life {
     ZKT_LIFE_SERVING,
     ZKT_LIFE_DRAINING,
     ZKT_LIFE_ENDED,
-    ZKT_LIFE_SETTLED,
+    ZKT_LIFE_FLUSHED,
     ZKT_LIFE_CLOSING,
     ZKT_LIFE_DOWN,
     ZKT_LIFE_FREED

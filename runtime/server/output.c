@@ -15,22 +15,22 @@ void zkt__output_follow_reading(struct zkt_connection *c)
     const bool high = zkt__queue_backlog(&c->session.queue) >
                       (size_t)server->limits.output_high;
     server->host.stats.limit_hits.output_high += high && c->endpoint.reading;
-    c->endpoint.reading = may && c->held == NULL;
-    if (may && c->held != NULL && !zkt__node_linked(&c->backlog)) {
+    c->endpoint.reading = may && c->unhandled == NULL;
+    if (may && c->unhandled != NULL && !zkt__node_linked(&c->backlog)) {
         zkt__list_append(&server->backlog, &c->backlog);
     }
 }
 
 /* Far too much waits, or does not any more. */
-static void follow_bloat(struct zkt_connection *c)
+static void follow_oversize(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
-    const size_t most = (size_t)server->limits.output_hard;
-    if (zkt__queue_behind(&c->session.queue) / ZKT_BLOATED <= most) {
-        zkt__node_unlink(&c->bloated);
-    } else if (!zkt__node_linked(&c->bloated)) {
-        c->bloated_in = server->turn;
-        zkt__list_append(&server->bloated, &c->bloated);
+    const size_t limit = (size_t)server->limits.output_hard;
+    if (zkt__queue_behind(&c->session.queue) / ZKT_OVERSIZE_FACTOR <= limit) {
+        zkt__node_unlink(&c->oversized);
+    } else if (!zkt__node_linked(&c->oversized)) {
+        c->oversized_since = server->turn;
+        zkt__list_append(&server->oversized, &c->oversized);
     }
 }
 
@@ -44,10 +44,10 @@ static void count(struct zkt_connection *c, size_t bytes)
     c->unsent = bytes;
     if (*unsent <=
         zkt__host_share(&server->host, server->limits.unsent_bytes)) {
-        server->crowded = false;
-    } else if (!server->crowded) {
-        server->crowded = true;
-        server->crowded_in = server->turn;
+        server->unsent_over_limit = false;
+    } else if (!server->unsent_over_limit) {
+        server->unsent_over_limit = true;
+        server->unsent_over_since = server->turn;
     }
 }
 
@@ -55,23 +55,23 @@ void zkt__output_follow(struct zkt_connection *c)
 {
     const size_t bytes = zkt__queue_backlog(&c->session.queue);
     zkt__output_follow_reading(c);
-    follow_bloat(c);
+    follow_oversize(c);
     count(c, bytes > server_of(c)->output_little ? bytes : 0);
 }
 
 void zkt__output_forget(struct zkt_connection *c)
 {
-    zkt__node_unlink(&c->bloated);
+    zkt__node_unlink(&c->oversized);
     count(c, 0);
 }
 
-static void close_bloated(struct zkt_server *server)
+static void close_oversized(struct zkt_server *server)
 {
     struct zkt_node *node;
-    while ((node = zkt__list_first(&server->bloated)) != NULL) {
+    while ((node = zkt__list_first(&server->oversized)) != NULL) {
         struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
-                                                 bloated);
-        if (c->bloated_in == server->turn) {
+                                                 oversized);
+        if (c->oversized_since == server->turn) {
             return; /* nothing could be sent so far */
         }
         zkt__node_unlink(node);
@@ -80,38 +80,40 @@ static void close_bloated(struct zkt_server *server)
     }
 }
 
-/* The connection that has most, of those that do not close; or NULL. Time runs
- * for all that have any. */
-static struct zkt_connection *find_most(const struct zkt_server *server)
+/* The connection that has largest, of those that do not close; or NULL. Time
+ * runs for all that have any. */
+static struct zkt_connection *find_largest(const struct zkt_server *server)
 {
     const struct zkt_list *waiting = &server->deadlines[ZKT_DEADLINE_OUTPUT];
-    struct zkt_connection *most = NULL;
+    struct zkt_connection *largest = NULL;
     for (struct zkt_node *n = zkt__list_first(waiting); n != NULL;
          n = zkt__list_after(waiting, n)) {
         struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection,
                                                  deadlines.output.timeout.node);
         if (c->stage < ZKT_STAGE_OVER && c->unsent > 0 &&
-            (most == NULL || c->unsent > most->unsent)) {
-            most = c;
+            (largest == NULL || c->unsent > largest->unsent)) {
+            largest = c;
         }
     }
-    return most;
+    return largest;
 }
 
-static void close_most(struct zkt_server *server)
+static void close_largest(struct zkt_server *server)
 {
-    struct zkt_connection *most;
-    while (server->crowded && (most = find_most(server)) != NULL) {
+    struct zkt_connection *largest;
+    while (server->unsent_over_limit &&
+           (largest = find_largest(server)) != NULL) {
         server->host.stats.limit_hits.unsent_bytes++;
-        zkt__connection_close(most, 1013, "too much waits");
+        zkt__connection_close(largest, 1013, "too much waits");
     }
-    server->crowded = false; /* what is left is of those that close */
+    server->unsent_over_limit = false; /* what is left is of those that close */
 }
 
-void zkt__output_relieve(struct zkt_server *server)
+void zkt__output_enforce_limits(struct zkt_server *server)
 {
-    close_bloated(server);
-    if (server->crowded && server->crowded_in != server->turn) {
-        close_most(server);
+    close_oversized(server);
+    if (server->unsent_over_limit &&
+        server->unsent_over_since != server->turn) {
+        close_largest(server);
     }
 }

@@ -32,11 +32,11 @@ void zkt__output_forget(struct zkt_connection *c);
  * them hold too much, the one that holds most; both after a turn in which it
  * could be sent.
  */
-void zkt__output_relieve(struct zkt_server *server);
+void zkt__output_enforce_limits(struct zkt_server *server);
 /** Whether there is something to be closed in the next turn. */
-static inline bool zkt__output_is_over(const struct zkt_server *server)
+static inline bool zkt__output_is_over_limit(const struct zkt_server *server)
 {
-    return server->crowded || !zkt__list_empty(&server->bloated);
+    return server->unsent_over_limit || !zkt__list_empty(&server->oversized);
 }
 
 #endif

@@ -70,7 +70,7 @@ void zkt__server_run_shards(struct zkt_server *server, uint32_t count)
     }
 }
 
-void zkt__server_change_thread(struct zkt_server *server)
+void zkt__server_unbind_thread(struct zkt_server *server)
 {
     zkt__affinity_unbind(&server->owner);
 }
@@ -213,7 +213,7 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
         ZKT_OUTPUT_LITTLE,
         least(server->limits.output_high, server->limits.output_hard));
     zkt__list_init(&server->backlog);
-    zkt__list_init(&server->bloated);
+    zkt__list_init(&server->oversized);
     zkt__deadlines_init(server);
     if (!init_host(server, app)) {
         finish_host(server);
@@ -279,7 +279,7 @@ static enum zkt_status add_shards(struct zkt_server *first, struct zkt_app app,
 }
 
 /* They can reach each other's instances. False: no memory. */
-static bool join_shards(struct zkt_shards *shards)
+static bool connect_shards(struct zkt_shards *shards)
 {
     if (shards->count == 1) {
         return true;
@@ -329,7 +329,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
         .per_second = first->limits.log_per_second,
     };
     status = add_shards(first, app, options);
-    if (status == ZKT_OK && !join_shards(first->shards)) {
+    if (status == ZKT_OK && !connect_shards(first->shards)) {
         zkt__server_log_early(options, "out of memory");
         status = ZKT_NO_MEMORY;
     }
@@ -349,10 +349,10 @@ enum zkt_status zkt_server_new(struct zkt_app app,
  * call that began now would be deferred behind the last time that such calls
  * are cancelled.
  */
-static void cut_off(struct zkt_server *server)
+static void end_shard(struct zkt_server *server)
 {
     zkt__life_enter(server, ZKT_LIFE_FREED);
-    zkt__server_change_thread(server);
+    zkt__server_unbind_thread(server);
     for (struct zkt_node *n = zkt__list_first(&server->connections); n != NULL;
          n = zkt__list_after(&server->connections, n)) {
         struct zkt_connection *c = ZKT_CONTAINER(n, struct zkt_connection, all);
@@ -364,7 +364,7 @@ static void cut_off(struct zkt_server *server)
 }
 
 /* Runs what shards have for each other, until none has anything. */
-static void settle(struct zkt_shards *shards)
+static void flush_shards(struct zkt_shards *shards)
 {
     bool again = true;
     while (again) {
@@ -397,13 +397,13 @@ void zkt_server_free(struct zkt_server *server)
     }
     atomic_store(&shards->lives.goal, ZKT_LIFE_FREED);
     for (uint32_t i = 0; i < shards->count; i++) {
-        cut_off(shards->all[i]);
+        end_shard(shards->all[i]);
     }
-    settle(shards);
+    flush_shards(shards);
     for (uint32_t i = 0; i < shards->count; i++) {
         zkt__instances_end(&shards->all[i]->host);
     }
-    settle(shards);
+    flush_shards(shards);
     zkt__log_flush(&shards->log);
     free_shards(shards);
 }

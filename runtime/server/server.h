@@ -35,7 +35,7 @@ void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
 bool zkt__server_may_call(const struct zkt_server *server, const char *what);
 
 /** The server is of the thread that runs its next turn. */
-void zkt__server_change_thread(struct zkt_server *server);
+void zkt__server_unbind_thread(struct zkt_server *server);
 
 /**
  * Around a callback that is no handler, and around a turn: what must not happen

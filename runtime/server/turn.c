@@ -30,7 +30,8 @@ static int64_t deadline(const struct zkt_core *core)
                    zkt__group_has_messages(&s->host) ||
                    zkt__sessions_may_wake(&s->host) ||
                    !zkt__list_empty(&s->instances.ready) ||
-                   !zkt__list_empty(&s->backlog) || zkt__output_is_over(s) ||
+                   !zkt__list_empty(&s->backlog) ||
+                   zkt__output_is_over_limit(s) ||
                    zkt__work_is_pending(s->host.work)
                ? s->core.now_ms
                : next;
@@ -78,7 +79,7 @@ static void work(struct zkt_server *server)
         share(host, 2, zkt__instances_drain);
     }
     if (!zkt__list_empty(&server->backlog)) {
-        zkt__connections_go_on(server);
+        zkt__connections_resume(server);
     }
     if (host->group != NULL) {
         zkt__group_receive(host);
@@ -108,8 +109,8 @@ static void tick(struct zkt_core *core)
     if (server->core.now_ms >= server->next_deadline) {
         zkt__deadlines_expire(server);
     }
-    if (zkt__output_is_over(server)) {
-        zkt__output_relieve(server);
+    if (zkt__output_is_over_limit(server)) {
+        zkt__output_enforce_limits(server);
     }
     if (server->core.now_ms >= zkt__instances_due(&server->instances)) {
         zkt__instances_expire(&server->host);

@@ -448,8 +448,8 @@ static struct alone {
 static size_t allowed(uint32_t shards)
 {
     const size_t of_all = 6 * ROOM * shards * shards;
-    const size_t of_one = ZKT_HELD_READS * (size_t)limits.read_per_turn +
-                          ZKT_BLOATED * (size_t)limits.output_hard +
+    const size_t of_one = ZKT_UNHANDLED_READS * (size_t)limits.read_per_turn +
+                          ZKT_OVERSIZE_FACTOR * (size_t)limits.output_hard +
                           INSTANCES * (size_t)4 * KIB;
     return of_all + of_one * (size_t)site.greedy_count;
 }

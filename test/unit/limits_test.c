@@ -89,7 +89,8 @@ static void finish(struct zkt_server *server)
     zkt_server_free(server);
 }
 
-static struct wire handshake(struct zkt_server *server, const char *address)
+static struct wire begin_handshake(struct zkt_server *server,
+                                   const char *address)
 {
     return (struct wire){ .e = zkt__server_accept(server, address) };
 }
@@ -168,7 +169,7 @@ static void test_gathered_bytes(void **state)
     assert_int_equal(reached(server).gathered_bytes, 1);
     assert_int_equal(stats_of(server).gathered, 1024 + 1024);
     /* The head of a request counts as well; its answer is HTTP, not a frame. */
-    struct wire d = handshake(server, "d");
+    struct wire d = begin_handshake(server, "d");
     send_bytes(&d, request, 50);
     assert_int_equal(stats_of(server).gathered, 3 * 1024);
     memset(bytes, 'x', sizeof(bytes));
@@ -208,7 +209,7 @@ static void test_head_bytes(void **state)
 {
     struct zkt_server *server = serve(
         (struct zkt_limits){ .head_bytes = sizeof(request) - 1 });
-    struct wire w = open_slow(server), long_one = handshake(server, "b");
+    struct wire w = open_slow(server), long_one = begin_handshake(server, "b");
     (void)state;
     assert_int_equal(reached(server).head_bytes, 0);
     send_bytes(&long_one, "GET / HTTP/1.1\r\nX-Long: ", 24);
@@ -225,7 +226,7 @@ static void test_handshake_ms(void **state)
 {
     struct zkt_server *server = serve(
         (struct zkt_limits){ .handshake_ms = 500 });
-    struct wire w = handshake(server, "a");
+    struct wire w = begin_handshake(server, "a");
     (void)state;
     /* a trickle of bytes does not extend the deadline */
     for (int i = 0; i < 5; i++) {
@@ -335,12 +336,13 @@ static enum zkt_fate fate_of(const struct wire *w)
 static void test_half_open(void **state)
 {
     struct zkt_server *server = serve((struct zkt_limits){ .half_open = 3 });
-    struct wire a = handshake(server, "a"), b = handshake(server, "b");
-    struct wire b2 = handshake(server, "b"), c, d;
+    struct wire a = begin_handshake(server, "a"),
+                b = begin_handshake(server, "b");
+    struct wire b2 = begin_handshake(server, "b"), c, d;
     (void)state;
     assert_true(zkt_server_accepting(server));
     assert_int_equal(reached(server).half_open, 0);
-    c = handshake(server, "c");
+    c = begin_handshake(server, "c");
     assert_int_equal(reached(server).half_open, 1);
     assert_int_equal(zkt_server_timeout(server), 0); /* a turn is due */
     turn(server);
@@ -348,7 +350,7 @@ static void test_half_open(void **state)
     assert_int_equal(fate_of(&b), ZKT_FATE_DROP);
     assert_int_equal(fate_of(&b2), ZKT_FATE_OPEN);
     /* A connection that completes its handshake before the turn stays. */
-    d = handshake(server, "d");
+    d = begin_handshake(server, "d");
     assert_int_equal(reached(server).half_open, 2);
     enter(&a);
     turn(server);
@@ -358,7 +360,8 @@ static void test_half_open(void **state)
     close_wire(&b2);
     send_bytes(&c, "nonsense\r\n\r\n", 12);
     assert_memory_equal(c.text, "HTTP/1.1 400 ", 13);
-    struct wire e = handshake(server, "e"), f = handshake(server, "f");
+    struct wire e = begin_handshake(server, "e"),
+                f = begin_handshake(server, "f");
     assert_int_equal(reached(server).half_open, 2);
     close_wire(&a);
     close_wire(&b);
@@ -374,7 +377,8 @@ static void test_half_open_without_an_address(void **state)
 {
     struct zkt_server *server = serve(
         (struct zkt_limits){ .half_open = 2, .per_address = 1 });
-    struct wire a = handshake(server, NULL), b = handshake(server, "");
+    struct wire a = begin_handshake(server, NULL),
+                b = begin_handshake(server, "");
     (void)state;
     assert_false(zkt_server_accepting(server));
     enter(&a);
@@ -410,9 +414,9 @@ static void test_accepts_per_second(void **state)
         (struct zkt_limits){ .accepts_per_second = 2 });
     (void)state;
     zkt_server_clock(server, 5000, 0);
-    struct wire a = handshake(server, "a");
+    struct wire a = begin_handshake(server, "a");
     zkt_server_clock(server, 5400, 0);
-    struct wire b = handshake(server, "b");
+    struct wire b = begin_handshake(server, "b");
     enter(&a);
     enter(&b);
     assert_int_equal(zkt_server_timeout(server), 30000);
@@ -425,7 +429,8 @@ static void test_accepts_per_second(void **state)
     zkt_server_tick(server);
     assert_true(zkt_server_timeout(server) > 600);
     assert_true(zkt_server_accepting(server));
-    struct wire c = handshake(server, "c"), d = handshake(server, "d");
+    struct wire c = begin_handshake(server, "c"),
+                d = begin_handshake(server, "d");
     assert_non_null(c.e);
     assert_non_null(d.e);
     assert_false(zkt_server_accepting(server));
@@ -457,7 +462,7 @@ static void test_connections(void **state)
     (void)state;
     assert_int_equal(reached(server).connections, 0);
     for (size_t i = 0; i < ZKT_REFUSED_MAX; i++) {
-        more[i] = handshake(server, "c");
+        more[i] = begin_handshake(server, "c");
         assert_refused(&more[i]);
     }
     /* refused without a reply */
@@ -481,7 +486,7 @@ static void test_connections(void **state)
 static void test_a_refused_connection_that_lingers(void **state)
 {
     struct zkt_server *server = serve((struct zkt_limits){ .connections = 1 });
-    struct wire a = open_slow(server), b = handshake(server, "b");
+    struct wire a = open_slow(server), b = begin_handshake(server, "b");
     (void)state;
     zkt_server_advance(server, 2000);
     assert_int_equal(zkt_endpoint_fate(b.e), ZKT_FATE_DROP);
@@ -493,10 +498,10 @@ static void test_a_refused_connection_that_lingers(void **state)
 static void test_per_address(void **state)
 {
     struct zkt_server *server = serve((struct zkt_limits){ .per_address = 2 });
-    struct wire a = handshake(server, "10.0.0.1"),
-                b = handshake(server, "10.0.0.1");
-    struct wire c = handshake(server, "10.0.0.1"),
-                d = handshake(server, "10.0.0.10");
+    struct wire a = begin_handshake(server, "10.0.0.1"),
+                b = begin_handshake(server, "10.0.0.1");
+    struct wire c = begin_handshake(server, "10.0.0.1"),
+                d = begin_handshake(server, "10.0.0.10");
     (void)state;
     enter(&a);
     enter(&b);
@@ -507,7 +512,7 @@ static void test_per_address(void **state)
     close_wire(&a);
     close_wire(&c);
     turn(server);
-    c = handshake(server, "10.0.0.1");
+    c = begin_handshake(server, "10.0.0.1");
     enter(&c);
     assert_string_equal(ask(&c, MARK("2", "x", "y")), DONE("2"));
     assert_int_equal(reached(server).per_address, 1);
@@ -537,8 +542,8 @@ static void test_networks(void **state)
         const char *const *pair = is_same ? same[i] : others[i - 4];
         struct zkt_server *server = serve(
             (struct zkt_limits){ .per_address = 1 });
-        struct wire a = handshake(server, pair[0]),
-                    b = handshake(server, pair[1]);
+        struct wire a = begin_handshake(server, pair[0]),
+                    b = begin_handshake(server, pair[1]);
         assert_int_equal(zkt_endpoint_fate(a.e), ZKT_FATE_OPEN);
         assert_int_equal(zkt_endpoint_fate(b.e),
                          is_same ? ZKT_FATE_CLOSE : ZKT_FATE_OPEN);
@@ -558,7 +563,7 @@ static void test_addresses_without_memory(void **state)
         const struct zkt_limits limits = { .per_address = 1 };
         struct zkt_server *server = new_slow_server(&limits, &f.allocator);
         f.fail_at = f.calls + fail_at;
-        struct wire w = handshake(server, "10.0.0.1");
+        struct wire w = begin_handshake(server, "10.0.0.1");
         const bool failed = f.calls >= f.fail_at;
         assert_int_equal(w.e == NULL, failed);
         f.fail_at = 0;
@@ -567,7 +572,7 @@ static void test_addresses_without_memory(void **state)
         }
         turn(server);
         /* the failed connection is not counted */
-        w = handshake(server, "10.0.0.1");
+        w = begin_handshake(server, "10.0.0.1");
         assert_non_null(w.e);
         enter(&w);
         assert_string_equal(ask(&w, MARK("1", "x", "y")), DONE("1"));

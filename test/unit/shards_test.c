@@ -860,7 +860,7 @@ static bool is_behind(const struct wire *w)
 {
     const struct zkt_connection *c = ZKT_CONTAINER(w->e, struct zkt_connection,
                                                    endpoint);
-    return c->held != NULL || c->session.queue.count > 0;
+    return c->unhandled != NULL || c->session.queue.count > 0;
 }
 
 /* Takes turns until the server has handled all messages of the watcher and sent
