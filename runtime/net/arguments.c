@@ -118,41 +118,144 @@ static bool take_threads(struct zkt_serve_options *options, const char *name,
     return true;
 }
 
-/* Takes an argument and its value. Returns false after printing an error. */
-static bool take(struct zkt_serve_options *options, const char *argument,
-                 const char *value)
+/* ---- suggestions ---- */
+
+enum {
+    NAME_MAX_COMPARED = 64
+};
+
+static size_t least(size_t a, size_t b, size_t c)
 {
-    if (strcmp(argument, "--host") == 0) {
-        options->host = value;
-        return true;
+    const size_t ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+/* The Levenshtein distance of @typed, with '-' for '_', and @name. */
+static size_t distance(const char *typed, const char *name)
+{
+    size_t row[NAME_MAX_COMPARED + 1];
+    const size_t len = strlen(name);
+    for (size_t j = 0; j <= len; j++) {
+        row[j] = j;
     }
-    if (strcmp(argument, "--port") == 0) {
-        return take_port(options, argument, value);
-    }
-    if (strcmp(argument, "--threads") == 0) {
-        return take_threads(options, argument, value);
-    }
-    for (size_t i = 0; i < LIMIT_COUNT; i++) {
-        if (strncmp(argument, "--", 2) == 0 &&
-            same_name(argument + 2, limits[i].name)) {
-            return take_limit(options, &limits[i], argument, value);
+    for (size_t i = 1; typed[i - 1] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= len; j++) {
+            const char wanted = name[j - 1] == '_' ? '-' : name[j - 1];
+            const size_t change = diagonal + (typed[i - 1] != wanted);
+            diagonal = row[j];
+            row[j] = least(change, row[j] + 1, row[j - 1] + 1);
         }
     }
-    fprintf(stderr, "unknown argument '%s'; --help lists what there is\n",
-            argument);
-    return false;
+    return row[len];
+}
+
+/* Returns the option that @argument resembles most, or NULL. */
+static const char *find_nearest(const char *argument)
+{
+    static const char *const others[] = { "help", "host", "port", "threads" };
+    enum {
+        OTHERS = sizeof(others) / sizeof(others[0])
+    };
+    const char *typed = argument + strspn(argument, "-");
+    const char *nearest = NULL;
+    size_t closest = strlen(typed) / 3 + 2;
+    for (size_t i = 0; i < OTHERS + LIMIT_COUNT; i++) {
+        const char *name = i < OTHERS ? others[i] : limits[i - OTHERS].name;
+        const size_t d = distance(typed, name);
+        if (d < closest) {
+            nearest = name;
+            closest = d;
+        }
+    }
+    return nearest;
+}
+
+static void print_unknown(const char *argument)
+{
+    const char *nearest = find_nearest(argument);
+    fprintf(stderr, "unknown option '%s'; ", argument);
+    if (nearest == NULL) {
+        fprintf(stderr, "--help lists all options\n");
+        return;
+    }
+    fprintf(stderr, "did you mean '--");
+    for (; *nearest != '\0'; nearest++) {
+        fputc(*nearest == '_' ? '-' : *nearest, stderr);
+    }
+    fprintf(stderr, "'?\n");
+}
+
+/* ---- arguments ---- */
+
+/* The longest name of an option or a variable, with its zero. */
+#define NAME_SIZE 64
+
+/* Takes the option @name, which is known, and its value. Returns false after
+ * printing an error. */
+static bool take(struct zkt_serve_options *options,
+                 const struct argument *limit, const char *name,
+                 const char *value)
+{
+    if (limit != NULL) {
+        return take_limit(options, limit, name, value);
+    }
+    if (strcmp(name, "--port") == 0) {
+        return take_port(options, name, value);
+    }
+    if (strcmp(name, "--threads") == 0) {
+        return take_threads(options, name, value);
+    }
+    options->host = value;
+    return true;
+}
+
+/* Finds an option: a limit in *@limit, or NULL for others. Returns false if
+ * there is none of this name. */
+static bool find_option(const char *name, const struct argument **limit)
+{
+    *limit = NULL;
+    for (size_t i = 0; i < LIMIT_COUNT; i++) {
+        if (strncmp(name, "--", 2) == 0 &&
+            same_name(name + 2, limits[i].name)) {
+            *limit = &limits[i];
+            return true;
+        }
+    }
+    return strcmp(name, "--host") == 0 || strcmp(name, "--port") == 0 ||
+           strcmp(name, "--threads") == 0;
+}
+
+/* Takes an option, `--name=value` or `--name` and @next, which may be NULL.
+ * Returns the number of its arguments, or 0 after printing an error. */
+static int take_arguments(struct zkt_serve_options *options,
+                          const char *argument, const char *next)
+{
+    const struct argument *limit;
+    char name[NAME_SIZE];
+    const int len = (int)strcspn(argument, "=");
+    const bool joined = argument[len] == '=';
+    const char *value = joined ? argument + len + 1 : next;
+    snprintf(name, sizeof(name), "%.*s", len, argument);
+    if (!find_option(name, &limit)) {
+        print_unknown(name);
+        return 0;
+    }
+    if (value == NULL) {
+        fprintf(stderr, "%s: a value is missing\n", name);
+        return 0;
+    }
+    return take(options, limit, name, value) ? 2 - joined : 0;
 }
 
 /* ---- the environment ---- */
 
-/* The longest name of a variable. */
-#define VARIABLE_MAX 64
-
 /* Returns ZOCKET_SOME_NAME for some_name. */
-static const char *name_variable(const char *name, char out[VARIABLE_MAX])
+static const char *name_variable(const char *name, char out[NAME_SIZE])
 {
-    const int len = snprintf(out, VARIABLE_MAX, "ZOCKET_%s", name);
-    for (int i = 0; i < len && i < VARIABLE_MAX; i++) {
+    const int len = snprintf(out, NAME_SIZE, "ZOCKET_%s", name);
+    for (int i = 0; i < len && i < NAME_SIZE; i++) {
         out[i] = (char)toupper((unsigned char)out[i]);
     }
     return out;
@@ -174,7 +277,7 @@ static bool take_environment(struct zkt_serve_options *options)
         return false;
     }
     for (size_t i = 0; i < LIMIT_COUNT; i++) {
-        char name[VARIABLE_MAX];
+        char name[NAME_SIZE];
         const char *value = getenv(name_variable(limits[i].name, name));
         if (value != NULL && !take_limit(options, &limits[i], name, value)) {
             return false;
@@ -199,14 +302,13 @@ int zkt_serve_main(struct zkt_app app, const struct zkt_serve_options *given,
     if (!take_environment(&options)) {
         return 2;
     }
-    for (int i = 1; i < argc; i += 2) {
-        if (i + 1 == argc) {
-            fprintf(stderr, "%s: a value is missing\n", argv[i]);
+    for (int i = 1; i < argc;) {
+        const int taken = take_arguments(&options, argv[i],
+                                         i + 1 < argc ? argv[i + 1] : NULL);
+        if (taken == 0) {
             return 2;
         }
-        if (!take(&options, argv[i], argv[i + 1])) {
-            return 2;
-        }
+        i += taken;
     }
     return zkt_serve(app, &options);
 }

@@ -68,7 +68,7 @@ static void ignore_log(void *user, enum zkt_log_level level, const char *text)
 static int serve(struct started *started, struct zkt_limits limits, int argc,
                  const char *const *arguments)
 {
-    char *argv[8] = { NULL };
+    char *argv[9] = { NULL };
     const struct zkt_serve_options options = {
         .on_start = on_start,
         .user = started,
@@ -76,7 +76,7 @@ static int serve(struct started *started, struct zkt_limits limits, int argc,
         .limits = limits,
     };
     *started = (struct started){ 0 };
-    assert_true(argc < 8);
+    assert_true(argc < 9);
     for (int i = 0; i < argc; i++) {
         argv[i] = strdup(arguments[i]);
     }
@@ -136,6 +136,20 @@ static void test_threads(void **state)
     assert_int_equal(SERVE(&s, none, "x", "--threads", "64"), 0);
     assert_int_equal(s.threads, 64);
     assert_int_equal(s.count, 1);
+}
+
+/* An option and its value may be one argument; mixed forms work as well. */
+static void test_joined(void **state)
+{
+    struct started s;
+    (void)state;
+    assert_int_equal(SERVE(&s, none, "x", "--threads=3", "--host=127.0.0.2",
+                           "--events", "7", "--fragments=8", "--port=0"),
+                     0);
+    assert_int_equal(s.threads, 3);
+    assert_string_equal(s.host, "127.0.0.2");
+    assert_int_equal(s.limits.events, 7);
+    assert_int_equal(s.limits.fragments, 8);
 }
 
 /* `some_name` as a variable of the environment, and as an argument. */
@@ -205,6 +219,34 @@ static void assert_complaint(const char *expected, int argc,
         (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)),       \
         (const char *[]){ __VA_ARGS__ })
 
+static void test_suggestions(void **state)
+{
+    char longest[300] = "--";
+    (void)state;
+    COMPLAINS("unknown option '--prot'; did you mean '--port'?\n", "x",
+              "--prot", "1");
+    COMPLAINS("unknown option '--prot'; did you mean '--port'?\n", "x",
+              "--prot=1");
+    COMPLAINS("unknown option '--event'; did you mean '--events'?\n", "x",
+              "--event");
+    COMPLAINS("unknown option '--message_bytes'; did you mean "
+              "'--message-bytes'?\n",
+              "x", "--message_bytes", "1");
+    COMPLAINS("unknown option 'port'; did you mean '--port'?\n", "x", "port",
+              "1");
+    COMPLAINS("unknown option '--hlep'; did you mean '--help'?\n", "x",
+              "--hlep");
+    COMPLAINS("unknown option '--colour'; --help lists all options\n", "x",
+              "--colour", "red");
+    COMPLAINS("unknown option '-'; --help lists all options\n", "x", "-");
+    COMPLAINS("unknown option ''; --help lists all options\n", "x", "");
+    memset(longest + 2, 'a', sizeof(longest) - 3);
+    const char expected[] = "unknown option '--"
+                            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                            "aaaaaaaaaaaa'; --help lists all options\n";
+    COMPLAINS(expected, "x", longest, "1");
+}
+
 static void test_bad_arguments(void **state)
 {
     (void)state;
@@ -216,8 +258,9 @@ static void test_bad_arguments(void **state)
               "65");
     COMPLAINS("--threads: '0' is no number from 1 to 64\n", "x", "--threads",
               "0");
-    COMPLAINS("unknown argument '--event'; --help lists what there is\n", "x",
-              "--event", "1");
+    COMPLAINS("--port: a value is missing\n", "x", "--events", "1", "--port");
+    COMPLAINS("--port: '' is no number from 0 to 65535\n", "x", "--port=");
+    COMPLAINS("--events: '1=2' is no number\n", "x", "--events=1=2");
     assert_int_equal(setenv("ZOCKET_EVENTS", "many", 1), 0);
     COMPLAINS("ZOCKET_EVENTS: 'many' is no number\n", "x");
     assert_int_equal(unsetenv("ZOCKET_EVENTS"), 0);
@@ -236,6 +279,8 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_every_limit),
         cmocka_unit_test(test_bad_arguments),
+        cmocka_unit_test(test_joined),
+        cmocka_unit_test(test_suggestions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
