@@ -24,6 +24,8 @@ struct zkt_server {
     struct zkt_shards *shards;
     uint32_t self; /* which of them it is; 0: the one that the user has */
     struct zkt_affinity owner;
+    bool clock_is_set;
+    int64_t clock_start; /* the program's time at 0 of core.now_ms */
     struct zkt_serve_options options;
     const struct zkt_allocator *allocator;
     struct zkt_limits limits;

@@ -17,6 +17,18 @@ static bool may_call(const struct zkt_server *server, const char *what)
 
 /* ---- the server ---- */
 
+/* The program's clock may begin anywhere, and the core's goes on from where it
+ * is: a time limit that began before the first call has all of its time. */
+static int64_t core_time(struct zkt_server *server, int64_t now_ms)
+{
+    if (!server->clock_is_set) {
+        server->clock_is_set = true;
+        server->clock_start = now_ms - server->core.now_ms;
+    }
+    const int64_t start = server->clock_start;
+    return start < 0 && now_ms > INT64_MAX + start ? INT64_MAX : now_ms - start;
+}
+
 void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
                       int64_t wall_ms)
 {
@@ -24,10 +36,11 @@ void zkt_server_clock(struct zkt_server *server, int64_t now_ms,
     if (!may_call(server, "zkt_server_clock")) {
         return;
     }
-    /* Whoever has polled since has fed what had come by then. */
+    const int64_t now = core_time(server, now_ms);
+    /* A program that has polled since then has fed all bytes of that time. */
     core->heard_ms = core->now_ms;
-    if (now_ms > core->now_ms) {
-        core->now_ms = now_ms;
+    if (now > core->now_ms) {
+        core->now_ms = now;
     }
     core->wall_ms = wall_ms;
 }

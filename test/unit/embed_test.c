@@ -171,6 +171,7 @@ static void test_a_peer_that_is_silent(void **state)
     (void)state;
     struct zkt_endpoint *e = connect_peer(server, &peer);
     assert_int_equal(zkt_endpoint_fate(e), ZKT_FATE_OPEN);
+    zkt_server_clock(server, 0, 0);
     zkt_server_clock(server, 30000, 0);
     zkt_server_tick(server);
     take(e, &peer);
@@ -195,6 +196,7 @@ static void test_a_peer_that_is_not_silent(void **state)
     char pong[] = "\x8a\x80\0\0\0";
     (void)state;
     struct zkt_endpoint *e = connect_peer(server, &peer);
+    zkt_server_clock(server, 0, 0);
     zkt_server_clock(server, 30000, 0);
     zkt_server_tick(server);
     take(e, &peer);

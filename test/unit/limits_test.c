@@ -1258,6 +1258,7 @@ static void test_time_jumps(void **state)
     struct zkt_server *server = serve((struct zkt_limits){ 0 });
     struct wire w = open_slow(server);
     (void)state;
+    zkt_server_clock(server, 0, 0);
     zkt_server_clock(server, INT64_C(1) << 40, 5);
     zkt_server_tick(server);
     drain(&w);

@@ -15,6 +15,7 @@
 #include "chat_server.h"
 #include "counter_client.h"
 #include "net/inbox.h"
+#include "zocket/embed.h"
 
 /* ---- a server whose handlers misbehave on demand ---- */
 
@@ -476,6 +477,36 @@ static void test_the_event_of_a_call(void **state)
     assert_int_equal(count, 1);
 }
 
+static void on_joined(const struct zkt_reply *reply,
+                      const struct demo_member *me, void *user)
+{
+    (void)me;
+    *(enum zkt_status *)user = reply->status;
+}
+
+/* Calls that are begun before the first time of the program's clock have all of
+ * their time from then on, wherever that clock begins; a later jump takes it.
+ */
+static void test_the_first_time_is_no_jump(void **state)
+{
+    struct fixture *f = *state;
+    static enum zkt_status first, second;
+    const struct demo_chat_join_input in = { .name = ZKT_STR("ada") };
+    first = second = ZKT_PENDING;
+    demo_chat_begin_join(f->room, &in, on_joined, &first);
+    zkt_server_clock(f->server, INT64_C(1) << 40, 0);
+    for (int i = 0; i < 10 && first == ZKT_PENDING; i++) {
+        (void)zkt_client_poll(f->client, 0);
+    }
+    assert_int_equal(first, ZKT_OK);
+    demo_chat_begin_join(f->room, &in, on_joined, &second);
+    zkt_server_clock(f->server, (INT64_C(1) << 40) + 1000000, 0);
+    for (int i = 0; i < 10 && second == ZKT_PENDING; i++) {
+        (void)zkt_client_poll(f->client, 0);
+    }
+    assert_int_equal(second, ZKT_DEADLINE_EXCEEDED);
+}
+
 static void test_silence_ends_a_connection(void **state)
 {
     struct fixture *f = *state;
@@ -731,6 +762,7 @@ int main(void)
         T(test_two_clients_stay_in_sync),
         T(test_a_new_instance_is_followed),
         T(test_the_event_of_a_call),
+        T(test_the_first_time_is_no_jump),
         T(test_silence_ends_a_connection),
         T(test_a_local_client_comes_back),
         T(test_the_server_goes_first),

@@ -75,8 +75,9 @@ struct zkt_endpoint;
 
 /**
  * Sets the clock. @now_ms is monotonic and begins at 0 or later; a value that
- * is earlier than the last counts as no time passing. @wall_ms counts from the
- * epoch. Before the first call both are 0.
+ * is earlier than the last counts as no time passing. The first call sets the
+ * origin: no time has passed before it. @wall_ms counts from the epoch, and is
+ * 0 before the first call.
  *
  * Call it once in each turn, after waiting. Limits on the silence of a peer
  * count up to the time that was set before: bytes that had arrived by then are
