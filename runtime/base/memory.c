@@ -112,6 +112,7 @@ static bool may_grow(struct zkt_arena *arena, size_t more)
     if (arena->limit == 0 || more <= arena->limit - arena->size) {
         return true;
     }
+    arena->limit_reached = true;
     if (arena->limit_hits != NULL) {
         (*arena->limit_hits)++;
     }
@@ -389,6 +390,7 @@ static void release_large(struct zkt_arena *arena)
 void zkt__arena_reset(struct zkt_arena *arena)
 {
     struct zkt_arena_block *kept = arena->blocks;
+    arena->limit_reached = false;
     if (arena->large != NULL) {
         release_large(arena);
     }

@@ -44,6 +44,7 @@ struct zkt_arena {
     char *at, *end;                 /* free part of the newest block */
     size_t size, limit;             /* of all blocks; limit 0: none */
     uint64_t *limit_hits; /* counter of refused allocations; or NULL */
+    bool limit_reached;   /* an allocation was refused since the last reset */
 };
 
 void zkt__arena_init(struct zkt_arena *arena, const struct zkt_allocator *a);

@@ -1,6 +1,8 @@
 /* The commit of a call: see commit.h. make_final is the point of no return. */
 #include "instance/commit.h"
 
+#include <stdio.h>
+
 #include "protocol/envelope.h"
 
 /* ---- both journals: the state's, and the private state's ---- */
@@ -63,6 +65,19 @@ static enum zkt_status no_memory(struct zkt_call *call)
     return ZKT_RESOURCE_EXHAUSTED;
 }
 
+/* Writes the reason of a failure to the log; names the limit if memory ran out
+ * because of one. */
+static void log_failure(const struct zkt_call *call, const char *reason)
+{
+    char text[256];
+    if (failure_of(call) == ZKT_NO_MEMORY && call->arena->limit_reached) {
+        snprintf(text, sizeof(text), "%s: the limit call_bytes is reached",
+                 reason);
+        reason = text;
+    }
+    zkt__call_log(call, reason);
+}
+
 enum zkt_status zkt__call_check(struct zkt_call *call)
 {
     const char *reason = check_journals(call);
@@ -72,7 +87,7 @@ enum zkt_status zkt__call_check(struct zkt_call *call)
     call->host->stats.limit_hits.mutations += call->journal.over ||
                                               (call->private_state != NULL &&
                                                call->private_journal.over);
-    zkt__call_log(call, reason);
+    log_failure(call, reason);
     switch (failure_of(call)) {
     case ZKT_NO_MEMORY:
         return no_memory(call);

@@ -48,6 +48,10 @@ static enum zkt_status join(struct demo_chat_call *call,
         demo_chat_append_messages(call, &(struct demo_message){ .id = 0 });
     } else if (zkt_str_eq(in->name, ZKT_STR("utf8"))) {
         demo_chat_set_topic(call, (struct zkt_str){ "\xff", 1 });
+    } else if (zkt_str_eq(in->name, ZKT_STR("much"))) {
+        (void)zkt_alloc(call->zkt, 1, (size_t)1 << 30);
+    } else if (zkt_str_eq(in->name, ZKT_STR("overflow"))) {
+        (void)zkt_alloc(call->zkt, SIZE_MAX, 2);
     } else if (zkt_str_eq(in->name, ZKT_STR("result"))) {
         out->name = ZKT_STR("");
     } else if (zkt_str_eq(in->name, ZKT_STR("secret"))) {
@@ -205,6 +209,19 @@ static void test_poisoned_calls(void **state)
                          ZKT_OK);
         assert_int_equal(members.len, 0); /* rolled back */
     }
+}
+
+/* The log says whether a limit or the system has refused the memory. */
+static void test_memory_that_runs_out(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(call_join(f, "much"), ZKT_RESOURCE_EXHAUSTED);
+    assert_string_equal(f->reply.error, "out of memory");
+    assert_string_equal(log_text, "chat \"room\": join: no memory for the "
+                                  "handler: the limit call_bytes is reached");
+    assert_int_equal(call_join(f, "overflow"), ZKT_RESOURCE_EXHAUSTED);
+    assert_string_equal(log_text,
+                        "chat \"room\": join: no memory for the handler");
 }
 
 static void on_left(const struct demo_chat_left_event *event, void *user)
@@ -749,6 +766,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(test_poisoned_calls),
+        T(test_memory_that_runs_out),
         T(test_failure_takes_events_back),
         T(test_counts_are_checked_at_the_commit),
         T(test_pending_without_deferring),
