@@ -1,7 +1,7 @@
 /*
- * Calls that block, and the replies that own what they returned. A call from
- * the client's own thread runs its turns until the answer is there; one from
- * another thread is handed over and waited for.
+ * Calls that block, and their replies. A call on the client's own thread runs
+ * turns until the reply has come; a call on another thread is handed over, and
+ * the thread waits.
  */
 #include "client/blocking.h"
 
@@ -57,7 +57,7 @@ void zkt__reply_set(const struct zkt_client *client, struct zkt_reply *reply,
 
 /* ---- calls ---- */
 
-/* A blocking call on its way; lives in the caller's frame. */
+/* A blocking call; lives in the stack frame of the caller. */
 struct call {
     struct zkt_handle *handle;
     struct zkt_client *client;
@@ -65,7 +65,7 @@ struct call {
     const void *input;
     void *result;
     struct zkt_reply *reply;
-    bool reply_is_ours; /* nobody keeps what the result borrows */
+    bool reply_is_ours; /* the caller gave none to own the result */
     bool over;
 };
 
@@ -139,7 +139,7 @@ bool zkt__block(struct zkt_client *client, const bool *over)
     return *over;
 }
 
-/* A client that was closed meanwhile has waited for that. */
+/* A client that was closed meanwhile finishes after the last blocking call. */
 void zkt__unblock(struct zkt_client *client)
 {
     client->blocking--;

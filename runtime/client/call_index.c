@@ -1,14 +1,14 @@
 /*
- * The calls that are under way, found by the number in their id, which no other
- * call of the client has had. What finds a call must have all of its id: a
- * number alone may have come from elsewhere.
+ * The calls in progress, by the number in their ids, which is unique in a
+ * client. A reply must have the complete id: other programs may use the same
+ * number.
  */
 #include "client/call_index.h"
 
 #include "client/calls.h"
 #include "client/core.h"
 
-/* Writes @value so that it ends at @end; where it begins. */
+/* Writes @value with its end at @end. Returns its begin. */
 static char *print_digits(char *end, uint64_t value, unsigned base)
 {
     do {
@@ -71,7 +71,7 @@ void zkt__call_index_remove(struct zkt_client *client, struct zkt_pending *p)
     }
 }
 
-/* The number in an id token, or 0: it is none of ours. */
+/* The number in an id token. Returns 0 if the client did not make the id. */
 static uint64_t parse_number(struct zkt_str id)
 {
     static const char begin[] = "\"rpc_";
@@ -80,7 +80,7 @@ static uint64_t parse_number(struct zkt_str id)
     if (id.len < len || memcmp(id.data, begin, len) != 0) {
         return 0;
     }
-    /* Whatever it is, the call that it finds must have this very id. */
+    /* No check of digits: the caller compares the complete id. */
     for (size_t i = len; i < id.len && id.data[i] != '_'; i++) {
         number = number * 10 + (uint64_t)(id.data[i] - '0');
     }

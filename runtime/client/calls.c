@@ -1,8 +1,8 @@
 /*
- * Calls that are under way, and what becomes of them: an answer, a timeout,
- * the end of the connection. One that is begun while the socket is not open
- * waits as text; one that was sent is never sent again, for a method may not
- * bear it. `done` is told exactly once.
+ * Calls in progress and their ends: a reply, a timeout, or the end of the
+ * connection. A call that is begun before the socket is open waits as text. A
+ * call that was sent is never sent again, since a method may not be idempotent.
+ * The callback of a call runs exactly once.
  */
 #include "client/calls.h"
 
@@ -50,8 +50,9 @@ static void end_wait(const struct zkt_client *client, bool *over)
     }
 }
 
-/* Tells the one who called; @result is in memory that outlives the callback,
- * or NULL. The callback may close the handle whose spare the call was. */
+/* Ends a call: runs its callback, or fills its reply and ends its wait.
+ * @result, or NULL, is in memory that outlives the callback. The callback may
+ * close the handle that the call is embedded in. */
 static void finish_call(struct zkt_client *client, struct zkt_pending *p,
                         enum zkt_status status, struct zkt_str error,
                         const void *result)
@@ -101,7 +102,7 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
     zkt__release(client->allocator, (char *)(uintptr_t)kept.data);
 }
 
-/* It is told of its end at the next tick. */
+/* Fails a call; its callback runs at the next tick. */
 static void fail_call(struct zkt_client *client, struct zkt_pending *p,
                       enum zkt_status status)
 {
@@ -133,7 +134,8 @@ void zkt__calls_expire(struct zkt_client *client)
         fail_call(client, ZKT_CONTAINER(due, struct zkt_pending, timeout),
                   ZKT_DEADLINE_EXCEEDED);
     }
-    /* One that is begun meanwhile, and fails, is told in the next turn. */
+    /* Calls that are begun meanwhile and fail have their callbacks in the next
+     * turn. */
     const struct zkt_node *last = client->failed.head.prev;
     struct zkt_node *node;
     while ((node = zkt__list_first(&client->failed)) != NULL) {
@@ -144,9 +146,10 @@ void zkt__calls_expire(struct zkt_client *client)
     }
 }
 
-/* ---- answers ---- */
+/* ---- replies ---- */
 
-/* Decodes a result in @arena, which keeps its text; NULL: it does not fit. */
+/* Decodes a result in @arena, which keeps its text. Returns NULL if it does not
+ * fit the type. */
 static void *decode_result(struct zkt_client *client, struct zkt_arena *arena,
                            const struct zkt_type *type, struct zkt_str json)
 {
@@ -177,7 +180,7 @@ void zkt__calls_receive(struct zkt_client *client,
                                 ? zkt__call_index_find(client, message->id)
                                 : NULL;
     if (p == NULL) {
-        return; /* timed out before, or never ours */
+        return; /* it has timed out, or was never sent */
     }
     if (message->error.data != NULL) {
         finish_call(client, p, zkt__error_code(message), message->error, NULL);
@@ -225,7 +228,7 @@ static void write_call(struct zkt_writer *w,
     ZKT_WRITE(w, "}");
 }
 
-/* Keeps the text that was written until the socket is open. */
+/* Keeps the text in the writer until the socket is open. */
 static bool keep_text(struct zkt_client *client, struct zkt_pending *p)
 {
     const struct zkt_writer *w = &client->writer;
@@ -241,8 +244,8 @@ static bool keep_text(struct zkt_client *client, struct zkt_pending *p)
     return true;
 }
 
-/* Writes the call and sends it, behind the subscriptions that were made before,
- * or keeps it until the socket is open. */
+/* Sends a call, behind all subscriptions that were made before, or keeps its
+ * text until the socket is open. */
 static enum zkt_status dispatch(struct zkt_client *client,
                                 const struct zkt_client_instance *instance,
                                 const struct zkt_remote_method *method,
@@ -266,7 +269,8 @@ static enum zkt_status dispatch(struct zkt_client *client,
         return ZKT_RESOURCE_EXHAUSTED;
     }
     if (zkt__client_is_open(client)) {
-        zkt__client_send(client); /* which may fail it */
+        zkt__client_send(
+            client); /* which may end the connection, and fail the call */
     }
     return p->status;
 }
@@ -305,8 +309,8 @@ void zkt__call_send(struct zkt_client *client, struct zkt_pending *p)
     zkt__release(client->allocator, (char *)(uintptr_t)text.data);
 }
 
-/* A pending call for an asynchronous one: without memory the handle's spare;
- * NULL when that is taken, too. */
+/* Makes an asynchronous call. Without memory it uses the preallocated call of
+ * the handle. Returns NULL if that is in use. */
 static struct zkt_pending *new_pending(const struct zkt_client *client,
                                        struct zkt_handle *handle)
 {
@@ -321,7 +325,8 @@ static struct zkt_pending *new_pending(const struct zkt_client *client,
     return p;
 }
 
-/* What is wrong with the input is told like any failure: later. */
+/* Checks the input. A bad input fails the call, and its callback runs later, as
+ * that of any failed call. */
 static void check_input(struct zkt_client *client,
                         const struct zkt_remote_method *method,
                         const void *input, struct zkt_pending *p)
@@ -343,7 +348,7 @@ struct call_request {
     struct zkt_handle *handle;
     uint32_t method;
     const void *input;
-    struct zkt_pending call; /* what is told, and where */
+    struct zkt_pending call; /* the callback and its argument */
     const char *refusal;     /* NULL: out of memory */
     bool begun;
 };
@@ -375,7 +380,7 @@ static void begin(void *user)
     b->begun = true;
 }
 
-/* Who wants to know nothing is told nothing. */
+/* For calls without a callback. */
 static void ignore_reply(zkt_any_function *done, const struct zkt_reply *reply,
                          const void *result, void *user)
 {
@@ -412,7 +417,8 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
         refused.error = b.refusal != NULL ? b.refusal : "out of memory";
     }
     if (!b.begun) {
-        /* Nothing can be kept for later: the one case of a call from here. */
+        /* Without memory the callback cannot be kept for later: it runs
+         * here. */
         thunk(done, &refused, NULL, user);
     }
 }

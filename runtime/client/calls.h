@@ -1,7 +1,6 @@
 /*
- * Calls in progress, from the first byte that is written to the reply. A call
- * ends with a reply, a timeout or the end of the connection, and its caller is
- * told exactly once.
+ * Calls from the moment they are begun until their reply. Every call ends
+ * exactly once: with a reply, a timeout or the end of the connection.
  */
 #ifndef ZKT_CLIENT_CALLS_H
 #define ZKT_CLIENT_CALLS_H

@@ -1,7 +1,6 @@
 /*
- * The client as an object: its options, its turns, its making and its end, and
- * the small questions that can be asked of it. What the connection does is
- * connection.c's.
+ * The client as an object: options, turns, construction and destruction, and
+ * functions that ask for a member. connection.c has the connection.
  */
 #include "client/client.h"
 
@@ -122,7 +121,7 @@ bool zkt__client_may_read(const struct zkt_client *client)
     return zkt__client_may_call(client);
 }
 
-/* Turns that are not ours to run may be run by any thread, in turn. */
+/* A program that runs the turns may do so on any thread, one at a time. */
 void zkt__client_bind_thread(struct zkt_client *client)
 {
     if (client->ops->poll == NULL) {
@@ -200,14 +199,15 @@ static void tick(struct zkt_core *core)
 {
     struct zkt_client *client = from_core(core);
     if (client->depth > 0) {
-        return; /* a callback moves the clock: its own turn is not over */
+        return; /* a callback moves the clock; its turn has not ended */
     }
     zkt__client_bind_thread(client);
     zkt__connection_tick(client);
     zkt__status_notify(client);
     zkt__calls_expire(client);
     zkt__store_end_turn(client);
-    zkt__subscriptions_tick(client); /* of those that are still wanted */
+    zkt__subscriptions_tick(
+        client); /* after unused subscriptions were dropped */
     zkt__ready_tick(client);
 }
 
@@ -231,7 +231,7 @@ enum zkt_status zkt_client_poll(struct zkt_client *client, int timeout_ms)
         client->ops->finish(client->driver, client);
         return ZKT_CLOSED;
     }
-    /* What is pending is told before the end is. */
+    /* Callbacks of failed calls run before the end is reported. */
     const bool over = client->status == ZKT_DISCONNECTED &&
                       client->notified_status == ZKT_DISCONNECTED &&
                       zkt__list_empty(&client->failed);
@@ -288,7 +288,7 @@ void zkt_client_stats(const struct zkt_client *client,
                : (struct zkt_client_stats){ 0 };
 }
 
-/* ---- making and ending ---- */
+/* ---- construction and destruction ---- */
 
 static void set_default(int64_t *option, int64_t value)
 {
@@ -320,7 +320,7 @@ static void set_options(struct zkt_client *client,
         options->stable_after_ms = 0;
     }
     if (options->json_depth < 0 || options->json_depth > ZKT_DEPTH_MAX) {
-        options->json_depth = ZKT_DEPTH_MAX; /* there is no room for more */
+        options->json_depth = ZKT_DEPTH_MAX; /* the reader has no more levels */
     }
     if (options->pong_within_ms < 0) {
         options->ping_after_ms = -1;
@@ -383,7 +383,7 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
     zkt__arena_init(&client->arena, allocator);
     zkt__writer_init(&client->writer, allocator);
     set_options(client, options);
-    if (ops->poll != NULL) { /* others: whoever runs the loop */
+    if (ops->poll != NULL) { /* others: the thread that runs the loop */
         zkt__affinity_bind(&client->owner);
     }
     zkt__connection_init(client);

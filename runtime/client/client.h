@@ -1,8 +1,9 @@
 /*
- * The client as a core without I/O: what a driver (net's libuv adapter, the
- * local joiner, a test, a fuzzer) uses to run one. Time and bytes come in
- * through base/endpoint.h. When to connect, and again after a loss, is the
- * core's decision: its deadline says when, and its tick asks the driver to.
+ * The client as a core without I/O. A driver (the libuv adapter of net, the
+ * local loopback, a test, a fuzzer) runs it through base/endpoint.h: it hands
+ * over received bytes and the time. The core decides when to connect, and when
+ * to connect again after a loss: its deadline says when, and its tick asks the
+ * driver to.
  */
 #ifndef ZKT_CLIENT_CLIENT_H
 #define ZKT_CLIENT_CLIENT_H
@@ -10,50 +11,54 @@
 #include "base/endpoint.h"
 #include "zocket/client.h"
 
-/* What a client asks of the one who drives it. */
+/* The functions of a driver that a client calls. */
 struct zkt_client_driver_ops {
     /*
-     * Begin to connect. Answer, in this call or later, with
-     * zkt__client_connected or zkt__client_connect_failed. It is asked again
-     * only after it has answered, and the endpoint of before is detached.
+     * Begins to connect. The driver answers, in this call or later, with
+     * zkt__client_connected or zkt__client_connect_failed. The client calls
+     * this again only after the answer, and after the former endpoint has been
+     * detached.
      */
     void (*connect)(void *driver, struct zkt_client *client);
-    /* Give up connecting; answer with zkt__client_connect_failed. */
+    /* Gives up connecting; the driver answers with
+     * zkt__client_connect_failed. */
     void (*abort_connect)(void *driver, struct zkt_client *client);
-    /* Run one turn, as zkt_client_poll. NULL: turns are not ours to run. */
+    /* Runs a turn, as zkt_client_poll. NULL: the program runs the turns. */
     enum zkt_status (*poll)(void *driver, int timeout_ms);
     /*
-     * The client is closed: flush and drop the transport (detach the
-     * endpoint), call zkt__client_free, then free the driver itself.
-     * Called outside of all callbacks.
+     * The client is closed. The driver flushes and drops the transport
+     * (detaches the endpoint), calls zkt__client_free, and frees itself. Called
+     * outside of all callbacks.
      */
     void (*finish)(void *driver, struct zkt_client *client);
     /* zkt_client_post, from any thread. */
     enum zkt_status (*post)(void *driver, zkt_posted_function *fn, void *user);
-    /* Whether a turn may be run now. NULL: always, outside of callbacks. */
+    /* Returns true if a turn may be run now. NULL: always, outside of
+     * callbacks. */
     bool (*may_poll)(const void *driver);
-    /* Bring the core's clock up to date. NULL: it always is. */
+    /* Updates the clock of the core. NULL: it is always current. */
     void (*clock)(void *driver);
 
-    /* The rest is for a client on a thread of its own, NULL for others. */
+    /* The following functions are for a client on a thread of its own; others
+     * leave them NULL. */
 
-    /* Whether the caller is on another thread than the client's. */
+    /* Returns true if the caller is on another thread than the client's. */
     bool (*is_other_thread)(void *driver);
     /*
-     * From another thread: runs @fn on the client's, and waits until @over is
-     * set by end_wait.
+     * From another thread: runs @fn on the client's thread, and waits until
+     * end_wait sets @over.
      */
     void (*wait)(void *driver, void (*fn)(void *user), void *user, bool *over);
-    /* On the client's thread: sets @over and wakes who waits for it. */
+    /* On the client's thread: sets @over and wakes the waiting thread. */
     void (*end_wait)(void *driver, bool *over);
     /* zkt_client_close, from another thread. */
     void (*close)(void *driver, struct zkt_client *client);
 };
 
 /**
- * A client for ws://@host@path, @host being "name:port" for the Host header.
- * It asks for a connection at the first tick. Strings are copied; NULL when
- * there is no memory or no randomness.
+ * Makes a client for ws://@host@path; @host is "name:port" for the Host header.
+ * It asks for a connection at the first tick. Strings are copied. Returns NULL
+ * if there is no memory or no randomness.
  */
 struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
                                    struct zkt_str host, struct zkt_str path,
@@ -61,33 +66,36 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
                                    void *driver);
 void zkt__client_free(struct zkt_client *client);
 
-/** How long a driver waits for the server to close, at most. */
+/** The longest time that a driver waits for the server to close. */
 int64_t zkt__client_close_ms(const struct zkt_client *client);
 struct zkt_core *zkt__client_core(struct zkt_client *client);
 
 /**
- * The transport is there: the endpoint to feed, its request already pending.
- * NULL: no memory, or no longer wanted; drop the transport.
+ * The transport is connected. Returns the endpoint to feed; its request is
+ * pending. Returns NULL if there is no memory or if the connection is no longer
+ * wanted: the driver drops the transport.
  */
 struct zkt_endpoint *zkt__client_connected(struct zkt_client *client);
-/** @reason is a short text for people, copied. */
+/** @reason is a short text for people; it is copied. */
 void zkt__client_connect_failed(struct zkt_client *client, const char *reason);
 
-/** Runs what was posted, as a callback of the client's. */
+/** Runs a posted function, as a callback of the client. */
 void zkt__client_run_posted(struct zkt_client *client, zkt_posted_function *fn,
                             void *user);
 
-/** zkt_client_close was called in a callback: finish when the turn ends. */
+/** Returns true if zkt_client_close was called in a callback: the driver
+ * finishes when the turn ends. */
 bool zkt__client_close_wanted(const struct zkt_client *client);
 /**
- * Whether the calling thread may use the client; if not, the log says so. On
- * a user's loop it is the one that ran the loop last, a client with a thread
- * of its own hands over what comes from others; for the rest it is the one
- * that made it.
+ * Returns true if the calling thread may use the client; if not, the log says
+ * so. The thread of a client is the thread that ran the program's loop last, or
+ * else the thread that made the client. A client with a thread of its own
+ * accepts calls of all threads and hands them over.
  */
 bool zkt__client_may_call(const struct zkt_client *client);
 bool zkt__client_is_in_callback(const struct zkt_client *client);
-/** A callback or a blocking call of the client is running. */
+/** Returns true while a callback or a blocking call of the client is running.
+ */
 bool zkt__client_is_busy(const struct zkt_client *client);
 
 void zkt__client_log(struct zkt_client *client, enum zkt_log_level level,

@@ -1,13 +1,12 @@
 /*
- * The connection of a client: when there is to be one, what comes in and goes
- * out, how it is found dead, and when the next attempt is due. Backoff is a
- * time in the core's clock, `dial_at`; the tick asks the driver to connect
- * once that is reached and the transport of before is gone. Nothing here
- * knows sockets.
+ * The connection of a client: attempts to connect, received and sent bytes,
+ * detection of dead connections, and backoff. The next attempt is due at a time
+ * of the core's clock, `dial_at`: then the tick asks the driver to connect,
+ * once the former transport is gone. Sockets are the driver's.
  *
- * A connection counts as stable, which resets the backoff, only after a while
- * and not at the handshake: a server that accepts and then fails is otherwise
- * hit at full speed by all of its clients.
+ * A connection resets the backoff only when it has been open for a while, not
+ * at the handshake: otherwise all clients of a server that accepts and then
+ * fails would hit it at full speed.
  */
 #include "client/connection.h"
 
@@ -60,7 +59,7 @@ void zkt__status_notify(struct zkt_client *client)
     }
 }
 
-/* Two changes in one turn are two changes to a listener. */
+/* A listener gets every change, also of several changes in a turn. */
 static void set_status(struct zkt_client *client, enum zkt_connection status)
 {
     if (client->status != status) {
@@ -71,7 +70,7 @@ static void set_status(struct zkt_client *client, enum zkt_connection status)
 
 /* ---- the next attempt ---- */
 
-/* Random, so that the clients of a server that fell do not come back as one. */
+/* The random part spreads the clients of a server that has failed. */
 int64_t zkt__backoff(struct zkt_client *client, uint32_t attempts)
 {
     const struct zkt_client_options *options = &client->options;
@@ -109,8 +108,8 @@ static void go_waiting(struct zkt_client *client, bool again)
                             : ZKT_NEVER;
 }
 
-/* Whoever has said goodbye waits for the server to close, and whoever has not
- * has nothing to wait for. */
+/* Ends the transport: waits for the server's close if a close frame was sent,
+ * and aborts otherwise. */
 static void end_transport(struct zkt_client *client, bool was_open)
 {
     const bool good = was_open && client->ws.state != ZKT_WS_OPEN;
@@ -189,8 +188,8 @@ static void send_bytes(void *user, const void *data, size_t len)
     zkt__endpoint_mark_dirty(&client->endpoint);
 }
 
-/* What the WebSocket itself sends: pongs, for the most part. A server that
- * asks for them and does not take them has no good in mind. */
+/* Queues control frames, mostly pongs. A server that sends pings and does not
+ * read the pongs is cut off at CONTROL_MAX. */
 static void send_control(void *user, const void *data, size_t len)
 {
     struct zkt_client *client = user;
@@ -221,7 +220,7 @@ void zkt__client_send(struct zkt_client *client)
 
 /* ---- receiving ---- */
 
-/* Silence begins: what has arrived of a message is no sign of life in it. */
+/* Begins a silence: the received part of a message does not end it. */
 static void begin_silence(struct zkt_client *client, bool pinged)
 {
     size_t memory;
@@ -230,7 +229,7 @@ static void begin_silence(struct zkt_client *client, bool pinged)
     client->pinged = pinged;
 }
 
-/* The peer was heard: a ping is due only after another silence. */
+/* Ends the silence: the next ping is due after another one. */
 static void restart_silence(struct zkt_client *client)
 {
     begin_silence(client, false);
@@ -240,8 +239,9 @@ static void restart_silence(struct zkt_client *client)
             : ZKT_NEVER;
 }
 
-/* What arrives is a sign of life, but for single bytes of a message that goes
- * on and on: as many as are progress have to come in the time that runs. */
+/* Returns true if the received bytes end the silence. Bytes of a message that
+ * had begun before do so only at PROGRESS_RATE, so that a peer cannot keep a
+ * connection with single bytes. */
 static bool is_sign_of_life(const struct zkt_client *client)
 {
     const int64_t limit = client->pinged ? client->options.pong_within_ms
@@ -330,7 +330,7 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     struct zkt_client *client = from_endpoint(e);
     zkt__client_bind_thread(client);
     if (client->phase == ZKT_PHASE_WAITING) {
-        return; /* what still comes is of no interest */
+        return; /* the connection has ended; its bytes are ignored */
     }
     (void)zkt__ws_feed(&client->ws, bytes, len);
     if (client->ws.state == ZKT_WS_CLOSED) {
@@ -404,7 +404,7 @@ struct zkt_endpoint *zkt__client_connected(struct zkt_client *client)
 {
     client->dialing = false;
     if (client->phase != ZKT_PHASE_DIALING) {
-        return NULL; /* it took too long, or the client is closed */
+        return NULL; /* timed out, or the client is closed */
     }
     client->phase = ZKT_PHASE_HANDSHAKE;
     client->endpoint = (struct zkt_endpoint){
@@ -460,8 +460,9 @@ static void end_attempt(struct zkt_client *client)
     }
 }
 
-/* Nothing was heard for so long: asks, and after that gives up. A driver that
- * did not run for a while has not read what may be there: then asks again. */
+/* A silence has lasted too long: sends a ping, or ends the connection if a ping
+ * was sent before. A driver that did not run for a while has not read bytes
+ * that may have come: then it sends another ping. */
 static void end_silence(struct zkt_client *client)
 {
     const int64_t late = client->core.now_ms - client->quiet_at;
@@ -489,7 +490,7 @@ void zkt__connection_tick(struct zkt_client *client)
         return;
     }
     if (client->attached) {
-        /* The old one does not take our goodbye: it has had its time. */
+        /* The former transport has not flushed its close frame in time. */
         client->endpoint.aborted = true;
         zkt__endpoint_mark_dirty(&client->endpoint);
     } else {

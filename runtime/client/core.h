@@ -1,7 +1,7 @@
 /*
  * The object that all sources of this folder share: a client with its
- * connection, its calls, its instances and its listeners. A client belongs to
- * a thread; the functions here decide whether a caller may use it.
+ * connection, its calls, its instances and its listeners. A client belongs to a
+ * thread; the functions here check the calling thread.
  */
 #ifndef ZKT_CLIENT_CORE_H
 #define ZKT_CLIENT_CORE_H
@@ -32,34 +32,34 @@ struct zkt_client {
     struct zkt_ws_client ws_client;
     struct zkt_ws_limits ws_limits;
     struct zkt_send_queue queue;
-    size_t unsent_control; /* bytes of control frames, since it was empty */
+    size_t unsent_control; /* control bytes since the queue was empty */
     struct zkt_buffer *spare_buffer; /* of the queue, or NULL */
     struct zkt_store store;
     struct zkt_pattern_cache patterns;
-    struct zkt_rule_context rules; /* what is sent is checked before */
+    struct zkt_rule_context rules; /* for checking inputs */
     struct zkt_random random;
     struct zkt_str host, path, own_id;
     enum zkt_connection status, notified_status;
     enum zkt_phase phase;
     enum zkt_dialect dialect;
     int64_t dial_at;          /* while waiting; ZKT_NEVER: not again */
-    int64_t connect_due;      /* when an attempt has taken too long */
+    int64_t connect_due;      /* end of the time for an attempt */
     int64_t stable_at;        /* when an open connection has proved stable */
-    int64_t quiet_at;         /* when silence asks for a ping, or is the end */
-    size_t heard_partial;     /* bytes of a message, when that began */
-    uint32_t heard_completed; /* messages, as of then */
+    int64_t quiet_at;         /* silence until then: a ping, or the end */
+    size_t heard_partial;     /* message bytes when the silence began */
+    uint32_t heard_completed; /* messages that were complete then */
     uint32_t attempts;        /* since a connection was stable */
-    struct zkt_refusal end_reason; /* on the connection that is, so far */
-    struct zkt_refusal refusal;    /* why there is none */
-    bool welcomed;                 /* own_id is this connection's */
+    struct zkt_refusal end_reason; /* of the current connection or attempt */
+    struct zkt_refusal refusal;    /* of the last that has ended */
+    bool welcomed;                 /* own_id belongs to this connection */
     struct zkt_list calls;         /* pending, by deadline */
     struct zkt_slots sent;         /* the same, for the index */
     struct zkt_index by_number;
-    struct zkt_list failed; /* to be told at the next tick */
+    struct zkt_list failed; /* their callbacks run at the next tick */
     struct zkt_list unsent; /* struct zkt_unsent, in the program's order */
-    struct zkt_list synced; /* subscriptions that have nothing to send */
-    struct zkt_list retries[ZKT_SUB_DELAYS]; /* those WAITING, by delay */
-    uint32_t waiting;                        /* that many */
+    struct zkt_list synced; /* subscriptions with nothing to send */
+    struct zkt_list retries[ZKT_SUB_DELAYS]; /* in state WAITING, by delay */
+    uint32_t waiting;                        /* subscriptions in those lists */
     struct zkt_list instances;
     struct zkt_handle_table *handles;
     struct zkt_list dirty;               /* instances */
@@ -68,20 +68,21 @@ struct zkt_client {
     struct zkt_index by_name;
     uint32_t count, capacity; /* of the table */
     struct zkt_list status_listeners;
-    struct zkt_list ready_waits; /* those who wait until it is ready */
+    struct zkt_list ready_waits; /* blocking waits (ready.c) */
     struct zkt_slots listeners;
-    struct zkt_arena arena; /* of the message that is being read */
+    struct zkt_arena arena; /* of the current message */
     struct zkt_writer writer;
     struct zkt_client_stats stats;
     uint64_t next_call;
-    int64_t pending;   /* calls that are under way or to be told */
+    int64_t pending;   /* calls that have not ended, or whose callbacks have yet
+                          to run */
     uint32_t depth;    /* callbacks that are running */
     uint32_t blocking; /* calls that block */
-    bool dialing;      /* the driver owes an answer */
+    bool dialing;      /* the driver has not answered connect */
     bool attached;     /* the driver has our endpoint */
-    bool pinged;       /* and nothing was heard since */
+    bool pinged;       /* a ping was sent, and nothing received since */
     bool close_wanted;
-    bool ending; /* the last callbacks run: nothing is begun in them */
+    bool ending; /* the last callbacks run; they can begin nothing */
 };
 
 /** Calls @fn on the client's thread: directly, or by handing it over and

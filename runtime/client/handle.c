@@ -1,5 +1,5 @@
 /*
- * The functions of the program for handles: opening, closing and asking.
+ * Public functions of handles: opening, closing and asking for the instance.
  * Each runs on the client's thread.
  */
 #include "base/utf8.h"
@@ -46,7 +46,7 @@ static void open_handle(void *user)
         handle->instance = instance;
         o->handle = zkt__handle_public(handle);
     } else if (instance != NULL) {
-        zkt__client_instance_mark(client, instance); /* it may be nobody's */
+        zkt__client_instance_mark(client, instance); /* it may be unused */
     }
 }
 
@@ -68,7 +68,7 @@ struct zkt_handle *zkt_handle_open_str(struct zkt_client *client,
     return o.handle;
 }
 
-/* What an open handle is to, or NULL. */
+/* The instance of an open handle, or NULL. */
 static const struct zkt_client_instance *instance_of(
     const struct zkt_handle *handle)
 {

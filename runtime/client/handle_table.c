@@ -4,7 +4,8 @@
 enum {
     FIRST_CELLS = 4,
     MOST_CELLS = 256,
-    REUSE_AFTER = 256 /* cells that were closed, before one is used again */
+    REUSE_AFTER =
+        256 /* closed cells that wait before the oldest is used again */
 };
 
 _Static_assert(sizeof(struct zkt_handle) <= ZKT_CELL_SIZE,
@@ -15,13 +16,13 @@ struct chunk {
 };
 
 struct zkt_handle_table {
-    struct zkt_client *client; /* NULL: it is gone */
+    struct zkt_client *client; /* NULL: it was freed */
     const struct zkt_allocator *allocator;
     struct chunk *chunks;
-    char *unused;           /* the next cell that was never used */
-    uint32_t unused_count;  /* so many are left of the last chunk */
+    char *unused; /* the next cell of the last chunk that was never used */
+    uint32_t unused_count;  /* cells left there */
     uint32_t chunk_size;    /* of the last chunk */
-    struct zkt_list closed; /* those closed, oldest first */
+    struct zkt_list closed; /* oldest first */
     uint32_t closed_count, open_count;
 };
 
@@ -63,7 +64,7 @@ static bool add_chunk(struct zkt_handle_table *table)
 {
     uint32_t cells = table->chunk_size * 2;
     cells = cells == 0 ? FIRST_CELLS : cells > MOST_CELLS ? MOST_CELLS : cells;
-    /* One more than there are: its room is for the head and the alignment. */
+    /* An additional cell: room for the head and the alignment. */
     struct chunk *chunk = zkt__alloc_zero(table->allocator, cells + 1,
                                           ZKT_CELL_SIZE);
     if (chunk == NULL) {
@@ -79,7 +80,8 @@ static bool add_chunk(struct zkt_handle_table *table)
     return true;
 }
 
-/* One that has rested; NULL: there is none, or it is still told of a call. */
+/* Takes the oldest closed cell. Returns NULL if too few are closed, or if its
+ * preallocated call is in progress. */
 static struct zkt_handle *take_closed(struct zkt_handle_table *table)
 {
     if (table->closed_count < REUSE_AFTER) {

@@ -1,8 +1,8 @@
 /*
- * The instances that a client knows, found by actor and id: every message of
- * the server names one, so with many of them a search must not grow. They
- * stand in a table, whose last one takes the place of one that goes, with an
- * index beside it; the list of them keeps the order of arrival.
+ * The instances of a client, by actor and id: every message of the server names
+ * an instance, so a look-up must not depend on their count. They are in an
+ * array, where the last takes the place of a freed instance, with a hash index
+ * of positions. A list keeps their order of arrival.
  */
 #include "client/instance.h"
 
@@ -41,7 +41,7 @@ struct zkt_client_instance *zkt__client_instance_find(
     return at != ZKT_INDEX_NONE ? client->table[at] : NULL;
 }
 
-/* Room for one more, in the table and in the index. */
+/* Reserves room for another instance, in the array and in the index. */
 static bool reserve(struct zkt_client *client)
 {
     if (client->count == client->capacity) {
@@ -58,7 +58,7 @@ static bool reserve(struct zkt_client *client)
     return zkt__index_reserve(&client->by_name, client->allocator, 1);
 }
 
-/* Releases what an instance holds. */
+/* Frees an instance and its state. */
 static void release(struct zkt_client *client,
                     struct zkt_client_instance *instance)
 {

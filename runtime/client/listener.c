@@ -18,7 +18,8 @@ static struct zkt_subscription *subscription_for(const struct zkt_listener *l)
     }
 }
 
-/* Every one that joins is an event where the server has refused. */
+/* A subscription that the server has refused is asked for again with each new
+ * listener. */
 static void add_to_subscription(struct zkt_client *client,
                                 struct zkt_subscription *sub)
 {
@@ -241,9 +242,9 @@ void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list)
     }
 }
 
-/* ---- telling ---- */
+/* ---- notifying ---- */
 
-/* Calls one listener with what it listens to. */
+/* Calls a listener with the value of its kind. */
 static void notify(struct zkt_client *client,
                    const struct zkt_client_instance *instance,
                    struct zkt_listener *l, const void *payload)
@@ -282,8 +283,9 @@ static bool is_for(const struct zkt_listener *l,
     }
 }
 
-/* The last one is noted first: whoever joins meanwhile is not called. A client
- * that was closed meanwhile tells its own end and nothing else. */
+/* Stops at the listener that was last at the begin: listeners that are added
+ * meanwhile are not called. A client that was closed meanwhile notifies of its
+ * status only. */
 void zkt__listeners_notify(struct zkt_client *client, struct zkt_list *list,
                            const struct zkt_client_instance *instance,
                            const struct zkt_notification *notification)

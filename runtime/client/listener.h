@@ -24,11 +24,11 @@ enum zkt_listener_kind {
 struct zkt_listener {
     struct zkt_node node; /* in the listeners of an instance or of the client,
                              in order of arrival */
-    struct zkt_node of_handle;  /* in the handle's, until it is removed */
-    struct zkt_node unnotified; /* in client->unnotified, until it has been
-                                   given the state that is known */
-    struct zkt_node removal;    /* in client->removed, which is freed at the
-                                   end of the turn */
+    struct zkt_node of_handle; /* in the handle's list, until it is removed */
+    struct zkt_node
+        unnotified; /* in client->unnotified, until it has got a known state */
+    struct zkt_node removal; /* in client->removed, which is freed at the
+                                end of the turn */
     zkt_handle_id id;
     enum zkt_listener_kind kind;
     uint32_t index;            /* event or field */
@@ -47,9 +47,9 @@ struct zkt_notification {
     const void *payload;
 };
 
-/** Calls the listeners of @list that @notification is for, except those that
- * are added or removed meanwhile. @instance is NULL for the client's own
- * listeners. */
+/** Calls the listeners of @list that @notification is for, except listeners
+ * that are added or removed meanwhile. @instance is NULL for the listeners of
+ * the client. */
 void zkt__listeners_notify(struct zkt_client *client, struct zkt_list *list,
                            const struct zkt_client_instance *instance,
                            const struct zkt_notification *notification);

@@ -18,7 +18,7 @@ struct zkt_ready_wait {
     bool is_handle;
     int timeout_ms;
     int64_t due;
-    enum zkt_status status; /* ZKT_PENDING until it is over */
+    enum zkt_status status; /* ZKT_PENDING until it ends */
     bool over;
 };
 
@@ -128,7 +128,7 @@ int64_t zkt__ready_deadline(const struct zkt_client *client)
 static enum zkt_status wait_for(struct zkt_ready_wait *w)
 {
     struct zkt_client *client = w->client;
-    w->status = ZKT_CLOSED; /* unless it begins */
+    w->status = ZKT_CLOSED; /* until it begins */
     if (!zkt__client_may_call(client)) {
         return ZKT_FAILED_PRECONDITION;
     }
@@ -137,7 +137,7 @@ static enum zkt_status wait_for(struct zkt_ready_wait *w)
         client->ops->wait(client->driver, begin, w, &w->over);
         return w->status;
     }
-    if (w->timeout_ms == 0) { /* that is no waiting */
+    if (w->timeout_ms == 0) { /* no wait: the current state */
         w->due = client->core.now_ms;
         return wait_result(w);
     }

@@ -1,7 +1,7 @@
 /*
- * What a client makes of a message: the envelope is read here, what is in it
- * goes to the one whom it concerns. What a newer server has beyond this is
- * passed over and counted.
+ * Messages of the server: reads the envelope, and hands the contents to calls,
+ * to the store or to subscriptions. Fields and messages of a newer server are
+ * ignored and counted.
  */
 #include "client/receive.h"
 
@@ -58,7 +58,7 @@ static struct zkt_str or_empty(struct zkt_str text)
     return text.data != NULL ? text : ZKT_STR("");
 }
 
-/* A plain server sends no code: then INTERNAL is all we know. */
+/* Servers of the plain dialect send no code; then it is INTERNAL. */
 enum zkt_status zkt__error_code(const struct zkt_envelope *message)
 {
     return message->code.data != NULL ? zkt__status_parse(message->code)

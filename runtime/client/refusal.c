@@ -1,7 +1,7 @@
 /*
- * Why there is no connection: what the peer said for its end, or else what was
- * found out here. It is noted when it is said, and becomes what the program can
- * ask for when the connection, or the attempt, is over.
+ * The reason why there is no connection: the words of the peer, or a local
+ * error. It is set when it occurs, and zkt_client_refusal returns it after the
+ * end of the connection or attempt.
  */
 #include "client/refusal.h"
 
@@ -10,8 +10,8 @@
 #include "base/utf8.h"
 #include "client/core.h"
 
-/* The statuses of a refused handshake; a close code over 4000 says the same
- * in band. */
+/* HTTP statuses of a refused handshake. A close code of 4000 and more has the
+ * same meaning in an open connection. */
 static enum zkt_status status_of_http(unsigned code)
 {
     switch (code) {
@@ -55,8 +55,8 @@ static enum zkt_status status_of_close(unsigned code)
     }
 }
 
-/* As much of it as fits; what is no text is left out, and what would be more
- * than a line is a line. */
+/* Copies as much of a text as fits. A text that is not UTF-8 is left out, and
+ * control characters become spaces: the log has it on a single line. */
 static void copy_text(char to[ZKT_REFUSAL_TEXT], struct zkt_str text)
 {
     size_t len = text.len < ZKT_REFUSAL_TEXT ? text.len : ZKT_REFUSAL_TEXT - 1;

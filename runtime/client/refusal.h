@@ -1,7 +1,7 @@
 /*
- * The reason why there is no connection: a code and a text of the peer, or a
- * local error. The first reason that is found for a connection or an attempt
- * stands, and zkt_client_refusal returns it once that has ended.
+ * The reason why a client has no connection: a code and a text of the peer, or
+ * a local error. The first reason of a connection or an attempt stands. When
+ * that has ended, zkt_client_refusal returns it.
  */
 #ifndef ZKT_CLIENT_REFUSAL_H
 #define ZKT_CLIENT_REFUSAL_H

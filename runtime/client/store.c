@@ -1,7 +1,7 @@
 /*
- * What a client knows of instances: their typed state, which snapshots replace
- * and patches change in place. A patch that does not fit leaves the state as it
- * was; what becomes of the subscription then is subscription.h's.
+ * The states of instances: snapshots replace them, and patches change them in
+ * place. A patch that does not fit leaves the state as it was, and
+ * subscription.h decides about the subscription.
  */
 #include "client/store.h"
 
@@ -137,7 +137,8 @@ static void receive_patch(struct zkt_client *client,
                           &notification);
 }
 
-/* The payload of an event in the message's memory, or NULL: no fit. */
+/* Decodes the payload of an event in the message's memory. Returns NULL if it
+ * does not fit. */
 static void *decode_payload(struct zkt_client *client,
                             const struct zkt_type *type, struct zkt_str json)
 {
@@ -166,7 +167,7 @@ static void receive_event(struct zkt_client *client,
         index++;
     }
     if (index == instance->actor->event_count) {
-        client->stats.unknown_events++; /* a newer server's */
+        client->stats.unknown_events++; /* of a newer server */
         return;
     }
     const struct zkt_type *type = instance->actor->events[index].payload;
@@ -199,7 +200,7 @@ void zkt__store_receive(struct zkt_client *client,
                                              message->actor_id);
     }
     if (instance == NULL) {
-        return; /* of an instance that was let go of meanwhile */
+        return; /* of an instance that was freed meanwhile */
     }
     if (message->type == ZKT_MESSAGE_STATE_SNAPSHOT &&
         instance->of_state.state != ZKT_SUB_OFF &&
@@ -216,8 +217,8 @@ void zkt__store_receive(struct zkt_client *client,
 
 /* ---- the end of a turn ---- */
 
-/* What nobody listens to, or has a handle to, goes; with a connection it has
- * just been unsubscribed. */
+/* Drops subscriptions without listeners and frees an instance without handles;
+ * on an open connection the unsubscribe has just been sent. */
 static void release_if_unused(struct zkt_client *client,
                               struct zkt_client_instance *instance)
 {

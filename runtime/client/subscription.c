@@ -9,12 +9,12 @@
 enum action {
     IGNORE,      /* the state stays */
     MOVE,        /* the state changes, and no more */
-    QUEUE,       /* it has its turn to be sent */
-    SUBSCRIBE,   /* sends that it is wanted */
-    UNSUBSCRIBE, /* sends that it is not; what was known grows stale */
-    INVALIDATE,  /* what was known is void */
+    QUEUE,       /* queues it in the messages to send */
+    SUBSCRIBE,   /* sends a subscribe */
+    UNSUBSCRIBE, /* sends an unsubscribe; the state is no longer known */
+    INVALIDATE,  /* the state is no longer known */
     BACK_OFF,
-    GIVE_UP /* as INVALIDATE, and listeners for errors are told */
+    GIVE_UP /* as INVALIDATE, and notifies error listeners */
 };
 
 struct step {
@@ -135,11 +135,12 @@ static void invalidate(const struct zkt_subscription *sub)
 }
 
 /*
- * The first time that one ends which was accepted, it is asked for again at
- * once: an instance that ends makes room for another one. After that, and
- * where it was refused, after a delay that doubles until one has held. The due
- * times of a list never fall, so that the first one is due first: by jitter
- * alone they would.
+ * Schedules the next subscribe. A subscription that the server had accepted is
+ * asked for at once the first time: its instance may have ended, and a new one
+ * is made. After that, and after a refusal, the delay doubles until a
+ * subscription has been stable. Each list is in the order of its due times: a
+ * due time is raised to the last of the list, since jitter alone would break
+ * the order.
  */
 static void back_off(struct zkt_client *client, struct zkt_subscription *sub,
                      bool accepted)
@@ -176,8 +177,8 @@ static void queue(struct zkt_client *client, struct zkt_subscription *sub)
     zkt__list_append(&client->unsent, &sub->unsent.node);
 }
 
-/* A step ends with this: sending may end the connection, which is a step of all
- * subscriptions. */
+/* The last part of a step: sending may end the connection, which is a step of
+ * all subscriptions. */
 static void act(struct zkt_client *client, struct zkt_subscription *sub,
                 enum action action, enum zkt_sub_state before)
 {
@@ -231,10 +232,10 @@ void zkt__subscription_step(struct zkt_client *client,
     act(client, sub, step.action, before);
 }
 
-/* ---- what has yet to be sent ---- */
+/* ---- unsent messages ---- */
 
-/* The subscription is in client->synced while it is sent, so that a connection
- * that is lost by that queues it again with the others. */
+/* While it is sent, the subscription is in client->synced: if sending ends the
+ * connection, it is queued again with the others. */
 static void send_change(struct zkt_client *client, struct zkt_subscription *sub)
 {
     zkt__list_append(&client->synced, &sub->unsent.node);
@@ -272,8 +273,8 @@ static struct zkt_subscription *from_node(struct zkt_node *node)
                : ZKT_CONTAINER(unsent, struct zkt_subscription, unsent);
 }
 
-/* Subscriptions that were sent are queued in front of those that were not, in
- * the order in which they were sent. */
+/* Queues the subscriptions that were sent in front of the unsent ones, in the
+ * order in which they were sent. */
 void zkt__subscriptions_lost(struct zkt_client *client)
 {
     for (struct zkt_node *n = zkt__list_first(&client->unsent); n != NULL;
@@ -308,8 +309,9 @@ static bool is_temporary(enum zkt_status status)
            status == ZKT_ABORTED || status == ZKT_DEADLINE_EXCEEDED;
 }
 
-/* The message does not say which of the two it is about, so it is about both:
- * one that goes on nevertheless is asked for once more, which does no harm. */
+/* The message does not say whether it is about state or events, so it is
+ * applied to both. An unaffected subscription is asked for again, which does no
+ * harm. */
 void zkt__subscriptions_refused(struct zkt_client *client,
                                 struct zkt_client_instance *instance,
                                 enum zkt_status status)

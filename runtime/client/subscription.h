@@ -1,31 +1,31 @@
 /*
- * A subscription of a client to the state or to the events of one instance, as
- * a state machine.
+ * A subscription of a client to the state or to the events of an instance, as a
+ * state machine.
  *
- *   state       what it means
- *   OFF         the server has none of ours, or there is no connection
- *   ASKED       it was asked for; nothing has come yet
- *   LIVE        what came fits; patches apply
- *   FETCHING    something did not fit: a fresh snapshot was asked for
- *   RESYNCED    that came; until a patch fits, another mismatch is the end
- *   WAITING     refused, or ended, for a reason that passes: asked again later
+ *   state       meaning
+ *   OFF         not subscribed at the server, or no connection
+ *   ASKED       subscribe was sent; nothing has come yet
+ *   LIVE        a snapshot has come; patches apply
+ *   FETCHING    a mismatch: a new snapshot was asked for
+ *   RESYNCED    it has come; before a patch fits, another mismatch is final
+ *   WAITING     refused or ended for a temporary reason: asked again later
  *   CLOSED      refused for good: until a listener joins, or a new connection
  *   MISMATCHED  schema and server are at odds: until a new connection
  *
- *   event       when
+ *   event       cause
  *   JOINED      a listener joins
  *   LEFT        the last listener has left
- *   WANTED      its turn to be sent has come, and there are listeners
- *   UNWANTED    the same, and there are none; or there is no connection
- *   LOST        the connection is lost; what is still wanted is queued again
+ *   WANTED      its queue entry is sent, and there are listeners
+ *   UNWANTED    the same without listeners; or there is no connection
+ *   LOST        the connection is lost; subscriptions with listeners are queued
  *   SNAPSHOT    a snapshot that fits; of events: an event
  *   PATCHED     a patch that fits
- *   MISMATCH    a snapshot or patch that does not
- *   REFUSED     sub:error, for a reason that passes; also an instance's end
+ *   MISMATCH    a snapshot or patch that does not fit
+ *   REFUSED     sub:error, for a temporary reason; also the end of an instance
  *   DENIED      sub:error, for another reason
  *   DUE         the backoff is over
  *
- * The table itself is in subscription.c. The server's conflation is no state
+ * The table itself is in subscription.c. Conflation by the server is no state
  * here: it is a snapshot that comes while LIVE.
  */
 #ifndef ZKT_CLIENT_SUBSCRIPTION_H
@@ -64,23 +64,23 @@ enum zkt_sub_event {
     ZKT_SUB_EVENT_COUNT
 };
 
-/* What has yet to be sent, in the order of the program: a call, or that a
- * subscription may have to change. */
+/* An entry of the queue of unsent messages, in the program's order: a call, or
+ * a subscription whose subscribe or unsubscribe may have to be sent. */
 struct zkt_unsent {
-    struct zkt_node node; /* in client->unsent; a subscription that has nothing
+    struct zkt_node node; /* in client->unsent; of a subscription with nothing
                              to send: in client->synced */
     bool is_call;
 };
 
 struct zkt_subscription {
     struct zkt_unsent unsent;
-    struct zkt_timeout retry; /* in one of client->retries, while WAITING */
+    struct zkt_timeout retry; /* in client->retries, while WAITING */
     struct zkt_client_instance *instance;
     enum zkt_sub_state state;
     bool of_events;
     uint32_t listeners;
     enum zkt_status refused; /* the status of the last sub:error */
-    uint32_t attempts;       /* refusals and ends since it held for a while */
+    uint32_t attempts;       /* refusals and ends since it was stable */
     int64_t asked_at;
 };
 

@@ -1,4 +1,5 @@
-/* How a socket becomes a connection, or is turned away. */
+/* The functions by which a driver adds connections: admission, refusal and
+ * limits. */
 #include "server/server.h"
 
 #include "server/connection.h"
@@ -12,7 +13,8 @@ bool zkt__server_is_open(struct zkt_server *server)
                                   &server->host.stats.limit_hits);
 }
 
-/* Whoever is told drops it at the end of its next turn. */
+/* Evicts a handshake. Its shard drops the connection at the end of its next
+ * turn. */
 static void evict_handshake(struct zkt_server *server)
 {
     struct zkt_shards *shards = server->shards;
@@ -65,7 +67,7 @@ static bool are_too_many(struct zkt_server *server)
 }
 
 /* Counts a connection for its address, and refuses it if there are too many.
- * False: no memory. */
+ * Returns false if there is no memory. */
 static bool count_address(struct zkt_server *server, struct zkt_connection *c,
                           const char *address)
 {

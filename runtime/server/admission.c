@@ -1,4 +1,4 @@
-/* See admission.h. A second is counted from the first that comes in it. */
+/* See admission.h. A second begins with the first connection in it. */
 #include "server/admission.h"
 
 #include <arpa/inet.h>
@@ -6,16 +6,16 @@
 
 enum {
     SECOND_MS = 1000,
-    SHARE = 16 /* of all instances that one address may have has this many */
+    SHARE = 16 /* an address may have this part of all instances */
 };
 
 struct zkt_address {
     zkt_handle_id id;
     uint64_t hash;
     int64_t connections, instances;
-    int64_t refs;               /* connections that may still make instances */
-    struct zkt_list handshakes; /* its handshakes under way, the oldest first */
-    struct zkt_ranked busy;     /* in admission->busy, by how many they are */
+    int64_t refs; /* connections, and removed ones with messages in flight */
+    struct zkt_list handshakes; /* its handshakes, oldest first */
+    struct zkt_ranked busy;     /* in admission->busy, by their count */
     size_t len;
     char text[];
 };
@@ -137,7 +137,7 @@ int64_t zkt__admission_add(struct zkt_admission *admission,
 
 /* ---- handshakes ---- */
 
-/* It is none of its address's any more, nor of all. */
+/* Removes a handshake from its address and from the count. */
 static void uncount(struct zkt_admission *admission,
                     struct zkt_handshake *handshake)
 {
@@ -156,13 +156,14 @@ void zkt__admission_end_handshake(struct zkt_admission *admission,
     if (handshake == NULL || !handshake->evicted) {
         uncount(admission, handshake != NULL ? handshake : &none);
     } else {
-        zkt__node_unlink(&handshake->node); /* if it was not taken yet */
+        zkt__node_unlink(&handshake->node); /* unless it was taken */
     }
     pthread_mutex_unlock(&admission->lock);
 }
 
-/* The oldest handshake of the address that has most of them; of several that
- * have equally many, the one that has had so many for longest. NULL: none. */
+/* The oldest handshake of the address with most of them; of several such
+ * addresses, the one that has had its count for longest. Returns NULL if there
+ * is none. */
 static struct zkt_handshake *find_oldest(const struct zkt_admission *admission)
 {
     struct zkt_ranked *most = zkt__ranking_first(&admission->busy);
@@ -263,9 +264,9 @@ static struct zkt_address *new_address(struct zkt_admission *admission,
 }
 
 /*
- * What an address is counted as: one of IPv6 as its network of 64 bits, since
- * whoever has one of these has all of it; of IPv4 in the form of IPv6 as IPv4;
- * other texts as they are.
+ * The text that an address is counted by: the network of 64 bits of an IPv6
+ * address, since a host has all addresses of its network; IPv4 for an
+ * IPv4-mapped address; other texts as they are.
  */
 static const char *name_network(const char *text, char out[INET6_ADDRSTRLEN])
 {
@@ -281,7 +282,8 @@ static const char *name_network(const char *text, char out[INET6_ADDRSTRLEN])
                      out, INET6_ADDRSTRLEN);
 }
 
-/* The one of this network, made if there is none yet; NULL: no memory. */
+/* Finds or makes the record of a network. Returns NULL if there is no
+ * memory. */
 static struct zkt_address *find_address(struct zkt_admission *admission,
                                         const char *text)
 {
@@ -326,7 +328,7 @@ int64_t zkt__admission_count_address(struct zkt_admission *admission,
     return count;
 }
 
-/* Nothing of it is left, unless there is. */
+/* Frees the record of an address without connections and instances. */
 static void release_if_unused(struct zkt_admission *admission,
                               struct zkt_address *address)
 {

@@ -1,7 +1,7 @@
 /*
- * A connection between its WebSocket and its session. It ends in two steps:
- * what finds out that it is over marks it, and the end of the turn takes it
- * apart, so that no callback ever pulls something away from under its caller.
+ * A connection between its WebSocket and its session. It ends in two steps: the
+ * code that finds the end marks the connection, and the end of the turn reaps
+ * it. So no callback frees an object that its caller still uses.
  */
 #include "server/connection.h"
 
@@ -41,7 +41,7 @@ static void advance_stage(struct zkt_connection *c, enum zkt_stage stage)
     }
 }
 
-/* The end of the turn takes apart what can be by then. */
+/* Lets the end of the turn reap it, as far as possible by then. */
 static void mark_for_reaping(struct zkt_connection *c)
 {
     if (!zkt__node_linked(&c->ending)) {
@@ -49,7 +49,8 @@ static void mark_for_reaping(struct zkt_connection *c)
     }
 }
 
-/* No frame is queued from now on; the rest happens at the end of the turn. */
+/* Ends the connection: no frame is queued from now on, and the end of the turn
+ * does the rest. */
 static void mark_ending(struct zkt_connection *c)
 {
     if (c->stage < ZKT_STAGE_OVER) {
@@ -82,8 +83,8 @@ void zkt__connections_drop_evicted(struct zkt_server *server)
     }
 }
 
-/* Whether output is as it should be: a little of it, whose time is running, for
- * one that is read from. */
+/* Returns true if a connection that is read from has only a little output, so
+ * that its period needs no update. */
 static inline bool output_is_low(const struct zkt_connection *c)
 {
     const struct zkt_server *server =
@@ -92,7 +93,7 @@ static inline bool output_is_low(const struct zkt_connection *c)
            zkt__queue_backlog(&c->session.queue) <= server->output_little;
 }
 
-/* Output may wait. */
+/* Output may have been queued. */
 static inline void output_queued(struct zkt_connection *c)
 {
     if (!output_is_low(c)) {
@@ -104,7 +105,7 @@ static inline void output_queued(struct zkt_connection *c)
     }
 }
 
-/* So many bytes of output wait no longer. */
+/* @taken bytes of output were sent. */
 static inline void output_taken(struct zkt_connection *c, size_t taken)
 {
     if (!output_is_low(c)) {
@@ -154,7 +155,7 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
         return;
     }
     if (code == 1013 || code == 1011) {
-        /* What it did not take is in the way of the close frame. */
+        /* Unsent output is in the way of the close frame. */
         zkt__session_drop_unsent(&server_of(c)->host, &c->session);
         zkt__output_follow(c);
         c->endpoint.closing = true;
@@ -165,8 +166,8 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
 
 /* ---- the WebSocket ---- */
 
-/* Stops handling what has arrived: for the session's sake, or because others
- * have their turn. */
+/* Stops handling received bytes if the session takes no more, or if the round
+ * is over. */
 static void pause_if_due(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
@@ -283,8 +284,8 @@ static void free_unhandled(struct zkt_connection *c)
     c->unhandled = NULL;
 }
 
-/* Keeps bytes that are not handled in this round. A driver that goes on to
- * read is stopped. */
+/* Keeps received bytes for another round. A driver that reads on nevertheless
+ * is closed. */
 static void keep_unhandled(struct zkt_connection *c, const uint8_t *bytes,
                            size_t len)
 {
@@ -312,7 +313,8 @@ static void keep_unhandled(struct zkt_connection *c, const uint8_t *bytes,
     c->unhandled = unhandled;
 }
 
-/* Most often nothing has begun that is not complete, now or before. */
+/* Updates the deadlines after received bytes. The common case has no incomplete
+ * message, before or now. */
 static void bytes_received(struct zkt_connection *c)
 {
     struct zkt_deadlines *d = &c->deadlines;
@@ -325,8 +327,8 @@ static void bytes_received(struct zkt_connection *c)
     zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
 }
 
-/* Gives the WebSocket a connection's share of one round. Returns the number of
- * bytes that it took. */
+/* Gives the WebSocket a round of the budget. Returns the number of bytes that
+ * it took. */
 static size_t handle_bytes(struct zkt_connection *c, uint8_t *bytes, size_t len)
 {
     struct zkt_server *server = server_of(c);
@@ -342,7 +344,7 @@ static size_t handle_bytes(struct zkt_connection *c, uint8_t *bytes, size_t len)
     return used;
 }
 
-/* The peer has said all that it will, and all of it is handled. */
+/* The peer has ended its stream, and all of its bytes are handled. */
 static void finish_input(struct zkt_connection *c)
 {
     c->endpoint.closing = true;
@@ -378,9 +380,9 @@ void zkt__connections_resume(struct zkt_server *server)
     }
 }
 
-/* Whether bytes that have just arrived are handled at once: not before those
- * that wait, and not for more than half of a turn, of which the rest is for
- * what other threads and mailboxes have. */
+/* Returns true if bytes are handled as soon as they are received: no other
+ * connection is waiting, and half of the turn's budget is left, which is for
+ * other threads and mailboxes. */
 static bool may_handle_now(const struct zkt_server *server)
 {
     return zkt__list_empty(&server->backlog) &&
@@ -484,7 +486,7 @@ void zkt__server_await_close(struct zkt_endpoint *endpoint)
 
 /* ---- the end ---- */
 
-/* The transport is gone. The session @stays until its contacts have left. */
+/* Frees the transport. The session @stays until its contacts have left. */
 static void release_transport(struct zkt_server *server,
                               struct zkt_connection *c, bool stays)
 {
@@ -498,7 +500,7 @@ static void release_transport(struct zkt_server *server,
                           stays);
 }
 
-/* What is left when its contacts have ended. */
+/* Frees a connection without a transport, as far as its contacts have left. */
 static void finish(struct zkt_server *server, struct zkt_connection *c)
 {
     zkt__node_unlink(&c->ending);
@@ -521,7 +523,7 @@ void zkt__connections_reap(struct zkt_server *server, int64_t leaves)
 {
     struct zkt_node *node;
     int64_t ends = leaves;
-    /* Leaving may end others: they stand behind in the list. */
+    /* Leaving may end other connections: they are appended to the list. */
     while ((node = zkt__list_first(&server->ending)) != NULL) {
         struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
                                                  ending);

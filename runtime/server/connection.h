@@ -13,24 +13,25 @@
 
 struct zkt_server;
 
-/* Times output_hard that are too much, however fast a peer takes them. */
+/* A connection with this many times output_hard is closed, however fast its
+ * peer reads. */
 #define ZKT_OVERSIZE_FACTOR 16
 
-/* So many reads are kept of a connection that is not to be read from. */
+/* Reads that are kept of a connection that is not to be read from. */
 #define ZKT_UNHANDLED_READS 4
 
-/* A connection's share of the budget of a turn before others have theirs. */
+/* Budget that a connection may spend before others have their turn. */
 #define ZKT_ROUND_WORK 100000
 
-/* How far a connection has come; it never goes back. */
+/* The stages of a connection; it never goes back. */
 enum zkt_stage {
     ZKT_STAGE_HANDSHAKE,
     ZKT_STAGE_OPEN,
-    ZKT_STAGE_OVER,    /* nothing is queued; its contacts end */
+    ZKT_STAGE_OVER,    /* nothing more is queued; its contacts end */
     ZKT_STAGE_DETACHED /* its transport is gone */
 };
 
-/* Bytes that have arrived and have yet to be handled. */
+/* Received bytes that have not been handled. */
 struct zkt_unhandled {
     size_t at, len;
     uint8_t bytes[];
@@ -43,36 +44,38 @@ struct zkt_connection {
     struct zkt_node all;    /* in server->connections */
     struct zkt_node ending; /* in server->ending */
     struct zkt_deadlines deadlines;
-    struct zkt_node backlog; /* in server->backlog: bytes to go on with */
-    struct zkt_unhandled *unhandled; /* these, or NULL */
-    struct zkt_node oversized; /* in server->oversized: far too much waits */
-    uint64_t oversized_since;  /* the turn in which that began */
-    size_t unsent;             /* bytes of output that are counted */
-    struct zkt_handshake handshake; /* its handshake, and its address */
+    struct zkt_node backlog; /* in server->backlog: it has unhandled bytes */
+    struct zkt_unhandled *unhandled; /* or NULL */
+    struct zkt_node oversized; /* in server->oversized: far too much output */
+    uint64_t oversized_since;  /* the turn when that began */
+    size_t unsent;             /* bytes of output that count */
+    struct zkt_handshake handshake; /* with its address */
     uint32_t protocol_errors;
     enum zkt_stage stage : 8;
-    bool input_ended; /* the peer will send no more */
+    bool input_ended; /* the peer has ended its stream */
 };
 
-/** What connections do when their sessions have changed. */
+/** The callbacks of sessions that their connections implement. */
 extern const struct zkt_session_events zkt__connection_events;
 
-/** NULL: no memory. */
+/** Returns NULL if there is no memory. */
 struct zkt_connection *zkt__connection_new(struct zkt_server *server);
-/** Answers one that has just been made with an HTTP status. */
+/** Answers a new connection with an HTTP status. */
 void zkt__connection_refuse(struct zkt_connection *c, int status);
-/** Ends it: closing handshake if it is open, and its contacts in due time. */
+/** Ends a connection: sends a close frame if it is open. Its contacts end
+ * later. */
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason);
-/** Drops those whose handshake was given up for others'. */
+/** Drops the connections with evicted handshakes. */
 void zkt__connections_drop_evicted(struct zkt_server *server);
-/** Goes on with bytes that have arrived, in rounds, while the budget lasts. */
+/** Handles received bytes, in rounds, while the budget lasts. */
 void zkt__connections_resume(struct zkt_server *server);
-/** Ends it at once, whatever is queued. */
+/** Ends a connection at once, with all queued output. */
 void zkt__connection_drop(struct zkt_connection *c);
 /**
- * Takes apart what has ended: disconnect hooks, and memory. At most @leaves
- * contacts end, and as many connections; the rest has the next turn.
+ * Ends the contacts of connections that have ended, which runs their disconnect
+ * hooks, and frees the connections. Handles at most @leaves contacts and as
+ * many connections; the next turn handles the rest.
  */
 void zkt__connections_reap(struct zkt_server *server, int64_t leaves);
 

@@ -16,13 +16,12 @@
 #include "websocket/websocket.h"
 
 /*
- * A server, or one shard of it: all that one thread has for itself. What its
- * shards share stands behind @shards.
+ * A server, or a shard of a server with threads: the state of a single thread.
  */
 struct zkt_server {
     struct zkt_core core;
     struct zkt_shards *shards;
-    uint32_t self; /* which of them it is; 0: the one that the user has */
+    uint32_t self; /* index of this shard; 0: the shard that the program has */
     struct zkt_affinity owner;
     bool clock_is_set;
     int64_t clock_start; /* the program's time at 0 of core.now_ms */
@@ -33,36 +32,36 @@ struct zkt_server {
     struct zkt_host host;
     struct zkt_sessions sessions;
     struct zkt_instances instances;
-    struct zkt_list connections; /* all that have a transport */
-    struct zkt_list ending;      /* over: the end of a turn takes them apart */
+    struct zkt_list connections; /* with a transport */
+    struct zkt_list ending;      /* ended: the end of a turn reaps them */
     struct zkt_list deadlines[ZKT_DEADLINE_COUNT];
-    int64_t next_deadline;      /* none of them is due before */
-    struct zkt_list gathering;  /* that have gathered a part of something */
-    struct zkt_list backlog;    /* that have bytes to go on with */
-    struct zkt_list oversized;  /* whose output is far over its limit */
-    size_t output_little;       /* bytes that reach no limit of output */
-    bool unsent_over_limit;     /* the output of all is over its limit */
-    uint64_t unsent_over_since; /* the turn in which that began */
-    uint64_t turn;              /* number of this one */
-    int64_t round_ends;         /* budget at which a connection's round ends */
+    int64_t next_deadline;      /* no deadline is due before */
+    struct zkt_list gathering;  /* with a part of a message */
+    struct zkt_list backlog;    /* with unhandled bytes */
+    struct zkt_list oversized;  /* with output far over its limit */
+    size_t output_little;       /* bytes of output that are not counted */
+    bool unsent_over_limit;     /* all output is over unsent_bytes */
+    uint64_t unsent_over_since; /* the turn when that began */
+    uint64_t turn;              /* number of the current turn */
+    int64_t round_ends;         /* budget at the end of a round */
     enum zkt_life life;
-    int64_t drain_due; /* while draining: when the rest is cancelled */
-    uint8_t *lent;     /* memory of the message, from the arena */
-    /* Of any thread: functions that wait to be run, and how many have not been
-     * taken. */
+    int64_t drain_due; /* end of draining: then calls are cancelled */
+    uint8_t *lent;     /* memory of the current message, in the arena */
+    /* Used by all threads: posted functions that wait, and refused posts. */
     _Atomic(int64_t) posted;
     _Atomic(uint64_t) posts_refused;
-    uint32_t busy; /* turns and callbacks under way: nothing is freed */
+    uint32_t busy; /* running turns and callbacks: nothing is freed */
 };
 
-/** zkt__server_is_running; inline for what asks once a frame. */
+/** As zkt__server_is_running, inline for functions that every frame calls. */
 static inline bool zkt__server_is_busy(const struct zkt_server *server)
 {
     return server->host.running || server->busy > 0 ||
            server->life == ZKT_LIFE_FREED;
 }
 
-/** A server is never const: what only looks at it may have it so. */
+/** Casts const away: no server is const, and functions that only read take it
+ * as const. */
 static inline struct zkt_server *zkt__server_writable(
     const struct zkt_server *server)
 {

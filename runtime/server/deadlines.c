@@ -1,4 +1,4 @@
-/* See deadlines.h. All rows of a kind last equally long: a list of each. */
+/* See deadlines.h. */
 #include "server/deadlines.h"
 
 static struct zkt_server *server_of(const struct zkt_connection *c)
@@ -27,7 +27,7 @@ int64_t zkt__deadlines_next(const struct zkt_server *server)
 
 /* ---- progress ---- */
 
-/* Bytes that are progress in the time of @row. */
+/* The bytes that are progress in the time of @row. */
 static size_t progress_of(const struct zkt_server *server,
                           enum zkt_deadline row)
 {
@@ -54,7 +54,7 @@ static bool is_armed(const struct zkt_timeout *timeout)
     return zkt__node_linked(&timeout->node);
 }
 
-/* ---- what has arrived of a message ---- */
+/* ---- incomplete messages ---- */
 
 static void set_gathered(struct zkt_connection *c, size_t bytes)
 {
@@ -84,7 +84,8 @@ static struct zkt_connection *find_largest(const struct zkt_server *server)
     return largest;
 }
 
-/* Each shard has its share of what the server may gather. */
+/* Closes the connections that have gathered most while all are over the share
+ * of this shard. */
 static void enforce_gathered_bytes(struct zkt_server *server)
 {
     const size_t most = zkt__host_share(&server->host,
@@ -102,9 +103,9 @@ static void enforce_gathered_bytes(struct zkt_server *server)
 }
 
 /*
- * What is heard is life, but for the bytes of a message that was under way
- * before: for these the silence goes on, so that a ping is sent; it cannot be
- * answered before the frame has ended, and so they are life while it waits.
+ * Received bytes end a silence, except bytes of a message that had begun
+ * before: for these the silence goes on, so that a ping is sent. While the pong
+ * is awaited, such bytes count: a peer can send the pong only after its frame.
  */
 static void break_silence(struct zkt_connection *c, bool dribbles)
 {
@@ -115,7 +116,7 @@ static void break_silence(struct zkt_connection *c, bool dribbles)
     }
 }
 
-/* Begins the time of a message of which @before bytes are there. */
+/* Begins a period of a message with @before received bytes. */
 static void begin_message(struct zkt_connection *c, size_t before)
 {
     struct zkt_deadlines *d = &c->deadlines;
@@ -150,7 +151,7 @@ void zkt__deadline_heard(struct zkt_connection *c)
     enforce_gathered_bytes(server_of(c));
 }
 
-/* The time of a message is over, unless it was we who did not read. */
+/* The period of a message is over. If reading had stopped, another begins. */
 static void message_timed_out(struct zkt_connection *c)
 {
     struct zkt_limit_counts *hits = &server_of(c)->host.stats.limit_hits;
@@ -167,8 +168,8 @@ static void message_timed_out(struct zkt_connection *c)
 
 /* ---- output ---- */
 
-/* More than output_hard waits behind the message that is being sent, or does
- * no longer. */
+/* Starts or stops the time of the excess: more than output_hard is queued
+ * behind the current message. */
 static void follow_excess(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
@@ -196,7 +197,7 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
     c->deadlines.paused = c->deadlines.paused || !c->endpoint.reading;
     follow_excess(c);
     if (taken > 0 && c->stage == ZKT_STAGE_OPEN) {
-        /* It takes what fills its window; a ping would wait. */
+        /* The peer takes output; a ping would wait behind it. */
         zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
     }
 }
@@ -204,7 +205,7 @@ void zkt__deadline_output(struct zkt_connection *c, size_t taken)
 static void output_timed_out(struct zkt_connection *c)
 {
     struct zkt_limit_counts *hits = &server_of(c)->host.stats.limit_hits;
-    /* A placeholder waits for us. */
+    /* The queue waits for a snapshot. */
     if (zkt__session_awaits_snapshot(&c->session)) {
         zkt__deadline_output_begin(c);
         return;
@@ -222,7 +223,7 @@ static void drop(struct zkt_connection *c, uint64_t *hits)
     zkt__connection_drop(c);
 }
 
-/* The answer of one that is not read from cannot be heard. */
+/* The pong of a connection that is not read from cannot be received. */
 static void pong_timed_out(struct zkt_connection *c)
 {
     if (c->endpoint.reading) {
@@ -279,8 +280,8 @@ static struct zkt_connection *connection_of(struct zkt_timeout *due,
                : ZKT_CONTAINER(due, struct zkt_connection, deadlines.phase);
 }
 
-/* What lies unread in sockets is read before anybody is judged by it; to ask
- * for a pong in vain harms nobody. */
+/* The time that a row is compared with. Before a peer is closed for silence,
+ * bytes in its socket are read; a needless ping does no harm. */
 static int64_t now_for(const struct zkt_server *server, enum zkt_deadline row)
 {
     return row == ZKT_DEADLINE_SILENCE ? server->core.now_ms
@@ -289,7 +290,7 @@ static int64_t now_for(const struct zkt_server *server, enum zkt_deadline row)
 
 void zkt__deadlines_expire(struct zkt_server *server)
 {
-    /* Silence comes last: what it begins is not due in the same turn. */
+    /* SILENCE is last: the PONG that it begins is not due in the same turn. */
     static const enum zkt_deadline order[] = {
         ZKT_DEADLINE_HANDSHAKE, ZKT_DEADLINE_PONG,   ZKT_DEADLINE_CLOSING,
         ZKT_DEADLINE_MESSAGE,   ZKT_DEADLINE_OUTPUT, ZKT_DEADLINE_EXCESS,

@@ -1,7 +1,7 @@
 /*
- * The time limits of connections (deadlines.def), and the memory of messages
- * that have begun to arrive. Each row has a list of its own, and as all
- * timeouts of a row last equally long, the list is in the order of their ends.
+ * The time limits of connections (deadlines.def), and the memory of incomplete
+ * messages. All timeouts of a row last equally long, so the list of a row is in
+ * the order of due times.
  */
 #ifndef ZKT_SERVER_DEADLINES_H
 #define ZKT_SERVER_DEADLINES_H
@@ -11,18 +11,18 @@
 #include "server/deadline_types.h"
 
 void zkt__deadlines_init(struct zkt_server *server);
-/** When the next one is due; ZKT_NEVER. */
+/** The next due time, or ZKT_NEVER. */
 int64_t zkt__deadlines_next(const struct zkt_server *server);
-/** Ends everything whose time is over; once it is server->next_deadline. */
+/** Runs all timeouts that are due. Called at server->next_deadline. */
 void zkt__deadlines_expire(struct zkt_server *server);
 
-/** @c was fed. Another connection, or this one, may be closed if all of them
- * have gathered too much. */
+/** @c has received bytes. Closes connections if all of them have gathered too
+ * much, perhaps @c. */
 void zkt__deadline_heard(struct zkt_connection *c);
-/** @c has taken so many bytes of its output, or (0) may have more; some waits.
- */
+/** The peer of @c has taken @taken bytes of output, or new output was queued
+ * (0). Some output waits. */
 void zkt__deadline_output(struct zkt_connection *c, size_t taken);
-/** Whether the time of output runs. */
+/** Returns true if the period for output runs. */
 static inline bool zkt__deadline_output_runs(const struct zkt_deadlines *d)
 {
     return zkt__node_linked(&d->output.timeout.node);
@@ -33,10 +33,10 @@ static inline void zkt__deadline_output_over(struct zkt_deadlines *d)
     zkt__timeout_cancel(&d->output.timeout);
     zkt__timeout_cancel(&d->excess);
 }
-/** @c waits for nothing any more. */
+/** Cancels all deadlines of @c. */
 void zkt__deadlines_cancel(struct zkt_connection *c);
 
-/* ---- deadlines that every message begins: inline, and a row that is known
+/* ---- deadlines that every message begins: inline, so that a constant row
  * costs no switch ---- */
 
 static inline int64_t zkt__deadline_ms(const struct zkt_server *server,
@@ -64,7 +64,7 @@ static inline void zkt__deadline_arm(struct zkt_server *server,
     }
 }
 
-/** Begins one of the rows that are not of a window. */
+/** Begins a phase: a FIXED or a HEARD row. */
 static inline void zkt__deadline_begin(struct zkt_connection *c,
                                        enum zkt_deadline row)
 {
@@ -73,8 +73,8 @@ static inline void zkt__deadline_begin(struct zkt_connection *c,
     zkt__deadline_arm(server, row, &c->deadlines.phase);
 }
 
-/** Begins the time of output that waits from now on: no more of it can be asked
- * for than there is. */
+/** Begins a period for the queued output: its peer need not take more than is
+ * queued now. */
 static inline void zkt__deadline_output_begin(struct zkt_connection *c)
 {
     struct zkt_server *server = (struct zkt_server *)(void *)c->endpoint.core;

@@ -1,6 +1,6 @@
 /*
  * zocket/embed.h: the endpoint interface (base/endpoint.h) for drivers outside
- * of the runtime, one line each.
+ * of the runtime. Each function checks the thread and passes the call on.
  */
 #include "zocket/embed.h"
 
@@ -8,11 +8,11 @@
 
 #include "server/core.h"
 
-/* The common answer costs no call, and in a build with NDEBUG nothing. */
-static bool may_call(const struct zkt_server *server, const char *what)
+/* The common case costs no call, and nothing in a build with NDEBUG. */
+static bool may_call(const struct zkt_server *server, const char *function)
 {
     return zkt__affinity_allows(&server->owner) ||
-           zkt__server_may_call(server, what);
+           zkt__server_may_call(server, function);
 }
 
 /* ---- the server ---- */
@@ -90,15 +90,15 @@ void zkt_server_on_wake(struct zkt_server *server, void (*wake)(void *user),
 
 /* ---- connections ---- */
 
-/* The endpoints of this interface are a server's. */
+/* The endpoints of this interface belong to servers. */
 static const struct zkt_server *server_of(const struct zkt_endpoint *endpoint)
 {
     return (const struct zkt_server *)(const void *)endpoint->core;
 }
 
-static bool may_use(const struct zkt_endpoint *endpoint, const char *what)
+static bool may_use(const struct zkt_endpoint *endpoint, const char *function)
 {
-    return may_call(server_of(endpoint), what);
+    return may_call(server_of(endpoint), function);
 }
 
 static bool is_in_callback(const struct zkt_endpoint *endpoint)
@@ -136,7 +136,8 @@ void zkt_endpoint_feed(struct zkt_endpoint *endpoint, void *bytes, size_t len)
         return;
     }
     if (is_in_callback(endpoint)) {
-        /* A call's memory is in use; without these the rest has no sense. */
+        /* The memory of a call is in use; without these bytes the others are
+         * useless. */
         endpoint->aborted = true;
         zkt__endpoint_mark_dirty(endpoint);
         return;

@@ -1,4 +1,4 @@
-/* Whether an app has all the handlers that its schema declares. */
+/* See handlers.h. */
 #include "server/handlers.h"
 
 #include <string.h>
@@ -12,7 +12,8 @@ static bool has_handler(const void *handlers, uint32_t offset)
     return handler != NULL;
 }
 
-/* Names every handler of @actor that is missing; how many. */
+/* Writes the name of every missing handler of @actor to the log. Returns their
+ * number. */
 static int find_missing(const struct zkt_app *app,
                         const struct zkt_actor *actor,
                         const struct zkt_serve_options *options)

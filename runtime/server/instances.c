@@ -1,4 +1,4 @@
-/* Work from other threads, and what a program may know of instances and do. */
+/* Posted functions, and the functions of a program for instances. */
 #include "server/server.h"
 
 #include "server/core.h"
@@ -25,7 +25,7 @@ static void run_function(struct zkt_work *posted, void *owner)
     zkt__release(work->allocator, work);
 }
 
-/* One more waits. False: as many do as may. */
+/* Counts a post. Returns false if the limit is reached. */
 static bool reserve_post(struct zkt_server *server)
 {
     if (atomic_fetch_add(&server->posted, 1) < server->limits.posted) {

@@ -1,4 +1,5 @@
-/* See life.h. Nothing here waits; zkt__life_due says when a step is due. */
+/* See life.h. No function here waits; zkt__life_due has the time of the next
+ * step. */
 #include "server/life.h"
 
 #include "instance/deferred.h"
@@ -6,13 +7,13 @@
 #include "server/connection.h"
 #include "server/core.h"
 
-/* Whether all shards are to go at least so far. */
+/* Returns true if the goal of all shards is @life or later. */
 static bool is_goal(const struct zkt_server *server, enum zkt_life life)
 {
     return atomic_load(&server->shards->lives.goal) >= life;
 }
 
-/* Moves the goal of all shards on. Whether it was not as far before. */
+/* Advances the goal of all shards. Returns false if it was as far before. */
 static bool set_goal(struct zkt_shards *shards, enum zkt_life life)
 {
     enum zkt_life before = atomic_load(&shards->lives.goal);
@@ -100,7 +101,7 @@ int64_t zkt__life_due(const struct zkt_server *server)
     return ZKT_NEVER;
 }
 
-/* Notes whether this shard is drained. Whether all are. */
+/* Publishes whether this shard is drained. Returns true if all shards are. */
 static bool are_all_drained(struct zkt_server *server, bool drained)
 {
     struct zkt_lives *lives = &server->shards->lives;
@@ -114,7 +115,8 @@ static bool are_all_drained(struct zkt_server *server, bool drained)
     return (atomic_fetch_or(&lives->drained, own) | own) == all;
 }
 
-/* Whether calls have had the time they get, on this shard or on another. */
+/* Returns true if no shard has calls, or if a shard has drained for
+ * drain_ms. */
 static bool is_time_to_end(struct zkt_server *server)
 {
     const bool drained = is_drained(server);
@@ -129,7 +131,7 @@ static bool is_time_to_end(struct zkt_server *server)
 
 /* ---- steps ---- */
 
-/* The hooks run first, so that what they say goes out before the close. */
+/* The hooks run first, so that their events are sent before the close frame. */
 static void end_instances(struct zkt_server *server)
 {
     struct zkt_lives *lives = &server->shards->lives;
@@ -142,7 +144,7 @@ static void end_instances(struct zkt_server *server)
         zkt__shards_wake(server->shards);
     }
     if (lives->running == 1) {
-        zkt__life_enter(server, ZKT_LIFE_FLUSHED); /* nobody else speaks */
+        zkt__life_enter(server, ZKT_LIFE_FLUSHED); /* no other shard sends */
     }
 }
 

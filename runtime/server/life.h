@@ -1,7 +1,7 @@
 /*
- * The life of a server. Each of its shards goes through these states, one by
- * one and never back, each in turns of its own: nobody waits for anybody, and
- * a shard that takes a step that others depend on wakes them.
+ * The life of a server. Each of its shards goes through these states in order,
+ * in turns of its own. No shard waits for another; a shard that takes a step
+ * that others depend on wakes them.
  *
  *            shutdown  calls over  all ended  next turn  all gone  free
  *   serving  draining                                              freed
@@ -11,18 +11,19 @@
  *   closing                                              down      freed
  *   down                                                           freed
  *
- * Calls are over when no shard has any left, or when drain_ms are over on one.
- * All have ended when each shard has left draining; all are gone when the shard
- * has no connection. An empty field means that the state stays.
+ * Calls are over when no shard has any left, or when a shard has drained for
+ * drain_ms. All have ended when each shard has left draining; all are gone when
+ * the shard has no connection. An empty field means that the state stays.
  *
- * Serving, a shard takes connections and begins what they ask for. Draining, it
- * refuses both, and what has begun may finish. On the way to ended it cancels
- * the rest and runs every `disconnect` and `deactivate`; what others say may
- * still be under way to it. When all have ended, the next turn takes the last
- * of that: flushed. Closing, it says 1001 to everybody.
+ * A serving shard accepts connections and begins calls. A draining shard
+ * refuses both, and calls that have begun may finish. On the way to ended it
+ * cancels all others and runs every `disconnect` and `deactivate`; messages of
+ * other shards may still be in flight to it. When all have ended, the next turn
+ * handles the last of these messages: flushed. A closing shard sends 1001 to
+ * every connection.
  *
- * A server whose shards do not run (one without sockets) lives with its first
- * alone. Freeing takes all of them out of any state.
+ * A server without sockets runs only its first shard. Freeing ends all shards
+ * in any state.
  */
 #ifndef ZKT_SERVER_LIFE_H
 #define ZKT_SERVER_LIFE_H
@@ -43,23 +44,23 @@ enum zkt_life {
     ZKT_LIFE_FREED
 };
 
-/* What the shards of a server know of each other's lives. */
+/* The progress of all shards, which each of them reads. */
 struct zkt_lives {
-    uint32_t running; /* shards whose turns are taken: the first, or all */
-    /* How far all are to go: serving, draining, ended or freed. */
+    uint32_t running; /* running shards: the first, or all */
+    /* The goal of all shards: serving, draining, ended or freed. */
     _Atomic(enum zkt_life) goal;
-    _Atomic(uint64_t) drained; /* a bit for each shard that has no call left */
-    atomic_uint ended, down;   /* shards that have come so far */
+    _Atomic(uint64_t) drained; /* a bit for each shard without calls */
+    atomic_uint ended, down;   /* shards that have reached the state */
 };
 
-/** Starts @server's new state, and tells its instances. */
+/** Sets the state of @server, and of its instances. */
 void zkt__life_enter(struct zkt_server *server, enum zkt_life life);
 
-/** At the begin of a turn, before what others have sent is taken. */
+/** At the begin of a turn, before messages of other shards are handled. */
 void zkt__life_begin_turn(struct zkt_server *server);
-/** At its end: takes every step that can be taken. */
+/** At the end of a turn: takes every step that is possible. */
 void zkt__life_end_turn(struct zkt_server *server);
-/** When the next step is due; ZKT_NEVER. */
+/** The time of the next step, or ZKT_NEVER. */
 int64_t zkt__life_due(const struct zkt_server *server);
 
 #endif

@@ -1,11 +1,11 @@
-/* The lines of a server's log, of its own threads and of others. */
+/* See log.h. */
 #include "server/log.h"
 
 #include <stdarg.h>
 
 #include "server/core.h"
 
-/* Returns false if the line was left out; whichever thread it is. */
+/* Writes a line, on any thread. Returns false if it was left out. */
 static bool log_line(struct zkt_shards *shards, int64_t now_ms,
                      enum zkt_log_level level, const char *format,
                      va_list arguments)

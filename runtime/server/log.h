@@ -9,13 +9,13 @@
 
 #include "server/server.h"
 
-/** A line of @server's own thread. */
+/** Writes a line, on the thread of @server. */
 void zkt__server_log_own(struct zkt_server *server, enum zkt_log_level level,
                          const char *format, va_list arguments);
-/** A mistake, on a thread that may look at nothing else of the server. */
+/** Writes an error, on a thread that may read nothing else of the server. */
 void zkt__server_log_elsewhere(const struct zkt_server *server,
                                const char *format, ...) ZKT_PRINTF(2, 3);
-/** A line before there is a server. */
+/** Writes an error before the server exists. */
 void zkt__server_log_early(const struct zkt_serve_options *options,
                            const char *format, ...) ZKT_PRINTF(2, 3);
 

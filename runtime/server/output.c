@@ -21,7 +21,7 @@ void zkt__output_follow_reading(struct zkt_connection *c)
     }
 }
 
-/* Far too much waits, or does not any more. */
+/* Updates server->oversized: the connections with far too much output. */
 static void follow_oversize(struct zkt_connection *c)
 {
     struct zkt_server *server = server_of(c);
@@ -34,8 +34,8 @@ static void follow_oversize(struct zkt_connection *c)
     }
 }
 
-/* Counts @bytes of the connection, in place of what was counted before. Each
- * shard has its share of what the server may hold. */
+/* Counts @bytes of the connection, in place of its former count. Each shard has
+ * a share of the server's limit. */
 static void count(struct zkt_connection *c, size_t bytes)
 {
     struct zkt_server *server = server_of(c);
@@ -72,7 +72,7 @@ static void close_oversized(struct zkt_server *server)
         struct zkt_connection *c = ZKT_CONTAINER(node, struct zkt_connection,
                                                  oversized);
         if (c->oversized_since == server->turn) {
-            return; /* nothing could be sent so far */
+            return; /* no output could be sent since */
         }
         zkt__node_unlink(node);
         server->host.stats.limit_hits.output_hard++;
@@ -80,8 +80,8 @@ static void close_oversized(struct zkt_server *server)
     }
 }
 
-/* The connection that has largest, of those that do not close; or NULL. Time
- * runs for all that have any. */
+/* The open connection with most output, or NULL. Every connection with output
+ * has a period for it. */
 static struct zkt_connection *find_largest(const struct zkt_server *server)
 {
     const struct zkt_list *waiting = &server->deadlines[ZKT_DEADLINE_OUTPUT];
@@ -106,7 +106,8 @@ static void close_largest(struct zkt_server *server)
         server->host.stats.limit_hits.unsent_bytes++;
         zkt__connection_close(largest, 1013, "too much waits");
     }
-    server->unsent_over_limit = false; /* what is left is of those that close */
+    server->unsent_over_limit =
+        false; /* the other output belongs to closing connections */
 }
 
 void zkt__output_enforce_limits(struct zkt_server *server)

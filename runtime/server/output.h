@@ -1,7 +1,7 @@
 /*
- * The output of connections that waits. While more than a little does, a
- * connection is not read from, and what it has is counted: each may have so
- * much of it (output_hard), and all together (unsent_bytes).
+ * The queued output of connections. A connection with more than a little of it
+ * is not read from, and its output counts towards two limits: output_hard for
+ * each connection, and unsent_bytes for all.
  */
 #ifndef ZKT_SERVER_OUTPUT_H
 #define ZKT_SERVER_OUTPUT_H
@@ -9,11 +9,10 @@
 #include "server/connection.h"
 #include "server/core.h"
 
-/* So many bytes of one connection are not counted; see struct
- * zkt_server_stats. */
+/* Bytes of a connection that are not counted; see struct zkt_server_stats. */
 #define ZKT_OUTPUT_LITTLE (16 * 1024)
 
-/** Whether more may be read from the peer, and handled. */
+/** Returns true if more may be read from the peer and handled. */
 static inline bool zkt__connection_may_receive(const struct zkt_connection *c)
 {
     const struct zkt_server *server =
@@ -21,19 +20,19 @@ static inline bool zkt__connection_may_receive(const struct zkt_connection *c)
     return zkt__session_may_receive(&server->host, &c->session);
 }
 
-/** Reading follows what may be handled: it stops with bytes at hand. */
+/** Stops or resumes reading: unhandled bytes stop it. */
 void zkt__output_follow_reading(struct zkt_connection *c);
-/** The output that waits has grown, or become less. */
+/** The queued output has changed: updates the counts, and reading. */
 void zkt__output_follow(struct zkt_connection *c);
-/** No output of @c waits any more. */
+/** The output of @c is gone. */
 void zkt__output_forget(struct zkt_connection *c);
 /**
- * Once a turn: closes those that hold far too much output, and, while all of
- * them hold too much, the one that holds most; both after a turn in which it
- * could be sent.
+ * Once a turn: closes connections with far too much output, and, while all
+ * output is over unsent_bytes, the connection with most of it. Both had a turn
+ * in which the output could be sent.
  */
 void zkt__output_enforce_limits(struct zkt_server *server);
-/** Whether there is something to be closed in the next turn. */
+/** Returns true if zkt__output_enforce_limits has connections to close. */
 static inline bool zkt__output_is_over_limit(const struct zkt_server *server)
 {
     return server->unsent_over_limit || !zkt__list_empty(&server->oversized);

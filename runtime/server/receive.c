@@ -1,7 +1,7 @@
 /*
- * A message that has arrived on a connection: where it stands, and what is
- * wrong with it before its content matters. A fault that can be answered by
- * the call's id, or as a subscription's, is; others count towards 1008.
+ * Messages of a peer: the check of the envelope before the session handles the
+ * contents. A fault of a call with an id, or of a subscription with a name, is
+ * answered as such; others count towards a close with 1008.
  */
 #include "server/receive.h"
 
@@ -16,8 +16,9 @@ static struct zkt_server *server_of(const struct zkt_connection *c)
 }
 
 /*
- * The message in the call's memory: a call may outlast its connection's. One
- * that was gathered from pieces is moved there. NULL: no memory.
+ * Returns the message in the memory of a call, since a call may outlast its
+ * connection. A message that was gathered from frames is copied. Returns NULL
+ * if there is no memory.
  */
 static uint8_t *own_message(struct zkt_server *server, uint8_t *data,
                             size_t len)
@@ -34,7 +35,7 @@ static uint8_t *own_message(struct zkt_server *server, uint8_t *data,
     return copy;
 }
 
-/* A message that belongs to no call. */
+/* Answers a message that belongs to no call. */
 static void refuse(struct zkt_connection *c, const char *text)
 {
     struct zkt_server *server = server_of(c);
@@ -67,13 +68,13 @@ static bool is_id(struct zkt_str id)
            (number && id.len <= ID_MAX);
 }
 
-/* A message of a newer client, or of a server's: it is ignored. */
+/* Messages of newer clients, and messages that servers send, are ignored. */
 static bool is_ignored(const struct zkt_envelope *m)
 {
     return m->type > ZKT_MESSAGE_STATE_UNSUB && m->type != ZKT_MESSAGE_NONE;
 }
 
-/* What is wrong with a message, or NULL. */
+/* The fault of a message, or NULL. */
 static const char *find_fault(const struct zkt_envelope *m)
 {
     const bool call = m->type == ZKT_MESSAGE_RPC;
@@ -96,7 +97,7 @@ static const char *find_fault(const struct zkt_envelope *m)
     return NULL;
 }
 
-/* Whether the client can tell from the answer which message is refused. */
+/* Returns true if a refusal can say which message it is about. */
 static bool has_answer(const struct zkt_envelope *m)
 {
     switch (m->type) {

@@ -1,4 +1,5 @@
-/* Making a server, freeing it, and what others ask of it. */
+/* Construction and destruction of servers and their shards, and functions that
+ * ask for a member. */
 #include "server/server.h"
 
 #include "base/limits.h"
@@ -37,7 +38,7 @@ const struct zkt_allocator *zkt__server_allocator(
 
 /* ---- threads ---- */
 
-bool zkt__server_may_call(const struct zkt_server *server, const char *what)
+bool zkt__server_may_call(const struct zkt_server *server, const char *function)
 {
     if (zkt__affinity_allows(&server->owner)) {
         return true;
@@ -46,7 +47,7 @@ bool zkt__server_may_call(const struct zkt_server *server, const char *what)
         server,
         "%s was called on another thread than the server's; "
         "zkt_server_post is for that",
-        what);
+        function);
     return false;
 }
 
@@ -117,9 +118,9 @@ void zkt_server_stats(const struct zkt_server *server,
     zkt__shards_sum_stats(server, out);
 }
 
-/* ---- making one ---- */
+/* ---- construction ---- */
 
-/* No two shards draw the same, whatever the seed. */
+/* Shards have different random numbers, also with a given seed. */
 static bool init_random(struct zkt_server *server, const uint8_t *given)
 {
     uint8_t seed[ZKT_SEED_SIZE];
@@ -151,8 +152,8 @@ static void refund(struct zkt_host *host, void *address)
                                    address);
 }
 
-/* Both sides of the seam, on what they stand on. Returns false if there is no
- * memory. */
+/* Initialises the host, its sessions and its instances. Returns false if there
+ * is no memory. */
 static bool init_host(struct zkt_server *server, struct zkt_app app)
 {
     static const struct zkt_receivers receivers = {
@@ -223,7 +224,7 @@ static enum zkt_status init(struct zkt_server *server, struct zkt_app app,
     return ZKT_OK;
 }
 
-/* A shard, but for what it shares with others. *@out only on success. */
+/* Makes a shard without its shared state. Sets *@out only on success. */
 static enum zkt_status new_shard(struct zkt_app app,
                                  const struct zkt_serve_options *options,
                                  const struct zkt_allocator *allocator,
@@ -254,7 +255,7 @@ static void free_shard(struct zkt_server *server)
     }
 }
 
-/* Frees every shard there is, and what they share. */
+/* Frees all shards and their shared state. */
 static void free_shards(struct zkt_shards *shards)
 {
     for (uint32_t i = 0; i < shards->count; i++) {
@@ -263,7 +264,7 @@ static void free_shards(struct zkt_shards *shards)
     zkt__shards_free(shards);
 }
 
-/* All shards but the first, which brings what they share. */
+/* Makes all shards after the first, which has the shared state. */
 static enum zkt_status add_shards(struct zkt_server *first, struct zkt_app app,
                                   const struct zkt_serve_options *options)
 {
@@ -278,7 +279,7 @@ static enum zkt_status add_shards(struct zkt_server *first, struct zkt_app app,
     return status;
 }
 
-/* They can reach each other's instances. False: no memory. */
+/* Connects the shards by a group. Returns false if there is no memory. */
 static bool connect_shards(struct zkt_shards *shards)
 {
     if (shards->count == 1) {
@@ -341,12 +342,12 @@ enum zkt_status zkt_server_new(struct zkt_app app,
     return ZKT_OK;
 }
 
-/* ---- freeing one ---- */
+/* ---- destruction ---- */
 
 /*
- * Nothing comes from outside any more, nothing begins, and nothing outlasts it.
- * A message that another shard has sent before is refused when it arrives: a
- * call that began now would be deferred behind the last time that such calls
+ * Ends a shard: its connections are detached and its calls cancelled, and it
+ * begins nothing. Messages that another shard has sent before are refused: a
+ * call that began now could be deferred after the last time that deferred calls
  * are cancelled.
  */
 static void end_shard(struct zkt_server *server)
@@ -363,7 +364,7 @@ static void end_shard(struct zkt_server *server)
     zkt__work_close(server->host.work);
 }
 
-/* Runs what shards have for each other, until none has anything. */
+/* Runs work and messages between shards until none is left. */
 static void flush_shards(struct zkt_shards *shards)
 {
     bool again = true;
@@ -391,7 +392,7 @@ void zkt_server_free(struct zkt_server *server)
         return;
     }
     struct zkt_shards *shards = server->shards;
-    zkt__server_begin_callback(server); /* whoever is called may free nothing */
+    zkt__server_begin_callback(server); /* callbacks cannot free the server */
     if (server->core.abandon != NULL) {
         server->core.abandon(&server->core);
     }

@@ -1,7 +1,7 @@
 /*
- * The server as a core without I/O: what a driver (net's libuv adapter, the
- * local joiner, a test, a fuzzer) uses to run one. Time and bytes come in
- * through base/endpoint.h.
+ * The server as a core without I/O. A driver (the libuv adapter of net, the
+ * local loopback, a test, a fuzzer) runs it through base/endpoint.h: it hands
+ * over received bytes and the time.
  */
 #ifndef ZKT_SERVER_SERVER_H
 #define ZKT_SERVER_SERVER_H
@@ -22,92 +22,99 @@ const struct zkt_allocator *zkt__server_allocator(
     const struct zkt_server *server);
 
 /**
- * A line for the server's log, on the server's thread; see base/log.h. At most
- * 1 KiB of it is kept. Lines of the same @format, a literal, are one kind.
+ * Writes a line to the server's log, on the server's thread; see base/log.h. At
+ * most 1 KiB of it is kept. Lines of the same @format, a literal, count as one
+ * kind.
  */
 void zkt__server_log(const struct zkt_server *server, enum zkt_log_level level,
                      const char *format, ...) ZKT_PRINTF(3, 4);
 
 /**
- * Whether the calling thread may call @what. If not, the log says so, on that
- * thread. Builds with NDEBUG do not look.
+ * Returns true if the calling thread may call @function. If not, the log says
+ * so, on that thread. Builds with NDEBUG do not check.
  */
-bool zkt__server_may_call(const struct zkt_server *server, const char *what);
+bool zkt__server_may_call(const struct zkt_server *server,
+                          const char *function);
 
-/** The server is of the thread that runs its next turn. */
+/** Binds the server to the thread that runs its next turn. */
 void zkt__server_unbind_thread(struct zkt_server *server);
 
 /**
- * Around a callback that is no handler, and around a turn: what must not happen
- * in callbacks does nothing meanwhile.
+ * Enclose a callback that is not a handler, or a turn: functions that are not
+ * allowed in callbacks do nothing between them.
  */
 void zkt__server_begin_callback(const struct zkt_server *server);
 void zkt__server_end_callback(const struct zkt_server *server);
 
-/** Whether a callback runs right now, or the end of a turn. */
+/** Returns true while a callback or the end of a turn is running. */
 bool zkt__server_is_running(const struct zkt_server *server);
 
 /**
- * Whether a connection may be accepted now. When it may not, ask again at the
- * end of a turn; the core's deadline is early enough for that.
+ * Returns true if a connection may be accepted now. If not, the driver asks
+ * again at the end of a turn; the deadline of the core is early enough for
+ * that.
  */
 bool zkt__server_is_open(struct zkt_server *server);
 
-/** Accepting has failed for want of something: it is not open for a while. */
+/** Stops accepting for a short time, since the process is out of descriptors or
+ * memory. */
 void zkt__server_pause_accepting(struct zkt_server *server);
 
-/* So many connections over the limit are told that they are refused. */
+/* Connections over the limit that get an HTTP answer; sockets beyond that are
+ * dropped. */
 #define ZKT_REFUSED_MAX 32
 
-/** As many connections at once, if the options do not say how many. */
+/** Limits the connections to @most, unless the options have a limit. */
 void zkt__server_limit_connections(struct zkt_server *server, int64_t most);
 
-/** What counts how often limits are reached, for those that a driver keeps. */
+/** The counters of limits that were reached, for limits that a driver
+ * enforces. */
 struct zkt_limit_counts *zkt__server_limit_hits(struct zkt_server *server);
 
 /**
- * A new connection, in its WebSocket handshake. @address is the peer's
- * (borrowed for the call). NULL: no memory, or a limit is reached; drop the
- * socket. The endpoint is the server's; the driver ends it with detach.
+ * Adds a connection, in its WebSocket handshake. @address is the address of the
+ * peer, borrowed for the call. Returns NULL if there is no memory or a limit is
+ * reached: the driver drops the socket. The server owns the endpoint; the
+ * driver ends it with detach.
  */
 struct zkt_endpoint *zkt__server_accept(struct zkt_server *server,
                                         const char *address);
 
 /**
  * The two halves of accept, for a driver that accepts on one thread and hands
- * the socket to another. False: a limit is reached. If it is true, one call of
- * add_connection or of cancel_admission has to follow, on any shard of the
- * server.
+ * the socket to another. zkt__server_admit returns false if a limit is reached.
+ * After true, a call of zkt__server_add_connection or of
+ * zkt__server_cancel_admission has to follow, on any shard of the server.
  */
 bool zkt__server_admit(struct zkt_server *server);
 struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
                                                 const char *address);
 /**
  * Everything was sent on a connection that closes, and the driver waits for the
- * peer to close, too: when close_ms have passed, the endpoint is aborted.
+ * peer to close as well: after close_ms the endpoint is aborted.
  */
 void zkt__server_await_close(struct zkt_endpoint *endpoint);
-/** Instead of receive, for a socket that is lost between the two. */
+/** For a socket that is lost between the two halves. */
 void zkt__server_cancel_admission(struct zkt_server *server);
 
-/** How many shards a server has, and one of them; 0 is what the user has. */
+/** The number of shards of a server, and a shard. The program has shard 0. */
 uint32_t zkt__server_shard_count(const struct zkt_server *server);
 struct zkt_server *zkt__server_shard(const struct zkt_server *server,
                                      uint32_t shard);
 
 /**
- * From now on the turns of the first @count shards are taken, of all or of one;
- * none of the others has done anything yet. Before their threads begin.
+ * Runs the turns of the first @count shards: all of them, or only the first.
+ * Called before their threads begin; the others have done nothing yet.
  */
 void zkt__server_run_shards(struct zkt_server *server, uint32_t count);
 
-/** Tells the driver that there is something to do, unless it knows. */
+/** Wakes the driver, unless a turn or a callback is running. */
 void zkt__server_wake(struct zkt_server *server);
 
-/** Whether a shutdown has begun. */
+/** Returns true if a shutdown has begun. */
 bool zkt__server_is_stopping(const struct zkt_server *server);
 
-/** What other threads post into. */
+/** The queue of work that other threads post. */
 struct zkt_work_queue *zkt__server_work(struct zkt_server *server);
 
 #endif

@@ -97,7 +97,7 @@ void zkt__shards_reopen(const struct zkt_server *server)
     }
 }
 
-/* ---- figures ---- */
+/* ---- statistics ---- */
 
 static void own_stats(const struct zkt_server *server,
                       struct zkt_server_stats *out)
@@ -118,7 +118,7 @@ void zkt__shards_end_turn(struct zkt_server *server)
     }
 }
 
-/* Every figure is a number of the same type, so they are added as an array. */
+/* All members have the same type, so they are added as an array. */
 static void add(struct zkt_server_stats *to,
                 const struct zkt_server_stats *stats)
 {

@@ -1,7 +1,7 @@
 /*
- * What the threads of one server share. Each has a shard, a struct zkt_server
- * with connections and instances of its own; a server with one thread is one
- * shard.
+ * The state that all shards of a server share. A server has a shard for each of
+ * its threads, a struct zkt_server with connections and instances of its own; a
+ * server with a single thread is a shard.
  */
 #ifndef ZKT_SERVER_SHARDS_H
 #define ZKT_SERVER_SHARDS_H
@@ -16,30 +16,31 @@ struct zkt_shards {
     uint32_t count;
     struct zkt_server **all; /* by shard; NULL: not made yet */
     struct zkt_admission admission;
-    struct zkt_group *group;  /* NULL: there is one shard */
-    pthread_mutex_t log_lock; /* recursive: a log may call what logs */
+    struct zkt_group *group;  /* NULL: a single shard */
+    pthread_mutex_t log_lock; /* recursive: options.log may write a line */
     struct zkt_log log;       /* under log_lock */
     struct zkt_lives lives;
     pthread_mutex_t lock;
-    /* Under the lock, by shard, as of its last turn. */
+    /* Statistics by shard, as of its last turn; under the lock. */
     struct zkt_server_stats *stats;
 };
 
-/** What @count shards share, none of which is there yet; NULL: no memory. */
+/** Makes the shared state of @count shards, which the caller makes. Returns
+ * NULL if there is no memory. */
 struct zkt_shards *zkt__shards_new(const struct zkt_allocator *allocator,
                                    uint32_t count,
                                    const struct zkt_limits *limits,
                                    const struct zkt_hash_key *key);
-/** Frees it; the shards are gone. Takes NULL. */
+/** Frees the shared state, after all shards. Takes NULL. */
 void zkt__shards_free(struct zkt_shards *shards);
 
-/** The end of @server's turn: its messages leave, its figures are told. */
+/** At the end of a turn: sends its messages, publishes its statistics. */
 void zkt__shards_end_turn(struct zkt_server *server);
-/** What made accepting wait may have passed, on @server's thread. */
+/** Wakes the accepting shard if accepting was closed: the cause may be over. */
 void zkt__shards_reopen(const struct zkt_server *server);
 /** Wakes every shard. */
 void zkt__shards_wake(const struct zkt_shards *shards);
-/** The figures of all shards: those of the others as of their last turns. */
+/** The statistics of all shards; of other shards, as of their last turns. */
 void zkt__shards_sum_stats(const struct zkt_server *server,
                            struct zkt_server_stats *out);
 

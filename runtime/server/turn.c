@@ -1,5 +1,4 @@
-/* The turns of a shard: what is done in one, in which order, and when the next
- * is due. */
+/* See turn.h. */
 #include "server/turn.h"
 
 #include "instance/deferred.h"
@@ -37,8 +36,8 @@ static int64_t deadline(const struct zkt_core *core)
                : next;
 }
 
-/* What others have posted has its share of a turn. When all have ended, it is
- * the last of them, and has to be taken before this one closes. */
+/* Runs posted work, up to a share of a turn. A shard that has ended runs all of
+ * it, since it closes next. */
 static void run_posted(struct zkt_server *server)
 {
     const int64_t most = server->limits.posted_per_turn;
@@ -49,7 +48,7 @@ static void run_posted(struct zkt_server *server)
         !all && zkt__work_is_pending(server->host.work);
 }
 
-/* Runs one kind of work with its part of what is left of the budget. */
+/* Runs a kind of work with a part of the budget that is left. */
 static void share(struct zkt_host *host, int64_t parts,
                   void (*run)(struct zkt_host *host))
 {
@@ -60,14 +59,14 @@ static void share(struct zkt_host *host, int64_t parts,
     host->budget += kept;
 }
 
-/* The rest of the turn's budget: for messages from other shards, mailboxes,
- * and bytes that have arrived, none of which takes all of it while others
- * wait. What is left over has the next turn. */
+/* Spends the rest of the turn's budget on messages from other shards,
+ * mailboxes, and received bytes. None of them takes all of it while others
+ * wait; the next turn continues. */
 static void work(struct zkt_server *server)
 {
     struct zkt_host *host = &server->host;
     if (server->life >= ZKT_LIFE_ENDED) {
-        host->budget = INT64_MAX; /* it is the last that others have sent */
+        host->budget = INT64_MAX; /* the last messages of other shards */
     }
     if (host->group != NULL) {
         share(host, 3, zkt__group_receive);
@@ -101,7 +100,7 @@ static void tick(struct zkt_core *core)
         zkt__life_begin_turn(server);
     }
     if (zkt__work_is_pending(server->host.work)) {
-        run_posted(server); /* what comes now wakes us */
+        run_posted(server); /* later posts wake the driver */
     }
     if (zkt__admission_has_evicted(&server->shards->admission, server->self)) {
         zkt__connections_drop_evicted(server);
