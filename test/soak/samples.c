@@ -102,14 +102,15 @@ static void judge(const char *what, size_t member, uint64_t share,
 void samples_judge(void)
 {
     SOAK_CHECK(count >= 10, "%zu rounds are too few to see growth", count);
+    /* Exact counts come first: they name the cause of what grows. */
+    judge("descriptors", offsetof(struct sample, descriptors), 0, 0);
+    judge("bytes asked for", offsetof(struct sample, bytes), 0, BYTES_MARGIN);
+    judge("blocks", offsetof(struct sample, blocks), 0, BLOCKS_MARGIN);
     /* The memory that sanitizers keep for each thread does not count. */
     if (getenv("SOAK_NOT_RESIDENT") == NULL) {
         judge("resident bytes", offsetof(struct sample, resident), 50,
               RESIDENT_MARGIN);
     }
-    judge("descriptors", offsetof(struct sample, descriptors), 0, 0);
-    judge("bytes asked for", offsetof(struct sample, bytes), 0, BYTES_MARGIN);
-    judge("blocks", offsetof(struct sample, blocks), 0, BLOCKS_MARGIN);
 }
 
 void samples_finish(void)
