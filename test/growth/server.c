@@ -15,7 +15,7 @@
 
 /* ---- the handlers ---- */
 
-static struct room_box_wait_deferred *held;
+static struct room_box_wait_later *held;
 
 static enum zkt_status inc(struct room_box_call *call)
 {

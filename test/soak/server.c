@@ -138,8 +138,8 @@ static void be_bad(struct soak_ledger_call *call, int64_t *out)
 
 struct job {
     struct job *next, *before;
-    struct soak_ledger_add_later_deferred *add; /* either of the two */
-    struct soak_room_say_later_deferred *say;
+    struct soak_ledger_add_later_later *add; /* either of the two */
+    struct soak_room_say_later_later *say;
 };
 
 static struct {

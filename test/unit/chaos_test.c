@@ -169,7 +169,7 @@ static void resume_one(struct chaos *c)
 {
     if (held_count > 0) {
         const size_t i = below(c, (uint32_t)held_count);
-        struct slow_job_add_deferred *later = held[i];
+        struct slow_job_add_later *later = held[i];
         held[i] = held[--held_count];
         c->resumed++;
         c->ran.again = below(c, 4) == 0;

@@ -68,7 +68,7 @@ static struct {
     pthread_mutex_t lock;
     pthread_t seen[THREADS];
     int count;
-    struct demo_counter_inc_deferred *held[THREADS];
+    struct demo_counter_inc_later *held[THREADS];
     int held_count, cancelled, resumed, shielded;
     int posted_on; /* the thread that has run a posted function */
 } shared = { .lock = PTHREAD_MUTEX_INITIALIZER };

@@ -53,7 +53,7 @@ static uint32_t below(uint64_t *random, uint32_t n)
 struct crowd {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct demo_counter_inc_deferred *waiting[QUEUE];
+    struct demo_counter_inc_later *waiting[QUEUE];
     size_t count;
     bool over;
     pthread_t workers[WORKERS];
@@ -90,8 +90,9 @@ static enum zkt_status inc(struct demo_counter_call *call,
                            int32_t *out)
 {
     struct crowd *crowd = zkt_user(call->zkt);
-    struct demo_counter_inc_deferred *later =
-        in->by < 7 ? NULL : demo_counter_defer_inc(call);
+    struct demo_counter_inc_later *later = in->by < 7
+                                               ? NULL
+                                               : demo_counter_defer_inc(call);
     if (later == NULL) {
         return add(call, in, out);
     }
@@ -111,9 +112,9 @@ static enum zkt_status reset(struct demo_counter_call *call)
 static const struct demo_counter_handlers counter = { .inc = inc,
                                                       .reset = reset };
 
-static struct demo_counter_inc_deferred *take(struct crowd *crowd)
+static struct demo_counter_inc_later *take(struct crowd *crowd)
 {
-    struct demo_counter_inc_deferred *later = NULL;
+    struct demo_counter_inc_later *later = NULL;
     pthread_mutex_lock(&crowd->lock);
     while (crowd->count == 0 && !crowd->over) {
         pthread_cond_wait(&crowd->changed, &crowd->lock);
@@ -127,7 +128,7 @@ static struct demo_counter_inc_deferred *take(struct crowd *crowd)
 
 static void *work(void *user)
 {
-    struct demo_counter_inc_deferred *later;
+    struct demo_counter_inc_later *later;
     while ((later = take(user)) != NULL) {
         demo_counter_resume_inc(later, finish_inc, NULL);
     }

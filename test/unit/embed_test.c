@@ -13,7 +13,7 @@
 #include "counter_server.h"
 #include "zocket/zocket.h"
 
-static struct demo_counter_inc_deferred *held;
+static struct demo_counter_inc_later *held;
 
 static enum zkt_status inc(struct demo_counter_call *call,
                            const struct demo_counter_inc_input *in,

@@ -21,7 +21,7 @@
 
 /* ---- the server ---- */
 
-static struct recap_board_later_deferred *held; /* a deferred call */
+static struct recap_board_later_later *held; /* a deferred call */
 
 static enum zkt_status set(struct recap_board_call *call,
                            const struct recap_board_set_input *in)

@@ -27,7 +27,7 @@ enum {
     HELD_MAX = 1024
 };
 
-static struct slow_job_add_deferred *held[HELD_MAX];
+static struct slow_job_add_later *held[HELD_MAX];
 static size_t held_count;
 static bool hook_fails;
 /* the instance that its hook destroys, or NULL */

@@ -193,7 +193,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 
 static int64_t called_at; /* on the server's clock */
 
-static struct demo_counter_inc_deferred *held;
+static struct demo_counter_inc_later *held;
 
 static enum zkt_status inc(struct demo_counter_call *call,
                            const struct demo_counter_inc_input *in,

@@ -31,7 +31,7 @@ enum {
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t filled;
-    struct demo_counter_inc_deferred *waiting[QUEUE];
+    struct demo_counter_inc_later *waiting[QUEUE];
     size_t count;
     bool over;
     int taken, finished, cancelled; /* the last two by `then` */
@@ -63,7 +63,7 @@ static enum zkt_status inc(struct demo_counter_call *call,
                            int32_t *out)
 {
     struct pool *pool = pool_of(call);
-    struct demo_counter_inc_deferred *later = demo_counter_defer_inc(call);
+    struct demo_counter_inc_later *later = demo_counter_defer_inc(call);
     (void)in;
     (void)out;
     pthread_mutex_lock(&pool->lock);
@@ -82,9 +82,9 @@ static enum zkt_status reset(struct demo_counter_call *call)
 static const struct demo_counter_handlers counter = { .inc = inc,
                                                       .reset = reset };
 
-static struct demo_counter_inc_deferred *take(struct pool *pool)
+static struct demo_counter_inc_later *take(struct pool *pool)
 {
-    struct demo_counter_inc_deferred *later = NULL;
+    struct demo_counter_inc_later *later = NULL;
     pthread_mutex_lock(&pool->lock);
     while (pool->count == 0 && !pool->over) {
         pthread_cond_wait(&pool->filled, &pool->lock);
@@ -100,7 +100,7 @@ static struct demo_counter_inc_deferred *take(struct pool *pool)
 static void *work(void *user)
 {
     struct pool *pool = user;
-    struct demo_counter_inc_deferred *later;
+    struct demo_counter_inc_later *later;
     while ((later = take(pool)) != NULL) {
         demo_counter_resume_inc(later, finish_inc, pool);
     }

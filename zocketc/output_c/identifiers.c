@@ -133,9 +133,8 @@ static void take_actor(struct lower *l, const struct model_actor *a)
     for (size_t i = 0; i < a->method_count; i++) {
         const struct model_method *m = &a->methods[i];
         take_verbs(l, m->at, a->c_prefix, of_method, m->c_part);
-        take_tag(
-            l, m->at,
-            arena_printf(l->arena, "%s_%s_deferred", a->c_prefix, m->c_part));
+        take_tag(l, m->at,
+                 arena_printf(l->arena, "%s_%s_later", a->c_prefix, m->c_part));
     }
     for (size_t i = 0; i < a->event_count; i++) {
         take_verbs(l, a->events[i].at, a->c_prefix, of_event,

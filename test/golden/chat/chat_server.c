@@ -164,14 +164,13 @@ static enum zkt_status demo_chat__join_finish_(struct zkt_call *zkt,
     return ((demo_chat__join_then_ *)then)(&call, input, result, user);
 }
 
-struct demo_chat_join_deferred *demo_chat_defer_join(
-    struct demo_chat_call *call)
+struct demo_chat_join_later *demo_chat_defer_join(struct demo_chat_call *call)
 {
-    return (struct demo_chat_join_deferred *)zkt_call_defer(call->zkt, 0);
+    return (struct demo_chat_join_later *)zkt_call_defer(call->zkt, 0);
 }
 
 void demo_chat_resume_join(
-    struct demo_chat_join_deferred *deferred,
+    struct demo_chat_join_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_join_input *in,
                             struct demo_member *out, void *user),
@@ -194,13 +193,13 @@ static enum zkt_status demo_chat__say_finish_(struct zkt_call *zkt,
     return ((demo_chat__say_then_ *)then)(&call, input, result, user);
 }
 
-struct demo_chat_say_deferred *demo_chat_defer_say(struct demo_chat_call *call)
+struct demo_chat_say_later *demo_chat_defer_say(struct demo_chat_call *call)
 {
-    return (struct demo_chat_say_deferred *)zkt_call_defer(call->zkt, 1);
+    return (struct demo_chat_say_later *)zkt_call_defer(call->zkt, 1);
 }
 
 void demo_chat_resume_say(
-    struct demo_chat_say_deferred *deferred,
+    struct demo_chat_say_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_say_input *in,
                             struct demo_message *out, void *user),
@@ -224,14 +223,14 @@ static enum zkt_status demo_chat__whisper_finish_(struct zkt_call *zkt,
     return ((demo_chat__whisper_then_ *)then)(&call, input, user);
 }
 
-struct demo_chat_whisper_deferred *demo_chat_defer_whisper(
+struct demo_chat_whisper_later *demo_chat_defer_whisper(
     struct demo_chat_call *call)
 {
-    return (struct demo_chat_whisper_deferred *)zkt_call_defer(call->zkt, 2);
+    return (struct demo_chat_whisper_later *)zkt_call_defer(call->zkt, 2);
 }
 
 void demo_chat_resume_whisper(
-    struct demo_chat_whisper_deferred *deferred,
+    struct demo_chat_whisper_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_whisper_input *in,
                             void *user),
@@ -254,14 +253,14 @@ static enum zkt_status demo_chat__history_finish_(struct zkt_call *zkt,
     return ((demo_chat__history_then_ *)then)(&call, input, result, user);
 }
 
-struct demo_chat_history_deferred *demo_chat_defer_history(
+struct demo_chat_history_later *demo_chat_defer_history(
     struct demo_chat_call *call)
 {
-    return (struct demo_chat_history_deferred *)zkt_call_defer(call->zkt, 3);
+    return (struct demo_chat_history_later *)zkt_call_defer(call->zkt, 3);
 }
 
 void demo_chat_resume_history(
-    struct demo_chat_history_deferred *deferred,
+    struct demo_chat_history_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_history_input *in,
                             struct demo_message_list *out, void *user),
@@ -285,13 +284,13 @@ static enum zkt_status demo_chat__who_finish_(struct zkt_call *zkt,
     return ((demo_chat__who_then_ *)then)(&call, result, user);
 }
 
-struct demo_chat_who_deferred *demo_chat_defer_who(struct demo_chat_call *call)
+struct demo_chat_who_later *demo_chat_defer_who(struct demo_chat_call *call)
 {
-    return (struct demo_chat_who_deferred *)zkt_call_defer(call->zkt, 4);
+    return (struct demo_chat_who_later *)zkt_call_defer(call->zkt, 4);
 }
 
 void demo_chat_resume_who(
-    struct demo_chat_who_deferred *deferred,
+    struct demo_chat_who_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             struct demo_member_map *out, void *user),
     void *user)
@@ -314,14 +313,14 @@ static enum zkt_status demo_chat__set_topic_finish_(struct zkt_call *zkt,
     return ((demo_chat__set_topic_then_ *)then)(&call, input, user);
 }
 
-struct demo_chat_set_topic_deferred *demo_chat_defer_set_topic(
+struct demo_chat_set_topic_later *demo_chat_defer_set_topic(
     struct demo_chat_call *call)
 {
-    return (struct demo_chat_set_topic_deferred *)zkt_call_defer(call->zkt, 5);
+    return (struct demo_chat_set_topic_later *)zkt_call_defer(call->zkt, 5);
 }
 
 void demo_chat_resume_set_topic(
-    struct demo_chat_set_topic_deferred *deferred,
+    struct demo_chat_set_topic_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_set_topic_input *in,
                             void *user),
@@ -346,14 +345,13 @@ static enum zkt_status demo_chat__leave_finish_(struct zkt_call *zkt,
     return ((demo_chat__leave_then_ *)then)(&call, user);
 }
 
-struct demo_chat_leave_deferred *demo_chat_defer_leave(
-    struct demo_chat_call *call)
+struct demo_chat_leave_later *demo_chat_defer_leave(struct demo_chat_call *call)
 {
-    return (struct demo_chat_leave_deferred *)zkt_call_defer(call->zkt, 6);
+    return (struct demo_chat_leave_later *)zkt_call_defer(call->zkt, 6);
 }
 
 void demo_chat_resume_leave(
-    struct demo_chat_leave_deferred *deferred,
+    struct demo_chat_leave_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call, void *user),
     void *user)
 {

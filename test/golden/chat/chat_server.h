@@ -127,62 +127,61 @@ void demo_chat_emit_left(struct demo_chat_call *call,
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct demo_chat_join_deferred;
-struct demo_chat_join_deferred *demo_chat_defer_join(
-    struct demo_chat_call *call);
+struct demo_chat_join_later;
+struct demo_chat_join_later *demo_chat_defer_join(struct demo_chat_call *call);
 void demo_chat_resume_join(
-    struct demo_chat_join_deferred *deferred,
+    struct demo_chat_join_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_join_input *in,
                             struct demo_member *out, void *user),
     void *user);
-struct demo_chat_say_deferred;
-struct demo_chat_say_deferred *demo_chat_defer_say(struct demo_chat_call *call);
+struct demo_chat_say_later;
+struct demo_chat_say_later *demo_chat_defer_say(struct demo_chat_call *call);
 void demo_chat_resume_say(
-    struct demo_chat_say_deferred *deferred,
+    struct demo_chat_say_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_say_input *in,
                             struct demo_message *out, void *user),
     void *user);
-struct demo_chat_whisper_deferred;
-struct demo_chat_whisper_deferred *demo_chat_defer_whisper(
+struct demo_chat_whisper_later;
+struct demo_chat_whisper_later *demo_chat_defer_whisper(
     struct demo_chat_call *call);
 void demo_chat_resume_whisper(
-    struct demo_chat_whisper_deferred *deferred,
+    struct demo_chat_whisper_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_whisper_input *in,
                             void *user),
     void *user);
-struct demo_chat_history_deferred;
-struct demo_chat_history_deferred *demo_chat_defer_history(
+struct demo_chat_history_later;
+struct demo_chat_history_later *demo_chat_defer_history(
     struct demo_chat_call *call);
 void demo_chat_resume_history(
-    struct demo_chat_history_deferred *deferred,
+    struct demo_chat_history_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_history_input *in,
                             struct demo_message_list *out, void *user),
     void *user);
-struct demo_chat_who_deferred;
-struct demo_chat_who_deferred *demo_chat_defer_who(struct demo_chat_call *call);
+struct demo_chat_who_later;
+struct demo_chat_who_later *demo_chat_defer_who(struct demo_chat_call *call);
 void demo_chat_resume_who(
-    struct demo_chat_who_deferred *deferred,
+    struct demo_chat_who_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             struct demo_member_map *out, void *user),
     void *user);
-struct demo_chat_set_topic_deferred;
-struct demo_chat_set_topic_deferred *demo_chat_defer_set_topic(
+struct demo_chat_set_topic_later;
+struct demo_chat_set_topic_later *demo_chat_defer_set_topic(
     struct demo_chat_call *call);
 void demo_chat_resume_set_topic(
-    struct demo_chat_set_topic_deferred *deferred,
+    struct demo_chat_set_topic_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call,
                             const struct demo_chat_set_topic_input *in,
                             void *user),
     void *user);
-struct demo_chat_leave_deferred;
-struct demo_chat_leave_deferred *demo_chat_defer_leave(
+struct demo_chat_leave_later;
+struct demo_chat_leave_later *demo_chat_defer_leave(
     struct demo_chat_call *call);
 void demo_chat_resume_leave(
-    struct demo_chat_leave_deferred *deferred,
+    struct demo_chat_leave_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call, void *user),
     void *user);
 

@@ -23,14 +23,14 @@ static enum zkt_status demo_counter__inc_finish_(struct zkt_call *zkt,
     return ((demo_counter__inc_then_ *)then)(&call, input, result, user);
 }
 
-struct demo_counter_inc_deferred *demo_counter_defer_inc(
+struct demo_counter_inc_later *demo_counter_defer_inc(
     struct demo_counter_call *call)
 {
-    return (struct demo_counter_inc_deferred *)zkt_call_defer(call->zkt, 0);
+    return (struct demo_counter_inc_later *)zkt_call_defer(call->zkt, 0);
 }
 
 void demo_counter_resume_inc(
-    struct demo_counter_inc_deferred *deferred,
+    struct demo_counter_inc_later *deferred,
     enum zkt_status (*then)(struct demo_counter_call *call,
                             const struct demo_counter_inc_input *in,
                             int32_t *out, void *user),
@@ -54,14 +54,14 @@ static enum zkt_status demo_counter__reset_finish_(struct zkt_call *zkt,
     return ((demo_counter__reset_then_ *)then)(&call, user);
 }
 
-struct demo_counter_reset_deferred *demo_counter_defer_reset(
+struct demo_counter_reset_later *demo_counter_defer_reset(
     struct demo_counter_call *call)
 {
-    return (struct demo_counter_reset_deferred *)zkt_call_defer(call->zkt, 1);
+    return (struct demo_counter_reset_later *)zkt_call_defer(call->zkt, 1);
 }
 
 void demo_counter_resume_reset(
-    struct demo_counter_reset_deferred *deferred,
+    struct demo_counter_reset_later *deferred,
     enum zkt_status (*then)(struct demo_counter_call *call, void *user),
     void *user)
 {

@@ -50,20 +50,20 @@ void demo_counter_set_n(struct demo_counter_call *call, int32_t value);
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct demo_counter_inc_deferred;
-struct demo_counter_inc_deferred *demo_counter_defer_inc(
+struct demo_counter_inc_later;
+struct demo_counter_inc_later *demo_counter_defer_inc(
     struct demo_counter_call *call);
 void demo_counter_resume_inc(
-    struct demo_counter_inc_deferred *deferred,
+    struct demo_counter_inc_later *deferred,
     enum zkt_status (*then)(struct demo_counter_call *call,
                             const struct demo_counter_inc_input *in,
                             int32_t *out, void *user),
     void *user);
-struct demo_counter_reset_deferred;
-struct demo_counter_reset_deferred *demo_counter_defer_reset(
+struct demo_counter_reset_later;
+struct demo_counter_reset_later *demo_counter_defer_reset(
     struct demo_counter_call *call);
 void demo_counter_resume_reset(
-    struct demo_counter_reset_deferred *deferred,
+    struct demo_counter_reset_later *deferred,
     enum zkt_status (*then)(struct demo_counter_call *call, void *user),
     void *user);
 

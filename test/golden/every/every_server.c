@@ -1295,15 +1295,14 @@ static enum zkt_status every_doc__set_account_finish_(struct zkt_call *zkt,
     return ((every_doc__set_account_then_ *)then)(&call, input, result, user);
 }
 
-struct every_doc_set_account_deferred *every_doc_defer_set_account(
+struct every_doc_set_account_later *every_doc_defer_set_account(
     struct every_doc_call *call)
 {
-    return (struct every_doc_set_account_deferred *)zkt_call_defer(call->zkt,
-                                                                   0);
+    return (struct every_doc_set_account_later *)zkt_call_defer(call->zkt, 0);
 }
 
 void every_doc_resume_set_account(
-    struct every_doc_set_account_deferred *deferred,
+    struct every_doc_set_account_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_set_account_input *in,
                             struct every_account *out, void *user),
@@ -1331,14 +1330,13 @@ static enum zkt_status every_doc__draw_finish_(struct zkt_call *zkt,
     return ((every_doc__draw_then_ *)then)(&call, input, result, user);
 }
 
-struct every_doc_draw_deferred *every_doc_defer_draw(
-    struct every_doc_call *call)
+struct every_doc_draw_later *every_doc_defer_draw(struct every_doc_call *call)
 {
-    return (struct every_doc_draw_deferred *)zkt_call_defer(call->zkt, 1);
+    return (struct every_doc_draw_later *)zkt_call_defer(call->zkt, 1);
 }
 
 void every_doc_resume_draw(
-    struct every_doc_draw_deferred *deferred,
+    struct every_doc_draw_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_draw_input *in, int32_t *out,
                             void *user),
@@ -1366,14 +1364,13 @@ static enum zkt_status every_doc__eval_finish_(struct zkt_call *zkt,
     return ((every_doc__eval_then_ *)then)(&call, input, result, user);
 }
 
-struct every_doc_eval_deferred *every_doc_defer_eval(
-    struct every_doc_call *call)
+struct every_doc_eval_later *every_doc_defer_eval(struct every_doc_call *call)
 {
-    return (struct every_doc_eval_deferred *)zkt_call_defer(call->zkt, 2);
+    return (struct every_doc_eval_later *)zkt_call_defer(call->zkt, 2);
 }
 
 void every_doc_resume_eval(
-    struct every_doc_eval_deferred *deferred,
+    struct every_doc_eval_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_expr *in,
                             struct zkt_float64_opt *out, void *user),
@@ -1401,14 +1398,14 @@ static enum zkt_status every_doc__set_tree_finish_(struct zkt_call *zkt,
     return ((every_doc__set_tree_then_ *)then)(&call, input, user);
 }
 
-struct every_doc_set_tree_deferred *every_doc_defer_set_tree(
+struct every_doc_set_tree_later *every_doc_defer_set_tree(
     struct every_doc_call *call)
 {
-    return (struct every_doc_set_tree_deferred *)zkt_call_defer(call->zkt, 3);
+    return (struct every_doc_set_tree_later *)zkt_call_defer(call->zkt, 3);
 }
 
 void every_doc_resume_set_tree(
-    struct every_doc_set_tree_deferred *deferred,
+    struct every_doc_set_tree_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_node *in, void *user),
     void *user)
@@ -1436,13 +1433,13 @@ static enum zkt_status every_doc__put_finish_(struct zkt_call *zkt,
     return ((every_doc__put_then_ *)then)(&call, input, user);
 }
 
-struct every_doc_put_deferred *every_doc_defer_put(struct every_doc_call *call)
+struct every_doc_put_later *every_doc_defer_put(struct every_doc_call *call)
 {
-    return (struct every_doc_put_deferred *)zkt_call_defer(call->zkt, 4);
+    return (struct every_doc_put_later *)zkt_call_defer(call->zkt, 4);
 }
 
 void every_doc_resume_put(
-    struct every_doc_put_deferred *deferred,
+    struct every_doc_put_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_put_input *in, void *user),
     void *user)
@@ -1469,14 +1466,14 @@ static enum zkt_status every_doc__points_finish_(struct zkt_call *zkt,
     return ((every_doc__points_then_ *)then)(&call, result, user);
 }
 
-struct every_doc_points_deferred *every_doc_defer_points(
+struct every_doc_points_later *every_doc_defer_points(
     struct every_doc_call *call)
 {
-    return (struct every_doc_points_deferred *)zkt_call_defer(call->zkt, 5);
+    return (struct every_doc_points_later *)zkt_call_defer(call->zkt, 5);
 }
 
 void every_doc_resume_points(
-    struct every_doc_points_deferred *deferred,
+    struct every_doc_points_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             struct every_point_list *out, void *user),
     void *user)
@@ -1503,14 +1500,14 @@ static enum zkt_status every_doc__nothing_finish_(struct zkt_call *zkt,
     return ((every_doc__nothing_then_ *)then)(&call, user);
 }
 
-struct every_doc_nothing_deferred *every_doc_defer_nothing(
+struct every_doc_nothing_later *every_doc_defer_nothing(
     struct every_doc_call *call)
 {
-    return (struct every_doc_nothing_deferred *)zkt_call_defer(call->zkt, 6);
+    return (struct every_doc_nothing_later *)zkt_call_defer(call->zkt, 6);
 }
 
 void every_doc_resume_nothing(
-    struct every_doc_nothing_deferred *deferred,
+    struct every_doc_nothing_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, void *user),
     void *user)
 {
@@ -1536,13 +1533,13 @@ static enum zkt_status every_doc__raw_finish_(struct zkt_call *zkt,
     return ((every_doc__raw_then_ *)then)(&call, in, result, user);
 }
 
-struct every_doc_raw_deferred *every_doc_defer_raw(struct every_doc_call *call)
+struct every_doc_raw_later *every_doc_defer_raw(struct every_doc_call *call)
 {
-    return (struct every_doc_raw_deferred *)zkt_call_defer(call->zkt, 7);
+    return (struct every_doc_raw_later *)zkt_call_defer(call->zkt, 7);
 }
 
 void every_doc_resume_raw(
-    struct every_doc_raw_deferred *deferred,
+    struct every_doc_raw_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, struct zkt_json in,
                             struct zkt_json *out, void *user),
     void *user)

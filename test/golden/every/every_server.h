@@ -429,67 +429,65 @@ void every_doc_emit_ticks(struct every_doc_call *call, uint64_t payload,
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct every_doc_set_account_deferred;
-struct every_doc_set_account_deferred *every_doc_defer_set_account(
+struct every_doc_set_account_later;
+struct every_doc_set_account_later *every_doc_defer_set_account(
     struct every_doc_call *call);
 void every_doc_resume_set_account(
-    struct every_doc_set_account_deferred *deferred,
+    struct every_doc_set_account_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_set_account_input *in,
                             struct every_account *out, void *user),
     void *user);
-struct every_doc_draw_deferred;
-struct every_doc_draw_deferred *every_doc_defer_draw(
-    struct every_doc_call *call);
+struct every_doc_draw_later;
+struct every_doc_draw_later *every_doc_defer_draw(struct every_doc_call *call);
 void every_doc_resume_draw(
-    struct every_doc_draw_deferred *deferred,
+    struct every_doc_draw_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_draw_input *in, int32_t *out,
                             void *user),
     void *user);
-struct every_doc_eval_deferred;
-struct every_doc_eval_deferred *every_doc_defer_eval(
-    struct every_doc_call *call);
+struct every_doc_eval_later;
+struct every_doc_eval_later *every_doc_defer_eval(struct every_doc_call *call);
 void every_doc_resume_eval(
-    struct every_doc_eval_deferred *deferred,
+    struct every_doc_eval_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_expr *in,
                             struct zkt_float64_opt *out, void *user),
     void *user);
-struct every_doc_set_tree_deferred;
-struct every_doc_set_tree_deferred *every_doc_defer_set_tree(
+struct every_doc_set_tree_later;
+struct every_doc_set_tree_later *every_doc_defer_set_tree(
     struct every_doc_call *call);
 void every_doc_resume_set_tree(
-    struct every_doc_set_tree_deferred *deferred,
+    struct every_doc_set_tree_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_node *in, void *user),
     void *user);
-struct every_doc_put_deferred;
-struct every_doc_put_deferred *every_doc_defer_put(struct every_doc_call *call);
+struct every_doc_put_later;
+struct every_doc_put_later *every_doc_defer_put(struct every_doc_call *call);
 void every_doc_resume_put(
-    struct every_doc_put_deferred *deferred,
+    struct every_doc_put_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_put_input *in, void *user),
     void *user);
-struct every_doc_points_deferred;
-struct every_doc_points_deferred *every_doc_defer_points(
+struct every_doc_points_later;
+struct every_doc_points_later *every_doc_defer_points(
     struct every_doc_call *call);
 void every_doc_resume_points(
-    struct every_doc_points_deferred *deferred,
+    struct every_doc_points_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call,
                             struct every_point_list *out, void *user),
     void *user);
-struct every_doc_nothing_deferred;
-struct every_doc_nothing_deferred *every_doc_defer_nothing(
+struct every_doc_nothing_later;
+struct every_doc_nothing_later *every_doc_defer_nothing(
     struct every_doc_call *call);
 void every_doc_resume_nothing(
-    struct every_doc_nothing_deferred *deferred,
+    struct every_doc_nothing_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, void *user),
     void *user);
-struct every_doc_raw_deferred;
-struct every_doc_raw_deferred *every_doc_defer_raw(struct every_doc_call *call);
+struct every_doc_raw_later;
+struct every_doc_raw_later *every_doc_defer_raw(struct every_doc_call *call);
 void every_doc_resume_raw(
-    struct every_doc_raw_deferred *deferred,
+    struct every_doc_raw_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, struct zkt_json in,
                             struct zkt_json *out, void *user),
     void *user);

@@ -104,14 +104,14 @@ static enum zkt_status includes_team__add_finish_(struct zkt_call *zkt,
     return ((includes_team__add_then_ *)then)(&call, input, result, user);
 }
 
-struct includes_team_add_deferred *includes_team_defer_add(
+struct includes_team_add_later *includes_team_defer_add(
     struct includes_team_call *call)
 {
-    return (struct includes_team_add_deferred *)zkt_call_defer(call->zkt, 0);
+    return (struct includes_team_add_later *)zkt_call_defer(call->zkt, 0);
 }
 
 void includes_team_resume_add(
-    struct includes_team_add_deferred *deferred,
+    struct includes_team_add_later *deferred,
     enum zkt_status (*then)(struct includes_team_call *call,
                             const struct includes_team_add_input *in,
                             int32_t *out, void *user),

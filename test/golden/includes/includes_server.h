@@ -84,11 +84,11 @@ struct includes_admin_ref includes_team_edit_first(
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct includes_team_add_deferred;
-struct includes_team_add_deferred *includes_team_defer_add(
+struct includes_team_add_later;
+struct includes_team_add_later *includes_team_defer_add(
     struct includes_team_call *call);
 void includes_team_resume_add(
-    struct includes_team_add_deferred *deferred,
+    struct includes_team_add_later *deferred,
     enum zkt_status (*then)(struct includes_team_call *call,
                             const struct includes_team_add_input *in,
                             int32_t *out, void *user),

@@ -277,14 +277,14 @@ static enum zkt_status literals_board__draw_finish_(struct zkt_call *zkt,
     return ((literals_board__draw_then_ *)then)(&call, input, result, user);
 }
 
-struct literals_board_draw_deferred *literals_board_defer_draw(
+struct literals_board_draw_later *literals_board_defer_draw(
     struct literals_board_call *call)
 {
-    return (struct literals_board_draw_deferred *)zkt_call_defer(call->zkt, 0);
+    return (struct literals_board_draw_later *)zkt_call_defer(call->zkt, 0);
 }
 
 void literals_board_resume_draw(
-    struct literals_board_draw_deferred *deferred,
+    struct literals_board_draw_later *deferred,
     enum zkt_status (*then)(struct literals_board_call *call,
                             const struct literals_board_draw_input *in,
                             struct literals_circle *out, void *user),
@@ -313,14 +313,14 @@ static enum zkt_status literals_board__ping_finish_(struct zkt_call *zkt,
     return ((literals_board__ping_then_ *)then)(&call, input, result, user);
 }
 
-struct literals_board_ping_deferred *literals_board_defer_ping(
+struct literals_board_ping_later *literals_board_defer_ping(
     struct literals_board_call *call)
 {
-    return (struct literals_board_ping_deferred *)zkt_call_defer(call->zkt, 1);
+    return (struct literals_board_ping_later *)zkt_call_defer(call->zkt, 1);
 }
 
 void literals_board_resume_ping(
-    struct literals_board_ping_deferred *deferred,
+    struct literals_board_ping_later *deferred,
     enum zkt_status (*then)(struct literals_board_call *call,
                             const struct literals_board_ping_input *in,
                             struct literals_only *out, void *user),

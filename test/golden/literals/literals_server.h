@@ -125,20 +125,20 @@ void literals_board_emit_drawn(struct literals_board_call *call,
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct literals_board_draw_deferred;
-struct literals_board_draw_deferred *literals_board_defer_draw(
+struct literals_board_draw_later;
+struct literals_board_draw_later *literals_board_defer_draw(
     struct literals_board_call *call);
 void literals_board_resume_draw(
-    struct literals_board_draw_deferred *deferred,
+    struct literals_board_draw_later *deferred,
     enum zkt_status (*then)(struct literals_board_call *call,
                             const struct literals_board_draw_input *in,
                             struct literals_circle *out, void *user),
     void *user);
-struct literals_board_ping_deferred;
-struct literals_board_ping_deferred *literals_board_defer_ping(
+struct literals_board_ping_later;
+struct literals_board_ping_later *literals_board_defer_ping(
     struct literals_board_call *call);
 void literals_board_resume_ping(
-    struct literals_board_ping_deferred *deferred,
+    struct literals_board_ping_later *deferred,
     enum zkt_status (*then)(struct literals_board_call *call,
                             const struct literals_board_ping_input *in,
                             struct literals_only *out, void *user),

@@ -1023,15 +1023,14 @@ static enum zkt_status odd_everything__delete_finish_(struct zkt_call *zkt,
     return ((odd_everything__delete_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_delete_deferred *odd_everything_defer_delete(
+struct odd_everything_delete_later *odd_everything_defer_delete(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_delete_deferred *)zkt_call_defer(call->zkt,
-                                                                   0);
+    return (struct odd_everything_delete_later *)zkt_call_defer(call->zkt, 0);
 }
 
 void odd_everything_resume_delete(
-    struct odd_everything_delete_deferred *deferred,
+    struct odd_everything_delete_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_everything_delete_input *in,
                             struct odd_keywords *out, void *user),
@@ -1055,15 +1054,14 @@ static enum zkt_status odd_everything__scalar_finish_(struct zkt_call *zkt,
     return ((odd_everything__scalar_then_ *)then)(&call, in, result, user);
 }
 
-struct odd_everything_scalar_deferred *odd_everything_defer_scalar(
+struct odd_everything_scalar_later *odd_everything_defer_scalar(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_scalar_deferred *)zkt_call_defer(call->zkt,
-                                                                   1);
+    return (struct odd_everything_scalar_later *)zkt_call_defer(call->zkt, 1);
 }
 
 void odd_everything_resume_scalar(
-    struct odd_everything_scalar_deferred *deferred,
+    struct odd_everything_scalar_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, int32_t in,
                             int32_t *out, void *user),
     void *user)
@@ -1087,14 +1085,14 @@ static enum zkt_status odd_everything__text_finish_(struct zkt_call *zkt,
     return ((odd_everything__text_then_ *)then)(&call, in, result, user);
 }
 
-struct odd_everything_text_deferred *odd_everything_defer_text(
+struct odd_everything_text_later *odd_everything_defer_text(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_text_deferred *)zkt_call_defer(call->zkt, 2);
+    return (struct odd_everything_text_later *)zkt_call_defer(call->zkt, 2);
 }
 
 void odd_everything_resume_text(
-    struct odd_everything_text_deferred *deferred,
+    struct odd_everything_text_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, struct zkt_str in,
                             struct zkt_str *out, void *user),
     void *user)
@@ -1117,14 +1115,14 @@ static enum zkt_status odd_everything__node_finish_(struct zkt_call *zkt,
     return ((odd_everything__node_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_node_deferred *odd_everything_defer_node(
+struct odd_everything_node_later *odd_everything_defer_node(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_node_deferred *)zkt_call_defer(call->zkt, 3);
+    return (struct odd_everything_node_later *)zkt_call_defer(call->zkt, 3);
 }
 
 void odd_everything_resume_node(
-    struct odd_everything_node_deferred *deferred,
+    struct odd_everything_node_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_node *in,
                             struct odd_node_list *out, void *user),
@@ -1149,15 +1147,14 @@ static enum zkt_status odd_everything__nothing_finish_(struct zkt_call *zkt,
     return ((odd_everything__nothing_then_ *)then)(&call, user);
 }
 
-struct odd_everything_nothing_deferred *odd_everything_defer_nothing(
+struct odd_everything_nothing_later *odd_everything_defer_nothing(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_nothing_deferred *)zkt_call_defer(call->zkt,
-                                                                    4);
+    return (struct odd_everything_nothing_later *)zkt_call_defer(call->zkt, 4);
 }
 
 void odd_everything_resume_nothing(
-    struct odd_everything_nothing_deferred *deferred,
+    struct odd_everything_nothing_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, void *user),
     void *user)
 {
@@ -1180,14 +1177,14 @@ static enum zkt_status odd_everything__level_finish_(struct zkt_call *zkt,
     return ((odd_everything__level_then_ *)then)(&call, in, result, user);
 }
 
-struct odd_everything_level_deferred *odd_everything_defer_level(
+struct odd_everything_level_later *odd_everything_defer_level(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_level_deferred *)zkt_call_defer(call->zkt, 5);
+    return (struct odd_everything_level_later *)zkt_call_defer(call->zkt, 5);
 }
 
 void odd_everything_resume_level(
-    struct odd_everything_level_deferred *deferred,
+    struct odd_everything_level_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, enum odd_level in,
                             enum odd_level *out, void *user),
     void *user)
@@ -1210,14 +1207,14 @@ static enum zkt_status odd_everything__items_finish_(struct zkt_call *zkt,
     return ((odd_everything__items_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_items_deferred *odd_everything_defer_items(
+struct odd_everything_items_later *odd_everything_defer_items(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_items_deferred *)zkt_call_defer(call->zkt, 6);
+    return (struct odd_everything_items_later *)zkt_call_defer(call->zkt, 6);
 }
 
 void odd_everything_resume_items(
-    struct odd_everything_items_deferred *deferred,
+    struct odd_everything_items_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_node_list *in,
                             struct odd_node_list_map *out, void *user),
@@ -1241,14 +1238,14 @@ static enum zkt_status odd_everything__flags_finish_(struct zkt_call *zkt,
     return ((odd_everything__flags_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_flags_deferred *odd_everything_defer_flags(
+struct odd_everything_flags_later *odd_everything_defer_flags(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_flags_deferred *)zkt_call_defer(call->zkt, 7);
+    return (struct odd_everything_flags_later *)zkt_call_defer(call->zkt, 7);
 }
 
 void odd_everything_resume_flags(
-    struct odd_everything_flags_deferred *deferred,
+    struct odd_everything_flags_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct zkt_bool_map *in, bool *out,
                             void *user),
@@ -1272,14 +1269,14 @@ static enum zkt_status odd_everything__empty_finish_(struct zkt_call *zkt,
     return ((odd_everything__empty_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_empty_deferred *odd_everything_defer_empty(
+struct odd_everything_empty_later *odd_everything_defer_empty(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_empty_deferred *)zkt_call_defer(call->zkt, 8);
+    return (struct odd_everything_empty_later *)zkt_call_defer(call->zkt, 8);
 }
 
 void odd_everything_resume_empty(
-    struct odd_everything_empty_deferred *deferred,
+    struct odd_everything_empty_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_empty *in, struct odd_empty *out,
                             void *user),
@@ -1303,14 +1300,14 @@ static enum zkt_status odd_everything__odd_finish_(struct zkt_call *zkt,
     return ((odd_everything__odd_then_ *)then)(&call, input, result, user);
 }
 
-struct odd_everything_odd_deferred *odd_everything_defer_odd(
+struct odd_everything_odd_later *odd_everything_defer_odd(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_odd_deferred *)zkt_call_defer(call->zkt, 9);
+    return (struct odd_everything_odd_later *)zkt_call_defer(call->zkt, 9);
 }
 
 void odd_everything_resume_odd(
-    struct odd_everything_odd_deferred *deferred,
+    struct odd_everything_odd_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_everything_odd_input *in,
                             double *out, void *user),
@@ -1692,14 +1689,14 @@ static enum zkt_status odd_stateless__ping_finish_(struct zkt_call *zkt,
     return ((odd_stateless__ping_then_ *)then)(&call, user);
 }
 
-struct odd_stateless_ping_deferred *odd_stateless_defer_ping(
+struct odd_stateless_ping_later *odd_stateless_defer_ping(
     struct odd_stateless_call *call)
 {
-    return (struct odd_stateless_ping_deferred *)zkt_call_defer(call->zkt, 0);
+    return (struct odd_stateless_ping_later *)zkt_call_defer(call->zkt, 0);
 }
 
 void odd_stateless_resume_ping(
-    struct odd_stateless_ping_deferred *deferred,
+    struct odd_stateless_ping_later *deferred,
     enum zkt_status (*then)(struct odd_stateless_call *call, void *user),
     void *user)
 {

@@ -518,96 +518,96 @@ void odd_speaker_emit_spoke(struct odd_speaker_call *call,
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct odd_everything_delete_deferred;
-struct odd_everything_delete_deferred *odd_everything_defer_delete(
+struct odd_everything_delete_later;
+struct odd_everything_delete_later *odd_everything_defer_delete(
     struct odd_everything_call *call);
 void odd_everything_resume_delete(
-    struct odd_everything_delete_deferred *deferred,
+    struct odd_everything_delete_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_everything_delete_input *in,
                             struct odd_keywords *out, void *user),
     void *user);
-struct odd_everything_scalar_deferred;
-struct odd_everything_scalar_deferred *odd_everything_defer_scalar(
+struct odd_everything_scalar_later;
+struct odd_everything_scalar_later *odd_everything_defer_scalar(
     struct odd_everything_call *call);
 void odd_everything_resume_scalar(
-    struct odd_everything_scalar_deferred *deferred,
+    struct odd_everything_scalar_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, int32_t in,
                             int32_t *out, void *user),
     void *user);
-struct odd_everything_text_deferred;
-struct odd_everything_text_deferred *odd_everything_defer_text(
+struct odd_everything_text_later;
+struct odd_everything_text_later *odd_everything_defer_text(
     struct odd_everything_call *call);
 void odd_everything_resume_text(
-    struct odd_everything_text_deferred *deferred,
+    struct odd_everything_text_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, struct zkt_str in,
                             struct zkt_str *out, void *user),
     void *user);
-struct odd_everything_node_deferred;
-struct odd_everything_node_deferred *odd_everything_defer_node(
+struct odd_everything_node_later;
+struct odd_everything_node_later *odd_everything_defer_node(
     struct odd_everything_call *call);
 void odd_everything_resume_node(
-    struct odd_everything_node_deferred *deferred,
+    struct odd_everything_node_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_node *in,
                             struct odd_node_list *out, void *user),
     void *user);
-struct odd_everything_nothing_deferred;
-struct odd_everything_nothing_deferred *odd_everything_defer_nothing(
+struct odd_everything_nothing_later;
+struct odd_everything_nothing_later *odd_everything_defer_nothing(
     struct odd_everything_call *call);
 void odd_everything_resume_nothing(
-    struct odd_everything_nothing_deferred *deferred,
+    struct odd_everything_nothing_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, void *user),
     void *user);
-struct odd_everything_level_deferred;
-struct odd_everything_level_deferred *odd_everything_defer_level(
+struct odd_everything_level_later;
+struct odd_everything_level_later *odd_everything_defer_level(
     struct odd_everything_call *call);
 void odd_everything_resume_level(
-    struct odd_everything_level_deferred *deferred,
+    struct odd_everything_level_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, enum odd_level in,
                             enum odd_level *out, void *user),
     void *user);
-struct odd_everything_items_deferred;
-struct odd_everything_items_deferred *odd_everything_defer_items(
+struct odd_everything_items_later;
+struct odd_everything_items_later *odd_everything_defer_items(
     struct odd_everything_call *call);
 void odd_everything_resume_items(
-    struct odd_everything_items_deferred *deferred,
+    struct odd_everything_items_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_node_list *in,
                             struct odd_node_list_map *out, void *user),
     void *user);
-struct odd_everything_flags_deferred;
-struct odd_everything_flags_deferred *odd_everything_defer_flags(
+struct odd_everything_flags_later;
+struct odd_everything_flags_later *odd_everything_defer_flags(
     struct odd_everything_call *call);
 void odd_everything_resume_flags(
-    struct odd_everything_flags_deferred *deferred,
+    struct odd_everything_flags_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct zkt_bool_map *in, bool *out,
                             void *user),
     void *user);
-struct odd_everything_empty_deferred;
-struct odd_everything_empty_deferred *odd_everything_defer_empty(
+struct odd_everything_empty_later;
+struct odd_everything_empty_later *odd_everything_defer_empty(
     struct odd_everything_call *call);
 void odd_everything_resume_empty(
-    struct odd_everything_empty_deferred *deferred,
+    struct odd_everything_empty_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_empty *in, struct odd_empty *out,
                             void *user),
     void *user);
-struct odd_everything_odd_deferred;
-struct odd_everything_odd_deferred *odd_everything_defer_odd(
+struct odd_everything_odd_later;
+struct odd_everything_odd_later *odd_everything_defer_odd(
     struct odd_everything_call *call);
 void odd_everything_resume_odd(
-    struct odd_everything_odd_deferred *deferred,
+    struct odd_everything_odd_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call,
                             const struct odd_everything_odd_input *in,
                             double *out, void *user),
     void *user);
-struct odd_stateless_ping_deferred;
-struct odd_stateless_ping_deferred *odd_stateless_defer_ping(
+struct odd_stateless_ping_later;
+struct odd_stateless_ping_later *odd_stateless_defer_ping(
     struct odd_stateless_call *call);
 void odd_stateless_resume_ping(
-    struct odd_stateless_ping_deferred *deferred,
+    struct odd_stateless_ping_later *deferred,
     enum zkt_status (*then)(struct odd_stateless_call *call, void *user),
     void *user);
 

@@ -216,14 +216,14 @@ static enum zkt_status states_room__get_finish_(struct zkt_call *zkt,
     return ((states_room__get_then_ *)then)(&call, result, user);
 }
 
-struct states_room_get_deferred *states_room_defer_get(
+struct states_room_get_later *states_room_defer_get(
     struct states_room_call *call)
 {
-    return (struct states_room_get_deferred *)zkt_call_defer(call->zkt, 0);
+    return (struct states_room_get_later *)zkt_call_defer(call->zkt, 0);
 }
 
 void states_room_resume_get(
-    struct states_room_get_deferred *deferred,
+    struct states_room_get_later *deferred,
     enum zkt_status (*then)(struct states_room_call *call,
                             struct states_room_state *out, void *user),
     void *user)
@@ -246,14 +246,14 @@ static enum zkt_status states_room__set_finish_(struct zkt_call *zkt,
     return ((states_room__set_then_ *)then)(&call, input, user);
 }
 
-struct states_room_set_deferred *states_room_defer_set(
+struct states_room_set_later *states_room_defer_set(
     struct states_room_call *call)
 {
-    return (struct states_room_set_deferred *)zkt_call_defer(call->zkt, 1);
+    return (struct states_room_set_later *)zkt_call_defer(call->zkt, 1);
 }
 
 void states_room_resume_set(
-    struct states_room_set_deferred *deferred,
+    struct states_room_set_later *deferred,
     enum zkt_status (*then)(struct states_room_call *call,
                             const struct states_room_state *in, void *user),
     void *user)
@@ -275,14 +275,14 @@ static enum zkt_status states_room__both_finish_(struct zkt_call *zkt,
     return ((states_room__both_then_ *)then)(&call, input, result, user);
 }
 
-struct states_room_both_deferred *states_room_defer_both(
+struct states_room_both_later *states_room_defer_both(
     struct states_room_call *call)
 {
-    return (struct states_room_both_deferred *)zkt_call_defer(call->zkt, 2);
+    return (struct states_room_both_later *)zkt_call_defer(call->zkt, 2);
 }
 
 void states_room_resume_both(
-    struct states_room_both_deferred *deferred,
+    struct states_room_both_later *deferred,
     enum zkt_status (*then)(struct states_room_call *call,
                             const struct states_room_both_input *in,
                             struct states_any *out, void *user),
@@ -458,14 +458,14 @@ static enum zkt_status states_quiet__ask_finish_(struct zkt_call *zkt,
     return ((states_quiet__ask_then_ *)then)(&call, result, user);
 }
 
-struct states_quiet_ask_deferred *states_quiet_defer_ask(
+struct states_quiet_ask_later *states_quiet_defer_ask(
     struct states_quiet_call *call)
 {
-    return (struct states_quiet_ask_deferred *)zkt_call_defer(call->zkt, 0);
+    return (struct states_quiet_ask_later *)zkt_call_defer(call->zkt, 0);
 }
 
 void states_quiet_resume_ask(
-    struct states_quiet_ask_deferred *deferred,
+    struct states_quiet_ask_later *deferred,
     enum zkt_status (*then)(struct states_quiet_call *call,
                             struct states_lobby_state *out, void *user),
     void *user)

@@ -165,36 +165,36 @@ struct states_room_state_ref states_lobby_edit_last(
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct states_room_get_deferred;
-struct states_room_get_deferred *states_room_defer_get(
+struct states_room_get_later;
+struct states_room_get_later *states_room_defer_get(
     struct states_room_call *call);
 void states_room_resume_get(
-    struct states_room_get_deferred *deferred,
+    struct states_room_get_later *deferred,
     enum zkt_status (*then)(struct states_room_call *call,
                             struct states_room_state *out, void *user),
     void *user);
-struct states_room_set_deferred;
-struct states_room_set_deferred *states_room_defer_set(
+struct states_room_set_later;
+struct states_room_set_later *states_room_defer_set(
     struct states_room_call *call);
 void states_room_resume_set(
-    struct states_room_set_deferred *deferred,
+    struct states_room_set_later *deferred,
     enum zkt_status (*then)(struct states_room_call *call,
                             const struct states_room_state *in, void *user),
     void *user);
-struct states_room_both_deferred;
-struct states_room_both_deferred *states_room_defer_both(
+struct states_room_both_later;
+struct states_room_both_later *states_room_defer_both(
     struct states_room_call *call);
 void states_room_resume_both(
-    struct states_room_both_deferred *deferred,
+    struct states_room_both_later *deferred,
     enum zkt_status (*then)(struct states_room_call *call,
                             const struct states_room_both_input *in,
                             struct states_any *out, void *user),
     void *user);
-struct states_quiet_ask_deferred;
-struct states_quiet_ask_deferred *states_quiet_defer_ask(
+struct states_quiet_ask_later;
+struct states_quiet_ask_later *states_quiet_defer_ask(
     struct states_quiet_call *call);
 void states_quiet_resume_ask(
-    struct states_quiet_ask_deferred *deferred,
+    struct states_quiet_ask_later *deferred,
     enum zkt_status (*then)(struct states_quiet_call *call,
                             struct states_lobby_state *out, void *user),
     void *user);

@@ -228,13 +228,13 @@ static enum zkt_status wire_gate__set_finish_(struct zkt_call *zkt,
     return ((wire_gate__set_then_ *)then)(&call, input, result, user);
 }
 
-struct wire_gate_set_deferred *wire_gate_defer_set(struct wire_gate_call *call)
+struct wire_gate_set_later *wire_gate_defer_set(struct wire_gate_call *call)
 {
-    return (struct wire_gate_set_deferred *)zkt_call_defer(call->zkt, 0);
+    return (struct wire_gate_set_later *)zkt_call_defer(call->zkt, 0);
 }
 
 void wire_gate_resume_set(
-    struct wire_gate_set_deferred *deferred,
+    struct wire_gate_set_later *deferred,
     enum zkt_status (*then)(struct wire_gate_call *call,
                             const struct wire_gate_set_input *in,
                             struct wire_door *out, void *user),

@@ -113,10 +113,10 @@ void wire_gate_emit_moved(struct wire_gate_call *call,
  * resumes with the second half of it, once. See zocket/call.h.
  */
 
-struct wire_gate_set_deferred;
-struct wire_gate_set_deferred *wire_gate_defer_set(struct wire_gate_call *call);
+struct wire_gate_set_later;
+struct wire_gate_set_later *wire_gate_defer_set(struct wire_gate_call *call);
 void wire_gate_resume_set(
-    struct wire_gate_set_deferred *deferred,
+    struct wire_gate_set_later *deferred,
     enum zkt_status (*then)(struct wire_gate_call *call,
                             const struct wire_gate_set_input *in,
                             struct wire_door *out, void *user),
