@@ -1,6 +1,7 @@
-/* Types: from the tree to the schema. */
+/* Types: from the AST to the schema. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "schema/check.h"
 #include "syntax/parse.h"
@@ -191,23 +192,19 @@ static const struct schema_type *word_literal(struct check *c,
 
 /* ---- names ---- */
 
-/* Names of scalars in other languages. */
-static const char *other_name(const char *name)
+/* The scalar that other languages call @name, in any case; or NULL. */
+static const char *find_alias(const char *name)
 {
     static const struct {
         const char *theirs, *ours;
-    } words[] = {
-        { "number", "float64" }, { "float", "float64" },
-        { "double", "float64" }, { "integer", "int32" },
-        { "long", "int64" },     { "boolean", "bool" },
-        { "text", "string" },    { "date", "timestamp" },
-        { "Date", "timestamp" }, { "time", "timestamp" },
-        { "any", "json" },       { "object", "json" },
-        { "unknown", "json" },   { "buffer", "bytes" },
+    } aliases[] = {
+#define A(theirs, ours) { theirs, ours },
+#include "schema/aliases.def"
+#undef A
     };
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(name, words[i].theirs) == 0) {
-            return words[i].ours;
+    for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+        if (strcasecmp(name, aliases[i].theirs) == 0) {
+            return aliases[i].ours;
         }
     }
     return NULL;
@@ -258,12 +255,16 @@ void check_unknown_type(struct check *c, const struct ast_name *name,
     if (c->diag->errors > DIAG_ERRORS_MAX) {
         return; /* nobody will see it */
     }
+    if (strcasecmp(name->text, "void") == 0) {
+        diag_report(c->diag, name->at, DIAG_NO_RESULT);
+        return;
+    }
     const struct candidates all = find_candidates(c, use);
     const char *near = diag_nearest(name->text, all.count + SCHEMA_KIND_COUNT,
                                     candidate_at, &all);
     const struct symbol *s = near != NULL ? check_find(c, near) : NULL;
     const char *ours = use->variant || s != NULL ? NULL
-                                                 : other_name(name->text);
+                                                 : find_alias(name->text);
     if (s == NULL) {
         near = ours != NULL ? ours : near;
     } else if (use->holder == NULL || !check_holds(c, s, use->holder)) {

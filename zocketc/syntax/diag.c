@@ -203,7 +203,9 @@ const char *diag_nearest(const char *name, size_t count,
                          const void *user)
 {
     const char *best = NULL;
-    unsigned least = (unsigned)strlen(name) / 3 + 1;
+    /* A third of the letters may differ, but not all of a short name. */
+    const unsigned len = (unsigned)strlen(name);
+    unsigned least = len > 1 ? (len + 2) / 3 : 0;
     for (size_t i = 0; i < count; i++) {
         const char *candidate = names(user, i);
         const unsigned d = candidate != NULL ? distance(name, candidate) : 0;
