@@ -11,7 +11,7 @@
 %define lr.default-reduction consistent
 %locations
 %expect 0
-%lex-param   { void *scanner }
+%lex-param   { void *scanner } { struct parse *p }
 %parse-param { void *scanner } { struct parse *p }
 
 %code requires {
@@ -31,6 +31,10 @@
 #include <string.h>
 
 int zkt_lex(ZKT_STYPE *value, ZKT_LTYPE *at, void *scanner);
+static int next_token(ZKT_STYPE *value, ZKT_LTYPE *at, void *scanner,
+                      struct parse *p);
+#undef yylex
+#define yylex next_token
 static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
                       const char *text);
 
@@ -42,6 +46,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 #define RECOVER                                                                \
     do {                                                                       \
         yyerrok;                                                               \
+        p->is_recovering = false;                                              \
         p->depth = 0;                                                          \
         if (p->diag->errors > DIAG_ERRORS_MAX) {                               \
             YYABORT;                                                           \
@@ -68,6 +73,8 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %token <text> IDENTIFIER "a name" STRING "a string" PATTERN "a pattern"
 %token <text> INTEGER "a whole number" NUMBER "a number" QUANTITY "a quantity"
 %token <text> RATE "a rate" STRAY "a stray character"
+/* Behind a mistake: braces and all between them. */
+%token BLOCK "a block"
 %token DOTS "'..'" ELLIPSIS "'...'" ARROW "'->'"
 %token <text> APP "app" IMPORT "import" ENUM "enum" STRUCT "struct" STRICT "strict"
 %token <text> TYPE "type" UNION "union" BY "by" ACTOR "actor" STATE "state" PRIVATE "private"
@@ -105,6 +112,7 @@ decls: %empty
 decl: APP name end                      { $$ = NEW(ast_decl); $$->kind = AST_DECL_APP; $$->name = $name; $$->doc = parse_doc(p, @$); }
     | IMPORT STRING end                 { $$ = NEW(ast_decl); $$->kind = AST_DECL_IMPORT; $$->import = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); $$->name = (struct ast_name){ $$->import->text, @STRING }; }
     | ENUM name '{' enum_values '}'     { $$ = NEW(ast_decl); $$->kind = AST_DECL_ENUM; $$->name = $name; $$->values = $enum_values.first; $$->doc = parse_doc(p, @$); }
+    | ENUM name '{' error '}'           { $$ = NULL; RECOVER; }
     | STRUCT name '{' struct_members '}'
                                         { $$ = NEW(ast_decl); $$->kind = AST_DECL_STRUCT; $$->name = $name; $$->fields = $struct_members.first; $$->check = $struct_members.check; $$->doc = parse_doc(p, @$); }
     | STRICT STRUCT name '{' struct_members '}'
@@ -112,6 +120,8 @@ decl: APP name end                      { $$ = NEW(ast_decl); $$->kind = AST_DEC
     | TYPE name '=' type end            { $$ = NEW(ast_decl); $$->kind = AST_DECL_TYPE; $$->name = $name; $$->type = $type; $$->doc = parse_doc(p, @$); }
     | UNION name BY field_name '{' arms '}'
                                         { $$ = NEW(ast_decl); $$->kind = AST_DECL_UNION; $$->name = $2; $$->by = $4; $$->fields = $arms.first; $$->doc = parse_doc(p, @$); }
+    | UNION name BY field_name '{' error '}'
+                                        { $$ = NULL; RECOVER; }
     | ACTOR name actor_mods '{' actor_members '}'
                                         { $$ = NEW(ast_decl); $$->kind = AST_DECL_ACTOR; $$->name = $name; $$->members = $actor_members.first; $$->doc = parse_doc(p, @$); }
     | MIDDLEWARE name after_opt '{' fields '}'
@@ -124,6 +134,7 @@ decl: APP name end                      { $$ = NEW(ast_decl); $$->kind = AST_DEC
     | BROADCAST name payload_opt end    { $$ = NULL; RESERVED(@BROADCAST, "a broadcast"); }
     | error ';'                         { $$ = NULL; RECOVER; }
     | error '}'                         { $$ = NULL; RECOVER; }
+    | error BLOCK                       { $$ = NULL; RECOVER; }
     ;
 
 enum_values: %empty                     { $$ = NO_LIST; }
@@ -154,20 +165,25 @@ struct_members: %empty                  { $$ = NO_LIST; }
     | struct_members field              { $$ = $1; APPEND($$, $field); }
     | struct_members include            { $$ = $1; APPEND($$, $include); }
     | struct_members CHECK ';'          { $$ = $1; if ($$.check.end > 0) { diag_report(p->diag, @CHECK, DIAG_DUPLICATE_RULE); } $$.check = @CHECK; }
+    | struct_members IDENTIFIER ';'     { $$ = $1; parse_stray_word(p, @IDENTIFIER, $IDENTIFIER); }
     | struct_members error ';'          { $$ = $1; RECOVER; }
+    | struct_members error BLOCK        { $$ = $1; RECOVER; }
     ;
 include: ELLIPSIS name end               { $$ = NEW(ast_field); $$->name = $name; $$->is_include = true; };
 fields: %empty                          { $$ = NO_LIST; }
     | fields field                      { $$ = $1; APPEND($$, $field); }
+    | fields IDENTIFIER ';'             { $$ = $1; parse_stray_word(p, @IDENTIFIER, $IDENTIFIER); }
     | fields error ';'                  { $$ = $1; RECOVER; }
+    | fields error BLOCK                { $$ = $1; RECOVER; }
     ;
 field: field_name ':' type default_opt audience_opt end
                                         { $$ = NEW(ast_field); $$->name = $field_name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @field_name); }
     ;
-/* The end of a declaration; a slip is named, and the next one is read. */
+/* The end of a declaration. A missing ';' is reported, and the next
+ * declaration is read; but `optional;` behind a type is no declaration. */
 end: ';'
     | ','                               { diag_report(p->diag, @$, DIAG_COMMA_SEMICOLON); }
-    | %empty %prec FORGOTTEN            { diag_report(p->diag, @$, DIAG_MISSING_SEMICOLON); }
+    | %empty %prec FORGOTTEN            { p->has_stray_word = yychar == IDENTIFIER && parse_next_character(p) == ';'; if (!p->has_stray_word) { diag_report(p->diag, @$, DIAG_MISSING_SEMICOLON); } }
     ;
 /* The same behind a list of names, which a comma would go on with. */
 list_end: ';'
@@ -201,6 +217,7 @@ actor_member: STATE sync_opt '{' fields '}'
     | AUDIENCE name ';'                 { $$ = NULL; RESERVED(@AUDIENCE, "an audience"); }
     | PRESENCE '{' fields '}'           { $$ = NULL; RESERVED(@PRESENCE, "presence"); }
     | error ';'                         { $$ = NULL; RECOVER; }
+    | error BLOCK                       { $$ = NULL; RECOVER; }
     ;
 sync_opt: %empty | SYNC RATE            { RESERVED(@$, "'sync'"); };
 every_opt: %empty | EVERY QUANTITY;
@@ -316,6 +333,59 @@ word_but_stream: IDENTIFIER | APP | IMPORT | ENUM | STRUCT | STRICT | TYPE | UNI
     | CALLS | MAP
     ;
 %%
+/* Skips to the '}' of a '{' that was read. Returns its token, or 0 at the end
+ * of the file. */
+static int skip_block(ZKT_STYPE *value, ZKT_LTYPE *at, void *scanner)
+{
+    int token = '{';
+    for (int depth = 1; depth > 0 && token != 0;) {
+        token = zkt_lex(value, at, scanner);
+        depth += (token == '{') - (token == '}');
+    }
+    return token;
+}
+
+/* Skips the rest of a declaration that goes on behind a block, with its ';'. */
+static int skip_rest(ZKT_STYPE *value, ZKT_LTYPE *at, void *scanner,
+                     struct parse *p)
+{
+    int token = BLOCK;
+    char next = parse_next_character(p);
+    if (p->parens == 0 && (next == '\0' || strchr("[]?|=>;,", next) == NULL)) {
+        return token;
+    }
+    while (token != ';' && token != ',' && token != 0 && next != '}') {
+        token = zkt_lex(value, at, scanner);
+        if (token == '{') {
+            token = skip_block(value, at, scanner);
+        }
+        token = token == ',' && p->parens > 0 ? BLOCK : token;
+        next = parse_next_character(p);
+    }
+    p->parens = 0;
+    return token;
+}
+
+/* The next token. Behind a mistake, braces are skipped with all between them:
+ * so no '}' or ';' of theirs ends something else. */
+static int next_token(ZKT_STYPE *value, ZKT_LTYPE *at, void *scanner,
+                      struct parse *p)
+{
+    const int token = p->block_is_open ? '{' : zkt_lex(value, at, scanner);
+    p->parens = token == ';' ? 0 : p->parens + (token == '(') - (token == ')');
+    p->is_recovering = p->is_recovering && token != '}';
+    if (!p->is_recovering || token != '{') {
+        return token;
+    }
+    p->block_is_open = false;
+    if (skip_block(value, at, scanner) == 0 ||
+        skip_rest(value, at, scanner, p) == 0) {
+        return 0;
+    }
+    p->is_recovering = false;
+    return BLOCK;
+}
+
 /* Bison calls this only when it has no memory. */
 static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
                       const char *text)
@@ -333,6 +403,12 @@ static const char *found_text(struct parse *p, struct source_range at,
     }
     return arena_printf(p->arena, "'%.*s'", (int)(at.end - at.start),
                         p->source->text + (at.start - p->source->base));
+}
+
+static bool is_word(yysymbol_kind_t symbol)
+{
+    return symbol == YYSYMBOL_IDENTIFIER ||
+           (symbol >= YYSYMBOL_APP && symbol <= YYSYMBOL_CALLS);
 }
 
 /* Whether a symbol is a sign, as bison quotes it. */
@@ -353,7 +429,33 @@ static bool expects(const yypcontext_t *context, const char *quoted)
     return false;
 }
 
-/* Where people slip who know other languages: advice, or NULL. */
+/* Advice about a word that the grammar does not expect, or NULL. */
+static const char *advice_on_word(const yypcontext_t *context, struct parse *p)
+{
+    const struct source_range at = *yypcontext_location(context);
+    const char *word = arena_text(p->arena,
+                                  p->source->text + (at.start - p->source->base),
+                                  at.end - at.start);
+    if (parse_is_absence(word) && expects(context, "'?'")) {
+        return arena_printf(p->arena,
+                            "'?' stands behind the type, in place of '%s'",
+                            word);
+    }
+    if (strcmp(word, "returns") == 0 && expects(context, "'->'")) {
+        return "a result is written with '->', not 'returns'";
+    }
+    if (expects(context, "a name") || expects(context, "';'")) {
+        return NULL;
+    }
+    if (expects(context, "null")) {
+        return "only 'null' stands behind '|'; a union is declared by itself";
+    }
+    return expects(context, "method") || expects(context, "struct")
+               ? parse_slip(p, word, expects(context, "method"))
+               : NULL;
+}
+
+/* Advice about a sign or a literal of another language, or NULL. */
 static const char *advice(const yypcontext_t *context, yysymbol_kind_t token)
 {
     static const struct {
@@ -364,6 +466,10 @@ static const char *advice(const yypcontext_t *context, yysymbol_kind_t token)
         { "'<'", "'['", "", "only 'map' has '<' and '>'; a list is written 'T[]'" },
         { "','", "'>'", "", "a map is written 'map<T>': its keys are strings" },
         { "'{'", "'['", "';'", "'{' is no type: a struct is declared, and used by its name" },
+        { "'{'", "'?'", "", "'{' is no type: a struct is declared, and used by its name" },
+        { "';'", "'}'", "';'", "commas stand between these, not semicolons" },
+        { "'{'", "'('", "", "a payload stands in parentheses, with commas between its fields" },
+        { "a string", "null", "a name", "strings to choose from are declared as an enum" },
     };
     for (size_t i = 0; i < sizeof(slips) / sizeof(slips[0]); i++) {
         if (is_sign(token, slips[i].found) &&
@@ -379,6 +485,15 @@ static bool is_literal(yysymbol_kind_t symbol)
 {
     return symbol == YYSYMBOL_STRING || symbol == YYSYMBOL_INTEGER ||
            symbol == YYSYMBOL_NUMBER;
+}
+
+/* Behind the name of a field, its type is missing: the ';' that the grammar
+ * takes there is a mistake as well. */
+static bool lacks_type(const yypcontext_t *context)
+{
+    yysymbol_kind_t expected[YYNTOKENS];
+    return yypcontext_expected_tokens(context, expected, YYNTOKENS) == 2 &&
+           expects(context, "':'") && expects(context, "';'");
 }
 
 /* Of the many words that may stand where a name may, only "a name" is said;
@@ -398,13 +513,13 @@ static int report_expected(const yypcontext_t *context, bool *semicolon,
         name = name || expected[i] == YYSYMBOL_IDENTIFIER;
     }
     for (int i = 0; i < count; i++) {
-        const bool is_word = expected[i] >= YYSYMBOL_APP && expected[i] <= YYSYMBOL_CALLS;
+        const bool keyword = expected[i] != YYSYMBOL_IDENTIFIER && is_word(expected[i]);
         *semicolon = *semicolon || is_sign(expected[i], "';'");
-        if (name && (is_word || (!value && is_literal(expected[i])))) {
+        if (name && (keyword || (!value && is_literal(expected[i])))) {
             continue;
         }
         if (shown++ < SHOWN && len < size) {
-            const char *quote = is_word ? "'" : "";
+            const char *quote = keyword ? "'" : "";
             len += (size_t)snprintf(text + len, size - len, "%s%s%s%s",
                                     shown > 1 ? " or " : "", quote,
                                     yysymbol_name(expected[i]), quote);
@@ -413,41 +528,53 @@ static int report_expected(const yypcontext_t *context, bool *semicolon,
     return shown <= SHOWN ? shown : 0;
 }
 
-static int yyreport_syntax_error(const yypcontext_t *context, void *scanner,
-                                 struct parse *p)
+/* A message without advice, by the tokens that the grammar expects. */
+static void report_found(const yypcontext_t *context, struct parse *p,
+                         const char *found)
 {
     const struct source_range at = *yypcontext_location(context);
     const yysymbol_kind_t token = yypcontext_token(context);
     char expected[256] = "";
     bool semicolon = false;
+    const int count =
+        report_expected(context, &semicolon, expected, sizeof(expected));
+    const bool type = lacks_type(context);
+    if (semicolon && !type && is_sign(token, "','")) {
+        diag_report(p->diag, at, DIAG_COMMA_SEMICOLON);
+    } else if (semicolon && !type && is_sign(token, "':'")) {
+        diag_report(p->diag, at, DIAG_COLON_DEFAULT);
+    } else if (semicolon || count > 0) {
+        diag_report(p->diag, at, DIAG_SYNTAX,
+                    arena_printf(p->arena, "%s stands where %s is expected",
+                                 found,
+                                 type        ? "':'"
+                                 : semicolon ? "';'"
+                                             : expected));
+    } else {
+        diag_report(p->diag, at, DIAG_SYNTAX,
+                    arena_printf(p->arena, "%s does not belong here", found));
+    }
+}
+
+static int yyreport_syntax_error(const yypcontext_t *context, void *scanner,
+                                 struct parse *p)
+{
+    const struct source_range at = *yypcontext_location(context);
+    const yysymbol_kind_t token = yypcontext_token(context);
     (void)scanner;
+    p->is_recovering = token != YYSYMBOL_YYEOF && !is_sign(token, "'}'");
+    p->block_is_open = is_sign(token, "'{'");
     const char *found = found_text(p, at, token);
     if (token == YYSYMBOL_STRAY) {
         diag_report(p->diag, at, DIAG_STRAY, parse_stray(p, at, found));
         return 0;
     }
-    const char *slip = advice(context, token);
+    const char *slip = is_word(token) ? advice_on_word(context, p)
+                                      : advice(context, token);
     if (slip != NULL) {
         diag_report(p->diag, at, DIAG_SYNTAX, slip);
-        return 0;
-    }
-    const int count =
-        report_expected(context, &semicolon, expected, sizeof(expected));
-    if (semicolon && is_sign(token, "','")) {
-        diag_report(p->diag, at, DIAG_COMMA_SEMICOLON);
-    } else if (semicolon && is_sign(token, "':'")) {
-        diag_report(p->diag, at, DIAG_COLON_DEFAULT);
-    } else if (semicolon) {
-        diag_report(p->diag, at, DIAG_SYNTAX,
-                    arena_printf(p->arena, "%s stands where ';' is expected",
-                                 found));
-    } else if (count > 0) {
-        diag_report(p->diag, at, DIAG_SYNTAX,
-                    arena_printf(p->arena, "%s stands where %s is expected",
-                                 found, expected));
     } else {
-        diag_report(p->diag, at, DIAG_SYNTAX,
-                    arena_printf(p->arena, "%s does not belong here", found));
+        report_found(context, p, found);
     }
     return 0;
 }

@@ -50,6 +50,12 @@ static uint32_t next_token(const struct source *source, uint32_t offset)
     }
 }
 
+char parse_next_character(const struct parse *p)
+{
+    const uint32_t offset = next_token(p->source, p->offset);
+    return p->source->text[offset - p->source->base];
+}
+
 static struct parse_doc *new_doc(struct parse *p)
 {
     if (p->doc_count == p->doc_capacity) {
@@ -354,6 +360,19 @@ const char *parse_stray(struct parse *p, struct source_range at,
     }
     return name != NULL ? arena_printf(p->arena, "U+%04X (%s)", code, name)
                         : found;
+}
+
+void parse_stray_word(struct parse *p, struct source_range at, const char *word)
+{
+    const char *text =
+        !p->has_stray_word
+            ? arena_printf(p->arena, "'%s' is a field without a type", word)
+        : parse_is_absence(word)
+            ? arena_printf(p->arena,
+                           "'?' stands behind the type, in place of '%s'", word)
+            : arena_printf(p->arena, "'%s' stands where ';' is expected", word);
+    p->has_stray_word = false;
+    diag_report(p->diag, at, DIAG_SYNTAX, text);
 }
 
 bool parse_enter(struct parse *p, struct source_range at)

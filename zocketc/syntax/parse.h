@@ -33,6 +33,10 @@ struct parse {
     struct source_range comment; /* where the one it is in began */
     int depth;                   /* nesting of types and values */
     void *last_decl;
+    int parens;          /* that are open in the declaration */
+    bool is_recovering;  /* from a mistake: braces are skipped as a whole */
+    bool block_is_open;  /* the token with the mistake is a '{' */
+    bool has_stray_word; /* between the type of a field and its ';' */
 };
 
 /** Parses and reports. The file has everything that was understood. @source is
@@ -58,6 +62,18 @@ const char *parse_range(struct parse *p, const char *low, const char *high);
  */
 const char *parse_stray(struct parse *p, struct source_range at,
                         const char *found);
+/** The first character of the next token; 0 at the end. */
+char parse_next_character(const struct parse *p);
+/**
+ * A message about @word, which begins no declaration (or, with @in_actor, no
+ * member of an actor), with the word that was meant; NULL if that is unknown.
+ */
+const char *parse_slip(struct parse *p, const char *word, bool in_actor);
+/** Returns true for "optional" and words of its meaning. */
+bool parse_is_absence(const char *word);
+/** Reports a word that stands alone in front of a ';' among fields. */
+void parse_stray_word(struct parse *p, struct source_range at,
+                      const char *word);
 struct ast_value *parse_number(struct parse *p, struct source_range at,
                                const struct ast_number *number);
 /** A field's name that is written as a string; a wrong one is reported. */

@@ -1,0 +1,142 @@
+/*
+ * Messages about a word that begins no declaration and no member of an actor:
+ * it has another meaning in another language, another case, or a typo.
+ */
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "syntax/parse.h"
+
+static const char *const declarations[] = {
+    "app", "import", "struct", "enum", "union", "type", "actor",
+};
+static const char *const members[] = {
+    "state", "private", "method", "event", "on",
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+struct words {
+    const char *const *words;
+    size_t count;
+};
+
+static const char *word_at(const void *user, size_t i)
+{
+    return ((const struct words *)user)->words[i];
+}
+
+/* Compares without regard to case. */
+static bool is_among(const struct words *words, const char *word)
+{
+    for (size_t i = 0; i < words->count; i++) {
+        if (strcasecmp(word, words->words[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *lower_case(struct arena *arena, const char *text)
+{
+    char *lower = arena_printf(arena, "%s", text);
+    for (char *c = lower; *c != '\0'; c++) {
+        *c = (char)tolower((unsigned char)*c);
+    }
+    return lower;
+}
+
+/* The word of this language for one of another, in any case; or NULL. */
+static const char *find_ours(const char *word, bool in_actor)
+{
+    static const struct {
+        const char *theirs, *ours;
+        bool in_actor;
+    } slips[] = {
+        { "message", "struct", false }, { "interface", "struct", false },
+        { "class", "struct", false },   { "record", "struct", false },
+        { "object", "struct", false },  { "model", "struct", false },
+        { "service", "actor", false },  { "oneof", "union", false },
+        { "alias", "type", false },     { "typedef", "type", false },
+        { "package", "app", false },    { "namespace", "app", false },
+        { "include", "import", false }, { "rpc", "method", true },
+        { "func", "method", true },     { "function", "method", true },
+        { "fn", "method", true },       { "def", "method", true },
+        { "async", "method", true },    { "fields", "state", true },
+        { "signal", "event", true },    { "hook", "on", true },
+    };
+    for (size_t i = 0; i < COUNT(slips); i++) {
+        if (slips[i].in_actor == in_actor &&
+            strcasecmp(word, slips[i].theirs) == 0) {
+            return slips[i].ours;
+        }
+    }
+    return NULL;
+}
+
+/* Returns true for "onConnect" and "on_connect". */
+static bool is_hook(const char *word)
+{
+    return strncmp(word, "on", 2) == 0 &&
+           (isupper((unsigned char)word[2]) || word[2] == '_') &&
+           word[3] != '\0';
+}
+
+bool parse_is_absence(const char *word)
+{
+    return strcasecmp(word, "optional") == 0 ||
+           strcasecmp(word, "nullable") == 0;
+}
+
+static const char *member_slip(struct parse *p, const char *word,
+                               const char *ours)
+{
+    if (is_hook(word)) {
+        return arena_printf(
+            p->arena, "a hook is declared with 'on'; did you mean 'on %s'?",
+            lower_case(p->arena, word + 2 + (word[2] == '_')));
+    }
+    if (ours != NULL && strcmp(ours, "method") != 0) {
+        return arena_printf(
+            p->arena, "'%s' begins no member of an actor; did you mean '%s'?",
+            word, ours);
+    }
+    if (ours != NULL && strcasecmp(word, "method") == 0) {
+        return arena_printf(p->arena, "a method begins with 'method', not '%s'",
+                            word);
+    }
+    if (ours == NULL && parse_next_character(p) == ':') {
+        return arena_printf(
+            p->arena, "the field '%s' stands outside of 'state { }'", word);
+    }
+    return "a method begins with 'method', and its result stands behind '->'";
+}
+
+const char *parse_slip(struct parse *p, const char *word, bool in_actor)
+{
+    const struct words all[] = {
+        { declarations, COUNT(declarations) },
+        { members, COUNT(members) },
+    };
+    const struct words *here = &all[in_actor], *there = &all[!in_actor];
+    if (is_among(there, word)) {
+        return arena_printf(p->arena,
+                            in_actor ? "'%s' stands outside of actors"
+                                     : "'%s' stands in an actor",
+                            word);
+    }
+    const char *ours = is_among(here, word) ? lower_case(p->arena, word)
+                                            : find_ours(word, in_actor);
+    if (ours == NULL) {
+        ours = diag_nearest(word, here->count, word_at, here);
+    }
+    if (in_actor) {
+        return member_slip(p, word, ours);
+    }
+    return ours == NULL
+               ? NULL
+               : arena_printf(p->arena,
+                              "'%s' begins no declaration; did you mean '%s'?",
+                              word, ours);
+}
