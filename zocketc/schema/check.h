@@ -177,12 +177,12 @@ bool check_scalar(const struct check_site *at, const struct ast_value *value,
 
 /* pattern.c */
 /**
- * The pattern /…/ as PCRE2 reads it, checked to mean the same in JavaScript;
- * NULL with *@error, a text, and *@at, bytes into @text, where it is wrong.
- * *@searches: it is not tied to the start, and repeats without a bound.
+ * Fills @out from the pattern /…/ @text, which is checked to mean the same to
+ * PCRE2 and in JavaScript. Returns false with *@error, a text, and *@at, bytes
+ * into @text, if it is wrong.
  */
-const char *pattern_lower(struct arena *arena, const char *text,
-                          const char **error, size_t *at, bool *searches);
+bool pattern_lower(struct arena *arena, const char *text,
+                   struct schema_pattern *out, const char **error, size_t *at);
 /** Whether a lowered pattern is found in @text. */
 bool pattern_matches(const char *source, const char *text, size_t len);
 

@@ -260,9 +260,7 @@ static void pattern_rule(struct check *c, const struct ast_rule *rule,
         diag_report(c->diag, rule->at, DIAG_MISPLACED_RULE, kind_noun(type));
         return;
     }
-    pattern.source = pattern_lower(c->arena, rule->text, &error, &at,
-                                   &pattern.searches);
-    if (pattern.source == NULL) {
+    if (!pattern_lower(c->arena, rule->text, &pattern, &error, &at)) {
         const uint32_t start = rule->at.start + (uint32_t)at;
         diag_report(c->diag, (struct source_range){ start, start + 1 },
                     DIAG_BAD_PATTERN, error);
@@ -345,8 +343,8 @@ static void format_rule(struct check *c, const struct ast_rule *rule,
             return;
         }
     }
-    pattern.source = pattern_lower(c->arena, formats[format].pattern, &error,
-                                   &at, &pattern.searches);
+    (void)pattern_lower(c->arena, formats[format].pattern, &pattern, &error,
+                        &at);
     add_pattern(c, rule, type, pattern);
 }
 

@@ -1,8 +1,8 @@
 /*
  * Schemas that are right and rarely meant: types that no actor uses, inputs
- * without an upper bound, and patterns that search such an input. All are found
- * on a checked schema, inputs by a work list, since a chain of types may be
- * long.
+ * and states without an upper bound, and patterns that search such an input.
+ * All are found on a checked schema; the structs of inputs and of states are in
+ * a work list, since a chain of types may be long.
  */
 #include "schema/check.h"
 
@@ -25,99 +25,164 @@ static void warn_unused(struct check *c)
     }
 }
 
-/* ---- inputs without bounds ---- */
+/* ---- values without bounds ---- */
 
-struct inputs {
-    struct check *c;
-    bool *seen;          /* structs, by number */
-    struct list open;    /* const struct schema_struct * */
+/* The findings in a type, down to the structs in it: their fields have messages
+ * of their own. */
+struct findings {
+    bool has_unbounded; /* text, bytes, a list or a map */
+    bool has_unbounded_container;
+    bool has_json;
     const char *pattern; /* that searches a string without a bound; or NULL */
 };
 
-static void open_struct(struct inputs *in, const struct schema_struct *s)
+struct walk {
+    struct check *c;
+    bool *seen;       /* structs, by number */
+    struct list open; /* const struct schema_struct * */
+};
+
+static void open_struct(struct walk *w, const struct schema_struct *s)
 {
-    if (!in->seen[s->number]) {
-        in->seen[s->number] = true;
-        list_add(in->c->arena, &in->open, &s, sizeof(s));
+    if (!w->seen[s->number]) {
+        w->seen[s->number] = true;
+        list_add(w->c->arena, &w->open, &s, sizeof(s));
     }
 }
 
-static void look_for_patterns(struct inputs *in, const struct schema_type *type)
+static bool is_container(const struct schema_type *type)
 {
-    for (size_t i = 0; i < type->pattern_count; i++) {
-        if (type->patterns[i].searches) {
-            in->pattern = type->patterns[i].display;
-        }
-    }
+    return type->kind == SCHEMA_LIST || type->kind == SCHEMA_MAP;
 }
 
-static bool is_counted(const struct schema_type *type)
+static bool is_text(const struct schema_type *type)
 {
     const enum schema_class class = schema_kinds[type->kind].class;
-    return class == SCHEMA_CLASS_TEXT || class == SCHEMA_CLASS_BYTES ||
-           type->kind == SCHEMA_LIST || type->kind == SCHEMA_MAP;
+    return class == SCHEMA_CLASS_TEXT || class == SCHEMA_CLASS_BYTES;
 }
 
-/* Whether @type, down to the structs in it, has something without a bound. */
-static bool is_unbounded(struct inputs *in, const struct schema_type *type)
+/* A text without an upper bound, which a pattern may give it all the same. */
+static void find_in_text(const struct schema_type *type, struct findings *found)
 {
-    bool found = is_counted(type) && type->max == UINT32_MAX;
-    if (found) {
-        look_for_patterns(in, type);
+    bool is_bounded = false;
+    for (size_t i = 0; i < type->pattern_count; i++) {
+        is_bounded = is_bounded || type->patterns[i].is_bounded;
+        if (type->patterns[i].searches) {
+            found->pattern = type->patterns[i].display;
+        }
+    }
+    found->has_unbounded = found->has_unbounded || !is_bounded;
+}
+
+static void find_in_type(struct walk *w, const struct schema_type *type,
+                         struct findings *found)
+{
+    const struct schema_union *u = type->alternatives;
+    if (is_text(type) && type->max == UINT32_MAX) {
+        find_in_text(type, found);
+    }
+    if (is_container(type) && type->max == UINT32_MAX) {
+        found->has_unbounded = found->has_unbounded_container = true;
+    }
+    if (schema_kinds[type->kind].class == SCHEMA_CLASS_ANY) {
+        found->has_json = true;
     }
     if (type->kind == SCHEMA_STRUCT) {
-        open_struct(in, type->structure);
+        open_struct(w, type->structure);
     }
     for (size_t i = 0; i < type->item_count; i++) {
-        found = is_unbounded(in, type->items[i]) || found;
+        find_in_type(w, type->items[i], found);
     }
-    const struct schema_union *u = type->alternatives;
     for (size_t i = 0; u != NULL && i < u->variant_count; i++) {
-        open_struct(in, u->variants[i].type->structure);
+        open_struct(w, u->variants[i].type->structure);
     }
     if (type->inner != NULL) {
-        found = is_unbounded(in, type->inner) || found;
+        find_in_type(w, type->inner, found);
     }
-    return found;
 }
 
-static void warn_of_type(struct inputs *in, const struct ast_name *name,
-                         const struct schema_type *type)
+typedef void warn(struct walk *w, const struct ast_name *name,
+                  const struct schema_type *type);
+
+static void warn_of_input(struct walk *w, const struct ast_name *name,
+                          const struct schema_type *type)
 {
-    in->pattern = NULL;
-    if (is_unbounded(in, type)) {
-        diag_report(in->c->diag, name->at, DIAG_UNBOUNDED_INPUT, name->text);
+    struct findings found = { .pattern = NULL };
+    struct diag *diag = w->c->diag;
+    find_in_type(w, type, &found);
+    if (found.has_unbounded) {
+        diag_report(diag, name->at, DIAG_UNBOUNDED_INPUT, name->text);
     }
-    if (in->pattern != NULL) {
-        diag_report(in->c->diag, name->at, DIAG_UNBOUNDED_PATTERN, in->pattern,
+    if (found.has_json) {
+        diag_report(diag, name->at, DIAG_JSON_INPUT, name->text);
+    }
+    if (found.pattern != NULL) {
+        diag_report(diag, name->at, DIAG_UNBOUNDED_PATTERN, found.pattern,
                     name->text);
     }
 }
 
-static void warn_unbounded(struct check *c)
+static void warn_of_state(struct walk *w, const struct ast_name *name,
+                          const struct schema_type *type)
 {
-    struct inputs in = { .c = c };
-    in.seen = arena_alloc(c->arena, c->structs.count + 1);
+    struct findings found = { .pattern = NULL };
+    find_in_type(w, type, &found);
+    if (found.has_unbounded_container) {
+        diag_report(w->c->diag, name->at, DIAG_UNBOUNDED_STATE, name->text);
+    }
+}
+
+static struct walk begin_walk(struct check *c)
+{
+    return (struct walk){
+        .c = c,
+        .seen = arena_alloc(c->arena, c->structs.count + 1),
+    };
+}
+
+/* Warns of the fields of all structs in the work list, which grows. */
+static void walk_structs(struct walk *w, warn *warn_of_field)
+{
+    for (size_t i = 0; i < w->open.count; i++) {
+        const struct schema_struct *s =
+            ((const struct schema_struct **)w->open.items)[i];
+        for (size_t f = 0; f < s->field_count; f++) {
+            warn_of_field(w, &s->fields[f].name, s->fields[f].type);
+        }
+    }
+}
+
+static void warn_inputs(struct check *c)
+{
+    struct walk w = begin_walk(c);
     for (size_t i = 0; i < c->schema->actor_count; i++) {
         const struct schema_actor *a = &c->schema->actors[i];
         for (size_t k = 0; k < a->method_count; k++) {
             const struct schema_method *m = &a->methods[k];
             if (m->input != NULL) {
-                warn_of_type(&in, &m->name, m->input);
+                warn_of_input(&w, &m->name, m->input);
             }
         }
     }
-    for (size_t i = 0; i < in.open.count; i++) {
-        const struct schema_struct *s =
-            ((const struct schema_struct **)in.open.items)[i];
-        for (size_t f = 0; f < s->field_count; f++) {
-            warn_of_type(&in, &s->fields[f].name, s->fields[f].type);
+    walk_structs(&w, warn_of_input);
+}
+
+static void warn_states(struct check *c)
+{
+    struct walk w = begin_walk(c);
+    for (size_t i = 0; i < c->schema->actor_count; i++) {
+        const struct schema_actor *a = &c->schema->actors[i];
+        open_struct(&w, a->state);
+        if (a->private_state != NULL) {
+            open_struct(&w, a->private_state);
         }
     }
+    walk_structs(&w, warn_of_state);
 }
 
 void check_warnings(struct check *c)
 {
     warn_unused(c);
-    warn_unbounded(c);
+    warn_inputs(c);
+    warn_states(c);
 }

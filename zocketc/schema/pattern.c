@@ -36,8 +36,10 @@ struct pattern {
     struct text_buffer out;
     const char *error;
     int depth;
-    bool loops;    /* something may be repeated without a bound */
-    unsigned size; /* at least the nodes that the runtime makes of it */
+    bool loops;            /* something may be repeated without a bound */
+    bool has_alternatives; /* outside of groups */
+    bool ends;             /* the last part outside of groups is a '$' */
+    unsigned size;         /* at least the nodes that the runtime makes of it */
 };
 
 /* How often something may come. */
@@ -438,7 +440,9 @@ static bool take_alternatives(struct pattern *p)
         struct count count;
         const size_t start = p->out.len;
         const unsigned before = p->size;
+        const bool end = peek(p) == '$' && p->depth == 0;
         if (take(p, "|")) {
+            p->has_alternatives = p->has_alternatives || p->depth == 0;
             emit_text(&p->out, "|");
             p->size += 2;
             continue;
@@ -448,6 +452,7 @@ static bool take_alternatives(struct pattern *p)
             !grow(p, before, count)) {
             return false;
         }
+        p->ends = end;
     }
     return true;
 }
@@ -470,28 +475,30 @@ static bool is_untied(const pcre2_code *code)
     return (options & PCRE2_ANCHORED) == 0;
 }
 
-const char *pattern_lower(struct arena *arena, const char *text,
-                          const char **error, size_t *at, bool *searches)
+bool pattern_lower(struct arena *arena, const char *text,
+                   struct schema_pattern *out, const char **error, size_t *at)
 {
     struct pattern p = { .text = text + 1, .len = strlen(text) - 2 };
-    const char *source = NULL;
     if (take_alternatives(&p) && p.at < p.len) {
         (void)fail(&p, "a ')' that closes nothing");
     }
     if (p.error == NULL) {
-        source = arena_text(arena, p.out.len > 0 ? p.out.text : "", p.out.len);
-        pcre2_code *code = compile(source);
+        out->source = arena_text(arena, p.out.len > 0 ? p.out.text : "",
+                                 p.out.len);
+        pcre2_code *code = compile(out->source);
         if (code == NULL) {
-            source = NULL;
             (void)fail(&p, "more than can be compiled");
         }
-        *searches = code != NULL && p.loops && is_untied(code);
+        out->searches = code != NULL && p.loops && is_untied(code);
+        /* Tied to both ends, and at most a character for each part. */
+        out->is_bounded = p.text[0] == '^' && p.ends && !p.has_alternatives &&
+                          !p.loops;
         pcre2_code_free(code);
     }
     text_buffer_finish(&p.out);
     *error = p.error;
     *at = p.at + 1;
-    return source;
+    return p.error == NULL;
 }
 
 bool pattern_matches(const char *source, const char *text, size_t len)

@@ -109,7 +109,8 @@ struct schema_pattern {
     const char *source;  /* for PCRE2 */
     const char *display; /* "/^[a-z]+$/", "email" */
     bool is_format;
-    bool searches; /* not tied to the start, and repeats without a bound */
+    bool searches;   /* not tied to the start, and repeats without a bound */
+    bool is_bounded; /* fits no text of more than 20000 characters */
 };
 
 /* ---- types ---- */
