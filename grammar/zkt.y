@@ -42,7 +42,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 #define APPEND(list, node)                                                     \
     parse_append(p, &(list), (node),                                           \
                  (list).last != NULL ? (void **)&((__typeof__(node))(list).last)->next : NULL)
-/* Goes on after a mistake, while anybody will read of the next one. */
+/* Goes on after a mistake, unless there are too many. */
 #define RECOVER                                                                \
     do {                                                                       \
         yyerrok;                                                               \

@@ -349,7 +349,7 @@ static unsigned uses_of_state(const struct breaking *b,
     return pair != NULL ? pair->uses : USE_OUTPUT | USE_STORED;
 }
 
-/* A state, also one that is not there. */
+/* A state, also a missing one. */
 static void compare_state(struct breaking *b, const struct json_value *old,
                           const struct json_value *new, const char *key,
                           const char *noun, unsigned uses)
@@ -429,7 +429,7 @@ static void compare_apps(struct breaking *b)
     }
 }
 
-/* Declared types that are gone, and did not become another one. */
+/* Declared types that are gone, and were not renamed. */
 static void compare_lists(struct breaking *b, const char *kind,
                           const char *section)
 {

@@ -58,7 +58,7 @@ struct breaking_finding *breaking_compare(struct arena *arena,
 enum {
     USE_INPUT = 1,  /* from clients to servers */
     USE_OUTPUT = 2, /* from servers to clients */
-    USE_STORED = 4  /* from a server to a later one */
+    USE_STORED = 4  /* from a server to a later version */
 };
 
 /* A named type, before and after. */
@@ -137,7 +137,7 @@ void breaking_rules(struct breaking *b, const struct json_value *old,
 void breaking_own_names(struct breaking *b, const struct json_value *old,
                         const struct json_value *new, const char *kind,
                         const struct breaking_place *place);
-/** Compares an enum, a struct or a union with the new one. */
+/** Compares an enum, a struct or a union with its new version. */
 void breaking_declaration(struct breaking *b, const struct breaking_pair *pair);
 
 #endif

@@ -47,7 +47,7 @@ static bool same_shape(const struct json_value *a, const struct json_value *b,
     }
 }
 
-/* The one item of @list that @other has not and that is shaped like @item;
+/* The only item of @list that @other has not and that is shaped like @item;
  * NULL: there is none, or there are several. */
 static const struct json_value *find_shape(const struct json_value *item,
                                            const struct json_value *list,
@@ -76,7 +76,7 @@ const struct json_value *breaking_renamed(const struct json_value *item,
     return found != NULL && find_shape(item, own, other) == item ? found : NULL;
 }
 
-/* ---- one field ---- */
+/* ---- a field ---- */
 
 /* The two structs that hold the fields, for whether unknown keys matter. */
 struct owners {

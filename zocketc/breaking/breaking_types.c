@@ -1,7 +1,7 @@
 /*
- * Types: whether every value of the old one is a value of the new one, and the
- * reverse. A wider type hurts who reads what newer ones write, a narrower one
- * who writes what newer ones read, and other code in C in any case.
+ * Types: whether every value of the old type is a value of the new, and the
+ * reverse. A wider type hurts who reads from newer writers, a narrower type
+ * who writes to newer readers, and other code in C in any case.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static void rule_changed(struct breaking *b, enum change change,
                      BREAKS_STATE, "what was stored may break the rule");
 }
 
-/* A lower or an upper bound; an exclusive one has a name of its own. */
+/* A lower or an upper bound; an exclusive bound has a name of its own. */
 struct bound {
     const struct json_value *value; /* NULL: there is none */
     bool exclusive;
@@ -104,7 +104,7 @@ static const char *pattern_text(const struct json_value *pattern)
     return format[0] != '\0' ? format : json_value_text(pattern, "pattern");
 }
 
-/* Whether all patterns of a list are in another one. */
+/* Whether all patterns of a list are in another list. */
 static bool includes(const struct json_value *outer,
                      const struct json_value *inner)
 {
@@ -121,7 +121,7 @@ static bool includes(const struct json_value *outer,
     return true;
 }
 
-/* The patterns as one would write them. */
+/* The patterns as in a schema. */
 static const char *print_patterns(struct breaking *b,
                                   const struct json_value *list)
 {
@@ -134,7 +134,7 @@ static const char *print_patterns(struct breaking *b,
     return text[0] != '\0' ? text : "none";
 }
 
-/* Each pattern narrows, and a format is one: more of them is tighter. */
+/* Each pattern narrows, a format too: more patterns are tighter. */
 static void patterns_changed(struct breaking *b, const struct json_value *old,
                              const struct json_value *new,
                              const struct breaking_place *place)
@@ -153,7 +153,7 @@ static void patterns_changed(struct breaking *b, const struct json_value *old,
         place);
 }
 
-/* A multiple of a multiple is one of the number, too. */
+/* A multiple of a multiple is a multiple of the number, too. */
 static void step_changed(struct breaking *b, const struct json_value *old,
                          const struct json_value *new,
                          const struct breaking_place *place)
@@ -420,7 +420,7 @@ static void compare_tuples(struct breaking *b, const struct json_value *old,
     }
 }
 
-/* Two of one kind. */
+/* Two types of the same kind. */
 static void compare_same_kind(struct breaking *b, const struct json_value *old,
                               const struct json_value *new,
                               const struct breaking_place *place)

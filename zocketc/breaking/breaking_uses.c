@@ -1,7 +1,7 @@
 /*
  * Which ways the values of each named type go: the types are followed from the
  * payloads and states of actors, and each struct, enum and union of the old
- * schema is paired with the type in its place in the new one.
+ * schema is paired with the type in its place in the new schema.
  */
 #include <string.h>
 

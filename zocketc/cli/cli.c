@@ -144,7 +144,7 @@ static const char *option_name(const void *user, size_t i)
     return fits && cli_options[i].help != NULL ? cli_options[i].name : NULL;
 }
 
-/* ---- one option ---- */
+/* ---- an option ---- */
 
 /* The option that @word is; *@value: the text that is joined to its name, or
  * NULL. */
@@ -191,7 +191,7 @@ static bool unknown_option(struct arena *arena, const struct cli *cli,
     return false;
 }
 
-/* Whether @value is one of the words that an option takes. */
+/* Whether @value is among the words that an option takes. */
 static bool is_choice(const char *words, const char *value)
 {
     const size_t len = strlen(value);

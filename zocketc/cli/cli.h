@@ -28,7 +28,7 @@ struct cli_command_info {
 
 enum cli_kind {
     CLI_FLAG,     /* bool */
-    CLI_TEXT,     /* const char *; the last one counts */
+    CLI_TEXT,     /* const char *; the last counts */
     CLI_OPTIONAL, /* like it; the value only behind '=' */
     CLI_LIST,     /* struct cli_words */
     CLI_RESERVED  /* known, and not supported yet */

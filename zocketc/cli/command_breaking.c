@@ -22,7 +22,7 @@ enum {
     GROUPS = sizeof(groups) / sizeof(groups[0])
 };
 
-/* One of the two schemas. */
+/* The old schema or the new. */
 struct side {
     struct diag diag;
     const struct json_value *model;

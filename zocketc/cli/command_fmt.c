@@ -1,6 +1,6 @@
 /*
- * zocketc fmt: files in the one style, in place. A file is parsed first, and
- * left alone if that shows a mistake; constructs that the compiler does not
+ * zocketc fmt: files in the style of schemas, in place. A file is parsed first,
+ * and left alone if that shows a mistake; constructs that the compiler does not
  * build yet are laid out all the same. A file keeps its mode, and a link stays
  * a link: its target is written. Line ends stay \r\n if the first line has
  * that.
@@ -44,7 +44,7 @@ static int write_back(const char *path, struct text_buffer *text)
     return status;
 }
 
-/* One file, without its imports. */
+/* A file, without its imports. */
 static bool read_one(struct arena *arena, const struct cli *cli,
                      const char *path, struct source *source, struct diag *diag)
 {

@@ -1,6 +1,6 @@
 /*
- * See outputs.h. Both sides in C need the types; where both go to one folder,
- * the output keeps one of them.
+ * See outputs.h. Both sides in C need the types; where both go to the same
+ * folder, the output keeps one of them.
  */
 #include "cli/outputs.h"
 

@@ -1,8 +1,8 @@
 /*
- * The formatter's blocks: what ends with a semicolon or with braces has lines
+ * The formatter's blocks: a declaration with a semicolon or braces has lines
  * of its own, and fields that stand below each other are aligned, up to the
- * next blank line: names, types, what is behind them, comments. What happens
- * within a declaration is in format_line.c.
+ * next blank line: names, types, the parts behind them, comments. The inside of
+ * a declaration is in format_line.c.
  */
 #include "format/format.h"
 
@@ -170,7 +170,7 @@ static void part_declarations(const struct format *f, struct items *list)
     }
 }
 
-/* ---- writing one ---- */
+/* ---- writing an item ---- */
 
 static enum format_context context_of(const struct format *f, size_t first)
 {
@@ -256,7 +256,7 @@ static void put_item(struct format *f, const struct item *item,
 
 /* ---- aligning ---- */
 
-/* The width of an item on one line; 0: it takes several. */
+/* The width of an item on its line; 0: it takes several. */
 static size_t measure(struct format *f, const struct item *item,
                       const struct columns *columns)
 {
@@ -342,8 +342,8 @@ static void put_members(struct format *f, size_t from, size_t to, bool top)
 
 /* ---- the file ---- */
 
-/* A separator that stands below a comment goes in front of it; one that is
- * documented stays, for a comment of that kind belongs to it. */
+/* A separator that stands below a comment goes in front of it; a documented
+ * separator stays, for a comment of that kind belongs to it. */
 static void hoist(struct token *tokens, size_t i)
 {
     size_t to = i;

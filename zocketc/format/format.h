@@ -1,5 +1,5 @@
 /*
- * The one style of a schema. The formatter moves white space, and adds or drops
+ * The style of schemas. The formatter moves white space, and adds or drops
  * the comma behind the last thing of a list; every other token and every
  * comment stays, in its order, so that documentation stays with its
  * declaration.
@@ -28,7 +28,7 @@ struct format {
     struct arena *arena;
     const struct token *tokens;
     size_t count;  /* without the end */
-    size_t *match; /* of a bracket: the other one */
+    size_t *match; /* of a bracket: its counterpart */
     struct text_buffer *out;
     size_t column; /* 0: nothing stands on this line */
     size_t indent;
@@ -50,9 +50,9 @@ void format_text(struct format *f, const char *text, size_t len);
 void format_join(struct format *f, bool blank);
 /** A comment on a line of its own, or behind the text on the line. */
 void format_comment(struct format *f, const struct token *comment);
-/** Whether a line must end behind one of these tokens. */
+/** Whether a line must end between these tokens. */
 bool format_is_forced(const struct format *f, size_t from, size_t to);
-/** The width of tokens on one line. */
+/** The width of tokens on a line. */
 size_t format_width(const struct format *f, size_t from, size_t to);
 /** Writes tokens, broken into lines where they must be. */
 void format_range(struct format *f, size_t from, size_t to,

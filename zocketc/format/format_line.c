@@ -1,8 +1,8 @@
 /*
- * The formatter within a declaration: blanks between tokens, and what becomes
- * of lists. A list of parameters, of values, or of what an enum or a union
- * holds stays on its line if that ends before column 100, and is broken into
- * one line for each item otherwise; so is any bracket that holds a comment
+ * The formatter within a declaration: blanks between tokens, and lists.
+ * A list of parameters, of values, or of the items of an enum or a union
+ * stays on its line if that ends before column 100, and is broken into a
+ * line for each item otherwise; so is any bracket that holds a comment
  * which ends its line. Nothing else is ever broken.
  */
 #include <string.h>
@@ -208,7 +208,7 @@ static bool parts_comment(const struct format *f, size_t i)
     return !is(f, i, ",") && !is(f, i, ";") && !is(f, i, ")") && !is(f, i, "]");
 }
 
-/* Whether a blank stands between a token and the one before it. */
+/* Whether a blank stands in front of a token. */
 static bool parts(const struct format *f, size_t i)
 {
     if (is_comment(f, i) || is_comment(f, i - 1)) {

@@ -1,8 +1,8 @@
 /*
  * Every identifier that the templates put together from several names of a
- * schema, taken in one table each for functions and for struct tags, so that
- * two equal identifiers are reported here and not by a C compiler. Names of
- * types, constants and bounds were taken before.
+ * schema, taken in a table for functions and in another for struct tags, so
+ * that two equal identifiers are reported here and not by a C compiler. Names
+ * of types, constants and bounds were taken before.
  */
 #include "output_c/lower.h"
 
@@ -49,7 +49,7 @@ static void take_verbs(struct lower *l, struct source_range at,
     }
 }
 
-/* The functions that write one field, or a container itself; as write.ct. */
+/* The functions that write a field, or a container itself; as write.ct. */
 static void take_writers(struct lower *l, struct source_range at,
                          const char *c_prefix, const char *name,
                          const struct model_type *type)

@@ -231,7 +231,7 @@ static const char *of_nothing(struct lower *l, const struct model_struct *s)
                         first->type->is_boxed ? "NULL" : "{ .has = false }");
 }
 
-/* Fields that are not given have their own defaults, or are absent. */
+/* Missing fields have their own defaults, or are absent. */
 static const char *of_fields(struct lower *l, const struct ast_value *value,
                              const struct model_type *type)
 {
@@ -281,7 +281,7 @@ static const char *of_union(struct lower *l, const struct ast_value *value,
 
 /* ---- any ---- */
 
-/* A value, or null; an optional one is never null in a literal. */
+/* A value, or null; an optional value is never null in a literal. */
 static const char *of_optional(struct lower *l, const struct ast_value *value,
                                const struct model_type *type)
 {

@@ -1,6 +1,6 @@
 /*
- * Types that look alike and have the same rules are one, with one descriptor.
- * They are found by a hash of all that makes one differ from another.
+ * Types that look alike and have the same rules share a descriptor. They are
+ * found by a hash of all that makes types differ.
  */
 #include <math.h>
 #include <string.h>

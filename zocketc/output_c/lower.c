@@ -1,6 +1,6 @@
 /*
  * The main line of lowering: names of all declarations first, then types and
- * their parts. Names are taken also where something is wrong, so that one run
+ * their parts. Names are taken also where something is wrong, so that a run
  * shows every mistake; the rest needs a schema that is right.
  */
 #include "output_c/lower.h"
@@ -50,7 +50,7 @@ struct model_lookup lower_lookup(struct arena *arena,
 
 /* ---- the app and the file ---- */
 
-/* A name that gives none in C is reported, and goes on as another one. */
+/* A name that gives none in C is reported, and replaced. */
 static void check_name(struct lower *l, const struct ast_name *name)
 {
     if (names_snake(l->arena, name->text) == NULL) {
@@ -60,8 +60,8 @@ static void check_name(struct lower *l, const struct ast_name *name)
 
 /*
  * The beginning of the include guards of all files: the app, since two schemas
- * may have files of one name, and the file, since two may have one app. Where
- * not all of a file's name can stand in a macro, a hash of it tells it apart.
+ * may have files of the same name, and the file, since two may have the same
+ * app. A file's name that cannot stand in a macro as a whole has a hash.
  */
 static const char *guard_of(struct lower *l)
 {

@@ -79,7 +79,7 @@ struct model_struct *lower_new_struct(struct lower *l,
 void lower_members(struct lower *l);
 /** Gives fields their initialisers; of a schema in which nothing is wrong. */
 void lower_defaults(struct lower *l);
-/** The initialiser of one field by itself, or NULL. Fields take from those of
+/** The initialiser of a field by itself, or NULL. Fields take from those of
  * structs in them, which may come later. */
 const char *lower_default(struct lower *l, const struct schema_struct *s,
                           size_t i);
@@ -90,9 +90,9 @@ void lower_actors(struct lower *l);
 /* intern.c */
 /** A name for the descriptor of a type, of which @c_prefix tells as much as it
  * can: the names of two may meet there (field b_c of A, field c of AB), and a
- * taken one gets a number. */
+ * taken name gets a number. */
 const char *lower_descriptor(struct lower *l, const char *c_prefix);
-/** The one type that is like @type, made with a descriptor that is named after
+/** The type that is like @type, made with a descriptor that is named after
  * @descriptor if it is new; a scalar without rules has the runtime's. */
 struct model_type *lower_intern(struct lower *l, const struct model_type *type,
                                 const char *descriptor);
@@ -105,7 +105,7 @@ struct model_type *lower_type(struct lower *l, const struct schema_type *type,
 /** A C declaration of a field or an element. */
 const char *lower_declaration(struct lower *l, const struct model_type *type,
                               const char *c_field);
-/** Whether the name is one of the runtime's. */
+/** Whether the name is the runtime's. */
 bool lower_is_runtime(const char *name);
 /** A descriptor that is named in other emitted files. */
 void lower_share(struct model_type *type);

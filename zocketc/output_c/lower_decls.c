@@ -74,7 +74,7 @@ static void declare_enum(struct lower *l, const struct schema_decl *decl,
         .decoder = "zkt_decode_enum",
         .encoder = "zkt_encode_enum",
         .by_value = true,
-        .is_shared = !from->is_private, /* also one that nothing uses */
+        .is_shared = !from->is_private, /* also an unused field */
         .enumeration = e,
     };
     to->enumeration = e;
@@ -154,7 +154,7 @@ static const char *key_of(struct lower *l, const char *name)
     return key;
 }
 
-/* The constant for a field that has just one value, which is no member. */
+/* The constant for a literal field, which is no member. */
 static void add_constant(struct lower *l, const struct schema_struct *s,
                          const struct schema_field *field)
 {

@@ -121,8 +121,8 @@ static void name_struct_type(struct lower *l, struct model_type *type)
 }
 
 /*
- * The C struct of a container is named by the first use of it. Two that have
- * one name must look alike: string[][] and Str[][] of a struct Str do not.
+ * The C struct of a container is named by its first use. Two with the
+ * same name must look alike: string[][] and Str[][] of a struct Str do not.
  */
 static bool take_container(struct lower *l, const struct model_type *type,
                            const char *shape)
@@ -179,7 +179,7 @@ static struct model_type *container(struct lower *l,
 
 /* ---- tuples ---- */
 
-/* The elements of a tuple, as fields; NULL: one is. */
+/* The elements of a tuple, as fields; NULL if an element is wrong. */
 static struct model_struct *elements(struct lower *l,
                                      const struct schema_type *schema,
                                      const char *descriptor)

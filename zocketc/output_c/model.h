@@ -1,10 +1,10 @@
 /*
- * A schema in C, which is all that templates see: names, types, initialisers
+ * A schema in C, all that templates see: names, types, initialisers
  * and the order of declarations are made before. Templates hold layout only.
  *
  * A c_prefix is the snake_case name that a thing's C identifiers are made of,
  * with the app in front ("demo_chat", "demo_message_list"); a c_part is that of
- * a thing in another one ("set_topic"); a c_field is the name of a field in C
+ * a thing inside another ("set_topic"); a c_field is the name of a field in C
  * ("reply_to", "delete_"); a name is as in the schema, which is as on the wire.
  * Nothing is NULL unless it says so.
  */
@@ -23,7 +23,7 @@ struct model_union;
 
 /*
  * Names on the wire, grouped by length, for a switch: groups by rising length,
- * the names of one in order of their index.
+ * the names of a group in order of their index.
  */
 struct model_name {
     const char *text;
@@ -41,8 +41,8 @@ struct model_lookup {
 };
 
 /*
- * A C type with its rules: one struct zkt_type. Two uses with the same C type
- * and the same rules may share one.
+ * A C type with its rules: a struct zkt_type. Two uses with the same C type
+ * and the same rules may share it.
  */
 struct model_type {
     enum schema_kind kind;
@@ -53,9 +53,9 @@ struct model_type {
                                          "const struct demo_node *" (boxed) */
     const char *c_param;  /* as a parameter, before its name: "int32_t ",
                              "const struct demo_message *" */
-    const char *c_item;   /* a pointer to one: "const int32_t *",
+    const char *c_item;   /* a pointer to it: "const int32_t *",
                              "const struct demo_message *" */
-    const char *c_empty;  /* initialiser of an empty one: "0", "{ 0 }",
+    const char *c_empty;  /* initialiser of an empty value: "0", "{ 0 }",
                              "ZKT_STR_INIT(\"\")" */
     const char *c_prefix; /* of its struct: "demo_message_list", "zkt_str_map",
                          "zkt_int32_opt", or of its enum; else "" */
@@ -68,8 +68,8 @@ struct model_type {
     bool by_value;      /* as a parameter */
     bool owns;          /* see zkt_type */
     bool is_shared;     /* its descriptor is named in other emitted files */
-    bool has_ref;       /* STRUCT, LIST, MAP: a place in some state may be
-                           one, so there is a struct STEM_ref */
+    bool has_ref;       /* STRUCT, LIST, MAP: a cursor into a state may
+                           point to it, so there is a struct PREFIX_ref */
     const char *json;   /* LITERAL: the value */
     const char *c_max;  /* the upper bound as C: "200", "UINT32_MAX" */
     const struct model_type *inner; /* LIST MAP OPTIONAL NULLABLE */
@@ -105,8 +105,8 @@ struct model_field {
     const char *c_part;        /* "reply_to": in names of functions */
     const char *c_field;       /* "reply_to", "delete_" */
     const char *doc;           /* or NULL */
-    const char *c_declaration; /* "struct zkt_int32_opt reply_to"; NULL: it is
-                                  no member, since it has just one value */
+    const char *c_declaration; /* "struct zkt_int32_opt reply_to"; NULL: a
+                                  literal, which is no member */
     const char *c_default;     /* constant initialiser, or NULL: none. May use
                                   ZKT_STR_INIT and file-scope compound literals */
     const struct model_type *type;
@@ -114,7 +114,7 @@ struct model_field {
     struct source_range at;
 };
 
-/* A struct of the schema, or one made for a state, an input, a payload. */
+/* A struct of the schema, or of a state, an input, a payload. */
 struct model_struct {
     const char *name, *c_prefix; /* "Message", "demo_message" */
     struct source_range at;
@@ -125,15 +125,15 @@ struct model_struct {
     struct model_lookup names;
     bool has_defaults; /* of at least one field */
     bool is_declared;  /* by a struct of the schema: has dup and free */
-    bool is_state;     /* of an actor, also its private one */
-    bool is_private;   /* a private state, or only in one: the server's */
+    bool is_state;     /* of an actor, also its private state */
+    bool is_private;   /* a private state, or only used there: the server's */
     bool is_strict;    /* an unknown key is an error */
     size_t check;  /* its number among the model's checks, from 1; 0: none */
     size_t number; /* among all structs */
     const struct model_type *type;
 };
 
-/* One of a union: a struct under a name. */
+/* A variant of a union: a struct under a name. */
 struct model_variant {
     struct source_range at;
     const char *name;    /* "circle", also on the wire */
@@ -261,7 +261,7 @@ struct model {
     size_t ref_count;
     const struct model_bound *bounds;
     size_t bound_count;
-    /* Of fields that have just one value. */
+    /* Of literal fields. */
     const struct model_constant *constants;
     size_t constant_count;
     const struct model_actor *actors;
@@ -272,7 +272,7 @@ struct model {
     bool has_infinity;     /* in the rules of a float64 */
     bool private_infinity; /* in those of private state */
     bool has_copies;       /* some struct is_declared */
-    bool private_copies;   /* one of private state's */
+    bool private_copies;   /* of a private state */
 };
 
 #endif

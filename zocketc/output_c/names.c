@@ -9,7 +9,7 @@ static bool is_upper(char c)
     return c >= 'A' && c <= 'Z';
 }
 
-/* Whether a name in C may have the character, or one in its place. */
+/* Whether a name in C may have the character, or a substitute. */
 static bool is_plain(char c)
 {
     return isalnum((unsigned char)c) && (unsigned char)c < 0x80;
@@ -33,8 +33,8 @@ char *names_snake(struct arena *arena, const char *name)
             }
             continue;
         }
-        /* A capital begins a word behind a small letter, and before one when
-         * it ends a run of capitals: HTTPNow is http_now. */
+        /* A capital begins a word behind a small letter, and before a small
+         * letter when it ends a run of capitals: HTTPNow is http_now. */
         const bool begins = is_upper(c) && i > 0 &&
                             (is_lower_or_digit(name[i - 1]) ||
                              (is_upper(name[i - 1]) && name[i + 1] >= 'a' &&

@@ -27,7 +27,7 @@ const char *names_constant(struct arena *arena, const struct schema *schema,
                            const char *owner, const char *value);
 /** A field or a variant: "reply_to", "delete_". */
 const char *names_field(struct arena *arena, const char *name);
-/** The constant for a field that has just one value: "DEMO_CIRCLE_KIND". */
+/** The constant for a literal field: "DEMO_CIRCLE_KIND". */
 const char *names_literal(struct arena *arena, const struct schema *schema,
                           const struct schema_struct *structure,
                           const char *name);

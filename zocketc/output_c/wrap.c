@@ -1,7 +1,7 @@
 /*
  * Breaking long lines: the last pair of parentheses at the outer level is the
  * list of arguments (`void (*done)(int a, int b)`); its parts go on lines of
- * their own where they must, under the first one, or, where even that is too
+ * their own where they must, under the first part, or, where even that is too
  * wide, four columns in. A part that is too long itself is broken the same
  * way. The parts of a long initialiser go on lines of their own. This knows
  * strings, parentheses and braces, and nothing else of C.
@@ -16,7 +16,7 @@ enum {
     INDENT = 4
 };
 
-/* Text that will stand in one line or more, and where it begins. */
+/* Text that will stand in a line or more, and where it begins. */
 struct piece {
     const char *text;
     size_t len;

@@ -1,5 +1,5 @@
 /*
- * See describe.h. One function for each thing that a schema has. Types are as
+ * See describe.h. Each thing that a schema has is a function's. Types are as
  * resolved: an alias is replaced by its type. A rule that does not narrow its
  * type is left out, and so are members that would be false or absent.
  */
@@ -196,7 +196,7 @@ static struct json_value *describe_type(const struct describe *d,
 
 /* ---- declarations ---- */
 
-/* A thing with a name, and with one in C where it has one. */
+/* A thing with a name, and with its name in C if there is such. */
 static struct json_value *describe_named(const struct describe *d,
                                          const struct ast_name *name,
                                          const char *c, const char *doc)

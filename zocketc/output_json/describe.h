@@ -1,6 +1,6 @@
 /*
  * A schema as JSON: for --model, for generators of other languages, and for
- * comparing two versions of one. docs/model.md describes it.
+ * comparing two versions. docs/model.md describes it.
  */
 #ifndef DESCRIBE_H
 #define DESCRIBE_H
@@ -8,7 +8,8 @@
 #include "schema/schema.h"
 #include "util/json_value.h"
 
-#define DESCRIBE_VERSION 1 /* grows when a reader of the old one would fail */
+#define DESCRIBE_VERSION                                                       \
+    1 /* grows when a reader of the old version would fail */
 
 /* Names in C, which another output knows. */
 struct describe_names {
@@ -20,7 +21,7 @@ struct describe_names {
                             const char *value);
     /* A field or a variant. */
     const char *(*field)(const void *user, const char *name);
-    /* The constant for a field that has just one value. */
+    /* The constant for a literal field. */
     const char *(*literal)(const void *user, const struct schema_struct *s,
                            const char *name);
     /* A method or an event. */

@@ -39,7 +39,7 @@ const char *markdown_method(const struct markdown *m,
 /** "said: Message" */
 const char *markdown_event(const struct markdown *m,
                            const struct schema_event *event);
-/** The parameters of a payload, if one of them is documented; or NULL. */
+/** The parameters of a payload, if any is documented; or NULL. */
 const struct schema_struct *markdown_params(const struct schema_type *payload);
 
 /* templates/markdown/reference.ct */

@@ -1,7 +1,7 @@
 /*
  * The checker's main line: names first, then declarations and their parts. A
- * mistake in one declaration does not keep the others from being checked, so
- * one run shows every mistake.
+ * mistake in a declaration does not keep the others from being checked, so a
+ * run shows every mistake.
  */
 #include "schema/check.h"
 

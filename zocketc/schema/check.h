@@ -21,7 +21,7 @@ const struct schema *check_file(struct arena *arena, struct diag *diag,
 
 /* A struct, union, enum or alias on its way to the schema. */
 struct symbol {
-    const struct ast_decl *decl; /* of a state: one that is made for it */
+    const struct ast_decl *decl; /* of a state: made for it */
     const char *actor; /* of a state, which is called "chat.state"; or NULL */
     const struct ast_field *fields; /* of a struct, with those it includes; of
                                        a union: its variants */
@@ -73,8 +73,8 @@ struct type_use {
 };
 
 /* check.c */
-/** Takes a name in a scope, a table of struct ast_name. Returns false if it is
- * a second one, which is reported. */
+/** Takes a name in a scope, a table of struct ast_name. Returns false if it
+ * is taken, which is reported. */
 bool check_take(struct check *c, struct table *scope,
                 const struct ast_name *name, const char *noun);
 

@@ -99,7 +99,7 @@ enum {
     HOOKS = sizeof(hook_names) / sizeof(hook_names[0])
 };
 
-/* One that the actor has not. */
+/* A hook that the actor lacks. */
 static const char *hook_at(const void *user, size_t i)
 {
     const struct ast_decl *decl = user;
@@ -149,7 +149,7 @@ static void first_of_kind(struct check *c, const struct actor *a,
 }
 
 /* Both states are written through functions of the actor, so their fields
- * share one scope. */
+ * share a scope. */
 static void check_shared_names(struct check *c, const struct actor *a)
 {
     struct table names = { 0 };

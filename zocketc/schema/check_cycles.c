@@ -15,7 +15,7 @@ enum edge_kind {
     EDGE_STRONG, /* by value */
     EDGE_WEAK,   /* may be absent or null */
     EDGE_NEEDED  /* an item of a list that has a minimum: by pointer, but there
-                    is no value without one */
+                    is no value without it */
 };
 
 struct edge {
@@ -34,7 +34,7 @@ struct node {
 };
 
 enum {
-    SIZE_LIMIT = 10000 /* values in one: nobody means more */
+    SIZE_LIMIT = 10000 /* values in a struct: nobody means more */
 };
 
 struct graph {
@@ -156,7 +156,7 @@ static void note_child(struct node *node, const struct node *child)
                                                  : node->depth;
 }
 
-/* Whether an edge is one of the graph that is looked at now. */
+/* Whether an edge is in the graph that is looked at now. */
 static bool counts(const struct graph *g, const struct edge *edge)
 {
     return edge->kind == EDGE_STRONG ||

@@ -9,7 +9,7 @@
 
 /* ---- enums ---- */
 
-/* Two values that are one on the wire could not be told apart. */
+/* Two values that are equal on the wire could not be told apart. */
 static void check_spelling(struct check *c, struct table *spellings,
                            struct schema_enum_value *v)
 {

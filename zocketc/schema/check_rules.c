@@ -11,7 +11,7 @@ static const char *kind_noun(const struct schema_type *type)
     return schema_kinds[type->kind].noun;
 }
 
-/* The rules that were seen in one pair of brackets. */
+/* The rules that were seen in a pair of brackets. */
 struct seen_rules {
     bool low, high, step;
     unsigned modifiers;
@@ -76,7 +76,7 @@ static bool read_integer(struct check *c, const struct ast_number *bound,
     return true;
 }
 
-/* An exclusive bound of an integer is an inclusive one beside it. */
+/* An exclusive bound of an integer is an inclusive bound beside it. */
 static void integer_range(struct check *c, const struct ast_rule *rule,
                           struct schema_type *type)
 {
@@ -144,7 +144,8 @@ static void multiple_rule(struct check *c, const struct ast_rule *rule,
                (double)step > schema_kinds[SCHEMA_INT64].max) {
         bad_bound(c, &rule->low, type);
     } else if (type->int_step > 1 && step % type->int_step != 0) {
-        bad_bound(c, &rule->low, type); /* an alias has one that is not met */
+        bad_bound(c, &rule->low,
+                  type); /* an alias has a bound that is not met */
     } else {
         type->int_step = step;
     }
@@ -317,7 +318,7 @@ struct rules {
     const struct ast_rule *all;
 };
 
-/* One that fits the type and is not there yet. */
+/* A rule that fits the type and is not there yet. */
 static const char *word_at(const void *user, size_t i)
 {
     const struct rules *rules = user;

@@ -66,7 +66,8 @@ static const struct schema_type *container(struct check *c,
 
 /* ---- tuples ---- */
 
-/* Fills the elements. Returns false if one is wrong, which is reported. */
+/* Fills the elements. Returns false if an element is wrong, which is reported.
+ */
 static bool check_items(struct check *c, const struct ast_type *ast,
                         struct type_use use, const struct schema_type **items,
                         int *depth)
@@ -218,7 +219,7 @@ struct candidates {
     const struct type_use *use;
 };
 
-/* One that would not be refused. */
+/* A candidate that would not be refused. */
 static const char *candidate_at(const void *user, size_t i)
 {
     const struct candidates *all = user;

@@ -71,7 +71,7 @@ static bool check_enum(const struct check_site *at,
 
 /* ---- lists and maps ---- */
 
-/* The keys of a literal: one that comes twice is reported. */
+/* The keys of a literal: a duplicate is reported. */
 static bool keys_are_good(const struct check_site *at,
                           const struct ast_value *value)
 {
@@ -197,7 +197,7 @@ static bool members_are_known(const struct check_site *at,
     return good;
 }
 
-/* One field of a literal: as given, or its default, or nothing. */
+/* A field of a literal: as written, or its default, or nothing. */
 static bool check_member(const struct check_site *at,
                          const struct ast_value *value,
                          const struct schema_struct *s,
@@ -220,7 +220,7 @@ static bool check_member(const struct check_site *at,
     return true;
 }
 
-/* Fields that are not given have their own defaults, or are absent. */
+/* Missing fields have their own defaults, or are absent. */
 static bool check_fields(const struct check_site *at,
                          const struct ast_value *value,
                          const struct schema_struct *s, const char *also,

@@ -54,7 +54,7 @@ bool schema_is_single(enum schema_kind kind)
 
 double schema_round(enum schema_kind kind, double value)
 {
-    /* From here on it is nearer to what would be the next power of two. */
+    /* From here on it is nearer to the next power of two. */
     const double limit = 0x1.ffffffp127;
     return schema_is_single(kind) && fabs(value) < limit ? (double)(float)value
                                                          : value;

@@ -1,6 +1,6 @@
 /*
- * Patterns: the common subset of PCRE2 and of JavaScript's `u` mode, checked by
- * one pass over the text, which also writes it anew for PCRE2: `.`, `\s` and
+ * Patterns: the common subset of PCRE2 and of JavaScript's `u` mode, checked in
+ * a pass over the text, which also writes it anew for PCRE2: `.`, `\s` and
  * `\S` become the sets that ECMA-262 gives them, and every other escape a form
  * that both read alike. A construct that the two read differently is refused.
  */
@@ -188,7 +188,7 @@ static bool take_class_escape(struct pattern *p, bool in_set)
 
 /* ---- sets ---- */
 
-/* One member of a set; @c gets it when it is a character. */
+/* A member of a set; @c gets it when it is a character. */
 static bool take_member(struct pattern *p, long *c)
 {
     *c = NO_CODE_POINT;
@@ -313,7 +313,7 @@ static bool take_count(struct pattern *p, size_t start, struct count *count)
            fail(p, "a count of more than 1000");
 }
 
-/* A quantifier, if there is one; otherwise the count is once. */
+/* A quantifier, if any; otherwise the count is once. */
 static bool take_quantifier(struct pattern *p, bool allowed, size_t start,
                             struct count *count)
 {
@@ -372,7 +372,7 @@ static bool take_group(struct pattern *p, bool *repeatable)
         return false;
     }
     p->depth--;
-    p->size += 2; /* what is looked for has a begin and an end */
+    p->size += 2; /* a group has a begin and an end */
     emit_text(&p->out, ")");
     return take(p, ")") || fail(p, "a group without an end");
 }

@@ -28,7 +28,7 @@ enum schema_kind {
     SCHEMA_MAP,
     SCHEMA_OPTIONAL, /* T? */
     SCHEMA_NULLABLE, /* T | null */
-    SCHEMA_LITERAL,  /* of a field that has just one value */
+    SCHEMA_LITERAL,  /* of a literal field */
     SCHEMA_KIND_COUNT
 };
 
@@ -124,7 +124,7 @@ struct schema_type {
     size_t number;          /* among all types, from 0 */
     struct source_range at; /* as it is written */
     const char *alias;      /* TUPLE: the alias that is just this, or NULL */
-    int depth; /* lists, maps and tuples around the innermost one in it */
+    int depth; /* lists, maps and tuples around the innermost type in it */
     /* The rules of its class. No bound is UINT32_MAX, infinite for reals. */
     int64_t int_min, int_max; /* within the kind's own bounds */
     int64_t int_step;         /* a multiple of this; 0: of anything */
@@ -210,7 +210,7 @@ struct schema_struct {
     const struct schema_type *type;
 };
 
-/* One of a union: a struct under a name, which is on the wire as well. */
+/* A variant of a union: a struct under a name, which is on the wire as well. */
 struct schema_variant {
     struct ast_name name;
     const char *doc;
@@ -233,7 +233,7 @@ struct schema_decl {
     const struct schema_struct *structure;
     const struct schema_union *alternatives;
     struct ast_name name;
-    bool is_tuple;                  /* an alias of one */
+    bool is_tuple;                  /* an alias of a tuple */
     const struct schema_type *type; /* NULL: an alias */
 };
 

@@ -1,4 +1,4 @@
-/* See text.h. Rules come in one order: modifiers, range, step, patterns. */
+/* See text.h. Rules come in this order: modifiers, range, step, patterns. */
 #include "schema/text.h"
 
 #include <stdio.h>

@@ -29,7 +29,7 @@ enum ast_rule_kind {
     AST_RULE_PATTERN   /* /…/; text, with its slashes */
 };
 
-/* A number as written, or one with a unit behind it (64KiB). */
+/* A number as written, or with a unit behind it (64KiB). */
 struct ast_number {
     const char *text; /* NULL: missing */
     struct source_range at;
@@ -64,7 +64,7 @@ struct ast_type {
     struct ast_type *inner;
     struct ast_type *next; /* as an element of a tuple */
     const struct ast_value *literal;
-    int depth; /* types around the innermost one in it */
+    int depth; /* types around the innermost type in it */
 };
 
 enum ast_value_kind {

@@ -21,7 +21,7 @@ const char *diag_id_text(enum diag_id id)
 
 /* ---- which messages ---- */
 
-/* Returns false if it is not to be shown. */
+/* Returns false if it is disabled. */
 static bool find_severity(struct diag *diag, enum diag_id id,
                           enum diag_severity *out)
 {
@@ -40,7 +40,7 @@ static bool find_severity(struct diag *diag, enum diag_id id,
     return !diag->hides_notes;
 }
 
-/* Keeps a message; a note goes to the last one. */
+/* Keeps a message; a note goes to the last message. */
 static void keep(struct diag *diag, struct diag_message *message)
 {
     struct diag_message **first = &diag->first, **last = &diag->last;
@@ -166,7 +166,7 @@ enum {
     NAME_MAX_COMPARED = 64
 };
 
-/* Levenshtein's distance, with a swap of neighbours as one step. */
+/* Levenshtein's distance, with a swap of neighbours as a single step. */
 static unsigned distance(const char *a, const char *b)
 {
     unsigned rows[3][NAME_MAX_COMPARED + 1];

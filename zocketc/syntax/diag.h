@@ -1,6 +1,6 @@
 /*
  * Reports mistakes in a schema: place, source line, carets; or each message as
- * one JSON object on a line of its own, for editors. Messages are kept until
+ * a JSON object on a line of its own, for editors. Messages are kept until
  * the end, since the stages find them in another order than that of the source;
  * the count of errors decides whether anything is written.
  */
@@ -36,7 +36,7 @@ enum diag_level {
     DIAG_LEVEL_ERROR
 };
 
-/* One message; a note belongs to the message before it. */
+/* A message; a note belongs to the message before it. */
 struct diag_message {
     struct source_range at;
     enum diag_id id;
@@ -71,17 +71,17 @@ void diag_finish(struct diag *diag);
 const char *diag_id_text(enum diag_id id);
 
 /**
- * Sets the levels of warnings from words with commas between, of which later
- * ones win: "all" (or nothing), "none", "error", ID, "no-ID", "error=ID".
+ * Sets the levels of warnings from words with commas between, of which the
+ * last wins: "all" (or nothing), "none", "error", ID, "no-ID", "error=ID".
  * Returns NULL, or a text that names the mistake.
  */
 const char *diag_set_warnings(struct arena *arena, struct diag *diag,
                               const char *words);
 
 /**
- * The one of @count names that is nearest to @name by edit distance, or NULL
- * when none is near; @names gives the i-th, or NULL where that would be refused
- * as well.
+ * The name among @count names that is nearest to @name by edit distance, or
+ * NULL when none is near; @names gives the i-th, or NULL where that would be
+ * refused as well.
  */
 const char *diag_nearest(const char *name, size_t count,
                          const char *(*names)(const void *user, size_t i),

@@ -1,6 +1,6 @@
 /*
  * Printing messages, for people and for editors, in the order of the source.
- * Each place is found from the one before it, so a run through the files is
+ * Each place is found from the place before it, so a run through the files is
  * enough for all of them. Messages hold text of the schema: an invisible
  * character is named there, and is a '?' in the line that is shown.
  */
@@ -93,7 +93,7 @@ static bool is_short(const char *line, size_t first)
     return len <= SHOWN || first <= SHOWN_BEFORE;
 }
 
-/* The line, or the part of a long one around the place, and carets under the
+/* The line, or the part of a long line around the place, and carets under the
  * range. */
 static void print_line(struct printer *p, struct source_range range)
 {
@@ -162,7 +162,7 @@ static void emit_place(struct text_buffer *out, const char *key,
     emit_text(out, "}");
 }
 
-/* A message up to its notes, or one of them. */
+/* A message up to its notes, or a note. */
 static void emit_message(struct text_buffer *out, const struct source *source,
                          struct source_place start,
                          const struct diag_message *message)
@@ -262,7 +262,7 @@ void diag_finish(struct diag *diag)
         }
         go_to(&p, all[i].message->at.start);
         (diag->json ? print_json : print_text)(&p, all[i].message);
-        /* In one piece: standard error has no buffer of its own. */
+        /* In a single write: standard error has no buffer of its own. */
         (void)fwrite(p.out.text, 1, p.out.len, diag->out);
         text_buffer_finish(&p.out);
     }

@@ -48,7 +48,7 @@ static const char *real_path(struct load *l, const char *path)
     return kept;
 }
 
-/* The folder of a file, with its slash; "" for the current one. */
+/* The folder of a file, with its slash; "" for the current folder. */
 static const char *folder_of(struct load *l, const char *path)
 {
     const char *slash = strrchr(path, '/');

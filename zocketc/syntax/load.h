@@ -1,6 +1,6 @@
 /*
  * A schema with all that it imports: files are found, read and parsed, each
- * once, and their declarations are put into one list, the root's last.
+ * once, and their declarations are put into a list, the root's last.
  */
 #ifndef LOAD_H
 #define LOAD_H

@@ -71,7 +71,7 @@ static struct parse_doc *new_doc(struct parse *p)
     return &p->docs[p->doc_count++];
 }
 
-/* One more line of a comment, or its first. */
+/* The next line of a comment, or its first. */
 static void append_line(struct parse *p, struct parse_doc *doc,
                         const char *text, size_t len)
 {
@@ -92,7 +92,7 @@ static void append_line(struct parse *p, struct parse_doc *doc,
     doc->text[doc->len] = '\0';
 }
 
-/* Lines with nothing but other comments between them are one comment. */
+/* Lines with nothing but other comments between them are a single comment. */
 void parse_add_doc(struct parse *p, const char *text, size_t len)
 {
     if (len > 0 && text[0] == ' ') {
@@ -265,7 +265,7 @@ struct ast_value *parse_number(struct parse *p, struct source_range at,
     return value;
 }
 
-/* What is wrong with a string as the name of a field; NULL: nothing. */
+/* The fault of a string as the name of a field; NULL: none. */
 static const char *name_fault(const struct ast_value *name)
 {
     if (name->len == 0) {
@@ -331,7 +331,7 @@ struct ast_type *parse_type(struct parse *p, struct source_range at,
     return type;
 }
 
-/* A number, with its unit if there is one. */
+/* A number, with its unit if any. */
 static double value_of(const char *number)
 {
     char *end;

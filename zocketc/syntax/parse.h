@@ -30,7 +30,7 @@ struct parse {
     size_t doc_count, doc_capacity;
     struct ast_unsupported *last_unsupported;
     uint32_t offset;             /* of the lexer */
-    struct source_range comment; /* where the one it is in began */
+    struct source_range comment; /* where the open comment began */
     int depth;                   /* nesting of types and values */
     void *last_decl;
     int parens;          /* that are open in the declaration */
@@ -40,7 +40,7 @@ struct parse {
 };
 
 /** Parses and reports. The file has everything that was understood. @source is
- * one of the diag's. */
+ * among the diag's. */
 struct ast_file *parse_file(struct arena *arena, struct diag *diag,
                             const struct source *source);
 
@@ -76,7 +76,7 @@ void parse_stray_word(struct parse *p, struct source_range at,
                       const char *word);
 struct ast_value *parse_number(struct parse *p, struct source_range at,
                                const struct ast_number *number);
-/** A field's name that is written as a string; a wrong one is reported. */
+/** A field's name that is written as a string; a wrong name is reported. */
 struct ast_name parse_field_name(struct parse *p, struct source_range at,
                                  const char *text, size_t len);
 /** Reports a string that cannot be a key of a literal. */
@@ -88,7 +88,7 @@ void parse_key(struct parse *p, const struct ast_value *key);
 struct ast_type *parse_type(struct parse *p, struct source_range at,
                             enum ast_type_kind kind, struct ast_type *inner,
                             struct ast_rule *rules);
-/** Goes one level down. Returns false if that is too deep, and reports it. */
+/** Goes a level down. Returns false if that is too deep, and reports it. */
 bool parse_enter(struct parse *p, struct source_range at);
 
 #endif

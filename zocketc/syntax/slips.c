@@ -47,7 +47,7 @@ static const char *lower_case(struct arena *arena, const char *text)
     return lower;
 }
 
-/* The word of this language for one of another, in any case; or NULL. */
+/* Our word for a word of another language, in any case; or NULL. */
 static const char *find_ours(const char *word, bool in_actor)
 {
     static const struct {

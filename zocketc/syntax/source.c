@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Copies a file with line ends of one kind; gives the length. */
+/* Copies a file with line ends of a single kind; gives the length. */
 static size_t copy_lines(struct source *out, char *to, const char *bytes,
                          size_t len)
 {
@@ -72,7 +72,7 @@ bool source_read(struct arena *arena, const char *path, struct source *out)
 bool sources_add(struct sources *sources, struct source *source)
 {
     const struct source *last = sources->last;
-    /* One offset more than bytes, so that the end of a file is its own. */
+    /* An offset more than bytes, so that the end of a file is its own. */
     source->base = last != NULL ? last->base + (uint32_t)last->len + 1 : 0;
     if (source->base + source->len > SOURCES_SIZE_MAX) {
         return false;

@@ -2,7 +2,7 @@
  * The texts of a schema and of its imports, and finding lines in them. Every
  * line of a text ends with \n, also if the file has \r\n or \r alone, and a
  * byte order mark is left out: no other module has to know of either. All of
- * them share one space of offsets, in which each has a base, so that a range
+ * them share a space of offsets, in which each has a base, so that a range
  * says by itself which file it is in.
  */
 #ifndef SOURCE_H
@@ -16,7 +16,7 @@
 #include "util/source_range.h"
 
 #define SOURCE_SIZE_MAX  (16u * 1024 * 1024)
-#define SOURCES_SIZE_MAX (64u * 1024 * 1024) /* all files of one schema */
+#define SOURCES_SIZE_MAX (64u * 1024 * 1024) /* all files of a schema */
 
 struct source {
     const char *path; /* as given, for messages */
@@ -46,10 +46,10 @@ void source_set(struct source *out, struct arena *arena, const char *path,
 /** Reads a file; false: it cannot be read or is too large, errno says why. */
 bool source_read(struct arena *arena, const char *path, struct source *out);
 
-/** Adds one behind the others, which gives it its base; it is borrowed.
- * False: together they are too large. */
+/** Adds @source behind the others, which gives it its base; it is borrowed.
+ * Returns false if together they are too large. */
 bool sources_add(struct sources *sources, struct source *source);
-/** The one that holds @offset. */
+/** The source that holds @offset. */
 const struct source *sources_at(const struct sources *sources, uint32_t offset);
 
 struct source_place source_find(const struct source *source, uint32_t offset);
@@ -58,7 +58,7 @@ struct source_place source_find(const struct source *source, uint32_t offset);
 struct source_place source_find_from(const struct source *source,
                                      struct source_place known,
                                      uint32_t offset);
-/** The bytes before the first one that is no valid UTF-8, or len. */
+/** The bytes before the first that is no valid UTF-8, or len. */
 size_t source_find_invalid(const struct source *source);
 
 #endif

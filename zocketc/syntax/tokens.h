@@ -15,8 +15,8 @@ enum token_kind {
     TOKEN_LITERAL, /* a number of any kind, a string, a pattern */
     TOKEN_SIGN,
     TOKEN_LINE,  /* a comment that begins with // */
-    TOKEN_DOC,   /* one that begins with /// */
-    TOKEN_BLOCK, /* one between slashes and stars */
+    TOKEN_DOC,   /* a comment that begins with /// */
+    TOKEN_BLOCK, /* a comment between slashes and stars */
     TOKEN_END
 };
 
@@ -24,10 +24,10 @@ struct token {
     const char *text; /* in the source, without blanks behind comments */
     size_t len;
     enum token_kind kind;
-    unsigned newlines; /* line ends since the one before */
+    unsigned newlines; /* line ends since the token before */
 };
 
-/* The last one is TOKEN_END. */
+/* The last token is TOKEN_END. */
 struct tokens {
     struct token *items;
     size_t count;

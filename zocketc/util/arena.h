@@ -1,5 +1,5 @@
 /*
- * The compiler's memory: everything that a run makes lives in one arena until
+ * The compiler's memory: everything that a run makes lives in an arena until
  * its end. Out of memory ends the program, as in most compilers.
  */
 #ifndef ARENA_H

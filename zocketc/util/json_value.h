@@ -1,5 +1,5 @@
 /*
- * A JSON value whose parts know where they stand in a schema. A schema is
+ * A JSON value with the place of each part in a schema. A schema is
  * described as a JSON value, which --model prints and breaking compares.
  */
 #ifndef JSON_VALUE_H
@@ -58,7 +58,7 @@ bool json_value_equal(const struct json_value *a, const struct json_value *b);
 
 /** As JSON (RFC 8259) with two blanks for each level, and a line end behind. */
 void json_value_print(struct text_buffer *out, const struct json_value *value);
-/** As JSON on one line. */
+/** As JSON on a line. */
 void json_value_print_line(struct text_buffer *out,
                            const struct json_value *value);
 

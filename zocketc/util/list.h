@@ -11,7 +11,7 @@ struct list {
 };
 
 /** Adds a copy of @item, which has @size bytes, and returns it; it moves when
- * the next one is added. All items of a list have one size. */
+ * the next item is added. All items of a list have the same size. */
 void *list_add(struct arena *arena, struct list *list, const void *item,
                size_t size);
 

@@ -1,9 +1,9 @@
 /*
  * Writing files, all or none: every file that would change is first written
  * beside its place under another name; only when all of that has worked are
- * they renamed, which replaces a file in one step. Known obstacles to a rename
- * (a folder with the file's name) are checked before, so that in practice no
- * rename fails after another has been made.
+ * they renamed, which replaces a file in a single step. Known obstacles to a
+ * rename (a folder with the file's name) are checked before, so that in
+ * practice no rename fails after another has been made.
  */
 #include "util/output.h"
 

@@ -1,6 +1,6 @@
 /*
- * The files that a run writes: all of them or none. A file whose content would
- * not change is left alone, so that nothing is built again because of it.
+ * The files that a run writes: all of them or none. A file that would not
+ * change is left alone, so that nothing is rebuilt because of it.
  */
 #ifndef OUTPUT_H
 #define OUTPUT_H

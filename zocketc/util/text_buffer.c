@@ -208,7 +208,7 @@ static bool must_part(char a, char b)
            (a == '?' && b == '?');
 }
 
-/* One line of a comment; *@last is the character before it. */
+/* A line of a comment; *@last is the character before it. */
 static void emit_comment_line(struct text_buffer *out, const char *line,
                               size_t len)
 {
@@ -231,7 +231,7 @@ static void emit_comment_line(struct text_buffer *out, const char *line,
 
 enum {
     COLUMNS = 80,
-    COMMENT_MARKS = 7 /* of a comment on one line */
+    COMMENT_MARKS = 7 /* of a comment on a single line */
 };
 
 void emit_comment(struct text_buffer *out, unsigned indent, const char *doc)

@@ -3,8 +3,8 @@
  * types. Nothing is written to a file here; out of memory ends the program,
  * as everywhere in the compiler.
  *
- * Text of the schema never reaches the output raw: it goes through one of the
- * wrappers below, which name its form. In a template:
+ * Text of the schema never reaches the output raw: it goes through a
+ * wrapper below, which name its form. In a template:
  *   ${f->c_field}           an identifier or C text that the model made
  *   ${c_string(f->name)}    a C string literal, with its quotes
  */

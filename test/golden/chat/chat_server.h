@@ -48,7 +48,7 @@ struct demo_chat_handlers {
 
 /** A chat: rooms where people talk, with everybody's view in sync. */
 struct demo_handlers {
-    void *user; /* what zkt_user gives */
+    void *user; /* zkt_user returns it */
     const struct demo_chat_handlers *chat;
 };
 
@@ -56,8 +56,9 @@ struct demo_handlers {
 struct zkt_app demo_app(const struct demo_handlers *handlers);
 
 /*
- * Places in the state: structs and containers inside of others. An edit
- * function gives one; it is good until a list or map on the way to it changes.
+ * Cursors into the state: structs and containers inside of others. An edit
+ * function returns a cursor, which is valid until a list or map on the way to it
+ * changes.
  */
 
 struct demo_member_ref {

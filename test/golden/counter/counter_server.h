@@ -30,7 +30,7 @@ struct demo_counter_handlers {
 
 /** The tutorial: a number that everybody who watches it sees change. */
 struct demo_handlers {
-    void *user; /* what zkt_user gives */
+    void *user; /* zkt_user returns it */
     const struct demo_counter_handlers *counter;
 };
 

@@ -6,7 +6,7 @@
 
 #include "zocket/codec.h"
 
-/* ---- of private state: what others name before it is defined ---- */
+/* ---- private state: declarations for the tables below ---- */
 
 static const struct zkt_type every_grant_type_;
 static const struct zkt_type every_never_type_;

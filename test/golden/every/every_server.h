@@ -152,7 +152,7 @@ struct every_doc_handlers {
 /* ---- the app ---- */
 
 struct every_handlers {
-    void *user; /* what zkt_user gives */
+    void *user; /* zkt_user returns it */
     const struct every_doc_handlers *doc;
     /* Rules across the fields of Box: calls zkt_issue. */
     void (*check_box)(const struct every_box *value, struct zkt_issues *issues);
@@ -162,8 +162,9 @@ struct every_handlers {
 struct zkt_app every_app(const struct every_handlers *handlers);
 
 /*
- * Places in the state: structs and containers inside of others. An edit
- * function gives one; it is good until a list or map on the way to it changes.
+ * Cursors into the state: structs and containers inside of others. An edit
+ * function returns a cursor, which is valid until a list or map on the way to it
+ * changes.
  */
 
 struct every_account_ref {

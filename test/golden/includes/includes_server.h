@@ -28,7 +28,7 @@ struct includes_team_handlers {
 
 /** Structs with the fields of others. */
 struct includes_handlers {
-    void *user; /* what zkt_user gives */
+    void *user; /* zkt_user returns it */
     const struct includes_team_handlers *team;
 };
 
@@ -36,8 +36,9 @@ struct includes_handlers {
 struct zkt_app includes_app(const struct includes_handlers *handlers);
 
 /*
- * Places in the state: structs and containers inside of others. An edit
- * function gives one; it is good until a list or map on the way to it changes.
+ * Cursors into the state: structs and containers inside of others. An edit
+ * function returns a cursor, which is valid until a list or map on the way to it
+ * changes.
  */
 
 struct includes_admin_ref {

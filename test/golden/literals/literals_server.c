@@ -5,7 +5,7 @@
 
 #include "zocket/codec.h"
 
-/* ---- of private state: what others name before it is defined ---- */
+/* ---- private state: declarations for the tables below ---- */
 
 static const struct zkt_type literals_secret_type_;
 

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-/* The values of fields that have just one. */
+/* The values of literal fields. */
 #define LITERALS_SECRET_LEVEL -9007199254740991
 #define LITERALS_BOARD_PRIVATE_NOTE "hidden"
 
@@ -55,7 +55,7 @@ struct literals_board_handlers {
 
 /** Fields that have just one value. */
 struct literals_handlers {
-    void *user; /* what zkt_user gives */
+    void *user; /* zkt_user returns it */
     const struct literals_board_handlers *board;
 };
 
@@ -63,8 +63,9 @@ struct literals_handlers {
 struct zkt_app literals_app(const struct literals_handlers *handlers);
 
 /*
- * Places in the state: structs and containers inside of others. An edit
- * function gives one; it is good until a list or map on the way to it changes.
+ * Cursors into the state: structs and containers inside of others. An edit
+ * function returns a cursor, which is valid until a list or map on the way to it
+ * changes.
  */
 
 struct literals_only_ref {

@@ -19,7 +19,7 @@ extern "C" {
  */
 #define LITERALS_BOARD_ONLY_MAX 3
 
-/* The values of fields that have just one. */
+/* The values of literal fields. */
 
 /** What it is. */
 #define LITERALS_CIRCLE_KIND "circle"

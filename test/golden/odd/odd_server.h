@@ -122,7 +122,7 @@ struct odd_nothing_handlers {
  * schema may hold: a comment cannot end here: * / nor open: / * nor ask ? ?/
  */
 struct odd_handlers {
-    void *user; /* what zkt_user gives */
+    void *user; /* zkt_user returns it */
     const struct odd_everything_handlers *everything;
     const struct odd_mute_handlers *mute;
     const struct odd_stateless_handlers *stateless;
@@ -135,8 +135,9 @@ struct odd_handlers {
 struct zkt_app odd_app(const struct odd_handlers *handlers);
 
 /*
- * Places in the state: structs and containers inside of others. An edit
- * function gives one; it is good until a list or map on the way to it changes.
+ * Cursors into the state: structs and containers inside of others. An edit
+ * function returns a cursor, which is valid until a list or map on the way to it
+ * changes.
  */
 
 struct odd_keywords_ref {

@@ -62,7 +62,7 @@ struct states_quiet_handlers {
 
 /** States that are types of other things. */
 struct states_handlers {
-    void *user; /* what zkt_user gives */
+    void *user; /* zkt_user returns it */
     const struct states_room_handlers *room;
     const struct states_lobby_handlers *lobby;
     const struct states_quiet_handlers *quiet;
@@ -72,8 +72,9 @@ struct states_handlers {
 struct zkt_app states_app(const struct states_handlers *handlers);
 
 /*
- * Places in the state: structs and containers inside of others. An edit
- * function gives one; it is good until a list or map on the way to it changes.
+ * Cursors into the state: structs and containers inside of others. An edit
+ * function returns a cursor, which is valid until a list or map on the way to it
+ * changes.
  */
 
 struct states_room_state_ref {

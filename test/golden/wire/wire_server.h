@@ -33,7 +33,7 @@ struct wire_gate_handlers {
 
 /** Fields with any name on the wire. */
 struct wire_handlers {
-    void *user; /* what zkt_user gives */
+    void *user; /* zkt_user returns it */
     const struct wire_gate_handlers *gate;
 };
 
@@ -41,8 +41,9 @@ struct wire_handlers {
 struct zkt_app wire_app(const struct wire_handlers *handlers);
 
 /*
- * Places in the state: structs and containers inside of others. An edit
- * function gives one; it is good until a list or map on the way to it changes.
+ * Cursors into the state: structs and containers inside of others. An edit
+ * function returns a cursor, which is valid until a list or map on the way to it
+ * changes.
  */
 
 struct wire_header_ref {
