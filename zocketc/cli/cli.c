@@ -90,6 +90,14 @@ const struct cli_option cli_options[] = {
       "list only what breaks older clients and servers (wire), C code that "
       "uses what is generated (source), or state that was stored (storage)",
       CLI_TEXT, BREAKING, offsetof(struct cli, level) },
+    { "--who", "clients|servers|code|state", "list only what breaks these",
+      "list only what breaks older clients, older servers (which do not "
+      "matter where servers are deployed first), C code, or stored state",
+      CLI_TEXT, BREAKING, offsetof(struct cli, who) },
+    { "--ignore", "FILE", "leave out the findings that FILE lists",
+      "leave out the findings that FILE lists, each as it is printed, from its "
+      "text to its id in brackets; an id alone stands for all of its findings",
+      CLI_TEXT, BREAKING, offsetof(struct cli, ignore) },
     { "--diagnostics", "text|json", "how messages are printed",
       "how messages are printed: for people, or each as one JSON object on a "
       "line of its own",

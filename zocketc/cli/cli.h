@@ -72,6 +72,8 @@ struct cli {
     const char *warn;        /* words, or NULL */
     const char *diagnostics; /* "text", "json" or NULL */
     const char *level;       /* of breaking, or NULL */
+    const char *who;         /* of breaking, or NULL */
+    const char *ignore;      /* path of a file for breaking, or NULL */
     const char *completion;  /* the shell that it is printed for, or NULL */
     bool check, print_outputs, help, version, man;
 };

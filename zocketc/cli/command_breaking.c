@@ -7,15 +7,16 @@
 
 #include "breaking/breaking.h"
 #include "cli/commands.h"
+#include "cli/ignore.h"
 
 static const struct {
     unsigned who;
-    const char *name, *level;
+    const char *name, *level, *word; /* word: of the option --who */
 } groups[] = {
-    { BREAKS_CLIENT, "older clients", "wire" },
-    { BREAKS_SERVER, "older servers", "wire" },
-    { BREAKS_SOURCE, "C source", "source" },
-    { BREAKS_STATE, "stored state", "storage" },
+    { BREAKS_CLIENT, "older clients", "wire", "clients" },
+    { BREAKS_SERVER, "older servers", "wire", "servers" },
+    { BREAKS_SOURCE, "C source", "source", "code" },
+    { BREAKS_STATE, "stored state", "storage", "state" },
 };
 
 enum {
@@ -166,12 +167,14 @@ static void print_json(const struct side *old, const struct side *new,
 
 /* ---- */
 
-static unsigned shown_at(const char *level)
+/* Returns the groups of a level and a word of --who; NULL means any. */
+static unsigned shown_groups(const char *level, const char *who)
 {
     unsigned shown = 0;
     for (size_t i = 0; i < GROUPS; i++) {
-        const bool wanted = level == NULL ||
-                            strcmp(level, groups[i].level) == 0;
+        const bool wanted = (level == NULL ||
+                             strcmp(level, groups[i].level) == 0) &&
+                            (who == NULL || strcmp(who, groups[i].word) == 0);
         shown |= wanted ? groups[i].who : 0;
     }
     return shown;
@@ -180,17 +183,22 @@ static unsigned shown_at(const char *level)
 int command_breaking(struct arena *arena, const struct cli *cli)
 {
     struct side old, new;
+    struct ignore ignore;
+    if (!ignore_read(&ignore, arena, cli->ignore)) {
+        return STATUS_USAGE;
+    }
     int status = read_side(arena, cli, cli->files.items[0], &old);
     const int second = read_side(arena, cli, cli->files.items[1], &new);
     status = second > status ? second : status;
     if (status != STATUS_OK) {
         return status;
     }
-    const unsigned shown = shown_at(cli->level);
+    const unsigned shown = shown_groups(cli->level, cli->who);
     const struct breaking_finding *f = breaking_compare(arena, old.model,
                                                         new.model);
     for (; f != NULL; f = f->next) {
-        if ((f->breaks & shown) != 0) {
+        if ((f->breaks & shown) != 0 &&
+            !ignore_has(&ignore, f->text, breaking_id_text(f->id))) {
             (new.diag.json ? print_json : print_finding)(&old, &new, f, shown);
             status = STATUS_SCHEMA;
         }
