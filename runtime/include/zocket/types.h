@@ -169,13 +169,24 @@ struct zkt_json {
  *   const struct zkt_int32_entry ages[] = { { ZKT_STR_INIT("Ada"), 36 } };
  *   const struct zkt_int32_map map = { ages, 1, NULL };
  */
-#define ZKT_CONTAINERS_OF_TRUTH(X, name, type)   X(name, type)
+/* bool */
+#define ZKT_CONTAINERS_OF_TRUTH(X, name, type) X(name, type)
+/* int32, uint32, int64, uint64 */
 #define ZKT_CONTAINERS_OF_INTEGER(X, name, type) X(name, type)
+/* timestamp: milliseconds since the epoch in an int64_t, which has the
+ * containers of int64. */
 #define ZKT_CONTAINERS_OF_TIME(X, name, type)
-#define ZKT_CONTAINERS_OF_REAL(X, name, type)  X(name, type)
-#define ZKT_CONTAINERS_OF_TEXT(X, name, type)  X(name, type)
+/* float32, float64; finite. NaN and infinities are not JSON and fail a call
+ * that writes them. */
+#define ZKT_CONTAINERS_OF_REAL(X, name, type) X(name, type)
+/* string */
+#define ZKT_CONTAINERS_OF_TEXT(X, name, type) X(name, type)
+/* bytes */
 #define ZKT_CONTAINERS_OF_BYTES(X, name, type) X(name, type)
-#define ZKT_CONTAINERS_OF_ANY(X, name, type)   X(name, type)
+/* json: the text of a value, which is checked when a handler writes it and is
+ * valid when it is handed out. */
+#define ZKT_CONTAINERS_OF_ANY(X, name, type) X(name, type)
+/* Each row of scalars.def, by its class. */
 #define ZKT_SCALAR(symbol, word, class, noun, min, max, json, type, empty,     \
                    name, ...)                                                  \
     ZKT_CONTAINERS_OF_##class(X, name, type)
