@@ -338,7 +338,7 @@ static void test_transforms(void **state)
         struct zkt_type type = zkt_type_string;
         const struct zkt_str text = zkt_cstr(rows[i].text);
         type.of.strings = rows[i].rules;
-        print_message("# \"%s\"\n", rows[i].text);
+        print_message("# row %zu\n", i);
         assert_int_equal(is_read(&type, &text), rows[i].arrives);
         assert_int_equal(is_sent(&type, &text), rows[i].arrives);
         assert_int_equal(is_written(&type, &text), rows[i].is_written);
