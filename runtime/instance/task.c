@@ -361,6 +361,7 @@ void zkt__instance_run_hook(struct zkt_host *host,
 {
     static const char *const names[] = {
         [ZKT_HOOK_CONNECT] = "connect",
+        [ZKT_HOOK_SUBSCRIBE] = "subscribe",
         [ZKT_HOOK_DISCONNECT] = "disconnect",
         [ZKT_HOOK_ACTIVATE] = "activate",
         [ZKT_HOOK_DEACTIVATE] = "deactivate",

@@ -18,8 +18,13 @@ static int find_missing(const struct zkt_app *app,
                         const struct zkt_actor *actor,
                         const struct zkt_serve_options *options)
 {
-    static const char *const hooks[] = { "on_connect", "on_disconnect",
-                                         "on_activate", "on_deactivate" };
+    static const char *const hooks[] = {
+        [ZKT_HOOK_CONNECT] = "on_connect",
+        [ZKT_HOOK_SUBSCRIBE] = "on_subscribe",
+        [ZKT_HOOK_DISCONNECT] = "on_disconnect",
+        [ZKT_HOOK_ACTIVATE] = "on_activate",
+        [ZKT_HOOK_DEACTIVATE] = "on_deactivate",
+    };
     const void *handlers;
     int missing = 0;
     memcpy(&handlers, (const char *)app->handlers + actor->handlers_offset,

@@ -50,7 +50,7 @@
  * far as generated code depends on them. A generated header that was made for
  * another number stops the C compiler: "regenerate with zocketc".
  */
-#define ZKT_GENERATED_ABI 3
+#define ZKT_GENERATED_ABI 4
 
 #ifdef __cplusplus
 extern "C" {
@@ -400,6 +400,21 @@ struct zkt_type {
 #include "zocket/scalars.def"
 #undef ZKT_SCALAR
 
+/**
+ * An error that the schema declares, on both sides: `error roomFull(capacity:
+ * int32) = RESOURCE_EXHAUSTED;`. A reply names it in its key `reason`.
+ */
+struct zkt_error {
+    /* As on the wire. */
+    struct zkt_str name;
+    /* The code that it is a case of. */
+    enum zkt_status status;
+    /* The type of the details, a struct; NULL: it has none. */
+    const struct zkt_type *details;
+    /* The text of a failure that brings none; "": that of the code. */
+    struct zkt_str text;
+};
+
 /*
  * ---- the server's side of an app ----
  *
@@ -409,15 +424,104 @@ struct zkt_type {
  * made, and how it is called by its real type.
  */
 
+/** Where the text of a parameter of a connection comes from. */
+enum zkt_parameter_source {
+    /* A key of the query string of the request (RFC 3986, section 3.4). */
+    ZKT_FROM_QUERY,
+    /* A header of the request (RFC 9110, section 5). */
+    ZKT_FROM_HEADER,
+    /* A cookie of the request (RFC 6265, section 4.2). */
+    ZKT_FROM_COOKIE,
+    /* A bearer token (RFC 6750, section 2.1), or a subprotocol that has it. */
+    ZKT_FROM_BEARER
+};
+
+/** The source of a field of the connection's parameters. */
+struct zkt_parameter {
+    enum zkt_parameter_source source;
+    /* The key, the cookie, or the header, in lower case; "" of a bearer. */
+    struct zkt_str name;
+};
+
+/**
+ * The block `connection` of a schema. The fields of input are scalars, strings
+ * and enums, perhaps OPTIONAL, which are read from the request of the
+ * handshake. data is what lives as long as the connection.
+ */
+struct zkt_connection_info {
+    /* The type of the parameters, a struct, which may have no fields. */
+    const struct zkt_type *input;
+    /* The source of each field of input, in their order. */
+    const struct zkt_parameter *parameters;
+    /* The type of the data, a struct; NULL: there are none. */
+    const struct zkt_type *data;
+    /* Calls `open` by its real type, and returns its status; NULL: it is not
+     * declared. @handlers is the app's struct; *@data has the defaults. */
+    enum zkt_status (*open)(struct zkt_call *call, const void *handlers,
+                            const void *input, void *data);
+    /* Calls `close`; NULL: it is not declared. */
+    void (*close)(struct zkt_call *call, const void *handlers);
+    /* Of both in the app's struct of handlers, in bytes. */
+    uint32_t open_offset, close_offset;
+    /* Indexes of the errors that `open` may fail with. */
+    const uint16_t *errors;
+    uint32_t error_count;
+};
+
+/**
+ * A middleware. It runs on the connection's thread before a message touches an
+ * instance, after the middleware that it comes `after`, whose outputs it reads
+ * by zkt_call_middleware.
+ */
+struct zkt_middleware {
+    /* As in the schema. */
+    struct zkt_str name;
+    /* The type of the output, a struct; NULL: it has none. */
+    const struct zkt_type *output;
+    /* Of the handler in the app's struct of handlers, in bytes. */
+    uint32_t handler_offset;
+    /* Calls the handler by its real type, and returns its status. @handlers is
+     * the app's struct; *@output is zeroed. */
+    enum zkt_status (*invoke)(struct zkt_call *call, const void *handlers,
+                              void *output);
+    /* Indexes of the errors that it may fail with. */
+    const uint16_t *errors;
+    uint32_t error_count;
+};
+
+/**
+ * The rate of a method, as in `limit 60/s burst 120`: a token bucket, of a
+ * connection, or of all connections with the same value of a field of their
+ * data. Over it a call fails with RESOURCE_EXHAUSTED.
+ */
+struct zkt_rate {
+    /* Tokens that a period adds, and the milliseconds of a period. */
+    uint32_t tokens, period_ms;
+    /* The most tokens of a bucket, with which it begins. */
+    uint32_t burst;
+    /* The field of the connection's data; -1: a bucket for each connection. */
+    int32_t by;
+    /* The number of this rate among those of the app, from 0 on. */
+    uint32_t number;
+};
+
+/** Middleware to run, as indexes of zkt_app_info.middleware, in order. */
+struct zkt_middleware_chain {
+    const uint16_t *numbers;
+    uint32_t count;
+};
+
 /**
  * The hooks of an actor, as indexes of zkt_actor.hooks. They run one at a time
- * with the calls of the instance, may write and emit, and cannot be deferred. A
- * hook has no caller: if it fails, its changes are undone, and the log says so.
+ * with the calls of the instance, may write and emit. If a hook fails, its
+ * changes are undone.
  */
 enum zkt_hook {
     /* A connection comes into contact with an instance, by its first call or
      * subscription. */
     ZKT_HOOK_CONNECT,
+    /* A connection in contact subscribes to the state or to the events. */
+    ZKT_HOOK_SUBSCRIBE,
     /* The contact ends with the connection; nothing can be sent to it. */
     ZKT_HOOK_DISCONNECT,
     /* An instance was made: before anything else runs in it. The place to load
@@ -455,6 +559,15 @@ struct zkt_method {
      * handlers; *@result is zeroed. Returns the handler's status. */
     enum zkt_status (*invoke)(struct zkt_call *call, const void *handlers,
                               const void *input, void *result);
+    /* The rate; NULL: there is no limit. */
+    const struct zkt_rate *rate;
+    /* The middleware of the actor and of the method. */
+    struct zkt_middleware_chain middleware;
+    /* Indexes of the errors that the method may fail with. */
+    const uint16_t *errors;
+    uint32_t error_count;
+    /* True: no client can call it. */
+    bool internal;
 };
 
 /**
@@ -504,6 +617,8 @@ struct zkt_actor {
     uint32_t handlers_offset;
     /* Returns the number of a method by its name on the wire, or -1. */
     int (*find_method)(struct zkt_str name);
+    /* The middleware of subscriptions: of the actor and of `subscribe`. */
+    struct zkt_middleware_chain subscribe_middleware;
 };
 
 /**
@@ -537,6 +652,19 @@ struct zkt_app_info {
     const struct zkt_check *checks;
     /* The number of checks. */
     uint32_t check_count;
+    /* The connection; NULL: the schema has none. */
+    const struct zkt_connection_info *connection;
+    /* The middleware, and its number. */
+    const struct zkt_middleware *middleware;
+    uint32_t middleware_count;
+    /* The errors, and their number. */
+    const struct zkt_error *errors;
+    uint32_t error_count;
+    /* The broadcasts, and their number. */
+    const struct zkt_event *broadcasts;
+    uint32_t broadcast_count;
+    /* The number of rates of all methods. */
+    uint32_t rate_count;
 };
 
 /** An app with the handlers that implement it; made by `<app>_app()`. */
