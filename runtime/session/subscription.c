@@ -38,7 +38,7 @@ static struct zkt_list *live_list(struct zkt_contact *contact,
 static void enter(struct zkt_host *host, struct zkt_contact *contact,
                   enum zkt_topic topic, enum zkt_subscription_state state)
 {
-    struct zkt_subscription *sub = &contact->subs[topic];
+    struct zkt_sub *sub = &contact->subs[topic];
     struct zkt_session *session = zkt__session_of(contact);
     session->subscriptions += (sub->state == ZKT_SUB_OFF) -
                               (uint32_t)(state == ZKT_SUB_OFF);
@@ -91,7 +91,7 @@ static bool is_behind(const struct zkt_host *host,
 static void subscribe(struct zkt_host *host, struct zkt_contact *contact,
                       enum zkt_topic topic)
 {
-    struct zkt_subscription *sub = &contact->subs[topic];
+    struct zkt_sub *sub = &contact->subs[topic];
     struct zkt_msg m = { .kind = ZKT_MSG_SUBSCRIBE,
                          .topic = topic,
                          .contact = contact,
@@ -169,7 +169,7 @@ void zkt__session_sub_clear(struct zkt_host *host, struct zkt_contact *contact,
 static bool take_reply(struct zkt_host *host, const struct zkt_msg *m,
                        enum zkt_topic topic)
 {
-    struct zkt_subscription *sub = &m->contact->subs[topic];
+    struct zkt_sub *sub = &m->contact->subs[topic];
     struct zkt_session *session = zkt__session_of(m->contact);
     session->outstanding--;
     host->sessions->outstanding--;
@@ -209,7 +209,7 @@ static void send_catch_up(struct zkt_host *host, struct zkt_contact *contact,
 static void take_snapshot(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_contact *contact = m->contact;
-    const struct zkt_subscription *sub = &contact->subs[ZKT_TOPIC_STATE];
+    const struct zkt_sub *sub = &contact->subs[ZKT_TOPIC_STATE];
     struct zkt_session *session = zkt__session_of(contact);
     if (!take_reply(host, m, ZKT_TOPIC_STATE)) {
         return;
@@ -299,7 +299,7 @@ static void take_refusal(struct zkt_host *host, const struct zkt_msg *m)
 static bool take_end(struct zkt_host *host, struct zkt_contact *contact,
                      enum zkt_topic topic)
 {
-    const struct zkt_subscription *sub = &contact->subs[topic];
+    const struct zkt_sub *sub = &contact->subs[topic];
     if (sub->state == ZKT_SUB_OFF || sub->state == ZKT_SUB_ASKED) {
         return false;
     }

@@ -138,7 +138,7 @@ enum zkt_subscription_state {
     ZKT_SUB_STATES
 };
 
-struct zkt_subscription {
+struct zkt_sub {
     enum zkt_subscription_state state;
     uint32_t generation;  /* grows with each unsubscribe */
     uint32_t owed;        /* outstanding replies of this generation */
@@ -184,7 +184,7 @@ struct zkt_contact {
     /* The session's half. */
     struct zkt_node of_session;
     zkt_handle_id id;
-    struct zkt_subscription subs[ZKT_TOPIC_COUNT];
+    struct zkt_sub subs[ZKT_TOPIC_COUNT];
     uint32_t calls;              /* outstanding results */
     uint32_t stale_placeholders; /* in the queue, before a valid one */
     uint32_t snapshot_size;      /* bytes of the last; 0: there was none */
