@@ -75,7 +75,7 @@ static void log_failure(const struct zkt_call *call, const char *reason)
                  reason);
         reason = text;
     }
-    zkt__call_log(call, reason);
+    zkt__call_log_failure(call, reason);
 }
 
 enum zkt_status zkt__call_check(struct zkt_call *call)
@@ -123,7 +123,7 @@ static enum zkt_status write_result(struct zkt_task *task)
     const struct zkt_type *type = task->request.method->result;
     if (type != NULL &&
         !zkt__check_value(type, task->result, NULL, 0, &call->issues)) {
-        zkt__call_log(call, "the result breaks its rules");
+        zkt__call_log_failure(call, "the result breaks its rules");
         return ZKT_INTERNAL;
     }
     zkt__frame_begin(w);

@@ -1,33 +1,17 @@
 /*
- * Deferred calls: the handle by which any thread resumes a call, cancelling,
- * and the time limits of deferred calls and idle instances. The handle is part
- * of the call's task, so resuming, which posts it to the shard's work queue,
- * cannot fail. When the call ends first, the task is detached: it refers to
- * neither server nor instance, and the resuming thread frees it.
+ * Deferred calls of instances (call/deferred.h): detaching and cancelling their
+ * tasks, and the time limits of deferred calls and idle instances.
  */
 #ifndef ZKT_INSTANCE_DEFERRED_H
 #define ZKT_INSTANCE_DEFERRED_H
 
-#include <stdatomic.h>
-
-#include "base/work_queue.h"
 #include "instance/registry.h"
-#include "zocket/call.h"
 
+struct zkt_call_ops;
 struct zkt_task;
 
-/* The handle of a deferred call; zocket/call.h. */
-struct zkt_deferred {
-    struct zkt_work work;
-    struct zkt_work_queue *queue; /* with a reference until it is resumed */
-    /* Set by any thread: resumed, and resumed again before the call ran. */
-    atomic_bool resumed, resumed_twice;
-    /* The zeroed states that a cancelled call sees. */
-    void *cancelled_state, *cancelled_private_state;
-    zkt_then_invoke *invoke;
-    void (*then)(void);
-    void *user;
-};
+/* How calls of instances are deferred and resumed. */
+extern const struct zkt_call_ops zkt__task_ops;
 
 /** Detaches the task of a call that has ended while the program holds its
  * handle. */

@@ -1,117 +1,9 @@
-/* The functions of zocket/call.h, which handlers call. */
+/* The functions of zocket/call.h for the state and the events of an instance.
+ */
 #include "zocket/call.h"
-
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "instance/commit.h"
 #include "protocol/envelope.h"
-
-/* Formats a text in the call's memory. Data is NULL if there is no memory. */
-static struct zkt_str format_text(struct zkt_call *call, const char *format,
-                                  va_list arguments)
-{
-    va_list copy;
-    va_copy(copy, arguments);
-    const int len = vsnprintf(NULL, 0, format, copy);
-    va_end(copy);
-    if (len < 0) {
-        return (struct zkt_str){ NULL, 0 };
-    }
-    char *text = zkt__arena_alloc(call->arena, (size_t)len + 1);
-    if (text == NULL) {
-        return (struct zkt_str){ NULL, 0 };
-    }
-    (void)vsnprintf(text, (size_t)len + 1, format, arguments);
-    return (struct zkt_str){ text, (size_t)len };
-}
-
-static bool is_protocol_code(enum zkt_status status)
-{
-    return status > 0 && status != ZKT_PENDING &&
-           (status == ZKT_INTERNAL ||
-            zkt__status_parse(zkt_cstr(zkt_status_name(status))) == status);
-}
-
-enum zkt_status zkt_fail(struct zkt_call *call, enum zkt_status status,
-                         const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    call->error = format_text(call, format, arguments);
-    va_end(arguments);
-    call->failure = is_protocol_code(status) ? status : ZKT_INTERNAL;
-    return call->failure;
-}
-
-struct zkt_str zkt_format(struct zkt_call *call, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    const struct zkt_str text = format_text(call, format, arguments);
-    va_end(arguments);
-    if (text.data == NULL) {
-        zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
-                          "no memory for a text");
-        return ZKT_STR("");
-    }
-    call->has_allocated = true;
-    return text;
-}
-
-void *zkt_alloc(struct zkt_call *call, size_t count, size_t size)
-{
-    void *memory = zkt__arena_zero(call->arena, count, size);
-    call->has_allocated = true;
-    if (memory == NULL) {
-        zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
-                          "no memory for the handler");
-    }
-    return memory;
-}
-
-struct zkt_str zkt_random_id(struct zkt_call *call, size_t bytes)
-{
-    enum {
-        BYTES_MAX = 64
-    };
-    bytes = bytes < 1 ? 1 : bytes > BYTES_MAX ? BYTES_MAX : bytes;
-    char *text = call->host != NULL ? zkt_alloc(call, 2 * bytes + 1, 1) : NULL;
-    if (text == NULL) {
-        return ZKT_STR("");
-    }
-    zkt__random_hex(&call->host->random, text, bytes);
-    return (struct zkt_str){ text, 2 * bytes };
-}
-
-uint32_t zkt_random(struct zkt_call *call, uint32_t below)
-{
-    if (below == 0 || call->host == NULL) {
-        return 0;
-    }
-    /* Values past the last whole multiple would favour small results. */
-    const uint64_t last = UINT64_MAX - UINT64_MAX % below;
-    uint64_t value;
-    do {
-        value = zkt__random_next(&call->host->random);
-    } while (value >= last);
-    return (uint32_t)(value % below);
-}
-
-int64_t zkt_now_ms(const struct zkt_call *call)
-{
-    return call->now_ms;
-}
-
-struct zkt_str zkt_client_id(const struct zkt_call *call)
-{
-    return call->client_id;
-}
-
-struct zkt_str zkt_instance_id(const struct zkt_call *call)
-{
-    return call->instance_id;
-}
 
 struct zkt_str_list zkt_clients(struct zkt_call *call)
 {
@@ -131,16 +23,6 @@ struct zkt_str_list zkt_clients(struct zkt_call *call)
         ids[len++] = zkt__peer_client_id(contact->peer);
     }
     return (struct zkt_str_list){ ids, len };
-}
-
-void *zkt_user(const struct zkt_call *call)
-{
-    return call->user;
-}
-
-struct zkt_server *zkt_call_server(const struct zkt_call *call)
-{
-    return call->host != NULL ? call->host->server : NULL;
 }
 
 void zkt_destroy(struct zkt_call *call)
@@ -169,34 +51,6 @@ struct zkt_cursor *zkt_call_private_cursor(struct zkt_call *call)
 }
 
 /* ---- events ---- */
-
-struct zkt_target zkt_to_all(void)
-{
-    return (struct zkt_target){ .kind = ZKT_TARGET_ALL };
-}
-
-struct zkt_target zkt_to(struct zkt_str id)
-{
-    return (struct zkt_target){ .kind = ZKT_TARGET_ONLY, .len = 1, .one = id };
-}
-
-struct zkt_target zkt_to_each(const struct zkt_str *ids, size_t len)
-{
-    return (
-        struct zkt_target){ .kind = ZKT_TARGET_ONLY, .ids = ids, .len = len };
-}
-
-struct zkt_target zkt_except(struct zkt_str id)
-{
-    return (
-        struct zkt_target){ .kind = ZKT_TARGET_EXCEPT, .len = 1, .one = id };
-}
-
-struct zkt_target zkt_except_each(const struct zkt_str *ids, size_t len)
-{
-    return (
-        struct zkt_target){ .kind = ZKT_TARGET_EXCEPT, .ids = ids, .len = len };
-}
 
 /* Copies the ids of a target into the call's memory. Returns false if there is
  * no memory. */

@@ -61,21 +61,15 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
 {
     struct zkt_call *call = &task->call;
     const struct zkt_contact *contact = task->contact;
-    call->host = host;
+    zkt__call_init(call, host, &task->arena);
+    call->ops = &zkt__task_ops;
+    call->actor = instance->actor;
     call->instance = instance;
     call->state = instance->state;
     call->private_state = instance->private_state;
-    call->user = host->app.user;
     call->client_id = contact != NULL ? zkt__peer_client_id(contact->peer)
                                       : ZKT_STR("");
     call->instance_id = instance->location->name;
-    call->arena = &task->arena;
-    call->failure = ZKT_OK;
-    call->error = ZKT_STR("");
-    call->first_event = call->last_event = NULL;
-    call->event_count = 0;
-    call->destroys = call->has_allocated = false;
-    zkt__issues_init(&call->issues, call->arena, &host->rules);
     return begin_journals(call);
 }
 
@@ -95,21 +89,6 @@ static bool make_result(struct zkt_task *task)
 }
 
 /* ---- the end of a call ---- */
-
-void zkt__call_log(const struct zkt_call *call, const char *reason)
-{
-    struct zkt_writer w;
-    zkt__writer_init(&w, call->host->allocator);
-    if (call->issues.total > 0) {
-        ZKT_WRITE(&w, ": ");
-        zkt__issues_write(&call->issues, &w);
-    }
-    zkt__host_log(call->host, ZKT_LOG_ERROR, "%.*s \"%.*s\": %s: %s%.*s",
-                  ZKT_ARG(call->instance->actor->name),
-                  ZKT_ARG(call->instance->location->name), call->name, reason,
-                  w.failed ? 0 : (int)w.len, w.failed ? "" : w.data);
-    zkt__writer_finish(&w);
-}
 
 /* Sends an error to the caller, or logs the failure of a hook. */
 static void send_failure(struct zkt_host *host, struct zkt_task *task,
@@ -151,15 +130,16 @@ static enum zkt_status find_status(struct zkt_call *call,
         return zkt__call_check(call);
     }
     if (status == ZKT_PENDING) {
-        zkt__call_log(call, "the handler is pending, but has not deferred");
+        zkt__call_log_failure(call,
+                              "the handler is pending, but has not deferred");
         return ZKT_INTERNAL;
     }
     if (status != call->failure) { /* returned without zkt_fail */
         (void)zkt_fail(call, status, "%s", zkt_status_text(status));
     }
     if (call->failure == ZKT_INTERNAL) {
-        zkt__call_log(call, call->error.len > 0 ? call->error.data
-                                                : "the handler failed");
+        zkt__call_log_failure(call, call->error.len > 0 ? call->error.data
+                                                        : "the handler failed");
     }
     return call->failure;
 }
@@ -181,11 +161,6 @@ static bool commit_or_undo(struct zkt_host *host, struct zkt_task *task,
 }
 
 /* ---- parking ---- */
-
-static bool is_outstanding(const struct zkt_task *task)
-{
-    return task->deferred.queue != NULL;
-}
 
 /* The next message is read into another task. */
 static void replace_task(struct zkt_host *host)
@@ -262,7 +237,7 @@ static void finish(struct zkt_host *host, struct zkt_task *task)
     if (parked) {
         unpark(host, task);
     }
-    if (is_outstanding(task)) {
+    if (zkt__deferred_is_outstanding(&task->deferred)) {
         if (!parked) {
             replace_task(host);
         }
@@ -291,14 +266,6 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
                                         task->result);
 }
 
-/* Runs the second half of a call, the function given to resume. */
-static enum zkt_status invoke_then(struct zkt_task *task)
-{
-    const struct zkt_deferred *deferred = &task->deferred;
-    return deferred->invoke(&task->call, deferred->then, task->request.input,
-                            task->result, deferred->user);
-}
-
 /* Runs the first half of a call, or the second half of a deferred call. */
 static void execute(struct zkt_host *host, struct zkt_task *task)
 {
@@ -306,9 +273,12 @@ static void execute(struct zkt_host *host, struct zkt_task *task)
     const bool resumed = task == instance->parked;
     host->running = true;
     task->call.now_ms = host->clock->wall_ms;
-    const enum zkt_status status = resumed ? invoke_then(task)
-                                           : invoke(host, task);
-    if (status == ZKT_PENDING && is_outstanding(task)) {
+    const enum zkt_status status =
+        resumed ? zkt__deferred_invoke(&task->deferred, task->request.input,
+                                       task->result)
+                : invoke(host, task);
+    if (status == ZKT_PENDING &&
+        zkt__deferred_is_outstanding(&task->deferred)) {
         host->running = false;
         park(host, task);
         return;
@@ -379,9 +349,9 @@ void zkt__instance_run_hook(struct zkt_host *host,
     run(host, instance);
 }
 
-void zkt__task_resume(struct zkt_host *host, struct zkt_task *task)
+void zkt__task_resume(struct zkt_call *call)
 {
-    execute(host, task);
+    execute(call->host, zkt__task_of(call));
 }
 
 void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,

@@ -7,28 +7,9 @@
 #ifndef ZKT_INSTANCE_TASK_H
 #define ZKT_INSTANCE_TASK_H
 
+#include "call/call.h"
 #include "instance/deferred.h"
 #include "state/record.h"
-
-struct zkt_call {
-    struct zkt_host *host;         /* NULL: cancelled */
-    struct zkt_instance *instance; /* NULL: cancelled */
-    const void *state, *private_state;
-    void *user; /* of the app's handlers */
-    int64_t now_ms;
-    struct zkt_str client_id, instance_id;
-    const char *name; /* of the method or hook that runs, for the log */
-    struct zkt_arena *arena;
-    struct zkt_journal journal;
-    struct zkt_journal private_journal; /* if there is private state */
-    struct zkt_issues issues;
-    enum zkt_status failure; /* given to zkt_fail */
-    struct zkt_str error;
-    struct zkt_emitted *first_event, *last_event;
-    int64_t event_count;
-    bool destroys;      /* the instance ends after the commit */
-    bool has_allocated; /* the handler may still use memory of the arena */
-};
 
 struct zkt_task {
     struct zkt_arena arena;
@@ -43,6 +24,8 @@ struct zkt_task {
     size_t parked_bytes; /* counted in instances->deferred_bytes */
     struct zkt_timeout deadline;
     struct zkt_deferred deferred;
+    /* The zeroed states that the call sees when it is cancelled. */
+    void *cancelled_state, *cancelled_private_state;
 };
 
 /** Returns NULL if there is no memory. */
@@ -53,8 +36,13 @@ void zkt__task_free(struct zkt_task *task);
  * carrier. */
 void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
                     struct zkt_msg *carrier);
+/** Returns the task of a call of an instance. */
+static inline struct zkt_task *zkt__task_of(struct zkt_call *call)
+{
+    return ZKT_CONTAINER(call, struct zkt_task, call);
+}
 /** Runs the second half of a deferred call. */
-void zkt__task_resume(struct zkt_host *host, struct zkt_task *task);
+void zkt__task_resume(struct zkt_call *call);
 /** Fails a deferred call with @status and @text, and undoes its changes. */
 void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
                       enum zkt_status status, struct zkt_str text);
@@ -67,9 +55,6 @@ void zkt__instance_run_hook(struct zkt_host *host,
 
 /** Sends the frame in host->result to the caller. */
 void zkt__task_reply(struct zkt_host *host, struct zkt_task *task);
-
-/** Logs an error of a call: the reason, and its issues. */
-void zkt__call_log(const struct zkt_call *call, const char *reason);
 
 /** Converts a limit to 32 bits; a larger limit becomes UINT32_MAX. */
 static inline uint32_t zkt__bounded(int64_t limit)

@@ -247,14 +247,26 @@ struct zkt_cursor *zkt_call_cursor(struct zkt_call *call);
  */
 struct zkt_cursor *zkt_call_private_cursor(struct zkt_call *call);
 
+/** The handlers that can finish later. */
+enum zkt_member {
+    /* A method of the actor, by its number. */
+    ZKT_MEMBER_METHOD,
+    /* A hook of the actor, by its enum zkt_hook. */
+    ZKT_MEMBER_HOOK,
+    /* `open` of the connection. */
+    ZKT_MEMBER_OPEN,
+    /* A middleware of the app, by its number. */
+    ZKT_MEMBER_MIDDLEWARE
+};
+
 /**
- * Returns the handle of the running call, which must be of method number
- * @method of its actor, to be resumed once. Returns NULL in a cancelled call;
- * and, with the call poisoned, for a call of another method, in a hook, for a
- * call that is deferred already, or if there is no memory. After NULL there is
- * nothing to resume.
+ * Returns the handle of the running call, which must be of @member, number
+ * @number, to be resumed once. Returns NULL in a cancelled call; and, with the
+ * call poisoned, for a call of another member, for a call that is deferred
+ * already, or if there is no memory. After NULL there is nothing to resume.
  */
-struct zkt_deferred *zkt_call_defer(struct zkt_call *call, uint32_t method);
+struct zkt_deferred *zkt_call_defer(struct zkt_call *call,
+                                    enum zkt_member member, uint32_t number);
 
 /** Calls @then by its real type, which a generated function knows. */
 typedef enum zkt_status zkt_then_invoke(struct zkt_call *call,

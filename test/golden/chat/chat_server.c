@@ -166,7 +166,8 @@ static enum zkt_status demo_chat__join_finish_(struct zkt_call *zkt,
 
 struct demo_chat_join_later *demo_chat_defer_join(struct demo_chat_call *call)
 {
-    return (struct demo_chat_join_later *)zkt_call_defer(call->zkt, 0);
+    return (struct demo_chat_join_later *)zkt_call_defer(call->zkt,
+                                                         ZKT_MEMBER_METHOD, 0);
 }
 
 void demo_chat_resume_join(
@@ -195,7 +196,8 @@ static enum zkt_status demo_chat__say_finish_(struct zkt_call *zkt,
 
 struct demo_chat_say_later *demo_chat_defer_say(struct demo_chat_call *call)
 {
-    return (struct demo_chat_say_later *)zkt_call_defer(call->zkt, 1);
+    return (struct demo_chat_say_later *)zkt_call_defer(call->zkt,
+                                                        ZKT_MEMBER_METHOD, 1);
 }
 
 void demo_chat_resume_say(
@@ -226,7 +228,9 @@ static enum zkt_status demo_chat__whisper_finish_(struct zkt_call *zkt,
 struct demo_chat_whisper_later *demo_chat_defer_whisper(
     struct demo_chat_call *call)
 {
-    return (struct demo_chat_whisper_later *)zkt_call_defer(call->zkt, 2);
+    return (struct demo_chat_whisper_later *)zkt_call_defer(call->zkt,
+                                                            ZKT_MEMBER_METHOD,
+                                                            2);
 }
 
 void demo_chat_resume_whisper(
@@ -256,7 +260,9 @@ static enum zkt_status demo_chat__history_finish_(struct zkt_call *zkt,
 struct demo_chat_history_later *demo_chat_defer_history(
     struct demo_chat_call *call)
 {
-    return (struct demo_chat_history_later *)zkt_call_defer(call->zkt, 3);
+    return (struct demo_chat_history_later *)zkt_call_defer(call->zkt,
+                                                            ZKT_MEMBER_METHOD,
+                                                            3);
 }
 
 void demo_chat_resume_history(
@@ -286,7 +292,8 @@ static enum zkt_status demo_chat__who_finish_(struct zkt_call *zkt,
 
 struct demo_chat_who_later *demo_chat_defer_who(struct demo_chat_call *call)
 {
-    return (struct demo_chat_who_later *)zkt_call_defer(call->zkt, 4);
+    return (struct demo_chat_who_later *)zkt_call_defer(call->zkt,
+                                                        ZKT_MEMBER_METHOD, 4);
 }
 
 void demo_chat_resume_who(
@@ -316,7 +323,9 @@ static enum zkt_status demo_chat__set_topic_finish_(struct zkt_call *zkt,
 struct demo_chat_set_topic_later *demo_chat_defer_set_topic(
     struct demo_chat_call *call)
 {
-    return (struct demo_chat_set_topic_later *)zkt_call_defer(call->zkt, 5);
+    return (struct demo_chat_set_topic_later *)zkt_call_defer(call->zkt,
+                                                              ZKT_MEMBER_METHOD,
+                                                              5);
 }
 
 void demo_chat_resume_set_topic(
@@ -347,7 +356,8 @@ static enum zkt_status demo_chat__leave_finish_(struct zkt_call *zkt,
 
 struct demo_chat_leave_later *demo_chat_defer_leave(struct demo_chat_call *call)
 {
-    return (struct demo_chat_leave_later *)zkt_call_defer(call->zkt, 6);
+    return (struct demo_chat_leave_later *)zkt_call_defer(call->zkt,
+                                                          ZKT_MEMBER_METHOD, 6);
 }
 
 void demo_chat_resume_leave(

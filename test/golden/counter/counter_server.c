@@ -26,7 +26,9 @@ static enum zkt_status demo_counter__inc_finish_(struct zkt_call *zkt,
 struct demo_counter_inc_later *demo_counter_defer_inc(
     struct demo_counter_call *call)
 {
-    return (struct demo_counter_inc_later *)zkt_call_defer(call->zkt, 0);
+    return (struct demo_counter_inc_later *)zkt_call_defer(call->zkt,
+                                                           ZKT_MEMBER_METHOD,
+                                                           0);
 }
 
 void demo_counter_resume_inc(
@@ -57,7 +59,9 @@ static enum zkt_status demo_counter__reset_finish_(struct zkt_call *zkt,
 struct demo_counter_reset_later *demo_counter_defer_reset(
     struct demo_counter_call *call)
 {
-    return (struct demo_counter_reset_later *)zkt_call_defer(call->zkt, 1);
+    return (struct demo_counter_reset_later *)zkt_call_defer(call->zkt,
+                                                             ZKT_MEMBER_METHOD,
+                                                             1);
 }
 
 void demo_counter_resume_reset(

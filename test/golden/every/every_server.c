@@ -1298,7 +1298,8 @@ static enum zkt_status every_doc__set_account_finish_(struct zkt_call *zkt,
 struct every_doc_set_account_later *every_doc_defer_set_account(
     struct every_doc_call *call)
 {
-    return (struct every_doc_set_account_later *)zkt_call_defer(call->zkt, 0);
+    return (struct every_doc_set_account_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_METHOD, 0);
 }
 
 void every_doc_resume_set_account(
@@ -1332,7 +1333,8 @@ static enum zkt_status every_doc__draw_finish_(struct zkt_call *zkt,
 
 struct every_doc_draw_later *every_doc_defer_draw(struct every_doc_call *call)
 {
-    return (struct every_doc_draw_later *)zkt_call_defer(call->zkt, 1);
+    return (struct every_doc_draw_later *)zkt_call_defer(call->zkt,
+                                                         ZKT_MEMBER_METHOD, 1);
 }
 
 void every_doc_resume_draw(
@@ -1366,7 +1368,8 @@ static enum zkt_status every_doc__eval_finish_(struct zkt_call *zkt,
 
 struct every_doc_eval_later *every_doc_defer_eval(struct every_doc_call *call)
 {
-    return (struct every_doc_eval_later *)zkt_call_defer(call->zkt, 2);
+    return (struct every_doc_eval_later *)zkt_call_defer(call->zkt,
+                                                         ZKT_MEMBER_METHOD, 2);
 }
 
 void every_doc_resume_eval(
@@ -1401,7 +1404,9 @@ static enum zkt_status every_doc__set_tree_finish_(struct zkt_call *zkt,
 struct every_doc_set_tree_later *every_doc_defer_set_tree(
     struct every_doc_call *call)
 {
-    return (struct every_doc_set_tree_later *)zkt_call_defer(call->zkt, 3);
+    return (struct every_doc_set_tree_later *)zkt_call_defer(call->zkt,
+                                                             ZKT_MEMBER_METHOD,
+                                                             3);
 }
 
 void every_doc_resume_set_tree(
@@ -1435,7 +1440,8 @@ static enum zkt_status every_doc__put_finish_(struct zkt_call *zkt,
 
 struct every_doc_put_later *every_doc_defer_put(struct every_doc_call *call)
 {
-    return (struct every_doc_put_later *)zkt_call_defer(call->zkt, 4);
+    return (struct every_doc_put_later *)zkt_call_defer(call->zkt,
+                                                        ZKT_MEMBER_METHOD, 4);
 }
 
 void every_doc_resume_put(
@@ -1469,7 +1475,9 @@ static enum zkt_status every_doc__points_finish_(struct zkt_call *zkt,
 struct every_doc_points_later *every_doc_defer_points(
     struct every_doc_call *call)
 {
-    return (struct every_doc_points_later *)zkt_call_defer(call->zkt, 5);
+    return (struct every_doc_points_later *)zkt_call_defer(call->zkt,
+                                                           ZKT_MEMBER_METHOD,
+                                                           5);
 }
 
 void every_doc_resume_points(
@@ -1503,7 +1511,9 @@ static enum zkt_status every_doc__nothing_finish_(struct zkt_call *zkt,
 struct every_doc_nothing_later *every_doc_defer_nothing(
     struct every_doc_call *call)
 {
-    return (struct every_doc_nothing_later *)zkt_call_defer(call->zkt, 6);
+    return (struct every_doc_nothing_later *)zkt_call_defer(call->zkt,
+                                                            ZKT_MEMBER_METHOD,
+                                                            6);
 }
 
 void every_doc_resume_nothing(
@@ -1535,7 +1545,8 @@ static enum zkt_status every_doc__raw_finish_(struct zkt_call *zkt,
 
 struct every_doc_raw_later *every_doc_defer_raw(struct every_doc_call *call)
 {
-    return (struct every_doc_raw_later *)zkt_call_defer(call->zkt, 7);
+    return (struct every_doc_raw_later *)zkt_call_defer(call->zkt,
+                                                        ZKT_MEMBER_METHOD, 7);
 }
 
 void every_doc_resume_raw(

@@ -107,7 +107,9 @@ static enum zkt_status includes_team__add_finish_(struct zkt_call *zkt,
 struct includes_team_add_later *includes_team_defer_add(
     struct includes_team_call *call)
 {
-    return (struct includes_team_add_later *)zkt_call_defer(call->zkt, 0);
+    return (struct includes_team_add_later *)zkt_call_defer(call->zkt,
+                                                            ZKT_MEMBER_METHOD,
+                                                            0);
 }
 
 void includes_team_resume_add(

@@ -280,7 +280,9 @@ static enum zkt_status literals_board__draw_finish_(struct zkt_call *zkt,
 struct literals_board_draw_later *literals_board_defer_draw(
     struct literals_board_call *call)
 {
-    return (struct literals_board_draw_later *)zkt_call_defer(call->zkt, 0);
+    return (struct literals_board_draw_later *)zkt_call_defer(call->zkt,
+                                                              ZKT_MEMBER_METHOD,
+                                                              0);
 }
 
 void literals_board_resume_draw(
@@ -316,7 +318,9 @@ static enum zkt_status literals_board__ping_finish_(struct zkt_call *zkt,
 struct literals_board_ping_later *literals_board_defer_ping(
     struct literals_board_call *call)
 {
-    return (struct literals_board_ping_later *)zkt_call_defer(call->zkt, 1);
+    return (struct literals_board_ping_later *)zkt_call_defer(call->zkt,
+                                                              ZKT_MEMBER_METHOD,
+                                                              1);
 }
 
 void literals_board_resume_ping(

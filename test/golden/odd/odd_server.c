@@ -1026,7 +1026,8 @@ static enum zkt_status odd_everything__delete_finish_(struct zkt_call *zkt,
 struct odd_everything_delete_later *odd_everything_defer_delete(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_delete_later *)zkt_call_defer(call->zkt, 0);
+    return (struct odd_everything_delete_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_METHOD, 0);
 }
 
 void odd_everything_resume_delete(
@@ -1057,7 +1058,8 @@ static enum zkt_status odd_everything__scalar_finish_(struct zkt_call *zkt,
 struct odd_everything_scalar_later *odd_everything_defer_scalar(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_scalar_later *)zkt_call_defer(call->zkt, 1);
+    return (struct odd_everything_scalar_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_METHOD, 1);
 }
 
 void odd_everything_resume_scalar(
@@ -1088,7 +1090,9 @@ static enum zkt_status odd_everything__text_finish_(struct zkt_call *zkt,
 struct odd_everything_text_later *odd_everything_defer_text(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_text_later *)zkt_call_defer(call->zkt, 2);
+    return (struct odd_everything_text_later *)zkt_call_defer(call->zkt,
+                                                              ZKT_MEMBER_METHOD,
+                                                              2);
 }
 
 void odd_everything_resume_text(
@@ -1118,7 +1122,9 @@ static enum zkt_status odd_everything__node_finish_(struct zkt_call *zkt,
 struct odd_everything_node_later *odd_everything_defer_node(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_node_later *)zkt_call_defer(call->zkt, 3);
+    return (struct odd_everything_node_later *)zkt_call_defer(call->zkt,
+                                                              ZKT_MEMBER_METHOD,
+                                                              3);
 }
 
 void odd_everything_resume_node(
@@ -1150,7 +1156,8 @@ static enum zkt_status odd_everything__nothing_finish_(struct zkt_call *zkt,
 struct odd_everything_nothing_later *odd_everything_defer_nothing(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_nothing_later *)zkt_call_defer(call->zkt, 4);
+    return (struct odd_everything_nothing_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_METHOD, 4);
 }
 
 void odd_everything_resume_nothing(
@@ -1180,7 +1187,8 @@ static enum zkt_status odd_everything__level_finish_(struct zkt_call *zkt,
 struct odd_everything_level_later *odd_everything_defer_level(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_level_later *)zkt_call_defer(call->zkt, 5);
+    return (struct odd_everything_level_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_METHOD, 5);
 }
 
 void odd_everything_resume_level(
@@ -1210,7 +1218,8 @@ static enum zkt_status odd_everything__items_finish_(struct zkt_call *zkt,
 struct odd_everything_items_later *odd_everything_defer_items(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_items_later *)zkt_call_defer(call->zkt, 6);
+    return (struct odd_everything_items_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_METHOD, 6);
 }
 
 void odd_everything_resume_items(
@@ -1241,7 +1250,8 @@ static enum zkt_status odd_everything__flags_finish_(struct zkt_call *zkt,
 struct odd_everything_flags_later *odd_everything_defer_flags(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_flags_later *)zkt_call_defer(call->zkt, 7);
+    return (struct odd_everything_flags_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_METHOD, 7);
 }
 
 void odd_everything_resume_flags(
@@ -1272,7 +1282,8 @@ static enum zkt_status odd_everything__empty_finish_(struct zkt_call *zkt,
 struct odd_everything_empty_later *odd_everything_defer_empty(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_empty_later *)zkt_call_defer(call->zkt, 8);
+    return (struct odd_everything_empty_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_METHOD, 8);
 }
 
 void odd_everything_resume_empty(
@@ -1303,7 +1314,9 @@ static enum zkt_status odd_everything__odd_finish_(struct zkt_call *zkt,
 struct odd_everything_odd_later *odd_everything_defer_odd(
     struct odd_everything_call *call)
 {
-    return (struct odd_everything_odd_later *)zkt_call_defer(call->zkt, 9);
+    return (struct odd_everything_odd_later *)zkt_call_defer(call->zkt,
+                                                             ZKT_MEMBER_METHOD,
+                                                             9);
 }
 
 void odd_everything_resume_odd(
@@ -1692,7 +1705,9 @@ static enum zkt_status odd_stateless__ping_finish_(struct zkt_call *zkt,
 struct odd_stateless_ping_later *odd_stateless_defer_ping(
     struct odd_stateless_call *call)
 {
-    return (struct odd_stateless_ping_later *)zkt_call_defer(call->zkt, 0);
+    return (struct odd_stateless_ping_later *)zkt_call_defer(call->zkt,
+                                                             ZKT_MEMBER_METHOD,
+                                                             0);
 }
 
 void odd_stateless_resume_ping(

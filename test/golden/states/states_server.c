@@ -219,7 +219,8 @@ static enum zkt_status states_room__get_finish_(struct zkt_call *zkt,
 struct states_room_get_later *states_room_defer_get(
     struct states_room_call *call)
 {
-    return (struct states_room_get_later *)zkt_call_defer(call->zkt, 0);
+    return (struct states_room_get_later *)zkt_call_defer(call->zkt,
+                                                          ZKT_MEMBER_METHOD, 0);
 }
 
 void states_room_resume_get(
@@ -249,7 +250,8 @@ static enum zkt_status states_room__set_finish_(struct zkt_call *zkt,
 struct states_room_set_later *states_room_defer_set(
     struct states_room_call *call)
 {
-    return (struct states_room_set_later *)zkt_call_defer(call->zkt, 1);
+    return (struct states_room_set_later *)zkt_call_defer(call->zkt,
+                                                          ZKT_MEMBER_METHOD, 1);
 }
 
 void states_room_resume_set(
@@ -278,7 +280,9 @@ static enum zkt_status states_room__both_finish_(struct zkt_call *zkt,
 struct states_room_both_later *states_room_defer_both(
     struct states_room_call *call)
 {
-    return (struct states_room_both_later *)zkt_call_defer(call->zkt, 2);
+    return (struct states_room_both_later *)zkt_call_defer(call->zkt,
+                                                           ZKT_MEMBER_METHOD,
+                                                           2);
 }
 
 void states_room_resume_both(
@@ -461,7 +465,9 @@ static enum zkt_status states_quiet__ask_finish_(struct zkt_call *zkt,
 struct states_quiet_ask_later *states_quiet_defer_ask(
     struct states_quiet_call *call)
 {
-    return (struct states_quiet_ask_later *)zkt_call_defer(call->zkt, 0);
+    return (struct states_quiet_ask_later *)zkt_call_defer(call->zkt,
+                                                           ZKT_MEMBER_METHOD,
+                                                           0);
 }
 
 void states_quiet_resume_ask(

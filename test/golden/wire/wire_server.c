@@ -230,7 +230,8 @@ static enum zkt_status wire_gate__set_finish_(struct zkt_call *zkt,
 
 struct wire_gate_set_later *wire_gate_defer_set(struct wire_gate_call *call)
 {
-    return (struct wire_gate_set_later *)zkt_call_defer(call->zkt, 0);
+    return (struct wire_gate_set_later *)zkt_call_defer(call->zkt,
+                                                        ZKT_MEMBER_METHOD, 0);
 }
 
 void wire_gate_resume_set(

@@ -1,0 +1,196 @@
+/* The functions of zocket/call.h that concern calls of every kind. */
+#include "call/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/envelope.h"
+
+void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
+                    struct zkt_arena *arena)
+{
+    call->host = host;
+    call->user = host->app.user;
+    call->arena = arena;
+    call->failure = ZKT_OK;
+    call->error = ZKT_STR("");
+    call->first_event = call->last_event = NULL;
+    call->event_count = 0;
+    call->destroys = call->has_allocated = false;
+    zkt__issues_init(&call->issues, arena, &host->rules);
+}
+
+void zkt__call_log(const struct zkt_call *call, enum zkt_log_level level,
+                   const char *text)
+{
+    const bool is_actors = call->actor != NULL;
+    const struct zkt_str subject = is_actors ? call->actor->name
+                                             : ZKT_STR("connection");
+    const struct zkt_str id = is_actors ? call->instance_id : call->client_id;
+    zkt__host_log(call->host, level, "%.*s \"%.*s\": %s: %s", ZKT_ARG(subject),
+                  ZKT_ARG(id), call->name, text);
+}
+
+void zkt__call_log_failure(const struct zkt_call *call, const char *reason)
+{
+    struct zkt_writer w;
+    zkt__writer_init(&w, call->host->allocator);
+    zkt_write_raw(&w, reason, strlen(reason));
+    if (call->issues.total > 0) {
+        ZKT_WRITE(&w, ": ");
+        zkt__issues_write(&call->issues, &w);
+    }
+    zkt_write_raw(&w, "", 1);
+    zkt__call_log(call, ZKT_LOG_ERROR, w.failed ? reason : w.data);
+    zkt__writer_finish(&w);
+}
+
+/* Formats a text in the call's memory. Data is NULL if there is no memory. */
+static struct zkt_str format_text(struct zkt_call *call, const char *format,
+                                  va_list arguments)
+{
+    va_list copy;
+    va_copy(copy, arguments);
+    const int len = vsnprintf(NULL, 0, format, copy);
+    va_end(copy);
+    if (len < 0) {
+        return (struct zkt_str){ NULL, 0 };
+    }
+    char *text = zkt__arena_alloc(call->arena, (size_t)len + 1);
+    if (text == NULL) {
+        return (struct zkt_str){ NULL, 0 };
+    }
+    (void)vsnprintf(text, (size_t)len + 1, format, arguments);
+    return (struct zkt_str){ text, (size_t)len };
+}
+
+static bool is_protocol_code(enum zkt_status status)
+{
+    return status > 0 && status != ZKT_PENDING &&
+           (status == ZKT_INTERNAL ||
+            zkt__status_parse(zkt_cstr(zkt_status_name(status))) == status);
+}
+
+enum zkt_status zkt_fail(struct zkt_call *call, enum zkt_status status,
+                         const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    call->error = format_text(call, format, arguments);
+    va_end(arguments);
+    call->failure = is_protocol_code(status) ? status : ZKT_INTERNAL;
+    return call->failure;
+}
+
+struct zkt_str zkt_format(struct zkt_call *call, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const struct zkt_str text = format_text(call, format, arguments);
+    va_end(arguments);
+    if (text.data == NULL) {
+        zkt__call_poison(call, ZKT_NO_MEMORY, "no memory for a text");
+        return ZKT_STR("");
+    }
+    call->has_allocated = true;
+    return text;
+}
+
+void *zkt_alloc(struct zkt_call *call, size_t count, size_t size)
+{
+    void *memory = zkt__arena_zero(call->arena, count, size);
+    call->has_allocated = true;
+    if (memory == NULL) {
+        zkt__call_poison(call, ZKT_NO_MEMORY, "no memory for the handler");
+    }
+    return memory;
+}
+
+struct zkt_str zkt_random_id(struct zkt_call *call, size_t bytes)
+{
+    enum {
+        BYTES_MAX = 64
+    };
+    bytes = bytes < 1 ? 1 : bytes > BYTES_MAX ? BYTES_MAX : bytes;
+    char *text = call->host != NULL ? zkt_alloc(call, 2 * bytes + 1, 1) : NULL;
+    if (text == NULL) {
+        return ZKT_STR("");
+    }
+    zkt__random_hex(&call->host->random, text, bytes);
+    return (struct zkt_str){ text, 2 * bytes };
+}
+
+uint32_t zkt_random(struct zkt_call *call, uint32_t below)
+{
+    if (below == 0 || call->host == NULL) {
+        return 0;
+    }
+    /* Values past the last whole multiple would favour small results. */
+    const uint64_t last = UINT64_MAX - UINT64_MAX % below;
+    uint64_t value;
+    do {
+        value = zkt__random_next(&call->host->random);
+    } while (value >= last);
+    return (uint32_t)(value % below);
+}
+
+bool zkt_cancelled(const struct zkt_call *call)
+{
+    return call->host == NULL;
+}
+
+int64_t zkt_now_ms(const struct zkt_call *call)
+{
+    return call->now_ms;
+}
+
+struct zkt_str zkt_client_id(const struct zkt_call *call)
+{
+    return call->client_id;
+}
+
+struct zkt_str zkt_instance_id(const struct zkt_call *call)
+{
+    return call->instance_id;
+}
+
+void *zkt_user(const struct zkt_call *call)
+{
+    return call->user;
+}
+
+struct zkt_server *zkt_call_server(const struct zkt_call *call)
+{
+    return call->host != NULL ? call->host->server : NULL;
+}
+
+/* ---- targets ---- */
+
+struct zkt_target zkt_to_all(void)
+{
+    return (struct zkt_target){ .kind = ZKT_TARGET_ALL };
+}
+
+struct zkt_target zkt_to(struct zkt_str id)
+{
+    return (struct zkt_target){ .kind = ZKT_TARGET_ONLY, .len = 1, .one = id };
+}
+
+struct zkt_target zkt_to_each(const struct zkt_str *ids, size_t len)
+{
+    return (
+        struct zkt_target){ .kind = ZKT_TARGET_ONLY, .ids = ids, .len = len };
+}
+
+struct zkt_target zkt_except(struct zkt_str id)
+{
+    return (
+        struct zkt_target){ .kind = ZKT_TARGET_EXCEPT, .len = 1, .one = id };
+}
+
+struct zkt_target zkt_except_each(const struct zkt_str *ids, size_t len)
+{
+    return (
+        struct zkt_target){ .kind = ZKT_TARGET_EXCEPT, .ids = ids, .len = len };
+}

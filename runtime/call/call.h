@@ -1,0 +1,78 @@
+/*
+ * A call: the object that every handler is given, whatever runs it. An instance
+ * runs methods and hooks (instance/task.h); a session runs `open`, `close` and
+ * middleware. A call is a part of its task, which knows how it is run. The
+ * functions of zocket/call.h that concern calls of every kind are here; those
+ * of a state and of events are in instance/handler.c.
+ *
+ * A call is poisoned through the journal of its state. A call without an
+ * instance has a journal without a state, which can be poisoned all the same.
+ */
+#ifndef ZKT_CALL_CALL_H
+#define ZKT_CALL_CALL_H
+
+#include "call/deferred.h"
+#include "shard/host.h"
+#include "zocket/call.h"
+
+struct zkt_emitted;
+struct zkt_instance;
+
+/* The functions of a task that the parts of its call need. */
+struct zkt_call_ops {
+    /* Returns the handle of the task if the call is that of @member, number
+     * @number; otherwise NULL with *@obstacle. */
+    struct zkt_deferred *(*find_deferred)(struct zkt_call *call,
+                                          enum zkt_member member,
+                                          uint32_t number,
+                                          const char **obstacle);
+    /* Allocates everything that the call needs if it is cancelled. Returns
+     * false if there is no memory. */
+    bool (*prepare_cancelling)(struct zkt_call *call);
+    /* Runs the second half, on the thread of the task's shard. */
+    void (*resume)(struct zkt_call *call);
+    /* Runs the second half of a call that has ended, and frees its task. On
+     * any thread. */
+    void (*run_cancelled)(struct zkt_call *call);
+};
+
+struct zkt_call {
+    const struct zkt_call_ops *ops;
+    struct zkt_host *host;         /* NULL: cancelled */
+    const struct zkt_actor *actor; /* NULL: of a connection */
+    struct zkt_instance *instance; /* NULL: cancelled, or of a connection */
+    const void *state, *private_state;
+    void *user; /* of the app's handlers */
+    int64_t now_ms;
+    struct zkt_str client_id, instance_id;
+    const char *name; /* of the method or hook that runs, for the log */
+    struct zkt_arena *arena;
+    struct zkt_journal journal;
+    struct zkt_journal private_journal; /* if there is private state */
+    struct zkt_issues issues;
+    enum zkt_status failure; /* given to zkt_fail */
+    struct zkt_str error;
+    struct zkt_emitted *first_event, *last_event;
+    int64_t event_count;
+    bool destroys;      /* the instance ends after the commit */
+    bool has_allocated; /* the handler may still use memory of the arena */
+};
+
+/** Poisons the call: it fails with @status, and the log has the reason, a
+ * printf format. Only the first reason counts. */
+#define zkt__call_poison(call, ...)                                            \
+    zkt__journal_fail(&(call)->journal, __VA_ARGS__)
+
+/** Initialises what calls of every kind have. The caller begins the journals,
+ * and sets ops, name, now_ms and the members of its kind. */
+void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
+                    struct zkt_arena *arena);
+
+/** Writes a line about a call to the log: its instance or its connection, its
+ * name, and the text. */
+void zkt__call_log(const struct zkt_call *call, enum zkt_log_level level,
+                   const char *text);
+/** Logs an error of a call: the reason, and its issues. */
+void zkt__call_log_failure(const struct zkt_call *call, const char *reason);
+
+#endif
