@@ -13,8 +13,8 @@ void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
     call->host = host;
     call->user = host->app.user;
     call->arena = arena;
-    call->failure = ZKT_OK;
-    call->error = ZKT_STR("");
+    call->failure.status = ZKT_OK;
+    call->retry_after_ms = 0;
     call->first_event = call->last_event = NULL;
     call->event_count = 0;
     call->destroys = call->has_allocated = false;
@@ -77,10 +77,92 @@ enum zkt_status zkt_fail(struct zkt_call *call, enum zkt_status status,
 {
     va_list arguments;
     va_start(arguments, format);
-    call->error = format_text(call, format, arguments);
+    zkt__call_set_failure(call,
+                          is_protocol_code(status) ? status : ZKT_INTERNAL,
+                          format_text(call, format, arguments));
     va_end(arguments);
-    call->failure = is_protocol_code(status) ? status : ZKT_INTERNAL;
-    return call->failure;
+    return call->failure.status;
+}
+
+void zkt_retry_after(struct zkt_call *call, int64_t ms)
+{
+    call->retry_after_ms = ms > 0 ? ms : 0;
+}
+
+/* Encodes the details of an error into the call's memory. Returns "" with the
+ * call poisoned if they break their rules or there is no memory. */
+static struct zkt_str encode_details(struct zkt_call *call,
+                                     const struct zkt_error *error,
+                                     const void *details)
+{
+    struct zkt_writer *w = &call->host->plain;
+    if (!zkt__check_value(error->details, details, NULL, 0, &call->issues)) {
+        zkt__call_poison(call, ZKT_INTERNAL, "the details of %s break a rule",
+                         error->name.data);
+        return ZKT_STR("");
+    }
+    w->len = 0;
+    w->failed = false;
+    error->details->encode(w, error->details, details);
+    const struct zkt_str text = {
+        w->failed
+            ? NULL
+            : zkt__arena_str(call->arena, (struct zkt_str){ w->data, w->len })
+                  .data,
+        w->len
+    };
+    if (text.data == NULL) {
+        zkt__call_poison(call, ZKT_NO_MEMORY, "no memory for an error");
+        return ZKT_STR("");
+    }
+    return text;
+}
+
+/* Reports an error that the failing handler does not declare. */
+static enum zkt_status fail_undeclared(struct zkt_call *call,
+                                       const struct zkt_error *error)
+{
+    return zkt_fail(call, ZKT_INTERNAL,
+                    "it failed with %s, which it does not declare",
+                    error->name.data);
+}
+
+enum zkt_status zkt_call_fail(struct zkt_call *call, uint32_t number,
+                              const void *details, const char *format,
+                              va_list arguments)
+{
+    if (call->host == NULL) {
+        return ZKT_CANCELLED;
+    }
+    const struct zkt_error *error = &call->host->app.info->errors[number];
+    if (!call->ops->declares(call, number)) {
+        return fail_undeclared(call, error);
+    }
+    struct zkt_failure failure = { .status = error->status,
+                                   .text = error->text,
+                                   .reason = error->name };
+    if (format != NULL) {
+        failure.text = format_text(call, format, arguments);
+    }
+    if (error->details != NULL) {
+        failure.details = encode_details(call, error, details);
+    }
+    call->failure = failure;
+    return failure.status;
+}
+
+struct zkt_failure zkt__call_failure(const struct zkt_call *call,
+                                     enum zkt_status status)
+{
+    struct zkt_failure failure = call->failure;
+    if (failure.status != status) {
+        failure = (struct zkt_failure){ .status = status };
+    }
+    if (status == ZKT_INTERNAL && failure.reason.len == 0) {
+        failure.text = ZKT_STR("internal error");
+    }
+    failure.retry_after_ms = call->retry_after_ms;
+    return failure;
 }
 
 struct zkt_str zkt_format(struct zkt_call *call, const char *format, ...)

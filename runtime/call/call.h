@@ -12,6 +12,7 @@
 #define ZKT_CALL_CALL_H
 
 #include "call/deferred.h"
+#include "protocol/failure.h"
 #include "shard/host.h"
 #include "zocket/call.h"
 
@@ -29,6 +30,8 @@ struct zkt_call_ops {
     /* Allocates everything that the call needs if it is cancelled. Returns
      * false if there is no memory. */
     bool (*prepare_cancelling)(struct zkt_call *call);
+    /* Returns true if the call may fail with error number @error of the app. */
+    bool (*declares)(const struct zkt_call *call, uint32_t error);
     /* Runs the second half, on the thread of the task's shard. */
     void (*resume)(struct zkt_call *call);
     /* Runs the second half of a call that has ended, and frees its task. On
@@ -50,8 +53,8 @@ struct zkt_call {
     struct zkt_journal journal;
     struct zkt_journal private_journal; /* if there is private state */
     struct zkt_issues issues;
-    enum zkt_status failure; /* given to zkt_fail */
-    struct zkt_str error;
+    struct zkt_failure failure; /* given to zkt_fail */
+    int64_t retry_after_ms;     /* given to zkt_retry_after; 0: nothing */
     struct zkt_emitted *first_event, *last_event;
     int64_t event_count;
     bool destroys;      /* the instance ends after the commit */
@@ -67,6 +70,19 @@ struct zkt_call {
  * and sets ops, name, now_ms and the members of its kind. */
 void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
                     struct zkt_arena *arena);
+
+/** Sets the failure of the call to a code and a text that lives as long. */
+static inline void zkt__call_set_failure(struct zkt_call *call,
+                                         enum zkt_status status,
+                                         struct zkt_str text)
+{
+    call->failure = (struct zkt_failure){ .status = status, .text = text };
+}
+
+/** Returns the failure that the caller reads for a call that ends with
+ * @status. The text of ZKT_INTERNAL is not for callers. */
+struct zkt_failure zkt__call_failure(const struct zkt_call *call,
+                                     enum zkt_status status);
 
 /** Writes a line about a call to the log: its instance or its connection, its
  * name, and the text. */

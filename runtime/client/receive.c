@@ -113,6 +113,8 @@ static void receive(struct zkt_client *client,
     case ZKT_MESSAGE_SUB_ERROR:
         receive_sub_error(client, message);
         break;
+    case ZKT_MESSAGE_SUB_OK:
+        break;
     case ZKT_MESSAGE_ERROR:
         client->stats.errors++;
         zkt__client_log(client, ZKT_LOG_ERROR, "the server says: %.*s",

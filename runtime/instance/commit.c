@@ -61,7 +61,8 @@ void zkt__call_undo(struct zkt_call *call)
 
 static enum zkt_status no_memory(struct zkt_call *call)
 {
-    call->error = ZKT_STR("out of memory");
+    zkt__call_set_failure(call, ZKT_RESOURCE_EXHAUSTED,
+                          ZKT_STR("out of memory"));
     return ZKT_RESOURCE_EXHAUSTED;
 }
 
@@ -92,7 +93,8 @@ enum zkt_status zkt__call_check(struct zkt_call *call)
     case ZKT_NO_MEMORY:
         return no_memory(call);
     case ZKT_RESOURCE_EXHAUSTED:
-        call->error = ZKT_STR("too large to be delivered");
+        zkt__call_set_failure(call, ZKT_RESOURCE_EXHAUSTED,
+                              ZKT_STR("too large to be delivered"));
         return ZKT_RESOURCE_EXHAUSTED;
     default:
         return ZKT_INTERNAL;

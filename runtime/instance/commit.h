@@ -14,7 +14,7 @@
  * reason and returns the status of the reply. */
 enum zkt_status zkt__call_check(struct zkt_call *call);
 /** Commits and publishes the changes of the call, and sends its result. Changes
- * nothing unless it returns ZKT_OK; call->error is the reason. */
+ * nothing unless it returns ZKT_OK; call->failure is the reason. */
 enum zkt_status zkt__task_commit(struct zkt_task *task);
 /** Returns true if a message of @size bytes is within the limit output_bytes.
  * Otherwise poisons the call; @name names the message in the log. */

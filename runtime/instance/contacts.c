@@ -292,15 +292,15 @@ void zkt__contact_unsubscribe(const struct zkt_host *host, struct zkt_msg *m,
 /* ---- refusing ---- */
 
 static void refuse_call(struct zkt_host *host, const struct zkt_msg *m,
-                        struct zkt_msg *carrier, enum zkt_status status,
-                        struct zkt_str text)
+                        struct zkt_msg *carrier,
+                        const struct zkt_failure *failure)
 {
     void *body = m->of.call.body;
     struct zkt_msg reply = { .kind = ZKT_MSG_RESULT,
                              .contact = m->contact,
                              .of.result.text = &host->result };
     zkt__frame_begin(&host->result);
-    zkt__write_result_error(&host->result, m->of.call.id, text, status);
+    zkt__write_result_error(&host->result, m->of.call.id, failure);
     if (carrier != NULL) {
         carrier->of.call.body = NULL;
     }
@@ -308,17 +308,19 @@ static void refuse_call(struct zkt_host *host, const struct zkt_msg *m,
     zkt__release(host->allocator, body);
 }
 
+/* @encoded is the failure, or NULL: the status and the text are all of it. */
 static void refuse_subscription(struct zkt_host *host, struct zkt_msg *m,
                                 struct zkt_msg *carrier, enum zkt_status status,
-                                struct zkt_str text)
+                                struct zkt_str text, struct zkt_buffer *encoded)
 {
-    struct zkt_msg reply = {
-        .kind = ZKT_MSG_CLOSED,
-        .topic = m->topic,
-        .contact = m->contact,
-        .generation = m->generation,
-        .of.closed = { .status = status, .text = text, .refused = true }
-    };
+    struct zkt_msg reply = { .kind = ZKT_MSG_CLOSED,
+                             .topic = m->topic,
+                             .contact = m->contact,
+                             .generation = m->generation,
+                             .of.closed = { .status = status,
+                                            .text = text,
+                                            .failure = encoded,
+                                            .refused = true } };
     zkt__release(host->allocator, m->of.subscribe.closing);
     m->of.subscribe.closing = NULL;
     if (m->contact->attachment.instance != NULL) {
@@ -332,10 +334,26 @@ void zkt__instance_refuse(struct zkt_host *host, struct zkt_msg *m,
                           struct zkt_str text)
 {
     if (m->kind == ZKT_MSG_CALL) {
-        refuse_call(host, m, carrier, status, text);
+        refuse_call(
+            host, m, carrier,
+            &(const struct zkt_failure){ .status = status, .text = text });
     } else if (m->kind == ZKT_MSG_SUBSCRIBE) {
-        refuse_subscription(host, m, carrier, status, text);
+        refuse_subscription(host, m, carrier, status, text, NULL);
     } else {
         zkt__msg_free(host->allocator, carrier);
     }
+}
+
+void zkt__instance_refuse_with(struct zkt_host *host, struct zkt_msg *m,
+                               struct zkt_msg *carrier,
+                               const struct zkt_failure *failure)
+{
+    if (m->kind != ZKT_MSG_SUBSCRIBE) {
+        refuse_call(host, m, carrier, failure);
+        return;
+    }
+    struct zkt_buffer *encoded = zkt__failure_share(failure, &host->plain);
+    refuse_subscription(host, m, carrier, failure->status, ZKT_STR(""),
+                        encoded);
+    zkt__buffer_unref(encoded);
 }

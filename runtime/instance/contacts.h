@@ -51,6 +51,11 @@ void zkt__contact_take_snapshot(struct zkt_host *host,
 void zkt__instance_refuse(struct zkt_host *host, struct zkt_msg *m,
                           struct zkt_msg *carrier, enum zkt_status status,
                           struct zkt_str text);
+/** Refuses a call or a subscribe with @failure. Takes the carrier. Without
+ * memory a subscription reads the status alone. */
+void zkt__instance_refuse_with(struct zkt_host *host, struct zkt_msg *m,
+                               struct zkt_msg *carrier,
+                               const struct zkt_failure *failure);
 /** Sends snapshots to the contacts that await them. */
 void zkt__instance_send_snapshots(struct zkt_host *host,
                                   struct zkt_instance *instance);

@@ -68,7 +68,21 @@ static void run_cancelled(struct zkt_call *call)
     zkt__task_free(task);
 }
 
+/* A hook has no callers who know its errors: it may fail with any. */
+static bool declares(const struct zkt_call *call, uint32_t error)
+{
+    const struct zkt_task *task = ZKT_CONTAINER(call, const struct zkt_task,
+                                                call);
+    const struct zkt_method *method = task->request.method;
+    bool found = task->is_hook;
+    for (uint32_t i = 0; !found && i < method->error_count; i++) {
+        found = method->errors[i] == error;
+    }
+    return found;
+}
+
 const struct zkt_call_ops zkt__task_ops = {
+    .declares = declares,
     .find_deferred = find_deferred,
     .prepare_cancelling = prepare_cancelling,
     .resume = zkt__task_resume,

@@ -95,19 +95,17 @@ static void send_failure(struct zkt_host *host, struct zkt_task *task,
                          enum zkt_status status)
 {
     const struct zkt_call *call = &task->call;
-    const struct zkt_str text = status == ZKT_INTERNAL
-                                    ? ZKT_STR("internal error")
-                                    : call->error;
+    const struct zkt_failure failure = zkt__call_failure(call, status);
     if (task->is_hook) {
         host->stats.hook_failures++;
-        zkt__host_log(
-            host, ZKT_LOG_WARNING, "%.*s \"%.*s\": the %s hook failed: %.*s",
-            ZKT_ARG(call->instance->actor->name),
-            ZKT_ARG(call->instance->location->name), call->name, ZKT_ARG(text));
+        zkt__host_log(host, ZKT_LOG_WARNING,
+                      "%.*s \"%.*s\": the %s hook failed: %.*s",
+                      ZKT_ARG(call->actor->name), ZKT_ARG(call->instance_id),
+                      call->name, ZKT_ARG(failure.text));
         return;
     }
     zkt__frame_begin(&host->result);
-    zkt__write_result_error(&host->result, task->request.id, text, status);
+    zkt__write_result_error(&host->result, task->request.id, &failure);
     zkt__task_reply(host, task);
 }
 
@@ -134,14 +132,15 @@ static enum zkt_status find_status(struct zkt_call *call,
                               "the handler is pending, but has not deferred");
         return ZKT_INTERNAL;
     }
-    if (status != call->failure) { /* returned without zkt_fail */
+    if (status != call->failure.status) { /* returned without zkt_fail */
         (void)zkt_fail(call, status, "%s", zkt_status_text(status));
     }
-    if (call->failure == ZKT_INTERNAL) {
-        zkt__call_log_failure(call, call->error.len > 0 ? call->error.data
-                                                        : "the handler failed");
+    if (call->failure.status == ZKT_INTERNAL) {
+        zkt__call_log_failure(call, call->failure.text.len > 0
+                                        ? call->failure.text.data
+                                        : "the handler failed");
     }
-    return call->failure;
+    return call->failure.status;
 }
 
 /* Commits or undoes the changes of a call. Returns true if they are committed.
@@ -301,7 +300,8 @@ static void run(struct zkt_host *host, struct zkt_instance *instance)
         execute(host, task);
         return;
     }
-    task->call.error = ZKT_STR("out of memory");
+    zkt__call_set_failure(&task->call, ZKT_RESOURCE_EXHAUSTED,
+                          ZKT_STR("out of memory"));
     send_failure(host, task, ZKT_RESOURCE_EXHAUSTED);
     finish(host, task);
 }
@@ -357,8 +357,7 @@ void zkt__task_resume(struct zkt_call *call)
 void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
                       enum zkt_status status, struct zkt_str text)
 {
-    task->call.failure = status;
-    task->call.error = text;
+    zkt__call_set_failure(&task->call, status, text);
     zkt__call_undo(&task->call);
     send_failure(host, task, status);
     finish(host, task);

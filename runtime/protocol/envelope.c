@@ -22,6 +22,7 @@ enum part_kind {
     X("state", state, PART_RAW)                                                \
     X("error", error, PART_STRING)                                             \
     X("code", code, PART_STRING)                                               \
+    X("of", of, PART_STRING)                                                   \
     X("clientId", client_id, PART_STRING)
 
 static struct zkt_str *find_part(struct zkt_envelope *e, struct zkt_str key,
@@ -195,7 +196,7 @@ void zkt__write_welcome(struct zkt_writer *w, struct zkt_str client_id)
 {
     ZKT_WRITE(w, "{\"type\":\"welcome\",\"clientId\":");
     zkt_write_string(w, client_id);
-    ZKT_WRITE(w, "}");
+    ZKT_WRITE(w, ",\"level\":1}");
 }
 
 void zkt__write_result_begin(struct zkt_writer *w, struct zkt_str id)
@@ -204,23 +205,12 @@ void zkt__write_result_begin(struct zkt_writer *w, struct zkt_str id)
     zkt_write_raw(w, id.data, id.len);
 }
 
-/* `,"error":…,"code":…}` */
-static void write_failure(struct zkt_writer *w, struct zkt_str error,
-                          enum zkt_status status)
-{
-    ZKT_WRITE(w, ",\"error\":");
-    zkt_write_string(w,
-                     error.len > 0 ? error : zkt_cstr(zkt_status_text(status)));
-    ZKT_WRITE(w, ",\"code\":");
-    zkt_write_string(w, zkt_cstr(zkt_status_name(status)));
-    ZKT_WRITE(w, "}");
-}
-
 void zkt__write_result_error(struct zkt_writer *w, struct zkt_str id,
-                             struct zkt_str error, enum zkt_status status)
+                             const struct zkt_failure *failure)
 {
     zkt__write_result_begin(w, id);
-    write_failure(w, error, status);
+    zkt__write_failure(w, failure);
+    ZKT_WRITE(w, "}");
 }
 
 void zkt__write_address(struct zkt_writer *w, enum zkt_message type,
@@ -235,19 +225,19 @@ void zkt__write_address(struct zkt_writer *w, enum zkt_message type,
     zkt_write_string(w, actor_id);
 }
 
-void zkt__write_error(struct zkt_writer *w, struct zkt_str error,
-                      enum zkt_status status)
+void zkt__write_error(struct zkt_writer *w, const struct zkt_failure *failure)
 {
     ZKT_WRITE(w, "{\"type\":\"error\"");
-    write_failure(w, error, status);
+    zkt__write_failure(w, failure);
+    ZKT_WRITE(w, "}");
 }
 
-void zkt__write_sub_error(struct zkt_writer *w, struct zkt_str actor,
-                          struct zkt_str actor_id, struct zkt_str error,
-                          enum zkt_status status)
+void zkt__write_of(struct zkt_writer *w, struct zkt_str of)
 {
-    zkt__write_address(w, ZKT_MESSAGE_SUB_ERROR, actor, actor_id);
-    write_failure(w, error, status);
+    if (of.len > 0) {
+        ZKT_WRITE(w, ",\"of\":");
+        zkt_write_string(w, of);
+    }
 }
 
 enum zkt_status zkt__status_parse(struct zkt_str code)

@@ -6,8 +6,7 @@
 #ifndef ZKT_PROTOCOL_ENVELOPE_H
 #define ZKT_PROTOCOL_ENVELOPE_H
 
-#include "zocket/status.h"
-#include "json/json.h"
+#include "protocol/failure.h"
 
 /* X(NAME, text of "type") */
 #define ZKT_MESSAGE_TABLE(X)                                                   \
@@ -22,7 +21,8 @@
     X(STATE_SNAPSHOT, "state:snapshot")                                        \
     X(STATE_PATCH, "state:patch")                                              \
     X(ERROR, "error")                                                          \
-    X(SUB_ERROR, "sub:error")
+    X(SUB_ERROR, "sub:error")                                                  \
+    X(SUB_OK, "sub:ok")
 
 enum zkt_message {
 #define X(name, text) ZKT_MESSAGE_##name,
@@ -41,7 +41,7 @@ struct zkt_envelope {
     enum zkt_message type;
     struct zkt_str id; /* the JSON token as received, with quotes */
     struct zkt_str actor, actor_id, method, event, client_id;
-    struct zkt_str error, code;
+    struct zkt_str error, code, of;
     /* input, result, payload, state, patches: raw JSON */
     struct zkt_str input, result, payload, state, patches;
     struct zkt_str plain; /* zkt_reader.plain, for the reader of a span */
@@ -63,18 +63,15 @@ void zkt__write_welcome(struct zkt_writer *w, struct zkt_str client_id);
 /** Writes `{"type":"rpc:result","id":…`; then follow `,"result":` … `}` or the
  * error. */
 void zkt__write_result_begin(struct zkt_writer *w, struct zkt_str id);
-/** Writes a complete message. An empty @error becomes the text of @status,
- * which also names the code. */
+/** Writes a complete message. */
 void zkt__write_result_error(struct zkt_writer *w, struct zkt_str id,
-                             struct zkt_str error, enum zkt_status status);
+                             const struct zkt_failure *failure);
 /** Writes `{"type":…,"actor":…,"actorId":…` of @type, open for more fields. */
 void zkt__write_address(struct zkt_writer *w, enum zkt_message type,
                         struct zkt_str actor, struct zkt_str actor_id);
-void zkt__write_error(struct zkt_writer *w, struct zkt_str error,
-                      enum zkt_status status);
-void zkt__write_sub_error(struct zkt_writer *w, struct zkt_str actor,
-                          struct zkt_str actor_id, struct zkt_str error,
-                          enum zkt_status status);
+void zkt__write_error(struct zkt_writer *w, const struct zkt_failure *failure);
+/** Writes `,"of":…`, the subject of a subscription; @of may be "": nothing. */
+void zkt__write_of(struct zkt_writer *w, struct zkt_str of);
 /** Returns the status that the name of a code stands for; ZKT_INTERNAL for
  * unknown names. */
 enum zkt_status zkt__status_parse(struct zkt_str code);

@@ -47,7 +47,9 @@ static void refuse(struct zkt_connection *c, const char *text)
         return;
     }
     zkt__frame_begin(w);
-    zkt__write_error(w, zkt_cstr(text), ZKT_INVALID_ARGUMENT);
+    zkt__write_error(
+        w, &(const struct zkt_failure){ .status = ZKT_INVALID_ARGUMENT,
+                                        .text = zkt_cstr(text) });
     zkt__session_send(&server->host, &c->session, w);
 }
 

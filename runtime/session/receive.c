@@ -6,23 +6,57 @@
 #include "session/contact.h"
 #include "session/subscription.h"
 
-void zkt__session_refuse_call(struct zkt_host *host,
-                              struct zkt_session *session, struct zkt_str id,
-                              enum zkt_status status, struct zkt_str text)
+void zkt__session_fail_call(struct zkt_host *host, struct zkt_session *session,
+                            struct zkt_str id,
+                            const struct zkt_failure *failure)
 {
     zkt__frame_begin(&host->result);
-    zkt__write_result_error(&host->result, id, text, status);
+    zkt__write_result_error(&host->result, id, failure);
     zkt__session_send(host, session, &host->result);
 }
 
-void zkt__session_refuse_subscription(struct zkt_host *host,
-                                      struct zkt_session *session,
-                                      struct zkt_str actor, struct zkt_str name,
-                                      enum zkt_status status,
-                                      struct zkt_str text)
+static void refuse_call(struct zkt_host *host, struct zkt_session *session,
+                        struct zkt_str id, enum zkt_status status,
+                        struct zkt_str text)
+{
+    zkt__session_fail_call(
+        host, session, id,
+        &(const struct zkt_failure){ .status = status, .text = text });
+}
+
+void zkt__session_begin_sub_error(struct zkt_host *host,
+                                  const struct zkt_session *session,
+                                  struct zkt_str actor, struct zkt_str name,
+                                  enum zkt_topic topic)
 {
     zkt__frame_begin(&host->result);
-    zkt__write_sub_error(&host->result, actor, name, text, status);
+    zkt__write_address(&host->result, ZKT_MESSAGE_SUB_ERROR, actor, name);
+    zkt__session_write_of(session, topic, &host->result);
+}
+
+void zkt__session_write_of(const struct zkt_session *session,
+                           enum zkt_topic topic, struct zkt_writer *w)
+{
+    if (session->peer.dialect == ZKT_DIALECT_RFC6902) {
+        zkt__write_of(w, topic == ZKT_TOPIC_STATE ? ZKT_STR("state")
+                                                  : ZKT_STR("events"));
+    }
+}
+
+void zkt__session_fail(struct zkt_host *host, struct zkt_session *session,
+                       const struct zkt_envelope *message,
+                       const struct zkt_failure *failure)
+{
+    if (message->type == ZKT_MESSAGE_RPC) {
+        zkt__session_fail_call(host, session, message->id, failure);
+        return;
+    }
+    zkt__session_begin_sub_error(
+        host, session, message->actor, message->actor_id,
+        message->type == ZKT_MESSAGE_STATE_SUB ? ZKT_TOPIC_STATE
+                                               : ZKT_TOPIC_EVENTS);
+    zkt__write_failure(&host->result, failure);
+    ZKT_WRITE(&host->result, "}");
     zkt__session_send(host, session, &host->result);
 }
 
@@ -30,12 +64,9 @@ void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_envelope *message,
                          enum zkt_status status, struct zkt_str text)
 {
-    if (message->type == ZKT_MESSAGE_RPC) {
-        zkt__session_refuse_call(host, session, message->id, status, text);
-    } else {
-        zkt__session_refuse_subscription(host, session, message->actor,
-                                         message->actor_id, status, text);
-    }
+    zkt__session_fail(
+        host, session, message,
+        &(const struct zkt_failure){ .status = status, .text = text });
 }
 
 /* Returns the error text `PREFIX: NAME`, in the call's memory. */
@@ -62,7 +93,8 @@ static const struct zkt_actor *find_actor(const struct zkt_host *host,
 
 /* ---- calls ---- */
 
-/* Refuses a call with `Validation failed for METHOD: [issues]`. */
+/* Refuses a call with `Validation failed for METHOD: [issues]`, and with the
+ * issues by themselves. */
 static void refuse_input(struct zkt_host *host, struct zkt_session *session,
                          struct zkt_str id, const struct zkt_method *method,
                          const struct zkt_issues *issues)
@@ -73,13 +105,18 @@ static void refuse_input(struct zkt_host *host, struct zkt_session *session,
     ZKT_WRITE(w, "Validation failed for ");
     zkt_write_raw(w, method->name.data, method->name.len);
     ZKT_WRITE(w, ": ");
+    const size_t prefix = w->len;
     zkt__issues_write(issues, w);
     if (w->failed) {
         host->sessions->events.failed(session);
         return;
     }
-    zkt__session_refuse_call(host, session, id, ZKT_INVALID_ARGUMENT,
-                             (struct zkt_str){ w->data, w->len });
+    zkt__session_fail_call(host, session, id,
+                           &(const struct zkt_failure){
+                               .status = ZKT_INVALID_ARGUMENT,
+                               .text = { w->data, w->len },
+                               .issues = { w->data + prefix, w->len - prefix },
+                           });
 }
 
 /* Reads a call's input into the call's memory. Returns false if the call was
@@ -115,9 +152,8 @@ static bool read_input(struct zkt_host *host, struct zkt_session *session,
     host->stats.limit_hits.json_depth += reader.too_deep;
     host->stats.limit_hits.issues += issues.total > issues.count;
     if (*input == NULL || reader.no_memory || issues.no_memory) {
-        zkt__session_refuse_call(host, session, message->id,
-                                 ZKT_RESOURCE_EXHAUSTED,
-                                 ZKT_STR("out of memory"));
+        refuse_call(host, session, message->id, ZKT_RESOURCE_EXHAUSTED,
+                    ZKT_STR("out of memory"));
     } else {
         refuse_input(host, session, message->id, method, &issues);
     }
@@ -136,9 +172,8 @@ static void send_call(struct zkt_host *host, struct zkt_contact *contact,
         contact->calls--;
         session->outstanding--;
         host->sessions->outstanding--;
-        zkt__session_refuse_call(host, session, m->of.call.id,
-                                 ZKT_RESOURCE_EXHAUSTED,
-                                 ZKT_STR("out of memory"));
+        refuse_call(host, session, m->of.call.id, ZKT_RESOURCE_EXHAUSTED,
+                    ZKT_STR("out of memory"));
     }
     zkt__session_await_credit(host, session, home);
 }
@@ -149,9 +184,8 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
 {
     const int index = actor->find_method(message->method);
     if (index < 0) {
-        zkt__session_refuse_call(
-            host, session, message->id, ZKT_UNIMPLEMENTED,
-            concatenate(host, "Unknown method: ", message->method));
+        refuse_call(host, session, message->id, ZKT_UNIMPLEMENTED,
+                    concatenate(host, "Unknown method: ", message->method));
         return;
     }
     const struct zkt_method *method = &actor->methods[index];
@@ -163,8 +197,7 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
     struct zkt_contact *contact = zkt__contact_make(host, session, actor,
                                                     message->actor_id, &reason);
     if (contact == NULL) {
-        zkt__session_refuse_call(host, session, message->id,
-                                 ZKT_RESOURCE_EXHAUSTED, reason);
+        refuse_call(host, session, message->id, ZKT_RESOURCE_EXHAUSTED, reason);
         return;
     }
     struct zkt_msg m;

@@ -16,15 +16,22 @@ void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
 void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_envelope *message,
                          enum zkt_status status, struct zkt_str text);
-/** Send the error message of a refused call, and of a refused or ended
- * subscription. */
-void zkt__session_refuse_call(struct zkt_host *host,
-                              struct zkt_session *session, struct zkt_str id,
-                              enum zkt_status status, struct zkt_str text);
-void zkt__session_refuse_subscription(struct zkt_host *host,
-                                      struct zkt_session *session,
-                                      struct zkt_str actor, struct zkt_str name,
-                                      enum zkt_status status,
-                                      struct zkt_str text);
+/** Refuses a message likewise. */
+void zkt__session_fail(struct zkt_host *host, struct zkt_session *session,
+                       const struct zkt_envelope *message,
+                       const struct zkt_failure *failure);
+/** Sends the result of a call that failed. */
+void zkt__session_fail_call(struct zkt_host *host, struct zkt_session *session,
+                            struct zkt_str id,
+                            const struct zkt_failure *failure);
+/** Begins the message of a refused or ended subscription in host->result; the
+ * failure and `}` follow. */
+void zkt__session_begin_sub_error(struct zkt_host *host,
+                                  const struct zkt_session *session,
+                                  struct zkt_str actor, struct zkt_str name,
+                                  enum zkt_topic topic);
+/** Writes the member `of`, for clients that know it. */
+void zkt__session_write_of(const struct zkt_session *session,
+                           enum zkt_topic topic, struct zkt_writer *w);
 
 #endif

@@ -254,23 +254,53 @@ void zkt__session_sub_catch_up(struct zkt_host *host, struct zkt_msg *m)
     }
 }
 
+/* Confirms a subscription to events, for clients that know the message. */
+static void send_sub_ok(struct zkt_host *host,
+                        const struct zkt_contact *contact)
+{
+    struct zkt_session *session = zkt__session_of(contact);
+    const struct zkt_location *location = contact->location;
+    if (session->peer.dialect != ZKT_DIALECT_RFC6902) {
+        return;
+    }
+    zkt__frame_begin(&host->result);
+    zkt__write_address(&host->result, ZKT_MESSAGE_SUB_OK, location->actor->name,
+                       location->name);
+    zkt__session_write_of(session, ZKT_TOPIC_EVENTS, &host->result);
+    ZKT_WRITE(&host->result, "}");
+    zkt__session_send(host, session, &host->result);
+}
+
 void zkt__session_sub_confirm(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_contact *contact = m->contact;
     if (take_reply(host, m, ZKT_TOPIC_EVENTS) &&
         contact->subs[ZKT_TOPIC_EVENTS].state == ZKT_SUB_ASKED) {
         enter(host, contact, ZKT_TOPIC_EVENTS, ZKT_SUB_LIVE);
+        send_sub_ok(host, contact);
     }
     host->sessions->events.changed(zkt__session_of(contact));
 }
 
-static void send_sub_error(struct zkt_host *host, const struct zkt_msg *m)
+static void send_sub_error(struct zkt_host *host, const struct zkt_msg *m,
+                           enum zkt_topic topic)
 {
     const struct zkt_contact *contact = m->contact;
     const struct zkt_location *location = contact->location;
-    zkt__session_refuse_subscription(host, zkt__session_of(contact),
-                                     location->actor->name, location->name,
-                                     m->of.closed.status, m->of.closed.text);
+    const struct zkt_buffer *encoded = m->of.closed.failure;
+    struct zkt_session *session = zkt__session_of(contact);
+    struct zkt_writer *w = &host->result;
+    zkt__session_begin_sub_error(host, session, location->actor->name,
+                                 location->name, topic);
+    if (encoded != NULL) {
+        zkt_write_raw(w, (const char *)encoded->data, encoded->len);
+    } else {
+        zkt__write_failure(
+            w, &(const struct zkt_failure){ .status = m->of.closed.status,
+                                            .text = m->of.closed.text });
+    }
+    ZKT_WRITE(w, "}");
+    zkt__session_send(host, session, w);
 }
 
 /* The instance has ended the subscription; if a reply is owed, it may begin
@@ -290,7 +320,7 @@ static void take_refusal(struct zkt_host *host, const struct zkt_msg *m)
 {
     if (take_reply(host, m, m->topic)) {
         close_subscription(host, m->contact, m->topic);
-        send_sub_error(host, m);
+        send_sub_error(host, m, m->topic);
     }
 }
 
@@ -316,8 +346,13 @@ void zkt__session_sub_close(struct zkt_host *host, const struct zkt_msg *m)
     }
     const bool state = take_end(host, contact, ZKT_TOPIC_STATE);
     const bool events = take_end(host, contact, ZKT_TOPIC_EVENTS);
-    if (state || events) {
-        send_sub_error(host, m);
+    /* A client that does not read `of` is told once. */
+    if (state) {
+        send_sub_error(host, m, ZKT_TOPIC_STATE);
+    }
+    if (events && (!state || zkt__session_of(contact)->peer.dialect ==
+                                 ZKT_DIALECT_RFC6902)) {
+        send_sub_error(host, m, ZKT_TOPIC_EVENTS);
     }
     host->sessions->events.changed(zkt__session_of(contact));
 }

@@ -134,6 +134,10 @@ void zkt__msg_carry(const struct zkt_allocator *allocator,
         own_result(carrier);
     } else if (carrier->kind == ZKT_MSG_CATCH_UP) {
         own_catch_up(allocator, carrier);
+    } else if (carrier->kind == ZKT_MSG_CLOSED &&
+               carrier->of.closed.failure != NULL) {
+        zkt__buffer_ref(carrier->of.closed.failure);
+        carrier->bytes += carrier->of.closed.failure->len;
     }
 }
 
@@ -268,6 +272,9 @@ static void release_content(const struct zkt_allocator *allocator,
     case ZKT_MSG_RESULT:
         zkt__buffer_unref(m->of.result.frame);
         break;
+    case ZKT_MSG_CLOSED:
+        zkt__buffer_unref(m->of.closed.failure);
+        break;
     case ZKT_MSG_CATCH_UP:
         release_catch_up(allocator, &m->of.catch_up.content);
         break;
@@ -279,7 +286,6 @@ static void release_content(const struct zkt_allocator *allocator,
     case ZKT_MSG_LEAVE:
     case ZKT_MSG_DESTROY:
     case ZKT_MSG_SUBSCRIBED:
-    case ZKT_MSG_CLOSED:
     case ZKT_MSG_LEFT:
     case ZKT_MSG_ENDED:
         break;

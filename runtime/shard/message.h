@@ -34,6 +34,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "protocol/failure.h"
 #include "protocol/frame.h"
 #include "protocol/send_queue.h"
 #include "shard/location.h"
@@ -94,8 +95,9 @@ struct zkt_msg {
         } catch_up;
         struct {
             enum zkt_status status;
-            struct zkt_str text; /* of static storage */
-            bool refused;        /* reply to a subscribe; else: has ended */
+            struct zkt_str text;        /* of static storage */
+            struct zkt_buffer *failure; /* replaces both, encoded; or NULL */
+            bool refused; /* reply to a subscribe; else: has ended */
         } closed;
         struct zkt_msg_commit {
             struct zkt_location *location; /* on the receiving shard */

@@ -38,6 +38,8 @@
 #ifndef ZOCKET_CALL_H
 #define ZOCKET_CALL_H
 
+#include <stdarg.h>
+
 #include "zocket/status.h"
 #include "zocket/types.h"
 
@@ -61,6 +63,13 @@ struct zkt_server;
  */
 enum zkt_status zkt_fail(struct zkt_call *call, enum zkt_status status,
                          const char *format, ...) ZKT_PRINTF(3, 4);
+
+/**
+ * Tells the caller of a call that fails to try again after @ms milliseconds,
+ * whatever the code. It goes with the failure, before or after zkt_fail; 0
+ * takes it back.
+ */
+void zkt_retry_after(struct zkt_call *call, int64_t ms);
 
 /**
  * Returns formatted text in the call's memory, as for printf. Without memory it
@@ -246,6 +255,18 @@ struct zkt_cursor *zkt_call_cursor(struct zkt_call *call);
  * none.
  */
 struct zkt_cursor *zkt_call_private_cursor(struct zkt_call *call);
+
+/**
+ * Sets the error of the call to error number @error of the app, as zkt_fail
+ * does, and returns its status. @details is a value of the error's type, NULL
+ * for an error that has none, and is copied. A NULL @format stands for the text
+ * of the error. An error that the handler does not declare (`throws`) becomes
+ * ZKT_INTERNAL, and the log names it; hooks may fail with every error. Poisons
+ * the call if the details break a rule, or if there is no memory.
+ */
+enum zkt_status zkt_call_fail(struct zkt_call *call, uint32_t error,
+                              const void *details, const char *format,
+                              va_list arguments);
 
 /** The handlers that can finish later. */
 enum zkt_member {
