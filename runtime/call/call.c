@@ -16,7 +16,9 @@ void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
     call->failure.status = ZKT_OK;
     call->retry_after_ms = 0;
     call->first_event = call->last_event = NULL;
+    call->first_expelled = NULL;
     call->event_count = 0;
+    call->close_code = 0;
     call->destroys = call->has_allocated = false;
     zkt__issues_init(&call->issues, arena, &host->rules);
 }
@@ -245,6 +247,24 @@ void *zkt_user(const struct zkt_call *call)
 struct zkt_server *zkt_call_server(const struct zkt_call *call)
 {
     return call->host != NULL ? call->host->server : NULL;
+}
+
+unsigned zkt_close_code(const struct zkt_call *call)
+{
+    return call->close_code;
+}
+
+struct zkt_str zkt_close_reason(const struct zkt_call *call)
+{
+    return call->close_code != 0 && call->close_reason.data != NULL
+               ? call->close_reason
+               : ZKT_STR("");
+}
+
+enum zkt_subscription zkt_call_subscription(const struct zkt_call *call)
+{
+    return call->topic == ZKT_TOPIC_STATE ? ZKT_SUBSCRIPTION_STATE
+                                          : ZKT_SUBSCRIPTION_EVENTS;
 }
 
 /* ---- targets ---- */

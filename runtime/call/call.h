@@ -13,10 +13,11 @@
 
 #include "call/deferred.h"
 #include "protocol/failure.h"
-#include "shard/host.h"
+#include "shard/message.h"
 #include "zocket/call.h"
 
 struct zkt_emitted;
+struct zkt_expulsion;
 struct zkt_instance;
 
 /* The functions of a task that the parts of its call need. */
@@ -57,7 +58,11 @@ struct zkt_call {
     int64_t retry_after_ms;     /* given to zkt_retry_after; 0: nothing */
     struct zkt_emitted *first_event, *last_event;
     int64_t event_count;
-    bool destroys;      /* the instance ends after the commit */
+    struct zkt_expulsion *first_expelled; /* clients, with the commit */
+    uint16_t close_code;         /* of the connection that has ended; 0: none */
+    struct zkt_str close_reason; /* if there is a close_code */
+    enum zkt_topic topic;        /* in a subscribe hook */
+    bool destroys;               /* the instance ends after the commit */
     bool has_allocated; /* the handler may still use memory of the arena */
 };
 

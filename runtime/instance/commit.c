@@ -42,12 +42,18 @@ static void commit_journals(struct zkt_call *call)
     }
 }
 
-static void drop_events(struct zkt_call *call)
+/* Releases the events and expulsions of a call. */
+static void drop_effects(struct zkt_call *call)
 {
     for (struct zkt_emitted *e = call->first_event; e != NULL; e = e->next) {
         zkt__buffer_unref(e->frame);
     }
     call->first_event = call->last_event = NULL;
+    for (struct zkt_expulsion *e = call->first_expelled; e != NULL;
+         e = e->next) {
+        zkt__buffer_unref(e->failure);
+    }
+    call->first_expelled = NULL;
 }
 
 void zkt__call_undo(struct zkt_call *call)
@@ -56,7 +62,7 @@ void zkt__call_undo(struct zkt_call *call)
     if (call->private_state != NULL) {
         zkt__journal_undo(&call->private_journal);
     }
-    drop_events(call);
+    drop_effects(call);
 }
 
 static enum zkt_status no_memory(struct zkt_call *call)
@@ -310,16 +316,57 @@ static void update_log(struct zkt_call *call, const struct zkt_commit *commit)
     }
 }
 
+static bool is_expelled(const struct zkt_call *call,
+                        const struct zkt_contact *contact,
+                        struct zkt_buffer **failure)
+{
+    const struct zkt_str id = zkt__peer_client_id(contact->peer);
+    for (const struct zkt_expulsion *e = call->first_expelled; e != NULL;
+         e = e->next) {
+        if (zkt_str_eq(e->client, id)) {
+            *failure = e->failure;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Marks the attachments that the call expels. */
+static void mark_expelled(const struct zkt_call *call)
+{
+    struct zkt_instance *instance = call->instance;
+    const struct zkt_list *all = &instance->attachments;
+    for (struct zkt_node *n = zkt__list_first(all); n != NULL;
+         n = zkt__list_after(all, n)) {
+        struct zkt_attachment *attachment = ZKT_CONTAINER(
+            n, struct zkt_attachment, of_instance);
+        struct zkt_buffer *failure;
+        if (attachment->expelled == NULL &&
+            is_expelled(call, zkt__contact_of(attachment), &failure)) {
+            attachment->expelled = zkt__buffer_ref(failure);
+            instance->expels = true;
+        }
+    }
+}
+
 /* The point of no return: nothing below can fail. */
 static void make_final(struct zkt_call *call, const struct zkt_commit *commit,
                        struct zkt_list *carriers)
 {
+    const struct zkt_task *task = zkt__task_of(call);
     struct zkt_instance *instance = call->instance;
     call->host->stats.commits += commit->seq - instance->seq;
     instance->seq = commit->seq;
     update_log(call, commit);
     commit_journals(call);
+    if (task->is_hook && task->hook.grants) {
+        zkt__contact_confirm(call->host, task->hook.message,
+                             task->hook.carrier);
+    }
     publish(call, commit, carriers);
+    if (call->first_expelled != NULL) {
+        mark_expelled(call);
+    }
 }
 
 /* Commits without messages to other shards. */
@@ -369,7 +416,7 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
         if (!task->is_hook) {
             zkt__task_reply(call->host, task);
         }
-        drop_events(call);
+        drop_effects(call);
     }
     return status;
 }

@@ -10,6 +10,13 @@
 
 #include "instance/task.h"
 
+/* A client that a call expels, in the call's memory. */
+struct zkt_expulsion {
+    struct zkt_expulsion *next;
+    struct zkt_str client;
+    struct zkt_buffer *failure; /* encoded */
+};
+
 /** Returns ZKT_OK if the changes of the call keep the rules. Otherwise logs the
  * reason and returns the status of the reply. */
 enum zkt_status zkt__call_check(struct zkt_call *call);

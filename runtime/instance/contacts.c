@@ -2,6 +2,7 @@
 #include "instance/contacts.h"
 
 #include "instance/catch_up.h"
+#include "instance/mailbox.h"
 #include "instance/task.h"
 #include "protocol/envelope.h"
 
@@ -72,7 +73,7 @@ static bool attach_to(const struct zkt_host *host, struct zkt_contact *contact,
 }
 
 bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
-                 struct zkt_str *reason)
+                 struct zkt_str *reason, struct zkt_instance **failed)
 {
     *reason = ZKT_STR("out of memory");
     struct zkt_location *location = zkt__contact_location(host, contact);
@@ -83,6 +84,12 @@ bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
     if (instance == NULL) {
         instance = zkt__instance_create(host, location, contact->peer->address,
                                         reason);
+    }
+    if (instance != NULL && instance->failed) {
+        *reason = (struct zkt_str){ NULL, 0 };
+        *failed = instance;
+        zkt__location_release(host, location);
+        return false;
     }
     const bool good = instance != NULL && attach_to(host, contact, instance);
     if (instance != NULL && !good) {
@@ -138,7 +145,7 @@ void zkt__attachment_disconnect(struct zkt_host *host,
     const bool connected = contact->attachment.connected;
     zkt__detach(host, contact);
     if (connected) {
-        zkt__instance_run_hook(host, instance, contact, ZKT_HOOK_DISCONNECT);
+        zkt__hook_disconnect(host, instance, contact);
     }
 }
 
@@ -200,22 +207,25 @@ static void grant(struct zkt_host *host, struct zkt_contact *contact,
     }
 }
 
-void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
-                            struct zkt_msg *carrier)
+void zkt__contact_admit(struct zkt_host *host, struct zkt_msg *m)
+{
+    keep_closing(host, &m->contact->attachment, m);
+    if (!m->of.subscribe.cancelled) {
+        grant(host, m->contact, m->topic);
+    }
+}
+
+void zkt__contact_confirm(struct zkt_host *host, const struct zkt_msg *m,
+                          struct zkt_msg *carrier)
 {
     struct zkt_contact *contact = m->contact;
-    const enum zkt_topic topic = m->topic;
-    keep_closing(host, &contact->attachment, m);
-    if (!m->of.subscribe.cancelled) {
-        grant(host, contact, topic);
-    }
-    if (topic == ZKT_TOPIC_STATE && m->of.subscribe.omit_snapshot) {
+    if (m->topic == ZKT_TOPIC_STATE && m->of.subscribe.omit_snapshot) {
         struct zkt_msg reply = { .kind = ZKT_MSG_CATCH_UP,
                                  .contact = contact,
                                  .generation = m->generation,
                                  .of.catch_up.snapshot_omitted = true };
         (void)zkt__deliver(host, contact->peer->shard, &reply, carrier);
-    } else if (topic == ZKT_TOPIC_STATE) {
+    } else if (m->topic == ZKT_TOPIC_STATE) {
         reply_catch_up(host, contact, carrier, m->generation, false);
     } else {
         struct zkt_msg reply = { .kind = ZKT_MSG_SUBSCRIBED,
@@ -223,6 +233,13 @@ void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
                                  .generation = m->generation };
         (void)zkt__deliver(host, contact->peer->shard, &reply, carrier);
     }
+}
+
+void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
+                            struct zkt_msg *carrier)
+{
+    zkt__contact_admit(host, m);
+    zkt__contact_confirm(host, m, carrier);
 }
 
 /* Replies to a slow reader, which has received a state before and must not
@@ -263,6 +280,19 @@ void zkt__contact_take_snapshot(struct zkt_host *host,
     }
 }
 
+/* Cancels a subscribe to @topic that waits for a hook. */
+static void cancel_held(const struct zkt_contact *contact, enum zkt_topic topic)
+{
+    const struct zkt_task *parked = contact->attachment.instance->parked;
+    struct zkt_msg *m = parked != NULL && parked->is_hook &&
+                                parked->hook.contact == contact
+                            ? parked->hook.message
+                            : NULL;
+    if (m != NULL && m->kind == ZKT_MSG_SUBSCRIBE && m->topic == topic) {
+        m->of.subscribe.cancelled = true;
+    }
+}
+
 /* Cancels queued subscribes to @topic: they are replied to, but count no
  * subscriber. */
 static void cancel_queued(struct zkt_contact *contact, enum zkt_topic topic)
@@ -275,6 +305,7 @@ static void cancel_queued(struct zkt_contact *contact, enum zkt_topic topic)
             m->of.subscribe.cancelled = true;
         }
     }
+    cancel_held(contact, topic);
 }
 
 /* An unsubscribe is never refused or queued: it cancels the subscribes that are
@@ -291,21 +322,28 @@ void zkt__contact_unsubscribe(const struct zkt_host *host, struct zkt_msg *m,
 
 /* ---- refusing ---- */
 
-static void refuse_call(struct zkt_host *host, const struct zkt_msg *m,
-                        struct zkt_msg *carrier,
-                        const struct zkt_failure *failure)
+/* Sends the result in host->result for a call that was not run. */
+static void reply_refusal(struct zkt_host *host, const struct zkt_msg *m,
+                          struct zkt_msg *carrier)
 {
     void *body = m->of.call.body;
     struct zkt_msg reply = { .kind = ZKT_MSG_RESULT,
                              .contact = m->contact,
                              .of.result.text = &host->result };
-    zkt__frame_begin(&host->result);
-    zkt__write_result_error(&host->result, m->of.call.id, failure);
     if (carrier != NULL) {
         carrier->of.call.body = NULL;
     }
     (void)zkt__deliver(host, m->contact->peer->shard, &reply, carrier);
     zkt__release(host->allocator, body);
+}
+
+static void refuse_call(struct zkt_host *host, const struct zkt_msg *m,
+                        struct zkt_msg *carrier,
+                        const struct zkt_failure *failure)
+{
+    zkt__frame_begin(&host->result);
+    zkt__write_result_error(&host->result, m->of.call.id, failure);
+    reply_refusal(host, m, carrier);
 }
 
 /* @encoded is the failure, or NULL: the status and the text are all of it. */
@@ -348,7 +386,7 @@ void zkt__instance_refuse_with(struct zkt_host *host, struct zkt_msg *m,
                                struct zkt_msg *carrier,
                                const struct zkt_failure *failure)
 {
-    if (m->kind != ZKT_MSG_SUBSCRIBE) {
+    if (m->kind == ZKT_MSG_CALL) {
         refuse_call(host, m, carrier, failure);
         return;
     }
@@ -356,4 +394,60 @@ void zkt__instance_refuse_with(struct zkt_host *host, struct zkt_msg *m,
     refuse_subscription(host, m, carrier, failure->status, ZKT_STR(""),
                         encoded);
     zkt__buffer_unref(encoded);
+}
+
+/* Refuses a call with an encoded failure. */
+static void refuse_call_encoded(struct zkt_host *host, const struct zkt_msg *m,
+                                struct zkt_msg *carrier,
+                                const struct zkt_buffer *failure)
+{
+    zkt__frame_begin(&host->result);
+    zkt__write_result_begin(&host->result, m->of.call.id);
+    zkt_write_raw(&host->result, (const char *)failure->data, failure->len);
+    ZKT_WRITE(&host->result, "}");
+    reply_refusal(host, m, carrier);
+}
+
+void zkt__instance_refuse_encoded(struct zkt_host *host, struct zkt_msg *m,
+                                  struct zkt_msg *carrier,
+                                  struct zkt_buffer *failure)
+{
+    if (failure == NULL || m->kind == ZKT_MSG_LEAVE) {
+        zkt__instance_refuse(host, m, carrier, ZKT_UNAVAILABLE, ZKT_STR(""));
+    } else if (m->kind == ZKT_MSG_CALL) {
+        refuse_call_encoded(host, m, carrier, failure);
+    } else {
+        refuse_subscription(host, m, carrier, ZKT_UNAVAILABLE, ZKT_STR(""),
+                            failure);
+    }
+}
+
+void zkt__contact_refuse_queued(struct zkt_host *host,
+                                struct zkt_contact *contact,
+                                const struct zkt_failure *failure, bool *leaves)
+{
+    struct zkt_msg *m;
+    *leaves = false;
+    while ((m = zkt__mailbox_take(host, contact)) != NULL) {
+        if (m->kind == ZKT_MSG_LEAVE) {
+            *leaves = true;
+        } else {
+            zkt__instance_refuse_with(host, m, m, failure);
+        }
+    }
+}
+
+void zkt__contact_refuse_encoded(struct zkt_host *host,
+                                 struct zkt_contact *contact,
+                                 struct zkt_buffer *failure, bool *leaves)
+{
+    struct zkt_msg *m;
+    *leaves = false;
+    while ((m = zkt__mailbox_take(host, contact)) != NULL) {
+        if (m->kind == ZKT_MSG_LEAVE) {
+            *leaves = true;
+        } else {
+            zkt__instance_refuse_encoded(host, m, m, failure);
+        }
+    }
 }

@@ -27,9 +27,10 @@ static inline struct zkt_contact *zkt__contact_of(
 
 /** Attaches @contact to its instance, which is created if it does not exist.
  * Does not run `connect`. Returns false with *@reason if the instance cannot be
- * created. */
+ * created. If it has failed to start (instance->failed), the contact is not
+ * attached, *@reason has no data, and *@failed is the instance. */
 bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
-                 struct zkt_str *reason);
+                 struct zkt_str *reason, struct zkt_instance **failed);
 /** Detaches the contact, and runs `disconnect` if `connect` has run. */
 void zkt__attachment_disconnect(struct zkt_host *host,
                                 struct zkt_contact *contact);
@@ -40,6 +41,11 @@ void zkt__detach(struct zkt_host *host, struct zkt_contact *contact);
 
 /* ---- messages ---- */
 
+/** The two parts of a subscribe that is granted: the contact is counted as a
+ * subscriber, and the reply is sent. */
+void zkt__contact_admit(struct zkt_host *host, struct zkt_msg *m);
+void zkt__contact_confirm(struct zkt_host *host, const struct zkt_msg *m,
+                          struct zkt_msg *carrier);
 /** Handle a subscribe, an unsubscribe and a snapshot message. */
 void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
                             struct zkt_msg *carrier);
@@ -56,6 +62,20 @@ void zkt__instance_refuse(struct zkt_host *host, struct zkt_msg *m,
 void zkt__instance_refuse_with(struct zkt_host *host, struct zkt_msg *m,
                                struct zkt_msg *carrier,
                                const struct zkt_failure *failure);
+/** Refuses a call or a subscribe with a failure that is encoded; NULL: with
+ * UNAVAILABLE. Takes the carrier. */
+void zkt__instance_refuse_encoded(struct zkt_host *host, struct zkt_msg *m,
+                                  struct zkt_msg *carrier,
+                                  struct zkt_buffer *failure);
+/** Refuse the messages of a contact that are queued. A leave message cannot be
+ * refused: *@leaves is true if there was one. */
+void zkt__contact_refuse_queued(struct zkt_host *host,
+                                struct zkt_contact *contact,
+                                const struct zkt_failure *failure,
+                                bool *leaves);
+void zkt__contact_refuse_encoded(struct zkt_host *host,
+                                 struct zkt_contact *contact,
+                                 struct zkt_buffer *failure, bool *leaves);
 /** Sends snapshots to the contacts that await them. */
 void zkt__instance_send_snapshots(struct zkt_host *host,
                                   struct zkt_instance *instance);

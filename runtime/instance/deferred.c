@@ -12,7 +12,9 @@ static const char *find_obstacle(const struct zkt_task *task,
                                  enum zkt_member member, uint32_t number)
 {
     if (task->is_hook) {
-        return "a hook cannot finish later";
+        return member == ZKT_MEMBER_HOOK && number == task->hook.hook
+                   ? NULL
+                   : "deferred as another hook";
     }
     return member == ZKT_MEMBER_METHOD &&
                    task->request.method == &task->call.actor->methods[number]
@@ -30,11 +32,25 @@ static struct zkt_deferred *find_deferred(struct zkt_call *call,
     return &task->deferred;
 }
 
+/* Copies the message that waits for a hook, unless it has a block. Returns
+ * false if there is no memory. */
+static bool own_message(const struct zkt_host *host, struct zkt_hook_run *run)
+{
+    if (run->message != NULL && run->carrier == NULL) {
+        run->carrier = zkt__msg_pack(host->allocator, run->message);
+        run->message = run->carrier != NULL ? run->carrier : run->message;
+    }
+    return run->message == NULL || run->carrier != NULL;
+}
+
 /* Allocates everything that a cancelled call needs, so that cancelling cannot
  * fail. */
 static bool prepare_cancelling(struct zkt_call *call)
 {
     struct zkt_task *task = zkt__task_of(call);
+    if (task->is_hook && !own_message(call->host, &task->hook)) {
+        return false;
+    }
     const struct zkt_actor *actor = call->actor;
     struct zkt_instances *instances = call->host->instances;
     const bool first = task == instances->task;
@@ -62,7 +78,7 @@ static bool prepare_cancelling(struct zkt_call *call)
 static void run_cancelled(struct zkt_call *call)
 {
     struct zkt_task *task = zkt__task_of(call);
-    (void)zkt__deferred_invoke(&task->deferred, task->request.input,
+    (void)zkt__deferred_invoke(&task->deferred, zkt__task_input(task),
                                task->result);
     zkt__work_queue_unref(task->deferred.queue);
     zkt__task_free(task);
@@ -73,12 +89,15 @@ static bool declares(const struct zkt_call *call, uint32_t error)
 {
     const struct zkt_task *task = ZKT_CONTAINER(call, const struct zkt_task,
                                                 call);
-    const struct zkt_method *method = task->request.method;
-    bool found = task->is_hook;
-    for (uint32_t i = 0; !found && i < method->error_count; i++) {
-        found = method->errors[i] == error;
+    if (task->is_hook) {
+        return true;
     }
-    return found;
+    const struct zkt_method *method = task->request.method;
+    uint32_t i = 0;
+    while (i < method->error_count && method->errors[i] != error) {
+        i++;
+    }
+    return i < method->error_count;
 }
 
 const struct zkt_call_ops zkt__task_ops = {
@@ -120,14 +139,11 @@ static bool copy_states(struct zkt_task *task, struct zkt_arena *to)
                                 task->cancelled_private_state, 0)));
 }
 
-/* Copies everything that a cancelled call still needs into another arena.
- * Returns false if there is no memory. */
-static bool copy_rest(struct zkt_task *task, struct zkt_arena *to)
+/* Copies the input of a call into another arena, unless it has a block, and
+ * makes another result. Returns false if there is no memory. */
+static bool copy_request(struct zkt_task *task, struct zkt_arena *to)
 {
-    struct zkt_call *call = &task->call;
     const struct zkt_method *method = task->request.method;
-    const struct zkt_str client = zkt__arena_str(to, call->client_id);
-    const struct zkt_str id = zkt__arena_str(to, call->instance_id);
     const void *input = task->request.input;
     void *result = NULL;
     if (input != NULL && task->body == NULL) {
@@ -139,15 +155,28 @@ static bool copy_rest(struct zkt_task *task, struct zkt_arena *to)
     if (task->result != NULL) {
         result = zkt__arena_zero(to, 1, method->result->size);
     }
+    if ((input == NULL) != (task->request.input == NULL) ||
+        (result == NULL) != (task->result == NULL)) {
+        return false;
+    }
+    task->request.input = input;
+    task->result = result;
+    return true;
+}
+
+/* Copies everything that a cancelled call still needs into another arena.
+ * Returns false if there is no memory. */
+static bool copy_rest(struct zkt_task *task, struct zkt_arena *to)
+{
+    struct zkt_call *call = &task->call;
+    const struct zkt_str client = zkt__arena_str(to, call->client_id);
+    const struct zkt_str id = zkt__arena_str(to, call->instance_id);
     if (client.data == NULL || id.data == NULL ||
-        (input == NULL) != (task->request.input == NULL) ||
-        (result == NULL) != (task->result == NULL) || !copy_states(task, to)) {
+        (!task->is_hook && !copy_request(task, to)) || !copy_states(task, to)) {
         return false;
     }
     call->client_id = client;
     call->instance_id = id;
-    task->request.input = input;
-    task->result = result;
     return true;
 }
 
@@ -230,8 +259,7 @@ static void evict(struct zkt_host *host, struct zkt_instance *instance)
 {
     host->stats.evictions++;
     host->stats.limit_hits.idle_ms++;
-    zkt__instance_end(host, instance, ZKT_ABORTED,
-                      ZKT_STR("the instance was evicted"));
+    zkt__instance_end(host, instance, ZKT_END_EVICTED);
     zkt__arena_reset(host->arena);
 }
 
@@ -245,5 +273,9 @@ void zkt__instances_expire(struct zkt_host *host)
     }
     while ((due = zkt__timeouts_take(&host->instances->idle, now)) != NULL) {
         evict(host, ZKT_CONTAINER(due, struct zkt_instance, idle));
+    }
+    while ((due = zkt__timeouts_take(&host->instances->failed, now)) != NULL) {
+        zkt__instance_forget(host,
+                             ZKT_CONTAINER(due, struct zkt_instance, idle));
     }
 }

@@ -21,15 +21,17 @@ void zkt__task_detach(struct zkt_task *task);
 void zkt__instances_cancel(struct zkt_host *host, enum zkt_status status,
                            struct zkt_str text);
 
-/** Returns the next deadline of a deferred call or an idle instance, or
- * ZKT_NEVER. */
+/** Returns the next deadline of a deferred call, of an idle instance or of one
+ * that has failed to start; or ZKT_NEVER. */
 static inline int64_t zkt__instances_due(const struct zkt_instances *instances)
 {
     const int64_t parked = zkt__timeouts_next(&instances->parked);
     const int64_t idle = zkt__timeouts_next(&instances->idle);
-    return parked < idle ? parked : idle;
+    const int64_t failed = zkt__timeouts_next(&instances->failed);
+    const int64_t first = parked < idle ? parked : idle;
+    return first < failed ? first : failed;
 }
-/** Fails overdue calls and evicts idle instances. */
+/** Fails overdue calls, evicts idle instances, and removes failed ones. */
 void zkt__instances_expire(struct zkt_host *host);
 
 #endif

@@ -50,6 +50,29 @@ struct zkt_cursor *zkt_call_private_cursor(struct zkt_call *call)
     return call->private_state != NULL ? call->private_journal.root : NULL;
 }
 
+void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
+               enum zkt_status code, const char *text)
+{
+    if (call->journal.failure != ZKT_OK) {
+        return;
+    }
+    const struct zkt_failure failure = { .status = code,
+                                         .text = zkt_cstr(text) };
+    struct zkt_expulsion *e = zkt__arena_zero(call->arena, 1, sizeof(*e));
+    if (e != NULL) {
+        e->client = zkt__arena_str(call->arena, client_id);
+        e->failure = e->client.data != NULL
+                         ? zkt__failure_share(&failure, &call->host->plain)
+                         : NULL;
+    }
+    if (e == NULL || e->failure == NULL) {
+        zkt__call_poison(call, ZKT_NO_MEMORY, "no memory to expel a client");
+        return;
+    }
+    e->next = call->first_expelled;
+    call->first_expelled = e;
+}
+
 /* ---- events ---- */
 
 /* Copies the ids of a target into the call's memory. Returns false if there is

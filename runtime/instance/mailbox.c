@@ -9,7 +9,9 @@
  */
 #include "instance/mailbox.h"
 
+#include "instance/hooks.h"
 #include "instance/requests.h"
+#include "instance/task.h"
 #include "shard/group.h"
 
 /* ---- putting in ---- */
@@ -105,6 +107,24 @@ void zkt__mailbox_put(struct zkt_host *host, struct zkt_msg *m,
     zkt__mailbox_append(host, m->contact, block);
 }
 
+void zkt__mailbox_put_first(struct zkt_host *host, struct zkt_msg *m,
+                            struct zkt_msg *carrier)
+{
+    struct zkt_attachment *attachment = &m->contact->attachment;
+    struct zkt_msg *block = carrier != NULL ? carrier
+                                            : zkt__msg_pack(host->allocator, m);
+    if (block == NULL) {
+        zkt__instance_refuse(host, m, NULL, ZKT_RESOURCE_EXHAUSTED,
+                             ZKT_STR("out of memory"));
+        return;
+    }
+    count(host, attachment, block, 1);
+    zkt__list_prepend(&attachment->mailbox, &block->node);
+    zkt__node_unlink(&attachment->in_round);
+    zkt__list_prepend(&attachment->instance->round, &attachment->in_round);
+    zkt__mailbox_make_ready(host, attachment->instance);
+}
+
 /* ---- taking out ---- */
 
 struct zkt_msg *zkt__mailbox_take(struct zkt_host *host,
@@ -133,39 +153,16 @@ static struct zkt_msg *take_next(struct zkt_host *host,
     return m;
 }
 
-/* Runs `connect` before the first message, which stays in the queue unless
- * `connect` handles it. */
-static void connect_first(struct zkt_host *host,
-                          struct zkt_attachment *attachment)
-{
-    struct zkt_msg *m = zkt__mailbox_take(host, zkt__contact_of(attachment));
-    const bool leaves = m->kind == ZKT_MSG_LEAVE;
-    if (zkt__attachment_connect(host, m, leaves ? NULL : m)) {
-        if (!zkt__list_empty(&attachment->mailbox)) {
-            zkt__list_append(&attachment->instance->round,
-                             &attachment->in_round);
-        }
-        return;
-    }
-    zkt__list_prepend(&attachment->mailbox, &m->node);
-    zkt__list_append(&attachment->instance->round, &attachment->in_round);
-    count(host, attachment, m, 1);
-}
-
-/* Serves the first contact of the round: handles a message, or runs `connect`.
- * The instance may be gone afterwards; its handle tells. */
+/* Serves the first contact of the round: handles a message. The instance may be
+ * gone afterwards; its handle tells. */
 static void serve_contact(struct zkt_host *host,
                           const struct zkt_instance *instance)
 {
     struct zkt_attachment *attachment = ZKT_CONTAINER(
         zkt__list_first(&instance->round), struct zkt_attachment, in_round);
     zkt__node_unlink(&attachment->in_round);
-    if (attachment->connected) {
-        struct zkt_msg *m = take_next(host, attachment);
-        zkt__instance_handle(host, m, m);
-    } else {
-        connect_first(host, attachment);
-    }
+    struct zkt_msg *m = take_next(host, attachment);
+    zkt__instance_handle(host, m, m);
     zkt__arena_reset(host->arena);
 }
 
@@ -182,9 +179,16 @@ static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
     if (instance->parked != NULL) {
         return false;
     }
+    if (instance->expels) {
+        zkt__instance_expel(host, instance);
+        return instance->parked == NULL;
+    }
+    if (instance->abandoned) {
+        zkt__instance_abandon(host, instance);
+        return false;
+    }
     if (end_is_due(instance)) {
-        zkt__instance_end(host, instance, ZKT_ABORTED,
-                          ZKT_STR("the instance was destroyed"));
+        zkt__instance_end(host, instance, ZKT_END_DESTROYED);
         zkt__arena_reset(host->arena);
         return false;
     }

@@ -39,6 +39,11 @@ void zkt__mailbox_append(struct zkt_host *host, struct zkt_contact *contact,
 /** Queues a message in @carrier (NULL: in a copy), or refuses it. */
 void zkt__mailbox_put(struct zkt_host *host, struct zkt_msg *m,
                       struct zkt_msg *carrier);
+/** Queues a message, in @carrier or in a copy, in front of all others of its
+ * contact, and its contact in front of all others. Without memory it is
+ * refused. */
+void zkt__mailbox_put_first(struct zkt_host *host, struct zkt_msg *m,
+                            struct zkt_msg *carrier);
 /** Removes and returns the first message of @contact, or returns NULL. */
 struct zkt_msg *zkt__mailbox_take(struct zkt_host *host,
                                   struct zkt_contact *contact);

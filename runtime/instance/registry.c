@@ -4,6 +4,7 @@
  */
 #include "instance/registry.h"
 
+#include "instance/hooks.h"
 #include "instance/mailbox.h"
 #include "instance/task.h"
 #include "shard/group.h"
@@ -16,6 +17,7 @@ bool zkt__instances_init(struct zkt_instances *instances, struct zkt_host *host)
     zkt__list_init(&instances->awaiting_credit);
     zkt__list_init(&instances->parked);
     zkt__list_init(&instances->idle);
+    zkt__list_init(&instances->failed);
     zkt__snapshot_log_init(&instances->snapshots, host->allocator,
                            (size_t)host->limits->cache_bytes,
                            &host->stats.limit_hits.cache_bytes);
@@ -32,6 +34,14 @@ void zkt__instances_finish(struct zkt_instances *instances)
 }
 
 /* ---- creating ---- */
+
+static struct zkt_contact *first_contact(const struct zkt_instance *instance)
+{
+    struct zkt_node *first = zkt__list_first(&instance->attachments);
+    return first != NULL ? zkt__contact_of(ZKT_CONTAINER(
+                               first, struct zkt_attachment, of_instance))
+                         : NULL;
+}
 
 /* Returns the offset of the private state, which follows the state. */
 static size_t offset_of_private(const struct zkt_actor *actor)
@@ -53,6 +63,7 @@ static void free_instance(struct zkt_host *host, struct zkt_instance *instance)
 {
     const struct zkt_actor *actor = instance->actor;
     zkt__snapshot_log_free(&host->instances->snapshots, instance->log);
+    zkt__buffer_unref(instance->failure);
     if (instance->state != NULL) {
         zkt__value_release(&host->store, actor->state, instance->state);
     }
@@ -159,8 +170,47 @@ struct zkt_instance *zkt__instance_create(struct zkt_host *host,
     instance->address = address;
     location->instance = instance;
     zkt__location_ref(location);
-    zkt__instance_run_hook(host, instance, NULL, ZKT_HOOK_ACTIVATE);
+    zkt__hook_activate(host, instance);
     return instance;
+}
+
+/* A new try to start an instance is made after this time. */
+#define RESTART_MS 1000
+
+/* Encodes the failure that clients read; NULL: no memory. */
+static struct zkt_buffer *encode_failure(struct zkt_host *host,
+                                         const struct zkt_failure *failure)
+{
+    struct zkt_failure public = *failure;
+    if (public.status == ZKT_INTERNAL) {
+        public = (struct zkt_failure){ .status = ZKT_UNAVAILABLE };
+    }
+    if (public.retry_after_ms == 0) {
+        public.retry_after_ms = RESTART_MS;
+    }
+    return zkt__failure_share(&public, &host->plain);
+}
+
+void zkt__instance_start_failed(struct zkt_host *host,
+                                struct zkt_instance *instance,
+                                const struct zkt_failure *failure)
+{
+    struct zkt_contact *contact;
+    bool leaves;
+    instance->failed = true;
+    instance->failure = encode_failure(host, failure);
+    zkt__timeout_arm(&host->instances->failed, &instance->idle,
+                     host->clock->now_ms, RESTART_MS);
+    zkt__node_unlink(&instance->ready);
+    while ((contact = first_contact(instance)) != NULL) {
+        zkt__contact_refuse_encoded(host, contact, instance->failure, &leaves);
+        zkt__detach(host, contact);
+        if (leaves) {
+            zkt__contact_send_left(host, contact);
+        } else {
+            zkt__contact_send_ended(host, contact);
+        }
+    }
 }
 
 /* ---- ending ---- */
@@ -202,72 +252,127 @@ void zkt__instance_release_if_unused(struct zkt_host *host,
     }
 }
 
-static struct zkt_contact *first_contact(const struct zkt_instance *instance)
-{
-    struct zkt_node *first = zkt__list_first(&instance->attachments);
-    return first != NULL ? zkt__contact_of(ZKT_CONTAINER(
-                               first, struct zkt_attachment, of_instance))
-                         : NULL;
-}
-
-/* Refuses the queued messages of a contact. A leave message cannot be refused:
- * *@leaves is true if there was one. */
-static void refuse_queued(struct zkt_host *host, struct zkt_contact *contact,
-                          enum zkt_status status, struct zkt_str text,
-                          bool *leaves)
-{
-    struct zkt_msg *m;
-    *leaves = false;
-    while ((m = zkt__mailbox_take(host, contact)) != NULL) {
-        if (m->kind == ZKT_MSG_LEAVE) {
-            *leaves = true;
-        } else {
-            zkt__instance_refuse(host, m, m, status, text);
-        }
-    }
-}
-
 /* Sends `closed` for the subscriptions of a contact. */
 static void close_subscriptions(struct zkt_host *host,
                                 struct zkt_contact *contact,
-                                enum zkt_status status, struct zkt_str text)
+                                const struct zkt_failure *failure)
 {
     struct zkt_msg closed = { .kind = ZKT_MSG_CLOSED,
                               .contact = contact,
-                              .of.closed = { .status = status, .text = text } };
+                              .of.closed = { .status = failure->status,
+                                             .text = failure->text } };
     struct zkt_msg *carrier = contact->attachment.closing;
     contact->attachment.closing = NULL;
     (void)zkt__deliver(host, contact->peer->shard, &closed, carrier);
 }
 
-static void end_contact(struct zkt_host *host, struct zkt_contact *contact,
-                        enum zkt_status status, struct zkt_str text)
+/* Refuses the messages that were queued before the instance ends. Contacts that
+ * leave are detached. */
+static void refuse_all(struct zkt_host *host, struct zkt_instance *instance,
+                       const struct zkt_failure *failure)
 {
-    const bool *to = contact->attachment.subscribed;
-    const bool subscribed = to[ZKT_TOPIC_STATE] || to[ZKT_TOPIC_EVENTS];
-    bool leaves;
-    refuse_queued(host, contact, status, text, &leaves);
-    zkt__detach(host, contact);
-    if (leaves) {
-        zkt__contact_send_left(host, contact);
-        return;
+    struct zkt_node *n = zkt__list_first(&instance->attachments);
+    while (n != NULL) {
+        struct zkt_contact *contact = zkt__contact_of(
+            ZKT_CONTAINER(n, struct zkt_attachment, of_instance));
+        bool leaves;
+        n = zkt__list_after(&instance->attachments, n);
+        zkt__contact_refuse_queued(host, contact, failure, &leaves);
+        if (leaves) {
+            zkt__detach(host, contact);
+            zkt__contact_send_left(host, contact);
+        }
     }
-    if (subscribed) {
-        close_subscriptions(host, contact, status, text);
+}
+
+static struct zkt_failure failure_of(enum zkt_instance_end reason)
+{
+    switch (reason) {
+    case ZKT_END_EVICTED:
+        return (struct zkt_failure){
+            .status = ZKT_ABORTED, .text = ZKT_STR("the instance was evicted")
+        };
+    case ZKT_END_STOPPED:
+        return (struct zkt_failure){ .status = ZKT_UNAVAILABLE,
+                                     .text = ZKT_STR("the server stops") };
+    case ZKT_END_DESTROYED:
+    case ZKT_END_ABANDONED:
+        break;
     }
-    zkt__contact_send_ended(host, contact);
+    return (struct zkt_failure){ .status = ZKT_ABORTED,
+                                 .text = ZKT_STR("the instance was "
+                                                 "destroyed") };
 }
 
 void zkt__instance_end(struct zkt_host *host, struct zkt_instance *instance,
-                       enum zkt_status status, struct zkt_str text)
+                       enum zkt_instance_end reason)
+{
+    const struct zkt_failure failure = failure_of(reason);
+    instance->ending = true; /* nothing else releases it */
+    instance->end = reason;
+    refuse_all(host, instance, &failure);
+    zkt__hook_deactivate(host, instance);
+}
+
+/* Detaches a contact of an instance that has ended. Messages that arrived while
+ * `deactivate` was running are appended to @waiting. */
+static void end_contact(struct zkt_host *host, struct zkt_contact *contact,
+                        struct zkt_list *waiting)
+{
+    const struct zkt_instance *instance = contact->attachment.instance;
+    const bool *to = contact->attachment.subscribed;
+    const bool subscribed = to[ZKT_TOPIC_STATE] || to[ZKT_TOPIC_EVENTS];
+    const struct zkt_failure failure = failure_of(instance->end);
+    bool waits = false;
+    struct zkt_msg *m;
+    while ((m = zkt__mailbox_take(host, contact)) != NULL) {
+        zkt__list_append(waiting, &m->node);
+        waits = true;
+    }
+    zkt__detach(host, contact);
+    if (subscribed) {
+        close_subscriptions(host, contact, &failure);
+    }
+    if (!waits) {
+        zkt__contact_send_ended(host, contact);
+    }
+}
+
+void zkt__instance_complete_end(struct zkt_host *host,
+                                struct zkt_instance *instance)
 {
     struct zkt_contact *contact;
-    instance->ending = true; /* nothing else releases it */
-    zkt__instance_run_hook(host, instance, NULL, ZKT_HOOK_DEACTIVATE);
+    struct zkt_list waiting;
+    struct zkt_node *node;
+    zkt__list_init(&waiting);
     while ((contact = first_contact(instance)) != NULL) {
-        end_contact(host, contact, status, text);
+        end_contact(host, contact, &waiting);
     }
     remove_instance(host, instance);
+    while ((node = zkt__list_first(&waiting)) != NULL) {
+        struct zkt_msg *m = ZKT_CONTAINER(node, struct zkt_msg, node);
+        zkt__node_unlink(node);
+        host->receivers->to_instance(host, m, m);
+    }
+}
+
+void zkt__instance_forget(struct zkt_host *host, struct zkt_instance *instance)
+{
+    remove_instance(host, instance);
+}
+
+void zkt__instance_abandon(struct zkt_host *host, struct zkt_instance *instance)
+{
+    instance->abandoned = false;
+    if (instance->contact_count > 0 || instance->ending) {
+        if (!zkt__list_empty(&instance->round) || instance->ending) {
+            zkt__mailbox_make_ready(host, instance);
+        }
+    } else if (instance->established) {
+        zkt__instance_release_if_unused(host, instance);
+    } else {
+        zkt__instance_end(host, instance, ZKT_END_ABANDONED);
+    }
 }
 
 void zkt__instance_destroy(struct zkt_host *host, struct zkt_instance *instance)
@@ -278,25 +383,32 @@ void zkt__instance_destroy(struct zkt_host *host, struct zkt_instance *instance)
 
 /* ---- stopping ---- */
 
-/* Disconnects every contact, then ends the instance. */
+/* Disconnects every contact, then ends the instance, as far as hooks finish. */
 static void stop_instance(struct zkt_host *host, struct zkt_instance *instance)
 {
-    const struct zkt_str text = ZKT_STR("the server stops");
+    const struct zkt_failure failure = failure_of(ZKT_END_STOPPED);
     struct zkt_contact *contact;
     bool leaves;
+    if (instance->failed) {
+        zkt__instance_forget(host, instance);
+        return;
+    }
     instance->ending = true; /* nothing else releases it */
-    while ((contact = first_contact(instance)) != NULL) {
-        refuse_queued(host, contact, ZKT_UNAVAILABLE, text, &leaves);
+    while (instance->parked == NULL &&
+           (contact = first_contact(instance)) != NULL) {
+        zkt__contact_refuse_queued(host, contact, &failure, &leaves);
         zkt__attachment_disconnect(host, contact);
         if (leaves) {
             zkt__contact_send_left(host, contact);
         }
     }
-    zkt__instance_end(host, instance, ZKT_UNAVAILABLE, text);
+    if (instance->parked == NULL && !instance->closing) {
+        zkt__instance_end(host, instance, ZKT_END_STOPPED);
+    }
     zkt__arena_reset(host->arena);
 }
 
-void zkt__instances_end(struct zkt_host *host)
+bool zkt__instances_end(struct zkt_host *host)
 {
     struct zkt_instances *instances = host->instances;
     instances->ended = true;
@@ -305,4 +417,5 @@ void zkt__instances_end(struct zkt_host *host)
             stop_instance(host, instances->all.objects[i]);
         }
     }
+    return instances->all.live == 0;
 }

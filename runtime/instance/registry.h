@@ -16,6 +16,14 @@
 
 struct zkt_task;
 
+/* Why an instance ends, as its clients are told. */
+enum zkt_instance_end {
+    ZKT_END_DESTROYED,
+    ZKT_END_EVICTED,
+    ZKT_END_ABANDONED,
+    ZKT_END_STOPPED
+};
+
 struct zkt_instance {
     zkt_handle_id id;
     struct zkt_location *location; /* on this shard; has the name */
@@ -33,12 +41,20 @@ struct zkt_instance {
     struct zkt_list round;
     size_t queued_bytes;
     uint32_t queued_count;
-    bool ending;    /* ends when the mailbox is empty */
-    bool destroyed; /* by a call: ends without serving the mailbox */
+    bool starting;    /* `activate` has yet to finish */
+    bool failed;      /* `activate` has failed: refuses until it is removed */
+    bool established; /* a contact has been connected */
+    bool abandoned;   /* its last contact was refused */
+    bool expels;      /* an attachment is marked as expelled */
+    bool ending;      /* ends when the mailbox is empty */
+    bool destroyed;   /* by a call: ends without serving the mailbox */
+    bool closing;     /* `deactivate` runs, and messages wait for the next */
+    enum zkt_instance_end end : 8;
+    struct zkt_buffer *failure;        /* of `activate`, encoded; or NULL */
     struct zkt_list awaiting_snapshot; /* attachments that requested one */
     struct zkt_node ready;   /* in instances->ready or ->awaiting_credit */
     struct zkt_task *parked; /* the deferred call, or NULL */
-    struct zkt_timeout idle; /* until it is evicted */
+    struct zkt_timeout idle; /* until it is evicted, or forgotten */
     void *address;           /* that it is charged to, or NULL */
     uint64_t calls;
     alignas(max_align_t) char states[];
@@ -52,6 +68,7 @@ struct zkt_instances {
     struct zkt_list awaiting_credit; /* … and lack credit of a channel */
     struct zkt_list parked;          /* tasks by deadline */
     struct zkt_list idle;            /* instances by time of eviction */
+    struct zkt_list failed;          /* likewise: `activate` has failed */
     struct zkt_snapshot_cache snapshots;
     size_t deferred_bytes; /* memory of parked calls */
     size_t queued_bytes;   /* of messages in all mailboxes */
@@ -66,14 +83,16 @@ bool zkt__instances_init(struct zkt_instances *instances,
 void zkt__instances_finish(struct zkt_instances *instances);
 
 /** Ends every instance: refuses queued messages, runs `disconnect` of each
- * contact and `deactivate`. */
-void zkt__instances_end(struct zkt_host *host);
+ * contact and `deactivate`. Returns false if hooks have yet to finish: it is to
+ * be called again. */
+bool zkt__instances_end(struct zkt_host *host);
 /** Ends an instance when its queued messages have been handled. */
 void zkt__instance_destroy(struct zkt_host *host,
                            struct zkt_instance *instance);
 
-/** Creates an instance, charged to @address, and runs `activate`. Returns NULL
- * with *@reason if it cannot be created. */
+/** Creates an instance, charged to @address, and runs `activate`, which may
+ * fail it or be deferred. Returns NULL with *@reason if it cannot be created.
+ */
 struct zkt_instance *zkt__instance_create(struct zkt_host *host,
                                           struct zkt_location *location,
                                           void *address,
@@ -82,9 +101,22 @@ struct zkt_instance *zkt__instance_create(struct zkt_host *host,
  * of eviction of another. */
 void zkt__instance_release_if_unused(struct zkt_host *host,
                                      struct zkt_instance *instance);
-/** Ends an instance that is free: runs `deactivate`, refuses queued messages
- * with @status and @text, and closes subscriptions. */
+/** Removes an instance after a failed `activate`. */
+void zkt__instance_forget(struct zkt_host *host, struct zkt_instance *instance);
+/** Ends an instance without contacts that no contact has established; an other
+ * as zkt__instance_release_if_unused. */
+void zkt__instance_abandon(struct zkt_host *host,
+                           struct zkt_instance *instance);
+/** Ends an instance that is free: refuses queued messages, runs `deactivate`,
+ * and closes subscriptions. */
 void zkt__instance_end(struct zkt_host *host, struct zkt_instance *instance,
-                       enum zkt_status status, struct zkt_str text);
+                       enum zkt_instance_end reason);
+
+/** Continues when `activate` has failed, and when `deactivate` has run. */
+void zkt__instance_start_failed(struct zkt_host *host,
+                                struct zkt_instance *instance,
+                                const struct zkt_failure *failure);
+void zkt__instance_complete_end(struct zkt_host *host,
+                                struct zkt_instance *instance);
 
 #endif

@@ -13,6 +13,19 @@ static void leave_now(struct zkt_host *host, struct zkt_contact *contact)
     zkt__contact_send_left(host, contact);
 }
 
+/* Handles a subscribe of a contact that is connected. */
+static void take_subscribe(struct zkt_host *host, struct zkt_msg *m,
+                           struct zkt_msg *carrier)
+{
+    const struct zkt_actor *actor = m->contact->location->actor;
+    if (actor->hooks[ZKT_HOOK_SUBSCRIBE].declared &&
+        !m->of.subscribe.cancelled) {
+        zkt__hook_subscribe(host, m, carrier);
+    } else {
+        zkt__contact_subscribe(host, m, carrier);
+    }
+}
+
 static void take_leave(struct zkt_host *host, struct zkt_contact *contact)
 {
     const struct zkt_instance *instance = contact->attachment.instance;
@@ -29,32 +42,37 @@ void zkt__instance_handle(struct zkt_host *host, struct zkt_msg *m,
                           struct zkt_msg *carrier)
 {
     zkt__host_spend(host, ZKT_COST_CALL);
-    if (m->after_destroy) {
+    if (m->kind == ZKT_MSG_LEAVE) {
+        leave_now(host, m->contact);
+    } else if (m->after_destroy) {
         zkt__instance_refuse(host, m, carrier, ZKT_ABORTED,
                              ZKT_STR("the instance was destroyed"));
+    } else if (!m->contact->attachment.connected) {
+        zkt__hook_connect(host, m, carrier);
     } else if (m->kind == ZKT_MSG_CALL) {
         zkt__task_call(host, m, carrier);
-    } else if (m->kind == ZKT_MSG_SUBSCRIBE) {
-        zkt__contact_subscribe(host, m, carrier);
     } else {
-        leave_now(host, m->contact);
+        take_subscribe(host, m, carrier);
     }
 }
 
-bool zkt__attachment_connect(struct zkt_host *host, struct zkt_msg *m,
-                             struct zkt_msg *carrier)
+void zkt__instance_proceed(struct zkt_host *host, struct zkt_msg *m,
+                           struct zkt_msg *carrier)
 {
-    struct zkt_contact *contact = m->contact;
-    struct zkt_attachment *attachment = &contact->attachment;
-    const bool first = m->kind == ZKT_MSG_SUBSCRIBE &&
-                       m->topic == ZKT_TOPIC_EVENTS;
-    attachment->connected = true;
-    if (first) {
-        zkt__contact_subscribe(host, m, carrier);
+    const struct zkt_instance *instance = m->contact->attachment.instance;
+    if (instance == NULL) { /* `connect` has expelled its own client */
+        zkt__instance_refuse(host, m, carrier, ZKT_ABORTED,
+                             ZKT_STR("the client was expelled"));
+    } else if (instance->destroyed) {
+        zkt__instance_refuse(host, m, carrier, ZKT_ABORTED,
+                             ZKT_STR("the instance was destroyed"));
+    } else if (instance->parked != NULL ||
+               (instance->remote != NULL &&
+                zkt__mailbox_lacks_credit(host, instance))) {
+        zkt__mailbox_put_first(host, m, carrier);
+    } else {
+        zkt__instance_handle(host, m, carrier);
     }
-    zkt__instance_run_hook(host, attachment->instance, contact,
-                           ZKT_HOOK_CONNECT);
-    return first;
 }
 
 /* Returns true if a subscribe can be handled although the instance is busy: not
@@ -63,10 +81,11 @@ static bool may_reply_at_once(const struct zkt_msg *m)
 {
     const struct zkt_attachment *attachment = &m->contact->attachment;
     const struct zkt_instance *instance = attachment->instance;
+    const struct zkt_hook_entry *hooks = instance->actor->hooks;
     return m->kind == ZKT_MSG_SUBSCRIBE && m->topic == ZKT_TOPIC_STATE &&
-           zkt__list_empty(&attachment->mailbox) &&
-           (attachment->connected ||
-            !instance->actor->hooks[ZKT_HOOK_CONNECT].declared) &&
+           zkt__list_empty(&attachment->mailbox) && !instance->starting &&
+           !instance->closing && !hooks[ZKT_HOOK_SUBSCRIBE].declared &&
+           (attachment->connected || !hooks[ZKT_HOOK_CONNECT].declared) &&
            zkt__instance_has_committed(instance,
                                        attachment->subscribed[ZKT_TOPIC_STATE]);
 }
@@ -75,27 +94,8 @@ static bool may_reply_at_once(const struct zkt_msg *m)
 static void end_if_due(struct zkt_host *host, struct zkt_instance *instance)
 {
     if (instance->destroyed && instance->parked == NULL) {
-        zkt__instance_end(host, instance, ZKT_ABORTED,
-                          ZKT_STR("the instance was destroyed"));
+        zkt__instance_end(host, instance, ZKT_END_DESTROYED);
     }
-}
-
-/* Handles a message of an instance that is free. Returns false if `connect` has
- * made it busy. */
-static bool handle_free(struct zkt_host *host, struct zkt_msg *m,
-                        struct zkt_msg *carrier)
-{
-    const struct zkt_attachment *attachment = &m->contact->attachment;
-    if (!attachment->connected) {
-        if (zkt__attachment_connect(host, m, carrier)) {
-            return true;
-        }
-        if (!zkt__mailbox_is_free(host, attachment->instance)) {
-            return false;
-        }
-    }
-    zkt__instance_handle(host, m, carrier);
-    return true;
 }
 
 /* Handles or queues a call or a subscribe of an attached contact. */
@@ -104,9 +104,7 @@ static void dispatch(struct zkt_host *host, struct zkt_msg *m,
 {
     struct zkt_instance *instance = m->contact->attachment.instance;
     if (zkt__mailbox_is_free(host, instance)) {
-        if (!handle_free(host, m, carrier)) {
-            zkt__mailbox_put(host, m, carrier);
-        }
+        zkt__instance_handle(host, m, carrier);
         end_if_due(host, instance);
     } else if (may_reply_at_once(m)) {
         m->contact->attachment.connected = true;
@@ -125,7 +123,7 @@ static bool is_ending(const struct zkt_host *host,
     if (instance == NULL) {
         instance = zkt__contact_named(host, contact);
     }
-    return instance != NULL && instance->ending;
+    return instance != NULL && instance->ending && !instance->closing;
 }
 
 /* Refuses a message. Without an instance, the contact may leave. */
@@ -156,17 +154,32 @@ static void take_after_destroy(struct zkt_host *host, struct zkt_msg *m,
     }
 }
 
+/* Refuses a message to an instance that has failed to start. */
+static void reject_failed(struct zkt_host *host, struct zkt_msg *m,
+                          struct zkt_msg *carrier,
+                          const struct zkt_instance *instance)
+{
+    struct zkt_contact *contact = m->contact;
+    zkt__instance_refuse_encoded(host, m, carrier, instance->failure);
+    zkt__contact_send_ended(host, contact);
+}
+
 static void take_request(struct zkt_host *host, struct zkt_msg *m,
                          struct zkt_msg *carrier)
 {
     struct zkt_str reason;
+    struct zkt_instance *failed = NULL;
     if (host->instances->ended) {
         reject(host, m, carrier, ZKT_UNAVAILABLE, ZKT_STR("the server stops"));
     } else if (is_ending(host, m->contact)) {
         take_after_destroy(host, m, carrier);
     } else if (m->contact->attachment.instance == NULL &&
-               !zkt__attach(host, m->contact, &reason)) {
-        reject(host, m, carrier, ZKT_RESOURCE_EXHAUSTED, reason);
+               !zkt__attach(host, m->contact, &reason, &failed)) {
+        if (failed != NULL) {
+            reject_failed(host, m, carrier, failed);
+        } else {
+            reject(host, m, carrier, ZKT_RESOURCE_EXHAUSTED, reason);
+        }
     } else {
         dispatch(host, m, carrier);
     }
@@ -177,7 +190,8 @@ static void take_destroy(struct zkt_host *host, const struct zkt_msg *m,
 {
     const struct zkt_location *location = zkt__location_find(
         host, m->of.destroy.actor, m->of.destroy.name);
-    if (location != NULL && location->instance != NULL) {
+    if (location != NULL && location->instance != NULL &&
+        !location->instance->failed) {
         zkt__instance_destroy(host, location->instance);
     }
     zkt__msg_free(host->allocator, carrier);

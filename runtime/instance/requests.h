@@ -12,15 +12,13 @@
 /** Handles a message from a session (struct zkt_receivers). */
 void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
                          struct zkt_msg *carrier);
-/** Handles a message to an instance that is free. Takes the carrier. */
+/** Handles a message to an instance that is free; runs `connect` first, if it
+ * is the first of its contact. Takes the carrier. */
 void zkt__instance_handle(struct zkt_host *host, struct zkt_msg *m,
                           struct zkt_msg *carrier);
-/**
- * Runs `connect` of a contact before its first message @m. Returns true if @m
- * was handled, too: a subscribe to events is handled before `connect` runs, so
- * that the client receives the events of its `connect`.
- */
-bool zkt__attachment_connect(struct zkt_host *host, struct zkt_msg *m,
-                             struct zkt_msg *carrier);
+/** Handles a message whose hook has let it pass, before all that wait: at once
+ * if the instance is free, or else first of its contact. */
+void zkt__instance_proceed(struct zkt_host *host, struct zkt_msg *m,
+                           struct zkt_msg *carrier);
 
 #endif

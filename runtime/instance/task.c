@@ -55,6 +55,25 @@ static bool begin_journals(struct zkt_call *call)
                                instance->private_state, mutations));
 }
 
+/* Sets what a hook can ask its call. */
+static void describe_hook(struct zkt_task *task)
+{
+    struct zkt_call *call = &task->call;
+    const struct zkt_contact *contact = task->contact;
+    if (task->hook.hook == ZKT_HOOK_SUBSCRIBE) {
+        call->topic = task->hook.message->topic;
+    }
+    if (task->hook.hook == ZKT_HOOK_DISCONNECT && contact->lost) {
+        call->close_code = contact->peer->close_code;
+        call->close_reason = zkt_cstr(contact->peer->close_reason);
+    }
+    if (task->hook.hook == ZKT_HOOK_DISCONNECT && call->host->stopping &&
+        call->close_code == 0) {
+        call->close_code = 1001;
+        call->close_reason = ZKT_STR("the server stops");
+    }
+}
+
 /* Returns false if there is no memory. */
 static bool begin_call(struct zkt_host *host, struct zkt_task *task,
                        struct zkt_instance *instance)
@@ -70,6 +89,9 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
     call->client_id = contact != NULL ? zkt__peer_client_id(contact->peer)
                                       : ZKT_STR("");
     call->instance_id = instance->location->name;
+    if (task->is_hook) {
+        describe_hook(task);
+    }
     return begin_journals(call);
 }
 
@@ -90,18 +112,29 @@ static bool make_result(struct zkt_task *task)
 
 /* ---- the end of a call ---- */
 
-/* Sends an error to the caller, or logs the failure of a hook. */
+/* Logs the failure of a hook that nobody is told. */
+static void log_hook_failure(const struct zkt_task *task,
+                             const struct zkt_failure *failure)
+{
+    const struct zkt_call *call = &task->call;
+    zkt__host_log(
+        call->host, ZKT_LOG_WARNING, "%.*s \"%.*s\": the %s hook failed: %.*s",
+        ZKT_ARG(call->actor->name), ZKT_ARG(call->instance_id), call->name,
+        ZKT_ARG(failure->text.len > 0
+                    ? failure->text
+                    : zkt_cstr(zkt_status_text(failure->status))));
+}
+
+/* Sends an error to the caller. That of a hook is for its continuation. */
 static void send_failure(struct zkt_host *host, struct zkt_task *task,
                          enum zkt_status status)
 {
-    const struct zkt_call *call = &task->call;
-    const struct zkt_failure failure = zkt__call_failure(call, status);
+    const struct zkt_failure failure = zkt__call_failure(&task->call, status);
     if (task->is_hook) {
         host->stats.hook_failures++;
-        zkt__host_log(host, ZKT_LOG_WARNING,
-                      "%.*s \"%.*s\": the %s hook failed: %.*s",
-                      ZKT_ARG(call->actor->name), ZKT_ARG(call->instance_id),
-                      call->name, ZKT_ARG(failure.text));
+        if (task->hook.message == NULL) {
+            log_hook_failure(task, &failure);
+        }
         return;
     }
     zkt__frame_begin(&host->result);
@@ -143,10 +176,11 @@ static enum zkt_status find_status(struct zkt_call *call,
     return call->failure.status;
 }
 
-/* Commits or undoes the changes of a call. Returns true if they are committed.
- */
-static bool commit_or_undo(struct zkt_host *host, struct zkt_task *task,
-                           enum zkt_status status)
+/* Commits or undoes the changes of a call whose handler has returned @status.
+ * Returns the status that the call ends with. */
+static enum zkt_status commit_or_undo(struct zkt_host *host,
+                                      struct zkt_task *task,
+                                      enum zkt_status status)
 {
     status = find_status(&task->call, status);
     if (status == ZKT_OK) {
@@ -156,7 +190,7 @@ static bool commit_or_undo(struct zkt_host *host, struct zkt_task *task,
         zkt__call_undo(&task->call);
         send_failure(host, task, status);
     }
-    return status == ZKT_OK;
+    return status;
 }
 
 /* ---- parking ---- */
@@ -217,7 +251,8 @@ static void unpark(struct zkt_host *host, struct zkt_task *task)
     host->instances->deferred_bytes -= task->parked_bytes;
     instance->parked = NULL;
     zkt__instance_send_snapshots(host, instance);
-    if (!zkt__list_empty(&instance->round) || instance->ending) {
+    if (!zkt__list_empty(&instance->round) || instance->ending ||
+        instance->destroyed || instance->expels) {
         zkt__mailbox_make_ready(host, instance);
     }
 }
@@ -228,24 +263,48 @@ static void release_body(struct zkt_host *host, struct zkt_task *task)
     task->body = NULL;
 }
 
-/* Ends a call. Its task is used again, unless the program still holds the
- * deferred call. */
-static void finish(struct zkt_host *host, struct zkt_task *task)
+/* Continues after a hook that has ended with @status. A continuation may run
+ * another call in the current task, and may end the instance. */
+static void continue_after_hook(struct zkt_host *host, struct zkt_task *task,
+                                enum zkt_status status)
 {
-    const bool parked = task->call.instance->parked == task;
-    if (parked) {
-        unpark(host, task);
-    }
-    if (zkt__deferred_is_outstanding(&task->deferred)) {
-        if (!parked) {
-            replace_task(host);
-        }
-        zkt__task_detach(task);
+    const struct zkt_hook_run run = task->hook;
+    if (status == ZKT_OK) {
+        zkt__hook_over(host, &run, NULL);
         return;
     }
-    release_body(host, task);
+    const struct zkt_failure failure = zkt__call_failure(&task->call, status);
+    zkt__hook_over(host, &run, &failure);
+}
+
+/* Ends a call with @status. Its task is used again, unless the program still
+ * holds the deferred call. */
+static void finish(struct zkt_host *host, struct zkt_task *task,
+                   enum zkt_status status)
+{
+    struct zkt_instance *instance = task->call.instance;
+    const bool parked = instance->parked == task;
+    const bool outstanding = zkt__deferred_is_outstanding(&task->deferred);
+    const bool is_hook = task->is_hook;
     if (parked) {
+        unpark(host, task);
+    } else if (outstanding) {
+        replace_task(host);
+    }
+    if (is_hook) {
+        continue_after_hook(host, task, status);
+        instance = NULL; /* may be gone */
+    }
+    if (outstanding) {
+        zkt__task_detach(task);
+    } else if (parked) {
+        release_body(host, task);
         recycle(host, task);
+    } else if (!is_hook) {
+        release_body(host, task);
+    }
+    if (instance != NULL && instance->expels) {
+        zkt__instance_expel(host, instance);
     }
 }
 
@@ -259,7 +318,7 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
     memcpy(&handlers, (const char *)host->app.handlers + actor->handlers_offset,
            sizeof(handlers));
     if (task->is_hook) {
-        return actor->hooks[task->hook].invoke(call, handlers);
+        return actor->hooks[task->hook.hook].invoke(call, handlers);
     }
     return task->request.method->invoke(call, handlers, task->request.input,
                                         task->result);
@@ -273,7 +332,7 @@ static void execute(struct zkt_host *host, struct zkt_task *task)
     host->running = true;
     task->call.now_ms = host->clock->wall_ms;
     const enum zkt_status status =
-        resumed ? zkt__deferred_invoke(&task->deferred, task->request.input,
+        resumed ? zkt__deferred_invoke(&task->deferred, zkt__task_input(task),
                                        task->result)
                 : invoke(host, task);
     if (status == ZKT_PENDING &&
@@ -282,13 +341,13 @@ static void execute(struct zkt_host *host, struct zkt_task *task)
         park(host, task);
         return;
     }
-    const bool ends = commit_or_undo(host, task, status) && task->call.destroys;
+    const enum zkt_status end = commit_or_undo(host, task, status);
     host->running = false;
-    instance->destroyed = instance->destroyed || ends;
-    finish(host, task);
-    if (ends) {
+    if (end == ZKT_OK && task->call.destroys) {
+        instance->destroyed = true;
         zkt__mailbox_make_ready(host, instance);
     }
+    finish(host, task, end);
 }
 
 /* Runs the call or hook in the current task. */
@@ -303,7 +362,7 @@ static void run(struct zkt_host *host, struct zkt_instance *instance)
     zkt__call_set_failure(&task->call, ZKT_RESOURCE_EXHAUSTED,
                           ZKT_STR("out of memory"));
     send_failure(host, task, ZKT_RESOURCE_EXHAUSTED);
-    finish(host, task);
+    finish(host, task, ZKT_RESOURCE_EXHAUSTED);
 }
 
 void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
@@ -325,9 +384,7 @@ void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
     run(host, instance);
 }
 
-void zkt__instance_run_hook(struct zkt_host *host,
-                            struct zkt_instance *instance,
-                            struct zkt_contact *contact, enum zkt_hook hook)
+void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *hook)
 {
     static const char *const names[] = {
         [ZKT_HOOK_CONNECT] = "connect",
@@ -337,16 +394,17 @@ void zkt__instance_run_hook(struct zkt_host *host,
         [ZKT_HOOK_DEACTIVATE] = "deactivate",
     };
     struct zkt_task *task = host->instances->task;
-    if (!instance->actor->hooks[hook].declared) {
+    if (!hook->instance->actor->hooks[hook->hook].declared) {
+        zkt__hook_over(host, hook, NULL);
         return;
     }
-    task->contact = contact;
+    task->contact = hook->contact;
     task->is_hook = true;
-    task->hook = hook;
+    task->hook = *hook;
     task->carrier = NULL;
     task->body = NULL;
-    task->call.name = names[hook];
-    run(host, instance);
+    task->call.name = names[hook->hook];
+    run(host, hook->instance);
 }
 
 void zkt__task_resume(struct zkt_call *call)
@@ -360,5 +418,5 @@ void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
     zkt__call_set_failure(&task->call, status, text);
     zkt__call_undo(&task->call);
     send_failure(host, task, status);
-    finish(host, task);
+    finish(host, task, status);
 }

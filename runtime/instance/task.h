@@ -9,15 +9,18 @@
 
 #include "call/call.h"
 #include "instance/deferred.h"
+#include "instance/hooks.h"
 #include "state/record.h"
 
 struct zkt_task {
     struct zkt_arena arena;
     struct zkt_call call;
     struct zkt_contact *contact; /* NULL: activate or deactivate */
-    struct zkt_msg_call request; /* not of a hook */
     bool is_hook;
-    enum zkt_hook hook;
+    union {
+        struct zkt_msg_call request;
+        struct zkt_hook_run hook;
+    };
     struct zkt_msg *carrier; /* of the call, for its result; NULL: none */
     void *body;              /* memory of id and input, or NULL */
     void *result;
@@ -41,17 +44,20 @@ static inline struct zkt_task *zkt__task_of(struct zkt_call *call)
 {
     return ZKT_CONTAINER(call, struct zkt_task, call);
 }
+/** Returns the input of the call, or NULL; a hook has none. */
+static inline const void *zkt__task_input(const struct zkt_task *task)
+{
+    return task->is_hook ? NULL : task->request.input;
+}
 /** Runs the second half of a deferred call. */
 void zkt__task_resume(struct zkt_call *call);
 /** Fails a deferred call with @status and @text, and undoes its changes. */
 void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
                       enum zkt_status status, struct zkt_str text);
 
-/** Runs a hook of the instance if it is declared. @contact is NULL for
- * `activate` and `deactivate`. */
-void zkt__instance_run_hook(struct zkt_host *host,
-                            struct zkt_instance *instance,
-                            struct zkt_contact *contact, enum zkt_hook hook);
+/** Runs a hook of an instance if it is declared, and then zkt__hook_over, at
+ * once or when the hook has finished. */
+void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *run);
 
 /** Sends the frame in host->result to the caller. */
 void zkt__task_reply(struct zkt_host *host, struct zkt_task *task);

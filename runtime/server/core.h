@@ -45,8 +45,9 @@ struct zkt_server {
     uint64_t turn;              /* number of the current turn */
     int64_t round_ends;         /* budget at the end of a round */
     enum zkt_life life;
-    int64_t drain_due; /* end of draining: then calls are cancelled */
-    uint8_t *lent;     /* memory of the current message, in the arena */
+    int64_t drain_due;   /* end of a phase: then calls are cancelled */
+    bool instances_over; /* in ZKT_LIFE_ENDED: every instance has ended */
+    uint8_t *lent;       /* memory of the current message, in the arena */
     /* Used by all threads: posted functions that wait, and refused posts. */
     _Atomic(int64_t) posted;
     _Atomic(uint64_t) posts_refused;

@@ -83,7 +83,7 @@ void zkt_server_instances(const struct zkt_server *server,
     }
     for (uint32_t i = 0; i < slots->count; i++) {
         const struct zkt_instance *instance = slots->objects[i];
-        if (instance == NULL) {
+        if (instance == NULL || instance->failed) {
             continue;
         }
         const struct zkt_instance_info info = {

@@ -90,6 +90,9 @@ int64_t zkt__life_due(const struct zkt_server *server)
                    ? now
                    : server->drain_due;
     case ZKT_LIFE_ENDED:
+        if (!server->instances_over) {
+            return server->drain_due;
+        }
         return have_all_ended(server) ? now : ZKT_NEVER;
     case ZKT_LIFE_FLUSHED:
         return now;
@@ -131,21 +134,34 @@ static bool is_time_to_end(struct zkt_server *server)
 
 /* ---- steps ---- */
 
-/* The hooks run first, so that their events are sent before the close frame. */
+/* Goes on with ending the instances. Hooks that are deferred have drain_ms. */
 static void end_instances(struct zkt_server *server)
 {
     struct zkt_lives *lives = &server->shards->lives;
-    zkt__instances_cancel(&server->host, ZKT_UNAVAILABLE,
-                          ZKT_STR("the server stops"));
-    zkt__life_enter(server, ZKT_LIFE_ENDED);
-    zkt__instances_end(&server->host);
+    if (server->core.now_ms >= server->drain_due) {
+        zkt__instances_cancel(&server->host, ZKT_UNAVAILABLE,
+                              ZKT_STR("the server stops"));
+    }
+    server->instances_over = zkt__instances_end(&server->host);
     zkt__shards_end_turn(server);
+    if (!server->instances_over) {
+        return;
+    }
     if (atomic_fetch_add(&lives->ended, 1) + 1 == lives->running) {
         zkt__shards_wake(server->shards);
     }
     if (lives->running == 1) {
         zkt__life_enter(server, ZKT_LIFE_FLUSHED); /* no other shard sends */
     }
+}
+
+/* The hooks run first, so that their events are sent before the close frame. */
+static void begin_ending(struct zkt_server *server)
+{
+    zkt__instances_cancel(&server->host, ZKT_UNAVAILABLE,
+                          ZKT_STR("the server stops"));
+    zkt__life_enter(server, ZKT_LIFE_ENDED);
+    server->drain_due = server->core.now_ms + server->limits.drain_ms;
 }
 
 static void close_connections(struct zkt_server *server)
@@ -172,7 +188,8 @@ static void go_down(struct zkt_server *server)
 
 void zkt__life_begin_turn(struct zkt_server *server)
 {
-    if (server->life == ZKT_LIFE_ENDED && have_all_ended(server)) {
+    if (server->life == ZKT_LIFE_ENDED && server->instances_over &&
+        have_all_ended(server)) {
         zkt__life_enter(server, ZKT_LIFE_FLUSHED);
     }
 }
@@ -183,6 +200,9 @@ void zkt__life_end_turn(struct zkt_server *server)
         begin(server);
     }
     if (server->life == ZKT_LIFE_DRAINING && is_time_to_end(server)) {
+        begin_ending(server);
+    }
+    if (server->life == ZKT_LIFE_ENDED && !server->instances_over) {
         end_instances(server);
     }
     if (server->life == ZKT_LIFE_FLUSHED) {

@@ -385,6 +385,15 @@ static void flush_shards(struct zkt_shards *shards)
     }
 }
 
+/* Ends all instances; hooks that would finish later are cancelled. */
+static void end_instances(struct zkt_host *host)
+{
+    while (!zkt__instances_end(host)) {
+        zkt__instances_cancel(host, ZKT_UNAVAILABLE,
+                              ZKT_STR("the server stops"));
+    }
+}
+
 void zkt_server_free(struct zkt_server *server)
 {
     if (server == NULL || !zkt__server_may_call(server, "zkt_server_free") ||
@@ -402,7 +411,7 @@ void zkt_server_free(struct zkt_server *server)
     }
     flush_shards(shards);
     for (uint32_t i = 0; i < shards->count; i++) {
-        zkt__instances_end(&shards->all[i]->host);
+        end_instances(&shards->all[i]->host);
     }
     flush_shards(shards);
     zkt__log_flush(&shards->log);

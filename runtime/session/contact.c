@@ -197,6 +197,7 @@ void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact)
     zkt__slots_remove(&sessions->contacts, contact->id);
     zkt__location_release(host, contact->location);
     zkt__release(host->allocator, contact->attachment.closing);
+    zkt__buffer_unref(contact->attachment.expelled);
     zkt__release(host->allocator, contact);
     if (session->contact_count == 0) {
         host->sessions->events.all_left(session);
@@ -211,8 +212,10 @@ bool zkt__session_leave(struct zkt_host *host, struct zkt_session *session,
         if ((*left)-- <= 0) {
             return false;
         }
-        zkt__contact_leave(host,
-                           ZKT_CONTAINER(node, struct zkt_contact, of_session));
+        struct zkt_contact *contact = ZKT_CONTAINER(node, struct zkt_contact,
+                                                    of_session);
+        contact->lost = true;
+        zkt__contact_leave(host, contact);
         zkt__arena_reset(host->arena);
     }
     return true;

@@ -158,8 +158,9 @@ struct zkt_attachment {
     size_t queued_bytes;
     uint32_t queued_count;
     bool subscribed[ZKT_TOPIC_COUNT];
-    bool connected;          /* `connect` was called: `disconnect` will be */
-    struct zkt_msg *closing; /* carrier of closed; NULL: none */
+    bool connected; /* `connect` has succeeded: `disconnect` will run */
+    struct zkt_msg *closing;     /* carrier of closed; NULL: none */
+    struct zkt_buffer *expelled; /* the failure of an expulsion; NULL: none */
 };
 
 #define ZKT_CLIENT_ID_LEN 32 /* 128 random bits in hexadecimal */
@@ -171,6 +172,9 @@ struct zkt_peer {
     uint32_t shard;
     enum zkt_dialect dialect : 8;
     char client_id[ZKT_CLIENT_ID_LEN + 1];
+    /* Set before the contacts of a closed connection leave. */
+    uint16_t close_code;
+    char *close_reason; /* NULL: none */
 };
 
 static inline struct zkt_str zkt__peer_client_id(const struct zkt_peer *peer)
@@ -191,6 +195,7 @@ struct zkt_contact {
     uint32_t stale_placeholders; /* in the queue, before a valid one */
     uint32_t snapshot_size;      /* bytes of the last; 0: there was none */
     bool leaving;
+    bool lost;   /* it leaves because its connection has closed */
     bool marked; /* for the time of one event */
     /* The instance's half. */
     struct zkt_attachment attachment;

@@ -85,21 +85,6 @@ static void test_ending_an_instance_by_function(void **state)
     zkt_server_free(server);
 }
 
-/* A hook that fails does not end the instance and does not keep it alive. */
-static void test_failing_hooks(void **state)
-{
-    struct zkt_server *server = new_slow_server(NULL, NULL);
-    struct wire w = open_slow(server);
-    (void)state;
-    hook_fails = true;
-    assert_string_equal(ask(&w, ADD("1", "x", "5", "")), RESULT("1", "5"));
-    assert_string_equal(ask(&w, SLOW_CALL("2", "x", "end", "null")), DONE("2"));
-    assert_int_equal(stats_of(server).instances, 0);
-    assert_int_equal(stats_of(server).hook_failures, 3);
-    close_wire(&w);
-    zkt_server_free(server);
-}
-
 static void test_hooks_that_end_their_instance(void **state)
 {
     static const char *const names[] = { "activate", "connect", "disconnect",
@@ -351,7 +336,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_handler_ends_its_instance),
         cmocka_unit_test(test_ending_an_instance_by_function),
-        cmocka_unit_test(test_failing_hooks),
         cmocka_unit_test(test_hooks_that_end_their_instance),
         cmocka_unit_test(test_listing_instances),
         cmocka_unit_test(test_eviction),

@@ -130,6 +130,37 @@ struct zkt_str_list zkt_clients(struct zkt_call *call);
  */
 void *zkt_user(const struct zkt_call *call);
 
+/**
+ * Returns why a connection has ended, in `disconnect` and `close`: the code of
+ * the close frame (RFC 6455, section 7.4), the client's or the server's; 1005
+ * for a frame without a code, 1006 for a connection that was lost. Returns 0 in
+ * `disconnect` if the connection goes on: the client has left the instance, or
+ * was expelled. Returns 0 in every other handler.
+ */
+unsigned zkt_close_code(const struct zkt_call *call);
+
+/** Returns the reason in that close frame; "" without one. It is what the peer
+ * sent, at most 123 bytes of UTF-8. */
+struct zkt_str zkt_close_reason(const struct zkt_call *call);
+
+/** The kinds of subscriptions of a connection to an instance. */
+enum zkt_subscription {
+    ZKT_SUBSCRIPTION_STATE,
+    ZKT_SUBSCRIPTION_EVENTS
+};
+
+/**
+ * Ends the contact of a connection with this instance, when the call is
+ * committed: its subscriptions and the messages of its that wait here fail with
+ * @code and @text, `disconnect` runs, and nothing more is sent to it. The
+ * connection stays open, and its next message is a new contact, for which
+ * `connect` runs. The running call itself is answered, if it is that client's.
+ * An id that is not in contact is ignored. @text is copied; "" stands for the
+ * text of the code. Poisons the call if there is no memory.
+ */
+void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
+               enum zkt_status code, const char *text);
+
 /* ---- checks ---- */
 
 struct zkt_issues;
@@ -267,6 +298,9 @@ struct zkt_cursor *zkt_call_private_cursor(struct zkt_call *call);
 enum zkt_status zkt_call_fail(struct zkt_call *call, uint32_t error,
                               const void *details, const char *format,
                               va_list arguments);
+
+/** Returns the kind of the subscription, in a `subscribe` hook. */
+enum zkt_subscription zkt_call_subscription(const struct zkt_call *call);
 
 /** The handlers that can finish later. */
 enum zkt_member {

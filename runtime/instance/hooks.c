@@ -1,0 +1,225 @@
+/* Hooks and their continuations: see hooks.h. */
+#include "instance/hooks.h"
+
+#include "instance/mailbox.h"
+#include "instance/requests.h"
+#include "instance/task.h"
+
+/* ---- connect ---- */
+
+void zkt__hook_connect(struct zkt_host *host, struct zkt_msg *m,
+                       struct zkt_msg *carrier)
+{
+    struct zkt_contact *contact = m->contact;
+    struct zkt_instance *instance = contact->attachment.instance;
+    const struct zkt_hook_entry *hooks = instance->actor->hooks;
+    const struct zkt_hook_run run = {
+        .hook = ZKT_HOOK_CONNECT,
+        .instance = instance,
+        .contact = contact,
+        .message = m,
+        .carrier = carrier,
+        .grants = m->kind == ZKT_MSG_SUBSCRIBE &&
+                  m->topic == ZKT_TOPIC_EVENTS &&
+                  hooks[ZKT_HOOK_CONNECT].declared &&
+                  !hooks[ZKT_HOOK_SUBSCRIBE].declared,
+    };
+    if (run.grants) {
+        zkt__contact_admit(host, m);
+    }
+    zkt__task_hook(host, &run);
+}
+
+/* Refuses the messages of a contact that was not let in, and detaches it. */
+static void refuse_contact(struct zkt_host *host,
+                           const struct zkt_hook_run *run,
+                           const struct zkt_failure *failure)
+{
+    struct zkt_contact *contact = run->contact;
+    bool leaves;
+    zkt__instance_refuse_with(host, run->message, run->carrier, failure);
+    zkt__contact_refuse_queued(host, contact, failure, &leaves);
+    zkt__detach(host, contact);
+    if (leaves) {
+        zkt__contact_send_left(host, contact);
+    } else {
+        zkt__contact_send_ended(host, contact);
+    }
+    run->instance->abandoned = true;
+    zkt__mailbox_make_ready(host, run->instance);
+}
+
+static void after_connect(struct zkt_host *host, const struct zkt_hook_run *run,
+                          const struct zkt_failure *failure)
+{
+    if (failure != NULL) {
+        refuse_contact(host, run, failure);
+        return;
+    }
+    run->contact->attachment.connected = true;
+    run->instance->established = true;
+    if (!run->grants) {
+        zkt__instance_proceed(host, run->message, run->carrier);
+    }
+}
+
+/* ---- subscribe ---- */
+
+void zkt__hook_subscribe(struct zkt_host *host, struct zkt_msg *m,
+                         struct zkt_msg *carrier)
+{
+    struct zkt_contact *contact = m->contact;
+    const struct zkt_hook_run run = {
+        .hook = ZKT_HOOK_SUBSCRIBE,
+        .instance = contact->attachment.instance,
+        .contact = contact,
+        .message = m,
+        .carrier = carrier,
+        .grants = m->topic == ZKT_TOPIC_EVENTS,
+    };
+    if (run.grants) {
+        zkt__contact_admit(host, m);
+    }
+    zkt__task_hook(host, &run);
+}
+
+static void after_subscribe(struct zkt_host *host,
+                            const struct zkt_hook_run *run,
+                            const struct zkt_failure *failure)
+{
+    if (failure != NULL) {
+        zkt__instance_refuse_with(host, run->message, run->carrier, failure);
+    } else if (!run->grants) {
+        zkt__contact_subscribe(host, run->message, run->carrier);
+    }
+}
+
+/* ---- disconnect, and expulsions ---- */
+
+void zkt__hook_disconnect(struct zkt_host *host, struct zkt_instance *instance,
+                          struct zkt_contact *contact)
+{
+    zkt__task_hook(host,
+                   &(const struct zkt_hook_run){ .hook = ZKT_HOOK_DISCONNECT,
+                                                 .instance = instance,
+                                                 .contact = contact });
+    if (instance->parked != NULL) {
+        instance->parked->hook.contact = NULL;
+    }
+}
+
+/* Sends `closed` for the subscriptions of an expelled contact. */
+static void close_expelled(struct zkt_host *host, struct zkt_contact *contact,
+                           struct zkt_buffer *failure)
+{
+    struct zkt_msg *carrier = contact->attachment.closing;
+    struct zkt_msg closed = { .kind = ZKT_MSG_CLOSED,
+                              .contact = contact,
+                              .of.closed = { .status = ZKT_PERMISSION_DENIED,
+                                             .failure = failure } };
+    contact->attachment.closing = NULL;
+    (void)zkt__deliver(host, contact->peer->shard, &closed, carrier);
+}
+
+static void expel(struct zkt_host *host, struct zkt_contact *contact)
+{
+    struct zkt_attachment *attachment = &contact->attachment;
+    struct zkt_instance *instance = attachment->instance;
+    struct zkt_buffer *failure = attachment->expelled;
+    const bool connected = attachment->connected;
+    const bool subscribed = attachment->subscribed[ZKT_TOPIC_STATE] ||
+                            attachment->subscribed[ZKT_TOPIC_EVENTS];
+    bool leaves;
+    attachment->expelled = NULL;
+    zkt__contact_refuse_encoded(host, contact, failure, &leaves);
+    zkt__detach(host, contact);
+    if (connected) {
+        zkt__hook_disconnect(host, instance, contact);
+    }
+    if (leaves) {
+        zkt__contact_send_left(host, contact);
+    } else {
+        if (subscribed) {
+            close_expelled(host, contact, failure);
+        }
+        zkt__contact_send_ended(host, contact);
+    }
+    zkt__buffer_unref(failure);
+}
+
+static struct zkt_contact *find_expelled(const struct zkt_instance *instance)
+{
+    const struct zkt_list *all = &instance->attachments;
+    for (struct zkt_node *n = zkt__list_first(all); n != NULL;
+         n = zkt__list_after(all, n)) {
+        struct zkt_attachment *attachment = ZKT_CONTAINER(
+            n, struct zkt_attachment, of_instance);
+        if (attachment->expelled != NULL) {
+            return zkt__contact_of(attachment);
+        }
+    }
+    return NULL;
+}
+
+void zkt__instance_expel(struct zkt_host *host, struct zkt_instance *instance)
+{
+    while (instance->expels && instance->parked == NULL) {
+        struct zkt_contact *contact = find_expelled(instance);
+        if (contact == NULL) {
+            instance->expels = false;
+            /* Nobody may be left. */
+            instance->abandoned = true;
+            zkt__mailbox_make_ready(host, instance);
+            return;
+        }
+        expel(host, contact);
+    }
+}
+
+/* ---- activate and deactivate ---- */
+
+void zkt__hook_activate(struct zkt_host *host, struct zkt_instance *instance)
+{
+    instance->starting = true;
+    zkt__task_hook(host, &(const struct zkt_hook_run){
+                             .hook = ZKT_HOOK_ACTIVATE, .instance = instance });
+}
+
+void zkt__hook_deactivate(struct zkt_host *host, struct zkt_instance *instance)
+{
+    instance->closing = true;
+    zkt__task_hook(host,
+                   &(const struct zkt_hook_run){ .hook = ZKT_HOOK_DEACTIVATE,
+                                                 .instance = instance });
+}
+
+/* ---- continuing ---- */
+
+void zkt__hook_over(struct zkt_host *host, const struct zkt_hook_run *run,
+                    const struct zkt_failure *failure)
+{
+    struct zkt_instance *instance = run->instance;
+    if (instance->expels) {
+        zkt__instance_expel(host, instance);
+    }
+    switch (run->hook) {
+    case ZKT_HOOK_CONNECT:
+        after_connect(host, run, failure);
+        break;
+    case ZKT_HOOK_SUBSCRIBE:
+        after_subscribe(host, run, failure);
+        break;
+    case ZKT_HOOK_ACTIVATE:
+        instance->starting = false;
+        if (failure != NULL) {
+            zkt__instance_start_failed(host, instance, failure);
+        }
+        break;
+    case ZKT_HOOK_DEACTIVATE:
+        zkt__instance_complete_end(host, instance);
+        break;
+    case ZKT_HOOK_DISCONNECT:
+    case ZKT_HOOK_COUNT:
+        break;
+    }
+}
