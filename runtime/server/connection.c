@@ -11,6 +11,7 @@
 #include "server/output.h"
 #include "server/receive.h"
 #include "session/contact.h"
+#include "session/request.h"
 
 static struct zkt_server *server_of(struct zkt_connection *c)
 {
@@ -194,18 +195,19 @@ static void send_bytes(void *user, const void *data, size_t len)
     zkt__endpoint_mark_dirty(&c->endpoint);
 }
 
-static int on_request(void *user, const struct zkt_ws_request *request,
-                      const char **protocol)
+static void on_request(void *user, const struct zkt_ws_request *request)
 {
     struct zkt_connection *c = user;
     if (server_of(c)->life != ZKT_LIFE_SERVING) {
-        return 503;
+        zkt__connection_refuse(c, 503);
+        return;
     }
-    if (request->rfc6902) {
-        *protocol = ZKT_WS_PROTOCOL_RFC6902;
-        c->session.peer.dialect = ZKT_DIALECT_RFC6902;
-    }
-    return 101;
+    const struct zkt_str protocol = zkt__request_protocol(request);
+    c->session.peer.dialect = zkt_str_eq(protocol,
+                                         ZKT_STR(ZKT_WS_PROTOCOL_RFC6902))
+                                  ? ZKT_DIALECT_RFC6902
+                                  : ZKT_DIALECT_PLAIN;
+    zkt__ws_accept(&c->ws, protocol);
 }
 
 static void on_open(void *user, const char *protocol)
@@ -475,7 +477,7 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server)
 
 void zkt__connection_refuse(struct zkt_connection *c, int status)
 {
-    zkt__ws_refuse(&c->ws, status);
+    zkt__ws_refuse(&c->ws, status, ZKT_STR(""), ZKT_STR(""));
     c->endpoint.closing = true;
 }
 

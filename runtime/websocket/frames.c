@@ -287,7 +287,7 @@ static size_t feed_step(struct zkt_ws *ws, uint8_t *bytes, size_t len)
 size_t zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len)
 {
     size_t taken = 0;
-    while (taken < len && ws->state != ZKT_WS_CLOSED && !ws->paused) {
+    while (taken < len && ws->state < ZKT_WS_ASKED && !ws->paused) {
         taken += feed_step(ws, bytes + taken, len - taken);
         if (ws->wslay != NULL && zkt__ws_wslay_idle(ws)) {
             ws->completed++;
@@ -300,7 +300,8 @@ size_t zkt__ws_feed(struct zkt_ws *ws, uint8_t *bytes, size_t len)
 
 void zkt__ws_pause(struct zkt_ws *ws)
 {
-    ws->paused = ws->state == ZKT_WS_HANDSHAKE || ws->state == ZKT_WS_OPEN;
+    ws->paused = ws->state == ZKT_WS_HANDSHAKE || ws->state == ZKT_WS_ASKED ||
+                 ws->state == ZKT_WS_OPEN;
 }
 
 bool zkt__ws_is_paused(const struct zkt_ws *ws)
@@ -320,7 +321,7 @@ size_t zkt__ws_partial(const struct zkt_ws *ws, size_t *memory)
 
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason)
 {
-    if (ws->state == ZKT_WS_HANDSHAKE) {
+    if (ws->state == ZKT_WS_HANDSHAKE || ws->state == ZKT_WS_ASKED) {
         zkt__ws_end(ws, code, reason);
         return;
     }

@@ -101,19 +101,30 @@ static bool split_field(struct zkt_str line, struct zkt_str *name,
     return true;
 }
 
-/* Returns true if a comma-separated list contains @word; @exact: case
- * matters. */
-static bool list_has(struct zkt_str list, const char *word, bool exact)
+bool zkt__ws_next_item(struct zkt_str *list, struct zkt_str *item)
 {
-    while (list.len > 0) {
-        const char *comma = memchr(list.data, ',', list.len);
-        const size_t n = comma != NULL ? (size_t)(comma - list.data) : list.len;
-        const struct zkt_str item = strip((struct zkt_str){ list.data, n });
-        if (exact ? zkt_str_eq(item, zkt_cstr(word)) : same_word(item, word)) {
+    while (list->len > 0) {
+        const char *comma = memchr(list->data, ',', list->len);
+        const size_t n = comma != NULL ? (size_t)(comma - list->data)
+                                       : list->len;
+        *item = strip((struct zkt_str){ list->data, n });
+        list->data += comma != NULL ? n + 1 : n;
+        list->len -= comma != NULL ? n + 1 : n;
+        if (item->len > 0) {
             return true;
         }
-        list.data += comma != NULL ? n + 1 : n;
-        list.len -= comma != NULL ? n + 1 : n;
+    }
+    return false;
+}
+
+/* Returns true if a comma-separated list contains @word. */
+static bool list_has(struct zkt_str list, const char *word)
+{
+    struct zkt_str item;
+    while (zkt__ws_next_item(&list, &item)) {
+        if (same_word(item, word)) {
+            return true;
+        }
     }
     return false;
 }
@@ -141,7 +152,7 @@ static bool is_key(struct zkt_str key)
 struct request {
     struct zkt_ws_request public;
     struct zkt_str key, version;
-    bool upgrade, connection, body, twice;
+    bool upgrade, connection, body, malformed;
     bool expects_continue, expects_more;
 };
 
@@ -149,7 +160,7 @@ struct request {
 static void set_once(struct request *r, struct zkt_str *to,
                      struct zkt_str value)
 {
-    r->twice = r->twice || to->data != NULL;
+    r->malformed = r->malformed || to->data != NULL;
     *to = value;
 }
 
@@ -157,15 +168,24 @@ static void set_once(struct request *r, struct zkt_str *to,
  * section 10.1.1). */
 static void take_expectations(struct request *r, struct zkt_str list)
 {
-    while (list.len > 0) {
-        const char *comma = memchr(list.data, ',', list.len);
-        const size_t n = comma != NULL ? (size_t)(comma - list.data) : list.len;
-        const struct zkt_str item = strip((struct zkt_str){ list.data, n });
+    struct zkt_str item;
+    while (zkt__ws_next_item(&list, &item)) {
         const bool is_continue = same_word(item, "100-continue");
         r->expects_continue = r->expects_continue || is_continue;
-        r->expects_more = r->expects_more || (item.len > 0 && !is_continue);
-        list.data += comma != NULL ? n + 1 : n;
-        list.len -= comma != NULL ? n + 1 : n;
+        r->expects_more = r->expects_more || !is_continue;
+    }
+}
+
+/* Checks that the offered subprotocols are tokens, so that the reply may name
+ * any of them (RFC 6455, section 4.1, item 10). */
+static void take_protocols(struct request *r, struct zkt_str list)
+{
+    struct zkt_str item;
+    while (zkt__ws_next_item(&list, &item)) {
+        for (size_t i = 0; i < item.len; i++) {
+            r->malformed = r->malformed ||
+                           !is_token[(unsigned char)item.data[i]];
+        }
     }
 }
 
@@ -173,22 +193,19 @@ static void take_field(struct request *r, struct zkt_str name,
                        struct zkt_str value)
 {
     if (same_word(name, "Upgrade")) {
-        r->upgrade = r->upgrade || list_has(value, "websocket", false);
+        r->upgrade = r->upgrade || list_has(value, "websocket");
     } else if (same_word(name, "Connection")) {
-        r->connection = r->connection || list_has(value, "upgrade", false);
+        r->connection = r->connection || list_has(value, "upgrade");
     } else if (same_word(name, "Sec-WebSocket-Key")) {
         set_once(r, &r->key, value);
     } else if (same_word(name, "Sec-WebSocket-Version")) {
         set_once(r, &r->version, value);
     } else if (same_word(name, "Sec-WebSocket-Protocol")) {
-        r->public.rfc6902 = r->public.rfc6902 ||
-                            list_has(value, ZKT_WS_PROTOCOL_RFC6902, true);
+        take_protocols(r, value);
     } else if (same_word(name, "Host")) {
         set_once(r, &r->public.host, value);
     } else if (same_word(name, "Origin")) {
-        r->public.origin = value;
-    } else if (same_word(name, "Authorization")) {
-        r->public.authorization = value;
+        set_once(r, &r->public.origin, value);
     } else if (same_word(name, "Content-Length")) {
         r->body = r->body || !zkt_str_eq(value, ZKT_STR("0"));
     } else if (same_word(name, "Transfer-Encoding")) {
@@ -287,6 +304,7 @@ static int parse_request(struct head *h, struct request *r)
     if (refused != 0) {
         return refused;
     }
+    r->public.fields = (struct zkt_str){ h->at, (size_t)(h->end - h->at) };
     for (;;) {
         if (!take_line(h, &line)) {
             return 400;
@@ -299,7 +317,7 @@ static int parse_request(struct head *h, struct request *r)
         }
         take_field(r, name, value);
     }
-    if (r->body || r->twice || r->public.host.data == NULL) {
+    if (r->body || r->malformed || r->public.host.data == NULL) {
         return 400;
     }
     if (!r->upgrade || !r->connection ||
@@ -312,6 +330,16 @@ static int parse_request(struct head *h, struct request *r)
     return r->expects_more ? 417 : 0;
 }
 
+bool zkt__ws_next_field(struct zkt_str *fields, struct zkt_str *name,
+                        struct zkt_str *value)
+{
+    struct head h = { fields->data, fields->data + fields->len };
+    struct zkt_str line;
+    const bool found = take_line(&h, &line) && split_field(line, name, value);
+    *fields = (struct zkt_str){ h.at, (size_t)(h.end - h.at) };
+    return found;
+}
+
 static const char *http_reason(int status)
 {
     switch (status) {
@@ -321,14 +349,20 @@ static const char *http_reason(int status)
         return "Unauthorized";
     case 403:
         return "Forbidden";
+    case 404:
+        return "Not Found";
     case 405:
         return "Method Not Allowed";
     case 417:
         return "Expectation Failed";
     case 426:
         return "Upgrade Required";
+    case 429:
+        return "Too Many Requests";
     case 431:
         return "Request Header Fields Too Large";
+    case 500:
+        return "Internal Server Error";
     case 503:
         return "Service Unavailable";
     default:
@@ -336,9 +370,10 @@ static const char *http_reason(int status)
     }
 }
 
-void zkt__ws_refuse(struct zkt_ws *ws, int status)
+void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
+                    struct zkt_str body)
 {
-    char reply[REPLY_MAX];
+    char begin[REPLY_MAX], end[REPLY_MAX];
     const char *extra = status == 405 ? "Allow: GET\r\n" : "";
     const char *options = "close";
     if (status == 426) {
@@ -346,31 +381,39 @@ void zkt__ws_refuse(struct zkt_ws *ws, int status)
         extra = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
         options = "Upgrade, close";
     }
-    const int len = snprintf(reply, sizeof(reply),
-                             "HTTP/1.1 %d %s\r\n%sConnection: %s\r\n"
-                             "Content-Length: 0\r\n\r\n",
-                             status, http_reason(status), extra, options);
-    ws->callbacks->send(ws->user, reply, (size_t)len);
+    const int begin_len = snprintf(begin, sizeof(begin), "HTTP/1.1 %d %s\r\n%s",
+                                   status, http_reason(status), extra);
+    const int end_len = snprintf(end, sizeof(end),
+                                 "Connection: %s\r\nContent-Length: %zu"
+                                 "\r\n\r\n",
+                                 options, body.len);
+    ws->callbacks->send(ws->user, begin, (size_t)begin_len);
+    if (fields.len > 0) {
+        ws->callbacks->send(ws->user, fields.data, fields.len);
+    }
+    ws->callbacks->send(ws->user, end, (size_t)end_len);
+    if (body.len > 0) {
+        ws->callbacks->send(ws->user, body.data, body.len);
+    }
     zkt__ws_end(ws, 1002, "the handshake was refused");
 }
 
-static void accept_request(struct zkt_ws *ws, const struct request *r)
+static void refuse(struct zkt_ws *ws, int status)
+{
+    zkt__ws_refuse(ws, status, ZKT_STR(""), ZKT_STR(""));
+}
+
+/* Sends the response that accepts a request. */
+static void send_acceptance(struct zkt_ws *ws, const struct request *r,
+                            struct zkt_str protocol)
 {
     /* It must precede the response (RFC 9110, section 7.8). */
     static const char proceed[] = "HTTP/1.1 100 Continue\r\n\r\n";
     static const char begin[] =
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Accept: ";
+    static const char selects[] = "\r\nSec-WebSocket-Protocol: ";
     char reply[REPLY_MAX];
-    const char *protocol = NULL;
-    int status = HTTP_OK;
-    if (ws->callbacks->on_request != NULL) {
-        status = ws->callbacks->on_request(ws->user, &r->public, &protocol);
-    }
-    if (status != HTTP_OK) {
-        zkt__ws_refuse(ws, status);
-        return;
-    }
     if (r->expects_continue) {
         ws->callbacks->send(ws->user, proceed, sizeof(proceed) - 1);
     }
@@ -378,26 +421,57 @@ static void accept_request(struct zkt_ws *ws, const struct request *r)
     memcpy(reply, begin, len);
     zkt__ws_accept_key(r->key.data, reply + len);
     len += ZKT_WS_ACCEPT_LEN;
-    if (protocol != NULL) {
-        len += (size_t)snprintf(reply + len, sizeof(reply) - len,
-                                "\r\nSec-WebSocket-Protocol: %.128s", protocol);
+    if (protocol.len > 0) {
+        memcpy(reply + len, selects, sizeof(selects) - 1);
+        ws->callbacks->send(ws->user, reply, len + sizeof(selects) - 1);
+        ws->callbacks->send(ws->user, protocol.data, protocol.len);
+        len = 0;
     }
     memcpy(reply + len, "\r\n\r\n", 4);
     ws->callbacks->send(ws->user, reply, len + 4);
-    ws->state = ZKT_WS_OPEN;
-    if (ws->callbacks->on_open != NULL) {
-        ws->callbacks->on_open(ws->user, protocol != NULL ? protocol : "");
-    }
 }
 
-static void check_request(struct zkt_ws *ws, struct head *h)
+void zkt__ws_accept(struct zkt_ws *ws, struct zkt_str protocol)
+{
+    if (ws->state != ZKT_WS_ASKED) {
+        return;
+    }
+    struct request r = { .upgrade = false };
+    uint8_t *head = ws->gathered;
+    struct head h = { (const char *)head, (const char *)head + ws->have };
+    (void)parse_request(&h, &r);
+    ws->gathered = NULL;
+    ws->have = ws->capacity = 0;
+    send_acceptance(ws, &r, protocol);
+    if (ws->state == ZKT_WS_ASKED) {
+        ws->state = ZKT_WS_OPEN;
+        if (ws->callbacks->on_open != NULL) {
+            ws->callbacks->on_open(ws->user, "");
+        }
+    }
+    zkt__release(ws->allocator, head);
+}
+
+/* Checks the gathered head, and asks the server to answer the request. */
+static void check_request(struct zkt_ws *ws, size_t end)
 {
     struct request r = { .upgrade = false };
-    const int status = parse_request(h, &r);
+    struct head h = { (const char *)ws->gathered,
+                      (const char *)ws->gathered + end };
+    const int status = parse_request(&h, &r);
+    ws->have = end;
     if (status != 0) {
-        zkt__ws_refuse(ws, status);
+        refuse(ws, status);
     } else {
-        accept_request(ws, &r);
+        ws->state = ZKT_WS_ASKED;
+        if (ws->callbacks->on_request != NULL) {
+            ws->callbacks->on_request(ws->user, &r.public);
+        } else {
+            zkt__ws_accept(ws, ZKT_STR(""));
+        }
+    }
+    if (ws->state == ZKT_WS_CLOSED) {
+        zkt__ws_drop_gathered(ws);
     }
 }
 
@@ -415,7 +489,7 @@ static void take_response_field(const struct zkt_ws *ws, struct response *r,
     if (same_word(name, "Upgrade")) {
         r->upgrade = same_word(value, "websocket");
     } else if (same_word(name, "Connection")) {
-        r->connection = r->connection || list_has(value, "upgrade", false);
+        r->connection = r->connection || list_has(value, "upgrade");
     } else if (same_word(name, "Sec-WebSocket-Accept")) {
         zkt__ws_accept_key(ws->client->key, expected);
         r->twice = r->twice || r->accept;
@@ -605,23 +679,23 @@ size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
         if (ws->have == ws->limits->head) {
             if (ws->role == ZKT_WS_SERVER) {
                 zkt__ws_notify_limit(ws, ZKT_WS_LIMIT_HEAD);
-                zkt__ws_refuse(ws, 431);
+                refuse(ws, 431);
             } else {
                 zkt__ws_end(ws, 1002, "the server's handshake is too long");
             }
         }
         return taken;
     }
+    if (ws->role == ZKT_WS_SERVER) {
+        check_request(ws, end);
+        return end - before;
+    }
     /* Detached from @ws, since a callback may end the connection. */
     uint8_t *gathered = ws->gathered;
     struct head h = { (const char *)gathered, (const char *)gathered + end };
     ws->gathered = NULL;
     ws->have = ws->want = ws->capacity = 0;
-    if (ws->role == ZKT_WS_SERVER) {
-        check_request(ws, &h);
-    } else {
-        check_response(ws, &h);
-    }
+    check_response(ws, &h);
     zkt__release(ws->allocator, gathered);
     return end - before;
 }

@@ -24,8 +24,9 @@
 #include "base/utf8.h"
 #include "zocket/types.h"
 
-/* The subprotocol with true inserts in patches; see protocol.md. */
+/* The subprotocols: with true inserts in patches, and without; protocol.md. */
 #define ZKT_WS_PROTOCOL_RFC6902 "zocket.rfc6902"
+#define ZKT_WS_PROTOCOL_PLAIN   "zocket"
 
 enum zkt_ws_role {
     ZKT_WS_SERVER,
@@ -36,17 +37,25 @@ enum zkt_ws_state {
     ZKT_WS_HANDSHAKE, /* until the head is complete and accepted */
     ZKT_WS_OPEN,
     ZKT_WS_CLOSING, /* close frame sent; waiting for the peer's */
+    ZKT_WS_ASKED,   /* a request waits for an answer; no byte is consumed */
     ZKT_WS_CLOSED   /* flush output, then drop the transport */
 };
 
-/* The request of a server's handshake; the strings are views, valid during
- * on_request. */
+/* The request of a server's handshake; the strings are views, valid until the
+ * request is answered. */
 struct zkt_ws_request {
     struct zkt_str target; /* the request target, path and query as sent */
     struct zkt_str path, query;
-    struct zkt_str host, origin, authorization;
-    bool rfc6902; /* the subprotocol "zocket.rfc6902" was offered */
+    struct zkt_str host, origin; /* data NULL: absent */
+    struct zkt_str fields;       /* for zkt__ws_next_field */
 };
+
+/** Takes the next field off @fields. Returns false at the end. */
+bool zkt__ws_next_field(struct zkt_str *fields, struct zkt_str *name,
+                        struct zkt_str *value);
+/** Takes the next item that is not empty off a comma-separated @list (RFC 9110,
+ * section 5.6.1). Returns false at the end. */
+bool zkt__ws_next_item(struct zkt_str *list, struct zkt_str *item);
 
 /* A limit of struct zkt_ws_limits that the peer exceeded. */
 enum zkt_ws_limit {
@@ -59,15 +68,13 @@ struct zkt_ws;
 
 struct zkt_ws_callbacks {
     /*
-     * Server: receives a valid WebSocket handshake. Returns 101 to accept it,
-     * or an HTTP status from 400 to 599 to refuse. With 101 it may set
-     * @protocol to a static string, one of those offered. NULL: accept all.
+     * Server: receives a valid WebSocket handshake, and answers it by
+     * zkt__ws_accept or zkt__ws_refuse, at once or later. NULL: accepts all.
      */
-    int (*on_request)(void *user, const struct zkt_ws_request *request,
-                      const char **protocol);
+    void (*on_request)(void *user, const struct zkt_ws_request *request);
     /*
      * The handshake is done (both roles); messages may be sent. @protocol is
-     * the agreed subprotocol, or "".
+     * the subprotocol that the server selected, or ""; "" for a server.
      */
     void (*on_open)(void *user, const char *protocol);
     /*
@@ -197,8 +204,16 @@ static inline bool zkt__ws_has_partial(const struct zkt_ws *ws)
 /** Starts the closing handshake with @code (RFC 6455, section 7.4); once. */
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason);
 
-/** Server, before the first feed: refuses any handshake with an HTTP status. */
-void zkt__ws_refuse(struct zkt_ws *ws, int status);
+/** Server: accepts the request that on_request was given. @protocol is "", or
+ * one of the offered subprotocols, perhaps a view of the request. */
+void zkt__ws_accept(struct zkt_ws *ws, struct zkt_str protocol);
+/**
+ * Server, before the first feed or in answer to a request: refuses with an HTTP
+ * status from 400 to 599. @fields are lines of header fields, each with its CR
+ * LF, for @body; both may be "".
+ */
+void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
+                    struct zkt_str body);
 
 /** Sends a ping with an empty payload; ignored unless open. */
 void zkt__ws_ping(struct zkt_ws *ws);

@@ -17,16 +17,28 @@ struct heard {
     unsigned code;
     int opened, messages, state;
     size_t seen; /* bytes of the request's fields */
+    struct zkt_ws *ws;
 };
 
-static int on_request(void *user, const struct zkt_ws_request *request,
-                      const char **protocol)
+/* Returns the last of the offered subprotocols. */
+static struct zkt_str find_protocol(struct zkt_str fields)
+{
+    struct zkt_str name, value, item = ZKT_STR("");
+    while (zkt__ws_next_field(&fields, &name, &value)) {
+        if (name.len == strlen("Sec-WebSocket-Protocol")) {
+            while (zkt__ws_next_item(&value, &item)) {
+            }
+        }
+    }
+    return item;
+}
+
+static void on_request(void *user, const struct zkt_ws_request *request)
 {
     struct heard *h = user;
-    const struct zkt_str *parts[] = {
-        &request->target, &request->path,   &request->query,
-        &request->host,   &request->origin, &request->authorization
-    };
+    const struct zkt_str *parts[] = { &request->target, &request->path,
+                                      &request->query,  &request->host,
+                                      &request->origin, &request->fields };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         for (size_t k = 0; k < parts[i]->len; k++) {
             h->seen += (unsigned char)parts[i]->data[k];
@@ -35,8 +47,11 @@ static int on_request(void *user, const struct zkt_ws_request *request,
     if (request->path.data[0] != '/') {
         abort();
     }
-    *protocol = request->rfc6902 ? ZKT_WS_PROTOCOL_RFC6902 : NULL;
-    return request->query.len == 1 ? 403 : 101;
+    if (request->query.len == 1) {
+        zkt__ws_refuse(h->ws, 403, ZKT_STR("A: b\r\n"), request->target);
+    } else {
+        zkt__ws_accept(h->ws, find_protocol(request->fields));
+    }
 }
 
 static void on_open(void *user, const char *protocol)
@@ -95,6 +110,7 @@ static void run(const uint8_t *data, size_t size, bool client, size_t cut,
     struct zkt_hash_key key;
     struct zkt_ws ws;
     struct zkt_ws_client part;
+    h->ws = &ws;
     if (!zkt__random_init(&random, &key, seed)) {
         abort();
     }

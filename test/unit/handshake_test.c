@@ -24,19 +24,36 @@ struct heard {
     unsigned code;
     int opened, messages;
     char protocol[32], path[64], query[64];
+    struct zkt_ws *ws; /* answers requests */
+    bool defers;
     uint8_t memory[1024];
 };
 
-static int on_request(void *user, const struct zkt_ws_request *request,
-                      const char **protocol)
+/* Selects the first of the offered subprotocols. */
+static void answer(struct heard *h, struct zkt_str fields)
+{
+    struct zkt_str name, value, item = ZKT_STR("");
+    if (strcmp(h->path, "/closed") == 0) {
+        zkt__ws_refuse(h->ws, 403, ZKT_STR("Content-Type: text/plain\r\n"),
+                       ZKT_STR("closed"));
+        return;
+    }
+    while (item.len == 0 && zkt__ws_next_field(&fields, &name, &value)) {
+        if (zkt_str_eq(name, ZKT_STR("Sec-WebSocket-Protocol"))) {
+            (void)zkt__ws_next_item(&value, &item);
+        }
+    }
+    zkt__ws_accept(h->ws, item);
+}
+
+static void on_request(void *user, const struct zkt_ws_request *request)
 {
     struct heard *h = user;
     snprintf(h->path, sizeof(h->path), "%.*s", ZKT_ARG(request->path));
     snprintf(h->query, sizeof(h->query), "%.*s", ZKT_ARG(request->query));
-    if (request->rfc6902) {
-        *protocol = ZKT_WS_PROTOCOL_RFC6902;
+    if (!h->defers) {
+        answer(h, request->fields);
     }
-    return zkt_str_eq(request->path, ZKT_STR("/closed")) ? 403 : 101;
 }
 
 static void on_open(void *user, const char *protocol)
@@ -90,6 +107,7 @@ static const struct zkt_ws_limits limits = { 1000, 1024, 16 };
 
 static void feed(struct zkt_ws *ws, const char *text, size_t len, size_t cut)
 {
+    ((struct heard *)ws->user)->ws = ws;
     for (size_t at = 0; at < len; at += cut) {
         uint8_t bytes[2048];
         const size_t n = len - at < cut ? len - at : cut;
@@ -172,6 +190,13 @@ static void test_requests(void **state)
         { GET HEAD KEYS " folded: yes\r\n\r\n", 400 },
         { GET HEAD KEYS "No-Colon\r\n\r\n", 400 },
         { GET HEAD KEYS "X: a\nb\r\n\r\n", 400 },
+        { GET HEAD KEYS "Origin: http://x\r\n\r\n", 101 },
+        { GET HEAD KEYS "Origin: http://x\r\nOrigin: http://x\r\n\r\n", 400 },
+        /* RFC 6455, section 4.1, item 10: subprotocols are tokens. */
+        { GET HEAD KEYS "Sec-WebSocket-Protocol: , a ,,b.c\r\n\r\n", 101 },
+        { GET HEAD KEYS "Sec-WebSocket-Protocol: a b\r\n\r\n", 400 },
+        { GET HEAD KEYS "Sec-WebSocket-Protocol: a, \"b\"\r\n\r\n", 400 },
+        { GET HEAD KEYS "Sec-WebSocket-Protocol: a,\xc3\xa9\r\n\r\n", 400 },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -279,7 +304,7 @@ static void test_bytes_after_the_head(void **state)
 {
     /* A masked "hello", and a protocol that is offered among others. */
     static const char text[] = GET HEAD KEYS
-        "Sec-WebSocket-Protocol: a, zocket.rfc6902\r\n\r\n"
+        "Sec-WebSocket-Protocol: ,zocket.rfc6902, a\r\n\r\n"
         "\x81\x85\x01\x02\x03\x04"
         "igohn"
         "\x81\x85\x01\x02\x03\x04"
@@ -293,10 +318,68 @@ static void test_bytes_after_the_head(void **state)
         feed(&ws, text, sizeof(text) - 1, cut);
         assert_string_equal(h.path, "/chat");
         assert_string_equal(h.query, "room=1");
-        assert_string_equal(h.protocol, "zocket.rfc6902");
         assert_non_null(
-            strstr(h.sent, "Sec-WebSocket-Protocol: zocket.rfc6902\r\n"));
+            strstr(h.sent, "\r\nSec-WebSocket-Protocol: zocket.rfc6902\r\n"));
         assert_int_equal(h.messages, 2);
+        zkt__ws_finish(&ws);
+    }
+}
+
+/* A refusal may have fields and a body. */
+static void test_the_body_of_a_refusal(void **state)
+{
+    static const char head[] = "GET /closed HTTP/1.1\r\n" HEAD KEYS "\r\n";
+    struct zkt_ws ws;
+    struct heard h = { .len = 0 };
+    (void)state;
+    zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default, &limits);
+    feed(&ws, head, strlen(head), 2048);
+    assert_string_equal(h.sent, "HTTP/1.1 403 Forbidden\r\n"
+                                "Content-Type: text/plain\r\n"
+                                "Connection: close\r\n"
+                                "Content-Length: 6\r\n\r\nclosed");
+    zkt__ws_finish(&ws);
+}
+
+/* Until the request is answered nothing is consumed; its memory counts. */
+static void test_a_later_answer(void **state)
+{
+    static const char text[] = GET HEAD KEYS
+        "Sec-WebSocket-Protocol: long\r\n\r\n"
+        "\x81\x85\x01\x02\x03\x04"
+        "igohn";
+    const size_t head = sizeof(text) - 1 - 11;
+    (void)state;
+    for (int outcome = 0; outcome < 4; outcome++) {
+        struct zkt_ws ws;
+        struct heard h = { .defers = true };
+        uint8_t bytes[1024];
+        size_t memory;
+        zkt__ws_init_server(&ws, &callbacks, &h, &zkt__allocator_default,
+                            &limits);
+        memcpy(bytes, text, sizeof(text));
+        assert_int_equal(zkt__ws_feed(&ws, bytes, sizeof(text) - 1), head);
+        zkt__ws_resume(&ws);
+        assert_int_equal(zkt__ws_feed(&ws, bytes + head, 11), 0);
+        assert_int_equal(zkt__ws_partial(&ws, &memory), head);
+        assert_true(memory >= head);
+        assert_int_equal(h.len + (size_t)h.opened, 0);
+        if (outcome == 0) {
+            zkt__ws_accept(&ws, ZKT_STR("long"));
+            zkt__ws_accept(&ws, ZKT_STR("long")); /* has no effect */
+            assert_int_equal(h.opened, 1);
+            assert_int_equal(zkt__ws_feed(&ws, bytes + head, 11), 11);
+            assert_non_null(strstr(h.sent, "\r\nSec-WebSocket-Protocol: long"));
+        } else if (outcome == 1) {
+            zkt__ws_refuse(&ws, 401, ZKT_STR("A: b\r\n"), ZKT_STR(""));
+            assert_memory_equal(h.sent, "HTTP/1.1 401 Unauthorized\r\nA: b\r\n",
+                                33);
+        } else if (outcome == 2) {
+            zkt__ws_close(&ws, 1001, "gone");
+            assert_int_equal(h.len, 0);
+        }
+        assert_int_equal(h.messages, outcome == 0);
+        assert_int_equal(h.code, outcome == 1 ? 1002 : outcome == 2 ? 1001 : 0);
         zkt__ws_finish(&ws);
     }
 }
@@ -499,6 +582,8 @@ int main(void)
         cmocka_unit_test(test_empty_lines_before_a_request),
         cmocka_unit_test(test_the_fields_of_a_426),
         cmocka_unit_test(test_bytes_after_the_head),
+        cmocka_unit_test(test_the_body_of_a_refusal),
+        cmocka_unit_test(test_a_later_answer),
         cmocka_unit_test(test_a_head_that_is_too_long),
         cmocka_unit_test(test_responses),
         cmocka_unit_test(test_interim_responses_are_bounded),

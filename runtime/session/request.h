@@ -1,0 +1,43 @@
+/*
+ * The request of a connection's handshake: the subprotocol that is selected,
+ * and the Origin that is allowed (RFC 6455, sections 1.9 and 10.2).
+ */
+#ifndef ZKT_SESSION_REQUEST_H
+#define ZKT_SESSION_REQUEST_H
+
+#include "websocket/websocket.h"
+
+/**
+ * Returns the subprotocol that the server selects: the first of those it knows
+ * that was offered; else the first that begins with "bearer", since a browser
+ * fails a connection that offered some and got none; else "". Names are
+ * compared exactly.
+ */
+struct zkt_str zkt__request_protocol(const struct zkt_ws_request *request);
+
+/** Takes the next offered subprotocol of a header field, which may be another.
+ * Returns false at the end. */
+bool zkt__request_next_offer(struct zkt_str name, struct zkt_str *value,
+                             struct zkt_str *offer);
+
+/** Returns true if two texts are equal but for the case of ASCII letters. */
+bool zkt__request_same(struct zkt_str a, struct zkt_str b);
+
+/** Returns true if @text begins with @prefix. */
+bool zkt__request_begins(struct zkt_str text, struct zkt_str prefix);
+
+/* ---- origins ---- */
+
+/**
+ * Returns true if a request may come from its Origin. @allowed is the option
+ * allow_origins; NULL allows the origin of Host alone. A request without Origin
+ * is no browser's and may.
+ */
+bool zkt__origin_is_allowed(const char *allowed,
+                            const struct zkt_ws_request *request);
+
+/** Returns the first entry of the option allow_origins that is no origin, or
+ * "". Takes NULL. */
+struct zkt_str zkt__origins_find_bad(const char *allowed);
+
+#endif
