@@ -56,6 +56,8 @@ static void print_help(const char *program)
            "  --port N                to listen on; 0: any free one\n"
            "  --host ADDRESS          numeric; 0.0.0.0 for all interfaces\n"
            "  --threads N             that share the work, at most %d (1)\n"
+           "  --allow-origins LIST    of pages that may connect; "
+           "*.example.org, *\n"
            "  --help\n"
            "the same in the environment: ZOCKET_PORT, ZOCKET_MESSAGE_BYTES\n"
            "limits, with what happens when one is reached:\n",
@@ -154,7 +156,8 @@ static size_t distance(const char *typed, const char *name)
 /* Returns the option that @argument resembles most, or NULL. */
 static const char *find_nearest(const char *argument)
 {
-    static const char *const others[] = { "help", "host", "port", "threads" };
+    static const char *const others[] = { "allow_origins", "help", "host",
+                                          "port", "threads" };
     enum {
         OTHERS = sizeof(others) / sizeof(others[0])
     };
@@ -207,7 +210,11 @@ static bool take(struct zkt_serve_options *options,
     if (strcmp(name, "--threads") == 0) {
         return take_threads(options, name, value);
     }
-    options->host = value;
+    if (strcmp(name, "--allow-origins") == 0) {
+        options->allow_origins = value;
+    } else {
+        options->host = value;
+    }
     return true;
 }
 
@@ -224,7 +231,8 @@ static bool find_option(const char *name, const struct argument **limit)
         }
     }
     return strcmp(name, "--host") == 0 || strcmp(name, "--port") == 0 ||
-           strcmp(name, "--threads") == 0;
+           strcmp(name, "--threads") == 0 ||
+           strcmp(name, "--allow-origins") == 0;
 }
 
 /* Takes an option, `--name=value` or `--name` and @next, which may be NULL.
@@ -265,10 +273,14 @@ static const char *name_variable(const char *name, char out[NAME_SIZE])
 static bool take_environment(struct zkt_serve_options *options)
 {
     const char *host = getenv("ZOCKET_HOST");
+    const char *origins = getenv("ZOCKET_ALLOW_ORIGINS");
     const char *port = getenv("ZOCKET_PORT");
     const char *threads = getenv("ZOCKET_THREADS");
     if (host != NULL) {
         options->host = host;
+    }
+    if (origins != NULL) {
+        options->allow_origins = origins;
     }
     if (port != NULL && !take_port(options, "ZOCKET_PORT", port)) {
         return false;

@@ -5,13 +5,12 @@
  */
 #include "server/connection.h"
 
-#include "protocol/envelope.h"
 #include "server/core.h"
 #include "server/deadlines.h"
 #include "server/output.h"
 #include "server/receive.h"
 #include "session/contact.h"
-#include "session/request.h"
+#include "session/opening.h"
 
 static struct zkt_server *server_of(struct zkt_connection *c)
 {
@@ -121,6 +120,23 @@ static inline void output_taken(struct zkt_connection *c, size_t taken)
 
 /* ---- the session ---- */
 
+static void on_accept(struct zkt_session *session, struct zkt_str protocol)
+{
+    zkt__ws_accept(&from_session(session)->ws, protocol);
+}
+
+static void on_refuse(struct zkt_session *session, int status,
+                      struct zkt_str fields, struct zkt_str body)
+{
+    zkt__ws_refuse(&from_session(session)->ws, status, fields, body);
+}
+
+static void on_session_close(struct zkt_session *session, unsigned code,
+                             const char *reason)
+{
+    zkt__connection_close(from_session(session), code, reason);
+}
+
 static void on_all_left(struct zkt_session *session)
 {
     struct zkt_connection *c = from_session(session);
@@ -144,6 +160,9 @@ static void on_failed(struct zkt_session *session)
 }
 
 const struct zkt_session_events zkt__connection_events = {
+    .accept = on_accept,
+    .refuse = on_refuse,
+    .close = on_session_close,
     .changed = on_changed,
     .failed = on_failed,
     .all_left = on_all_left,
@@ -202,28 +221,16 @@ static void on_request(void *user, const struct zkt_ws_request *request)
         zkt__connection_refuse(c, 503);
         return;
     }
-    const struct zkt_str protocol = zkt__request_protocol(request);
-    c->session.peer.dialect = zkt_str_eq(protocol,
-                                         ZKT_STR(ZKT_WS_PROTOCOL_RFC6902))
-                                  ? ZKT_DIALECT_RFC6902
-                                  : ZKT_DIALECT_PLAIN;
-    zkt__ws_accept(&c->ws, protocol);
+    zkt__session_begin(&server_of(c)->host, &c->session, request);
 }
 
 static void on_open(void *user, const char *protocol)
 {
     struct zkt_connection *c = user;
-    struct zkt_server *server = server_of(c);
-    struct zkt_writer *w = &server->host.result;
     (void)protocol;
-    zkt__random_hex(&server->host.random, c->session.peer.client_id,
-                    ZKT_CLIENT_ID_LEN / 2);
     c->session.open = true;
     advance_stage(c, ZKT_STAGE_OPEN);
     zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
-    zkt__frame_begin(w);
-    zkt__write_welcome(w, zkt__peer_client_id(&c->session.peer));
-    zkt__session_send(&server->host, &c->session, w);
 }
 
 static uint8_t *message_memory(void *user, size_t len)

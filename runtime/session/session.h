@@ -13,7 +13,18 @@
 
 struct zkt_session;
 
+/* The bytes of a close frame's reason (RFC 6455, section 5.5). */
+#define ZKT_CLOSE_REASON_MAX 123
+
 struct zkt_session_events {
+    /* Accepts the handshake with a subprotocol, or "". Frames may be queued. */
+    void (*accept)(struct zkt_session *session, struct zkt_str protocol);
+    /* Refuses the handshake with an HTTP status, header fields and a body. */
+    void (*refuse)(struct zkt_session *session, int status,
+                   struct zkt_str fields, struct zkt_str body);
+    /* Ends the connection with a close frame. */
+    void (*close)(struct zkt_session *session, unsigned code,
+                  const char *reason);
     /* Frames were queued, or receiving may go on. */
     void (*changed)(struct zkt_session *session);
     /* There is no memory to queue more: the connection ends. */

@@ -41,6 +41,7 @@ struct started {
     int count;
     struct zkt_limits limits;
     char host[32];
+    const char *origins;
     uint16_t port;
     uint32_t threads;
 };
@@ -53,6 +54,7 @@ static void on_start(void *user, struct zkt_server *server)
     started->limits = *zkt__server_limits(server);
     started->port = zkt__server_options(server)->port;
     started->threads = zkt__server_options(server)->threads;
+    started->origins = zkt__server_options(server)->allow_origins;
     snprintf(started->host, sizeof(started->host), "%s",
              host != NULL ? host : "");
     zkt_server_shutdown(server);
@@ -113,6 +115,14 @@ static void test_precedence(void **state)
     assert_int_equal(s.limits.fragments, 33);
     assert_int_equal(s.limits.mutations, 65536);
     assert_string_equal(s.host, "127.0.0.2");
+    assert_null(s.origins);
+    assert_int_equal(setenv("ZOCKET_ALLOW_ORIGINS", "*.a.org", 1), 0);
+    assert_int_equal(SERVE(&s, given, "x"), 0);
+    assert_string_equal(s.origins, "*.a.org");
+    assert_int_equal(SERVE(&s, given, "x", "--allow-origins=*"), 0);
+    assert_string_equal(s.origins, "*");
+    assert_int_equal(SERVE(&s, given, "x", "--allow-origins", "a.org"), 1);
+    assert_int_equal(unsetenv("ZOCKET_ALLOW_ORIGINS"), 0);
     assert_int_equal(SERVE(&s, given, "x", "--host", "127.0.0.3"), 0);
     assert_string_equal(s.host, "127.0.0.3");
     assert_int_equal(unsetenv("ZOCKET_EVENTS"), 0);

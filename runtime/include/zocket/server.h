@@ -85,6 +85,12 @@ struct zkt_serve_options {
     /* Threads that connections and instances are spread over, from 1 to
      * ZKT_THREADS_MAX; 0: 1. See "Threads" below. */
     uint32_t threads;
+    /* The origins whose pages may connect (RFC 6454), separated by commas:
+     * "https://example.org", "*.example.org" for the hosts of a domain, "*" for
+     * all. A request from another is answered with 403; one without Origin is
+     * no page's, and may. NULL: if the app has a parameter from a cookie, the
+     * origin of the request's Host, else all. */
+    const char *allow_origins;
     /* 32 bytes, for tests that repeat; NULL: from the system. */
     const uint8_t *random_seed;
 };
@@ -104,9 +110,10 @@ int zkt_serve(struct zkt_app app, const struct zkt_serve_options *options);
 
 /**
  * Runs zkt_serve as the main of a program. @options are the defaults, the
- * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_THREADS, and a
- * variable for each limit: ZOCKET_MESSAGE_BYTES, …), and the arguments change
- * both: `--port N`, `--host ADDRESS`, `--threads N`, `--message-bytes N`, ….
+ * environment changes them (ZOCKET_PORT, ZOCKET_HOST, ZOCKET_THREADS,
+ * ZOCKET_ALLOW_ORIGINS, and a variable for each limit: ZOCKET_MESSAGE_BYTES,
+ * …), and the arguments change both: `--port N`, `--host ADDRESS`,
+ * `--threads N`, `--allow-origins LIST`, `--message-bytes N`, ….
  * `--help` lists them on standard output and returns 0. Returns the exit status
  * for main: that of zkt_serve, or 2 for a wrong argument or variable, which is
  * reported on standard error.
