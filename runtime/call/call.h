@@ -11,9 +11,11 @@
 #ifndef ZKT_CALL_CALL_H
 #define ZKT_CALL_CALL_H
 
+#include "call/connection.h"
 #include "call/deferred.h"
 #include "protocol/failure.h"
 #include "shard/message.h"
+#include "websocket/websocket.h"
 #include "zocket/call.h"
 
 struct zkt_emitted;
@@ -33,6 +35,12 @@ struct zkt_call_ops {
     bool (*prepare_cancelling)(struct zkt_call *call);
     /* Returns true if the call may fail with error number @error of the app. */
     bool (*declares)(const struct zkt_call *call, uint32_t error);
+    /* Returns the output of a middleware of the app, or NULL. */
+    const void *(*find_output)(const struct zkt_call *call, uint32_t number);
+    /* Returns the message that the call is about. */
+    struct zkt_called (*find_called)(const struct zkt_call *call);
+    /* Returns the request of `open`; NULL for another call. */
+    const struct zkt_ws_request *(*find_request)(const struct zkt_call *call);
     /* Runs the second half, on the thread of the task's shard. */
     void (*resume)(struct zkt_call *call);
     /* Runs the second half of a call that has ended, and frees its task. On
@@ -56,6 +64,10 @@ struct zkt_call {
     struct zkt_issues issues;
     struct zkt_failure failure; /* given to zkt_fail */
     int64_t retry_after_ms;     /* given to zkt_retry_after; 0: nothing */
+    /* The connection that causes the call; peer NULL: none does. */
+    const struct zkt_peer *peer;
+    struct zkt_connection_record *record; /* as of its message, or NULL */
+    struct zkt_connection_view *view;     /* or NULL */
     struct zkt_emitted *first_event, *last_event;
     int64_t event_count;
     struct zkt_expulsion *first_expelled; /* clients, with the commit */
@@ -88,6 +100,39 @@ static inline void zkt__call_set_failure(struct zkt_call *call,
  * @status. The text of ZKT_INTERNAL is not for callers. */
 struct zkt_failure zkt__call_failure(const struct zkt_call *call,
                                      enum zkt_status status);
+
+/** Sets the connection of a call that has been initialised. The call takes a
+ * reference to @record, which may be NULL. */
+static inline void zkt__call_set_peer(struct zkt_call *call,
+                                      const struct zkt_peer *peer,
+                                      struct zkt_connection_record *record)
+{
+    call->peer = peer;
+    if (record != NULL) {
+        call->record = zkt__connection_record_ref(record);
+    }
+}
+
+/** Cuts a call off from its connection, which may end before it. */
+static inline void zkt__call_forget_peer(struct zkt_call *call)
+{
+    call->peer = NULL;
+}
+/** Continues zkt__call_release_connection if there is anything to release. */
+void zkt__call_drop_connection(struct zkt_call *call);
+/** Drops the references of a call to records; its view is gone. */
+static inline void zkt__call_release_connection(struct zkt_call *call)
+{
+    if (call->record != NULL || call->view != NULL) {
+        zkt__call_drop_connection(call);
+    }
+}
+/** Returns the changes of its connection that a call has made, or NULL. */
+static inline const struct zkt_connection_change *zkt__call_connection_changes(
+    const struct zkt_call *call)
+{
+    return call->view != NULL ? call->view->first : NULL;
+}
 
 /** Writes a line about a call to the log: its instance or its connection, its
  * name, and the text. */

@@ -394,24 +394,60 @@ static enum zkt_status commit_everywhere(struct zkt_call *call,
     return status;
 }
 
+/* ---- the connection ---- */
+
+static enum zkt_status commit(struct zkt_call *call,
+                              const struct zkt_commit *content)
+{
+    return call->instance->remote == NULL ? commit_here(call, content)
+                                          : commit_everywhere(call, content);
+}
+
+/* Commits a call that has changed the data of its connection: its session
+ * learns of them before it sends the result. */
+static enum zkt_status commit_change(struct zkt_task *task,
+                                     const struct zkt_commit *content)
+{
+    struct zkt_call *call = &task->call;
+    const uint32_t shard = call->peer->shard;
+    const struct zkt_connection_info *info = call->host->app.info->connection;
+    struct zkt_msg *carrier;
+    struct zkt_msg m;
+    zkt__msg_init(&m, ZKT_MSG_CHANGE, task->contact);
+    m.of.change = (struct zkt_msg_change){
+        .type = info != NULL ? info->data : NULL,
+        .changes = zkt__call_connection_changes(call),
+    };
+    if (!zkt__deliver_reserve(call->host, shard, &m, &carrier)) {
+        return no_memory(call);
+    }
+    const enum zkt_status status = commit(call, content);
+    if (status == ZKT_OK) {
+        (void)zkt__deliver(call->host, shard, &m, carrier);
+    } else {
+        zkt__msg_free(call->host->allocator, carrier);
+    }
+    return status;
+}
+
 enum zkt_status zkt__task_commit(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
-    struct zkt_commit commit = {
+    struct zkt_commit content = {
         .epoch = call->instance->epoch,
         .seq = call->instance->seq + (uint64_t)has_written(call),
         .events = call->first_event,
     };
     enum zkt_status status = task->is_hook ? ZKT_OK : write_result(task);
     if (status == ZKT_OK && call->instance->subscribers > 0) {
-        status = make_patches(call, &commit);
+        status = make_patches(call, &content);
     }
     if (status == ZKT_OK) {
-        status = call->instance->remote == NULL
-                     ? commit_here(call, &commit)
-                     : commit_everywhere(call, &commit);
+        status = zkt__call_connection_changes(call) == NULL
+                     ? commit(call, &content)
+                     : commit_change(task, &content);
     }
-    release_patches(&commit);
+    release_patches(&content);
     if (status == ZKT_OK) {
         if (!task->is_hook) {
             zkt__task_reply(call->host, task);

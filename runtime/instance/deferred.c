@@ -75,6 +75,33 @@ static bool prepare_cancelling(struct zkt_call *call)
     return true;
 }
 
+static const void *find_output(const struct zkt_call *call, uint32_t number)
+{
+    const struct zkt_task *task = zkt__task_of(
+        (struct zkt_call *)(uintptr_t)call);
+    return task->is_hook ? NULL
+                         : zkt__outputs_find(&task->request.method->middleware,
+                                             task->request.outputs, number);
+}
+
+static struct zkt_called find_called(const struct zkt_call *call)
+{
+    const struct zkt_task *task = zkt__task_of(
+        (struct zkt_call *)(uintptr_t)call);
+    return (struct zkt_called){
+        .kind = ZKT_CALLED_METHOD,
+        .actor = call->actor->name,
+        .id = call->instance_id,
+        .method = task->is_hook ? ZKT_STR("") : task->request.method->name,
+    };
+}
+
+static const struct zkt_ws_request *find_request(const struct zkt_call *call)
+{
+    (void)call;
+    return NULL;
+}
+
 static void run_cancelled(struct zkt_call *call)
 {
     struct zkt_task *task = zkt__task_of(call);
@@ -104,6 +131,9 @@ const struct zkt_call_ops zkt__task_ops = {
     .declares = declares,
     .find_deferred = find_deferred,
     .prepare_cancelling = prepare_cancelling,
+    .find_output = find_output,
+    .find_called = find_called,
+    .find_request = find_request,
     .resume = zkt__task_resume,
     .run_cancelled = run_cancelled,
 };
@@ -192,7 +222,8 @@ static void shrink(struct zkt_task *task)
     const struct zkt_journal journals[] = { call->journal,
                                             call->private_journal };
     struct zkt_arena small;
-    if (call->has_allocated) {
+    if (call->has_allocated ||
+        (!task->is_hook && task->request.outputs != NULL)) {
         return;
     }
     zkt__arena_init(&small, task->arena.allocator);
@@ -222,6 +253,7 @@ void zkt__task_detach(struct zkt_task *task)
         call->private_state = task->cancelled_private_state;
         cancel_journal(&call->private_journal, task->cancelled_private_state);
     }
+    call->peer = NULL;
     task->contact = NULL;
     task->carrier = NULL;
     if (task->result != NULL) {

@@ -25,6 +25,31 @@ struct zkt_str_list zkt_clients(struct zkt_call *call)
     return (struct zkt_str_list){ ids, len };
 }
 
+const void *zkt_call_connection_of(struct zkt_call *call,
+                                   struct zkt_str client_id)
+{
+    const struct zkt_instance *instance = call->instance;
+    if (instance == NULL) {
+        return NULL;
+    }
+    for (struct zkt_node *n = zkt__list_first(&instance->attachments);
+         n != NULL; n = zkt__list_after(&instance->attachments, n)) {
+        struct zkt_attachment *a = ZKT_CONTAINER(n, struct zkt_attachment,
+                                                 of_instance);
+        const struct zkt_peer *peer = zkt__contact_of(a)->peer;
+        if (!zkt_str_eq(zkt__peer_client_id(peer), client_id)) {
+            continue;
+        }
+        if (peer == call->peer) {
+            return zkt_call_connection(call);
+        }
+        return a->record != NULL && zkt__call_hold_record(call, a->record)
+                   ? a->record->data
+                   : NULL;
+    }
+    return NULL;
+}
+
 void zkt_destroy(struct zkt_call *call)
 {
     call->destroys = true;

@@ -104,7 +104,9 @@ void zkt__hook_disconnect(struct zkt_host *host, struct zkt_instance *instance,
                                                  .instance = instance,
                                                  .contact = contact });
     if (instance->parked != NULL) {
+        instance->parked->contact = NULL;
         instance->parked->hook.contact = NULL;
+        zkt__call_forget_peer(&instance->parked->call);
     }
 }
 

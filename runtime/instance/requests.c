@@ -164,6 +164,16 @@ static void reject_failed(struct zkt_host *host, struct zkt_msg *m,
     zkt__contact_send_ended(host, contact);
 }
 
+/* Keeps the record of the connection, which is newer than the one before. */
+static void take_record(const struct zkt_msg *m)
+{
+    struct zkt_attachment *attachment = &m->contact->attachment;
+    if (attachment->record != m->record) {
+        zkt__connection_record_unref(attachment->record);
+        attachment->record = zkt__connection_record_ref(m->record);
+    }
+}
+
 static void take_request(struct zkt_host *host, struct zkt_msg *m,
                          struct zkt_msg *carrier)
 {
@@ -203,6 +213,7 @@ void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
     switch (m->kind) {
     case ZKT_MSG_CALL:
     case ZKT_MSG_SUBSCRIBE:
+        take_record(m);
         take_request(host, m, carrier);
         break;
     case ZKT_MSG_UNSUBSCRIBE:
@@ -214,6 +225,10 @@ void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
     case ZKT_MSG_LEAVE:
         take_leave(host, m->contact);
         break;
+    case ZKT_MSG_RECORD:
+        take_record(m);
+        zkt__msg_free(host->allocator, carrier);
+        break;
     case ZKT_MSG_DESTROY:
         take_destroy(host, m, carrier);
         break;
@@ -224,6 +239,7 @@ void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
     case ZKT_MSG_COMMIT:
     case ZKT_MSG_LEFT:
     case ZKT_MSG_ENDED:
+    case ZKT_MSG_CHANGE:
         break; /* for sessions */
     }
 }

@@ -34,6 +34,7 @@ void zkt__task_free(struct zkt_task *task)
     }
     const struct zkt_allocator *allocator = task->arena.allocator;
     zkt__release(allocator, task->body);
+    zkt__call_release_connection(&task->call);
     zkt__arena_finish(&task->arena);
     zkt__release(allocator, task);
 }
@@ -86,8 +87,13 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
     call->instance = instance;
     call->state = instance->state;
     call->private_state = instance->private_state;
-    call->client_id = contact != NULL ? zkt__peer_client_id(contact->peer)
-                                      : ZKT_STR("");
+    call->client_id = ZKT_STR("");
+    if (contact != NULL) {
+        call->client_id = zkt__peer_client_id(contact->peer);
+        zkt__call_set_peer(call, contact->peer,
+                           task->is_hook ? contact->attachment.record
+                                         : task->record);
+    }
     call->instance_id = instance->location->name;
     if (task->is_hook) {
         describe_hook(task);
@@ -291,6 +297,9 @@ static void finish(struct zkt_host *host, struct zkt_task *task,
     } else if (outstanding) {
         replace_task(host);
     }
+    if (!outstanding) {
+        zkt__call_release_connection(&task->call);
+    }
     if (is_hook) {
         continue_after_hook(host, task, status);
         instance = NULL; /* may be gone */
@@ -371,6 +380,7 @@ void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
     struct zkt_task *task = host->instances->task;
     struct zkt_instance *instance = m->contact->attachment.instance;
     task->contact = m->contact;
+    task->record = m->record;
     task->request = m->of.call;
     task->is_hook = false;
     task->carrier = carrier;

@@ -100,12 +100,13 @@ void zkt__server_cancel_admission(struct zkt_server *server)
 struct zkt_endpoint *zkt__server_add_connection(struct zkt_server *server,
                                                 const char *address)
 {
-    struct zkt_connection *c = zkt__connection_new(server);
+    address = address != NULL ? address : "";
+    struct zkt_connection *c = zkt__connection_new(server, address);
     if (c == NULL) {
         zkt__server_cancel_admission(server);
         return NULL;
     }
-    if (!count_address(server, c, address != NULL ? address : "")) {
+    if (!count_address(server, c, address)) {
         c->endpoint.ops->detach(&c->endpoint);
         return NULL;
     }

@@ -11,6 +11,7 @@
 #include "server/receive.h"
 #include "session/contact.h"
 #include "session/opening.h"
+#include "session/task.h"
 
 static struct zkt_server *server_of(struct zkt_connection *c)
 {
@@ -59,6 +60,7 @@ static void mark_ending(struct zkt_connection *c)
         zkt__timeout_cancel(&c->deadlines.message);
     }
     c->session.open = false;
+    zkt__session_cancel(&server_of(c)->host, &c->session);
     c->endpoint.closing = c->endpoint.closing || c->ws.state == ZKT_WS_CLOSED;
     if (c->session.contact_count > 0) {
         mark_for_reaping(c);
@@ -120,9 +122,11 @@ static inline void output_taken(struct zkt_connection *c, size_t taken)
 
 /* ---- the session ---- */
 
-static void on_accept(struct zkt_session *session, struct zkt_str protocol)
+static void on_accept(struct zkt_session *session,
+                      const struct zkt_ws_request *request,
+                      struct zkt_str protocol)
 {
-    zkt__ws_accept(&from_session(session)->ws, protocol);
+    zkt__ws_accept(&from_session(session)->ws, request, protocol);
 }
 
 static void on_refuse(struct zkt_session *session, int status,
@@ -452,6 +456,7 @@ static void detach(struct zkt_endpoint *e)
     zkt__node_unlink(&e->dirty);
     free_unhandled(c);
     c->session.open = false;
+    zkt__session_cancel(&server_of(c)->host, &c->session);
     mark_for_reaping(c);
 }
 
@@ -463,13 +468,16 @@ static const struct zkt_endpoint_ops endpoint_ops = {
     .detach = detach,
 };
 
-struct zkt_connection *zkt__connection_new(struct zkt_server *server)
+struct zkt_connection *zkt__connection_new(struct zkt_server *server,
+                                           const char *address)
 {
+    const size_t len = strlen(address) + 1;
     struct zkt_connection *c = zkt__alloc_zero(server->allocator, 1,
-                                               sizeof(*c));
+                                               sizeof(*c) + len);
     if (c == NULL) {
         return NULL;
     }
+    c->session.peer.remote = memcpy(c + 1, address, len);
     c->endpoint.ops = &endpoint_ops;
     c->endpoint.core = &server->core;
     c->endpoint.reading = true;
@@ -517,6 +525,9 @@ static void finish(struct zkt_server *server, struct zkt_connection *c)
         return;
     }
     const bool stays = c->session.contact_count > 0;
+    if (!stays) {
+        zkt__session_end(&server->host, &c->session);
+    }
     if (zkt__node_linked(&c->all)) {
         release_transport(server, c, stays);
     } else if (!stays) {

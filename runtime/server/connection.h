@@ -59,7 +59,8 @@ struct zkt_connection {
 extern const struct zkt_session_events zkt__connection_events;
 
 /** Returns NULL if there is no memory. */
-struct zkt_connection *zkt__connection_new(struct zkt_server *server);
+struct zkt_connection *zkt__connection_new(struct zkt_server *server,
+                                           const char *address);
 /** Answers a new connection with an HTTP status. */
 void zkt__connection_refuse(struct zkt_connection *c, int status);
 /** Ends a connection: sends a close frame if it is open. Its contacts end

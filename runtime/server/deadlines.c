@@ -1,6 +1,8 @@
 /* See deadlines.h. */
 #include "server/deadlines.h"
 
+#include "session/opening.h"
+
 static struct zkt_server *server_of(const struct zkt_connection *c)
 {
     return (struct zkt_server *)(void *)c->endpoint.core;
@@ -223,6 +225,18 @@ static void drop(struct zkt_connection *c, uint64_t *hits)
     zkt__connection_drop(c);
 }
 
+/* If `open` runs, the request is refused; else nothing is answered. */
+static void handshake_timed_out(struct zkt_connection *c)
+{
+    struct zkt_server *server = server_of(c);
+    if (c->session.task != NULL) {
+        server->host.stats.limit_hits.handshake_ms++;
+        zkt__session_expire_open(&server->host, &c->session);
+    } else {
+        drop(c, &server->host.stats.limit_hits.handshake_ms);
+    }
+}
+
 /* The pong of a connection that is not read from cannot be received. */
 static void pong_timed_out(struct zkt_connection *c)
 {
@@ -238,7 +252,7 @@ static void expire(struct zkt_connection *c, enum zkt_deadline row)
     struct zkt_limit_counts *hits = &server_of(c)->host.stats.limit_hits;
     switch (row) {
     case ZKT_DEADLINE_HANDSHAKE:
-        drop(c, &hits->handshake_ms);
+        handshake_timed_out(c);
         break;
     case ZKT_DEADLINE_MESSAGE:
         message_timed_out(c);

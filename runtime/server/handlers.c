@@ -57,6 +57,42 @@ static int find_missing(const struct zkt_app *app,
     return missing;
 }
 
+/* Reports a missing handler of the app. Returns 1 if it is missing, else 0. */
+static int check_handler(const struct zkt_app *app, uint32_t offset,
+                         const char *prefix, const char *name,
+                         const struct zkt_serve_options *options)
+{
+    if (has_handler(app->handlers, offset)) {
+        return 0;
+    }
+    zkt__server_log_early(options, "app %s: the handler %s%s is missing",
+                          app->info->name, prefix, name);
+    return 1;
+}
+
+/* Returns the number of missing handlers of the connection and of middleware.
+ */
+static int find_missing_of_connections(const struct zkt_app *app,
+                                       const struct zkt_serve_options *options)
+{
+    const struct zkt_connection_info *info = app->info->connection;
+    int missing = 0;
+    if (info != NULL && info->open != NULL) {
+        missing += check_handler(app, info->open_offset, "", "on_open",
+                                 options);
+    }
+    if (info != NULL && info->close != NULL) {
+        missing += check_handler(app, info->close_offset, "", "on_close",
+                                 options);
+    }
+    for (uint32_t i = 0; i < app->info->middleware_count; i++) {
+        const struct zkt_middleware *m = &app->info->middleware[i];
+        missing += check_handler(app, m->handler_offset, "middleware ",
+                                 m->name.data, options);
+    }
+    return missing;
+}
+
 enum zkt_status zkt__server_check_app(const struct zkt_app *app,
                                       const struct zkt_serve_options *options)
 {
@@ -76,5 +112,6 @@ enum zkt_status zkt__server_check_app(const struct zkt_app *app,
     for (uint32_t i = 0; i < app->info->actor_count; i++) {
         missing += find_missing(app, app->info->actors[i], options);
     }
+    missing += find_missing_of_connections(app, options);
     return missing > 0 ? ZKT_MISSING_HANDLER : ZKT_OK;
 }

@@ -6,6 +6,7 @@
 #include "instance/mailbox.h"
 #include "server/connection.h"
 #include "server/core.h"
+#include "session/task.h"
 
 /* Returns true if the goal of all shards is @life or later. */
 static bool is_goal(const struct zkt_server *server, enum zkt_life life)
@@ -158,6 +159,8 @@ static void end_instances(struct zkt_server *server)
 /* The hooks run first, so that their events are sent before the close frame. */
 static void begin_ending(struct zkt_server *server)
 {
+    zkt__sessions_cancel(&server->host, ZKT_UNAVAILABLE,
+                         ZKT_STR("the server stops"));
     zkt__instances_cancel(&server->host, ZKT_UNAVAILABLE,
                           ZKT_STR("the server stops"));
     zkt__life_enter(server, ZKT_LIFE_ENDED);

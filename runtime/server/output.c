@@ -15,7 +15,9 @@ void zkt__output_follow_reading(struct zkt_connection *c)
     const bool high = zkt__queue_backlog(&c->session.queue) >
                       (size_t)server->limits.output_high;
     server->host.stats.limit_hits.output_high += high && c->endpoint.reading;
-    c->endpoint.reading = may && c->unhandled == NULL;
+    /* While a task is parked, reading finds the end of the stream. */
+    c->endpoint.reading = (may || c->session.task != NULL) &&
+                          c->unhandled == NULL;
     if (may && c->unhandled != NULL && !zkt__node_linked(&c->backlog)) {
         zkt__list_append(&server->backlog, &c->backlog);
     }

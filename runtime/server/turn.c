@@ -7,6 +7,7 @@
 #include "server/core.h"
 #include "server/deadlines.h"
 #include "server/output.h"
+#include "session/task.h"
 #include "shard/group.h"
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -19,6 +20,7 @@ static int64_t deadline(const struct zkt_core *core)
     const struct zkt_server *s = (const struct zkt_server *)(const void *)core;
     int64_t next = zkt__deadlines_next(s);
     next = earlier(next, zkt__instances_due(&s->instances));
+    next = earlier(next, zkt__sessions_due(&s->sessions));
     next = earlier(next, zkt__life_due(s));
     if (s->self == 0) {
         next = earlier(next,
@@ -113,6 +115,9 @@ static void tick(struct zkt_core *core)
     }
     if (server->core.now_ms >= zkt__instances_due(&server->instances)) {
         zkt__instances_expire(&server->host);
+    }
+    if (!zkt__list_empty(&server->sessions.parked)) {
+        zkt__sessions_expire(&server->host);
     }
     work(server);
     if (!zkt__list_empty(&server->ending)) {

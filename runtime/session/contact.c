@@ -198,6 +198,7 @@ void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact)
     zkt__location_release(host, contact->location);
     zkt__release(host->allocator, contact->attachment.closing);
     zkt__buffer_unref(contact->attachment.expelled);
+    zkt__connection_record_unref(contact->attachment.record);
     zkt__release(host->allocator, contact);
     if (session->contact_count == 0) {
         host->sessions->events.all_left(session);

@@ -4,17 +4,13 @@
 #include <string.h>
 
 #include "protocol/envelope.h"
+#include "protocol/failure.h"
+#include "session/data.h"
 #include "session/parameters.h"
 #include "session/request.h"
+#include "session/task.h"
 
 /* ---- refusals ---- */
-
-/* A refusal of a request. */
-struct refusal {
-    enum zkt_status status;
-    struct zkt_str text;
-    const struct zkt_issues *issues; /* NULL: none */
-};
 
 static int http_status(enum zkt_status status)
 {
@@ -36,24 +32,16 @@ static int http_status(enum zkt_status status)
     }
 }
 
-/* `"error":…,"code":…,"issues":…}` */
-static void write_refusal(struct zkt_writer *w, const struct refusal *refusal)
+/* Returns a time in seconds, rounded up. */
+static int64_t seconds_of(int64_t ms)
 {
-    ZKT_WRITE(w, "\"error\":");
-    zkt_write_string(w, refusal->text);
-    ZKT_WRITE(w, ",\"code\":");
-    zkt_write_string(w, zkt_cstr(zkt_status_name(refusal->status)));
-    if (refusal->issues != NULL) {
-        ZKT_WRITE(w, ",\"issues\":");
-        zkt__issues_write(refusal->issues, w);
-    }
-    ZKT_WRITE(w, "}");
+    return ms / 1000 + (ms % 1000 > 0);
 }
 
 static void refuse_by_http(struct zkt_host *host, struct zkt_session *session,
-                           const struct refusal *refusal)
+                           const struct zkt_failure *failure)
 {
-    const int status = http_status(refusal->status);
+    const int status = http_status(failure->status);
     struct zkt_writer *w = &host->plain;
     w->len = 0;
     w->failed = false;
@@ -62,13 +50,19 @@ static void refuse_by_http(struct zkt_host *host, struct zkt_session *session,
     if (status == 401) {
         ZKT_WRITE(w, "WWW-Authenticate: Bearer\r\n");
     }
+    if (failure->retry_after_ms > 0) {
+        ZKT_WRITE(w, "Retry-After: ");
+        zkt_write_int64(w, seconds_of(failure->retry_after_ms));
+        ZKT_WRITE(w, "\r\n");
+    }
     const size_t head = w->len;
-    ZKT_WRITE(w, "{");
-    write_refusal(w, refusal);
+    zkt__write_failure(w, failure);
+    ZKT_WRITE(w, "}");
     if (w->failed) {
         host->sessions->events.failed(session);
         return;
     }
+    w->data[head] = '{'; /* in place of the first comma */
     host->sessions->events.refuse(
         session, status, (struct zkt_str){ w->data, head },
         (struct zkt_str){ w->data + head, w->len - head });
@@ -92,27 +86,31 @@ static void cut_reason(struct zkt_str text, char out[ZKT_CLOSE_REASON_MAX + 1])
 }
 
 static void refuse_in_band(struct zkt_host *host, struct zkt_session *session,
-                           const struct refusal *refusal)
+                           const struct zkt_ws_request *request,
+                           const struct zkt_failure *failure)
 {
     char reason[ZKT_CLOSE_REASON_MAX + 1];
     struct zkt_writer *w = &host->result;
-    host->sessions->events.accept(session, ZKT_STR(ZKT_WS_PROTOCOL_RFC6902));
+    host->sessions->events.accept(session, request,
+                                  ZKT_STR(ZKT_WS_PROTOCOL_RFC6902));
     zkt__frame_begin(w);
-    ZKT_WRITE(w, "{\"type\":\"error\",");
-    write_refusal(w, refusal);
+    ZKT_WRITE(w, "{\"type\":\"error\"");
+    zkt__write_failure(w, failure);
+    ZKT_WRITE(w, "}");
     zkt__session_send(host, session, w);
-    cut_reason(refusal->text, reason);
+    cut_reason(failure->text, reason);
     host->sessions->events.close(
-        session, 4000 + (unsigned)http_status(refusal->status), reason);
+        session, 4000 + (unsigned)http_status(failure->status), reason);
 }
 
 static void refuse(struct zkt_host *host, struct zkt_session *session,
-                   const struct refusal *refusal)
+                   const struct zkt_ws_request *request,
+                   const struct zkt_failure *failure)
 {
     if (session->peer.dialect == ZKT_DIALECT_RFC6902) {
-        refuse_in_band(host, session, refusal);
+        refuse_in_band(host, session, request, failure);
     } else {
-        refuse_by_http(host, session, refusal);
+        refuse_by_http(host, session, failure);
     }
 }
 
@@ -139,43 +137,212 @@ static bool origin_may_connect(const struct zkt_host *host,
            zkt__origin_is_allowed(host->allow_origins, request);
 }
 
-/* Reads the parameters. Returns false if the request was refused. */
-static bool read_parameters(struct zkt_host *host, struct zkt_session *session,
-                            const struct zkt_connection_info *info,
-                            const struct zkt_ws_request *request)
+/* ---- open ---- */
+
+/* The part of a task that is its opening. */
+struct opening {
+    struct zkt_ws_request request;
+    struct zkt_str protocol;
+};
+
+static const struct zkt_connection_info *info_of(const struct zkt_host *host)
 {
-    struct zkt_issues issues;
-    zkt__issues_init(&issues, host->arena, &host->rules);
-    void *input = zkt__arena_alloc(host->arena, info->input->size);
-    if (input != NULL &&
-        zkt__parameters_read(host, info, request, &issues, input)) {
-        return true;
-    }
-    const struct refusal wrong = { ZKT_INVALID_ARGUMENT,
-                                   ZKT_STR("Invalid connection parameters"),
-                                   &issues };
-    const struct refusal no_memory = { ZKT_UNAVAILABLE,
-                                       ZKT_STR("out of memory"), NULL };
-    host->stats.limit_hits.issues += issues.total > issues.count;
-    refuse(host, session,
-           input == NULL || issues.no_memory ? &no_memory : &wrong);
-    return false;
+    return host->app.info->connection;
 }
 
-static void welcome(struct zkt_host *host, struct zkt_session *session,
-                    struct zkt_str protocol)
+static void admit(struct zkt_host *host, struct zkt_session *session,
+                  const struct zkt_ws_request *request, struct zkt_str protocol)
 {
     struct zkt_writer *w = &host->result;
-    host->sessions->events.accept(session, protocol);
+    session->admitted = true;
+    host->sessions->events.accept(session, request, protocol);
     zkt__frame_begin(w);
     zkt__write_welcome(w, zkt__peer_client_id(&session->peer));
     zkt__session_send(host, session, w);
 }
 
+static void refuse_for_memory(struct zkt_host *host,
+                              struct zkt_session *session,
+                              const struct zkt_ws_request *request)
+{
+    refuse(host, session, request,
+           &(const struct zkt_failure){ .status = ZKT_UNAVAILABLE,
+                                        .text = ZKT_STR("out of memory") });
+}
+
+/* Refuses with the failure of the handler. */
+static void refuse_call(struct zkt_host *host, struct zkt_session *session,
+                        const struct zkt_ws_request *request,
+                        const struct zkt_call *call, enum zkt_status status)
+{
+    struct zkt_failure failure = zkt__call_failure(call, status);
+    if (http_status(status) == 500) {
+        failure = (struct zkt_failure){ .status = status,
+                                        .text = ZKT_STR("internal error") };
+    }
+    refuse(host, session, request, &failure);
+}
+
+static enum zkt_status invoke_open(struct zkt_session_task *task)
+{
+    const struct zkt_host *host = task->call.host;
+    const struct zkt_connection_info *info = info_of(host);
+    return info->open != NULL ? info->open(&task->call, host->app.handlers,
+                                           task->input, task->result)
+                              : ZKT_OK;
+}
+
+/* Returns true if the data are within connection_bytes. */
+static bool data_fits(struct zkt_session_task *task)
+{
+    struct zkt_host *host = task->call.host;
+    if (task->result == NULL ||
+        zkt__value_measure(task->result_type, task->result) <=
+            (size_t)host->limits->connection_bytes) {
+        return true;
+    }
+    host->stats.limit_hits.connection_bytes++;
+    zkt__call_log_failure(&task->call,
+                          "the connection's data exceed connection_bytes");
+    return false;
+}
+
+static bool finish_open(struct zkt_session_task *task, enum zkt_status status)
+{
+    struct zkt_host *host = task->call.host;
+    struct zkt_session *session = task->session;
+    const struct opening *opening = task->of;
+    if (status == ZKT_OK && !data_fits(task)) {
+        status = ZKT_INTERNAL;
+    }
+    if (status != ZKT_OK) {
+        refuse_call(host, session, &opening->request, &task->call, status);
+    } else if (!zkt__session_begin_record(
+                   host, session, task->result,
+                   zkt__call_connection_changes(&task->call))) {
+        refuse_for_memory(host, session, &opening->request);
+    } else {
+        admit(host, session, &opening->request, opening->protocol);
+    }
+    return false;
+}
+
+static const struct zkt_session_task_ops open_ops = {
+    .invoke = invoke_open,
+    .finish = finish_open,
+};
+
+/* Fills data with the defaults of their fields. */
+static void fill_defaults(const struct zkt_type *type, void *data)
+{
+    const struct zkt_struct_info *info = type->of.structs;
+    memset(data, 0, type->size);
+    for (uint32_t i = 0; i < info->count; i++) {
+        const struct zkt_field *field = &info->fields[i];
+        if (field->default_value != NULL) {
+            memcpy((char *)data + field->offset, field->default_value,
+                   field->type->size);
+        }
+    }
+}
+
+/* Allocates the memory of the handler. Returns false if there is none. */
+static bool prepare(struct zkt_session_task *task,
+                    const struct zkt_connection_info *info,
+                    const struct zkt_ws_request *request,
+                    struct zkt_str protocol)
+{
+    struct opening *opening = zkt__arena_alloc(&task->arena, sizeof(*opening));
+    task->input = zkt__arena_alloc(&task->arena, info->input->size);
+    task->result_type = info->data;
+    if (info->data != NULL) {
+        task->result = zkt__arena_alloc(&task->arena, info->data->size);
+    }
+    if (opening == NULL || task->input == NULL ||
+        (info->data != NULL && task->result == NULL)) {
+        return false;
+    }
+    *opening = (struct opening){ *request, protocol };
+    task->of = opening;
+    if (info->data != NULL) {
+        fill_defaults(info->data, task->result);
+    }
+    return true;
+}
+
+static void refuse_parameters(struct zkt_host *host,
+                              struct zkt_session *session,
+                              const struct zkt_ws_request *request,
+                              const struct zkt_issues *issues)
+{
+    struct zkt_writer w;
+    zkt__writer_init(&w, host->allocator);
+    zkt__issues_write(issues, &w);
+    if (w.failed) {
+        refuse_for_memory(host, session, request);
+    } else {
+        refuse(host, session, request,
+               &(const struct zkt_failure){
+                   .status = ZKT_INVALID_ARGUMENT,
+                   .text = ZKT_STR("Invalid connection parameters"),
+                   .issues = { w.data, w.len },
+               });
+    }
+    zkt__writer_finish(&w);
+}
+
+/* Reads the parameters. Returns false if the request was refused. */
+static bool read_parameters(struct zkt_host *host,
+                            struct zkt_session_task *task)
+{
+    struct zkt_issues *issues = &task->call.issues;
+    const struct opening *opening = task->of;
+    if (zkt__parameters_read(host, info_of(host), &opening->request, issues,
+                             (void *)(uintptr_t)task->input)) {
+        return true;
+    }
+    host->stats.limit_hits.issues += issues->total > issues->count;
+    if (issues->no_memory) {
+        refuse_for_memory(host, task->session, &opening->request);
+    } else {
+        refuse_parameters(host, task->session, &opening->request, issues);
+    }
+    return false;
+}
+
+/* Runs `open` of an app with a connection. */
+static void open_session(struct zkt_host *host, struct zkt_session *session,
+                         const struct zkt_ws_request *request,
+                         struct zkt_str protocol)
+{
+    const struct zkt_connection_info *info = info_of(host);
+    struct zkt_session_task *task = zkt__session_task_new(host, session,
+                                                          &open_ops);
+    if (task == NULL) {
+        refuse_for_memory(host, session, request);
+        return;
+    }
+    task->member = ZKT_MEMBER_OPEN;
+    task->number = 0;
+    task->may_defer = true;
+    task->errors = info->errors;
+    task->error_count = info->error_count;
+    zkt__session_task_begin(host, task, "open");
+    if (!prepare(task, info, request, protocol)) {
+        refuse_for_memory(host, session, request);
+        zkt__session_task_free(host, task);
+    } else if (!read_parameters(host, task)) {
+        zkt__session_task_free(host, task);
+    } else {
+        const struct opening *opening = task->of;
+        task->request = &opening->request;
+        zkt__session_task_run(host, task);
+    }
+}
+
 void zkt__session_begin(struct zkt_host *host, struct zkt_session *session,
                         const struct zkt_ws_request *request)
 {
-    const struct zkt_connection_info *info = host->app.info->connection;
     const struct zkt_str protocol = zkt__request_protocol(request);
     session->peer.dialect = zkt_str_eq(protocol,
                                        ZKT_STR(ZKT_WS_PROTOCOL_RFC6902))
@@ -183,15 +350,63 @@ void zkt__session_begin(struct zkt_host *host, struct zkt_session *session,
                                 : ZKT_DIALECT_PLAIN;
     if (!origin_may_connect(host, request)) {
         refuse_by_http(host, session,
-                       &(struct refusal){ ZKT_PERMISSION_DENIED,
-                                          ZKT_STR("The origin is not allowed"),
-                                          NULL });
+                       &(const struct zkt_failure){
+                           .status = ZKT_PERMISSION_DENIED,
+                           .text = ZKT_STR("The origin is not allowed") });
         return;
     }
     zkt__random_hex(&host->random, session->peer.client_id,
                     ZKT_CLIENT_ID_LEN / 2);
-    if (info == NULL || read_parameters(host, session, info, request)) {
-        welcome(host, session, protocol);
+    if (info_of(host) == NULL) {
+        admit(host, session, request, protocol);
+    } else {
+        open_session(host, session, request, protocol);
     }
-    zkt__arena_reset(host->arena);
+}
+
+void zkt__session_expire_open(struct zkt_host *host,
+                              struct zkt_session *session)
+{
+    zkt__call_log(&session->task->call, ZKT_LOG_WARNING,
+                  "it did not finish in time");
+    zkt__session_fail_task(host, session, ZKT_UNAVAILABLE,
+                           ZKT_STR("the handshake did not finish in time"));
+}
+
+/* ---- close ---- */
+
+static enum zkt_status invoke_close(struct zkt_session_task *task)
+{
+    const struct zkt_host *host = task->call.host;
+    info_of(host)->close(&task->call, host->app.handlers);
+    return ZKT_OK;
+}
+
+static bool finish_close(struct zkt_session_task *task, enum zkt_status status)
+{
+    (void)task;
+    (void)status; /* a failure is logged */
+    return false;
+}
+
+static const struct zkt_session_task_ops close_ops = {
+    .invoke = invoke_close,
+    .finish = finish_close,
+};
+
+void zkt__session_end(struct zkt_host *host, struct zkt_session *session)
+{
+    const struct zkt_connection_info *info = info_of(host);
+    if (session->admitted && info != NULL && info->close != NULL) {
+        struct zkt_session_task *task = zkt__session_task_new(host, session,
+                                                              &close_ops);
+        if (task != NULL) {
+            zkt__session_task_begin(host, task, "close");
+            zkt__session_task_run(host, task);
+        } else {
+            zkt__host_log(host, ZKT_LOG_ERROR, "no memory to run close");
+        }
+    }
+    session->admitted = false;
+    zkt__session_drop_record(host, session);
 }

@@ -11,8 +11,17 @@
 #include "websocket/websocket.h"
 
 /** Decides on the request of a session that is not open: checks its Origin and
- * its parameters, and accepts or refuses it by the events of sessions. */
+ * its parameters and runs `open`, which may defer. Accepts or refuses it by the
+ * events of sessions. */
 void zkt__session_begin(struct zkt_host *host, struct zkt_session *session,
                         const struct zkt_ws_request *request);
+
+/** The handshake of a session with a parked `open` is out of time: it is
+ * refused. */
+void zkt__session_expire_open(struct zkt_host *host,
+                              struct zkt_session *session);
+/** Ends a session whose contacts have left: runs `close`, once, if it was
+ * admitted. */
+void zkt__session_end(struct zkt_host *host, struct zkt_session *session);
 
 #endif

@@ -327,7 +327,8 @@ static void search_fields(struct search *s, struct zkt_str fields)
                    zkt__request_same(name, ZKT_STR("Authorization"))) {
             take_authorization(s, value);
         }
-        while (bearer && zkt__request_next_offer(name, &value, &offer)) {
+        while (bearer && zkt__request_is_offer(name) &&
+               zkt__ws_next_item(&value, &offer)) {
             take_offer(s, offer);
         }
     }

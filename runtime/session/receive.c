@@ -178,34 +178,51 @@ static void send_call(struct zkt_host *host, struct zkt_contact *contact,
     zkt__session_await_credit(host, session, home);
 }
 
-static void receive_call(struct zkt_host *host, struct zkt_session *session,
-                         const struct zkt_envelope *message,
-                         const struct zkt_actor *actor)
+/* Begins a call: decodes its input, and sends it to the instance. */
+static void begin_call(struct zkt_host *host, struct zkt_session *session,
+                       const struct zkt_incoming *incoming,
+                       const void *const *outputs)
 {
-    const int index = actor->find_method(message->method);
-    if (index < 0) {
-        refuse_call(host, session, message->id, ZKT_UNIMPLEMENTED,
-                    concatenate(host, "Unknown method: ", message->method));
-        return;
-    }
-    const struct zkt_method *method = &actor->methods[index];
+    const struct zkt_envelope *message = incoming->message;
+    const struct zkt_method *method = incoming->method;
     void *input;
     if (!read_input(host, session, message, method, &input)) {
         return;
     }
     struct zkt_str reason;
-    struct zkt_contact *contact = zkt__contact_make(host, session, actor,
-                                                    message->actor_id, &reason);
+    struct zkt_contact *contact = zkt__contact_make(
+        host, session, incoming->actor, message->actor_id, &reason);
     if (contact == NULL) {
         refuse_call(host, session, message->id, ZKT_RESOURCE_EXHAUSTED, reason);
         return;
     }
     struct zkt_msg m;
     zkt__msg_init(&m, ZKT_MSG_CALL, contact);
-    m.of.call = (struct zkt_msg_call){ .method = method,
-                                       .id = message->id,
-                                       .input = input };
+    m.record = session->record;
+    m.of.call = (struct zkt_msg_call){
+        .method = method, .id = message->id, .input = input, .outputs = outputs
+    };
+    m.of.call.middleware = outputs != NULL ? host->app.info->middleware : NULL;
     send_call(host, contact, &m);
+}
+
+static void receive_call(struct zkt_host *host, struct zkt_session *session,
+                         const struct zkt_envelope *message,
+                         const struct zkt_actor *actor)
+{
+    const int index = actor->find_method(message->method);
+    if (index < 0 || actor->methods[index].internal) {
+        refuse_call(host, session, message->id, ZKT_UNIMPLEMENTED,
+                    concatenate(host, "Unknown method: ", message->method));
+        return;
+    }
+    const struct zkt_method *method = &actor->methods[index];
+    const struct zkt_incoming incoming = { message, actor, method };
+    if (method->middleware.count > 0) {
+        zkt__middleware_run(host, session, &incoming, &method->middleware);
+    } else {
+        begin_call(host, session, &incoming, NULL);
+    }
 }
 
 /* ---- subscriptions ---- */
@@ -235,17 +252,17 @@ static const char *find_obstacle(struct zkt_host *host,
     return NULL;
 }
 
-static void receive_subscription(struct zkt_host *host,
-                                 struct zkt_session *session,
-                                 const struct zkt_envelope *message,
-                                 const struct zkt_actor *actor)
+static void begin_subscription(struct zkt_host *host,
+                               struct zkt_session *session,
+                               const struct zkt_incoming *incoming)
 {
+    const struct zkt_envelope *message = incoming->message;
     const enum zkt_topic topic = message->type == ZKT_MESSAGE_STATE_SUB
                                      ? ZKT_TOPIC_STATE
                                      : ZKT_TOPIC_EVENTS;
     struct zkt_str reason = ZKT_STR("");
-    struct zkt_contact *contact = zkt__contact_make(host, session, actor,
-                                                    message->actor_id, &reason);
+    struct zkt_contact *contact = zkt__contact_make(
+        host, session, incoming->actor, message->actor_id, &reason);
     const char *obstacle = contact != NULL ? find_obstacle(host, contact, topic)
                                            : reason.data;
     if (obstacle != NULL) {
@@ -254,6 +271,31 @@ static void receive_subscription(struct zkt_host *host,
         return;
     }
     zkt__session_sub_ask(host, contact, topic);
+}
+
+static void receive_subscription(struct zkt_host *host,
+                                 struct zkt_session *session,
+                                 const struct zkt_envelope *message,
+                                 const struct zkt_actor *actor)
+{
+    const struct zkt_incoming incoming = { message, actor, NULL };
+    if (actor->subscribe_middleware.count > 0) {
+        zkt__middleware_run(host, session, &incoming,
+                            &actor->subscribe_middleware);
+    } else {
+        begin_subscription(host, session, &incoming);
+    }
+}
+
+void zkt__session_proceed(struct zkt_host *host, struct zkt_session *session,
+                          const struct zkt_incoming *incoming,
+                          const void *const *outputs)
+{
+    if (incoming->method != NULL) {
+        begin_call(host, session, incoming, outputs);
+    } else {
+        begin_subscription(host, session, incoming);
+    }
 }
 
 /* Creates neither an instance nor a contact. */

@@ -7,11 +7,17 @@
 #define ZKT_SESSION_RECEIVE_H
 
 #include "protocol/envelope.h"
+#include "session/middleware.h"
 #include "session/session.h"
 
 /** Handles a call or a subscription message of the protocol. */
 void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_envelope *message);
+/** Begins a call or a subscription that its middleware has let pass; @outputs
+ * are those of the chain, in the memory of the message, or NULL. */
+void zkt__session_proceed(struct zkt_host *host, struct zkt_session *session,
+                          const struct zkt_incoming *incoming,
+                          const void *const *outputs);
 /** Refuses a message, which is a call with an id or a subscribe. */
 void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_envelope *message,

@@ -20,32 +20,45 @@ bool zkt__request_begins(struct zkt_str text, struct zkt_str prefix)
 
 /* ---- subprotocols ---- */
 
-bool zkt__request_next_offer(struct zkt_str name, struct zkt_str *value,
-                             struct zkt_str *offer)
+bool zkt__request_is_offer(struct zkt_str name)
 {
-    return zkt__request_same(name, ZKT_STR("Sec-WebSocket-Protocol")) &&
-           zkt__ws_next_item(value, offer);
+    return zkt__request_same(name, ZKT_STR("Sec-WebSocket-Protocol"));
+}
+
+/* The subprotocol to select, as far as the offers are known. */
+struct selection {
+    struct zkt_str known, bearer; /* or "" */
+};
+
+static void take_offers(struct selection *s, struct zkt_str offers)
+{
+    struct zkt_str offer;
+    while (s->known.len == 0 && zkt__ws_next_item(&offers, &offer)) {
+        if (zkt_str_eq(offer, ZKT_STR(ZKT_WS_PROTOCOL_RFC6902)) ||
+            zkt_str_eq(offer, ZKT_STR(ZKT_WS_PROTOCOL_PLAIN))) {
+            s->known = offer;
+        } else if (s->bearer.len == 0 &&
+                   zkt__request_begins(offer, ZKT_STR("bearer"))) {
+            s->bearer = offer;
+        }
+    }
 }
 
 struct zkt_str zkt__request_protocol(const struct zkt_ws_request *request)
 {
-    const struct zkt_str none = ZKT_STR("");
-    struct zkt_str bearer = none;
+    struct selection s = { ZKT_STR(""), ZKT_STR("") };
     struct zkt_str fields = request->fields;
-    struct zkt_str name, value, offer;
-    while (zkt__ws_next_field(&fields, &name, &value)) {
-        while (zkt__request_next_offer(name, &value, &offer)) {
-            if (zkt_str_eq(offer, ZKT_STR(ZKT_WS_PROTOCOL_RFC6902)) ||
-                zkt_str_eq(offer, ZKT_STR(ZKT_WS_PROTOCOL_PLAIN))) {
-                return offer;
-            }
-            if (bearer.len == 0 &&
-                zkt__request_begins(offer, ZKT_STR("bearer"))) {
-                bearer = offer;
+    struct zkt_str name, value;
+    if (!request->more_protocols) {
+        take_offers(&s, request->protocols);
+    } else {
+        while (zkt__ws_next_field(&fields, &name, &value)) {
+            if (zkt__request_is_offer(name)) {
+                take_offers(&s, value);
             }
         }
     }
-    return bearer;
+    return s.known.len > 0 ? s.known : s.bearer;
 }
 
 /* ---- origins ---- */

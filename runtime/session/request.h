@@ -15,10 +15,8 @@
  */
 struct zkt_str zkt__request_protocol(const struct zkt_ws_request *request);
 
-/** Takes the next offered subprotocol of a header field, which may be another.
- * Returns false at the end. */
-bool zkt__request_next_offer(struct zkt_str name, struct zkt_str *value,
-                             struct zkt_str *offer);
+/** Returns true if a header field offers subprotocols. */
+bool zkt__request_is_offer(struct zkt_str name);
 
 /** Returns true if two texts are equal but for the case of ASCII letters. */
 bool zkt__request_same(struct zkt_str a, struct zkt_str b);

@@ -2,7 +2,9 @@
 #include "session/session.h"
 
 #include "session/contact.h"
+#include "session/data.h"
 #include "session/subscription.h"
+#include "session/task.h"
 #include "shard/group.h"
 
 void zkt__sessions_init(struct zkt_sessions *sessions,
@@ -12,17 +14,23 @@ void zkt__sessions_init(struct zkt_sessions *sessions,
     sessions->events = *events;
     zkt__slots_init(&sessions->contacts, allocator);
     zkt__slots_init(&sessions->addressable, allocator);
+    zkt__slots_init(&sessions->topics, allocator);
     zkt__list_init(&sessions->awaiting_credit);
     zkt__list_init(&sessions->awaiting_memory);
+    zkt__list_init(&sessions->gated);
+    zkt__list_init(&sessions->parked);
 }
 
 void zkt__sessions_finish(struct zkt_sessions *sessions,
                           const struct zkt_allocator *allocator)
 {
+    zkt__sessions_finish_tasks(sessions);
     zkt__index_finish(&sessions->by_pair, allocator);
     zkt__index_finish(&sessions->by_client, allocator);
+    zkt__index_finish(&sessions->by_topic, allocator);
     zkt__slots_finish(&sessions->contacts);
     zkt__slots_finish(&sessions->addressable);
+    zkt__slots_finish(&sessions->topics);
     zkt__buffer_unref(sessions->spare_buffer);
 }
 
@@ -369,11 +377,16 @@ void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
         zkt__contact_received_ended(m->contact);
         zkt__contact_leave_if_unused(host, m->contact);
         break;
+    case ZKT_MSG_CHANGE:
+        zkt__session_change(host, zkt__session_of(m->contact),
+                            m->of.change.changes);
+        break;
     case ZKT_MSG_CALL:
     case ZKT_MSG_SUBSCRIBE:
     case ZKT_MSG_UNSUBSCRIBE:
     case ZKT_MSG_SNAPSHOT:
     case ZKT_MSG_LEAVE:
+    case ZKT_MSG_RECORD:
     case ZKT_MSG_DESTROY:
         break; /* for instances */
     }

@@ -8,17 +8,21 @@
 #ifndef ZKT_SESSION_SESSION_H
 #define ZKT_SESSION_SESSION_H
 
+#include "base/timeouts.h"
 #include "protocol/send_queue.h"
 #include "shard/message.h"
 
 struct zkt_session;
+struct zkt_ws_request;
 
 /* The bytes of a close frame's reason (RFC 6455, section 5.5). */
 #define ZKT_CLOSE_REASON_MAX 123
 
 struct zkt_session_events {
     /* Accepts the handshake with a subprotocol, or "". Frames may be queued. */
-    void (*accept)(struct zkt_session *session, struct zkt_str protocol);
+    void (*accept)(struct zkt_session *session,
+                   const struct zkt_ws_request *request,
+                   struct zkt_str protocol);
     /* Refuses the handshake with an HTTP status, header fields and a body. */
     void (*refuse)(struct zkt_session *session, int status,
                    struct zkt_str fields, struct zkt_str body);
@@ -40,11 +44,16 @@ struct zkt_session {
     uint32_t contact_count;
     uint32_t outstanding; /* calls and subscribes without a reply */
     uint32_t subscriptions;
-    uint8_t awaited_shard;      /* the shard of the channel without credit */
-    bool open;                  /* frames may be queued */
-    struct zkt_list contacts;   /* that have not left */
-    struct zkt_contact *recent; /* found last; most likely the next */
-    struct zkt_node wait_node;  /* in sessions->awaiting_… */
+    uint8_t awaited_shard;         /* the shard of the channel without credit */
+    bool open;                     /* frames may be queued */
+    bool admitted;                 /* `open` has succeeded: `close` will run */
+    struct zkt_list contacts;      /* that have not left */
+    struct zkt_contact *recent;    /* found last; most likely the next */
+    struct zkt_node wait_node;     /* in sessions->awaiting_…, or gated */
+    struct zkt_session_task *task; /* parked (task.h), or NULL */
+    struct zkt_connection_record *record; /* or NULL */
+    struct zkt_membership *memberships;   /* the record's topics (topics.h) */
+    uint32_t membership_count;
     struct zkt_send_queue queue;
 };
 
@@ -62,9 +71,15 @@ struct zkt_sessions {
     struct zkt_index by_pair;     /* contacts by session and name */
     struct zkt_slots addressable; /* sessions that events may name */
     struct zkt_index by_client;
+    struct zkt_slots topics; /* struct zkt_topic_group */
+    struct zkt_index by_topic;
     /* Sessions that wait for credit of a channel or memory of snapshots.
      */
     struct zkt_list awaiting_credit, awaiting_memory;
+    struct zkt_list gated;               /* sessions with a parked task */
+    struct zkt_list parked;              /* timeouts of parked middleware */
+    size_t deferred_bytes;               /* of parked tasks */
+    struct zkt_session_task *spare_task; /* or NULL */
     /* Bytes of snapshots in queues and of snapshots that are being fetched;
      * these count as much as the last snapshot of their contact.
      */

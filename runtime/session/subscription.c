@@ -95,6 +95,7 @@ static void subscribe(struct zkt_host *host, struct zkt_contact *contact,
     struct zkt_msg m = { .kind = ZKT_MSG_SUBSCRIBE,
                          .topic = topic,
                          .contact = contact,
+                         .record = zkt__session_of(contact)->record,
                          .generation = sub->generation,
                          .of.subscribe.omit_snapshot =
                              topic == ZKT_TOPIC_STATE &&

@@ -28,7 +28,7 @@ bool zkt__deliver_there(struct zkt_host *host, uint32_t to, struct zkt_msg *m,
         if (carrier == NULL) {
             return false;
         }
-    } else if (m->kind != ZKT_MSG_COMMIT) {
+    } else if (m->kind != ZKT_MSG_COMMIT && m->kind != ZKT_MSG_CHANGE) {
         zkt__msg_carry(host->allocator, carrier, m);
     }
     zkt__channel_send(zkt__group_channel(host, to), carrier);
@@ -40,7 +40,7 @@ bool zkt__deliver_reserve(struct zkt_host *host, uint32_t to,
 {
     *carrier = NULL;
     if (to != host->shard) {
-        *carrier = zkt__msg_pack_commit(host->allocator, m);
+        *carrier = zkt__msg_pack_reserved(host->allocator, m);
         return *carrier != NULL;
     }
     return true;

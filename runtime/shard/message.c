@@ -11,14 +11,39 @@ static size_t aligned(size_t size)
     return (size + alignment - 1) / alignment * alignment;
 }
 
-/* Returns the size of a copy of a call's id and input. */
+/* Returns the type of the output that is number @i of those of a call, or NULL
+ * if it has none. */
+static const struct zkt_type *output_type(const struct zkt_msg_call *call,
+                                          uint32_t i)
+{
+    return call->outputs[i] != NULL
+               ? call->middleware[call->method->middleware.numbers[i]].output
+               : NULL;
+}
+
+static size_t measure_outputs(const struct zkt_msg_call *call)
+{
+    const uint32_t count = call->method->middleware.count;
+    size_t size = aligned(count * sizeof(*call->outputs));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct zkt_type *type = output_type(call, i);
+        size += type != NULL
+                    ? aligned(zkt__value_measure(type, call->outputs[i]))
+                    : 0;
+    }
+    return size;
+}
+
+/* Returns the size of a copy of a call's id, input and outputs. */
 static size_t measure_body(const struct zkt_msg *m)
 {
     size_t size = aligned(m->of.call.id.len);
     if (m->of.call.input != NULL) {
-        size += zkt__value_measure(m->of.call.method->input, m->of.call.input);
+        size += aligned(
+            zkt__value_measure(m->of.call.method->input, m->of.call.input));
     }
-    return size;
+    return m->of.call.outputs != NULL ? size + measure_outputs(&m->of.call)
+                                      : size;
 }
 
 static size_t measure_trailer(const struct zkt_msg *m)
@@ -33,7 +58,26 @@ size_t zkt__msg_size(const struct zkt_msg *m)
     return sizeof(*m) + measure_trailer(m);
 }
 
-/* Copies the id and input of a call. Returns false if there is no memory. */
+/* Copies the outputs of a call to @at, which has room. */
+static const void *const *copy_outputs(const struct zkt_msg_call *call,
+                                       char *at)
+{
+    const uint32_t count = call->method->middleware.count;
+    const void **copies = (void *)at;
+    at += aligned(count * sizeof(*copies));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct zkt_type *type = output_type(call, i);
+        copies[i] = NULL;
+        if (type != NULL) {
+            copies[i] = zkt__value_dup_into(type, call->outputs[i], at);
+            at += aligned(zkt__value_measure(type, call->outputs[i]));
+        }
+    }
+    return copies;
+}
+
+/* Copies the id, input and outputs of a call. Returns false if there is no
+ * memory. */
 static bool pack_call(const struct zkt_allocator *allocator, struct zkt_msg *to)
 {
     const size_t size = measure_body(to);
@@ -43,12 +87,17 @@ static bool pack_call(const struct zkt_allocator *allocator, struct zkt_msg *to)
         return false;
     }
     memcpy(body, id.data, id.len);
+    char *at = body + aligned(id.len);
     to->of.call.body = body;
     to->of.call.id.data = body;
     if (to->of.call.input != NULL) {
         to->of.call.input = zkt__value_dup_into(to->of.call.method->input,
-                                                to->of.call.input,
-                                                body + aligned(id.len));
+                                                to->of.call.input, at);
+        at += aligned(
+            zkt__value_measure(to->of.call.method->input, to->of.call.input));
+    }
+    if (to->of.call.outputs != NULL) {
+        to->of.call.outputs = copy_outputs(&to->of.call, at);
     }
     return true;
 }
@@ -71,6 +120,7 @@ struct zkt_msg *zkt__msg_pack(const struct zkt_allocator *allocator,
         zkt__release(allocator, copy);
         return NULL;
     }
+    zkt__connection_record_ref(copy->record);
     return copy;
 }
 
@@ -126,6 +176,7 @@ void zkt__msg_carry(const struct zkt_allocator *allocator,
                     struct zkt_msg *carrier, const struct zkt_msg *m)
 {
     if (carrier != m) {
+        zkt__connection_record_unref(carrier->record);
         *carrier = *m;
     }
     carrier->node = (struct zkt_node){ NULL, NULL };
@@ -213,8 +264,8 @@ static size_t frame_bytes(const struct zkt_commit *commit)
     return bytes;
 }
 
-struct zkt_msg *zkt__msg_pack_commit(const struct zkt_allocator *allocator,
-                                     const struct zkt_msg *m)
+static struct zkt_msg *pack_commit(const struct zkt_allocator *allocator,
+                                   const struct zkt_msg *m)
 {
     const struct zkt_commit *commit = m->of.commit.content;
     const size_t events = measure_events(commit->events);
@@ -233,6 +284,32 @@ struct zkt_msg *zkt__msg_pack_commit(const struct zkt_allocator *allocator,
         }
     }
     return &copy->m;
+}
+
+static struct zkt_msg *pack_change(const struct zkt_allocator *allocator,
+                                   const struct zkt_msg *m)
+{
+    const struct zkt_msg_change *change = &m->of.change;
+    const size_t head = aligned(sizeof(struct zkt_msg));
+    const size_t size = head + zkt__connection_changes_measure(change->type,
+                                                               change->changes);
+    char *block = zkt__alloc(allocator, size);
+    if (block == NULL) {
+        return NULL;
+    }
+    struct zkt_msg *copy = (void *)block;
+    *copy = *m;
+    copy->bytes = size;
+    copy->of.change.changes = zkt__connection_changes_copy(
+        change->type, change->changes, block + head);
+    return copy;
+}
+
+struct zkt_msg *zkt__msg_pack_reserved(const struct zkt_allocator *allocator,
+                                       const struct zkt_msg *m)
+{
+    return m->kind == ZKT_MSG_COMMIT ? pack_commit(allocator, m)
+                                     : pack_change(allocator, m);
 }
 
 static void release_commit(const struct zkt_commit *commit)
@@ -284,10 +361,12 @@ static void release_content(const struct zkt_allocator *allocator,
     case ZKT_MSG_UNSUBSCRIBE:
     case ZKT_MSG_SNAPSHOT:
     case ZKT_MSG_LEAVE:
+    case ZKT_MSG_RECORD:
     case ZKT_MSG_DESTROY:
     case ZKT_MSG_SUBSCRIBED:
     case ZKT_MSG_LEFT:
     case ZKT_MSG_ENDED:
+    case ZKT_MSG_CHANGE:
         break;
     }
 }
@@ -312,6 +391,7 @@ void zkt__msg_free(const struct zkt_allocator *allocator, struct zkt_msg *m)
     if (m == NULL) {
         return;
     }
+    zkt__connection_record_unref(m->record);
     release_content(allocator, m);
     if (!zkt__msg_is_embedded(m)) {
         zkt__release(allocator, m);

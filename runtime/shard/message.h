@@ -5,11 +5,13 @@
  * shard, or through a channel.
  *
  * Up, from a session to an instance:
- *   call, subscribe, unsubscribe, snapshot (for a slow reader), leave
+ *   call, subscribe, unsubscribe, snapshot (for a slow reader), leave,
+ *   record (the data of the connection have changed)
  * Down, from an instance to a session or to all sessions of a shard:
  *   result, catch-up, subscribed, closed (a subscription was refused or has
  *   ended), commit (patch and events, to all subscribers of the shard), left,
- *   ended (the contact has no instance any more, and may leave)
+ *   ended (the contact has no instance any more, and may leave), change (of the
+ *   connection's data)
  *
  * The replies: to a call, a result; to a subscribe, a catch-up (state),
  * subscribed (events) or closed, with the generation of the subscribe; to a
@@ -37,6 +39,7 @@
 #include "protocol/failure.h"
 #include "protocol/frame.h"
 #include "protocol/send_queue.h"
+#include "shard/connection_record.h"
 #include "shard/location.h"
 
 enum zkt_msg_kind {
@@ -46,6 +49,7 @@ enum zkt_msg_kind {
     ZKT_MSG_UNSUBSCRIBE,
     ZKT_MSG_SNAPSHOT,
     ZKT_MSG_LEAVE,
+    ZKT_MSG_RECORD,
     ZKT_MSG_DESTROY, /* ends an instance; from the program */
     /* down */
     ZKT_MSG_RESULT,
@@ -54,7 +58,8 @@ enum zkt_msg_kind {
     ZKT_MSG_CLOSED,
     ZKT_MSG_COMMIT,
     ZKT_MSG_LEFT,
-    ZKT_MSG_ENDED
+    ZKT_MSG_ENDED,
+    ZKT_MSG_CHANGE
 };
 
 /* The topics of subscriptions. */
@@ -67,7 +72,9 @@ enum zkt_topic {
 struct zkt_msg {
     struct zkt_node node;        /* in a mailbox or a channel */
     struct zkt_contact *contact; /* not of commit, destroy */
-    size_t bytes;                /* that the carrier holds, for the limits */
+    /* Of call, subscribe, record: of the connection at that time; or NULL. */
+    struct zkt_connection_record *record;
+    size_t bytes;        /* that the carrier holds, for the limits */
     uint32_t generation; /* of a subscribe, and of its answer; see below */
     enum zkt_msg_kind kind : 8;
     enum zkt_topic topic : 8; /* subscribe, unsubscribe, closed */
@@ -77,7 +84,11 @@ struct zkt_msg {
             const struct zkt_method *method;
             struct zkt_str id; /* the JSON token */
             const void *input; /* decoded; NULL: none */
-            void *body;        /* memory of id and input in a carrier */
+            /* Of the method's middleware, in its order: NULL for one without
+             * an output. NULL: the method has no middleware. */
+            const void *const *outputs;
+            const struct zkt_middleware *middleware; /* of the app */
+            void *body; /* memory of id, input and outputs in a carrier */
         } call;
         struct {
             struct zkt_msg *closing; /* the second block, or NULL */
@@ -103,6 +114,10 @@ struct zkt_msg {
             struct zkt_location *location; /* on the receiving shard */
             const struct zkt_commit *content;
         } commit;
+        struct zkt_msg_change {
+            const struct zkt_type *type; /* of the connection's data */
+            const struct zkt_connection_change *changes;
+        } change;
         struct {
             const struct zkt_actor *actor;
             struct zkt_str name;
@@ -161,6 +176,8 @@ struct zkt_attachment {
     bool connected; /* `connect` has succeeded: `disconnect` will run */
     struct zkt_msg *closing;     /* carrier of closed; NULL: none */
     struct zkt_buffer *expelled; /* the failure of an expulsion; NULL: none */
+    /* The newest record of the connection that has arrived, or NULL. */
+    struct zkt_connection_record *record;
 };
 
 #define ZKT_CLIENT_ID_LEN 32 /* 128 random bits in hexadecimal */
@@ -168,7 +185,8 @@ struct zkt_attachment {
 /* A client as instances know it; nothing of it changes while it has contacts,
  * so that any thread may read it. */
 struct zkt_peer {
-    void *address; /* that its instances are charged to, or NULL */
+    void *address;      /* that its instances are charged to, or NULL */
+    const char *remote; /* the numeric address, or "" */
     uint32_t shard;
     enum zkt_dialect dialect : 8;
     char client_id[ZKT_CLIENT_ID_LEN + 1];
@@ -246,6 +264,7 @@ static inline void zkt__msg_init(struct zkt_msg *m, enum zkt_msg_kind kind,
     m->kind = kind;
     m->topic = ZKT_TOPIC_STATE;
     m->contact = contact;
+    m->record = NULL;
     m->after_destroy = false;
     m->bytes = 0;
 }
@@ -257,9 +276,9 @@ static inline bool zkt__msg_goes_up(const struct zkt_msg *m)
 }
 
 /**
- * Allocates the carrier in which zkt__deliver sends the commit @m, so that the
- * delivery cannot fail; *@carrier is NULL if it needs none. Returns false if
- * there is no memory.
+ * Allocates the carrier in which zkt__deliver sends the commit or change @m, so
+ * that the delivery cannot fail; *@carrier is NULL if it needs none. Returns
+ * false if there is no memory.
  */
 bool zkt__deliver_reserve(struct zkt_host *host, uint32_t to,
                           const struct zkt_msg *m, struct zkt_msg **carrier);
@@ -270,9 +289,9 @@ size_t zkt__msg_size(const struct zkt_msg *m);
  * memory. */
 struct zkt_msg *zkt__msg_pack(const struct zkt_allocator *allocator,
                               const struct zkt_msg *m);
-/** The same for a commit. */
-struct zkt_msg *zkt__msg_pack_commit(const struct zkt_allocator *allocator,
-                                     const struct zkt_msg *m);
+/** The same for a commit or a change. */
+struct zkt_msg *zkt__msg_pack_reserved(const struct zkt_allocator *allocator,
+                                       const struct zkt_msg *m);
 /** Copies @m into an existing carrier, which takes references of its own. */
 void zkt__msg_carry(const struct zkt_allocator *allocator,
                     struct zkt_msg *carrier, const struct zkt_msg *m);

@@ -54,8 +54,14 @@ static struct zkt_str strip(struct zkt_str s)
     return s;
 }
 
-/* Reads the next line without its end. Returns false if it contains a stray CR,
- * LF or NUL. */
+/* Returns true if a head contains a NUL; checked once, before its lines are. */
+static bool has_nul(const struct head *h)
+{
+    return memchr(h->at, '\0', (size_t)(h->end - h->at)) != NULL;
+}
+
+/* Reads the next line without its end. Returns false if it contains a stray CR
+ * or LF. */
 static bool take_line(struct head *h, struct zkt_str *line)
 {
     const char *end = memchr(h->at, '\n', (size_t)(h->end - h->at));
@@ -64,8 +70,7 @@ static bool take_line(struct head *h, struct zkt_str *line)
     }
     *line = (struct zkt_str){ h->at, (size_t)(end - h->at) - 1 };
     h->at = end + 1;
-    return memchr(line->data, '\r', line->len) == NULL &&
-           memchr(line->data, '\0', line->len) == NULL;
+    return memchr(line->data, '\r', line->len) == NULL;
 }
 
 /* The characters of a field name (RFC 9110, section 5.6.2). */
@@ -151,9 +156,8 @@ static bool is_key(struct zkt_str key)
 
 struct request {
     struct zkt_ws_request public;
-    struct zkt_str key, version;
-    bool upgrade, connection, body, malformed;
-    bool expects_continue, expects_more;
+    struct zkt_str version;
+    bool upgrade, connection, body, malformed, expects_more;
 };
 
 /* Sets a field that may occur once only. */
@@ -171,7 +175,7 @@ static void take_expectations(struct request *r, struct zkt_str list)
     struct zkt_str item;
     while (zkt__ws_next_item(&list, &item)) {
         const bool is_continue = same_word(item, "100-continue");
-        r->expects_continue = r->expects_continue || is_continue;
+        r->public.expects_continue = r->public.expects_continue || is_continue;
         r->expects_more = r->expects_more || !is_continue;
     }
 }
@@ -181,6 +185,8 @@ static void take_expectations(struct request *r, struct zkt_str list)
 static void take_protocols(struct request *r, struct zkt_str list)
 {
     struct zkt_str item;
+    r->public.more_protocols = r->public.protocols.len > 0;
+    r->public.protocols = r->public.more_protocols ? r->public.protocols : list;
     while (zkt__ws_next_item(&list, &item)) {
         for (size_t i = 0; i < item.len; i++) {
             r->malformed = r->malformed ||
@@ -197,7 +203,7 @@ static void take_field(struct request *r, struct zkt_str name,
     } else if (same_word(name, "Connection")) {
         r->connection = r->connection || list_has(value, "upgrade");
     } else if (same_word(name, "Sec-WebSocket-Key")) {
-        set_once(r, &r->key, value);
+        set_once(r, &r->public.key, value);
     } else if (same_word(name, "Sec-WebSocket-Version")) {
         set_once(r, &r->version, value);
     } else if (same_word(name, "Sec-WebSocket-Protocol")) {
@@ -297,7 +303,7 @@ static int take_request_line(struct request *r, struct zkt_str line)
 static int parse_request(struct head *h, struct request *r)
 {
     struct zkt_str line, name, value;
-    if (!take_line(h, &line)) {
+    if (has_nul(h) || !take_line(h, &line)) {
         return 400;
     }
     const int refused = take_request_line(r, line);
@@ -324,7 +330,7 @@ static int parse_request(struct head *h, struct request *r)
         !zkt_str_eq(r->version, ZKT_STR("13"))) {
         return 426;
     }
-    if (!is_key(r->key)) {
+    if (!is_key(r->public.key)) {
         return 400;
     }
     return r->expects_more ? 417 : 0;
@@ -404,7 +410,7 @@ static void refuse(struct zkt_ws *ws, int status)
 }
 
 /* Sends the response that accepts a request. */
-static void send_acceptance(struct zkt_ws *ws, const struct request *r,
+static void send_acceptance(struct zkt_ws *ws, const struct zkt_ws_request *r,
                             struct zkt_str protocol)
 {
     /* It must precede the response (RFC 9110, section 7.8). */
@@ -431,18 +437,16 @@ static void send_acceptance(struct zkt_ws *ws, const struct request *r,
     ws->callbacks->send(ws->user, reply, len + 4);
 }
 
-void zkt__ws_accept(struct zkt_ws *ws, struct zkt_str protocol)
+void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
+                    struct zkt_str protocol)
 {
     if (ws->state != ZKT_WS_ASKED) {
         return;
     }
-    struct request r = { .upgrade = false };
     uint8_t *head = ws->gathered;
-    struct head h = { (const char *)head, (const char *)head + ws->have };
-    (void)parse_request(&h, &r);
     ws->gathered = NULL;
     ws->have = ws->capacity = 0;
-    send_acceptance(ws, &r, protocol);
+    send_acceptance(ws, request, protocol);
     if (ws->state == ZKT_WS_ASKED) {
         ws->state = ZKT_WS_OPEN;
         if (ws->callbacks->on_open != NULL) {
@@ -455,7 +459,7 @@ void zkt__ws_accept(struct zkt_ws *ws, struct zkt_str protocol)
 /* Checks the gathered head, and asks the server to answer the request. */
 static void check_request(struct zkt_ws *ws, size_t end)
 {
-    struct request r = { .upgrade = false };
+    struct request r = { .public.protocols = ZKT_STR("") };
     struct head h = { (const char *)ws->gathered,
                       (const char *)ws->gathered + end };
     const int status = parse_request(&h, &r);
@@ -467,7 +471,7 @@ static void check_request(struct zkt_ws *ws, size_t end)
         if (ws->callbacks->on_request != NULL) {
             ws->callbacks->on_request(ws->user, &r.public);
         } else {
-            zkt__ws_accept(ws, ZKT_STR(""));
+            zkt__ws_accept(ws, &r.public, ZKT_STR(""));
         }
     }
     if (ws->state == ZKT_WS_CLOSED) {
@@ -513,7 +517,7 @@ static int take_status_line(struct head *h, struct zkt_str *reason)
 {
     static const char version[] = "HTTP/1.";
     struct zkt_str line;
-    if (!take_line(h, &line) || line.len < 12 ||
+    if (has_nul(h) || !take_line(h, &line) || line.len < 12 ||
         memcmp(line.data, version, sizeof(version) - 1) != 0 ||
         !is_digit(line.data[7]) || line.data[8] != ' ' ||
         (line.len > 12 && line.data[12] != ' ')) {

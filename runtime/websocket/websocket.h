@@ -48,6 +48,10 @@ struct zkt_ws_request {
     struct zkt_str path, query;
     struct zkt_str host, origin; /* data NULL: absent */
     struct zkt_str fields;       /* for zkt__ws_next_field */
+    struct zkt_str protocols; /* of the first field that offers some, or "" */
+    struct zkt_str key;
+    bool more_protocols; /* other fields offer some, too */
+    bool expects_continue;
 };
 
 /** Takes the next field off @fields. Returns false at the end. */
@@ -204,9 +208,11 @@ static inline bool zkt__ws_has_partial(const struct zkt_ws *ws)
 /** Starts the closing handshake with @code (RFC 6455, section 7.4); once. */
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason);
 
-/** Server: accepts the request that on_request was given. @protocol is "", or
+/** Server: accepts @request, a copy of the one that on_request was given.
+ * @protocol is "", or
  * one of the offered subprotocols, perhaps a view of the request. */
-void zkt__ws_accept(struct zkt_ws *ws, struct zkt_str protocol);
+void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
+                    struct zkt_str protocol);
 /**
  * Server, before the first feed or in answer to a request: refuses with an HTTP
  * status from 400 to 599. @fields are lines of header fields, each with its CR

@@ -50,7 +50,7 @@ static void on_request(void *user, const struct zkt_ws_request *request)
     if (request->query.len == 1) {
         zkt__ws_refuse(h->ws, 403, ZKT_STR("A: b\r\n"), request->target);
     } else {
-        zkt__ws_accept(h->ws, find_protocol(request->fields));
+        zkt__ws_accept(h->ws, request, find_protocol(request->fields));
     }
 }
 

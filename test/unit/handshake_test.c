@@ -26,12 +26,14 @@ struct heard {
     char protocol[32], path[64], query[64];
     struct zkt_ws *ws; /* answers requests */
     bool defers;
+    struct zkt_ws_request request; /* that waits */
     uint8_t memory[1024];
 };
 
 /* Selects the first of the offered subprotocols. */
-static void answer(struct heard *h, struct zkt_str fields)
+static void answer(struct heard *h, const struct zkt_ws_request *request)
 {
+    struct zkt_str fields = request->fields;
     struct zkt_str name, value, item = ZKT_STR("");
     if (strcmp(h->path, "/closed") == 0) {
         zkt__ws_refuse(h->ws, 403, ZKT_STR("Content-Type: text/plain\r\n"),
@@ -43,7 +45,7 @@ static void answer(struct heard *h, struct zkt_str fields)
             (void)zkt__ws_next_item(&value, &item);
         }
     }
-    zkt__ws_accept(h->ws, item);
+    zkt__ws_accept(h->ws, request, item);
 }
 
 static void on_request(void *user, const struct zkt_ws_request *request)
@@ -51,8 +53,9 @@ static void on_request(void *user, const struct zkt_ws_request *request)
     struct heard *h = user;
     snprintf(h->path, sizeof(h->path), "%.*s", ZKT_ARG(request->path));
     snprintf(h->query, sizeof(h->query), "%.*s", ZKT_ARG(request->query));
+    h->request = *request;
     if (!h->defers) {
-        answer(h, request->fields);
+        answer(h, request);
     }
 }
 
@@ -365,8 +368,9 @@ static void test_a_later_answer(void **state)
         assert_true(memory >= head);
         assert_int_equal(h.len + (size_t)h.opened, 0);
         if (outcome == 0) {
-            zkt__ws_accept(&ws, ZKT_STR("long"));
-            zkt__ws_accept(&ws, ZKT_STR("long")); /* has no effect */
+            zkt__ws_accept(&ws, &h.request, ZKT_STR("long"));
+            zkt__ws_accept(&ws, &h.request,
+                           ZKT_STR("long")); /* has no effect */
             assert_int_equal(h.opened, 1);
             assert_int_equal(zkt__ws_feed(&ws, bytes + head, 11), 11);
             assert_non_null(strstr(h.sent, "\r\nSec-WebSocket-Protocol: long"));

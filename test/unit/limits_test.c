@@ -1577,6 +1577,8 @@ static void test_no_limit_is_forgotten(void **state)
     (void)state;
     total.accepts_per_turn++;      /* of the layer net: see serve_test.c */
     total.instances_per_address++; /* see admission_test.c */
+    total.connection_bytes++;      /* see gate_test.c */
+    total.topics++;
 #define X(name, value, text)                                                   \
     if (total.name == 0) {                                                     \
         fail_msg("no test reaches %s", #name);                                 \

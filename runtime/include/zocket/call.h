@@ -161,6 +161,67 @@ enum zkt_subscription {
 void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
                enum zkt_status code, const char *text);
 
+/*
+ * ---- the connection ----
+ *
+ * A call has a connection if one has caused it: in `open`, `close` and
+ * middleware, in methods, and in `connect`, `subscribe` and `disconnect`. Its
+ * data, which the schema declares, are call->connection of the generated
+ * structs. `demo_connection_set_F` writes a field of them: the call sees it at
+ * once, other calls after this one has succeeded, and before its caller reads
+ * the result.
+ */
+
+/** Returns the numeric address of the peer; "" without a connection. */
+struct zkt_str zkt_remote_address(const struct zkt_call *call);
+
+/**
+ * In `open`: returns the first header field of the request with that name,
+ * whose case does not matter; data is NULL if there is none, and in any other
+ * handler. The value is as it was received, of any bytes.
+ */
+struct zkt_str zkt_request_header(const struct zkt_call *call,
+                                  const char *name);
+
+/** In `open`: returns the path of the request, as it was received, without its
+ * query. "" in any other handler. */
+struct zkt_str zkt_request_path(const struct zkt_call *call);
+
+/** The kinds of messages that middleware decides on. */
+enum zkt_called_kind {
+    /* A call of a method. */
+    ZKT_CALLED_METHOD,
+    /* A subscription to a state, or to events. */
+    ZKT_CALLED_STATE,
+    ZKT_CALLED_EVENTS
+};
+
+/** The message that middleware decides on. */
+struct zkt_called {
+    enum zkt_called_kind kind;
+    /* Names as on the wire; method is "" of a subscription. */
+    struct zkt_str actor, id, method;
+};
+
+/** Returns the message that a middleware decides on, or that a method is called
+ * by. */
+struct zkt_called zkt_called(const struct zkt_call *call);
+
+/**
+ * Joins or leaves a topic, with the connection of the call; it takes effect as
+ * writes of the connection's data do. Broadcasts can be sent to the connections
+ * of a topic. A name has 1 to 128 bytes. Poisons the call without a connection,
+ * for another name, and for more topics than the limit topics.
+ */
+void zkt_topic_join(struct zkt_call *call, struct zkt_str name);
+void zkt_topic_leave(struct zkt_call *call, struct zkt_str name);
+
+/** Returns true if the connection has joined a topic, as the call sees it. */
+bool zkt_topic_has(const struct zkt_call *call, struct zkt_str name);
+
+/** Returns the topics of the connection, sorted, as the call sees them. */
+struct zkt_str_list zkt_topics(struct zkt_call *call);
+
 /* ---- checks ---- */
 
 struct zkt_issues;
@@ -301,6 +362,33 @@ enum zkt_status zkt_call_fail(struct zkt_call *call, uint32_t error,
 
 /** Returns the kind of the subscription, in a `subscribe` hook. */
 enum zkt_subscription zkt_call_subscription(const struct zkt_call *call);
+
+/**
+ * Returns the data of the connection as the call sees them, the same pointer
+ * each time; NULL if it has none.
+ */
+const void *zkt_call_connection(struct zkt_call *call);
+
+/**
+ * Writes field number @field of the connection's data. *@value is of the
+ * field's type; NULL makes an optional field absent. Poisons the call if it has
+ * no connection, if the value breaks a rule, if the data exceed the limit
+ * connection_bytes, or if there is no memory.
+ */
+void zkt_call_set_connection(struct zkt_call *call, uint32_t field,
+                             const void *value);
+
+/**
+ * Returns the data of another client in contact with the instance, as of its
+ * last message, until the call ends; those of the call's own as the call sees
+ * them. NULL if it is not in contact.
+ */
+const void *zkt_call_connection_of(struct zkt_call *call,
+                                   struct zkt_str client_id);
+
+/** Returns the output of middleware number @number, which has run for this
+ * message; NULL if it has not. */
+const void *zkt_call_middleware(const struct zkt_call *call, uint32_t number);
 
 /** The handlers that can finish later. */
 enum zkt_member {

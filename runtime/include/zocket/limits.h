@@ -126,6 +126,12 @@ extern "C" {
      * a sixteenth of instances. Behind a proxy: as many as instances. */      \
     X(instances_per_address, 0,                                                \
       "made by one address, 0 for a sixteenth: RESOURCE_EXHAUSTED")            \
+    /* Bytes of the data of a connection, with its strings. A call that writes \
+     * more, and an `open` that fills in more: INTERNAL. */                    \
+    X(connection_bytes, 65536, "data of one connection: INTERNAL")             \
+    /* Topics that a connection has joined. A call that joins more:            \
+     * INTERNAL. */                                                            \
+    X(topics, 128, "topics of one connection: INTERNAL")                       \
     /* Instances that a connection has called or subscribed to, and that keep  \
      * it as a contact. */                                                     \
     X(links, 1024, "instances one connection touches: RESOURCE_EXHAUSTED")     \

@@ -1,0 +1,247 @@
+/* See middleware.h. */
+#include "session/middleware.h"
+
+#include <string.h>
+
+#include "session/data.h"
+#include "session/receive.h"
+#include "session/task.h"
+
+/* The part of a task that is a chain of middleware for a message. */
+struct passage {
+    struct zkt_incoming incoming;
+    struct zkt_envelope message; /* incoming.message, once it is kept */
+    bool kept;
+    uint32_t at; /* in the chain */
+};
+
+static struct passage *passage_of(const struct zkt_session_task *task)
+{
+    return task->of;
+}
+
+static const struct zkt_middleware *current(const struct zkt_session_task *task)
+{
+    return &task->call.host->app.info->middleware[task->number];
+}
+
+/* ---- the message ---- */
+
+/* Copies a text with zeros behind it. Returns false if there is no memory. */
+static bool copy_text(struct zkt_arena *arena, struct zkt_str *text)
+{
+    if (text->data == NULL) {
+        return true;
+    }
+    char *copy = zkt__arena_alloc(arena, text->len + ZKT_PADDING);
+    if (copy == NULL) {
+        return false;
+    }
+    memcpy(copy, text->data, text->len);
+    memset(copy + text->len, 0, ZKT_PADDING);
+    text->data = copy;
+    return true;
+}
+
+/* Copies the parts of a message that calls and subscriptions have. Returns
+ * false if there is no memory. */
+static bool copy_message(struct zkt_arena *arena,
+                         const struct zkt_envelope *from,
+                         struct zkt_envelope *to)
+{
+    *to = (struct zkt_envelope){
+        .type = from->type,
+        .id = from->id,
+        .actor = from->actor,
+        .actor_id = from->actor_id,
+        .method = from->method,
+        .input = from->input,
+    };
+    return copy_text(arena, &to->id) && copy_text(arena, &to->actor) &&
+           copy_text(arena, &to->actor_id) && copy_text(arena, &to->method) &&
+           copy_text(arena, &to->input);
+}
+
+static void set_called(struct zkt_session_task *task)
+{
+    const struct zkt_incoming *incoming = &passage_of(task)->incoming;
+    const struct zkt_envelope *message = incoming->message;
+    task->called = (struct zkt_called){
+        .kind = incoming->method != NULL                 ? ZKT_CALLED_METHOD
+                : message->type == ZKT_MESSAGE_STATE_SUB ? ZKT_CALLED_STATE
+                                                         : ZKT_CALLED_EVENTS,
+        .actor = incoming->actor->name,
+        .id = message->actor_id,
+        .method = incoming->method != NULL ? incoming->method->name
+                                           : ZKT_STR(""),
+    };
+}
+
+/* Keeps the message for a task that is parked. */
+static bool keep(struct zkt_session_task *task)
+{
+    struct passage *passage = passage_of(task);
+    if (passage->kept) {
+        return true;
+    }
+    if (!copy_message(&task->arena, passage->incoming.message,
+                      &passage->message)) {
+        return false;
+    }
+    passage->kept = true;
+    passage->incoming.message = &passage->message;
+    set_called(task);
+    return true;
+}
+
+/* ---- outputs ---- */
+
+/* Copies outputs into the memory of the message's call, which may outlast the
+ * task. Returns NULL if there is no memory. */
+static const void *const *copy_outputs(struct zkt_host *host,
+                                       const struct zkt_session_task *task)
+{
+    const void **copies = zkt__arena_zero(host->arena, task->chain->count,
+                                          sizeof(*copies));
+    for (uint32_t i = 0; copies != NULL && i < task->chain->count; i++) {
+        const struct zkt_type *type =
+            host->app.info->middleware[task->chain->numbers[i]].output;
+        if (type != NULL) {
+            void *block = zkt__arena_alloc(
+                host->arena, zkt__value_measure(type, task->outputs[i]));
+            if (block == NULL) {
+                return NULL;
+            }
+            copies[i] = zkt__value_dup_into(type, task->outputs[i], block);
+        }
+    }
+    return copies;
+}
+
+/* Begins the call or the subscription. */
+static void proceed(struct zkt_host *host, const struct zkt_session_task *task)
+{
+    const struct passage *passage = passage_of(task);
+    struct zkt_incoming incoming = passage->incoming;
+    struct zkt_envelope message;
+    const void *const *outputs = copy_outputs(host, task);
+    if (outputs == NULL ||
+        (passage->kept &&
+         !copy_message(host->arena, passage->incoming.message, &message))) {
+        zkt__session_refuse(host, task->session, passage->incoming.message,
+                            ZKT_RESOURCE_EXHAUSTED, ZKT_STR("out of memory"));
+        return;
+    }
+    incoming.message = passage->kept ? &message : incoming.message;
+    zkt__session_proceed(host, task->session, &incoming, outputs);
+    if (passage->kept) {
+        zkt__arena_reset(host->arena);
+    }
+}
+
+/* ---- the chain ---- */
+
+static enum zkt_status invoke(struct zkt_session_task *task)
+{
+    return current(task)->invoke(&task->call, task->call.host->app.handlers,
+                                 task->result);
+}
+
+/* Begins the next middleware. Returns false if there is no memory. */
+static bool begin_next(struct zkt_host *host, struct zkt_session_task *task)
+{
+    task->number = task->chain->numbers[passage_of(task)->at];
+    const struct zkt_middleware *m = &host->app.info->middleware[task->number];
+    zkt__session_task_begin(host, task, m->name.data);
+    task->errors = m->errors;
+    task->error_count = m->error_count;
+    task->result_type = m->output;
+    task->result = m->output != NULL
+                       ? zkt__arena_zero(&task->arena, 1, m->output->size)
+                       : NULL;
+    return m->output == NULL || task->result != NULL;
+}
+
+static void refuse(struct zkt_session_task *task, enum zkt_status status)
+{
+    const struct zkt_failure failure = zkt__call_failure(&task->call, status);
+    zkt__session_fail(task->call.host, task->session,
+                      passage_of(task)->incoming.message, &failure);
+}
+
+static bool fail_for_memory(struct zkt_session_task *task)
+{
+    zkt__call_set_failure(&task->call, ZKT_RESOURCE_EXHAUSTED,
+                          ZKT_STR("out of memory"));
+    refuse(task, ZKT_RESOURCE_EXHAUSTED);
+    return false;
+}
+
+static bool finish(struct zkt_session_task *task, enum zkt_status status)
+{
+    struct zkt_call *call = &task->call;
+    struct zkt_host *host = call->host;
+    struct passage *passage = passage_of(task);
+    if (status == ZKT_OK && zkt__deferred_is_outstanding(&task->deferred)) {
+        zkt__call_log_failure(call, "it has deferred, but is not pending");
+        status = ZKT_INTERNAL;
+    }
+    if (status != ZKT_OK) {
+        refuse(task, status);
+        return false;
+    }
+    if (zkt__call_connection_changes(call) != NULL) {
+        zkt__session_change(host, task->session,
+                            zkt__call_connection_changes(call));
+    }
+    zkt__call_release_connection(call);
+    task->outputs[passage->at++] = task->result;
+    if (passage->at == task->chain->count) {
+        proceed(host, task);
+        return false;
+    }
+    return begin_next(host, task) || fail_for_memory(task);
+}
+
+static const struct zkt_session_task_ops ops = {
+    .invoke = invoke,
+    .finish = finish,
+    .keep = keep,
+};
+
+/* Prepares a task for a chain. Returns false if there is no memory. */
+static bool begin(struct zkt_host *host, struct zkt_session_task *task,
+                  const struct zkt_incoming *incoming,
+                  const struct zkt_middleware_chain *chain)
+{
+    struct passage *passage = zkt__arena_zero(&task->arena, 1,
+                                              sizeof(*passage));
+    task->outputs = zkt__arena_zero(&task->arena, chain->count,
+                                    sizeof(*task->outputs));
+    if (passage == NULL || task->outputs == NULL) {
+        return false;
+    }
+    passage->incoming = *incoming;
+    task->of = passage;
+    task->chain = chain;
+    task->member = ZKT_MEMBER_MIDDLEWARE;
+    task->may_defer = true;
+    set_called(task);
+    return begin_next(host, task);
+}
+
+void zkt__middleware_run(struct zkt_host *host, struct zkt_session *session,
+                         const struct zkt_incoming *incoming,
+                         const struct zkt_middleware_chain *chain)
+{
+    struct zkt_session_task *task = zkt__session_task_new(host, session, &ops);
+    if (task != NULL && begin(host, task, incoming, chain)) {
+        zkt__session_task_run(host, task);
+        return;
+    }
+    zkt__session_refuse(host, session, incoming->message,
+                        ZKT_RESOURCE_EXHAUSTED, ZKT_STR("out of memory"));
+    if (task != NULL) {
+        zkt__session_task_free(host, task);
+    }
+}
