@@ -14,7 +14,7 @@ static struct zkt_msg *pack_request(const struct zkt_allocator *allocator,
     }
     copy->of.subscribe.closing = zkt__alloc_zero(allocator, 1, sizeof(*copy));
     if (copy->of.subscribe.closing == NULL) {
-        zkt__release(allocator, copy);
+        zkt__msg_free(allocator, copy);
         return NULL;
     }
     return copy;
