@@ -15,8 +15,6 @@ void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
     call->arena = arena;
     call->failure.status = ZKT_OK;
     call->retry_after_ms = 0;
-    call->peer = NULL;
-    call->record = NULL;
     call->view = NULL;
     call->first_event = call->last_event = NULL;
     call->first_expelled = NULL;

@@ -84,7 +84,8 @@ struct zkt_call {
     zkt__journal_fail(&(call)->journal, __VA_ARGS__)
 
 /** Initialises what calls of every kind have. The caller begins the journals,
- * and sets ops, name, now_ms and the members of its kind. */
+ * and sets ops, name, now_ms, peer, record (with a
+ * reference) and the members of its kind. */
 void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
                     struct zkt_arena *arena);
 
@@ -100,18 +101,6 @@ static inline void zkt__call_set_failure(struct zkt_call *call,
  * @status. The text of ZKT_INTERNAL is not for callers. */
 struct zkt_failure zkt__call_failure(const struct zkt_call *call,
                                      enum zkt_status status);
-
-/** Sets the connection of a call that has been initialised. The call takes a
- * reference to @record, which may be NULL. */
-static inline void zkt__call_set_peer(struct zkt_call *call,
-                                      const struct zkt_peer *peer,
-                                      struct zkt_connection_record *record)
-{
-    call->peer = peer;
-    if (record != NULL) {
-        call->record = zkt__connection_record_ref(record);
-    }
-}
 
 /** Cuts a call off from its connection, which may end before it. */
 static inline void zkt__call_forget_peer(struct zkt_call *call)

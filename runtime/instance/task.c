@@ -87,13 +87,9 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
     call->instance = instance;
     call->state = instance->state;
     call->private_state = instance->private_state;
-    call->client_id = ZKT_STR("");
-    if (contact != NULL) {
-        call->client_id = zkt__peer_client_id(contact->peer);
-        zkt__call_set_peer(call, contact->peer,
-                           task->is_hook ? contact->attachment.record
-                                         : task->record);
-    }
+    call->peer = contact != NULL ? contact->peer : NULL;
+    call->client_id = contact != NULL ? zkt__peer_client_id(contact->peer)
+                                      : ZKT_STR("");
     call->instance_id = instance->location->name;
     if (task->is_hook) {
         describe_hook(task);
@@ -265,8 +261,10 @@ static void unpark(struct zkt_host *host, struct zkt_task *task)
 
 static void release_body(struct zkt_host *host, struct zkt_task *task)
 {
-    zkt__release(host->allocator, task->body);
-    task->body = NULL;
+    if (task->body != NULL) {
+        zkt__release(host->allocator, task->body);
+        task->body = NULL;
+    }
 }
 
 /* Continues after a hook that has ended with @status. A continuation may run
@@ -380,7 +378,7 @@ void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
     struct zkt_task *task = host->instances->task;
     struct zkt_instance *instance = m->contact->attachment.instance;
     task->contact = m->contact;
-    task->record = m->record;
+    task->call.record = zkt__connection_record_ref(m->record);
     task->request = m->of.call;
     task->is_hook = false;
     task->carrier = carrier;
@@ -413,6 +411,10 @@ void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *hook)
     task->hook = *hook;
     task->carrier = NULL;
     task->body = NULL;
+    task->call.record = hook->contact != NULL
+                            ? zkt__connection_record_ref(
+                                  hook->contact->attachment.record)
+                            : NULL;
     task->call.name = names[hook->hook];
     run(host, hook->instance);
 }

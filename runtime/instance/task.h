@@ -15,8 +15,7 @@
 struct zkt_task {
     struct zkt_arena arena;
     struct zkt_call call;
-    struct zkt_contact *contact;          /* NULL: activate or deactivate */
-    struct zkt_connection_record *record; /* of the request; borrowed */
+    struct zkt_contact *contact; /* NULL: activate or deactivate */
     bool is_hook;
     union {
         struct zkt_msg_call request;

@@ -178,37 +178,24 @@ static void send_call(struct zkt_host *host, struct zkt_contact *contact,
     zkt__session_await_credit(host, session, home);
 }
 
-/* Begins a call: decodes its input, and sends it to the instance. */
-static void begin_call(struct zkt_host *host, struct zkt_session *session,
-                       const struct zkt_incoming *incoming,
-                       const void *const *outputs)
+/* Runs the middleware of a call, or of a subscription (@method is NULL). */
+static void run_middleware(struct zkt_host *host, struct zkt_session *session,
+                           const struct zkt_envelope *message,
+                           const struct zkt_actor *actor,
+                           const struct zkt_method *method)
 {
-    const struct zkt_envelope *message = incoming->message;
-    const struct zkt_method *method = incoming->method;
-    void *input;
-    if (!read_input(host, session, message, method, &input)) {
-        return;
-    }
-    struct zkt_str reason;
-    struct zkt_contact *contact = zkt__contact_make(
-        host, session, incoming->actor, message->actor_id, &reason);
-    if (contact == NULL) {
-        refuse_call(host, session, message->id, ZKT_RESOURCE_EXHAUSTED, reason);
-        return;
-    }
-    struct zkt_msg m;
-    zkt__msg_init(&m, ZKT_MSG_CALL, contact);
-    m.record = session->record;
-    m.of.call = (struct zkt_msg_call){
-        .method = method, .id = message->id, .input = input, .outputs = outputs
-    };
-    m.of.call.middleware = outputs != NULL ? host->app.info->middleware : NULL;
-    send_call(host, contact, &m);
+    const struct zkt_incoming incoming = { message, actor, method };
+    zkt__middleware_run(host, session, &incoming,
+                        method != NULL ? &method->middleware
+                                       : &actor->subscribe_middleware);
 }
 
+/* Handles a call. @outputs are those of its middleware, which has run; NULL: it
+ * has not, or there is none. */
 static void receive_call(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_envelope *message,
-                         const struct zkt_actor *actor)
+                         const struct zkt_actor *actor,
+                         const void *const *outputs)
 {
     const int index = actor->find_method(message->method);
     if (index < 0 || actor->methods[index].internal) {
@@ -217,12 +204,33 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
         return;
     }
     const struct zkt_method *method = &actor->methods[index];
-    const struct zkt_incoming incoming = { message, actor, method };
-    if (method->middleware.count > 0) {
-        zkt__middleware_run(host, session, &incoming, &method->middleware);
-    } else {
-        begin_call(host, session, &incoming, NULL);
+    if (method->middleware.count > 0 && outputs == NULL) {
+        run_middleware(host, session, message, actor, method);
+        return;
     }
+    void *input;
+    if (!read_input(host, session, message, method, &input)) {
+        return;
+    }
+    struct zkt_str reason;
+    struct zkt_contact *contact = zkt__contact_make(host, session, actor,
+                                                    message->actor_id, &reason);
+    if (contact == NULL) {
+        refuse_call(host, session, message->id, ZKT_RESOURCE_EXHAUSTED, reason);
+        return;
+    }
+    struct zkt_msg m;
+    zkt__msg_init(&m, ZKT_MSG_CALL, contact);
+    m.record = session->record;
+    m.of.call.method = method;
+    m.of.call.id = message->id;
+    m.of.call.input = input;
+    m.of.call.outputs = outputs;
+    m.of.call.body = NULL;
+    if (outputs != NULL) {
+        m.of.call.middleware = host->app.info->middleware;
+    }
+    send_call(host, contact, &m);
 }
 
 /* ---- subscriptions ---- */
@@ -252,17 +260,22 @@ static const char *find_obstacle(struct zkt_host *host,
     return NULL;
 }
 
-static void begin_subscription(struct zkt_host *host,
-                               struct zkt_session *session,
-                               const struct zkt_incoming *incoming)
+/* Handles a subscription; @passed: its middleware has run. */
+static void receive_subscription(struct zkt_host *host,
+                                 struct zkt_session *session,
+                                 const struct zkt_envelope *message,
+                                 const struct zkt_actor *actor, bool passed)
 {
-    const struct zkt_envelope *message = incoming->message;
     const enum zkt_topic topic = message->type == ZKT_MESSAGE_STATE_SUB
                                      ? ZKT_TOPIC_STATE
                                      : ZKT_TOPIC_EVENTS;
+    if (actor->subscribe_middleware.count > 0 && !passed) {
+        run_middleware(host, session, message, actor, NULL);
+        return;
+    }
     struct zkt_str reason = ZKT_STR("");
-    struct zkt_contact *contact = zkt__contact_make(
-        host, session, incoming->actor, message->actor_id, &reason);
+    struct zkt_contact *contact = zkt__contact_make(host, session, actor,
+                                                    message->actor_id, &reason);
     const char *obstacle = contact != NULL ? find_obstacle(host, contact, topic)
                                            : reason.data;
     if (obstacle != NULL) {
@@ -273,28 +286,16 @@ static void begin_subscription(struct zkt_host *host,
     zkt__session_sub_ask(host, contact, topic);
 }
 
-static void receive_subscription(struct zkt_host *host,
-                                 struct zkt_session *session,
-                                 const struct zkt_envelope *message,
-                                 const struct zkt_actor *actor)
-{
-    const struct zkt_incoming incoming = { message, actor, NULL };
-    if (actor->subscribe_middleware.count > 0) {
-        zkt__middleware_run(host, session, &incoming,
-                            &actor->subscribe_middleware);
-    } else {
-        begin_subscription(host, session, &incoming);
-    }
-}
-
 void zkt__session_proceed(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_incoming *incoming,
                           const void *const *outputs)
 {
     if (incoming->method != NULL) {
-        begin_call(host, session, incoming, outputs);
+        receive_call(host, session, incoming->message, incoming->actor,
+                     outputs);
     } else {
-        begin_subscription(host, session, incoming);
+        receive_subscription(host, session, incoming->message, incoming->actor,
+                             true);
     }
 }
 
@@ -332,8 +333,8 @@ void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
         zkt__session_refuse(host, session, message, ZKT_UNAVAILABLE,
                             ZKT_STR("the server stops"));
     } else if (message->type == ZKT_MESSAGE_RPC) {
-        receive_call(host, session, message, actor);
+        receive_call(host, session, message, actor, NULL);
     } else {
-        receive_subscription(host, session, message, actor);
+        receive_subscription(host, session, message, actor, false);
     }
 }

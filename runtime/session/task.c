@@ -174,7 +174,8 @@ void zkt__session_task_begin(struct zkt_host *host,
         .issues = &call->issues,
         .reason = "",
     };
-    zkt__call_set_peer(call, &task->session->peer, task->session->record);
+    call->peer = &task->session->peer;
+    call->record = zkt__connection_record_ref(task->session->record);
 }
 
 /* Returns the status of a poisoned call, which is logged. */
