@@ -69,7 +69,7 @@ struct zkt_call {
     struct zkt_connection_record *record; /* as of its message, or NULL */
     struct zkt_connection_view *view;     /* or NULL */
     struct zkt_emitted *first_event, *last_event;
-    int64_t event_count;
+    uint32_t event_count;
     struct zkt_expulsion *first_expelled; /* clients, with the commit */
     uint16_t close_code;         /* of the connection that has ended; 0: none */
     struct zkt_str close_reason; /* if there is a close_code */

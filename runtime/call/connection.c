@@ -345,11 +345,11 @@ struct zkt_str_list zkt_topics(struct zkt_call *call)
 /* ---- middleware ---- */
 
 const void *zkt__outputs_find(const struct zkt_middleware_chain *chain,
-                              const void *const *outputs, uint32_t number)
+                              const struct zkt_output *outputs, uint32_t number)
 {
     for (uint32_t i = 0; outputs != NULL && i < chain->count; i++) {
         if (chain->numbers[i] == number) {
-            return outputs[i];
+            return outputs[i].value;
         }
     }
     return NULL;

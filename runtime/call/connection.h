@@ -29,7 +29,8 @@ struct zkt_connection_view {
 /** Returns the output of the middleware of the app with that number, among
  * those of a chain; NULL if it has none, or @outputs is NULL. */
 const void *zkt__outputs_find(const struct zkt_middleware_chain *chain,
-                              const void *const *outputs, uint32_t number);
+                              const struct zkt_output *outputs,
+                              uint32_t number);
 /** Keeps @record until the call ends. Returns false with the call poisoned if
  * there is no memory. */
 bool zkt__call_hold_record(struct zkt_call *call,

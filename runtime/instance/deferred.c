@@ -176,7 +176,7 @@ static bool copy_request(struct zkt_task *task, struct zkt_arena *to)
     const struct zkt_method *method = task->request.method;
     const void *input = task->request.input;
     void *result = NULL;
-    if (input != NULL && task->body == NULL) {
+    if (input != NULL && task->request.body == NULL) {
         void *copy = zkt__arena_alloc(to,
                                       zkt__value_measure(method->input, input));
         input = copy != NULL ? zkt__value_dup_into(method->input, input, copy)

@@ -33,7 +33,9 @@ void zkt__task_free(struct zkt_task *task)
         return;
     }
     const struct zkt_allocator *allocator = task->arena.allocator;
-    zkt__release(allocator, task->body);
+    if (!task->is_hook) {
+        zkt__release(allocator, task->request.body);
+    }
     zkt__call_release_connection(&task->call);
     zkt__arena_finish(&task->arena);
     zkt__release(allocator, task);
@@ -261,9 +263,9 @@ static void unpark(struct zkt_host *host, struct zkt_task *task)
 
 static void release_body(struct zkt_host *host, struct zkt_task *task)
 {
-    if (task->body != NULL) {
-        zkt__release(host->allocator, task->body);
-        task->body = NULL;
+    if (!task->is_hook && task->request.body != NULL) {
+        zkt__release(host->allocator, task->request.body);
+        task->request.body = NULL;
     }
 }
 
@@ -307,7 +309,7 @@ static void finish(struct zkt_host *host, struct zkt_task *task,
     } else if (parked) {
         release_body(host, task);
         recycle(host, task);
-    } else if (!is_hook) {
+    } else if (!is_hook) { /* a continuation may use the task again */
         release_body(host, task);
     }
     if (instance != NULL && instance->expels) {
@@ -382,7 +384,6 @@ void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
     task->request = m->of.call;
     task->is_hook = false;
     task->carrier = carrier;
-    task->body = m->of.call.body;
     if (carrier != NULL) {
         carrier->of.call.body = NULL;
     }
@@ -410,7 +411,6 @@ void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *hook)
     task->is_hook = true;
     task->hook = *hook;
     task->carrier = NULL;
-    task->body = NULL;
     task->call.record = hook->contact != NULL
                             ? zkt__connection_record_ref(
                                   hook->contact->attachment.record)

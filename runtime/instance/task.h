@@ -22,7 +22,6 @@ struct zkt_task {
         struct zkt_hook_run hook;
     };
     struct zkt_msg *carrier; /* of the call, for its result; NULL: none */
-    void *body;              /* memory of id and input, or NULL */
     void *result;
     size_t parked_bytes; /* counted in instances->deferred_bytes */
     struct zkt_timeout deadline;

@@ -98,21 +98,23 @@ static bool keep(struct zkt_session_task *task)
 
 /* Copies outputs into the memory of the message's call, which may outlast the
  * task. Returns NULL if there is no memory. */
-static const void *const *copy_outputs(struct zkt_host *host,
-                                       const struct zkt_session_task *task)
+static const struct zkt_output *copy_outputs(
+    struct zkt_host *host, const struct zkt_session_task *task)
 {
-    const void **copies = zkt__arena_zero(host->arena, task->chain->count,
-                                          sizeof(*copies));
+    struct zkt_output *copies = zkt__arena_zero(host->arena, task->chain->count,
+                                                sizeof(*copies));
     for (uint32_t i = 0; copies != NULL && i < task->chain->count; i++) {
-        const struct zkt_type *type =
-            host->app.info->middleware[task->chain->numbers[i]].output;
-        if (type != NULL) {
+        const struct zkt_output output = task->outputs[i];
+        if (output.type != NULL) {
             void *block = zkt__arena_alloc(
-                host->arena, zkt__value_measure(type, task->outputs[i]));
+                host->arena, zkt__value_measure(output.type, output.value));
             if (block == NULL) {
                 return NULL;
             }
-            copies[i] = zkt__value_dup_into(type, task->outputs[i], block);
+            copies[i] = (struct zkt_output){
+                output.type,
+                zkt__value_dup_into(output.type, output.value, block),
+            };
         }
     }
     return copies;
@@ -124,7 +126,7 @@ static void proceed(struct zkt_host *host, const struct zkt_session_task *task)
     const struct passage *passage = passage_of(task);
     struct zkt_incoming incoming = passage->incoming;
     struct zkt_envelope message;
-    const void *const *outputs = copy_outputs(host, task);
+    const struct zkt_output *outputs = copy_outputs(host, task);
     if (outputs == NULL ||
         (passage->kept &&
          !copy_message(host->arena, passage->incoming.message, &message))) {
@@ -195,7 +197,8 @@ static bool finish(struct zkt_session_task *task, enum zkt_status status)
                             zkt__call_connection_changes(call));
     }
     zkt__call_release_connection(call);
-    task->outputs[passage->at++] = task->result;
+    task->outputs[passage->at++] = (struct zkt_output){ task->result_type,
+                                                        task->result };
     if (passage->at == task->chain->count) {
         proceed(host, task);
         return false;

@@ -195,7 +195,7 @@ static void run_middleware(struct zkt_host *host, struct zkt_session *session,
 static void receive_call(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_envelope *message,
                          const struct zkt_actor *actor,
-                         const void *const *outputs)
+                         const struct zkt_output *outputs)
 {
     const int index = actor->find_method(message->method);
     if (index < 0 || actor->methods[index].internal) {
@@ -227,9 +227,6 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
     m.of.call.input = input;
     m.of.call.outputs = outputs;
     m.of.call.body = NULL;
-    if (outputs != NULL) {
-        m.of.call.middleware = host->app.info->middleware;
-    }
     send_call(host, contact, &m);
 }
 
@@ -288,7 +285,7 @@ static void receive_subscription(struct zkt_host *host,
 
 void zkt__session_proceed(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_incoming *incoming,
-                          const void *const *outputs)
+                          const struct zkt_output *outputs)
 {
     if (incoming->method != NULL) {
         receive_call(host, session, incoming->message, incoming->actor,

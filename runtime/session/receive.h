@@ -17,7 +17,7 @@ void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
  * are those of the chain, in the memory of the message, or NULL. */
 void zkt__session_proceed(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_incoming *incoming,
-                          const void *const *outputs);
+                          const struct zkt_output *outputs);
 /** Refuses a message, which is a call with an id or a subscribe. */
 void zkt__session_refuse(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_envelope *message,

@@ -41,9 +41,9 @@ struct zkt_session_task {
     /* Of middleware: the message, and the outputs of those before, by chain. */
     struct zkt_called called;
     const struct zkt_middleware_chain *chain;
-    const void **outputs; /* NULL: none */
-    const void *input;    /* of the handler, or NULL */
-    void *result;         /* data or output, of result_type; or NULL */
+    struct zkt_output *outputs; /* NULL: none */
+    const void *input;          /* of the handler, or NULL */
+    void *result;               /* data or output, of result_type; or NULL */
     const struct zkt_type *result_type;
     struct zkt_timeout deadline; /* of middleware, while it is parked */
     size_t parked_bytes;         /* counted in sessions->deferred_bytes */

@@ -11,24 +11,14 @@ static size_t aligned(size_t size)
     return (size + alignment - 1) / alignment * alignment;
 }
 
-/* Returns the type of the output that is number @i of those of a call, or NULL
- * if it has none. */
-static const struct zkt_type *output_type(const struct zkt_msg_call *call,
-                                          uint32_t i)
-{
-    return call->outputs[i] != NULL
-               ? call->middleware[call->method->middleware.numbers[i]].output
-               : NULL;
-}
-
 static size_t measure_outputs(const struct zkt_msg_call *call)
 {
     const uint32_t count = call->method->middleware.count;
     size_t size = aligned(count * sizeof(*call->outputs));
     for (uint32_t i = 0; i < count; i++) {
-        const struct zkt_type *type = output_type(call, i);
-        size += type != NULL
-                    ? aligned(zkt__value_measure(type, call->outputs[i]))
+        const struct zkt_output *output = &call->outputs[i];
+        size += output->type != NULL
+                    ? aligned(zkt__value_measure(output->type, output->value))
                     : 0;
     }
     return size;
@@ -59,18 +49,19 @@ size_t zkt__msg_size(const struct zkt_msg *m)
 }
 
 /* Copies the outputs of a call to @at, which has room. */
-static const void *const *copy_outputs(const struct zkt_msg_call *call,
-                                       char *at)
+static const struct zkt_output *copy_outputs(const struct zkt_msg_call *call,
+                                             char *at)
 {
     const uint32_t count = call->method->middleware.count;
-    const void **copies = (void *)at;
+    struct zkt_output *copies = (void *)at;
     at += aligned(count * sizeof(*copies));
     for (uint32_t i = 0; i < count; i++) {
-        const struct zkt_type *type = output_type(call, i);
-        copies[i] = NULL;
-        if (type != NULL) {
-            copies[i] = zkt__value_dup_into(type, call->outputs[i], at);
-            at += aligned(zkt__value_measure(type, call->outputs[i]));
+        const struct zkt_output *output = &call->outputs[i];
+        copies[i] = *output;
+        if (output->type != NULL) {
+            copies[i].value = zkt__value_dup_into(output->type, output->value,
+                                                  at);
+            at += aligned(zkt__value_measure(output->type, output->value));
         }
     }
     return copies;

@@ -69,6 +69,12 @@ enum zkt_topic {
     ZKT_TOPIC_COUNT
 };
 
+/* The output of a middleware; both NULL: it has none. */
+struct zkt_output {
+    const struct zkt_type *type;
+    const void *value;
+};
+
 struct zkt_msg {
     struct zkt_node node;        /* in a mailbox or a channel */
     struct zkt_contact *contact; /* not of commit, destroy */
@@ -84,10 +90,8 @@ struct zkt_msg {
             const struct zkt_method *method;
             struct zkt_str id; /* the JSON token */
             const void *input; /* decoded; NULL: none */
-            /* Of the method's middleware, in its order: NULL for one without
-             * an output. NULL: the method has no middleware. */
-            const void *const *outputs;
-            const struct zkt_middleware *middleware; /* of the app */
+            /* Of the method's middleware, in its order; NULL: it has none. */
+            const struct zkt_output *outputs;
             void *body; /* memory of id, input and outputs in a carrier */
         } call;
         struct {
