@@ -177,11 +177,37 @@ static const char *trace_since(void)
 
 /* ---- open ---- */
 
+static enum zkt_status see_request(struct zkt_call *call,
+                                   const struct gate_input *in,
+                                   struct door_data *out)
+{
+    assert_true(zkt_str_eq(zkt_remote_address(call), ZKT_STR("192.0.2.7")));
+    assert_true(zkt_str_eq(zkt_request_path(call), ZKT_STR("/p")));
+    assert_true(zkt_str_eq(zkt_request_header(call, "X-TENANT"), in->tenant));
+    assert_null(zkt_request_header(call, "x-other").data);
+    assert_int_equal(zkt_client_id(call).len, ZKT_CLIENT_ID_LEN);
+    assert_int_equal(in->n.value, 5);
+    assert_int_equal(out->role, 1); /* the default */
+    out->user.has = true;
+    out->user.value = in->token.value;
+    return ZKT_OK;
+}
+
+static void see_no_request(struct zkt_call *call)
+{
+    assert_true(zkt_str_eq(zkt_remote_address(call), ZKT_STR("192.0.2.7")));
+    assert_int_equal(zkt_request_path(call).len, 0);
+    assert_null(zkt_request_header(call, "x-tenant").data);
+    assert_null(zkt_call_defer(call, ZKT_MEMBER_OPEN, 0)); /* it cannot */
+}
+
 static void test_open_and_close(void **state)
 {
     begin();
     (void)state;
-    struct wire w = knock("/?n=5", "Authorization: Bearer ada\r\n", NULL);
+    script.open = see_request;
+    script.close = see_no_request;
+    struct wire w = knock("/p?n=5", "Authorization: Bearer ada\r\n", NULL);
     const char *heard = hear(&w);
     assert_memory_equal(heard, ACCEPTED "\r\n|{\"type\":\"welcome\"",
                         strlen(ACCEPTED "\r\n|{\"type\":\"welcome\""));
@@ -189,7 +215,7 @@ static void test_open_and_close(void **state)
     assert_string_equal(trace_since(), "open:t connect:ada/1 who:ada/1");
     leave(&w);
     assert_string_equal(trace_since(), "disconnect:ada/1 close:ada/1");
-    assert_string_equal(logged, "");
+    assert_non_null(strstr(logged, "close: close cannot finish later"));
     end();
 }
 
@@ -654,6 +680,118 @@ static void test_topics(void **state)
     end();
 }
 
+/* ---- two instances ---- */
+
+#define CALL_B(id)                                                             \
+    "{\"type\":\"rpc\",\"id\":\"" id                                           \
+    "\",\"actor\":\"room\",\"actorId\":\"b\",\"method\":\"who\"}"
+
+/* Room "b" is on the peer's shard. */
+static struct zkt_location *claim_b(void)
+{
+    struct zkt_host *host = &zkt__server_shard(server, shards - 1)->host;
+    return zkt__location_take(
+        host, &door_room, ZKT_STR("b"),
+        zkt__location_hash(host, &door_room, ZKT_STR("b")));
+}
+
+static bool is_room(struct zkt_call *call, const char *name)
+{
+    return zkt_str_eq(zkt_instance_id(call), zkt_cstr(name));
+}
+
+/* Room "a" takes its time, room "b" revokes the role. */
+static enum zkt_status revoke_or_wait(struct zkt_call *call,
+                                      struct zkt_str *out)
+{
+    if (is_room(call, "a")) {
+        held = zkt_call_defer(call, ZKT_MEMBER_METHOD, 0);
+        assert_non_null(held);
+        return ZKT_PENDING;
+    }
+    set_role(call, 0);
+    *out = door_seen(call);
+    return ZKT_OK;
+}
+
+static enum zkt_status invoke_rename(struct zkt_call *call, void (*then)(void),
+                                     const void *input, void *result,
+                                     void *user)
+{
+    struct zkt_str *out = result;
+    (void)then;
+    (void)input;
+    (void)user;
+    set_user(call, ZKT_STR("bob"));
+    *out = door_seen(call);
+    return ZKT_OK;
+}
+
+/* A role that was revoked stays revoked under a slow call that writes another
+ * field, and that began before. */
+static void test_fields_of_two_instances(void **state)
+{
+    begin();
+    (void)state;
+    struct zkt_location *b = claim_b();
+    struct wire w = knock("/", "Authorization: Bearer ada\r\n", NULL);
+    (void)hear(&w);
+    script.who = revoke_or_wait;
+    assert_string_equal(ask(&w, CALL("1", "who")), "");
+    assert_string_equal(ask(&w, CALL_B("2")), RESULT("2", "ada/0"));
+    zkt_deferred_resume(held, invoke_rename, NULL, NULL);
+    assert_string_equal(hear(&w), RESULT("1", "bob/1")); /* as of its message */
+    script.who = NULL;
+    assert_string_equal(ask(&w, CALL("3", "who")), RESULT("3", "bob/0"));
+    assert_string_equal(ask(&w, CALL_B("4")), RESULT("4", "bob/0"));
+    leave(&w);
+    zkt__location_release(&zkt__server_shard(server, shards - 1)->host, b);
+    end();
+}
+
+static char other_id[ZKT_CLIENT_ID_LEN + 1];
+
+static enum zkt_status look_at_other(struct zkt_call *call, struct zkt_str *out)
+{
+    if (is_room(call, "b")) {
+        set_role(call, 4);
+        return ZKT_OK;
+    }
+    const struct door_data *data = zkt_call_connection_of(call,
+                                                          zkt_cstr(other_id));
+    assert_null(zkt_call_connection_of(call, ZKT_STR("nobody")));
+    *out = data != NULL ? zkt_format(call, "%.*s/%d", ZKT_ARG(data->user.value),
+                                     (int)data->role)
+                        : ZKT_STR("absent");
+    return ZKT_OK;
+}
+
+/* The data of another client in contact are current, also if it has been idle
+ * since. */
+static void test_the_data_of_another_client(void **state)
+{
+    begin();
+    (void)state;
+    struct zkt_location *b = claim_b();
+    struct wire v = knock("/", "Authorization: Bearer eve\r\n", NULL);
+    struct wire w = knock("/", "Authorization: Bearer ada\r\n", NULL);
+    const char *id = strstr(hear(&v), "\"clientId\":\"");
+    assert_non_null(id);
+    memcpy(other_id, id + strlen("\"clientId\":\""), ZKT_CLIENT_ID_LEN);
+    (void)hear(&w);
+    script.who = look_at_other;
+    assert_string_equal(ask(&w, CALL("1", "who")), RESULT("1", "absent"));
+    assert_string_equal(ask(&v, CALL("1", "who")), RESULT("1", "eve/1"));
+    assert_string_equal(ask(&w, CALL("2", "who")), RESULT("2", "eve/1"));
+    assert_string_equal(ask(&v, CALL_B("2")), RESULT("2", "eve/1"));
+    assert_string_equal(ask(&w, CALL("3", "who")), RESULT("3", "eve/4"));
+    leave(&v);
+    assert_string_equal(ask(&w, CALL("4", "who")), RESULT("4", "absent"));
+    leave(&w);
+    zkt__location_release(&zkt__server_shard(server, shards - 1)->host, b);
+    end();
+}
+
 /* ---- middleware ---- */
 
 static void test_middleware_in_order(void **state)
@@ -906,6 +1044,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_writes_of_data),
         cmocka_unit_test(test_writes_that_fail),
         cmocka_unit_test(test_topics),
+        cmocka_unit_test(test_fields_of_two_instances),
+        cmocka_unit_test(test_the_data_of_another_client),
         cmocka_unit_test(test_middleware_in_order),
         cmocka_unit_test(test_refused_by_middleware),
         cmocka_unit_test(test_writes_of_middleware),
