@@ -104,7 +104,8 @@ int main(int argc, char **argv)
 {
     static void (*const files[])(void) = { growth_admission, growth_client,
                                            growth_codec,     growth_envelope,
-                                           growth_server,    growth_state };
+                                           growth_request,   growth_server,
+                                           growth_state };
     wanted = argc > 1 ? argv[1] : wanted;
     memory = malloc(MEMORY);
     if (memory == NULL) {
