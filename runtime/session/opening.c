@@ -154,7 +154,8 @@ static void admit(struct zkt_host *host, struct zkt_session *session,
                   const struct zkt_ws_request *request, struct zkt_str protocol)
 {
     struct zkt_writer *w = &host->result;
-    session->admitted = true;
+    const struct zkt_connection_info *info = info_of(host);
+    session->closes = info != NULL && info->close != NULL;
     host->sessions->events.accept(session, request, protocol);
     zkt__frame_begin(w);
     zkt__write_welcome(w, zkt__peer_client_id(&session->peer));
@@ -394,10 +395,9 @@ static const struct zkt_session_task_ops close_ops = {
     .finish = finish_close,
 };
 
-void zkt__session_end(struct zkt_host *host, struct zkt_session *session)
+void zkt__session_run_close(struct zkt_host *host, struct zkt_session *session)
 {
-    const struct zkt_connection_info *info = info_of(host);
-    if (session->admitted && info != NULL && info->close != NULL) {
+    if (session->closes) {
         struct zkt_session_task *task = zkt__session_task_new(host, session,
                                                               &close_ops);
         if (task != NULL) {
@@ -407,6 +407,6 @@ void zkt__session_end(struct zkt_host *host, struct zkt_session *session)
             zkt__host_log(host, ZKT_LOG_ERROR, "no memory to run close");
         }
     }
-    session->admitted = false;
+    session->closes = false;
     zkt__session_drop_record(host, session);
 }

@@ -20,8 +20,16 @@ void zkt__session_begin(struct zkt_host *host, struct zkt_session *session,
  * refused. */
 void zkt__session_expire_open(struct zkt_host *host,
                               struct zkt_session *session);
+/** Continues zkt__session_end if there is anything to do. */
+void zkt__session_run_close(struct zkt_host *host, struct zkt_session *session);
 /** Ends a session whose contacts have left: runs `close`, once, if it was
- * admitted. */
-void zkt__session_end(struct zkt_host *host, struct zkt_session *session);
+ * admitted, and drops its record. */
+static inline void zkt__session_end(struct zkt_host *host,
+                                    struct zkt_session *session)
+{
+    if (session->closes || session->record != NULL) {
+        zkt__session_run_close(host, session);
+    }
+}
 
 #endif

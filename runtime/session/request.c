@@ -46,6 +46,9 @@ static void take_offers(struct selection *s, struct zkt_str offers)
 
 struct zkt_str zkt__request_protocol(const struct zkt_ws_request *request)
 {
+    if (request->protocols.len == 0) {
+        return ZKT_STR("");
+    }
     struct selection s = { ZKT_STR(""), ZKT_STR("") };
     struct zkt_str fields = request->fields;
     struct zkt_str name, value;

@@ -46,7 +46,7 @@ struct zkt_session {
     uint32_t subscriptions;
     uint8_t awaited_shard;         /* the shard of the channel without credit */
     bool open;                     /* frames may be queued */
-    bool admitted;                 /* `open` has succeeded: `close` will run */
+    bool closes;                   /* it was admitted, and `close` will run */
     struct zkt_list contacts;      /* that have not left */
     struct zkt_contact *recent;    /* found last; most likely the next */
     struct zkt_node wait_node;     /* in sessions->awaiting_…, or gated */

@@ -73,6 +73,7 @@ static bool read_all(void *work)
     const struct zkt_ws_request request = {
         .query = zkt_cstr(w->query),
         .fields = zkt_cstr(w->fields),
+        .protocols = ZKT_STR("any"),
         .more_protocols = true,
     };
     zkt__issues_init(&issues, &w->arena, &host->rules);

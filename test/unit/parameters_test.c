@@ -263,6 +263,7 @@ static void test_subprotocols(void **state)
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         const struct zkt_ws_request request = {
             .fields = zkt_cstr(table[i].fields),
+            .protocols = ZKT_STR("any"),
             .more_protocols = true,
         };
         char out[64];
