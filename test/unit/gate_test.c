@@ -971,6 +971,120 @@ static void test_cancelled_middleware(void **state)
     }
 }
 
+/* ---- random sequences against a model ---- */
+
+enum {
+    PEERS = 3,
+    STEPS = 400
+};
+
+/* The dice of the run; not of the server. */
+static uint32_t dice = 1;
+
+static uint32_t roll(uint32_t below)
+{
+    dice = dice * 1664525 + 1013904223;
+    return (dice >> 8) % below;
+}
+
+static int32_t role_to_set;
+static bool fails;
+
+/* Only roles from 1 on may do anything, and from 5 on may ban. */
+static enum zkt_status authed_by_role(struct zkt_call *call,
+                                      struct door_authed *out)
+{
+    const struct door_data *data = zkt_call_connection(call);
+    out->user = ZKT_STR("u");
+    return data->role >= 1 ? ZKT_OK
+                           : zkt_fail(call, ZKT_PERMISSION_DENIED, "no role");
+}
+
+static enum zkt_status moderator_by_role(struct zkt_call *call,
+                                         const struct door_authed *authed)
+{
+    const struct door_data *data = zkt_call_connection(call);
+    (void)authed;
+    return data->role >= 5
+               ? ZKT_OK
+               : zkt_fail(call, ZKT_PERMISSION_DENIED, "no moderator");
+}
+
+static enum zkt_status change_role(struct zkt_call *call, struct zkt_str *out)
+{
+    set_role(call, role_to_set);
+    *out = ZKT_STR("changed");
+    return fails ? zkt_fail(call, ZKT_ABORTED, "not changed") : ZKT_OK;
+}
+
+static const char *expected_of_ban(int32_t role)
+{
+    return role < 1   ? "|{\"type\":\"rpc:result\",\"id\":\"1\",\"error\":"
+                        "\"no role\",\"code\":\"PERMISSION_DENIED\"}"
+           : role < 5 ? "|{\"type\":\"rpc:result\",\"id\":\"1\",\"error\":"
+                        "\"no moderator\",\"code\":\"PERMISSION_DENIED\"}"
+                      : RESULT("1", "u");
+}
+
+/* Each step is a message of a peer; all that it receives is what its role
+ * permits, to the last byte. */
+static void step(struct wire *w, int32_t *role)
+{
+    const uint32_t kind = roll(4);
+    if (kind == 0) {
+        assert_string_equal(ask(w, CALL("1", "ban")), expected_of_ban(*role));
+    } else if (kind == 1) {
+        const char *heard = ask(w, SUB("state:sub"));
+        assert_true(*role >= 1
+                        ? strstr(heard, "state:snapshot") != NULL
+                        : strcmp(heard, "|{\"type\":\"sub:error\",\"actor\":"
+                                        "\"room\",\"actorId\":\"a\","
+                                        "\"error\":\"no role\",\"code\":"
+                                        "\"PERMISSION_DENIED\"}") == 0);
+    } else if (kind == 2) {
+        say(w, SUB("state:unsub"));
+        assert_string_equal(hear(w), "");
+    } else {
+        role_to_set = (int32_t)roll(11); /* 10 breaks the rule */
+        fails = roll(4) == 0;
+        const bool good = role_to_set < 10 && !fails;
+        const char *heard = ask(w, CALL("1", "who"));
+        assert_true(good == (strcmp(heard, RESULT("1", "changed")) == 0));
+        *role = good ? role_to_set : *role;
+    }
+}
+
+static void test_random_sequences(void **state)
+{
+    struct wire peers[PEERS];
+    int32_t roles[PEERS];
+    begin_with((struct zkt_limits){ .log_per_second = 1 });
+    (void)state;
+    script.authed = authed_by_role;
+    script.moderator = moderator_by_role;
+    script.who = change_role;
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = knock("/", "", NULL);
+        roles[i] = 1;
+        (void)hear(&peers[i]);
+    }
+    for (int i = 0; i < STEPS; i++) {
+        const uint32_t peer = roll(PEERS);
+        step(&peers[peer], &roles[peer]);
+        if (roll(20) == 0) { /* another connection begins with the default */
+            leave(&peers[peer]);
+            peers[peer] = knock("/", "", NULL);
+            roles[peer] = 1;
+            (void)hear(&peers[peer]);
+        }
+        trace[0] = '\0';
+    }
+    for (int i = 0; i < PEERS; i++) {
+        leave(&peers[i]);
+    }
+    end();
+}
+
 /* ---- no memory ---- */
 
 static enum zkt_status promote_blindly(struct zkt_call *call,
@@ -1051,6 +1165,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_writes_of_middleware),
         cmocka_unit_test(test_deferred_middleware),
         cmocka_unit_test(test_cancelled_middleware),
+        cmocka_unit_test(test_random_sequences),
         cmocka_unit_test(test_no_memory),
     };
     shards = argc > 1 ? (uint32_t)atoi(argv[1]) : 1;
