@@ -1,11 +1,12 @@
 // Every source of a parameter of a connection, and refusals as HTTP and in band,
 // by `ws`, and by a client that can set subprotocols only, as a page can.
 // GATE_SERVER names the program; its refusals say which parameters it has read.
+// DOOR_SERVER raises the role of a connection with each call.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, test } from "node:test";
 import WebSocket from "ws";
-import { startServer } from "./peer.js";
+import { Peer, startServer } from "./peer.js";
 
 after(() => server.stop());
 const server = await startServer({ after }, process.env.GATE_SERVER);
@@ -121,4 +122,23 @@ test("no token and no cookie is in the log", async () => {
     headers: { cookie: "sid=topsecret-too-long", authorization: "Bearer topsecret" },
   });
   assert.ok(!server.log().includes("topsecret"));
+});
+
+test("writes of a connection's data are in force when the result arrives", async (t) => {
+  const door = await startServer(t, process.env.DOOR_SERVER);
+  const peers = [];
+  for (let i = 0; i < 8; i++) {
+    peers.push(await Peer.open(door.url + "/", [], { headers: { "x-tenant": "t" } }));
+  }
+  await Promise.all(
+    peers.map(async (peer, i) => {
+      for (let n = 2; n < 60; n++) {
+        // Instances of any thread.
+        const { result } = await peer.call("room", "r" + ((i + n * 7) % 16), "who");
+        assert.equal(result, String(n % 10));
+      }
+    }),
+  );
+  for (const peer of peers) peer.socket.close();
+  await door.stop();
 });

@@ -52,9 +52,9 @@ export class Peer {
   #waiting = [];
   #calls = 0;
 
-  static async open(url, protocols = []) {
+  static async open(url, protocols = [], options = {}) {
     const peer = new Peer();
-    peer.socket = new WebSocket(url, protocols);
+    peer.socket = new WebSocket(url, protocols, options);
     peer.closed = new Promise((resolve) => {
       peer.socket.on("close", (code, reason) =>
         resolve({ code, reason: reason.toString() }),

@@ -25,11 +25,15 @@
 #include "wire.h"
 #include "zocket/call.h"
 
-/* The handlers that have run, separated by spaces. */
+/* The handlers that have run, separated by spaces; of a single thread. */
 static char trace[8192];
+static bool traces = true;
 
 static inline void note(const char *what, struct zkt_str of)
 {
+    if (!traces) {
+        return;
+    }
     const size_t len = strlen(trace);
     snprintf(trace + len, sizeof(trace) - len, "%s%s%s%.*s", len > 0 ? " " : "",
              what, of.len > 0 ? ":" : "", ZKT_ARG(of));
