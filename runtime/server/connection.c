@@ -235,6 +235,9 @@ static void on_open(void *user, const char *protocol)
     c->session.open = true;
     advance_stage(c, ZKT_STAGE_OPEN);
     zkt__deadline_begin(c, ZKT_DEADLINE_SILENCE);
+    if (c->deadlines.gathered > 0) {
+        zkt__deadline_heard(c); /* the head is gone */
+    }
 }
 
 static uint8_t *message_memory(void *user, size_t len)

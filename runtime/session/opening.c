@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "protocol/envelope.h"
 #include "protocol/failure.h"
 #include "session/data.h"
@@ -68,11 +69,11 @@ static void refuse_by_http(struct zkt_host *host, struct zkt_session *session,
         (struct zkt_str){ w->data + head, w->len - head });
 }
 
-/* Copies a text as the reason of a close frame, which has at most 123 bytes
- * (RFC 6455, section 5.5), and ends it behind a whole character. */
+/* Copies a text as the reason of a close frame, which is UTF-8 of at most 123
+ * bytes (RFC 6455, section 5.5), and ends it behind a whole character. */
 static void cut_reason(struct zkt_str text, char out[ZKT_CLOSE_REASON_MAX + 1])
 {
-    size_t len = text.len;
+    size_t len = zkt__utf8_valid(text.data, text.len) ? text.len : 0;
     if (len > ZKT_CLOSE_REASON_MAX) {
         len = ZKT_CLOSE_REASON_MAX;
         while (len > 0 && ((unsigned char)text.data[len] & 0xc0) == 0x80) {

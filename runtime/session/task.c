@@ -308,6 +308,7 @@ void zkt__session_task_run(struct zkt_host *host, struct zkt_session_task *task)
     bool resumed = is_parked(task);
     bool goes_on = true;
     while (goes_on) {
+        zkt__host_spend(host, ZKT_COST_CALL);
         host->running = true;
         task->call.now_ms = host->clock->wall_ms;
         const enum zkt_status status = resumed ? zkt__deferred_invoke(

@@ -401,6 +401,7 @@ void zkt__ws_refuse(struct zkt_ws *ws, int status, struct zkt_str fields,
     if (body.len > 0) {
         ws->callbacks->send(ws->user, body.data, body.len);
     }
+    zkt__ws_drop_gathered(ws);
     zkt__ws_end(ws, 1002, "the handshake was refused");
 }
 
@@ -473,9 +474,6 @@ static void check_request(struct zkt_ws *ws, size_t end)
         } else {
             zkt__ws_accept(ws, &r.public, ZKT_STR(""));
         }
-    }
-    if (ws->state == ZKT_WS_CLOSED) {
-        zkt__ws_drop_gathered(ws);
     }
 }
 

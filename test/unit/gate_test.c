@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "door.h"
+#include "server/connection.h"
 #include "session/topics.h"
 #include "zocket/embed.h"
 
@@ -409,8 +410,11 @@ static void test_a_deferred_open(void **state)
     pass(9000);
     assert_string_equal(hear(&w), "");
     assert_string_equal(trace_since(), "open:t");
+    struct zkt_server *shard = zkt__server_shard(server, shards - 1);
+    assert_true(shard->host.stats.gathered > 0); /* the head */
     resume();
     const char *heard = hear(&w);
+    assert_int_equal(shard->host.stats.gathered, 0);
     assert_non_null(strstr(heard, "welcome"));
     const char *first = strstr(heard, RESULT("1", "late/1"));
     assert_non_null(first);
@@ -432,6 +436,8 @@ static void test_a_deferred_refusal(void **state)
         struct wire w = knock("/", ours ? OURS : "", CALL("1", "who"));
         resume();
         const char *heard = hear(&w);
+        assert_null(
+            ZKT_CONTAINER(w.e, struct zkt_connection, endpoint)->ws.gathered);
         assert_non_null(strstr(heard, "\"UNAUTHENTICATED\""));
         assert_null(strstr(heard, "welcome"));
         assert_null(strstr(heard, "rpc:result"));
