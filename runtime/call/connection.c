@@ -2,9 +2,9 @@
 #include "call/connection.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "call/call.h"
+#include "websocket/head.h"
 
 /* The bytes of a topic's name. */
 #define TOPIC_BYTES_MAX 128
@@ -383,7 +383,6 @@ static const struct zkt_ws_request *request_of(const struct zkt_call *call)
 struct zkt_str zkt_request_header(const struct zkt_call *call, const char *name)
 {
     const struct zkt_str absent = { NULL, 0 };
-    const size_t len = strlen(name);
     struct zkt_str found, value;
     const struct zkt_ws_request *request = request_of(call);
     if (request == NULL) {
@@ -391,7 +390,7 @@ struct zkt_str zkt_request_header(const struct zkt_call *call, const char *name)
     }
     struct zkt_str fields = request->fields;
     while (zkt__ws_next_field(&fields, &found, &value)) {
-        if (found.len == len && strncasecmp(found.data, name, len) == 0) {
+        if (zkt__head_same(found, name)) {
             return value;
         }
     }

@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/utf8.h"
 #include "session/request.h"
+#include "websocket/head.h"
 #include "json/number.h"
 
 /* The faults that a parameter has in the request, before its type counts. */
@@ -159,19 +160,6 @@ static void take_header(struct search *s, struct zkt_str name,
     }
 }
 
-static struct zkt_str strip(struct zkt_str text)
-{
-    while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
-        text.data++;
-        text.len--;
-    }
-    while (text.len > 0 && (text.data[text.len - 1] == ' ' ||
-                            text.data[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
-}
-
 /* Takes off the quotes of a cookie's value (RFC 6265, section 4.1.1). */
 static struct zkt_str unquote(struct zkt_str text)
 {
@@ -198,9 +186,9 @@ static void take_cookies(struct search *s, struct zkt_str cookies)
 {
     while (cookies.data != NULL) {
         struct zkt_str value = split(&cookies, ';');
-        const struct zkt_str name = strip(split(&value, '='));
+        const struct zkt_str name = zkt__head_strip(split(&value, '='));
         if (value.data != NULL) {
-            take_cookie(s, name, strip(value));
+            take_cookie(s, name, zkt__head_strip(value));
         }
     }
 }
@@ -215,7 +203,7 @@ static void take_authorization(struct search *s, struct zkt_str value)
     if (!zkt__request_same(split(&token, ' '), ZKT_STR("Bearer"))) {
         return;
     }
-    token = token.data != NULL ? strip(token) : ZKT_STR("");
+    token = token.data != NULL ? zkt__head_strip(token) : ZKT_STR("");
     const bool good = token.len > 0 &&
                       memchr(token.data, ' ', token.len) == NULL &&
                       memchr(token.data, '\t', token.len) == NULL;

@@ -22,4 +22,10 @@ void zkt__ws_accept_key(const char *key, char accept[ZKT_WS_ACCEPT_LEN + 1]);
 size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
                               size_t len);
 
+/** Checks the gathered head of @end bytes, and asks the server to answer the
+ * request. */
+void zkt__ws_check_request(struct zkt_ws *ws, size_t end);
+/** Refuses a request with an HTTP status alone. */
+void zkt__ws_refuse_plainly(struct zkt_ws *ws, int status);
+
 #endif
