@@ -283,36 +283,52 @@ static void continue_after_hook(struct zkt_host *host, struct zkt_task *task,
     zkt__hook_over(host, &run, &failure);
 }
 
+/* Ends a call that was parked, or whose handle the program still holds. */
+static void finish_deferred(struct zkt_host *host, struct zkt_task *task,
+                            enum zkt_status status)
+{
+    struct zkt_instance *instance = task->call.instance;
+    const bool parked = instance->parked == task;
+    const bool outstanding = zkt__deferred_is_outstanding(&task->deferred);
+    if (parked) {
+        unpark(host, task);
+    } else {
+        replace_task(host);
+    }
+    if (task->is_hook) {
+        continue_after_hook(host, task, status);
+        instance = NULL; /* may be gone */
+    }
+    if (outstanding) {
+        zkt__task_detach(task);
+    } else {
+        zkt__call_release_connection(&task->call);
+        release_body(host, task);
+        recycle(host, task);
+    }
+    if (instance != NULL && instance->expels) {
+        zkt__instance_expel(host, instance);
+    }
+}
+
 /* Ends a call with @status. Its task is used again, unless the program still
  * holds the deferred call. */
 static void finish(struct zkt_host *host, struct zkt_task *task,
                    enum zkt_status status)
 {
     struct zkt_instance *instance = task->call.instance;
-    const bool parked = instance->parked == task;
-    const bool outstanding = zkt__deferred_is_outstanding(&task->deferred);
-    const bool is_hook = task->is_hook;
-    if (parked) {
-        unpark(host, task);
-    } else if (outstanding) {
-        replace_task(host);
+    if (instance->parked == task ||
+        zkt__deferred_is_outstanding(&task->deferred)) {
+        finish_deferred(host, task, status);
+        return;
     }
-    if (!outstanding) {
-        zkt__call_release_connection(&task->call);
-    }
-    if (is_hook) {
+    zkt__call_release_connection(&task->call);
+    if (task->is_hook) {
         continue_after_hook(host, task, status);
-        instance = NULL; /* may be gone */
+        return;
     }
-    if (outstanding) {
-        zkt__task_detach(task);
-    } else if (parked) {
-        release_body(host, task);
-        recycle(host, task);
-    } else if (!is_hook) { /* a continuation may use the task again */
-        release_body(host, task);
-    }
-    if (instance != NULL && instance->expels) {
+    release_body(host, task);
+    if (instance->expels) {
         zkt__instance_expel(host, instance);
     }
 }
