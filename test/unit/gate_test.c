@@ -546,6 +546,7 @@ static enum zkt_status promote(struct zkt_call *call, struct zkt_str *out)
 {
     seen = zkt_call_connection(call);
     assert_int_equal(seen->role, 1);
+    assert_true(zkt_str_eq(zkt_remote_address(call), ZKT_STR("192.0.2.7")));
     set_role(call, 5);
     set_user(call, ZKT_STR("bob"));
     assert_int_equal(seen->role, 5); /* a stable pointer */
@@ -977,6 +978,105 @@ static void test_cancelled_middleware(void **state)
     }
 }
 
+static enum zkt_status defer_and_return(struct zkt_call *call,
+                                        struct door_authed *out)
+{
+    held = zkt_call_defer(call, ZKT_MEMBER_MIDDLEWARE, 0);
+    assert_non_null(held);
+    assert_null(zkt_call_defer(call, ZKT_MEMBER_MIDDLEWARE, 0));
+    out->user = ZKT_STR("hasty");
+    return ZKT_OK;
+}
+
+static enum zkt_status hold_and_return(struct zkt_call *call,
+                                       struct door_authed *out)
+{
+    held = zkt_call_defer(call, ZKT_MEMBER_MIDDLEWARE, 0);
+    out->user = ZKT_STR("hasty");
+    return ZKT_OK;
+}
+
+static enum zkt_status defer_as_another(struct zkt_call *call,
+                                        struct door_authed *out)
+{
+    (void)out;
+    assert_null(zkt_call_defer(call, ZKT_MEMBER_MIDDLEWARE, 1));
+    return ZKT_OK;
+}
+
+/* A handle that is taken is resumed once, whatever the handler returns. */
+static void test_mistakes_of_deferring(void **state)
+{
+    enum zkt_status (*const scripts[])(struct zkt_call *,
+                                       struct door_authed *) = {
+        defer_and_return, hold_and_return, defer_as_another
+    };
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        begin();
+        held = NULL;
+        cancelled = 0;
+        struct wire w = knock("/", "", NULL);
+        (void)hear(&w);
+        script.authed = scripts[i];
+        assert_non_null(strstr(ask(&w, CALL("1", "ban")), "\"INTERNAL\""));
+        assert_non_null(strstr(logged, "authed"));
+        script.authed = NULL;
+        assert_string_equal(ask(&w, CALL("2", "who")), RESULT("2", "/1"));
+        resume_authed();
+        pass(0);
+        assert_int_equal(cancelled, held != NULL);
+        leave(&w);
+        end();
+    }
+}
+
+/* Parked tasks of sessions hold memory as deferred calls do. */
+static void test_deferred_bytes(void **state)
+{
+    (void)state;
+    for (int opens = 0; opens < 2; opens++) {
+        begin_with((struct zkt_limits){ .deferred_bytes = shards });
+        cancelled = 0;
+        script.open = opens ? open_later : NULL;
+        script.authed = authed_later;
+        struct wire w = knock("/", "", NULL);
+        if (!opens) {
+            (void)hear(&w);
+            say(&w, CALL("1", "ban"));
+        }
+        assert_non_null(strstr(hear(&w), "\"RESOURCE_EXHAUSTED\""));
+        assert_int_equal(zkt__server_shard(server, shards - 1)
+                             ->host.stats.limit_hits.deferred_bytes,
+                         1);
+        if (opens) {
+            resume();
+        } else {
+            resume_authed();
+        }
+        pass(0);
+        assert_int_equal(cancelled, 1);
+        leave(&w);
+        end();
+    }
+}
+
+static void test_missing_handlers(void **state)
+{
+    static const struct door_handlers none = { .room = &none };
+    const struct zkt_app app = { .info = &door_info, .handlers = &none };
+    const struct zkt_serve_options options = { .log = keep_log };
+    struct zkt_server *made = NULL;
+    (void)state;
+    logged[0] = '\0';
+    assert_int_equal(zkt_server_new(app, &options, &made), ZKT_MISSING_HANDLER);
+    assert_non_null(strstr(logged, "app door: the handler on_open is missing"));
+    assert_non_null(strstr(logged, "the handler on_close is missing"));
+    assert_non_null(strstr(logged, "the handler middleware authed is missing"));
+    assert_non_null(
+        strstr(logged, "the handler middleware moderator is missing"));
+}
+
 /* ---- random sequences against a model ---- */
 
 enum {
@@ -1171,6 +1271,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_writes_of_middleware),
         cmocka_unit_test(test_deferred_middleware),
         cmocka_unit_test(test_cancelled_middleware),
+        cmocka_unit_test(test_mistakes_of_deferring),
+        cmocka_unit_test(test_deferred_bytes),
+        cmocka_unit_test(test_missing_handlers),
         cmocka_unit_test(test_random_sequences),
         cmocka_unit_test(test_no_memory),
     };
