@@ -1577,7 +1577,7 @@ static void test_no_limit_is_forgotten(void **state)
     (void)state;
     total.accepts_per_turn++;      /* of the layer net: see serve_test.c */
     total.instances_per_address++; /* see admission_test.c */
-    total.connection_bytes++;      /* see gate_test.c */
+    total.connection_bytes++; /* see gate_test.c and connection_data_test.c */
     total.topics++;
 #define X(name, value, text)                                                   \
     if (total.name == 0) {                                                     \
