@@ -53,6 +53,16 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
         }                                                                      \
     } while (0)
 #define NO_LIST         ((struct ast_list){ NULL, NULL, { 0, 0 } })
+/* Puts a list of names behind another. */
+#define JOIN(list, tail)                                                       \
+    do {                                                                       \
+        if ((list).last != NULL) {                                             \
+            ((struct ast_names *)(list).last)->next = (tail).first;            \
+        } else {                                                               \
+            (list).first = (tail).first;                                       \
+        }                                                                      \
+        (list).last = (tail).last;                                             \
+    } while (0)
 #define RESERVED(at, what) parse_unsupported(p, at, what)
 }
 
@@ -68,6 +78,11 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
     struct ast_decl *decl;
     struct ast_member *member;
     struct ast_payload payload;
+    struct ast_limit *limit;
+    struct ast_data *data;
+    struct {
+        struct ast_list fields, hooks, uses, after, throws, limits, sources;
+    } parts;
 }
 
 %token <text> IDENTIFIER "a name" STRING "a string" PATTERN "a pattern"
@@ -83,22 +98,27 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %token <text> THROWS "throws" LIMIT "limit" BURST "burst" TIMEOUT "timeout" PROGRESS "progress"
 %token <text> STREAM "stream" TIMER "timer" EVERY "every" DURABLE "durable" HIBERNATE "hibernate"
 %token <text> SYNC "sync" AUDIENCE "audience" TO "to" PRESENCE "presence" BROADCAST "broadcast"
-%token <text> CALLS "calls"
+%token <text> CALLS "calls" FROM "from" INTERNAL "internal" INTERLEAVE "interleave"
+%token <text> IDEMPOTENT "idempotent" VERSION "version" TRANSIENT "transient"
+%token <text> SUBSCRIBE "subscribe" SESSION "session" GRACE "grace"
 
 %type <name> name field_name type_name
 %type <text> word word_but_stream
-/* A field called 'to' behind a forgotten ';' is taken for an audience. */
+/* A field called 'from' behind a forgotten ';' is taken for a source. */
 %precedence FORGOTTEN
-%precedence TO
+%precedence TO FROM TRANSIENT
 
-%type <list> arms arm_list types
+%type <list> arms arm_list elements
+%type <data> data_opt
+%type <parts> connection_members middleware_mods actor_mods method_mods field_mods
+%type <limit> limit
 %type <list> enum_values enum_list fields struct_members actor_members params param_list params_opt
 %type <list> names rules rules_opt values values_opt members members_opt
 %type <decl> decl
 %type <field> field include param arm
 %type <member> actor_member
 %type <payload> payload_opt method_input
-%type <type> type postfix primary method_result
+%type <type> type postfix primary method_result element
 %type <rule> rule
 %type <number> bound number
 %type <value> value default_opt member wire_opt
@@ -123,15 +143,14 @@ decl: APP name end                      { $$ = NEW(ast_decl); $$->kind = AST_DEC
     | UNION name BY field_name '{' error '}'
                                         { $$ = NULL; RECOVER; }
     | ACTOR name actor_mods '{' actor_members '}'
-                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_ACTOR; $$->name = $name; $$->members = $actor_members.first; $$->doc = parse_doc(p, @$); }
-    | MIDDLEWARE name after_opt '{' fields '}'
-                                        { $$ = NULL; RESERVED(@MIDDLEWARE, "middleware"); }
-    | CONNECTION '{' fields '}'         { $$ = NULL; RESERVED(@CONNECTION, "'connection'"); }
-    | CONNECTION '{' fields '}' ARROW '{' fields '}'
-                                        { $$ = NULL; RESERVED(@CONNECTION, "'connection'"); }
-    | ERROR name params_opt '=' name end
-                                        { $$ = NULL; RESERVED(@ERROR, "a typed error"); }
-    | BROADCAST name payload_opt end    { $$ = NULL; RESERVED(@BROADCAST, "a broadcast"); }
+                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_ACTOR; $$->name = $name; $$->uses = $actor_mods.uses.first; $$->members = $actor_members.first; $$->doc = parse_doc(p, @$); }
+    | MIDDLEWARE name middleware_mods '{' fields '}'
+                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_MIDDLEWARE; $$->name = $name; $$->after = $middleware_mods.after.first; $$->throws = $middleware_mods.throws.first; $$->fields = $fields.first; $$->doc = parse_doc(p, @$); }
+    | CONNECTION '{' connection_members '}' data_opt
+                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_CONNECTION; $$->name = (struct ast_name){ $CONNECTION, @CONNECTION }; $$->fields = $3.fields.first; $$->hooks = $3.hooks.first; $$->throws = $3.throws.first; $$->data = $data_opt; $$->doc = parse_doc(p, @$); }
+    | ERROR name payload_opt '=' name end
+                                        { $$ = NEW(ast_decl); $$->kind = AST_DECL_ERROR; $$->name = $2; $$->payload = $payload_opt; $$->code = $5; $$->doc = parse_doc(p, @$); }
+    | BROADCAST name payload_opt end    { $$ = NEW(ast_decl); $$->kind = AST_DECL_BROADCAST; $$->name = $name; $$->payload = $payload_opt; $$->doc = parse_doc(p, @$); }
     | error ';'                         { $$ = NULL; RECOVER; }
     | error '}'                         { $$ = NULL; RECOVER; }
     | error BLOCK                       { $$ = NULL; RECOVER; }
@@ -156,7 +175,25 @@ arm_list: arm                           { $$ = NO_LIST; APPEND($$, $arm); }
     | arm_list ',' arm                  { $$ = $1; APPEND($$, $arm); }
     ;
 arm: field_name ':' type                { $$ = NEW(ast_field); $$->name = $field_name; $$->type = $type; $$->doc = parse_doc(p, @field_name); };
-after_opt: %empty | AFTER names;
+middleware_mods: %empty                 { memset(&$$, 0, sizeof($$)); }
+    | middleware_mods AFTER names       { $$ = $1; JOIN($$.after, $names); }
+    | middleware_mods THROWS names      { $$ = $1; JOIN($$.throws, $names); }
+    ;
+connection_members: %empty              { memset(&$$, 0, sizeof($$)); }
+    | connection_members field          { $$ = $1; APPEND($$.fields, $field); }
+    | connection_members ON names list_end
+                                        { $$ = $1; JOIN($$.hooks, $names); }
+    | connection_members THROWS names list_end
+                                        { $$ = $1; JOIN($$.throws, $names); }
+    | connection_members SESSION GRACE QUANTITY ';'
+                                        { $$ = $1; RESERVED(@SESSION, "'session'"); }
+    | connection_members IDENTIFIER ';' { $$ = $1; parse_stray_word(p, @IDENTIFIER, $IDENTIFIER); }
+    | connection_members error ';'      { $$ = $1; RECOVER; }
+    | connection_members error BLOCK    { $$ = $1; RECOVER; }
+    ;
+data_opt: %empty                        { $$ = NULL; }
+    | ARROW '{' fields '}'              { $$ = NEW(ast_data); $$->at = @ARROW; $$->fields = $fields.first; }
+    ;
 names: name                             { struct ast_names *n = NEW(ast_names); n->name = $name; $$ = NO_LIST; APPEND($$, n); }
     | names ',' name                    { struct ast_names *n = NEW(ast_names); n->name = $name; $$ = $1; APPEND($$, n); }
     ;
@@ -176,8 +213,8 @@ fields: %empty                          { $$ = NO_LIST; }
     | fields error ';'                  { $$ = $1; RECOVER; }
     | fields error BLOCK                { $$ = $1; RECOVER; }
     ;
-field: field_name ':' type default_opt audience_opt end
-                                        { $$ = NEW(ast_field); $$->name = $field_name; $$->type = $type; $$->value = $default_opt; $$->doc = parse_doc(p, @field_name); }
+field: field_name ':' type default_opt field_mods end
+                                        { $$ = NEW(ast_field); $$->name = $field_name; $$->type = $type; $$->value = $default_opt; $$->sources = $field_mods.sources.first; $$->doc = parse_doc(p, @field_name); }
     ;
 /* The end of a declaration. A missing ';' is reported, and the next
  * declaration is read; but `optional;` behind a type is no declaration. */
@@ -189,15 +226,23 @@ end: ';'
 list_end: ';'
     | %empty %prec FORGOTTEN            { diag_report(p->diag, @$, DIAG_MISSING_SEMICOLON); }
     ;
-audience_opt: %empty %prec FORGOTTEN | TO name          { RESERVED(@$, "an audience"); };
+field_mods: %empty %prec FORGOTTEN      { memset(&$$, 0, sizeof($$)); }
+    | field_mods FROM name              { $$ = $1; struct ast_source *source = NEW(ast_source); source->at = @name; source->word = $name; APPEND($$.sources, source); }
+    | field_mods FROM name '(' STRING ')'
+                                        { $$ = $1; struct ast_source *source = NEW(ast_source); source->at = @name; source->at.end = @6.end; source->word = $name; source->key = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); APPEND($$.sources, source); }
+    | field_mods TO name                { $$ = $1; RESERVED(@TO, "an audience"); }
+    | field_mods TRANSIENT              { $$ = $1; RESERVED(@TRANSIENT, "'transient'"); }
+    ;
 default_opt: %empty                     { $$ = NULL; }
     | '=' value                         { $$ = $value; }
     ;
 
-actor_mods: %empty | actor_mods actor_mod;
-actor_mod: USE names                    { RESERVED(@USE, "'use'"); }
-    | DURABLE                           { RESERVED(@$, "'durable'"); }
-    | HIBERNATE AFTER QUANTITY          { RESERVED(@$, "'hibernate'"); }
+actor_mods: %empty                      { memset(&$$, 0, sizeof($$)); }
+    | actor_mods USE names              { $$ = $1; JOIN($$.uses, $names); }
+    | actor_mods DURABLE                { $$ = $1; RESERVED(@DURABLE, "'durable'"); }
+    | actor_mods HIBERNATE AFTER QUANTITY
+                                        { $$ = $1; RESERVED(@HIBERNATE, "'hibernate'"); }
+    | actor_mods VERSION INTEGER        { $$ = $1; RESERVED(@VERSION, "'version'"); }
     ;
 actor_members: %empty                   { $$ = NO_LIST; }
     | actor_members actor_member        { $$ = $1; if ($actor_member != NULL) { APPEND($$, $actor_member); } }
@@ -206,13 +251,16 @@ actor_member: STATE sync_opt '{' fields '}'
                                         { $$ = NEW(ast_member); $$->kind = AST_MEMBER_STATE; $$->name = (struct ast_name){ $STATE, @STATE }; $$->fields = $fields.first; $$->doc = parse_doc(p, @$); }
     | PRIVATE '{' fields '}'            { $$ = NEW(ast_member); $$->kind = AST_MEMBER_PRIVATE; $$->name = (struct ast_name){ $PRIVATE, @PRIVATE }; $$->fields = $fields.first; $$->doc = parse_doc(p, @$); }
     | METHOD name method_input method_result method_mods list_end
-                                        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_METHOD; $$->name = $name; $$->payload = $method_input; $$->result = $method_result; $$->doc = parse_doc(p, @$); }
+                                        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_METHOD; $$->name = $name; $$->payload = $method_input; $$->result = $method_result; $$->uses = $method_mods.uses.first; $$->throws = $method_mods.throws.first; $$->limits = $method_mods.limits.first; $$->doc = parse_doc(p, @$); }
+    | INTERNAL METHOD name method_input method_result method_mods list_end
+                                        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_METHOD; $$->is_internal = true; $$->name = $name; $$->payload = $method_input; $$->result = $method_result; $$->uses = $method_mods.uses.first; $$->throws = $method_mods.throws.first; $$->limits = $method_mods.limits.first; $$->doc = parse_doc(p, @$); }
     | METHOD name ARROW type method_mods list_end
                                         { $$ = NULL; diag_report(p->diag, @name, DIAG_METHOD_PARENS, $name.text); }
     | METHOD name ';'                   { $$ = NULL; diag_report(p->diag, @name, DIAG_METHOD_PARENS, $name.text); }
     | EVENT name payload_opt end        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_EVENT; $$->name = $name; $$->payload = $payload_opt; $$->doc = parse_doc(p, @$); }
-    | ON names list_end                      { $$ = NEW(ast_member); $$->kind = AST_MEMBER_HOOKS; $$->hooks = $names.first; }
-    | TIMER name params_opt every_opt end
+    | SUBSCRIBE USE names list_end      { $$ = NEW(ast_member); $$->kind = AST_MEMBER_SUBSCRIBE; $$->name = (struct ast_name){ $SUBSCRIBE, @SUBSCRIBE }; $$->uses = $names.first; }
+    | ON names list_end                 { $$ = NEW(ast_member); $$->kind = AST_MEMBER_HOOKS; $$->hooks = $names.first; }
+    | TIMER name params_opt timer_opt end
                                         { $$ = NULL; RESERVED(@TIMER, "a timer"); }
     | AUDIENCE name ';'                 { $$ = NULL; RESERVED(@AUDIENCE, "an audience"); }
     | PRESENCE '{' fields '}'           { $$ = NULL; RESERVED(@PRESENCE, "presence"); }
@@ -220,7 +268,7 @@ actor_member: STATE sync_opt '{' fields '}'
     | error BLOCK                       { $$ = NULL; RECOVER; }
     ;
 sync_opt: %empty | SYNC RATE            { RESERVED(@$, "'sync'"); };
-every_opt: %empty | EVERY QUANTITY;
+timer_opt: %empty | EVERY QUANTITY | BY name;
 method_input: '(' params ')'            { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }
     | ':' type                          { $$ = (struct ast_payload){ AST_PAYLOAD_TYPE, NULL, $type }; }
     ;
@@ -228,14 +276,19 @@ method_result: %empty                   { $$ = NULL; }
     | ARROW type                        { $$ = $type; }
     | ARROW STREAM type                 { $$ = NULL; RESERVED(@STREAM, "a stream"); }
     ;
-method_mods: %empty | method_mods method_mod;
-method_mod: USE names                   { RESERVED(@USE, "'use'"); }
-    | THROWS names                      { RESERVED(@THROWS, "'throws'"); }
-    | CALLS names                       { RESERVED(@CALLS, "'calls'"); }
-    | LIMIT RATE                        { RESERVED(@LIMIT, "'limit'"); }
-    | LIMIT RATE BURST INTEGER          { RESERVED(@LIMIT, "'limit'"); }
-    | TIMEOUT QUANTITY                  { RESERVED(@TIMEOUT, "'timeout'"); }
-    | PROGRESS type                     { RESERVED(@PROGRESS, "'progress'"); }
+method_mods: %empty                     { memset(&$$, 0, sizeof($$)); }
+    | method_mods USE names             { $$ = $1; JOIN($$.uses, $names); }
+    | method_mods THROWS names          { $$ = $1; JOIN($$.throws, $names); }
+    | method_mods limit                 { $$ = $1; APPEND($$.limits, $limit); }
+    | method_mods CALLS names           { $$ = $1; RESERVED(@CALLS, "'calls'"); }
+    | method_mods TIMEOUT QUANTITY      { $$ = $1; RESERVED(@TIMEOUT, "'timeout'"); }
+    | method_mods PROGRESS type         { $$ = $1; RESERVED(@PROGRESS, "'progress'"); }
+    | method_mods INTERLEAVE            { $$ = $1; RESERVED(@INTERLEAVE, "'interleave'"); }
+    | method_mods IDEMPOTENT            { $$ = $1; RESERVED(@IDEMPOTENT, "'idempotent'"); }
+    ;
+limit: LIMIT RATE                       { $$ = NEW(ast_limit); $$->at = @LIMIT; $$->rate = (struct ast_name){ $RATE, @RATE }; }
+    | limit BURST INTEGER               { $$ = $1; $$->burst = (struct ast_number){ $INTEGER, @INTEGER, true }; }
+    | limit BY name                     { $$ = $1; $$->by = $name; }
     ;
 payload_opt: %empty                     { $$ = (struct ast_payload){ AST_PAYLOAD_NONE, NULL, NULL }; }
     | '(' params ')'                    { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }
@@ -267,13 +320,16 @@ primary: type_name                      { $$ = NEW(ast_type); $$->kind = AST_TYP
     | MAP '<' deeper type '>'           { $$ = parse_type(p, @$, AST_TYPE_MAP, $type, NULL); p->depth--; }
     | MAP '<' deeper type '>' '(' rules_opt ')'
                                         { $$ = parse_type(p, @$, AST_TYPE_MAP, $type, $rules_opt.first); p->depth--; }
-    | '[' deeper types ']'              { $$ = parse_type(p, @$, AST_TYPE_TUPLE, $types.first, NULL); p->depth--; }
-    | '[' deeper types ',' ']'          { $$ = parse_type(p, @$, AST_TYPE_TUPLE, $types.first, NULL); p->depth--; }
+    | '[' deeper elements ']'           { $$ = parse_type(p, @$, AST_TYPE_TUPLE, $elements.first, NULL); p->depth--; }
+    | '[' deeper elements ',' ']'       { $$ = parse_type(p, @$, AST_TYPE_TUPLE, $elements.first, NULL); p->depth--; }
     | '(' deeper type ')'               { $$ = $type; p->depth--; }
     ;
 deeper: %empty                          { if (!parse_enter(p, @0)) { YYERROR; } };
-types: type                             { $$ = NO_LIST; APPEND($$, $type); }
-    | types ',' type                    { $$ = $1; APPEND($$, $type); }
+elements: element                       { $$ = NO_LIST; APPEND($$, $element); }
+    | elements ',' element              { $$ = $1; APPEND($$, $element); }
+    ;
+element: type
+    | name ':' type                     { $$ = NEW(ast_type); *$$ = *$type; $$->label = $name; }
     ;
 type_name: word_but_stream              { $$ = (struct ast_name){ $1, @$ }; }
     | word_but_stream '.' word          { $$ = (struct ast_name){ arena_printf(p->arena, "%s.%s", $1, $3), @$ }; }
@@ -330,7 +386,7 @@ word: word_but_stream | STREAM;
 word_but_stream: IDENTIFIER | APP | IMPORT | ENUM | STRUCT | STRICT | TYPE | UNION | BY | ACTOR | STATE | PRIVATE | METHOD
     | EVENT | ON | USE | NULL_ | CHECK | MIDDLEWARE | AFTER | CONNECTION | ERROR | THROWS | LIMIT | BURST
     | TIMEOUT | PROGRESS | TIMER | EVERY | DURABLE | HIBERNATE | SYNC | AUDIENCE | TO | PRESENCE | BROADCAST
-    | CALLS | MAP
+    | CALLS | MAP | FROM | INTERNAL | INTERLEAVE | IDEMPOTENT | VERSION | TRANSIENT | SUBSCRIBE | SESSION | GRACE
     ;
 %%
 /* Skips to the '}' of a '{' that was read. Returns its token, or 0 at the end
@@ -408,7 +464,7 @@ static const char *found_text(struct parse *p, struct source_range at,
 static bool is_word(yysymbol_kind_t symbol)
 {
     return symbol == YYSYMBOL_IDENTIFIER ||
-           (symbol >= YYSYMBOL_APP && symbol <= YYSYMBOL_CALLS);
+           (symbol >= YYSYMBOL_APP && symbol <= YYSYMBOL_GRACE);
 }
 
 /* Whether a symbol is a sign, as bison quotes it. */

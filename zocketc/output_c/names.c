@@ -110,8 +110,16 @@ const char *names_struct(struct arena *arena, const struct schema *schema,
     if (structure->role == SCHEMA_DECLARED) {
         return names_declared(arena, schema, structure->name.text);
     }
-    const char *actor = names_declared(arena, schema, structure->actor);
+    const char *actor = structure->actor != NULL
+                            ? names_declared(arena, schema, structure->actor)
+                            : "";
     switch (structure->role) {
+    case SCHEMA_CONNECTION_INPUT:
+    case SCHEMA_CONNECTION:
+    case SCHEMA_MIDDLEWARE:
+    case SCHEMA_ERROR:
+    case SCHEMA_BROADCAST:
+        return names_declared(arena, schema, structure->name.text);
     case SCHEMA_INPUT:
         return arena_printf(arena, "%s_%s_input", actor,
                             names_part(arena, structure->name.text));

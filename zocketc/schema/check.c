@@ -99,11 +99,16 @@ static void declare_state(struct check *c, const struct ast_decl *actor)
     c->last_symbol->actor = actor->name.text;
 }
 
+static bool is_type(const struct ast_decl *decl)
+{
+    return decl->kind == AST_DECL_ENUM || decl->kind == AST_DECL_STRUCT ||
+           decl->kind == AST_DECL_UNION || decl->kind == AST_DECL_TYPE;
+}
+
 static void check_names(struct check *c)
 {
     for (const struct ast_decl *d = c->file->decls; d != NULL; d = d->next) {
-        if (d->kind != AST_DECL_APP && d->kind != AST_DECL_IMPORT &&
-            d->kind != AST_DECL_ACTOR) {
+        if (is_type(d)) {
             declare(c, d);
         }
     }
@@ -139,9 +144,11 @@ const struct schema *check_file(struct arena *arena, struct diag *diag,
     if (check_cycles(&c)) {     /* symbols: which contain each other */
         check_reach(&c);        /* symbols: public or private */
         check_declarations(&c); /* symbols: enums, structs, unions */
+        check_access(&c);       /* schema: errors, middleware, … */
         check_actors(&c);       /* schema: actors; structs: of their parts */
         check_members(&c);      /* structs and unions: their parts */
-        check_aliases(&c);      /* nothing: those that nobody uses */
+        check_connection_fields(&c);   /* schema: sources and rates */
+        check_aliases(&c);             /* nothing: those that nobody uses */
         check_finish_declarations(&c); /* schema: declarations and structs */
     }
     if (diag->errors == 0) {

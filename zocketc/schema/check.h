@@ -56,9 +56,11 @@ struct check {
     const struct ast_file *file;
     struct schema *schema;
     struct symbol *symbols, *last_symbol;
-    struct table symbol_table; /* struct symbol, by name */
-    struct list structs;       /* struct check_struct, by number */
-    int default_depth;         /* structs that are in defaults in structs */
+    struct table symbol_table;     /* struct symbol, by name */
+    struct list structs;           /* struct check_struct, by number */
+    int default_depth;             /* structs that are in defaults in structs */
+    struct access *access;         /* see check_access.c */
+    struct connection *connection; /* see check_connection.c */
 };
 
 /* The place of a type, and the types that are allowed there. */
@@ -94,6 +96,32 @@ void check_struct_defaults(struct check *c, const struct schema_struct *s);
 
 /* check_actors.c */
 void check_actors(struct check *c);
+/** The type of a payload: a struct made of parameters, a type, or NULL.
+ * @actor: the owner, or NULL. */
+const struct schema_type *check_payload(struct check *c, const char *actor,
+                                        const struct ast_payload *payload,
+                                        enum schema_role role,
+                                        struct ast_name name);
+
+/* check_access.c */
+/** Errors, broadcasts and middleware, and the struct of the connection. */
+void check_access(struct check *c);
+/** The middleware that runs for a list of names behind the @first ones: each
+ * after those that it comes after, and once. */
+struct schema_numbers check_chain(struct check *c, struct schema_numbers first,
+                                  const struct ast_names *names);
+/** The errors of a list of names, and those of @chain. */
+struct schema_numbers check_throws(struct check *c,
+                                   const struct ast_names *names,
+                                   struct schema_numbers chain);
+
+/* check_connection.c */
+void check_connection(struct check *c);
+/** Sources and hooks, when the types of the fields are known. */
+void check_connection_fields(struct check *c);
+/** The rate of a method, or NULL. The field that it goes by is found later. */
+const struct schema_rate *check_rate(struct check *c,
+                                     const struct ast_limit *limits);
 
 /* check_types.c */
 struct symbol *check_find(const struct check *c, const char *name);

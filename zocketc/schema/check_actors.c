@@ -33,7 +33,7 @@ struct actor {
     struct schema_actor *to;
     struct list methods, events, hooks, members;
     struct table handlers, emitted; /* names of methods, of events */
-    const struct ast_member *state, *private_state;
+    const struct ast_member *state, *private_state, *subscribe;
 };
 
 static void add_member(struct check *c, struct actor *a,
@@ -43,15 +43,15 @@ static void add_member(struct check *c, struct actor *a,
     list_add(c->arena, &a->members, &member, sizeof(member));
 }
 
-/* The type of a payload: a struct made of parameters, a type, or NULL. */
-static const struct schema_type *check_payload(
-    struct check *c, const struct actor *a, const struct ast_payload *payload,
-    enum schema_role role, struct ast_name name)
+const struct schema_type *check_payload(struct check *c, const char *actor,
+                                        const struct ast_payload *payload,
+                                        enum schema_role role,
+                                        struct ast_name name)
 {
     if (payload->kind == AST_PAYLOAD_PARAMS && payload->params != NULL) {
         struct schema_struct *s = check_new_struct(c, role, name,
                                                    payload->params);
-        s->actor = a->to->name.text;
+        s->actor = actor;
         return s->type;
     }
     if (payload->kind == AST_PAYLOAD_TYPE) {
@@ -61,13 +61,34 @@ static const struct schema_type *check_payload(
     return NULL;
 }
 
+/* Middleware, errors and the rate of a method. */
+static void check_access_of(struct check *c, const struct actor *a,
+                            const struct ast_member *m,
+                            struct schema_method *method)
+{
+    const struct schema_numbers none = { .items = NULL };
+    method->is_internal = m->is_internal;
+    if (m->is_internal && (m->uses != NULL || m->limits != NULL)) {
+        diag_report(c->diag, m->uses != NULL ? m->uses->name.at : m->limits->at,
+                    DIAG_INTERNAL_METHOD,
+                    m->uses != NULL ? "middleware" : "limit");
+    }
+    method->middleware = m->is_internal
+                             ? none
+                             : check_chain(c, a->to->middleware, m->uses);
+    method->errors = check_throws(c, m->throws, method->middleware);
+    method->rate = m->is_internal ? NULL : check_rate(c, m->limits);
+}
+
 static void check_method(struct check *c, struct actor *a,
                          const struct ast_member *m)
 {
     struct schema_method method = { .name = m->name, .doc = m->doc };
     const bool first = check_take(c, &a->handlers, &m->name, "method");
     check_reserved(c, &m->name, reserved_methods, "a method");
-    method.input = check_payload(c, a, &m->payload, SCHEMA_INPUT, m->name);
+    method.input = check_payload(c, a->to->name.text, &m->payload, SCHEMA_INPUT,
+                                 m->name);
+    check_access_of(c, a, m, &method);
     if (m->result != NULL) {
         method.result = check_type(c, m->result,
                                    (struct type_use){ .field = false });
@@ -83,7 +104,8 @@ static void check_event(struct check *c, struct actor *a,
 {
     struct schema_event event = { .name = m->name, .doc = m->doc };
     const bool first = check_take(c, &a->emitted, &m->name, "event");
-    event.payload = check_payload(c, a, &m->payload, SCHEMA_EVENT, m->name);
+    event.payload = check_payload(c, a->to->name.text, &m->payload,
+                                  SCHEMA_EVENT, m->name);
     if (first) {
         add_member(c, a, SCHEMA_EVENT_MEMBER, a->events.count);
         list_add(c->arena, &a->events, &event, sizeof(event));
@@ -93,7 +115,7 @@ static void check_event(struct check *c, struct actor *a,
 /* ---- hooks ---- */
 
 static const char *const hook_names[] = { "connect", "disconnect", "activate",
-                                          "deactivate" };
+                                          "deactivate", "subscribe" };
 
 enum {
     HOOKS = sizeof(hook_names) / sizeof(hook_names[0])
@@ -193,6 +215,19 @@ static const struct schema_struct *new_state(struct check *c,
 
 /* ---- actors ---- */
 
+static void check_subscribe(struct check *c, struct actor *a,
+                            const struct ast_member *m)
+{
+    if (a->subscribe != NULL) {
+        diag_report(c->diag, m->name.at, DIAG_DUPLICATE_SUBSCRIBE,
+                    a->to->name.text);
+        diag_report(c->diag, a->subscribe->name.at, DIAG_FIRST_HERE);
+        return;
+    }
+    a->subscribe = m;
+    a->to->subscribe_middleware = check_chain(c, a->to->middleware, m->uses);
+}
+
 static void check_member(struct check *c, struct actor *a,
                          const struct ast_decl *decl,
                          const struct ast_member *m)
@@ -215,6 +250,9 @@ static void check_member(struct check *c, struct actor *a,
             check_hook(c, a, decl, &n->name);
         }
         break;
+    case AST_MEMBER_SUBSCRIBE:
+        check_subscribe(c, a, m);
+        break;
     }
 }
 
@@ -225,6 +263,9 @@ static void check_actor(struct check *c, const struct ast_decl *decl,
     to->name = decl->name;
     to->doc = decl->doc;
     check_reserved(c, &decl->name, reserved_actors, "an actor");
+    to->middleware = check_chain(c, (struct schema_numbers){ .items = NULL },
+                                 decl->uses);
+    to->subscribe_middleware = to->middleware;
     for (const struct ast_member *m = decl->members; m != NULL; m = m->next) {
         check_member(c, &a, decl, m);
     }

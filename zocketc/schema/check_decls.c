@@ -101,6 +101,9 @@ static void check_field(struct check *c, const struct schema_struct *s,
 {
     const bool has_name = s->role == SCHEMA_DECLARED || s->role == SCHEMA_STATE;
     const struct symbol *owner = has_name ? check_find(c, s->name.text) : NULL;
+    if (ast->sources != NULL && s->role != SCHEMA_CONNECTION_INPUT) {
+        diag_report(c->diag, ast->sources->at, DIAG_MISPLACED_SOURCE);
+    }
     const struct type_use use = {
         .field = true,
         .literal = true,
@@ -152,6 +155,11 @@ static void check_defaults(struct check *c, struct check_struct *source)
         if (f->value == NULL) {
             if (is_state && !schema_is_given(f->type)) {
                 diag_report(c->diag, f->name.at, DIAG_MISSING_DEFAULT,
+                            f->name.text);
+            }
+            if (s->role == SCHEMA_CONNECTION && !schema_is_given(f->type) &&
+                !c->schema->connection->has_open) {
+                diag_report(c->diag, f->name.at, DIAG_DATA_DEFAULT,
                             f->name.text);
             }
         } else if (!check_default(c, &f->name, f->value, f->type, &f->size)) {
@@ -274,6 +282,10 @@ void check_declarations(struct check *c)
         case AST_DECL_APP:
         case AST_DECL_IMPORT:
         case AST_DECL_ACTOR:
+        case AST_DECL_CONNECTION:
+        case AST_DECL_MIDDLEWARE:
+        case AST_DECL_ERROR:
+        case AST_DECL_BROADCAST:
             break;
         }
     }

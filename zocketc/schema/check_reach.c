@@ -9,7 +9,7 @@
 
 struct reach {
     struct check *c;
-    bool by_clients;  /* now; else from private state */
+    bool by_clients;  /* now; else from parts that only the server has */
     struct list open; /* struct symbol * */
 };
 
@@ -73,17 +73,41 @@ static void reach_parts(struct reach *r)
     r->open.count = 0;
 }
 
-/* From the private states of all actors, or from all else of them. */
-static void reach_actors(struct check *c, bool by_clients)
+static void reach_actor(struct reach *r, const struct ast_decl *actor)
+{
+    for (const struct ast_member *m = actor->members; m != NULL; m = m->next) {
+        const bool is_private = m->kind == AST_MEMBER_PRIVATE || m->is_internal;
+        if (r->by_clients != is_private) {
+            reach_member(r, actor, m);
+        }
+    }
+}
+
+/* The app's own declarations: clients see errors and broadcasts. */
+static void reach_access(struct reach *r, const struct ast_decl *d)
+{
+    const bool is_public = d->kind == AST_DECL_ERROR ||
+                           d->kind == AST_DECL_BROADCAST;
+    if (is_public && r->by_clients) {
+        reach_fields(r, d->payload.params);
+        if (d->payload.type != NULL) {
+            reach_type(r, d->payload.type);
+        }
+    } else if (!is_public && !r->by_clients) {
+        reach_fields(r, d->fields);
+        reach_fields(r, d->data != NULL ? d->data->fields : NULL);
+    }
+}
+
+/* From all that clients see, or from all else. */
+static void reach_decls(struct check *c, bool by_clients)
 {
     struct reach r = { .c = c, .by_clients = by_clients };
     for (const struct ast_decl *d = c->file->decls; d != NULL; d = d->next) {
-        const struct ast_member *m = d->kind == AST_DECL_ACTOR ? d->members
-                                                               : NULL;
-        for (; m != NULL; m = m->next) {
-            if (by_clients == (m->kind != AST_MEMBER_PRIVATE)) {
-                reach_member(&r, d, m);
-            }
+        if (d->kind == AST_DECL_ACTOR) {
+            reach_actor(&r, d);
+        } else if (d->kind >= AST_DECL_CONNECTION) {
+            reach_access(&r, d);
         }
     }
     reach_parts(&r);
@@ -92,8 +116,8 @@ static void reach_actors(struct check *c, bool by_clients)
 void check_reach(struct check *c)
 {
     struct reach r = { .c = c, .by_clients = true };
-    reach_actors(c, true);
-    reach_actors(c, false);
+    reach_decls(c, true);
+    reach_decls(c, false);
     for (struct symbol *s = c->symbols; s != NULL; s = s->next) {
         s->is_reached = s->is_public || s->is_stored;
     }

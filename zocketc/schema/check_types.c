@@ -89,6 +89,27 @@ static bool check_items(struct check *c, const struct ast_type *ast,
     return good;
 }
 
+/* The names of the elements; NULL: they have none. */
+static const struct ast_name *check_labels(struct check *c,
+                                           const struct ast_type *ast,
+                                           size_t count)
+{
+    struct ast_name *labels = arena_alloc(c->arena, count * sizeof(*labels));
+    struct table seen = { 0 };
+    size_t i = 0, named = 0;
+    for (const struct ast_type *e = ast->inner; e != NULL; e = e->next) {
+        labels[i++] = e->label;
+        if (e->label.text != NULL) {
+            named++;
+            (void)check_take(c, &seen, &e->label, "element");
+        }
+    }
+    if (named != 0 && named != count) {
+        diag_report(c->diag, ast->at, DIAG_TUPLE_NAMES);
+    }
+    return named == count ? labels : NULL;
+}
+
 /* @alias: of which this is all, or NULL. */
 static const struct schema_type *tuple(struct check *c,
                                        const struct ast_type *ast,
@@ -113,6 +134,7 @@ static const struct schema_type *tuple(struct check *c,
     struct schema_type *type = check_new_type(c, SCHEMA_TUPLE, ast->at);
     type->alias = alias;
     type->items = items;
+    type->labels = check_labels(c, ast, count);
     type->item_count = count;
     type->depth = depth + 1;
     return type;

@@ -137,6 +137,7 @@ struct schema_type {
     bool closes_cycle; /* OPTIONAL, NULLABLE: it is in its own value */
     const struct schema_type *inner;        /* LIST MAP OPTIONAL NULLABLE */
     const struct schema_type *const *items; /* TUPLE */
+    const struct ast_name *labels; /* of the items of a TUPLE; NULL: none */
     size_t item_count;
     const struct ast_value *literal;         /* LITERAL: string, number, word */
     const struct schema_enum *enumeration;   /* ENUM */
@@ -176,7 +177,8 @@ struct schema_enum {
     const char *doc;
     const struct schema_enum_value *values;
     size_t value_count;
-    bool is_private; /* here and below: only private state has it */
+    bool is_private; /* here and below: no client has it; only private state,
+                        the connection, middleware or an internal method */
 };
 
 struct schema_field {
@@ -194,14 +196,20 @@ enum schema_role {
     SCHEMA_INPUT, /* the parameters of a method */
     SCHEMA_EVENT, /* those of an event */
     SCHEMA_STATE,
-    SCHEMA_PRIVATE /* an actor's private state */
+    SCHEMA_PRIVATE,          /* an actor's private state */
+    SCHEMA_CONNECTION_INPUT, /* the parameters of a connection */
+    SCHEMA_CONNECTION,       /* the data of a connection */
+    SCHEMA_MIDDLEWARE,       /* the output of a middleware */
+    SCHEMA_ERROR,            /* the details of an error */
+    SCHEMA_BROADCAST         /* the parameters of a broadcast */
 };
 
 struct schema_struct {
     enum schema_role role;
-    struct ast_name name; /* of the struct, the method or the event; of a
-                             state "chat.state" */
-    const char *actor;    /* the owner; NULL: the struct is declared */
+    struct ast_name name; /* of the struct, the method, the event, the
+                             middleware, the error or the broadcast; of a state
+                             "chat.state"; else "connection" */
+    const char *actor;    /* the owner, an actor; NULL: it is the app's */
     const char *doc;
     const struct schema_field *fields;
     size_t field_count;
@@ -242,8 +250,73 @@ static inline bool schema_is_made(const struct schema_type *type)
 {
     return type->kind == SCHEMA_STRUCT &&
            (type->structure->role == SCHEMA_INPUT ||
-            type->structure->role == SCHEMA_EVENT);
+            type->structure->role == SCHEMA_EVENT ||
+            type->structure->role == SCHEMA_ERROR ||
+            type->structure->role == SCHEMA_BROADCAST);
 }
+
+/* ---- access ---- */
+
+struct schema_event {
+    struct ast_name name;
+    const char *doc;
+    const struct schema_type *payload; /* or NULL */
+};
+
+/* Of middleware or errors, in the lists of the schema. */
+struct schema_numbers {
+    const uint16_t *items;
+    size_t count;
+    size_t own_count; /* of errors: the first ones, which stand there; the
+                         others are those of middleware */
+};
+
+struct schema_error {
+    struct ast_name name;
+    const char *doc;                   /* its first line is the text */
+    const char *code;                  /* "RESOURCE_EXHAUSTED" */
+    const struct schema_type *details; /* a struct, or NULL */
+};
+
+enum schema_source {
+    SCHEMA_FROM_QUERY,
+    SCHEMA_FROM_HEADER,
+    SCHEMA_FROM_COOKIE,
+    SCHEMA_FROM_BEARER
+};
+
+/* Where a parameter of a connection comes from. */
+struct schema_parameter {
+    enum schema_source source;
+    struct schema_text name; /* the key, the cookie, or the header in lower
+                                case; "" of a bearer token */
+};
+
+struct schema_connection {
+    struct source_range at;
+    const char *doc;
+    const struct schema_struct *input; /* without fields if there are none */
+    const struct schema_parameter *parameters; /* by field */
+    const struct schema_struct *data;          /* or NULL */
+    bool has_open, has_close;
+    struct schema_numbers errors;
+};
+
+struct schema_middleware {
+    struct ast_name name;
+    const char *doc;
+    const struct schema_struct *output; /* NULL: it has no fields */
+    struct schema_numbers after;  /* all that run before it, in this order */
+    struct schema_numbers errors; /* own ones only */
+};
+
+struct schema_rate {
+    uint32_t tokens, period_ms, burst;
+    const struct schema_field *by; /* of the connection's data; NULL: a bucket
+                                      for each connection */
+    size_t by_number;              /* of that field */
+    size_t number;                 /* among all rates, from 0 */
+};
 
 /* ---- actors ---- */
 
@@ -252,12 +325,11 @@ struct schema_method {
     const char *doc;
     const struct schema_type *input;  /* or NULL */
     const struct schema_type *result; /* or NULL */
-};
-
-struct schema_event {
-    struct ast_name name;
-    const char *doc;
-    const struct schema_type *payload; /* or NULL */
+    const struct schema_rate *rate;   /* or NULL */
+    struct schema_numbers middleware; /* all that run before it, in this order:
+                                         the actor's, then its own */
+    struct schema_numbers errors;     /* with those of the middleware */
+    bool is_internal;                 /* clients cannot call it */
 };
 
 /* A method, an event or a hook: a number in the list of its kind. */
@@ -282,7 +354,9 @@ struct schema_actor {
     size_t event_count;
     const struct ast_name *hooks;
     size_t hook_count;
-    const struct schema_member *members; /* as they are written */
+    struct schema_numbers middleware; /* of all methods and subscriptions */
+    struct schema_numbers subscribe_middleware; /* with those */
+    const struct schema_member *members;        /* as they are written */
     size_t member_count;
 };
 
@@ -298,6 +372,14 @@ struct schema {
     size_t struct_count;
     const struct schema_actor *actors;
     size_t actor_count;
+    const struct schema_connection *connection; /* or NULL */
+    const struct schema_middleware *middleware;
+    size_t middleware_count;
+    const struct schema_error *errors;
+    size_t error_count;
+    const struct schema_event *broadcasts;
+    size_t broadcast_count;
+    size_t rate_count; /* of all methods */
     size_t type_count;
 };
 

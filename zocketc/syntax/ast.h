@@ -63,6 +63,7 @@ struct ast_type {
     struct ast_rule *rules;
     struct ast_type *inner;
     struct ast_type *next; /* as an element of a tuple */
+    struct ast_name label; /* of an element; no text: it has none */
     const struct ast_value *literal;
     int depth; /* types around the innermost type in it */
 };
@@ -90,12 +91,21 @@ struct ast_value {
 const struct ast_value *ast_find_member(const struct ast_value *object,
                                         const char *name);
 
+/* Where a parameter of a connection comes from: cookie("sid"). */
+struct ast_source {
+    struct source_range at;
+    struct ast_name word;
+    const struct ast_value *key; /* a string, or NULL */
+    struct ast_source *next;
+};
+
 struct ast_field {
     struct ast_name name;
     const char *doc; /* NULL: none */
     struct ast_type *type;
     struct ast_value *value; /* the default, or NULL */
-    bool is_include;         /* "...name": the fields of that struct; no type */
+    struct ast_source *sources;
+    bool is_include; /* "...name": the fields of that struct; no type */
     struct ast_field *next;
 };
 
@@ -124,17 +134,30 @@ enum ast_member_kind {
     AST_MEMBER_PRIVATE,
     AST_MEMBER_METHOD,
     AST_MEMBER_EVENT,
-    AST_MEMBER_HOOKS
+    AST_MEMBER_HOOKS,
+    AST_MEMBER_SUBSCRIBE /* uses: the middleware of subscriptions */
+};
+
+/* limit 60/s burst 120 by userId */
+struct ast_limit {
+    struct source_range at;
+    struct ast_name rate;
+    struct ast_number burst;
+    struct ast_name by; /* no text: it has none */
+    struct ast_limit *next;
 };
 
 struct ast_member {
     enum ast_member_kind kind;
-    struct ast_name name; /* of a method or event; of a state, its keyword */
+    struct ast_name name; /* of a method or event; else its keyword */
     const char *doc;
     struct ast_field *fields;
     struct ast_payload payload;
     struct ast_type *result; /* of a method, or NULL */
     struct ast_names *hooks;
+    struct ast_names *uses, *throws;
+    struct ast_limit *limits;
+    bool is_internal; /* a method */
     struct ast_member *next;
 };
 
@@ -145,7 +168,17 @@ enum ast_decl_kind {
     AST_DECL_STRUCT,
     AST_DECL_UNION,
     AST_DECL_TYPE,
-    AST_DECL_ACTOR
+    AST_DECL_ACTOR,
+    AST_DECL_CONNECTION,
+    AST_DECL_MIDDLEWARE,
+    AST_DECL_ERROR,
+    AST_DECL_BROADCAST
+};
+
+/* The data of a connection: `-> { }`. */
+struct ast_data {
+    struct source_range at;
+    struct ast_field *fields;
 };
 
 struct ast_decl {
@@ -154,12 +187,20 @@ struct ast_decl {
     const char *doc;
     struct ast_value *import; /* the path */
     struct ast_enum_value *values;
-    struct ast_field *fields;  /* of a struct; variants of a union */
+    struct ast_field *fields;  /* of a struct, a connection or a middleware;
+                                  variants of a union */
     struct ast_name by;        /* of a union: the discriminator */
     bool strict;               /* a struct */
     struct source_range check; /* `check;` of a struct; end 0: none */
     struct ast_type *type;
     struct ast_member *members;
+    struct ast_payload payload; /* of an error or a broadcast */
+    struct ast_name code;       /* of an error */
+    struct ast_names *uses;     /* of an actor */
+    struct ast_names *after;    /* of a middleware */
+    struct ast_names *throws;   /* of a middleware or a connection */
+    struct ast_names *hooks;    /* of a connection */
+    struct ast_data *data;      /* of a connection, or NULL */
     struct ast_decl *next;
 };
 

@@ -107,14 +107,25 @@ static void append(struct load *l, struct ast_decl *decls)
     }
 }
 
+static bool is_root_only(const struct ast_decl *decl)
+{
+    return decl->kind == AST_DECL_APP || decl->kind == AST_DECL_ACTOR ||
+           decl->kind == AST_DECL_CONNECTION;
+}
+
+static const char *noun_of(const struct ast_decl *decl)
+{
+    return decl->kind == AST_DECL_APP     ? "an app"
+           : decl->kind == AST_DECL_ACTOR ? "an actor"
+                                          : "a connection";
+}
+
 /* Declarations that only the root may have. */
 static void check_imported(struct load *l, const struct file *file)
 {
     for (const struct ast_decl *d = file->ast->decls; d != NULL; d = d->next) {
-        if (d->kind == AST_DECL_APP || d->kind == AST_DECL_ACTOR) {
-            diag_report(l->diag, d->name.at, DIAG_ROOT_ONLY,
-                        d->kind == AST_DECL_APP ? "app" : "actor",
-                        d->name.text);
+        if (is_root_only(d)) {
+            diag_report(l->diag, d->name.at, DIAG_ROOT_ONLY, noun_of(d));
         }
     }
 }
@@ -124,9 +135,7 @@ static struct ast_decl *without_root_only(struct ast_decl *decls)
 {
     struct ast_decl **link = &decls;
     while (*link != NULL) {
-        const bool drop = (*link)->kind == AST_DECL_APP ||
-                          (*link)->kind == AST_DECL_ACTOR;
-        if (drop) {
+        if (is_root_only(*link)) {
             *link = (*link)->next;
         } else {
             link = &(*link)->next;
