@@ -102,7 +102,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %token <text> IDEMPOTENT "idempotent" VERSION "version" TRANSIENT "transient"
 %token <text> SUBSCRIBE "subscribe" SESSION "session" GRACE "grace"
 
-%type <name> name field_name type_name
+%type <name> name field_name type_name by_opt
 %type <text> word word_but_stream
 /* A field called 'from' behind a forgotten ';' is taken for a source. */
 %precedence FORGOTTEN
@@ -120,7 +120,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %type <payload> payload_opt method_input
 %type <type> type postfix primary method_result element
 %type <rule> rule
-%type <number> bound number
+%type <number> bound number burst_opt
 %type <value> value default_opt member wire_opt
 
 %%
@@ -146,6 +146,8 @@ decl: APP name end                      { $$ = NEW(ast_decl); $$->kind = AST_DEC
                                         { $$ = NEW(ast_decl); $$->kind = AST_DECL_ACTOR; $$->name = $name; $$->uses = $actor_mods.uses.first; $$->members = $actor_members.first; $$->doc = parse_doc(p, @$); }
     | MIDDLEWARE name middleware_mods '{' fields '}'
                                         { $$ = NEW(ast_decl); $$->kind = AST_DECL_MIDDLEWARE; $$->name = $name; $$->after = $middleware_mods.after.first; $$->throws = $middleware_mods.throws.first; $$->fields = $fields.first; $$->doc = parse_doc(p, @$); }
+    | MIDDLEWARE name middleware_mods '{' fields '}' THROWS names list_end
+                                        { $$ = NULL; diag_report(p->diag, @THROWS, DIAG_SYNTAX, "'throws' stands before the '{' of a middleware"); }
     | CONNECTION '{' connection_members '}' data_opt
                                         { $$ = NEW(ast_decl); $$->kind = AST_DECL_CONNECTION; $$->name = (struct ast_name){ $CONNECTION, @CONNECTION }; $$->fields = $3.fields.first; $$->hooks = $3.hooks.first; $$->throws = $3.throws.first; $$->data = $data_opt; $$->doc = parse_doc(p, @$); }
     | ERROR name payload_opt '=' name end
@@ -230,6 +232,7 @@ field_mods: %empty %prec FORGOTTEN      { memset(&$$, 0, sizeof($$)); }
     | field_mods FROM name              { $$ = $1; struct ast_source *source = NEW(ast_source); source->at = @name; source->word = $name; APPEND($$.sources, source); }
     | field_mods FROM name '(' STRING ')'
                                         { $$ = $1; struct ast_source *source = NEW(ast_source); source->at = @name; source->at.end = @6.end; source->word = $name; source->key = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); APPEND($$.sources, source); }
+    | field_mods FROM STRING            { $$ = $1; diag_report(p->diag, @STRING, DIAG_SYNTAX, arena_printf(p->arena, "a source is a word; did you mean 'from query(%s)'?", $STRING)); }
     | field_mods TO name                { $$ = $1; RESERVED(@TO, "an audience"); }
     | field_mods TRANSIENT              { $$ = $1; RESERVED(@TRANSIENT, "'transient'"); }
     ;
@@ -286,9 +289,12 @@ method_mods: %empty                     { memset(&$$, 0, sizeof($$)); }
     | method_mods INTERLEAVE            { $$ = $1; RESERVED(@INTERLEAVE, "'interleave'"); }
     | method_mods IDEMPOTENT            { $$ = $1; RESERVED(@IDEMPOTENT, "'idempotent'"); }
     ;
-limit: LIMIT RATE                       { $$ = NEW(ast_limit); $$->at = @LIMIT; $$->rate = (struct ast_name){ $RATE, @RATE }; }
-    | limit BURST INTEGER               { $$ = $1; $$->burst = (struct ast_number){ $INTEGER, @INTEGER, true }; }
-    | limit BY name                     { $$ = $1; $$->by = $name; }
+limit: LIMIT RATE burst_opt by_opt      { $$ = NEW(ast_limit); $$->at = @LIMIT; $$->rate = (struct ast_name){ $RATE, @RATE }; $$->burst = $burst_opt; $$->by = $by_opt; };
+burst_opt: %empty                       { $$ = (struct ast_number){ NULL, { 0, 0 }, true }; }
+    | BURST INTEGER                     { $$ = (struct ast_number){ $INTEGER, @INTEGER, true }; }
+    ;
+by_opt: %empty                          { $$ = (struct ast_name){ NULL, { 0, 0 } }; }
+    | BY name                           { $$ = $name; }
     ;
 payload_opt: %empty                     { $$ = (struct ast_payload){ AST_PAYLOAD_NONE, NULL, NULL }; }
     | '(' params ')'                    { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }
@@ -497,6 +503,10 @@ static const char *advice_on_word(const yypcontext_t *context, struct parse *p)
                             "'?' stands behind the type, in place of '%s'",
                             word);
     }
+    const char *ours, *slip = parse_modifier_slip(p, word, &ours);
+    if (slip != NULL && expects(context, ours)) {
+        return slip;
+    }
     if (strcmp(word, "returns") == 0 && expects(context, "'->'")) {
         return "a result is written with '->', not 'returns'";
     }
@@ -509,6 +519,16 @@ static const char *advice_on_word(const yypcontext_t *context, struct parse *p)
     return expects(context, "method") || expects(context, "struct")
                ? parse_slip(p, word, expects(context, "method"))
                : NULL;
+}
+
+/* Behind the name or the details of an error; behind that of a type, nothing
+ * but '=' is expected. */
+static bool lacks_code(const yypcontext_t *context)
+{
+    yysymbol_kind_t expected[YYNTOKENS];
+    return yypcontext_expected_tokens(context, expected, YYNTOKENS) > 1 &&
+           expects(context, "'='") && !expects(context, "';'") &&
+           !expects(context, "'}'");
 }
 
 /* Advice about a sign or a literal of another language, or NULL. */
@@ -525,8 +545,14 @@ static const char *advice(const yypcontext_t *context, yysymbol_kind_t token)
         { "'{'", "'?'", "", "'{' is no type: a struct is declared, and used by its name" },
         { "';'", "'}'", "';'", "commas stand between these, not semicolons" },
         { "'{'", "'('", "", "a payload stands in parentheses, with commas between its fields" },
+        { "a whole number", "a rate", "", "a rate is a number per s, m or h: 5/s" },
+        { "a number", "a rate", "", "a rate is a whole number per s, m or h: 5/s" },
+        { "a quantity", "a rate", "", "a rate is a number per s, m or h: 5/s" },
         { "a string", "null", "a name", "strings to choose from are declared as an enum" },
     };
+    if (is_sign(token, "';'") && lacks_code(context)) {
+        return "an error is a case of a code: error gone = NOT_FOUND;";
+    }
     for (size_t i = 0; i < sizeof(slips) / sizeof(slips[0]); i++) {
         if (is_sign(token, slips[i].found) &&
             expects(context, slips[i].expected) &&

@@ -134,6 +134,15 @@ static void check_actor_names(struct lower *l, const struct schema_actor *a)
     }
 }
 
+/* The app's handlers have a member for each actor and middleware, and one that
+ * the program sets. */
+static void check_handler_name(struct lower *l, const struct ast_name *name)
+{
+    if (strcmp(names_part(l->arena, name->text), "user") == 0) {
+        diag_report(l->diag, name->at, DIAG_USER_NAME, name->text);
+    }
+}
+
 static void check_names(struct lower *l)
 {
     const struct schema *s = l->schema;
@@ -145,6 +154,17 @@ static void check_names(struct lower *l)
     }
     for (size_t i = 0; i < s->actor_count; i++) {
         check_actor_names(l, &s->actors[i]);
+        check_handler_name(l, &s->actors[i].name);
+    }
+    for (size_t i = 0; i < s->middleware_count; i++) {
+        check_name(l, &s->middleware[i].name);
+        check_handler_name(l, &s->middleware[i].name);
+    }
+    for (size_t i = 0; i < s->error_count; i++) {
+        check_name(l, &s->errors[i].name);
+    }
+    for (size_t i = 0; i < s->broadcast_count; i++) {
+        check_name(l, &s->broadcasts[i].name);
     }
 }
 
@@ -160,8 +180,6 @@ static void make_room(struct lower *l)
                              (s->struct_count + 1) * sizeof(*l->structs));
     l->all = arena_alloc(arena,
                          (s->type_count + 1) * sizeof(struct model_type *));
-    (void)names_take(&l->handlers, arena, l->diag, "user",
-                     (struct ast_name){ "user", { 0, 0 } });
 }
 
 const struct model *lower_schema(struct arena *arena, struct diag *diag,

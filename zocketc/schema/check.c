@@ -47,6 +47,11 @@ static void check_app(struct check *c)
     }
 }
 
+bool check_is_app_name(const char *name)
+{
+    return strcmp(name, "connection") == 0 || strcmp(name, "middleware") == 0;
+}
+
 /* Words that stand where a type may, and are none. */
 static bool is_no_type(const char *word)
 {
@@ -64,7 +69,7 @@ static void declare(struct check *c, const struct ast_decl *decl)
         return;
     }
     if (schema_find_scalar(decl->name.text) != SCHEMA_KIND_COUNT ||
-        is_no_type(decl->name.text)) {
+        is_no_type(decl->name.text) || check_is_app_name(decl->name.text)) {
         diag_report(c->diag, decl->name.at, DIAG_RESERVED_NAME, "a type",
                     decl->name.text);
     }

@@ -80,11 +80,16 @@ struct type_use {
 bool check_take(struct check *c, struct table *scope,
                 const struct ast_name *name, const char *noun);
 
+/** Returns true for the names under which C has what is the app's. */
+bool check_is_app_name(const char *name);
+
 /* check_decls.c */
 /** Makes a struct of a role; check_members checks its fields. */
 struct schema_struct *check_new_struct(struct check *c, enum schema_role role,
                                        struct ast_name name,
                                        const struct ast_field *fields);
+/** Makes a struct the server's alone. */
+void check_hide_struct(struct check *c, const struct schema_struct *s);
 /** Every enum, struct and union, by name. */
 void check_declarations(struct check *c);
 /** Fields and variants of all structs and unions, with defaults. */
@@ -96,6 +101,9 @@ void check_struct_defaults(struct check *c, const struct schema_struct *s);
 
 /* check_actors.c */
 void check_actors(struct check *c);
+/** Reports a name that no actor and no middleware may have. */
+void check_handler_name(struct check *c, const struct ast_name *name,
+                        const char *noun);
 /** The type of a payload: a struct made of parameters, a type, or NULL.
  * @actor: the owner, or NULL. */
 const struct schema_type *check_payload(struct check *c, const char *actor,
@@ -106,6 +114,8 @@ const struct schema_type *check_payload(struct check *c, const char *actor,
 /* check_access.c */
 /** Errors, broadcasts and middleware, and the struct of the connection. */
 void check_access(struct check *c);
+/** Warns of errors and middleware that nothing names. */
+void check_unused_access(struct check *c);
 /** The middleware that runs for a list of names behind the @first ones: each
  * after those that it comes after, and once. */
 struct schema_numbers check_chain(struct check *c, struct schema_numbers first,

@@ -4,6 +4,7 @@
  * so that nothing behind the checker has to know of `after`.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "schema/check.h"
 
@@ -174,18 +175,25 @@ struct schema_numbers check_throws(struct check *c,
 
 /* ---- errors ---- */
 
-static const char *const codes[] = {
-    "INVALID_ARGUMENT",    "DEADLINE_EXCEEDED", "NOT_FOUND",
-    "ALREADY_EXISTS",      "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION", "ABORTED",           "UNIMPLEMENTED",
-    "UNAVAILABLE",         "UNAUTHENTICATED",
-};
+/* The codes that an error may be a case of. */
+#define CODES(X)                                                               \
+    X(INVALID_ARGUMENT)                                                        \
+    X(UNAUTHENTICATED)                                                         \
+    X(PERMISSION_DENIED)                                                       \
+    X(NOT_FOUND)                                                               \
+    X(ALREADY_EXISTS)                                                          \
+    X(FAILED_PRECONDITION)                                                     \
+    X(RESOURCE_EXHAUSTED)                                                      \
+    X(ABORTED)                                                                 \
+    X(UNAVAILABLE)                                                             \
+    X(DEADLINE_EXCEEDED)                                                       \
+    X(UNIMPLEMENTED)
 
-static const char *code_at(const void *user, size_t i)
-{
-    (void)user;
-    return codes[i];
-}
+static const char *const codes[] = {
+#define X(code) #code,
+    CODES(X)
+#undef X
+};
 
 /* Why no error has the code; NULL: it is no code at all. */
 static const char *refusal_of(const char *code)
@@ -208,11 +216,12 @@ static const char *refusal_of(const char *code)
 
 static void check_code(struct check *c, const struct ast_name *code)
 {
-    const size_t count = sizeof(codes) / sizeof(codes[0]);
-    for (size_t i = 0; i < count; i++) {
+    const char *near = NULL;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (strcmp(code->text, codes[i]) == 0) {
             return;
         }
+        near = strcasecmp(code->text, codes[i]) == 0 ? codes[i] : near;
     }
     const char *refusal = refusal_of(code->text);
     if (refusal != NULL) {
@@ -220,7 +229,13 @@ static void check_code(struct check *c, const struct ast_name *code)
         return;
     }
     diag_report(c->diag, code->at, DIAG_UNKNOWN_CODE, code->text);
-    diag_suggest(c->diag, code->at, code->text, count, code_at, NULL);
+    if (near != NULL) {
+        diag_report(c->diag, code->at, DIAG_DID_YOU_MEAN_WORD, near);
+        return;
+    }
+#define X(code) ", " #code
+    diag_report(c->diag, code->at, DIAG_CODES, &(CODES(X))[2]);
+#undef X
 }
 
 static void check_error(struct check *c, const struct ast_decl *decl,
@@ -256,6 +271,7 @@ static void check_middleware(struct check *c, struct numbered *m)
 {
     const struct schema_numbers none = { .items = NULL };
     struct schema_middleware *to = &c->access->made[m->number];
+    check_handler_name(c, &m->decl->name, "a middleware");
     to->name = m->decl->name;
     to->doc = m->decl->doc;
     to->errors = check_throws(c, m->decl->throws, none);
@@ -322,6 +338,25 @@ static void check_broadcasts(struct check *c)
     }
     c->schema->broadcasts = broadcasts.items;
     c->schema->broadcast_count = broadcasts.count;
+}
+
+static void warn_unused(struct check *c, const struct list *all,
+                        enum diag_id id)
+{
+    const struct source *root = c->diag->sources.first;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct numbered *entry = entry_at(all, i);
+        const struct ast_name *name = &entry->decl->name;
+        if (!entry->is_used && name->at.start < root->base + root->len) {
+            diag_report(c->diag, name->at, id, name->text);
+        }
+    }
+}
+
+void check_unused_access(struct check *c)
+{
+    warn_unused(c, &c->access->errors, DIAG_UNUSED_ERROR);
+    warn_unused(c, &c->access->middleware, DIAG_UNUSED_MIDDLEWARE);
 }
 
 void check_access(struct check *c)

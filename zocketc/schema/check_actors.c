@@ -8,8 +8,9 @@
 
 static const char *const reserved_methods[] = { "on", "state", "meta", "then",
                                                 NULL };
-static const char *const reserved_actors[] = { "connection", "clientId", "on",
-                                               "then", NULL };
+static const char *const reserved_handlers[] = { "connection", "middleware",
+                                                 "clientId",   "on",
+                                                 "then",       NULL };
 static const char *const reserved_everywhere[] = { "toJSON", "constructor",
                                                    "__proto__", "prototype",
                                                    NULL };
@@ -26,6 +27,12 @@ static void check_reserved(struct check *c, const struct ast_name *name,
             }
         }
     }
+}
+
+void check_handler_name(struct check *c, const struct ast_name *name,
+                        const char *noun)
+{
+    check_reserved(c, name, reserved_handlers, noun);
 }
 
 /* An actor on its way. */
@@ -61,6 +68,21 @@ const struct schema_type *check_payload(struct check *c, const char *actor,
     return NULL;
 }
 
+/* The input of a method. Its struct is the server's alone where no client can
+ * call the method. */
+static const struct schema_type *check_input(struct check *c,
+                                             const struct actor *a,
+                                             const struct ast_member *m)
+{
+    const size_t count = c->structs.count;
+    const struct schema_type *input = check_payload(
+        c, a->to->name.text, &m->payload, SCHEMA_INPUT, m->name);
+    if (m->is_internal && c->structs.count > count) {
+        check_hide_struct(c, input->structure);
+    }
+    return input;
+}
+
 /* Middleware, errors and the rate of a method. */
 static void check_access_of(struct check *c, const struct actor *a,
                             const struct ast_member *m,
@@ -86,8 +108,7 @@ static void check_method(struct check *c, struct actor *a,
     struct schema_method method = { .name = m->name, .doc = m->doc };
     const bool first = check_take(c, &a->handlers, &m->name, "method");
     check_reserved(c, &m->name, reserved_methods, "a method");
-    method.input = check_payload(c, a->to->name.text, &m->payload, SCHEMA_INPUT,
-                                 m->name);
+    method.input = check_input(c, a, m);
     check_access_of(c, a, m, &method);
     if (m->result != NULL) {
         method.result = check_type(c, m->result,
@@ -262,7 +283,7 @@ static void check_actor(struct check *c, const struct ast_decl *decl,
     struct actor a = { .to = to };
     to->name = decl->name;
     to->doc = decl->doc;
-    check_reserved(c, &decl->name, reserved_actors, "an actor");
+    check_handler_name(c, &decl->name, "an actor");
     to->middleware = check_chain(c, (struct schema_numbers){ .items = NULL },
                                  decl->uses);
     to->subscribe_middleware = to->middleware;

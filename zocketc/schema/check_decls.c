@@ -96,6 +96,11 @@ static struct check_struct *struct_at(const struct check *c, size_t number)
     return &((struct check_struct *)c->structs.items)[number];
 }
 
+void check_hide_struct(struct check *c, const struct schema_struct *s)
+{
+    struct_at(c, s->number)->structure->is_private = true;
+}
+
 static void check_field(struct check *c, const struct schema_struct *s,
                         const struct ast_field *ast, struct schema_field *out)
 {

@@ -183,6 +183,7 @@ static void warn_states(struct check *c)
 void check_warnings(struct check *c)
 {
     warn_unused(c);
+    check_unused_access(c);
     warn_inputs(c);
     warn_states(c);
 }

@@ -113,11 +113,14 @@ static bool is_root_only(const struct ast_decl *decl)
            decl->kind == AST_DECL_CONNECTION;
 }
 
-static const char *noun_of(const struct ast_decl *decl)
+/* "actor 'chat'" */
+static const char *display(struct load *l, const struct ast_decl *decl)
 {
-    return decl->kind == AST_DECL_APP     ? "an app"
-           : decl->kind == AST_DECL_ACTOR ? "an actor"
-                                          : "a connection";
+    return decl->kind == AST_DECL_CONNECTION
+               ? "a connection"
+               : arena_printf(l->arena, "%s '%s'",
+                              decl->kind == AST_DECL_APP ? "app" : "actor",
+                              decl->name.text);
 }
 
 /* Declarations that only the root may have. */
@@ -125,7 +128,7 @@ static void check_imported(struct load *l, const struct file *file)
 {
     for (const struct ast_decl *d = file->ast->decls; d != NULL; d = d->next) {
         if (is_root_only(d)) {
-            diag_report(l->diag, d->name.at, DIAG_ROOT_ONLY, noun_of(d));
+            diag_report(l->diag, d->name.at, DIAG_ROOT_ONLY, display(l, d));
         }
     }
 }

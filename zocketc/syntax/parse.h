@@ -69,6 +69,10 @@ char parse_next_character(const struct parse *p);
  * member of an actor), with the word that was meant; NULL if that is unknown.
  */
 const char *parse_slip(struct parse *p, const char *word, bool in_actor);
+/** A message about @word, which is no modifier of a method or an actor, with
+ * *@ours, the modifier that was meant; NULL if that is unknown. */
+const char *parse_modifier_slip(struct parse *p, const char *word,
+                                const char **ours);
 /** Returns true for "optional" and words of its meaning. */
 bool parse_is_absence(const char *word);
 /** Reports a word that stands alone in front of a ';' among fields. */

@@ -9,10 +9,11 @@
 #include "syntax/parse.h"
 
 static const char *const declarations[] = {
-    "app", "import", "struct", "enum", "union", "type", "actor",
+    "app",   "import",     "struct",     "enum",  "union",     "type",
+    "actor", "connection", "middleware", "error", "broadcast",
 };
 static const char *const members[] = {
-    "state", "private", "method", "event", "on",
+    "state", "private", "method", "event", "on", "internal", "subscribe",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -54,17 +55,35 @@ static const char *find_ours(const char *word, bool in_actor)
         const char *theirs, *ours;
         bool in_actor;
     } slips[] = {
-        { "message", "struct", false }, { "interface", "struct", false },
-        { "class", "struct", false },   { "record", "struct", false },
-        { "object", "struct", false },  { "model", "struct", false },
-        { "service", "actor", false },  { "oneof", "union", false },
-        { "alias", "type", false },     { "typedef", "type", false },
-        { "package", "app", false },    { "namespace", "app", false },
-        { "include", "import", false }, { "rpc", "method", true },
-        { "func", "method", true },     { "function", "method", true },
-        { "fn", "method", true },       { "def", "method", true },
-        { "async", "method", true },    { "fields", "state", true },
-        { "signal", "event", true },    { "hook", "on", true },
+        { "message", "struct", false },
+        { "interface", "struct", false },
+        { "class", "struct", false },
+        { "record", "struct", false },
+        { "object", "struct", false },
+        { "model", "struct", false },
+        { "service", "actor", false },
+        { "oneof", "union", false },
+        { "alias", "type", false },
+        { "typedef", "type", false },
+        { "guard", "middleware", false },
+        { "auth", "middleware", false },
+        { "interceptor", "middleware", false },
+        { "exception", "error", false },
+        { "failure", "error", false },
+        { "handshake", "connection", false },
+        { "session", "connection", false },
+        { "package", "app", false },
+        { "namespace", "app", false },
+        { "include", "import", false },
+        { "rpc", "method", true },
+        { "func", "method", true },
+        { "function", "method", true },
+        { "fn", "method", true },
+        { "def", "method", true },
+        { "async", "method", true },
+        { "fields", "state", true },
+        { "signal", "event", true },
+        { "hook", "on", true },
     };
     for (size_t i = 0; i < COUNT(slips); i++) {
         if (slips[i].in_actor == in_actor &&
@@ -87,6 +106,32 @@ bool parse_is_absence(const char *word)
 {
     return strcasecmp(word, "optional") == 0 ||
            strcasecmp(word, "nullable") == 0;
+}
+
+const char *parse_modifier_slip(struct parse *p, const char *word,
+                                const char **ours)
+{
+    static const struct {
+        const char *theirs, *ours, *noun;
+    } slips[] = {
+        { "uses", "use", "middleware" },     { "using", "use", "middleware" },
+        { "requires", "use", "middleware" }, { "guard", "use", "middleware" },
+        { "auth", "use", "middleware" },     { "with", "use", "middleware" },
+        { "raises", "throws", "errors" },    { "raise", "throws", "errors" },
+        { "throw", "throws", "errors" },     { "errors", "throws", "errors" },
+        { "rate", "limit", "a rate" },       { "limits", "limit", "a rate" },
+    };
+    for (size_t i = 0; i < COUNT(slips); i++) {
+        if (strcasecmp(word, slips[i].theirs) == 0) {
+            *ours = slips[i].ours;
+            return arena_printf(
+                p->arena, "%s %s behind '%s', not '%s'", slips[i].noun,
+                slips[i].noun[strlen(slips[i].noun) - 1] == 's' ? "stand"
+                                                                : "stands",
+                slips[i].ours, word);
+        }
+    }
+    return NULL;
 }
 
 static const char *member_slip(struct parse *p, const char *word,
@@ -130,6 +175,9 @@ const char *parse_slip(struct parse *p, const char *word, bool in_actor)
                                             : find_ours(word, in_actor);
     if (ours == NULL) {
         ours = diag_nearest(word, here->count, word_at, here);
+    }
+    if (ours != NULL && strcmp(ours, word) == 0) {
+        return NULL; /* it begins something else than what is expected */
     }
     if (in_actor) {
         return member_slip(p, word, ours);
