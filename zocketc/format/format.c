@@ -107,6 +107,15 @@ static size_t find_trailing(const struct format *f, size_t end, size_t to)
     return i == to || f->tokens[i].newlines > 0 ? i : end;
 }
 
+/* A modifier of a field, and no type of that name. */
+static bool is_modifier(const struct format *f, size_t i)
+{
+    const bool is_word = is(f, i, "to") || is(f, i, "from") ||
+                         is(f, i, "transient");
+    return is_word && !is(f, i - 1, "|") && !is(f, i - 1, "<") &&
+           !is(f, i - 1, ".");
+}
+
 /* Where the type of a field ends; 0: this is none. */
 static size_t find_rest(const struct format *f, size_t first, size_t end)
 {
@@ -117,7 +126,7 @@ static size_t find_rest(const struct format *f, size_t first, size_t end)
     }
     size_t i = first + 2;
     while (i < end && !is(f, i, ";") && !is(f, i, "=")) {
-        if (is(f, i, "to") && i > first + 2 && !is(f, i - 1, "|")) {
+        if (i > first + 2 && is_modifier(f, i)) {
             break;
         }
         i = is(f, i, "(") || is(f, i, "[") ? f->match[i] + 1 : i + 1;
