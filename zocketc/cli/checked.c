@@ -64,7 +64,7 @@ static const char *part(const void *user, const char *name)
 static const char *structure(const void *user, const struct schema_struct *s)
 {
     const struct names_of *n = user;
-    return n->checked->model->structs[s->number]->c_prefix;
+    return names_struct(n->arena, n->checked->schema, s);
 }
 
 static const char *tuple(const void *user, const struct schema_type *type)

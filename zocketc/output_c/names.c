@@ -107,32 +107,32 @@ const char *names_declared(struct arena *arena, const struct schema *schema,
 const char *names_struct(struct arena *arena, const struct schema *schema,
                          const struct schema_struct *structure)
 {
-    if (structure->role == SCHEMA_DECLARED) {
-        return names_declared(arena, schema, structure->name.text);
-    }
-    const char *actor = structure->actor != NULL
-                            ? names_declared(arena, schema, structure->actor)
-                            : "";
+    const char *owner = names_declared(
+        arena, schema,
+        structure->actor != NULL ? structure->actor : structure->name.text);
     switch (structure->role) {
-    case SCHEMA_CONNECTION_INPUT:
-    case SCHEMA_CONNECTION:
-    case SCHEMA_MIDDLEWARE:
-    case SCHEMA_ERROR:
-    case SCHEMA_BROADCAST:
-        return names_declared(arena, schema, structure->name.text);
     case SCHEMA_INPUT:
-        return arena_printf(arena, "%s_%s_input", actor,
+        return arena_printf(arena, "%s_%s_input", owner,
                             names_part(arena, structure->name.text));
     case SCHEMA_EVENT:
-        return arena_printf(arena, "%s_%s_event", actor,
+        return arena_printf(arena, "%s_%s_event", owner,
                             names_part(arena, structure->name.text));
     case SCHEMA_PRIVATE:
-        return arena_printf(arena, "%s_private", actor);
+        return arena_printf(arena, "%s_private", owner);
     case SCHEMA_STATE:
+        return arena_printf(arena, "%s_state", owner);
+    case SCHEMA_CONNECTION_INPUT:
+        return arena_printf(arena, "%s_input", owner);
+    case SCHEMA_ERROR:
+        return arena_printf(arena, "%s_error", owner);
+    case SCHEMA_BROADCAST:
+        return arena_printf(arena, "%s_broadcast", owner);
     case SCHEMA_DECLARED:
+    case SCHEMA_CONNECTION:
+    case SCHEMA_MIDDLEWARE:
         break;
     }
-    return arena_printf(arena, "%s_state", actor);
+    return owner;
 }
 
 const char *names_constant(struct arena *arena, const struct schema *schema,

@@ -37,6 +37,42 @@ struct json_value *describe_schema(struct arena *arena,
 
 /* ---- for the files of the description ---- */
 
+/* The context of all functions. */
+struct describe {
+    struct arena *arena;
+    const struct schema *schema;
+    const struct describe_names *names;
+};
+
+/* describe.c */
+struct json_value *describe_add_list(const struct describe *d,
+                                     struct json_value *to, const char *key);
+/** Adds a name to a list of names. */
+void describe_add_name(const struct describe *d, struct json_value *list,
+                       const struct ast_name *name);
+void describe_add_integer(const struct describe *d, struct json_value *to,
+                          const char *key, long long value);
+/** Adds a member that is true, or nothing. */
+void describe_add_flag(const struct describe *d, struct json_value *to,
+                       const char *key, bool flag);
+struct json_value *describe_type(const struct describe *d,
+                                 const struct schema_type *type);
+/** A thing with a name, and with its name in C if there is such. */
+struct json_value *describe_named(const struct describe *d,
+                                  const struct ast_name *name, const char *c,
+                                  const char *doc);
+/** The same of an enum, a union, an actor or what else the app has. */
+struct json_value *describe_declared(const struct describe *d,
+                                     const struct ast_name *name,
+                                     const char *doc);
+/** A struct that is not declared: parameters, data, or a state. */
+struct json_value *describe_object(const struct describe *d,
+                                   const struct schema_struct *s);
+
+/* describe_actors.c */
+/** Adds the actors, the connection, middleware, errors and broadcasts. */
+void describe_app(const struct describe *d, struct json_value *to);
+
 /* describe_values.c */
 /** A default, which fits its type. */
 struct json_value *describe_value(struct arena *arena,

@@ -133,6 +133,84 @@ const char *markdown_event(const struct markdown *m,
                                        payload_text(m, event->payload, "")));
 }
 
+const char *markdown_error(const struct markdown *m,
+                           const struct schema_error *error)
+{
+    return code(m->arena, arena_printf(m->arena, "%s%s", error->name.text,
+                                       payload_text(m, error->details, "")));
+}
+
+/* ---- access ---- */
+
+const char *markdown_rate(const struct markdown *m,
+                          const struct schema_rate *rate)
+{
+    if (rate == NULL) {
+        return NULL;
+    }
+    const char *period = rate->period_ms == 1000    ? "a second"
+                         : rate->period_ms == 60000 ? "a minute"
+                                                    : "an hour";
+    const char *calls = rate->tokens == 1 ? "call" : "calls";
+    const char *burst = rate->burst != rate->tokens
+                            ? arena_printf(m->arena, ", and %u at once",
+                                           rate->burst)
+                            : "";
+    return arena_printf(
+        m->arena, "At most %u %s %s%s, %s.", rate->tokens, calls, period, burst,
+        rate->by != NULL ? arena_printf(m->arena, "for each %s",
+                                        code(m->arena, rate->by->name.text))
+                         : "for each connection");
+}
+
+static const char *joined(const struct markdown *m, const char *text,
+                          const struct ast_name *name)
+{
+    return arena_printf(m->arena, "%s%s%s", text != NULL ? text : "",
+                        text != NULL ? ", " : "", code(m->arena, name->text));
+}
+
+const char *markdown_middleware(const struct markdown *m,
+                                const struct schema_numbers *numbers)
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < numbers->count; i++) {
+        text = joined(m, text, &m->schema->middleware[numbers->items[i]].name);
+    }
+    return text;
+}
+
+const char *markdown_errors(const struct markdown *m,
+                            const struct schema_numbers *numbers)
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < numbers->count; i++) {
+        text = joined(m, text, &m->schema->errors[numbers->items[i]].name);
+    }
+    return text;
+}
+
+const char *markdown_source(const struct markdown *m,
+                            const struct schema_parameter *parameter)
+{
+    static const char *const words[] = {
+        [SCHEMA_FROM_QUERY] = "query",
+        [SCHEMA_FROM_HEADER] = "header",
+        [SCHEMA_FROM_COOKIE] = "cookie",
+        [SCHEMA_FROM_BEARER] = "bearer",
+    };
+    const char *word = words[parameter->source];
+    if (parameter->source == SCHEMA_FROM_BEARER) {
+        return code(m->arena, word);
+    }
+    struct text_buffer out = { 0 };
+    emit_json_string(&out,
+                     json_string_of(parameter->name.text, parameter->name.len));
+    const char *text = arena_printf(m->arena, "%s(%s)", word, out.text);
+    text_buffer_finish(&out);
+    return code(m->arena, escape_cell(m->arena, text));
+}
+
 const struct schema_struct *markdown_params(const struct schema_type *payload)
 {
     const struct schema_struct *s = has_params(payload) ? payload->structure

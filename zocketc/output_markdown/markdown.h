@@ -36,6 +36,20 @@ const char *markdown_wire(const struct markdown *m,
 /** "say(text: string) -> Message" */
 const char *markdown_method(const struct markdown *m,
                             const struct schema_method *method);
+/** "At most 60 calls a second, and 120 at once."; NULL: no rate. */
+const char *markdown_rate(const struct markdown *m,
+                          const struct schema_rate *rate);
+/** Names of middleware or errors as code with commas between; NULL: none. */
+const char *markdown_middleware(const struct markdown *m,
+                                const struct schema_numbers *numbers);
+const char *markdown_errors(const struct markdown *m,
+                            const struct schema_numbers *numbers);
+/** The source of a parameter of the connection: `cookie("sid")`. */
+const char *markdown_source(const struct markdown *m,
+                            const struct schema_parameter *parameter);
+/** "roomFull(capacity: int32)" */
+const char *markdown_error(const struct markdown *m,
+                           const struct schema_error *error);
 /** "said: Message" */
 const char *markdown_event(const struct markdown *m,
                            const struct schema_event *event);

@@ -118,7 +118,9 @@ static const char *tuple_text(struct arena *arena, const struct schema_type *t)
 {
     const char *text = "";
     for (size_t i = 0; i < t->item_count; i++) {
-        text = arena_printf(arena, "%s%s%s", text, i > 0 ? ", " : "",
+        text = arena_printf(arena, "%s%s%s%s%s", text, i > 0 ? ", " : "",
+                            t->labels != NULL ? t->labels[i].text : "",
+                            t->labels != NULL ? ": " : "",
                             schema_type_text(arena, t->items[i]));
     }
     return arena_printf(arena, "[%s]", text);
