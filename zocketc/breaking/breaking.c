@@ -81,8 +81,8 @@ const struct json_value *breaking_find(const struct json_value *list,
 
 /* ---- actors ---- */
 
-static const char *quoted(struct breaking *b, const char *noun,
-                          const struct json_value *item)
+const char *breaking_quoted(struct breaking *b, const char *noun,
+                            const struct json_value *item)
 {
     return arena_printf(b->arena, "%s '%s'", noun,
                         json_value_text(item, "name"));
@@ -113,9 +113,10 @@ static void payload_added(struct breaking *b, const struct json_value *new,
         b, BREAKING_PAYLOAD_ADDED, place,
         arena_printf(b->arena, "%s is new", place->label));
     const bool input = place->uses == USE_INPUT;
+    const bool output = place->uses == USE_OUTPUT;
     breaking_because(b, f, input && is_needed(b->new, new), BREAKS_CLIENT,
                      "call without it, and are refused");
-    breaking_because(b, f, !input, BREAKS_SERVER,
+    breaking_because(b, f, output, BREAKS_SERVER,
                      "do not send it, and newer clients cannot do without");
     breaking_because(b, f, true, BREAKS_SOURCE,
                      "functions and handlers have one argument more");
@@ -128,9 +129,10 @@ static void payload_removed(struct breaking *b, const struct json_value *old,
         b, BREAKING_PAYLOAD_REMOVED, place,
         arena_printf(b->arena, "%s is gone", place->label));
     const bool input = place->uses == USE_INPUT;
+    const bool output = place->uses == USE_OUTPUT;
     breaking_because(b, f, input && is_needed(b->old, old), BREAKS_SERVER,
                      "refuse a call without it");
-    breaking_because(b, f, !input, BREAKS_CLIENT, "cannot do without it");
+    breaking_because(b, f, output, BREAKS_CLIENT, "cannot do without it");
     breaking_because(b, f, true, BREAKS_SOURCE,
                      "functions and handlers have one argument less");
 }
@@ -162,10 +164,9 @@ static bool is_object(const struct json_value *model,
     return json_value_find(breaking_members(model, type), "fields") != NULL;
 }
 
-/* An input, a result or a payload. */
-static void compare_payload(struct breaking *b, const struct json_value *old,
-                            const struct json_value *new,
-                            const struct breaking_place *place)
+void breaking_payload(struct breaking *b, const struct json_value *old,
+                      const struct json_value *new,
+                      const struct breaking_place *place)
 {
     if (old == NULL && new != NULL) {
         payload_added(b, new, place);
@@ -181,25 +182,24 @@ static void compare_payload(struct breaking *b, const struct json_value *old,
     }
 }
 
-static struct breaking_place at(const char *label, const struct json_value *old,
-                                const struct json_value *new, unsigned uses)
+struct breaking_place breaking_at(const char *label,
+                                  const struct json_value *old,
+                                  const struct json_value *new, unsigned uses)
 {
     return (struct breaking_place){ label, old->at, new->at, uses, false };
 }
 
-/* Reports an item that only the old list has: it is gone, or renamed. Returns
- * the renamed item or NULL. */
-static const struct json_value *report_lost(struct breaking *b,
-                                            const struct json_value *item,
-                                            const struct json_value *own,
-                                            const struct json_value *other,
-                                            const struct json_value *scope,
-                                            const char *noun,
-                                            const enum breaking_id ids[2])
+const struct json_value *breaking_lost(struct breaking *b,
+                                       const struct json_value *item,
+                                       const struct json_value *own,
+                                       const struct json_value *other,
+                                       const struct json_value *scope,
+                                       const char *noun,
+                                       const enum breaking_id ids[2])
 {
     const struct json_value *renamed = breaking_renamed(item, own, other);
-    const char *label = quoted(b, noun, item);
-    const struct breaking_place place = at(
+    const char *label = breaking_quoted(b, noun, item);
+    const struct breaking_place place = breaking_at(
         label, item, renamed != NULL ? renamed : scope, 0);
     struct breaking_finding *f = breaking_report(
         b, renamed != NULL ? ids[1] : ids[0], &place,
@@ -219,30 +219,65 @@ static const struct json_value *report_lost(struct breaking *b,
     return renamed;
 }
 
-/* A server that lacks a handler compiles, and does not start. */
-static void handler_added(struct breaking *b, enum breaking_id id,
-                          const struct breaking_place *place, const char *text)
+void breaking_handler_added(struct breaking *b, enum breaking_id id,
+                            const struct breaking_place *place,
+                            const char *text)
 {
     struct breaking_finding *f = breaking_report(b, id, place, text);
     breaking_because(b, f, true, BREAKS_SOURCE,
                      "a server without a handler for it does not start");
 }
 
-/* Items that only the new list has need handlers. */
-static void report_added(struct breaking *b, enum breaking_id id,
-                         const char *noun, const struct json_value *own,
-                         const struct json_value *other,
-                         const struct json_value *scope)
+void breaking_added(struct breaking *b, enum breaking_id id, const char *noun,
+                    const struct json_value *own,
+                    const struct json_value *other,
+                    const struct json_value *item,
+                    const struct json_value *scope)
 {
-    for (const struct json_value *n = other->first; n != NULL; n = n->next) {
-        if (breaking_find(own, json_value_text(n, "name")) == NULL &&
-            breaking_renamed(n, other, own) == NULL) {
-            const char *label = quoted(b, noun, n);
-            const struct breaking_place place = at(label, scope, n, 0);
-            handler_added(b, id, &place,
-                          arena_printf(b->arena, "%s is new", label));
-        }
+    if ((own != NULL &&
+         breaking_find(own, json_value_text(item, "name")) != NULL) ||
+        (own != NULL && breaking_renamed(item, other, own) != NULL)) {
+        return;
     }
+    const char *label = breaking_quoted(b, noun, item);
+    const struct breaking_place place = breaking_at(label, scope, item, 0);
+    breaking_handler_added(b, id, &place,
+                           arena_printf(b->arena, "%s is new", label));
+}
+
+/* A method that clients may call both before and after (@is_public), or one
+ * that they may not. */
+static void compare_method(struct breaking *b, const struct json_value *old,
+                           const struct json_value *new, bool is_public)
+{
+    const char *label = breaking_quoted(b, "method", old);
+    struct breaking_place place = breaking_at(
+        arena_printf(b->arena, "the input of %s", label), old, new,
+        is_public ? USE_INPUT : 0);
+    breaking_payload(b, json_value_find(old, "input"),
+                     json_value_find(new, "input"), &place);
+    place = breaking_at(arena_printf(b->arena, "the result of %s", label), old,
+                        new, is_public ? USE_OUTPUT : 0);
+    breaking_payload(b, json_value_find(old, "result"),
+                     json_value_find(new, "result"), &place);
+    if (is_public) {
+        breaking_guards(b, old, new, "use", label);
+        breaking_limit(b, old, new, label);
+    }
+}
+
+static void method_hidden(struct breaking *b, const struct json_value *old,
+                          const struct json_value *new)
+{
+    const struct breaking_place place = breaking_at("", old, new, 0);
+    struct breaking_finding *f = breaking_report(
+        b, BREAKING_METHOD_HIDDEN, &place,
+        arena_printf(b->arena, "%s is internal now",
+                     breaking_quoted(b, "method", old)));
+    breaking_because(b, f, true, BREAKS_CLIENT, "use it, and are refused");
+    breaking_because(b, f, true, BREAKS_SOURCE,
+                     "clients have no function for it");
+    compare_method(b, old, new, false);
 }
 
 static void compare_methods(struct breaking *b, const struct json_value *old,
@@ -252,87 +287,128 @@ static void compare_methods(struct breaking *b, const struct json_value *old,
                                              BREAKING_METHOD_RENAMED };
     const struct json_value *methods = json_value_find(old, "methods");
     const struct json_value *others = json_value_find(new, "methods");
+    const struct json_value *hidden = json_value_find(new, "internalMethods");
     for (const struct json_value *o = methods->first; o != NULL; o = o->next) {
-        const struct json_value *n = breaking_find(others,
-                                                   json_value_text(o, "name"));
-        if (n == NULL) {
-            (void)report_lost(b, o, methods, others, new, "method", lost);
-            continue;
+        const char *name = json_value_text(o, "name");
+        const struct json_value *n = breaking_find(others, name);
+        const struct json_value *h = breaking_find(hidden, name);
+        if (n != NULL) {
+            compare_method(b, o, n, true);
+        } else if (h != NULL) {
+            method_hidden(b, o, h);
+        } else {
+            (void)breaking_lost(b, o, methods, others, new, "method", lost);
         }
-        const char *label = quoted(b, "method", o);
-        struct breaking_place place = at(
-            arena_printf(b->arena, "the input of %s", label), o, n, USE_INPUT);
-        compare_payload(b, json_value_find(o, "input"),
-                        json_value_find(n, "input"), &place);
-        place = at(arena_printf(b->arena, "the result of %s", label), o, n,
-                   USE_OUTPUT);
-        compare_payload(b, json_value_find(o, "result"),
-                        json_value_find(n, "result"), &place);
     }
-    report_added(b, BREAKING_METHOD_ADDED, "method", methods, others, old);
+    for (const struct json_value *n = others->first; n != NULL; n = n->next) {
+        if (breaking_find(json_value_find(old, "internalMethods"),
+                          json_value_text(n, "name")) == NULL) {
+            breaking_added(b, BREAKING_METHOD_ADDED, "method", methods, others,
+                           n, old);
+        }
+    }
 }
 
-static void compare_events(struct breaking *b, const struct json_value *old,
-                           const struct json_value *new)
+static void compare_internal(struct breaking *b, const struct json_value *old,
+                             const struct json_value *new)
+{
+    const struct json_value *methods = json_value_find(old, "internalMethods");
+    const struct json_value *others = json_value_find(new, "internalMethods");
+    const struct json_value *public = json_value_find(new, "methods");
+    const struct json_value *o = methods != NULL ? methods->first : NULL;
+    for (; o != NULL; o = o->next) {
+        const char *name = json_value_text(o, "name");
+        const struct json_value *n = breaking_find(others, name);
+        n = n != NULL ? n : breaking_find(public, name);
+        if (n != NULL) {
+            compare_method(b, o, n, false);
+            continue;
+        }
+        const struct breaking_place place = breaking_at("", o, new, 0);
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_METHOD_REMOVED, &place,
+            arena_printf(b->arena, "internal method '%s' is gone", name));
+        breaking_because(b, f, true, BREAKS_SOURCE,
+                         "what was generated for it is gone");
+    }
+    const struct json_value *n = others != NULL ? others->first : NULL;
+    for (; n != NULL; n = n->next) {
+        const char *name = json_value_text(n, "name");
+        if (breaking_find(methods, name) == NULL &&
+            breaking_find(json_value_find(old, "methods"), name) == NULL) {
+            const struct breaking_place place = breaking_at("", old, n, 0);
+            breaking_handler_added(
+                b, BREAKING_METHOD_ADDED, &place,
+                arena_printf(b->arena, "internal method '%s' is new", name));
+        }
+    }
+}
+
+void breaking_events(struct breaking *b, const struct json_value *old,
+                     const struct json_value *new, const char *section,
+                     const char *noun)
 {
     static const enum breaking_id lost[] = { BREAKING_EVENT_REMOVED,
                                              BREAKING_EVENT_RENAMED };
-    const struct json_value *events = json_value_find(old, "events");
-    const struct json_value *others = json_value_find(new, "events");
-    for (const struct json_value *o = events->first; o != NULL; o = o->next) {
+    const struct json_value *events = json_value_find(old, section);
+    const struct json_value *others = json_value_find(new, section);
+    const struct json_value *o = events != NULL ? events->first : NULL;
+    for (; o != NULL; o = o->next) {
         const struct json_value *n = breaking_find(others,
                                                    json_value_text(o, "name"));
         if (n == NULL) {
-            (void)report_lost(b, o, events, others, new, "event", lost);
+            (void)breaking_lost(b, o, events, others, new, noun, lost);
             continue;
         }
-        const struct breaking_place place = at(
-            arena_printf(b->arena, "the payload of event '%s'",
+        const struct breaking_place place = breaking_at(
+            arena_printf(b->arena, "the payload of %s '%s'", noun,
                          json_value_text(o, "name")),
             o, n, USE_OUTPUT);
-        compare_payload(b, json_value_find(o, "payload"),
-                        json_value_find(n, "payload"), &place);
+        breaking_payload(b, json_value_find(o, "payload"),
+                         json_value_find(n, "payload"), &place);
     }
 }
 
-/* The hook of a list, or NULL. */
-static const struct json_value *find_hook(const struct json_value *hooks,
-                                          const char *name)
+const struct json_value *breaking_find_text(const struct json_value *list,
+                                            const char *name)
 {
-    const struct json_value *hook = hooks->first;
-    while (hook != NULL && strcmp(hook->text, name) != 0) {
-        hook = hook->next;
+    const struct json_value *text = list != NULL ? list->first : NULL;
+    while (text != NULL && strcmp(text->text, name) != 0) {
+        text = text->next;
     }
-    return hook;
+    return text;
 }
 
 static const char *hook_text(struct breaking *b, const struct json_value *hook,
-                             const struct json_value *actor, const char *change)
+                             const char *owner, const char *change)
 {
-    return arena_printf(b->arena, "hook '%s' of actor '%s' is %s", hook->text,
-                        json_value_text(actor, "name"), change);
+    return arena_printf(b->arena, "hook '%s' of %s is %s", hook->text, owner,
+                        change);
 }
 
-static void compare_hooks(struct breaking *b, const struct json_value *old,
-                          const struct json_value *new)
+void breaking_hooks(struct breaking *b, const struct json_value *old,
+                    const struct json_value *new, const char *owner)
 {
     const struct json_value *hooks = json_value_find(old, "hooks");
     const struct json_value *others = json_value_find(new, "hooks");
-    for (const struct json_value *o = hooks->first; o != NULL; o = o->next) {
-        if (find_hook(others, o->text) == NULL) {
-            const struct breaking_place place = at("", o, new, 0);
+    const struct json_value *o = hooks != NULL ? hooks->first : NULL;
+    for (; o != NULL; o = o->next) {
+        if (breaking_find_text(others, o->text) == NULL) {
+            const struct breaking_place place = breaking_at("", o, new, 0);
             struct breaking_finding *f = breaking_report(
-                b, BREAKING_HOOK_REMOVED, &place, hook_text(b, o, old, "gone"));
+                b, BREAKING_HOOK_REMOVED, &place,
+                hook_text(b, o, owner, "gone"));
             breaking_because(
                 b, f, true, BREAKS_SOURCE,
                 arena_printf(b->arena, "handlers have no 'on_%s'", o->text));
         }
     }
-    for (const struct json_value *n = others->first; n != NULL; n = n->next) {
-        if (find_hook(hooks, n->text) == NULL) {
-            const struct breaking_place place = at("", old, n, 0);
-            handler_added(b, BREAKING_HOOK_ADDED, &place,
-                          hook_text(b, n, new, "new"));
+    const struct json_value *n = others != NULL ? others->first : NULL;
+    for (; n != NULL; n = n->next) {
+        if (breaking_find_text(hooks, n->text) == NULL) {
+            const struct breaking_place place = breaking_at("", old, n, 0);
+            breaking_handler_added(b, BREAKING_HOOK_ADDED, &place,
+                                   hook_text(b, n, owner, "new"));
         }
     }
 }
@@ -357,7 +433,7 @@ static void compare_state(struct breaking *b, const struct json_value *old,
     const struct json_value *o = json_value_find(old, key),
                             *n = json_value_find(new, key);
     if (o != NULL || n != NULL) {
-        struct breaking_place place = at(
+        struct breaking_place place = breaking_at(
             arena_printf(b->arena, "%s of actor '%s'", noun,
                          json_value_text(old, "name")),
             o != NULL ? o : old, n != NULL ? n : new, uses);
@@ -376,7 +452,7 @@ static void compare_actors(struct breaking *b)
         const struct json_value *n = breaking_find(others,
                                                    json_value_text(o, "name"));
         if (n == NULL) {
-            (void)report_lost(b, o, actors, others, b->new, "actor", lost);
+            (void)breaking_lost(b, o, actors, others, b->new, "actor", lost);
             continue;
         }
         compare_state(b, o, n, "state", "the state",
@@ -384,10 +460,17 @@ static void compare_actors(struct breaking *b)
                                     json_value_find(n, "state")));
         compare_state(b, o, n, "private", "the private state", USE_STORED);
         compare_methods(b, o, n);
-        compare_events(b, o, n);
-        compare_hooks(b, o, n);
+        compare_internal(b, o, n);
+        breaking_events(b, o, n, "events", "event");
+        breaking_guards(b, o, n, "subscribeUse",
+                        arena_printf(b->arena, "a subscription to %s",
+                                     breaking_quoted(b, "actor", o)));
+        breaking_hooks(b, o, n, breaking_quoted(b, "actor", o));
     }
-    report_added(b, BREAKING_ACTOR_ADDED, "actor", actors, others, b->old);
+    for (const struct json_value *n = others->first; n != NULL; n = n->next) {
+        breaking_added(b, BREAKING_ACTOR_ADDED, "actor", actors, others, n,
+                       b->old);
+    }
 }
 
 /* ---- the rest ---- */
@@ -402,11 +485,12 @@ static void find_checks(struct breaking *b)
         const struct json_value *o = breaking_find(structs,
                                                    json_value_text(n, "name"));
         if (json_value_truth(n, "check") && !json_value_truth(o, "check")) {
-            const struct breaking_place place = at("", o != NULL ? o : b->old,
-                                                   n, 0);
-            handler_added(b, BREAKING_HOOK_ADDED, &place,
-                          arena_printf(b->arena, "the check of %s is new",
-                                       quoted(b, "struct", n)));
+            const struct breaking_place place = breaking_at(
+                "", o != NULL ? o : b->old, n, 0);
+            breaking_handler_added(
+                b, BREAKING_HOOK_ADDED, &place,
+                arena_printf(b->arena, "the check of %s is new",
+                             breaking_quoted(b, "struct", n)));
         }
     }
 }
@@ -416,7 +500,7 @@ static void compare_apps(struct breaking *b)
     const char *old = json_value_text(b->old, "app");
     const char *new = json_value_text(b->new, "app");
     if (strcmp(old, new) != 0) {
-        const struct breaking_place place = at("", b->old, b->new, 0);
+        const struct breaking_place place = breaking_at("", b->old, b->new, 0);
         struct breaking_finding *f = breaking_report(
             b, BREAKING_APP_RENAMED, &place,
             arena_printf(b->arena, "app '%s' is called '%s' now", old, new));
@@ -441,10 +525,11 @@ static void compare_lists(struct breaking *b, const char *kind,
             pair = pair->next;
         }
         if (pair == NULL) {
-            const struct breaking_place place = at("", o, b->new, 0);
+            const struct breaking_place place = breaking_at("", o, b->new, 0);
             struct breaking_finding *f = breaking_report(
                 b, BREAKING_TYPE_REMOVED, &place,
-                arena_printf(b->arena, "%s is gone", quoted(b, kind, o)));
+                arena_printf(b->arena, "%s is gone",
+                             breaking_quoted(b, kind, o)));
             breaking_because(b, f, true, BREAKS_SOURCE,
                              "what was generated for it is gone");
         }
@@ -458,6 +543,7 @@ struct breaking_finding *breaking_compare(struct arena *arena,
     struct breaking b = { .arena = arena, .old = old, .new = new };
     breaking_follow(&b);
     compare_apps(&b);
+    breaking_access(&b);
     compare_actors(&b);
     find_checks(&b);
     for (const struct breaking_pair *p = b.pairs; p != NULL; p = p->next) {

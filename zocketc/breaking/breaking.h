@@ -97,6 +97,60 @@ const char *breaking_print(struct breaking *b, const struct json_value *value);
 const struct json_value *breaking_find(const struct json_value *list,
                                        const char *name);
 
+/** "method 'say'" */
+const char *breaking_quoted(struct breaking *b, const char *noun,
+                            const struct json_value *item);
+struct breaking_place breaking_at(const char *label,
+                                  const struct json_value *old,
+                                  const struct json_value *new, unsigned uses);
+/** Compares inputs, results, payloads or details, each of which may be NULL. */
+void breaking_payload(struct breaking *b, const struct json_value *old,
+                      const struct json_value *new,
+                      const struct breaking_place *place);
+/** Reports an item that only the old list has: it is gone, or renamed. Returns
+ * the renamed item or NULL. */
+const struct json_value *breaking_lost(struct breaking *b,
+                                       const struct json_value *item,
+                                       const struct json_value *own,
+                                       const struct json_value *other,
+                                       const struct json_value *scope,
+                                       const char *noun,
+                                       const enum breaking_id ids[2]);
+/** A server that lacks a handler compiles, and does not start. */
+void breaking_handler_added(struct breaking *b, enum breaking_id id,
+                            const struct breaking_place *place,
+                            const char *text);
+/** Reports @item of the new list if the old list lacks it: it needs a handler.
+ */
+void breaking_added(struct breaking *b, enum breaking_id id, const char *noun,
+                    const struct json_value *own,
+                    const struct json_value *other,
+                    const struct json_value *item,
+                    const struct json_value *scope);
+/** The item of a list of texts, or NULL; @list may be NULL. */
+const struct json_value *breaking_find_text(const struct json_value *list,
+                                            const char *name);
+/** Events or broadcasts: a member of @old and @new. */
+void breaking_events(struct breaking *b, const struct json_value *old,
+                     const struct json_value *new, const char *section,
+                     const char *noun);
+void breaking_hooks(struct breaking *b, const struct json_value *old,
+                    const struct json_value *new, const char *owner);
+
+/* breaking_access.c */
+/** The connection, errors, middleware and broadcasts. */
+void breaking_access(struct breaking *b);
+/** The middleware that lets @label in: a list of names at @key. */
+void breaking_guards(struct breaking *b, const struct json_value *old,
+                     const struct json_value *new, const char *key,
+                     const char *label);
+/** The rates of two methods. */
+void breaking_limit(struct breaking *b, const struct json_value *old,
+                    const struct json_value *new, const char *label);
+/** The parameter of a list that comes from the same place, or NULL. */
+const struct json_value *breaking_same_source(const struct json_value *list,
+                                              const struct json_value *field);
+
 /* breaking_uses.c */
 enum {
     BREAKING_SECTIONS = 3
@@ -117,6 +171,16 @@ const struct json_value *breaking_members(const struct json_value *model,
 void breaking_fields(struct breaking *b, const struct json_value *old,
                      const struct json_value *new,
                      const struct breaking_place *place);
+/** Compares a field with its new version. */
+void breaking_field(struct breaking *b, const struct json_value *old,
+                    const struct json_value *new,
+                    const struct breaking_place *place);
+/** Reports a field of an object that is gone, or called @renamed now. */
+void breaking_field_lost(struct breaking *b, const struct json_value *field,
+                         const struct json_value *renamed, bool is_strict,
+                         const struct breaking_place *place);
+void breaking_field_added(struct breaking *b, const struct json_value *field,
+                          bool was_strict, const struct breaking_place *place);
 /** Of two lists: whether @item, which only one has, is in the other under
  * another name; NULL: no, or not without doubt. */
 const struct json_value *breaking_renamed(const struct json_value *item,

@@ -78,11 +78,6 @@ const struct json_value *breaking_renamed(const struct json_value *item,
 
 /* ---- a field ---- */
 
-/* The two structs that hold the fields, for whether unknown keys matter. */
-struct owners {
-    const struct json_value *old, *new;
-};
-
 static const char *label_of(struct breaking *b, const struct json_value *field,
                             const struct breaking_place *place)
 {
@@ -90,10 +85,9 @@ static const char *label_of(struct breaking *b, const struct json_value *field,
                         place->label);
 }
 
-static void field_lost(struct breaking *b, const struct json_value *field,
-                       const struct json_value *renamed,
-                       const struct owners *owners,
-                       const struct breaking_place *place)
+void breaking_field_lost(struct breaking *b, const struct json_value *field,
+                         const struct json_value *renamed, bool is_strict,
+                         const struct breaking_place *place)
 {
     const char *label = label_of(b, field, place);
     const struct breaking_place here = { label, field->at,
@@ -112,9 +106,8 @@ static void field_lost(struct breaking *b, const struct json_value *field,
     breaking_because(b, f, in && renamed != NULL, BREAKS_CLIENT,
                      needed ? "send it under the old name, and are refused"
                             : "send it under the old name, where nobody looks");
-    breaking_because(
-        b, f, in && renamed == NULL && json_value_truth(owners->new, "strict"),
-        BREAKS_CLIENT, "send a key that is unknown now");
+    breaking_because(b, f, in && renamed == NULL && is_strict, BREAKS_CLIENT,
+                     "send a key that is unknown now");
     breaking_because(b, f, out && needed, BREAKS_CLIENT,
                      "cannot read what comes without it");
     breaking_because(b, f, out && !needed, BREAKS_CLIENT, "never see it again");
@@ -128,9 +121,8 @@ static void field_lost(struct breaking *b, const struct json_value *field,
     breaking_because(b, f, true, BREAKS_SOURCE, "the member is gone");
 }
 
-static void field_added(struct breaking *b, const struct json_value *field,
-                        const struct owners *owners,
-                        const struct breaking_place *place)
+void breaking_field_added(struct breaking *b, const struct json_value *field,
+                          bool was_strict, const struct breaking_place *place)
 {
     const char *label = label_of(b, field, place);
     const struct breaking_place here = { label, place->old, field->at,
@@ -144,9 +136,7 @@ static void field_added(struct breaking *b, const struct json_value *field,
     breaking_because(b, f, needed && (place->uses & USE_OUTPUT) != 0,
                      BREAKS_SERVER,
                      "do not send it, and newer clients cannot do without");
-    breaking_because(b, f,
-                     json_value_truth(owners->old, "strict") &&
-                         (place->uses & USE_INPUT) != 0,
+    breaking_because(b, f, was_strict && (place->uses & USE_INPUT) != 0,
                      BREAKS_SERVER, "refuse a key that they do not know");
     breaking_because(b, f, needed && (place->uses & USE_STORED) != 0,
                      BREAKS_STATE, "it was stored without");
@@ -243,9 +233,9 @@ static void compare_bounds(struct breaking *b, const struct json_value *old,
     }
 }
 
-static void compare_field(struct breaking *b, const struct json_value *old,
-                          const struct json_value *new,
-                          const struct breaking_place *place)
+void breaking_field(struct breaking *b, const struct json_value *old,
+                    const struct json_value *new,
+                    const struct breaking_place *place)
 {
     const struct breaking_place here = { label_of(b, old, place), old->at,
                                          new->at, place->uses, false };
@@ -288,7 +278,8 @@ void breaking_fields(struct breaking *b, const struct json_value *old,
                      const struct json_value *new,
                      const struct breaking_place *place)
 {
-    const struct owners owners = { old, new };
+    const bool was_strict = json_value_truth(old, "strict");
+    const bool is_strict = json_value_truth(new, "strict");
     const struct json_value *fields = json_value_find(old, "fields");
     const struct json_value *others = json_value_find(new, "fields");
     const struct json_value *o = fields != NULL ? fields->first : NULL;
@@ -296,10 +287,10 @@ void breaking_fields(struct breaking *b, const struct json_value *old,
         const struct json_value *n = breaking_find(others,
                                                    json_value_text(o, "name"));
         if (n != NULL) {
-            compare_field(b, o, n, place);
+            breaking_field(b, o, n, place);
         } else {
-            field_lost(b, o, breaking_renamed(o, fields, others), &owners,
-                       place);
+            breaking_field_lost(b, o, breaking_renamed(o, fields, others),
+                                is_strict, place);
         }
     }
     compare_functions(b, old, new, place);
@@ -307,7 +298,7 @@ void breaking_fields(struct breaking *b, const struct json_value *old,
     for (; n != NULL; n = n->next) {
         if (breaking_find(fields, json_value_text(n, "name")) == NULL &&
             (fields == NULL || breaking_renamed(n, others, fields) == NULL)) {
-            field_added(b, n, &owners, place);
+            breaking_field_added(b, n, was_strict, place);
         }
     }
 }

@@ -399,6 +399,30 @@ static void kind_changed(struct breaking *b, const struct json_value *old,
     breaking_because(b, f, true, BREAKS_SOURCE, "the C type is another one");
 }
 
+/* The names of items, which are members in C. */
+static void compare_labels(struct breaking *b, const struct json_value *old,
+                           const struct json_value *new,
+                           const struct breaking_place *place)
+{
+    const struct json_value *labels = json_value_find(old, "names");
+    const struct json_value *others = json_value_find(new, "names");
+    const struct json_value *o = labels != NULL ? labels->first : NULL;
+    const struct json_value *n = others != NULL ? others->first : NULL;
+    const bool same = (labels == NULL) == (others == NULL);
+    while (same && o != NULL && n != NULL && strcmp(o->text, n->text) == 0) {
+        o = o->next;
+        n = n->next;
+    }
+    if (!same || (o != NULL && n != NULL)) {
+        struct breaking_finding *f = breaking_report(
+            b, BREAKING_FIELD_RENAMED, place,
+            arena_printf(b->arena, "the items of %s have other names",
+                         place->label));
+        breaking_because(b, f, true, BREAKS_SOURCE,
+                         "the members of the struct have other names");
+    }
+}
+
 static void compare_tuples(struct breaking *b, const struct json_value *old,
                            const struct json_value *new,
                            const struct breaking_place *place)
@@ -412,6 +436,7 @@ static void compare_tuples(struct breaking *b, const struct json_value *old,
         item.label = arena_printf(b->arena, "item %u of %s", i, place->label);
         breaking_type(b, o, n, &item);
     }
+    compare_labels(b, old, new, place);
     if (o != n) {
         struct breaking_place whole = *place;
         whole.label = arena_printf(b->arena, "the number of items of %s",

@@ -138,6 +138,43 @@ static void follow_calls(struct breaking *b, const struct json_value *old,
                     json_value_find(n, "result"), USE_OUTPUT);
         follow_type(b, json_value_find(o, "payload"),
                     json_value_find(n, "payload"), USE_OUTPUT);
+        follow_type(b, json_value_find(o, "details"),
+                    json_value_find(n, "details"), USE_OUTPUT);
+        follow_type(b, json_value_find(o, "output"),
+                    json_value_find(n, "output"), 0);
+    }
+}
+
+/* Parameters have the same source, or the same name. */
+static void follow_connection(struct breaking *b)
+{
+    const struct json_value *old = json_value_find(b->old, "connection");
+    const struct json_value *new = json_value_find(b->new, "connection");
+    const struct json_value *fields = json_value_find(
+        json_value_find(old, "input"), "fields");
+    const struct json_value *others = json_value_find(
+        json_value_find(new, "input"), "fields");
+    const struct json_value *o = fields != NULL ? fields->first : NULL;
+    for (; o != NULL; o = o->next) {
+        const struct json_value *n = breaking_same_source(others, o);
+        n = n != NULL ? n : breaking_find(others, json_value_text(o, "name"));
+        follow_type(b, json_value_find(o, "type"), json_value_find(n, "type"),
+                    USE_INPUT);
+    }
+    follow_type(b, json_value_find(old, "data"), json_value_find(new, "data"),
+                0);
+}
+
+static void follow_access(struct breaking *b)
+{
+    static const char *const sections[] = { "errors", "middleware",
+                                            "broadcasts" };
+    follow_connection(b);
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        const struct json_value *list = json_value_find(b->old, sections[i]);
+        if (list != NULL) {
+            follow_calls(b, list, json_value_find(b->new, sections[i]));
+        }
     }
 }
 
@@ -189,6 +226,7 @@ static void follow_rest(struct breaking *b)
 
 void breaking_follow(struct breaking *b)
 {
+    follow_access(b);
     follow_actors(b);
     follow_rest(b);
 }
