@@ -190,6 +190,7 @@ const struct model *lower_schema(struct arena *arena, struct diag *diag,
     lower_app(&l);          /* model: the app and the file */
     check_names(&l);        /* nothing: names that give none in C */
     lower_declarations(&l); /* decls: enums, unions; structs: declared ones */
+    lower_access(&l);       /* structs: those of the app */
     lower_actors(&l);       /* actors; structs: those of their parts */
     lower_members(&l);      /* structs and unions: their parts */
     if (diag->errors > 0) {

@@ -84,7 +84,15 @@ void lower_defaults(struct lower *l);
 const char *lower_default(struct lower *l, const struct schema_struct *s,
                           size_t i);
 
+/* lower_access.c */
+void lower_access(struct lower *l);
+
 /* lower_actors.c */
+/** The type of a payload: a struct made of parameters, a type, or NULL. A new
+ * descriptor is named after @c_prefix. */
+struct model_type *lower_payload(struct lower *l,
+                                 const struct schema_type *type,
+                                 const char *c_prefix);
 void lower_actors(struct lower *l);
 
 /* intern.c */

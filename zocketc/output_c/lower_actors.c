@@ -3,10 +3,9 @@
 
 #include "output_c/lower.h"
 
-/* The type of a payload: a struct made of parameters, a type, or NULL. */
-static struct model_type *lower_payload(struct lower *l,
-                                        const struct schema_type *type,
-                                        const char *c_prefix)
+struct model_type *lower_payload(struct lower *l,
+                                 const struct schema_type *type,
+                                 const char *c_prefix)
 {
     if (type != NULL && schema_is_made(type)) {
         (void)lower_new_struct(l, type->structure);
