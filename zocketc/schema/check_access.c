@@ -9,8 +9,14 @@
 #include "schema/check.h"
 
 enum {
-    MIDDLEWARE_MAX = 256,
-    ERRORS_MAX = 1024
+    MIDDLEWARE_MAX = 64,
+    ERRORS_MAX = 1024,
+    WORDS = ERRORS_MAX / 64
+};
+
+/* Errors, as bits: a method has those of a whole chain. */
+struct error_set {
+    uint64_t words[WORDS];
 };
 
 /* A declaration with its number among those of its kind. */
@@ -20,6 +26,7 @@ struct numbered {
     bool is_open;   /* a middleware whose chain is being made */
     bool is_closed; /* it is made */
     bool is_used;
+    struct error_set errors; /* of a middleware */
 };
 
 struct access {
@@ -150,6 +157,25 @@ static void close_middleware(struct check *c, struct numbered *m)
     m->is_closed = true;
 }
 
+/* The errors of all middleware of a chain, by number. */
+static void add_errors_of(const struct check *c, struct numbers *to,
+                          const struct schema_numbers *chain)
+{
+    struct error_set all = { { 0 } };
+    for (size_t i = 0; i < chain->count; i++) {
+        const struct numbered *m = entry_at(&c->access->middleware,
+                                            chain->items[i]);
+        for (size_t w = 0; w < WORDS; w++) {
+            all.words[w] |= m->errors.words[w];
+        }
+    }
+    for (size_t i = 0; i < c->access->errors.count; i++) {
+        if ((all.words[i / 64] >> i % 64 & 1) != 0) {
+            add_number(to, (uint16_t)i);
+        }
+    }
+}
+
 struct schema_numbers check_throws(struct check *c,
                                    const struct ast_names *names,
                                    struct schema_numbers chain)
@@ -165,9 +191,7 @@ struct schema_numbers check_throws(struct check *c,
         }
     }
     const size_t own_count = errors.items.count;
-    for (size_t i = 0; i < chain.count; i++) {
-        add_numbers(&errors, &c->access->made[chain.items[i]].errors);
-    }
+    add_errors_of(c, &errors, &chain);
     struct schema_numbers numbers = finish_numbers(&errors);
     numbers.own_count = own_count;
     return numbers;
@@ -275,6 +299,10 @@ static void check_middleware(struct check *c, struct numbered *m)
     to->name = m->decl->name;
     to->doc = m->decl->doc;
     to->errors = check_throws(c, m->decl->throws, none);
+    for (size_t i = 0; i < to->errors.count; i++) {
+        const uint16_t number = to->errors.items[i];
+        m->errors.words[number / 64] |= UINT64_C(1) << number % 64;
+    }
     close_middleware(c, m);
     if (m->decl->fields != NULL) {
         struct schema_struct *output = check_new_struct(
