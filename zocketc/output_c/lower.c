@@ -136,10 +136,16 @@ static void check_actor_names(struct lower *l, const struct schema_actor *a)
 
 /* The app's handlers have a member for each actor and middleware, and one that
  * the program sets. */
-static void check_handler_name(struct lower *l, const struct ast_name *name)
+static void check_handler_name(struct lower *l, const struct ast_name *name,
+                               const char *noun)
 {
-    if (strcmp(names_part(l->arena, name->text), "user") == 0) {
+    const char *part = names_part(l->arena, name->text);
+    const bool is_app = strcmp(part, "connection") == 0 ||
+                        strcmp(part, "middleware") == 0;
+    if (strcmp(part, "user") == 0) {
         diag_report(l->diag, name->at, DIAG_USER_NAME, name->text);
+    } else if (is_app && strcmp(part, name->text) != 0) {
+        diag_report(l->diag, name->at, DIAG_RESERVED_NAME, noun, name->text);
     }
 }
 
@@ -154,11 +160,11 @@ static void check_names(struct lower *l)
     }
     for (size_t i = 0; i < s->actor_count; i++) {
         check_actor_names(l, &s->actors[i]);
-        check_handler_name(l, &s->actors[i].name);
+        check_handler_name(l, &s->actors[i].name, "an actor");
     }
     for (size_t i = 0; i < s->middleware_count; i++) {
         check_name(l, &s->middleware[i].name);
-        check_handler_name(l, &s->middleware[i].name);
+        check_handler_name(l, &s->middleware[i].name, "a middleware");
     }
     for (size_t i = 0; i < s->error_count; i++) {
         check_name(l, &s->errors[i].name);

@@ -9,15 +9,57 @@ static void lower_output(struct lower *l, const struct schema_struct *s)
     }
 }
 
+/* Names of errors and broadcasts, which functions end in. */
+static void take_parts(struct lower *l)
+{
+    const struct schema *schema = l->schema;
+    struct names errors = { 0 }, broadcasts = { 0 };
+    for (size_t i = 0; i < schema->error_count; i++) {
+        lower_take_field(l, &errors, &schema->errors[i].name);
+    }
+    for (size_t i = 0; i < schema->broadcast_count; i++) {
+        lower_take_field(l, &broadcasts, &schema->broadcasts[i].name);
+    }
+}
+
+/* A middleware has a name among types and actors, with an output or without,
+ * and a member in the struct of handlers. */
+static void lower_middleware(struct lower *l, const struct schema_middleware *m)
+{
+    lower_output(l, m->output);
+    if (m->output == NULL) {
+        (void)names_take(&l->names, l->arena, l->diag,
+                         names_declared(l->arena, l->schema, m->name.text),
+                         m->name);
+    }
+    (void)names_take(&l->handlers, l->arena, l->diag,
+                     names_field(l->arena, m->name.text), m->name);
+}
+
+static void lower_connection(struct lower *l,
+                             const struct schema_connection *connection)
+{
+    const struct ast_name open = { "on open", connection->at };
+    const struct ast_name close = { "on close", connection->at };
+    lower_output(l, connection->input);
+    lower_output(l, connection->data);
+    if (connection->has_open) {
+        (void)names_take(&l->handlers, l->arena, l->diag, "on_open", open);
+    }
+    if (connection->has_close) {
+        (void)names_take(&l->handlers, l->arena, l->diag, "on_close", close);
+    }
+}
+
 void lower_access(struct lower *l)
 {
     const struct schema *schema = l->schema;
+    take_parts(l);
     if (schema->connection != NULL) {
-        lower_output(l, schema->connection->input);
-        lower_output(l, schema->connection->data);
+        lower_connection(l, schema->connection);
     }
     for (size_t i = 0; i < schema->middleware_count; i++) {
-        lower_output(l, schema->middleware[i].output);
+        lower_middleware(l, &schema->middleware[i]);
     }
     for (size_t i = 0; i < schema->error_count; i++) {
         const struct schema_error *e = &schema->errors[i];

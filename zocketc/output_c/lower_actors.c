@@ -110,8 +110,9 @@ static void lower_actor(struct lower *l, const struct schema_actor *from,
     to->c_field = names_field(arena, from->name.text);
     to->doc = from->doc;
     to->at = from->name.at;
-    (void)names_take(&l->names, arena, l->diag, to->c_prefix, from->name);
-    (void)names_take(&l->handlers, arena, l->diag, to->c_field, from->name);
+    if (names_take(&l->names, arena, l->diag, to->c_prefix, from->name)) {
+        (void)names_take(&l->handlers, arena, l->diag, to->c_field, from->name);
+    }
     for (size_t i = 0; i < from->member_count; i++) {
         lower_member(l, from, to, &parts, &from->members[i]);
     }
