@@ -197,8 +197,9 @@ void breaking_rules(struct breaking *b, const struct json_value *old,
                     const struct breaking_place *place);
 
 /* breaking_decls.c */
-/** Whether a type of this kind ("struct") is called otherwise in C. */
-void breaking_own_names(struct breaking *b, const struct json_value *old,
+/** Reports a type of this kind ("struct") that is called otherwise in C; true:
+ * it is. */
+bool breaking_own_names(struct breaking *b, const struct json_value *old,
                         const struct json_value *new, const char *kind,
                         const struct breaking_place *place);
 /** Compares an enum, a struct or a union with its new version. */

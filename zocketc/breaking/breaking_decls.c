@@ -16,13 +16,13 @@ static const char *own_name(const struct json_value *model,
     return strncmp(name, app, len) == 0 ? name + len : name;
 }
 
-void breaking_own_names(struct breaking *b, const struct json_value *old,
+bool breaking_own_names(struct breaking *b, const struct json_value *old,
                         const struct json_value *new, const char *kind,
                         const struct breaking_place *place)
 {
     const char *name = json_value_text(new, "name");
     if (strcmp(own_name(b->old, old), own_name(b->new, new)) == 0) {
-        return;
+        return false;
     }
     struct breaking_finding *f = breaking_report(
         b, BREAKING_TYPE_RENAMED, place,
@@ -34,6 +34,7 @@ void breaking_own_names(struct breaking *b, const struct json_value *old,
                      arena_printf(b->arena, "%s %s is %s %s now", kind,
                                   json_value_text(old, "c"), kind,
                                   json_value_text(new, "c")));
+    return true;
 }
 
 static const struct json_value *find_wire(const struct json_value *values,
@@ -220,7 +221,7 @@ void breaking_declaration(struct breaking *b, const struct breaking_pair *pair)
         arena_printf(b->arena, "%s '%s'", kind, json_value_text(old, "name")),
         old->at, new->at, pair->uses, false
     };
-    breaking_own_names(b, old, new, kind, &place);
+    (void)breaking_own_names(b, old, new, kind, &place);
     if (kind[0] == 'e') {
         compare_values(b, old, new, &place);
     } else if (kind[0] == 'u') {

@@ -427,7 +427,9 @@ static void compare_tuples(struct breaking *b, const struct json_value *old,
                            const struct json_value *new,
                            const struct breaking_place *place)
 {
-    breaking_own_names(b, old, new, "struct", place);
+    if (!breaking_own_names(b, old, new, "struct", place)) {
+        compare_labels(b, old, new, place);
+    }
     const struct json_value *o = json_value_find(old, "items")->first;
     const struct json_value *n = json_value_find(new, "items")->first;
     for (unsigned i = 0; o != NULL && n != NULL;
@@ -436,7 +438,6 @@ static void compare_tuples(struct breaking *b, const struct json_value *old,
         item.label = arena_printf(b->arena, "item %u of %s", i, place->label);
         breaking_type(b, o, n, &item);
     }
-    compare_labels(b, old, new, place);
     if (o != n) {
         struct breaking_place whole = *place;
         whole.label = arena_printf(b->arena, "the number of items of %s",

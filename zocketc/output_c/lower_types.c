@@ -179,6 +179,22 @@ static struct model_type *container(struct lower *l,
 
 /* ---- tuples ---- */
 
+/* The member for an element: its name, or _0, _1 and so on. */
+static const char *element_field(struct lower *l,
+                                 const struct schema_type *schema, size_t i,
+                                 struct names *scope)
+{
+    if (schema->labels == NULL) {
+        return arena_printf(l->arena, "_%zu", i);
+    }
+    const struct ast_name *label = &schema->labels[i];
+    if (names_snake(l->arena, label->text) == NULL) {
+        diag_report(l->diag, label->at, DIAG_BAD_NAME, label->text);
+    }
+    lower_take_field(l, scope, label);
+    return names_field(l->arena, label->text);
+}
+
 /* The elements of a tuple, as fields; NULL if an element is wrong. */
 static struct model_struct *elements(struct lower *l,
                                      const struct schema_type *schema,
@@ -187,11 +203,12 @@ static struct model_struct *elements(struct lower *l,
     struct model_struct *s = ARENA_NEW(l->arena, struct model_struct);
     struct model_field *fields = arena_alloc(
         l->arena, (schema->item_count + 1) * sizeof(*fields));
+    struct names scope = { 0 };
     bool good = true;
     for (size_t i = 0; i < schema->item_count; i++) {
         struct model_field *f = &fields[i];
-        f->c_field = arena_printf(l->arena, "_%zu", i);
-        f->name = f->c_part = f->c_field + 1;
+        f->c_field = element_field(l, schema, i, &scope);
+        f->name = f->c_part = arena_printf(l->arena, "%zu", i);
         f->index = i;
         f->type = lower_type(l, schema->items[i],
                              arena_printf(l->arena, "%s_%zu", descriptor, i));
@@ -214,21 +231,34 @@ static size_t count_parts(const char *word)
     return parts;
 }
 
+static const char *add_word(struct lower *l, const char *c_prefix,
+                            const char *word)
+{
+    const size_t parts = count_parts(word);
+    return parts > 1
+               ? arena_printf(l->arena, "%s_%zu_%s", c_prefix, parts, word)
+               : arena_printf(l->arena, "%s_%s", c_prefix, word);
+}
+
 /*
  * A tuple's name says how many elements it has, and of an element how many
  * parts its own name has, if several. So [T[]] is tuple1_2_t_list, and [T][]
- * is tuple1_t_list: nothing can be read in two ways.
+ * is tuple1_t_list: nothing can be read in two ways. [a: T] is named1_a_t.
  */
-static const char *tuple_prefix(struct lower *l, const struct model_struct *s)
+static const char *tuple_prefix(struct lower *l,
+                                const struct schema_type *schema,
+                                const struct model_struct *s)
 {
-    const char *c_prefix = arena_printf(l->arena, "%s_tuple%zu", l->app,
+    const struct ast_name *labels = schema->labels;
+    const char *c_prefix = arena_printf(l->arena, "%s_%s%zu", l->app,
+                                        labels != NULL ? "named" : "tuple",
                                         s->field_count);
     for (size_t i = 0; i < s->field_count; i++) {
-        const char *word = word_of(l, s->fields[i].type);
-        const size_t parts = count_parts(word);
-        c_prefix = parts > 1 ? arena_printf(l->arena, "%s_%zu_%s", c_prefix,
-                                            parts, word)
-                             : arena_printf(l->arena, "%s_%s", c_prefix, word);
+        if (labels != NULL) {
+            c_prefix = add_word(l, c_prefix,
+                                names_part(l->arena, labels[i].text));
+        }
+        c_prefix = add_word(l, c_prefix, word_of(l, s->fields[i].type));
     }
     return c_prefix;
 }
@@ -237,8 +267,8 @@ static const char *tuple_shape(struct lower *l, const struct model_struct *s)
 {
     const char *shape = "";
     for (size_t i = 0; i < s->field_count; i++) {
-        shape = arena_printf(l->arena, "%s%s;", shape,
-                             s->fields[i].type->c_type);
+        shape = arena_printf(l->arena, "%s%s %s;", shape,
+                             s->fields[i].type->c_type, s->fields[i].c_field);
     }
     return shape;
 }
@@ -253,7 +283,7 @@ static struct model_type *tuple(struct lower *l,
     }
     s->c_prefix = schema->alias != NULL
                       ? names_declared(l->arena, l->schema, schema->alias)
-                      : tuple_prefix(l, s);
+                      : tuple_prefix(l, schema, s);
     s->name = s->c_prefix;
     struct model_type type = {
         .kind = SCHEMA_TUPLE,

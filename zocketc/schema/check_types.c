@@ -96,18 +96,18 @@ static const struct ast_name *check_labels(struct check *c,
 {
     struct ast_name *labels = arena_alloc(c->arena, count * sizeof(*labels));
     struct table seen = { 0 };
-    size_t i = 0, named = 0;
+    size_t i = 0, named = 0, taken = 0;
     for (const struct ast_type *e = ast->inner; e != NULL; e = e->next) {
         labels[i++] = e->label;
         if (e->label.text != NULL) {
             named++;
-            (void)check_take(c, &seen, &e->label, "element");
+            taken += check_take(c, &seen, &e->label, "element");
         }
     }
     if (named != 0 && named != count) {
         diag_report(c->diag, ast->at, DIAG_TUPLE_NAMES);
     }
-    return named == count ? labels : NULL;
+    return taken == count ? labels : NULL;
 }
 
 /* @alias: of which this is all, or NULL. */
