@@ -3,16 +3,46 @@
 
 #include "output_c/lower.h"
 
-struct model_type *lower_payload(struct lower *l,
-                                 const struct schema_type *type,
-                                 const char *c_prefix)
+/* A method whose payloads are lowered when all public types are. */
+struct internal_method {
+    const struct model_actor *actor;
+    const struct schema_method *from;
+    struct model_method *to;
+};
+
+static void make_params(struct lower *l, const struct schema_type *type)
 {
     if (type != NULL && schema_is_made(type)) {
         (void)lower_new_struct(l, type->structure);
     }
+}
+
+static struct model_type *share(struct lower *l, const struct schema_type *type,
+                                const char *c_prefix)
+{
     struct model_type *made = lower_type(l, type, c_prefix);
     lower_share(made);
     return made;
+}
+
+struct model_type *lower_payload(struct lower *l,
+                                 const struct schema_type *type,
+                                 const char *c_prefix)
+{
+    make_params(l, type);
+    return share(l, type, c_prefix);
+}
+
+static void lower_payloads(struct lower *l, const struct model_actor *a,
+                           const struct schema_method *from,
+                           struct model_method *to)
+{
+    to->input = share(
+        l, from->input,
+        arena_printf(l->arena, "%s_%s_input", a->c_prefix, to->c_part));
+    to->result = share(
+        l, from->result,
+        arena_printf(l->arena, "%s_%s_result", a->c_prefix, to->c_part));
 }
 
 static void lower_method(struct lower *l, const struct model_actor *a,
@@ -24,12 +54,14 @@ static void lower_method(struct lower *l, const struct model_actor *a,
     to->c_field = names_member(l->arena, to->c_part);
     to->doc = from->doc;
     to->at = from->name.at;
-    to->input = lower_payload(
-        l, from->input,
-        arena_printf(l->arena, "%s_%s_input", a->c_prefix, to->c_part));
-    to->result = lower_payload(
-        l, from->result,
-        arena_printf(l->arena, "%s_%s_result", a->c_prefix, to->c_part));
+    to->is_internal = from->is_internal;
+    make_params(l, from->input);
+    if (from->is_internal) {
+        const struct internal_method later = { a, from, to };
+        list_add(l->arena, &l->internal, &later, sizeof(later));
+    } else {
+        lower_payloads(l, a, from, to);
+    }
 }
 
 static void lower_event(struct lower *l, const struct model_actor *a,
@@ -149,4 +181,12 @@ void lower_actors(struct lower *l)
     l->model->actors = l->actors;
     l->model->actor_count = count;
     l->model->actor_names = lower_lookup(l->arena, names, count);
+}
+
+void lower_internal(struct lower *l)
+{
+    const struct internal_method *all = l->internal.items;
+    for (size_t i = 0; i < l->internal.count; i++) {
+        lower_payloads(l, all[i].actor, all[i].from, all[i].to);
+    }
 }

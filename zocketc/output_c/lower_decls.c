@@ -353,6 +353,7 @@ void lower_members(struct lower *l)
     }
     lower_all_fields(l, false);
     l->public_types = l->types.count;
+    lower_internal(l);
     lower_all_fields(l, true);
 }
 

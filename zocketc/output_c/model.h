@@ -167,6 +167,7 @@ struct model_method {
     size_t index;
     const struct model_type *input;  /* or NULL */
     const struct model_type *result; /* or NULL */
+    bool is_internal;                /* no client has it */
 };
 
 struct model_event {

@@ -295,8 +295,9 @@ static void declare_unions(struct arrange *a, bool of_private)
 static void declare_of_actor(struct arrange *a, const struct model_actor *actor)
 {
     for (size_t i = 0; i < actor->method_count; i++) {
-        declare_used(a, actor->methods[i].result);
-        declare_used(a, actor->methods[i].input);
+        const struct model_method *m = &actor->methods[i];
+        declare_used(a, m->is_internal ? NULL : m->result);
+        declare_used(a, m->is_internal ? NULL : m->input);
     }
     for (size_t i = 0; i < actor->event_count; i++) {
         declare_used(a, actor->events[i].payload);
