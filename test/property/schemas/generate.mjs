@@ -196,7 +196,7 @@ const bool = () => ({ text: "bool", literal: () => pick(["true", "false"]), flat
 /* ---- declarations ---- */
 
 // Types and actors share a namespace in C.
-const topName = scope("string", "bytes", "bool", "json", "map", "stream", "connection", "clientId", "on", "then", "user");
+const topName = scope("string", "bytes", "bool", "json", "map", "stream", "connection", "middleware", "clientId", "on", "then", "user");
 const declared = { enums: [], structs: [], unions: [], aliases: [] };
 const declarations = []; // texts
 
@@ -306,8 +306,9 @@ function tuple(depth, self) {
     const items = elements.map((e) => e.literal?.() ?? null);
     return items.includes(null) ? null : `[${items.join(", ")}]`;
   };
+  const label = chance(30) ? scope() : null;
   return {
-    text: `[${elements.map((e) => e.text).join(", ")}]`,
+    text: `[${elements.map((e) => (label ? `${label()}: ${e.text}` : e.text)).join(", ")}]`,
     literal,
     flat: elements.every((e) => e.flat),
   };
@@ -407,6 +408,84 @@ function makeUnion(name) {
   declared.unions.push({ text: name, literal });
 }
 
+/* ---- access ---- */
+
+const errors = [], middleware = [], buckets = []; // names
+
+/** Returns some of a list of names behind a word, or nothing. */
+function naming(word, names) {
+  const chosen = names.filter(() => chance(30));
+  return chosen.length > 0 && chance(60) ? ` ${word} ${chosen.sort(() => below(3) - 1).join(", ")}` : "";
+}
+const using = () => naming("use", middleware);
+const throwing = () => naming("throws", errors);
+
+function limit() {
+  if (chance(75)) return "";
+  const burst = chance(50) ? ` burst ${pick([1, 2, 1000, 4294967295])}` : "";
+  const by = buckets.length > 0 && chance(50) ? ` by ${pick(buckets)}` : "";
+  return ` limit ${pick([1, 60, 1000000, 4294967295])}/${pick(["s", "m", "h"])}${burst}${by}`;
+}
+
+const codes = [
+  "INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION",
+  "RESOURCE_EXHAUSTED", "ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "UNIMPLEMENTED",
+];
+
+function makeError(name) {
+  const details = pick(["", "()", params([]), params([]), `: ${pick(declared.structs).text}`]);
+  declarations.push(`${doc()}error ${name}${details} = ${pick(codes)};\n`);
+  errors.push(name);
+}
+
+function makeBroadcast(name) {
+  declarations.push(`${doc()}broadcast ${name}${pick(["", "()", params([]), `: ${payload().text}`])};\n`);
+}
+
+function makeMiddleware(name, self) {
+  const lines = fields(below(4), self, false, scope()).map((f) => `${doc("    ")}    ${f.text};\n`);
+  const after = naming("after", middleware), thrown = throwing();
+  declarations.push(`${doc()}middleware ${name}${chance(50) ? after + thrown : thrown + after} {\n${lines.join("")}}\n`);
+  middleware.push(name);
+}
+
+/** Returns a type that text can be. */
+function textual() {
+  const { enums } = declared;
+  return pick([bool, () => integer(pick(Object.keys(ranges))), real, string, string, bytes, () => pick(enums)])();
+}
+
+function parameters() {
+  const name = scope();
+  const seen = new Set();
+  const source = (own) => {
+    const [word, key] = pick([
+      ["bearer", null], ["cookie", pick(["sid", "__Host-x", "a.b", "!#$%&'*+-.^_`|~"])], ["header", pick(["x-tenant", "User-Agent", "accept"])],
+      ["query", pick(quoted)], ["query", null], ["query", null], ["", null],
+    ]);
+    const at = word === "bearer" ? word : `${word || "query"} ${(key ?? own).toLowerCase()}`;
+    if (seen.has(at)) return null;
+    seen.add(at);
+    return word && ` from ${word}${key === null ? "" : `(${texty(key)})`}`;
+  };
+  return some(below(8), () => {
+    const n = name(fieldNames), from = source(n), t = textual();
+    if (from === null) return "";
+    const absent = chance(40), value = !absent && chance(40) ? ` = ${t.literal()}` : "";
+    return `${doc("    ")}    ${keyText(n, 90)}: ${t.text}${absent ? "?" : value}${from};\n`;
+  });
+}
+
+function makeConnection(self) {
+  const hooks = ["open", "close"].filter(() => chance(60));
+  const data = chance(75) ? fields(below(7), self, !hooks.includes("open"), scope()) : null;
+  const isKey = (f) => /^\w+: (string|u?int(?:32|64))(\(.*\))?( = .*)?\??$/.test(f.text) && !/\) \[/.test(f.text);
+  buckets.push(...(data ?? []).filter(isKey).map((f) => f.name));
+  const parts = [...parameters(), hooks.length > 0 ? `    on ${hooks.join(", ")};\n` : "", errors.length > 0 ? throwing().replace(/^ (.*)/, "    $1;\n") : ""];
+  const behind = data ? ` -> {\n${data.map((f) => `${doc("    ")}    ${f.text};\n`).join("")}}` : "";
+  return `${doc()}connection {\n${parts.join("")}}${behind}\n`;
+}
+
 /* ---- actors ---- */
 
 function params(self) {
@@ -421,7 +500,9 @@ const payload = () => (states.length > 0 && chance(20) ? { text: pick(states), l
 function method(name) {
   const result = chance(60) ? ` -> ${grouped(payload())}` : "";
   const input = pick(["()", params([]), params([]), `: ${grouped(payload())}`]);
-  return `${doc("    ")}    method ${name}${input}${result};\n`;
+  const internal = chance(15);
+  const guards = internal ? [throwing()] : [using(), throwing(), limit()].sort(() => below(3) - 1);
+  return `${doc("    ")}    ${internal ? "internal " : ""}method ${name}${input}${result}${guards.join("")};\n`;
 }
 
 function event(name) {
@@ -441,9 +522,11 @@ function makeActor(name) {
     ...some(below(5), () => method(methods(odd, notMethods))),
     ...some(below(4), () => event(events())),
   ];
-  const hooks = ["connect", "disconnect", "activate", "deactivate"].filter(() => chance(40));
+  const guard = using();
+  if (guard !== "") parts.push(`    subscribe${guard};\n`);
+  const hooks = ["connect", "disconnect", "activate", "deactivate", "subscribe"].filter(() => chance(40));
   if (hooks.length > 0) parts.push(`    on ${hooks.join(", ")};\n`);
-  return `${doc()}actor ${name} {\n${parts.join("")}}\n`;
+  return `${doc()}actor ${name}${using()} {\n${parts.join("")}}\n`;
 }
 
 /* ---- files ---- */
@@ -464,7 +547,16 @@ for (const p of planned.slice(1).sort(() => below(3) - 1)) {
   if (p.union) makeUnion(p.name);
   else makeStruct(p.name, self);
 }
-const actors = actorNames.map(makeActor);
+// Half of the schemas have nothing of this, as most of the older ones.
+const access = [];
+if (chance(50)) {
+  const eventName = scope(), errorName = scope();
+  some(below(5), () => makeError(errorName()));
+  some(below(5), () => makeMiddleware(topName(odd, ["toJSON"]), self));
+  some(below(4), () => makeBroadcast(eventName()));
+  if (chance(80)) access.push(makeConnection(self));
+}
+const actors = [...access, ...actorNames.map(makeActor)];
 
 /** Spreads the declarations over up to three files, in any order. */
 function spread() {
