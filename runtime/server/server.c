@@ -282,6 +282,7 @@ static enum zkt_status add_shards(struct zkt_server *first, struct zkt_app app,
         status = new_shard(app, options, shards->allocator, i, &shards->all[i]);
         if (status == ZKT_OK) {
             shards->all[i]->shards = shards;
+            shards->all[i]->host.rates = shards->rates;
         }
     }
     return status;
@@ -332,6 +333,7 @@ enum zkt_status zkt_server_new(struct zkt_app app,
         return ZKT_NO_MEMORY;
     }
     first->shards->all[0] = first;
+    first->host.rates = first->shards->rates;
     first->shards->log = (struct zkt_log){
         .write = options->log,
         .user = options->log_user,

@@ -41,8 +41,9 @@ fail_lock:
     return false;
 }
 
-static void free_arrays(struct zkt_shards *shards)
+static void free_parts(struct zkt_shards *shards)
 {
+    zkt__rates_free(shards->rates);
     zkt__release(shards->allocator, shards->all);
     zkt__release(shards->allocator, shards->stats);
     zkt__release(shards->allocator, shards);
@@ -62,9 +63,10 @@ struct zkt_shards *zkt__shards_new(const struct zkt_allocator *allocator,
     shards->lives.running = 1;
     shards->all = zkt__alloc_zero(allocator, count, sizeof(*shards->all));
     shards->stats = zkt__alloc_zero(allocator, count, sizeof(*shards->stats));
-    if (shards->all == NULL || shards->stats == NULL ||
+    shards->rates = zkt__rates_new(allocator, limits->buckets, key);
+    if (shards->all == NULL || shards->stats == NULL || shards->rates == NULL ||
         !init_locks(shards, limits, key)) {
-        free_arrays(shards);
+        free_parts(shards);
         return NULL;
     }
     return shards;
@@ -79,7 +81,7 @@ void zkt__shards_free(struct zkt_shards *shards)
     zkt__admission_finish(&shards->admission);
     pthread_mutex_destroy(&shards->lock);
     pthread_mutex_destroy(&shards->log_lock);
-    free_arrays(shards);
+    free_parts(shards);
 }
 
 void zkt__shards_wake(const struct zkt_shards *shards)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "server/admission.h"
 #include "server/life.h"
+#include "session/rates.h"
 #include "zocket/server.h"
 
 struct zkt_shards {
@@ -16,7 +17,8 @@ struct zkt_shards {
     uint32_t count;
     struct zkt_server **all; /* by shard; NULL: not made yet */
     struct zkt_admission admission;
-    struct zkt_group *group;  /* NULL: a single shard */
+    struct zkt_group *group; /* NULL: a single shard */
+    struct zkt_rates *rates;
     pthread_mutex_t log_lock; /* recursive: options.log may write a line */
     struct zkt_log log;       /* under log_lock */
     struct zkt_lives lives;

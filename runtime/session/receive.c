@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "session/contact.h"
+#include "session/rates.h"
 #include "session/subscription.h"
 
 void zkt__session_fail_call(struct zkt_host *host, struct zkt_session *session,
@@ -204,6 +205,10 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
         return;
     }
     const struct zkt_method *method = &actor->methods[index];
+    if (method->rate != NULL && outputs == NULL &&
+        !zkt__session_take_token(host, session, message, method)) {
+        return;
+    }
     if (method->middleware.count > 0 && outputs == NULL) {
         run_middleware(host, session, message, actor, method);
         return;

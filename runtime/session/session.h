@@ -54,6 +54,7 @@ struct zkt_session {
     struct zkt_connection_record *record; /* or NULL */
     struct zkt_membership *memberships;   /* the record's topics (topics.h) */
     uint32_t membership_count;
+    struct zkt_bucket *buckets; /* by number of the rate; NULL: all full */
     struct zkt_send_queue queue;
 };
 

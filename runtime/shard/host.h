@@ -23,6 +23,7 @@ struct zkt_group;
 struct zkt_host;
 struct zkt_instances;
 struct zkt_msg;
+struct zkt_rates;
 struct zkt_sessions;
 
 /* The work of a turn, in units of about a nanosecond. Work that is done at once
@@ -75,6 +76,7 @@ struct zkt_host {
     const struct zkt_receivers *receivers;
     struct zkt_slots locations;
     struct zkt_index by_name;
+    struct zkt_rates *rates; /* buckets of values, of all shards */
     struct zkt_group *group; /* NULL: the server has only this shard */
 };
 

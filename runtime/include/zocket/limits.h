@@ -137,6 +137,10 @@ extern "C" {
     X(links, 1024, "instances one connection touches: RESOURCE_EXHAUSTED")     \
     /* Subscriptions of a connection to states and to events, together. */     \
     X(subscriptions, 1024, "of one connection: RESOURCE_EXHAUSTED")            \
+    /* Buckets of rates that count by a field of the connection's data, as in  \
+     * `limit 5/m by userId`. With more of them the one that is full first     \
+     * begins anew. */                                                         \
+    X(buckets, 100000, "of rates by a value: the fullest goes")                \
     /* ---- calls that wait: for an answer, an instance, a thread ---- */      \
     /* Calls and subscriptions of a connection without an answer. With so      \
      * many it is not read from, and nothing fails. */                         \
