@@ -134,6 +134,11 @@ static enum zkt_status write_result(struct zkt_task *task)
         zkt__call_log_failure(call, "the result breaks its rules");
         return ZKT_INTERNAL;
     }
+    if (task->request.ask != NULL) {
+        return zkt__ask_succeed(task->request.ask, type, task->result)
+                   ? ZKT_OK
+                   : no_memory(call);
+    }
     zkt__frame_begin(w);
     zkt__write_result_begin(w, task->request.id);
     if (type != NULL) {

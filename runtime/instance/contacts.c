@@ -66,7 +66,9 @@ static bool attach_to(const struct zkt_host *host, struct zkt_contact *contact,
     attachment->instance = instance;
     attachment->audience = audience;
     audience->contacts++;
-    instance->contact_count++;
+    instance->contact_count += !contact->peer->is_program;
+    attachment->connected = contact->peer->is_program;
+    instance->established = instance->established || contact->peer->is_program;
     zkt__list_append(&instance->attachments, &attachment->of_instance);
     zkt__timeout_cancel(&instance->idle);
     return true;
@@ -130,7 +132,7 @@ void zkt__detach(struct zkt_host *host, struct zkt_contact *contact)
     }
     zkt__node_unlink(&attachment->of_instance);
     zkt__node_unlink(&attachment->in_round);
-    instance->contact_count--;
+    instance->contact_count -= !contact->peer->is_program;
     attachment->audience->contacts--;
     drop_audience(host, instance, attachment->audience);
     attachment->audience = NULL;
@@ -142,7 +144,8 @@ void zkt__attachment_disconnect(struct zkt_host *host,
                                 struct zkt_contact *contact)
 {
     struct zkt_instance *instance = contact->attachment.instance;
-    const bool connected = contact->attachment.connected;
+    const bool connected = contact->attachment.connected &&
+                           !contact->peer->is_program;
     zkt__detach(host, contact);
     if (connected) {
         zkt__hook_disconnect(host, instance, contact);
@@ -322,14 +325,27 @@ void zkt__contact_unsubscribe(const struct zkt_host *host, struct zkt_msg *m,
 
 /* ---- refusing ---- */
 
-/* Sends the result in host->result for a call that was not run. */
+void zkt__instance_write_failure(struct zkt_host *host,
+                                 const struct zkt_msg_call *call,
+                                 const struct zkt_failure *failure)
+{
+    if (call->ask != NULL) {
+        zkt__ask_fail(call->ask, failure);
+        return;
+    }
+    zkt__frame_begin(&host->result);
+    zkt__write_result_error(&host->result, call->id, failure);
+}
+
+/* Sends the result of a call that was not run, which was written before. */
 static void reply_refusal(struct zkt_host *host, const struct zkt_msg *m,
                           struct zkt_msg *carrier)
 {
     void *body = m->of.call.body;
     struct zkt_msg reply = { .kind = ZKT_MSG_RESULT,
                              .contact = m->contact,
-                             .of.result.text = &host->result };
+                             .of.result = zkt__instance_result(host,
+                                                               &m->of.call) };
     if (carrier != NULL) {
         carrier->of.call.body = NULL;
     }
@@ -341,8 +357,7 @@ static void refuse_call(struct zkt_host *host, const struct zkt_msg *m,
                         struct zkt_msg *carrier,
                         const struct zkt_failure *failure)
 {
-    zkt__frame_begin(&host->result);
-    zkt__write_result_error(&host->result, m->of.call.id, failure);
+    zkt__instance_write_failure(host, &m->of.call, failure);
     reply_refusal(host, m, carrier);
 }
 
@@ -401,6 +416,11 @@ static void refuse_call_encoded(struct zkt_host *host, const struct zkt_msg *m,
                                 struct zkt_msg *carrier,
                                 const struct zkt_buffer *failure)
 {
+    if (m->of.call.ask != NULL) {
+        refuse_call(host, m, carrier,
+                    &(const struct zkt_failure){ .status = ZKT_UNAVAILABLE });
+        return;
+    }
     zkt__frame_begin(&host->result);
     zkt__write_result_begin(&host->result, m->of.call.id);
     zkt_write_raw(&host->result, (const char *)failure->data, failure->len);

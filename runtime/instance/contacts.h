@@ -6,7 +6,7 @@
 #ifndef ZKT_INSTANCE_CONTACTS_H
 #define ZKT_INSTANCE_CONTACTS_H
 
-#include "shard/message.h"
+#include "shard/ask.h"
 
 /* The contacts of a shard with an instance. */
 struct zkt_audience {
@@ -76,6 +76,18 @@ void zkt__contact_refuse_queued(struct zkt_host *host,
 void zkt__contact_refuse_encoded(struct zkt_host *host,
                                  struct zkt_contact *contact,
                                  struct zkt_buffer *failure, bool *leaves);
+/** Writes the failure of a call to host->result, or into its ask. */
+void zkt__instance_write_failure(struct zkt_host *host,
+                                 const struct zkt_msg_call *call,
+                                 const struct zkt_failure *failure);
+/** Returns the content of the result of a call, in host->result or in its
+ * ask. */
+static inline struct zkt_msg_result zkt__instance_result(
+    struct zkt_host *host, const struct zkt_msg_call *call)
+{
+    return call->ask == NULL ? (struct zkt_msg_result){ .text = &host->result }
+                             : (struct zkt_msg_result){ .ask = call->ask };
+}
 /** Sends snapshots to the contacts that await them. */
 void zkt__instance_send_snapshots(struct zkt_host *host,
                                   struct zkt_instance *instance);

@@ -20,7 +20,9 @@ struct zkt_str_list zkt_clients(struct zkt_call *call)
          n != NULL; n = zkt__list_after(&instance->attachments, n)) {
         const struct zkt_contact *contact = zkt__contact_of(
             ZKT_CONTAINER(n, struct zkt_attachment, of_instance));
-        ids[len++] = zkt__peer_client_id(contact->peer);
+        if (!contact->peer->is_program) {
+            ids[len++] = zkt__peer_client_id(contact->peer);
+        }
     }
     return (struct zkt_str_list){ ids, len };
 }

@@ -240,7 +240,7 @@ static bool is_pristine(const struct zkt_instance *instance)
 void zkt__instance_release_if_unused(struct zkt_host *host,
                                      struct zkt_instance *instance)
 {
-    if (instance->contact_count > 0 || instance->parked != NULL ||
+    if (!zkt__list_empty(&instance->attachments) || instance->parked != NULL ||
         instance->ending || instance->destroyed) {
         return;
     }
@@ -364,7 +364,7 @@ void zkt__instance_forget(struct zkt_host *host, struct zkt_instance *instance)
 void zkt__instance_abandon(struct zkt_host *host, struct zkt_instance *instance)
 {
     instance->abandoned = false;
-    if (instance->contact_count > 0 || instance->ending) {
+    if (!zkt__list_empty(&instance->attachments) || instance->ending) {
         if (!zkt__list_empty(&instance->round) || instance->ending) {
             zkt__mailbox_make_ready(host, instance);
         }

@@ -89,7 +89,8 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
     call->instance = instance;
     call->state = instance->state;
     call->private_state = instance->private_state;
-    call->peer = contact != NULL ? contact->peer : NULL;
+    call->peer = contact != NULL && !contact->peer->is_program ? contact->peer
+                                                               : NULL;
     call->client_id = contact != NULL ? zkt__peer_client_id(contact->peer)
                                       : ZKT_STR("");
     call->instance_id = instance->location->name;
@@ -141,8 +142,7 @@ static void send_failure(struct zkt_host *host, struct zkt_task *task,
         }
         return;
     }
-    zkt__frame_begin(&host->result);
-    zkt__write_result_error(&host->result, task->request.id, &failure);
+    zkt__instance_write_failure(host, &task->request, &failure);
     zkt__task_reply(host, task);
 }
 
@@ -151,7 +151,7 @@ void zkt__task_reply(struct zkt_host *host, struct zkt_task *task)
     struct zkt_msg reply;
     struct zkt_msg *carrier = task->carrier;
     zkt__msg_init(&reply, ZKT_MSG_RESULT, task->contact);
-    reply.of.result = (struct zkt_msg_result){ .text = &host->result };
+    reply.of.result = zkt__instance_result(host, &task->request);
     task->carrier = NULL;
     (void)zkt__deliver(host, task->contact->peer->shard, &reply, carrier);
 }

@@ -10,9 +10,10 @@
 #include "base/endpoint.h"
 #include "instance/registry.h"
 #include "server/deadline_types.h"
+#include "server/outside.h"
 #include "server/server.h"
 #include "server/shards.h"
-#include "session/session.h"
+#include "session/program.h"
 #include "websocket/websocket.h"
 
 /*
@@ -32,6 +33,7 @@ struct zkt_server {
     struct zkt_host host;
     struct zkt_sessions sessions;
     struct zkt_instances instances;
+    struct zkt_outside outside;  /* of the first shard */
     struct zkt_list connections; /* with a transport */
     struct zkt_list ending;      /* ended: the end of a turn reaps them */
     struct zkt_list deadlines[ZKT_DEADLINE_COUNT];

@@ -174,11 +174,13 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
                        server->allocator);
     return zkt__host_init(host, app, server->allocator, &server->limits,
                           &server->core) &&
-           zkt__instances_init(&server->instances, host);
+           zkt__instances_init(&server->instances, host) &&
+           zkt__outside_init(&server->outside, host);
 }
 
 static void finish_host(struct zkt_server *server)
 {
+    zkt__outside_finish(&server->outside, server->allocator);
     zkt__instances_finish(&server->instances);
     zkt__sessions_finish(&server->sessions, server->allocator);
     zkt__host_finish(&server->host);
@@ -386,11 +388,13 @@ static void flush_shards(struct zkt_shards *shards)
             zkt__work_run(server->host.work, server, ZKT_WORK_ALL);
             zkt__group_receive(&server->host);
             zkt__connections_reap(server, INT64_MAX);
+            zkt__program_settle(&server->outside.program);
             zkt__shards_end_turn(server);
         }
         for (uint32_t i = 0; i < shards->count; i++) {
             again = again || zkt__work_is_pending(shards->all[i]->host.work) ||
-                    zkt__group_has_messages(&shards->all[i]->host);
+                    zkt__group_has_messages(&shards->all[i]->host) ||
+                    zkt__program_is_busy(&shards->all[i]->outside.program);
         }
     }
 }

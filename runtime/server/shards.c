@@ -107,6 +107,7 @@ static void own_stats(const struct zkt_server *server,
     *out = server->host.stats;
     out->instances = server->instances.all.live;
     out->limit_hits.posted = atomic_load(&server->posts_refused);
+    zkt__outside_count(&server->outside, &out->limit_hits);
 }
 
 void zkt__shards_end_turn(struct zkt_server *server)

@@ -30,6 +30,7 @@ static int64_t deadline(const struct zkt_core *core)
                    zkt__admission_has_evicted(&s->shards->admission, s->self) ||
                    zkt__group_has_messages(&s->host) ||
                    zkt__sessions_may_wake(&s->host) ||
+                   zkt__program_is_due(&s->outside.program) ||
                    !zkt__list_empty(&s->instances.ready) ||
                    !zkt__list_empty(&s->backlog) ||
                    zkt__output_is_over_limit(s) ||
@@ -120,6 +121,9 @@ static void tick(struct zkt_core *core)
         zkt__sessions_expire(&server->host);
     }
     work(server);
+    if (zkt__program_is_busy(&server->outside.program)) {
+        zkt__program_settle(&server->outside.program);
+    }
     if (!zkt__list_empty(&server->ending)) {
         zkt__connections_reap(server, server->limits.leaves_per_turn);
     }

@@ -126,7 +126,8 @@ struct zkt_contact *zkt__contact_make(struct zkt_host *host,
         session->recent = contact;
         return contact;
     }
-    if (session->contact_count >= host->limits->links) {
+    if (session->contact_count >= host->limits->links &&
+        !session->peer.is_program) {
         host->stats.limit_hits.links++;
         *reason = ZKT_STR("the connection is in contact with too many "
                           "instances");
@@ -200,7 +201,7 @@ void zkt__contact_free(struct zkt_host *host, struct zkt_contact *contact)
     zkt__buffer_unref(contact->attachment.expelled);
     zkt__connection_record_unref(contact->attachment.record);
     zkt__release(host->allocator, contact);
-    if (session->contact_count == 0) {
+    if (session->contact_count == 0 && !session->peer.is_program) {
         host->sessions->events.all_left(session);
     }
 }

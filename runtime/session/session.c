@@ -3,6 +3,7 @@
 
 #include "session/contact.h"
 #include "session/data.h"
+#include "session/program.h"
 #include "session/subscription.h"
 #include "session/task.h"
 #include "shard/group.h"
@@ -216,8 +217,12 @@ static void take_result(struct zkt_host *host, struct zkt_msg *m)
     struct zkt_contact *contact = m->contact;
     struct zkt_session *session = zkt__session_of(contact);
     contact->calls--;
-    session->outstanding--;
     host->sessions->outstanding--;
+    if (m->of.result.ask != NULL) {
+        zkt__program_take(m->of.result.ask, contact);
+        return;
+    }
+    session->outstanding--;
     if (m->of.result.text != NULL) {
         zkt__session_send(host, session, m->of.result.text);
     } else if (m->of.result.frame != NULL) {

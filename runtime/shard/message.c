@@ -171,6 +171,9 @@ void zkt__msg_carry(const struct zkt_allocator *allocator,
         *carrier = *m;
     }
     carrier->node = (struct zkt_node){ NULL, NULL };
+    if (carrier->kind == ZKT_MSG_CALL) {
+        return; /* of the program, packed before */
+    }
     carrier->bytes = sizeof(*carrier);
     if (carrier->kind == ZKT_MSG_RESULT) {
         own_result(carrier);

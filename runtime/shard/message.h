@@ -75,6 +75,8 @@ struct zkt_output {
     const void *value;
 };
 
+struct zkt_ask;
+
 struct zkt_msg {
     struct zkt_node node;        /* in a mailbox or a channel */
     struct zkt_contact *contact; /* not of commit, destroy */
@@ -93,6 +95,7 @@ struct zkt_msg {
             /* Of the method's middleware, in its order; NULL: it has none. */
             const struct zkt_output *outputs;
             void *body; /* memory of id, input and outputs in a carrier */
+            struct zkt_ask *ask; /* NULL: a client's call */
         } call;
         struct {
             struct zkt_msg *closing; /* the second block, or NULL */
@@ -102,6 +105,7 @@ struct zkt_msg {
         struct zkt_msg_result {
             struct zkt_writer *text;  /* a frame in a writer, or */
             struct zkt_buffer *frame; /* a shared frame; both NULL: no memory */
+            struct zkt_ask *ask;      /* has the result; NULL: a client's */
         } result;
         struct {
             struct zkt_catch_up content; /* without snapshot: no memory */
@@ -193,6 +197,7 @@ struct zkt_peer {
     const char *remote; /* the numeric address, or "" */
     uint32_t shard;
     enum zkt_dialect dialect : 8;
+    bool is_program; /* it is no client: session/program.h */
     char client_id[ZKT_CLIENT_ID_LEN + 1];
     /* Set before the contacts of a closed connection leave. */
     uint16_t close_code;
@@ -201,7 +206,8 @@ struct zkt_peer {
 
 static inline struct zkt_str zkt__peer_client_id(const struct zkt_peer *peer)
 {
-    return (struct zkt_str){ peer->client_id, ZKT_CLIENT_ID_LEN };
+    return (struct zkt_str){ peer->client_id,
+                             peer->is_program ? 0 : ZKT_CLIENT_ID_LEN };
 }
 
 /* A connection in contact with an instance, or with its name. */

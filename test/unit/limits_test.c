@@ -1580,6 +1580,8 @@ static void test_no_limit_is_forgotten(void **state)
     total.connection_bytes++; /* see gate_test.c and connection_data_test.c */
     total.topics++;
     total.buckets++;               /* see rates_test.c */
+    total.outside_messages++;      /* see outside_test.c */
+    total.outside_bytes++;         /* likewise */
 #define X(name, value, text)                                                   \
     if (total.name == 0) {                                                     \
         fail_msg("no test reaches %s", #name);                                 \

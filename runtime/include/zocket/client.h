@@ -58,6 +58,7 @@
 #define ZOCKET_CLIENT_H
 
 #include "zocket/allocator.h"
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/status.h"
 #include "zocket/types.h"
@@ -313,23 +314,6 @@ struct zkt_client_stats {
  */
 void zkt_client_stats(const struct zkt_client *client,
                       struct zkt_client_stats *out);
-
-/**
- * The outcome of a call.
- *
- * Of a blocking call: { 0 } to begin with. It owns the memory that results
- * borrow from, of every call that it is passed to; zkt_reply_clear frees it,
- * once at the end, before or after the client is closed. In a callback: only to
- * be read, and good until the callback returns.
- */
-struct zkt_reply {
-    /* The status that the call returned. */
-    enum zkt_status status;
-    /* The text of the error; "" on success, never NULL after a call. */
-    const char *error;
-    /* The runtime's. */
-    void *memory_;
-};
 
 /**
  * Frees the memory of a reply, and with it all that results borrow from it.

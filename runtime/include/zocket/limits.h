@@ -183,6 +183,11 @@ extern "C" {
     X(posted, 65536, "posted functions that wait: RESOURCE_EXHAUSTED")         \
     /* Functions, and calls that were resumed, that a turn runs. */            \
     X(posted_per_turn, 256, "of them, and of other threads: next turn")        \
+    /* Calls from outside (zkt_server_run, zkt_server_invoke) that have not    \
+     * ended. More: these return ZKT_RESOURCE_EXHAUSTED. */                    \
+    X(outside_messages, 65536, "calls of the program: RESOURCE_EXHAUSTED")     \
+    /* Bytes of those calls. */                                                \
+    X(outside_bytes, 67108864, "of them: RESOURCE_EXHAUSTED")                  \
     /* ---- the changes and events of a call ---- */                           \
     /* Changes of the state in a call, and as many of a private state. More:   \
      * the call fails with INTERNAL, since only its handler can be at          \

@@ -22,11 +22,11 @@
  *
  * Threads: a server belongs to the thread that made it, or to that of the loop
  * it listens on; it can have others of its own ("Threads" below). Every
- * function is for that thread alone, but for zkt_server_post, and may be called
- * in its callbacks unless its comment says otherwise. Builds of the library
- * without NDEBUG check that: a call on another thread does nothing but log an
- * error, on that thread, and fails. Builds with NDEBUG do not look; there such
- * a call is a data race.
+ * function is for that thread alone, but for those of "other threads" below,
+ * and may be called in its callbacks unless its comment says otherwise. Builds
+ * of the library without NDEBUG check that: a call on another thread does
+ * nothing but log an error, on that thread, and fails. Builds with NDEBUG do
+ * not look; there such a call is a data race.
  *
  * No build can check the use of an object that is gone: a server after
  * zkt_server_free, a `call` and its memory after the handler has returned, an
@@ -38,6 +38,7 @@
 #include "zocket/allocator.h"
 #include "zocket/call.h"
 #include "zocket/limits.h"
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/status.h"
 
@@ -243,6 +244,58 @@ enum zkt_status zkt_server_post(struct zkt_server *server,
                                 void (*fn)(struct zkt_server *server,
                                            void *user),
                                 void *user) ZKT_MUST_USE;
+
+/*
+ * Calls of instances from outside, for generated code: `<app>_<actor>_run` and
+ * `<app>_<actor>_invoke_<method>`. From any thread, and in every callback and
+ * handler. They wait for nothing: the call is a message of the instance's
+ * mailbox, which makes the instance if need be. It comes from no connection, so
+ * its client id is "", it is in no zkt_clients, and the hooks `connect` and
+ * `disconnect` do not run for it.
+ *
+ * Each returns ZKT_OK: then its function is called, exactly once, at the latest
+ * within zkt_server_free. Otherwise it is never called:
+ *
+ *   ZKT_RESOURCE_EXHAUSTED   the limit outside_messages or outside_bytes is
+ *                            reached: try again later, or drop it
+ *   ZKT_NO_MEMORY            of the server's allocator, on the calling thread
+ *   ZKT_CLOSED               the server stops
+ *   ZKT_INVALID_ARGUMENT     the id does not have 1 to 256 bytes
+ *
+ * Everything that is passed is copied. The calls of a thread to an instance
+ * happen in the order in which the thread has made them. @server has to exist,
+ * as for zkt_server_post.
+ */
+
+/** Calls @fn, a function of the program, by its real type. */
+typedef enum zkt_status zkt_run_thunk(struct zkt_call *call, void (*fn)(void),
+                                      void *user);
+
+/**
+ * Runs @fn as a call of an instance: it may read and write the state, emit and
+ * fail, which undoes its writes; it cannot finish later. If it cannot run there
+ * (the server stops, or the instance cannot be made), it runs on the server's
+ * first thread with a call that is cancelled (zkt_cancelled).
+ */
+enum zkt_status zkt_server_run(struct zkt_server *server, uint32_t actor,
+                               struct zkt_str id, zkt_run_thunk *thunk,
+                               void (*fn)(void), void *user) ZKT_MUST_USE;
+
+/** Calls @done, a function of the program, by its real type. */
+typedef void zkt_done_thunk(void (*done)(void), const struct zkt_reply *reply,
+                            const void *result, void *user);
+
+/**
+ * Calls a method of an instance, also an internal one; its rate does not count.
+ * @input is of the method's type, NULL if it has none; it has to keep its
+ * rules, or the call fails with INVALID_ARGUMENT. @done, or NULL, gets the
+ * reply on the server's first thread; @reply and @result are borrowed for that,
+ * and @result is NULL after a failure.
+ */
+enum zkt_status zkt_server_invoke(struct zkt_server *server, uint32_t actor,
+                                  uint32_t method, struct zkt_str id,
+                                  const void *input, zkt_done_thunk *thunk,
+                                  void (*done)(void), void *user) ZKT_MUST_USE;
 
 /* ---- instances ---- */
 
