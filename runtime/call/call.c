@@ -18,6 +18,7 @@ void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
     call->view = NULL;
     call->first_event = call->last_event = NULL;
     call->first_expelled = NULL;
+    call->first_broadcast = call->last_broadcast = NULL;
     call->event_count = 0;
     call->close_code = 0;
     call->destroys = call->has_allocated = false;
@@ -66,6 +67,19 @@ static struct zkt_str format_text(struct zkt_call *call, const char *format,
     }
     (void)vsnprintf(text, (size_t)len + 1, format, arguments);
     return (struct zkt_str){ text, (size_t)len };
+}
+
+bool zkt__call_fits(struct zkt_call *call, const char *name, size_t size)
+{
+    struct zkt_host *host = call->host;
+    if (size <= (size_t)host->limits->output_bytes) {
+        return true;
+    }
+    host->stats.limit_hits.output_bytes++;
+    zkt__journal_fail(&call->journal, ZKT_RESOURCE_EXHAUSTED,
+                      "%s of %zu bytes is over the limit output_bytes, %lld",
+                      name, size, (long long)host->limits->output_bytes);
+    return false;
 }
 
 static bool is_protocol_code(enum zkt_status status)
@@ -284,6 +298,19 @@ struct zkt_target zkt_to_each(const struct zkt_str *ids, size_t len)
 {
     return (
         struct zkt_target){ .kind = ZKT_TARGET_ONLY, .ids = ids, .len = len };
+}
+
+struct zkt_target zkt_to_topic(struct zkt_str name)
+{
+    return (
+        struct zkt_target){ .kind = ZKT_TARGET_TOPICS, .len = 1, .one = name };
+}
+
+struct zkt_target zkt_to_topics(const struct zkt_str *names, size_t len)
+{
+    return (struct zkt_target){ .kind = ZKT_TARGET_TOPICS,
+                                .ids = names,
+                                .len = len };
 }
 
 struct zkt_target zkt_except(struct zkt_str id)

@@ -69,6 +69,7 @@ struct zkt_call {
     struct zkt_connection_record *record; /* as of its message, or NULL */
     struct zkt_connection_view *view;     /* or NULL */
     struct zkt_emitted *first_event, *last_event;
+    struct zkt_emitted *first_broadcast, *last_broadcast; /* and kicks */
     uint32_t event_count;
     struct zkt_expulsion *first_expelled; /* clients, with the commit */
     uint16_t close_code;         /* of the connection that has ended; 0: none */
@@ -122,6 +123,9 @@ static inline const struct zkt_connection_change *zkt__call_connection_changes(
 {
     return call->view != NULL ? call->view->first : NULL;
 }
+/** Returns true if a message of @size bytes is within the limit output_bytes.
+ * Otherwise poisons the call; @name names the message in the log. */
+bool zkt__call_fits(struct zkt_call *call, const char *name, size_t size);
 
 /** Writes a line about a call to the log: its instance or its connection, its
  * name, and the text. */

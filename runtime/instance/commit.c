@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "protocol/envelope.h"
+#include "shard/broadcast.h"
 
 /* ---- both journals: the state's, and the private state's ---- */
 
@@ -42,13 +43,20 @@ static void commit_journals(struct zkt_call *call)
     }
 }
 
-/* Releases the events and expulsions of a call. */
-static void drop_effects(struct zkt_call *call)
+static void drop_frames(const struct zkt_emitted *first)
 {
-    for (struct zkt_emitted *e = call->first_event; e != NULL; e = e->next) {
+    for (const struct zkt_emitted *e = first; e != NULL; e = e->next) {
         zkt__buffer_unref(e->frame);
     }
+}
+
+/* Releases the events, broadcasts and expulsions of a call. */
+static void drop_effects(struct zkt_call *call)
+{
+    drop_frames(call->first_event);
+    drop_frames(call->first_broadcast);
     call->first_event = call->last_event = NULL;
+    call->first_broadcast = call->last_broadcast = NULL;
     for (struct zkt_expulsion *e = call->first_expelled; e != NULL;
          e = e->next) {
         zkt__buffer_unref(e->failure);
@@ -108,19 +116,6 @@ enum zkt_status zkt__call_check(struct zkt_call *call)
 }
 
 /* ---- frames ---- */
-
-bool zkt__call_fits(struct zkt_call *call, const char *name, size_t size)
-{
-    struct zkt_host *host = call->host;
-    if (size <= (size_t)host->limits->output_bytes) {
-        return true;
-    }
-    host->stats.limit_hits.output_bytes++;
-    zkt__journal_fail(&call->journal, ZKT_RESOURCE_EXHAUSTED,
-                      "%s of %zu bytes is over the limit output_bytes, %lld",
-                      name, size, (long long)host->limits->output_bytes);
-    return false;
-}
 
 /* Writes the result message to host->result. */
 static enum zkt_status write_result(struct zkt_task *task)
@@ -399,13 +394,36 @@ static enum zkt_status commit_everywhere(struct zkt_call *call,
     return status;
 }
 
-/* ---- the connection ---- */
-
 static enum zkt_status commit(struct zkt_call *call,
                               const struct zkt_commit *content)
 {
     return call->instance->remote == NULL ? commit_here(call, content)
                                           : commit_everywhere(call, content);
+}
+
+/* Commits a call that broadcasts. */
+static enum zkt_status commit_broadcasts(struct zkt_call *call,
+                                         const struct zkt_commit *content)
+{
+    struct zkt_list carriers;
+    enum zkt_status status;
+    zkt__list_init(&carriers);
+    status = zkt__broadcasts_reserve(call->host, call->first_broadcast,
+                                     &carriers)
+                 ? commit(call, content)
+                 : no_memory(call);
+    if (status == ZKT_OK) {
+        zkt__broadcasts_publish(call->host, call->first_broadcast, &carriers);
+    }
+    zkt__broadcasts_drop(call->host, &carriers);
+    return status;
+}
+
+static enum zkt_status commit_all(struct zkt_call *call,
+                                  const struct zkt_commit *content)
+{
+    return call->first_broadcast == NULL ? commit(call, content)
+                                         : commit_broadcasts(call, content);
 }
 
 /* Commits a call that has changed the data of its connection: its session
@@ -426,7 +444,7 @@ static enum zkt_status commit_change(struct zkt_task *task,
     if (!zkt__deliver_reserve(call->host, shard, &m, &carrier)) {
         return no_memory(call);
     }
-    const enum zkt_status status = commit(call, content);
+    const enum zkt_status status = commit_all(call, content);
     if (status == ZKT_OK) {
         (void)zkt__deliver(call->host, shard, &m, carrier);
     } else {
@@ -449,7 +467,7 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
     }
     if (status == ZKT_OK) {
         status = zkt__call_connection_changes(call) == NULL
-                     ? commit(call, &content)
+                     ? commit_all(call, &content)
                      : commit_change(task, &content);
     }
     release_patches(&content);

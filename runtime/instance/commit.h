@@ -23,9 +23,6 @@ enum zkt_status zkt__call_check(struct zkt_call *call);
 /** Commits and publishes the changes of the call, and sends its result. Changes
  * nothing unless it returns ZKT_OK; call->failure is the reason. */
 enum zkt_status zkt__task_commit(struct zkt_task *task);
-/** Returns true if a message of @size bytes is within the limit output_bytes.
- * Otherwise poisons the call; @name names the message in the log. */
-bool zkt__call_fits(struct zkt_call *call, const char *name, size_t size);
 /** Undoes the changes of the call and drops its events. */
 void zkt__call_undo(struct zkt_call *call);
 

@@ -2,6 +2,7 @@
  */
 #include "zocket/call.h"
 
+#include "call/broadcast.h"
 #include "instance/commit.h"
 #include "protocol/envelope.h"
 
@@ -102,27 +103,6 @@ void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
 
 /* ---- events ---- */
 
-/* Copies the ids of a target into the call's memory. Returns false if there is
- * no memory. */
-static bool copy_target(struct zkt_call *call, struct zkt_target *target)
-{
-    const struct zkt_str *from = target->ids != NULL ? target->ids
-                                                     : &target->one;
-    struct zkt_str *ids = zkt__arena_zero(call->arena, target->len,
-                                          sizeof(struct zkt_str));
-    if (ids == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < target->len; i++) {
-        ids[i] = zkt__arena_str(call->arena, from[i]);
-        if (ids[i].data == NULL) {
-            return false;
-        }
-    }
-    target->ids = ids;
-    return true;
-}
-
 /* Returns NULL, and poisons the call, if there is no memory or the event is too
  * large. */
 static struct zkt_buffer *frame_event(struct zkt_call *call,
@@ -169,6 +149,12 @@ void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
         return;
     }
     const struct zkt_event *event = &call->instance->actor->events[index];
+    if (target.kind == ZKT_TARGET_TOPICS) {
+        zkt__journal_fail(&call->journal, ZKT_INTERNAL,
+                          "an event of an actor goes to clients, not to "
+                          "topics");
+        return;
+    }
     if (call->event_count++ == call->host->limits->events) {
         call->host->stats.limit_hits.events++;
         zkt__journal_fail(&call->journal, ZKT_INTERNAL,
@@ -184,7 +170,7 @@ void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
     }
     struct zkt_emitted *emitted = zkt__arena_zero(call->arena, 1,
                                                   sizeof(*emitted));
-    if (emitted == NULL || !copy_target(call, &target)) {
+    if (emitted == NULL || !zkt__call_copy_target(call, &target)) {
         zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
                           "no memory for an event");
         return;

@@ -240,6 +240,7 @@ void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
     case ZKT_MSG_LEFT:
     case ZKT_MSG_ENDED:
     case ZKT_MSG_CHANGE:
+    case ZKT_MSG_BROADCAST:
         break; /* for sessions */
     }
 }

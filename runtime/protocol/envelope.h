@@ -15,6 +15,8 @@
     X(EVENT_UNSUB, "event:unsub")                                              \
     X(STATE_SUB, "state:sub")                                                  \
     X(STATE_UNSUB, "state:unsub")                                              \
+    X(BROADCAST_SUB, "broadcast:sub")                                          \
+    X(BROADCAST_UNSUB, "broadcast:unsub")                                      \
     X(WELCOME, "welcome")                                                      \
     X(RPC_RESULT, "rpc:result")                                                \
     X(EVENT, "event")                                                          \
@@ -22,7 +24,8 @@
     X(STATE_PATCH, "state:patch")                                              \
     X(ERROR, "error")                                                          \
     X(SUB_ERROR, "sub:error")                                                  \
-    X(SUB_OK, "sub:ok")
+    X(SUB_OK, "sub:ok")                                                        \
+    X(BROADCAST, "broadcast")
 
 enum zkt_message {
 #define X(name, text) ZKT_MESSAGE_##name,

@@ -486,6 +486,7 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server,
     c->endpoint.reading = true;
     c->session.peer.shard = server->self;
     zkt__list_init(&c->session.contacts);
+    zkt__list_append(&server->sessions.unindexed, &c->session.unindexed);
     zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
                         &server->ws_limits);
     zkt__list_append(&server->connections, &c->all);

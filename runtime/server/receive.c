@@ -8,6 +8,7 @@
 #include "server/connection.h"
 #include "server/core.h"
 
+#include "session/broadcasts.h"
 #include "session/receive.h"
 
 static struct zkt_server *server_of(const struct zkt_connection *c)
@@ -73,7 +74,7 @@ static bool is_id(struct zkt_str id)
 /* Messages of newer clients, and messages that servers send, are ignored. */
 static bool is_ignored(const struct zkt_envelope *m)
 {
-    return m->type > ZKT_MESSAGE_STATE_UNSUB && m->type != ZKT_MESSAGE_NONE;
+    return m->type > ZKT_MESSAGE_BROADCAST_UNSUB && m->type != ZKT_MESSAGE_NONE;
 }
 
 /* The fault of a message, or NULL. */
@@ -119,6 +120,12 @@ static void handle(struct zkt_connection *c, const struct zkt_envelope *message)
     const char *fault = NULL;
     if (is_ignored(message)) {
         server->host.stats.messages_ignored++;
+        return;
+    }
+    if (message->type == ZKT_MESSAGE_BROADCAST_SUB ||
+        message->type == ZKT_MESSAGE_BROADCAST_UNSUB) {
+        zkt__session_hear(&server->host, &c->session,
+                          message->type == ZKT_MESSAGE_BROADCAST_SUB);
         return;
     }
     fault = find_fault(message);

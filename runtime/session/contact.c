@@ -253,6 +253,7 @@ bool zkt__session_make_addressable(struct zkt_host *host,
     if (session->id == 0) {
         return false;
     }
+    zkt__node_unlink(&session->unindexed);
     zkt__index_add(&sessions->by_client,
                    hash_client(host, zkt__peer_client_id(&session->peer)),
                    (uint32_t)session->id);
@@ -266,6 +267,8 @@ void zkt__session_finish(struct zkt_host *host, struct zkt_session *session)
         zkt__session_drop_output(host, session);
     }
     zkt__node_unlink(&session->wait_node);
+    zkt__node_unlink(&session->unindexed);
+    zkt__node_unlink(&session->hears);
     zkt__release(host->allocator, session->buckets);
     if (session->id != 0) {
         zkt__index_remove(
@@ -277,18 +280,24 @@ void zkt__session_finish(struct zkt_host *host, struct zkt_session *session)
     }
 }
 
-struct zkt_contact *zkt__contact_of_client(const struct zkt_host *host,
-                                           const struct zkt_location *location,
+struct zkt_session *zkt__session_of_client(const struct zkt_host *host,
                                            struct zkt_str client)
 {
     const struct zkt_sessions *sessions = host->sessions;
     const uint32_t slot = zkt__index_find(
         &sessions->by_client, hash_client(host, client), same_client, sessions,
         client.data, client.len);
-    if (slot == ZKT_INDEX_NONE) {
+    return slot != ZKT_INDEX_NONE ? sessions->addressable.objects[slot] : NULL;
+}
+
+struct zkt_contact *zkt__contact_of_client(const struct zkt_host *host,
+                                           const struct zkt_location *location,
+                                           struct zkt_str client)
+{
+    const struct zkt_session *session = zkt__session_of_client(host, client);
+    if (session == NULL) {
         return NULL;
     }
-    const struct zkt_session *session = sessions->addressable.objects[slot];
     const struct pair_key pair = { session, location->actor, location->name };
-    return find(sessions, &pair, hash_pair(session, location->hash));
+    return find(host->sessions, &pair, hash_pair(session, location->hash));
 }

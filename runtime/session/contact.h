@@ -33,6 +33,10 @@ struct zkt_contact *zkt__contact_of_client(const struct zkt_host *host,
                                            const struct zkt_location *location,
                                            struct zkt_str client);
 
+/** Returns the session of a client, or NULL. Finds only clients that are
+ * addressable. */
+struct zkt_session *zkt__session_of_client(const struct zkt_host *host,
+                                           struct zkt_str client);
 /** Adds the session to the index of client ids, so that events can name its
  * client. Returns false if there is no memory. */
 bool zkt__session_make_addressable(struct zkt_host *host,

@@ -133,11 +133,10 @@ static void take_posted(struct zkt_work *work, void *owner)
     zkt__arena_reset(program->host->arena);
 }
 
-/* Counts an ask. Returns false if there are too many. */
-static bool reserve(struct zkt_program *program, const struct zkt_ask *ask)
+bool zkt__program_reserve(struct zkt_program *program, size_t size)
 {
     const struct zkt_limits *limits = program->host->limits;
-    const int64_t bytes = (int64_t)ask->bytes;
+    const int64_t bytes = (int64_t)size;
     const bool many = atomic_fetch_add(&program->messages, 1) >=
                       limits->outside_messages;
     const bool much = atomic_fetch_add(&program->bytes, bytes) + bytes >
@@ -149,10 +148,15 @@ static bool reserve(struct zkt_program *program, const struct zkt_ask *ask)
     return !many && !much;
 }
 
-static void release(struct zkt_program *program, struct zkt_ask *ask)
+void zkt__program_release(struct zkt_program *program, size_t bytes)
 {
     atomic_fetch_sub(&program->messages, 1);
-    atomic_fetch_sub(&program->bytes, (int64_t)ask->bytes);
+    atomic_fetch_sub(&program->bytes, (int64_t)bytes);
+}
+
+static void release(struct zkt_program *program, struct zkt_ask *ask)
+{
+    zkt__program_release(program, ask->bytes);
     zkt__ask_free(ask);
 }
 
@@ -161,7 +165,7 @@ enum zkt_status zkt__program_begin(struct zkt_program *program,
 {
     ask->program = program;
     ask->work.run = take_posted;
-    if (!reserve(program, ask)) {
+    if (!zkt__program_reserve(program, ask->bytes)) {
         release(program, ask);
         return ZKT_RESOURCE_EXHAUSTED;
     }

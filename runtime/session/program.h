@@ -32,6 +32,10 @@ void zkt__program_init(struct zkt_program *program, struct zkt_host *host);
  * Otherwise it is freed: ZKT_RESOURCE_EXHAUSTED or ZKT_CLOSED. */
 enum zkt_status zkt__program_begin(struct zkt_program *program,
                                    struct zkt_ask *ask);
+/** Counts a message of @bytes from outside, on any thread. Returns false if
+ * there are too many; zkt__program_release follows in both cases. */
+bool zkt__program_reserve(struct zkt_program *program, size_t bytes);
+void zkt__program_release(struct zkt_program *program, size_t bytes);
 /** Takes the reply of an ask whose call was made by @contact. */
 void zkt__program_take(struct zkt_ask *ask, struct zkt_contact *contact);
 

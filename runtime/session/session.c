@@ -1,6 +1,7 @@
 /* Output of sessions, and messages of instances to sessions: see session.h. */
 #include "session/session.h"
 
+#include "session/broadcasts.h"
 #include "session/contact.h"
 #include "session/data.h"
 #include "session/program.h"
@@ -20,6 +21,8 @@ void zkt__sessions_init(struct zkt_sessions *sessions,
     zkt__list_init(&sessions->awaiting_memory);
     zkt__list_init(&sessions->gated);
     zkt__list_init(&sessions->parked);
+    zkt__list_init(&sessions->unindexed);
+    zkt__list_init(&sessions->hearing);
 }
 
 void zkt__sessions_finish(struct zkt_sessions *sessions,
@@ -342,6 +345,7 @@ static void publish_event(struct zkt_host *host,
     case ZKT_TARGET_ONLY:
         send_to_named(host, location, event);
         break;
+    case ZKT_TARGET_TOPICS: /* of broadcasts only */
     case ZKT_TARGET_NONE:
         break;
     }
@@ -374,6 +378,9 @@ void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
         break;
     case ZKT_MSG_COMMIT:
         take_commit(host, m);
+        break;
+    case ZKT_MSG_BROADCAST:
+        zkt__sessions_take_broadcasts(host, m->of.commit.content->events);
         break;
     case ZKT_MSG_LEFT:
         zkt__contact_free(host, m->contact);

@@ -46,6 +46,7 @@ struct zkt_session {
     uint32_t subscriptions;
     uint8_t awaited_shard;         /* the shard of the channel without credit */
     bool open;                     /* frames may be queued */
+    bool marked;                   /* for the time of one broadcast */
     bool closes;                   /* it was admitted, and `close` will run */
     struct zkt_list contacts;      /* that have not left */
     struct zkt_contact *recent;    /* found last; most likely the next */
@@ -54,6 +55,8 @@ struct zkt_session {
     struct zkt_connection_record *record; /* or NULL */
     struct zkt_membership *memberships;   /* the record's topics (topics.h) */
     uint32_t membership_count;
+    struct zkt_node unindexed;  /* in sessions->unindexed: id is 0 */
+    struct zkt_node hears;      /* in sessions->hearing */
     struct zkt_bucket *buckets; /* by number of the rate; NULL: all full */
     struct zkt_send_queue queue;
 };
@@ -74,6 +77,8 @@ struct zkt_sessions {
     struct zkt_index by_client;
     struct zkt_slots topics; /* struct zkt_topic_group */
     struct zkt_index by_topic;
+    struct zkt_list unindexed; /* sessions that are not addressable */
+    struct zkt_list hearing;   /* sessions that get broadcasts */
     /* Sessions that wait for credit of a channel or memory of snapshots.
      */
     struct zkt_list awaiting_credit, awaiting_memory;

@@ -28,7 +28,8 @@ bool zkt__deliver_there(struct zkt_host *host, uint32_t to, struct zkt_msg *m,
         if (carrier == NULL) {
             return false;
         }
-    } else if (m->kind != ZKT_MSG_COMMIT && m->kind != ZKT_MSG_CHANGE) {
+    } else if (m->kind != ZKT_MSG_COMMIT && m->kind != ZKT_MSG_CHANGE &&
+               m->kind != ZKT_MSG_BROADCAST) {
         zkt__msg_carry(host->allocator, carrier, m);
     }
     zkt__channel_send(zkt__group_channel(host, to), carrier);

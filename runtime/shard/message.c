@@ -302,8 +302,8 @@ static struct zkt_msg *pack_change(const struct zkt_allocator *allocator,
 struct zkt_msg *zkt__msg_pack_reserved(const struct zkt_allocator *allocator,
                                        const struct zkt_msg *m)
 {
-    return m->kind == ZKT_MSG_COMMIT ? pack_commit(allocator, m)
-                                     : pack_change(allocator, m);
+    return m->kind == ZKT_MSG_CHANGE ? pack_change(allocator, m)
+                                     : pack_commit(allocator, m);
 }
 
 static void release_commit(const struct zkt_commit *commit)
@@ -350,6 +350,7 @@ static void release_content(const struct zkt_allocator *allocator,
         release_catch_up(allocator, &m->of.catch_up.content);
         break;
     case ZKT_MSG_COMMIT:
+    case ZKT_MSG_BROADCAST:
         release_commit(m->of.commit.content);
         break;
     case ZKT_MSG_UNSUBSCRIBE:

@@ -59,7 +59,8 @@ enum zkt_msg_kind {
     ZKT_MSG_COMMIT,
     ZKT_MSG_LEFT,
     ZKT_MSG_ENDED,
-    ZKT_MSG_CHANGE
+    ZKT_MSG_CHANGE,
+    ZKT_MSG_BROADCAST /* to all sessions of a shard; its content is a commit */
 };
 
 /* The topics of subscriptions. */
@@ -79,7 +80,7 @@ struct zkt_ask;
 
 struct zkt_msg {
     struct zkt_node node;        /* in a mailbox or a channel */
-    struct zkt_contact *contact; /* not of commit, destroy */
+    struct zkt_contact *contact; /* not of commit, broadcast, destroy */
     /* Of call, subscribe, record: of the connection at that time; or NULL. */
     struct zkt_connection_record *record;
     size_t bytes;        /* that the carrier holds, for the limits */
@@ -119,7 +120,8 @@ struct zkt_msg {
             bool refused; /* reply to a subscribe; else: has ended */
         } closed;
         struct zkt_msg_commit {
-            struct zkt_location *location; /* on the receiving shard */
+            /* On the receiving shard; NULL: a broadcast. */
+            struct zkt_location *location;
             const struct zkt_commit *content;
         } commit;
         struct zkt_msg_change {
@@ -136,10 +138,12 @@ struct zkt_msg {
 /* The size of a carrier for a kind that has nothing in `of`. */
 #define ZKT_MSG_BARE offsetof(struct zkt_msg, of)
 
-/* An event that a call emitted, framed, with its target. */
+/* An event or a broadcast, framed, with its target; or the end of a
+ * connection. */
 struct zkt_emitted {
     struct zkt_emitted *next;
-    struct zkt_buffer *frame;
+    struct zkt_buffer *frame; /* of the end: the reason, with a NUL */
+    unsigned close_code;      /* of the end; else 0 */
     struct zkt_target target; /* ids in the call's memory */
 };
 

@@ -289,7 +289,8 @@ bool zkt_cancelled(const struct zkt_call *call);
 
 /* ---- emitting events ---- */
 
-/** The connections that an event is for, among those that subscribe to it. */
+/** The connections that an event or a broadcast is for, among those that
+ * subscribe to it. */
 enum zkt_target_kind {
     /* Nobody; a zeroed target. */
     ZKT_TARGET_NONE,
@@ -298,13 +299,16 @@ enum zkt_target_kind {
     /* The subscribers in the list of ids. */
     ZKT_TARGET_ONLY,
     /* All subscribers but those in the list of ids. */
-    ZKT_TARGET_EXCEPT
+    ZKT_TARGET_EXCEPT,
+    /* Of a broadcast: the subscribers that have joined a topic in the list. */
+    ZKT_TARGET_TOPICS
 };
 
 /**
- * The target of an event, made by the five functions below. It narrows the set
- * of subscribers and never widens it: an id that subscribes to nothing receives
- * nothing. Ids are those of zkt_client_id, borrowed until the emit returns.
+ * The target of an event or a broadcast, made by the functions below. It
+ * narrows the set of subscribers and never widens it: an id that subscribes to
+ * nothing receives nothing. Ids are those of zkt_client_id, borrowed until the
+ * emit returns.
  */
 struct zkt_target {
     enum zkt_target_kind kind;
@@ -325,6 +329,25 @@ struct zkt_target zkt_to_each(const struct zkt_str *ids, size_t len);
 struct zkt_target zkt_except(struct zkt_str id);
 /** Returns the target of all subscribers but @len; @ids is borrowed. */
 struct zkt_target zkt_except_each(const struct zkt_str *ids, size_t len);
+/** Returns the target of all subscribers that have joined a topic. It is for
+ * broadcasts: an event of an actor with it poisons the call. */
+struct zkt_target zkt_to_topic(struct zkt_str name);
+/** Returns the target of all subscribers that have joined any of @len topics:
+ * each receives the broadcast once. @names is borrowed. */
+struct zkt_target zkt_to_topics(const struct zkt_str *names, size_t len);
+
+/* ---- ending connections ---- */
+
+/**
+ * Closes the connection of a client, whichever instances it is in contact with,
+ * when the call commits; nothing happens if there is none. What it has sent
+ * that is not in a mailbox yet is dropped. @code is 1008, after which a client
+ * connects again, or 4000 to 4999 (4401: our clients come back with a new
+ * token; 4403: they do not come back); another one poisons the call. @reason,
+ * or NULL, is sent with it, at most 123 bytes of it.
+ */
+void zkt_kick(struct zkt_call *call, struct zkt_str client_id, unsigned code,
+              const char *reason);
 
 /* ---- for generated code ---- */
 
@@ -389,6 +412,16 @@ const void *zkt_call_connection_of(struct zkt_call *call,
 /** Returns the output of middleware number @number, which has run for this
  * message; NULL if it has not. */
 const void *zkt_call_middleware(const struct zkt_call *call, uint32_t number);
+
+/**
+ * Sends broadcast number @broadcast of the app when the call commits, to the
+ * connections of @target that listen to broadcasts, on all threads. @payload is
+ * a value of the broadcast's type, NULL if it has none; it is encoded before
+ * this returns. Poisons the call if the payload breaks a rule, or if there is
+ * no memory.
+ */
+void zkt_call_broadcast(struct zkt_call *call, uint32_t broadcast,
+                        const void *payload, struct zkt_target target);
 
 /** The handlers that can finish later. */
 enum zkt_member {

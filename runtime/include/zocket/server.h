@@ -297,6 +297,29 @@ enum zkt_status zkt_server_invoke(struct zkt_server *server, uint32_t actor,
                                   const void *input, zkt_done_thunk *thunk,
                                   void (*done)(void), void *user) ZKT_MUST_USE;
 
+/**
+ * Sends broadcast number @broadcast of the app to the connections of @target
+ * that listen to broadcasts, as zkt_call_broadcast does; for generated code.
+ * From any thread. The payload and the target are copied; on the server's first
+ * thread the broadcast is encoded, once for all threads, and a payload that
+ * breaks a rule is dropped with a line in the log.
+ *
+ * Returns ZKT_OK, ZKT_RESOURCE_EXHAUSTED (outside_messages, outside_bytes),
+ * ZKT_NO_MEMORY, or ZKT_CLOSED: the server stops.
+ */
+enum zkt_status zkt_server_broadcast(struct zkt_server *server,
+                                     uint32_t broadcast, const void *payload,
+                                     struct zkt_target target) ZKT_MUST_USE;
+
+/**
+ * Closes the connection of a client, as zkt_kick does (call.h). From any
+ * thread. Returns as zkt_server_broadcast; ZKT_INVALID_ARGUMENT for a @code
+ * that is neither 1008 nor 4000 to 4999.
+ */
+enum zkt_status zkt_server_kick(struct zkt_server *server,
+                                struct zkt_str client_id, unsigned code,
+                                const char *reason) ZKT_MUST_USE;
+
 /* ---- instances ---- */
 
 /** An instance, as of now. Strings are borrowed until it ends. */

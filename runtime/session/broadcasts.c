@@ -1,0 +1,140 @@
+/* See broadcasts.h. */
+#include "session/broadcasts.h"
+
+#include "session/contact.h"
+
+void zkt__session_hear(struct zkt_host *host, struct zkt_session *session,
+                       bool hears)
+{
+    if (!hears) {
+        zkt__node_unlink(&session->hears);
+    } else if (!zkt__session_make_addressable(host, session)) {
+        host->sessions->events.failed(session);
+    } else if (!zkt__node_linked(&session->hears)) {
+        zkt__list_append(&host->sessions->hearing, &session->hears);
+    }
+}
+
+/* ---- targets ---- */
+
+static struct zkt_session *find_hearing(const struct zkt_host *host,
+                                        struct zkt_str client)
+{
+    struct zkt_session *session = zkt__session_of_client(host, client);
+    return session != NULL && zkt__node_linked(&session->hears) ? session
+                                                                : NULL;
+}
+
+static void send(struct zkt_host *host, struct zkt_session *session,
+                 const struct zkt_emitted *broadcast)
+{
+    zkt__session_send_shared(host, session, broadcast->frame);
+    host->stats.events++;
+}
+
+static void mark_named(const struct zkt_host *host,
+                       const struct zkt_target *target, bool marked)
+{
+    for (size_t i = 0; i < target->len; i++) {
+        struct zkt_session *session = find_hearing(host, target->ids[i]);
+        if (session != NULL) {
+            session->marked = marked;
+        }
+    }
+}
+
+static void send_to_unmarked(struct zkt_host *host,
+                             const struct zkt_emitted *broadcast)
+{
+    const struct zkt_list *hearing = &host->sessions->hearing;
+    for (struct zkt_node *n = zkt__list_first(hearing); n != NULL;
+         n = zkt__list_after(hearing, n)) {
+        struct zkt_session *session = ZKT_CONTAINER(n, struct zkt_session,
+                                                    hears);
+        if (!session->marked) {
+            send(host, session, broadcast);
+        }
+    }
+}
+
+/* Sends a broadcast to each session that it names, once. */
+static void send_to_named(struct zkt_host *host,
+                          const struct zkt_emitted *broadcast)
+{
+    const struct zkt_target *target = &broadcast->target;
+    for (size_t i = 0; i < target->len; i++) {
+        struct zkt_session *session = find_hearing(host, target->ids[i]);
+        if (session != NULL && !session->marked) {
+            session->marked = true;
+            send(host, session, broadcast);
+        }
+    }
+    mark_named(host, target, false);
+}
+
+static void take_broadcast(struct zkt_host *host,
+                           const struct zkt_emitted *broadcast)
+{
+    const struct zkt_target *target = &broadcast->target;
+    switch (target->kind) {
+    case ZKT_TARGET_ALL:
+        send_to_unmarked(host, broadcast);
+        break;
+    case ZKT_TARGET_EXCEPT:
+        mark_named(host, target, true);
+        send_to_unmarked(host, broadcast);
+        mark_named(host, target, false);
+        break;
+    case ZKT_TARGET_ONLY:
+        send_to_named(host, broadcast);
+        break;
+    case ZKT_TARGET_TOPICS: /* no connection has joined any */
+    case ZKT_TARGET_NONE:
+        break;
+    }
+}
+
+/* ---- ends of connections ---- */
+
+/* Finds a client, also one that nothing has addressed yet. Those on the way to
+ * it become addressable, so that no connection is passed twice. */
+static struct zkt_session *find_client(struct zkt_host *host,
+                                       struct zkt_str client)
+{
+    const struct zkt_list *unindexed = &host->sessions->unindexed;
+    struct zkt_session *found = zkt__session_of_client(host, client);
+    struct zkt_node *n = zkt__list_first(unindexed);
+    while (found == NULL && n != NULL) {
+        struct zkt_session *session = ZKT_CONTAINER(n, struct zkt_session,
+                                                    unindexed);
+        n = zkt__list_after(unindexed, n);
+        if (session->open) {
+            found = zkt_str_eq(zkt__peer_client_id(&session->peer), client)
+                        ? session
+                        : NULL;
+            (void)zkt__session_make_addressable(host, session);
+        }
+    }
+    return found;
+}
+
+static void kick(struct zkt_host *host, const struct zkt_emitted *order)
+{
+    struct zkt_session *session = find_client(host, order->target.ids[0]);
+    if (session != NULL) {
+        host->sessions->events.close(session, order->close_code,
+                                     (const char *)order->frame->data);
+    }
+}
+
+void zkt__sessions_take_broadcasts(struct zkt_host *host,
+                                   const struct zkt_emitted *first)
+{
+    for (const struct zkt_emitted *e = first; e != NULL; e = e->next) {
+        if (e->close_code != 0) {
+            kick(host, e);
+        } else {
+            take_broadcast(host, e);
+        }
+    }
+}
