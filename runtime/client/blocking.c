@@ -15,14 +15,17 @@
 struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
                                    struct zkt_reply *reply)
 {
-    if (reply->memory_ == NULL) {
-        struct zkt_arena *arena = zkt__alloc(client->allocator, sizeof(*arena));
-        if (arena != NULL) {
-            zkt__arena_init(arena, client->allocator);
+    struct zkt_reply_memory *memory = reply->memory_;
+    if (memory == NULL) {
+        memory = zkt__alloc(client->allocator, sizeof(*memory));
+        if (memory == NULL) {
+            return NULL;
         }
-        reply->memory_ = arena;
+        zkt__arena_init(&memory->arena, client->allocator);
+        memory->key = client->store.key;
+        reply->memory_ = memory;
     }
-    return reply->memory_;
+    return &memory->arena;
 }
 
 void zkt_reply_clear(struct zkt_reply *reply)
@@ -30,20 +33,44 @@ void zkt_reply_clear(struct zkt_reply *reply)
     if (reply == NULL) {
         return;
     }
-    struct zkt_arena *arena = reply->memory_;
-    if (arena != NULL) {
-        const struct zkt_allocator *allocator = arena->allocator;
-        zkt__arena_finish(arena);
-        zkt__release(allocator, arena);
+    struct zkt_reply_memory *memory = reply->memory_;
+    if (memory != NULL) {
+        const struct zkt_allocator *allocator = memory->arena.allocator;
+        zkt__arena_finish(&memory->arena);
+        zkt__release(allocator, memory);
     }
-    *reply = (struct zkt_reply){ .status = ZKT_OK, .error = "" };
+    *reply = (struct zkt_reply){ .status = ZKT_OK, .error = "", .reason = "" };
+}
+
+/* Copies a text into the memory of a reply. Without memory it is @missing. */
+static struct zkt_str keep(struct zkt_arena *arena, struct zkt_str text,
+                           struct zkt_str missing)
+{
+    const struct zkt_str copy = text.data != NULL && arena != NULL
+                                    ? zkt__arena_str(arena, text)
+                                    : missing;
+    return copy.data != NULL ? copy : missing;
+}
+
+void zkt__reply_keep(const struct zkt_client *client, struct zkt_reply *reply,
+                     const struct zkt_envelope *message)
+{
+    const struct zkt_str none = { NULL, 0 };
+    struct zkt_arena *arena = zkt__reply_arena(client, reply);
+    zkt__reply_read(reply, message);
+    reply->reason = keep(arena, message->reason, ZKT_STR("")).data;
+    reply->details_ = keep(arena, message->details, none);
+    reply->issues_ = keep(arena, message->issues, none);
 }
 
 void zkt__reply_set(const struct zkt_client *client, struct zkt_reply *reply,
                     enum zkt_status status, struct zkt_str error)
 {
     reply->status = status;
-    reply->error = "";
+    reply->error = reply->reason = "";
+    reply->retryable = zkt__status_is_retryable(status);
+    reply->retry_after_ms = 0;
+    reply->details_ = reply->issues_ = (struct zkt_str){ NULL, 0 };
     if (status == ZKT_OK) {
         return;
     }

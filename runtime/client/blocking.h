@@ -10,6 +10,7 @@
 #include "zocket/client.h"
 #include "zocket/codec.h"
 
+struct zkt_envelope;
 struct zkt_client;
 struct zkt_remote_method;
 
@@ -25,6 +26,9 @@ struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
 /** Sets the outcome of a blocking call's reply; copies the text. */
 void zkt__reply_set(const struct zkt_client *client, struct zkt_reply *reply,
                     enum zkt_status status, struct zkt_str error);
+/** Adds what the message of a failed call says beside status and text. */
+void zkt__reply_keep(const struct zkt_client *client, struct zkt_reply *reply,
+                     const struct zkt_envelope *message);
 
 /** Runs turns until @over is set. Returns false if no turn can be run. */
 bool zkt__block(struct zkt_client *client, const bool *over);

@@ -50,32 +50,45 @@ static void end_wait(const struct zkt_client *client, bool *over)
     }
 }
 
-/* Ends a call: runs its callback, or fills its reply and ends its wait.
- * @result, or NULL, is in memory that outlives the callback. The callback may
- * close the handle that the call is embedded in. */
+/* Ends a call: runs its callback, or fills its reply and ends its wait. The
+ * message of a failure, or NULL, says more of it. @result, or NULL, is in
+ * memory that outlives the callback. The callback may close the handle that the
+ * call is embedded in. */
 static void finish_call(struct zkt_client *client, struct zkt_pending *p,
                         enum zkt_status status, struct zkt_str error,
-                        const void *result)
+                        const void *result, const struct zkt_envelope *message)
 {
     const struct zkt_pending call = *p;
     free_pending(client, p);
     if (call.reply != NULL) {
         zkt__reply_set(client, call.reply, status, error);
+        if (status != ZKT_OK && message != NULL) {
+            zkt__reply_keep(client, call.reply, message);
+        }
         if (result != NULL) {
             memcpy(call.out, result, call.result->size);
         }
         end_wait(client, call.over);
         return;
     }
-    const struct zkt_reply reply = {
+    struct zkt_reply_memory memory = { .key = client->store.key };
+    struct zkt_reply reply = {
         .status = status,
         .error = error.len > 0      ? error.data
                  : status == ZKT_OK ? ""
                                     : zkt_status_text(status),
+        .reason = "",
+        .retryable = zkt__status_is_retryable(status),
+        .memory_ = &memory,
     };
+    zkt__arena_init(&memory.arena, client->allocator);
+    if (status != ZKT_OK && message != NULL) {
+        zkt__reply_read(&reply, message);
+    }
     client->depth++;
     call.thunk(call.done, &reply, result, call.user);
     client->depth--;
+    zkt__arena_finish(&memory.arena);
 }
 
 static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
@@ -98,7 +111,7 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
                     ? ZKT_STR("too many calls at once")
                     : ZKT_STR("out of memory");
     }
-    finish_call(client, p, p->status, error, NULL);
+    finish_call(client, p, p->status, error, NULL, NULL);
     zkt__release(client->allocator, (char *)(uintptr_t)kept.data);
 }
 
@@ -183,11 +196,12 @@ void zkt__calls_receive(struct zkt_client *client,
         return; /* it has timed out, or was never sent */
     }
     if (message->error.data != NULL) {
-        finish_call(client, p, zkt__error_code(message), message->error, NULL);
+        finish_call(client, p, zkt__error_code(message), message->error, NULL,
+                    message);
         return;
     }
     if (p->result == NULL) {
-        finish_call(client, p, ZKT_OK, ZKT_STR(""), NULL);
+        finish_call(client, p, ZKT_OK, ZKT_STR(""), NULL, NULL);
         return;
     }
     struct zkt_arena *arena = p->reply != NULL
@@ -196,11 +210,11 @@ void zkt__calls_receive(struct zkt_client *client,
     const void *result = decode_result(client, arena, p->result,
                                        message->result);
     if (result != NULL) {
-        finish_call(client, p, ZKT_OK, ZKT_STR(""), result);
+        finish_call(client, p, ZKT_OK, ZKT_STR(""), result, NULL);
     } else {
         client->stats.mismatches++;
         finish_call(client, p, ZKT_INTERNAL,
-                    ZKT_STR("the result does not fit the schema"), NULL);
+                    ZKT_STR("the result does not fit the schema"), NULL, NULL);
     }
 }
 

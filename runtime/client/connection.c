@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "client/broadcast.h"
 #include "client/calls.h"
 #include "client/core.h"
 #include "client/listener.h"
@@ -282,6 +283,7 @@ static void on_open(void *user, const char *protocol)
                                                client->options.stable_after_ms);
     client->stats.connections++;
     client->welcomed = false;
+    zkt__client_unhear(client);
     restart_silence(client);
     client->dialect = protocol[0] != '\0' ? ZKT_DIALECT_RFC6902
                                           : ZKT_DIALECT_PLAIN;

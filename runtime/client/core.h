@@ -14,7 +14,7 @@
 #include "client/connection.h"
 #include "client/handle_table.h"
 #include "client/subscription.h"
-#include "protocol/envelope.h"
+#include "protocol/reply.h"
 #include "protocol/send_queue.h"
 #include "state/journal.h"
 #include "websocket/websocket.h"
@@ -67,7 +67,9 @@ struct zkt_client {
     struct zkt_client_instance **table;  /* the instances, for the index */
     struct zkt_index by_name;
     uint32_t count, capacity; /* of the table */
-    struct zkt_list status_listeners;
+    struct zkt_list status_listeners, broadcast_listeners;
+    bool hears;     /* broadcasts were asked for on this connection */
+    uint32_t level; /* of the server, as its welcome says */
     struct zkt_list ready_waits; /* blocking waits (ready.c) */
     struct zkt_slots listeners;
     struct zkt_arena arena; /* of the current message */

@@ -1,6 +1,7 @@
 /* See listener.h. */
 #include "client/listener.h"
 
+#include "client/broadcast.h"
 #include "client/core.h"
 #include "client/instance.h"
 
@@ -69,11 +70,20 @@ struct listen_request {
     struct zkt_handle *handle; /* NULL: the client's */
     enum zkt_listener_kind kind;
     uint32_t index;
+    const struct zkt_event *broadcast;
     zkt_listener_thunk *thunk;
     zkt_any_function *fn;
     void *user;
     uint64_t id;
 };
+
+/* The list of a listener that belongs to no handle. */
+static struct zkt_list *client_list(struct zkt_client *client,
+                                    enum zkt_listener_kind kind)
+{
+    return kind == ZKT_LISTEN_BROADCAST ? &client->broadcast_listeners
+                                        : &client->status_listeners;
+}
 
 static void add_listener(void *user)
 {
@@ -94,13 +104,14 @@ static void add_listener(void *user)
     }
     l->kind = request->kind;
     l->index = request->index;
+    l->broadcast = request->broadcast;
     l->handle = handle;
     l->thunk = request->thunk;
     l->fn = request->fn;
     l->user = request->user;
     request->id = l->id;
     zkt__list_append(handle != NULL ? &handle->instance->listeners
-                                    : &client->status_listeners,
+                                    : client_list(client, l->kind),
                      &l->node);
     if (handle != NULL) {
         zkt__list_append(&handle->listeners, &l->of_handle);
@@ -112,6 +123,7 @@ static void add_listener(void *user)
     if (sub != NULL) {
         add_to_subscription(client, sub);
     }
+    zkt__client_hear(client);
     zkt__client_wake(client);
 }
 
@@ -194,6 +206,25 @@ uint64_t zkt_client_on_status(struct zkt_client *client,
     return request.id;
 }
 
+uint64_t zkt_client_on_broadcast(struct zkt_client *client,
+                                 const struct zkt_event *broadcast,
+                                 zkt_listener_thunk *thunk,
+                                 zkt_any_function *fn, void *user)
+{
+    struct listen_request request = {
+        .client = client,
+        .kind = ZKT_LISTEN_BROADCAST,
+        .broadcast = broadcast,
+        .thunk = thunk,
+        .fn = fn,
+        .user = user,
+    };
+    if (client != NULL) {
+        zkt__client_run(client, add_listener, &request);
+    }
+    return request.id;
+}
+
 struct removal_request {
     struct zkt_client *client;
     uint64_t id;
@@ -227,6 +258,7 @@ void zkt__listeners_sweep(struct zkt_client *client)
         zkt__node_unlink(&l->node);
         zkt__release(client->allocator, l);
     }
+    zkt__client_hear(client);
 }
 
 void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list)
@@ -272,6 +304,9 @@ static bool is_for(const struct zkt_listener *l,
     case ZKT_LISTEN_EVENT:
         return notification->kind == ZKT_LISTEN_EVENT &&
                l->index == notification->event;
+    case ZKT_LISTEN_BROADCAST:
+        return notification->kind == ZKT_LISTEN_BROADCAST &&
+               zkt_str_eq(l->broadcast->name, notification->broadcast->name);
     case ZKT_LISTEN_FIELD:
         return notification->kind == ZKT_LISTEN_STATE &&
                (notification->fields == NULL ||

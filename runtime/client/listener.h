@@ -17,8 +17,9 @@ enum zkt_listener_kind {
     ZKT_LISTEN_EVENT,
     ZKT_LISTEN_STATE,
     ZKT_LISTEN_FIELD,
-    ZKT_LISTEN_ERROR, /* of an instance */
-    ZKT_LISTEN_STATUS /* of the client */
+    ZKT_LISTEN_ERROR,    /* of an instance */
+    ZKT_LISTEN_STATUS,   /* of the client */
+    ZKT_LISTEN_BROADCAST /* of the client */
 };
 
 struct zkt_listener {
@@ -31,8 +32,9 @@ struct zkt_listener {
                                 end of the turn */
     zkt_handle_id id;
     enum zkt_listener_kind kind;
-    uint32_t index;            /* event or field */
-    struct zkt_handle *handle; /* NULL: the client's */
+    uint32_t index;                    /* event or field */
+    const struct zkt_event *broadcast; /* or NULL */
+    struct zkt_handle *handle;         /* NULL: the client's */
     zkt_listener_thunk *thunk;
     zkt_any_function *fn;
     void *user;
@@ -43,6 +45,7 @@ struct zkt_listener {
 struct zkt_notification {
     enum zkt_listener_kind kind;
     uint32_t event;
+    const struct zkt_event *broadcast;
     const uint64_t *fields; /* changed ones, a bit each; NULL: all */
     const void *payload;
 };

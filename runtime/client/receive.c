@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "client/broadcast.h"
 #include "client/calls.h"
 #include "client/core.h"
 #include "client/instance.h"
@@ -27,7 +28,9 @@ void zkt__client_report(struct zkt_client *client,
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    const struct zkt_reply reply = { .status = status, .error = text };
+    const struct zkt_reply reply = { .status = status,
+                                     .error = text,
+                                     .reason = "" };
     const struct zkt_notification notification = { .kind = ZKT_LISTEN_ERROR,
                                                    .payload = &reply };
     client->stats.errors++;
@@ -74,6 +77,12 @@ static void receive_welcome(struct zkt_client *client,
                                            &client->own_id,
                                            &message->client_id);
     }
+    client->level = message->level.data != NULL && message->level.len > 0 &&
+                            message->level.data[0] >= '1' &&
+                            message->level.data[0] <= '9'
+                        ? 1
+                        : 0;
+    zkt__client_hear(client);
 }
 
 static void receive_sub_error(struct zkt_client *client,
@@ -114,6 +123,9 @@ static void receive(struct zkt_client *client,
         receive_sub_error(client, message);
         break;
     case ZKT_MESSAGE_SUB_OK:
+        break;
+    case ZKT_MESSAGE_BROADCAST:
+        zkt__client_receive_broadcast(client, message);
         break;
     case ZKT_MESSAGE_ERROR:
         client->stats.errors++;

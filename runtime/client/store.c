@@ -137,10 +137,8 @@ static void receive_patch(struct zkt_client *client,
                           &notification);
 }
 
-/* Decodes the payload of an event in the message's memory. Returns NULL if it
- * does not fit. */
-static void *decode_payload(struct zkt_client *client,
-                            const struct zkt_type *type, struct zkt_str json)
+void *zkt__decode_payload(struct zkt_client *client,
+                          const struct zkt_type *type, struct zkt_str json)
 {
     struct zkt_issues issues;
     zkt__issues_init(&issues, &client->arena, NULL);
@@ -173,7 +171,7 @@ static void receive_event(struct zkt_client *client,
     const struct zkt_type *type = instance->actor->events[index].payload;
     void *payload = NULL;
     if (type != NULL) {
-        payload = decode_payload(client, type, message->payload);
+        payload = zkt__decode_payload(client, type, message->payload);
         if (payload == NULL) {
             client->stats.mismatches++;
             zkt__client_report(client, instance, ZKT_INTERNAL,
@@ -264,4 +262,5 @@ void zkt__store_free(struct zkt_client *client)
     }
     zkt__client_instances_finish(client);
     zkt__listeners_free(client, &client->status_listeners);
+    zkt__listeners_free(client, &client->broadcast_listeners);
 }

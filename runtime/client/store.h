@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "zocket/schema.h"
+
 struct zkt_client;
 struct zkt_envelope;
 
@@ -19,5 +21,10 @@ bool zkt__store_has_work(const struct zkt_client *client);
 /** Notifies new listeners, sends queued messages, frees unused instances. */
 void zkt__store_end_turn(struct zkt_client *client);
 void zkt__store_free(struct zkt_client *client);
+
+/** Decodes the payload of an event or a broadcast in the message's memory.
+ * Returns NULL if it does not fit. */
+void *zkt__decode_payload(struct zkt_client *client,
+                          const struct zkt_type *type, struct zkt_str json);
 
 #endif

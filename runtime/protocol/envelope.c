@@ -23,6 +23,12 @@ enum part_kind {
     X("error", error, PART_STRING)                                             \
     X("code", code, PART_STRING)                                               \
     X("of", of, PART_STRING)                                                   \
+    X("reason", reason, PART_STRING)                                           \
+    X("details", details, PART_RAW)                                            \
+    X("retryable", retryable, PART_RAW)                                        \
+    X("retryAfterMs", retry_after, PART_RAW)                                   \
+    X("issues", issues, PART_RAW)                                              \
+    X("level", level, PART_RAW)                                                \
     X("clientId", client_id, PART_STRING)
 
 static struct zkt_str *find_part(struct zkt_envelope *e, struct zkt_str key,
@@ -168,7 +174,7 @@ static bool read_any(struct zkt_envelope *out, struct zkt_reader *reader)
 bool zkt__envelope_read(struct zkt_envelope *out, struct zkt_reader *reader)
 {
     char *start = reader->at;
-    *out = (struct zkt_envelope){ .type = ZKT_MESSAGE_NONE };
+    memset(out, 0, offsetof(struct zkt_envelope, event));
     bool good = read_call(out, reader);
     if (!good && !reader->malformed) {
         *out = (struct zkt_envelope){ .type = ZKT_MESSAGE_NONE };

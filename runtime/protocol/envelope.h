@@ -43,11 +43,14 @@ enum zkt_message {
 struct zkt_envelope {
     enum zkt_message type;
     struct zkt_str id; /* the JSON token as received, with quotes */
-    struct zkt_str actor, actor_id, method, event, client_id;
-    struct zkt_str error, code, of;
-    /* input, result, payload, state, patches: raw JSON */
-    struct zkt_str input, result, payload, state, patches;
+    struct zkt_str actor, actor_id, method;
+    struct zkt_str input; /* raw JSON */
     struct zkt_str plain; /* zkt_reader.plain, for the reader of a span */
+    /* Not set for a call, which has none of them. */
+    struct zkt_str event, client_id, error, code, of, reason;
+    /* Raw JSON; retry_after is retryAfterMs. */
+    struct zkt_str details, retryable, retry_after, issues, level;
+    struct zkt_str result, payload, state, patches;
 };
 
 /**

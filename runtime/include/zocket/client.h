@@ -463,6 +463,17 @@ uint64_t zkt_handle_on_error(struct zkt_handle *handle,
                              void *user);
 
 /**
+ * Listens to a broadcast of the server, as zkt_handle_on does to an event, for
+ * generated code; @broadcast is borrowed as long as the client. The first
+ * listener asks the server for broadcasts, and each connection anew; a server
+ * that knows none is not asked. Returns an id as zkt_handle_on.
+ */
+uint64_t zkt_client_on_broadcast(struct zkt_client *client,
+                                 const struct zkt_event *broadcast,
+                                 zkt_listener_thunk *thunk,
+                                 zkt_any_function *fn, void *user);
+
+/**
  * Waits until the state is known, as zkt_client_ready waits for a connection.
  * Returns ZKT_OK: zkt_handle_snapshot has it; the statuses of zkt_client_ready;
  * ZKT_FAILED_PRECONDITION also if no listener subscribes to the state, since

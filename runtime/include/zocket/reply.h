@@ -1,6 +1,24 @@
 /*
  * The outcome of a call: of a client's (client.h), and of a server's program
  * (server.h, zkt_server_invoke).
+ *
+ *     #include <stdio.h>
+ *
+ *     #include "counter_client.h"
+ *     #include "zocket/reply.h"
+ *
+ *     void on_inc(const struct zkt_reply *reply, int32_t n, void *user)
+ *     {
+ *         (void)user;
+ *         if (reply->status == ZKT_OK) {
+ *             printf("n is %d\n", n);
+ *         } else if (reply->retryable) {
+ *             printf("%s: again in %lld ms\n", reply->error,
+ *                    (long long)reply->retry_after_ms);
+ *         } else {
+ *             printf("%s\n", reply->error);
+ *         }
+ *     }
  */
 #ifndef ZOCKET_REPLY_H
 #define ZOCKET_REPLY_H
@@ -8,7 +26,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "zocket/schema.h"
 #include "zocket/status.h"
+#include "zocket/types.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,7 +55,31 @@ struct zkt_reply {
     int64_t retry_after_ms;
     /* The runtime's. */
     void *memory_;
+    struct zkt_str details_, issues_;
 };
+
+/** Returns true if the reply is that error of the schema. From any thread. */
+bool zkt_reply_is(const struct zkt_reply *reply, const struct zkt_error *error);
+
+/**
+ * Returns the details of an error of the schema, of the type of @error, for
+ * generated code. They live as long as the reply; each call reads them anew.
+ * Returns NULL if the reply is another error, if they do not fit the type, or
+ * if there is no memory.
+ */
+const void *zkt_reply_details(const struct zkt_reply *reply,
+                              const struct zkt_error *error);
+
+/**
+ * Calls @each for the issues of an input that breaks rules, in order: a code,
+ * as Zod names it, the path of the value as a JSON array of keys and indexes,
+ * and a text. All are borrowed until @each returns; @user is passed on. A reply
+ * without issues has none.
+ */
+void zkt_reply_issues(const struct zkt_reply *reply,
+                      void (*each)(struct zkt_str code, struct zkt_str path,
+                                   struct zkt_str message, void *user),
+                      void *user);
 
 #ifdef __cplusplus
 }

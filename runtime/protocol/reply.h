@@ -1,0 +1,20 @@
+/* The memory of replies, and filling them from failures. */
+#ifndef ZKT_PROTOCOL_REPLY_H
+#define ZKT_PROTOCOL_REPLY_H
+
+#include "base/hash.h"
+#include "protocol/envelope.h"
+#include "zocket/reply.h"
+
+/* zkt_reply.memory_: what results and details borrow from. */
+struct zkt_reply_memory {
+    struct zkt_arena arena;
+    struct zkt_hash_key key; /* of maps */
+};
+
+/** Sets the parts of a failed reply that the message has; its strings are
+ * borrowed. */
+void zkt__reply_read(struct zkt_reply *reply,
+                     const struct zkt_envelope *message);
+
+#endif
