@@ -69,17 +69,13 @@ static struct zkt_str format_text(struct zkt_call *call, const char *format,
     return (struct zkt_str){ text, (size_t)len };
 }
 
-bool zkt__call_fits(struct zkt_call *call, const char *name, size_t size)
+void zkt__call_exceeds(struct zkt_call *call, const char *name, size_t size)
 {
     struct zkt_host *host = call->host;
-    if (size <= (size_t)host->limits->output_bytes) {
-        return true;
-    }
     host->stats.limit_hits.output_bytes++;
     zkt__journal_fail(&call->journal, ZKT_RESOURCE_EXHAUSTED,
                       "%s of %zu bytes is over the limit output_bytes, %lld",
                       name, size, (long long)host->limits->output_bytes);
-    return false;
 }
 
 static bool is_protocol_code(enum zkt_status status)

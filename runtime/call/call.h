@@ -123,9 +123,19 @@ static inline const struct zkt_connection_change *zkt__call_connection_changes(
 {
     return call->view != NULL ? call->view->first : NULL;
 }
+/** Poisons the call: see zkt__call_fits. */
+void zkt__call_exceeds(struct zkt_call *call, const char *name, size_t size);
 /** Returns true if a message of @size bytes is within the limit output_bytes.
  * Otherwise poisons the call; @name names the message in the log. */
-bool zkt__call_fits(struct zkt_call *call, const char *name, size_t size);
+static inline bool zkt__call_fits(struct zkt_call *call, const char *name,
+                                  size_t size)
+{
+    if (size <= (size_t)call->host->limits->output_bytes) {
+        return true;
+    }
+    zkt__call_exceeds(call, name, size);
+    return false;
+}
 
 /** Writes a line about a call to the log: its instance or its connection, its
  * name, and the text. */

@@ -151,7 +151,9 @@ void zkt__task_reply(struct zkt_host *host, struct zkt_task *task)
     struct zkt_msg reply;
     struct zkt_msg *carrier = task->carrier;
     zkt__msg_init(&reply, ZKT_MSG_RESULT, task->contact);
-    reply.of.result = zkt__instance_result(host, &task->request);
+    reply.of.result.ask = task->request.ask;
+    reply.of.result.frame = NULL;
+    reply.of.result.text = task->request.ask == NULL ? &host->result : NULL;
     task->carrier = NULL;
     (void)zkt__deliver(host, task->contact->peer->shard, &reply, carrier);
 }

@@ -2,6 +2,7 @@
 #include "server/outside.h"
 
 #include "instance/task.h"
+#include "protocol/reply.h"
 #include "server/core.h"
 
 enum {
@@ -146,7 +147,7 @@ enum zkt_status zkt_server_run(struct zkt_server *server, uint32_t actor,
     }
     struct zkt_ask *ask = zkt__ask_new(server->allocator,
                                        server->host.app.info->actors[actor], id,
-                                       &run_method, NULL);
+                                       &run_method, NULL, NULL);
     if (ask != NULL) {
         ask->finish = finish_run;
         ask->thunk.run = thunk;
@@ -164,6 +165,7 @@ static void finish_invoke(struct zkt_ask *ask)
     const bool failed = failure->status != ZKT_OK;
     const char *text = failure->text.len > 0 ? failure->text.data
                                              : zkt_status_text(failure->status);
+    struct zkt_reply_memory memory = { .key = ask->program->host->store.key };
     const struct zkt_reply reply = {
         .status = failure->status,
         .error = failed ? text : "",
@@ -171,24 +173,53 @@ static void finish_invoke(struct zkt_ask *ask)
         .retryable = failed && (failure->retry_after_ms > 0 ||
                                 zkt__status_is_retryable(failure->status)),
         .retry_after_ms = failure->retry_after_ms,
+        .memory_ = &memory,
+        .details_ = failure->details,
+        .issues_ = failure->issues,
     };
+    zkt__arena_init(&memory.arena, ask->allocator);
     if (ask->fn != NULL) {
         ask->thunk.done(ask->fn, &reply, ask->result, ask->user);
     }
+    zkt__arena_finish(&memory.arena);
+}
+
+/* Gives the outputs of a method their types, in @all. Returns NULL if its
+ * middleware has none. */
+static const struct zkt_output *list_outputs(
+    const struct zkt_app_info *info, const struct zkt_method *method,
+    const void *const *outputs, struct zkt_output all[ZKT_MIDDLEWARE_MAX])
+{
+    if (outputs == NULL) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < method->middleware.count; i++) {
+        const uint16_t number = method->middleware.numbers[i];
+        const struct zkt_type *type = info->middleware[number].output;
+        all[i] = (struct zkt_output){ .type = type,
+                                      .value = type != NULL ? *outputs++
+                                                            : NULL };
+    }
+    return all;
 }
 
 enum zkt_status zkt_server_invoke(struct zkt_server *server, uint32_t actor,
                                   uint32_t method, struct zkt_str id,
-                                  const void *input, zkt_done_thunk *thunk,
-                                  void (*done)(void), void *user)
+                                  const void *const *outputs, const void *input,
+                                  zkt_done_thunk *thunk, void (*done)(void),
+                                  void *user)
 {
-    const struct zkt_actor *of = server->host.app.info->actors[actor];
+    const struct zkt_app_info *info = server->host.app.info;
+    const struct zkt_actor *of = info->actors[actor];
+    const struct zkt_method *called = &of->methods[method];
+    struct zkt_output all[ZKT_MIDDLEWARE_MAX];
     const enum zkt_status status = find_obstacle(server, id);
     if (status != ZKT_OK) {
         return status;
     }
-    struct zkt_ask *ask = zkt__ask_new(server->allocator, of, id,
-                                       &of->methods[method], input);
+    struct zkt_ask *ask = zkt__ask_new(server->allocator, of, id, called,
+                                       list_outputs(info, called, outputs, all),
+                                       input);
     if (ask != NULL) {
         ask->finish = finish_invoke;
         ask->thunk.done = thunk;

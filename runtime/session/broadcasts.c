@@ -2,6 +2,7 @@
 #include "session/broadcasts.h"
 
 #include "session/contact.h"
+#include "session/topics.h"
 
 void zkt__session_hear(struct zkt_host *host, struct zkt_session *session,
                        bool hears)
@@ -72,6 +73,45 @@ static void send_to_named(struct zkt_host *host,
     mark_named(host, target, false);
 }
 
+/* Sends a broadcast to the members of a topic that have not received it. */
+static void send_to_topic(struct zkt_host *host, struct zkt_str name,
+                          const struct zkt_emitted *broadcast)
+{
+    const struct zkt_topic_group *group = zkt__topic_find(host, name);
+    struct zkt_node *n = group != NULL ? zkt__list_first(&group->members)
+                                       : NULL;
+    for (; n != NULL; n = zkt__list_after(&group->members, n)) {
+        struct zkt_session *session = zkt__topic_member(n);
+        if (zkt__node_linked(&session->hears) && !session->marked) {
+            session->marked = true;
+            send(host, session, broadcast);
+        }
+    }
+}
+
+static void unmark_topic(const struct zkt_host *host, struct zkt_str name)
+{
+    const struct zkt_topic_group *group = zkt__topic_find(host, name);
+    struct zkt_node *n = group != NULL ? zkt__list_first(&group->members)
+                                       : NULL;
+    for (; n != NULL; n = zkt__list_after(&group->members, n)) {
+        zkt__topic_member(n)->marked = false;
+    }
+}
+
+/* Sends a broadcast to each session that has joined a topic, once. */
+static void send_to_topics(struct zkt_host *host,
+                           const struct zkt_emitted *broadcast)
+{
+    const struct zkt_target *target = &broadcast->target;
+    for (size_t i = 0; i < target->len; i++) {
+        send_to_topic(host, target->ids[i], broadcast);
+    }
+    for (size_t i = 0; i < target->len; i++) {
+        unmark_topic(host, target->ids[i]);
+    }
+}
+
 static void take_broadcast(struct zkt_host *host,
                            const struct zkt_emitted *broadcast)
 {
@@ -88,7 +128,9 @@ static void take_broadcast(struct zkt_host *host,
     case ZKT_TARGET_ONLY:
         send_to_named(host, broadcast);
         break;
-    case ZKT_TARGET_TOPICS: /* no connection has joined any */
+    case ZKT_TARGET_TOPICS:
+        send_to_topics(host, broadcast);
+        break;
     case ZKT_TARGET_NONE:
         break;
     }

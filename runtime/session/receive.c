@@ -232,6 +232,7 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
     m.of.call.input = input;
     m.of.call.outputs = outputs;
     m.of.call.body = NULL;
+    m.of.call.ask = NULL;
     send_call(host, contact, &m);
 }
 

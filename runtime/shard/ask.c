@@ -5,7 +5,9 @@
 
 struct zkt_ask *zkt__ask_new(const struct zkt_allocator *allocator,
                              const struct zkt_actor *actor, struct zkt_str name,
-                             const struct zkt_method *method, const void *input)
+                             const struct zkt_method *method,
+                             const struct zkt_output *outputs,
+                             const void *input)
 {
     struct zkt_ask *ask = zkt__alloc(allocator, sizeof(*ask) + name.len);
     if (ask == NULL) {
@@ -20,7 +22,11 @@ struct zkt_ask *zkt__ask_new(const struct zkt_allocator *allocator,
     struct zkt_msg m;
     zkt__msg_init(&m, ZKT_MSG_CALL, NULL);
     m.of.call = (struct zkt_msg_call){
-        .method = method, .id = ZKT_STR(""), .input = input, .ask = ask
+        .method = method,
+        .id = ZKT_STR(""),
+        .input = input,
+        .outputs = outputs,
+        .ask = ask,
     };
     ask->carrier = zkt__msg_pack(allocator, &m);
     if (ask->carrier == NULL) {

@@ -42,13 +42,15 @@ struct zkt_ask {
 };
 
 /**
- * Makes an ask to an instance, with a copy of @input: a call of @method. Any
+ * Makes an ask to an instance, with copies of @input and of @outputs, which are
+ * NULL or one for each middleware of @method: a call of @method. Any
  * thread. The caller sets finish, and the members after it. Returns NULL if
  * there is no memory.
  */
 struct zkt_ask *zkt__ask_new(const struct zkt_allocator *allocator,
                              const struct zkt_actor *actor, struct zkt_str name,
                              const struct zkt_method *method,
+                             const struct zkt_output *outputs,
                              const void *input);
 void zkt__ask_free(struct zkt_ask *ask);
 

@@ -1579,9 +1579,9 @@ static void test_no_limit_is_forgotten(void **state)
     total.instances_per_address++; /* see admission_test.c */
     total.connection_bytes++; /* see gate_test.c and connection_data_test.c */
     total.topics++;
-    total.buckets++;               /* see rates_test.c */
-    total.outside_messages++;      /* see outside_test.c */
-    total.outside_bytes++;         /* likewise */
+    total.buckets++;          /* see rates_test.c */
+    total.outside_messages++; /* see outside_test.c */
+    total.outside_bytes++;    /* likewise */
 #define X(name, value, text)                                                   \
     if (total.name == 0) {                                                     \
         fail_msg("no test reaches %s", #name);                                 \

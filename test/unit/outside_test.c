@@ -122,7 +122,8 @@ static enum zkt_status invoke(struct zkt_server *server, const char *id,
     const struct zkt_actor *job = server->host.app.info->actors[JOB];
     return zkt_server_invoke(
         server, JOB, (uint32_t)job->find_method(zkt_cstr(method)), zkt_cstr(id),
-        input, add_done, (void (*)(void))note_reply, (void *)(uintptr_t)label);
+        NULL, input, add_done, (void (*)(void))note_reply,
+        (void *)(uintptr_t)label);
 }
 
 static enum zkt_status invoke_add(struct zkt_server *server, const char *id,
@@ -273,7 +274,7 @@ static void test_invoke(void **state)
                             "d"),
                      ZKT_OK);
     assert_int_equal(
-        zkt_server_invoke(site.server, JOB, 0, ZKT_STR("x"),
+        zkt_server_invoke(site.server, JOB, 0, ZKT_STR("x"), NULL,
                           &(const struct slow_job_add_input){ 1, ZKT_STR("") },
                           NULL, NULL, NULL),
         ZKT_OK);
@@ -309,9 +310,10 @@ static void test_a_result_with_memory(void **state)
         .part = { .name = zkt_cstr(text), .sizes = { sizes, 2 } },
     };
     assert_int_equal(
-        zkt_server_invoke(
-            site.server, JOB, (uint32_t)job->find_method(ZKT_STR("build")),
-            ZKT_STR("x"), &input, part_done, (void (*)(void))part_done, name),
+        zkt_server_invoke(site.server, JOB,
+                          (uint32_t)job->find_method(ZKT_STR("build")),
+                          ZKT_STR("x"), NULL, &input, part_done,
+                          (void (*)(void))part_done, name),
         ZKT_OK);
     memset(text, 'x', 4); /* the input was copied */
     memset(sizes, 0, sizeof(sizes));

@@ -85,8 +85,8 @@ static enum zkt_status begin_one(struct caller *caller, int number)
     const struct demo_counter_inc_input input = { .by = 1 };
     return number % 2 == 0
                ? begin_run(caller, number)
-               : zkt_server_invoke(caller->server, 0, 0, caller->id, &input,
-                                   inc_done, nothing, caller);
+               : zkt_server_invoke(caller->server, 0, 0, caller->id, NULL,
+                                   &input, inc_done, nothing, caller);
 }
 
 static void *call_until_closed(void *user)

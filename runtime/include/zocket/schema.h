@@ -505,6 +505,9 @@ struct zkt_rate {
     uint32_t number;
 };
 
+/** The largest number of middleware of an app; zocketc refuses more. */
+#define ZKT_MIDDLEWARE_MAX 64
+
 /** Middleware to run, as indexes of zkt_app_info.middleware, in order. */
 struct zkt_middleware_chain {
     const uint16_t *numbers;

@@ -286,16 +286,19 @@ typedef void zkt_done_thunk(void (*done)(void), const struct zkt_reply *reply,
                             const void *result, void *user);
 
 /**
- * Calls a method of an instance, also an internal one; its rate does not count.
- * @input is of the method's type, NULL if it has none; it has to keep its
- * rules, or the call fails with INVALID_ARGUMENT. @done, or NULL, gets the
- * reply on the server's first thread; @reply and @result are borrowed for that,
- * and @result is NULL after a failure.
+ * Calls a method of an instance, also an internal one; its middleware does
+ * not run, and its rate does not count. @outputs are the outputs of its
+ * middleware in their order, of those that have one; NULL if none has. They are
+ * copied, as @input is. @input is of the method's type, NULL if it has none; it
+ * has to keep its rules, or the call fails with INVALID_ARGUMENT. @done, or
+ * NULL, gets the reply on the server's first thread; @reply and @result are
+ * borrowed for that, and @result is NULL after a failure.
  */
 enum zkt_status zkt_server_invoke(struct zkt_server *server, uint32_t actor,
                                   uint32_t method, struct zkt_str id,
-                                  const void *input, zkt_done_thunk *thunk,
-                                  void (*done)(void), void *user) ZKT_MUST_USE;
+                                  const void *const *outputs, const void *input,
+                                  zkt_done_thunk *thunk, void (*done)(void),
+                                  void *user) ZKT_MUST_USE;
 
 /**
  * Sends broadcast number @broadcast of the app to the connections of @target
