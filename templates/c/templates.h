@@ -32,6 +32,11 @@ void emit_find(struct text_buffer *out, const char *c_prefix,
 void emit_events(struct text_buffer *out, const struct model_actor *a,
                  const char *side);
 
+/* @noun: "events", or the app's "broadcasts". */
+void emit_event_table(struct text_buffer *out, const char *c_prefix,
+                      const char *noun, const char *side,
+                      const struct model_event *events, size_t count);
+
 void emit_params(struct text_buffer *out, const struct model_method *m);
 void emit_input_param(struct text_buffer *out, const struct model_method *m);
 void emit_result_param(struct text_buffer *out, const struct model_method *m);
@@ -39,6 +44,13 @@ void emit_result_argument(struct text_buffer *out,
                           const struct model_method *m);
 void emit_payload_argument(struct text_buffer *out,
                            const struct model_event *e);
+
+void emit_handler_params(struct text_buffer *out,
+                         const struct model_handler *h);
+void emit_handler_arguments(struct text_buffer *out,
+                            const struct model_handler *h);
+void emit_handler_values(struct text_buffer *out,
+                         const struct model_handler *h);
 
 /* ---- write.ct ---- */
 
@@ -64,11 +76,45 @@ void emit_map_find(struct text_buffer *out, const struct model_declaration *d);
 
 /* ---- deferred.ct ---- */
 
-void emit_deferral(struct text_buffer *out, const struct model_actor *a,
-                   const struct model_method *m, bool body);
+void emit_deferral(struct text_buffer *out, const struct model_handler *h,
+                   bool body);
+
+/* ---- server.h.ct and server.c.ct ---- */
+
+void emit_handler(struct text_buffer *out, const struct model_handler *h);
+void emit_actor_deferrals(struct text_buffer *out, const struct model_actor *a,
+                          bool body);
+void emit_invoke_method(struct text_buffer *out, const struct model_handler *h);
+
+/* ---- access.ct ---- */
+
+void emit_app_calls(struct text_buffer *out, const struct model *m);
+void emit_app_handlers(struct text_buffer *out, const struct model *m);
+void emit_app_functions(struct text_buffer *out, const struct model *m);
+void emit_app_deferrals(struct text_buffer *out, const struct model *m,
+                        bool body);
+void emit_app_code(struct text_buffer *out, const struct model *m);
+void emit_app_access(struct text_buffer *out, const struct model *m);
+void emit_error_table(struct text_buffer *out, const struct model *m,
+                      const char *side);
+void emit_numbers(struct text_buffer *out, const struct model_numbers *n);
+void emit_method_tables(struct text_buffer *out, const struct model_method *m);
+void emit_method_access(struct text_buffer *out, const struct model_method *m);
+void emit_outside(struct text_buffer *out, const struct model *m);
+void emit_actor_outside(struct text_buffer *out, const struct model *m,
+                        const struct model_actor *a, bool body);
+
+/* ---- client.c.ct ---- */
+
+void emit_finish_with_result(struct text_buffer *out,
+                             const struct model_type *result);
 
 /* ---- client.h.ct ---- */
 
+void emit_client_error(struct text_buffer *out, const struct model *m,
+                       const struct model_error *e, bool body);
+void emit_client_broadcast(struct text_buffer *out, const struct model *m,
+                           const struct model_event *e, bool body);
 void emit_client_call(struct text_buffer *out, const struct model_actor *a,
                       const struct model_method *m, bool body);
 void emit_client_begin(struct text_buffer *out, const struct model_actor *a,

@@ -42,13 +42,15 @@ struct lower {
     struct lower_struct *structs; /* by the schema's number */
     struct model_type **all;      /* by the schema's number, likewise */
     struct model_actor *actors;
-    struct names names;     /* C identifiers of the whole app */
-    struct names functions; /* the same for functions */
-    struct names handlers;  /* members of the app's struct of handlers */
-    struct list made;       /* size_t: structs, as they were made */
-    struct list internal;   /* struct internal_method, see lower_actors.c */
-    struct list types;      /* struct model_type *: descriptors to emit */
-    struct table alike;     /* struct model_type, by a hash */
+    struct model_middleware *middleware;
+    struct model_connection *connection; /* or NULL */
+    struct names names;                  /* C identifiers of the whole app */
+    struct names functions;              /* the same for functions */
+    struct names handlers; /* members of the app's struct of handlers */
+    struct list made;      /* size_t: structs, as they were made */
+    struct list internal;  /* struct internal_method, see lower_actors.c */
+    struct list types;     /* struct model_type *: descriptors to emit */
+    struct table alike;    /* struct model_type, by a hash */
     struct table
         containers; /* const char: C types of their parts, by c_prefix */
     struct table descriptors; /* names that are taken */
@@ -87,6 +89,10 @@ const char *lower_default(struct lower *l, const struct schema_struct *s,
 
 /* lower_access.c */
 void lower_access(struct lower *l);
+
+/* lower_handlers.c */
+/** Fills the handlers of the model; of a schema in which nothing is wrong. */
+void lower_handlers(struct lower *l);
 
 /* lower_actors.c */
 /** The type of a payload: a struct made of parameters, a type, or NULL. A new

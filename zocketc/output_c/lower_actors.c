@@ -55,6 +55,9 @@ static void lower_method(struct lower *l, const struct model_actor *a,
     to->doc = from->doc;
     to->at = from->name.at;
     to->is_internal = from->is_internal;
+    to->rate = from->rate;
+    to->middleware.numbers = &from->middleware;
+    to->errors.numbers = &from->errors;
     make_params(l, from->input);
     if (from->is_internal) {
         const struct internal_method later = { a, from, to };
@@ -79,6 +82,7 @@ static void lower_event(struct lower *l, const struct model_actor *a,
 static void lower_hook(struct lower *l, const struct ast_name *from,
                        struct model_hook *to)
 {
+    to->name = from->text;
     to->c_field = arena_printf(l->arena, "on_%s", from->text);
     to->constant = arena_printf(l->arena, "ZKT_HOOK_%s",
                                 names_upper(l->arena, from->text));
@@ -155,6 +159,7 @@ static void lower_actor(struct lower *l, const struct schema_actor *from,
     to->hooks = parts.hooks;
     to->hook_count = from->hook_count;
     to->method_names = lower_lookup(arena, parts.names, to->method_count);
+    to->subscribe_middleware.numbers = &from->subscribe_middleware;
     to->state = lower_new_struct(l, from->state);
     if (from->private_state != NULL) {
         to->private_state = lower_new_struct(l, from->private_state);

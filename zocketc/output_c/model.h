@@ -159,6 +159,33 @@ struct model_check {
     const struct model_struct *structure;
 };
 
+struct model_middleware;
+
+/*
+ * A handler that is given a call: of a method, a hook, the connection or a
+ * middleware. Its parameters stand behind the call in this order: the outputs
+ * of middleware, a subscription, the input, the result.
+ */
+struct model_handler {
+    const char *c_prefix, *c_part; /* of its functions: "demo_chat", "say" */
+    const char *c_call; /* the struct of its call: "demo_chat_call" */
+    const char *c_init; /* initialisers of that: "zkt, zkt_call_state(zkt)" */
+    const char *c_handlers; /* the struct that has it: "demo_chat_handlers" */
+    const char *c_field;    /* in that: "say", "on_connect" */
+    const char *c_member;   /* for deferring: "ZKT_MEMBER_METHOD, 0" */
+    const struct model_middleware *const *outputs; /* that have one, in order */
+    size_t output_count;
+    bool has_subscription;
+    const struct model_type *input;  /* or NULL */
+    const struct model_type *result; /* or NULL */
+};
+
+/* Of middleware or errors, in the lists of the model. */
+struct model_numbers {
+    const char *name; /* of the emitted array */
+    const struct schema_numbers *numbers;
+};
+
 struct model_method {
     const char *name, *c_part; /* "setTopic", "set_topic" */
     struct source_range at;
@@ -168,6 +195,10 @@ struct model_method {
     const struct model_type *input;  /* or NULL */
     const struct model_type *result; /* or NULL */
     bool is_internal;                /* no client has it */
+    size_t remote_index;             /* among those that clients have */
+    struct model_handler handler;
+    const struct schema_rate *rate; /* or NULL */
+    struct model_numbers middleware, errors;
 };
 
 struct model_event {
@@ -179,8 +210,47 @@ struct model_event {
 };
 
 struct model_hook {
+    const char *name;     /* "connect" */
     const char *c_field;  /* "on_connect" */
     const char *constant; /* "ZKT_HOOK_CONNECT" */
+    struct model_handler handler;
+};
+
+/* ---- the app's own ---- */
+
+struct model_error {
+    const char *name, *c_part; /* "roomFull", "room_full" */
+    const char *doc;           /* or NULL */
+    const char *text;          /* its first line, or "" */
+    const char *constant;      /* "ZKT_RESOURCE_EXHAUSTED" */
+    size_t index;
+    const struct model_type *details; /* or NULL */
+};
+
+struct model_parameter {
+    const char *constant; /* "ZKT_FROM_QUERY" */
+    struct schema_text name;
+};
+
+struct model_connection {
+    const char *doc;      /* or NULL */
+    const char *c_prefix; /* "demo_connection" */
+    const struct model_struct *input;
+    const struct model_parameter *parameters; /* by field */
+    const struct model_struct *data;          /* or NULL */
+    bool has_open, has_close;
+    struct model_handler open, close;
+    struct model_numbers errors;
+};
+
+struct model_middleware {
+    const char *name, *c_part, *c_field; /* "authed" */
+    const char *c_param; /* its output as a parameter: "authed", "call_" */
+    const char *doc;     /* or NULL */
+    size_t index;
+    const struct model_struct *output; /* or NULL */
+    struct model_handler handler;
+    struct model_numbers errors;
 };
 
 struct model_actor {
@@ -197,6 +267,8 @@ struct model_actor {
     size_t event_count;
     const struct model_hook *hooks;
     size_t hook_count;
+    struct model_numbers subscribe_middleware;
+    size_t remote_count; /* of methods that clients have */
 };
 
 /* A definition of a C type, in an order that C accepts: a map comes before
@@ -270,6 +342,14 @@ struct model {
     struct model_lookup actor_names;
     const struct model_check *checks;
     size_t check_count;
+    const struct model_connection *connection; /* or NULL */
+    const struct model_middleware *middleware;
+    size_t middleware_count;
+    const struct model_error *errors;
+    size_t error_count;
+    const struct model_event *broadcasts;
+    size_t broadcast_count;
+    size_t rate_count;
     bool has_infinity;     /* in the rules of a float64 */
     bool private_infinity; /* in those of private state */
     bool has_copies;       /* some struct is_declared */

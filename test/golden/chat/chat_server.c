@@ -369,6 +369,69 @@ void demo_chat_resume_leave(
                         demo_chat__leave_finish_, (void (*)(void))then, user);
 }
 
+typedef enum zkt_status demo_chat__on_connect_then_(struct demo_chat_call *call,
+                                                    void *user);
+
+static enum zkt_status demo_chat__on_connect_finish_(struct zkt_call *zkt,
+                                                     void (*then)(void),
+                                                     const void *input,
+                                                     void *result, void *user)
+{
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((demo_chat__on_connect_then_ *)then)(&call, user);
+}
+
+struct demo_chat_on_connect_later *demo_chat_defer_on_connect(
+    struct demo_chat_call *call)
+{
+    return (struct demo_chat_on_connect_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_HOOK, ZKT_HOOK_CONNECT);
+}
+
+void demo_chat_resume_on_connect(
+    struct demo_chat_on_connect_later *deferred,
+    enum zkt_status (*then)(struct demo_chat_call *call, void *user),
+    void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        demo_chat__on_connect_finish_, (void (*)(void))then,
+                        user);
+}
+
+typedef enum zkt_status demo_chat__on_disconnect_then_(
+    struct demo_chat_call *call, void *user);
+
+static enum zkt_status demo_chat__on_disconnect_finish_(struct zkt_call *zkt,
+                                                        void (*then)(void),
+                                                        const void *input,
+                                                        void *result,
+                                                        void *user)
+{
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((demo_chat__on_disconnect_then_ *)then)(&call, user);
+}
+
+struct demo_chat_on_disconnect_later *demo_chat_defer_on_disconnect(
+    struct demo_chat_call *call)
+{
+    return (struct demo_chat_on_disconnect_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_HOOK, ZKT_HOOK_DISCONNECT);
+}
+
+void demo_chat_resume_on_disconnect(
+    struct demo_chat_on_disconnect_later *deferred,
+    enum zkt_status (*then)(struct demo_chat_call *call, void *user),
+    void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        demo_chat__on_disconnect_finish_, (void (*)(void))then,
+                        user);
+}
+
 static enum zkt_status demo_chat__join_invoke_(struct zkt_call *zkt,
                                                const void *handlers,
                                                const void *input, void *result)
@@ -454,6 +517,174 @@ static enum zkt_status demo_chat__on_disconnect_invoke_(struct zkt_call *zkt,
     const struct demo_chat_handlers *own = handlers;
     struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
     return (own->on_disconnect)(&call);
+}
+
+static enum zkt_status demo_chat_run_(struct zkt_call *zkt, void (*fn)(void),
+                                      void *user)
+{
+    typedef enum zkt_status function(struct demo_chat_call *, void *);
+    struct demo_chat_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status demo_chat_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct demo_chat_call *call, void *user), void *user)
+{
+    return zkt_server_run(server, 0, id, demo_chat_run_, (void (*)(void))fn,
+                          user);
+}
+
+static void demo_chat__join_done_(void (*done)(void),
+                                  const struct zkt_reply *reply,
+                                  const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, const struct demo_member *,
+                          void *);
+    struct demo_member value = { 0 };
+    if (result != NULL) {
+        value = *(const struct demo_member *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status demo_chat_invoke_join(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_chat_join_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_member *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 0, id, NULL, in, demo_chat__join_done_,
+                             (void (*)(void))done, user);
+}
+
+static void demo_chat__say_done_(void (*done)(void),
+                                 const struct zkt_reply *reply,
+                                 const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, const struct demo_message *,
+                          void *);
+    struct demo_message value = { 0 };
+    if (result != NULL) {
+        value = *(const struct demo_message *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status demo_chat_invoke_say(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_chat_say_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_message *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 1, id, NULL, in, demo_chat__say_done_,
+                             (void (*)(void))done, user);
+}
+
+static void demo_chat__whisper_done_(void (*done)(void),
+                                     const struct zkt_reply *reply,
+                                     const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    (void)result;
+    ((function *)done)(reply, user);
+}
+
+enum zkt_status demo_chat_invoke_whisper(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_chat_whisper_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    return zkt_server_invoke(server, 0, 2, id, NULL, in,
+                             demo_chat__whisper_done_, (void (*)(void))done,
+                             user);
+}
+
+static void demo_chat__history_done_(void (*done)(void),
+                                     const struct zkt_reply *reply,
+                                     const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct demo_message_list *, void *);
+    struct demo_message_list value = { 0 };
+    if (result != NULL) {
+        value = *(const struct demo_message_list *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status demo_chat_invoke_history(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_chat_history_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_message_list *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 3, id, NULL, in,
+                             demo_chat__history_done_, (void (*)(void))done,
+                             user);
+}
+
+static void demo_chat__who_done_(void (*done)(void),
+                                 const struct zkt_reply *reply,
+                                 const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct demo_member_map *, void *);
+    struct demo_member_map value = { 0 };
+    if (result != NULL) {
+        value = *(const struct demo_member_map *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status demo_chat_invoke_who(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_member_map *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 4, id, NULL, NULL, demo_chat__who_done_,
+                             (void (*)(void))done, user);
+}
+
+static void demo_chat__set_topic_done_(void (*done)(void),
+                                       const struct zkt_reply *reply,
+                                       const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    (void)result;
+    ((function *)done)(reply, user);
+}
+
+enum zkt_status demo_chat_invoke_set_topic(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_chat_set_topic_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    return zkt_server_invoke(server, 0, 5, id, NULL, in,
+                             demo_chat__set_topic_done_, (void (*)(void))done,
+                             user);
+}
+
+static void demo_chat__leave_done_(void (*done)(void),
+                                   const struct zkt_reply *reply,
+                                   const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    (void)result;
+    ((function *)done)(reply, user);
+}
+
+enum zkt_status demo_chat_invoke_leave(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    return zkt_server_invoke(server, 0, 6, id, NULL, NULL,
+                             demo_chat__leave_done_, (void (*)(void))done,
+                             user);
 }
 
 static const struct zkt_method demo_chat_methods_[] = {

@@ -124,6 +124,50 @@ void demo_chat_emit_left(struct demo_chat_call *call,
                          struct zkt_target target);
 
 /*
+ * From any thread: running a function in an instance, and calling its methods,
+ * internal ones as well. Middleware and rates are skipped; the outputs of
+ * middleware are parameters. See zkt_server_run and zkt_server_invoke.
+ */
+
+enum zkt_status demo_chat_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct demo_chat_call *call, void *user), void *user);
+enum zkt_status demo_chat_invoke_join(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_chat_join_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_member *result, void *user),
+    void *user);
+enum zkt_status demo_chat_invoke_say(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_chat_say_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_message *result, void *user),
+    void *user);
+enum zkt_status demo_chat_invoke_whisper(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_chat_whisper_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+enum zkt_status demo_chat_invoke_history(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_chat_history_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_message_list *result, void *user),
+    void *user);
+enum zkt_status demo_chat_invoke_who(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_member_map *result, void *user),
+    void *user);
+enum zkt_status demo_chat_invoke_set_topic(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_chat_set_topic_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+enum zkt_status demo_chat_invoke_leave(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. See zocket/call.h.
  */
@@ -183,6 +227,20 @@ struct demo_chat_leave_later *demo_chat_defer_leave(
     struct demo_chat_call *call);
 void demo_chat_resume_leave(
     struct demo_chat_leave_later *deferred,
+    enum zkt_status (*then)(struct demo_chat_call *call, void *user),
+    void *user);
+struct demo_chat_on_connect_later;
+struct demo_chat_on_connect_later *demo_chat_defer_on_connect(
+    struct demo_chat_call *call);
+void demo_chat_resume_on_connect(
+    struct demo_chat_on_connect_later *deferred,
+    enum zkt_status (*then)(struct demo_chat_call *call, void *user),
+    void *user);
+struct demo_chat_on_disconnect_later;
+struct demo_chat_on_disconnect_later *demo_chat_defer_on_disconnect(
+    struct demo_chat_call *call);
+void demo_chat_resume_on_disconnect(
+    struct demo_chat_on_disconnect_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call, void *user),
     void *user);
 

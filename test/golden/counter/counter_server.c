@@ -96,6 +96,64 @@ static enum zkt_status demo_counter__reset_invoke_(struct zkt_call *zkt,
     return (own->reset)(&call);
 }
 
+static enum zkt_status demo_counter_run_(struct zkt_call *zkt, void (*fn)(void),
+                                         void *user)
+{
+    typedef enum zkt_status function(struct demo_counter_call *, void *);
+    struct demo_counter_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status demo_counter_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct demo_counter_call *call, void *user),
+    void *user)
+{
+    return zkt_server_run(server, 0, id, demo_counter_run_, (void (*)(void))fn,
+                          user);
+}
+
+static void demo_counter__inc_done_(void (*done)(void),
+                                    const struct zkt_reply *reply,
+                                    const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, int32_t, void *);
+    int32_t value = 0;
+    if (result != NULL) {
+        value = *(const int32_t *)result;
+    }
+    ((function *)done)(reply, value, user);
+}
+
+enum zkt_status demo_counter_invoke_inc(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_counter_inc_input *in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 0, id, NULL, in,
+                             demo_counter__inc_done_, (void (*)(void))done,
+                             user);
+}
+
+static void demo_counter__reset_done_(void (*done)(void),
+                                      const struct zkt_reply *reply,
+                                      const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    (void)result;
+    ((function *)done)(reply, user);
+}
+
+enum zkt_status demo_counter_invoke_reset(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    return zkt_server_invoke(server, 0, 1, id, NULL, NULL,
+                             demo_counter__reset_done_, (void (*)(void))done,
+                             user);
+}
+
 static const struct zkt_method demo_counter_methods_[] = {
     {
         .name = ZKT_STR_INIT("inc"),

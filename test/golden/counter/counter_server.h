@@ -46,6 +46,25 @@ struct zkt_app demo_app(const struct demo_handlers *handlers);
 void demo_counter_set_n(struct demo_counter_call *call, int32_t value);
 
 /*
+ * From any thread: running a function in an instance, and calling its methods,
+ * internal ones as well. Middleware and rates are skipped; the outputs of
+ * middleware are parameters. See zkt_server_run and zkt_server_invoke.
+ */
+
+enum zkt_status demo_counter_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct demo_counter_call *call, void *user),
+    void *user);
+enum zkt_status demo_counter_invoke_inc(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_counter_inc_input *in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user);
+enum zkt_status demo_counter_invoke_reset(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. See zocket/call.h.
  */

@@ -1559,6 +1559,148 @@ void every_doc_resume_raw(
                         (void (*)(void))then, user);
 }
 
+typedef enum zkt_status every_doc__on_connect_then_(struct every_doc_call *call,
+                                                    void *user);
+
+static enum zkt_status every_doc__on_connect_finish_(struct zkt_call *zkt,
+                                                     void (*then)(void),
+                                                     const void *input,
+                                                     void *result, void *user)
+{
+    struct every_doc_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_private_state(zkt),
+    };
+    (void)input;
+    (void)result;
+    return ((every_doc__on_connect_then_ *)then)(&call, user);
+}
+
+struct every_doc_on_connect_later *every_doc_defer_on_connect(
+    struct every_doc_call *call)
+{
+    return (struct every_doc_on_connect_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_HOOK, ZKT_HOOK_CONNECT);
+}
+
+void every_doc_resume_on_connect(
+    struct every_doc_on_connect_later *deferred,
+    enum zkt_status (*then)(struct every_doc_call *call, void *user),
+    void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        every_doc__on_connect_finish_, (void (*)(void))then,
+                        user);
+}
+
+typedef enum zkt_status every_doc__on_disconnect_then_(
+    struct every_doc_call *call, void *user);
+
+static enum zkt_status every_doc__on_disconnect_finish_(struct zkt_call *zkt,
+                                                        void (*then)(void),
+                                                        const void *input,
+                                                        void *result,
+                                                        void *user)
+{
+    struct every_doc_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_private_state(zkt),
+    };
+    (void)input;
+    (void)result;
+    return ((every_doc__on_disconnect_then_ *)then)(&call, user);
+}
+
+struct every_doc_on_disconnect_later *every_doc_defer_on_disconnect(
+    struct every_doc_call *call)
+{
+    return (struct every_doc_on_disconnect_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_HOOK, ZKT_HOOK_DISCONNECT);
+}
+
+void every_doc_resume_on_disconnect(
+    struct every_doc_on_disconnect_later *deferred,
+    enum zkt_status (*then)(struct every_doc_call *call, void *user),
+    void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        every_doc__on_disconnect_finish_, (void (*)(void))then,
+                        user);
+}
+
+typedef enum zkt_status every_doc__on_activate_then_(
+    struct every_doc_call *call, void *user);
+
+static enum zkt_status every_doc__on_activate_finish_(struct zkt_call *zkt,
+                                                      void (*then)(void),
+                                                      const void *input,
+                                                      void *result, void *user)
+{
+    struct every_doc_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_private_state(zkt),
+    };
+    (void)input;
+    (void)result;
+    return ((every_doc__on_activate_then_ *)then)(&call, user);
+}
+
+struct every_doc_on_activate_later *every_doc_defer_on_activate(
+    struct every_doc_call *call)
+{
+    return (struct every_doc_on_activate_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_HOOK, ZKT_HOOK_ACTIVATE);
+}
+
+void every_doc_resume_on_activate(
+    struct every_doc_on_activate_later *deferred,
+    enum zkt_status (*then)(struct every_doc_call *call, void *user),
+    void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        every_doc__on_activate_finish_, (void (*)(void))then,
+                        user);
+}
+
+typedef enum zkt_status every_doc__on_deactivate_then_(
+    struct every_doc_call *call, void *user);
+
+static enum zkt_status every_doc__on_deactivate_finish_(struct zkt_call *zkt,
+                                                        void (*then)(void),
+                                                        const void *input,
+                                                        void *result,
+                                                        void *user)
+{
+    struct every_doc_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_private_state(zkt),
+    };
+    (void)input;
+    (void)result;
+    return ((every_doc__on_deactivate_then_ *)then)(&call, user);
+}
+
+struct every_doc_on_deactivate_later *every_doc_defer_on_deactivate(
+    struct every_doc_call *call)
+{
+    return (struct every_doc_on_deactivate_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_HOOK, ZKT_HOOK_DEACTIVATE);
+}
+
+void every_doc_resume_on_deactivate(
+    struct every_doc_on_deactivate_later *deferred,
+    enum zkt_status (*then)(struct every_doc_call *call, void *user),
+    void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        every_doc__on_deactivate_finish_, (void (*)(void))then,
+                        user);
+}
+
 static enum zkt_status every_doc__set_account_invoke_(struct zkt_call *zkt,
                                                       const void *handlers,
                                                       const void *input,
@@ -1719,6 +1861,196 @@ static enum zkt_status every_doc__on_deactivate_invoke_(struct zkt_call *zkt,
         zkt_call_private_state(zkt),
     };
     return (own->on_deactivate)(&call);
+}
+
+static enum zkt_status every_doc_run_(struct zkt_call *zkt, void (*fn)(void),
+                                      void *user)
+{
+    typedef enum zkt_status function(struct every_doc_call *, void *);
+    struct every_doc_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_private_state(zkt),
+    };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status every_doc_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct every_doc_call *call, void *user), void *user)
+{
+    return zkt_server_run(server, 0, id, every_doc_run_, (void (*)(void))fn,
+                          user);
+}
+
+static void every_doc__set_account_done_(void (*done)(void),
+                                         const struct zkt_reply *reply,
+                                         const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct every_account *, void *);
+    struct every_account value = { 0 };
+    if (result != NULL) {
+        value = *(const struct every_account *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status every_doc_invoke_set_account(
+    struct zkt_server *server, struct zkt_str id,
+    const struct every_doc_set_account_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct every_account *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 0, id, NULL, in,
+                             every_doc__set_account_done_, (void (*)(void))done,
+                             user);
+}
+
+static void every_doc__draw_done_(void (*done)(void),
+                                  const struct zkt_reply *reply,
+                                  const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, int32_t, void *);
+    int32_t value = 0;
+    if (result != NULL) {
+        value = *(const int32_t *)result;
+    }
+    ((function *)done)(reply, value, user);
+}
+
+enum zkt_status every_doc_invoke_draw(
+    struct zkt_server *server, struct zkt_str id,
+    const struct every_doc_draw_input *in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 1, id, NULL, in, every_doc__draw_done_,
+                             (void (*)(void))done, user);
+}
+
+static void every_doc__eval_done_(void (*done)(void),
+                                  const struct zkt_reply *reply,
+                                  const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct zkt_float64_opt *, void *);
+    struct zkt_float64_opt value = { 0 };
+    if (result != NULL) {
+        value = *(const struct zkt_float64_opt *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status every_doc_invoke_eval(
+    struct zkt_server *server, struct zkt_str id, const struct every_expr *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct zkt_float64_opt *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 2, id, NULL, in, every_doc__eval_done_,
+                             (void (*)(void))done, user);
+}
+
+static void every_doc__set_tree_done_(void (*done)(void),
+                                      const struct zkt_reply *reply,
+                                      const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    (void)result;
+    ((function *)done)(reply, user);
+}
+
+enum zkt_status every_doc_invoke_set_tree(
+    struct zkt_server *server, struct zkt_str id, const struct every_node *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    return zkt_server_invoke(server, 0, 3, id, NULL, in,
+                             every_doc__set_tree_done_, (void (*)(void))done,
+                             user);
+}
+
+static void every_doc__put_done_(void (*done)(void),
+                                 const struct zkt_reply *reply,
+                                 const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    (void)result;
+    ((function *)done)(reply, user);
+}
+
+enum zkt_status every_doc_invoke_put(
+    struct zkt_server *server, struct zkt_str id,
+    const struct every_doc_put_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    return zkt_server_invoke(server, 0, 4, id, NULL, in, every_doc__put_done_,
+                             (void (*)(void))done, user);
+}
+
+static void every_doc__points_done_(void (*done)(void),
+                                    const struct zkt_reply *reply,
+                                    const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct every_point_list *, void *);
+    struct every_point_list value = { 0 };
+    if (result != NULL) {
+        value = *(const struct every_point_list *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status every_doc_invoke_points(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct every_point_list *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 5, id, NULL, NULL,
+                             every_doc__points_done_, (void (*)(void))done,
+                             user);
+}
+
+static void every_doc__nothing_done_(void (*done)(void),
+                                     const struct zkt_reply *reply,
+                                     const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    (void)result;
+    ((function *)done)(reply, user);
+}
+
+enum zkt_status every_doc_invoke_nothing(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    return zkt_server_invoke(server, 0, 6, id, NULL, NULL,
+                             every_doc__nothing_done_, (void (*)(void))done,
+                             user);
+}
+
+static void every_doc__raw_done_(void (*done)(void),
+                                 const struct zkt_reply *reply,
+                                 const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, struct zkt_json, void *);
+    struct zkt_json value = { 0 };
+    if (result != NULL) {
+        value = *(const struct zkt_json *)result;
+    }
+    ((function *)done)(reply, value, user);
+}
+
+enum zkt_status every_doc_invoke_raw(
+    struct zkt_server *server, struct zkt_str id, struct zkt_json in,
+    void (*done)(const struct zkt_reply *reply, struct zkt_json result,
+                 void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 7, id, NULL, &in, every_doc__raw_done_,
+                             (void (*)(void))done, user);
 }
 
 static const struct zkt_method every_doc_methods_[] = {

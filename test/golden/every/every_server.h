@@ -426,6 +426,52 @@ void every_doc_emit_ticks(struct every_doc_call *call, uint64_t payload,
                           struct zkt_target target);
 
 /*
+ * From any thread: running a function in an instance, and calling its methods,
+ * internal ones as well. Middleware and rates are skipped; the outputs of
+ * middleware are parameters. See zkt_server_run and zkt_server_invoke.
+ */
+
+enum zkt_status every_doc_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct every_doc_call *call, void *user), void *user);
+enum zkt_status every_doc_invoke_set_account(
+    struct zkt_server *server, struct zkt_str id,
+    const struct every_doc_set_account_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct every_account *result, void *user),
+    void *user);
+enum zkt_status every_doc_invoke_draw(
+    struct zkt_server *server, struct zkt_str id,
+    const struct every_doc_draw_input *in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user);
+enum zkt_status every_doc_invoke_eval(
+    struct zkt_server *server, struct zkt_str id, const struct every_expr *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct zkt_float64_opt *result, void *user),
+    void *user);
+enum zkt_status every_doc_invoke_set_tree(
+    struct zkt_server *server, struct zkt_str id, const struct every_node *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+enum zkt_status every_doc_invoke_put(
+    struct zkt_server *server, struct zkt_str id,
+    const struct every_doc_put_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+enum zkt_status every_doc_invoke_points(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct every_point_list *result, void *user),
+    void *user);
+enum zkt_status every_doc_invoke_nothing(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+enum zkt_status every_doc_invoke_raw(
+    struct zkt_server *server, struct zkt_str id, struct zkt_json in,
+    void (*done)(const struct zkt_reply *reply, struct zkt_json result,
+                 void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. See zocket/call.h.
  */
@@ -491,6 +537,34 @@ void every_doc_resume_raw(
     struct every_doc_raw_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, struct zkt_json in,
                             struct zkt_json *out, void *user),
+    void *user);
+struct every_doc_on_connect_later;
+struct every_doc_on_connect_later *every_doc_defer_on_connect(
+    struct every_doc_call *call);
+void every_doc_resume_on_connect(
+    struct every_doc_on_connect_later *deferred,
+    enum zkt_status (*then)(struct every_doc_call *call, void *user),
+    void *user);
+struct every_doc_on_disconnect_later;
+struct every_doc_on_disconnect_later *every_doc_defer_on_disconnect(
+    struct every_doc_call *call);
+void every_doc_resume_on_disconnect(
+    struct every_doc_on_disconnect_later *deferred,
+    enum zkt_status (*then)(struct every_doc_call *call, void *user),
+    void *user);
+struct every_doc_on_activate_later;
+struct every_doc_on_activate_later *every_doc_defer_on_activate(
+    struct every_doc_call *call);
+void every_doc_resume_on_activate(
+    struct every_doc_on_activate_later *deferred,
+    enum zkt_status (*then)(struct every_doc_call *call, void *user),
+    void *user);
+struct every_doc_on_deactivate_later;
+struct every_doc_on_deactivate_later *every_doc_defer_on_deactivate(
+    struct every_doc_call *call);
+void every_doc_resume_on_deactivate(
+    struct every_doc_on_deactivate_later *deferred,
+    enum zkt_status (*then)(struct every_doc_call *call, void *user),
     void *user);
 
 #ifdef __cplusplus

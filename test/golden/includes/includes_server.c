@@ -133,6 +133,46 @@ static enum zkt_status includes_team__add_invoke_(struct zkt_call *zkt,
     return (own->add)(&call, input, result);
 }
 
+static enum zkt_status includes_team_run_(struct zkt_call *zkt,
+                                          void (*fn)(void), void *user)
+{
+    typedef enum zkt_status function(struct includes_team_call *, void *);
+    struct includes_team_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status includes_team_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct includes_team_call *call, void *user),
+    void *user)
+{
+    return zkt_server_run(server, 0, id, includes_team_run_, (void (*)(void))fn,
+                          user);
+}
+
+static void includes_team__add_done_(void (*done)(void),
+                                     const struct zkt_reply *reply,
+                                     const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, int32_t, void *);
+    int32_t value = 0;
+    if (result != NULL) {
+        value = *(const int32_t *)result;
+    }
+    ((function *)done)(reply, value, user);
+}
+
+enum zkt_status includes_team_invoke_add(
+    struct zkt_server *server, struct zkt_str id,
+    const struct includes_team_add_input *in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 0, id, NULL, in,
+                             includes_team__add_done_, (void (*)(void))done,
+                             user);
+}
+
 static const struct zkt_method includes_team_methods_[] = {
     {
         .name = ZKT_STR_INIT("add"),

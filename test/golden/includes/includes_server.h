@@ -81,6 +81,22 @@ struct includes_admin_ref includes_team_edit_first(
     struct includes_team_call *call);
 
 /*
+ * From any thread: running a function in an instance, and calling its methods,
+ * internal ones as well. Middleware and rates are skipped; the outputs of
+ * middleware are parameters. See zkt_server_run and zkt_server_invoke.
+ */
+
+enum zkt_status includes_team_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct includes_team_call *call, void *user),
+    void *user);
+enum zkt_status includes_team_invoke_add(
+    struct zkt_server *server, struct zkt_str id,
+    const struct includes_team_add_input *in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. See zocket/call.h.
  */

@@ -363,6 +363,77 @@ static enum zkt_status literals_board__ping_invoke_(struct zkt_call *zkt,
     return (own->ping)(&call, input, result);
 }
 
+static enum zkt_status literals_board_run_(struct zkt_call *zkt,
+                                           void (*fn)(void), void *user)
+{
+    typedef enum zkt_status function(struct literals_board_call *, void *);
+    struct literals_board_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_private_state(zkt),
+    };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status literals_board_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct literals_board_call *call, void *user),
+    void *user)
+{
+    return zkt_server_run(server, 0, id, literals_board_run_,
+                          (void (*)(void))fn, user);
+}
+
+static void literals_board__draw_done_(void (*done)(void),
+                                       const struct zkt_reply *reply,
+                                       const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct literals_circle *, void *);
+    struct literals_circle value = { 0 };
+    if (result != NULL) {
+        value = *(const struct literals_circle *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status literals_board_invoke_draw(
+    struct zkt_server *server, struct zkt_str id,
+    const struct literals_board_draw_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct literals_circle *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 0, id, NULL, in,
+                             literals_board__draw_done_, (void (*)(void))done,
+                             user);
+}
+
+static void literals_board__ping_done_(void (*done)(void),
+                                       const struct zkt_reply *reply,
+                                       const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct literals_only *, void *);
+    struct literals_only value = { 0 };
+    if (result != NULL) {
+        value = *(const struct literals_only *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status literals_board_invoke_ping(
+    struct zkt_server *server, struct zkt_str id,
+    const struct literals_board_ping_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct literals_only *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 1, id, NULL, in,
+                             literals_board__ping_done_, (void (*)(void))done,
+                             user);
+}
+
 static const struct zkt_method literals_board_methods_[] = {
     {
         .name = ZKT_STR_INIT("draw"),

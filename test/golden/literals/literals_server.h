@@ -122,6 +122,29 @@ void literals_board_emit_drawn(struct literals_board_call *call,
                                struct zkt_target target);
 
 /*
+ * From any thread: running a function in an instance, and calling its methods,
+ * internal ones as well. Middleware and rates are skipped; the outputs of
+ * middleware are parameters. See zkt_server_run and zkt_server_invoke.
+ */
+
+enum zkt_status literals_board_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct literals_board_call *call, void *user),
+    void *user);
+enum zkt_status literals_board_invoke_draw(
+    struct zkt_server *server, struct zkt_str id,
+    const struct literals_board_draw_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct literals_circle *result, void *user),
+    void *user);
+enum zkt_status literals_board_invoke_ping(
+    struct zkt_server *server, struct zkt_str id,
+    const struct literals_board_ping_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct literals_only *result, void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. See zocket/call.h.
  */

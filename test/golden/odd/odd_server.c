@@ -1331,6 +1331,130 @@ void odd_everything_resume_odd(
                         user);
 }
 
+typedef enum zkt_status odd_everything__on_connect_then_(
+    struct odd_everything_call *call, void *user);
+
+static enum zkt_status odd_everything__on_connect_finish_(struct zkt_call *zkt,
+                                                          void (*then)(void),
+                                                          const void *input,
+                                                          void *result,
+                                                          void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((odd_everything__on_connect_then_ *)then)(&call, user);
+}
+
+struct odd_everything_on_connect_later *odd_everything_defer_on_connect(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_on_connect_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_HOOK, ZKT_HOOK_CONNECT);
+}
+
+void odd_everything_resume_on_connect(
+    struct odd_everything_on_connect_later *deferred,
+    enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__on_connect_finish_,
+                        (void (*)(void))then, user);
+}
+
+typedef enum zkt_status odd_everything__on_disconnect_then_(
+    struct odd_everything_call *call, void *user);
+
+static enum zkt_status odd_everything__on_disconnect_finish_(
+    struct zkt_call *zkt, void (*then)(void), const void *input, void *result,
+    void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((odd_everything__on_disconnect_then_ *)then)(&call, user);
+}
+
+struct odd_everything_on_disconnect_later *odd_everything_defer_on_disconnect(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_on_disconnect_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_HOOK, ZKT_HOOK_DISCONNECT);
+}
+
+void odd_everything_resume_on_disconnect(
+    struct odd_everything_on_disconnect_later *deferred,
+    enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__on_disconnect_finish_,
+                        (void (*)(void))then, user);
+}
+
+typedef enum zkt_status odd_everything__on_activate_then_(
+    struct odd_everything_call *call, void *user);
+
+static enum zkt_status odd_everything__on_activate_finish_(struct zkt_call *zkt,
+                                                           void (*then)(void),
+                                                           const void *input,
+                                                           void *result,
+                                                           void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((odd_everything__on_activate_then_ *)then)(&call, user);
+}
+
+struct odd_everything_on_activate_later *odd_everything_defer_on_activate(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_on_activate_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_HOOK, ZKT_HOOK_ACTIVATE);
+}
+
+void odd_everything_resume_on_activate(
+    struct odd_everything_on_activate_later *deferred,
+    enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__on_activate_finish_,
+                        (void (*)(void))then, user);
+}
+
+typedef enum zkt_status odd_everything__on_deactivate_then_(
+    struct odd_everything_call *call, void *user);
+
+static enum zkt_status odd_everything__on_deactivate_finish_(
+    struct zkt_call *zkt, void (*then)(void), const void *input, void *result,
+    void *user)
+{
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((odd_everything__on_deactivate_then_ *)then)(&call, user);
+}
+
+struct odd_everything_on_deactivate_later *odd_everything_defer_on_deactivate(
+    struct odd_everything_call *call)
+{
+    return (struct odd_everything_on_deactivate_later *)zkt_call_defer(
+        call->zkt, ZKT_MEMBER_HOOK, ZKT_HOOK_DEACTIVATE);
+}
+
+void odd_everything_resume_on_deactivate(
+    struct odd_everything_on_deactivate_later *deferred,
+    enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_everything__on_deactivate_finish_,
+                        (void (*)(void))then, user);
+}
+
 static enum zkt_status odd_everything__delete_invoke_(struct zkt_call *zkt,
                                                       const void *handlers,
                                                       const void *input,
@@ -1466,6 +1590,252 @@ static enum zkt_status odd_everything__on_deactivate_invoke_(
     const struct odd_everything_handlers *own = handlers;
     struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
     return (own->on_deactivate)(&call);
+}
+
+static enum zkt_status odd_everything_run_(struct zkt_call *zkt,
+                                           void (*fn)(void), void *user)
+{
+    typedef enum zkt_status function(struct odd_everything_call *, void *);
+    struct odd_everything_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status odd_everything_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_everything_call *call, void *user),
+    void *user)
+{
+    return zkt_server_run(server, 0, id, odd_everything_run_,
+                          (void (*)(void))fn, user);
+}
+
+static void odd_everything__delete_done_(void (*done)(void),
+                                         const struct zkt_reply *reply,
+                                         const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, const struct odd_keywords *,
+                          void *);
+    struct odd_keywords value = { 0 };
+    if (result != NULL) {
+        value = *(const struct odd_keywords *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status odd_everything_invoke_delete(
+    struct zkt_server *server, struct zkt_str id,
+    const struct odd_everything_delete_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_keywords *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 0, id, NULL, in,
+                             odd_everything__delete_done_, (void (*)(void))done,
+                             user);
+}
+
+static void odd_everything__scalar_done_(void (*done)(void),
+                                         const struct zkt_reply *reply,
+                                         const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, int32_t, void *);
+    int32_t value = 0;
+    if (result != NULL) {
+        value = *(const int32_t *)result;
+    }
+    ((function *)done)(reply, value, user);
+}
+
+enum zkt_status odd_everything_invoke_scalar(
+    struct zkt_server *server, struct zkt_str id, int32_t in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 1, id, NULL, &in,
+                             odd_everything__scalar_done_, (void (*)(void))done,
+                             user);
+}
+
+static void odd_everything__text_done_(void (*done)(void),
+                                       const struct zkt_reply *reply,
+                                       const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, struct zkt_str, void *);
+    struct zkt_str value = ZKT_STR_INIT("");
+    if (result != NULL) {
+        value = *(const struct zkt_str *)result;
+    }
+    ((function *)done)(reply, value, user);
+}
+
+enum zkt_status odd_everything_invoke_text(
+    struct zkt_server *server, struct zkt_str id, struct zkt_str in,
+    void (*done)(const struct zkt_reply *reply, struct zkt_str result,
+                 void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 2, id, NULL, &in,
+                             odd_everything__text_done_, (void (*)(void))done,
+                             user);
+}
+
+static void odd_everything__node_done_(void (*done)(void),
+                                       const struct zkt_reply *reply,
+                                       const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct odd_node_list *, void *);
+    struct odd_node_list value = { 0 };
+    if (result != NULL) {
+        value = *(const struct odd_node_list *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status odd_everything_invoke_node(
+    struct zkt_server *server, struct zkt_str id, const struct odd_node *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_node_list *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 3, id, NULL, in,
+                             odd_everything__node_done_, (void (*)(void))done,
+                             user);
+}
+
+static void odd_everything__nothing_done_(void (*done)(void),
+                                          const struct zkt_reply *reply,
+                                          const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    (void)result;
+    ((function *)done)(reply, user);
+}
+
+enum zkt_status odd_everything_invoke_nothing(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    return zkt_server_invoke(server, 0, 4, id, NULL, NULL,
+                             odd_everything__nothing_done_,
+                             (void (*)(void))done, user);
+}
+
+static void odd_everything__level_done_(void (*done)(void),
+                                        const struct zkt_reply *reply,
+                                        const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, enum odd_level, void *);
+    enum odd_level value = 0;
+    if (result != NULL) {
+        value = *(const enum odd_level *)result;
+    }
+    ((function *)done)(reply, value, user);
+}
+
+enum zkt_status odd_everything_invoke_level(
+    struct zkt_server *server, struct zkt_str id, enum odd_level in,
+    void (*done)(const struct zkt_reply *reply, enum odd_level result,
+                 void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 5, id, NULL, &in,
+                             odd_everything__level_done_, (void (*)(void))done,
+                             user);
+}
+
+static void odd_everything__items_done_(void (*done)(void),
+                                        const struct zkt_reply *reply,
+                                        const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct odd_node_list_map *, void *);
+    struct odd_node_list_map value = { 0 };
+    if (result != NULL) {
+        value = *(const struct odd_node_list_map *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status odd_everything_invoke_items(
+    struct zkt_server *server, struct zkt_str id,
+    const struct odd_node_list *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_node_list_map *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 6, id, NULL, in,
+                             odd_everything__items_done_, (void (*)(void))done,
+                             user);
+}
+
+static void odd_everything__flags_done_(void (*done)(void),
+                                        const struct zkt_reply *reply,
+                                        const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, bool, void *);
+    bool value = false;
+    if (result != NULL) {
+        value = *(const bool *)result;
+    }
+    ((function *)done)(reply, value, user);
+}
+
+enum zkt_status odd_everything_invoke_flags(
+    struct zkt_server *server, struct zkt_str id, const struct zkt_bool_map *in,
+    void (*done)(const struct zkt_reply *reply, bool result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 7, id, NULL, in,
+                             odd_everything__flags_done_, (void (*)(void))done,
+                             user);
+}
+
+static void odd_everything__empty_done_(void (*done)(void),
+                                        const struct zkt_reply *reply,
+                                        const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, const struct odd_empty *,
+                          void *);
+    struct odd_empty value = { 0 };
+    if (result != NULL) {
+        value = *(const struct odd_empty *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status odd_everything_invoke_empty(
+    struct zkt_server *server, struct zkt_str id, const struct odd_empty *in,
+    void (*done)(const struct zkt_reply *reply, const struct odd_empty *result,
+                 void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 8, id, NULL, in,
+                             odd_everything__empty_done_, (void (*)(void))done,
+                             user);
+}
+
+static void odd_everything__odd_done_(void (*done)(void),
+                                      const struct zkt_reply *reply,
+                                      const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, double, void *);
+    double value = 0;
+    if (result != NULL) {
+        value = *(const double *)result;
+    }
+    ((function *)done)(reply, value, user);
+}
+
+enum zkt_status odd_everything_invoke_odd(
+    struct zkt_server *server, struct zkt_str id,
+    const struct odd_everything_odd_input *in,
+    void (*done)(const struct zkt_reply *reply, double result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 9, id, NULL, in,
+                             odd_everything__odd_done_, (void (*)(void))done,
+                             user);
 }
 
 static const struct zkt_method odd_everything_methods_[] = {
@@ -1673,6 +2043,22 @@ void odd_mute_set_title(struct odd_mute_call *call, struct zkt_str value)
     zkt_state_set(zkt_call_cursor(call->zkt), 1, &value);
 }
 
+static enum zkt_status odd_mute_run_(struct zkt_call *zkt, void (*fn)(void),
+                                     void *user)
+{
+    typedef enum zkt_status function(struct odd_mute_call *, void *);
+    struct odd_mute_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status odd_mute_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_mute_call *call, void *user), void *user)
+{
+    return zkt_server_run(server, 1, id, odd_mute_run_, (void (*)(void))fn,
+                          user);
+}
+
 static int odd_mute_find_(struct zkt_str name)
 {
     (void)name;
@@ -1732,6 +2118,41 @@ static enum zkt_status odd_stateless__ping_invoke_(struct zkt_call *zkt,
     return (own->ping)(&call);
 }
 
+static enum zkt_status odd_stateless_run_(struct zkt_call *zkt,
+                                          void (*fn)(void), void *user)
+{
+    typedef enum zkt_status function(struct odd_stateless_call *, void *);
+    struct odd_stateless_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status odd_stateless_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_stateless_call *call, void *user),
+    void *user)
+{
+    return zkt_server_run(server, 2, id, odd_stateless_run_, (void (*)(void))fn,
+                          user);
+}
+
+static void odd_stateless__ping_done_(void (*done)(void),
+                                      const struct zkt_reply *reply,
+                                      const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    (void)result;
+    ((function *)done)(reply, user);
+}
+
+enum zkt_status odd_stateless_invoke_ping(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    return zkt_server_invoke(server, 2, 0, id, NULL, NULL,
+                             odd_stateless__ping_done_, (void (*)(void))done,
+                             user);
+}
+
 static const struct zkt_method odd_stateless_methods_[] = {
     {
         .name = ZKT_STR_INIT("ping"),
@@ -1769,6 +2190,23 @@ void odd_speaker_emit_spoke(struct odd_speaker_call *call,
     zkt_call_emit(call->zkt, 0, NULL, target);
 }
 
+static enum zkt_status odd_speaker_run_(struct zkt_call *zkt, void (*fn)(void),
+                                        void *user)
+{
+    typedef enum zkt_status function(struct odd_speaker_call *, void *);
+    struct odd_speaker_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status odd_speaker_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_speaker_call *call, void *user),
+    void *user)
+{
+    return zkt_server_run(server, 3, id, odd_speaker_run_, (void (*)(void))fn,
+                          user);
+}
+
 static const struct zkt_event odd_speaker_events_[] = {
     {
         .name = ZKT_STR_INIT("spoke"),
@@ -1792,12 +2230,59 @@ static const struct zkt_actor odd_speaker_actor_ = {
 
 /* ---- hook ---- */
 
+typedef enum zkt_status odd_hook__on_connect_then_(struct odd_hook_call *call,
+                                                   void *user);
+
+static enum zkt_status odd_hook__on_connect_finish_(struct zkt_call *zkt,
+                                                    void (*then)(void),
+                                                    const void *input,
+                                                    void *result, void *user)
+{
+    struct odd_hook_call call = { zkt, zkt_call_state(zkt) };
+    (void)input;
+    (void)result;
+    return ((odd_hook__on_connect_then_ *)then)(&call, user);
+}
+
+struct odd_hook_on_connect_later *odd_hook_defer_on_connect(
+    struct odd_hook_call *call)
+{
+    return (struct odd_hook_on_connect_later *)zkt_call_defer(call->zkt,
+                                                              ZKT_MEMBER_HOOK,
+                                                              ZKT_HOOK_CONNECT);
+}
+
+void odd_hook_resume_on_connect(
+    struct odd_hook_on_connect_later *deferred,
+    enum zkt_status (*then)(struct odd_hook_call *call, void *user), void *user)
+{
+    zkt_deferred_resume((struct zkt_deferred *)deferred,
+                        odd_hook__on_connect_finish_, (void (*)(void))then,
+                        user);
+}
+
 static enum zkt_status odd_hook__on_connect_invoke_(struct zkt_call *zkt,
                                                     const void *handlers)
 {
     const struct odd_hook_handlers *own = handlers;
     struct odd_hook_call call = { zkt, zkt_call_state(zkt) };
     return (own->on_connect)(&call);
+}
+
+static enum zkt_status odd_hook_run_(struct zkt_call *zkt, void (*fn)(void),
+                                     void *user)
+{
+    typedef enum zkt_status function(struct odd_hook_call *, void *);
+    struct odd_hook_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status odd_hook_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_hook_call *call, void *user), void *user)
+{
+    return zkt_server_run(server, 4, id, odd_hook_run_, (void (*)(void))fn,
+                          user);
 }
 
 static int odd_hook_find_(struct zkt_str name)
@@ -1819,6 +2304,23 @@ static const struct zkt_actor odd_hook_actor_ = {
 };
 
 /* ---- nothing ---- */
+
+static enum zkt_status odd_nothing_run_(struct zkt_call *zkt, void (*fn)(void),
+                                        void *user)
+{
+    typedef enum zkt_status function(struct odd_nothing_call *, void *);
+    struct odd_nothing_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status odd_nothing_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_nothing_call *call, void *user),
+    void *user)
+{
+    return zkt_server_run(server, 5, id, odd_nothing_run_, (void (*)(void))fn,
+                          user);
+}
 
 static int odd_nothing_find_(struct zkt_str name)
 {

@@ -515,6 +515,86 @@ void odd_speaker_emit_spoke(struct odd_speaker_call *call,
                             struct zkt_target target);
 
 /*
+ * From any thread: running a function in an instance, and calling its methods,
+ * internal ones as well. Middleware and rates are skipped; the outputs of
+ * middleware are parameters. See zkt_server_run and zkt_server_invoke.
+ */
+
+enum zkt_status odd_everything_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_everything_call *call, void *user),
+    void *user);
+enum zkt_status odd_everything_invoke_delete(
+    struct zkt_server *server, struct zkt_str id,
+    const struct odd_everything_delete_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_keywords *result, void *user),
+    void *user);
+enum zkt_status odd_everything_invoke_scalar(
+    struct zkt_server *server, struct zkt_str id, int32_t in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user);
+enum zkt_status odd_everything_invoke_text(
+    struct zkt_server *server, struct zkt_str id, struct zkt_str in,
+    void (*done)(const struct zkt_reply *reply, struct zkt_str result,
+                 void *user),
+    void *user);
+enum zkt_status odd_everything_invoke_node(
+    struct zkt_server *server, struct zkt_str id, const struct odd_node *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_node_list *result, void *user),
+    void *user);
+enum zkt_status odd_everything_invoke_nothing(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+enum zkt_status odd_everything_invoke_level(
+    struct zkt_server *server, struct zkt_str id, enum odd_level in,
+    void (*done)(const struct zkt_reply *reply, enum odd_level result,
+                 void *user),
+    void *user);
+enum zkt_status odd_everything_invoke_items(
+    struct zkt_server *server, struct zkt_str id,
+    const struct odd_node_list *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_node_list_map *result, void *user),
+    void *user);
+enum zkt_status odd_everything_invoke_flags(
+    struct zkt_server *server, struct zkt_str id, const struct zkt_bool_map *in,
+    void (*done)(const struct zkt_reply *reply, bool result, void *user),
+    void *user);
+enum zkt_status odd_everything_invoke_empty(
+    struct zkt_server *server, struct zkt_str id, const struct odd_empty *in,
+    void (*done)(const struct zkt_reply *reply, const struct odd_empty *result,
+                 void *user),
+    void *user);
+enum zkt_status odd_everything_invoke_odd(
+    struct zkt_server *server, struct zkt_str id,
+    const struct odd_everything_odd_input *in,
+    void (*done)(const struct zkt_reply *reply, double result, void *user),
+    void *user);
+enum zkt_status odd_mute_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_mute_call *call, void *user), void *user);
+enum zkt_status odd_stateless_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_stateless_call *call, void *user),
+    void *user);
+enum zkt_status odd_stateless_invoke_ping(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+enum zkt_status odd_speaker_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_speaker_call *call, void *user),
+    void *user);
+enum zkt_status odd_hook_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_hook_call *call, void *user), void *user);
+enum zkt_status odd_nothing_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct odd_nothing_call *call, void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. See zocket/call.h.
  */
@@ -604,12 +684,47 @@ void odd_everything_resume_odd(
                             const struct odd_everything_odd_input *in,
                             double *out, void *user),
     void *user);
+struct odd_everything_on_connect_later;
+struct odd_everything_on_connect_later *odd_everything_defer_on_connect(
+    struct odd_everything_call *call);
+void odd_everything_resume_on_connect(
+    struct odd_everything_on_connect_later *deferred,
+    enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user);
+struct odd_everything_on_disconnect_later;
+struct odd_everything_on_disconnect_later *odd_everything_defer_on_disconnect(
+    struct odd_everything_call *call);
+void odd_everything_resume_on_disconnect(
+    struct odd_everything_on_disconnect_later *deferred,
+    enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user);
+struct odd_everything_on_activate_later;
+struct odd_everything_on_activate_later *odd_everything_defer_on_activate(
+    struct odd_everything_call *call);
+void odd_everything_resume_on_activate(
+    struct odd_everything_on_activate_later *deferred,
+    enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user);
+struct odd_everything_on_deactivate_later;
+struct odd_everything_on_deactivate_later *odd_everything_defer_on_deactivate(
+    struct odd_everything_call *call);
+void odd_everything_resume_on_deactivate(
+    struct odd_everything_on_deactivate_later *deferred,
+    enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user);
 struct odd_stateless_ping_later;
 struct odd_stateless_ping_later *odd_stateless_defer_ping(
     struct odd_stateless_call *call);
 void odd_stateless_resume_ping(
     struct odd_stateless_ping_later *deferred,
     enum zkt_status (*then)(struct odd_stateless_call *call, void *user),
+    void *user);
+struct odd_hook_on_connect_later;
+struct odd_hook_on_connect_later *odd_hook_defer_on_connect(
+    struct odd_hook_call *call);
+void odd_hook_resume_on_connect(
+    struct odd_hook_on_connect_later *deferred,
+    enum zkt_status (*then)(struct odd_hook_call *call, void *user),
     void *user);
 
 #ifdef __cplusplus

@@ -326,6 +326,90 @@ static enum zkt_status states_room__both_invoke_(struct zkt_call *zkt,
     return (own->both)(&call, input, result);
 }
 
+static enum zkt_status states_room_run_(struct zkt_call *zkt, void (*fn)(void),
+                                        void *user)
+{
+    typedef enum zkt_status function(struct states_room_call *, void *);
+    struct states_room_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status states_room_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct states_room_call *call, void *user),
+    void *user)
+{
+    return zkt_server_run(server, 0, id, states_room_run_, (void (*)(void))fn,
+                          user);
+}
+
+static void states_room__get_done_(void (*done)(void),
+                                   const struct zkt_reply *reply,
+                                   const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct states_room_state *, void *);
+    struct states_room_state value = { 0 };
+    if (result != NULL) {
+        value = *(const struct states_room_state *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status states_room_invoke_get(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct states_room_state *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 0, id, NULL, NULL,
+                             states_room__get_done_, (void (*)(void))done,
+                             user);
+}
+
+static void states_room__set_done_(void (*done)(void),
+                                   const struct zkt_reply *reply,
+                                   const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, void *);
+    (void)result;
+    ((function *)done)(reply, user);
+}
+
+enum zkt_status states_room_invoke_set(
+    struct zkt_server *server, struct zkt_str id,
+    const struct states_room_state *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    return zkt_server_invoke(server, 0, 1, id, NULL, in, states_room__set_done_,
+                             (void (*)(void))done, user);
+}
+
+static void states_room__both_done_(void (*done)(void),
+                                    const struct zkt_reply *reply,
+                                    const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, const struct states_any *,
+                          void *);
+    struct states_any value = { 0 };
+    if (result != NULL) {
+        value = *(const struct states_any *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status states_room_invoke_both(
+    struct zkt_server *server, struct zkt_str id,
+    const struct states_room_both_input *in,
+    void (*done)(const struct zkt_reply *reply, const struct states_any *result,
+                 void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 2, id, NULL, in,
+                             states_room__both_done_, (void (*)(void))done,
+                             user);
+}
+
 static const struct zkt_method states_room_methods_[] = {
     {
         .name = ZKT_STR_INIT("get"),
@@ -432,6 +516,27 @@ struct states_room_state_ref states_lobby_edit_last(
     };
 }
 
+static enum zkt_status states_lobby_run_(struct zkt_call *zkt, void (*fn)(void),
+                                         void *user)
+{
+    typedef enum zkt_status function(struct states_lobby_call *, void *);
+    struct states_lobby_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_private_state(zkt),
+    };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status states_lobby_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct states_lobby_call *call, void *user),
+    void *user)
+{
+    return zkt_server_run(server, 1, id, states_lobby_run_, (void (*)(void))fn,
+                          user);
+}
+
 static int states_lobby_find_(struct zkt_str name)
 {
     (void)name;
@@ -489,6 +594,47 @@ static enum zkt_status states_quiet__ask_invoke_(struct zkt_call *zkt,
     struct states_quiet_call call = { zkt, zkt_call_state(zkt) };
     (void)input;
     return (own->ask)(&call, result);
+}
+
+static enum zkt_status states_quiet_run_(struct zkt_call *zkt, void (*fn)(void),
+                                         void *user)
+{
+    typedef enum zkt_status function(struct states_quiet_call *, void *);
+    struct states_quiet_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status states_quiet_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct states_quiet_call *call, void *user),
+    void *user)
+{
+    return zkt_server_run(server, 2, id, states_quiet_run_, (void (*)(void))fn,
+                          user);
+}
+
+static void states_quiet__ask_done_(void (*done)(void),
+                                    const struct zkt_reply *reply,
+                                    const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct states_lobby_state *, void *);
+    struct states_lobby_state value = { 0 };
+    if (result != NULL) {
+        value = *(const struct states_lobby_state *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status states_quiet_invoke_ask(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct states_lobby_state *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 2, 0, id, NULL, NULL,
+                             states_quiet__ask_done_, (void (*)(void))done,
+                             user);
 }
 
 static const struct zkt_method states_quiet_methods_[] = {

@@ -162,6 +162,45 @@ struct states_room_state_ref states_lobby_edit_last(
     struct states_lobby_call *call);
 
 /*
+ * From any thread: running a function in an instance, and calling its methods,
+ * internal ones as well. Middleware and rates are skipped; the outputs of
+ * middleware are parameters. See zkt_server_run and zkt_server_invoke.
+ */
+
+enum zkt_status states_room_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct states_room_call *call, void *user),
+    void *user);
+enum zkt_status states_room_invoke_get(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct states_room_state *result, void *user),
+    void *user);
+enum zkt_status states_room_invoke_set(
+    struct zkt_server *server, struct zkt_str id,
+    const struct states_room_state *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+enum zkt_status states_room_invoke_both(
+    struct zkt_server *server, struct zkt_str id,
+    const struct states_room_both_input *in,
+    void (*done)(const struct zkt_reply *reply, const struct states_any *result,
+                 void *user),
+    void *user);
+enum zkt_status states_lobby_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct states_lobby_call *call, void *user),
+    void *user);
+enum zkt_status states_quiet_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct states_quiet_call *call, void *user),
+    void *user);
+enum zkt_status states_quiet_invoke_ask(
+    struct zkt_server *server, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct states_lobby_state *result, void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. See zocket/call.h.
  */

@@ -120,6 +120,44 @@ static enum zkt_status demo_a__m_invoke_(struct zkt_call *zkt,
     return (own->m)(&call, input, result);
 }
 
+static enum zkt_status demo_a_run_(struct zkt_call *zkt, void (*fn)(void),
+                                   void *user)
+{
+    typedef enum zkt_status function(struct demo_a_call *, void *);
+    struct demo_a_call call = { zkt, zkt_call_state(zkt) };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status demo_a_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct demo_a_call *call, void *user), void *user)
+{
+    return zkt_server_run(server, 0, id, demo_a_run_, (void (*)(void))fn, user);
+}
+
+static void demo_a__m_done_(void (*done)(void), const struct zkt_reply *reply,
+                            const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *,
+                          const struct demo_named1_a_int32 *, void *);
+    struct demo_named1_a_int32 value = { 0 };
+    if (result != NULL) {
+        value = *(const struct demo_named1_a_int32 *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status demo_a_invoke_m(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_a_m_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_named1_a_int32 *result, void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 0, id, NULL, in, demo_a__m_done_,
+                             (void (*)(void))done, user);
+}
+
 static const struct zkt_method demo_a_methods_[] = {
     {
         .name = ZKT_STR_INIT("m"),

@@ -69,6 +69,22 @@ void demo_a_set_left_top(
     const struct demo_named2_2_left_top_point_b_2_point_map *value);
 
 /*
+ * From any thread: running a function in an instance, and calling its methods,
+ * internal ones as well. Middleware and rates are skipped; the outputs of
+ * middleware are parameters. See zkt_server_run and zkt_server_invoke.
+ */
+
+enum zkt_status demo_a_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct demo_a_call *call, void *user), void *user);
+enum zkt_status demo_a_invoke_m(
+    struct zkt_server *server, struct zkt_str id,
+    const struct demo_a_m_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_named1_a_int32 *result, void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. See zocket/call.h.
  */

@@ -258,6 +258,50 @@ static enum zkt_status wire_gate__set_invoke_(struct zkt_call *zkt,
     return (own->set)(&call, input, result);
 }
 
+static enum zkt_status wire_gate_run_(struct zkt_call *zkt, void (*fn)(void),
+                                      void *user)
+{
+    typedef enum zkt_status function(struct wire_gate_call *, void *);
+    struct wire_gate_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_private_state(zkt),
+    };
+    return ((function *)fn)(&call, user);
+}
+
+enum zkt_status wire_gate_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct wire_gate_call *call, void *user), void *user)
+{
+    return zkt_server_run(server, 0, id, wire_gate_run_, (void (*)(void))fn,
+                          user);
+}
+
+static void wire_gate__set_done_(void (*done)(void),
+                                 const struct zkt_reply *reply,
+                                 const void *result, void *user)
+{
+    typedef void function(const struct zkt_reply *, const struct wire_door *,
+                          void *);
+    struct wire_door value = { 0 };
+    if (result != NULL) {
+        value = *(const struct wire_door *)result;
+    }
+    ((function *)done)(reply, &value, user);
+}
+
+enum zkt_status wire_gate_invoke_set(
+    struct zkt_server *server, struct zkt_str id,
+    const struct wire_gate_set_input *in,
+    void (*done)(const struct zkt_reply *reply, const struct wire_door *result,
+                 void *user),
+    void *user)
+{
+    return zkt_server_invoke(server, 0, 0, id, NULL, in, wire_gate__set_done_,
+                             (void (*)(void))done, user);
+}
+
 static const struct zkt_method wire_gate_methods_[] = {
     {
         .name = ZKT_STR_INIT("set"),

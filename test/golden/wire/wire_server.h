@@ -110,6 +110,22 @@ void wire_gate_emit_moved(struct wire_gate_call *call,
                           struct zkt_target target);
 
 /*
+ * From any thread: running a function in an instance, and calling its methods,
+ * internal ones as well. Middleware and rates are skipped; the outputs of
+ * middleware are parameters. See zkt_server_run and zkt_server_invoke.
+ */
+
+enum zkt_status wire_gate_run(
+    struct zkt_server *server, struct zkt_str id,
+    enum zkt_status (*fn)(struct wire_gate_call *call, void *user), void *user);
+enum zkt_status wire_gate_invoke_set(
+    struct zkt_server *server, struct zkt_str id,
+    const struct wire_gate_set_input *in,
+    void (*done)(const struct zkt_reply *reply, const struct wire_door *result,
+                 void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. See zocket/call.h.
  */
