@@ -15,6 +15,7 @@
     X(EVENT_UNSUB, "event:unsub")                                              \
     X(STATE_SUB, "state:sub")                                                  \
     X(STATE_UNSUB, "state:unsub")                                              \
+    X(LEAVE, "leave")                                                          \
     X(BROADCAST_SUB, "broadcast:sub")                                          \
     X(BROADCAST_UNSUB, "broadcast:unsub")                                      \
     X(WELCOME, "welcome")                                                      \

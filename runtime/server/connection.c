@@ -172,6 +172,26 @@ const struct zkt_session_events zkt__connection_events = {
     .all_left = on_all_left,
 };
 
+/* Keeps the code and the reason of the first close frame, for the handlers that
+ * run when the connection has ended. Without memory there is no reason. */
+static void note_close(struct zkt_connection *c, unsigned code,
+                       struct zkt_str reason)
+{
+    struct zkt_peer *peer = &c->session.peer;
+    if (peer->close_code != 0) {
+        return;
+    }
+    peer->close_code = (uint16_t)code;
+    if (reason.len > 0) {
+        peer->close_reason = zkt__alloc(server_of(c)->allocator,
+                                        reason.len + 1);
+    }
+    if (peer->close_reason != NULL) {
+        memcpy(peer->close_reason, reason.data, reason.len);
+        peer->close_reason[reason.len] = '\0';
+    }
+}
+
 void zkt__connection_close(struct zkt_connection *c, unsigned code,
                            const char *reason)
 {
@@ -184,6 +204,7 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
         zkt__output_follow(c);
         c->endpoint.closing = true;
     }
+    note_close(c, code, zkt_cstr(reason));
     zkt__ws_close(&c->ws, code, reason);
     mark_ending(c);
 }
@@ -268,9 +289,13 @@ static void on_message(void *user, bool binary, uint8_t *data, size_t len)
 static void on_close(void *user, unsigned code, const char *reason)
 {
     struct zkt_connection *c = user;
-    (void)code;
-    (void)reason;
+    note_close(c, code, zkt_cstr(reason));
     mark_ending(c);
+}
+
+static void on_peer_status(void *user, unsigned code, struct zkt_str text)
+{
+    note_close(user, code, text);
 }
 
 static void on_limit(void *user, enum zkt_ws_limit limit)
@@ -288,6 +313,7 @@ static const struct zkt_ws_callbacks ws_callbacks = {
     .on_message = on_message,
     .send = send_bytes,
     .on_close = on_close,
+    .on_peer_status = on_peer_status,
     .on_limit = on_limit,
 };
 
@@ -539,6 +565,7 @@ static void finish(struct zkt_server *server, struct zkt_connection *c)
                                c->handshake.address);
     }
     if (!stays) {
+        zkt__release(server->allocator, c->session.peer.close_reason);
         zkt__release(server->allocator, c);
     }
 }

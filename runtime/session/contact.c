@@ -210,6 +210,9 @@ bool zkt__session_leave(struct zkt_host *host, struct zkt_session *session,
                         int64_t *left)
 {
     struct zkt_node *node;
+    if (session->peer.close_code == 0) {
+        session->peer.close_code = ZKT_CLOSE_LOST;
+    }
     while ((node = zkt__list_first(&session->contacts)) != NULL) {
         if ((*left)-- <= 0) {
             return false;

@@ -380,6 +380,10 @@ void zkt__session_expire_open(struct zkt_host *host,
 static enum zkt_status invoke_close(struct zkt_session_task *task)
 {
     const struct zkt_host *host = task->call.host;
+    const struct zkt_peer *peer = &task->session->peer;
+    task->call.close_code = peer->close_code != 0 ? peer->close_code
+                                                  : ZKT_CLOSE_LOST;
+    task->call.close_reason = zkt_cstr(peer->close_reason);
     info_of(host)->close(&task->call, host->app.handlers);
     return ZKT_OK;
 }

@@ -318,11 +318,28 @@ static void receive_unsubscription(struct zkt_host *host,
     }
 }
 
+/* The client wants nothing more of an instance. Results that are outstanding
+ * are sent all the same. */
+static void receive_leave(struct zkt_host *host, struct zkt_session *session,
+                          const struct zkt_envelope *message,
+                          const struct zkt_actor *actor)
+{
+    struct zkt_contact *contact = zkt__contact_find(host, session, actor,
+                                                    message->actor_id);
+    if (contact != NULL) {
+        zkt__session_sub_drop(host, contact, ZKT_TOPIC_STATE);
+        zkt__session_sub_drop(host, contact, ZKT_TOPIC_EVENTS);
+        zkt__contact_leave(host, contact);
+    }
+}
+
 void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_envelope *message)
 {
+    const bool leaves = message->type == ZKT_MESSAGE_LEAVE;
     const bool unsubscribes = message->type == ZKT_MESSAGE_STATE_UNSUB ||
-                              message->type == ZKT_MESSAGE_EVENT_UNSUB;
+                              message->type == ZKT_MESSAGE_EVENT_UNSUB ||
+                              leaves;
     const struct zkt_actor *actor = find_actor(host, message->actor);
     if (actor == NULL) {
         if (!unsubscribes) {
@@ -330,6 +347,8 @@ void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
                 host, session, message, ZKT_NOT_FOUND,
                 concatenate(host, "Unknown actor: ", message->actor));
         }
+    } else if (leaves) {
+        receive_leave(host, session, message, actor);
     } else if (unsubscribes) {
         receive_unsubscription(host, session, message, actor);
     } else if (host->stopping) {

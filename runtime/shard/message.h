@@ -192,6 +192,8 @@ struct zkt_attachment {
     struct zkt_connection_record *record;
 };
 
+#define ZKT_CLOSE_LOST 1006 /* no close frame: RFC 6455, section 7.1.5 */
+
 #define ZKT_CLIENT_ID_LEN 32 /* 128 random bits in hexadecimal */
 
 /* A client as instances know it; nothing of it changes while it has contacts,

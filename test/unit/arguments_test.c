@@ -41,7 +41,8 @@ struct started {
     int count;
     struct zkt_limits limits;
     char host[32];
-    const char *origins;
+    const char *origins; /* NULL, or origins_text */
+    char origins_text[64];
     uint16_t port;
     uint32_t threads;
 };
@@ -54,7 +55,13 @@ static void on_start(void *user, struct zkt_server *server)
     started->limits = *zkt__server_limits(server);
     started->port = zkt__server_options(server)->port;
     started->threads = zkt__server_options(server)->threads;
-    started->origins = zkt__server_options(server)->allow_origins;
+    const char *origins = zkt__server_options(server)->allow_origins;
+    started->origins = NULL;
+    if (origins != NULL) {
+        snprintf(started->origins_text, sizeof(started->origins_text), "%s",
+                 origins);
+        started->origins = started->origins_text;
+    }
     snprintf(started->host, sizeof(started->host), "%s",
              host != NULL ? host : "");
     zkt_server_shutdown(server);

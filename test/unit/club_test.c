@@ -15,6 +15,8 @@
 #include "wire.h"
 
 static int opened, closed;
+static unsigned closed_by, left_by[2];
+static int left;
 static char log_text[4096];
 
 /* ---- handlers ---- */
@@ -36,6 +38,7 @@ static enum zkt_status on_open(struct club_connection_call *call,
 static void on_close(struct club_connection_call *call)
 {
     assert_non_null(call->connection);
+    closed_by = zkt_close_code(call->zkt);
     closed++;
 }
 
@@ -140,6 +143,12 @@ static enum zkt_status on_connect(struct club_room_call *call)
                : ZKT_OK;
 }
 
+static enum zkt_status on_disconnect(struct club_room_call *call)
+{
+    left_by[left++ & 1] = zkt_close_code(call->zkt);
+    return ZKT_OK;
+}
+
 static enum zkt_status on_subscribe(struct club_room_call *call,
                                     enum zkt_subscription subscription)
 {
@@ -171,6 +180,7 @@ static struct zkt_server *serve(void)
         .lie = lie,
         .settle = settle,
         .on_connect = on_connect,
+        .on_disconnect = on_disconnect,
         .on_subscribe = on_subscribe,
     };
     static const struct club_handlers handlers = {
@@ -182,7 +192,7 @@ static struct zkt_server *serve(void)
     };
     const struct zkt_serve_options options = { .log = keep_log };
     struct zkt_server *server;
-    opened = closed = 0;
+    opened = closed = left = 0;
     log_text[0] = '\0';
     assert_int_equal(zkt_server_new(club_app(&handlers), &options, &server),
                      ZKT_OK);
@@ -364,6 +374,38 @@ static void test_contacts(void **state)
     zkt_server_free(server);
 }
 
+#define LEAVE "{\"type\":\"leave\",\"actor\":\"room\",\"actorId\":\"a\"}"
+
+static void test_leaving(void **state)
+{
+    struct zkt_server *server = serve();
+    struct wire ada = arrive(server, "name=ada");
+    (void)state;
+    say(&ada, LEAVE); /* there is no contact */
+    say(&ada, "{\"type\":\"state:sub\",\"actor\":\"room\",\"actorId\":\"a\"}");
+    say(&ada, LEAVE);
+    assert_int_equal(left, 1);
+    assert_int_equal(left_by[0], 0);
+    say(&ada, CALL("1", "a", "join", "{}"));
+    assert_true(heard(&ada, "\"result\":1"));
+    assert_false(heard(&ada, "patch")); /* the subscription has ended */
+    const char bye[] = "\x88\x86\0\0\0\0\x0f\xa1"
+                       "bye!"; /* 4001 */
+    feed(&ada, bye, sizeof(bye) - 1, 4096, true);
+    leave(&ada);
+    zkt_server_advance(server, 0);
+    assert_int_equal(left, 2);
+    assert_int_equal(left_by[1], 4001);
+    assert_int_equal(closed_by, 4001);
+    struct wire bob = arrive(server, "name=bob");
+    say(&bob, CALL("1", "a", "join", "{}"));
+    leave(&bob);
+    zkt_server_advance(server, 0);
+    assert_int_equal(left_by[0], 1006);
+    assert_int_equal(closed_by, 1006);
+    zkt_server_free(server);
+}
+
 static enum zkt_status add_round(struct club_room_call *call, void *user)
 {
     int *runs = user;
@@ -476,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_middleware_and_errors),
         cmocka_unit_test(test_data_broadcasts_and_rates),
         cmocka_unit_test(test_contacts),
+        cmocka_unit_test(test_leaving),
         cmocka_unit_test(test_from_outside),
         cmocka_unit_test(test_client),
     };
