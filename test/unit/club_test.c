@@ -326,6 +326,12 @@ static void test_data_broadcasts_and_rates(void **state)
     say(&ada, CALL("6", "a", "shout", "{\"text\":\"x\"}"));
     assert_true(heard(&ada, "Rate limit exceeded"));
     assert_true(heard(&ada, "\"retryAfterMs\":500"));
+    struct wire again = arrive(server, "name=ada"); /* the same bucket */
+    say(&again, CALL("1", "a", "shout", "{\"text\":\"x\"}"));
+    assert_true(heard(&again, "Rate limit exceeded"));
+    say(&bob, CALL("2", "a", "shout", "{\"text\":\"x\"}"));
+    assert_true(heard(&bob, "{\"type\":\"rpc:result\",\"id\":\"2\"}"));
+    leave(&again);
     leave(&ada);
     leave(&bob);
     zkt_server_free(server);
