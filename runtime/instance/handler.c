@@ -84,6 +84,10 @@ void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
     if (call->journal.failure != ZKT_OK) {
         return;
     }
+    if (call->instance == NULL) {
+        zkt__call_poison(call, ZKT_INTERNAL, "there is nothing to expel from");
+        return;
+    }
     const struct zkt_failure failure = { .status = code,
                                          .text = zkt_cstr(text) };
     struct zkt_expulsion *e = zkt__arena_zero(call->arena, 1, sizeof(*e));

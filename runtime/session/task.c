@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "shard/broadcast.h"
+
 /* ---- tasks ---- */
 
 static struct zkt_session_task *task_of(struct zkt_call *call)
@@ -293,13 +295,68 @@ static void detach(struct zkt_session_task *task)
     }
 }
 
+static void drop_broadcasts(struct zkt_call *call)
+{
+    for (const struct zkt_emitted *e = call->first_broadcast; e != NULL;
+         e = e->next) {
+        zkt__buffer_unref(e->frame);
+    }
+    call->first_broadcast = call->last_broadcast = NULL;
+}
+
 void zkt__session_cancel(struct zkt_host *host, struct zkt_session *session)
 {
     struct zkt_session_task *task = session->task;
     if (task != NULL) {
         unpark(host, task);
+        drop_broadcasts(&task->call);
         detach(task);
     }
+}
+
+/* ---- broadcasts and kicks ---- */
+
+/* Reserves memory for the broadcasts of a call that ends with @status, and
+ * returns the status with which it ends then. */
+static enum zkt_status reserve_broadcasts(struct zkt_host *host,
+                                          struct zkt_call *call,
+                                          enum zkt_status status,
+                                          struct zkt_list *carriers)
+{
+    if (status != ZKT_OK || call->first_broadcast == NULL ||
+        zkt__broadcasts_reserve(host, call->first_broadcast, carriers)) {
+        return status;
+    }
+    zkt__call_set_failure(call, ZKT_RESOURCE_EXHAUSTED,
+                          ZKT_STR("out of memory"));
+    return ZKT_RESOURCE_EXHAUSTED;
+}
+
+/* Sends the broadcasts of a call that has ended with @status, if it is OK. */
+static void send_broadcasts(struct zkt_host *host, struct zkt_call *call,
+                            enum zkt_status status, struct zkt_list *carriers)
+{
+    if (status == ZKT_OK && call->first_broadcast != NULL) {
+        zkt__broadcasts_publish(host, call->first_broadcast, carriers);
+    }
+    zkt__broadcasts_drop(host, carriers);
+    drop_broadcasts(call);
+}
+
+/* ---- running a handler ---- */
+
+/* Ends a handler that has returned @status. Returns true if the task runs
+ * another. */
+static bool finish_handler(struct zkt_host *host, struct zkt_session_task *task,
+                           enum zkt_status status)
+{
+    struct zkt_list carriers;
+    zkt__list_init(&carriers);
+    status = reserve_broadcasts(host, &task->call, find_status(task, status),
+                                &carriers);
+    const bool goes_on = task->ops->finish(task, status);
+    send_broadcasts(host, &task->call, status, &carriers);
+    return goes_on && task->session != NULL;
 }
 
 void zkt__session_task_run(struct zkt_host *host, struct zkt_session_task *task)
@@ -324,8 +381,7 @@ void zkt__session_task_run(struct zkt_host *host, struct zkt_session_task *task)
         if (resumed) {
             unpark(host, task);
         }
-        const enum zkt_status found = find_status(task, status);
-        goes_on = task->ops->finish(task, found) && task->session != NULL;
+        goes_on = finish_handler(host, task, status);
         resumed = false;
     }
     if (zkt__deferred_is_outstanding(&task->deferred)) {
@@ -342,6 +398,7 @@ void zkt__session_fail_task(struct zkt_host *host, struct zkt_session *session,
     struct zkt_session_task *task = session->task;
     unpark(host, task);
     zkt__call_set_failure(&task->call, status, text);
+    drop_broadcasts(&task->call);
     (void)task->ops->finish(task, status);
     detach(task);
     host->sessions->events.changed(session);

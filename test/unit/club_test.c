@@ -31,6 +31,9 @@ static enum zkt_status on_open(struct club_connection_call *call,
                                 "not you, %s", in->name.value.data);
     }
     opened++;
+    club_emit_news(call->zkt,
+                   &(const struct club_news_broadcast){ ZKT_STR("someone") },
+                   zkt_to_all());
     out->name = in->name.has ? in->name.value : ZKT_STR("");
     return ZKT_OK;
 }
@@ -260,6 +263,11 @@ static void test_open(void **state)
     struct wire ada = arrive(server, "name=ada");
     assert_true(heard(&ada, "HTTP/1.1 101"));
     assert_true(heard(&ada, "\"level\":1"));
+    say(&ada, "{\"type\":\"broadcast:sub\"}");
+    struct wire bob = arrive(server, "name=bob"); /* `open` broadcasts */
+    assert_true(heard(&ada, "\"text\":\"someone\""));
+    assert_false(heard(&bob, "someone"));
+    leave(&bob);
     struct wire wrong = arrive(server, "name=");
     assert_true(heard(&wrong, "HTTP/1.1 400"));
     assert_true(heard(&wrong, "\"path\":[\"name\"]"));
@@ -267,8 +275,8 @@ static void test_open(void **state)
     leave(&ada);
     leave(&wrong);
     zkt_server_free(server);
-    assert_int_equal(opened, 1);
-    assert_int_equal(closed, 1);
+    assert_int_equal(opened, 2);
+    assert_int_equal(closed, 2);
 }
 
 static void test_middleware_and_errors(void **state)
