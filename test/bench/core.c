@@ -361,6 +361,67 @@ static void read_reals(struct bench *b)
     }
 }
 
+/* ---- the program ---- */
+
+enum {
+    BATCH = 100
+};
+
+static void count_done(void (*done)(void), const struct zkt_reply *reply,
+                       const void *result, void *user)
+{
+    int *count = user;
+    (void)done;
+    (void)result;
+    *count += reply->status == ZKT_OK;
+}
+
+static enum zkt_status count_run(struct zkt_call *call, void (*fn)(void),
+                                 void *user)
+{
+    int *count = user;
+    (void)fn;
+    *count += !zkt_cancelled(call);
+    return ZKT_OK;
+}
+
+static void prepare_nothing(struct bench *b)
+{
+    (void)b;
+}
+
+static void check_batch(struct bench *b, int begun, const int *count)
+{
+    end_turn(b);
+    if (begun != BATCH || *count != BATCH) {
+        fail("not all calls of the program were made");
+    }
+}
+
+static void invoke_batch(struct bench *b)
+{
+    const struct bench_counter_increment_input input = { 1 };
+    int begun = 0;
+    int count = 0;
+    for (int i = 0; i < BATCH; i++) {
+        begun += zkt_server_invoke(
+                     b->server, 0, 0, ZKT_STR("main"), NULL, &input, count_done,
+                     (void (*)(void))count_done, &count) == ZKT_OK;
+    }
+    check_batch(b, begun, &count);
+}
+
+static void run_batch(struct bench *b)
+{
+    int begun = 0;
+    int count = 0;
+    for (int i = 0; i < BATCH; i++) {
+        begun += zkt_server_run(b->server, 0, ZKT_STR("main"), count_run,
+                                (void (*)(void))count_run, &count) == ZKT_OK;
+    }
+    check_batch(b, begun, &count);
+}
+
 /* ---- measuring ---- */
 
 static const struct work {
@@ -386,6 +447,10 @@ static const struct work {
       "1000 keys of a map put in one call" },
     { "churn", prepare_churn, come_and_go, 10000,
       "connect, call, close, and the instance with it" },
+    { "invoke", prepare_nothing, invoke_batch, 1000,
+      "100 methods that the program invokes, in a turn" },
+    { "run", prepare_nothing, run_batch, 1000,
+      "100 functions that the program runs in an instance" },
     { "read", prepare_reading, read_call, 100000,
       "reading a call of 109 bytes" },
     { "read4k", prepare_reading, read_4k, 100000,
