@@ -475,7 +475,10 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
         if (!task->is_hook) {
             zkt__task_reply(call->host, task);
         }
-        drop_effects(call);
+        if (call->first_event != NULL || call->first_broadcast != NULL ||
+            call->first_expelled != NULL) {
+            drop_effects(call);
+        }
     }
     return status;
 }

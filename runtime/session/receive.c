@@ -193,6 +193,23 @@ static void run_middleware(struct zkt_host *host, struct zkt_session *session,
 
 /* Handles a call. @outputs are those of its middleware, which has run; NULL: it
  * has not, or there is none. */
+/* Takes a token of the method's rate, and runs its middleware. Returns false if
+ * the call was refused, or is received again with the outputs. */
+static bool pass(struct zkt_host *host, struct zkt_session *session,
+                 const struct zkt_envelope *message,
+                 const struct zkt_actor *actor, const struct zkt_method *method)
+{
+    if (method->rate != NULL &&
+        !zkt__session_take_token(host, session, message, method)) {
+        return false;
+    }
+    if (method->middleware.count > 0) {
+        run_middleware(host, session, message, actor, method);
+        return false;
+    }
+    return true;
+}
+
 static void receive_call(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_envelope *message,
                          const struct zkt_actor *actor,
@@ -205,12 +222,9 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
         return;
     }
     const struct zkt_method *method = &actor->methods[index];
-    if (method->rate != NULL && outputs == NULL &&
-        !zkt__session_take_token(host, session, message, method)) {
-        return;
-    }
-    if (method->middleware.count > 0 && outputs == NULL) {
-        run_middleware(host, session, message, actor, method);
+    if (outputs == NULL &&
+        (method->rate != NULL || method->middleware.count > 0) &&
+        !pass(host, session, message, actor, method)) {
         return;
     }
     void *input;
@@ -336,11 +350,15 @@ static void receive_leave(struct zkt_host *host, struct zkt_session *session,
 void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_envelope *message)
 {
+    const struct zkt_actor *actor = find_actor(host, message->actor);
+    if (message->type == ZKT_MESSAGE_RPC && actor != NULL && !host->stopping) {
+        receive_call(host, session, message, actor, NULL);
+        return;
+    }
     const bool leaves = message->type == ZKT_MESSAGE_LEAVE;
     const bool unsubscribes = message->type == ZKT_MESSAGE_STATE_UNSUB ||
                               message->type == ZKT_MESSAGE_EVENT_UNSUB ||
                               leaves;
-    const struct zkt_actor *actor = find_actor(host, message->actor);
     if (actor == NULL) {
         if (!unsubscribes) {
             zkt__session_refuse(
@@ -354,8 +372,6 @@ void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
     } else if (host->stopping) {
         zkt__session_refuse(host, session, message, ZKT_UNAVAILABLE,
                             ZKT_STR("the server stops"));
-    } else if (message->type == ZKT_MESSAGE_RPC) {
-        receive_call(host, session, message, actor, NULL);
     } else {
         receive_subscription(host, session, message, actor, false);
     }
