@@ -9,12 +9,10 @@
 
 #include "breaking/breaking.h"
 #include "c/templates.h"
+#include "cli/commands.h"
 #include "format/format.h"
-#include "output_c/lower.h"
 #include "output_c/wrap.h"
-#include "output_json/describe.h"
 #include "output_markdown/markdown.h"
-#include "schema/check.h"
 #include "syntax/parse.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -48,46 +46,6 @@ static void check_format(struct arena *arena, const struct source *source)
     text_buffer_finish(&twice);
 }
 
-/* The names in another output, which do not matter here. */
-static const char *name_of(const void *user, const char *name)
-{
-    (void)user;
-    return name;
-}
-
-static const char *constant_of(const void *user, const char *owner,
-                               const char *value)
-{
-    (void)owner;
-    return name_of(user, value);
-}
-
-static const char *app_of(const void *user)
-{
-    return name_of(user, "app");
-}
-
-static const char *struct_of(const void *user, const struct schema_struct *s)
-{
-    return name_of(user, s->name.text);
-}
-
-static const char *tuple_of(const void *user, const struct schema_type *type)
-{
-    (void)type;
-    return name_of(user, "tuple");
-}
-
-static const struct describe_names no_names = {
-    .app = app_of,
-    .declared = name_of,
-    .constant = constant_of,
-    .field = name_of,
-    .part = name_of,
-    .structure = struct_of,
-    .tuple = tuple_of,
-};
-
 /* Writes all outputs of a model. */
 static void check_templates(const struct model *model)
 {
@@ -119,24 +77,23 @@ static const struct json_value *run(struct arena *arena, const char *path,
     if (diag.errors == 0) {
         check_format(arena, &source);
     }
-    const struct schema *schema = check_file(arena, &diag, file, source.path);
-    const struct model *m = lower_schema(arena, &diag, schema);
-    diag_finish(&diag);
-    if ((m == NULL) != (diag.errors > 0)) {
+    struct checked checked;
+    const bool ok = command_check(arena, &diag, file, &checked);
+    if (ok != (diag.errors == 0)) {
         __builtin_trap();
     }
-    if (m == NULL) {
+    if (!ok) {
         return NULL;
     }
-    const struct json_value *value = describe_schema(arena, schema, &no_names);
+    const struct json_value *value = command_describe(arena, &checked);
     json_value_print(&text, value);
     text_buffer_finish(&text);
     if (breaking_compare(arena, value, value) != NULL) {
         __builtin_trap();
     }
-    check_templates(m);
+    check_templates(checked.model);
     struct text_buffer reference = { 0 };
-    markdown_render(arena, schema, &reference);
+    markdown_render(arena, checked.schema, &reference);
     text_buffer_finish(&reference);
     return value;
 }
