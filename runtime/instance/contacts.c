@@ -135,6 +135,8 @@ void zkt__detach(struct zkt_host *host, struct zkt_contact *contact)
     instance->contact_count -= !contact->peer->is_program;
     attachment->audience->contacts--;
     drop_audience(host, instance, attachment->audience);
+    zkt__buffer_unref(attachment->expelled);
+    attachment->expelled = NULL;
     attachment->audience = NULL;
     attachment->instance = NULL;
     attachment->connected = false;

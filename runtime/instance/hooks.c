@@ -49,18 +49,26 @@ static void refuse_contact(struct zkt_host *host,
     zkt__mailbox_make_ready(host, run->instance);
 }
 
+/* While clients are expelled, the message waits in the mailbox: it is refused
+ * there if its client is one of them. */
 static void after_connect(struct zkt_host *host, const struct zkt_hook_run *run,
                           const struct zkt_failure *failure)
 {
+    struct zkt_instance *instance = run->instance;
     if (failure != NULL) {
         refuse_contact(host, run, failure);
         return;
     }
     run->contact->attachment.connected = true;
-    run->instance->established = true;
-    if (!run->grants) {
+    instance->established = true;
+    if (!run->grants && !instance->expels) {
         zkt__instance_proceed(host, run->message, run->carrier);
+        return;
     }
+    if (!run->grants) {
+        zkt__mailbox_put_first(host, run->message, run->carrier);
+    }
+    zkt__instance_expel(host, instance);
 }
 
 /* ---- subscribe ---- */
@@ -83,15 +91,20 @@ void zkt__hook_subscribe(struct zkt_host *host, struct zkt_msg *m,
     zkt__task_hook(host, &run);
 }
 
+/* A message that is not granted after all is refused from the mailbox. */
 static void after_subscribe(struct zkt_host *host,
                             const struct zkt_hook_run *run,
                             const struct zkt_failure *failure)
 {
     if (failure != NULL) {
         zkt__instance_refuse_with(host, run->message, run->carrier, failure);
+    } else if (!run->grants && (run->instance->destroyed ||
+                                run->contact->attachment.expelled != NULL)) {
+        zkt__mailbox_put_first(host, run->message, run->carrier);
     } else if (!run->grants) {
         zkt__contact_subscribe(host, run->message, run->carrier);
     }
+    zkt__instance_expel(host, run->instance);
 }
 
 /* ---- disconnect, and expulsions ---- */
@@ -201,9 +214,6 @@ void zkt__hook_over(struct zkt_host *host, const struct zkt_hook_run *run,
                     const struct zkt_failure *failure)
 {
     struct zkt_instance *instance = run->instance;
-    if (instance->expels) {
-        zkt__instance_expel(host, instance);
-    }
     switch (run->hook) {
     case ZKT_HOOK_CONNECT:
         after_connect(host, run, failure);
@@ -221,6 +231,8 @@ void zkt__hook_over(struct zkt_host *host, const struct zkt_hook_run *run,
         zkt__instance_complete_end(host, instance);
         break;
     case ZKT_HOOK_DISCONNECT:
+        zkt__instance_expel(host, instance);
+        break;
     case ZKT_HOOK_COUNT:
         break;
     }

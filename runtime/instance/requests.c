@@ -60,10 +60,7 @@ void zkt__instance_proceed(struct zkt_host *host, struct zkt_msg *m,
                            struct zkt_msg *carrier)
 {
     const struct zkt_instance *instance = m->contact->attachment.instance;
-    if (instance == NULL) { /* `connect` has expelled its own client */
-        zkt__instance_refuse(host, m, carrier, ZKT_ABORTED,
-                             ZKT_STR("the client was expelled"));
-    } else if (instance->destroyed) {
+    if (instance->destroyed) {
         zkt__instance_refuse(host, m, carrier, ZKT_ABORTED,
                              ZKT_STR("the instance was destroyed"));
     } else if (instance->parked != NULL ||
