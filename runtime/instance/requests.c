@@ -8,6 +8,7 @@
 static void leave_now(struct zkt_host *host, struct zkt_contact *contact)
 {
     struct zkt_instance *instance = contact->attachment.instance;
+    contact->attachment.lost = zkt__contact_leave_carrier(contact)->lost;
     zkt__attachment_disconnect(host, contact);
     zkt__instance_release_if_unused(host, instance);
     zkt__contact_send_left(host, contact);

@@ -66,7 +66,7 @@ static void describe_hook(struct zkt_task *task)
     if (task->hook.hook == ZKT_HOOK_SUBSCRIBE) {
         call->topic = task->hook.message->topic;
     }
-    if (task->hook.hook == ZKT_HOOK_DISCONNECT && contact->lost) {
+    if (task->hook.hook == ZKT_HOOK_DISCONNECT && contact->attachment.lost) {
         call->close_code = contact->peer->close_code;
         call->close_reason = zkt_cstr(contact->peer->close_reason);
     }

@@ -157,18 +157,24 @@ static void remove_from_index(struct zkt_host *host,
     }
 }
 
-void zkt__contact_leave(struct zkt_host *host, struct zkt_contact *contact)
+/* @lost: the connection has closed. */
+static void leave(struct zkt_host *host, struct zkt_contact *contact, bool lost)
 {
-    if (contact->leaving) {
-        return;
-    }
     contact->leaving = true;
     zkt__node_unlink(&contact->of_session);
     remove_from_index(host, contact);
-    struct zkt_msg *leave = zkt__contact_leave_carrier(contact);
-    leave->kind = ZKT_MSG_LEAVE; /* the rest is zero */
-    leave->contact = contact;
-    (void)zkt__deliver(host, contact->location->home, leave, leave);
+    struct zkt_msg *m = zkt__contact_leave_carrier(contact);
+    m->kind = ZKT_MSG_LEAVE; /* the rest is zero */
+    m->contact = contact;
+    m->lost = lost;
+    (void)zkt__deliver(host, contact->location->home, m, m);
+}
+
+void zkt__contact_leave(struct zkt_host *host, struct zkt_contact *contact)
+{
+    if (!contact->leaving) {
+        leave(host, contact, false);
+    }
 }
 
 void zkt__contact_leave_if_unused(struct zkt_host *host,
@@ -219,8 +225,7 @@ bool zkt__session_leave(struct zkt_host *host, struct zkt_session *session,
         }
         struct zkt_contact *contact = ZKT_CONTAINER(node, struct zkt_contact,
                                                     of_session);
-        contact->lost = true;
-        zkt__contact_leave(host, contact);
+        leave(host, contact, true);
         zkt__arena_reset(host->arena);
     }
     return true;

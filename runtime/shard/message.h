@@ -88,6 +88,7 @@ struct zkt_msg {
     enum zkt_msg_kind kind : 8;
     enum zkt_topic topic : 8; /* subscribe, unsubscribe, closed */
     bool after_destroy;       /* its instance was ending: refused */
+    bool lost; /* of leave: the connection has closed, with a close code */
     union {
         struct zkt_msg_call {
             const struct zkt_method *method;
@@ -186,6 +187,7 @@ struct zkt_attachment {
     uint32_t queued_count;
     bool subscribed[ZKT_TOPIC_COUNT];
     bool connected; /* `connect` has succeeded: `disconnect` will run */
+    bool lost;      /* the contact has left, as its connection has closed */
     struct zkt_msg *closing;     /* carrier of closed; NULL: none */
     struct zkt_buffer *expelled; /* the failure of an expulsion; NULL: none */
     /* The newest record of the connection that has arrived, or NULL. */
@@ -229,7 +231,6 @@ struct zkt_contact {
     uint32_t stale_placeholders; /* in the queue, before a valid one */
     uint32_t snapshot_size;      /* bytes of the last; 0: there was none */
     bool leaving;
-    bool lost;   /* it leaves because its connection has closed */
     bool marked; /* for the time of one event */
     /* The instance's half. */
     struct zkt_attachment attachment;
