@@ -320,6 +320,15 @@ struct holding {
     struct list open;  /* const struct symbol * */
 };
 
+static void hold_name(struct holding *h, const char *name)
+{
+    struct symbol *s = check_find(h->c, name);
+    if (s != NULL && table_find(&h->seen, name) == NULL) {
+        table_put(&h->seen, h->c->arena, name, s);
+        list_add(h->c->arena, &h->open, &s, sizeof(s));
+    }
+}
+
 static void hold_type(struct holding *h, const struct ast_type *type)
 {
     switch (type->kind) {
@@ -328,15 +337,9 @@ static void hold_type(struct holding *h, const struct ast_type *type)
             hold_type(h, e);
         }
         return;
-    case AST_TYPE_NAME: {
-        struct symbol *s = check_find(h->c, type->name.text);
-        const char *name = type->name.text;
-        if (s != NULL && table_find(&h->seen, name) == NULL) {
-            table_put(&h->seen, h->c->arena, name, s);
-            list_add(h->c->arena, &h->open, &s, sizeof(s));
-        }
+    case AST_TYPE_NAME:
+        hold_name(h, type->name.text);
         return;
-    }
     case AST_TYPE_LIST:
         if (check_has_minimum(type)) {
             hold_type(h, type->inner);
@@ -347,6 +350,16 @@ static void hold_type(struct holding *h, const struct ast_type *type)
     case AST_TYPE_MAP:
     case AST_TYPE_LITERAL:
         return;
+    }
+}
+
+/* An include that is not expanded yet holds the fields of its struct. */
+static void hold_field(struct holding *h, const struct ast_field *field)
+{
+    if (field->is_include) {
+        hold_name(h, field->name.text);
+    } else {
+        hold_type(h, field->type);
     }
 }
 
@@ -361,7 +374,7 @@ bool check_holds(struct check *c, const struct symbol *symbol,
             return true;
         }
         for (const struct ast_field *f = s->fields; f != NULL; f = f->next) {
-            hold_type(&h, f->type);
+            hold_field(&h, f);
         }
         if (s->decl->type != NULL) {
             hold_type(&h, s->decl->type);
