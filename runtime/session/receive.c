@@ -191,8 +191,6 @@ static void run_middleware(struct zkt_host *host, struct zkt_session *session,
                                        : &actor->subscribe_middleware);
 }
 
-/* Handles a call. @outputs are those of its middleware, which has run; NULL: it
- * has not, or there is none. */
 /* Takes a token of the method's rate, and runs its middleware. Returns false if
  * the call was refused, or is received again with the outputs. */
 static bool pass(struct zkt_host *host, struct zkt_session *session,
@@ -210,21 +208,22 @@ static bool pass(struct zkt_host *host, struct zkt_session *session,
     return true;
 }
 
+/* Handles a call. @outputs are those of its middleware, which has run; NULL: it
+ * has not, or there is none. */
 static void receive_call(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_envelope *message,
                          const struct zkt_actor *actor,
                          const struct zkt_output *outputs)
 {
     const int index = actor->find_method(message->method);
-    if (index < 0 || actor->methods[index].internal) {
+    if (index < 0) {
         refuse_call(host, session, message->id, ZKT_UNIMPLEMENTED,
                     concatenate(host, "Unknown method: ", message->method));
         return;
     }
     const struct zkt_method *method = &actor->methods[index];
-    if (outputs == NULL &&
-        (method->rate != NULL || method->middleware.count > 0) &&
-        !pass(host, session, message, actor, method)) {
+    if ((method->rate != NULL || method->middleware.count > 0) &&
+        outputs == NULL && !pass(host, session, message, actor, method)) {
         return;
     }
     void *input;

@@ -305,13 +305,13 @@ static const struct zkt_method door_methods[] = {
     { .name = ZKT_STR_INIT("settle"),
       .result = &zkt_type_string,
       .handler_offset = offsetof(struct door_handlers, any),
-      .invoke = invoke_who,
-      .internal = true },
+      .invoke = invoke_who },
 };
 
+/* The last method is internal. */
 static int door_find_method(struct zkt_str name)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         if (zkt_str_eq(name, door_methods[i].name)) {
             return i;
         }

@@ -323,7 +323,7 @@ static void test_values(void **state)
 
 /* ---- calls ---- */
 
-/* The app of slow.zkt with rates of `mark` and `add`; `end` is internal. */
+/* The app of slow.zkt with rates of `mark` and `add`. */
 static struct zkt_app rated_app(void)
 {
     static const struct zkt_rate mark_rate = {
@@ -342,7 +342,6 @@ static struct zkt_app rated_app(void)
     memcpy(methods, job.methods, job.method_count * sizeof(methods[0]));
     methods[job.find_method(ZKT_STR("mark"))].rate = &mark_rate;
     methods[job.find_method(ZKT_STR("add"))].rate = &add_rate;
-    methods[job.find_method(ZKT_STR("end"))].internal = true;
     job.methods = methods;
     actors[0] = &job;
     actors[1] = info.actors[1];
@@ -404,18 +403,6 @@ static void test_the_rate_is_first(void **state)
     zkt_server_free(server);
 }
 
-static void test_internal_methods(void **state)
-{
-    struct zkt_server *server = new_rated(NULL);
-    struct wire a = open_slow(server);
-    (void)state;
-    assert_string_equal(ask(&a, SLOW_CALL("1", "x", "end", "{}")),
-                        REFUSED("1", "Unknown method: end", "UNIMPLEMENTED"));
-    assert_int_equal(stats_of(server).instances, 0);
-    close_wire(&a);
-    zkt_server_free(server);
-}
-
 /* Sends a call of which one allocation fails. Returns true if it was refused
  * because of the buckets, which are made before anything else of a call. */
 static bool lacks_buckets(long number, bool *over)
@@ -464,7 +451,6 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_calls_over_their_rate),
         cmocka_unit_test(test_the_rate_is_first),
-        cmocka_unit_test(test_internal_methods),
         cmocka_unit_test(test_no_memory_for_the_buckets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,7 +93,8 @@ struct parts {
     struct model_method *methods;
     struct model_event *events;
     struct model_hook *hooks;
-    struct model_name *names;
+    struct model_name *names; /* of methods that clients call */
+    size_t name_count;
     struct names handlers, emitted;
 };
 
@@ -108,8 +109,10 @@ static void lower_member(struct lower *l, const struct schema_actor *from,
         lower_take_field(l, &parts->handlers, name);
         lower_method(l, a, &from->methods[i], &parts->methods[i]);
         parts->methods[i].index = i;
-        parts->names[i] = (struct model_name){ name->text, i,
-                                               strlen(name->text) };
+        if (!from->methods[i].is_internal) {
+            parts->names[parts->name_count++] =
+                (struct model_name){ name->text, i, strlen(name->text) };
+        }
         break;
     }
     case SCHEMA_EVENT_MEMBER:
@@ -158,7 +161,7 @@ static void lower_actor(struct lower *l, const struct schema_actor *from,
     to->event_count = from->event_count;
     to->hooks = parts.hooks;
     to->hook_count = from->hook_count;
-    to->method_names = lower_lookup(arena, parts.names, to->method_count);
+    to->method_names = lower_lookup(arena, parts.names, parts.name_count);
     to->subscribe_middleware.numbers = &from->subscribe_middleware;
     to->state = lower_new_struct(l, from->state);
     if (from->private_state != NULL) {

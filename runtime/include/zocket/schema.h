@@ -569,8 +569,6 @@ struct zkt_method {
     /* Indexes of the errors that the method may fail with. */
     const uint16_t *errors;
     uint32_t error_count;
-    /* True: no client can call it. */
-    bool internal;
 };
 
 /**
@@ -618,7 +616,8 @@ struct zkt_actor {
     struct zkt_hook_entry hooks[ZKT_HOOK_COUNT];
     /* Of the pointer to the actor's handlers in the app's, in bytes. */
     uint32_t handlers_offset;
-    /* Returns the number of a method by its name on the wire, or -1. */
+    /* Returns the number of a method by its name on the wire; -1: clients call
+     * no method of that name. */
     int (*find_method)(struct zkt_str name);
     /* The middleware of subscriptions: of the actor and of `subscribe`. */
     struct zkt_middleware_chain subscribe_middleware;

@@ -2162,14 +2162,12 @@ static const struct zkt_method gate_admin_methods_[] = {
         .invoke = gate_admin__settle_invoke_,
         .errors = gate_admin__settle_errors_,
         .error_count = 1,
-        .internal = true,
     },
     {
         .name = ZKT_STR_INIT("reset"),
         .input = &gate_admin_reset_input_type_,
         .handler_offset = offsetof(struct gate_admin_handlers, reset),
         .invoke = gate_admin__reset_invoke_,
-        .internal = true,
     },
 };
 
@@ -2186,16 +2184,10 @@ static int gate_admin_find_(struct zkt_str name)
         if (ZKT_KEY_IS(name, "close")) {
             return 0;
         }
-        if (ZKT_KEY_IS(name, "reset")) {
-            return 3;
-        }
         break;
     case 6:
         if (ZKT_KEY_IS(name, "switch")) {
             return 1;
-        }
-        if (ZKT_KEY_IS(name, "settle")) {
-            return 2;
         }
         break;
     }
