@@ -31,6 +31,7 @@ static void append(struct zkt_call *call, struct zkt_emitted *emitted)
         call->last_broadcast->next = emitted;
     } else {
         call->first_broadcast = emitted;
+        call->has_effects = true;
     }
     call->last_broadcast = emitted;
 }

@@ -7,24 +7,6 @@
 
 #include "protocol/envelope.h"
 
-void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
-                    struct zkt_arena *arena)
-{
-    call->host = host;
-    call->user = host->app.user;
-    call->arena = arena;
-    call->failure.status = ZKT_OK;
-    call->retry_after_ms = 0;
-    call->view = NULL;
-    call->first_event = call->last_event = NULL;
-    call->first_expelled = NULL;
-    call->first_broadcast = call->last_broadcast = NULL;
-    call->event_count = 0;
-    call->close_code = 0;
-    call->destroys = call->has_allocated = false;
-    zkt__issues_init(&call->issues, arena, &host->rules);
-}
-
 void zkt__call_log(const struct zkt_call *call, enum zkt_log_level level,
                    const char *text)
 {

@@ -71,11 +71,14 @@ struct zkt_call {
     struct zkt_emitted *first_event, *last_event;
     struct zkt_emitted *first_broadcast, *last_broadcast; /* and kicks */
     uint32_t event_count;
-    struct zkt_expulsion *first_expelled; /* clients, with the commit */
+    /* Clients that are expelled with the commit: as a list, and as a tree. */
+    struct zkt_expulsion *first_expelled, *expelled;
     uint16_t close_code;         /* of the connection that has ended; 0: none */
     struct zkt_str close_reason; /* if there is a close_code */
     enum zkt_topic topic;        /* in a subscribe hook */
     bool destroys;               /* the instance ends after the commit */
+    /* There are events, broadcasts, expulsions, or a view of the connection. */
+    bool has_effects;
     bool has_allocated; /* the handler may still use memory of the arena */
 };
 
@@ -84,11 +87,26 @@ struct zkt_call {
 #define zkt__call_poison(call, ...)                                            \
     zkt__journal_fail(&(call)->journal, __VA_ARGS__)
 
-/** Initialises what calls of every kind have. The caller begins the journals,
- * and sets ops, name, now_ms, peer, record (with a
- * reference) and the members of its kind. */
-void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
-                    struct zkt_arena *arena);
+/** Initialises the members of calls of every kind. The caller begins the
+ * journals, and sets ops, name, now_ms, peer, record (with a reference) and the
+ * members of its kind. */
+static inline void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
+                                  struct zkt_arena *arena)
+{
+    call->host = host;
+    call->user = host->app.user;
+    call->arena = arena;
+    call->failure.status = ZKT_OK;
+    call->retry_after_ms = 0;
+    call->view = NULL;
+    call->first_event = call->last_event = NULL;
+    call->first_broadcast = call->last_broadcast = NULL;
+    call->first_expelled = call->expelled = NULL;
+    call->event_count = 0;
+    call->close_code = 0;
+    call->destroys = call->has_allocated = call->has_effects = false;
+    zkt__issues_init(&call->issues, arena, &host->rules);
+}
 
 /** Sets the failure of the call to a code and a text that lives as long. */
 static inline void zkt__call_set_failure(struct zkt_call *call,

@@ -35,7 +35,7 @@ static struct zkt_connection_view *view_of(struct zkt_call *call)
 {
     if (call->view == NULL) {
         call->view = zkt__arena_zero(call->arena, 1, sizeof(*call->view));
-        call->has_allocated = true;
+        call->has_allocated = call->has_effects = true;
         if (call->view == NULL) {
             fail_memory(call);
         }

@@ -61,7 +61,7 @@ static void drop_effects(struct zkt_call *call)
          e = e->next) {
         zkt__buffer_unref(e->failure);
     }
-    call->first_expelled = NULL;
+    call->first_expelled = call->expelled = NULL;
 }
 
 void zkt__call_undo(struct zkt_call *call)
@@ -316,23 +316,18 @@ static void update_log(struct zkt_call *call, const struct zkt_commit *commit)
     }
 }
 
-static bool is_expelled(const struct zkt_call *call,
-                        const struct zkt_contact *contact,
-                        struct zkt_buffer **failure)
+struct zkt_expulsion **zkt__expulsion_find(struct zkt_call *call,
+                                           struct zkt_str client, uint64_t hash)
 {
-    const struct zkt_str id = zkt__peer_client_id(contact->peer);
-    for (const struct zkt_expulsion *e = call->first_expelled; e != NULL;
-         e = e->next) {
-        if (zkt_str_eq(e->client, id)) {
-            *failure = e->failure;
-            return true;
-        }
+    struct zkt_expulsion **at = &call->expelled;
+    while (*at != NULL && !zkt_str_eq((*at)->client, client)) {
+        at = &(*at)->child[hash > (*at)->hash];
     }
-    return false;
+    return at;
 }
 
 /* Marks the attachments that the call expels. */
-static void mark_expelled(const struct zkt_call *call)
+static void mark_expelled(struct zkt_call *call)
 {
     struct zkt_instance *instance = call->instance;
     const struct zkt_list *all = &instance->attachments;
@@ -340,10 +335,13 @@ static void mark_expelled(const struct zkt_call *call)
          n = zkt__list_after(all, n)) {
         struct zkt_attachment *attachment = ZKT_CONTAINER(
             n, struct zkt_attachment, of_instance);
-        struct zkt_buffer *failure;
-        if (attachment->expelled == NULL &&
-            is_expelled(call, zkt__contact_of(attachment), &failure)) {
-            attachment->expelled = zkt__buffer_ref(failure);
+        const struct zkt_str client = zkt__peer_client_id(
+            zkt__contact_of(attachment)->peer);
+        const struct zkt_expulsion *e = *zkt__expulsion_find(
+            call, client,
+            zkt__hash(&call->host->store.key, client.data, client.len));
+        if (attachment->expelled == NULL && e != NULL) {
+            attachment->expelled = zkt__buffer_ref(e->failure);
             instance->expels = true;
         }
     }
@@ -364,9 +362,6 @@ static void make_final(struct zkt_call *call, const struct zkt_commit *commit,
                              task->hook.carrier);
     }
     publish(call, commit, carriers);
-    if (call->first_expelled != NULL) {
-        mark_expelled(call);
-    }
 }
 
 /* Commits without messages to other shards. */
@@ -453,6 +448,19 @@ static enum zkt_status commit_change(struct zkt_task *task,
     return status;
 }
 
+static enum zkt_status commit_effects(struct zkt_task *task,
+                                      const struct zkt_commit *content)
+{
+    struct zkt_call *call = &task->call;
+    const enum zkt_status status = zkt__call_connection_changes(call) == NULL
+                                       ? commit_all(call, content)
+                                       : commit_change(task, content);
+    if (status == ZKT_OK && call->first_expelled != NULL) {
+        mark_expelled(call);
+    }
+    return status;
+}
+
 enum zkt_status zkt__task_commit(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
@@ -466,17 +474,16 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
         status = make_patches(call, &content);
     }
     if (status == ZKT_OK) {
-        status = zkt__call_connection_changes(call) == NULL
-                     ? commit_all(call, &content)
-                     : commit_change(task, &content);
+        status = call->has_effects || call->instance->remote != NULL
+                     ? commit_effects(task, &content)
+                     : commit_here(call, &content);
     }
     release_patches(&content);
     if (status == ZKT_OK) {
         if (!task->is_hook) {
             zkt__task_reply(call->host, task);
         }
-        if (call->first_event != NULL || call->first_broadcast != NULL ||
-            call->first_expelled != NULL) {
+        if (call->has_effects) {
             drop_effects(call);
         }
     }

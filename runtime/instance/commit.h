@@ -10,12 +10,21 @@
 
 #include "instance/task.h"
 
-/* A client that a call expels, in the call's memory. */
+/* A client that a call expels, in the call's memory. Expulsions are in a list,
+ * and in a binary tree in the order of keyed hashes, so that no ids make it
+ * deep. */
 struct zkt_expulsion {
-    struct zkt_expulsion *next;
+    struct zkt_expulsion *next, *child[2];
+    uint64_t hash; /* of the client */
     struct zkt_str client;
     struct zkt_buffer *failure; /* encoded */
 };
+
+/** Returns where the expulsion of @client is, or belongs, in the tree of
+ * @call. */
+struct zkt_expulsion **zkt__expulsion_find(struct zkt_call *call,
+                                           struct zkt_str client,
+                                           uint64_t hash);
 
 /** Returns ZKT_OK if the changes of the call keep the rules. Otherwise logs the
  * reason and returns the status of the reply. */

@@ -90,6 +90,12 @@ void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
     }
     const struct zkt_failure failure = { .status = code,
                                          .text = zkt_cstr(text) };
+    const uint64_t hash = zkt__hash(&call->host->store.key, client_id.data,
+                                    client_id.len);
+    struct zkt_expulsion **at = zkt__expulsion_find(call, client_id, hash);
+    if (*at != NULL) {
+        return; /* the first reason counts */
+    }
     struct zkt_expulsion *e = zkt__arena_zero(call->arena, 1, sizeof(*e));
     if (e != NULL) {
         e->client = zkt__arena_str(call->arena, client_id);
@@ -101,8 +107,10 @@ void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
         zkt__call_poison(call, ZKT_NO_MEMORY, "no memory to expel a client");
         return;
     }
+    e->hash = hash;
     e->next = call->first_expelled;
-    call->first_expelled = e;
+    call->first_expelled = *at = e;
+    call->has_effects = true;
 }
 
 /* ---- events ---- */
@@ -142,6 +150,7 @@ static void append_event(struct zkt_call *call, struct zkt_emitted *emitted)
         call->last_event->next = emitted;
     } else {
         call->first_event = emitted;
+        call->has_effects = true;
     }
     call->last_event = emitted;
 }

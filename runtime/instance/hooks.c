@@ -5,14 +5,29 @@
 #include "instance/requests.h"
 #include "instance/task.h"
 
+static bool declares(const struct zkt_instance *instance, enum zkt_hook hook)
+{
+    return instance->actor->hooks[hook].declared;
+}
+
 /* ---- connect ---- */
+
+static void let_in(struct zkt_contact *contact)
+{
+    contact->attachment.connected = true;
+    contact->attachment.instance->established = true;
+}
 
 void zkt__hook_connect(struct zkt_host *host, struct zkt_msg *m,
                        struct zkt_msg *carrier)
 {
     struct zkt_contact *contact = m->contact;
     struct zkt_instance *instance = contact->attachment.instance;
-    const struct zkt_hook_entry *hooks = instance->actor->hooks;
+    if (!declares(instance, ZKT_HOOK_CONNECT)) {
+        let_in(contact);
+        zkt__instance_handle(host, m, carrier);
+        return;
+    }
     const struct zkt_hook_run run = {
         .hook = ZKT_HOOK_CONNECT,
         .instance = instance,
@@ -21,8 +36,7 @@ void zkt__hook_connect(struct zkt_host *host, struct zkt_msg *m,
         .carrier = carrier,
         .grants = m->kind == ZKT_MSG_SUBSCRIBE &&
                   m->topic == ZKT_TOPIC_EVENTS &&
-                  hooks[ZKT_HOOK_CONNECT].declared &&
-                  !hooks[ZKT_HOOK_SUBSCRIBE].declared,
+                  !declares(instance, ZKT_HOOK_SUBSCRIBE),
     };
     if (run.grants) {
         zkt__contact_admit(host, m);
@@ -59,8 +73,7 @@ static void after_connect(struct zkt_host *host, const struct zkt_hook_run *run,
         refuse_contact(host, run, failure);
         return;
     }
-    run->contact->attachment.connected = true;
-    instance->established = true;
+    let_in(run->contact);
     if (!run->grants && !instance->expels) {
         zkt__instance_proceed(host, run->message, run->carrier);
         return;
@@ -112,6 +125,9 @@ static void after_subscribe(struct zkt_host *host,
 void zkt__hook_disconnect(struct zkt_host *host, struct zkt_instance *instance,
                           struct zkt_contact *contact)
 {
+    if (!declares(instance, ZKT_HOOK_DISCONNECT)) {
+        return;
+    }
     zkt__task_hook(host,
                    &(const struct zkt_hook_run){ .hook = ZKT_HOOK_DISCONNECT,
                                                  .instance = instance,
@@ -162,32 +178,23 @@ static void expel(struct zkt_host *host, struct zkt_contact *contact)
     zkt__buffer_unref(failure);
 }
 
-static struct zkt_contact *find_expelled(const struct zkt_instance *instance)
-{
-    const struct zkt_list *all = &instance->attachments;
-    for (struct zkt_node *n = zkt__list_first(all); n != NULL;
-         n = zkt__list_after(all, n)) {
-        struct zkt_attachment *attachment = ZKT_CONTAINER(
-            n, struct zkt_attachment, of_instance);
-        if (attachment->expelled != NULL) {
-            return zkt__contact_of(attachment);
-        }
-    }
-    return NULL;
-}
-
+/* Expelling a contact detaches no other. */
 void zkt__instance_expel(struct zkt_host *host, struct zkt_instance *instance)
 {
-    while (instance->expels && instance->parked == NULL) {
-        struct zkt_contact *contact = find_expelled(instance);
-        if (contact == NULL) {
-            instance->expels = false;
-            /* Nobody may be left. */
-            instance->abandoned = true;
-            zkt__mailbox_make_ready(host, instance);
-            return;
+    const struct zkt_list *all = &instance->attachments;
+    struct zkt_node *n = instance->expels ? zkt__list_first(all) : NULL;
+    while (n != NULL && instance->parked == NULL) {
+        struct zkt_attachment *attachment = ZKT_CONTAINER(
+            n, struct zkt_attachment, of_instance);
+        n = zkt__list_after(all, n);
+        if (attachment->expelled != NULL) {
+            expel(host, zkt__contact_of(attachment));
         }
-        expel(host, contact);
+    }
+    if (instance->expels && instance->parked == NULL) {
+        instance->expels = false;
+        instance->abandoned = true; /* nobody may be left */
+        zkt__mailbox_make_ready(host, instance);
     }
 }
 
@@ -195,6 +202,9 @@ void zkt__instance_expel(struct zkt_host *host, struct zkt_instance *instance)
 
 void zkt__hook_activate(struct zkt_host *host, struct zkt_instance *instance)
 {
+    if (!declares(instance, ZKT_HOOK_ACTIVATE)) {
+        return;
+    }
     instance->starting = true;
     zkt__task_hook(host, &(const struct zkt_hook_run){
                              .hook = ZKT_HOOK_ACTIVATE, .instance = instance });
@@ -203,6 +213,10 @@ void zkt__hook_activate(struct zkt_host *host, struct zkt_instance *instance)
 void zkt__hook_deactivate(struct zkt_host *host, struct zkt_instance *instance)
 {
     instance->closing = true;
+    if (!declares(instance, ZKT_HOOK_DEACTIVATE)) {
+        zkt__instance_complete_end(host, instance);
+        return;
+    }
     zkt__task_hook(host,
                    &(const struct zkt_hook_run){ .hook = ZKT_HOOK_DEACTIVATE,
                                                  .instance = instance });
@@ -231,8 +245,6 @@ void zkt__hook_over(struct zkt_host *host, const struct zkt_hook_run *run,
         zkt__instance_complete_end(host, instance);
         break;
     case ZKT_HOOK_DISCONNECT:
-        zkt__instance_expel(host, instance);
-        break;
     case ZKT_HOOK_COUNT:
         break;
     }

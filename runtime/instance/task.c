@@ -184,9 +184,9 @@ static enum zkt_status find_status(struct zkt_call *call,
 
 /* Commits or undoes the changes of a call whose handler has returned @status.
  * Returns the status that the call ends with. */
-static enum zkt_status commit_or_undo(struct zkt_host *host,
-                                      struct zkt_task *task,
-                                      enum zkt_status status)
+static inline enum zkt_status commit_or_undo(struct zkt_host *host,
+                                             struct zkt_task *task,
+                                             enum zkt_status status)
 {
     status = find_status(&task->call, status);
     if (status == ZKT_OK) {
@@ -315,8 +315,8 @@ static void finish_deferred(struct zkt_host *host, struct zkt_task *task,
 
 /* Ends a call with @status. Its task is used again, unless the program still
  * holds the deferred call. */
-static void finish(struct zkt_host *host, struct zkt_task *task,
-                   enum zkt_status status)
+static inline void finish(struct zkt_host *host, struct zkt_task *task,
+                          enum zkt_status status)
 {
     struct zkt_instance *instance = task->call.instance;
     if (instance->parked == task ||
@@ -352,7 +352,7 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
 }
 
 /* Runs the first half of a call, or the second half of a deferred call. */
-static void execute(struct zkt_host *host, struct zkt_task *task)
+static inline void execute(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instance *instance = task->call.instance;
     const bool resumed = task == instance->parked;
@@ -377,6 +377,15 @@ static void execute(struct zkt_host *host, struct zkt_task *task)
     finish(host, task, end);
 }
 
+/* Ends a call or hook that is not committed. */
+static void fail(struct zkt_host *host, struct zkt_task *task,
+                 enum zkt_status status, struct zkt_str text)
+{
+    zkt__call_set_failure(&task->call, status, text);
+    send_failure(host, task, status);
+    finish(host, task, status);
+}
+
 /* Runs the call or hook in the current task. */
 static void run(struct zkt_host *host, struct zkt_instance *instance)
 {
@@ -386,10 +395,7 @@ static void run(struct zkt_host *host, struct zkt_instance *instance)
         execute(host, task);
         return;
     }
-    zkt__call_set_failure(&task->call, ZKT_RESOURCE_EXHAUSTED,
-                          ZKT_STR("out of memory"));
-    send_failure(host, task, ZKT_RESOURCE_EXHAUSTED);
-    finish(host, task, ZKT_RESOURCE_EXHAUSTED);
+    fail(host, task, ZKT_RESOURCE_EXHAUSTED, ZKT_STR("out of memory"));
 }
 
 void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
@@ -421,10 +427,6 @@ void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *hook)
         [ZKT_HOOK_DEACTIVATE] = "deactivate",
     };
     struct zkt_task *task = host->instances->task;
-    if (!hook->instance->actor->hooks[hook->hook].declared) {
-        zkt__hook_over(host, hook, NULL);
-        return;
-    }
     task->contact = hook->contact;
     task->is_hook = true;
     task->hook = *hook;
@@ -445,8 +447,6 @@ void zkt__task_resume(struct zkt_call *call)
 void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
                       enum zkt_status status, struct zkt_str text)
 {
-    zkt__call_set_failure(&task->call, status, text);
     zkt__call_undo(&task->call);
-    send_failure(host, task, status);
-    finish(host, task, status);
+    fail(host, task, status, text);
 }

@@ -54,8 +54,8 @@ void zkt__task_resume(struct zkt_call *call);
 void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
                       enum zkt_status status, struct zkt_str text);
 
-/** Runs a hook of an instance if it is declared, and then zkt__hook_over, at
- * once or when the hook has finished. */
+/** Runs a declared hook of an instance, and then zkt__hook_over, at once or
+ * when the hook has finished. */
 void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *run);
 
 /** Sends the frame in host->result to the caller. */

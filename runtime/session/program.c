@@ -126,6 +126,7 @@ static void take_posted(struct zkt_work *work, void *owner)
     struct zkt_ask *ask = ZKT_CONTAINER(work, struct zkt_ask, work);
     struct zkt_program *program = ask->program;
     (void)owner;
+    program->under_way++;
     if (check_input(program->host, ask) &&
         (!zkt__list_empty(&program->waiting) || !send(program, ask))) {
         zkt__list_append(&program->waiting, &ask->node);
@@ -209,6 +210,7 @@ void zkt__program_settle(struct zkt_program *program)
     while ((ask = first_of(&program->finished)) != NULL) {
         zkt__node_unlink(&ask->node);
         ask->finish(ask);
+        program->under_way--;
         release(program, ask);
     }
     while ((contact = first_unused(&program->session)) != NULL) {

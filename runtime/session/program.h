@@ -21,6 +21,7 @@ struct zkt_program {
     struct zkt_host *host;      /* of the first shard */
     struct zkt_list waiting;    /* asks, for credit of a channel */
     struct zkt_list finished;   /* asks whose reply is to be delivered */
+    uint64_t under_way; /* asks that have arrived and are not finished */
     /* Of all threads: asks that are not finished; refused because of that. */
     _Atomic(int64_t) messages, bytes;
     _Atomic(uint64_t) over_messages, over_bytes;
@@ -39,11 +40,10 @@ void zkt__program_release(struct zkt_program *program, size_t bytes);
 /** Takes the reply of an ask whose call was made by @contact. */
 void zkt__program_take(struct zkt_ask *ask, struct zkt_contact *contact);
 
-/** Returns true if the program has contacts, or replies to deliver. */
+/** Returns true if asks are under way. */
 static inline bool zkt__program_is_busy(const struct zkt_program *program)
 {
-    return program->session.contact_count > 0 ||
-           !zkt__list_empty(&program->finished);
+    return program->under_way > 0;
 }
 /** Returns true if zkt__program_settle has anything to do that does not wait
  * for an instance or for credit. */

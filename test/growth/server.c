@@ -45,9 +45,50 @@ static enum zkt_status then(struct room_box_call *call, void *user)
     return ZKT_OK;
 }
 
-static const struct room_box_handlers box = { .inc = inc,
-                                              .tell = tell,
-                                              .wait = wait_for_it };
+static enum zkt_status enter(struct room_box_call *call,
+                             const struct room_box_enter_input *in)
+{
+    zkt_topic_join(call->zkt, in->topic);
+    return ZKT_OK;
+}
+
+static enum zkt_status announce(struct room_box_call *call,
+                                const struct room_box_announce_input *in)
+{
+    room_emit_news(call->zkt,
+                   in->topic.len > 0 ? zkt_to_topic(in->topic) : zkt_to_all());
+    return ZKT_OK;
+}
+
+/* Expels all clients but the caller. */
+static enum zkt_status expel(struct room_box_call *call)
+{
+    const struct zkt_str_list clients = zkt_clients(call->zkt);
+    for (size_t i = 0; i + 1 < clients.len; i++) {
+        zkt_expel(call->zkt, clients.items[i], ZKT_ABORTED, "");
+    }
+    return ZKT_OK;
+}
+
+/* Closes the connections of all clients but the caller. */
+static enum zkt_status kick(struct room_box_call *call)
+{
+    const struct zkt_str_list clients = zkt_clients(call->zkt);
+    for (size_t i = 0; i + 1 < clients.len; i++) {
+        zkt_kick(call->zkt, clients.items[i], 4000, "");
+    }
+    return ZKT_OK;
+}
+
+static const struct room_box_handlers box = {
+    .inc = inc,
+    .tell = tell,
+    .wait = wait_for_it,
+    .enter = enter,
+    .announce = announce,
+    .expel = expel,
+    .kick = kick,
+};
 static const struct room_handlers handlers = { .box = &box };
 
 /* ---- a server and its peers ---- */
@@ -366,6 +407,46 @@ static bool destroy(void *work)
     return status == ZKT_OK || w->n == 0;
 }
 
+/* n connections that listen to broadcasts; the last of them is in a topic. */
+static void *prepare_hearers(const void *with, size_t n)
+{
+    struct work *w = begin(n, n + 1);
+    (void)with;
+    for (size_t i = 0; w != NULL && i <= n; i++) {
+        say(w, i, "{\"type\":\"broadcast:sub\"}");
+    }
+    if (w != NULL) {
+        say(w, n, call("enter", 0, "{\"topic\":\"a\"}"));
+    }
+    return w;
+}
+
+static bool announce_to_all(void *work)
+{
+    say(work, 0, call("announce", 0, "{\"topic\":\"\"}"));
+    return true;
+}
+
+static bool announce_to_topic(void *work)
+{
+    say(work, 0, call("announce", 0, "{\"topic\":\"a\"}"));
+    return true;
+}
+
+static bool expel_crowd(void *work)
+{
+    struct work *w = work;
+    say(w, w->peer_count - 1, call("expel", 0, ""));
+    return true;
+}
+
+static bool kick_crowd(void *work)
+{
+    struct work *w = work;
+    say(w, w->peer_count - 1, call("kick", 0, ""));
+    return true;
+}
+
 /* n connections with calls that wait for an unfinished call. */
 static void *prepare_queue(const void *with, size_t n)
 {
@@ -419,6 +500,14 @@ void growth_server(void)
           finish },
         { "server: an event for listeners", 64, NULL, prepare_watchers,
           tell_all, finish },
+        { "server: a broadcast to all", 64, NULL, prepare_hearers,
+          announce_to_all, finish },
+        { "server: a broadcast to a topic, flat", 64, NULL, prepare_hearers,
+          announce_to_topic, finish },
+        { "server: expelling a crowd", 64, NULL, prepare_watchers, expel_crowd,
+          finish },
+        { "server: kicking a crowd", 64, NULL, prepare_watchers, kick_crowd,
+          finish },
         { "server: connections that leave", 64, NULL, prepare_watchers,
           leave_each, finish },
         { "server: the end of an instance", 64, NULL, prepare_watchers, destroy,

@@ -155,7 +155,8 @@ enum zkt_subscription {
  * @code and @text, `disconnect` runs, and nothing more is sent to it. The
  * connection stays open, and its next message is a new contact, for which
  * `connect` runs. The running call itself is answered, if it is that client's.
- * An id that is not in contact is ignored. @text is copied; "" stands for the
+ * An id that is not in contact is ignored, and so is a client that the call has
+ * expelled before. @text is copied; "" stands for the
  * text of the code. Poisons the call if there is no memory.
  */
 void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
