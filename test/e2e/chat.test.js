@@ -1,4 +1,4 @@
-// The chat server of examples/chat, spoken to by hand: every message of the
+// The chat server of test/chat, spoken to by hand: every message of the
 // protocol and every error case. CHAT_SERVER names the program.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

@@ -1,5 +1,5 @@
 // statecat beside a client that makes changes: every state, whole, in order.
-// STATECAT names the script, CHAT_SERVER the server, SCHEMAS the examples.
+// STATECAT names the script, CHAT_SERVER the server, SCHEMAS the folder of the schemas.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,7 +21,7 @@ function statecat(t, ...words) {
 
 test("the states of a counter, one a line", async (t) => {
   const server = await startServer(t, COUNTER_SERVER);
-  const cat = statecat(t, `${SCHEMAS}/counter/counter.zkt`, "counter", server.url, "main", "4");
+  const cat = statecat(t, `${SCHEMAS}/counter.zkt`, "counter", server.url, "main", "4");
   const peer = await Peer.open(server.url);
   t.after(() => peer.close());
   const first = await cat.next();
@@ -42,7 +42,7 @@ test("the states of a chat, with messages of its members", async (t) => {
   const server = await startServer(t, CHAT_SERVER);
   const peer = await Peer.open(server.url);
   t.after(() => peer.close());
-  const cat = statecat(t, `${SCHEMAS}/chat/chat.zkt`, "chat", server.url, "room", "4");
+  const cat = statecat(t, `${SCHEMAS}/chat.zkt`, "chat", server.url, "room", "4");
   assert.equal((await cat.next()).online, 1);
   let state = await peer.subscribe("chat", "room");
   assert.deepEqual(await cat.next(), state);
@@ -63,7 +63,7 @@ test("the states of a chat, with messages of its members", async (t) => {
 
 test("an unknown actor is reported by name", async (t) => {
   const { code, errors } = await statecat(
-    t, `${SCHEMAS}/chat/chat.zkt`, "nobody", "ws://127.0.0.1:1", "x").ended;
+    t, `${SCHEMAS}/chat.zkt`, "nobody", "ws://127.0.0.1:1", "x").ended;
   assert.equal(code, 1);
   assert.match(errors, /has no actor 'nobody'/);
 });

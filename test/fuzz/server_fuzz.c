@@ -11,7 +11,7 @@
 #include "server/server.h"
 
 #define main chat_main
-#include "../../examples/chat/server.c"
+#include "../chat/server.c"
 #undef main
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /*
  * Server and clients with an allocator that fails once, at every allocation in
- * turn: the chat of examples/chat, two clients and the server joined in memory.
+ * turn: the chat of test/chat, two clients and the server joined in memory.
  * After any failure nothing leaks, nothing hangs, every reply is an error or
  * the right result, and the server serves the next client.
  */
@@ -15,7 +15,7 @@
 #include "failing_alloc.h"
 
 #define main chat_main
-#include "../../examples/chat/server.c"
+#include "../chat/server.c"
 #undef main
 
 struct seen {

@@ -21,7 +21,7 @@
 #include "json/json.h"
 
 #define main chat_main
-#include "../../examples/chat/server.c"
+#include "../chat/server.c"
 #undef main
 
 static const uint8_t seed[32] = { 9 };
