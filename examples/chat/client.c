@@ -1,7 +1,7 @@
 /*
- * A chat client that plays a person: chat_client URL NAME OTHER. It joins,
- * waits for the other person, talks, whispers, watches the state change, and
- * leaves. Run it twice at the same time with the names swapped:
+ * A chat client that plays a person: chat_client URL NAME OTHER. It is refused,
+ * joins, waits for the other person, talks, whispers, watches the state change,
+ * and leaves. Run it twice at the same time with the names swapped:
  * `./examples/run` does.
  */
 #include "chat_client.h"
@@ -37,7 +37,7 @@ static void on_whispered(const struct demo_chat_whispered_event *event,
 static void on_left(const struct demo_chat_left_event *event, void *user)
 {
     const struct person *me = user;
-    printf("[%s] sees %s leave\n", me->name, event->name.data);
+    printf("[%s] sees %s leave\n", me->name, event->user.data);
 }
 
 static void on_topic(struct zkt_str topic, void *user)
@@ -52,28 +52,16 @@ static void on_members(const struct demo_member_map *members, void *user)
     const struct person *me = user;
     printf("[%s] sees %zu in the room:", me->name, members->len);
     for (size_t i = 0; i < members->len; i++) {
-        printf(" %s", members->items[i].value.name.data);
+        printf(" %s", members->items[i].key.data);
     }
     printf("\n");
 }
 
-/* Returns the client id of the other person if they are in the room, otherwise
- * "". */
-static struct zkt_str find_other(const struct person *me)
-{
-    const struct demo_chat_state *now = demo_chat_snapshot(me->room);
-    for (size_t i = 0; now != NULL && i < now->members.len; i++) {
-        const struct demo_member_entry *entry = &now->members.items[i];
-        if (zkt_str_eq(entry->value.name, zkt_cstr(me->other))) {
-            return entry->key;
-        }
-    }
-    return ZKT_STR("");
-}
-
 static bool saw_other(const struct person *me)
 {
-    return find_other(me).len > 0;
+    const struct demo_chat_state *now = demo_chat_snapshot(me->room);
+    return now != NULL &&
+           demo_member_map_find(&now->members, zkt_cstr(me->other)) != NULL;
 }
 
 static bool saw_all(const struct person *me)
@@ -95,17 +83,33 @@ static bool wait_until(struct person *me,
     return true;
 }
 
-static enum zkt_status talk(struct person *me)
+static enum zkt_status say_hello(struct person *me)
 {
     const struct demo_chat_say_input hello = { .text = ZKT_STR("hello!") };
     struct demo_message sent;
-    enum zkt_status status = demo_chat_call_say(me->room, &hello, &sent,
-                                                &me->reply);
+    return demo_chat_call_say(me->room, &hello, &sent, &me->reply);
+}
+
+/* Talks without having joined. Returns false unless the server refuses that
+ * with the schema's error. */
+static bool is_refused(struct person *me)
+{
+    (void)say_hello(me);
+    if (!demo_is_not_joined(&me->reply)) {
+        return false;
+    }
+    printf("[%s] is told: %s\n", me->name, me->reply.error);
+    return true;
+}
+
+static enum zkt_status talk(struct person *me)
+{
+    enum zkt_status status = say_hello(me);
     if (status != ZKT_OK) {
         return status;
     }
     const struct demo_chat_whisper_input whisper = {
-        .to = find_other(me),
+        .to = zkt_cstr(me->other),
         .text = ZKT_STR("this is between us"),
     };
     status = demo_chat_call_whisper(me->room, &whisper, &me->reply);
@@ -120,10 +124,11 @@ static enum zkt_status talk(struct person *me)
 
 static enum zkt_status visit(struct person *me)
 {
-    const struct demo_chat_join_input join = { .name = zkt_cstr(me->name) };
     struct demo_member joined;
-    enum zkt_status status = demo_chat_call_join(me->room, &join, &joined,
-                                                 &me->reply);
+    if (!is_refused(me)) {
+        return ZKT_FAILED_PRECONDITION;
+    }
+    enum zkt_status status = demo_chat_call_join(me->room, &joined, &me->reply);
     if (status != ZKT_OK) {
         return status;
     }
@@ -156,7 +161,9 @@ int main(int argc, char **argv)
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     struct person me = { .name = argv[2], .other = argv[3] };
-    me.client = zkt_client_open(argv[1], NULL);
+    char url[256]; /* with the user, which the connection declares */
+    snprintf(url, sizeof(url), "%s/?user=%s", argv[1], me.name);
+    me.client = zkt_client_open(url, NULL);
     me.room = demo_chat_open(me.client, "lobby");
     demo_chat_on_said(me.room, on_said, &me);
     demo_chat_on_whispered(me.room, on_whispered, &me);

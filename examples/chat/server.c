@@ -1,45 +1,66 @@
 /*
- * The chat server. Each handler checks only conditions that the schema cannot
- * express (who may do this, is the name free), changes the state and returns;
- * the schema's rules have been checked before.
+ * The chat server. `open` decides who is there; each handler checks only
+ * conditions that the schema cannot express (has the user joined, is the room
+ * full), changes the state and returns. Rules and rates of the schema have been
+ * checked before.
  */
 #include "chat_server.h"
 
-static const struct demo_member *caller(const struct demo_chat_call *call)
+/* The name is taken on trust. A server for strangers reads a token instead
+ * (`token: string from bearer`), and fails with UNAUTHENTICATED if nobody has
+ * signed it. */
+static enum zkt_status on_open(struct demo_connection_call *call,
+                               const struct demo_connection_input *in,
+                               struct demo_connection *out)
 {
-    return demo_member_map_find(&call->state->members,
-                                zkt_client_id(call->zkt));
+    (void)call;
+    out->user = in->user;
+    return ZKT_OK;
 }
 
-static bool name_is_taken(const struct demo_chat_call *call,
-                          struct zkt_str name)
+/* Returns the user of the call as a member of the room, or NULL. */
+static const struct demo_member *find_caller(const struct demo_chat_call *call)
 {
-    const struct demo_member_map *members = &call->state->members;
-    for (size_t i = 0; i < members->len; i++) {
-        if (zkt_str_eq(members->items[i].value.name, name)) {
-            return true;
+    return demo_member_map_find(&call->state->members, call->connection->user);
+}
+
+/* Returns the ids of all connections of a user to the room. */
+static struct zkt_str_list find_connections(const struct demo_chat_call *call,
+                                            struct zkt_str user)
+{
+    const struct zkt_str_list all = zkt_clients(call->zkt);
+    struct zkt_str *ids = ZKT_NEW(call->zkt, struct zkt_str, all.len);
+    struct zkt_str_list found = { .items = ids };
+    for (size_t i = 0; ids != NULL && i < all.len; i++) {
+        const struct demo_connection *connection = demo_connection_of(
+            call->zkt, all.items[i]);
+        if (zkt_str_eq(connection->user, user)) {
+            ids[found.len++] = all.items[i];
         }
     }
-    return false;
+    return found;
 }
 
 static enum zkt_status join(struct demo_chat_call *call,
-                            const struct demo_chat_join_input *in,
                             struct demo_member *out)
 {
-    if (caller(call) != NULL) {
-        return zkt_fail(call->zkt, ZKT_FAILED_PRECONDITION,
-                        "you have joined already");
+    const struct zkt_str user = call->connection->user;
+    const struct demo_member *joined = find_caller(call);
+    if (joined != NULL) {
+        *out = *joined;
+        return ZKT_OK;
     }
-    if (name_is_taken(call, in->name)) {
-        return zkt_fail(call->zkt, ZKT_ALREADY_EXISTS, "%s is here already",
-                        in->name.data);
+    if (call->state->members.len == DEMO_CHAT_MEMBERS_MAX) {
+        const struct demo_room_full_error full = {
+            .capacity = DEMO_CHAT_MEMBERS_MAX,
+        };
+        return demo_fail_room_full(call->zkt, &full, NULL);
     }
     *out = (struct demo_member){
-        .name = in->name,
         .joined_at = zkt_now_ms(call->zkt),
+        .connections = (int32_t)find_connections(call, user).len,
     };
-    demo_chat_put_members(call, zkt_client_id(call->zkt), out);
+    demo_chat_put_members(call, user, out);
     return ZKT_OK;
 }
 
@@ -47,13 +68,12 @@ static enum zkt_status say(struct demo_chat_call *call,
                            const struct demo_chat_say_input *in,
                            struct demo_message *out)
 {
-    const struct demo_member *from = caller(call);
-    if (from == NULL) {
-        return zkt_fail(call->zkt, ZKT_FAILED_PRECONDITION, "join first");
+    if (find_caller(call) == NULL) {
+        return demo_fail_not_joined(call->zkt, NULL);
     }
     *out = (struct demo_message){
         .id = call->state->next_id,
-        .from = from->name,
+        .from = call->connection->user,
         .text = in->text,
         .sent_at = zkt_now_ms(call->zkt),
         .reply_to = in->reply_to,
@@ -70,18 +90,20 @@ static enum zkt_status say(struct demo_chat_call *call,
 static enum zkt_status whisper(struct demo_chat_call *call,
                                const struct demo_chat_whisper_input *in)
 {
-    const struct demo_member *from = caller(call);
-    if (from == NULL) {
-        return zkt_fail(call->zkt, ZKT_FAILED_PRECONDITION, "join first");
+    if (find_caller(call) == NULL) {
+        return demo_fail_not_joined(call->zkt, NULL);
     }
     if (demo_member_map_find(&call->state->members, in->to) == NULL) {
-        return zkt_fail(call->zkt, ZKT_NOT_FOUND, "no such member");
+        const struct demo_not_here_error absent = { .user = in->to };
+        return demo_fail_not_here(call->zkt, &absent, "%s is not here",
+                                  in->to.data);
     }
+    const struct zkt_str_list ids = find_connections(call, in->to);
     const struct demo_chat_whispered_event event = {
-        .from = from->name,
+        .from = call->connection->user,
         .text = in->text,
     };
-    demo_chat_emit_whispered(call, &event, zkt_to(in->to));
+    demo_chat_emit_whispered(call, &event, zkt_to_each(ids.items, ids.len));
     return ZKT_OK;
 }
 
@@ -98,56 +120,56 @@ static enum zkt_status history(struct demo_chat_call *call,
     return ZKT_OK;
 }
 
-static enum zkt_status who(struct demo_chat_call *call,
-                           struct demo_member_map *out)
-{
-    *out = call->state->members;
-    return ZKT_OK;
-}
-
 static enum zkt_status set_topic(struct demo_chat_call *call,
                                  const struct demo_chat_set_topic_input *in)
 {
-    if (caller(call) == NULL) {
-        return zkt_fail(call->zkt, ZKT_PERMISSION_DENIED,
-                        "only members set the topic");
+    if (find_caller(call) == NULL) {
+        return demo_fail_not_joined(call->zkt, NULL);
     }
     demo_chat_set_topic(call, in->topic);
     return ZKT_OK;
 }
 
-/* Removes the caller from the room; does nothing if the caller has not
- * joined. */
-static void remove_caller(struct demo_chat_call *call)
+static void remove_member(struct demo_chat_call *call, struct zkt_str user)
 {
-    const struct demo_member *member = caller(call);
-    if (member == NULL) {
-        return;
-    }
-    /* The copy is valid after the removal, the pointer is not. */
-    const struct demo_member gone = *member;
-    demo_chat_remove_members(call, zkt_client_id(call->zkt));
-    const struct demo_chat_left_event event = { .name = gone.name };
+    const struct demo_chat_left_event event = { .user = user };
+    demo_chat_remove_members(call, user);
     demo_chat_emit_left(call, &event, zkt_to_all());
 }
 
 static enum zkt_status leave(struct demo_chat_call *call)
 {
-    remove_caller(call);
+    if (find_caller(call) != NULL) {
+        remove_member(call, call->connection->user);
+    }
+    return ZKT_OK;
+}
+
+/* Counts the connections of the room, and those of the caller, of which
+ * @change have come. */
+static enum zkt_status count_connections(struct demo_chat_call *call,
+                                         int32_t change)
+{
+    const struct zkt_str user = call->connection->user;
+    const struct demo_member *member = find_caller(call);
+    demo_chat_set_online(call, (int32_t)zkt_clients(call->zkt).len);
+    if (member != NULL && member->connections + change == 0) {
+        remove_member(call, user);
+    } else if (member != NULL) {
+        demo_member_set_connections(demo_chat_edit_members(call, user),
+                                    member->connections + change);
+    }
     return ZKT_OK;
 }
 
 static enum zkt_status on_connect(struct demo_chat_call *call)
 {
-    demo_chat_set_online(call, (int32_t)zkt_clients(call->zkt).len);
-    return ZKT_OK;
+    return count_connections(call, 1);
 }
 
 static enum zkt_status on_disconnect(struct demo_chat_call *call)
 {
-    demo_chat_set_online(call, (int32_t)zkt_clients(call->zkt).len);
-    remove_caller(call);
-    return ZKT_OK;
+    return count_connections(call, -1);
 }
 
 static const struct demo_chat_handlers chat = {
@@ -155,7 +177,6 @@ static const struct demo_chat_handlers chat = {
     .say = say,
     .whisper = whisper,
     .history = history,
-    .who = who,
     .set_topic = set_topic,
     .leave = leave,
     .on_connect = on_connect,
@@ -164,7 +185,10 @@ static const struct demo_chat_handlers chat = {
 
 int main(int argc, char **argv)
 {
-    const struct demo_handlers handlers = { .chat = &chat };
+    const struct demo_handlers handlers = {
+        .on_open = on_open,
+        .chat = &chat,
+    };
     const struct zkt_serve_options options = { .port = 3000 };
     return zkt_serve_main(demo_app(&handlers), &options, argc, argv);
 }
