@@ -1,8 +1,8 @@
 /*
  * Four threads run functions in instances of a server with two threads and
- * invoke their methods, while the server serves, stops and is about to be
- * freed. All that was begun is finished once; calls of a thread to an instance
- * keep their order. The thread sanitizer reports unguarded data.
+ * invoke their methods, or list its clients, while the server serves, stops and
+ * is about to be freed. All that was begun is finished once; calls of a thread
+ * to an instance keep their order. The thread sanitizer reports unguarded data.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -144,10 +144,93 @@ static void test_threads_against_a_stopping_server(void **state)
     }
 }
 
+/* ---- lists of clients ---- */
+
+/* A list: its calls, on several threads, share it without a lock. */
+struct listing {
+    int clients;
+    bool over;
+};
+
+static atomic_int lists_begun, lists_over, most_clients;
+static atomic_bool told;
+
+static void count_client(const struct zkt_client_info *info, void *user)
+{
+    struct listing *listing = user;
+    assert_false(listing->over);
+    assert_int_equal(info->id.len, 32);
+    listing->clients++;
+}
+
+static void end_listing(void *user)
+{
+    struct listing *listing = user;
+    assert_false(listing->over);
+    listing->over = true;
+    if (listing->clients > atomic_load(&most_clients)) {
+        atomic_store(&most_clients, listing->clients);
+    }
+    free(listing);
+    atomic_fetch_add(&lists_over, 1);
+}
+
+static void *list_until_told(void *user)
+{
+    struct zkt_server *server = user;
+    while (!atomic_load(&told)) {
+        struct listing *listing = calloc(1, sizeof(*listing));
+        if (zkt_server_connections(server, count_client, end_listing,
+                                   listing) == ZKT_OK) {
+            atomic_fetch_add(&lists_begun, 1);
+        } else {
+            free(listing);
+            (void)sched_yield();
+        }
+    }
+    return NULL;
+}
+
+static void test_lists_while_clients_come_and_go(void **state)
+{
+    const struct zkt_limits limits = { .outside_messages = 100 };
+    pthread_t threads[2];
+    struct peer peers[4];
+    struct site site;
+    (void)state;
+    open_site(&site, 2, limits);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, list_until_told, site.server), 0);
+    }
+    for (int round = 0; round < 8; round++) {
+        for (int i = 0; i < 4; i++) {
+            peers[i] = visit(&site);
+        }
+        while (atomic_load(&most_clients) < 4) { /* of both threads */
+            step(&site);
+        }
+        for (int i = 0; i < 4; i++) {
+            close(peers[i].fd);
+        }
+        wait_for_connections(&site, 0);
+        atomic_store(&most_clients, 0);
+    }
+    zkt_server_shutdown(site.server);
+    step(&site);
+    atomic_store(&told, true);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    close_site(&site);
+    assert_int_equal(atomic_load(&lists_over), atomic_load(&lists_begun));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_against_a_stopping_server),
+        cmocka_unit_test(test_lists_while_clients_come_and_go),
     };
     return cmocka_run_group_tests_name("outside_threads", tests, open_libuv,
                                        NULL);

@@ -323,6 +323,47 @@ enum zkt_status zkt_server_kick(struct zkt_server *server,
                                 struct zkt_str client_id, unsigned code,
                                 const char *reason) ZKT_MUST_USE;
 
+/** A client that is connected. Everything in it is borrowed for the call that
+ * it is passed to. */
+struct zkt_client_info {
+    /* Its zkt_client_id, and its zkt_remote_address. */
+    struct zkt_str id, address;
+    /* The data of its connection, which the schema declares: a struct
+     * <app>_connection. NULL: the app declares none. */
+    const void *data;
+    /* Instances that it is in contact with. */
+    uint32_t contacts;
+    /* Its subscriptions, those to states and those to events. */
+    uint32_t subscriptions;
+};
+
+/**
+ * Lists the clients of all threads of the server: calls @each for every client,
+ * in no order, and then @done, or NULL, on the server's first thread. From any
+ * thread; it waits for nothing. Every thread lists its own clients in a turn of
+ * its own, the threads one after another: no two of these calls happen at the
+ * same time, and each sees all that those before it have written.
+ *
+ * A client is listed once. It is listed if it is connected all the while; one
+ * that comes or goes meanwhile may be missing. The data are as of the moment
+ * when the client is listed. A client whose handshake is not over, which
+ * includes `open`, is none yet.
+ *
+ * In @each and @done only functions of the server for any thread may be called,
+ * for example zkt_server_kick. A long list takes a turn of each thread as long
+ * as @each takes.
+ *
+ * Returns ZKT_OK: @done is called, exactly once, at the latest within
+ * zkt_server_free, which lists no more clients. Otherwise nothing is called:
+ * ZKT_RESOURCE_EXHAUSTED (outside_messages, outside_bytes), ZKT_NO_MEMORY, or
+ * ZKT_CLOSED while the server is freed. @server has to exist, as for
+ * zkt_server_post.
+ */
+enum zkt_status zkt_server_connections(
+    struct zkt_server *server,
+    void (*each)(const struct zkt_client_info *info, void *user),
+    void (*done)(void *user), void *user) ZKT_MUST_USE;
+
 /* ---- instances ---- */
 
 /** An instance, as of now. Strings are borrowed until it ends. */
