@@ -34,6 +34,12 @@ static void skip_instance(const struct zkt_instance_info *info, void *user)
     (void)user;
 }
 
+static void skip_client(const struct zkt_client_info *info, void *user)
+{
+    (void)info;
+    (void)user;
+}
+
 /* Calls every function, except those that end the server. */
 static void meddle(void)
 {
@@ -60,6 +66,9 @@ static void meddle(void)
     }
     const enum zkt_status posted = zkt_server_post(server, ignore, NULL);
     assert_true(posted == ZKT_OK || (freeing && posted == ZKT_CLOSED));
+    const enum zkt_status listed = zkt_server_connections(server, skip_client,
+                                                          NULL, NULL);
+    assert_true(listed == ZKT_OK || (freeing && listed == ZKT_CLOSED));
     assert_int_equal(zkt_server_listen(server, loop), ZKT_FAILED_PRECONDITION);
     assert_true(zkt_server_timeout(server) >= -1);
     (void)zkt_server_accepting(server);
@@ -157,6 +166,20 @@ static void meddling_each(const struct zkt_instance_info *info, void *user)
     meddle();
 }
 
+/* Detaches another connection while its own is listed. */
+static void meddling_client(const struct zkt_client_info *info, void *user)
+{
+    (void)user;
+    assert_int_equal(info->id.len, 32);
+    meddle();
+}
+
+static void meddling_end(void *user)
+{
+    (void)user;
+    meddle();
+}
+
 static void open_server(struct failing_alloc *memory)
 {
     static const struct slow_job_handlers job = {
@@ -227,9 +250,16 @@ static void test_any_call_in_any_callback(void **state)
     zkt_server_instances(server, meddling_each, &count);
     assert_int_equal(count, 1);
     assert_int_equal(meddled, 4);
+    spare = zkt_server_accept(server, "spare", NULL);
+    assert_int_equal(
+        zkt_server_connections(server, meddling_client, meddling_end, NULL),
+        ZKT_OK);
+    turn(server);
+    assert_int_equal(meddled, 4 + 2 + 1);
+    assert_null(spare);
     close_wire(&w);
     turn(server);
-    assert_int_equal(meddled, 5); /* disconnect */
+    assert_int_equal(meddled, 8); /* disconnect */
     close_wire(&victim);
     close_server(&memory);
 }
