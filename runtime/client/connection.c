@@ -4,9 +4,13 @@
  * of the core's clock, `dial_at`: then the tick asks the driver to connect,
  * once the former transport is gone. Sockets are the driver's.
  *
+ * A server of our dialect decides whom it admits after the handshake: there a
+ * connection is open when `welcome` has come. A plain server may send that only
+ * after the first message: there it is open at once.
+ *
  * A connection resets the backoff only when it has been open for a while, not
- * at the handshake: otherwise all clients of a server that accepts and then
- * fails would hit it at full speed.
+ * when it opens: otherwise all clients of a server that accepts and then fails
+ * would hit it at full speed.
  */
 #include "client/connection.h"
 
@@ -111,9 +115,9 @@ static void go_waiting(struct zkt_client *client, bool again)
 
 /* Ends the transport: waits for the server's close if a close frame was sent,
  * and aborts otherwise. */
-static void end_transport(struct zkt_client *client, bool was_open)
+static void end_transport(struct zkt_client *client, bool was_upgraded)
 {
-    const bool good = was_open && client->ws.state != ZKT_WS_OPEN;
+    const bool good = was_upgraded && client->ws.state != ZKT_WS_OPEN;
     client->endpoint.closing = true;
     client->endpoint.aborted = client->endpoint.aborted || !good;
     zkt__endpoint_mark_dirty(&client->endpoint);
@@ -126,6 +130,7 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
     }
     const bool again = !client->options.no_reconnect && !client->close_wanted;
     const bool was_open = client->phase == ZKT_PHASE_OPEN;
+    const bool was_upgraded = client->phase >= ZKT_PHASE_GREETING;
     if (was_open) {
         client->stats.drops++;
         if (client->core.now_ms >= client->stable_at) {
@@ -138,11 +143,11 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
     }
     zkt__subscriptions_lost(client);
     if (client->attached) {
-        end_transport(client, was_open);
+        end_transport(client, was_upgraded);
     }
     char text[ZKT_REFUSAL_LINE];
     zkt__refusal_print(client, reason, text);
-    zkt__refusal_finish(client, was_open, reason);
+    zkt__refusal_finish(client, was_upgraded, reason);
     zkt__client_log(client, ZKT_LOG_WARNING, "%s: %s",
                     was_open ? "the connection is lost" : "cannot connect",
                     text);
@@ -155,12 +160,12 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
 
 void zkt__connection_end(struct zkt_client *client)
 {
-    const bool was_open = client->phase == ZKT_PHASE_OPEN;
+    const bool was_upgraded = client->phase >= ZKT_PHASE_GREETING;
     go_waiting(client, false);
     zkt__subscriptions_lost(client);
     if (client->attached) {
         zkt__ws_close(&client->ws, 1000, "");
-        end_transport(client, was_open);
+        end_transport(client, was_upgraded);
     }
     client->status = ZKT_DISCONNECTED;
 }
@@ -271,26 +276,42 @@ static void on_peer_status(void *user, unsigned code, struct zkt_str text)
     zkt__refusal_set_peer(user, code, text);
 }
 
+/* Opens the connection, and sends the messages that wait for it. */
+static void open_connection(struct zkt_client *client)
+{
+    client->phase = ZKT_PHASE_OPEN;
+    client->connect_due = ZKT_NEVER;
+    client->stable_at = zkt__client_time_after(client,
+                                               client->options.stable_after_ms);
+    client->stats.connections++;
+    restart_silence(client);
+    zkt__unsent_flush(client);
+    if (client->phase == ZKT_PHASE_OPEN) {
+        client->refusal = (struct zkt_refusal){ .status = ZKT_OK };
+        set_status(client, ZKT_CONNECTED);
+    }
+}
+
+void zkt__connection_welcomed(struct zkt_client *client)
+{
+    if (client->phase == ZKT_PHASE_GREETING) {
+        open_connection(client);
+    }
+}
+
 static void on_open(void *user, const char *protocol)
 {
     struct zkt_client *client = user;
     if (client->phase != ZKT_PHASE_HANDSHAKE) {
         return;
     }
-    client->phase = ZKT_PHASE_OPEN;
-    client->connect_due = ZKT_NEVER;
-    client->stable_at = zkt__client_time_after(client,
-                                               client->options.stable_after_ms);
-    client->stats.connections++;
+    client->phase = ZKT_PHASE_GREETING;
     client->welcomed = false;
     zkt__client_unhear(client);
-    restart_silence(client);
     client->dialect = protocol[0] != '\0' ? ZKT_DIALECT_RFC6902
                                           : ZKT_DIALECT_PLAIN;
-    zkt__unsent_flush(client);
-    if (client->phase == ZKT_PHASE_OPEN) {
-        client->refusal = (struct zkt_refusal){ .status = ZKT_OK };
-        set_status(client, ZKT_CONNECTED);
+    if (client->dialect == ZKT_DIALECT_PLAIN) {
+        open_connection(client);
     }
 }
 
@@ -303,7 +324,7 @@ static uint8_t *message_memory(void *user, size_t len)
 static void on_message(void *user, bool binary, uint8_t *data, size_t len)
 {
     struct zkt_client *client = user;
-    if (client->phase == ZKT_PHASE_OPEN) {
+    if (client->phase >= ZKT_PHASE_GREETING) {
         zkt__client_receive(client, binary, (char *)data, len);
     }
     zkt__arena_reset(&client->arena);

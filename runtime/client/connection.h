@@ -16,12 +16,16 @@ enum zkt_phase {
     ZKT_PHASE_WAITING, /* until dial_at; a former transport may linger */
     ZKT_PHASE_DIALING, /* the driver looks for a transport */
     ZKT_PHASE_HANDSHAKE,
+    ZKT_PHASE_GREETING, /* the handshake is done; until welcome */
     ZKT_PHASE_OPEN
 };
 
 void zkt__connection_init(struct zkt_client *client);
 /** Returns true if messages can be sent. */
 bool zkt__client_is_open(const struct zkt_client *client);
+/** The server has sent `welcome`: the connection is open, and messages that
+ * wait are sent, if the phase was GREETING. */
+void zkt__connection_welcomed(struct zkt_client *client);
 /** Empties the writer, and leaves room for the head of a frame. */
 struct zkt_writer *zkt__client_write(struct zkt_client *client);
 /** Queues the message in the writer. Ends the connection if there is no

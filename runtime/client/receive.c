@@ -82,6 +82,7 @@ static void receive_welcome(struct zkt_client *client,
                             message->level.data[0] <= '9'
                         ? 1
                         : 0;
+    zkt__connection_welcomed(client);
     zkt__client_hear(client);
 }
 
@@ -104,9 +105,22 @@ static void receive_sub_error(struct zkt_client *client,
     }
 }
 
+/* Before `welcome` nothing was asked for: all but a refusal is ignored. */
+static bool is_early(const struct zkt_client *client,
+                     const struct zkt_envelope *message)
+{
+    return !zkt__client_is_open(client) &&
+           message->type != ZKT_MESSAGE_WELCOME &&
+           message->type != ZKT_MESSAGE_ERROR;
+}
+
 static void receive(struct zkt_client *client,
                     const struct zkt_envelope *message)
 {
+    if (is_early(client, message)) {
+        client->stats.unknown_messages++;
+        return;
+    }
     switch (message->type) {
     case ZKT_MESSAGE_WELCOME:
         receive_welcome(client, message);

@@ -418,6 +418,7 @@ static void test_two_dialects(void **state)
         fake_turn(&f);
         fake_attach(&f);
         fake_shake(&f, plain_server ? NULL : "zocket.rfc6902");
+        fake_say(&f, "{\"type\":\"welcome\",\"clientId\":\"me\"}");
         fake_say(&f, snapshot);
         fake_say(&f, patch);
         const struct test_doc_state *now = test_doc_snapshot(doc);

@@ -245,14 +245,6 @@ static inline void fake_shake(struct fake *f, const char *protocol)
     fake_feed(f, reply, strlen(reply));
 }
 
-/* Accepts the dialled connection as a zocketc server. */
-static inline void fake_accept(struct fake *f)
-{
-    fake_attach(f);
-    fake_shake(f, ZKT_WS_PROTOCOL_RFC6902);
-    fake_turn(f);
-}
-
 /* Sends a message without ending the turn. */
 static inline void fake_say(struct fake *f, const char *json)
 {
@@ -261,6 +253,15 @@ static inline void fake_say(struct fake *f, const char *json)
     memcpy(frame + ZKT_WS_HEAD_MAX, json, len);
     const size_t head = zkt__ws_frame_head(frame + ZKT_WS_HEAD_MAX, len);
     fake_feed(f, frame + ZKT_WS_HEAD_MAX - head, head + len);
+}
+
+/* Accepts the dialled connection as a zocketc server, and welcomes it. */
+static inline void fake_accept(struct fake *f)
+{
+    fake_attach(f);
+    fake_shake(f, ZKT_WS_PROTOCOL_RFC6902);
+    fake_say(f, "{\"type\":\"welcome\",\"clientId\":\"first\"}");
+    fake_turn(f);
 }
 
 /* Returns the messages sent since the last call. */

@@ -98,7 +98,7 @@ const char *zkt_connection_name(enum zkt_connection status);
  */
 #define ZKT_CLIENT_LIMITS_TABLE(X)                                             \
     X(rpc_timeout_ms, 10000, "a call: waiting for the socket and the answer")  \
-    X(connect_timeout_ms, 10000, "one attempt: name, socket and handshake")    \
+    X(connect_timeout_ms, 10000, "one attempt: until the server's welcome")    \
     X(pending_calls, 65536, "calls under way at once: RESOURCE_EXHAUSTED")     \
     X(message_bytes, 67108864, "size of a message that arrives: 1009")         \
     X(fragments, 1024, "frames of one message: 1009")                          \
