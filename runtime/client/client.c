@@ -376,6 +376,7 @@ struct zkt_client *zkt__client_new(const struct zkt_client_options *options,
     zkt__slots_init(&client->listeners, allocator);
     zkt__slots_init(&client->sent, allocator);
     zkt__arena_init(&client->arena, allocator);
+    zkt__arena_init(&client->connect.arena, allocator);
     zkt__writer_init(&client->writer, allocator);
     set_options(client, options);
     if (ops->poll != NULL) { /* others: the thread that runs the loop */
@@ -416,6 +417,7 @@ void zkt__client_free(struct zkt_client *client)
     zkt__slots_finish(&client->sent);
     zkt__index_finish(&client->by_number, client->allocator);
     zkt__arena_finish(&client->arena);
+    zkt__connect_clear(&client->connect);
     zkt__patterns_finish(&client->patterns);
     zkt__writer_finish(&client->writer);
     zkt__value_release(&client->store, &zkt_type_string, &client->host);

@@ -9,6 +9,7 @@
 #define ZKT_CLIENT_CLIENT_H
 
 #include "base/endpoint.h"
+#include "base/work_queue.h"
 #include "zocket/client.h"
 
 /* The functions of a driver that a client calls. */
@@ -33,6 +34,11 @@ struct zkt_client_driver_ops {
     void (*finish)(void *driver, struct zkt_client *client);
     /* zkt_client_post, from any thread. */
     enum zkt_status (*post)(void *driver, zkt_posted_function *fn, void *user);
+    /*
+     * Runs @work on the client's thread, in a later turn; from any thread.
+     * Returns false if the client is closed.
+     */
+    bool (*post_work)(void *driver, struct zkt_work *work);
     /* Returns true if a turn may be run now. NULL: always, outside of
      * callbacks. */
     bool (*may_poll)(const void *driver);

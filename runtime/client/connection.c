@@ -109,6 +109,7 @@ static void go_waiting(struct zkt_client *client, bool again)
     client->phase = ZKT_PHASE_WAITING;
     client->connect_due = ZKT_NEVER;
     client->quiet_at = ZKT_NEVER;
+    zkt__connect_clear(&client->connect);
     client->dial_at = again ? zkt__client_time_after(client, next_delay(client))
                             : ZKT_NEVER;
 }
@@ -128,9 +129,13 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
     if (client->phase == ZKT_PHASE_WAITING) {
         return;
     }
-    const bool again = !client->options.no_reconnect && !client->close_wanted;
     const bool was_open = client->phase == ZKT_PHASE_OPEN;
     const bool was_upgraded = client->phase >= ZKT_PHASE_GREETING;
+    char text[ZKT_REFUSAL_LINE];
+    zkt__refusal_print(client, reason, text);
+    zkt__refusal_finish(client, was_upgraded, reason);
+    const bool again = !client->options.no_reconnect && !client->close_wanted &&
+                       !zkt__refusal_is_final(&client->refusal);
     if (was_open) {
         client->stats.drops++;
         if (client->core.now_ms >= client->stable_at) {
@@ -145,9 +150,6 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
     if (client->attached) {
         end_transport(client, was_upgraded);
     }
-    char text[ZKT_REFUSAL_LINE];
-    zkt__refusal_print(client, reason, text);
-    zkt__refusal_finish(client, was_upgraded, reason);
     zkt__client_log(client, ZKT_LOG_WARNING, "%s: %s",
                     was_open ? "the connection is lost" : "cannot connect",
                     text);
@@ -413,6 +415,7 @@ void zkt__connection_init(struct zkt_client *client)
     client->quiet_at = ZKT_NEVER;
 }
 
+/* Looks for a transport. */
 static void dial(struct zkt_client *client)
 {
     const int64_t limit = client->options.connect_timeout_ms;
@@ -421,6 +424,57 @@ static void dial(struct zkt_client *client)
                                     : ZKT_NEVER;
     client->dialing = true;
     client->ops->connect(client->driver, client);
+}
+
+void zkt__connection_prepared(struct zkt_client *client, enum zkt_status status)
+{
+    char reason[REASON_MAX];
+    if (client->phase != ZKT_PHASE_PREPARING) {
+        return; /* closed meanwhile */
+    }
+    if (status == ZKT_OK) {
+        dial(client);
+        return;
+    }
+    snprintf(reason, sizeof(reason), "prepare has failed: %s",
+             status == client->connect.status ? client->connect.text
+                                              : zkt_status_text(status));
+    zkt__refusal_set(client, status, 0, zkt_cstr(reason));
+    zkt__client_lost(client, reason);
+}
+
+/* Begins an attempt. */
+static void prepare(struct zkt_client *client)
+{
+    client->phase = ZKT_PHASE_PREPARING;
+    const enum zkt_status status = zkt__connect_prepare(client);
+    if (status != ZKT_PENDING) {
+        zkt__connection_prepared(client, status);
+    }
+}
+
+/* Sends the request of the handshake. Returns false if there is no memory. */
+static bool send_request(struct zkt_client *client)
+{
+    struct zkt_writer w;
+    zkt__writer_init(&w, client->allocator);
+    zkt__connect_write_target(&client->connect, client->path, &w);
+    const size_t target = w.len;
+    zkt__connect_write_fields(&client->connect, &w);
+    const struct zkt_ws_opening opening = {
+        .host = client->host,
+        .target = { w.data, target },
+        .fields = { w.data + target, w.len - target },
+        .offered = ZKT_WS_PROTOCOL_RFC6902,
+    };
+    const bool sent = !w.failed &&
+                      zkt__ws_init_client(&client->ws, &client->ws_client,
+                                          &ws_callbacks, client,
+                                          client->allocator, &client->ws_limits,
+                                          &client->random, &opening);
+    zkt__writer_finish(&w);
+    zkt__connect_clear(&client->connect);
+    return sent;
 }
 
 struct zkt_endpoint *zkt__client_connected(struct zkt_client *client)
@@ -437,10 +491,7 @@ struct zkt_endpoint *zkt__client_connected(struct zkt_client *client)
     };
     client->attached = true;
     client->unsent_control = 0;
-    if (!zkt__ws_init_client(&client->ws, &client->ws_client, &ws_callbacks,
-                             client, client->allocator, &client->ws_limits,
-                             &client->random, client->host, client->path,
-                             ZKT_WS_PROTOCOL_RFC6902)) {
+    if (!send_request(client)) {
         client->attached = false;
         zkt__node_unlink(&client->endpoint.dirty);
         zkt__client_lost(client, "out of memory");
@@ -517,6 +568,6 @@ void zkt__connection_tick(struct zkt_client *client)
         client->endpoint.aborted = true;
         zkt__endpoint_mark_dirty(&client->endpoint);
     } else {
-        dial(client);
+        prepare(client);
     }
 }

@@ -8,13 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "zocket/status.h"
+
 struct zkt_client;
 struct zkt_writer;
 
 /* The phases of a connection. */
 enum zkt_phase {
-    ZKT_PHASE_WAITING, /* until dial_at; a former transport may linger */
-    ZKT_PHASE_DIALING, /* the driver looks for a transport */
+    ZKT_PHASE_WAITING,   /* until dial_at; a former transport may linger */
+    ZKT_PHASE_PREPARING, /* the program's `prepare` is not done */
+    ZKT_PHASE_DIALING,   /* the driver looks for a transport */
     ZKT_PHASE_HANDSHAKE,
     ZKT_PHASE_GREETING, /* the handshake is done; until welcome */
     ZKT_PHASE_OPEN
@@ -23,6 +26,9 @@ enum zkt_phase {
 void zkt__connection_init(struct zkt_client *client);
 /** Returns true if messages can be sent. */
 bool zkt__client_is_open(const struct zkt_client *client);
+/** The program's `prepare` is done: connects, or fails the attempt. */
+void zkt__connection_prepared(struct zkt_client *client,
+                              enum zkt_status status);
 /** The server has sent `welcome`: the connection is open, and messages that
  * wait are sent, if the phase was GREETING. */
 void zkt__connection_welcomed(struct zkt_client *client);

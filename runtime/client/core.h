@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/slots.h"
 #include "client/client.h"
+#include "client/connect.h"
 #include "client/connection.h"
 #include "client/handle_table.h"
 #include "client/subscription.h"
@@ -42,18 +43,22 @@ struct zkt_client {
     enum zkt_connection status, notified_status;
     enum zkt_phase phase;
     enum zkt_dialect dialect;
-    int64_t dial_at;          /* while waiting; ZKT_NEVER: not again */
-    int64_t connect_due;      /* end of the time for an attempt */
-    int64_t stable_at;        /* when an open connection has proved stable */
-    int64_t quiet_at;         /* silence until then: a ping, or the end */
-    size_t heard_partial;     /* message bytes when the silence began */
-    uint32_t heard_completed; /* messages that were complete then */
-    uint32_t attempts;        /* since a connection was stable */
-    struct zkt_refusal end_reason; /* of the current connection or attempt */
-    struct zkt_refusal refusal;    /* of the last that has ended */
-    bool welcomed;                 /* own_id belongs to this connection */
-    struct zkt_list calls;         /* pending, by deadline */
-    struct zkt_slots sent;         /* the same, for the index */
+    int64_t dial_at;            /* while waiting; ZKT_NEVER: not again */
+    int64_t connect_due;        /* end of the time for an attempt */
+    int64_t stable_at;          /* when an open connection has proved stable */
+    int64_t quiet_at;           /* silence until then: a ping, or the end */
+    size_t heard_partial;       /* message bytes when the silence began */
+    uint32_t heard_completed;   /* messages that were complete then */
+    uint32_t attempts;          /* since a connection was stable */
+    struct zkt_connect connect; /* of the attempt */
+    struct zkt_work prepared;   /* posted by zkt_client_prepared */
+    enum zkt_status prepare_status; /* its argument */
+    _Atomic(bool) preparing;        /* zkt_client_prepared may be called */
+    struct zkt_refusal end_reason;  /* of the current connection or attempt */
+    struct zkt_refusal refusal;     /* of the last that has ended */
+    bool welcomed;                  /* own_id belongs to this connection */
+    struct zkt_list calls;          /* pending, by deadline */
+    struct zkt_slots sent;          /* the same, for the index */
     struct zkt_index by_number;
     struct zkt_list failed; /* their callbacks run at the next tick */
     struct zkt_list unsent; /* struct zkt_unsent, in the program's order */

@@ -91,6 +91,25 @@ void zkt__refusal_set_peer(struct zkt_client *client, unsigned code,
                      code, text);
 }
 
+/* The program's `prepare` has failed: a status that asks for another token or
+ * other parameters is final, as it is from a server. */
+bool zkt__refusal_is_final(const struct zkt_refusal *refusal)
+{
+    if (refusal->code != 0) {
+        return false;
+    }
+    switch (refusal->status) {
+    case ZKT_CANCELLED:
+    case ZKT_INVALID_ARGUMENT:
+    case ZKT_NOT_FOUND:
+    case ZKT_PERMISSION_DENIED:
+    case ZKT_UNAUTHENTICATED:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void zkt__refusal_print(const struct zkt_client *client, const char *reason,
                         char text[ZKT_REFUSAL_LINE])
 {

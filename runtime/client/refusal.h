@@ -16,6 +16,8 @@ void zkt__refusal_set(struct zkt_client *client, enum zkt_status status,
 /** The same with an HTTP status or a close code of the peer. */
 void zkt__refusal_set_peer(struct zkt_client *client, unsigned code,
                            struct zkt_str text);
+/** Returns true if the client connects no more. */
+bool zkt__refusal_is_final(const struct zkt_refusal *refusal);
 /** Writes a line for the log: @reason, and the code and text of the peer. */
 void zkt__refusal_print(const struct zkt_client *client, const char *reason,
                         char text[ZKT_REFUSAL_LINE]);

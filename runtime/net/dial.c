@@ -115,6 +115,12 @@ static enum zkt_status post(void *driver, zkt_posted_function *fn, void *user)
     return zkt__inbox_post(&d->inbox, fn, user);
 }
 
+static bool post_work(void *driver, struct zkt_work *work)
+{
+    struct dialer *d = driver;
+    return zkt__inbox_post_work(&d->inbox, work);
+}
+
 /* ---- ending ---- */
 
 static void destroy(struct dialer *d)
@@ -197,6 +203,7 @@ static const struct zkt_client_driver_ops polled_ops = {
     .poll = run_loop,
     .finish = finish_polled,
     .post = post,
+    .post_work = post_work,
     .clock = update_clock,
 };
 
@@ -228,6 +235,7 @@ static const struct zkt_client_driver_ops user_loop_ops = {
     .abort_connect = abort_dial,
     .finish = finish_on_loop,
     .post = post,
+    .post_work = post_work,
     .clock = update_clock,
 };
 
@@ -324,6 +332,7 @@ static const struct zkt_client_driver_ops thread_ops = {
     .abort_connect = abort_dial,
     .finish = finish_on_loop,
     .post = post,
+    .post_work = post_work,
     .clock = update_clock,
     .is_other_thread = is_other_thread,
     .wait = wait_for,

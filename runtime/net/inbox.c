@@ -70,6 +70,11 @@ enum zkt_status zkt__inbox_post(struct zkt_inbox *inbox,
     return ZKT_OK;
 }
 
+bool zkt__inbox_post_work(struct zkt_inbox *inbox, struct zkt_work *work)
+{
+    return zkt__work_post(inbox->queue, work);
+}
+
 void zkt__inbox_wait(struct zkt_inbox *inbox, zkt_posted_function *fn,
                      void *user, const bool *over)
 {

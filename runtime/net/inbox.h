@@ -30,6 +30,9 @@ int zkt__inbox_init(struct zkt_inbox *inbox,
  * may be called from any thread. */
 enum zkt_status zkt__inbox_post(struct zkt_inbox *inbox,
                                 zkt_posted_function *fn, void *user);
+/** Runs @work with the functions that were posted; allocates nothing. Returns
+ * false if the inbox is closed. From any thread. */
+bool zkt__inbox_post_work(struct zkt_inbox *inbox, struct zkt_work *work);
 /** Posts @fn and waits for zkt__inbox_end_wait(@over). Returns at once if the
  * inbox is closed. */
 void zkt__inbox_wait(struct zkt_inbox *inbox, zkt_posted_function *fn,

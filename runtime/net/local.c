@@ -412,6 +412,12 @@ static enum zkt_status post_local(void *driver, zkt_posted_function *fn,
     return zkt__inbox_post(&pipe->inbox, fn, user);
 }
 
+static bool post_work(void *driver, struct zkt_work *work)
+{
+    struct pipe *pipe = driver;
+    return zkt__inbox_post_work(&pipe->inbox, work);
+}
+
 static const struct zkt_client_driver_ops local_ops = {
     .connect = connect_local,
     .abort_connect = abort_connect,
@@ -419,6 +425,7 @@ static const struct zkt_client_driver_ops local_ops = {
     .may_poll = may_poll,
     .finish = finish_local,
     .post = post_local,
+    .post_work = post_work,
 };
 
 static struct loopback *loopback_of(struct zkt_server *server)
@@ -445,22 +452,25 @@ static struct loopback *loopback_of(struct zkt_server *server)
     return loopback;
 }
 
-struct zkt_client *zkt_client_open_local(struct zkt_server *server)
+struct zkt_client *zkt_client_open_local_with(
+    struct zkt_server *server, const struct zkt_client_options *given)
 {
-    if (server == NULL ||
+    struct zkt_client_options options = { 0 };
+    if (given != NULL) {
+        options = *given;
+    }
+    if (server == NULL || options.loop != NULL || options.thread ||
         !zkt__server_may_call(server, "zkt_client_open_local")) {
         return NULL;
     }
     const struct zkt_allocator *allocator = zkt__server_allocator(server);
+    options.allocator = allocator;
+    options.ping_after_ms = -1; /* memory does not fall silent */
     struct loopback *loopback = loopback_of(server);
     struct pipe *pipe = zkt__alloc_zero(allocator, 1, sizeof(*pipe));
     if (loopback == NULL || pipe == NULL) {
         goto fail;
     }
-    const struct zkt_client_options options = {
-        .allocator = allocator,
-        .ping_after_ms = -1, /* memory does not fall silent */
-    };
     if (zkt__inbox_init(&pipe->inbox, allocator, signal_posted, loopback) !=
         0) {
         goto fail;
@@ -485,4 +495,9 @@ fail:
         release_empty(loopback);
     }
     return NULL;
+}
+
+struct zkt_client *zkt_client_open_local(struct zkt_server *server)
+{
+    return zkt_client_open_local_with(server, NULL);
 }

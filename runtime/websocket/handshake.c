@@ -150,9 +150,10 @@ bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
                          const struct zkt_ws_callbacks *callbacks, void *user,
                          const struct zkt_allocator *allocator,
                          const struct zkt_ws_limits *limits,
-                         struct zkt_random *random, struct zkt_str host,
-                         struct zkt_str path, const char *offered)
+                         struct zkt_random *random,
+                         const struct zkt_ws_opening *opening)
 {
+    const char *offered = opening->offered;
     zkt__ws_init_server(ws, callbacks, user, allocator, limits);
     ws->role = ZKT_WS_CLIENT;
     ws->client = client;
@@ -162,7 +163,8 @@ bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
     uint8_t nonce[sizeof(bytes)];
     memcpy(nonce, bytes, sizeof(nonce));
     client->key[zkt__base64(nonce, sizeof(nonce), client->key)] = '\0';
-    const size_t size = REPLY_MAX + host.len + path.len + strlen(offered);
+    const size_t size = REPLY_MAX + opening->host.len + opening->target.len +
+                        opening->fields.len + strlen(offered);
     char *request = zkt__alloc(allocator, size);
     if (request == NULL) {
         return false;
@@ -171,10 +173,10 @@ bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
         request, size,
         "GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
-        "Sec-WebSocket-Version: 13\r\n%s%s%s\r\n",
-        ZKT_ARG(path), ZKT_ARG(host), client->key,
+        "Sec-WebSocket-Version: 13\r\n%s%s%s%.*s\r\n",
+        ZKT_ARG(opening->target), ZKT_ARG(opening->host), client->key,
         offered[0] != '\0' ? "Sec-WebSocket-Protocol: " : "", offered,
-        offered[0] != '\0' ? "\r\n" : "");
+        offered[0] != '\0' ? "\r\n" : "", ZKT_ARG(opening->fields));
     callbacks->send(user, request, (size_t)len);
     zkt__release(allocator, request);
     return true;

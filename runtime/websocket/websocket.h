@@ -156,18 +156,25 @@ void zkt__ws_init_server(struct zkt_ws *ws,
                          const struct zkt_allocator *allocator,
                          const struct zkt_ws_limits *limits);
 
+/* The request of a client's handshake. */
+struct zkt_ws_opening {
+    struct zkt_str host;   /* "name:port" as in the URL */
+    struct zkt_str target; /* path and query; begins with '/' */
+    struct zkt_str fields; /* further header lines, each with its CR LF */
+    const char *offered;   /* static, a comma-separated list of subprotocols, or
+                              empty */
+};
+
 /**
- * Initialises the client role and sends the request through `send`. @host is
- * "name:port" as in the URL; @path begins with '/'; @offered is a static,
- * comma-separated list of subprotocols, or empty. Returns false if there is no
- * memory for the request.
+ * Initialises the client role and sends the request through `send`; borrows
+ * @opening for the call. Returns false if there is no memory for the request.
  */
 bool zkt__ws_init_client(struct zkt_ws *ws, struct zkt_ws_client *client,
                          const struct zkt_ws_callbacks *callbacks, void *user,
                          const struct zkt_allocator *allocator,
                          const struct zkt_ws_limits *limits,
-                         struct zkt_random *random, struct zkt_str host,
-                         struct zkt_str path, const char *offered);
+                         struct zkt_random *random,
+                         const struct zkt_ws_opening *opening);
 
 /**
  * Feeds received bytes, in any split; changes them in place. Returns the number

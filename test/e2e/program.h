@@ -6,6 +6,7 @@
 #define PROGRAM_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -198,10 +198,13 @@ struct zkt_endpoint *echo_connect(struct echo_core *core, struct zkt_str host,
                                   struct zkt_str path)
 {
     struct echo *c = new_connection(core);
-    if (c == NULL ||
-        !zkt__ws_init_client(&c->ws, &c->ws_client, &callbacks, c,
-                             &zkt__allocator_default, &core->limits,
-                             &core->random, host, path, "")) {
+    if (c == NULL || !zkt__ws_init_client(
+                         &c->ws, &c->ws_client, &callbacks, c,
+                         &zkt__allocator_default, &core->limits, &core->random,
+                         &(const struct zkt_ws_opening){ .host = host,
+                                                         .target = path,
+                                                         .fields = ZKT_STR(""),
+                                                         .offered = "" })) {
         return NULL; /* the core still has it, and frees it */
     }
     return &c->endpoint;

@@ -116,9 +116,13 @@ static void run(const uint8_t *data, size_t size, bool client, size_t cut,
     }
     zkt__ws_init_server(&ws, &callbacks, h, &zkt__allocator_default, &limits);
     if (client) {
-        (void)zkt__ws_init_client(
-            &ws, &part, &callbacks, h, &zkt__allocator_default, &limits,
-            &random, ZKT_STR("x:80"), ZKT_STR("/"), ZKT_WS_PROTOCOL_RFC6902);
+        (void)zkt__ws_init_client(&ws, &part, &callbacks, h,
+                                  &zkt__allocator_default, &limits, &random,
+                                  &(const struct zkt_ws_opening){
+                                      .host = ZKT_STR("x:80"),
+                                      .target = ZKT_STR("/"),
+                                      .fields = ZKT_STR(""),
+                                      .offered = ZKT_WS_PROTOCOL_RFC6902 });
         /* The example of RFC 6455, section 1.3: a corpus can answer it. */
         memcpy(part.key, "dGhlIHNhbXBsZSBub25jZQ==", sizeof(part.key));
         h->len = 0;

@@ -29,6 +29,8 @@ struct fake {
     char log[1024];                  /* the last line */
     void (*on_poll)(struct fake *f); /* called while a blocking call waits */
     void (*on_log)(struct fake *f);
+    struct zkt_work *work;   /* posted, runs in the next turn */
+    char request[FAKE_TEXT]; /* of the last handshake */
 };
 
 static inline void fake_connect(void *driver, struct zkt_client *client)
@@ -107,12 +109,22 @@ static inline void fake_drain(struct fake *f)
     }
 }
 
+static inline void fake_run_work(struct fake *f)
+{
+    struct zkt_work *work = f->work;
+    f->work = NULL;
+    if (work != NULL) {
+        work->run(work, f->client);
+    }
+}
+
 /* Ends a turn: ticks the client and obeys its endpoint. */
 static inline void fake_turn(struct fake *f)
 {
     if (f->finished) {
         return;
     }
+    fake_run_work(f);
     f->core->ops->tick(f->core);
     fake_drain(f);
     if (f->endpoint != NULL && (f->endpoint->closing || f->endpoint->aborted)) {
@@ -156,6 +168,13 @@ static inline enum zkt_status fake_post(void *driver, zkt_posted_function *fn,
     return ZKT_OK;
 }
 
+static inline bool fake_post_work(void *driver, struct zkt_work *work)
+{
+    struct fake *f = driver;
+    f->work = work;
+    return true;
+}
+
 static inline void fake_clock(void *driver)
 {
     struct fake *f = driver;
@@ -184,6 +203,7 @@ static inline struct zkt_client *fake_open(struct fake *f,
         .poll = fake_poll,
         .finish = fake_finish,
         .post = fake_post,
+        .post_work = fake_post_work,
         .clock = fake_clock,
     };
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
@@ -234,7 +254,8 @@ static inline void fake_shake(struct fake *f, const char *protocol)
     static const char name[] = "Sec-WebSocket-Key: ";
     char accept[ZKT_WS_ACCEPT_LEN + 1], reply[512];
     f->raw[f->raw_len] = '\0';
-    const char *key = strstr((const char *)f->raw, name);
+    snprintf(f->request, sizeof(f->request), "%s", (const char *)f->raw);
+    const char *key = strstr(f->request, name);
     zkt__ws_accept_key(key + strlen(name), accept);
     snprintf(reply, sizeof(reply),
              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"

@@ -412,11 +412,14 @@ static void open_client(struct zkt_ws *ws, struct zkt_ws_client *client,
     assert_true(zkt__random_init(random, &key, seed));
     assert_true(zkt__ws_init_client(
         ws, client, &callbacks, h, &zkt__allocator_default, &limits, random,
-        ZKT_STR("example.com:80"), ZKT_STR("/p?q"), "zocket.rfc6902"));
+        &(const struct zkt_ws_opening){ .host = ZKT_STR("example.com:80"),
+                                        .target = ZKT_STR("/p?q"),
+                                        .fields = ZKT_STR("X-A: b\r\n"),
+                                        .offered = "zocket.rfc6902" }));
     assert_non_null(strstr(h->sent, "GET /p?q HTTP/1.1\r\n"
                                     "Host: example.com:80\r\n"));
-    assert_non_null(
-        strstr(h->sent, "Sec-WebSocket-Protocol: zocket.rfc6902\r\n"));
+    assert_non_null(strstr(h->sent, "Sec-WebSocket-Protocol: zocket.rfc6902\r\n"
+                                    "X-A: b\r\n\r\n"));
     h->len = 0;
 }
 

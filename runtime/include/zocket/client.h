@@ -68,6 +68,7 @@ extern "C" {
 #endif
 
 struct zkt_client;
+struct zkt_connect;
 struct zkt_server;
 struct uv_loop_s; /* libuv's uv_loop_t */
 
@@ -79,7 +80,7 @@ enum zkt_connection {
     ZKT_CONNECTED,
     /* The connection was lost; the next attempt is due or under way. */
     ZKT_RECONNECTING,
-    /* Closed, or lost with no_reconnect: for good. */
+    /* Closed, refused for good, or lost with no_reconnect. */
     ZKT_DISCONNECTED
 };
 
@@ -136,6 +137,21 @@ struct zkt_client_options {
      * Not together with loop.
      */
     bool thread;
+    /*
+     * Called in a turn before every attempt to connect: sets the parameters of
+     * the connection by zkt_connect_bearer and its like, a token that is fresh.
+     * @connect is empty to begin with.
+     *
+     * Returns ZKT_OK: the client connects. ZKT_PENDING: it connects when
+     * zkt_client_prepared is called; connect_timeout_ms begins then. Any other
+     * status: the attempt has failed with that status as its refusal, and the
+     * client comes back; but UNAUTHENTICATED, PERMISSION_DENIED,
+     * INVALID_ARGUMENT, NOT_FOUND and CANCELLED are final. NULL: there are no
+     * parameters but those of the URL.
+     */
+    enum zkt_status (*prepare)(void *user, struct zkt_connect *connect);
+    /* Passed to prepare. */
+    void *prepare_user;
     /* NULL: malloc and its family. */
     const struct zkt_allocator *allocator;
     /* Called with a line of text: on the client's thread, on that of
@@ -172,6 +188,68 @@ struct zkt_client *zkt_client_open(const char *url,
  * memory, or on another thread than the server's.
  */
 struct zkt_client *zkt_client_open_local(struct zkt_server *server);
+
+/**
+ * Opens a client as zkt_client_open_local, with options. Its memory comes from
+ * the server's allocator, and it sends no pings. Returns NULL also if the
+ * options have a loop or a thread.
+ */
+struct zkt_client *zkt_client_open_local_with(
+    struct zkt_server *server, const struct zkt_client_options *options);
+
+/*
+ * ---- parameters of a connection ----
+ *
+ * For `prepare`, until it has returned; if it returns ZKT_PENDING, until
+ * zkt_client_prepared is called: then from any thread, one at a time. Memory
+ * comes from the client's allocator, on the calling thread.
+ *
+ * Texts are copied, and dropped when the request has been sent. A second value
+ * for the same name takes the place of the first. A NULL value sets nothing. A
+ * text that a request cannot carry, or more than 16 KiB together, ends the
+ * attempt with ZKT_INVALID_ARGUMENT, which is final; no memory, with
+ * ZKT_RESOURCE_EXHAUSTED. The log names no value.
+ */
+
+/**
+ * Sets the token of `from bearer`, in the field Authorization: visible ASCII,
+ * without blanks.
+ */
+void zkt_connect_bearer(struct zkt_connect *connect, const char *token);
+
+/**
+ * Sets a key of the query string, behind those of the URL: any UTF-8, which is
+ * percent-encoded. URLs end up in logs of servers and proxies; tokens do not
+ * belong there.
+ */
+void zkt_connect_query(struct zkt_connect *connect, const char *key,
+                       const char *value);
+
+/**
+ * Sets a header field; @name is compared without case. The value is UTF-8
+ * without control characters, and without blanks at its ends. Fields of the
+ * handshake itself cannot be set: Host, Upgrade, Connection, Sec-WebSocket-…
+ */
+void zkt_connect_header(struct zkt_connect *connect, const char *name,
+                        const char *value);
+
+/**
+ * Sets a cookie. The value is visible ASCII without quotes, commas, semicolons
+ * and backslashes (RFC 6265, section 4.1.1); it is sent as it is.
+ */
+void zkt_connect_cookie(struct zkt_connect *connect, const char *name,
+                        const char *value);
+
+/**
+ * Ends a `prepare` that has returned ZKT_PENDING, or is about to, with a status
+ * as it would return. From any thread, before zkt_client_close, and allocates
+ * nothing. Does nothing if no prepare is pending, and for ZKT_PENDING.
+ *
+ * A program that closes its client meanwhile ends its other thread first, or
+ * runs there zkt_client_post alone: after zkt_client_close neither the client
+ * nor @connect may be used.
+ */
+void zkt_client_prepared(struct zkt_client *client, enum zkt_status status);
 
 /**
  * Runs the client's loop until something has happened, or for @timeout_ms
