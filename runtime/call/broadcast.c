@@ -6,41 +6,46 @@
 #include "base/utf8.h"
 #include "protocol/envelope.h"
 
-bool zkt__call_copy_target(struct zkt_call *call, struct zkt_target *target)
+/* ---- emitting ---- */
+
+/* Copies a target into the call's memory. Returns false if there is none. */
+static bool copy_target(const struct zkt_call *call,
+                        const struct zkt_target *from, struct zkt_target *to)
 {
-    const struct zkt_str *from = target->ids != NULL ? target->ids
-                                                     : &target->one;
-    struct zkt_str *ids = zkt__arena_zero(call->arena, target->len,
-                                          sizeof(struct zkt_str));
-    if (ids == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < target->len; i++) {
-        ids[i] = zkt__arena_str(call->arena, from[i]);
-        if (ids[i].data == NULL) {
+    const struct zkt_str *ids = from->ids != NULL ? from->ids : &from->one;
+    struct zkt_str *copies = zkt__arena_zero(call->arena, from->len,
+                                             sizeof(struct zkt_str));
+    *to = *from;
+    to->ids = copies;
+    for (size_t i = 0; copies != NULL && i < from->len; i++) {
+        copies[i] = zkt__arena_str(call->arena, ids[i]);
+        if (copies[i].data == NULL) {
             return false;
         }
     }
-    target->ids = ids;
-    return true;
+    return copies != NULL;
 }
 
-static void append(struct zkt_call *call, struct zkt_emitted *emitted)
+static bool is_valid(struct zkt_call *call, const struct zkt_event *event,
+                     const void *payload)
 {
-    if (call->last_broadcast != NULL) {
-        call->last_broadcast->next = emitted;
-    } else {
-        call->first_broadcast = emitted;
-        call->has_effects = true;
+    if (event == NULL || event->payload == NULL ||
+        zkt__check_value(event->payload, payload, NULL, 0, &call->issues)) {
+        return true;
     }
-    call->last_broadcast = emitted;
+    zkt__call_poison(call, ZKT_INTERNAL, "the payload of %.*s breaks its rules",
+                     ZKT_ARG(event->name));
+    return false;
 }
 
-/* Returns what the call sends next, to @target, without its frame; NULL, with
- * the call poisoned, if there is too much or no memory. */
-static struct zkt_emitted *begin(struct zkt_call *call,
-                                 struct zkt_target target)
+struct zkt_emitted *zkt__emitted_begin(struct zkt_call *call,
+                                       const struct zkt_event *event,
+                                       const void *payload,
+                                       const struct zkt_target *target)
 {
+    if (!is_valid(call, event, payload)) {
+        return NULL;
+    }
     if (call->event_count++ == call->host->limits->events) {
         call->host->stats.limit_hits.events++;
         zkt__call_poison(call, ZKT_INTERNAL, "too many events in one call");
@@ -48,22 +53,35 @@ static struct zkt_emitted *begin(struct zkt_call *call,
     }
     struct zkt_emitted *emitted = zkt__arena_zero(call->arena, 1,
                                                   sizeof(*emitted));
-    if (emitted == NULL || !zkt__call_copy_target(call, &target)) {
-        zkt__call_poison(call, ZKT_NO_MEMORY, "no memory for a broadcast");
+    if (emitted == NULL || !copy_target(call, target, &emitted->target)) {
+        zkt__call_poison(call, ZKT_NO_MEMORY, "no memory for an event");
         return NULL;
     }
-    emitted->target = target;
     return emitted;
 }
 
-/* Adds @emitted to what the call sends, unless it has no frame. */
-static void end(struct zkt_call *call, struct zkt_emitted *emitted)
+void zkt__emitted_end(struct zkt_call *call, struct zkt_emitted_list *list,
+                      struct zkt_emitted *emitted)
 {
     if (emitted->frame == NULL) {
-        zkt__call_poison(call, ZKT_NO_MEMORY, "no memory for a broadcast");
-    } else {
-        append(call, emitted);
+        zkt__call_poison(call, ZKT_NO_MEMORY, "no memory for an event");
+        return;
     }
+    if (list->last != NULL) {
+        list->last->next = emitted;
+    } else {
+        list->first = emitted;
+        call->has_effects = true;
+    }
+    list->last = emitted;
+}
+
+void zkt__emitted_drop(struct zkt_emitted_list *list)
+{
+    for (const struct zkt_emitted *e = list->first; e != NULL; e = e->next) {
+        zkt__buffer_unref(e->frame);
+    }
+    *list = (struct zkt_emitted_list){ NULL, NULL };
 }
 
 /* ---- broadcasts ---- */
@@ -90,21 +108,15 @@ void zkt_call_broadcast(struct zkt_call *call, uint32_t broadcast,
     const struct zkt_event *event =
         &call->host->app.info->broadcasts[broadcast];
     struct zkt_writer *w = &call->host->plain;
-    if (event->payload != NULL &&
-        !zkt__check_value(event->payload, payload, NULL, 0, &call->issues)) {
-        zkt__call_poison(call, ZKT_INTERNAL,
-                         "the payload of %.*s breaks its rules",
-                         ZKT_ARG(event->name));
-        return;
-    }
-    struct zkt_emitted *emitted = begin(call, target);
+    struct zkt_emitted *emitted = zkt__emitted_begin(call, event, payload,
+                                                     &target);
     if (emitted == NULL) {
         return;
     }
     zkt__write_broadcast(w, event, payload);
     if (zkt__call_fits(call, "a broadcast", zkt__frame_payload(w))) {
         emitted->frame = zkt__frame_share(w);
-        end(call, emitted);
+        zkt__emitted_end(call, &call->broadcasts, emitted);
     }
 }
 
@@ -145,10 +157,11 @@ void zkt_kick(struct zkt_call *call, struct zkt_str client_id, unsigned code,
                          "a client cannot be closed with %u", code);
         return;
     }
-    struct zkt_emitted *emitted = begin(call, zkt_to(client_id));
+    const struct zkt_target target = zkt_to(client_id);
+    struct zkt_emitted *emitted = zkt__emitted_begin(call, NULL, NULL, &target);
     if (emitted != NULL) {
         emitted->close_code = code;
         emitted->frame = zkt__close_reason(call->host->allocator, reason);
-        end(call, emitted);
+        zkt__emitted_end(call, &call->broadcasts, emitted);
     }
 }

@@ -8,9 +8,19 @@
 #include "call/call.h"
 #include "shard/message.h"
 
-/** Copies the ids of a target into the call's memory. Returns false if there is
- * no memory. */
-bool zkt__call_copy_target(struct zkt_call *call, struct zkt_target *target);
+/** Returns a new event or broadcast of the call, without its frame; or NULL,
+ * with the call poisoned, if @payload breaks its rules, the call emits too
+ * much, or there is no memory. @event is NULL for the end of a connection. */
+struct zkt_emitted *zkt__emitted_begin(struct zkt_call *call,
+                                       const struct zkt_event *event,
+                                       const void *payload,
+                                       const struct zkt_target *target);
+/** Appends @emitted to a list of the call, or poisons the call if its frame is
+ * NULL: there was no memory. */
+void zkt__emitted_end(struct zkt_call *call, struct zkt_emitted_list *list,
+                      struct zkt_emitted *emitted);
+/** Releases the frames of a list, and empties it. */
+void zkt__emitted_drop(struct zkt_emitted_list *list);
 
 /** Writes the message of a broadcast into @w, as a frame. */
 void zkt__write_broadcast(struct zkt_writer *w, const struct zkt_event *event,

@@ -32,6 +32,24 @@ void zkt__call_log_failure(const struct zkt_call *call, const char *reason)
     zkt__writer_finish(&w);
 }
 
+enum zkt_status zkt__call_failed(struct zkt_call *call, enum zkt_status status)
+{
+    if (status == ZKT_PENDING) {
+        zkt__call_log_failure(call,
+                              "the handler is pending, but has not deferred");
+        return ZKT_INTERNAL;
+    }
+    if (status != call->failure.status) { /* returned without zkt_fail */
+        (void)zkt_fail(call, status, "%s", zkt_status_text(status));
+    }
+    if (call->failure.status == ZKT_INTERNAL) {
+        zkt__call_log_failure(call, call->failure.text.len > 0
+                                        ? call->failure.text.data
+                                        : "the handler failed");
+    }
+    return call->failure.status;
+}
+
 /* Formats a text in the call's memory. Data is NULL if there is no memory. */
 static struct zkt_str format_text(struct zkt_call *call, const char *format,
                                   va_list arguments)

@@ -48,6 +48,10 @@ struct zkt_call_ops {
     void (*run_cancelled)(struct zkt_call *call);
 };
 
+struct zkt_emitted_list {
+    struct zkt_emitted *first, *last; /* both NULL: it is empty */
+};
+
 struct zkt_call {
     const struct zkt_call_ops *ops;
     struct zkt_host *host;         /* NULL: cancelled */
@@ -66,10 +70,9 @@ struct zkt_call {
     int64_t retry_after_ms;     /* given to zkt_retry_after; 0: nothing */
     /* The connection that causes the call; peer NULL: none does. */
     const struct zkt_peer *peer;
-    struct zkt_connection_record *record; /* as of its message, or NULL */
-    struct zkt_connection_view *view;     /* or NULL */
-    struct zkt_emitted *first_event, *last_event;
-    struct zkt_emitted *first_broadcast, *last_broadcast; /* and kicks */
+    struct zkt_connection_record *record;       /* as of its message, or NULL */
+    struct zkt_connection_view *view;           /* or NULL */
+    struct zkt_emitted_list events, broadcasts; /* with kicks */
     uint32_t event_count;
     /* Clients that are expelled with the commit: as a list, and as a tree. */
     struct zkt_expulsion *first_expelled, *expelled;
@@ -99,8 +102,7 @@ static inline void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
     call->failure.status = ZKT_OK;
     call->retry_after_ms = 0;
     call->view = NULL;
-    call->first_event = call->last_event = NULL;
-    call->first_broadcast = call->last_broadcast = NULL;
+    call->events = call->broadcasts = (struct zkt_emitted_list){ NULL, NULL };
     call->first_expelled = call->expelled = NULL;
     call->event_count = 0;
     call->close_code = 0;
@@ -116,6 +118,9 @@ static inline void zkt__call_set_failure(struct zkt_call *call,
     call->failure = (struct zkt_failure){ .status = status, .text = text };
 }
 
+/** Returns the status of a call whose handler has returned @status, which is
+ * not ZKT_OK. Logs failures of the program. */
+enum zkt_status zkt__call_failed(struct zkt_call *call, enum zkt_status status);
 /** Returns the failure that the caller reads for a call that ends with
  * @status. The text of ZKT_INTERNAL is not for callers. */
 struct zkt_failure zkt__call_failure(const struct zkt_call *call,

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "call/broadcast.h"
 #include "protocol/envelope.h"
 #include "shard/broadcast.h"
 
@@ -43,20 +44,11 @@ static void commit_journals(struct zkt_call *call)
     }
 }
 
-static void drop_frames(const struct zkt_emitted *first)
-{
-    for (const struct zkt_emitted *e = first; e != NULL; e = e->next) {
-        zkt__buffer_unref(e->frame);
-    }
-}
-
 /* Releases the events, broadcasts and expulsions of a call. */
 static void drop_effects(struct zkt_call *call)
 {
-    drop_frames(call->first_event);
-    drop_frames(call->first_broadcast);
-    call->first_event = call->last_event = NULL;
-    call->first_broadcast = call->last_broadcast = NULL;
+    zkt__emitted_drop(&call->events);
+    zkt__emitted_drop(&call->broadcasts);
     for (struct zkt_expulsion *e = call->first_expelled; e != NULL;
          e = e->next) {
         zkt__buffer_unref(e->failure);
@@ -261,25 +253,6 @@ static bool reserve_carriers(struct zkt_call *call,
     return true;
 }
 
-static struct zkt_msg *take_carrier(struct zkt_list *carriers)
-{
-    struct zkt_node *node = zkt__list_first(carriers);
-    if (node == NULL) {
-        return NULL;
-    }
-    zkt__node_unlink(node);
-    return ZKT_CONTAINER(node, struct zkt_msg, node);
-}
-
-static void drop_carriers(const struct zkt_host *host,
-                          struct zkt_list *carriers)
-{
-    struct zkt_msg *carrier;
-    while ((carrier = take_carrier(carriers)) != NULL) {
-        zkt__msg_free(host->allocator, carrier);
-    }
-}
-
 static void publish(struct zkt_call *call, const struct zkt_commit *commit,
                     struct zkt_list *carriers)
 {
@@ -290,7 +263,7 @@ static void publish(struct zkt_call *call, const struct zkt_commit *commit,
             struct zkt_msg m;
             init_message(&m, commit, a);
             (void)zkt__deliver(call->host, a->shard, &m,
-                               take_carrier(carriers));
+                               zkt__carriers_take(carriers));
         }
     }
     if (concerns(commit, &instance->local)) {
@@ -385,7 +358,7 @@ static enum zkt_status commit_everywhere(struct zkt_call *call,
     } else {
         status = no_memory(call);
     }
-    drop_carriers(call->host, &carriers);
+    zkt__carriers_drop(call->host, &carriers);
     return status;
 }
 
@@ -403,22 +376,22 @@ static enum zkt_status commit_broadcasts(struct zkt_call *call,
     struct zkt_list carriers;
     enum zkt_status status;
     zkt__list_init(&carriers);
-    status = zkt__broadcasts_reserve(call->host, call->first_broadcast,
+    status = zkt__broadcasts_reserve(call->host, call->broadcasts.first,
                                      &carriers)
                  ? commit(call, content)
                  : no_memory(call);
     if (status == ZKT_OK) {
-        zkt__broadcasts_publish(call->host, call->first_broadcast, &carriers);
+        zkt__broadcasts_publish(call->host, call->broadcasts.first, &carriers);
     }
-    zkt__broadcasts_drop(call->host, &carriers);
+    zkt__carriers_drop(call->host, &carriers);
     return status;
 }
 
 static enum zkt_status commit_all(struct zkt_call *call,
                                   const struct zkt_commit *content)
 {
-    return call->first_broadcast == NULL ? commit(call, content)
-                                         : commit_broadcasts(call, content);
+    return call->broadcasts.first == NULL ? commit(call, content)
+                                          : commit_broadcasts(call, content);
 }
 
 /* Commits a call that has changed the data of its connection: its session
@@ -467,7 +440,7 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
     struct zkt_commit content = {
         .epoch = call->instance->epoch,
         .seq = call->instance->seq + (uint64_t)has_written(call),
-        .events = call->first_event,
+        .events = call->events.first,
     };
     enum zkt_status status = task->is_hook ? ZKT_OK : write_result(task);
     if (status == ZKT_OK && call->instance->subscribers > 0) {

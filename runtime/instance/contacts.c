@@ -162,6 +162,16 @@ void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact)
     (void)zkt__deliver(host, contact->peer->shard, left, left);
 }
 
+void zkt__contact_send_end(struct zkt_host *host, struct zkt_contact *contact,
+                           bool leaves)
+{
+    if (leaves) {
+        zkt__contact_send_left(host, contact);
+    } else {
+        zkt__contact_send_ended(host, contact);
+    }
+}
+
 /* ---- subscriptions ---- */
 
 /* Keeps the carrier of `closed` that a subscribe brings, unless the contact has
@@ -450,12 +460,8 @@ void zkt__contact_refuse_queued(struct zkt_host *host,
 {
     struct zkt_msg *m;
     *leaves = false;
-    while ((m = zkt__mailbox_take(host, contact)) != NULL) {
-        if (m->kind == ZKT_MSG_LEAVE) {
-            *leaves = true;
-        } else {
-            zkt__instance_refuse_with(host, m, m, failure);
-        }
+    while ((m = zkt__mailbox_take_request(host, contact, leaves)) != NULL) {
+        zkt__instance_refuse_with(host, m, m, failure);
     }
 }
 
@@ -465,11 +471,7 @@ void zkt__contact_refuse_encoded(struct zkt_host *host,
 {
     struct zkt_msg *m;
     *leaves = false;
-    while ((m = zkt__mailbox_take(host, contact)) != NULL) {
-        if (m->kind == ZKT_MSG_LEAVE) {
-            *leaves = true;
-        } else {
-            zkt__instance_refuse_encoded(host, m, m, failure);
-        }
+    while ((m = zkt__mailbox_take_request(host, contact, leaves)) != NULL) {
+        zkt__instance_refuse_encoded(host, m, m, failure);
     }
 }

@@ -36,6 +36,9 @@ void zkt__attachment_disconnect(struct zkt_host *host,
                                 struct zkt_contact *contact);
 /** Sends `left`, the last message about a contact. */
 void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact);
+/** Sends `left` about a detached contact that @leaves, or else `ended`. */
+void zkt__contact_send_end(struct zkt_host *host, struct zkt_contact *contact,
+                           bool leaves);
 /** Detaches the contact without a hook or a message. */
 void zkt__detach(struct zkt_host *host, struct zkt_contact *contact);
 

@@ -115,11 +115,9 @@ void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
 
 /* ---- events ---- */
 
-/* Returns NULL, and poisons the call, if there is no memory or the event is too
- * large. */
-static struct zkt_buffer *frame_event(struct zkt_call *call,
-                                      const struct zkt_event *event,
-                                      const void *payload)
+/* Writes the message of an event into host->plain, as a frame. */
+static void write_event(const struct zkt_call *call,
+                        const struct zkt_event *event, const void *payload)
 {
     struct zkt_writer *w = &call->host->plain;
     const struct zkt_instance *instance = call->instance;
@@ -133,26 +131,6 @@ static struct zkt_buffer *frame_event(struct zkt_call *call,
         event->payload->encode(w, event->payload, payload);
     }
     ZKT_WRITE(w, "}");
-    if (!zkt__call_fits(call, "an event", zkt__frame_payload(w))) {
-        return NULL;
-    }
-    struct zkt_buffer *frame = zkt__frame_share(w);
-    if (frame == NULL) {
-        zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
-                          "no memory for an event");
-    }
-    return frame;
-}
-
-static void append_event(struct zkt_call *call, struct zkt_emitted *emitted)
-{
-    if (call->last_event != NULL) {
-        call->last_event->next = emitted;
-    } else {
-        call->first_event = emitted;
-        call->has_effects = true;
-    }
-    call->last_event = emitted;
 }
 
 void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
@@ -162,35 +140,21 @@ void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
         return;
     }
     const struct zkt_event *event = &call->instance->actor->events[index];
+    struct zkt_writer *w = &call->host->plain;
     if (target.kind == ZKT_TARGET_TOPICS) {
         zkt__journal_fail(&call->journal, ZKT_INTERNAL,
                           "an event of an actor goes to clients, not to "
                           "topics");
         return;
     }
-    if (call->event_count++ == call->host->limits->events) {
-        call->host->stats.limit_hits.events++;
-        zkt__journal_fail(&call->journal, ZKT_INTERNAL,
-                          "too many events in one call");
+    struct zkt_emitted *emitted = zkt__emitted_begin(call, event, payload,
+                                                     &target);
+    if (emitted == NULL) {
         return;
     }
-    if (event->payload != NULL &&
-        !zkt__check_value(event->payload, payload, NULL, 0, &call->issues)) {
-        zkt__journal_fail(&call->journal, ZKT_INTERNAL,
-                          "the payload of %.*s breaks its rules",
-                          ZKT_ARG(event->name));
-        return;
-    }
-    struct zkt_emitted *emitted = zkt__arena_zero(call->arena, 1,
-                                                  sizeof(*emitted));
-    if (emitted == NULL || !zkt__call_copy_target(call, &target)) {
-        zkt__journal_fail(&call->journal, ZKT_NO_MEMORY,
-                          "no memory for an event");
-        return;
-    }
-    emitted->target = target;
-    emitted->frame = frame_event(call, event, payload);
-    if (emitted->frame != NULL) {
-        append_event(call, emitted);
+    write_event(call, event, payload);
+    if (zkt__call_fits(call, "an event", zkt__frame_payload(w))) {
+        emitted->frame = zkt__frame_share(w);
+        zkt__emitted_end(call, &call->events, emitted);
     }
 }

@@ -54,11 +54,7 @@ static void refuse_contact(struct zkt_host *host,
     zkt__instance_refuse_with(host, run->message, run->carrier, failure);
     zkt__contact_refuse_queued(host, contact, failure, &leaves);
     zkt__detach(host, contact);
-    if (leaves) {
-        zkt__contact_send_left(host, contact);
-    } else {
-        zkt__contact_send_ended(host, contact);
-    }
+    zkt__contact_send_end(host, contact, leaves);
     run->instance->abandoned = true;
     zkt__mailbox_make_ready(host, run->instance);
 }
@@ -167,14 +163,10 @@ static void expel(struct zkt_host *host, struct zkt_contact *contact)
     if (connected) {
         zkt__hook_disconnect(host, instance, contact);
     }
-    if (leaves) {
-        zkt__contact_send_left(host, contact);
-    } else {
-        if (subscribed) {
-            close_expelled(host, contact, failure);
-        }
-        zkt__contact_send_ended(host, contact);
+    if (subscribed && !leaves) {
+        close_expelled(host, contact, failure);
     }
+    zkt__contact_send_end(host, contact, leaves);
     zkt__buffer_unref(failure);
 }
 

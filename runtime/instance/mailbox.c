@@ -86,6 +86,20 @@ static void count(struct zkt_host *host, struct zkt_attachment *attachment,
     host->stats.queued += (uint64_t)(int64_t)by;
 }
 
+/* Returns the carrier of a message that is to be queued, or NULL: there was no
+ * memory, and the message was refused. */
+static struct zkt_msg *carry(struct zkt_host *host, struct zkt_msg *m,
+                             struct zkt_msg *carrier)
+{
+    struct zkt_msg *block = carrier != NULL ? carrier
+                                            : zkt__msg_pack(host->allocator, m);
+    if (block == NULL) {
+        zkt__instance_refuse(host, m, NULL, ZKT_RESOURCE_EXHAUSTED,
+                             ZKT_STR("out of memory"));
+    }
+    return block;
+}
+
 void zkt__mailbox_put(struct zkt_host *host, struct zkt_msg *m,
                       struct zkt_msg *carrier)
 {
@@ -96,11 +110,8 @@ void zkt__mailbox_put(struct zkt_host *host, struct zkt_msg *m,
                                      "instance"));
         return;
     }
-    struct zkt_msg *block = carrier != NULL ? carrier
-                                            : zkt__msg_pack(host->allocator, m);
+    struct zkt_msg *block = carry(host, m, carrier);
     if (block == NULL) {
-        zkt__instance_refuse(host, m, NULL, ZKT_RESOURCE_EXHAUSTED,
-                             ZKT_STR("out of memory"));
         return;
     }
     count(host, attachment, block, 1);
@@ -111,11 +122,8 @@ void zkt__mailbox_put_first(struct zkt_host *host, struct zkt_msg *m,
                             struct zkt_msg *carrier)
 {
     struct zkt_attachment *attachment = &m->contact->attachment;
-    struct zkt_msg *block = carrier != NULL ? carrier
-                                            : zkt__msg_pack(host->allocator, m);
+    struct zkt_msg *block = carry(host, m, carrier);
     if (block == NULL) {
-        zkt__instance_refuse(host, m, NULL, ZKT_RESOURCE_EXHAUSTED,
-                             ZKT_STR("out of memory"));
         return;
     }
     count(host, attachment, block, 1);
@@ -138,6 +146,18 @@ struct zkt_msg *zkt__mailbox_take(struct zkt_host *host,
     struct zkt_msg *m = ZKT_CONTAINER(node, struct zkt_msg, node);
     zkt__node_unlink(node);
     count(host, attachment, m, -1);
+    return m;
+}
+
+struct zkt_msg *zkt__mailbox_take_request(struct zkt_host *host,
+                                          struct zkt_contact *contact,
+                                          bool *leaves)
+{
+    struct zkt_msg *m = zkt__mailbox_take(host, contact);
+    if (m != NULL && m->kind == ZKT_MSG_LEAVE) {
+        *leaves = true;
+        m = zkt__mailbox_take(host, contact); /* it is the last */
+    }
     return m;
 }
 

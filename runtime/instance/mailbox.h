@@ -47,6 +47,11 @@ void zkt__mailbox_put_first(struct zkt_host *host, struct zkt_msg *m,
 /** Removes and returns the first message of @contact, or returns NULL. */
 struct zkt_msg *zkt__mailbox_take(struct zkt_host *host,
                                   struct zkt_contact *contact);
+/** The same for messages that can be refused: a leave message is removed, and
+ * *@leaves is set. */
+struct zkt_msg *zkt__mailbox_take_request(struct zkt_host *host,
+                                          struct zkt_contact *contact,
+                                          bool *leaves);
 /** Lets the next turn serve the instance, unless a call of it is deferred. */
 void zkt__mailbox_make_ready(struct zkt_host *host,
                              struct zkt_instance *instance);

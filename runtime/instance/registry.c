@@ -205,18 +205,13 @@ void zkt__instance_start_failed(struct zkt_host *host,
     while ((contact = first_contact(instance)) != NULL) {
         zkt__contact_refuse_encoded(host, contact, instance->failure, &leaves);
         zkt__detach(host, contact);
-        if (leaves) {
-            zkt__contact_send_left(host, contact);
-        } else {
-            zkt__contact_send_ended(host, contact);
-        }
+        zkt__contact_send_end(host, contact, leaves);
     }
 }
 
 /* ---- ending ---- */
 
-static void remove_instance(struct zkt_host *host,
-                            struct zkt_instance *instance)
+void zkt__instance_forget(struct zkt_host *host, struct zkt_instance *instance)
 {
     struct zkt_location *location = instance->location;
     zkt__node_unlink(&instance->ready);
@@ -245,7 +240,7 @@ void zkt__instance_release_if_unused(struct zkt_host *host,
         return;
     }
     if (is_pristine(instance)) {
-        remove_instance(host, instance);
+        zkt__instance_forget(host, instance);
     } else if (host->limits->idle_ms > 0) {
         zkt__timeout_arm(&host->instances->idle, &instance->idle,
                          host->clock->now_ms, host->limits->idle_ms);
@@ -348,17 +343,12 @@ void zkt__instance_complete_end(struct zkt_host *host,
     while ((contact = first_contact(instance)) != NULL) {
         end_contact(host, contact, &waiting);
     }
-    remove_instance(host, instance);
+    zkt__instance_forget(host, instance);
     while ((node = zkt__list_first(&waiting)) != NULL) {
         struct zkt_msg *m = ZKT_CONTAINER(node, struct zkt_msg, node);
         zkt__node_unlink(node);
         host->receivers->to_instance(host, m, m);
     }
-}
-
-void zkt__instance_forget(struct zkt_host *host, struct zkt_instance *instance)
-{
-    remove_instance(host, instance);
 }
 
 void zkt__instance_abandon(struct zkt_host *host, struct zkt_instance *instance)

@@ -166,20 +166,7 @@ static enum zkt_status find_status(struct zkt_call *call,
     if (status == ZKT_OK) {
         return zkt__call_check(call);
     }
-    if (status == ZKT_PENDING) {
-        zkt__call_log_failure(call,
-                              "the handler is pending, but has not deferred");
-        return ZKT_INTERNAL;
-    }
-    if (status != call->failure.status) { /* returned without zkt_fail */
-        (void)zkt_fail(call, status, "%s", zkt_status_text(status));
-    }
-    if (call->failure.status == ZKT_INTERNAL) {
-        zkt__call_log_failure(call, call->failure.text.len > 0
-                                        ? call->failure.text.data
-                                        : "the handler failed");
-    }
-    return call->failure.status;
+    return zkt__call_failed(call, status);
 }
 
 /* Commits or undoes the changes of a call whose handler has returned @status.

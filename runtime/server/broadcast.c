@@ -71,7 +71,7 @@ static void publish(struct notice *notice)
                                             : "the end of a connection",
                       obstacle);
     }
-    zkt__broadcasts_drop(host, &carriers);
+    zkt__carriers_drop(host, &carriers);
     zkt__arena_reset(host->arena);
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "call/broadcast.h"
 #include "shard/broadcast.h"
 
 /* ---- tasks ---- */
@@ -215,20 +216,7 @@ static enum zkt_status find_status(struct zkt_session_task *task,
         return call->journal.failure != ZKT_OK ? status_of_poison(call)
                                                : check_result(task);
     }
-    if (status == ZKT_PENDING) {
-        zkt__call_log_failure(call,
-                              "the handler is pending, but has not deferred");
-        return ZKT_INTERNAL;
-    }
-    if (status != call->failure.status) { /* returned without zkt_fail */
-        (void)zkt_fail(call, status, "%s", zkt_status_text(status));
-    }
-    if (call->failure.status == ZKT_INTERNAL) {
-        zkt__call_log_failure(call, call->failure.text.len > 0
-                                        ? call->failure.text.data
-                                        : "the handler failed");
-    }
-    return call->failure.status;
+    return zkt__call_failed(call, status);
 }
 
 /* ---- parking ---- */
@@ -295,21 +283,12 @@ static void detach(struct zkt_session_task *task)
     }
 }
 
-static void drop_broadcasts(struct zkt_call *call)
-{
-    for (const struct zkt_emitted *e = call->first_broadcast; e != NULL;
-         e = e->next) {
-        zkt__buffer_unref(e->frame);
-    }
-    call->first_broadcast = call->last_broadcast = NULL;
-}
-
 void zkt__session_cancel(struct zkt_host *host, struct zkt_session *session)
 {
     struct zkt_session_task *task = session->task;
     if (task != NULL) {
         unpark(host, task);
-        drop_broadcasts(&task->call);
+        zkt__emitted_drop(&task->call.broadcasts);
         detach(task);
     }
 }
@@ -323,8 +302,8 @@ static enum zkt_status reserve_broadcasts(struct zkt_host *host,
                                           enum zkt_status status,
                                           struct zkt_list *carriers)
 {
-    if (status != ZKT_OK || call->first_broadcast == NULL ||
-        zkt__broadcasts_reserve(host, call->first_broadcast, carriers)) {
+    if (status != ZKT_OK || call->broadcasts.first == NULL ||
+        zkt__broadcasts_reserve(host, call->broadcasts.first, carriers)) {
         return status;
     }
     zkt__call_set_failure(call, ZKT_RESOURCE_EXHAUSTED,
@@ -336,11 +315,11 @@ static enum zkt_status reserve_broadcasts(struct zkt_host *host,
 static void send_broadcasts(struct zkt_host *host, struct zkt_call *call,
                             enum zkt_status status, struct zkt_list *carriers)
 {
-    if (status == ZKT_OK && call->first_broadcast != NULL) {
-        zkt__broadcasts_publish(host, call->first_broadcast, carriers);
+    if (status == ZKT_OK && call->broadcasts.first != NULL) {
+        zkt__broadcasts_publish(host, call->broadcasts.first, carriers);
     }
-    zkt__broadcasts_drop(host, carriers);
-    drop_broadcasts(call);
+    zkt__carriers_drop(host, carriers);
+    zkt__emitted_drop(&call->broadcasts);
 }
 
 /* ---- running a handler ---- */
@@ -398,7 +377,7 @@ void zkt__session_fail_task(struct zkt_host *host, struct zkt_session *session,
     struct zkt_session_task *task = session->task;
     unpark(host, task);
     zkt__call_set_failure(&task->call, status, text);
-    drop_broadcasts(&task->call);
+    zkt__emitted_drop(&task->call.broadcasts);
     (void)task->ops->finish(task, status);
     detach(task);
     host->sessions->events.changed(session);

@@ -14,16 +14,6 @@ static void init_message(struct zkt_msg *m, const struct zkt_commit *content)
     m->of.commit = (struct zkt_msg_commit){ NULL, content };
 }
 
-static struct zkt_msg *take_carrier(struct zkt_list *carriers)
-{
-    struct zkt_node *node = zkt__list_first(carriers);
-    if (node == NULL) {
-        return NULL;
-    }
-    zkt__node_unlink(node);
-    return ZKT_CONTAINER(node, struct zkt_msg, node);
-}
-
 bool zkt__broadcasts_reserve(struct zkt_host *host,
                              const struct zkt_emitted *first,
                              struct zkt_list *carriers)
@@ -52,15 +42,7 @@ void zkt__broadcasts_publish(struct zkt_host *host,
         struct zkt_msg m;
         init_message(&m, &content);
         (void)zkt__deliver(host, i, &m,
-                           i != host->shard ? take_carrier(carriers) : NULL);
-    }
-}
-
-void zkt__broadcasts_drop(const struct zkt_host *host,
-                          struct zkt_list *carriers)
-{
-    struct zkt_msg *carrier;
-    while ((carrier = take_carrier(carriers)) != NULL) {
-        zkt__msg_free(host->allocator, carrier);
+                           i != host->shard ? zkt__carriers_take(carriers)
+                                            : NULL);
     }
 }

@@ -10,7 +10,7 @@
 
 /** Allocates the carriers of the messages with @first and all after it, so that
  * they cannot fail. Returns false if there is no memory; the carriers in the
- * list are dropped by zkt__broadcasts_drop in both cases. */
+ * list are dropped by zkt__carriers_drop in both cases. */
 bool zkt__broadcasts_reserve(struct zkt_host *host,
                              const struct zkt_emitted *first,
                              struct zkt_list *carriers);
@@ -18,8 +18,5 @@ bool zkt__broadcasts_reserve(struct zkt_host *host,
 void zkt__broadcasts_publish(struct zkt_host *host,
                              const struct zkt_emitted *first,
                              struct zkt_list *carriers);
-/** Frees the carriers that were not used. */
-void zkt__broadcasts_drop(const struct zkt_host *host,
-                          struct zkt_list *carriers);
 
 #endif

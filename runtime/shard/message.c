@@ -392,3 +392,23 @@ void zkt__msg_free(const struct zkt_allocator *allocator, struct zkt_msg *m)
         zkt__release(allocator, m);
     }
 }
+
+/* ---- reserved carriers ---- */
+
+struct zkt_msg *zkt__carriers_take(struct zkt_list *carriers)
+{
+    struct zkt_node *node = zkt__list_first(carriers);
+    if (node == NULL) {
+        return NULL;
+    }
+    zkt__node_unlink(node);
+    return ZKT_CONTAINER(node, struct zkt_msg, node);
+}
+
+void zkt__carriers_drop(const struct zkt_host *host, struct zkt_list *carriers)
+{
+    struct zkt_msg *carrier;
+    while ((carrier = zkt__carriers_take(carriers)) != NULL) {
+        zkt__msg_free(host->allocator, carrier);
+    }
+}

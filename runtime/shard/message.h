@@ -300,6 +300,11 @@ static inline bool zkt__msg_goes_up(const struct zkt_msg *m)
 bool zkt__deliver_reserve(struct zkt_host *host, uint32_t to,
                           const struct zkt_msg *m, struct zkt_msg **carrier);
 
+/** Takes the first of a list of reserved carriers; NULL: it is empty. */
+struct zkt_msg *zkt__carriers_take(struct zkt_list *carriers);
+/** Frees the carriers that are left in a list. */
+void zkt__carriers_drop(const struct zkt_host *host, struct zkt_list *carriers);
+
 /** Returns the size of an up message with its copies, for the limits. */
 size_t zkt__msg_size(const struct zkt_msg *m);
 /** Copies an up message into a new carrier; returns NULL if there is no
