@@ -17,6 +17,14 @@ struct person {
     bool whispered, topic_is_new;
 };
 
+/* Sets the parameters of the connection, before each attempt to connect. */
+static enum zkt_status say_who(void *user, struct zkt_connect *connect)
+{
+    const struct person *me = user;
+    zkt_connect_query(connect, "user", me->name);
+    return ZKT_OK;
+}
+
 static void on_said(const struct demo_message *message, void *user)
 {
     struct person *me = user;
@@ -161,9 +169,11 @@ int main(int argc, char **argv)
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     struct person me = { .name = argv[2], .other = argv[3] };
-    char url[256]; /* with the user, which the connection declares */
-    snprintf(url, sizeof(url), "%s/?user=%s", argv[1], me.name);
-    me.client = zkt_client_open(url, NULL);
+    const struct zkt_client_options options = {
+        .prepare = say_who,
+        .prepare_user = &me,
+    };
+    me.client = zkt_client_open(argv[1], &options);
     me.room = demo_chat_open(me.client, "lobby");
     demo_chat_on_said(me.room, on_said, &me);
     demo_chat_on_whispered(me.room, on_whispered, &me);
