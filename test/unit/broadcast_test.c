@@ -362,6 +362,27 @@ static void test_kick_in_a_handler(void **state)
     close_site(&site);
 }
 
+/* Calls that a mailbox has run, and then the client's `disconnect`. */
+static void test_kick_and_calls_that_wait(void **state)
+{
+    struct site site = open_site(NULL, NULL);
+    struct ran ran = { 0 };
+    (void)state;
+    trace[0] = '\0';
+    held_count = 0;
+    (void)ask(&site.wires[1], ADD("1", "x", "1", "later"));
+    (void)ask(&site.wires[1], MARK("2", "x", "waits"));
+    settle(site.server);
+    assert_int_equal(zkt_server_kick(site.server, id_of(&site, 1), 4000, NULL),
+                     ZKT_OK);
+    assert_said(&site, "", "close 4000\n", "");
+    resume(0, &ran);
+    assert_said(&site, "", "", "");
+    assert_string_equal(trace, "activate:x connect:x add:later then:later "
+                               "mark:waits disconnect:x");
+    close_site(&site);
+}
+
 /* A reason is cut within no character, and one that is no UTF-8 is left out. */
 static void test_reasons(void **state)
 {
@@ -441,6 +462,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_poisoned_calls),
         cmocka_unit_test(test_kick_from_outside),
         cmocka_unit_test(test_kick_in_a_handler),
+        cmocka_unit_test(test_kick_and_calls_that_wait),
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_every_allocation_fails),
     };

@@ -420,6 +420,40 @@ static void test_leaving(void **state)
     zkt_server_free(server);
 }
 
+static void kick_bob(const struct zkt_client_info *info, void *user)
+{
+    struct zkt_server *server = user;
+    const struct club_connection *connection = info->data;
+    if (zkt_str_eq(connection->name, ZKT_STR("bob"))) {
+        assert_int_equal(info->contacts, 1);
+        assert_int_equal(zkt_server_kick(server, info->id, 4403, "out"),
+                         ZKT_OK);
+    }
+}
+
+static void test_kicking(void **state)
+{
+    struct zkt_server *server = serve();
+    struct wire ada = arrive(server, "name=ada");
+    struct wire bob = arrive(server, "name=bob");
+    (void)state;
+    say(&bob, CALL("1", "a", "join", "{}"));
+    assert_int_equal(zkt_server_connections(server, kick_bob, NULL, server),
+                     ZKT_OK);
+    zkt_server_advance(server, 0);
+    zkt_server_advance(server, 0);
+    assert_true(heard(&bob, "\x88\x05\x11\x33out")); /* a close frame */
+    assert_int_equal(left, 1);
+    assert_int_equal(left_by[0], 4403);
+    leave(&bob);
+    zkt_server_advance(server, 0);
+    assert_int_equal(closed_by, 4403);
+    say(&ada, CALL("1", "a", "join", "{}"));
+    assert_true(heard(&ada, "\"result\":2"));
+    leave(&ada);
+    zkt_server_free(server);
+}
+
 static enum zkt_status add_round(struct club_room_call *call, void *user)
 {
     int *runs = user;
@@ -533,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_data_broadcasts_and_rates),
         cmocka_unit_test(test_contacts),
         cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_kicking),
         cmocka_unit_test(test_from_outside),
         cmocka_unit_test(test_client),
     };
