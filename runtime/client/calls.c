@@ -14,6 +14,7 @@
 #include "client/core.h"
 #include "client/instance.h"
 #include "client/receive.h"
+#include "client/refusal.h"
 
 enum {
     ERROR_MAX = 256
@@ -91,6 +92,17 @@ static void finish_call(struct zkt_client *client, struct zkt_pending *p,
     zkt__arena_finish(&memory.arena);
 }
 
+/* Says why there is no connection. */
+static void explain_loss(const struct zkt_client *client,
+                         const struct zkt_pending *p, char text[ERROR_MAX])
+{
+    char reason[ZKT_REFUSAL_LINE];
+    zkt__refusal_explain(client, reason);
+    snprintf(text, ERROR_MAX, "%s%s%s",
+             p->was_sent ? "WebSocket closed" : "not connected",
+             reason[0] != '\0' ? ": " : "", reason);
+}
+
 static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
 {
     char text[ERROR_MAX];
@@ -103,7 +115,8 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
                  ZKT_ARG(p->method), client->options.rpc_timeout_ms);
         error = zkt_cstr(text);
     } else if (p->status == ZKT_UNAVAILABLE) {
-        error = ZKT_STR("WebSocket closed");
+        explain_loss(client, p, text);
+        error = zkt_cstr(text);
     } else if (p->status == ZKT_CANCELLED) {
         error = ZKT_STR("WebSocket client closed");
     } else if (p->status == ZKT_RESOURCE_EXHAUSTED) {
@@ -119,6 +132,7 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
 static void fail_call(struct zkt_client *client, struct zkt_pending *p,
                       enum zkt_status status)
 {
+    p->was_sent = p->slot != 0 && p->text.len == 0;
     zkt__call_index_remove(client, p);
     p->status = status;
     zkt__node_unlink(&p->queued.node);

@@ -26,6 +26,7 @@ struct zkt_pending {
     struct zkt_str text;    /* its text, until the socket is open; after a bad
                                  input the error message */
     enum zkt_status status; /* of a call that has failed */
+    bool was_sent;          /* the same: the server may have it */
     struct zkt_handle *embedded_in; /* the handle that this is embedded in */
     /* Asynchronous calls: */
     void (*thunk)(zkt_any_function *, const struct zkt_reply *, const void *,

@@ -30,7 +30,8 @@ enum {
     REASON_MAX = 128,
     SECOND_MS = 1000,
     PROGRESS_RATE = 1024, /* bytes a second of a message, at least */
-    JITTER_STEPS = 1 << 20
+    JITTER_STEPS = 1 << 20,
+    FLUSH_MS = 250 /* for a close frame, before the next attempt */
 };
 
 static struct zkt_client *from_endpoint(struct zkt_endpoint *e)
@@ -104,14 +105,42 @@ static int64_t next_delay(struct zkt_client *client)
     return delay;
 }
 
-static void go_waiting(struct zkt_client *client, bool again)
+static void go_waiting(struct zkt_client *client, int64_t dial_at)
 {
     client->phase = ZKT_PHASE_WAITING;
     client->connect_due = ZKT_NEVER;
     client->quiet_at = ZKT_NEVER;
     zkt__connect_clear(&client->connect);
-    client->dial_at = again ? zkt__client_time_after(client, next_delay(client))
-                            : ZKT_NEVER;
+    client->dial_at = dial_at;
+    client->flushed_by = zkt__client_time_after(client, FLUSH_MS);
+}
+
+/* A server that wants another token gets one, if the program can make one; a
+ * second time only after a stable connection. */
+static bool refusal_is_final(const struct zkt_client *client)
+{
+    switch (zkt__refusal_effect(&client->refusal)) {
+    case ZKT_REFUSAL_ENDS:
+        return true;
+    case ZKT_REFUSAL_RENEWS:
+        return client->options.prepare == NULL || client->renewed;
+    default:
+        return false;
+    }
+}
+
+/* Returns the time of the next attempt: not before the server's time. All
+ * clients of a server read the same time, so the backoff, with its random part,
+ * is added to it. */
+static int64_t next_attempt(struct zkt_client *client)
+{
+    int64_t delay = client->retry_after_ms;
+    if (zkt__refusal_effect(&client->refusal) == ZKT_REFUSAL_RENEWS) {
+        client->renewed = true;
+    } else {
+        delay += next_delay(client);
+    }
+    return zkt__client_time_after(client, delay);
 }
 
 /* Ends the transport: waits for the server's close if a close frame was sent,
@@ -134,15 +163,17 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
     char text[ZKT_REFUSAL_LINE];
     zkt__refusal_print(client, reason, text);
     zkt__refusal_finish(client, was_upgraded, reason);
-    const bool again = !client->options.no_reconnect && !client->close_wanted &&
-                       !zkt__refusal_is_final(&client->refusal);
     if (was_open) {
         client->stats.drops++;
         if (client->core.now_ms >= client->stable_at) {
             client->attempts = 0;
+            client->renewed = false;
         }
     }
-    go_waiting(client, again);
+    const bool is_final = refusal_is_final(client);
+    const bool again = !is_final && !client->options.no_reconnect &&
+                       !client->close_wanted;
+    go_waiting(client, again ? next_attempt(client) : ZKT_NEVER);
     if (was_open || !again) {
         zkt__calls_fail(client, ZKT_UNAVAILABLE, !again);
     }
@@ -150,9 +181,9 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
     if (client->attached) {
         end_transport(client, was_upgraded);
     }
-    zkt__client_log(client, ZKT_LOG_WARNING, "%s: %s",
+    zkt__client_log(client, ZKT_LOG_WARNING, "%s: %s%s",
                     was_open ? "the connection is lost" : "cannot connect",
-                    text);
+                    text, is_final ? "; the client gives up" : "");
     if (!again) {
         set_status(client, ZKT_DISCONNECTED);
     } else if (was_open) {
@@ -163,7 +194,7 @@ void zkt__client_lost(struct zkt_client *client, const char *reason)
 void zkt__connection_end(struct zkt_client *client)
 {
     const bool was_upgraded = client->phase >= ZKT_PHASE_GREETING;
-    go_waiting(client, false);
+    go_waiting(client, ZKT_NEVER);
     zkt__subscriptions_lost(client);
     if (client->attached) {
         zkt__ws_close(&client->ws, 1000, "");
@@ -275,13 +306,27 @@ static void on_close(void *user, unsigned code, const char *reason)
 
 static void on_peer_status(void *user, unsigned code, struct zkt_str text)
 {
-    zkt__refusal_set_peer(user, code, text);
+    zkt__refusal_set_close(user, code, text);
+}
+
+static void on_refused(void *user, const struct zkt_ws_refusal *refusal)
+{
+    zkt__refusal_set_http(user, refusal);
+}
+
+static void on_refusal_body(void *user, uint8_t *body, size_t len)
+{
+    struct zkt_client *client = user;
+    zkt__client_receive_refusal(client, (char *)body, len);
+    zkt__arena_reset(&client->arena);
 }
 
 /* Opens the connection, and sends the messages that wait for it. */
 static void open_connection(struct zkt_client *client)
 {
     client->phase = ZKT_PHASE_OPEN;
+    client->end_reason = (struct zkt_refusal){ .status = ZKT_OK };
+    client->retry_after_ms = 0;
     client->connect_due = ZKT_NEVER;
     client->stable_at = zkt__client_time_after(client,
                                                client->options.stable_after_ms);
@@ -345,6 +390,8 @@ static const struct zkt_ws_callbacks ws_callbacks = {
     .send = send_control,
     .on_close = on_close,
     .on_peer_status = on_peer_status,
+    .on_refused = on_refused,
+    .on_refusal_body = on_refusal_body,
     .on_limit = on_limit,
 };
 
@@ -446,6 +493,7 @@ void zkt__connection_prepared(struct zkt_client *client, enum zkt_status status)
 /* Begins an attempt. */
 static void prepare(struct zkt_client *client)
 {
+    client->retry_after_ms = 0;
     client->phase = ZKT_PHASE_PREPARING;
     const enum zkt_status status = zkt__connect_prepare(client);
     if (status != ZKT_PENDING) {
@@ -508,15 +556,25 @@ void zkt__client_connect_failed(struct zkt_client *client, const char *reason)
 
 /* ---- turns ---- */
 
+/* Returns the time of the next attempt. A transport that has not flushed its
+ * close frame delays it a little. */
+static int64_t attempt_due(const struct zkt_client *client)
+{
+    return client->attached && client->flushed_by > client->dial_at &&
+                   client->dial_at != ZKT_NEVER
+               ? client->flushed_by
+               : client->dial_at;
+}
+
 int64_t zkt__connection_deadline(const struct zkt_client *client)
 {
     int64_t next = client->connect_due < client->quiet_at ? client->connect_due
                                                           : client->quiet_at;
     const bool clearing = client->dialing ||
                           (client->attached && client->endpoint.aborted);
-    if (client->phase == ZKT_PHASE_WAITING && !clearing &&
-        client->dial_at < next) {
-        next = client->dial_at;
+    if (client->phase == ZKT_PHASE_WAITING && !clearing) {
+        const int64_t due = attempt_due(client);
+        next = due < next ? due : next;
     }
     return next;
 }
@@ -559,7 +617,7 @@ void zkt__connection_tick(struct zkt_client *client)
     if (client->quiet_at <= now) {
         end_silence(client);
     }
-    if (client->phase != ZKT_PHASE_WAITING || client->dial_at > now ||
+    if (client->phase != ZKT_PHASE_WAITING || attempt_due(client) > now ||
         client->dialing) {
         return;
     }

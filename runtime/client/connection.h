@@ -37,7 +37,7 @@ struct zkt_writer *zkt__client_write(struct zkt_client *client);
 /** Queues the message in the writer. Ends the connection if there is no
  * memory. */
 void zkt__client_send(struct zkt_client *client);
-/** Ends the connection: calls that were sent fail with "WebSocket closed". */
+/** Ends the connection: calls that were sent fail. */
 void zkt__client_lost(struct zkt_client *client, const char *reason);
 /** Sends a close frame; the client connects no more. */
 void zkt__connection_end(struct zkt_client *client);

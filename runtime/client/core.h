@@ -44,6 +44,7 @@ struct zkt_client {
     enum zkt_phase phase;
     enum zkt_dialect dialect;
     int64_t dial_at;            /* while waiting; ZKT_NEVER: not again */
+    int64_t flushed_by;         /* then an attempt drops the former transport */
     int64_t connect_due;        /* end of the time for an attempt */
     int64_t stable_at;          /* when an open connection has proved stable */
     int64_t quiet_at;           /* silence until then: a ping, or the end */
@@ -56,9 +57,11 @@ struct zkt_client {
     _Atomic(bool) preparing;        /* zkt_client_prepared may be called */
     struct zkt_refusal end_reason;  /* of the current connection or attempt */
     struct zkt_refusal refusal;     /* of the last that has ended */
-    bool welcomed;                  /* own_id belongs to this connection */
-    struct zkt_list calls;          /* pending, by deadline */
-    struct zkt_slots sent;          /* the same, for the index */
+    int64_t retry_after_ms;         /* that it asks for; 0: none */
+    bool renewed;  /* it was refused by 401 since a connection was stable */
+    bool welcomed; /* own_id belongs to this connection */
+    struct zkt_list calls; /* pending, by deadline */
+    struct zkt_slots sent; /* the same, for the index */
     struct zkt_index by_number;
     struct zkt_list failed; /* their callbacks run at the next tick */
     struct zkt_list unsent; /* struct zkt_unsent, in the program's order */

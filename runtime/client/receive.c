@@ -8,11 +8,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "client/broadcast.h"
 #include "client/calls.h"
 #include "client/core.h"
 #include "client/instance.h"
 #include "client/listener.h"
+#include "client/refusal.h"
 #include "client/store.h"
 
 enum {
@@ -105,6 +107,19 @@ static void receive_sub_error(struct zkt_client *client,
     }
 }
 
+/* Before `welcome` it refuses the connection, and a close frame follows. */
+static void receive_error(struct zkt_client *client,
+                          const struct zkt_envelope *message)
+{
+    client->stats.errors++;
+    if (zkt__client_is_open(client)) {
+        zkt__client_log(client, ZKT_LOG_ERROR, "the server says: %.*s",
+                        ZKT_ARG(or_empty(message->error)));
+    } else {
+        zkt__refusal_describe(client, message);
+    }
+}
+
 /* Before `welcome` nothing was asked for: all but a refusal is ignored. */
 static bool is_early(const struct zkt_client *client,
                      const struct zkt_envelope *message)
@@ -142,13 +157,23 @@ static void receive(struct zkt_client *client,
         zkt__client_receive_broadcast(client, message);
         break;
     case ZKT_MESSAGE_ERROR:
-        client->stats.errors++;
-        zkt__client_log(client, ZKT_LOG_ERROR, "the server says: %.*s",
-                        ZKT_ARG(or_empty(message->error)));
+        receive_error(client, message);
         break;
     default:
         client->stats.unknown_messages++;
         break;
+    }
+}
+
+void zkt__client_receive_refusal(struct zkt_client *client, char *text,
+                                 size_t len)
+{
+    struct zkt_envelope message;
+    struct zkt_reader reader;
+    zkt__reader_init(&reader, text, len, &client->arena, NULL,
+                     &client->store.key);
+    if (zkt__utf8_valid(text, len) && zkt__envelope_read(&message, &reader)) {
+        zkt__refusal_describe(client, &message);
     }
 }
 

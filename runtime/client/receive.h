@@ -15,6 +15,10 @@ struct zkt_client_instance;
 /** Handles a message of the server; changes @text in place. */
 void zkt__client_receive(struct zkt_client *client, bool binary, char *text,
                          size_t len);
+/** Reads the body of a refused handshake, which need not be JSON; changes @text
+ * in place. */
+void zkt__client_receive_refusal(struct zkt_client *client, char *text,
+                                 size_t len);
 /** The status of an error message. */
 enum zkt_status zkt__error_code(const struct zkt_envelope *message);
 /** Makes @reader ignore fields and values that the schema does not have. */

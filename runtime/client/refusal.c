@@ -9,6 +9,12 @@
 
 #include "base/utf8.h"
 #include "client/core.h"
+#include "protocol/reply.h"
+
+enum {
+    LOST = 1006, /* a connection without a close frame */
+    RETRY_AFTER_MAX = 5 * 60 * 1000
+};
 
 /* HTTP statuses of a refused handshake. A close code of 4000 and more has the
  * same meaning in an open connection. */
@@ -73,32 +79,63 @@ static void copy_text(char to[ZKT_REFUSAL_TEXT], struct zkt_str text)
     to[len] = '\0';
 }
 
+/* The text may be there already: an `error` comes before the close frame. */
 void zkt__refusal_set(struct zkt_client *client, enum zkt_status status,
                       unsigned code, struct zkt_str text)
 {
-    if (client->end_reason.status == ZKT_OK) {
-        client->end_reason.status = status;
-        client->end_reason.code = (int)code;
-        copy_text(client->end_reason.text, text);
+    struct zkt_refusal *reason = &client->end_reason;
+    if (reason->status == ZKT_OK) {
+        reason->status = status;
+        reason->code = (int)code;
+        if (reason->text[0] == '\0') {
+            copy_text(reason->text, text);
+        }
     }
 }
 
-void zkt__refusal_set_peer(struct zkt_client *client, unsigned code,
-                           struct zkt_str text)
+void zkt__refusal_set_close(struct zkt_client *client, unsigned code,
+                            struct zkt_str text)
 {
-    zkt__refusal_set(client,
-                     code < 1000 ? status_of_http(code) : status_of_close(code),
-                     code, text);
+    zkt__refusal_set(client, status_of_close(code), code, text);
+}
+
+static void set_retry_after(struct zkt_client *client, int64_t ms)
+{
+    client->retry_after_ms = ms < RETRY_AFTER_MAX ? ms : RETRY_AFTER_MAX;
+}
+
+/* Reads the delay of Retry-After in seconds. A date is ignored: the clocks of
+ * both sides differ. */
+static int64_t read_seconds(struct zkt_str text)
+{
+    const int64_t seconds = zkt__reply_ms(text);
+    return seconds < RETRY_AFTER_MAX ? seconds * 1000 : RETRY_AFTER_MAX;
+}
+
+void zkt__refusal_set_http(struct zkt_client *client,
+                           const struct zkt_ws_refusal *response)
+{
+    zkt__refusal_set(client, status_of_http(response->status), response->status,
+                     response->reason);
+    set_retry_after(client, read_seconds(response->retry_after));
+}
+
+void zkt__refusal_describe(struct zkt_client *client,
+                           const struct zkt_envelope *message)
+{
+    if (message->error.len > 0) {
+        copy_text(client->end_reason.text, message->error);
+    }
+    if (message->retry_after.data != NULL) {
+        set_retry_after(client, zkt__reply_ms(message->retry_after));
+    }
 }
 
 /* The program's `prepare` has failed: a status that asks for another token or
- * other parameters is final, as it is from a server. */
-bool zkt__refusal_is_final(const struct zkt_refusal *refusal)
+ * other parameters is final. */
+static bool is_final_status(enum zkt_status status)
 {
-    if (refusal->code != 0) {
-        return false;
-    }
-    switch (refusal->status) {
+    switch (status) {
     case ZKT_CANCELLED:
     case ZKT_INVALID_ARGUMENT:
     case ZKT_NOT_FOUND:
@@ -107,6 +144,27 @@ bool zkt__refusal_is_final(const struct zkt_refusal *refusal)
         return true;
     default:
         return false;
+    }
+}
+
+enum zkt_refusal_effect zkt__refusal_effect(const struct zkt_refusal *refusal)
+{
+    switch (refusal->code) {
+    case 0:
+        return is_final_status(refusal->status) ? ZKT_REFUSAL_ENDS
+                                                : ZKT_REFUSAL_RETRIES;
+    case 401:
+    case 4401:
+        return ZKT_REFUSAL_RENEWS;
+    case 400:
+    case 403:
+    case 404:
+    case 4400:
+    case 4403:
+    case 4404:
+        return ZKT_REFUSAL_ENDS;
+    default:
+        return ZKT_REFUSAL_RETRIES;
     }
 }
 
@@ -122,10 +180,22 @@ void zkt__refusal_print(const struct zkt_client *client, const char *reason,
     }
 }
 
-void zkt__refusal_finish(struct zkt_client *client, bool was_open,
+void zkt__refusal_explain(const struct zkt_client *client,
+                          char text[ZKT_REFUSAL_LINE])
+{
+    const struct zkt_refusal *refusal = &client->refusal;
+    if (refusal->code == 0 || refusal->code == LOST) {
+        snprintf(text, ZKT_REFUSAL_LINE, "%s", refusal->text);
+    } else {
+        snprintf(text, ZKT_REFUSAL_LINE, "%d%s%s", refusal->code,
+                 refusal->text[0] != '\0' ? " " : "", refusal->text);
+    }
+}
+
+void zkt__refusal_finish(struct zkt_client *client, bool was_upgraded,
                          const char *reason)
 {
-    zkt__refusal_set(client, ZKT_UNAVAILABLE, was_open ? 1006 : 0,
+    zkt__refusal_set(client, ZKT_UNAVAILABLE, was_upgraded ? LOST : 0,
                      zkt_cstr(reason));
     client->refusal = client->end_reason;
     client->end_reason = (struct zkt_refusal){ .status = ZKT_OK };

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* Reads a whole number of milliseconds; 0 if it is none. */
-static int64_t read_ms(struct zkt_str json)
+int64_t zkt__reply_ms(struct zkt_str json)
 {
     enum {
         DIGITS_MAX = 15
@@ -27,7 +26,7 @@ void zkt__reply_read(struct zkt_reply *reply,
                            ? zkt_str_eq(message->retryable, ZKT_STR("true"))
                            : zkt__status_is_retryable(reply->status);
     reply->retry_after_ms = message->retry_after.data != NULL
-                                ? read_ms(message->retry_after)
+                                ? zkt__reply_ms(message->retry_after)
                                 : 0;
     reply->details_ = message->details;
     reply->issues_ = message->issues;

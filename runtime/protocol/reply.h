@@ -12,6 +12,9 @@ struct zkt_reply_memory {
     struct zkt_hash_key key; /* of maps */
 };
 
+/** Returns a whole number of milliseconds, or of another unit; 0 if @digits are
+ * none. */
+int64_t zkt__reply_ms(struct zkt_str digits);
 /** Sets the parts of a failed reply that the message has; its strings are
  * borrowed. */
 void zkt__reply_read(struct zkt_reply *reply,

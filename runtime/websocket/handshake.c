@@ -115,6 +115,92 @@ static const char *parse_response(const struct zkt_ws *ws,
     return NULL;
 }
 
+/* The body of a response that refuses. Only a body with a length is read: a
+ * chunked one is a proxy's page (RFC 9112, section 6). */
+struct body {
+    size_t len;
+    bool known, unreadable;
+};
+
+static void take_length(struct body *body, struct zkt_str value)
+{
+    size_t len = 0;
+    body->unreadable = body->unreadable || value.len == 0;
+    for (size_t i = 0; i < value.len && !body->unreadable; i++) {
+        len = len * 10 + (size_t)(value.data[i] - '0');
+        body->unreadable = !is_digit(value.data[i]) || len > ZKT_WS_BODY_MAX;
+    }
+    body->unreadable = body->unreadable || (body->known && body->len != len);
+    body->known = true;
+    body->len = len;
+}
+
+/* Reads the fields up to the first malformed one. Returns the length of the
+ * body, or 0 if it is not to be read. */
+static size_t read_refusal(struct zkt_ws_head *h,
+                           struct zkt_ws_refusal *refusal)
+{
+    struct body body = { .len = 0 };
+    struct zkt_str line, name, value;
+    while (zkt__head_line(h, &line) && zkt__head_field(line, &name, &value)) {
+        if (zkt__head_same(name, "Retry-After")) {
+            refusal->retry_after = value;
+        } else if (zkt__head_same(name, "Content-Length")) {
+            take_length(&body, value);
+        } else if (zkt__head_same(name, "Transfer-Encoding")) {
+            body.unreadable = true;
+        }
+    }
+    /* RFC 9112, section 6.3. */
+    const bool has_none = refusal->status < 200 || refusal->status == 204 ||
+                          refusal->status == 304;
+    return body.unreadable || has_none || h->at != h->end ? 0 : body.len;
+}
+
+static void end_refused(struct zkt_ws *ws)
+{
+    zkt__ws_end(ws, 1002, "the server refused the WebSocket handshake");
+}
+
+static void take_refusal(struct zkt_ws *ws, struct zkt_ws_head *h,
+                         unsigned status, struct zkt_str reason)
+{
+    struct zkt_ws_refusal refusal = { status, reason, ZKT_STR("") };
+    ws->client->body = read_refusal(h, &refusal);
+    if (ws->callbacks->on_refused != NULL) {
+        ws->callbacks->on_refused(ws->user, &refusal);
+    }
+    if (ws->client->body == 0) {
+        end_refused(ws);
+    }
+}
+
+/* Gathers the body of a refusal. Returns the number of consumed bytes. */
+static size_t take_body(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
+{
+    const size_t left = ws->client->body - ws->have;
+    const size_t taken = len < left ? len : left;
+    if (!zkt__ws_gather(ws, bytes, taken)) {
+        zkt__ws_end(ws, 1011, "out of memory");
+        return len;
+    }
+    if (ws->have < ws->client->body) {
+        return taken;
+    }
+    uint8_t *body = ws->gathered;
+    const size_t size = ws->have;
+    ws->gathered = NULL;
+    ws->have = ws->want = ws->capacity = 0;
+    ws->client->body = 0;
+    memset(body + size, 0, ZKT_PADDING);
+    if (ws->callbacks->on_refusal_body != NULL) {
+        ws->callbacks->on_refusal_body(ws->user, body, size);
+    }
+    zkt__release(ws->allocator, body);
+    end_refused(ws);
+    return taken;
+}
+
 static void check_response(struct zkt_ws *ws, struct zkt_ws_head *h)
 {
     struct response r = { .upgrade = false };
@@ -127,11 +213,12 @@ static void check_response(struct zkt_ws *ws, struct zkt_ws_head *h)
         ws->client->interim++;
         return;
     }
+    if (status == 0) {
+        end_refused(ws);
+        return;
+    }
     if (status != HTTP_OK) {
-        if (status != 0 && ws->callbacks->on_peer_status != NULL) {
-            ws->callbacks->on_peer_status(ws->user, (unsigned)status, reason);
-        }
-        zkt__ws_end(ws, 1002, "the server refused the WebSocket handshake");
+        take_refusal(ws, h, (unsigned)status, reason);
         return;
     }
     const char *wrong = parse_response(ws, h, &r);
@@ -224,6 +311,9 @@ size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
         if (skipped > 0) {
             return skipped;
         }
+    }
+    if (ws->role == ZKT_WS_CLIENT && ws->client->body > 0) {
+        return take_body(ws, bytes, len);
     }
     const size_t before = ws->have;
     const size_t room = ws->limits->head - before;

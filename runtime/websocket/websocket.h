@@ -70,6 +70,14 @@ enum zkt_ws_limit {
 
 struct zkt_ws;
 
+/* A response that refuses a client's handshake; the strings are views. */
+struct zkt_ws_refusal {
+    unsigned status;       /* 100 to 999, but not 101 */
+    struct zkt_str reason; /* the reason phrase, an arbitrary text */
+    struct zkt_str
+        retry_after; /* that field (RFC 9110, section 10.2.3), or "" */
+};
+
 struct zkt_ws_callbacks {
     /*
      * Server: receives a valid WebSocket handshake, and answers it by
@@ -103,13 +111,18 @@ struct zkt_ws_callbacks {
      * No message is delivered afterwards.
      */
     void (*on_close)(void *user, unsigned code, const char *reason);
-    /*
-     * Called before on_close with the final status from the peer: for a client,
-     * the status of a refused handshake and its reason phrase, an arbitrary
-     * text; or the code of a close frame (1005 if it has none) and its reason.
-     * May be NULL.
-     */
+    /* Called before on_close with the code of the peer's close frame (1005 if
+     * it has none) and its reason. May be NULL. */
     void (*on_peer_status)(void *user, unsigned code, struct zkt_str text);
+    /* Client: the server has refused the handshake; called before on_close. May
+     * be NULL. */
+    void (*on_refused)(void *user, const struct zkt_ws_refusal *refusal);
+    /*
+     * Client: the body of that response, if it has a length of at most
+     * ZKT_WS_BODY_MAX and is complete; called between the two. @body is as the
+     * message of on_message, but any bytes. May be NULL.
+     */
+    void (*on_refusal_body)(void *user, uint8_t *body, size_t len);
     /* Called before on_close if a limit was exceeded; may be NULL. */
     void (*on_limit)(void *user, enum zkt_ws_limit limit);
 };
@@ -120,6 +133,9 @@ struct zkt_ws_limits {
     size_t fragments; /* frames per message; exceeding it: 1009 */
 };
 
+/* Of a response that refuses; a longer body is not read. */
+#define ZKT_WS_BODY_MAX ((size_t)8 * 1024)
+
 /* The part of a WebSocket that only the client role has; it outlives the
  * connection. */
 struct zkt_ws_client {
@@ -127,6 +143,7 @@ struct zkt_ws_client {
     const char *offered;       /* subprotocols */
     char key[25];              /* the Sec-WebSocket-Key that was sent */
     uint8_t interim;           /* number of responses before the final one */
+    size_t body; /* length of a refusal's body that is being read; or 0 */
 };
 
 /*

@@ -82,7 +82,7 @@ static void test_a_plain_server(void **state)
 
     /* The server drops us during a call, and knows its state after that. */
     assert_int_equal(test_doc_call_ping(seen.doc, &reply), ZKT_UNAVAILABLE);
-    assert_string_equal(reply.error, "WebSocket closed");
+    assert_memory_equal(reply.error, "WebSocket closed: ", 18);
     assert_int_equal(add(&seen, 1), 16);
     assert_int_equal(test_doc_snapshot(seen.doc)->n, 16);
     assert_int_equal(test_doc_snapshot(seen.doc)->list.len, 6);

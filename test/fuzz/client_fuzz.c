@@ -2,7 +2,9 @@
  * Any bytes from a server, through the whole client. A line is the payload of a
  * text frame, or its first letter is a command: R sends raw bytes instead of a
  * frame, D drops the connection, T advances the clock, S adds or removes
- * listeners. After any message the client goes on and its state is whole.
+ * listeners, and if the client connects, B refuses it by a response with that
+ * body, E by a message before `welcome`. After any message the client goes on
+ * and its state is whole.
  */
 #include <stdlib.h>
 
@@ -76,11 +78,40 @@ static void say(struct session *s, const uint8_t *line, size_t len)
     fake_say(&s->fake, text);
 }
 
+static void refuse(struct session *s, const uint8_t *line, size_t len)
+{
+    char head[64];
+    const int head_len = snprintf(head, sizeof(head),
+                                  "HTTP/1.1 503 x\r\nContent-Length: %zu\r\n"
+                                  "\r\n",
+                                  len);
+    fake_attach(&s->fake);
+    fake_feed(&s->fake, head, (size_t)head_len);
+    if (len > 0) {
+        fake_feed(&s->fake, line, len < 4096 ? len : 4096);
+    }
+    fake_turn(&s->fake);
+}
+
+static void accept(struct session *s, const uint8_t *line, size_t len)
+{
+    struct fake *f = &s->fake;
+    if (len > 0 && line[0] == 'B') {
+        refuse(s, line + 1, len - 1);
+    } else if (len > 0 && line[0] == 'E') {
+        fake_attach(f);
+        fake_shake(f, ZKT_WS_PROTOCOL_RFC6902);
+        say(s, line + 1, len - 1);
+    } else {
+        fake_accept(f);
+    }
+}
+
 static void run_line(struct session *s, const uint8_t *line, size_t len)
 {
     struct fake *f = &s->fake;
     if (f->asked) {
-        fake_accept(f);
+        accept(s, line, len);
     }
     switch (len > 0 ? line[0] : 'T') {
     case 'D':

@@ -16,7 +16,7 @@ struct heard {
     size_t len;
     unsigned code;
     int opened, messages, state;
-    size_t seen; /* bytes of the request's fields */
+    size_t seen; /* bytes of the request's fields, or of a refusal */
     struct zkt_ws *ws;
 };
 
@@ -33,6 +33,13 @@ static struct zkt_str find_protocol(struct zkt_str fields)
     return item;
 }
 
+static void see(struct heard *h, struct zkt_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        h->seen += (unsigned char)text.data[i];
+    }
+}
+
 static void on_request(void *user, const struct zkt_ws_request *request)
 {
     struct heard *h = user;
@@ -40,9 +47,7 @@ static void on_request(void *user, const struct zkt_ws_request *request)
                                       &request->query,  &request->host,
                                       &request->origin, &request->fields };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        for (size_t k = 0; k < parts[i]->len; k++) {
-            h->seen += (unsigned char)parts[i]->data[k];
-        }
+        see(h, *parts[i]);
     }
     if (request->path.data[0] != '/') {
         abort();
@@ -84,6 +89,31 @@ static void on_send(void *user, const void *bytes, size_t len)
     h->len += len;
 }
 
+static void on_refused(void *user, const struct zkt_ws_refusal *refusal)
+{
+    struct heard *h = user;
+    if (h->opened || refusal->status == 101) {
+        abort();
+    }
+    see(h, refusal->reason);
+    see(h, refusal->retry_after);
+}
+
+static void on_refusal_body(void *user, uint8_t *body, size_t len)
+{
+    struct heard *h = user;
+    if (len == 0 || len > ZKT_WS_BODY_MAX || h->code != 0) {
+        abort();
+    }
+    see(h, (struct zkt_str){ (const char *)body, len });
+    for (size_t i = 0; i < ZKT_PADDING; i++) {
+        if (body[len + i] != 0) {
+            abort();
+        }
+    }
+    memset(body, 0, len); /* it may be changed */
+}
+
 static void on_close(void *user, unsigned code, const char *reason)
 {
     struct heard *h = user;
@@ -103,6 +133,8 @@ static void run(const uint8_t *data, size_t size, bool client, size_t cut,
         .on_message = on_message,
         .send = on_send,
         .on_close = on_close,
+        .on_refused = on_refused,
+        .on_refusal_body = on_refusal_body,
     };
     static const struct zkt_ws_limits limits = { 1000, 2048, 16 };
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };

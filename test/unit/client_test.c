@@ -192,12 +192,12 @@ static void test_reconnection_can_be_turned_off(void **state)
     assert_int_equal(first.count, 0);
     fake_turn(&f);
     assert_int_equal(first.status, ZKT_UNAVAILABLE);
-    assert_string_equal(first.error, "WebSocket closed");
+    assert_string_equal(first.error, "WebSocket closed: the server is gone");
     assert_string_equal(seen.text, "Cd");
     test_doc_begin_ping(doc, on_done, &second);
     assert_int_equal(second.count, 0); /* never inside begin */
     fake_turn(&f);
-    assert_string_equal(second.error, "WebSocket closed");
+    assert_string_equal(second.error, "not connected: the server is gone");
     assert_int_equal(zkt_client_poll(client, -1), ZKT_CLOSED);
     assert_true(fake_deadline(&f) == ZKT_NEVER);
     assert_int_equal(f.dials, 1);
@@ -342,10 +342,10 @@ static void test_reasons_for_having_no_connection(void **state)
     check_refusal(&f, ZKT_DEADLINE_EXCEEDED, 0,
                   "WebSocket did not connect within 10000ms");
     fake_advance(&f, 2000);
-    refuse_with(&f, "HTTP/1.1 401 Who?\r\n\r\n");
-    check_refusal(&f, ZKT_UNAUTHENTICATED, 401, "Who?");
-    refuse_with(&f, "HTTP/1.0 404 \xff\r\n\r\n");
-    check_refusal(&f, ZKT_NOT_FOUND, 404, "");
+    refuse_with(&f, "HTTP/1.1 429 Slow\r\n\r\n");
+    check_refusal(&f, ZKT_RESOURCE_EXHAUSTED, 429, "Slow");
+    refuse_with(&f, "HTTP/1.0 502 \xff\r\n\r\n");
+    check_refusal(&f, ZKT_UNAVAILABLE, 502, "");
     refuse_with(&f, "HTTP/1.1 418\r\n\r\n");
     check_refusal(&f, ZKT_FAILED_PRECONDITION, 418, "");
     refuse_with(&f, "SSH-2.0-x\r\n\r\n");
@@ -355,8 +355,8 @@ static void test_reasons_for_having_no_connection(void **state)
     check_refusal(&f, ZKT_UNAVAILABLE, 1013, "slow");
     assert_string_equal(f.log, "the connection is lost: the peer closed the "
                                "connection: 1013 slow");
-    close_with(&f, "\x88\x02\x11\x31", 4);
-    check_refusal(&f, ZKT_UNAUTHENTICATED, 4401, "");
+    close_with(&f, "\x88\x02\x11\x4d", 4);
+    check_refusal(&f, ZKT_RESOURCE_EXHAUSTED, 4429, "");
     close_with(&f, "\x88\x00", 2);
     check_refusal(&f, ZKT_UNAVAILABLE, 1005, "");
     close_with(&f, "\x83\x00", 2); /* not a frame */
@@ -624,7 +624,7 @@ static void test_a_drop_rejects_what_was_sent(void **state)
     fake_turn(&f);
     assert_int_equal(sent.count, 1);
     assert_int_equal(sent.status, ZKT_UNAVAILABLE);
-    assert_string_equal(sent.error, "WebSocket closed");
+    assert_string_equal(sent.error, "WebSocket closed: the server is gone");
     fake_advance(&f, 250);
     test_doc_begin_ping(doc, on_done, &meanwhile);
     fake_refuse(&f); /* a failed attempt rejects nothing */
@@ -726,7 +726,7 @@ static void test_blocking_calls_wait_and_fail_alike(void **state)
     assert_int_equal(test_doc_call_ping(doc, &reply), ZKT_OK);
     f.on_poll = drop_in_call;
     assert_int_equal(test_doc_call_ping(doc, &reply), ZKT_UNAVAILABLE);
-    assert_string_equal(reply.error, "WebSocket closed");
+    assert_string_equal(reply.error, "WebSocket closed: the server is gone");
     zkt_reply_clear(&reply);
     test_doc_close(doc);
     assert_int_equal(test_doc_call_ping(doc, &reply), ZKT_FAILED_PRECONDITION);

@@ -565,7 +565,7 @@ static void test_a_local_client_comes_back(void **state)
     assert_int_equal(demo_chat_call_join(room, &join, &me, &reply), ZKT_OK);
     assert_int_equal(demo_chat_call_say(room, &say, &message, &reply),
                      ZKT_UNAVAILABLE);
-    assert_string_equal(reply.error, "WebSocket closed");
+    assert_string_equal(reply.error, "WebSocket closed: 1009");
     assert_int_equal(zkt_client_status(client), ZKT_RECONNECTING);
     const int before = busy.nested;
     assert_int_equal(demo_chat_call_join(room, &join, &me, &reply), ZKT_OK);

@@ -186,7 +186,8 @@ static void test_connecting_takes_too_long(void **state)
     struct demo_counter *counter = demo_counter_open(client, "x");
     (void)state;
     assert_int_equal(demo_counter_call_reset(counter, &reply), ZKT_UNAVAILABLE);
-    assert_string_equal(reply.error, "WebSocket closed");
+    assert_string_equal(reply.error,
+                        "not connected: WebSocket did not connect within 50ms");
     assert_int_equal(zkt_client_status(client), ZKT_DISCONNECTED);
     assert_int_equal(zkt_client_poll(client, 1000), ZKT_CLOSED);
     assert_int_equal(demo_counter_call_reset(counter, &reply), ZKT_UNAVAILABLE);
@@ -211,7 +212,7 @@ static void test_nobody_listens(void **state)
     struct zkt_client *client = zkt_client_open(url, &options);
     struct demo_counter *counter = demo_counter_open(client, "x");
     assert_int_equal(demo_counter_call_reset(counter, &reply), ZKT_UNAVAILABLE);
-    assert_string_equal(reply.error, "WebSocket closed");
+    assert_string_equal(reply.error, "not connected: connection refused");
     zkt_reply_clear(&reply);
     demo_counter_close(counter);
     zkt_client_close(client);

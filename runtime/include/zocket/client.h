@@ -337,7 +337,7 @@ struct zkt_str zkt_client_own_id(const struct zkt_client *client);
 
 /*
  * The size of the text of a refusal: a reason of a close frame, at most 123
- * bytes (RFC 6455, section 5.5), and a NUL.
+ * bytes (RFC 6455, section 5.5), and a NUL. A longer text is cut.
  */
 #define ZKT_REFUSAL_TEXT 128
 
@@ -346,9 +346,9 @@ struct zkt_refusal {
     /*
      * The reason as a status: UNAUTHENTICATED for 401 and 4401,
      * RESOURCE_EXHAUSTED for 429 and 1009 and so on; UNAVAILABLE also if no
-     * server was reached, DEADLINE_EXCEEDED after connect_timeout_ms. ZKT_OK:
-     * there is no reason, while there is a connection and before the first
-     * attempt has ended.
+     * server was reached, DEADLINE_EXCEEDED after connect_timeout_ms; the
+     * status of a `prepare` that has failed. ZKT_OK: there is no reason, while
+     * there is a connection and before the first attempt has ended.
      */
     enum zkt_status status;
     /*
@@ -356,6 +356,12 @@ struct zkt_refusal {
      * 1000 on: the code of the server's close frame, 1005 for a frame without
      * code, 1006 for a connection that was lost (RFC 6455, section 7.1.5). 0:
      * neither.
+     *
+     * 400, 403, 404, 4400, 4403 and 4404 are final: the client is
+     * ZKT_DISCONNECTED. After 401 and 4401 it connects at once, with the
+     * parameters of another `prepare`; without prepare, or a second time before
+     * a connection has lasted for stable_after_ms, they are final, too. After
+     * any other code it comes back.
      */
     int code;
     /* The server's reason, or the library's; a line of UTF-8, perhaps empty,
@@ -462,11 +468,12 @@ void zkt_handle_close(struct zkt_handle *handle);
  * text: that of the handler; ZKT_INVALID_ARGUMENT: the input breaks a rule, and
  * nothing was sent, or @reply is NULL and the result needs it;
  * ZKT_DEADLINE_EXCEEDED after rpc_timeout_ms; ZKT_UNAVAILABLE: the connection
- * was lost, and the call may have run; ZKT_CANCELLED: the client was closed;
- * ZKT_RESOURCE_EXHAUSTED: pending_calls is reached, or there is no memory;
- * ZKT_INTERNAL: the result does not fit the schema; ZKT_FAILED_PRECONDITION:
- * this is a callback or another thread, the handle is closed or NULL, or the
- * program runs the loop.
+ * was lost, and the call may have run ("WebSocket closed: …"), or the client is
+ * disconnected, and it was not sent ("not connected: …"); ZKT_CANCELLED: the
+ * client was closed; ZKT_RESOURCE_EXHAUSTED: pending_calls is reached, or there
+ * is no memory; ZKT_INTERNAL: the result does not fit the schema;
+ * ZKT_FAILED_PRECONDITION: this is a callback or another thread, the handle is
+ * closed or NULL, or the program runs the loop.
  */
 enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t method,
                                 const void *input, void *result,
