@@ -15,31 +15,9 @@
 struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
                                    struct zkt_reply *reply)
 {
-    struct zkt_reply_memory *memory = reply->memory_;
-    if (memory == NULL) {
-        memory = zkt__alloc(client->allocator, sizeof(*memory));
-        if (memory == NULL) {
-            return NULL;
-        }
-        zkt__arena_init(&memory->arena, client->allocator);
-        memory->key = client->store.key;
-        reply->memory_ = memory;
-    }
-    return &memory->arena;
-}
-
-void zkt_reply_clear(struct zkt_reply *reply)
-{
-    if (reply == NULL) {
-        return;
-    }
-    struct zkt_reply_memory *memory = reply->memory_;
-    if (memory != NULL) {
-        const struct zkt_allocator *allocator = memory->arena.allocator;
-        zkt__arena_finish(&memory->arena);
-        zkt__release(allocator, memory);
-    }
-    *reply = (struct zkt_reply){ .status = ZKT_OK, .error = "", .reason = "" };
+    struct zkt_reply_memory *memory = zkt__reply_memory(
+        reply, client->allocator, &client->store.key);
+    return memory != NULL ? &memory->arena : NULL;
 }
 
 /* Copies a text into the memory of a reply. Without memory it is @missing. */
@@ -66,15 +44,10 @@ void zkt__reply_keep(const struct zkt_client *client, struct zkt_reply *reply,
 void zkt__reply_set(const struct zkt_client *client, struct zkt_reply *reply,
                     enum zkt_status status, struct zkt_str error)
 {
-    reply->status = status;
-    reply->error = reply->reason = "";
-    reply->retryable = zkt__status_is_retryable(status);
-    reply->retry_after_ms = 0;
-    reply->details_ = reply->issues_ = (struct zkt_str){ NULL, 0 };
+    zkt__reply_reset(reply, status);
     if (status == ZKT_OK) {
         return;
     }
-    reply->error = zkt_status_text(status);
     struct zkt_arena *arena = zkt__reply_arena(client, reply);
     if (arena != NULL && error.len > 0) {
         const struct zkt_str copy = zkt__arena_str(arena, error);

@@ -3,6 +3,47 @@
 
 #include <string.h>
 
+struct zkt_reply_memory *zkt__reply_memory(struct zkt_reply *reply,
+                                           const struct zkt_allocator *a,
+                                           const struct zkt_hash_key *key)
+{
+    struct zkt_reply_memory *memory = reply->memory_;
+    if (memory == NULL) {
+        memory = zkt__alloc(a, sizeof(*memory));
+        if (memory == NULL) {
+            return NULL;
+        }
+        zkt__arena_init(&memory->arena, a);
+        memory->key = *key;
+        reply->memory_ = memory;
+    }
+    return memory;
+}
+
+void zkt_reply_clear(struct zkt_reply *reply)
+{
+    if (reply == NULL) {
+        return;
+    }
+    struct zkt_reply_memory *memory = reply->memory_;
+    if (memory != NULL) {
+        const struct zkt_allocator *allocator = memory->arena.allocator;
+        zkt__arena_finish(&memory->arena);
+        zkt__release(allocator, memory);
+    }
+    *reply = (struct zkt_reply){ .status = ZKT_OK, .error = "", .reason = "" };
+}
+
+void zkt__reply_reset(struct zkt_reply *reply, enum zkt_status status)
+{
+    reply->status = status;
+    reply->error = status == ZKT_OK ? "" : zkt_status_text(status);
+    reply->reason = "";
+    reply->retryable = zkt__status_is_retryable(status);
+    reply->retry_after_ms = 0;
+    reply->details_ = reply->issues_ = (struct zkt_str){ NULL, 0 };
+}
+
 int64_t zkt__reply_ms(struct zkt_str json)
 {
     enum {

@@ -12,6 +12,16 @@ struct zkt_reply_memory {
     struct zkt_hash_key key; /* of maps */
 };
 
+/** Returns the memory of a reply, and makes it if there is none yet. Returns
+ * NULL if that fails. */
+struct zkt_reply_memory *zkt__reply_memory(struct zkt_reply *reply,
+                                           const struct zkt_allocator *a,
+                                           const struct zkt_hash_key *key);
+
+/** Makes a reply one of that status, with the status's own text. Keeps its
+ * memory. */
+void zkt__reply_reset(struct zkt_reply *reply, enum zkt_status status);
+
 /** Returns a whole number of milliseconds, or of another unit; 0 if @digits are
  * none. */
 int64_t zkt__reply_ms(struct zkt_str digits);

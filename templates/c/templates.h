@@ -71,6 +71,10 @@ void emit_enum_codes(struct text_buffer *out, const struct model *m,
                      bool of_private);
 void emit_declaration(struct text_buffer *out,
                       const struct model_declaration *d);
+/* @storage: "static inline ", or "". */
+void emit_json_functions(struct text_buffer *out,
+                         const struct model_type *const *types, size_t count,
+                         const char *storage, bool body);
 void emit_type_code(struct text_buffer *out, const struct model_type *t);
 void emit_map_find(struct text_buffer *out, const struct model_declaration *d);
 

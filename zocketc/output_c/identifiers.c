@@ -100,10 +100,14 @@ static void take_ref(struct lower *l, const struct model_type *type)
     }
 }
 
+static const char *const of_json[] = { "encode", "decode", NULL };
+
 static void take_declaration(struct lower *l, const struct model_declaration *d)
 {
     const struct model_struct *s = d->type->structure;
     const struct source_range nowhere = { 0, 0 };
+    static const char *const of_value[] = { "dup", "free", "encode", "decode",
+                                            NULL };
     if (d->kind == MODEL_DECLARE_ENTRY) {
         take_tag(l, nowhere, d->type->entry);
         take_verb(l, nowhere, d->type->c_prefix, "find", "");
@@ -111,10 +115,12 @@ static void take_declaration(struct lower *l, const struct model_declaration *d)
         if (s->has_defaults && !s->is_state) {
             take_verb(l, s->at, s->c_prefix, "defaults", "");
         }
-        if (s->is_declared) {
-            take_verb(l, s->at, s->c_prefix, "dup", "");
-            take_verb(l, s->at, s->c_prefix, "free", "");
+        if (s->is_value) {
+            take_verbs(l, s->at, s->c_prefix, of_value, "");
         }
+    } else if (d->kind == MODEL_DECLARE_UNION) {
+        const struct model_union *u = d->type->alternatives;
+        take_verbs(l, u->at, u->c_prefix, of_json, "");
     }
 }
 
@@ -157,6 +163,12 @@ void lower_identifiers(struct lower *l)
     take_verb(l, m->at, m->app, "app", "");
     for (size_t i = 0; i < m->enum_count; i++) {
         take_verb(l, m->enums[i].at, m->enums[i].c_prefix, "name", "");
+    }
+    for (size_t i = 0; i < l->schema->decl_count; i++) {
+        const struct model_enum *e = l->decls[i].enumeration;
+        if (e != NULL) {
+            take_verbs(l, e->at, e->c_prefix, of_json, "");
+        }
     }
     for (size_t i = 0; i < l->declarations.count; i++) {
         take_declaration(l, &m->declarations[i]);

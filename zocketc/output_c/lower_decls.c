@@ -75,6 +75,7 @@ static void declare_enum(struct lower *l, const struct schema_decl *decl,
         .encoder = "zkt_encode_enum",
         .by_value = true,
         .is_shared = !from->is_private, /* also an unused field */
+        .has_json = true,
         .enumeration = e,
     };
     to->enumeration = e;
@@ -112,14 +113,15 @@ void lower_make_struct(struct lower *l, const struct schema_struct *s)
     struct lower_struct *entry = &l->structs[s->number];
     const char *c_prefix = names_struct(l->arena, l->schema, s);
     struct model_type *type = new_struct_type(l, c_prefix, s->type);
-    const bool is_declared = s->role == SCHEMA_DECLARED;
+    const bool is_state = s->role == SCHEMA_STATE || s->role == SCHEMA_PRIVATE;
+    const bool is_value = is_state || s->role == SCHEMA_DECLARED;
     *to = (struct model_struct){
         .name = s->name.text,
         .c_prefix = c_prefix,
         .at = s->name.at,
         .doc = s->doc,
-        .is_declared = is_declared,
-        .is_state = s->role == SCHEMA_STATE || s->role == SCHEMA_PRIVATE,
+        .is_value = is_value,
+        .is_state = is_state,
         .is_private = s->is_private,
         .is_strict = s->is_strict,
         .type = type,
@@ -128,6 +130,7 @@ void lower_make_struct(struct lower *l, const struct schema_struct *s)
     type->decoder = arena_printf(l->arena, "%s.decode", type->descriptor);
     type->encoder = arena_printf(l->arena, "%s.encode", type->descriptor);
     type->is_shared = !s->is_private;
+    type->has_json = is_value;
     type->structure = to;
     entry->to = to;
     entry->type = type;
@@ -282,6 +285,7 @@ static void declare_union(struct lower *l, const struct schema_decl *decl,
     type->decoder = "zkt_decode_union";
     type->encoder = "zkt_encode_union";
     type->is_shared = !from->is_private;
+    type->has_json = true;
     type->alternatives = u;
     to->alternatives = u;
     to->type = type;

@@ -68,6 +68,7 @@ struct model_type {
     bool by_value;      /* as a parameter */
     bool owns;          /* see zkt_type */
     bool is_shared;     /* its descriptor is named in other emitted files */
+    bool has_json;      /* a declared type, or a state: encode and decode */
     bool has_ref;       /* STRUCT, LIST, MAP: a cursor into a state may
                            point to it, so there is a struct PREFIX_ref */
     const char *json;   /* LITERAL: the value */
@@ -124,7 +125,7 @@ struct model_struct {
     size_t member_count; /* fields that are members in C: all but literals */
     struct model_lookup names;
     bool has_defaults; /* of at least one field */
-    bool is_declared;  /* by a struct of the schema: has dup and free */
+    bool is_value;     /* of the schema, or a state: has dup and free */
     bool is_state;     /* of an actor, also its private state */
     bool is_private;   /* a private state, or only used there: the server's */
     bool is_strict;    /* an unknown key is an error */
@@ -352,7 +353,7 @@ struct model {
     size_t rate_count;
     bool has_infinity;     /* in the rules of a float64 */
     bool private_infinity; /* in those of private state */
-    bool has_copies;       /* some struct is_declared */
+    bool has_copies;       /* some struct is_value */
     bool private_copies;   /* of a private state */
 };
 

@@ -346,7 +346,7 @@ static void find_includes(struct lower *l)
     for (size_t i = 0; i < l->made.count; i++) {
         const struct model_struct *s = lower_made(l, i)->to;
         bool *has = s->is_private ? &m->private_copies : &m->has_copies;
-        *has = *has || s->is_declared;
+        *has = *has || s->is_value;
     }
     for (size_t i = 0; i < l->types.count; i++) {
         bool *has = i < l->public_types ? &m->has_infinity

@@ -399,13 +399,6 @@ struct zkt_client_stats {
 void zkt_client_stats(const struct zkt_client *client,
                       struct zkt_client_stats *out);
 
-/**
- * Frees the memory of a reply, and with it all that results borrow from it.
- * Takes NULL and a zeroed reply; a second call is harmless. From any thread
- * that uses the reply.
- */
-void zkt_reply_clear(struct zkt_reply *reply);
-
 /*
  * ---- for generated code ----
  *

@@ -1,6 +1,7 @@
 /*
  * The outcome of a call: of a client's (client.h), and of a server's program
- * (server.h, zkt_server_invoke).
+ * (server.h, zkt_server_invoke); and of reading and writing values as JSON,
+ * which generated `…_encode` and `…_decode` functions do.
  *
  *     #include <stdio.h>
  *
@@ -37,10 +38,10 @@ extern "C" {
 /**
  * The outcome of a call.
  *
- * Of a blocking call: { 0 } to begin with. It owns the memory that results
- * borrow from, of every call that it is passed to; zkt_reply_clear frees it,
- * once at the end, before or after the client is closed. In a callback: only to
- * be read, and good until the callback returns.
+ * Of a blocking call, and of reading or writing JSON: { 0 } to begin with. It
+ * owns the memory that results borrow from, of every call that it is passed to;
+ * zkt_reply_clear frees it, once at the end, before or after the client is
+ * closed. In a callback: only to be read, and good until the callback returns.
  */
 struct zkt_reply {
     /* The status that the call returned. */
@@ -57,6 +58,13 @@ struct zkt_reply {
     void *memory_;
     struct zkt_str details_, issues_;
 };
+
+/**
+ * Frees the memory of a reply, and with it all that results borrow from it.
+ * Takes NULL and a zeroed reply; a second call is harmless. From any thread
+ * that uses the reply.
+ */
+void zkt_reply_clear(struct zkt_reply *reply);
 
 /** Returns true if the reply is that error of the schema. From any thread. */
 bool zkt_reply_is(const struct zkt_reply *reply, const struct zkt_error *error);
@@ -80,6 +88,37 @@ void zkt_reply_issues(const struct zkt_reply *reply,
                       void (*each)(struct zkt_str code, struct zkt_str path,
                                    struct zkt_str message, void *user),
                       void *user);
+
+/* ---- values and JSON ---- */
+
+/**
+ * Writes *@value as JSON text, for generated `…_encode` functions. *@json ends
+ * with a NUL; the reply owns it. The value is checked as a result of a handler
+ * is, but for `check;`, which needs the handlers of an app.
+ *
+ * Returns ZKT_OK, or a status that the reply has with its text:
+ * ZKT_INVALID_ARGUMENT: the value breaks rules, which zkt_reply_issues names,
+ * or @reply is NULL; ZKT_NO_MEMORY. Then *@json is as it was. From any thread.
+ */
+enum zkt_status zkt_value_encode(const struct zkt_type *type, const void *value,
+                                 struct zkt_str *json, struct zkt_reply *reply);
+
+/**
+ * Reads JSON text into *@value, for generated `…_decode` functions: as a server
+ * reads an input, with defaults, transforms, a depth of 64 containers at most,
+ * and all rules but `check;`. @json is borrowed until this returns, and not
+ * changed. The value may borrow from @reply, which may be NULL if the value
+ * holds no pointers. Patterns of the type are compiled anew in each call.
+ *
+ * Returns ZKT_OK, or a status that the reply has with its text:
+ * ZKT_INVALID_ARGUMENT: the text is no JSON in UTF-8; the value breaks rules,
+ * which zkt_reply_issues names; or @reply is NULL and the value needs it;
+ * ZKT_RESOURCE_EXHAUSTED: the text has more than 1 GiB; ZKT_NO_MEMORY. Then
+ * *@value is as it was. From any thread.
+ */
+enum zkt_status zkt_value_decode(const struct zkt_type *type,
+                                 struct zkt_str json, void *value,
+                                 struct zkt_reply *reply);
 
 #ifdef __cplusplus
 }

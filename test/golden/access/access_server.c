@@ -1100,6 +1100,63 @@ static const struct zkt_type gate_room_private_type_ = {
     .encode = gate_room_private_encode_,
 };
 
+struct gate_room_private *gate_room_private_dup(
+    const struct gate_room_private *value)
+{
+    return zkt_value_dup(&gate_room_private_type_, value);
+}
+
+void gate_room_private_free(struct gate_room_private *copy)
+{
+    free(copy);
+}
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+enum zkt_status gate_plan_encode(enum gate_plan value, struct zkt_str *json,
+                                 struct zkt_reply *reply)
+{
+    return zkt_value_encode(&gate_plan_type_, &value, json, reply);
+}
+
+enum zkt_status gate_plan_decode(struct zkt_str json, enum gate_plan *value,
+                                 struct zkt_reply *reply)
+{
+    return zkt_value_decode(&gate_plan_type_, json, value, reply);
+}
+
+enum zkt_status gate_settlement_encode(const struct gate_settlement *value,
+                                       struct zkt_str *json,
+                                       struct zkt_reply *reply)
+{
+    return zkt_value_encode(&gate_settlement_type_, value, json, reply);
+}
+
+enum zkt_status gate_settlement_decode(struct zkt_str json,
+                                       struct gate_settlement *value,
+                                       struct zkt_reply *reply)
+{
+    return zkt_value_decode(&gate_settlement_type_, json, value, reply);
+}
+
+enum zkt_status gate_room_private_encode(const struct gate_room_private *value,
+                                         struct zkt_str *json,
+                                         struct zkt_reply *reply)
+{
+    return zkt_value_encode(&gate_room_private_type_, value, json, reply);
+}
+
+enum zkt_status gate_room_private_decode(struct zkt_str json,
+                                         struct gate_room_private *value,
+                                         struct zkt_reply *reply)
+{
+    return zkt_value_decode(&gate_room_private_type_, json, value, reply);
+}
+
 /* ---- the connection, and middleware ---- */
 
 void gate_connection_set_user_id(struct zkt_call *call, struct zkt_str value)

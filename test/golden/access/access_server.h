@@ -97,6 +97,39 @@ struct gate_room_private {
     enum gate_plan plan;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * gate_room_private_free; NULL if there is no memory.
+ */
+struct gate_room_private *gate_room_private_dup(
+    const struct gate_room_private *value);
+
+/** Frees a copy; takes NULL. */
+void gate_room_private_free(struct gate_room_private *copy);
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+enum zkt_status gate_plan_encode(enum gate_plan value, struct zkt_str *json,
+                                 struct zkt_reply *reply);
+enum zkt_status gate_plan_decode(struct zkt_str json, enum gate_plan *value,
+                                 struct zkt_reply *reply);
+enum zkt_status gate_settlement_encode(const struct gate_settlement *value,
+                                       struct zkt_str *json,
+                                       struct zkt_reply *reply);
+enum zkt_status gate_settlement_decode(struct zkt_str json,
+                                       struct gate_settlement *value,
+                                       struct zkt_reply *reply);
+enum zkt_status gate_room_private_encode(const struct gate_room_private *value,
+                                         struct zkt_str *json,
+                                         struct zkt_reply *reply);
+enum zkt_status gate_room_private_decode(struct zkt_str json,
+                                         struct gate_room_private *value,
+                                         struct zkt_reply *reply);
+
 /* ---- the connection ---- */
 
 /** Who may come in. */

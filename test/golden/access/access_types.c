@@ -711,6 +711,17 @@ const struct zkt_type gate_admin_state_type_ = {
     .encode = gate_admin_state_encode_,
 };
 
+struct gate_admin_state *gate_admin_state_dup(
+    const struct gate_admin_state *value)
+{
+    return zkt_value_dup(&gate_admin_state_type_, value);
+}
+
+void gate_admin_state_free(struct gate_admin_state *copy)
+{
+    free(copy);
+}
+
 /* ---- struct gate_room_join_input ---- */
 
 static const struct zkt_field gate_room_join_input_fields_[] = {
@@ -1048,6 +1059,16 @@ const struct zkt_type gate_room_state_type_ = {
     .encode = gate_room_state_encode_,
 };
 
+struct gate_room_state *gate_room_state_dup(const struct gate_room_state *value)
+{
+    return zkt_value_dup(&gate_room_state_type_, value);
+}
+
+void gate_room_state_free(struct gate_room_state *copy)
+{
+    free(copy);
+}
+
 /* ---- struct gate_lobby_state ---- */
 
 static bool gate_lobby_state_decode_(struct zkt_reader *reader,
@@ -1082,6 +1103,17 @@ const struct zkt_type gate_lobby_state_type_ = {
     .decode = gate_lobby_state_decode_,
     .encode = gate_lobby_state_encode_,
 };
+
+struct gate_lobby_state *gate_lobby_state_dup(
+    const struct gate_lobby_state *value)
+{
+    return zkt_value_dup(&gate_lobby_state_type_, value);
+}
+
+void gate_lobby_state_free(struct gate_lobby_state *copy)
+{
+    free(copy);
+}
 
 const struct gate_point *gate_point_map_find(const struct gate_point_map *map,
                                              struct zkt_str key)

@@ -2,6 +2,7 @@
 #ifndef GATE_ACCESS_TYPES_H_
 #define GATE_ACCESS_TYPES_H_
 
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
@@ -75,6 +76,16 @@ struct gate_admin_state {
     bool open;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * gate_admin_state_free; NULL if there is no memory.
+ */
+struct gate_admin_state *gate_admin_state_dup(
+    const struct gate_admin_state *value);
+
+/** Frees a copy; takes NULL. */
+void gate_admin_state_free(struct gate_admin_state *copy);
+
 struct gate_room_join_input {
     struct zkt_str name;
 };
@@ -120,6 +131,16 @@ struct gate_room_state {
     uint32_t turn;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * gate_room_state_free; NULL if there is no memory.
+ */
+struct gate_room_state *gate_room_state_dup(
+    const struct gate_room_state *value);
+
+/** Frees a copy; takes NULL. */
+void gate_room_state_free(struct gate_room_state *copy);
+
 struct gate_point_entry {
     struct zkt_str key;
     struct gate_point value;
@@ -133,6 +154,16 @@ struct gate_lobby_state {
     /* C has no empty structs. */
     char nothing_;
 };
+
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * gate_lobby_state_free; NULL if there is no memory.
+ */
+struct gate_lobby_state *gate_lobby_state_dup(
+    const struct gate_lobby_state *value);
+
+/** Frees a copy; takes NULL. */
+void gate_lobby_state_free(struct gate_lobby_state *copy);
 
 struct gate_named2_left_point_right_point {
     struct gate_point left;
@@ -164,6 +195,81 @@ extern const struct zkt_type gate_room_look_input_type_;
 extern const struct zkt_type gate_room_joined_event_type_;
 extern const struct zkt_type gate_room_state_type_;
 extern const struct zkt_type gate_lobby_state_type_;
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+static inline enum zkt_status gate_role_encode(enum gate_role value,
+                                               struct zkt_str *json,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_encode(&gate_role_type_, &value, json, reply);
+}
+
+static inline enum zkt_status gate_role_decode(struct zkt_str json,
+                                               enum gate_role *value,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_decode(&gate_role_type_, json, value, reply);
+}
+
+static inline enum zkt_status gate_quota_encode(const struct gate_quota *value,
+                                                struct zkt_str *json,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_encode(&gate_quota_type_, value, json, reply);
+}
+
+static inline enum zkt_status gate_quota_decode(struct zkt_str json,
+                                                struct gate_quota *value,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_decode(&gate_quota_type_, json, value, reply);
+}
+
+static inline enum zkt_status gate_admin_state_encode(
+    const struct gate_admin_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&gate_admin_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status gate_admin_state_decode(
+    struct zkt_str json, struct gate_admin_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&gate_admin_state_type_, json, value, reply);
+}
+
+static inline enum zkt_status gate_room_state_encode(
+    const struct gate_room_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&gate_room_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status gate_room_state_decode(
+    struct zkt_str json, struct gate_room_state *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&gate_room_state_type_, json, value, reply);
+}
+
+static inline enum zkt_status gate_lobby_state_encode(
+    const struct gate_lobby_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&gate_lobby_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status gate_lobby_state_decode(
+    struct zkt_str json, struct gate_lobby_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&gate_lobby_state_type_, json, value, reply);
+}
 
 #ifdef __cplusplus
 }

@@ -950,6 +950,16 @@ const struct zkt_type demo_chat_state_type_ = {
     .encode = demo_chat_state_encode_,
 };
 
+struct demo_chat_state *demo_chat_state_dup(const struct demo_chat_state *value)
+{
+    return zkt_value_dup(&demo_chat_state_type_, value);
+}
+
+void demo_chat_state_free(struct demo_chat_state *copy)
+{
+    free(copy);
+}
+
 const struct demo_member *demo_member_map_find(
     const struct demo_member_map *map, struct zkt_str key)
 {

@@ -2,6 +2,7 @@
 #ifndef DEMO_CHAT_TYPES_H_
 #define DEMO_CHAT_TYPES_H_
 
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
@@ -108,6 +109,16 @@ struct demo_chat_state {
     int32_t next_id;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * demo_chat_state_free; NULL if there is no memory.
+ */
+struct demo_chat_state *demo_chat_state_dup(
+    const struct demo_chat_state *value);
+
+/** Frees a copy; takes NULL. */
+void demo_chat_state_free(struct demo_chat_state *copy);
+
 struct demo_member_entry {
     struct zkt_str key;
     struct demo_member value;
@@ -131,6 +142,53 @@ extern const struct zkt_type demo_chat_set_topic_input_type_;
 extern const struct zkt_type demo_chat_whispered_event_type_;
 extern const struct zkt_type demo_chat_left_event_type_;
 extern const struct zkt_type demo_chat_state_type_;
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+static inline enum zkt_status demo_member_encode(
+    const struct demo_member *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&demo_member_type_, value, json, reply);
+}
+
+static inline enum zkt_status demo_member_decode(struct zkt_str json,
+                                                 struct demo_member *value,
+                                                 struct zkt_reply *reply)
+{
+    return zkt_value_decode(&demo_member_type_, json, value, reply);
+}
+
+static inline enum zkt_status demo_message_encode(
+    const struct demo_message *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&demo_message_type_, value, json, reply);
+}
+
+static inline enum zkt_status demo_message_decode(struct zkt_str json,
+                                                  struct demo_message *value,
+                                                  struct zkt_reply *reply)
+{
+    return zkt_value_decode(&demo_message_type_, json, value, reply);
+}
+
+static inline enum zkt_status demo_chat_state_encode(
+    const struct demo_chat_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&demo_chat_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status demo_chat_state_decode(
+    struct zkt_str json, struct demo_chat_state *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&demo_chat_state_type_, json, value, reply);
+}
 
 #ifdef __cplusplus
 }

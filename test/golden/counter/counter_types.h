@@ -2,6 +2,7 @@
 #ifndef DEMO_COUNTER_TYPES_H_
 #define DEMO_COUNTER_TYPES_H_
 
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
@@ -24,10 +25,40 @@ struct demo_counter_state {
     int32_t n;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * demo_counter_state_free; NULL if there is no memory.
+ */
+struct demo_counter_state *demo_counter_state_dup(
+    const struct demo_counter_state *value);
+
+/** Frees a copy; takes NULL. */
+void demo_counter_state_free(struct demo_counter_state *copy);
+
 /* ---- for the other generated files ---- */
 
 extern const struct zkt_type demo_counter_inc_input_type_;
 extern const struct zkt_type demo_counter_state_type_;
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+static inline enum zkt_status demo_counter_state_encode(
+    const struct demo_counter_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&demo_counter_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status demo_counter_state_decode(
+    struct zkt_str json, struct demo_counter_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&demo_counter_state_type_, json, value, reply);
+}
 
 #ifdef __cplusplus
 }

@@ -545,11 +545,110 @@ static const struct zkt_type every_doc_private_type_ = {
     .encode = every_doc_private_encode_,
 };
 
+struct every_doc_private *every_doc_private_dup(
+    const struct every_doc_private *value)
+{
+    return zkt_value_dup(&every_doc_private_type_, value);
+}
+
+void every_doc_private_free(struct every_doc_private *copy)
+{
+    free(copy);
+}
+
 const struct every_grant *every_grant_map_find(
     const struct every_grant_map *map, struct zkt_str key)
 {
     return zkt_map_find(map, sizeof(struct every_grant_entry),
                         offsetof(struct every_grant_entry, value), key);
+}
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+enum zkt_status every_right_encode(enum every_right value, struct zkt_str *json,
+                                   struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_right_type_, &value, json, reply);
+}
+
+enum zkt_status every_right_decode(struct zkt_str json, enum every_right *value,
+                                   struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_right_type_, json, value, reply);
+}
+
+enum zkt_status every_expiry_encode(const struct every_expiry *value,
+                                    struct zkt_str *json,
+                                    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_expiry_type_, value, json, reply);
+}
+
+enum zkt_status every_expiry_decode(struct zkt_str json,
+                                    struct every_expiry *value,
+                                    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_expiry_type_, json, value, reply);
+}
+
+enum zkt_status every_grant_encode(const struct every_grant *value,
+                                   struct zkt_str *json,
+                                   struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_grant_type_, value, json, reply);
+}
+
+enum zkt_status every_grant_decode(struct zkt_str json,
+                                   struct every_grant *value,
+                                   struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_grant_type_, json, value, reply);
+}
+
+enum zkt_status every_never_encode(const struct every_never *value,
+                                   struct zkt_str *json,
+                                   struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_never_type_, value, json, reply);
+}
+
+enum zkt_status every_never_decode(struct zkt_str json,
+                                   struct every_never *value,
+                                   struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_never_type_, json, value, reply);
+}
+
+enum zkt_status every_moment_encode(const struct every_moment *value,
+                                    struct zkt_str *json,
+                                    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_moment_type_, value, json, reply);
+}
+
+enum zkt_status every_moment_decode(struct zkt_str json,
+                                    struct every_moment *value,
+                                    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_moment_type_, json, value, reply);
+}
+
+enum zkt_status every_doc_private_encode(const struct every_doc_private *value,
+                                         struct zkt_str *json,
+                                         struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_doc_private_type_, value, json, reply);
+}
+
+enum zkt_status every_doc_private_decode(struct zkt_str json,
+                                         struct every_doc_private *value,
+                                         struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_doc_private_type_, json, value, reply);
 }
 
 /* ---- cursors ---- */

@@ -106,6 +106,16 @@ struct every_doc_private {
     struct every_expiry expiry;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_doc_private_free; NULL if there is no memory.
+ */
+struct every_doc_private *every_doc_private_dup(
+    const struct every_doc_private *value);
+
+/** Frees a copy; takes NULL. */
+void every_doc_private_free(struct every_doc_private *copy);
+
 struct every_grant_entry {
     struct zkt_str key;
     struct every_grant value;
@@ -114,6 +124,47 @@ struct every_grant_entry {
 /** Returns the value under @key, or NULL; good until the map changes. */
 const struct every_grant *every_grant_map_find(
     const struct every_grant_map *map, struct zkt_str key);
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+enum zkt_status every_right_encode(enum every_right value, struct zkt_str *json,
+                                   struct zkt_reply *reply);
+enum zkt_status every_right_decode(struct zkt_str json, enum every_right *value,
+                                   struct zkt_reply *reply);
+enum zkt_status every_expiry_encode(const struct every_expiry *value,
+                                    struct zkt_str *json,
+                                    struct zkt_reply *reply);
+enum zkt_status every_expiry_decode(struct zkt_str json,
+                                    struct every_expiry *value,
+                                    struct zkt_reply *reply);
+enum zkt_status every_grant_encode(const struct every_grant *value,
+                                   struct zkt_str *json,
+                                   struct zkt_reply *reply);
+enum zkt_status every_grant_decode(struct zkt_str json,
+                                   struct every_grant *value,
+                                   struct zkt_reply *reply);
+enum zkt_status every_never_encode(const struct every_never *value,
+                                   struct zkt_str *json,
+                                   struct zkt_reply *reply);
+enum zkt_status every_never_decode(struct zkt_str json,
+                                   struct every_never *value,
+                                   struct zkt_reply *reply);
+enum zkt_status every_moment_encode(const struct every_moment *value,
+                                    struct zkt_str *json,
+                                    struct zkt_reply *reply);
+enum zkt_status every_moment_decode(struct zkt_str json,
+                                    struct every_moment *value,
+                                    struct zkt_reply *reply);
+enum zkt_status every_doc_private_encode(const struct every_doc_private *value,
+                                         struct zkt_str *json,
+                                         struct zkt_reply *reply);
+enum zkt_status every_doc_private_decode(struct zkt_str json,
+                                         struct every_doc_private *value,
+                                         struct zkt_reply *reply);
 
 /* ---- doc ---- */
 

@@ -2433,6 +2433,16 @@ const struct zkt_type every_doc_state_type_ = {
     .encode = every_doc_state_encode_,
 };
 
+struct every_doc_state *every_doc_state_dup(const struct every_doc_state *value)
+{
+    return zkt_value_dup(&every_doc_state_type_, value);
+}
+
+void every_doc_state_free(struct every_doc_state *copy)
+{
+    free(copy);
+}
+
 const struct every_node *every_node_map_find(const struct every_node_map *map,
                                              struct zkt_str key)
 {

@@ -2,6 +2,7 @@
 #ifndef EVERY_EVERY_TYPES_H_
 #define EVERY_EVERY_TYPES_H_
 
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
@@ -372,6 +373,16 @@ struct every_doc_state {
     struct zkt_json any;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * every_doc_state_free; NULL if there is no memory.
+ */
+struct every_doc_state *every_doc_state_dup(
+    const struct every_doc_state *value);
+
+/** Frees a copy; takes NULL. */
+void every_doc_state_free(struct every_doc_state *copy);
+
 struct every_str_opt_entry {
     struct zkt_str key;
     struct zkt_str_opt value;
@@ -401,6 +412,179 @@ extern const struct zkt_type every_doc_draw_input_type_;
 extern const struct zkt_type every_doc_put_input_type_;
 extern const struct zkt_type every_doc_moved_event_type_;
 extern const struct zkt_type every_doc_state_type_;
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+static inline enum zkt_status every_suit_encode(enum every_suit value,
+                                                struct zkt_str *json,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_suit_type_, &value, json, reply);
+}
+
+static inline enum zkt_status every_suit_decode(struct zkt_str json,
+                                                enum every_suit *value,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_suit_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_shape_encode(
+    const struct every_shape *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_shape_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_shape_decode(struct zkt_str json,
+                                                 struct every_shape *value,
+                                                 struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_shape_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_expr_encode(const struct every_expr *value,
+                                                struct zkt_str *json,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_expr_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_expr_decode(struct zkt_str json,
+                                                struct every_expr *value,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_expr_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_circle_encode(
+    const struct every_circle *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_circle_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_circle_decode(struct zkt_str json,
+                                                  struct every_circle *value,
+                                                  struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_circle_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_box_encode(const struct every_box *value,
+                                               struct zkt_str *json,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_box_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_box_decode(struct zkt_str json,
+                                               struct every_box *value,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_box_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_nothing_encode(
+    const struct every_nothing *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_nothing_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_nothing_decode(struct zkt_str json,
+                                                   struct every_nothing *value,
+                                                   struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_nothing_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_pair_encode(const struct every_pair *value,
+                                                struct zkt_str *json,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_pair_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_pair_decode(struct zkt_str json,
+                                                struct every_pair *value,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_pair_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_literal_encode(
+    const struct every_literal *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_literal_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_literal_decode(struct zkt_str json,
+                                                   struct every_literal *value,
+                                                   struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_literal_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_negate_encode(
+    const struct every_negate *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_negate_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_negate_decode(struct zkt_str json,
+                                                  struct every_negate *value,
+                                                  struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_negate_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_node_encode(const struct every_node *value,
+                                                struct zkt_str *json,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_node_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_node_decode(struct zkt_str json,
+                                                struct every_node *value,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_node_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_account_encode(
+    const struct every_account *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_account_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_account_decode(struct zkt_str json,
+                                                   struct every_account *value,
+                                                   struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_account_type_, json, value, reply);
+}
+
+static inline enum zkt_status every_doc_state_encode(
+    const struct every_doc_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&every_doc_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status every_doc_state_decode(
+    struct zkt_str json, struct every_doc_state *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&every_doc_state_type_, json, value, reply);
+}
 
 #ifdef __cplusplus
 }

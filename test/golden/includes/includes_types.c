@@ -636,6 +636,17 @@ const struct zkt_type includes_team_state_type_ = {
     .encode = includes_team_state_encode_,
 };
 
+struct includes_team_state *includes_team_state_dup(
+    const struct includes_team_state *value)
+{
+    return zkt_value_dup(&includes_team_state_type_, value);
+}
+
+void includes_team_state_free(struct includes_team_state *copy)
+{
+    free(copy);
+}
+
 const struct includes_member *includes_member_map_find(
     const struct includes_member_map *map, struct zkt_str key)
 {

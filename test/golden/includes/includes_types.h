@@ -2,6 +2,7 @@
 #ifndef INCLUDES_INCLUDES_TYPES_H_
 #define INCLUDES_INCLUDES_TYPES_H_
 
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
@@ -114,6 +115,16 @@ struct includes_team_state {
     struct includes_admin first;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * includes_team_state_free; NULL if there is no memory.
+ */
+struct includes_team_state *includes_team_state_dup(
+    const struct includes_team_state *value);
+
+/** Frees a copy; takes NULL. */
+void includes_team_state_free(struct includes_team_state *copy);
+
 struct includes_member_entry {
     struct zkt_str key;
     struct includes_member value;
@@ -131,6 +142,79 @@ extern const struct zkt_type includes_person_type_;
 extern const struct zkt_type includes_admin_type_;
 extern const struct zkt_type includes_team_add_input_type_;
 extern const struct zkt_type includes_team_state_type_;
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+static inline enum zkt_status includes_member_encode(
+    const struct includes_member *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&includes_member_type_, value, json, reply);
+}
+
+static inline enum zkt_status includes_member_decode(
+    struct zkt_str json, struct includes_member *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&includes_member_type_, json, value, reply);
+}
+
+static inline enum zkt_status includes_stamped_encode(
+    const struct includes_stamped *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&includes_stamped_type_, value, json, reply);
+}
+
+static inline enum zkt_status includes_stamped_decode(
+    struct zkt_str json, struct includes_stamped *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&includes_stamped_type_, json, value, reply);
+}
+
+static inline enum zkt_status includes_person_encode(
+    const struct includes_person *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&includes_person_type_, value, json, reply);
+}
+
+static inline enum zkt_status includes_person_decode(
+    struct zkt_str json, struct includes_person *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&includes_person_type_, json, value, reply);
+}
+
+static inline enum zkt_status includes_admin_encode(
+    const struct includes_admin *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&includes_admin_type_, value, json, reply);
+}
+
+static inline enum zkt_status includes_admin_decode(
+    struct zkt_str json, struct includes_admin *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&includes_admin_type_, json, value, reply);
+}
+
+static inline enum zkt_status includes_team_state_encode(
+    const struct includes_team_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&includes_team_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status includes_team_state_decode(
+    struct zkt_str json, struct includes_team_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&includes_team_state_type_, json, value, reply);
+}
 
 #ifdef __cplusplus
 }

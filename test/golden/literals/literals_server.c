@@ -171,6 +171,51 @@ static const struct zkt_type literals_board_private_type_ = {
     .encode = literals_board_private_encode_,
 };
 
+struct literals_board_private *literals_board_private_dup(
+    const struct literals_board_private *value)
+{
+    return zkt_value_dup(&literals_board_private_type_, value);
+}
+
+void literals_board_private_free(struct literals_board_private *copy)
+{
+    free(copy);
+}
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+enum zkt_status literals_secret_encode(const struct literals_secret *value,
+                                       struct zkt_str *json,
+                                       struct zkt_reply *reply)
+{
+    return zkt_value_encode(&literals_secret_type_, value, json, reply);
+}
+
+enum zkt_status literals_secret_decode(struct zkt_str json,
+                                       struct literals_secret *value,
+                                       struct zkt_reply *reply)
+{
+    return zkt_value_decode(&literals_secret_type_, json, value, reply);
+}
+
+enum zkt_status literals_board_private_encode(
+    const struct literals_board_private *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&literals_board_private_type_, value, json, reply);
+}
+
+enum zkt_status literals_board_private_decode(
+    struct zkt_str json, struct literals_board_private *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&literals_board_private_type_, json, value, reply);
+}
+
 /* ---- cursors ---- */
 
 /* ---- board ---- */

@@ -33,6 +33,35 @@ struct literals_board_private {
     struct literals_secret secret;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * literals_board_private_free; NULL if there is no memory.
+ */
+struct literals_board_private *literals_board_private_dup(
+    const struct literals_board_private *value);
+
+/** Frees a copy; takes NULL. */
+void literals_board_private_free(struct literals_board_private *copy);
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+enum zkt_status literals_secret_encode(const struct literals_secret *value,
+                                       struct zkt_str *json,
+                                       struct zkt_reply *reply);
+enum zkt_status literals_secret_decode(struct zkt_str json,
+                                       struct literals_secret *value,
+                                       struct zkt_reply *reply);
+enum zkt_status literals_board_private_encode(
+    const struct literals_board_private *value, struct zkt_str *json,
+    struct zkt_reply *reply);
+enum zkt_status literals_board_private_decode(
+    struct zkt_str json, struct literals_board_private *value,
+    struct zkt_reply *reply);
+
 /* ---- board ---- */
 
 struct literals_board_call {

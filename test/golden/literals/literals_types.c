@@ -839,3 +839,14 @@ const struct zkt_type literals_board_state_type_ = {
     .decode = literals_board_state_decode_,
     .encode = literals_board_state_encode_,
 };
+
+struct literals_board_state *literals_board_state_dup(
+    const struct literals_board_state *value)
+{
+    return zkt_value_dup(&literals_board_state_type_, value);
+}
+
+void literals_board_state_free(struct literals_board_state *copy)
+{
+    free(copy);
+}

@@ -2,6 +2,7 @@
 #ifndef LITERALS_LITERALS_TYPES_H_
 #define LITERALS_LITERALS_TYPES_H_
 
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
@@ -140,6 +141,16 @@ struct literals_board_state {
     struct literals_square square;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * literals_board_state_free; NULL if there is no memory.
+ */
+struct literals_board_state *literals_board_state_dup(
+    const struct literals_board_state *value);
+
+/** Frees a copy; takes NULL. */
+void literals_board_state_free(struct literals_board_state *copy);
+
 /* ---- for the other generated files ---- */
 
 extern const struct zkt_type literals_shape_type_;
@@ -151,6 +162,93 @@ extern const struct zkt_type literals_board_draw_input_type_;
 extern const struct zkt_type literals_board_ping_input_type_;
 extern const struct zkt_type literals_board_drawn_event_type_;
 extern const struct zkt_type literals_board_state_type_;
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+static inline enum zkt_status literals_shape_encode(
+    const struct literals_shape *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&literals_shape_type_, value, json, reply);
+}
+
+static inline enum zkt_status literals_shape_decode(
+    struct zkt_str json, struct literals_shape *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&literals_shape_type_, json, value, reply);
+}
+
+static inline enum zkt_status literals_circle_encode(
+    const struct literals_circle *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&literals_circle_type_, value, json, reply);
+}
+
+static inline enum zkt_status literals_circle_decode(
+    struct zkt_str json, struct literals_circle *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&literals_circle_type_, json, value, reply);
+}
+
+static inline enum zkt_status literals_square_encode(
+    const struct literals_square *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&literals_square_type_, value, json, reply);
+}
+
+static inline enum zkt_status literals_square_decode(
+    struct zkt_str json, struct literals_square *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&literals_square_type_, json, value, reply);
+}
+
+static inline enum zkt_status literals_only_encode(
+    const struct literals_only *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&literals_only_type_, value, json, reply);
+}
+
+static inline enum zkt_status literals_only_decode(struct zkt_str json,
+                                                   struct literals_only *value,
+                                                   struct zkt_reply *reply)
+{
+    return zkt_value_decode(&literals_only_type_, json, value, reply);
+}
+
+static inline enum zkt_status literals_line_encode(
+    const struct literals_line *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&literals_line_type_, value, json, reply);
+}
+
+static inline enum zkt_status literals_line_decode(struct zkt_str json,
+                                                   struct literals_line *value,
+                                                   struct zkt_reply *reply)
+{
+    return zkt_value_decode(&literals_line_type_, json, value, reply);
+}
+
+static inline enum zkt_status literals_board_state_encode(
+    const struct literals_board_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&literals_board_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status literals_board_state_decode(
+    struct zkt_str json, struct literals_board_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&literals_board_state_type_, json, value, reply);
+}
 
 #ifdef __cplusplus
 }

@@ -2184,6 +2184,17 @@ const struct zkt_type odd_everything_state_type_ = {
     .encode = odd_everything_state_encode_,
 };
 
+struct odd_everything_state *odd_everything_state_dup(
+    const struct odd_everything_state *value)
+{
+    return zkt_value_dup(&odd_everything_state_type_, value);
+}
+
+void odd_everything_state_free(struct odd_everything_state *copy)
+{
+    free(copy);
+}
+
 /* ---- struct odd_mute_state ---- */
 
 static const struct odd_mute_state odd_mute_state_defaults_ = {
@@ -2265,6 +2276,16 @@ const struct zkt_type odd_mute_state_type_ = {
     .encode = odd_mute_state_encode_,
 };
 
+struct odd_mute_state *odd_mute_state_dup(const struct odd_mute_state *value)
+{
+    return zkt_value_dup(&odd_mute_state_type_, value);
+}
+
+void odd_mute_state_free(struct odd_mute_state *copy)
+{
+    free(copy);
+}
+
 /* ---- struct odd_stateless_state ---- */
 
 static bool odd_stateless_state_decode_(struct zkt_reader *reader,
@@ -2301,6 +2322,17 @@ const struct zkt_type odd_stateless_state_type_ = {
     .encode = odd_stateless_state_encode_,
 };
 
+struct odd_stateless_state *odd_stateless_state_dup(
+    const struct odd_stateless_state *value)
+{
+    return zkt_value_dup(&odd_stateless_state_type_, value);
+}
+
+void odd_stateless_state_free(struct odd_stateless_state *copy)
+{
+    free(copy);
+}
+
 /* ---- struct odd_speaker_state ---- */
 
 static bool odd_speaker_state_decode_(struct zkt_reader *reader,
@@ -2335,6 +2367,17 @@ const struct zkt_type odd_speaker_state_type_ = {
     .decode = odd_speaker_state_decode_,
     .encode = odd_speaker_state_encode_,
 };
+
+struct odd_speaker_state *odd_speaker_state_dup(
+    const struct odd_speaker_state *value)
+{
+    return zkt_value_dup(&odd_speaker_state_type_, value);
+}
+
+void odd_speaker_state_free(struct odd_speaker_state *copy)
+{
+    free(copy);
+}
 
 /* ---- struct odd_hook_state ---- */
 
@@ -2371,6 +2414,16 @@ const struct zkt_type odd_hook_state_type_ = {
     .encode = odd_hook_state_encode_,
 };
 
+struct odd_hook_state *odd_hook_state_dup(const struct odd_hook_state *value)
+{
+    return zkt_value_dup(&odd_hook_state_type_, value);
+}
+
+void odd_hook_state_free(struct odd_hook_state *copy)
+{
+    free(copy);
+}
+
 /* ---- struct odd_nothing_state ---- */
 
 static bool odd_nothing_state_decode_(struct zkt_reader *reader,
@@ -2405,6 +2458,17 @@ const struct zkt_type odd_nothing_state_type_ = {
     .decode = odd_nothing_state_decode_,
     .encode = odd_nothing_state_encode_,
 };
+
+struct odd_nothing_state *odd_nothing_state_dup(
+    const struct odd_nothing_state *value)
+{
+    return zkt_value_dup(&odd_nothing_state_type_, value);
+}
+
+void odd_nothing_state_free(struct odd_nothing_state *copy)
+{
+    free(copy);
+}
 
 const struct odd_node *odd_node_map_find(const struct odd_node_map *map,
                                          struct zkt_str key)

@@ -2,6 +2,7 @@
 #ifndef ODD_ODD_TYPES_H_
 #define ODD_ODD_TYPES_H_
 
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
@@ -320,6 +321,16 @@ struct odd_everything_state {
     struct zkt_str delete_;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_everything_state_free; NULL if there is no memory.
+ */
+struct odd_everything_state *odd_everything_state_dup(
+    const struct odd_everything_state *value);
+
+/** Frees a copy; takes NULL. */
+void odd_everything_state_free(struct odd_everything_state *copy);
+
 struct odd_int32_list_entry {
     struct zkt_str key;
     struct zkt_int32_list value;
@@ -379,25 +390,73 @@ struct odd_mute_state {
     struct zkt_str title;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_mute_state_free; NULL if there is no memory.
+ */
+struct odd_mute_state *odd_mute_state_dup(const struct odd_mute_state *value);
+
+/** Frees a copy; takes NULL. */
+void odd_mute_state_free(struct odd_mute_state *copy);
+
 struct odd_stateless_state {
     /* C has no empty structs. */
     char nothing_;
 };
+
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_stateless_state_free; NULL if there is no memory.
+ */
+struct odd_stateless_state *odd_stateless_state_dup(
+    const struct odd_stateless_state *value);
+
+/** Frees a copy; takes NULL. */
+void odd_stateless_state_free(struct odd_stateless_state *copy);
 
 struct odd_speaker_state {
     /* C has no empty structs. */
     char nothing_;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_speaker_state_free; NULL if there is no memory.
+ */
+struct odd_speaker_state *odd_speaker_state_dup(
+    const struct odd_speaker_state *value);
+
+/** Frees a copy; takes NULL. */
+void odd_speaker_state_free(struct odd_speaker_state *copy);
+
 struct odd_hook_state {
     /* C has no empty structs. */
     char nothing_;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_hook_state_free; NULL if there is no memory.
+ */
+struct odd_hook_state *odd_hook_state_dup(const struct odd_hook_state *value);
+
+/** Frees a copy; takes NULL. */
+void odd_hook_state_free(struct odd_hook_state *copy);
+
 struct odd_nothing_state {
     /* C has no empty structs. */
     char nothing_;
 };
+
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * odd_nothing_state_free; NULL if there is no memory.
+ */
+struct odd_nothing_state *odd_nothing_state_dup(
+    const struct odd_nothing_state *value);
+
+/** Frees a copy; takes NULL. */
+void odd_nothing_state_free(struct odd_nothing_state *copy);
 
 struct odd_node_list_map {
     const struct odd_node_list_entry *items;
@@ -443,6 +502,220 @@ extern const struct zkt_type odd_stateless_state_type_;
 extern const struct zkt_type odd_speaker_state_type_;
 extern const struct zkt_type odd_hook_state_type_;
 extern const struct zkt_type odd_nothing_state_type_;
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+static inline enum zkt_status odd_level_encode(enum odd_level value,
+                                               struct zkt_str *json,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_level_type_, &value, json, reply);
+}
+
+static inline enum zkt_status odd_level_decode(struct zkt_str json,
+                                               enum odd_level *value,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_level_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_single_encode(enum odd_single value,
+                                                struct zkt_str *json,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_single_type_, &value, json, reply);
+}
+
+static inline enum zkt_status odd_single_decode(struct zkt_str json,
+                                                enum odd_single *value,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_single_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_node_encode(const struct odd_node *value,
+                                              struct zkt_str *json,
+                                              struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_node_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_node_decode(struct zkt_str json,
+                                              struct odd_node *value,
+                                              struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_node_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_left_encode(const struct odd_left *value,
+                                              struct zkt_str *json,
+                                              struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_left_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_left_decode(struct zkt_str json,
+                                              struct odd_left *value,
+                                              struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_left_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_right_encode(const struct odd_right *value,
+                                               struct zkt_str *json,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_right_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_right_decode(struct zkt_str json,
+                                               struct odd_right *value,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_right_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_keywords_encode(
+    const struct odd_keywords *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_keywords_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_keywords_decode(struct zkt_str json,
+                                                  struct odd_keywords *value,
+                                                  struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_keywords_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_empty_encode(const struct odd_empty *value,
+                                               struct zkt_str *json,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_empty_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_empty_decode(struct zkt_str json,
+                                               struct odd_empty *value,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_empty_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_defaults_encode(
+    const struct odd_defaults *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_defaults_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_defaults_decode(struct zkt_str json,
+                                                  struct odd_defaults *value,
+                                                  struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_defaults_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_inner_encode(const struct odd_inner *value,
+                                               struct zkt_str *json,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_inner_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_inner_decode(struct zkt_str json,
+                                               struct odd_inner *value,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_inner_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_everything_state_encode(
+    const struct odd_everything_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_everything_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_everything_state_decode(
+    struct zkt_str json, struct odd_everything_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_everything_state_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_mute_state_encode(
+    const struct odd_mute_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_mute_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_mute_state_decode(
+    struct zkt_str json, struct odd_mute_state *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_mute_state_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_stateless_state_encode(
+    const struct odd_stateless_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_stateless_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_stateless_state_decode(
+    struct zkt_str json, struct odd_stateless_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_stateless_state_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_speaker_state_encode(
+    const struct odd_speaker_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_speaker_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_speaker_state_decode(
+    struct zkt_str json, struct odd_speaker_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_speaker_state_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_hook_state_encode(
+    const struct odd_hook_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_hook_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_hook_state_decode(
+    struct zkt_str json, struct odd_hook_state *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_hook_state_type_, json, value, reply);
+}
+
+static inline enum zkt_status odd_nothing_state_encode(
+    const struct odd_nothing_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&odd_nothing_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status odd_nothing_state_decode(
+    struct zkt_str json, struct odd_nothing_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&odd_nothing_state_type_, json, value, reply);
+}
 
 #ifdef __cplusplus
 }

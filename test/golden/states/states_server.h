@@ -14,6 +14,29 @@ struct states_lobby_private {
     struct states_room_state last;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * states_lobby_private_free; NULL if there is no memory.
+ */
+struct states_lobby_private *states_lobby_private_dup(
+    const struct states_lobby_private *value);
+
+/** Frees a copy; takes NULL. */
+void states_lobby_private_free(struct states_lobby_private *copy);
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+enum zkt_status states_lobby_private_encode(
+    const struct states_lobby_private *value, struct zkt_str *json,
+    struct zkt_reply *reply);
+enum zkt_status states_lobby_private_decode(struct zkt_str json,
+                                            struct states_lobby_private *value,
+                                            struct zkt_reply *reply);
+
 /* ---- room ---- */
 
 struct states_room_call {

@@ -398,6 +398,17 @@ const struct zkt_type states_room_state_type_ = {
     .encode = states_room_state_encode_,
 };
 
+struct states_room_state *states_room_state_dup(
+    const struct states_room_state *value)
+{
+    return zkt_value_dup(&states_room_state_type_, value);
+}
+
+void states_room_state_free(struct states_room_state *copy)
+{
+    free(copy);
+}
+
 /* ---- struct states_lobby_state ---- */
 
 static const struct states_lobby_state states_lobby_state_defaults_ = {
@@ -476,6 +487,17 @@ const struct zkt_type states_lobby_state_type_ = {
     .encode = states_lobby_state_encode_,
 };
 
+struct states_lobby_state *states_lobby_state_dup(
+    const struct states_lobby_state *value)
+{
+    return zkt_value_dup(&states_lobby_state_type_, value);
+}
+
+void states_lobby_state_free(struct states_lobby_state *copy)
+{
+    free(copy);
+}
+
 /* ---- struct states_quiet_state ---- */
 
 static bool states_quiet_state_decode_(struct zkt_reader *reader,
@@ -510,6 +532,17 @@ const struct zkt_type states_quiet_state_type_ = {
     .decode = states_quiet_state_decode_,
     .encode = states_quiet_state_encode_,
 };
+
+struct states_quiet_state *states_quiet_state_dup(
+    const struct states_quiet_state *value)
+{
+    return zkt_value_dup(&states_quiet_state_type_, value);
+}
+
+void states_quiet_state_free(struct states_quiet_state *copy)
+{
+    free(copy);
+}
 
 const struct states_room_state *states_room_state_map_find(
     const struct states_room_state_map *map, struct zkt_str key)

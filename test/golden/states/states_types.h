@@ -2,6 +2,7 @@
 #ifndef STATES_STATES_TYPES_H_
 #define STATES_STATES_TYPES_H_
 
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
@@ -42,12 +43,32 @@ struct states_lobby_state {
     struct states_room_state_map by_id;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * states_lobby_state_free; NULL if there is no memory.
+ */
+struct states_lobby_state *states_lobby_state_dup(
+    const struct states_lobby_state *value);
+
+/** Frees a copy; takes NULL. */
+void states_lobby_state_free(struct states_lobby_state *copy);
+
 struct states_room_state {
     struct zkt_str title;
     int32_t count;
     const struct states_room_state *inner;
     struct states_lobby_state other;
 };
+
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * states_room_state_free; NULL if there is no memory.
+ */
+struct states_room_state *states_room_state_dup(
+    const struct states_room_state *value);
+
+/** Frees a copy; takes NULL. */
+void states_room_state_free(struct states_room_state *copy);
 
 struct states_room_state_list {
     const struct states_room_state *items;
@@ -93,6 +114,16 @@ struct states_quiet_state {
     char nothing_;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * states_quiet_state_free; NULL if there is no memory.
+ */
+struct states_quiet_state *states_quiet_state_dup(
+    const struct states_quiet_state *value);
+
+/** Frees a copy; takes NULL. */
+void states_quiet_state_free(struct states_quiet_state *copy);
+
 struct states_any {
     /* Says which member holds the value. */
     enum states_any_kind kind;
@@ -110,6 +141,82 @@ extern const struct zkt_type states_room_both_input_type_;
 extern const struct zkt_type states_room_state_type_;
 extern const struct zkt_type states_lobby_state_type_;
 extern const struct zkt_type states_quiet_state_type_;
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+static inline enum zkt_status states_any_encode(const struct states_any *value,
+                                                struct zkt_str *json,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_encode(&states_any_type_, value, json, reply);
+}
+
+static inline enum zkt_status states_any_decode(struct zkt_str json,
+                                                struct states_any *value,
+                                                struct zkt_reply *reply)
+{
+    return zkt_value_decode(&states_any_type_, json, value, reply);
+}
+
+static inline enum zkt_status states_seen_encode(
+    const struct states_seen *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&states_seen_type_, value, json, reply);
+}
+
+static inline enum zkt_status states_seen_decode(struct zkt_str json,
+                                                 struct states_seen *value,
+                                                 struct zkt_reply *reply)
+{
+    return zkt_value_decode(&states_seen_type_, json, value, reply);
+}
+
+static inline enum zkt_status states_room_state_encode(
+    const struct states_room_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&states_room_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status states_room_state_decode(
+    struct zkt_str json, struct states_room_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&states_room_state_type_, json, value, reply);
+}
+
+static inline enum zkt_status states_lobby_state_encode(
+    const struct states_lobby_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&states_lobby_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status states_lobby_state_decode(
+    struct zkt_str json, struct states_lobby_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&states_lobby_state_type_, json, value, reply);
+}
+
+static inline enum zkt_status states_quiet_state_encode(
+    const struct states_quiet_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&states_quiet_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status states_quiet_state_decode(
+    struct zkt_str json, struct states_quiet_state *value,
+    struct zkt_reply *reply)
+{
+    return zkt_value_decode(&states_quiet_state_type_, json, value, reply);
+}
 
 #ifdef __cplusplus
 }

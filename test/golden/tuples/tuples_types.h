@@ -2,6 +2,7 @@
 #ifndef DEMO_TUPLES_TYPES_H_
 #define DEMO_TUPLES_TYPES_H_
 
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
@@ -82,6 +83,15 @@ struct demo_a_state {
     struct demo_named2_2_left_top_point_b_2_point_map left_top;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * demo_a_state_free; NULL if there is no memory.
+ */
+struct demo_a_state *demo_a_state_dup(const struct demo_a_state *value);
+
+/** Frees a copy; takes NULL. */
+void demo_a_state_free(struct demo_a_state *copy);
+
 struct demo_point_entry {
     struct zkt_str key;
     struct demo_point value;
@@ -100,6 +110,26 @@ struct demo_named1_a_int32 {
 extern const struct zkt_type demo_a_m_result_type_;
 extern const struct zkt_type demo_a_m_input_type_;
 extern const struct zkt_type demo_a_state_type_;
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+static inline enum zkt_status demo_a_state_encode(
+    const struct demo_a_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&demo_a_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status demo_a_state_decode(struct zkt_str json,
+                                                  struct demo_a_state *value,
+                                                  struct zkt_reply *reply)
+{
+    return zkt_value_decode(&demo_a_state_type_, json, value, reply);
+}
 
 #ifdef __cplusplus
 }

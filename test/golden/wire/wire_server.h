@@ -14,6 +14,29 @@ struct wire_gate_private {
     struct zkt_str secret_key;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * wire_gate_private_free; NULL if there is no memory.
+ */
+struct wire_gate_private *wire_gate_private_dup(
+    const struct wire_gate_private *value);
+
+/** Frees a copy; takes NULL. */
+void wire_gate_private_free(struct wire_gate_private *copy);
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+enum zkt_status wire_gate_private_encode(const struct wire_gate_private *value,
+                                         struct zkt_str *json,
+                                         struct zkt_reply *reply);
+enum zkt_status wire_gate_private_decode(struct zkt_str json,
+                                         struct wire_gate_private *value,
+                                         struct zkt_reply *reply);
+
 /* ---- gate ---- */
 
 struct wire_gate_call {

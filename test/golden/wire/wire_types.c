@@ -686,6 +686,16 @@ const struct zkt_type wire_gate_state_type_ = {
     .encode = wire_gate_state_encode_,
 };
 
+struct wire_gate_state *wire_gate_state_dup(const struct wire_gate_state *value)
+{
+    return zkt_value_dup(&wire_gate_state_type_, value);
+}
+
+void wire_gate_state_free(struct wire_gate_state *copy)
+{
+    free(copy);
+}
+
 const struct wire_header *wire_header_map_find(
     const struct wire_header_map *map, struct zkt_str key)
 {

@@ -2,6 +2,7 @@
 #ifndef WIRE_WIRE_TYPES_H_
 #define WIRE_WIRE_TYPES_H_
 
+#include "zocket/reply.h"
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
@@ -111,6 +112,16 @@ struct wire_gate_state {
     struct wire_header_map per_user;
 };
 
+/**
+ * Returns a deep copy of *@value in a single block, to be freed by
+ * wire_gate_state_free; NULL if there is no memory.
+ */
+struct wire_gate_state *wire_gate_state_dup(
+    const struct wire_gate_state *value);
+
+/** Frees a copy; takes NULL. */
+void wire_gate_state_free(struct wire_gate_state *copy);
+
 struct wire_header_entry {
     struct zkt_str key;
     struct wire_header value;
@@ -129,6 +140,81 @@ extern const struct zkt_type wire_shut_type_;
 extern const struct zkt_type wire_gate_set_input_type_;
 extern const struct zkt_type wire_gate_moved_event_type_;
 extern const struct zkt_type wire_gate_state_type_;
+
+/*
+ * Values as JSON text, and back. The text and what a value points to belong to
+ * the reply, which is zero to begin with, and which zkt_reply_clear frees. See
+ * zkt_value_encode and zkt_value_decode.
+ */
+
+static inline enum zkt_status wire_door_encode(const struct wire_door *value,
+                                               struct zkt_str *json,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_encode(&wire_door_type_, value, json, reply);
+}
+
+static inline enum zkt_status wire_door_decode(struct zkt_str json,
+                                               struct wire_door *value,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_decode(&wire_door_type_, json, value, reply);
+}
+
+static inline enum zkt_status wire_header_encode(
+    const struct wire_header *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&wire_header_type_, value, json, reply);
+}
+
+static inline enum zkt_status wire_header_decode(struct zkt_str json,
+                                                 struct wire_header *value,
+                                                 struct zkt_reply *reply)
+{
+    return zkt_value_decode(&wire_header_type_, json, value, reply);
+}
+
+static inline enum zkt_status wire_open_encode(const struct wire_open *value,
+                                               struct zkt_str *json,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_encode(&wire_open_type_, value, json, reply);
+}
+
+static inline enum zkt_status wire_open_decode(struct zkt_str json,
+                                               struct wire_open *value,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_decode(&wire_open_type_, json, value, reply);
+}
+
+static inline enum zkt_status wire_shut_encode(const struct wire_shut *value,
+                                               struct zkt_str *json,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_encode(&wire_shut_type_, value, json, reply);
+}
+
+static inline enum zkt_status wire_shut_decode(struct zkt_str json,
+                                               struct wire_shut *value,
+                                               struct zkt_reply *reply)
+{
+    return zkt_value_decode(&wire_shut_type_, json, value, reply);
+}
+
+static inline enum zkt_status wire_gate_state_encode(
+    const struct wire_gate_state *value, struct zkt_str *json,
+    struct zkt_reply *reply)
+{
+    return zkt_value_encode(&wire_gate_state_type_, value, json, reply);
+}
+
+static inline enum zkt_status wire_gate_state_decode(
+    struct zkt_str json, struct wire_gate_state *value, struct zkt_reply *reply)
+{
+    return zkt_value_decode(&wire_gate_state_type_, json, value, reply);
+}
 
 #ifdef __cplusplus
 }
