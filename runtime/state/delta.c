@@ -233,20 +233,20 @@ static uint32_t isolate(struct replay *r, struct zkt_delta *d,
 }
 
 static void replay_insert(struct replay *r, struct zkt_delta *d,
-                          uint32_t position)
+                          uint32_t position, uint32_t count)
 {
     const uint32_t at = isolate(r, d, position, false);
     if (r->no_memory) {
         return;
     }
     if (at > 0 && d->pieces[at - 1].kind == ZKT_PIECE_NEW) {
-        d->pieces[at - 1].count++;
         d->edit_piece = at - 1;
-        d->edit_position = position - (d->pieces[at - 1].count - 1);
+        d->edit_position = position - d->pieces[at - 1].count;
+        d->pieces[at - 1].count += count;
         return;
     }
     insert_piece(r, d, at,
-                 (struct zkt_piece){ .kind = ZKT_PIECE_NEW, .count = 1 });
+                 (struct zkt_piece){ .kind = ZKT_PIECE_NEW, .count = count });
 }
 
 static void replay_remove_one(struct replay *r, struct zkt_delta *d,
@@ -294,7 +294,7 @@ static void replay_list(struct replay *r, struct zkt_delta *d,
     const size_t size = d->type->of.lists->item->size;
     switch (record->operation) {
     case ZKT_INSERT:
-        replay_insert(r, d, record->index);
+        replay_insert(r, d, record->index, record->count);
         break;
     case ZKT_REPLACE:
         replay_replace(r, d, record);

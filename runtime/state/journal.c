@@ -309,6 +309,59 @@ static bool index_is_good(struct zkt_cursor *list, size_t index, size_t limit)
     return false;
 }
 
+/* Copies @count items, which may be part of the state, into the arena. Returns
+ * NULL, with the journal poisoned, if there is no memory. */
+static char *copy_items(struct zkt_journal *journal,
+                        const struct zkt_type *type, const char *items,
+                        size_t count)
+{
+    char *copies = count <= SIZE_MAX / type->size
+                       ? zkt__arena_alloc(journal->arena, count * type->size)
+                       : NULL;
+    if (copies == NULL) {
+        fail_memory(journal);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!copy_in(journal, type, copies + i * type->size,
+                     items + i * type->size)) {
+            while (i-- > 0) {
+                zkt__value_release(journal->store, type,
+                                   copies + i * type->size);
+            }
+            return NULL;
+        }
+    }
+    return copies;
+}
+
+/* Inserts @count items, which keep their rules, before @index. */
+static void insert_items(struct zkt_cursor *where, size_t index,
+                         const void *items, size_t count)
+{
+    struct zkt_journal *journal = where->journal;
+    struct zkt_any_list *list = where->at;
+    const struct zkt_type *type = where->type->of.lists->item;
+    struct zkt_record *record = begin_record(where, ZKT_INSERT, 0);
+    char *copies = record != NULL ? copy_items(journal, type, items, count)
+                                  : NULL;
+    if (copies == NULL) {
+        return;
+    }
+    if (!zkt__list_open(journal->store, list, type->size, index, count,
+                        journal->arena, &journal->retired)) {
+        for (size_t i = 0; i < count; i++) {
+            zkt__value_release(journal->store, type, copies + i * type->size);
+        }
+        fail_memory(journal);
+        return;
+    }
+    memcpy(zkt__list_at(list, type->size, index), copies, count * type->size);
+    record->index = (uint32_t)index;
+    record->count = (uint32_t)count;
+    commit_counted(where, list->len - count);
+}
+
 void zkt_state_insert(struct zkt_cursor *at, int field, size_t index,
                       const void *item)
 {
@@ -316,32 +369,31 @@ void zkt_state_insert(struct zkt_cursor *at, int field, size_t index,
     if (where == NULL) {
         return;
     }
-    struct zkt_journal *journal = where->journal;
-    struct zkt_any_list *list = where->at;
-    const struct zkt_type *type = where->type->of.lists->item;
+    const struct zkt_any_list *list = where->at;
     index = index == ZKT_LAST ? list->len : index;
-    if (!index_is_good(where, index, list->len + 1) ||
-        !passes(where, (struct zkt_step){ NULL, 0, (uint32_t)index }, type,
-                item)) {
+    if (index_is_good(where, index, list->len + 1) &&
+        passes(where, (struct zkt_step){ NULL, 0, (uint32_t)index },
+               where->type->of.lists->item, item)) {
+        insert_items(where, index, item, 1);
+    }
+}
+
+void zkt_state_append_all(struct zkt_cursor *at, int field, const void *items)
+{
+    struct zkt_cursor *where = zkt__cursor_container(at, field, ZKT_KIND_LIST);
+    const struct zkt_any_list *from = items;
+    if (where == NULL || from->len == 0) {
         return;
     }
-    struct zkt_record *record = begin_record(where, ZKT_INSERT, 0);
-    void *copy = zkt__arena_alloc(journal->arena, type->size);
-    if (copy == NULL) {
-        fail_memory(journal);
+    const size_t len = ((const struct zkt_any_list *)where->at)->len;
+    const struct zkt_type *type = where->type->of.lists->item;
+    for (size_t i = 0; i < from->len; i++) {
+        if (!passes(where, (struct zkt_step){ NULL, 0, (uint32_t)(len + i) },
+                    type, (const char *)from->items + i * type->size)) {
+            return;
+        }
     }
-    if (record == NULL || copy == NULL || !copy_in(journal, type, copy, item)) {
-        return;
-    }
-    if (!zkt__list_open(journal->store, list, type->size, index, 1,
-                        journal->arena, &journal->retired)) {
-        zkt__value_release(journal->store, type, copy);
-        fail_memory(journal);
-        return;
-    }
-    memcpy(zkt__list_at(list, type->size, index), copy, type->size);
-    record->index = (uint32_t)index;
-    commit_counted(where, list->len - 1);
+    insert_items(where, len, from->items, from->len);
 }
 
 void zkt_state_replace(struct zkt_cursor *at, int field, size_t index,

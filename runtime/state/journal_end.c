@@ -14,9 +14,11 @@ static void undo_container(const struct zkt_store *store,
     void *slot;
     switch (record->operation) {
     case ZKT_INSERT:
-        zkt__value_release(store, item,
-                           zkt__list_at(at, item->size, record->index));
-        zkt__list_close(at, item->size, record->index, 1);
+        for (uint32_t i = 0; i < record->count; i++) {
+            zkt__value_release(store, item,
+                               zkt__list_at(at, item->size, record->index + i));
+        }
+        zkt__list_close(at, item->size, record->index, record->count);
         return;
     case ZKT_REPLACE:
         slot = zkt__list_at(at, item->size, record->index);

@@ -33,7 +33,7 @@ struct zkt_cursor {
 
 enum zkt_operation {
     ZKT_SET,     /* index: field; old: its value */
-    ZKT_INSERT,  /* index: item */
+    ZKT_INSERT,  /* index, count: items */
     ZKT_REPLACE, /* index: item; old: the item */
     ZKT_REMOVE,  /* index, count: items; old: all of them */
     ZKT_PUT,     /* key; old: the value, NULL if the entry is new */

@@ -105,6 +105,12 @@ static void append_point(struct work *w, size_t i)
     zkt_state_insert(root(w), POINTS, ZKT_LAST, &point);
 }
 
+static void append_texts(struct work *w, size_t i)
+{
+    const struct zkt_str texts[] = { key_of(i), key_of(i), key_of(i) };
+    zkt_state_append_all(root(w), TEXTS, &(struct zkt_str_list){ texts, 3 });
+}
+
 static void append_check(struct work *w, size_t i)
 {
     (void)i;
@@ -238,6 +244,7 @@ static const struct {
     { "unsetting a field", NULL, unset_note },
     { "appending", NULL, append_int },
     { "appending texts", NULL, append_text },
+    { "appending several texts", NULL, append_texts },
     { "appending structs", NULL, append_point },
     { "appending to a unique list", NULL, append_one },
     { "replacing items", append_int, replace_int },

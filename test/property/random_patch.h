@@ -35,6 +35,21 @@ static void change_struct(struct zkt_arena *arena, struct zkt_cursor *at)
     zkt_state_set(at, (int)field, value);
 }
 
+/* Appends some items at once, or the list to itself. */
+static void append_items(struct zkt_arena *arena, struct zkt_cursor *at)
+{
+    const struct zkt_type *item = at->type->of.lists->item;
+    const struct zkt_any_list *list = at->at;
+    const size_t len = random_below(4);
+    char *items = zkt__arena_zero(arena, len + 1, item->size);
+    for (size_t i = 0; i < len; i++) {
+        random_value(arena, item, items + i * item->size, 2);
+    }
+    const struct zkt_any_list made = { items, len };
+    zkt_state_append_all(at, ZKT_ITSELF,
+                         len == 0 && list->len < 4 ? list : &made);
+}
+
 static void change_list(struct zkt_arena *arena, struct zkt_cursor *at)
 {
     const struct zkt_any_list *list = at->at;
@@ -58,6 +73,8 @@ static void change_list(struct zkt_arena *arena, struct zkt_cursor *at)
         zkt_state_replace(at, ZKT_ITSELF, index, value);
     } else if (what == 11 && random_below(4) == 0) {
         zkt_state_clear(at, ZKT_ITSELF);
+    } else if (what == 11) {
+        append_items(arena, at);
     }
 }
 

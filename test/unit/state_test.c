@@ -245,6 +245,63 @@ static void test_insert_in_the_middle(void **state)
                                                                 "14") "]");
 }
 
+static void append_all(struct bench *b, const int32_t *items, size_t len)
+{
+    const struct zkt_int32_list list = { items, len };
+    zkt_state_append_all(root(b), LIST, &list);
+}
+
+/* Many items are one change, which the patch has item by item. */
+static void test_append_all(void **state)
+{
+    struct bench *b = *state;
+    static const int32_t items[] = { 90, 91, 92 };
+    append_all(b, items, 0);
+    assert_int_equal(b->journal.count, 0);
+    append_all(b, items, 3);
+    append_all(b, items, 1);
+    zkt_state_remove(root(b), LIST, 9, 1);
+    assert_int_equal(b->journal.count, 3);
+#define APPENDED                                                               \
+    "[" OP("add", "/list/8", "90") "," OP("add", "/list/9", "92") "," OP(      \
+        "add", "/list/10", "90") "]"
+    assert_patch(b, APPENDED, APPENDED);
+}
+
+static void test_append_all_of_itself(void **state)
+{
+    struct bench *b = *state;
+    zkt_state_append_all(root(b), LIST, &b->state.list);
+    assert_int_equal(b->state.list.len, 16);
+    assert_int_equal(b->state.list.items[15], 17);
+}
+
+/* The rule of the count is checked at the commit, those of items at once. */
+static void test_append_too_many(void **state)
+{
+    struct bench *b = *state;
+    int32_t items[993] = { 0 };
+    append_all(b, items, 993);
+    assert_int_equal(b->journal.failure, ZKT_OK);
+    assert_false(zkt__journal_check(&b->journal));
+}
+
+/* A map that is set is sent as a whole, unless it is as it was. */
+static void test_set_map(void **state)
+{
+    struct bench *b = *state;
+    static const struct zkt_int32_entry entries[] = {
+        { ZKT_STR_INIT("new"), 4 },
+        { ZKT_STR_INIT("a/b"), 1 },
+        { ZKT_STR_INIT("new"), 5 }, /* the last of a key counts */
+    };
+    zkt_state_set(root(b), MAP, &(struct zkt_int32_map){ entries, 3, NULL });
+#define SET "[" OP("replace", "/map", "{\"new\":5,\"a/b\":1}") "]"
+    assert_patch(b, SET, SET);
+    zkt_state_set(root(b), MAP, &b->before.map);
+    assert_patch(b, "", "");
+}
+
 static void test_map_keys_are_escaped(void **state)
 {
     struct bench *b = *state;
@@ -407,6 +464,7 @@ static void test_no_memory(void **state)
             zkt_state_put(root(b), MAP, zkt_cstr(key), &one);
             insert(b, ZKT_LAST, i);
         }
+        zkt_state_append_all(root(b), LIST, &b->state.list);
         zkt_state_remove(root(b), LIST, 0, 9);
         zkt_state_delete(root(b), MAP, ZKT_STR("c"));
         zkt_state_clear(root(b), MAP);
@@ -432,6 +490,10 @@ int main(void)
         T(test_append_and_remove_vanish),
         T(test_remove_and_insert_the_same_vanish),
         T(test_insert_in_the_middle),
+        T(test_append_all),
+        T(test_append_all_of_itself),
+        T(test_append_too_many),
+        T(test_set_map),
         T(test_map_keys_are_escaped),
         T(test_many_keys),
         T(test_a_copy_of_a_map_is_indexed),

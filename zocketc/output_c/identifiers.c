@@ -54,11 +54,12 @@ static void take_writers(struct lower *l, struct source_range at,
                          const char *c_prefix, const char *name,
                          const struct model_type *type)
 {
-    static const char *const of_list[] = { "append", "insert", "replace",
-                                           "remove", "clear",  NULL };
+    static const char *const of_list[] = { "append",  "append_all", "insert",
+                                           "replace", "remove",     "clear",
+                                           NULL };
     static const char *const of_map[] = { "put", "remove", "clear", NULL };
     const bool absent = schema_may_lack(type->kind);
-    if ((absent || type->kind != SCHEMA_MAP) && name[0] != '\0') {
+    if (name[0] != '\0') {
         take_verb(l, at, c_prefix, "set", name);
     }
     if (absent) {

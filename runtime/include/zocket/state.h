@@ -89,6 +89,13 @@ void zkt_state_insert(struct zkt_cursor *at, int field, size_t index,
                       const void *item);
 
 /**
+ * Inserts all items of *@items, a list of the same type, behind the last item
+ * of a list, as one change: with one move of the list, if it has to grow.
+ * @items may be a list of the state, also this one.
+ */
+void zkt_state_append_all(struct zkt_cursor *at, int field, const void *items);
+
+/**
  * Replaces the item at @index of a list. Poisons the call if there is no such
  * item.
  */
@@ -181,6 +188,14 @@ struct zkt_cursor *zkt_state_edit_entry(struct zkt_cursor *at, int field,
                                           type item)                           \
     {                                                                          \
         zkt_state_insert(ref.at, ZKT_ITSELF, ZKT_LAST, &item);                 \
+    }                                                                          \
+    /**                                                                        \
+     * Inserts all of @items behind the last item: zkt_state_append_all.       \
+     */                                                                        \
+    static inline void name##_list_append_all(struct name##_list_ref ref,      \
+                                              const struct name##_list *items) \
+    {                                                                          \
+        zkt_state_append_all(ref.at, ZKT_ITSELF, items);                       \
     }                                                                          \
     /**                                                                        \
      * Inserts @item before @index, which may be the length:                   \

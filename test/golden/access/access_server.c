@@ -2275,6 +2275,12 @@ static const struct zkt_actor gate_admin_actor_ = {
 
 /* ---- room ---- */
 
+void gate_room_set_players(struct gate_room_call *call,
+                           const struct gate_point_map *value)
+{
+    zkt_state_set(zkt_call_cursor(call->zkt), 0, value);
+}
+
 void gate_room_put_players(struct gate_room_call *call, struct zkt_str key,
                            const struct gate_point *value)
 {
@@ -2300,6 +2306,12 @@ void gate_room_set_order(struct gate_room_call *call,
 void gate_room_append_order(struct gate_room_call *call, struct zkt_str item)
 {
     zkt_state_insert(zkt_call_cursor(call->zkt), 1, ZKT_LAST, &item);
+}
+
+void gate_room_append_all_order(struct gate_room_call *call,
+                                const struct zkt_str_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 1, items);
 }
 
 void gate_room_insert_order(struct gate_room_call *call, size_t index,

@@ -364,6 +364,8 @@ void gate_admin_emit_closed(struct gate_admin_call *call,
  * past the end) fails the call as a whole, whatever the handler returns.
  */
 
+void gate_room_set_players(struct gate_room_call *call,
+                           const struct gate_point_map *value);
 void gate_room_put_players(struct gate_room_call *call, struct zkt_str key,
                            const struct gate_point *value);
 void gate_room_remove_players(struct gate_room_call *call, struct zkt_str key);
@@ -372,6 +374,8 @@ void gate_room_clear_players(struct gate_room_call *call);
 void gate_room_set_order(struct gate_room_call *call,
                          const struct zkt_str_list *value);
 void gate_room_append_order(struct gate_room_call *call, struct zkt_str item);
+void gate_room_append_all_order(struct gate_room_call *call,
+                                const struct zkt_str_list *items);
 void gate_room_insert_order(struct gate_room_call *call, size_t index,
                             struct zkt_str item);
 void gate_room_replace_order(struct gate_room_call *call, size_t index,

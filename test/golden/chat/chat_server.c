@@ -48,6 +48,12 @@ void demo_message_unset_reply_to(struct demo_message_ref ref)
 
 /* ---- chat ---- */
 
+void demo_chat_set_members(struct demo_chat_call *call,
+                           const struct demo_member_map *value)
+{
+    zkt_state_set(zkt_call_cursor(call->zkt), 0, value);
+}
+
 void demo_chat_put_members(struct demo_chat_call *call, struct zkt_str key,
                            const struct demo_member *value)
 {
@@ -82,6 +88,12 @@ void demo_chat_append_messages(struct demo_chat_call *call,
                                const struct demo_message *item)
 {
     zkt_state_insert(zkt_call_cursor(call->zkt), 1, ZKT_LAST, item);
+}
+
+void demo_chat_append_all_messages(struct demo_chat_call *call,
+                                   const struct demo_message_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 1, items);
 }
 
 void demo_chat_insert_messages(struct demo_chat_call *call, size_t index,

@@ -86,6 +86,8 @@ void demo_message_unset_reply_to(struct demo_message_ref ref);
  * past the end) fails the call as a whole, whatever the handler returns.
  */
 
+void demo_chat_set_members(struct demo_chat_call *call,
+                           const struct demo_member_map *value);
 void demo_chat_put_members(struct demo_chat_call *call, struct zkt_str key,
                            const struct demo_member *value);
 void demo_chat_remove_members(struct demo_chat_call *call, struct zkt_str key);
@@ -97,6 +99,8 @@ void demo_chat_set_messages(struct demo_chat_call *call,
                             const struct demo_message_list *value);
 void demo_chat_append_messages(struct demo_chat_call *call,
                                const struct demo_message *item);
+void demo_chat_append_all_messages(struct demo_chat_call *call,
+                                   const struct demo_message_list *items);
 void demo_chat_insert_messages(struct demo_chat_call *call, size_t index,
                                const struct demo_message *item);
 void demo_chat_replace_messages(struct demo_chat_call *call, size_t index,

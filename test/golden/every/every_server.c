@@ -739,6 +739,12 @@ void every_account_append_tags(struct every_account_ref ref,
     zkt_state_insert(ref.at, 13, ZKT_LAST, &item);
 }
 
+void every_account_append_all_tags(struct every_account_ref ref,
+                                   const struct zkt_str_list *items)
+{
+    zkt_state_append_all(ref.at, 13, items);
+}
+
 void every_account_insert_tags(struct every_account_ref ref, size_t index,
                                struct zkt_str item)
 {
@@ -772,6 +778,12 @@ void every_account_append_grid(struct every_account_ref ref,
                                const struct zkt_float64_list *item)
 {
     zkt_state_insert(ref.at, 14, ZKT_LAST, item);
+}
+
+void every_account_append_all_grid(struct every_account_ref ref,
+                                   const struct every_float64_list_list *items)
+{
+    zkt_state_append_all(ref.at, 14, items);
 }
 
 void every_account_insert_grid(struct every_account_ref ref, size_t index,
@@ -817,6 +829,12 @@ void every_account_append_suits(struct every_account_ref ref,
     zkt_state_insert(ref.at, 15, ZKT_LAST, &item);
 }
 
+void every_account_append_all_suits(struct every_account_ref ref,
+                                    const struct every_suit_list *items)
+{
+    zkt_state_append_all(ref.at, 15, items);
+}
+
 void every_account_insert_suits(struct every_account_ref ref, size_t index,
                                 enum every_suit item)
 {
@@ -852,6 +870,12 @@ void every_account_append_maybe(struct every_account_ref ref,
     zkt_state_insert(ref.at, 16, ZKT_LAST, item);
 }
 
+void every_account_append_all_maybe(struct every_account_ref ref,
+                                    const struct every_str_opt_list *items)
+{
+    zkt_state_append_all(ref.at, 16, items);
+}
+
 void every_account_insert_maybe(struct every_account_ref ref, size_t index,
                                 const struct zkt_str_opt *item)
 {
@@ -873,6 +897,12 @@ void every_account_remove_maybe(struct every_account_ref ref, size_t index,
 void every_account_clear_maybe(struct every_account_ref ref)
 {
     zkt_state_clear(ref.at, 16);
+}
+
+void every_account_set_by_name(struct every_account_ref ref,
+                               const struct every_int32_opt_map *value)
+{
+    zkt_state_set(ref.at, 17, value);
 }
 
 void every_account_put_by_name(struct every_account_ref ref, struct zkt_str key,
@@ -954,6 +984,12 @@ void every_account_append_taps(struct every_account_ref ref, float item)
     zkt_state_insert(ref.at, 25, ZKT_LAST, &item);
 }
 
+void every_account_append_all_taps(struct every_account_ref ref,
+                                   const struct zkt_float32_list *items)
+{
+    zkt_state_append_all(ref.at, 25, items);
+}
+
 void every_account_insert_taps(struct every_account_ref ref, size_t index,
                                float item)
 {
@@ -1012,6 +1048,12 @@ void every_node_append_kids(struct every_node_ref ref,
     zkt_state_insert(ref.at, 2, ZKT_LAST, item);
 }
 
+void every_node_append_all_kids(struct every_node_ref ref,
+                                const struct every_node_list *items)
+{
+    zkt_state_append_all(ref.at, 2, items);
+}
+
 void every_node_insert_kids(struct every_node_ref ref, size_t index,
                             const struct every_node *item)
 {
@@ -1041,6 +1083,12 @@ struct every_node_ref every_node_edit_kids(struct every_node_ref ref,
     return (struct every_node_ref){
         zkt_state_edit_item(ref.at, 2, index),
     };
+}
+
+void every_node_set_by(struct every_node_ref ref,
+                       const struct every_node_map *value)
+{
+    zkt_state_set(ref.at, 3, value);
 }
 
 void every_node_put_by(struct every_node_ref ref, struct zkt_str key,
@@ -1122,6 +1170,12 @@ void every_doc_append_shapes(struct every_doc_call *call,
     zkt_state_insert(zkt_call_cursor(call->zkt), 1, ZKT_LAST, item);
 }
 
+void every_doc_append_all_shapes(struct every_doc_call *call,
+                                 const struct every_shape_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 1, items);
+}
+
 void every_doc_insert_shapes(struct every_doc_call *call, size_t index,
                              const struct every_shape *item)
 {
@@ -1189,6 +1243,12 @@ void every_doc_append_points(struct every_doc_call *call,
     zkt_state_insert(zkt_call_cursor(call->zkt), 4, ZKT_LAST, item);
 }
 
+void every_doc_append_all_points(struct every_doc_call *call,
+                                 const struct every_point_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 4, items);
+}
+
 void every_doc_insert_points(struct every_doc_call *call, size_t index,
                              const struct every_point *item)
 {
@@ -1234,6 +1294,12 @@ void every_doc_set_state(struct every_doc_call *call, uint64_t value)
     zkt_state_set(zkt_call_cursor(call->zkt), 7, &value);
 }
 
+void every_doc_set_notes(struct every_doc_call *call,
+                         const struct every_str_opt_map *value)
+{
+    zkt_state_set(zkt_call_cursor(call->zkt), 8, value);
+}
+
 void every_doc_put_notes(struct every_doc_call *call, struct zkt_str key,
                          const struct zkt_str_opt *value)
 {
@@ -1265,6 +1331,12 @@ void every_doc_set_secret(struct every_doc_call *call, struct zkt_str value)
     zkt_state_set(zkt_call_private_cursor(call->zkt), 0, &value);
 }
 
+void every_doc_set_tokens(struct every_doc_call *call,
+                          const struct zkt_int64_map *value)
+{
+    zkt_state_set(zkt_call_private_cursor(call->zkt), 1, value);
+}
+
 void every_doc_put_tokens(struct every_doc_call *call, struct zkt_str key,
                           int64_t value)
 {
@@ -1293,6 +1365,12 @@ void every_doc_append_odds(struct every_doc_call *call,
     zkt_state_insert(zkt_call_private_cursor(call->zkt), 2, ZKT_LAST, item);
 }
 
+void every_doc_append_all_odds(struct every_doc_call *call,
+                               const struct every_float64_opt_list *items)
+{
+    zkt_state_append_all(zkt_call_private_cursor(call->zkt), 2, items);
+}
+
 void every_doc_insert_odds(struct every_doc_call *call, size_t index,
                            const struct zkt_float64_opt *item)
 {
@@ -1319,6 +1397,12 @@ void every_doc_clear_odds(struct every_doc_call *call)
 void every_doc_set_limit_of(struct every_doc_call *call, double value)
 {
     zkt_state_set(zkt_call_private_cursor(call->zkt), 3, &value);
+}
+
+void every_doc_set_grants(struct every_doc_call *call,
+                          const struct every_grant_map *value)
+{
+    zkt_state_set(zkt_call_private_cursor(call->zkt), 4, value);
 }
 
 void every_doc_put_grants(struct every_doc_call *call, struct zkt_str key,

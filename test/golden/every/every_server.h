@@ -255,6 +255,8 @@ void every_account_set_tags(struct every_account_ref ref,
                             const struct zkt_str_list *value);
 void every_account_append_tags(struct every_account_ref ref,
                                struct zkt_str item);
+void every_account_append_all_tags(struct every_account_ref ref,
+                                   const struct zkt_str_list *items);
 void every_account_insert_tags(struct every_account_ref ref, size_t index,
                                struct zkt_str item);
 void every_account_replace_tags(struct every_account_ref ref, size_t index,
@@ -267,6 +269,8 @@ void every_account_set_grid(struct every_account_ref ref,
                             const struct every_float64_list_list *value);
 void every_account_append_grid(struct every_account_ref ref,
                                const struct zkt_float64_list *item);
+void every_account_append_all_grid(struct every_account_ref ref,
+                                   const struct every_float64_list_list *items);
 void every_account_insert_grid(struct every_account_ref ref, size_t index,
                                const struct zkt_float64_list *item);
 void every_account_replace_grid(struct every_account_ref ref, size_t index,
@@ -281,6 +285,8 @@ void every_account_set_suits(struct every_account_ref ref,
                              const struct every_suit_list *value);
 void every_account_append_suits(struct every_account_ref ref,
                                 enum every_suit item);
+void every_account_append_all_suits(struct every_account_ref ref,
+                                    const struct every_suit_list *items);
 void every_account_insert_suits(struct every_account_ref ref, size_t index,
                                 enum every_suit item);
 void every_account_replace_suits(struct every_account_ref ref, size_t index,
@@ -293,6 +299,8 @@ void every_account_set_maybe(struct every_account_ref ref,
                              const struct every_str_opt_list *value);
 void every_account_append_maybe(struct every_account_ref ref,
                                 const struct zkt_str_opt *item);
+void every_account_append_all_maybe(struct every_account_ref ref,
+                                    const struct every_str_opt_list *items);
 void every_account_insert_maybe(struct every_account_ref ref, size_t index,
                                 const struct zkt_str_opt *item);
 void every_account_replace_maybe(struct every_account_ref ref, size_t index,
@@ -301,6 +309,8 @@ void every_account_remove_maybe(struct every_account_ref ref, size_t index,
                                 size_t count);
 void every_account_clear_maybe(struct every_account_ref ref);
 
+void every_account_set_by_name(struct every_account_ref ref,
+                               const struct every_int32_opt_map *value);
 void every_account_put_by_name(struct every_account_ref ref, struct zkt_str key,
                                const struct zkt_int32_opt *value);
 void every_account_remove_by_name(struct every_account_ref ref,
@@ -328,6 +338,8 @@ void every_account_set_gain(struct every_account_ref ref, float value);
 void every_account_set_taps(struct every_account_ref ref,
                             const struct zkt_float32_list *value);
 void every_account_append_taps(struct every_account_ref ref, float item);
+void every_account_append_all_taps(struct every_account_ref ref,
+                                   const struct zkt_float32_list *items);
 void every_account_insert_taps(struct every_account_ref ref, size_t index,
                                float item);
 void every_account_replace_taps(struct every_account_ref ref, size_t index,
@@ -347,6 +359,8 @@ void every_node_set_kids(struct every_node_ref ref,
                          const struct every_node_list *value);
 void every_node_append_kids(struct every_node_ref ref,
                             const struct every_node *item);
+void every_node_append_all_kids(struct every_node_ref ref,
+                                const struct every_node_list *items);
 void every_node_insert_kids(struct every_node_ref ref, size_t index,
                             const struct every_node *item);
 void every_node_replace_kids(struct every_node_ref ref, size_t index,
@@ -357,6 +371,8 @@ void every_node_clear_kids(struct every_node_ref ref);
 struct every_node_ref every_node_edit_kids(struct every_node_ref ref,
                                            size_t index);
 
+void every_node_set_by(struct every_node_ref ref,
+                       const struct every_node_map *value);
 void every_node_put_by(struct every_node_ref ref, struct zkt_str key,
                        const struct every_node *value);
 void every_node_remove_by(struct every_node_ref ref, struct zkt_str key);
@@ -386,6 +402,8 @@ void every_doc_set_shapes(struct every_doc_call *call,
                           const struct every_shape_list *value);
 void every_doc_append_shapes(struct every_doc_call *call,
                              const struct every_shape *item);
+void every_doc_append_all_shapes(struct every_doc_call *call,
+                                 const struct every_shape_list *items);
 void every_doc_insert_shapes(struct every_doc_call *call, size_t index,
                              const struct every_shape *item);
 void every_doc_replace_shapes(struct every_doc_call *call, size_t index,
@@ -407,6 +425,8 @@ void every_doc_set_points(struct every_doc_call *call,
                           const struct every_point_list *value);
 void every_doc_append_points(struct every_doc_call *call,
                              const struct every_point *item);
+void every_doc_append_all_points(struct every_doc_call *call,
+                                 const struct every_point_list *items);
 void every_doc_insert_points(struct every_doc_call *call, size_t index,
                              const struct every_point *item);
 void every_doc_replace_points(struct every_doc_call *call, size_t index,
@@ -422,6 +442,8 @@ void every_doc_unset_expr(struct every_doc_call *call);
 void every_doc_set_count(struct every_doc_call *call, uint32_t value);
 void every_doc_set_state(struct every_doc_call *call, uint64_t value);
 
+void every_doc_set_notes(struct every_doc_call *call,
+                         const struct every_str_opt_map *value);
 void every_doc_put_notes(struct every_doc_call *call, struct zkt_str key,
                          const struct zkt_str_opt *value);
 void every_doc_remove_notes(struct every_doc_call *call, struct zkt_str key);
@@ -434,6 +456,8 @@ void every_doc_set_any(struct every_doc_call *call, struct zkt_json value);
 
 void every_doc_set_secret(struct every_doc_call *call, struct zkt_str value);
 
+void every_doc_set_tokens(struct every_doc_call *call,
+                          const struct zkt_int64_map *value);
 void every_doc_put_tokens(struct every_doc_call *call, struct zkt_str key,
                           int64_t value);
 void every_doc_remove_tokens(struct every_doc_call *call, struct zkt_str key);
@@ -443,6 +467,8 @@ void every_doc_set_odds(struct every_doc_call *call,
                         const struct every_float64_opt_list *value);
 void every_doc_append_odds(struct every_doc_call *call,
                            const struct zkt_float64_opt *item);
+void every_doc_append_all_odds(struct every_doc_call *call,
+                               const struct every_float64_opt_list *items);
 void every_doc_insert_odds(struct every_doc_call *call, size_t index,
                            const struct zkt_float64_opt *item);
 void every_doc_replace_odds(struct every_doc_call *call, size_t index,
@@ -453,6 +479,8 @@ void every_doc_clear_odds(struct every_doc_call *call);
 
 void every_doc_set_limit_of(struct every_doc_call *call, double value);
 
+void every_doc_set_grants(struct every_doc_call *call,
+                          const struct every_grant_map *value);
 void every_doc_put_grants(struct every_doc_call *call, struct zkt_str key,
                           const struct every_grant *value);
 void every_doc_remove_grants(struct every_doc_call *call, struct zkt_str key);

@@ -59,6 +59,12 @@ struct includes_admin_ref includes_admin_edit_boss(
 
 /* ---- team ---- */
 
+void includes_team_set_members(struct includes_team_call *call,
+                               const struct includes_member_map *value)
+{
+    zkt_state_set(zkt_call_cursor(call->zkt), 0, value);
+}
+
 void includes_team_put_members(struct includes_team_call *call,
                                struct zkt_str key,
                                const struct includes_member *value)

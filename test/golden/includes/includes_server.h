@@ -68,6 +68,8 @@ struct includes_admin_ref includes_admin_edit_boss(
  * past the end) fails the call as a whole, whatever the handler returns.
  */
 
+void includes_team_set_members(struct includes_team_call *call,
+                               const struct includes_member_map *value);
 void includes_team_put_members(struct includes_team_call *call,
                                struct zkt_str key,
                                const struct includes_member *value);

@@ -238,6 +238,12 @@ void literals_board_append_only(struct literals_board_call *call,
     zkt_state_insert(zkt_call_cursor(call->zkt), 2, ZKT_LAST, item);
 }
 
+void literals_board_append_all_only(struct literals_board_call *call,
+                                    const struct literals_only_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 2, items);
+}
+
 void literals_board_insert_only(struct literals_board_call *call, size_t index,
                                 const struct literals_only *item)
 {

@@ -122,6 +122,8 @@ void literals_board_set_only(struct literals_board_call *call,
                              const struct literals_only_list *value);
 void literals_board_append_only(struct literals_board_call *call,
                                 const struct literals_only *item);
+void literals_board_append_all_only(struct literals_board_call *call,
+                                    const struct literals_only_list *items);
 void literals_board_insert_only(struct literals_board_call *call, size_t index,
                                 const struct literals_only *item);
 void literals_board_replace_only(struct literals_board_call *call, size_t index,

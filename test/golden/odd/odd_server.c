@@ -51,6 +51,12 @@ void odd_keywords_append_this(struct odd_keywords_ref ref, struct zkt_str item)
     zkt_state_insert(ref.at, 7, ZKT_LAST, &item);
 }
 
+void odd_keywords_append_all_this(struct odd_keywords_ref ref,
+                                  const struct zkt_str_list *items)
+{
+    zkt_state_append_all(ref.at, 7, items);
+}
+
 void odd_keywords_insert_this(struct odd_keywords_ref ref, size_t index,
                               struct zkt_str item)
 {
@@ -180,6 +186,12 @@ void odd_defaults_append_list(struct odd_defaults_ref ref, int32_t item)
     zkt_state_insert(ref.at, 8, ZKT_LAST, &item);
 }
 
+void odd_defaults_append_all_list(struct odd_defaults_ref ref,
+                                  const struct zkt_int32_list *items)
+{
+    zkt_state_append_all(ref.at, 8, items);
+}
+
 void odd_defaults_insert_list(struct odd_defaults_ref ref, size_t index,
                               int32_t item)
 {
@@ -201,6 +213,12 @@ void odd_defaults_remove_list(struct odd_defaults_ref ref, size_t index,
 void odd_defaults_clear_list(struct odd_defaults_ref ref)
 {
     zkt_state_clear(ref.at, 8);
+}
+
+void odd_defaults_set_map(struct odd_defaults_ref ref,
+                          const struct zkt_str_map *value)
+{
+    zkt_state_set(ref.at, 9, value);
 }
 
 void odd_defaults_put_map(struct odd_defaults_ref ref, struct zkt_str key,
@@ -246,6 +264,12 @@ void odd_defaults_append_numbers(struct odd_defaults_ref ref, int32_t item)
     zkt_state_insert(ref.at, 12, ZKT_LAST, &item);
 }
 
+void odd_defaults_append_all_numbers(struct odd_defaults_ref ref,
+                                     const struct zkt_int32_list *items)
+{
+    zkt_state_append_all(ref.at, 12, items);
+}
+
 void odd_defaults_insert_numbers(struct odd_defaults_ref ref, size_t index,
                                  int32_t item)
 {
@@ -267,6 +291,12 @@ void odd_defaults_remove_numbers(struct odd_defaults_ref ref, size_t index,
 void odd_defaults_clear_numbers(struct odd_defaults_ref ref)
 {
     zkt_state_clear(ref.at, 12);
+}
+
+void odd_defaults_set_labels(struct odd_defaults_ref ref,
+                             const struct zkt_str_map *value)
+{
+    zkt_state_set(ref.at, 13, value);
 }
 
 void odd_defaults_put_labels(struct odd_defaults_ref ref, struct zkt_str key,
@@ -308,6 +338,12 @@ void odd_defaults_append_inners(struct odd_defaults_ref ref,
                                 const struct odd_inner *item)
 {
     zkt_state_insert(ref.at, 15, ZKT_LAST, item);
+}
+
+void odd_defaults_append_all_inners(struct odd_defaults_ref ref,
+                                    const struct odd_inner_list *items)
+{
+    zkt_state_append_all(ref.at, 15, items);
 }
 
 void odd_defaults_insert_inners(struct odd_defaults_ref ref, size_t index,
@@ -360,6 +396,12 @@ void odd_inner_set_third(struct odd_inner_ref ref,
 void odd_inner_append_third(struct odd_inner_ref ref, double item)
 {
     zkt_state_insert(ref.at, 2, ZKT_LAST, &item);
+}
+
+void odd_inner_append_all_third(struct odd_inner_ref ref,
+                                const struct zkt_float64_list *items)
+{
+    zkt_state_append_all(ref.at, 2, items);
 }
 
 void odd_inner_insert_third(struct odd_inner_ref ref, size_t index, double item)
@@ -418,6 +460,12 @@ void odd_node_append_children(struct odd_node_ref ref,
     zkt_state_insert(ref.at, 2, ZKT_LAST, item);
 }
 
+void odd_node_append_all_children(struct odd_node_ref ref,
+                                  const struct odd_node_list *items)
+{
+    zkt_state_append_all(ref.at, 2, items);
+}
+
 void odd_node_insert_children(struct odd_node_ref ref, size_t index,
                               const struct odd_node *item)
 {
@@ -449,6 +497,12 @@ struct odd_node_ref odd_node_edit_children(struct odd_node_ref ref,
     };
 }
 
+void odd_node_set_named(struct odd_node_ref ref,
+                        const struct odd_node_map *value)
+{
+    zkt_state_set(ref.at, 3, value);
+}
+
 void odd_node_put_named(struct odd_node_ref ref, struct zkt_str key,
                         const struct odd_node *value)
 {
@@ -477,6 +531,12 @@ void odd_str_map_list_append(struct odd_str_map_list_ref ref,
                              const struct zkt_str_map *item)
 {
     zkt_state_insert(ref.at, ZKT_ITSELF, ZKT_LAST, item);
+}
+
+void odd_str_map_list_append_all(struct odd_str_map_list_ref ref,
+                                 const struct odd_str_map_list *items)
+{
+    zkt_state_append_all(ref.at, ZKT_ITSELF, items);
 }
 
 void odd_str_map_list_insert(struct odd_str_map_list_ref ref, size_t index,
@@ -618,6 +678,12 @@ void odd_everything_append_defaults(struct odd_everything_call *call,
     zkt_state_insert(zkt_call_cursor(call->zkt), 3, ZKT_LAST, item);
 }
 
+void odd_everything_append_all_defaults(struct odd_everything_call *call,
+                                        const struct odd_defaults_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 3, items);
+}
+
 void odd_everything_insert_defaults(struct odd_everything_call *call,
                                     size_t index,
                                     const struct odd_defaults *item)
@@ -649,6 +715,12 @@ struct odd_defaults_ref odd_everything_edit_defaults(
     return (struct odd_defaults_ref){
         zkt_state_edit_item(zkt_call_cursor(call->zkt), 3, index),
     };
+}
+
+void odd_everything_set_tree(struct odd_everything_call *call,
+                             const struct odd_node_map *value)
+{
+    zkt_state_set(zkt_call_cursor(call->zkt), 4, value);
 }
 
 void odd_everything_put_tree(struct odd_everything_call *call,
@@ -688,6 +760,12 @@ void odd_everything_append_grid(struct odd_everything_call *call,
     zkt_state_insert(zkt_call_cursor(call->zkt), 5, ZKT_LAST, item);
 }
 
+void odd_everything_append_all_grid(struct odd_everything_call *call,
+                                    const struct odd_int32_list_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 5, items);
+}
+
 void odd_everything_insert_grid(struct odd_everything_call *call, size_t index,
                                 const struct zkt_int32_list *item)
 {
@@ -717,6 +795,12 @@ struct zkt_int32_list_ref odd_everything_edit_grid(
     return (struct zkt_int32_list_ref){
         zkt_state_edit_item(zkt_call_cursor(call->zkt), 5, index),
     };
+}
+
+void odd_everything_set_series(struct odd_everything_call *call,
+                               const struct odd_int32_list_map *value)
+{
+    zkt_state_set(zkt_call_cursor(call->zkt), 6, value);
 }
 
 void odd_everything_put_series(struct odd_everything_call *call,
@@ -757,6 +841,12 @@ void odd_everything_append_tables(struct odd_everything_call *call,
     zkt_state_insert(zkt_call_cursor(call->zkt), 7, ZKT_LAST, item);
 }
 
+void odd_everything_append_all_tables(struct odd_everything_call *call,
+                                      const struct odd_str_map_list_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 7, items);
+}
+
 void odd_everything_insert_tables(struct odd_everything_call *call,
                                   size_t index,
                                   const struct odd_str_map_list *item)
@@ -788,6 +878,12 @@ struct odd_str_map_list_ref odd_everything_edit_tables(
     return (struct odd_str_map_list_ref){
         zkt_state_edit_item(zkt_call_cursor(call->zkt), 7, index),
     };
+}
+
+void odd_everything_set_matrix(struct odd_everything_call *call,
+                               const struct odd_left_map_map *value)
+{
+    zkt_state_set(zkt_call_cursor(call->zkt), 8, value);
 }
 
 void odd_everything_put_matrix(struct odd_everything_call *call,
@@ -832,6 +928,12 @@ void odd_everything_append_words(struct odd_everything_call *call,
                                  struct zkt_str item)
 {
     zkt_state_insert(zkt_call_cursor(call->zkt), 9, ZKT_LAST, &item);
+}
+
+void odd_everything_append_all_words(struct odd_everything_call *call,
+                                     const struct zkt_str_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 9, items);
 }
 
 void odd_everything_insert_words(struct odd_everything_call *call, size_t index,
@@ -918,6 +1020,12 @@ void odd_everything_append_levels(struct odd_everything_call *call,
     zkt_state_insert(zkt_call_cursor(call->zkt), 12, ZKT_LAST, &item);
 }
 
+void odd_everything_append_all_levels(struct odd_everything_call *call,
+                                      const struct odd_level_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 12, items);
+}
+
 void odd_everything_insert_levels(struct odd_everything_call *call,
                                   size_t index, enum odd_level item)
 {
@@ -939,6 +1047,12 @@ void odd_everything_remove_levels(struct odd_everything_call *call,
 void odd_everything_clear_levels(struct odd_everything_call *call)
 {
     zkt_state_clear(zkt_call_cursor(call->zkt), 12);
+}
+
+void odd_everything_set_singles(struct odd_everything_call *call,
+                                const struct odd_single_map *value)
+{
+    zkt_state_set(zkt_call_cursor(call->zkt), 13, value);
 }
 
 void odd_everything_put_singles(struct odd_everything_call *call,

@@ -183,6 +183,8 @@ void odd_keywords_set_and(struct odd_keywords_ref ref, enum odd_level value);
 void odd_keywords_set_this(struct odd_keywords_ref ref,
                            const struct zkt_str_list *value);
 void odd_keywords_append_this(struct odd_keywords_ref ref, struct zkt_str item);
+void odd_keywords_append_all_this(struct odd_keywords_ref ref,
+                                  const struct zkt_str_list *items);
 void odd_keywords_insert_this(struct odd_keywords_ref ref, size_t index,
                               struct zkt_str item);
 void odd_keywords_replace_this(struct odd_keywords_ref ref, size_t index,
@@ -215,6 +217,8 @@ void odd_defaults_set_level(struct odd_defaults_ref ref, enum odd_level value);
 void odd_defaults_set_list(struct odd_defaults_ref ref,
                            const struct zkt_int32_list *value);
 void odd_defaults_append_list(struct odd_defaults_ref ref, int32_t item);
+void odd_defaults_append_all_list(struct odd_defaults_ref ref,
+                                  const struct zkt_int32_list *items);
 void odd_defaults_insert_list(struct odd_defaults_ref ref, size_t index,
                               int32_t item);
 void odd_defaults_replace_list(struct odd_defaults_ref ref, size_t index,
@@ -223,6 +227,8 @@ void odd_defaults_remove_list(struct odd_defaults_ref ref, size_t index,
                               size_t count);
 void odd_defaults_clear_list(struct odd_defaults_ref ref);
 
+void odd_defaults_set_map(struct odd_defaults_ref ref,
+                          const struct zkt_str_map *value);
 void odd_defaults_put_map(struct odd_defaults_ref ref, struct zkt_str key,
                           struct zkt_str value);
 void odd_defaults_remove_map(struct odd_defaults_ref ref, struct zkt_str key);
@@ -236,6 +242,8 @@ void odd_defaults_set_title(struct odd_defaults_ref ref, struct zkt_str value);
 void odd_defaults_set_numbers(struct odd_defaults_ref ref,
                               const struct zkt_int32_list *value);
 void odd_defaults_append_numbers(struct odd_defaults_ref ref, int32_t item);
+void odd_defaults_append_all_numbers(struct odd_defaults_ref ref,
+                                     const struct zkt_int32_list *items);
 void odd_defaults_insert_numbers(struct odd_defaults_ref ref, size_t index,
                                  int32_t item);
 void odd_defaults_replace_numbers(struct odd_defaults_ref ref, size_t index,
@@ -244,6 +252,8 @@ void odd_defaults_remove_numbers(struct odd_defaults_ref ref, size_t index,
                                  size_t count);
 void odd_defaults_clear_numbers(struct odd_defaults_ref ref);
 
+void odd_defaults_set_labels(struct odd_defaults_ref ref,
+                             const struct zkt_str_map *value);
 void odd_defaults_put_labels(struct odd_defaults_ref ref, struct zkt_str key,
                              struct zkt_str value);
 void odd_defaults_remove_labels(struct odd_defaults_ref ref,
@@ -258,6 +268,8 @@ void odd_defaults_set_inners(struct odd_defaults_ref ref,
                              const struct odd_inner_list *value);
 void odd_defaults_append_inners(struct odd_defaults_ref ref,
                                 const struct odd_inner *item);
+void odd_defaults_append_all_inners(struct odd_defaults_ref ref,
+                                    const struct odd_inner_list *items);
 void odd_defaults_insert_inners(struct odd_defaults_ref ref, size_t index,
                                 const struct odd_inner *item);
 void odd_defaults_replace_inners(struct odd_defaults_ref ref, size_t index,
@@ -274,6 +286,8 @@ void odd_inner_set_second(struct odd_inner_ref ref, struct zkt_str value);
 void odd_inner_set_third(struct odd_inner_ref ref,
                          const struct zkt_float64_list *value);
 void odd_inner_append_third(struct odd_inner_ref ref, double item);
+void odd_inner_append_all_third(struct odd_inner_ref ref,
+                                const struct zkt_float64_list *items);
 void odd_inner_insert_third(struct odd_inner_ref ref, size_t index,
                             double item);
 void odd_inner_replace_third(struct odd_inner_ref ref, size_t index,
@@ -292,6 +306,8 @@ void odd_node_set_children(struct odd_node_ref ref,
                            const struct odd_node_list *value);
 void odd_node_append_children(struct odd_node_ref ref,
                               const struct odd_node *item);
+void odd_node_append_all_children(struct odd_node_ref ref,
+                                  const struct odd_node_list *items);
 void odd_node_insert_children(struct odd_node_ref ref, size_t index,
                               const struct odd_node *item);
 void odd_node_replace_children(struct odd_node_ref ref, size_t index,
@@ -302,6 +318,8 @@ void odd_node_clear_children(struct odd_node_ref ref);
 struct odd_node_ref odd_node_edit_children(struct odd_node_ref ref,
                                            size_t index);
 
+void odd_node_set_named(struct odd_node_ref ref,
+                        const struct odd_node_map *value);
 void odd_node_put_named(struct odd_node_ref ref, struct zkt_str key,
                         const struct odd_node *value);
 void odd_node_remove_named(struct odd_node_ref ref, struct zkt_str key);
@@ -311,6 +329,8 @@ struct odd_node_ref odd_node_edit_named(struct odd_node_ref ref,
 
 void odd_str_map_list_append(struct odd_str_map_list_ref ref,
                              const struct zkt_str_map *item);
+void odd_str_map_list_append_all(struct odd_str_map_list_ref ref,
+                                 const struct odd_str_map_list *items);
 void odd_str_map_list_insert(struct odd_str_map_list_ref ref, size_t index,
                              const struct zkt_str_map *item);
 void odd_str_map_list_replace(struct odd_str_map_list_ref ref, size_t index,
@@ -358,6 +378,8 @@ void odd_everything_set_defaults(struct odd_everything_call *call,
                                  const struct odd_defaults_list *value);
 void odd_everything_append_defaults(struct odd_everything_call *call,
                                     const struct odd_defaults *item);
+void odd_everything_append_all_defaults(struct odd_everything_call *call,
+                                        const struct odd_defaults_list *items);
 void odd_everything_insert_defaults(struct odd_everything_call *call,
                                     size_t index,
                                     const struct odd_defaults *item);
@@ -370,6 +392,8 @@ void odd_everything_clear_defaults(struct odd_everything_call *call);
 struct odd_defaults_ref odd_everything_edit_defaults(
     struct odd_everything_call *call, size_t index);
 
+void odd_everything_set_tree(struct odd_everything_call *call,
+                             const struct odd_node_map *value);
 void odd_everything_put_tree(struct odd_everything_call *call,
                              struct zkt_str key, const struct odd_node *value);
 void odd_everything_remove_tree(struct odd_everything_call *call,
@@ -382,6 +406,8 @@ void odd_everything_set_grid(struct odd_everything_call *call,
                              const struct odd_int32_list_list *value);
 void odd_everything_append_grid(struct odd_everything_call *call,
                                 const struct zkt_int32_list *item);
+void odd_everything_append_all_grid(struct odd_everything_call *call,
+                                    const struct odd_int32_list_list *items);
 void odd_everything_insert_grid(struct odd_everything_call *call, size_t index,
                                 const struct zkt_int32_list *item);
 void odd_everything_replace_grid(struct odd_everything_call *call, size_t index,
@@ -392,6 +418,8 @@ void odd_everything_clear_grid(struct odd_everything_call *call);
 struct zkt_int32_list_ref odd_everything_edit_grid(
     struct odd_everything_call *call, size_t index);
 
+void odd_everything_set_series(struct odd_everything_call *call,
+                               const struct odd_int32_list_map *value);
 void odd_everything_put_series(struct odd_everything_call *call,
                                struct zkt_str key,
                                const struct zkt_int32_list *value);
@@ -405,6 +433,9 @@ void odd_everything_set_tables(struct odd_everything_call *call,
                                const struct odd_str_map_list_list *value);
 void odd_everything_append_tables(struct odd_everything_call *call,
                                   const struct odd_str_map_list *item);
+void odd_everything_append_all_tables(
+    struct odd_everything_call *call,
+    const struct odd_str_map_list_list *items);
 void odd_everything_insert_tables(struct odd_everything_call *call,
                                   size_t index,
                                   const struct odd_str_map_list *item);
@@ -417,6 +448,8 @@ void odd_everything_clear_tables(struct odd_everything_call *call);
 struct odd_str_map_list_ref odd_everything_edit_tables(
     struct odd_everything_call *call, size_t index);
 
+void odd_everything_set_matrix(struct odd_everything_call *call,
+                               const struct odd_left_map_map *value);
 void odd_everything_put_matrix(struct odd_everything_call *call,
                                struct zkt_str key,
                                const struct odd_left_map *value);
@@ -431,6 +464,8 @@ void odd_everything_set_words(struct odd_everything_call *call,
 void odd_everything_unset_words(struct odd_everything_call *call);
 void odd_everything_append_words(struct odd_everything_call *call,
                                  struct zkt_str item);
+void odd_everything_append_all_words(struct odd_everything_call *call,
+                                     const struct zkt_str_list *items);
 void odd_everything_insert_words(struct odd_everything_call *call, size_t index,
                                  struct zkt_str item);
 void odd_everything_replace_words(struct odd_everything_call *call,
@@ -458,6 +493,8 @@ void odd_everything_set_levels(struct odd_everything_call *call,
                                const struct odd_level_list *value);
 void odd_everything_append_levels(struct odd_everything_call *call,
                                   enum odd_level item);
+void odd_everything_append_all_levels(struct odd_everything_call *call,
+                                      const struct odd_level_list *items);
 void odd_everything_insert_levels(struct odd_everything_call *call,
                                   size_t index, enum odd_level item);
 void odd_everything_replace_levels(struct odd_everything_call *call,
@@ -466,6 +503,8 @@ void odd_everything_remove_levels(struct odd_everything_call *call,
                                   size_t index, size_t count);
 void odd_everything_clear_levels(struct odd_everything_call *call);
 
+void odd_everything_set_singles(struct odd_everything_call *call,
+                                const struct odd_single_map *value);
 void odd_everything_put_singles(struct odd_everything_call *call,
                                 struct zkt_str key, enum odd_single value);
 void odd_everything_remove_singles(struct odd_everything_call *call,

@@ -157,6 +157,12 @@ void states_lobby_state_set_open(struct states_lobby_state_ref ref, bool value)
     zkt_state_set(ref.at, 0, &value);
 }
 
+void states_lobby_state_set_by_id(struct states_lobby_state_ref ref,
+                                  const struct states_room_state_map *value)
+{
+    zkt_state_set(ref.at, 1, value);
+}
+
 void states_lobby_state_put_by_id(struct states_lobby_state_ref ref,
                                   struct zkt_str key,
                                   const struct states_room_state *value)
@@ -508,6 +514,12 @@ static const struct zkt_actor states_room_actor_ = {
 void states_lobby_set_open(struct states_lobby_call *call, bool value)
 {
     zkt_state_set(zkt_call_cursor(call->zkt), 0, &value);
+}
+
+void states_lobby_set_by_id(struct states_lobby_call *call,
+                            const struct states_room_state_map *value)
+{
+    zkt_state_set(zkt_call_cursor(call->zkt), 1, value);
 }
 
 void states_lobby_put_by_id(struct states_lobby_call *call, struct zkt_str key,

@@ -126,6 +126,8 @@ struct states_lobby_state_ref states_room_state_edit_other(
 
 void states_lobby_state_set_open(struct states_lobby_state_ref ref, bool value);
 
+void states_lobby_state_set_by_id(struct states_lobby_state_ref ref,
+                                  const struct states_room_state_map *value);
 void states_lobby_state_put_by_id(struct states_lobby_state_ref ref,
                                   struct zkt_str key,
                                   const struct states_room_state *value);
@@ -169,6 +171,8 @@ void states_room_emit_changed(struct states_room_call *call,
 
 void states_lobby_set_open(struct states_lobby_call *call, bool value);
 
+void states_lobby_set_by_id(struct states_lobby_call *call,
+                            const struct states_room_state_map *value);
 void states_lobby_put_by_id(struct states_lobby_call *call, struct zkt_str key,
                             const struct states_room_state *value);
 void states_lobby_remove_by_id(struct states_lobby_call *call,

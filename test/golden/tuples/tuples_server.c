@@ -34,6 +34,13 @@ void demo_a_append_s(struct demo_a_call *call,
     zkt_state_insert(zkt_call_cursor(call->zkt), 3, ZKT_LAST, item);
 }
 
+void demo_a_append_all_s(
+    struct demo_a_call *call,
+    const struct demo_named2_x_float64_y_float64_list *items)
+{
+    zkt_state_append_all(zkt_call_cursor(call->zkt), 3, items);
+}
+
 void demo_a_insert_s(struct demo_a_call *call, size_t index,
                      const struct demo_named2_x_float64_y_float64 *item)
 {

@@ -51,6 +51,9 @@ void demo_a_set_s(struct demo_a_call *call,
                   const struct demo_named2_x_float64_y_float64_list *value);
 void demo_a_append_s(struct demo_a_call *call,
                      const struct demo_named2_x_float64_y_float64 *item);
+void demo_a_append_all_s(
+    struct demo_a_call *call,
+    const struct demo_named2_x_float64_y_float64_list *items);
 void demo_a_insert_s(struct demo_a_call *call, size_t index,
                      const struct demo_named2_x_float64_y_float64 *item);
 void demo_a_replace_s(struct demo_a_call *call, size_t index,

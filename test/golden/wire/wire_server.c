@@ -122,6 +122,12 @@ void wire_header_append_m_n(struct wire_header_ref ref, int32_t item)
     zkt_state_insert(ref.at, 2, ZKT_LAST, &item);
 }
 
+void wire_header_append_all_m_n(struct wire_header_ref ref,
+                                const struct zkt_int32_list *items)
+{
+    zkt_state_append_all(ref.at, 2, items);
+}
+
 void wire_header_insert_m_n(struct wire_header_ref ref, size_t index,
                             int32_t item)
 {
@@ -143,6 +149,12 @@ void wire_header_remove_m_n(struct wire_header_ref ref, size_t index,
 void wire_header_clear_m_n(struct wire_header_ref ref)
 {
     zkt_state_clear(ref.at, 2);
+}
+
+void wire_header_set_a1(struct wire_header_ref ref,
+                        const struct zkt_int32_map *value)
+{
+    zkt_state_set(ref.at, 3, value);
 }
 
 void wire_header_put_a1(struct wire_header_ref ref, struct zkt_str key,
@@ -206,6 +218,12 @@ void wire_gate_set_door_state(struct wire_gate_call *call,
                               const struct wire_door *value)
 {
     zkt_state_set(zkt_call_cursor(call->zkt), 1, value);
+}
+
+void wire_gate_set_per_user(struct wire_gate_call *call,
+                            const struct wire_header_map *value)
+{
+    zkt_state_set(zkt_call_cursor(call->zkt), 2, value);
 }
 
 void wire_gate_put_per_user(struct wire_gate_call *call, struct zkt_str key,

@@ -80,6 +80,8 @@ void wire_header_set_a_b(struct wire_header_ref ref, int32_t value);
 void wire_header_set_m_n(struct wire_header_ref ref,
                          const struct zkt_int32_list *value);
 void wire_header_append_m_n(struct wire_header_ref ref, int32_t item);
+void wire_header_append_all_m_n(struct wire_header_ref ref,
+                                const struct zkt_int32_list *items);
 void wire_header_insert_m_n(struct wire_header_ref ref, size_t index,
                             int32_t item);
 void wire_header_replace_m_n(struct wire_header_ref ref, size_t index,
@@ -88,6 +90,8 @@ void wire_header_remove_m_n(struct wire_header_ref ref, size_t index,
                             size_t count);
 void wire_header_clear_m_n(struct wire_header_ref ref);
 
+void wire_header_set_a1(struct wire_header_ref ref,
+                        const struct zkt_int32_map *value);
 void wire_header_put_a1(struct wire_header_ref ref, struct zkt_str key,
                         int32_t value);
 void wire_header_remove_a1(struct wire_header_ref ref, struct zkt_str key);
@@ -114,6 +118,8 @@ struct wire_header_ref wire_gate_edit_last_header(struct wire_gate_call *call);
 void wire_gate_set_door_state(struct wire_gate_call *call,
                               const struct wire_door *value);
 
+void wire_gate_set_per_user(struct wire_gate_call *call,
+                            const struct wire_header_map *value);
 void wire_gate_put_per_user(struct wire_gate_call *call, struct zkt_str key,
                             const struct wire_header *value);
 void wire_gate_remove_per_user(struct wire_gate_call *call, struct zkt_str key);
