@@ -186,7 +186,9 @@ struct breaking_place breaking_at(const char *label,
                                   const struct json_value *old,
                                   const struct json_value *new, unsigned uses)
 {
-    return (struct breaking_place){ label, old->at, new->at, uses, false };
+    return (struct breaking_place){
+        .label = label, .old = old->at, .new = new->at, .uses = uses
+    };
 }
 
 const struct json_value *breaking_lost(struct breaking *b,
@@ -438,6 +440,7 @@ static void compare_state(struct breaking *b, const struct json_value *old,
                          json_value_text(old, "name")),
             o != NULL ? o : old, n != NULL ? n : new, uses);
         place.is_state = true;
+        place.has_bounds = strcmp(key, "state") == 0;
         breaking_fields(b, o, n, &place);
     }
 }

@@ -80,7 +80,8 @@ struct breaking_place {
     const char *label; /* "'text' of struct 'Message'" */
     struct source_range old, new;
     unsigned uses;
-    bool is_state; /* the state itself, not a part of it */
+    bool is_state;   /* the state itself, not a part of it */
+    bool has_bounds; /* its fields have macros for their upper bounds in C */
 };
 
 /** A new finding; it counts once it has a reason. */

@@ -95,8 +95,8 @@ static void compare_values(struct breaking *b, const struct json_value *old,
                        n != NULL && find_wire(values, n) == NULL ? n : NULL,
                        place);
         } else if (strcmp(name, json_value_text(n, "name")) != 0) {
-            const struct breaking_place here = { place->label, o->at, n->at, 0,
-                                                 false };
+            const struct breaking_place here = breaking_at(place->label, o, n,
+                                                           0);
             struct breaking_finding *f = breaking_report(
                 b, BREAKING_VALUE_RENAMED, &here,
                 arena_printf(b->arena, "'%s' of %s is called '%s' now", name,
@@ -110,8 +110,8 @@ static void compare_values(struct breaking *b, const struct json_value *old,
     for (const struct json_value *n = others->first; n != NULL; n = n->next) {
         if (find_wire(values, n) == NULL &&
             breaking_find(values, json_value_text(n, "name")) == NULL) {
-            const struct breaking_place here = { place->label, place->old,
-                                                 n->at, place->uses, false };
+            struct breaking_place here = *place;
+            here.new = n->at;
             struct breaking_finding *f = breaking_report(
                 b, BREAKING_VALUE_ADDED, &here,
                 arena_printf(b->arena, "'%s' of %s is new",
@@ -152,18 +152,17 @@ static void compare_variants(struct breaking *b, const struct json_value *old,
             variant_lost(b, o, place);
             continue;
         }
-        const struct breaking_place here = {
+        const struct breaking_place here = breaking_at(
             arena_printf(b->arena, "'%s' of %s", json_value_text(o, "name"),
                          place->label),
-            o->at, n->at, place->uses, false
-        };
+            o, n, place->uses);
         breaking_type(b, json_value_find(o, "type"), json_value_find(n, "type"),
                       &here);
     }
     for (const struct json_value *n = others->first; n != NULL; n = n->next) {
         if (breaking_find(variants, json_value_text(n, "name")) == NULL) {
-            const struct breaking_place here = { place->label, place->old,
-                                                 n->at, place->uses, false };
+            struct breaking_place here = *place;
+            here.new = n->at;
             struct breaking_finding *f = breaking_report(
                 b, BREAKING_VARIANT_ADDED, &here,
                 arena_printf(b->arena, "'%s' of %s is new",
@@ -217,10 +216,10 @@ void breaking_declaration(struct breaking *b, const struct breaking_pair *pair)
     const char *kind = json_value_find(old, "values") != NULL     ? "enum"
                        : json_value_find(old, "variants") != NULL ? "union"
                                                                   : "struct";
-    const struct breaking_place place = {
+    struct breaking_place place = breaking_at(
         arena_printf(b->arena, "%s '%s'", kind, json_value_text(old, "name")),
-        old->at, new->at, pair->uses, false
-    };
+        old, new, pair->uses);
+    place.has_bounds = !json_value_truth(old, "private");
     (void)breaking_own_names(b, old, new, kind, &place);
     if (kind[0] == 'e') {
         compare_values(b, old, new, &place);

@@ -90,10 +90,12 @@ void breaking_field_lost(struct breaking *b, const struct json_value *field,
                          const struct breaking_place *place)
 {
     const char *label = label_of(b, field, place);
-    const struct breaking_place here = { label, field->at,
-                                         renamed != NULL ? renamed->at
-                                                         : place->new,
-                                         place->uses, false };
+    const struct breaking_place here = {
+        .label = label,
+        .old = field->at,
+        .new = renamed != NULL ? renamed->at : place->new,
+        .uses = place->uses,
+    };
     const bool needed = is_needed(field);
     const bool in = (place->uses & USE_INPUT) != 0;
     const bool out = (place->uses & USE_OUTPUT) != 0;
@@ -125,8 +127,12 @@ void breaking_field_added(struct breaking *b, const struct json_value *field,
                           bool was_strict, const struct breaking_place *place)
 {
     const char *label = label_of(b, field, place);
-    const struct breaking_place here = { label, place->old, field->at,
-                                         place->uses, false };
+    const struct breaking_place here = {
+        .label = label,
+        .old = place->old,
+        .new = field->at,
+        .uses = place->uses,
+    };
     const bool needed = is_needed(field);
     struct breaking_finding *f = breaking_report(
         b, BREAKING_FIELD_ADDED, &here,
@@ -209,21 +215,29 @@ static void compare_defaults(struct breaking *b, const struct json_value *old,
     }
 }
 
-/* A field of a state has a macro for its upper bound. */
+/* The type of a value that is there. */
+static const struct json_value *present_type(const struct json_value *field)
+{
+    const struct json_value *type = json_value_find(field, "type");
+    return strcmp(json_value_text(type, "kind"), "nullable") == 0
+               ? json_value_find(type, "of")
+               : type;
+}
+
+/* A field of a struct or a state has a macro for its upper bound. */
 static void compare_bounds(struct breaking *b, const struct json_value *old,
                            const struct json_value *new,
                            const struct breaking_place *place)
 {
     static const char *const counted[] = { "string", "bytes", "list", "map" };
-    const struct json_value *type = json_value_find(old, "type");
+    const struct json_value *type = present_type(old);
     bool is_counted = false;
     for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
         is_counted = is_counted ||
                      strcmp(json_value_text(type, "kind"), counted[i]) == 0;
     }
-    if (is_counted && !json_value_truth(old, "optional") &&
-        json_value_find(type, "max") != NULL &&
-        json_value_find(json_value_find(new, "type"), "max") == NULL) {
+    if (is_counted && json_value_find(type, "max") != NULL &&
+        json_value_find(present_type(new), "max") == NULL) {
         struct breaking_finding *f = breaking_report(
             b, BREAKING_BOUND_REMOVED, place,
             arena_printf(b->arena, "%s has no upper bound any more",
@@ -237,13 +251,13 @@ void breaking_field(struct breaking *b, const struct json_value *old,
                     const struct json_value *new,
                     const struct breaking_place *place)
 {
-    const struct breaking_place here = { label_of(b, old, place), old->at,
-                                         new->at, place->uses, false };
+    const struct breaking_place here = breaking_at(label_of(b, old, place), old,
+                                                   new, place->uses);
     compare_presence(b, old, new, &here);
     compare_defaults(b, old, new, &here);
     breaking_type(b, json_value_find(old, "type"), json_value_find(new, "type"),
                   &here);
-    if (place->is_state) {
+    if (place->has_bounds) {
         compare_bounds(b, old, new, &here);
     }
 }

@@ -135,9 +135,6 @@ const char *lower_initialiser(struct lower *l, const struct ast_value *value,
                               const struct model_type *type);
 
 /* order.c */
-/** The macro for the upper bound of a state's field; NULL: it has none. */
-const char *lower_bound_name(struct lower *l, const struct model_struct *state,
-                             const struct model_field *field);
 /** Orders the declarations, and sets all that depends on the whole model. */
 void lower_order(struct lower *l);
 

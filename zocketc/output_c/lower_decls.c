@@ -169,6 +169,34 @@ static void add_constant(struct lower *l, const struct schema_struct *s,
     (void)names_take(&l->names, l->arena, l->diag, constant.name, field->name);
 }
 
+/* The macro for the upper bound of a field, if it has one: of items, entries,
+ * code points or bytes, also where the value may be absent or null. */
+static void add_bound(struct lower *l, const struct model_struct *s,
+                      const struct model_field *field,
+                      const struct ast_name *name)
+{
+    const struct model_type *type = schema_may_lack(field->type->kind)
+                                        ? field->type->inner
+                                        : field->type;
+    const enum schema_class class = schema_kinds[type->kind].class;
+    const bool counted = type->kind == SCHEMA_LIST ||
+                         type->kind == SCHEMA_MAP ||
+                         class == SCHEMA_CLASS_TEXT ||
+                         class == SCHEMA_CLASS_BYTES;
+    const size_t prefix = strlen(s->c_prefix) -
+                          (s->is_state ? strlen("_state") : 0);
+    if (!counted || type->schema->max == UINT32_MAX) {
+        return;
+    }
+    const struct model_bound bound = {
+        names_upper(l->arena, arena_printf(l->arena, "%.*s_%s_max", (int)prefix,
+                                           s->c_prefix, field->c_part)),
+        type->schema->max
+    };
+    list_add(l->arena, &l->bounds, &bound, sizeof(bound));
+    (void)names_take(&l->names, l->arena, l->diag, bound.name, *name);
+}
+
 static void lower_field(struct lower *l, const struct model_struct *s,
                         const struct schema_field *from, size_t index,
                         struct model_field *to)
@@ -187,11 +215,8 @@ static void lower_field(struct lower *l, const struct model_struct *s,
         return;
     }
     to->c_declaration = lower_declaration(l, to->type, to->c_field);
-    const char *bound = s->is_state && !s->is_private
-                            ? lower_bound_name(l, s, to)
-                            : NULL;
-    if (bound != NULL) {
-        (void)names_take(&l->names, l->arena, l->diag, bound, from->name);
+    if (s->is_value && !s->is_private) {
+        add_bound(l, s, to, &from->name);
     }
 }
 

@@ -216,35 +216,7 @@ static void mark_state(struct arrange *a, const struct model_struct *state)
     }
 }
 
-/* ---- bounds ---- */
-
-const char *lower_bound_name(struct lower *l, const struct model_struct *state,
-                             const struct model_field *field)
-{
-    const struct model_type *type = field->type;
-    const size_t actor = strlen(state->c_prefix) - strlen("_state");
-    const bool counted = type->kind == SCHEMA_LIST ||
-                         type->kind == SCHEMA_MAP ||
-                         schema_kinds[type->kind].class == SCHEMA_CLASS_TEXT;
-    if (!counted || type->schema->max == UINT32_MAX) {
-        return NULL;
-    }
-    return names_upper(l->arena,
-                       arena_printf(l->arena, "%.*s_%s_max", (int)actor,
-                                    state->c_prefix, field->c_part));
-}
-
-static void add_bounds(struct lower *l, const struct model_struct *state)
-{
-    for (size_t i = 0; i < state->field_count; i++) {
-        const struct model_field *f = &state->fields[i];
-        const struct model_bound bound = { lower_bound_name(l, state, f),
-                                           f->type->schema->max };
-        if (bound.name != NULL) {
-            list_add(l->arena, &l->bounds, &bound, sizeof(bound));
-        }
-    }
-}
+/* ---- enums ---- */
 
 static void collect_enums(struct lower *l)
 {
@@ -380,7 +352,6 @@ void lower_order(struct lower *l)
     find_owners(l);
     declare_all(l);
     for (size_t i = 0; i < m->actor_count; i++) {
-        add_bounds(l, m->actors[i].state);
         mark_state(&a, m->actors[i].state);
         mark_state(&a, m->actors[i].private_state);
     }

@@ -15,8 +15,8 @@ extern "C" {
 #endif
 
 /*
- * The upper bounds in the states: items of a list, entries of a map, code
- * points of a string.
+ * The upper bounds of fields of structs and states: items of a list, entries
+ * of a map, code points of a string, bytes.
  */
 #define GATE_ROOM_PLAYERS_MAX 8
 #define GATE_ROOM_ORDER_MAX 8

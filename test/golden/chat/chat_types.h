@@ -15,9 +15,12 @@ extern "C" {
 #endif
 
 /*
- * The upper bounds in the states: items of a list, entries of a map, code
- * points of a string.
+ * The upper bounds of fields of structs and states: items of a list, entries
+ * of a map, code points of a string, bytes.
  */
+#define DEMO_MEMBER_NAME_MAX 32
+#define DEMO_MESSAGE_FROM_MAX 32
+#define DEMO_MESSAGE_TEXT_MAX 2000
 #define DEMO_CHAT_MESSAGES_MAX 200
 #define DEMO_CHAT_TOPIC_MAX 120
 

@@ -15,9 +15,20 @@ extern "C" {
 #endif
 
 /*
- * The upper bounds in the states: items of a list, entries of a map, code
- * points of a string.
+ * The upper bounds of fields of structs and states: items of a list, entries
+ * of a map, code points of a string, bytes.
  */
+#define EVERY_NODE_KIDS_MAX 10
+#define EVERY_NODE_BY_MAX 10
+#define EVERY_ACCOUNT_DATA_MAX 65536
+#define EVERY_ACCOUNT_TAGS_MAX 5
+#define EVERY_ACCOUNT_GRID_MAX 2
+#define EVERY_ACCOUNT_MAYBE_MAX 4
+#define EVERY_ACCOUNT_BY_NAME_MAX 3
+#define EVERY_ACCOUNT_NICK_MAX 8
+#define EVERY_ACCOUNT_NAMES_MAX 32
+#define EVERY_ACCOUNT_CODE_MAX 5
+#define EVERY_ACCOUNT_TAPS_MAX 4
 #define EVERY_DOC_SHAPES_MAX 50
 #define EVERY_DOC_POINTS_MAX 100
 

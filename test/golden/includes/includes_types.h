@@ -15,9 +15,14 @@ extern "C" {
 #endif
 
 /*
- * The upper bounds in the states: items of a list, entries of a map, code
- * points of a string.
+ * The upper bounds of fields of structs and states: items of a list, entries
+ * of a map, code points of a string, bytes.
  */
+#define INCLUDES_STAMPED_BY_MAX 32
+#define INCLUDES_PERSON_BY_MAX 32
+#define INCLUDES_PERSON_NAME_MAX 64
+#define INCLUDES_ADMIN_BY_MAX 32
+#define INCLUDES_ADMIN_NAME_MAX 64
 #define INCLUDES_TEAM_MEMBERS_MAX 100
 
 enum includes_member_kind {

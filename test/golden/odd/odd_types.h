@@ -15,10 +15,14 @@ extern "C" {
 #endif
 
 /*
- * The upper bounds in the states: items of a list, entries of a map, code
- * points of a string.
+ * The upper bounds of fields of structs and states: items of a list, entries
+ * of a map, code points of a string, bytes.
  */
+#define ODD_NODE_CHILDREN_MAX 8
+#define ODD_DEFAULTS_TITLE_MAX 2000
+#define ODD_DEFAULTS_INNERS_MAX 4
 #define ODD_EVERYTHING_DEFAULTS_MAX 10
+#define ODD_EVERYTHING_WORDS_MAX 4
 #define ODD_EVERYTHING_DELETE_MAX 100
 #define ODD_MUTE_TITLE_MAX 20
 

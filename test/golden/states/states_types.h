@@ -15,9 +15,10 @@ extern "C" {
 #endif
 
 /*
- * The upper bounds in the states: items of a list, entries of a map, code
- * points of a string.
+ * The upper bounds of fields of structs and states: items of a list, entries
+ * of a map, code points of a string, bytes.
  */
+#define STATES_SEEN_PAST_MAX 5
 #define STATES_ROOM_TITLE_MAX 40
 #define STATES_LOBBY_BY_ID_MAX 9
 

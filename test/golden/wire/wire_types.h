@@ -15,9 +15,12 @@ extern "C" {
 #endif
 
 /*
- * The upper bounds in the states: items of a list, entries of a map, code
- * points of a string.
+ * The upper bounds of fields of structs and states: items of a list, entries
+ * of a map, code points of a string, bytes.
  */
+#define WIRE_HEADER_USER_NAME_MAX 40
+#define WIRE_HEADER_M_N_MAX 4
+#define WIRE_HEADER_A1_MAX 4
 #define WIRE_GATE_PER_USER_MAX 9
 
 enum wire_door_kind {
