@@ -19,6 +19,7 @@ struct zkt_client_instance {
     struct zkt_list listeners;
     uint32_t position; /* in client->table */
     uint32_t handles;
+    uint32_t observers; /* of listeners, those that are told of changes */
     struct zkt_subscription of_state, of_events;
     bool known;  /* state holds a snapshot, which may be old */
     void *state; /* owned; zeroed until known */

@@ -4,19 +4,22 @@
 #include "client/broadcast.h"
 #include "client/core.h"
 #include "client/instance.h"
+#include "client/observer.h"
+
+/* Returns true if the listener is told of the known state. */
+static bool is_of_state(const struct zkt_listener *l)
+{
+    return l->kind == ZKT_LISTEN_STATE || l->kind == ZKT_LISTEN_FIELD ||
+           l->kind == ZKT_LISTEN_CHANGES;
+}
 
 /* The subscription that a listener needs, or NULL. */
 static struct zkt_subscription *subscription_for(const struct zkt_listener *l)
 {
-    switch (l->kind) {
-    case ZKT_LISTEN_STATE:
-    case ZKT_LISTEN_FIELD:
+    if (is_of_state(l)) {
         return &l->handle->instance->of_state;
-    case ZKT_LISTEN_EVENT:
-        return &l->handle->instance->of_events;
-    default:
-        return NULL;
     }
+    return l->kind == ZKT_LISTEN_EVENT ? &l->handle->instance->of_events : NULL;
 }
 
 /* A subscription that the server has refused is asked for again with each new
@@ -48,6 +51,9 @@ static void retire_listener(struct zkt_client *client, struct zkt_listener *l)
     zkt__node_unlink(&l->unnotified);
     zkt__list_append(&client->removed, &l->removal);
     struct zkt_subscription *sub = subscription_for(l);
+    if (l->kind == ZKT_LISTEN_CHANGES) {
+        sub->instance->observers--;
+    }
     if (sub != NULL) {
         remove_from_subscription(client, sub);
         zkt__client_instance_mark(client, sub->instance);
@@ -73,6 +79,9 @@ struct listen_request {
     const struct zkt_event *broadcast;
     zkt_listener_thunk *thunk;
     zkt_any_function *fn;
+    zkt_observer_thunk *observe; /* with an observer, instead of thunk and fn */
+    const void *observer;
+    size_t observer_size;
     void *user;
     uint64_t id;
 };
@@ -91,8 +100,10 @@ static void add_listener(void *user)
     struct zkt_client *client = request->client;
     struct zkt_handle *handle = zkt__handle_find(request->handle);
     struct zkt_listener *l = NULL;
-    if (request->fn != NULL && (request->handle == NULL || handle != NULL)) {
-        l = zkt__alloc_zero(client->allocator, 1, sizeof(*l));
+    const bool has_function = request->fn != NULL || request->observer != NULL;
+    if (has_function && (request->handle == NULL || handle != NULL)) {
+        l = zkt__alloc_zero(client->allocator, 1,
+                            sizeof(*l) + request->observer_size);
     }
     if (l == NULL) {
         return;
@@ -109,6 +120,11 @@ static void add_listener(void *user)
     l->thunk = request->thunk;
     l->fn = request->fn;
     l->user = request->user;
+    if (request->observer != NULL) {
+        l->observe = request->observe;
+        l->observer = memcpy(l + 1, request->observer, request->observer_size);
+        handle->instance->observers++;
+    }
     request->id = l->id;
     zkt__list_append(handle != NULL ? &handle->instance->listeners
                                     : client_list(client, l->kind),
@@ -116,7 +132,7 @@ static void add_listener(void *user)
     if (handle != NULL) {
         zkt__list_append(&handle->listeners, &l->of_handle);
     }
-    if (l->kind == ZKT_LISTEN_STATE || l->kind == ZKT_LISTEN_FIELD) {
+    if (is_of_state(l)) {
         zkt__list_append(&client->unnotified, &l->unnotified);
     }
     struct zkt_subscription *sub = subscription_for(l);
@@ -165,6 +181,26 @@ uint64_t zkt_handle_watch(struct zkt_handle *handle, uint32_t field,
                           void *user)
 {
     return listen(handle, ZKT_LISTEN_FIELD, field, thunk, fn, user);
+}
+
+uint64_t zkt_handle_observe(struct zkt_handle *handle, uint32_t field,
+                            zkt_observer_thunk *thunk, const void *observer,
+                            size_t size, void *user)
+{
+    struct listen_request request = {
+        .client = zkt__handle_client(handle),
+        .handle = handle,
+        .kind = ZKT_LISTEN_CHANGES,
+        .index = field,
+        .observe = thunk,
+        .observer = observer,
+        .observer_size = size,
+        .user = user,
+    };
+    if (request.client != NULL) {
+        zkt__client_run(request.client, add_listener, &request);
+    }
+    return request.id;
 }
 
 static void give_error(zkt_any_function *fn, const void *value, void *user)
@@ -276,21 +312,34 @@ void zkt__listeners_free(struct zkt_client *client, struct zkt_list *list)
 
 /* ---- notifying ---- */
 
-/* Calls a listener with the value of its kind. */
+/* Returns the value that a listener of its kind is given. */
+static const void *value_for(const struct zkt_client_instance *instance,
+                             const struct zkt_listener *l, const void *payload)
+{
+    if (l->kind == ZKT_LISTEN_STATE) {
+        return instance->state;
+    }
+    if (l->kind == ZKT_LISTEN_FIELD) {
+        return (const char *)instance->state +
+               instance->actor->state->of.structs->fields[l->index].offset;
+    }
+    return payload;
+}
+
 static void notify(struct zkt_client *client,
                    const struct zkt_client_instance *instance,
-                   struct zkt_listener *l, const void *payload)
+                   struct zkt_listener *l,
+                   const struct zkt_notification *notification)
 {
-    const void *value = payload;
-    if (l->kind == ZKT_LISTEN_STATE) {
-        value = instance->state;
-    } else if (l->kind == ZKT_LISTEN_FIELD) {
-        value = (const char *)instance->state +
-                instance->actor->state->of.structs->fields[l->index].offset;
-    }
+    const bool is_new = zkt__node_linked(&l->unnotified);
     zkt__node_unlink(&l->unnotified);
     client->depth++;
-    l->thunk(l->fn, value, l->user);
+    if (l->kind == ZKT_LISTEN_CHANGES) {
+        zkt__observer_notify(client, instance, l,
+                             is_new ? NULL : notification->patch);
+    } else {
+        l->thunk(l->fn, value_for(instance, l, notification->payload), l->user);
+    }
     client->depth--;
 }
 
@@ -308,6 +357,7 @@ static bool is_for(const struct zkt_listener *l,
         return notification->kind == ZKT_LISTEN_BROADCAST &&
                zkt_str_eq(l->broadcast->name, notification->broadcast->name);
     case ZKT_LISTEN_FIELD:
+    case ZKT_LISTEN_CHANGES:
         return notification->kind == ZKT_LISTEN_STATE &&
                (notification->fields == NULL ||
                 zkt__node_linked(&l->unnotified) ||
@@ -331,7 +381,7 @@ void zkt__listeners_notify(struct zkt_client *client, struct zkt_list *list,
         struct zkt_listener *l = ZKT_CONTAINER(n, struct zkt_listener, node);
         if (is_for(l, notification) &&
             (!client->close_wanted || l->kind == ZKT_LISTEN_STATUS)) {
-            notify(client, instance, l, notification->payload);
+            notify(client, instance, l, notification);
         }
         n = n == last ? NULL : zkt__list_after(list, n);
     }
@@ -340,6 +390,7 @@ void zkt__listeners_notify(struct zkt_client *client, struct zkt_list *list,
 /* Listeners that are added meanwhile are notified in the next turn. */
 void zkt__listeners_notify_new(struct zkt_client *client)
 {
+    static const struct zkt_notification known = { .kind = ZKT_LISTEN_STATE };
     struct zkt_list now;
     struct zkt_node *n;
     zkt__list_init(&now);
@@ -353,7 +404,7 @@ void zkt__listeners_notify_new(struct zkt_client *client)
         const struct zkt_client_instance *instance = l->handle->instance;
         zkt__node_unlink(n);
         if (instance->known && !client->close_wanted) {
-            notify(client, instance, l, NULL);
+            notify(client, instance, l, &known);
         }
     }
 }

@@ -12,11 +12,13 @@
 #include "zocket/client.h"
 
 struct zkt_client_instance;
+struct zkt_delta;
 
 enum zkt_listener_kind {
     ZKT_LISTEN_EVENT,
     ZKT_LISTEN_STATE,
     ZKT_LISTEN_FIELD,
+    ZKT_LISTEN_CHANGES,  /* of a field that is a list or a map */
     ZKT_LISTEN_ERROR,    /* of an instance */
     ZKT_LISTEN_STATUS,   /* of the client */
     ZKT_LISTEN_BROADCAST /* of the client */
@@ -32,7 +34,9 @@ struct zkt_listener {
                                 end of the turn */
     zkt_handle_id id;
     enum zkt_listener_kind kind;
-    uint32_t index;                    /* event or field */
+    uint32_t index;              /* event or field */
+    const void *observer;        /* ZKT_LISTEN_CHANGES: behind the listener */
+    zkt_observer_thunk *observe; /* likewise */
     const struct zkt_event *broadcast; /* or NULL */
     struct zkt_handle *handle;         /* NULL: the client's */
     zkt_listener_thunk *thunk;
@@ -46,7 +50,8 @@ struct zkt_notification {
     enum zkt_listener_kind kind;
     uint32_t event;
     const struct zkt_event *broadcast;
-    const uint64_t *fields; /* changed ones, a bit each; NULL: all */
+    const uint64_t *fields;        /* changed ones, a bit each; NULL: all */
+    const struct zkt_delta *patch; /* for observers; NULL: unknown */
     const void *payload;
 };
 

@@ -9,6 +9,7 @@
 #include "client/instance.h"
 #include "client/listener.h"
 #include "client/receive.h"
+#include "state/delta.h"
 
 const void *zkt_handle_snapshot(const struct zkt_handle *handle)
 {
@@ -130,9 +131,13 @@ static void receive_patch(struct zkt_client *client,
     zkt__subscription_step(client, &instance->of_state, ZKT_SUB_ON_PATCHED);
     client->stats.patches++;
     zkt__journal_changed_fields(&journal, mark_field, fields);
+    /* Without memory for the delta, observers are told of whole fields. */
+    const struct zkt_notification notification = {
+        .kind = ZKT_LISTEN_STATE,
+        .fields = fields,
+        .patch = instance->observers > 0 ? zkt__delta_build(&journal) : NULL,
+    };
     zkt__journal_commit(&journal);
-    const struct zkt_notification notification = { .kind = ZKT_LISTEN_STATE,
-                                                   .fields = fields };
     zkt__listeners_notify(client, &instance->listeners, instance,
                           &notification);
 }

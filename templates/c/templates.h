@@ -125,6 +125,8 @@ void emit_client_begin(struct text_buffer *out, const struct model_actor *a,
                        const struct model_method *m, bool body);
 void emit_client_on(struct text_buffer *out, const struct model_actor *a,
                     const struct model_event *e, bool body);
+void emit_client_observe(struct text_buffer *out, const struct model_actor *a,
+                         const struct model_field *f, bool body);
 void emit_client_watch(struct text_buffer *out, const struct model_actor *a,
                        const struct model_field *f, bool body);
 

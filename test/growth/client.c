@@ -43,6 +43,8 @@ struct work {
     size_t told;
     char request[TEXT];
     size_t request_len;
+    char *frame; /* of a row whose message is long; begins with a head */
+    size_t frame_len;
 };
 
 static void on_connect(void *driver, struct zkt_client *client)
@@ -159,6 +161,7 @@ static void finish(void *work)
 {
     struct work *w = work;
     zkt_client_close(w->client);
+    free(w->frame);
     free(w->handles);
     free(w->listeners);
     free(w);
@@ -252,6 +255,103 @@ static void *prepare_state(const void *with, size_t n)
     say(w, "{\"type\":\"state:snapshot\",\"actor\":\"store\","
            "\"actorId\":\"0\",\"state\":{\"n\":0}}");
     return w;
+}
+
+/* ---- a patch of n operations, for observers ---- */
+
+enum {
+    OPERATION_MAX = 96,
+    INTS = 2, /* fields of the state in growth.zkt */
+    NAMES = 13
+};
+
+struct observed_row {
+    const char *operation; /* with a place for a number, and no other */
+    uint32_t field;
+    bool is_filled; /* the list has n items beforehand */
+};
+
+static const struct observed_row appending = {
+    "{\"op\":\"add\",\"path\":\"/ints/%zu\",\"value\":1}", INTS, false
+};
+static const struct observed_row replacing = {
+    "{\"op\":\"replace\",\"path\":\"/ints/%zu\",\"value\":1}", INTS, true
+};
+static const struct observed_row removing = {
+    "{\"op\":\"remove\",\"path\":\"/ints/0\"}", INTS, true
+};
+static const struct observed_row putting = {
+    "{\"op\":\"add\",\"path\":\"/names/%zu\",\"value\":\"a name\"}", NAMES,
+    false
+};
+
+static void count_change(const void *observer,
+                         const struct zkt_observed *change, void *user)
+{
+    struct work *w = user;
+    (void)observer;
+    (void)change;
+    w->told++;
+}
+
+/* Makes the frame of a message that begins with @begin, has n parts, and ends
+ * with @end. */
+static void make_frame(struct work *w, const char *begin, const char *part,
+                       const char *end)
+{
+    const size_t size = ZKT_WS_HEAD_MAX + TEXT + w->n * OPERATION_MAX;
+    char *buffer = malloc(size);
+    char *payload = buffer + ZKT_WS_HEAD_MAX;
+    char *at = payload + sprintf(payload, "%s", begin);
+    for (size_t i = 0; i < w->n; i++) {
+        at += sprintf(at, "%s", i > 0 ? "," : "");
+        at += snprintf(at, OPERATION_MAX, part, i);
+    }
+    at += sprintf(at, "%s", end);
+    const size_t len = (size_t)(at - payload);
+    const size_t head = zkt__ws_frame_head((uint8_t *)payload, len);
+    w->frame_len = head + len;
+    w->frame = malloc(w->frame_len);
+    memcpy(w->frame, payload - head, w->frame_len);
+    free(buffer);
+}
+
+static void say_frame(struct work *w)
+{
+    w->endpoint->ops->feed(w->endpoint, (uint8_t *)w->frame, w->frame_len);
+}
+
+#define STATE(type)                                                            \
+    "{\"type\":\"state:" type "\",\"actor\":\"store\",\"actorId\":\"0\","
+
+static void *prepare_observed(const void *with, size_t n)
+{
+    const struct observed_row *row = with;
+    struct work *w = prepare_one(NULL, n);
+    const char observer = 0;
+    zkt_handle_observe(w->handles[n], row->field, count_change, &observer, 1,
+                       w);
+    turn(w);
+    if (row->is_filled) {
+        make_frame(w, STATE("snapshot") "\"state\":{\"ints\":[", "0", "]}}");
+        say_frame(w);
+        free(w->frame);
+    } else {
+        say(w, STATE("snapshot") "\"state\":{}}");
+    }
+    make_frame(w, STATE("patch") "\"patches\":[", row->operation, "]}");
+    return w;
+}
+
+/* A reset counts as a change: a list is told as a whole when it has changed in
+ * too many places. */
+static bool observe_one_patch(void *work)
+{
+    struct work *w = work;
+    const size_t before = w->told;
+    say_frame(w);
+    turn(w);
+    return w->told - before == w->n || w->told - before == (w->n > 0);
 }
 
 /* ---- rows ---- */
@@ -472,6 +572,27 @@ void growth_client(void)
         { .name = "client: patches",
           .prepare = prepare_state,
           .run = patch_each },
+        { .name = "client: an observed patch, appending",
+          .with = &appending,
+          .prepare = prepare_observed,
+          .run = observe_one_patch },
+        { .name = "client: an observed patch, replacing",
+          .with = &replacing,
+          .prepare = prepare_observed,
+          .run = observe_one_patch },
+        { .name = "client: an observed patch, removing",
+          .with = &removing,
+          .prepare = prepare_observed,
+          .run = observe_one_patch },
+        { .name = "client: an observed patch, putting",
+          .with = &putting,
+          .prepare = prepare_observed,
+          .run = observe_one_patch },
+        { .name = "client: an observed patch, a few items",
+          .n = 32,
+          .with = &replacing,
+          .prepare = prepare_observed,
+          .run = observe_one_patch },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct growth_row row = rows[i];

@@ -152,6 +152,12 @@ static void take_actor(struct lower *l, const struct model_actor *a)
         if (f->type->kind != SCHEMA_LITERAL) {
             take_verb(l, f->at, a->c_prefix, "watch", f->c_part);
         }
+        if (f->type->kind == SCHEMA_LIST || f->type->kind == SCHEMA_MAP) {
+            take_verb(l, f->at, a->c_prefix, "observe", f->c_part);
+            take_tag(l, f->at,
+                     arena_printf(l->arena, "%s_%s_observer", a->c_prefix,
+                                  f->c_part));
+        }
     }
     take_field_writers(l, a->c_prefix, a->state);
     take_field_writers(l, a->c_prefix, a->private_state);

@@ -524,6 +524,48 @@ uint64_t zkt_handle_watch(struct zkt_handle *handle, uint32_t field,
                           zkt_listener_thunk *thunk, zkt_any_function *fn,
                           void *user);
 
+/** The kinds of changes that an observer is told. */
+enum zkt_observed_kind {
+    /* The list or map as a whole. */
+    ZKT_OBSERVED_RESET,
+    /* A map: an entry was added, or its value has changed. */
+    ZKT_OBSERVED_PUT,
+    /* A list: an item is new at its index, or has changed there. */
+    ZKT_OBSERVED_INSERTED,
+    ZKT_OBSERVED_CHANGED,
+    /* An entry, or the item at an index, is gone. */
+    ZKT_OBSERVED_REMOVED
+};
+
+/** A change of a list or map; borrowed until the thunk returns. */
+struct zkt_observed {
+    enum zkt_observed_kind kind;
+    /* The key of an entry. */
+    struct zkt_str key;
+    /* The index of an item, in a list with all changes before this. */
+    size_t index;
+    /* The list or map; or the item, or the value of the entry; NULL: removed.
+     * As in the state, which has all changes already. */
+    const void *value;
+};
+
+/** Calls a function of *@observer by its real type. */
+typedef void zkt_observer_thunk(const void *observer,
+                                const struct zkt_observed *change, void *user);
+
+/**
+ * Observes field number @field of the state, a list or a map: calls @thunk with
+ * a copy of the @size bytes of *@observer for each change of a patch, in an
+ * order that makes the old value the new. It is called with a reset in the next
+ * turn, if the state is known; after a snapshot in which the field differs; and
+ * after a patch that sets the field, changes a list in more than 256 places, or
+ * needs memory that there is not. Returns an id as zkt_handle_on. Patches cost
+ * more only for instances with observers.
+ */
+uint64_t zkt_handle_observe(struct zkt_handle *handle, uint32_t field,
+                            zkt_observer_thunk *thunk, const void *observer,
+                            size_t size, void *user);
+
 /**
  * Listens to failures of an instance outside of calls: a subscription that the
  * server refused or ended; an event that does not fit the schema; or, twice in

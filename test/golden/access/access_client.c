@@ -616,6 +616,29 @@ uint64_t gate_room_watch_players(
                             (zkt_any_function *)on_change, user);
 }
 
+static void gate_room__players_observe_(const void *observer,
+                                        const struct zkt_observed *change,
+                                        void *user)
+{
+    const struct gate_room_players_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_PUT && own->put != NULL) {
+        own->put(change->key, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->key, user);
+    }
+}
+
+uint64_t gate_room_observe_players(
+    struct gate_room *handle, const struct gate_room_players_observer *observer,
+    void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 0,
+                              gate_room__players_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 static void gate_room__order_watch_(zkt_any_function *on_change,
                                     const void *value, void *user)
 {
@@ -630,6 +653,33 @@ uint64_t gate_room_watch_order(
     return zkt_handle_watch((struct zkt_handle *)handle, 1,
                             gate_room__order_watch_,
                             (zkt_any_function *)on_change, user);
+}
+
+static void gate_room__order_observe_(const void *observer,
+                                      const struct zkt_observed *change,
+                                      void *user)
+{
+    const struct gate_room_order_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_INSERTED && own->inserted != NULL) {
+        own->inserted(change->index, *(const struct zkt_str *)change->value,
+                      user);
+    } else if (change->kind == ZKT_OBSERVED_CHANGED && own->changed != NULL) {
+        own->changed(change->index, *(const struct zkt_str *)change->value,
+                     user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->index, user);
+    }
+}
+
+uint64_t gate_room_observe_order(
+    struct gate_room *handle, const struct gate_room_order_observer *observer,
+    void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 1,
+                              gate_room__order_observe_, observer,
+                              sizeof(*observer), user);
 }
 
 static void gate_room__turn_watch_(zkt_any_function *on_change,

@@ -254,6 +254,32 @@ uint64_t gate_room_watch_turn(struct gate_room *handle,
                               void (*on_change)(uint32_t value, void *user),
                               void *user);
 
+/*
+ * The changes of lists and maps: after each patch, in order; an index holds for
+ * the list with all changes before. reset is called with the whole value where
+ * it is known first, or has changed as a whole. A function may be NULL. See
+ * zkt_handle_observe.
+ */
+
+struct gate_room_players_observer {
+    void (*put)(struct zkt_str key, const struct gate_point *value, void *user);
+    void (*removed)(struct zkt_str key, void *user);
+    void (*reset)(const struct gate_point_map *value, void *user);
+};
+uint64_t gate_room_observe_players(
+    struct gate_room *handle, const struct gate_room_players_observer *observer,
+    void *user);
+
+struct gate_room_order_observer {
+    void (*inserted)(size_t index, struct zkt_str item, void *user);
+    void (*changed)(size_t index, struct zkt_str item, void *user);
+    void (*removed)(size_t index, void *user);
+    void (*reset)(const struct zkt_str_list *value, void *user);
+};
+uint64_t gate_room_observe_order(
+    struct gate_room *handle, const struct gate_room_order_observer *observer,
+    void *user);
+
 /* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t gate_room_subscribe_errors(

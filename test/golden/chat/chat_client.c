@@ -373,6 +373,29 @@ uint64_t demo_chat_watch_members(
                             (zkt_any_function *)on_change, user);
 }
 
+static void demo_chat__members_observe_(const void *observer,
+                                        const struct zkt_observed *change,
+                                        void *user)
+{
+    const struct demo_chat_members_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_PUT && own->put != NULL) {
+        own->put(change->key, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->key, user);
+    }
+}
+
+uint64_t demo_chat_observe_members(
+    struct demo_chat *handle, const struct demo_chat_members_observer *observer,
+    void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 0,
+                              demo_chat__members_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 static void demo_chat__messages_watch_(zkt_any_function *on_change,
                                        const void *value, void *user)
 {
@@ -388,6 +411,31 @@ uint64_t demo_chat_watch_messages(
     return zkt_handle_watch((struct zkt_handle *)handle, 1,
                             demo_chat__messages_watch_,
                             (zkt_any_function *)on_change, user);
+}
+
+static void demo_chat__messages_observe_(const void *observer,
+                                         const struct zkt_observed *change,
+                                         void *user)
+{
+    const struct demo_chat_messages_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_INSERTED && own->inserted != NULL) {
+        own->inserted(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_CHANGED && own->changed != NULL) {
+        own->changed(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->index, user);
+    }
+}
+
+uint64_t demo_chat_observe_messages(
+    struct demo_chat *handle,
+    const struct demo_chat_messages_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 1,
+                              demo_chat__messages_observe_, observer,
+                              sizeof(*observer), user);
 }
 
 static void demo_chat__topic_watch_(zkt_any_function *on_change,

@@ -156,6 +156,33 @@ uint64_t demo_chat_watch_next_id(struct demo_chat *handle,
                                  void (*on_change)(int32_t value, void *user),
                                  void *user);
 
+/*
+ * The changes of lists and maps: after each patch, in order; an index holds for
+ * the list with all changes before. reset is called with the whole value where
+ * it is known first, or has changed as a whole. A function may be NULL. See
+ * zkt_handle_observe.
+ */
+
+struct demo_chat_members_observer {
+    void (*put)(struct zkt_str key, const struct demo_member *value,
+                void *user);
+    void (*removed)(struct zkt_str key, void *user);
+    void (*reset)(const struct demo_member_map *value, void *user);
+};
+uint64_t demo_chat_observe_members(
+    struct demo_chat *handle, const struct demo_chat_members_observer *observer,
+    void *user);
+
+struct demo_chat_messages_observer {
+    void (*inserted)(size_t index, const struct demo_message *item, void *user);
+    void (*changed)(size_t index, const struct demo_message *item, void *user);
+    void (*removed)(size_t index, void *user);
+    void (*reset)(const struct demo_message_list *value, void *user);
+};
+uint64_t demo_chat_observe_messages(
+    struct demo_chat *handle,
+    const struct demo_chat_messages_observer *observer, void *user);
+
 /* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t demo_chat_subscribe_errors(

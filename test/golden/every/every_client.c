@@ -439,6 +439,31 @@ uint64_t every_doc_watch_shapes(
                             (zkt_any_function *)on_change, user);
 }
 
+static void every_doc__shapes_observe_(const void *observer,
+                                       const struct zkt_observed *change,
+                                       void *user)
+{
+    const struct every_doc_shapes_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_INSERTED && own->inserted != NULL) {
+        own->inserted(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_CHANGED && own->changed != NULL) {
+        own->changed(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->index, user);
+    }
+}
+
+uint64_t every_doc_observe_shapes(
+    struct every_doc *handle, const struct every_doc_shapes_observer *observer,
+    void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 1,
+                              every_doc__shapes_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 static void every_doc__root_watch_(zkt_any_function *on_change,
                                    const void *value, void *user)
 {
@@ -487,6 +512,31 @@ uint64_t every_doc_watch_points(
     return zkt_handle_watch((struct zkt_handle *)handle, 4,
                             every_doc__points_watch_,
                             (zkt_any_function *)on_change, user);
+}
+
+static void every_doc__points_observe_(const void *observer,
+                                       const struct zkt_observed *change,
+                                       void *user)
+{
+    const struct every_doc_points_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_INSERTED && own->inserted != NULL) {
+        own->inserted(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_CHANGED && own->changed != NULL) {
+        own->changed(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->index, user);
+    }
+}
+
+uint64_t every_doc_observe_points(
+    struct every_doc *handle, const struct every_doc_points_observer *observer,
+    void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 4,
+                              every_doc__points_observe_, observer,
+                              sizeof(*observer), user);
 }
 
 static void every_doc__expr_watch_(zkt_any_function *on_change,
@@ -553,6 +603,29 @@ uint64_t every_doc_watch_notes(
     return zkt_handle_watch((struct zkt_handle *)handle, 8,
                             every_doc__notes_watch_,
                             (zkt_any_function *)on_change, user);
+}
+
+static void every_doc__notes_observe_(const void *observer,
+                                      const struct zkt_observed *change,
+                                      void *user)
+{
+    const struct every_doc_notes_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_PUT && own->put != NULL) {
+        own->put(change->key, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->key, user);
+    }
+}
+
+uint64_t every_doc_observe_notes(
+    struct every_doc *handle, const struct every_doc_notes_observer *observer,
+    void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 8,
+                              every_doc__notes_observe_, observer,
+                              sizeof(*observer), user);
 }
 
 static void every_doc__blob_watch_(zkt_any_function *on_change,

@@ -178,6 +178,43 @@ uint64_t every_doc_watch_any(
     struct every_doc *handle,
     void (*on_change)(struct zkt_json value, void *user), void *user);
 
+/*
+ * The changes of lists and maps: after each patch, in order; an index holds for
+ * the list with all changes before. reset is called with the whole value where
+ * it is known first, or has changed as a whole. A function may be NULL. See
+ * zkt_handle_observe.
+ */
+
+struct every_doc_shapes_observer {
+    void (*inserted)(size_t index, const struct every_shape *item, void *user);
+    void (*changed)(size_t index, const struct every_shape *item, void *user);
+    void (*removed)(size_t index, void *user);
+    void (*reset)(const struct every_shape_list *value, void *user);
+};
+uint64_t every_doc_observe_shapes(
+    struct every_doc *handle, const struct every_doc_shapes_observer *observer,
+    void *user);
+
+struct every_doc_points_observer {
+    void (*inserted)(size_t index, const struct every_point *item, void *user);
+    void (*changed)(size_t index, const struct every_point *item, void *user);
+    void (*removed)(size_t index, void *user);
+    void (*reset)(const struct every_point_list *value, void *user);
+};
+uint64_t every_doc_observe_points(
+    struct every_doc *handle, const struct every_doc_points_observer *observer,
+    void *user);
+
+struct every_doc_notes_observer {
+    void (*put)(struct zkt_str key, const struct zkt_str_opt *value,
+                void *user);
+    void (*removed)(struct zkt_str key, void *user);
+    void (*reset)(const struct every_str_opt_map *value, void *user);
+};
+uint64_t every_doc_observe_notes(
+    struct every_doc *handle, const struct every_doc_notes_observer *observer,
+    void *user);
+
 /* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t every_doc_subscribe_errors(

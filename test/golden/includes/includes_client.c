@@ -117,6 +117,29 @@ uint64_t includes_team_watch_members(
                             (zkt_any_function *)on_change, user);
 }
 
+static void includes_team__members_observe_(const void *observer,
+                                            const struct zkt_observed *change,
+                                            void *user)
+{
+    const struct includes_team_members_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_PUT && own->put != NULL) {
+        own->put(change->key, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->key, user);
+    }
+}
+
+uint64_t includes_team_observe_members(
+    struct includes_team *handle,
+    const struct includes_team_members_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 0,
+                              includes_team__members_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 static void includes_team__first_watch_(zkt_any_function *on_change,
                                         const void *value, void *user)
 {

@@ -80,6 +80,23 @@ uint64_t includes_team_watch_first(
     void (*on_change)(const struct includes_admin *value, void *user),
     void *user);
 
+/*
+ * The changes of lists and maps: after each patch, in order; an index holds for
+ * the list with all changes before. reset is called with the whole value where
+ * it is known first, or has changed as a whole. A function may be NULL. See
+ * zkt_handle_observe.
+ */
+
+struct includes_team_members_observer {
+    void (*put)(struct zkt_str key, const struct includes_member *value,
+                void *user);
+    void (*removed)(struct zkt_str key, void *user);
+    void (*reset)(const struct includes_member_map *value, void *user);
+};
+uint64_t includes_team_observe_members(
+    struct includes_team *handle,
+    const struct includes_team_members_observer *observer, void *user);
+
 /* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t includes_team_subscribe_errors(

@@ -199,6 +199,31 @@ uint64_t literals_board_watch_only(
                             (zkt_any_function *)on_change, user);
 }
 
+static void literals_board__only_observe_(const void *observer,
+                                          const struct zkt_observed *change,
+                                          void *user)
+{
+    const struct literals_board_only_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_INSERTED && own->inserted != NULL) {
+        own->inserted(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_CHANGED && own->changed != NULL) {
+        own->changed(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->index, user);
+    }
+}
+
+uint64_t literals_board_observe_only(
+    struct literals_board *handle,
+    const struct literals_board_only_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 2,
+                              literals_board__only_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 static void literals_board__square_watch_(zkt_any_function *on_change,
                                           const void *value, void *user)
 {

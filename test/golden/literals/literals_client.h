@@ -104,6 +104,24 @@ uint64_t literals_board_watch_square(
     void (*on_change)(const struct literals_square *value, void *user),
     void *user);
 
+/*
+ * The changes of lists and maps: after each patch, in order; an index holds for
+ * the list with all changes before. reset is called with the whole value where
+ * it is known first, or has changed as a whole. A function may be NULL. See
+ * zkt_handle_observe.
+ */
+
+struct literals_board_only_observer {
+    void (*inserted)(size_t index, const struct literals_only *item,
+                     void *user);
+    void (*changed)(size_t index, const struct literals_only *item, void *user);
+    void (*removed)(size_t index, void *user);
+    void (*reset)(const struct literals_only_list *value, void *user);
+};
+uint64_t literals_board_observe_only(
+    struct literals_board *handle,
+    const struct literals_board_only_observer *observer, void *user);
+
 /* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t literals_board_subscribe_errors(

@@ -625,6 +625,31 @@ uint64_t odd_everything_watch_defaults(
                             (zkt_any_function *)on_change, user);
 }
 
+static void odd_everything__defaults_observe_(const void *observer,
+                                              const struct zkt_observed *change,
+                                              void *user)
+{
+    const struct odd_everything_defaults_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_INSERTED && own->inserted != NULL) {
+        own->inserted(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_CHANGED && own->changed != NULL) {
+        own->changed(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->index, user);
+    }
+}
+
+uint64_t odd_everything_observe_defaults(
+    struct odd_everything *handle,
+    const struct odd_everything_defaults_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 3,
+                              odd_everything__defaults_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 static void odd_everything__tree_watch_(zkt_any_function *on_change,
                                         const void *value, void *user)
 {
@@ -639,6 +664,29 @@ uint64_t odd_everything_watch_tree(
     return zkt_handle_watch((struct zkt_handle *)handle, 4,
                             odd_everything__tree_watch_,
                             (zkt_any_function *)on_change, user);
+}
+
+static void odd_everything__tree_observe_(const void *observer,
+                                          const struct zkt_observed *change,
+                                          void *user)
+{
+    const struct odd_everything_tree_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_PUT && own->put != NULL) {
+        own->put(change->key, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->key, user);
+    }
+}
+
+uint64_t odd_everything_observe_tree(
+    struct odd_everything *handle,
+    const struct odd_everything_tree_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 4,
+                              odd_everything__tree_observe_, observer,
+                              sizeof(*observer), user);
 }
 
 static void odd_everything__grid_watch_(zkt_any_function *on_change,
@@ -658,6 +706,31 @@ uint64_t odd_everything_watch_grid(
                             (zkt_any_function *)on_change, user);
 }
 
+static void odd_everything__grid_observe_(const void *observer,
+                                          const struct zkt_observed *change,
+                                          void *user)
+{
+    const struct odd_everything_grid_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_INSERTED && own->inserted != NULL) {
+        own->inserted(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_CHANGED && own->changed != NULL) {
+        own->changed(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->index, user);
+    }
+}
+
+uint64_t odd_everything_observe_grid(
+    struct odd_everything *handle,
+    const struct odd_everything_grid_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 5,
+                              odd_everything__grid_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 static void odd_everything__series_watch_(zkt_any_function *on_change,
                                           const void *value, void *user)
 {
@@ -673,6 +746,29 @@ uint64_t odd_everything_watch_series(
     return zkt_handle_watch((struct zkt_handle *)handle, 6,
                             odd_everything__series_watch_,
                             (zkt_any_function *)on_change, user);
+}
+
+static void odd_everything__series_observe_(const void *observer,
+                                            const struct zkt_observed *change,
+                                            void *user)
+{
+    const struct odd_everything_series_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_PUT && own->put != NULL) {
+        own->put(change->key, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->key, user);
+    }
+}
+
+uint64_t odd_everything_observe_series(
+    struct odd_everything *handle,
+    const struct odd_everything_series_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 6,
+                              odd_everything__series_observe_, observer,
+                              sizeof(*observer), user);
 }
 
 static void odd_everything__tables_watch_(zkt_any_function *on_change,
@@ -692,6 +788,31 @@ uint64_t odd_everything_watch_tables(
                             (zkt_any_function *)on_change, user);
 }
 
+static void odd_everything__tables_observe_(const void *observer,
+                                            const struct zkt_observed *change,
+                                            void *user)
+{
+    const struct odd_everything_tables_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_INSERTED && own->inserted != NULL) {
+        own->inserted(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_CHANGED && own->changed != NULL) {
+        own->changed(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->index, user);
+    }
+}
+
+uint64_t odd_everything_observe_tables(
+    struct odd_everything *handle,
+    const struct odd_everything_tables_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 7,
+                              odd_everything__tables_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 static void odd_everything__matrix_watch_(zkt_any_function *on_change,
                                           const void *value, void *user)
 {
@@ -707,6 +828,29 @@ uint64_t odd_everything_watch_matrix(
     return zkt_handle_watch((struct zkt_handle *)handle, 8,
                             odd_everything__matrix_watch_,
                             (zkt_any_function *)on_change, user);
+}
+
+static void odd_everything__matrix_observe_(const void *observer,
+                                            const struct zkt_observed *change,
+                                            void *user)
+{
+    const struct odd_everything_matrix_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_PUT && own->put != NULL) {
+        own->put(change->key, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->key, user);
+    }
+}
+
+uint64_t odd_everything_observe_matrix(
+    struct odd_everything *handle,
+    const struct odd_everything_matrix_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 8,
+                              odd_everything__matrix_observe_, observer,
+                              sizeof(*observer), user);
 }
 
 static void odd_everything__words_watch_(zkt_any_function *on_change,
@@ -776,6 +920,33 @@ uint64_t odd_everything_watch_levels(
                             (zkt_any_function *)on_change, user);
 }
 
+static void odd_everything__levels_observe_(const void *observer,
+                                            const struct zkt_observed *change,
+                                            void *user)
+{
+    const struct odd_everything_levels_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_INSERTED && own->inserted != NULL) {
+        own->inserted(change->index, *(const enum odd_level *)change->value,
+                      user);
+    } else if (change->kind == ZKT_OBSERVED_CHANGED && own->changed != NULL) {
+        own->changed(change->index, *(const enum odd_level *)change->value,
+                     user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->index, user);
+    }
+}
+
+uint64_t odd_everything_observe_levels(
+    struct odd_everything *handle,
+    const struct odd_everything_levels_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 12,
+                              odd_everything__levels_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 static void odd_everything__singles_watch_(zkt_any_function *on_change,
                                            const void *value, void *user)
 {
@@ -791,6 +962,29 @@ uint64_t odd_everything_watch_singles(
     return zkt_handle_watch((struct zkt_handle *)handle, 13,
                             odd_everything__singles_watch_,
                             (zkt_any_function *)on_change, user);
+}
+
+static void odd_everything__singles_observe_(const void *observer,
+                                             const struct zkt_observed *change,
+                                             void *user)
+{
+    const struct odd_everything_singles_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_PUT && own->put != NULL) {
+        own->put(change->key, *(const enum odd_single *)change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->key, user);
+    }
+}
+
+uint64_t odd_everything_observe_singles(
+    struct odd_everything *handle,
+    const struct odd_everything_singles_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 13,
+                              odd_everything__singles_observe_, observer,
+                              sizeof(*observer), user);
 }
 
 static void odd_everything__delete_watch_(zkt_any_function *on_change,

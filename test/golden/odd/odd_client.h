@@ -230,6 +230,95 @@ uint64_t odd_everything_watch_delete(
     struct odd_everything *handle,
     void (*on_change)(struct zkt_str value, void *user), void *user);
 
+/*
+ * The changes of lists and maps: after each patch, in order; an index holds for
+ * the list with all changes before. reset is called with the whole value where
+ * it is known first, or has changed as a whole. A function may be NULL. See
+ * zkt_handle_observe.
+ */
+
+struct odd_everything_defaults_observer {
+    void (*inserted)(size_t index, const struct odd_defaults *item, void *user);
+    void (*changed)(size_t index, const struct odd_defaults *item, void *user);
+    void (*removed)(size_t index, void *user);
+    void (*reset)(const struct odd_defaults_list *value, void *user);
+};
+uint64_t odd_everything_observe_defaults(
+    struct odd_everything *handle,
+    const struct odd_everything_defaults_observer *observer, void *user);
+
+struct odd_everything_tree_observer {
+    void (*put)(struct zkt_str key, const struct odd_node *value, void *user);
+    void (*removed)(struct zkt_str key, void *user);
+    void (*reset)(const struct odd_node_map *value, void *user);
+};
+uint64_t odd_everything_observe_tree(
+    struct odd_everything *handle,
+    const struct odd_everything_tree_observer *observer, void *user);
+
+struct odd_everything_grid_observer {
+    void (*inserted)(size_t index, const struct zkt_int32_list *item,
+                     void *user);
+    void (*changed)(size_t index, const struct zkt_int32_list *item,
+                    void *user);
+    void (*removed)(size_t index, void *user);
+    void (*reset)(const struct odd_int32_list_list *value, void *user);
+};
+uint64_t odd_everything_observe_grid(
+    struct odd_everything *handle,
+    const struct odd_everything_grid_observer *observer, void *user);
+
+struct odd_everything_series_observer {
+    void (*put)(struct zkt_str key, const struct zkt_int32_list *value,
+                void *user);
+    void (*removed)(struct zkt_str key, void *user);
+    void (*reset)(const struct odd_int32_list_map *value, void *user);
+};
+uint64_t odd_everything_observe_series(
+    struct odd_everything *handle,
+    const struct odd_everything_series_observer *observer, void *user);
+
+struct odd_everything_tables_observer {
+    void (*inserted)(size_t index, const struct odd_str_map_list *item,
+                     void *user);
+    void (*changed)(size_t index, const struct odd_str_map_list *item,
+                    void *user);
+    void (*removed)(size_t index, void *user);
+    void (*reset)(const struct odd_str_map_list_list *value, void *user);
+};
+uint64_t odd_everything_observe_tables(
+    struct odd_everything *handle,
+    const struct odd_everything_tables_observer *observer, void *user);
+
+struct odd_everything_matrix_observer {
+    void (*put)(struct zkt_str key, const struct odd_left_map *value,
+                void *user);
+    void (*removed)(struct zkt_str key, void *user);
+    void (*reset)(const struct odd_left_map_map *value, void *user);
+};
+uint64_t odd_everything_observe_matrix(
+    struct odd_everything *handle,
+    const struct odd_everything_matrix_observer *observer, void *user);
+
+struct odd_everything_levels_observer {
+    void (*inserted)(size_t index, enum odd_level item, void *user);
+    void (*changed)(size_t index, enum odd_level item, void *user);
+    void (*removed)(size_t index, void *user);
+    void (*reset)(const struct odd_level_list *value, void *user);
+};
+uint64_t odd_everything_observe_levels(
+    struct odd_everything *handle,
+    const struct odd_everything_levels_observer *observer, void *user);
+
+struct odd_everything_singles_observer {
+    void (*put)(struct zkt_str key, enum odd_single value, void *user);
+    void (*removed)(struct zkt_str key, void *user);
+    void (*reset)(const struct odd_single_map *value, void *user);
+};
+uint64_t odd_everything_observe_singles(
+    struct odd_everything *handle,
+    const struct odd_everything_singles_observer *observer, void *user);
+
 /* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t odd_everything_subscribe_errors(

@@ -357,6 +357,29 @@ uint64_t states_lobby_watch_by_id(
                             (zkt_any_function *)on_change, user);
 }
 
+static void states_lobby__by_id_observe_(const void *observer,
+                                         const struct zkt_observed *change,
+                                         void *user)
+{
+    const struct states_lobby_by_id_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_PUT && own->put != NULL) {
+        own->put(change->key, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->key, user);
+    }
+}
+
+uint64_t states_lobby_observe_by_id(
+    struct states_lobby *handle,
+    const struct states_lobby_by_id_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 1,
+                              states_lobby__by_id_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 uint64_t states_lobby_subscribe_errors(
     struct states_lobby *handle,
     void (*on_error)(const struct zkt_reply *error, void *user), void *user)

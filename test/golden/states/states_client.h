@@ -164,6 +164,23 @@ uint64_t states_lobby_watch_by_id(
     void (*on_change)(const struct states_room_state_map *value, void *user),
     void *user);
 
+/*
+ * The changes of lists and maps: after each patch, in order; an index holds for
+ * the list with all changes before. reset is called with the whole value where
+ * it is known first, or has changed as a whole. A function may be NULL. See
+ * zkt_handle_observe.
+ */
+
+struct states_lobby_by_id_observer {
+    void (*put)(struct zkt_str key, const struct states_room_state *value,
+                void *user);
+    void (*removed)(struct zkt_str key, void *user);
+    void (*reset)(const struct states_room_state_map *value, void *user);
+};
+uint64_t states_lobby_observe_by_id(
+    struct states_lobby *handle,
+    const struct states_lobby_by_id_observer *observer, void *user);
+
 /* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t states_lobby_subscribe_errors(

@@ -164,6 +164,29 @@ uint64_t demo_a_watch_s(
                             (zkt_any_function *)on_change, user);
 }
 
+static void demo_a__s_observe_(const void *observer,
+                               const struct zkt_observed *change, void *user)
+{
+    const struct demo_a_s_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_INSERTED && own->inserted != NULL) {
+        own->inserted(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_CHANGED && own->changed != NULL) {
+        own->changed(change->index, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->index, user);
+    }
+}
+
+uint64_t demo_a_observe_s(struct demo_a *handle,
+                          const struct demo_a_s_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 3,
+                              demo_a__s_observe_, observer, sizeof(*observer),
+                              user);
+}
+
 static void demo_a__t_watch_(zkt_any_function *on_change, const void *value,
                              void *user)
 {

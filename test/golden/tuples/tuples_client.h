@@ -103,6 +103,27 @@ uint64_t demo_a_watch_left_top(
         void *user),
     void *user);
 
+/*
+ * The changes of lists and maps: after each patch, in order; an index holds for
+ * the list with all changes before. reset is called with the whole value where
+ * it is known first, or has changed as a whole. A function may be NULL. See
+ * zkt_handle_observe.
+ */
+
+struct demo_a_s_observer {
+    void (*inserted)(size_t index,
+                     const struct demo_named2_x_float64_y_float64 *item,
+                     void *user);
+    void (*changed)(size_t index,
+                    const struct demo_named2_x_float64_y_float64 *item,
+                    void *user);
+    void (*removed)(size_t index, void *user);
+    void (*reset)(const struct demo_named2_x_float64_y_float64_list *value,
+                  void *user);
+};
+uint64_t demo_a_observe_s(struct demo_a *handle,
+                          const struct demo_a_s_observer *observer, void *user);
+
 /* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t demo_a_subscribe_errors(

@@ -175,6 +175,29 @@ uint64_t wire_gate_watch_per_user(
                             (zkt_any_function *)on_change, user);
 }
 
+static void wire_gate__per_user_observe_(const void *observer,
+                                         const struct zkt_observed *change,
+                                         void *user)
+{
+    const struct wire_gate_per_user_observer *own = observer;
+    if (change->kind == ZKT_OBSERVED_RESET && own->reset != NULL) {
+        own->reset(change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_PUT && own->put != NULL) {
+        own->put(change->key, change->value, user);
+    } else if (change->kind == ZKT_OBSERVED_REMOVED && own->removed != NULL) {
+        own->removed(change->key, user);
+    }
+}
+
+uint64_t wire_gate_observe_per_user(
+    struct wire_gate *handle,
+    const struct wire_gate_per_user_observer *observer, void *user)
+{
+    return zkt_handle_observe((struct zkt_handle *)handle, 2,
+                              wire_gate__per_user_observe_, observer,
+                              sizeof(*observer), user);
+}
+
 uint64_t wire_gate_subscribe_errors(
     struct wire_gate *handle,
     void (*on_error)(const struct zkt_reply *error, void *user), void *user)

@@ -92,6 +92,23 @@ uint64_t wire_gate_watch_per_user(
     void (*on_change)(const struct wire_header_map *value, void *user),
     void *user);
 
+/*
+ * The changes of lists and maps: after each patch, in order; an index holds for
+ * the list with all changes before. reset is called with the whole value where
+ * it is known first, or has changed as a whole. A function may be NULL. See
+ * zkt_handle_observe.
+ */
+
+struct wire_gate_per_user_observer {
+    void (*put)(struct zkt_str key, const struct wire_header *value,
+                void *user);
+    void (*removed)(struct zkt_str key, void *user);
+    void (*reset)(const struct wire_header_map *value, void *user);
+};
+uint64_t wire_gate_observe_per_user(
+    struct wire_gate *handle,
+    const struct wire_gate_per_user_observer *observer, void *user);
+
 /* Failures outside of calls: zkt_handle_on_error. */
 
 uint64_t wire_gate_subscribe_errors(
