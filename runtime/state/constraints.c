@@ -14,14 +14,6 @@ struct constraint_check {
     uint32_t count, capacity;
 };
 
-bool zkt__violates_size_limit(const struct zkt_type *type, size_t len)
-{
-    const bool list = type->kind == ZKT_KIND_LIST;
-    const uint32_t min = list ? type->of.lists->min : type->of.maps->min;
-    const uint32_t max = list ? type->of.lists->max : type->of.maps->max;
-    return len < min || (max != UINT32_MAX && len > max);
-}
-
 /* Returns true if a later change has removed or replaced the target of record
  * @i. */
 static bool is_gone(const struct zkt_journal *journal, uint32_t i)

@@ -129,7 +129,7 @@ struct zkt_cursor *zkt__cursor_new(struct zkt_cursor *at,
     return cursor;
 }
 
-bool zkt__cursor_usable(struct zkt_cursor *cursor)
+bool zkt__cursor_recheck(struct zkt_cursor *cursor)
 {
     struct zkt_journal *journal = cursor->journal;
     if (journal->failure != ZKT_OK) {

@@ -62,7 +62,14 @@ struct zkt_cursor *zkt__cursor_new(struct zkt_cursor *at,
                                    const struct zkt_type *type, void *address);
 
 /** Returns true if a list or map of @type must not have @len items. */
-bool zkt__violates_size_limit(const struct zkt_type *type, size_t len);
+static inline bool zkt__violates_size_limit(const struct zkt_type *type,
+                                            size_t len)
+{
+    const bool list = type->kind == ZKT_KIND_LIST;
+    const uint32_t min = list ? type->of.lists->min : type->of.maps->min;
+    const uint32_t max = list ? type->of.lists->max : type->of.maps->max;
+    return len < min || (max != UINT32_MAX && len > max);
+}
 
 /**
  * Returns true if a record from number @since on changed a list, map or field
@@ -71,9 +78,17 @@ bool zkt__violates_size_limit(const struct zkt_type *type, size_t len);
  */
 bool zkt__cursor_is_stale(const struct zkt_cursor *cursor, uint32_t since);
 
+/** Continues zkt__cursor_usable for a cursor that was not seen since the last
+ * change. */
+bool zkt__cursor_recheck(struct zkt_cursor *cursor);
 /** Returns true if the cursor may be written through; a stale cursor poisons
  * the journal. */
-bool zkt__cursor_usable(struct zkt_cursor *cursor);
+static inline bool zkt__cursor_usable(struct zkt_cursor *cursor)
+{
+    const struct zkt_journal *journal = cursor->journal;
+    return (journal->failure == ZKT_OK && cursor->seen >= journal->count) ||
+           zkt__cursor_recheck(cursor);
+}
 
 /**
  * Returns the struct or container that a mutator changes: @at itself for
