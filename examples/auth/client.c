@@ -58,12 +58,12 @@ static enum zkt_status prepare(void *user, struct zkt_connect *connect)
     struct person *me = user;
     const struct zkt_refusal refusal = zkt_client_refusal(me->client);
     if (refusal.status == ZKT_UNAUTHENTICATED) {
-        printf("%s is refused with %d: %s\n", me->name, refusal.code,
-               refusal.text);
-        const bool has_new_token = sign_in(me, HOUR_MS);
-        printf("%s %s\n", me->name,
-               has_new_token ? "signs in again, and has a new token"
-                             : "has no other token");
+        printf("%s is refused: %s (%d)\n", me->name, refusal.text,
+               refusal.code);
+        if (!sign_in(me, HOUR_MS)) {
+            return ZKT_UNAUTHENTICATED;
+        }
+        printf("%s signs in again, and has a new token\n", me->name);
     }
     zkt_connect_bearer(connect, me->token);
     return ZKT_OK;
@@ -87,20 +87,13 @@ static void note(struct person *me, const char *format, ...)
 static void on_status(enum zkt_connection status, void *user)
 {
     struct person *me = user;
-    const struct zkt_refusal refusal = zkt_client_refusal(me->client);
-    switch (status) {
-    case ZKT_CONNECTED:
+    const struct zkt_refusal why = zkt_client_refusal(me->client);
+    if (status == ZKT_CONNECTED) {
         note(me, "is in");
-        break;
-    case ZKT_RECONNECTING:
-        note(me, "is out with %d: %s", refusal.code, refusal.text);
-        break;
-    case ZKT_DISCONNECTED:
-        note(me, "is out with %d, and gives up: %s", refusal.code,
-             refusal.text);
-        break;
-    case ZKT_CONNECTING:
-        break;
+    } else if (status == ZKT_RECONNECTING) {
+        note(me, "is out, and comes back: %s (%d)", why.text, why.code);
+    } else if (status == ZKT_DISCONNECTED) {
+        note(me, "is out, and gives up: %s (%d)", why.text, why.code);
     }
 }
 
