@@ -103,12 +103,28 @@ static enum zkt_status moderator(struct demo_middleware_call *call)
 
 /* ---- the hall ---- */
 
-/* A client names any instance. Another hall would have other bans. */
+/* Returns the end of a user's ban, or 0. */
+static int64_t end_of_ban(const struct demo_hall_call *call,
+                          struct zkt_str user_id)
+{
+    const int64_t *until = zkt_int64_map_find(&call->state->bans, user_id);
+    return until != NULL && *until > zkt_now_ms(call->zkt) ? *until : 0;
+}
+
+/*
+ * A client names any instance, and another hall would have other bans. And a
+ * user may have been banned after `open` has asked.
+ */
 static enum zkt_status on_connect(struct demo_hall_call *call)
 {
-    return zkt_str_eq(zkt_instance_id(call->zkt), THE_HALL)
-               ? ZKT_OK
-               : zkt_fail(call->zkt, ZKT_NOT_FOUND, "no such hall");
+    if (!zkt_str_eq(zkt_instance_id(call->zkt), THE_HALL)) {
+        return zkt_fail(call->zkt, ZKT_NOT_FOUND, "no such hall");
+    }
+    const struct demo_banned_error details = {
+        .until = end_of_ban(call, call->connection->user_id),
+    };
+    return details.until == 0 ? ZKT_OK
+                              : demo_fail_banned(call->zkt, &details, NULL);
 }
 
 static enum zkt_status enter(struct demo_hall_call *call,
@@ -144,7 +160,8 @@ static enum zkt_status announce(struct demo_hall_call *call,
     return ZKT_OK;
 }
 
-/* Closes every connection of a user that takes part. Returns their number. */
+/* Closes every connection of a user that is in contact with the hall. Returns
+ * their number. */
 static size_t close_connections(struct demo_hall_call *call,
                                 struct zkt_str user_id, unsigned code,
                                 const char *reason)
@@ -187,14 +204,9 @@ static enum zkt_status banned_until(
     struct demo_hall_call *call, const struct demo_hall_banned_until_input *in,
     int64_t *out)
 {
-    const int64_t *until = zkt_int64_map_find(&call->state->bans, in->user_id);
-    if (until == NULL) {
-        return ZKT_OK; /* *out is 0 */
-    }
-    if (*until > zkt_now_ms(call->zkt)) {
-        *out = *until;
-    } else {
-        demo_hall_remove_bans(call, in->user_id);
+    *out = end_of_ban(call, in->user_id);
+    if (*out == 0) {
+        demo_hall_remove_bans(call, in->user_id); /* it may have ended */
     }
     return ZKT_OK;
 }
