@@ -16,12 +16,15 @@
 //   <!-- test: file NAME of chat.zkt -->         c: compiled, and kept
 //   <!-- test: program NAME.c … of chat.zkt -->  c: also linked, with others
 //   <!-- test: runs NAME.c … of chat.zkt -->     c: also run, to exit status 0
+//   <!-- test: part of NAME.c of chat.zkt -->    c: a file, together with the parts
+//                                        before it; compiled, and kept
 //   <!-- test: functions of chat.zkt -->         c: compiled
 //   <!-- test: lines of chat.zkt (PARAMETERS) [-> RESULT] -->  c: in a function
 //   <!-- test: excerpt of chat.zkt -->   c: part of a generated header
 //   <!-- test: excerpt of zocket -->     c: part of a header of the runtime
 //   <!-- test: excerpt of FOLDER/FILE -->        c: part of that file
 //   <!-- test: frames with NAME -->      text: sent to a program of the page
+//   <!-- test: output FOLDER/FILE -->    text: lines of that file, in its order
 //   <!-- test: exit N -->                console: the exit status of the last command
 //   <!-- test: files of docs/PAGE.md --> anywhere: this page begins with the
 //                                        schemas and programs of that one
@@ -30,7 +33,7 @@
 //
 // `given: …` at the end of a comment is put before a fragment or functions.
 // console is run, in the folder of the page's files, and its output is compared
-// ('...' stands for any lines); json is parsed; sh is parsed, and options of
+// ('...' stands for any lines); json and js are parsed; sh is parsed, and options of
 // zocketc in it must exist; newcomer.mjs runs it where the mark says 'newcomer'.
 // test/packaging checks meson, cmake and make. Port 3000 is replaced by a free
 // port.
@@ -38,6 +41,7 @@ import { execFile, execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
+import vm from "node:vm";
 import { runCommands } from "./console.mjs";
 import { frames } from "./frames.mjs";
 import { badLinks } from "./links.mjs";
@@ -244,6 +248,8 @@ async function checkExcerpt(page, listing, name) {
 }
 
 async function checkC(page, listing) {
+  const part = /^part of (\S+) of (\S+)$/.exec(listing.mark);
+  if (part) return checkPart(page, listing, part[1], part[2]);
   const m =
     /^(file|program|runs) ([^ ]+(?: [^ ]+\.c)*) of (\S+)$|^(functions) of (\S+)(?: given: (.*))?$|^(lines) of (\S+) \((.*)\)(?: -> (.*))?$|^(excerpt) of (\S+)$/.exec(
       listing.mark,
@@ -264,6 +270,13 @@ async function checkC(page, listing) {
       : `${preface(name)}${head};\n${head}\n{\n${line}${listing.text}}\n`,
   );
   await compile(listing, source, [folder], RELAXED);
+}
+
+/** Appends to a file of the page, and compiles it as far as it goes. */
+async function checkPart(page, listing, name, schema) {
+  const line = `#line ${listing.line + 1} "${listing.page}"\n`;
+  fs.appendFileSync(page.file(name), line + listing.text);
+  await compile(listing, page.file(name), [await page.generated(schema)], RELAXED);
 }
 
 async function checkProgram(page, listing, kind, names, schema) {
@@ -332,6 +345,10 @@ async function checkJson(page, listing) {
   }
 }
 
+async function checkScript(page, listing) {
+  new vm.Script(listing.text);
+}
+
 async function checkUnit(page, listing) {
   if (listing.mark !== "unit") unknown(listing);
   for (const line of listing.text.trimEnd().split("\n")) {
@@ -352,8 +369,15 @@ async function checkNginx(page, listing) {
   if (depth !== 0) throw new Error("the braces do not match");
 }
 
-/** Checks frames of a server of the page: '>' is sent, '<' is received. */
-async function checkFrames(page, listing) {
+/** Checks frames of a server of the page: '>' is sent, '<' is received. Or
+ * lines that a test compares with a program's. */
+async function checkText(page, listing) {
+  const output = /^output (\S+)$/.exec(listing.mark);
+  if (output) {
+    const all = fs.readFileSync(path.join(root, output[1]), "utf8");
+    if (!all.includes(listing.text)) throw new Error(`${output[1]} has other lines`);
+    return;
+  }
   const m = /^frames with (\S+)$/.exec(listing.mark);
   if (!m) unknown(listing);
   await frames(page.file(m[1]), listing.text);
@@ -375,7 +399,8 @@ const checks = {
   console: checkConsole,
   sh: checkShell,
   json: checkJson,
-  text: checkFrames,
+  js: checkScript,
+  text: checkText,
   ini: checkUnit,
   nginx: checkNginx,
   meson: async () => {},
