@@ -34,6 +34,7 @@ static void free_pending(struct zkt_client *client, struct zkt_pending *p)
     zkt__node_unlink(&p->queued.node);
     zkt__timeout_cancel(&p->timeout);
     client->pending--;
+    zkt__client_instance_end_call(client, p->instance);
     zkt__release(client->allocator, (char *)(uintptr_t)p->text.data);
     if (p->embedded_in != NULL) {
         p->embedded_in->preallocated_used = false;
@@ -297,6 +298,7 @@ static enum zkt_status dispatch(struct zkt_client *client,
         return ZKT_RESOURCE_EXHAUSTED;
     }
     if (zkt__client_is_open(client)) {
+        p->instance->contact = client->stats.connections;
         zkt__client_send(
             client); /* which may end the connection, and fail the call */
     }
@@ -304,14 +306,16 @@ static enum zkt_status dispatch(struct zkt_client *client,
 }
 
 void zkt__call_submit(struct zkt_client *client,
-                      const struct zkt_client_instance *instance,
-                      uint32_t index, const void *input, struct zkt_pending *p)
+                      struct zkt_client_instance *instance, uint32_t index,
+                      const void *input, struct zkt_pending *p)
 {
     const struct zkt_remote_method *method = &instance->actor->methods[index];
     const int64_t limit = client->options.rpc_timeout_ms;
     zkt__client_clock(client);
     client->stats.calls++;
     client->pending++;
+    instance->calls++;
+    p->instance = instance;
     p->method = method->name;
     p->result = method->result;
     p->number = ++client->next_call;
@@ -333,6 +337,7 @@ void zkt__call_send(struct zkt_client *client, struct zkt_pending *p)
     struct zkt_writer *w = zkt__client_write(client);
     zkt_write_raw(w, text.data, text.len);
     p->text = (struct zkt_str){ NULL, 0 };
+    p->instance->contact = client->stats.connections;
     zkt__client_send(client);
     zkt__release(client->allocator, (char *)(uintptr_t)text.data);
 }

@@ -19,6 +19,7 @@ struct zkt_handle;
 struct zkt_pending {
     struct zkt_timeout timeout; /* in client->calls, or in client->failed */
     struct zkt_unsent queued;   /* until it is sent */
+    struct zkt_client_instance *instance;
     struct zkt_str method;
     const struct zkt_type *result; /* NULL: none */
     uint64_t number, stamp;        /* of its id; numbers are unique */
@@ -41,9 +42,8 @@ struct zkt_pending {
 
 /** Begins a call; the outcome goes to the members of @p. Input was checked. */
 void zkt__call_submit(struct zkt_client *client,
-                      const struct zkt_client_instance *instance,
-                      uint32_t method, const void *input,
-                      struct zkt_pending *p);
+                      struct zkt_client_instance *instance, uint32_t method,
+                      const void *input, struct zkt_pending *p);
 /** Sends a call that was kept until the socket is open. */
 void zkt__call_send(struct zkt_client *client, struct zkt_pending *p);
 /** Fails the calls that were sent, or @all calls; their callbacks run in

@@ -347,6 +347,9 @@ static void init_lists(struct zkt_client *client)
     for (size_t i = 0; i < ZKT_SUB_DELAYS; i++) {
         zkt__list_init(&client->retries[i]);
     }
+    for (size_t i = 0; i < ZKT_SUB_TIMES; i++) {
+        zkt__list_init(&client->retry_times[i]);
+    }
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         zkt__list_init(lists[i]);
     }

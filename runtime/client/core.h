@@ -66,8 +66,9 @@ struct zkt_client {
     struct zkt_list failed; /* their callbacks run at the next tick */
     struct zkt_list unsent; /* struct zkt_unsent, in the program's order */
     struct zkt_list synced; /* subscriptions with nothing to send */
-    struct zkt_list retries[ZKT_SUB_DELAYS]; /* in state WAITING, by delay */
-    uint32_t waiting;                        /* subscriptions in those lists */
+    struct zkt_list retries[ZKT_SUB_DELAYS];    /* in state WAITING, by delay */
+    struct zkt_list retry_times[ZKT_SUB_TIMES]; /* the same, by time */
+    uint32_t waiting; /* subscriptions in those lists */
     struct zkt_list instances;
     struct zkt_handle_table *handles;
     struct zkt_list dirty;               /* instances */

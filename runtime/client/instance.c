@@ -118,6 +118,30 @@ void zkt__client_instance_free(struct zkt_client *client,
     release(client, instance);
 }
 
+void zkt__client_instance_end_call(struct zkt_client *client,
+                                   struct zkt_client_instance *instance)
+{
+    if (--instance->calls == 0 && instance->handles == 0) {
+        zkt__client_instance_mark(client, instance);
+    }
+}
+
+/* The server has a contact with the client if a call or a subscription was sent
+ * on this connection. Older servers do not know the message. */
+void zkt__client_instance_leave(struct zkt_client *client,
+                                struct zkt_client_instance *instance)
+{
+    if (client->level > 0 && zkt__client_is_open(client) &&
+        instance->contact == client->stats.connections) {
+        struct zkt_writer *w = zkt__client_write(client);
+        zkt__write_address(w, ZKT_MESSAGE_LEAVE, instance->actor->name,
+                           instance->id);
+        ZKT_WRITE(w, "}");
+        zkt__client_send(client);
+    }
+    zkt__client_instance_free(client, instance);
+}
+
 void zkt__client_instance_mark(struct zkt_client *client,
                                struct zkt_client_instance *instance)
 {

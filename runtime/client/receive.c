@@ -16,10 +16,26 @@
 #include "client/listener.h"
 #include "client/refusal.h"
 #include "client/store.h"
+#include "protocol/reply.h"
 
 enum {
     REPORT_MAX = 512
 };
+
+/* Gives a reply to the error listeners of @instance, and to the log. */
+static void report(struct zkt_client *client,
+                   struct zkt_client_instance *instance,
+                   const struct zkt_reply *reply)
+{
+    const struct zkt_notification notification = { .kind = ZKT_LISTEN_ERROR,
+                                                   .payload = reply };
+    client->stats.errors++;
+    zkt__client_log(client, ZKT_LOG_ERROR, "%.*s \"%.*s\": %s",
+                    ZKT_ARG(instance->actor->name), ZKT_ARG(instance->id),
+                    reply->error);
+    zkt__listeners_notify(client, &instance->listeners, instance,
+                          &notification);
+}
 
 void zkt__client_report(struct zkt_client *client,
                         struct zkt_client_instance *instance,
@@ -30,17 +46,9 @@ void zkt__client_report(struct zkt_client *client,
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    const struct zkt_reply reply = { .status = status,
-                                     .error = text,
-                                     .reason = "" };
-    const struct zkt_notification notification = { .kind = ZKT_LISTEN_ERROR,
-                                                   .payload = &reply };
-    client->stats.errors++;
-    zkt__client_log(client, ZKT_LOG_ERROR, "%.*s \"%.*s\": %s",
-                    ZKT_ARG(instance->actor->name), ZKT_ARG(instance->id),
-                    text);
-    zkt__listeners_notify(client, &instance->listeners, instance,
-                          &notification);
+    report(client, instance,
+           &(const struct zkt_reply){
+               .status = status, .error = text, .reason = "" });
 }
 
 void zkt__client_tolerate(const struct zkt_client *client,
@@ -70,6 +78,20 @@ enum zkt_status zkt__error_code(const struct zkt_envelope *message)
                                       : ZKT_INTERNAL;
 }
 
+int64_t zkt__client_retry_after(const struct zkt_envelope *message)
+{
+    const int64_t ms = message->retry_after.data != NULL
+                           ? zkt__reply_ms(message->retry_after)
+                           : 0;
+    return ms < ZKT_RETRY_AFTER_MAX ? ms : ZKT_RETRY_AFTER_MAX;
+}
+
+/* Returns true if the message is about a subscription of that kind. */
+static bool is_of(const struct zkt_envelope *message, const char *kind)
+{
+    return message->of.data != NULL && zkt_str_eq(message->of, zkt_cstr(kind));
+}
+
 static void receive_welcome(struct zkt_client *client,
                             const struct zkt_envelope *message)
 {
@@ -88,22 +110,69 @@ static void receive_welcome(struct zkt_client *client,
     zkt__client_hear(client);
 }
 
+static struct zkt_client_instance *find_instance(
+    const struct zkt_client *client, const struct zkt_envelope *message)
+{
+    return message->actor.data != NULL && message->actor_id.data != NULL
+               ? zkt__client_instance_find(client, message->actor,
+                                           message->actor_id)
+               : NULL;
+}
+
+/* Tells the error listeners what the message says, as the reply of a call. */
+static void report_refusal(struct zkt_client *client,
+                           struct zkt_client_instance *instance, bool was_live,
+                           const struct zkt_envelope *message)
+{
+    char text[REPORT_MAX];
+    struct zkt_reply_memory memory = { .key = client->store.key };
+    struct zkt_reply reply = { .status = zkt__error_code(message),
+                               .error = text,
+                               .memory_ = &memory };
+    snprintf(text, sizeof(text), "the subscription %s: %.*s",
+             was_live ? "has ended" : "was refused",
+             ZKT_ARG(or_empty(message->error)));
+    zkt__arena_init(&memory.arena, client->allocator);
+    zkt__reply_read(&reply, message);
+    report(client, instance, &reply);
+    zkt__arena_finish(&memory.arena);
+}
+
+/* A server of the plain dialect does not say whether the message is about the
+ * state or the events: then it is about both. Asking again for an unaffected
+ * subscription does no harm. */
 static void receive_sub_error(struct zkt_client *client,
                               const struct zkt_envelope *message)
 {
-    struct zkt_client_instance *instance = NULL;
-    if (message->actor.data != NULL && message->actor_id.data != NULL) {
-        instance = zkt__client_instance_find(client, message->actor,
-                                             message->actor_id);
+    struct zkt_client_instance *instance = find_instance(client, message);
+    const bool of_state = !is_of(message, "events");
+    const bool of_events = !is_of(message, "state");
+    bool was_live = false;
+    if (instance == NULL) {
+        return;
     }
-    if (instance != NULL) {
-        const bool live = zkt__subscription_is_live(&instance->of_state) ||
-                          zkt__subscription_is_live(&instance->of_events);
-        zkt__subscriptions_refused(client, instance, zkt__error_code(message));
-        zkt__client_report(client, instance, zkt__error_code(message),
-                           "the subscription %s: %.*s",
-                           live ? "has ended" : "was refused",
-                           ZKT_ARG(or_empty(message->error)));
+    const enum zkt_status status = zkt__error_code(message);
+    const int64_t ms = zkt__client_retry_after(message);
+    if (of_state) {
+        was_live = zkt__subscription_is_live(&instance->of_state);
+        zkt__subscription_refused(client, &instance->of_state, status, ms);
+    }
+    if (of_events) {
+        was_live = was_live || zkt__subscription_is_live(&instance->of_events);
+        zkt__subscription_refused(client, &instance->of_events, status, ms);
+    }
+    report_refusal(client, instance, was_live, message);
+}
+
+/* The subscription to events is accepted: if it ends, it is asked for again at
+ * once. A subscription to the state is accepted by its snapshot. */
+static void receive_sub_ok(struct zkt_client *client,
+                           const struct zkt_envelope *message)
+{
+    struct zkt_client_instance *instance = find_instance(client, message);
+    if (instance != NULL && is_of(message, "events")) {
+        zkt__subscription_step(client, &instance->of_events,
+                               ZKT_SUB_ON_SNAPSHOT);
     }
 }
 
@@ -152,6 +221,7 @@ static void receive(struct zkt_client *client,
         receive_sub_error(client, message);
         break;
     case ZKT_MESSAGE_SUB_OK:
+        receive_sub_ok(client, message);
         break;
     case ZKT_MESSAGE_BROADCAST:
         zkt__client_receive_broadcast(client, message);

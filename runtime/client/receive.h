@@ -21,6 +21,12 @@ void zkt__client_receive_refusal(struct zkt_client *client, char *text,
                                  size_t len);
 /** The status of an error message. */
 enum zkt_status zkt__error_code(const struct zkt_envelope *message);
+/* Of the times that a server asks for, milliseconds. */
+#define ZKT_RETRY_AFTER_MAX ((int64_t)5 * 60 * 1000)
+
+/** Returns the milliseconds before which the server asks for no other attempt;
+ * 0 if @message says none. */
+int64_t zkt__client_retry_after(const struct zkt_envelope *message);
 /** Makes @reader ignore fields and values that the schema does not have. */
 void zkt__client_tolerate(const struct zkt_client *client,
                           struct zkt_reader *reader);

@@ -9,11 +9,11 @@
 
 #include "base/utf8.h"
 #include "client/core.h"
+#include "client/receive.h"
 #include "protocol/reply.h"
 
 enum {
-    LOST = 1006, /* a connection without a close frame */
-    RETRY_AFTER_MAX = 5 * 60 * 1000
+    LOST = 1006 /* a connection without a close frame */
 };
 
 /* HTTP statuses of a refused handshake. A close code of 4000 and more has the
@@ -99,17 +99,13 @@ void zkt__refusal_set_close(struct zkt_client *client, unsigned code,
     zkt__refusal_set(client, status_of_close(code), code, text);
 }
 
-static void set_retry_after(struct zkt_client *client, int64_t ms)
-{
-    client->retry_after_ms = ms < RETRY_AFTER_MAX ? ms : RETRY_AFTER_MAX;
-}
-
 /* Reads the delay of Retry-After in seconds. A date is ignored: the clocks of
  * both sides differ. */
 static int64_t read_seconds(struct zkt_str text)
 {
     const int64_t seconds = zkt__reply_ms(text);
-    return seconds < RETRY_AFTER_MAX ? seconds * 1000 : RETRY_AFTER_MAX;
+    return seconds < ZKT_RETRY_AFTER_MAX / 1000 ? seconds * 1000
+                                                : ZKT_RETRY_AFTER_MAX;
 }
 
 void zkt__refusal_set_http(struct zkt_client *client,
@@ -117,7 +113,7 @@ void zkt__refusal_set_http(struct zkt_client *client,
 {
     zkt__refusal_set(client, status_of_http(response->status), response->status,
                      response->reason);
-    set_retry_after(client, read_seconds(response->retry_after));
+    client->retry_after_ms = read_seconds(response->retry_after);
 }
 
 void zkt__refusal_describe(struct zkt_client *client,
@@ -127,7 +123,7 @@ void zkt__refusal_describe(struct zkt_client *client,
         copy_text(client->end_reason.text, message->error);
     }
     if (message->retry_after.data != NULL) {
-        set_retry_after(client, zkt__reply_ms(message->retry_after));
+        client->retry_after_ms = zkt__client_retry_after(message);
     }
 }
 

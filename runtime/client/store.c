@@ -220,15 +220,15 @@ void zkt__store_receive(struct zkt_client *client,
 
 /* ---- the end of a turn ---- */
 
-/* Drops subscriptions without listeners and frees an instance without handles;
- * on an open connection the unsubscribe has just been sent. */
+/* Drops subscriptions without listeners and leaves an instance without handles
+ * and calls; on an open connection the unsubscribe has just been sent. */
 static void release_if_unused(struct zkt_client *client,
                               struct zkt_client_instance *instance)
 {
     zkt__subscription_drop(client, &instance->of_state);
     zkt__subscription_drop(client, &instance->of_events);
-    if (instance->handles == 0) {
-        zkt__client_instance_free(client, instance);
+    if (instance->handles == 0 && instance->calls == 0) {
+        zkt__client_instance_leave(client, instance);
     }
 }
 

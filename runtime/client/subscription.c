@@ -115,7 +115,7 @@ bool zkt__subscription_is_live(const struct zkt_subscription *sub)
 static void send(struct zkt_client *client, const struct zkt_subscription *sub,
                  bool wanted)
 {
-    const struct zkt_client_instance *instance = sub->instance;
+    struct zkt_client_instance *instance = sub->instance;
     struct zkt_writer *w = zkt__client_write(client);
     enum zkt_message type = wanted ? ZKT_MESSAGE_STATE_SUB
                                    : ZKT_MESSAGE_STATE_UNSUB;
@@ -124,6 +124,7 @@ static void send(struct zkt_client *client, const struct zkt_subscription *sub,
     }
     zkt__write_address(w, type, instance->actor->name, instance->id);
     ZKT_WRITE(w, "}");
+    instance->contact = client->stats.connections;
     zkt__client_send(client);
 }
 
@@ -134,13 +135,39 @@ static void invalidate(const struct zkt_subscription *sub)
     }
 }
 
+/* Adds a subscription that waits to a list in the order of due times: raises
+ * its time to the last of the list. */
+static void wait_in(struct zkt_client *client, struct zkt_list *list,
+                    struct zkt_subscription *sub, int64_t due)
+{
+    if (!zkt__list_empty(list)) {
+        const struct zkt_timeout *last = ZKT_CONTAINER(
+            list->head.prev, struct zkt_timeout, node);
+        due = last->due > due ? last->due : due;
+    }
+    sub->retry.due = due;
+    zkt__list_append(list, &sub->retry.node);
+    client->waiting++;
+}
+
+/* Returns the list for a delay that the server has asked for: each holds delays
+ * up to twice as long as the list before, so that raising a time in it at most
+ * doubles the delay. */
+static struct zkt_list *list_for(struct zkt_client *client, int64_t delay)
+{
+    size_t i = 0;
+    while (i < ZKT_SUB_TIMES - 1 && delay > (int64_t)1 << i) {
+        i++;
+    }
+    return &client->retry_times[i];
+}
+
 /*
  * Schedules the next subscribe. A subscription that the server had accepted is
  * asked for at once the first time: its instance may have ended, and a new one
  * is made. After that, and after a refusal, the delay doubles until a
- * subscription has been stable. Each list is in the order of its due times: a
- * due time is raised to the last of the list, since jitter alone would break
- * the order.
+ * subscription has been stable. It is added to a time that the server has asked
+ * for.
  */
 static void back_off(struct zkt_client *client, struct zkt_subscription *sub,
                      bool accepted)
@@ -153,19 +180,12 @@ static void back_off(struct zkt_client *client, struct zkt_subscription *sub,
         sub->attempts = 1;
     }
     const uint32_t level = sub->attempts;
-    struct zkt_list *list = &client->retries[level];
-    int64_t due = now;
-    if (level > 0) {
-        due = zkt__client_time_after(client, zkt__backoff(client, level - 1));
-    }
-    if (!zkt__list_empty(list)) {
-        const struct zkt_timeout *last = ZKT_CONTAINER(
-            list->head.prev, struct zkt_timeout, node);
-        due = last->due > due ? last->due : due;
-    }
-    sub->retry.due = due;
-    zkt__list_append(list, &sub->retry.node);
-    client->waiting++;
+    const int64_t delay = sub->retry_after_ms +
+                          (level > 0 ? zkt__backoff(client, level - 1) : 0);
+    wait_in(client,
+            sub->retry_after_ms > 0 ? list_for(client, delay)
+                                    : &client->retries[level],
+            sub, zkt__client_time_after(client, delay));
     if (sub->attempts < ZKT_SUB_DELAYS - 1) {
         sub->attempts++;
     }
@@ -309,28 +329,35 @@ static bool is_temporary(enum zkt_status status)
            status == ZKT_ABORTED || status == ZKT_DEADLINE_EXCEEDED;
 }
 
-/* The message does not say whether it is about state or events, so it is
- * applied to both. An unaffected subscription is asked for again, which does no
- * harm. */
-void zkt__subscriptions_refused(struct zkt_client *client,
-                                struct zkt_client_instance *instance,
-                                enum zkt_status status)
+void zkt__subscription_refused(struct zkt_client *client,
+                               struct zkt_subscription *sub,
+                               enum zkt_status status, int64_t retry_after_ms)
 {
-    struct zkt_subscription *both[] = { &instance->of_state,
-                                        &instance->of_events };
-    for (size_t i = 0; i < 2; i++) {
-        both[i]->refused = status;
-        zkt__subscription_step(client, both[i],
-                               is_temporary(status) ? ZKT_SUB_ON_REFUSED
-                                                    : ZKT_SUB_ON_DENIED);
-    }
+    sub->refused = status;
+    sub->retry_after_ms = retry_after_ms;
+    zkt__subscription_step(client, sub,
+                           is_temporary(status) ? ZKT_SUB_ON_REFUSED
+                                                : ZKT_SUB_ON_DENIED);
 }
+
+/* Returns one of the lists of subscriptions that wait. */
+static struct zkt_list *waiting_list(const struct zkt_client *client, size_t i)
+{
+    const struct zkt_list *list =
+        i < ZKT_SUB_DELAYS ? &client->retries[i]
+                           : &client->retry_times[i - ZKT_SUB_DELAYS];
+    return (struct zkt_list *)(uintptr_t)list;
+}
+
+enum {
+    WAITING_LISTS = ZKT_SUB_DELAYS + ZKT_SUB_TIMES
+};
 
 int64_t zkt__subscriptions_deadline(const struct zkt_client *client)
 {
     int64_t next = ZKT_NEVER;
-    for (size_t i = 0; client->waiting > 0 && i < ZKT_SUB_DELAYS; i++) {
-        const int64_t due = zkt__timeouts_next(&client->retries[i]);
+    for (size_t i = 0; client->waiting > 0 && i < WAITING_LISTS; i++) {
+        const int64_t due = zkt__timeouts_next(waiting_list(client, i));
         next = due < next ? due : next;
     }
     return next;
@@ -339,8 +366,8 @@ int64_t zkt__subscriptions_deadline(const struct zkt_client *client)
 void zkt__subscriptions_tick(struct zkt_client *client)
 {
     struct zkt_timeout *due;
-    for (size_t i = 0; client->waiting > 0 && i < ZKT_SUB_DELAYS; i++) {
-        while ((due = zkt__timeouts_take(&client->retries[i],
+    for (size_t i = 0; client->waiting > 0 && i < WAITING_LISTS; i++) {
+        while ((due = zkt__timeouts_take(waiting_list(client, i),
                                          client->core.now_ms)) != NULL) {
             client->waiting--;
             zkt__subscription_step(

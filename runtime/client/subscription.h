@@ -18,7 +18,7 @@
  *   WANTED      its queue entry is sent, and there are listeners
  *   UNWANTED    the same without listeners; or there is no connection
  *   LOST        the connection is lost; subscriptions with listeners are queued
- *   SNAPSHOT    a snapshot that fits; of events: an event
+ *   SNAPSHOT    a snapshot that fits; of events: sub:ok, or an event
  *   PATCHED     a patch that fits
  *   MISMATCH    a snapshot or patch that does not fit
  *   REFUSED     sub:error, for a temporary reason; also the end of an instance
@@ -82,13 +82,16 @@ struct zkt_subscription {
     enum zkt_status refused; /* the status of the last sub:error */
     uint32_t attempts;       /* refusals and ends since it was stable */
     int64_t asked_at;
+    int64_t retry_after_ms; /* that the last sub:error asked for; 0: none */
 };
 
 /*
  * Subscriptions that wait are kept in one list for each delay, so that every
- * list is in the order of its due times. The first delay is zero.
+ * list is in the order of its due times. The first delay is zero. Those with a
+ * time that the server has asked for are in lists of their own.
  */
 #define ZKT_SUB_DELAYS 24
+#define ZKT_SUB_TIMES  20 /* up to 2^19 ms */
 
 void zkt__subscription_init(struct zkt_subscription *sub,
                             struct zkt_client_instance *instance,
@@ -107,10 +110,11 @@ void zkt__subscriptions_lost(struct zkt_client *client);
 /** Forgets the state of a subscription without listeners, if it is OFF. */
 void zkt__subscription_drop(struct zkt_client *client,
                             struct zkt_subscription *sub);
-/** The server refused or ended the subscriptions to @instance. */
-void zkt__subscriptions_refused(struct zkt_client *client,
-                                struct zkt_client_instance *instance,
-                                enum zkt_status status);
+/** The server refused or ended a subscription, which is asked for again after
+ * @retry_after_ms or more, if at all. */
+void zkt__subscription_refused(struct zkt_client *client,
+                               struct zkt_subscription *sub,
+                               enum zkt_status status, int64_t retry_after_ms);
 /** When the next subscription that waits is due; ZKT_NEVER if none waits. */
 int64_t zkt__subscriptions_deadline(const struct zkt_client *client);
 void zkt__subscriptions_tick(struct zkt_client *client);

@@ -559,6 +559,44 @@ static void test_client(void **state)
     zkt_server_free(server);
 }
 
+/* Runs the client until nothing happens. */
+static void run(struct zkt_client *client)
+{
+    while (zkt_client_poll(client, 0) == ZKT_OK) {
+    }
+}
+
+/* The last handle of a client is its contact with the instance. */
+static void test_a_client_leaves(void **state)
+{
+    struct zkt_server *server = serve();
+    struct zkt_client *client = zkt_client_open_local(server);
+    struct club_room *room = club_room_open(client, "a");
+    struct club_room *same = club_room_open(client, "a");
+    struct zkt_reply reply = { 0 };
+    const struct club_room_enter_input in = { ZKT_STR("x") };
+    (void)state;
+    assert_int_equal(club_room_call_enter(room, &in, &reply), ZKT_OK);
+    club_room_close(room);
+    run(client);
+    assert_int_equal(left, 0);
+    club_room_close(same);
+    run(client);
+    assert_int_equal(left, 1);
+    assert_int_equal(left_by[0], 0);
+    /* A call that is under way is answered before. */
+    room = club_room_open(client, "a");
+    club_room_begin_enter(room, &in, NULL, NULL);
+    club_room_close(room);
+    run(client);
+    assert_int_equal(left, 2);
+    assert_int_equal(zkt_client_status(client), ZKT_CONNECTED);
+    zkt_reply_clear(&reply);
+    zkt_client_close(client);
+    zkt_server_free(server);
+    assert_int_equal(left, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -570,6 +608,7 @@ int main(void)
         cmocka_unit_test(test_kicking),
         cmocka_unit_test(test_from_outside),
         cmocka_unit_test(test_client),
+        cmocka_unit_test(test_a_client_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

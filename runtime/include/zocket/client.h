@@ -442,7 +442,10 @@ struct zkt_str zkt_handle_actor_id(const struct zkt_handle *handle);
 
 /**
  * Closes a handle and removes its listeners. The last listener of an instance
- * unsubscribes, in the next turn. Takes NULL.
+ * unsubscribes, in the next turn. The last handle leaves the instance, in the
+ * next turn or when the last call to it has ended: the server ends the contact,
+ * and its `disconnect` runs; an older server does so with the connection. Takes
+ * NULL.
  *
  * As long as the client is open, a handle that was closed is known as such in
  * every function, until 65536 others have been closed. After the client was
@@ -574,8 +577,8 @@ uint64_t zkt_handle_observe(struct zkt_handle *handle, uint32_t field,
  *
  * A subscription that was refused or ended with UNAVAILABLE,
  * RESOURCE_EXHAUSTED, ABORTED or DEADLINE_EXCEEDED is asked for again without
- * help; with another status, when a listener joins or after the next
- * connection.
+ * help, not before the error's retry_after_ms; with another status, when a
+ * listener joins or after the next connection.
  */
 uint64_t zkt_handle_on_error(struct zkt_handle *handle,
                              void (*on_error)(const struct zkt_reply *error,
