@@ -17,7 +17,9 @@
 #include "client/refusal.h"
 
 enum {
-    ERROR_MAX = 256
+    ERROR_MAX = 512,
+    /* More time for the answer of a server whose own limit is the same. */
+    GRACE_MS = 500
 };
 
 static struct zkt_pending *from_node(struct zkt_node *node)
@@ -93,15 +95,29 @@ static void finish_call(struct zkt_client *client, struct zkt_pending *p,
     zkt__arena_finish(&memory.arena);
 }
 
-/* Says why there is no connection. */
+/* Says why the connection was lost, or why there is none. */
 static void explain_loss(const struct zkt_client *client,
-                         const struct zkt_pending *p, char text[ERROR_MAX])
+                         const struct zkt_pending *p, char *text, size_t size)
 {
     char reason[ZKT_REFUSAL_LINE];
     zkt__refusal_explain(client, reason);
-    snprintf(text, ERROR_MAX, "%s%s%s",
+    snprintf(text, size, "%s%s%s",
              p->was_sent ? "WebSocket closed" : "not connected",
              reason[0] != '\0' ? ": " : "", reason);
+}
+
+/* Says how long the call has waited and, if it was for a connection, why there
+ * is none. */
+static void explain_timeout(const struct zkt_client *client,
+                            const struct zkt_pending *p, char text[ERROR_MAX])
+{
+    const int len = snprintf(text, ERROR_MAX,
+                             "RPC \"%.*s\" timed out after %" PRId64 "ms%s",
+                             ZKT_ARG(p->method), client->options.rpc_timeout_ms,
+                             p->was_sent ? "" : ": ");
+    if (!p->was_sent && len > 0 && len < ERROR_MAX) {
+        explain_loss(client, p, text + len, ERROR_MAX - (size_t)len);
+    }
 }
 
 static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
@@ -111,12 +127,10 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
     struct zkt_str error = kept;
     p->text = (struct zkt_str){ NULL, 0 };
     if (p->status == ZKT_DEADLINE_EXCEEDED) {
-        snprintf(text, sizeof(text),
-                 "RPC \"%.*s\" timed out after %" PRId64 "ms",
-                 ZKT_ARG(p->method), client->options.rpc_timeout_ms);
+        explain_timeout(client, p, text);
         error = zkt_cstr(text);
     } else if (p->status == ZKT_UNAVAILABLE) {
-        explain_loss(client, p, text);
+        explain_loss(client, p, text, sizeof(text));
         error = zkt_cstr(text);
     } else if (p->status == ZKT_CANCELLED) {
         error = ZKT_STR("WebSocket client closed");
@@ -141,26 +155,53 @@ static void fail_call(struct zkt_client *client, struct zkt_pending *p,
     zkt__list_append(&client->failed, &p->timeout.node);
 }
 
-void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
-                     bool all)
+static void fail_calls(struct zkt_client *client, const struct zkt_list *list,
+                       enum zkt_status status, bool all)
 {
-    struct zkt_node *node = zkt__list_first(&client->calls);
+    struct zkt_node *node = zkt__list_first(list);
     while (node != NULL) {
         struct zkt_pending *p = from_node(node);
-        node = zkt__list_after(&client->calls, node);
+        node = zkt__list_after(list, node);
         if (all || p->text.len == 0) {
             fail_call(client, p, status);
         }
     }
 }
 
+void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
+                     bool all)
+{
+    fail_calls(client, &client->overdue, status, all);
+    fail_calls(client, &client->calls, status, all);
+}
+
+int64_t zkt__calls_deadline(const struct zkt_client *client)
+{
+    const int64_t calls = zkt__timeouts_next(&client->calls);
+    const int64_t overdue = zkt__timeouts_next(&client->overdue);
+    return calls < overdue ? calls : overdue;
+}
+
+static struct zkt_pending *take_due(struct zkt_client *client,
+                                    struct zkt_list *list)
+{
+    struct zkt_timeout *due = zkt__timeouts_take(list, client->core.now_ms);
+    return due != NULL ? ZKT_CONTAINER(due, struct zkt_pending, timeout) : NULL;
+}
+
 void zkt__calls_expire(struct zkt_client *client)
 {
-    struct zkt_timeout *due;
-    while ((due = zkt__timeouts_take(&client->calls, client->core.now_ms)) !=
-           NULL) {
-        fail_call(client, ZKT_CONTAINER(due, struct zkt_pending, timeout),
-                  ZKT_DEADLINE_EXCEEDED);
+    struct zkt_pending *p;
+    while ((p = take_due(client, &client->calls)) != NULL) {
+        if (p->text.len > 0) { /* it waits for the connection */
+            fail_call(client, p, ZKT_DEADLINE_EXCEEDED);
+        } else {
+            zkt__timeout_arm(&client->overdue, &p->timeout, p->timeout.due,
+                             GRACE_MS);
+        }
+    }
+    while ((p = take_due(client, &client->overdue)) != NULL) {
+        fail_call(client, p, ZKT_DEADLINE_EXCEEDED);
     }
     /* Calls that are begun meanwhile and fail have their callbacks in the next
      * turn. */

@@ -17,8 +17,9 @@ struct zkt_handle;
 
 /* A call without a reply yet. */
 struct zkt_pending {
-    struct zkt_timeout timeout; /* in client->calls, or in client->failed */
-    struct zkt_unsent queued;   /* until it is sent */
+    /* In client->calls, client->overdue or client->failed. */
+    struct zkt_timeout timeout;
+    struct zkt_unsent queued; /* until it is sent */
     struct zkt_client_instance *instance;
     struct zkt_str method;
     const struct zkt_type *result; /* NULL: none */
@@ -50,6 +51,8 @@ void zkt__call_send(struct zkt_client *client, struct zkt_pending *p);
  * zkt__calls_expire. */
 void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
                      bool all);
+/** The next time at which a call times out. */
+int64_t zkt__calls_deadline(const struct zkt_client *client);
 /** Fails the calls that have timed out, and runs the callbacks of all calls
  * that have failed. */
 void zkt__calls_expire(struct zkt_client *client);

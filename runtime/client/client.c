@@ -178,7 +178,7 @@ void zkt__client_run_posted(struct zkt_client *client, zkt_posted_function *fn,
 static int64_t deadline(const struct zkt_core *core)
 {
     const struct zkt_client *client = from_core(core);
-    const int64_t calls = zkt__timeouts_next(&client->calls);
+    const int64_t calls = zkt__calls_deadline(client);
     const int64_t connection = zkt__connection_deadline(client);
     if (client->depth > 0) {
         return ZKT_NEVER;
@@ -337,12 +337,19 @@ static void set_options(struct zkt_client *client,
 static void init_lists(struct zkt_client *client)
 {
     struct zkt_list *lists[] = {
-        &client->core.dirty,       &client->calls,
-        &client->failed,           &client->instances,
-        &client->status_listeners, &client->broadcast_listeners,
-        &client->ready_waits,      &client->unsent,
-        &client->synced,           &client->dirty,
-        &client->unnotified,       &client->removed,
+        &client->core.dirty,
+        &client->calls,
+        &client->overdue,
+        &client->failed,
+        &client->instances,
+        &client->status_listeners,
+        &client->broadcast_listeners,
+        &client->ready_waits,
+        &client->unsent,
+        &client->synced,
+        &client->dirty,
+        &client->unnotified,
+        &client->removed,
     };
     for (size_t i = 0; i < ZKT_SUB_DELAYS; i++) {
         zkt__list_init(&client->retries[i]);

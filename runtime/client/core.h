@@ -61,6 +61,8 @@ struct zkt_client {
     bool renewed;  /* it was refused by 401 since a connection was stable */
     bool welcomed; /* own_id belongs to this connection */
     struct zkt_list calls; /* pending, by deadline */
+    struct zkt_list
+        overdue; /* the same, for which the server has a little more time */
     struct zkt_slots sent; /* the same, for the index */
     struct zkt_index by_number;
     struct zkt_list failed; /* their callbacks run at the next tick */

@@ -443,7 +443,7 @@ static bool lose_all(void *work)
 static bool time_out_all(void *work)
 {
     struct work *w = work;
-    w->core->now_ms += 10000;
+    w->core->now_ms += 10500;
     turn(w);
     return w->told == w->n;
 }
@@ -511,6 +511,28 @@ static bool refuse_each(void *work)
     return after.messages_out - before.messages_out == w->n;
 }
 
+/* Refuses each subscription for a time of its own, the longest first. */
+static bool refuse_for_times(void *work)
+{
+    struct work *w = work;
+    struct zkt_client_stats before, after;
+    char text[TEXT];
+    zkt_client_stats(w->client, &before);
+    for (size_t i = 0; i < w->n; i++) {
+        snprintf(text, sizeof(text),
+                 "{\"type\":\"sub:error\",\"actor\":\"store\","
+                 "\"actorId\":\"%zu\",\"code\":\"UNAVAILABLE\","
+                 "\"retryAfterMs\":%zu}",
+                 i, 4 * (w->n - i));
+        say(w, text);
+        turn(w);
+    }
+    w->core->now_ms += 20000;
+    turn(w);
+    zkt_client_stats(w->client, &after);
+    return after.messages_out - before.messages_out == w->n;
+}
+
 static bool patch_each(void *work)
 {
     struct work *w = work;
@@ -566,6 +588,9 @@ void growth_client(void)
         { .name = "client: subscriptions are refused",
           .prepare = prepare_instances,
           .run = refuse_each },
+        { .name = "client: subscriptions are refused for times",
+          .prepare = prepare_instances,
+          .run = refuse_for_times },
         { .name = "client: events of as many instances",
           .prepare = prepare_instances,
           .run = hear_each },

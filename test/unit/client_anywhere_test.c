@@ -34,6 +34,7 @@ enum place {
     IN_BLOCKING,
     IN_POST,
     IN_LOG,
+    IN_PREPARE,
     IN_END,
     PLACES
 };
@@ -243,6 +244,14 @@ static void on_log(struct fake *f)
     act(IN_LOG);
 }
 
+static enum zkt_status on_prepare(void *user, struct zkt_connect *connect)
+{
+    (void)user;
+    act(IN_PREPARE);
+    zkt_connect_bearer(connect, "token");
+    return ZKT_OK;
+}
+
 static void on_posted(struct zkt_client *client, void *user)
 {
     (void)client;
@@ -354,6 +363,7 @@ static void begin_session(struct world *w, enum place place, enum deed deed)
         .reconnect_jitter = -1,
         .rpc_timeout_ms = 1000,
         .allocator = &w->memory.allocator,
+        .prepare = on_prepare,
     };
     *w = (struct world){ .place = place, .deed = deed };
     failing_alloc_init(&w->memory, 0);
@@ -394,7 +404,7 @@ static void make_calls(struct world *w)
     fake_turn(&w->fake);
     begin_ping(w);
     if (!w->fake.finished) {
-        fake_advance(&w->fake, 1000);
+        fake_advance(&w->fake, 1500);
     }
     begin_ping(w);
     if (is_there(w)) {

@@ -660,11 +660,14 @@ static void test_a_timeout_covers_waiting_and_answer(void **state)
     fake_advance(&f, 1);
     assert_int_equal(waiting.count, 1);
     assert_int_equal(waiting.status, ZKT_DEADLINE_EXCEEDED);
-    assert_string_equal(waiting.error, "RPC \"ping\" timed out after 10000ms");
+    assert_string_equal(waiting.error,
+                        "RPC \"ping\" timed out after 10000ms: not connected: "
+                        "WebSocket did not connect within 10000ms");
     fake_advance(&f, 250);
     fake_accept(&f);
     assert_string_equal(fake_sent(&f), RPC("2", "ping"));
-    fake_advance(&f, 3749);
+    /* The answer of a server with the same limit has a little more time. */
+    fake_advance(&f, 3750 + 499);
     assert_int_equal(sent.count, 0);
     fake_advance(&f, 1);
     assert_int_equal(sent.count, 1);
@@ -672,6 +675,59 @@ static void test_a_timeout_covers_waiting_and_answer(void **state)
     /* A late result is ignored. */
     fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_2_0\"}");
     assert_int_equal(sent.count, 1);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
+/* In the time that a server has beyond the limit, its answer counts, and so
+ * does the end of the connection. */
+static void test_an_answer_may_be_a_little_late(void **state)
+{
+    struct outcome first = { 0 }, second = { 0 };
+    struct fake f;
+    (void)state;
+    struct test_doc *doc = test_doc_open(fake_open(&f, plain), "a");
+    fake_turn(&f);
+    fake_accept(&f);
+    test_doc_begin_ping(doc, on_done, &first);
+    fake_advance(&f, 1);
+    test_doc_begin_ping(doc, on_done, &second);
+    fake_advance(&f, 10400);
+    assert_int_equal(fake_deadline(&f), 10500);
+    fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_1_0\",\"error\":"
+                 "\"slow\",\"code\":\"DEADLINE_EXCEEDED\"}");
+    assert_int_equal(first.count, 1);
+    assert_string_equal(first.error, "slow");
+    fake_detach(&f);
+    fake_turn(&f);
+    assert_int_equal(second.count, 1);
+    assert_int_equal(second.status, ZKT_UNAVAILABLE);
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
+/* A call that was never sent says why. */
+static void test_a_timeout_says_why_there_is_no_connection(void **state)
+{
+    struct zkt_client_options options = plain;
+    struct outcome outcome = { 0 };
+    struct fake f;
+    (void)state;
+    options.rpc_timeout_ms = 200;
+    struct test_doc *doc = test_doc_open(fake_open(&f, options), "a");
+    fake_turn(&f);
+    test_doc_begin_ping(doc, on_done, &outcome);
+    fake_advance(&f, 200);
+    assert_string_equal(outcome.error,
+                        "RPC \"ping\" timed out after 200ms: not connected");
+    test_doc_begin_ping(doc, on_done, &outcome);
+    fake_attach(&f);
+    fake_feed(&f, "HTTP/1.1 503 Full\r\n\r\n", 21);
+    fake_turn(&f);
+    fake_advance(&f, 200);
+    assert_string_equal(outcome.error, "RPC \"ping\" timed out after 200ms: "
+                                       "not connected: 503 Full");
+    assert_int_equal(outcome.count, 2);
     test_doc_close(doc);
     fake_close(&f);
 }
@@ -1145,7 +1201,7 @@ static void test_clocks_that_jump(void **state)
     fake_turn(&f);
     test_doc_begin_ping(doc, on_done, &third);
     assert_true(fake_deadline(&f) > f.core->now_ms);
-    fake_advance(&f, 9000 + 10000);
+    fake_advance(&f, 9000 + 10500);
     assert_int_equal(second.status, ZKT_DEADLINE_EXCEEDED);
     assert_int_equal(third.status, ZKT_DEADLINE_EXCEEDED);
     assert_int_equal(second.count + third.count, 2);
@@ -1399,6 +1455,8 @@ int main(void)
         cmocka_unit_test(test_a_call_after_a_long_silence),
         cmocka_unit_test(test_a_drop_rejects_what_was_sent),
         cmocka_unit_test(test_a_timeout_covers_waiting_and_answer),
+        cmocka_unit_test(test_an_answer_may_be_a_little_late),
+        cmocka_unit_test(test_a_timeout_says_why_there_is_no_connection),
         cmocka_unit_test(test_null_callbacks),
         cmocka_unit_test(test_blocking_calls_wait_and_fail_alike),
         cmocka_unit_test(test_an_input_is_checked_before_it_is_sent),

@@ -167,7 +167,8 @@ static void test_a_server_that_is_silent(void **state)
     assert_int_equal(zkt_client_status(client), ZKT_CONNECTING);
     assert_int_equal(demo_counter_call_reset(counter, &reply),
                      ZKT_DEADLINE_EXCEEDED);
-    assert_string_equal(reply.error, "RPC \"reset\" timed out after 50ms");
+    assert_string_equal(reply.error,
+                        "RPC \"reset\" timed out after 50ms: not connected");
     assert_int_equal(zkt_client_poll(client, 1), ZKT_DEADLINE_EXCEEDED);
     zkt_reply_clear(&reply);
     demo_counter_close(counter);

@@ -463,13 +463,14 @@ void zkt_handle_close(struct zkt_handle *handle);
  * Returns ZKT_OK or the status of the failed call, which @reply has with its
  * text: that of the handler; ZKT_INVALID_ARGUMENT: the input breaks a rule, and
  * nothing was sent, or @reply is NULL and the result needs it;
- * ZKT_DEADLINE_EXCEEDED after rpc_timeout_ms; ZKT_UNAVAILABLE: the connection
- * was lost, and the call may have run ("WebSocket closed: …"), or the client is
- * disconnected, and it was not sent ("not connected: …"); ZKT_CANCELLED: the
- * client was closed; ZKT_RESOURCE_EXHAUSTED: pending_calls is reached, or there
- * is no memory; ZKT_INTERNAL: the result does not fit the schema;
- * ZKT_FAILED_PRECONDITION: this is a callback or another thread, the handle is
- * closed or NULL, or the program runs the loop.
+ * ZKT_DEADLINE_EXCEEDED after rpc_timeout_ms, if the call was sent after 500 ms
+ * more, for the answer of a server with the same limit; ZKT_UNAVAILABLE: the
+ * connection was lost, and the call may have run ("WebSocket closed: …"), or
+ * the client is disconnected, and it was not sent ("not connected: …");
+ * ZKT_CANCELLED: the client was closed; ZKT_RESOURCE_EXHAUSTED: pending_calls
+ * is reached, or there is no memory; ZKT_INTERNAL: the result does not fit the
+ * schema; ZKT_FAILED_PRECONDITION: this is a callback or another thread, the
+ * handle is closed or NULL, or the program runs the loop.
  */
 enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t method,
                                 const void *input, void *result,
