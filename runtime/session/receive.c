@@ -44,6 +44,37 @@ void zkt__session_write_of(const struct zkt_session *session,
     }
 }
 
+static const struct zkt_actor *find_actor(const struct zkt_host *host,
+                                          struct zkt_str name)
+{
+    const int index = host->app.info->find_actor(name);
+    return index >= 0 ? host->app.info->actors[index] : NULL;
+}
+
+/* Returns the topic that a message subscribes to or unsubscribes from. */
+static enum zkt_topic topic_of(const struct zkt_envelope *message)
+{
+    return message->type == ZKT_MESSAGE_STATE_SUB ||
+                   message->type == ZKT_MESSAGE_STATE_UNSUB
+               ? ZKT_TOPIC_STATE
+               : ZKT_TOPIC_EVENTS;
+}
+
+/* Ends the subscription that a message is about, if there is one. Creates
+ * neither an instance nor a contact. */
+static void end_subscription(struct zkt_host *host, struct zkt_session *session,
+                             const struct zkt_envelope *message,
+                             const struct zkt_actor *actor)
+{
+    struct zkt_contact *contact = actor != NULL
+                                      ? zkt__contact_find(host, session, actor,
+                                                          message->actor_id)
+                                      : NULL;
+    if (contact != NULL) {
+        zkt__session_sub_drop(host, contact, topic_of(message));
+    }
+}
+
 void zkt__session_fail(struct zkt_host *host, struct zkt_session *session,
                        const struct zkt_envelope *message,
                        const struct zkt_failure *failure)
@@ -52,10 +83,10 @@ void zkt__session_fail(struct zkt_host *host, struct zkt_session *session,
         zkt__session_fail_call(host, session, message->id, failure);
         return;
     }
-    zkt__session_begin_sub_error(
-        host, session, message->actor, message->actor_id,
-        message->type == ZKT_MESSAGE_STATE_SUB ? ZKT_TOPIC_STATE
-                                               : ZKT_TOPIC_EVENTS);
+    /* The client reads that it has none, also if this one is not the first. */
+    end_subscription(host, session, message, find_actor(host, message->actor));
+    zkt__session_begin_sub_error(host, session, message->actor,
+                                 message->actor_id, topic_of(message));
     zkt__write_failure(&host->result, failure);
     ZKT_WRITE(&host->result, "}");
     zkt__session_send(host, session, &host->result);
@@ -83,13 +114,6 @@ static struct zkt_str concatenate(const struct zkt_host *host,
         text = (struct zkt_str){ to, len + name.len };
     }
     return text;
-}
-
-static const struct zkt_actor *find_actor(const struct zkt_host *host,
-                                          struct zkt_str name)
-{
-    const int index = host->app.info->find_actor(name);
-    return index >= 0 ? host->app.info->actors[index] : NULL;
 }
 
 /* ---- calls ---- */
@@ -282,9 +306,7 @@ static void receive_subscription(struct zkt_host *host,
                                  const struct zkt_envelope *message,
                                  const struct zkt_actor *actor, bool passed)
 {
-    const enum zkt_topic topic = message->type == ZKT_MESSAGE_STATE_SUB
-                                     ? ZKT_TOPIC_STATE
-                                     : ZKT_TOPIC_EVENTS;
+    const enum zkt_topic topic = topic_of(message);
     if (actor->subscribe_middleware.count > 0 && !passed) {
         run_middleware(host, session, message, actor, NULL);
         return;
@@ -312,22 +334,6 @@ void zkt__session_proceed(struct zkt_host *host, struct zkt_session *session,
     } else {
         receive_subscription(host, session, incoming->message, incoming->actor,
                              true);
-    }
-}
-
-/* Creates neither an instance nor a contact. */
-static void receive_unsubscription(struct zkt_host *host,
-                                   struct zkt_session *session,
-                                   const struct zkt_envelope *message,
-                                   const struct zkt_actor *actor)
-{
-    struct zkt_contact *contact = zkt__contact_find(host, session, actor,
-                                                    message->actor_id);
-    if (contact != NULL) {
-        zkt__session_sub_drop(host, contact,
-                              message->type == ZKT_MESSAGE_STATE_UNSUB
-                                  ? ZKT_TOPIC_STATE
-                                  : ZKT_TOPIC_EVENTS);
     }
 }
 
@@ -367,7 +373,7 @@ void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
     } else if (leaves) {
         receive_leave(host, session, message, actor);
     } else if (unsubscribes) {
-        receive_unsubscription(host, session, message, actor);
+        end_subscription(host, session, message, actor);
     } else if (host->stopping) {
         zkt__session_refuse(host, session, message, ZKT_UNAVAILABLE,
                             ZKT_STR("the server stops"));

@@ -275,8 +275,7 @@ static void send_sub_ok(struct zkt_host *host,
 void zkt__session_sub_confirm(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_contact *contact = m->contact;
-    if (take_reply(host, m, ZKT_TOPIC_EVENTS) &&
-        contact->subs[ZKT_TOPIC_EVENTS].state == ZKT_SUB_ASKED) {
+    if (take_reply(host, m, ZKT_TOPIC_EVENTS)) {
         enter(host, contact, ZKT_TOPIC_EVENTS, ZKT_SUB_LIVE);
         send_sub_ok(host, contact);
     }
