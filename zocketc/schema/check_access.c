@@ -381,9 +381,22 @@ static void warn_unused(struct check *c, const struct list *all,
     }
 }
 
+/* Hooks may fail with any error, and name none. */
+static bool has_hooks(const struct schema *schema)
+{
+    for (size_t i = 0; i < schema->actor_count; i++) {
+        if (schema->actors[i].hook_count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void check_unused_access(struct check *c)
 {
-    warn_unused(c, &c->access->errors, DIAG_UNUSED_ERROR);
+    if (!has_hooks(c->schema)) {
+        warn_unused(c, &c->access->errors, DIAG_UNUSED_ERROR);
+    }
     warn_unused(c, &c->access->middleware, DIAG_UNUSED_MIDDLEWARE);
 }
 
