@@ -1,12 +1,12 @@
 /*
- * The connection of a client: attempts to connect, received and sent bytes,
- * detection of dead connections, and backoff. The next attempt is due at a time
+ * The connection of a client: attempts to connect, received and sent bytes, and
+ * backoff; silence.c finds dead connections. The next attempt is due at a time
  * of the core's clock, `dial_at`: then the tick asks the driver to connect,
  * once the former transport is gone. Sockets are the driver's.
  *
- * A server of our dialect decides whom it admits after the handshake: there a
- * connection is open when `welcome` has come. A plain server may send that only
- * after the first message: there it is open at once.
+ * A server of our dialect admits a client after the handshake: a connection to
+ * it is open when `welcome` has come. A plain server may send that only after
+ * the first message: a connection to it is open at once.
  *
  * A connection resets the backoff only when it has been open for a while, not
  * when it opens: otherwise all clients of a server that accepts and then fails
@@ -23,13 +23,12 @@
 #include "client/listener.h"
 #include "client/receive.h"
 #include "client/refusal.h"
+#include "client/silence.h"
 
 enum {
     CONTROL_MAX = 256 * 1024, /* bytes of control frames that wait */
     DOUBLINGS = 30,           /* of a delay, at most: far past any cap */
     REASON_MAX = 128,
-    SECOND_MS = 1000,
-    PROGRESS_RATE = 1024, /* bytes a second of a message, at least */
     JITTER_STEPS = 1 << 20,
     FLUSH_MS = 250 /* for a close frame, before the next attempt */
 };
@@ -259,44 +258,6 @@ void zkt__client_send(struct zkt_client *client)
 
 /* ---- receiving ---- */
 
-/* Begins a silence: the received part of a message does not end it. */
-static void begin_silence(struct zkt_client *client, bool pinged)
-{
-    size_t memory;
-    client->heard_partial = zkt__ws_partial(&client->ws, &memory);
-    client->heard_completed = client->ws.completed;
-    client->pinged = pinged;
-}
-
-/* Ends the silence: the next ping is due after another one. */
-static void restart_silence(struct zkt_client *client)
-{
-    begin_silence(client, false);
-    client->quiet_at =
-        client->phase == ZKT_PHASE_OPEN && client->options.ping_after_ms > 0
-            ? zkt__client_time_after(client, client->options.ping_after_ms)
-            : ZKT_NEVER;
-}
-
-/* Returns true if the received bytes end the silence. Bytes of a message that
- * had begun before do so only at PROGRESS_RATE, so that a peer cannot keep a
- * connection with single bytes. */
-static bool is_sign_of_life(const struct zkt_client *client)
-{
-    const int64_t limit = client->pinged ? client->options.pong_within_ms
-                                         : client->options.ping_after_ms;
-    const uint64_t ms = limit > 0 ? (uint64_t)limit : 0;
-    size_t memory;
-    const size_t partial = zkt__ws_partial(&client->ws, &memory);
-    if (partial == 0 || client->heard_partial == 0 ||
-        client->ws.completed != client->heard_completed) {
-        return true;
-    }
-    return partial - client->heard_partial >=
-           ms / SECOND_MS * PROGRESS_RATE +
-               ms % SECOND_MS * PROGRESS_RATE / SECOND_MS;
-}
-
 static void on_close(void *user, unsigned code, const char *reason)
 {
     struct zkt_client *client = user;
@@ -331,7 +292,7 @@ static void open_connection(struct zkt_client *client)
     client->stable_at = zkt__client_time_after(client,
                                                client->options.stable_after_ms);
     client->stats.connections++;
-    restart_silence(client);
+    zkt__silence_restart(client);
     zkt__unsent_flush(client);
     if (client->phase == ZKT_PHASE_OPEN) {
         client->refusal = (struct zkt_refusal){ .status = ZKT_OK };
@@ -408,8 +369,8 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     if (client->ws.state == ZKT_WS_CLOSED) {
         zkt__client_lost(client, "it was closed");
         e->closing = true;
-    } else if (client->phase == ZKT_PHASE_OPEN && is_sign_of_life(client)) {
-        restart_silence(client);
+    } else if (client->phase == ZKT_PHASE_OPEN) {
+        zkt__silence_received(client);
     }
 }
 
@@ -592,22 +553,6 @@ static void end_attempt(struct zkt_client *client)
     }
 }
 
-/* A silence has lasted too long: sends a ping, or ends the connection if a ping
- * was sent before. A driver that did not run for a while has not read bytes
- * that may have come: then it sends another ping. */
-static void end_silence(struct zkt_client *client)
-{
-    const int64_t late = client->core.now_ms - client->quiet_at;
-    if (client->pinged && late < client->options.pong_within_ms) {
-        zkt__client_lost(client, "the server does not answer");
-        return;
-    }
-    begin_silence(client, true);
-    client->quiet_at = zkt__client_time_after(client,
-                                              client->options.pong_within_ms);
-    zkt__ws_ping(&client->ws);
-}
-
 void zkt__connection_tick(struct zkt_client *client)
 {
     const int64_t now = client->core.now_ms;
@@ -615,7 +560,7 @@ void zkt__connection_tick(struct zkt_client *client)
         end_attempt(client);
     }
     if (client->quiet_at <= now) {
-        end_silence(client);
+        zkt__silence_end(client);
     }
     if (client->phase != ZKT_PHASE_WAITING || attempt_due(client) > now ||
         client->dialing) {
