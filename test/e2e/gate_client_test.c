@@ -1,7 +1,7 @@
 /*
  * Clients with parameters over real sockets, with each of the three drivers:
  * the program prepares each attempt on a thread of its own, and the server
- * refuses the first one.
+ * refuses the first attempt. Then a refusal by a response.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -130,12 +130,42 @@ static void test_on_a_loop(void **state)
     assert_int_equal(uv_loop_close(&p.loop), 0);
 }
 
+static enum zkt_status come_from_elsewhere(void *user,
+                                           struct zkt_connect *connect)
+{
+    int *attempts = user;
+    ++*attempts;
+    zkt_connect_header(connect, "X-Tenant", "in");
+    zkt_connect_header(connect, "Origin", "https://elsewhere.example");
+    return ZKT_OK;
+}
+
+/* The app reads a cookie: a page of another origin is refused by HTTP. */
+static void test_an_origin_is_refused(void **state)
+{
+    int attempts = 0;
+    const struct zkt_client_options options = {
+        .prepare = come_from_elsewhere,
+        .prepare_user = &attempts,
+    };
+    (void)state;
+    struct zkt_client *client = zkt_client_open(server.url, &options);
+    assert_int_equal(zkt_client_ready(client, -1), ZKT_CLOSED);
+    const struct zkt_refusal refusal = zkt_client_refusal(client);
+    assert_int_equal(refusal.status, ZKT_PERMISSION_DENIED);
+    assert_int_equal(refusal.code, 403);
+    assert_string_equal(refusal.text, "The origin is not allowed");
+    assert_int_equal(attempts, 1);
+    zkt_client_close(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_polled),
         cmocka_unit_test(test_on_a_thread),
         cmocka_unit_test(test_on_a_loop),
+        cmocka_unit_test(test_an_origin_is_refused),
     };
     server_arguments[0] = getenv("GATE_SERVER");
     if (server_arguments[0] == NULL ||

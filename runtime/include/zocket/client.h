@@ -245,9 +245,8 @@ void zkt_connect_cookie(struct zkt_connect *connect, const char *name,
  * as it would return. From any thread, before zkt_client_close, and allocates
  * nothing. Does nothing if no prepare is pending, and for ZKT_PENDING.
  *
- * A program that closes its client meanwhile ends its other thread first, or
- * runs there zkt_client_post alone: after zkt_client_close neither the client
- * nor @connect may be used.
+ * After zkt_client_close neither the client nor @connect may be used: a program
+ * ends its other thread before.
  */
 void zkt_client_prepared(struct zkt_client *client, enum zkt_status status);
 
