@@ -102,7 +102,7 @@ void zkt__write_broadcast(struct zkt_writer *w, const struct zkt_event *event,
 void zkt_call_broadcast(struct zkt_call *call, uint32_t broadcast,
                         const void *payload, struct zkt_target target)
 {
-    if (call->journal.failure != ZKT_OK) {
+    if (!zkt__call_runs(call) || call->journal.failure != ZKT_OK) {
         return;
     }
     const struct zkt_event *event =
@@ -149,7 +149,7 @@ struct zkt_buffer *zkt__close_reason(const struct zkt_allocator *allocator,
 void zkt_kick(struct zkt_call *call, struct zkt_str client_id, unsigned code,
               const char *reason)
 {
-    if (call->journal.failure != ZKT_OK) {
+    if (!zkt__call_runs(call) || call->journal.failure != ZKT_OK) {
         return;
     }
     if (!zkt__may_close_with(code)) {

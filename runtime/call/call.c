@@ -32,24 +32,6 @@ void zkt__call_log_failure(const struct zkt_call *call, const char *reason)
     zkt__writer_finish(&w);
 }
 
-enum zkt_status zkt__call_failed(struct zkt_call *call, enum zkt_status status)
-{
-    if (status == ZKT_PENDING) {
-        zkt__call_log_failure(call,
-                              "the handler is pending, but has not deferred");
-        return ZKT_INTERNAL;
-    }
-    if (status != call->failure.status) { /* returned without zkt_fail */
-        (void)zkt_fail(call, status, "%s", zkt_status_text(status));
-    }
-    if (call->failure.status == ZKT_INTERNAL) {
-        zkt__call_log_failure(call, call->failure.text.len > 0
-                                        ? call->failure.text.data
-                                        : "the handler failed");
-    }
-    return call->failure.status;
-}
-
 /* Formats a text in the call's memory. Data is NULL if there is no memory. */
 static struct zkt_str format_text(struct zkt_call *call, const char *format,
                                   va_list arguments)
@@ -85,21 +67,76 @@ static bool is_protocol_code(enum zkt_status status)
             zkt__status_parse(zkt_cstr(zkt_status_name(status))) == status);
 }
 
+static struct zkt_str print(struct zkt_call *call, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const struct zkt_str text = format_text(call, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+/* Sets the failure of a call. A status that is not for callers becomes
+ * ZKT_INTERNAL, with a text for the log that names it. */
+static void set_failure(struct zkt_call *call, enum zkt_status status,
+                        struct zkt_str text)
+{
+    if (is_protocol_code(status)) {
+        zkt__call_set_failure(call, status, text);
+        return;
+    }
+    const char *name = zkt_status_name(status);
+    const bool has_name = strcmp(name, "INTERNAL") != 0;
+    zkt__call_set_failure(
+        call, ZKT_INTERNAL,
+        has_name
+            ? print(call, "%s is no status for callers: %.*s", name,
+                    ZKT_ARG(text))
+            : print(call, "%d is no status: %.*s", (int)status, ZKT_ARG(text)));
+}
+
 enum zkt_status zkt_fail(struct zkt_call *call, enum zkt_status status,
                          const char *format, ...)
 {
     va_list arguments;
+    if (!zkt__call_runs(call)) {
+        return ZKT_INTERNAL;
+    }
     va_start(arguments, format);
-    zkt__call_set_failure(call,
-                          is_protocol_code(status) ? status : ZKT_INTERNAL,
-                          format_text(call, format, arguments));
+    set_failure(call, status, format_text(call, format, arguments));
     va_end(arguments);
     return call->failure.status;
 }
 
+enum zkt_status zkt__call_fail_with(struct zkt_call *call,
+                                    enum zkt_status status)
+{
+    if (status == ZKT_PENDING) {
+        set_failure(call, status, ZKT_STR("it has not deferred"));
+    } else if (status != call->failure.status) { /* without zkt_fail */
+        set_failure(call, status, zkt_cstr(zkt_status_text(status)));
+    }
+    if (call->failure.status == ZKT_INTERNAL) {
+        zkt__call_log_failure(call, call->failure.text.len > 0
+                                        ? call->failure.text.data
+                                        : "the handler failed");
+    }
+    return call->failure.status;
+}
+
+bool zkt__call_report_over(const struct zkt_call *call)
+{
+    zkt__host_log(call->host, ZKT_LOG_ERROR,
+                  "%s: the call is used after its handler has returned",
+                  call->name);
+    return false;
+}
+
 void zkt_retry_after(struct zkt_call *call, int64_t ms)
 {
-    call->retry_after_ms = ms > 0 ? ms : 0;
+    if (zkt__call_runs(call)) {
+        call->retry_after_ms = ms > 0 ? ms : 0;
+    }
 }
 
 /* Encodes the details of an error into the call's memory. Returns "" with the
@@ -144,7 +181,7 @@ enum zkt_status zkt_call_fail(struct zkt_call *call, uint32_t number,
                               const void *details, const char *format,
                               va_list arguments)
 {
-    if (call->host == NULL) {
+    if (call->host == NULL || !zkt__call_runs(call)) {
         return ZKT_CANCELLED;
     }
     const struct zkt_error *error = &call->host->app.info->errors[number];
@@ -181,6 +218,9 @@ struct zkt_failure zkt__call_failure(const struct zkt_call *call,
 struct zkt_str zkt_format(struct zkt_call *call, const char *format, ...)
 {
     va_list arguments;
+    if (!zkt__call_runs(call)) {
+        return ZKT_STR("");
+    }
     va_start(arguments, format);
     const struct zkt_str text = format_text(call, format, arguments);
     va_end(arguments);
@@ -194,6 +234,9 @@ struct zkt_str zkt_format(struct zkt_call *call, const char *format, ...)
 
 void *zkt_alloc(struct zkt_call *call, size_t count, size_t size)
 {
+    if (!zkt__call_runs(call)) {
+        return NULL;
+    }
     void *memory = zkt__arena_zero(call->arena, count, size);
     call->has_allocated = true;
     if (memory == NULL) {

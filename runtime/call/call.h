@@ -85,6 +85,16 @@ struct zkt_call {
     bool has_allocated; /* the handler may still use memory of the arena */
 };
 
+/** Says in the log that a call is used after its handler; returns false. */
+bool zkt__call_report_over(const struct zkt_call *call);
+/** Returns true if a handler of the call is running, or the call is cancelled.
+ * Otherwise the function that asks does nothing. */
+static inline bool zkt__call_runs(const struct zkt_call *call)
+{
+    return call->host == NULL || call->host->running == call ||
+           zkt__call_report_over(call);
+}
+
 /** Poisons the call: it fails with @status, and the log has the reason, a
  * printf format. Only the first reason counts. */
 #define zkt__call_poison(call, ...)                                            \
@@ -118,9 +128,11 @@ static inline void zkt__call_set_failure(struct zkt_call *call,
     call->failure = (struct zkt_failure){ .status = status, .text = text };
 }
 
-/** Returns the status of a call whose handler has returned @status, which is
- * not ZKT_OK. Logs failures of the program. */
-enum zkt_status zkt__call_failed(struct zkt_call *call, enum zkt_status status);
+/** Returns the status of a call that fails since its handler has returned
+ * @status. Logs ZKT_INTERNAL, and names a status that is not for callers. */
+enum zkt_status zkt__call_fail_with(struct zkt_call *call,
+                                    enum zkt_status status);
+
 /** Returns the failure that the caller reads for a call that ends with
  * @status. The text of ZKT_INTERNAL is not for callers. */
 struct zkt_failure zkt__call_failure(const struct zkt_call *call,

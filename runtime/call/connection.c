@@ -97,7 +97,8 @@ bool zkt__call_hold_record(struct zkt_call *call,
  * poisoned. */
 static bool may_change(struct zkt_call *call)
 {
-    if (call->host == NULL || call->journal.failure != ZKT_OK) {
+    if (call->host == NULL || !zkt__call_runs(call) ||
+        call->journal.failure != ZKT_OK) {
         return false;
     }
     if (call->peer == NULL) {

@@ -34,7 +34,7 @@ struct zkt_deferred *zkt_call_defer(struct zkt_call *call,
                                     enum zkt_member member, uint32_t number)
 {
     const char *obstacle = NULL;
-    if (call->host == NULL) {
+    if (call->host == NULL || !zkt__call_runs(call)) {
         return NULL;
     }
     struct zkt_deferred *deferred = call->ops->find_deferred(call, member,

@@ -55,7 +55,7 @@ const void *zkt_call_connection_of(struct zkt_call *call,
 
 void zkt_destroy(struct zkt_call *call)
 {
-    call->destroys = true;
+    call->destroys = zkt__call_runs(call) || call->destroys;
 }
 
 const void *zkt_call_state(const struct zkt_call *call)
@@ -70,18 +70,20 @@ const void *zkt_call_private_state(const struct zkt_call *call)
 
 struct zkt_cursor *zkt_call_cursor(struct zkt_call *call)
 {
-    return call->journal.root;
+    return zkt__call_runs(call) ? call->journal.root : NULL;
 }
 
 struct zkt_cursor *zkt_call_private_cursor(struct zkt_call *call)
 {
-    return call->private_state != NULL ? call->private_journal.root : NULL;
+    return call->private_state != NULL && zkt__call_runs(call)
+               ? call->private_journal.root
+               : NULL;
 }
 
 void zkt_expel(struct zkt_call *call, struct zkt_str client_id,
                enum zkt_status code, const char *text)
 {
-    if (call->journal.failure != ZKT_OK) {
+    if (!zkt__call_runs(call) || call->journal.failure != ZKT_OK) {
         return;
     }
     if (call->instance == NULL) {
@@ -136,7 +138,7 @@ static void write_event(const struct zkt_call *call,
 void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
                    struct zkt_target target)
 {
-    if (call->journal.failure != ZKT_OK) {
+    if (!zkt__call_runs(call) || call->journal.failure != ZKT_OK) {
         return;
     }
     const struct zkt_event *event = &call->instance->actor->events[index];

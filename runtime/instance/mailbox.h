@@ -28,7 +28,7 @@ bool zkt__mailbox_lacks_credit(struct zkt_host *host,
 static inline bool zkt__mailbox_is_free(struct zkt_host *host,
                                         const struct zkt_instance *instance)
 {
-    return instance->parked == NULL && !host->running &&
+    return instance->parked == NULL && host->running == NULL &&
            zkt__list_empty(&instance->round) && !instance->destroyed &&
            (instance->remote == NULL ||
             !zkt__mailbox_lacks_credit(host, instance));

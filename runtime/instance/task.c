@@ -166,7 +166,7 @@ static enum zkt_status find_status(struct zkt_call *call,
     if (status == ZKT_OK) {
         return zkt__call_check(call);
     }
-    return zkt__call_failed(call, status);
+    return zkt__call_fail_with(call, status);
 }
 
 /* Commits or undoes the changes of a call whose handler has returned @status.
@@ -343,7 +343,7 @@ static inline void execute(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instance *instance = task->call.instance;
     const bool resumed = task == instance->parked;
-    host->running = true;
+    host->running = &task->call;
     task->call.now_ms = host->clock->wall_ms;
     const enum zkt_status status =
         resumed ? zkt__deferred_invoke(&task->deferred, zkt__task_input(task),
@@ -351,12 +351,12 @@ static inline void execute(struct zkt_host *host, struct zkt_task *task)
                 : invoke(host, task);
     if (status == ZKT_PENDING &&
         zkt__deferred_is_outstanding(&task->deferred)) {
-        host->running = false;
+        host->running = NULL;
         park(host, task);
         return;
     }
     const enum zkt_status end = commit_or_undo(host, task, status);
-    host->running = false;
+    host->running = NULL;
     if (end == ZKT_OK && task->call.destroys) {
         instance->destroyed = true;
         zkt__mailbox_make_ready(host, instance);

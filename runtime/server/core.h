@@ -59,7 +59,7 @@ struct zkt_server {
 /** As zkt__server_is_running, inline for functions that every frame calls. */
 static inline bool zkt__server_is_busy(const struct zkt_server *server)
 {
-    return server->host.running || server->busy > 0 ||
+    return server->host.running != NULL || server->busy > 0 ||
            server->life == ZKT_LIFE_FREED;
 }
 

@@ -216,7 +216,7 @@ static enum zkt_status find_status(struct zkt_session_task *task,
         return call->journal.failure != ZKT_OK ? status_of_poison(call)
                                                : check_result(task);
     }
-    return zkt__call_failed(call, status);
+    return zkt__call_fail_with(call, status);
 }
 
 /* ---- parking ---- */
@@ -345,13 +345,13 @@ void zkt__session_task_run(struct zkt_host *host, struct zkt_session_task *task)
     bool goes_on = true;
     while (goes_on) {
         zkt__host_spend(host, ZKT_COST_CALL);
-        host->running = true;
+        host->running = &task->call;
         task->call.now_ms = host->clock->wall_ms;
         const enum zkt_status status = resumed ? zkt__deferred_invoke(
                                                      &task->deferred,
                                                      task->input, task->result)
                                                : task->ops->invoke(task);
-        host->running = false;
+        host->running = NULL;
         if (status == ZKT_PENDING &&
             zkt__deferred_is_outstanding(&task->deferred)) {
             park(host, task);

@@ -60,7 +60,7 @@ struct zkt_host {
     struct zkt_arena *arena;     /* memory for handling the current message */
     struct zkt_writer result, plain, rfc6902; /* scratch for frames */
     int64_t budget;                           /* work left in this turn */
-    bool running;                             /* in a handler */
+    const struct zkt_call *running;           /* in its handler, or NULL */
     bool stopping;                            /* nothing new is begun */
     struct zkt_server *server;                /* for zkt_call_server only */
     /* Writes a line to the log. */

@@ -31,6 +31,9 @@
  * Memory: every pointer that is handed out here is borrowed and good until the
  * call ends, unless its comment says otherwise.
  *
+ * After its handler, and between its halves, a call does nothing, and the log
+ * says so, until another call has its memory.
+ *
  * Threads: all of this is for the thread that runs the handler, while it runs,
  * but for zkt_deferred_resume, which is for any thread, and the functions that
  * make targets.
@@ -58,8 +61,8 @@ struct zkt_server;
  * return it has no effect. The caller reads code and text. For ZKT_INTERNAL the
  * text is only logged, and the caller reads "internal error". A @status that is
  * not a code of the protocol (ZKT_OK, ZKT_PENDING, a negative number) becomes
- * ZKT_INTERNAL. An empty text becomes the code's own. @format is as for printf;
- * the text is copied.
+ * ZKT_INTERNAL, and the log names it. An empty text becomes the code's own.
+ * @format is as for printf; the text is copied.
  */
 enum zkt_status zkt_fail(struct zkt_call *call, enum zkt_status status,
                          const char *format, ...) ZKT_PRINTF(3, 4);

@@ -346,9 +346,9 @@ enum zkt_status gate_broadcast_delete(struct zkt_server *server,
                                       struct zkt_target target);
 
 /*
- * Writing the state of admin, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of admin, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void gate_admin_set_open(struct gate_admin_call *call, bool value);
@@ -359,9 +359,9 @@ void gate_admin_emit_closed(struct gate_admin_call *call,
                             struct zkt_target target);
 
 /*
- * Writing the state of room, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of room, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void gate_room_set_players(struct gate_room_call *call,

@@ -81,9 +81,9 @@ void demo_message_set_reply_to(struct demo_message_ref ref, int32_t value);
 void demo_message_unset_reply_to(struct demo_message_ref ref);
 
 /*
- * Writing the state of chat, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of chat, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void demo_chat_set_members(struct demo_chat_call *call,

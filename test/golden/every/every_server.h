@@ -388,9 +388,9 @@ void every_grant_set_by(struct every_grant_ref ref, struct zkt_str value);
 void every_grant_set_right(struct every_grant_ref ref, enum every_right value);
 
 /*
- * Writing the state of doc, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of doc, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void every_doc_set_account(struct every_doc_call *call,

@@ -63,9 +63,9 @@ struct includes_admin_ref includes_admin_edit_boss(
     struct includes_admin_ref ref);
 
 /*
- * Writing the state of team, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of team, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void includes_team_set_members(struct includes_team_call *call,

@@ -110,9 +110,9 @@ struct literals_secret_ref {
 };
 
 /*
- * Writing the state of board, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of board, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void literals_board_set_shape(struct literals_board_call *call,

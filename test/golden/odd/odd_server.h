@@ -359,9 +359,9 @@ struct odd_left_ref odd_right_edit_left(struct odd_right_ref ref);
 void odd_right_set_level(struct odd_right_ref ref, enum odd_level value);
 
 /*
- * Writing the state of everything, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of everything, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void odd_everything_set_flag(struct odd_everything_call *call, bool value);
@@ -536,9 +536,9 @@ void odd_everything_emit_no_params(struct odd_everything_call *call,
                                    struct zkt_target target);
 
 /*
- * Writing the state of mute, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of mute, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void odd_mute_set_left(struct odd_mute_call *call,

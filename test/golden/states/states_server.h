@@ -138,9 +138,9 @@ struct states_room_state_ref states_lobby_state_edit_by_id(
     struct states_lobby_state_ref ref, struct zkt_str key);
 
 /*
- * Writing the state of room, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of room, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void states_room_set_title(struct states_room_call *call, struct zkt_str value);
@@ -164,9 +164,9 @@ void states_room_emit_changed(struct states_room_call *call,
                               struct zkt_target target);
 
 /*
- * Writing the state of lobby, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of lobby, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void states_lobby_set_open(struct states_lobby_call *call, bool value);

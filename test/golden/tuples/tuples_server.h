@@ -36,9 +36,9 @@ struct demo_handlers {
 struct zkt_app demo_app(const struct demo_handlers *handlers);
 
 /*
- * Writing the state of a, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of a, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void demo_a_set_p(struct demo_a_call *call, const struct demo_point *value);

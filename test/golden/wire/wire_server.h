@@ -106,9 +106,9 @@ void wire_header_set_tick(struct wire_header_ref ref, float value);
 void wire_header_set_plain(struct wire_header_ref ref, int64_t value);
 
 /*
- * Writing the state of gate, while the handler runs: no build checks a
- * `call` that was kept. Values are copied. An error (a broken rule, an index
- * past the end) fails the call as a whole, whatever the handler returns.
+ * Writing the state of gate, while the handler runs; afterwards a `call`
+ * does nothing. Values are copied. An error (a broken rule, an index past the
+ * end) fails the call as a whole, whatever the handler returns.
  */
 
 void wire_gate_set_last_header(struct wire_gate_call *call,
