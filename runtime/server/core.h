@@ -53,7 +53,8 @@ struct zkt_server {
     /* Used by all threads: posted functions that wait, and refused posts. */
     _Atomic(int64_t) posted;
     _Atomic(uint64_t) posts_refused;
-    uint32_t busy; /* running turns and callbacks: nothing is freed */
+    uint32_t busy;  /* running turns and callbacks: nothing is freed */
+    bool advancing; /* by zkt_server_advance: likewise, between its turns */
 };
 
 /** As zkt__server_is_running, inline for functions that every frame calls. */

@@ -411,7 +411,7 @@ static void end_instances(struct zkt_host *host)
 void zkt_server_free(struct zkt_server *server)
 {
     if (server == NULL || !zkt__server_may_call(server, "zkt_server_free") ||
-        zkt__server_is_running(server)) {
+        zkt__server_is_running(server) || server->advancing) {
         return;
     }
     struct zkt_shards *shards = server->shards;

@@ -145,16 +145,48 @@ const struct zkt_core_ops zkt__server_core_ops = {
     .tick = tick,
 };
 
+/* Moves the clock to @ms, unless it is past that, and runs a turn. */
+static void advance_to(struct zkt_server *server, int64_t ms)
+{
+    const int64_t passed = ms - server->core.now_ms;
+    if (passed > 0) {
+        server->core.now_ms += passed;
+        server->core.wall_ms += passed;
+    }
+    server->core.heard_ms = ZKT_NEVER;
+    tick(&server->core);
+    zkt__server_wake(server);
+}
+
+/* Runs turns until nothing is due. The number of turns is bounded: work may
+ * wait for a driver that takes output. */
+static void finish_work(struct zkt_server *server)
+{
+    enum {
+        TURNS_MAX = 10000
+    };
+    for (int i = 0; i < TURNS_MAX; i++) {
+        if (deadline(&server->core) > server->core.now_ms) {
+            return;
+        }
+        advance_to(server, server->core.now_ms);
+    }
+}
+
 void zkt_server_advance(struct zkt_server *server, int64_t ms)
 {
     if (server == NULL || ms < 0 ||
         !zkt__server_may_call(server, "zkt_server_advance") ||
-        zkt__server_is_running(server)) {
+        zkt__server_is_running(server) || server->advancing) {
         return;
     }
-    server->core.now_ms += ms;
-    server->core.wall_ms += ms;
-    server->core.heard_ms = ZKT_NEVER;
-    tick(&server->core);
-    zkt__server_wake(server);
+    server->advancing = true;
+    const int64_t now = server->core.now_ms;
+    const int64_t end = ms < ZKT_NEVER - now ? now + ms : ZKT_NEVER - 1;
+    do {
+        const int64_t due = deadline(&server->core);
+        advance_to(server, due < end ? due : end);
+        finish_work(server);
+    } while (server->core.now_ms < end);
+    server->advancing = false;
 }

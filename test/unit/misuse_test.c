@@ -1,6 +1,7 @@
 /*
  * Mistakes of programs that every build notices: statuses that a handler must
- * not return, and calls that are used after their handler.
+ * not return, and calls that are used after their handler. Also that
+ * zkt_server_advance runs all that is due.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 
 #include "counter_server.h"
 #include "wire.h"
+#include "zocket/embed.h"
 
 /* ---- a counter whose handlers do what a test wants ---- */
 
@@ -157,11 +159,57 @@ static void test_a_call_after_its_handler(void **state)
     zkt_server_free(server);
 }
 
+/* ---- zkt_server_advance ---- */
+
+/* In a single step: a ping when it is due, and the end of its time. */
+static void test_a_step_runs_what_follows(void **state)
+{
+    const struct zkt_serve_options options = { .limits.ping_after_ms = 1000,
+                                               .limits.pong_within_ms = 500 };
+    struct zkt_server *server = new_server(&options);
+    struct wire w = open_wire(server);
+    (void)state;
+    zkt_server_advance(server, 1499);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_OPEN);
+    close_wire(&w);
+    w = open_wire(server);
+    zkt_server_advance(server, 1500);
+    assert_int_equal(zkt_endpoint_fate(w.e), ZKT_FATE_DROP);
+    close_wire(&w);
+    zkt_server_free(server);
+}
+
+static void count(struct zkt_server *server, void *user)
+{
+    int *counted = user;
+    zkt_server_advance(server, 1000); /* in a callback: does nothing */
+    (*counted)++;
+}
+
+/* More work than a turn does is done in as many turns. */
+static void test_a_step_runs_all_of_it(void **state)
+{
+    const struct zkt_serve_options options = { .limits.posted_per_turn = 1 };
+    struct zkt_server *server = new_server(&options);
+    int counted = 0;
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(zkt_server_post(server, count, &counted), ZKT_OK);
+    }
+    zkt_server_advance(server, 0);
+    assert_int_equal(counted, 100);
+    zkt_server_advance(server, -1);
+    zkt_server_advance(server, INT64_MAX); /* the end of time */
+    zkt_server_free(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_statuses_are_named),
         cmocka_unit_test(test_a_call_after_its_handler),
+        cmocka_unit_test(test_a_step_runs_what_follows),
+        cmocka_unit_test(test_a_step_runs_all_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -407,9 +407,10 @@ enum zkt_status zkt_server_destroy(struct zkt_server *server,
 
 /**
  * Moves the clock of a server without sockets forward by @ms, and runs
- * everything that falls due, for it and for its local clients: a test of a
- * timeout takes no time. In a callback, or with a negative @ms, it does
- * nothing.
+ * everything that falls due, in order and each at its time, also what that
+ * brings about: a test of a timeout takes no time. Local clients take part.
+ * Returns when nothing more is due. In a callback, also of a local client, or
+ * with a negative @ms, it does nothing.
  */
 void zkt_server_advance(struct zkt_server *server, int64_t ms);
 
