@@ -3,6 +3,7 @@
  * the parameters that the program sets, and when the client is connected. At
  * the end, against the app of gate.h.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -717,6 +718,53 @@ static void test_a_server_reads_every_source(void **state)
     zkt_server_free(server);
 }
 
+/* ---- another thread ---- */
+
+struct fetch {
+    struct zkt_client *client;
+    struct zkt_connect *connect;
+    pthread_mutex_t opened; /* held until client is set */
+    pthread_t thread;
+};
+
+static void *run_fetch(void *user)
+{
+    struct fetch *fetch = user;
+    pthread_mutex_lock(&fetch->opened);
+    pthread_mutex_unlock(&fetch->opened);
+    zkt_connect_header(fetch->connect, "x-tenant", "acme");
+    zkt_client_prepared(fetch->client, ZKT_OK);
+    return NULL;
+}
+
+static enum zkt_status begin_fetch(void *user, struct zkt_connect *connect)
+{
+    struct fetch *fetch = user;
+    fetch->connect = connect;
+    assert_int_equal(pthread_create(&fetch->thread, NULL, run_fetch, fetch), 0);
+    return ZKT_PENDING;
+}
+
+/* A local client, which has no socket to be woken by. */
+static void test_prepare_on_another_thread(void **state)
+{
+    struct fetch fetch = { .client = NULL };
+    const struct zkt_client_options options = { .prepare = begin_fetch,
+                                                .prepare_user = &fetch };
+    struct zkt_server *server = NULL;
+    (void)state;
+    pthread_mutex_init(&fetch.opened, NULL);
+    pthread_mutex_lock(&fetch.opened);
+    assert_int_equal(zkt_server_new(gate_app(NULL), NULL, &server), ZKT_OK);
+    fetch.client = zkt_client_open_local_with(server, &options);
+    pthread_mutex_unlock(&fetch.opened);
+    assert_int_equal(zkt_client_ready(fetch.client, -1), ZKT_OK);
+    (void)pthread_join(fetch.thread, NULL);
+    zkt_client_close(fetch.client);
+    zkt_server_free(server);
+    pthread_mutex_destroy(&fetch.opened);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -738,6 +786,7 @@ int main(void)
         cmocka_unit_test(test_prepare_may_fail),
         cmocka_unit_test(test_closing_while_preparing),
         cmocka_unit_test(test_a_server_reads_every_source),
+        cmocka_unit_test(test_prepare_on_another_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
