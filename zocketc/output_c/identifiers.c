@@ -127,12 +127,12 @@ static void take_declaration(struct lower *l, const struct model_declaration *d)
 
 static void take_actor(struct lower *l, const struct model_actor *a)
 {
-    static const char *const of_method[] = { "call", "begin", "defer", "resume",
-                                             NULL };
+    static const char *const of_method[] = { "call",   "begin",  "defer",
+                                             "resume", "invoke", NULL };
     static const char *const of_event[] = { "on", "emit", NULL };
     static const char *const own[] = {
         "open",      "open_str",         "close", "id", "ready", "snapshot",
-        "subscribe", "subscribe_errors", NULL
+        "subscribe", "subscribe_errors", "run",   NULL
     };
     take_verbs(l, a->at, a->c_prefix, own, "");
     take_tag(l, a->at, arena_printf(l->arena, "%s_call", a->c_prefix));
@@ -163,11 +163,67 @@ static void take_actor(struct lower *l, const struct model_actor *a)
     take_field_writers(l, a->c_prefix, a->private_state);
 }
 
+/* ---- the app's own ---- */
+
+static void take_deferral(struct lower *l, struct source_range at,
+                          const struct model_handler *h)
+{
+    static const char *const verbs[] = { "defer", "resume", NULL };
+    take_verbs(l, at, h->c_prefix, verbs, h->c_part);
+    take_tag(l, at,
+             arena_printf(l->arena, "%s_%s_later", h->c_prefix, h->c_part));
+}
+
+static void take_connection(struct lower *l, const struct model_connection *c)
+{
+    static const char *const verbs[] = { "set", "unset", NULL };
+    const struct model_struct *data = c->data;
+    take_tag(l, c->input->at, arena_printf(l->arena, "%s_call", c->c_prefix));
+    if (c->has_open) {
+        take_deferral(l, c->input->at, &c->open);
+    }
+    if (data != NULL) {
+        take_verb(l, data->at, c->c_prefix, "of", "");
+    }
+    for (size_t i = 0; data != NULL && i < data->field_count; i++) {
+        take_verbs(l, data->fields[i].at, c->c_prefix, verbs,
+                   data->fields[i].c_part);
+    }
+}
+
+static void take_app(struct lower *l)
+{
+    static const char *const of_error[] = { "fail", "is", "details", NULL };
+    static const char *const of_broadcast[] = { "emit", "broadcast", "on",
+                                                NULL };
+    const struct model *m = l->model;
+    const struct schema *s = l->schema;
+    take_tag(l, m->at, arena_printf(l->arena, "%s_handlers", m->app));
+    take_verb(l, m->at, m->app, "app", "");
+    if (m->connection != NULL) {
+        take_connection(l, m->connection);
+    }
+    if (m->middleware_count > 0) {
+        take_tag(l, s->middleware[0].name.at,
+                 arena_printf(l->arena, "%s_middleware_call", m->app));
+    }
+    for (size_t i = 0; i < m->middleware_count; i++) {
+        take_deferral(l, s->middleware[i].name.at, &m->middleware[i].handler);
+    }
+    for (size_t i = 0; i < m->error_count; i++) {
+        take_verbs(l, s->errors[i].name.at, m->app, of_error,
+                   m->errors[i].c_part);
+    }
+    for (size_t i = 0; i < m->broadcast_count; i++) {
+        take_verbs(l, s->broadcasts[i].name.at, m->app, of_broadcast,
+                   m->broadcasts[i].c_part);
+    }
+}
+
 void lower_identifiers(struct lower *l)
 {
     const struct model *m = l->model;
-    take_tag(l, m->at, arena_printf(l->arena, "%s_handlers", m->app));
-    take_verb(l, m->at, m->app, "app", "");
+    take_app(l);
     for (size_t i = 0; i < m->enum_count; i++) {
         take_verb(l, m->enums[i].at, m->enums[i].c_prefix, "name", "");
     }
