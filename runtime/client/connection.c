@@ -470,17 +470,18 @@ static bool send_request(struct zkt_client *client)
     zkt__connect_write_target(&client->connect, client->path, &w);
     const size_t target = w.len;
     zkt__connect_write_fields(&client->connect, &w);
-    const struct zkt_ws_opening opening = {
-        .host = client->host,
-        .target = { w.data, target },
-        .fields = { w.data + target, w.len - target },
-        .offered = ZKT_WS_PROTOCOL_RFC6902,
-    };
-    const bool sent = !w.failed &&
-                      zkt__ws_init_client(&client->ws, &client->ws_client,
-                                          &ws_callbacks, client,
-                                          client->allocator, &client->ws_limits,
-                                          &client->random, &opening);
+    bool sent = false;
+    if (!w.failed) {
+        const struct zkt_ws_opening opening = {
+            .host = client->host,
+            .target = { w.data, target },
+            .fields = { w.data + target, w.len - target },
+            .offered = ZKT_WS_PROTOCOL_RFC6902,
+        };
+        sent = zkt__ws_init_client(
+            &client->ws, &client->ws_client, &ws_callbacks, client,
+            client->allocator, &client->ws_limits, &client->random, &opening);
+    }
     zkt__writer_finish(&w);
     zkt__connect_clear(&client->connect);
     return sent;
