@@ -80,3 +80,14 @@ size_t zkt__utf8_count(const void *bytes, size_t len)
     }
     return len - continuations;
 }
+
+size_t zkt__utf8_cut(const char *text, size_t len, size_t max)
+{
+    if (len > max) {
+        len = max;
+        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) {
+            len--;
+        }
+    }
+    return zkt__utf8_valid(text, len) ? len : 0;
+}

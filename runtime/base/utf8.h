@@ -22,6 +22,10 @@ bool zkt__utf8_feed(struct zkt_utf8 *state, const void *bytes, size_t len);
 /** Returns true if the text is valid and complete. */
 bool zkt__utf8_valid(const void *bytes, size_t len);
 
+/** Returns the length of as much of a text as fits into @max bytes and ends
+ * behind a whole character; 0 if that is not UTF-8. */
+size_t zkt__utf8_cut(const char *text, size_t len, size_t max);
+
 /** Returns the number of code points in valid UTF-8. */
 size_t zkt__utf8_count(const void *bytes, size_t len);
 

@@ -125,19 +125,8 @@ void zkt_call_broadcast(struct zkt_call *call, uint32_t broadcast,
 struct zkt_buffer *zkt__close_reason(const struct zkt_allocator *allocator,
                                      const char *reason)
 {
-    enum {
-        REASON_MAX = 123 /* RFC 6455, section 5.5 */
-    };
-    size_t len = reason != NULL ? strlen(reason) : 0;
-    if (len > REASON_MAX) {
-        len = REASON_MAX;
-        while (len > 0 && ((unsigned char)reason[len] & 0xc0) == 0x80) {
-            len--; /* not within a character */
-        }
-    }
-    if (!zkt__utf8_valid(reason, len)) {
-        len = 0;
-    }
+    const struct zkt_str text = zkt_cstr(reason);
+    const size_t len = zkt__utf8_cut(text.data, text.len, ZKT_WS_REASON_MAX);
     struct zkt_buffer *buffer = zkt__buffer_new(allocator, len + 1);
     if (buffer != NULL) {
         memcpy(buffer->data, len > 0 ? reason : "", len);

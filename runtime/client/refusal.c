@@ -65,13 +65,7 @@ static enum zkt_status status_of_close(unsigned code)
  * control characters become spaces: the log has it on a single line. */
 static void copy_text(char to[ZKT_REFUSAL_TEXT], struct zkt_str text)
 {
-    size_t len = text.len < ZKT_REFUSAL_TEXT ? text.len : ZKT_REFUSAL_TEXT - 1;
-    while (len < text.len && len > 0 && (text.data[len] & 0xc0) == 0x80) {
-        len--;
-    }
-    if (!zkt__utf8_valid(text.data, len)) {
-        len = 0;
-    }
+    const size_t len = zkt__utf8_cut(text.data, text.len, ZKT_REFUSAL_TEXT - 1);
     for (size_t i = 0; i < len; i++) {
         const unsigned char c = (unsigned char)text.data[i];
         to[i] = c < ' ' || c == 0x7f ? ' ' : (char)c;

@@ -69,17 +69,10 @@ static void refuse_by_http(struct zkt_host *host, struct zkt_session *session,
         (struct zkt_str){ w->data + head, w->len - head });
 }
 
-/* Copies a text as the reason of a close frame, which is UTF-8 of at most 123
- * bytes (RFC 6455, section 5.5), and ends it behind a whole character. */
-static void cut_reason(struct zkt_str text, char out[ZKT_CLOSE_REASON_MAX + 1])
+/* Copies a text as the reason of a close frame. */
+static void cut_reason(struct zkt_str text, char out[ZKT_WS_REASON_MAX + 1])
 {
-    size_t len = zkt__utf8_valid(text.data, text.len) ? text.len : 0;
-    if (len > ZKT_CLOSE_REASON_MAX) {
-        len = ZKT_CLOSE_REASON_MAX;
-        while (len > 0 && ((unsigned char)text.data[len] & 0xc0) == 0x80) {
-            len--;
-        }
-    }
+    const size_t len = zkt__utf8_cut(text.data, text.len, ZKT_WS_REASON_MAX);
     if (len > 0) {
         memcpy(out, text.data, len);
     }
@@ -90,7 +83,7 @@ static void refuse_in_band(struct zkt_host *host, struct zkt_session *session,
                            const struct zkt_ws_request *request,
                            const struct zkt_failure *failure)
 {
-    char reason[ZKT_CLOSE_REASON_MAX + 1];
+    char reason[ZKT_WS_REASON_MAX + 1];
     struct zkt_writer *w = &host->result;
     host->sessions->events.accept(session, request,
                                   ZKT_STR(ZKT_WS_PROTOCOL_RFC6902));

@@ -15,9 +15,6 @@
 struct zkt_session;
 struct zkt_ws_request;
 
-/* The bytes of a close frame's reason (RFC 6455, section 5.5). */
-#define ZKT_CLOSE_REASON_MAX 123
-
 struct zkt_session_events {
     /* Accepts the handshake with a subprotocol, or "". Frames may be queued. */
     void (*accept)(struct zkt_session *session,

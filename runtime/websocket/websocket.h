@@ -28,6 +28,9 @@
 #define ZKT_WS_PROTOCOL_RFC6902 "zocket.rfc6902"
 #define ZKT_WS_PROTOCOL_PLAIN   "zocket"
 
+/* The bytes of a close frame's reason, at most (RFC 6455, section 5.5). */
+#define ZKT_WS_REASON_MAX 123
+
 enum zkt_ws_role {
     ZKT_WS_SERVER,
     ZKT_WS_CLIENT

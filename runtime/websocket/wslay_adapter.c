@@ -481,9 +481,9 @@ void zkt__ws_wslay_close(struct zkt_ws *ws, unsigned code, const char *reason)
         return;
     }
     const size_t len = reason != NULL ? strlen(reason) : 0;
-    (void)wslay_event_queue_close(ws->wslay->context, (uint16_t)code,
-                                  (const uint8_t *)reason,
-                                  len < 123 ? len : 123);
+    (void)wslay_event_queue_close(
+        ws->wslay->context, (uint16_t)code, (const uint8_t *)reason,
+        len < ZKT_WS_REASON_MAX ? len : ZKT_WS_REASON_MAX);
     (void)wslay_event_send(ws->wslay->context);
     if (ws->gathered != NULL) {
         /* The frame that is being received ends before the peer's close frame;
