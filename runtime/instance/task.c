@@ -243,9 +243,12 @@ static void unpark(struct zkt_host *host, struct zkt_task *task)
     host->stats.deferred--;
     host->instances->deferred_bytes -= task->parked_bytes;
     instance->parked = NULL;
+    /* Nobody may be left: `disconnect` of the last client has waited. */
+    instance->abandoned = instance->abandoned ||
+                          zkt__list_empty(&instance->attachments);
     zkt__instance_send_snapshots(host, instance);
     if (!zkt__list_empty(&instance->round) || instance->ending ||
-        instance->destroyed || instance->expels) {
+        instance->destroyed || instance->expels || instance->abandoned) {
         zkt__mailbox_make_ready(host, instance);
     }
 }

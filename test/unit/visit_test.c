@@ -42,6 +42,7 @@ static struct {
     bool armed, defers, under_way;
     enum zkt_hook hook;
     enum end end;
+    int64_t idle_ms; /* 0: instances stay */
 } plan;
 
 /* Hooks that have run; second halves of those that were deferred. */
@@ -283,6 +284,7 @@ static void build(struct house *h, uint32_t shards, long fail_at)
         .random_seed = seed,
         .threads = shards,
         .limits.ping_after_ms = INT32_MAX,
+        .limits.idle_ms = plan.idle_ms,
         .allocator = &h->alloc.allocator
     };
     memset(&seen, 0, sizeof(seen));
@@ -547,6 +549,33 @@ static void test_disconnect_and_deactivate(void **state)
     }
 }
 
+/* The last client leaves with a hook that finishes later: the instance waits
+ * for its end as it would otherwise. */
+static void test_the_last_disconnect(void **state)
+{
+    (void)state;
+    plan.hook = ZKT_HOOK_DISCONNECT;
+    plan.end = SUCCEEDS;
+    plan.defers = true;
+    plan.idle_ms = 60000;
+    for (uint32_t shards = 1; shards <= SHARDS; shards++) {
+        struct house h;
+        struct zkt_server_stats stats;
+        build(&h, shards, 0);
+        leave(&h.observer);
+        settle(&h);
+        assert_int_equal(held_count, 1);
+        finish_held(&h);
+        zkt_server_advance(h.server, plan.idle_ms);
+        settle(&h);
+        zkt_server_stats(h.server, &stats);
+        assert_int_equal(stats.instances, 0);
+        assert_int_equal(seen.ran[ZKT_HOOK_DEACTIVATE], 1);
+        end_of(&h);
+    }
+    plan.idle_ms = 0;
+}
+
 /* ---- while a hook is deferred ---- */
 
 enum moment {
@@ -680,6 +709,7 @@ int main(void)
         cmocka_unit_test_teardown(test_subscribe, tell),
         cmocka_unit_test_teardown(test_activate, tell),
         cmocka_unit_test_teardown(test_disconnect_and_deactivate, tell),
+        cmocka_unit_test_teardown(test_the_last_disconnect, tell),
         cmocka_unit_test_teardown(test_moments, tell),
         cmocka_unit_test_teardown(test_no_memory, tell),
     };
