@@ -330,7 +330,7 @@ static void make_final(struct zkt_call *call, const struct zkt_commit *commit,
     instance->seq = commit->seq;
     update_log(call, commit);
     commit_journals(call);
-    if (task->is_hook && task->hook.grants) {
+    if (task->kind == ZKT_TASK_HOOK && task->hook.grants) {
         zkt__contact_confirm(call->host, task->hook.message,
                              task->hook.carrier);
     }
@@ -442,7 +442,8 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
         .seq = call->instance->seq + (uint64_t)has_written(call),
         .events = call->events.first,
     };
-    enum zkt_status status = task->is_hook ? ZKT_OK : write_result(task);
+    enum zkt_status status = task->kind == ZKT_TASK_CALL ? write_result(task)
+                                                         : ZKT_OK;
     if (status == ZKT_OK && call->instance->subscribers > 0) {
         status = make_patches(call, &content);
     }
@@ -453,7 +454,7 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
     }
     release_patches(&content);
     if (status == ZKT_OK) {
-        if (!task->is_hook) {
+        if (task->kind == ZKT_TASK_CALL) {
             zkt__task_reply(call->host, task);
         }
         if (call->has_effects) {

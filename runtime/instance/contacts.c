@@ -299,7 +299,7 @@ void zkt__contact_take_snapshot(struct zkt_host *host,
 static void cancel_held(const struct zkt_contact *contact, enum zkt_topic topic)
 {
     const struct zkt_task *parked = contact->attachment.instance->parked;
-    struct zkt_msg *m = parked != NULL && parked->is_hook &&
+    struct zkt_msg *m = parked != NULL && parked->kind == ZKT_TASK_HOOK &&
                                 parked->hook.contact == contact
                             ? parked->hook.message
                             : NULL;

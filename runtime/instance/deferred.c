@@ -11,7 +11,7 @@
 static const char *find_obstacle(const struct zkt_task *task,
                                  enum zkt_member member, uint32_t number)
 {
-    if (task->is_hook) {
+    if (task->kind == ZKT_TASK_HOOK) {
         return member == ZKT_MEMBER_HOOK && number == task->hook.hook
                    ? NULL
                    : "deferred as another hook";
@@ -48,7 +48,7 @@ static bool own_message(const struct zkt_host *host, struct zkt_hook_run *run)
 static bool prepare_cancelling(struct zkt_call *call)
 {
     struct zkt_task *task = zkt__task_of(call);
-    if (task->is_hook && !own_message(call->host, &task->hook)) {
+    if (task->kind == ZKT_TASK_HOOK && !own_message(call->host, &task->hook)) {
         return false;
     }
     const struct zkt_actor *actor = call->actor;
@@ -79,9 +79,10 @@ static const void *find_output(const struct zkt_call *call, uint32_t number)
 {
     const struct zkt_task *task = zkt__task_of(
         (struct zkt_call *)(uintptr_t)call);
-    return task->is_hook ? NULL
-                         : zkt__outputs_find(&task->request.method->middleware,
-                                             task->request.outputs, number);
+    return task->kind == ZKT_TASK_CALL
+               ? zkt__outputs_find(&task->request.method->middleware,
+                                   task->request.outputs, number)
+               : NULL;
 }
 
 static struct zkt_called find_called(const struct zkt_call *call)
@@ -92,7 +93,8 @@ static struct zkt_called find_called(const struct zkt_call *call)
         .kind = ZKT_CALLED_METHOD,
         .actor = call->actor->name,
         .id = call->instance_id,
-        .method = task->is_hook ? ZKT_STR("") : task->request.method->name,
+        .method = task->kind == ZKT_TASK_CALL ? task->request.method->name
+                                              : ZKT_STR(""),
     };
 }
 
@@ -116,7 +118,7 @@ static bool declares(const struct zkt_call *call, uint32_t error)
 {
     const struct zkt_task *task = ZKT_CONTAINER(call, const struct zkt_task,
                                                 call);
-    if (task->is_hook) {
+    if (task->kind == ZKT_TASK_HOOK) {
         return true;
     }
     const struct zkt_method *method = task->request.method;
@@ -202,7 +204,8 @@ static bool copy_rest(struct zkt_task *task, struct zkt_arena *to)
     const struct zkt_str client = zkt__arena_str(to, call->client_id);
     const struct zkt_str id = zkt__arena_str(to, call->instance_id);
     if (client.data == NULL || id.data == NULL ||
-        (!task->is_hook && !copy_request(task, to)) || !copy_states(task, to)) {
+        (task->kind == ZKT_TASK_CALL && !copy_request(task, to)) ||
+        !copy_states(task, to)) {
         return false;
     }
     call->client_id = client;
@@ -223,7 +226,7 @@ static void shrink(struct zkt_task *task)
                                             call->private_journal };
     struct zkt_arena small;
     if (call->has_allocated ||
-        (!task->is_hook && task->request.outputs != NULL)) {
+        (task->kind == ZKT_TASK_CALL && task->request.outputs != NULL)) {
         return;
     }
     zkt__arena_init(&small, task->arena.allocator);

@@ -33,7 +33,7 @@ void zkt__task_free(struct zkt_task *task)
         return;
     }
     const struct zkt_allocator *allocator = task->arena.allocator;
-    if (!task->is_hook) {
+    if (task->kind == ZKT_TASK_CALL) {
         zkt__release(allocator, task->request.body);
     }
     zkt__call_release_connection(&task->call);
@@ -94,7 +94,7 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
     call->client_id = contact != NULL ? zkt__peer_client_id(contact->peer)
                                       : ZKT_STR("");
     call->instance_id = instance->location->name;
-    if (task->is_hook) {
+    if (task->kind == ZKT_TASK_HOOK) {
         describe_hook(task);
     }
     return begin_journals(call);
@@ -102,8 +102,9 @@ static bool begin_call(struct zkt_host *host, struct zkt_task *task,
 
 static bool make_result(struct zkt_task *task)
 {
-    const struct zkt_type *type = task->is_hook ? NULL
-                                                : task->request.method->result;
+    const struct zkt_type *type = task->kind == ZKT_TASK_CALL
+                                      ? task->request.method->result
+                                      : NULL;
     task->result = NULL;
     if (type != NULL) {
         task->result = zkt__arena_alloc(&task->arena, type->size);
@@ -135,7 +136,7 @@ static void send_failure(struct zkt_host *host, struct zkt_task *task,
                          enum zkt_status status)
 {
     const struct zkt_failure failure = zkt__call_failure(&task->call, status);
-    if (task->is_hook) {
+    if (task->kind == ZKT_TASK_HOOK) {
         host->stats.hook_failures++;
         if (task->hook.message == NULL) {
             log_hook_failure(task, &failure);
@@ -255,7 +256,7 @@ static void unpark(struct zkt_host *host, struct zkt_task *task)
 
 static void release_body(struct zkt_host *host, struct zkt_task *task)
 {
-    if (!task->is_hook && task->request.body != NULL) {
+    if (task->kind == ZKT_TASK_CALL && task->request.body != NULL) {
         zkt__release(host->allocator, task->request.body);
         task->request.body = NULL;
     }
@@ -287,7 +288,7 @@ static void finish_deferred(struct zkt_host *host, struct zkt_task *task,
     } else {
         replace_task(host);
     }
-    if (task->is_hook) {
+    if (task->kind == ZKT_TASK_HOOK) {
         continue_after_hook(host, task, status);
         instance = NULL; /* may be gone */
     }
@@ -315,7 +316,7 @@ static inline void finish(struct zkt_host *host, struct zkt_task *task,
         return;
     }
     zkt__call_release_connection(&task->call);
-    if (task->is_hook) {
+    if (task->kind == ZKT_TASK_HOOK) {
         continue_after_hook(host, task, status);
         return;
     }
@@ -334,7 +335,7 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
     const void *handlers;
     memcpy(&handlers, (const char *)host->app.handlers + actor->handlers_offset,
            sizeof(handlers));
-    if (task->is_hook) {
+    if (task->kind == ZKT_TASK_HOOK) {
         return actor->hooks[task->hook.hook].invoke(call, handlers);
     }
     return task->request.method->invoke(call, handlers, task->request.input,
@@ -396,7 +397,7 @@ void zkt__task_call(struct zkt_host *host, const struct zkt_msg *m,
     task->contact = m->contact;
     task->call.record = zkt__connection_record_ref(m->record);
     task->request = m->of.call;
-    task->is_hook = false;
+    task->kind = ZKT_TASK_CALL;
     task->carrier = carrier;
     if (carrier != NULL) {
         carrier->of.call.body = NULL;
@@ -418,7 +419,7 @@ void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *hook)
     };
     struct zkt_task *task = host->instances->task;
     task->contact = hook->contact;
-    task->is_hook = true;
+    task->kind = ZKT_TASK_HOOK;
     task->hook = *hook;
     task->carrier = NULL;
     task->call.record = hook->contact != NULL

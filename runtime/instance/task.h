@@ -12,11 +12,16 @@
 #include "instance/hooks.h"
 #include "state/record.h"
 
+enum zkt_task_kind {
+    ZKT_TASK_CALL,
+    ZKT_TASK_HOOK
+};
+
 struct zkt_task {
     struct zkt_arena arena;
     struct zkt_call call;
     struct zkt_contact *contact; /* NULL: activate or deactivate */
-    bool is_hook;
+    enum zkt_task_kind kind;
     union {
         struct zkt_msg_call request;
         struct zkt_hook_run hook;
@@ -46,7 +51,7 @@ static inline struct zkt_task *zkt__task_of(struct zkt_call *call)
 /** Returns the input of the call, or NULL; a hook has none. */
 static inline const void *zkt__task_input(const struct zkt_task *task)
 {
-    return task->is_hook ? NULL : task->request.input;
+    return task->kind == ZKT_TASK_CALL ? task->request.input : NULL;
 }
 /** Runs the second half of a deferred call. */
 void zkt__task_resume(struct zkt_call *call);

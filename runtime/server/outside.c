@@ -109,7 +109,7 @@ static void run_cancelled(const struct zkt_ask *ask)
                                                 struct zkt_outside, program);
     struct zkt_cancelled_state *cancelled = &outside->cancelled;
     const struct zkt_actor *actor = ask->actor;
-    struct zkt_task task = { .is_hook = false };
+    struct zkt_task task = { .kind = ZKT_TASK_CALL };
     struct zkt_call *call = &task.call;
     zkt__arena_reset(&cancelled->arena);
     zkt__call_init(call, outside->program.host, &cancelled->arena);
