@@ -80,8 +80,10 @@ struct zkt_call {
     struct zkt_str close_reason; /* if there is a close_code */
     enum zkt_topic topic;        /* in a subscribe hook */
     bool destroys;               /* the instance ends after the commit */
-    /* There are events, broadcasts, expulsions, or a view of the connection. */
+    /* There are events, broadcasts, expulsions, changes of timers, or a view of
+     * the connection. */
     bool has_effects;
+    bool changes_timers;
     bool has_allocated; /* the handler may still use memory of the arena */
 };
 
@@ -117,6 +119,7 @@ static inline void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
     call->event_count = 0;
     call->close_code = 0;
     call->destroys = call->has_allocated = call->has_effects = false;
+    call->changes_timers = false;
     zkt__issues_init(&call->issues, arena, &host->rules);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "call/broadcast.h"
+#include "instance/timers.h"
 #include "protocol/envelope.h"
 #include "shard/broadcast.h"
 
@@ -44,7 +45,8 @@ static void commit_journals(struct zkt_call *call)
     }
 }
 
-/* Releases the events, broadcasts and expulsions of a call. */
+/* Releases the events, broadcasts and expulsions of a call, and changes of
+ * timers that are not applied. */
 static void drop_effects(struct zkt_call *call)
 {
     zkt__emitted_drop(&call->events);
@@ -54,6 +56,9 @@ static void drop_effects(struct zkt_call *call)
         zkt__buffer_unref(e->failure);
     }
     call->first_expelled = call->expelled = NULL;
+    if (call->changes_timers) {
+        zkt__timers_drop(call);
+    }
 }
 
 void zkt__call_undo(struct zkt_call *call)
@@ -430,6 +435,9 @@ static enum zkt_status commit_effects(struct zkt_task *task,
                                        : commit_change(task, content);
     if (status == ZKT_OK && call->first_expelled != NULL) {
         mark_expelled(call);
+    }
+    if (status == ZKT_OK && call->changes_timers) {
+        zkt__timers_apply(call);
     }
     return status;
 }

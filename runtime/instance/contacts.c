@@ -54,13 +54,27 @@ static void drop_audience(const struct zkt_host *host,
     zkt__release(host->allocator, audience);
 }
 
+/* Starts the timers that run while clients are in contact, if @contact is the
+ * first. Returns false if there is no memory. */
+static bool resume_timers(struct zkt_host *host,
+                          const struct zkt_contact *contact,
+                          struct zkt_instance *instance)
+{
+    return instance->actor->timer_count == 0 || instance->contact_count > 0 ||
+           contact->peer->is_program || zkt__timers_resume(host, instance);
+}
+
 /* Returns false if there is no memory. */
-static bool attach_to(const struct zkt_host *host, struct zkt_contact *contact,
+static bool attach_to(struct zkt_host *host, struct zkt_contact *contact,
                       struct zkt_instance *instance)
 {
     struct zkt_attachment *attachment = &contact->attachment;
     struct zkt_audience *audience = find_audience(host, instance, contact);
     if (audience == NULL) {
+        return false;
+    }
+    if (!resume_timers(host, contact, instance)) {
+        drop_audience(host, instance, audience);
         return false;
     }
     attachment->instance = instance;
@@ -133,6 +147,9 @@ void zkt__detach(struct zkt_host *host, struct zkt_contact *contact)
     zkt__node_unlink(&attachment->of_instance);
     zkt__node_unlink(&attachment->in_round);
     instance->contact_count -= !contact->peer->is_program;
+    if (instance->timers != NULL && instance->contact_count == 0) {
+        zkt__timers_pause(host, instance);
+    }
     attachment->audience->contacts--;
     drop_audience(host, instance, attachment->audience);
     zkt__buffer_unref(attachment->expelled);

@@ -11,6 +11,9 @@
 static const char *find_obstacle(const struct zkt_task *task,
                                  enum zkt_member member, uint32_t number)
 {
+    if (task->kind == ZKT_TASK_TIMER) {
+        return "a timer cannot be deferred";
+    }
     if (task->kind == ZKT_TASK_HOOK) {
         return member == ZKT_MEMBER_HOOK && number == task->hook.hook
                    ? NULL
@@ -113,12 +116,13 @@ static void run_cancelled(struct zkt_call *call)
     zkt__task_free(task);
 }
 
-/* A hook has no callers who know its errors: it may fail with any. */
+/* Hooks and timers have no callers who know their errors: they may fail with
+ * any. */
 static bool declares(const struct zkt_call *call, uint32_t error)
 {
     const struct zkt_task *task = ZKT_CONTAINER(call, const struct zkt_task,
                                                 call);
-    if (task->kind == ZKT_TASK_HOOK) {
+    if (task->kind != ZKT_TASK_CALL) {
         return true;
     }
     const struct zkt_method *method = task->request.method;
@@ -298,6 +302,25 @@ static void evict(struct zkt_host *host, struct zkt_instance *instance)
     zkt__arena_reset(host->arena);
 }
 
+void zkt__instances_arm(const struct zkt_host *host, struct zkt_list *list,
+                        struct zkt_timeout *timeout, int64_t delay)
+{
+    zkt__timeout_arm(list, timeout, host->clock->now_ms, delay);
+    zkt__instances_expect(host->instances, timeout->due);
+}
+
+/* Returns the earliest time at which something is due, or ZKT_NEVER. */
+static int64_t find_next(const struct zkt_instances *instances)
+{
+    const int64_t parked = zkt__timeouts_next(&instances->parked);
+    const int64_t idle = zkt__timeouts_next(&instances->idle);
+    const int64_t failed = zkt__timeouts_next(&instances->failed);
+    const int64_t timer = zkt__timers_next(&instances->timers);
+    const int64_t first = parked < idle ? parked : idle;
+    const int64_t second = failed < timer ? failed : timer;
+    return first < second ? first : second;
+}
+
 void zkt__instances_expire(struct zkt_host *host)
 {
     const int64_t now = host->clock->now_ms;
@@ -313,4 +336,6 @@ void zkt__instances_expire(struct zkt_host *host)
         zkt__instance_forget(host,
                              ZKT_CONTAINER(due, struct zkt_instance, idle));
     }
+    zkt__timers_fire(host);
+    host->instances->next_due = find_next(host->instances);
 }

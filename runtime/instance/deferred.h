@@ -21,17 +21,18 @@ void zkt__task_detach(struct zkt_task *task);
 void zkt__instances_cancel(struct zkt_host *host, enum zkt_status status,
                            struct zkt_str text);
 
-/** Returns the next deadline of a deferred call, of an idle instance or of one
- * that has failed to start; or ZKT_NEVER. */
-static inline int64_t zkt__instances_due(const struct zkt_instances *instances)
+/** Begins a time limit of a deferred call, of an idle instance, or of one that
+ * has failed to start: @delay from now, in @list. */
+void zkt__instances_arm(const struct zkt_host *host, struct zkt_list *list,
+                        struct zkt_timeout *timeout, int64_t delay);
+/** Lets zkt__instances_expire run at @due, or before. */
+static inline void zkt__instances_expect(struct zkt_instances *instances,
+                                         int64_t due)
 {
-    const int64_t parked = zkt__timeouts_next(&instances->parked);
-    const int64_t idle = zkt__timeouts_next(&instances->idle);
-    const int64_t failed = zkt__timeouts_next(&instances->failed);
-    const int64_t first = parked < idle ? parked : idle;
-    return first < failed ? first : failed;
+    instances->next_due = due < instances->next_due ? due : instances->next_due;
 }
-/** Fails overdue calls, evicts idle instances, and removes failed ones. */
+/** Fails overdue calls, evicts idle instances, removes failed ones, and lets
+ * timers fire. Called at instances->next_due; finds the next. */
 void zkt__instances_expire(struct zkt_host *host);
 
 #endif

@@ -173,16 +173,19 @@ static struct zkt_msg *take_next(struct zkt_host *host,
     return m;
 }
 
-/* Serves the first contact of the round: handles a message. The instance may be
- * gone afterwards; its handle tells. */
-static void serve_contact(struct zkt_host *host,
-                          const struct zkt_instance *instance)
+/* Serves the first of the round: handles a message of a contact, or a timer.
+ * The instance may be gone afterwards; its handle tells. */
+static void serve_first(struct zkt_host *host, struct zkt_instance *instance)
 {
-    struct zkt_attachment *attachment = ZKT_CONTAINER(
-        zkt__list_first(&instance->round), struct zkt_attachment, in_round);
-    zkt__node_unlink(&attachment->in_round);
-    struct zkt_msg *m = take_next(host, attachment);
-    zkt__instance_handle(host, m, m);
+    struct zkt_node *first = zkt__list_first(&instance->round);
+    zkt__node_unlink(first);
+    if (instance->timers != NULL && first == &instance->timers->in_round) {
+        zkt__timers_serve(host, instance);
+    } else {
+        struct zkt_msg *m = take_next(
+            host, ZKT_CONTAINER(first, struct zkt_attachment, in_round));
+        zkt__instance_handle(host, m, m);
+    }
     zkt__arena_reset(host->arena);
 }
 
@@ -221,7 +224,7 @@ static bool serve_one(struct zkt_host *host, struct zkt_instance *instance)
         zkt__list_append(&host->instances->awaiting_credit, &instance->ready);
         return false;
     }
-    serve_contact(host, instance);
+    serve_first(host, instance);
     return true;
 }
 

@@ -18,6 +18,8 @@ bool zkt__instances_init(struct zkt_instances *instances, struct zkt_host *host)
     zkt__list_init(&instances->parked);
     zkt__list_init(&instances->idle);
     zkt__list_init(&instances->failed);
+    instances->timers = (struct zkt_timer_heap){ .stopped = false };
+    instances->next_due = ZKT_NEVER;
     zkt__snapshot_log_init(&instances->snapshots, host->allocator,
                            (size_t)host->limits->cache_bytes,
                            &host->stats.limit_hits.cache_bytes);
@@ -199,8 +201,8 @@ void zkt__instance_start_failed(struct zkt_host *host,
     bool leaves;
     instance->failed = true;
     instance->failure = encode_failure(host, failure);
-    zkt__timeout_arm(&host->instances->failed, &instance->idle,
-                     host->clock->now_ms, RESTART_MS);
+    zkt__instances_arm(host, &host->instances->failed, &instance->idle,
+                       RESTART_MS);
     zkt__node_unlink(&instance->ready);
     while ((contact = first_contact(instance)) != NULL) {
         zkt__contact_refuse_encoded(host, contact, instance->failure, &leaves);
@@ -214,6 +216,7 @@ void zkt__instance_start_failed(struct zkt_host *host,
 void zkt__instance_forget(struct zkt_host *host, struct zkt_instance *instance)
 {
     struct zkt_location *location = instance->location;
+    zkt__timers_end(host, instance);
     zkt__node_unlink(&instance->ready);
     zkt__timeout_cancel(&instance->idle);
     uncount_instance(host, instance->address);
@@ -221,6 +224,12 @@ void zkt__instance_forget(struct zkt_host *host, struct zkt_instance *instance)
     location->instance = NULL;
     free_instance(host, instance);
     zkt__location_release(host, location);
+}
+
+/* Returns true if a timer that a call has started keeps the instance. */
+static bool is_kept(const struct zkt_instance *instance)
+{
+    return instance->timers != NULL && instance->timers->started > 0;
 }
 
 /* Returns true if the instance is in its first state and has no hooks: another
@@ -236,14 +245,14 @@ void zkt__instance_release_if_unused(struct zkt_host *host,
                                      struct zkt_instance *instance)
 {
     if (!zkt__list_empty(&instance->attachments) || instance->parked != NULL ||
-        instance->ending || instance->destroyed) {
+        instance->ending || instance->destroyed || is_kept(instance)) {
         return;
     }
     if (is_pristine(instance)) {
         zkt__instance_forget(host, instance);
     } else if (host->limits->idle_ms > 0) {
-        zkt__timeout_arm(&host->instances->idle, &instance->idle,
-                         host->clock->now_ms, host->limits->idle_ms);
+        zkt__instances_arm(host, &host->instances->idle, &instance->idle,
+                           host->limits->idle_ms);
     }
 }
 
@@ -305,6 +314,7 @@ void zkt__instance_end(struct zkt_host *host, struct zkt_instance *instance,
     const struct zkt_failure failure = failure_of(reason);
     instance->ending = true; /* nothing else releases it */
     instance->end = reason;
+    zkt__timers_end(host, instance);
     refuse_all(host, instance, &failure);
     zkt__hook_deactivate(host, instance);
 }
@@ -354,7 +364,8 @@ void zkt__instance_complete_end(struct zkt_host *host,
 void zkt__instance_abandon(struct zkt_host *host, struct zkt_instance *instance)
 {
     instance->abandoned = false;
-    if (!zkt__list_empty(&instance->attachments) || instance->ending) {
+    if (!zkt__list_empty(&instance->attachments) || instance->ending ||
+        (instance->established && is_kept(instance))) {
         if (!zkt__list_empty(&instance->round) || instance->ending) {
             zkt__mailbox_make_ready(host, instance);
         }

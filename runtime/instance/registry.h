@@ -13,6 +13,7 @@
 #include "base/timeouts.h"
 #include "instance/contacts.h"
 #include "instance/snapshot_cache.h"
+#include "instance/timers.h"
 
 struct zkt_task;
 
@@ -52,10 +53,11 @@ struct zkt_instance {
     enum zkt_instance_end end : 8;
     struct zkt_buffer *failure;        /* of `activate`, encoded; or NULL */
     struct zkt_list awaiting_snapshot; /* attachments that requested one */
-    struct zkt_node ready;   /* in instances->ready or ->awaiting_credit */
-    struct zkt_task *parked; /* the deferred call, or NULL */
-    struct zkt_timeout idle; /* until it is evicted, or forgotten */
-    void *address;           /* that it is charged to, or NULL */
+    struct zkt_node ready;     /* in instances->ready or ->awaiting_credit */
+    struct zkt_task *parked;   /* the deferred call, or NULL */
+    struct zkt_timers *timers; /* NULL: it has none */
+    struct zkt_timeout idle;   /* until it is evicted, or forgotten */
+    void *address;             /* that it is charged to, or NULL */
     uint64_t calls;
     alignas(max_align_t) char states[];
 };
@@ -69,6 +71,8 @@ struct zkt_instances {
     struct zkt_list parked;          /* tasks by deadline */
     struct zkt_list idle;            /* instances by time of eviction */
     struct zkt_list failed;          /* likewise: `activate` has failed */
+    struct zkt_timer_heap timers;
+    int64_t next_due; /* no list and no timer has anything due before */
     struct zkt_snapshot_cache snapshots;
     size_t deferred_bytes; /* memory of parked calls */
     size_t queued_bytes;   /* of messages in all mailboxes */

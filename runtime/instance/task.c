@@ -118,20 +118,22 @@ static bool make_result(struct zkt_task *task)
 
 /* ---- the end of a call ---- */
 
-/* Logs the failure of a hook that nobody is told. */
-static void log_hook_failure(const struct zkt_task *task,
-                             const struct zkt_failure *failure)
+/* Logs the failure of a hook or a timer that nobody is told. */
+static void log_failure(const struct zkt_task *task, const char *kind,
+                        const struct zkt_failure *failure)
 {
     const struct zkt_call *call = &task->call;
-    zkt__host_log(
-        call->host, ZKT_LOG_WARNING, "%.*s \"%.*s\": the %s hook failed: %.*s",
-        ZKT_ARG(call->actor->name), ZKT_ARG(call->instance_id), call->name,
-        ZKT_ARG(failure->text.len > 0
-                    ? failure->text
-                    : zkt_cstr(zkt_status_text(failure->status))));
+    zkt__host_log(call->host, ZKT_LOG_WARNING,
+                  "%.*s \"%.*s\": the %s %s failed: %.*s",
+                  ZKT_ARG(call->actor->name), ZKT_ARG(call->instance_id),
+                  call->name, kind,
+                  ZKT_ARG(failure->text.len > 0
+                              ? failure->text
+                              : zkt_cstr(zkt_status_text(failure->status))));
 }
 
-/* Sends an error to the caller. That of a hook is for its continuation. */
+/* Sends an error to the caller. That of a hook is for its continuation, that of
+ * a timer for the log. */
 static void send_failure(struct zkt_host *host, struct zkt_task *task,
                          enum zkt_status status)
 {
@@ -139,8 +141,13 @@ static void send_failure(struct zkt_host *host, struct zkt_task *task,
     if (task->kind == ZKT_TASK_HOOK) {
         host->stats.hook_failures++;
         if (task->hook.message == NULL) {
-            log_hook_failure(task, &failure);
+            log_failure(task, "hook", &failure);
         }
+        return;
+    }
+    if (task->kind == ZKT_TASK_TIMER) {
+        host->stats.timer_failures++;
+        log_failure(task, "timer", &failure);
         return;
     }
     zkt__instance_write_failure(host, &task->request, &failure);
@@ -225,8 +232,8 @@ static void park(struct zkt_host *host, struct zkt_task *task)
     task->call.instance->parked = task;
     task->parked_bytes = task->arena.size;
     instances->deferred_bytes += task->parked_bytes;
-    zkt__timeout_arm(&instances->parked, &task->deadline, host->clock->now_ms,
-                     host->limits->handler_ms);
+    zkt__instances_arm(host, &instances->parked, &task->deadline,
+                       host->limits->handler_ms);
     host->stats.deferred++;
     if (is_over_budget(host)) {
         host->stats.limit_hits.deferred_bytes++;
@@ -328,6 +335,15 @@ static inline void finish(struct zkt_host *host, struct zkt_task *task,
 
 /* ---- running ---- */
 
+/* Invokes the handler of a hook or a timer. */
+static enum zkt_status invoke_other(struct zkt_task *task, const void *handlers)
+{
+    struct zkt_call *call = &task->call;
+    return task->kind == ZKT_TASK_HOOK
+               ? call->actor->hooks[task->hook.hook].invoke(call, handlers)
+               : task->timer.type->invoke(call, handlers, task->timer.input);
+}
+
 static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
@@ -335,8 +351,8 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
     const void *handlers;
     memcpy(&handlers, (const char *)host->app.handlers + actor->handlers_offset,
            sizeof(handlers));
-    if (task->kind == ZKT_TASK_HOOK) {
-        return actor->hooks[task->hook.hook].invoke(call, handlers);
+    if (task->kind != ZKT_TASK_CALL) {
+        return invoke_other(task, handlers);
     }
     return task->request.method->invoke(call, handlers, task->request.input,
                                         task->result);
@@ -428,6 +444,19 @@ void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *hook)
                             : NULL;
     task->call.name = names[hook->hook];
     run(host, hook->instance);
+}
+
+void zkt__task_timer(struct zkt_host *host, struct zkt_instance *instance,
+                     const struct zkt_timer *type, const void *input)
+{
+    struct zkt_task *task = host->instances->task;
+    task->contact = NULL;
+    task->kind = ZKT_TASK_TIMER;
+    task->timer = (struct zkt_timer_run){ type, input };
+    task->carrier = NULL;
+    task->call.record = NULL;
+    task->call.name = type->name.data;
+    run(host, instance);
 }
 
 void zkt__task_resume(struct zkt_call *call)

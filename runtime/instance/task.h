@@ -1,7 +1,7 @@
 /*
- * A task is a call or a hook of an instance, with its memory. A shard has a
- * task into which each message is read; if the call is deferred, the task is
- * parked at the instance and another replaces it, so nothing that the first
+ * A task is a call, a hook or a timer of an instance, with its memory. A shard
+ * has a task into which each message is read; if the call is deferred, the task
+ * is parked at the instance and another replaces it, so nothing that the first
  * half of the call has seen moves.
  */
 #ifndef ZKT_INSTANCE_TASK_H
@@ -14,17 +14,25 @@
 
 enum zkt_task_kind {
     ZKT_TASK_CALL,
-    ZKT_TASK_HOOK
+    ZKT_TASK_HOOK,
+    ZKT_TASK_TIMER
+};
+
+/* A timer whose handler runs; its input is NULL if it has none. */
+struct zkt_timer_run {
+    const struct zkt_timer *type;
+    const void *input;
 };
 
 struct zkt_task {
     struct zkt_arena arena;
     struct zkt_call call;
-    struct zkt_contact *contact; /* NULL: activate or deactivate */
+    struct zkt_contact *contact; /* NULL: activate, deactivate, or a timer */
     enum zkt_task_kind kind;
     union {
         struct zkt_msg_call request;
         struct zkt_hook_run hook;
+        struct zkt_timer_run timer;
     };
     struct zkt_msg *carrier; /* of the call, for its result; NULL: none */
     void *result;
@@ -62,6 +70,10 @@ void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
 /** Runs a declared hook of an instance, and then zkt__hook_over, at once or
  * when the hook has finished. */
 void zkt__task_hook(struct zkt_host *host, const struct zkt_hook_run *run);
+
+/** Runs the handler of a timer of an instance. */
+void zkt__task_timer(struct zkt_host *host, struct zkt_instance *instance,
+                     const struct zkt_timer *type, const void *input);
 
 /** Sends the frame in host->result to the caller. */
 void zkt__task_reply(struct zkt_host *host, struct zkt_task *task);

@@ -12,6 +12,27 @@ static bool has_handler(const void *handlers, uint32_t offset)
     return handler != NULL;
 }
 
+/* Writes the name of every timer of @actor without a handler to the log.
+ * Returns their number. */
+static int find_missing_timers(const struct zkt_app *app,
+                               const struct zkt_actor *actor,
+                               const void *handlers,
+                               const struct zkt_serve_options *options)
+{
+    int missing = 0;
+    for (uint32_t i = 0; i < actor->timer_count; i++) {
+        if (!has_handler(handlers, actor->timers[i].handler_offset)) {
+            zkt__server_log_early(options,
+                                  "app %s: actor %s: the handler of timer %s "
+                                  "is missing",
+                                  app->info->name, actor->name.data,
+                                  actor->timers[i].name.data);
+            missing++;
+        }
+    }
+    return missing;
+}
+
 /* Writes the name of every missing handler of @actor to the log. Returns their
  * number. */
 static int find_missing(const struct zkt_app *app,
@@ -54,7 +75,7 @@ static int find_missing(const struct zkt_app *app,
             missing++;
         }
     }
-    return missing;
+    return missing + find_missing_timers(app, actor, handlers, options);
 }
 
 /* Reports a missing handler of the app. Returns 1 if it is missing, else 0. */

@@ -31,6 +31,7 @@ void zkt__life_enter(struct zkt_server *server, enum zkt_life life)
     server->life = life;
     server->host.stopping = life >= ZKT_LIFE_DRAINING;
     server->instances.ended = life >= ZKT_LIFE_ENDED;
+    server->instances.timers.stopped = server->host.stopping;
 }
 
 static void begin(struct zkt_server *server)

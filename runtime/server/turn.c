@@ -19,7 +19,7 @@ static int64_t deadline(const struct zkt_core *core)
 {
     const struct zkt_server *s = (const struct zkt_server *)(const void *)core;
     int64_t next = zkt__deadlines_next(s);
-    next = earlier(next, zkt__instances_due(&s->instances));
+    next = earlier(next, s->instances.next_due);
     next = earlier(next, zkt__sessions_due(&s->sessions));
     next = earlier(next, zkt__life_due(s));
     if (s->self == 0) {
@@ -115,7 +115,7 @@ static void tick(struct zkt_core *core)
     if (zkt__output_is_over_limit(server)) {
         zkt__output_enforce_limits(server);
     }
-    if (server->core.now_ms >= zkt__instances_due(&server->instances)) {
+    if (server->core.now_ms >= server->instances.next_due) {
         zkt__instances_expire(&server->host);
     }
     if (!zkt__list_empty(&server->sessions.parked)) {

@@ -1582,6 +1582,7 @@ static void test_no_limit_is_forgotten(void **state)
     total.buckets++;          /* see rates_test.c */
     total.outside_messages++; /* see outside_test.c */
     total.outside_bytes++;    /* likewise */
+    total.timers++;           /* see timers_test.c */
 #define X(name, value, text)                                                   \
     if (total.name == 0) {                                                     \
         fail_msg("no test reaches %s", #name);                                 \

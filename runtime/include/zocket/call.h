@@ -472,6 +472,27 @@ void zkt_deferred_resume(struct zkt_deferred *deferred, zkt_then_invoke *invoke,
 void zkt_call_emit(struct zkt_call *call, uint32_t event, const void *payload,
                    struct zkt_target target);
 
+/**
+ * Starts timer number @timer of the actor, in place of one that runs with the
+ * same key; it takes effect when the call commits, and later code of the call
+ * sees it. It fires @ms after now, at least 1: once, with a copy of @input; a
+ * repeating timer fires each @ms, and @input is NULL. Poisons the call if the
+ * input breaks a rule, if the instance has more timers than the limit timers,
+ * or if there is no memory.
+ */
+void zkt_call_timer_start(struct zkt_call *call, uint32_t timer, int64_t ms,
+                          const void *input);
+
+/** Stops a timer when the call commits, also one that is due and waits. @key is
+ * "" for a timer without a key. Nothing happens if it does not run. */
+void zkt_call_timer_stop(struct zkt_call *call, uint32_t timer,
+                         struct zkt_str key);
+
+/** Returns the time at which a timer is due, in milliseconds since the epoch,
+ * as the call sees it; -1 if it does not run. */
+int64_t zkt_call_timer_due(const struct zkt_call *call, uint32_t timer,
+                           struct zkt_str key);
+
 #ifdef __cplusplus
 }
 #endif

@@ -195,6 +195,8 @@ extern "C" {
     X(mutations, 65536, "changes of state in one call: INTERNAL")              \
     /* Events that a call emits. More: INTERNAL. */                            \
     X(events, 1024, "events emitted in one call: INTERNAL")                    \
+    /* Timers of an instance that run. A call that starts more: INTERNAL. */   \
+    X(timers, 1024, "timers of one instance: INTERNAL")                        \
     /* ---- output: snapshots, patches (RFC 6902), slow readers ---- */        \
     /* Bytes that a thread keeps of snapshots and patches that were sent, for  \
      * the subscribers to come. The least recently used go first. */           \

@@ -593,6 +593,24 @@ struct zkt_hook_entry {
     enum zkt_status (*invoke)(struct zkt_call *call, const void *handlers);
 };
 
+/** A timer of an actor. */
+struct zkt_timer {
+    /* As in the schema. */
+    struct zkt_str name;
+    /* The type of its parameters, a struct; NULL: it has none. */
+    const struct zkt_type *input;
+    /* The number of the field of @input that keys it, a string: each key has a
+     * timer of its own. -1: there is one timer. */
+    int32_t by;
+    /* The period of a repeating timer; 0: it fires once. */
+    uint32_t every_ms;
+    /* Of the handler in the actor's struct of handlers, in bytes. */
+    uint32_t handler_offset;
+    /* Calls the handler by its real type. @input is NULL if there is none. */
+    enum zkt_status (*invoke)(struct zkt_call *call, const void *handlers,
+                              const void *input);
+};
+
 /**
  * An actor, on the server's side. States begin with the defaults of their
  * fields, zero where a field has none.
@@ -621,6 +639,10 @@ struct zkt_actor {
     int (*find_method)(struct zkt_str name);
     /* The middleware of subscriptions: of the actor and of `subscribe`. */
     struct zkt_middleware_chain subscribe_middleware;
+    /* Timers; a timer's number, as in zkt_call_timer_start, is its index. */
+    const struct zkt_timer *timers;
+    /* The number of timers. */
+    uint32_t timer_count;
 };
 
 /**

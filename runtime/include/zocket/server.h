@@ -427,6 +427,8 @@ struct zkt_server_stats {
     /* Calls and commits; patches and events that were queued, counted for each
      * receiver; hooks that failed; instances that idle_ms has ended. */
     uint64_t calls, commits, patches, events, hook_failures, evictions;
+    /* Timers that run now; their handlers that failed. */
+    uint64_t timers, timer_failures;
     /* Snapshots that were sent, and those of them that were not encoded anew.
      */
     uint64_t snapshots, snapshots_cached;

@@ -1,0 +1,792 @@
+/*
+ * Timers of instances, on tables that are written by hand: an actor without
+ * hooks, and one with them. Peers are on the last shard, the instances on the
+ * first. The first argument is the number of shards.
+ *
+ *     actor room {
+ *         timer tick every 50ms;
+ *         timer over(round: int32(0..9));
+ *         timer afk(player: string) by player;
+ *     }
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "door.h"
+
+enum {
+    TICK,
+    OVER,
+    AFK
+};
+
+struct over {
+    int32_t round;
+};
+
+struct afk {
+    struct zkt_str player;
+};
+
+/* The handlers of the test; NULL: they succeed. */
+static struct {
+    enum zkt_status (*go)(struct zkt_call *call);
+    enum zkt_status (*timer)(struct zkt_call *call);
+    enum zkt_status (*hook)(struct zkt_call *call, const char *name);
+} plays;
+
+/* ---- handlers ---- */
+
+static enum zkt_status invoke_go(struct zkt_call *call, const void *handlers,
+                                 const void *input, void *result)
+{
+    (void)handlers;
+    (void)input;
+    *(struct zkt_str *)result = ZKT_STR("");
+    return plays.go != NULL ? plays.go(call) : ZKT_OK;
+}
+
+static enum zkt_status play(struct zkt_call *call, const char *name,
+                            struct zkt_str of)
+{
+    assert_null(zkt_call_connection(call));
+    assert_int_equal(zkt_client_id(call).len, 0);
+    note(name, of);
+    return plays.timer != NULL ? plays.timer(call) : ZKT_OK;
+}
+
+static enum zkt_status invoke_tick(struct zkt_call *call, const void *handlers,
+                                   const void *input)
+{
+    (void)handlers;
+    assert_null(input);
+    return play(call, "tick", ZKT_STR(""));
+}
+
+static enum zkt_status invoke_over(struct zkt_call *call, const void *handlers,
+                                   const void *input)
+{
+    (void)handlers;
+    const struct over *in = input;
+    return play(call, "over", zkt_format(call, "%d", (int)in->round));
+}
+
+static enum zkt_status invoke_afk(struct zkt_call *call, const void *handlers,
+                                  const void *input)
+{
+    (void)handlers;
+    return play(call, "afk", ((const struct afk *)input)->player);
+}
+
+static enum zkt_status hook(struct zkt_call *call, const char *name)
+{
+    note(name, ZKT_STR(""));
+    return plays.hook != NULL ? plays.hook(call, name) : ZKT_OK;
+}
+
+#define HOOK(name)                                                             \
+    static enum zkt_status on_##name(struct zkt_call *call,                    \
+                                     const void *handlers)                     \
+    {                                                                          \
+        (void)handlers;                                                        \
+        return hook(call, #name);                                              \
+    }
+HOOK(activate)
+HOOK(connect)
+HOOK(disconnect)
+HOOK(deactivate)
+
+/* ---- tables ---- */
+
+#define ANY offsetof(struct door_handlers, any)
+
+static const struct zkt_type over_type = DOOR_STRUCT(
+    struct over, "over", false, NULL,
+    DOOR_FIELD(struct over, round, door_role, NULL));
+static const struct zkt_type afk_type = DOOR_STRUCT(
+    struct afk, "afk", true, NULL,
+    DOOR_FIELD(struct afk, player, zkt_type_string, NULL));
+
+static const struct zkt_timer room_timers[] = {
+    { ZKT_STR_INIT("tick"), NULL, -1, 50, ANY, invoke_tick },
+    { ZKT_STR_INIT("over"), &over_type, -1, 0, ANY, invoke_over },
+    { ZKT_STR_INIT("afk"), &afk_type, 0, 0, ANY, invoke_afk },
+};
+
+static const struct zkt_method room_methods[] = {
+    { .name = ZKT_STR_INIT("go"),
+      .result = &zkt_type_string,
+      .handler_offset = ANY,
+      .invoke = invoke_go },
+};
+
+static int find_go(struct zkt_str name)
+{
+    return zkt_str_eq(name, ZKT_STR("go")) ? 0 : -1;
+}
+
+static const struct zkt_actor timed_room = {
+    .name = ZKT_STR_INIT("room"),
+    .state = &door_state_type,
+    .methods = room_methods,
+    .method_count = 1,
+    .handlers_offset = offsetof(struct door_handlers, room),
+    .find_method = find_go,
+    .timers = room_timers,
+    .timer_count = 3,
+};
+static const struct zkt_actor timed_hall = {
+    .name = ZKT_STR_INIT("hall"),
+    .state = &door_state_type,
+    .methods = room_methods,
+    .method_count = 1,
+    .hooks = {
+        [ZKT_HOOK_CONNECT] = { true, ANY, on_connect },
+        [ZKT_HOOK_DISCONNECT] = { true, ANY, on_disconnect },
+        [ZKT_HOOK_ACTIVATE] = { true, ANY, on_activate },
+        [ZKT_HOOK_DEACTIVATE] = { true, ANY, on_deactivate },
+    },
+    .handlers_offset = offsetof(struct door_handlers, room),
+    .find_method = find_go,
+    .timers = room_timers,
+    .timer_count = 3,
+};
+
+static int find_actor(struct zkt_str name)
+{
+    return zkt_str_eq(name, ZKT_STR("room"))   ? 0
+           : zkt_str_eq(name, ZKT_STR("hall")) ? 1
+                                               : -1;
+}
+
+static const struct zkt_actor *const timed_actors[] = { &timed_room,
+                                                        &timed_hall };
+static const struct zkt_app_info timed_info = {
+    .name = "timed",
+    .actors = timed_actors,
+    .actor_count = 2,
+    .find_actor = find_actor,
+    .connection = &door_connection,
+    .errors = door_errors,
+    .error_count = 1,
+};
+static const struct zkt_app timed_app = { .info = &timed_info,
+                                          .handlers = &door_handlers };
+
+#define DOOR_APP  timed_app
+#define DOOR_ROOM timed_room
+#include "door_peers.h"
+
+/* ---- a server and peers ---- */
+
+#define GO_TO(actor, id)                                                       \
+    "{\"type\":\"rpc\",\"id\":\"" id "\",\"actor\":\"" actor                   \
+    "\",\"actorId\":\"a\",\"method\":\"go\"}"
+#define GO      GO_TO("room", "1")
+#define GO_HALL GO_TO("hall", "1")
+#define DONE    RESULT("1", "")
+
+static struct zkt_location *hall;
+
+static void set_up_with(struct zkt_limits limits)
+{
+    memset(&plays, 0, sizeof(plays));
+    begin_with(limits);
+    hall = zkt__location_take(
+        &server->host, &timed_hall, ZKT_STR("a"),
+        zkt__location_hash(&server->host, &timed_hall, ZKT_STR("a")));
+    assert_non_null(hall);
+}
+
+static void set_up(void)
+{
+    set_up_with((struct zkt_limits){ 0 });
+}
+
+static void tear_down(void)
+{
+    zkt__location_release(&server->host, hall);
+    end();
+}
+
+static struct wire enter(void)
+{
+    struct wire w = knock("/", "", NULL);
+    (void)hear(&w);
+    (void)trace_since();
+    return w;
+}
+
+/* Ends the connection; `close` is not in the trace. */
+static void go_away(struct wire *w)
+{
+    traces = false;
+    leave(w);
+    traces = true;
+}
+
+static struct zkt_server_stats stats(void)
+{
+    struct zkt_server_stats all;
+    zkt_server_stats(server, &all);
+    return all;
+}
+
+/* Calls `go` of the room, in which @go runs. */
+static void run(struct wire *w, enum zkt_status (*go)(struct zkt_call *call))
+{
+    plays.go = go;
+    assert_string_equal(ask(w, GO), DONE);
+    plays.go = NULL;
+}
+
+/* Returns the handlers that ran within @ms. */
+static const char *within(int64_t ms)
+{
+    pass(ms);
+    return trace_since();
+}
+
+/* ---- what calls do ---- */
+
+static void start_over(struct zkt_call *call, int64_t ms, int32_t round)
+{
+    zkt_call_timer_start(call, OVER, ms, &(const struct over){ round });
+}
+
+static void start_afk(struct zkt_call *call, int64_t ms, const char *player)
+{
+    zkt_call_timer_start(call, AFK, ms,
+                         &(const struct afk){ zkt_cstr(player) });
+}
+
+/* Returns the time until a timer is due, or -1. */
+static int64_t left(struct zkt_call *call, uint32_t timer, const char *key)
+{
+    const int64_t due = zkt_call_timer_due(call, timer, zkt_cstr(key));
+    return due < 0 ? -1 : due - zkt_now_ms(call);
+}
+
+static enum zkt_status stop_tick(struct zkt_call *call)
+{
+    zkt_call_timer_stop(call, TICK, ZKT_STR(""));
+    assert_int_equal(left(call, TICK, ""), -1);
+    return ZKT_OK;
+}
+
+static enum zkt_status start_tick(struct zkt_call *call)
+{
+    zkt_call_timer_start(call, TICK, 50, NULL);
+    assert_int_equal(left(call, TICK, ""), 50);
+    return ZKT_OK;
+}
+
+static enum zkt_status over_in_100(struct zkt_call *call)
+{
+    assert_int_equal(left(call, OVER, ""), -1);
+    start_over(call, 100, 3);
+    assert_int_equal(left(call, OVER, ""), 100);
+    return ZKT_OK;
+}
+
+static enum zkt_status write_it(struct zkt_call *call)
+{
+    const int32_t n = 1;
+    zkt_state_set(zkt_call_cursor(call), 0, &n);
+    return ZKT_OK;
+}
+
+/* ---- timers that fire once ---- */
+
+/* It fires once, with its input, at its time and not before; a stopped one does
+ * not fire. */
+static void test_once(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    run(&w, stop_tick);
+    run(&w, over_in_100);
+    run(&w, stop_tick); /* nothing happens */
+    assert_string_equal(within(99), "");
+    assert_int_equal(stats().timers, 1);
+    assert_string_equal(within(1), "over:3");
+    assert_int_equal(stats().timers, 0);
+    assert_string_equal(within(1000), "");
+    go_away(&w);
+    tear_down();
+}
+
+static enum zkt_status several(struct zkt_call *call)
+{
+    (void)stop_tick(call);
+    start_afk(call, 30, "bob");
+    start_afk(call, 20, "ada");
+    start_afk(call, 30, "eve");
+    start_afk(call, 25, "dan");
+    start_afk(call, -5, "now");
+    start_over(call, 10, 1);
+    start_over(call, 27, 2); /* replaces */
+    zkt_call_timer_stop(call, AFK, ZKT_STR("dan"));
+    zkt_call_timer_stop(call, AFK, ZKT_STR("nobody"));
+    assert_int_equal(left(call, AFK, "dan"), -1);
+    assert_int_equal(left(call, AFK, "ada"), 20);
+    assert_int_equal(left(call, AFK, "now"), 1);
+    assert_int_equal(left(call, OVER, ""), 27);
+    return ZKT_OK;
+}
+
+static enum zkt_status stop_eve(struct zkt_call *call)
+{
+    assert_int_equal(left(call, AFK, "eve"), 10);
+    zkt_call_timer_stop(call, AFK, ZKT_STR("eve"));
+    start_afk(call, 15, "bob");
+    return ZKT_OK;
+}
+
+/* Each key is a timer, in the order of their times, then of their starts. */
+static void test_keys(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    run(&w, several);
+    assert_int_equal(stats().timers, 5);
+    assert_string_equal(within(19), "afk:now");
+    assert_string_equal(within(1), "afk:ada");
+    run(&w, stop_eve);
+    assert_string_equal(within(100), "over:2 afk:bob");
+    go_away(&w);
+    tear_down();
+}
+
+static enum zkt_status fail_all(struct zkt_call *call)
+{
+    (void)several(call);
+    start_over(call, 5, 8);
+    return zkt_fail(call, ZKT_ABORTED, "no");
+}
+
+static enum zkt_status break_rule(struct zkt_call *call)
+{
+    start_over(call, 5, 77);
+    return ZKT_OK;
+}
+
+/* A call that fails has started and stopped nothing. */
+static void test_undone(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    run(&w, over_in_100);
+    plays.go = fail_all;
+    assert_non_null(strstr(ask(&w, GO), "no"));
+    plays.go = break_rule;
+    assert_non_null(strstr(ask(&w, GO), "INTERNAL"));
+    assert_non_null(strstr(logged, "the timer over breaks a rule"));
+    assert_int_equal(stats().timers, 2);
+    assert_string_equal(within(100), "tick over:3 tick");
+    go_away(&w);
+    tear_down();
+}
+
+static enum zkt_status fail_timer(struct zkt_call *call)
+{
+    (void)write_it(call);
+    start_over(call, 1, 5);
+    return zkt_fail(call, ZKT_NOT_FOUND, "no round");
+}
+
+static enum zkt_status again(struct zkt_call *call)
+{
+    static int times;
+    assert_int_equal(left(call, OVER, ""), -1);
+    if (times++ % 2 == 0) {
+        start_over(call, 10, 4);
+        return write_it(call);
+    }
+    return ZKT_OK;
+}
+
+static enum zkt_status defer_timer(struct zkt_call *call)
+{
+    return zkt_call_defer(call, ZKT_MEMBER_METHOD, 0) != NULL ? ZKT_PENDING
+                                                              : ZKT_OK;
+}
+
+/* A handler that fails is rolled back, logged and counted, and its timer is
+ * spent; one may start its timer again; none may be deferred. */
+static void test_handlers(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    run(&w, stop_tick);
+    (void)ask(&w, SUB("state:sub"));
+    run(&w, over_in_100);
+    plays.timer = fail_timer;
+    assert_string_equal(within(150), "over:3");
+    assert_string_equal(hear(&w), "");
+    assert_non_null(strstr(logged, "the over timer failed: no round"));
+    assert_int_equal(stats().timer_failures, 1);
+    run(&w, over_in_100);
+    plays.timer = again;
+    assert_string_equal(within(150), "over:3 over:4");
+    assert_non_null(strstr(hear(&w), "state:patch"));
+    run(&w, over_in_100);
+    plays.timer = defer_timer;
+    assert_string_equal(within(150), "over:3");
+    assert_non_null(strstr(logged, "a timer cannot be deferred"));
+    assert_int_equal(stats().timer_failures, 2);
+    assert_int_equal(stats().timers, 0);
+    go_away(&w);
+    tear_down();
+}
+
+/* ---- repeating timers ---- */
+
+static enum zkt_status wait_for_it(struct zkt_call *call)
+{
+    held = zkt_call_defer(call, ZKT_MEMBER_METHOD, 0);
+    return ZKT_PENDING;
+}
+
+static enum zkt_status finish_it(struct zkt_call *call, void (*then)(void),
+                                 const void *input, void *result, void *user)
+{
+    (void)call;
+    (void)then;
+    (void)input;
+    (void)user;
+    *(struct zkt_str *)result = ZKT_STR("");
+    return ZKT_OK;
+}
+
+/* A deferred call holds timers back; missed ticks are one call, and the phase
+ * stays. */
+static void test_phase(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    run(&w, NULL);
+    assert_string_equal(within(49), "");
+    assert_string_equal(within(1), "tick");
+    assert_string_equal(within(150), "tick tick tick");
+    plays.go = wait_for_it;
+    assert_string_equal(ask(&w, GO), "");
+    assert_string_equal(within(170), "");
+    zkt_deferred_resume(held, finish_it, NULL, NULL);
+    assert_string_equal(within(0), "tick");
+    assert_string_equal(within(29), "");
+    assert_string_equal(within(1), "tick");
+    assert_string_equal(within(50), "tick");
+    go_away(&w);
+    tear_down();
+}
+
+/* It runs from the first client to the last, and a paused one keeps nothing. */
+static void test_contact(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire a = enter();
+    struct wire b = enter();
+    run(&a, NULL);
+    assert_string_equal(within(30), "");
+    run(&b, NULL); /* not the first: the phase stays */
+    go_away(&a);
+    assert_string_equal(within(20), "tick");
+    assert_int_equal(stats().timers, 1);
+    go_away(&b);
+    assert_string_equal(within(500), "");
+    assert_int_equal(stats().timers, 0);
+    assert_int_equal(stats().instances, 0);
+    tear_down();
+}
+
+/* A tick that a call has started runs without contact, until it is stopped;
+ * then it rests until the next first client. */
+static void test_started(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    run(&w, NULL);
+    assert_string_equal(within(30), "");
+    run(&w, start_tick);
+    assert_string_equal(within(20), ""); /* replaced */
+    go_away(&w);
+    assert_string_equal(within(130), "tick tick tick");
+    assert_int_equal(stats().instances, 1);
+    w = enter();
+    run(&w, stop_tick);
+    assert_string_equal(within(200), "");
+    go_away(&w);
+    assert_int_equal(stats().instances, 0);
+    w = enter();
+    run(&w, NULL);
+    assert_string_equal(within(50), "tick");
+    go_away(&w);
+    tear_down();
+}
+
+/* ---- the life of an instance ---- */
+
+/* An instance with a timer is neither dropped nor evicted; without it, it is.
+ */
+static void test_kept(void **state)
+{
+    (void)state;
+    set_up_with((struct zkt_limits){ .idle_ms = 10 });
+    struct wire w = enter();
+    run(&w, over_in_100);
+    go_away(&w);
+    assert_string_equal(within(99), "");
+    assert_int_equal(stats().instances, 1);
+    assert_string_equal(within(1), "over:3");
+    assert_int_equal(stats().instances, 0); /* in its first state */
+    w = enter();
+    run(&w, over_in_100);
+    plays.timer = write_it;
+    go_away(&w);
+    assert_string_equal(within(100), "over:3");
+    assert_int_equal(stats().instances, 1);
+    (void)within(10);
+    assert_int_equal(stats().instances, 0);
+    assert_int_equal(stats().evictions, 1);
+    tear_down();
+}
+
+static enum zkt_status destroy(struct zkt_call *call)
+{
+    start_over(call, 10, 1);
+    start_afk(call, 10, "ada");
+    zkt_destroy(call);
+    return ZKT_OK;
+}
+
+/* Timers end with their instance: destroyed by a call, or by a timer. */
+static void test_destroyed(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    run(&w, destroy);
+    assert_string_equal(within(200), "");
+    assert_int_equal(stats().timers, 0);
+    run(&w, over_in_100);
+    plays.timer = destroy;
+    assert_string_equal(within(200), "tick");
+    assert_int_equal(stats().timers, 0);
+    assert_int_equal(stats().instances, 0);
+    go_away(&w);
+    tear_down();
+}
+
+static enum zkt_status start_and_fail(struct zkt_call *call, const char *name)
+{
+    start_over(call, 10, 1);
+    (void)start_tick(call);
+    return strcmp(name, "activate") == 0 ? ZKT_ABORTED : ZKT_OK;
+}
+
+static enum zkt_status start_in_hook(struct zkt_call *call, const char *name)
+{
+    (void)name;
+    start_over(call, 10, 1);
+    return ZKT_OK;
+}
+
+/* Hooks start timers as methods do: not if `activate` fails, and none outlives
+ * `deactivate`. */
+static void test_hooks(void **state)
+{
+    (void)state;
+    set_up_with((struct zkt_limits){ .idle_ms = 20 });
+    struct wire w = enter();
+    plays.hook = start_and_fail;
+    assert_non_null(strstr(ask(&w, GO_HALL), "ABORTED"));
+    assert_string_equal(within(2000), "activate");
+    assert_int_equal(stats().timers, 0);
+    plays.hook = start_in_hook;
+    assert_string_equal(ask(&w, GO_HALL), DONE);
+    assert_int_equal(stats().timers, 2);
+    (void)trace_since();
+    go_away(&w);
+
+    assert_string_equal(within(29), "over:1");
+    assert_string_equal(within(1), "deactivate");
+    assert_int_equal(stats().timers, 0);
+    tear_down();
+}
+
+static enum zkt_status refuse_connect(struct zkt_call *call, const char *name)
+{
+    start_over(call, 10, 1);
+    return strcmp(name, "connect") == 0 ? ZKT_PERMISSION_DENIED : ZKT_OK;
+}
+
+/* A refused client leaves no tick, and no timer of the instance that it was
+ * made for. */
+static void test_refused(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    plays.hook = refuse_connect;
+    assert_non_null(strstr(ask(&w, GO_HALL), "PERMISSION_DENIED"));
+    assert_string_equal(within(100), "activate connect deactivate");
+    assert_int_equal(stats().timers, 0);
+    assert_int_equal(stats().instances, 0);
+    go_away(&w);
+    tear_down();
+}
+
+/* No timer fires while the server stops, also one that waits for a call. */
+static void test_stopping(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    run(&w, over_in_100);
+    plays.go = wait_for_it;
+    assert_string_equal(ask(&w, GO), "");
+    assert_string_equal(within(60), "");
+    zkt_server_shutdown(server);
+    assert_string_equal(within(60), "");
+    zkt_deferred_resume(held, finish_it, NULL, NULL);
+    assert_string_equal(within(60), "");
+    assert_int_equal(stats().timers, 0);
+    go_away(&w);
+    tear_down();
+}
+
+/* ---- limits and memory ---- */
+
+static enum zkt_status start_three(struct zkt_call *call)
+{
+    start_over(call, 10, 1);
+    start_afk(call, 10, "ada");
+    start_afk(call, 10, "ada");
+    zkt_call_timer_stop(call, AFK, ZKT_STR("ada"));
+    start_afk(call, 10, "bob");
+    return ZKT_OK;
+}
+
+static enum zkt_status start_more(struct zkt_call *call)
+{
+    start_over(call, 10, 2);
+    start_afk(call, 10, "eve");
+    return ZKT_OK;
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    set_up_with((struct zkt_limits){ .timers = 3 });
+    struct wire w = enter();
+    run(&w, start_three);
+    plays.go = start_more;
+    assert_non_null(strstr(ask(&w, GO), "INTERNAL"));
+    assert_non_null(strstr(logged, "too many timers of one instance"));
+    assert_int_equal(stats().limit_hits.timers, 1);
+    assert_string_equal(within(10), "over:1 afk:bob");
+    go_away(&w);
+    tear_down();
+}
+
+static enum zkt_status start_two(struct zkt_call *call)
+{
+    start_over(call, 10, 1);
+    start_afk(call, 10, "ada");
+    return ZKT_OK;
+}
+
+/* Without memory a call changes nothing, or all, if only its result is lost
+ * with the connection; timers that run fire all the same. Returns false if
+ * there are no more allocations. */
+static bool try_without_memory(long fail_at)
+{
+    set_up();
+    struct wire w = enter();
+    run(&w, over_in_100);
+    plays.go = start_two;
+    memory.calls = 0;
+    memory.fail_at = fail_at;
+    const char *answer = ask(&w, GO);
+    const bool good = strcmp(answer, DONE) == 0;
+    const bool failed = strstr(answer, "rpc:result") != NULL && !good;
+    const bool reached = memory.calls >= fail_at;
+    memory.fail_at = 0;
+    const char *ran = within(100);
+    const bool all = strstr(ran, "over:1 afk:ada") != NULL;
+    assert_true(all ? !failed : !good);
+    assert_true(all != (strstr(ran, "over:3") != NULL));
+    go_away(&w);
+    assert_int_equal(stats().timers, 0);
+    tear_down();
+    return reached;
+}
+
+/* The same for the first contact, which begins the ticks, and for a timer that
+ * fires: it is spent. */
+static bool try_firing_without_memory(long fail_at)
+{
+    set_up();
+    struct wire w = enter();
+    memory.calls = 0;
+    memory.fail_at = fail_at;
+    plays.go = start_two;
+    (void)ask(&w, GO);
+    (void)within(10);
+    const bool reached = memory.calls >= fail_at;
+    memory.fail_at = 0;
+    assert_in_range(stats().timers, 0, 3);
+    (void)within(100);
+    go_away(&w);
+    assert_int_equal(stats().timers, 0);
+    w = enter();
+    run(&w, NULL);
+    assert_int_equal(stats().timers, 1);
+    go_away(&w);
+    assert_int_equal(stats().timers, 0);
+    tear_down();
+    return reached;
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    long fail_at = 1;
+    while (try_without_memory(fail_at)) {
+        fail_at++;
+    }
+    assert_in_range(fail_at, 3, 1000);
+    for (fail_at = 1; try_firing_without_memory(fail_at); fail_at++) {
+    }
+    assert_in_range(fail_at, 3, 1000);
+}
+
+int main(int count, char **arguments)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_once),      cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_undone),    cmocka_unit_test(test_handlers),
+        cmocka_unit_test(test_phase),     cmocka_unit_test(test_contact),
+        cmocka_unit_test(test_started),   cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_destroyed), cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_stopping),
+        cmocka_unit_test(test_limit),     cmocka_unit_test(test_no_memory),
+    };
+    shards = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
