@@ -50,7 +50,7 @@
  * far as generated code depends on them. A generated header that was made for
  * another number stops the C compiler: "regenerate with zocketc".
  */
-#define ZKT_GENERATED_ABI 4
+#define ZKT_GENERATED_ABI 5
 
 #ifdef __cplusplus
 extern "C" {
