@@ -102,7 +102,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %token <text> IDEMPOTENT "idempotent" VERSION "version" TRANSIENT "transient"
 %token <text> SUBSCRIBE "subscribe" SESSION "session" GRACE "grace"
 
-%type <name> name field_name type_name by_opt
+%type <name> name field_name type_name by_opt every_opt
 %type <text> word word_but_stream
 /* A field called 'from' behind a forgotten ';' is taken for a source. */
 %precedence FORGOTTEN
@@ -112,7 +112,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %type <data> data_opt
 %type <parts> connection_members middleware_mods actor_mods method_mods field_mods
 %type <limit> limit
-%type <list> enum_values enum_list fields struct_members actor_members params param_list params_opt
+%type <list> enum_values enum_list fields struct_members actor_members params param_list
 %type <list> names rules rules_opt values values_opt members members_opt
 %type <decl> decl
 %type <field> field include param arm
@@ -263,15 +263,17 @@ actor_member: STATE sync_opt '{' fields '}'
     | EVENT name payload_opt end        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_EVENT; $$->name = $name; $$->payload = $payload_opt; $$->doc = parse_doc(p, @$); }
     | SUBSCRIBE USE names list_end      { $$ = NEW(ast_member); $$->kind = AST_MEMBER_SUBSCRIBE; $$->name = (struct ast_name){ $SUBSCRIBE, @SUBSCRIBE }; $$->uses = $names.first; }
     | ON names list_end                 { $$ = NEW(ast_member); $$->kind = AST_MEMBER_HOOKS; $$->hooks = $names.first; }
-    | TIMER name params_opt timer_opt end
-                                        { $$ = NULL; RESERVED(@TIMER, "a timer"); }
+    | TIMER name payload_opt every_opt by_opt end
+                                        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_TIMER; $$->name = $name; $$->payload = $payload_opt; $$->every = $every_opt; $$->by = $by_opt; $$->doc = parse_doc(p, @$); }
     | AUDIENCE name ';'                 { $$ = NULL; RESERVED(@AUDIENCE, "an audience"); }
     | PRESENCE '{' fields '}'           { $$ = NULL; RESERVED(@PRESENCE, "presence"); }
     | error ';'                         { $$ = NULL; RECOVER; }
     | error BLOCK                       { $$ = NULL; RECOVER; }
     ;
 sync_opt: %empty | SYNC RATE            { RESERVED(@$, "'sync'"); };
-timer_opt: %empty | EVERY QUANTITY | BY name;
+every_opt: %empty                       { $$ = (struct ast_name){ NULL, { 0, 0 } }; }
+    | EVERY QUANTITY                    { $$ = (struct ast_name){ $QUANTITY, @QUANTITY }; }
+    ;
 method_input: '(' params ')'            { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }
     | ':' type                          { $$ = (struct ast_payload){ AST_PAYLOAD_TYPE, NULL, $type }; }
     ;
@@ -299,9 +301,6 @@ by_opt: %empty                          { $$ = (struct ast_name){ NULL, { 0, 0 }
 payload_opt: %empty                     { $$ = (struct ast_payload){ AST_PAYLOAD_NONE, NULL, NULL }; }
     | '(' params ')'                    { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }
     | ':' type                          { $$ = (struct ast_payload){ AST_PAYLOAD_TYPE, NULL, $type }; }
-    ;
-params_opt: %empty                      { $$ = NO_LIST; }
-    | '(' params ')'                    { $$ = $params; }
     ;
 params: %empty                          { $$ = NO_LIST; }
     | param_list
@@ -491,6 +490,9 @@ static bool expects(const yypcontext_t *context, const char *quoted)
     return false;
 }
 
+static const char a_time[] =
+    "a time is a whole number with its unit, ms, s, m or h: 50ms";
+
 /* Advice about a word that the grammar does not expect, or NULL. */
 static const char *advice_on_word(const yypcontext_t *context, struct parse *p)
 {
@@ -512,6 +514,9 @@ static const char *advice_on_word(const yypcontext_t *context, struct parse *p)
     }
     if (expects(context, "a name") || expects(context, "';'")) {
         return NULL;
+    }
+    if (expects(context, "a quantity") && !expects(context, "a number")) {
+        return a_time;
     }
     if (expects(context, "null")) {
         return "only 'null' stands behind '|'; a union is declared by itself";
@@ -548,6 +553,9 @@ static const char *advice(const yypcontext_t *context, yysymbol_kind_t token)
         { "a whole number", "a rate", "", "a rate is a number per s, m or h: 5/s" },
         { "a number", "a rate", "", "a rate is a whole number per s, m or h: 5/s" },
         { "a quantity", "a rate", "", "a rate is a number per s, m or h: 5/s" },
+        { "a whole number", "a quantity", "", a_time },
+        { "a number", "a quantity", "", a_time },
+        { "a rate", "a quantity", "a whole number", a_time },
         { "a string", "null", "a name", "strings to choose from are declared as an enum" },
     };
     if (is_sign(token, "';'") && lacks_code(context)) {

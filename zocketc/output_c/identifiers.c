@@ -130,6 +130,7 @@ static void take_actor(struct lower *l, const struct model_actor *a)
     static const char *const of_method[] = { "call",   "begin",  "defer",
                                              "resume", "invoke", NULL };
     static const char *const of_event[] = { "on", "emit", NULL };
+    static const char *const of_timer[] = { "start", "stop", "due", NULL };
     static const char *const own[] = {
         "open",      "open_str",         "close", "id", "ready", "snapshot",
         "subscribe", "subscribe_errors", "run",   NULL
@@ -146,6 +147,10 @@ static void take_actor(struct lower *l, const struct model_actor *a)
     for (size_t i = 0; i < a->event_count; i++) {
         take_verbs(l, a->events[i].at, a->c_prefix, of_event,
                    a->events[i].c_part);
+    }
+    for (size_t i = 0; i < a->timer_count; i++) {
+        take_verbs(l, a->timers[i].at, a->c_prefix, of_timer,
+                   a->timers[i].c_part);
     }
     for (size_t i = 0; i < a->state->field_count; i++) {
         const struct model_field *f = &a->state->fields[i];

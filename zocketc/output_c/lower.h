@@ -48,7 +48,7 @@ struct lower {
     struct names functions;              /* the same for functions */
     struct names handlers; /* members of the app's struct of handlers */
     struct list made;      /* size_t: structs, as they were made */
-    struct list internal;  /* struct internal_method, see lower_actors.c */
+    struct list internal;  /* struct internal_payload, see lower_actors.c */
     struct list types;     /* struct model_type *: descriptors to emit */
     struct table alike;    /* struct model_type, by a hash */
     struct table
@@ -101,7 +101,8 @@ struct model_type *lower_payload(struct lower *l,
                                  const struct schema_type *type,
                                  const char *c_prefix);
 void lower_actors(struct lower *l);
-/** Payloads of internal methods: their types may be the server's alone. */
+/** Payloads of internal methods and timers: their types may be the server's
+ * alone. */
 void lower_internal(struct lower *l);
 
 /* intern.c */

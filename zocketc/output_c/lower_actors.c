@@ -1,13 +1,13 @@
-/* Actors in C: names and types of methods, events and hooks. */
+/* Actors in C: names and types of methods, events, timers and hooks. */
 #include <string.h>
 
 #include "output_c/lower.h"
 
-/* A method whose payloads are lowered when all public types are. */
-struct internal_method {
-    const struct model_actor *actor;
-    const struct schema_method *from;
-    struct model_method *to;
+/* A payload that is lowered when all public types are. */
+struct internal_payload {
+    const struct schema_type *from;
+    const char *c_prefix;
+    const struct model_type **to;
 };
 
 static void make_params(struct lower *l, const struct schema_type *type)
@@ -33,16 +33,30 @@ struct model_type *lower_payload(struct lower *l,
     return share(l, type, c_prefix);
 }
 
+/* Lowers a payload that no client sees, behind all public types. */
+static void lower_later(struct lower *l, const struct schema_type *type,
+                        const char *c_prefix, const struct model_type **to)
+{
+    const struct internal_payload later = { type, c_prefix, to };
+    make_params(l, type);
+    list_add(l->arena, &l->internal, &later, sizeof(later));
+}
+
 static void lower_payloads(struct lower *l, const struct model_actor *a,
                            const struct schema_method *from,
                            struct model_method *to)
 {
-    to->input = share(
-        l, from->input,
-        arena_printf(l->arena, "%s_%s_input", a->c_prefix, to->c_part));
-    to->result = share(
-        l, from->result,
-        arena_printf(l->arena, "%s_%s_result", a->c_prefix, to->c_part));
+    const char *input = arena_printf(l->arena, "%s_%s_input", a->c_prefix,
+                                     to->c_part);
+    const char *result = arena_printf(l->arena, "%s_%s_result", a->c_prefix,
+                                      to->c_part);
+    if (from->is_internal) {
+        lower_later(l, from->input, input, &to->input);
+        lower_later(l, from->result, result, &to->result);
+        return;
+    }
+    to->input = lower_payload(l, from->input, input);
+    to->result = share(l, from->result, result);
 }
 
 static void lower_method(struct lower *l, const struct model_actor *a,
@@ -58,13 +72,7 @@ static void lower_method(struct lower *l, const struct model_actor *a,
     to->rate = from->rate;
     to->middleware.numbers = &from->middleware;
     to->errors.numbers = &from->errors;
-    make_params(l, from->input);
-    if (from->is_internal) {
-        const struct internal_method later = { a, from, to };
-        list_add(l->arena, &l->internal, &later, sizeof(later));
-    } else {
-        lower_payloads(l, a, from, to);
-    }
+    lower_payloads(l, a, from, to);
 }
 
 static void lower_event(struct lower *l, const struct model_actor *a,
@@ -77,6 +85,22 @@ static void lower_event(struct lower *l, const struct model_actor *a,
     to->payload = lower_payload(
         l, from->payload,
         arena_printf(l->arena, "%s_%s_event", a->c_prefix, to->c_part));
+}
+
+static void lower_timer(struct lower *l, const struct model_actor *a,
+                        const struct schema_timer *from, struct model_timer *to)
+{
+    to->name = from->name.text;
+    to->c_part = names_part(l->arena, from->name.text);
+    to->c_field = arena_printf(l->arena, "timer_%s", to->c_part);
+    to->doc = from->doc;
+    to->at = from->name.at;
+    to->every_ms = from->every_ms;
+    to->has_key = from->by.text != NULL;
+    to->by_number = from->by_number;
+    lower_later(l, from->input,
+                arena_printf(l->arena, "%s_%s_timer", a->c_prefix, to->c_part),
+                &to->input);
 }
 
 static void lower_hook(struct lower *l, const struct ast_name *from,
@@ -92,6 +116,7 @@ static void lower_hook(struct lower *l, const struct ast_name *from,
 struct parts {
     struct model_method *methods;
     struct model_event *events;
+    struct model_timer *timers;
     struct model_hook *hooks;
     struct model_name *names; /* of methods that clients call */
     size_t name_count;
@@ -120,6 +145,12 @@ static void lower_member(struct lower *l, const struct schema_actor *from,
         lower_event(l, a, &from->events[i], &parts->events[i]);
         parts->events[i].index = i;
         break;
+    case SCHEMA_TIMER_MEMBER:
+        lower_timer(l, a, from->timers[i], &parts->timers[i]);
+        parts->timers[i].index = i;
+        (void)names_take(&parts->handlers, l->arena, l->diag,
+                         parts->timers[i].c_field, from->timers[i]->name);
+        break;
     case SCHEMA_HOOK_MEMBER: {
         lower_hook(l, &from->hooks[i], &parts->hooks[i]);
         const struct ast_name as_member = { parts->hooks[i].c_field,
@@ -139,6 +170,8 @@ static void lower_actor(struct lower *l, const struct schema_actor *from,
                                           sizeof(*parts.methods)),
         .events = arena_alloc(arena,
                               (from->event_count + 1) * sizeof(*parts.events)),
+        .timers = arena_alloc(arena,
+                              (from->timer_count + 1) * sizeof(*parts.timers)),
         .hooks = arena_alloc(arena,
                              (from->hook_count + 1) * sizeof(*parts.hooks)),
         .names = arena_alloc(arena,
@@ -159,6 +192,8 @@ static void lower_actor(struct lower *l, const struct schema_actor *from,
     to->method_count = from->method_count;
     to->events = parts.events;
     to->event_count = from->event_count;
+    to->timers = parts.timers;
+    to->timer_count = from->timer_count;
     to->hooks = parts.hooks;
     to->hook_count = from->hook_count;
     to->method_names = lower_lookup(arena, parts.names, parts.name_count);
@@ -193,8 +228,8 @@ void lower_actors(struct lower *l)
 
 void lower_internal(struct lower *l)
 {
-    const struct internal_method *all = l->internal.items;
+    const struct internal_payload *all = l->internal.items;
     for (size_t i = 0; i < l->internal.count; i++) {
-        lower_payloads(l, all[i].actor, all[i].from, all[i].to);
+        *all[i].to = share(l, all[i].from, all[i].c_prefix);
     }
 }

@@ -75,6 +75,13 @@ static void set_method(const struct lower *l, const struct model_actor *a,
     name_numbers(l, &m->errors, a->c_prefix, m->c_part, "errors");
 }
 
+static void set_timer(const struct lower *l, const struct model_actor *a,
+                      struct model_timer *timer)
+{
+    timer->handler = of_actor(l, a, timer->c_field, timer->c_field);
+    timer->handler.input = timer->input;
+}
+
 static void set_hook(const struct lower *l, const struct model_actor *a,
                      struct model_hook *hook)
 {
@@ -88,11 +95,15 @@ static void set_actor(const struct lower *l, struct model_actor *a)
 {
     /* The lists were made in lower_actors.c, and are written to here alone. */
     struct model_method *methods = (struct model_method *)(uintptr_t)a->methods;
+    struct model_timer *timers = (struct model_timer *)(uintptr_t)a->timers;
     struct model_hook *hooks = (struct model_hook *)(uintptr_t)a->hooks;
     for (size_t i = 0; i < a->method_count; i++) {
         set_method(l, a, &methods[i]);
         methods[i].remote_index = a->remote_count;
         a->remote_count += !methods[i].is_internal;
+    }
+    for (size_t i = 0; i < a->timer_count; i++) {
+        set_timer(l, a, &timers[i]);
     }
     for (size_t i = 0; i < a->hook_count; i++) {
         set_hook(l, a, &hooks[i]);

@@ -210,6 +210,19 @@ struct model_event {
     const struct model_type *payload; /* or NULL */
 };
 
+struct model_timer {
+    const char *name, *c_part; /* "roundOver", "round_over" */
+    struct source_range at;
+    const char *c_field; /* of the handlers: "timer_round_over" */
+    const char *doc;     /* or NULL */
+    size_t index;
+    const struct model_type *input; /* or NULL */
+    uint32_t every_ms;              /* 0: it fires once */
+    bool has_key;                   /* a field of its input, a string: */
+    size_t by_number;
+    struct model_handler handler;
+};
+
 struct model_hook {
     const char *name;     /* "connect" */
     const char *c_field;  /* "on_connect" */
@@ -266,6 +279,8 @@ struct model_actor {
     struct model_lookup method_names;
     const struct model_event *events;
     size_t event_count;
+    const struct model_timer *timers;
+    size_t timer_count;
     const struct model_hook *hooks;
     size_t hook_count;
     struct model_numbers subscribe_middleware;

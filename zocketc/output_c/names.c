@@ -117,6 +117,9 @@ const char *names_struct(struct arena *arena, const struct schema *schema,
     case SCHEMA_EVENT:
         return arena_printf(arena, "%s_%s_event", owner,
                             names_part(arena, structure->name.text));
+    case SCHEMA_TIMER:
+        return arena_printf(arena, "%s_%s_timer", owner,
+                            names_part(arena, structure->name.text));
     case SCHEMA_PRIVATE:
         return arena_printf(arena, "%s_private", owner);
     case SCHEMA_STATE:

@@ -61,6 +61,7 @@ struct check {
     int default_depth;             /* structs that are in defaults in structs */
     struct access *access;         /* see check_access.c */
     struct connection *connection; /* see check_connection.c */
+    struct list timers;            /* struct schema_timer *: of all actors */
 };
 
 /* The place of a type, and the types that are allowed there. */
@@ -110,6 +111,14 @@ const struct schema_type *check_payload(struct check *c, const char *actor,
                                         const struct ast_payload *payload,
                                         enum schema_role role,
                                         struct ast_name name);
+
+/* check_timers.c */
+/** The timer of a member of @actor. NULL: the schema has too many, which is
+ * reported. */
+const struct schema_timer *check_timer(struct check *c, const char *actor,
+                                       const struct ast_member *m);
+/** Keys of timers, when the types of the fields are known. */
+void check_timer_keys(struct check *c);
 
 /* check_access.c */
 /** Errors, broadcasts and middleware, and the struct of the connection. */

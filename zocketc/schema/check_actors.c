@@ -1,6 +1,6 @@
 /*
- * Actors: states, methods, events and hooks. The payload of a method or an
- * event is a struct made of its parameters, or a named type.
+ * Actors: states, methods, events, timers and hooks. The payload of a method,
+ * an event or a timer is a struct made of its parameters, or a named type.
  */
 #include <string.h>
 
@@ -38,8 +38,9 @@ void check_handler_name(struct check *c, const struct ast_name *name,
 /* An actor on its way. */
 struct actor {
     struct schema_actor *to;
-    struct list methods, events, hooks, members;
-    struct table handlers, emitted; /* names of methods, of events */
+    struct list methods, events, timers, hooks, members;
+    struct table handlers, emitted, timed; /* names of methods, of events, of
+                                              timers */
     const struct ast_member *state, *private_state, *subscribe;
 };
 
@@ -130,6 +131,17 @@ static void check_event(struct check *c, struct actor *a,
     if (first) {
         add_member(c, a, SCHEMA_EVENT_MEMBER, a->events.count);
         list_add(c->arena, &a->events, &event, sizeof(event));
+    }
+}
+
+static void check_member_timer(struct check *c, struct actor *a,
+                               const struct ast_member *m)
+{
+    const bool first = check_take(c, &a->timed, &m->name, "timer");
+    const struct schema_timer *timer = check_timer(c, a->to->name.text, m);
+    if (first && timer != NULL) {
+        add_member(c, a, SCHEMA_TIMER_MEMBER, a->timers.count);
+        list_add(c->arena, &a->timers, &timer, sizeof(timer));
     }
 }
 
@@ -266,6 +278,9 @@ static void check_member(struct check *c, struct actor *a,
     case AST_MEMBER_EVENT:
         check_event(c, a, m);
         break;
+    case AST_MEMBER_TIMER:
+        check_member_timer(c, a, m);
+        break;
     case AST_MEMBER_HOOKS:
         for (const struct ast_names *n = m->hooks; n != NULL; n = n->next) {
             check_hook(c, a, decl, &n->name);
@@ -299,6 +314,8 @@ static void check_actor(struct check *c, const struct ast_decl *decl,
     to->method_count = a.methods.count;
     to->events = a.events.items;
     to->event_count = a.events.count;
+    to->timers = a.timers.items;
+    to->timer_count = a.timers.count;
     to->hooks = a.hooks.items;
     to->hook_count = a.hooks.count;
     to->members = a.members.items;

@@ -76,7 +76,8 @@ static void reach_parts(struct reach *r)
 static void reach_actor(struct reach *r, const struct ast_decl *actor)
 {
     for (const struct ast_member *m = actor->members; m != NULL; m = m->next) {
-        const bool is_private = m->kind == AST_MEMBER_PRIVATE || m->is_internal;
+        const bool is_private = m->kind == AST_MEMBER_PRIVATE ||
+                                m->kind == AST_MEMBER_TIMER || m->is_internal;
         if (r->by_clients != is_private) {
             reach_member(r, actor, m);
         }

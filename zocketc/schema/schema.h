@@ -201,14 +201,15 @@ enum schema_role {
     SCHEMA_CONNECTION,       /* the data of a connection */
     SCHEMA_MIDDLEWARE,       /* the output of a middleware */
     SCHEMA_ERROR,            /* the details of an error */
-    SCHEMA_BROADCAST         /* the parameters of a broadcast */
+    SCHEMA_BROADCAST,        /* the parameters of a broadcast */
+    SCHEMA_TIMER             /* those of a timer */
 };
 
 struct schema_struct {
     enum schema_role role;
-    struct ast_name name; /* of the struct, the method, the event, the
-                             middleware, the error or the broadcast; of a state
-                             "chat.state"; else "connection" */
+    struct ast_name name; /* of the struct, the method, the event, the timer,
+                             the middleware, the error or the broadcast; of a
+                             state "chat.state"; else "connection" */
     const char *actor;    /* the owner, an actor; NULL: it is the app's */
     const char *doc;
     const struct schema_field *fields;
@@ -252,7 +253,8 @@ static inline bool schema_is_made(const struct schema_type *type)
            (type->structure->role == SCHEMA_INPUT ||
             type->structure->role == SCHEMA_EVENT ||
             type->structure->role == SCHEMA_ERROR ||
-            type->structure->role == SCHEMA_BROADCAST);
+            type->structure->role == SCHEMA_BROADCAST ||
+            type->structure->role == SCHEMA_TIMER);
 }
 
 /* ---- access ---- */
@@ -332,10 +334,21 @@ struct schema_method {
     bool is_internal;                 /* clients cannot call it */
 };
 
-/* A method, an event or a hook: a number in the list of its kind. */
+struct schema_timer {
+    struct ast_name name;
+    const char *doc;
+    const struct schema_type *input; /* or NULL */
+    uint32_t every_ms;               /* its period; 0: it fires once */
+    struct ast_name by; /* a string of its input: each value has a timer of its
+                           own; no text: there is just one */
+    size_t by_number;   /* of that field */
+};
+
+/* A method, an event, a timer or a hook: a number in the list of its kind. */
 enum schema_member_kind {
     SCHEMA_METHOD_MEMBER,
     SCHEMA_EVENT_MEMBER,
+    SCHEMA_TIMER_MEMBER,
     SCHEMA_HOOK_MEMBER
 };
 struct schema_member {
@@ -352,6 +365,8 @@ struct schema_actor {
     size_t method_count;
     const struct schema_event *events;
     size_t event_count;
+    const struct schema_timer *const *timers;
+    size_t timer_count;
     const struct ast_name *hooks;
     size_t hook_count;
     struct schema_numbers middleware; /* of all methods and subscriptions */

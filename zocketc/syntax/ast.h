@@ -116,7 +116,8 @@ struct ast_enum_value {
     struct ast_enum_value *next;
 };
 
-/* Of a method or an event: a list of parameters, a type, or nothing. */
+/* Of a method, an event or a timer: a list of parameters, a type, or nothing.
+ */
 enum ast_payload_kind {
     AST_PAYLOAD_NONE,
     AST_PAYLOAD_PARAMS,
@@ -134,6 +135,7 @@ enum ast_member_kind {
     AST_MEMBER_PRIVATE,
     AST_MEMBER_METHOD,
     AST_MEMBER_EVENT,
+    AST_MEMBER_TIMER,
     AST_MEMBER_HOOKS,
     AST_MEMBER_SUBSCRIBE /* uses: the middleware of subscriptions */
 };
@@ -149,7 +151,7 @@ struct ast_limit {
 
 struct ast_member {
     enum ast_member_kind kind;
-    struct ast_name name; /* of a method or event; else its keyword */
+    struct ast_name name; /* of a method, event or timer; else its keyword */
     const char *doc;
     struct ast_field *fields;
     struct ast_payload payload;
@@ -157,7 +159,9 @@ struct ast_member {
     struct ast_names *hooks;
     struct ast_names *uses, *throws;
     struct ast_limit *limits;
-    bool is_internal; /* a method */
+    bool is_internal;      /* a method */
+    struct ast_name every; /* of a timer: its period; no text: it has none */
+    struct ast_name by;    /* of a timer: a parameter; no text: it has none */
     struct ast_member *next;
 };
 

@@ -13,7 +13,8 @@ static const char *const declarations[] = {
     "actor", "connection", "middleware", "error", "broadcast",
 };
 static const char *const members[] = {
-    "state", "private", "method", "event", "on", "internal", "subscribe",
+    "state", "private", "method",   "event",
+    "timer", "on",      "internal", "subscribe",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -84,6 +85,10 @@ static const char *find_ours(const char *word, bool in_actor)
         { "fields", "state", true },
         { "signal", "event", true },
         { "hook", "on", true },
+        { "interval", "timer", true },
+        { "schedule", "timer", true },
+        { "tick", "timer", true },
+        { "cron", "timer", true },
     };
     for (size_t i = 0; i < COUNT(slips); i++) {
         if (slips[i].in_actor == in_actor &&
