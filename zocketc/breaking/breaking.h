@@ -152,6 +152,11 @@ void breaking_limit(struct breaking *b, const struct json_value *old,
 const struct json_value *breaking_same_source(const struct json_value *list,
                                               const struct json_value *field);
 
+/* breaking_timers.c */
+/** The timers of two actors. */
+void breaking_timers(struct breaking *b, const struct json_value *old,
+                     const struct json_value *new);
+
 /* breaking_uses.c */
 enum {
     BREAKING_SECTIONS = 3

@@ -108,6 +108,24 @@ static void add_events(const struct describe *d, struct json_value *to,
     }
 }
 
+static void add_timers(const struct describe *d, struct json_value *to,
+                       const struct schema_actor *actor)
+{
+    struct json_value *timers = actor->timer_count > 0
+                                    ? describe_add_list(d, to, "timers")
+                                    : NULL;
+    for (size_t i = 0; i < actor->timer_count; i++) {
+        const struct schema_timer *t = actor->timers[i];
+        struct json_value *timer = describe_part(d, &t->name, t->doc);
+        add_payload(d, timer, "input", t->input);
+        if (t->every_ms > 0) {
+            describe_add_integer(d, timer, "everyMs", t->every_ms);
+        }
+        json_value_add_text(d->arena, timer, "by", t->by.text);
+        json_value_add(timers, NULL, timer);
+    }
+}
+
 static struct json_value *describe_actor(const struct describe *d,
                                          const struct schema_actor *actor)
 {
@@ -121,6 +139,7 @@ static struct json_value *describe_actor(const struct describe *d,
     add_middleware(d, to, "subscribeUse", &actor->subscribe_middleware);
     add_methods(d, to, actor);
     add_events(d, to, actor);
+    add_timers(d, to, actor);
     struct json_value *hooks = describe_add_list(d, to, "hooks");
     for (size_t i = 0; i < actor->hook_count; i++) {
         const struct ast_name hook = { actor->hooks[i].text, actor->name.at };
