@@ -49,6 +49,7 @@ void emit_handler_params(struct text_buffer *out,
                          const struct model_handler *h);
 void emit_handler_arguments(struct text_buffer *out,
                             const struct model_handler *h);
+void emit_input_value(struct text_buffer *out, const struct model_handler *h);
 void emit_handler_values(struct text_buffer *out,
                          const struct model_handler *h);
 
@@ -107,6 +108,12 @@ void emit_method_access(struct text_buffer *out, const struct model_method *m);
 void emit_outside(struct text_buffer *out, const struct model *m);
 void emit_actor_outside(struct text_buffer *out, const struct model *m,
                         const struct model_actor *a, bool body);
+
+/* ---- timers.ct ---- */
+
+void emit_actor_timers(struct text_buffer *out, const struct model_actor *a,
+                       bool body);
+void emit_timer_table(struct text_buffer *out, const struct model_actor *a);
 
 /* ---- client.c.ct ---- */
 
