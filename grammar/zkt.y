@@ -296,7 +296,7 @@ burst_opt: %empty                       { $$ = (struct ast_number){ NULL, { 0, 0
     | BURST INTEGER                     { $$ = (struct ast_number){ $INTEGER, @INTEGER, true }; }
     ;
 by_opt: %empty                          { $$ = (struct ast_name){ NULL, { 0, 0 } }; }
-    | BY name                           { $$ = $name; }
+    | BY field_name                     { $$ = $field_name; }
     ;
 payload_opt: %empty                     { $$ = (struct ast_payload){ AST_PAYLOAD_NONE, NULL, NULL }; }
     | '(' params ')'                    { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }

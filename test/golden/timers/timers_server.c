@@ -164,6 +164,17 @@ static const struct zkt_type arcade_draw_afk_timer_literal_type_ = {
     .encode = zkt_encode_literal,
 };
 
+static const struct zkt_type arcade_draw_seat_timer_the_seat_type_ = {
+    .kind = ZKT_KIND_STRING,
+    .size = sizeof(struct zkt_str),
+    .owns = true,
+    .of.strings = &(const struct zkt_string_rules){
+        .max = 8,
+    },
+    .decode = zkt_decode_string,
+    .encode = zkt_encode_string,
+};
+
 static const struct zkt_type arcade_draw_by_timer_every_type_ = {
     .kind = ZKT_KIND_OPTIONAL,
     .size = sizeof(struct zkt_int32_opt),
@@ -547,6 +558,81 @@ static const struct zkt_type arcade_draw_afk_timer_type_ = {
     },
     .decode = arcade_draw_afk_timer_decode_,
     .encode = arcade_draw_afk_timer_encode_,
+};
+
+/* ---- struct arcade_draw_seat_timer ---- */
+
+static const struct zkt_field arcade_draw_seat_timer_fields_[] = {
+    {
+        .name = ZKT_STR_INIT("the seat"),
+        .offset = offsetof(struct arcade_draw_seat_timer, the_seat),
+        .type = &arcade_draw_seat_timer_the_seat_type_,
+    },
+    {
+        .name = ZKT_STR_INIT("in"),
+        .offset = offsetof(struct arcade_draw_seat_timer, in),
+        .type = &zkt_type_int32,
+    },
+};
+
+static bool arcade_draw_seat_timer_decode_(struct zkt_reader *reader,
+                                           const struct zkt_type *type,
+                                           void *value)
+{
+    struct arcade_draw_seat_timer *out = value;
+    struct zkt_object object;
+    if (!zkt_object_open(reader, type, value, &object)) {
+        return false;
+    }
+    while (zkt_object_next(reader, &object)) {
+        switch (object.key.len) {
+        case 2:
+            if (ZKT_KEY_IS(object.key, "in")) {
+                zkt_object_field(reader, type, &object, 1);
+                zkt_decode_int32(reader, &zkt_type_int32, &out->in);
+                continue;
+            }
+            break;
+        case 8:
+            if (ZKT_KEY_IS(object.key, "the seat")) {
+                zkt_object_field(reader, type, &object, 0);
+                zkt_decode_string(reader,
+                                  &arcade_draw_seat_timer_the_seat_type_,
+                                  &out->the_seat);
+                continue;
+            }
+            break;
+        }
+        zkt_object_unknown(reader, type, &object);
+    }
+    return zkt_object_close(reader, type, value, &object);
+}
+
+static void arcade_draw_seat_timer_encode_(struct zkt_writer *writer,
+                                           const struct zkt_type *type,
+                                           const void *value)
+{
+    const struct arcade_draw_seat_timer *in = value;
+    const size_t begin = zkt_write_begin(writer);
+    (void)type;
+    ZKT_WRITE(writer, ",\"the seat\":");
+    zkt_write_string(writer, in->the_seat);
+    ZKT_WRITE(writer, ",\"in\":");
+    zkt_write_int64(writer, in->in);
+    zkt_write_end(writer, begin);
+}
+
+static const struct zkt_type arcade_draw_seat_timer_type_ = {
+    .kind = ZKT_KIND_STRUCT,
+    .size = sizeof(struct arcade_draw_seat_timer),
+    .owns = true,
+    .of.structs = &(const struct zkt_struct_info){
+        .name = "seat",
+        .fields = arcade_draw_seat_timer_fields_,
+        .count = 2,
+    },
+    .decode = arcade_draw_seat_timer_decode_,
+    .encode = arcade_draw_seat_timer_encode_,
 };
 
 /* ---- struct arcade_draw_by_timer ---- */
@@ -984,36 +1070,53 @@ int64_t arcade_draw_due_lobby(const struct arcade_draw_call *call)
     return zkt_call_timer_due(call->zkt, 8, ZKT_STR(""));
 }
 
+void arcade_draw_start_seat(struct arcade_draw_call *call, int64_t ms,
+                            const struct arcade_draw_seat_timer *in)
+{
+    zkt_call_timer_start(call->zkt, 9, ms, in);
+}
+
+void arcade_draw_stop_seat(struct arcade_draw_call *call, struct zkt_str key)
+{
+    zkt_call_timer_stop(call->zkt, 9, key);
+}
+
+int64_t arcade_draw_due_seat(const struct arcade_draw_call *call,
+                             struct zkt_str key)
+{
+    return zkt_call_timer_due(call->zkt, 9, key);
+}
+
 void arcade_draw_start_every(struct arcade_draw_call *call)
 {
-    zkt_call_timer_start(call->zkt, 9, 86400000, NULL);
+    zkt_call_timer_start(call->zkt, 10, 86400000, NULL);
 }
 
 void arcade_draw_stop_every(struct arcade_draw_call *call)
 {
-    zkt_call_timer_stop(call->zkt, 9, ZKT_STR(""));
+    zkt_call_timer_stop(call->zkt, 10, ZKT_STR(""));
 }
 
 int64_t arcade_draw_due_every(const struct arcade_draw_call *call)
 {
-    return zkt_call_timer_due(call->zkt, 9, ZKT_STR(""));
+    return zkt_call_timer_due(call->zkt, 10, ZKT_STR(""));
 }
 
 void arcade_draw_start_by(struct arcade_draw_call *call, int64_t ms,
                           const struct arcade_draw_by_timer *in)
 {
-    zkt_call_timer_start(call->zkt, 10, ms, in);
+    zkt_call_timer_start(call->zkt, 11, ms, in);
 }
 
 void arcade_draw_stop_by(struct arcade_draw_call *call, struct zkt_str key)
 {
-    zkt_call_timer_stop(call->zkt, 10, key);
+    zkt_call_timer_stop(call->zkt, 11, key);
 }
 
 int64_t arcade_draw_due_by(const struct arcade_draw_call *call,
                            struct zkt_str key)
 {
-    return zkt_call_timer_due(call->zkt, 10, key);
+    return zkt_call_timer_due(call->zkt, 11, key);
 }
 
 typedef enum zkt_status arcade_draw__join_then_(
@@ -1309,6 +1412,20 @@ static enum zkt_status arcade_draw__timer_lobby_invoke_(struct zkt_call *zkt,
     return (own->timer_lobby)(&call);
 }
 
+static enum zkt_status arcade_draw__timer_seat_invoke_(struct zkt_call *zkt,
+                                                       const void *handlers,
+                                                       const void *input)
+{
+    const struct arcade_draw_handlers *own = handlers;
+    struct arcade_draw_call call = {
+        zkt,
+        zkt_call_state(zkt),
+        zkt_call_private_state(zkt),
+        zkt_call_connection(zkt),
+    };
+    return (own->timer_seat)(&call, input);
+}
+
 static enum zkt_status arcade_draw__timer_every_invoke_(struct zkt_call *zkt,
                                                         const void *handlers,
                                                         const void *input)
@@ -1403,6 +1520,13 @@ static const struct zkt_timer arcade_draw_timers_[] = {
         .invoke = arcade_draw__timer_lobby_invoke_,
     },
     {
+        .name = ZKT_STR_INIT("seat"),
+        .input = &arcade_draw_seat_timer_type_,
+        .by = 0,
+        .handler_offset = offsetof(struct arcade_draw_handlers, timer_seat),
+        .invoke = arcade_draw__timer_seat_invoke_,
+    },
+    {
         .name = ZKT_STR_INIT("every"),
         .by = -1,
         .every_ms = 86400000,
@@ -1446,7 +1570,7 @@ static const struct zkt_actor arcade_draw_actor_ = {
     .handlers_offset = offsetof(struct arcade_handlers, draw),
     .find_method = arcade_draw_find_,
     .timers = arcade_draw_timers_,
-    .timer_count = 11,
+    .timer_count = 12,
 };
 
 /* ---- clock ---- */

@@ -70,6 +70,11 @@ struct arcade_draw_afk_timer {
     struct zkt_str player_id;
 };
 
+struct arcade_draw_seat_timer {
+    struct zkt_str the_seat;
+    int32_t in;
+};
+
 struct arcade_draw_by_timer {
     struct zkt_str by;
     struct zkt_int32_opt every;
@@ -155,6 +160,8 @@ struct arcade_draw_handlers {
         struct arcade_draw_call *call,
         const struct arcade_named2_x_float64_y_float64 *in);
     enum zkt_status (*timer_lobby)(struct arcade_draw_call *call);
+    enum zkt_status (*timer_seat)(struct arcade_draw_call *call,
+                                  const struct arcade_draw_seat_timer *in);
     enum zkt_status (*timer_every)(struct arcade_draw_call *call);
     enum zkt_status (*timer_by)(struct arcade_draw_call *call,
                                 const struct arcade_draw_by_timer *in);
@@ -292,6 +299,11 @@ int64_t arcade_draw_due_at(const struct arcade_draw_call *call);
 void arcade_draw_start_lobby(struct arcade_draw_call *call, int64_t ms);
 void arcade_draw_stop_lobby(struct arcade_draw_call *call);
 int64_t arcade_draw_due_lobby(const struct arcade_draw_call *call);
+void arcade_draw_start_seat(struct arcade_draw_call *call, int64_t ms,
+                            const struct arcade_draw_seat_timer *in);
+void arcade_draw_stop_seat(struct arcade_draw_call *call, struct zkt_str key);
+int64_t arcade_draw_due_seat(const struct arcade_draw_call *call,
+                             struct zkt_str key);
 void arcade_draw_start_every(struct arcade_draw_call *call);
 void arcade_draw_stop_every(struct arcade_draw_call *call);
 int64_t arcade_draw_due_every(const struct arcade_draw_call *call);
