@@ -7,6 +7,7 @@
  *   zkt__check_value agrees about a value that a client would accept;
  * - a value in another form (a repeated key, an omitted default, white space to
  *   trim, a union's kind last) decodes to the value that it means;
+ * - keys of timers are strings;
  * - initial states keep their own rules;
  * - random changes of states arrive as patches, or are refused and undone.
  */
@@ -333,6 +334,19 @@ static void try_type(const struct zkt_type *type, long rounds)
     }
 }
 
+static void check_key(const struct zkt_timer *timer)
+{
+    const struct zkt_type *input = timer->input;
+    if (timer->by >= 0 &&
+        (input == NULL || input->kind != ZKT_KIND_STRUCT ||
+         (size_t)timer->by >= input->of.structs->count ||
+         input->of.structs->fields[timer->by].type->kind != ZKT_KIND_STRING)) {
+        fail("the key of a timer is no string", timer->name.data,
+             timer->name.len);
+    }
+    count(timer->by >= 0 ? "timers with a key" : "timers without a key");
+}
+
 static void try_actor(const struct zkt_actor *actor, long rounds)
 {
     try_first_state(actor->state);
@@ -349,6 +363,10 @@ static void try_actor(const struct zkt_actor *actor, long rounds)
     }
     for (uint32_t i = 0; i < actor->event_count; i++) {
         try_type(actor->events[i].payload, rounds);
+    }
+    for (uint32_t i = 0; i < actor->timer_count; i++) {
+        try_type(actor->timers[i].input, rounds);
+        check_key(&actor->timers[i]);
     }
 }
 

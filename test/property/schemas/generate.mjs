@@ -509,11 +509,22 @@ function event(name) {
   return `${doc("    ")}    event ${name}${pick(["", "()", params([]), `: ${payload().text}`])};\n`;
 }
 
+/** Returns a timer: repeating, or started with a payload, sometimes by a key. */
+function timer(name) {
+  const period = () => pick(["1ms", "50ms", "999s", "1h", "24h", "1440m", "86400000ms"]);
+  const all = fields(1 + below(4), [], false, scope());
+  const keys = all.filter((f) => /^("([^"\\]|\\.)*"|\w+): string(\(.*\))?( = .*)?$/.test(f.text) && !/\) \[/.test(f.text));
+  const by = keys.length > 0 && chance(70) ? ` by ${keyText(pick(keys).name, 90)}` : "";
+  const listed = `(${all.map((f) => f.text).join(", ")}${chance(20) ? "," : ""})`;
+  return `${doc("    ")}    timer ${name}${pick(["", "()", `${listed}${by}`, `${listed}${by}`, `: ${grouped(payload())}`, ` every ${period()}`])};\n`;
+}
+
 function makeActor(name) {
   const field = scope();
   const notMethods = ["on", "state", "toJSON"];
   const methods = scope("on", "on_connect");
   const events = scope();
+  const timers = scope();
   const block = (word, count) =>
     `${doc("    ")}    ${word} {\n${fields(count, [], true, field).map((f) => `        ${f.text};\n`).join("")}    }\n`;
   const parts = [
@@ -521,6 +532,7 @@ function makeActor(name) {
     chance(40) ? block("private", below(5)) : "",
     ...some(below(5), () => method(methods(odd, notMethods))),
     ...some(below(4), () => event(events())),
+    ...some(below(4), () => timer(timers())),
   ];
   const guard = using();
   if (guard !== "") parts.push(`    subscribe${guard};\n`);
