@@ -40,5 +40,6 @@ void growth_envelope(void);
 void growth_request(void);
 void growth_server(void);
 void growth_state(void);
+void growth_timers(void);
 
 #endif
