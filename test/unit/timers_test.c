@@ -296,6 +296,13 @@ static enum zkt_status over_in_100(struct zkt_call *call)
     return ZKT_OK;
 }
 
+static enum zkt_status start_two(struct zkt_call *call)
+{
+    start_over(call, 10, 1);
+    start_afk(call, 10, "ada");
+    return ZKT_OK;
+}
+
 static enum zkt_status write_it(struct zkt_call *call)
 {
     const int32_t n = 1;
@@ -670,6 +677,134 @@ static void test_stopping(void **state)
     tear_down();
 }
 
+/* ---- the clock, other threads, the program ---- */
+
+/* The server knows when the next timer is due, also after a stop; an advance
+ * over many runs them in the order of their times. */
+static void test_clock(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    plays.go = over_in_100;
+    assert_string_equal(ask(&w, GO), DONE);
+    assert_string_equal(within(5), "");
+    assert_string_equal(ask(&w, GO_HALL), DONE);
+    (void)trace_since();
+    assert_int_equal(zkt_server_timeout(server), 45);
+    assert_string_equal(within(115), "tick tick over:3 tick over:3 tick");
+    assert_int_equal(zkt_server_timeout(server), 30);
+    run(&w, stop_tick);
+    plays.go = stop_tick;
+    assert_string_equal(ask(&w, GO_HALL), DONE);
+    (void)within(30); /* a turn that finds nothing */
+    const int64_t next = zkt_server_timeout(server);
+    assert_true(next < 0 || next >= 1000);
+    go_away(&w);
+    tear_down();
+}
+
+/* A timer without a handler is named when the server is made. */
+static void test_missing_handler(void **state)
+{
+    static const struct door_handlers none = { .any = NULL };
+    static const struct door_handlers without = { .any = any_handler,
+                                                  .room = &none };
+    const struct zkt_app app = { .info = &timed_info, .handlers = &without };
+    const struct zkt_serve_options options = { .log = keep_log };
+    struct zkt_server *made = NULL;
+    (void)state;
+    logged[0] = '\0';
+    assert_int_not_equal(zkt_server_new(app, &options, &made), ZKT_OK);
+    assert_non_null(strstr(logged, "actor room: the handler of timer tick is "
+                                   "missing"));
+    assert_non_null(strstr(logged, "actor hall: the handler of timer afk is "
+                                   "missing"));
+}
+
+/* A deferred call whose time is over has started nothing. */
+static enum zkt_status start_and_wait(struct zkt_call *call)
+{
+    start_over(call, 10, 1);
+    zkt_call_timer_stop(call, AFK, ZKT_STR("ada"));
+    return wait_for_it(call);
+}
+
+static void test_cancelled(void **state)
+{
+    (void)state;
+    set_up_with((struct zkt_limits){ .handler_ms = 70 });
+    struct wire w = enter();
+    plays.go = start_two;
+    assert_string_equal(ask(&w, GO), DONE);
+    assert_string_equal(within(10), "over:1 afk:ada");
+    plays.go = start_and_wait;
+    assert_string_equal(ask(&w, GO), "");
+    assert_string_equal(within(69), "");
+    assert_string_equal(within(1), "tick");
+    assert_non_null(strstr(hear(&w), "DEADLINE_EXCEEDED"));
+    assert_int_equal(stats().timers, 1);
+    zkt_deferred_resume(held, finish_it, NULL, NULL);
+    assert_string_equal(within(0), "");
+    go_away(&w);
+    tear_down();
+}
+
+static enum zkt_status run_in(struct zkt_call *call, void (*fn)(void),
+                              void *user)
+{
+    (void)fn;
+    return user != NULL ? over_in_100(call) : ZKT_OK;
+}
+
+static void no_function(void)
+{
+}
+
+/* The program is not in contact: no tick runs for it. Its timers run. */
+static void test_program(void **state)
+{
+    int starts;
+    (void)state;
+    set_up();
+    assert_int_equal(
+        zkt_server_run(server, 0, ZKT_STR("a"), run_in, no_function, NULL),
+        ZKT_OK);
+    assert_string_equal(within(100), "");
+    assert_int_equal(
+        zkt_server_run(server, 0, ZKT_STR("a"), run_in, no_function, &starts),
+        ZKT_OK);
+    assert_string_equal(within(0), "");
+    assert_int_equal(stats().timers, 1);
+    assert_string_equal(within(100), "over:3");
+    tear_down();
+}
+
+static enum zkt_status write_more(struct zkt_call *call)
+{
+    const int32_t n = ((const struct door_state *)zkt_call_state(call))->n + 1;
+    zkt_state_set(zkt_call_cursor(call), 0, &n);
+    return ZKT_OK;
+}
+
+/* Timers wait while the channel to a thread with clients takes no more. */
+static void test_credit(void **state)
+{
+    (void)state;
+    set_up_with((struct zkt_limits){ .channel_messages = 2 });
+    struct wire w = enter();
+    (void)ask(&w, SUB("state:sub"));
+    plays.timer = write_more;
+    zkt_server_advance(server, 500); /* the last shard has no turn */
+    assert_in_range(strlen(trace_since()), shards == 1 ? 49 : 4,
+                    shards == 1 ? 49 : 24);
+    zkt_server_advance(zkt__server_shard(server, shards - 1), 0);
+    assert_string_equal(within(0), shards == 1 ? "" : "tick");
+    assert_non_null(strstr(hear(&w), "state:patch"));
+    go_away(&w);
+    tear_down();
+}
+
 /* ---- limits and memory ---- */
 
 static enum zkt_status start_three(struct zkt_call *call)
@@ -702,13 +837,6 @@ static void test_limit(void **state)
     assert_string_equal(within(10), "over:1 afk:bob");
     go_away(&w);
     tear_down();
-}
-
-static enum zkt_status start_two(struct zkt_call *call)
-{
-    start_over(call, 10, 1);
-    start_afk(call, 10, "ada");
-    return ZKT_OK;
 }
 
 /* Without memory a call changes nothing, or all, if only its result is lost
@@ -779,13 +907,25 @@ static void test_no_memory(void **state)
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_once),      cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_undone),    cmocka_unit_test(test_handlers),
-        cmocka_unit_test(test_phase),     cmocka_unit_test(test_contact),
-        cmocka_unit_test(test_started),   cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_destroyed), cmocka_unit_test(test_hooks),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_stopping),
-        cmocka_unit_test(test_limit),     cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_once),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_undone),
+        cmocka_unit_test(test_handlers),
+        cmocka_unit_test(test_phase),
+        cmocka_unit_test(test_contact),
+        cmocka_unit_test(test_started),
+        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_destroyed),
+        cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_stopping),
+        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_missing_handler),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_program),
+        cmocka_unit_test(test_credit),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_no_memory),
     };
     shards = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
