@@ -112,7 +112,8 @@ int64_t zkt_now_ms(const struct zkt_call *call);
 
 /**
  * Returns the id of the connection that has made the call, or for which the
- * hook runs; "" in `activate` and `deactivate`, which run for no connection.
+ * hook runs; "" in `activate`, `deactivate` and timers, which no connection
+ * causes.
  */
 struct zkt_str zkt_client_id(const struct zkt_call *call);
 

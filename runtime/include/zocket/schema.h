@@ -597,7 +597,7 @@ struct zkt_hook_entry {
 struct zkt_timer {
     /* As in the schema. */
     struct zkt_str name;
-    /* The type of its parameters, a struct; NULL: it has none. */
+    /* The type of its payload; NULL: it has none. */
     const struct zkt_type *input;
     /* The number of the field of @input that keys it, a string: each key has a
      * timer of its own. -1: there is one timer. */
