@@ -172,14 +172,7 @@ static struct wire visit(struct zkt_server *server)
 /* Connects with the RFC 6902 dialect. */
 static struct wire visit_rfc6902(struct zkt_server *server)
 {
-    static const char asking[] =
-        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Protocol: zocket.rfc6902\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    struct wire w = { .e = zkt__server_accept(server, "test") };
-    assert_non_null(w.e);
-    feed(&w, asking, sizeof(asking) - 1, 4096, true);
+    struct wire w = open_wire_rfc6902(server);
     w.len = 0;
     return w;
 }

@@ -1,8 +1,8 @@
 /*
  * Random sequences of calls, subscriptions, changes of roles, expulsions and
- * kicks, against a model of who may do and see what. After each step every peer
- * has received exactly the messages of the model. With one shard and with two;
- * the peers take turns on them.
+ * kicks, against a model of all rights. After each step every peer has received
+ * exactly the messages of the model. With one shard and with two; the peers
+ * take turns on them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -159,17 +159,10 @@ static void settle(const struct world *w)
 
 static void open_peer(struct world *w, uint32_t number)
 {
-    static const char head[] =
-        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Protocol: zocket.rfc6902\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     struct peer *p = &w->peers[number];
     *p = (struct peer){ .role = DEFAULT_ROLE };
-    p->wire.e = zkt__server_accept(
-        zkt__server_shard(w->server, number % w->shards), "test");
-    assert_non_null(p->wire.e);
-    feed(&p->wire, head, sizeof(head) - 1, sizeof(head), true);
+    p->wire = open_wire_rfc6902(
+        zkt__server_shard(w->server, number % w->shards));
     settle(w);
     drain(&p->wire);
     const char *id = strstr(p->wire.text, "\"clientId\":\"");
@@ -184,17 +177,7 @@ static void close_peer(const struct world *w, struct peer *p)
     settle(w);
 }
 
-static int count(const struct wire *w, const char *text)
-{
-    const size_t len = strlen(text);
-    int n = 0;
-    for (size_t i = 0; i + len <= w->len; i++) {
-        n += memcmp(w->text + i, text, len) == 0;
-    }
-    return n;
-}
-
-/* Each peer has received what the model says, and nothing else. */
+/* Each peer has received the messages of the model, and nothing else. */
 static void check_all(struct world *w)
 {
     settle(w);
@@ -204,7 +187,7 @@ static void check_all(struct world *w)
         int refusals = p->expected[REFUSAL];
         int messages = refusals;
         for (int kind = 0; kind < KINDS; kind++) {
-            const int heard = count(&p->wire, heard_as[kind]);
+            const int heard = count_text(&p->wire, heard_as[kind]);
             if (kind == RESULT) { /* refusals among them */
                 messages += p->expected[RESULT];
                 assert_in_range(heard, p->expected[RESULT],
@@ -214,7 +197,7 @@ static void check_all(struct world *w)
                 assert_int_equal(heard, p->expected[kind]);
             }
         }
-        assert_int_equal(count(&p->wire, "{\"type\":"), messages);
+        assert_int_equal(count_text(&p->wire, "{\"type\":"), messages);
         memset(p->expected, 0, sizeof(p->expected));
         p->wire.len = 0;
     }
@@ -341,8 +324,9 @@ static void step_kick(struct world *w, struct peer *p, uint32_t number)
         p->expected[RESULT]++;
         settle(w);
         drain(&target->wire);
-        assert_int_equal(count(&target->wire, "\x0f\xa1out"), 1); /* 4001 */
-        assert_int_equal(count(&target->wire, "{\"type\":"), 0);
+        assert_int_equal(count_text(&target->wire, "\x0f\xa1out"),
+                         1); /* 4001 */
+        assert_int_equal(count_text(&target->wire, "{\"type\":"), 0);
         close_peer(w, target);
         open_peer(w, number);
     }

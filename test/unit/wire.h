@@ -81,6 +81,20 @@ static inline struct wire open_wire(struct zkt_server *server)
     return w;
 }
 
+/* The same in the dialect of ours. */
+static inline struct wire open_wire_rfc6902(struct zkt_server *server)
+{
+    static const char asking[] =
+        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Protocol: zocket.rfc6902\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    struct wire w = { .e = zkt__server_accept(server, "test") };
+    assert_non_null(w.e);
+    feed(&w, asking, sizeof(asking) - 1, 4096, true);
+    return w;
+}
+
 static inline void send_text(struct wire *w, const char *text, bool takes)
 {
     char bytes[4096];
@@ -91,6 +105,17 @@ static inline void close_wire(struct wire *w)
 {
     w->e->ops->detach(w->e);
     free(w->text);
+}
+
+/* Counts how often @text was received. */
+static inline int count_text(const struct wire *w, const char *text)
+{
+    const size_t len = strlen(text);
+    int n = 0;
+    for (size_t i = 0; i + len <= w->len; i++) {
+        n += memcmp(w->text + i, text, len) == 0;
+    }
+    return n;
 }
 
 /* Returns true if @text occurs among bytes that may include zeros. */
