@@ -191,6 +191,15 @@ struct breaking_place breaking_at(const char *label,
     };
 }
 
+const char *breaking_lost_text(struct breaking *b, const char *label,
+                               const struct json_value *renamed)
+{
+    return renamed != NULL
+               ? arena_printf(b->arena, "%s is called '%s' now", label,
+                              json_value_text(renamed, "name"))
+               : arena_printf(b->arena, "%s is gone", label);
+}
+
 const struct json_value *breaking_lost(struct breaking *b,
                                        const struct json_value *item,
                                        const struct json_value *own,
@@ -205,9 +214,7 @@ const struct json_value *breaking_lost(struct breaking *b,
         label, item, renamed != NULL ? renamed : scope, 0);
     struct breaking_finding *f = breaking_report(
         b, renamed != NULL ? ids[1] : ids[0], &place,
-        renamed != NULL ? arena_printf(b->arena, "%s is called '%s' now", label,
-                                       json_value_text(renamed, "name"))
-                        : arena_printf(b->arena, "%s is gone", label));
+        breaking_lost_text(b, label, renamed));
     const bool event = ids[0] == BREAKING_EVENT_REMOVED;
     breaking_because(b, f, true, BREAKS_CLIENT,
                      event ? "wait for it in vain" : "use it, and are refused");

@@ -108,6 +108,9 @@ struct breaking_place breaking_at(const char *label,
 void breaking_payload(struct breaking *b, const struct json_value *old,
                       const struct json_value *new,
                       const struct breaking_place *place);
+/** Says that the thing @label is gone, or its new name if it is @renamed. */
+const char *breaking_lost_text(struct breaking *b, const char *label,
+                               const struct json_value *renamed);
 /** Reports an item that only the old list has: it is gone, or renamed. Returns
  * the renamed item or NULL. */
 const struct json_value *breaking_lost(struct breaking *b,

@@ -1,5 +1,5 @@
 /*
- * Who may do what: the connection, errors, middleware and rates. A parameter of
+ * Rights: the connection, errors, middleware and rates. A parameter of
  * the connection is known by its source, since clients write that and not its
  * name; the data of the connection and outputs of middleware are seen by C
  * alone. An error more or less behind `throws` breaks nobody: clients go by the
@@ -139,10 +139,7 @@ static void error_lost(struct breaking *b, const struct json_value *error,
         label, error, renamed != NULL ? renamed : b->new, 0);
     struct breaking_finding *f = breaking_report(
         b, renamed != NULL ? BREAKING_ERROR_RENAMED : BREAKING_ERROR_REMOVED,
-        &place,
-        renamed != NULL ? arena_printf(b->arena, "%s is called '%s' now", label,
-                                       json_value_text(renamed, "name"))
-                        : arena_printf(b->arena, "%s is gone", label));
+        &place, breaking_lost_text(b, label, renamed));
     breaking_because(b, f, true, BREAKS_CLIENT,
                      "look for it, and find another failure");
     breaking_because(b, f, renamed != NULL, BREAKS_SERVER,

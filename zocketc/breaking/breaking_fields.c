@@ -101,10 +101,7 @@ void breaking_field_lost(struct breaking *b, const struct json_value *field,
     const bool out = (place->uses & USE_OUTPUT) != 0;
     struct breaking_finding *f = breaking_report(
         b, renamed != NULL ? BREAKING_FIELD_RENAMED : BREAKING_FIELD_REMOVED,
-        &here,
-        renamed != NULL ? arena_printf(b->arena, "%s is called '%s' now", label,
-                                       json_value_text(renamed, "name"))
-                        : arena_printf(b->arena, "%s is gone", label));
+        &here, breaking_lost_text(b, label, renamed));
     breaking_because(b, f, in && renamed != NULL, BREAKS_CLIENT,
                      needed ? "send it under the old name, and are refused"
                             : "send it under the old name, where nobody looks");
