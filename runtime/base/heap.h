@@ -29,7 +29,7 @@ struct zkt_heap {
 
 /** Reserves a seat. Returns false if there is no memory. */
 bool zkt__heap_reserve(struct zkt_heap *heap, const struct zkt_allocator *a);
-/** Gives a seat back, whose node is not in the heap. */
+/** Gives back the seat of a node that is not in the heap. */
 void zkt__heap_release(struct zkt_heap *heap, const struct zkt_allocator *a);
 
 /** Adds a node with its due time; it must have a seat and not be there. */

@@ -1,6 +1,6 @@
 /*
- * What a call sends to connections anywhere, with its commit: broadcasts, and
- * the ends of connections.
+ * Messages of a call to connections anywhere, sent with its commit: broadcasts,
+ * and the ends of connections.
  */
 #ifndef ZKT_CALL_BROADCAST_H
 #define ZKT_CALL_BROADCAST_H

@@ -239,7 +239,7 @@ static struct zkt_connection_view *copy_topics(struct zkt_call *call)
     return view;
 }
 
-/* Appends the change of a topic, whose name is copied. */
+/* Appends the change of a topic, and copies its name. */
 static bool append_topic(struct zkt_call *call,
                          enum zkt_connection_change_kind kind,
                          struct zkt_str name, struct zkt_str *copy)

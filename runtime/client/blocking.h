@@ -26,7 +26,7 @@ struct zkt_arena *zkt__reply_arena(const struct zkt_client *client,
 /** Sets the outcome of a blocking call's reply; copies the text. */
 void zkt__reply_set(const struct zkt_client *client, struct zkt_reply *reply,
                     enum zkt_status status, struct zkt_str error);
-/** Adds what the message of a failed call says beside status and text. */
+/** Adds the parts of a failed reply beside status and text. */
 void zkt__reply_keep(const struct zkt_client *client, struct zkt_reply *reply,
                      const struct zkt_envelope *message);
 

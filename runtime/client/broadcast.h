@@ -11,7 +11,7 @@
 
 /** Asks for broadcasts, or for no more of them, if that has changed. */
 void zkt__client_hear(struct zkt_client *client);
-/** Forgets what was asked for, with the connection. */
+/** Forgets the subscription to broadcasts, with the connection. */
 void zkt__client_unhear(struct zkt_client *client);
 /** Gives a broadcast to its listeners. */
 void zkt__client_receive_broadcast(struct zkt_client *client,

@@ -18,7 +18,7 @@
 
 enum {
     ERROR_MAX = 512,
-    /* More time for the answer of a server whose own limit is the same. */
+    /* More time for the answer of a server that has the same limit. */
     GRACE_MS = 500
 };
 

@@ -21,7 +21,7 @@ struct zkt_connect {
     const char *text;       /* static, of that status */
 };
 
-/** Drops all parameters. Takes a connect whose arena has an allocator. */
+/** Drops all parameters. The arena has an allocator. */
 void zkt__connect_clear(struct zkt_connect *connect);
 /** Writes @path with the parameters of the query string behind its own. */
 void zkt__connect_write_target(const struct zkt_connect *connect,

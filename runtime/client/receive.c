@@ -119,7 +119,7 @@ static struct zkt_client_instance *find_instance(
                : NULL;
 }
 
-/* Tells the error listeners what the message says, as the reply of a call. */
+/* Tells the error listeners the content of the message, as a reply. */
 static void report_refusal(struct zkt_client *client,
                            struct zkt_client_instance *instance, bool was_live,
                            const struct zkt_envelope *message)

@@ -37,7 +37,7 @@ void zkt__refusal_finish(struct zkt_client *client, bool was_upgraded,
 void zkt__refusal_explain(const struct zkt_client *client,
                           char text[ZKT_REFUSAL_LINE]);
 
-/* What follows a refusal. */
+/* The effects of a refusal. */
 enum zkt_refusal_effect {
     ZKT_REFUSAL_RETRIES, /* another attempt, after the backoff */
     ZKT_REFUSAL_RENEWS,  /* another attempt at once, with another token */

@@ -283,7 +283,7 @@ static void continue_after_hook(struct zkt_host *host, struct zkt_task *task,
     zkt__hook_over(host, &run, &failure);
 }
 
-/* Ends a call that was parked, or whose handle the program still holds. */
+/* Ends a call that was parked, or is deferred and not resumed yet. */
 static void finish_deferred(struct zkt_host *host, struct zkt_task *task,
                             enum zkt_status status)
 {

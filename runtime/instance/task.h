@@ -18,7 +18,7 @@ enum zkt_task_kind {
     ZKT_TASK_TIMER
 };
 
-/* A timer whose handler runs; its input is NULL if it has none. */
+/* The timer that runs; its input is NULL if it has none. */
 struct zkt_timer_run {
     const struct zkt_timer *type;
     const void *input;

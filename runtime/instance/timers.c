@@ -181,7 +181,7 @@ static void enter_heap(const struct zkt_host *host,
     zkt__instances_expect(instances, timer->heaped.due);
 }
 
-/* Adds a timer that runs, whose key no other has. */
+/* Adds a timer that runs. No other has its key. */
 static void begin(struct zkt_host *host, struct zkt_running_timer *timer)
 {
     struct zkt_timers *timers = timer->instance->timers;

@@ -19,7 +19,7 @@
  * alive. A call that stops a repeating timer stops it for the clients that are
  * in contact, too.
  *
- * The timers of an instance are in a binary tree whose path is the hash of the
+ * The timers of an instance are in a binary tree. The path is the hash of the
  * number and the key, bit by bit: with a secret key of the hash no keys make it
  * deep, and adding takes no memory. The changes of a call are such a tree too.
  */

@@ -1,4 +1,4 @@
-/* The functions of zocket/reply.h: what a reply says beside status and text. */
+/* The functions of zocket/reply.h: the parts of a reply beside its status. */
 #include "protocol/reply.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "protocol/envelope.h"
 #include "zocket/reply.h"
 
-/* zkt_reply.memory_: what results and details borrow from. */
+/* zkt_reply.memory_: results and details borrow from it. */
 struct zkt_reply_memory {
     struct zkt_arena arena;
     struct zkt_hash_key key; /* of maps */

@@ -22,7 +22,7 @@ void zkt__session_expire_open(struct zkt_host *host,
                               struct zkt_session *session);
 /** Continues zkt__session_end if there is anything to do. */
 void zkt__session_run_close(struct zkt_host *host, struct zkt_session *session);
-/** Ends a session whose contacts have left: runs `close`, once, if it was
+/** Ends a session without contacts: runs `close`, once, if it was
  * admitted, and drops its record. */
 static inline void zkt__session_end(struct zkt_host *host,
                                     struct zkt_session *session)

@@ -20,7 +20,7 @@ struct zkt_program {
     struct zkt_session session; /* its contacts without calls come first */
     struct zkt_host *host;      /* of the first shard */
     struct zkt_list waiting;    /* asks, for credit of a channel */
-    struct zkt_list finished;   /* asks whose reply is to be delivered */
+    struct zkt_list finished;   /* asks with a reply to deliver */
     uint64_t under_way; /* asks that have arrived and are not finished */
     /* Of all threads: asks that are not finished; refused because of that. */
     _Atomic(int64_t) messages, bytes;
@@ -37,7 +37,7 @@ enum zkt_status zkt__program_begin(struct zkt_program *program,
  * there are too many; zkt__program_release follows in both cases. */
 bool zkt__program_reserve(struct zkt_program *program, size_t bytes);
 void zkt__program_release(struct zkt_program *program, size_t bytes);
-/** Takes the reply of an ask whose call was made by @contact. */
+/** Takes the reply of an ask; its call was made by @contact. */
 void zkt__program_take(struct zkt_ask *ask, struct zkt_contact *contact);
 
 /** Returns true if asks are under way. */

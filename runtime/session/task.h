@@ -1,6 +1,6 @@
 /*
  * A task of a session is a call of `open`, of `close` or of a middleware, with
- * its memory. A task whose handler has deferred is parked at its session, which
+ * its memory. A task that is deferred is parked at its session, which
  * receives nothing until it is over.
  */
 #ifndef ZKT_SESSION_TASK_H

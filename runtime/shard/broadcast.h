@@ -1,6 +1,6 @@
 /*
- * Broadcasts, and the ends of connections that a program asks for: what a call
- * sends to connections anywhere, whether they are in contact with an instance
+ * Broadcasts, and the ends of connections that a program asks for: messages of
+ * a call to connections anywhere, whether they are in contact with an instance
  * or not. Every shard gets one message with all of a call.
  */
 #ifndef ZKT_SHARD_BROADCAST_H

@@ -207,7 +207,7 @@ const struct model *lower_schema(struct arena *arena, struct diag *diag,
     }
     lower_defaults(&l);    /* structs: their initialisers */
     lower_order(&l);       /* model: everything, in the order of C */
-    lower_handlers(&l);    /* model: what handlers look like */
+    lower_handlers(&l);    /* model: the types of handlers */
     lower_identifiers(&l); /* nothing: names that are put together */
     return diag->errors == 0 ? l.model : NULL;
 }

@@ -1,4 +1,4 @@
-/* What the handlers of a program look like in C: their parameters, the structs
+/* The handlers of a program in C: their parameters, the structs
  * of their calls, and the names of the functions that defer them. */
 #include <string.h>
 

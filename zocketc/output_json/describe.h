@@ -61,7 +61,7 @@ struct json_value *describe_type(const struct describe *d,
 struct json_value *describe_named(const struct describe *d,
                                   const struct ast_name *name, const char *c,
                                   const char *doc);
-/** The same of an enum, a union, an actor or what else the app has. */
+/** The same of an enum, a union, an actor or another part of the app. */
 struct json_value *describe_declared(const struct describe *d,
                                      const struct ast_name *name,
                                      const char *doc);

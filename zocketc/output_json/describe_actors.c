@@ -1,8 +1,7 @@
 /*
- * The parts of a description that are no types: actors, and who may do what.
- * Lists of names are complete and in order: a reader need not know what comes
- * after what. Members that are not in every schema are left out where they
- * would be empty.
+ * The parts of a description that are no types: actors, and rights.
+ * Lists of names are complete and in order: a reader need not sort them.
+ * Members that are not in every schema are left out where they would be empty.
  */
 #include "output_json/describe.h"
 

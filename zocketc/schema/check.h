@@ -81,7 +81,7 @@ struct type_use {
 bool check_take(struct check *c, struct table *scope,
                 const struct ast_name *name, const char *noun);
 
-/** Returns true for the names under which C has what is the app's. */
+/** Returns true for the names in C of the app's own parts. */
 bool check_is_app_name(const char *name);
 
 /* check_decls.c */

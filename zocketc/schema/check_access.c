@@ -1,5 +1,5 @@
 /*
- * Who may do what: errors, broadcasts and middleware. Middleware is put in
+ * Rights: errors, broadcasts and middleware. Middleware is put in
  * order here, once: a chain has everything that it comes after, depth first,
  * so that nothing behind the checker has to know of `after`.
  */
@@ -23,7 +23,7 @@ struct error_set {
 struct numbered {
     const struct ast_decl *decl;
     uint16_t number;
-    bool is_open;   /* a middleware whose chain is being made */
+    bool is_open;   /* its chain is being made */
     bool is_closed; /* it is made */
     bool is_used;
     struct error_set errors; /* of a middleware */
@@ -143,7 +143,7 @@ struct schema_numbers check_chain(struct check *c, struct schema_numbers first,
     return finish_numbers(&chain);
 }
 
-/* Finds out what a middleware comes after. Recursion ends with the number of
+/* Makes the chain of a middleware. Recursion ends with the number of
  * middleware, which has a limit. */
 static void close_middleware(struct check *c, struct numbered *m)
 {

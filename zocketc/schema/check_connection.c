@@ -1,7 +1,7 @@
 /*
  * The connection: where its parameters come from, its data and hooks; and
- * rates, which may go by a field of the data. Structs are made first; what
- * depends on the types of fields is looked at when these are known.
+ * rates, which may go by a field of the data. Structs are made first; sources
+ * and rates are checked when the types of fields are known.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ struct connection {
     struct list rates; /* struct pending_rate */
 };
 
-/* A rate whose field is not known yet. */
+/* A rate by a field that is not known yet. */
 struct pending_rate {
     struct schema_rate *rate;
     const struct ast_name *by;

@@ -182,7 +182,7 @@ const char *parse_slip(struct parse *p, const char *word, bool in_actor)
         ours = diag_nearest(word, here->count, word_at, here);
     }
     if (ours != NULL && strcmp(ours, word) == 0) {
-        return NULL; /* it begins something else than what is expected */
+        return NULL; /* it begins another thing than the expected */
     }
     if (in_actor) {
         return member_slip(p, word, ours);

@@ -345,8 +345,8 @@ struct zkt_target zkt_to_topics(const struct zkt_str *names, size_t len);
 
 /**
  * Closes the connection of a client, whichever instances it is in contact with,
- * when the call commits; nothing happens if there is none. What it has sent
- * that is not in a mailbox yet is dropped. @code is 1008, after which a client
+ * when the call commits; nothing happens if there is none. Its messages that
+ * are not in a mailbox yet are dropped. @code is 1008, after which a client
  * connects again, or 4000 to 4999 (4401: our clients come back with a new
  * token; 4403: they do not come back); another one poisons the call. @reason,
  * or NULL, is sent with it, at most 123 bytes of it.

@@ -346,8 +346,8 @@ struct zkt_client_info {
  *
  * A client is listed once. It is listed if it is connected all the while; one
  * that comes or goes meanwhile may be missing. The data are as of the moment
- * when the client is listed. A client whose handshake is not over, which
- * includes `open`, is none yet.
+ * when the client is listed. A connection is listed when its handshake is over,
+ * which includes `open`.
  *
  * In @each and @done only functions of the server for any thread may be called,
  * for example zkt_server_kick. A long list takes a turn of each thread as long
@@ -407,8 +407,8 @@ enum zkt_status zkt_server_destroy(struct zkt_server *server,
 
 /**
  * Moves the clock of a server without sockets forward by @ms, and runs
- * everything that falls due, in order and each at its time, also what that
- * brings about: a test of a timeout takes no time. Local clients take part.
+ * everything that falls due, in order and each at its time, also the effects of
+ * that: a test of a timeout takes no time. Local clients take part.
  * Returns when nothing more is due. In a callback, also of a local client, or
  * with a negative @ms, it does nothing.
  */
