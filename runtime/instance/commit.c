@@ -221,19 +221,18 @@ static void release_patches(const struct zkt_commit *commit)
 
 /* Returns true if subscribers of the shard receive a part of the commit. */
 static bool concerns(const struct zkt_commit *commit,
-                     const struct zkt_audience *audience)
+                     const struct zkt_contact_group *group)
 {
-    return (audience->subscribed[ZKT_TOPIC_STATE] > 0 &&
+    return (group->subscribed[ZKT_TOPIC_STATE] > 0 &&
             commit->patch[ZKT_DIALECT_PLAIN] != NULL) ||
-           (audience->subscribed[ZKT_TOPIC_EVENTS] > 0 &&
-            commit->events != NULL);
+           (group->subscribed[ZKT_TOPIC_EVENTS] > 0 && commit->events != NULL);
 }
 
 static void init_message(struct zkt_msg *m, const struct zkt_commit *commit,
-                         const struct zkt_audience *audience)
+                         const struct zkt_contact_group *group)
 {
     zkt__msg_init(m, ZKT_MSG_COMMIT, NULL);
-    m->of.commit = (struct zkt_msg_commit){ audience->location, commit };
+    m->of.commit = (struct zkt_msg_commit){ group->location, commit };
 }
 
 /* Allocates the carriers of the messages to other shards and appends them to
@@ -242,7 +241,7 @@ static bool reserve_carriers(struct zkt_call *call,
                              const struct zkt_commit *commit,
                              struct zkt_list *carriers)
 {
-    const struct zkt_audience *a = call->instance->remote;
+    const struct zkt_contact_group *a = call->instance->remote;
     for (; a != NULL; a = a->next) {
         struct zkt_msg *carrier = NULL;
         struct zkt_msg m;
@@ -262,7 +261,7 @@ static void publish(struct zkt_call *call, const struct zkt_commit *commit,
                     struct zkt_list *carriers)
 {
     struct zkt_instance *instance = call->instance;
-    for (const struct zkt_audience *a = instance->remote; a != NULL;
+    for (const struct zkt_contact_group *a = instance->remote; a != NULL;
          a = a->next) {
         if (concerns(commit, a)) {
             struct zkt_msg m;

@@ -8,11 +8,12 @@
 
 /* ---- attaching ---- */
 
-static struct zkt_audience *add_audience(const struct zkt_host *host,
-                                         struct zkt_instance *instance,
-                                         const struct zkt_contact *contact)
+static struct zkt_contact_group *add_group(const struct zkt_host *host,
+                                           struct zkt_instance *instance,
+                                           const struct zkt_contact *contact)
 {
-    struct zkt_audience *a = zkt__alloc_zero(host->allocator, 1, sizeof(*a));
+    struct zkt_contact_group *a = zkt__alloc_zero(host->allocator, 1,
+                                                  sizeof(*a));
     if (a != NULL) {
         a->shard = contact->peer->shard;
         a->location = contact->location;
@@ -22,36 +23,36 @@ static struct zkt_audience *add_audience(const struct zkt_host *host,
     return a;
 }
 
-/* Returns the audience of the contact's shard, created with its first contact,
+/* Returns the group of the contact's shard, created with its first contact,
  * or NULL if there is no memory. */
-static struct zkt_audience *find_audience(const struct zkt_host *host,
-                                          struct zkt_instance *instance,
-                                          const struct zkt_contact *contact)
+static struct zkt_contact_group *find_group(const struct zkt_host *host,
+                                            struct zkt_instance *instance,
+                                            const struct zkt_contact *contact)
 {
     const uint32_t shard = contact->peer->shard;
-    struct zkt_audience *a = &instance->local;
+    struct zkt_contact_group *a = &instance->local;
     if (a->shard != shard) {
         a = instance->remote;
     }
     while (a != NULL && a->shard != shard) {
         a = a->next;
     }
-    return a != NULL ? a : add_audience(host, instance, contact);
+    return a != NULL ? a : add_group(host, instance, contact);
 }
 
-static void drop_audience(const struct zkt_host *host,
-                          struct zkt_instance *instance,
-                          struct zkt_audience *audience)
+static void drop_group(const struct zkt_host *host,
+                       struct zkt_instance *instance,
+                       struct zkt_contact_group *group)
 {
-    struct zkt_audience **at = &instance->remote;
-    if (audience == &instance->local || audience->contacts > 0) {
+    struct zkt_contact_group **at = &instance->remote;
+    if (group == &instance->local || group->contacts > 0) {
         return;
     }
-    while (*at != audience) {
+    while (*at != group) {
         at = &(*at)->next;
     }
-    *at = audience->next;
-    zkt__release(host->allocator, audience);
+    *at = group->next;
+    zkt__release(host->allocator, group);
 }
 
 /* Starts the timers that run while clients are in contact, if @contact is the
@@ -69,17 +70,17 @@ static bool attach_to(struct zkt_host *host, struct zkt_contact *contact,
                       struct zkt_instance *instance)
 {
     struct zkt_attachment *attachment = &contact->attachment;
-    struct zkt_audience *audience = find_audience(host, instance, contact);
-    if (audience == NULL) {
+    struct zkt_contact_group *group = find_group(host, instance, contact);
+    if (group == NULL) {
         return false;
     }
     if (!resume_timers(host, contact, instance)) {
-        drop_audience(host, instance, audience);
+        drop_group(host, instance, group);
         return false;
     }
     attachment->instance = instance;
-    attachment->audience = audience;
-    audience->contacts++;
+    attachment->group = group;
+    group->contacts++;
     instance->contact_count += !contact->peer->is_program;
     attachment->connected = contact->peer->is_program;
     instance->established = instance->established || contact->peer->is_program;
@@ -120,7 +121,7 @@ static void count_subscriber(struct zkt_attachment *attachment,
                              enum zkt_topic topic, int by)
 {
     attachment->subscribed[topic] = by > 0;
-    attachment->audience->subscribed[topic] += (uint32_t)by;
+    attachment->group->subscribed[topic] += (uint32_t)by;
     if (topic == ZKT_TOPIC_STATE) {
         attachment->instance->subscribers += (uint32_t)by;
     }
@@ -150,11 +151,11 @@ void zkt__detach(struct zkt_host *host, struct zkt_contact *contact)
     if (instance->timers != NULL && instance->contact_count == 0) {
         zkt__timers_pause(host, instance);
     }
-    attachment->audience->contacts--;
-    drop_audience(host, instance, attachment->audience);
+    attachment->group->contacts--;
+    drop_group(host, instance, attachment->group);
     zkt__buffer_unref(attachment->expelled);
     attachment->expelled = NULL;
-    attachment->audience = NULL;
+    attachment->group = NULL;
     attachment->instance = NULL;
     attachment->connected = false;
 }

@@ -1,7 +1,7 @@
 /*
  * The instance's half of contacts: attaching, subscribing, and refusing. The
- * contacts of a shard with an instance are an audience: a commit is published
- * once for each audience with subscribers.
+ * contacts of a shard with an instance are a group: a commit is published
+ * once for each group with subscribers.
  */
 #ifndef ZKT_INSTANCE_CONTACTS_H
 #define ZKT_INSTANCE_CONTACTS_H
@@ -9,8 +9,8 @@
 #include "shard/ask.h"
 
 /* The contacts of a shard with an instance. */
-struct zkt_audience {
-    struct zkt_audience *next;
+struct zkt_contact_group {
+    struct zkt_contact_group *next;
     struct zkt_location *location; /* on that shard */
     uint32_t shard;
     uint32_t contacts;

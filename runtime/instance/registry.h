@@ -29,15 +29,15 @@ struct zkt_instance {
     zkt_handle_id id;
     struct zkt_location *location; /* on this shard; has the name */
     const struct zkt_actor *actor;
-    void *state;                  /* in states; NULL: not yet initialised */
-    void *private_state;          /* likewise; NULL: the actor has none */
-    uint64_t epoch, seq;          /* seq: commits that wrote something */
-    struct zkt_list attachments;  /* in order of arrival */
-    uint32_t contact_count;       /* of clients */
-    uint32_t subscribers;         /* to the state */
-    struct zkt_audience local;    /* contacts of this shard */
-    struct zkt_audience *remote;  /* of other shards */
-    struct zkt_snapshot_log *log; /* of the snapshot cache, or NULL */
+    void *state;                      /* in states; NULL: not yet initialised */
+    void *private_state;              /* likewise; NULL: the actor has none */
+    uint64_t epoch, seq;              /* seq: commits that wrote something */
+    struct zkt_list attachments;      /* in order of arrival */
+    uint32_t contact_count;           /* of clients */
+    uint32_t subscribers;             /* to the state */
+    struct zkt_contact_group local;   /* contacts of this shard */
+    struct zkt_contact_group *remote; /* of other shards */
+    struct zkt_snapshot_log *log;     /* of the snapshot cache, or NULL */
     /* The mailbox: attachments with messages, in the order of the round. */
     struct zkt_list round;
     size_t queued_bytes;

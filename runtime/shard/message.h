@@ -177,8 +177,8 @@ struct zkt_sub {
 
 /* The instance's half of a contact. */
 struct zkt_attachment {
-    struct zkt_instance *instance; /* NULL: not attached */
-    struct zkt_audience *audience; /* the contacts of its shard */
+    struct zkt_instance *instance;   /* NULL: not attached */
+    struct zkt_contact_group *group; /* the contacts of its shard */
     struct zkt_node of_instance;
     struct zkt_node in_round; /* in instance->round: the mailbox is not empty */
     struct zkt_node snapshot_wait; /* in instance->awaiting_snapshot */
