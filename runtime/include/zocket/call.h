@@ -230,6 +230,7 @@ struct zkt_str_list zkt_topics(struct zkt_call *call);
 /* ---- checks ---- */
 
 struct zkt_issues;
+struct zkt_reply;
 
 /**
  * Reports a mistake in the struct that a `check_…` handler looks at. @field is
@@ -291,6 +292,66 @@ void zkt_destroy(struct zkt_call *call);
  * every other handler.
  */
 bool zkt_cancelled(const struct zkt_call *call);
+
+/*
+ * ---- time, and the caller ----
+ *
+ * A call ends at its deadline: the time that its caller has given
+ * (`timeoutMs`), or that the method declares (`timeout 30s`), whichever is
+ * earlier, from the arrival of the call. A deferred call without either ends
+ * after the limit handler_ms. A caller can cancel a call, too. A call that
+ * waits is then not run; one that is deferred ends with its state untouched.
+ */
+
+/**
+ * Returns the milliseconds until the call ends by itself, 0 or more; INT64_MAX
+ * if it does not: a call without a deadline that is not deferred.
+ */
+int64_t zkt_time_left(const struct zkt_call *call);
+
+/**
+ * Returns true if the client that causes the call is in contact with the
+ * instance. A second half may run after its caller has gone. False without a
+ * client, and in a cancelled call.
+ */
+bool zkt_in_contact(const struct zkt_call *call);
+
+/** The notices for the worker of a deferred call. */
+enum zkt_notice {
+    /* A stream takes chunks again, after `send` has returned
+     * ZKT_RESOURCE_EXHAUSTED. The only notice that may come more than once. */
+    ZKT_NOTICE_READY,
+    /* The call has ended, and is to be resumed soon. Its caller has cancelled
+     * it, */
+    ZKT_NOTICE_CANCELLED,
+    /* the connection of a stream has ended, or its instance, */
+    ZKT_NOTICE_CONNECTION,
+    /* the time is over, */
+    ZKT_NOTICE_DEADLINE,
+    /* or the server stops. */
+    ZKT_NOTICE_SHUTDOWN
+};
+
+/** Takes notices of a deferred call, on the server's thread. */
+typedef void zkt_notice_function(enum zkt_notice notice, void *user);
+
+/*
+ * ---- letting others in ----
+ *
+ * A method with `interleave`, and every stream, does not hold its instance
+ * while it is deferred. Its first half is a commit of its own, published when
+ * the handler returns ZKT_PENDING. Then the instance goes on with other
+ * messages. The second half is another message, which is never refused: it has
+ * the state of that time, the input, contexts and connection of the first, and
+ * the memory of the call; pointers into the state are not valid over the gap.
+ * If the instance has ended meanwhile, the call ends with ABORTED, and the
+ * second half runs cancelled.
+ *
+ * The chunks of a stream go through the thread of the instance to the caller,
+ * in order, before the patch of the second half and the result. `send` copies
+ * and never blocks. A caller that does not read stops its own stream, by the
+ * limit stream_bytes, and no other.
+ */
 
 /* ---- emitting events ---- */
 
@@ -461,6 +522,76 @@ typedef enum zkt_status zkt_then_invoke(struct zkt_call *call,
  */
 void zkt_deferred_resume(struct zkt_deferred *deferred, zkt_then_invoke *invoke,
                          void (*then)(void), void *user);
+
+/** Returns true if the call has ended, or the server is gone: the call is to be
+ * resumed soon. From any thread, until @deferred is resumed. NULL: true. */
+bool zkt_deferred_cancelled(const struct zkt_deferred *deferred);
+
+/**
+ * Calls @fn with the notices of a deferred call, on the thread of its instance:
+ * once why it has ended (at once, if it has), and with ZKT_NOTICE_READY as
+ * often as that happens. Not once its second half has begun, so that this may
+ * free
+ * @user. A second function replaces the first. From any thread, until @deferred
+ * is resumed; takes no memory. NULL does nothing.
+ */
+void zkt_deferred_notify(struct zkt_deferred *deferred, zkt_notice_function *fn,
+                         void *user);
+
+/**
+ * Reports the progress of a deferred call to its caller: *@value is of the
+ * method's progress type, and is copied. Of several reports that the caller has
+ * not been sent the last counts, and there is none after the result. A report
+ * that breaks a rule, or finds no memory, is dropped, with a line in the log.
+ * From any thread, until @deferred is resumed. NULL does nothing.
+ */
+void zkt_deferred_progress(struct zkt_deferred *deferred, const void *value);
+
+/**
+ * Sends a chunk of a stream: *@chunk is of the method's type of chunks, and is
+ * copied. Returns ZKT_OK; ZKT_RESOURCE_EXHAUSTED: stream_bytes wait for this
+ * call, or there is no memory, and ZKT_NOTICE_READY will come, at once if there
+ * is room by then; or ZKT_CANCELLED: the call has ended. A chunk that breaks a
+ * rule ends the stream with INTERNAL. From any thread, until @deferred is
+ * resumed. NULL: ZKT_CANCELLED.
+ */
+enum zkt_status zkt_deferred_send(struct zkt_deferred *deferred,
+                                  const void *chunk);
+
+/**
+ * Tells an instance of actor number @actor: calls its method number @method
+ * without an answer, after this call has committed, and never if it fails.
+ * @outputs and @input are as of zkt_server_invoke (server.h). What one instance
+ * tells another arrives in order. A method that cannot be run (no room, a
+ * failure) is logged and counted. Poisons the call if the input breaks a rule,
+ * @id is not 1 to 256 bytes, it tells more than the limit tells, or there is no
+ * memory.
+ */
+void zkt_call_tell(struct zkt_call *call, uint32_t actor, uint32_t method,
+                   struct zkt_str id, const void *const *outputs,
+                   const void *input);
+
+/**
+ * Asks an instance of actor number @actor: calls its method number @method at
+ * once. @thunk gets the reply on the thread of this instance, exactly once, and
+ * in a later turn; reply and result live until the asking call ends, or, if it
+ * has ended, until @thunk returns. @outputs and @input are copied, as of
+ * zkt_server_invoke.
+ *
+ * A method that asks must interleave; in another one, and in a timer, the reply
+ * is FAILED_PRECONDITION. Hooks may ask: of them a circle is refused, with the
+ * chain of instances in the text. The reply is RESOURCE_EXHAUSTED for more than
+ * 64 asks of a call, for a chain of more than 16 instances, or without memory;
+ * INVALID_ARGUMENT if the input breaks a rule. The deadline of this call is
+ * that of the asked one, too.
+ */
+void zkt_call_ask(struct zkt_call *call, uint32_t actor, uint32_t method,
+                  struct zkt_str id, const void *const *outputs,
+                  const void *input,
+                  void (*thunk)(void (*done)(void),
+                                const struct zkt_reply *reply,
+                                const void *result, void *user),
+                  void (*done)(void), void *user);
 
 /**
  * Checks and encodes event number @event with @payload (NULL for an event that

@@ -398,6 +398,16 @@ struct zkt_client_stats {
 void zkt_client_stats(const struct zkt_client *client,
                       struct zkt_client_stats *out);
 
+/* ---- cancelling calls ---- */
+
+/**
+ * Cancels a call by the id that a `…_begin_…` function has returned: `done`
+ * runs with ZKT_CANCELLED in the next turn, and the server is told. The method
+ * may have run all the same. Nothing happens if the call has ended, or for 0.
+ * On the client's thread only.
+ */
+void zkt_client_cancel(struct zkt_client *client, uint64_t call);
+
 /*
  * ---- for generated code ----
  *
@@ -492,6 +502,37 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
                                     const struct zkt_reply *reply,
                                     const void *result, void *user),
                       zkt_any_function *done, void *user);
+
+/* Takes the progress of a call, or the chunks of a stream, by its real type;
+ * *@value is borrowed until it returns. */
+typedef void zkt_part_thunk(zkt_any_function *on_part, const void *value,
+                            void *user);
+
+/**
+ * Begins a call as zkt_handle_begin does, of a method that reports progress or
+ * is a stream: @part calls @on_part for each report or chunk, in order, before
+ * @thunk runs; either may be NULL. A chunk that does not fit the schema ends
+ * the call with ZKT_INTERNAL. The limit rpc_timeout_ms of a stream counts until
+ * its first chunk.
+ *
+ * Both functions return the id of the call, for zkt_client_cancel; 0: it has
+ * ended already.
+ */
+uint64_t zkt_handle_begin_parts(struct zkt_handle *handle, uint32_t method,
+                                const void *input, zkt_part_thunk *part,
+                                zkt_any_function *on_part,
+                                void (*thunk)(zkt_any_function *done,
+                                              const struct zkt_reply *reply,
+                                              const void *result, void *user),
+                                zkt_any_function *done, void *user);
+
+/** Calls method number @method as zkt_handle_call does, and @on_part while it
+ * blocks. */
+enum zkt_status zkt_handle_call_parts(struct zkt_handle *handle,
+                                      uint32_t method, const void *input,
+                                      void *result, zkt_part_thunk *part,
+                                      zkt_any_function *on_part, void *user,
+                                      struct zkt_reply *reply);
 
 /**
  * Calls a listener by its real type. @value is the payload of an event (NULL if

@@ -50,7 +50,7 @@
  * far as generated code depends on them. A generated header that was made for
  * another number stops the C compiler: "regenerate with zocketc".
  */
-#define ZKT_GENERATED_ABI 5
+#define ZKT_GENERATED_ABI 6
 
 #ifdef __cplusplus
 extern "C" {
@@ -569,6 +569,17 @@ struct zkt_method {
     /* Indexes of the errors that the method may fail with. */
     const uint16_t *errors;
     uint32_t error_count;
+    /* The most milliseconds of a call, from its arrival; 0: the limit
+     * handler_ms bounds a deferred call. */
+    uint32_t timeout_ms;
+    /* True: the first half commits by itself at ZKT_PENDING, and other calls
+     * run until the second half (call.h, "Letting others in"). */
+    bool interleaves;
+    /* The type of its progress; NULL: it reports none. */
+    const struct zkt_type *progress;
+    /* The type of the chunks of a stream, which interleaves and has no result;
+     * NULL: it is none. */
+    const struct zkt_type *chunk;
 };
 
 /**
@@ -612,6 +623,48 @@ struct zkt_timer {
 };
 
 /**
+ * An audience of an actor, as in `audience drawer;`: the subscribers that see
+ * the fields of the state `to` it. The handler judges each of them after each
+ * commit.
+ */
+struct zkt_audience {
+    /* As in the schema. */
+    struct zkt_str name;
+    /* Of the handler in the actor's struct of handlers, in bytes. */
+    uint32_t handler_offset;
+    /* Calls the handler by its real type: returns true if the client belongs.
+     * @hidden is the private state, or NULL; @connection is the data of the
+     * client's connection, or NULL. All are borrowed. */
+    bool (*judge)(const void *handlers, const void *state, const void *hidden,
+                  struct zkt_str client_id, const void *connection);
+};
+
+/** The largest number of audiences of an actor; zocketc refuses more. */
+#define ZKT_AUDIENCES_MAX 4
+
+/** The subscribers that see a field of a state. */
+enum zkt_reader_kind {
+    /* All of them. */
+    ZKT_READER_ALL,
+    /* Those of an audience. The field is OPTIONAL or BOXED, and absent for
+     * others. */
+    ZKT_READER_AUDIENCE,
+    /* Each sees the entry of a map whose key is a string of the data of its
+     * connection, and no other. */
+    ZKT_READER_DATA,
+    /* Likewise the entry whose key is the id of its client. */
+    ZKT_READER_CLIENT
+};
+
+/** The readers of a field of a state. */
+struct zkt_field_reader {
+    enum zkt_reader_kind kind;
+    /* The number of the audience, or of the field of the connection's data,
+     * which is a STRING, perhaps OPTIONAL; else 0. */
+    uint32_t number;
+};
+
+/**
  * An actor, on the server's side. States begin with the defaults of their
  * fields, zero where a field has none.
  */
@@ -643,6 +696,13 @@ struct zkt_actor {
     const struct zkt_timer *timers;
     /* The number of timers. */
     uint32_t timer_count;
+    /* The readers of each field of the state, in their order; NULL: all
+     * subscribers see all of it. */
+    const struct zkt_field_reader *readers;
+    /* Audiences; an audience's number, as in a target, is its index. */
+    const struct zkt_audience *audiences;
+    /* The number of audiences. */
+    uint32_t audience_count;
 };
 
 /**
@@ -716,6 +776,10 @@ struct zkt_remote_method {
     const struct zkt_type *input;
     /* The type of the result; NULL: it has none. */
     const struct zkt_type *result;
+    /* The type of its progress; NULL: it reports none. */
+    const struct zkt_type *progress;
+    /* The type of the chunks of a stream; NULL: it is none. */
+    const struct zkt_type *chunk;
 };
 
 /** An actor, on the client's side. */

@@ -6,7 +6,7 @@
 #include "zocket/schema.h"
 #include "zocket/types.h"
 
-#if ZKT_GENERATED_ABI != 5
+#if ZKT_GENERATED_ABI != 6
 #error "this file is for another version of zocket: regenerate with zocketc"
 #endif
 
