@@ -1,5 +1,5 @@
-/* See work_queue.h. The wake function is the only code that runs with the lock
- * held. */
+/* See work_queue.h. The wake function is the only code of another module that
+ * the queue runs with the lock held. */
 #include "base/work_queue.h"
 
 struct zkt_work_queue *zkt__work_queue_new(
@@ -49,6 +49,16 @@ void zkt__work_queue_on_wake(struct zkt_work_queue *queue,
     if (wake != NULL && queue->first != NULL) {
         wake(user); /* for work posted before */
     }
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void zkt__work_queue_lock(struct zkt_work_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+}
+
+void zkt__work_queue_unlock(struct zkt_work_queue *queue)
+{
     pthread_mutex_unlock(&queue->lock);
 }
 

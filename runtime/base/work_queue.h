@@ -53,6 +53,10 @@ bool zkt__work_post(struct zkt_work_queue *queue, struct zkt_work *work);
  */
 void zkt__work_post_all(struct zkt_work_queue *queue, struct zkt_work *first,
                         struct zkt_work *last);
+/** Locks the queue for a moment, to guard data of its work items. The holder
+ * must not use the queue. */
+void zkt__work_queue_lock(struct zkt_work_queue *queue);
+void zkt__work_queue_unlock(struct zkt_work_queue *queue);
 /** Wakes the owner without posting. */
 void zkt__work_wake(struct zkt_work_queue *queue);
 /** Returns true if posted work is queued. */

@@ -10,18 +10,52 @@ static void report_second_resume(const struct zkt_deferred *deferred)
     }
 }
 
-static void run_cancelled(const struct zkt_deferred *deferred)
+/* ---- notices ---- */
+
+enum zkt_notice zkt__notice_of(enum zkt_status status)
 {
-    deferred->call->ops->run_cancelled(deferred->call);
+    switch (status) {
+    case ZKT_DEADLINE_EXCEEDED:
+        return ZKT_NOTICE_DEADLINE;
+    case ZKT_UNAVAILABLE:
+        return ZKT_NOTICE_SHUTDOWN;
+    case ZKT_ABORTED:
+        return ZKT_NOTICE_CONNECTION;
+    default:
+        return ZKT_NOTICE_CANCELLED;
+    }
 }
 
-static void run_posted(struct zkt_work *work, void *owner)
+static enum zkt_notice end_of(const struct zkt_deferred *deferred)
 {
-    struct zkt_deferred *deferred = ZKT_CONTAINER(work, struct zkt_deferred,
-                                                  work);
-    (void)owner;
+    return (enum zkt_notice)atomic_load(&deferred->end);
+}
+
+/* Calls the function of the program, if there is one, with the reason of the
+ * end; or, while the call runs, with READY if that is among @wants. */
+static void notify(struct zkt_deferred *deferred, unsigned wants)
+{
+    zkt__work_queue_lock(deferred->queue);
+    zkt_notice_function *const fn = deferred->notify;
+    void *const user = deferred->notify_user;
+    const enum zkt_notice end = end_of(deferred);
+    if (end != ZKT_NOTICE_READY) {
+        deferred->notify = NULL; /* no notice follows the end */
+    }
+    zkt__work_queue_unlock(deferred->queue);
+    if (fn != NULL &&
+        (end != ZKT_NOTICE_READY || (wants & ZKT_WANT_READY) != 0)) {
+        fn(end, user);
+    }
+}
+
+/* ---- running ---- */
+
+/* Runs the second half, after which the task may be free. */
+static void run_second_half(struct zkt_deferred *deferred)
+{
     if (deferred->call->host == NULL) {
-        run_cancelled(deferred);
+        deferred->call->ops->run_cancelled(deferred->call);
         return;
     }
     zkt__work_queue_unref(deferred->queue);
@@ -29,6 +63,75 @@ static void run_posted(struct zkt_work *work, void *owner)
     report_second_resume(deferred);
     deferred->call->ops->resume(deferred->call);
 }
+
+/* Serves what is wanted, and what is wanted meanwhile. No notice follows
+ * resume. */
+static void serve(struct zkt_deferred *deferred)
+{
+    unsigned running = ZKT_WANT_RUNNING;
+    do {
+        const unsigned wants = atomic_exchange(&deferred->wants, running);
+        if ((wants & ZKT_WANT_RESUME) != 0) {
+            run_second_half(deferred);
+            return;
+        }
+        notify(deferred, wants);
+        running = ZKT_WANT_RUNNING;
+    } while (!atomic_compare_exchange_strong(&deferred->wants, &running, 0));
+}
+
+static void run_posted(struct zkt_work *work, void *owner)
+{
+    (void)owner;
+    serve(ZKT_CONTAINER(work, struct zkt_deferred, work));
+}
+
+/* Returns true if the call has ended, and the server is gone, so that the
+ * calling thread owns the task. Otherwise the server is about to end the call,
+ * and then runs the handle. */
+static bool take_over(struct zkt_deferred *deferred)
+{
+    zkt__work_queue_lock(deferred->queue);
+    const bool ended = end_of(deferred) != ZKT_NOTICE_READY;
+    deferred->stranded = !ended;
+    zkt__work_queue_unlock(deferred->queue);
+    return ended;
+}
+
+void zkt__deferred_want(struct zkt_deferred *deferred,
+                        enum zkt_deferred_want want)
+{
+    if (atomic_fetch_or(&deferred->wants, want) == 0 &&
+        !zkt__work_post(deferred->queue, &deferred->work) &&
+        take_over(deferred)) {
+        serve(deferred);
+    }
+}
+
+/* Sets the end of a call. Returns true if the handle must run for it. */
+static bool set_end(struct zkt_deferred *deferred, enum zkt_notice notice)
+{
+    zkt__work_queue_lock(deferred->queue);
+    atomic_store(&deferred->end, notice);
+    const bool idle = deferred->notify != NULL &&
+                      atomic_fetch_or(&deferred->wants, ZKT_WANT_END) == 0;
+    const bool runs = idle || deferred->stranded;
+    zkt__work_queue_unlock(deferred->queue);
+    return runs;
+}
+
+void zkt__deferred_notice(struct zkt_deferred *deferred, enum zkt_notice notice)
+{
+    struct zkt_work_queue *queue = deferred->queue;
+    if (notice == ZKT_NOTICE_READY) {
+        zkt__deferred_want(deferred, ZKT_WANT_READY);
+    } else if (set_end(deferred, notice)) {
+        /* Also while the server is freed: it runs its queue once more. */
+        zkt__work_post_all(queue, &deferred->work, &deferred->work);
+    }
+}
+
+/* ---- for programs ---- */
 
 struct zkt_deferred *zkt_call_defer(struct zkt_call *call,
                                     enum zkt_member member, uint32_t number)
@@ -53,6 +156,11 @@ struct zkt_deferred *zkt_call_defer(struct zkt_call *call,
     deferred->work.run = run_posted;
     deferred->call = call;
     deferred->queue = call->host->work;
+    deferred->reason = ZKT_NOTICE_CANCELLED;
+    deferred->stranded = false;
+    deferred->notify = NULL;
+    atomic_store(&deferred->wants, 0);
+    atomic_store(&deferred->end, ZKT_NOTICE_READY);
     atomic_store(&deferred->resumed_twice, false);
     atomic_store(&deferred->resumed, false);
     zkt__work_queue_ref(deferred->queue);
@@ -72,7 +180,26 @@ void zkt_deferred_resume(struct zkt_deferred *deferred, zkt_then_invoke *invoke,
     deferred->invoke = invoke;
     deferred->then = then;
     deferred->user = user;
-    if (!zkt__work_post(deferred->queue, &deferred->work)) {
-        run_cancelled(deferred); /* the server is gone */
+    zkt__deferred_want(deferred, ZKT_WANT_RESUME);
+}
+
+bool zkt_deferred_cancelled(const struct zkt_deferred *deferred)
+{
+    return deferred == NULL || end_of(deferred) != ZKT_NOTICE_READY;
+}
+
+void zkt_deferred_notify(struct zkt_deferred *deferred, zkt_notice_function *fn,
+                         void *user)
+{
+    if (deferred == NULL) {
+        return;
+    }
+    zkt__work_queue_lock(deferred->queue);
+    deferred->notify = fn;
+    deferred->notify_user = user;
+    const bool ended = end_of(deferred) != ZKT_NOTICE_READY;
+    zkt__work_queue_unlock(deferred->queue);
+    if (ended && fn != NULL) {
+        zkt__deferred_want(deferred, ZKT_WANT_END);
     }
 }

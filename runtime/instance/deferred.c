@@ -266,6 +266,7 @@ void zkt__task_detach(struct zkt_task *task)
     if (task->result != NULL) {
         memset(task->result, 0, task->request.method->result->size);
     }
+    zkt__deferred_notice(&task->deferred, task->deferred.reason);
 }
 
 /* ---- time ---- */

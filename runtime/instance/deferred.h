@@ -14,7 +14,7 @@ struct zkt_task;
 extern const struct zkt_call_ops zkt__task_ops;
 
 /** Detaches the task of a call that has ended while the program holds its
- * handle. */
+ * handle, and gives the program notice. The task may be free afterwards. */
 void zkt__task_detach(struct zkt_task *task);
 
 /** Cancels every deferred call with @status and @text. */

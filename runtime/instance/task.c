@@ -467,6 +467,7 @@ void zkt__task_resume(struct zkt_call *call)
 void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
                       enum zkt_status status, struct zkt_str text)
 {
+    task->deferred.reason = zkt__notice_of(status);
     zkt__call_undo(&task->call);
     fail(host, task, status, text);
 }

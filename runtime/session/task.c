@@ -269,7 +269,8 @@ static void unpark(struct zkt_host *host, struct zkt_session_task *task)
     host->sessions->outstanding -= task->member == ZKT_MEMBER_MIDDLEWARE;
 }
 
-/* Leaves a task to the thread that resumes it. */
+/* Leaves a task to the thread that resumes it, and gives it notice. The task
+ * may be free afterwards. */
 static void detach(struct zkt_session_task *task)
 {
     struct zkt_call *call = &task->call;
@@ -281,6 +282,7 @@ static void detach(struct zkt_session_task *task)
     if (task->result != NULL) {
         memset(task->result, 0, task->result_type->size);
     }
+    zkt__deferred_notice(&task->deferred, task->deferred.reason);
 }
 
 void zkt__session_cancel(struct zkt_host *host, struct zkt_session *session)
@@ -289,6 +291,8 @@ void zkt__session_cancel(struct zkt_host *host, struct zkt_session *session)
     if (task != NULL) {
         unpark(host, task);
         zkt__emitted_drop(&task->call.broadcasts);
+        task->deferred.reason = host->stopping ? ZKT_NOTICE_SHUTDOWN
+                                               : ZKT_NOTICE_CONNECTION;
         detach(task);
     }
 }
@@ -376,6 +380,7 @@ void zkt__session_fail_task(struct zkt_host *host, struct zkt_session *session,
 {
     struct zkt_session_task *task = session->task;
     unpark(host, task);
+    task->deferred.reason = zkt__notice_of(status);
     zkt__call_set_failure(&task->call, status, text);
     zkt__emitted_drop(&task->call.broadcasts);
     (void)task->ops->finish(task, status);

@@ -35,8 +35,8 @@
  * says so, until another call has its memory.
  *
  * Threads: all of this is for the thread that runs the handler, while it runs,
- * but for zkt_deferred_resume, which is for any thread, and the functions that
- * make targets.
+ * but for the functions of handles (zkt_deferred_…) and those that make
+ * targets, which are for any thread.
  */
 #ifndef ZOCKET_CALL_H
 #define ZOCKET_CALL_H
@@ -322,17 +322,20 @@ enum zkt_notice {
      * ZKT_RESOURCE_EXHAUSTED. The only notice that may come more than once. */
     ZKT_NOTICE_READY,
     /* The call has ended, and is to be resumed soon. Its caller has cancelled
-     * it, */
+     * it, or the server, for its memory or for a status that is not
+     * ZKT_PENDING; */
     ZKT_NOTICE_CANCELLED,
-    /* the connection of a stream has ended, or its instance, */
+    /* the connection of a stream, a middleware or `open` has ended, or the
+     * instance of the call; */
     ZKT_NOTICE_CONNECTION,
-    /* the time is over, */
+    /* the time is over; */
     ZKT_NOTICE_DEADLINE,
     /* or the server stops. */
     ZKT_NOTICE_SHUTDOWN
 };
 
-/** Takes notices of a deferred call, on the server's thread. */
+/** Takes the notices of a deferred call, on the server's thread. It may resume
+ * the call. */
 typedef void zkt_notice_function(enum zkt_notice notice, void *user);
 
 /*
@@ -528,12 +531,14 @@ void zkt_deferred_resume(struct zkt_deferred *deferred, zkt_then_invoke *invoke,
 bool zkt_deferred_cancelled(const struct zkt_deferred *deferred);
 
 /**
- * Calls @fn with the notices of a deferred call, on the thread of its instance:
- * once why it has ended (at once, if it has), and with ZKT_NOTICE_READY as
- * often as that happens. Not once its second half has begun, so that this may
- * free
- * @user. A second function replaces the first. From any thread, until @deferred
- * is resumed; takes no memory. NULL does nothing.
+ * Calls @fn with the notices of a deferred call, in a turn of the thread of its
+ * instance: once why it has ended, also if it has ended before, and with
+ * ZKT_NOTICE_READY as often as that happens. None begins once the call is
+ * resumed, and the second half begins after @fn has returned, so it may free
+ * @user. A second function replaces the first; NULL: none. A call that is
+ * deferred again begins without a function. After zkt_server_free @fn is called
+ * at once, by this function. From any thread, until @deferred is resumed; takes
+ * no memory. A NULL @deferred does nothing.
  */
 void zkt_deferred_notify(struct zkt_deferred *deferred, zkt_notice_function *fn,
                          void *user);

@@ -1,0 +1,541 @@
+/*
+ * Calls that end before they are answered, and the notices of their handles, on
+ * tables that are written by hand. Peers are on the last shard, room "a" is on
+ * the first. The first argument is the number of shards.
+ *
+ *     middleware pass {}
+ *     actor room {
+ *         method run(string) -> string;
+ *         method brief(string) -> string timeout 100ms;
+ *         method gated(string) -> string use pass;
+ *         on connect, disconnect;
+ *     }
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "door.h"
+
+enum {
+    RUN,
+    BRIEF,
+    GATED
+};
+
+/* ---- deferred calls ---- */
+
+/* A call that was deferred, and everything that its program is told. */
+struct job {
+    struct zkt_deferred *later;
+    int notices;
+    enum zkt_notice notice; /* the last */
+    int runs, cancelled;    /* of the second half */
+    bool resumes;           /* at the first notice */
+    bool again;             /* the second half defers again */
+};
+
+enum {
+    JOBS_MAX = 64
+};
+
+static struct job jobs[JOBS_MAX];
+static int job_count;
+
+static void resume(struct job *job);
+
+static void take_notice(enum zkt_notice notice, void *user)
+{
+    struct job *job = user;
+    assert_int_equal(job->runs, 0);
+    job->notices++;
+    job->notice = notice;
+    if (job->resumes) {
+        resume(job);
+    }
+}
+
+static enum zkt_status invoke_then(struct zkt_call *call, void (*then)(void),
+                                   const void *input, void *result, void *user)
+{
+    struct job *job = user;
+    (void)then;
+    (void)input;
+    if (job->again && !zkt_cancelled(call)) {
+        job->again = false;
+        assert_ptr_equal(zkt_call_defer(call, ZKT_MEMBER_METHOD, RUN),
+                         job->later);
+        return ZKT_PENDING;
+    }
+    job->runs++;
+    job->cancelled += zkt_cancelled(call);
+    if (result != NULL) {
+        *(struct zkt_str *)result = ZKT_STR("late");
+    }
+    return ZKT_OK;
+}
+
+static void resume(struct job *job)
+{
+    zkt_deferred_resume(job->later, invoke_then, NULL, job);
+}
+
+/* Defers the call as a new job. */
+static enum zkt_status defer(struct zkt_call *call, enum zkt_member member,
+                             uint32_t number)
+{
+    struct job *job = &jobs[job_count++];
+    assert_true(job_count <= JOBS_MAX);
+    *job = (struct job){ .later = zkt_call_defer(call, member, number) };
+    return job->later != NULL ? ZKT_PENDING : ZKT_OK;
+}
+
+/* ---- handlers ---- */
+
+/* The scripts of the test; NULL: the handlers succeed. */
+static struct {
+    enum zkt_status (*pass)(struct zkt_call *call);
+    enum zkt_status (*connect)(struct zkt_call *call);
+    enum zkt_status (*disconnect)(struct zkt_call *call);
+} plays;
+
+static bool begins(struct zkt_str text, const char *with)
+{
+    const size_t len = strlen(with);
+    return text.len >= len && memcmp(text.data, with, len) == 0;
+}
+
+/* "later" defers, "dirty" writes as well, "wrong" is deferred and fails. */
+static enum zkt_status play(struct zkt_call *call, uint32_t method,
+                            struct zkt_str in)
+{
+    const int32_t n = 1;
+    note("run", in);
+    if (begins(in, "dirty")) {
+        zkt_state_set(zkt_call_cursor(call), 0, &n);
+    }
+    if (begins(in, "later") || begins(in, "dirty")) {
+        return defer(call, ZKT_MEMBER_METHOD, method);
+    }
+    if (begins(in, "wrong")) {
+        (void)defer(call, ZKT_MEMBER_METHOD, method);
+        return ZKT_ABORTED;
+    }
+    return ZKT_OK;
+}
+
+#define METHOD(name, number)                                                   \
+    static enum zkt_status invoke_##name(struct zkt_call *call,                \
+                                         const void *handlers,                 \
+                                         const void *input, void *result)      \
+    {                                                                          \
+        (void)handlers;                                                        \
+        *(struct zkt_str *)result = ZKT_STR("done");                           \
+        return play(call, number, *(const struct zkt_str *)input);             \
+    }
+METHOD(run, RUN)
+METHOD(brief, BRIEF)
+METHOD(gated, GATED)
+
+static enum zkt_status invoke_pass(struct zkt_call *call, const void *handlers,
+                                   void *output)
+{
+    (void)handlers;
+    assert_null(output);
+    return plays.pass != NULL ? plays.pass(call) : ZKT_OK;
+}
+
+#define HOOK(name)                                                             \
+    static enum zkt_status on_##name(struct zkt_call *call,                    \
+                                     const void *handlers)                     \
+    {                                                                          \
+        (void)handlers;                                                        \
+        return plays.name != NULL ? plays.name(call) : ZKT_OK;                 \
+    }
+HOOK(connect)
+HOOK(disconnect)
+
+static enum zkt_status defer_pass(struct zkt_call *call)
+{
+    return defer(call, ZKT_MEMBER_MIDDLEWARE, 0);
+}
+
+static enum zkt_status defer_open(struct zkt_call *call,
+                                  const struct gate_input *in,
+                                  struct door_data *out)
+{
+    (void)in;
+    (void)out;
+    return defer(call, ZKT_MEMBER_OPEN, 0);
+}
+
+/* ---- tables ---- */
+
+#define ANY offsetof(struct door_handlers, any)
+
+static const uint16_t pass_chain[] = { 0 };
+static const struct zkt_middleware job_middleware[] = {
+    { ZKT_STR_INIT("pass"), NULL, ANY, invoke_pass, NULL, 0 },
+};
+
+static const struct zkt_method job_methods[] = {
+    { .name = ZKT_STR_INIT("run"),
+      .input = &zkt_type_string,
+      .result = &zkt_type_string,
+      .handler_offset = ANY,
+      .invoke = invoke_run },
+    { .name = ZKT_STR_INIT("brief"),
+      .input = &zkt_type_string,
+      .result = &zkt_type_string,
+      .handler_offset = ANY,
+      .invoke = invoke_brief,
+      .timeout_ms = 100 },
+    { .name = ZKT_STR_INIT("gated"),
+      .input = &zkt_type_string,
+      .result = &zkt_type_string,
+      .handler_offset = ANY,
+      .invoke = invoke_gated,
+      .middleware = { pass_chain, 1 } },
+};
+
+static int find_job_method(struct zkt_str name)
+{
+    int i = 0;
+    while (i < 3 && !zkt_str_eq(name, job_methods[i].name)) {
+        i++;
+    }
+    return i < 3 ? i : -1;
+}
+
+static const struct zkt_actor job_room = {
+    .name = ZKT_STR_INIT("room"),
+    .state = &door_state_type,
+    .methods = job_methods,
+    .method_count = 3,
+    .hooks = {
+        [ZKT_HOOK_CONNECT] = { true, ANY, on_connect },
+        [ZKT_HOOK_DISCONNECT] = { true, ANY, on_disconnect },
+    },
+    .handlers_offset = offsetof(struct door_handlers, room),
+    .find_method = find_job_method,
+};
+
+static const struct zkt_actor *const job_actors[] = { &job_room };
+static const struct zkt_app_info job_info = {
+    .name = "jobs",
+    .actors = job_actors,
+    .actor_count = 1,
+    .find_actor = door_find_actor,
+    .connection = &door_connection,
+    .middleware = job_middleware,
+    .middleware_count = 1,
+    .errors = door_errors,
+    .error_count = 1,
+};
+static const struct zkt_app job_app = { .info = &job_info,
+                                        .handlers = &door_handlers };
+
+#define DOOR_APP  job_app
+#define DOOR_ROOM job_room
+#include "door_peers.h"
+
+/* ---- a server and peers ---- */
+
+#define CALL_WITH(id, method, input, more)                                     \
+    "{\"type\":\"rpc\",\"id\":\"" id                                           \
+    "\",\"actor\":\"room\",\"actorId\":\"a\",\"method\":\"" method             \
+    "\",\"input\":\"" input "\"" more "}"
+#define DO(id, method, input) CALL_WITH(id, method, input, "")
+#define FAILED(id, text, code)                                                 \
+    "|{\"type\":\"rpc:result\",\"id\":\"" id "\",\"error\":\"" text            \
+    "\",\"code\":\"" code "\"}"
+
+static void set_up_with(struct zkt_limits limits)
+{
+    memset(&plays, 0, sizeof(plays));
+    job_count = 0;
+    begin_with(limits);
+}
+
+static void set_up(void)
+{
+    set_up_with((struct zkt_limits){ 0 });
+}
+
+static struct wire enter(void)
+{
+    struct wire w = knock("/", "", NULL);
+    (void)hear(&w);
+    (void)trace_since();
+    return w;
+}
+
+/* Ends the connection, and the server. */
+static void finish(struct wire *w)
+{
+    leave(w);
+    end();
+}
+
+static void stop_server(void)
+{
+    zkt_server_shutdown(server);
+    pass(0);
+    pass(5000);
+}
+
+/* ---- notices ---- */
+
+/* The causes by which the server ends a deferred call, and the notice. */
+static const struct cause {
+    const char *name;
+    const char *input;
+    int64_t passes;
+    enum zkt_notice notice;
+    bool stops, frees;
+    bool scarce; /* deferred calls may hold a byte */
+    bool leaves;
+    int member; /* -1: `open`; 0: the method; 1: its middleware */
+} causes[] = {
+    { "deadline", "later", 30000, ZKT_NOTICE_DEADLINE, .member = 0 },
+    { "stop", "later", 0, ZKT_NOTICE_SHUTDOWN, .stops = true },
+    { "free", "later", 0, ZKT_NOTICE_SHUTDOWN, .frees = true },
+    { "memory", "later", 0, ZKT_NOTICE_CANCELLED, .scarce = true },
+    { "status", "wrong", 0, ZKT_NOTICE_CANCELLED, .member = 0 },
+    { "deadline", "x", 30000, ZKT_NOTICE_DEADLINE, .member = 1 },
+    { "stop", "x", 0, ZKT_NOTICE_SHUTDOWN, .stops = true, .member = 1 },
+    { "free", "x", 0, ZKT_NOTICE_SHUTDOWN, .frees = true, .member = 1 },
+    { "memory", "x", 0, ZKT_NOTICE_CANCELLED, .scarce = true, .member = 1 },
+    { "leave", "x", 0, ZKT_NOTICE_CONNECTION, .leaves = true, .member = 1 },
+    { "leave", "x", 0, ZKT_NOTICE_CONNECTION, .leaves = true, .member = -1 },
+};
+
+/* Begins the call of a cause, which defers as the first job. */
+static struct wire begin_cause(const struct cause *cause)
+{
+    char call[256];
+    set_up_with(cause->scarce ? (struct zkt_limits){ .deferred_bytes = shards }
+                              : (struct zkt_limits){ 0 });
+    script.open = cause->member < 0 ? defer_open : NULL;
+    plays.pass = defer_pass;
+    struct wire w = enter();
+    if (cause->member >= 0) {
+        snprintf(call, sizeof(call), DO("1", "%s", "%s"),
+                 cause->member == 1 ? "gated" : "run", cause->input);
+        say(&w, call);
+        pass(0);
+    }
+    assert_int_equal(job_count, 1);
+    return w;
+}
+
+/* Lets the call end. Returns false if the server is gone. */
+static bool let_end(const struct cause *cause, struct wire *w)
+{
+    pass(cause->passes);
+    if (cause->stops) {
+        stop_server();
+    }
+    if (cause->frees) {
+        zkt__location_release(&server->host, home);
+        zkt_server_free(server);
+    } else if (cause->leaves) {
+        leave(w);
+    }
+    return !cause->frees;
+}
+
+/* A program is told once why its call has ended, whether it asks before or
+ * afterwards; then the second half runs cancelled. */
+static void test_every_cause(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(causes) / sizeof(causes[0]); i++) {
+        const struct cause *cause = &causes[i / 2];
+        const bool early = i % 2 == 0;
+        struct wire w = begin_cause(cause);
+        struct job *job = &jobs[0];
+        const bool ended = cause->scarce ||
+                           begins(zkt_cstr(cause->input), "wrong");
+        assert_int_equal(zkt_deferred_cancelled(job->later), ended);
+        if (early) {
+            zkt_deferred_notify(job->later, take_notice, job);
+            assert_int_equal(job->notices, 0); /* in a turn */
+        }
+        const bool runs = let_end(cause, &w);
+        assert_true(zkt_deferred_cancelled(job->later));
+        assert_int_equal(job->notices, early);
+        if (!early) {
+            zkt_deferred_notify(job->later, take_notice, job);
+            assert_int_equal(job->notices, !runs); /* at once, if it is gone */
+        }
+        if (runs) {
+            pass(0);
+        }
+        assert_int_equal(job->notices, 1);
+        assert_int_equal(job->notice, cause->notice);
+        resume(job);
+        if (runs) {
+            pass(0);
+        }
+        assert_int_equal(job->runs, 1);
+        assert_int_equal(job->cancelled, 1);
+        assert_int_equal(job->notices, 1);
+        if (cause->leaves) {
+            end();
+        } else if (runs) {
+            finish(&w);
+        } else {
+            free(w.text);
+            assert_int_equal(memory.live, 0);
+        }
+    }
+}
+
+/* No notice follows resume, and none comes of a call that ends well. */
+static void test_no_notice(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        set_up();
+        struct wire w = enter();
+        say(&w, DO("1", "run", "later"));
+        pass(0);
+        struct job *job = &jobs[0];
+        zkt_deferred_notify(job->later, take_notice, job);
+        job->again = again != 0;
+        resume(job);
+        assert_false(zkt_deferred_cancelled(job->later));
+        pass(0);
+        if (again != 0) { /* the function was of the first time */
+            pass(30000);
+            assert_true(zkt_deferred_cancelled(job->later));
+            resume(job);
+            pass(0);
+        }
+        assert_int_equal(job->notices, 0);
+        assert_int_equal(job->runs, 1);
+        assert_int_equal(job->cancelled, again);
+        finish(&w);
+    }
+    assert_true(zkt_deferred_cancelled(NULL));
+    zkt_deferred_notify(NULL, take_notice, NULL);
+}
+
+/* A resume and an end that meet: the second half runs once, without notice. */
+static void test_resumed_before_the_end(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    say(&w, DO("1", "run", "later"));
+    pass(0);
+    zkt_deferred_notify(jobs[0].later, take_notice, &jobs[0]);
+    resume(&jobs[0]);
+    zkt__location_release(&server->host, home);
+    zkt_server_free(server);
+    assert_int_equal(jobs[0].notices, 0);
+    assert_int_equal(jobs[0].cancelled, 1);
+    free(w.text);
+    assert_int_equal(memory.live, 0);
+}
+
+/* The last function counts; it may resume the call. */
+static void test_replaced(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    struct job other = { 0 };
+    say(&w, DO("1", "run", "later"));
+    pass(0);
+    struct job *job = &jobs[0];
+    zkt_deferred_notify(job->later, take_notice, &other);
+    zkt_deferred_notify(job->later, take_notice, job);
+    job->resumes = true;
+    pass(30000);
+    pass(0);
+    assert_int_equal(job->cancelled, 1);
+    leave(&w);
+    w = enter();
+    say(&w, DO("2", "run", "later"));
+    pass(0);
+    assert_int_equal(job_count, 2);
+    zkt_deferred_notify(jobs[1].later, take_notice, &jobs[1]);
+    zkt_deferred_notify(jobs[1].later, NULL, NULL);
+    pass(30000);
+    zkt_deferred_notify(jobs[1].later, NULL, NULL);
+    pass(0);
+    assert_int_equal(jobs[1].notices, 0);
+    /* Each function that asks after the end is told. */
+    zkt_deferred_notify(jobs[1].later, take_notice, &other);
+    pass(0);
+    zkt_deferred_notify(jobs[1].later, take_notice, &jobs[1]);
+    pass(0);
+    assert_int_equal(other.notices, 1);
+    assert_int_equal(jobs[1].notices, 1);
+    resume(&jobs[1]);
+    pass(0);
+    finish(&w);
+}
+
+static enum zkt_status defer_disconnect(struct zkt_call *call)
+{
+    const enum zkt_status status = defer(call, ZKT_MEMBER_HOOK,
+                                         ZKT_HOOK_DISCONNECT);
+    held = jobs[0].later;
+    zkt_deferred_notify(held, take_notice, &jobs[0]);
+    return status;
+}
+
+static enum zkt_status resume_disconnect(struct zkt_call *call)
+{
+    const enum zkt_status status = defer_disconnect(call);
+    resume(&jobs[0]);
+    assert_int_equal(jobs[0].runs, 0);
+    return status;
+}
+
+/* While a server is freed its hooks run, and may defer: the second half runs
+ * when the hook has ended, and within the server. */
+static void test_hooks_of_a_freed_server(void **state)
+{
+    (void)state;
+    for (int resumed = 0; resumed < 2; resumed++) {
+        set_up();
+        struct wire w = enter();
+        assert_string_equal(ask(&w, DO("1", "run", "x")), RESULT("1", "done"));
+        plays.disconnect = resumed ? resume_disconnect : defer_disconnect;
+        zkt__location_release(&server->host, home);
+        zkt_server_free(server);
+        assert_int_equal(job_count, 1);
+        assert_int_equal(jobs[0].runs, resumed);
+        assert_int_equal(jobs[0].notices, !resumed);
+        if (!resumed) {
+            assert_int_equal(jobs[0].notice, ZKT_NOTICE_SHUTDOWN);
+            resume(&jobs[0]);
+        }
+        assert_int_equal(jobs[0].cancelled, 1);
+        free(w.text);
+        assert_int_equal(memory.live, 0);
+    }
+}
+
+int main(int count, char **arguments)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_cause),
+        cmocka_unit_test(test_no_notice),
+        cmocka_unit_test(test_resumed_before_the_end),
+        cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_hooks_of_a_freed_server),
+    };
+    shards = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
