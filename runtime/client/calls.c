@@ -424,7 +424,7 @@ struct call_request {
     const void *input;
     struct zkt_pending call; /* the callback and its argument */
     const char *refusal;     /* NULL: out of memory */
-    bool begun;
+    uint64_t begun;          /* the number of the call; 0: none */
 };
 
 static void begin(void *user)
@@ -451,7 +451,7 @@ static void begin(void *user)
                     b->input, p);
     }
     zkt__call_submit(client, handle->instance, b->method, b->input, p);
-    b->begun = true;
+    b->begun = p->number;
 }
 
 /* For calls without a callback. */
@@ -464,12 +464,12 @@ static void ignore_reply(zkt_any_function *done, const struct zkt_reply *reply,
     (void)user;
 }
 
-void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
-                      const void *input,
-                      void (*thunk)(zkt_any_function *done,
-                                    const struct zkt_reply *reply,
-                                    const void *result, void *user),
-                      zkt_any_function *done, void *user)
+uint64_t zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
+                          const void *input,
+                          void (*thunk)(zkt_any_function *done,
+                                        const struct zkt_reply *reply,
+                                        const void *result, void *user),
+                          zkt_any_function *done, void *user)
 {
     struct call_request b = {
         .client = zkt__handle_client(handle),
@@ -490,9 +490,10 @@ void zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
                                            : ZKT_RESOURCE_EXHAUSTED;
         refused.error = b.refusal != NULL ? b.refusal : "out of memory";
     }
-    if (!b.begun) {
+    if (b.begun == 0) {
         /* Without memory the callback cannot be kept for later: it runs
          * here. */
         thunk(done, &refused, NULL, user);
     }
+    return b.begun;
 }

@@ -489,19 +489,20 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t method,
  * Begins to call method number @method and returns at once. @input is encoded
  * before it returns. @thunk runs once, in a later turn, with @done, a reply
  * with the statuses of zkt_handle_call, and the result, or NULL after a
- * failure; all of them good until it returns. A NULL @done is not told.
+ * failure; all of them good until it returns. A NULL @done is not told. Returns
+ * the id of the call, for zkt_client_cancel; 0: it has ended already.
  *
  * There is a case in which @thunk is called from within: if nothing can be kept
  * for later. Then the status is ZKT_FAILED_PRECONDITION (no client, a closed
  * handle, another thread) or ZKT_RESOURCE_EXHAUSTED (no memory at all). A @done
  * that tries again must not do so after the first.
  */
-void zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
-                      const void *input,
-                      void (*thunk)(zkt_any_function *done,
-                                    const struct zkt_reply *reply,
-                                    const void *result, void *user),
-                      zkt_any_function *done, void *user);
+uint64_t zkt_handle_begin(struct zkt_handle *handle, uint32_t method,
+                          const void *input,
+                          void (*thunk)(zkt_any_function *done,
+                                        const struct zkt_reply *reply,
+                                        const void *result, void *user),
+                          zkt_any_function *done, void *user);
 
 /* Takes the progress of a call, or the chunks of a stream, by its real type;
  * *@value is borrowed until it returns. */
@@ -514,9 +515,6 @@ typedef void zkt_part_thunk(zkt_any_function *on_part, const void *value,
  * @thunk runs; either may be NULL. A chunk that does not fit the schema ends
  * the call with ZKT_INTERNAL. The limit rpc_timeout_ms of a stream counts until
  * its first chunk.
- *
- * Both functions return the id of the call, for zkt_client_cancel; 0: it has
- * ended already.
  */
 uint64_t zkt_handle_begin_parts(struct zkt_handle *handle, uint32_t method,
                                 const void *input, zkt_part_thunk *part,

@@ -249,12 +249,13 @@ static void gate_admin__close_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void gate_admin_begin_close(
+uint64_t gate_admin_begin_close(
     struct gate_admin *handle, const struct gate_admin_close_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in,
-                     gate_admin__close_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            gate_admin__close_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status gate_admin_call_switch(struct gate_admin *handle,
@@ -277,14 +278,15 @@ static void gate_admin__switch_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void gate_admin_begin_switch(
+uint64_t gate_admin_begin_switch(
     struct gate_admin *handle,
     void (*done)(const struct zkt_reply *reply, const struct gate_quota *result,
                  void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 1, NULL,
-                     gate_admin__switch_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 1, NULL,
+                            gate_admin__switch_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 static void gate_admin__closed_event_(zkt_any_function *on_event,
@@ -441,14 +443,15 @@ static void gate_room__join_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void gate_room_begin_join(
+uint64_t gate_room_begin_join(
     struct gate_room *handle, const struct gate_room_join_input *in,
     void (*done)(const struct zkt_reply *reply, const struct gate_point *result,
                  void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in, gate_room__join_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            gate_room__join_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status gate_room_call_draw(struct gate_room *handle,
@@ -467,12 +470,13 @@ static void gate_room__draw_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void gate_room_begin_draw(
+uint64_t gate_room_begin_draw(
     struct gate_room *handle, const struct gate_room_draw_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 1, in, gate_room__draw_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 1, in,
+                            gate_room__draw_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status gate_room_call_look(
@@ -496,15 +500,16 @@ static void gate_room__look_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void gate_room_begin_look(
+uint64_t gate_room_begin_look(
     struct gate_room *handle, const struct gate_room_look_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct gate_named2_left_point_right_point *result,
                  void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 2, in, gate_room__look_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 2, in,
+                            gate_room__look_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status gate_room_call_peek(struct gate_room *handle,
@@ -527,14 +532,15 @@ static void gate_room__peek_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void gate_room_begin_peek(
+uint64_t gate_room_begin_peek(
     struct gate_room *handle,
     void (*done)(const struct zkt_reply *reply,
                  const struct gate_tuple2_point_point *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 3, NULL,
-                     gate_room__peek_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 3, NULL,
+                            gate_room__peek_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status gate_room_call_leave(struct gate_room *handle,
@@ -552,12 +558,13 @@ static void gate_room__leave_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void gate_room_begin_leave(
+uint64_t gate_room_begin_leave(
     struct gate_room *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 4, NULL,
-                     gate_room__leave_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 4, NULL,
+                            gate_room__leave_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 static void gate_room__joined_event_(zkt_any_function *on_event,

@@ -96,13 +96,14 @@ enum zkt_status gate_admin_call_switch(struct gate_admin *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void gate_admin_begin_close(
+uint64_t gate_admin_begin_close(
     struct gate_admin *handle, const struct gate_admin_close_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
-void gate_admin_begin_switch(
+uint64_t gate_admin_begin_switch(
     struct gate_admin *handle,
     void (*done)(const struct zkt_reply *reply, const struct gate_quota *result,
                  void *user),
@@ -191,29 +192,30 @@ enum zkt_status gate_room_call_leave(struct gate_room *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void gate_room_begin_join(
+uint64_t gate_room_begin_join(
     struct gate_room *handle, const struct gate_room_join_input *in,
     void (*done)(const struct zkt_reply *reply, const struct gate_point *result,
                  void *user),
     void *user);
-void gate_room_begin_draw(
+uint64_t gate_room_begin_draw(
     struct gate_room *handle, const struct gate_room_draw_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
-void gate_room_begin_look(
+uint64_t gate_room_begin_look(
     struct gate_room *handle, const struct gate_room_look_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct gate_named2_left_point_right_point *result,
                  void *user),
     void *user);
-void gate_room_begin_peek(
+uint64_t gate_room_begin_peek(
     struct gate_room *handle,
     void (*done)(const struct zkt_reply *reply,
                  const struct gate_tuple2_point_point *result, void *user),
     void *user);
-void gate_room_begin_leave(
+uint64_t gate_room_begin_leave(
     struct gate_room *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
 

@@ -110,14 +110,15 @@ static void demo_chat__join_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void demo_chat_begin_join(
+uint64_t demo_chat_begin_join(
     struct demo_chat *handle, const struct demo_chat_join_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct demo_member *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in, demo_chat__join_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            demo_chat__join_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status demo_chat_call_say(struct demo_chat *handle,
@@ -141,14 +142,15 @@ static void demo_chat__say_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void demo_chat_begin_say(
+uint64_t demo_chat_begin_say(
     struct demo_chat *handle, const struct demo_chat_say_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct demo_message *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 1, in, demo_chat__say_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 1, in,
+                            demo_chat__say_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status demo_chat_call_whisper(struct demo_chat *handle,
@@ -167,12 +169,13 @@ static void demo_chat__whisper_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void demo_chat_begin_whisper(
+uint64_t demo_chat_begin_whisper(
     struct demo_chat *handle, const struct demo_chat_whisper_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 2, in,
-                     demo_chat__whisper_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 2, in,
+                            demo_chat__whisper_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status demo_chat_call_history(struct demo_chat *handle,
@@ -196,14 +199,15 @@ static void demo_chat__history_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void demo_chat_begin_history(
+uint64_t demo_chat_begin_history(
     struct demo_chat *handle, const struct demo_chat_history_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct demo_message_list *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 3, in,
-                     demo_chat__history_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 3, in,
+                            demo_chat__history_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status demo_chat_call_who(struct demo_chat *handle,
@@ -226,14 +230,15 @@ static void demo_chat__who_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void demo_chat_begin_who(
+uint64_t demo_chat_begin_who(
     struct demo_chat *handle,
     void (*done)(const struct zkt_reply *reply,
                  const struct demo_member_map *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 4, NULL,
-                     demo_chat__who_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 4, NULL,
+                            demo_chat__who_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status demo_chat_call_set_topic(
@@ -252,13 +257,13 @@ static void demo_chat__set_topic_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void demo_chat_begin_set_topic(
+uint64_t demo_chat_begin_set_topic(
     struct demo_chat *handle, const struct demo_chat_set_topic_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 5, in,
-                     demo_chat__set_topic_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 5, in,
+                            demo_chat__set_topic_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status demo_chat_call_leave(struct demo_chat *handle,
@@ -276,12 +281,13 @@ static void demo_chat__leave_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void demo_chat_begin_leave(
+uint64_t demo_chat_begin_leave(
     struct demo_chat *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 6, NULL,
-                     demo_chat__leave_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 6, NULL,
+                            demo_chat__leave_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 static void demo_chat__said_event_(zkt_any_function *on_event,

@@ -71,36 +71,37 @@ enum zkt_status demo_chat_call_leave(struct demo_chat *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void demo_chat_begin_join(
+uint64_t demo_chat_begin_join(
     struct demo_chat *handle, const struct demo_chat_join_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct demo_member *result, void *user),
     void *user);
-void demo_chat_begin_say(
+uint64_t demo_chat_begin_say(
     struct demo_chat *handle, const struct demo_chat_say_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct demo_message *result, void *user),
     void *user);
-void demo_chat_begin_whisper(
+uint64_t demo_chat_begin_whisper(
     struct demo_chat *handle, const struct demo_chat_whisper_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
-void demo_chat_begin_history(
+uint64_t demo_chat_begin_history(
     struct demo_chat *handle, const struct demo_chat_history_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct demo_message_list *result, void *user),
     void *user);
-void demo_chat_begin_who(
+uint64_t demo_chat_begin_who(
     struct demo_chat *handle,
     void (*done)(const struct zkt_reply *reply,
                  const struct demo_member_map *result, void *user),
     void *user);
-void demo_chat_begin_set_topic(
+uint64_t demo_chat_begin_set_topic(
     struct demo_chat *handle, const struct demo_chat_set_topic_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
-void demo_chat_begin_leave(
+uint64_t demo_chat_begin_leave(
     struct demo_chat *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
 

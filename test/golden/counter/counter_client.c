@@ -70,13 +70,14 @@ static void demo_counter__inc_reply_(zkt_any_function *done,
     ((function *)done)(reply, value, user);
 }
 
-void demo_counter_begin_inc(
+uint64_t demo_counter_begin_inc(
     struct demo_counter *handle, const struct demo_counter_inc_input *in,
     void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in,
-                     demo_counter__inc_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            demo_counter__inc_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status demo_counter_call_reset(struct demo_counter *handle,
@@ -94,13 +95,13 @@ static void demo_counter__reset_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void demo_counter_begin_reset(
+uint64_t demo_counter_begin_reset(
     struct demo_counter *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 1, NULL,
-                     demo_counter__reset_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 1, NULL,
+                            demo_counter__reset_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 const struct demo_counter_state *demo_counter_snapshot(

@@ -50,14 +50,15 @@ enum zkt_status demo_counter_call_reset(struct demo_counter *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void demo_counter_begin_inc(
+uint64_t demo_counter_begin_inc(
     struct demo_counter *handle, const struct demo_counter_inc_input *in,
     void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
     void *user);
-void demo_counter_begin_reset(
+uint64_t demo_counter_begin_reset(
     struct demo_counter *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
 

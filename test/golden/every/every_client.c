@@ -117,15 +117,15 @@ static void every_doc__set_account_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void every_doc_begin_set_account(
+uint64_t every_doc_begin_set_account(
     struct every_doc *handle, const struct every_doc_set_account_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct every_account *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in,
-                     every_doc__set_account_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            every_doc__set_account_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status every_doc_call_draw(struct every_doc *handle,
@@ -147,13 +147,14 @@ static void every_doc__draw_reply_(zkt_any_function *done,
     ((function *)done)(reply, value, user);
 }
 
-void every_doc_begin_draw(
+uint64_t every_doc_begin_draw(
     struct every_doc *handle, const struct every_doc_draw_input *in,
     void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 1, in, every_doc__draw_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 1, in,
+                            every_doc__draw_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status every_doc_call_eval(struct every_doc *handle,
@@ -177,14 +178,15 @@ static void every_doc__eval_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void every_doc_begin_eval(
+uint64_t every_doc_begin_eval(
     struct every_doc *handle, const struct every_expr *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct zkt_float64_opt *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 2, in, every_doc__eval_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 2, in,
+                            every_doc__eval_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status every_doc_call_set_tree(struct every_doc *handle,
@@ -203,13 +205,13 @@ static void every_doc__set_tree_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void every_doc_begin_set_tree(
+uint64_t every_doc_begin_set_tree(
     struct every_doc *handle, const struct every_node *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 3, in,
-                     every_doc__set_tree_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 3, in,
+                            every_doc__set_tree_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status every_doc_call_put(struct every_doc *handle,
@@ -228,12 +230,13 @@ static void every_doc__put_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void every_doc_begin_put(
+uint64_t every_doc_begin_put(
     struct every_doc *handle, const struct every_doc_put_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 4, in, every_doc__put_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 4, in,
+                            every_doc__put_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status every_doc_call_points(struct every_doc *handle,
@@ -256,14 +259,15 @@ static void every_doc__points_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void every_doc_begin_points(
+uint64_t every_doc_begin_points(
     struct every_doc *handle,
     void (*done)(const struct zkt_reply *reply,
                  const struct every_point_list *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 5, NULL,
-                     every_doc__points_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 5, NULL,
+                            every_doc__points_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status every_doc_call_nothing(struct every_doc *handle,
@@ -281,12 +285,13 @@ static void every_doc__nothing_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void every_doc_begin_nothing(
+uint64_t every_doc_begin_nothing(
     struct every_doc *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 6, NULL,
-                     every_doc__nothing_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 6, NULL,
+                            every_doc__nothing_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status every_doc_call_raw(struct every_doc *handle, struct zkt_json in,
@@ -308,14 +313,15 @@ static void every_doc__raw_reply_(zkt_any_function *done,
     ((function *)done)(reply, value, user);
 }
 
-void every_doc_begin_raw(
+uint64_t every_doc_begin_raw(
     struct every_doc *handle, struct zkt_json in,
     void (*done)(const struct zkt_reply *reply, struct zkt_json result,
                  void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 7, &in, every_doc__raw_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 7, &in,
+                            every_doc__raw_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 static void every_doc__drawn_event_(zkt_any_function *on_event,

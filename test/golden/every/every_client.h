@@ -67,38 +67,39 @@ enum zkt_status every_doc_call_raw(struct every_doc *handle, struct zkt_json in,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void every_doc_begin_set_account(
+uint64_t every_doc_begin_set_account(
     struct every_doc *handle, const struct every_doc_set_account_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct every_account *result, void *user),
     void *user);
-void every_doc_begin_draw(
+uint64_t every_doc_begin_draw(
     struct every_doc *handle, const struct every_doc_draw_input *in,
     void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
     void *user);
-void every_doc_begin_eval(
+uint64_t every_doc_begin_eval(
     struct every_doc *handle, const struct every_expr *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct zkt_float64_opt *result, void *user),
     void *user);
-void every_doc_begin_set_tree(
+uint64_t every_doc_begin_set_tree(
     struct every_doc *handle, const struct every_node *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
-void every_doc_begin_put(
+uint64_t every_doc_begin_put(
     struct every_doc *handle, const struct every_doc_put_input *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
-void every_doc_begin_points(
+uint64_t every_doc_begin_points(
     struct every_doc *handle,
     void (*done)(const struct zkt_reply *reply,
                  const struct every_point_list *result, void *user),
     void *user);
-void every_doc_begin_nothing(
+uint64_t every_doc_begin_nothing(
     struct every_doc *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
-void every_doc_begin_raw(
+uint64_t every_doc_begin_raw(
     struct every_doc *handle, struct zkt_json in,
     void (*done)(const struct zkt_reply *reply, struct zkt_json result,
                  void *user),

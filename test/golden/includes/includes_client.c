@@ -68,13 +68,14 @@ static void includes_team__add_reply_(zkt_any_function *done,
     ((function *)done)(reply, value, user);
 }
 
-void includes_team_begin_add(
+uint64_t includes_team_begin_add(
     struct includes_team *handle, const struct includes_team_add_input *in,
     void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in,
-                     includes_team__add_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            includes_team__add_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 const struct includes_team_state *includes_team_snapshot(

@@ -47,10 +47,11 @@ enum zkt_status includes_team_call_add(struct includes_team *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void includes_team_begin_add(
+uint64_t includes_team_begin_add(
     struct includes_team *handle, const struct includes_team_add_input *in,
     void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
     void *user);

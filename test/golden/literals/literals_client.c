@@ -82,15 +82,15 @@ static void literals_board__draw_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void literals_board_begin_draw(
+uint64_t literals_board_begin_draw(
     struct literals_board *handle, const struct literals_board_draw_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct literals_circle *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in,
-                     literals_board__draw_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            literals_board__draw_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status literals_board_call_ping(
@@ -113,15 +113,15 @@ static void literals_board__ping_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void literals_board_begin_ping(
+uint64_t literals_board_begin_ping(
     struct literals_board *handle, const struct literals_board_ping_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct literals_only *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 1, in,
-                     literals_board__ping_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 1, in,
+                            literals_board__ping_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 static void literals_board__drawn_event_(zkt_any_function *on_event,

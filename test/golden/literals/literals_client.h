@@ -50,15 +50,16 @@ enum zkt_status literals_board_call_ping(
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void literals_board_begin_draw(
+uint64_t literals_board_begin_draw(
     struct literals_board *handle, const struct literals_board_draw_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct literals_circle *result, void *user),
     void *user);
-void literals_board_begin_ping(
+uint64_t literals_board_begin_ping(
     struct literals_board *handle, const struct literals_board_ping_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct literals_only *result, void *user),

@@ -142,15 +142,15 @@ static void odd_everything__delete_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void odd_everything_begin_delete(
+uint64_t odd_everything_begin_delete(
     struct odd_everything *handle, const struct odd_everything_delete_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct odd_keywords *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in,
-                     odd_everything__delete_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            odd_everything__delete_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status odd_everything_call_scalar(struct odd_everything *handle,
@@ -172,14 +172,14 @@ static void odd_everything__scalar_reply_(zkt_any_function *done,
     ((function *)done)(reply, value, user);
 }
 
-void odd_everything_begin_scalar(
+uint64_t odd_everything_begin_scalar(
     struct odd_everything *handle, int32_t in,
     void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 1, &in,
-                     odd_everything__scalar_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 1, &in,
+                            odd_everything__scalar_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status odd_everything_call_text(struct odd_everything *handle,
@@ -201,15 +201,15 @@ static void odd_everything__text_reply_(zkt_any_function *done,
     ((function *)done)(reply, value, user);
 }
 
-void odd_everything_begin_text(
+uint64_t odd_everything_begin_text(
     struct odd_everything *handle, struct zkt_str in,
     void (*done)(const struct zkt_reply *reply, struct zkt_str result,
                  void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 2, &in,
-                     odd_everything__text_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 2, &in,
+                            odd_everything__text_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status odd_everything_call_node(struct odd_everything *handle,
@@ -233,15 +233,15 @@ static void odd_everything__node_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void odd_everything_begin_node(
+uint64_t odd_everything_begin_node(
     struct odd_everything *handle, const struct odd_node *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct odd_node_list *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 3, in,
-                     odd_everything__node_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 3, in,
+                            odd_everything__node_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status odd_everything_call_nothing(struct odd_everything *handle,
@@ -259,13 +259,13 @@ static void odd_everything__nothing_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void odd_everything_begin_nothing(
+uint64_t odd_everything_begin_nothing(
     struct odd_everything *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 4, NULL,
-                     odd_everything__nothing_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 4, NULL,
+                            odd_everything__nothing_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status odd_everything_call_level(struct odd_everything *handle,
@@ -288,15 +288,15 @@ static void odd_everything__level_reply_(zkt_any_function *done,
     ((function *)done)(reply, value, user);
 }
 
-void odd_everything_begin_level(
+uint64_t odd_everything_begin_level(
     struct odd_everything *handle, enum odd_level in,
     void (*done)(const struct zkt_reply *reply, enum odd_level result,
                  void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 5, &in,
-                     odd_everything__level_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 5, &in,
+                            odd_everything__level_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status odd_everything_call_items(struct odd_everything *handle,
@@ -320,15 +320,15 @@ static void odd_everything__items_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void odd_everything_begin_items(
+uint64_t odd_everything_begin_items(
     struct odd_everything *handle, const struct odd_node_list *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct odd_node_list_map *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 6, in,
-                     odd_everything__items_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 6, in,
+                            odd_everything__items_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status odd_everything_call_flags(struct odd_everything *handle,
@@ -350,14 +350,14 @@ static void odd_everything__flags_reply_(zkt_any_function *done,
     ((function *)done)(reply, value, user);
 }
 
-void odd_everything_begin_flags(
+uint64_t odd_everything_begin_flags(
     struct odd_everything *handle, const struct zkt_bool_map *in,
     void (*done)(const struct zkt_reply *reply, bool result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 7, in,
-                     odd_everything__flags_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 7, in,
+                            odd_everything__flags_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status odd_everything_call_empty(struct odd_everything *handle,
@@ -381,15 +381,15 @@ static void odd_everything__empty_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void odd_everything_begin_empty(
+uint64_t odd_everything_begin_empty(
     struct odd_everything *handle, const struct odd_empty *in,
     void (*done)(const struct zkt_reply *reply, const struct odd_empty *result,
                  void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 8, in,
-                     odd_everything__empty_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 8, in,
+                            odd_everything__empty_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 enum zkt_status odd_everything_call_odd(
@@ -411,14 +411,14 @@ static void odd_everything__odd_reply_(zkt_any_function *done,
     ((function *)done)(reply, value, user);
 }
 
-void odd_everything_begin_odd(
+uint64_t odd_everything_begin_odd(
     struct odd_everything *handle, const struct odd_everything_odd_input *in,
     void (*done)(const struct zkt_reply *reply, double result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 9, in,
-                     odd_everything__odd_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 9, in,
+                            odd_everything__odd_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 static void odd_everything__none_event_(zkt_any_function *on_event,
@@ -1166,13 +1166,13 @@ static void odd_stateless__ping_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void odd_stateless_begin_ping(
+uint64_t odd_stateless_begin_ping(
     struct odd_stateless *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, NULL,
-                     odd_stateless__ping_reply_, (zkt_any_function *)done,
-                     user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, NULL,
+                            odd_stateless__ping_reply_,
+                            (zkt_any_function *)done, user);
 }
 
 const struct odd_stateless_state *odd_stateless_snapshot(

@@ -79,51 +79,52 @@ enum zkt_status odd_everything_call_odd(
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void odd_everything_begin_delete(
+uint64_t odd_everything_begin_delete(
     struct odd_everything *handle, const struct odd_everything_delete_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct odd_keywords *result, void *user),
     void *user);
-void odd_everything_begin_scalar(
+uint64_t odd_everything_begin_scalar(
     struct odd_everything *handle, int32_t in,
     void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
     void *user);
-void odd_everything_begin_text(
+uint64_t odd_everything_begin_text(
     struct odd_everything *handle, struct zkt_str in,
     void (*done)(const struct zkt_reply *reply, struct zkt_str result,
                  void *user),
     void *user);
-void odd_everything_begin_node(
+uint64_t odd_everything_begin_node(
     struct odd_everything *handle, const struct odd_node *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct odd_node_list *result, void *user),
     void *user);
-void odd_everything_begin_nothing(
+uint64_t odd_everything_begin_nothing(
     struct odd_everything *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
-void odd_everything_begin_level(
+uint64_t odd_everything_begin_level(
     struct odd_everything *handle, enum odd_level in,
     void (*done)(const struct zkt_reply *reply, enum odd_level result,
                  void *user),
     void *user);
-void odd_everything_begin_items(
+uint64_t odd_everything_begin_items(
     struct odd_everything *handle, const struct odd_node_list *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct odd_node_list_map *result, void *user),
     void *user);
-void odd_everything_begin_flags(
+uint64_t odd_everything_begin_flags(
     struct odd_everything *handle, const struct zkt_bool_map *in,
     void (*done)(const struct zkt_reply *reply, bool result, void *user),
     void *user);
-void odd_everything_begin_empty(
+uint64_t odd_everything_begin_empty(
     struct odd_everything *handle, const struct odd_empty *in,
     void (*done)(const struct zkt_reply *reply, const struct odd_empty *result,
                  void *user),
     void *user);
-void odd_everything_begin_odd(
+uint64_t odd_everything_begin_odd(
     struct odd_everything *handle, const struct odd_everything_odd_input *in,
     void (*done)(const struct zkt_reply *reply, double result, void *user),
     void *user);
@@ -416,10 +417,11 @@ enum zkt_status odd_stateless_call_ping(struct odd_stateless *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void odd_stateless_begin_ping(
+uint64_t odd_stateless_begin_ping(
     struct odd_stateless *handle,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
 

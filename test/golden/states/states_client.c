@@ -85,14 +85,15 @@ static void states_room__get_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void states_room_begin_get(
+uint64_t states_room_begin_get(
     struct states_room *handle,
     void (*done)(const struct zkt_reply *reply,
                  const struct states_room_state *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, NULL,
-                     states_room__get_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, NULL,
+                            states_room__get_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status states_room_call_set(struct states_room *handle,
@@ -111,12 +112,13 @@ static void states_room__set_reply_(zkt_any_function *done,
     ((function *)done)(reply, user);
 }
 
-void states_room_begin_set(
+uint64_t states_room_begin_set(
     struct states_room *handle, const struct states_room_state *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 1, in,
-                     states_room__set_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 1, in,
+                            states_room__set_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 enum zkt_status states_room_call_both(struct states_room *handle,
@@ -140,14 +142,15 @@ static void states_room__both_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void states_room_begin_both(
+uint64_t states_room_begin_both(
     struct states_room *handle, const struct states_room_both_input *in,
     void (*done)(const struct zkt_reply *reply, const struct states_any *result,
                  void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 2, in,
-                     states_room__both_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 2, in,
+                            states_room__both_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 static void states_room__changed_event_(zkt_any_function *on_event,
@@ -453,14 +456,15 @@ static void states_quiet__ask_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void states_quiet_begin_ask(
+uint64_t states_quiet_begin_ask(
     struct states_quiet *handle,
     void (*done)(const struct zkt_reply *reply,
                  const struct states_lobby_state *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, NULL,
-                     states_quiet__ask_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, NULL,
+                            states_quiet__ask_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 const struct states_quiet_state *states_quiet_snapshot(

@@ -53,18 +53,19 @@ enum zkt_status states_room_call_both(struct states_room *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void states_room_begin_get(
+uint64_t states_room_begin_get(
     struct states_room *handle,
     void (*done)(const struct zkt_reply *reply,
                  const struct states_room_state *result, void *user),
     void *user);
-void states_room_begin_set(
+uint64_t states_room_begin_set(
     struct states_room *handle, const struct states_room_state *in,
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
-void states_room_begin_both(
+uint64_t states_room_begin_both(
     struct states_room *handle, const struct states_room_both_input *in,
     void (*done)(const struct zkt_reply *reply, const struct states_any *result,
                  void *user),
@@ -225,10 +226,11 @@ enum zkt_status states_quiet_call_ask(struct states_quiet *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void states_quiet_begin_ask(
+uint64_t states_quiet_begin_ask(
     struct states_quiet *handle,
     void (*done)(const struct zkt_reply *reply,
                  const struct states_lobby_state *result, void *user),

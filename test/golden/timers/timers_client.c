@@ -78,14 +78,15 @@ static void arcade_draw__join_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void arcade_draw_begin_join(
+uint64_t arcade_draw_begin_join(
     struct arcade_draw *handle, const struct arcade_draw_join_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct arcade_round *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in,
-                     arcade_draw__join_reply_, (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            arcade_draw__join_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 static void arcade_draw__ended_event_(zkt_any_function *on_event,

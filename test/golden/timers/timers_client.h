@@ -47,10 +47,11 @@ enum zkt_status arcade_draw_call_join(struct arcade_draw *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void arcade_draw_begin_join(
+uint64_t arcade_draw_begin_join(
     struct arcade_draw *handle, const struct arcade_draw_join_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct arcade_round *result, void *user),

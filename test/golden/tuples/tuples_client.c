@@ -65,14 +65,14 @@ static void demo_a__m_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void demo_a_begin_m(
+uint64_t demo_a_begin_m(
     struct demo_a *handle, const struct demo_a_m_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct demo_named1_a_int32 *result, void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in, demo_a__m_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            demo_a__m_reply_, (zkt_any_function *)done, user);
 }
 
 const struct demo_a_state *demo_a_snapshot(const struct demo_a *handle)

@@ -46,10 +46,11 @@ enum zkt_status demo_a_call_m(struct demo_a *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void demo_a_begin_m(
+uint64_t demo_a_begin_m(
     struct demo_a *handle, const struct demo_a_m_input *in,
     void (*done)(const struct zkt_reply *reply,
                  const struct demo_named1_a_int32 *result, void *user),

@@ -77,14 +77,15 @@ static void wire_gate__set_reply_(zkt_any_function *done,
     ((function *)done)(reply, &value, user);
 }
 
-void wire_gate_begin_set(
+uint64_t wire_gate_begin_set(
     struct wire_gate *handle, const struct wire_gate_set_input *in,
     void (*done)(const struct zkt_reply *reply, const struct wire_door *result,
                  void *user),
     void *user)
 {
-    zkt_handle_begin((struct zkt_handle *)handle, 0, in, wire_gate__set_reply_,
-                     (zkt_any_function *)done, user);
+    return zkt_handle_begin((struct zkt_handle *)handle, 0, in,
+                            wire_gate__set_reply_, (zkt_any_function *)done,
+                            user);
 }
 
 static void wire_gate__moved_event_(zkt_any_function *on_event,

@@ -47,10 +47,11 @@ enum zkt_status wire_gate_call_set(struct wire_gate *handle,
 /*
  * Calls that return at once. done runs once, in a later turn; it may be NULL.
  * The result is good until done returns, and empty unless reply->status is
- * ZKT_OK. See zkt_handle_begin for the case in which done runs at once.
+ * ZKT_OK. See zkt_handle_begin for the case in which done runs at once. The
+ * functions return the id of the call, for zkt_client_cancel.
  */
 
-void wire_gate_begin_set(
+uint64_t wire_gate_begin_set(
     struct wire_gate *handle, const struct wire_gate_set_input *in,
     void (*done)(const struct zkt_reply *reply, const struct wire_door *result,
                  void *user),
