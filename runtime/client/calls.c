@@ -1,8 +1,7 @@
 /*
  * Calls in progress and their ends: a reply, a timeout, or the end of the
- * connection. A call that is begun before the socket is open waits as text. A
- * call that was sent is never sent again, since a method may not be idempotent.
- * The callback of a call runs exactly once.
+ * connection. The callback of a call runs exactly once; call_begin.c begins
+ * calls.
  */
 #include "client/calls.h"
 
@@ -70,7 +69,7 @@ static void finish_call(struct zkt_client *client, struct zkt_pending *p,
             zkt__reply_keep(client, call.reply, message);
         }
         if (result != NULL) {
-            memcpy(call.out, result, call.result->size);
+            memcpy(call.out, result, call.method->result->size);
         }
         end_wait(client, call.over);
         return;
@@ -111,10 +110,10 @@ static void explain_loss(const struct zkt_client *client,
 static void explain_timeout(const struct zkt_client *client,
                             const struct zkt_pending *p, char text[ERROR_MAX])
 {
-    const int len = snprintf(text, ERROR_MAX,
-                             "RPC \"%.*s\" timed out after %" PRId64 "ms%s",
-                             ZKT_ARG(p->method), client->options.rpc_timeout_ms,
-                             p->was_sent ? "" : ": ");
+    const int len = snprintf(
+        text, ERROR_MAX, "RPC \"%.*s\" timed out after %" PRId64 "ms%s",
+        ZKT_ARG(p->method->name), client->options.rpc_timeout_ms,
+        p->was_sent ? "" : ": ");
     if (!p->was_sent && len > 0 && len < ERROR_MAX) {
         explain_loss(client, p, text + len, ERROR_MAX - (size_t)len);
     }
@@ -143,9 +142,8 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
     zkt__release(client->allocator, (char *)(uintptr_t)kept.data);
 }
 
-/* Fails a call; its callback runs at the next tick. */
-static void fail_call(struct zkt_client *client, struct zkt_pending *p,
-                      enum zkt_status status)
+void zkt__call_fail(struct zkt_client *client, struct zkt_pending *p,
+                    enum zkt_status status)
 {
     p->was_sent = p->slot != 0 && p->text.len == 0;
     zkt__call_index_remove(client, p);
@@ -163,7 +161,7 @@ static void fail_calls(struct zkt_client *client, const struct zkt_list *list,
         struct zkt_pending *p = from_node(node);
         node = zkt__list_after(list, node);
         if (all || p->text.len == 0) {
-            fail_call(client, p, status);
+            zkt__call_fail(client, p, status);
         }
     }
 }
@@ -194,14 +192,14 @@ void zkt__calls_expire(struct zkt_client *client)
     struct zkt_pending *p;
     while ((p = take_due(client, &client->calls)) != NULL) {
         if (p->text.len > 0) { /* it waits for the connection */
-            fail_call(client, p, ZKT_DEADLINE_EXCEEDED);
+            zkt__call_fail(client, p, ZKT_DEADLINE_EXCEEDED);
         } else {
             zkt__timeout_arm(&client->overdue, &p->timeout, p->timeout.due,
                              GRACE_MS);
         }
     }
     while ((p = take_due(client, &client->overdue)) != NULL) {
-        fail_call(client, p, ZKT_DEADLINE_EXCEEDED);
+        zkt__call_fail(client, p, ZKT_DEADLINE_EXCEEDED);
     }
     /* Calls that are begun meanwhile and fail have their callbacks in the next
      * turn. */
@@ -256,14 +254,14 @@ void zkt__calls_receive(struct zkt_client *client,
                     message);
         return;
     }
-    if (p->result == NULL) {
+    if (p->method->result == NULL) {
         finish_call(client, p, ZKT_OK, ZKT_STR(""), NULL, NULL);
         return;
     }
     struct zkt_arena *arena = p->reply != NULL
                                   ? zkt__reply_arena(client, p->reply)
                                   : &client->arena;
-    const void *result = decode_result(client, arena, p->result,
+    const void *result = decode_result(client, arena, p->method->result,
                                        message->result);
     if (result != NULL) {
         finish_call(client, p, ZKT_OK, ZKT_STR(""), result, NULL);
@@ -272,228 +270,4 @@ void zkt__calls_receive(struct zkt_client *client,
         finish_call(client, p, ZKT_INTERNAL,
                     ZKT_STR("the result does not fit the schema"), NULL, NULL);
     }
-}
-
-/* ---- beginning ---- */
-
-static void write_call(struct zkt_writer *w,
-                       const struct zkt_client_instance *instance,
-                       const struct zkt_remote_method *method,
-                       const void *input, const struct zkt_pending *p)
-{
-    char memory[ZKT_CALL_ID_MAX];
-    const struct zkt_str id = zkt__call_id(memory, p);
-    ZKT_WRITE(w, "{\"type\":\"rpc\",\"id\":");
-    zkt_write_raw(w, id.data, id.len);
-    ZKT_WRITE(w, ",\"actor\":");
-    zkt_write_string(w, instance->actor->name);
-    ZKT_WRITE(w, ",\"actorId\":");
-    zkt_write_string(w, instance->id);
-    ZKT_WRITE(w, ",\"method\":");
-    zkt_write_string(w, method->name);
-    if (method->input != NULL) {
-        ZKT_WRITE(w, ",\"input\":");
-        method->input->encode(w, method->input, input);
-    }
-    ZKT_WRITE(w, "}");
-}
-
-/* Keeps the text in the writer until the socket is open. */
-static bool keep_text(struct zkt_client *client, struct zkt_pending *p)
-{
-    const struct zkt_writer *w = &client->writer;
-    const size_t len = w->len - ZKT_WS_HEAD_MAX;
-    char *text = zkt__alloc(client->allocator, len);
-    if (text == NULL) {
-        return false;
-    }
-    memcpy(text, w->data + ZKT_WS_HEAD_MAX, len);
-    p->text = (struct zkt_str){ text, len };
-    p->queued.is_call = true;
-    zkt__list_append(&client->unsent, &p->queued.node);
-    return true;
-}
-
-/* Sends a call, behind all subscriptions that were made before, or keeps its
- * text until the socket is open. */
-static enum zkt_status dispatch(struct zkt_client *client,
-                                const struct zkt_client_instance *instance,
-                                const struct zkt_remote_method *method,
-                                const void *input, struct zkt_pending *p)
-{
-    if (client->close_wanted) {
-        return ZKT_CANCELLED;
-    }
-    if (client->status == ZKT_DISCONNECTED) {
-        return ZKT_UNAVAILABLE;
-    }
-    if (client->options.pending_calls >= 0 &&
-        client->pending > client->options.pending_calls) {
-        return ZKT_RESOURCE_EXHAUSTED;
-    }
-    zkt__unsent_flush(client);
-    struct zkt_writer *w = zkt__client_write(client);
-    write_call(w, instance, method, input, p);
-    if (w->failed || !zkt__call_index_add(client, p) ||
-        (!zkt__client_is_open(client) && !keep_text(client, p))) {
-        return ZKT_RESOURCE_EXHAUSTED;
-    }
-    if (zkt__client_is_open(client)) {
-        p->instance->contact = client->stats.connections;
-        zkt__client_send(
-            client); /* which may end the connection, and fail the call */
-    }
-    return p->status;
-}
-
-void zkt__call_submit(struct zkt_client *client,
-                      struct zkt_client_instance *instance, uint32_t index,
-                      const void *input, struct zkt_pending *p)
-{
-    const struct zkt_remote_method *method = &instance->actor->methods[index];
-    const int64_t limit = client->options.rpc_timeout_ms;
-    zkt__client_clock(client);
-    client->stats.calls++;
-    client->pending++;
-    instance->calls++;
-    p->instance = instance;
-    p->method = method->name;
-    p->result = method->result;
-    p->number = ++client->next_call;
-    p->stamp = (uint64_t)client->core.wall_ms;
-    zkt__timeout_arm(&client->calls, &p->timeout, client->core.now_ms,
-                     limit > 0 ? limit : INT64_MAX);
-    if (p->status == ZKT_OK) {
-        p->status = dispatch(client, instance, method, input, p);
-    }
-    if (p->status != ZKT_OK) {
-        fail_call(client, p, p->status);
-    }
-    zkt__client_wake(client);
-}
-
-void zkt__call_send(struct zkt_client *client, struct zkt_pending *p)
-{
-    const struct zkt_str text = p->text;
-    struct zkt_writer *w = zkt__client_write(client);
-    zkt_write_raw(w, text.data, text.len);
-    p->text = (struct zkt_str){ NULL, 0 };
-    p->instance->contact = client->stats.connections;
-    zkt__client_send(client);
-    zkt__release(client->allocator, (char *)(uintptr_t)text.data);
-}
-
-/* Makes an asynchronous call. Without memory it uses the preallocated call of
- * the handle. Returns NULL if that is in use. */
-static struct zkt_pending *new_pending(const struct zkt_client *client,
-                                       struct zkt_handle *handle)
-{
-    struct zkt_pending *p = zkt__alloc_zero(client->allocator, 1, sizeof(*p));
-    if (p == NULL && !handle->preallocated_used) {
-        p = &handle->preallocated;
-        memset(p, 0, sizeof(*p));
-        p->embedded_in = handle;
-        p->status = ZKT_RESOURCE_EXHAUSTED;
-        handle->preallocated_used = true;
-    }
-    return p;
-}
-
-/* Checks the input. A bad input fails the call, and its callback runs later, as
- * that of any failed call. */
-static void check_input(struct zkt_client *client,
-                        const struct zkt_remote_method *method,
-                        const void *input, struct zkt_pending *p)
-{
-    struct zkt_writer text;
-    zkt__writer_init(&text, client->allocator);
-    if (!zkt__call_input_is_valid(client, method, input, &text)) {
-        p->status = ZKT_INVALID_ARGUMENT;
-        if (!text.failed) {
-            p->text = (struct zkt_str){ text.data, text.len - 1 };
-            return;
-        }
-    }
-    zkt__writer_finish(&text);
-}
-
-struct call_request {
-    struct zkt_client *client;
-    struct zkt_handle *handle;
-    uint32_t method;
-    const void *input;
-    struct zkt_pending call; /* the callback and its argument */
-    const char *refusal;     /* NULL: out of memory */
-    uint64_t begun;          /* the number of the call; 0: none */
-};
-
-static void begin(void *user)
-{
-    struct call_request *b = user;
-    struct zkt_client *client = b->client;
-    struct zkt_handle *handle = zkt__handle_find(b->handle);
-    struct zkt_pending *p = NULL;
-    b->refusal = NULL;
-    if (handle == NULL || client->ending) {
-        b->refusal = handle == NULL ? "the handle is closed"
-                                    : "the client is closed";
-        return;
-    }
-    p = new_pending(client, handle);
-    if (p == NULL) {
-        return;
-    }
-    p->thunk = b->call.thunk;
-    p->done = b->call.done;
-    p->user = b->call.user;
-    if (p->status == ZKT_OK) {
-        check_input(client, &handle->instance->actor->methods[b->method],
-                    b->input, p);
-    }
-    zkt__call_submit(client, handle->instance, b->method, b->input, p);
-    b->begun = p->number;
-}
-
-/* For calls without a callback. */
-static void ignore_reply(zkt_any_function *done, const struct zkt_reply *reply,
-                         const void *result, void *user)
-{
-    (void)done;
-    (void)reply;
-    (void)result;
-    (void)user;
-}
-
-uint64_t zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
-                          const void *input,
-                          void (*thunk)(zkt_any_function *done,
-                                        const struct zkt_reply *reply,
-                                        const void *result, void *user),
-                          zkt_any_function *done, void *user)
-{
-    struct call_request b = {
-        .client = zkt__handle_client(handle),
-        .handle = handle,
-        .method = index,
-        .input = input,
-        .call = { .thunk = thunk, .done = done, .user = user },
-        .refusal = "called on another thread than the client's",
-    };
-    if (done == NULL) {
-        b.call.thunk = thunk = ignore_reply;
-    }
-    struct zkt_reply refused = { .status = ZKT_FAILED_PRECONDITION,
-                                 .error = "there is no client to call with" };
-    if (b.client != NULL) {
-        zkt__client_run(b.client, begin, &b);
-        refused.status = b.refusal != NULL ? ZKT_FAILED_PRECONDITION
-                                           : ZKT_RESOURCE_EXHAUSTED;
-        refused.error = b.refusal != NULL ? b.refusal : "out of memory";
-    }
-    if (b.begun == 0) {
-        /* Without memory the callback cannot be kept for later: it runs
-         * here. */
-        thunk(done, &refused, NULL, user);
-    }
-    return b.begun;
 }

@@ -21,10 +21,9 @@ struct zkt_pending {
     struct zkt_timeout timeout;
     struct zkt_unsent queued; /* until it is sent */
     struct zkt_client_instance *instance;
-    struct zkt_str method;
-    const struct zkt_type *result; /* NULL: none */
-    uint64_t number, stamp;        /* of its id; numbers are unique */
-    zkt_handle_id slot;            /* in client->sent; 0: none */
+    const struct zkt_remote_method *method;
+    uint64_t number, stamp; /* of its id; numbers are unique */
+    zkt_handle_id slot;     /* in client->sent; 0: none */
     struct zkt_str text;    /* its text, until the socket is open; after a bad
                                  input the error message */
     enum zkt_status status; /* of a call that has failed */
@@ -47,6 +46,9 @@ void zkt__call_submit(struct zkt_client *client,
                       const void *input, struct zkt_pending *p);
 /** Sends a call that was kept until the socket is open. */
 void zkt__call_send(struct zkt_client *client, struct zkt_pending *p);
+/** Fails a call; its callback runs in zkt__calls_expire. */
+void zkt__call_fail(struct zkt_client *client, struct zkt_pending *p,
+                    enum zkt_status status);
 /** Fails the calls that were sent, or @all calls; their callbacks run in
  * zkt__calls_expire. */
 void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
