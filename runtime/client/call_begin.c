@@ -9,6 +9,7 @@
 #include "client/core.h"
 #include "client/instance.h"
 
+/* Writes a call without its end. */
 static void write_call(struct zkt_writer *w,
                        const struct zkt_client_instance *instance,
                        const struct zkt_remote_method *method,
@@ -27,6 +28,17 @@ static void write_call(struct zkt_writer *w,
     if (method->input != NULL) {
         ZKT_WRITE(w, ",\"input\":");
         method->input->encode(w, method->input, input);
+    }
+}
+
+/* Writes the end of a call that leaves now: the time that the server has to
+ * answer. A stream has none, since its time ends with its first chunk. */
+static void write_end(struct zkt_client *client, const struct zkt_pending *p)
+{
+    struct zkt_writer *w = &client->writer;
+    if (p->timeout.due != ZKT_NEVER && p->method->chunk == NULL) {
+        ZKT_WRITE(w, ",\"timeoutMs\":");
+        zkt_write_int64(w, p->timeout.due - client->core.now_ms);
     }
     ZKT_WRITE(w, "}");
 }
@@ -67,6 +79,9 @@ static enum zkt_status dispatch(struct zkt_client *client,
     zkt__unsent_flush(client);
     struct zkt_writer *w = zkt__client_write(client);
     write_call(w, instance, method, input, p);
+    if (zkt__client_is_open(client)) {
+        write_end(client, p);
+    }
     if (w->failed || !zkt__call_index_add(client, p) ||
         (!zkt__client_is_open(client) && !keep_text(client, p))) {
         return ZKT_RESOURCE_EXHAUSTED;
@@ -107,8 +122,13 @@ void zkt__call_submit(struct zkt_client *client,
 void zkt__call_send(struct zkt_client *client, struct zkt_pending *p)
 {
     const struct zkt_str text = p->text;
+    if (p->timeout.due <= client->core.now_ms) {
+        zkt__call_fail(client, p, ZKT_DEADLINE_EXCEEDED);
+        return;
+    }
     struct zkt_writer *w = zkt__client_write(client);
     zkt_write_raw(w, text.data, text.len);
+    write_end(client, p);
     p->text = (struct zkt_str){ NULL, 0 };
     p->instance->contact = client->stats.connections;
     zkt__client_send(client);

@@ -44,7 +44,8 @@ struct zkt_pending {
 void zkt__call_submit(struct zkt_client *client,
                       struct zkt_client_instance *instance, uint32_t method,
                       const void *input, struct zkt_pending *p);
-/** Sends a call that was kept until the socket is open. */
+/** Sends a call that was kept until the socket is open, unless its time is
+ * over. */
 void zkt__call_send(struct zkt_client *client, struct zkt_pending *p);
 /** Fails a call; its callback runs in zkt__calls_expire. */
 void zkt__call_fail(struct zkt_client *client, struct zkt_pending *p,

@@ -29,10 +29,11 @@
     ",\"error\":\"no\",\"code\":\"" code "\"" rest "}"
 #define OF_STATE  ",\"of\":\"state\""
 #define OF_EVENTS ",\"of\":\"events\""
-#define RPC(number, id)                                                        \
+#define RPC_WITHIN(number, id, ms)                                             \
     "{\"type\":\"rpc\",\"id\":\"rpc_" number "_0\",\"actor\":\"doc\","         \
-    "\"actorId\":\"" id "\",\"method\":\"ping\"}\n"
-#define RESULT(number) "{\"type\":\"rpc:result\",\"id\":\"rpc_" number "_0\"}"
+    "\"actorId\":\"" id "\",\"method\":\"ping\",\"timeoutMs\":" ms "}\n"
+#define RPC(number, id) RPC_WITHIN(number, id, "10000")
+#define RESULT(number)  "{\"type\":\"rpc:result\",\"id\":\"rpc_" number "_0\"}"
 
 static const struct zkt_client_options plain = { .reconnect_jitter = -1 };
 
@@ -195,7 +196,8 @@ static void test_a_call_keeps_the_contact(void **state)
     test_doc_begin_ping(doc, on_ping, &count);
     test_doc_begin_ping(doc, on_ping, &count);
     test_doc_close(doc);
-    assert_string_equal(fake_sent(&f), RPC("1", "a") RPC("2", "a"));
+    assert_string_equal(fake_sent(&f), RPC_WITHIN("1", "a", "3000")
+                                           RPC_WITHIN("2", "a", "3000"));
     fake_say(&f, RESULT("2"));
     assert_string_equal(fake_sent(&f), "");
     fake_say(&f, RESULT("1"));
@@ -205,7 +207,7 @@ static void test_a_call_keeps_the_contact(void **state)
     doc = test_doc_open(f.client, "a");
     test_doc_begin_ping(doc, on_ping, &count);
     test_doc_close(doc);
-    assert_string_equal(fake_sent(&f), RPC("3", "a"));
+    assert_string_equal(fake_sent(&f), RPC_WITHIN("3", "a", "3000"));
     fake_advance(&f, 10000);
     assert_string_equal(fake_sent(&f), LEAVE("a"));
     /* A call that waits for the connection is under way. */
@@ -216,7 +218,7 @@ static void test_a_call_keeps_the_contact(void **state)
     fake_turn(&f);
     fake_advance(&f, 250);
     welcome(&f, 1);
-    assert_string_equal(fake_sent(&f), RPC("4", "a"));
+    assert_string_equal(fake_sent(&f), RPC_WITHIN("4", "a", "2750"));
     fake_say(&f, RESULT("4"));
     assert_string_equal(fake_sent(&f), LEAVE("a"));
     /* With the connection all contacts are lost. */

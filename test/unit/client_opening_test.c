@@ -20,7 +20,7 @@
 #define SUB     "{\"type\":\"state:sub\",\"actor\":\"doc\",\"actorId\":\"a\"}\n"
 #define PING                                                                   \
     "{\"type\":\"rpc\",\"id\":\"rpc_1_0\",\"actor\":\"doc\",\"actorId\":"      \
-    "\"a\",\"method\":\"ping\"}\n"
+    "\"a\",\"method\":\"ping\",\"timeoutMs\":10000}\n"
 #define STATE                                                                  \
     "{\"type\":\"state:snapshot\",\"actor\":\"doc\",\"actorId\":\"a\","        \
     "\"state\":{\"n\":1,\"level\":\"low\",\"list\":[],\"items\":{}}}"

@@ -18,9 +18,10 @@
 
 #define WELCOME "{\"type\":\"welcome\",\"clientId\":\"me\"}"
 #define SUB     "{\"type\":\"state:sub\",\"actor\":\"doc\",\"actorId\":\"a\"}\n"
-#define RPC(id, method)                                                        \
+#define RPC_WITHIN(id, method, ms)                                             \
     "{\"type\":\"rpc\",\"id\":\"rpc_" id "_0\",\"actor\":\"doc\","             \
-    "\"actorId\":\"a\",\"method\":\"" method "\"}\n"
+    "\"actorId\":\"a\",\"method\":\"" method "\",\"timeoutMs\":" ms "}\n"
+#define RPC(id, method) RPC_WITHIN(id, method, "10000")
 
 static const struct zkt_client_options plain = { .reconnect_jitter = -1 };
 
@@ -633,7 +634,8 @@ static void test_a_drop_rejects_what_was_sent(void **state)
     fake_advance(&f, 500);
     fake_accept(&f);
     /* Subscriptions first; calls that were sent before are not sent again. */
-    assert_string_equal(fake_sent(&f), SUB RPC("2", "name") RPC("3", "ping"));
+    assert_string_equal(fake_sent(&f), SUB RPC_WITHIN("2", "name", "9250")
+                                           RPC_WITHIN("3", "ping", "9500"));
     fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_1_0\"}");
     fake_say(&f, "{\"type\":\"rpc:result\",\"id\":\"rpc_3_0\"}");
     assert_int_equal(sent.count, 1);
@@ -665,7 +667,7 @@ static void test_a_timeout_covers_waiting_and_answer(void **state)
                         "WebSocket did not connect within 10000ms");
     fake_advance(&f, 250);
     fake_accept(&f);
-    assert_string_equal(fake_sent(&f), RPC("2", "ping"));
+    assert_string_equal(fake_sent(&f), RPC_WITHIN("2", "ping", "3750"));
     /* The answer of a server with the same limit has a little more time. */
     fake_advance(&f, 3750 + 499);
     assert_int_equal(sent.count, 0);
