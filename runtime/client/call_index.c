@@ -87,17 +87,22 @@ static uint64_t parse_number(struct zkt_str id)
     return number;
 }
 
+struct zkt_pending *zkt__call_index_get(const struct zkt_client *client,
+                                        uint64_t number)
+{
+    const uint32_t at = zkt__index_find(&client->by_number,
+                                        hash_number(client, number), has_number,
+                                        client, &number, sizeof(number));
+    return at != ZKT_INDEX_NONE ? client->sent.objects[at] : NULL;
+}
+
 struct zkt_pending *zkt__call_index_find(const struct zkt_client *client,
                                          struct zkt_str id)
 {
     char text[ZKT_CALL_ID_MAX];
-    const uint64_t number = parse_number(id);
-    const uint32_t at = zkt__index_find(&client->by_number,
-                                        hash_number(client, number), has_number,
-                                        client, &number, sizeof(number));
-    if (at == ZKT_INDEX_NONE) {
-        return NULL;
-    }
-    struct zkt_pending *p = client->sent.objects[at];
-    return p->text.len == 0 && zkt_str_eq(zkt__call_id(text, p), id) ? p : NULL;
+    struct zkt_pending *p = zkt__call_index_get(client, parse_number(id));
+    return p != NULL && p->text.len == 0 &&
+                   zkt_str_eq(zkt__call_id(text, p), id)
+               ? p
+               : NULL;
 }

@@ -21,6 +21,9 @@ struct zkt_str zkt__call_id(char memory[ZKT_CALL_ID_MAX],
 bool zkt__call_index_add(struct zkt_client *client, struct zkt_pending *p);
 /** Removes a call, if it was added: a late reply does not find it. */
 void zkt__call_index_remove(struct zkt_client *client, struct zkt_pending *p);
+/** Returns the call of that number, sent or not; NULL: it has ended. */
+struct zkt_pending *zkt__call_index_get(const struct zkt_client *client,
+                                        uint64_t number);
 /** The call that was sent with this id token, or NULL. */
 struct zkt_pending *zkt__call_index_find(const struct zkt_client *client,
                                          struct zkt_str id);

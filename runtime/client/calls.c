@@ -1,7 +1,7 @@
 /*
- * Calls in progress and their ends: a reply, a timeout, or the end of the
- * connection. The callback of a call runs exactly once; call_begin.c begins
- * calls.
+ * Calls in progress and their ends: a reply, a timeout, cancelling, or the end
+ * of the connection. The callback of a call runs exactly once; call_begin.c
+ * begins calls.
  */
 #include "client/calls.h"
 
@@ -132,7 +132,8 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
         explain_loss(client, p, text, sizeof(text));
         error = zkt_cstr(text);
     } else if (p->status == ZKT_CANCELLED) {
-        error = ZKT_STR("WebSocket client closed");
+        error = client->close_wanted ? ZKT_STR("WebSocket client closed")
+                                     : ZKT_STR("the call was cancelled");
     } else if (p->status == ZKT_RESOURCE_EXHAUSTED) {
         error = client->pending > client->options.pending_calls
                     ? ZKT_STR("too many calls at once")
@@ -173,6 +174,44 @@ void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
     fail_calls(client, &client->calls, status, all);
 }
 
+/* ---- calls that the server is told to end ---- */
+
+/* Older servers do not know the message. */
+static void send_cancel(struct zkt_client *client, const struct zkt_pending *p)
+{
+    char memory[ZKT_CALL_ID_MAX];
+    if (!p->was_sent || client->level == 0 || !zkt__client_is_open(client)) {
+        return;
+    }
+    const struct zkt_str id = zkt__call_id(memory, p);
+    struct zkt_writer *w = zkt__client_write(client);
+    ZKT_WRITE(w, "{\"type\":\"rpc:cancel\",\"id\":");
+    zkt_write_raw(w, id.data, id.len);
+    ZKT_WRITE(w, "}");
+    zkt__client_send(client);
+}
+
+/* Fails a call, and cancels it at the server, which may have it. */
+static void abandon(struct zkt_client *client, struct zkt_pending *p,
+                    enum zkt_status status)
+{
+    zkt__call_fail(client, p, status);
+    send_cancel(client, p);
+}
+
+void zkt_client_cancel(struct zkt_client *client, uint64_t call)
+{
+    struct zkt_pending *p = client != NULL && zkt__client_may_read(client)
+                                ? zkt__call_index_get(client, call)
+                                : NULL;
+    if (p != NULL) {
+        abandon(client, p, ZKT_CANCELLED);
+        zkt__client_wake(client);
+    }
+}
+
+/* ---- timeouts ---- */
+
 int64_t zkt__calls_deadline(const struct zkt_client *client)
 {
     const int64_t calls = zkt__timeouts_next(&client->calls);
@@ -199,7 +238,7 @@ void zkt__calls_expire(struct zkt_client *client)
         }
     }
     while ((p = take_due(client, &client->overdue)) != NULL) {
-        zkt__call_fail(client, p, ZKT_DEADLINE_EXCEEDED);
+        abandon(client, p, ZKT_DEADLINE_EXCEEDED);
     }
     /* Calls that are begun meanwhile and fail have their callbacks in the next
      * turn. */

@@ -117,6 +117,21 @@ static void meddle_with_listeners(struct world *w)
     w->ids[4] = test_doc_subscribe(w->opened, ignore_state, w);
 }
 
+/* Cancels all calls that may be under way, and begins others. */
+static void meddle_with_calls(struct world *w)
+{
+    struct zkt_client *client = w->fake.client;
+    w->begun += 3;
+    const uint64_t last = test_doc_begin_ping(w->opened, ignore_reply, w);
+    for (uint64_t call = 0; call <= last; call++) {
+        zkt_client_cancel(client, call);
+    }
+    zkt_client_cancel(client, last);
+    zkt_client_cancel(client, UINT64_MAX);
+    test_doc_begin_ping(w->doc, ignore_reply, w);
+    test_doc_begin_ping(w->opened, ignore_reply, w);
+}
+
 static void meddle(struct world *w)
 {
     struct fake *f = &w->fake;
@@ -134,10 +149,7 @@ static void meddle(struct world *w)
     zkt_reply_clear(&reply);
     if (w->deep < 3) { /* a refusal may call back at once */
         w->deep++;
-        w->begun++;
-        test_doc_begin_ping(w->doc, ignore_reply, w);
-        w->begun++;
-        test_doc_begin_ping(w->opened, ignore_reply, w);
+        meddle_with_calls(w);
         w->deep--;
     }
     (void)test_doc_snapshot(w->doc);

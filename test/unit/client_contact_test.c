@@ -34,26 +34,15 @@
     "\"actorId\":\"" id "\",\"method\":\"ping\",\"timeoutMs\":" ms "}\n"
 #define RPC(number, id) RPC_WITHIN(number, id, "10000")
 #define RESULT(number)  "{\"type\":\"rpc:result\",\"id\":\"rpc_" number "_0\"}"
+#define CANCEL(number)  "{\"type\":\"rpc:cancel\",\"id\":\"rpc_" number "_0\"}\n"
 
 static const struct zkt_client_options plain = { .reconnect_jitter = -1 };
-
-/* Accepts the connection as a server of @level, 0 for an older one. */
-static void welcome(struct fake *f, int level)
-{
-    char text[80];
-    snprintf(text, sizeof(text), "{\"type\":\"welcome\",\"clientId\":\"me\"%s}",
-             level > 0 ? ",\"level\":1" : "");
-    fake_attach(f);
-    fake_shake(f, ZKT_WS_PROTOCOL_RFC6902);
-    fake_say(f, text);
-    fake_turn(f);
-}
 
 static struct test_doc *open_doc(struct fake *f, int level)
 {
     struct test_doc *doc = test_doc_open(fake_open(f, plain), "a");
     fake_turn(f);
-    welcome(f, level);
+    fake_accept_at(f, level);
     return doc;
 }
 
@@ -166,7 +155,7 @@ static void test_no_contact_no_leave(void **state)
     /* A contact of the last connection. */
     fake_detach(&f);
     fake_advance(&f, 250);
-    welcome(&f, 1);
+    fake_accept_at(&f, 1);
     test_doc_close(doc);
     assert_string_equal(fake_sent(&f), "");
     /* A subscription that was made again, which is one of this connection. */
@@ -176,7 +165,7 @@ static void test_no_contact_no_leave(void **state)
     fake_detach(&f);
     fake_advance(&f, 2000);
     fake_turn(&f);
-    welcome(&f, 1);
+    fake_accept_at(&f, 1);
     assert_string_equal(fake_sent(&f), SUB("a"));
     test_doc_close(doc);
     assert_string_equal(fake_sent(&f), UNSUB("a") LEAVE("a"));
@@ -192,7 +181,7 @@ static void test_a_call_keeps_the_contact(void **state)
     options.rpc_timeout_ms = 3000;
     struct test_doc *doc = test_doc_open(fake_open(&f, options), "a");
     fake_turn(&f);
-    welcome(&f, 1);
+    fake_accept_at(&f, 1);
     test_doc_begin_ping(doc, on_ping, &count);
     test_doc_begin_ping(doc, on_ping, &count);
     test_doc_close(doc);
@@ -209,7 +198,7 @@ static void test_a_call_keeps_the_contact(void **state)
     test_doc_close(doc);
     assert_string_equal(fake_sent(&f), RPC_WITHIN("3", "a", "3000"));
     fake_advance(&f, 10000);
-    assert_string_equal(fake_sent(&f), LEAVE("a"));
+    assert_string_equal(fake_sent(&f), CANCEL("3") LEAVE("a"));
     /* A call that waits for the connection is under way. */
     fake_detach(&f);
     doc = test_doc_open(f.client, "a");
@@ -217,7 +206,7 @@ static void test_a_call_keeps_the_contact(void **state)
     test_doc_close(doc);
     fake_turn(&f);
     fake_advance(&f, 250);
-    welcome(&f, 1);
+    fake_accept_at(&f, 1);
     assert_string_equal(fake_sent(&f), RPC_WITHIN("4", "a", "2750"));
     fake_say(&f, RESULT("4"));
     assert_string_equal(fake_sent(&f), LEAVE("a"));
@@ -230,7 +219,7 @@ static void test_a_call_keeps_the_contact(void **state)
     fake_turn(&f);
     fake_turn(&f);
     fake_advance(&f, 500);
-    welcome(&f, 1);
+    fake_accept_at(&f, 1);
     assert_string_equal(fake_sent(&f), "");
     fake_close(&f);
 }
@@ -431,7 +420,7 @@ static void test_times_of_many_subscriptions(void **state)
     options.ping_after_ms = -1;
     struct test_doc *doc = test_doc_open(fake_open(&f, options), "a");
     fake_turn(&f);
-    welcome(&f, 1);
+    fake_accept_at(&f, 1);
     for (int i = 0; i < COUNT; i++) {
         char id[8];
         snprintf(id, sizeof(id), "d%d", i);
@@ -492,7 +481,7 @@ static void test_a_wait_may_be_given_up(void **state)
     fake_detach(&f);
     fake_turn(&f);
     fake_advance(&f, 250);
-    welcome(&f, 1);
+    fake_accept_at(&f, 1);
     assert_string_equal(fake_sent(&f), SUB("a")); /* a new connection */
     finish(&f, doc);
 }

@@ -276,13 +276,23 @@ static inline void fake_say(struct fake *f, const char *json)
     fake_feed(f, frame + ZKT_WS_HEAD_MAX - head, head + len);
 }
 
-/* Accepts the dialled connection as a zocketc server, and welcomes it. */
-static inline void fake_accept(struct fake *f)
+/* Accepts the dialled connection as a zocketc server of that level, and
+ * welcomes it; 0: an older server, which has none. */
+static inline void fake_accept_at(struct fake *f, int level)
 {
+    char text[80];
+    snprintf(text, sizeof(text),
+             "{\"type\":\"welcome\",\"clientId\":\"first\"%s}",
+             level > 0 ? ",\"level\":1" : "");
     fake_attach(f);
     fake_shake(f, ZKT_WS_PROTOCOL_RFC6902);
-    fake_say(f, "{\"type\":\"welcome\",\"clientId\":\"first\"}");
+    fake_say(f, text);
     fake_turn(f);
+}
+
+static inline void fake_accept(struct fake *f)
+{
+    fake_accept_at(f, 0);
 }
 
 /* Returns the messages sent since the last call. */

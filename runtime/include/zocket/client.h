@@ -402,9 +402,10 @@ void zkt_client_stats(const struct zkt_client *client,
 
 /**
  * Cancels a call by the id that a `…_begin_…` function has returned: `done`
- * runs with ZKT_CANCELLED in the next turn, and the server is told. The method
- * may have run all the same. Nothing happens if the call has ended, or for 0.
- * On the client's thread only.
+ * runs with ZKT_CANCELLED in the next turn. A call that was not sent yet never
+ * is. Of another the server is told, unless it is an older one; the method may
+ * have run all the same. Nothing happens if the call has ended, or for 0. On
+ * the client's thread only, callbacks included.
  */
 void zkt_client_cancel(struct zkt_client *client, uint64_t call);
 
@@ -473,13 +474,14 @@ void zkt_handle_close(struct zkt_handle *handle);
  * text: that of the handler; ZKT_INVALID_ARGUMENT: the input breaks a rule, and
  * nothing was sent, or @reply is NULL and the result needs it;
  * ZKT_DEADLINE_EXCEEDED after rpc_timeout_ms, if the call was sent after 500 ms
- * more, for the answer of a server with the same limit; ZKT_UNAVAILABLE: the
- * connection was lost, and the call may have run ("WebSocket closed: …"), or
- * the client is disconnected, and it was not sent ("not connected: …");
- * ZKT_CANCELLED: the client was closed; ZKT_RESOURCE_EXHAUSTED: pending_calls
- * is reached, or there is no memory; ZKT_INTERNAL: the result does not fit the
- * schema; ZKT_FAILED_PRECONDITION: this is a callback or another thread, the
- * handle is closed or NULL, or the program runs the loop.
+ * more, for the answer of the server, which is given the same time;
+ * ZKT_UNAVAILABLE: the connection was lost, and the call may have run
+ * ("WebSocket closed: …"), or the client is disconnected, and it was not sent
+ * ("not connected: …"); ZKT_CANCELLED: zkt_client_cancel, or the client was
+ * closed; ZKT_RESOURCE_EXHAUSTED: pending_calls is reached, or there is no
+ * memory; ZKT_INTERNAL: the result does not fit the schema;
+ * ZKT_FAILED_PRECONDITION: this is a callback or another thread, the handle is
+ * closed or NULL, or the program runs the loop.
  */
 enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t method,
                                 const void *input, void *result,
