@@ -108,6 +108,12 @@ void zkt_call_broadcast(struct zkt_call *call, uint32_t broadcast,
     const struct zkt_event *event =
         &call->host->app.info->broadcasts[broadcast];
     struct zkt_writer *w = &call->host->plain;
+    if (target.kind == ZKT_TARGET_AUDIENCE) {
+        zkt__call_poison(call, ZKT_INTERNAL,
+                         "a broadcast goes to clients or topics, not to an "
+                         "audience");
+        return;
+    }
     struct zkt_emitted *emitted = zkt__emitted_begin(call, event, payload,
                                                      &target);
     if (emitted == NULL) {

@@ -170,6 +170,9 @@ enum zkt_status zkt_server_broadcast(struct zkt_server *server,
                                      uint32_t broadcast, const void *payload,
                                      struct zkt_target target)
 {
+    if (target.kind == ZKT_TARGET_AUDIENCE) {
+        return ZKT_INVALID_ARGUMENT;
+    }
     if (zkt__server_is_stopping(server)) {
         return ZKT_CLOSED;
     }

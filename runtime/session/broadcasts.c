@@ -131,6 +131,7 @@ static void take_broadcast(struct zkt_host *host,
     case ZKT_TARGET_TOPICS:
         send_to_topics(host, broadcast);
         break;
+    case ZKT_TARGET_AUDIENCE: /* of events only */
     case ZKT_TARGET_NONE:
         break;
     }

@@ -346,6 +346,7 @@ static void publish_event(struct zkt_host *host,
         send_to_named(host, location, event);
         break;
     case ZKT_TARGET_TOPICS: /* of broadcasts only */
+    case ZKT_TARGET_AUDIENCE:
     case ZKT_TARGET_NONE:
         break;
     }

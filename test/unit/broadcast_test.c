@@ -288,6 +288,15 @@ static enum zkt_status emit_to_a_topic(struct slow_job_call *call, void *user)
     return ZKT_OK;
 }
 
+static enum zkt_status announce_to_an_audience(struct slow_job_call *call,
+                                               void *user)
+{
+    const struct zkt_target target = { .kind = ZKT_TARGET_AUDIENCE };
+    (void)user;
+    zkt_call_broadcast(call->zkt, 1, NULL, target);
+    return ZKT_OK;
+}
+
 static enum zkt_status kick_with_1000(struct slow_job_call *call, void *user)
 {
     const struct site *site = user;
@@ -311,6 +320,13 @@ static void test_poisoned_calls(void **state)
     run(&site, emit_to_a_topic, NULL);
     assert_said(&site, "", "", "");
     assert_non_null(strstr(last_line, "not to topics"));
+    run(&site, announce_to_an_audience, NULL);
+    assert_said(&site, "", "", "");
+    assert_non_null(strstr(last_line, "not to an audience"));
+    assert_int_equal(zkt_server_broadcast(
+                         site.server, 1, NULL,
+                         (struct zkt_target){ .kind = ZKT_TARGET_AUDIENCE }),
+                     ZKT_INVALID_ARGUMENT);
     run(&site, kick_with_1000, &site);
     assert_said(&site, "", "", "");
     assert_non_null(strstr(last_line, "cannot be closed with 1000"));

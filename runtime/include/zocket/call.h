@@ -370,17 +370,23 @@ enum zkt_target_kind {
     /* All subscribers but those in the list of ids. */
     ZKT_TARGET_EXCEPT,
     /* Of a broadcast: the subscribers that have joined a topic in the list. */
-    ZKT_TARGET_TOPICS
+    ZKT_TARGET_TOPICS,
+    /* Of an event: the subscribers that belong to an audience of the actor when
+     * the call has committed. */
+    ZKT_TARGET_AUDIENCE
 };
 
 /**
  * The target of an event or a broadcast, made by the functions below. It
  * narrows the set of subscribers and never widens it: an id that subscribes to
  * nothing receives nothing. Ids are those of zkt_client_id, borrowed until the
- * emit returns.
+ * emit returns. The target of an audience is made by generated code, and is for
+ * events of the actor that has it: a broadcast with it poisons the call.
  */
 struct zkt_target {
     enum zkt_target_kind kind;
+    /* The number of the audience (zkt_actor.audiences). */
+    uint32_t audience;
     /* The ids, or NULL for the single id `one`. */
     const struct zkt_str *ids;
     /* Ids in the list; 1 for a single id. */

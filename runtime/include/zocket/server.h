@@ -308,7 +308,8 @@ enum zkt_status zkt_server_invoke(struct zkt_server *server, uint32_t actor,
  * breaks a rule is dropped with a line in the log.
  *
  * Returns ZKT_OK, ZKT_RESOURCE_EXHAUSTED (outside_messages, outside_bytes),
- * ZKT_NO_MEMORY, or ZKT_CLOSED: the server stops.
+ * ZKT_NO_MEMORY, ZKT_CLOSED: the server stops; or ZKT_INVALID_ARGUMENT: @target
+ * is an audience.
  */
 enum zkt_status zkt_server_broadcast(struct zkt_server *server,
                                      uint32_t broadcast, const void *payload,
