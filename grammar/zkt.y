@@ -81,7 +81,7 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
     struct ast_limit *limit;
     struct ast_data *data;
     struct {
-        struct ast_list fields, hooks, uses, after, throws, limits, sources;
+        struct ast_list fields, hooks, uses, after, throws, limits, sources, readers;
     } parts;
 }
 
@@ -216,7 +216,7 @@ fields: %empty                          { $$ = NO_LIST; }
     | fields error BLOCK                { $$ = $1; RECOVER; }
     ;
 field: field_name ':' type default_opt field_mods end
-                                        { $$ = NEW(ast_field); $$->name = $field_name; $$->type = $type; $$->value = $default_opt; $$->sources = $field_mods.sources.first; $$->doc = parse_doc(p, @field_name); }
+                                        { $$ = NEW(ast_field); $$->name = $field_name; $$->type = $type; $$->value = $default_opt; $$->sources = $field_mods.sources.first; $$->readers = $field_mods.readers.first; $$->doc = parse_doc(p, @field_name); }
     ;
 /* The end of a declaration. A missing ';' is reported, and the next
  * declaration is read; but `optional;` behind a type is no declaration. */
@@ -233,7 +233,7 @@ field_mods: %empty %prec FORGOTTEN      { memset(&$$, 0, sizeof($$)); }
     | field_mods FROM name '(' STRING ')'
                                         { $$ = $1; struct ast_source *source = NEW(ast_source); source->at = @name; source->at.end = @6.end; source->word = $name; source->key = parse_string(p, @STRING, $STRING, @STRING.end - @STRING.start); APPEND($$.sources, source); }
     | field_mods FROM STRING            { $$ = $1; diag_report(p->diag, @STRING, DIAG_SYNTAX, arena_printf(p->arena, "a source is a word; did you mean 'from query(%s)'?", $STRING)); }
-    | field_mods TO name                { $$ = $1; RESERVED(@TO, "an audience"); }
+    | field_mods TO field_name          { $$ = $1; struct ast_names *n = NEW(ast_names); n->name = $field_name; APPEND($$.readers, n); }
     | field_mods TRANSIENT              { $$ = $1; RESERVED(@TRANSIENT, "'transient'"); }
     ;
 default_opt: %empty                     { $$ = NULL; }
@@ -265,7 +265,7 @@ actor_member: STATE sync_opt '{' fields '}'
     | ON names list_end                 { $$ = NEW(ast_member); $$->kind = AST_MEMBER_HOOKS; $$->hooks = $names.first; }
     | TIMER name payload_opt every_opt by_opt end
                                         { $$ = NEW(ast_member); $$->kind = AST_MEMBER_TIMER; $$->name = $name; $$->payload = $payload_opt; $$->every = $every_opt; $$->by = $by_opt; $$->doc = parse_doc(p, @$); }
-    | AUDIENCE name ';'                 { $$ = NULL; RESERVED(@AUDIENCE, "an audience"); }
+    | AUDIENCE name end                 { $$ = NEW(ast_member); $$->kind = AST_MEMBER_AUDIENCE; $$->name = $name; $$->doc = parse_doc(p, @$); }
     | PRESENCE '{' fields '}'           { $$ = NULL; RESERVED(@PRESENCE, "presence"); }
     | error ';'                         { $$ = NULL; RECOVER; }
     | error BLOCK                       { $$ = NULL; RECOVER; }
@@ -511,6 +511,9 @@ static const char *advice_on_word(const yypcontext_t *context, struct parse *p)
     }
     if (strcmp(word, "returns") == 0 && expects(context, "'->'")) {
         return "a result is written with '->', not 'returns'";
+    }
+    if (strcmp(word, "to") == 0) {
+        return "only a field of a 'state' is 'to' an audience; an event is sent to it by its target";
     }
     if (expects(context, "a name") || expects(context, "';'")) {
         return NULL;

@@ -152,6 +152,10 @@ static void take_actor(struct lower *l, const struct model_actor *a)
         take_verbs(l, a->timers[i].at, a->c_prefix, of_timer,
                    a->timers[i].c_part);
     }
+    for (size_t i = 0; i < a->audience_count; i++) {
+        take_verb(l, a->audiences[i].at, a->c_prefix, "to",
+                  a->audiences[i].c_part);
+    }
     for (size_t i = 0; i < a->state->field_count; i++) {
         const struct model_field *f = &a->state->fields[i];
         if (f->type->kind != SCHEMA_LITERAL) {

@@ -135,6 +135,9 @@ static void check_actor_names(struct lower *l, const struct schema_actor *a)
     for (size_t i = 0; i < a->timer_count; i++) {
         check_name(l, &a->timers[i]->name);
     }
+    for (size_t i = 0; i < a->audience_count; i++) {
+        check_name(l, &a->audiences[i].name);
+    }
 }
 
 /* The app's handlers have a member for each actor and middleware, and one that

@@ -1,4 +1,5 @@
-/* Actors in C: names and types of methods, events, timers and hooks. */
+/* Actors in C: names and types of methods, events, timers, audiences and hooks.
+ */
 #include <string.h>
 
 #include "output_c/lower.h"
@@ -103,6 +104,16 @@ static void lower_timer(struct lower *l, const struct model_actor *a,
                 &to->input);
 }
 
+static void lower_audience(struct lower *l, const struct schema_audience *from,
+                           struct model_audience *to)
+{
+    to->name = from->name.text;
+    to->c_part = names_part(l->arena, from->name.text);
+    to->c_field = arena_printf(l->arena, "audience_%s", to->c_part);
+    to->doc = from->doc;
+    to->at = from->name.at;
+}
+
 static void lower_hook(struct lower *l, const struct ast_name *from,
                        struct model_hook *to)
 {
@@ -117,6 +128,7 @@ struct parts {
     struct model_method *methods;
     struct model_event *events;
     struct model_timer *timers;
+    struct model_audience *audiences;
     struct model_hook *hooks;
     struct model_name *names; /* of methods that clients call */
     size_t name_count;
@@ -151,6 +163,12 @@ static void lower_member(struct lower *l, const struct schema_actor *from,
         (void)names_take(&parts->handlers, l->arena, l->diag,
                          parts->timers[i].c_field, from->timers[i]->name);
         break;
+    case SCHEMA_AUDIENCE_MEMBER:
+        lower_audience(l, &from->audiences[i], &parts->audiences[i]);
+        parts->audiences[i].index = i;
+        (void)names_take(&parts->handlers, l->arena, l->diag,
+                         parts->audiences[i].c_field, from->audiences[i].name);
+        break;
     case SCHEMA_HOOK_MEMBER: {
         lower_hook(l, &from->hooks[i], &parts->hooks[i]);
         const struct ast_name as_member = { parts->hooks[i].c_field,
@@ -159,6 +177,16 @@ static void lower_member(struct lower *l, const struct schema_actor *from,
         break;
     }
     }
+}
+
+static bool has_readers(const struct schema_struct *state)
+{
+    size_t i = 0;
+    while (i < state->field_count &&
+           state->fields[i].reader.kind == SCHEMA_READER_ALL) {
+        i++;
+    }
+    return i < state->field_count;
 }
 
 static void lower_actor(struct lower *l, const struct schema_actor *from,
@@ -172,6 +200,8 @@ static void lower_actor(struct lower *l, const struct schema_actor *from,
                               (from->event_count + 1) * sizeof(*parts.events)),
         .timers = arena_alloc(arena,
                               (from->timer_count + 1) * sizeof(*parts.timers)),
+        .audiences = arena_alloc(arena, (from->audience_count + 1) *
+                                            sizeof(*parts.audiences)),
         .hooks = arena_alloc(arena,
                              (from->hook_count + 1) * sizeof(*parts.hooks)),
         .names = arena_alloc(arena,
@@ -194,6 +224,9 @@ static void lower_actor(struct lower *l, const struct schema_actor *from,
     to->event_count = from->event_count;
     to->timers = parts.timers;
     to->timer_count = from->timer_count;
+    to->audiences = parts.audiences;
+    to->audience_count = from->audience_count;
+    to->has_readers = has_readers(from->state);
     to->hooks = parts.hooks;
     to->hook_count = from->hook_count;
     to->method_names = lower_lookup(arena, parts.names, parts.name_count);

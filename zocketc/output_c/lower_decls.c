@@ -201,6 +201,14 @@ static void lower_field(struct lower *l, const struct model_struct *s,
                         const struct schema_field *from, size_t index,
                         struct model_field *to)
 {
+    static const char *const readers[] = {
+        [SCHEMA_READER_ALL] = "ZKT_READER_ALL",
+        [SCHEMA_READER_AUDIENCE] = "ZKT_READER_AUDIENCE",
+        [SCHEMA_READER_DATA] = "ZKT_READER_DATA",
+        [SCHEMA_READER_CLIENT] = "ZKT_READER_CLIENT",
+    };
+    to->reader = readers[from->reader.kind];
+    to->reader_number = from->reader.number;
     to->name = from->name.text;
     to->key = key_of(l, from->name.text);
     to->c_part = names_part(l->arena, from->name.text);

@@ -113,6 +113,8 @@ struct model_field {
     const struct model_type *type;
     size_t index;
     struct source_range at;
+    const char *reader;   /* of a state: "ZKT_READER_AUDIENCE"; */
+    size_t reader_number; /* see struct zkt_field_reader */
 };
 
 /* A struct of the schema, or of a state, an input, a payload. */
@@ -223,6 +225,14 @@ struct model_timer {
     struct model_handler handler;
 };
 
+struct model_audience {
+    const char *name, *c_part; /* "drawer" */
+    struct source_range at;
+    const char *c_field; /* of the handlers: "audience_drawer" */
+    const char *doc;     /* or NULL */
+    size_t index;
+};
+
 struct model_hook {
     const char *name;     /* "connect" */
     const char *c_field;  /* "on_connect" */
@@ -281,6 +291,9 @@ struct model_actor {
     size_t event_count;
     const struct model_timer *timers;
     size_t timer_count;
+    const struct model_audience *audiences;
+    size_t audience_count;
+    bool has_readers; /* some field of the state is not for all subscribers */
     const struct model_hook *hooks;
     size_t hook_count;
     struct model_numbers subscribe_middleware;

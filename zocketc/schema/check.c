@@ -154,6 +154,7 @@ const struct schema *check_file(struct arena *arena, struct diag *diag,
         check_members(&c);      /* structs and unions: their parts */
         check_connection_fields(&c);   /* schema: sources and rates */
         check_timer_keys(&c);          /* schema: keys of timers */
+        check_readers(&c);             /* schema: readers of state fields */
         check_aliases(&c);             /* nothing: those that nobody uses */
         check_finish_declarations(&c); /* schema: declarations and structs */
     }

@@ -1,6 +1,7 @@
 /*
- * Actors: states, methods, events, timers and hooks. The payload of a method,
- * an event or a timer is a struct made of its parameters, or a named type.
+ * Actors: states, methods, events, timers, audiences and hooks. The payload of
+ * a method, an event or a timer is a struct made of its parameters, or a named
+ * type.
  */
 #include <string.h>
 
@@ -15,8 +16,8 @@ static const char *const reserved_everywhere[] = { "toJSON", "constructor",
                                                    "__proto__", "prototype",
                                                    NULL };
 
-static void check_reserved(struct check *c, const struct ast_name *name,
-                           const char *const *words, const char *noun)
+void check_reserved(struct check *c, const struct ast_name *name,
+                    const char *const *words, const char *noun)
 {
     const char *const *lists[] = { words, reserved_everywhere };
     for (size_t l = 0; l < 2; l++) {
@@ -38,9 +39,10 @@ void check_handler_name(struct check *c, const struct ast_name *name,
 /* An actor on its way. */
 struct actor {
     struct schema_actor *to;
-    struct list methods, events, timers, hooks, members;
-    struct table handlers, emitted, timed; /* names of methods, of events, of
-                                              timers */
+    struct list methods, events, timers, audiences, hooks, members;
+    struct table handlers, emitted, timed, judged; /* names of methods, of
+                                                      events, of timers, of
+                                                      audiences */
     const struct ast_member *state, *private_state, *subscribe;
 };
 
@@ -143,6 +145,18 @@ static void check_member_timer(struct check *c, struct actor *a,
         add_member(c, a, SCHEMA_TIMER_MEMBER, a->timers.count);
         list_add(c->arena, &a->timers, &timer, sizeof(timer));
     }
+}
+
+static void check_member_audience(struct check *c, struct actor *a,
+                                  const struct ast_member *m)
+{
+    const struct schema_audience audience = { m->name, m->doc };
+    if (!check_take(c, &a->judged, &m->name, "audience")) {
+        return;
+    }
+    check_audience(c, &a->to->name, m, a->audiences.count);
+    add_member(c, a, SCHEMA_AUDIENCE_MEMBER, a->audiences.count);
+    list_add(c->arena, &a->audiences, &audience, sizeof(audience));
 }
 
 /* ---- hooks ---- */
@@ -281,6 +295,9 @@ static void check_member(struct check *c, struct actor *a,
     case AST_MEMBER_TIMER:
         check_member_timer(c, a, m);
         break;
+    case AST_MEMBER_AUDIENCE:
+        check_member_audience(c, a, m);
+        break;
     case AST_MEMBER_HOOKS:
         for (const struct ast_names *n = m->hooks; n != NULL; n = n->next) {
             check_hook(c, a, decl, &n->name);
@@ -316,6 +333,8 @@ static void check_actor(struct check *c, const struct ast_decl *decl,
     to->event_count = a.events.count;
     to->timers = a.timers.items;
     to->timer_count = a.timers.count;
+    to->audiences = a.audiences.items;
+    to->audience_count = a.audiences.count;
     to->hooks = a.hooks.items;
     to->hook_count = a.hooks.count;
     to->members = a.members.items;

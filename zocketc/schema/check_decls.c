@@ -118,6 +118,7 @@ static void check_field(struct check *c, const struct schema_struct *s,
     out->name = ast->name;
     out->doc = ast->doc;
     out->value = ast->value;
+    out->reader = check_reader(c, s, ast);
     out->type = check_type(c, ast->type, use);
 }
 

@@ -181,6 +181,19 @@ struct schema_enum {
                         the connection, middleware or an internal method */
 };
 
+/* The subscribers that see a field of a state; see enum zkt_reader_kind. */
+enum schema_reader_kind {
+    SCHEMA_READER_ALL,
+    SCHEMA_READER_AUDIENCE,
+    SCHEMA_READER_DATA,
+    SCHEMA_READER_CLIENT
+};
+struct schema_reader {
+    enum schema_reader_kind kind;
+    struct ast_name name; /* behind `to`; no text: all see the field */
+    size_t number;        /* of the audience, or of the field of the data */
+};
+
 struct schema_field {
     struct ast_name name;
     const char *doc;
@@ -188,6 +201,7 @@ struct schema_field {
     const struct ast_value *value; /* the default, which fits; or NULL */
     size_t size; /* of the default, written out with all that it takes from
                     others; a measure, no number of bytes */
+    struct schema_reader reader;
 };
 
 /* Where a struct comes from. */
@@ -344,11 +358,18 @@ struct schema_timer {
     size_t by_number;   /* of that field */
 };
 
-/* A method, an event, a timer or a hook: a number in the list of its kind. */
+struct schema_audience {
+    struct ast_name name;
+    const char *doc;
+};
+
+/* A method, an event, a timer, an audience or a hook: a number in the list of
+ * its kind. */
 enum schema_member_kind {
     SCHEMA_METHOD_MEMBER,
     SCHEMA_EVENT_MEMBER,
     SCHEMA_TIMER_MEMBER,
+    SCHEMA_AUDIENCE_MEMBER,
     SCHEMA_HOOK_MEMBER
 };
 struct schema_member {
@@ -367,6 +388,8 @@ struct schema_actor {
     size_t event_count;
     const struct schema_timer *const *timers;
     size_t timer_count;
+    const struct schema_audience *audiences;
+    size_t audience_count;
     const struct ast_name *hooks;
     size_t hook_count;
     struct schema_numbers middleware; /* of all methods and subscriptions */

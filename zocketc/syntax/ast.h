@@ -105,6 +105,7 @@ struct ast_field {
     struct ast_type *type;
     struct ast_value *value; /* the default, or NULL */
     struct ast_source *sources;
+    struct ast_names *readers; /* behind each `to` */
     bool is_include; /* "...name": the fields of that struct; no type */
     struct ast_field *next;
 };
@@ -136,6 +137,7 @@ enum ast_member_kind {
     AST_MEMBER_METHOD,
     AST_MEMBER_EVENT,
     AST_MEMBER_TIMER,
+    AST_MEMBER_AUDIENCE,
     AST_MEMBER_HOOKS,
     AST_MEMBER_SUBSCRIBE /* uses: the middleware of subscriptions */
 };
@@ -151,7 +153,8 @@ struct ast_limit {
 
 struct ast_member {
     enum ast_member_kind kind;
-    struct ast_name name; /* of a method, event or timer; else its keyword */
+    struct ast_name name; /* of a method, event, timer or audience; else its
+                             keyword */
     const char *doc;
     struct ast_field *fields;
     struct ast_payload payload;

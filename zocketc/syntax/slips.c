@@ -13,8 +13,8 @@ static const char *const declarations[] = {
     "actor", "connection", "middleware", "error", "broadcast",
 };
 static const char *const members[] = {
-    "state", "private", "method",   "event",
-    "timer", "on",      "internal", "subscribe",
+    "state", "private",  "method",    "event",    "timer",
+    "on",    "internal", "subscribe", "audience",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -89,6 +89,9 @@ static const char *find_ours(const char *word, bool in_actor)
         { "schedule", "timer", true },
         { "tick", "timer", true },
         { "cron", "timer", true },
+        { "viewers", "audience", true },
+        { "readers", "audience", true },
+        { "role", "audience", true },
     };
     for (size_t i = 0; i < COUNT(slips); i++) {
         if (slips[i].in_actor == in_actor &&
