@@ -247,6 +247,18 @@ static struct json_value *describe_enum(const struct describe *d,
     return to;
 }
 
+/* The subscribers that see a field, if it is not for all of them. */
+static void add_reader(const struct describe *d, struct json_value *to,
+                       const struct schema_reader *reader)
+{
+    if (reader->kind != SCHEMA_READER_ALL) {
+        json_value_add_text(d->arena, to,
+                            reader->kind == SCHEMA_READER_AUDIENCE ? "audience"
+                                                                   : "identity",
+                            reader->name.text);
+    }
+}
+
 static struct json_value *describe_field(const struct describe *d,
                                          const struct schema_struct *s,
                                          const struct schema_field *f)
@@ -262,6 +274,7 @@ static struct json_value *describe_field(const struct describe *d,
     if (f->value != NULL) {
         json_value_add(to, "default", describe_value(d->arena, f->value, type));
     }
+    add_reader(d, to, &f->reader);
     return to;
 }
 

@@ -125,6 +125,18 @@ static void add_timers(const struct describe *d, struct json_value *to,
     }
 }
 
+static void add_audiences(const struct describe *d, struct json_value *to,
+                          const struct schema_actor *actor)
+{
+    struct json_value *audiences = actor->audience_count > 0
+                                       ? describe_add_list(d, to, "audiences")
+                                       : NULL;
+    for (size_t i = 0; i < actor->audience_count; i++) {
+        const struct schema_audience *a = &actor->audiences[i];
+        json_value_add(audiences, NULL, describe_part(d, &a->name, a->doc));
+    }
+}
+
 static struct json_value *describe_actor(const struct describe *d,
                                          const struct schema_actor *actor)
 {
@@ -139,6 +151,7 @@ static struct json_value *describe_actor(const struct describe *d,
     add_methods(d, to, actor);
     add_events(d, to, actor);
     add_timers(d, to, actor);
+    add_audiences(d, to, actor);
     struct json_value *hooks = describe_add_list(d, to, "hooks");
     for (size_t i = 0; i < actor->hook_count; i++) {
         const struct ast_name hook = { actor->hooks[i].text, actor->name.at };

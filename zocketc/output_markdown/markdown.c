@@ -67,6 +67,21 @@ const char *markdown_cell(const struct markdown *m, const char *doc)
     return doc != NULL ? escape_cell(m->arena, doc) : "";
 }
 
+const char *markdown_field(const struct markdown *m,
+                           const struct schema_field *field)
+{
+    const char *doc = markdown_cell(m, field->doc);
+    if (field->reader.kind == SCHEMA_READER_ALL) {
+        return doc;
+    }
+    return arena_printf(m->arena,
+                        field->reader.kind == SCHEMA_READER_AUDIENCE
+                            ? "%s%sFor the audience %s."
+                            : "%s%sEach sees the entry of its %s.",
+                        doc, doc[0] != '\0' ? " " : "",
+                        markdown_name(m, field->reader.name.text));
+}
+
 const char *markdown_wire(const struct markdown *m,
                           const struct schema_enum_value *value)
 {

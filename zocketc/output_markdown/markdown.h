@@ -30,6 +30,10 @@ const char *markdown_default(const struct markdown *m,
                              const struct schema_field *field);
 /** Documentation in a cell of a table; "" if there is none. */
 const char *markdown_cell(const struct markdown *m, const char *doc);
+/** The documentation of a field, and its readers if it is not for all, in a
+ * cell of a table. */
+const char *markdown_field(const struct markdown *m,
+                           const struct schema_field *field);
 /** The spelling of a value of an enum, as code. */
 const char *markdown_wire(const struct markdown *m,
                           const struct schema_enum_value *value);
