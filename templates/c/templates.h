@@ -115,6 +115,15 @@ void emit_actor_timers(struct text_buffer *out, const struct model_actor *a,
                        bool body);
 void emit_timer_table(struct text_buffer *out, const struct model_actor *a);
 
+/* ---- audiences.ct ---- */
+
+void emit_audience_handlers(struct text_buffer *out, const struct model *m,
+                            const struct model_actor *a);
+void emit_actor_audiences(struct text_buffer *out, const struct model_actor *a,
+                          bool body);
+void emit_audience_tables(struct text_buffer *out, const struct model *m,
+                          const struct model_actor *a);
+
 /* ---- client.c.ct ---- */
 
 void emit_finish_with_result(struct text_buffer *out,
