@@ -64,6 +64,9 @@ struct call {
     uint32_t method;
     const void *input;
     void *result;
+    zkt_part_thunk *part; /* of progress and chunks; NULL: nobody is told */
+    zkt_any_function *on_part;
+    void *user;
     struct zkt_reply *reply;
     bool reply_is_ours; /* the caller gave none to own the result */
     bool over;
@@ -120,6 +123,9 @@ static void begin(void *user)
                NULL) {
         refuse(call, ZKT_RESOURCE_EXHAUSTED, "out of memory");
     } else {
+        p->part = call->part;
+        p->on_part = call->on_part;
+        p->user = call->user;
         p->reply = call->reply;
         p->out = call->result;
         p->over = &call->over;
@@ -173,9 +179,33 @@ static enum zkt_status refuse_here(struct zkt_reply *reply,
     return status;
 }
 
-enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
-                                const void *input, void *result,
-                                struct zkt_reply *given)
+/* Makes a call on the client's thread or hands it over. Returns the status of
+ * the reply, or a refusal, which is stored in @given. */
+static enum zkt_status make_call(struct call *call, struct zkt_reply *given)
+{
+    const struct zkt_client *client = call->client;
+    if (client->ops->is_other_thread != NULL &&
+        client->ops->is_other_thread(client->driver)) {
+        client->ops->wait(client->driver, begin, call, &call->over);
+        if (!call->over) { /* another thread closes it at this moment */
+            return refuse_here(given, ZKT_CANCELLED, "WebSocket client closed");
+        }
+    } else if (!zkt__client_may_poll(client)) {
+        return refuse_here(given, ZKT_FAILED_PRECONDITION,
+                           client->ops->poll == NULL && client->depth == 0
+                               ? "a blocking call on a loop of others"
+                               : "a blocking call inside a callback");
+    } else {
+        run_until_over(call);
+    }
+    return call->reply->status;
+}
+
+enum zkt_status zkt_handle_call_parts(struct zkt_handle *handle, uint32_t index,
+                                      const void *input, void *result,
+                                      zkt_part_thunk *part,
+                                      zkt_any_function *on_part, void *user,
+                                      struct zkt_reply *given)
 {
     struct zkt_reply own = { .status = ZKT_OK, .error = "" };
     struct zkt_client *client = zkt__handle_client(handle);
@@ -193,26 +223,21 @@ enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
         .method = index,
         .input = input,
         .result = result,
+        .part = on_part != NULL ? part : NULL,
+        .on_part = on_part,
+        .user = user,
         .reply = given != NULL ? given : &own,
         .reply_is_ours = given == NULL,
     };
-    if (client->ops->is_other_thread != NULL &&
-        client->ops->is_other_thread(client->driver)) {
-        client->ops->wait(client->driver, begin, &call, &call.over);
-        if (!call.over) { /* another thread closes it at this moment */
-            return refuse_here(given, ZKT_CANCELLED, "WebSocket client closed");
-        }
-    } else if (!zkt__client_may_poll(client)) {
-        return refuse_here(given, ZKT_FAILED_PRECONDITION,
-                           client->ops->poll == NULL && client->depth == 0
-                               ? "a blocking call on a loop of others"
-                               : "a blocking call inside a callback");
-    } else {
-        run_until_over(&call);
-    }
-    const enum zkt_status status = call.reply->status;
-    if (given == NULL) {
-        zkt_reply_clear(&own);
-    }
+    const enum zkt_status status = make_call(&call, given);
+    zkt_reply_clear(&own);
     return status;
+}
+
+enum zkt_status zkt_handle_call(struct zkt_handle *handle, uint32_t index,
+                                const void *input, void *result,
+                                struct zkt_reply *given)
+{
+    return zkt_handle_call_parts(handle, index, input, result, NULL, NULL, NULL,
+                                 given);
 }

@@ -174,7 +174,7 @@ struct call_request {
     struct zkt_handle *handle;
     uint32_t method;
     const void *input;
-    struct zkt_pending call; /* the callback and its argument */
+    struct zkt_pending call; /* the callbacks and their argument */
     const char *refusal;     /* NULL: out of memory */
     uint64_t begun;          /* the number of the call; 0: none */
 };
@@ -195,6 +195,8 @@ static void begin(void *user)
     if (p == NULL) {
         return;
     }
+    p->part = b->call.part;
+    p->on_part = b->call.on_part;
     p->thunk = b->call.thunk;
     p->done = b->call.done;
     p->user = b->call.user;
@@ -216,19 +218,24 @@ static void ignore_reply(zkt_any_function *done, const struct zkt_reply *reply,
     (void)user;
 }
 
-uint64_t zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
-                          const void *input,
-                          void (*thunk)(zkt_any_function *done,
-                                        const struct zkt_reply *reply,
-                                        const void *result, void *user),
-                          zkt_any_function *done, void *user)
+uint64_t zkt_handle_begin_parts(struct zkt_handle *handle, uint32_t index,
+                                const void *input, zkt_part_thunk *part,
+                                zkt_any_function *on_part,
+                                void (*thunk)(zkt_any_function *done,
+                                              const struct zkt_reply *reply,
+                                              const void *result, void *user),
+                                zkt_any_function *done, void *user)
 {
     struct call_request b = {
         .client = zkt__handle_client(handle),
         .handle = handle,
         .method = index,
         .input = input,
-        .call = { .thunk = thunk, .done = done, .user = user },
+        .call = { .part = on_part != NULL ? part : NULL,
+                  .on_part = on_part,
+                  .thunk = thunk,
+                  .done = done,
+                  .user = user },
         .refusal = "called on another thread than the client's",
     };
     if (done == NULL) {
@@ -248,4 +255,15 @@ uint64_t zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
         thunk(done, &refused, NULL, user);
     }
     return b.begun;
+}
+
+uint64_t zkt_handle_begin(struct zkt_handle *handle, uint32_t index,
+                          const void *input,
+                          void (*thunk)(zkt_any_function *done,
+                                        const struct zkt_reply *reply,
+                                        const void *result, void *user),
+                          zkt_any_function *done, void *user)
+{
+    return zkt_handle_begin_parts(handle, index, input, NULL, NULL, thunk, done,
+                                  user);
 }

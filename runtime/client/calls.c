@@ -134,6 +134,8 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
     } else if (p->status == ZKT_CANCELLED) {
         error = client->close_wanted ? ZKT_STR("WebSocket client closed")
                                      : ZKT_STR("the call was cancelled");
+    } else if (p->status == ZKT_INTERNAL) {
+        error = ZKT_STR("a chunk does not fit the schema");
     } else if (p->status == ZKT_RESOURCE_EXHAUSTED) {
         error = client->pending > client->options.pending_calls
                     ? ZKT_STR("too many calls at once")
@@ -172,6 +174,7 @@ void zkt__calls_fail(struct zkt_client *client, enum zkt_status status,
 {
     fail_calls(client, &client->overdue, status, all);
     fail_calls(client, &client->calls, status, all);
+    fail_calls(client, &client->streams, status, all);
 }
 
 /* ---- calls that the server is told to end ---- */
@@ -254,29 +257,59 @@ void zkt__calls_expire(struct zkt_client *client)
 
 /* ---- replies ---- */
 
-/* Decodes a result in @arena, which keeps its text. Returns NULL if it does not
- * fit the type. */
-static void *decode_result(struct zkt_client *client, struct zkt_arena *arena,
-                           const struct zkt_type *type, struct zkt_str json)
+/* Decodes a value of @type to *@out, in @arena. Returns ZKT_OK; ZKT_INTERNAL:
+ * it does not fit the type, and is counted; ZKT_RESOURCE_EXHAUSTED: there is no
+ * memory. Without a copy it borrows from the message. */
+static enum zkt_status decode_value(struct zkt_client *client,
+                                    struct zkt_arena *arena,
+                                    const struct zkt_type *type,
+                                    struct zkt_str json, const void **out)
 {
     struct zkt_reader reader;
     struct zkt_issues issues;
-    zkt__issues_init(&issues, arena, NULL);
-    if (arena == NULL || json.data == NULL) {
-        return NULL;
+    if (json.data == NULL) {
+        client->stats.mismatches++;
+        return ZKT_INTERNAL;
     }
-    char *text = zkt__arena_zero(arena, json.len + ZKT_PADDING, 1);
-    void *value = zkt__arena_zero(arena, 1, type->size);
+    char *text = (char *)(uintptr_t)json.data;
+    if (arena != NULL && arena != &client->arena) {
+        text = zkt__arena_zero(arena, json.len + ZKT_PADDING, 1);
+    }
+    void *value = arena != NULL ? zkt__arena_zero(arena, 1, type->size) : NULL;
     if (text == NULL || value == NULL) {
-        return NULL;
+        return ZKT_RESOURCE_EXHAUSTED;
     }
-    memcpy(text, json.data, json.len);
+    if (text != json.data) {
+        memcpy(text, json.data, json.len);
+    }
+    zkt__issues_init(&issues, arena, NULL);
     zkt__reader_init(&reader, text, json.len, arena, &issues,
                      &client->store.key);
     zkt__client_tolerate(client, &reader);
     const bool good = type->decode(&reader, type, value);
     zkt__count_ignored(client, &reader);
-    return good ? value : NULL;
+    if (good) {
+        *out = value;
+        return ZKT_OK;
+    }
+    client->stats.mismatches += !reader.no_memory;
+    return reader.no_memory ? ZKT_RESOURCE_EXHAUSTED : ZKT_INTERNAL;
+}
+
+static void finish_with_result(struct zkt_client *client, struct zkt_pending *p,
+                               struct zkt_str json)
+{
+    struct zkt_arena *arena = p->reply != NULL
+                                  ? zkt__reply_arena(client, p->reply)
+                                  : &client->arena;
+    const void *result = NULL;
+    const enum zkt_status status = decode_value(
+        client, arena, p->method->result, json, &result);
+    const struct zkt_str error =
+        status == ZKT_OK         ? ZKT_STR("")
+        : status == ZKT_INTERNAL ? ZKT_STR("the result does not fit the schema")
+                                 : ZKT_STR("out of memory");
+    finish_call(client, p, status, error, result, NULL);
 }
 
 void zkt__calls_receive(struct zkt_client *client,
@@ -286,27 +319,67 @@ void zkt__calls_receive(struct zkt_client *client,
                                 ? zkt__call_index_find(client, message->id)
                                 : NULL;
     if (p == NULL) {
-        return; /* it has timed out, or was never sent */
+        return; /* it has timed out, was cancelled, or was never sent */
     }
     if (message->error.data != NULL) {
         finish_call(client, p, zkt__error_code(message), message->error, NULL,
                     message);
-        return;
-    }
-    if (p->method->result == NULL) {
+    } else if (p->method->result == NULL) {
         finish_call(client, p, ZKT_OK, ZKT_STR(""), NULL, NULL);
-        return;
-    }
-    struct zkt_arena *arena = p->reply != NULL
-                                  ? zkt__reply_arena(client, p->reply)
-                                  : &client->arena;
-    const void *result = decode_result(client, arena, p->method->result,
-                                       message->result);
-    if (result != NULL) {
-        finish_call(client, p, ZKT_OK, ZKT_STR(""), result, NULL);
     } else {
-        client->stats.mismatches++;
-        finish_call(client, p, ZKT_INTERNAL,
-                    ZKT_STR("the result does not fit the schema"), NULL, NULL);
+        finish_with_result(client, p, message->result);
+    }
+}
+
+/* ---- progress and chunks ---- */
+
+/* Decodes a part, and calls the callback of its call, which may end the call
+ * and all others. */
+static enum zkt_status give_part(struct zkt_client *client,
+                                 const struct zkt_pending *p,
+                                 const struct zkt_type *type,
+                                 struct zkt_str json)
+{
+    const void *value = NULL;
+    const enum zkt_status status = decode_value(client, &client->arena, type,
+                                                json, &value);
+    if (status == ZKT_OK && p->part != NULL) {
+        client->depth++;
+        p->part(p->on_part, value, p->user);
+        client->depth--;
+    }
+    return status;
+}
+
+/* A stream has begun: it may last as long as it has chunks to come. */
+static void lift_limit(struct zkt_client *client, struct zkt_pending *p)
+{
+    if (p->timeout.due != ZKT_NEVER) {
+        zkt__timeout_arm(&client->streams, &p->timeout, 0, ZKT_NEVER);
+    }
+}
+
+void zkt__calls_receive_part(struct zkt_client *client,
+                             const struct zkt_envelope *message)
+{
+    struct zkt_pending *p = message->id.data != NULL
+                                ? zkt__call_index_find(client, message->id)
+                                : NULL;
+    if (p == NULL) {
+        return; /* as in zkt__calls_receive */
+    }
+    if (message->type == ZKT_MESSAGE_RPC_PROGRESS &&
+        p->method->progress != NULL) {
+        (void)give_part(client, p, p->method->progress, message->progress);
+    } else if (message->type == ZKT_MESSAGE_RPC_CHUNK &&
+               p->method->chunk != NULL) {
+        lift_limit(client, p);
+        const enum zkt_status status = give_part(client, p, p->method->chunk,
+                                                 message->chunk);
+        if (status != ZKT_OK) {
+            abandon(client, p, status);
+        }
+    } else {
+        client->stats.unknown_messages++; /* of a newer server */
     }
 }

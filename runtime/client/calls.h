@@ -1,6 +1,7 @@
 /*
  * Calls from the moment they are begun until their reply. Every call ends
- * exactly once: with a reply, a timeout or the end of the connection.
+ * exactly once: with a reply, a timeout, by being cancelled, or with the end of
+ * the connection. Until then it may get progress or the chunks of a stream.
  */
 #ifndef ZKT_CLIENT_CALLS_H
 #define ZKT_CLIENT_CALLS_H
@@ -17,7 +18,7 @@ struct zkt_handle;
 
 /* A call without a reply yet. */
 struct zkt_pending {
-    /* In client->calls, client->overdue or client->failed. */
+    /* In client->calls, overdue, streams or failed. */
     struct zkt_timeout timeout;
     struct zkt_unsent queued; /* until it is sent */
     struct zkt_client_instance *instance;
@@ -29,11 +30,14 @@ struct zkt_pending {
     enum zkt_status status; /* of a call that has failed */
     bool was_sent;          /* the same: the server may have it */
     struct zkt_handle *embedded_in; /* the handle that this is embedded in */
+    /* For progress and chunks; NULL: nobody is told. */
+    zkt_part_thunk *part;
+    zkt_any_function *on_part;
+    void *user;
     /* Asynchronous calls: */
     void (*thunk)(zkt_any_function *, const struct zkt_reply *, const void *,
                   void *);
     zkt_any_function *done;
-    void *user;
     /* Blocking calls: */
     struct zkt_reply *reply;
     void *out;
@@ -62,5 +66,8 @@ void zkt__calls_expire(struct zkt_client *client);
 /** Ends the call that @message replies to. */
 void zkt__calls_receive(struct zkt_client *client,
                         const struct zkt_envelope *message);
+/** Gives progress, or a chunk, to the call that @message is about. */
+void zkt__calls_receive_part(struct zkt_client *client,
+                             const struct zkt_envelope *message);
 
 #endif

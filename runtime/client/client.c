@@ -337,19 +337,13 @@ static void set_options(struct zkt_client *client,
 static void init_lists(struct zkt_client *client)
 {
     struct zkt_list *lists[] = {
-        &client->core.dirty,
-        &client->calls,
-        &client->overdue,
-        &client->failed,
-        &client->instances,
-        &client->status_listeners,
-        &client->broadcast_listeners,
-        &client->ready_waits,
-        &client->unsent,
-        &client->synced,
-        &client->dirty,
-        &client->unnotified,
-        &client->removed,
+        &client->core.dirty,       &client->calls,
+        &client->overdue,          &client->streams,
+        &client->failed,           &client->instances,
+        &client->status_listeners, &client->broadcast_listeners,
+        &client->ready_waits,      &client->unsent,
+        &client->synced,           &client->dirty,
+        &client->unnotified,       &client->removed,
     };
     for (size_t i = 0; i < ZKT_SUB_DELAYS; i++) {
         zkt__list_init(&client->retries[i]);

@@ -212,6 +212,10 @@ static void receive(struct zkt_client *client,
     case ZKT_MESSAGE_RPC_RESULT:
         zkt__calls_receive(client, message);
         break;
+    case ZKT_MESSAGE_RPC_PROGRESS:
+    case ZKT_MESSAGE_RPC_CHUNK:
+        zkt__calls_receive_part(client, message);
+        break;
     case ZKT_MESSAGE_EVENT:
     case ZKT_MESSAGE_STATE_SNAPSHOT:
     case ZKT_MESSAGE_STATE_PATCH:

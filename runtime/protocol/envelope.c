@@ -18,6 +18,8 @@ enum part_kind {
     X("event", event, PART_STRING)                                             \
     X("payload", payload, PART_RAW)                                            \
     X("result", result, PART_RAW)                                              \
+    X("progress", progress, PART_RAW)                                          \
+    X("chunk", chunk, PART_RAW)                                                \
     X("patches", patches, PART_RAW)                                            \
     X("state", state, PART_RAW)                                                \
     X("error", error, PART_STRING)                                             \

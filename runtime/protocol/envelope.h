@@ -20,6 +20,8 @@
     X(BROADCAST_UNSUB, "broadcast:unsub")                                      \
     X(WELCOME, "welcome")                                                      \
     X(RPC_RESULT, "rpc:result")                                                \
+    X(RPC_PROGRESS, "rpc:progress")                                            \
+    X(RPC_CHUNK, "rpc:chunk")                                                  \
     X(EVENT, "event")                                                          \
     X(STATE_SNAPSHOT, "state:snapshot")                                        \
     X(STATE_PATCH, "state:patch")                                              \
@@ -51,7 +53,7 @@ struct zkt_envelope {
     struct zkt_str event, client_id, error, code, of, reason;
     /* Raw JSON; retry_after is retryAfterMs. */
     struct zkt_str details, retryable, retry_after, issues, level;
-    struct zkt_str result, payload, state, patches;
+    struct zkt_str result, progress, chunk, payload, state, patches;
 };
 
 /**

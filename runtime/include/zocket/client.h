@@ -384,7 +384,8 @@ struct zkt_client_stats {
     uint64_t snapshots, patches, events;
     /* Messages over message_bytes, fragments or json_depth. */
     uint64_t over_limit;
-    /* Snapshots, patches, events and results that did not fit the schema. */
+    /* Snapshots, patches, events, results, progress and chunks that did not fit
+     * the schema. */
     uint64_t mismatches;
     /* Errors that the server sent, or that listeners were given. */
     uint64_t errors;
