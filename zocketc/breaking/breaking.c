@@ -473,6 +473,7 @@ static void compare_actors(struct breaking *b)
         compare_internal(b, o, n);
         breaking_events(b, o, n, "events", "event");
         breaking_timers(b, o, n);
+        breaking_audiences(b, o, n);
         breaking_guards(b, o, n, "subscribeUse",
                         arena_printf(b->arena, "a subscription to %s",
                                      breaking_quoted(b, "actor", o)));

@@ -160,6 +160,11 @@ const struct json_value *breaking_same_source(const struct json_value *list,
 void breaking_timers(struct breaking *b, const struct json_value *old,
                      const struct json_value *new);
 
+/* breaking_audiences.c */
+/** The audiences of two actors, and the readers of their states. */
+void breaking_audiences(struct breaking *b, const struct json_value *old,
+                        const struct json_value *new);
+
 /* breaking_uses.c */
 enum {
     BREAKING_SECTIONS = 3
