@@ -64,6 +64,13 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
         (list).last = (tail).last;                                             \
     } while (0)
 #define RESERVED(at, what) parse_unsupported(p, at, what)
+/* Reports a modifier of a method that stands there already. */
+#define ONCE(is_there, at, word)                                               \
+    do {                                                                       \
+        if (is_there) {                                                        \
+            diag_report(p->diag, (at), DIAG_DUPLICATE_MODIFIER, (word));       \
+        }                                                                      \
+    } while (0)
 }
 
 %union {
@@ -82,7 +89,13 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
     struct ast_data *data;
     struct {
         struct ast_list fields, hooks, uses, after, throws, limits, sources, readers;
+        struct ast_name timeout;
+        struct ast_type *progress;
+        struct source_range interleave;
     } parts;
+    struct {
+        struct ast_type *result, *chunk;
+    } outcome;
 }
 
 %token <text> IDENTIFIER "a name" STRING "a string" PATTERN "a pattern"
@@ -116,9 +129,10 @@ static void zkt_error(ZKT_LTYPE *at, void *scanner, struct parse *p,
 %type <list> names rules rules_opt values values_opt members members_opt
 %type <decl> decl
 %type <field> field include param arm
-%type <member> actor_member
+%type <member> actor_member method
+%type <outcome> method_result outcome
 %type <payload> payload_opt method_input
-%type <type> type postfix primary method_result element
+%type <type> type postfix primary element
 %type <rule> rule
 %type <number> bound number burst_opt
 %type <value> value default_opt member wire_opt
@@ -253,12 +267,12 @@ actor_members: %empty                   { $$ = NO_LIST; }
 actor_member: STATE sync_opt '{' fields '}'
                                         { $$ = NEW(ast_member); $$->kind = AST_MEMBER_STATE; $$->name = (struct ast_name){ $STATE, @STATE }; $$->fields = $fields.first; $$->doc = parse_doc(p, @$); }
     | PRIVATE '{' fields '}'            { $$ = NEW(ast_member); $$->kind = AST_MEMBER_PRIVATE; $$->name = (struct ast_name){ $PRIVATE, @PRIVATE }; $$->fields = $fields.first; $$->doc = parse_doc(p, @$); }
-    | METHOD name method_input method_result method_mods list_end
-                                        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_METHOD; $$->name = $name; $$->payload = $method_input; $$->result = $method_result; $$->uses = $method_mods.uses.first; $$->throws = $method_mods.throws.first; $$->limits = $method_mods.limits.first; $$->doc = parse_doc(p, @$); }
-    | INTERNAL METHOD name method_input method_result method_mods list_end
-                                        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_METHOD; $$->is_internal = true; $$->name = $name; $$->payload = $method_input; $$->result = $method_result; $$->uses = $method_mods.uses.first; $$->throws = $method_mods.throws.first; $$->limits = $method_mods.limits.first; $$->doc = parse_doc(p, @$); }
-    | METHOD name ARROW type method_mods list_end
+    | method                            { $$ = $method; $$->doc = parse_doc(p, @$); }
+    | INTERNAL method                   { $$ = $method; $$->is_internal = true; $$->doc = parse_doc(p, @$); }
+    | METHOD name ARROW outcome method_mods list_end
                                         { $$ = NULL; diag_report(p->diag, @name, DIAG_METHOD_PARENS, $name.text); }
+    | METHOD name method_input ARROW STREAM ';'
+                                        { $$ = NULL; diag_report(p->diag, @STREAM, DIAG_SYNTAX, "a stream has a type for its chunks: -> stream Token"); }
     | METHOD name ';'                   { $$ = NULL; diag_report(p->diag, @name, DIAG_METHOD_PARENS, $name.text); }
     | EVENT name payload_opt end        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_EVENT; $$->name = $name; $$->payload = $payload_opt; $$->doc = parse_doc(p, @$); }
     | SUBSCRIBE USE names list_end      { $$ = NEW(ast_member); $$->kind = AST_MEMBER_SUBSCRIBE; $$->name = (struct ast_name){ $SUBSCRIBE, @SUBSCRIBE }; $$->uses = $names.first; }
@@ -274,21 +288,26 @@ sync_opt: %empty | SYNC RATE            { RESERVED(@$, "'sync'"); };
 every_opt: %empty                       { $$ = (struct ast_name){ NULL, { 0, 0 } }; }
     | EVERY QUANTITY                    { $$ = (struct ast_name){ $QUANTITY, @QUANTITY }; }
     ;
+method: METHOD name method_input method_result method_mods list_end
+                                        { $$ = NEW(ast_member); $$->kind = AST_MEMBER_METHOD; $$->name = $name; $$->payload = $method_input; $$->result = $method_result.result; $$->chunk = $method_result.chunk; $$->uses = $method_mods.uses.first; $$->throws = $method_mods.throws.first; $$->limits = $method_mods.limits.first; $$->timeout = $method_mods.timeout; $$->progress = $method_mods.progress; $$->interleave = $method_mods.interleave; }
+    ;
 method_input: '(' params ')'            { $$ = (struct ast_payload){ AST_PAYLOAD_PARAMS, $params.first, NULL }; }
     | ':' type                          { $$ = (struct ast_payload){ AST_PAYLOAD_TYPE, NULL, $type }; }
     ;
-method_result: %empty                   { $$ = NULL; }
-    | ARROW type                        { $$ = $type; }
-    | ARROW STREAM type                 { $$ = NULL; RESERVED(@STREAM, "a stream"); }
+method_result: %empty                   { $$.result = $$.chunk = NULL; }
+    | ARROW outcome                     { $$ = $outcome; }
+    ;
+outcome: type                           { $$.result = $type; $$.chunk = NULL; }
+    | STREAM type                       { $$.result = NULL; $$.chunk = $type; }
     ;
 method_mods: %empty                     { memset(&$$, 0, sizeof($$)); }
     | method_mods USE names             { $$ = $1; JOIN($$.uses, $names); }
     | method_mods THROWS names          { $$ = $1; JOIN($$.throws, $names); }
     | method_mods limit                 { $$ = $1; APPEND($$.limits, $limit); }
     | method_mods CALLS names           { $$ = $1; RESERVED(@CALLS, "'calls'"); }
-    | method_mods TIMEOUT QUANTITY      { $$ = $1; RESERVED(@TIMEOUT, "'timeout'"); }
-    | method_mods PROGRESS type         { $$ = $1; RESERVED(@PROGRESS, "'progress'"); }
-    | method_mods INTERLEAVE            { $$ = $1; RESERVED(@INTERLEAVE, "'interleave'"); }
+    | method_mods TIMEOUT QUANTITY      { $$ = $1; ONCE($$.timeout.text != NULL, @TIMEOUT, $TIMEOUT); $$.timeout = (struct ast_name){ $QUANTITY, @QUANTITY }; }
+    | method_mods PROGRESS type         { $$ = $1; ONCE($$.progress != NULL, @PROGRESS, $PROGRESS); $$.progress = $type; }
+    | method_mods INTERLEAVE            { $$ = $1; ONCE($$.interleave.end > 0, @INTERLEAVE, $INTERLEAVE); $$.interleave = @INTERLEAVE; }
     | method_mods IDEMPOTENT            { $$ = $1; RESERVED(@IDEMPOTENT, "'idempotent'"); }
     ;
 limit: LIMIT RATE burst_opt by_opt      { $$ = NEW(ast_limit); $$->at = @LIMIT; $$->rate = (struct ast_name){ $RATE, @RATE }; $$->burst = $burst_opt; $$->by = $by_opt; };
@@ -505,6 +524,11 @@ static const char *advice_on_word(const yypcontext_t *context, struct parse *p)
                             "'?' stands behind the type, in place of '%s'",
                             word);
     }
+    if (strcmp(word, "stream") == 0 && expects(context, "timeout")) {
+        return expects(context, "a name")
+                   ? "only the result of a method is a stream: -> stream Token"
+                   : "a stream is written '-> stream T'";
+    }
     const char *ours, *slip = parse_modifier_slip(p, word, &ours);
     if (slip != NULL && expects(context, ours)) {
         return slip;
@@ -546,7 +570,9 @@ static const char *advice(const yypcontext_t *context, yysymbol_kind_t token)
         const char *found, *expected, *unless, *text;
     } slips[] = {
         { "':'", "'->'", "", "a result is written with '->', not ':'" },
+        { "'->'", "':'", "", "only a method has a result; a type stands behind ':'" },
         { "'?'", "':'", "", "'?' stands behind the type, not behind the name" },
+        { "'<'", "map", "", "'<' begins no type: a list is written 'T[]', a map 'map<T>', a stream '-> stream T'" },
         { "'<'", "'['", "", "only 'map' has '<' and '>'; a list is written 'T[]'" },
         { "','", "'>'", "", "a map is written 'map<T>': its keys are strings" },
         { "'{'", "'['", "';'", "'{' is no type: a struct is declared, and used by its name" },
@@ -557,6 +583,7 @@ static const char *advice(const yypcontext_t *context, yysymbol_kind_t token)
         { "a number", "a rate", "", "a rate is a whole number per s, m or h: 5/s" },
         { "a quantity", "a rate", "", "a rate is a number per s, m or h: 5/s" },
         { "a whole number", "a quantity", "", a_time },
+        { "';'", "a quantity", "a whole number", a_time },
         { "a number", "a quantity", "", a_time },
         { "a rate", "a quantity", "a whole number", a_time },
         { "a string", "null", "a name", "strings to choose from are declared as an enum" },

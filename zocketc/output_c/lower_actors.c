@@ -43,14 +43,19 @@ static void lower_later(struct lower *l, const struct schema_type *type,
     list_add(l->arena, &l->internal, &later, sizeof(later));
 }
 
+/* The name of the descriptor of a type of a method, if it is new. */
+static const char *type_name(const struct lower *l, const struct model_actor *a,
+                             const struct model_method *m, const char *noun)
+{
+    return arena_printf(l->arena, "%s_%s_%s", a->c_prefix, m->c_part, noun);
+}
+
 static void lower_payloads(struct lower *l, const struct model_actor *a,
                            const struct schema_method *from,
                            struct model_method *to)
 {
-    const char *input = arena_printf(l->arena, "%s_%s_input", a->c_prefix,
-                                     to->c_part);
-    const char *result = arena_printf(l->arena, "%s_%s_result", a->c_prefix,
-                                      to->c_part);
+    const char *input = type_name(l, a, to, "input");
+    const char *result = type_name(l, a, to, "result");
     if (from->is_internal) {
         lower_later(l, from->input, input, &to->input);
         lower_later(l, from->result, result, &to->result);
@@ -58,6 +63,9 @@ static void lower_payloads(struct lower *l, const struct model_actor *a,
     }
     to->input = lower_payload(l, from->input, input);
     to->result = share(l, from->result, result);
+    to->chunk = share(l, from->chunk, type_name(l, a, to, "chunk"));
+    to->progress = share(l, from->progress, type_name(l, a, to, "progress"));
+    to->part = to->chunk != NULL ? to->chunk : to->progress;
 }
 
 static void lower_method(struct lower *l, const struct model_actor *a,
@@ -70,6 +78,8 @@ static void lower_method(struct lower *l, const struct model_actor *a,
     to->doc = from->doc;
     to->at = from->name.at;
     to->is_internal = from->is_internal;
+    to->timeout_ms = from->timeout_ms;
+    to->interleaves = from->interleaves;
     to->rate = from->rate;
     to->middleware.numbers = &from->middleware;
     to->errors.numbers = &from->errors;

@@ -70,6 +70,8 @@ static void set_method(const struct lower *l, const struct model_actor *a,
     h->c_member = arena_printf(l->arena, "ZKT_MEMBER_METHOD, %zu", m->index);
     h->input = m->input;
     h->result = m->result;
+    h->chunk = m->chunk;
+    h->progress = m->progress;
     set_outputs(l, h, m->middleware.numbers);
     name_numbers(l, &m->middleware, a->c_prefix, m->c_part, "middleware");
     name_numbers(l, &m->errors, a->c_prefix, m->c_part, "errors");

@@ -179,8 +179,10 @@ struct model_handler {
     const struct model_middleware *const *outputs; /* that have one, in order */
     size_t output_count;
     bool has_subscription;
-    const struct model_type *input;  /* or NULL */
-    const struct model_type *result; /* or NULL */
+    const struct model_type *input;    /* or NULL */
+    const struct model_type *result;   /* or NULL */
+    const struct model_type *chunk;    /* of a stream, or NULL */
+    const struct model_type *progress; /* or NULL */
 };
 
 /* Of middleware or errors, in the lists of the model. */
@@ -195,10 +197,15 @@ struct model_method {
     const char *c_field; /* of the handlers: "set_topic", "delete_" */
     const char *doc;     /* or NULL */
     size_t index;
-    const struct model_type *input;  /* or NULL */
-    const struct model_type *result; /* or NULL */
-    bool is_internal;                /* no client has it */
-    size_t remote_index;             /* among those that clients have */
+    const struct model_type *input;    /* or NULL */
+    const struct model_type *result;   /* or NULL */
+    const struct model_type *chunk;    /* of a stream; NULL: it is none */
+    const struct model_type *progress; /* or NULL */
+    const struct model_type *part;     /* the progress or the chunk, or NULL */
+    uint32_t timeout_ms;               /* 0: the server's limit */
+    bool interleaves;
+    bool is_internal;    /* no client has it */
+    size_t remote_index; /* among those that clients have */
     struct model_handler handler;
     const struct schema_rate *rate; /* or NULL */
     struct model_numbers middleware, errors;

@@ -270,6 +270,7 @@ static void declare_of_actor(struct arrange *a, const struct model_actor *actor)
         const struct model_method *m = &actor->methods[i];
         declare_used(a, m->is_internal ? NULL : m->result);
         declare_used(a, m->is_internal ? NULL : m->input);
+        declare_used(a, m->part);
     }
     for (size_t i = 0; i < actor->event_count; i++) {
         declare_used(a, actor->events[i].payload);

@@ -116,7 +116,16 @@ const struct schema_type *check_payload(struct check *c, const char *actor,
                                         enum schema_role role,
                                         struct ast_name name);
 
+/* check_flow.c */
+/** The deadline, progress and chunks of a method. */
+void check_flow(struct check *c, const struct ast_member *m,
+                struct schema_method *method);
+
 /* check_timers.c */
+/** Milliseconds of a time in the schema; 0: there is none, or it is reported.
+ * @noun: "a period". */
+uint32_t check_period(struct check *c, const struct ast_name *period,
+                      const char *noun);
 /** The timer of a member of @actor. NULL: the schema has too many, which is
  * reported. */
 const struct schema_timer *check_timer(struct check *c, const char *actor,

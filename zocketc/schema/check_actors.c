@@ -113,6 +113,7 @@ static void check_method(struct check *c, struct actor *a,
     check_reserved(c, &m->name, reserved_methods, "a method");
     method.input = check_input(c, a, m);
     check_access_of(c, a, m, &method);
+    check_flow(c, m, &method);
     if (m->result != NULL) {
         method.result = check_type(c, m->result,
                                    (struct type_use){ .field = false });

@@ -55,8 +55,11 @@ static void reach_member(struct reach *r, const struct ast_decl *actor,
     if (m->payload.type != NULL) {
         reach_type(r, m->payload.type);
     }
-    if (m->result != NULL) {
-        reach_type(r, m->result);
+    const struct ast_type *types[] = { m->result, m->chunk, m->progress };
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (types[i] != NULL) {
+            reach_type(r, types[i]);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 /*
  * Timers: their periods, parameters and keys. A timer is the server's alone.
- * Its key is found when the types of all fields are known.
+ * Its key is found when the types of all fields are known. Timeouts of methods
+ * are written as periods are.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,21 +35,21 @@ static uint32_t unit_of(const char *unit)
     return 0;
 }
 
-/* The period in milliseconds; 0: there is none, or it is reported. */
-static uint32_t check_period(struct check *c, const struct ast_name *every)
+uint32_t check_period(struct check *c, const struct ast_name *period,
+                      const char *noun)
 {
-    if (every->text == NULL) {
+    if (period->text == NULL) {
         return 0;
     }
     char *unit;
-    const unsigned long long count = strtoull(every->text, &unit, 10);
+    const unsigned long long count = strtoull(period->text, &unit, 10);
     const uint32_t ms = unit_of(unit);
     if (ms == 0) {
-        diag_report(c->diag, every->at, DIAG_BAD_PERIOD_UNIT, unit);
+        diag_report(c->diag, period->at, DIAG_BAD_PERIOD_UNIT, unit, noun);
         return 0;
     }
     if (count == 0 || count > PERIOD_MAX / ms) {
-        diag_report(c->diag, every->at, DIAG_BAD_PERIOD, every->text);
+        diag_report(c->diag, period->at, DIAG_BAD_PERIOD, noun, period->text);
         return 0;
     }
     return (uint32_t)count * ms;
@@ -77,7 +78,7 @@ const struct schema_timer *check_timer(struct check *c, const char *actor,
     timer->name = m->name;
     timer->doc = m->doc;
     timer->input = check_input(c, actor, m);
-    timer->every_ms = check_period(c, &m->every);
+    timer->every_ms = check_period(c, &m->every, "a period");
     const bool is_known = m->payload.type == NULL || timer->input != NULL;
     if (is_known && !repeats) {
         timer->by = m->by;

@@ -341,7 +341,12 @@ struct schema_method {
     const char *doc;
     const struct schema_type *input;  /* or NULL */
     const struct schema_type *result; /* or NULL */
-    const struct schema_rate *rate;   /* or NULL */
+    const struct schema_type *chunk;  /* of a stream, which has no result; NULL:
+                                         it is none */
+    const struct schema_type *progress; /* or NULL */
+    uint32_t timeout_ms;                /* 0: the server's limit */
+    bool interleaves;                   /* as every stream */
+    const struct schema_rate *rate;     /* or NULL */
     struct schema_numbers middleware; /* all that run before it, in this order:
                                          the actor's, then its own */
     struct schema_numbers errors;     /* with those of the middleware */

@@ -158,11 +158,15 @@ struct ast_member {
     const char *doc;
     struct ast_field *fields;
     struct ast_payload payload;
-    struct ast_type *result; /* of a method, or NULL */
+    struct ast_type *result, *chunk; /* of a method: either, or both NULL; with
+                                        a chunk it is a stream */
     struct ast_names *hooks;
     struct ast_names *uses, *throws;
     struct ast_limit *limits;
-    bool is_internal;      /* a method */
+    struct ast_name timeout;        /* of a method; no text: it has none */
+    struct ast_type *progress;      /* of a method, or NULL */
+    struct source_range interleave; /* of a method; end 0: it does not */
+    bool is_internal;               /* a method */
     struct ast_name every; /* of a timer: its period; no text: it has none */
     struct ast_name by;    /* of a timer: a parameter; no text: it has none */
     struct ast_member *next;

@@ -122,12 +122,22 @@ const char *parse_modifier_slip(struct parse *p, const char *word,
     static const struct {
         const char *theirs, *ours, *noun;
     } slips[] = {
-        { "uses", "use", "middleware" },     { "using", "use", "middleware" },
-        { "requires", "use", "middleware" }, { "guard", "use", "middleware" },
-        { "auth", "use", "middleware" },     { "with", "use", "middleware" },
-        { "raises", "throws", "errors" },    { "raise", "throws", "errors" },
-        { "throw", "throws", "errors" },     { "errors", "throws", "errors" },
-        { "rate", "limit", "a rate" },       { "limits", "limit", "a rate" },
+        { "uses", "use", "middleware" },
+        { "using", "use", "middleware" },
+        { "requires", "use", "middleware" },
+        { "guard", "use", "middleware" },
+        { "auth", "use", "middleware" },
+        { "with", "use", "middleware" },
+        { "raises", "throws", "errors" },
+        { "raise", "throws", "errors" },
+        { "throw", "throws", "errors" },
+        { "errors", "throws", "errors" },
+        { "rate", "limit", "a rate" },
+        { "limits", "limit", "a rate" },
+        { "deadline", "timeout", "a time" },
+        { "within", "timeout", "a time" },
+        { "expires", "timeout", "a time" },
+        { "reports", "progress", "a type" },
     };
     for (size_t i = 0; i < COUNT(slips); i++) {
         if (strcasecmp(word, slips[i].theirs) == 0) {
