@@ -272,7 +272,9 @@ static void compare_method(struct breaking *b, const struct json_value *old,
     if (is_public) {
         breaking_guards(b, old, new, "use", label);
         breaking_limit(b, old, new, label);
+        breaking_timeout(b, old, new, label);
     }
+    breaking_flow(b, old, new, label, is_public);
 }
 
 static void method_hidden(struct breaking *b, const struct json_value *old,

@@ -155,6 +155,16 @@ void breaking_limit(struct breaking *b, const struct json_value *old,
 const struct json_value *breaking_same_source(const struct json_value *list,
                                               const struct json_value *field);
 
+/* breaking_flow.c */
+/** The deadlines of two methods. */
+void breaking_timeout(struct breaking *b, const struct json_value *old,
+                      const struct json_value *new, const char *label);
+/** Streams, progress and interleaving of two methods, which clients may call
+ * if they are @is_public. */
+void breaking_flow(struct breaking *b, const struct json_value *old,
+                   const struct json_value *new, const char *label,
+                   bool is_public);
+
 /* breaking_timers.c */
 /** The timers of two actors. */
 void breaking_timers(struct breaking *b, const struct json_value *old,

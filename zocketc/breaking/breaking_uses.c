@@ -136,6 +136,10 @@ static void follow_calls(struct breaking *b, const struct json_value *old,
                     USE_INPUT);
         follow_type(b, json_value_find(o, "result"),
                     json_value_find(n, "result"), USE_OUTPUT);
+        follow_type(b, json_value_find(o, "stream"),
+                    json_value_find(n, "stream"), USE_OUTPUT);
+        follow_type(b, json_value_find(o, "progress"),
+                    json_value_find(n, "progress"), USE_OUTPUT);
         follow_type(b, json_value_find(o, "payload"),
                     json_value_find(n, "payload"), USE_OUTPUT);
         follow_type(b, json_value_find(o, "details"),

@@ -66,12 +66,24 @@ static void add_rate(const struct describe *d, struct json_value *to,
                         rate->by != NULL ? rate->by->name.text : NULL);
 }
 
+static void add_flow(const struct describe *d, struct json_value *to,
+                     const struct schema_method *m)
+{
+    if (m->timeout_ms > 0) {
+        describe_add_integer(d, to, "timeoutMs", m->timeout_ms);
+    }
+    describe_add_flag(d, to, "interleave", m->interleaves);
+}
+
 static struct json_value *describe_method(const struct describe *d,
                                           const struct schema_method *m)
 {
     struct json_value *method = describe_part(d, &m->name, m->doc);
     add_payload(d, method, "input", m->input);
     add_payload(d, method, "result", m->result);
+    add_payload(d, method, "stream", m->chunk);
+    add_payload(d, method, "progress", m->progress);
+    add_flow(d, method, m);
     add_middleware(d, method, "use", &m->middleware);
     add_errors(d, method, &m->errors);
     add_rate(d, method, m->rate);

@@ -134,11 +134,39 @@ const char *markdown_method(const struct markdown *m,
 {
     const char *text = arena_printf(m->arena, "%s%s", method->name.text,
                                     payload_text(m, method->input, "()"));
-    if (method->result != NULL) {
-        text = arena_printf(m->arena, "%s -> %s", text,
-                            schema_type_text(m->arena, method->result));
+    const struct schema_type *type = method->chunk != NULL ? method->chunk
+                                                           : method->result;
+    if (type != NULL) {
+        text = arena_printf(m->arena, "%s -> %s%s", text,
+                            method->chunk != NULL ? "stream " : "",
+                            schema_type_text(m->arena, type));
     }
     return code(m->arena, text);
+}
+
+const char *markdown_progress(const struct markdown *m,
+                              const struct schema_method *method)
+{
+    return method->progress != NULL ? markdown_type(m, method->progress) : NULL;
+}
+
+const char *markdown_timeout(const struct markdown *m,
+                             const struct schema_method *method)
+{
+    static const struct {
+        uint32_t ms;
+        const char *unit;
+    } units[] = { { 60 * 60 * 1000, "h" },
+                  { 60 * 1000, "min" },
+                  { 1000, "s" } };
+    const uint32_t ms = method->timeout_ms;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (ms > 0 && ms % units[i].ms == 0) {
+            return arena_printf(m->arena, "%u %s", ms / units[i].ms,
+                                units[i].unit);
+        }
+    }
+    return ms > 0 ? arena_printf(m->arena, "%u ms", ms) : NULL;
 }
 
 const char *markdown_event(const struct markdown *m,

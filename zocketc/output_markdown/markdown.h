@@ -40,6 +40,12 @@ const char *markdown_wire(const struct markdown *m,
 /** "say(text: string) -> Message" */
 const char *markdown_method(const struct markdown *m,
                             const struct schema_method *method);
+/** The type of its progress as code; NULL: it reports none. */
+const char *markdown_progress(const struct markdown *m,
+                              const struct schema_method *method);
+/** "30 s"; NULL: it has no timeout. */
+const char *markdown_timeout(const struct markdown *m,
+                             const struct schema_method *method);
 /** "At most 60 calls a second, and 120 at once."; NULL: no rate. */
 const char *markdown_rate(const struct markdown *m,
                           const struct schema_rate *rate);
