@@ -83,6 +83,7 @@ void emit_map_find(struct text_buffer *out, const struct model_declaration *d);
 
 void emit_deferral(struct text_buffer *out, const struct model_handler *h,
                    bool body);
+void emit_method_flow(struct text_buffer *out, const struct model_method *m);
 
 /* ---- server.h.ct and server.c.ct ---- */
 
@@ -105,6 +106,9 @@ void emit_error_table(struct text_buffer *out, const struct model *m,
 void emit_numbers(struct text_buffer *out, const struct model_numbers *n);
 void emit_method_tables(struct text_buffer *out, const struct model_method *m);
 void emit_method_access(struct text_buffer *out, const struct model_method *m);
+
+/* ---- invoke.ct ---- */
+
 void emit_outside(struct text_buffer *out, const struct model *m);
 void emit_actor_outside(struct text_buffer *out, const struct model *m,
                         const struct model_actor *a, bool body);
@@ -152,6 +156,12 @@ void emit_client_watch(struct text_buffer *out, const struct model_actor *a,
 static inline const char *end(bool body)
 {
     return body ? "" : ";";
+}
+
+/** Returns true if the connection has data. */
+static inline bool has_data(const struct model *m)
+{
+    return m->connection != NULL && m->connection->data != NULL;
 }
 
 /** What a call holds beside the state, in its initialiser. */
