@@ -441,7 +441,8 @@ static enum zkt_status commit_effects(struct zkt_task *task,
     return status;
 }
 
-enum zkt_status zkt__task_commit(struct zkt_task *task)
+/* Commits and publishes the changes of a call. */
+static inline enum zkt_status commit_changes(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
     struct zkt_commit content = {
@@ -449,9 +450,8 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
         .seq = call->instance->seq + (uint64_t)has_written(call),
         .events = call->events.first,
     };
-    enum zkt_status status = task->kind == ZKT_TASK_CALL ? write_result(task)
-                                                         : ZKT_OK;
-    if (status == ZKT_OK && call->instance->subscribers > 0) {
+    enum zkt_status status = ZKT_OK;
+    if (call->instance->subscribers > 0) {
         status = make_patches(call, &content);
     }
     if (status == ZKT_OK) {
@@ -460,6 +460,17 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
                      : commit_here(call, &content);
     }
     release_patches(&content);
+    return status;
+}
+
+enum zkt_status zkt__task_commit(struct zkt_task *task)
+{
+    struct zkt_call *call = &task->call;
+    enum zkt_status status = task->kind == ZKT_TASK_CALL ? write_result(task)
+                                                         : ZKT_OK;
+    if (status == ZKT_OK) {
+        status = commit_changes(task);
+    }
     if (status == ZKT_OK) {
         if (task->kind == ZKT_TASK_CALL) {
             zkt__task_reply(call->host, task);
@@ -467,6 +478,15 @@ enum zkt_status zkt__task_commit(struct zkt_task *task)
         if (call->has_effects) {
             drop_effects(call);
         }
+    }
+    return status;
+}
+
+enum zkt_status zkt__task_commit_half(struct zkt_task *task)
+{
+    const enum zkt_status status = commit_changes(task);
+    if (status == ZKT_OK && task->call.has_effects) {
+        drop_effects(&task->call);
     }
     return status;
 }

@@ -174,6 +174,10 @@ void zkt__attachment_disconnect(struct zkt_host *host,
 
 void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact)
 {
+    if (!zkt__list_empty(&contact->attachment.open_calls)) {
+        contact->attachment.left = true;
+        return;
+    }
     /* Reuses the carrier of leave. */
     struct zkt_msg *left = zkt__contact_leave_carrier(contact);
     left->kind = ZKT_MSG_LEFT;
@@ -186,6 +190,20 @@ void zkt__contact_send_end(struct zkt_host *host, struct zkt_contact *contact,
     if (leaves) {
         zkt__contact_send_left(host, contact);
     } else {
+        zkt__contact_send_ended(host, contact);
+    }
+}
+
+void zkt__contact_call_closed(struct zkt_host *host,
+                              struct zkt_contact *contact)
+{
+    const struct zkt_attachment *attachment = &contact->attachment;
+    if (!zkt__list_empty(&attachment->open_calls)) {
+        return;
+    }
+    if (attachment->left) {
+        zkt__contact_send_left(host, contact);
+    } else if (attachment->instance == NULL) {
         zkt__contact_send_ended(host, contact);
     }
 }

@@ -34,8 +34,13 @@ bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
 /** Detaches the contact, and runs `disconnect` if `connect` has run. */
 void zkt__attachment_disconnect(struct zkt_host *host,
                                 struct zkt_contact *contact);
-/** Sends `left`, the last message about a contact. */
+/** Sends `left`, the last message about a contact: at once, or with the end of
+ * its last open call. */
 void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact);
+/** Sends the messages that wait for the last open call of a contact, if it has
+ * none any more. The contact may be gone afterwards. */
+void zkt__contact_call_closed(struct zkt_host *host,
+                              struct zkt_contact *contact);
 /** Sends `left` about a detached contact that @leaves, or else `ended`. */
 void zkt__contact_send_end(struct zkt_host *host, struct zkt_contact *contact,
                            bool leaves);

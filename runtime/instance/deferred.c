@@ -266,7 +266,9 @@ void zkt__task_detach(struct zkt_task *task)
     if (task->result != NULL) {
         memset(task->result, 0, task->request.method->result->size);
     }
-    zkt__deferred_notice(&task->deferred, task->deferred.reason);
+    if (zkt__deferred_is_outstanding(&task->deferred)) {
+        zkt__deferred_notice(&task->deferred, task->deferred.reason);
+    }
 }
 
 /* ---- time ---- */

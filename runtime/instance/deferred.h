@@ -13,8 +13,9 @@ struct zkt_task;
 /* How calls of instances are deferred and resumed. */
 extern const struct zkt_call_ops zkt__task_ops;
 
-/** Detaches the task of a call that has ended while the program holds its
- * handle, and gives the program notice. The task may be free afterwards. */
+/** Detaches the task of a call that has ended while its second half has yet to
+ * run. If the program holds the handle, it gets notice, and the task may be
+ * free afterwards. */
 void zkt__task_detach(struct zkt_task *task);
 
 /** Cancels every deferred call with @status and @text. */

@@ -53,6 +53,15 @@ const void *zkt_call_connection_of(struct zkt_call *call,
     return NULL;
 }
 
+bool zkt_in_contact(const struct zkt_call *call)
+{
+    const struct zkt_task *task = ZKT_CONTAINER(call, const struct zkt_task,
+                                                call);
+    return call->instance != NULL && task->contact != NULL &&
+           !task->contact->peer->is_program &&
+           task->contact->attachment.instance == call->instance;
+}
+
 void zkt_destroy(struct zkt_call *call)
 {
     call->destroys = zkt__call_runs(call) || call->destroys;

@@ -10,6 +10,7 @@
 #include "instance/mailbox.h"
 
 #include "instance/hooks.h"
+#include "instance/open_calls.h"
 #include "instance/requests.h"
 #include "instance/task.h"
 #include "shard/group.h"
@@ -173,7 +174,8 @@ static struct zkt_msg *take_next(struct zkt_host *host,
     return m;
 }
 
-/* Serves the first of the round: handles a message of a contact, or a timer.
+/* Serves the first of the round: handles a message of a contact, runs a timer,
+ * or the second half of a call.
  * The instance may be gone afterwards; its handle tells. */
 static void serve_first(struct zkt_host *host, struct zkt_instance *instance)
 {
@@ -181,6 +183,8 @@ static void serve_first(struct zkt_host *host, struct zkt_instance *instance)
     zkt__node_unlink(first);
     if (instance->timers != NULL && first == &instance->timers->in_round) {
         zkt__timers_serve(host, instance);
+    } else if (first == &instance->open_calls.in_round) {
+        zkt__open_calls_serve(host, instance);
     } else {
         struct zkt_msg *m = take_next(
             host, ZKT_CONTAINER(first, struct zkt_attachment, in_round));

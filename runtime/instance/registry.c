@@ -116,6 +116,7 @@ static struct zkt_instance *new_instance(struct zkt_host *host,
     zkt__list_init(&instance->attachments);
     zkt__list_init(&instance->round);
     zkt__list_init(&instance->awaiting_snapshot);
+    zkt__open_calls_init(&instance->open_calls);
     if (!init_states(host, instance)) {
         goto fail;
     }
@@ -226,10 +227,12 @@ void zkt__instance_forget(struct zkt_host *host, struct zkt_instance *instance)
     zkt__location_release(host, location);
 }
 
-/* Returns true if a timer that a call has started keeps the instance. */
+/* Returns true if a timer that a call has started, or an open call, keeps the
+ * instance. */
 static bool is_kept(const struct zkt_instance *instance)
 {
-    return instance->timers != NULL && instance->timers->started > 0;
+    return (instance->timers != NULL && instance->timers->started > 0) ||
+           instance->open_calls.count > 0;
 }
 
 /* Returns true if the instance is in its first state and has no hooks: another
@@ -315,6 +318,7 @@ void zkt__instance_end(struct zkt_host *host, struct zkt_instance *instance,
     instance->ending = true; /* nothing else releases it */
     instance->end = reason;
     zkt__timers_end(host, instance);
+    zkt__open_calls_abort(host, instance, &failure);
     refuse_all(host, instance, &failure);
     zkt__hook_deactivate(host, instance);
 }

@@ -12,6 +12,7 @@
 
 #include "base/timeouts.h"
 #include "instance/contacts.h"
+#include "instance/open_calls.h"
 #include "instance/snapshot_cache.h"
 #include "instance/timers.h"
 
@@ -55,6 +56,7 @@ struct zkt_instance {
     struct zkt_list awaiting_snapshot; /* attachments that requested one */
     struct zkt_node ready;     /* in instances->ready or ->awaiting_credit */
     struct zkt_task *parked;   /* the deferred call, or NULL */
+    struct zkt_open_calls open_calls;
     struct zkt_timers *timers; /* NULL: it has none */
     struct zkt_timeout idle;   /* until it is evicted, or forgotten */
     void *address;             /* that it is charged to, or NULL */

@@ -27,6 +27,20 @@ static void take_subscribe(struct zkt_host *host, struct zkt_msg *m,
     }
 }
 
+static void take_call(struct zkt_host *host, struct zkt_msg *m,
+                      struct zkt_msg *carrier)
+{
+    struct zkt_str text;
+    const enum zkt_status status = m->of.call.method->interleaves
+                                       ? zkt__open_calls_admit(host, m, &text)
+                                       : ZKT_OK;
+    if (status == ZKT_OK) {
+        zkt__task_call(host, m, carrier);
+    } else {
+        zkt__instance_refuse(host, m, carrier, status, text);
+    }
+}
+
 static void take_leave(struct zkt_host *host, struct zkt_contact *contact)
 {
     const struct zkt_instance *instance = contact->attachment.instance;
@@ -51,7 +65,7 @@ void zkt__instance_handle(struct zkt_host *host, struct zkt_msg *m,
     } else if (!m->contact->attachment.connected) {
         zkt__hook_connect(host, m, carrier);
     } else if (m->kind == ZKT_MSG_CALL) {
-        zkt__task_call(host, m, carrier);
+        take_call(host, m, carrier);
     } else {
         take_subscribe(host, m, carrier);
     }

@@ -10,6 +10,7 @@
 #include "instance/commit.h"
 #include "instance/contacts.h"
 #include "instance/mailbox.h"
+#include "instance/open_calls.h"
 #include "protocol/envelope.h"
 
 /* ---- tasks ---- */
@@ -194,6 +195,28 @@ static inline enum zkt_status commit_or_undo(struct zkt_host *host,
     return status;
 }
 
+/* The same for a half of a call that is deferred, which has no result yet. */
+static enum zkt_status commit_or_undo_half(struct zkt_host *host,
+                                           struct zkt_task *task)
+{
+    enum zkt_status status = zkt__call_check(&task->call);
+    if (status == ZKT_OK) {
+        status = zkt__task_commit_half(task);
+    }
+    if (status != ZKT_OK) {
+        zkt__call_undo(&task->call);
+        send_failure(host, task, status);
+    }
+    return status;
+}
+
+/* A call has committed that destroys its instance. */
+static void note_destroyed(struct zkt_host *host, struct zkt_instance *instance)
+{
+    instance->destroyed = true;
+    zkt__mailbox_make_ready(host, instance);
+}
+
 /* ---- parking ---- */
 
 /* The next message is read into another task. */
@@ -221,20 +244,26 @@ static bool is_over_budget(const struct zkt_host *host)
            zkt__host_share(host, host->limits->deferred_bytes);
 }
 
-/* Parks the call at its instance until it is resumed. */
-static void park(struct zkt_host *host, struct zkt_task *task)
+void zkt__task_hold(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instances *instances = host->instances;
-    if (task != instances->task) {
-        return; /* deferred again: its deadline stays */
-    }
     replace_task(host);
-    task->call.instance->parked = task;
     task->parked_bytes = task->arena.size;
     instances->deferred_bytes += task->parked_bytes;
     zkt__instances_arm(host, &instances->parked, &task->deadline,
                        host->limits->handler_ms);
     host->stats.deferred++;
+}
+
+void zkt__task_release(struct zkt_host *host, struct zkt_task *task)
+{
+    zkt__timeout_cancel(&task->deadline);
+    host->stats.deferred--;
+    host->instances->deferred_bytes -= task->parked_bytes;
+}
+
+void zkt__task_keep_budget(struct zkt_host *host, struct zkt_task *task)
+{
     if (is_over_budget(host)) {
         host->stats.limit_hits.deferred_bytes++;
         zkt__task_cancel(host, task, ZKT_RESOURCE_EXHAUSTED,
@@ -243,13 +272,22 @@ static void park(struct zkt_host *host, struct zkt_task *task)
     }
 }
 
+/* Parks the call at its instance until it is resumed. */
+static void park(struct zkt_host *host, struct zkt_task *task)
+{
+    if (task != host->instances->task) {
+        return; /* deferred again: its deadline stays */
+    }
+    zkt__task_hold(host, task);
+    task->call.instance->parked = task;
+    zkt__task_keep_budget(host, task);
+}
+
 /* Frees the instance for its queued messages. */
 static void unpark(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instance *instance = task->call.instance;
-    zkt__timeout_cancel(&task->deadline);
-    host->stats.deferred--;
-    host->instances->deferred_bytes -= task->parked_bytes;
+    zkt__task_release(host, task);
     instance->parked = NULL;
     /* Nobody may be left: `disconnect` of the last client has waited. */
     instance->abandoned = instance->abandoned ||
@@ -267,6 +305,13 @@ static void release_body(struct zkt_host *host, struct zkt_task *task)
         zkt__release(host->allocator, task->request.body);
         task->request.body = NULL;
     }
+}
+
+void zkt__task_reuse(struct zkt_host *host, struct zkt_task *task)
+{
+    zkt__call_release_connection(&task->call);
+    release_body(host, task);
+    recycle(host, task);
 }
 
 /* Continues after a hook that has ended with @status. A continuation may run
@@ -302,9 +347,7 @@ static void finish_deferred(struct zkt_host *host, struct zkt_task *task,
     if (outstanding) {
         zkt__task_detach(task);
     } else {
-        zkt__call_release_connection(&task->call);
-        release_body(host, task);
-        recycle(host, task);
+        zkt__task_reuse(host, task);
     }
     if (instance != NULL && instance->expels) {
         zkt__instance_expel(host, instance);
@@ -358,7 +401,31 @@ static enum zkt_status invoke(struct zkt_host *host, struct zkt_task *task)
                                         task->result);
 }
 
-/* Runs the first half of a call, or the second half of a deferred call. */
+static bool interleaves(const struct zkt_task *task)
+{
+    return task->kind == ZKT_TASK_CALL && task->request.method->interleaves;
+}
+
+/* Commits the half of a call that has run, and lets other messages of its
+ * instance in until it is resumed. */
+static void let_others_in(struct zkt_host *host, struct zkt_task *task)
+{
+    const bool first = task == host->instances->task;
+    const enum zkt_status status = commit_or_undo_half(host, task);
+    host->running = NULL;
+    if (status == ZKT_OK) {
+        if (task->call.destroys) {
+            note_destroyed(host, task->call.instance);
+        }
+        zkt__open_call_begin(host, task);
+    } else if (first) {
+        finish(host, task, status);
+    } else {
+        zkt__open_call_end(host, task);
+    }
+}
+
+/* Runs the first half of a call, or the second half of a parked call. */
 static inline void execute(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instance *instance = task->call.instance;
@@ -371,6 +438,10 @@ static inline void execute(struct zkt_host *host, struct zkt_task *task)
                 : invoke(host, task);
     if (status == ZKT_PENDING &&
         zkt__deferred_is_outstanding(&task->deferred)) {
+        if (interleaves(task)) {
+            let_others_in(host, task);
+            return;
+        }
         host->running = NULL;
         park(host, task);
         return;
@@ -378,10 +449,29 @@ static inline void execute(struct zkt_host *host, struct zkt_task *task)
     const enum zkt_status end = commit_or_undo(host, task, status);
     host->running = NULL;
     if (end == ZKT_OK && task->call.destroys) {
-        instance->destroyed = true;
-        zkt__mailbox_make_ready(host, instance);
+        note_destroyed(host, instance);
     }
     finish(host, task, end);
+}
+
+void zkt__task_run_open(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_call *call = &task->call;
+    host->running = call;
+    call->now_ms = host->clock->wall_ms;
+    const enum zkt_status status = zkt__deferred_invoke(
+        &task->deferred, task->request.input, task->result);
+    if (status == ZKT_PENDING &&
+        zkt__deferred_is_outstanding(&task->deferred)) {
+        let_others_in(host, task);
+        return;
+    }
+    const enum zkt_status end = commit_or_undo(host, task, status);
+    host->running = NULL;
+    if (end == ZKT_OK && call->destroys) {
+        note_destroyed(host, call->instance);
+    }
+    zkt__open_call_end(host, task);
 }
 
 /* Ends a call or hook that is not committed. */
@@ -461,7 +551,12 @@ void zkt__task_timer(struct zkt_host *host, struct zkt_instance *instance,
 
 void zkt__task_resume(struct zkt_call *call)
 {
-    execute(call->host, zkt__task_of(call));
+    struct zkt_task *task = zkt__task_of(call);
+    if (zkt__open_call_is(task)) {
+        zkt__open_call_resume(call->host, task);
+    } else {
+        execute(call->host, task);
+    }
 }
 
 void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
@@ -469,5 +564,11 @@ void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
 {
     task->deferred.reason = zkt__notice_of(status);
     zkt__call_undo(&task->call);
-    fail(host, task, status, text);
+    if (zkt__open_call_is(task)) {
+        zkt__call_set_failure(&task->call, status, text);
+        send_failure(host, task, status);
+        zkt__open_call_end(host, task);
+    } else {
+        fail(host, task, status, text);
+    }
 }

@@ -10,6 +10,7 @@
 #include "call/call.h"
 #include "instance/deferred.h"
 #include "instance/hooks.h"
+#include "instance/open_calls.h"
 #include "state/record.h"
 
 enum zkt_task_kind {
@@ -39,6 +40,7 @@ struct zkt_task {
     size_t parked_bytes; /* counted in instances->deferred_bytes */
     struct zkt_timeout deadline;
     struct zkt_deferred deferred;
+    struct zkt_open_call open;
     /* The zeroed states that the call sees when it is cancelled. */
     void *cancelled_state, *cancelled_private_state;
 };
@@ -61,11 +63,31 @@ static inline const void *zkt__task_input(const struct zkt_task *task)
 {
     return task->kind == ZKT_TASK_CALL ? task->request.input : NULL;
 }
-/** Runs the second half of a deferred call. */
+/** Runs the second half of a deferred call, or lets that of an open call wait
+ * for its instance. */
 void zkt__task_resume(struct zkt_call *call);
+/** Returns true if other messages of the instance run until the deferred call
+ * is resumed. */
+static inline bool zkt__open_call_is(const struct zkt_task *task)
+{
+    return zkt__node_linked(&task->open.of_instance);
+}
+/** Runs the second half of an open call. */
+void zkt__task_run_open(struct zkt_host *host, struct zkt_task *task);
 /** Fails a deferred call with @status and @text, and undoes its changes. */
 void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
                       enum zkt_status status, struct zkt_str text);
+
+/** Counts the current task as one of a deferred call, whose time begins;
+ * another task becomes the current one. */
+void zkt__task_hold(struct zkt_host *host, struct zkt_task *task);
+/** Ends the time of a deferred call, and counts it no more. */
+void zkt__task_release(struct zkt_host *host, struct zkt_task *task);
+/** Cancels a deferred call that exceeds the budget for all. */
+void zkt__task_keep_budget(struct zkt_host *host, struct zkt_task *task);
+/** Releases the content of the task of a call that has ended, for another
+ * call. */
+void zkt__task_reuse(struct zkt_host *host, struct zkt_task *task);
 
 /** Runs a declared hook of an instance, and then zkt__hook_over, at once or
  * when the hook has finished. */

@@ -20,6 +20,7 @@ struct zkt_contact *zkt__contact_new(const struct zkt_host *host,
         contact->peer = peer;
         contact->location = location;
         zkt__list_init(&contact->attachment.mailbox);
+        zkt__list_init(&contact->attachment.open_calls);
     }
     return contact;
 }

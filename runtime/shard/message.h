@@ -183,11 +183,13 @@ struct zkt_attachment {
     struct zkt_node in_round; /* in instance->round: the mailbox is not empty */
     struct zkt_node snapshot_wait; /* in instance->awaiting_snapshot */
     struct zkt_list mailbox;
+    struct zkt_list open_calls; /* tasks, also when it is detached */
     size_t queued_bytes;
     uint32_t queued_count;
     bool subscribed[ZKT_TOPIC_COUNT];
     bool connected; /* `connect` has succeeded: `disconnect` will run */
     bool lost;      /* the contact has left, as its connection has closed */
+    bool left;      /* the end of the last open call sends `left` */
     struct zkt_msg *closing;     /* carrier of closed; NULL: none */
     struct zkt_buffer *expelled; /* the failure of an expulsion; NULL: none */
     /* The newest record of the connection that has arrived, or NULL. */

@@ -45,6 +45,23 @@ bool zkt__journal_begin(struct zkt_journal *journal,
     return true;
 }
 
+void zkt__journal_restart(struct zkt_journal *journal)
+{
+    *journal = (struct zkt_journal){
+        .store = journal->store,
+        .arena = journal->arena,
+        .root = journal->root,
+        .records = journal->records,
+        .capacity = journal->capacity,
+        .limit = journal->limit,
+        .pieces_max = ZKT_PIECES_DEFAULT,
+        .checks = true,
+        .issues = journal->issues,
+        .reason = "",
+    };
+    journal->root->seen = 0;
+}
+
 void zkt__journal_fail(struct zkt_journal *journal, enum zkt_status status,
                        const char *reason, ...)
 {

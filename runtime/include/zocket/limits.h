@@ -197,6 +197,10 @@ extern "C" {
     X(events, 1024, "events emitted in one call: INTERNAL")                    \
     /* Timers of an instance that run. A call that starts more: INTERNAL. */   \
     X(timers, 1024, "timers of one instance: INTERNAL")                        \
+    /* ---- calls that interleave, and streams ---- */                         \
+    /* Calls of an instance that let others in (call.h) and have not ended.    \
+     * More: RESOURCE_EXHAUSTED. */                                            \
+    X(open_calls, 1024, "open calls of one instance: RESOURCE_EXHAUSTED")      \
     /* ---- output: snapshots, patches (RFC 6902), slow readers ---- */        \
     /* Bytes that a thread keeps of snapshots and patches that were sent, for  \
      * the subscribers to come. The least recently used go first. */           \

@@ -1,0 +1,164 @@
+/* Open calls: see open_calls.h. */
+#include "instance/open_calls.h"
+
+#include <string.h>
+
+#include "instance/deferred.h"
+#include "instance/mailbox.h"
+#include "instance/task.h"
+
+void zkt__open_calls_init(struct zkt_open_calls *calls)
+{
+    zkt__list_init(&calls->all);
+    zkt__list_init(&calls->resumed);
+}
+
+enum zkt_status zkt__open_calls_admit(struct zkt_host *host,
+                                      const struct zkt_msg *m,
+                                      struct zkt_str *text)
+{
+    const struct zkt_instance *instance = m->contact->attachment.instance;
+    if (m->of.call.method->chunk != NULL && m->of.call.ask != NULL) {
+        *text = ZKT_STR("a stream is for clients");
+        return ZKT_FAILED_PRECONDITION;
+    }
+    if (instance->open_calls.count >= host->limits->open_calls) {
+        host->stats.limit_hits.open_calls++;
+        *text = ZKT_STR("too many calls of the instance are open");
+        return ZKT_RESOURCE_EXHAUSTED;
+    }
+    return ZKT_OK;
+}
+
+/* ---- opening ---- */
+
+/* Makes the call ready for its second half, which takes no memory. Whatever
+ * the handler knows of its memory and its connection stays. */
+static void restart(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_call *call = &task->call;
+    struct zkt_connection_view *view = call->view;
+    const bool has_allocated = call->has_allocated;
+    zkt__call_init(call, host, &task->arena);
+    call->has_allocated = has_allocated;
+    call->view = view;
+    call->has_effects = view != NULL;
+    if (view != NULL) {
+        view->first = view->last = NULL; /* committed */
+    }
+    zkt__journal_restart(&call->journal);
+    if (call->private_state != NULL) {
+        zkt__journal_restart(&call->private_journal);
+    }
+    if (task->result != NULL) {
+        memset(task->result, 0, task->request.method->result->size);
+    }
+}
+
+static void link(struct zkt_instance *instance, struct zkt_task *task)
+{
+    struct zkt_open_calls *calls = &instance->open_calls;
+    zkt__list_append(&calls->all, &task->open.of_instance);
+    zkt__list_append(&task->contact->attachment.open_calls,
+                     &task->open.of_contact);
+    calls->count++;
+}
+
+void zkt__open_call_begin(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_instance *instance = task->call.instance;
+    const bool first = !zkt__open_call_is(task);
+    restart(host, task);
+    if (first) {
+        link(instance, task);
+        zkt__task_hold(host, task);
+    }
+    if (instance->expels) {
+        zkt__instance_expel(host, instance);
+    }
+    if (first) {
+        zkt__task_keep_budget(host, task);
+    }
+}
+
+/* ---- the second half ---- */
+
+static void run(struct zkt_host *host, struct zkt_task *task)
+{
+    zkt__host_spend(host, ZKT_COST_CALL);
+    zkt__task_run_open(host, task);
+}
+
+void zkt__open_call_resume(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_instance *instance = task->call.instance;
+    struct zkt_open_calls *calls = &instance->open_calls;
+    if (zkt__mailbox_is_free(host, instance)) {
+        run(host, task);
+        return;
+    }
+    zkt__list_append(&calls->resumed, &task->open.resumed);
+    if (!zkt__node_linked(&calls->in_round)) {
+        zkt__list_append(&instance->round, &calls->in_round);
+    }
+    zkt__mailbox_make_ready(host, instance);
+}
+
+void zkt__open_calls_serve(struct zkt_host *host, struct zkt_instance *instance)
+{
+    struct zkt_open_calls *calls = &instance->open_calls;
+    struct zkt_node *first = zkt__list_first(&calls->resumed);
+    zkt__node_unlink(first);
+    if (!zkt__list_empty(&calls->resumed)) {
+        /* In front of the second message, or at the end of a short round. */
+        zkt__node_insert(instance->round.head.next->next, &calls->in_round);
+    }
+    run(host, ZKT_CONTAINER(first, struct zkt_task, open.resumed));
+}
+
+/* ---- the end ---- */
+
+static void unlink(struct zkt_task *task)
+{
+    struct zkt_open_calls *calls = &task->call.instance->open_calls;
+    zkt__node_unlink(&task->open.of_instance);
+    zkt__node_unlink(&task->open.of_contact);
+    zkt__node_unlink(&task->open.resumed);
+    if (zkt__list_empty(&calls->resumed)) {
+        zkt__node_unlink(&calls->in_round);
+    }
+    calls->count--;
+}
+
+void zkt__open_call_end(struct zkt_host *host, struct zkt_task *task)
+{
+    struct zkt_instance *instance = task->call.instance;
+    struct zkt_contact *contact = task->contact;
+    const bool waits = zkt__node_linked(&task->open.resumed);
+    unlink(task);
+    zkt__task_release(host, task);
+    if (zkt__deferred_is_outstanding(&task->deferred)) {
+        zkt__task_detach(task);
+    } else if (waits) {
+        zkt__task_detach(task);
+        task->call.ops->run_cancelled(&task->call);
+    } else {
+        zkt__task_reuse(host, task);
+    }
+    zkt__contact_call_closed(host, contact);
+    if (instance->expels) {
+        zkt__instance_expel(host, instance);
+    }
+    zkt__instance_release_if_unused(host, instance);
+}
+
+void zkt__open_calls_abort(struct zkt_host *host, struct zkt_instance *instance,
+                           const struct zkt_failure *failure)
+{
+    struct zkt_node *node;
+    while ((node = zkt__list_first(&instance->open_calls.all)) != NULL) {
+        zkt__task_cancel(host,
+                         ZKT_CONTAINER(node, struct zkt_task, open.of_instance),
+                         failure->status, failure->text);
+    }
+}
