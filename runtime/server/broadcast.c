@@ -18,14 +18,9 @@ struct notice {
     struct zkt_emitted emitted; /* the frame of a kick is its reason */
 };
 
-static struct zkt_program *program_of(const struct notice *notice)
-{
-    return &notice->first->outside.program;
-}
-
 static void drop(struct notice *notice)
 {
-    zkt__program_release(program_of(notice), notice->bytes);
+    zkt__outside_release(notice->first, notice->bytes);
     zkt__buffer_unref(notice->emitted.frame);
     zkt__release(notice->first->allocator, notice);
 }
@@ -153,9 +148,8 @@ static struct notice *new_notice(struct zkt_server *server,
 /* Posts a notice to the first shard, or drops it. */
 static enum zkt_status post(struct notice *notice)
 {
-    struct zkt_program *program = program_of(notice);
     enum zkt_status status = ZKT_OK;
-    if (!zkt__program_reserve(program, notice->bytes)) {
+    if (!zkt__outside_reserve(notice->first, notice->bytes)) {
         status = ZKT_RESOURCE_EXHAUSTED;
     } else if (!zkt__work_post(notice->first->host.work, &notice->work)) {
         status = ZKT_CLOSED;

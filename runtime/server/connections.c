@@ -48,7 +48,7 @@ static void finish(struct listing *listing)
     if (listing->done != NULL) {
         listing->done(listing->user);
     }
-    zkt__program_release(&first->outside.program, sizeof(*listing));
+    zkt__outside_release(first, sizeof(*listing));
     zkt__release(first->allocator, listing);
 }
 
@@ -91,14 +91,13 @@ enum zkt_status zkt_server_connections(
         .user = user,
     };
     struct zkt_server *first = first_of(listing);
-    struct zkt_program *program = &first->outside.program;
-    if (!zkt__program_reserve(program, sizeof(*listing))) {
+    if (!zkt__outside_reserve(first, sizeof(*listing))) {
         status = ZKT_RESOURCE_EXHAUSTED;
     } else if (!zkt__work_post(first->host.work, &listing->work)) {
         status = ZKT_CLOSED;
     }
     if (status != ZKT_OK) {
-        zkt__program_release(program, sizeof(*listing));
+        zkt__outside_release(first, sizeof(*listing));
         zkt__release(server->allocator, listing);
     }
     return status;

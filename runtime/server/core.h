@@ -13,7 +13,7 @@
 #include "server/outside.h"
 #include "server/server.h"
 #include "server/shards.h"
-#include "session/program.h"
+#include "session/asks.h"
 #include "websocket/websocket.h"
 
 /*
@@ -32,6 +32,7 @@ struct zkt_server {
     struct zkt_ws_limits ws_limits;
     struct zkt_host host;
     struct zkt_sessions sessions;
+    struct zkt_asks asks;
     struct zkt_instances instances;
     struct zkt_outside outside;  /* of the first shard */
     struct zkt_list connections; /* with a transport */

@@ -5,10 +5,6 @@
 #include "protocol/reply.h"
 #include "server/core.h"
 
-enum {
-    ID_MAX = 256
-};
-
 /* ---- construction ---- */
 
 static size_t largest_state(const struct zkt_app_info *info)
@@ -30,7 +26,6 @@ static size_t largest_state(const struct zkt_app_info *info)
 bool zkt__outside_init(struct zkt_outside *outside, struct zkt_host *host)
 {
     struct zkt_cancelled_state *cancelled = &outside->cancelled;
-    zkt__program_init(&outside->program, host);
     zkt__arena_init(&cancelled->arena, host->allocator);
     if (host->shard != 0) {
         return true;
@@ -53,23 +48,105 @@ void zkt__outside_finish(struct zkt_outside *outside,
 void zkt__outside_count(const struct zkt_outside *outside,
                         struct zkt_limit_counts *hits)
 {
-    hits->outside_messages = atomic_load(&outside->program.over_messages);
-    hits->outside_bytes = atomic_load(&outside->program.over_bytes);
+    hits->outside_messages = atomic_load(&outside->over_messages);
+    hits->outside_bytes = atomic_load(&outside->over_bytes);
 }
 
-/* Begins an ask, which may be NULL: there was no memory for it. */
-static enum zkt_status begin(struct zkt_server *server, struct zkt_ask *ask)
+bool zkt__outside_reserve(struct zkt_server *first, size_t size)
 {
-    return ask != NULL ? zkt__program_begin(
-                             &server->shards->all[0]->outside.program, ask)
-                       : ZKT_NO_MEMORY;
+    struct zkt_outside *outside = &first->outside;
+    const int64_t bytes = (int64_t)size;
+    const bool many = atomic_fetch_add(&outside->messages, 1) >=
+                      first->limits.outside_messages;
+    const bool much = atomic_fetch_add(&outside->bytes, bytes) + bytes >
+                      first->limits.outside_bytes;
+    if (many || much) {
+        atomic_fetch_add(&outside->over_messages, many);
+        atomic_fetch_add(&outside->over_bytes, !many);
+    }
+    return !many && !much;
+}
+
+void zkt__outside_release(struct zkt_server *first, size_t size)
+{
+    atomic_fetch_sub(&first->outside.messages, 1);
+    atomic_fetch_sub(&first->outside.bytes, (int64_t)size);
+}
+
+/* ---- asks of the program ---- */
+
+struct outside_ask {
+    struct zkt_ask ask;
+    struct zkt_work work;     /* posted to the first shard */
+    struct zkt_server *first; /* shard */
+    bool ran;                 /* a function of the program ran in the call */
+    /* The function of the program: runs in the call, or gets the reply. */
+    union {
+        zkt_run_thunk *run;
+        zkt_done_thunk *done;
+    } thunk;
+    void (*fn)(void); /* or NULL */
+    void *user;
+};
+
+static struct outside_ask *outside_of(struct zkt_ask *ask)
+{
+    return ZKT_CONTAINER(ask, struct outside_ask, ask);
+}
+
+static void release(struct outside_ask *outside)
+{
+    zkt__outside_release(outside->first, outside->ask.bytes);
+    zkt__ask_free(&outside->ask);
+}
+
+/* Runs on the first shard. */
+static void take_posted(struct zkt_work *work, void *owner)
+{
+    struct outside_ask *outside = ZKT_CONTAINER(work, struct outside_ask, work);
+    struct zkt_host *host = &outside->first->host;
+    (void)owner;
+    zkt__asks_begin(host, &outside->ask);
+    zkt__arena_reset(host->arena);
+}
+
+/* Begins an ask of the program: calls @fn by one of the thunks. */
+static enum zkt_status begin(struct zkt_server *server,
+                             const struct zkt_asked *asked,
+                             void (*finish)(struct zkt_ask *ask),
+                             const struct outside_ask *rest)
+{
+    struct zkt_server *first = server->shards->all[0];
+    struct zkt_ask *ask = zkt__ask_new(server->allocator, server->host.app.info,
+                                       asked, sizeof(struct outside_ask));
+    enum zkt_status status = ZKT_OK;
+    if (ask == NULL) {
+        return ZKT_NO_MEMORY;
+    }
+    ask->finish = finish;
+    struct outside_ask *outside = outside_of(ask);
+    outside->work.run = take_posted;
+    outside->first = first;
+    outside->ran = false;
+    outside->thunk = rest->thunk;
+    outside->fn = rest->fn;
+    outside->user = rest->user;
+    if (!zkt__outside_reserve(first, ask->bytes)) {
+        status = ZKT_RESOURCE_EXHAUSTED;
+    } else if (!zkt__work_post(first->host.work, &outside->work)) {
+        status = ZKT_CLOSED;
+    }
+    if (status != ZKT_OK) {
+        release(outside);
+    }
+    return status;
 }
 
 /* Returns ZKT_OK, or the reason why nothing can begin. */
 static enum zkt_status find_obstacle(const struct zkt_server *server,
                                      struct zkt_str id)
 {
-    if (id.len == 0 || id.len > ID_MAX) {
+    if (id.len == 0 || id.len > ZKT_ASK_NAME_MAX) {
         return ZKT_INVALID_ARGUMENT;
     }
     return zkt__server_is_stopping(server) ? ZKT_CLOSED : ZKT_OK;
@@ -81,12 +158,12 @@ static enum zkt_status find_obstacle(const struct zkt_server *server,
 static enum zkt_status run_there(struct zkt_call *call, const void *handlers,
                                  const void *input, void *result)
 {
-    struct zkt_ask *ask = zkt__task_of(call)->request.ask;
+    struct outside_ask *outside = outside_of(zkt__task_of(call)->request.ask);
     (void)handlers;
     (void)input;
     (void)result;
-    ask->ran = true;
-    return ask->thunk.run(call, ask->fn, ask->user);
+    outside->ran = true;
+    return outside->thunk.run(call, outside->fn, outside->user);
 }
 
 static const struct zkt_method run_method = {
@@ -103,22 +180,21 @@ static void begin_journal(struct zkt_call *call, struct zkt_journal *journal,
     journal->failure = ZKT_CANCELLED;
 }
 
-static void run_cancelled(const struct zkt_ask *ask)
+static void run_cancelled(const struct outside_ask *outside)
 {
-    struct zkt_outside *outside = ZKT_CONTAINER(ask->program,
-                                                struct zkt_outside, program);
-    struct zkt_cancelled_state *cancelled = &outside->cancelled;
-    const struct zkt_actor *actor = ask->actor;
+    struct zkt_server *first = outside->first;
+    struct zkt_cancelled_state *cancelled = &first->outside.cancelled;
+    const struct zkt_actor *actor = outside->ask.actor;
     struct zkt_task task = { .kind = ZKT_TASK_CALL };
     struct zkt_call *call = &task.call;
     zkt__arena_reset(&cancelled->arena);
-    zkt__call_init(call, outside->program.host, &cancelled->arena);
+    zkt__call_init(call, &first->host, &cancelled->arena);
     call->ops = &zkt__task_ops;
     call->host = NULL;
     call->actor = actor;
     call->name = run_method.name.data;
     call->client_id = ZKT_STR("");
-    call->instance_id = ask->name;
+    call->instance_id = outside->ask.name;
     call->state = cancelled->zeros;
     begin_journal(call, &call->journal, actor->state, cancelled->zeros);
     if (actor->private_state != NULL) {
@@ -126,81 +202,49 @@ static void run_cancelled(const struct zkt_ask *ask)
         begin_journal(call, &call->private_journal, actor->private_state,
                       cancelled->zeros);
     }
-    (void)ask->thunk.run(call, ask->fn, ask->user);
+    (void)outside->thunk.run(call, outside->fn, outside->user);
     zkt__arena_reset(&cancelled->arena);
 }
 
 static void finish_run(struct zkt_ask *ask)
 {
-    if (!ask->ran) {
-        run_cancelled(ask);
+    struct outside_ask *outside = outside_of(ask);
+    if (!outside->ran) {
+        run_cancelled(outside);
     }
+    release(outside);
 }
 
 enum zkt_status zkt_server_run(struct zkt_server *server, uint32_t actor,
                                struct zkt_str id, zkt_run_thunk *thunk,
                                void (*fn)(void), void *user)
 {
+    const struct zkt_asked asked = {
+        .actor = server->host.app.info->actors[actor],
+        .name = id,
+        .method = &run_method,
+    };
     const enum zkt_status status = find_obstacle(server, id);
-    if (status != ZKT_OK) {
-        return status;
-    }
-    struct zkt_ask *ask = zkt__ask_new(server->allocator,
-                                       server->host.app.info->actors[actor], id,
-                                       &run_method, NULL, NULL);
-    if (ask != NULL) {
-        ask->finish = finish_run;
-        ask->thunk.run = thunk;
-        ask->fn = fn;
-        ask->user = user;
-    }
-    return begin(server, ask);
+    return status == ZKT_OK
+               ? begin(server, &asked, finish_run,
+                       &(const struct outside_ask){
+                           .thunk.run = thunk, .fn = fn, .user = user })
+               : status;
 }
 
 /* ---- calling a method ---- */
 
 static void finish_invoke(struct zkt_ask *ask)
 {
-    const struct zkt_failure *failure = &ask->failure;
-    const bool failed = failure->status != ZKT_OK;
-    const char *text = failure->text.len > 0 ? failure->text.data
-                                             : zkt_status_text(failure->status);
-    struct zkt_reply_memory memory = { .key = ask->program->host->store.key };
-    const struct zkt_reply reply = {
-        .status = failure->status,
-        .error = failed ? text : "",
-        .reason = failure->reason.len > 0 ? failure->reason.data : "",
-        .retryable = failed && (failure->retry_after_ms > 0 ||
-                                zkt__status_is_retryable(failure->status)),
-        .retry_after_ms = failure->retry_after_ms,
-        .memory_ = &memory,
-        .details_ = failure->details,
-        .issues_ = failure->issues,
-    };
-    zkt__arena_init(&memory.arena, ask->allocator);
-    if (ask->fn != NULL) {
-        ask->thunk.done(ask->fn, &reply, ask->result, ask->user);
+    struct outside_ask *outside = outside_of(ask);
+    struct zkt_reply_memory memory;
+    const struct zkt_reply reply = zkt__ask_reply(
+        ask, &outside->first->host.store.key, &memory);
+    if (outside->fn != NULL) {
+        outside->thunk.done(outside->fn, &reply, ask->result, outside->user);
     }
     zkt__arena_finish(&memory.arena);
-}
-
-/* Gives the outputs of a method their types, in @all. Returns NULL if its
- * middleware has none. */
-static const struct zkt_output *list_outputs(
-    const struct zkt_app_info *info, const struct zkt_method *method,
-    const void *const *outputs, struct zkt_output all[ZKT_MIDDLEWARE_MAX])
-{
-    if (outputs == NULL) {
-        return NULL;
-    }
-    for (uint32_t i = 0; i < method->middleware.count; i++) {
-        const uint16_t number = method->middleware.numbers[i];
-        const struct zkt_type *type = info->middleware[number].output;
-        all[i] = (struct zkt_output){ .type = type,
-                                      .value = type != NULL ? *outputs++
-                                                            : NULL };
-    }
-    return all;
+    release(outside);
 }
 
 enum zkt_status zkt_server_invoke(struct zkt_server *server, uint32_t actor,
@@ -209,22 +253,18 @@ enum zkt_status zkt_server_invoke(struct zkt_server *server, uint32_t actor,
                                   zkt_done_thunk *thunk, void (*done)(void),
                                   void *user)
 {
-    const struct zkt_app_info *info = server->host.app.info;
-    const struct zkt_actor *of = info->actors[actor];
-    const struct zkt_method *called = &of->methods[method];
-    struct zkt_output all[ZKT_MIDDLEWARE_MAX];
+    const struct zkt_actor *of = server->host.app.info->actors[actor];
+    const struct zkt_asked asked = {
+        .actor = of,
+        .name = id,
+        .method = &of->methods[method],
+        .outputs = outputs,
+        .input = input,
+    };
     const enum zkt_status status = find_obstacle(server, id);
-    if (status != ZKT_OK) {
-        return status;
-    }
-    struct zkt_ask *ask = zkt__ask_new(server->allocator, of, id, called,
-                                       list_outputs(info, called, outputs, all),
-                                       input);
-    if (ask != NULL) {
-        ask->finish = finish_invoke;
-        ask->thunk.done = thunk;
-        ask->fn = done;
-        ask->user = user;
-    }
-    return begin(server, ask);
+    return status == ZKT_OK
+               ? begin(server, &asked, finish_invoke,
+                       &(const struct outside_ask){
+                           .thunk.done = thunk, .fn = done, .user = user })
+               : status;
 }

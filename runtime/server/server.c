@@ -160,6 +160,11 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
     static const struct zkt_receivers receivers = {
         .to_instance = zkt__instances_take,
         .to_session = zkt__sessions_take,
+        .hold_ask = zkt__asks_hold,
+        .send_ask = zkt__asks_send,
+        .drop_ask = zkt__asks_drop,
+        .begin_ask = zkt__asks_begin,
+        .refuse_ask = zkt__asks_refuse,
     };
     struct zkt_host *host = &server->host;
     host->shard = server->self;
@@ -170,8 +175,10 @@ static bool init_host(struct zkt_server *server, struct zkt_app app)
     host->refund = refund;
     host->receivers = &receivers;
     host->sessions = &server->sessions;
+    host->asks = &server->asks;
     zkt__sessions_init(&server->sessions, &zkt__connection_events,
                        server->allocator);
+    zkt__asks_init(&server->asks, server->self);
     return zkt__host_init(host, app, server->allocator, &server->limits,
                           &server->core) &&
            zkt__instances_init(&server->instances, host) &&
@@ -388,13 +395,14 @@ static void flush_shards(struct zkt_shards *shards)
             zkt__work_run(server->host.work, server, ZKT_WORK_ALL);
             zkt__group_receive(&server->host);
             zkt__connections_reap(server, INT64_MAX);
-            zkt__program_settle(&server->outside.program);
+            zkt__asks_deliver(&server->host);
+            zkt__asks_settle(&server->host);
             zkt__shards_end_turn(server);
         }
         for (uint32_t i = 0; i < shards->count; i++) {
             again = again || zkt__work_is_pending(shards->all[i]->host.work) ||
                     zkt__group_has_messages(&shards->all[i]->host) ||
-                    zkt__program_is_busy(&shards->all[i]->outside.program);
+                    zkt__asks_are_busy(&shards->all[i]->asks);
         }
     }
 }

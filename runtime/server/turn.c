@@ -30,8 +30,7 @@ static int64_t deadline(const struct zkt_core *core)
                    zkt__admission_has_evicted(&s->shards->admission, s->self) ||
                    zkt__group_has_messages(&s->host) ||
                    zkt__sessions_may_wake(&s->host) ||
-                   (zkt__program_is_busy(&s->outside.program) &&
-                    zkt__program_is_due(&s->outside.program)) ||
+                   zkt__asks_are_due(&s->asks) ||
                    !zkt__list_empty(&s->instances.ready) ||
                    !zkt__list_empty(&s->backlog) ||
                    zkt__output_is_over_limit(s) ||
@@ -78,6 +77,9 @@ static void work(struct zkt_server *server)
     if (zkt__sessions_wait(&server->sessions)) {
         zkt__sessions_wake(host);
     }
+    if (server->asks.unsent > 0) {
+        share(host, 3, zkt__asks_deliver);
+    }
     if (zkt__instances_wait(&server->instances)) {
         share(host, 2, zkt__instances_drain);
     }
@@ -122,8 +124,8 @@ static void tick(struct zkt_core *core)
         zkt__sessions_expire(&server->host);
     }
     work(server);
-    if (zkt__program_is_busy(&server->outside.program)) {
-        zkt__program_settle(&server->outside.program);
+    if (zkt__asks_are_busy(&server->asks)) {
+        zkt__asks_settle(&server->host);
     }
     if (!zkt__list_empty(&server->ending)) {
         zkt__connections_reap(server, server->limits.leaves_per_turn);

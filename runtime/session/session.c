@@ -1,10 +1,10 @@
 /* Output of sessions, and messages of instances to sessions: see session.h. */
 #include "session/session.h"
 
+#include "session/asks.h"
 #include "session/broadcasts.h"
 #include "session/contact.h"
 #include "session/data.h"
-#include "session/program.h"
 #include "session/subscription.h"
 #include "session/task.h"
 #include "shard/group.h"
@@ -222,7 +222,7 @@ static void take_result(struct zkt_host *host, struct zkt_msg *m)
     contact->calls--;
     host->sessions->outstanding--;
     if (m->of.result.ask != NULL) {
-        zkt__program_take(m->of.result.ask, contact);
+        zkt__asks_take(host, m->of.result.ask, contact);
         return;
     }
     session->outstanding--;

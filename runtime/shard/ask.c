@@ -3,37 +3,68 @@
 
 #include <string.h>
 
-struct zkt_ask *zkt__ask_new(const struct zkt_allocator *allocator,
-                             const struct zkt_actor *actor, struct zkt_str name,
-                             const struct zkt_method *method,
-                             const struct zkt_output *outputs,
-                             const void *input)
+#include "protocol/reply.h"
+
+/* Gives the outputs of a method their types, in @all. Returns NULL if its
+ * middleware has none. */
+static const struct zkt_output *list_outputs(
+    const struct zkt_app_info *info, const struct zkt_method *method,
+    const void *const *outputs, struct zkt_output all[ZKT_MIDDLEWARE_MAX])
 {
-    struct zkt_ask *ask = zkt__alloc(allocator, sizeof(*ask) + name.len);
-    if (ask == NULL) {
+    if (outputs == NULL) {
         return NULL;
     }
-    *ask = (struct zkt_ask){
-        .allocator = allocator,
-        .actor = actor,
-        .name = { (const char *)(ask + 1), name.len },
-    };
-    memcpy(ask + 1, name.data, name.len);
+    for (uint32_t i = 0; i < method->middleware.count; i++) {
+        const uint16_t number = method->middleware.numbers[i];
+        const struct zkt_type *type = info->middleware[number].output;
+        all[i] = (struct zkt_output){ .type = type,
+                                      .value = type != NULL ? *outputs++
+                                                            : NULL };
+    }
+    return all;
+}
+
+/* Makes the message of an ask. Returns NULL if there is no memory. */
+static struct zkt_msg *make_carrier(const struct zkt_allocator *allocator,
+                                    const struct zkt_app_info *info,
+                                    const struct zkt_asked *asked,
+                                    struct zkt_ask *ask)
+{
+    struct zkt_output all[ZKT_MIDDLEWARE_MAX];
     struct zkt_msg m;
     zkt__msg_init(&m, ZKT_MSG_CALL, NULL);
     m.of.call = (struct zkt_msg_call){
-        .method = method,
+        .method = asked->method,
         .id = ZKT_STR(""),
-        .input = input,
-        .outputs = outputs,
+        .input = asked->input,
+        .outputs = list_outputs(info, asked->method, asked->outputs, all),
         .ask = ask,
     };
-    ask->carrier = zkt__msg_pack(allocator, &m);
+    return zkt__msg_pack(allocator, &m);
+}
+
+struct zkt_ask *zkt__ask_new(const struct zkt_allocator *allocator,
+                             const struct zkt_app_info *info,
+                             const struct zkt_asked *asked, size_t size)
+{
+    const struct zkt_str name = asked->name;
+    struct zkt_ask *ask = zkt__alloc(allocator, size + name.len);
+    if (ask == NULL) {
+        return NULL;
+    }
+    char *text = (char *)ask + size;
+    memcpy(text, name.data, name.len);
+    *ask = (struct zkt_ask){
+        .allocator = allocator,
+        .actor = asked->actor,
+        .name = { text, name.len },
+        .carrier = make_carrier(allocator, info, asked, ask),
+    };
     if (ask->carrier == NULL) {
         zkt__release(allocator, ask);
         return NULL;
     }
-    ask->bytes = sizeof(*ask) + name.len + ask->carrier->bytes;
+    ask->bytes = size + name.len + ask->carrier->bytes;
     return ask;
 }
 
@@ -90,4 +121,27 @@ void zkt__ask_fail(struct zkt_ask *ask, const struct zkt_failure *failure)
             move_text(texts[i], &at);
         }
     }
+}
+
+struct zkt_reply zkt__ask_reply(const struct zkt_ask *ask,
+                                const struct zkt_hash_key *key,
+                                struct zkt_reply_memory *memory)
+{
+    const struct zkt_failure *failure = &ask->failure;
+    const bool failed = failure->status != ZKT_OK;
+    const char *text = failure->text.len > 0 ? failure->text.data
+                                             : zkt_status_text(failure->status);
+    zkt__arena_init(&memory->arena, ask->allocator);
+    memory->key = *key;
+    return (struct zkt_reply){
+        .status = failure->status,
+        .error = failed ? text : "",
+        .reason = failure->reason.len > 0 ? failure->reason.data : "",
+        .retryable = failed && (failure->retry_after_ms > 0 ||
+                                zkt__status_is_retryable(failure->status)),
+        .retry_after_ms = failure->retry_after_ms,
+        .memory_ = memory,
+        .details_ = failure->details,
+        .issues_ = failure->issues,
+    };
 }

@@ -19,6 +19,8 @@
 #include "json/json.h"
 #include "json/pattern.h"
 
+struct zkt_ask;
+struct zkt_asks;
 struct zkt_group;
 struct zkt_host;
 struct zkt_instances;
@@ -41,6 +43,14 @@ struct zkt_receivers {
     void (*to_instance)(struct zkt_host *host, struct zkt_msg *m,
                         struct zkt_msg *carrier);
     void (*to_session)(struct zkt_host *host, struct zkt_msg *m);
+    /* Calls of instances by instances of this shard: session/asks.h. */
+    bool (*hold_ask)(struct zkt_host *host, struct zkt_ask *ask,
+                     struct zkt_str *reason);
+    void (*send_ask)(struct zkt_host *host, struct zkt_ask *ask);
+    void (*drop_ask)(struct zkt_host *host, struct zkt_ask *ask);
+    void (*begin_ask)(struct zkt_host *host, struct zkt_ask *ask);
+    void (*refuse_ask)(struct zkt_host *host, struct zkt_ask *ask,
+                       enum zkt_status status, struct zkt_str text);
 };
 
 struct zkt_host {
@@ -72,6 +82,7 @@ struct zkt_host {
     void (*refund)(struct zkt_host *host, void *address);
     /* The sessions and instances, and how messages reach them. */
     struct zkt_sessions *sessions;
+    struct zkt_asks *asks;
     struct zkt_instances *instances;
     const struct zkt_receivers *receivers;
     struct zkt_slots locations;

@@ -207,7 +207,7 @@ struct zkt_peer {
     const char *remote; /* the numeric address, or "" */
     uint32_t shard;
     enum zkt_dialect dialect : 8;
-    bool is_program; /* it is no client: session/program.h */
+    bool is_program; /* it is no client: session/asks.h */
     char client_id[ZKT_CLIENT_ID_LEN + 1];
     /* Set before the contacts of a closed connection leave. */
     uint16_t close_code;

@@ -213,7 +213,7 @@ static void test_an_instance_of_the_program(void **state)
     assert_int_equal(hooks.activate, 1);
     assert_int_equal(hooks.connect, 0);
     assert_int_equal(hooks.disconnect, 0);
-    assert_int_equal(site.server->outside.program.session.contact_count, 0);
+    assert_int_equal(site.server->asks.session.contact_count, 0);
     close_site(&site);
     assert_int_equal(hooks.deactivate, 1);
     assert_int_equal(hooks.disconnect, 0);
@@ -363,7 +363,7 @@ static void test_a_call_that_finishes_later(void **state)
     settle(site.server);
     assert_string_equal(take_replies(), "a3 b7 ");
     assert_int_equal(seen.n, 7);
-    assert_int_equal(site.server->outside.program.session.contact_count, 0);
+    assert_int_equal(site.server->asks.session.contact_count, 0);
     close_site(&site);
 }
 
@@ -388,7 +388,7 @@ static void test_an_instance_that_ends(void **state)
     assert_int_equal(seen.cancelled, 1);
     assert_string_equal(seen.id, "x");
     assert_int_equal(seen.n, 0);
-    assert_int_equal(site.server->outside.program.session.contact_count, 0);
+    assert_int_equal(site.server->asks.session.contact_count, 0);
     close_site(&site);
 }
 
