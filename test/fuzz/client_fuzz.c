@@ -2,9 +2,10 @@
  * Any bytes from a server, through the whole client. A line is the payload of a
  * text frame, or its first letter is a command: R sends raw bytes instead of a
  * frame, D drops the connection, T advances the clock, S adds or removes
- * listeners, and if the client connects, B refuses it by a response with that
- * body, E by a message before `welcome`. After any message the client goes on
- * and its state is whole.
+ * listeners, P begins a call with progress and a stream, C cancels a call by
+ * the next byte, and if the client connects, B refuses it by a response with
+ * that body, E by a message before `welcome`. After any message the client goes
+ * on and its state is whole, and every call ends once.
  */
 #include <stdlib.h>
 
@@ -15,11 +16,26 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* A method with progress and a stream, of the chat's types. */
+static const struct zkt_remote_method methods[] = {
+    { .name = ZKT_STR_INIT("render"),
+      .result = &demo_message_type_,
+      .progress = &zkt_type_int32 },
+    { .name = ZKT_STR_INIT("generate"), .chunk = &demo_message_type_ },
+};
+static const struct zkt_remote_actor film = {
+    .name = ZKT_STR_INIT("film"),
+    .state = &demo_chat_state_type_,
+    .methods = methods,
+    .method_count = 2,
+};
+
 struct session {
     struct fake fake;
     struct demo_chat *room;
+    struct zkt_handle *film;
     uint64_t state, topic, said;
-    long told;
+    long told, begun, ended;
 };
 
 static void on_state(const struct demo_chat_state *now, void *user)
@@ -49,12 +65,48 @@ static void on_done(const struct zkt_reply *reply,
 {
     struct session *s = user;
     s->told += (long)strlen(reply->error) + message->id;
+    s->ended++;
 }
 
 static void begin_call(struct session *s)
 {
     const struct demo_chat_say_input in = { .text = ZKT_STR("hello") };
+    s->begun++;
     demo_chat_begin_say(s->room, &in, on_done, s);
+}
+
+static void on_percent(zkt_any_function *fn, const void *value, void *user)
+{
+    struct session *s = user;
+    (void)fn;
+    s->told += *(const int32_t *)value;
+}
+
+static void on_chunk(zkt_any_function *fn, const void *value, void *user)
+{
+    (void)fn;
+    on_said(value, user);
+}
+
+static void on_end(zkt_any_function *done, const struct zkt_reply *reply,
+                   const void *result, void *user)
+{
+    static const struct demo_message none = { .id = 0 };
+    (void)done;
+    on_done(reply, result != NULL ? result : &none, user);
+}
+
+static void nobody(void)
+{
+}
+
+static void begin_parts(struct session *s)
+{
+    s->begun += 2;
+    zkt_handle_begin_parts(s->film, 0, NULL, on_percent, nobody, on_end, nobody,
+                           s);
+    zkt_handle_begin_parts(s->film, 1, NULL, on_chunk, nobody, on_end, nobody,
+                           s);
 }
 
 static void toggle(struct session *s)
@@ -126,6 +178,12 @@ static void run_line(struct session *s, const uint8_t *line, size_t len)
         toggle(s);
         begin_call(s);
         break;
+    case 'P':
+        begin_parts(s);
+        break;
+    case 'C':
+        zkt_client_cancel(f->client, len > 1 ? line[1] : 0);
+        break;
     case 'R':
         if (f->endpoint != NULL) {
             fake_feed(f, line + 1, len - 1 < 4096 ? len - 1 : 4096);
@@ -146,6 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct session s;
     s = (struct session){ .told = 0 };
     s.room = demo_chat_open(fake_open(&s.fake, options), "r");
+    s.film = zkt_handle_open(s.fake.client, &film, "f");
     s.topic = demo_chat_watch_topic(s.room, on_topic, &s);
     toggle(&s);
     begin_call(&s);
@@ -158,6 +217,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size -= len + (end != NULL);
     }
     demo_chat_close(s.room);
+    zkt_handle_close(s.film);
     fake_close(&s.fake);
+    if (s.begun != s.ended) {
+        abort();
+    }
     return 0;
 }

@@ -12,17 +12,18 @@
 #include "growth_types.h"
 #include "websocket/handshake.h"
 
-/* ---- the schema: an event and a method without input, on a state ---- */
+/* ---- the schema: an event, a method without input and a stream, on a state */
 
 static const struct zkt_event events[] = { { .name = ZKT_STR_INIT("rang") } };
 static const struct zkt_remote_method methods[] = {
     { .name = ZKT_STR_INIT("ping") },
+    { .name = ZKT_STR_INIT("count"), .chunk = &zkt_type_int32 },
 };
 static const struct zkt_remote_actor actor = {
     .name = ZKT_STR_INIT("store"),
     .state = &growth_store_state_type_,
     .methods = methods,
-    .method_count = 1,
+    .method_count = 2,
     .events = events,
     .event_count = 1,
 };
@@ -40,6 +41,8 @@ struct work {
     size_t n;
     struct zkt_handle **handles;
     uint64_t *listeners;
+    uint64_t *calls; /* the ids of the calls that were begun */
+    size_t begun;
     size_t told;
     char request[TEXT];
     size_t request_len;
@@ -150,6 +153,7 @@ static struct work *connect_client(size_t n)
     w->n = n;
     w->handles = calloc(n + 1, sizeof(struct zkt_handle *));
     w->listeners = calloc(n + 1, sizeof(uint64_t));
+    w->calls = calloc(n + 1, sizeof(uint64_t));
     w->client = zkt__client_new(&options, ZKT_STR("h"), ZKT_STR("/"), &ops, w);
     w->core = zkt__client_core(w->client);
     turn(w);
@@ -164,6 +168,7 @@ static void finish(void *work)
     free(w->frame);
     free(w->handles);
     free(w->listeners);
+    free(w->calls);
     free(w);
 }
 
@@ -200,7 +205,8 @@ static void nobody(void)
 
 static void begin_one(struct work *w, struct zkt_handle *handle)
 {
-    zkt_handle_begin(handle, 0, NULL, count_reply, nobody, w);
+    w->calls[w->begun++] = zkt_handle_begin(handle, 0, NULL, count_reply,
+                                            nobody, w);
 }
 
 /* Opens a single handle for all. */
@@ -242,6 +248,34 @@ static void *prepare_calls(const void *with, size_t n)
     struct work *w = prepare_one(with, n);
     for (size_t i = 0; i < n; i++) {
         begin_one(w, w->handles[n]);
+    }
+    turn(w);
+    return w;
+}
+
+/* The server knows rpc:cancel, and the calls were sent. */
+static void *prepare_cancelling(const void *with, size_t n)
+{
+    struct work *w = prepare_calls(with, n);
+    say(w, "{\"type\":\"welcome\",\"clientId\":\"c\",\"level\":1}");
+    return w;
+}
+
+static void *prepare_stream(const void *with, size_t n)
+{
+    struct work *w = prepare_one(with, n);
+    zkt_handle_begin_parts(w->handles[n], 1, NULL, count_value, nobody,
+                           count_reply, nobody, w);
+    turn(w);
+    return w;
+}
+
+static void *prepare_streams(const void *with, size_t n)
+{
+    struct work *w = prepare_one(with, n);
+    for (size_t i = 0; i < n; i++) {
+        zkt_handle_begin_parts(w->handles[n], 1, NULL, count_value, nobody,
+                               count_reply, nobody, w);
     }
     turn(w);
     return w;
@@ -432,6 +466,81 @@ static bool call_each(void *work)
     return true;
 }
 
+/* Cancels a call in each turn, the oldest first. */
+static bool cancel_oldest(void *work)
+{
+    struct work *w = work;
+    for (size_t i = 0; i < w->n; i++) {
+        zkt_client_cancel(w->client, w->calls[i]);
+        turn(w);
+    }
+    return w->told == w->n;
+}
+
+static bool cancel_newest(void *work)
+{
+    struct work *w = work;
+    for (size_t i = w->n; i > 0; i--) {
+        zkt_client_cancel(w->client, w->calls[i - 1]);
+        turn(w);
+    }
+    return w->told == w->n;
+}
+
+static bool cancel_together(void *work)
+{
+    struct work *w = work;
+    for (size_t i = 0; i < w->n; i++) {
+        zkt_client_cancel(w->client, w->calls[i]);
+    }
+    turn(w);
+    return w->told == w->n;
+}
+
+/* Cancels calls that wait for a connection. */
+static bool cancel_unsent(void *work)
+{
+    struct work *w = work;
+    drop_connection(w);
+    turn(w);
+    for (size_t i = 0; i < w->n; i++) {
+        begin_one(w, w->handles[w->n]);
+    }
+    return cancel_newest(w);
+}
+
+static void say_chunk(struct work *w, size_t call)
+{
+    char text[TEXT];
+    snprintf(text, sizeof(text),
+             "{\"type\":\"rpc:chunk\",\"id\":\"rpc_%zu_0\",\"chunk\":1}", call);
+    say(w, text);
+}
+
+static bool hear_chunks(void *work)
+{
+    struct work *w = work;
+    for (size_t i = 0; i < w->n; i++) {
+        say_chunk(w, 1);
+        turn(w);
+    }
+    return w->told == w->n;
+}
+
+/* Begins the last stream first, and loses all of them. */
+static bool hear_streams(void *work)
+{
+    struct work *w = work;
+    for (size_t i = w->n; i > 0; i--) {
+        say_chunk(w, i);
+        turn(w);
+    }
+    const bool heard = w->told == w->n;
+    drop_connection(w);
+    turn(w);
+    return heard && w->told == 2 * w->n;
+}
+
 static bool lose_all(void *work)
 {
     struct work *w = work;
@@ -579,6 +688,27 @@ void growth_client(void)
         { .name = "client: calls time out",
           .prepare = prepare_calls,
           .run = time_out_all },
+        { .name = "client: calls are cancelled, the oldest first",
+          .prepare = prepare_cancelling,
+          .run = cancel_oldest },
+        { .name = "client: calls are cancelled, the newest first",
+          .prepare = prepare_cancelling,
+          .run = cancel_newest },
+        { .name = "client: calls are cancelled together",
+          .prepare = prepare_cancelling,
+          .run = cancel_together },
+        { .name = "client: unsent calls are cancelled",
+          .prepare = prepare_one,
+          .run = cancel_unsent },
+        { .name = "client: calls that a server knows time out",
+          .prepare = prepare_cancelling,
+          .run = time_out_all },
+        { .name = "client: chunks of a stream",
+          .prepare = prepare_stream,
+          .run = hear_chunks },
+        { .name = "client: a chunk of each stream",
+          .prepare = prepare_streams,
+          .run = hear_streams },
         { .name = "client: calls wait for a connection",
           .prepare = prepare_one,
           .run = keep_calls },
