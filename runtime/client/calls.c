@@ -137,7 +137,8 @@ static void finish_failed(struct zkt_client *client, struct zkt_pending *p)
     } else if (p->status == ZKT_INTERNAL) {
         error = ZKT_STR("a chunk does not fit the schema");
     } else if (p->status == ZKT_RESOURCE_EXHAUSTED) {
-        error = client->pending > client->options.pending_calls
+        error = client->options.pending_calls >= 0 &&
+                        client->pending > client->options.pending_calls
                     ? ZKT_STR("too many calls at once")
                     : ZKT_STR("out of memory");
     }

@@ -435,6 +435,27 @@ static void test_every_allocation_of_cancelled_calls(void **state)
     assert_true(n > 15);
 }
 
+/* A call that there is no memory for says so, also without a limit of calls. */
+static void test_a_call_without_memory_says_so(void **state)
+{
+    struct zkt_client_options options = plain;
+    struct failing_alloc failing;
+    struct outcome outcome = { 0 };
+    struct fake f;
+    (void)state;
+    failing_alloc_init(&failing, 0);
+    options.allocator = &failing.allocator;
+    options.pending_calls = -1;
+    struct test_doc *doc = test_doc_open(fake_open(&f, options), "a");
+    failing.fail_at = failing.calls + 1;
+    assert_int_not_equal(test_doc_begin_ping(doc, on_done, &outcome), 0);
+    fake_turn(&f);
+    assert_int_equal(outcome.status, ZKT_RESOURCE_EXHAUSTED);
+    assert_string_equal(outcome.error, "out of memory");
+    test_doc_close(doc);
+    fake_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_cancelled_calls_make_room),
         cmocka_unit_test(test_cancelling_in_a_callback),
         cmocka_unit_test(test_every_allocation_of_cancelled_calls),
+        cmocka_unit_test(test_a_call_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

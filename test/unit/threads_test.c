@@ -401,6 +401,48 @@ static void test_two_signals(void **state)
     assert_int_equal(pool.cancelled, 1);
 }
 
+/* A call of one thread, which a function on the client's thread cancels. */
+struct cancelling {
+    uint64_t call;
+    enum zkt_status status;
+    _Atomic(bool) over;
+};
+
+static void cancel_it(struct zkt_client *client, void *user)
+{
+    const struct cancelling *c = user;
+    zkt_client_cancel(client, c->call);
+}
+
+static void on_cancelled(const struct zkt_reply *reply, int32_t result,
+                         void *user)
+{
+    struct cancelling *c = user;
+    (void)result;
+    c->status = reply->status;
+    c->over = true;
+}
+
+static void test_cancelling_by_posting(void **state)
+{
+    const struct zkt_client_options options = { .thread = true };
+    const struct demo_counter_inc_input one = { .by = 1 };
+    struct cancelling c = { .status = ZKT_OK };
+    (void)state;
+    struct zkt_client *client = zkt_client_open("ws://127.0.0.1:1", &options);
+    struct demo_counter *x = demo_counter_open(client, "x");
+    c.call = demo_counter_begin_inc(x, &one, on_cancelled, &c);
+    assert_int_not_equal(c.call, 0);
+    assert_int_equal(zkt_client_post(client, cancel_it, &c), ZKT_OK);
+    while (!c.over) {
+        (void)zkt_client_status(client); /* waits for the client's thread */
+    }
+    assert_int_equal(c.status, ZKT_CANCELLED);
+    assert_int_equal(zkt_client_status(client), ZKT_CONNECTING);
+    demo_counter_close(x);
+    zkt_client_close(client);
+}
+
 #ifndef NDEBUG
 static void count_instances(const struct zkt_instance_info *info, void *user)
 {
@@ -710,6 +752,7 @@ int main(void)
         cmocka_unit_test(test_posting_from_many_threads),
         cmocka_unit_test(test_freeing_under_workers),
         cmocka_unit_test(test_two_signals),
+        cmocka_unit_test(test_cancelling_by_posting),
 #ifndef NDEBUG
         cmocka_unit_test(test_calls_of_other_threads),
         cmocka_unit_test(test_endpoints_on_other_threads),
