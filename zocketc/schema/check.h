@@ -105,10 +105,6 @@ void check_actors(struct check *c);
 /** Reports a name that no actor and no middleware may have. */
 void check_handler_name(struct check *c, const struct ast_name *name,
                         const char *noun);
-/** Reports a name among @words, which end with NULL, or that nothing may
- * have. */
-void check_reserved(struct check *c, const struct ast_name *name,
-                    const char *const *words, const char *noun);
 /** The type of a payload: a struct made of parameters, a type, or NULL.
  * @actor: the owner, or NULL. */
 const struct schema_type *check_payload(struct check *c, const char *actor,
@@ -135,8 +131,9 @@ void check_timer_keys(struct check *c);
 
 /* check_audiences.c */
 /** Reports a name that no audience may have, and the first audience of an actor
- * with too many; @count: those before it. */
-void check_audience(struct check *c, const struct ast_name *actor,
+ * with too many; @count: those before it. Returns false if there are far too
+ * many to look at. */
+bool check_audience(struct check *c, const struct ast_name *actor,
                     const struct ast_member *m, size_t count);
 /** The name behind `to` of a field in @s, to be resolved when the audiences and
  * the types of the fields are known. */

@@ -16,8 +16,8 @@ static const char *const reserved_everywhere[] = { "toJSON", "constructor",
                                                    "__proto__", "prototype",
                                                    NULL };
 
-void check_reserved(struct check *c, const struct ast_name *name,
-                    const char *const *words, const char *noun)
+static void check_reserved(struct check *c, const struct ast_name *name,
+                           const char *const *words, const char *noun)
 {
     const char *const *lists[] = { words, reserved_everywhere };
     for (size_t l = 0; l < 2; l++) {
@@ -152,10 +152,10 @@ static void check_member_audience(struct check *c, struct actor *a,
                                   const struct ast_member *m)
 {
     const struct schema_audience audience = { m->name, m->doc };
-    if (!check_take(c, &a->judged, &m->name, "audience")) {
+    if (!check_take(c, &a->judged, &m->name, "audience") ||
+        !check_audience(c, &a->to->name, m, a->audiences.count)) {
         return;
     }
-    check_audience(c, &a->to->name, m, a->audiences.count);
     add_member(c, a, SCHEMA_AUDIENCE_MEMBER, a->audiences.count);
     list_add(c->arena, &a->audiences, &audience, sizeof(audience));
 }

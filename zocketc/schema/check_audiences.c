@@ -9,20 +9,24 @@
 #include "schema/check.h"
 
 enum {
-    AUDIENCES_MAX = 4 /* ZKT_AUDIENCES_MAX */
+    AUDIENCES_MAX = 4,  /* ZKT_AUDIENCES_MAX */
+    AUDIENCES_KEPT = 64 /* so that `to` finds a few that are too many */
 };
 
 static const char client_id[] = "clientId";
 
-void check_audience(struct check *c, const struct ast_name *actor,
+bool check_audience(struct check *c, const struct ast_name *actor,
                     const struct ast_member *m, size_t count)
 {
-    static const char *const reserved[] = { client_id, NULL };
-    check_reserved(c, &m->name, reserved, "an audience");
+    if (strcmp(m->name.text, client_id) == 0) {
+        diag_report(c->diag, m->name.at, DIAG_RESERVED_NAME, "an audience",
+                    client_id);
+    }
     if (count == AUDIENCES_MAX) {
         diag_report(c->diag, m->name.at, DIAG_TOO_MANY_AUDIENCES, actor->text,
                     AUDIENCES_MAX);
     }
+    return count < AUDIENCES_KEPT;
 }
 
 struct schema_reader check_reader(struct check *c,
