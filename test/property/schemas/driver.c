@@ -8,6 +8,8 @@
  * - a value in another form (a repeated key, an omitted default, white space to
  *   trim, a union's kind last) decodes to the value that it means;
  * - keys of timers are strings;
+ * - fields to audiences may be absent, identities are strings, and their fields
+ *   are maps;
  * - initial states keep their own rules;
  * - random changes of states arrive as patches, or are refused and undone.
  */
@@ -347,6 +349,59 @@ static void check_key(const struct zkt_timer *timer)
     count(timer->by >= 0 ? "timers with a key" : "timers without a key");
 }
 
+static bool may_be_absent(const struct zkt_type *type)
+{
+    return type->kind == ZKT_KIND_OPTIONAL || type->kind == ZKT_KIND_BOXED;
+}
+
+static bool is_identity(const struct zkt_connection_info *connection,
+                        uint32_t number)
+{
+    const struct zkt_type *data = connection != NULL ? connection->data : NULL;
+    if (data == NULL || number >= data->of.structs->count) {
+        return false;
+    }
+    const struct zkt_type *type = data->of.structs->fields[number].type;
+    return type->kind == ZKT_KIND_STRING ||
+           (type->kind == ZKT_KIND_OPTIONAL &&
+            type->of.optionals->value->kind == ZKT_KIND_STRING);
+}
+
+static bool fits_readers(const struct zkt_app_info *info,
+                         const struct zkt_actor *actor,
+                         const struct zkt_field_reader *reader,
+                         const struct zkt_type *type)
+{
+    switch (reader->kind) {
+    case ZKT_READER_ALL:
+        count("fields for all");
+        return reader->number == 0;
+    case ZKT_READER_AUDIENCE:
+        count("fields to audiences");
+        return may_be_absent(type) && reader->number < actor->audience_count;
+    case ZKT_READER_DATA:
+        count("maps to data");
+        return type->kind == ZKT_KIND_MAP &&
+               is_identity(info->connection, reader->number);
+    case ZKT_READER_CLIENT:
+        count("maps to clients");
+        return type->kind == ZKT_KIND_MAP && reader->number == 0;
+    }
+    return false;
+}
+
+static void check_readers(const struct zkt_app_info *info,
+                          const struct zkt_actor *actor)
+{
+    const struct zkt_struct_info *state = actor->state->of.structs;
+    for (uint32_t i = 0; actor->readers != NULL && i < state->count; i++) {
+        const struct zkt_field *f = &state->fields[i];
+        if (!fits_readers(info, actor, &actor->readers[i], f->type)) {
+            fail("a field does not fit its readers", f->name.data, f->name.len);
+        }
+    }
+}
+
 static void try_actor(const struct zkt_actor *actor, long rounds)
 {
     try_first_state(actor->state);
@@ -392,6 +447,7 @@ int drive(const struct zkt_app *app, void *handlers,
     set_checks(app->info, handlers);
     for (uint32_t i = 0; i < app->info->actor_count; i++) {
         try_actor(app->info->actors[i], rounds);
+        check_readers(app->info, app->info->actors[i]);
     }
     for (size_t i = 0; i < KINDS_MAX && done[i].what != NULL; i++) {
         printf("%s: %ld\n", done[i].what, done[i].count);

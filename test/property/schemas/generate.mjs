@@ -411,6 +411,7 @@ function makeUnion(name) {
 /* ---- access ---- */
 
 const errors = [], middleware = [], buckets = []; // names
+const dataNames = [], identities = [];
 
 /** Returns some of a list of names behind a word, or nothing. */
 function naming(word, names) {
@@ -481,6 +482,9 @@ function makeConnection(self) {
   const data = chance(75) ? fields(below(7), self, !hooks.includes("open"), scope()) : null;
   const isKey = (f) => /^\w+: (string|u?int(?:32|64))(\(.*\))?( = .*)?\??$/.test(f.text) && !/\) \[/.test(f.text);
   buckets.push(...(data ?? []).filter(isKey).map((f) => f.name));
+  const isIdentity = (f) => /^("([^"\\]|\\.)*"|\w+): string(\(.*\))?( = .*)?\??$/.test(f.text) && !/\) \[/.test(f.text);
+  dataNames.push(...(data ?? []).map((f) => f.name));
+  identities.push(...(data ?? []).filter(isIdentity).map((f) => f.name));
   const parts = [...parameters(), hooks.length > 0 ? `    on ${hooks.join(", ")};\n` : "", errors.length > 0 ? throwing().replace(/^ (.*)/, "    $1;\n") : ""];
   const behind = data ? ` -> {\n${data.map((f) => `${doc("    ")}    ${f.text};\n`).join("")}}` : "";
   return `${doc()}connection {\n${parts.join("")}}${behind}\n`;
@@ -519,20 +523,37 @@ function timer(name) {
   return `${doc("    ")}    timer ${name}${pick(["", "()", `${listed}${by}`, `${listed}${by}`, `: ${grouped(payload())}`, ` every ${period()}`])};\n`;
 }
 
+/** Returns a field of a state, perhaps for some of the subscribers alone. */
+function stateField(f, audiences) {
+  if (audiences.length > 0 && f.absent && chance(50)) return `${f.text} to ${pick(audiences)}`;
+  const map = /^(("([^"\\]|\\.)*"|\w+): map<.*>(\(\.\.\d+\))?) = \{.*\}$/.exec(f.text);
+  if (map === null || chance(40)) return f.text;
+  return `${map[1]} = {} to ${chance(30) || identities.length === 0 ? "clientId" : keyText(pick(identities), 90)}`;
+}
+
 function makeActor(name) {
   const field = scope();
   const notMethods = ["on", "state", "toJSON"];
   const methods = scope("on", "on_connect");
   const events = scope();
   const timers = scope();
-  const block = (word, count) =>
-    `${doc("    ")}    ${word} {\n${fields(count, [], true, field).map((f) => `        ${f.text};\n`).join("")}    }\n`;
+  const audience = scope();
+  const audiences = some(below(5), () => audience(odd, ["clientId", ...dataNames]));
+  const block = (word, count) => {
+    const all = fields(count, [], true, field);
+    if (word === "state" && chance(40)) {
+      all.push({ text: `${keyText(field(fieldNames), 90)}: map<${behind(1, []).text}> = {}` });
+    }
+    const line = (f) => `        ${word === "state" ? stateField(f, audiences) : f.text};\n`;
+    return `${doc("    ")}    ${word} {\n${all.map(line).join("")}    }\n`;
+  };
   const parts = [
     states.includes(`${name}.state`) ? block("state", below(8)) : "",
     chance(40) ? block("private", below(5)) : "",
     ...some(below(5), () => method(methods(odd, notMethods))),
     ...some(below(4), () => event(events())),
     ...some(below(4), () => timer(timers())),
+    ...audiences.map((a) => `${doc("    ")}    audience ${a};\n`),
   ];
   const guard = using();
   if (guard !== "") parts.push(`    subscribe${guard};\n`);
