@@ -125,10 +125,38 @@ static void take_declaration(struct lower *l, const struct model_declaration *d)
     }
 }
 
+/* The functions for the worker of a deferred call. */
+static void take_deferral(struct lower *l, struct source_range at,
+                          const struct model_handler *h)
+{
+    static const char *const verbs[] = { "defer", "resume", "cancelled",
+                                         "notify", NULL };
+    take_verbs(l, at, h->c_prefix, verbs, h->c_part);
+    if (h->progress != NULL) {
+        take_verb(l, at, h->c_prefix, "progress", h->c_part);
+    }
+    if (h->chunk != NULL) {
+        take_verb(l, at, h->c_prefix, "send", h->c_part);
+    }
+    take_tag(l, at,
+             arena_printf(l->arena, "%s_%s_later", h->c_prefix, h->c_part));
+}
+
+/* Nobody receives the chunks of a stream that no client has called. */
+static void take_method(struct lower *l, const struct model_actor *a,
+                        const struct model_method *m)
+{
+    static const char *const by_clients[] = { "call", "begin", NULL };
+    static const char *const by_servers[] = { "invoke", NULL };
+    take_verbs(l, m->at, a->c_prefix, by_clients, m->c_part);
+    if (m->chunk == NULL) {
+        take_verbs(l, m->at, a->c_prefix, by_servers, m->c_part);
+    }
+    take_deferral(l, m->at, &m->handler);
+}
+
 static void take_actor(struct lower *l, const struct model_actor *a)
 {
-    static const char *const of_method[] = { "call",   "begin",  "defer",
-                                             "resume", "invoke", NULL };
     static const char *const of_event[] = { "on", "emit", NULL };
     static const char *const of_timer[] = { "start", "stop", "due", NULL };
     static const char *const own[] = {
@@ -139,10 +167,10 @@ static void take_actor(struct lower *l, const struct model_actor *a)
     take_tag(l, a->at, arena_printf(l->arena, "%s_call", a->c_prefix));
     take_tag(l, a->at, arena_printf(l->arena, "%s_handlers", a->c_prefix));
     for (size_t i = 0; i < a->method_count; i++) {
-        const struct model_method *m = &a->methods[i];
-        take_verbs(l, m->at, a->c_prefix, of_method, m->c_part);
-        take_tag(l, m->at,
-                 arena_printf(l->arena, "%s_%s_later", a->c_prefix, m->c_part));
+        take_method(l, a, &a->methods[i]);
+    }
+    for (size_t i = 0; i < a->hook_count; i++) {
+        take_deferral(l, a->at, &a->hooks[i].handler);
     }
     for (size_t i = 0; i < a->event_count; i++) {
         take_verbs(l, a->events[i].at, a->c_prefix, of_event,
@@ -173,15 +201,6 @@ static void take_actor(struct lower *l, const struct model_actor *a)
 }
 
 /* ---- the app's own ---- */
-
-static void take_deferral(struct lower *l, struct source_range at,
-                          const struct model_handler *h)
-{
-    static const char *const verbs[] = { "defer", "resume", NULL };
-    take_verbs(l, at, h->c_prefix, verbs, h->c_part);
-    take_tag(l, at,
-             arena_printf(l->arena, "%s_%s_later", h->c_prefix, h->c_part));
-}
 
 static void take_connection(struct lower *l, const struct model_connection *c)
 {

@@ -1257,6 +1257,19 @@ void gate_connection_resume_on_open(
                         user);
 }
 
+bool gate_connection_cancelled_on_open(
+    const struct gate_connection_on_open_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_connection_notify_on_open(
+    struct gate_connection_on_open_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status gate_middleware__authed_then_(
     struct gate_middleware_call *call, struct gate_authed *out, void *user);
 
@@ -1286,6 +1299,19 @@ void gate_middleware_resume_authed(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_middleware__authed_finish_, (void (*)(void))then,
                         user);
+}
+
+bool gate_middleware_cancelled_authed(
+    const struct gate_middleware_authed_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_middleware_notify_authed(
+    struct gate_middleware_authed_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status gate_middleware__paying_then_(
@@ -1323,6 +1349,19 @@ void gate_middleware_resume_paying(
                         user);
 }
 
+bool gate_middleware_cancelled_paying(
+    const struct gate_middleware_paying_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_middleware_notify_paying(
+    struct gate_middleware_paying_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status gate_middleware__moderator_then_(
     struct gate_middleware_call *call, const struct gate_authed *authed,
     void *user);
@@ -1356,6 +1395,19 @@ void gate_middleware_resume_moderator(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_middleware__moderator_finish_,
                         (void (*)(void))then, user);
+}
+
+bool gate_middleware_cancelled_moderator(
+    const struct gate_middleware_moderator_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_middleware_notify_moderator(
+    struct gate_middleware_moderator_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status gate_middleware__default_then_(
@@ -1394,6 +1446,19 @@ void gate_middleware_resume_default(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_middleware__default_finish_, (void (*)(void))then,
                         user);
+}
+
+bool gate_middleware_cancelled_default(
+    const struct gate_middleware_default_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_middleware_notify_default(
+    struct gate_middleware_default_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status gate_connection__on_open_invoke_(struct zkt_call *zkt,
@@ -1753,6 +1818,17 @@ void gate_admin_resume_close(
                         gate_admin__close_finish_, (void (*)(void))then, user);
 }
 
+bool gate_admin_cancelled_close(const struct gate_admin_close_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_admin_notify_close(struct gate_admin_close_later *deferred,
+                             zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status gate_admin__switch_then_(
     struct gate_admin_call *call, const struct gate_authed *authed,
     const struct gate_paying *paying, const struct gate_default *default_,
@@ -1797,6 +1873,17 @@ void gate_admin_resume_switch(
                         gate_admin__switch_finish_, (void (*)(void))then, user);
 }
 
+bool gate_admin_cancelled_switch(const struct gate_admin_switch_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_admin_notify_switch(struct gate_admin_switch_later *deferred,
+                              zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status gate_admin__settle_then_(
     struct gate_admin_call *call, const struct gate_settlement *in,
     struct gate_quota *out, void *user);
@@ -1831,6 +1918,17 @@ void gate_admin_resume_settle(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_admin__settle_finish_, (void (*)(void))then, user);
+}
+
+bool gate_admin_cancelled_settle(const struct gate_admin_settle_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_admin_notify_settle(struct gate_admin_settle_later *deferred,
+                              zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status gate_admin__reset_then_(
@@ -1870,6 +1968,17 @@ void gate_admin_resume_reset(
                         gate_admin__reset_finish_, (void (*)(void))then, user);
 }
 
+bool gate_admin_cancelled_reset(const struct gate_admin_reset_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_admin_notify_reset(struct gate_admin_reset_later *deferred,
+                             zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status gate_admin__on_connect_then_(
     struct gate_admin_call *call, void *user);
 
@@ -1903,6 +2012,18 @@ void gate_admin_resume_on_connect(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_admin__on_connect_finish_, (void (*)(void))then,
                         user);
+}
+
+bool gate_admin_cancelled_on_connect(
+    const struct gate_admin_on_connect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_admin_notify_on_connect(struct gate_admin_on_connect_later *deferred,
+                                  zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status gate_admin__on_subscribe_then_(
@@ -1943,6 +2064,19 @@ void gate_admin_resume_on_subscribe(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_admin__on_subscribe_finish_, (void (*)(void))then,
                         user);
+}
+
+bool gate_admin_cancelled_on_subscribe(
+    const struct gate_admin_on_subscribe_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_admin_notify_on_subscribe(
+    struct gate_admin_on_subscribe_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status gate_admin__close_invoke_(struct zkt_call *zkt,
@@ -2389,6 +2523,17 @@ void gate_room_resume_join(
                         gate_room__join_finish_, (void (*)(void))then, user);
 }
 
+bool gate_room_cancelled_join(const struct gate_room_join_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_room_notify_join(struct gate_room_join_later *deferred,
+                           zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status gate_room__draw_then_(
     struct gate_room_call *call, const struct gate_authed *authed,
     const struct gate_room_draw_input *in, void *user);
@@ -2424,6 +2569,17 @@ void gate_room_resume_draw(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_room__draw_finish_, (void (*)(void))then, user);
+}
+
+bool gate_room_cancelled_draw(const struct gate_room_draw_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_room_notify_draw(struct gate_room_draw_later *deferred,
+                           zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status gate_room__look_then_(
@@ -2467,6 +2623,17 @@ void gate_room_resume_look(
                         gate_room__look_finish_, (void (*)(void))then, user);
 }
 
+bool gate_room_cancelled_look(const struct gate_room_look_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_room_notify_look(struct gate_room_look_later *deferred,
+                           zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status gate_room__peek_then_(
     struct gate_room_call *call, struct gate_tuple2_point_point *out,
     void *user);
@@ -2500,6 +2667,17 @@ void gate_room_resume_peek(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_room__peek_finish_, (void (*)(void))then, user);
+}
+
+bool gate_room_cancelled_peek(const struct gate_room_peek_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_room_notify_peek(struct gate_room_peek_later *deferred,
+                           zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status gate_room__leave_then_(struct gate_room_call *call,
@@ -2536,6 +2714,17 @@ void gate_room_resume_leave(
                         gate_room__leave_finish_, (void (*)(void))then, user);
 }
 
+bool gate_room_cancelled_leave(const struct gate_room_leave_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_room_notify_leave(struct gate_room_leave_later *deferred,
+                            zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status gate_room__on_connect_then_(struct gate_room_call *call,
                                                     void *user);
 
@@ -2570,6 +2759,18 @@ void gate_room_resume_on_connect(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_room__on_connect_finish_, (void (*)(void))then,
                         user);
+}
+
+bool gate_room_cancelled_on_connect(
+    const struct gate_room_on_connect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_room_notify_on_connect(struct gate_room_on_connect_later *deferred,
+                                 zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status gate_room__on_disconnect_then_(
@@ -2609,6 +2810,19 @@ void gate_room_resume_on_disconnect(
                         user);
 }
 
+bool gate_room_cancelled_on_disconnect(
+    const struct gate_room_on_disconnect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_room_notify_on_disconnect(
+    struct gate_room_on_disconnect_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status gate_room__on_activate_then_(
     struct gate_room_call *call, void *user);
 
@@ -2643,6 +2857,18 @@ void gate_room_resume_on_activate(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_room__on_activate_finish_, (void (*)(void))then,
                         user);
+}
+
+bool gate_room_cancelled_on_activate(
+    const struct gate_room_on_activate_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_room_notify_on_activate(struct gate_room_on_activate_later *deferred,
+                                  zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status gate_room__on_deactivate_then_(
@@ -2680,6 +2906,19 @@ void gate_room_resume_on_deactivate(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_room__on_deactivate_finish_, (void (*)(void))then,
                         user);
+}
+
+bool gate_room_cancelled_on_deactivate(
+    const struct gate_room_on_deactivate_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_room_notify_on_deactivate(
+    struct gate_room_on_deactivate_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status gate_room__on_subscribe_then_(
@@ -2720,6 +2959,19 @@ void gate_room_resume_on_subscribe(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         gate_room__on_subscribe_finish_, (void (*)(void))then,
                         user);
+}
+
+bool gate_room_cancelled_on_subscribe(
+    const struct gate_room_on_subscribe_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void gate_room_notify_on_subscribe(
+    struct gate_room_on_subscribe_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status gate_room__join_invoke_(struct zkt_call *zkt,

@@ -463,7 +463,9 @@ enum zkt_status gate_lobby_run(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct gate_connection_on_open_later;
@@ -475,6 +477,11 @@ void gate_connection_resume_on_open(
                             const struct gate_connection_input *in,
                             struct gate_connection *out, void *user),
     void *user);
+bool gate_connection_cancelled_on_open(
+    const struct gate_connection_on_open_later *deferred);
+void gate_connection_notify_on_open(
+    struct gate_connection_on_open_later *deferred, zkt_notice_function *fn,
+    void *user);
 struct gate_middleware_authed_later;
 struct gate_middleware_authed_later *gate_middleware_defer_authed(
     struct gate_middleware_call *call);
@@ -482,6 +489,11 @@ void gate_middleware_resume_authed(
     struct gate_middleware_authed_later *deferred,
     enum zkt_status (*then)(struct gate_middleware_call *call,
                             struct gate_authed *out, void *user),
+    void *user);
+bool gate_middleware_cancelled_authed(
+    const struct gate_middleware_authed_later *deferred);
+void gate_middleware_notify_authed(
+    struct gate_middleware_authed_later *deferred, zkt_notice_function *fn,
     void *user);
 struct gate_middleware_paying_later;
 struct gate_middleware_paying_later *gate_middleware_defer_paying(
@@ -492,6 +504,11 @@ void gate_middleware_resume_paying(
                             const struct gate_authed *authed,
                             struct gate_paying *out, void *user),
     void *user);
+bool gate_middleware_cancelled_paying(
+    const struct gate_middleware_paying_later *deferred);
+void gate_middleware_notify_paying(
+    struct gate_middleware_paying_later *deferred, zkt_notice_function *fn,
+    void *user);
 struct gate_middleware_moderator_later;
 struct gate_middleware_moderator_later *gate_middleware_defer_moderator(
     struct gate_middleware_call *call);
@@ -499,6 +516,11 @@ void gate_middleware_resume_moderator(
     struct gate_middleware_moderator_later *deferred,
     enum zkt_status (*then)(struct gate_middleware_call *call,
                             const struct gate_authed *authed, void *user),
+    void *user);
+bool gate_middleware_cancelled_moderator(
+    const struct gate_middleware_moderator_later *deferred);
+void gate_middleware_notify_moderator(
+    struct gate_middleware_moderator_later *deferred, zkt_notice_function *fn,
     void *user);
 struct gate_middleware_default_later;
 struct gate_middleware_default_later *gate_middleware_defer_default(
@@ -510,6 +532,11 @@ void gate_middleware_resume_default(
                             const struct gate_paying *paying,
                             struct gate_default *out, void *user),
     void *user);
+bool gate_middleware_cancelled_default(
+    const struct gate_middleware_default_later *deferred);
+void gate_middleware_notify_default(
+    struct gate_middleware_default_later *deferred, zkt_notice_function *fn,
+    void *user);
 struct gate_admin_close_later;
 struct gate_admin_close_later *gate_admin_defer_close(
     struct gate_admin_call *call);
@@ -520,6 +547,9 @@ void gate_admin_resume_close(
                             const struct gate_admin_close_input *in,
                             void *user),
     void *user);
+bool gate_admin_cancelled_close(const struct gate_admin_close_later *deferred);
+void gate_admin_notify_close(struct gate_admin_close_later *deferred,
+                             zkt_notice_function *fn, void *user);
 struct gate_admin_switch_later;
 struct gate_admin_switch_later *gate_admin_defer_switch(
     struct gate_admin_call *call);
@@ -531,6 +561,10 @@ void gate_admin_resume_switch(
                             const struct gate_default *default_,
                             struct gate_quota *out, void *user),
     void *user);
+bool gate_admin_cancelled_switch(
+    const struct gate_admin_switch_later *deferred);
+void gate_admin_notify_switch(struct gate_admin_switch_later *deferred,
+                              zkt_notice_function *fn, void *user);
 struct gate_admin_settle_later;
 struct gate_admin_settle_later *gate_admin_defer_settle(
     struct gate_admin_call *call);
@@ -540,6 +574,10 @@ void gate_admin_resume_settle(
                             const struct gate_settlement *in,
                             struct gate_quota *out, void *user),
     void *user);
+bool gate_admin_cancelled_settle(
+    const struct gate_admin_settle_later *deferred);
+void gate_admin_notify_settle(struct gate_admin_settle_later *deferred,
+                              zkt_notice_function *fn, void *user);
 struct gate_admin_reset_later;
 struct gate_admin_reset_later *gate_admin_defer_reset(
     struct gate_admin_call *call);
@@ -549,6 +587,9 @@ void gate_admin_resume_reset(
                             const struct gate_admin_reset_input *in,
                             void *user),
     void *user);
+bool gate_admin_cancelled_reset(const struct gate_admin_reset_later *deferred);
+void gate_admin_notify_reset(struct gate_admin_reset_later *deferred,
+                             zkt_notice_function *fn, void *user);
 struct gate_admin_on_connect_later;
 struct gate_admin_on_connect_later *gate_admin_defer_on_connect(
     struct gate_admin_call *call);
@@ -556,6 +597,10 @@ void gate_admin_resume_on_connect(
     struct gate_admin_on_connect_later *deferred,
     enum zkt_status (*then)(struct gate_admin_call *call, void *user),
     void *user);
+bool gate_admin_cancelled_on_connect(
+    const struct gate_admin_on_connect_later *deferred);
+void gate_admin_notify_on_connect(struct gate_admin_on_connect_later *deferred,
+                                  zkt_notice_function *fn, void *user);
 struct gate_admin_on_subscribe_later;
 struct gate_admin_on_subscribe_later *gate_admin_defer_on_subscribe(
     struct gate_admin_call *call);
@@ -563,6 +608,11 @@ void gate_admin_resume_on_subscribe(
     struct gate_admin_on_subscribe_later *deferred,
     enum zkt_status (*then)(struct gate_admin_call *call,
                             enum zkt_subscription subscription, void *user),
+    void *user);
+bool gate_admin_cancelled_on_subscribe(
+    const struct gate_admin_on_subscribe_later *deferred);
+void gate_admin_notify_on_subscribe(
+    struct gate_admin_on_subscribe_later *deferred, zkt_notice_function *fn,
     void *user);
 struct gate_room_join_later;
 struct gate_room_join_later *gate_room_defer_join(struct gate_room_call *call);
@@ -572,6 +622,9 @@ void gate_room_resume_join(
                             const struct gate_room_join_input *in,
                             struct gate_point *out, void *user),
     void *user);
+bool gate_room_cancelled_join(const struct gate_room_join_later *deferred);
+void gate_room_notify_join(struct gate_room_join_later *deferred,
+                           zkt_notice_function *fn, void *user);
 struct gate_room_draw_later;
 struct gate_room_draw_later *gate_room_defer_draw(struct gate_room_call *call);
 void gate_room_resume_draw(
@@ -580,6 +633,9 @@ void gate_room_resume_draw(
                             const struct gate_authed *authed,
                             const struct gate_room_draw_input *in, void *user),
     void *user);
+bool gate_room_cancelled_draw(const struct gate_room_draw_later *deferred);
+void gate_room_notify_draw(struct gate_room_draw_later *deferred,
+                           zkt_notice_function *fn, void *user);
 struct gate_room_look_later;
 struct gate_room_look_later *gate_room_defer_look(struct gate_room_call *call);
 void gate_room_resume_look(
@@ -591,6 +647,9 @@ void gate_room_resume_look(
                             struct gate_named2_left_point_right_point *out,
                             void *user),
     void *user);
+bool gate_room_cancelled_look(const struct gate_room_look_later *deferred);
+void gate_room_notify_look(struct gate_room_look_later *deferred,
+                           zkt_notice_function *fn, void *user);
 struct gate_room_peek_later;
 struct gate_room_peek_later *gate_room_defer_peek(struct gate_room_call *call);
 void gate_room_resume_peek(
@@ -598,6 +657,9 @@ void gate_room_resume_peek(
     enum zkt_status (*then)(struct gate_room_call *call,
                             struct gate_tuple2_point_point *out, void *user),
     void *user);
+bool gate_room_cancelled_peek(const struct gate_room_peek_later *deferred);
+void gate_room_notify_peek(struct gate_room_peek_later *deferred,
+                           zkt_notice_function *fn, void *user);
 struct gate_room_leave_later;
 struct gate_room_leave_later *gate_room_defer_leave(
     struct gate_room_call *call);
@@ -605,6 +667,9 @@ void gate_room_resume_leave(
     struct gate_room_leave_later *deferred,
     enum zkt_status (*then)(struct gate_room_call *call, void *user),
     void *user);
+bool gate_room_cancelled_leave(const struct gate_room_leave_later *deferred);
+void gate_room_notify_leave(struct gate_room_leave_later *deferred,
+                            zkt_notice_function *fn, void *user);
 struct gate_room_on_connect_later;
 struct gate_room_on_connect_later *gate_room_defer_on_connect(
     struct gate_room_call *call);
@@ -612,12 +677,21 @@ void gate_room_resume_on_connect(
     struct gate_room_on_connect_later *deferred,
     enum zkt_status (*then)(struct gate_room_call *call, void *user),
     void *user);
+bool gate_room_cancelled_on_connect(
+    const struct gate_room_on_connect_later *deferred);
+void gate_room_notify_on_connect(struct gate_room_on_connect_later *deferred,
+                                 zkt_notice_function *fn, void *user);
 struct gate_room_on_disconnect_later;
 struct gate_room_on_disconnect_later *gate_room_defer_on_disconnect(
     struct gate_room_call *call);
 void gate_room_resume_on_disconnect(
     struct gate_room_on_disconnect_later *deferred,
     enum zkt_status (*then)(struct gate_room_call *call, void *user),
+    void *user);
+bool gate_room_cancelled_on_disconnect(
+    const struct gate_room_on_disconnect_later *deferred);
+void gate_room_notify_on_disconnect(
+    struct gate_room_on_disconnect_later *deferred, zkt_notice_function *fn,
     void *user);
 struct gate_room_on_activate_later;
 struct gate_room_on_activate_later *gate_room_defer_on_activate(
@@ -626,12 +700,21 @@ void gate_room_resume_on_activate(
     struct gate_room_on_activate_later *deferred,
     enum zkt_status (*then)(struct gate_room_call *call, void *user),
     void *user);
+bool gate_room_cancelled_on_activate(
+    const struct gate_room_on_activate_later *deferred);
+void gate_room_notify_on_activate(struct gate_room_on_activate_later *deferred,
+                                  zkt_notice_function *fn, void *user);
 struct gate_room_on_deactivate_later;
 struct gate_room_on_deactivate_later *gate_room_defer_on_deactivate(
     struct gate_room_call *call);
 void gate_room_resume_on_deactivate(
     struct gate_room_on_deactivate_later *deferred,
     enum zkt_status (*then)(struct gate_room_call *call, void *user),
+    void *user);
+bool gate_room_cancelled_on_deactivate(
+    const struct gate_room_on_deactivate_later *deferred);
+void gate_room_notify_on_deactivate(
+    struct gate_room_on_deactivate_later *deferred, zkt_notice_function *fn,
     void *user);
 struct gate_room_on_subscribe_later;
 struct gate_room_on_subscribe_later *gate_room_defer_on_subscribe(
@@ -640,6 +723,11 @@ void gate_room_resume_on_subscribe(
     struct gate_room_on_subscribe_later *deferred,
     enum zkt_status (*then)(struct gate_room_call *call,
                             enum zkt_subscription subscription, void *user),
+    void *user);
+bool gate_room_cancelled_on_subscribe(
+    const struct gate_room_on_subscribe_later *deferred);
+void gate_room_notify_on_subscribe(
+    struct gate_room_on_subscribe_later *deferred, zkt_notice_function *fn,
     void *user);
 
 #ifdef __cplusplus

@@ -751,6 +751,19 @@ void salon_connection_resume_on_open(
                         user);
 }
 
+bool salon_connection_cancelled_on_open(
+    const struct salon_connection_on_open_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void salon_connection_notify_on_open(
+    struct salon_connection_on_open_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 static enum zkt_status salon_connection__on_open_invoke_(struct zkt_call *zkt,
                                                          const void *handlers,
                                                          const void *input,
@@ -1068,6 +1081,17 @@ void salon_draw_resume_guess(
                         salon_draw__guess_finish_, (void (*)(void))then, user);
 }
 
+bool salon_draw_cancelled_guess(const struct salon_draw_guess_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void salon_draw_notify_guess(struct salon_draw_guess_later *deferred,
+                             zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status salon_draw__on_connect_then_(
     struct salon_draw_call *call, void *user);
 
@@ -1102,6 +1126,18 @@ void salon_draw_resume_on_connect(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         salon_draw__on_connect_finish_, (void (*)(void))then,
                         user);
+}
+
+bool salon_draw_cancelled_on_connect(
+    const struct salon_draw_on_connect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void salon_draw_notify_on_connect(struct salon_draw_on_connect_later *deferred,
+                                  zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status salon_draw__on_subscribe_then_(
@@ -1143,6 +1179,19 @@ void salon_draw_resume_on_subscribe(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         salon_draw__on_subscribe_finish_, (void (*)(void))then,
                         user);
+}
+
+bool salon_draw_cancelled_on_subscribe(
+    const struct salon_draw_on_subscribe_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void salon_draw_notify_on_subscribe(
+    struct salon_draw_on_subscribe_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status salon_draw__guess_invoke_(struct zkt_call *zkt,
@@ -1477,6 +1526,17 @@ void salon_inbox_resume_send(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         salon_inbox__send_finish_, (void (*)(void))then, user);
+}
+
+bool salon_inbox_cancelled_send(const struct salon_inbox_send_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void salon_inbox_notify_send(struct salon_inbox_send_later *deferred,
+                             zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status salon_inbox__send_invoke_(struct zkt_call *zkt,

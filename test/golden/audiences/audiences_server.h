@@ -495,7 +495,9 @@ enum zkt_status salon_room_run(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct salon_connection_on_open_later;
@@ -506,6 +508,11 @@ void salon_connection_resume_on_open(
     enum zkt_status (*then)(struct salon_connection_call *call,
                             struct salon_connection *out, void *user),
     void *user);
+bool salon_connection_cancelled_on_open(
+    const struct salon_connection_on_open_later *deferred);
+void salon_connection_notify_on_open(
+    struct salon_connection_on_open_later *deferred, zkt_notice_function *fn,
+    void *user);
 struct salon_draw_guess_later;
 struct salon_draw_guess_later *salon_draw_defer_guess(
     struct salon_draw_call *call);
@@ -515,6 +522,9 @@ void salon_draw_resume_guess(
                             const struct salon_draw_guess_input *in, bool *out,
                             void *user),
     void *user);
+bool salon_draw_cancelled_guess(const struct salon_draw_guess_later *deferred);
+void salon_draw_notify_guess(struct salon_draw_guess_later *deferred,
+                             zkt_notice_function *fn, void *user);
 struct salon_draw_on_connect_later;
 struct salon_draw_on_connect_later *salon_draw_defer_on_connect(
     struct salon_draw_call *call);
@@ -522,6 +532,10 @@ void salon_draw_resume_on_connect(
     struct salon_draw_on_connect_later *deferred,
     enum zkt_status (*then)(struct salon_draw_call *call, void *user),
     void *user);
+bool salon_draw_cancelled_on_connect(
+    const struct salon_draw_on_connect_later *deferred);
+void salon_draw_notify_on_connect(struct salon_draw_on_connect_later *deferred,
+                                  zkt_notice_function *fn, void *user);
 struct salon_draw_on_subscribe_later;
 struct salon_draw_on_subscribe_later *salon_draw_defer_on_subscribe(
     struct salon_draw_call *call);
@@ -529,6 +543,11 @@ void salon_draw_resume_on_subscribe(
     struct salon_draw_on_subscribe_later *deferred,
     enum zkt_status (*then)(struct salon_draw_call *call,
                             enum zkt_subscription subscription, void *user),
+    void *user);
+bool salon_draw_cancelled_on_subscribe(
+    const struct salon_draw_on_subscribe_later *deferred);
+void salon_draw_notify_on_subscribe(
+    struct salon_draw_on_subscribe_later *deferred, zkt_notice_function *fn,
     void *user);
 struct salon_inbox_send_later;
 struct salon_inbox_send_later *salon_inbox_defer_send(
@@ -539,6 +558,9 @@ void salon_inbox_resume_send(
                             const struct salon_inbox_send_input *in,
                             void *user),
     void *user);
+bool salon_inbox_cancelled_send(const struct salon_inbox_send_later *deferred);
+void salon_inbox_notify_send(struct salon_inbox_send_later *deferred,
+                             zkt_notice_function *fn, void *user);
 
 #ifdef __cplusplus
 }

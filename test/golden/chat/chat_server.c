@@ -193,6 +193,17 @@ void demo_chat_resume_join(
                         demo_chat__join_finish_, (void (*)(void))then, user);
 }
 
+bool demo_chat_cancelled_join(const struct demo_chat_join_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_chat_notify_join(struct demo_chat_join_later *deferred,
+                           zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status demo_chat__say_then_(
     struct demo_chat_call *call, const struct demo_chat_say_input *in,
     struct demo_message *out, void *user);
@@ -221,6 +232,17 @@ void demo_chat_resume_say(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred, demo_chat__say_finish_,
                         (void (*)(void))then, user);
+}
+
+bool demo_chat_cancelled_say(const struct demo_chat_say_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_chat_notify_say(struct demo_chat_say_later *deferred,
+                          zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status demo_chat__whisper_then_(
@@ -256,6 +278,17 @@ void demo_chat_resume_whisper(
                         demo_chat__whisper_finish_, (void (*)(void))then, user);
 }
 
+bool demo_chat_cancelled_whisper(const struct demo_chat_whisper_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_chat_notify_whisper(struct demo_chat_whisper_later *deferred,
+                              zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status demo_chat__history_then_(
     struct demo_chat_call *call, const struct demo_chat_history_input *in,
     struct demo_message_list *out, void *user);
@@ -288,6 +321,17 @@ void demo_chat_resume_history(
                         demo_chat__history_finish_, (void (*)(void))then, user);
 }
 
+bool demo_chat_cancelled_history(const struct demo_chat_history_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_chat_notify_history(struct demo_chat_history_later *deferred,
+                              zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status demo_chat__who_then_(struct demo_chat_call *call,
                                              struct demo_member_map *out,
                                              void *user);
@@ -316,6 +360,17 @@ void demo_chat_resume_who(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred, demo_chat__who_finish_,
                         (void (*)(void))then, user);
+}
+
+bool demo_chat_cancelled_who(const struct demo_chat_who_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_chat_notify_who(struct demo_chat_who_later *deferred,
+                          zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status demo_chat__set_topic_then_(
@@ -352,6 +407,18 @@ void demo_chat_resume_set_topic(
                         user);
 }
 
+bool demo_chat_cancelled_set_topic(
+    const struct demo_chat_set_topic_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_chat_notify_set_topic(struct demo_chat_set_topic_later *deferred,
+                                zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status demo_chat__leave_then_(struct demo_chat_call *call,
                                                void *user);
 
@@ -379,6 +446,17 @@ void demo_chat_resume_leave(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         demo_chat__leave_finish_, (void (*)(void))then, user);
+}
+
+bool demo_chat_cancelled_leave(const struct demo_chat_leave_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_chat_notify_leave(struct demo_chat_leave_later *deferred,
+                            zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status demo_chat__on_connect_then_(struct demo_chat_call *call,
@@ -412,6 +490,18 @@ void demo_chat_resume_on_connect(
                         user);
 }
 
+bool demo_chat_cancelled_on_connect(
+    const struct demo_chat_on_connect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_chat_notify_on_connect(struct demo_chat_on_connect_later *deferred,
+                                 zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status demo_chat__on_disconnect_then_(
     struct demo_chat_call *call, void *user);
 
@@ -442,6 +532,19 @@ void demo_chat_resume_on_disconnect(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         demo_chat__on_disconnect_finish_, (void (*)(void))then,
                         user);
+}
+
+bool demo_chat_cancelled_on_disconnect(
+    const struct demo_chat_on_disconnect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_chat_notify_on_disconnect(
+    struct demo_chat_on_disconnect_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status demo_chat__join_invoke_(struct zkt_call *zkt,

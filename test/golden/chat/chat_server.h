@@ -173,7 +173,9 @@ enum zkt_status demo_chat_invoke_leave(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct demo_chat_join_later;
@@ -184,6 +186,9 @@ void demo_chat_resume_join(
                             const struct demo_chat_join_input *in,
                             struct demo_member *out, void *user),
     void *user);
+bool demo_chat_cancelled_join(const struct demo_chat_join_later *deferred);
+void demo_chat_notify_join(struct demo_chat_join_later *deferred,
+                           zkt_notice_function *fn, void *user);
 struct demo_chat_say_later;
 struct demo_chat_say_later *demo_chat_defer_say(struct demo_chat_call *call);
 void demo_chat_resume_say(
@@ -192,6 +197,9 @@ void demo_chat_resume_say(
                             const struct demo_chat_say_input *in,
                             struct demo_message *out, void *user),
     void *user);
+bool demo_chat_cancelled_say(const struct demo_chat_say_later *deferred);
+void demo_chat_notify_say(struct demo_chat_say_later *deferred,
+                          zkt_notice_function *fn, void *user);
 struct demo_chat_whisper_later;
 struct demo_chat_whisper_later *demo_chat_defer_whisper(
     struct demo_chat_call *call);
@@ -201,6 +209,10 @@ void demo_chat_resume_whisper(
                             const struct demo_chat_whisper_input *in,
                             void *user),
     void *user);
+bool demo_chat_cancelled_whisper(
+    const struct demo_chat_whisper_later *deferred);
+void demo_chat_notify_whisper(struct demo_chat_whisper_later *deferred,
+                              zkt_notice_function *fn, void *user);
 struct demo_chat_history_later;
 struct demo_chat_history_later *demo_chat_defer_history(
     struct demo_chat_call *call);
@@ -210,6 +222,10 @@ void demo_chat_resume_history(
                             const struct demo_chat_history_input *in,
                             struct demo_message_list *out, void *user),
     void *user);
+bool demo_chat_cancelled_history(
+    const struct demo_chat_history_later *deferred);
+void demo_chat_notify_history(struct demo_chat_history_later *deferred,
+                              zkt_notice_function *fn, void *user);
 struct demo_chat_who_later;
 struct demo_chat_who_later *demo_chat_defer_who(struct demo_chat_call *call);
 void demo_chat_resume_who(
@@ -217,6 +233,9 @@ void demo_chat_resume_who(
     enum zkt_status (*then)(struct demo_chat_call *call,
                             struct demo_member_map *out, void *user),
     void *user);
+bool demo_chat_cancelled_who(const struct demo_chat_who_later *deferred);
+void demo_chat_notify_who(struct demo_chat_who_later *deferred,
+                          zkt_notice_function *fn, void *user);
 struct demo_chat_set_topic_later;
 struct demo_chat_set_topic_later *demo_chat_defer_set_topic(
     struct demo_chat_call *call);
@@ -226,6 +245,10 @@ void demo_chat_resume_set_topic(
                             const struct demo_chat_set_topic_input *in,
                             void *user),
     void *user);
+bool demo_chat_cancelled_set_topic(
+    const struct demo_chat_set_topic_later *deferred);
+void demo_chat_notify_set_topic(struct demo_chat_set_topic_later *deferred,
+                                zkt_notice_function *fn, void *user);
 struct demo_chat_leave_later;
 struct demo_chat_leave_later *demo_chat_defer_leave(
     struct demo_chat_call *call);
@@ -233,6 +256,9 @@ void demo_chat_resume_leave(
     struct demo_chat_leave_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call, void *user),
     void *user);
+bool demo_chat_cancelled_leave(const struct demo_chat_leave_later *deferred);
+void demo_chat_notify_leave(struct demo_chat_leave_later *deferred,
+                            zkt_notice_function *fn, void *user);
 struct demo_chat_on_connect_later;
 struct demo_chat_on_connect_later *demo_chat_defer_on_connect(
     struct demo_chat_call *call);
@@ -240,12 +266,21 @@ void demo_chat_resume_on_connect(
     struct demo_chat_on_connect_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call, void *user),
     void *user);
+bool demo_chat_cancelled_on_connect(
+    const struct demo_chat_on_connect_later *deferred);
+void demo_chat_notify_on_connect(struct demo_chat_on_connect_later *deferred,
+                                 zkt_notice_function *fn, void *user);
 struct demo_chat_on_disconnect_later;
 struct demo_chat_on_disconnect_later *demo_chat_defer_on_disconnect(
     struct demo_chat_call *call);
 void demo_chat_resume_on_disconnect(
     struct demo_chat_on_disconnect_later *deferred,
     enum zkt_status (*then)(struct demo_chat_call *call, void *user),
+    void *user);
+bool demo_chat_cancelled_on_disconnect(
+    const struct demo_chat_on_disconnect_later *deferred);
+void demo_chat_notify_on_disconnect(
+    struct demo_chat_on_disconnect_later *deferred, zkt_notice_function *fn,
     void *user);
 
 #ifdef __cplusplus

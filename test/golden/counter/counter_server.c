@@ -42,6 +42,17 @@ void demo_counter_resume_inc(
                         demo_counter__inc_finish_, (void (*)(void))then, user);
 }
 
+bool demo_counter_cancelled_inc(const struct demo_counter_inc_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_counter_notify_inc(struct demo_counter_inc_later *deferred,
+                             zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status demo_counter__reset_then_(
     struct demo_counter_call *call, void *user);
 
@@ -72,6 +83,18 @@ void demo_counter_resume_reset(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         demo_counter__reset_finish_, (void (*)(void))then,
                         user);
+}
+
+bool demo_counter_cancelled_reset(
+    const struct demo_counter_reset_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_counter_notify_reset(struct demo_counter_reset_later *deferred,
+                               zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status demo_counter__inc_invoke_(struct zkt_call *zkt,

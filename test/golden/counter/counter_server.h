@@ -66,7 +66,9 @@ enum zkt_status demo_counter_invoke_reset(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct demo_counter_inc_later;
@@ -78,6 +80,9 @@ void demo_counter_resume_inc(
                             const struct demo_counter_inc_input *in,
                             int32_t *out, void *user),
     void *user);
+bool demo_counter_cancelled_inc(const struct demo_counter_inc_later *deferred);
+void demo_counter_notify_inc(struct demo_counter_inc_later *deferred,
+                             zkt_notice_function *fn, void *user);
 struct demo_counter_reset_later;
 struct demo_counter_reset_later *demo_counter_defer_reset(
     struct demo_counter_call *call);
@@ -85,6 +90,10 @@ void demo_counter_resume_reset(
     struct demo_counter_reset_later *deferred,
     enum zkt_status (*then)(struct demo_counter_call *call, void *user),
     void *user);
+bool demo_counter_cancelled_reset(
+    const struct demo_counter_reset_later *deferred);
+void demo_counter_notify_reset(struct demo_counter_reset_later *deferred,
+                               zkt_notice_function *fn, void *user);
 
 #ifdef __cplusplus
 }

@@ -1497,6 +1497,18 @@ void every_doc_resume_set_account(
                         user);
 }
 
+bool every_doc_cancelled_set_account(
+    const struct every_doc_set_account_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_set_account(struct every_doc_set_account_later *deferred,
+                                  zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status every_doc__draw_then_(
     struct every_doc_call *call, const struct every_doc_draw_input *in,
     int32_t *out, void *user);
@@ -1529,6 +1541,17 @@ void every_doc_resume_draw(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         every_doc__draw_finish_, (void (*)(void))then, user);
+}
+
+bool every_doc_cancelled_draw(const struct every_doc_draw_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_draw(struct every_doc_draw_later *deferred,
+                           zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status every_doc__eval_then_(struct every_doc_call *call,
@@ -1564,6 +1587,17 @@ void every_doc_resume_eval(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         every_doc__eval_finish_, (void (*)(void))then, user);
+}
+
+bool every_doc_cancelled_eval(const struct every_doc_eval_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_eval(struct every_doc_eval_later *deferred,
+                           zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status every_doc__set_tree_then_(struct every_doc_call *call,
@@ -1603,6 +1637,18 @@ void every_doc_resume_set_tree(
                         user);
 }
 
+bool every_doc_cancelled_set_tree(
+    const struct every_doc_set_tree_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_set_tree(struct every_doc_set_tree_later *deferred,
+                               zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status every_doc__put_then_(
     struct every_doc_call *call, const struct every_doc_put_input *in,
     void *user);
@@ -1635,6 +1681,17 @@ void every_doc_resume_put(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred, every_doc__put_finish_,
                         (void (*)(void))then, user);
+}
+
+bool every_doc_cancelled_put(const struct every_doc_put_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_put(struct every_doc_put_later *deferred,
+                          zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status every_doc__points_then_(struct every_doc_call *call,
@@ -1673,6 +1730,17 @@ void every_doc_resume_points(
                         every_doc__points_finish_, (void (*)(void))then, user);
 }
 
+bool every_doc_cancelled_points(const struct every_doc_points_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_points(struct every_doc_points_later *deferred,
+                             zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status every_doc__nothing_then_(struct every_doc_call *call,
                                                  void *user);
 
@@ -1706,6 +1774,17 @@ void every_doc_resume_nothing(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         every_doc__nothing_finish_, (void (*)(void))then, user);
+}
+
+bool every_doc_cancelled_nothing(const struct every_doc_nothing_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_nothing(struct every_doc_nothing_later *deferred,
+                              zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status every_doc__raw_then_(struct every_doc_call *call,
@@ -1742,6 +1821,17 @@ void every_doc_resume_raw(
                         (void (*)(void))then, user);
 }
 
+bool every_doc_cancelled_raw(const struct every_doc_raw_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_raw(struct every_doc_raw_later *deferred,
+                          zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status every_doc__on_connect_then_(struct every_doc_call *call,
                                                     void *user);
 
@@ -1775,6 +1865,18 @@ void every_doc_resume_on_connect(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         every_doc__on_connect_finish_, (void (*)(void))then,
                         user);
+}
+
+bool every_doc_cancelled_on_connect(
+    const struct every_doc_on_connect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_on_connect(struct every_doc_on_connect_later *deferred,
+                                 zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status every_doc__on_disconnect_then_(
@@ -1813,6 +1915,19 @@ void every_doc_resume_on_disconnect(
                         user);
 }
 
+bool every_doc_cancelled_on_disconnect(
+    const struct every_doc_on_disconnect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_on_disconnect(
+    struct every_doc_on_disconnect_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status every_doc__on_activate_then_(
     struct every_doc_call *call, void *user);
 
@@ -1846,6 +1961,18 @@ void every_doc_resume_on_activate(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         every_doc__on_activate_finish_, (void (*)(void))then,
                         user);
+}
+
+bool every_doc_cancelled_on_activate(
+    const struct every_doc_on_activate_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_on_activate(struct every_doc_on_activate_later *deferred,
+                                  zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status every_doc__on_deactivate_then_(
@@ -1882,6 +2009,19 @@ void every_doc_resume_on_deactivate(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         every_doc__on_deactivate_finish_, (void (*)(void))then,
                         user);
+}
+
+bool every_doc_cancelled_on_deactivate(
+    const struct every_doc_on_deactivate_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void every_doc_notify_on_deactivate(
+    struct every_doc_on_deactivate_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status every_doc__set_account_invoke_(struct zkt_call *zkt,

@@ -552,7 +552,9 @@ enum zkt_status every_doc_invoke_raw(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct every_doc_set_account_later;
@@ -564,6 +566,10 @@ void every_doc_resume_set_account(
                             const struct every_doc_set_account_input *in,
                             struct every_account *out, void *user),
     void *user);
+bool every_doc_cancelled_set_account(
+    const struct every_doc_set_account_later *deferred);
+void every_doc_notify_set_account(struct every_doc_set_account_later *deferred,
+                                  zkt_notice_function *fn, void *user);
 struct every_doc_draw_later;
 struct every_doc_draw_later *every_doc_defer_draw(struct every_doc_call *call);
 void every_doc_resume_draw(
@@ -572,6 +578,9 @@ void every_doc_resume_draw(
                             const struct every_doc_draw_input *in, int32_t *out,
                             void *user),
     void *user);
+bool every_doc_cancelled_draw(const struct every_doc_draw_later *deferred);
+void every_doc_notify_draw(struct every_doc_draw_later *deferred,
+                           zkt_notice_function *fn, void *user);
 struct every_doc_eval_later;
 struct every_doc_eval_later *every_doc_defer_eval(struct every_doc_call *call);
 void every_doc_resume_eval(
@@ -580,6 +589,9 @@ void every_doc_resume_eval(
                             const struct every_expr *in,
                             struct zkt_float64_opt *out, void *user),
     void *user);
+bool every_doc_cancelled_eval(const struct every_doc_eval_later *deferred);
+void every_doc_notify_eval(struct every_doc_eval_later *deferred,
+                           zkt_notice_function *fn, void *user);
 struct every_doc_set_tree_later;
 struct every_doc_set_tree_later *every_doc_defer_set_tree(
     struct every_doc_call *call);
@@ -588,6 +600,10 @@ void every_doc_resume_set_tree(
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_node *in, void *user),
     void *user);
+bool every_doc_cancelled_set_tree(
+    const struct every_doc_set_tree_later *deferred);
+void every_doc_notify_set_tree(struct every_doc_set_tree_later *deferred,
+                               zkt_notice_function *fn, void *user);
 struct every_doc_put_later;
 struct every_doc_put_later *every_doc_defer_put(struct every_doc_call *call);
 void every_doc_resume_put(
@@ -595,6 +611,9 @@ void every_doc_resume_put(
     enum zkt_status (*then)(struct every_doc_call *call,
                             const struct every_doc_put_input *in, void *user),
     void *user);
+bool every_doc_cancelled_put(const struct every_doc_put_later *deferred);
+void every_doc_notify_put(struct every_doc_put_later *deferred,
+                          zkt_notice_function *fn, void *user);
 struct every_doc_points_later;
 struct every_doc_points_later *every_doc_defer_points(
     struct every_doc_call *call);
@@ -603,6 +622,9 @@ void every_doc_resume_points(
     enum zkt_status (*then)(struct every_doc_call *call,
                             struct every_point_list *out, void *user),
     void *user);
+bool every_doc_cancelled_points(const struct every_doc_points_later *deferred);
+void every_doc_notify_points(struct every_doc_points_later *deferred,
+                             zkt_notice_function *fn, void *user);
 struct every_doc_nothing_later;
 struct every_doc_nothing_later *every_doc_defer_nothing(
     struct every_doc_call *call);
@@ -610,6 +632,10 @@ void every_doc_resume_nothing(
     struct every_doc_nothing_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, void *user),
     void *user);
+bool every_doc_cancelled_nothing(
+    const struct every_doc_nothing_later *deferred);
+void every_doc_notify_nothing(struct every_doc_nothing_later *deferred,
+                              zkt_notice_function *fn, void *user);
 struct every_doc_raw_later;
 struct every_doc_raw_later *every_doc_defer_raw(struct every_doc_call *call);
 void every_doc_resume_raw(
@@ -617,6 +643,9 @@ void every_doc_resume_raw(
     enum zkt_status (*then)(struct every_doc_call *call, struct zkt_json in,
                             struct zkt_json *out, void *user),
     void *user);
+bool every_doc_cancelled_raw(const struct every_doc_raw_later *deferred);
+void every_doc_notify_raw(struct every_doc_raw_later *deferred,
+                          zkt_notice_function *fn, void *user);
 struct every_doc_on_connect_later;
 struct every_doc_on_connect_later *every_doc_defer_on_connect(
     struct every_doc_call *call);
@@ -624,12 +653,21 @@ void every_doc_resume_on_connect(
     struct every_doc_on_connect_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, void *user),
     void *user);
+bool every_doc_cancelled_on_connect(
+    const struct every_doc_on_connect_later *deferred);
+void every_doc_notify_on_connect(struct every_doc_on_connect_later *deferred,
+                                 zkt_notice_function *fn, void *user);
 struct every_doc_on_disconnect_later;
 struct every_doc_on_disconnect_later *every_doc_defer_on_disconnect(
     struct every_doc_call *call);
 void every_doc_resume_on_disconnect(
     struct every_doc_on_disconnect_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, void *user),
+    void *user);
+bool every_doc_cancelled_on_disconnect(
+    const struct every_doc_on_disconnect_later *deferred);
+void every_doc_notify_on_disconnect(
+    struct every_doc_on_disconnect_later *deferred, zkt_notice_function *fn,
     void *user);
 struct every_doc_on_activate_later;
 struct every_doc_on_activate_later *every_doc_defer_on_activate(
@@ -638,12 +676,21 @@ void every_doc_resume_on_activate(
     struct every_doc_on_activate_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, void *user),
     void *user);
+bool every_doc_cancelled_on_activate(
+    const struct every_doc_on_activate_later *deferred);
+void every_doc_notify_on_activate(struct every_doc_on_activate_later *deferred,
+                                  zkt_notice_function *fn, void *user);
 struct every_doc_on_deactivate_later;
 struct every_doc_on_deactivate_later *every_doc_defer_on_deactivate(
     struct every_doc_call *call);
 void every_doc_resume_on_deactivate(
     struct every_doc_on_deactivate_later *deferred,
     enum zkt_status (*then)(struct every_doc_call *call, void *user),
+    void *user);
+bool every_doc_cancelled_on_deactivate(
+    const struct every_doc_on_deactivate_later *deferred);
+void every_doc_notify_on_deactivate(
+    struct every_doc_on_deactivate_later *deferred, zkt_notice_function *fn,
     void *user);
 
 #ifdef __cplusplus

@@ -129,6 +129,17 @@ void includes_team_resume_add(
                         includes_team__add_finish_, (void (*)(void))then, user);
 }
 
+bool includes_team_cancelled_add(const struct includes_team_add_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void includes_team_notify_add(struct includes_team_add_later *deferred,
+                              zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 static enum zkt_status includes_team__add_invoke_(struct zkt_call *zkt,
                                                   const void *handlers,
                                                   const void *input,

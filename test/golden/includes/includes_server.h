@@ -100,7 +100,9 @@ enum zkt_status includes_team_invoke_add(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct includes_team_add_later;
@@ -112,6 +114,10 @@ void includes_team_resume_add(
                             const struct includes_team_add_input *in,
                             int32_t *out, void *user),
     void *user);
+bool includes_team_cancelled_add(
+    const struct includes_team_add_later *deferred);
+void includes_team_notify_add(struct includes_team_add_later *deferred,
+                              zkt_notice_function *fn, void *user);
 
 #ifdef __cplusplus
 }

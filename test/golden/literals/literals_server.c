@@ -348,6 +348,18 @@ void literals_board_resume_draw(
                         user);
 }
 
+bool literals_board_cancelled_draw(
+    const struct literals_board_draw_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void literals_board_notify_draw(struct literals_board_draw_later *deferred,
+                                zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status literals_board__ping_then_(
     struct literals_board_call *call,
     const struct literals_board_ping_input *in, struct literals_only *out,
@@ -384,6 +396,18 @@ void literals_board_resume_ping(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         literals_board__ping_finish_, (void (*)(void))then,
                         user);
+}
+
+bool literals_board_cancelled_ping(
+    const struct literals_board_ping_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void literals_board_notify_ping(struct literals_board_ping_later *deferred,
+                                zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status literals_board__draw_invoke_(struct zkt_call *zkt,

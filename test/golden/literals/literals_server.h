@@ -177,7 +177,9 @@ enum zkt_status literals_board_invoke_ping(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct literals_board_draw_later;
@@ -189,6 +191,10 @@ void literals_board_resume_draw(
                             const struct literals_board_draw_input *in,
                             struct literals_circle *out, void *user),
     void *user);
+bool literals_board_cancelled_draw(
+    const struct literals_board_draw_later *deferred);
+void literals_board_notify_draw(struct literals_board_draw_later *deferred,
+                                zkt_notice_function *fn, void *user);
 struct literals_board_ping_later;
 struct literals_board_ping_later *literals_board_defer_ping(
     struct literals_board_call *call);
@@ -198,6 +204,10 @@ void literals_board_resume_ping(
                             const struct literals_board_ping_input *in,
                             struct literals_only *out, void *user),
     void *user);
+bool literals_board_cancelled_ping(
+    const struct literals_board_ping_later *deferred);
+void literals_board_notify_ping(struct literals_board_ping_later *deferred,
+                                zkt_notice_function *fn, void *user);
 
 #ifdef __cplusplus
 }

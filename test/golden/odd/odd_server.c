@@ -1156,6 +1156,18 @@ void odd_everything_resume_delete(
                         user);
 }
 
+bool odd_everything_cancelled_delete(
+    const struct odd_everything_delete_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_delete(struct odd_everything_delete_later *deferred,
+                                  zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status odd_everything__scalar_then_(
     struct odd_everything_call *call, int32_t in, int32_t *out, void *user);
 
@@ -1185,6 +1197,18 @@ void odd_everything_resume_scalar(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         odd_everything__scalar_finish_, (void (*)(void))then,
                         user);
+}
+
+bool odd_everything_cancelled_scalar(
+    const struct odd_everything_scalar_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_scalar(struct odd_everything_scalar_later *deferred,
+                                  zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status odd_everything__text_then_(
@@ -1220,6 +1244,18 @@ void odd_everything_resume_text(
                         user);
 }
 
+bool odd_everything_cancelled_text(
+    const struct odd_everything_text_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_text(struct odd_everything_text_later *deferred,
+                                zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status odd_everything__node_then_(
     struct odd_everything_call *call, const struct odd_node *in,
     struct odd_node_list *out, void *user);
@@ -1253,6 +1289,18 @@ void odd_everything_resume_node(
                         user);
 }
 
+bool odd_everything_cancelled_node(
+    const struct odd_everything_node_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_node(struct odd_everything_node_later *deferred,
+                                zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status odd_everything__nothing_then_(
     struct odd_everything_call *call, void *user);
 
@@ -1282,6 +1330,19 @@ void odd_everything_resume_nothing(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         odd_everything__nothing_finish_, (void (*)(void))then,
                         user);
+}
+
+bool odd_everything_cancelled_nothing(
+    const struct odd_everything_nothing_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_nothing(
+    struct odd_everything_nothing_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status odd_everything__level_then_(
@@ -1316,6 +1377,18 @@ void odd_everything_resume_level(
                         user);
 }
 
+bool odd_everything_cancelled_level(
+    const struct odd_everything_level_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_level(struct odd_everything_level_later *deferred,
+                                 zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status odd_everything__items_then_(
     struct odd_everything_call *call, const struct odd_node_list *in,
     struct odd_node_list_map *out, void *user);
@@ -1346,6 +1419,18 @@ void odd_everything_resume_items(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         odd_everything__items_finish_, (void (*)(void))then,
                         user);
+}
+
+bool odd_everything_cancelled_items(
+    const struct odd_everything_items_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_items(struct odd_everything_items_later *deferred,
+                                 zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status odd_everything__flags_then_(
@@ -1380,6 +1465,18 @@ void odd_everything_resume_flags(
                         user);
 }
 
+bool odd_everything_cancelled_flags(
+    const struct odd_everything_flags_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_flags(struct odd_everything_flags_later *deferred,
+                                 zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status odd_everything__empty_then_(
     struct odd_everything_call *call, const struct odd_empty *in,
     struct odd_empty *out, void *user);
@@ -1410,6 +1507,18 @@ void odd_everything_resume_empty(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         odd_everything__empty_finish_, (void (*)(void))then,
                         user);
+}
+
+bool odd_everything_cancelled_empty(
+    const struct odd_everything_empty_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_empty(struct odd_everything_empty_later *deferred,
+                                 zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status odd_everything__odd_then_(
@@ -1445,6 +1554,18 @@ void odd_everything_resume_odd(
                         user);
 }
 
+bool odd_everything_cancelled_odd(
+    const struct odd_everything_odd_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_odd(struct odd_everything_odd_later *deferred,
+                               zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status odd_everything__on_connect_then_(
     struct odd_everything_call *call, void *user);
 
@@ -1477,6 +1598,19 @@ void odd_everything_resume_on_connect(
                         (void (*)(void))then, user);
 }
 
+bool odd_everything_cancelled_on_connect(
+    const struct odd_everything_on_connect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_on_connect(
+    struct odd_everything_on_connect_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status odd_everything__on_disconnect_then_(
     struct odd_everything_call *call, void *user);
 
@@ -1505,6 +1639,19 @@ void odd_everything_resume_on_disconnect(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         odd_everything__on_disconnect_finish_,
                         (void (*)(void))then, user);
+}
+
+bool odd_everything_cancelled_on_disconnect(
+    const struct odd_everything_on_disconnect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_on_disconnect(
+    struct odd_everything_on_disconnect_later *deferred,
+    zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status odd_everything__on_activate_then_(
@@ -1539,6 +1686,19 @@ void odd_everything_resume_on_activate(
                         (void (*)(void))then, user);
 }
 
+bool odd_everything_cancelled_on_activate(
+    const struct odd_everything_on_activate_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_on_activate(
+    struct odd_everything_on_activate_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status odd_everything__on_deactivate_then_(
     struct odd_everything_call *call, void *user);
 
@@ -1567,6 +1727,19 @@ void odd_everything_resume_on_deactivate(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         odd_everything__on_deactivate_finish_,
                         (void (*)(void))then, user);
+}
+
+bool odd_everything_cancelled_on_deactivate(
+    const struct odd_everything_on_deactivate_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_everything_notify_on_deactivate(
+    struct odd_everything_on_deactivate_later *deferred,
+    zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status odd_everything__delete_invoke_(struct zkt_call *zkt,
@@ -2220,6 +2393,18 @@ void odd_stateless_resume_ping(
                         user);
 }
 
+bool odd_stateless_cancelled_ping(
+    const struct odd_stateless_ping_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_stateless_notify_ping(struct odd_stateless_ping_later *deferred,
+                               zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 static enum zkt_status odd_stateless__ping_invoke_(struct zkt_call *zkt,
                                                    const void *handlers,
                                                    const void *input,
@@ -2373,6 +2558,18 @@ void odd_hook_resume_on_connect(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         odd_hook__on_connect_finish_, (void (*)(void))then,
                         user);
+}
+
+bool odd_hook_cancelled_on_connect(
+    const struct odd_hook_on_connect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void odd_hook_notify_on_connect(struct odd_hook_on_connect_later *deferred,
+                                zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status odd_hook__on_connect_invoke_(struct zkt_call *zkt,

@@ -635,7 +635,9 @@ enum zkt_status odd_nothing_run(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct odd_everything_delete_later;
@@ -647,6 +649,10 @@ void odd_everything_resume_delete(
                             const struct odd_everything_delete_input *in,
                             struct odd_keywords *out, void *user),
     void *user);
+bool odd_everything_cancelled_delete(
+    const struct odd_everything_delete_later *deferred);
+void odd_everything_notify_delete(struct odd_everything_delete_later *deferred,
+                                  zkt_notice_function *fn, void *user);
 struct odd_everything_scalar_later;
 struct odd_everything_scalar_later *odd_everything_defer_scalar(
     struct odd_everything_call *call);
@@ -655,6 +661,10 @@ void odd_everything_resume_scalar(
     enum zkt_status (*then)(struct odd_everything_call *call, int32_t in,
                             int32_t *out, void *user),
     void *user);
+bool odd_everything_cancelled_scalar(
+    const struct odd_everything_scalar_later *deferred);
+void odd_everything_notify_scalar(struct odd_everything_scalar_later *deferred,
+                                  zkt_notice_function *fn, void *user);
 struct odd_everything_text_later;
 struct odd_everything_text_later *odd_everything_defer_text(
     struct odd_everything_call *call);
@@ -663,6 +673,10 @@ void odd_everything_resume_text(
     enum zkt_status (*then)(struct odd_everything_call *call, struct zkt_str in,
                             struct zkt_str *out, void *user),
     void *user);
+bool odd_everything_cancelled_text(
+    const struct odd_everything_text_later *deferred);
+void odd_everything_notify_text(struct odd_everything_text_later *deferred,
+                                zkt_notice_function *fn, void *user);
 struct odd_everything_node_later;
 struct odd_everything_node_later *odd_everything_defer_node(
     struct odd_everything_call *call);
@@ -672,12 +686,21 @@ void odd_everything_resume_node(
                             const struct odd_node *in,
                             struct odd_node_list *out, void *user),
     void *user);
+bool odd_everything_cancelled_node(
+    const struct odd_everything_node_later *deferred);
+void odd_everything_notify_node(struct odd_everything_node_later *deferred,
+                                zkt_notice_function *fn, void *user);
 struct odd_everything_nothing_later;
 struct odd_everything_nothing_later *odd_everything_defer_nothing(
     struct odd_everything_call *call);
 void odd_everything_resume_nothing(
     struct odd_everything_nothing_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user);
+bool odd_everything_cancelled_nothing(
+    const struct odd_everything_nothing_later *deferred);
+void odd_everything_notify_nothing(
+    struct odd_everything_nothing_later *deferred, zkt_notice_function *fn,
     void *user);
 struct odd_everything_level_later;
 struct odd_everything_level_later *odd_everything_defer_level(
@@ -687,6 +710,10 @@ void odd_everything_resume_level(
     enum zkt_status (*then)(struct odd_everything_call *call, enum odd_level in,
                             enum odd_level *out, void *user),
     void *user);
+bool odd_everything_cancelled_level(
+    const struct odd_everything_level_later *deferred);
+void odd_everything_notify_level(struct odd_everything_level_later *deferred,
+                                 zkt_notice_function *fn, void *user);
 struct odd_everything_items_later;
 struct odd_everything_items_later *odd_everything_defer_items(
     struct odd_everything_call *call);
@@ -696,6 +723,10 @@ void odd_everything_resume_items(
                             const struct odd_node_list *in,
                             struct odd_node_list_map *out, void *user),
     void *user);
+bool odd_everything_cancelled_items(
+    const struct odd_everything_items_later *deferred);
+void odd_everything_notify_items(struct odd_everything_items_later *deferred,
+                                 zkt_notice_function *fn, void *user);
 struct odd_everything_flags_later;
 struct odd_everything_flags_later *odd_everything_defer_flags(
     struct odd_everything_call *call);
@@ -705,6 +736,10 @@ void odd_everything_resume_flags(
                             const struct zkt_bool_map *in, bool *out,
                             void *user),
     void *user);
+bool odd_everything_cancelled_flags(
+    const struct odd_everything_flags_later *deferred);
+void odd_everything_notify_flags(struct odd_everything_flags_later *deferred,
+                                 zkt_notice_function *fn, void *user);
 struct odd_everything_empty_later;
 struct odd_everything_empty_later *odd_everything_defer_empty(
     struct odd_everything_call *call);
@@ -714,6 +749,10 @@ void odd_everything_resume_empty(
                             const struct odd_empty *in, struct odd_empty *out,
                             void *user),
     void *user);
+bool odd_everything_cancelled_empty(
+    const struct odd_everything_empty_later *deferred);
+void odd_everything_notify_empty(struct odd_everything_empty_later *deferred,
+                                 zkt_notice_function *fn, void *user);
 struct odd_everything_odd_later;
 struct odd_everything_odd_later *odd_everything_defer_odd(
     struct odd_everything_call *call);
@@ -723,12 +762,21 @@ void odd_everything_resume_odd(
                             const struct odd_everything_odd_input *in,
                             double *out, void *user),
     void *user);
+bool odd_everything_cancelled_odd(
+    const struct odd_everything_odd_later *deferred);
+void odd_everything_notify_odd(struct odd_everything_odd_later *deferred,
+                               zkt_notice_function *fn, void *user);
 struct odd_everything_on_connect_later;
 struct odd_everything_on_connect_later *odd_everything_defer_on_connect(
     struct odd_everything_call *call);
 void odd_everything_resume_on_connect(
     struct odd_everything_on_connect_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user);
+bool odd_everything_cancelled_on_connect(
+    const struct odd_everything_on_connect_later *deferred);
+void odd_everything_notify_on_connect(
+    struct odd_everything_on_connect_later *deferred, zkt_notice_function *fn,
     void *user);
 struct odd_everything_on_disconnect_later;
 struct odd_everything_on_disconnect_later *odd_everything_defer_on_disconnect(
@@ -737,12 +785,22 @@ void odd_everything_resume_on_disconnect(
     struct odd_everything_on_disconnect_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, void *user),
     void *user);
+bool odd_everything_cancelled_on_disconnect(
+    const struct odd_everything_on_disconnect_later *deferred);
+void odd_everything_notify_on_disconnect(
+    struct odd_everything_on_disconnect_later *deferred,
+    zkt_notice_function *fn, void *user);
 struct odd_everything_on_activate_later;
 struct odd_everything_on_activate_later *odd_everything_defer_on_activate(
     struct odd_everything_call *call);
 void odd_everything_resume_on_activate(
     struct odd_everything_on_activate_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, void *user),
+    void *user);
+bool odd_everything_cancelled_on_activate(
+    const struct odd_everything_on_activate_later *deferred);
+void odd_everything_notify_on_activate(
+    struct odd_everything_on_activate_later *deferred, zkt_notice_function *fn,
     void *user);
 struct odd_everything_on_deactivate_later;
 struct odd_everything_on_deactivate_later *odd_everything_defer_on_deactivate(
@@ -751,6 +809,11 @@ void odd_everything_resume_on_deactivate(
     struct odd_everything_on_deactivate_later *deferred,
     enum zkt_status (*then)(struct odd_everything_call *call, void *user),
     void *user);
+bool odd_everything_cancelled_on_deactivate(
+    const struct odd_everything_on_deactivate_later *deferred);
+void odd_everything_notify_on_deactivate(
+    struct odd_everything_on_deactivate_later *deferred,
+    zkt_notice_function *fn, void *user);
 struct odd_stateless_ping_later;
 struct odd_stateless_ping_later *odd_stateless_defer_ping(
     struct odd_stateless_call *call);
@@ -758,6 +821,10 @@ void odd_stateless_resume_ping(
     struct odd_stateless_ping_later *deferred,
     enum zkt_status (*then)(struct odd_stateless_call *call, void *user),
     void *user);
+bool odd_stateless_cancelled_ping(
+    const struct odd_stateless_ping_later *deferred);
+void odd_stateless_notify_ping(struct odd_stateless_ping_later *deferred,
+                               zkt_notice_function *fn, void *user);
 struct odd_hook_on_connect_later;
 struct odd_hook_on_connect_later *odd_hook_defer_on_connect(
     struct odd_hook_call *call);
@@ -765,6 +832,10 @@ void odd_hook_resume_on_connect(
     struct odd_hook_on_connect_later *deferred,
     enum zkt_status (*then)(struct odd_hook_call *call, void *user),
     void *user);
+bool odd_hook_cancelled_on_connect(
+    const struct odd_hook_on_connect_later *deferred);
+void odd_hook_notify_on_connect(struct odd_hook_on_connect_later *deferred,
+                                zkt_notice_function *fn, void *user);
 
 #ifdef __cplusplus
 }

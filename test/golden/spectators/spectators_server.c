@@ -218,6 +218,19 @@ void arena_connection_resume_on_open(
                         user);
 }
 
+bool arena_connection_cancelled_on_open(
+    const struct arena_connection_on_open_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void arena_connection_notify_on_open(
+    struct arena_connection_on_open_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 static enum zkt_status arena_connection__on_open_invoke_(struct zkt_call *zkt,
                                                          const void *handlers,
                                                          const void *input,
@@ -411,6 +424,17 @@ void arena_duel_resume_strike(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         arena_duel__strike_finish_, (void (*)(void))then, user);
+}
+
+bool arena_duel_cancelled_strike(const struct arena_duel_strike_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void arena_duel_notify_strike(struct arena_duel_strike_later *deferred,
+                              zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status arena_duel__strike_invoke_(struct zkt_call *zkt,

@@ -206,7 +206,9 @@ enum zkt_status arena_lobby_run(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct arena_connection_on_open_later;
@@ -218,6 +220,11 @@ void arena_connection_resume_on_open(
                             const struct arena_connection_input *in,
                             void *user),
     void *user);
+bool arena_connection_cancelled_on_open(
+    const struct arena_connection_on_open_later *deferred);
+void arena_connection_notify_on_open(
+    struct arena_connection_on_open_later *deferred, zkt_notice_function *fn,
+    void *user);
 struct arena_duel_strike_later;
 struct arena_duel_strike_later *arena_duel_defer_strike(
     struct arena_duel_call *call);
@@ -227,6 +234,10 @@ void arena_duel_resume_strike(
                             const struct arena_duel_strike_input *in,
                             void *user),
     void *user);
+bool arena_duel_cancelled_strike(
+    const struct arena_duel_strike_later *deferred);
+void arena_duel_notify_strike(struct arena_duel_strike_later *deferred,
+                              zkt_notice_function *fn, void *user);
 
 #ifdef __cplusplus
 }

@@ -272,6 +272,17 @@ void states_room_resume_get(
                         states_room__get_finish_, (void (*)(void))then, user);
 }
 
+bool states_room_cancelled_get(const struct states_room_get_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void states_room_notify_get(struct states_room_get_later *deferred,
+                            zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status states_room__set_then_(
     struct states_room_call *call, const struct states_room_state *in,
     void *user);
@@ -301,6 +312,17 @@ void states_room_resume_set(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         states_room__set_finish_, (void (*)(void))then, user);
+}
+
+bool states_room_cancelled_set(const struct states_room_set_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void states_room_notify_set(struct states_room_set_later *deferred,
+                            zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 typedef enum zkt_status states_room__both_then_(
@@ -333,6 +355,17 @@ void states_room_resume_both(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         states_room__both_finish_, (void (*)(void))then, user);
+}
+
+bool states_room_cancelled_both(const struct states_room_both_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void states_room_notify_both(struct states_room_both_later *deferred,
+                             zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status states_room__get_invoke_(struct zkt_call *zkt,
@@ -628,6 +661,17 @@ void states_quiet_resume_ask(
 {
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         states_quiet__ask_finish_, (void (*)(void))then, user);
+}
+
+bool states_quiet_cancelled_ask(const struct states_quiet_ask_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void states_quiet_notify_ask(struct states_quiet_ask_later *deferred,
+                             zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status states_quiet__ask_invoke_(struct zkt_call *zkt,

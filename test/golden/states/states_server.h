@@ -229,7 +229,9 @@ enum zkt_status states_quiet_invoke_ask(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct states_room_get_later;
@@ -240,6 +242,9 @@ void states_room_resume_get(
     enum zkt_status (*then)(struct states_room_call *call,
                             struct states_room_state *out, void *user),
     void *user);
+bool states_room_cancelled_get(const struct states_room_get_later *deferred);
+void states_room_notify_get(struct states_room_get_later *deferred,
+                            zkt_notice_function *fn, void *user);
 struct states_room_set_later;
 struct states_room_set_later *states_room_defer_set(
     struct states_room_call *call);
@@ -248,6 +253,9 @@ void states_room_resume_set(
     enum zkt_status (*then)(struct states_room_call *call,
                             const struct states_room_state *in, void *user),
     void *user);
+bool states_room_cancelled_set(const struct states_room_set_later *deferred);
+void states_room_notify_set(struct states_room_set_later *deferred,
+                            zkt_notice_function *fn, void *user);
 struct states_room_both_later;
 struct states_room_both_later *states_room_defer_both(
     struct states_room_call *call);
@@ -257,6 +265,9 @@ void states_room_resume_both(
                             const struct states_room_both_input *in,
                             struct states_any *out, void *user),
     void *user);
+bool states_room_cancelled_both(const struct states_room_both_later *deferred);
+void states_room_notify_both(struct states_room_both_later *deferred,
+                             zkt_notice_function *fn, void *user);
 struct states_quiet_ask_later;
 struct states_quiet_ask_later *states_quiet_defer_ask(
     struct states_quiet_call *call);
@@ -265,6 +276,9 @@ void states_quiet_resume_ask(
     enum zkt_status (*then)(struct states_quiet_call *call,
                             struct states_lobby_state *out, void *user),
     void *user);
+bool states_quiet_cancelled_ask(const struct states_quiet_ask_later *deferred);
+void states_quiet_notify_ask(struct states_quiet_ask_later *deferred,
+                             zkt_notice_function *fn, void *user);
 
 #ifdef __cplusplus
 }

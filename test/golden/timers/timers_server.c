@@ -1156,6 +1156,17 @@ void arcade_draw_resume_join(
                         arcade_draw__join_finish_, (void (*)(void))then, user);
 }
 
+bool arcade_draw_cancelled_join(const struct arcade_draw_join_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void arcade_draw_notify_join(struct arcade_draw_join_later *deferred,
+                             zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 typedef enum zkt_status arcade_draw__on_connect_then_(
     struct arcade_draw_call *call, void *user);
 
@@ -1190,6 +1201,19 @@ void arcade_draw_resume_on_connect(
     zkt_deferred_resume((struct zkt_deferred *)deferred,
                         arcade_draw__on_connect_finish_, (void (*)(void))then,
                         user);
+}
+
+bool arcade_draw_cancelled_on_connect(
+    const struct arcade_draw_on_connect_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void arcade_draw_notify_on_connect(
+    struct arcade_draw_on_connect_later *deferred, zkt_notice_function *fn,
+    void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
 }
 
 static enum zkt_status arcade_draw__join_invoke_(struct zkt_call *zkt,

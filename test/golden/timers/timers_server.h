@@ -347,7 +347,9 @@ enum zkt_status arcade_clock_run(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct arcade_draw_join_later;
@@ -359,12 +361,20 @@ void arcade_draw_resume_join(
                             const struct arcade_draw_join_input *in,
                             struct arcade_round *out, void *user),
     void *user);
+bool arcade_draw_cancelled_join(const struct arcade_draw_join_later *deferred);
+void arcade_draw_notify_join(struct arcade_draw_join_later *deferred,
+                             zkt_notice_function *fn, void *user);
 struct arcade_draw_on_connect_later;
 struct arcade_draw_on_connect_later *arcade_draw_defer_on_connect(
     struct arcade_draw_call *call);
 void arcade_draw_resume_on_connect(
     struct arcade_draw_on_connect_later *deferred,
     enum zkt_status (*then)(struct arcade_draw_call *call, void *user),
+    void *user);
+bool arcade_draw_cancelled_on_connect(
+    const struct arcade_draw_on_connect_later *deferred);
+void arcade_draw_notify_on_connect(
+    struct arcade_draw_on_connect_later *deferred, zkt_notice_function *fn,
     void *user);
 
 #ifdef __cplusplus

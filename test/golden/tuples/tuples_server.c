@@ -118,6 +118,17 @@ void demo_a_resume_m(
                         (void (*)(void))then, user);
 }
 
+bool demo_a_cancelled_m(const struct demo_a_m_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void demo_a_notify_m(struct demo_a_m_later *deferred, zkt_notice_function *fn,
+                     void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 static enum zkt_status demo_a__m_invoke_(struct zkt_call *zkt,
                                          const void *handlers,
                                          const void *input, void *result)

@@ -89,7 +89,9 @@ enum zkt_status demo_a_invoke_m(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct demo_a_m_later;
@@ -100,6 +102,9 @@ void demo_a_resume_m(
                             const struct demo_a_m_input *in,
                             struct demo_named1_a_int32 *out, void *user),
     void *user);
+bool demo_a_cancelled_m(const struct demo_a_m_later *deferred);
+void demo_a_notify_m(struct demo_a_m_later *deferred, zkt_notice_function *fn,
+                     void *user);
 
 #ifdef __cplusplus
 }

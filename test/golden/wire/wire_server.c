@@ -296,6 +296,17 @@ void wire_gate_resume_set(
                         (void (*)(void))then, user);
 }
 
+bool wire_gate_cancelled_set(const struct wire_gate_set_later *deferred)
+{
+    return zkt_deferred_cancelled((const struct zkt_deferred *)deferred);
+}
+
+void wire_gate_notify_set(struct wire_gate_set_later *deferred,
+                          zkt_notice_function *fn, void *user)
+{
+    zkt_deferred_notify((struct zkt_deferred *)deferred, fn, user);
+}
+
 static enum zkt_status wire_gate__set_invoke_(struct zkt_call *zkt,
                                               const void *handlers,
                                               const void *input, void *result)

@@ -156,7 +156,9 @@ enum zkt_status wire_gate_invoke_set(
 
 /*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
- * resumes with the second half of it, once. See zocket/call.h.
+ * resumes with the second half of it, once. Until then that thread may look
+ * whether the call has ended, take notices of that, report progress and send
+ * chunks, which are copied. See zocket/call.h.
  */
 
 struct wire_gate_set_later;
@@ -167,6 +169,9 @@ void wire_gate_resume_set(
                             const struct wire_gate_set_input *in,
                             struct wire_door *out, void *user),
     void *user);
+bool wire_gate_cancelled_set(const struct wire_gate_set_later *deferred);
+void wire_gate_notify_set(struct wire_gate_set_later *deferred,
+                          zkt_notice_function *fn, void *user);
 
 #ifdef __cplusplus
 }
