@@ -11,22 +11,9 @@
  * runs with non-decreasing shifts is kept, and all other items are replaced in
  * place.
  */
-#include "state/delta.h"
+#include "state/patch.h"
 
-#define PATH_MAX_STEPS (ZKT_DEPTH_MAX + 2)
-
-struct patch {
-    struct zkt_writer *writer;
-    struct zkt_arena *arena;
-    uint32_t operations;
-    bool plain;   /* dialect */
-    bool differs; /* the dialects give different patches */
-    bool no_memory;
-    uint32_t depth;
-    struct zkt_step path[PATH_MAX_STEPS];
-};
-
-static void write_delta(struct patch *p, const struct zkt_delta *d,
+static void write_delta(struct zkt_patch *p, const struct zkt_delta *d,
                         const void *now);
 
 /* ---- operations ---- */
@@ -45,7 +32,7 @@ static void write_key(struct zkt_writer *w, const char *key, size_t len)
     zkt__write_escaped(w, key + from, len - from);
 }
 
-static void write_path(const struct patch *p)
+static void write_path(const struct zkt_patch *p)
 {
     for (uint32_t i = 0; i < p->depth; i++) {
         const struct zkt_step *step = &p->path[i];
@@ -58,7 +45,7 @@ static void write_path(const struct patch *p)
     }
 }
 
-static void begin_operation(struct patch *p, const char *name)
+static void begin_operation(struct zkt_patch *p, const char *name)
 {
     if (p->operations++ == 0) {
         ZKT_WRITE(p->writer, "[{\"op\":\"");
@@ -71,14 +58,14 @@ static void begin_operation(struct patch *p, const char *name)
     ZKT_WRITE(p->writer, "\"");
 }
 
-static void put_remove(struct patch *p)
+static void put_remove(struct zkt_patch *p)
 {
     begin_operation(p, "remove");
     ZKT_WRITE(p->writer, "}");
 }
 
-static void put_value(struct patch *p, const char *name,
-                      const struct zkt_type *type, const void *value)
+static inline void put_value(struct zkt_patch *p, const char *name,
+                             const struct zkt_type *type, const void *value)
 {
     begin_operation(p, name);
     ZKT_WRITE(p->writer, ",\"value\":");
@@ -87,7 +74,7 @@ static void put_value(struct patch *p, const char *name,
 }
 
 /* Writes a replaced value, unless it equals the original. */
-static void put_replaced(struct patch *p, const struct zkt_type *type,
+static void put_replaced(struct zkt_patch *p, const struct zkt_type *type,
                          const void *original, const void *now)
 {
     if (original == NULL || !zkt__value_equal(type, original, now)) {
@@ -97,7 +84,7 @@ static void put_replaced(struct patch *p, const struct zkt_type *type,
 
 /* ---- steps ---- */
 
-static void step_index(struct patch *p, uint32_t index)
+static void step_index(struct zkt_patch *p, uint32_t index)
 {
     p->path[p->depth - 1] = (struct zkt_step){ NULL, 0, index };
 }
@@ -108,14 +95,14 @@ static const void *item_at(const struct zkt_delta *d, const void *now,
     return zkt__list_at(now, d->type->of.lists->item->size, index);
 }
 
-static void put_item(struct patch *p, const char *name,
+static void put_item(struct zkt_patch *p, const char *name,
                      const struct zkt_delta *d, const void *now, uint32_t index)
 {
     step_index(p, index);
     put_value(p, name, d->type->of.lists->item, item_at(d, now, index));
 }
 
-static void put_item_replaced(struct patch *p, const struct zkt_delta *d,
+static void put_item_replaced(struct zkt_patch *p, const struct zkt_delta *d,
                               const void *now, uint32_t index,
                               const void *original)
 {
@@ -124,7 +111,7 @@ static void put_item_replaced(struct patch *p, const struct zkt_delta *d,
 }
 
 /* Writes the changes in an old item, now at @index. */
-static void write_kept(struct patch *p, const struct zkt_delta *d,
+static void write_kept(struct zkt_patch *p, const struct zkt_delta *d,
                        const struct zkt_piece *piece, const void *now,
                        uint32_t index)
 {
@@ -171,7 +158,7 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 }
 
 /* Removes from the back, by old index, so that no removal shifts another. */
-static void remove_surplus(struct patch *p, const struct zkt_delta *d,
+static void remove_surplus(struct zkt_patch *p, const struct zkt_delta *d,
                            uint32_t old_len)
 {
     uint32_t old = old_len;
@@ -196,7 +183,7 @@ static void remove_surplus(struct patch *p, const struct zkt_delta *d,
     }
 }
 
-static void add_surplus(struct patch *p, const struct zkt_delta *d,
+static void add_surplus(struct zkt_patch *p, const struct zkt_delta *d,
                         const void *now)
 {
     uint32_t final = 0;
@@ -215,7 +202,7 @@ static void add_surplus(struct patch *p, const struct zkt_delta *d,
 }
 
 /* Writes pairwise replacements, and the changes in kept items. */
-static void write_in_place(struct patch *p, const struct zkt_delta *d,
+static void write_in_place(struct zkt_patch *p, const struct zkt_delta *d,
                            const void *now)
 {
     uint32_t final = 0;
@@ -256,7 +243,7 @@ struct alignment {
 };
 
 /* Chooses the chain of kept runs that need not be sent. */
-static bool choose_chain(struct patch *p, const struct zkt_delta *d,
+static bool choose_chain(struct zkt_patch *p, const struct zkt_delta *d,
                          struct alignment *a)
 {
     const uint32_t n = d->piece_count;
@@ -318,7 +305,7 @@ struct unaligned_items {
     int64_t removed; /* slots removed so far */
 };
 
-static bool add_unaligned(struct patch *p, struct unaligned_items *l,
+static bool add_unaligned(struct zkt_patch *p, struct unaligned_items *l,
                           struct unaligned_item item)
 {
     if (l->count == l->capacity) {
@@ -364,7 +351,7 @@ static bool assign_slots(struct unaligned_items *l, uint32_t first,
     return need <= 0;
 }
 
-static bool collect_unaligned(struct patch *p, const struct zkt_delta *d,
+static bool collect_unaligned(struct zkt_patch *p, const struct zkt_delta *d,
                               const struct alignment *a,
                               struct unaligned_items *l)
 {
@@ -396,7 +383,7 @@ static bool collect_unaligned(struct patch *p, const struct zkt_delta *d,
     return assign_slots(l, first, target);
 }
 
-static void write_unaligned(struct patch *p, const struct zkt_delta *d,
+static void write_unaligned(struct zkt_patch *p, const struct zkt_delta *d,
                             const struct unaligned_items *l, const void *now,
                             uint32_t old_len)
 {
@@ -418,7 +405,7 @@ static void write_unaligned(struct patch *p, const struct zkt_delta *d,
     }
 }
 
-static void write_aligned(struct patch *p, const struct zkt_delta *d,
+static void write_aligned(struct zkt_patch *p, const struct zkt_delta *d,
                           const struct alignment *a, const void *now)
 {
     uint32_t final = 0;
@@ -430,7 +417,7 @@ static void write_aligned(struct patch *p, const struct zkt_delta *d,
     }
 }
 
-static void replace_list(struct patch *p, const struct zkt_delta *d,
+static void replace_list(struct zkt_patch *p, const struct zkt_delta *d,
                          const void *now)
 {
     p->depth--;
@@ -438,7 +425,7 @@ static void replace_list(struct patch *p, const struct zkt_delta *d,
     p->depth++;
 }
 
-static void write_plain(struct patch *p, const struct zkt_delta *d,
+static void write_plain(struct zkt_patch *p, const struct zkt_delta *d,
                         const void *now, uint32_t old_len)
 {
     const struct zkt_any_list *list = now;
@@ -497,7 +484,8 @@ static bool inserts_inside(const struct zkt_delta *d)
     return false;
 }
 
-static void write_list(struct patch *p, struct zkt_delta *d, const void *now)
+static void write_list(struct zkt_patch *p, struct zkt_delta *d,
+                       const void *now)
 {
     cut_to_size(d, now);
     uint32_t old_len = 0;
@@ -519,7 +507,7 @@ static void write_list(struct patch *p, struct zkt_delta *d, const void *now)
 
 /* ---- structs and maps ---- */
 
-static void write_change(struct patch *p, const struct zkt_change *t,
+static void write_change(struct zkt_patch *p, const struct zkt_change *t,
                          const struct zkt_type *type, void *now)
 {
     const bool absent = now == NULL || zkt__is_absent(type, now);
@@ -538,7 +526,7 @@ static void write_change(struct patch *p, const struct zkt_change *t,
     }
 }
 
-static void write_struct(struct patch *p, const struct zkt_delta *d,
+static void write_struct(struct zkt_patch *p, const struct zkt_delta *d,
                          const void *now)
 {
     p->depth++;
@@ -552,7 +540,7 @@ static void write_struct(struct patch *p, const struct zkt_delta *d,
     p->depth--;
 }
 
-static void write_map(struct patch *p, const struct zkt_delta *d,
+static void write_map(struct zkt_patch *p, const struct zkt_delta *d,
                       const void *now)
 {
     const struct zkt_map_info *info = d->type->of.maps;
@@ -574,7 +562,7 @@ static void write_map(struct patch *p, const struct zkt_delta *d,
     p->depth--;
 }
 
-static void write_delta(struct patch *p, const struct zkt_delta *d,
+static void write_delta(struct zkt_patch *p, const struct zkt_delta *d,
                         const void *now)
 {
     if (p->no_memory || p->writer->failed || now == NULL) {
@@ -593,14 +581,11 @@ static void write_delta(struct patch *p, const struct zkt_delta *d,
 }
 
 /* Writes a dialect. Returns false if there is no memory. */
-static bool write_patch(struct patch *p, const struct zkt_journal *journal,
+static bool write_patch(struct zkt_patch *p, const struct zkt_journal *journal,
                         const struct zkt_delta *root)
 {
     write_delta(p, root, journal->root->at);
-    if (p->operations > 0) {
-        ZKT_WRITE(p->writer, "]");
-    }
-    return !p->no_memory && !p->writer->failed;
+    return zkt__patch_end(p);
 }
 
 bool zkt__journal_patch(struct zkt_journal *journal, struct zkt_writer *plain,
@@ -614,7 +599,7 @@ bool zkt__journal_patch(struct zkt_journal *journal, struct zkt_writer *plain,
     if (root == NULL) {
         return false;
     }
-    struct patch p = {
+    struct zkt_patch p = {
         .writer = plain,
         .arena = journal->arena,
         .plain = true,
@@ -626,6 +611,46 @@ bool zkt__journal_patch(struct zkt_journal *journal, struct zkt_writer *plain,
         return true;
     }
     *same = false;
-    struct patch q = { .writer = rfc6902, .arena = journal->arena };
+    struct zkt_patch q = { .writer = rfc6902, .arena = journal->arena };
     return write_patch(&q, journal, root);
+}
+
+/* ---- parts of a patch ---- */
+
+void zkt__patch_enter(struct zkt_patch *p, struct zkt_str key)
+{
+    p->path[p->depth++] = (struct zkt_step){ key.data, (uint32_t)key.len, 0 };
+}
+
+void zkt__patch_leave(struct zkt_patch *p)
+{
+    p->depth--;
+}
+
+void zkt__patch_change(struct zkt_patch *p, const struct zkt_change *change,
+                       const struct zkt_type *type, const void *now)
+{
+    write_change(p, change, type, (void *)(uintptr_t)now);
+}
+
+void zkt__patch_value(struct zkt_patch *p, bool existed,
+                      const struct zkt_type *type, const void *now)
+{
+    const struct zkt_change change = { .existed = existed, .dirty = true };
+    zkt__patch_change(p, &change, type, now);
+}
+
+void zkt__patch_copy(struct zkt_patch *p, const char *operations, size_t len)
+{
+    ZKT_WRITE(p->writer, "[");
+    zkt_write_raw(p->writer, operations, len);
+    p->operations++;
+}
+
+bool zkt__patch_end(struct zkt_patch *p)
+{
+    if (p->operations > 0) {
+        ZKT_WRITE(p->writer, "]");
+    }
+    return !p->no_memory && !p->writer->failed;
 }
