@@ -84,3 +84,14 @@ struct zkt_buffer *zkt__frame_share(struct zkt_writer *w)
     }
     return buffer;
 }
+
+struct zkt_str zkt__frame_text(const struct zkt_buffer *frame)
+{
+    /* The length of the payload is in the second byte, or it says how many
+     * bytes follow with the length: RFC 6455, section 5.2. */
+    const size_t head = frame->data[1] < 126    ? 2
+                        : frame->data[1] == 126 ? 4
+                                                : 10;
+    return (struct zkt_str){ (const char *)frame->data + head,
+                             frame->len - head };
+}

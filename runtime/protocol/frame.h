@@ -50,4 +50,7 @@ const uint8_t *zkt__frame_close(struct zkt_writer *w, size_t *len);
  */
 struct zkt_buffer *zkt__frame_share(struct zkt_writer *w);
 
+/** Returns the message in a frame that zkt__frame_share has made. */
+struct zkt_str zkt__frame_text(const struct zkt_buffer *frame);
+
 #endif
