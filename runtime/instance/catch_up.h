@@ -15,10 +15,20 @@
  * receive an older snapshot. */
 bool zkt__instance_has_committed(const struct zkt_instance *instance,
                                  bool fresh);
-/** Fills *@out with a catch-up, from the cache or newly encoded. Returns false
- * if there is no memory. The caller owns a reference to the snapshot. */
-bool zkt__instance_catch_up(struct zkt_host *host,
-                            struct zkt_instance *instance,
-                            enum zkt_dialect dialect, struct zkt_catch_up *out);
+/** Returns the slot of the log with the snapshot for an attached contact. */
+static inline struct zkt_snapshot_log **zkt__snapshot_slot(
+    struct zkt_attachment *attachment)
+{
+    struct zkt_instance *instance = attachment->instance;
+    return instance->views != NULL
+               ? &instance->views->logs[zkt__view_audiences(attachment)]
+               : &instance->log;
+}
+/** Fills *@out with a catch-up for an attached contact, from the cache or newly
+ * encoded. Returns false if there is no memory, or if the state has readers and
+ * the contact does not subscribe. The caller owns a reference to the snapshot.
+ */
+bool zkt__instance_catch_up(struct zkt_host *host, struct zkt_contact *contact,
+                            struct zkt_catch_up *out);
 
 #endif

@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "call/broadcast.h"
+#include "instance/patch_frame.h"
 #include "instance/timers.h"
+#include "instance/view_commit.h"
 #include "protocol/envelope.h"
 #include "shard/broadcast.h"
 
@@ -146,26 +148,6 @@ static enum zkt_status write_result(struct zkt_task *task)
                : zkt__call_check(call);
 }
 
-/* Completes the patch message in @w. Returns its frame, or NULL if there is no
- * memory. */
-static struct zkt_buffer *frame_patch(struct zkt_host *host,
-                                      struct zkt_writer *w)
-{
-    ZKT_WRITE(w, "}");
-    zkt__host_spend(host, zkt__frame_payload(w));
-    return zkt__frame_share(w);
-}
-
-/* Begins a patch message. Returns the offset of its operations. */
-static size_t begin_patch(const struct zkt_call *call, struct zkt_writer *w)
-{
-    zkt__frame_begin(w);
-    zkt__write_address(w, ZKT_MESSAGE_STATE_PATCH, call->instance->actor->name,
-                       call->instance->location->name);
-    ZKT_WRITE(w, ",\"patches\":");
-    return w->len;
-}
-
 /* Makes the frames of both dialects; @same: a single frame for both. */
 static enum zkt_status frame_patches(struct zkt_call *call,
                                      struct zkt_commit *commit, bool same)
@@ -175,9 +157,10 @@ static enum zkt_status frame_patches(struct zkt_call *call,
     if (!zkt__call_fits(call, "the patch", zkt__frame_payload(&host->plain))) {
         return zkt__call_check(call);
     }
-    patch[ZKT_DIALECT_PLAIN] = frame_patch(host, &host->plain);
+    patch[ZKT_DIALECT_PLAIN] = zkt__patch_frame_end(host, &host->plain);
     patch[ZKT_DIALECT_RFC6902] = same ? patch[ZKT_DIALECT_PLAIN]
-                                      : frame_patch(host, &host->rfc6902);
+                                      : zkt__patch_frame_end(host,
+                                                             &host->rfc6902);
     if (patch[ZKT_DIALECT_PLAIN] == NULL ||
         patch[ZKT_DIALECT_RFC6902] == NULL) {
         return no_memory(call);
@@ -193,8 +176,8 @@ static enum zkt_status make_patches(struct zkt_call *call,
 {
     struct zkt_host *host = call->host;
     bool same;
-    const size_t empty = begin_patch(call, &host->plain);
-    (void)begin_patch(call, &host->rfc6902);
+    const size_t empty = zkt__patch_frame_begin(call->instance, &host->plain);
+    (void)zkt__patch_frame_begin(call->instance, &host->rfc6902);
     call->journal.pieces_max = zkt__bounded(host->limits->pieces);
     if (!zkt__journal_patch(&call->journal, &host->plain, &host->rfc6902,
                             &same)) {
@@ -217,6 +200,28 @@ static void release_patches(const struct zkt_commit *commit)
     }
 }
 
+/* Makes the patches of a state with readers, which depend on the subscriber. */
+static enum zkt_status make_view_patches(struct zkt_call *call,
+                                         struct zkt_commit *commit)
+{
+    if (!has_written(call) || zkt__view_commit_begin(call, commit)) {
+        return ZKT_OK;
+    }
+    return call->journal.failure != ZKT_OK ? zkt__call_check(call)
+                                           : no_memory(call);
+}
+
+/* Makes the patches if anybody is to receive them. */
+static enum zkt_status make_all_patches(struct zkt_call *call,
+                                        struct zkt_commit *commit)
+{
+    if (call->instance->views != NULL) {
+        return make_view_patches(call, commit);
+    }
+    return call->instance->subscribers > 0 ? make_patches(call, commit)
+                                           : ZKT_OK;
+}
+
 /* ---- publishing ---- */
 
 /* Returns true if subscribers of the shard receive a part of the commit. */
@@ -224,7 +229,9 @@ static bool concerns(const struct zkt_commit *commit,
                      const struct zkt_contact_group *group)
 {
     return (group->subscribed[ZKT_TOPIC_STATE] > 0 &&
-            commit->patch[ZKT_DIALECT_PLAIN] != NULL) ||
+            (commit->patch[ZKT_DIALECT_PLAIN] != NULL ||
+             commit->patches != NULL)) ||
+           group->privates != NULL ||
            (group->subscribed[ZKT_TOPIC_EVENTS] > 0 && commit->events != NULL);
 }
 
@@ -232,7 +239,8 @@ static void init_message(struct zkt_msg *m, const struct zkt_commit *commit,
                          const struct zkt_contact_group *group)
 {
     zkt__msg_init(m, ZKT_MSG_COMMIT, NULL);
-    m->of.commit = (struct zkt_msg_commit){ group->location, commit };
+    m->of.commit = (struct zkt_msg_commit){ group->location, commit,
+                                            group->privates };
 }
 
 /* Allocates the carriers of the messages to other shards and appends them to
@@ -332,7 +340,11 @@ static void make_final(struct zkt_call *call, const struct zkt_commit *commit,
     struct zkt_instance *instance = call->instance;
     call->host->stats.commits += commit->seq - instance->seq;
     instance->seq = commit->seq;
-    update_log(call, commit);
+    if (instance->views != NULL) {
+        zkt__view_commit_apply(call);
+    } else {
+        update_log(call, commit);
+    }
     commit_journals(call);
     if (task->kind == ZKT_TASK_HOOK && task->hook.grants) {
         zkt__contact_confirm(call->host, task->hook.message,
@@ -450,16 +462,16 @@ static inline enum zkt_status commit_changes(struct zkt_task *task)
         .seq = call->instance->seq + (uint64_t)has_written(call),
         .events = call->events.first,
     };
-    enum zkt_status status = ZKT_OK;
-    if (call->instance->subscribers > 0) {
-        status = make_patches(call, &content);
-    }
+    enum zkt_status status = make_all_patches(call, &content);
     if (status == ZKT_OK) {
         status = call->has_effects || call->instance->remote != NULL
                      ? commit_effects(task, &content)
                      : commit_here(call, &content);
     }
     release_patches(&content);
+    if (call->instance->views != NULL) {
+        zkt__view_commit_end(call);
+    }
     return status;
 }
 

@@ -125,13 +125,21 @@ static void count_subscriber(struct zkt_attachment *attachment,
     if (topic == ZKT_TOPIC_STATE) {
         attachment->instance->subscribers += (uint32_t)by;
     }
+    if (topic == ZKT_TOPIC_STATE && attachment->view != NULL) {
+        zkt__view_count(attachment->view, by);
+    }
 }
 
-static void drop_subscription(struct zkt_contact *contact, enum zkt_topic topic)
+static void drop_subscription(const struct zkt_host *host,
+                              struct zkt_contact *contact, enum zkt_topic topic)
 {
     struct zkt_attachment *attachment = &contact->attachment;
     if (attachment->subscribed[topic]) {
         count_subscriber(attachment, topic, -1);
+    }
+    if (attachment->view != NULL && !attachment->subscribed[ZKT_TOPIC_STATE] &&
+        !attachment->subscribed[ZKT_TOPIC_EVENTS]) {
+        zkt__view_close(host, attachment);
     }
     if (topic == ZKT_TOPIC_STATE) {
         zkt__node_unlink(&attachment->snapshot_wait);
@@ -143,7 +151,7 @@ void zkt__detach(struct zkt_host *host, struct zkt_contact *contact)
     struct zkt_attachment *attachment = &contact->attachment;
     struct zkt_instance *instance = attachment->instance;
     for (size_t i = 0; i < ZKT_TOPIC_COUNT; i++) {
-        drop_subscription(contact, (enum zkt_topic)i);
+        drop_subscription(host, contact, (enum zkt_topic)i);
     }
     zkt__node_unlink(&attachment->of_instance);
     zkt__node_unlink(&attachment->in_round);
@@ -233,10 +241,12 @@ static void reply_catch_up(struct zkt_host *host, struct zkt_contact *contact,
     struct zkt_msg m = { .kind = ZKT_MSG_CATCH_UP,
                          .contact = contact,
                          .generation = generation,
-                         .of.catch_up.refreshes = refreshes };
-    if (!zkt__instance_catch_up(host, contact->attachment.instance,
-                                contact->peer->dialect,
-                                &m.of.catch_up.content)) {
+                         .of.catch_up = {
+                             .refreshes = refreshes,
+                             .audiences = zkt__view_audiences(
+                                 &contact->attachment),
+                         } };
+    if (!zkt__instance_catch_up(host, contact, &m.of.catch_up.content)) {
         m.of.catch_up.content = (struct zkt_catch_up){ NULL, NULL, 0 };
     }
     struct zkt_buffer *snapshot = m.of.catch_up.content.snapshot;
@@ -254,16 +264,26 @@ static void grant(struct zkt_host *host, struct zkt_contact *contact,
         count_subscriber(attachment, topic, 1);
     } else if (topic == ZKT_TOPIC_STATE) {
         zkt__snapshot_log_refresh(&host->instances->snapshots,
-                                  attachment->instance->log);
+                                  *zkt__snapshot_slot(attachment));
     }
 }
 
-void zkt__contact_admit(struct zkt_host *host, struct zkt_msg *m)
+bool zkt__contact_admit(struct zkt_host *host, struct zkt_msg *m,
+                        struct zkt_msg *carrier)
 {
-    keep_closing(host, &m->contact->attachment, m);
-    if (!m->of.subscribe.cancelled) {
+    struct zkt_attachment *attachment = &m->contact->attachment;
+    const bool counts = !m->of.subscribe.cancelled;
+    if (counts && attachment->instance->views != NULL &&
+        !zkt__view_open(host, attachment)) {
+        zkt__instance_refuse(host, m, carrier, ZKT_RESOURCE_EXHAUSTED,
+                             ZKT_STR("out of memory"));
+        return false;
+    }
+    keep_closing(host, attachment, m);
+    if (counts) {
         grant(host, m->contact, m->topic);
     }
+    return true;
 }
 
 void zkt__contact_confirm(struct zkt_host *host, const struct zkt_msg *m,
@@ -274,14 +294,20 @@ void zkt__contact_confirm(struct zkt_host *host, const struct zkt_msg *m,
         struct zkt_msg reply = { .kind = ZKT_MSG_CATCH_UP,
                                  .contact = contact,
                                  .generation = m->generation,
-                                 .of.catch_up.snapshot_omitted = true };
+                                 .of.catch_up = {
+                                     .snapshot_omitted = true,
+                                     .audiences = zkt__view_audiences(
+                                         &contact->attachment),
+                                 } };
         (void)zkt__deliver(host, contact->peer->shard, &reply, carrier);
     } else if (m->topic == ZKT_TOPIC_STATE) {
         reply_catch_up(host, contact, carrier, m->generation, false);
     } else {
         struct zkt_msg reply = { .kind = ZKT_MSG_SUBSCRIBED,
                                  .contact = contact,
-                                 .generation = m->generation };
+                                 .generation = m->generation,
+                                 .of.subscribed.audiences = zkt__view_audiences(
+                                     &contact->attachment) };
         (void)zkt__deliver(host, contact->peer->shard, &reply, carrier);
     }
 }
@@ -289,8 +315,9 @@ void zkt__contact_confirm(struct zkt_host *host, const struct zkt_msg *m,
 void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
                             struct zkt_msg *carrier)
 {
-    zkt__contact_admit(host, m);
-    zkt__contact_confirm(host, m, carrier);
+    if (zkt__contact_admit(host, m, carrier)) {
+        zkt__contact_confirm(host, m, carrier);
+    }
 }
 
 /* Replies to a slow reader, which has received a state before and must not
@@ -298,7 +325,7 @@ void zkt__contact_subscribe(struct zkt_host *host, struct zkt_msg *m,
 static void reply_refresh(struct zkt_host *host, struct zkt_contact *contact)
 {
     zkt__snapshot_log_refresh(&host->instances->snapshots,
-                              contact->attachment.instance->log);
+                              *zkt__snapshot_slot(&contact->attachment));
     reply_catch_up(host, contact, zkt__contact_snapshot_carrier(contact), 0,
                    true);
 }
@@ -366,9 +393,33 @@ void zkt__contact_unsubscribe(const struct zkt_host *host, struct zkt_msg *m,
 {
     if (m->contact->attachment.instance != NULL) {
         cancel_queued(m->contact, m->topic);
-        drop_subscription(m->contact, m->topic);
+        drop_subscription(host, m->contact, m->topic);
     }
     zkt__msg_free(host->allocator, carrier);
+}
+
+/* ---- closing ---- */
+
+void zkt__contact_send_closed(struct zkt_host *host,
+                              struct zkt_contact *contact,
+                              const struct zkt_failure *failure)
+{
+    struct zkt_msg closed = { .kind = ZKT_MSG_CLOSED,
+                              .contact = contact,
+                              .of.closed = { .status = failure->status,
+                                             .text = failure->text } };
+    struct zkt_msg *carrier = contact->attachment.closing;
+    contact->attachment.closing = NULL;
+    (void)zkt__deliver(host, contact->peer->shard, &closed, carrier);
+}
+
+void zkt__contact_close(struct zkt_host *host, struct zkt_contact *contact,
+                        const struct zkt_failure *failure)
+{
+    for (size_t i = 0; i < ZKT_TOPIC_COUNT; i++) {
+        drop_subscription(host, contact, (enum zkt_topic)i);
+    }
+    zkt__contact_send_closed(host, contact, failure);
 }
 
 /* ---- refusing ---- */
@@ -425,7 +476,7 @@ static void refuse_subscription(struct zkt_host *host, struct zkt_msg *m,
     zkt__release(host->allocator, m->of.subscribe.closing);
     m->of.subscribe.closing = NULL;
     if (m->contact->attachment.instance != NULL) {
-        drop_subscription(m->contact, m->topic);
+        drop_subscription(host, m->contact, m->topic);
     }
     (void)zkt__deliver(host, m->contact->peer->shard, &reply, carrier);
 }

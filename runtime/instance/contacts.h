@@ -15,6 +15,8 @@ struct zkt_contact_group {
     uint32_t shard;
     uint32_t contacts;
     uint32_t subscribed[ZKT_TOPIC_COUNT];
+    /* Of the commit that runs, for the shard; or NULL. */
+    const struct zkt_private *privates;
 };
 
 static inline struct zkt_contact *zkt__contact_of(
@@ -50,8 +52,10 @@ void zkt__detach(struct zkt_host *host, struct zkt_contact *contact);
 /* ---- messages ---- */
 
 /** The two parts of a subscribe that is granted: the contact is counted as a
- * subscriber, and the reply is sent. */
-void zkt__contact_admit(struct zkt_host *host, struct zkt_msg *m);
+ * subscriber, and the reply is sent. Without memory the first returns false,
+ * and the subscribe is refused. */
+bool zkt__contact_admit(struct zkt_host *host, struct zkt_msg *m,
+                        struct zkt_msg *carrier);
 void zkt__contact_confirm(struct zkt_host *host, const struct zkt_msg *m,
                           struct zkt_msg *carrier);
 /** Handle a subscribe, an unsubscribe and a snapshot message. */
@@ -61,6 +65,13 @@ void zkt__contact_unsubscribe(const struct zkt_host *host, struct zkt_msg *m,
                               struct zkt_msg *carrier);
 void zkt__contact_take_snapshot(struct zkt_host *host,
                                 struct zkt_contact *contact);
+/** Sends `closed` for the subscriptions of a contact. */
+void zkt__contact_send_closed(struct zkt_host *host,
+                              struct zkt_contact *contact,
+                              const struct zkt_failure *failure);
+/** Ends the subscriptions of a contact, which stays attached. */
+void zkt__contact_close(struct zkt_host *host, struct zkt_contact *contact,
+                        const struct zkt_failure *failure);
 /** Refuses a call or a subscribe. Takes the carrier. */
 void zkt__instance_refuse(struct zkt_host *host, struct zkt_msg *m,
                           struct zkt_msg *carrier, enum zkt_status status,

@@ -158,6 +158,12 @@ void zkt_call_emit(struct zkt_call *call, uint32_t index, const void *payload,
                           "topics");
         return;
     }
+    if (target.kind == ZKT_TARGET_AUDIENCE &&
+        target.audience >= call->actor->audience_count) {
+        zkt__journal_fail(&call->journal, ZKT_INTERNAL,
+                          "the audience of an event is of another actor");
+        return;
+    }
     struct zkt_emitted *emitted = zkt__emitted_begin(call, event, payload,
                                                      &target);
     if (emitted == NULL) {

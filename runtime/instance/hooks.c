@@ -38,10 +38,9 @@ void zkt__hook_connect(struct zkt_host *host, struct zkt_msg *m,
                   m->topic == ZKT_TOPIC_EVENTS &&
                   !declares(instance, ZKT_HOOK_SUBSCRIBE),
     };
-    if (run.grants) {
-        zkt__contact_admit(host, m);
+    if (!run.grants || zkt__contact_admit(host, m, carrier)) {
+        zkt__task_hook(host, &run);
     }
-    zkt__task_hook(host, &run);
 }
 
 /* Refuses the messages of a contact that was not let in, and detaches it. */
@@ -94,10 +93,9 @@ void zkt__hook_subscribe(struct zkt_host *host, struct zkt_msg *m,
         .carrier = carrier,
         .grants = m->topic == ZKT_TOPIC_EVENTS,
     };
-    if (run.grants) {
-        zkt__contact_admit(host, m);
+    if (!run.grants || zkt__contact_admit(host, m, carrier)) {
+        zkt__task_hook(host, &run);
     }
-    zkt__task_hook(host, &run);
 }
 
 /* A message that is not granted after all is refused from the mailbox. */

@@ -185,9 +185,15 @@ static void serve_first(struct zkt_host *host, struct zkt_instance *instance)
         zkt__timers_serve(host, instance);
     } else if (first == &instance->open_calls.in_round) {
         zkt__open_calls_serve(host, instance);
+    } else if (instance->views != NULL && first == &instance->views->in_round) {
+        zkt__views_serve(host, instance);
     } else {
-        struct zkt_msg *m = take_next(
-            host, ZKT_CONTAINER(first, struct zkt_attachment, in_round));
+        struct zkt_attachment *attachment = ZKT_CONTAINER(
+            first, struct zkt_attachment, in_round);
+        if (attachment->view != NULL) {
+            zkt__view_update(host, attachment->view);
+        }
+        struct zkt_msg *m = take_next(host, attachment);
         zkt__instance_handle(host, m, m);
     }
     zkt__arena_reset(host->arena);

@@ -65,6 +65,7 @@ static void free_instance(struct zkt_host *host, struct zkt_instance *instance)
 {
     const struct zkt_actor *actor = instance->actor;
     zkt__snapshot_log_free(&host->instances->snapshots, instance->log);
+    zkt__views_free(host, instance);
     zkt__buffer_unref(instance->failure);
     if (instance->state != NULL) {
         zkt__value_release(&host->store, actor->state, instance->state);
@@ -117,7 +118,7 @@ static struct zkt_instance *new_instance(struct zkt_host *host,
     zkt__list_init(&instance->round);
     zkt__list_init(&instance->awaiting_snapshot);
     zkt__open_calls_init(&instance->open_calls);
-    if (!init_states(host, instance)) {
+    if (!init_states(host, instance) || !zkt__views_create(host, instance)) {
         goto fail;
     }
     instance->id = zkt__slots_add(&host->instances->all, instance);
@@ -259,20 +260,6 @@ void zkt__instance_release_if_unused(struct zkt_host *host,
     }
 }
 
-/* Sends `closed` for the subscriptions of a contact. */
-static void close_subscriptions(struct zkt_host *host,
-                                struct zkt_contact *contact,
-                                const struct zkt_failure *failure)
-{
-    struct zkt_msg closed = { .kind = ZKT_MSG_CLOSED,
-                              .contact = contact,
-                              .of.closed = { .status = failure->status,
-                                             .text = failure->text } };
-    struct zkt_msg *carrier = contact->attachment.closing;
-    contact->attachment.closing = NULL;
-    (void)zkt__deliver(host, contact->peer->shard, &closed, carrier);
-}
-
 /* Refuses the messages that were queued before the instance ends. Contacts that
  * leave are detached. */
 static void refuse_all(struct zkt_host *host, struct zkt_instance *instance,
@@ -340,7 +327,7 @@ static void end_contact(struct zkt_host *host, struct zkt_contact *contact,
     }
     zkt__detach(host, contact);
     if (subscribed) {
-        close_subscriptions(host, contact, &failure);
+        zkt__contact_send_closed(host, contact, &failure);
     }
     if (!waits) {
         zkt__contact_send_ended(host, contact);

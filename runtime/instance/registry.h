@@ -15,6 +15,7 @@
 #include "instance/open_calls.h"
 #include "instance/snapshot_cache.h"
 #include "instance/timers.h"
+#include "instance/views.h"
 
 struct zkt_task;
 
@@ -39,6 +40,7 @@ struct zkt_instance {
     struct zkt_contact_group local;   /* contacts of this shard */
     struct zkt_contact_group *remote; /* of other shards */
     struct zkt_snapshot_log *log;     /* of the snapshot cache, or NULL */
+    struct zkt_views *views;          /* NULL: all see all of the state */
     /* The mailbox: attachments with messages, in the order of the round. */
     struct zkt_list round;
     size_t queued_bytes;

@@ -177,12 +177,16 @@ static void reject_failed(struct zkt_host *host, struct zkt_msg *m,
 }
 
 /* Keeps the record of the connection, which is newer than the one before. */
-static void take_record(const struct zkt_msg *m)
+static void take_record(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_attachment *attachment = &m->contact->attachment;
-    if (attachment->record != m->record) {
-        zkt__connection_record_unref(attachment->record);
-        attachment->record = zkt__connection_record_ref(m->record);
+    if (attachment->record == m->record) {
+        return;
+    }
+    zkt__connection_record_unref(attachment->record);
+    attachment->record = zkt__connection_record_ref(m->record);
+    if (attachment->view != NULL) {
+        zkt__view_record_changed(host, attachment->view);
     }
 }
 
@@ -225,7 +229,7 @@ void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
     switch (m->kind) {
     case ZKT_MSG_CALL:
     case ZKT_MSG_SUBSCRIBE:
-        take_record(m);
+        take_record(host, m);
         take_request(host, m, carrier);
         break;
     case ZKT_MSG_UNSUBSCRIBE:
@@ -238,7 +242,7 @@ void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
         take_leave(host, m->contact);
         break;
     case ZKT_MSG_RECORD:
-        take_record(m);
+        take_record(host, m);
         zkt__msg_free(host->allocator, carrier);
         break;
     case ZKT_MSG_DESTROY:

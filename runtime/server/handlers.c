@@ -33,6 +33,26 @@ static int find_missing_timers(const struct zkt_app *app,
     return missing;
 }
 
+/* The same for audiences. */
+static int find_missing_audiences(const struct zkt_app *app,
+                                  const struct zkt_actor *actor,
+                                  const void *handlers,
+                                  const struct zkt_serve_options *options)
+{
+    int missing = 0;
+    for (uint32_t i = 0; i < actor->audience_count; i++) {
+        if (!has_handler(handlers, actor->audiences[i].handler_offset)) {
+            zkt__server_log_early(options,
+                                  "app %s: actor %s: the handler of audience "
+                                  "%s is missing",
+                                  app->info->name, actor->name.data,
+                                  actor->audiences[i].name.data);
+            missing++;
+        }
+    }
+    return missing;
+}
+
 /* Writes the name of every missing handler of @actor to the log. Returns their
  * number. */
 static int find_missing(const struct zkt_app *app,
@@ -75,7 +95,8 @@ static int find_missing(const struct zkt_app *app,
             missing++;
         }
     }
-    return missing + find_missing_timers(app, actor, handlers, options);
+    missing += find_missing_timers(app, actor, handlers, options);
+    return missing + find_missing_audiences(app, actor, handlers, options);
 }
 
 /* Reports a missing handler of the app. Returns 1 if it is missing, else 0. */

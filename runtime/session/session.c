@@ -251,6 +251,42 @@ static void send_patch(struct zkt_host *host, struct zkt_contact *contact,
     host->stats.patches++;
 }
 
+/* Sends each watcher the patch of its audiences, but not the marked. */
+static void publish_patches(struct zkt_host *host,
+                            struct zkt_location *location,
+                            const struct zkt_commit *commit)
+{
+    struct zkt_node *n = zkt__list_first(&location->watchers);
+    while (n != NULL) {
+        struct zkt_contact *contact = ZKT_CONTAINER(n, struct zkt_contact,
+                                                    subs[ZKT_TOPIC_STATE].live);
+        struct zkt_buffer *const *patch = commit->patches[contact->audiences];
+        n = zkt__list_after(&location->watchers, n);
+        if (!contact->marked && patch[ZKT_DIALECT_PLAIN] != NULL) {
+            send_patch(host, contact, patch[contact->peer->dialect]);
+        }
+    }
+}
+
+/* Publishes the patches of a state with readers. */
+static void publish_views(struct zkt_host *host, const struct zkt_msg_commit *m)
+{
+    for (const struct zkt_private *p = m->privates; p != NULL; p = p->next) {
+        p->contact->audiences = p->audiences;
+        p->contact->marked = true;
+    }
+    if (m->content->patches != NULL) {
+        publish_patches(host, m->location, m->content);
+    }
+    for (const struct zkt_private *p = m->privates; p != NULL; p = p->next) {
+        p->contact->marked = false;
+        if (p->patch != NULL &&
+            p->contact->subs[ZKT_TOPIC_STATE].state == ZKT_SUB_LIVE) {
+            send_patch(host, p->contact, p->patch);
+        }
+    }
+}
+
 static void publish_patch(struct zkt_host *host, struct zkt_location *location,
                           const struct zkt_commit *commit)
 {
@@ -329,6 +365,22 @@ static void send_to_unmarked(struct zkt_host *host,
     }
 }
 
+/* Sends an event to the listeners that belong to its audience. */
+static void send_to_audience(struct zkt_host *host,
+                             const struct zkt_location *location,
+                             const struct zkt_emitted *event)
+{
+    const struct zkt_list *listeners = &location->listeners;
+    for (struct zkt_node *n = zkt__list_first(listeners); n != NULL;
+         n = zkt__list_after(listeners, n)) {
+        const struct zkt_contact *contact = ZKT_CONTAINER(
+            n, struct zkt_contact, subs[ZKT_TOPIC_EVENTS].live);
+        if ((contact->audiences >> event->target.audience & 1) != 0) {
+            send_event(host, contact, event);
+        }
+    }
+}
+
 static void publish_event(struct zkt_host *host,
                           const struct zkt_location *location,
                           const struct zkt_emitted *event)
@@ -345,8 +397,10 @@ static void publish_event(struct zkt_host *host,
     case ZKT_TARGET_ONLY:
         send_to_named(host, location, event);
         break;
-    case ZKT_TARGET_TOPICS: /* of broadcasts only */
     case ZKT_TARGET_AUDIENCE:
+        send_to_audience(host, location, event);
+        break;
+    case ZKT_TARGET_TOPICS: /* of broadcasts only */
     case ZKT_TARGET_NONE:
         break;
     }
@@ -357,6 +411,9 @@ static void take_commit(struct zkt_host *host, const struct zkt_msg *m)
     struct zkt_location *location = m->of.commit.location;
     const struct zkt_commit *commit = m->of.commit.content;
     publish_patch(host, location, commit);
+    if (commit->patches != NULL || m->of.commit.privates != NULL) {
+        publish_views(host, &m->of.commit);
+    }
     for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
         publish_event(host, location, e);
     }

@@ -248,6 +248,7 @@ static void take_refresh(struct zkt_host *host, struct zkt_contact *contact,
 
 void zkt__session_sub_catch_up(struct zkt_host *host, struct zkt_msg *m)
 {
+    m->contact->audiences = m->of.catch_up.audiences;
     if (m->of.catch_up.refreshes) {
         take_refresh(host, m->contact, &m->of.catch_up.content);
     } else {
@@ -275,6 +276,7 @@ static void send_sub_ok(struct zkt_host *host,
 void zkt__session_sub_confirm(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_contact *contact = m->contact;
+    contact->audiences = m->of.subscribed.audiences;
     if (take_reply(host, m, ZKT_TOPIC_EVENTS)) {
         enter(host, contact, ZKT_TOPIC_EVENTS, ZKT_SUB_LIVE);
         send_sub_ok(host, contact);

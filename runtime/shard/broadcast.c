@@ -11,7 +11,7 @@ static uint32_t count_shards(const struct zkt_host *host)
 static void init_message(struct zkt_msg *m, const struct zkt_commit *content)
 {
     zkt__msg_init(m, ZKT_MSG_BROADCAST, NULL);
-    m->of.commit = (struct zkt_msg_commit){ NULL, content };
+    m->of.commit = (struct zkt_msg_commit){ .content = content };
 }
 
 bool zkt__broadcasts_reserve(struct zkt_host *host,

@@ -191,7 +191,8 @@ void zkt__msg_carry(const struct zkt_allocator *allocator,
 struct packed_commit {
     struct zkt_msg m;
     struct zkt_commit commit;
-    /* Followed by the events, then their ids, then the texts of the ids. */
+    /* Followed by the patches by set of audiences, and the privates; then the
+     * events, their ids, and the texts of the ids. */
 };
 
 static size_t measure_events(const struct zkt_emitted *events)
@@ -246,37 +247,113 @@ static struct zkt_emitted *copy_events(const struct zkt_emitted *events,
     return first;
 }
 
-static size_t frame_bytes(const struct zkt_commit *commit)
+static size_t measure_patch(struct zkt_buffer *const patch[ZKT_DIALECT_COUNT])
 {
-    const struct zkt_buffer *const *patch =
-        (const struct zkt_buffer *const *)commit->patch;
-    size_t bytes = patch[0] != NULL ? patch[0]->len : 0;
-    bytes += patch[1] != NULL && patch[1] != patch[0] ? patch[1]->len : 0;
+    const size_t bytes = patch[0] != NULL ? patch[0]->len : 0;
+    return bytes +
+           (patch[1] != NULL && patch[1] != patch[0] ? patch[1]->len : 0);
+}
+
+static size_t frame_bytes(const struct zkt_msg_commit *m)
+{
+    const struct zkt_commit *commit = m->content;
+    size_t bytes = measure_patch(commit->patch);
+    for (size_t i = 0; commit->patches != NULL && i < ZKT_AUDIENCE_SETS; i++) {
+        bytes += measure_patch(commit->patches[i]);
+    }
+    for (const struct zkt_private *p = m->privates; p != NULL; p = p->next) {
+        bytes += p->patch != NULL ? p->patch->len : 0;
+    }
     for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
         bytes += e->frame->len;
     }
     return bytes;
 }
 
+/* Takes references to the patches of both dialects. */
+static void keep_patch(struct zkt_buffer *const patch[ZKT_DIALECT_COUNT])
+{
+    for (size_t i = 0; i < ZKT_DIALECT_COUNT; i++) {
+        if (patch[i] != NULL) {
+            zkt__buffer_ref(patch[i]);
+        }
+    }
+}
+
+static void release_patch(struct zkt_buffer *const patch[ZKT_DIALECT_COUNT])
+{
+    for (size_t i = 0; i < ZKT_DIALECT_COUNT; i++) {
+        zkt__buffer_unref(patch[i]);
+    }
+}
+
+static size_t measure_patches(const struct zkt_commit *commit)
+{
+    return commit->patches != NULL
+               ? ZKT_AUDIENCE_SETS * sizeof(commit->patches[0])
+               : 0;
+}
+
+static size_t measure_privates(const struct zkt_private *privates)
+{
+    size_t size = 0;
+    for (const struct zkt_private *p = privates; p != NULL; p = p->next) {
+        size += sizeof(*p);
+    }
+    return size;
+}
+
+/* Copies the patches by set of audiences to @at, which has room. */
+static void copy_patches(struct zkt_commit *commit, void *at)
+{
+    if (commit->patches == NULL) {
+        return;
+    }
+    memcpy(at, commit->patches, measure_patches(commit));
+    commit->patches = at;
+    for (size_t i = 0; i < ZKT_AUDIENCE_SETS; i++) {
+        keep_patch(commit->patches[i]);
+    }
+}
+
+/* Copies privates to @at, which has room. */
+static const struct zkt_private *copy_privates(
+    const struct zkt_private *privates, void *at)
+{
+    struct zkt_private *copy = at;
+    for (const struct zkt_private *p = privates; p != NULL; p = p->next) {
+        *copy = *p;
+        copy->next = p->next != NULL ? copy + 1 : NULL;
+        if (p->patch != NULL) {
+            zkt__buffer_ref(p->patch);
+        }
+        copy++;
+    }
+    return privates != NULL ? at : NULL;
+}
+
 static struct zkt_msg *pack_commit(const struct zkt_allocator *allocator,
                                    const struct zkt_msg *m)
 {
     const struct zkt_commit *commit = m->of.commit.content;
-    const size_t events = measure_events(commit->events);
-    struct packed_commit *copy = zkt__alloc(allocator, sizeof(*copy) + events);
+    const size_t patches = measure_patches(commit);
+    const size_t privates = measure_privates(m->of.commit.privates);
+    const size_t size = sizeof(struct packed_commit) + patches + privates +
+                        measure_events(commit->events);
+    struct packed_commit *copy = zkt__alloc(allocator, size);
     if (copy == NULL) {
         return NULL;
     }
+    char *at = (char *)(copy + 1);
     copy->m = *m;
-    copy->m.bytes = sizeof(*copy) + events + frame_bytes(commit);
+    copy->m.bytes = size + frame_bytes(&m->of.commit);
     copy->m.of.commit.content = &copy->commit;
     copy->commit = *commit;
-    copy->commit.events = copy_events(commit->events, copy + 1);
-    for (size_t i = 0; i < ZKT_DIALECT_COUNT; i++) {
-        if (commit->patch[i] != NULL) {
-            zkt__buffer_ref(commit->patch[i]);
-        }
-    }
+    keep_patch(commit->patch);
+    copy_patches(&copy->commit, at);
+    copy->m.of.commit.privates = copy_privates(m->of.commit.privates,
+                                               at + patches);
+    copy->commit.events = copy_events(commit->events, at + patches + privates);
     return &copy->m;
 }
 
@@ -306,14 +383,19 @@ struct zkt_msg *zkt__msg_pack_reserved(const struct zkt_allocator *allocator,
                                      : pack_commit(allocator, m);
 }
 
-static void release_commit(const struct zkt_commit *commit)
+static void release_commit(const struct zkt_msg_commit *m)
 {
+    const struct zkt_commit *commit = m->content;
     for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
         zkt__buffer_unref(e->frame);
     }
-    for (size_t i = 0; i < ZKT_DIALECT_COUNT; i++) {
-        zkt__buffer_unref(commit->patch[i]);
+    for (const struct zkt_private *p = m->privates; p != NULL; p = p->next) {
+        zkt__buffer_unref(p->patch);
     }
+    for (size_t i = 0; commit->patches != NULL && i < ZKT_AUDIENCE_SETS; i++) {
+        release_patch(commit->patches[i]);
+    }
+    release_patch(commit->patch);
 }
 
 /* ---- freeing ---- */
@@ -351,7 +433,7 @@ static void release_content(const struct zkt_allocator *allocator,
         break;
     case ZKT_MSG_COMMIT:
     case ZKT_MSG_BROADCAST:
-        release_commit(m->of.commit.content);
+        release_commit(&m->of.commit);
         break;
     case ZKT_MSG_UNSUBSCRIBE:
     case ZKT_MSG_SNAPSHOT:

@@ -113,7 +113,11 @@ struct zkt_msg {
             struct zkt_catch_up content; /* without snapshot: no memory */
             bool refreshes;              /* reply to a snapshot message */
             bool snapshot_omitted; /* empty: the snapshot is fetched later */
+            uint8_t audiences;     /* of the contact */
         } catch_up;
+        struct {
+            uint8_t audiences; /* of the contact */
+        } subscribed;
         struct {
             enum zkt_status status;
             struct zkt_str text;        /* of static storage */
@@ -124,6 +128,7 @@ struct zkt_msg {
             /* On the receiving shard; NULL: a broadcast. */
             struct zkt_location *location;
             const struct zkt_commit *content;
+            const struct zkt_private *privates; /* for the shard */
         } commit;
         struct zkt_msg_change {
             const struct zkt_type *type; /* of the connection's data */
@@ -148,6 +153,18 @@ struct zkt_emitted {
     struct zkt_target target; /* ids in the call's memory */
 };
 
+/* Sets of audiences, as bits. */
+#define ZKT_AUDIENCE_SETS (1 << ZKT_AUDIENCES_MAX)
+
+/* A commit for a subscriber who does not see it as others in its audiences do:
+ * it has joined or left audiences, or has entries of its own. */
+struct zkt_private {
+    const struct zkt_private *next;
+    struct zkt_contact *contact;
+    struct zkt_buffer *patch; /* in place of the shared patch; NULL: none */
+    uint8_t audiences;        /* from now on */
+};
+
 /*
  * The effects of a successful call: immutable, in the order of publication.
  * Frames are whole WebSocket frames.
@@ -155,6 +172,9 @@ struct zkt_emitted {
 struct zkt_commit {
     uint64_t epoch, seq;
     struct zkt_buffer *patch[ZKT_DIALECT_COUNT]; /* NULL: nothing changed */
+    /* Of a state with readers, in place of patch: by set of audiences; NULL:
+     * nothing that is shared has changed. */
+    struct zkt_buffer *(*patches)[ZKT_DIALECT_COUNT];
     const struct zkt_emitted *events;
 };
 
@@ -194,6 +214,8 @@ struct zkt_attachment {
     struct zkt_buffer *expelled; /* the failure of an expulsion; NULL: none */
     /* The newest record of the connection that has arrived, or NULL. */
     struct zkt_connection_record *record;
+    /* Of a subscriber to an instance whose state has readers; or NULL. */
+    struct zkt_view *view;
 };
 
 #define ZKT_CLOSE_LOST 1006 /* no close frame: RFC 6455, section 7.1.5 */
@@ -233,7 +255,8 @@ struct zkt_contact {
     uint32_t stale_placeholders; /* in the queue, before a valid one */
     uint32_t snapshot_size;      /* bytes of the last; 0: there was none */
     bool leaving;
-    bool marked; /* for the time of one event */
+    bool marked;       /* for the time of one event or patch */
+    uint8_t audiences; /* of a subscriber, as of the last commit */
     /* The instance's half. */
     struct zkt_attachment attachment;
     /* Carriers. Only contacts with another shard have those behind it. */

@@ -1,0 +1,569 @@
+/*
+ * Audiences and identities: the exact messages of every subscriber, on one
+ * shard and on two. The first argument is the number of shards.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sight.h"
+
+/* The argument of the functions below. */
+static struct {
+    struct zkt_str client, user, text;
+} with;
+
+static const struct sight_card *card(const char *text)
+{
+    static struct sight_card card;
+    card = (struct sight_card){ .text = zkt_cstr(text) };
+    return &card;
+}
+
+/* ---- what calls do ---- */
+
+static enum zkt_status count_up(struct sight_draw_call *call)
+{
+    sight_draw_set_n(call, call->state->n + 1);
+    return ZKT_OK;
+}
+
+static enum zkt_status set_word(struct sight_draw_call *call)
+{
+    sight_draw_set_word(call, with.text);
+    return ZKT_OK;
+}
+
+static enum zkt_status unset_word(struct sight_draw_call *call)
+{
+    sight_draw_unset_word(call);
+    return ZKT_OK;
+}
+
+static enum zkt_status appoint(struct sight_draw_call *call)
+{
+    sight_draw_set_drawer(call, with.client);
+    return ZKT_OK;
+}
+
+static enum zkt_status appoint_and_write(struct sight_draw_call *call)
+{
+    sight_draw_set_drawer(call, with.client);
+    sight_draw_set_n(call, call->state->n + 1);
+    sight_draw_set_word(call, with.text);
+    sight_draw_emit_hint(
+        call, &(const struct sight_draw_hint_event){ ZKT_STR("h") },
+        (struct zkt_target){ .kind = ZKT_TARGET_AUDIENCE, .audience = DRAWER });
+    return ZKT_OK;
+}
+
+static enum zkt_status appoint_and_fail(struct sight_draw_call *call)
+{
+    (void)appoint_and_write(call);
+    return zkt_fail(call->zkt, ZKT_ABORTED, "no");
+}
+
+static enum zkt_status hint(struct sight_draw_call *call)
+{
+    sight_draw_emit_hint(
+        call, &(const struct sight_draw_hint_event){ with.text },
+        (struct zkt_target){ .kind = ZKT_TARGET_AUDIENCE, .audience = DRAWER });
+    return ZKT_OK;
+}
+
+static enum zkt_status hint_to_strangers(struct sight_draw_call *call)
+{
+    sight_draw_emit_hint(
+        call, &(const struct sight_draw_hint_event){ with.text },
+        (struct zkt_target){ .kind = ZKT_TARGET_AUDIENCE, .audience = 2 });
+    return ZKT_OK;
+}
+
+static enum zkt_status set_clue(struct sight_draw_call *call)
+{
+    const struct zkt_str marks[] = { ZKT_STR("a"), ZKT_STR("b"), ZKT_STR("c"),
+                                     ZKT_STR("d") };
+    const struct sight_card clue = { .text = with.text, .marks = { marks, 4 } };
+    sight_draw_set_clue(call, &clue);
+    return ZKT_OK;
+}
+
+static enum zkt_status insert_mark(struct sight_draw_call *call)
+{
+    sight_card_insert_marks(sight_draw_edit_clue(call), 1, ZKT_STR("x"));
+    return ZKT_OK;
+}
+
+static enum zkt_status deal(struct sight_draw_call *call)
+{
+    const struct sight_card dealt = { .text = with.text };
+    sight_draw_put_hands(call, with.user, &dealt);
+    return ZKT_OK;
+}
+
+static enum zkt_status deal_and_count(struct sight_draw_call *call)
+{
+    sight_draw_set_n(call, call->state->n + 1);
+    return deal(call);
+}
+
+static enum zkt_status mark(struct sight_draw_call *call)
+{
+    sight_card_set_text(sight_draw_edit_hands(call, with.user), with.text);
+    return ZKT_OK;
+}
+
+static enum zkt_status discard(struct sight_draw_call *call)
+{
+    sight_draw_remove_hands(call, with.user);
+    return ZKT_OK;
+}
+
+static enum zkt_status move(struct sight_draw_call *call)
+{
+    sight_draw_put_moves(call, with.client, with.text);
+    return ZKT_OK;
+}
+
+/* ada's stays, bob's changes, eve's appears, and that of others disappears. */
+static enum zkt_status set_hands(struct sight_draw_call *call)
+{
+    const struct sight_card_entry entries[] = {
+        { ZKT_STR("ada"), { .text = ZKT_STR("A") } },
+        { ZKT_STR("bob"), { .text = ZKT_STR("B2") } },
+        { ZKT_STR("eve"), { .text = ZKT_STR("E") } },
+    };
+    sight_draw_set_hands(call,
+                         &(const struct sight_card_map){ entries, 3, NULL });
+    return ZKT_OK;
+}
+
+/* The original of the cleared map is not known any more. */
+static enum zkt_status write_and_clear(struct sight_draw_call *call)
+{
+    sight_draw_put_hands(call, ZKT_STR("zoe"), card("Z"));
+    sight_draw_clear_hands(call);
+    return ZKT_OK;
+}
+
+static enum zkt_status become_judge(struct sight_draw_call *call)
+{
+    sight_connection_set_role(call->zkt, ROLE_OF_JUDGES);
+    return ZKT_OK;
+}
+
+static enum zkt_status resign(struct sight_draw_call *call)
+{
+    sight_connection_set_role(call->zkt, 0);
+    return ZKT_OK;
+}
+
+static enum zkt_status rename_user(struct sight_draw_call *call)
+{
+    sight_connection_set_user(call->zkt, with.user);
+    return ZKT_OK;
+}
+
+static enum zkt_status forget_user(struct sight_draw_call *call)
+{
+    sight_connection_unset_user(call->zkt);
+    return ZKT_OK;
+}
+
+/* ---- shorthands ---- */
+
+#define EMPTY    ",\"hands\":{},\"moves\":{}}"
+#define N(value) "{\"op\":\"replace\",\"path\":\"/n\",\"value\":" value "}"
+#define WORD(op, text)                                                         \
+    "{\"op\":\"" op "\",\"path\":\"/word\",\"value\":\"" text "\"}"
+#define NO_WORD "{\"op\":\"remove\",\"path\":\"/word\"}"
+#define HAND(op, user, text)                                                   \
+    "{\"op\":\"" op "\",\"path\":\"/hands/" user                               \
+    "\",\"value\":{\"text\":\"" text "\",\"marks\":[]}}"
+#define NO_HAND(user) "{\"op\":\"remove\",\"path\":\"/hands/" user "\"}"
+#define MARK(op, index, text)                                                  \
+    "{\"op\":\"" op "\",\"path\":\"/clue/marks/" index "\",\"value\":\"" text  \
+    "\"}"
+#define CARD(text) "{\"text\":\"" text "\",\"marks\":[]}"
+
+static void run(struct peer *p, enum zkt_status (*fn)(struct sight_draw_call *))
+{
+    const char *text = run_as(p, fn);
+    const size_t len = strlen(text);
+    assert_true(len >= strlen(DONE));
+    assert_string_equal(text + len - strlen(DONE), DONE);
+}
+
+/* ---- audiences ---- */
+
+/* Who does not belong has the field absent; others see it come and go. */
+static void test_an_audience(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter(""), b = enter("");
+    with.text = ZKT_STR("cat");
+    run(&host, set_word);
+    assert_string_equal(ask(&a, SUB("state:sub")),
+                        SNAPSHOT("{\"n\":0,\"items\":[]" EMPTY));
+    with.client = zkt_cstr(b.id);
+    run(&host, appoint);
+    assert_string_equal(hear(&a), "");
+    assert_string_equal(
+        ask(&b, SUB("state:sub")),
+        SNAPSHOT("{\"n\":0,\"items\":[],\"word\":\"cat\"" EMPTY));
+    run(&host, count_up);
+    assert_string_equal(hear(&a), PATCH(N("1")));
+    assert_string_equal(hear(&b), PATCH(N("1")));
+    with.text = ZKT_STR("dog");
+    run(&host, set_word);
+    assert_string_equal(hear(&a), "");
+    assert_string_equal(hear(&b), PATCH(WORD("replace", "dog")));
+    /* The private state alone changes. */
+    with.client = zkt_cstr(a.id);
+    run(&host, appoint);
+    assert_string_equal(hear(&a), PATCH(WORD("add", "dog")));
+    assert_string_equal(hear(&b), PATCH(NO_WORD));
+    run(&host, unset_word);
+    assert_string_equal(hear(&a), PATCH(NO_WORD));
+    assert_string_equal(hear(&b), "");
+    /* An absent field neither comes nor goes. */
+    with.client = zkt_cstr(b.id);
+    run(&host, appoint);
+    assert_string_equal(hear(&a), "");
+    assert_string_equal(hear(&b), "");
+    run(&host, set_word);
+    assert_string_equal(hear(&a), "");
+    assert_string_equal(hear(&b), PATCH(WORD("add", "dog")));
+    leave(&a);
+    leave(&b);
+    leave(&host);
+    end();
+}
+
+/* One patch of a commit: shared changes, then those of its audiences. */
+static void test_one_patch_for_a_commit(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter(""), b = enter(""), c = enter("");
+    with.client = zkt_cstr(a.id);
+    with.text = ZKT_STR("cat");
+    run(&host, appoint);
+    run(&host, set_word);
+    (void)ask(&a, SUB("state:sub"));
+    (void)ask(&b, SUB("state:sub"));
+    (void)ask(&c, SUB("state:sub"));
+    (void)ask(&a, SUB("event:sub"));
+    (void)ask(&b, SUB("event:sub"));
+    (void)ask(&c, SUB("event:sub"));
+    with.client = zkt_cstr(b.id);
+    with.text = ZKT_STR("dog");
+    run(&host, appoint_and_write);
+    /* Membership is that of after the commit, for events as well. */
+    assert_string_equal(hear(&a), PATCH(N("1") "," NO_WORD));
+    assert_string_equal(hear(&b), PATCH(N("1") "," WORD("add", "dog"))
+                                      EVENT("hint", "h"));
+    assert_string_equal(hear(&c), PATCH(N("1")));
+    /* A call that fails changes nobody's membership. */
+    with.client = zkt_cstr(c.id);
+    assert_non_null(strstr(run_as(&host, appoint_and_fail), "ABORTED"));
+    with.text = ZKT_STR("x");
+    run(&host, hint);
+    assert_string_equal(hear(&a), "");
+    assert_string_equal(hear(&b), EVENT("hint", "x"));
+    assert_string_equal(hear(&c), "");
+    leave(&a);
+    leave(&b);
+    leave(&c);
+    leave(&host);
+    end();
+}
+
+/* Subscribers of events alone are judged as well. */
+static void test_events_alone(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter(""), b = enter("");
+    with.client = zkt_cstr(a.id);
+    run(&host, appoint);
+    (void)ask(&a, SUB("event:sub"));
+    (void)ask(&b, SUB("event:sub"));
+    with.text = ZKT_STR("1");
+    run(&host, hint);
+    assert_string_equal(hear(&a), EVENT("hint", "1"));
+    assert_string_equal(hear(&b), "");
+    with.client = zkt_cstr(b.id);
+    run(&host, appoint);
+    run(&host, hint);
+    assert_string_equal(hear(&a), "");
+    assert_string_equal(hear(&b), EVENT("hint", "1"));
+    assert_non_null(strstr(run_as(&host, hint_to_strangers), "INTERNAL"));
+    /* The state is as it was judged for the events. */
+    with.text = ZKT_STR("cat");
+    run(&host, set_word);
+    assert_string_equal(
+        ask(&b, SUB("state:sub")),
+        SNAPSHOT("{\"n\":0,\"items\":[],\"word\":\"cat\"" EMPTY));
+    (void)ask(&b, SUB("event:unsub"));
+    with.client = zkt_cstr(a.id);
+    run(&host, appoint);
+    assert_string_equal(hear(&b), PATCH(NO_WORD));
+    (void)ask(&b, SUB("state:unsub"));
+    with.client = zkt_cstr(b.id);
+    run(&host, appoint);
+    assert_string_equal(hear(&b), "");
+    assert_string_equal(
+        ask(&b, SUB("state:sub")),
+        SNAPSHOT("{\"n\":0,\"items\":[],\"word\":\"cat\"" EMPTY));
+    leave(&a);
+    leave(&b);
+    leave(&host);
+    end();
+}
+
+/* Members of two audiences, in both dialects. */
+static void test_two_audiences(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter_in(shards - 1, "", false);
+    struct peer b = enter_in(shards - 1, "", true);
+    with.text = ZKT_STR("clue");
+    run(&host, set_clue);
+    run(&a, become_judge);
+    run(&b, become_judge);
+    assert_string_equal(
+        ask(&a, SUB("state:sub")),
+        SNAPSHOT("{\"n\":0,\"items\":[],\"clue\":{\"text\":\"clue\",\"marks\":"
+                 "[\"a\",\"b\",\"c\",\"d\"]}" EMPTY));
+    (void)ask(&b, SUB("state:sub"));
+    run(&host, insert_mark);
+    assert_string_equal(
+        hear(&a),
+        PATCH(MARK("replace", "1", "x") "," MARK("replace", "2", "b") "," MARK(
+            "replace", "3", "c") "," MARK("add", "4", "d")));
+    assert_string_equal(hear(&b), PATCH(MARK("add", "1", "x")));
+    with.client = zkt_cstr(a.id);
+    run(&host, appoint_and_write);
+    assert_string_equal(hear(&a), PATCH(N("1") "," WORD("add", "clue")));
+    assert_string_equal(hear(&b), PATCH(N("1")));
+    leave(&a);
+    leave(&b);
+    leave(&host);
+    end();
+}
+
+/* ---- identities ---- */
+
+static void test_entries(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada"), a2 = enter_in(0, "ada", true);
+    struct peer b = enter("bob"), nobody = enter("");
+    with.user = ZKT_STR("ada");
+    with.text = ZKT_STR("A");
+    run(&host, deal);
+    assert_string_equal(
+        ask(&a, SUB("state:sub")),
+        SNAPSHOT("{\"n\":0,\"items\":[],\"hands\":{\"ada\":" CARD(
+            "A") "},"
+                 "\"moves\":{}}"));
+    (void)ask(&a2, SUB("state:sub"));
+    assert_string_equal(ask(&b, SUB("state:sub")),
+                        SNAPSHOT("{\"n\":0,\"items\":[]" EMPTY));
+    (void)ask(&nobody, SUB("state:sub"));
+    with.user = ZKT_STR("bob");
+    with.text = ZKT_STR("B");
+    run(&host, deal_and_count);
+    assert_string_equal(hear(&a), PATCH(N("1")));
+    assert_string_equal(hear(&a2), PATCH(N("1")));
+    assert_string_equal(hear(&b), PATCH(N("1") "," HAND("add", "bob", "B")));
+    assert_string_equal(hear(&nobody), PATCH(N("1")));
+    with.user = ZKT_STR("ada");
+    with.text = ZKT_STR("A2");
+    run(&host, mark);
+    assert_string_equal(
+        hear(&a), PATCH("{\"op\":\"replace\",\"path\":\"/hands/ada/text\","
+                        "\"value\":\"A2\"}"));
+    assert_string_equal(
+        hear(&a2), PATCH("{\"op\":\"replace\",\"path\":\"/hands/ada/text\","
+                         "\"value\":\"A2\"}"));
+    run(&host, mark); /* no change */
+    run(&host, discard);
+    assert_string_equal(hear(&a), PATCH(NO_HAND("ada")));
+    assert_string_equal(hear(&a2), PATCH(NO_HAND("ada")));
+    with.client = zkt_cstr(nobody.id);
+    run(&host, move);
+    char expected[512];
+    snprintf(expected, sizeof(expected),
+             PATCH("{\"op\":\"add\",\"path\":\"/moves/%s\",\"value\":\"A2\"}"),
+             nobody.id);
+    assert_string_equal(hear(&nobody), expected);
+    assert_string_equal(hear(&a), "");
+    assert_string_equal(hear(&b), "");
+    leave(&a);
+    leave(&a2);
+    leave(&b);
+    leave(&nobody);
+    leave(&host);
+    end();
+}
+
+/* Setting and clearing a map concerns those whose entry changes. */
+static void test_whole_maps(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada"), b = enter("bob"), c = enter("cleo");
+    struct peer e = enter("eve"), f = enter("finn");
+    with.text = ZKT_STR("A");
+    with.user = ZKT_STR("ada");
+    run(&host, deal);
+    with.user = ZKT_STR("bob");
+    run(&host, deal);
+    with.user = ZKT_STR("cleo");
+    run(&host, deal);
+    (void)ask(&a, SUB("state:sub"));
+    (void)ask(&b, SUB("state:sub"));
+    (void)ask(&c, SUB("state:sub"));
+    (void)ask(&e, SUB("state:sub"));
+    (void)ask(&f, SUB("state:sub"));
+    run(&host, set_hands);
+    assert_string_equal(hear(&a), "");
+    assert_string_equal(hear(&b), PATCH(HAND("replace", "bob", "B2")));
+    assert_string_equal(hear(&c), PATCH(NO_HAND("cleo")));
+    assert_string_equal(hear(&e), PATCH(HAND("add", "eve", "E")));
+    assert_string_equal(hear(&f), "");
+    run(&host, write_and_clear);
+    assert_string_equal(hear(&a), PATCH(NO_HAND("ada")));
+    assert_string_equal(hear(&b), PATCH(NO_HAND("bob")));
+    assert_string_equal(hear(&c), "");
+    assert_string_equal(hear(&e), PATCH(NO_HAND("eve")));
+    assert_string_equal(hear(&f), "");
+    leave(&a);
+    leave(&b);
+    leave(&c);
+    leave(&e);
+    leave(&f);
+    leave(&host);
+    end();
+}
+
+/* Keys are escaped in paths (RFC 6901, section 3), and in JSON. */
+static void test_keys(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("a/b~c%22d");
+    with.user = ZKT_STR("a/b~c\"d");
+    with.text = ZKT_STR("A");
+    (void)ask(&a, SUB("state:sub"));
+    run(&host, deal);
+    assert_string_equal(hear(&a), PATCH(HAND("add", "a~1b~0c\\\"d", "A")));
+    assert_string_equal(
+        ask(&a, SUB("state:sub")),
+        SNAPSHOT("{\"n\":0,\"items\":[],\"hands\":{\"a/b~c\\\"d\":" CARD(
+            "A") "},"
+                 "\"moves\":{}}"));
+    leave(&a);
+    leave(&host);
+    end();
+}
+
+/* ---- the data of connections ---- */
+
+/* A change acts as a commit for its subscriber alone. */
+static void test_changed_data(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada"), b = enter("ada");
+    with.text = ZKT_STR("A");
+    with.user = ZKT_STR("ada");
+    run(&host, deal);
+    with.text = ZKT_STR("B");
+    with.user = ZKT_STR("bob");
+    run(&host, deal);
+    run(&host, set_clue);
+    (void)ask(&a, SUB("state:sub"));
+    (void)ask(&b, SUB("state:sub"));
+    assert_string_equal(
+        run_as(&a, become_judge),
+        DONE PATCH("{\"op\":\"add\",\"path\":\"/clue\",\"value\":{\"text\":"
+                   "\"B\",\"marks\":[\"a\",\"b\",\"c\",\"d\"]}}"));
+    assert_string_equal(run_as(&a, rename_user),
+                        DONE PATCH(NO_HAND("ada") "," HAND("add", "bob", "B")));
+    assert_string_equal(run_as(&a, resign),
+                        DONE PATCH("{\"op\":\"remove\",\"path\":\"/clue\"}"));
+    with.user = ZKT_STR("unknown");
+    assert_string_equal(run_as(&a, rename_user), DONE PATCH(NO_HAND("bob")));
+    assert_string_equal(run_as(&a, forget_user), DONE);
+    with.user = ZKT_STR("ada");
+    assert_string_equal(run_as(&a, rename_user),
+                        DONE PATCH(HAND("add", "ada", "A")));
+    assert_string_equal(hear(&b), "");
+    with.text = ZKT_STR("A2");
+    run(&host, deal);
+    assert_string_equal(hear(&a), PATCH(HAND("replace", "ada", "A2")));
+    assert_string_equal(hear(&b), PATCH(HAND("replace", "ada", "A2")));
+    leave(&a);
+    leave(&b);
+    leave(&host);
+    end();
+}
+
+/* An identity of more than 256 bytes is none. */
+static void test_long_identities(void **state)
+{
+    char longest[258];
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada");
+    memset(longest, 'x', sizeof(longest));
+    with.user = (struct zkt_str){ longest, 256 };
+    with.text = ZKT_STR("A");
+    run(&host, deal);
+    (void)ask(&a, SUB("state:sub"));
+    assert_non_null(strstr(run_as(&a, rename_user), "\"op\":\"add\""));
+    with.user.len = 257;
+    assert_non_null(strstr(run_as(&a, rename_user), "\"op\":\"remove\""));
+    leave(&a);
+    leave(&host);
+    end();
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_audience),
+        cmocka_unit_test(test_one_patch_for_a_commit),
+        cmocka_unit_test(test_events_alone),
+        cmocka_unit_test(test_two_audiences),
+        cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_whole_maps),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_changed_data),
+        cmocka_unit_test(test_long_identities),
+    };
+    if (argc > 1) {
+        shards = (uint32_t)atoi(argv[1]);
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
