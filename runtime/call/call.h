@@ -21,6 +21,7 @@
 struct zkt_emitted;
 struct zkt_expulsion;
 struct zkt_instance;
+struct zkt_outgoing;
 
 /* The functions of a task that the parts of its call need. */
 struct zkt_call_ops {
@@ -76,12 +77,13 @@ struct zkt_call {
     uint32_t event_count;
     /* Clients that are expelled with the commit: as a list, and as a tree. */
     struct zkt_expulsion *first_expelled, *expelled;
+    struct zkt_outgoing *outgoing; /* tells and asks (instance/asking.h) */
     uint16_t close_code;         /* of the connection that has ended; 0: none */
     struct zkt_str close_reason; /* if there is a close_code */
     enum zkt_topic topic;        /* in a subscribe hook */
     bool destroys;               /* the instance ends after the commit */
-    /* There are events, broadcasts, expulsions, changes of timers, or a view of
-     * the connection. */
+    /* There are events, broadcasts, expulsions, changes of timers, tells, or a
+     * view of the connection. */
     bool has_effects;
     bool changes_timers;
     bool has_allocated; /* the handler may still use memory of the arena */
@@ -116,6 +118,7 @@ static inline void zkt__call_init(struct zkt_call *call, struct zkt_host *host,
     call->view = NULL;
     call->events = call->broadcasts = (struct zkt_emitted_list){ NULL, NULL };
     call->first_expelled = call->expelled = NULL;
+    call->outgoing = NULL;
     call->event_count = 0;
     call->close_code = 0;
     call->destroys = call->has_allocated = call->has_effects = false;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "call/broadcast.h"
+#include "instance/asking.h"
 #include "instance/patch_frame.h"
 #include "instance/timers.h"
 #include "instance/view_commit.h"
@@ -47,8 +48,8 @@ static void commit_journals(struct zkt_call *call)
     }
 }
 
-/* Releases the events, broadcasts and expulsions of a call, and changes of
- * timers that are not applied. */
+/* Releases the events, broadcasts and expulsions of a call, changes of timers
+ * that are not applied, and tells that are not sent. */
 static void drop_effects(struct zkt_call *call)
 {
     zkt__emitted_drop(&call->events);
@@ -60,6 +61,9 @@ static void drop_effects(struct zkt_call *call)
     call->first_expelled = call->expelled = NULL;
     if (call->changes_timers) {
         zkt__timers_drop(call);
+    }
+    if (call->outgoing != NULL) {
+        zkt__tells_drop(call);
     }
 }
 
@@ -449,6 +453,9 @@ static enum zkt_status commit_effects(struct zkt_task *task,
     }
     if (status == ZKT_OK && call->changes_timers) {
         zkt__timers_apply(call);
+    }
+    if (status == ZKT_OK && call->outgoing != NULL) {
+        zkt__tells_send(call);
     }
     return status;
 }

@@ -89,9 +89,10 @@ static bool attach_to(struct zkt_host *host, struct zkt_contact *contact,
     return true;
 }
 
-bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
+bool zkt__attach(struct zkt_host *host, const struct zkt_msg *m,
                  struct zkt_str *reason, struct zkt_instance **failed)
 {
+    struct zkt_contact *contact = m->contact;
     *reason = ZKT_STR("out of memory");
     struct zkt_location *location = zkt__contact_location(host, contact);
     if (location == NULL) {
@@ -99,8 +100,7 @@ bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
     }
     struct zkt_instance *instance = location->instance;
     if (instance == NULL) {
-        instance = zkt__instance_create(host, location, contact->peer->address,
-                                        reason);
+        instance = zkt__instance_create(host, location, m, reason);
     }
     if (instance != NULL && instance->failed) {
         *reason = (struct zkt_str){ NULL, 0 };

@@ -27,11 +27,11 @@ static inline struct zkt_contact *zkt__contact_of(
 
 /* ---- attaching ---- */
 
-/** Attaches @contact to its instance, which is created if it does not exist.
- * Does not run `connect`. Returns false with *@reason if the instance cannot be
- * created. If it has failed to start (instance->failed), the contact is not
- * attached, *@reason has no data, and *@failed is the instance. */
-bool zkt__attach(struct zkt_host *host, struct zkt_contact *contact,
+/** Attaches the contact of @m to its instance, which is created if it does not
+ * exist. Does not run `connect`. Returns false with *@reason if the instance
+ * cannot be created. If it has failed to start (instance->failed), the contact
+ * is not attached, *@reason has no data, and *@failed is the instance. */
+bool zkt__attach(struct zkt_host *host, const struct zkt_msg *m,
                  struct zkt_str *reason, struct zkt_instance **failed);
 /** Detaches the contact, and runs `disconnect` if `connect` has run. */
 void zkt__attachment_disconnect(struct zkt_host *host,

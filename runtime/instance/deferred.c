@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "instance/task.h"
+#include "instance/asking.h"
 
 /* ---- deferring ---- */
 
@@ -229,7 +229,7 @@ static void shrink(struct zkt_task *task)
     const struct zkt_journal journals[] = { call->journal,
                                             call->private_journal };
     struct zkt_arena small;
-    if (call->has_allocated ||
+    if (call->has_allocated || call->outgoing != NULL ||
         (task->kind == ZKT_TASK_CALL && task->request.outputs != NULL)) {
         return;
     }
@@ -250,6 +250,7 @@ static void shrink(struct zkt_task *task)
 void zkt__task_detach(struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
+    zkt__outgoing_detach(call);
     shrink(task);
     task->arena.limit_hits = NULL; /* the server may be freed first */
     call->host = NULL;

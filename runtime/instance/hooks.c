@@ -4,6 +4,7 @@
 #include "instance/mailbox.h"
 #include "instance/requests.h"
 #include "instance/task.h"
+#include "shard/chain.h"
 
 static bool declares(const struct zkt_instance *instance, enum zkt_hook hook)
 {
@@ -190,12 +191,16 @@ void zkt__instance_expel(struct zkt_host *host, struct zkt_instance *instance)
 
 /* ---- activate and deactivate ---- */
 
-void zkt__hook_activate(struct zkt_host *host, struct zkt_instance *instance)
+void zkt__hook_activate(struct zkt_host *host, struct zkt_instance *instance,
+                        const struct zkt_msg *m)
 {
     if (!declares(instance, ZKT_HOOK_ACTIVATE)) {
         return;
     }
     instance->starting = true;
+    if (m->kind == ZKT_MSG_CALL && m->of.call.ask != NULL) {
+        instance->cause = zkt__chain_ref(m->of.call.ask->chain);
+    }
     zkt__task_hook(host, &(const struct zkt_hook_run){
                              .hook = ZKT_HOOK_ACTIVATE, .instance = instance });
 }
@@ -227,6 +232,8 @@ void zkt__hook_over(struct zkt_host *host, const struct zkt_hook_run *run,
         break;
     case ZKT_HOOK_ACTIVATE:
         instance->starting = false;
+        zkt__chain_unref(instance->cause);
+        instance->cause = NULL;
         if (failure != NULL) {
             zkt__instance_start_failed(host, instance, failure);
         }

@@ -25,7 +25,8 @@ struct zkt_hook_run {
 };
 
 /** Runs `activate` of a new instance. */
-void zkt__hook_activate(struct zkt_host *host, struct zkt_instance *instance);
+void zkt__hook_activate(struct zkt_host *host, struct zkt_instance *instance,
+                        const struct zkt_msg *m);
 /** Runs `connect` before the first message @m of a contact, which is handled
  * when it has succeeded, or else refused with all that wait behind it. */
 void zkt__hook_connect(struct zkt_host *host, struct zkt_msg *m,

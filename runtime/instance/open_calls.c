@@ -33,13 +33,15 @@ enum zkt_status zkt__open_calls_admit(struct zkt_host *host,
 /* ---- opening ---- */
 
 /* Makes the call ready for its second half, which takes no memory. Whatever
- * the handler knows of its memory and its connection stays. */
+ * the handler knows of its memory, its asks and its connection stays. */
 static void restart(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_call *call = &task->call;
     struct zkt_connection_view *view = call->view;
+    struct zkt_outgoing *outgoing = call->outgoing;
     const bool has_allocated = call->has_allocated;
     zkt__call_init(call, host, &task->arena);
+    call->outgoing = outgoing;
     call->has_allocated = has_allocated;
     call->view = view;
     call->has_effects = view != NULL;

@@ -160,8 +160,10 @@ static void uncount_instance(struct zkt_host *host, void *address)
 
 struct zkt_instance *zkt__instance_create(struct zkt_host *host,
                                           struct zkt_location *location,
-                                          void *address, struct zkt_str *reason)
+                                          const struct zkt_msg *m,
+                                          struct zkt_str *reason)
 {
+    void *address = m->contact->peer->address;
     if (!count_instance(host, address, reason)) {
         return NULL;
     }
@@ -174,7 +176,7 @@ struct zkt_instance *zkt__instance_create(struct zkt_host *host,
     instance->address = address;
     location->instance = instance;
     zkt__location_ref(location);
-    zkt__hook_activate(host, instance);
+    zkt__hook_activate(host, instance, m);
     return instance;
 }
 

@@ -54,7 +54,8 @@ struct zkt_instance {
     bool destroyed;   /* by a call: ends without serving the mailbox */
     bool closing;     /* `deactivate` runs, and messages wait for the next */
     enum zkt_instance_end end : 8;
-    struct zkt_buffer *failure;        /* of `activate`, encoded; or NULL */
+    struct zkt_buffer *failure; /* of `activate`, encoded; or NULL */
+    struct zkt_chain *cause; /* of the ask that waits for `activate`, or NULL */
     struct zkt_list awaiting_snapshot; /* attachments that requested one */
     struct zkt_node ready;     /* in instances->ready or ->awaiting_credit */
     struct zkt_task *parked;   /* the deferred call, or NULL */
@@ -80,6 +81,7 @@ struct zkt_instances {
     struct zkt_snapshot_cache snapshots;
     size_t deferred_bytes; /* memory of parked calls */
     size_t queued_bytes;   /* of messages in all mailboxes */
+    size_t asking_bytes;   /* of tells and asks that are not finished */
     bool ended;            /* the server stops: no instance is created */
 };
 
@@ -98,12 +100,12 @@ bool zkt__instances_end(struct zkt_host *host);
 void zkt__instance_destroy(struct zkt_host *host,
                            struct zkt_instance *instance);
 
-/** Creates an instance, charged to @address, and runs `activate`, which may
- * fail it or be deferred. Returns NULL with *@reason if it cannot be created.
- */
+/** Creates an instance, charged to the address of the session of @m, for which
+ * it is made, and runs `activate`, which may fail it or be deferred. Returns
+ * NULL with *@reason if it cannot be created. */
 struct zkt_instance *zkt__instance_create(struct zkt_host *host,
                                           struct zkt_location *location,
-                                          void *address,
+                                          const struct zkt_msg *m,
                                           struct zkt_str *reason);
 /** Without contacts, drops an instance in its first state, and starts the time
  * of eviction of another. */

@@ -1,6 +1,7 @@
 /* Messages of sessions to instances: see requests.h. */
 #include "instance/requests.h"
 
+#include "instance/asking.h"
 #include "instance/catch_up.h"
 #include "instance/mailbox.h"
 #include "instance/task.h"
@@ -121,6 +122,8 @@ static void dispatch(struct zkt_host *host, struct zkt_msg *m,
     } else if (may_reply_at_once(m)) {
         m->contact->attachment.connected = true;
         zkt__instance_handle(host, m, carrier);
+    } else if (zkt__ask_is_circular(instance, m)) {
+        zkt__ask_refuse_circle(host, m, carrier);
     } else {
         zkt__mailbox_put(host, m, carrier);
     }
@@ -200,7 +203,7 @@ static void take_request(struct zkt_host *host, struct zkt_msg *m,
     } else if (is_ending(host, m->contact)) {
         take_after_destroy(host, m, carrier);
     } else if (m->contact->attachment.instance == NULL &&
-               !zkt__attach(host, m->contact, &reason, &failed)) {
+               !zkt__attach(host, m, &reason, &failed)) {
         if (failed != NULL) {
             reject_failed(host, m, carrier, failed);
         } else {

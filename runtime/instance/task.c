@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "instance/asking.h"
 #include "instance/commit.h"
 #include "instance/contacts.h"
 #include "instance/mailbox.h"
@@ -38,6 +39,7 @@ void zkt__task_free(struct zkt_task *task)
         zkt__release(allocator, task->request.body);
     }
     zkt__call_release_connection(&task->call);
+    zkt__outgoing_end(&task->call);
     zkt__arena_finish(&task->arena);
     zkt__release(allocator, task);
 }
@@ -310,6 +312,7 @@ static void release_body(struct zkt_host *host, struct zkt_task *task)
 void zkt__task_reuse(struct zkt_host *host, struct zkt_task *task)
 {
     zkt__call_release_connection(&task->call);
+    zkt__outgoing_end(&task->call);
     release_body(host, task);
     recycle(host, task);
 }
@@ -366,6 +369,7 @@ static inline void finish(struct zkt_host *host, struct zkt_task *task,
         return;
     }
     zkt__call_release_connection(&task->call);
+    zkt__outgoing_end(&task->call);
     if (task->kind == ZKT_TASK_HOOK) {
         continue_after_hook(host, task, status);
         return;

@@ -113,7 +113,8 @@ static void take_posted(struct zkt_work *work, void *owner)
 /* Begins an ask of the program: calls @fn by one of the thunks. */
 static enum zkt_status begin(struct zkt_server *server,
                              const struct zkt_asked *asked,
-                             void (*finish)(struct zkt_ask *ask),
+                             void (*finish)(struct zkt_host *host,
+                                            struct zkt_ask *ask),
                              const struct outside_ask *rest)
 {
     struct zkt_server *first = server->shards->all[0];
@@ -206,8 +207,9 @@ static void run_cancelled(const struct outside_ask *outside)
     zkt__arena_reset(&cancelled->arena);
 }
 
-static void finish_run(struct zkt_ask *ask)
+static void finish_run(struct zkt_host *host, struct zkt_ask *ask)
 {
+    (void)host;
     struct outside_ask *outside = outside_of(ask);
     if (!outside->ran) {
         run_cancelled(outside);
@@ -234,12 +236,12 @@ enum zkt_status zkt_server_run(struct zkt_server *server, uint32_t actor,
 
 /* ---- calling a method ---- */
 
-static void finish_invoke(struct zkt_ask *ask)
+static void finish_invoke(struct zkt_host *host, struct zkt_ask *ask)
 {
     struct outside_ask *outside = outside_of(ask);
     struct zkt_reply_memory memory;
-    const struct zkt_reply reply = zkt__ask_reply(
-        ask, &outside->first->host.store.key, &memory);
+    const struct zkt_reply reply = zkt__ask_reply(ask, &host->store.key,
+                                                  &memory);
     if (outside->fn != NULL) {
         outside->thunk.done(outside->fn, &reply, ask->result, outside->user);
     }

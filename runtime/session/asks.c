@@ -168,9 +168,10 @@ static void deliver(struct zkt_host *host, uint32_t shard, struct zkt_ask *ask)
     zkt__arena_reset(host->arena);
 }
 
-/* Delivers the asks that wait for a shard; those that their handlers send wait
- * for the next turn. */
-static void deliver_to(struct zkt_host *host, uint32_t shard)
+/* Delivers the asks that wait for a shard; those that their handlers send to it
+ * wait for the next turn. Returns true if some are left for want of a budget.
+ */
+static bool deliver_to(struct zkt_host *host, uint32_t shard)
 {
     struct zkt_list *waiting = &host->asks->waiting[shard];
     struct zkt_list batch;
@@ -183,21 +184,22 @@ static void deliver_to(struct zkt_host *host, uint32_t shard)
            (ask = take_first(&batch)) != NULL) {
         deliver(host, shard, ask);
     }
-    host->asks->untried = host->asks->untried ||
-                          (credit && !zkt__list_empty(&batch));
     zkt__list_move(&batch, waiting);
     zkt__list_move(waiting, &batch);
+    return credit && !zkt__list_empty(waiting);
 }
 
+/* This shard comes first, since its handlers send to all. */
 void zkt__asks_deliver(struct zkt_host *host)
 {
     const uint32_t count = host->group != NULL ? host->group->count : 1;
-    host->asks->untried = false;
+    bool untried = deliver_to(host, host->shard);
     for (uint32_t i = 0; i < count; i++) {
-        if (!zkt__list_empty(&host->asks->waiting[i])) {
-            deliver_to(host, i);
+        if (i != host->shard && !zkt__list_empty(&host->asks->waiting[i])) {
+            untried = deliver_to(host, i) || untried;
         }
     }
+    host->asks->untried = untried;
 }
 
 /* ---- replies ---- */
@@ -224,7 +226,7 @@ void zkt__asks_settle(struct zkt_host *host)
     struct zkt_ask *ask;
     while ((ask = take_first(&asks->finished)) != NULL) {
         asks->under_way--;
-        ask->finish(ask);
+        ask->finish(host, ask);
     }
     while ((contact = first_unused(&asks->session)) != NULL) {
         zkt__contact_leave(host, contact);

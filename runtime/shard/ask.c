@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "protocol/reply.h"
+#include "shard/chain.h"
 
 /* Gives the outputs of a method their types, in @all. Returns NULL if its
  * middleware has none. */
@@ -58,6 +59,7 @@ struct zkt_ask *zkt__ask_new(const struct zkt_allocator *allocator,
         .allocator = allocator,
         .actor = asked->actor,
         .name = { text, name.len },
+        .method = asked->method,
         .carrier = make_carrier(allocator, info, asked, ask),
     };
     if (ask->carrier == NULL) {
@@ -71,6 +73,7 @@ struct zkt_ask *zkt__ask_new(const struct zkt_allocator *allocator,
 void zkt__ask_free(struct zkt_ask *ask)
 {
     zkt__msg_free(ask->allocator, ask->carrier);
+    zkt__chain_unref(ask->chain);
     zkt__release(ask->allocator, ask->result);
     zkt__release(ask->allocator, ask->texts);
     zkt__release(ask->allocator, ask);
@@ -79,7 +82,7 @@ void zkt__ask_free(struct zkt_ask *ask)
 bool zkt__ask_succeed(struct zkt_ask *ask, const struct zkt_type *type,
                       const void *result)
 {
-    if (type == NULL) {
+    if (type == NULL || ask->without_result) {
         return true;
     }
     ask->result = zkt__alloc(ask->allocator, zkt__value_measure(type, result));

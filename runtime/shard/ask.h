@@ -22,15 +22,18 @@ struct zkt_ask {
     struct zkt_node node; /* in a list of the asker, or of zkt_asks */
     const struct zkt_allocator *allocator;
     const struct zkt_actor *actor;
-    struct zkt_str name;     /* the actorId; stored after the asker's struct */
+    struct zkt_str name; /* the actorId; stored after the asker's struct */
+    const struct zkt_method *method;
+    struct zkt_chain *chain; /* of the call that asks (chain.h), or NULL */
     struct zkt_msg *carrier; /* the call; NULL: it is under way, or was */
     size_t bytes;            /* of the ask and its call, for the limits */
     /* The reply. */
+    bool without_result;        /* nobody reads the result */
     struct zkt_failure failure; /* its status is ZKT_OK after a success */
     void *result;               /* a copy; NULL: there is none */
     void *texts;                /* memory of the failure's texts, or NULL */
     /* Delivers the reply, on the shard that asks. Takes the ask. */
-    void (*finish)(struct zkt_ask *ask);
+    void (*finish)(struct zkt_host *host, struct zkt_ask *ask);
 };
 
 /** The method that an ask calls, and copies to make of its input. */

@@ -569,40 +569,68 @@ void zkt_deferred_progress(struct zkt_deferred *deferred, const void *value);
 enum zkt_status zkt_deferred_send(struct zkt_deferred *deferred,
                                   const void *chunk);
 
+/*
+ * Calls of instances by calls of instances. Both functions copy everything that
+ * they are given; @outputs are the outputs of the middleware of the method in
+ * their order, of those that have one, NULL if none has: middleware does not
+ * run, a rate does not count, and internal methods may be called. The called
+ * instance is made if it does not exist; it is in contact with nobody by that.
+ * The tells and asks of one instance to another arrive in the order in which
+ * they are sent: asks at once, tells with the commit.
+ *
+ * Calls of connections (`open`, `close`, middleware) are of no instance: both
+ * functions poison them.
+ */
+
 /**
  * Tells an instance of actor number @actor: calls its method number @method
- * without an answer, after this call has committed, and never if it fails.
- * @outputs and @input are as of zkt_server_invoke (server.h). What one instance
- * tells another arrives in order. A method that cannot be run (no room, a
- * failure) is logged and counted. Poisons the call if the input breaks a rule,
- * @id is not 1 to 256 bytes, it tells more than the limit tells, or there is no
- * memory.
+ * without an answer, after this call has committed, and never if it fails; also
+ * the instance of this call, for which it is one more message. If the method
+ * fails or cannot be run (no room, the instance does not start), the log says
+ * so, and tell_failures of the statistics counts it.
+ *
+ * Poisons the call if the input breaks a rule, if @id does not have 1 to 256
+ * bytes, if it tells more than the limits tells and tell_bytes, or if there is
+ * no memory, of the server or of the limit asking_bytes. So a call that
+ * commits tells everybody or nobody. While a server stops, the tells of
+ * commits are delivered as long as it drains; those of `disconnect` and
+ * `deactivate` after that are dropped.
  */
 void zkt_call_tell(struct zkt_call *call, uint32_t actor, uint32_t method,
                    struct zkt_str id, const void *const *outputs,
                    const void *input);
 
+/** Calls @done, a function of the program, by its real type. */
+typedef void zkt_done_thunk(void (*done)(void), const struct zkt_reply *reply,
+                            const void *result, void *user);
+
 /**
- * Asks an instance of actor number @actor: calls its method number @method at
- * once. @thunk gets the reply on the thread of this instance, exactly once, and
- * in a later turn; reply and result live until the asking call ends, or, if it
- * has ended, until @thunk returns. @outputs and @input are copied, as of
- * zkt_server_invoke.
+ * Asks an instance of actor number @actor: calls its method number @method,
+ * whether or not this call commits. @thunk gets the reply exactly once, on the
+ * thread of this instance, in a later turn. @reply and @result live until this
+ * call has ended, with its second half; if it has ended before, until @thunk
+ * returns. @result is NULL after a failure.
  *
- * A method that asks must interleave; in another one, and in a timer, the reply
- * is FAILED_PRECONDITION. Hooks may ask: of them a circle is refused, with the
- * chain of instances in the text. The reply is RESOURCE_EXHAUSTED for more than
- * 64 asks of a call, for a chain of more than 16 instances, or without memory;
- * INVALID_ARGUMENT if the input breaks a rule. The deadline of this call is
- * that of the asked one, too.
+ * A method that asks must interleave; in another one, in a timer and in a
+ * function of zkt_server_run the reply is FAILED_PRECONDITION, and the log says
+ * so. Interleaving methods may ask each other in a circle. Hooks may ask, and
+ * hold their instance meanwhile: an ask that would wait for a hook that waits
+ * for it is refused with FAILED_PRECONDITION and the circle in the text.
+ *
+ * The reply is RESOURCE_EXHAUSTED for more than 64 asks of a call, for more
+ * than 16 calls that ask each other, and without memory, of the server or of
+ * the limit asking_bytes; INVALID_ARGUMENT if the input breaks a rule, or @id
+ * does not have 1 to 256 bytes; FAILED_PRECONDITION if this call is poisoned;
+ * UNAVAILABLE if the server stops and does not drain any more. The deadline of
+ * this call is that of the asked one, too; its cancellation does not travel.
+ *
+ * @thunk runs before this returns in two cases: in a cancelled call, with
+ * CANCELLED, and if there is not even memory for a refusal.
  */
 void zkt_call_ask(struct zkt_call *call, uint32_t actor, uint32_t method,
                   struct zkt_str id, const void *const *outputs,
-                  const void *input,
-                  void (*thunk)(void (*done)(void),
-                                const struct zkt_reply *reply,
-                                const void *result, void *user),
-                  void (*done)(void), void *user);
+                  const void *input, zkt_done_thunk *thunk, void (*done)(void),
+                  void *user);
 
 /**
  * Checks and encodes event number @event with @payload (NULL for an event that

@@ -201,6 +201,17 @@ extern "C" {
     /* Calls of an instance that let others in (call.h) and have not ended.    \
      * More: RESOURCE_EXHAUSTED. */                                            \
     X(open_calls, 1024, "open calls of one instance: RESOURCE_EXHAUSTED")      \
+    /* ---- calls of instances by instances (zkt_call_tell, _ask) ---- */      \
+    /* Tells of a call, or of a half that commits by itself. A call that tells \
+     * more: INTERNAL. */                                                      \
+    X(tells, 1024, "tells of one call: INTERNAL")                              \
+    /* Bytes of those tells. */                                                \
+    X(tell_bytes, 1048576, "of them: INTERNAL")                                \
+    /* Bytes of tells and asks that are not finished, an equal share for each  \
+     * thread. A call that tells, and one that asks, beyond them:              \
+     * RESOURCE_EXHAUSTED. */                                                  \
+    X(asking_bytes, 67108864,                                                  \
+      "of calls between instances: RESOURCE_EXHAUSTED")                        \
     /* ---- output: snapshots, patches (RFC 6902), slow readers ---- */        \
     /* Bytes that a thread keeps of snapshots and patches that were sent, for  \
      * the subscribers to come. The least recently used go first. */           \

@@ -281,10 +281,6 @@ enum zkt_status zkt_server_run(struct zkt_server *server, uint32_t actor,
                                struct zkt_str id, zkt_run_thunk *thunk,
                                void (*fn)(void), void *user) ZKT_MUST_USE;
 
-/** Calls @done, a function of the program, by its real type. */
-typedef void zkt_done_thunk(void (*done)(void), const struct zkt_reply *reply,
-                            const void *result, void *user);
-
 /**
  * Calls a method of an instance, also an internal one; its middleware does
  * not run, and its rate does not count. @outputs are the outputs of its
@@ -430,6 +426,9 @@ struct zkt_server_stats {
     uint64_t calls, commits, patches, events, hook_failures, evictions;
     /* Timers that run now; their handlers that failed. */
     uint64_t timers, timer_failures;
+    /* Calls of instances by instances, with an answer and without; those of the
+     * latter that have failed, or could not be run. */
+    uint64_t asks, tells, tell_failures;
     /* Snapshots that were sent, and those of them that were not encoded anew.
      */
     uint64_t snapshots, snapshots_cached;
