@@ -383,7 +383,8 @@ static void end_shard(struct zkt_server *server)
     zkt__work_close(server->host.work);
 }
 
-/* Runs work and messages between shards until none is left. */
+/* Runs work and messages between shards until none is left. Asks that wait in a
+ * mailbox stay there until their instance ends. */
 static void flush_shards(struct zkt_shards *shards)
 {
     bool again = true;
@@ -402,7 +403,7 @@ static void flush_shards(struct zkt_shards *shards)
         for (uint32_t i = 0; i < shards->count; i++) {
             again = again || zkt__work_is_pending(shards->all[i]->host.work) ||
                     zkt__group_has_messages(&shards->all[i]->host) ||
-                    zkt__asks_are_busy(&shards->all[i]->asks);
+                    zkt__asks_are_due(&shards->all[i]->asks);
         }
     }
 }

@@ -1051,16 +1051,19 @@ static void test_deactivate(void **state)
     tear_down();
 }
 
-/* A held ask ends with the server, also without a shutdown. */
+/* An ask that is held and one that waits end with the server, also without a
+ * shutdown. */
 static void test_freed(void **state)
 {
     (void)state;
     set_up();
     plays.add = hold_add;
     seek("a", ask_b);
+    seek("a", ask_b);
     (void)trace_since();
     tear_down_with(true);
-    assert_string_equal(trace_since(), "b=UNAVAILABLE/the server stops");
+    assert_string_equal(trace_since(), "b=UNAVAILABLE/the server stops "
+                                       "b=UNAVAILABLE/the server stops");
     zkt_deferred_resume(slow_add, end_add, NULL, NULL);
     assert_int_equal(memory.live, 0);
 }

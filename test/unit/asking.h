@@ -239,7 +239,7 @@ static void place(uint32_t number, const struct zkt_actor *actor,
     assert_non_null(places[number]);
 }
 
-static void set_up_with(struct zkt_limits limits)
+static inline void set_up_with(struct zkt_limits limits)
 {
     memset(&plays, 0, sizeof(plays));
     begin_with(limits);
@@ -251,14 +251,14 @@ static void set_up_with(struct zkt_limits limits)
     place(5, &asking_hall, "c");
 }
 
-static void set_up(void)
+static inline void set_up(void)
 {
     set_up_with((struct zkt_limits){ 0 });
 }
 
 /* Frees the server; memory is left if there are @held_calls: not resumed yet.
  */
-static void tear_down_with(bool held_calls)
+static inline void tear_down_with(bool held_calls)
 {
     for (uint32_t i = 0; i < 6; i++) {
         zkt__location_release(&zkt__server_shard(server, i / 2 % shards)->host,
@@ -269,13 +269,13 @@ static void tear_down_with(bool held_calls)
     assert_true((memory.live > 0) == held_calls);
 }
 
-static void tear_down(void)
+static inline void tear_down(void)
 {
     tear_down_with(false);
 }
 
 /* Sums the statistics of all shards as of now. */
-static struct zkt_server_stats stats(void)
+static inline struct zkt_server_stats stats(void)
 {
     struct zkt_server_stats all;
     zkt_server_stats(server, &all);
@@ -284,8 +284,8 @@ static struct zkt_server_stats stats(void)
 
 /* ---- calls ---- */
 
-static void tell(struct zkt_call *call, uint32_t actor, const char *id,
-                 int32_t by)
+static inline void tell(struct zkt_call *call, uint32_t actor, const char *id,
+                        int32_t by)
 {
     const struct zkt_str text = zkt_instance_id(call);
     zkt_call_tell(call, actor, ADD, zkt_cstr(id), NULL,
@@ -295,30 +295,32 @@ static void tell(struct zkt_call *call, uint32_t actor, const char *id,
 typedef void done_function(const struct zkt_reply *reply, const void *result,
                            void *user);
 
-static void call_done(void (*done)(void), const struct zkt_reply *reply,
-                      const void *result, void *user)
+static inline void call_done(void (*done)(void), const struct zkt_reply *reply,
+                             const void *result, void *user)
 {
     ((done_function *)done)(reply, result, user);
 }
 
-static void ask_method(struct zkt_call *call, uint32_t actor, uint32_t method,
-                       const char *id, const void *input, done_function *done,
-                       void *user)
+static inline void ask_method(struct zkt_call *call, uint32_t actor,
+                              uint32_t method, const char *id,
+                              const void *input, done_function *done,
+                              void *user)
 {
     zkt_call_ask(call, actor, method, zkt_cstr(id), NULL, input, call_done,
                  (void (*)(void))done, user);
 }
 
-static void ask_add(struct zkt_call *call, uint32_t actor, const char *id,
-                    int32_t by, done_function *done, void *user)
+static inline void ask_add(struct zkt_call *call, uint32_t actor,
+                           const char *id, int32_t by, done_function *done,
+                           void *user)
 {
     const struct add in = { by, zkt_instance_id(call) };
     ask_method(call, actor, ADD, id, &in, done, user);
 }
 
 /* Notes `LABEL=OK/result` or `LABEL=CODE/text`. */
-static void note_reply(const struct zkt_reply *reply, const void *result,
-                       void *user)
+static inline void note_reply(const struct zkt_reply *reply, const void *result,
+                              void *user)
 {
     char text[512];
     assert_true((reply->status == ZKT_OK) == (result != NULL));
@@ -332,8 +334,8 @@ static void note_reply(const struct zkt_reply *reply, const void *result,
 }
 
 /* The program calls a method of an instance; notes the reply as `go`. */
-static void invoke(uint32_t actor, uint32_t method, const char *id,
-                   const void *input)
+static inline void invoke(uint32_t actor, uint32_t method, const char *id,
+                          const void *input)
 {
     assert_int_equal(zkt_server_invoke(server, actor, method, zkt_cstr(id),
                                        NULL, input, call_done,
@@ -343,7 +345,7 @@ static void invoke(uint32_t actor, uint32_t method, const char *id,
 }
 
 /* Runs `go` of a room. */
-static void run(const char *id, script_function *go)
+static inline void run(const char *id, script_function *go)
 {
     plays.go = go;
     invoke(ROOM, GO, id, NULL);
@@ -351,7 +353,7 @@ static void run(const char *id, script_function *go)
 }
 
 /* Runs `seek` of a room, which interleaves. */
-static void seek(const char *id, script_function *played)
+static inline void seek(const char *id, script_function *played)
 {
     plays.seek = played;
     invoke(ROOM, SEEK, id, NULL);
