@@ -112,6 +112,9 @@ void emit_method_access(struct text_buffer *out, const struct model_method *m);
 void emit_outside(struct text_buffer *out, const struct model *m);
 void emit_actor_outside(struct text_buffer *out, const struct model *m,
                         const struct model_actor *a, bool body);
+void emit_messages(struct text_buffer *out, const struct model *m);
+void emit_actor_messages(struct text_buffer *out, const struct model *m,
+                         const struct model_actor *a, bool body);
 
 /* ---- timers.ct ---- */
 

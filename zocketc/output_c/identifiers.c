@@ -147,7 +147,7 @@ static void take_method(struct lower *l, const struct model_actor *a,
                         const struct model_method *m)
 {
     static const char *const by_clients[] = { "call", "begin", NULL };
-    static const char *const by_servers[] = { "invoke", NULL };
+    static const char *const by_servers[] = { "invoke", "tell", "ask", NULL };
     take_verbs(l, m->at, a->c_prefix, by_clients, m->c_part);
     if (m->chunk == NULL) {
         take_verbs(l, m->at, a->c_prefix, by_servers, m->c_part);

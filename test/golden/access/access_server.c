@@ -2277,6 +2277,88 @@ enum zkt_status gate_admin_invoke_reset(
                              user);
 }
 
+void gate_admin_tell_close(struct zkt_call *zkt, struct zkt_str id,
+                           const struct gate_authed *authed,
+                           const struct gate_admin_close_input *in)
+{
+    const void *const outputs[] = {
+        authed,
+    };
+    zkt_call_tell(zkt, 0, 0, id, outputs, in);
+}
+
+void gate_admin_ask_close(
+    struct zkt_call *zkt, struct zkt_str id, const struct gate_authed *authed,
+    const struct gate_admin_close_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    const void *const outputs[] = {
+        authed,
+    };
+    zkt_call_ask(zkt, 0, 0, id, outputs, in, gate_admin__close_done_,
+                 (void (*)(void))done, user);
+}
+
+void gate_admin_tell_switch(struct zkt_call *zkt, struct zkt_str id,
+                            const struct gate_authed *authed,
+                            const struct gate_paying *paying,
+                            const struct gate_default *default_)
+{
+    const void *const outputs[] = {
+        authed,
+        paying,
+        default_,
+    };
+    zkt_call_tell(zkt, 0, 1, id, outputs, NULL);
+}
+
+void gate_admin_ask_switch(
+    struct zkt_call *zkt, struct zkt_str id, const struct gate_authed *authed,
+    const struct gate_paying *paying, const struct gate_default *default_,
+    void (*done)(const struct zkt_reply *reply, const struct gate_quota *result,
+                 void *user),
+    void *user)
+{
+    const void *const outputs[] = {
+        authed,
+        paying,
+        default_,
+    };
+    zkt_call_ask(zkt, 0, 1, id, outputs, NULL, gate_admin__switch_done_,
+                 (void (*)(void))done, user);
+}
+
+void gate_admin_tell_settle(struct zkt_call *zkt, struct zkt_str id,
+                            const struct gate_settlement *in)
+{
+    zkt_call_tell(zkt, 0, 2, id, NULL, in);
+}
+
+void gate_admin_ask_settle(
+    struct zkt_call *zkt, struct zkt_str id, const struct gate_settlement *in,
+    void (*done)(const struct zkt_reply *reply, const struct gate_quota *result,
+                 void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 2, id, NULL, in, gate_admin__settle_done_,
+                 (void (*)(void))done, user);
+}
+
+void gate_admin_tell_reset(struct zkt_call *zkt, struct zkt_str id,
+                           const struct gate_admin_reset_input *in)
+{
+    zkt_call_tell(zkt, 0, 3, id, NULL, in);
+}
+
+void gate_admin_ask_reset(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct gate_admin_reset_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 0, 3, id, NULL, in, gate_admin__reset_done_,
+                 (void (*)(void))done, user);
+}
+
 static const uint16_t gate_admin__close_middleware_[] = {
     0,
     2,
@@ -3250,6 +3332,102 @@ enum zkt_status gate_room_invoke_leave(
     return zkt_server_invoke(server, 1, 4, id, NULL, NULL,
                              gate_room__leave_done_, (void (*)(void))done,
                              user);
+}
+
+void gate_room_tell_join(struct zkt_call *zkt, struct zkt_str id,
+                         const struct gate_room_join_input *in)
+{
+    zkt_call_tell(zkt, 1, 0, id, NULL, in);
+}
+
+void gate_room_ask_join(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct gate_room_join_input *in,
+    void (*done)(const struct zkt_reply *reply, const struct gate_point *result,
+                 void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 1, 0, id, NULL, in, gate_room__join_done_,
+                 (void (*)(void))done, user);
+}
+
+void gate_room_tell_draw(struct zkt_call *zkt, struct zkt_str id,
+                         const struct gate_authed *authed,
+                         const struct gate_room_draw_input *in)
+{
+    const void *const outputs[] = {
+        authed,
+    };
+    zkt_call_tell(zkt, 1, 1, id, outputs, in);
+}
+
+void gate_room_ask_draw(struct zkt_call *zkt, struct zkt_str id,
+                        const struct gate_authed *authed,
+                        const struct gate_room_draw_input *in,
+                        void (*done)(const struct zkt_reply *reply, void *user),
+                        void *user)
+{
+    const void *const outputs[] = {
+        authed,
+    };
+    zkt_call_ask(zkt, 1, 1, id, outputs, in, gate_room__draw_done_,
+                 (void (*)(void))done, user);
+}
+
+void gate_room_tell_look(struct zkt_call *zkt, struct zkt_str id,
+                         const struct gate_authed *authed,
+                         const struct gate_paying *paying,
+                         const struct gate_room_look_input *in)
+{
+    const void *const outputs[] = {
+        authed,
+        paying,
+    };
+    zkt_call_tell(zkt, 1, 2, id, outputs, in);
+}
+
+void gate_room_ask_look(
+    struct zkt_call *zkt, struct zkt_str id, const struct gate_authed *authed,
+    const struct gate_paying *paying, const struct gate_room_look_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct gate_named2_left_point_right_point *result,
+                 void *user),
+    void *user)
+{
+    const void *const outputs[] = {
+        authed,
+        paying,
+    };
+    zkt_call_ask(zkt, 1, 2, id, outputs, in, gate_room__look_done_,
+                 (void (*)(void))done, user);
+}
+
+void gate_room_tell_peek(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 1, 3, id, NULL, NULL);
+}
+
+void gate_room_ask_peek(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct gate_tuple2_point_point *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 1, 3, id, NULL, NULL, gate_room__peek_done_,
+                 (void (*)(void))done, user);
+}
+
+void gate_room_tell_leave(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 1, 4, id, NULL, NULL);
+}
+
+void gate_room_ask_leave(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 1, 4, id, NULL, NULL, gate_room__leave_done_,
+                 (void (*)(void))done, user);
 }
 
 static const uint16_t gate_room__join_errors_[] = {

@@ -462,6 +462,83 @@ enum zkt_status gate_lobby_run(
     void *user);
 
 /*
+ * In a call: methods of other instances, or of this one. Telling takes effect
+ * with the commit of the call, and has no answer. Asking begins at once; done
+ * runs once, on the thread of this instance, and the reply and the result live
+ * until this call ends. A method that asks interleaves. Middleware and rates are
+ * skipped; the outputs of middleware are parameters, for which the caller
+ * vouches. See zkt_call_tell and zkt_call_ask.
+ */
+
+void gate_admin_tell_close(struct zkt_call *zkt, struct zkt_str id,
+                           const struct gate_authed *authed,
+                           const struct gate_admin_close_input *in);
+void gate_admin_ask_close(
+    struct zkt_call *zkt, struct zkt_str id, const struct gate_authed *authed,
+    const struct gate_admin_close_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+void gate_admin_tell_switch(struct zkt_call *zkt, struct zkt_str id,
+                            const struct gate_authed *authed,
+                            const struct gate_paying *paying,
+                            const struct gate_default *default_);
+void gate_admin_ask_switch(
+    struct zkt_call *zkt, struct zkt_str id, const struct gate_authed *authed,
+    const struct gate_paying *paying, const struct gate_default *default_,
+    void (*done)(const struct zkt_reply *reply, const struct gate_quota *result,
+                 void *user),
+    void *user);
+void gate_admin_tell_settle(struct zkt_call *zkt, struct zkt_str id,
+                            const struct gate_settlement *in);
+void gate_admin_ask_settle(
+    struct zkt_call *zkt, struct zkt_str id, const struct gate_settlement *in,
+    void (*done)(const struct zkt_reply *reply, const struct gate_quota *result,
+                 void *user),
+    void *user);
+void gate_admin_tell_reset(struct zkt_call *zkt, struct zkt_str id,
+                           const struct gate_admin_reset_input *in);
+void gate_admin_ask_reset(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct gate_admin_reset_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+void gate_room_tell_join(struct zkt_call *zkt, struct zkt_str id,
+                         const struct gate_room_join_input *in);
+void gate_room_ask_join(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct gate_room_join_input *in,
+    void (*done)(const struct zkt_reply *reply, const struct gate_point *result,
+                 void *user),
+    void *user);
+void gate_room_tell_draw(struct zkt_call *zkt, struct zkt_str id,
+                         const struct gate_authed *authed,
+                         const struct gate_room_draw_input *in);
+void gate_room_ask_draw(struct zkt_call *zkt, struct zkt_str id,
+                        const struct gate_authed *authed,
+                        const struct gate_room_draw_input *in,
+                        void (*done)(const struct zkt_reply *reply, void *user),
+                        void *user);
+void gate_room_tell_look(struct zkt_call *zkt, struct zkt_str id,
+                         const struct gate_authed *authed,
+                         const struct gate_paying *paying,
+                         const struct gate_room_look_input *in);
+void gate_room_ask_look(
+    struct zkt_call *zkt, struct zkt_str id, const struct gate_authed *authed,
+    const struct gate_paying *paying, const struct gate_room_look_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct gate_named2_left_point_right_point *result,
+                 void *user),
+    void *user);
+void gate_room_tell_peek(struct zkt_call *zkt, struct zkt_str id);
+void gate_room_ask_peek(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct gate_tuple2_point_point *result, void *user),
+    void *user);
+void gate_room_tell_leave(struct zkt_call *zkt, struct zkt_str id);
+void gate_room_ask_leave(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. Until then that thread may look
  * whether the call has ended, take notices of that, report progress and send

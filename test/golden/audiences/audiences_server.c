@@ -1279,6 +1279,22 @@ enum zkt_status salon_draw_invoke_guess(
                              user);
 }
 
+void salon_draw_tell_guess(struct zkt_call *zkt, struct zkt_str id,
+                           const struct salon_draw_guess_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void salon_draw_ask_guess(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct salon_draw_guess_input *in,
+    void (*done)(const struct zkt_reply *reply, bool result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, salon_draw__guess_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method salon_draw_methods_[] = {
     {
         .name = ZKT_STR_INIT("guess"),
@@ -1594,6 +1610,21 @@ enum zkt_status salon_inbox_invoke_send(
     return zkt_server_invoke(server, 2, 0, id, NULL, in,
                              salon_inbox__send_done_, (void (*)(void))done,
                              user);
+}
+
+void salon_inbox_tell_send(struct zkt_call *zkt, struct zkt_str id,
+                           const struct salon_inbox_send_input *in)
+{
+    zkt_call_tell(zkt, 2, 0, id, NULL, in);
+}
+
+void salon_inbox_ask_send(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct salon_inbox_send_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 2, 0, id, NULL, in, salon_inbox__send_done_,
+                 (void (*)(void))done, user);
 }
 
 static const struct zkt_method salon_inbox_methods_[] = {

@@ -494,6 +494,29 @@ enum zkt_status salon_room_run(
     void *user);
 
 /*
+ * In a call: methods of other instances, or of this one. Telling takes effect
+ * with the commit of the call, and has no answer. Asking begins at once; done
+ * runs once, on the thread of this instance, and the reply and the result live
+ * until this call ends. A method that asks interleaves. Middleware and rates are
+ * skipped; the outputs of middleware are parameters, for which the caller
+ * vouches. See zkt_call_tell and zkt_call_ask.
+ */
+
+void salon_draw_tell_guess(struct zkt_call *zkt, struct zkt_str id,
+                           const struct salon_draw_guess_input *in);
+void salon_draw_ask_guess(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct salon_draw_guess_input *in,
+    void (*done)(const struct zkt_reply *reply, bool result, void *user),
+    void *user);
+void salon_inbox_tell_send(struct zkt_call *zkt, struct zkt_str id,
+                           const struct salon_inbox_send_input *in);
+void salon_inbox_ask_send(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct salon_inbox_send_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. Until then that thread may look
  * whether the call has ended, take notices of that, report progress and send

@@ -802,6 +802,115 @@ enum zkt_status demo_chat_invoke_leave(
                              user);
 }
 
+void demo_chat_tell_join(struct zkt_call *zkt, struct zkt_str id,
+                         const struct demo_chat_join_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void demo_chat_ask_join(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_chat_join_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_member *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, demo_chat__join_done_,
+                 (void (*)(void))done, user);
+}
+
+void demo_chat_tell_say(struct zkt_call *zkt, struct zkt_str id,
+                        const struct demo_chat_say_input *in)
+{
+    zkt_call_tell(zkt, 0, 1, id, NULL, in);
+}
+
+void demo_chat_ask_say(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_chat_say_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_message *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 1, id, NULL, in, demo_chat__say_done_,
+                 (void (*)(void))done, user);
+}
+
+void demo_chat_tell_whisper(struct zkt_call *zkt, struct zkt_str id,
+                            const struct demo_chat_whisper_input *in)
+{
+    zkt_call_tell(zkt, 0, 2, id, NULL, in);
+}
+
+void demo_chat_ask_whisper(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_chat_whisper_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 0, 2, id, NULL, in, demo_chat__whisper_done_,
+                 (void (*)(void))done, user);
+}
+
+void demo_chat_tell_history(struct zkt_call *zkt, struct zkt_str id,
+                            const struct demo_chat_history_input *in)
+{
+    zkt_call_tell(zkt, 0, 3, id, NULL, in);
+}
+
+void demo_chat_ask_history(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_chat_history_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_message_list *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 3, id, NULL, in, demo_chat__history_done_,
+                 (void (*)(void))done, user);
+}
+
+void demo_chat_tell_who(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 4, id, NULL, NULL);
+}
+
+void demo_chat_ask_who(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_member_map *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 4, id, NULL, NULL, demo_chat__who_done_,
+                 (void (*)(void))done, user);
+}
+
+void demo_chat_tell_set_topic(struct zkt_call *zkt, struct zkt_str id,
+                              const struct demo_chat_set_topic_input *in)
+{
+    zkt_call_tell(zkt, 0, 5, id, NULL, in);
+}
+
+void demo_chat_ask_set_topic(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_chat_set_topic_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 0, 5, id, NULL, in, demo_chat__set_topic_done_,
+                 (void (*)(void))done, user);
+}
+
+void demo_chat_tell_leave(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 6, id, NULL, NULL);
+}
+
+void demo_chat_ask_leave(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 0, 6, id, NULL, NULL, demo_chat__leave_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method demo_chat_methods_[] = {
     {
         .name = ZKT_STR_INIT("join"),

@@ -172,6 +172,62 @@ enum zkt_status demo_chat_invoke_leave(
     void (*done)(const struct zkt_reply *reply, void *user), void *user);
 
 /*
+ * In a call: methods of other instances, or of this one. Telling takes effect
+ * with the commit of the call, and has no answer. Asking begins at once; done
+ * runs once, on the thread of this instance, and the reply and the result live
+ * until this call ends. A method that asks interleaves. Middleware and rates are
+ * skipped; the outputs of middleware are parameters, for which the caller
+ * vouches. See zkt_call_tell and zkt_call_ask.
+ */
+
+void demo_chat_tell_join(struct zkt_call *zkt, struct zkt_str id,
+                         const struct demo_chat_join_input *in);
+void demo_chat_ask_join(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_chat_join_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_member *result, void *user),
+    void *user);
+void demo_chat_tell_say(struct zkt_call *zkt, struct zkt_str id,
+                        const struct demo_chat_say_input *in);
+void demo_chat_ask_say(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_chat_say_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_message *result, void *user),
+    void *user);
+void demo_chat_tell_whisper(struct zkt_call *zkt, struct zkt_str id,
+                            const struct demo_chat_whisper_input *in);
+void demo_chat_ask_whisper(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_chat_whisper_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+void demo_chat_tell_history(struct zkt_call *zkt, struct zkt_str id,
+                            const struct demo_chat_history_input *in);
+void demo_chat_ask_history(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_chat_history_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_message_list *result, void *user),
+    void *user);
+void demo_chat_tell_who(struct zkt_call *zkt, struct zkt_str id);
+void demo_chat_ask_who(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_member_map *result, void *user),
+    void *user);
+void demo_chat_tell_set_topic(struct zkt_call *zkt, struct zkt_str id,
+                              const struct demo_chat_set_topic_input *in);
+void demo_chat_ask_set_topic(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_chat_set_topic_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+void demo_chat_tell_leave(struct zkt_call *zkt, struct zkt_str id);
+void demo_chat_ask_leave(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. Until then that thread may look
  * whether the call has ended, take notices of that, report progress and send

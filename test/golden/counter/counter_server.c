@@ -177,6 +177,35 @@ enum zkt_status demo_counter_invoke_reset(
                              user);
 }
 
+void demo_counter_tell_inc(struct zkt_call *zkt, struct zkt_str id,
+                           const struct demo_counter_inc_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void demo_counter_ask_inc(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct demo_counter_inc_input *in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, demo_counter__inc_done_,
+                 (void (*)(void))done, user);
+}
+
+void demo_counter_tell_reset(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 1, id, NULL, NULL);
+}
+
+void demo_counter_ask_reset(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 0, 1, id, NULL, NULL, demo_counter__reset_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method demo_counter_methods_[] = {
     {
         .name = ZKT_STR_INIT("inc"),

@@ -2376,6 +2376,128 @@ enum zkt_status every_doc_invoke_raw(
                              (void (*)(void))done, user);
 }
 
+void every_doc_tell_set_account(struct zkt_call *zkt, struct zkt_str id,
+                                const struct every_doc_set_account_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void every_doc_ask_set_account(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct every_doc_set_account_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct every_account *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, every_doc__set_account_done_,
+                 (void (*)(void))done, user);
+}
+
+void every_doc_tell_draw(struct zkt_call *zkt, struct zkt_str id,
+                         const struct every_doc_draw_input *in)
+{
+    zkt_call_tell(zkt, 0, 1, id, NULL, in);
+}
+
+void every_doc_ask_draw(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct every_doc_draw_input *in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 1, id, NULL, in, every_doc__draw_done_,
+                 (void (*)(void))done, user);
+}
+
+void every_doc_tell_eval(struct zkt_call *zkt, struct zkt_str id,
+                         const struct every_expr *in)
+{
+    zkt_call_tell(zkt, 0, 2, id, NULL, in);
+}
+
+void every_doc_ask_eval(
+    struct zkt_call *zkt, struct zkt_str id, const struct every_expr *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct zkt_float64_opt *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 2, id, NULL, in, every_doc__eval_done_,
+                 (void (*)(void))done, user);
+}
+
+void every_doc_tell_set_tree(struct zkt_call *zkt, struct zkt_str id,
+                             const struct every_node *in)
+{
+    zkt_call_tell(zkt, 0, 3, id, NULL, in);
+}
+
+void every_doc_ask_set_tree(
+    struct zkt_call *zkt, struct zkt_str id, const struct every_node *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 0, 3, id, NULL, in, every_doc__set_tree_done_,
+                 (void (*)(void))done, user);
+}
+
+void every_doc_tell_put(struct zkt_call *zkt, struct zkt_str id,
+                        const struct every_doc_put_input *in)
+{
+    zkt_call_tell(zkt, 0, 4, id, NULL, in);
+}
+
+void every_doc_ask_put(struct zkt_call *zkt, struct zkt_str id,
+                       const struct every_doc_put_input *in,
+                       void (*done)(const struct zkt_reply *reply, void *user),
+                       void *user)
+{
+    zkt_call_ask(zkt, 0, 4, id, NULL, in, every_doc__put_done_,
+                 (void (*)(void))done, user);
+}
+
+void every_doc_tell_points(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 5, id, NULL, NULL);
+}
+
+void every_doc_ask_points(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct every_point_list *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 5, id, NULL, NULL, every_doc__points_done_,
+                 (void (*)(void))done, user);
+}
+
+void every_doc_tell_nothing(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 6, id, NULL, NULL);
+}
+
+void every_doc_ask_nothing(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 0, 6, id, NULL, NULL, every_doc__nothing_done_,
+                 (void (*)(void))done, user);
+}
+
+void every_doc_tell_raw(struct zkt_call *zkt, struct zkt_str id,
+                        struct zkt_json in)
+{
+    zkt_call_tell(zkt, 0, 7, id, NULL, &in);
+}
+
+void every_doc_ask_raw(
+    struct zkt_call *zkt, struct zkt_str id, struct zkt_json in,
+    void (*done)(const struct zkt_reply *reply, struct zkt_json result,
+                 void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 7, id, NULL, &in, every_doc__raw_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method every_doc_methods_[] = {
     {
         .name = ZKT_STR_INIT("setAccount"),

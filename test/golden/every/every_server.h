@@ -551,6 +551,66 @@ enum zkt_status every_doc_invoke_raw(
     void *user);
 
 /*
+ * In a call: methods of other instances, or of this one. Telling takes effect
+ * with the commit of the call, and has no answer. Asking begins at once; done
+ * runs once, on the thread of this instance, and the reply and the result live
+ * until this call ends. A method that asks interleaves. Middleware and rates are
+ * skipped; the outputs of middleware are parameters, for which the caller
+ * vouches. See zkt_call_tell and zkt_call_ask.
+ */
+
+void every_doc_tell_set_account(struct zkt_call *zkt, struct zkt_str id,
+                                const struct every_doc_set_account_input *in);
+void every_doc_ask_set_account(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct every_doc_set_account_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct every_account *result, void *user),
+    void *user);
+void every_doc_tell_draw(struct zkt_call *zkt, struct zkt_str id,
+                         const struct every_doc_draw_input *in);
+void every_doc_ask_draw(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct every_doc_draw_input *in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user);
+void every_doc_tell_eval(struct zkt_call *zkt, struct zkt_str id,
+                         const struct every_expr *in);
+void every_doc_ask_eval(
+    struct zkt_call *zkt, struct zkt_str id, const struct every_expr *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct zkt_float64_opt *result, void *user),
+    void *user);
+void every_doc_tell_set_tree(struct zkt_call *zkt, struct zkt_str id,
+                             const struct every_node *in);
+void every_doc_ask_set_tree(
+    struct zkt_call *zkt, struct zkt_str id, const struct every_node *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+void every_doc_tell_put(struct zkt_call *zkt, struct zkt_str id,
+                        const struct every_doc_put_input *in);
+void every_doc_ask_put(struct zkt_call *zkt, struct zkt_str id,
+                       const struct every_doc_put_input *in,
+                       void (*done)(const struct zkt_reply *reply, void *user),
+                       void *user);
+void every_doc_tell_points(struct zkt_call *zkt, struct zkt_str id);
+void every_doc_ask_points(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct every_point_list *result, void *user),
+    void *user);
+void every_doc_tell_nothing(struct zkt_call *zkt, struct zkt_str id);
+void every_doc_ask_nothing(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+void every_doc_tell_raw(struct zkt_call *zkt, struct zkt_str id,
+                        struct zkt_json in);
+void every_doc_ask_raw(
+    struct zkt_call *zkt, struct zkt_str id, struct zkt_json in,
+    void (*done)(const struct zkt_reply *reply, struct zkt_json result,
+                 void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. Until then that thread may look
  * whether the call has ended, take notices of that, report progress and send

@@ -2044,6 +2044,174 @@ enum zkt_status flow_doc_invoke_count(
                              flow_doc__count_done_, (void (*)(void))done, user);
 }
 
+void flow_doc_tell_export(struct zkt_call *zkt, struct zkt_str id,
+                          const struct flow_doc_export_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void flow_doc_ask_export(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct flow_doc_export_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct flow_report *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, flow_doc__export_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_doc_tell_build(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 1, id, NULL, NULL);
+}
+
+void flow_doc_ask_build(struct zkt_call *zkt, struct zkt_str id,
+                        void (*done)(const struct zkt_reply *reply, void *user),
+                        void *user)
+{
+    zkt_call_ask(zkt, 0, 1, id, NULL, NULL, flow_doc__build_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_doc_tell_check(struct zkt_call *zkt, struct zkt_str id,
+                         const struct flow_authed *authed,
+                         const struct flow_paying *paying)
+{
+    const void *const outputs[] = {
+        authed,
+        paying,
+    };
+    zkt_call_tell(zkt, 0, 2, id, outputs, NULL);
+}
+
+void flow_doc_ask_check(
+    struct zkt_call *zkt, struct zkt_str id, const struct flow_authed *authed,
+    const struct flow_paying *paying,
+    void (*done)(const struct zkt_reply *reply, enum flow_phase result,
+                 void *user),
+    void *user)
+{
+    const void *const outputs[] = {
+        authed,
+        paying,
+    };
+    zkt_call_ask(zkt, 0, 2, id, outputs, NULL, flow_doc__check_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_doc_tell_fetch(struct zkt_call *zkt, struct zkt_str id,
+                         const struct flow_doc_fetch_input *in)
+{
+    zkt_call_tell(zkt, 0, 3, id, NULL, in);
+}
+
+void flow_doc_ask_fetch(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct flow_doc_fetch_input *in,
+    void (*done)(const struct zkt_reply *reply, struct zkt_str result,
+                 void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 3, id, NULL, in, flow_doc__fetch_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_doc_tell_find(struct zkt_call *zkt, struct zkt_str id,
+                        const struct flow_authed *authed,
+                        const struct flow_order *in)
+{
+    const void *const outputs[] = {
+        authed,
+    };
+    zkt_call_tell(zkt, 0, 4, id, outputs, in);
+}
+
+void flow_doc_ask_find(
+    struct zkt_call *zkt, struct zkt_str id, const struct flow_authed *authed,
+    const struct flow_order *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct zkt_uint32_list *result, void *user),
+    void *user)
+{
+    const void *const outputs[] = {
+        authed,
+    };
+    zkt_call_ask(zkt, 0, 4, id, outputs, in, flow_doc__find_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_doc_tell_wait(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 5, id, NULL, NULL);
+}
+
+void flow_doc_ask_wait(struct zkt_call *zkt, struct zkt_str id,
+                       void (*done)(const struct zkt_reply *reply, void *user),
+                       void *user)
+{
+    zkt_call_ask(zkt, 0, 5, id, NULL, NULL, flow_doc__wait_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_doc_tell_late(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 6, id, NULL, NULL);
+}
+
+void flow_doc_ask_late(struct zkt_call *zkt, struct zkt_str id,
+                       void (*done)(const struct zkt_reply *reply, void *user),
+                       void *user)
+{
+    zkt_call_ask(zkt, 0, 6, id, NULL, NULL, flow_doc__late_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_doc_tell_settle(struct zkt_call *zkt, struct zkt_str id,
+                          const struct flow_order *in)
+{
+    zkt_call_tell(zkt, 0, 7, id, NULL, in);
+}
+
+void flow_doc_ask_settle(
+    struct zkt_call *zkt, struct zkt_str id, const struct flow_order *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct flow_report *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 7, id, NULL, in, flow_doc__settle_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_doc_tell_begin(struct zkt_call *zkt, struct zkt_str id,
+                         const struct flow_doc_begin_input *in)
+{
+    zkt_call_tell(zkt, 0, 8, id, NULL, in);
+}
+
+void flow_doc_ask_begin(struct zkt_call *zkt, struct zkt_str id,
+                        const struct flow_doc_begin_input *in,
+                        void (*done)(const struct zkt_reply *reply, void *user),
+                        void *user)
+{
+    zkt_call_ask(zkt, 0, 8, id, NULL, in, flow_doc__begin_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_doc_tell_count(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 9, id, NULL, NULL);
+}
+
+void flow_doc_ask_count(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, uint32_t result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 9, id, NULL, NULL, flow_doc__count_done_,
+                 (void (*)(void))done, user);
+}
+
 static const uint16_t flow_doc__check_middleware_[] = {
     0,
     1,
@@ -2661,6 +2829,53 @@ enum zkt_status flow_progress_invoke_timeout(
     return zkt_server_invoke(server, 1, 3, id, NULL, NULL,
                              flow_progress__timeout_done_, (void (*)(void))done,
                              user);
+}
+
+void flow_progress_tell_progress(struct zkt_call *zkt, struct zkt_str id,
+                                 const struct flow_progress_progress_input *in)
+{
+    zkt_call_tell(zkt, 1, 0, id, NULL, in);
+}
+
+void flow_progress_ask_progress(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct flow_progress_progress_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct flow_share_list *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 1, 0, id, NULL, in, flow_progress__progress_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_progress_tell_interleave(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct flow_progress_interleave_input *in)
+{
+    zkt_call_tell(zkt, 1, 2, id, NULL, in);
+}
+
+void flow_progress_ask_interleave(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct flow_progress_interleave_input *in,
+    void (*done)(const struct zkt_reply *reply, uint32_t result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 1, 2, id, NULL, in, flow_progress__interleave_done_,
+                 (void (*)(void))done, user);
+}
+
+void flow_progress_tell_timeout(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 1, 3, id, NULL, NULL);
+}
+
+void flow_progress_ask_timeout(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 1, 3, id, NULL, NULL, flow_progress__timeout_done_,
+                 (void (*)(void))done, user);
 }
 
 static const struct zkt_method flow_progress_methods_[] = {

@@ -306,6 +306,100 @@ enum zkt_status flow_ticker_run(
     void *user);
 
 /*
+ * In a call: methods of other instances, or of this one. Telling takes effect
+ * with the commit of the call, and has no answer. Asking begins at once; done
+ * runs once, on the thread of this instance, and the reply and the result live
+ * until this call ends. A method that asks interleaves. Middleware and rates are
+ * skipped; the outputs of middleware are parameters, for which the caller
+ * vouches. See zkt_call_tell and zkt_call_ask.
+ */
+
+void flow_doc_tell_export(struct zkt_call *zkt, struct zkt_str id,
+                          const struct flow_doc_export_input *in);
+void flow_doc_ask_export(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct flow_doc_export_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct flow_report *result, void *user),
+    void *user);
+void flow_doc_tell_build(struct zkt_call *zkt, struct zkt_str id);
+void flow_doc_ask_build(struct zkt_call *zkt, struct zkt_str id,
+                        void (*done)(const struct zkt_reply *reply, void *user),
+                        void *user);
+void flow_doc_tell_check(struct zkt_call *zkt, struct zkt_str id,
+                         const struct flow_authed *authed,
+                         const struct flow_paying *paying);
+void flow_doc_ask_check(
+    struct zkt_call *zkt, struct zkt_str id, const struct flow_authed *authed,
+    const struct flow_paying *paying,
+    void (*done)(const struct zkt_reply *reply, enum flow_phase result,
+                 void *user),
+    void *user);
+void flow_doc_tell_fetch(struct zkt_call *zkt, struct zkt_str id,
+                         const struct flow_doc_fetch_input *in);
+void flow_doc_ask_fetch(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct flow_doc_fetch_input *in,
+    void (*done)(const struct zkt_reply *reply, struct zkt_str result,
+                 void *user),
+    void *user);
+void flow_doc_tell_find(struct zkt_call *zkt, struct zkt_str id,
+                        const struct flow_authed *authed,
+                        const struct flow_order *in);
+void flow_doc_ask_find(
+    struct zkt_call *zkt, struct zkt_str id, const struct flow_authed *authed,
+    const struct flow_order *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct zkt_uint32_list *result, void *user),
+    void *user);
+void flow_doc_tell_wait(struct zkt_call *zkt, struct zkt_str id);
+void flow_doc_ask_wait(struct zkt_call *zkt, struct zkt_str id,
+                       void (*done)(const struct zkt_reply *reply, void *user),
+                       void *user);
+void flow_doc_tell_late(struct zkt_call *zkt, struct zkt_str id);
+void flow_doc_ask_late(struct zkt_call *zkt, struct zkt_str id,
+                       void (*done)(const struct zkt_reply *reply, void *user),
+                       void *user);
+void flow_doc_tell_settle(struct zkt_call *zkt, struct zkt_str id,
+                          const struct flow_order *in);
+void flow_doc_ask_settle(
+    struct zkt_call *zkt, struct zkt_str id, const struct flow_order *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct flow_report *result, void *user),
+    void *user);
+void flow_doc_tell_begin(struct zkt_call *zkt, struct zkt_str id,
+                         const struct flow_doc_begin_input *in);
+void flow_doc_ask_begin(struct zkt_call *zkt, struct zkt_str id,
+                        const struct flow_doc_begin_input *in,
+                        void (*done)(const struct zkt_reply *reply, void *user),
+                        void *user);
+void flow_doc_tell_count(struct zkt_call *zkt, struct zkt_str id);
+void flow_doc_ask_count(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, uint32_t result, void *user),
+    void *user);
+void flow_progress_tell_progress(struct zkt_call *zkt, struct zkt_str id,
+                                 const struct flow_progress_progress_input *in);
+void flow_progress_ask_progress(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct flow_progress_progress_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct flow_share_list *result, void *user),
+    void *user);
+void flow_progress_tell_interleave(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct flow_progress_interleave_input *in);
+void flow_progress_ask_interleave(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct flow_progress_interleave_input *in,
+    void (*done)(const struct zkt_reply *reply, uint32_t result, void *user),
+    void *user);
+void flow_progress_tell_timeout(struct zkt_call *zkt, struct zkt_str id);
+void flow_progress_ask_timeout(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. Until then that thread may look
  * whether the call has ended, take notices of that, report progress and send

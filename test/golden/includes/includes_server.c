@@ -190,6 +190,22 @@ enum zkt_status includes_team_invoke_add(
                              user);
 }
 
+void includes_team_tell_add(struct zkt_call *zkt, struct zkt_str id,
+                            const struct includes_team_add_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void includes_team_ask_add(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct includes_team_add_input *in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, includes_team__add_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method includes_team_methods_[] = {
     {
         .name = ZKT_STR_INIT("add"),

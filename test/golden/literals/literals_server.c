@@ -509,6 +509,40 @@ enum zkt_status literals_board_invoke_ping(
                              user);
 }
 
+void literals_board_tell_draw(struct zkt_call *zkt, struct zkt_str id,
+                              const struct literals_board_draw_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void literals_board_ask_draw(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct literals_board_draw_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct literals_circle *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, literals_board__draw_done_,
+                 (void (*)(void))done, user);
+}
+
+void literals_board_tell_ping(struct zkt_call *zkt, struct zkt_str id,
+                              const struct literals_board_ping_input *in)
+{
+    zkt_call_tell(zkt, 0, 1, id, NULL, in);
+}
+
+void literals_board_ask_ping(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct literals_board_ping_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct literals_only *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 1, id, NULL, in, literals_board__ping_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method literals_board_methods_[] = {
     {
         .name = ZKT_STR_INIT("draw"),

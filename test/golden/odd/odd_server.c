@@ -2125,6 +2125,162 @@ enum zkt_status odd_everything_invoke_odd(
                              user);
 }
 
+void odd_everything_tell_delete(struct zkt_call *zkt, struct zkt_str id,
+                                const struct odd_everything_delete_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void odd_everything_ask_delete(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct odd_everything_delete_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_keywords *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, odd_everything__delete_done_,
+                 (void (*)(void))done, user);
+}
+
+void odd_everything_tell_scalar(struct zkt_call *zkt, struct zkt_str id,
+                                int32_t in)
+{
+    zkt_call_tell(zkt, 0, 1, id, NULL, &in);
+}
+
+void odd_everything_ask_scalar(
+    struct zkt_call *zkt, struct zkt_str id, int32_t in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 1, id, NULL, &in, odd_everything__scalar_done_,
+                 (void (*)(void))done, user);
+}
+
+void odd_everything_tell_text(struct zkt_call *zkt, struct zkt_str id,
+                              struct zkt_str in)
+{
+    zkt_call_tell(zkt, 0, 2, id, NULL, &in);
+}
+
+void odd_everything_ask_text(
+    struct zkt_call *zkt, struct zkt_str id, struct zkt_str in,
+    void (*done)(const struct zkt_reply *reply, struct zkt_str result,
+                 void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 2, id, NULL, &in, odd_everything__text_done_,
+                 (void (*)(void))done, user);
+}
+
+void odd_everything_tell_node(struct zkt_call *zkt, struct zkt_str id,
+                              const struct odd_node *in)
+{
+    zkt_call_tell(zkt, 0, 3, id, NULL, in);
+}
+
+void odd_everything_ask_node(
+    struct zkt_call *zkt, struct zkt_str id, const struct odd_node *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_node_list *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 3, id, NULL, in, odd_everything__node_done_,
+                 (void (*)(void))done, user);
+}
+
+void odd_everything_tell_nothing(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 4, id, NULL, NULL);
+}
+
+void odd_everything_ask_nothing(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 0, 4, id, NULL, NULL, odd_everything__nothing_done_,
+                 (void (*)(void))done, user);
+}
+
+void odd_everything_tell_level(struct zkt_call *zkt, struct zkt_str id,
+                               enum odd_level in)
+{
+    zkt_call_tell(zkt, 0, 5, id, NULL, &in);
+}
+
+void odd_everything_ask_level(
+    struct zkt_call *zkt, struct zkt_str id, enum odd_level in,
+    void (*done)(const struct zkt_reply *reply, enum odd_level result,
+                 void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 5, id, NULL, &in, odd_everything__level_done_,
+                 (void (*)(void))done, user);
+}
+
+void odd_everything_tell_items(struct zkt_call *zkt, struct zkt_str id,
+                               const struct odd_node_list *in)
+{
+    zkt_call_tell(zkt, 0, 6, id, NULL, in);
+}
+
+void odd_everything_ask_items(
+    struct zkt_call *zkt, struct zkt_str id, const struct odd_node_list *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_node_list_map *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 6, id, NULL, in, odd_everything__items_done_,
+                 (void (*)(void))done, user);
+}
+
+void odd_everything_tell_flags(struct zkt_call *zkt, struct zkt_str id,
+                               const struct zkt_bool_map *in)
+{
+    zkt_call_tell(zkt, 0, 7, id, NULL, in);
+}
+
+void odd_everything_ask_flags(
+    struct zkt_call *zkt, struct zkt_str id, const struct zkt_bool_map *in,
+    void (*done)(const struct zkt_reply *reply, bool result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 7, id, NULL, in, odd_everything__flags_done_,
+                 (void (*)(void))done, user);
+}
+
+void odd_everything_tell_empty(struct zkt_call *zkt, struct zkt_str id,
+                               const struct odd_empty *in)
+{
+    zkt_call_tell(zkt, 0, 8, id, NULL, in);
+}
+
+void odd_everything_ask_empty(
+    struct zkt_call *zkt, struct zkt_str id, const struct odd_empty *in,
+    void (*done)(const struct zkt_reply *reply, const struct odd_empty *result,
+                 void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 8, id, NULL, in, odd_everything__empty_done_,
+                 (void (*)(void))done, user);
+}
+
+void odd_everything_tell_odd(struct zkt_call *zkt, struct zkt_str id,
+                             const struct odd_everything_odd_input *in)
+{
+    zkt_call_tell(zkt, 0, 9, id, NULL, in);
+}
+
+void odd_everything_ask_odd(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct odd_everything_odd_input *in,
+    void (*done)(const struct zkt_reply *reply, double result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 9, id, NULL, in, odd_everything__odd_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method odd_everything_methods_[] = {
     {
         .name = ZKT_STR_INIT("delete"),
@@ -2450,6 +2606,19 @@ enum zkt_status odd_stateless_invoke_ping(
     return zkt_server_invoke(server, 2, 0, id, NULL, NULL,
                              odd_stateless__ping_done_, (void (*)(void))done,
                              user);
+}
+
+void odd_stateless_tell_ping(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 2, 0, id, NULL, NULL);
+}
+
+void odd_stateless_ask_ping(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 2, 0, id, NULL, NULL, odd_stateless__ping_done_,
+                 (void (*)(void))done, user);
 }
 
 static const struct zkt_method odd_stateless_methods_[] = {

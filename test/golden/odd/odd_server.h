@@ -634,6 +634,86 @@ enum zkt_status odd_nothing_run(
     void *user);
 
 /*
+ * In a call: methods of other instances, or of this one. Telling takes effect
+ * with the commit of the call, and has no answer. Asking begins at once; done
+ * runs once, on the thread of this instance, and the reply and the result live
+ * until this call ends. A method that asks interleaves. Middleware and rates are
+ * skipped; the outputs of middleware are parameters, for which the caller
+ * vouches. See zkt_call_tell and zkt_call_ask.
+ */
+
+void odd_everything_tell_delete(struct zkt_call *zkt, struct zkt_str id,
+                                const struct odd_everything_delete_input *in);
+void odd_everything_ask_delete(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct odd_everything_delete_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_keywords *result, void *user),
+    void *user);
+void odd_everything_tell_scalar(struct zkt_call *zkt, struct zkt_str id,
+                                int32_t in);
+void odd_everything_ask_scalar(
+    struct zkt_call *zkt, struct zkt_str id, int32_t in,
+    void (*done)(const struct zkt_reply *reply, int32_t result, void *user),
+    void *user);
+void odd_everything_tell_text(struct zkt_call *zkt, struct zkt_str id,
+                              struct zkt_str in);
+void odd_everything_ask_text(
+    struct zkt_call *zkt, struct zkt_str id, struct zkt_str in,
+    void (*done)(const struct zkt_reply *reply, struct zkt_str result,
+                 void *user),
+    void *user);
+void odd_everything_tell_node(struct zkt_call *zkt, struct zkt_str id,
+                              const struct odd_node *in);
+void odd_everything_ask_node(
+    struct zkt_call *zkt, struct zkt_str id, const struct odd_node *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_node_list *result, void *user),
+    void *user);
+void odd_everything_tell_nothing(struct zkt_call *zkt, struct zkt_str id);
+void odd_everything_ask_nothing(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+void odd_everything_tell_level(struct zkt_call *zkt, struct zkt_str id,
+                               enum odd_level in);
+void odd_everything_ask_level(
+    struct zkt_call *zkt, struct zkt_str id, enum odd_level in,
+    void (*done)(const struct zkt_reply *reply, enum odd_level result,
+                 void *user),
+    void *user);
+void odd_everything_tell_items(struct zkt_call *zkt, struct zkt_str id,
+                               const struct odd_node_list *in);
+void odd_everything_ask_items(
+    struct zkt_call *zkt, struct zkt_str id, const struct odd_node_list *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct odd_node_list_map *result, void *user),
+    void *user);
+void odd_everything_tell_flags(struct zkt_call *zkt, struct zkt_str id,
+                               const struct zkt_bool_map *in);
+void odd_everything_ask_flags(
+    struct zkt_call *zkt, struct zkt_str id, const struct zkt_bool_map *in,
+    void (*done)(const struct zkt_reply *reply, bool result, void *user),
+    void *user);
+void odd_everything_tell_empty(struct zkt_call *zkt, struct zkt_str id,
+                               const struct odd_empty *in);
+void odd_everything_ask_empty(
+    struct zkt_call *zkt, struct zkt_str id, const struct odd_empty *in,
+    void (*done)(const struct zkt_reply *reply, const struct odd_empty *result,
+                 void *user),
+    void *user);
+void odd_everything_tell_odd(struct zkt_call *zkt, struct zkt_str id,
+                             const struct odd_everything_odd_input *in);
+void odd_everything_ask_odd(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct odd_everything_odd_input *in,
+    void (*done)(const struct zkt_reply *reply, double result, void *user),
+    void *user);
+void odd_stateless_tell_ping(struct zkt_call *zkt, struct zkt_str id);
+void odd_stateless_ask_ping(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. Until then that thread may look
  * whether the call has ended, take notices of that, report progress and send

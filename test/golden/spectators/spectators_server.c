@@ -483,6 +483,21 @@ enum zkt_status arena_duel_invoke_strike(
                              user);
 }
 
+void arena_duel_tell_strike(struct zkt_call *zkt, struct zkt_str id,
+                            const struct arena_duel_strike_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void arena_duel_ask_strike(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct arena_duel_strike_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, arena_duel__strike_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method arena_duel_methods_[] = {
     {
         .name = ZKT_STR_INIT("strike"),

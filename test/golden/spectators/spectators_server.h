@@ -205,6 +205,22 @@ enum zkt_status arena_lobby_run(
     void *user);
 
 /*
+ * In a call: methods of other instances, or of this one. Telling takes effect
+ * with the commit of the call, and has no answer. Asking begins at once; done
+ * runs once, on the thread of this instance, and the reply and the result live
+ * until this call ends. A method that asks interleaves. Middleware and rates are
+ * skipped; the outputs of middleware are parameters, for which the caller
+ * vouches. See zkt_call_tell and zkt_call_ask.
+ */
+
+void arena_duel_tell_strike(struct zkt_call *zkt, struct zkt_str id,
+                            const struct arena_duel_strike_input *in);
+void arena_duel_ask_strike(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct arena_duel_strike_input *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. Until then that thread may look
  * whether the call has ended, take notices of that, report progress and send

@@ -482,6 +482,52 @@ enum zkt_status states_room_invoke_both(
                              user);
 }
 
+void states_room_tell_get(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, NULL);
+}
+
+void states_room_ask_get(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct states_room_state *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, NULL, states_room__get_done_,
+                 (void (*)(void))done, user);
+}
+
+void states_room_tell_set(struct zkt_call *zkt, struct zkt_str id,
+                          const struct states_room_state *in)
+{
+    zkt_call_tell(zkt, 0, 1, id, NULL, in);
+}
+
+void states_room_ask_set(
+    struct zkt_call *zkt, struct zkt_str id, const struct states_room_state *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user)
+{
+    zkt_call_ask(zkt, 0, 1, id, NULL, in, states_room__set_done_,
+                 (void (*)(void))done, user);
+}
+
+void states_room_tell_both(struct zkt_call *zkt, struct zkt_str id,
+                           const struct states_room_both_input *in)
+{
+    zkt_call_tell(zkt, 0, 2, id, NULL, in);
+}
+
+void states_room_ask_both(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct states_room_both_input *in,
+    void (*done)(const struct zkt_reply *reply, const struct states_any *result,
+                 void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 2, id, NULL, in, states_room__both_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method states_room_methods_[] = {
     {
         .name = ZKT_STR_INIT("get"),
@@ -724,6 +770,21 @@ enum zkt_status states_quiet_invoke_ask(
     return zkt_server_invoke(server, 2, 0, id, NULL, NULL,
                              states_quiet__ask_done_, (void (*)(void))done,
                              user);
+}
+
+void states_quiet_tell_ask(struct zkt_call *zkt, struct zkt_str id)
+{
+    zkt_call_tell(zkt, 2, 0, id, NULL, NULL);
+}
+
+void states_quiet_ask_ask(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct states_lobby_state *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 2, 0, id, NULL, NULL, states_quiet__ask_done_,
+                 (void (*)(void))done, user);
 }
 
 static const struct zkt_method states_quiet_methods_[] = {

@@ -228,6 +228,41 @@ enum zkt_status states_quiet_invoke_ask(
     void *user);
 
 /*
+ * In a call: methods of other instances, or of this one. Telling takes effect
+ * with the commit of the call, and has no answer. Asking begins at once; done
+ * runs once, on the thread of this instance, and the reply and the result live
+ * until this call ends. A method that asks interleaves. Middleware and rates are
+ * skipped; the outputs of middleware are parameters, for which the caller
+ * vouches. See zkt_call_tell and zkt_call_ask.
+ */
+
+void states_room_tell_get(struct zkt_call *zkt, struct zkt_str id);
+void states_room_ask_get(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct states_room_state *result, void *user),
+    void *user);
+void states_room_tell_set(struct zkt_call *zkt, struct zkt_str id,
+                          const struct states_room_state *in);
+void states_room_ask_set(
+    struct zkt_call *zkt, struct zkt_str id, const struct states_room_state *in,
+    void (*done)(const struct zkt_reply *reply, void *user), void *user);
+void states_room_tell_both(struct zkt_call *zkt, struct zkt_str id,
+                           const struct states_room_both_input *in);
+void states_room_ask_both(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct states_room_both_input *in,
+    void (*done)(const struct zkt_reply *reply, const struct states_any *result,
+                 void *user),
+    void *user);
+void states_quiet_tell_ask(struct zkt_call *zkt, struct zkt_str id);
+void states_quiet_ask_ask(
+    struct zkt_call *zkt, struct zkt_str id,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct states_lobby_state *result, void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. Until then that thread may look
  * whether the call has ended, take notices of that, report progress and send

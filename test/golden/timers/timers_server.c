@@ -1291,6 +1291,23 @@ enum zkt_status arcade_draw_invoke_join(
                              user);
 }
 
+void arcade_draw_tell_join(struct zkt_call *zkt, struct zkt_str id,
+                           const struct arcade_draw_join_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void arcade_draw_ask_join(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct arcade_draw_join_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct arcade_round *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, arcade_draw__join_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method arcade_draw_methods_[] = {
     {
         .name = ZKT_STR_INIT("join"),

@@ -346,6 +346,24 @@ enum zkt_status arcade_clock_run(
     void *user);
 
 /*
+ * In a call: methods of other instances, or of this one. Telling takes effect
+ * with the commit of the call, and has no answer. Asking begins at once; done
+ * runs once, on the thread of this instance, and the reply and the result live
+ * until this call ends. A method that asks interleaves. Middleware and rates are
+ * skipped; the outputs of middleware are parameters, for which the caller
+ * vouches. See zkt_call_tell and zkt_call_ask.
+ */
+
+void arcade_draw_tell_join(struct zkt_call *zkt, struct zkt_str id,
+                           const struct arcade_draw_join_input *in);
+void arcade_draw_ask_join(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct arcade_draw_join_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct arcade_round *result, void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. Until then that thread may look
  * whether the call has ended, take notices of that, report progress and send

@@ -176,6 +176,22 @@ enum zkt_status demo_a_invoke_m(
                              (void (*)(void))done, user);
 }
 
+void demo_a_tell_m(struct zkt_call *zkt, struct zkt_str id,
+                   const struct demo_a_m_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void demo_a_ask_m(
+    struct zkt_call *zkt, struct zkt_str id, const struct demo_a_m_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_named1_a_int32 *result, void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, demo_a__m_done_, (void (*)(void))done,
+                 user);
+}
+
 static const struct zkt_method demo_a_methods_[] = {
     {
         .name = ZKT_STR_INIT("m"),

@@ -88,6 +88,23 @@ enum zkt_status demo_a_invoke_m(
     void *user);
 
 /*
+ * In a call: methods of other instances, or of this one. Telling takes effect
+ * with the commit of the call, and has no answer. Asking begins at once; done
+ * runs once, on the thread of this instance, and the reply and the result live
+ * until this call ends. A method that asks interleaves. Middleware and rates are
+ * skipped; the outputs of middleware are parameters, for which the caller
+ * vouches. See zkt_call_tell and zkt_call_ask.
+ */
+
+void demo_a_tell_m(struct zkt_call *zkt, struct zkt_str id,
+                   const struct demo_a_m_input *in);
+void demo_a_ask_m(
+    struct zkt_call *zkt, struct zkt_str id, const struct demo_a_m_input *in,
+    void (*done)(const struct zkt_reply *reply,
+                 const struct demo_named1_a_int32 *result, void *user),
+    void *user);
+
+/*
  * Finishing later: a handler defers and returns ZKT_PENDING, and any thread
  * resumes with the second half of it, once. Until then that thread may look
  * whether the call has ended, take notices of that, report progress and send

@@ -364,6 +364,23 @@ enum zkt_status wire_gate_invoke_set(
                              (void (*)(void))done, user);
 }
 
+void wire_gate_tell_set(struct zkt_call *zkt, struct zkt_str id,
+                        const struct wire_gate_set_input *in)
+{
+    zkt_call_tell(zkt, 0, 0, id, NULL, in);
+}
+
+void wire_gate_ask_set(
+    struct zkt_call *zkt, struct zkt_str id,
+    const struct wire_gate_set_input *in,
+    void (*done)(const struct zkt_reply *reply, const struct wire_door *result,
+                 void *user),
+    void *user)
+{
+    zkt_call_ask(zkt, 0, 0, id, NULL, in, wire_gate__set_done_,
+                 (void (*)(void))done, user);
+}
+
 static const struct zkt_method wire_gate_methods_[] = {
     {
         .name = ZKT_STR_INIT("set"),
