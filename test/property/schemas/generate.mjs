@@ -195,8 +195,9 @@ const bool = () => ({ text: "bool", literal: () => pick(["true", "false"]), flat
 
 /* ---- declarations ---- */
 
-// Types and actors share a namespace in C.
-const topName = scope("string", "bytes", "bool", "json", "map", "stream", "connection", "middleware", "clientId", "on", "then", "user");
+// Types and actors share a namespace in C. An actor called private has a
+// private_state.
+const topName = scope("string", "bytes", "bool", "json", "map", "stream", "connection", "middleware", "clientId", "on", "then", "user", "private_state");
 const declared = { enums: [], structs: [], unions: [], aliases: [] };
 const declarations = []; // texts
 
@@ -479,7 +480,12 @@ function parameters() {
 
 function makeConnection(self) {
   const hooks = ["open", "close"].filter(() => chance(60));
-  const data = chance(75) ? fields(below(7), self, !hooks.includes("open"), scope()) : null;
+  const dataName = scope();
+  const data = chance(75) ? fields(below(7), self, !hooks.includes("open"), dataName) : null;
+  if (data && chance(60)) {
+    const n = dataName(fieldNames);
+    data.push({ name: n, text: `${keyText(n, 90)}: string${pick(["?", ' = ""', "(..9)?"])}` });
+  }
   const isKey = (f) => /^\w+: (string|u?int(?:32|64))(\(.*\))?( = .*)?\??$/.test(f.text) && !/\) \[/.test(f.text);
   buckets.push(...(data ?? []).filter(isKey).map((f) => f.name));
   const isIdentity = (f) => /^("([^"\\]|\\.)*"|\w+): string(\(.*\))?( = .*)?\??$/.test(f.text) && !/\) \[/.test(f.text);
