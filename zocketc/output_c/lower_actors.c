@@ -189,16 +189,6 @@ static void lower_member(struct lower *l, const struct schema_actor *from,
     }
 }
 
-static bool has_readers(const struct schema_struct *state)
-{
-    size_t i = 0;
-    while (i < state->field_count &&
-           state->fields[i].reader.kind == SCHEMA_READER_ALL) {
-        i++;
-    }
-    return i < state->field_count;
-}
-
 static void lower_actor(struct lower *l, const struct schema_actor *from,
                         struct model_actor *to)
 {
@@ -236,7 +226,7 @@ static void lower_actor(struct lower *l, const struct schema_actor *from,
     to->timer_count = from->timer_count;
     to->audiences = parts.audiences;
     to->audience_count = from->audience_count;
-    to->has_readers = has_readers(from->state);
+    to->has_readers = schema_has_readers(from->state);
     to->hooks = parts.hooks;
     to->hook_count = from->hook_count;
     to->method_names = lower_lookup(arena, parts.names, parts.name_count);

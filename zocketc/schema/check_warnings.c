@@ -1,8 +1,9 @@
 /*
  * Schemas that are right and rarely meant: types that no actor uses, inputs
- * and states without an upper bound, and patterns that search such an input.
- * All are found on a checked schema; the structs of inputs and of states are in
- * a work list, since a chain of types may be long.
+ * and states without an upper bound, patterns that search such an input, and
+ * states with hidden fields that are sent whole. All are found on a checked
+ * schema; the structs of inputs and of states are in a work list, since a chain
+ * of types may be long.
  */
 #include "schema/check.h"
 
@@ -33,6 +34,8 @@ struct findings {
     bool has_unbounded; /* text, bytes, a list or a map */
     bool has_unbounded_container;
     bool has_json;
+    const struct schema_struct
+        *hiding;         /* a state with hidden fields; or NULL */
     const char *pattern; /* that searches a string without a bound; or NULL */
 };
 
@@ -89,6 +92,9 @@ static void find_in_type(struct walk *w, const struct schema_type *type,
     }
     if (type->kind == SCHEMA_STRUCT) {
         open_struct(w, type->structure);
+        if (schema_has_readers(type->structure)) {
+            found->hiding = type->structure;
+        }
     }
     for (size_t i = 0; i < type->item_count; i++) {
         find_in_type(w, type->items[i], found);
@@ -129,6 +135,21 @@ static void warn_of_state(struct walk *w, const struct ast_name *name,
     find_in_type(w, type, &found);
     if (found.has_unbounded_container) {
         diag_report(w->c->diag, name->at, DIAG_UNBOUNDED_STATE, name->text);
+    }
+}
+
+/* A state as the type of something else is sent as it is. */
+static void warn_of_output(struct walk *w, const struct ast_name *name,
+                           const struct schema_type *type)
+{
+    struct findings found = { .pattern = NULL };
+    if (type == NULL) {
+        return;
+    }
+    find_in_type(w, type, &found);
+    if (found.hiding != NULL) {
+        diag_report(w->c->diag, name->at, DIAG_HIDDEN_STATE, name->text,
+                    found.hiding->name.text);
     }
 }
 
@@ -180,10 +201,43 @@ static void warn_states(struct check *c)
     walk_structs(&w, warn_of_state);
 }
 
+static void warn_actor_outputs(struct walk *w, const struct schema_actor *a)
+{
+    open_struct(w, a->state);
+    for (size_t i = 0; i < a->method_count; i++) {
+        const struct schema_method *m = &a->methods[i];
+        if (!m->is_internal) {
+            warn_of_output(w, &m->name, m->result);
+            warn_of_output(w, &m->name, m->chunk);
+            warn_of_output(w, &m->name, m->progress);
+        }
+    }
+    for (size_t i = 0; i < a->event_count; i++) {
+        warn_of_output(w, &a->events[i].name, a->events[i].payload);
+    }
+}
+
+static void warn_outputs(struct check *c)
+{
+    const struct schema *s = c->schema;
+    struct walk w = begin_walk(c);
+    for (size_t i = 0; i < s->actor_count; i++) {
+        warn_actor_outputs(&w, &s->actors[i]);
+    }
+    for (size_t i = 0; i < s->error_count; i++) {
+        warn_of_output(&w, &s->errors[i].name, s->errors[i].details);
+    }
+    for (size_t i = 0; i < s->broadcast_count; i++) {
+        warn_of_output(&w, &s->broadcasts[i].name, s->broadcasts[i].payload);
+    }
+    walk_structs(&w, warn_of_output);
+}
+
 void check_warnings(struct check *c)
 {
     warn_unused(c);
     check_unused_access(c);
     warn_inputs(c);
     warn_states(c);
+    warn_outputs(c);
 }

@@ -233,6 +233,17 @@ struct schema_struct {
     const struct schema_type *type;
 };
 
+/** Returns true if some field is not for all subscribers. */
+static inline bool schema_has_readers(const struct schema_struct *s)
+{
+    size_t i = 0;
+    while (i < s->field_count &&
+           s->fields[i].reader.kind == SCHEMA_READER_ALL) {
+        i++;
+    }
+    return i < s->field_count;
+}
+
 /* A variant of a union: a struct under a name, which is on the wire as well. */
 struct schema_variant {
     struct ast_name name;
