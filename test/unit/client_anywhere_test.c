@@ -31,6 +31,8 @@ enum place {
     IN_INVALID,
     IN_TIMEOUT,
     IN_DROP,
+    IN_PROGRESS,
+    IN_CHUNK,
     IN_BLOCKING,
     IN_POST,
     IN_LOG,
@@ -51,6 +53,7 @@ struct world {
     struct fake fake;
     struct failing_alloc memory;
     struct test_doc *doc, *opened; /* opened in a callback, closed at the end */
+    struct zkt_handle *film;
     enum place place;
     enum deed deed;
     uint64_t ids[8]; /* of listeners, some of them removed */
@@ -59,6 +62,18 @@ struct world {
 };
 
 static struct world *the; /* the running session */
+
+/* A method with progress, and a stream. */
+static const struct zkt_remote_method methods[] = {
+    { .name = ZKT_STR_INIT("render"), .progress = &zkt_type_int32 },
+    { .name = ZKT_STR_INIT("generate"), .chunk = &zkt_type_int32 },
+};
+static const struct zkt_remote_actor film = {
+    .name = ZKT_STR_INIT("film"),
+    .state = &test_doc_state_type_,
+    .methods = methods,
+    .method_count = 2,
+};
 
 static void ignore_reply(const struct zkt_reply *reply, void *user)
 {
@@ -175,6 +190,8 @@ static void close_handle(struct world *w)
     w->doc = NULL;
     test_doc_close(doc);
     test_doc_close(doc);
+    zkt_handle_close(w->film);
+    w->film = NULL;
     w->begun++;
     test_doc_begin_ping(doc, ignore_reply, w);
     assert_int_equal(test_doc_on_quiet(doc, ignore_quiet, w), 0);
@@ -306,6 +323,34 @@ static void on_added(const struct zkt_reply *reply, int32_t n, void *user)
     }
 }
 
+static void on_end(zkt_any_function *done, const struct zkt_reply *reply,
+                   const void *result, void *user)
+{
+    (void)done;
+    (void)result;
+    ignore_reply(reply, user);
+}
+
+static void on_progress(zkt_any_function *fn, const void *value, void *user)
+{
+    (void)fn;
+    (void)value;
+    (void)user;
+    act(IN_PROGRESS);
+}
+
+static void on_chunk(zkt_any_function *fn, const void *value, void *user)
+{
+    (void)fn;
+    (void)value;
+    (void)user;
+    act(IN_CHUNK);
+}
+
+static void nobody(void)
+{
+}
+
 /* ---- the session; every step tolerates a closed client ---- */
 
 #define MESSAGE(type)                                                          \
@@ -361,6 +406,25 @@ static void answer(struct world *w, const char *rest)
     }
 }
 
+/* Begins a call of the film. Plays a part of it, another and its end. */
+static void show(struct world *w, uint32_t method, const char *part)
+{
+    char text[128];
+    w->begun++;
+    const uint64_t call = zkt_handle_begin_parts(
+        w->film, method, NULL, method == 0 ? on_progress : on_chunk, nobody,
+        on_end, nobody, w);
+    for (int i = 0; i < 2; i++) {
+        snprintf(text, sizeof(text),
+                 "{\"type\":\"rpc:%s\",\"id\":\"rpc_%d_0\",\"%s\":%d}", part,
+                 (int)call, part, i);
+        say(w, text);
+    }
+    snprintf(text, sizeof(text),
+             "{\"type\":\"rpc:result\",\"id\":\"rpc_%d_0\"}", (int)call);
+    say(w, text);
+}
+
 static void on_poll(struct fake *f)
 {
     if (f->endpoint != NULL) {
@@ -383,6 +447,7 @@ static void begin_session(struct world *w, enum place place, enum deed deed)
     assert_non_null(fake_open(&w->fake, options));
     w->fake.on_log = on_log;
     w->doc = test_doc_open(w->fake.client, "a");
+    w->film = zkt_handle_open(w->fake.client, &film, "f");
     w->ids[3] = zkt_client_on_status(w->fake.client, on_status, w);
     w->ids[0] = test_doc_subscribe(w->doc, on_state, w);
     w->ids[1] = test_doc_on_hit(w->doc, on_hit, w);
@@ -452,6 +517,7 @@ static void end_session(struct world *w)
     fake_close(&w->fake);
     test_doc_close(w->opened);
     test_doc_close(w->doc);
+    zkt_handle_close(w->film);
 }
 
 static void test_any_action_in_any_callback(void **state)
@@ -462,6 +528,8 @@ static void test_any_action_in_any_callback(void **state)
         begin_session(w, (enum place)(i / DEEDS), (enum deed)(i % DEEDS));
         watch_state(w);
         make_calls(w);
+        show(w, 0, "progress");
+        show(w, 1, "chunk");
         block(w);
         end_session(w);
         if (!w->done || w->told != w->begun || w->memory.live != 0) {
