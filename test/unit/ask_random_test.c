@@ -1,10 +1,10 @@
 /*
  * Random calls of instances by instances against a model: shards of one thread
- * have turns at random, channels and mailboxes are small, handlers fail, are
- * deferred and end their instances. Every tell of a final commit arrives once
- * or is counted as lost, no other tell arrives, every ask is answered once, and
- * what one instance sends another arrives in order. The arguments are the
- * number of shards, and a seed and a number of rounds.
+ * have turns at random, which are short; channels and mailboxes are small;
+ * handlers fail, are deferred and end their instances. Every tell of a final
+ * commit arrives once or is counted as lost, no other tell arrives, every ask
+ * is answered once, and what one instance sends another arrives in order. The
+ * arguments are the number of shards, and a seed and a number of rounds.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -287,6 +287,7 @@ static void play_round(bool drains)
     const struct zkt_limits limits = {
         .channel_messages = 1 + draw(8),
         .mailbox_messages = 4 + draw(20),
+        .turn_work = draw(2) == 0 ? 0 : 1 + draw(20000),
         .handler_ms = 1000000,
         .log_per_second = 1,
     };

@@ -184,6 +184,11 @@ static const struct demo_counter_handlers counter = { .inc = inc,
                                                       .reset = reset };
 static const struct demo_handlers handlers = { .counter = &counter };
 
+/* The app; a test may define another with the same handlers. */
+#ifndef CREW_APP
+#define CREW_APP demo_app(&handlers)
+#endif
+
 /* ---- a server ---- */
 
 struct site {
@@ -254,8 +259,7 @@ static inline void make_site(struct site *site, uint32_t threads,
 {
     *site = (struct site){ .descriptors = count_descriptors() };
     const struct zkt_serve_options options = options_for(site, threads, limits);
-    assert_int_equal(
-        zkt_server_new(demo_app(&handlers), &options, &site->server), ZKT_OK);
+    assert_int_equal(zkt_server_new(CREW_APP, &options, &site->server), ZKT_OK);
     assert_int_equal(uv_loop_init(&site->loop), 0);
     shared.count = 0;
     shared.held_count = shared.cancelled = shared.resumed = 0;
