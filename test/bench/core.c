@@ -422,6 +422,50 @@ static void run_batch(struct bench *b)
     check_batch(b, begun, &count);
 }
 
+/* ---- calls between instances ---- */
+
+static enum zkt_status tell_fifty(struct zkt_call *call, void (*fn)(void),
+                                  void *user)
+{
+    const struct bench_counter_increment_input input = { 1 };
+    (void)fn;
+    (void)user;
+    for (int i = 0; i < BATCH / 2; i++) {
+        zkt_call_tell(call, 0, 0, ZKT_STR("other"), NULL, &input);
+    }
+    return ZKT_OK;
+}
+
+static void tell_batch(struct bench *b)
+{
+    int begun = 0;
+    for (int i = 0; i < 2; i++) {
+        begun += zkt_server_run(b->server, 0, ZKT_STR("main"), tell_fifty,
+                                (void (*)(void))tell_fifty, NULL) == ZKT_OK;
+    }
+    end_turn(b);
+    end_turn(b);
+    if (begun != 2) {
+        fail("a counter has told nobody");
+    }
+}
+
+static void ask_batch(struct bench *b)
+{
+    const struct bench_counter_ask_input input = { BATCH / 2 };
+    int begun = 0;
+    bench_replies = 0;
+    for (int i = 0; i < 2; i++) {
+        begun += zkt_server_invoke(b->server, 0, 1, ZKT_STR("main"), NULL,
+                                   &input, NULL, NULL, NULL) == ZKT_OK;
+    }
+    end_turn(b);
+    end_turn(b);
+    if (begun != 2 || bench_replies != BATCH) {
+        fail("not all counters have answered");
+    }
+}
+
 /* ---- measuring ---- */
 
 static const struct work {
@@ -451,6 +495,10 @@ static const struct work {
       "100 methods that the program invokes, in a turn" },
     { "run", prepare_nothing, run_batch, 1000,
       "100 functions that the program runs in an instance" },
+    { "tell", prepare_nothing, tell_batch, 1000,
+      "100 tells of an instance, in two turns" },
+    { "ask", prepare_nothing, ask_batch, 1000,
+      "100 asks of an instance and their replies" },
     { "read", prepare_reading, read_call, 100000,
       "reading a call of 109 bytes" },
     { "read4k", prepare_reading, read_4k, 100000,

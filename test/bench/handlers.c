@@ -12,6 +12,28 @@ static enum zkt_status increment(struct bench_counter_call *call,
     return ZKT_OK;
 }
 
+int bench_replies;
+
+static void take_reply(void (*done)(void), const struct zkt_reply *reply,
+                       const void *result, void *user)
+{
+    (void)done;
+    (void)result;
+    (void)user;
+    bench_replies += reply->status == ZKT_OK;
+}
+
+static enum zkt_status ask(struct bench_counter_call *call,
+                           const struct bench_counter_ask_input *in)
+{
+    const struct bench_counter_increment_input input = { 1 };
+    for (int32_t i = 0; i < in->count; i++) {
+        zkt_call_ask(call->zkt, 0, 0, ZKT_STR("other"), NULL, &input,
+                     take_reply, NULL, NULL);
+    }
+    return ZKT_OK;
+}
+
 static enum zkt_status save(struct bench_store_call *call,
                             const struct bench_store_save_input *in,
                             int32_t *out)
@@ -63,7 +85,8 @@ static enum zkt_status score(struct bench_store_call *call,
     return ZKT_OK;
 }
 
-static const struct bench_counter_handlers counter = { .increment = increment };
+static const struct bench_counter_handlers counter = { .increment = increment,
+                                                       .ask = ask };
 static const struct bench_store_handlers store = {
     .save = save,
     .append = append,

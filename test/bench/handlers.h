@@ -9,5 +9,7 @@ enum {
 };
 
 extern const struct bench_handlers bench_all;
+/* Replies to the asks of counters. */
+extern int bench_replies;
 
 #endif
