@@ -30,7 +30,8 @@ static int64_t deadline(const struct zkt_core *core)
                    zkt__admission_has_evicted(&s->shards->admission, s->self) ||
                    zkt__group_has_messages(&s->host) ||
                    zkt__sessions_may_wake(&s->host) ||
-                   zkt__asks_are_due(&s->asks) ||
+                   (zkt__asks_are_busy(&s->asks) &&
+                    zkt__asks_are_due(&s->asks)) ||
                    !zkt__list_empty(&s->instances.ready) ||
                    !zkt__list_empty(&s->backlog) ||
                    zkt__output_is_over_limit(s) ||
