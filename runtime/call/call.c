@@ -283,6 +283,16 @@ int64_t zkt_now_ms(const struct zkt_call *call)
     return call->now_ms;
 }
 
+int64_t zkt_time_left(const struct zkt_call *call)
+{
+    if (call->host == NULL) {
+        return 0;
+    }
+    const int64_t due = call->ops->find_due(call);
+    const int64_t left = due - call->host->clock->now_ms;
+    return due == INT64_MAX ? INT64_MAX : left > 0 ? left : 0;
+}
+
 struct zkt_str zkt_client_id(const struct zkt_call *call)
 {
     return call->client_id;

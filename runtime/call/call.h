@@ -38,6 +38,8 @@ struct zkt_call_ops {
     bool (*declares)(const struct zkt_call *call, uint32_t error);
     /* Returns the output of a middleware of the app, or NULL. */
     const void *(*find_output)(const struct zkt_call *call, uint32_t number);
+    /* Returns the monotonic time at which the call ends, or INT64_MAX. */
+    int64_t (*find_due)(const struct zkt_call *call);
     /* Returns the message that the call is about. */
     struct zkt_called (*find_called)(const struct zkt_call *call);
     /* Returns the request of `open`; NULL for another call. */

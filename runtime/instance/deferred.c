@@ -75,7 +75,7 @@ static bool prepare_cancelling(struct zkt_call *call)
     }
     call->client_id = client;
     call->instance_id = id;
-    return true;
+    return zkt__waiting_reserve_task(call->host, task);
 }
 
 static const void *find_output(const struct zkt_call *call, uint32_t number)
@@ -86,6 +86,18 @@ static const void *find_output(const struct zkt_call *call, uint32_t number)
                ? zkt__outputs_find(&task->request.method->middleware,
                                    task->request.outputs, number)
                : NULL;
+}
+
+static int64_t find_due(const struct zkt_call *call)
+{
+    const struct zkt_task *task = ZKT_CONTAINER(call, const struct zkt_task,
+                                                call);
+    if (task->waiting != NULL && task->waiting->due.place != 0) {
+        return task->waiting->due.due; /* it was deferred before */
+    }
+    return task->kind == ZKT_TASK_CALL && task->request.deadline != 0
+               ? task->request.deadline
+               : INT64_MAX;
 }
 
 static struct zkt_called find_called(const struct zkt_call *call)
@@ -138,6 +150,7 @@ const struct zkt_call_ops zkt__task_ops = {
     .find_deferred = find_deferred,
     .prepare_cancelling = prepare_cancelling,
     .find_output = find_output,
+    .find_due = find_due,
     .find_called = find_called,
     .find_request = find_request,
     .resume = zkt__task_resume,
@@ -277,8 +290,7 @@ void zkt__task_detach(struct zkt_task *task)
 static struct zkt_task *first_parked(const struct zkt_host *host)
 {
     struct zkt_node *first = zkt__list_first(&host->instances->parked);
-    return first != NULL ? ZKT_CONTAINER(first, struct zkt_task, deadline.node)
-                         : NULL;
+    return first != NULL ? ZKT_CONTAINER(first, struct zkt_task, parked) : NULL;
 }
 
 void zkt__instances_cancel(struct zkt_host *host, enum zkt_status status,
@@ -288,14 +300,6 @@ void zkt__instances_cancel(struct zkt_host *host, enum zkt_status status,
     while ((task = first_parked(host)) != NULL) {
         zkt__task_cancel(host, task, status, text);
     }
-}
-
-static void expire_call(struct zkt_host *host, struct zkt_task *task)
-{
-    host->stats.limit_hits.handler_ms++;
-    zkt__call_log(&task->call, ZKT_LOG_WARNING, "it did not finish in time");
-    zkt__task_cancel(host, task, ZKT_DEADLINE_EXCEEDED,
-                     ZKT_STR("the handler did not finish in time"));
 }
 
 static void evict(struct zkt_host *host, struct zkt_instance *instance)
@@ -316,11 +320,11 @@ void zkt__instances_arm(const struct zkt_host *host, struct zkt_list *list,
 /* Returns the earliest time at which something is due, or ZKT_NEVER. */
 static int64_t find_next(const struct zkt_instances *instances)
 {
-    const int64_t parked = zkt__timeouts_next(&instances->parked);
+    const int64_t call = zkt__waiting_next(&instances->waiting);
     const int64_t idle = zkt__timeouts_next(&instances->idle);
     const int64_t failed = zkt__timeouts_next(&instances->failed);
     const int64_t timer = zkt__timers_next(&instances->timers);
-    const int64_t first = parked < idle ? parked : idle;
+    const int64_t first = call < idle ? call : idle;
     const int64_t second = failed < timer ? failed : timer;
     return first < second ? first : second;
 }
@@ -329,10 +333,7 @@ void zkt__instances_expire(struct zkt_host *host)
 {
     const int64_t now = host->clock->now_ms;
     struct zkt_timeout *due;
-    struct zkt_task *task;
-    while ((task = first_parked(host)) != NULL && task->deadline.due <= now) {
-        expire_call(host, task);
-    }
+    zkt__waiting_expire(host);
     while ((due = zkt__timeouts_take(&host->instances->idle, now)) != NULL) {
         evict(host, ZKT_CONTAINER(due, struct zkt_instance, idle));
     }

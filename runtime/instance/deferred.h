@@ -22,8 +22,8 @@ void zkt__task_detach(struct zkt_task *task);
 void zkt__instances_cancel(struct zkt_host *host, enum zkt_status status,
                            struct zkt_str text);
 
-/** Begins a time limit of a deferred call, of an idle instance, or of one that
- * has failed to start: @delay from now, in @list. */
+/** Begins a time limit of an idle instance, or of one that has failed to start:
+ * @delay from now, in @list. */
 void zkt__instances_arm(const struct zkt_host *host, struct zkt_list *list,
                         struct zkt_timeout *timeout, int64_t delay);
 /** Lets zkt__instances_expire run at @due, or before. */
@@ -32,7 +32,7 @@ static inline void zkt__instances_expect(struct zkt_instances *instances,
 {
     instances->next_due = due < instances->next_due ? due : instances->next_due;
 }
-/** Fails overdue calls, evicts idle instances, removes failed ones, and lets
+/** Ends overdue calls, evicts idle instances, removes failed ones, and lets
  * timers fire. Called at instances->next_due; finds the next. */
 void zkt__instances_expire(struct zkt_host *host);
 

@@ -28,6 +28,17 @@ struct zkt_str_list zkt_clients(struct zkt_call *call)
     return (struct zkt_str_list){ ids, len };
 }
 
+bool zkt_in_contact(const struct zkt_call *call)
+{
+    if (call->instance == NULL || call->peer == NULL) {
+        return false; /* without a client */
+    }
+    const struct zkt_task *task = ZKT_CONTAINER(call, const struct zkt_task,
+                                                call);
+    const struct zkt_attachment *attachment = &task->contact->attachment;
+    return attachment->instance == call->instance && !attachment->leaving;
+}
+
 const void *zkt_call_connection_of(struct zkt_call *call,
                                    struct zkt_str client_id)
 {
@@ -51,15 +62,6 @@ const void *zkt_call_connection_of(struct zkt_call *call,
                    : NULL;
     }
     return NULL;
-}
-
-bool zkt_in_contact(const struct zkt_call *call)
-{
-    const struct zkt_task *task = ZKT_CONTAINER(call, const struct zkt_task,
-                                                call);
-    return call->instance != NULL && task->contact != NULL &&
-           !task->contact->peer->is_program &&
-           task->contact->attachment.instance == call->instance;
 }
 
 void zkt_destroy(struct zkt_call *call)

@@ -51,7 +51,9 @@ static void refuse_contact(struct zkt_host *host,
 {
     struct zkt_contact *contact = run->contact;
     bool leaves;
-    zkt__instance_refuse_with(host, run->message, run->carrier, failure);
+    if (run->message != NULL) {
+        zkt__instance_refuse_with(host, run->message, run->carrier, failure);
+    }
     zkt__contact_refuse_queued(host, contact, failure, &leaves);
     zkt__detach(host, contact);
     zkt__contact_send_end(host, contact, leaves);
@@ -70,6 +72,10 @@ static void after_connect(struct zkt_host *host, const struct zkt_hook_run *run,
         return;
     }
     let_in(run->contact);
+    if (run->message == NULL) {
+        zkt__instance_expel(host, instance);
+        return;
+    }
     if (!run->grants && !instance->expels) {
         zkt__instance_proceed(host, run->message, run->carrier);
         return;

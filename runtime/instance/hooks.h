@@ -17,7 +17,8 @@ struct zkt_hook_run {
     struct zkt_instance *instance;
     struct zkt_contact *contact; /* NULL: activate or deactivate */
     /* Of connect and subscribe: the message that waits, and the block that
-     * holds it; NULL: it is borrowed. */
+     * holds it; NULL: it is borrowed. Both NULL: a call that has waited has
+     * ended. */
     struct zkt_msg *message, *carrier;
     /* The message is a subscribe to events, which the commit of the hook
      * grants: so the client receives the events of the hook. */

@@ -87,18 +87,22 @@ static void count(struct zkt_host *host, struct zkt_attachment *attachment,
     host->stats.queued += (uint64_t)(int64_t)by;
 }
 
-/* Returns the carrier of a message that is to be queued, or NULL: there was no
- * memory, and the message was refused. */
+/* Returns the carrier of a message that is to be queued, and that waits; or
+ * NULL: there was no memory, and the message was refused. */
 static struct zkt_msg *carry(struct zkt_host *host, struct zkt_msg *m,
                              struct zkt_msg *carrier)
 {
     struct zkt_msg *block = carrier != NULL ? carrier
                                             : zkt__msg_pack(host->allocator, m);
-    if (block == NULL) {
-        zkt__instance_refuse(host, m, NULL, ZKT_RESOURCE_EXHAUSTED,
-                             ZKT_STR("out of memory"));
+    if (block != NULL && zkt__waiting_add_message(host, block)) {
+        return block;
     }
-    return block;
+    zkt__instance_refuse(host, m, carrier, ZKT_RESOURCE_EXHAUSTED,
+                         ZKT_STR("out of memory"));
+    if (block != carrier) {
+        zkt__msg_free(host->allocator, block);
+    }
+    return NULL;
 }
 
 void zkt__mailbox_put(struct zkt_host *host, struct zkt_msg *m,
@@ -147,7 +151,19 @@ struct zkt_msg *zkt__mailbox_take(struct zkt_host *host,
     struct zkt_msg *m = ZKT_CONTAINER(node, struct zkt_msg, node);
     zkt__node_unlink(node);
     count(host, attachment, m, -1);
+    zkt__waiting_remove_message(host, m);
     return m;
+}
+
+void zkt__mailbox_remove(struct zkt_host *host, struct zkt_msg *m)
+{
+    struct zkt_attachment *attachment = &m->contact->attachment;
+    zkt__node_unlink(&m->node);
+    count(host, attachment, m, -1);
+    zkt__waiting_remove_message(host, m);
+    if (zkt__list_empty(&attachment->mailbox)) {
+        zkt__node_unlink(&attachment->in_round);
+    }
 }
 
 struct zkt_msg *zkt__mailbox_take_request(struct zkt_host *host,

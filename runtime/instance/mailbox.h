@@ -44,6 +44,8 @@ void zkt__mailbox_put(struct zkt_host *host, struct zkt_msg *m,
  * refused. */
 void zkt__mailbox_put_first(struct zkt_host *host, struct zkt_msg *m,
                             struct zkt_msg *carrier);
+/** Removes a message that is queued. */
+void zkt__mailbox_remove(struct zkt_host *host, struct zkt_msg *m);
 /** Removes and returns the first message of @contact, or returns NULL. */
 struct zkt_msg *zkt__mailbox_take(struct zkt_host *host,
                                   struct zkt_contact *contact);

@@ -19,6 +19,7 @@ bool zkt__instances_init(struct zkt_instances *instances, struct zkt_host *host)
     zkt__list_init(&instances->idle);
     zkt__list_init(&instances->failed);
     instances->timers = (struct zkt_timer_heap){ .stopped = false };
+    instances->waiting = (struct zkt_waiting_calls){ .by_id = NULL };
     instances->next_due = ZKT_NEVER;
     zkt__snapshot_log_init(&instances->snapshots, host->allocator,
                            (size_t)host->limits->cache_bytes,

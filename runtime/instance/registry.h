@@ -16,6 +16,7 @@
 #include "instance/snapshot_cache.h"
 #include "instance/timers.h"
 #include "instance/views.h"
+#include "instance/waiting.h"
 
 struct zkt_task;
 
@@ -57,8 +58,8 @@ struct zkt_instance {
     struct zkt_buffer *failure; /* of `activate`, encoded; or NULL */
     struct zkt_chain *cause; /* of the ask that waits for `activate`, or NULL */
     struct zkt_list awaiting_snapshot; /* attachments that requested one */
-    struct zkt_node ready;     /* in instances->ready or ->awaiting_credit */
-    struct zkt_task *parked;   /* the deferred call, or NULL */
+    struct zkt_node ready;   /* in instances->ready or ->awaiting_credit */
+    struct zkt_task *parked; /* the deferred call, or NULL */
     struct zkt_open_calls open_calls;
     struct zkt_timers *timers; /* NULL: it has none */
     struct zkt_timeout idle;   /* until it is evicted, or forgotten */
@@ -73,11 +74,12 @@ struct zkt_instances {
     struct zkt_task *spare; /* replaces task when that is parked, or NULL */
     struct zkt_list ready;  /* instances that are free and have work */
     struct zkt_list awaiting_credit; /* … and lack credit of a channel */
-    struct zkt_list parked;          /* tasks by deadline */
+    struct zkt_list parked;          /* deferred tasks */
     struct zkt_list idle;            /* instances by time of eviction */
     struct zkt_list failed;          /* likewise: `activate` has failed */
     struct zkt_timer_heap timers;
-    int64_t next_due; /* no list and no timer has anything due before */
+    struct zkt_waiting_calls waiting;
+    int64_t next_due; /* nothing of these is due before */
     struct zkt_snapshot_cache snapshots;
     size_t deferred_bytes; /* memory of parked calls */
     size_t queued_bytes;   /* of messages in all mailboxes */

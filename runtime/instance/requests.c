@@ -28,13 +28,28 @@ static void take_subscribe(struct zkt_host *host, struct zkt_msg *m,
     }
 }
 
+/* Returns ZKT_OK if a call may be run; otherwise the status and *@text of its
+ * refusal. */
+static enum zkt_status admit_call(struct zkt_host *host,
+                                  const struct zkt_msg *m, struct zkt_str *text)
+{
+    if (zkt__call_is_late(host, &m->of.call)) {
+        host->stats.expired++;
+        *text = ZKT_STR("the time of the call is over");
+        return ZKT_DEADLINE_EXCEEDED;
+    }
+    return m->of.call.method->interleaves ? zkt__open_calls_admit(host, m, text)
+                                          : ZKT_OK;
+}
+
 static void take_call(struct zkt_host *host, struct zkt_msg *m,
                       struct zkt_msg *carrier)
 {
     struct zkt_str text;
-    const enum zkt_status status = m->of.call.method->interleaves
-                                       ? zkt__open_calls_admit(host, m, &text)
-                                       : ZKT_OK;
+    enum zkt_status status = ZKT_OK;
+    if (m->of.call.deadline != 0 || m->of.call.method->interleaves) {
+        status = admit_call(host, m, &text);
+    }
     if (status == ZKT_OK) {
         zkt__task_call(host, m, carrier);
     } else {
@@ -50,6 +65,7 @@ static void take_leave(struct zkt_host *host, struct zkt_contact *contact)
     } else if (zkt__mailbox_is_free(host, instance)) {
         leave_now(host, contact);
     } else {
+        contact->attachment.leaving = true;
         zkt__mailbox_append(host, contact, zkt__contact_leave_carrier(contact));
     }
 }
@@ -246,6 +262,10 @@ void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
         break;
     case ZKT_MSG_RECORD:
         take_record(host, m);
+        zkt__msg_free(host->allocator, carrier);
+        break;
+    case ZKT_MSG_CANCEL:
+        zkt__waiting_cancel(host, &m->of.cancel);
         zkt__msg_free(host->allocator, carrier);
         break;
     case ZKT_MSG_DESTROY:

@@ -252,14 +252,15 @@ void zkt__task_hold(struct zkt_host *host, struct zkt_task *task)
     replace_task(host);
     task->parked_bytes = task->arena.size;
     instances->deferred_bytes += task->parked_bytes;
-    zkt__instances_arm(host, &instances->parked, &task->deadline,
-                       host->limits->handler_ms);
+    zkt__list_append(&instances->parked, &task->parked);
+    zkt__waiting_add_task(host, task);
     host->stats.deferred++;
 }
 
 void zkt__task_release(struct zkt_host *host, struct zkt_task *task)
 {
-    zkt__timeout_cancel(&task->deadline);
+    zkt__node_unlink(&task->parked);
+    zkt__waiting_remove_task(host, task);
     host->stats.deferred--;
     host->instances->deferred_bytes -= task->parked_bytes;
 }
@@ -280,8 +281,8 @@ static void park(struct zkt_host *host, struct zkt_task *task)
     if (task != host->instances->task) {
         return; /* deferred again: its deadline stays */
     }
-    zkt__task_hold(host, task);
     task->call.instance->parked = task;
+    zkt__task_hold(host, task);
     zkt__task_keep_budget(host, task);
 }
 
@@ -341,6 +342,7 @@ static void finish_deferred(struct zkt_host *host, struct zkt_task *task,
     if (parked) {
         unpark(host, task);
     } else {
+        zkt__waiting_remove_task(host, task);
         replace_task(host);
     }
     if (task->kind == ZKT_TASK_HOOK) {

@@ -37,8 +37,9 @@ struct zkt_task {
     };
     struct zkt_msg *carrier; /* of the call, for its result; NULL: none */
     void *result;
-    size_t parked_bytes; /* counted in instances->deferred_bytes */
-    struct zkt_timeout deadline;
+    size_t parked_bytes;         /* counted in instances->deferred_bytes */
+    struct zkt_node parked;      /* in instances->parked */
+    struct zkt_waiting *waiting; /* of a deferred call, in the arena; or NULL */
     struct zkt_deferred deferred;
     struct zkt_open_call open;
     /* The zeroed states that the call sees when it is cancelled. */

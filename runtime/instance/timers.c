@@ -19,43 +19,46 @@ static uint64_t hash_of(const struct zkt_host *host,
     return zkt__hash(&own, key.data, key.len);
 }
 
+struct timer_key {
+    const struct zkt_timer *type;
+    struct zkt_str key;
+};
+
+/* Returns the timer at a place, or NULL. */
+static struct zkt_running_timer *timer_at(struct zkt_tree_node *const *at)
+{
+    return *at != NULL ? ZKT_CONTAINER(*at, struct zkt_running_timer, by_key)
+                       : NULL;
+}
+
+static bool has_key(const struct zkt_tree_node *node, const void *key)
+{
+    const struct timer_key *wanted = key;
+    const struct zkt_running_timer *timer = ZKT_CONTAINER(
+        node, const struct zkt_running_timer, by_key);
+    return timer->type == wanted->type && zkt_str_eq(timer->key, wanted->key);
+}
+
 /* Returns the place of a timer in a tree; it has NULL if there is none. */
-static struct zkt_running_timer **find(struct zkt_running_timer **at,
-                                       uint64_t hash,
-                                       const struct zkt_timer *type,
-                                       struct zkt_str key)
+static struct zkt_tree_node **find(struct zkt_tree_node **root, uint64_t hash,
+                                   const struct zkt_timer *type,
+                                   struct zkt_str key)
 {
-    uint64_t path = hash;
-    while (*at != NULL && ((*at)->hash != hash || (*at)->type != type ||
-                           !zkt_str_eq((*at)->key, key))) {
-        at = &(*at)->child[path & 1];
-        path >>= 1;
-    }
-    return at;
+    const struct timer_key wanted = { type, key };
+    return zkt__tree_find(root, hash, has_key, &wanted);
 }
 
-static struct zkt_running_timer **place_of(struct zkt_running_timer **root,
-                                           const struct zkt_running_timer *of)
+static struct zkt_tree_node **place_of(struct zkt_tree_node **root,
+                                       const struct zkt_running_timer *of)
 {
-    return find(root, of->hash, of->type, of->key);
+    return find(root, of->by_key.hash, of->type, of->key);
 }
 
-/* Removes a timer from a tree. Any leaf below it may take its place: the paths
- * of both begin alike. */
-static struct zkt_running_timer *take(struct zkt_running_timer **at)
+/* Removes a timer from a tree. */
+static struct zkt_running_timer *take(struct zkt_tree_node **at)
 {
-    struct zkt_running_timer *timer = *at;
-    struct zkt_running_timer **end = at;
-    while ((*end)->child[0] != NULL || (*end)->child[1] != NULL) {
-        end = &(*end)->child[(*end)->child[0] == NULL];
-    }
-    struct zkt_running_timer *leaf = *end;
-    *end = NULL;
-    if (leaf != timer) {
-        memcpy(leaf->child, timer->child, sizeof(leaf->child));
-        *at = leaf;
-    }
-    memset(timer->child, 0, sizeof(timer->child));
+    struct zkt_running_timer *timer = timer_at(at);
+    zkt__tree_remove(at);
     return timer;
 }
 
@@ -149,7 +152,7 @@ static struct zkt_running_timer *make(struct zkt_host *host,
                                                  timer->memory)
                            : NULL;
         timer->key = key_of(type, timer->input);
-        timer->hash = hash_of(host, type, timer->key);
+        timer->by_key.hash = hash_of(host, type, timer->key);
     }
     return timer;
 }
@@ -165,7 +168,7 @@ static struct zkt_running_timer *make_stop(struct zkt_host *host,
         memcpy(timer->memory, key.len > 0 ? key.data : "", key.len);
         timer->type = type;
         timer->key = (struct zkt_str){ timer->memory, key.len };
-        timer->hash = hash_of(host, type, timer->key);
+        timer->by_key.hash = hash_of(host, type, timer->key);
         timer->stops = true;
     }
     return timer;
@@ -185,7 +188,7 @@ static void enter_heap(const struct zkt_host *host,
 static void begin(struct zkt_host *host, struct zkt_running_timer *timer)
 {
     struct zkt_timers *timers = timer->instance->timers;
-    *place_of(&timers->tree, timer) = timer;
+    *place_of(&timers->tree, timer) = &timer->by_key;
     timers->running++;
     timers->started += timer->started;
     host->stats.timers++;
@@ -194,7 +197,7 @@ static void begin(struct zkt_host *host, struct zkt_running_timer *timer)
 
 /* Takes a timer out of everything; the caller frees it. */
 static struct zkt_running_timer *halt(struct zkt_host *host,
-                                      struct zkt_running_timer **at)
+                                      struct zkt_tree_node **at)
 {
     struct zkt_running_timer *timer = take(at);
     struct zkt_timers *timers = timer->instance->timers;
@@ -318,10 +321,10 @@ void zkt__timers_pause(struct zkt_host *host, struct zkt_instance *instance)
     for (uint32_t i = 0; i < actor->timer_count && instance->timers != NULL;
          i++) {
         const struct zkt_timer *type = &actor->timers[i];
-        struct zkt_running_timer **at = find(&instance->timers->tree,
-                                             hash_of(host, type, ZKT_STR("")),
-                                             type, ZKT_STR(""));
-        if (*at != NULL && !(*at)->started) {
+        struct zkt_tree_node **at = find(&instance->timers->tree,
+                                         hash_of(host, type, ZKT_STR("")), type,
+                                         ZKT_STR(""));
+        if (*at != NULL && !timer_at(at)->started) {
             zkt__timer_free(host, halt(host, at));
         }
     }
@@ -346,12 +349,12 @@ static const struct zkt_running_timer *seen_by(const struct zkt_call *call,
     if (timers == NULL) {
         return NULL;
     }
-    const struct zkt_running_timer *change = *find(&timers->changes.tree, hash,
-                                                   type, key);
+    const struct zkt_running_timer *change = timer_at(
+        find(&timers->changes.tree, hash, type, key));
     if (change != NULL) {
         return change->stops ? NULL : change;
     }
-    return *find(&timers->tree, hash, type, key);
+    return timer_at(find(&timers->tree, hash, type, key));
 }
 
 /* Adds a change, in place of an earlier one of the same timer; NULL: there is
@@ -363,16 +366,16 @@ static void add_change(struct zkt_call *call, struct zkt_running_timer *change)
         return;
     }
     struct zkt_timers *timers = call->instance->timers;
-    const bool runs = seen_by(call, change->hash, change->type, change->key) !=
-                      NULL;
-    struct zkt_running_timer **at = place_of(&timers->changes.tree, change);
+    const bool runs = seen_by(call, change->by_key.hash, change->type,
+                              change->key) != NULL;
+    struct zkt_tree_node **at = place_of(&timers->changes.tree, change);
     if (*at != NULL) {
         struct zkt_running_timer *earlier = take(at);
         zkt__node_unlink(&earlier->node);
         zkt__timer_free(call->host, earlier);
         at = place_of(&timers->changes.tree, change);
     }
-    *at = change;
+    *at = &change->by_key;
     zkt__list_append(&timers->changes.all, &change->node);
     timers->changes.added += (int)!change->stops - (int)runs;
     call->changes_timers = call->has_effects = true;
@@ -484,7 +487,7 @@ static struct zkt_running_timer *take_change(const struct zkt_list *all)
     struct zkt_running_timer *change = ZKT_CONTAINER(
         first, struct zkt_running_timer, node);
     zkt__node_unlink(first);
-    memset(change->child, 0, sizeof(change->child));
+    memset(change->by_key.child, 0, sizeof(change->by_key.child));
     return change;
 }
 
@@ -495,8 +498,8 @@ void zkt__timers_apply(struct zkt_call *call)
     struct zkt_list all;
     take_changes(call, &all);
     while ((change = take_change(&all)) != NULL) {
-        struct zkt_running_timer **at = place_of(
-            &change->instance->timers->tree, change);
+        struct zkt_tree_node **at = place_of(&change->instance->timers->tree,
+                                             change);
         if (*at != NULL) {
             zkt__timer_free(host, halt(host, at));
         }

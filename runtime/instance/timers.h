@@ -19,9 +19,8 @@
  * alive. A call that stops a repeating timer stops it for the clients that are
  * in contact, too.
  *
- * The timers of an instance are in a binary tree. The path is the hash of the
- * number and the key, bit by bit: with a secret key of the hash no keys make it
- * deep, and adding takes no memory. The changes of a call are such a tree too.
+ * The timers of an instance are in a hash tree, by their number and key. The
+ * changes of a call are such a tree too.
  */
 #ifndef ZKT_INSTANCE_TIMERS_H
 #define ZKT_INSTANCE_TIMERS_H
@@ -31,6 +30,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/tree.h"
 #include "zocket/call.h"
 
 struct zkt_host;
@@ -38,8 +38,7 @@ struct zkt_instance;
 
 /* A timer that runs, or a change of a call. */
 struct zkt_running_timer {
-    struct zkt_running_timer *child[2];
-    uint64_t hash;
+    struct zkt_tree_node by_key;
     struct zkt_instance *instance;
     const struct zkt_timer *type;
     struct zkt_str key;          /* in input, or behind this; "": none */
@@ -54,7 +53,7 @@ struct zkt_running_timer {
 
 /* The timers of an instance; exists while there are any. */
 struct zkt_timers {
-    struct zkt_running_timer *tree;
+    struct zkt_tree_node *tree;
     uint32_t blocks;  /* timers that refer to the instance */
     uint32_t running; /* in the tree */
     uint32_t started; /* of them by calls */
@@ -62,7 +61,7 @@ struct zkt_timers {
     struct zkt_node in_round; /* in instance->round, if any wait */
     /* The changes of the call that has not ended yet. */
     struct {
-        struct zkt_running_timer *tree;
+        struct zkt_tree_node *tree;
         struct zkt_list all;
         int64_t added; /* timers that will run, less those that run */
     } changes;

@@ -15,6 +15,7 @@ enum part_kind {
     X("actorId", actor_id, PART_STRING)                                        \
     X("method", method, PART_STRING)                                           \
     X("input", input, PART_RAW)                                                \
+    X("timeoutMs", timeout, PART_RAW)                                          \
     X("event", event, PART_STRING)                                             \
     X("payload", payload, PART_RAW)                                            \
     X("result", result, PART_RAW)                                              \
@@ -110,6 +111,18 @@ static char *take_plain(char *at, struct zkt_str *out)
     return *end == '"' ? end + 1 : NULL;
 }
 
+/* Reads a number of digits that does not begin with zero. Returns the position
+ * behind it, or NULL. */
+static char *take_digits(char *at, struct zkt_str *out)
+{
+    char *end = at;
+    while (*end >= '0' && *end <= '9') {
+        end++;
+    }
+    *out = (struct zkt_str){ at, (size_t)(end - at) };
+    return end > at && *at != '0' ? end : NULL;
+}
+
 /* Terminates a string of take_plain, which returned @quote. */
 static void end_plain(char *quote)
 {
@@ -144,6 +157,10 @@ static bool read_call(struct zkt_envelope *e, struct zkt_reader *reader)
         reader->depth--;
     }
     at = at != NULL ? reader->at : method;
+    if (*at == ',' && ((at = EXPECT(at, ",\"timeoutMs\":")) == NULL ||
+                       (at = take_digits(at, &e->timeout)) == NULL)) {
+        return false;
+    }
     if (*at != '}' || at + 1 != reader->end) {
         return false;
     }

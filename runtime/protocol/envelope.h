@@ -18,6 +18,7 @@
     X(LEAVE, "leave")                                                          \
     X(BROADCAST_SUB, "broadcast:sub")                                          \
     X(BROADCAST_UNSUB, "broadcast:unsub")                                      \
+    X(RPC_CANCEL, "rpc:cancel")                                                \
     X(WELCOME, "welcome")                                                      \
     X(RPC_RESULT, "rpc:result")                                                \
     X(RPC_PROGRESS, "rpc:progress")                                            \
@@ -47,8 +48,9 @@ struct zkt_envelope {
     enum zkt_message type;
     struct zkt_str id; /* the JSON token as received, with quotes */
     struct zkt_str actor, actor_id, method;
-    struct zkt_str input; /* raw JSON */
-    struct zkt_str plain; /* zkt_reader.plain, for the reader of a span */
+    struct zkt_str input;   /* raw JSON */
+    struct zkt_str timeout; /* timeoutMs, raw JSON */
+    struct zkt_str plain;   /* zkt_reader.plain, for the reader of a span */
     /* Not set for a call, which has none of them. */
     struct zkt_str event, client_id, error, code, of, reason;
     /* Raw JSON; retry_after is retryAfterMs. */

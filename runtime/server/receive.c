@@ -71,19 +71,10 @@ static bool is_id(struct zkt_str id)
            (number && id.len <= ID_MAX);
 }
 
-/* Messages of newer clients, and messages that servers send, are ignored. */
-static bool is_ignored(const struct zkt_envelope *m)
-{
-    return m->type > ZKT_MESSAGE_BROADCAST_UNSUB && m->type != ZKT_MESSAGE_NONE;
-}
-
-/* The fault of a message, or NULL. */
+/* The fault of a message to an actor, or NULL. */
 static const char *find_fault(const struct zkt_envelope *m)
 {
     const bool call = m->type == ZKT_MESSAGE_RPC;
-    if (m->type == ZKT_MESSAGE_NONE) {
-        return "the message has no type";
-    }
     if (call && !is_id(m->id)) {
         return "the call has no id of 1 to 128 bytes";
     }
@@ -114,21 +105,42 @@ static bool has_answer(const struct zkt_envelope *m)
     }
 }
 
+/* Handles a message that is for no actor. Messages of newer clients, and
+ * messages that servers send, are ignored. */
+static void handle_other(struct zkt_connection *c,
+                         const struct zkt_envelope *message)
+{
+    struct zkt_host *host = &server_of(c)->host;
+    switch (message->type) {
+    case ZKT_MESSAGE_BROADCAST_SUB:
+    case ZKT_MESSAGE_BROADCAST_UNSUB:
+        zkt__session_hear(host, &c->session,
+                          message->type == ZKT_MESSAGE_BROADCAST_SUB);
+        break;
+    case ZKT_MESSAGE_RPC_CANCEL:
+        if (is_id(message->id)) {
+            zkt__session_cancel_call(host, &c->session, message->id);
+        } else {
+            refuse(c, "the message has no id of 1 to 128 bytes");
+        }
+        break;
+    case ZKT_MESSAGE_NONE:
+        refuse(c, "the message has no type");
+        break;
+    default:
+        host->stats.messages_ignored++;
+        break;
+    }
+}
+
 static void handle(struct zkt_connection *c, const struct zkt_envelope *message)
 {
     struct zkt_server *server = server_of(c);
-    const char *fault = NULL;
-    if (is_ignored(message)) {
-        server->host.stats.messages_ignored++;
+    if (message->type >= ZKT_MESSAGE_BROADCAST_SUB) {
+        handle_other(c, message);
         return;
     }
-    if (message->type == ZKT_MESSAGE_BROADCAST_SUB ||
-        message->type == ZKT_MESSAGE_BROADCAST_UNSUB) {
-        zkt__session_hear(&server->host, &c->session,
-                          message->type == ZKT_MESSAGE_BROADCAST_SUB);
-        return;
-    }
-    fault = find_fault(message);
+    const char *fault = find_fault(message);
     if (fault == NULL) {
         zkt__session_receive(&server->host, &c->session, message);
     } else if (has_answer(message)) {

@@ -121,7 +121,7 @@ static void tick(struct zkt_core *core)
     if (server->core.now_ms >= server->instances.next_due) {
         zkt__instances_expire(&server->host);
     }
-    if (!zkt__list_empty(&server->sessions.parked)) {
+    if (server->core.now_ms >= zkt__sessions_due(&server->sessions)) {
         zkt__sessions_expire(&server->host);
     }
     work(server);

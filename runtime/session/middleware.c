@@ -229,6 +229,7 @@ static bool begin(struct zkt_host *host, struct zkt_session_task *task,
     task->chain = chain;
     task->member = ZKT_MEMBER_MIDDLEWARE;
     task->may_defer = true;
+    task->ends_at = incoming->deadline;
     set_called(task);
     return begin_next(host, task);
 }

@@ -14,6 +14,7 @@ struct zkt_incoming {
     const struct zkt_envelope *message;
     const struct zkt_actor *actor;
     const struct zkt_method *method; /* NULL: a subscription */
+    int64_t deadline;                /* of the call; 0: none */
 };
 
 /**

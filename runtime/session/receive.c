@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "protocol/reply.h"
 #include "session/contact.h"
 #include "session/rates.h"
 #include "session/subscription.h"
@@ -200,44 +201,50 @@ static void send_call(struct zkt_host *host, struct zkt_contact *contact,
         refuse_call(host, session, m->of.call.id, ZKT_RESOURCE_EXHAUSTED,
                     ZKT_STR("out of memory"));
     }
-    zkt__session_await_credit(host, session, home);
-}
-
-/* Runs the middleware of a call, or of a subscription (@method is NULL). */
-static void run_middleware(struct zkt_host *host, struct zkt_session *session,
-                           const struct zkt_envelope *message,
-                           const struct zkt_actor *actor,
-                           const struct zkt_method *method)
-{
-    const struct zkt_incoming incoming = { message, actor, method };
-    zkt__middleware_run(host, session, &incoming,
-                        method != NULL ? &method->middleware
-                                       : &actor->subscribe_middleware);
+    if (host->group != NULL) {
+        session->called = (session->outstanding > 1 ? session->called : 0) |
+                          UINT64_C(1) << home;
+        zkt__session_check_credit(host, session, home);
+    }
 }
 
 /* Takes a token of the method's rate, and runs its middleware. Returns false if
  * the call was refused, or is received again with the outputs. */
 static bool pass(struct zkt_host *host, struct zkt_session *session,
-                 const struct zkt_envelope *message,
-                 const struct zkt_actor *actor, const struct zkt_method *method)
+                 const struct zkt_incoming *incoming)
 {
+    const struct zkt_method *method = incoming->method;
     if (method->rate != NULL &&
-        !zkt__session_take_token(host, session, message, method)) {
+        !zkt__session_take_token(host, session, incoming->message, method)) {
         return false;
     }
     if (method->middleware.count > 0) {
-        run_middleware(host, session, message, actor, method);
+        zkt__middleware_run(host, session, incoming, &method->middleware);
         return false;
     }
     return true;
 }
 
-/* Handles a call. @outputs are those of its middleware, which has run; NULL: it
- * has not, or there is none. */
+/* Returns the monotonic time at which a call ends that arrives now, the earlier
+ * of the caller's and the method's; 0: none. */
+static int64_t find_deadline(const struct zkt_host *host,
+                             const struct zkt_envelope *message,
+                             const struct zkt_method *method)
+{
+    int64_t ms = message->timeout.data != NULL ? zkt__reply_ms(message->timeout)
+                                               : 0;
+    if (method->timeout_ms > 0 && (ms == 0 || method->timeout_ms < ms)) {
+        ms = method->timeout_ms;
+    }
+    return ms > 0 ? host->clock->now_ms + ms : 0;
+}
+
+/* Handles a call. @outputs are those of its middleware, which has run, and
+ * @deadline is the call's; NULL and 0: it arrives now. */
 static void receive_call(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_envelope *message,
                          const struct zkt_actor *actor,
-                         const struct zkt_output *outputs)
+                         const struct zkt_output *outputs, int64_t deadline)
 {
     const int index = actor->find_method(message->method);
     if (index < 0) {
@@ -246,8 +253,15 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
         return;
     }
     const struct zkt_method *method = &actor->methods[index];
+    if (outputs == NULL &&
+        (message->timeout.data != NULL || method->timeout_ms > 0)) {
+        deadline = find_deadline(host, message, method);
+    }
     if ((method->rate != NULL || method->middleware.count > 0) &&
-        outputs == NULL && !pass(host, session, message, actor, method)) {
+        outputs == NULL &&
+        !pass(
+            host, session,
+            &(const struct zkt_incoming){ message, actor, method, deadline })) {
         return;
     }
     void *input;
@@ -270,7 +284,32 @@ static void receive_call(struct zkt_host *host, struct zkt_session *session,
     m.of.call.outputs = outputs;
     m.of.call.body = NULL;
     m.of.call.ask = NULL;
+    m.of.call.deadline = deadline;
     send_call(host, contact, &m);
+}
+
+void zkt__session_cancel_call(struct zkt_host *host,
+                              struct zkt_session *session, struct zkt_str id)
+{
+    struct zkt_msg m;
+    if (session->outstanding == 0) {
+        return;
+    }
+    zkt__msg_init(&m, ZKT_MSG_CANCEL, NULL);
+    m.of.cancel = (struct zkt_msg_cancel){ zkt__peer_client_id(&session->peer),
+                                           id };
+    if (host->group == NULL) {
+        (void)zkt__deliver(host, host->shard, &m, NULL);
+        return;
+    }
+    uint64_t called = session->called;
+    for (uint32_t shard = 0; called != 0; shard++, called >>= 1) {
+        if ((called & 1) != 0) {
+            zkt__host_spend(host, ZKT_COST_CALL);
+            (void)zkt__deliver(host, shard, &m, NULL); /* or it is lost */
+            zkt__session_check_credit(host, session, shard);
+        }
+    }
 }
 
 /* ---- subscriptions ---- */
@@ -308,7 +347,10 @@ static void receive_subscription(struct zkt_host *host,
 {
     const enum zkt_topic topic = topic_of(message);
     if (actor->subscribe_middleware.count > 0 && !passed) {
-        run_middleware(host, session, message, actor, NULL);
+        zkt__middleware_run(
+            host, session,
+            &(const struct zkt_incoming){ .message = message, .actor = actor },
+            &actor->subscribe_middleware);
         return;
     }
     struct zkt_str reason = ZKT_STR("");
@@ -329,8 +371,8 @@ void zkt__session_proceed(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_output *outputs)
 {
     if (incoming->method != NULL) {
-        receive_call(host, session, incoming->message, incoming->actor,
-                     outputs);
+        receive_call(host, session, incoming->message, incoming->actor, outputs,
+                     incoming->deadline);
     } else {
         receive_subscription(host, session, incoming->message, incoming->actor,
                              true);
@@ -357,7 +399,7 @@ void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
 {
     const struct zkt_actor *actor = find_actor(host, message->actor);
     if (message->type == ZKT_MESSAGE_RPC && actor != NULL && !host->stopping) {
-        receive_call(host, session, message, actor, NULL);
+        receive_call(host, session, message, actor, NULL, 0);
         return;
     }
     const bool leaves = message->type == ZKT_MESSAGE_LEAVE;

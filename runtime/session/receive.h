@@ -13,6 +13,9 @@
 /** Handles a call or a subscription message of the protocol. */
 void zkt__session_receive(struct zkt_host *host, struct zkt_session *session,
                           const struct zkt_envelope *message);
+/** Cancels a call of the client, unless it is over. */
+void zkt__session_cancel_call(struct zkt_host *host,
+                              struct zkt_session *session, struct zkt_str id);
 /** Begins a call or a subscription that its middleware has let pass; @outputs
  * are those of the chain, in the memory of the message, or NULL. */
 void zkt__session_proceed(struct zkt_host *host, struct zkt_session *session,

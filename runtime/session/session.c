@@ -20,7 +20,6 @@ void zkt__sessions_init(struct zkt_sessions *sessions,
     zkt__list_init(&sessions->awaiting_credit);
     zkt__list_init(&sessions->awaiting_memory);
     zkt__list_init(&sessions->gated);
-    zkt__list_init(&sessions->parked);
     zkt__list_init(&sessions->unindexed);
     zkt__list_init(&sessions->hearing);
 }
@@ -457,6 +456,7 @@ void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
     case ZKT_MSG_SNAPSHOT:
     case ZKT_MSG_LEAVE:
     case ZKT_MSG_RECORD:
+    case ZKT_MSG_CANCEL:
     case ZKT_MSG_DESTROY:
         break; /* for instances */
     }

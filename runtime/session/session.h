@@ -41,6 +41,7 @@ struct zkt_session {
     uint32_t contact_count;
     uint32_t outstanding; /* calls and subscribes without a reply */
     uint32_t subscriptions;
+    uint64_t called; /* shards with calls among them; without a group: none */
     uint8_t awaited_shard;         /* the shard of the channel without credit */
     bool open;                     /* frames may be queued */
     bool marked;                   /* for the time of one broadcast */
@@ -80,7 +81,7 @@ struct zkt_sessions {
      */
     struct zkt_list awaiting_credit, awaiting_memory;
     struct zkt_list gated;               /* sessions with a parked task */
-    struct zkt_list parked;              /* timeouts of parked middleware */
+    struct zkt_heap parked;              /* the times of parked middleware */
     size_t deferred_bytes;               /* of parked tasks */
     struct zkt_session_task *spare_task; /* or NULL */
     /* Bytes of snapshots in queues and of snapshots that are being fetched;

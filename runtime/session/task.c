@@ -36,6 +36,7 @@ struct zkt_session_task *zkt__session_task_new(
         task->session = session;
         task->ops = ops;
         task->may_defer = false;
+        task->ends_at = 0;
         task->errors = NULL;
         task->error_count = 0;
         task->request = NULL;
@@ -82,6 +83,11 @@ void zkt__sessions_finish_tasks(struct zkt_sessions *sessions)
 
 /* ---- deferring ---- */
 
+static bool is_parked(const struct zkt_session_task *task)
+{
+    return task->session->task == task;
+}
+
 static struct zkt_deferred *find_deferred(struct zkt_call *call,
                                           enum zkt_member member,
                                           uint32_t number,
@@ -95,11 +101,25 @@ static struct zkt_deferred *find_deferred(struct zkt_call *call,
     return &task->deferred;
 }
 
-/* The task has all that a cancelled call needs. */
+/* The task has all that a cancelled call needs. Middleware needs a seat for its
+ * time. */
 static bool prepare_cancelling(struct zkt_call *call)
 {
-    (void)call;
-    return true;
+    struct zkt_session_task *task = task_of(call);
+    task->has_seat = task->has_seat ||
+                     (task->member == ZKT_MEMBER_MIDDLEWARE &&
+                      zkt__heap_reserve(&call->host->sessions->parked,
+                                        call->host->allocator));
+    return task->has_seat || task->member != ZKT_MEMBER_MIDDLEWARE;
+}
+
+static void give_back_seat(struct zkt_host *host, struct zkt_session_task *task)
+{
+    if (task->has_seat) {
+        zkt__heap_remove(&host->sessions->parked, &task->due);
+        zkt__heap_release(&host->sessions->parked, host->allocator);
+        task->has_seat = false;
+    }
 }
 
 static const struct zkt_session_task *task_of_const(const struct zkt_call *call)
@@ -121,6 +141,15 @@ static const void *find_output(const struct zkt_call *call, uint32_t number)
 {
     const struct zkt_session_task *task = task_of_const(call);
     return zkt__outputs_find(task->chain, task->outputs, number);
+}
+
+static int64_t find_due(const struct zkt_call *call)
+{
+    const struct zkt_session_task *task = task_of_const(call);
+    if (is_parked(task) && task->has_seat) {
+        return task->due.due;
+    }
+    return task->ends_at != 0 ? task->ends_at : INT64_MAX;
 }
 
 static struct zkt_called find_called(const struct zkt_call *call)
@@ -151,6 +180,7 @@ static const struct zkt_call_ops call_ops = {
     .find_deferred = find_deferred,
     .prepare_cancelling = prepare_cancelling,
     .find_output = find_output,
+    .find_due = find_due,
     .find_called = find_called,
     .find_request = find_request,
     .resume = resume,
@@ -221,9 +251,14 @@ static enum zkt_status find_status(struct zkt_session_task *task,
 
 /* ---- parking ---- */
 
-static bool is_parked(const struct zkt_session_task *task)
+/* Sets the time of a middleware: that of its message, or the limit. */
+static void set_due(const struct zkt_host *host, struct zkt_session_task *task)
 {
-    return task->session->task == task;
+    const int64_t now = host->clock->now_ms;
+    const int64_t limit = host->limits->handler_ms;
+    task->due.due = now < INT64_MAX - limit ? now + limit : INT64_MAX;
+    task->by_limit = task->ends_at == 0 || task->due.due <= task->ends_at;
+    task->due.due = task->by_limit ? task->due.due : task->ends_at;
 }
 
 static void park(struct zkt_host *host, struct zkt_session_task *task)
@@ -238,8 +273,8 @@ static void park(struct zkt_host *host, struct zkt_session_task *task)
     zkt__list_append(&host->sessions->gated, &session->wait_node);
     if (task->member == ZKT_MEMBER_MIDDLEWARE) {
         host->sessions->outstanding++;
-        zkt__timeout_arm(&host->sessions->parked, &task->deadline,
-                         host->clock->now_ms, host->limits->handler_ms);
+        set_due(host, task);
+        zkt__heap_add(&host->sessions->parked, &task->due);
     }
     if (task->ops->keep != NULL && !task->ops->keep(task)) {
         task->parked_bytes = 0;
@@ -265,7 +300,7 @@ static void unpark(struct zkt_host *host, struct zkt_session_task *task)
     host->stats.deferred--;
     host->sessions->deferred_bytes -= task->parked_bytes;
     zkt__node_unlink(&task->session->wait_node);
-    zkt__timeout_cancel(&task->deadline);
+    give_back_seat(host, task);
     host->sessions->outstanding -= task->member == ZKT_MEMBER_MIDDLEWARE;
 }
 
@@ -367,6 +402,7 @@ void zkt__session_task_run(struct zkt_host *host, struct zkt_session_task *task)
         goes_on = finish_handler(host, task, status);
         resumed = false;
     }
+    give_back_seat(host, task);
     if (zkt__deferred_is_outstanding(&task->deferred)) {
         detach(task);
     } else {
@@ -404,17 +440,27 @@ void zkt__sessions_cancel(struct zkt_host *host, enum zkt_status status,
     }
 }
 
-void zkt__sessions_expire(struct zkt_host *host)
+static void expire(struct zkt_host *host, struct zkt_session_task *task)
 {
-    struct zkt_timeout *due;
-    while ((due = zkt__timeouts_take(&host->sessions->parked,
-                                     host->clock->now_ms)) != NULL) {
-        struct zkt_session_task *task = ZKT_CONTAINER(
-            due, struct zkt_session_task, deadline);
+    if (task->by_limit) {
         host->stats.limit_hits.handler_ms++;
         zkt__call_log(&task->call, ZKT_LOG_WARNING,
                       "it did not finish in time");
         zkt__session_fail_task(host, task->session, ZKT_DEADLINE_EXCEEDED,
                                ZKT_STR("the handler did not finish in time"));
+        return;
+    }
+    host->stats.expired++;
+    zkt__session_fail_task(host, task->session, ZKT_DEADLINE_EXCEEDED,
+                           ZKT_STR("the time of the call is over"));
+}
+
+void zkt__sessions_expire(struct zkt_host *host)
+{
+    const struct zkt_heap *parked = &host->sessions->parked;
+    struct zkt_heap_node *first;
+    while ((first = zkt__heap_first(parked)) != NULL &&
+           first->due <= host->clock->now_ms) {
+        expire(host, ZKT_CONTAINER(first, struct zkt_session_task, due));
     }
 }

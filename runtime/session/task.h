@@ -45,8 +45,11 @@ struct zkt_session_task {
     const void *input;          /* of the handler, or NULL */
     void *result;               /* data or output, of result_type; or NULL */
     const struct zkt_type *result_type;
-    struct zkt_timeout deadline; /* of middleware, while it is parked */
-    size_t parked_bytes;         /* counted in sessions->deferred_bytes */
+    int64_t ends_at;          /* monotonic ms; 0: no deadline */
+    struct zkt_heap_node due; /* of middleware, while it is parked */
+    bool has_seat;            /* in sessions->parked */
+    bool by_limit;            /* it is due by the limit handler_ms */
+    size_t parked_bytes;      /* counted in sessions->deferred_bytes */
     struct zkt_deferred deferred;
     void *of; /* of its kind, in the arena */
 };
@@ -80,7 +83,8 @@ void zkt__sessions_cancel(struct zkt_host *host, enum zkt_status status,
 /** The time when the next parked middleware is out of time, or ZKT_NEVER. */
 static inline int64_t zkt__sessions_due(const struct zkt_sessions *sessions)
 {
-    return zkt__timeouts_next(&sessions->parked);
+    const struct zkt_heap_node *first = zkt__heap_first(&sessions->parked);
+    return first != NULL ? first->due : ZKT_NEVER;
 }
 /** Ends the middleware that is out of time. */
 void zkt__sessions_expire(struct zkt_host *host);

@@ -36,16 +36,25 @@ static size_t measure_body(const struct zkt_msg *m)
                                       : size;
 }
 
+/* Returns the size of the part of a carrier behind the message. */
 static size_t measure_trailer(const struct zkt_msg *m)
 {
-    return m->kind == ZKT_MSG_CALL      ? measure_body(m)
-           : m->kind == ZKT_MSG_DESTROY ? m->of.destroy.name.len
-                                        : 0;
+    switch (m->kind) {
+    case ZKT_MSG_CALL:
+        return sizeof(struct zkt_waiting);
+    case ZKT_MSG_CANCEL:
+        return m->of.cancel.client_id.len + m->of.cancel.id.len;
+    case ZKT_MSG_DESTROY:
+        return m->of.destroy.name.len;
+    default:
+        return 0;
+    }
 }
 
 size_t zkt__msg_size(const struct zkt_msg *m)
 {
-    return sizeof(*m) + measure_trailer(m);
+    return sizeof(*m) + measure_trailer(m) +
+           (m->kind == ZKT_MSG_CALL ? measure_body(m) : 0);
 }
 
 /* Copies the outputs of a call to @at, which has room. */
@@ -93,21 +102,45 @@ static bool pack_call(const struct zkt_allocator *allocator, struct zkt_msg *to)
     return true;
 }
 
+/* Copies a text to *@at, and moves that behind it. */
+static void copy_text(struct zkt_str *text, char **at)
+{
+    memcpy(*at, text->data, text->len);
+    text->data = *at;
+    *at += text->len;
+}
+
+/* Fills the part of a carrier behind the message. Returns false if there is no
+ * memory. */
+static bool pack_trailer(const struct zkt_allocator *allocator,
+                         struct zkt_msg *to)
+{
+    char *at = (char *)(to + 1);
+    if (to->kind == ZKT_MSG_CALL) {
+        *zkt__msg_waiting(to) = (struct zkt_waiting){ .has_seat = false };
+        return pack_call(allocator, to);
+    }
+    if (to->kind == ZKT_MSG_CANCEL) {
+        copy_text(&to->of.cancel.client_id, &at);
+        copy_text(&to->of.cancel.id, &at);
+    } else if (to->kind == ZKT_MSG_DESTROY) {
+        copy_text(&to->of.destroy.name, &at);
+    }
+    return true;
+}
+
 struct zkt_msg *zkt__msg_pack(const struct zkt_allocator *allocator,
                               const struct zkt_msg *m)
 {
-    const size_t trailer = m->kind == ZKT_MSG_DESTROY ? measure_trailer(m) : 0;
-    struct zkt_msg *copy = zkt__alloc(allocator, sizeof(*copy) + trailer);
+    struct zkt_msg *copy = zkt__alloc(allocator,
+                                      sizeof(*copy) + measure_trailer(m));
     if (copy == NULL) {
         return NULL;
     }
     *copy = *m;
     copy->node = (struct zkt_node){ NULL, NULL };
     copy->bytes = zkt__msg_size(m);
-    if (m->kind == ZKT_MSG_DESTROY) {
-        memcpy(copy + 1, m->of.destroy.name.data, trailer);
-        copy->of.destroy.name.data = (const char *)(copy + 1);
-    } else if (m->kind == ZKT_MSG_CALL && !pack_call(allocator, copy)) {
+    if (!pack_trailer(allocator, copy)) {
         zkt__release(allocator, copy);
         return NULL;
     }
@@ -439,6 +472,7 @@ static void release_content(const struct zkt_allocator *allocator,
     case ZKT_MSG_SNAPSHOT:
     case ZKT_MSG_LEAVE:
     case ZKT_MSG_RECORD:
+    case ZKT_MSG_CANCEL:
     case ZKT_MSG_DESTROY:
     case ZKT_MSG_SUBSCRIBED:
     case ZKT_MSG_LEFT:

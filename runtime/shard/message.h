@@ -6,7 +6,7 @@
  *
  * Up, from a session to an instance:
  *   call, subscribe, unsubscribe, snapshot (for a slow reader), leave,
- *   record (the data of the connection have changed)
+ *   record (the data of the connection have changed), cancel (a call)
  * Down, from an instance to a session or to all sessions of a shard:
  *   result, catch-up, subscribed, closed (a subscription was refused or has
  *   ended), commit (patch and events, to all subscribers of the shard), left,
@@ -36,6 +36,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "base/heap.h"
+#include "base/tree.h"
 #include "protocol/failure.h"
 #include "protocol/frame.h"
 #include "protocol/send_queue.h"
@@ -50,6 +52,7 @@ enum zkt_msg_kind {
     ZKT_MSG_SNAPSHOT,
     ZKT_MSG_LEAVE,
     ZKT_MSG_RECORD,
+    ZKT_MSG_CANCEL,
     ZKT_MSG_DESTROY, /* ends an instance; from the program */
     /* down */
     ZKT_MSG_RESULT,
@@ -77,10 +80,12 @@ struct zkt_output {
 };
 
 struct zkt_ask;
+struct zkt_task;
 
 struct zkt_msg {
-    struct zkt_node node;        /* in a mailbox or a channel */
-    struct zkt_contact *contact; /* not of commit, broadcast, destroy */
+    struct zkt_node node; /* in a mailbox or a channel */
+    /* Not of cancel, destroy, commit, broadcast. */
+    struct zkt_contact *contact;
     /* Of call, subscribe, record: of the connection at that time; or NULL. */
     struct zkt_connection_record *record;
     size_t bytes;        /* that the carrier holds, for the limits */
@@ -98,6 +103,7 @@ struct zkt_msg {
             const struct zkt_output *outputs;
             void *body; /* memory of id, input and outputs in a carrier */
             struct zkt_ask *ask; /* NULL: a client's call */
+            int64_t deadline;    /* monotonic ms; 0: none */
         } call;
         struct {
             struct zkt_msg *closing; /* the second block, or NULL */
@@ -134,12 +140,33 @@ struct zkt_msg {
             const struct zkt_type *type; /* of the connection's data */
             const struct zkt_connection_change *changes;
         } change;
+        struct zkt_msg_cancel {
+            struct zkt_str client_id, id; /* of the caller and the call */
+        } cancel;
         struct {
             const struct zkt_actor *actor;
             struct zkt_str name;
         } destroy;
     } of;
 };
+
+/* A call that waits at its instance: in the carrier of a call, behind the
+ * message, or in the memory of a deferred call (instance/waiting.h). Zeroed: it
+ * does not wait. */
+struct zkt_waiting {
+    struct zkt_tree_node by_id;
+    struct zkt_heap_node due;
+    struct zkt_task *task; /* of a deferred call; NULL: in a carrier */
+    bool has_seat;         /* in the heap */
+    bool is_found;         /* by its id: it is in the tree */
+    bool by_limit;         /* its time is that of the limit handler_ms */
+};
+
+/** Returns the second part of the carrier of a call. */
+static inline struct zkt_waiting *zkt__msg_waiting(struct zkt_msg *carrier)
+{
+    return (struct zkt_waiting *)(void *)(carrier + 1);
+}
 
 /* The size of a carrier for a kind that has nothing in `of`. */
 #define ZKT_MSG_BARE offsetof(struct zkt_msg, of)
@@ -208,6 +235,7 @@ struct zkt_attachment {
     uint32_t queued_count;
     bool subscribed[ZKT_TOPIC_COUNT];
     bool connected; /* `connect` has succeeded: `disconnect` will run */
+    bool leaving;   /* its leave message is in the mailbox */
     bool lost;      /* the contact has left, as its connection has closed */
     bool left;      /* the end of the last open call sends `left` */
     struct zkt_msg *closing;     /* carrier of closed; NULL: none */

@@ -8,6 +8,7 @@
  *         method run(string) -> string;
  *         method brief(string) -> string timeout 100ms;
  *         method gated(string) -> string use pass;
+ *         method strict(string) -> string use pass timeout 100ms;
  *         on connect, disconnect;
  *     }
  */
@@ -26,7 +27,9 @@
 enum {
     RUN,
     BRIEF,
-    GATED
+    GATED,
+    STRICT,
+    METHODS
 };
 
 /* ---- deferred calls ---- */
@@ -142,6 +145,7 @@ static enum zkt_status play(struct zkt_call *call, uint32_t method,
 METHOD(run, RUN)
 METHOD(brief, BRIEF)
 METHOD(gated, GATED)
+METHOD(strict, STRICT)
 
 static enum zkt_status invoke_pass(struct zkt_call *call, const void *handlers,
                                    void *output)
@@ -160,6 +164,12 @@ static enum zkt_status invoke_pass(struct zkt_call *call, const void *handlers,
     }
 HOOK(connect)
 HOOK(disconnect)
+
+static enum zkt_status defer_connect(struct zkt_call *call)
+{
+    plays.connect = NULL; /* of the first client alone */
+    return defer(call, ZKT_MEMBER_HOOK, ZKT_HOOK_CONNECT);
+}
 
 static enum zkt_status defer_pass(struct zkt_call *call)
 {
@@ -202,22 +212,29 @@ static const struct zkt_method job_methods[] = {
       .handler_offset = ANY,
       .invoke = invoke_gated,
       .middleware = { pass_chain, 1 } },
+    { .name = ZKT_STR_INIT("strict"),
+      .input = &zkt_type_string,
+      .result = &zkt_type_string,
+      .handler_offset = ANY,
+      .invoke = invoke_strict,
+      .timeout_ms = 100,
+      .middleware = { pass_chain, 1 } },
 };
 
 static int find_job_method(struct zkt_str name)
 {
     int i = 0;
-    while (i < 3 && !zkt_str_eq(name, job_methods[i].name)) {
+    while (i < METHODS && !zkt_str_eq(name, job_methods[i].name)) {
         i++;
     }
-    return i < 3 ? i : -1;
+    return i < METHODS ? i : -1;
 }
 
 static const struct zkt_actor job_room = {
     .name = ZKT_STR_INIT("room"),
     .state = &door_state_type,
     .methods = job_methods,
-    .method_count = 3,
+    .method_count = METHODS,
     .hooks = {
         [ZKT_HOOK_CONNECT] = { true, ANY, on_connect },
         [ZKT_HOOK_DISCONNECT] = { true, ANY, on_disconnect },
@@ -527,6 +544,475 @@ static void test_hooks_of_a_freed_server(void **state)
     }
 }
 
+/* ---- every moment ---- */
+
+/* Where the call is when it ends. */
+enum moment {
+    AT_MIDDLEWARE,
+    AT_CONNECT, /* behind a hook that is deferred */
+    IN_MAILBOX,
+    UNDER_WAY, /* to the other shard */
+    DEFERRED,
+    DEFERRED_AND_RESUMED, /* but the second half has not begun */
+    ANSWERED,
+    MOMENTS
+};
+
+/* Why it ends. */
+enum end {
+    BY_CALLER,
+    BY_TIME_OF_CALLER,
+    BY_TIME_OF_METHOD,
+    BY_LIMIT,
+    BY_CONNECTION,
+    BY_STOP,
+    ENDS
+};
+
+#define CANCEL(id) "{\"type\":\"rpc:cancel\",\"id\":\"" id "\"}"
+
+static struct zkt_server_stats stats(void)
+{
+    struct zkt_server_stats all;
+    zkt_server_stats(server, &all);
+    return all;
+}
+
+static int count_in(const char *text, const char *part)
+{
+    int n = 0;
+    while ((text = strstr(text, part)) != NULL) {
+        n++;
+        text += strlen(part);
+    }
+    return n;
+}
+
+static bool is_gate(enum moment moment)
+{
+    return moment == AT_MIDDLEWARE;
+}
+
+/* Brings a call of @w with id 1 to a moment. */
+static void bring(struct wire *w, struct wire *other, enum moment moment,
+                  enum end by)
+{
+    char text[256];
+    const bool brief = by == BY_TIME_OF_METHOD;
+    const char *method = is_gate(moment) ? (brief ? "strict" : "gated")
+                                         : (brief ? "brief" : "run");
+    if (moment == IN_MAILBOX || moment == UNDER_WAY) {
+        (void)ask(other, DO("0", "run", "later"));
+    }
+    plays.pass = is_gate(moment) ? defer_pass : NULL;
+    plays.connect = moment == AT_CONNECT ? defer_connect : NULL;
+    snprintf(text, sizeof(text), CALL_WITH("1", "%s", "%s", "%s"), method,
+             moment == DEFERRED || moment == DEFERRED_AND_RESUMED ? "dirty"
+                                                                  : "now",
+             by == BY_TIME_OF_CALLER ? ",\"timeoutMs\":100" : "");
+    say(w, text);
+    if (moment != UNDER_WAY) {
+        pass(0);
+    }
+    if (moment == DEFERRED_AND_RESUMED) {
+        zkt_deferred_notify(jobs[0].later, take_notice, &jobs[0]);
+        resume(&jobs[0]);
+    } else if (moment == DEFERRED || moment == AT_MIDDLEWARE) {
+        zkt_deferred_notify(jobs[0].later, take_notice, &jobs[0]);
+    }
+    if (moment == ANSWERED) {
+        assert_string_equal(hear(w), RESULT("1", "done"));
+    }
+}
+
+/* Lets the call end. */
+static void end_it(struct wire *w, enum moment moment, enum end by)
+{
+    switch (by) {
+    case BY_CALLER:
+        say(w, CANCEL("1"));
+        pass(0);
+        break;
+    case BY_TIME_OF_CALLER:
+    case BY_TIME_OF_METHOD:
+        if (moment != UNDER_WAY && moment != DEFERRED_AND_RESUMED) {
+            pass(99);
+            assert_string_equal(hear(w), ""); /* not before its time */
+            pass(1);
+        } else {
+            pass(100);
+        }
+        break;
+    case BY_LIMIT:
+        pass(1000);
+        break;
+    case BY_CONNECTION:
+        leave(w);
+        break;
+    case BY_STOP:
+    case ENDS:
+        stop_server();
+        break;
+    }
+}
+
+/* Returns true if a call at a moment can end so. */
+static bool is_possible(enum moment moment, enum end by)
+{
+    if (moment == UNDER_WAY) {
+        return shards > 1 && by != BY_LIMIT && by != BY_STOP;
+    }
+    if (moment == DEFERRED_AND_RESUMED) { /* posted work comes first */
+        return shards == 1 && by == BY_CALLER;
+    }
+    /* The limit is not about calls that wait for another, and a client whose
+     * middleware is deferred is not read from. */
+    return !(by == BY_LIMIT &&
+             (moment == AT_CONNECT || moment == IN_MAILBOX)) &&
+           !(by == BY_CALLER && is_gate(moment));
+}
+
+static const char *code_of(enum end by)
+{
+    static const char *const codes[] = {
+        [BY_CALLER] = "\"code\":\"CANCELLED\"",
+        [BY_TIME_OF_CALLER] = "\"code\":\"DEADLINE_EXCEEDED\"",
+        [BY_TIME_OF_METHOD] = "\"code\":\"DEADLINE_EXCEEDED\"",
+        [BY_LIMIT] = "\"code\":\"DEADLINE_EXCEEDED\"",
+        [BY_CONNECTION] = NULL,
+        [BY_STOP] = "\"code\":\"UNAVAILABLE\"",
+    };
+    return codes[by];
+}
+
+static enum zkt_notice notice_of(enum end by)
+{
+    static const enum zkt_notice notices[] = {
+        [BY_CALLER] = ZKT_NOTICE_CANCELLED,
+        [BY_TIME_OF_CALLER] = ZKT_NOTICE_DEADLINE,
+        [BY_TIME_OF_METHOD] = ZKT_NOTICE_DEADLINE,
+        [BY_LIMIT] = ZKT_NOTICE_DEADLINE,
+        [BY_CONNECTION] = ZKT_NOTICE_CONNECTION,
+        [BY_STOP] = ZKT_NOTICE_SHUTDOWN,
+    };
+    return notices[by];
+}
+
+/* The program is told of its own deferred call, and its second half runs. */
+static void check_job(enum moment moment, enum end by)
+{
+    const bool own = moment == DEFERRED || moment == AT_MIDDLEWARE;
+    const bool ended = own && !(moment == DEFERRED && by == BY_CONNECTION);
+    if (job_count == 0) {
+        return;
+    }
+    struct job *job = &jobs[0];
+    assert_int_equal(job->notices, ended);
+    if (ended) {
+        assert_int_equal(job->notice, notice_of(by));
+    }
+    if (moment != DEFERRED_AND_RESUMED) {
+        assert_int_equal(zkt_deferred_cancelled(job->later),
+                         ended || by == BY_STOP);
+        resume(job);
+        pass(0);
+    }
+    assert_int_equal(job->runs, 1);
+    assert_int_equal(job->cancelled,
+                     ended || by == BY_STOP || moment == DEFERRED_AND_RESUMED);
+    assert_int_equal(job->notices, ended);
+}
+
+/* A call has one result and is over; others go on, with the state that it has
+ * not changed. */
+static void try_one(enum moment moment, enum end by)
+{
+    char result[64];
+    set_up_with((struct zkt_limits){ .handler_ms = by == BY_LIMIT ? 1000 : 0 });
+    struct wire w = enter();
+    struct wire other = enter();
+    bring(&w, &other, moment, by);
+    end_it(&w, moment, by);
+    const bool stays = by != BY_CONNECTION;
+    if (stays) {
+        const char *heard = hear(&w);
+        const bool over = moment == ANSWERED;
+        snprintf(result, sizeof(result), "\"rpc:result\",\"id\":\"1\"");
+        assert_int_equal(count_in(heard, result), !over);
+        assert_int_equal(count_in(heard, code_of(by)), !over);
+    }
+    check_job(moment, by);
+    /* A client that has gone cancels only its middleware. */
+    const bool runs = moment == ANSWERED ||
+                      (by == BY_CONNECTION && moment != AT_MIDDLEWARE &&
+                       moment != DEFERRED);
+    assert_int_equal(count_in(trace, "run:now"), runs);
+    if (by != BY_STOP) {
+        const bool commits = moment == DEFERRED && by == BY_CONNECTION;
+        const char *heard = ask(&other, SUB("state:sub"));
+        assert_int_equal(count_in(heard, commits ? "\"n\":1" : "\"n\":0"), 1);
+        assert_string_equal(ask(&other, DO("2", "run", "x")),
+                            RESULT("2", "done"));
+    }
+    assert_int_equal(stats().cancelled, by == BY_CALLER && moment != ANSWERED);
+    assert_int_equal(stats().expired,
+                     (by == BY_TIME_OF_CALLER || by == BY_TIME_OF_METHOD) &&
+                         moment != ANSWERED);
+    assert_int_equal(stats().deferred, 0);
+    assert_int_equal(stats().queued, 0);
+    if (stays) {
+        leave(&w);
+    }
+    finish(&other);
+}
+
+static void test_every_moment(void **state)
+{
+    (void)state;
+    for (int moment = 0; moment < MOMENTS; moment++) {
+        for (int by = 0; by < ENDS; by++) {
+            if (is_possible((enum moment)moment, (enum end)by)) {
+                try_one((enum moment)moment, (enum end)by);
+            }
+        }
+    }
+}
+
+/* ---- cancelling ---- */
+
+/* Nobody cancels the call of another, and unknown ids are ignored. */
+static void test_strangers(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    struct wire other = enter();
+    (void)ask(&w, DO("1", "run", "later"));
+    (void)ask(&w, DO("2", "run", "x"));
+    (void)ask(&other, DO("3", "run", "x"));
+    assert_string_equal(ask(&other, CANCEL("1")), "");
+    assert_string_equal(ask(&other, CANCEL("2")), "");
+    assert_string_equal(ask(&w, CANCEL("3")), "");
+    assert_string_equal(ask(&w, CANCEL("4")), "");
+    assert_string_equal(ask(&w, "{\"type\":\"rpc:cancel\",\"id\":1}"), "");
+    assert_int_equal(stats().cancelled, 0);
+    assert_int_equal(stats().protocol_errors, 0);
+    assert_non_null(strstr(ask(&w, "{\"type\":\"rpc:cancel\"}"),
+                           "the message has no id of 1 to 128 bytes"));
+    assert_int_equal(stats().protocol_errors, 1);
+    resume(&jobs[0]);
+    assert_string_equal(hear(&w), RESULT("1", "late") RESULT("2", "done"));
+    assert_string_equal(hear(&other), RESULT("3", "done"));
+    assert_string_equal(ask(&w, CANCEL("1")), "");
+    leave(&w);
+    finish(&other);
+}
+
+/* Two calls with an id: the first is cancelled, and then the second is not
+ * found. Each has its result. */
+static void test_one_id_twice(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    (void)ask(&w, DO("1", "run", "later"));
+    (void)ask(&w, DO("1", "run", "x"));
+    const char *heard = ask(&w, CANCEL("1"));
+    assert_string_equal(heard, FAILED("1", "the caller has cancelled it",
+                                      "CANCELLED") RESULT("1", "done"));
+    resume(&jobs[0]);
+    finish(&w);
+}
+
+/* The calls behind one that is cancelled keep their order. */
+static void test_in_the_middle(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    (void)ask(&w, DO("1", "run", "later"));
+    (void)ask(&w, DO("2", "run", "a"));
+    (void)ask(&w, DO("3", "run", "b"));
+    (void)ask(&w, DO("4", "run", "c"));
+    assert_int_equal(stats().queued, 3);
+    assert_string_equal(
+        ask(&w, CANCEL("3")),
+        FAILED("3", "the caller has cancelled it", "CANCELLED"));
+    assert_int_equal(stats().queued, 2);
+    (void)trace_since();
+    resume(&jobs[0]);
+    assert_string_equal(hear(&w), RESULT("1", "late") RESULT("2", "done")
+                                      RESULT("4", "done"));
+    assert_string_equal(trace_since(), "run:a run:c");
+    finish(&w);
+}
+
+/* ---- time ---- */
+
+static int64_t time_left;
+
+static enum zkt_status note_time_left(struct zkt_call *call)
+{
+    time_left = zkt_time_left(call);
+    return ZKT_OK;
+}
+
+/* The earlier of both times counts; a caller cannot extend the limit, and what
+ * is no whole number from 1 on is ignored. */
+static void test_time_left(void **state)
+{
+    static const struct {
+        const char *method, *more;
+        int64_t left;
+    } calls[] = {
+        { "gated", "", INT64_MAX },
+        { "gated", ",\"timeoutMs\":70", 70 },
+        { "gated", ",\"timeoutMs\":0", INT64_MAX },
+        { "gated", ",\"timeoutMs\":-5", INT64_MAX },
+        { "gated", ",\"timeoutMs\":1.5", INT64_MAX },
+        { "gated", ",\"timeoutMs\":\"70\"", INT64_MAX },
+        { "gated", ",\"timeoutMs\":null", INT64_MAX },
+        { "gated", ",\"timeoutMs\":99999999999999999999", INT64_MAX },
+        { "gated", ", \"timeoutMs\" : 70", 70 },
+        { "strict", "", 100 },
+        { "strict", ",\"timeoutMs\":70", 70 },
+        { "strict", ",\"timeoutMs\":170", 100 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        char text[256];
+        set_up();
+        struct wire w = enter();
+        plays.pass = note_time_left;
+        snprintf(text, sizeof(text), CALL_WITH("1", "%s", "x", "%s"),
+                 calls[i].method, calls[i].more);
+        time_left = -1;
+        assert_string_equal(ask(&w, text), RESULT("1", "done"));
+        assert_int_equal(time_left, calls[i].left);
+        finish(&w);
+    }
+}
+
+static int64_t then_left[3];
+
+static enum zkt_status invoke_measure(struct zkt_call *call, void (*then)(void),
+                                      const void *input, void *result,
+                                      void *user)
+{
+    struct job *job = user;
+    (void)then;
+    (void)input;
+    (void)result;
+    job->runs++;
+    then_left[job - jobs] = zkt_time_left(call);
+    return ZKT_OK;
+}
+
+/* A second half has the rest of the time; that of a cancelled call is over. */
+static void test_time_left_later(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    (void)ask(&w, CALL_WITH("1", "run", "later", ",\"timeoutMs\":50000"));
+    pass(10000);
+    zkt_deferred_resume(jobs[0].later, invoke_measure, NULL, &jobs[0]);
+    pass(0);
+    (void)ask(&w, DO("2", "brief", "later"));
+    pass(30);
+    zkt_deferred_resume(jobs[1].later, invoke_measure, NULL, &jobs[1]);
+    pass(0);
+    (void)ask(&w, DO("3", "brief", "later"));
+    pass(100);
+    zkt_deferred_resume(jobs[2].later, invoke_measure, NULL, &jobs[2]);
+    pass(0);
+    assert_int_equal(then_left[0], 20000); /* of the limit */
+    assert_int_equal(then_left[1], 70);
+    assert_int_equal(then_left[2], 0);
+    finish(&w);
+}
+
+/* A method with a time of its own may take longer than the limit. */
+static void test_longer_than_the_limit(void **state)
+{
+    (void)state;
+    set_up_with((struct zkt_limits){ .handler_ms = 50 });
+    struct wire w = enter();
+    (void)ask(&w, DO("1", "brief", "later"));
+    pass(99);
+    assert_string_equal(hear(&w), "");
+    pass(1);
+    assert_string_equal(hear(&w), FAILED("1", "the time of the call is over",
+                                         "DEADLINE_EXCEEDED"));
+    assert_int_equal(stats().limit_hits.handler_ms, 0);
+    (void)ask(&w, DO("2", "run", "later"));
+    pass(50);
+    assert_non_null(strstr(hear(&w), "the handler did not finish in time"));
+    assert_int_equal(stats().limit_hits.handler_ms, 1);
+    resume(&jobs[0]);
+    resume(&jobs[1]);
+    finish(&w);
+}
+
+/* ---- memory ---- */
+
+/* Plays calls that wait and end while the @n-th allocation fails. Returns false
+ * if there were fewer. */
+static bool play_without(long n)
+{
+    set_up();
+    struct wire w = enter();
+    memory.calls = 0;
+    memory.fail_at = n;
+    plays.connect = defer_connect;
+    plays.pass = defer_pass;
+    say(&w, CALL_WITH("1", "run", "x", ",\"timeoutMs\":500"));
+    pass(0);
+    say(&w, CANCEL("1"));
+    pass(0);
+    for (int i = 0; i < job_count; i++) {
+        zkt_deferred_notify(jobs[i].later, take_notice, &jobs[i]);
+        resume(&jobs[i]);
+    }
+    pass(0);
+    const int connected = job_count;
+    say(&w, CALL_WITH("2", "run", "later", ",\"timeoutMs\":100"));
+    say(&w, CALL_WITH("3", "run", "x", ",\"timeoutMs\":50"));
+    say(&w, DO("4", "run", "x"));
+    pass(0);
+    say(&w, CANCEL("4"));
+    pass(50);
+    say(&w, DO("5", "strict", "x"));
+    pass(100);
+    const bool failed = memory.calls >= n;
+    memory.fail_at = 0;
+    for (int i = connected; i < job_count; i++) {
+        resume(&jobs[i]);
+    }
+    pass(0);
+    for (int i = 0; i < job_count; i++) {
+        assert_int_equal(jobs[i].runs, jobs[i].later != NULL);
+    }
+    /* It serves the next. */
+    memset(&plays, 0, sizeof(plays));
+    struct wire next = enter();
+    assert_string_equal(ask(&next, DO("6", "run", "x")), RESULT("6", "done"));
+    leave(&next);
+    finish(&w);
+    return failed;
+}
+
+static void test_no_memory(void **state)
+{
+    long n = 1;
+    (void)state;
+    while (play_without(n)) {
+        n++;
+        assert_true(n < 1000);
+    }
+    assert_true(n > 20);
+}
+
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +1021,14 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_resumed_before_the_end),
         cmocka_unit_test(test_replaced),
         cmocka_unit_test(test_hooks_of_a_freed_server),
+        cmocka_unit_test(test_every_moment),
+        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_one_id_twice),
+        cmocka_unit_test(test_in_the_middle),
+        cmocka_unit_test(test_time_left),
+        cmocka_unit_test(test_time_left_later),
+        cmocka_unit_test(test_longer_than_the_limit),
+        cmocka_unit_test(test_no_memory),
     };
     shards = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,14 +298,16 @@ bool zkt_cancelled(const struct zkt_call *call);
  *
  * A call ends at its deadline: the time that its caller has given
  * (`timeoutMs`), or that the method declares (`timeout 30s`), whichever is
- * earlier, from the arrival of the call. A deferred call without either ends
- * after the limit handler_ms. A caller can cancel a call, too. A call that
- * waits is then not run; one that is deferred ends with its state untouched.
+ * earlier, from the arrival of the call. The limit handler_ms bounds a deferred
+ * call as well, unless its method declares a time. A caller can cancel a call,
+ * too. A call that waits is then not run; one that is deferred ends with its
+ * state untouched. One that runs is not interrupted.
  */
 
 /**
  * Returns the milliseconds until the call ends by itself, 0 or more; INT64_MAX
- * if it does not: a call without a deadline that is not deferred.
+ * if it does not: a call without a deadline that has not been deferred. Returns
+ * 0 in a cancelled call.
  */
 int64_t zkt_time_left(const struct zkt_call *call);
 
