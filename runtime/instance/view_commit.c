@@ -51,7 +51,9 @@ static bool subscribes(const struct zkt_view *view)
 static bool find_changes(struct zkt_view_commit *c)
 {
     struct zkt_call *call = c->call;
-    if (call->journal.count == 0 || call->instance->subscribers == 0) {
+    const struct zkt_instance *instance = call->instance;
+    if (call->journal.count == 0 ||
+        (instance->subscribers == 0 && instance->views->map_count == 0)) {
         return true;
     }
     call->journal.pieces_max = zkt__bounded(call->host->limits->pieces);

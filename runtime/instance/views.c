@@ -380,28 +380,10 @@ void zkt__view_close(const struct zkt_host *host,
     free_view(host, view);
 }
 
-/* While nobody subscribes to the state, commits do not follow entries. */
-static void find_entries(struct zkt_view *view)
-{
-    const struct zkt_instance *instance = view->attachment->instance;
-    const struct zkt_views *views = instance->views;
-    for (uint32_t i = 0; i < views->map_count; i++) {
-        struct zkt_identity *identity = view->identities[i].identity;
-        if (identity != NULL) {
-            identity->present = zkt__identity_entry(
-                                    instance, &views->maps[i],
-                                    zkt__identity_key(identity)) != NULL;
-        }
-    }
-}
-
 void zkt__view_count(struct zkt_view *view, int by)
 {
     struct zkt_views *views = view->attachment->instance->views;
     views->watching[view->audiences] += (uint32_t)by;
-    if (by > 0) {
-        find_entries(view);
-    }
 }
 
 void zkt__view_move(struct zkt_view *view, uint8_t audiences)

@@ -549,6 +549,441 @@ static void test_long_identities(void **state)
     end();
 }
 
+/* Entries are followed while only events are subscribed to, so that a later
+ * subscriber is not told to remove an entry that it never had. */
+static void test_entries_without_watchers(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada"), b = enter("bob");
+    (void)ask(&b, SUB("event:sub"));
+    with.user = ZKT_STR("bob");
+    with.text = ZKT_STR("B");
+    run(&host, deal);
+    (void)ask(&b, SUB("state:sub"));
+    (void)ask(&b, SUB("state:unsub"));
+    run(&host, discard);
+    (void)ask(&a, SUB("state:sub"));
+    assert_string_equal(run_as(&a, rename_user), DONE);
+    with.user = ZKT_STR("ada");
+    assert_string_equal(run_as(&a, rename_user), DONE);
+    leave(&a);
+    leave(&b);
+    leave(&host);
+    end();
+}
+
+/* ---- deferred calls ---- */
+
+static struct sight_draw_go_later *later;
+
+static enum zkt_status write_and_defer(struct sight_draw_call *call)
+{
+    (void)appoint_and_write(call);
+    later = sight_draw_defer_go(call);
+    return ZKT_PENDING;
+}
+
+static enum zkt_status defer(struct sight_draw_call *call)
+{
+    later = sight_draw_defer_go(call);
+    return ZKT_PENDING;
+}
+
+static enum zkt_status finish(struct sight_draw_call *call, int32_t *out,
+                              void *user)
+{
+    (void)call;
+    (void)user;
+    *out = 0;
+    return ZKT_OK;
+}
+
+static void resume(void)
+{
+    sight_draw_resume_go(later, finish, NULL);
+    pass(0);
+}
+
+/* Nobody is judged by a state that is not committed: a subscriber waits. */
+static void test_a_deferred_call(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter(""), b = enter("ada");
+    with.text = ZKT_STR("cat");
+    run(&host, set_word);
+    (void)ask(&b, SUB("state:sub"));
+    with.client = zkt_cstr(a.id);
+    with.text = ZKT_STR("dog");
+    assert_string_equal(run_as(&host, write_and_defer), "");
+    assert_string_equal(ask(&a, SUB("state:sub")), "");
+    resume();
+    assert_string_equal(hear(&host), DONE);
+    assert_string_equal(hear(&b), PATCH(N("1")));
+    assert_string_equal(
+        hear(&a), SNAPSHOT("{\"n\":1,\"items\":[],\"word\":\"dog\"" EMPTY));
+    leave(&a);
+    leave(&b);
+    leave(&host);
+    end();
+}
+
+/* Runs @fn in the other instance. */
+static const char *run_elsewhere(
+    struct peer *p, enum zkt_status (*fn)(struct sight_draw_call *))
+{
+    plays.go = fn;
+    const char *text = ask(p,
+                           "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"draw\","
+                           "\"actorId\":\"b\",\"method\":\"go\"}");
+    plays.go = NULL;
+    return text;
+}
+
+/* A change of data waits for a call that is deferred, and acts before the
+ * messages that follow it. */
+static void test_changed_data_waits(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada");
+    with.text = ZKT_STR("B");
+    with.user = ZKT_STR("bob");
+    run(&host, deal);
+    (void)ask(&a, SUB("state:sub"));
+    assert_string_equal(run_as(&host, defer), "");
+    assert_string_equal(run_elsewhere(&a, rename_user), DONE);
+    assert_string_equal(run_elsewhere(&a, become_judge), DONE);
+    say(&a, GO);
+    assert_string_equal(hear(&a), "");
+    resume();
+    assert_string_equal(hear(&host), DONE);
+    assert_string_equal(hear(&a), PATCH(HAND("add", "bob", "B")) DONE);
+    /* The same, and the client leaves. */
+    assert_string_equal(run_as(&host, defer), "");
+    with.user = ZKT_STR("ada");
+    assert_string_equal(run_elsewhere(&a, rename_user), DONE);
+    leave(&a);
+    resume();
+    assert_string_equal(hear(&host), DONE);
+    leave(&host);
+    end();
+}
+
+/* The same for an instance that is destroyed meanwhile. */
+static void test_changed_data_of_an_ended_instance(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada");
+    (void)ask(&a, SUB("state:sub"));
+    assert_string_equal(run_as(&host, defer), "");
+    assert_string_equal(run_elsewhere(&a, become_judge), DONE);
+    assert_int_equal(zkt_server_destroy(server, ZKT_STR("draw"), ZKT_STR("a")),
+                     ZKT_OK);
+    resume();
+    assert_non_null(strstr(hear(&a), "sub:error"));
+    assert_string_equal(ask(&a, SUB("state:sub")),
+                        SNAPSHOT("{\"n\":0,\"items\":[]" EMPTY));
+    leave(&a);
+    leave(&host);
+    end();
+}
+
+/* ---- hooks ---- */
+
+static enum zkt_status appoint_subscriber(struct sight_draw_call *call)
+{
+    sight_draw_set_drawer(call, zkt_client_id(call->zkt));
+    return hint(call);
+}
+
+/* `subscribe` makes its subscriber a member, for its own events and state. */
+static void test_a_subscribe_hook(void **state)
+{
+    (void)state;
+    begin();
+    sight_actor.hooks[ZKT_HOOK_SUBSCRIBE].declared = true;
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter(""), b = enter("");
+    with.text = ZKT_STR("cat");
+    run(&host, set_word);
+    assert_string_equal(ask(&b, SUB("event:sub")), "");
+    plays.subscribe = appoint_subscriber;
+    assert_string_equal(ask(&a, SUB("event:sub")), EVENT("hint", "cat"));
+    assert_string_equal(ask(&a, SUB("state:sub")),
+                        EVENT("hint", "cat") SNAPSHOT(
+                            "{\"n\":0,\"items\":[],\"word\":\"cat\"" EMPTY));
+    assert_string_equal(hear(&b), "");
+    leave(&a);
+    leave(&b);
+    leave(&host);
+    end();
+}
+
+/* ---- snapshots ---- */
+
+static char filling[6001];
+
+static enum zkt_status fill(struct sight_draw_call *call)
+{
+    memset(filling, 'f', sizeof(filling) - 1);
+    sight_draw_append_items(call, zkt_cstr(filling));
+    return ZKT_OK;
+}
+
+static uint64_t cached(void)
+{
+    struct zkt_server_stats stats;
+    zkt_server_stats(server, &stats);
+    return stats.snapshots_cached;
+}
+
+static void assert_snapshot(struct peer *p, const char *n, const char *word,
+                            const char *hands)
+{
+    static char expected[8192];
+    snprintf(expected, sizeof(expected),
+             SNAPSHOT("{\"n\":%s,\"items\":[\"%s\"]%s,\"hands\":%s,"
+                      "\"moves\":{}}"),
+             n, filling, word, hands);
+    assert_string_equal(ask(p, SUB("state:sub")), expected);
+}
+
+/* A snapshot is cached for each set of audiences, and completed for each
+ * subscriber. */
+static void test_cached_snapshots(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada"), b = enter("bob"), c = enter("ada");
+    struct peer d = enter("");
+    with.client = zkt_cstr(b.id);
+    with.user = ZKT_STR("ada");
+    with.text = ZKT_STR("A");
+    run(&host, fill);
+    run(&host, deal);
+    run(&host, appoint);
+    run(&host, set_word);
+    assert_snapshot(&a, "0", "", "{\"ada\":" CARD("A") "}");
+    assert_int_equal(cached(), 0);
+    assert_snapshot(&d, "0", "", "{}");
+    assert_snapshot(&c, "0", "", "{\"ada\":" CARD("A") "}");
+    assert_int_equal(cached(), 2);
+    assert_snapshot(&b, "0", ",\"word\":\"A\"", "{}");
+    assert_int_equal(cached(), 2);
+    /* The entry is that of now, and stands in no log; patches follow. */
+    with.text = ZKT_STR("A2");
+    run(&host, deal);
+    run(&host, set_word);
+    run(&host, count_up);
+    struct peer e = enter("ada");
+    (void)ask(&e, "{\"type\":\"none\"}");
+    const char *text = ask(&e, SUB("state:sub"));
+    assert_non_null(strstr(text, "\"n\":0"));
+    assert_non_null(strstr(text, "\"hands\":{\"ada\":" CARD("A2") "}"));
+    assert_non_null(strstr(text, PATCH(N("1"))));
+    assert_null(strstr(text, "word"));
+    assert_int_equal(cached(), 3);
+    leave(&a);
+    leave(&b);
+    leave(&c);
+    leave(&d);
+    leave(&e);
+    leave(&host);
+    end();
+}
+
+/* A state of which a subscriber sees nothing but its entries. */
+static void test_only_entries(void **state)
+{
+    static const struct zkt_field_reader readers[] = {
+        { ZKT_READER_AUDIENCE, DRAWER }, { ZKT_READER_AUDIENCE, DRAWER },
+        { ZKT_READER_AUDIENCE, DRAWER }, { ZKT_READER_AUDIENCE, JUDGE },
+        { ZKT_READER_DATA, 0 },          { ZKT_READER_CLIENT, 0 },
+    };
+    (void)state;
+    begin();
+    sight_actor.readers = readers;
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada"), b = enter("");
+    with.user = ZKT_STR("ada");
+    with.text = ZKT_STR("A");
+    run(&host, deal);
+    assert_string_equal(
+        ask(&a, SUB("state:sub")),
+        SNAPSHOT("{\"hands\":{\"ada\":" CARD("A") "},"
+                                                  "\"moves\":{}}"));
+    assert_string_equal(ask(&b, SUB("state:sub")),
+                        SNAPSHOT("{\"hands\":{},\"moves\":{}}"));
+    run(&host, count_up);
+    assert_string_equal(hear(&a), "");
+    leave(&a);
+    leave(&b);
+    leave(&host);
+    end();
+}
+
+/* A slow reader gets a snapshot with what it may see when it has read. */
+static void test_a_slow_reader(void **state)
+{
+    (void)state;
+    begin();
+    zkt_server_free(server);
+    begin_with((struct zkt_limits){ .output_high = 300 });
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada");
+    with.client = zkt_cstr(a.id);
+    with.user = ZKT_STR("ada");
+    with.text = ZKT_STR("secret1");
+    run(&host, appoint);
+    (void)ask(&a, SUB("state:sub"));
+    for (int i = 0; i < 5; i++) {
+        run(&host, count_up);
+    }
+    /* A private patch to a reader who is behind is dropped as well. */
+    run(&host, set_word);
+    run(&host, deal);
+    with.client = ZKT_STR("");
+    run(&host, appoint);
+    with.text = ZKT_STR("secret2");
+    run(&host, set_word);
+    drain(&a.wire);
+    pass(0);
+    const char *text = hear(&a);
+    assert_null(strstr(text, "secret2"));
+    assert_null(strstr(text, "\"word\""));
+    assert_non_null(
+        strstr(text, SNAPSHOT("{\"n\":5,\"items\":[],\"hands\":{\"ada\":" CARD(
+                         "secret1") "},\"moves\":{}}")));
+    with.client = zkt_cstr(a.id);
+    run(&host, appoint);
+    assert_string_equal(hear(&a), PATCH(WORD("add", "secret2")));
+    leave(&a);
+    leave(&host);
+    end();
+}
+
+/* ---- limits and mistakes ---- */
+
+static void test_a_missing_handler(void **state)
+{
+    (void)state;
+    static const struct zkt_audience audiences[] = {
+        { ZKT_STR_INIT("drawer"), 0, is_drawer },
+        { ZKT_STR_INIT("judge"), 0, is_judge },
+    };
+    static const struct sight_draw_handlers none;
+    static const struct sight_handlers handlers = { .on_open = on_open,
+                                                    .draw = &none };
+    make_tables();
+    failing_alloc_init(&memory, 0);
+    sight_actor.audiences = audiences;
+    sight_actor.method_count = 0;
+    memset(sight_actor.hooks, 0, sizeof(sight_actor.hooks));
+    sight.handlers = &handlers;
+    assert_int_equal(
+        zkt_server_new(sight, &(const struct zkt_serve_options){ .threads = 1 },
+                       &server),
+        ZKT_MISSING_HANDLER);
+}
+
+/* A patch that is too large for any subscriber fails its call, and nobody is a
+ * member of anything else. */
+static void test_a_large_patch(void **state)
+{
+    (void)state;
+    begin();
+    zkt_server_free(server);
+    begin_with((struct zkt_limits){ .output_bytes = 4096 });
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada");
+    memset(filling, 'f', sizeof(filling) - 1);
+    (void)ask(&a, SUB("state:sub"));
+    with.client = zkt_cstr(a.id);
+    with.user = ZKT_STR("ada");
+    with.text = zkt_cstr(filling);
+    assert_non_null(strstr(run_as(&host, deal), "RESOURCE_EXHAUSTED"));
+    assert_non_null(
+        strstr(run_as(&host, appoint_and_write), "RESOURCE_EXHAUSTED"));
+    assert_string_equal(hear(&a), "");
+    with.text = ZKT_STR("small");
+    run(&host, set_word);
+    assert_string_equal(hear(&a), "");
+    run(&host, deal);
+    assert_string_equal(hear(&a), PATCH(HAND("add", "ada", "small")));
+    leave(&a);
+    leave(&host);
+    end();
+}
+
+/* ---- without memory ---- */
+
+static bool is_open(const struct peer *p)
+{
+    return zkt_endpoint_fate(p->wire.e) == ZKT_FATE_OPEN;
+}
+
+/* Everything once; each peer may lose its connection. */
+static void play_all(struct peer *host, struct peer *a, struct peer *b)
+{
+    static enum zkt_status (*const calls[])(struct sight_draw_call *) = {
+        appoint_and_write, deal_and_count, set_hands, move,
+        set_clue,          insert_mark,
+    };
+    (void)ask(a, SUB("state:sub"));
+    (void)ask(b, SUB("event:sub"));
+    (void)ask(b, SUB("state:sub"));
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        with.client = zkt_cstr(i % 2 == 0 ? a->id : b->id);
+        with.user = i % 2 == 0 ? ZKT_STR("ada") : ZKT_STR("bob");
+        with.text = ZKT_STR("text");
+        if (is_open(host)) {
+            (void)run_as(host, calls[i]);
+        }
+    }
+    with.user = ZKT_STR("eve");
+    plays.go = rename_user;
+    say(a, GO);
+    pass(0);
+    plays.go = become_judge;
+    say(a, GO);
+    pass(0);
+    plays.go = NULL;
+}
+
+/* With every allocation failing once, nothing leaks; the random runs check the
+ * copies of subscribers. */
+static void test_without_memory(void **state)
+{
+    (void)state;
+    for (long n = 1;; n++) {
+        begin();
+        struct peer host = enter_in(0, "", false);
+        struct peer a = enter("ada"), b = enter_in(0, "bob", true);
+        const long before = memory.calls;
+        memory.fail_at = before + n;
+        play_all(&host, &a, &b);
+        const bool done = memory.calls < memory.fail_at;
+        memory.fail_at = 0;
+        pass(0);
+        leave(&a);
+        leave(&b);
+        leave(&host);
+        end();
+        if (done) {
+            assert_true(n > 50);
+            return;
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -561,6 +996,17 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_changed_data),
         cmocka_unit_test(test_long_identities),
+        cmocka_unit_test(test_entries_without_watchers),
+        cmocka_unit_test(test_a_deferred_call),
+        cmocka_unit_test(test_changed_data_waits),
+        cmocka_unit_test(test_changed_data_of_an_ended_instance),
+        cmocka_unit_test(test_a_subscribe_hook),
+        cmocka_unit_test(test_cached_snapshots),
+        cmocka_unit_test(test_only_entries),
+        cmocka_unit_test(test_a_slow_reader),
+        cmocka_unit_test(test_a_missing_handler),
+        cmocka_unit_test(test_a_large_patch),
+        cmocka_unit_test(test_without_memory),
     };
     if (argc > 1) {
         shards = (uint32_t)atoi(argv[1]);
