@@ -35,6 +35,7 @@ void growth_measure(const struct growth_row *row);
 /* The files of rows. */
 void growth_admission(void);
 void growth_asking(void);
+void growth_audience(void);
 void growth_client(void);
 void growth_codec(void);
 void growth_envelope(void);
