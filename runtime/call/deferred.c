@@ -2,6 +2,7 @@
 #include "call/deferred.h"
 
 #include "call/call.h"
+#include "call/stream.h"
 
 static void report_second_resume(const struct zkt_deferred *deferred)
 {
@@ -42,6 +43,8 @@ static void notify(struct zkt_deferred *deferred, unsigned wants)
     if (end != ZKT_NOTICE_READY) {
         deferred->notify = NULL; /* no notice follows the end */
     }
+    deferred->ready = fn == NULL &&
+                      (deferred->ready || (wants & ZKT_WANT_READY) != 0);
     zkt__work_queue_unlock(deferred->queue);
     if (fn != NULL &&
         (end != ZKT_NOTICE_READY || (wants & ZKT_WANT_READY) != 0)) {
@@ -64,20 +67,53 @@ static void run_second_half(struct zkt_deferred *deferred)
     deferred->call->ops->resume(deferred->call);
 }
 
-/* Serves what is wanted, and what is wanted meanwhile. No notice follows
- * resume. */
+/* Returns true if the turn has time for parts: they leave some of its budget to
+ * other work. */
+static bool has_time(const struct zkt_deferred *deferred)
+{
+    const struct zkt_host *host = deferred->call->host;
+    return host == NULL || host->budget > host->limits->turn_work / 4;
+}
+
+/* Sends parts, also before the second half, which follows them; or leaves them
+ * to another turn. */
+static void serve_parts(struct zkt_deferred *deferred, unsigned wants)
+{
+    if ((wants & ZKT_WANT_RESUME) != 0 || has_time(deferred)) {
+        zkt__deferred_send_parts(deferred); /* may end the call */
+    } else {
+        atomic_fetch_or(&deferred->wants, ZKT_WANT_PARTS);
+    }
+}
+
+/* Posts a handle that runs and is wanted again. Returns false if the server is
+ * gone. */
+static bool postpone(struct zkt_deferred *deferred)
+{
+    atomic_fetch_and(&deferred->wants, ~(unsigned)ZKT_WANT_RUNNING);
+    return zkt__work_post(deferred->queue, &deferred->work);
+}
+
+/* Serves what is wanted, and what is wanted meanwhile: in another turn, if its
+ * sender may be as fast. No notice follows resume. */
 static void serve(struct zkt_deferred *deferred)
 {
-    unsigned running = ZKT_WANT_RUNNING;
+    unsigned running, wants;
     do {
-        const unsigned wants = atomic_exchange(&deferred->wants, running);
+        wants = atomic_exchange(&deferred->wants, ZKT_WANT_RUNNING);
+        if ((wants & (ZKT_WANT_PARTS | ZKT_WANT_RESUME)) != 0) {
+            serve_parts(deferred, wants);
+        }
         if ((wants & ZKT_WANT_RESUME) != 0) {
             run_second_half(deferred);
             return;
         }
-        notify(deferred, wants);
+        if ((wants & (ZKT_WANT_READY | ZKT_WANT_END)) != 0) {
+            notify(deferred, wants);
+        }
         running = ZKT_WANT_RUNNING;
-    } while (!atomic_compare_exchange_strong(&deferred->wants, &running, 0));
+    } while (!atomic_compare_exchange_strong(&deferred->wants, &running, 0) &&
+             ((wants & ZKT_WANT_PARTS) == 0 || !postpone(deferred)));
 }
 
 static void run_posted(struct zkt_work *work, void *owner)
@@ -157,7 +193,7 @@ struct zkt_deferred *zkt_call_defer(struct zkt_call *call,
     deferred->call = call;
     deferred->queue = call->host->work;
     deferred->reason = ZKT_NOTICE_CANCELLED;
-    deferred->stranded = false;
+    deferred->stranded = deferred->ready = false;
     deferred->notify = NULL;
     atomic_store(&deferred->wants, 0);
     atomic_store(&deferred->end, ZKT_NOTICE_READY);
@@ -198,8 +234,9 @@ void zkt_deferred_notify(struct zkt_deferred *deferred, zkt_notice_function *fn,
     deferred->notify = fn;
     deferred->notify_user = user;
     const bool ended = end_of(deferred) != ZKT_NOTICE_READY;
+    const bool ready = deferred->ready;
     zkt__work_queue_unlock(deferred->queue);
-    if (ended && fn != NULL) {
-        zkt__deferred_want(deferred, ZKT_WANT_END);
+    if ((ended || ready) && fn != NULL) {
+        zkt__deferred_want(deferred, ended ? ZKT_WANT_END : ZKT_WANT_READY);
     }
 }

@@ -22,21 +22,26 @@ enum zkt_deferred_want {
     ZKT_WANT_RUNNING = 1, /* nothing: the handle runs */
     ZKT_WANT_READY = 2,   /* the notice that a stream takes chunks again */
     ZKT_WANT_END = 4,     /* the notice that the call has ended */
-    ZKT_WANT_RESUME = 8   /* the second half, after which nothing is wanted */
+    ZKT_WANT_RESUME = 8,  /* the second half, after which nothing is wanted */
+    ZKT_WANT_PARTS = 16   /* chunks or progress are to be sent */
 };
+
+struct zkt_stream;
 
 /* The handle of a deferred call; zocket/call.h. */
 struct zkt_deferred {
     struct zkt_work work;
     struct zkt_work_queue *queue; /* with a reference until it is resumed */
     struct zkt_call *call;
-    enum zkt_notice reason; /* of the end, once the server ends the call */
+    struct zkt_stream *stream; /* call/stream.h; NULL: no parts are sent */
+    enum zkt_notice reason;    /* of the end, once the server ends the call */
     atomic_uint wants;
     /* An enum zkt_notice: why the call has ended; READY: it has not. Written
      * under the lock of the queue. */
     atomic_int end;
     /* Under the lock of the queue. */
     bool stranded; /* wanted after the queue was closed, before the end */
+    bool ready;    /* READY has come, and there was no function */
     zkt_notice_function *notify; /* NULL: none, or it has been told the end */
     void *notify_user;
     /* Set by any thread: resumed, and resumed again before the call ran. */

@@ -10,6 +10,7 @@
 #include "instance/view_commit.h"
 #include "protocol/envelope.h"
 #include "shard/broadcast.h"
+#include "shard/stream.h"
 
 /* ---- both journals: the state's, and the private state's ---- */
 
@@ -243,8 +244,14 @@ static void init_message(struct zkt_msg *m, const struct zkt_commit *commit,
                          const struct zkt_contact_group *group)
 {
     zkt__msg_init(m, ZKT_MSG_COMMIT, NULL);
-    m->of.commit = (struct zkt_msg_commit){ group->location, commit,
-                                            group->privates };
+    m->of.commit = (struct zkt_msg_commit){
+        .location = group->location,
+        .content = commit,
+        .privates = group->privates,
+    };
+    if (commit->stream != NULL && commit->stream->shard == group->shard) {
+        m->of.commit.stream = commit->stream;
+    }
 }
 
 /* Allocates the carriers of the messages to other shards and appends them to
@@ -460,6 +467,19 @@ static enum zkt_status commit_effects(struct zkt_task *task,
     return status;
 }
 
+/* Returns the stream whose chunks its caller receives before the patch and the
+ * events of the call, or NULL. */
+static struct zkt_stream *stream_before(const struct zkt_task *task)
+{
+    struct zkt_stream *stream = task->deferred.stream;
+    if (stream == NULL) {
+        return NULL;
+    }
+    const bool *subscribed = task->contact->attachment.subscribed;
+    return subscribed[ZKT_TOPIC_STATE] || subscribed[ZKT_TOPIC_EVENTS] ? stream
+                                                                       : NULL;
+}
+
 /* Commits and publishes the changes of a call. */
 static inline enum zkt_status commit_changes(struct zkt_task *task)
 {
@@ -468,6 +488,7 @@ static inline enum zkt_status commit_changes(struct zkt_task *task)
         .epoch = call->instance->epoch,
         .seq = call->instance->seq + (uint64_t)has_written(call),
         .events = call->events.first,
+        .stream = stream_before(task),
     };
     enum zkt_status status = make_all_patches(call, &content);
     if (status == ZKT_OK) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "instance/asking.h"
+#include "instance/parts.h"
 
 /* ---- deferring ---- */
 
@@ -46,7 +47,20 @@ static bool own_message(const struct zkt_host *host, struct zkt_hook_run *run)
     return run->message == NULL || run->carrier != NULL;
 }
 
-/* Allocates everything that a cancelled call needs, so that cancelling cannot
+/* Makes the stream of a call that reports progress or sends chunks. Returns
+ * false if there is no memory. */
+static bool open_stream(struct zkt_host *host, struct zkt_task *task)
+{
+    const struct zkt_method *method = task->kind == ZKT_TASK_CALL
+                                          ? task->request.method
+                                          : NULL;
+    return method == NULL ||
+           (method->chunk == NULL && method->progress == NULL) ||
+           zkt__deferred_open_stream(host, &task->deferred, method,
+                                     task->contact->peer->shard);
+}
+
+/* Allocates everything that a deferred call needs, so that cancelling cannot
  * fail. */
 static bool prepare_cancelling(struct zkt_call *call)
 {
@@ -75,7 +89,14 @@ static bool prepare_cancelling(struct zkt_call *call)
     }
     call->client_id = client;
     call->instance_id = id;
-    return zkt__waiting_reserve_task(call->host, task);
+    if (!zkt__waiting_reserve_task(call->host, task)) {
+        return false;
+    }
+    if (!open_stream(call->host, task)) {
+        zkt__waiting_remove_task(call->host, task);
+        return false;
+    }
+    return true;
 }
 
 static const void *find_output(const struct zkt_call *call, uint32_t number)
@@ -155,6 +176,7 @@ const struct zkt_call_ops zkt__task_ops = {
     .find_request = find_request,
     .resume = zkt__task_resume,
     .run_cancelled = run_cancelled,
+    .send_parts = zkt__task_send_parts,
 };
 
 /* ---- cancelling ---- */
@@ -280,6 +302,7 @@ void zkt__task_detach(struct zkt_task *task)
     if (task->result != NULL) {
         memset(task->result, 0, task->request.method->result->size);
     }
+    zkt__deferred_end_stream(&task->deferred);
     if (zkt__deferred_is_outstanding(&task->deferred)) {
         zkt__deferred_notice(&task->deferred, task->deferred.reason);
     }

@@ -164,3 +164,20 @@ void zkt__open_calls_abort(struct zkt_host *host, struct zkt_instance *instance,
                          failure->status, failure->text);
     }
 }
+
+void zkt__open_calls_end_streams(struct zkt_host *host,
+                                 struct zkt_contact *contact)
+{
+    const struct zkt_list *all = &contact->attachment.open_calls;
+    struct zkt_node *node = zkt__list_first(all);
+    while (node != NULL) {
+        struct zkt_task *task = ZKT_CONTAINER(node, struct zkt_task,
+                                              open.of_contact);
+        node = zkt__list_after(all, node);
+        if (task->request.method->chunk != NULL &&
+            !zkt__node_linked(&task->open.resumed)) {
+            zkt__task_cancel(host, task, ZKT_ABORTED,
+                             ZKT_STR("the connection has ended"));
+        }
+    }
+}

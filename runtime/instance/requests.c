@@ -6,10 +6,21 @@
 #include "instance/mailbox.h"
 #include "instance/task.h"
 
+/* The connection of a contact has ended: its streams end, too. */
+static void end_streams(struct zkt_host *host, struct zkt_contact *contact)
+{
+    if (!zkt__list_empty(&contact->attachment.open_calls)) {
+        zkt__open_calls_end_streams(host, contact);
+    }
+}
+
 static void leave_now(struct zkt_host *host, struct zkt_contact *contact)
 {
     struct zkt_instance *instance = contact->attachment.instance;
     contact->attachment.lost = zkt__contact_leave_carrier(contact)->lost;
+    if (contact->attachment.lost) {
+        end_streams(host, contact);
+    }
     zkt__attachment_disconnect(host, contact);
     zkt__instance_release_if_unused(host, instance);
     zkt__contact_send_left(host, contact);
@@ -60,6 +71,9 @@ static void take_call(struct zkt_host *host, struct zkt_msg *m,
 static void take_leave(struct zkt_host *host, struct zkt_contact *contact)
 {
     const struct zkt_instance *instance = contact->attachment.instance;
+    if (zkt__contact_leave_carrier(contact)->lost) {
+        end_streams(host, contact);
+    }
     if (instance == NULL) {
         zkt__contact_send_left(host, contact);
     } else if (zkt__mailbox_is_free(host, instance)) {
@@ -279,6 +293,8 @@ void zkt__instances_take(struct zkt_host *host, struct zkt_msg *m,
     case ZKT_MSG_LEFT:
     case ZKT_MSG_ENDED:
     case ZKT_MSG_CHANGE:
+    case ZKT_MSG_CHUNK:
+    case ZKT_MSG_PROGRESS:
     case ZKT_MSG_BROADCAST:
         break; /* for sessions */
     }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "call/stream.h"
 #include "instance/asking.h"
 #include "instance/commit.h"
 #include "instance/contacts.h"
@@ -40,6 +41,7 @@ void zkt__task_free(struct zkt_task *task)
     }
     zkt__call_release_connection(&task->call);
     zkt__outgoing_end(&task->call);
+    zkt__deferred_release_stream(&task->deferred);
     zkt__arena_finish(&task->arena);
     zkt__release(allocator, task);
 }
@@ -164,6 +166,7 @@ void zkt__task_reply(struct zkt_host *host, struct zkt_task *task)
     zkt__msg_init(&reply, ZKT_MSG_RESULT, task->contact);
     reply.of.result.ask = task->request.ask;
     reply.of.result.frame = NULL;
+    reply.of.result.stream = task->deferred.stream;
     reply.of.result.text = task->request.ask == NULL ? &host->result : NULL;
     task->carrier = NULL;
     (void)zkt__deliver(host, task->contact->peer->shard, &reply, carrier);
@@ -314,6 +317,8 @@ void zkt__task_reuse(struct zkt_host *host, struct zkt_task *task)
 {
     zkt__call_release_connection(&task->call);
     zkt__outgoing_end(&task->call);
+    zkt__deferred_end_stream(&task->deferred);
+    zkt__deferred_release_stream(&task->deferred);
     release_body(host, task);
     recycle(host, task);
 }

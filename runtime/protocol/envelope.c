@@ -230,6 +230,18 @@ void zkt__write_result_begin(struct zkt_writer *w, struct zkt_str id)
     zkt_write_raw(w, id.data, id.len);
 }
 
+void zkt__write_part_begin(struct zkt_writer *w, struct zkt_str kind,
+                           struct zkt_str id)
+{
+    ZKT_WRITE(w, "{\"type\":\"rpc:");
+    zkt_write_raw(w, kind.data, kind.len);
+    ZKT_WRITE(w, "\",\"id\":");
+    zkt_write_raw(w, id.data, id.len);
+    ZKT_WRITE(w, ",\"");
+    zkt_write_raw(w, kind.data, kind.len);
+    ZKT_WRITE(w, "\":");
+}
+
 void zkt__write_result_error(struct zkt_writer *w, struct zkt_str id,
                              const struct zkt_failure *failure)
 {

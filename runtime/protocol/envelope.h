@@ -74,6 +74,9 @@ void zkt__write_welcome(struct zkt_writer *w, struct zkt_str client_id);
 /** Writes `{"type":"rpc:result","id":…`; then follow `,"result":` … `}` or the
  * error. */
 void zkt__write_result_begin(struct zkt_writer *w, struct zkt_str id);
+/** Writes `{"type":"rpc:KIND","id":…,"KIND":`; a value and `}` follow. */
+void zkt__write_part_begin(struct zkt_writer *w, struct zkt_str kind,
+                           struct zkt_str id);
 /** Writes a complete message. */
 void zkt__write_result_error(struct zkt_writer *w, struct zkt_str id,
                              const struct zkt_failure *failure);

@@ -11,6 +11,7 @@
 #include "server/receive.h"
 #include "session/contact.h"
 #include "session/opening.h"
+#include "session/streams.h"
 #include "session/task.h"
 
 static struct zkt_server *server_of(struct zkt_connection *c)
@@ -50,6 +51,14 @@ static void mark_for_reaping(struct zkt_connection *c)
     }
 }
 
+static void drop_streams(struct zkt_connection *c)
+{
+    if (!zkt__list_empty(&c->session.streams)) {
+        zkt__streams_drop(&server_of(c)->host, &c->session);
+        zkt__output_follow(c);
+    }
+}
+
 /* Ends the connection: no frame is queued from now on, and the end of the turn
  * does the rest. */
 static void mark_ending(struct zkt_connection *c)
@@ -60,6 +69,7 @@ static void mark_ending(struct zkt_connection *c)
         zkt__timeout_cancel(&c->deadlines.message);
     }
     c->session.open = false;
+    drop_streams(c);
     zkt__session_cancel(&server_of(c)->host, &c->session);
     c->endpoint.closing = c->endpoint.closing || c->ws.state == ZKT_WS_CLOSED;
     if (c->session.contact_count > 0) {
@@ -163,6 +173,11 @@ static void on_failed(struct zkt_session *session)
     zkt__connection_close(from_session(session), 1011, "out of memory");
 }
 
+static void on_held(struct zkt_session *session)
+{
+    zkt__output_follow(from_session(session));
+}
+
 const struct zkt_session_events zkt__connection_events = {
     .accept = on_accept,
     .refuse = on_refuse,
@@ -170,6 +185,7 @@ const struct zkt_session_events zkt__connection_events = {
     .changed = on_changed,
     .failed = on_failed,
     .all_left = on_all_left,
+    .held = on_held,
 };
 
 /* Keeps the code and the reason of the first close frame, for the handlers that
@@ -203,6 +219,11 @@ void zkt__connection_close(struct zkt_connection *c, unsigned code,
         zkt__session_drop_unsent(&server_of(c)->host, &c->session);
         zkt__output_follow(c);
         c->endpoint.closing = true;
+    } else {
+        zkt__streams_flush_all(&server_of(c)->host, &c->session);
+        if (c->stage >= ZKT_STAGE_OVER) {
+            return; /* there was no memory */
+        }
     }
     note_close(c, code, zkt_cstr(reason));
     zkt__ws_close(&c->ws, code, reason);
@@ -466,6 +487,9 @@ static void sent(struct zkt_endpoint *e, size_t len)
     const size_t most = c->session.queue.bytes;
     len = len < most ? len : most;
     zkt__session_sent(&server_of(c)->host, &c->session, len);
+    if (c->session.waiting_bytes > 0) {
+        zkt__streams_send(&server_of(c)->host, &c->session);
+    }
     output_taken(c, len);
 }
 
@@ -485,6 +509,7 @@ static void detach(struct zkt_endpoint *e)
     zkt__node_unlink(&e->dirty);
     free_unhandled(c);
     c->session.open = false;
+    drop_streams(c);
     zkt__session_cancel(&server_of(c)->host, &c->session);
     mark_for_reaping(c);
 }
@@ -512,6 +537,7 @@ struct zkt_connection *zkt__connection_new(struct zkt_server *server,
     c->endpoint.reading = true;
     c->session.peer.shard = server->self;
     zkt__list_init(&c->session.contacts);
+    zkt__list_init(&c->session.streams);
     zkt__list_append(&server->sessions.unindexed, &c->session.unindexed);
     zkt__ws_init_server(&c->ws, &ws_callbacks, c, server->allocator,
                         &server->ws_limits);

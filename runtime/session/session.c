@@ -5,6 +5,7 @@
 #include "session/broadcasts.h"
 #include "session/contact.h"
 #include "session/data.h"
+#include "session/streams.h"
 #include "session/subscription.h"
 #include "session/task.h"
 #include "shard/group.h"
@@ -60,6 +61,18 @@ void zkt__session_send_shared(struct zkt_host *host,
         zkt__host_spend(host, ZKT_COST_FRAME);
         note_queued(host, session,
                     zkt__queue_shared(&session->queue, host->allocator, frame));
+    }
+}
+
+void zkt__session_send_copy(struct zkt_host *host, struct zkt_session *session,
+                            const struct zkt_buffer *frame)
+{
+    if (session->open) {
+        zkt__host_spend(host, ZKT_COST_FRAME + frame->len);
+        note_queued(host, session,
+                    zkt__queue_copy(&session->queue, host->allocator,
+                                    &host->sessions->spare_buffer, frame->data,
+                                    frame->len));
     }
 }
 
@@ -219,6 +232,10 @@ static void take_result(struct zkt_host *host, struct zkt_msg *m)
     struct zkt_contact *contact = m->contact;
     struct zkt_session *session = zkt__session_of(contact);
     contact->calls--;
+    if (m->of.result.stream != NULL &&
+        zkt__streams_keep_result(host, session, &m->of.result)) {
+        return;
+    }
     host->sessions->outstanding--;
     if (m->of.result.ask != NULL) {
         zkt__asks_take(host, m->of.result.ask, contact);
@@ -409,6 +426,9 @@ static void take_commit(struct zkt_host *host, const struct zkt_msg *m)
 {
     struct zkt_location *location = m->of.commit.location;
     const struct zkt_commit *commit = m->of.commit.content;
+    if (m->of.commit.stream != NULL) {
+        zkt__streams_flush(host, m->of.commit.stream);
+    }
     publish_patch(host, location, commit);
     if (commit->patches != NULL || m->of.commit.privates != NULL) {
         publish_views(host, &m->of.commit);
@@ -449,6 +469,10 @@ void zkt__sessions_take(struct zkt_host *host, struct zkt_msg *m)
     case ZKT_MSG_CHANGE:
         zkt__session_change(host, zkt__session_of(m->contact),
                             m->of.change.changes);
+        break;
+    case ZKT_MSG_CHUNK:
+    case ZKT_MSG_PROGRESS:
+        zkt__streams_take(host, m);
         break;
     case ZKT_MSG_CALL:
     case ZKT_MSG_SUBSCRIBE:

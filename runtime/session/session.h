@@ -32,6 +32,8 @@ struct zkt_session_events {
     void (*failed)(struct zkt_session *session);
     /* The session has no contact any more. */
     void (*all_left)(struct zkt_session *session);
+    /* Parts of streams wait, as waiting_bytes has them. */
+    void (*held)(struct zkt_session *session);
 };
 
 /* The session layer's half of a connection; embedded in the server's half. */
@@ -56,6 +58,8 @@ struct zkt_session {
     struct zkt_node unindexed;  /* in sessions->unindexed: id is 0 */
     struct zkt_node hears;      /* in sessions->hearing */
     struct zkt_bucket *buckets; /* by number of the rate; NULL: all full */
+    struct zkt_list streams;    /* with parts that wait (streams.h) */
+    size_t waiting_bytes;       /* of those parts */
     struct zkt_send_queue queue;
 };
 
@@ -164,6 +168,9 @@ static inline bool zkt__session_awaits_snapshot(struct zkt_session *session)
 /** Queues the frame in @w. */
 void zkt__session_send(struct zkt_host *host, struct zkt_session *session,
                        struct zkt_writer *w);
+/** Queues a copy of a frame. */
+void zkt__session_send_copy(struct zkt_host *host, struct zkt_session *session,
+                            const struct zkt_buffer *frame);
 /** Queues a reference to a frame. */
 void zkt__session_send_shared(struct zkt_host *host,
                               struct zkt_session *session,

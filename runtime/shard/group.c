@@ -71,10 +71,11 @@ static void handle(struct zkt_host *host, struct zkt_msg *m)
         return;
     }
     /* `left` frees the contact, and with it the message, which is part of it.
-     */
-    const bool last = m->kind == ZKT_MSG_LEFT;
+     * Parts of answers belong to the session. */
+    const bool taken = m->kind == ZKT_MSG_LEFT || m->kind == ZKT_MSG_CHUNK ||
+                       m->kind == ZKT_MSG_PROGRESS;
     host->receivers->to_session(host, m);
-    if (!last) {
+    if (!taken) {
         zkt__msg_free(host->allocator, m);
     }
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "shard/stream.h"
+
 /* ---- up ---- */
 
 static size_t aligned(size_t size)
@@ -194,6 +196,9 @@ static void own_result(struct zkt_msg *m)
         zkt__buffer_ref(m->of.result.frame);
     }
     m->bytes += m->of.result.frame != NULL ? m->of.result.frame->len : 0;
+    if (m->of.result.stream != NULL) {
+        zkt__stream_ref(m->of.result.stream);
+    }
 }
 
 void zkt__msg_carry(const struct zkt_allocator *allocator,
@@ -210,6 +215,9 @@ void zkt__msg_carry(const struct zkt_allocator *allocator,
     carrier->bytes = sizeof(*carrier);
     if (carrier->kind == ZKT_MSG_RESULT) {
         own_result(carrier);
+    } else if (carrier->kind == ZKT_MSG_CHUNK ||
+               carrier->kind == ZKT_MSG_PROGRESS) {
+        carrier->bytes += carrier->of.part->frame->len;
     } else if (carrier->kind == ZKT_MSG_CATCH_UP) {
         own_catch_up(allocator, carrier);
     } else if (carrier->kind == ZKT_MSG_CLOSED &&
@@ -457,6 +465,7 @@ static void release_content(const struct zkt_allocator *allocator,
         break;
     case ZKT_MSG_RESULT:
         zkt__buffer_unref(m->of.result.frame);
+        zkt__stream_unref(m->of.result.stream);
         break;
     case ZKT_MSG_CLOSED:
         zkt__buffer_unref(m->of.closed.failure);
@@ -478,6 +487,8 @@ static void release_content(const struct zkt_allocator *allocator,
     case ZKT_MSG_LEFT:
     case ZKT_MSG_ENDED:
     case ZKT_MSG_CHANGE:
+    case ZKT_MSG_CHUNK:
+    case ZKT_MSG_PROGRESS:
         break;
     }
 }
@@ -500,6 +511,10 @@ bool zkt__msg_is_embedded(const struct zkt_msg *m)
 void zkt__msg_free(const struct zkt_allocator *allocator, struct zkt_msg *m)
 {
     if (m == NULL) {
+        return;
+    }
+    if (m->kind == ZKT_MSG_CHUNK || m->kind == ZKT_MSG_PROGRESS) {
+        zkt__part_free(m->of.part);
         return;
     }
     zkt__connection_record_unref(m->record);

@@ -11,7 +11,7 @@
  *   result, catch-up, subscribed, closed (a subscription was refused or has
  *   ended), commit (patch and events, to all subscribers of the shard), left,
  *   ended (the contact has no instance any more, and may leave), change (of the
- *   connection's data)
+ *   connection's data), chunk (of a stream), progress (of a call)
  *
  * The replies: to a call, a result; to a subscribe, a catch-up (state),
  * subscribed (events) or closed, with the generation of the subscribe; to a
@@ -63,6 +63,8 @@ enum zkt_msg_kind {
     ZKT_MSG_LEFT,
     ZKT_MSG_ENDED,
     ZKT_MSG_CHANGE,
+    ZKT_MSG_CHUNK,    /* its content is a part: shard/stream.h */
+    ZKT_MSG_PROGRESS, /* likewise */
     ZKT_MSG_BROADCAST /* to all sessions of a shard; its content is a commit */
 };
 
@@ -80,6 +82,8 @@ struct zkt_output {
 };
 
 struct zkt_ask;
+struct zkt_part;
+struct zkt_stream;
 struct zkt_task;
 
 struct zkt_msg {
@@ -114,7 +118,9 @@ struct zkt_msg {
             struct zkt_writer *text;  /* a frame in a writer, or */
             struct zkt_buffer *frame; /* a shared frame; both NULL: no memory */
             struct zkt_ask *ask;      /* has the result; NULL: a client's */
+            struct zkt_stream *stream; /* whose parts come first, or NULL */
         } result;
+        struct zkt_part *part; /* of chunk, progress; m is a part of it */
         struct {
             struct zkt_catch_up content; /* without snapshot: no memory */
             bool refreshes;              /* reply to a snapshot message */
@@ -135,6 +141,8 @@ struct zkt_msg {
             struct zkt_location *location;
             const struct zkt_commit *content;
             const struct zkt_private *privates; /* for the shard */
+            /* Of the receiving shard, whose chunks come first; or NULL. */
+            struct zkt_stream *stream;
         } commit;
         struct zkt_msg_change {
             const struct zkt_type *type; /* of the connection's data */
@@ -203,6 +211,7 @@ struct zkt_commit {
      * nothing that is shared has changed. */
     struct zkt_buffer *(*patches)[ZKT_DIALECT_COUNT];
     const struct zkt_emitted *events;
+    struct zkt_stream *stream; /* of the instance: whose chunks come first */
 };
 
 /* The states of a subscription; session/subscription.c has the transitions. */

@@ -78,8 +78,8 @@ void zkt__journal_undo(struct zkt_journal *journal);
 /** Makes the changes final: frees the old values. */
 void zkt__journal_commit(struct zkt_journal *journal);
 
-/** Begins again on the same state, after a commit; takes no memory. Cursors that
- * were made before are not valid any more. */
+/** Begins again on the same state, after a commit; takes no memory. Cursors
+ * that were made before are not valid any more. */
 void zkt__journal_restart(struct zkt_journal *journal);
 
 /**

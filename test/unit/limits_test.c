@@ -1583,6 +1583,11 @@ static void test_no_limit_is_forgotten(void **state)
     total.outside_messages++; /* see outside_test.c */
     total.outside_bytes++;    /* likewise */
     total.timers++;           /* see timers_test.c */
+    total.open_calls++;       /* see interleave_test.c */
+    total.stream_bytes++;     /* see stream_test.c */
+    total.tells++;            /* see ask_test.c */
+    total.tell_bytes++;
+    total.asking_bytes++;
 #define X(name, value, text)                                                   \
     if (total.name == 0) {                                                     \
         fail_msg("no test reaches %s", #name);                                 \

@@ -30,6 +30,8 @@ static struct {
     enum zkt_status (*hook)(struct zkt_call *call, const char *name);
 } plays;
 
+static struct zkt_str played; /* the input of the handler that runs, or "" */
+
 static int32_t count_of(struct zkt_call *call)
 {
     return ((const struct door_state *)zkt_call_state(call))->n;
@@ -44,8 +46,8 @@ static enum zkt_status play(struct zkt_call *call, int method,
                             const void *input, void *result)
 {
     static const char *const names[] = { "go", "fetch", "talk", "build" };
-    note(names[method],
-         input != NULL ? *(const struct zkt_str *)input : ZKT_STR(""));
+    played = input != NULL ? *(const struct zkt_str *)input : ZKT_STR("");
+    note(names[method], played);
     if (result != NULL) {
         *(struct zkt_str *)result = ZKT_STR("");
     }
@@ -223,29 +225,31 @@ enum {
 };
 
 static struct zkt_deferred *handles[HELD_MAX];
+static uint32_t handle_methods[HELD_MAX];
 static size_t handle_count;
 
-static enum zkt_status defer(struct zkt_call *call, uint32_t method)
+static inline enum zkt_status defer(struct zkt_call *call, uint32_t method)
 {
     assert_true(handle_count < HELD_MAX);
     held = zkt_call_defer(call, ZKT_MEMBER_METHOD, method);
+    handle_methods[handle_count] = method;
     handles[handle_count++] = held;
     return held != NULL ? ZKT_PENDING : ZKT_OK;
 }
 
-static enum zkt_status defer_fetch(struct zkt_call *call)
+static inline enum zkt_status defer_fetch(struct zkt_call *call)
 {
     return defer(call, FETCH);
 }
 
 /* Adds 1 to the state. */
-static enum zkt_status add(struct zkt_call *call)
+static inline enum zkt_status add(struct zkt_call *call)
 {
     set_count(call, count_of(call) + 1);
     return ZKT_OK;
 }
 
-static enum zkt_status add_and_defer_fetch(struct zkt_call *call)
+static inline enum zkt_status add_and_defer_fetch(struct zkt_call *call)
 {
     (void)add(call);
     return defer(call, FETCH);
@@ -257,8 +261,9 @@ struct half {
     enum zkt_status (*play)(struct zkt_call *call);
 };
 
-static enum zkt_status finish(struct zkt_call *call, void (*then)(void),
-                              const void *input, void *result, void *user)
+static inline enum zkt_status finish(struct zkt_call *call, void (*then)(void),
+                                     const void *input, void *result,
+                                     void *user)
 {
     const struct half *half = user;
     (void)then;

@@ -201,6 +201,10 @@ extern "C" {
     /* Calls of an instance that let others in (call.h) and have not ended.    \
      * More: RESOURCE_EXHAUSTED. */                                            \
     X(open_calls, 1024, "open calls of one instance: RESOURCE_EXHAUSTED")      \
+    /* Bytes of the chunks of a stream that were sent and have not reached the \
+     * output of its connection. With so many, `send` takes no more until half \
+     * of them have left. */                                                   \
+    X(stream_bytes, 262144, "chunks of one stream that wait: sending waits")   \
     /* ---- calls of instances by instances (zkt_call_tell, _ask) ---- */      \
     /* Tells of a call, or of a half that commits by itself. A call that tells \
      * more: INTERNAL. */                                                      \
