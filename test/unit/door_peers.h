@@ -15,6 +15,10 @@
 #define DOOR_ROOM door_room
 #endif
 
+#ifndef DOOR_ALLOCATOR
+#define DOOR_ALLOCATOR &memory.allocator
+#endif
+
 static uint32_t shards = 1;
 static struct zkt_server *server;
 static struct zkt_location *home; /* of room "a", on the first shard */
@@ -43,7 +47,7 @@ static inline void begin_with(struct zkt_limits limits)
     static const uint8_t seed[ZKT_SEED_SIZE] = { 7 };
     const struct zkt_serve_options options = {
         .random_seed = seed,
-        .allocator = &memory.allocator,
+        .allocator = DOOR_ALLOCATOR,
         .threads = shards,
         .limits = limits,
         .log = keep_log,
