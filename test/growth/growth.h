@@ -42,6 +42,7 @@ void growth_envelope(void);
 void growth_request(void);
 void growth_server(void);
 void growth_state(void);
+void growth_streams(void);
 void growth_timers(void);
 
 #endif
