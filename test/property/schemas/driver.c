@@ -10,6 +10,7 @@
  * - keys of timers are strings;
  * - fields to audiences may be absent, identities are strings, and their fields
  *   are maps;
+ * - streams interleave, and have neither a result nor progress;
  * - initial states keep their own rules;
  * - random changes of states arrive as patches, or are refused and undone.
  */
@@ -402,6 +403,19 @@ static void check_readers(const struct zkt_app_info *info,
     }
 }
 
+static void check_flow(const struct zkt_method *method)
+{
+    if (method->chunk != NULL &&
+        (!method->interleaves || method->result != NULL ||
+         method->progress != NULL)) {
+        fail("a stream is more than that", method->name.data, method->name.len);
+    }
+    count(method->chunk != NULL      ? "streams"
+          : method->progress != NULL ? "methods with progress"
+          : method->interleaves      ? "methods that interleave"
+                                     : "other methods");
+}
+
 static void try_actor(const struct zkt_actor *actor, long rounds)
 {
     try_first_state(actor->state);
@@ -415,6 +429,9 @@ static void try_actor(const struct zkt_actor *actor, long rounds)
     for (uint32_t i = 0; i < actor->method_count; i++) {
         try_type(actor->methods[i].input, rounds);
         try_type(actor->methods[i].result, rounds);
+        try_type(actor->methods[i].chunk, rounds);
+        try_type(actor->methods[i].progress, rounds);
+        check_flow(&actor->methods[i]);
     }
     for (uint32_t i = 0; i < actor->event_count; i++) {
         try_type(actor->events[i].payload, rounds);

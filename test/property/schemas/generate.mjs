@@ -507,12 +507,20 @@ function params(self) {
 const states = [];
 const payload = () => (states.length > 0 && chance(20) ? { text: pick(states), literal: () => "{}" } : type(0, []));
 
+const period = () => pick(["1ms", "50ms", "999s", "1h", "24h", "1440m", "86400000ms"]);
+const timeout = () => (chance(20) ? ` timeout ${period()}` : "");
+const progress = () => (chance(20) ? ` progress ${grouped(payload())}` : "");
+const interleave = () => (chance(20) ? " interleave" : "");
+
 function method(name) {
-  const result = chance(60) ? ` -> ${grouped(payload())}` : "";
-  const input = pick(["()", params([]), params([]), `: ${grouped(payload())}`]);
   const internal = chance(15);
-  const guards = internal ? [throwing()] : [using(), throwing(), limit()].sort(() => below(3) - 1);
-  return `${doc("    ")}    ${internal ? "internal " : ""}method ${name}${input}${result}${guards.join("")};\n`;
+  const stream = !internal && chance(20);
+  const result = stream || chance(60) ? ` -> ${stream ? "stream " : ""}${grouped(payload())}` : "";
+  const input = pick(["()", params([]), params([]), `: ${grouped(payload())}`]);
+  const guards = internal ? [] : [using(), limit()];
+  const flow = internal ? [interleave()] : stream ? [] : [progress(), interleave()];
+  const mods = [throwing(), timeout(), ...guards, ...flow].sort(() => below(3) - 1);
+  return `${doc("    ")}    ${internal ? "internal " : ""}method ${name}${input}${result}${mods.join("")};\n`;
 }
 
 function event(name) {
@@ -521,7 +529,6 @@ function event(name) {
 
 /** Returns a timer: repeating, or started with a payload, sometimes by a key. */
 function timer(name) {
-  const period = () => pick(["1ms", "50ms", "999s", "1h", "24h", "1440m", "86400000ms"]);
   const all = fields(1 + below(4), [], false, scope());
   const keys = all.filter((f) => /^("([^"\\]|\\.)*"|\w+): string(\(.*\))?( = .*)?$/.test(f.text) && !/\) \[/.test(f.text));
   const by = keys.length > 0 && chance(70) ? ` by ${keyText(pick(keys).name, 90)}` : "";
