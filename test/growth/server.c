@@ -249,6 +249,13 @@ static void load(struct work *w, const char *(*text)(size_t i))
     }
 }
 
+static struct zkt_server_stats stats_of(const struct work *w)
+{
+    struct zkt_server_stats stats;
+    zkt_server_stats(w->server, &stats);
+    return stats;
+}
+
 static bool send_frames(void *work)
 {
     struct work *w = work;
@@ -260,9 +267,7 @@ static bool send_frames(void *work)
         zkt_endpoint_feed(w->peers[w->peer_count - 1], w->frames + at, len);
         turn(w);
     }
-    struct zkt_server_stats stats;
-    zkt_server_stats(w->server, &stats);
-    return stats.messages_in >= w->n && stats.protocol_errors == 0;
+    return stats_of(w).messages_in >= w->n && stats_of(w).protocol_errors == 0;
 }
 
 /* ---- a connection ---- */
@@ -466,13 +471,85 @@ static bool resume(void *work)
     struct work *w = work;
     room_box_resume_wait(held, then, NULL);
     turn(w);
-    struct zkt_server_stats stats;
-    zkt_server_stats(w->server, &stats);
-    return stats.queued == 0 && stats.calls == w->n + 1;
+    return stats_of(w).queued == 0 && stats_of(w).calls == w->n + 1;
+}
+
+/* ---- calls that end while they wait ---- */
+
+static const char *call_with_id(size_t i)
+{
+    static char text[TEXT];
+    snprintf(text, sizeof(text),
+             "{\"type\":\"rpc\",\"id\":%zu,\"actor\":\"box\","
+             "\"actorId\":\"0\",\"method\":\"inc\",\"timeoutMs\":1000}",
+             i);
+    return text;
+}
+
+static const char *cancel(size_t i)
+{
+    static char text[TEXT];
+    snprintf(text, sizeof(text), "{\"type\":\"rpc:cancel\",\"id\":%zu}", i);
+    return text;
+}
+
+static const char *cancel_unknown(size_t i)
+{
+    return cancel(i + 1000000);
+}
+
+/* n calls of the last peer wait for a call of the first; n frames of a text are
+ * to be sent. */
+static void *prepare_waiting(const void *with, size_t n)
+{
+    const char *(*const *text)(size_t) = with;
+    struct work *w = begin(n, 2);
+    if (w == NULL) {
+        return NULL;
+    }
+    say(w, 0, call("wait", 0, ""));
+    for (size_t i = 0; i < n; i++) {
+        say(w, 1, call_with_id(i));
+    }
+    load(w, *text);
+    return w;
+}
+
+/* Returns true if no call waits any more, and @count have ended so. */
+static bool have_ended(const struct work *w, uint64_t count)
+{
+    return count == w->n && stats_of(w).queued == 0;
+}
+
+static bool cancel_each(void *work)
+{
+    return send_frames(work) && have_ended(work, stats_of(work).cancelled);
+}
+
+static bool cancel_none(void *work)
+{
+    const struct work *w = work;
+    return send_frames(work) && stats_of(work).queued == w->n;
+}
+
+static bool let_expire(void *work)
+{
+    struct work *w = work;
+    zkt_server_advance(w->server, 1000);
+    turn(w);
+    return have_ended(w, stats_of(w).expired);
+}
+
+static void finish_waiting(void *work)
+{
+    room_box_resume_wait(held, then, NULL);
+    finish(work);
 }
 
 void growth_server(void)
 {
+    static const char *(*const known)(size_t) = cancel;
+    static const char *(*const unknown)(size_t) = cancel_unknown;
     static const char *(*const same)(size_t) = call_same;
     static const char *(*const each)(size_t) = call_each;
     static const char *(*const subs)(size_t) = subscribe_each;
@@ -514,6 +591,12 @@ void growth_server(void)
           finish },
         { "server: calls that have waited", 64, NULL, prepare_queue, resume,
           finish },
+        { "server: cancels of calls that wait", 0, &known, prepare_waiting,
+          cancel_each, finish_waiting },
+        { "server: cancels of unknown calls", 0, &unknown, prepare_waiting,
+          cancel_none, finish_waiting },
+        { "server: calls whose time is over", 0, &known, prepare_waiting,
+          let_expire, finish_waiting },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         growth_measure(&rows[i]);
