@@ -1,11 +1,14 @@
 /*
- * Random sessions: calls that finish at once, later, with a failure or too
- * late, subscriptions, lost connections, ended instances, time that passes, and
- * a server that stops. In every order, each call of a lasting connection is
- * answered once, the calls to an instance in their order; each resumed part
- * runs once; activate and deactivate are paired; nothing leaks. A server has
- * one to three shards, which have their turns in any order on one thread, and
- * random limits, most of them so low that they are reached all the time.
+ * Random sessions: calls that finish at once, later, with a failure, too late
+ * or not at all, since they are cancelled, subscriptions, lost connections,
+ * ended instances, time that passes, and a server that stops. In every order,
+ * each call of a lasting connection is answered once, the calls to an instance
+ * in their order; none is cancelled that its caller did not cancel, or late
+ * before its time; each resumed part runs once, and its program is told before
+ * that the call has ended; activate and deactivate are paired; nothing leaks. A
+ * server has one to three shards, which have their turns in any order on one
+ * thread, and random limits, most of them so low that they are reached all the
+ * time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +26,8 @@ enum {
     WIRES = 4,
     INSTANCES = 3,
     STEPS = 400,
-    CALLS_MAX = STEPS * 2
+    CALLS_MAX = STEPS * 2,
+    HANDLER_MS = 30000
 };
 
 struct caller {
@@ -32,8 +36,17 @@ struct caller {
     int answered; /* of the calls below */
     int begun;
     bool waits[CALLS_MAX];
+    bool cancelled[CALLS_MAX]; /* by the caller */
+    int64_t due[CALLS_MAX];    /* no call is late before */
     int instance[CALLS_MAX];
     int last[INSTANCES]; /* the latest call that succeeded */
+};
+
+/* A handle with a function for notices. */
+struct watch {
+    const struct slow_job_add_later *later;
+    int ends;
+    bool resumed;
 };
 
 struct chaos {
@@ -42,8 +55,15 @@ struct chaos {
     struct caller callers[WIRES];
     struct ran ran;
     int resumed;
+    int ended; /* of them, calls that were known to have ended */
+    struct watch watches[STEPS];
+    int watch_count;
+    int64_t now;
     uint64_t random;
 };
+
+/* Of all sessions. */
+static uint64_t all_cancelled, all_expired, all_told;
 
 static uint32_t below(struct chaos *c, uint32_t n)
 {
@@ -64,6 +84,7 @@ static struct zkt_server *any_shard(struct chaos *c)
 /* Advances the clock of all shards and delivers the messages between them. */
 static void advance(struct chaos *c, int64_t ms)
 {
+    c->now += ms;
     for (uint32_t round = 0; round < 4; round++) {
         for (uint32_t i = 0; i < c->shards; i++) {
             zkt_server_advance(shard_of(c, i), round == 0 ? ms : 0);
@@ -73,7 +94,19 @@ static void advance(struct chaos *c, int64_t ms)
 
 /* ---- answers ---- */
 
-static void take_answer(struct caller *caller, const char *line)
+/* The caller has cancelled what is cancelled, and nothing is late too early. */
+static void check_code(const struct chaos *c, const struct caller *caller,
+                       long id, const char *line)
+{
+    if (strstr(line, "\"code\":\"CANCELLED\"") != NULL) {
+        assert_true(caller->cancelled[id]);
+    } else if (strstr(line, "\"code\":\"DEADLINE_EXCEEDED\"") != NULL) {
+        assert_true(c->now >= caller->due[id]);
+    }
+}
+
+static void take_answer(const struct chaos *c, struct caller *caller,
+                        const char *line)
 {
     static const char head[] = "{\"type\":\"rpc:result\",\"id\":\"";
     if (strncmp(line, head, sizeof(head) - 1) != 0) {
@@ -85,6 +118,7 @@ static void take_answer(struct caller *caller, const char *line)
     assert_true(caller->waits[id]);
     caller->waits[id] = false;
     caller->answered++;
+    check_code(c, caller, id, line);
     if (strncmp(end, "\",\"error\"", 9) != 0) {
         int *last = &caller->last[caller->instance[id]];
         assert_true(id > *last);
@@ -101,7 +135,10 @@ static void read_answers(struct chaos *c)
         }
         for (const char *line = said(&caller->wire); *line != '\0';
              line = strchr(line, '\n') + 1) {
-            take_answer(caller, line);
+            char text[512];
+            snprintf(text, sizeof(text), "%.*s", (int)strcspn(line, "\n"),
+                     line);
+            take_answer(c, caller, text);
         }
     }
 }
@@ -134,6 +171,29 @@ static void open_one(struct chaos *c, struct caller *caller)
     }
 }
 
+/* Gives half of all calls a time. */
+static void set_time(struct chaos *c, struct caller *caller, char *call)
+{
+    int64_t ms = HANDLER_MS;
+    if (below(c, 2) == 0) {
+        ms = 1 + below(c, 9000);
+        snprintf(strrchr(call, '}'), 64, ",\"timeoutMs\":%d}", (int)ms);
+    }
+    caller->due[caller->begun] = c->now + ms;
+}
+
+/* Cancels any call, or one that does not exist. */
+static void cancel_one(struct chaos *c, struct caller *caller)
+{
+    char text[64];
+    const uint32_t id = below(c, (uint32_t)caller->begun + 1);
+    snprintf(text, sizeof(text), "{\"type\":\"rpc:cancel\",\"id\":\"%u\"}",
+             (unsigned)id);
+    caller->cancelled[id] = true;
+    send_text(&caller->wire, text, below(c, 2) > 0);
+    caller->cancelled[caller->begun] = false;
+}
+
 static void call(struct chaos *c, struct caller *caller)
 {
     static const char *const notes[] = {
@@ -150,6 +210,7 @@ static void call(struct chaos *c, struct caller *caller)
         snprintf(text, sizeof(text), ADD("%d", "%c", "1", "%s"), caller->begun,
                  'a' + instance, notes[note]);
     }
+    set_time(c, caller, text);
     caller->instance[caller->begun] = instance;
     caller->waits[caller->begun++] = true;
     send_text(&caller->wire, text, below(c, 4) > 0);
@@ -165,12 +226,38 @@ static void subscribe(struct chaos *c, struct caller *caller)
     send_text(&caller->wire, text, true);
 }
 
+static void take_notice(enum zkt_notice notice, void *user)
+{
+    struct watch *watch = user;
+    assert_false(watch->resumed);
+    assert_int_not_equal(notice, ZKT_NOTICE_READY);
+    assert_int_equal(watch->ends++, 0);
+    all_told++;
+    assert_true(slow_job_cancelled_add(watch->later));
+}
+
+/* Asks for the notices of a handle. */
+static void watch_one(struct chaos *c)
+{
+    if (held_count > 0) {
+        struct watch *watch = &c->watches[c->watch_count++];
+        struct slow_job_add_later *later = held[below(c, (uint32_t)held_count)];
+        *watch = (struct watch){ .later = later };
+        slow_job_notify_add(later, take_notice, watch);
+    }
+}
+
 static void resume_one(struct chaos *c)
 {
     if (held_count > 0) {
         const size_t i = below(c, (uint32_t)held_count);
         struct slow_job_add_later *later = held[i];
         held[i] = held[--held_count];
+        c->ended += slow_job_cancelled_add(later);
+        for (int w = 0; w < c->watch_count; w++) {
+            c->watches[w].resumed = c->watches[w].resumed ||
+                                    c->watches[w].later == later;
+        }
         c->resumed++;
         c->ran.again = below(c, 4) == 0;
         slow_job_resume_add(later, add_later, &c->ran);
@@ -186,7 +273,7 @@ static void destroy_one(struct chaos *c)
 static void step(struct chaos *c)
 {
     struct caller *caller = &c->callers[below(c, WIRES)];
-    const uint32_t what = below(c, 100);
+    const uint32_t what = below(c, 115);
     trace[0] = '\0';
     if (!caller->open) {
         open_one(c, caller);
@@ -203,6 +290,10 @@ static void step(struct chaos *c)
         destroy_one(c);
     } else if (what < 92) {
         advance(c, below(c, 8000));
+    } else if (what < 102) {
+        cancel_one(c, caller);
+    } else if (what < 107) {
+        watch_one(c);
     } else {
         turn(any_shard(c));
     }
@@ -267,6 +358,8 @@ static void finish(struct chaos *c)
             close_wire(&caller->wire);
         }
     }
+    all_cancelled += stats_of(c->server).cancelled;
+    all_expired += stats_of(c->server).expired;
     zkt_server_free(c->server);
     while (held_count > 0) { /* the server does not resume them */
         resume_one(c);
@@ -317,6 +410,7 @@ static void run(uint64_t seed, uint32_t shards)
     }
     finish(c);
     assert_int_equal(c->ran.times, c->resumed);
+    assert_true(c->ran.cancelled >= c->ended);
     assert_int_equal(early_ran.times, early_resumed);
     assert_int_equal(hooks.activate, hooks.deactivate);
     assert_true(hooks.disconnect <= hooks.connect);
@@ -331,6 +425,9 @@ static void test_chaos(void **state)
     for (uint64_t seed = 1; seed <= 600; seed++) {
         run(seed, 1 + (uint32_t)(seed % 3));
     }
+    assert_true(all_cancelled > 1000);
+    assert_true(all_expired > 1000);
+    assert_true(all_told > 1000);
 }
 
 int main(void)
