@@ -30,6 +30,20 @@ struct zkt_task *zkt__task_new(struct zkt_host *host)
     return task;
 }
 
+static void drop_holdings(struct zkt_call *call)
+{
+    zkt__call_release_connection(call);
+    zkt__outgoing_end(call);
+}
+
+/* Releases the records, tells and asks of a call that has ended. */
+static inline void release_holdings(struct zkt_call *call)
+{
+    if (call->record != NULL || call->view != NULL || call->outgoing != NULL) {
+        drop_holdings(call);
+    }
+}
+
 void zkt__task_free(struct zkt_task *task)
 {
     if (task == NULL) {
@@ -39,8 +53,7 @@ void zkt__task_free(struct zkt_task *task)
     if (task->kind == ZKT_TASK_CALL) {
         zkt__release(allocator, task->request.body);
     }
-    zkt__call_release_connection(&task->call);
-    zkt__outgoing_end(&task->call);
+    drop_holdings(&task->call);
     zkt__deferred_release_stream(&task->deferred);
     zkt__arena_finish(&task->arena);
     zkt__release(allocator, task);
@@ -315,8 +328,7 @@ static void release_body(struct zkt_host *host, struct zkt_task *task)
 
 void zkt__task_reuse(struct zkt_host *host, struct zkt_task *task)
 {
-    zkt__call_release_connection(&task->call);
-    zkt__outgoing_end(&task->call);
+    drop_holdings(&task->call);
     zkt__deferred_end_stream(&task->deferred);
     zkt__deferred_release_stream(&task->deferred);
     release_body(host, task);
@@ -375,8 +387,7 @@ static inline void finish(struct zkt_host *host, struct zkt_task *task,
         finish_deferred(host, task, status);
         return;
     }
-    zkt__call_release_connection(&task->call);
-    zkt__outgoing_end(&task->call);
+    release_holdings(&task->call);
     if (task->kind == ZKT_TASK_HOOK) {
         continue_after_hook(host, task, status);
         return;

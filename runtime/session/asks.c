@@ -78,6 +78,13 @@ void zkt__asks_send(struct zkt_host *host, struct zkt_ask *ask)
     zkt__list_append(&asks->waiting[home], &ask->node);
 }
 
+static void finish_dropped(struct zkt_host *host, struct zkt_ask *ask)
+{
+    (void)host;
+    zkt__ask_free(ask);
+}
+
+/* Its contact may be that of the instance that runs, so it leaves later. */
 void zkt__asks_drop(struct zkt_host *host, struct zkt_ask *ask)
 {
     struct zkt_asks *asks = host->asks;
@@ -85,8 +92,8 @@ void zkt__asks_drop(struct zkt_host *host, struct zkt_ask *ask)
     if (--contact->calls == 0) {
         sort_in(&asks->session, contact);
     }
-    asks->under_way--;
-    zkt__ask_free(ask);
+    ask->finish = finish_dropped;
+    zkt__list_append(&asks->finished, &ask->node);
 }
 
 void zkt__asks_refuse(struct zkt_host *host, struct zkt_ask *ask,

@@ -25,7 +25,7 @@ struct zkt_asks {
     uint64_t unsent;                          /* in these lists */
     bool untried;             /* some of them wait for nothing but a turn */
     struct zkt_list finished; /* asks with a reply to deliver */
-    uint64_t under_way;       /* asks that are held, waiting or sent */
+    uint64_t under_way;       /* asks that are held and not finished */
 };
 
 void zkt__asks_init(struct zkt_asks *asks, uint32_t shard);
@@ -38,7 +38,7 @@ bool zkt__asks_hold(struct zkt_host *host, struct zkt_ask *ask,
                     struct zkt_str *reason);
 /** Sends a held ask. It will be finished, once. */
 void zkt__asks_send(struct zkt_host *host, struct zkt_ask *ask);
-/** Frees a held ask that is not sent. */
+/** Finishes a held ask that is not sent, without a reply. */
 void zkt__asks_drop(struct zkt_host *host, struct zkt_ask *ask);
 /** Checks the input of an ask, holds and sends it. It will be finished, once,
  * in a later turn or at the end of this one. */
@@ -52,10 +52,10 @@ void zkt__asks_refuse(struct zkt_host *host, struct zkt_ask *ask,
 /** Takes the reply of an ask that @contact has made. */
 void zkt__asks_take(struct zkt_host *host, struct zkt_ask *ask,
                     struct zkt_contact *contact);
-/** Returns true if asks are held or under way, or contacts have to leave. */
+/** Returns true if asks are under way; only then are there contacts. */
 static inline bool zkt__asks_are_busy(const struct zkt_asks *asks)
 {
-    return asks->under_way > 0 || !zkt__list_empty(&asks->session.contacts);
+    return asks->under_way > 0;
 }
 /** Returns true if a turn has anything to do that does not wait for an instance
  * or for credit. */
