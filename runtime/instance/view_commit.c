@@ -484,16 +484,37 @@ bool zkt__view_commit_begin(struct zkt_call *call, struct zkt_commit *content)
     return true;
 }
 
-/* Adds the patches to the snapshot logs. A set for which no patch was written
- * has no subscriber who stays: its log is stale. */
+/* Returns true if a field of an audience in the set has changed. */
+static bool changes_hidden(const struct zkt_view_commit *c, uint8_t audiences)
+{
+    const struct zkt_actor *actor = c->call->actor;
+    bool any = false;
+    for (uint32_t i = 0; i < c->delta->change_count; i++) {
+        const uint32_t field = c->delta->changes[i].field;
+        any = any || (actor->readers[field].kind == ZKT_READER_AUDIENCE &&
+                      zkt__audiences_see(actor, audiences, field));
+    }
+    return any;
+}
+
+/* Returns true if the log of a set, with the patch, brings a new subscriber up
+ * to date and shows it nothing else. A set for which no patch was written has
+ * no subscriber who stays. The log of a set for which a hidden field has
+ * changed would show values from before the subscriber belonged to the
+ * audience. */
+static bool may_keep(const struct zkt_view_commit *c, uint8_t audiences)
+{
+    return c != NULL && c->written[audiences] && !changes_hidden(c, audiences);
+}
+
+/* Adds the patches to the snapshot logs, or drops them. */
 static void update_logs(const struct zkt_call *call)
 {
     struct zkt_snapshot_cache *cache = &call->host->instances->snapshots;
     struct zkt_views *views = call->instance->views;
     const struct zkt_view_commit *c = views->running;
-    for (uint32_t i = 0; i < ZKT_AUDIENCE_SETS && call->journal.count > 0;
-         i++) {
-        if (c == NULL || !c->written[i]) {
+    for (uint8_t i = 0; i < ZKT_AUDIENCE_SETS && call->journal.count > 0; i++) {
+        if (!may_keep(c, i)) {
             zkt__snapshot_log_drop(cache, views->logs[i]);
         } else if (c->patches[i][0] != NULL) {
             zkt__snapshot_log_add(cache, views->logs[i], c->patches[i]);

@@ -249,7 +249,7 @@ static void write_moves(struct sight_draw_call *call)
 
 static void write_items(struct sight_draw_call *call)
 {
-    char text[600];
+    char text[2000];
     const size_t len = call->state->items.len;
     memset(text, 'i', sizeof(text));
     if (len > 12) {
@@ -417,8 +417,9 @@ static void check_words(const struct client *client, const char *text,
         if (memcmp(text + i, "HID", 3) == 0) {
             const int word = atoi(text + i + 3);
             if ((readers_of[word] >> client->number & 1) == 0) {
+                const size_t from = i > 200 ? i - 200 : 0;
                 fail_msg("connection %d has read HID%05d: %.*s", client->number,
-                         word, (int)len, text);
+                         word, (int)(i + 8 - from), text + from);
             }
         }
     }

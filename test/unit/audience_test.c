@@ -631,6 +631,42 @@ static void test_a_deferred_call(void **state)
     end();
 }
 
+static enum zkt_status appoint_and_defer(struct sight_draw_call *call)
+{
+    (void)appoint(call);
+    later = sight_draw_defer_go(call);
+    return ZKT_PENDING;
+}
+
+static enum zkt_status give_up(struct sight_draw_call *call, int32_t *out,
+                               void *user)
+{
+    (void)out;
+    (void)user;
+    return zkt_fail(call->zkt, ZKT_ABORTED, "no");
+}
+
+/* The same of the private state, by which audiences are judged. */
+static void test_a_deferred_appointment(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("");
+    with.text = ZKT_STR("cat");
+    run(&host, set_word);
+    with.client = zkt_cstr(a.id);
+    assert_string_equal(run_as(&host, appoint_and_defer), "");
+    assert_string_equal(ask(&a, SUB("state:sub")), "");
+    sight_draw_resume_go(later, give_up, NULL);
+    pass(0);
+    assert_non_null(strstr(hear(&host), "ABORTED"));
+    assert_string_equal(hear(&a), SNAPSHOT("{\"n\":0,\"items\":[]" EMPTY));
+    leave(&a);
+    leave(&host);
+    end();
+}
+
 /* Runs @fn in the other instance. */
 static const char *run_elsewhere(
     struct peer *p, enum zkt_status (*fn)(struct sight_draw_call *))
@@ -655,7 +691,10 @@ static void test_changed_data_waits(void **state)
     with.user = ZKT_STR("bob");
     run(&host, deal);
     (void)ask(&a, SUB("state:sub"));
+    struct peer b = enter("ada");
+    (void)ask(&b, SUB("state:sub"));
     assert_string_equal(run_as(&host, defer), "");
+    assert_string_equal(run_elsewhere(&b, rename_user), DONE);
     assert_string_equal(run_elsewhere(&a, rename_user), DONE);
     assert_string_equal(run_elsewhere(&a, become_judge), DONE);
     say(&a, GO);
@@ -663,6 +702,8 @@ static void test_changed_data_waits(void **state)
     resume();
     assert_string_equal(hear(&host), DONE);
     assert_string_equal(hear(&a), PATCH(HAND("add", "bob", "B")) DONE);
+    assert_string_equal(hear(&b), PATCH(HAND("add", "bob", "B")));
+    leave(&b);
     /* The same, and the client leaves. */
     assert_string_equal(run_as(&host, defer), "");
     with.user = ZKT_STR("ada");
@@ -791,11 +832,46 @@ static void test_cached_snapshots(void **state)
     assert_non_null(strstr(text, PATCH(N("1"))));
     assert_null(strstr(text, "word"));
     assert_int_equal(cached(), 3);
+    /* A snapshot whose set has lost its subscribers is not used again. */
+    (void)ask(&b, SUB("state:unsub"));
+    run(&host, count_up);
+    assert_snapshot(&b, "2", ",\"word\":\"A2\"", "{}");
+    assert_int_equal(cached(), 3);
     leave(&a);
     leave(&b);
     leave(&c);
     leave(&d);
     leave(&e);
+    leave(&host);
+    end();
+}
+
+/* Who comes to an audience reads no value from before: not from the cache
+ * either. */
+static void test_earlier_values(void **state)
+{
+    (void)state;
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter(""), b = enter(""), c = enter("");
+    with.client = zkt_cstr(a.id);
+    with.text = ZKT_STR("old");
+    run(&host, fill);
+    run(&host, appoint);
+    run(&host, set_word);
+    assert_snapshot(&a, "0", ",\"word\":\"old\"", "{}");
+    with.text = ZKT_STR("new");
+    run(&host, set_word);
+    with.client = zkt_cstr(b.id);
+    run(&host, appoint);
+    assert_snapshot(&b, "0", ",\"word\":\"new\"", "{}");
+    /* What all see may be older, and patches follow. */
+    run(&host, count_up);
+    assert_snapshot(&c, "1", "", "{}");
+    assert_int_equal(cached(), 0);
+    leave(&a);
+    leave(&b);
+    leave(&c);
     leave(&host);
     end();
 }
@@ -998,10 +1074,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_long_identities),
         cmocka_unit_test(test_entries_without_watchers),
         cmocka_unit_test(test_a_deferred_call),
+        cmocka_unit_test(test_a_deferred_appointment),
         cmocka_unit_test(test_changed_data_waits),
         cmocka_unit_test(test_changed_data_of_an_ended_instance),
         cmocka_unit_test(test_a_subscribe_hook),
         cmocka_unit_test(test_cached_snapshots),
+        cmocka_unit_test(test_earlier_values),
         cmocka_unit_test(test_only_entries),
         cmocka_unit_test(test_a_slow_reader),
         cmocka_unit_test(test_a_missing_handler),
