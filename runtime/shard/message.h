@@ -9,7 +9,7 @@
  *   record (the data of the connection have changed), cancel (a call)
  * Down, from an instance to a session or to all sessions of a shard:
  *   result, catch-up, subscribed, closed (a subscription was refused or has
- *   ended), commit (patch and events, to all subscribers of the shard), left,
+ *   ended), commit (patches and events, to all subscribers of the shard), left,
  *   ended (the contact has no instance any more, and may leave), change (of the
  *   connection's data), chunk (of a stream), progress (of a call)
  *
