@@ -135,8 +135,8 @@ export class Peer {
    * instance. The result does not overtake earlier messages of the instance, on
    * any thread.
    */
-  async drain(actor, actorId, method) {
-    const { before } = await this.call(actor, actorId, method);
+  async drain(actor, actorId, method, input) {
+    const { before } = await this.call(actor, actorId, method, input);
     return before;
   }
 
