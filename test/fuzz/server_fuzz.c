@@ -2,7 +2,8 @@
  * Any bytes from a client, through the whole server: the handshake, frames,
  * envelopes, the chat's decoders and handlers. The input is the raw stream; if
  * it does not begin with GET, a handshake precedes it and every line is the
- * payload of a text frame.
+ * payload of a text frame. The text of a message that is said decides when it
+ * is said: `~` defers it, `!` resumes the first that was deferred.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,6 +16,56 @@
 #undef main
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* ---- calls that are deferred ---- */
+
+enum {
+    HELD_MAX = 8
+};
+
+static struct demo_chat_say_later *held[HELD_MAX];
+static size_t held_count;
+
+static enum zkt_status say_now(struct demo_chat_call *call,
+                               const struct demo_chat_say_input *in,
+                               struct demo_message *out, void *user)
+{
+    (void)user;
+    return zkt_cancelled(call->zkt) ? ZKT_OK : say(call, in, out);
+}
+
+static void ignore_notice(enum zkt_notice notice, void *user)
+{
+    (void)notice;
+    (void)user;
+}
+
+static void resume_first(void)
+{
+    if (held_count > 0) {
+        struct demo_chat_say_later *later = held[0];
+        memmove(held, held + 1, --held_count * sizeof(held[0]));
+        demo_chat_resume_say(later, say_now, NULL);
+    }
+}
+
+static enum zkt_status say_or_wait(struct demo_chat_call *call,
+                                   const struct demo_chat_say_input *in,
+                                   struct demo_message *out)
+{
+    const char first = in->text.len > 0 ? in->text.data[0] : '\0';
+    if (first == '!') {
+        resume_first();
+    }
+    if (first != '~' || held_count == HELD_MAX) {
+        return say(call, in, out);
+    }
+    held[held_count++] = demo_chat_defer_say(call);
+    demo_chat_notify_say(held[held_count - 1], ignore_notice, NULL);
+    return ZKT_PENDING;
+}
+
+/* ---- a client ---- */
 
 static void feed(struct zkt_endpoint *e, const void *bytes, size_t len)
 {
@@ -60,8 +111,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     static const uint8_t seed[32] = { 1 };
     const struct zkt_serve_options options = { .random_seed = seed };
-    const struct demo_handlers handlers = { .chat = &chat };
+    struct demo_chat_handlers later = chat;
+    const struct demo_handlers handlers = { .chat = &later };
     struct zkt_server *server = NULL;
+    later.say = say_or_wait;
     if (zkt_server_new(demo_app(&handlers), &options, &server) != ZKT_OK) {
         abort();
     }
@@ -79,6 +132,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     e->ops->detach(e);
+    resume_first();
     zkt_server_free(server);
+    while (held_count > 0) {
+        resume_first();
+    }
     return 0;
 }
