@@ -101,7 +101,7 @@ static inline bool output_is_low(const struct zkt_connection *c)
 {
     const struct zkt_server *server =
         (const struct zkt_server *)(const void *)c->endpoint.core;
-    return c->endpoint.reading && c->unsent == 0 &&
+    return c->endpoint.reading && c->unhandled == NULL && c->unsent == 0 &&
            zkt__queue_backlog(&c->session.queue) <= server->output_little;
 }
 
@@ -414,6 +414,13 @@ static void finish_input(struct zkt_connection *c)
     mark_ending(c);
 }
 
+static void look_ahead(struct zkt_connection *c)
+{
+    if (c->session.task != NULL && c->unhandled != NULL) {
+        zkt__connection_look_ahead(c);
+    }
+}
+
 static void resume(struct zkt_connection *c)
 {
     struct zkt_unhandled *unhandled = c->unhandled;
@@ -425,6 +432,7 @@ static void resume(struct zkt_connection *c)
             finish_input(c);
         }
     }
+    look_ahead(c);
     zkt__output_follow_reading(c);
     zkt__endpoint_mark_dirty(&c->endpoint);
 }
@@ -465,6 +473,7 @@ static void feed(struct zkt_endpoint *e, uint8_t *bytes, size_t len)
     }
     if (used < len) {
         keep_unhandled(c, bytes + used, len - used);
+        look_ahead(c);
         zkt__output_follow_reading(c);
     }
 }
@@ -500,6 +509,7 @@ static void ended(struct zkt_endpoint *e)
     if (c->unhandled == NULL) {
         finish_input(c);
     }
+    zkt__output_follow_reading(c);
 }
 
 static void detach(struct zkt_endpoint *e)

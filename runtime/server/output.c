@@ -2,10 +2,21 @@
 #include "server/output.h"
 
 #include "server/deadlines.h"
+#include "server/receive.h"
 
 static struct zkt_server *server_of(struct zkt_connection *c)
 {
     return (struct zkt_server *)(void *)c->endpoint.core;
+}
+
+/* While a task is parked, reading finds the end of the stream, and the message
+ * that cancels its call. */
+static bool may_look_ahead(const struct zkt_connection *c)
+{
+    const struct zkt_unhandled *unhandled = c->unhandled;
+    return c->session.task != NULL && !c->input_ended &&
+           (unhandled == NULL ||
+            unhandled->len - unhandled->at < ZKT_LOOK_AHEAD);
 }
 
 void zkt__output_follow_reading(struct zkt_connection *c)
@@ -15,9 +26,7 @@ void zkt__output_follow_reading(struct zkt_connection *c)
     const bool high = zkt__queue_backlog(&c->session.queue) >
                       (size_t)server->limits.output_high;
     server->host.stats.limit_hits.output_high += high && c->endpoint.reading;
-    /* While a task is parked, reading finds the end of the stream. */
-    c->endpoint.reading = (may || c->session.task != NULL) &&
-                          c->unhandled == NULL;
+    c->endpoint.reading = may ? c->unhandled == NULL : may_look_ahead(c);
     if (may && c->unhandled != NULL && !zkt__node_linked(&c->backlog)) {
         zkt__list_append(&server->backlog, &c->backlog);
     }

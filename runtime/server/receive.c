@@ -5,10 +5,13 @@
  */
 #include "server/receive.h"
 
+#include <string.h>
+
 #include "server/connection.h"
 #include "server/core.h"
 
 #include "session/broadcasts.h"
+#include "session/middleware.h"
 #include "session/receive.h"
 
 static struct zkt_server *server_of(const struct zkt_connection *c)
@@ -173,4 +176,41 @@ void zkt__connection_receive(struct zkt_connection *c, uint8_t *data,
         return;
     }
     handle(c, &message);
+}
+
+/* ---- looking ahead ---- */
+
+/* Cancels the call that waits for its middleware, if that is the message. */
+static void cancel_parked(struct zkt_connection *c, char *text, size_t len)
+{
+    struct zkt_host *host = &server_of(c)->host;
+    struct zkt_envelope message;
+    struct zkt_reader reader;
+    memset(text + len, 0, ZKT_PADDING);
+    zkt__reader_init(&reader, text, len, host->arena, NULL, &host->store.key);
+    if (zkt__envelope_read(&message, &reader) &&
+        message.type == ZKT_MESSAGE_RPC_CANCEL && is_id(message.id)) {
+        zkt__middleware_cancel(host, &c->session, message.id);
+    }
+}
+
+void zkt__connection_look_ahead(struct zkt_connection *c)
+{
+    enum {
+        TEXT_MAX = 256 /* of a cancel */
+    };
+    const struct zkt_unhandled *unhandled = c->unhandled;
+    char text[TEXT_MAX + ZKT_PADDING];
+    size_t at = unhandled->at;
+    size_t left = unhandled->len - at;
+    size_t len, used;
+    left = left < ZKT_LOOK_AHEAD ? left : ZKT_LOOK_AHEAD;
+    while (c->session.task != NULL &&
+           (used = zkt__ws_peek(&c->ws, unhandled->bytes + at, left,
+                                (uint8_t *)text, TEXT_MAX, &len)) > 0) {
+        cancel_parked(c, text, len);
+        at += used;
+        left -= used;
+    }
+    zkt__arena_reset(server_of(c)->host.arena);
 }

@@ -16,4 +16,11 @@ struct zkt_connection;
 void zkt__connection_receive(struct zkt_connection *c, uint8_t *data,
                              size_t len);
 
+/* The most bytes that wait unread in which a cancel is looked for. */
+#define ZKT_LOOK_AHEAD 4096
+
+/** Looks among the bytes that wait for a deferred middleware for the message
+ * that cancels its call. */
+void zkt__connection_look_ahead(struct zkt_connection *c);
+
 #endif

@@ -249,3 +249,18 @@ void zkt__middleware_run(struct zkt_host *host, struct zkt_session *session,
         zkt__session_task_free(host, task);
     }
 }
+
+void zkt__middleware_cancel(struct zkt_host *host, struct zkt_session *session,
+                            struct zkt_str id)
+{
+    const struct zkt_session_task *task = session->task;
+    if (task == NULL || task->member != ZKT_MEMBER_MIDDLEWARE) {
+        return;
+    }
+    const struct zkt_incoming *incoming = &passage_of(task)->incoming;
+    if (incoming->method != NULL && zkt_str_eq(incoming->message->id, id)) {
+        host->stats.cancelled++;
+        zkt__session_fail_task(host, session, ZKT_CANCELLED,
+                               ZKT_STR("the caller has cancelled it"));
+    }
+}

@@ -26,4 +26,8 @@ void zkt__middleware_run(struct zkt_host *host, struct zkt_session *session,
                          const struct zkt_incoming *incoming,
                          const struct zkt_middleware_chain *chain);
 
+/** Cancels the call @id of the client, if its middleware is deferred. */
+void zkt__middleware_cancel(struct zkt_host *host, struct zkt_session *session,
+                            struct zkt_str id);
+
 #endif

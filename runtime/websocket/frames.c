@@ -135,6 +135,22 @@ static const uint8_t *mask_of(const uint8_t *head, size_t head_len)
     return head + head_len - 4;
 }
 
+size_t zkt__ws_peek(const struct zkt_ws *ws, const uint8_t *bytes, size_t len,
+                    uint8_t *text, size_t room, size_t *text_len)
+{
+    uint64_t payload;
+    const int head = zkt__ws_has_partial(ws)
+                         ? HEAD_WSLAY
+                         : read_head(ws, bytes, len, &payload);
+    if (head <= 0 || payload > len - (size_t)head) {
+        return 0;
+    }
+    *text_len = payload <= room ? (size_t)payload : 0;
+    (void)zkt__ws_mask(text, bytes + head, *text_len,
+                       mask_of(bytes, (size_t)head), 0);
+    return (size_t)head + (size_t)payload;
+}
+
 /* ---- a frame in pieces ---- */
 
 /* Hands the gathered bytes, as received, to wslay, which closes the

@@ -232,6 +232,14 @@ static inline bool zkt__ws_has_partial(const struct zkt_ws *ws)
     return ws->wslay != NULL || ws->capacity > 0;
 }
 
+/**
+ * Copies the first message of @bytes, which wait to be fed, to @text, if it is
+ * a frame of at most @room bytes; otherwise *@text_len is 0. Returns the length
+ * of the frame; 0 if it is not complete, or no frame of its own.
+ */
+size_t zkt__ws_peek(const struct zkt_ws *ws, const uint8_t *bytes, size_t len,
+                    uint8_t *text, size_t room, size_t *text_len);
+
 /** Starts the closing handshake with @code (RFC 6455, section 7.4); once. */
 void zkt__ws_close(struct zkt_ws *ws, unsigned code, const char *reason);
 

@@ -665,11 +665,8 @@ static bool is_possible(enum moment moment, enum end by)
     if (moment == DEFERRED_AND_RESUMED) { /* posted work comes first */
         return shards == 1 && by == BY_CALLER;
     }
-    /* The limit is not about calls that wait for another, and a client whose
-     * middleware is deferred is not read from. */
-    return !(by == BY_LIMIT &&
-             (moment == AT_CONNECT || moment == IN_MAILBOX)) &&
-           !(by == BY_CALLER && is_gate(moment));
+    /* The limit is not about calls that wait for another. */
+    return by != BY_LIMIT || (moment != AT_CONNECT && moment != IN_MAILBOX);
 }
 
 static const char *code_of(enum end by)
@@ -806,6 +803,71 @@ static void test_strangers(void **state)
     assert_string_equal(ask(&w, CANCEL("1")), "");
     leave(&w);
     finish(&other);
+}
+
+static void feed_text(struct wire *w, const char *text, size_t cut)
+{
+    char bytes[4096];
+    feed(w, bytes, frame(bytes, text), cut, true);
+}
+
+/* While a middleware is deferred the messages behind its call wait, but its
+ * cancel is found among them, also in pieces. It cancels nothing else. */
+static void test_looking_ahead(void **state)
+{
+    (void)state;
+    for (size_t cut = 1; cut < 60; cut += 7) {
+        set_up();
+        struct wire w = enter();
+        plays.pass = defer_pass;
+        say(&w, DO("1", "gated", "x"));
+        feed_text(&w, DO("2", "run", "y"), cut);
+        feed_text(&w, CANCEL("2"), cut);
+        feed_text(&w, "no JSON", cut);
+        feed_text(&w, CANCEL("3"), cut);
+        assert_string_equal(hear(&w), "");
+        feed_text(&w, CANCEL("1"), cut);
+        const char *heard = hear(&w);
+        assert_int_equal(count_in(heard, FAILED("1",
+                                                "the caller has cancelled "
+                                                "it",
+                                                "CANCELLED")),
+                         1);
+        assert_int_equal(count_in(heard, RESULT("2", "done")), 1);
+        assert_non_null(strstr(heard, "is not a JSON object"));
+        assert_int_equal(count_in(heard, "rpc:result"), 2);
+        assert_int_equal(stats().cancelled, 1);
+        assert_int_equal(stats().messages_in, 6);
+        resume(&jobs[0]);
+        pass(0);
+        assert_int_equal(jobs[0].cancelled, 1);
+        finish(&w);
+    }
+}
+
+/* A subscription is not cancelled, and of many messages that wait no more are
+ * read. */
+static void test_not_far_ahead(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = enter();
+    plays.pass = defer_pass;
+    say(&w, DO("1", "gated", "x"));
+    for (int i = 0; i < 100; i++) {
+        assert_true(zkt_endpoint_reading(w.e) || i > 30);
+        if (zkt_endpoint_reading(w.e)) {
+            say(&w, DO("2", "run", "a text of a length"));
+        }
+    }
+    assert_false(zkt_endpoint_reading(w.e));
+    say(&w, CANCEL("1")); /* too late */
+    assert_string_equal(hear(&w), "");
+    resume(&jobs[0]);
+    assert_int_equal(count_in(hear(&w), RESULT("1", "done")), 1);
+    assert_int_equal(stats().cancelled, 0);
+    assert_true(zkt_endpoint_reading(w.e));
+    finish(&w);
 }
 
 /* Two calls with an id: the first is cancelled, and then the second is not
@@ -1023,6 +1085,8 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_hooks_of_a_freed_server),
         cmocka_unit_test(test_every_moment),
         cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_looking_ahead),
+        cmocka_unit_test(test_not_far_ahead),
         cmocka_unit_test(test_one_id_twice),
         cmocka_unit_test(test_in_the_middle),
         cmocka_unit_test(test_time_left),
