@@ -481,6 +481,39 @@ static void test_deadline(void **state)
     tear_down();
 }
 
+#define CANCEL(id) "{\"type\":\"rpc:cancel\",\"id\":\"" id "\"}"
+
+/* A caller that cancels keeps what the first half has committed. A second half
+ * that waits for the instance runs cancelled. */
+static void test_cancelled(void **state)
+{
+    (void)state;
+    start();
+    struct wire w = enter();
+    struct wire other = enter();
+    (void)ask(&w, SUB("state:sub"));
+    assert_string_equal(run(&w, FETCH_ON("1", "x")), PATCH("1"));
+    assert_non_null(strstr(run(&w, CANCEL("1")), "CANCELLED"));
+    assert_string_equal(run(&w, CANCEL("1")), "");
+    resume(0);
+    pass(0);
+    assert_string_equal(run(&w, FETCH_ON("2", "y")), PATCH("2"));
+    plays.play[GO] = hold;
+    (void)run(&other, GO_ON("3"));
+    struct half second = { add };
+    resume_with(1, &second);
+    pass(0);
+    assert_non_null(strstr(run(&w, CANCEL("2")), "CANCELLED"));
+    resume_with(2, &second);
+    assert_string_equal(hear(&w), PATCH("3"));
+    assert_string_equal(trace_since(), "fetch:x cancelled:x fetch:y go "
+                                       "cancelled:y then");
+    (void)hear(&other);
+    go_away(&w);
+    go_away(&other);
+    tear_down();
+}
+
 /* Open calls may finish while the server drains; then they are cancelled. */
 static void test_stopping(void **state)
 {
@@ -751,6 +784,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_ends_itself),
         cmocka_unit_test(test_kept),
         cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_freed),
         cmocka_unit_test(test_limit),

@@ -577,6 +577,40 @@ static void test_queued_stream(void **state)
     tear_down();
 }
 
+/* A caller that cancels gets the chunks that were sent, and then the end. */
+static void test_cancelled(void **state)
+{
+    struct notices notices;
+    (void)state;
+    start();
+    struct wire w = enter();
+    (void)ask(&w, TALK_ON("1", "x"));
+    (void)ask(&w, TALK_ON("2", "y"));
+    listen_to(0, &notices);
+    const size_t sent = send_all(0, 1000);
+    notices.text[0] = '\0';
+    send_text(&w, "{\"type\":\"rpc:cancel\",\"id\":\"1\"}", false);
+    pass_unread();
+    assert_string_equal(notices.text, "c");
+    assert_int_equal(send_to(0, "more"), ZKT_CANCELLED);
+    assert_int_equal(send_to(1, "other"), ZKT_OK);
+    for (int i = 0; i < 4; i++) {
+        pass(0);
+        drain(&w);
+    }
+    assert_int_equal(count_text(&w, "rpc:chunk"), sent + 1);
+    assert_int_equal(count_text(&w, "rpc:result"), 1);
+    assert_int_equal(count_text(&w, "CANCELLED"), 1);
+    assert_true(holds(w.text + w.len - 100, 100, "CANCELLED"));
+    forget(&w);
+    resume(0);
+    resume(1);
+    assert_string_equal(hear(&w), NO_RESULT("2"));
+    assert_string_equal(trace_since(), "talk:x talk:y cancelled:x then:y");
+    go_away(&w);
+    tear_down();
+}
+
 static enum zkt_status destroy(struct zkt_call *call)
 {
     zkt_destroy(call);
@@ -851,6 +885,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_connection_ends),
         cmocka_unit_test(test_queued_stream),
+        cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_instance_ends),
         cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_freed),
