@@ -1,8 +1,9 @@
 /*
  * Random sequences of calls that interleave, streams, calls that hold their
- * instance, instances and connections that end, and readers that stop, against
- * a model: the state, the order of chunks, one result of each call, and one
- * second half of each handle. The first argument is the number of shards.
+ * instance, calls that are cancelled, instances and connections that end, and
+ * readers that stop, against a model: the state, the order of chunks, one
+ * result of each call, and one second half of each handle. The first argument
+ * is the number of shards.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -239,6 +240,19 @@ static void resume_some(void)
     }
 }
 
+/* Cancels a call, which may be over. */
+static void cancel_some(void)
+{
+    const int number = model.call_count > 0 ? draw(model.call_count) : 0;
+    const struct call *call = &model.calls[number];
+    char text[256];
+    if (model.call_count > 0 && call->life == model.lives[call->peer]) {
+        snprintf(text, sizeof(text), "{\"type\":\"rpc:cancel\",\"id\":\"%d\"}",
+                 number);
+        send_text(&model.peers[call->peer], text, draw(2) == 0);
+    }
+}
+
 static void reconnect(void)
 {
     const int peer = draw(PEERS);
@@ -263,6 +277,8 @@ static void take_step(void)
         drain(&model.peers[draw(PEERS)]);
     } else if (draw(4) == 0) {
         reconnect();
+    } else {
+        cancel_some();
     }
     trace[0] = '\0';
 }
