@@ -14,6 +14,16 @@
 
 #include "asking.h"
 
+/* Counts how often @part occurs. */
+static int count(const char *text, const char *part)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
 /* ---- telling ---- */
 
 static enum zkt_status tell_three(struct zkt_call *call)
@@ -160,6 +170,81 @@ static void test_limits(void **state)
                         "told go=RESOURCE_EXHAUSTED/out of memory");
     assert_non_null(strstr(logged, "the limit asking_bytes is reached"));
     assert_int_equal(stats().limit_hits.asking_bytes, 1);
+    tear_down();
+}
+
+static int finished;
+static enum zkt_status finished_with;
+
+static void keep_status(const struct zkt_reply *reply, const void *result,
+                        void *user)
+{
+    (void)result;
+    (void)user;
+    finished++;
+    finished_with = reply->status;
+}
+
+static void invoke_quietly(uint32_t method)
+{
+    assert_int_equal(zkt_server_invoke(server, ROOM, method, ZKT_STR("a"), NULL,
+                                       NULL, call_done,
+                                       (void (*)(void))keep_status, NULL),
+                     ZKT_OK);
+}
+
+static bool multiplies;
+
+static enum zkt_status tell_two(struct zkt_call *call, const struct add *in)
+{
+    (void)in;
+    if (multiplies) {
+        tell(call, ROOM, "b", 1);
+        tell(call, ROOM, "c", 1);
+    }
+    return ZKT_OK;
+}
+
+static void run_turns(int count_of_turns)
+{
+    for (int i = 0; i < count_of_turns; i++) {
+        for (uint32_t shard = 0; shard < shards; shard++) {
+            struct zkt_core *core = zkt__server_core(
+                zkt__server_shard(server, shard));
+            core->ops->tick(core);
+        }
+    }
+}
+
+/* Tells that become more and more do not fill the memory, and leave clients
+ * their turns. */
+static void test_growth(void **state)
+{
+    (void)state;
+    set_up_with((struct zkt_limits){ .asking_bytes = 20000 * shards,
+                                     .turn_work = 5000,
+                                     .log_per_second = 1 });
+    plays.add = tell_two;
+    plays.go = tell_twice;
+    multiplies = true;
+    traces = false;
+    finished = 0;
+    for (int i = 1; i <= 3; i++) {
+        invoke_quietly(GO);
+        run_turns(1000);
+        assert_int_equal(finished, i);
+        assert_int_equal(finished_with, ZKT_OK);
+        plays.go = NULL;
+    }
+    assert_true(stats().limit_hits.asking_bytes > 0);
+    for (uint32_t i = 0; i < shards; i++) {
+        assert_in_range(zkt__server_shard(server, i)->instances.asking_bytes, 0,
+                        20000);
+    }
+    multiplies = false;
+    pass(0);
+    traces = true;
+    assert_int_equal(zkt__server_shard(server, 0)->instances.asking_bytes, 0);
     tear_down();
 }
 
@@ -359,15 +444,6 @@ static enum zkt_status ask_66(struct zkt_call *call)
         ask_add(call, ROOM, "b", i, note_reply, (void *)(uintptr_t) "b");
     }
     return ZKT_OK;
-}
-
-static int count(const char *text, const char *part)
-{
-    int n = 0;
-    for (const char *at = text; (at = strstr(at, part)) != NULL; at++) {
-        n++;
-    }
-    return n;
 }
 
 static void test_many(void **state)
@@ -923,13 +999,34 @@ static void test_halves(void **state)
     tear_down();
 }
 
-/* ---- targets that do not answer ---- */
-
+/* A call that waits for a reply ends with its instance: the reply comes all the
+ * same. */
 static enum zkt_status destroy(struct zkt_call *call)
 {
     zkt_destroy(call);
     return ZKT_OK;
 }
+
+static void test_asker_is_destroyed(void **state)
+{
+    (void)state;
+    set_up();
+    plays.add = hold_add;
+    seek("a", ask_and_wait);
+    run("a", destroy);
+    pass(0);
+    const char *seen = trace_since();
+    assert_int_equal(count(seen, "go=ABORTED/the instance was destroyed"), 1);
+    assert_null(strstr(seen, "reply"));
+    zkt_deferred_resume(slow_add, end_add, NULL, NULL);
+    pass(0);
+    seen = trace_since();
+    assert_non_null(strstr(seen, "reply=OK/late"));
+    assert_non_null(strstr(seen, "cancelled"));
+    tear_down();
+}
+
+/* ---- targets that do not answer ---- */
 
 static enum zkt_status ask_hall(struct zkt_call *call)
 {
@@ -1102,18 +1199,6 @@ static enum zkt_status tell_and_ask_many(struct zkt_call *call)
     return ZKT_OK;
 }
 
-static int finished;
-static enum zkt_status finished_with;
-
-static void keep_status(const struct zkt_reply *reply, const void *result,
-                        void *user)
-{
-    (void)result;
-    (void)user;
-    finished++;
-    finished_with = reply->status;
-}
-
 /* Every allocation fails once: a call tells both or nobody, its asks are
  * answered once, and its tells are lost only with a line in the log. */
 static void test_memory(void **state)
@@ -1126,10 +1211,7 @@ static void test_memory(void **state)
         plays.seek = tell_and_ask_many;
         told = asked = replies = finished = 0;
         traces = false;
-        const enum zkt_status begun = zkt_server_invoke(
-            server, ROOM, SEEK, ZKT_STR("a"), NULL, NULL, call_done,
-            (void (*)(void))keep_status, NULL);
-        assert_int_equal(begun, ZKT_OK);
+        invoke_quietly(SEEK);
         memory.fail_at = memory.calls + n;
         pass(0);
         failed = memory.calls >= memory.fail_at;
@@ -1155,6 +1237,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_rollback),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_growth),
         cmocka_unit_test(test_lost),
         cmocka_unit_test(test_contexts),
         cmocka_unit_test(test_order),
@@ -1175,6 +1258,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_circle),
         cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_asker_is_destroyed),
         cmocka_unit_test(test_targets),
         cmocka_unit_test(test_draining),
         cmocka_unit_test(test_deactivate),
