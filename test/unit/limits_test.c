@@ -1586,8 +1586,8 @@ static void test_no_limit_is_forgotten(void **state)
     total.open_calls++;       /* see interleave_test.c */
     total.stream_bytes++;     /* see stream_test.c */
     total.tells++;            /* see ask_test.c */
-    total.tell_bytes++;
-    total.asking_bytes++;
+    total.tell_bytes++;       /* likewise */
+    total.asking_bytes++;     /* likewise */
 #define X(name, value, text)                                                   \
     if (total.name == 0) {                                                     \
         fail_msg("no test reaches %s", #name);                                 \
