@@ -64,6 +64,9 @@ static uint64_t readers_of[WORDS]; /* bits: connections that may read a word */
 static int words;
 static struct sight_draw_go_later *held[HELD];
 static int held_count;
+/* Open calls, whose first half is committed. */
+static struct sight_draw_wander_later *opened[HELD];
+static int opened_count;
 static uint64_t randomness;
 static bool may_fail;                 /* allocations fail */
 static int snapshots, patches, hints; /* received */
@@ -159,16 +162,25 @@ static const struct zkt_instance *find_instance(int i)
     return NULL;
 }
 
-/* Permits the states of all instances to a client whose data have changed. A
- * state may have changes of a call that is deferred, and will not fail. */
-static void permit_all(const struct client *client)
+/* Permits a state to all clients. */
+static void permit_everybody(const struct sight_draw_state *state,
+                             const struct sight_draw_private *private_state)
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        if (clients[i].open) {
+            permit_state(&clients[i], state, private_state->drawer);
+        }
+    }
+}
+
+/* The same of all states that are there now. Those that a deferred call has
+ * changed may come back, without memory, and are permitted then. */
+static void permit_all(void)
 {
     for (int i = 0; i < INSTANCES; i++) {
         const struct zkt_instance *instance = find_instance(i);
         if (instance != NULL) {
-            const struct sight_draw_private *private_state =
-                instance->private_state;
-            permit_state(client, instance->state, private_state->drawer);
+            permit_everybody(instance->state, instance->private_state);
         }
     }
 }
@@ -337,7 +349,7 @@ static void change_data(struct sight_draw_call *call)
         }
     }
     client->data[client->data_count++] = data;
-    permit_all(client);
+    permit_all();
 }
 
 /* The end of a handler that succeeds. */
@@ -372,6 +384,7 @@ static enum zkt_status second_half(struct sight_draw_call *call, int32_t *out,
 
 static enum zkt_status play(struct sight_draw_call *call)
 {
+    permit_everybody(call->state, call->private_state);
     switch (below(8)) {
     case 0:
         for (uint32_t i = 0; i < 3; i++) {
@@ -396,6 +409,39 @@ static enum zkt_status play(struct sight_draw_call *call)
         break;
     }
     return write_and_end(call);
+}
+
+/* The first half of a call that lets others in is a commit of its own. */
+static enum zkt_status wander_off(struct sight_draw_call *call)
+{
+    permit_everybody(call->state, call->private_state);
+    (void)write_and_end(call);
+    if (opened_count < HELD) {
+        opened[opened_count] = sight_draw_defer_wander(call);
+        opened_count += opened[opened_count] != NULL;
+        return ZKT_PENDING;
+    }
+    return ZKT_OK;
+}
+
+static enum zkt_status come_back(struct sight_draw_call *call, int32_t *out,
+                                 void *user)
+{
+    if (below(3) == 0) {
+        write_something(call);
+        return zkt_fail(call->zkt, ZKT_ABORTED, "no");
+    }
+    return second_half(call, out, user);
+}
+
+static void resume_opened(void)
+{
+    if (opened_count > 0) {
+        const int i = (int)below((uint32_t)opened_count);
+        struct sight_draw_wander_later *later = opened[i];
+        opened[i] = opened[--opened_count];
+        sight_draw_resume_wander(later, come_back, NULL);
+    }
 }
 
 static void resume_one(void)
@@ -570,6 +616,7 @@ static bool is_alive(const struct client *client)
 static void read_client(struct client *client)
 {
     if (client->open) {
+        permit_all();
         drain(&client->peer.wire);
         parse(client);
         if (!is_alive(client)) {
@@ -597,7 +644,7 @@ static void open_client(struct client *client)
     };
     assert_int_equal(strlen(client->peer.id), ZKT_CLIENT_ID_LEN);
     memory.fail_at = fails;
-    permit_all(client);
+    permit_all();
 }
 
 static void send_to(struct client *client, int i, const char *form)
@@ -608,9 +655,9 @@ static void send_to(struct client *client, int i, const char *form)
 }
 
 #define TO(type) "{\"type\":\"" type "\",\"actor\":\"draw\",\"actorId\":\"%s\"}"
-#define CALL                                                                   \
+#define CALL(method)                                                           \
     "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"draw\",\"actorId\":\"%s\","    \
-    "\"method\":\"go\"}"
+    "\"method\":\"" method "\"}"
 
 static void act(struct client *client)
 {
@@ -637,8 +684,11 @@ static void act(struct client *client)
             close_client(client);
         }
         break;
+    case 7:
+        send_to(client, i, CALL("wander"));
+        break;
     default:
-        send_to(client, i, CALL);
+        send_to(client, i, CALL("go"));
         break;
     }
 }
@@ -668,6 +718,7 @@ static void step(void)
     }
     if (below(4) == 0) {
         resume_one();
+        resume_opened();
     }
 }
 
@@ -681,8 +732,9 @@ static void settle(void)
         for (int i = 0; i < CLIENTS; i++) {
             before += clients[i].parsed;
         }
-        while (held_count > 0) {
+        while (held_count + opened_count > 0) {
             resume_one();
+            resume_opened();
             quiet = 0;
         }
         pass(0);
@@ -777,12 +829,13 @@ static void run(uint64_t seed)
     randomness = seed * 2654435761u + 1;
     shards = 1 + (uint32_t)(seed % 3);
     may_fail = seed % 4 == 3;
-    words = people = held_count = 0;
+    words = people = held_count = opened_count = 0;
     make_tables();
     sight_actor.hooks[ZKT_HOOK_SUBSCRIBE].declared = below(4) == 0;
     failing_alloc_init(&memory, 0);
     begin_with(draw_limits());
     plays.go = play;
+    plays.wander = wander_off;
     for (int i = 0; i < STEPS; i++) {
         step();
         if (below(30) == 0) {

@@ -178,6 +178,7 @@ static enum zkt_status on_open(struct sight_connection_call *call,
 }
 
 static const struct sight_draw_handlers draw = { .go = go,
+                                                 .wander = go,
                                                  .on_subscribe = on_subscribe };
 static const struct sight_handlers handlers = { .on_open = on_open,
                                                 .draw = &draw };

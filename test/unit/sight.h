@@ -7,7 +7,7 @@
  *     clue: the audience `judge`, of connections with a role from 5 on
  *     hands: the user of the connection; moves: the id of the client
  *
- * Each call of `go` runs the function in `plays.go`. Include cmocka first.
+ * Each call of a method runs the function in `plays`. Include cmocka first.
  */
 #ifndef SIGHT_H
 #define SIGHT_H
@@ -30,6 +30,7 @@ enum {
 /* The handlers of the test; NULL: they succeed. */
 static struct {
     enum zkt_status (*go)(struct sight_draw_call *call);
+    enum zkt_status (*wander)(struct sight_draw_call *call);
     enum zkt_status (*subscribe)(struct sight_draw_call *call);
 } plays;
 
@@ -43,6 +44,12 @@ static enum zkt_status go(struct sight_draw_call *call, int32_t *out)
 {
     *out = 0;
     return plays.go != NULL ? plays.go(call) : ZKT_OK;
+}
+
+static enum zkt_status wander(struct sight_draw_call *call, int32_t *out)
+{
+    *out = 0;
+    return plays.wander != NULL ? plays.wander(call) : ZKT_OK;
 }
 
 static enum zkt_status on_subscribe(struct sight_draw_call *call,
@@ -88,6 +95,7 @@ static bool is_judge(const void *handlers, const void *state,
 
 static const struct sight_draw_handlers sight_draw = {
     .go = go,
+    .wander = wander,
     .on_subscribe = on_subscribe,
 };
 static const struct sight_handlers sight_handlers_ = { .on_open = on_open,
@@ -246,7 +254,7 @@ static inline struct peer enter(const char *user)
 static inline void leave(struct peer *p)
 {
     close_wire(&p->wire);
-    p->wire = (struct wire){ NULL };
+    p->wire = (struct wire){ .e = NULL };
     pass(0);
 }
 
