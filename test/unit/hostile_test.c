@@ -345,7 +345,7 @@ static void test_cancelled_calls(void **state)
     assert_non_null(strstr(hear(&w), "DEADLINE_EXCEEDED"));
     /* A call to another shard keeps only its input from the start. */
     assert_true(shards > 1 || used - before < deferred - CALLS * PADDING);
-    assert_true(used - before < CALLS * (PADDING + 750));
+    assert_true(used - before < CALLS * (PADDING + 1000));
     for (size_t i = 0; i < CALLS; i++) {
         resume(i, &ran);
     }
