@@ -503,30 +503,21 @@ static inline enum zkt_status commit_changes(struct zkt_task *task)
     return status;
 }
 
-enum zkt_status zkt__task_commit(struct zkt_task *task)
+enum zkt_status zkt__task_commit(struct zkt_task *task, bool ends)
 {
     struct zkt_call *call = &task->call;
-    enum zkt_status status = task->kind == ZKT_TASK_CALL ? write_result(task)
-                                                         : ZKT_OK;
+    const bool replies = ends && task->kind == ZKT_TASK_CALL;
+    enum zkt_status status = replies ? write_result(task) : ZKT_OK;
     if (status == ZKT_OK) {
         status = commit_changes(task);
     }
     if (status == ZKT_OK) {
-        if (task->kind == ZKT_TASK_CALL) {
+        if (replies) {
             zkt__task_reply(call->host, task);
         }
         if (call->has_effects) {
             drop_effects(call);
         }
-    }
-    return status;
-}
-
-enum zkt_status zkt__task_commit_half(struct zkt_task *task)
-{
-    const enum zkt_status status = commit_changes(task);
-    if (status == ZKT_OK && task->call.has_effects) {
-        drop_effects(&task->call);
     }
     return status;
 }

@@ -29,11 +29,10 @@ struct zkt_expulsion **zkt__expulsion_find(struct zkt_call *call,
 /** Returns ZKT_OK if the changes of the call keep the rules. Otherwise logs the
  * reason and returns the status of the reply. */
 enum zkt_status zkt__call_check(struct zkt_call *call);
-/** Commits and publishes the changes of the call, and sends its result. Changes
- * nothing unless it returns ZKT_OK; call->failure is the reason. */
-enum zkt_status zkt__task_commit(struct zkt_task *task);
-/** The same for a call that goes on: it has no result yet. */
-enum zkt_status zkt__task_commit_half(struct zkt_task *task);
+/** Commits and publishes the changes of the call, and sends its result if it
+ * @ends; a call that goes on has none yet. Changes nothing unless it returns
+ * ZKT_OK; call->failure is the reason. */
+enum zkt_status zkt__task_commit(struct zkt_task *task, bool ends);
 /** Undoes the changes of the call and drops its events. */
 void zkt__call_undo(struct zkt_call *call);
 

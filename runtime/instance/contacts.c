@@ -180,6 +180,26 @@ void zkt__attachment_disconnect(struct zkt_host *host,
     }
 }
 
+void zkt__attachment_end_streams(struct zkt_host *host,
+                                 struct zkt_contact *contact)
+{
+    if (!zkt__list_empty(&contact->attachment.open_calls)) {
+        zkt__open_calls_end_streams(host, contact);
+    }
+}
+
+void zkt__attachment_leave(struct zkt_host *host, struct zkt_contact *contact)
+{
+    struct zkt_instance *instance = contact->attachment.instance;
+    contact->attachment.lost = zkt__contact_leave_carrier(contact)->lost;
+    if (contact->attachment.lost) {
+        zkt__attachment_end_streams(host, contact);
+    }
+    zkt__attachment_disconnect(host, contact);
+    zkt__instance_release_if_unused(host, instance);
+    zkt__contact_send_left(host, contact);
+}
+
 void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact)
 {
     if (!zkt__list_empty(&contact->attachment.open_calls)) {

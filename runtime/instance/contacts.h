@@ -36,6 +36,11 @@ bool zkt__attach(struct zkt_host *host, const struct zkt_msg *m,
 /** Detaches the contact, and runs `disconnect` if `connect` has run. */
 void zkt__attachment_disconnect(struct zkt_host *host,
                                 struct zkt_contact *contact);
+/** Handles a leave message: the last of a contact that is attached. */
+void zkt__attachment_leave(struct zkt_host *host, struct zkt_contact *contact);
+/** Ends the streams of a contact, as its connection has ended. */
+void zkt__attachment_end_streams(struct zkt_host *host,
+                                 struct zkt_contact *contact);
 /** Sends `left`, the last message about a contact: at once, or with the end of
  * its last open call. */
 void zkt__contact_send_left(struct zkt_host *host, struct zkt_contact *contact);

@@ -13,9 +13,10 @@ void zkt__open_calls_init(struct zkt_open_calls *calls)
     zkt__list_init(&calls->resumed);
 }
 
-enum zkt_status zkt__open_calls_admit(struct zkt_host *host,
-                                      const struct zkt_msg *m,
-                                      struct zkt_str *text)
+/* Returns ZKT_OK if a call of a method that interleaves may begin; otherwise
+ * the status and *@text of its refusal. */
+static enum zkt_status admit_open(struct zkt_host *host,
+                                  const struct zkt_msg *m, struct zkt_str *text)
 {
     const struct zkt_instance *instance = m->contact->attachment.instance;
     if (m->of.call.method->chunk != NULL && m->of.call.ask != NULL) {
@@ -28,6 +29,31 @@ enum zkt_status zkt__open_calls_admit(struct zkt_host *host,
         return ZKT_RESOURCE_EXHAUSTED;
     }
     return ZKT_OK;
+}
+
+/* Returns ZKT_OK if a call may be run; otherwise the status and *@text of its
+ * refusal. */
+static enum zkt_status admit(struct zkt_host *host, const struct zkt_msg *m,
+                             struct zkt_str *text)
+{
+    if (zkt__call_is_late(host, &m->of.call)) {
+        host->stats.expired++;
+        *text = ZKT_STR("the time of the call is over");
+        return ZKT_DEADLINE_EXCEEDED;
+    }
+    return m->of.call.method->interleaves ? admit_open(host, m, text) : ZKT_OK;
+}
+
+void zkt__open_calls_take(struct zkt_host *host, struct zkt_msg *m,
+                          struct zkt_msg *carrier)
+{
+    struct zkt_str text;
+    const enum zkt_status status = admit(host, m, &text);
+    if (status == ZKT_OK) {
+        zkt__task_call(host, m, carrier);
+    } else {
+        zkt__instance_refuse(host, m, carrier, status, text);
+    }
 }
 
 /* ---- opening ---- */

@@ -47,11 +47,10 @@ struct zkt_open_call {
 };
 
 void zkt__open_calls_init(struct zkt_open_calls *calls);
-/** Returns ZKT_OK if the call @m of a method that interleaves may begin;
- * otherwise the status and *@text of its refusal. */
-enum zkt_status zkt__open_calls_admit(struct zkt_host *host,
-                                      const struct zkt_msg *m,
-                                      struct zkt_str *text);
+/** Runs a call that interleaves or has a deadline, unless too many calls are
+ * open or its time is over: then it is refused. Takes the carrier. */
+void zkt__open_calls_take(struct zkt_host *host, struct zkt_msg *m,
+                          struct zkt_msg *carrier);
 /** Opens a call whose first half is committed, or leaves it open if it has been
  * deferred again. */
 void zkt__open_call_begin(struct zkt_host *host, struct zkt_task *task);

@@ -6,26 +6,6 @@
 #include "instance/mailbox.h"
 #include "instance/task.h"
 
-/* The connection of a contact has ended: its streams end, too. */
-static void end_streams(struct zkt_host *host, struct zkt_contact *contact)
-{
-    if (!zkt__list_empty(&contact->attachment.open_calls)) {
-        zkt__open_calls_end_streams(host, contact);
-    }
-}
-
-static void leave_now(struct zkt_host *host, struct zkt_contact *contact)
-{
-    struct zkt_instance *instance = contact->attachment.instance;
-    contact->attachment.lost = zkt__contact_leave_carrier(contact)->lost;
-    if (contact->attachment.lost) {
-        end_streams(host, contact);
-    }
-    zkt__attachment_disconnect(host, contact);
-    zkt__instance_release_if_unused(host, instance);
-    zkt__contact_send_left(host, contact);
-}
-
 /* Handles a subscribe of a contact that is connected. */
 static void take_subscribe(struct zkt_host *host, struct zkt_msg *m,
                            struct zkt_msg *carrier)
@@ -39,32 +19,13 @@ static void take_subscribe(struct zkt_host *host, struct zkt_msg *m,
     }
 }
 
-/* Returns ZKT_OK if a call may be run; otherwise the status and *@text of its
- * refusal. */
-static enum zkt_status admit_call(struct zkt_host *host,
-                                  const struct zkt_msg *m, struct zkt_str *text)
+static inline void take_call(struct zkt_host *host, struct zkt_msg *m,
+                             struct zkt_msg *carrier)
 {
-    if (zkt__call_is_late(host, &m->of.call)) {
-        host->stats.expired++;
-        *text = ZKT_STR("the time of the call is over");
-        return ZKT_DEADLINE_EXCEEDED;
-    }
-    return m->of.call.method->interleaves ? zkt__open_calls_admit(host, m, text)
-                                          : ZKT_OK;
-}
-
-static void take_call(struct zkt_host *host, struct zkt_msg *m,
-                      struct zkt_msg *carrier)
-{
-    struct zkt_str text;
-    enum zkt_status status = ZKT_OK;
     if (m->of.call.deadline != 0 || m->of.call.method->interleaves) {
-        status = admit_call(host, m, &text);
-    }
-    if (status == ZKT_OK) {
-        zkt__task_call(host, m, carrier);
+        zkt__open_calls_take(host, m, carrier);
     } else {
-        zkt__instance_refuse(host, m, carrier, status, text);
+        zkt__task_call(host, m, carrier);
     }
 }
 
@@ -72,12 +33,12 @@ static void take_leave(struct zkt_host *host, struct zkt_contact *contact)
 {
     const struct zkt_instance *instance = contact->attachment.instance;
     if (zkt__contact_leave_carrier(contact)->lost) {
-        end_streams(host, contact);
+        zkt__attachment_end_streams(host, contact);
     }
     if (instance == NULL) {
         zkt__contact_send_left(host, contact);
     } else if (zkt__mailbox_is_free(host, instance)) {
-        leave_now(host, contact);
+        zkt__attachment_leave(host, contact);
     } else {
         contact->attachment.leaving = true;
         zkt__mailbox_append(host, contact, zkt__contact_leave_carrier(contact));
@@ -89,7 +50,7 @@ void zkt__instance_handle(struct zkt_host *host, struct zkt_msg *m,
 {
     zkt__host_spend(host, ZKT_COST_CALL);
     if (m->kind == ZKT_MSG_LEAVE) {
-        leave_now(host, m->contact);
+        zkt__attachment_leave(host, m->contact);
     } else if (m->after_destroy) {
         zkt__instance_refuse(host, m, carrier, ZKT_ABORTED,
                              ZKT_STR("the instance was destroyed"));

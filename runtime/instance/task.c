@@ -196,30 +196,14 @@ static enum zkt_status find_status(struct zkt_call *call,
     return zkt__call_fail_with(call, status);
 }
 
-/* Commits or undoes the changes of a call whose handler has returned @status.
- * Returns the status that the call ends with. */
+/* Commits the changes of a call that is checked, or undoes them: @status is
+ * that of the check. Returns the status that the call goes on with. */
 static inline enum zkt_status commit_or_undo(struct zkt_host *host,
                                              struct zkt_task *task,
-                                             enum zkt_status status)
+                                             enum zkt_status status, bool ends)
 {
-    status = find_status(&task->call, status);
     if (status == ZKT_OK) {
-        status = zkt__task_commit(task);
-    }
-    if (status != ZKT_OK) {
-        zkt__call_undo(&task->call);
-        send_failure(host, task, status);
-    }
-    return status;
-}
-
-/* The same for a half of a call that is deferred, which has no result yet. */
-static enum zkt_status commit_or_undo_half(struct zkt_host *host,
-                                           struct zkt_task *task)
-{
-    enum zkt_status status = zkt__call_check(&task->call);
-    if (status == ZKT_OK) {
-        status = zkt__task_commit_half(task);
+        status = zkt__task_commit(task, ends);
     }
     if (status != ZKT_OK) {
         zkt__call_undo(&task->call);
@@ -433,7 +417,8 @@ static bool interleaves(const struct zkt_task *task)
 static void let_others_in(struct zkt_host *host, struct zkt_task *task)
 {
     const bool first = task == host->instances->task;
-    const enum zkt_status status = commit_or_undo_half(host, task);
+    const enum zkt_status status = commit_or_undo(
+        host, task, zkt__call_check(&task->call), false);
     host->running = NULL;
     if (status == ZKT_OK) {
         if (task->call.destroys) {
@@ -468,7 +453,8 @@ static inline void execute(struct zkt_host *host, struct zkt_task *task)
         park(host, task);
         return;
     }
-    const enum zkt_status end = commit_or_undo(host, task, status);
+    const enum zkt_status end = commit_or_undo(
+        host, task, find_status(&task->call, status), true);
     host->running = NULL;
     if (end == ZKT_OK && task->call.destroys) {
         note_destroyed(host, instance);
@@ -488,7 +474,8 @@ void zkt__task_run_open(struct zkt_host *host, struct zkt_task *task)
         let_others_in(host, task);
         return;
     }
-    const enum zkt_status end = commit_or_undo(host, task, status);
+    const enum zkt_status end = commit_or_undo(
+        host, task, find_status(&task->call, status), true);
     host->running = NULL;
     if (end == ZKT_OK && call->destroys) {
         note_destroyed(host, call->instance);
