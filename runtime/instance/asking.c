@@ -394,6 +394,8 @@ static struct zkt_ask *make_ask(struct zkt_call *call,
         return NULL;
     }
     ask->chain = zkt__chain_ref(link);
+    const int64_t due = call->ops->find_due(call);
+    ask->carrier->of.call.deadline = due < INT64_MAX ? due : 0;
     if (!count_bytes(host, ask)) {
         reason->text = ZKT_STR("too many calls of instances by instances");
         zkt__ask_free(ask);

@@ -126,22 +126,29 @@ void zkt__waiting_remove_message(struct zkt_host *host, struct zkt_msg *carrier)
     }
 }
 
-/* Sets the time at which a deferred call ends. A method with a time of its own
- * is not bounded by the limit handler_ms. */
+/* Returns the most milliseconds that a task may be deferred: the method's, in
+ * place of the limit handler_ms. */
+static int64_t limit_of(const struct zkt_host *host,
+                        const struct zkt_task *task)
+{
+    return task->kind == ZKT_TASK_CALL && task->request.method->timeout_ms > 0
+               ? task->request.method->timeout_ms
+               : host->limits->handler_ms;
+}
+
+/* Sets the time at which a deferred call ends. */
 static void set_due(const struct zkt_host *host, const struct zkt_task *task)
 {
     struct zkt_waiting *waiting = task->waiting;
     const int64_t now = host->clock->now_ms;
-    const int64_t limit = host->limits->handler_ms;
-    const bool call = task->kind == ZKT_TASK_CALL;
-    const int64_t own = call && task->request.deadline != 0
+    const int64_t limit = limit_of(host, task);
+    const int64_t end = now < INT64_MAX - limit ? now + limit : INT64_MAX;
+    const int64_t own = task->kind == ZKT_TASK_CALL &&
+                                task->request.deadline != 0
                             ? task->request.deadline
                             : INT64_MAX;
-    const bool limited = !call || task->request.method->timeout_ms == 0;
-    const int64_t end = limited && now < INT64_MAX - limit ? now + limit
-                                                           : INT64_MAX;
-    waiting->by_limit = end <= own;
-    waiting->due.due = end <= own ? end : own;
+    waiting->by_limit = end < own;
+    waiting->due.due = end < own ? end : own;
 }
 
 /* Lets the call wait that a deferred hook holds. Without memory it is refused.

@@ -68,9 +68,20 @@ bool zkt__asks_hold(struct zkt_host *host, struct zkt_ask *ask,
     return true;
 }
 
+/* The method's own time counts from now. */
+static void set_deadline(const struct zkt_host *host, struct zkt_msg_call *call)
+{
+    const int64_t end = host->clock->now_ms + call->method->timeout_ms;
+    if (call->method->timeout_ms > 0 &&
+        (call->deadline == 0 || end < call->deadline)) {
+        call->deadline = end;
+    }
+}
+
 void zkt__asks_send(struct zkt_host *host, struct zkt_ask *ask)
 {
     struct zkt_asks *asks = host->asks;
+    set_deadline(host, &ask->carrier->of.call);
     const uint32_t home = ask->carrier->contact->location->home;
     host->sessions->outstanding++;
     asks->unsent++;

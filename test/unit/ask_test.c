@@ -584,6 +584,32 @@ static void test_asker_ends(void **state)
     tear_down();
 }
 
+/* The time of the asking call is that of the asked call, too. */
+static void test_deadline(void **state)
+{
+    (void)state;
+    set_up();
+    plays.add = hold_add;
+    plays.seek = ask_and_wait;
+    struct wire w = knock("/", "", NULL);
+    (void)hear(&w);
+    say(&w, "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"room\","
+            "\"actorId\":\"a\",\"method\":\"seek\",\"timeoutMs\":70}");
+    pass(0);
+    pass(69);
+    assert_false(zkt_deferred_cancelled(slow_add));
+    assert_string_equal(hear(&w), "");
+    pass(1);
+    assert_true(zkt_deferred_cancelled(slow_add));
+    assert_non_null(strstr(hear(&w), "\"DEADLINE_EXCEEDED\""));
+    assert_int_equal(stats().expired, 2);
+    zkt_deferred_resume(slow_add, end_add, NULL, NULL);
+    pass(0);
+    assert_non_null(strstr(trace_since(), "reply=DEADLINE_EXCEEDED"));
+    leave(&w);
+    tear_down();
+}
+
 static void keep_waiting(const struct zkt_reply *reply, const void *result,
                          void *user)
 {
@@ -1246,6 +1272,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_wait),
         cmocka_unit_test(test_asker_ends),
+        cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_cancelled_after_server),
         cmocka_unit_test(test_who),

@@ -1016,6 +1016,48 @@ static void test_longer_than_the_limit(void **state)
     finish(&w);
 }
 
+static enum zkt_status replied;
+
+static void take_reply(void (*done)(void), const struct zkt_reply *reply,
+                       const void *result, void *user)
+{
+    (void)done;
+    (void)result;
+    (void)user;
+    replied = reply->status;
+}
+
+/* A call of the program has the time of its method, also while it waits. */
+static void test_program(void **state)
+{
+    const struct zkt_str later = ZKT_STR("later");
+    (void)state;
+    for (int waits = 0; waits < 2; waits++) {
+        set_up();
+        struct wire w = enter();
+        if (waits) {
+            (void)ask(&w, DO("1", "run", "later"));
+        }
+        replied = ZKT_PENDING;
+        assert_int_equal(zkt_server_invoke(server, 0, BRIEF, ZKT_STR("a"), NULL,
+                                           &later, take_reply, any_handler,
+                                           NULL),
+                         ZKT_OK);
+        pass(0);
+        assert_int_equal(job_count, 1);
+        pass(99);
+        assert_int_equal(replied, ZKT_PENDING);
+        pass(1);
+        pass(0);
+        assert_int_equal(replied, ZKT_DEADLINE_EXCEEDED);
+        assert_int_equal(zkt_deferred_cancelled(jobs[0].later), !waits);
+        resume(&jobs[0]);
+        pass(0);
+        assert_int_equal(stats().expired, 1);
+        finish(&w);
+    }
+}
+
 /* ---- memory ---- */
 
 /* Plays calls that wait and end while the @n-th allocation fails. Returns false
@@ -1092,6 +1134,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_time_left),
         cmocka_unit_test(test_time_left_later),
         cmocka_unit_test(test_longer_than_the_limit),
+        cmocka_unit_test(test_program),
         cmocka_unit_test(test_no_memory),
     };
     shards = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 1;
