@@ -9,6 +9,7 @@
  *         method brief(string) -> string timeout 100ms;
  *         method gated(string) -> string use pass;
  *         method strict(string) -> string use pass timeout 100ms;
+ *         method loose(string) -> string interleave;
  *         on connect, disconnect;
  *     }
  */
@@ -29,6 +30,7 @@ enum {
     BRIEF,
     GATED,
     STRICT,
+    LOOSE,
     METHODS
 };
 
@@ -146,6 +148,7 @@ METHOD(run, RUN)
 METHOD(brief, BRIEF)
 METHOD(gated, GATED)
 METHOD(strict, STRICT)
+METHOD(loose, LOOSE)
 
 static enum zkt_status invoke_pass(struct zkt_call *call, const void *handlers,
                                    void *output)
@@ -219,6 +222,12 @@ static const struct zkt_method job_methods[] = {
       .invoke = invoke_strict,
       .timeout_ms = 100,
       .middleware = { pass_chain, 1 } },
+    { .name = ZKT_STR_INIT("loose"),
+      .input = &zkt_type_string,
+      .result = &zkt_type_string,
+      .handler_offset = ANY,
+      .invoke = invoke_loose,
+      .interleaves = true },
 };
 
 static int find_job_method(struct zkt_str name)
@@ -553,6 +562,7 @@ enum moment {
     IN_MAILBOX,
     UNDER_WAY, /* to the other shard */
     DEFERRED,
+    OPEN, /* of a method that interleaves: its first half is committed */
     DEFERRED_AND_RESUMED, /* but the second half has not begun */
     ANSWERED,
     MOMENTS
@@ -588,9 +598,19 @@ static int count_in(const char *text, const char *part)
     return n;
 }
 
-static bool is_gate(enum moment moment)
+static bool is_deferred(enum moment moment)
 {
-    return moment == AT_MIDDLEWARE;
+    return moment == DEFERRED || moment == OPEN ||
+           moment == DEFERRED_AND_RESUMED;
+}
+
+static const char *method_for(enum moment moment, enum end by)
+{
+    const bool brief = by == BY_TIME_OF_METHOD;
+    return moment == AT_MIDDLEWARE ? (brief ? "strict" : "gated")
+           : moment == OPEN        ? "loose"
+           : brief                 ? "brief"
+                                   : "run";
 }
 
 /* Brings a call of @w with id 1 to a moment. */
@@ -598,17 +618,13 @@ static void bring(struct wire *w, struct wire *other, enum moment moment,
                   enum end by)
 {
     char text[256];
-    const bool brief = by == BY_TIME_OF_METHOD;
-    const char *method = is_gate(moment) ? (brief ? "strict" : "gated")
-                                         : (brief ? "brief" : "run");
     if (moment == IN_MAILBOX || moment == UNDER_WAY) {
         (void)ask(other, DO("0", "run", "later"));
     }
-    plays.pass = is_gate(moment) ? defer_pass : NULL;
+    plays.pass = moment == AT_MIDDLEWARE ? defer_pass : NULL;
     plays.connect = moment == AT_CONNECT ? defer_connect : NULL;
-    snprintf(text, sizeof(text), CALL_WITH("1", "%s", "%s", "%s"), method,
-             moment == DEFERRED || moment == DEFERRED_AND_RESUMED ? "dirty"
-                                                                  : "now",
+    snprintf(text, sizeof(text), CALL_WITH("1", "%s", "%s", "%s"),
+             method_for(moment, by), is_deferred(moment) ? "dirty" : "now",
              by == BY_TIME_OF_CALLER ? ",\"timeoutMs\":100" : "");
     say(w, text);
     if (moment != UNDER_WAY) {
@@ -617,7 +633,7 @@ static void bring(struct wire *w, struct wire *other, enum moment moment,
     if (moment == DEFERRED_AND_RESUMED) {
         zkt_deferred_notify(jobs[0].later, take_notice, &jobs[0]);
         resume(&jobs[0]);
-    } else if (moment == DEFERRED || moment == AT_MIDDLEWARE) {
+    } else if (is_deferred(moment) || moment == AT_MIDDLEWARE) {
         zkt_deferred_notify(jobs[0].later, take_notice, &jobs[0]);
     }
     if (moment == ANSWERED) {
@@ -665,6 +681,9 @@ static bool is_possible(enum moment moment, enum end by)
     if (moment == DEFERRED_AND_RESUMED) { /* posted work comes first */
         return shards == 1 && by == BY_CALLER;
     }
+    if (moment == OPEN && by == BY_TIME_OF_METHOD) {
+        return false;
+    }
     /* The limit is not about calls that wait for another. */
     return by != BY_LIMIT || (moment != AT_CONNECT && moment != IN_MAILBOX);
 }
@@ -698,8 +717,9 @@ static enum zkt_notice notice_of(enum end by)
 /* The program is told of its own deferred call, and its second half runs. */
 static void check_job(enum moment moment, enum end by)
 {
-    const bool own = moment == DEFERRED || moment == AT_MIDDLEWARE;
-    const bool ended = own && !(moment == DEFERRED && by == BY_CONNECTION);
+    const bool own = moment == DEFERRED || moment == OPEN ||
+                     moment == AT_MIDDLEWARE;
+    const bool ended = own && (by != BY_CONNECTION || moment == AT_MIDDLEWARE);
     if (job_count == 0) {
         return;
     }
@@ -742,10 +762,11 @@ static void try_one(enum moment moment, enum end by)
     /* A client that has gone cancels only its middleware. */
     const bool runs = moment == ANSWERED ||
                       (by == BY_CONNECTION && moment != AT_MIDDLEWARE &&
-                       moment != DEFERRED);
+                       !is_deferred(moment));
     assert_int_equal(count_in(trace, "run:now"), runs);
     if (by != BY_STOP) {
-        const bool commits = moment == DEFERRED && by == BY_CONNECTION;
+        const bool commits = moment == OPEN ||
+                             (moment == DEFERRED && by == BY_CONNECTION);
         const char *heard = ask(&other, SUB("state:sub"));
         assert_int_equal(count_in(heard, commits ? "\"n\":1" : "\"n\":0"), 1);
         assert_string_equal(ask(&other, DO("2", "run", "x")),
