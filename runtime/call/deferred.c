@@ -33,7 +33,8 @@ static enum zkt_notice end_of(const struct zkt_deferred *deferred)
 }
 
 /* Calls the function of the program, if there is one, with the reason of the
- * end; or, while the call runs, with READY if that is among @wants. */
+ * end, unless it has been told that the server stops; or, while the call runs,
+ * with the notices among @wants. */
 static void notify(struct zkt_deferred *deferred, unsigned wants)
 {
     zkt__work_queue_lock(deferred->queue);
@@ -45,10 +46,16 @@ static void notify(struct zkt_deferred *deferred, unsigned wants)
     }
     deferred->ready = fn == NULL &&
                       (deferred->ready || (wants & ZKT_WANT_READY) != 0);
+    const bool runs = end == ZKT_NOTICE_READY;
+    const bool stops = runs && (wants & ZKT_WANT_STOP) != 0 && !deferred->told;
+    const bool over = !runs && !deferred->told;
+    deferred->told = deferred->told || (stops && fn != NULL);
     zkt__work_queue_unlock(deferred->queue);
-    if (fn != NULL &&
-        (end != ZKT_NOTICE_READY || (wants & ZKT_WANT_READY) != 0)) {
-        fn(end, user);
+    if (fn != NULL && runs && (wants & ZKT_WANT_READY) != 0) {
+        fn(ZKT_NOTICE_READY, user);
+    }
+    if (fn != NULL && (stops || over) && !atomic_load(&deferred->resumed)) {
+        fn(stops ? ZKT_NOTICE_SHUTDOWN : end, user);
     }
 }
 
@@ -108,7 +115,7 @@ static void serve(struct zkt_deferred *deferred)
             run_second_half(deferred);
             return;
         }
-        if ((wants & (ZKT_WANT_READY | ZKT_WANT_END)) != 0) {
+        if ((wants & (ZKT_WANT_READY | ZKT_WANT_END | ZKT_WANT_STOP)) != 0) {
             notify(deferred, wants);
         }
         running = ZKT_WANT_RUNNING;
@@ -134,10 +141,9 @@ static bool take_over(struct zkt_deferred *deferred)
     return ended;
 }
 
-void zkt__deferred_want(struct zkt_deferred *deferred,
-                        enum zkt_deferred_want want)
+void zkt__deferred_want(struct zkt_deferred *deferred, unsigned wants)
 {
-    if (atomic_fetch_or(&deferred->wants, want) == 0 &&
+    if (atomic_fetch_or(&deferred->wants, wants) == 0 &&
         !zkt__work_post(deferred->queue, &deferred->work) &&
         take_over(deferred)) {
         serve(deferred);
@@ -167,6 +173,14 @@ void zkt__deferred_notice(struct zkt_deferred *deferred, enum zkt_notice notice)
     }
 }
 
+void zkt__deferred_stop(struct zkt_deferred *deferred)
+{
+    zkt__work_queue_lock(deferred->queue);
+    deferred->stops = true;
+    zkt__work_queue_unlock(deferred->queue);
+    zkt__deferred_want(deferred, ZKT_WANT_STOP);
+}
+
 /* ---- for programs ---- */
 
 struct zkt_deferred *zkt_call_defer(struct zkt_call *call,
@@ -194,6 +208,7 @@ struct zkt_deferred *zkt_call_defer(struct zkt_call *call,
     deferred->queue = call->host->work;
     deferred->reason = ZKT_NOTICE_CANCELLED;
     deferred->stranded = deferred->ready = false;
+    deferred->stops = deferred->told = false;
     deferred->notify = NULL;
     atomic_store(&deferred->wants, 0);
     atomic_store(&deferred->end, ZKT_NOTICE_READY);
@@ -234,9 +249,11 @@ void zkt_deferred_notify(struct zkt_deferred *deferred, zkt_notice_function *fn,
     deferred->notify = fn;
     deferred->notify_user = user;
     const bool ended = end_of(deferred) != ZKT_NOTICE_READY;
-    const bool ready = deferred->ready;
+    const unsigned wants = (deferred->ready ? ZKT_WANT_READY : 0u) |
+                           (deferred->stops ? ZKT_WANT_STOP : 0u);
+    deferred->told = false;
     zkt__work_queue_unlock(deferred->queue);
-    if ((ended || ready) && fn != NULL) {
-        zkt__deferred_want(deferred, ended ? ZKT_WANT_END : ZKT_WANT_READY);
+    if ((ended || wants != 0) && fn != NULL) {
+        zkt__deferred_want(deferred, ended ? ZKT_WANT_END : wants);
     }
 }

@@ -23,7 +23,8 @@ enum zkt_deferred_want {
     ZKT_WANT_READY = 2,   /* the notice that a stream takes chunks again */
     ZKT_WANT_END = 4,     /* the notice that the call has ended */
     ZKT_WANT_RESUME = 8,  /* the second half, after which nothing is wanted */
-    ZKT_WANT_PARTS = 16   /* chunks or progress are to be sent */
+    ZKT_WANT_PARTS = 16,  /* chunks or progress are to be sent */
+    ZKT_WANT_STOP = 32    /* the notice that the server stops */
 };
 
 struct zkt_stream;
@@ -42,6 +43,8 @@ struct zkt_deferred {
     /* Under the lock of the queue. */
     bool stranded; /* wanted after the queue was closed, before the end */
     bool ready;    /* READY has come, and there was no function */
+    bool stops;    /* the stream should end, as the server stops */
+    bool told;     /* the function knows that */
     zkt_notice_function *notify; /* NULL: none, or it has been told the end */
     void *notify_user;
     /* Set by any thread: resumed, and resumed again before the call ran. */
@@ -66,10 +69,9 @@ static inline enum zkt_status zkt__deferred_invoke(
                             deferred->user);
 }
 
-/** Sets a bit of `wants`, on any thread. If the server is gone, the calling
- * thread serves it, and the task may be free afterwards. */
-void zkt__deferred_want(struct zkt_deferred *deferred,
-                        enum zkt_deferred_want want);
+/** Sets bits of `wants`, on any thread. If the server is gone, the calling
+ * thread serves them, and the task may be free afterwards. */
+void zkt__deferred_want(struct zkt_deferred *deferred, unsigned wants);
 
 /**
  * Gives a notice to the program, on the thread of the call's shard: that a
@@ -79,6 +81,10 @@ void zkt__deferred_want(struct zkt_deferred *deferred,
  */
 void zkt__deferred_notice(struct zkt_deferred *deferred,
                           enum zkt_notice notice);
+
+/** Tells the program that a stream should end, since the server stops. The call
+ * goes on until it is resumed or cancelled. */
+void zkt__deferred_stop(struct zkt_deferred *deferred);
 
 /** Returns the notice for a call that is ended with @status. */
 enum zkt_notice zkt__notice_of(enum zkt_status status);

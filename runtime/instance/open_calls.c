@@ -92,6 +92,15 @@ static void link(struct zkt_instance *instance, struct zkt_task *task)
     calls->count++;
 }
 
+/* Tells the program that an open stream should end. */
+static void stop_stream(struct zkt_task *task)
+{
+    if (zkt__open_call_is(task) && task->request.method->chunk != NULL &&
+        zkt__deferred_is_outstanding(&task->deferred)) {
+        zkt__deferred_stop(&task->deferred);
+    }
+}
+
 void zkt__open_call_begin(struct zkt_host *host, struct zkt_task *task)
 {
     struct zkt_instance *instance = task->call.instance;
@@ -103,6 +112,9 @@ void zkt__open_call_begin(struct zkt_host *host, struct zkt_task *task)
     }
     if (instance->expels) {
         zkt__instance_expel(host, instance);
+    }
+    if (host->stopping) {
+        stop_stream(task);
     }
     if (first) {
         zkt__task_keep_budget(host, task);
@@ -188,6 +200,15 @@ void zkt__open_calls_abort(struct zkt_host *host, struct zkt_instance *instance,
         zkt__task_cancel(host,
                          ZKT_CONTAINER(node, struct zkt_task, open.of_instance),
                          failure->status, failure->text);
+    }
+}
+
+void zkt__open_calls_stop(struct zkt_host *host)
+{
+    const struct zkt_list *all = &host->instances->parked;
+    for (struct zkt_node *n = zkt__list_first(all); n != NULL;
+         n = zkt__list_after(all, n)) {
+        stop_stream(ZKT_CONTAINER(n, struct zkt_task, parked));
     }
 }
 

@@ -66,6 +66,8 @@ void zkt__open_call_end(struct zkt_host *host, struct zkt_task *task);
 /** Fails all open calls of an instance that ends. */
 void zkt__open_calls_abort(struct zkt_host *host, struct zkt_instance *instance,
                            const struct zkt_failure *failure);
+/** Tells the program that all open streams should end: the server stops. */
+void zkt__open_calls_stop(struct zkt_host *host);
 /** Fails the open streams of a contact whose connection has ended, but for
  * those that are resumed. */
 void zkt__open_calls_end_streams(struct zkt_host *host,

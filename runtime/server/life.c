@@ -4,6 +4,7 @@
 
 #include "instance/deferred.h"
 #include "instance/mailbox.h"
+#include "instance/open_calls.h"
 #include "server/connection.h"
 #include "server/core.h"
 #include "session/task.h"
@@ -38,6 +39,7 @@ static void begin(struct zkt_server *server)
 {
     zkt__life_enter(server, ZKT_LIFE_DRAINING);
     server->drain_due = server->core.now_ms + server->limits.drain_ms;
+    zkt__open_calls_stop(&server->host);
 }
 
 void zkt_server_shutdown(struct zkt_server *server)

@@ -641,11 +641,12 @@ static void test_instance_ends(void **state)
     tear_down();
 }
 
-/* While the server drains, streams may finish; then they are cancelled, and the
- * chunks that wait are sent before the close frame. */
+/* While the server drains, streams may finish, and know that they should; then
+ * they are cancelled, and the chunks that wait are sent before the close frame.
+ */
 static void test_stopping(void **state)
 {
-    struct notices notices;
+    struct notices notices, late;
     (void)state;
     start_with((struct zkt_limits){ .drain_ms = 100 });
     struct wire w = enter();
@@ -657,11 +658,16 @@ static void test_stopping(void **state)
     resume(2);
     zkt_server_shutdown(server);
     pass(0);
+    assert_string_equal(notices.text, "s");
+    listen_to(0, &late);
+    pass(0);
+    assert_string_equal(late.text, "s");
     assert_int_equal(send_to(0, "bye"), ZKT_OK);
     resume(0);
     pass(50);
-    assert_string_equal(notices.text, "");
+    assert_false(zkt_deferred_cancelled(handles[1]));
     pass(50);
+    assert_true(zkt_deferred_cancelled(handles[1]));
     assert_string_equal(notices.text, "s");
     resume(1);
     for (int i = 0; i < 4; i++) {
@@ -672,6 +678,34 @@ static void test_stopping(void **state)
     assert_int_equal(count_text(&w, "rpc:result"), 3);
     forget(&w);
     go_away(&w);
+    tear_down();
+}
+
+/* A stream that waits in the mailbox when the server begins to stop knows it
+ * from its first half on. */
+static void test_stopping_queued(void **state)
+{
+    struct notices notices;
+    (void)state;
+    start();
+    struct wire w = enter();
+    struct wire other = enter();
+    plays.play[GO] = defer_go;
+    (void)ask(&other, GO_ON("1"));
+    (void)ask(&w, TALK_ON("1", "x"));
+    zkt_server_shutdown(server);
+    pass(0);
+    resume(0);
+    pass(0);
+    assert_int_equal(handle_count, 2);
+    listen_to(1, &notices);
+    pass(0);
+    assert_string_equal(notices.text, "s");
+    resume(1);
+    assert_non_null(strstr(hear(&w), NO_RESULT("1")));
+    (void)hear(&other);
+    go_away(&w);
+    go_away(&other);
     tear_down();
 }
 
@@ -888,6 +922,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_instance_ends),
         cmocka_unit_test(test_stopping),
+        cmocka_unit_test(test_stopping_queued),
         cmocka_unit_test(test_freed),
         cmocka_unit_test(test_ready),
         cmocka_unit_test(test_large_chunk),

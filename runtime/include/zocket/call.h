@@ -332,7 +332,9 @@ enum zkt_notice {
     ZKT_NOTICE_CONNECTION,
     /* the time is over; */
     ZKT_NOTICE_DEADLINE,
-    /* or the server stops. */
+    /* or the server stops. A stream has this notice when the server begins to
+     * stop, and goes on: it has drain_ms to be resumed, and no other notice of
+     * its end. */
     ZKT_NOTICE_SHUTDOWN
 };
 
