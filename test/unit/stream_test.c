@@ -341,6 +341,30 @@ static void test_neighbours(void **state)
     tear_down();
 }
 
+/* Chunks that wait count as output: the connection that has too much of it is
+ * closed, and its streams end. */
+static void test_unsent(void **state)
+{
+    struct notices notices;
+    (void)state;
+    start_with((struct zkt_limits){ .unsent_bytes = 100000 * shards });
+    struct wire w = enter();
+    (void)ask(&w, TALK_ON("1", "x"));
+    listen_to(0, &notices);
+    (void)send_all(0, 1000);
+    pass_unread();
+    assert_int_equal(stats().limit_hits.unsent_bytes, 1);
+    assert_int_equal(stats().unsent, 0);
+    drain(&w);
+    assert_true(holds(w.text, w.len, "too much waits"));
+    forget(&w);
+    go_away(&w);
+    assert_true(zkt_deferred_cancelled(handles[0]));
+    resume(0);
+    pass(0);
+    tear_down();
+}
+
 /* The result of a stream whose reader has stopped waits behind the chunks, and
  * counts as outstanding. */
 static void test_result_waits(void **state)
@@ -912,6 +936,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_two_streams),
         cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_neighbours),
+        cmocka_unit_test(test_unsent),
         cmocka_unit_test(test_result_waits),
         cmocka_unit_test(test_patch_waits),
         cmocka_unit_test(test_many_streams),
