@@ -1025,6 +1025,68 @@ static void test_halves(void **state)
     tear_down();
 }
 
+/* ---- time ---- */
+
+static enum zkt_status ask_soon_and_wait(struct zkt_call *call)
+{
+    held = zkt_call_defer(call, ZKT_MEMBER_METHOD, SOON);
+    ask_add(call, ROOM, "b", 4, note_reply, (void *)(uintptr_t) "reply");
+    return ZKT_PENDING;
+}
+
+static enum zkt_status ask_for_soon(struct zkt_call *call)
+{
+    plays.seek = ask_soon_and_wait;
+    ask_method(call, ROOM, SOON, "c", NULL, note_reply,
+               (void *)(uintptr_t) "soon");
+    return ZKT_OK;
+}
+
+static enum zkt_status tell_soon(struct zkt_call *call)
+{
+    plays.seek = ask_soon_and_wait;
+    zkt_call_tell(call, ROOM, SOON, ZKT_STR("c"), NULL, NULL);
+    return ZKT_OK;
+}
+
+#define IS_OVER "=DEADLINE_EXCEEDED/the time of the call is over"
+
+/* The time of a call is that of the call that it asks, and so on; that of a
+ * method bounds each call of it. */
+static void test_times_of_methods(void **state)
+{
+    (void)state;
+    set_up();
+    plays.add = hold_add;
+    seek("a", ask_for_soon);
+    pass(19);
+    const char *seen = trace_since();
+    assert_null(strstr(seen, "DEADLINE"));
+    assert_int_equal(stats().deferred, 2);
+    pass(1);
+    seen = trace_since();
+    assert_non_null(strstr(seen, "reply" IS_OVER));
+    assert_non_null(strstr(seen, "soon" IS_OVER));
+    assert_int_equal(stats().deferred, 0);
+    zkt_deferred_resume(held, end_well, NULL, NULL);
+    zkt_deferred_resume(slow_add, end_add, NULL, NULL);
+    run("a", tell_soon);
+    pass(20);
+    assert_non_null(strstr(trace_since(), "reply" IS_OVER));
+    assert_int_equal(stats().tell_failures, 1);
+    zkt_deferred_resume(held, end_well, NULL, NULL);
+    zkt_deferred_resume(slow_add, end_add, NULL, NULL);
+    invoke(ROOM, SOON, "a", NULL);
+    pass(0);
+    pass(20);
+    seen = trace_since();
+    assert_non_null(strstr(seen, "go" IS_OVER));
+    assert_non_null(strstr(seen, "reply" IS_OVER));
+    zkt_deferred_resume(held, end_well, NULL, NULL);
+    zkt_deferred_resume(slow_add, end_add, NULL, NULL);
+    tear_down();
+}
+
 /* A call that waits for a reply ends with its instance: the reply comes all the
  * same. */
 static enum zkt_status destroy(struct zkt_call *call)
@@ -1285,6 +1347,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_circle),
         cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_times_of_methods),
         cmocka_unit_test(test_asker_is_destroyed),
         cmocka_unit_test(test_targets),
         cmocka_unit_test(test_draining),

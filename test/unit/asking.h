@@ -9,6 +9,7 @@
  *         method seek -> string interleave;
  *         internal method add(by: int32(0..9999), text: string) -> string;
  *         internal method guarded -> string use authed;
+ *         internal method soon -> string interleave timeout 20ms;
  *         timer tick;
  *     }
  *     actor hall { … the same, with every hook }
@@ -26,7 +27,8 @@ enum {
     GO,
     SEEK,
     ADD,
-    GUARDED
+    GUARDED,
+    SOON
 };
 
 struct add {
@@ -158,6 +160,12 @@ static const struct zkt_method asking_methods[] = {
       .handler_offset = ANY,
       .invoke = invoke_guarded,
       .middleware = { door_chain, 1 } },
+    { .name = ZKT_STR_INIT("soon"),
+      .result = &zkt_type_string,
+      .handler_offset = ANY,
+      .invoke = invoke_seek,
+      .timeout_ms = 20,
+      .interleaves = true },
 };
 
 static const struct zkt_timer asking_timers[] = {
@@ -176,7 +184,7 @@ static const struct zkt_actor asking_room = {
     .name = ZKT_STR_INIT("room"),
     .state = &door_state_type,
     .methods = asking_methods,
-    .method_count = 4,
+    .method_count = 5,
     .handlers_offset = offsetof(struct door_handlers, room),
     .find_method = find_asking_method,
     .timers = asking_timers,
@@ -186,7 +194,7 @@ static const struct zkt_actor asking_hall = {
     .name = ZKT_STR_INIT("hall"),
     .state = &door_state_type,
     .methods = asking_methods,
-    .method_count = 4,
+    .method_count = 5,
     .hooks = {
         [ZKT_HOOK_CONNECT] = { true, ANY, on_connect },
         [ZKT_HOOK_DISCONNECT] = { true, ANY, on_disconnect },
