@@ -1253,6 +1253,58 @@ static void test_freed(void **state)
     assert_int_equal(memory.live, 0);
 }
 
+static enum zkt_status activate_waits(struct zkt_call *call, const char *name)
+{
+    if (strcmp(name, "activate") != 0) {
+        return ZKT_OK;
+    }
+    held = zkt_call_defer(call, ZKT_MEMBER_HOOK, ZKT_HOOK_ACTIVATE);
+    return ZKT_PENDING;
+}
+
+/* An ask that waits for `activate` ends with the server. */
+static void test_freed_hook(void **state)
+{
+    (void)state;
+    set_up();
+    plays.hook = activate_waits;
+    seek("a", ask_hall);
+    (void)trace_since();
+    tear_down_with(true);
+    assert_string_equal(trace_since(), "hall=UNAVAILABLE/unavailable");
+    zkt_deferred_resume(held, end_well, NULL, NULL);
+    assert_int_equal(memory.live, 0);
+}
+
+static enum zkt_status ask_in_connect(struct zkt_call *call, const char *name)
+{
+    if (strcmp(name, "connect") != 0) {
+        return ZKT_OK;
+    }
+    held = zkt_call_defer(call, ZKT_MEMBER_HOOK, ZKT_HOOK_CONNECT);
+    ask_add(call, ROOM, "b", 4, resume_if_alone, NULL);
+    return ZKT_PENDING;
+}
+
+/* `connect` may ask, and hold its client back meanwhile. */
+static void test_connect(void **state)
+{
+    (void)state;
+    set_up();
+    struct wire w = knock("/", "", NULL);
+    (void)hear(&w);
+    (void)trace_since();
+    plays.hook = ask_in_connect;
+    say(&w, "{\"type\":\"rpc\",\"id\":\"1\",\"actor\":\"hall\","
+            "\"actorId\":\"a\",\"method\":\"go\"}");
+    assert_string_equal(hear(&w), RESULT("1", "a"));
+    assert_string_equal(trace_since(),
+                        "activate:a connect:a b:a+4 reply=OK/a+4");
+    plays.hook = NULL;
+    leave(&w);
+    tear_down();
+}
+
 /* ---- memory ---- */
 
 static int told, asked, replies;
@@ -1353,6 +1405,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_draining),
         cmocka_unit_test(test_deactivate),
         cmocka_unit_test(test_freed),
+        cmocka_unit_test(test_freed_hook),
+        cmocka_unit_test(test_connect),
         cmocka_unit_test(test_memory),
     };
     shards = argc > 1 ? (uint32_t)atoi(argv[1]) : 1;
