@@ -38,9 +38,26 @@ static enum zkt_status on_open(struct sight_connection_call *call,
     return ZKT_OK;
 }
 
-static const struct sight_draw_handlers draw = { .go = go,
-                                                 .wander = go,
-                                                 .on_subscribe = on_subscribe };
+/* Rows have audiences of their own. */
+static bool is_nobody(const struct sight_draw_state *state,
+                      const struct sight_draw_private *private_state,
+                      struct zkt_str client_id,
+                      const struct sight_connection *connection)
+{
+    (void)state;
+    (void)private_state;
+    (void)client_id;
+    (void)connection;
+    return false;
+}
+
+static const struct sight_draw_handlers draw = {
+    .go = go,
+    .wander = go,
+    .on_subscribe = on_subscribe,
+    .audience_drawer = is_nobody,
+    .audience_judge = is_nobody,
+};
 static const struct sight_handlers handlers = { .on_open = on_open,
                                                 .draw = &draw };
 
@@ -92,12 +109,6 @@ static const struct zkt_audience odd[] = { { ZKT_STR_INIT("odd"), 0,
                                              all_if_odd } };
 static const struct zkt_audience roles[] = { { ZKT_STR_INIT("role"), 0,
                                                by_role } };
-
-static const struct zkt_field_reader readers[] = {
-    { ZKT_READER_ALL, 0 },      { ZKT_READER_ALL, 0 },
-    { ZKT_READER_AUDIENCE, 0 }, { ZKT_READER_AUDIENCE, 0 },
-    { ZKT_READER_DATA, 0 },     { ZKT_READER_CLIENT, 0 },
-};
 
 /* ---- a server and its subscribers ---- */
 
@@ -213,7 +224,6 @@ static struct zkt_app app_of(struct work *w, const struct zkt_audience *all,
     w->info = *app.info;
     w->actor = *w->info.actors[0];
     w->actor.hooks[ZKT_HOOK_SUBSCRIBE].declared = false;
-    w->actor.readers = readers;
     w->actor.audiences = all;
     w->actor.audience_count = count;
     w->actors[0] = &w->actor;

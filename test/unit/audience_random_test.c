@@ -276,17 +276,16 @@ static void write_items(struct sight_draw_call *call)
 /* An event with a hidden word, for an audience. */
 static void hint(struct sight_draw_call *call)
 {
-    const uint32_t audience = below(2);
+    const bool to_judge = below(2) == 0;
     const struct sight_draw_hint_event payload = { new_word() };
     sight_draw_emit_hint(call, &payload,
-                         (struct zkt_target){ .kind = ZKT_TARGET_AUDIENCE,
-                                              .audience = audience });
+                         to_judge ? sight_draw_to_judge()
+                                  : sight_draw_to_drawer());
     for (int i = 0; i < CLIENTS; i++) {
         const struct client *c = &clients[i];
-        if (c->open &&
-            (audience == JUDGE ? may_be_judge(c)
-                               : zkt_str_eq(call->private_state->drawer,
-                                            zkt_cstr(c->peer.id)))) {
+        if (c->open && (to_judge ? may_be_judge(c)
+                                 : zkt_str_eq(call->private_state->drawer,
+                                              zkt_cstr(c->peer.id)))) {
             permit(c, payload.text);
         }
     }

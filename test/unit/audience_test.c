@@ -56,9 +56,9 @@ static enum zkt_status appoint_and_write(struct sight_draw_call *call)
     sight_draw_set_drawer(call, with.client);
     sight_draw_set_n(call, call->state->n + 1);
     sight_draw_set_word(call, with.text);
-    sight_draw_emit_hint(
-        call, &(const struct sight_draw_hint_event){ ZKT_STR("h") },
-        (struct zkt_target){ .kind = ZKT_TARGET_AUDIENCE, .audience = DRAWER });
+    sight_draw_emit_hint(call,
+                         &(const struct sight_draw_hint_event){ ZKT_STR("h") },
+                         sight_draw_to_drawer());
     return ZKT_OK;
 }
 
@@ -70,9 +70,9 @@ static enum zkt_status appoint_and_fail(struct sight_draw_call *call)
 
 static enum zkt_status hint(struct sight_draw_call *call)
 {
-    sight_draw_emit_hint(
-        call, &(const struct sight_draw_hint_event){ with.text },
-        (struct zkt_target){ .kind = ZKT_TARGET_AUDIENCE, .audience = DRAWER });
+    sight_draw_emit_hint(call,
+                         &(const struct sight_draw_hint_event){ with.text },
+                         sight_draw_to_drawer());
     return ZKT_OK;
 }
 
@@ -878,9 +878,9 @@ static void test_earlier_values(void **state)
 static void test_only_entries(void **state)
 {
     static const struct zkt_field_reader readers[] = {
-        { ZKT_READER_AUDIENCE, DRAWER }, { ZKT_READER_AUDIENCE, DRAWER },
-        { ZKT_READER_AUDIENCE, DRAWER }, { ZKT_READER_AUDIENCE, JUDGE },
-        { ZKT_READER_DATA, 0 },          { ZKT_READER_CLIENT, 0 },
+        { ZKT_READER_AUDIENCE, 0 }, { ZKT_READER_AUDIENCE, 0 },
+        { ZKT_READER_AUDIENCE, 0 }, { ZKT_READER_AUDIENCE, 1 },
+        { ZKT_READER_DATA, 0 },     { ZKT_READER_CLIENT, 0 },
     };
     (void)state;
     begin();
@@ -949,21 +949,17 @@ static void test_a_slow_reader(void **state)
 static void test_a_missing_handler(void **state)
 {
     (void)state;
-    static const struct zkt_audience audiences[] = {
-        { ZKT_STR_INIT("drawer"), 0, is_drawer },
-        { ZKT_STR_INIT("judge"), 0, is_judge },
+    static const struct sight_draw_handlers draw = {
+        .go = go,
+        .wander = wander,
+        .on_subscribe = on_subscribe,
+        .audience_drawer = is_drawer,
     };
-    static const struct sight_draw_handlers none;
     static const struct sight_handlers handlers = { .on_open = on_open,
-                                                    .draw = &none };
-    make_tables();
-    failing_alloc_init(&memory, 0);
-    sight_actor.audiences = audiences;
-    sight_actor.method_count = 0;
-    memset(sight_actor.hooks, 0, sizeof(sight_actor.hooks));
-    sight.handlers = &handlers;
+                                                    .draw = &draw };
     assert_int_equal(
-        zkt_server_new(sight, &(const struct zkt_serve_options){ .threads = 1 },
+        zkt_server_new(sight_app(&handlers),
+                       &(const struct zkt_serve_options){ .threads = 1 },
                        &server),
         ZKT_MISSING_HANDLER);
 }

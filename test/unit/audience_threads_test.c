@@ -49,26 +49,25 @@ static struct {
 
 /* ---- handlers, on any thread ---- */
 
-static bool is_drawer(const void *handlers, const void *state,
-                      const void *hidden, struct zkt_str client_id,
-                      const void *connection)
+static bool is_drawer(const struct sight_draw_state *state,
+                      const struct sight_draw_private *private_state,
+                      struct zkt_str client_id,
+                      const struct sight_connection *connection)
 {
-    const struct sight_draw_private *private_state = hidden;
-    (void)handlers;
     (void)state;
     (void)connection;
     return zkt_str_eq(private_state->drawer, client_id);
 }
 
-static bool is_judge(const void *handlers, const void *state,
-                     const void *hidden, struct zkt_str client_id,
-                     const void *connection)
+static bool is_judge(const struct sight_draw_state *state,
+                     const struct sight_draw_private *private_state,
+                     struct zkt_str client_id,
+                     const struct sight_connection *connection)
 {
-    (void)handlers;
     (void)state;
-    (void)hidden;
+    (void)private_state;
     (void)client_id;
-    return ((const struct sight_connection *)connection)->role >= JUDGES_FROM;
+    return connection->role >= JUDGES_FROM;
 }
 
 static struct zkt_str for_whom(struct sight_draw_call *call, struct zkt_str who)
@@ -106,11 +105,10 @@ static void deal(struct sight_draw_call *call, struct zkt_str user)
 
 static void hint(struct sight_draw_call *call)
 {
-    sight_draw_emit_hint(
-        call,
-        &(const struct sight_draw_hint_event){
-            for_whom(call, call->private_state->drawer) },
-        (struct zkt_target){ .kind = ZKT_TARGET_AUDIENCE, .audience = 0 });
+    sight_draw_emit_hint(call,
+                         &(const struct sight_draw_hint_event){
+                             for_whom(call, call->private_state->drawer) },
+                         sight_draw_to_drawer());
 }
 
 static int caller(struct sight_draw_call *call)
@@ -177,21 +175,15 @@ static enum zkt_status on_open(struct sight_connection_call *call,
     return ZKT_OK;
 }
 
-static const struct sight_draw_handlers draw = { .go = go,
-                                                 .wander = go,
-                                                 .on_subscribe = on_subscribe };
+static const struct sight_draw_handlers draw = {
+    .go = go,
+    .wander = go,
+    .on_subscribe = on_subscribe,
+    .audience_drawer = is_drawer,
+    .audience_judge = is_judge,
+};
 static const struct sight_handlers handlers = { .on_open = on_open,
                                                 .draw = &draw };
-static const struct zkt_field_reader readers[] = {
-    { ZKT_READER_ALL, 0 },      { ZKT_READER_ALL, 0 },
-    { ZKT_READER_AUDIENCE, 0 }, { ZKT_READER_AUDIENCE, 1 },
-    { ZKT_READER_DATA, 0 },     { ZKT_READER_CLIENT, 0 },
-};
-static const struct zkt_audience audiences[] = {
-    { ZKT_STR_INIT("drawer"), 0, is_drawer },
-    { ZKT_STR_INIT("judge"), 0, is_judge },
-};
-
 /* ---- a server ---- */
 
 static uint16_t port;
@@ -211,19 +203,8 @@ static void on_stopped(void *user)
 
 static struct zkt_server *begin(uv_loop_t *loop)
 {
-    static struct zkt_actor actor;
-    static struct zkt_app_info info;
-    static const struct zkt_actor *const actors[] = { &actor };
-    struct zkt_app app = sight_app(&handlers);
     struct zkt_server *server = NULL;
-    info = *app.info;
-    actor = *info.actors[0];
-    actor.readers = readers;
-    actor.audiences = audiences;
-    actor.audience_count = 2;
-    info.actors = actors;
-    app.info = &info;
-    assert_int_equal(zkt_server_new(app,
+    assert_int_equal(zkt_server_new(sight_app(&handlers),
                                     &(const struct zkt_serve_options){
                                         .threads = 3,
                                         .on_listening = on_listening,

@@ -22,8 +22,6 @@
 #include "zocket/embed.h"
 
 enum {
-    DRAWER,
-    JUDGE,
     ROLE_OF_JUDGES = 5
 };
 
@@ -68,55 +66,40 @@ static enum zkt_status on_open(struct sight_connection_call *call,
     return ZKT_OK;
 }
 
-static bool is_drawer(const void *handlers, const void *state,
-                      const void *hidden, struct zkt_str client_id,
-                      const void *connection)
+static bool is_drawer(const struct sight_draw_state *state,
+                      const struct sight_draw_private *private_state,
+                      struct zkt_str client_id,
+                      const struct sight_connection *connection)
 {
-    const struct sight_draw_private *private_state = hidden;
-    (void)handlers;
     (void)connection;
     assert_non_null(state);
     return zkt_str_eq(private_state->drawer, client_id);
 }
 
-static bool is_judge(const void *handlers, const void *state,
-                     const void *hidden, struct zkt_str client_id,
-                     const void *connection)
+static bool is_judge(const struct sight_draw_state *state,
+                     const struct sight_draw_private *private_state,
+                     struct zkt_str client_id,
+                     const struct sight_connection *connection)
 {
-    const struct sight_connection *data = connection;
-    (void)handlers;
     (void)state;
-    (void)hidden;
+    (void)private_state;
     assert_int_equal(client_id.len, ZKT_CLIENT_ID_LEN);
-    return data->role >= ROLE_OF_JUDGES;
+    return connection->role >= ROLE_OF_JUDGES;
 }
-
-/* ---- tables ---- */
 
 static const struct sight_draw_handlers sight_draw = {
     .go = go,
     .wander = wander,
     .on_subscribe = on_subscribe,
+    .audience_drawer = is_drawer,
+    .audience_judge = is_judge,
 };
 static const struct sight_handlers sight_handlers_ = { .on_open = on_open,
                                                        .draw = &sight_draw };
 
-static const struct zkt_field_reader sight_readers[] = {
-    { ZKT_READER_ALL, 0 },           /* n */
-    { ZKT_READER_ALL, 0 },           /* items */
-    { ZKT_READER_AUDIENCE, DRAWER }, /* word */
-    { ZKT_READER_AUDIENCE, JUDGE },  /* clue */
-    { ZKT_READER_DATA, 0 },          /* hands, to user */
-    { ZKT_READER_CLIENT, 0 },        /* moves */
-};
-static const struct zkt_audience sight_audiences[] = {
-    { ZKT_STR_INIT("drawer"), offsetof(struct sight_draw_handlers, go),
-      is_drawer },
-    { ZKT_STR_INIT("judge"), offsetof(struct sight_draw_handlers, go),
-      is_judge },
-};
+/* ---- tables ---- */
 
-/* The tables of the schema, with readers. A test may change the actor. */
+/* The tables of the schema, of which a test may change the actor. */
 static struct zkt_actor sight_actor;
 static struct zkt_app_info sight_info;
 static struct zkt_app sight;
@@ -127,9 +110,6 @@ static inline void make_tables(void)
     sight = sight_app(&sight_handlers_);
     sight_info = *sight.info;
     sight_actor = *sight_info.actors[0];
-    sight_actor.readers = sight_readers;
-    sight_actor.audiences = sight_audiences;
-    sight_actor.audience_count = 2;
     sight_info.actors = actors;
     sight.info = &sight_info;
 }
