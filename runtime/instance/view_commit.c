@@ -8,8 +8,8 @@ enum {
     COST_JUDGE = 50 /* of a subscriber, from the budget of the turn */
 };
 
-/* A private patch for subscribers who go from a set of audiences to another, or
- * stay, in a dialect. */
+/* A private patch for subscribers that move from a set of audiences to another,
+ * or stay, in a dialect. */
 struct zkt_transition {
     struct zkt_transition *next;       /* of the same identity */
     struct zkt_transition *next_frame; /* of the commit */
@@ -25,7 +25,7 @@ struct zkt_view_commit {
     const struct zkt_change **changes; /* by field; NULL: it has not changed */
     struct zkt_list changed;           /* views that may get a private patch */
     struct zkt_list touched;           /* identities with a changed entry */
-    /* By set of audiences: the subscribers who stay in it; its patch, and the
+    /* By set of audiences: the subscribers that stay in it; its patch, and the
      * bytes of its operations. */
     uint32_t staying[ZKT_AUDIENCE_SETS];
     bool written[ZKT_AUDIENCE_SETS];
@@ -45,7 +45,7 @@ static bool subscribes(const struct zkt_view *view)
     return view->attachment->subscribed[ZKT_TOPIC_STATE];
 }
 
-/* ---- what has changed ---- */
+/* ---- changes ---- */
 
 /* Replays the journal. Returns false if there is no memory. */
 static bool find_changes(struct zkt_view_commit *c)
@@ -269,7 +269,7 @@ static bool write_sets(struct zkt_view_commit *c)
     return good;
 }
 
-/* Returns true if subscribers who stay in their set see a change. */
+/* Returns true if subscribers that stay in their set see a change. */
 static bool has_shared(const struct zkt_view_commit *c)
 {
     bool any = false;
@@ -362,9 +362,8 @@ static bool make_private(struct zkt_view_commit *c, struct zkt_transition *t,
     return t->frame != NULL;
 }
 
-/* Returns the list of transitions that fit all subscribers to whom the same
- * happens as to @view; NULL: there is none, as several of its identities are
- * touched. */
+/* Returns the list of transitions for subscribers with the same changes as
+ * @view. Returns NULL if several of its identities are touched. */
 static struct zkt_transition **transitions_of(struct zkt_view_commit *c,
                                               const struct zkt_view *view)
 {
@@ -499,7 +498,7 @@ static bool changes_hidden(const struct zkt_view_commit *c, uint8_t audiences)
 
 /* Returns true if the log of a set, with the patch, brings a new subscriber up
  * to date and shows it nothing else. A set for which no patch was written has
- * no subscriber who stays. The log of a set for which a hidden field has
+ * no subscriber that stays. The log of a set for which a hidden field has
  * changed would show values from before the subscriber belonged to the
  * audience. */
 static bool may_keep(const struct zkt_view_commit *c, uint8_t audiences)

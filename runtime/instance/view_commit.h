@@ -1,13 +1,12 @@
 /*
  * The commit of an instance whose state has readers. Before it is final, each
  * subscriber is judged, the patch is written for each set of audiences that has
- * subscribers, and a private patch for each subscriber who does not see what
- * others of its set see: it has joined or left audiences, or the entry of its
- * identity has changed.
+ * subscribers, and a private patch for each subscriber that joins or leaves an
+ * audience, or sees an entry of its own change.
  *
  * A private patch has the operations that the sets before and after share, then
- * `add` and `remove` of fields, then the operations of entries. Subscribers to
- * whom the same happens share it.
+ * `add` and `remove` of fields, then the operations of entries. Subscribers
+ * with the same changes share it.
  */
 #ifndef ZKT_INSTANCE_VIEW_COMMIT_H
 #define ZKT_INSTANCE_VIEW_COMMIT_H

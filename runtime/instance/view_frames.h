@@ -21,9 +21,9 @@ void zkt__patch_entry(struct zkt_patch *p, const struct zkt_instance *instance,
                       const struct zkt_identity_map *map, struct zkt_str key,
                       bool existed, const void *now);
 
-/** Makes the patch for a subscriber whose audiences become @audiences, and
- * whose identities their next; NULL if nothing changes. Returns false if there
- * is no memory. */
+/** Makes the patch for a subscriber that changes to @audiences and to its next
+ * identities; *@frame is NULL if nothing changes. Returns false if there is no
+ * memory. */
 bool zkt__view_frame(struct zkt_host *host, const struct zkt_view *view,
                      uint8_t audiences, struct zkt_buffer **frame);
 

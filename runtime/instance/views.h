@@ -11,7 +11,7 @@
  * act at once, so that none needs memory while it waits.
  *
  * An identity has an index by its key, so that the write of an entry costs by
- * the subscribers who see it.
+ * the subscribers that see it.
  */
 #ifndef ZKT_INSTANCE_VIEWS_H
 #define ZKT_INSTANCE_VIEWS_H
@@ -120,7 +120,7 @@ void zkt__views_serve(struct zkt_host *host, struct zkt_instance *instance);
 
 /* ---- for a commit ---- */
 
-/** Returns the audiences of a subscriber whose connection has @record. */
+/** Returns the audiences of a subscriber by @record of its connection. */
 uint8_t zkt__view_judge(const struct zkt_host *host,
                         const struct zkt_view *view,
                         const struct zkt_connection_record *record);

@@ -191,8 +191,8 @@ struct zkt_emitted {
 /* Sets of audiences, as bits. */
 #define ZKT_AUDIENCE_SETS (1 << ZKT_AUDIENCES_MAX)
 
-/* A commit for a subscriber who does not see it as others in its audiences do:
- * it has joined or left audiences, or has entries of its own. */
+/* A commit for a subscriber that joins or leaves an audience, or sees an entry
+ * of its own change. */
 struct zkt_private {
     const struct zkt_private *next;
     struct zkt_contact *contact;
@@ -251,7 +251,7 @@ struct zkt_attachment {
     struct zkt_buffer *expelled; /* the failure of an expulsion; NULL: none */
     /* The newest record of the connection that has arrived, or NULL. */
     struct zkt_connection_record *record;
-    /* Of a subscriber to an instance whose state has readers; or NULL. */
+    /* Of a subscriber to a state with readers; or NULL. */
     struct zkt_view *view;
 };
 

@@ -1,7 +1,7 @@
 /*
  * A JSON Patch that is written in parts: the changes of chosen fields, and
  * single operations. zkt__journal_patch writes a whole patch; this is for
- * subscribers who see a part of the state.
+ * subscribers that see a part of the state.
  *
  *     struct zkt_patch p = { .writer = w, .arena = arena, .plain = true };
  *     zkt__patch_enter(&p, field->name);

@@ -1,5 +1,5 @@
 /*
- * A state with readers: n subscribers, who belong to audiences or have entries
+ * A state with readers: n subscribers that belong to audiences or have entries
  * of their own. The program runs functions in the instance.
  */
 #include <stdio.h>
@@ -171,7 +171,7 @@ static void say(struct work *w, size_t peer, const char *text)
     turn(w);
 }
 
-/* Connects a client, whose user is its number. */
+/* Connects a client; its user is its number. */
 static bool join(struct work *w)
 {
     char bytes[512];
@@ -382,7 +382,7 @@ static enum zkt_status put_one(struct sight_draw_call *call, void *work)
     return ZKT_OK;
 }
 
-/* @n subscribers with an entry each, and one more. */
+/* @n subscribers with an entry each, and another subscriber. */
 static void *prepare_entries(const void *with, size_t n)
 {
     (void)with;

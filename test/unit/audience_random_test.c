@@ -3,11 +3,11 @@
  * go, subscribe and unsubscribe, read slowly, change their data; calls succeed,
  * fail, and are deferred with the state changed; in some runs allocations fail.
  *
- * Each hidden value is a word of its own, and the test keeps which connections
- * may have read it: those whom it was for when a call that has seen it in the
- * state ended. Every byte that a connection receives is searched for words that
- * it may not read. Whenever nothing is under way, the copy of each subscriber,
- * to which its patches were applied, is the state as it may see it.
+ * Each hidden value is a word of its own. At the end of each call the test
+ * notes which connections may read the words in the state. Every byte that a
+ * connection receives is searched for words that it may not read. Whenever
+ * nothing is under way, the copy of each subscriber, to which its patches were
+ * applied, is the state as it may see it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,7 +64,7 @@ static uint64_t readers_of[WORDS]; /* bits: connections that may read a word */
 static int words;
 static struct sight_draw_go_later *held[HELD];
 static int held_count;
-/* Open calls, whose first half is committed. */
+/* Open calls; their first half is committed. */
 static struct sight_draw_wander_later *opened[HELD];
 static int opened_count;
 static uint64_t randomness;
@@ -127,7 +127,7 @@ static bool may_be_user(const struct client *client, struct zkt_str key)
     return may;
 }
 
-/* Permits what a client may read in a state. */
+/* Permits the words that a client may read in a state. */
 static void permit_state(const struct client *client,
                          const struct sight_draw_state *state,
                          struct zkt_str drawer)
@@ -453,7 +453,7 @@ static void resume_one(void)
     }
 }
 
-/* ---- what clients receive ---- */
+/* ---- output ---- */
 
 static void check_words(const struct client *client, const char *text,
                         size_t len)

@@ -25,7 +25,7 @@ static const struct sight_card *card(const char *text)
     return &card;
 }
 
-/* ---- what calls do ---- */
+/* ---- functions of calls ---- */
 
 static enum zkt_status count_up(struct sight_draw_call *call)
 {
@@ -201,7 +201,7 @@ static void run(struct peer *p, enum zkt_status (*fn)(struct sight_draw_call *))
 
 /* ---- audiences ---- */
 
-/* Who does not belong has the field absent; others see it come and go. */
+/* The field is absent for clients that do not belong. */
 static void test_an_audience(void **state)
 {
     (void)state;
@@ -422,7 +422,7 @@ static void test_entries(void **state)
     end();
 }
 
-/* Setting and clearing a map concerns those whose entry changes. */
+/* Setting and clearing a map sends a patch to each user with another entry. */
 static void test_whole_maps(void **state)
 {
     (void)state;
@@ -830,7 +830,7 @@ static void test_cached_snapshots(void **state)
     assert_non_null(strstr(text, PATCH(N("1"))));
     assert_null(strstr(text, "word"));
     assert_int_equal(cached(), 3);
-    /* A snapshot whose set has lost its subscribers is not used again. */
+    /* Without subscribers of a set, its snapshot grows old. */
     (void)ask(&b, SUB("state:unsub"));
     run(&host, count_up);
     assert_snapshot(&b, "2", ",\"word\":\"A2\"", "{}");
@@ -844,8 +844,8 @@ static void test_cached_snapshots(void **state)
     end();
 }
 
-/* Who comes to an audience reads no value from before: not from the cache
- * either. */
+/* A new member of an audience reads no value from before, also not from the
+ * cache. */
 static void test_earlier_values(void **state)
 {
     (void)state;
@@ -904,7 +904,7 @@ static void test_only_entries(void **state)
     end();
 }
 
-/* A slow reader gets a snapshot with what it may see when it has read. */
+/* A slow reader gets a snapshot of the moment when it has read. */
 static void test_a_slow_reader(void **state)
 {
     (void)state;
@@ -921,7 +921,7 @@ static void test_a_slow_reader(void **state)
     for (int i = 0; i < 5; i++) {
         run(&host, count_up);
     }
-    /* A private patch to a reader who is behind is dropped as well. */
+    /* A private patch to a slow reader is dropped as well. */
     run(&host, set_word);
     run(&host, deal);
     with.client = ZKT_STR("");
@@ -1054,6 +1054,52 @@ static void test_without_memory(void **state)
     }
 }
 
+/* Changes the data of a subscriber with allocation @n failing. Returns true if
+ * its subscription has ended by that. */
+static bool change_without(long n, bool *done)
+{
+    begin();
+    struct peer host = enter_in(0, "", false);
+    struct peer a = enter("ada");
+    with.text = ZKT_STR("clue");
+    run(&host, set_clue);
+    (void)ask(&a, SUB("state:sub"));
+    const long last = memory.calls + n;
+    memory.fail_at = last;
+    plays.go = become_judge;
+    say(&a, GO);
+    pass(0);
+    plays.go = NULL;
+    *done = memory.calls < last;
+    memory.fail_at = 0;
+    const char *text = hear(&a);
+    const bool ended = strstr(text, "sub:error") != NULL;
+    const bool failed = strstr(text, "\"RESOURCE_EXHAUSTED\"") != NULL;
+    assert_true(!is_open(&a) || failed || strstr(text, "\"/clue\"") != NULL);
+    assert_true(failed || !ended);
+    if (is_open(&a)) {
+        run(&host, insert_mark);
+        assert_true((strstr(hear(&a), "/clue/marks") != NULL) == !failed);
+    }
+    leave(&a);
+    leave(&host);
+    end();
+    return ended;
+}
+
+/* Without memory for a change of data the subscription ends: the client is not
+ * served by its old data. */
+static void test_changed_data_without_memory(void **state)
+{
+    bool done = false;
+    int ended = 0;
+    (void)state;
+    for (long n = 1; !done; n++) {
+        ended += change_without(n, &done);
+    }
+    assert_true(ended > 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -1079,6 +1125,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_missing_handler),
         cmocka_unit_test(test_a_large_patch),
         cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_changed_data_without_memory),
     };
     if (argc > 1) {
         shards = (uint32_t)atoi(argv[1]);

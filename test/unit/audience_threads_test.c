@@ -1,6 +1,6 @@
 /*
- * A state with readers on three threads, over sockets. Each hidden value says
- * who may read it, so that the peers need no model: the id or the user of their
+ * A state with readers on three threads, over sockets. Each hidden value names
+ * its reader, so that the peers need no model: the id or the user of a
  * connection stands behind `for-`.
  */
 #include <setjmp.h>
@@ -250,7 +250,7 @@ static void hear(struct peer *p)
     assert_true(got < 0); /* the stream goes on */
 }
 
-/* Returns true if what stands behind `for-` is the peer. */
+/* Returns true if @who, behind `for-`, is the peer. */
 static bool is_for(const struct peer *p, const char *who)
 {
     char user[16];
@@ -263,8 +263,8 @@ static bool finds(const struct peer *p, size_t at, const char *text)
     return memcmp(p->text + at, text, strlen(text)) == 0;
 }
 
-/* Searches what has arrived, up to the last brace: a word has none, so that it
- * is whole. */
+/* Searches the text up to the last brace. Words have no brace, so that all in
+ * front of it are whole. */
 static void search(struct peer *p)
 {
     size_t end = p->len;

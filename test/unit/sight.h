@@ -1,8 +1,8 @@
 /*
- * A server of sight.zkt whose state has readers, on some shards that have their
- * turns on one thread, and peers of it. The fields of the state are for:
+ * A server of sight.zkt on some shards, which have their turns on a single
+ * thread, and peers of it. The fields of the state are for:
  *
- *     word: the audience `drawer`, of the client whose id is in the private
+ *     word: the audience `drawer`, of the client with the id in the private
  *           state
  *     clue: the audience `judge`, of connections with a role from 5 on
  *     hands: the user of the connection; moves: the id of the client
