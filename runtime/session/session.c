@@ -429,9 +429,10 @@ static void take_commit(struct zkt_host *host, const struct zkt_msg *m)
     if (m->of.commit.stream != NULL) {
         zkt__streams_flush(host, m->of.commit.stream);
     }
-    publish_patch(host, location, commit);
     if (commit->patches != NULL || m->of.commit.privates != NULL) {
         publish_views(host, &m->of.commit);
+    } else {
+        publish_patch(host, location, commit);
     }
     for (const struct zkt_emitted *e = commit->events; e != NULL; e = e->next) {
         publish_event(host, location, e);
