@@ -429,6 +429,7 @@ static bool update(struct zkt_host *host, struct zkt_view *view)
                                         .seq = instance->seq };
     struct zkt_msg *carrier = NULL;
     struct zkt_msg m;
+    zkt__host_spend(host, ZKT_COST_CALL);
     zkt__msg_init(&m, ZKT_MSG_COMMIT, NULL);
     m.of.commit = (struct zkt_msg_commit){
         .location = view->attachment->group->location,
