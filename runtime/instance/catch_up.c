@@ -51,8 +51,9 @@ static struct zkt_buffer *encode_snapshot(struct zkt_host *host,
 }
 
 /* The catch-up of all subscribers in the same audiences. */
-static bool get_shared(struct zkt_host *host, struct zkt_contact *contact,
-                       struct zkt_catch_up *out)
+static inline bool get_shared(struct zkt_host *host,
+                              struct zkt_contact *contact,
+                              struct zkt_catch_up *out)
 {
     struct zkt_snapshot_cache *cache = &host->instances->snapshots;
     struct zkt_attachment *attachment = &contact->attachment;

@@ -130,8 +130,9 @@ static void count_subscriber(struct zkt_attachment *attachment,
     }
 }
 
-static void drop_subscription(const struct zkt_host *host,
-                              struct zkt_contact *contact, enum zkt_topic topic)
+static inline void drop_subscription(const struct zkt_host *host,
+                                     struct zkt_contact *contact,
+                                     enum zkt_topic topic)
 {
     struct zkt_attachment *attachment = &contact->attachment;
     if (attachment->subscribed[topic]) {
@@ -254,9 +255,10 @@ static void keep_closing(const struct zkt_host *host,
 
 /* Replies to a subscribe of a generation, or to a snapshot message
  * (@refreshes). */
-static void reply_catch_up(struct zkt_host *host, struct zkt_contact *contact,
-                           struct zkt_msg *carrier, uint32_t generation,
-                           bool refreshes)
+static inline void reply_catch_up(struct zkt_host *host,
+                                  struct zkt_contact *contact,
+                                  struct zkt_msg *carrier, uint32_t generation,
+                                  bool refreshes)
 {
     struct zkt_msg m = { .kind = ZKT_MSG_CATCH_UP,
                          .contact = contact,
