@@ -320,6 +320,9 @@ static void write_something(struct sight_draw_call *call)
         write_hands(call);
         break;
     }
+    if (below(60) == 0) {
+        zkt_expel(call->zkt, any_id(), ZKT_PERMISSION_DENIED, "out");
+    }
 }
 
 static void change_data(struct sight_draw_call *call)
@@ -681,6 +684,9 @@ static void act(struct client *client)
     case 6:
         if (below(2) == 0) {
             close_client(client);
+        } else if (below(4) == 0) {
+            (void)zkt_server_destroy(server, ZKT_STR("draw"),
+                                     zkt_cstr(instance_names[i]));
         }
         break;
     case 7:
@@ -851,7 +857,7 @@ static void run(uint64_t seed)
     end();
 }
 
-static uint64_t first_seed = 1, last_seed = 60;
+static uint64_t first_seed = 1, last_seed = 150;
 
 static void test_random_runs(void **state)
 {
