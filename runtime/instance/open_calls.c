@@ -116,9 +116,7 @@ void zkt__open_call_begin(struct zkt_host *host, struct zkt_task *task)
     if (host->stopping) {
         stop_stream(task);
     }
-    if (first) {
-        zkt__task_keep_budget(host, task);
-    }
+    zkt__task_keep_budget(host, task);
 }
 
 /* ---- the second half ---- */

@@ -267,6 +267,9 @@ void zkt__task_release(struct zkt_host *host, struct zkt_task *task)
 
 void zkt__task_keep_budget(struct zkt_host *host, struct zkt_task *task)
 {
+    const size_t bytes = task->arena.size;
+    host->instances->deferred_bytes += bytes - task->parked_bytes;
+    task->parked_bytes = bytes;
     if (is_over_budget(host)) {
         host->stats.limit_hits.deferred_bytes++;
         zkt__task_cancel(host, task, ZKT_RESOURCE_EXHAUSTED,

@@ -84,7 +84,8 @@ void zkt__task_cancel(struct zkt_host *host, struct zkt_task *task,
 void zkt__task_hold(struct zkt_host *host, struct zkt_task *task);
 /** Ends the time of a deferred call, and counts it no more. */
 void zkt__task_release(struct zkt_host *host, struct zkt_task *task);
-/** Cancels a deferred call that exceeds the budget for all. */
+/** Counts the memory of a deferred call anew, and cancels the call if it
+ * exceeds the budget for all. */
 void zkt__task_keep_budget(struct zkt_host *host, struct zkt_task *task);
 /** Releases the content of the task of a call that has ended, for another
  * call. */

@@ -610,6 +610,31 @@ static void test_budget(void **state)
     tear_down();
 }
 
+/* A call that is deferred again and again counts all that it has taken. */
+static void test_growing(void **state)
+{
+    struct half again = { take_much };
+    (void)state;
+    start_with((struct zkt_limits){ .deferred_bytes = 40000 * shards });
+    struct wire w = enter();
+    plays.play[FETCH] = take_much;
+    const char *heard = run(&w, FETCH_ON("1", "p"));
+    for (size_t i = 0; strstr(heard, "RESOURCE_EXHAUSTED") == NULL; i++) {
+        assert_in_range(i, 0, 6);
+        resume_with(i, &again);
+        heard = hear(&w);
+    }
+    assert_int_equal(stats().deferred, 0);
+    resume(handle_count - 1);
+    pass(0);
+    (void)run(&w, FETCH_ON("2", "p"));
+    assert_int_equal(stats().deferred, 1);
+    go_away(&w);
+    resume(handle_count - 1);
+    pass(0);
+    tear_down();
+}
+
 /* ---- the connection, the program ---- */
 
 static enum zkt_status change_role(struct zkt_call *call)
@@ -789,6 +814,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_freed),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_growing),
         cmocka_unit_test(test_connection),
         cmocka_unit_test(test_program),
         cmocka_unit_test(test_credit),
