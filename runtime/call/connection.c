@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "call/call.h"
-#include "websocket/head.h"
+#include "http/head.h"
 
 /* The bytes of a topic's name. */
 #define TOPIC_BYTES_MAX 128
@@ -390,7 +390,7 @@ struct zkt_str zkt_request_header(const struct zkt_call *call, const char *name)
         return absent;
     }
     struct zkt_str fields = request->fields;
-    while (zkt__ws_next_field(&fields, &found, &value)) {
+    while (zkt__http_next_field(&fields, &found, &value)) {
         if (zkt__head_same(found, name)) {
             return value;
         }

@@ -4,7 +4,7 @@
 #include "base/utf8.h"
 #include "client/connection.h"
 #include "client/core.h"
-#include "websocket/head.h"
+#include "http/head.h"
 
 enum {
     ITEMS_MAX = 16 * 1024, /* bytes of all parameters in a request */

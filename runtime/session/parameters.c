@@ -10,8 +10,8 @@
 
 #include "base/base64.h"
 #include "base/utf8.h"
+#include "http/head.h"
 #include "session/request.h"
-#include "websocket/head.h"
 #include "json/number.h"
 
 /* The faults that a parameter has in the request, before its type counts. */
@@ -307,7 +307,7 @@ static void search_fields(struct search *s, struct zkt_str fields)
 {
     const bool bearer = has_bearer(s->info);
     struct zkt_str name, value, offer;
-    while (zkt__ws_next_field(&fields, &name, &value)) {
+    while (zkt__http_next_field(&fields, &name, &value)) {
         take_header(s, name, value);
         if (zkt__request_same(name, ZKT_STR("Cookie"))) {
             take_cookies(s, value);
@@ -316,7 +316,7 @@ static void search_fields(struct search *s, struct zkt_str fields)
             take_authorization(s, value);
         }
         while (bearer && zkt__request_is_offer(name) &&
-               zkt__ws_next_item(&value, &offer)) {
+               zkt__http_next_item(&value, &offer)) {
             take_offer(s, offer);
         }
     }

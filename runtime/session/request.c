@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http/head.h"
+
 bool zkt__request_same(struct zkt_str a, struct zkt_str b)
 {
     return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
@@ -33,7 +35,7 @@ struct selection {
 static void take_offers(struct selection *s, struct zkt_str offers)
 {
     struct zkt_str offer;
-    while (s->known.len == 0 && zkt__ws_next_item(&offers, &offer)) {
+    while (s->known.len == 0 && zkt__http_next_item(&offers, &offer)) {
         if (zkt_str_eq(offer, ZKT_STR(ZKT_WS_PROTOCOL_RFC6902)) ||
             zkt_str_eq(offer, ZKT_STR(ZKT_WS_PROTOCOL_PLAIN))) {
             s->known = offer;
@@ -55,7 +57,7 @@ struct zkt_str zkt__request_protocol(const struct zkt_ws_request *request)
     if (!request->more_protocols) {
         take_offers(&s, request->protocols);
     } else {
-        while (zkt__ws_next_field(&fields, &name, &value)) {
+        while (zkt__http_next_field(&fields, &name, &value)) {
             if (zkt__request_is_offer(name)) {
                 take_offers(&s, value);
             }
@@ -185,7 +187,7 @@ bool zkt__origin_is_allowed(const char *allowed,
         return is_own(request->origin, request->host);
     }
     struct zkt_str list = zkt_cstr(allowed);
-    while (zkt__ws_next_item(&list, &entry)) {
+    while (zkt__http_next_item(&list, &entry)) {
         if (entry_allows(entry, request->origin)) {
             return true;
         }
@@ -198,7 +200,7 @@ struct zkt_str zkt__origins_find_bad(const char *allowed)
     struct zkt_str list = zkt_cstr(allowed != NULL ? allowed : "");
     struct zkt_str entry;
     struct origin origin;
-    while (zkt__ws_next_item(&list, &entry)) {
+    while (zkt__http_next_item(&list, &entry)) {
         if (!zkt_str_eq(entry, ZKT_STR("*")) && domain_of(entry).len == 0 &&
             !parse_origin(entry, &origin)) {
             return entry;

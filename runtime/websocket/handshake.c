@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http/head.h"
 #include "websocket/frames.h"
-#include "websocket/head.h"
 
 enum {
     REPLY_MAX = 512,
@@ -64,7 +64,7 @@ static bool is_digit(char c)
 
 /* Parses `HTTP/1.x NNN reason` (RFC 9112, section 4). Returns the status, or
  * 0. */
-static int take_status_line(struct zkt_ws_head *h, struct zkt_str *reason)
+static int take_status_line(struct zkt_head *h, struct zkt_str *reason)
 {
     static const char version[] = "HTTP/1.";
     struct zkt_str line;
@@ -88,8 +88,8 @@ static int take_status_line(struct zkt_ws_head *h, struct zkt_str *reason)
 }
 
 /* Makes the checks of RFC 6455, section 4.1. Returns NULL, or the error. */
-static const char *parse_response(const struct zkt_ws *ws,
-                                  struct zkt_ws_head *h, struct response *r)
+static const char *parse_response(const struct zkt_ws *ws, struct zkt_head *h,
+                                  struct response *r)
 {
     struct zkt_str line, name, value;
     for (;;) {
@@ -137,8 +137,7 @@ static void take_length(struct body *body, struct zkt_str value)
 
 /* Reads the fields up to the first malformed one. Returns the length of the
  * body, or 0 if it is not to be read. */
-static size_t read_refusal(struct zkt_ws_head *h,
-                           struct zkt_ws_refusal *refusal)
+static size_t read_refusal(struct zkt_head *h, struct zkt_ws_refusal *refusal)
 {
     struct body body = { .len = 0 };
     struct zkt_str line, name, value;
@@ -162,8 +161,8 @@ static void end_refused(struct zkt_ws *ws)
     zkt__ws_end(ws, 1002, "the server refused the WebSocket handshake");
 }
 
-static void take_refusal(struct zkt_ws *ws, struct zkt_ws_head *h,
-                         unsigned status, struct zkt_str reason)
+static void take_refusal(struct zkt_ws *ws, struct zkt_head *h, unsigned status,
+                         struct zkt_str reason)
 {
     struct zkt_ws_refusal refusal = { status, reason, ZKT_STR("") };
     ws->client->body = read_refusal(h, &refusal);
@@ -201,7 +200,7 @@ static size_t take_body(struct zkt_ws *ws, const uint8_t *bytes, size_t len)
     return taken;
 }
 
-static void check_response(struct zkt_ws *ws, struct zkt_ws_head *h)
+static void check_response(struct zkt_ws *ws, struct zkt_head *h)
 {
     struct response r = { .upgrade = false };
     struct zkt_str reason = ZKT_STR("");
@@ -340,8 +339,8 @@ size_t zkt__ws_handshake_feed(struct zkt_ws *ws, const uint8_t *bytes,
     }
     /* Detached from @ws, since a callback may end the connection. */
     uint8_t *gathered = ws->gathered;
-    struct zkt_ws_head h = { (const char *)gathered,
-                             (const char *)gathered + end };
+    struct zkt_head h = { (const char *)gathered,
+                          (const char *)gathered + end };
     ws->gathered = NULL;
     ws->have = ws->want = ws->capacity = 0;
     check_response(ws, &h);

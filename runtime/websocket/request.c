@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http/head.h"
 #include "websocket/frames.h"
 #include "websocket/handshake.h"
-#include "websocket/head.h"
 
 enum {
     REPLY_MAX = 512
@@ -51,7 +51,7 @@ static void set_once(struct request *r, struct zkt_str *to,
 static void take_expectations(struct request *r, struct zkt_str list)
 {
     struct zkt_str item;
-    while (zkt__ws_next_item(&list, &item)) {
+    while (zkt__http_next_item(&list, &item)) {
         const bool is_continue = zkt__head_same(item, "100-continue");
         r->public.expects_continue = r->public.expects_continue || is_continue;
         r->expects_more = r->expects_more || !is_continue;
@@ -65,7 +65,7 @@ static void take_protocols(struct request *r, struct zkt_str list)
     struct zkt_str item;
     r->public.more_protocols = r->public.protocols.len > 0;
     r->public.protocols = r->public.more_protocols ? r->public.protocols : list;
-    while (zkt__ws_next_item(&list, &item)) {
+    while (zkt__http_next_item(&list, &item)) {
         for (size_t i = 0; i < item.len; i++) {
             r->malformed = r->malformed ||
                            !zkt__head_token[(unsigned char)item.data[i]];
@@ -178,7 +178,7 @@ static int take_request_line(struct request *r, struct zkt_str line)
 
 /* Makes the checks of RFC 6455, section 4.2.1. Returns 0, or the status of the
  * refusal. */
-static int parse_request(struct zkt_ws_head *h, struct request *r)
+static int parse_request(struct zkt_head *h, struct request *r)
 {
     struct zkt_str line, name, value;
     if (zkt__head_has_nul(h) || !zkt__head_line(h, &line)) {
@@ -329,8 +329,8 @@ void zkt__ws_accept(struct zkt_ws *ws, const struct zkt_ws_request *request,
 void zkt__ws_check_request(struct zkt_ws *ws, size_t end)
 {
     struct request r = { .public.protocols = ZKT_STR("") };
-    struct zkt_ws_head h = { (const char *)ws->gathered,
-                             (const char *)ws->gathered + end };
+    struct zkt_head h = { (const char *)ws->gathered,
+                          (const char *)ws->gathered + end };
     const int status = parse_request(&h, &r);
     ws->have = end;
     if (status != 0) {

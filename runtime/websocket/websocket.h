@@ -50,19 +50,12 @@ struct zkt_ws_request {
     struct zkt_str target; /* the request target, path and query as sent */
     struct zkt_str path, query;
     struct zkt_str host, origin; /* data NULL: absent */
-    struct zkt_str fields;       /* for zkt__ws_next_field */
+    struct zkt_str fields;       /* for zkt__http_next_field */
     struct zkt_str protocols; /* of the first field that offers some, or "" */
     struct zkt_str key;
     bool more_protocols; /* other fields offer some, too */
     bool expects_continue;
 };
-
-/** Takes the next field off @fields. Returns false at the end. */
-bool zkt__ws_next_field(struct zkt_str *fields, struct zkt_str *name,
-                        struct zkt_str *value);
-/** Takes the next item that is not empty off a comma-separated @list (RFC 9110,
- * section 5.6.1). Returns false at the end. */
-bool zkt__ws_next_item(struct zkt_str *list, struct zkt_str *item);
 
 /* A limit of struct zkt_ws_limits that the peer exceeded. */
 enum zkt_ws_limit {

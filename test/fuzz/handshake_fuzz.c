@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/head.h"
 #include "websocket/handshake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,9 +25,9 @@ struct heard {
 static struct zkt_str find_protocol(struct zkt_str fields)
 {
     struct zkt_str name, value, item = ZKT_STR("");
-    while (zkt__ws_next_field(&fields, &name, &value)) {
+    while (zkt__http_next_field(&fields, &name, &value)) {
         if (name.len == strlen("Sec-WebSocket-Protocol")) {
-            while (zkt__ws_next_item(&value, &item)) {
+            while (zkt__http_next_item(&value, &item)) {
             }
         }
     }

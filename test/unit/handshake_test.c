@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "failing_alloc.h"
+#include "http/head.h"
 #include "websocket/handshake.h"
 
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
@@ -40,9 +41,9 @@ static void answer(struct heard *h, const struct zkt_ws_request *request)
                        ZKT_STR("closed"));
         return;
     }
-    while (item.len == 0 && zkt__ws_next_field(&fields, &name, &value)) {
+    while (item.len == 0 && zkt__http_next_field(&fields, &name, &value)) {
         if (zkt_str_eq(name, ZKT_STR("Sec-WebSocket-Protocol"))) {
-            (void)zkt__ws_next_item(&value, &item);
+            (void)zkt__http_next_item(&value, &item);
         }
     }
     zkt__ws_accept(h->ws, request, item);

@@ -1,17 +1,19 @@
 /*
- * The lines of a head of HTTP/1.1 (RFC 9112): inline, since every line of every
- * handshake is looked at.
+ * The lines of a head of HTTP/1.1 (RFC 9112), the words and the lists in them.
+ * The functions that a handshake calls for every field are inline.
  */
-#ifndef ZKT_WEBSOCKET_HEAD_H
-#define ZKT_WEBSOCKET_HEAD_H
+#ifndef ZKT_HTTP_HEAD_H
+#define ZKT_HTTP_HEAD_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
-#include "websocket/websocket.h"
+#include "zocket/types.h"
 
 /* The parser state of a head. */
-struct zkt_ws_head {
+struct zkt_head {
     const char *at, *end;
 };
 
@@ -42,14 +44,14 @@ static inline struct zkt_str zkt__head_strip(struct zkt_str s)
 
 /** Returns true if a head contains a NUL; checked once, before its lines are.
  */
-static inline bool zkt__head_has_nul(const struct zkt_ws_head *h)
+static inline bool zkt__head_has_nul(const struct zkt_head *h)
 {
     return memchr(h->at, '\0', (size_t)(h->end - h->at)) != NULL;
 }
 
 /** Reads the next line without its end. Returns false if it contains a stray CR
  * or LF. */
-static inline bool zkt__head_line(struct zkt_ws_head *h, struct zkt_str *line)
+static inline bool zkt__head_line(struct zkt_head *h, struct zkt_str *line)
 {
     const char *end = memchr(h->at, '\n', (size_t)(h->end - h->at));
     if (end == NULL || end == h->at || end[-1] != '\r') {
@@ -76,6 +78,13 @@ static inline bool zkt__head_field(struct zkt_str line, struct zkt_str *name,
         (struct zkt_str){ line.data + n + 1, line.len - n - 1 });
     return true;
 }
+
+/** Takes the next field off @fields. Returns false at the end. */
+bool zkt__http_next_field(struct zkt_str *fields, struct zkt_str *name,
+                          struct zkt_str *value);
+/** Takes the next item that is not empty off a comma-separated @list (RFC 9110,
+ * section 5.6.1). Returns false at the end. */
+bool zkt__http_next_item(struct zkt_str *list, struct zkt_str *item);
 
 /** Continues zkt__head_has for a list of several items. */
 bool zkt__head_list_has(struct zkt_str list, const char *word);

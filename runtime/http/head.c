@@ -1,5 +1,5 @@
-/* See head.h; and the functions of websocket.h that walk fields and lists. */
-#include "websocket/head.h"
+/* See head.h. */
+#include "http/head.h"
 
 const uint8_t zkt__head_token[256] = {
     ['!'] = 1, ['#'] = 1, ['$'] = 1,  ['%'] = 1, ['&'] = 1, ['*'] = 1,
@@ -17,7 +17,7 @@ const uint8_t zkt__head_token[256] = {
     ['v'] = 1, ['w'] = 1, ['x'] = 1,  ['y'] = 1, ['z'] = 1
 };
 
-bool zkt__ws_next_item(struct zkt_str *list, struct zkt_str *item)
+bool zkt__http_next_item(struct zkt_str *list, struct zkt_str *item)
 {
     while (list->len > 0) {
         const char *comma = memchr(list->data, ',', list->len);
@@ -36,7 +36,7 @@ bool zkt__ws_next_item(struct zkt_str *list, struct zkt_str *item)
 bool zkt__head_list_has(struct zkt_str list, const char *word)
 {
     struct zkt_str item;
-    while (zkt__ws_next_item(&list, &item)) {
+    while (zkt__http_next_item(&list, &item)) {
         if (zkt__head_same(item, word)) {
             return true;
         }
@@ -44,10 +44,10 @@ bool zkt__head_list_has(struct zkt_str list, const char *word)
     return false;
 }
 
-bool zkt__ws_next_field(struct zkt_str *fields, struct zkt_str *name,
-                        struct zkt_str *value)
+bool zkt__http_next_field(struct zkt_str *fields, struct zkt_str *name,
+                          struct zkt_str *value)
 {
-    struct zkt_ws_head h = { fields->data, fields->data + fields->len };
+    struct zkt_head h = { fields->data, fields->data + fields->len };
     struct zkt_str line;
     const bool found = zkt__head_line(&h, &line) &&
                        zkt__head_field(line, name, value);

@@ -1,0 +1,464 @@
+/*
+ * See request.h. llhttp reads the head from the gathered bytes, so that its
+ * spans are parts of them, and a body from the input.
+ *
+ * llhttp tolerates folded fields, bare line feeds and superfluous blanks, which
+ * other parsers on the way read differently. So a head must be exactly the
+ * concatenation of its parts, byte for byte: method, blank, target, blank,
+ * version, CR LF; name, colon, blanks, value, blanks, CR LF; CR LF. The bytes
+ * around the content of chunks must have a CR before each LF, and be few.
+ */
+#include "http/reader.h"
+
+#include <string.h>
+
+#include "http/head.h"
+
+enum {
+    BYTES_MIN = 1024,
+    CHUNK_MIN = 20, /* bytes around a chunk: 16 digits, two line ends */
+    VERSION_LEN = 9 /* " HTTP/1.1" */
+};
+
+static struct zkt_http_reader *reader_of(llhttp_t *parser)
+{
+    return (struct zkt_http_reader *)(void *)parser;
+}
+
+/* Returns the offset of a span of llhttp in the gathered head. */
+static size_t offset_of(const struct zkt_http_reader *r, const char *at)
+{
+    return (size_t)(at - (const char *)r->bytes);
+}
+
+/* Refuses the request; the first reason counts. Returns -1 for llhttp. */
+static int refuse(struct zkt_http_reader *r, int status)
+{
+    if (r->stage != ZKT_HTTP_REFUSED) {
+        r->stage = ZKT_HTTP_REFUSED;
+        r->status = (uint16_t)status;
+    }
+    return -1;
+}
+
+/* ---- the head ---- */
+
+/* Adds a span to a part, which arrives in pieces. Returns false if they are
+ * apart, as those of a folded field are. */
+static bool extend(struct zkt_http_part *part, size_t at, size_t len)
+{
+    if (part->at == 0) {
+        part->at = at;
+    }
+    const bool good = part->at + part->len == at;
+    part->len += len;
+    return good;
+}
+
+static int on_url(llhttp_t *parser, const char *at, size_t len)
+{
+    struct zkt_http_reader *r = reader_of(parser);
+    return extend(&r->target, offset_of(r, at), len) ? 0 : refuse(r, 400);
+}
+
+/* Returns true if @text begins with a version, `HTTP/1.1`. */
+static bool is_version(const uint8_t *text)
+{
+    return memcmp(text, " HTTP/", 6) == 0 && text[6] >= '0' && text[6] <= '9' &&
+           text[7] == '.' && text[8] >= '0' && text[8] <= '9';
+}
+
+static bool is_known_version(const uint8_t *text)
+{
+    return text[6] == '1' && (text[8] == '0' || text[8] == '1');
+}
+
+/* Checks the request line, which is complete: RFC 9112, section 3. Returns 0 or
+ * -1. */
+static int finish_request_line(struct zkt_http_reader *r)
+{
+    const char *method = llhttp_method_name((llhttp_method_t)r->parser.method);
+    const size_t version = r->target.at + r->target.len;
+    const uint8_t *text = r->bytes + version;
+    if (r->target.at != strlen(method) + 1 ||
+        version + VERSION_LEN + 2 > r->have || !is_version(text) ||
+        memcmp(text + VERSION_LEN, "\r\n", 2) != 0) {
+        return refuse(r, 400);
+    }
+    r->method = r->parser.method;
+    r->minor = text[8] - '0';
+    r->line = version + VERSION_LEN + 2;
+    return is_known_version(text) ? 0 : refuse(r, 505);
+}
+
+static int on_field(llhttp_t *parser, const char *at, size_t len)
+{
+    struct zkt_http_reader *r = reader_of(parser);
+    const size_t offset = offset_of(r, at);
+    if (r->stage != ZKT_HTTP_READING_HEAD) {
+        return 0; /* a trailer */
+    }
+    if (r->line == 0 && finish_request_line(r) != 0) {
+        return -1;
+    }
+    return extend(&r->name, offset, len) && r->name.at == r->line
+               ? 0
+               : refuse(r, 400);
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t len)
+{
+    struct zkt_http_reader *r = reader_of(parser);
+    if (r->stage != ZKT_HTTP_READING_HEAD) {
+        return 0;
+    }
+    return extend(&r->value, offset_of(r, at), len) ? 0 : refuse(r, 400);
+}
+
+/* Notes the current field if the server reads it. Returns false if it may not
+ * be there. */
+static bool note_field(struct zkt_http_reader *r)
+{
+    static const struct {
+        struct zkt_str name;
+        bool is_list;
+    } fields[] = {
+#define ONE                 false
+#define LIST                true
+#define X(name, text, kind) { { text, sizeof(text) - 1 }, kind },
+        ZKT_HTTP_FIELDS(X)
+#undef X
+#undef LIST
+#undef ONE
+    };
+    const struct zkt_str name = { (const char *)r->bytes + r->name.at,
+                                  r->name.len };
+    for (size_t i = 0; i < ZKT_HTTP_FIELD_COUNT; i++) {
+        if (name.len != fields[i].name.len ||
+            !zkt__head_same(name, fields[i].name.data)) {
+            continue;
+        }
+        if (r->known[i].at == 0) {
+            r->known[i] = r->value;
+            return true;
+        }
+        r->repeated |= 1u << i;
+        return fields[i].is_list;
+    }
+    return true;
+}
+
+static size_t skip_blanks(const struct zkt_http_reader *r, size_t at)
+{
+    while (at < r->have && (r->bytes[at] == ' ' || r->bytes[at] == '\t')) {
+        at++;
+    }
+    return at;
+}
+
+/* Checks the line of a field, which is complete. */
+static int on_value_complete(llhttp_t *parser)
+{
+    struct zkt_http_reader *r = reader_of(parser);
+    struct zkt_http_part *value = &r->value;
+    if (r->stage != ZKT_HTTP_READING_HEAD) {
+        return 0;
+    }
+    const size_t colon = r->name.at + r->name.len;
+    const size_t begin = skip_blanks(r, colon + 1);
+    if (value->len == 0) {
+        value->at = begin;
+    }
+    const size_t end = skip_blanks(r, value->at + value->len);
+    if (r->name.len == 0 || r->bytes[colon] != ':' || value->at != begin ||
+        end + 2 > r->have || memcmp(r->bytes + end, "\r\n", 2) != 0) {
+        return refuse(r, 400);
+    }
+    while (value->len > 0 && (r->bytes[value->at + value->len - 1] == ' ' ||
+                              r->bytes[value->at + value->len - 1] == '\t')) {
+        value->len--;
+    }
+    if (!note_field(r)) {
+        return refuse(r, 400);
+    }
+    r->count++;
+    r->line = end + 2;
+    r->name = r->value = (struct zkt_http_part){ 0, 0 };
+    return r->count > ZKT_HTTP_FIELDS_MAX ? refuse(r, 431) : 0;
+}
+
+static int on_headers_complete(llhttp_t *parser)
+{
+    struct zkt_http_reader *r = reader_of(parser);
+    if (r->line == 0 && finish_request_line(r) != 0) {
+        return -1;
+    }
+    return HPE_PAUSED;
+}
+
+/* The head ends at @end. */
+static void finish_head(struct zkt_http_reader *r, size_t end)
+{
+    if (end != r->line + 2 || memcmp(r->bytes + r->line, "\r\n", 2) != 0) {
+        refuse(r, 400);
+        return;
+    }
+    r->head = r->have = end;
+    const int status = zkt__http_judge(r);
+    if (status != 0) {
+        refuse(r, status);
+        return;
+    }
+    const bool chunked = r->known[ZKT_HTTP_FIELD_TRANSFER_ENCODING].at > 0;
+    if (chunked || r->parser.content_length > 0) {
+        r->stage = ZKT_HTTP_READING_BODY;
+        r->last = '\n';
+        r->parser.upgrade = 0;
+        llhttp_resume(&r->parser);
+    } else {
+        r->stage = ZKT_HTTP_COMPLETE;
+    }
+}
+
+/* Returns true if the gathered bytes begin as a method does. Names of methods
+ * are upper case by convention (RFC 9110, section 9.1). */
+static bool begins_as_method(const struct zkt_http_reader *r, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        const char c = (char)r->bytes[i];
+        if ((c < 'A' || c > 'Z') && c != '-' && c != '_') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Returns the status for an error of llhttp in a head. It depends on no byte
+ * behind the wrong one. */
+static int status_of_error(const struct zkt_http_reader *r,
+                           llhttp_errno_t error)
+{
+    const char *at = llhttp_get_error_pos(&r->parser);
+    const size_t version = r->target.at + r->target.len;
+    if (error == HPE_PAUSED_H2_UPGRADE) {
+        return 505;
+    }
+    if (error == HPE_INVALID_METHOD && at != NULL) {
+        return begins_as_method(r, offset_of(r, at) + 1) ? 501 : 400;
+    }
+    return error == HPE_INVALID_VERSION && version + VERSION_LEN <= r->have &&
+                   is_version(r->bytes + version) &&
+                   !is_known_version(r->bytes + version)
+               ? 505
+               : 400;
+}
+
+/* Has room for @more bytes. Returns false if there is no memory. */
+static bool reserve(const struct zkt_allocator *allocator,
+                    struct zkt_http_reader **reader, size_t more)
+{
+    struct zkt_http_reader *r = *reader;
+    const size_t needed = r->have + more + ZKT_PADDING;
+    if (needed <= r->capacity) {
+        return true;
+    }
+    const size_t doubled = 2 * r->capacity;
+    const size_t capacity = needed < doubled ? doubled : needed;
+    r = zkt__resize(allocator, r, sizeof(*r) + capacity);
+    if (r != NULL) {
+        r->capacity = capacity;
+        *reader = r;
+    }
+    return r != NULL;
+}
+
+/* Skips empty lines before a request, which a server should ignore (RFC 9112,
+ * section 2.2). Returns the number of bytes; another CR or LF is refused. */
+static size_t skip_empty_lines(struct zkt_http_reader *r, const uint8_t *bytes,
+                               size_t len)
+{
+    size_t n = 0;
+    while (n < len && (r->begins_with_cr || bytes[n] == '\r')) {
+        if (r->begins_with_cr && bytes[n] != '\n') {
+            refuse(r, 400);
+            return n;
+        }
+        r->begins_with_cr = !r->begins_with_cr;
+        n++;
+    }
+    if (n < len && bytes[n] == '\n') {
+        refuse(r, 400);
+    }
+    return n;
+}
+
+/* Reads more of the head. Returns the number of consumed bytes; there is room
+ * for @len more. */
+static size_t read_head(struct zkt_http_reader *r, const uint8_t *bytes,
+                        size_t len)
+{
+    const size_t before = r->have;
+    memcpy(r->bytes + before, bytes, len);
+    r->have += len;
+    const llhttp_errno_t error = llhttp_execute(
+        &r->parser, (const char *)r->bytes + before, len);
+    if (r->stage == ZKT_HTTP_REFUSED) {
+        return len;
+    }
+    if (error == HPE_PAUSED) {
+        finish_head(r, offset_of(r, llhttp_get_error_pos(&r->parser)));
+        return r->have - before;
+    }
+    if (error != HPE_OK) {
+        refuse(r, status_of_error(r, error));
+    } else if (r->have == r->limits->head) {
+        refuse(r, 431);
+    }
+    return len;
+}
+
+/* ---- the body ---- */
+
+/* Checks input up to @end, which stands around the content of chunks.
+ * Returns false if it is refused. */
+static bool check_framing(struct zkt_http_reader *r, const char *end)
+{
+    for (; r->unread < end; r->unread++) {
+        const char c = *r->unread;
+        const bool folded = r->last == '\n' && (c == ' ' || c == '\t');
+        if ((c == '\n' && r->last != '\r') || folded ||
+            ++r->extra > ZKT_HTTP_EXTRA_MAX) {
+            refuse(r, 400);
+            return false;
+        }
+        r->last = c;
+    }
+    return true;
+}
+
+/* Content begins, behind input that was checked: the digits and the line ends
+ * of its chunk are no extra. */
+static void begin_content(struct zkt_http_reader *r)
+{
+    if (r->last != 0) {
+        r->extra = r->extra > CHUNK_MIN ? r->extra - CHUNK_MIN : 0;
+        r->last = 0;
+    }
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t len)
+{
+    struct zkt_http_reader *r = reader_of(parser);
+    if (r->known[ZKT_HTTP_FIELD_TRANSFER_ENCODING].at > 0 &&
+        !check_framing(r, at)) {
+        return -1;
+    }
+    if (r->have - r->head + len > r->limits->body) {
+        return refuse(r, 413);
+    }
+    memcpy(r->bytes + r->have, at, len);
+    r->have += len;
+    r->unread = at + len;
+    begin_content(r);
+    return 0;
+}
+
+static int on_complete(llhttp_t *parser)
+{
+    (void)parser;
+    return HPE_PAUSED;
+}
+
+/* Reads more of the body. Returns the number of consumed bytes; there is room
+ * for @len more. */
+static size_t read_body(struct zkt_http_reader *r, const uint8_t *bytes,
+                        size_t len)
+{
+    const char *begin = (const char *)bytes;
+    r->unread = begin;
+    const llhttp_errno_t error = llhttp_execute(&r->parser, begin, len);
+    const char *end = error == HPE_PAUSED ? llhttp_get_error_pos(&r->parser)
+                                          : begin + len;
+    if (r->stage == ZKT_HTTP_REFUSED || !check_framing(r, end)) {
+        return len;
+    }
+    if (error == HPE_PAUSED) {
+        r->stage = ZKT_HTTP_COMPLETE;
+    } else if (error != HPE_OK) {
+        refuse(r, 400);
+    }
+    return (size_t)(end - begin);
+}
+
+/* ---- readers ---- */
+
+struct zkt_http_reader *zkt__http_reader_new(
+    const struct zkt_allocator *allocator, const struct zkt_http_limits *limits)
+{
+    static const llhttp_settings_t settings = {
+        .on_url = on_url,
+        .on_header_field = on_field,
+        .on_header_value = on_value,
+        .on_header_value_complete = on_value_complete,
+        .on_headers_complete = on_headers_complete,
+        .on_body = on_body,
+        .on_message_complete = on_complete,
+    };
+    struct zkt_http_reader *r = zkt__alloc(allocator, sizeof(*r) + BYTES_MIN);
+    if (r != NULL) {
+        *r = (struct zkt_http_reader){ .limits = limits,
+                                       .capacity = BYTES_MIN };
+        llhttp_init(&r->parser, HTTP_REQUEST, &settings);
+    }
+    return r;
+}
+
+void zkt__http_reader_free(const struct zkt_allocator *allocator,
+                           struct zkt_http_reader *reader)
+{
+    zkt__release(allocator, reader);
+}
+
+bool zkt__http_read(const struct zkt_allocator *allocator,
+                    struct zkt_http_reader **reader, const uint8_t *bytes,
+                    size_t len, size_t *used)
+{
+    struct zkt_http_reader *r = *reader;
+    size_t skipped = 0;
+    if (r->stage == ZKT_HTTP_READING_HEAD && r->have == 0) {
+        skipped = skip_empty_lines(r, bytes, len);
+    }
+    *used = skipped;
+    if (skipped == len || r->stage >= ZKT_HTTP_COMPLETE) {
+        return true;
+    }
+    size_t taken = len - skipped;
+    if (r->stage == ZKT_HTTP_READING_HEAD) {
+        const size_t room = r->limits->head - r->have;
+        taken = taken < room ? taken : room;
+    }
+    if (!reserve(allocator, reader, taken)) {
+        return false;
+    }
+    r = *reader;
+    *used += r->stage == ZKT_HTTP_READING_HEAD
+                 ? read_head(r, bytes + skipped, taken)
+                 : read_body(r, bytes, taken);
+    return true;
+}
+
+enum zkt_http_stage zkt__http_stage(const struct zkt_http_reader *reader)
+{
+    return reader->stage;
+}
+
+int zkt__http_refusal(const struct zkt_http_reader *reader)
+{
+    return reader->status;
+}
+
+size_t zkt__http_received(const struct zkt_http_reader *reader, size_t *memory)
+{
+    *memory = sizeof(*reader) + reader->capacity;
+    return reader->have;
+}
