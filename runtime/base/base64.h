@@ -21,4 +21,10 @@ size_t zkt__base64(const uint8_t *data, size_t len, char *out);
 bool zkt__base64_read(const char *text, size_t len, uint8_t *out,
                       size_t *out_len);
 
+/* The value of a character that is no digit: no digit has this bit. */
+#define ZKT_BASE64_NO_DIGIT 64
+
+/** The values of the digits. */
+extern const uint8_t zkt__base64_digits[256];
+
 #endif
